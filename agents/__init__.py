@@ -1,0 +1,1 @@
+"""What carries speech through the stages: Faust agents, the gateway, the command line."""

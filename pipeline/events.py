@@ -1,0 +1,105 @@
+"""Messages as CloudEvents 1.0 in Kafka's binary mode: raw bytes or JSON as the value, what describes them in headers.
+
+Audio (`AudioChunk`, `Utterance`) is the value as it is, never base64; its fields travel as `ce_` extension headers,
+whose names have lower-case letters and digits only (`sample_rate` is `ce_samplerate`). The other messages are JSON.
+Source: the CloudEvents Kafka protocol binding, https://github.com/cloudevents/spec.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import msgspec
+
+from pipeline.errors import BadMessage
+from pipeline.messages import AudioChunk, Message, Utterance
+
+M = TypeVar("M", bound=Message)
+
+Headers = Sequence[tuple[str, bytes | None]]
+
+VERSION = "v1"
+CONTENT_TYPES: dict[str, str] = {"AudioChunk": "application/octet-stream", "Utterance": "audio/flac"}
+LOCAL_FIELDS = frozenset({"address", "data"})
+"""Not in the headers of audio: `data` is the value, and `address` is only known once the record is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A record, ready to be sent."""
+
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]]
+
+
+def type_of(kind: type[Message]) -> str:
+    """The CloudEvents type of a message class, e.g. `voxwarden.audiochunk.v1`."""
+    return f"voxwarden.{kind.__name__.lower()}.{VERSION}"
+
+
+def header_of(field: str) -> str:
+    return "ce_" + field.replace("_", "")
+
+
+def encode(message: Message, source: str) -> Event:
+    """`source` is who sends it: a stage's name, or `gateway`."""
+    identity = getattr(message, "id", None) or _chunk_id(message)
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": identity,
+        "ce_source": f"/voxwarden/{source}",
+        "ce_type": type_of(type(message)),
+        "ce_time": datetime.fromtimestamp(message.start, UTC).isoformat(),
+        "content-type": CONTENT_TYPES.get(type(message).__name__, "application/json"),
+    }
+    if isinstance(message, AudioChunk | Utterance):
+        headers |= _extensions(message)
+        value = message.data
+    else:
+        value = msgspec.json.encode(message)
+    return Event(message.room.encode(), value, [(name, text.encode()) for name, text in headers.items()])
+
+
+def decode(kind: type[M], value: bytes | None, headers: Headers) -> M:
+    """Read a record as a `kind`; raises BadMessage, which says what is wrong with it, for anything else."""
+    texts = _texts(headers)
+    if (found := texts.get("ce_type")) != type_of(kind):
+        raise BadMessage(
+            f"A record of type {found or 'unknown (no ce_type header)'} where {type_of(kind)} belongs",
+            "Send CloudEvents in binary mode, as docs/contract.md shows.",
+        )
+    try:
+        if kind in {AudioChunk, Utterance}:
+            return msgspec.convert(_fields(kind, texts) | {"data": value or b""}, kind, strict=False)
+        return msgspec.json.decode(value or b"", type=kind)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise BadMessage(f"A {kind.__name__} that cannot be read: {error}", "See docs/contract.md.") from error
+
+
+def _chunk_id(message: Message) -> str:
+    sequence = getattr(message, "sequence", 0)
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{message.room}\x1f{message.speaker}\x1f{message.start}\x1f{sequence}"))
+
+
+def _extensions(message: Message) -> dict[str, str]:
+    fields: dict[str, Any] = msgspec.to_builtins(message, builtin_types=(bytes,))
+    return {
+        header_of(name): str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in fields.items()
+        if name not in LOCAL_FIELDS
+    }
+
+
+def _texts(headers: Headers) -> dict[str, str]:
+    try:
+        return {name: (value or b"").decode() for name, value in headers}
+    except UnicodeDecodeError as error:
+        raise BadMessage("A header that is not UTF-8", "CloudEvents headers are UTF-8 text.") from error
+
+
+def _fields(kind: type[Message], texts: dict[str, str]) -> dict[str, str]:
+    names = {header_of(field): field for field in kind.__struct_fields__ if field not in LOCAL_FIELDS}
+    return {names[header]: text for header, text in texts.items() if header in names}

@@ -1,0 +1,167 @@
+"""The messages between stages, and their deterministic ids.
+
+Times are UTC seconds as float. Audio inside the pipeline is 16 kHz mono. On Kafka each message is a CloudEvent in
+binary mode (`pipeline/events.py`); the contract in words is docs/contract.md, generated from these types.
+"""
+
+import uuid
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+SAMPLE_RATE = 16_000
+"""Samples per second of all audio inside the pipeline."""
+
+NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://voxwarden.invalid/ids/v1")
+
+Name = Annotated[str, Meta(min_length=1, max_length=256)]
+"""A room, speaker, policy or model name."""
+
+Unit = Annotated[float, Meta(ge=0, le=1)]
+"""A score, probability or confidence."""
+
+Codec = Literal["pcm_s16le", "pcm_f32le", "opus", "container"]
+"""`container` is any whole file that FFmpeg can open (WAV, FLAC, MP3, Ogg, M4A, WebM); `opus` is one bare packet."""
+
+Suggestion = Literal["pass", "review", "block"]
+Verdict = Literal["uphold", "dismiss", "escalate"]
+Mark = Literal["no_speech", "repetition", "silence_phrase", "low_confidence"]
+"""Why a transcript may be invented by the recogniser. A marked text is kept; the policy says what becomes of it."""
+
+
+class Message(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What every message knows: whose voice, in which room, when."""
+
+    room: Name
+    speaker: Name
+    room_type: Name = "default"
+    start: float
+    """Of the first sample, UTC seconds."""
+
+
+class AudioChunk(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """A piece of one speaker's audio as it came in; gaps and order are told by `sequence`."""
+
+    sequence: Annotated[int, Meta(ge=0)]
+    codec: Codec = "pcm_s16le"
+    sample_rate: Annotated[int, Meta(ge=8_000, le=192_000)] = SAMPLE_RATE
+    channels: Annotated[int, Meta(ge=1, le=32)] = 1
+    final: bool = False
+    """The speaker has left or the file has ended: nothing waits for more."""
+    data: bytes = b""
+
+
+class Utterance(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """0.3 to 15 s of one speaker's speech, encoded once (FLAC, 16 kHz mono)."""
+
+    id: str
+    end: float
+    forced: bool = False
+    """Cut for length, not at a pause: the next utterance repeats its last `overlap` seconds."""
+    overlap: Annotated[float, Meta(ge=0)] = 0.0
+    """Seconds at the head that the utterance before has too."""
+    address: str | None = None
+    """Where the audio lies (`topic/partition/offset`), filled in by whoever read it from there."""
+    data: bytes = b""
+
+
+class Word(Struct, frozen=True, omit_defaults=True):
+    """A word of a transcript; times are UTC seconds."""
+
+    text: str
+    start: float
+    end: float
+    probability: Unit = 1.0
+
+
+class Alternative(Struct, frozen=True):
+    """Another reading by the recogniser, with its mean log-probability a token."""
+
+    text: str
+    score: float
+
+
+class Transcript(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """An utterance as text."""
+
+    id: str
+    utterance: str
+    """Id of the utterance."""
+    end: float
+    text: str
+    language: str
+    """ISO 639-1, e.g. `en`, `zh`."""
+    confidence: Unit
+    """exp of the mean log-probability a token."""
+    no_speech: Unit = 0.0
+    """The recogniser's own probability that nobody spoke."""
+    marks: tuple[Mark, ...] = ()
+    words: tuple[Word, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+    model: str
+    address: str | None = None
+    """Where the utterance's audio lies."""
+
+
+class Hit(Struct, frozen=True, omit_defaults=True):
+    """A lexicon term found in the text: characters `start` to `end` (half open) of `Flag.text`."""
+
+    term: str
+    label: str
+    level: Literal["low", "medium", "high", "critical"]
+    start: int
+    end: int
+    start_time: float | None = None
+    """UTC seconds of the first matched word; by share of characters where there are no word times."""
+    end_time: float | None = None
+
+
+class Flag(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """What the judge says of one transcript; clean speech gets one too, with suggestion `pass`."""
+
+    id: str
+    utterance: str
+    transcript: str
+    end: float
+    text: str
+    language: str
+    confidence: Unit
+    suggestion: Suggestion
+    risk: Unit
+    """Calibrated probability that any label applies."""
+    labels: dict[str, Unit] = field(default_factory=dict)
+    """Score of every label that the policy switches on."""
+    flagged: tuple[str, ...] = ()
+    """The labels that passed a threshold or were hit, worst first."""
+    hits: tuple[Hit, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    reasons: tuple[str, ...] = ()
+    """Which rules of the policy fired, in words."""
+    policy: str
+    """Name and version, e.g. `default@1a2b3c4d`."""
+    model: str
+    address: str | None = None
+
+
+class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a moderator decided of a case."""
+
+    id: str
+    case: str
+    moderator: Name
+    verdict: Verdict
+    label: str | None = None
+    """The label as corrected by the moderator."""
+    note: Annotated[str, Meta(max_length=4_000)] = ""
+    at: float
+
+
+def sample_of(seconds: float) -> int:
+    """The 16 kHz sample at a UTC time: what ids are made of, so that float noise does not change them."""
+    return round(seconds * SAMPLE_RATE)
+
+
+def derive_id(stage: str, message: Message, version: str = "") -> str:
+    """UUIDv5 of room, speaker, first sample, stage and version: the same speech has the same id after any replay."""
+    name = "\x1f".join((message.room, message.speaker, str(sample_of(message.start)), stage, version))
+    return str(uuid.uuid5(NAMESPACE, name))

@@ -1,0 +1,57 @@
+"""Every figure that Voxwarden shows to Prometheus, with its meaning, in one place.
+
+Labels come from closed sets only (stage, label, suggestion, language, result): never a room, a speaker or a text.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+LATENCY_SECONDS = (0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30)
+"""Budget steps: a flag is promised within a second or two of the end of the speech."""
+
+
+class Metrics:
+    """One registry for each process; pass it, never reach for a global one."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+
+        def counter(name: str, meaning: str, *labels: str) -> Counter:
+            return Counter(f"voxwarden_{name}", meaning, labels, registry=registry)
+
+        def gauge(name: str, meaning: str, *labels: str) -> Gauge:
+            return Gauge(f"voxwarden_{name}", meaning, labels, registry=registry)
+
+        def histogram(name: str, meaning: str, *labels: str) -> Histogram:
+            return Histogram(f"voxwarden_{name}", meaning, labels, registry=registry, buckets=LATENCY_SECONDS)
+
+        # carriers
+        self.messages = counter("messages_total", "Messages taken by a stage.", "stage")
+        self.dead_letters = counter("dead_letters_total", "Messages a stage could not handle, ever.", "stage")
+        self.batch_seconds = histogram("batch_seconds", "Time of one batch in a stage's processor.", "stage")
+        self.queue_messages = gauge("queue_messages", "Messages waiting for a stage, in this process.", "stage")
+
+        # gateway
+        self.connections = gauge("gateway_connections", "Open audio connections.")
+        self.refused = counter("gateway_refused_total", "Connections and frames refused, by reason.", "reason")
+        self.received_bytes = counter("gateway_received_bytes_total", "Audio bytes taken in.")
+
+        # segment
+        self.audio_seconds = counter("audio_seconds_total", "Seconds of audio heard, speech or not.")
+        self.speech_seconds = counter("speech_seconds_total", "Seconds of audio cut into utterances.")
+        self.sequence_faults = counter(
+            "sequence_faults_total", "Chunks that came late, twice, or after a gap.", "result"
+        )
+        self.open_speakers = gauge("open_speakers", "Speakers with audio in hand.")
+
+        # transcribe
+        self.transcripts = counter("transcripts_total", "Utterances transcribed, by language.", "language")
+        self.marked = counter("transcripts_marked_total", "Transcripts the recogniser may have invented.", "mark")
+
+        # judge
+        self.flags = counter("flags_total", "Judged utterances, by suggestion.", "suggestion")
+        self.labels = counter("labels_total", "Labels on utterances that were not passed.", "label")
+
+        # deliver
+        self.cases = counter("cases_total", "Cases stored; `result` is created, merged or repeated.", "result")
+        self.evidence_missing = counter("evidence_missing_total", "Flags whose audio was no longer in the log.")
+        self.speech_to_flag = histogram("speech_to_flag_seconds", "From the end of the speech to its stored flag.")

@@ -1,0 +1,168 @@
+"""All settings, with their defaults: from flags, then the environment, then `configs/voxwarden.yaml`.
+
+`VOXWARDEN_ASR__MODEL=small` sets `asr.model`; `voxwarden --set asr.model=small` does, too. Secrets (the gateway's
+tokens, database and broker passwords) belong in the environment.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+
+from pipeline.errors import ConfigError
+
+PREFIX = "VOXWARDEN_"
+
+
+def configs_folder() -> Path:
+    """The shipped `configs/`: inside the package when installed, at the top of a checkout otherwise."""
+    packaged = Path(__file__).parent / "configs"
+    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "configs"
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Audio(Section):
+    """How speech is found and cut."""
+
+    vad_threshold: float = Field(0.5, gt=0, lt=1, description="speech probability from which a frame counts as speech")
+    min_seconds: PositiveFloat = Field(0.3, description="shorter speech is dropped")
+    max_seconds: PositiveFloat = Field(15.0, description="longer speech is cut, at the latest here")
+    soft_seconds: PositiveFloat = Field(8.0, description="from here on a monologue is cut at its quietest moment")
+    hangover_seconds: PositiveFloat = Field(0.6, description="silence that ends an utterance")
+    pad_seconds: float = Field(0.2, ge=0, description="kept before and after the speech")
+    overlap_seconds: float = Field(0.5, ge=0, description="repeated after a forced cut")
+    idle_seconds: PositiveFloat = Field(3.0, description="without a chunk for so long, what is held is sent on")
+    max_gap_seconds: PositiveFloat = Field(2.0, description="a longer hole in a stream ends the utterance")
+    reorder_chunks: int = Field(
+        8, ge=0, description="so many chunks ahead of a missing one are held before it is given up"
+    )
+    max_speakers: PositiveInt = Field(
+        10_000, description="open speakers in one process; the idlest is closed beyond it"
+    )
+
+
+class Asr(Section):
+    """Speech to text."""
+
+    engine: Literal["openai-whisper"] = "openai-whisper"
+    model: str = Field("base", description="a Whisper size, or a .pt file")
+    folder: Path | None = Field(None, description="where weights are looked for first")
+    download: bool = Field(True, description="let openai-whisper download weights that are found nowhere else")
+    device: str = Field("auto", description="cpu, cuda, cuda:1, or auto")
+    language: str | None = Field(None, description="fixed language, e.g. zh; unset: told per utterance")
+    languages: tuple[str, ...] = Field(("en", "zh"), description="languages that rooms speak; others only if clear")
+    words: bool = Field(False, description="word times for every utterance (slower); flagged ones get estimates else")
+    batch: PositiveInt = Field(8, description="utterances decoded together")
+
+
+class Judge(Section):
+    """Text to verdict."""
+
+    model: str | None = Field(None, description="folder or hub id of a transformers classifier; unset: the shipped one")
+    label_map: Path | None = Field(None, description="YAML that maps that classifier's labels to ours")
+    policy: str = Field("default", description="name of a file in configs/policies, or a path")
+    lexicons: tuple[str, ...] = Field(("en", "zh"), description="names of files in configs/lexicons, or paths")
+    labels: Path | None = Field(None, description="label definitions; unset: configs/labels.yaml")
+    context_utterances: int = Field(6, ge=0, description="of a room, kept in memory beside the one judged")
+
+
+class Store(Section):
+    """Cases and evidence."""
+
+    url: SecretStr | None = Field(None, description="SQLAlchemy URL; unset: SQLite in data_dir")
+    preroll_seconds: float = Field(5.0, ge=0, description="kept before the flagged utterance in the clip")
+    lookback_hours: PositiveFloat = Field(24.0, description="how long the local runner keeps utterances on disk")
+    lookback_bytes: PositiveInt = Field(2_000_000_000, description="and how many of them at most")
+    merge_gap_seconds: float = Field(0.0, ge=0, description="flags of one speaker so near count as one case")
+
+
+class Kafka(Section):
+    """The broker."""
+
+    bootstrap: str = "127.0.0.1:9092"
+    prefix: str = Field("", description="put before every topic name, e.g. staging.")
+    partitions: PositiveInt = 12
+    replication: PositiveInt = 1
+    max_message_bytes: PositiveInt = Field(1_048_588, description="one limit for topics, producers and consumers")
+    dead_letter_share: float = Field(0.5, gt=0, le=1, description="share of bad messages that halts a worker")
+
+
+class Gateway(Section):
+    """WebSocket ingest."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8765, ge=0, le=65_535)
+    tokens: tuple[SecretStr, ...] = Field((), description="bearer tokens; at least one, from the environment")
+    max_connections: PositiveInt = 2_000
+    max_frame_bytes: PositiveInt = 262_144
+    max_bytes_per_second: PositiveInt = Field(400_000, description="per connection; PCM at 48 kHz stereo is 192,000")
+
+
+class MetricsServer(Section):
+    """Prometheus exposition."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(9108, ge=0, le=65_535)
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Unknown keys are errors, so a typo never passes for a setting."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    data_dir: Path = Field(Path("voxwarden-data"), description="store, evidence and look-back of one machine")
+    audio: Audio = Audio()
+    asr: Asr = Asr()
+    judge: Judge = Judge()
+    store: Store = Store()
+    kafka: Kafka = Kafka()
+    gateway: Gateway = Gateway()
+    metrics: MetricsServer = MetricsServer()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, yaml_file=config_file())
+
+    @property
+    def database_url(self) -> str:
+        if self.store.url:
+            return self.store.url.get_secret_value()
+        return f"sqlite:///{self.data_dir / 'voxwarden.db'}"
+
+
+def config_file() -> Path:
+    """`VOXWARDEN_CONFIG`, or the shipped `configs/voxwarden.yaml`."""
+    return Path(os.environ.get(PREFIX + "CONFIG") or configs_folder() / "voxwarden.yaml")
+
+
+def load(overrides: dict[str, Any] | None = None) -> Settings:
+    """Read all sources; raises ConfigError that names the key and what is wrong with it."""
+    if not config_file().is_file():
+        raise ConfigError(f"No configuration file at {config_file()}", "Name one with --config or VOXWARDEN_CONFIG.")
+    try:
+        return Settings(**(overrides or {}))
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"Setting {key}: {first['msg']}", "`voxwarden config show` lists every key.") from error
+    except ValueError as error:
+        raise ConfigError(f"The settings cannot be read: {error}", f"Check {config_file()}.") from error

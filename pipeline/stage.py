@@ -1,0 +1,42 @@
+"""What a stage's work looks like to whoever carries messages to it: the local runner, or a Faust agent."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from pipeline.errors import VoxwardenError
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A message that cannot be handled, however often it is tried: it goes to the dead letters."""
+
+    message: object
+    error: VoxwardenError
+
+
+class Processor(ABC, Generic[In, Out]):
+    """One stage's work, called from one thread at a time and free to block.
+
+    A message that can never be handled comes back as `Rejected`; a dependency that does not answer raises
+    `DependencyError`, upon which the carrier tries again and at last ends the process.
+    """
+
+    @abstractmethod
+    def process(self, batch: Sequence[In]) -> list[Out | Rejected]:
+        """Handle `batch`, in order, and give what it leads to, in order."""
+
+    def tick(self, now: float) -> list[Out | Rejected]:
+        """What is due because time has passed (`now`, UTC seconds), though nothing came in."""
+        return []
+
+    def drain(self) -> list[Out | Rejected]:
+        """What is still held, at the end of the stream."""
+        return []
+
+    def close(self) -> None:
+        """Release files, connections and models."""
