@@ -9,12 +9,13 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
 
 from pipeline.errors import BadMessage
-from pipeline.messages import AudioChunk, Message, Utterance
+from pipeline.messages import AudioChunk, Message, Seconds, Utterance
 
 M = TypeVar("M", bound=Message)
 
@@ -22,6 +23,7 @@ Headers = Sequence[tuple[str, bytes | None]]
 
 VERSION = "v1"
 CONTENT_TYPES: dict[str, str] = {"AudioChunk": "application/octet-stream", "Utterance": "audio/flac"}
+REMEDY = "docs/contract.md shows what belongs in it."
 LOCAL_FIELDS = frozenset({"address", "data"})
 """Not in the headers of audio: `data` is the value, and `address` is only known once the record is written."""
 
@@ -45,38 +47,44 @@ def header_of(field: str) -> str:
 
 
 def encode(message: Message, source: str) -> Event:
-    """`source` is who sends it: a stage's name, or `gateway`."""
-    identity = getattr(message, "id", None) or _chunk_id(message)
-    headers = {
-        "ce_specversion": "1.0",
-        "ce_id": identity,
-        "ce_source": f"/voxwarden/{source}",
-        "ce_type": type_of(type(message)),
-        "ce_time": datetime.fromtimestamp(message.start, UTC).isoformat(),
-        "content-type": CONTENT_TYPES.get(type(message).__name__, "application/json"),
-    }
-    if isinstance(message, AudioChunk | Utterance):
-        headers |= _extensions(message)
-        value = message.data
-    else:
-        value = msgspec.json.encode(message)
-    return Event(message.room.encode(), value, [(name, text.encode()) for name, text in headers.items()])
+    """`source` is who sends it: a stage's name, or `gateway`. Raises BadMessage for what no reader could take."""
+    try:
+        headers = _attributes(message, source)
+        if isinstance(message, AudioChunk | Utterance):
+            headers |= _extensions(message)
+            value = message.data
+        else:
+            value = msgspec.json.encode(message)
+        return Event(message.room.encode(), value, [(name, text.encode()) for name, text in headers.items()])
+    except (msgspec.MsgspecError, ValueError) as error:  # a time without a date, or text that is no Unicode
+        raise BadMessage(f"A {type(message).__name__} that cannot be written: {error}", REMEDY) from error
 
 
 def decode(kind: type[M], value: bytes | None, headers: Headers) -> M:
     """Read a record as a `kind`; raises BadMessage, which says what is wrong with it, for anything else."""
     texts = _texts(headers)
-    if (found := texts.get("ce_type")) != type_of(kind):
+    if (found := texts.get("ce_type", "")) != type_of(kind):
         raise BadMessage(
-            f"A record of type {found or 'unknown (no ce_type header)'} where {type_of(kind)} belongs",
-            "Send CloudEvents in binary mode, as docs/contract.md shows.",
+            f"A record of type {found[:64] or 'unknown (no ce_type header)'} where {type_of(kind)} belongs",
+            f"Send CloudEvents in binary mode. {REMEDY}",
         )
     try:
         if kind in {AudioChunk, Utterance}:
             return msgspec.convert(_fields(kind, texts) | {"data": value or b""}, kind, strict=False)
         return msgspec.json.decode(value or b"", type=kind)
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise BadMessage(f"A {kind.__name__} that cannot be read: {error}", "See docs/contract.md.") from error
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise BadMessage(f"A {kind.__name__} that cannot be read: {error}", REMEDY) from error
+
+
+def _attributes(message: Message, source: str) -> dict[str, str]:
+    return {
+        "ce_specversion": "1.0",
+        "ce_id": getattr(message, "id", None) or _chunk_id(message),
+        "ce_source": f"/voxwarden/{source}",
+        "ce_type": type_of(type(message)),
+        "ce_time": datetime.fromtimestamp(msgspec.convert(message.start, Seconds), UTC).isoformat(),
+        "content-type": CONTENT_TYPES.get(type(message).__name__, "application/json"),
+    }
 
 
 def _chunk_id(message: Message) -> str:
@@ -101,5 +109,11 @@ def _texts(headers: Headers) -> dict[str, str]:
 
 
 def _fields(kind: type[Message], texts: dict[str, str]) -> dict[str, str]:
-    names = {header_of(field): field for field in kind.__struct_fields__ if field not in LOCAL_FIELDS}
+    names = fields_by_header(kind)
     return {names[header]: text for header, text in texts.items() if header in names}
+
+
+@cache
+def fields_by_header(kind: type[Message]) -> dict[str, str]:
+    """Which header carries which field of an audio message."""
+    return {header_of(field): field for field in kind.__struct_fields__ if field not in LOCAL_FIELDS}

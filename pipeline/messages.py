@@ -14,8 +14,14 @@ SAMPLE_RATE = 16_000
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://voxwarden.invalid/ids/v1")
 
-Name = Annotated[str, Meta(min_length=1, max_length=256)]
-"""A room, speaker, policy or model name."""
+Name = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*(?![\s\S])")]
+"""A room, speaker, policy or model name: no control characters, since one of them keeps the parts of an id apart.
+
+The pattern ends in a look-ahead because `$` would let a line break follow in Python, and JSON Schema knows no other.
+"""
+
+Seconds = Annotated[float, Meta(ge=0, lt=253_402_300_800)]
+"""A moment, UTC seconds: finite, and before the year 10000, so that RFC 3339 can write it."""
 
 Unit = Annotated[float, Meta(ge=0, le=1)]
 """A score, probability or confidence."""
@@ -35,14 +41,16 @@ class Message(Struct, frozen=True, kw_only=True, omit_defaults=True):
     room: Name
     speaker: Name
     room_type: Name = "default"
-    start: float
+    """What kind of room; the policy may differ by it."""
+    start: Seconds
     """Of the first sample, UTC seconds."""
 
 
 class AudioChunk(Message, frozen=True, kw_only=True, omit_defaults=True):
     """A piece of one speaker's audio as it came in; gaps and order are told by `sequence`."""
 
-    sequence: Annotated[int, Meta(ge=0)]
+    sequence: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    """Counts the chunks of one session (connection or file) from 0; 0 opens a new session of that speaker."""
     codec: Codec = "pcm_s16le"
     sample_rate: Annotated[int, Meta(ge=8_000, le=192_000)] = SAMPLE_RATE
     channels: Annotated[int, Meta(ge=1, le=32)] = 1
@@ -55,7 +63,9 @@ class Utterance(Message, frozen=True, kw_only=True, omit_defaults=True):
     """0.3 to 15 s of one speaker's speech, encoded once (FLAC, 16 kHz mono)."""
 
     id: str
-    end: float
+    """UUIDv5, the same after any replay."""
+    end: Seconds
+    """Of the last sample, UTC seconds."""
     forced: bool = False
     """Cut for length, not at a pause: the next utterance repeats its last `overlap` seconds."""
     overlap: Annotated[float, Meta(ge=0)] = 0.0
@@ -69,8 +79,8 @@ class Word(Struct, frozen=True, omit_defaults=True):
     """A word of a transcript; times are UTC seconds."""
 
     text: str
-    start: float
-    end: float
+    start: Seconds
+    end: Seconds
     probability: Unit = 1.0
 
 
@@ -87,7 +97,7 @@ class Transcript(Message, frozen=True, kw_only=True, omit_defaults=True):
     id: str
     utterance: str
     """Id of the utterance."""
-    end: float
+    end: Seconds
     text: str
     language: str
     """ISO 639-1, e.g. `en`, `zh`."""
@@ -109,11 +119,11 @@ class Hit(Struct, frozen=True, omit_defaults=True):
     term: str
     label: str
     level: Literal["low", "medium", "high", "critical"]
-    start: int
-    end: int
-    start_time: float | None = None
+    start: Annotated[int, Meta(ge=0)]
+    end: Annotated[int, Meta(ge=0)]
+    start_time: Seconds | None = None
     """UTC seconds of the first matched word; by share of characters where there are no word times."""
-    end_time: float | None = None
+    end_time: Seconds | None = None
 
 
 class Flag(Message, frozen=True, kw_only=True, omit_defaults=True):
@@ -122,7 +132,7 @@ class Flag(Message, frozen=True, kw_only=True, omit_defaults=True):
     id: str
     utterance: str
     transcript: str
-    end: float
+    end: Seconds
     text: str
     language: str
     confidence: Unit
@@ -153,7 +163,8 @@ class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True):
     label: str | None = None
     """The label as corrected by the moderator."""
     note: Annotated[str, Meta(max_length=4_000)] = ""
-    at: float
+    at: Seconds
+    """When, UTC seconds."""
 
 
 def sample_of(seconds: float) -> int:

@@ -1,0 +1,57 @@
+"""Hypothesis strategies for any message, read off its type: a field added later is tested without a word here."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+from hypothesis import strategies as st
+from msgspec import inspect
+
+M = TypeVar("M")
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters=[chr(c) for c in [*range(0x20), 0x7F]]), max_size=40)
+
+
+def messages(kind: type[M]) -> st.SearchStrategy[M]:
+    """Valid messages of a msgspec type, any field at its default or not."""
+    return strategy(inspect.type_info(kind)).map(lambda fields: msgspec.convert(fields, kind))
+
+
+def strategy(info: inspect.Type) -> st.SearchStrategy[Any]:
+    """Builtin values that convert to the type."""
+    return BUILDERS[type(info)](info)
+
+
+def _struct(info: inspect.StructType) -> st.SearchStrategy[dict[str, Any]]:
+    required = {field.name: strategy(field.type) for field in info.fields if field.required}
+    optional = {field.name: strategy(field.type) for field in info.fields if not field.required}
+    return st.fixed_dictionaries(required, optional=optional)
+
+
+def _text(info: inspect.StrType) -> st.SearchStrategy[str]:
+    return NAMES.filter(lambda text: len(text) >= (info.min_length or 0))
+
+
+def _float(info: inspect.FloatType) -> st.SearchStrategy[float]:
+    top, below = (info.lt, True) if info.le is None and info.lt is not None else (info.le, False)
+    return st.floats(info.ge, top, exclude_max=below, allow_nan=False, allow_infinity=False)
+
+
+def _int(info: inspect.IntType) -> st.SearchStrategy[int]:
+    return st.integers(info.ge, info.lt - 1 if info.lt is not None else info.le)
+
+
+BUILDERS: dict[type[inspect.Type], Callable[[Any], st.SearchStrategy[Any]]] = {
+    inspect.StructType: _struct,
+    inspect.StrType: _text,
+    inspect.FloatType: _float,
+    inspect.IntType: _int,
+    inspect.BoolType: lambda _: st.booleans(),
+    inspect.BytesType: lambda _: st.binary(max_size=64),
+    inspect.NoneType: lambda _: st.none(),
+    inspect.LiteralType: lambda info: st.sampled_from(info.values),
+    inspect.VarTupleType: lambda info: st.lists(strategy(info.item_type), max_size=4),
+    inspect.DictType: lambda info: st.dictionaries(strategy(info.key_type), strategy(info.value_type), max_size=4),
+    inspect.UnionType: lambda info: st.one_of(*map(strategy, info.types)),
+    inspect.Metadata: lambda info: strategy(info.type),
+}
