@@ -5,6 +5,7 @@ VoxwardenError                  one clear line for a person: what is wrong, and 
 ├── InputError                  a file or stream that someone handed in
 │   ├── AudioError              it cannot be decoded as audio
 │   └── TextError               it cannot be read as text
+├── CaseError                   a case that is not there, or is decided already
 ├── BadMessage                  a record that cannot be decoded; it goes to the dead letters
 ├── WeightsMissing              no model weights in folder, package or download
 ├── WeightsCorrupt              weights whose SHA-256 is not the pinned one
@@ -34,6 +35,10 @@ class AudioError(InputError):
 
 
 class TextError(InputError):
+    pass
+
+
+class CaseError(VoxwardenError):
     pass
 
 

@@ -52,6 +52,10 @@ class Metrics:
         self.labels = counter("labels_total", "Labels on utterances that were not passed.", "label")
 
         # deliver
-        self.cases = counter("cases_total", "Cases stored; `result` is created, merged or repeated.", "result")
+        self.cases = counter(
+            "cases_total",
+            "Flags at the store; `result` is created, merged or repeated, or passed (nothing stored).",
+            "result",
+        )
         self.evidence_missing = counter("evidence_missing_total", "Flags whose audio was no longer in the log.")
         self.speech_to_flag = histogram("speech_to_flag_seconds", "From the end of the speech to its stored flag.")

@@ -1,0 +1,132 @@
+"""What the review store keeps: cases, their flags, evidence and decisions, as plain values."""
+
+import math
+import uuid
+from collections.abc import Sequence
+from typing import Literal
+
+from msgspec import Struct, json
+
+from pipeline.errors import BadMessage
+from pipeline.messages import NAMESPACE, Decision, Flag, Suggestion
+
+Status = Literal["pending", "escalated", "decided"]
+"""An escalated case has a decision, but waits for another one by somebody senior."""
+
+OPEN: tuple[Status, ...] = ("pending", "escalated")
+
+Result = Literal["created", "merged", "repeated"]
+
+SEVERITY: dict[Suggestion, int] = {"pass": 0, "review": 1, "block": 2}
+
+MAX_ID = 128
+"""Characters of an id; a longer one does not fit an index of PostgreSQL."""
+
+LATEST = 253_402_300_799.0
+"""The end of the year 9999, UTC: evidence is filed by date."""
+
+
+class Outcome(Struct, frozen=True):
+    """What became of a flag: a new case, part of an open one, or nothing new because it was stored before."""
+
+    flag: str
+    case: str
+    result: Result
+
+
+class Piece(Struct, frozen=True):
+    """Where a stretch of speech lies in a clip: at `offset` seconds of the clip, from `start` (UTC) on."""
+
+    offset: float
+    start: float
+    seconds: float
+
+
+class Evidence(Struct, frozen=True, kw_only=True):
+    """A clip of a case. `start` and `end` are what it was cut for; `seconds` is how long it plays."""
+
+    path: str
+    """Relative to the evidence folder."""
+    case: str
+    codec: str = "opus"
+    start: float
+    end: float
+    seconds: float
+    bytes: int
+    sha256: str
+    timeline: tuple[Piece, ...] = ()
+
+
+class Case(Struct, frozen=True, kw_only=True):
+    """Speech of one speaker that somebody has to look at. Label, risk, language and text are of its worst flag."""
+
+    id: str
+    room: str
+    speaker: str
+    room_type: str
+    start: float
+    end: float
+    label: str
+    suggestion: Suggestion
+    risk: float
+    language: str
+    text: str
+    status: Status = "pending"
+    version: int = 1
+    """Rises with every change, so that a decision on a stale view is seen."""
+    created_at: float
+
+    @property
+    def key(self) -> tuple[float, str]:
+        """Its place in the list, newest first: what the next page starts `after`."""
+        return self.created_at, self.id
+
+
+class CaseFile(Struct, frozen=True, kw_only=True):
+    """A case with all that hangs on it: flags by time, decisions by time, evidence the longest first."""
+
+    case: Case
+    flags: tuple[Flag, ...]
+    evidence: tuple[Evidence, ...]
+    decisions: tuple[Decision, ...]
+
+    @property
+    def covered(self) -> bool:
+        """Some clip was cut for all of the case, as it is now."""
+        return any(clip.start <= self.case.start and self.case.end <= clip.end for clip in self.evidence)
+
+
+class Filters(Struct, frozen=True, kw_only=True):
+    """Which cases to list; None does not filter. `since` is UTC seconds of when the case was stored."""
+
+    status: Status | None = None
+    label: str | None = None
+    suggestion: Suggestion | None = None
+    room: str | None = None
+    speaker: str | None = None
+    since: float | None = None
+
+
+def case_id(flag: Flag) -> str:
+    """The id of the case that `flag` would open: the same after any replay."""
+    return str(uuid.uuid5(NAMESPACE, f"case\x1f{flag.id}"))
+
+
+def decision_id(case: str, moderator: str, verdict: str, label: str | None, note: str) -> str:
+    """The same decision sent twice has the same id; its time is not part of it."""
+    return str(uuid.uuid5(NAMESPACE, "\x1f".join(("decision", case, moderator, verdict, label or "", note))))
+
+
+def worst(flags: Sequence[Flag]) -> Flag:
+    """The flag that a case is known by; which one it is does not depend on the order they came in."""
+    return max(flags, key=lambda flag: (SEVERITY[flag.suggestion], flag.risk, -flag.start, flag.id))
+
+
+def check(flag: Flag) -> None:
+    """Raise BadMessage if no database will ever take `flag`: better one dead letter than a batch that never passes."""
+    if not (math.isfinite(flag.start) and 0 <= flag.start <= flag.end <= LATEST):
+        raise BadMessage(f"A flag from {flag.start} to {flag.end}", "Times are UTC seconds, start before end.")
+    if max(len(flag.id), len(flag.utterance)) > MAX_ID:
+        raise BadMessage(f"A flag with an id of {len(flag.id)} characters", f"Ids have {MAX_ID} at most.")
+    if b"\\u0000" in json.encode(flag):
+        raise BadMessage("A flag with a NUL character in a text", "PostgreSQL stores none; leave it out.")

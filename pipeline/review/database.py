@@ -1,0 +1,136 @@
+"""The database behind the review store: SQLite or PostgreSQL, brought up to date when it is opened."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, ProgrammingError
+
+from pipeline.errors import ConfigError, DependencyError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATION_LOCK = 0x766F7877
+"""Key of the PostgreSQL advisory lock under which migrations run ("voxw")."""
+
+BUSY_MILLISECONDS = 15_000
+"""How long a SQLite writer waits for another one."""
+
+DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+
+
+class Database:
+    """Connections in a transaction. Errors of the server become DependencyError, which is worth a retry."""
+
+    def __init__(self, url: str, must_exist: bool = False) -> None:
+        self.url = _url(url)
+        self.name = self.url.render_as_string(hide_password=True)
+        if self.url.get_backend_name() == "sqlite":
+            _check_file(Path(self.url.database or ""), must_exist)
+        self._engine = _engine(self.url)
+        self._writer = self._engine.execution_options(immediate=True)
+        self._upgrade()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        with self._answering(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that commits at the end; on SQLite it is the only writer from its start."""
+        with self._answering(), self._writer.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except (IntegrityError, ProgrammingError):
+            raise  # our own mistakes
+        except DBAPIError as error:
+            reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+            raise DependencyError(
+                f"The review store {self.name} does not answer: {reason}",
+                "Check that the database runs and that store.url is right.",
+            ) from error
+
+    def _upgrade(self) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        head = ScriptDirectory.from_config(config).get_current_head()
+        with self.read() as connection:
+            if MigrationContext.configure(connection).get_current_revision() == head:
+                return
+        with self.write() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+            config.attributes["connection"] = connection
+            try:
+                command.upgrade(config, "head")
+            except CommandError as error:
+                raise ConfigError(
+                    f"The review store {self.name} was written by a newer Voxwarden ({error})",
+                    "Update Voxwarden, or set another store.url.",
+                ) from error
+
+
+def _url(text: str) -> URL:
+    try:
+        url = make_url(text)
+    except ArgumentError as error:
+        raise ConfigError(
+            "store.url is no SQLAlchemy URL", "Write sqlite:///FILE or postgresql://HOST/NAME."
+        ) from error
+    backend = url.get_backend_name()
+    if backend not in DRIVERS:
+        raise ConfigError(f"store.url names {backend}", "The review store is SQLite or PostgreSQL.")
+    return url.set(drivername=DRIVERS[backend])
+
+
+def _check_file(path: Path, must_exist: bool) -> None:
+    if must_exist and not path.is_file():
+        raise ConfigError(f"No review store at {path}", "Set data_dir or store.url to where `voxwarden run` keeps it.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"The folder {path.parent} cannot be made: {error.strerror}", "Set data_dir.") from error
+
+
+def _engine(url: URL) -> Engine:
+    try:
+        # Hidden parameters: an error's text must not carry a transcript into a log.
+        engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, json_serializer=_json)
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[postgres]".') from error
+    if url.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _prepare_sqlite(connection: Any, record: object) -> None:
+    del record
+    # Python's own transaction control is off: it begins too late for a write that reads first.
+    connection.isolation_level = None
+    for pragma in (f"busy_timeout={BUSY_MILLISECONDS}", "journal_mode=WAL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get("immediate", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

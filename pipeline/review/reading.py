@@ -1,0 +1,74 @@
+"""Reads of the review store, on a connection that the caller opened."""
+
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import Connection, Row, Select, select, tuple_
+
+from pipeline.errors import CaseError
+from pipeline.messages import Decision, Flag
+from pipeline.review.cases import Case, CaseFile, Evidence, Filters
+from pipeline.review.schema import CASES, DECISIONS, EVIDENCE, FLAGS
+
+T = TypeVar("T")
+
+
+def cases(connection: Connection, filters: Filters, after: tuple[float, str] | None, limit: int) -> list[Case]:
+    query = select(CASES).order_by(CASES.c.created_at.desc(), CASES.c.id.desc()).limit(limit)
+    for name, wanted in msgspec.structs.asdict(filters).items():
+        if wanted is not None:
+            query = query.where(CASES.c.created_at >= wanted if name == "since" else CASES.c[name] == wanted)
+    if after is not None:
+        query = query.where(tuple_(CASES.c.created_at, CASES.c.id) < tuple_(*after))
+    return [case_of(row) for row in connection.execute(query)]
+
+
+def case(connection: Connection, identity: str, lock: bool = False) -> Case:
+    """The case of that id; with `lock`, nobody else changes it until the transaction ends."""
+    query = select(CASES).where(CASES.c.id == identity)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    if row is None:
+        raise CaseError(f"No case {identity}", "`voxwarden cases list` shows the ids.")
+    return case_of(row)
+
+
+def case_file(connection: Connection, identity: str) -> CaseFile:
+    return CaseFile(
+        case=case(connection, identity),
+        flags=flags(connection, identity),
+        evidence=evidence(connection, identity),
+        decisions=decisions(connection, identity),
+    )
+
+
+def flags(connection: Connection, case_id: str) -> tuple[Flag, ...]:
+    query = select(FLAGS).where(FLAGS.c.case_id == case_id).order_by(FLAGS.c.start, FLAGS.c.id)
+    return tuple(msgspec.convert(_fields(row), Flag) for row in connection.execute(query))
+
+
+def evidence(connection: Connection, case_id: str) -> tuple[Evidence, ...]:
+    query = select(EVIDENCE).where(EVIDENCE.c.case_id == case_id)
+    return _of_case(connection, query.order_by(EVIDENCE.c.seconds.desc(), EVIDENCE.c.path), Evidence)
+
+
+def decisions(connection: Connection, case_id: str) -> tuple[Decision, ...]:
+    query = select(DECISIONS).where(DECISIONS.c.case_id == case_id)
+    return _of_case(connection, query.order_by(DECISIONS.c.at, DECISIONS.c.id), Decision)
+
+
+def ids(connection: Connection, prefix: str, limit: int) -> list[str]:
+    query = select(CASES.c.id).where(CASES.c.id.startswith(prefix, autoescape=True)).order_by(CASES.c.id).limit(limit)
+    return list(connection.scalars(query))
+
+
+def case_of(row: Row[Any]) -> Case:
+    return msgspec.convert(_fields(row), Case)
+
+
+def _of_case(connection: Connection, query: Select[Any], kind: type[T]) -> tuple[T, ...]:
+    rows = [_fields(row) for row in connection.execute(query)]
+    return tuple(msgspec.convert(row | {"case": row["case_id"]}, kind) for row in rows)
+
+
+def _fields(row: Row[Any]) -> dict[str, Any]:
+    return dict(row._mapping)

@@ -1,0 +1,146 @@
+"""Writes to the review store, each on a connection whose transaction the caller opened.
+
+Flags of one speaker that touch in time are one case. Which flags are together does not depend on the order they came
+in, as long as a case is not cut for length: a flag that lies between two cases makes them one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from pipeline.errors import CaseError
+from pipeline.messages import Decision, Flag, Verdict
+from pipeline.review import reading
+from pipeline.review.cases import OPEN, Case, Evidence, Outcome, Result, Status, case_id, decision_id, worst
+from pipeline.review.schema import CASES, DECISIONS, EVIDENCE, FLAGS
+
+STATUS_AFTER: dict[Verdict, Status] = {"uphold": "decided", "dismiss": "decided", "escalate": "escalated"}
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Seconds: flags at most `gap` apart are one case, up to a case of `longest`."""
+
+    gap: float
+    longest: float
+
+
+def add(connection: Connection, flags: Sequence[Flag], at: float, merge: Merge) -> list[Outcome]:
+    _lock_speakers(connection, flags)
+    query = select(FLAGS.c.id, FLAGS.c.case_id).where(FLAGS.c.id.in_({flag.id for flag in flags}))
+    known = {row.id for row in connection.execute(query)}
+    results: list[Result] = []
+    for flag in flags:
+        results.append("repeated" if flag.id in known else _file(connection, flag, at, merge))
+        known.add(flag.id)
+    # Asked at the end: a later flag of the batch may have made two cases one.
+    cases = {row.id: row.case_id for row in connection.execute(query)}
+    return [Outcome(flag.id, cases[flag.id], result) for flag, result in zip(flags, results, strict=True)]
+
+
+def attach(connection: Connection, clip: Evidence) -> list[str]:
+    reading.case(connection, clip.case, lock=True)
+    replaced = {old.path for old in reading.evidence(connection, clip.case)} - {clip.path}
+    connection.execute(delete(EVIDENCE).where(EVIDENCE.c.case_id == clip.case))
+    connection.execute(insert(EVIDENCE).values(_columns(clip)))
+    return sorted(replaced)
+
+
+def decide(
+    connection: Connection, case: str, moderator: str, verdict: Verdict, label: str | None, note: str, at: float
+) -> Decision:
+    found = reading.case(connection, case, lock=True)
+    identity = decision_id(case, moderator, verdict, label, note)
+    for earlier in reading.decisions(connection, case):
+        if earlier.id == identity:
+            return earlier
+    if found.status == "decided":
+        raise CaseError(f"Case {case} is decided already", "`voxwarden cases show` tells by whom.")
+    decision = Decision(id=identity, case=case, moderator=moderator, verdict=verdict, label=label, note=note, at=at)
+    connection.execute(insert(DECISIONS).values(_columns(decision)))
+    change = update(CASES).where(CASES.c.id == case)
+    connection.execute(change.values(status=STATUS_AFTER[verdict], version=found.version + 1))
+    return decision
+
+
+def _lock_speakers(connection: Connection, flags: Sequence[Flag]) -> None:
+    """Let one writer at a time file a speaker's flags; in one order, so that two never wait for each other.
+
+    SQLite has only one writer anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        for key in sorted({_lock_key(flag) for flag in flags}):
+            connection.execute(select(func.pg_advisory_xact_lock(key)))
+
+
+def _lock_key(flag: Flag) -> int:
+    digest = blake2b(f"{flag.room}\x1f{flag.speaker}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)
+
+
+def _file(connection: Connection, flag: Flag, at: float, merge: Merge) -> Result:
+    """Put a new flag into the cases it touches, made one, or into a new case."""
+    touched = _touched(connection, flag, merge)
+    if not touched:
+        made = _summary([flag]) | {"id": case_id(flag), "status": "pending", "version": 1, "created_at": at}
+        connection.execute(insert(CASES).values(made))
+        connection.execute(insert(FLAGS).values(_columns(flag) | {"case_id": made["id"]}))
+        return "created"
+    kept = min(touched, key=lambda case: (case.status != "escalated", case.created_at, case.id))
+    connection.execute(insert(FLAGS).values(_columns(flag) | {"case_id": kept.id}))
+    for case in touched:
+        if case.id != kept.id:
+            _absorb(connection, case, kept)
+    summary = _summary(reading.flags(connection, kept.id))
+    connection.execute(update(CASES).where(CASES.c.id == kept.id).values(summary | {"version": kept.version + 1}))
+    return "merged"
+
+
+def _touched(connection: Connection, flag: Flag, merge: Merge) -> list[Case]:
+    query = (
+        select(CASES)
+        .where(CASES.c.room == flag.room, CASES.c.speaker == flag.speaker, CASES.c.status.in_(OPEN))
+        .where(CASES.c.end >= flag.start - merge.gap, CASES.c.start <= flag.end + merge.gap)
+        .order_by(CASES.c.start, CASES.c.id)
+        .with_for_update()
+    )
+    touched: list[Case] = []
+    start, end = flag.start, flag.end
+    for case in map(reading.case_of, connection.execute(query)):
+        if max(end, case.end) - min(start, case.start) <= merge.longest:
+            start, end = min(start, case.start), max(end, case.end)
+            touched.append(case)
+    return touched
+
+
+def _absorb(connection: Connection, case: Case, into: Case) -> None:
+    for table in (FLAGS, EVIDENCE, DECISIONS):
+        connection.execute(update(table).where(table.c.case_id == case.id).values(case_id=into.id))
+    connection.execute(delete(CASES).where(CASES.c.id == case.id))
+
+
+def _summary(flags: Sequence[Flag]) -> dict[str, Any]:
+    """The columns of a case that follow from its flags."""
+    lead = worst(flags)
+    return {
+        "room": lead.room,
+        "speaker": lead.speaker,
+        "room_type": lead.room_type,
+        "start": min(flag.start for flag in flags),
+        "end": max(flag.end for flag in flags),
+        "label": lead.flagged[0] if lead.flagged else "",
+        "suggestion": lead.suggestion,
+        "risk": lead.risk,
+        "language": lead.language,
+        "text": lead.text,
+    }
+
+
+def _columns(value: msgspec.Struct) -> dict[str, Any]:
+    """Every field as plain data, defaults too; the field `case` is the column `case_id`."""
+    fields = {name: msgspec.to_builtins(getattr(value, name)) for name in value.__struct_fields__}
+    return {"case_id" if name == "case" else name: field for name, field in fields.items()}
