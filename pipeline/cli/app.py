@@ -1,0 +1,96 @@
+"""The `voxwarden` command: global options, how errors look, and exit codes."""
+
+import logging
+import os
+import sys
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+from rich.markup import escape
+
+from pipeline.errors import ConfigError, VoxwardenError
+from pipeline.settings import PREFIX, Settings, load
+
+
+class Exit(IntEnum):
+    """Exit codes. Ctrl-C is 130, as shells expect."""
+
+    CLEAN = 0
+    FLAGGED = 1
+    USAGE = 2
+    FAILED = 3
+
+
+stdout = Console()
+"""Results, and nothing else."""
+stderr = Console(stderr=True)
+"""Progress, notes and errors."""
+
+app = typer.Typer(
+    name="voxwarden",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 clean, 1 flagged (with --fail-on), 2 wrong usage or settings, 3 some inputs failed.",
+)
+
+
+@app.callback()
+def options(
+    ctx: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file of settings; else VOXWARDEN_CONFIG, else the shipped one.")
+    ] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, e.g. asr.model=small.")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens, to stderr.")] = False,
+) -> None:
+    """Moderation for live voice rooms: speech in, flags out.
+
+    Try it on a recording: [bold]voxwarden moderate call.wav[/bold]. See what this machine lacks: [bold]voxwarden
+    doctor[/bold]. Moderate live rooms on one machine: [bold]voxwarden run[/bold].
+    """
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    if config:
+        os.environ[PREFIX + "CONFIG"] = str(config)
+    ctx.obj = overrides_of(assignments or [])
+
+
+def overrides_of(assignments: list[str]) -> dict[str, Any]:
+    """`["asr.model=small"]` as `{"asr": {"model": "small"}}`; values are YAML."""
+    tree: dict[str, Any] = {}
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {assignment} has no '='", "Write it as --set asr.model=small.")
+        *sections, name = key.split(".")
+        branch = tree
+        for section in sections:
+            branch = branch.setdefault(section, {})
+        branch[name] = yaml.safe_load(value)
+    return tree
+
+
+def settings_of(ctx: typer.Context) -> Settings:
+    """The settings, read when a command first needs them."""
+    root = ctx.find_root()
+    if not isinstance(root.obj, Settings):
+        root.obj = load(root.obj)
+    return root.obj
+
+
+def main() -> None:
+    """Run the command line; an error is one line that says what is wrong and what to do."""
+    try:
+        app()
+    except VoxwardenError as error:
+        stderr.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+        sys.exit(Exit.USAGE if isinstance(error, ConfigError) else Exit.FAILED)

@@ -1,0 +1,72 @@
+"""`voxwarden demo`: two small rooms as if live, which is what `make run` shows."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.cli.app import app, settings_of, stderr, stdout
+from pipeline.settings import Settings
+
+
+@app.command()
+def demo(
+    ctx: typer.Context,
+    speed: Annotated[float, typer.Option(min=0.1, max=20, help="2 plays twice as fast as people speak.")] = 1.0,
+) -> None:
+    """Moderate two bundled rooms as if they were live, and show the flags as they come.
+
+    Four synthetic speakers, English and Mandarin, friendly and not. What is flagged is stored as cases with their
+    clips, as in a deployment; `voxwarden cases list` shows them afterwards. Ends by itself after about 40 seconds.
+    """
+    asyncio.run(_demo(settings_of(ctx), speed))
+
+
+async def _demo(settings: Settings, speed: float) -> None:
+    from pipeline.demo.rooms import play
+    from pipeline.local import LocalRunner
+    from pipeline.metrics import Metrics
+    from pipeline.metrics_server import serving
+    from pipeline.review.lookback import Lookback
+
+    metrics = Metrics()
+    audience = _Audience()
+    with serving(metrics, settings.metrics.host, 0) as url:
+        stdout.print(f"Two rooms, four speakers, as if live. Figures meanwhile: {url}")
+        stderr.print("Loading the models ...", style="dim")
+        async with LocalRunner(settings, metrics, audience.see, lookback=Lookback.open(settings)) as runner:
+            stdout.print("Listening. Flags come as people speak.\n", style="dim")
+            await play(runner.put, speed)
+    audience.sum_up(settings)
+
+
+class _Audience:
+    """Prints each judged utterance, and at the end what there was."""
+
+    def __init__(self) -> None:
+        self._flags: list[Any] = []
+
+    def see(self, stage: Any, batch: Sequence[Any], outputs: Sequence[Any]) -> None:
+        from pipeline.cli.table import flag_row
+        from pipeline.topology import JUDGE
+
+        if stage is not JUDGE:
+            return
+        for flag in outputs:
+            self._flags.append(flag)
+            when = f"{time.strftime('%H:%M:%S', time.localtime(flag.end))} +{time.time() - flag.end:.1f} s"
+            stdout.print(flag_row(flag, when, f"{flag.room}/{flag.speaker}"))
+
+    def sum_up(self, settings: Settings) -> None:
+        flagged = [flag for flag in self._flags if flag.suggestion != "pass"]
+        stdout.print(
+            f"\n{len(self._flags)} utterances, {len(flagged)} flagged. The second column of times is how long after "
+            f"the end of the speech its verdict came.\n"
+            f"Cases:  voxwarden cases list   (in {settings.data_dir / 'voxwarden.db'})\n"
+            f"Clips:  {settings.data_dir / 'evidence'}\n"
+            f"Your own recordings:  voxwarden moderate FILE…\n"
+            f"Live rooms:  voxwarden run",
+            highlight=False,
+        )

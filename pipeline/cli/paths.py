@@ -1,0 +1,17 @@
+"""The files that a person means when he names files and folders."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+SUFFIXES = frozenset({".aac", ".flac", ".m4a", ".mka", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav", ".webm"})
+"""What is taken from a folder. A file named by itself is tried whatever its ending."""
+
+
+def audio_files(paths: Iterable[Path]) -> list[Path]:
+    """Folders as the recordings in them, in order; files as they are, also missing ones; nothing twice."""
+    files = (file for path in paths for file in (_inside(path) if path.is_dir() else [path]))
+    return list(dict.fromkeys(files))
+
+
+def _inside(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())

@@ -1,0 +1,104 @@
+"""How what `moderate` found is written: a table for a person, JSON for a program, subtitles for a player."""
+
+import json
+import sys
+from typing import Any, Protocol
+
+from rich.markup import escape
+
+from pipeline.cli.app import stderr, stdout
+from pipeline.cli.lines import file_line, utterance_line
+from pipeline.cli.table import SHAPES, STYLES, clock, flag_row
+from pipeline.messages import Flag
+from pipeline.recordings import Report
+
+
+class Writer(Protocol):
+    def write(self, found: Flag | Report) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class TableWriter:
+    """A row an utterance as it comes, and a line a file."""
+
+    def write(self, found: Flag | Report) -> None:
+        if isinstance(found, Flag):
+            stdout.print(flag_row(found))
+        else:
+            _print_report(found)
+
+    def close(self) -> None:
+        stdout.file.flush()
+
+
+class JsonLinesWriter:
+    """One object a line, as docs/contract.md has them."""
+
+    def write(self, found: Flag | Report) -> None:
+        sys.stdout.write(json.dumps(_line(found), ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+        _say_error(found)
+
+    def close(self) -> None:
+        sys.stdout.flush()
+
+
+class JsonWriter:
+    """The same objects as one array."""
+
+    def __init__(self) -> None:
+        self._first = True
+
+    def write(self, found: Flag | Report) -> None:
+        sys.stdout.write(("[\n" if self._first else ",\n") + json.dumps(_line(found), ensure_ascii=False))
+        self._first = False
+        _say_error(found)
+
+    def close(self) -> None:
+        sys.stdout.write("[]\n" if self._first else "\n]\n")
+
+
+class SrtWriter:
+    """Subtitles of one recording, with what was flagged before the words."""
+
+    def __init__(self) -> None:
+        self._number = 0
+
+    def write(self, found: Flag | Report) -> None:
+        if isinstance(found, Flag):
+            self._number += 1
+            mark = "" if found.suggestion == "pass" else f"[{found.suggestion}: {', '.join(found.flagged)}] "
+            sys.stdout.write(srt_cue(self._number, found.start, found.end, mark + found.text))
+        _say_error(found)
+
+    def close(self) -> None:
+        sys.stdout.flush()
+
+
+def _line(found: Flag | Report) -> dict[str, Any]:
+    return file_line(found) if isinstance(found, Report) else utterance_line(found, found.room)
+
+
+def _print_report(report: Report) -> None:
+    _say_error(report)
+    if report.suggestion:
+        style = STYLES[report.suggestion]
+        stdout.print(
+            f"[bold]{escape(report.file)}[/]  [{style}]{SHAPES[report.suggestion]} {report.suggestion}[/]  "
+            f"{report.utterances} utterances, {report.speech_seconds:.0f} s of speech in {clock(report.seconds)}\n",
+            highlight=False,
+        )
+
+
+def _say_error(found: Flag | Report) -> None:
+    if isinstance(found, Report) and found.error:
+        stderr.print(f"[bold red]error:[/] {escape(found.error)}", soft_wrap=True, highlight=False)
+
+
+WRITERS: dict[str, type[Writer]] = {
+    "table": TableWriter,
+    "json": JsonWriter,
+    "jsonl": JsonLinesWriter,
+    "srt": SrtWriter,
+}

@@ -1,0 +1,53 @@
+"""The bundled rooms, and how they are played as if people spoke now."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from pipeline.audio.files import chunks_of
+from pipeline.messages import AudioChunk
+
+CHUNK_SECONDS = 0.2
+"""As a voice app would send them."""
+
+Put = Callable[[AudioChunk], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One speaker's side of a room."""
+
+    room: str
+    room_type: str
+    speaker: str
+    path: Path
+
+
+def tracks() -> list[Track]:
+    folder = Path(__file__).parent
+    rooms = yaml.safe_load((folder / "rooms.yaml").read_text("utf-8"))
+    return [
+        Track(room, spec["room_type"], speaker, folder / voice["file"])
+        for room, spec in rooms.items()
+        for speaker, voice in spec["speakers"].items()
+    ]
+
+
+async def play(put: Put, speed: float = 1.0) -> None:
+    """Every track at once, each chunk when it has been spoken; `speed` 2 is twice as fast."""
+    start = time.time()
+    async with asyncio.TaskGroup() as group:
+        for track in tracks():
+            group.create_task(_play_track(track, put, start, speed))
+
+
+async def _play_track(track: Track, put: Put, start: float, speed: float) -> None:
+    chunks = chunks_of(track.path, track.room, track.speaker, track.room_type, start, seconds=CHUNK_SECONDS)
+    while chunk := await asyncio.to_thread(next, chunks, None):
+        spoken = (chunk.start - start + CHUNK_SECONDS) / speed
+        await asyncio.sleep(start + spoken - time.time())
+        await put(chunk)

@@ -1,0 +1,222 @@
+"""The topology in one process: a bounded queue and one thread for each stage, for one machine, files and tests.
+
+A full queue makes whoever feeds it wait, back to the microphone's connection or the file. At the end everything that
+is in hand is finished before the runner closes.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from pipeline.errors import DependencyError, VoxwardenError
+from pipeline.messages import AudioChunk, Message, Utterance
+from pipeline.metrics import Metrics
+from pipeline.settings import Settings
+from pipeline.stage import Processor, Rejected
+from pipeline.topology import DELIVER, SEGMENT, STAGES, Stage
+
+if TYPE_CHECKING:
+    from pipeline.review.lookback import Lookback
+
+log = logging.getLogger(__name__)
+
+QUEUE_BATCHES = 4
+"""Batches that wait for a stage before whoever feeds it waits, too."""
+TICK_SECONDS = 0.5
+"""How often a stage that gets nothing is told the time."""
+RETRY_SECONDS = (0.5, 1, 2, 4, 8)
+"""Pauses before a dependency that does not answer is tried again; then the runner ends."""
+
+Work = Callable[[], list[Any]]
+
+
+class Tap(Protocol):
+    """Sees each batch of each stage with what came of it."""
+
+    def __call__(self, stage: Stage, batch: Sequence[Message], outputs: Sequence[Any]) -> None: ...
+
+
+class Carrier:
+    """Takes batches to one stage's processor, and what it gives to the next stage."""
+
+    def __init__(self, stage: Stage, tap: Tap, metrics: Metrics) -> None:
+        self.stage = stage
+        self.queue: asyncio.Queue[Message | None] = asyncio.Queue(stage.batch * QUEUE_BATCHES)
+        self.next: Carrier | None = None
+        self.processor: Processor[Any, Any]
+        self._tap = tap
+        self._metrics = metrics
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=stage.name)
+
+    async def start(self, build: Callable[[], Processor[Any, Any]]) -> None:
+        self.processor = await asyncio.get_running_loop().run_in_executor(self._thread, build)
+
+    async def run(self, clock: Callable[[], float] | None) -> None:
+        """Carry until the None that ends the stream, then drain, and hand the None on."""
+        ended = False
+        while not ended:
+            batch, ended = await self._take(TICK_SECONDS if clock else None)
+            if batch:
+                await self._work(batch, lambda batch=batch: self.processor.process(batch))
+            elif clock and not ended:
+                await self._work([], lambda: self.processor.tick(clock()))
+        await self._work([], self.processor.drain)
+        if self.next:
+            await self.next.queue.put(None)
+
+    def close(self) -> None:
+        if hasattr(self, "processor"):
+            self._thread.submit(self.processor.close).result()
+        self._thread.shutdown()
+
+    async def _take(self, patience: float | None) -> tuple[list[Message], bool]:
+        """Up to `stage.batch` messages, as come within `stage.within` seconds of the first; and if the stream ended."""
+        batch: list[Message] = []
+        try:
+            async with asyncio.timeout(patience) as limit:
+                while len(batch) < self.stage.batch:
+                    message = await self.queue.get()
+                    if message is None:
+                        return batch, True
+                    if not batch:
+                        limit.reschedule(asyncio.get_running_loop().time() + self.stage.within)
+                    batch.append(message)
+        except TimeoutError:
+            log.debug("%s: %d messages within the time", self.stage.name, len(batch))
+        return batch, False
+
+    async def _work(self, batch: list[Message], work: Work) -> None:
+        self._metrics.queue_messages.labels(self.stage.name).set(self.queue.qsize())
+        self._metrics.messages.labels(self.stage.name).inc(len(batch))
+        with self._metrics.batch_seconds.labels(self.stage.name).time():
+            outputs = await self._patiently(work)
+        self._tap(self.stage, batch, outputs)
+        for output in outputs:
+            if self.next and not isinstance(output, Rejected):
+                await self.next.queue.put(output)
+
+    async def _patiently(self, work: Work) -> list[Any]:
+        loop = asyncio.get_running_loop()
+        for pause in RETRY_SECONDS:
+            try:
+                return await loop.run_in_executor(self._thread, work)
+            except DependencyError as error:
+                log.warning("%s: %s; again in %s s", self.stage.name, error, pause)
+                await asyncio.sleep(pause)
+        return await loop.run_in_executor(self._thread, work)
+
+
+class Logged(Processor[AudioChunk, Utterance]):
+    """Writes each utterance to the log as soon as it is cut, and its address on it."""
+
+    def __init__(self, inner: Processor[AudioChunk, Utterance], log: "Lookback") -> None:
+        self._inner = inner
+        self._log = log
+
+    def process(self, batch: Sequence[AudioChunk]) -> list[Utterance | Rejected]:
+        return self._addressed(self._inner.process(batch))
+
+    def tick(self, now: float) -> list[Utterance | Rejected]:
+        return self._addressed(self._inner.tick(now))
+
+    def drain(self) -> list[Utterance | Rejected]:
+        return self._addressed(self._inner.drain())
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def _addressed(self, outputs: list[Utterance | Rejected]) -> list[Utterance | Rejected]:
+        return [
+            msgspec.structs.replace(output, address=self._log.put(output)) if isinstance(output, Utterance) else output
+            for output in outputs
+        ]
+
+
+class LocalRunner:
+    """`async with LocalRunner(...) as runner: await runner.put(chunk)`; leaving the block drains every stage.
+
+    With a `lookback`, utterances are kept on disk for a while, and deliver cuts its evidence from there. `clock` is for
+    live audio: a speaker who falls silent without leaving is sent on. Files need none.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        tap: Tap,
+        *,
+        stages: Sequence[Stage] = STAGES,
+        lookback: "Lookback | None" = None,
+        clock: Callable[[], float] | None = time.time,
+    ) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._outer_tap = tap
+        self._lookback = lookback
+        self._clock = clock
+        self._carriers = [Carrier(stage, self._tap, metrics) for stage in stages]
+        for carrier, following in zip(self._carriers, self._carriers[1:], strict=False):
+            carrier.next = following
+        self._tasks = asyncio.TaskGroup()
+
+    async def __aenter__(self) -> "LocalRunner":
+        try:
+            await asyncio.gather(*(c.start(lambda c=c: self._build(c.stage)) for c in self._carriers))
+        except BaseException:
+            self._close()
+            raise
+        await self._tasks.__aenter__()
+        for carrier in self._carriers:
+            self._tasks.create_task(carrier.run(self._clock), name=carrier.stage.name)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                await self._carriers[0].queue.put(None)
+            await self._tasks.__aexit__(kind, error, trace)
+        except BaseExceptionGroup as group:
+            raise _first(group) from None
+        finally:
+            self._close()
+
+    async def put(self, chunk: AudioChunk) -> None:
+        """Hand in audio; waits while the first stage has its hands full."""
+        await self._carriers[0].queue.put(chunk)
+
+    def _build(self, stage: Stage) -> Processor[Any, Any]:
+        if not self._lookback:
+            return stage.processor(self._settings, self._metrics)
+        if stage is DELIVER:
+            from pipeline.review import deliver
+
+            return deliver.build(self._settings, self._metrics, self._lookback)
+        made = stage.processor(self._settings, self._metrics)
+        return Logged(made, self._lookback) if stage is SEGMENT else made
+
+    def _tap(self, stage: Stage, batch: Sequence[Message], outputs: Sequence[Any]) -> None:
+        for output in outputs:
+            if isinstance(output, Rejected):
+                self._metrics.dead_letters.labels(stage.name).inc()
+        self._outer_tap(stage, batch, outputs)
+
+    def _close(self) -> None:
+        for carrier in self._carriers:
+            carrier.close()
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What to tell a person: the error meant for him, else the first of all."""
+    meant = group.subgroup(VoxwardenError)
+    error: BaseException = meant or group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,140 @@
+"""Recordings through the local runner, file after file, with what is found in each."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.audio.files import chunks_of
+from pipeline.errors import VoxwardenError
+from pipeline.local import LocalRunner
+from pipeline.messages import AudioChunk, Flag, Message, Suggestion, Utterance
+from pipeline.metrics import Metrics
+from pipeline.settings import Settings
+from pipeline.stage import Rejected
+from pipeline.topology import JUDGE, SEGMENT, TRANSCRIBE, Stage
+
+SPEAKER = "speaker"
+"""A recording does not say who speaks."""
+
+WORST_FIRST: tuple[Suggestion, ...] = ("block", "review", "pass")
+
+
+@dataclass(slots=True)
+class Report:
+    """One file, ended. `error` says why it, or its rest, could not be read."""
+
+    file: str
+    seconds: float = 0.0
+    speech_seconds: float = 0.0
+    utterances: int = 0
+    suggestion: Suggestion | None = None
+    """The worst of its utterances; None when there is none and the file could not be read to its end."""
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far a file has come through the stages."""
+
+    report: Report
+    waiting: int = 0
+    """Utterances cut, but not yet judged."""
+    whole: bool = False
+    """Its final chunk has been cut."""
+
+
+@dataclass
+class Recordings:
+    """`async for found in Recordings(...)`: a Flag for each utterance, and a Report after the last of each file."""
+
+    paths: Sequence[Path]
+    settings: Settings
+    metrics: Metrics
+    room_type: str = "default"
+    _found: "asyncio.Queue[Flag | Report | None]" = field(default_factory=asyncio.Queue)
+    _files: dict[str, _Progress] = field(default_factory=dict)
+
+    async def __aiter__(self) -> AsyncIterator[Flag | Report]:
+        feeder = asyncio.create_task(self._feed())
+        feeder.add_done_callback(lambda _: self._found.put_nowait(None))
+        try:
+            while found := await self._found.get():
+                yield found
+            await feeder
+        finally:
+            feeder.cancel()
+
+    async def _feed(self) -> None:
+        stages = (SEGMENT, TRANSCRIBE, JUDGE)
+        async with LocalRunner(self.settings, self.metrics, self._tap, stages=stages, clock=None) as runner:
+            for path in self.paths:
+                await self._feed_file(runner, path)
+
+    async def _feed_file(self, runner: LocalRunner, path: Path) -> None:
+        room = str(path)
+        report = Report(room)
+        self._files[room] = _Progress(report)
+        sequence = 0
+        chunks = chunks_of(path, room, SPEAKER, self.room_type)
+        try:
+            while chunk := await asyncio.to_thread(next, chunks, None):
+                report.seconds, sequence = _end_of(chunk), chunk.sequence + 1
+                await runner.put(chunk)
+                if chunk.final:
+                    return
+        except VoxwardenError as error:
+            report.error = str(error)
+        end = AudioChunk(room=room, speaker=SPEAKER, start=report.seconds, sequence=sequence, final=True)
+        await runner.put(end)
+
+    def _tap(self, stage: Stage, batch: Sequence[Message], outputs: Sequence[Any]) -> None:
+        for output in outputs:
+            self._see(output)
+            self._report_finished()
+        if stage is SEGMENT:
+            for chunk in batch:
+                if isinstance(chunk, AudioChunk) and chunk.final:
+                    self._files[chunk.room].whole = True
+        self._report_finished()
+
+    def _see(self, output: Any) -> None:
+        match output:
+            case Utterance():
+                file = self._files[output.room]
+                file.waiting += 1
+                file.report.speech_seconds += output.end - output.start - output.overlap
+            case Flag():
+                file = self._files[output.room]
+                file.waiting -= 1
+                file.report.utterances += 1
+                file.report.suggestion = _worse(file.report.suggestion, output.suggestion)
+                self._found.put_nowait(output)
+            case Rejected(message=Message() as message, error=error):
+                file = self._files[message.room]
+                file.waiting -= 0 if isinstance(message, AudioChunk) else 1
+                file.report.error = str(error)
+
+    def _report_finished(self) -> None:
+        for room, file in _finished(self._files):
+            if not file.report.error:
+                file.report.suggestion = file.report.suggestion or "pass"
+            self._found.put_nowait(file.report)
+            del self._files[room]
+
+
+def _finished(files: dict[str, _Progress]) -> Iterator[tuple[str, _Progress]]:
+    """Files that are through, up to the first that is not: reports keep the order of the files."""
+    for room, file in list(files.items()):
+        if not file.whole or file.waiting:
+            return
+        yield room, file
+
+
+def _worse(one: Suggestion | None, other: Suggestion) -> Suggestion:
+    return min(one or "pass", other, key=WORST_FIRST.index)
+
+
+def _end_of(chunk: AudioChunk) -> float:
+    return chunk.start + len(chunk.data) / 2 / chunk.channels / chunk.sample_rate
