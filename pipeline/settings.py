@@ -79,6 +79,7 @@ class Store(Section):
     lookback_hours: PositiveFloat = Field(24.0, description="how long the local runner keeps utterances on disk")
     lookback_bytes: PositiveInt = Field(2_000_000_000, description="and how many of them at most")
     merge_gap_seconds: float = Field(0.0, ge=0, description="flags of one speaker so near count as one case")
+    max_case_seconds: PositiveFloat = Field(120.0, description="no case takes more flags than fit into so long")
 
 
 class Kafka(Section):
@@ -89,6 +90,10 @@ class Kafka(Section):
     partitions: PositiveInt = 12
     replication: PositiveInt = 1
     max_message_bytes: PositiveInt = Field(1_048_588, description="one limit for topics, producers and consumers")
+    connect_seconds: PositiveFloat = Field(15.0, description="a broker that does not answer for so long is an error")
+    instance: str | None = Field(
+        None, description="a worker's fixed name in its group (static membership), e.g. a pod's"
+    )
     dead_letter_share: float = Field(0.5, gt=0, le=1, description="share of bad messages that halts a worker")
 
 
@@ -101,6 +106,10 @@ class Gateway(Section):
     max_connections: PositiveInt = 2_000
     max_frame_bytes: PositiveInt = 262_144
     max_bytes_per_second: PositiveInt = Field(400_000, description="per connection; PCM at 48 kHz stereo is 192,000")
+    burst_seconds: PositiveFloat = Field(10.0, description="so much of it at once, after a stall of the network")
+    gap_seconds: PositiveFloat = Field(1.0, description="so far behind the clock, a stream's time jumps to now")
+    ping_seconds: PositiveFloat = Field(20.0, description="a silent client is pinged so often, and must answer as soon")
+    idle_seconds: PositiveFloat = Field(600.0, description="without a frame for so long, a connection is closed")
 
 
 class MetricsServer(Section):

@@ -1,0 +1,64 @@
+"""The Faust app of one worker: one role, one consumer group, settings that were measured not to lose anything."""
+
+import tempfile
+from typing import Any
+
+import faust
+
+from agents.kafka import ROOM_FOR_ERRORS
+from pipeline.settings import Settings
+from pipeline.topology import SEGMENT, Stage, Topic
+
+SESSION_SECONDS = 6.0
+REBALANCE_SECONDS = 30.0
+"""The worst batch has to be done within it, or workers evict each other for ever."""
+
+
+def group_of(settings: Settings, stage: Stage) -> str:
+    """The consumer group of all workers of a role."""
+    return f"{settings.kafka.prefix}voxwarden-{stage.name}"
+
+
+def broker_url(settings: Settings) -> str:
+    return ";".join(f"kafka://{address}" for address in settings.kafka.bootstrap.split(","))
+
+
+def create_app(settings: Settings, stage: Stage) -> faust.App:
+    """An app that acknowledges nothing by itself and creates no topic; see agents/loop.py for what it runs."""
+    return faust.App(
+        group_of(settings, stage),
+        broker=broker_url(settings),
+        store="memory://",
+        datadir=tempfile.gettempdir(),  # Faust makes folders for tables, which we have none of
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        key_serializer="raw",
+        value_serializer="raw",
+        # Segment holds events on purpose: waiting for them would make SIGTERM hang.
+        stream_wait_empty=stage is not SEGMENT,
+        stream_buffer_maxsize=64,
+        worker_redirect_stdouts=False,
+        broker_session_timeout=SESSION_SECONDS,
+        broker_heartbeat_interval=SESSION_SECONDS / 4,
+        broker_rebalance_timeout=REBALANCE_SECONDS,
+        broker_request_timeout=REBALANCE_SECONDS,
+        broker_commit_interval=1.0,
+        broker_max_poll_records=64,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=settings.kafka.instance,
+        producer_acks=-1,
+        producer_request_timeout=60.0,
+        producer_max_request_size=settings.kafka.max_message_bytes * ROOM_FOR_ERRORS,
+    )
+
+
+def topic_of(app: faust.App, topic: Topic, settings: Settings) -> Any:
+    """A topic of raw bytes; what they mean is pipeline/events.py's business."""
+    return app.topic(
+        settings.kafka.prefix + topic.name,
+        key_type=bytes,
+        value_type=bytes,
+        key_serializer="raw",
+        value_serializer="raw",
+    )

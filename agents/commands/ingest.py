@@ -1,0 +1,87 @@
+"""`voxwarden ingest`: recordings into Kafka, as an app would send them."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from pipeline.cli.app import Exit, app, settings_of, stderr
+from pipeline.cli.progress import progress_bar
+from pipeline.errors import InputError
+from pipeline.messages import AudioChunk
+
+if TYPE_CHECKING:
+    from agents.ingest import Ingest
+
+Play = Callable[[Path, float], Iterator[AudioChunk]]
+"""A file as chunks from a UTC time on."""
+
+
+class Speed(StrEnum):
+    REALTIME = "realtime"
+    MAX = "max"
+
+
+@app.command()
+def ingest(
+    ctx: typer.Context,
+    files: Annotated[list[Path], typer.Argument(help="Recordings, played one after another.", show_default=False)],
+    room: Annotated[str, typer.Option(help="The room they are heard in.")],
+    speaker: Annotated[str, typer.Option(help="Whose voice they are.")],
+    room_type: Annotated[str, typer.Option(help="Which rules of the policy hold, e.g. kids.")] = "default",
+    speed: Annotated[Speed, typer.Option(help="As fast as the broker takes it, or as if live.")] = Speed.REALTIME,
+    start: Annotated[
+        datetime | None,
+        typer.Option(help="When the first one was recorded, UTC; unset: now. The same start gives the same ids."),
+    ] = None,
+) -> None:
+    """Send recordings to Kafka as one speaker's audio in a room, for the workers to moderate.
+
+    A recording that cannot be read is named, and the rest goes on; the exit code is then 3.
+
+    Examples:
+      voxwarden ingest call.wav --room lobby --speaker alice
+      voxwarden ingest day1.flac day2.flac --room lobby --speaker bob --speed max
+    """
+    settings = settings_of(ctx)
+    from agents.ingest import Ingest, paced
+    from pipeline.audio.files import chunks_of
+
+    begin = start.replace(tzinfo=UTC).timestamp() if start else time.time()
+
+    def play(path: Path, at: float) -> Iterator[AudioChunk]:
+        chunks = chunks_of(path, room, speaker, room_type=room_type, start=at)
+        return paced(chunks) if speed is Speed.REALTIME else chunks
+
+    with Ingest(settings.kafka) as out:
+        raise typer.Exit(_send_all(out, files, begin, play))
+
+
+def _send_all(out: "Ingest", files: Sequence[Path], begin: float, play: Play) -> Exit:
+    """Each file starts where the one before it ended."""
+    from pipeline.audio.decode import duration_of
+
+    code = Exit.CLEAN
+    with progress_bar() as bar:
+        for path in files:
+            task = bar.add_task(escape(path.name), total=None)
+            first = begin
+            try:
+                bar.update(task, total=duration_of(path))
+                for chunk in out.send(play(path, first)):
+                    begin = chunk.start + _seconds(chunk)
+                    bar.update(task, completed=begin - first)
+            except InputError as error:
+                stderr.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+                code = Exit.FAILED
+    return code
+
+
+def _seconds(chunk: AudioChunk) -> float:
+    """Of 16-bit PCM, which is what files are cut into."""
+    return len(chunk.data) / 2 / chunk.channels / chunk.sample_rate

@@ -1,0 +1,25 @@
+"""Deliver: flags to cases, with the flagged audio read back from `voice.utterances`."""
+
+from typing import Any
+
+import faust
+
+from agents.evidence import KafkaLog
+from agents.work import Work
+from pipeline.metrics import Metrics
+from pipeline.review import deliver
+from pipeline.settings import Settings
+
+
+class Delivering(Work[Any]):
+    def __init__(self, log: KafkaLog, settings: Settings, metrics: Metrics) -> None:
+        super().__init__(deliver.build(settings, metrics, log))
+        self._log = log
+
+    def close(self) -> None:
+        super().close()
+        self._log.close()
+
+
+def build(app: faust.App, settings: Settings, metrics: Metrics) -> Work[Any]:
+    return Delivering(KafkaLog(settings.kafka), settings, metrics)

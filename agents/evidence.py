@@ -1,0 +1,100 @@
+"""Audio read back from `voice.utterances`: the flagged utterance by its address, and what the speaker said before."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from kafka import TopicPartition
+
+from agents.kafka import broker_errors, reader
+from agents.records import address_of
+from pipeline.errors import BadMessage
+from pipeline.events import decode
+from pipeline.messages import Utterance
+from pipeline.settings import Kafka
+
+POLL_MS = 500
+SEARCH_RECORDS = 500
+"""How far back a speaker's earlier utterances are looked for: a partition has other rooms' in between."""
+SLACK_SECONDS = 60.0
+"""Utterances are written when they end, up to 15 s after they began, and later when segment lags."""
+
+
+class KafkaLog:
+    """`UtteranceLog` of pipeline/review/log.py over a consumer that seeks. For use by one thread."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self._kafka = kafka
+        self._reader: Any = None
+
+    def get(self, address: str) -> Utterance | None:
+        place = parse(address)
+        if place is None:
+            return None
+        partition, offset = place
+        with broker_errors(self._kafka):
+            record = next(self._records(partition, offset, offset + 1), None)
+        return record and _utterance(record)
+
+    def before(self, room: str, speaker: str, start: float, seconds: float, address: str) -> list[Utterance]:
+        place = parse(address)
+        if place is None:
+            return []
+        partition, offset = place
+        with broker_errors(self._kafka):
+            first = self._search_from(partition, offset, seconds)
+            utterances = [_utterance(record) for record in self._records(partition, first, offset)]
+        found = [u for u in utterances if u and (u.room, u.speaker) == (room, speaker)]
+        return sorted((u for u in found if u.start < start and u.end > start - seconds), key=lambda u: u.start)
+
+    def close(self) -> None:
+        if self._reader:
+            self._reader.close()
+            self._reader = None
+
+    def _consumer(self) -> Any:
+        if not self._reader:
+            self._reader = reader(self._kafka)
+        return self._reader
+
+    def _records(self, partition: TopicPartition, first: int, end: int) -> Iterator[Any]:
+        """The records from offset `first` up to `end`, as far as they are still kept."""
+        consumer = self._consumer()
+        if not consumer.partitions_for_topic(partition.topic):
+            return
+        consumer.assign([partition])
+        position = max(first, consumer.beginning_offsets([partition])[partition])
+        end = min(end, consumer.end_offsets([partition])[partition])
+        consumer.seek(partition, position)
+        while position < end:
+            for record in consumer.poll(POLL_MS).get(partition, []):
+                if record.offset < end:
+                    yield record
+            position = consumer.position(partition)
+
+    def _search_from(self, partition: TopicPartition, offset: int, seconds: float) -> int:
+        """By the clock of the broker, since Kafka cannot be read backwards; an offset on `partition`."""
+        nearest = max(0, offset - SEARCH_RECORDS)
+        written = next(self._records(partition, offset, offset + 1), None)
+        if written is None:
+            return nearest
+        since = written.timestamp - round((seconds + SLACK_SECONDS) * 1000)
+        found = self._consumer().offsets_for_times({partition: max(0, since)})[partition]
+        return max(nearest, found.offset) if found else nearest
+
+
+def parse(address: str) -> tuple[TopicPartition, int] | None:
+    """`topic/partition/offset`; None for the address of another kind of log."""
+    topic, _, rest = address.partition("/")
+    partition, _, offset = rest.partition("/")
+    if not (topic and partition.isdecimal() and offset.isdecimal()):
+        return None
+    return TopicPartition(topic, int(partition)), int(offset)
+
+
+def _utterance(record: Any) -> Utterance | None:
+    try:
+        utterance = decode(Utterance, record.value, record.headers)
+    except BadMessage:
+        return None  # the dead letters have it
+    return msgspec.structs.replace(utterance, address=address_of(record))

@@ -1,0 +1,163 @@
+"""The loop that carries batches from topic to topic and loses nothing, whatever the stage.
+
+Decode; run the stage in a thread; send the outcome and wait for the broker; only then acknowledge, in order. On
+anything unexpected the process ends with the batch un-acknowledged: a supervisor starts it again, and Kafka hands the
+work out again. Faust's own ways (automatic acks, restarting an agent, sinks) were each seen to lose messages.
+"""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NoReturn, TypeVar
+
+import faust
+
+from agents.app import topic_of
+from agents.kafka import max_bytes
+from agents.records import Received, address_of, dead_letter, original, receive, refused, size_of
+from agents.work import Work
+from pipeline.errors import BadMessage, DependencyError
+from pipeline.events import Event, encode
+from pipeline.messages import Message
+from pipeline.metrics import Metrics
+from pipeline.settings import Settings
+from pipeline.stage import Rejected
+from pipeline.topology import DEAD_LETTERS, Stage
+
+R = TypeVar("R")
+
+BACK_OFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Between tries of a dependency; in sum well under the rebalance time-out, which a batch must not outlast."""
+
+EXIT_UNFINISHED = 3
+
+log = logging.getLogger(__name__)
+
+
+def end_process() -> NoReturn:
+    """At once: an orderly stop would let Faust commit or restart what must be handed out again."""
+    logging.shutdown()
+    os._exit(EXIT_UNFINISHED)
+
+
+class Carrier:
+    """The loop of one worker. `end` is what ends the process, and `sleep` waits: a test brings its own."""
+
+    def __init__(
+        self,
+        app: faust.App,
+        stage: Stage,
+        work: Work[Any],
+        settings: Settings,
+        metrics: Metrics,
+        *,
+        end: Callable[[], NoReturn] = end_process,
+        sleep: Callable[[float], Any] = asyncio.sleep,
+    ) -> None:
+        self.app, self.stage, self._work, self.metrics = app, stage, work, metrics
+        self._takes = topic_of(app, stage.takes, settings)
+        self._gives = topic_of(app, stage.gives, settings) if stage.gives else None
+        self._dead_letters = topic_of(app, DEAD_LETTERS, settings)
+        self._limit = settings.kafka.max_message_bytes
+        self._dead_letter_limit = max_bytes(DEAD_LETTERS, settings.kafka)
+        self._end, self._sleep = end, sleep
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=stage.name)
+        self._one_at_a_time = asyncio.Lock()
+
+    def attach(self) -> None:
+        """Make the app run this: one agent, never with more concurrency, and a timer for a stage that wants one."""
+        self.app.agent(self._takes, name=self.stage.name, concurrency=1)(self.run)
+        if self._work.tick_seconds:
+            self.app.timer(self._work.tick_seconds)(self.tick)
+
+    async def run(self, stream: Any) -> None:
+        """Carry batches until the app stops. Ends the process on anything that it does not expect."""
+        try:
+            async for events in self._batches(stream):
+                async with self._one_at_a_time:
+                    await self._carry(events)
+        except asyncio.CancelledError:
+            if not self.app.should_stop:
+                self._give_up("it was cancelled though the worker is not stopping")
+            raise
+        except Exception as error:
+            self._give_up(error)
+
+    async def tick(self) -> None:
+        """Between batches: send what is due because time has passed, acknowledge what that finishes."""
+        try:
+            async with self._one_at_a_time:
+                await self._send(await self._in_thread(lambda: self._work.tick(time.time())), [])
+                self._acknowledge([])
+        except Exception as error:
+            self._give_up(error)
+
+    def close(self) -> None:
+        """After the app has stopped."""
+        self._thread.submit(self._work.close).result()
+        self._thread.shutdown()
+
+    async def _in_thread(self, function: Callable[[], R]) -> R:
+        """Run in the stage's one thread; a dependency that does not answer is tried again, for a while."""
+        loop = asyncio.get_running_loop()
+        for pause in BACK_OFF_SECONDS:
+            try:
+                return await loop.run_in_executor(self._thread, function)
+            except DependencyError as error:
+                log.warning("%s tries again in %g s: %s", self.stage.name, pause, error)
+                await self._sleep(pause)
+        return await loop.run_in_executor(self._thread, function)
+
+    def _batches(self, stream: Any) -> AsyncIterator[list[Any]]:
+        batches: AsyncIterator[list[Any]] = stream.noack_take(self.stage.batch, within=self.stage.within)
+        return batches
+
+    async def _carry(self, events: list[Any]) -> None:
+        batch = [self._work.take(receive(self.stage, event)) for event in self._work.choose(events)]
+        self.metrics.messages.labels(self.stage.name).inc(len(batch))
+        good = [each for each in batch if each.error is None]
+        with self.metrics.batch_seconds.labels(self.stage.name).time():
+            outcome = await self._in_thread(lambda: self._work.process(good)) if good else []
+        await self._send(outcome, batch)
+        self._acknowledge(batch)
+
+    async def _send(self, outcome: Sequence[Any], batch: Sequence[Received]) -> None:
+        """Everything to the broker, in order, and wait until it has it all."""
+        letters = [self._bad(each) for each in batch if each.error]
+        letters += [
+            refused(self.stage, each, batch, self._dead_letter_limit) for each in outcome if isinstance(each, Rejected)
+        ]
+        events = [encode(each, self.stage.name) for each in outcome if self._gives and isinstance(each, Message)]
+        letters += [self._too_large(event) for event in events if size_of(event) > self._limit]
+        self.metrics.dead_letters.labels(self.stage.name).inc(len(letters))
+        sent = [await _put(self._dead_letters, letter) for letter in letters]
+        sent += [await _put(self._gives, event) for event in events if size_of(event) <= self._limit]
+        await asyncio.gather(*sent)  # the second await: without it a refused record is lost in silence
+
+    def _acknowledge(self, batch: Sequence[Received]) -> None:
+        for event in self._work.finished(batch):
+            event.ack()
+
+    def _bad(self, received: Received) -> Event:
+        record = received.event.message
+        error = received.error or BadMessage("A record without a message")
+        return dead_letter(self.stage, original(record), error, address_of(record), self._dead_letter_limit)
+
+    def _too_large(self, event: Event) -> Event:
+        error = BadMessage(
+            f"An outcome of {size_of(event)} bytes where a record may have {self._limit}",
+            "Raise kafka.max_message_bytes, and the topics' max.message.bytes with it.",
+        )
+        return dead_letter(self.stage, event, error, None, self._dead_letter_limit)
+
+    def _give_up(self, reason: object) -> None:
+        unforeseen = isinstance(reason, Exception) and not isinstance(reason, DependencyError)
+        log.critical("%s ends with its batch un-acknowledged: %s", self.stage.name, reason, exc_info=unforeseen)
+        self._end()
+
+
+async def _put(topic: Any, event: Event) -> Any:
+    return await topic.send(key=event.key, value=event.value, headers=event.headers)

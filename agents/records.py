@@ -1,0 +1,73 @@
+"""Records as they come and go: decoded or bad, ready to be sent, or on their way to the dead letters."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.errors import BadMessage, VoxwardenError
+from pipeline.events import Event, decode, encode
+from pipeline.messages import Message
+from pipeline.stage import Rejected
+from pipeline.topology import Stage
+
+RECORD_OVERHEAD = 512
+"""Bytes that Kafka's record batch adds to key, value and headers, generously."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A Faust event, and what it says; `message` is None for a bad one."""
+
+    event: Any
+    message: Message | None = None
+    error: VoxwardenError | None = None
+
+
+def receive(stage: Stage, event: Any) -> Received:
+    """Read the record as the stage's kind of message. Its raw headers, since Faust's dict drops repeated names."""
+    if stage.takes.message is None:
+        raise TypeError(f"{stage.takes.name} holds records of any kind")
+    record = event.message
+    try:
+        return Received(event, decode(stage.takes.message, record.value, record.headers or ()))
+    except BadMessage as error:
+        return Received(event, error=error)
+
+
+def address_of(record: Any) -> str:
+    """`topic/partition/offset` of a Kafka record of either client."""
+    return f"{record.topic}/{record.partition}/{record.offset}"
+
+
+def size_of(event: Event) -> int:
+    """Bytes on the wire, at most."""
+    return RECORD_OVERHEAD + len(event.key) + len(event.value) + sum(len(n) + len(v) + 10 for n, v in event.headers)
+
+
+def original(record: Any) -> Event:
+    """A record as it came, to be sent on."""
+    headers = [(name, value or b"") for name, value in record.headers or ()]
+    return Event(record.key or b"", record.value or b"", headers)
+
+
+def dead_letter(stage: Stage, event: Event, error: VoxwardenError, source: str | None, limit: int) -> Event:
+    """`event` with the reason and where it came from in headers; without its value if it is larger than `limit`."""
+    reason = {"voxwarden-stage": stage.name, "voxwarden-error": str(error)}
+    if source:
+        topic, partition, offset = source.rsplit("/", 2)
+        reason |= {"voxwarden-topic": topic, "voxwarden-partition": partition, "voxwarden-offset": offset}
+    letter = Event(event.key, event.value, event.headers + [(name, text.encode()) for name, text in reason.items()])
+    if size_of(letter) <= limit:
+        return letter
+    return Event(event.key, b"", [*letter.headers, ("voxwarden-cut", str(len(event.value)).encode())])
+
+
+def refused(stage: Stage, rejected: Rejected, batch: Sequence[Received], limit: int) -> Event:
+    """The dead letter of a message that a processor gave back: its record, if it came in this batch."""
+    for received in batch:
+        if received.message is rejected.message:
+            record = received.event.message
+            return dead_letter(stage, original(record), rejected.error, address_of(record), limit)
+    message = rejected.message
+    event = encode(message, stage.name) if isinstance(message, Message) else Event(b"", repr(message).encode(), [])
+    return dead_letter(stage, event, rejected.error, None, limit)

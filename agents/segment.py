@@ -1,0 +1,77 @@
+"""Segment: audio chunks to utterances. It holds speech that is not finished, so a ledger says what to acknowledge."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import faust
+
+from agents.ledger import Ledger
+from agents.records import Received
+from agents.work import Work
+from pipeline.audio.segment import Segment
+from pipeline.messages import AudioChunk
+from pipeline.metrics import Metrics
+from pipeline.settings import Settings
+from pipeline.topology import SEGMENT
+
+
+class Segmenting(Work[Segment]):
+    """Starts anew after each rebalance: Kafka then hands out again what was not acknowledged, and the state with it."""
+
+    tick_seconds = 1.0
+
+    def __init__(self, build: Callable[[], Segment], generation: Callable[[], int]) -> None:
+        super().__init__(build())
+        self._build = build
+        self._generation_now = generation
+        self._generation: int | None = None
+        self._outdated = False
+        self._ledger: Ledger[Any] = Ledger()
+
+    def choose(self, events: Sequence[Any]) -> Sequence[Any]:
+        """Leaves out what was fetched before the last rebalance: it comes again, or went to another worker."""
+        self._follow()
+        return [event for event in events if event.message.generation_id == self._generation]
+
+    def take(self, received: Received) -> Received:
+        chunk, event = received.message, received.event
+        speaker, start = ((chunk.room, chunk.speaker), chunk.start) if chunk else (None, 0.0)
+        self._ledger.add(event.message.partition, event, speaker, start)
+        return received
+
+    def process(self, batch: Sequence[Received]) -> list[Any]:
+        self._renew()
+        return self.processor.process([r.message for r in batch if isinstance(r.message, AudioChunk)])
+
+    def tick(self, now: float) -> list[Any]:
+        self._renew()
+        return self.processor.tick(now)
+
+    def finished(self, batch: Sequence[Received]) -> list[Any]:
+        for received in batch:  # the ledger keeps positions for seconds, and need not keep the audio
+            received.event.message.value = received.event.value = None
+        self._follow()
+        return [] if self._outdated else self._ledger.finished(self.processor.held_since)
+
+    def _follow(self) -> None:
+        now = self._generation_now()
+        if now != self._generation:
+            self._outdated = self._outdated or self._generation is not None
+            self._generation = now
+            self._ledger = Ledger()
+
+    def _renew(self) -> None:
+        if self._outdated:
+            self.processor.close()
+            self.processor = self._build()
+            self._outdated = False
+
+
+def build(app: faust.App, settings: Settings, metrics: Metrics) -> Segmenting:
+    def segment() -> Segment:
+        made = SEGMENT.processor(settings, metrics)
+        if not isinstance(made, Segment):
+            raise TypeError(f"{SEGMENT.build} makes no Segment, whose held_since the ledger needs")
+        return made
+
+    return Segmenting(segment, lambda: app.consumer_generation_id)

@@ -1,0 +1,107 @@
+"""The topics as they should be, as they are, and what differs.
+
+Faust says "ready" and idles when a topic is missing, so a worker checks before it starts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kafka.admin import ConfigResource, ConfigResourceType
+
+from agents.kafka import admin, max_bytes, topic_name
+from pipeline.errors import ConfigError
+from pipeline.settings import Kafka
+from pipeline.topology import DEAD_LETTERS, TOPICS, Stage, Topic
+
+HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One topic: what it should be, and what the broker has (empty: no such topic)."""
+
+    name: str
+    wanted: Mapping[str, int]
+    found: Mapping[str, int]
+
+    @property
+    def missing(self) -> bool:
+        return not self.found
+
+    @property
+    def differences(self) -> list[str]:
+        """Each as `retention.ms is 1, wanted 2`; none for a topic that is missing or right."""
+        return [
+            f"{key} is {self.found[key]}, wanted {value}"
+            for key, value in self.wanted.items()
+            if not self.missing and self.found[key] != value
+        ]
+
+
+def wanted(topic: Topic, kafka: Kafka) -> dict[str, int]:
+    return {
+        "partitions": kafka.partitions,
+        "replication": kafka.replication,
+        "retention.ms": topic.retention_hours * HOUR_MS,
+        "max.message.bytes": max_bytes(topic, kafka),
+    }
+
+
+def plans(kafka: Kafka, topics: Sequence[Topic] = TOPICS) -> list[Plan]:
+    """Compare `topics` with the broker's; raises DependencyError if it does not answer."""
+    with admin(kafka) as client:
+        found = _found(client, [topic_name(topic, kafka) for topic in topics])
+    return [
+        Plan(name, wanted(topic, kafka), found.get(name, {})) for topic in topics for name in [topic_name(topic, kafka)]
+    ]
+
+
+def create(kafka: Kafka) -> list[Plan]:
+    """Create what is missing and leave alone what is there. Gives the plans as they were before."""
+    before = plans(kafka)
+    if missing := {plan.name: _options(plan.wanted) for plan in before if plan.missing}:
+        with admin(kafka) as client:
+            client.create_topics(missing, wait_for_metadata=True)
+    return before
+
+
+def require(kafka: Kafka, stage: Stage) -> None:
+    """Raise ConfigError unless every topic that `stage` reads or writes is there and takes our largest record."""
+    needed = [topic for topic in (stage.takes, stage.gives, DEAD_LETTERS) if topic]
+    for plan in plans(kafka, needed):
+        if plan.missing:
+            raise ConfigError(
+                f"There is no topic {plan.name} at {kafka.bootstrap}", "Create it with `voxwarden topics create`."
+            )
+        limit, largest = plan.found["max.message.bytes"], plan.wanted["max.message.bytes"]
+        if limit < largest:
+            raise ConfigError(
+                f"Topic {plan.name} takes records of {limit} bytes, and ours may have {largest}",
+                "Raise the topic's max.message.bytes, or lower kafka.max_message_bytes.",
+            )
+
+
+def _options(values: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "num_partitions": values["partitions"],
+        "replication_factor": values["replication"],
+        "configs": {key: str(value) for key, value in values.items() if "." in key},
+    }
+
+
+def _found(client: Any, names: list[str]) -> dict[str, dict[str, int]]:
+    described = [topic for topic in client.describe_topics(names) if not topic["error_code"]]
+    if not described:
+        return {}
+    keys = ("retention.ms", "max.message.bytes")
+    resources = [ConfigResource(ConfigResourceType.TOPIC, topic["name"], dict.fromkeys(keys)) for topic in described]
+    configs = client.describe_configs(resources, config_filter="all")["topic"]
+    return {
+        topic["name"]: {
+            "partitions": len(topic["partitions"]),
+            "replication": len(topic["partitions"][0]["replica_nodes"]),
+            **{key: int(configs[topic["name"]][key]["value"]) for key in keys},
+        }
+        for topic in described
+    }

@@ -1,0 +1,54 @@
+"""One worker process: one role, until a signal ends it or something unexpected does."""
+
+import logging
+from importlib import import_module
+
+from faust import Worker
+
+from agents import topics
+from agents.app import create_app
+from agents.loop import Carrier
+from pipeline.errors import ConfigError
+from pipeline.metrics import Metrics
+from pipeline.metrics_server import serving
+from pipeline.settings import Settings
+from pipeline.topology import STAGES, Stage
+
+log = logging.getLogger(__name__)
+
+
+def stage_of(role: str) -> Stage:
+    for stage in STAGES:
+        if stage.name == role:
+            return stage
+    raise ConfigError(f"There is no role {role}", f"Roles are {', '.join(stage.name for stage in STAGES)}.")
+
+
+def carrier_of(stage: Stage, settings: Settings, metrics: Metrics) -> Carrier:
+    """The stage's loop on an app of its own, ready to be started."""
+    app = create_app(settings, stage)
+    work = import_module(f"agents.{stage.name}").build(app, settings, metrics)
+    carrier = Carrier(app, stage, work, settings, metrics)
+    carrier.attach()
+    return carrier
+
+
+def work(role: str, settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT, then finish the batch in hand, commit, and exit.
+
+    Raises ConfigError when a topic is missing or too small, DependencyError when the broker does not answer.
+    """
+    stage, metrics = stage_of(role), Metrics()
+    topics.require(settings.kafka, stage)
+    with serving(metrics, settings.metrics.host, settings.metrics.port) as url:
+        carrier = carrier_of(stage, settings, metrics)
+        log.info("%s reads %s; figures at %s", role, stage.takes.name, url)
+        run(carrier)
+
+
+def run(carrier: Carrier) -> None:
+    """In Faust's worker, which listens to signals; raises SystemExit when it is done."""
+    try:
+        Worker(carrier.app, quiet=True, override_logging=False, redirect_stdouts=False).execute_from_commandline()
+    finally:
+        carrier.close()
