@@ -1,0 +1,169 @@
+"""Speech into utterances, by speech probability and loudness alone. Pure: no clock, no model, no codec.
+
+The unit inside is the window of 512 samples. Speech opens at the threshold and stays open down to a lower one
+(hysteresis), until the hang-over has passed in silence. Speech beyond the soft limit is cut at a quiet moment, whose
+bar is lowered as it goes on; at the hard limit the quietest moment since the soft limit is taken. A cut that is no real
+pause is `forced`: what follows repeats its last bit, so that no word is lost between the two.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.audio.resample import Samples
+from pipeline.audio.vad import WINDOW
+from pipeline.messages import SAMPLE_RATE
+from pipeline.settings import Audio
+
+HYSTERESIS = 0.15
+"""Speech closes so much below the threshold that opens it: Silero's own choice."""
+
+SMOOTH = 3
+"""Windows over which a moment's quiet is judged: 96 ms, longer than the closure before a plosive."""
+
+QUIET_AT_SOFT, QUIET_AT_LAST = 0.1, 0.5
+"""The bar for a quiet moment, on the scale of `_noise`: a pause between sentences at the soft limit, a gap between
+words from half-way to the hard limit on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A piece of speech; places are samples since the start of the stream."""
+
+    start: int
+    samples: Samples
+    forced: bool = False
+    overlap: int = 0
+    """Samples at the head that the cut before has too."""
+
+
+@dataclass(slots=True)
+class Open:
+    """Unfinished speech, in window numbers."""
+
+    start: int
+    """Pre-roll, or the repeated end of the cut before, included."""
+    onset: int
+    last: int
+    """First and last window of speech."""
+    repeated: int = 0
+    """Windows at the head that the cut before has too."""
+
+
+class Cutter:
+    """The state of one speaker. Holds a pre-roll in silence, and at most the hard limit in speech."""
+
+    def __init__(self, settings: Audio) -> None:
+        self._threshold = settings.vad_threshold
+        self._release = max(settings.vad_threshold - HYSTERESIS, 0.01)
+        self._min = _windows(settings.min_seconds)
+        self._max = max(int(settings.max_seconds * SAMPLE_RATE) // WINDOW, 4 * SMOOTH)
+        self._soft = min(max(_windows(settings.soft_seconds), 2 * SMOOTH), self._max - 2 * SMOOTH)
+        self._hangover = _windows(settings.hangover_seconds)
+        self._pad = _windows(settings.pad_seconds)
+        self._overlap = min(_windows(settings.overlap_seconds), self._soft // 2)
+
+        self._audio: list[Samples] = []
+        self._speech: list[float] = []
+        self._loudness: list[float] = []
+        self._base = 0
+        """Number of the first window held in these three."""
+        self._next = 0
+        """Number of the window that is judged next."""
+        self._floor = 0
+        """No utterance may start before it: what was given before ends here."""
+        self._open: Open | None = None
+
+    @property
+    def open_since(self) -> int | None:
+        """First sample of unfinished speech; None in silence."""
+        return self._open.start * WINDOW if self._open else None
+
+    def push(self, samples: Samples, probabilities: NDArray[np.float32]) -> Iterator[Cut]:
+        """Whole windows, shape (windows * 512,), and their speech probabilities, shape (windows,)."""
+        windows = samples.reshape(-1, WINDOW)
+        self._audio.extend(windows)
+        self._speech.extend(probabilities.tolist())
+        self._loudness.extend(np.sqrt(np.square(windows).mean(axis=1)).tolist())
+        while self._next < self._base + len(self._audio):
+            self._next += 1
+            if cut := self._judge(self._next - 1):
+                yield cut
+        self._forget()
+
+    def flush(self, padding: int = 0) -> Iterator[Cut]:
+        """The end of the stream, whose last `padding` samples are not the speaker's."""
+        if self._open and (cut := self._close(self._open, self._open.last + 1 + self._pad)):
+            excess = cut.start + cut.samples.size - (self._next * WINDOW - padding)
+            samples = cut.samples[:-excess] if excess > 0 else cut.samples
+            yield Cut(cut.start, samples, cut.forced, cut.overlap)
+
+    def _judge(self, window: int) -> Cut | None:
+        speech = self._speech[window - self._base]
+        if self._open is None:
+            if speech >= self._threshold:
+                self._open = Open(max(window - self._pad, self._floor), window, window)
+            return None
+        if speech >= self._release:
+            self._open.last = window
+        elif window - self._open.last >= self._hangover:
+            return self._close(self._open, self._open.last + 1 + self._pad)
+        return self._limit(self._open)
+
+    def _limit(self, speech: Open) -> Cut | None:
+        """Cut speech that goes on for long."""
+        length = self._next - speech.start
+        if length >= self._max:
+            noise = self._noise(speech)
+            return self._cut(speech, speech.start + self._soft + int(np.argmin(noise[self._soft :])))
+        if length > self._soft:
+            progress = min(1.0, 2 * (length - self._soft) / (self._max - self._soft))
+            before, now = self._noise(speech)[-2:]
+            if before <= QUIET_AT_SOFT + progress * (QUIET_AT_LAST - QUIET_AT_SOFT) and now >= before:
+                return self._cut(speech, self._next - SMOOTH - 1)
+        return None
+
+    def _noise(self, speech: Open) -> NDArray[np.float64]:
+        """How far from quiet it is, 0 to about 1, over the `SMOOTH` windows from each on, shape (length - SMOOTH + 1,).
+
+        The mean of the speech probability and of the loudness, as a share of the loud parts of this speech.
+        """
+        held = slice(speech.start - self._base, self._next - self._base)
+        loudness = np.array(self._loudness[held])
+        share = loudness / max(float(np.percentile(loudness, 90)), 1e-9)
+        return np.convolve((np.array(self._speech[held]) + share) / 2, np.full(SMOOTH, 1 / SMOOTH), "valid")
+
+    def _cut(self, speech: Open, quiet: int) -> Cut | None:
+        """Cut within the quiet moment that begins at window `quiet`; what follows is judged anew."""
+        place = quiet + SMOOTH // 2
+        around = self._speech[quiet - self._base : quiet - self._base + SMOOTH]
+        pause = max(around) < self._release
+        speech.last = min(speech.last, place - 1)
+        cut = self._close(speech, place, forced=not pause)
+        if not pause:
+            self._open = Open(place - self._overlap, place, place - 1, repeated=self._overlap)
+        self._next = place
+        return cut
+
+    def _close(self, speech: Open, end: int, *, forced: bool = False) -> Cut | None:
+        end = min(end, self._next)
+        self._open, self._floor = None, end
+        enough = 1 if speech.repeated else self._min
+        if speech.last + 1 - speech.onset < enough:
+            return None
+        audio = np.concatenate(self._audio[speech.start - self._base : end - self._base])
+        return Cut(speech.start * WINDOW, audio, forced, speech.repeated * WINDOW)
+
+    def _forget(self) -> None:
+        """Drop the windows that nothing can need any more."""
+        keep = self._open.start if self._open else max(self._floor, self._next - self._pad)
+        spent = keep - self._base
+        del self._audio[:spent], self._speech[:spent], self._loudness[:spent]
+        self._base = keep
+
+
+def _windows(seconds: float) -> int:
+    return ceil(seconds * SAMPLE_RATE / WINDOW - 1e-9)

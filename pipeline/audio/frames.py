@@ -1,0 +1,110 @@
+"""What one speaker's app sends, frame by frame, to 16 kHz mono: PCM, Opus packets, or small whole recordings."""
+
+import av
+import numpy as np
+from av.audio.codeccontext import AudioCodecContext
+from av.error import FFmpegError
+
+from pipeline.audio.decode import read_bytes
+from pipeline.audio.resample import EMPTY, Resampler, Samples, from_pcm, mono
+from pipeline.errors import AudioError, BadMessage
+from pipeline.messages import AudioChunk
+
+PCM: dict[str, np.dtype[np.int16] | np.dtype[np.float32]] = {
+    "pcm_s16le": np.dtype("<i2"),
+    "pcm_f32le": np.dtype("<f4"),
+}
+
+OPUS_RATE = 48_000
+"""Opus always decodes to this, whatever went in."""
+
+OPUS_RATES = frozenset({8_000, 12_000, 16_000, 24_000, 48_000})
+
+CONTAINER_SECONDS = 600.0
+"""The longest recording in one chunk."""
+
+CONTAINER_RATE = 16_000
+"""Whole recordings are resampled where they are decoded."""
+
+
+class StreamDecoder:
+    """Decodes the chunks of one speaker, in order. Holds a filter's few samples between them, nothing else.
+
+    Rate, codec or channels may change between chunks: a speaker who comes back from another device.
+    """
+
+    def __init__(self) -> None:
+        self.not_numbers = 0
+        """Samples so far that were NaN or infinite, taken as silence."""
+        self._resampler = Resampler(CONTAINER_RATE)
+        self._opus: tuple[int, AudioCodecContext] | None = None
+
+    def decode(self, chunk: AudioChunk) -> Samples:
+        """A chunk's audio, shape (samples,). Raises BadMessage for what cannot be what the chunk says it is."""
+        if not chunk.data:
+            return EMPTY
+        rate, samples = self._read(chunk)
+        tail = EMPTY
+        if rate != self._resampler.rate:
+            tail, self._resampler = self._resampler.flush(), Resampler(rate)
+        return np.concatenate([tail, self._resampler.push(samples)])
+
+    def flush(self) -> Samples:
+        """What is still held, at the end or before a gap; then it starts anew."""
+        tail, self._resampler = self._resampler.flush(), Resampler(self._resampler.rate)
+        self._opus = None
+        return tail
+
+    def _read(self, chunk: AudioChunk) -> tuple[int, Samples]:
+        if chunk.codec in PCM:
+            return chunk.sample_rate, self._pcm(chunk)
+        if chunk.codec == "opus":
+            return OPUS_RATE, self._packet(chunk)
+        if chunk.codec == "container":
+            return CONTAINER_RATE, self._recording(chunk)
+        raise BadMessage(f"{_name(chunk)} has the unknown codec {chunk.codec!r}", "See docs/contract.md.")
+
+    def _pcm(self, chunk: AudioChunk) -> Samples:
+        kind = PCM[chunk.codec]
+        if len(chunk.data) % (kind.itemsize * chunk.channels):
+            raise BadMessage(
+                f"{_name(chunk)} has {len(chunk.data)} bytes of {chunk.codec}, which is no whole number of "
+                f"{chunk.channels}-channel samples",
+                "Send whole samples, and state codec and channels as they are.",
+            )
+        return self._counted(*from_pcm(np.frombuffer(chunk.data, kind).reshape(-1, chunk.channels).T))
+
+    def _packet(self, chunk: AudioChunk) -> Samples:
+        if chunk.sample_rate not in OPUS_RATES or chunk.channels > 2:
+            raise BadMessage(
+                f"{_name(chunk)} says Opus of {chunk.sample_rate} Hz in {chunk.channels} channels",
+                "Opus has one or two channels and a rate of 8, 12, 16, 24 or 48 kHz.",
+            )
+        try:
+            frames = self._opus_decoder(chunk.channels).decode(av.Packet(chunk.data))
+        except FFmpegError as error:
+            raise BadMessage(f"{_name(chunk)} is no Opus packet", "Send one bare packet a chunk.") from error
+        return np.concatenate([EMPTY, *(self._counted(*mono(frame)) for frame in frames)])
+
+    def _opus_decoder(self, channels: int) -> AudioCodecContext:
+        if self._opus is None or self._opus[0] != channels:
+            context = av.CodecContext.create("libopus", "r")
+            context.sample_rate = OPUS_RATE
+            context.layout = "mono" if channels == 1 else "stereo"
+            self._opus = channels, context
+        return self._opus[1]
+
+    def _recording(self, chunk: AudioChunk) -> Samples:
+        try:
+            samples, tally = read_bytes(chunk.data, _name(chunk), CONTAINER_SECONDS)
+        except AudioError as error:
+            raise BadMessage(error.what, error.remedy) from error
+        return self._counted(samples, tally.not_numbers)
+
+    def _counted(self, samples: Samples, not_numbers: int) -> Samples:
+        self.not_numbers += not_numbers
+        return samples
+
+
+def _name(chunk: AudioChunk) -> str:
+    return f"Chunk {chunk.sequence} of {chunk.speaker} in {chunk.room}"

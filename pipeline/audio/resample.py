@@ -1,0 +1,61 @@
+"""Any PCM to what the pipeline works on: 16 kHz mono float32."""
+
+import numpy as np
+from av import AudioFrame, AudioResampler
+from numpy.typing import NDArray
+
+from pipeline.messages import SAMPLE_RATE
+
+Samples = NDArray[np.float32]
+"""Audio of shape (samples,), within -1 to 1."""
+
+EMPTY: Samples = np.zeros(0, np.float32)
+
+RATES = range(4_000, 768_001)
+"""Hz. What lies outside is a broken header, and would make a small file very large."""
+
+
+def mono(frame: AudioFrame) -> tuple[Samples, int]:
+    """A decoded frame as the plain mean of its channels, at its own rate; and how many samples were not numbers.
+
+    FFmpeg's own down-mix knows speaker layouts only; rooms also record one person a channel.
+    """
+    pcm = frame.to_ndarray()
+    return from_pcm(pcm if frame.format.is_planar else pcm.reshape(-1, frame.layout.nb_channels).T)
+
+
+def from_pcm(pcm: NDArray[np.generic]) -> tuple[Samples, int]:
+    """Channels of shape (channels, samples), integers at full scale or floats, as the mean channel of floats.
+
+    NaN and infinity become silence here, before a filter can smear them; the second value counts them.
+    """
+    if pcm.dtype.kind == "f":
+        finite = np.isfinite(pcm)
+        bad = int(pcm.size - np.count_nonzero(finite))
+        return np.where(finite, pcm, 0).clip(-1, 1).mean(axis=0, dtype=np.float32), bad
+    scale = 2.0 ** (8 * pcm.itemsize - 1)
+    offset = scale if pcm.dtype.kind == "u" else 0.0
+    return ((pcm.mean(axis=0, dtype=np.float64) - offset) / scale).astype(np.float32), 0
+
+
+class Resampler:
+    """Mono audio of one rate to 16 kHz, block by block: any blocking of the same audio gives the same samples."""
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+        self._filter = None if rate == SAMPLE_RATE else AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+
+    def push(self, samples: Samples) -> Samples:
+        if self._filter is None or not samples.size:
+            return samples
+        frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples)[None], format="flt", layout="mono")
+        frame.sample_rate = self.rate
+        return _joined(self._filter.resample(frame))
+
+    def flush(self) -> Samples:
+        """What the filter still holds; the resampler is spent afterwards."""
+        return EMPTY if self._filter is None else _joined(self._filter.resample(None))
+
+
+def _joined(frames: list[AudioFrame]) -> Samples:
+    return np.concatenate([EMPTY, *(frame.to_ndarray()[0] for frame in frames)])
