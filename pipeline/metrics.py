@@ -41,6 +41,9 @@ class Metrics:
         self.sequence_faults = counter(
             "sequence_faults_total", "Chunks that came late, twice, or after a gap.", "result"
         )
+        self.repaired_samples = counter(
+            "repaired_samples_total", "Samples that were NaN or infinite, taken as silence."
+        )
         self.open_speakers = gauge("open_speakers", "Speakers with audio in hand.")
 
         # transcribe

@@ -1,0 +1,48 @@
+"""A recording as if one speaker had sent it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.audio.decode import read_file
+from pipeline.audio.encode import to_pcm16
+from pipeline.audio.resample import Samples
+from pipeline.errors import AudioError
+from pipeline.messages import SAMPLE_RATE, AudioChunk
+
+
+def chunks_of(
+    path: Path, room: str, speaker: str, room_type: str = "default", start: float = 0.0
+) -> Iterator[AudioChunk]:
+    """The file as chunks of one second of 16-bit PCM, 16 kHz mono, from `start` (UTC seconds) on; the last is final.
+
+    A damaged file gives what could be decoded, final chunk included, and then raises AudioError. A stream that starts
+    in the middle of nowhere keeps its numbers: chunk n starts n seconds after `start`.
+    """
+    held: Samples | None = None
+    sequence = 0
+
+    def chunk(samples: Samples, *, final: bool) -> AudioChunk:
+        return AudioChunk(
+            room=room,
+            speaker=speaker,
+            room_type=room_type,
+            start=start + sequence,
+            sequence=sequence,
+            sample_rate=SAMPLE_RATE,
+            final=final,
+            data=to_pcm16(samples),
+        )
+
+    damage: AudioError | None = None
+    try:
+        for block in read_file(path):
+            if held is not None:
+                yield chunk(held, final=False)
+                sequence += 1
+            held = block
+    except AudioError as error:
+        damage = error
+    if held is not None:
+        yield chunk(held, final=True)
+    if damage:
+        raise damage

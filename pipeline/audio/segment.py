@@ -1,0 +1,106 @@
+"""The segment stage: everybody's audio in, utterances out."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from msgspec import structs
+
+from pipeline.audio import vad
+from pipeline.audio.encode import encode_flac
+from pipeline.audio.speaker import Piece, Speaker
+from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance, derive_id
+from pipeline.metrics import Metrics
+from pipeline.settings import Audio, Settings
+from pipeline.stage import Processor, Rejected
+
+Key = tuple[str, str]
+"""Room and speaker."""
+
+
+class Segment(Processor[AudioChunk, Utterance]):
+    """Cuts each speaker's audio into utterances. Neither other speakers nor the size of chunks change the result."""
+
+    def __init__(
+        self, settings: Audio, metrics: Metrics, model: vad.Vad, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._model = model
+        self._clock = clock
+        self._speakers: OrderedDict[Key, Speaker] = OrderedDict()
+        """The idlest first."""
+
+    def process(self, batch: Sequence[AudioChunk]) -> list[Utterance | Rejected]:
+        results = [result for chunk in batch for result in self._take(chunk)]
+        self._metrics.open_speakers.set(len(self._speakers))
+        return results
+
+    def tick(self, now: float) -> list[Utterance | Rejected]:
+        """End the speakers of whom nothing was heard for `idle_seconds`.
+
+        A carrier that fell behind should work off what waits first: their audio may be among it.
+        """
+        idle = []
+        for key, speaker in self._speakers.items():
+            if now - speaker.seen < self._settings.idle_seconds:
+                break
+            idle.append(key)
+        return self._end_all(idle)
+
+    def drain(self) -> list[Utterance | Rejected]:
+        return self._end_all(self.speakers())
+
+    def held_since(self, room: str, speaker: str) -> float | None:
+        """UTC start of the oldest audio that unfinished speech of this speaker still needs; None if none is."""
+        held = self._speakers.get((room, speaker))
+        return held.held_since if held else None
+
+    def speakers(self) -> list[Key]:
+        """Who has audio in hand, the idlest first."""
+        return list(self._speakers)
+
+    def _take(self, chunk: AudioChunk) -> Iterator[Utterance | Rejected]:
+        key = (chunk.room, chunk.speaker)
+        if key not in self._speakers:
+            if len(self._speakers) >= self._settings.max_speakers:
+                yield from self._end(next(iter(self._speakers)))
+            self._speakers[key] = Speaker(self._model, self._settings, self._metrics)
+        self._speakers.move_to_end(key)
+        speaker = self._speakers[key]
+        speaker.seen = self._clock()
+        yield from self._utterances(key, speaker.push(chunk))
+        if chunk.final:
+            yield from self._end(key)
+
+    def _end_all(self, keys: Iterable[Key]) -> list[Utterance | Rejected]:
+        results = [result for key in keys for result in self._end(key)]
+        self._metrics.open_speakers.set(len(self._speakers))
+        return results
+
+    def _end(self, key: Key) -> Iterator[Utterance | Rejected]:
+        yield from self._utterances(key, self._speakers.pop(key).flush())
+
+    def _utterances(self, key: Key, pieces: Iterable[Piece | Rejected]) -> Iterator[Utterance | Rejected]:
+        for piece in pieces:
+            yield piece if isinstance(piece, Rejected) else self._utterance(key, piece)
+
+    def _utterance(self, key: Key, piece: Piece) -> Utterance:
+        cut = piece.cut
+        self._metrics.speech_seconds.inc((cut.samples.size - cut.overlap) / SAMPLE_RATE)
+        utterance = Utterance(
+            room=key[0],
+            speaker=key[1],
+            room_type=piece.room_type,
+            start=piece.start / SAMPLE_RATE,
+            end=(piece.start + cut.samples.size) / SAMPLE_RATE,
+            id="",
+            forced=cut.forced,
+            overlap=cut.overlap / SAMPLE_RATE,
+            data=encode_flac(cut.samples),
+        )
+        return structs.replace(utterance, id=derive_id("segment", utterance))
+
+
+def build(settings: Settings, metrics: Metrics) -> Segment:
+    return Segment(settings.audio, metrics, vad.shared())

@@ -1,0 +1,147 @@
+"""One speaker's way from chunks to cuts: order, decode, keep time, find speech, cut."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.audio.cutter import Cut, Cutter
+from pipeline.audio.frames import StreamDecoder
+from pipeline.audio.order import Ordered, Reorder
+from pipeline.audio.resample import EMPTY, Samples
+from pipeline.audio.vad import WINDOW, Memory, Vad
+from pipeline.errors import VoxwardenError
+from pipeline.messages import SAMPLE_RATE, AudioChunk, sample_of
+from pipeline.metrics import Metrics
+from pipeline.settings import Audio
+from pipeline.stage import Rejected
+
+JITTER = SAMPLE_RATE // 10
+"""Samples by which the times of chunks in a row may wander before we believe that something is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A cut with its place in time."""
+
+    room_type: str
+    start: int
+    """16 kHz samples since 1970, UTC."""
+    cut: Cut
+
+
+class Stream:
+    """Audio without a hole, from `origin` (16 kHz samples since 1970) on, cut as it grows."""
+
+    def __init__(self, origin: int, vad: Vad, settings: Audio) -> None:
+        self._origin = origin
+        self._vad = vad
+        self._memory = Memory()
+        self._cutter = Cutter(settings)
+        self._rest: Samples = EMPTY
+        """Less than a window."""
+        self._windows = 0
+
+    @property
+    def end(self) -> int:
+        return self._origin + self._windows * WINDOW + self._rest.size
+
+    @property
+    def open_since(self) -> int | None:
+        """Where unfinished speech begins."""
+        since = self._cutter.open_since
+        return None if since is None else self._origin + since
+
+    def push(self, samples: Samples) -> Iterator[tuple[int, Cut]]:
+        joined = np.concatenate([self._rest, samples])
+        whole = joined.size - joined.size % WINDOW
+        self._rest = joined[whole:].copy()
+        self._windows += whole // WINDOW
+        probabilities = self._vad.probabilities(joined[:whole], self._memory)
+        yield from self._placed(self._cutter.push(joined[:whole], probabilities))
+
+    def flush(self) -> Iterator[tuple[int, Cut]]:
+        padding = -self._rest.size % WINDOW
+        yield from self.push(np.zeros(padding, np.float32))
+        yield from self._placed(self._cutter.flush(padding))
+
+    def _placed(self, cuts: Iterator[Cut]) -> Iterator[tuple[int, Cut]]:
+        return ((self._origin + cut.start, cut) for cut in cuts)
+
+
+class Speaker:
+    """State of one speaker in one room. What it holds is bounded: see `Reorder` and `Cutter`."""
+
+    def __init__(self, vad: Vad, settings: Audio, metrics: Metrics) -> None:
+        self.seen = 0.0
+        """When its last chunk was worked on, by the stage's clock."""
+        self._settings = settings
+        self._metrics = metrics
+        self._decoder = StreamDecoder()
+        self._order = Reorder(settings.reorder_chunks, metrics.sequence_faults)
+        self._new_stream: Callable[[int], Stream] = lambda origin: Stream(origin, vad, settings)
+        self._stream: Stream | None = None
+        self._room_type = "default"
+
+    @property
+    def held_since(self) -> float | None:
+        """UTC start of the oldest audio still needed: of unfinished speech, or of a chunk that waits for its turn."""
+        since = self._stream.open_since if self._stream else None
+        starts = [self._order.waiting_since, None if since is None else since / SAMPLE_RATE]
+        return min((start for start in starts if start is not None), default=None)
+
+    def push(self, chunk: AudioChunk) -> Iterator[Piece | Rejected]:
+        for ordered in self._order.push(chunk):
+            yield from self._take(ordered)
+
+    def flush(self) -> Iterator[Piece | Rejected]:
+        """All that is held, as at the end of the speaker's audio."""
+        for ordered in self._order.flush():
+            yield from self._take(ordered)
+        yield from self._end()
+
+    def _take(self, ordered: Ordered) -> Iterator[Piece | Rejected]:
+        chunk = ordered.chunk
+        self._room_type = chunk.room_type
+        yield from self._align(sample_of(chunk.start), after_gap=ordered.after_gap)
+        try:
+            samples = self._decode(chunk)
+        except VoxwardenError as error:
+            yield Rejected(chunk, error)
+        else:
+            yield from self._hear(samples)
+
+    def _decode(self, chunk: AudioChunk) -> Samples:
+        before = self._decoder.not_numbers
+        samples = self._decoder.decode(chunk)
+        self._metrics.repaired_samples.inc(self._decoder.not_numbers - before)
+        self._metrics.audio_seconds.inc(samples.size / SAMPLE_RATE)
+        return samples
+
+    def _align(self, start: int, *, after_gap: bool) -> Iterator[Piece]:
+        """Fill a small hole before `start` with silence, so that times stay true; begin anew after a large one.
+
+        A chunk that seems to come early, by less than the largest gap, is taken as a clock that wanders.
+        """
+        if self._stream:
+            hole = start - self._stream.end
+            if abs(hole) > self._settings.max_gap_seconds * SAMPLE_RATE:
+                yield from self._end()
+            elif hole > (0 if after_gap else JITTER):
+                yield from self._hear(self._decoder.flush())
+                yield from self._hear(np.zeros(max(0, start - self._stream.end), np.float32))
+        if not self._stream:
+            self._stream = self._new_stream(start)
+
+    def _hear(self, samples: Samples) -> Iterator[Piece]:
+        if self._stream:
+            yield from self._pieces(self._stream.push(samples))
+
+    def _end(self) -> Iterator[Piece]:
+        if self._stream:
+            yield from self._hear(self._decoder.flush())
+            yield from self._pieces(self._stream.flush())
+        self._stream = None
+
+    def _pieces(self, cuts: Iterator[tuple[int, Cut]]) -> Iterator[Piece]:
+        return (Piece(self._room_type, start, cut) for start, cut in cuts)
