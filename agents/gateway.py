@@ -1,0 +1,234 @@
+"""WebSocket ingest: an app sends each speaker's audio over a connection of its own. docs/integrate.md is its manual."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from enum import IntEnum
+from types import TracebackType
+from typing import Protocol, Self
+
+import msgspec
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+from agents import gateway_request
+from agents.gateway_access import Tokens
+from agents.gateway_limits import TokenBucket
+from agents.gateway_request import Voice
+from agents.gateway_session import Session
+from pipeline.errors import ConfigError, DependencyError, InputError
+from pipeline.messages import AudioChunk
+from pipeline.metrics import Metrics
+from pipeline.settings import Gateway as GatewaySettings
+
+log = logging.getLogger(__name__)
+
+UNREAD_FRAMES = 4
+"""Frames a connection holds in memory; beyond them TCP makes the client wait."""
+CLOSE_SECONDS = 2.0
+"""A peer that does not answer our close for so long is cut off."""
+
+
+class Close(IntEnum):
+    """Why the gateway ends a connection: its close code, and by name the `reason` in the metrics."""
+
+    RESTART = 1012
+    TRY_LATER = 1013
+    TOO_BIG = 1009
+    BAD_REQUEST = 4400
+    UNAUTHORIZED = 4401
+    IDLE = 4408
+    REPLACED = 4409
+    TOO_FAST = 4429
+
+
+class RefusalError(InputError):
+    """Ends one connection."""
+
+    def __init__(self, code: Close, what: str, remedy: str = "") -> None:
+        super().__init__(what, remedy)
+        self.code = code
+
+
+class Sink(Protocol):
+    """Takes chunks on, e.g. `LocalRunner.put`. As long as it waits, the connection is not read."""
+
+    async def __call__(self, chunk: AudioChunk) -> None: ...
+
+
+class MuteNote(msgspec.Struct, forbid_unknown_fields=True):
+    """The one text frame we know; LiveKit's track egress sends it. The audio stops by itself, so it changes nothing."""
+
+    muted: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Live:
+    """A speaker's connection; `done` once its last chunk has been passed on."""
+
+    connection: ServerConnection
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Gateway:
+    """`async with Gateway(...)` listens; leaving closes every connection with 1012 once its last chunk is passed on.
+
+    Raises ConfigError without tokens on an address that others reach, or if the port is taken. `generated_token` is
+    the token made up on loopback when none is set.
+    """
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        metrics: Metrics,
+        sink: Sink,
+        clock: Callable[[], float] = time.time,
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._sink = sink
+        self._clock = clock
+        self._ticks = ticks
+        self._tokens = Tokens(settings)
+        self._live: dict[tuple[str, str], Live] = {}
+        self._server: Server
+
+    @property
+    def generated_token(self) -> str | None:
+        return self._tokens.generated
+
+    @property
+    def port(self) -> int:
+        """The one that was bound, also when the settings say 0."""
+        number: int = next(iter(self._server.sockets)).getsockname()[1]
+        return number
+
+    async def __aenter__(self) -> Self:
+        settings = self._settings
+        try:
+            self._server = await serve(
+                self._handle,
+                settings.host,
+                settings.port,
+                compression=None,  # audio does not shrink, and a small frame could swell
+                max_size=settings.max_frame_bytes,
+                max_queue=UNREAD_FRAMES,
+                ping_interval=None,  # `_frame` pings, but only who has nothing unread
+                close_timeout=CLOSE_SECONDS,
+                server_header=None,
+                logger=_library_log(),
+            )
+        except OSError as error:
+            where = f"{settings.host}:{settings.port}"
+            raise ConfigError(
+                f"The gateway cannot listen on {where}: {error.strerror}", "Set gateway.host and gateway.port."
+            ) from error
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close(code=Close.RESTART, reason="The gateway stops; connect again.")
+        await self._server.wait_closed()
+
+    async def _handle(self, connection: ServerConnection) -> None:
+        try:
+            voice = self._admitted(connection)
+            async with self._sole(voice, connection):
+                await self._listen(connection, voice)
+        except RefusalError as refusal:
+            await self._refuse(connection, refusal.code, str(refusal))
+        except InputError as error:
+            await self._refuse(connection, Close.BAD_REQUEST, str(error))
+        except DependencyError as error:
+            log.error("The gateway cannot pass audio on: %s", error)
+            await self._refuse(connection, Close.TRY_LATER, "Audio cannot be taken now")
+        except ConnectionClosed as closed:
+            if closed.sent and closed.sent.code == Close.TOO_BIG:  # the library measured it before reading it
+                self._count(Close.TOO_BIG)
+
+    def _admitted(self, connection: ServerConnection) -> Voice:
+        request = connection.request
+        if request is None or not self._tokens.accepts(request.headers.get_all("Authorization")):
+            raise RefusalError(Close.UNAUTHORIZED, "No valid token", "Send the header Authorization: Bearer <token>.")
+        voice = gateway_request.parse(request.path)
+        full = len(self._live) >= self._settings.max_connections
+        if full and (voice.room, voice.speaker) not in self._live:
+            raise RefusalError(Close.TRY_LATER, "Too many connections", "Try again later.")
+        return voice
+
+    @asynccontextmanager
+    async def _sole(self, voice: Voice, connection: ServerConnection) -> AsyncIterator[None]:
+        """The newest connection of a speaker ends the one before it, whose peer may be long gone."""
+        key = voice.room, voice.speaker
+        while before := self._live.get(key):
+            self._count(Close.REPLACED)
+            await before.connection.close(Close.REPLACED, "A newer connection of this speaker took over.")
+            await before.done.wait()
+        self._live[key] = live = Live(connection)
+        try:
+            with self._metrics.connections.track_inprogress():
+                yield
+        finally:
+            del self._live[key]
+            live.done.set()
+
+    async def _listen(self, connection: ServerConnection, voice: Voice) -> None:
+        settings = self._settings
+        session = Session(voice, settings.gap_seconds)
+        burst = max(settings.max_bytes_per_second * settings.burst_seconds, settings.max_frame_bytes)
+        bucket = TokenBucket(settings.max_bytes_per_second, burst, self._ticks)
+        try:
+            while True:
+                asked = self._ticks()
+                frame = await self._frame(connection)
+                if not bucket.take(len(frame)):
+                    raise RefusalError(Close.TOO_FAST, "Too many bytes a second", "Send audio as fast as it is spoken.")
+                if isinstance(frame, str):
+                    _check_note(frame)
+                    continue
+                self._metrics.received_bytes.inc(len(frame))
+                await self._sink(session.chunk(frame, self._clock(), self._ticks() - asked))
+        finally:
+            if final := session.final():
+                await self._sink(final)
+
+    async def _frame(self, connection: ServerConnection) -> str | bytes:
+        """The next frame. A client is pinged only while we wait for it: else its answer lies behind unread audio."""
+        pong = None
+        for _ in range(max(1, round(self._settings.idle_seconds / self._settings.ping_seconds))):
+            try:
+                async with asyncio.timeout(self._settings.ping_seconds):
+                    return await connection.recv()
+            except TimeoutError:
+                if pong and not pong.done():
+                    break
+                pong = asyncio.ensure_future(await connection.ping())
+        raise RefusalError(
+            Close.IDLE, "No audio, or no answer to a ping, for too long", "Connect when there is speech."
+        )
+
+    async def _refuse(self, connection: ServerConnection, code: Close, reason: str) -> None:
+        self._count(code)
+        await connection.close(code, reason.encode()[:123].decode(errors="ignore"))  # RFC 6455 allows no more
+
+    def _count(self, code: Close) -> None:
+        self._metrics.refused.labels(code.name.lower()).inc()
+
+
+def _check_note(text: str) -> None:
+    try:
+        msgspec.json.decode(text, type=MuteNote)
+    except msgspec.DecodeError as error:
+        raise InputError("A text frame", "Audio goes in binary frames.") from error
+
+
+def _library_log() -> logging.Logger:
+    """The library's debug log holds tokens, names and audio, so it stays off whatever the root logger says."""
+    library = log.getChild("websockets")
+    library.setLevel(logging.WARNING)
+    return library

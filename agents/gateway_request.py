@@ -1,0 +1,78 @@
+"""What the URL of a connection says: whose voice, in which room, in what form.
+
+/v1/rooms/{room}/speakers/{speaker}/audio?codec=pcm_s16le&sample_rate=48000&channels=1&room_type=default
+"""
+
+import re
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
+from msgspec import Meta, Struct
+
+from pipeline.errors import InputError
+from pipeline.messages import Name
+
+PATH = re.compile(r"/v1/rooms/([^/]+)/speakers/([^/]+)/audio")
+KEYS = "Known keys are codec, sample_rate, channels and room_type."
+OPUS_RATE = 48_000
+"""Opus always decodes to 48 kHz, whatever was put in (RFC 6716)."""
+
+
+class Voice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One speaker's stream."""
+
+    room: Name
+    speaker: Name
+    room_type: Name = "default"
+    codec: Literal["pcm_s16le", "pcm_f32le", "opus"] = "pcm_s16le"
+    sample_rate: Annotated[int, Meta(ge=8_000, le=192_000)]
+    channels: Annotated[int, Meta(ge=1, le=32)] = 1
+
+
+def parse(target: str) -> Voice:
+    """Read a request target, percent-encoded as UTF-8; raises InputError, which never repeats a name."""
+    path, _, query = target.partition("?")
+    if not (match := PATH.fullmatch(path)):
+        raise InputError("Unknown path", "Connect to /v1/rooms/{room}/speakers/{speaker}/audio.")
+    fields = _query(query)
+    if fields.get("codec") == "opus":
+        _check_opus(fields)
+    elif "sample_rate" not in fields:
+        raise InputError("No sample_rate", "Say it in the query, e.g. sample_rate=48000.")
+    try:
+        room, speaker = (unquote(part, errors="strict") for part in match.groups())
+        return msgspec.convert(fields | {"room": room, "speaker": speaker}, Voice, strict=False)
+    except UnicodeDecodeError as error:
+        raise InputError("A name that is not UTF-8", "Percent-encode room and speaker as UTF-8.") from error
+    except msgspec.ValidationError as error:
+        raise InputError(_plain(str(error)), KEYS) from error
+
+
+def _query(text: str) -> dict[str, Any]:
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=16)
+    except ValueError as error:
+        raise InputError("A query that cannot be read", KEYS) from error
+    fields: dict[str, Any] = dict(pairs)
+    if len(fields) < len(pairs):
+        raise InputError("A key of the query stands twice", KEYS)
+    if "token" in fields:
+        raise InputError("A token in the URL, where logs would keep it", "Send it as Authorization: Bearer.")
+    if reserved := fields.keys() & {"room", "speaker"}:
+        raise InputError(f"{reserved.pop()} in the query", "Room and speaker belong in the path.")
+    return fields
+
+
+def _check_opus(fields: dict[str, Any]) -> None:
+    if fields.setdefault("sample_rate", str(OPUS_RATE)) != str(OPUS_RATE):
+        raise InputError("Opus at another rate than 48000", "Leave sample_rate out.")
+    if fields.get("channels", "1") not in {"1", "2"}:
+        raise InputError("Opus with other than 1 or 2 channels", "Send a stream for each speaker.")
+
+
+def _plain(reason: str) -> str:
+    """A name's rule in words instead of its pattern."""
+    if "$.room`" in reason or "$.speaker`" in reason:
+        return "Room and speaker are 1 to 256 characters, none of them a control character"
+    return reason

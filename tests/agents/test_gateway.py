@@ -1,0 +1,356 @@
+"""A real gateway on loopback and real clients; only clocks and the sink are ours."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from agents.gateway import Close, Gateway
+from pipeline.errors import ConfigError, DependencyError
+from pipeline.messages import AudioChunk
+from pipeline.metrics import Metrics
+from pipeline.settings import Gateway as GatewaySettings
+
+BEARER = "right-tøken"
+PATH = "/v1/rooms/lobby/speakers/alice/audio?sample_rate=16000"
+FRAME = bytes(640)
+
+
+class Recorder:
+    """A sink that keeps what it gets, and waits while `open` is cleared."""
+
+    def __init__(self) -> None:
+        self.chunks: list[AudioChunk] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.fault: Exception | None = None
+
+    async def __call__(self, chunk: AudioChunk) -> None:
+        await self.open.wait()
+        if self.fault:
+            raise self.fault
+        self.chunks.append(chunk)
+
+
+class Place:
+    """A running gateway with what surrounds it."""
+
+    def __init__(self, **changes: Any) -> None:
+        tokens = (SecretStr("other"), SecretStr(BEARER))
+        self.settings = GatewaySettings(**{"port": 0, "tokens": tokens} | changes)
+        self.metrics = Metrics()
+        self.sink = Recorder()
+        self.gateway = Gateway(self.settings, self.metrics, self.sink)
+
+    @asynccontextmanager
+    async def client(self, path: str = PATH, headers: Any = None) -> AsyncIterator[ClientConnection]:
+        sent = {"Authorization": f"Bearer {BEARER}"} if headers is None else headers
+        url = f"ws://127.0.0.1:{self.gateway.port}{path}"
+        async with connect(url, additional_headers=sent, proxy=None, max_queue=4) as connection:
+            yield connection
+
+    def refused(self, reason: str) -> float:
+        return self.metrics.registry.get_sample_value("voxwarden_gateway_refused_total", {"reason": reason}) or 0.0
+
+    def figure(self, name: str) -> float:
+        return self.metrics.registry.get_sample_value(f"voxwarden_gateway_{name}") or 0.0
+
+
+@asynccontextmanager
+async def running(**changes: Any) -> AsyncIterator[Place]:
+    place = Place(**changes)
+    async with place.gateway:
+        yield place
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Fails by the test's own time-out."""
+    for _ in count():
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+
+
+async def closed_with(connection: ClientConnection) -> tuple[int, str]:
+    await connection.wait_closed()
+    assert connection.close_code is not None
+    return connection.close_code, connection.close_reason or ""
+
+
+async def test_frames_become_chunks_and_the_close_a_final_one() -> None:
+    async with running() as place:
+        async with place.client("/v1/rooms/%E8%81%8A%2F1/speakers/%C3%BC/audio?sample_rate=16000&channels=2") as client:
+            for byte in range(3):
+                await client.send(bytes([byte]) * 640)
+        await until(lambda: len(place.sink.chunks) == 4)
+        chunks = place.sink.chunks
+        assert [chunk.data[:1] for chunk in chunks] == [b"\0", b"\1", b"\2", b""]
+        assert [chunk.sequence for chunk in chunks] == [0, 1, 2, 3]
+        assert [chunk.final for chunk in chunks] == [False, False, False, True]
+        assert [chunk.start - chunks[0].start for chunk in chunks] == pytest.approx([0, 0.01, 0.02, 0.03], abs=1e-6)
+        assert {(chunk.room, chunk.speaker, chunk.channels) for chunk in chunks} == {("聊/1", "ü", 2)}
+        assert place.figure("received_bytes_total") == 3 * 640
+        await until(lambda: place.figure("connections") == 0)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": "Bearer "},
+        {"Authorization": f"Basic {BEARER}"},
+        {"Authorization": BEARER},
+        [("Authorization", f"Bearer {BEARER}"), ("Authorization", f"Bearer {BEARER}")],
+    ],
+    ids=str,
+)
+async def test_without_a_valid_token_nothing_is_taken(headers: Any) -> None:
+    async with running() as place, place.client(headers=headers) as client:
+        code, reason = await closed_with(client)
+        assert (code, "Bearer" in reason) == (4401, True)
+        assert place.refused("unauthorized") == 1
+        assert place.sink.chunks == []
+
+
+async def test_every_token_of_the_settings_is_accepted() -> None:
+    async with running() as place:
+        async with place.client(headers={"Authorization": "bearer other"}) as client:
+            await client.send(FRAME)
+        await until(lambda: len(place.sink.chunks) == 2)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/v2/audio", "/v1/rooms/{room}"),
+        (PATH.replace("16000", "1"), "$.sample_rate"),
+        (PATH + "&token=abc", "Authorization: Bearer"),
+        (PATH + "&codec=" + "x" * 300, "Invalid enum value"),
+    ],
+)
+async def test_a_bad_url_is_refused_with_the_reason(path: str, said: str) -> None:
+    async with running() as place, place.client(path) as client:
+        code, reason = await closed_with(client)
+        assert (code, said in reason) == (4400, True)
+        assert place.refused("bad_request") == 1
+
+
+@pytest.mark.parametrize("frame", [b"odd", "hello", '{"muted": 1}', '{"muted": true, "more": 1}'])
+async def test_a_bad_frame_ends_the_connection_but_keeps_what_came(frame: bytes | str) -> None:
+    async with running() as place, place.client() as client:
+        await client.send(FRAME)
+        await client.send(frame)
+        assert (await closed_with(client))[0] == 4400
+        await until(lambda: [chunk.final for chunk in place.sink.chunks] == [False, True])
+
+
+async def test_mute_notes_of_a_track_egress_are_passed_over() -> None:
+    async with running() as place:
+        async with place.client() as client:
+            await client.send('{"muted": true}')
+            await client.send(FRAME)
+            await client.send('{"muted": false}')
+        await until(lambda: [chunk.data for chunk in place.sink.chunks] == [FRAME, b""])
+
+
+async def test_a_frame_over_the_limit_is_refused_and_the_largest_is_not() -> None:
+    async with running(max_frame_bytes=1_000) as place, place.client() as client:
+        await client.send(bytes(1_000))
+        await client.send(bytes(1_002))
+        assert (await closed_with(client))[0] == 1009
+        await until(lambda: place.refused("too_big") == 1)
+        await until(lambda: [len(chunk.data) for chunk in place.sink.chunks] == [1_000, 0])
+
+
+async def test_too_many_bytes_a_second_end_the_connection() -> None:
+    async with running(max_bytes_per_second=1, burst_seconds=640, max_frame_bytes=640) as place:
+        async with place.client() as client:
+            await client.send(FRAME)
+            await client.send(FRAME)
+            assert (await closed_with(client))[0] == 4429
+        assert place.refused("too_fast") == 1
+        assert [len(chunk.data) for chunk in place.sink.chunks] == [640, 0]
+
+
+async def test_beyond_max_connections_one_is_asked_to_come_later() -> None:
+    async with running(max_connections=1) as place:
+        async with place.client() as first, place.client(PATH.replace("alice", "bob")) as second:
+            assert (await closed_with(second))[0] == 1013
+            await first.send(FRAME)
+            await until(lambda: len(place.sink.chunks) == 1)
+            assert place.refused("try_later") == 1
+        await until(lambda: place.figure("connections") == 0)
+        async with place.client(PATH.replace("alice", "bob")) as again:
+            await again.send(FRAME)
+            await until(lambda: place.sink.chunks[-1].speaker == "bob")
+
+
+async def test_a_reconnect_replaces_the_old_connection_and_begins_a_new_session() -> None:
+    """Also when the gateway is full: the old one's peer may be long gone."""
+    async with running(max_connections=1) as place, place.client() as old:
+        await old.send(FRAME)
+        await old.send(FRAME)
+        await until(lambda: len(place.sink.chunks) == 2)
+        async with place.client() as new:
+            await new.send(FRAME)
+            assert (await closed_with(old))[0] == 4409
+            await until(lambda: len(place.sink.chunks) == 4)
+        chunks = place.sink.chunks
+        assert [(chunk.sequence, chunk.final) for chunk in chunks[:4]] == [
+            (0, False),
+            (1, False),
+            (2, True),
+            (0, False),
+        ]
+        assert chunks[3].start > chunks[0].start
+        assert place.figure("connections") <= 1
+
+
+async def test_a_slow_sink_makes_the_client_wait_and_loses_nothing() -> None:
+    frames, size = 400, 100_000
+    async with running(max_bytes_per_second=10**9, max_frame_bytes=size) as place:
+        place.sink.open.clear()
+        sent = 0
+
+        async def send(client: ClientConnection) -> None:
+            nonlocal sent
+            for number in range(frames):
+                await client.send(number.to_bytes(2, "big") + bytes(size - 2))
+                sent += 1
+
+        async with place.client() as client:
+            sending = asyncio.create_task(send(client))
+            stalled, before = 0, -1
+            while stalled < 20:
+                stalled, before = (stalled + 1, sent) if sent == before else (0, sent)
+                await asyncio.sleep(0.02)
+            assert sent < frames, "40 MB fit nowhere but in the gateway's memory"
+            assert place.sink.chunks == []
+            place.sink.open.set()
+            await sending
+        await until(lambda: len(place.sink.chunks) == frames + 1)
+        assert [int.from_bytes(chunk.data[:2], "big") for chunk in place.sink.chunks[:-1]] == list(range(frames))
+
+
+async def test_leaving_closes_with_1012_after_the_last_chunk() -> None:
+    place = Place()
+    async with place.gateway:
+        connection = await connect(
+            f"ws://127.0.0.1:{place.gateway.port}{PATH}",
+            additional_headers={"Authorization": f"Bearer {BEARER}"},
+            proxy=None,
+        )
+        await connection.send(FRAME)
+        await until(lambda: len(place.sink.chunks) == 1)
+    assert [chunk.final for chunk in place.sink.chunks] == [False, True]
+    assert (await closed_with(connection))[0] == 1012
+
+
+async def test_a_silent_client_that_answers_pings_is_kept_until_it_idles() -> None:
+    async with running(ping_seconds=0.05, idle_seconds=0.5) as place, place.client() as client:
+        await client.send(FRAME)
+        assert (await closed_with(client))[0] == 4408
+        assert place.refused("idle") == 1
+
+
+async def test_a_client_that_does_not_answer_pings_is_closed() -> None:
+    async with running(ping_seconds=0.05, idle_seconds=10_000) as place:
+        reader, writer = await asyncio.open_connection("127.0.0.1", place.gateway.port)
+        lines = [
+            f"GET {PATH} HTTP/1.1", "Host: x", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", "Authorization: Bearer other",
+        ]  # fmt: skip
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        await reader.readuntil(b"\r\n\r\n")
+        await until(lambda: place.refused("idle") == 1)
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_sink_whose_dependency_is_gone_asks_to_come_later(caplog: pytest.LogCaptureFixture) -> None:
+    async with running() as place, place.client() as client:
+        place.sink.fault = DependencyError("Kafka at broker:9092 does not answer")
+        await client.send(FRAME)
+        assert (await closed_with(client))[0] == 1013
+        assert "Kafka at broker:9092" in caplog.text
+
+
+async def test_the_log_holds_no_token_name_or_audio(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("agents.gateway.websockets").setLevel(logging.DEBUG)  # the gateway turns it off again
+    async with running() as place:
+        async with place.client() as client:
+            caplog.clear()
+            await client.send(b"odd")
+            await client.wait_closed()
+        reader, writer = await asyncio.open_connection("127.0.0.1", place.gateway.port)
+        writer.write(b"\x16\x03\x01 no HTTP at all\r\n\r\n")
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    ours = [record for record in caplog.records if record.name.startswith("agents")]
+    assert [(record.getMessage(), record.exc_info) for record in ours] == []
+
+
+async def test_an_unforeseen_error_is_logged_with_its_trace(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with running() as place, place.client() as client:
+        await client.send(FRAME)
+        await until(lambda: len(place.sink.chunks) == 1)
+        place.sink.fault = ZeroDivisionError("a bug of ours")
+        await client.send(FRAME)
+        assert (await closed_with(client))[0] == 1011
+        await until(lambda: "a bug of ours" in caplog.text)
+
+
+def test_without_tokens_only_loopback_may_start_and_makes_one_up() -> None:
+    with pytest.raises(ConfigError, match="VOXWARDEN_GATEWAY__TOKENS"):
+        Place(tokens=(), host="192.0.2.1")
+    with pytest.raises(ConfigError, match="VOXWARDEN_GATEWAY__TOKENS"):
+        Place(tokens=(), host="gateway.example")
+    with pytest.raises(ConfigError, match="an empty token"):
+        Place(tokens=(SecretStr("good"), SecretStr("")))
+    made = {Place(tokens=(), host=host).gateway.generated_token for host in ("127.0.0.1", "::1", "localhost")}
+    assert len(made) == 3
+    assert all(token and len(token) >= 32 for token in made)
+    assert Place().gateway.generated_token is None
+
+
+async def test_a_generated_token_opens_the_gateway() -> None:
+    async with running(tokens=()) as place:
+        token = place.gateway.generated_token
+        async with place.client(headers={"Authorization": f"Bearer {token}"}) as client:
+            await client.send(FRAME)
+            await until(lambda: len(place.sink.chunks) == 1)
+
+
+async def test_a_taken_port_is_one_clear_error() -> None:
+    async with running() as place:
+        with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1:{place.gateway.port}"):
+            async with Place(port=place.gateway.port).gateway:
+                pass
+
+
+def test_close_codes_are_those_of_the_manual() -> None:
+    assert {code.name: int(code) for code in Close} == {
+        "RESTART": 1012, "TRY_LATER": 1013, "TOO_BIG": 1009, "BAD_REQUEST": 4400,
+        "UNAUTHORIZED": 4401, "IDLE": 4408, "REPLACED": 4409, "TOO_FAST": 4429,
+    }  # fmt: skip
+
+
+async def test_text_that_is_not_utf8_is_the_protocols_own_error() -> None:
+    async with running() as place, place.client() as client:
+        await client.send(b"\xff\xff", text=True)
+        with pytest.raises(ConnectionClosed) as caught:
+            await client.recv()
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == 1007
