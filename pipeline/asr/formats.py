@@ -1,0 +1,54 @@
+"""How a transcript is written: JSON lines, SubRip, WebVTT."""
+
+import msgspec
+
+from pipeline.errors import VoxwardenError
+from pipeline.messages import Transcript
+
+VTT_HEADER = "WEBVTT\n\n"
+
+
+def srt_cue(number: int, start: float, end: float, text: str) -> str:
+    """A SubRip block; `start` and `end` in seconds from the start of the recording, `number` from 1."""
+    return f"{number}\n{_clock(start, ',')} --> {_clock(end, ',')}\n{_one_line(text)}\n\n"
+
+
+def vtt_cue(start: float, end: float, text: str) -> str:
+    """A WebVTT block (https://www.w3.org/TR/webvtt1/), to follow VTT_HEADER."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return f"{_clock(start, '.')} --> {_clock(end, '.')}\n{_one_line(escaped)}\n\n"
+
+
+def json_line(file: str, transcript: Transcript) -> str:
+    """One object: file, start, end, language, text, confidence, no_speech, marks and, if there are any, words."""
+    fields = {
+        "file": file,
+        "start": round(transcript.start, 3),
+        "end": round(transcript.end, 3),
+        "language": transcript.language,
+        "text": transcript.text,
+        "confidence": round(transcript.confidence, 4),
+        "no_speech": round(transcript.no_speech, 4),
+        "marks": transcript.marks,
+    }
+    if transcript.words:
+        fields["words"] = transcript.words
+    return msgspec.json.encode(fields).decode() + "\n"
+
+
+def error_line(file: str, error: VoxwardenError) -> str:
+    """One object: file, error."""
+    return msgspec.json.encode({"file": file, "error": str(error)}).decode() + "\n"
+
+
+def _one_line(text: str) -> str:
+    """An empty line would end the cue."""
+    return " ".join(text.split())
+
+
+def _clock(seconds: float, point: str) -> str:
+    milliseconds = round(max(seconds, 0.0) * 1000)
+    return (
+        f"{milliseconds // 3_600_000:02}:{milliseconds // 60_000 % 60:02}"
+        f":{milliseconds // 1000 % 60:02}{point}{milliseconds % 1000:03}"
+    )

@@ -1,0 +1,110 @@
+"""Signs that a recogniser invented a text. They mark it; the text is kept, a loop as one turn of it."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from pipeline.asr.transcriber import Recognition
+from pipeline.errors import ConfigError
+from pipeline.messages import Mark
+from pipeline.settings import configs_folder
+
+NO_SPEECH = 0.6
+"""With a mean log-probability below LOW_LOGPROB, silence. Both, and COMPRESSION, are openai-whisper's own limits."""
+LOW_LOGPROB = -1.0
+COMPRESSION = 2.4
+DOUBT = 0.3
+"""No-speech probability from which a polite phrase counts as invented."""
+
+TURNS = 4
+"""So many times in a row, and ..."""
+LOOP_TOKENS = 8
+"""... over so many tokens, and an n-gram is a loop."""
+LONGEST_TURN = 32
+
+TOKEN = re.compile(r"[\u3400-\u9fff\u3040-\u30ff]|[^\W\u3400-\u9fff\u3040-\u30ff]+(?:['’][^\W]+)*")
+"""A Chinese character or kana, or a word of other scripts."""
+
+
+def tokens_of(text: str) -> list[re.Match[str]]:
+    return list(TOKEN.finditer(text))
+
+
+def loop_of(words: Sequence[str]) -> tuple[int, int, int] | None:
+    """The longest loop in `words` as (start, length of one turn, end), or None."""
+    found = [loop for size in range(1, min(LONGEST_TURN, len(words) // TURNS) + 1) for loop in _loops(words, size)]
+    return max(found, key=lambda loop: (loop[2] - loop[0], -loop[1]), default=None)
+
+
+def _loops(words: Sequence[str], size: int) -> Iterable[tuple[int, int, int]]:
+    start = 0
+    for at in range(size, len(words) + 1):
+        if at == len(words) or words[at] != words[at - size]:
+            if at - start >= max(TURNS * size, LOOP_TOKENS):
+                yield start, size, at
+            start = at - size + 1
+
+
+def collapse(text: str) -> str:
+    """`text` with every loop reduced to one turn."""
+    while True:
+        tokens = tokens_of(text)
+        loop = loop_of([token[0].casefold() for token in tokens])
+        if loop is None:
+            return text
+        start, size, end = loop
+        text = text[: tokens[start + size - 1].end()] + text[tokens[end - 1].end() :]
+
+
+def is_looping(text: str, compression_ratio: float) -> bool:
+    return compression_ratio > COMPRESSION or loop_of([token[0].casefold() for token in tokens_of(text)]) is not None
+
+
+class Guards:
+    """What to think of a recognition."""
+
+    def __init__(self, phrases: Path | None = None) -> None:
+        path = phrases or configs_folder() / "silence_phrases.yaml"
+        self._credits, self._doubtful = _phrases(path)
+
+    def marks(self, heard: Recognition) -> tuple[Mark, ...]:
+        """Why the text may be invented, worst first; none for a text to be relied on."""
+        unsure = heard.avg_logprob < LOW_LOGPROB
+        signs: dict[Mark, bool] = {
+            "no_speech": unsure and heard.no_speech > NO_SPEECH,
+            "repetition": is_looping(heard.text, heard.compression_ratio),
+            "silence_phrase": self._is_silence(heard.text, heard.no_speech),
+            "low_confidence": unsure,
+        }
+        return tuple(mark for mark, holds in signs.items() if holds)
+
+    def _is_silence(self, text: str, no_speech: float) -> bool:
+        phrases = self._doubtful if no_speech > DOUBT else self._credits
+        return any(
+            all(phrases.fullmatch(part) for part in parts)
+            for separator in (r"$", r"[.!?,;。！？，；、]", r"\s")
+            if (parts := [plain for part in re.split(separator, text) if (plain := _plain(part))])
+        )
+
+
+@cache
+def _phrases(path: Path) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    try:
+        lists = yaml.safe_load(path.read_text("utf-8"))
+        return _pattern(lists["credits"]), _pattern(lists["credits"] + lists["doubtful"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error!r}", "It needs two lists: credits, doubtful.") from error
+
+
+def _pattern(phrases: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(".{0,60}".join(map(re.escape, map(_plain, phrase.split("*")))) for phrase in phrases))
+
+
+def _plain(text: str) -> str:
+    """Letters and digits alone, in one case."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(letter for letter in folded if letter.isalnum())

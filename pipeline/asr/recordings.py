@@ -1,0 +1,92 @@
+"""Recordings through the transcribe stage, many files batched together."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from msgspec import structs
+
+from pipeline.asr.transcriber import MAX_SAMPLES, Samples
+from pipeline.audio.decode import read_file
+from pipeline.audio.encode import encode_flac
+from pipeline.audio.files import chunks_of
+from pipeline.errors import AudioError, VoxwardenError
+from pipeline.messages import SAMPLE_RATE, AudioChunk, Transcript, Utterance, derive_id
+from pipeline.stage import Processor, Rejected
+
+SPEAKER = "file"
+
+Advance = Callable[[float], None]
+"""Told how many seconds more have been read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recordings:
+    """Files cut into utterances, in order; times start at 0 in each. A broken file gives its error after its good part.
+
+    `whole`: a file of at most 30 s is one utterance, as it is.
+    """
+
+    paths: Sequence[Path]
+    segment: Processor[AudioChunk, Utterance]
+    whole: bool = False
+    advance: Advance = lambda _: None
+
+    def __iter__(self) -> Iterator[tuple[Path, Utterance | VoxwardenError]]:
+        for number, path in enumerate(self.paths):
+            try:
+                for found in self._utterances(path, f"file-{number}"):
+                    yield path, found
+            except AudioError as error:
+                yield path, error
+
+    def _utterances(self, path: Path, room: str) -> Iterator[Utterance | VoxwardenError]:
+        samples, damage = _short(path) if self.whole else (None, None)
+        if samples is None:
+            yield from self._cut(path, room)
+            return
+        self.advance(len(samples) / SAMPLE_RATE)
+        if len(samples):
+            yield _utterance(room, samples)
+        if damage:
+            raise damage
+
+    def _cut(self, path: Path, room: str) -> Iterator[Utterance | VoxwardenError]:
+        for chunk in chunks_of(path, room, SPEAKER):
+            for found in self.segment.process([chunk]):
+                yield found.error if isinstance(found, Rejected) else found
+            self.advance(len(chunk.data) / 2 / SAMPLE_RATE)
+
+
+def transcribed(
+    recordings: Recordings, stage: Processor[Utterance, Transcript], batch: int
+) -> Iterator[tuple[Path, Transcript | VoxwardenError]]:
+    """What was said in each file, in order, `batch` utterances of whichever files at a time."""
+    found = iter(recordings)
+    while group := list(islice(found, batch)):
+        heard = iter(stage.process([item for _, item in group if isinstance(item, Utterance)]))
+        for path, item in group:
+            result = next(heard) if isinstance(item, Utterance) else item
+            yield path, result.error if isinstance(result, Rejected) else result
+
+
+def _short(path: Path) -> tuple[Samples | None, AudioError | None]:
+    """All of the file, and what broke it off; None if it is too long to be recognised at once."""
+    blocks: list[Samples] = [np.empty(0, np.float32)]
+    damage: AudioError | None = None
+    try:
+        for block in read_file(path):
+            blocks.append(block)
+            if sum(map(len, blocks)) > MAX_SAMPLES:
+                return None, None
+    except AudioError as error:
+        damage = error
+    return np.concatenate(blocks), damage
+
+
+def _utterance(room: str, samples: Samples) -> Utterance:
+    seconds = len(samples) / SAMPLE_RATE
+    bare = Utterance(room=room, speaker=SPEAKER, start=0.0, end=seconds, id="", data=encode_flac(samples))
+    return structs.replace(bare, id=derive_id("segment", bare))

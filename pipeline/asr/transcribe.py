@@ -1,0 +1,98 @@
+"""The transcribe stage: utterances of many rooms in, transcripts out."""
+
+import math
+from collections.abc import Sequence
+
+from pipeline.asr.guards import Guards, collapse
+from pipeline.asr.language import RoomLanguages
+from pipeline.asr.overlap import Overlaps, words_left
+from pipeline.asr.transcriber import MAX_SAMPLES, MAX_SECONDS, Clip, Recognition, Samples, Transcriber, load
+from pipeline.audio.encode import decode_flac
+from pipeline.errors import AudioError, BadMessage
+from pipeline.messages import SAMPLE_RATE, Alternative, Transcript, Utterance, Word, derive_id
+from pipeline.metrics import Metrics
+from pipeline.settings import Asr, Settings
+from pipeline.stage import Processor, Rejected
+
+
+def build(settings: Settings, metrics: Metrics) -> "Transcribe":
+    """Load the model, once for the process, and warm it up."""
+    return Transcribe(load(settings.asr), settings.asr, metrics)
+
+
+class Transcribe(Processor[Utterance, Transcript]):
+    def __init__(self, transcriber: Transcriber, asr: Asr, metrics: Metrics) -> None:
+        self._transcriber = transcriber
+        self._asr = asr
+        self._metrics = metrics
+        self._guards = Guards()
+        self._languages = RoomLanguages(asr.languages)
+        self._overlaps = Overlaps()
+
+    def process(self, batch: Sequence[Utterance]) -> list[Transcript | Rejected]:
+        opened = [_open(utterance) for utterance in batch]
+        sound = [(u, samples) for u, samples in zip(batch, opened, strict=True) if not isinstance(samples, Rejected)]
+        heard = iter(self._recognise(sound))
+        return [
+            samples if isinstance(samples, Rejected) else self._transcript(utterance, next(heard))
+            for utterance, samples in zip(batch, opened, strict=True)
+        ]
+
+    def _recognise(self, sound: Sequence[tuple[Utterance, Samples]]) -> list[Recognition]:
+        clips = [Clip(samples, self._asr.language, self._languages.tell(u.room)) for u, samples in sound]
+        return [
+            recognition
+            for at in range(0, len(clips), self._asr.batch)
+            for recognition in self._transcriber.transcribe(clips[at : at + self._asr.batch], words=self._asr.words)
+        ]
+
+    def _transcript(self, utterance: Utterance, heard: Recognition) -> Transcript:
+        marks = self._guards.marks(heard)
+        text = self._overlaps.trim(utterance, collapse(heard.text))
+        words = () if "repetition" in marks else words_left(_words(utterance.start, heard), text)
+        self._metrics.transcripts.labels(heard.language).inc()
+        for mark in marks:
+            self._metrics.marked.labels(mark).inc()
+        return Transcript(
+            room=utterance.room,
+            speaker=utterance.speaker,
+            room_type=utterance.room_type,
+            start=utterance.start,
+            id=derive_id("transcribe", utterance),
+            utterance=utterance.id,
+            end=utterance.end,
+            text=text,
+            language=heard.language,
+            confidence=_unit(math.exp(heard.avg_logprob)),
+            no_speech=_unit(heard.no_speech),
+            marks=marks,
+            words=words,
+            alternatives=tuple(Alternative(other.text, other.avg_logprob) for other in heard.alternatives),
+            model=self._transcriber.name,
+            address=utterance.address,
+        )
+
+
+def _open(utterance: Utterance) -> Samples | Rejected:
+    try:
+        samples = decode_flac(utterance.data)
+    except AudioError as error:
+        return Rejected(utterance, error)
+    if not 0 < len(samples) <= MAX_SAMPLES:
+        seconds = len(samples) / SAMPLE_RATE
+        return Rejected(
+            utterance,
+            BadMessage(
+                f"An utterance of {seconds:.1f} s of audio", f"It must hold some, and at most {MAX_SECONDS:g} s."
+            ),
+        )
+    return samples
+
+
+def _words(start: float, heard: Recognition) -> tuple[Word, ...]:
+    return tuple(Word(word.text, start + word.start, start + word.end, _unit(word.probability)) for word in heard.words)
+
+
+def _unit(value: float) -> float:
+    """Float noise may leave a probability a hair outside 0 to 1; a model without a no-speech token says NaN."""
+    return 0.0 if math.isnan(value) else min(max(value, 0.0), 1.0)

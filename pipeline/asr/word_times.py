@@ -1,0 +1,29 @@
+"""When each word was spoken: dynamic time warping over Whisper's cross-attention, by openai-whisper's `timing`."""
+
+from torch import Tensor
+from whisper.audio import FRAMES_PER_SECOND
+from whisper.decoding import DecodingResult
+from whisper.model import Whisper
+from whisper.timing import find_alignment, merge_punctuations
+
+from pipeline.asr.batch_decoding import tokenizer_of
+from pipeline.asr.transcriber import TimedWord
+
+OPENING = "\"'“¿([{-《「"
+CLOSING = "\"'.。,，!！?？:：”)]}、》」"
+
+
+def words_of(model: Whisper, mel: Tensor, result: DecodingResult, seconds: float) -> tuple[TimedWord, ...]:
+    """The words of one decoded clip (`mel`: bands, 3,000 frames); Mandarin gives one for each character.
+
+    The clip is encoded a second time, so this costs about as much as recognising it.
+    """
+    tokenizer = tokenizer_of(model, result.language)
+    tokens = [token for token in result.tokens if token < tokenizer.eot]
+    timings = find_alignment(model, tokenizer, tokens, mel, round(seconds * FRAMES_PER_SECOND))
+    merge_punctuations(timings, OPENING, CLOSING)
+    return tuple(
+        TimedWord(text, round(float(timing.start), 2), round(float(timing.end), 2), float(timing.probability))
+        for timing in timings
+        if (text := timing.word.strip())
+    )

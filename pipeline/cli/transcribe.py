@@ -1,0 +1,121 @@
+"""`voxwarden transcribe`: recordings in, text out."""
+
+import os
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from pipeline.asr.formats import VTT_HEADER, error_line, json_line, srt_cue, vtt_cue
+from pipeline.cli.app import Exit, app, settings_of, stderr
+from pipeline.cli.paths import audio_files
+from pipeline.cli.progress import progress_bar
+from pipeline.errors import InputError, VoxwardenError
+from pipeline.messages import Transcript
+from pipeline.settings import Settings
+
+
+class Format(StrEnum):
+    TXT = "txt"
+    JSONL = "jsonl"
+    SRT = "srt"
+    VTT = "vtt"
+
+
+@app.command()
+def transcribe(
+    ctx: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.", show_default=False)],
+    engine: Annotated[str | None, typer.Option(help="Instead of asr.engine.")] = None,
+    language: Annotated[str | None, typer.Option(help="E.g. zh; else it is heard for each utterance.")] = None,
+    whole: Annotated[bool, typer.Option("--whole", help="Do not cut recordings of at most 30 s.")] = False,
+    words: Annotated[bool, typer.Option("--words", help="Word times, in jsonl (slower).")] = False,
+    form: Annotated[Format, typer.Option("--format", help="How results are written.")] = Format.TXT,
+) -> None:
+    """Write down what is said in recordings: speech to text alone, no verdicts.
+
+    Results come as they are ready, in the order of the files. Long recordings are cut at pauses. A file that cannot be
+    read is named on stderr (and in jsonl as {"file", "error"}); the rest goes on, and the exit code is 3.
+
+    Examples:
+      voxwarden transcribe call.wav
+      voxwarden transcribe recordings/ --format jsonl > transcripts.jsonl
+      voxwarden transcribe talk.mp3 --language en --format srt > talk.srt
+    """
+    chosen = {"engine": engine, "language": language, "words": words or None}
+    ctx.find_root().obj.setdefault("asr", {}).update({key: value for key, value in chosen.items() if value is not None})
+    files = audio_files(paths)
+    if not files:
+        raise InputError(f"No recordings in {', '.join(map(str, paths))}", "Name a file, or a folder that holds some.")
+    if form in {Format.SRT, Format.VTT} and len(files) > 1:
+        raise typer.BadParameter("subtitles are of one recording; name one file, or take jsonl", param_hint="--format")
+    raise typer.Exit(_transcribe(settings_of(ctx), files, form, whole=whole))
+
+
+def _transcribe(settings: Settings, files: Sequence[Path], form: Format, *, whole: bool) -> Exit:
+    from pipeline.asr.recordings import Recordings, transcribed
+    from pipeline.metrics import Metrics
+    from pipeline.topology import SEGMENT, TRANSCRIBE
+
+    metrics, writer, code = Metrics(), _Writer(form, several=len(files) > 1), Exit.CLEAN
+    segment, stage = SEGMENT.processor(settings, metrics), TRANSCRIBE.processor(settings, metrics)
+    with progress_bar() as progress:
+        task = progress.add_task("listening", total=_seconds(files))
+        recordings = Recordings(files, segment, whole, partial(progress.advance, task))
+        for path, result in transcribed(recordings, stage, settings.asr.batch):
+            writer.write(path, result)
+            if isinstance(result, VoxwardenError):
+                code = Exit.FAILED
+    return code
+
+
+class _Writer:
+    """Results to stdout as they come; errors to stderr, and in jsonl to both."""
+
+    def __init__(self, form: Format, *, several: bool) -> None:
+        self._form = form
+        self._several = several
+        self._cues = 0
+        if form is Format.VTT:
+            self._put(VTT_HEADER)
+
+    def write(self, path: Path, result: Transcript | VoxwardenError) -> None:
+        file = os.fsencode(path).decode(errors="replace")
+        if isinstance(result, Transcript):
+            self._write(file, result)
+            return
+        stderr.print(f"[bold red]error:[/] {escape(str(result))}", soft_wrap=True, highlight=False)
+        if self._form is Format.JSONL:
+            self._put(error_line(file, result))
+
+    def _write(self, file: str, heard: Transcript) -> None:
+        if self._form is Format.JSONL:
+            self._put(json_line(file, heard))
+            return
+        if not heard.text:
+            return
+        self._cues += 1
+        match self._form:
+            case Format.SRT:
+                self._put(srt_cue(self._cues, heard.start, heard.end, heard.text))
+            case Format.VTT:
+                self._put(vtt_cue(heard.start, heard.end, heard.text))
+            case Format.TXT:
+                self._put(f"{file}\t{heard.text}\n" if self._several else f"{heard.text}\n")
+
+    @staticmethod
+    def _put(text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def _seconds(files: Sequence[Path]) -> float | None:
+    from pipeline.audio.decode import duration_of
+
+    lengths = [duration_of(file) for file in files]
+    return sum(length for length in lengths if length) if all(lengths) else None
