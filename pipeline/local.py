@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -63,7 +64,7 @@ class Carrier:
         while not ended:
             batch, ended = await self._take(TICK_SECONDS if clock else None)
             if batch:
-                await self._work(batch, lambda batch=batch: self.processor.process(batch))
+                await self._work(batch, partial(self.processor.process, batch))
             elif clock and not ended:
                 await self._work([], lambda: self.processor.tick(clock()))
         await self._work([], self.processor.drain)
@@ -167,7 +168,7 @@ class LocalRunner:
 
     async def __aenter__(self) -> "LocalRunner":
         try:
-            await asyncio.gather(*(c.start(lambda c=c: self._build(c.stage)) for c in self._carriers))
+            await asyncio.gather(*(c.start(partial(self._build, c.stage)) for c in self._carriers))
         except BaseException:
             self._close()
             raise

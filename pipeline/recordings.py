@@ -1,6 +1,7 @@
 """Recordings through the local runner, file after file, with what is found in each."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,21 +74,31 @@ class Recordings:
                 await self._feed_file(runner, path)
 
     async def _feed_file(self, runner: LocalRunner, path: Path) -> None:
-        room = str(path)
-        report = Report(room)
+        room = _name(path)
+        report = Report(_name(path))
         self._files[room] = _Progress(report)
-        sequence = 0
+        sequence, final = 0, False
+        async for chunk in self._chunks(path, room, report):
+            report.seconds, sequence, final = _end_of(chunk), chunk.sequence + 1, chunk.final
+            await runner.put(chunk)
+        if not final:
+            end = AudioChunk(room=room, speaker=SPEAKER, start=report.seconds, sequence=sequence, final=True)
+            await runner.put(end)
+
+    async def _chunks(self, path: Path, room: str, report: Report) -> AsyncIterator[AudioChunk]:
+        """One behind the reader: damage after the last chunk is on the report before that chunk is on its way."""
         chunks = chunks_of(path, room, SPEAKER, self.room_type)
-        try:
-            while chunk := await asyncio.to_thread(next, chunks, None):
-                report.seconds, sequence = _end_of(chunk), chunk.sequence + 1
-                await runner.put(chunk)
-                if chunk.final:
-                    return
-        except VoxwardenError as error:
-            report.error = str(error)
-        end = AudioChunk(room=room, speaker=SPEAKER, start=report.seconds, sequence=sequence, final=True)
-        await runner.put(end)
+        held: AudioChunk | None = None
+        while True:
+            try:
+                chunk = await asyncio.to_thread(next, chunks, None)
+            except VoxwardenError as error:
+                report.error, chunk = str(error), None
+            if held:
+                yield held
+            if not chunk:
+                return
+            held = chunk
 
     def _tap(self, stage: Stage, batch: Sequence[Message], outputs: Sequence[Any]) -> None:
         for output in outputs:
@@ -134,6 +145,11 @@ def _finished(files: dict[str, _Progress]) -> Iterator[tuple[str, _Progress]]:
 
 def _worse(one: Suggestion | None, other: Suggestion) -> Suggestion:
     return min(one or "pass", other, key=WORST_FIRST.index)
+
+
+def _name(path: Path) -> str:
+    """A file's name as text, also where it is not UTF-8."""
+    return os.fsencode(path).decode(errors="replace")
 
 
 def _end_of(chunk: AudioChunk) -> float:

@@ -53,8 +53,11 @@ def options(
 ) -> None:
     """Moderation for live voice rooms: speech in, flags out.
 
-    Try it on a recording: [bold]voxwarden moderate call.wav[/bold]. See what this machine lacks: [bold]voxwarden
-    doctor[/bold]. Moderate live rooms on one machine: [bold]voxwarden run[/bold].
+    Examples:
+      voxwarden demo               two small rooms, as if live
+      voxwarden moderate call.wav  a recording
+      voxwarden run                live rooms on one machine
+      voxwarden doctor             what this machine lacks
     """
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"

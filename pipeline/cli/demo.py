@@ -1,7 +1,6 @@
 """`voxwarden demo`: two small rooms as if live, which is what `make run` shows."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -29,14 +28,14 @@ async def _demo(settings: Settings, speed: float) -> None:
     from pipeline.local import LocalRunner
     from pipeline.metrics import Metrics
     from pipeline.metrics_server import serving
-    from pipeline.review.lookback import Lookback
+    from pipeline.review.lookback import open_lookback
 
     metrics = Metrics()
     audience = _Audience()
     with serving(metrics, settings.metrics.host, 0) as url:
         stdout.print(f"Two rooms, four speakers, as if live. Figures meanwhile: {url}")
         stderr.print("Loading the models ...", style="dim")
-        async with LocalRunner(settings, metrics, audience.see, lookback=Lookback.open(settings)) as runner:
+        async with LocalRunner(settings, metrics, audience.see, lookback=open_lookback(settings)) as runner:
             stdout.print("Listening. Flags come as people speak.\n", style="dim")
             await play(runner.put, speed)
     audience.sum_up(settings)
@@ -49,15 +48,14 @@ class _Audience:
         self._flags: list[Any] = []
 
     def see(self, stage: Any, batch: Sequence[Any], outputs: Sequence[Any]) -> None:
-        from pipeline.cli.table import flag_row
+        from pipeline.cli.table import arrived_row
         from pipeline.topology import JUDGE
 
         if stage is not JUDGE:
             return
         for flag in outputs:
             self._flags.append(flag)
-            when = f"{time.strftime('%H:%M:%S', time.localtime(flag.end))} +{time.time() - flag.end:.1f} s"
-            stdout.print(flag_row(flag, when, f"{flag.room}/{flag.speaker}"))
+            stdout.print(arrived_row(flag))
 
     def sum_up(self, settings: Settings) -> None:
         flagged = [flag for flag in self._flags if flag.suggestion != "pass"]

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.cli.app import Exit, app, settings_of
-from pipeline.cli.paths import audio_files
+from pipeline.cli.paths import audio_files, seconds_of
 from pipeline.cli.progress import progress_bar
 from pipeline.errors import InputError
 from pipeline.settings import Settings
@@ -89,12 +89,8 @@ class _Bar:
     """Progress in seconds of audio, by what has been judged."""
 
     def __init__(self, files: Sequence[Path]) -> None:
-        from pipeline.audio.decode import duration_of
-
         self.progress = progress_bar()
-        lengths = [duration_of(file) for file in files]
-        total = sum(length for length in lengths if length) if all(lengths) else None
-        self._task = self.progress.add_task("listening", total=total)
+        self._task = self.progress.add_task("listening", total=seconds_of(files))
         self._before = 0.0
 
     def advance(self, found: Any) -> None:

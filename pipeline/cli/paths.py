@@ -1,6 +1,6 @@
 """The files that a person means when he names files and folders."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 SUFFIXES = frozenset({".aac", ".flac", ".m4a", ".mka", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav", ".webm"})
@@ -11,6 +11,14 @@ def audio_files(paths: Iterable[Path]) -> list[Path]:
     """Folders as the recordings in them, in order; files as they are, also missing ones; nothing twice."""
     files = (file for path in paths for file in (_inside(path) if path.is_dir() else [path]))
     return list(dict.fromkeys(files))
+
+
+def seconds_of(files: Sequence[Path]) -> float | None:
+    """Length of all together, for a progress bar; None if one does not say."""
+    from pipeline.audio.decode import duration_of
+
+    lengths = [duration_of(file) for file in files]
+    return sum(length for length in lengths if length) if all(lengths) else None
 
 
 def _inside(folder: Path) -> list[Path]:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from rich.markup import escape
 
+from pipeline.asr.formats import srt_cue
 from pipeline.cli.app import stderr, stdout
 from pipeline.cli.lines import file_line, utterance_line
 from pipeline.cli.table import SHAPES, STYLES, clock, flag_row

@@ -1,5 +1,7 @@
 """Flags as rows that a person reads while they come."""
 
+import time
+
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -22,6 +24,12 @@ def flag_row(flag: Flag, when: str | None = None, who: str | None = None) -> Tab
     words = Text(f"{who}: ", style="bold").append(_marked(flag)) if who else _marked(flag)
     row.add_row(times, suggestion, f"{flag.risk:.2f}", escape(", ".join(flag.flagged)), words)
     return row
+
+
+def arrived_row(flag: Flag) -> Table:
+    """A flag of a live room: when it was said, how long after that the verdict came, who said it where."""
+    when = f"{time.strftime('%H:%M:%S', time.localtime(flag.end))} +{time.time() - flag.end:.1f} s"
+    return flag_row(flag, when, f"{flag.room}/{flag.speaker}")
 
 
 def clock(seconds: float) -> str:

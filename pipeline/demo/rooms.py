@@ -2,14 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from msgspec import structs
 
 from pipeline.audio.files import chunks_of
-from pipeline.messages import AudioChunk
+from pipeline.messages import SAMPLE_RATE, AudioChunk
 
 CHUNK_SECONDS = 0.2
 """As a voice app would send them."""
@@ -46,8 +47,22 @@ async def play(put: Put, speed: float = 1.0) -> None:
 
 
 async def _play_track(track: Track, put: Put, start: float, speed: float) -> None:
-    chunks = chunks_of(track.path, track.room, track.speaker, track.room_type, start, seconds=CHUNK_SECONDS)
-    while chunk := await asyncio.to_thread(next, chunks, None):
-        spoken = (chunk.start - start + CHUNK_SECONDS) / speed
-        await asyncio.sleep(start + spoken - time.time())
-        await put(chunk)
+    for whole in chunks_of(track.path, track.room, track.speaker, track.room_type, start):
+        for chunk in _slices(whole):
+            spoken = (chunk.start - start + CHUNK_SECONDS) / speed
+            await asyncio.sleep(start + spoken - time.time())
+            await put(chunk)
+
+
+def _slices(whole: AudioChunk) -> Iterator[AudioChunk]:
+    """A chunk of a second as chunks of a fifth."""
+    size = 2 * round(CHUNK_SECONDS * SAMPLE_RATE)
+    offsets = range(0, max(len(whole.data), 1), size)
+    for number, offset in enumerate(offsets):
+        yield structs.replace(
+            whole,
+            sequence=whole.sequence * round(1 / CHUNK_SECONDS) + number,
+            start=whole.start + number * CHUNK_SECONDS,
+            data=whole.data[offset : offset + size],
+            final=whole.final and number == len(offsets) - 1,
+        )

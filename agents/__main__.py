@@ -1,0 +1,5 @@
+"""`python -m agents` is `voxwarden`."""
+
+from agents.cli import main
+
+main()

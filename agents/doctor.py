@@ -1,0 +1,105 @@
+"""What a machine needs to run Voxwarden: each thing looked at for real, with what to do where it is missing."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.errors import VoxwardenError
+from pipeline.settings import Settings
+
+State = Literal["ok", "missing", "optional"]
+"""`optional`: missing, but only some commands need it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    what: str
+    state: State
+    detail: str
+    """What was found, or what is wrong and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`look` says what it found, and raises VoxwardenError if that is not good."""
+
+    what: str
+    look: Callable[[Settings], str]
+    needed: bool = True
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """One finding a check, as each is done."""
+    for check in CHECKS:
+        try:
+            yield Finding(check.what, "ok", check.look(settings))
+        except VoxwardenError as error:
+            yield Finding(check.what, "missing" if check.needed else "optional", str(error))
+
+
+def _weights(settings: Settings) -> str:
+    from pipeline.asr.weights import find
+
+    weights = find(settings.asr)
+    return f"{weights.name} ({weights.kind}), SHA-256 {weights.sha256[:8]}"
+
+
+def _audio(settings: Settings) -> str:
+    """A second of silence, encoded and decoded in both ways that are kept."""
+    del settings
+    import av
+    import numpy as np
+
+    from pipeline.audio.encode import decode_flac, encode_flac, encode_opus_clip
+    from pipeline.messages import SAMPLE_RATE
+
+    silence = np.zeros(SAMPLE_RATE, np.float32)
+    kept = decode_flac(encode_flac(silence))
+    encode_opus_clip(silence)
+    return f"PyAV {av.__version__}, FLAC and Opus ({len(kept)} samples there and back)"
+
+
+def _vad(settings: Settings) -> str:
+    from pipeline.audio.segment import build
+    from pipeline.metrics import Metrics
+
+    build(settings, Metrics()).close()
+    return "Silero, ONNX Runtime"
+
+
+def _judge(settings: Settings) -> str:
+    from pipeline.judge.judge import build
+    from pipeline.metrics import Metrics
+
+    judge = build(settings, Metrics())
+    judge.close()
+    return f"policy {judge.policy.version}, classifier {judge.classifier.name}"
+
+
+def _store(settings: Settings) -> str:
+    from pipeline.review.store import open_store
+
+    store = open_store(settings)
+    store.close()
+    return store.name
+
+
+def _broker(settings: Settings) -> str:
+    from agents.topics import plans
+
+    found = plans(settings.kafka)
+    if missing := [plan.name for plan in found if plan.missing]:
+        raise VoxwardenError(
+            f"Kafka at {settings.kafka.bootstrap} lacks {', '.join(missing)}", "Run `voxwarden topics create`."
+        )
+    return f"{settings.kafka.bootstrap}, {len(found)} topics"
+
+
+CHECKS = (
+    Check("Whisper weights", _weights),
+    Check("audio libraries", _audio),
+    Check("voice activity", _vad),
+    Check("policy, lexicons, classifier", _judge),
+    Check("review store", _store),
+    Check("Kafka (for ingest, topics and worker)", _broker, needed=False),
+)

@@ -1,0 +1,60 @@
+"""Everything in one process: the gateway, all stages on bounded queues, the store, and the metrics."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from agents.gateway import Gateway
+from pipeline.dead_letters import DeadLetters
+from pipeline.local import LocalRunner
+from pipeline.messages import Flag
+from pipeline.metrics import Metrics
+from pipeline.metrics_server import serving
+from pipeline.review.lookback import open_lookback
+from pipeline.settings import Settings
+from pipeline.stage import Rejected
+from pipeline.topology import JUDGE, Stage
+
+log = logging.getLogger(__name__)
+
+
+class Host(Protocol):
+    """Whoever started it, and wants to see what happens."""
+
+    def started(self, gateway: Gateway, metrics_url: str) -> None: ...
+
+    def judged(self, flag: Flag) -> None: ...
+
+
+async def run(settings: Settings, host: Host, stop: asyncio.Event | None = None) -> None:
+    """Take audio until SIGTERM, SIGINT or `stop`; then close the connections and finish what is in hand."""
+    stop = stop or _stop_on_signals()
+    metrics = Metrics()
+    dead_letters = DeadLetters(settings.data_dir / "dead-letters.jsonl")
+
+    def tap(stage: Stage, batch: Sequence[Any], outputs: Sequence[Any]) -> None:
+        del batch
+        for output in outputs:
+            if isinstance(output, Rejected):
+                dead_letters.add(stage.name, output)
+            elif stage is JUDGE:
+                host.judged(output)
+
+    lookback = open_lookback(settings)
+    with serving(metrics, settings.metrics.host, settings.metrics.port) as url:
+        async with (
+            LocalRunner(settings, metrics, tap, lookback=lookback) as runner,
+            Gateway(settings.gateway, metrics, runner.put) as gateway,
+        ):
+            host.started(gateway, url)
+            await stop.wait()
+            log.info("stopping: no new audio; what is in hand is finished")
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop

@@ -1,0 +1,70 @@
+"""`voxwarden run` whole: audio by WebSocket, real Whisper and judge, a case with its clip, a clean stop."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.client import connect
+
+from agents.gateway import Gateway
+from agents.run import run
+from pipeline.audio.decode import read_file
+from pipeline.audio.encode import to_pcm16
+from pipeline.messages import SAMPLE_RATE, Flag
+from pipeline.review.store import open_store
+from pipeline.settings import Settings
+
+THREAT = Path(__file__).parents[2] / "pipeline" / "demo" / "lounge-ben.ogg"
+FROM, TO = 23.5, 28.5
+"""Seconds of the recording in which the threat is spoken."""
+
+
+class Host:
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.ready = asyncio.Event()
+        self.gateway: Gateway
+        self.metrics_url = ""
+        self.flags: list[Flag] = []
+
+    def started(self, gateway: Gateway, metrics_url: str) -> None:
+        self.gateway, self.metrics_url = gateway, metrics_url
+        self.ready.set()
+
+    def judged(self, flag: Flag) -> None:
+        self.flags.append(flag)
+
+
+def spoken() -> bytes:
+    pcm = b"".join(to_pcm16(block) for block in read_file(THREAT))
+    return pcm[round(FROM * SAMPLE_RATE) * 2 : round(TO * SAMPLE_RATE) * 2]
+
+
+async def speak(gateway: Gateway) -> None:
+    url = f"ws://127.0.0.1:{gateway.port}/v1/rooms/lounge/speakers/ben/audio?sample_rate={SAMPLE_RATE}"
+    pcm = spoken()
+    async with connect(url, additional_headers={"Authorization": f"Bearer {gateway.generated_token}"}) as socket:
+        for at in range(0, len(pcm), 6_400):
+            await socket.send(pcm[at : at + 6_400])
+
+
+@pytest.mark.weights
+async def test_a_threat_becomes_a_case_with_its_clip_before_the_process_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GATEWAY", "METRICS"):
+        monkeypatch.setenv(f"VOXWARDEN_{name}__PORT", "0")
+    settings = Settings(data_dir=tmp_path)
+    host, stop = Host(), asyncio.Event()
+    running = asyncio.create_task(run(settings, host, stop))
+    await asyncio.wait([running, asyncio.create_task(host.ready.wait())], return_when=asyncio.FIRST_COMPLETED)
+    await speak(host.gateway)
+    stop.set()  # at once: what is in hand must still be finished
+    await running
+    assert any("kill you" in flag.text for flag in host.flags)
+    store = open_store(settings)
+    (case,) = store.cases()
+    store.close()
+    assert (case.room, case.speaker, case.label) == ("lounge", "ben", "violence")
+    assert list((tmp_path / "evidence").rglob("*.ogg"))

@@ -1,0 +1,94 @@
+"""Global options, and how a person's mistakes look."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli.app import overrides_of
+from pipeline.errors import ConfigError
+
+
+def voxwarden(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "agents", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=120)
+
+
+def test_assignments_become_a_tree() -> None:
+    assert overrides_of(["asr.model=small", "asr.batch=4", "data_dir=here"]) == {
+        "asr": {"model": "small", "batch": 4},
+        "data_dir": "here",
+    }
+
+
+def test_an_assignment_without_a_value_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"--set asr\.model has no '='"):
+        overrides_of(["asr.model"])
+
+
+@pytest.mark.parametrize("command", ["moderate", "transcribe", "judge", "run", "ingest", "worker", "cases", "doctor"])
+def test_help_teaches_each_command(command: str) -> None:
+    shown = voxwarden(command, "--help")
+    assert shown.returncode == 0, shown.stderr
+    assert len(shown.stdout.splitlines()) > 8
+
+
+def test_help_loads_no_model_library() -> None:
+    code = "import sys, agents.cli; print([m for m in ('torch', 'whisper', 'faust', 'sqlalchemy') if m in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
+
+
+def test_a_wrong_setting_is_one_line_that_names_the_key() -> None:
+    shown = voxwarden("--set", "asr.modell=tiny", "config", "show")
+    assert shown.returncode == 2
+    assert "asr.modell" in shown.stderr
+    assert "Traceback" not in shown.stderr
+    assert len(shown.stderr.strip().splitlines()) == 1
+
+
+def test_a_missing_configuration_file_is_named(tmp_path: Path) -> None:
+    shown = voxwarden("--config", str(tmp_path / "none.yaml"), "config", "show")
+    assert shown.returncode == 2
+    assert "none.yaml" in shown.stderr
+
+
+def test_wrong_usage_exits_with_2() -> None:
+    assert voxwarden("moderate").returncode == 2
+    assert voxwarden("moderate", "x.wav", "--format", "xml").returncode == 2
+
+
+def test_config_show_says_where_each_value_comes_from(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("asr: {batch: 3}\n", "utf-8")
+    shown = voxwarden(
+        "--config",
+        str(file),
+        "--set",
+        "judge.policy=strict",
+        "config",
+        "show",
+        "--changed",
+        VOXWARDEN_ASR__MODEL="tiny.en",
+        COLUMNS="200",
+    )
+    assert shown.returncode == 0, shown.stderr
+    rows = {line.split()[0]: line.split()[1:3] for line in shown.stdout.splitlines()[1:]}
+    assert rows["asr.batch"] == ["3", "mine.yaml"]
+    assert rows["judge.policy"] == ["strict", "flag"]
+    assert rows["asr.model"] == ["tiny.en", "environment"]
+
+
+def test_config_show_hides_secrets() -> None:
+    shown = voxwarden("config", "show", VOXWARDEN_GATEWAY__TOKENS='["s3cret-token"]', COLUMNS="300")
+    assert shown.returncode == 0, shown.stderr
+    assert "gateway.tokens" in shown.stdout
+    assert "s3cret" not in shown.stdout + shown.stderr
+
+
+def test_config_check_says_ok_or_names_what_is_wrong() -> None:
+    assert voxwarden("config", "check").returncode == 0
+    wrong = voxwarden("--set", "judge.policy=nowhere", "config", "check")
+    assert wrong.returncode == 2
+    assert "nowhere" in wrong.stderr

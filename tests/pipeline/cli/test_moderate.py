@@ -1,0 +1,149 @@
+"""`voxwarden moderate` on real speech and on what is no speech: what a person and a program see."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DATA = Path(__file__).parents[2] / "data"
+DEMO = Path(__file__).parents[3] / "pipeline" / "demo"
+
+KEYS = {
+    "kind", "file", "room", "speaker", "start", "end", "language", "text",
+    "confidence", "suggestion", "risk", "labels", "hits", "policy", "model",
+}  # fmt: skip
+
+pytestmark = pytest.mark.weights
+
+
+def moderate(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "agents", "moderate", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+
+
+def lines(shown: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in shown.stdout.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def batch(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    """One run over everything: human speech, the demo rooms, and files that are no recordings."""
+    folder = tmp_path_factory.mktemp("bad")
+    (folder / "empty.wav").write_bytes(b"")
+    (folder / "notes.txt").write_text("not audio at all", "utf-8")
+    whole = (DATA / "sense-and-sensibility.flac").read_bytes()
+    (folder / "cut.flac").write_bytes(whole[: len(whole) // 2])
+    (folder / "wrong-ending.mp3").write_bytes((DATA / "vm-newuser.flac").read_bytes())
+    files = [DATA / "sense-and-sensibility.flac", DEMO / "lounge-ben.ogg", DEMO / "teahouse-wei.ogg"]
+    bad = [folder / name for name in ("empty.wav", "notes.txt", "cut.flac", "wrong-ending.mp3", "missing.wav")]
+    return moderate(*files, *bad, "--format", "jsonl", "--fail-on", "review")
+
+
+def of(batch: subprocess.CompletedProcess[str], name: str, kind: str = "utterance") -> list[dict[str, Any]]:
+    return [line for line in lines(batch) if line["kind"] == kind and Path(line["file"]).name == name]
+
+
+def test_every_line_keeps_the_contract(batch: subprocess.CompletedProcess[str]) -> None:
+    for line in lines(batch):
+        if line["kind"] == "utterance":
+            assert set(line) == KEYS
+            assert 0 <= line["risk"] <= 1
+            assert line["suggestion"] in {"pass", "review", "block"}
+            assert 0 <= line["start"] < line["end"] <= line["start"] + 15.0
+            for hit in line["hits"]:
+                assert set(hit) == {"term", "label", "level", "start", "end"}
+                assert line["start"] <= hit["start"] < hit["end"] <= line["end"]
+        else:
+            assert set(line) == {"kind", "file", "seconds", "speech_seconds", "utterances", "suggestion", "error"}
+
+
+def test_each_file_ends_with_its_own_line_in_order(batch: subprocess.CompletedProcess[str]) -> None:
+    files = [Path(line["file"]).name for line in lines(batch)]
+    reports = [Path(line["file"]).name for line in lines(batch) if line["kind"] == "file"]
+    assert reports == list(dict.fromkeys(files))
+    for line in lines(batch):
+        if line["kind"] == "file":
+            assert line["utterances"] == len(of(batch, Path(line["file"]).name))
+
+
+def test_read_speech_gives_the_right_words(batch: subprocess.CompletedProcess[str]) -> None:
+    (report,) = of(batch, "sense-and-sensibility.flac", "file")
+    text = " ".join(line["text"] for line in of(batch, "sense-and-sensibility.flac")).lower()
+    assert "had then leisure to consider how much there might be prudently in his power to do for them" in text
+    assert report["error"] is None
+    assert report["suggestion"] == "pass"
+
+
+def test_an_english_threat_is_flagged_and_small_talk_is_not(batch: subprocess.CompletedProcess[str]) -> None:
+    by_text = {line["text"].lower(): line for line in of(batch, "lounge-ben.ogg")}
+    threat = next(line for text, line in by_text.items() if "kill you" in text)
+    talk = next(line for text, line in by_text.items() if "dragons" in text)
+    assert threat["suggestion"] != "pass"
+    assert threat["language"] == "en"
+    assert "violence" in {hit["label"] for hit in threat["hits"]} | set(threat["labels"])
+    assert threat["risk"] > talk["risk"]
+    assert talk["suggestion"] == "pass"
+
+
+def test_a_mandarin_scam_is_flagged_and_cooking_is_not(batch: subprocess.CompletedProcess[str]) -> None:
+    utterances = of(batch, "teahouse-wei.ogg")
+    assert {line["language"] for line in utterances} == {"zh"}
+    cooking, scam, threat = utterances[0], utterances[1], utterances[-1]
+    assert cooking["suggestion"] == "pass"
+    assert scam["suggestion"] != "pass"
+    assert threat["suggestion"] != "pass"
+
+
+@pytest.mark.parametrize("name", ["empty.wav", "notes.txt", "missing.wav"])
+def test_what_is_no_recording_is_named(batch: subprocess.CompletedProcess[str], name: str) -> None:
+    (report,) = of(batch, name, "file")
+    assert name in report["error"]
+    assert report["suggestion"] is None
+    assert sum(name in line for line in batch.stderr.splitlines()) == 1
+
+
+def test_a_cut_file_is_judged_as_far_as_it_goes(batch: subprocess.CompletedProcess[str]) -> None:
+    (report,) = of(batch, "cut.flac", "file")
+    assert report["error"]
+    assert report["utterances"] >= 1
+
+
+def test_a_wrong_ending_does_not_matter(batch: subprocess.CompletedProcess[str]) -> None:
+    (report,) = of(batch, "wrong-ending.mp3", "file")
+    assert report["error"] is None
+    assert report["utterances"] >= 1
+
+
+def test_failed_inputs_win_over_flagged_ones(batch: subprocess.CompletedProcess[str]) -> None:
+    assert batch.returncode == 3
+    assert "Traceback" not in batch.stderr
+
+
+def test_a_person_gets_a_table_and_an_exit_code() -> None:
+    shown = moderate(DEMO / "lounge-ben.ogg", "--fail-on", "review")
+    assert shown.returncode == 1, shown.stderr
+    assert "review" in shown.stdout or "block" in shown.stdout
+    assert "dragons" in shown.stdout
+    assert "3 utterances" in shown.stdout
+
+
+def test_subtitles_carry_the_labels() -> None:
+    shown = moderate(DEMO / "lounge-ben.ogg", "--format", "srt")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.startswith("1\n00:00:0")
+    assert "[" in shown.stdout
+
+
+def test_subtitles_are_of_one_recording() -> None:
+    shown = moderate(DEMO, "--format", "srt")
+    assert shown.returncode == 2
+    assert "one recording" in shown.stderr
+
+
+def test_a_folder_without_recordings_is_named(tmp_path: Path) -> None:
+    shown = moderate(tmp_path)
+    assert shown.returncode == 3
+    assert str(tmp_path) in shown.stderr.replace("\n", "")

@@ -1,0 +1,203 @@
+"""The local runner carries messages in order, waits where it must, and finishes what it has in hand."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from pipeline import local
+from pipeline.errors import AudioError, DependencyError
+from pipeline.local import QUEUE_BATCHES, LocalRunner
+from pipeline.messages import AudioChunk
+from pipeline.metrics import Metrics
+from pipeline.settings import Settings
+from pipeline.stage import Processor, Rejected
+from pipeline.topology import AUDIO, Stage
+
+Chunks = Processor[AudioChunk, AudioChunk]
+
+
+def chunk(sequence: int) -> AudioChunk:
+    return AudioChunk(room="r", speaker="s", start=float(sequence), sequence=sequence)
+
+
+class Forward(Chunks):
+    """Hands on what comes, and remembers in which batches."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.ticks: list[float] = []
+        self.closed = False
+
+    def process(self, batch: Sequence[AudioChunk]) -> list[AudioChunk | Rejected]:
+        self.batches.append([chunk.sequence for chunk in batch])
+        return list(batch)
+
+    def tick(self, now: float) -> list[AudioChunk | Rejected]:
+        self.ticks.append(now)
+        return []
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Hold(Forward):
+    """Gives nothing before the end."""
+
+    def process(self, batch: Sequence[AudioChunk]) -> list[AudioChunk | Rejected]:
+        super().process(batch)
+        return []
+
+    def drain(self) -> list[AudioChunk | Rejected]:
+        return [chunk(number) for batch in self.batches for number in batch]
+
+
+class Gate(Forward):
+    """Works only once it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = threading.Event()
+
+    def process(self, batch: Sequence[AudioChunk]) -> list[AudioChunk | Rejected]:
+        self.open.wait()
+        return super().process(batch)
+
+
+class Flaky(Forward):
+    """A dependency that answers at the `n`-th try."""
+
+    def __init__(self, failures: int) -> None:
+        super().__init__()
+        self.failures = failures
+
+    def process(self, batch: Sequence[AudioChunk]) -> list[AudioChunk | Rejected]:
+        if self.failures:
+            self.failures -= 1
+            raise DependencyError("The store does not answer", "Start it.")
+        return super().process(batch)
+
+
+class Broken(Chunks):
+    def process(self, batch: Sequence[AudioChunk]) -> list[AudioChunk | Rejected]:
+        raise ZeroDivisionError(len(batch))
+
+
+class Choosy(Forward):
+    """Refuses odd numbers."""
+
+    def process(self, batch: Sequence[AudioChunk]) -> list[AudioChunk | Rejected]:
+        return [Rejected(c, AudioError("An odd chunk")) if c.sequence % 2 else c for c in batch]
+
+
+class Seen:
+    """A tap that keeps what each stage gave."""
+
+    def __init__(self) -> None:
+        self.outputs: dict[str, list[Any]] = {}
+
+    def __call__(self, stage: Stage, batch: Sequence[Any], outputs: Sequence[Any]) -> None:
+        self.outputs.setdefault(stage.name, []).extend(outputs)
+
+    def numbers(self, stage: str) -> list[int]:
+        return [output.sequence for output in self.outputs.get(stage, []) if isinstance(output, AudioChunk)]
+
+
+Make = Callable[..., LocalRunner]
+
+
+@pytest.fixture
+def make(monkeypatch: pytest.MonkeyPatch) -> Make:
+    """A runner over in-test processors, one stage each."""
+
+    def runner(processors: Sequence[Chunks], seen: Seen, batch: int = 4, **options: Any) -> LocalRunner:
+        stages = [Stage(f"stage{n}", AUDIO, AUDIO, batch, 0.0, "unused:unused") for n in range(len(processors))]
+        by_name = {stage.name: made for stage, made in zip(stages, processors, strict=True)}
+        monkeypatch.setattr(Stage, "processor", lambda stage, settings, metrics: by_name[stage.name])
+        return LocalRunner(Settings(), options.pop("metrics", Metrics()), seen, stages=stages, **options)
+
+    return runner
+
+
+async def feed(runner: LocalRunner, count: int) -> None:
+    async with runner:
+        for number in range(count):
+            await runner.put(chunk(number))
+
+
+async def test_messages_go_through_every_stage_in_order(make: Make) -> None:
+    first, second, seen = Forward(), Forward(), Seen()
+    await feed(make([first, second], seen), 50)
+    assert seen.numbers("stage1") == list(range(50))
+    assert max(map(len, first.batches)) <= 4
+    assert first.closed
+    assert second.closed
+
+
+async def test_what_is_held_comes_out_at_the_end(make: Make) -> None:
+    seen = Seen()
+    await feed(make([Hold(), Forward()], seen), 10)
+    assert seen.numbers("stage1") == list(range(10))
+
+
+async def test_a_slow_stage_makes_the_feeder_wait(make: Make) -> None:
+    gate, seen = Gate(), Seen()
+    room_for = 4 * QUEUE_BATCHES + 4  # the queue, and the batch in work
+    async with make([gate], seen) as runner:
+        puts = [asyncio.create_task(runner.put(chunk(number))) for number in range(room_for + 5)]
+        await asyncio.wait(puts, timeout=0.2)
+        waiting = sum(not put.done() for put in puts)
+        gate.open.set()
+        await asyncio.gather(*puts)
+    assert waiting >= 5
+    assert seen.numbers("stage0") == list(range(room_for + 5))
+
+
+async def test_a_dependency_is_tried_again(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "RETRY_SECONDS", (0, 0, 0))
+    seen = Seen()
+    await feed(make([Flaky(3)], seen), 5)
+    assert seen.numbers("stage0") == list(range(5))
+
+
+async def test_a_dependency_that_stays_away_ends_the_runner(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "RETRY_SECONDS", (0, 0))
+    with pytest.raises(DependencyError, match="The store does not answer"):
+        await feed(make([Flaky(4)], Seen()), 5)
+
+
+async def test_a_bug_ends_the_runner_even_while_the_feeder_waits(make: Make) -> None:
+    with pytest.raises(ZeroDivisionError):
+        await feed(make([Forward(), Broken()], Seen()), 1_000)
+
+
+async def test_a_stage_that_cannot_start_says_why() -> None:
+    stage = Stage("missing", AUDIO, AUDIO, 1, 0.0, "pipeline.nowhere:build")
+    with pytest.raises(ModuleNotFoundError, match=r"pipeline\.nowhere"):
+        await feed(LocalRunner(Settings(), Metrics(), Seen(), stages=[stage]), 1)
+
+
+async def test_what_cannot_be_handled_is_counted_and_the_rest_goes_on(make: Make) -> None:
+    metrics, seen = Metrics(), Seen()
+    await feed(make([Choosy(), Forward()], seen, metrics=metrics), 6)
+    assert seen.numbers("stage1") == [0, 2, 4]
+    assert metrics.registry.get_sample_value("voxwarden_dead_letters_total", {"stage": "stage0"}) == 3
+
+
+async def test_a_stage_with_nothing_to_do_is_told_the_time(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "TICK_SECONDS", 0.01)
+    idle = Forward()
+    async with make([idle], Seen(), clock=lambda: 42.0):
+        while not idle.ticks:  # noqa: ASYNC110 - the runner's own timer is what is waited for
+            await asyncio.sleep(0.01)
+    assert set(idle.ticks) == {42.0}
+
+
+async def test_files_are_not_hurried_by_the_clock(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "TICK_SECONDS", 0.001)
+    idle = Forward()
+    async with make([idle], Seen(), clock=None):
+        await asyncio.sleep(0.05)
+    assert idle.ticks == []
