@@ -1,7 +1,6 @@
 """Weights on disk as an openai-whisper model in memory."""
 
 import json
-import pickle
 import re
 from collections.abc import Iterator
 
@@ -21,7 +20,9 @@ def model_of(weights: Weights, device: str) -> Whisper:
     """The model on `device`, in float32; raises WeightsCorrupt if the files hold no Whisper model."""
     try:
         model = _openai(weights) if weights.kind == "openai" else _ctranslate2(weights)
-    except (KeyError, TypeError, ValueError, RuntimeError, OSError, pickle.UnpicklingError) as error:
+    except WeightsCorrupt:
+        raise
+    except Exception as error:  # bytes that are no checkpoint make an unpickler raise anything
         raise WeightsCorrupt(
             f"No Whisper model can be read from the weights {weights.name!r}",
             "They must be an openai-whisper checkpoint (.pt) or a CTranslate2 folder in float16 or float32.",

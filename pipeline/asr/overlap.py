@@ -1,7 +1,9 @@
 """A forced cut repeats half a second of speech: its words are taken off the head of the later transcript."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from difflib import SequenceMatcher
+from itertools import product
 
 from pipeline.asr.guards import tokens_of
 from pipeline.messages import Utterance, Word
@@ -35,21 +37,26 @@ class Overlaps:
 
 
 def without_repeat(before: str, text: str, seconds: float) -> str:
-    """`text` without the words at its head that end `before`, if those of `seconds` of speech are alike.
-
-    The cut may have left a piece of a word on either side: the last token of `before` and the first of `text` may
-    stand for nothing in the other.
-    """
+    """`text` without the words at its head that end `before`, as far as those of `seconds` of speech are alike."""
     longest = SPARE_TOKENS + round(TOKENS_PER_SECOND * seconds)
     tail, head = tokens_of(before)[-longest - 1 :], tokens_of(text)[: longest + 1]
-    old, new = [token[0].casefold() for token in tail], [token[0].casefold() for token in head]
-    for size in range(min(longest, len(old), len(new)), 0, -1):
-        for piece, skipped in ((0, 0), (1, 0), (0, 1), (1, 1)):
-            ending = old[len(old) - size - piece : len(old) - piece] if len(old) >= size + piece else []
-            opening = new[skipped : skipped + size]
-            if len(opening) == len(ending) == size and _alike(ending, opening):
-                return text[head[skipped + size - 1].end() :].lstrip(" ,.;:!?，。；：！？、")
-    return text
+    repeated = _repeated([token[0].casefold() for token in tail], [token[0].casefold() for token in head])
+    return text[head[repeated - 1].end() :].lstrip(" ,.;:!?，。；：！？、") if repeated else text
+
+
+def _repeated(old: Sequence[str], new: Sequence[str]) -> int:
+    """How many tokens of `new` repeat the end of `old`: those of the pair of runs that have most in common.
+
+    The cut may have left a piece of a word on either side, so a run of two tokens or more may leave out the last token
+    of `old` and the first of `new`.
+    """
+    best, repeated = 0, 0
+    for size in range(1, min(len(old), len(new)) + 1):
+        for piece, skipped in product((0, 1), repeat=2) if size > 1 else ((0, 0),):
+            ending, opening = old[len(old) - size - piece : len(old) - piece], new[skipped : skipped + size]
+            if len(ending) == len(opening) == size and (likeness := _likeness(ending, opening)) > best:
+                best, repeated = likeness, skipped + size
+    return repeated
 
 
 def words_left(words: tuple[Word, ...], text: str) -> tuple[Word, ...]:
@@ -61,8 +68,14 @@ def words_left(words: tuple[Word, ...], text: str) -> tuple[Word, ...]:
     return words[left:]
 
 
-def _alike(one: list[str], other: list[str]) -> bool:
-    """One token must be the same; more may differ a little, as the two hearings do."""
-    if len(one) == 1:
-        return one == other
-    return SequenceMatcher(None, " ".join(one), " ".join(other), autojunk=False).ratio() >= ALIKE
+def _likeness(one: Sequence[str], other: Sequence[str]) -> int:
+    """Characters in common less those that differ; 0 for other words. The last must be alike in itself."""
+    if not _alike(one[-1], other[-1]) or not _alike("".join(one), "".join(other)):
+        return 0
+    matcher = SequenceMatcher(None, "".join(one), "".join(other), autojunk=False)
+    common = sum(block.size for block in matcher.get_matching_blocks())
+    return 3 * common - sum(map(len, one)) - sum(map(len, other))
+
+
+def _alike(one: str, other: str) -> bool:
+    return SequenceMatcher(None, one, other, autojunk=False).ratio() >= ALIKE

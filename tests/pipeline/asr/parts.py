@@ -1,0 +1,48 @@
+"""What the tests of the transcribe stage share."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.asr.transcriber import Clip, Recognition, Samples
+from pipeline.audio.decode import read_file
+from pipeline.audio.encode import encode_flac
+from pipeline.messages import SAMPLE_RATE, Utterance
+
+DATA = Path(__file__).parents[2] / "data"
+
+
+def speech(name: str) -> Samples:
+    return np.concatenate(list(read_file(DATA / f"{name}.flac")))
+
+
+def plain(text: str) -> str:
+    """Words alone, so that a comma more or less does not fail a test."""
+    return " ".join(re.findall(r"[\w']+", text.lower()))
+
+
+def recognition(text: str, **changes: object) -> Recognition:
+    sure: dict[str, object] = {"language": "en", "language_probability": 0.99, "avg_logprob": -0.2, "no_speech": 0.02}
+    return Recognition(text=text, **(sure | {"compression_ratio": 1.2} | changes))  # type: ignore[arg-type]
+
+
+@dataclass
+class Scripted:
+    """A Transcriber that says what it was told to, in order, and remembers what it was asked."""
+
+    script: list[Recognition]
+    batches: list[int] = field(default_factory=list)
+    name: str = "scripted/none@00000000"
+
+    def transcribe(self, clips: Sequence[Clip], *, words: bool = False) -> list[Recognition]:
+        self.batches.append(len(clips))
+        return [self.script.pop(0) for _ in clips]
+
+
+def utterance(start: float = 0.0, seconds: float = 1.0, room: str = "lounge", **changes: object) -> Utterance:
+    data = encode_flac(np.zeros(round(seconds * SAMPLE_RATE), np.float32))
+    fields = {"speaker": "ana", "id": f"{room}@{start}", "data": data} | changes
+    return Utterance(room=room, start=start, end=start + seconds, **fields)  # type: ignore[arg-type]

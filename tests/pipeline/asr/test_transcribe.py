@@ -1,0 +1,122 @@
+import math
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.asr.transcribe import Transcribe, build
+from pipeline.asr.transcriber import Reading, Recognition, TimedWord, Transcriber
+from pipeline.audio.encode import encode_flac
+from pipeline.errors import AudioError, BadMessage
+from pipeline.messages import SAMPLE_RATE, Alternative, Transcript, Word, derive_id
+from pipeline.metrics import Metrics
+from pipeline.settings import Asr, Settings
+from pipeline.stage import Rejected
+from tests.pipeline.asr.parts import Scripted, plain, recognition, speech, utterance
+
+
+def stage(*script: Recognition, metrics: Metrics | None = None, **asr: Any) -> tuple[Transcribe, Scripted]:
+    transcriber = Scripted(list(script))
+    return Transcribe(transcriber, Asr(**asr), metrics or Metrics()), transcriber
+
+
+def texts(results: list[Transcript | Rejected]) -> list[str]:
+    return [result.text for result in results if isinstance(result, Transcript)]
+
+
+def test_what_is_known_of_an_utterance_goes_on() -> None:
+    heard = recognition("hello", avg_logprob=0.0, alternatives=(Reading("hallo", -0.9),))
+    asked = utterance(100.0, room_type="kids", address="voice.utterances/3/17")
+    (found,) = stage(heard)[0].process([asked])
+    assert found == Transcript(
+        room="lounge",
+        speaker="ana",
+        room_type="kids",
+        start=100.0,
+        end=101.0,
+        id=derive_id("transcribe", asked),
+        utterance=asked.id,
+        text="hello",
+        language="en",
+        confidence=1.0,
+        no_speech=0.02,
+        alternatives=(Alternative("hallo", -0.9),),
+        model="scripted/none@00000000",
+        address="voice.utterances/3/17",
+    )
+
+
+def test_confidence_is_the_mean_probability_of_a_token() -> None:
+    (found,) = stage(recognition("hello", avg_logprob=math.log(0.8)))[0].process([utterance()])
+    assert isinstance(found, Transcript)
+    assert found.confidence == pytest.approx(0.8)
+
+
+def test_bad_audio_is_rejected_and_the_rest_goes_on() -> None:
+    broken = utterance(1, data=b"not audio")
+    long = utterance(2, data=encode_flac(np.zeros(31 * SAMPLE_RATE, np.float32)))
+    transcribe, _ = stage(recognition("one"), recognition("two"))
+    first, second, third, fourth = transcribe.process([utterance(0), broken, long, utterance(3)])
+    assert texts([first, fourth]) == ["one", "two"]
+    assert isinstance(second, Rejected)
+    assert second.message is broken
+    assert isinstance(second.error, AudioError)
+    assert isinstance(third, Rejected)
+    assert isinstance(third.error, BadMessage)
+    assert "31.0 s" in str(third.error)
+
+
+def test_rooms_are_batched_together_up_to_the_setting() -> None:
+    transcribe, transcriber = stage(*[recognition(str(i)) for i in range(5)], batch=2)
+    found = transcribe.process([utterance(0, room=f"room-{i}") for i in range(5)])
+    assert texts(found) == ["0", "1", "2", "3", "4"]
+    assert transcriber.batches == [2, 2, 1]
+
+
+def test_nothing_in_nothing_out() -> None:
+    assert stage()[0].process([]) == []
+
+
+def test_inventions_are_marked_and_counted() -> None:
+    metrics = Metrics()
+    transcribe, _ = stage(
+        recognition("get out " * 9, compression_ratio=6.0), recognition("谢谢观看", language="zh"), metrics=metrics
+    )
+    loop, thanks = transcribe.process([utterance(0), utterance(1)])
+    assert isinstance(loop, Transcript)
+    assert isinstance(thanks, Transcript)
+    assert (loop.text.strip(), loop.marks) == ("get out", ("repetition",))
+    assert (thanks.text, thanks.marks) == ("谢谢观看", ("silence_phrase",))
+    assert metrics.registry.get_sample_value("voxwarden_transcripts_total", {"language": "zh"}) == 1
+    assert metrics.registry.get_sample_value("voxwarden_transcripts_marked_total", {"mark": "repetition"}) == 1
+
+
+def test_words_are_in_room_time_and_leave_out_the_overlap() -> None:
+    timed = tuple(TimedWord(text, i, i + 1.0, 0.9) for i, text in enumerate(["to", "the", "bank"]))
+    transcribe, _ = stage(recognition("so I went to the"), recognition("to the bank", words=timed))
+    _, found = transcribe.process([utterance(0, 15, forced=True), utterance(14.5, 3, overlap=0.5)])
+    assert isinstance(found, Transcript)
+    assert found.text == "bank"
+    assert found.words == (Word("bank", 16.5, 17.5, 0.9),)
+
+
+@pytest.mark.weights
+def test_speech_is_cut_and_joined_without_a_word_twice(tiny: Transcriber) -> None:
+    """A forced cut inside "represenatives are currently busy. Please stay on the line", with half a second twice."""
+    samples, cut, overlap = speech("queue-periodic-announce"), round(4.2 * SAMPLE_RATE), SAMPLE_RATE // 2
+    head = utterance(0, 4.2, forced=True, data=encode_flac(samples[:cut]))
+    tail = utterance(3.7, 4.1, overlap=0.5, data=encode_flac(samples[cut - overlap :]))
+    said = plain(" ".join(texts(Transcribe(tiny, Asr(), Metrics()).process([head, tail])))).split()
+    assert all(one != other for one, other in pairwise(said))
+    assert said[-8:] == ["will", "be", "answered", "by", "the", "next", "available", "representative"]
+
+
+@pytest.mark.weights
+def test_build_loads_what_the_settings_name() -> None:
+    settings = Settings(asr=Asr(model="tiny.en", download=False, device="cpu"))
+    transcribe = build(settings, Metrics())
+    (found,) = transcribe.process([utterance(0, 2.95, data=encode_flac(speech("tt-weasels")))])
+    assert isinstance(found, Transcript)
+    assert plain(found.text) == "weasels have eaten our phone system"
+    assert found.model == "openai-whisper/tiny.en@1a5afae0"

