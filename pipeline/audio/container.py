@@ -24,6 +24,8 @@ EXACT_LENGTH = frozenset({"aiff", "flac", "mp3", "mov,mp4,m4a,3gp,3g2,mj2", "mat
 
 TOLERANCE_SECONDS = 0.25
 """Encoders pad, and round, by less; a file cut short mostly lacks more."""
+EXACT_SECONDS = 0.001
+"""The same where nothing is padded: rounding by the resampler."""
 
 
 @dataclass
@@ -131,8 +133,9 @@ def shortfall(container: InputContainer, head: bytes, tail: bytes, size: int, ta
         return None  # FFmpeg's estimate from the bit rate, which may vary
     elif kind not in EXACT_LENGTH or (kind == "matroska,webm" and container.streams.video):
         return None
-    tolerance = 0.0 if kind == "wav" else TOLERANCE_SECONDS
-    return f"{heard:.1f} s of {declared:.1f} s are there" if declared - heard > tolerance else None
+    missing = declared - heard
+    tolerance = EXACT_SECONDS if kind in {"wav", "flac"} else TOLERANCE_SECONDS
+    return f"{missing:.2f} s of {declared:.2f} s are missing" if missing > tolerance else None
 
 
 def _has_last_page(tail: bytes) -> bool:

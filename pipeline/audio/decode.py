@@ -91,6 +91,6 @@ def _check(name: str, tally: Tally, missing: str | None) -> None:
     if not tally.samples:
         raise AudioError(f"{name} holds no samples that can be decoded", "Copy or record it again.")
     if missing:
-        raise AudioError(f"{name} is cut short: {missing}", DAMAGED_REMEDY)
+        raise AudioError(f"{name} is incomplete: {missing}", DAMAGED_REMEDY)
     if tally.damaged:
         raise AudioError(f"{name} is damaged: {tally.damaged} of its packets cannot be decoded", DAMAGED_REMEDY)

@@ -1,0 +1,76 @@
+"""Real speech to test with, in any container."""
+
+import io
+from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+
+from pipeline.audio.decode import read_file
+from pipeline.audio.resample import Samples
+from pipeline.errors import AudioError
+from pipeline.messages import SAMPLE_RATE, AudioChunk
+
+DATA = Path(__file__).parents[2] / "data"
+
+
+@cache
+def clip(name: str) -> Samples:
+    """A clip of tests/data, 16 kHz mono."""
+    return np.concatenate(list(read_file(DATA / f"{name}.flac")))
+
+
+def silence(seconds: float) -> Samples:
+    return np.zeros(round(seconds * SAMPLE_RATE), np.float32)
+
+
+def recording(samples: Samples, container: str, codec: str, rate: int = SAMPLE_RATE, layout: str = "mono") -> bytes:
+    """Speech as a whole file; every channel has the same."""
+    file = io.BytesIO()
+    frame = av.AudioFrame.from_ndarray(samples[None], format="flt", layout="mono")
+    frame.sample_rate = SAMPLE_RATE
+    with av.open(file, "w", format=container) as output:
+        stream = output.add_stream(codec, rate=rate, layout=layout)
+        assert isinstance(stream, av.AudioStream)
+        spread = av.AudioResampler(format=stream.format.name, layout=layout, rate=rate)
+        for piece in [*spread.resample(frame), *spread.resample(None)]:
+            output.mux(stream.encode(piece))
+        output.mux(stream.encode(None))
+    return file.getvalue()
+
+
+def chunks(
+    samples: Samples, sizes: list[int], room: str = "r", speaker: str = "s", start: float = 0.0
+) -> list[AudioChunk]:
+    """The samples as float PCM in chunks of so many samples, the last of which takes what is left and is final."""
+    edges = [0, *np.cumsum(sizes, dtype=int).tolist(), samples.size]
+    return [
+        AudioChunk(
+            room=room,
+            speaker=speaker,
+            start=start + begin / SAMPLE_RATE,
+            sequence=number,
+            codec="pcm_f32le",
+            final=number == len(edges) - 2,
+            data=samples[begin:end].tobytes(),
+        )
+        for number, (begin, end) in enumerate(pairwise(edges))
+    ]
+
+
+def seconds(samples: Samples, start: float = 0.0) -> list[AudioChunk]:
+    """The samples in chunks of one second, the last final."""
+    return chunks(samples, [SAMPLE_RATE] * ((samples.size - 1) // SAMPLE_RATE), start=start)
+
+
+def until_error(blocks: Iterator[Samples]) -> tuple[Samples, AudioError]:
+    """What comes before the error that must come."""
+    heard: list[Samples] = []
+    try:
+        heard.extend(blocks)
+    except AudioError as error:
+        return np.concatenate(heard), error
+    raise AssertionError("No error came")

@@ -1,0 +1,119 @@
+from collections.abc import Iterator
+from contextlib import suppress
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.audio.encode import to_pcm16
+from pipeline.audio.frames import StreamDecoder
+from pipeline.audio.resample import Samples
+from pipeline.errors import BadMessage, VoxwardenError
+from pipeline.messages import SAMPLE_RATE, AudioChunk, Codec
+from tests.pipeline.audio.sound import clip, recording
+
+
+def chunk(data: bytes, codec: Codec = "pcm_s16le", rate: int = SAMPLE_RATE, channels: int = 1) -> AudioChunk:
+    return AudioChunk(
+        room="lobby", speaker="ann", start=0, sequence=7, codec=codec, sample_rate=rate, channels=channels, data=data
+    )
+
+
+def opus_packets(samples: Samples, layout: str) -> Iterator[bytes]:
+    encoder = av.CodecContext.create("libopus", "w")
+    assert isinstance(encoder, av.AudioCodecContext)
+    encoder.sample_rate, encoder.layout, encoder.format = SAMPLE_RATE, layout, "s16"
+    spread = av.AudioResampler(format="s16", layout=layout, rate=SAMPLE_RATE)
+    frame = av.AudioFrame.from_ndarray(np.frombuffer(to_pcm16(samples), "<i2")[None], format="s16", layout="mono")
+    frame.sample_rate = SAMPLE_RATE
+    for piece in spread.resample(frame):
+        yield from (bytes(packet) for packet in encoder.encode(piece))
+    yield from (bytes(packet) for packet in encoder.encode(None))
+
+
+def test_pcm_at_our_rate_is_exact() -> None:
+    speech = clip("tt-weasels")
+    assert np.array_equal(StreamDecoder().decode(chunk(to_pcm16(speech))), speech)
+    assert np.array_equal(StreamDecoder().decode(chunk(speech.tobytes(), "pcm_f32le")), speech)
+
+
+def test_channels_of_pcm_are_averaged() -> None:
+    frames = np.array([[0.5, 0.25], [-0.5, 0.0]], np.float32)
+    assert StreamDecoder().decode(chunk(frames.tobytes(), "pcm_f32le", channels=2)).tolist() == [0.375, -0.25]
+
+
+@pytest.mark.parametrize(("layout", "channels"), [("mono", 1), ("stereo", 2)])
+def test_opus_packets_are_speech(layout: str, channels: int) -> None:
+    decoder, speech = StreamDecoder(), clip("tt-weasels")
+    packets = [chunk(data, "opus", 48_000, channels) for data in opus_packets(speech, layout)]
+    heard = np.concatenate([*map(decoder.decode, packets), decoder.flush()])
+    assert heard.size == pytest.approx(speech.size, abs=0.05 * SAMPLE_RATE)
+    delays = range(800)
+    size = speech.size - 1_600
+    assert max(np.corrcoef(speech[:size], heard[lag : lag + size])[0, 1] for lag in delays) > 0.9
+
+
+def test_a_whole_recording_may_be_a_chunk() -> None:
+    data = recording(clip("tt-weasels"), "ogg", "libopus", 48_000)
+    heard = StreamDecoder().decode(chunk(data, "container"))
+    assert heard.size == pytest.approx(clip("tt-weasels").size, abs=0.05 * SAMPLE_RATE)
+
+
+def test_a_speaker_may_come_back_at_another_rate() -> None:
+    decoder = StreamDecoder()
+    one = decoder.decode(chunk(bytes(2 * 48_000), rate=48_000))
+    two = decoder.decode(chunk(bytes(2 * 8_000), rate=8_000))
+    assert one.size + two.size + decoder.flush().size == 2 * SAMPLE_RATE
+
+
+def test_what_is_not_a_number_is_silence_and_counted() -> None:
+    decoder = StreamDecoder()
+    pcm = np.array([0.5, np.nan, np.inf, -0.5], np.float32)
+    assert decoder.decode(chunk(pcm.tobytes(), "pcm_f32le")).tolist() == [0.5, 0, 0, -0.5]
+    assert decoder.not_numbers == 2
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        (chunk(b"odd"), "3 bytes of pcm_s16le"),
+        (chunk(bytes(6), channels=2), "no whole number of 2-channel samples"),
+        (chunk(bytes(6), "pcm_f32le"), "6 bytes of pcm_f32le"),
+        (chunk(b"\x00" * 9, "opus", 44_100), "Opus of 44100 Hz"),
+        (chunk(b"\x00" * 9, "opus", 48_000, 3), "in 3 channels"),
+        (chunk(b"\xff" * 9, "opus", 48_000), "is no Opus packet"),
+        (chunk(b"hello", "container"), "cannot be read as audio"),
+        (chunk(b"hello", "speex"), "unknown codec 'speex'"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_bad_chunk_is_named_and_harms_no_other(bad: AudioChunk, says: str) -> None:
+    decoder = StreamDecoder()
+    with pytest.raises(BadMessage, match=f"Chunk 7 of ann in lobby .*{says}"):
+        decoder.decode(bad)
+    assert decoder.decode(chunk(to_pcm16(clip("tt-weasels")))).size == clip("tt-weasels").size
+
+
+def test_a_chunk_may_be_empty() -> None:
+    assert StreamDecoder().decode(chunk(b"")).size == 0
+
+
+@given(
+    st.lists(
+        st.builds(
+            chunk,
+            st.binary(max_size=300),
+            st.sampled_from(["pcm_s16le", "pcm_f32le", "opus", "container"]),
+            st.sampled_from([8_000, 16_000, 44_100, 48_000, 192_000]),
+            st.integers(1, 32),
+        ),
+        max_size=6,
+    )
+)
+def test_any_bytes_at_all_decode_or_are_refused(stream: list[AudioChunk]) -> None:
+    decoder = StreamDecoder()
+    for each in stream:
+        with suppress(VoxwardenError):
+            assert np.isfinite(decoder.decode(each)).all()
+    assert np.isfinite(decoder.flush()).all()

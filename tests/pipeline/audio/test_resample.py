@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.audio.resample import Resampler, from_pcm
+from pipeline.messages import SAMPLE_RATE
+from tests.pipeline.audio.sound import clip
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 44_100, 48_000, 96_000])
+def test_a_tone_stays_where_it_was(rate: int) -> None:
+    tone = np.sin(2 * np.pi * 440 * np.arange(rate) / rate).astype(np.float32)
+    resampler = Resampler(rate)
+    heard = np.concatenate([resampler.push(tone), resampler.flush()])
+    assert heard.size == pytest.approx(SAMPLE_RATE, abs=1)
+    inner = slice(200, SAMPLE_RATE - 200)
+    assert heard[inner] == pytest.approx(np.sin(2 * np.pi * 440 * np.arange(heard.size) / SAMPLE_RATE)[inner], abs=1e-2)
+
+
+@given(st.lists(st.integers(0, 3_000), max_size=12), st.sampled_from([8_000, 44_100, 48_000]))
+def test_any_blocking_gives_the_same_samples(sizes: list[int], rate: int) -> None:
+    sound = clip("tt-weasels")[:20_000]
+    whole, blockwise = Resampler(rate), Resampler(rate)
+    parts = np.split(sound, np.cumsum([0, *sizes]))
+    expected = np.concatenate([whole.push(sound), whole.flush()])
+    heard = np.concatenate([*(blockwise.push(part) for part in parts), blockwise.flush()])
+    assert np.array_equal(heard, expected)
+
+
+@pytest.mark.parametrize("kind", ["u1", "<i2", "<i4", "<f4", "<f8"])
+def test_pcm_of_any_kind_is_scaled_to_one(kind: str) -> None:
+    wanted = np.array([[-1.0, -0.5, 0.0, 0.5]])
+    if kind[-2] == "f":
+        pcm = wanted.astype(kind)
+    else:
+        scale = 2.0 ** (8 * np.dtype(kind).itemsize - 1)
+        pcm = (wanted * scale + (scale if kind == "u1" else 0)).astype(kind)
+    samples, bad = from_pcm(np.vstack([pcm, pcm]))
+    assert samples.tolist() == wanted[0].tolist()
+    assert bad == 0
+
+
+def test_one_broken_channel_does_not_silence_the_other() -> None:
+    samples, bad = from_pcm(np.array([[np.nan, np.inf], [0.5, -0.5]], np.float32))
+    assert samples.tolist() == [0.25, -0.25]
+    assert bad == 2

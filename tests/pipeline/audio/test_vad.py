@@ -1,0 +1,58 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from pipeline.audio import vad
+from pipeline.audio.vad import WINDOW, Memory, Vad, shared
+from pipeline.errors import WeightsMissing
+from tests.pipeline.audio.sound import clip, silence
+
+
+def whole_windows(name: str) -> np.ndarray:
+    speech = clip(name)
+    return speech[: speech.size // WINDOW * WINDOW]
+
+
+def test_speech_is_likely_in_speech_and_not_in_silence() -> None:
+    speech = shared().probabilities(whole_windows("sense-and-sensibility"), Memory())
+    quiet = shared().probabilities(silence(WINDOW * 100 / 16_000), Memory())
+    assert speech.shape == (whole_windows("sense-and-sensibility").size // WINDOW,)
+    assert np.mean(speech > 0.5) > 0.8
+    assert quiet.max() < 0.2
+
+
+@pytest.mark.parametrize("windows", [1, 3, 31])
+def test_the_size_of_blocks_does_not_matter(windows: int) -> None:
+    speech = whole_windows("auth-incorrect")
+    memory = Memory()
+    blocks = np.split(speech, range(windows * WINDOW, speech.size, windows * WINDOW))
+    blockwise = np.concatenate([shared().probabilities(block, memory) for block in blocks])
+    assert np.array_equal(blockwise, shared().probabilities(speech, Memory()))
+
+
+def test_speakers_do_not_hear_each_other() -> None:
+    one, other = whole_windows("auth-incorrect"), whole_windows("vm-newuser")
+    mine, theirs = Memory(), Memory()
+    heard = []
+    for start in range(0, one.size, 10 * WINDOW):
+        heard.append(shared().probabilities(one[start : start + 10 * WINDOW], mine))
+        shared().probabilities(other[start : start + 10 * WINDOW], theirs)
+    assert np.array_equal(np.concatenate(heard), shared().probabilities(one, Memory()))
+
+
+def test_nothing_gives_nothing() -> None:
+    memory = Memory()
+    assert shared().probabilities(silence(0), memory).shape == (0,)
+
+
+def test_the_model_is_found_without_importing_pytorch() -> None:
+    script = "import sys; from pipeline.audio.vad import shared; shared(); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_a_missing_model_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vad, "MODEL", "no-such-model.onnx")
+    with pytest.raises(WeightsMissing, match=r"Install silero-vad 6\.2\.3"):
+        Vad()
