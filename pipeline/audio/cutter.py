@@ -82,6 +82,11 @@ class Cutter:
         """First sample of unfinished speech; None in silence."""
         return self._open.start * WINDOW if self._open else None
 
+    @property
+    def held(self) -> int:
+        """Samples in hand."""
+        return len(self._audio) * WINDOW
+
     def push(self, samples: Samples, probabilities: NDArray[np.float32]) -> Iterator[Cut]:
         """Whole windows, shape (windows * 512,), and their speech probabilities, shape (windows,)."""
         windows = samples.reshape(-1, WINDOW)

@@ -60,6 +60,10 @@ class Segment(Processor[AudioChunk, Utterance]):
         """Who has audio in hand, the idlest first."""
         return list(self._speakers)
 
+    def held_seconds(self) -> list[float]:
+        """Seconds of decoded audio in hand of each speaker, as `speakers` lists them."""
+        return [speaker.held / SAMPLE_RATE for speaker in self._speakers.values()]
+
     def _take(self, chunk: AudioChunk) -> Iterator[Utterance | Rejected]:
         key = (chunk.room, chunk.speaker)
         if key not in self._speakers:

@@ -52,6 +52,11 @@ class Stream:
         since = self._cutter.open_since
         return None if since is None else self._origin + since
 
+    @property
+    def held(self) -> int:
+        """Samples in hand."""
+        return self._cutter.held + self._rest.size
+
     def push(self, samples: Samples) -> Iterator[tuple[int, Cut]]:
         joined = np.concatenate([self._rest, samples])
         whole = joined.size - joined.size % WINDOW
@@ -89,6 +94,11 @@ class Speaker:
         since = self._stream.open_since if self._stream else None
         starts = [self._order.waiting_since, None if since is None else since / SAMPLE_RATE]
         return min((start for start in starts if start is not None), default=None)
+
+    @property
+    def held(self) -> int:
+        """Decoded 16 kHz samples in hand."""
+        return self._stream.held if self._stream else 0
 
     def push(self, chunk: AudioChunk) -> Iterator[Piece | Rejected]:
         for ordered in self._order.push(chunk):

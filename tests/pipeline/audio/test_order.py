@@ -1,0 +1,118 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.audio.order import Reorder
+from pipeline.messages import AudioChunk
+from pipeline.metrics import Metrics
+
+
+class Bench:
+    """A Reorder, what it gave, and what it counted."""
+
+    def __init__(self, ahead: int = 3) -> None:
+        self.metrics = Metrics()
+        self.order = Reorder(ahead, self.metrics.sequence_faults)
+
+    def push(self, *sequences: int, final: bool = False, later: float = 0) -> list[int]:
+        given_now = []
+        for number in sequences:
+            chunk = AudioChunk(room="r", speaker="s", start=number + later, sequence=number, final=final)
+            given_now += [ordered.chunk.sequence for ordered in self.order.push(chunk)]
+        return given_now
+
+    def faults(self, result: str) -> float:
+        return self.metrics.registry.get_sample_value("voxwarden_sequence_faults_total", {"result": result}) or 0
+
+
+def test_what_comes_in_order_goes_on_at_once() -> None:
+    bench = Bench()
+    assert bench.push(5, 6, 7) == [5, 6, 7]
+    assert bench.order.waiting_since is None
+
+
+def test_what_comes_early_waits_for_its_turn() -> None:
+    bench = Bench()
+    assert bench.push(0, 2, 3) == [0]
+    assert bench.order.waiting_since == 2
+    assert bench.push(1) == [1, 2, 3]
+    assert bench.faults("reordered") == 1
+    assert bench.faults("gap") == 0
+
+
+def test_a_missing_chunk_is_given_up_in_the_end() -> None:
+    bench = Bench(ahead=3)
+    assert bench.push(0, 2, 3, 4) == [0]
+    assert bench.push(5) == [2, 3, 4, 5]
+    assert bench.faults("gap") == 1
+    assert bench.push(1) == []
+    assert bench.faults("late") == 1
+
+
+def test_the_first_after_a_gap_is_marked() -> None:
+    order = Reorder(0, Metrics().sequence_faults)
+    marks = [
+        ordered.after_gap
+        for number in (0, 4, 5)
+        for ordered in order.push(AudioChunk(room="r", speaker="s", start=number, sequence=number))
+    ]
+    assert marks == [False, True, False]
+
+
+def test_a_duplicate_is_dropped() -> None:
+    bench = Bench()
+    assert bench.push(0, 0, 1, 3, 3, 1) == [0, 1]
+    assert bench.faults("duplicate") == 3
+
+
+def test_an_app_that_counts_anew_is_heard() -> None:
+    bench = Bench()
+    assert bench.push(100, 101, 103) == [100, 101]
+    assert bench.push(0, 1, later=500) == [103, 0, 1]
+    assert bench.faults("restart") == 1
+
+
+def test_the_final_chunk_waits_for_nothing() -> None:
+    bench = Bench()
+    assert bench.push(0, 2) == [0]
+    assert bench.push(4, final=True) == [2, 4]
+    assert bench.faults("gap") == 2
+
+
+def test_a_huge_leap_costs_nothing() -> None:
+    bench = Bench(ahead=0)
+    assert bench.push(0, 2**60) == [0, 2**60]
+    assert len(bench.order._given_up) == 256
+
+
+def test_flush_gives_all_that_waits() -> None:
+    bench = Bench()
+    bench.push(0, 3, 5)
+    assert [ordered.chunk.sequence for ordered in bench.order.flush()] == [3, 5]
+    assert list(bench.order.flush()) == []
+
+
+@given(st.permutations(range(1, 9)), st.sampled_from([8, 20]))
+def test_any_disorder_within_reach_is_put_right(numbers: list[int], ahead: int) -> None:
+    bench = Bench(ahead)
+    assert bench.push(0, *numbers) == list(range(9))
+    assert bench.faults("gap") == bench.faults("late") == bench.faults("duplicate") == 0
+
+
+@given(st.lists(st.integers(0, 40), max_size=60), st.integers(0, 8))
+def test_whatever_comes_goes_on_once_in_order_and_is_bounded(numbers: list[int], ahead: int) -> None:
+    bench = Bench(ahead)
+    gone = []
+    for number in numbers:
+        gone += bench.push(number)
+        assert len(bench.order._waiting) <= ahead
+    gone += [ordered.chunk.sequence for ordered in bench.order.flush()]
+    assert gone == sorted(set(gone))
+    dropped = bench.faults("late") + bench.faults("duplicate")
+    assert len(gone) + dropped == len(numbers)
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 8])
+def test_every_number_after_the_first_goes_on_whatever_the_reach(ahead: int) -> None:
+    bench = Bench(ahead)
+    assert bench.push(*range(3, 50)) == list(range(3, 50))

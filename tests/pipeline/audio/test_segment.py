@@ -1,0 +1,280 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import structs
+
+from pipeline.audio.encode import decode_flac
+from pipeline.audio.resample import Samples
+from pipeline.audio.segment import Segment, build
+from pipeline.audio.vad import shared
+from pipeline.errors import BadMessage
+from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance, derive_id
+from pipeline.metrics import Metrics
+from pipeline.settings import Audio, load
+from pipeline.stage import Rejected
+from tests.pipeline.audio.sound import chunks, clip, seconds, silence
+
+DAY = 1_790_000_000.0
+"""A UTC time as they are in real life, where a float has no room for more than microseconds."""
+
+
+class Clock:
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def segment(metrics: Metrics | None = None, clock: Clock | None = None, **audio: float) -> Segment:
+    return Segment(Audio.model_validate(audio), metrics or Metrics(), shared(), clock or Clock())
+
+
+def utterances(results: list[Utterance | Rejected]) -> list[Utterance]:
+    assert all(isinstance(result, Utterance) for result in results)
+    return [result for result in results if isinstance(result, Utterance)]
+
+
+def dialogue() -> Samples:
+    """Two sentences with 2 s between them."""
+    return np.concatenate([silence(1), clip("conf-invalidpin"), silence(2), clip("tt-weasels"), silence(1)])
+
+
+def monologue() -> Samples:
+    return clip("demo-echotest")
+
+
+def similar(one: Utterance, two: Utterance) -> bool:
+    return structs.replace(one, data=b"") == structs.replace(two, data=b"") and one.data == two.data
+
+
+def test_each_sentence_is_an_utterance_with_true_times() -> None:
+    one, two = utterances(segment().process(seconds(dialogue(), DAY)))
+    first = clip("conf-invalidpin").size / SAMPLE_RATE
+    second = clip("tt-weasels").size / SAMPLE_RATE
+    assert (one.start, one.end) == pytest.approx((DAY + 1, DAY + 1 + first), abs=0.5)
+    assert (two.start, two.end) == pytest.approx((DAY + 3 + first, DAY + 3 + first + second), abs=0.5)
+    for each in (one, two):
+        begin = round((each.start - DAY) * SAMPLE_RATE)
+        heard = decode_flac(each.data)
+        assert np.array_equal(heard, dialogue()[begin : begin + heard.size])
+        assert each.end - each.start == pytest.approx(heard.size / SAMPLE_RATE, abs=1e-5)
+        assert each.id == derive_id("segment", each)
+
+
+def test_a_monologue_is_cut_at_quiet_moments() -> None:
+    parts = utterances(segment().process(seconds(monologue())))
+    assert len(parts) >= 2
+    loud = float(np.sqrt(np.square(monologue()).mean()))
+    for one, two in pairwise(parts):
+        assert 8 <= one.end - one.start <= 15
+        assert two.start + two.overlap == pytest.approx(one.end)
+        around = monologue()[round(one.end * SAMPLE_RATE) - 400 : round(one.end * SAMPLE_RATE) + 400]
+        assert np.sqrt(np.square(around).mean()) < 0.1 * loud
+
+
+def test_speech_without_a_pause_loses_nothing() -> None:
+    read = clip("sense-and-sensibility")[5_000:-3_500]
+    endless = np.tile(read, 6)
+    parts = utterances(segment().process(seconds(endless)))
+    assert any(part.forced for part in parts)
+    assert parts[0].start == pytest.approx(0, abs=0.3)
+    assert parts[-1].end == pytest.approx(endless.size / SAMPLE_RATE, abs=0.3)
+    for one, two in pairwise(parts):
+        assert one.end - one.start <= 15
+        assert two.overlap == (pytest.approx(0.5, abs=0.02) if one.forced else 0)
+        assert two.start + two.overlap == pytest.approx(one.end)
+
+
+@settings(max_examples=12)
+@given(st.lists(st.integers(0, 40_000), max_size=20), st.sampled_from([dialogue, monologue]))
+def test_the_size_of_chunks_does_not_matter(sizes: list[int], sound: object) -> None:
+    assert callable(sound)
+    samples: Samples = sound()
+    sizes = [size for size in sizes if size] if sum(sizes) < samples.size else []
+    expected = utterances(segment().process(seconds(samples)))
+    heard = utterances(segment().process(chunks(samples, sizes)))
+    assert len(heard) == len(expected)
+    assert all(map(similar, heard, expected))
+
+
+def test_chunks_of_twenty_milliseconds_and_batches_of_one_give_the_same() -> None:
+    samples = dialogue()
+    stage = segment()
+    small = chunks(samples, [320] * ((samples.size - 1) // 320))
+    heard = utterances([result for chunk in small for result in stage.process([chunk])])
+    assert all(map(similar, heard, utterances(segment().process(seconds(samples)))))
+    assert len(heard) == 2
+
+
+def test_speakers_and_rooms_do_not_change_each_other() -> None:
+    sounds = {"ann": dialogue(), "bo": monologue(), "cy": clip("vm-newuser")}
+    streams = [
+        [structs.replace(chunk, room=room, speaker=name) for chunk in seconds(sound)]
+        for room in ("lobby", "hall")
+        for name, sound in sounds.items()
+    ]
+    turns = np.random.default_rng(7).permutation(np.repeat(np.arange(len(streams)), list(map(len, streams))))
+    heads = [iter(stream) for stream in streams]
+    together = utterances(segment().process([next(heads[turn]) for turn in turns]))
+    for stream in streams:
+        alone = utterances(segment().process(stream))
+        mine = [u for u in together if (u.room, u.speaker) == (stream[0].room, stream[0].speaker)]
+        assert len(alone) == len(mine) > 0
+        assert all(map(similar, alone, mine))
+
+
+def test_a_bad_chunk_is_rejected_and_the_rest_goes_on() -> None:
+    stream = seconds(dialogue())
+    bad = structs.replace(stream[0], speaker="other", data=b"odd", codec="pcm_s16le", final=True)
+    results = segment().process([stream[0], bad, *stream[1:]])
+    (rejected,) = [result for result in results if isinstance(result, Rejected)]
+    assert rejected.message is bad
+    assert isinstance(rejected.error, BadMessage)
+    assert len(results) == 3
+
+
+def test_a_bad_chunk_in_a_stream_is_a_hole_of_silence() -> None:
+    stream = seconds(dialogue())
+    hurt = [structs.replace(chunk, data=b"odd") if chunk.sequence == 4 else chunk for chunk in stream]
+    results = segment().process(hurt)
+    whole = utterances(segment().process(stream))
+    kept = [result for result in results if isinstance(result, Utterance)]
+    assert [type(result) for result in results].count(Rejected) == 1
+    assert [u.start for u in kept] == pytest.approx([u.start for u in whole], abs=0.3)
+
+
+def test_a_small_gap_is_filled_so_that_times_stay_true() -> None:
+    stream = seconds(dialogue())
+    del stream[4]
+    metrics = Metrics()
+    heard = utterances(segment(metrics, reorder_chunks=0).process(stream))
+    whole = utterances(segment().process(seconds(dialogue())))
+    assert [u.start for u in heard] == pytest.approx([u.start for u in whole], abs=0.3)
+    assert metrics.registry.get_sample_value("voxwarden_sequence_faults_total", {"result": "gap"}) == 1
+
+
+def test_a_large_gap_ends_the_utterance() -> None:
+    stream = seconds(clip("sense-and-sensibility"))
+    moved = stream[:3] + [structs.replace(chunk, start=chunk.start + 60) for chunk in stream[3:]]
+    one, two = utterances(segment().process(moved))
+    assert one.end == pytest.approx(3, abs=0.1)
+    assert two.start == pytest.approx(63, abs=0.1)
+
+
+def test_times_that_wander_do_not_tear_speech() -> None:
+    wander = np.random.default_rng(7)
+    stream = [
+        structs.replace(chunk, start=chunk.start + (float(wander.uniform(-0.08, 0.08)) if chunk.sequence else 0))
+        for chunk in seconds(monologue())
+    ]
+    assert all(map(similar, segment_of(stream), segment_of(seconds(monologue()))))
+
+
+def segment_of(stream: list[AudioChunk]) -> list[Utterance]:
+    return utterances(segment().process(stream))
+
+
+def test_chunks_out_of_order_give_the_same() -> None:
+    stream = seconds(monologue())
+    mixed = [stream[0], *(chunk for pair in zip(stream[2:-1:2], stream[1:-1:2], strict=False) for chunk in pair)]
+    mixed += [chunk for chunk in stream if chunk not in mixed]
+    assert mixed != stream
+    assert all(map(similar, segment_of(mixed), segment_of(stream)))
+
+
+def test_a_final_chunk_ends_and_forgets_the_speaker() -> None:
+    stage = segment()
+    stream = seconds(clip("tt-weasels"))
+    assert stage.process(stream[:-1]) == []
+    assert stage.speakers() == [("r", "s")]
+    assert len(stage.process(stream[-1:])) == 1
+    assert stage.speakers() == []
+
+
+def test_who_falls_silent_without_leaving_is_sent_on() -> None:
+    clock = Clock()
+    metrics = Metrics()
+    stage = segment(metrics, clock, idle_seconds=3)
+    stage.process(seconds(clip("tt-weasels"))[:-1])
+    assert stage.tick(clock.now + 2.9) == []
+    assert metrics.registry.get_sample_value("voxwarden_open_speakers") == 1
+    assert len(utterances(stage.tick(clock.now + 3))) == 1
+    assert metrics.registry.get_sample_value("voxwarden_open_speakers") == 0
+
+
+def test_drain_gives_all_that_is_held() -> None:
+    stage = segment()
+    for name in ("ann", "bo"):
+        stage.process([structs.replace(c, speaker=name) for c in seconds(clip("tt-weasels"))[:-1]])
+    assert [u.speaker for u in utterances(stage.drain())] == ["ann", "bo"]
+    assert stage.drain() == []
+
+
+def test_beyond_the_limit_the_idlest_speaker_is_ended() -> None:
+    stage = segment(max_speakers=2)
+    stream = seconds(clip("tt-weasels"))[:-1]
+    for name in ("ann", "bo", "ann"):
+        stage.process([structs.replace(chunk, speaker=name) for chunk in stream])
+    (ended,) = utterances(stage.process([structs.replace(stream[0], speaker="cy")]))
+    assert ended.speaker == "bo"
+    assert stage.speakers() == [("r", "ann"), ("r", "cy")]
+
+
+def test_it_says_what_audio_is_still_needed() -> None:
+    stage = segment()
+    stream = seconds(dialogue(), DAY)
+    needed = []
+    for chunk in stream[:-1]:
+        stage.process([chunk])
+        needed.append(stage.held_since("r", "s"))
+    assert needed[0] is None
+    assert needed[1] == pytest.approx(DAY + 1, abs=0.5)
+    assert needed[1] == needed[2]
+    assert None in needed[3:]
+    assert stage.held_since("r", "nobody") is None
+
+
+def test_a_chunk_that_waits_for_its_turn_is_still_needed() -> None:
+    stage = segment()
+    stream = seconds(silence(5), DAY)
+    stage.process([stream[0], stream[2]])
+    assert stage.held_since("r", "s") == DAY + 2
+
+
+def test_silence_gives_nothing() -> None:
+    metrics = Metrics()
+    assert segment(metrics).process(seconds(silence(30))) == []
+    assert metrics.registry.get_sample_value("voxwarden_audio_seconds_total") == 30
+    assert metrics.registry.get_sample_value("voxwarden_speech_seconds_total") == 0
+
+
+def test_speech_is_counted_once_overlap_or_not() -> None:
+    metrics = Metrics()
+    endless = np.tile(clip("sense-and-sensibility")[5_000:-3_500], 4)
+    segment(metrics).process(seconds(endless))
+    counted = metrics.registry.get_sample_value("voxwarden_speech_seconds_total")
+    assert counted == pytest.approx(endless.size / SAMPLE_RATE, abs=0.5)
+
+
+def test_what_is_not_a_number_is_counted() -> None:
+    metrics = Metrics()
+    segment(metrics).process(seconds(np.full(SAMPLE_RATE, np.nan, np.float32)))
+    assert metrics.registry.get_sample_value("voxwarden_repaired_samples_total") == SAMPLE_RATE
+
+
+def test_speakers_who_never_stop_hold_a_bounded_buffer() -> None:
+    stage = segment()
+    endless = np.tile(clip("sense-and-sensibility")[5_000:-3_500], 4)[: 22 * SAMPLE_RATE]
+    most = 0.0
+    for chunk in seconds(endless)[:-1]:
+        stage.process([structs.replace(chunk, speaker=str(number)) for number in range(40)])
+        most = max(most, *stage.held_seconds())
+    assert len(stage.held_seconds()) == 40
+    assert 8 < most <= 15
+
+
+def test_the_stage_is_built_from_the_settings() -> None:
+    assert len(build(load(), Metrics()).process(seconds(dialogue()))) == 2
