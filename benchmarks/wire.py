@@ -1,0 +1,74 @@
+"""What should `voice.utterances` carry: FLAC, or Opus? Bytes, CPU, and what it does to the words heard.
+
+    python -m benchmarks.wire --clips DIR [--wer] [--model base]
+
+`DIR/refs.tsv` has the columns file, language, source, seconds, reference. CPU is of one core, encoding and decoding
+together. `--wer` also transcribes every clip after a round trip through each codec.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.wer import Reference, errors, ours, references
+from pipeline.audio.decode import read_bytes, read_file
+from pipeline.audio.encode import encode_flac, encode_opus_clip
+from pipeline.audio.resample import Samples
+from pipeline.messages import SAMPLE_RATE
+from pipeline.settings import Asr
+
+Encode = Callable[[Samples], bytes]
+
+CODECS: dict[str, Encode] = {
+    "flac": encode_flac,
+    "opus 32k": partial(encode_opus_clip, bitrate=32_000),
+    "opus 24k": partial(encode_opus_clip, bitrate=24_000),
+    "opus 16k": partial(encode_opus_clip, bitrate=16_000),
+}
+
+
+def cost(clips: Sequence[Samples], encode: Encode) -> str:
+    seconds = sum(clip.size for clip in clips) / SAMPLE_RATE
+    start = time.process_time()
+    coded = [encode(clip) for clip in clips]
+    between = time.process_time()
+    for data in coded:
+        read_bytes(data, "clip", 600)
+    end = time.process_time()
+    size = sum(map(len, coded)) / seconds
+    encoding, decoding = 1000 * (between - start) / seconds, 1000 * (end - between) / seconds
+    return f"{size:8,.0f} bytes/s   encode {encoding:5.2f} ms/s   decode {decoding:5.2f} ms/s"
+
+
+def words(refs: Sequence[Reference], clips: Sequence[Samples], encode: Encode, asr: Asr) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / f"{number}.audio" for number in range(len(clips))]
+        for file, clip in zip(files, clips, strict=True):
+            file.write_bytes(encode(clip))
+        heard = ours(asr)(files)
+    return "   ".join(f"{group} {rate:.2f} %" for group, rate, _ in errors(refs, heard))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=Path, required=True)
+    parser.add_argument("--wer", action="store_true")
+    parser.add_argument("--model", default="base")
+    options = parser.parse_args()
+    refs = references(options.clips)
+    clips = [np.concatenate(list(read_file(options.clips / ref.file))) for ref in refs]
+    print(f"{len(clips)} clips, {sum(clip.size for clip in clips) / SAMPLE_RATE:.0f} s; PCM is 32,000 bytes/s")
+    for name, encode in CODECS.items():
+        print(f"{name:9} {cost(clips, encode)}", flush=True)
+    if options.wer:
+        for name, encode in CODECS.items():
+            print(f"{name:9} {words(refs, clips, encode, Asr(model=options.model))}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
