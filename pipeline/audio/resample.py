@@ -1,5 +1,7 @@
 """Any PCM to what the pipeline works on: 16 kHz mono float32."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from av import AudioFrame, AudioResampler
 from numpy.typing import NDArray
@@ -13,6 +15,9 @@ EMPTY: Samples = np.zeros(0, np.float32)
 
 RATES = range(4_000, 768_001)
 """Hz. What lies outside is a broken header, and would make a small file very large."""
+
+SLICE = 4_096
+"""Samples filtered at once: FFmpeg keeps buffers of the largest piece it ever saw, for every speaker."""
 
 
 def mono(frame: AudioFrame) -> tuple[Samples, int]:
@@ -46,16 +51,20 @@ class Resampler:
         self._filter = None if rate == SAMPLE_RATE else AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
 
     def push(self, samples: Samples) -> Samples:
-        if self._filter is None or not samples.size:
+        if (to_ours := self._filter) is None:
             return samples
+        slices = (samples[begin : begin + SLICE] for begin in range(0, samples.size, SLICE))
+        return _joined(out for each in slices for out in to_ours.resample(self._frame(each)))
+
+    def _frame(self, samples: Samples) -> AudioFrame:
         frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples)[None], format="flt", layout="mono")
         frame.sample_rate = self.rate
-        return _joined(self._filter.resample(frame))
+        return frame
 
     def flush(self) -> Samples:
         """What the filter still holds; the resampler is spent afterwards."""
         return EMPTY if self._filter is None else _joined(self._filter.resample(None))
 
 
-def _joined(frames: list[AudioFrame]) -> Samples:
+def _joined(frames: Iterable[AudioFrame]) -> Samples:
     return np.concatenate([EMPTY, *(frame.to_ndarray()[0] for frame in frames)])
