@@ -1,13 +1,12 @@
 """What the review store keeps: cases, their flags, evidence and decisions, as plain values."""
 
-import math
 import uuid
 from collections.abc import Sequence
 from typing import Literal
 
-from msgspec import Struct, json
+from msgspec import MsgspecError, Struct, json
 
-from pipeline.errors import BadMessage
+from pipeline.errors import BadMessage, CaseError
 from pipeline.messages import NAMESPACE, Decision, Flag, Suggestion
 
 Status = Literal["pending", "escalated", "decided"]
@@ -21,9 +20,6 @@ SEVERITY: dict[Suggestion, int] = {"pass": 0, "review": 1, "block": 2}
 
 MAX_ID = 128
 """Characters of an id; a longer one does not fit an index of PostgreSQL."""
-
-LATEST = 253_402_300_799.0
-"""The end of the year 9999, UTC: evidence is filed by date."""
 
 
 class Outcome(Struct, frozen=True):
@@ -123,10 +119,33 @@ def worst(flags: Sequence[Flag]) -> Flag:
 
 
 def check(flag: Flag) -> None:
-    """Raise BadMessage if no database will ever take `flag`: better one dead letter than a batch that never passes."""
-    if not (math.isfinite(flag.start) and 0 <= flag.start <= flag.end <= LATEST):
-        raise BadMessage(f"A flag from {flag.start} to {flag.end}", "Times are UTC seconds, start before end.")
+    """Raise BadMessage if a database would never take `flag`, or never give it back.
+
+    One dead letter is better than a batch that no retry gets through.
+    """
+    _sound(flag)
+    if flag.start > flag.end:
+        raise BadMessage(f"A flag from {flag.start} to {flag.end}", "The start comes before the end.")
     if max(len(flag.id), len(flag.utterance)) > MAX_ID:
         raise BadMessage(f"A flag with an id of {len(flag.id)} characters", f"Ids have {MAX_ID} at most.")
-    if b"\\u0000" in json.encode(flag):
-        raise BadMessage("A flag with a NUL character in a text", "PostgreSQL stores none; leave it out.")
+
+
+def check_decision(decision: Decision) -> None:
+    """Raise CaseError if `decision` is not as the contract has it."""
+    try:
+        _sound(decision)
+    except BadMessage as error:
+        raise CaseError(error.what, error.remedy) from error
+
+
+def _sound(value: Flag | Decision) -> None:
+    kind = type(value)
+    try:
+        encoded = json.encode(value)
+        json.decode(encoded, type=kind)
+    except (MsgspecError, ValueError) as error:
+        raise BadMessage(
+            f"A {kind.__name__.lower()} that breaks its contract: {error}", "See docs/contract.md."
+        ) from error
+    if b"\\u0000" in encoded:
+        raise BadMessage(f"A {kind.__name__.lower()} with a NUL character", "PostgreSQL keeps none; leave it out.")

@@ -71,4 +71,5 @@ def _of_case(connection: Connection, query: Select[Any], kind: type[T]) -> tuple
 
 
 def _fields(row: Row[Any]) -> dict[str, Any]:
-    return dict(row._mapping)
+    # SQLAlchemy's names are a subclass of str, which msgspec does not take for keys.
+    return {str(name): value for name, value in row._mapping.items()}

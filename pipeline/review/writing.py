@@ -15,7 +15,18 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from pipeline.errors import CaseError
 from pipeline.messages import Decision, Flag, Verdict
 from pipeline.review import reading
-from pipeline.review.cases import OPEN, Case, Evidence, Outcome, Result, Status, case_id, decision_id, worst
+from pipeline.review.cases import (
+    OPEN,
+    Case,
+    Evidence,
+    Outcome,
+    Result,
+    Status,
+    case_id,
+    check_decision,
+    decision_id,
+    worst,
+)
 from pipeline.review.schema import CASES, DECISIONS, EVIDENCE, FLAGS
 
 STATUS_AFTER: dict[Verdict, Status] = {"uphold": "decided", "dismiss": "decided", "escalate": "escalated"}
@@ -53,14 +64,15 @@ def attach(connection: Connection, clip: Evidence) -> list[str]:
 def decide(
     connection: Connection, case: str, moderator: str, verdict: Verdict, label: str | None, note: str, at: float
 ) -> Decision:
-    found = reading.case(connection, case, lock=True)
     identity = decision_id(case, moderator, verdict, label, note)
+    decision = Decision(id=identity, case=case, moderator=moderator, verdict=verdict, label=label, note=note, at=at)
+    check_decision(decision)
+    found = reading.case(connection, case, lock=True)
     for earlier in reading.decisions(connection, case):
         if earlier.id == identity:
             return earlier
     if found.status == "decided":
-        raise CaseError(f"Case {case} is decided already", "`voxwarden cases show` tells by whom.")
-    decision = Decision(id=identity, case=case, moderator=moderator, verdict=verdict, label=label, note=note, at=at)
+        raise CaseError(f"Case {case} is decided already", f"`voxwarden cases show {case}` tells by whom.")
     connection.execute(insert(DECISIONS).values(_columns(decision)))
     change = update(CASES).where(CASES.c.id == case)
     connection.execute(change.values(status=STATUS_AFTER[verdict], version=found.version + 1))

@@ -1,0 +1,155 @@
+"""`voxwarden cases`: look at the review store and decide, without the console."""
+
+import re
+import sys
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+import typer
+
+from pipeline.cli import casetables
+from pipeline.cli.app import app, settings_of, stderr, stdout
+from pipeline.errors import InputError
+from pipeline.messages import Suggestion, Verdict
+from pipeline.review.cases import Case, Filters, Status
+
+if TYPE_CHECKING:
+    from pipeline.review.store import SqlReviewStore
+
+PAGE = 200
+"""Cases fetched at once."""
+
+UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+AGO = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
+
+Table = Literal["table", "json", "jsonl"]
+Page = Literal["text", "json"]
+
+cases = typer.Typer(no_args_is_help=True, help="List, show and decide what was flagged.", rich_markup_mode="rich")
+app.add_typer(cases, name="cases")
+
+
+@cases.command("list")
+def list_cases(
+    ctx: typer.Context,
+    status: Annotated[Status | None, typer.Option(help="What became of it so far.")] = None,
+    label: Annotated[str | None, typer.Option(help="A label, e.g. threat.")] = None,
+    suggestion: Annotated[Suggestion | None, typer.Option(help="What the policy suggested.")] = None,
+    room: Annotated[str | None, typer.Option(help="Cases of one room.")] = None,
+    speaker: Annotated[str | None, typer.Option(help="Cases of one speaker.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Stored since: 30m, 12h, 7d ago, or 2026-01-31T08:00 (UTC).")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 50,
+    output: Annotated[Table, typer.Option("--format", help="For a person, or for a program.")] = "table",
+) -> None:
+    """List cases, the newest first.
+
+    [bold]voxwarden cases list --status pending --suggestion block[/bold] shows what waits and is urgent;
+    [bold]voxwarden cases list --since 24h --format jsonl[/bold] is for a program.
+    """
+    after = None if since is None else moment(since, time.time())
+    filters = Filters(status=status, label=label, suggestion=suggestion, room=room, speaker=speaker, since=after)
+    store = _store(ctx)
+    try:
+        found = _pages(store, filters, limit)
+    finally:
+        store.close()
+    if output == "table":
+        stdout.print(casetables.listing(found, time.time()) if found else "No cases.")
+        if len(found) == limit:
+            stderr.print(f"The newest {limit}; --limit shows more.")
+    else:
+        _write(found, lines=output == "jsonl")
+
+
+@cases.command("show")
+def show_case(
+    ctx: typer.Context,
+    case: Annotated[str, typer.Argument(help="Its id, or as much of the beginning as no other has.")],
+    output: Annotated[Page, typer.Option("--format", help="For a person, or for a program.")] = "text",
+) -> None:
+    """Show one case: what was said, why it was flagged, where its clip lies, what was decided.
+
+    [bold]voxwarden cases show 3f2a[/bold] is enough of an id where no other case begins so.
+    """
+    store = _store(ctx)
+    try:
+        file = store.case(store.find(case))
+    finally:
+        store.close()
+    clips = [settings_of(ctx).data_dir / "evidence" / clip.path for clip in file.evidence]
+    if output == "text":
+        stdout.print(casetables.page(file, clips, time.time()), soft_wrap=False)
+    else:
+        fields = {name: msgspec.to_builtins(getattr(file, name)) for name in file.__struct_fields__}
+        _write_line(fields | {"clips": [str(clip) for clip in clips]})
+
+
+@cases.command("decide")
+def decide_case(
+    ctx: typer.Context,
+    case: Annotated[str, typer.Argument(help="Its id, or as much of the beginning as no other has.")],
+    verdict: Annotated[Verdict, typer.Argument(help="uphold, dismiss or escalate.")],
+    moderator: Annotated[str, typer.Option(help="Who decides.")],
+    label: Annotated[str | None, typer.Option(help="The right label, where the flag has the wrong one.")] = None,
+    note: Annotated[str, typer.Option(help="Why; kept with the decision.")] = "",
+) -> None:
+    """Decide one case.
+
+    [bold]uphold[/bold]: the speech breaks the rules. [bold]dismiss[/bold]: it does not. [bold]escalate[/bold]: somebody
+    senior has to decide, and the case stays open.
+
+    [bold]voxwarden cases decide 3f2a dismiss --moderator ana --note "it was a quote"[/bold]
+    """
+    if label is not None:
+        from pipeline.judge import labels
+
+        labels.load(settings_of(ctx).judge.labels).check([label], "--label")
+    store = _store(ctx)
+    try:
+        decision = store.decide(store.find(case), moderator, verdict, label, note, time.time())
+    finally:
+        store.close()
+    stdout.print(casetables.decided(decision))
+
+
+def moment(text: str, now: float) -> float:
+    """`12h` before `now`, or a date and time (UTC unless it says otherwise), as UTC seconds."""
+    if ago := AGO.fullmatch(text):
+        return now - float(ago[1]) * UNITS[ago[2]]
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"--since {text} is no time", "Write 30m, 12h, 7d or 2026-01-31T08:00.") from error
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def _store(ctx: typer.Context) -> "SqlReviewStore":
+    from pipeline.review.store import open_store
+
+    return open_store(settings_of(ctx), must_exist=True)
+
+
+def _pages(store: "SqlReviewStore", filters: Filters, limit: int) -> list[Case]:
+    found: list[Case] = []
+    while len(found) < limit:
+        page = store.cases(filters, found[-1].key if found else None, min(PAGE, limit - len(found)))
+        if not page:
+            break
+        found += page
+    return found
+
+
+def _write(found: list[Case], lines: bool) -> None:
+    if lines:
+        for case in found:
+            _write_line(case)
+    else:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
+
+
+def _write_line(value: Any) -> None:
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")

@@ -1,0 +1,71 @@
+"""The look-back's files: records one after the other, each able to tell whether it is whole.
+
+A record is a head of 16 bytes (lengths and CRC-32 of what follows, big-endian), the utterance without its audio
+(MessagePack), and the audio. So an index is read without reading the audio, and a torn tail is seen for what it is.
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+from zlib import crc32
+
+import msgspec
+
+from pipeline.messages import Utterance
+
+HEAD = struct.Struct(">IIII")
+MAX_META = 65_536
+MAX_AUDIO = 67_108_864
+"""Bytes; a head that claims more is not one."""
+
+
+def pack(utterance: Utterance) -> bytes:
+    audio = utterance.data
+    meta = msgspec.msgpack.encode(msgspec.structs.replace(utterance, data=b"", address=None))
+    if len(meta) > MAX_META or len(audio) > MAX_AUDIO:
+        raise ValueError(f"An utterance of {len(meta)} + {len(audio)} bytes does not fit a record")
+    return HEAD.pack(len(meta), len(audio), crc32(meta), crc32(audio)) + meta + audio
+
+
+def read(file: BinaryIO, offset: int) -> Utterance | None:
+    """The utterance whose record begins at `offset`, with its audio; None where no whole record begins."""
+    found = _meta(file, offset)
+    if found is None:
+        return None
+    utterance, size, checksum = found
+    audio = file.read(size)
+    if len(audio) != size or crc32(audio) != checksum:
+        return None
+    return msgspec.structs.replace(utterance, data=audio)
+
+
+def scan(file: BinaryIO, offset: int, end: int) -> Iterator[tuple[int, int, Utterance]]:
+    """From `offset` on, (offset, next offset, utterance without audio) of each record that ends by `end`.
+
+    Stops at the first that is torn or still being written.
+    """
+    while (found := _meta(file, offset)) is not None:
+        utterance, size, _ = found
+        following = file.tell() + size
+        if following > end:
+            return
+        yield offset, following, utterance
+        offset = following
+
+
+def _meta(file: BinaryIO, offset: int) -> tuple[Utterance, int, int] | None:
+    """The utterance, and the audio's length and checksum; the file is left where the audio begins."""
+    file.seek(offset)
+    head = file.read(HEAD.size)
+    if len(head) != HEAD.size:
+        return None
+    meta_size, audio_size, meta_checksum, audio_checksum = HEAD.unpack(head)
+    if not 0 < meta_size <= MAX_META or audio_size > MAX_AUDIO:
+        return None
+    meta = file.read(meta_size)
+    if len(meta) != meta_size or crc32(meta) != meta_checksum:
+        return None
+    try:
+        return msgspec.msgpack.decode(meta, type=Utterance), audio_size, audio_checksum
+    except msgspec.MsgspecError:
+        return None
