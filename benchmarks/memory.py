@@ -7,6 +7,7 @@ Speech is that of `tests/data`, over and over.
 """
 
 import argparse
+import io
 import tempfile
 from collections.abc import Iterator
 from itertools import cycle
@@ -41,15 +42,17 @@ def speech() -> Samples:
 
 
 def write_long_file(path: Path, hours: float) -> None:
-    minute = np.resize(speech(), 60 * SAMPLE_RATE)
-    with av.open(str(path), "w", format="mp3") as output:
+    """A minute of MP3 frames again and again, with no length tag before them: it plays as one recording."""
+    frame = av.AudioFrame.from_ndarray(np.resize(speech(), 60 * SAMPLE_RATE)[None], format="fltp", layout="mono")
+    frame.sample_rate = SAMPLE_RATE
+    minute = io.BytesIO()
+    with av.open(minute, "w", format="mp3", options={"write_xing": "0", "id3v2_version": "0"}) as output:
         stream = output.add_stream("libmp3lame", rate=SAMPLE_RATE, layout="mono")
-        frame = av.AudioFrame.from_ndarray(minute[None], format="fltp", layout="mono")
-        frame.sample_rate = SAMPLE_RATE
-        for _ in range(round(hours * 60)):
-            frame.pts = None
-            output.mux(stream.encode(frame))
+        output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
+    with path.open("wb") as file:
+        for _ in range(round(hours * 60)):
+            file.write(minute.getvalue())
 
 
 class Report:
@@ -85,7 +88,7 @@ def file(hours: float) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "long.mp3"
         write_long_file(path, hours)
-        print(f"{path.name}: {hours:g} h, {path.stat().st_size / MEBIBYTE:.0f} MiB")
+        print(f"{path.name}: {hours:g} h, {path.stat().st_size / MEBIBYTE:.0f} MiB", flush=True)
         for chunk in chunks_of(path, "room", "speaker"):
             report.count(utterances(segment, [chunk]))
             report.at(chunk.sequence)
