@@ -39,7 +39,9 @@ class Message(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What every message knows: whose voice, in which room, when."""
 
     room: Name
+    """The room, as the app names it."""
     speaker: Name
+    """Whose voice, as the app names them."""
     room_type: Name = "default"
     """What kind of room; the policy may differ by it."""
     start: Seconds
@@ -50,13 +52,17 @@ class AudioChunk(Message, frozen=True, kw_only=True, omit_defaults=True):
     """A piece of one speaker's audio as it came in; gaps and order are told by `sequence`."""
 
     sequence: Annotated[int, Meta(ge=0, le=2**63 - 1)]
-    """Counts the chunks of one session (connection or file) from 0; 0 opens a new session of that speaker."""
+    """Counts the chunks of one session (a connection, a file) from 0; a smaller number later opens a new session."""
     codec: Codec = "pcm_s16le"
+    """What `data` is: PCM, one bare Opus packet, or one whole small file."""
     sample_rate: Annotated[int, Meta(ge=8_000, le=192_000)] = SAMPLE_RATE
+    """Samples per second of one channel; 48000 for Opus; a whole file knows its own."""
     channels: Annotated[int, Meta(ge=1, le=32)] = 1
+    """Of one speaker, mixed down to one; PCM is interleaved."""
     final: bool = False
     """The speaker has left or the file has ended: nothing waits for more."""
     data: bytes = b""
+    """The audio, as the value of the record."""
 
 
 class Utterance(Message, frozen=True, kw_only=True, omit_defaults=True):
@@ -79,16 +85,19 @@ class Word(Struct, frozen=True, omit_defaults=True):
     """A word of a transcript; times are UTC seconds."""
 
     text: str
+    """What was said."""
     start: Seconds
     end: Seconds
     probability: Unit = 1.0
+    """The recogniser's own."""
 
 
 class Alternative(Struct, frozen=True):
-    """Another reading by the recogniser, with its mean log-probability a token."""
+    """Another reading by the recogniser."""
 
     text: str
     score: float
+    """Mean log-probability a token."""
 
 
 class Transcript(Message, frozen=True, kw_only=True, omit_defaults=True):
@@ -106,9 +115,13 @@ class Transcript(Message, frozen=True, kw_only=True, omit_defaults=True):
     no_speech: Unit = 0.0
     """The recogniser's own probability that nobody spoke."""
     marks: tuple[Mark, ...] = ()
+    """Why the text may be invented by the recogniser; empty if nothing speaks for it."""
     words: tuple[Word, ...] = ()
+    """With their times; empty unless asked for."""
     alternatives: tuple[Alternative, ...] = ()
+    """Other readings, best first."""
     model: str
+    """What made this of it, by name and version."""
     address: str | None = None
     """Where the utterance's audio lies."""
 
@@ -117,13 +130,19 @@ class Hit(Struct, frozen=True, omit_defaults=True):
     """A lexicon term found in the text: characters `start` to `end` (half open) of `Flag.text`."""
 
     term: str
+    """As the lexicon has it."""
     label: str
+    """Of the term."""
     level: Literal["low", "medium", "high", "critical"]
+    """How grave it is."""
     start: Annotated[int, Meta(ge=0)]
+    """Its first character in `Flag.text`."""
     end: Annotated[int, Meta(ge=0)]
+    """The character after its last."""
     start_time: Seconds | None = None
     """UTC seconds of the first matched word; by share of characters where there are no word times."""
     end_time: Seconds | None = None
+    """UTC seconds of the end of the last."""
 
 
 class Flag(Message, frozen=True, kw_only=True, omit_defaults=True):
@@ -132,18 +151,21 @@ class Flag(Message, frozen=True, kw_only=True, omit_defaults=True):
     id: str
     utterance: str
     transcript: str
+    """Id of the transcript."""
     end: Seconds
     text: str
     language: str
     confidence: Unit
     suggestion: Suggestion
+    """What to do: let it pass, show it to a moderator, or act at once."""
     risk: Unit
     """Calibrated probability that any label applies."""
     labels: dict[str, Unit] = field(default_factory=dict)
     """Score of every label that the policy switches on."""
     flagged: tuple[str, ...] = ()
-    """The labels that passed a threshold or were hit, worst first."""
+    """The labels that passed a threshold, or whose terms the policy heeds; worst first."""
     hits: tuple[Hit, ...] = ()
+    """Lexicon terms in the text."""
     marks: tuple[Mark, ...] = ()
     reasons: tuple[str, ...] = ()
     """Which rules of the policy fired, in words."""
@@ -158,11 +180,15 @@ class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     id: str
     case: str
+    """Id of the case."""
     moderator: Name
+    """Who decided."""
     verdict: Verdict
+    """The flag was right, was wrong, or someone else must decide."""
     label: str | None = None
     """The label as corrected by the moderator."""
     note: Annotated[str, Meta(max_length=4_000)] = ""
+    """Why, in the moderator's words."""
     at: Seconds
     """When, UTC seconds."""
 

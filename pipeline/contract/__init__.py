@@ -1,0 +1,1 @@
+"""The message contract, written from the code: `python -m pipeline.contract`."""

@@ -1,0 +1,108 @@
+"""The topics as an AsyncAPI 3 document, from `pipeline/topology.py`."""
+
+from typing import Any
+
+from pipeline.contract.schemas import REQUIRED, attributes, is_audio
+from pipeline.events import VERSION
+from pipeline.messages import Message
+from pipeline.settings import Kafka
+from pipeline.topology import DEAD_LETTERS, STAGES, TOPICS, Stage, Topic
+
+BINDING = {"bindingVersion": "0.5.0"}
+
+REASONS = {
+    "voxwarden-stage": "The stage that could not handle it.",
+    "voxwarden-error": "Why, in one line.",
+    "voxwarden-topic": "Where it came from; not there if the stage made it up itself.",
+    "voxwarden-partition": "Of that topic.",
+    "voxwarden-offset": "In that partition.",
+    "voxwarden-cut": "Bytes of the value, which was too large to be kept.",
+}
+"""Headers of a dead letter, beside its own."""
+
+
+def document() -> dict[str, Any]:
+    """For a deployment with default settings."""
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Voxwarden",
+            "version": f"{VERSION.removeprefix('v')}.0.0",
+            "description": "Moderation of live voice rooms: CloudEvents 1.0 on Kafka, in binary mode, keyed by room.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "servers": {"kafka": {"host": Kafka().bootstrap, "protocol": "kafka"}},
+        "channels": {_id(topic): _channel(topic, Kafka()) for topic in TOPICS},
+        "operations": {name: operation for stage in STAGES for name, operation in _operations(stage).items()},
+        "components": {"messages": {_message_id(topic): _message(topic) for topic in TOPICS}},
+    }
+
+
+def _id(topic: Topic) -> str:
+    first, *rest = topic.name.removeprefix("voice.").split("-")
+    return first + "".join(map(str.title, rest))
+
+
+def _message_id(topic: Topic) -> str:
+    return topic.message.__name__ if topic.message else "DeadLetter"
+
+
+def _channel(topic: Topic, kafka: Kafka) -> dict[str, Any]:
+    configuration = {"retention.ms": topic.retention_hours * 3_600_000}
+    if topic is not DEAD_LETTERS:  # theirs has room for the reason, too
+        configuration["max.message.bytes"] = kafka.max_message_bytes
+    return {
+        "address": topic.name,
+        "messages": {_message_id(topic): {"$ref": f"#/components/messages/{_message_id(topic)}"}},
+        "bindings": {
+            "kafka": {
+                "partitions": kafka.partitions,
+                "replicas": kafka.replication,
+                "topicConfiguration": configuration,
+                **BINDING,
+            }
+        },
+    }
+
+
+def _operations(stage: Stage) -> dict[str, Any]:
+    made = {f"{stage.name}Takes": _operation("receive", stage.takes)}
+    if stage.gives:
+        made[f"{stage.name}Gives"] = _operation("send", stage.gives)
+    made[f"{stage.name}Rejects"] = _operation("send", DEAD_LETTERS)
+    return made
+
+
+def _operation(action: str, topic: Topic) -> dict[str, Any]:
+    channel = f"#/channels/{_id(topic)}"
+    return {
+        "action": action,
+        "channel": {"$ref": channel},
+        "messages": [{"$ref": f"{channel}/messages/{_message_id(topic)}"}],
+    }
+
+
+def _message(topic: Topic) -> dict[str, Any]:
+    key = {"bindings": {"kafka": {"key": {"type": "string", "description": "The room."}, **BINDING}}}
+    if topic.message is None:
+        headers = {name: {"type": "string", "description": meaning} for name, meaning in REASONS.items()}
+        return {
+            "summary": "A record as it came, with the reason in headers.",
+            "contentType": "application/octet-stream",
+            "headers": {"type": "object", "properties": headers, "required": list(headers)[:2]},
+            "payload": {"type": "string", "format": "binary"},
+        } | key
+    return _described(topic.message) | key
+
+
+def _described(kind: type[Message]) -> dict[str, Any]:
+    file = {"$ref": f"schemas/{kind.__name__.lower()}.json"}
+    headers = {"type": "object", "properties": attributes(kind), "required": REQUIRED}
+    audio = is_audio(kind)
+    return {
+        "summary": (kind.__doc__ or "").splitlines()[0],
+        "contentType": attributes(kind)["content-type"]["const"],
+        "headers": file if audio else headers,
+        "payload": {"type": "string", "format": "binary"} if audio else file,
+    }

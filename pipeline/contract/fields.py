@@ -1,0 +1,47 @@
+"""What a field means, read from the docstring under it: said once, in `pipeline/messages.py`."""
+
+import ast
+import inspect
+from functools import cache
+from itertools import pairwise
+
+from msgspec import Struct
+
+from pipeline import messages
+
+
+def meanings(kind: type[Struct]) -> dict[str, str]:
+    """One line a field; what a class leaves unsaid, the first class of the module with such a field says."""
+    said: dict[str, str] = {}
+    for name in kind.__struct_fields__:
+        own = (_said(base.__name__).get(name) for base in kind.__mro__)
+        said[name] = next(filter(None, own), "") or _first_said(name)
+    return said
+
+
+def _first_said(field: str) -> str:
+    return next((said[field] for said in _classes().values() if field in said), "")
+
+
+def _said(name: str) -> dict[str, str]:
+    return _classes().get(name, {})
+
+
+@cache
+def _classes() -> dict[str, dict[str, str]]:
+    tree = ast.parse(inspect.getsource(messages))
+    return {node.name: _docstrings(node) for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+def _docstrings(node: ast.ClassDef) -> dict[str, str]:
+    return {
+        field.target.id: " ".join(text.split())
+        for field, after in pairwise(node.body)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if (text := _text(after))
+    }
+
+
+def _text(node: ast.stmt) -> str:
+    value = node.value if isinstance(node, ast.Expr) else None
+    return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else ""

@@ -1,0 +1,71 @@
+"""JSON Schema (2020-12) of every message: of its JSON, or of its headers where the value is audio."""
+
+from typing import Any
+
+import msgspec
+
+from pipeline.contract.fields import meanings
+from pipeline.events import CONTENT_TYPES, LOCAL_FIELDS, header_of, type_of
+from pipeline.messages import Alternative, AudioChunk, Decision, Flag, Hit, Message, Transcript, Utterance, Word
+
+KINDS: tuple[type[msgspec.Struct], ...] = (AudioChunk, Utterance, Transcript, Flag, Decision)
+PARTS: tuple[type[msgspec.Struct], ...] = (Word, Alternative, Hit)
+"""What messages are made of."""
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+HEADERS_NOTE = "The Kafka headers. Each is UTF-8 text; numbers and booleans are written as in JSON."
+
+Schema = dict[str, Any]
+
+
+def is_audio(kind: type[msgspec.Struct]) -> bool:
+    """Whether the value is raw audio, and the fields are headers."""
+    return kind.__name__ in CONTENT_TYPES
+
+
+def schema(kind: type[msgspec.Struct]) -> Schema:
+    """The whole document for one message."""
+    if is_audio(kind) and issubclass(kind, Message):
+        return {"$schema": DIALECT} | _headers(kind)
+    _, components = msgspec.json.schema_components([kind])
+    for part in (kind, *PARTS):
+        if part.__name__ in components:
+            _describe(components[part.__name__], part)
+    own: Schema = components.pop(kind.__name__)
+    return {"$schema": DIALECT} | own | ({"$defs": components} if components else {})
+
+
+def attributes(kind: type[Message]) -> dict[str, Schema]:
+    """The CloudEvents headers that every message on Kafka has."""
+    return {
+        "ce_specversion": {"const": "1.0", "description": "Of CloudEvents."},
+        "ce_id": {"type": "string", "description": "The same when the message is sent again."},
+        "ce_source": {"type": "string", "description": "Who sent it, e.g. `/voxwarden/segment`."},
+        "ce_type": {"const": type_of(kind), "description": "Which message, in which version of the contract."},
+        "ce_time": {"type": "string", "format": "date-time", "description": "`start`, RFC 3339."},
+        "content-type": {"const": CONTENT_TYPES.get(kind.__name__, "application/json"), "description": "Of the value."},
+    }
+
+
+REQUIRED = ["ce_specversion", "ce_id", "ce_source", "ce_type"]
+"""By CloudEvents; Voxwarden itself reads `ce_type` alone of them."""
+
+
+def _headers(kind: type[Message]) -> Schema:
+    _, components = msgspec.json.schema_components([kind])
+    whole = components[kind.__name__]
+    _describe(whole, kind)
+    fields = {header_of(name): field for name, field in whole["properties"].items() if name not in LOCAL_FIELDS}
+    needed = [header_of(name) for name in whole["required"]]
+    return {
+        "title": kind.__name__,
+        "description": f"{whole['description']} {HEADERS_NOTE}",
+        "type": "object",
+        "properties": attributes(kind) | fields,
+        "required": [*REQUIRED, *(name for name in needed if name not in REQUIRED)],
+    }
+
+
+def _describe(found: Schema, kind: type[msgspec.Struct]) -> None:
+    for name, meaning in meanings(kind).items():
+        found["properties"][name] |= {"description": meaning}
