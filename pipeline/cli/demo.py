@@ -60,8 +60,8 @@ class _Audience:
     def sum_up(self, settings: Settings) -> None:
         flagged = [flag for flag in self._flags if flag.suggestion != "pass"]
         stdout.print(
-            f"\n{len(self._flags)} utterances, {len(flagged)} flagged. The second column of times is how long after "
-            f"the end of the speech its verdict came.\n"
+            f"\n{len(self._flags)} utterances, {len(flagged)} flagged. After each time stands how long after "
+            f"the end of the speech the verdict came.\n"
             f"Cases:  voxwarden cases list   (in {settings.data_dir / 'voxwarden.db'})\n"
             f"Clips:  {settings.data_dir / 'evidence'}\n"
             f"Your own recordings:  voxwarden moderate FILE…\n"

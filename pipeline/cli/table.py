@@ -2,7 +2,6 @@
 
 import time
 
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -16,13 +15,12 @@ SHAPES: dict[Suggestion, str] = {"block": "■", "review": "◆", "pass": "●"}
 def flag_row(flag: Flag, when: str | None = None, who: str | None = None) -> Table:
     """`when` instead of the seconds in a recording, and `who` spoke, where there is more than one."""
     row = Table.grid(padding=(0, 2))
-    for width in (17, 8, 4, 24):
-        row.add_column(width=width, no_wrap=True)
-    row.add_column()
+    row.add_column(width=15 if when is None else 16, no_wrap=True)
+    row.add_column(width=13, no_wrap=True)
+    row.add_column(overflow="fold")
     times = when or f"{clock(flag.start)}–{clock(flag.end)}"
-    suggestion = f"[{STYLES[flag.suggestion]}]{SHAPES[flag.suggestion]} {flag.suggestion}[/]"
-    words = Text(f"{who}: ", style="bold").append(_marked(flag)) if who else _marked(flag)
-    row.add_row(times, suggestion, f"{flag.risk:.2f}", escape(", ".join(flag.flagged)), words)
+    suggestion = f"[{STYLES[flag.suggestion]}]{SHAPES[flag.suggestion]} {flag.suggestion:6}[/] {flag.risk:.2f}"
+    row.add_row(times, suggestion, _words(flag, who))
     return row
 
 
@@ -39,9 +37,11 @@ def clock(seconds: float) -> str:
     return (f"{hours}:{minutes:02}" if hours else f"{minutes}") + f":{rest:04.1f}"
 
 
-def _marked(flag: Flag) -> Text:
-    """The words, with those that hit the lexicon underlined."""
-    text = Text(flag.text, style="dim" if flag.suggestion == "pass" else "")
+def _words(flag: Flag, who: str | None) -> Text:
+    """Who said it, what it was flagged for, and the words, with those that hit the lexicon underlined."""
+    words = Text(flag.text, style="dim" if flag.suggestion == "pass" else "")
     for hit in flag.hits:
-        text.stylize("bold underline", hit.start, hit.end)
-    return text
+        words.stylize("bold underline", hit.start, hit.end)
+    speaker = Text(f"{who}: " if who else "", style="bold")
+    labels = Text(f"{', '.join(flag.flagged)}: " if flag.flagged else "", style=STYLES[flag.suggestion])
+    return Text.assemble(speaker, labels, words)
