@@ -36,7 +36,11 @@ class Database:
             _check_file(Path(self.url.database or ""), must_exist)
         self._engine = _engine(self.url)
         self._writer = self._engine.execution_options(immediate=True)
-        self._upgrade()
+        try:
+            self._upgrade()
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -1,0 +1,103 @@
+"""Opening a database, and how it says that it cannot."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
+
+from pipeline.errors import ConfigError, DependencyError
+from pipeline.review.database import Database
+from pipeline.review.schema import METADATA
+from pipeline.review.store import open_store
+from pipeline.settings import Settings
+
+
+def test_migrations_from_empty_make_the_tables_of_the_schema(url: str) -> None:
+    database = Database(url)
+    with database.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, METADATA) == []
+    database.close()
+
+
+def test_opening_again_keeps_what_is_there(url: str) -> None:
+    for expected in (0, 1):
+        database = Database(url)
+        with database.write() as connection:
+            assert len(connection.execute(text("SELECT 1 FROM alembic_version")).all()) == 1
+            assert connection.execute(text("SELECT count(*) FROM decisions")).scalar_one() == 0
+            if not expected:
+                connection.execute(text("CREATE TABLE marker (x INTEGER)"))
+            assert connection.execute(text("SELECT count(*) FROM marker")).scalar_one() == 0
+        database.close()
+
+
+def test_a_store_of_a_newer_version_is_left_alone(url: str) -> None:
+    database = Database(url)
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    database.close()
+    with pytest.raises(ConfigError, match="newer Voxwarden"):
+        Database(url)
+
+
+def test_sqlite_is_safe_for_readers_beside_a_writer(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    with database.write(), database.read() as reader:
+        assert reader.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
+        assert reader.execute(text("PRAGMA foreign_keys")).scalar_one() == 1
+        assert reader.execute(text("SELECT count(*) FROM cases")).scalar_one() == 0
+    database.close()
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "store.db").write_bytes(b"not a database, but long enough to be taken for one" * 50)
+    with pytest.raises(DependencyError, match=r"store\.db does not answer: file is not a database"):
+        Database(f"sqlite:///{tmp_path / 'store.db'}")
+
+
+def test_a_database_that_stays_locked_is_worth_a_retry(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.review.database.BUSY_MILLISECONDS", 50)
+    database = Database(sqlite_url)
+    other = sqlite3.connect(database.url.database or "", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(DependencyError, match="database is locked"), database.write():
+        raise AssertionError("two writers at once")
+    other.close()
+    with database.write():
+        pass
+    database.close()
+
+
+def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
+    with pytest.raises(DependencyError) as raised:
+        Database("postgresql://ann:secret@127.0.0.1:1/rooms")
+    assert "postgresql+psycopg://ann:***@127.0.0.1:1/rooms does not answer" in str(raised.value)
+    assert "secret" not in str(raised.value)
+    assert len(str(raised.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("nonsense", "no SQLAlchemy URL"),
+        ("mysql://host/name", "names mysql"),
+        ("sqlite:////dev/null/a.db", "/dev/null"),
+    ],
+)
+def test_urls_that_cannot_be_meant(url: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Database(url)
+
+
+def test_the_folder_is_made_unless_the_store_must_exist(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "new")
+    with pytest.raises(ConfigError, match="No review store at"):
+        open_store(settings, must_exist=True)
+    assert not (tmp_path / "new").exists()
+    open_store(settings).close()
+    open_store(settings, must_exist=True).close()
+    assert (tmp_path / "new" / "voxwarden.db").is_file()

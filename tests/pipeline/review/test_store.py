@@ -1,0 +1,207 @@
+"""The review store's promises, on SQLite and on PostgreSQL."""
+
+import msgspec
+import pytest
+
+from pipeline.errors import CaseError
+from pipeline.messages import Flag
+from pipeline.review.cases import Case, Evidence, Filters, Piece
+from pipeline.review.database import Database
+from pipeline.review.store import SqlReviewStore
+from tests.pipeline.review.builders import NOON, flag
+
+
+def results(store: SqlReviewStore, *flags: Flag, at: float = NOON) -> list[str]:
+    return [outcome.result for outcome in store.add(flags, at)]
+
+
+def clip(case: str, path: str, start: float, end: float) -> Evidence:
+    return Evidence(
+        path=path,
+        case=case,
+        start=NOON + start,
+        end=NOON + end,
+        seconds=end - start,
+        bytes=10,
+        sha256="00",
+        timeline=(Piece(0.0, NOON + start, end - start),),
+    )
+
+
+def test_a_flag_comes_back_as_it_was(store: SqlReviewStore) -> None:
+    plain = flag("a", 0, 5, marks=("low_confidence",), address="lookback/1/2", room="房间 '; DROP TABLE cases; --")
+    bare = msgspec.structs.replace(plain, id="b", labels={}, flagged=(), hits=(), reasons=(), start=NOON + 9.0625)
+    outcomes = store.add([plain, msgspec.structs.replace(bare, end=NOON + 9.5)], NOON)
+    assert [store.case(outcome.case).flags for outcome in outcomes] == [
+        (plain,),
+        (msgspec.structs.replace(bare, end=NOON + 9.5),),
+    ]
+
+
+def test_a_flag_that_was_stored_changes_nothing(store: SqlReviewStore) -> None:
+    assert results(store, flag("a", 0, 5), flag("a", 0, 5)) == ["created", "repeated"]
+    [before] = store.cases(Filters())
+    assert results(store, flag("a", 0, 5), at=NOON + 60) == ["repeated"]
+    assert store.cases(Filters()) == [before]
+
+
+def test_nothing_to_add(store: SqlReviewStore) -> None:
+    assert store.add([], NOON) == []
+
+
+def test_flags_that_overlap_are_one_case_known_by_the_worst(store: SqlReviewStore) -> None:
+    mild, severe = flag("a", 0, 5, risk=0.9), flag("b", 4, 9, suggestion="block", risk=0.2, flagged=("hate", "abuse"))
+    assert results(store, mild, severe) == ["created", "merged"]
+    [case] = store.cases(Filters())
+    assert (case.start, case.end, case.version) == (NOON, NOON + 9, 2)
+    assert (case.suggestion, case.risk, case.label, case.text) == ("block", 0.2, "hate", severe.text)
+
+
+@pytest.mark.parametrize("changes", [{"speaker": "bob"}, {"room": "other"}])
+def test_other_speakers_and_rooms_are_other_cases(store: SqlReviewStore, changes: dict[str, object]) -> None:
+    assert results(store, flag("a", 0, 5), flag("b", 4, 9, **changes)) == ["created", "created"]
+
+
+def test_speech_at_another_time_is_another_case(store: SqlReviewStore) -> None:
+    assert results(store, flag("a", 2, 5), flag("b", 5.1, 9), flag("c", 0, 1.9)) == ["created"] * 3
+
+
+def test_a_flag_between_two_cases_makes_them_one(store: SqlReviewStore) -> None:
+    first, second = store.add([flag("a", 0, 5), flag("b", 6, 10)], NOON)
+    store.attach(clip(second.case, "b.ogg", 6, 10))
+    [joint] = store.add([flag("c", 4, 7)], NOON)
+    file = store.case(joint.case)
+    assert [f.id for f in file.flags] == ["a", "c", "b"]
+    assert [e.path for e in file.evidence] == ["b.ogg"]
+    assert not file.covered
+    [gone] = {first.case, second.case} - {joint.case}
+    with pytest.raises(CaseError, match=f"No case {gone}"):
+        store.case(gone)
+
+
+def test_outcomes_of_a_batch_name_the_case_that_is_left(store: SqlReviewStore) -> None:
+    outcomes = store.add([flag("a", 0, 5), flag("b", 6, 10), flag("c", 4, 7)], NOON)
+    assert [outcome.result for outcome in outcomes] == ["created", "created", "merged"]
+    assert len({outcome.case for outcome in outcomes}) == 1
+
+
+def test_speech_flagged_after_the_decision_is_a_new_case(store: SqlReviewStore) -> None:
+    [old] = store.add([flag("a", 0, 5)], NOON)
+    store.decide(old.case, "ann", "dismiss", None, "", NOON + 60)
+    [new] = store.add([flag("b", 4, 9)], NOON + 61)
+    assert new.result == "created"
+    assert store.case(old.case).flags == (flag("a", 0, 5),)
+
+
+def test_an_escalated_case_goes_on_and_keeps_its_decisions_when_it_grows(store: SqlReviewStore) -> None:
+    _, late = store.add([flag("a", 0, 5), flag("b", 6, 10)], NOON)
+    store.decide(late.case, "ann", "escalate", None, "", NOON + 60)
+    [joint] = store.add([flag("c", 4, 7)], NOON + 61)
+    file = store.case(joint.case)
+    assert (joint.case, file.case.status, len(file.decisions)) == (late.case, "escalated", 1)
+
+
+def test_a_case_does_not_grow_without_end(url: str) -> None:
+    store = SqlReviewStore(Database(url), max_case=10)
+    monologue = [flag(str(second), second, second + 3) for second in range(0, 30, 2)]
+    store.add(monologue, NOON)
+    found = [store.case(case.id) for case in store.cases(Filters())]
+    assert sorted(f.id for file in found for f in file.flags) == sorted(f.id for f in monologue)
+    assert max(file.case.end - file.case.start for file in found) <= 10
+    assert len(found) == 4
+    store.close()
+
+
+def test_flags_that_are_near_are_one_case_where_it_is_set_so(url: str) -> None:
+    store = SqlReviewStore(Database(url), merge_gap=2)
+    assert results(store, flag("a", 0, 5), flag("b", 7, 9), flag("c", 12, 13)) == ["created", "merged", "created"]
+    store.close()
+
+
+def test_pages_hold_every_case_once_the_newest_first(store: SqlReviewStore) -> None:
+    for minute in range(7):
+        # Two at each moment: the order must not hang on times being unique.
+        store.add([flag(f"{minute}{name}", 0, 5, room=f"{minute}{name}") for name in "ab"], NOON + minute)
+    listed: list[Case] = []
+    while page := store.cases(Filters(), listed[-1].key if listed else None, limit=3):
+        listed += page
+    assert len(listed) == len({case.id for case in listed}) == 14
+    assert [case.key for case in listed] == sorted((case.key for case in listed), reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        (Filters(), {"a", "b", "c"}),
+        (Filters(status="pending"), {"b", "c"}),
+        (Filters(status="decided"), {"a"}),
+        (Filters(label="hate"), {"b"}),
+        (Filters(suggestion="block"), {"c"}),
+        (Filters(room="a"), {"a"}),
+        (Filters(speaker="bob"), {"b"}),
+        (Filters(since=NOON + 10), {"b", "c"}),
+        (Filters(since=NOON + 10, speaker="bob", label="abuse"), set()),
+    ],
+)
+def test_filters(store: SqlReviewStore, filters: Filters, expected: set[str]) -> None:
+    [decided] = store.add([flag("a", 0, 5, room="a")], NOON)
+    store.decide(decided.case, "ann", "uphold", None, "", NOON)
+    store.add([flag("b", 0, 5, room="b", speaker="bob", flagged=("hate",))], NOON + 10)
+    store.add([flag("c", 0, 5, room="c", suggestion="block")], NOON + 20)
+    assert {case.room for case in store.cases(filters)} == expected
+
+
+def test_a_decision_is_kept_and_made_once(store: SqlReviewStore) -> None:
+    [stored] = store.add([flag("a", 0, 5)], NOON)
+    decision = store.decide(stored.case, "ann", "uphold", "hate", "说的是真的", NOON + 60)
+    assert store.decide(stored.case, "ann", "uphold", "hate", "说的是真的", NOON + 99) == decision
+    file = store.case(stored.case)
+    assert file.decisions == (decision,)
+    assert (file.case.status, file.case.version) == ("decided", 2)
+    with pytest.raises(CaseError, match="decided already"):
+        store.decide(stored.case, "bob", "dismiss", None, "", NOON + 61)
+
+
+def test_an_escalated_case_is_decided_by_the_next(store: SqlReviewStore) -> None:
+    [stored] = store.add([flag("a", 0, 5)], NOON)
+    store.decide(stored.case, "ann", "escalate", None, "", NOON + 60)
+    assert store.case(stored.case).case.status == "escalated"
+    store.decide(stored.case, "bob", "dismiss", None, "", NOON + 61)
+    assert [d.moderator for d in store.case(stored.case).decisions] == ["ann", "bob"]
+
+
+@pytest.mark.parametrize(("moderator", "note"), [("", ""), ("ann", "x" * 4_001), ("ann", "\0")])
+def test_a_decision_that_could_not_be_read_back_is_refused(store: SqlReviewStore, moderator: str, note: str) -> None:
+    [stored] = store.add([flag("a", 0, 5)], NOON)
+    with pytest.raises(CaseError, match="decision"):
+        store.decide(stored.case, moderator, "uphold", None, note, NOON)
+    assert store.case(stored.case).decisions == ()
+
+
+def test_unknown_cases(store: SqlReviewStore) -> None:
+    with pytest.raises(CaseError, match="No case nil"):
+        store.case("nil")
+    with pytest.raises(CaseError, match="No case nil"):
+        store.decide("nil", "ann", "uphold", None, "", NOON)
+    with pytest.raises(CaseError, match="No case nil"):
+        store.attach(clip("nil", "a.ogg", 0, 5))
+
+
+def test_a_case_is_found_by_the_beginning_of_its_id(store: SqlReviewStore) -> None:
+    stored = store.add([flag(str(n), n * 10, n * 10 + 5) for n in range(40)], NOON)
+    assert store.find(stored[0].case[:12]) == stored[0].case
+    with pytest.raises(CaseError, match="More than one"):
+        store.find("")
+    with pytest.raises(CaseError, match="No case"):
+        store.find("%")
+
+
+def test_a_new_clip_takes_the_place_of_the_old_ones(store: SqlReviewStore) -> None:
+    [stored] = store.add([flag("a", 0, 5)], NOON)
+    assert store.attach(clip(stored.case, "old.ogg", -5, 4)) == []
+    assert not store.case(stored.case).covered
+    assert store.attach(clip(stored.case, "new.ogg", -5, 5)) == ["old.ogg"]
+    assert store.attach(clip(stored.case, "new.ogg", -5, 5)) == []
+    file = store.case(stored.case)
+    assert file.evidence == (clip(stored.case, "new.ogg", -5, 5),)
+    assert file.covered

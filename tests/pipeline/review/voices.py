@@ -1,0 +1,28 @@
+"""Utterances that can be told apart by ear: tones."""
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.audio.encode import encode_flac
+from pipeline.audio.resample import Samples
+from pipeline.messages import SAMPLE_RATE, Utterance
+from tests.pipeline.review.builders import NOON
+
+
+def tone(seconds: float, hertz: float = 220.0) -> Samples:
+    times = np.arange(round(seconds * SAMPLE_RATE), dtype=np.float32) / SAMPLE_RATE
+    return (0.3 * np.sin(2 * np.pi * hertz * times)).astype(np.float32)
+
+
+def utterance(name: str, start: float, end: float, hertz: float = 220.0, **changes: Any) -> Utterance:
+    """What the flag of the same `name` is about: a tone, `start` and `end` in seconds after NOON."""
+    fields: dict[str, Any] = {
+        "id": f"utterance-{name}",
+        "room": "room",
+        "speaker": "ann",
+        "start": NOON + start,
+        "end": NOON + end,
+        "data": encode_flac(tone(end - start, hertz)),
+    }
+    return Utterance(**fields | changes)

@@ -1,0 +1,29 @@
+"""Several workers that are handed the same flags."""
+
+from multiprocessing import Queue
+from multiprocessing.synchronize import Barrier
+
+from pipeline.messages import Flag
+from pipeline.review.cases import Outcome
+from pipeline.review.database import Database
+from pipeline.review.store import SqlReviewStore
+from tests.pipeline.review.builders import NOON, flag
+
+
+def many(writer: int = 0) -> list[Flag]:
+    """A hundred flags of four speakers, each touching the speaker's next; every writer begins elsewhere."""
+    flags = [flag(str(n), n // 4 * 2, n // 4 * 2 + 3, speaker="abcd"[n % 4]) for n in range(100)]
+    return flags[writer * 25 :] + flags[: writer * 25]
+
+
+def deliver(store: SqlReviewStore, writer: int) -> list[Outcome]:
+    flags = many(writer)
+    return [outcome for n in range(0, 100, 10) for outcome in store.add(flags[n : n + 10], NOON)]
+
+
+def work(url: str, writer: int, start: Barrier, results: "Queue[list[Outcome]]") -> None:
+    """Of one process: open the store together with the others, and deliver."""
+    start.wait()
+    store = SqlReviewStore(Database(url))
+    results.put(deliver(store, writer))
+    store.close()
