@@ -1,0 +1,59 @@
+"""The JSON lines that commands print: a contract, in this one place."""
+
+from typing import TYPE_CHECKING, Any
+
+from pipeline.messages import Flag, Hit
+
+if TYPE_CHECKING:
+    from pipeline.recordings import Report
+
+
+def utterance_line(flag: Flag, file: str | None) -> dict[str, Any]:
+    """One judged utterance; times, also those of the hits, are seconds."""
+    return {
+        "kind": "utterance",
+        "file": file,
+        "room": flag.room,
+        "speaker": flag.speaker,
+        "start": round(flag.start, 3),
+        "end": round(flag.end, 3),
+        "language": flag.language,
+        "text": flag.text,
+        "confidence": round(flag.confidence, 4),
+        "suggestion": flag.suggestion,
+        "risk": round(flag.risk, 6),
+        "labels": {label: round(score, 6) for label, score in flag.labels.items()},
+        "hits": [_hit(hit, hit.start_time, hit.end_time) for hit in flag.hits],
+        "policy": flag.policy,
+        "model": flag.model,
+    }
+
+
+def text_line(flag: Flag) -> dict[str, Any]:
+    """One judged text: the same keys, without a place and time; hits count in characters of `text` (half open)."""
+    nowhere: dict[str, Any] = dict.fromkeys(("room", "speaker", "start", "end", "confidence"))
+    hits = [_hit(hit, hit.start, hit.end) for hit in flag.hits]
+    return utterance_line(flag, None) | nowhere | {"hits": hits}
+
+
+def file_line(report: "Report") -> dict[str, Any]:
+    """One recording, ended."""
+    return {
+        "kind": "file",
+        "file": report.file,
+        "seconds": round(report.seconds, 3),
+        "speech_seconds": round(report.speech_seconds, 3),
+        "utterances": report.utterances,
+        "suggestion": report.suggestion,
+        "error": report.error,
+    }
+
+
+def error_line(line: int, error: str) -> dict[str, Any]:
+    """A line of input that could not be read; lines count from 1."""
+    return {"kind": "error", "line": line, "error": error}
+
+
+def _hit(hit: Hit, start: float | None, end: float | None) -> dict[str, Any]:
+    place = [round(value, 3) if isinstance(value, float) else value for value in (start, end)]
+    return {"term": hit.term, "label": hit.label, "level": hit.level, "start": place[0], "end": place[1]}

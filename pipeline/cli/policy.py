@@ -1,0 +1,63 @@
+"""`voxwarden policy` and `voxwarden lexicon`: what the rules say, before they judge anybody."""
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from pipeline.cli.app import app, settings_of, stderr, stdout
+from pipeline.cli.judge import with_policy
+
+policy = typer.Typer(no_args_is_help=True, help="Check and explain the policy.")
+lexicon = typer.Typer(no_args_is_help=True, help="Check the lexicons.")
+app.add_typer(policy, name="policy")
+app.add_typer(lexicon, name="lexicon")
+
+
+@policy.command("check")
+def check_policy(
+    ctx: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="A policy by name or path; else judge.policy.")] = None,
+) -> None:
+    """Read a policy with the labels and lexicons it rests on; print its version, or what is wrong with it."""
+    from pipeline.judge.judge import check
+
+    law = check(with_policy(settings_of(ctx), name).judge)
+    stderr.print(f"[green]ok[/]: {law.rulebook.version}", highlight=False)
+
+
+@policy.command()
+def explain(
+    ctx: typer.Context,
+    text: Annotated[str, typer.Argument(help="What somebody said.")],
+    name: Annotated[str | None, typer.Option("--policy", help="A policy by name or path; else judge.policy.")] = None,
+    room_type: Annotated[str, typer.Option(help="Which rules of the policy hold, e.g. kids.")] = "default",
+) -> None:
+    """Say what the policy makes of a text, and which rules fired."""
+    from pipeline.cli.table import flag_row
+    from pipeline.judge.judge import build
+    from pipeline.judge.texts import Text, judge_texts
+    from pipeline.metrics import Metrics
+
+    judge = build(with_policy(settings_of(ctx), name), Metrics())
+    for flag in judge_texts(judge, [Text(text, room_type=room_type)]):
+        stdout.print(flag_row(flag, flag.policy))
+        for reason in flag.reasons or ("no rule fired",):
+            stdout.print(f"  {escape(reason)}", highlight=False, soft_wrap=True)
+
+
+@lexicon.command("check")
+def check_lexicon(
+    ctx: typer.Context,
+    names: Annotated[list[str] | None, typer.Argument(help="Lexicons by name or path; else judge.lexicons.")] = None,
+) -> None:
+    """Read lexicons and print how many terms each has, or what is wrong with one."""
+    from pipeline.judge import labels
+    from pipeline.judge.lexicon import load
+
+    settings = settings_of(ctx).judge
+    known = labels.load(settings.labels)
+    for name in names or settings.lexicons:
+        for found in load([name], known):
+            terms = sum(len(group.terms) for group in found.groups)
+            stderr.print(f"[green]ok[/]: {escape(name)}: {terms} terms, {len(found.allow)} allowed", highlight=False)

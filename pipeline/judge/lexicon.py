@@ -1,0 +1,83 @@
+"""Lexicons: terms that alone justify a look, with their label and level, as moderator leads write them in YAML."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from pipeline.errors import ConfigError
+from pipeline.judge.files import Sheet, read, shipped
+from pipeline.judge.labels import Labels, Severity
+from pipeline.judge.matcher import Matcher, Term
+from pipeline.judge.normalise import normalise
+from pipeline.judge.pinyin import han_count
+
+Phrase = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+MIN_SYLLABLES = 3
+"""Shorter terms are not matched by sound: two syllables sound like too much else."""
+
+
+class Group(Sheet):
+    """Terms that share a label, a level and conditions."""
+
+    label: str
+    level: Severity
+    terms: tuple[Phrase, ...] = Field(min_length=1)
+    """A Latin term matches whole words; with `*` at its end, also longer ones."""
+    pinyin: bool = False
+    """Match by sound, too."""
+    near: tuple[Phrase, ...] = ()
+    """Only if one of these stands near, on either side."""
+    unless: tuple[Phrase, ...] = ()
+    """Not if one of these does."""
+
+
+class Lexicon(Sheet):
+    """One file of `configs/lexicons`."""
+
+    about: str = ""
+    groups: tuple[Group, ...] = ()
+    allow: tuple[Phrase, ...] = ()
+    """Harmless phrases: what is found inside one does not count."""
+
+
+def load(names: Sequence[str], labels: Labels) -> list[Lexicon]:
+    """Read and check the lexicons, by name or path; raises ConfigError."""
+    return [_load(name, labels) for name in names]
+
+
+def compile_terms(lexicons: Iterable[Lexicon]) -> Matcher:
+    """One matcher for all of them: speakers mix languages."""
+    lexicons = list(lexicons)
+    terms = (term for lexicon in lexicons for term in _terms(lexicon))
+    return Matcher(terms, (phrase for lexicon in lexicons for phrase in lexicon.allow))
+
+
+def _load(name: str, labels: Labels) -> Lexicon:
+    path = shipped("lexicons", name)
+    lexicon = read(path, Lexicon)
+    for number, group in enumerate(lexicon.groups):
+        where = f"{path}: groups.{number}"
+        labels.check([group.label], f"{where}.label")
+        for term in group.terms:
+            _check_term(term, group, f"{where}.terms")
+    return lexicon
+
+
+def _check_term(term: str, group: Group, where: str) -> None:
+    plain = normalise(term.removesuffix("*")).text
+    if not any(character.isalnum() for character in plain):
+        raise ConfigError(f"{where}: {term!r} has no letters", "Remove it.")
+    if group.pinyin and han_count(plain) < MIN_SYLLABLES:
+        raise ConfigError(
+            f"{where}: {term} is too short to be matched by sound",
+            f"Give it {MIN_SYLLABLES} Chinese characters, or a group without pinyin.",
+        )
+
+
+def _terms(lexicon: Lexicon) -> Iterator[Term]:
+    for group in lexicon.groups:
+        near, unless = (tuple(normalise(phrase).text for phrase in phrases) for phrases in (group.near, group.unless))
+        for term in group.terms:
+            yield Term(term, group.label, group.level, group.pinyin, near, unless)

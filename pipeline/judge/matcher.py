@@ -1,0 +1,175 @@
+"""Finding terms in text: Aho–Corasick over the plain view, over its skeleton and over its sound.
+
+A. V. Aho, M. J. Corasick, Efficient string matching, CACM 18 (6), 1975; by pyahocorasick.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import ahocorasick
+
+from pipeline.judge.disguise import Skeleton, disguised, skeleton
+from pipeline.judge.labels import SEVERITIES, Severity
+from pipeline.judge.normalise import View, normalise
+from pipeline.judge.pinyin import has_han, readings, sounds
+
+NEAR_CHARACTERS = 24
+"""How far `near` and `unless` look to either side."""
+VOWELS = frozenset("aeiou")
+MAX_SPACED = 2
+"""Chinese terms up to this length do not match across a space: it may be the end of a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A term as written, and what its find means; `near` and `unless` are normalised."""
+
+    text: str
+    label: str
+    level: Severity
+    by_sound: bool = False
+    near: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """`term` at the source's characters `start` to `end` (half open); found by sound alone, it is a level milder."""
+
+    term: Term
+    level: Severity
+    start: int
+    end: int
+
+
+class Matcher:
+    """Compiled terms and allowed phrases; `find` may be called from any thread."""
+
+    def __init__(self, terms: Iterable[Term], allowed: Iterable[str] = ()) -> None:
+        self._plain, self._bare, self._sound, self._allowed = _Index(), _Index(), _Index(), _Index()
+        for term in terms:
+            self._add(term)
+        for phrase in allowed:
+            self._allowed.add(normalise(phrase).text, phrase)
+        for index in (self._plain, self._bare, self._sound, self._allowed):
+            index.compile()
+
+    def _add(self, term: Term) -> None:
+        open_end = term.text.endswith("*")
+        view = normalise(term.text.removesuffix("*"))
+        self._plain.add(view.text, term, open_end)
+        for pattern in _skeletons(view):
+            self._bare.add(pattern, term, open_end)
+        if term.by_sound:
+            for reading in readings(view.text):
+                self._sound.add(reading, term, open_end)
+
+    def find(self, text: str) -> list[Match]:
+        """Every term in `text`, by place; of those of one label that overlap, the worst and longest."""
+        view = normalise(text)
+        found = [match for match in self._candidates(view) if not _paused(match, text) and _fits(match, view)]
+        if found:
+            masks = [view.span(start, end) for _, start, end in self._allowed.find(view.text)]
+            found = [match for match in found if not _inside(match, masks)]
+        return _distinct(found)
+
+    def _candidates(self, view: View) -> Iterator[Match]:
+        for term, start, end in self._plain.find(view.text):
+            yield Match(term, term.level, *view.span(start, end))
+        if hidden := disguised(view):
+            yield from self._hidden(hidden)
+        if has_han(view.text):
+            for term, start, end in self._sound.find(sounds(view.text)):
+                yield Match(term, _milder(term.level), *view.span(start, end))
+
+    def _hidden(self, hidden: Skeleton) -> Iterator[Match]:
+        for term, start, end in self._bare.find(hidden.view.text):
+            if hidden.hides(start, end):
+                yield Match(term, term.level, *hidden.view.span(start, end))
+
+
+class _Index:
+    """Patterns with what they stand for. Latin ones match at word boundaries; an open one need not end there."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, list[tuple[Any, bool]]] = {}
+        self._automaton = ahocorasick.Automaton()
+
+    def add(self, pattern: str, value: Any, open_end: bool = False) -> None:
+        if pattern:
+            self._entries.setdefault(pattern, []).append((value, open_end))
+
+    def compile(self) -> None:
+        for pattern, entries in self._entries.items():
+            self._automaton.add_word(pattern, (len(pattern), entries))
+        if self._entries:
+            self._automaton.make_automaton()
+
+    def find(self, text: str) -> Iterator[tuple[Any, int, int]]:
+        if not self._entries:
+            return
+        for last, (length, entries) in self._automaton.iter(text):
+            start, end = last - length + 1, last + 1
+            if _inside_word(text, start):
+                continue
+            for value, open_end in entries:
+                if open_end or not _inside_word(text, end):
+                    yield value, start, end
+
+
+def _inside_word(text: str, position: int) -> bool:
+    """Whether Latin letters or digits stand on both sides of `position`."""
+    around = text[max(0, position - 1) : position + 1]
+    return len(around) == 2 and position > 0 and around.isascii() and around.isalnum()
+
+
+def _skeletons(view: View) -> set[str]:
+    """The term's skeleton, and each with a vowel missing: what is left of `f*ck`."""
+    whole = skeleton(view).view.text
+    if not whole.isascii():
+        return {whole}
+    return {whole} | {whole[:i] + whole[i + 1 :] for i in range(1, len(whole) - 1) if whole[i] in VOWELS}
+
+
+def _paused(match: Match, text: str) -> bool:
+    """Whether a short Chinese term only spans a pause (`很傻 逼我`), and is not spelled out by itself (`傻 逼`)."""
+    pieces = text[match.start : match.end].split()
+    if len(pieces) == 1 or len(match.term.text) > MAX_SPACED or not all(piece.isalnum() for piece in pieces):
+        return False
+    return any(character.isalnum() for character in (*text[: match.start][-1:], *text[match.end :][:1]))
+
+
+def _fits(match: Match, view: View) -> bool:
+    near, unless = match.term.near, match.term.unless
+    if not (near or unless):
+        return True
+    around = _around(match, view)
+    wanted = not near or any(phrase in around for phrase in near)
+    return wanted and not any(phrase in around for phrase in unless)
+
+
+def _around(match: Match, view: View) -> str:
+    """The plain text near a match, the match itself included."""
+    first, last = bisect_left(view.starts, match.start), bisect_right(view.starts, match.end)
+    return view.text[max(0, first - NEAR_CHARACTERS) : last + NEAR_CHARACTERS]
+
+
+def _milder(level: Severity) -> Severity:
+    return SEVERITIES[max(0, SEVERITIES.index(level) - 1)]
+
+
+def _inside(match: Match, masks: list[tuple[int, int]]) -> bool:
+    return any(start <= match.start and match.end <= end for start, end in masks)
+
+
+def _distinct(matches: list[Match]) -> list[Match]:
+    kept: list[Match] = []
+    for match in sorted(matches, key=lambda m: (-SEVERITIES.index(m.level), m.start - m.end, m.start, m.term.text)):
+        if not any(
+            other.term.label == match.term.label and match.start < other.end and other.start < match.end
+            for other in kept
+        ):
+            kept.append(match)
+    return sorted(kept, key=lambda match: (match.start, match.end))

@@ -1,0 +1,116 @@
+"""Text as it is matched: one form for every way to write the same thing, each character with its place in the source.
+
+Folding is NFKC, case, width, accents off, Traditional to Simplified, apostrophes and invisible characters out. Letters
+of other alphabets that look like Latin ones are Latin inside a Latin word. What hides a word on purpose (leet,
+stretching, separators) is for `disguise.py`, since undoing it would wreck ordinary text.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+HAN = "\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+"""Chinese characters, as the inside of a regular-expression class."""
+
+APOSTROPHES = frozenset("'’‘ʼ`＇")
+INVISIBLE = frozenset({"Mn", "Me", "Cf", "Cc"})
+"""Unicode categories of what leaves no letter behind: accents, enclosures, zero-width and control characters."""
+
+_OTHER_ALPHABET = re.compile(r"[\u0370-\u052f]")
+_MIXED_WORD = re.compile(r"(?=[^\W\d_]*[a-z])(?=[^\W\d_]*[\u0370-\u052f])[^\W\d_]+")
+_LOOK_ALIKES = str.maketrans("асеорхуіјѕһԁԛԝкмтвнгαορνικτυχβε", "aceopxyijshdqwkmtbhraopviktuxbe")
+"""Lower-case Cyrillic and Greek letters to the Latin ones they pass for."""
+
+_SPACES = re.compile(rf"(?<= ) +|(?<=[{HAN}]) +(?=[{HAN}a-z0-9])|(?<=[a-z0-9]) +(?=[{HAN}])")
+"""Recognisers put spaces for pauses, also beside Chinese characters, where they mean nothing."""
+_HYPHENS = re.compile(r"(?<=[a-z0-9]{2})[-_](?=[a-z0-9]{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Normalised `text`, whose character i stands for the source's characters `starts[i]` to `ends[i]` (half open)."""
+
+    text: str
+    starts: Sequence[int]
+    ends: Sequence[int]
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """The source characters behind `text[start:end]`, which is not empty."""
+        return self.starts[start], self.ends[end - 1]
+
+    def without(self, gaps: Iterable[re.Match[str]]) -> "View":
+        """This view less what `gaps` match."""
+        dropped = {position for gap in gaps for position in range(*gap.span())}
+        if not dropped:
+            return self
+        kept = [position for position in range(len(self.text)) if position not in dropped]
+        return View(
+            "".join(self.text[position] for position in kept),
+            [self.starts[position] for position in kept],
+            [self.ends[position] for position in kept],
+        )
+
+
+def normalise(text: str) -> View:
+    """The plain view of `text`. Normalising its text again changes nothing."""
+    view = _folded(text)
+    if "-" in view.text or "_" in view.text:
+        view = View(_HYPHENS.sub(" ", view.text), view.starts, view.ends)
+    if _OTHER_ALPHABET.search(view.text):
+        latin = _MIXED_WORD.sub(lambda word: word.group().translate(_LOOK_ALIKES), view.text)
+        view = View(latin, view.starts, view.ends)
+    return view.without(_SPACES.finditer(view.text))
+
+
+def _folded(text: str) -> View:
+    pieces = [_FOLDINGS[character] for character in text]
+    folded = "".join(pieces)
+    if len(folded) == len(text) and all(pieces):
+        return View(folded, range(len(text)), range(1, len(text) + 1))
+    places = [place for place, piece in enumerate(pieces) for _ in piece]
+    return View(folded, places, [place + 1 for place in places])
+
+
+class _Foldings(dict[str, str]):
+    """What each character becomes; worked out when it is first met."""
+
+    def __missing__(self, character: str) -> str:
+        folded, before = _fold(character), character
+        while folded != before:
+            folded, before = _fold(folded), folded
+        self[character] = folded
+        return folded
+
+
+_FOLDINGS = _Foldings()
+
+
+def _fold(text: str) -> str:
+    compatible = unicodedata.normalize("NFKC", text).casefold()
+    kept = (_visible(character) for character in unicodedata.normalize("NFD", compatible))
+    return simplified(unicodedata.normalize("NFC", "".join(kept)))
+
+
+def _visible(character: str) -> str:
+    if character.isspace():
+        return " "
+    hidden = character in APOSTROPHES or unicodedata.category(character) in INVISIBLE
+    return "" if hidden else character
+
+
+def simplified(text: str) -> str:
+    """Traditional characters as Simplified ones, by OpenCC's character table."""
+    if all(character < "\u3400" or "\ud800" <= character <= "\udfff" for character in text):
+        return text
+    converted: str = _converter().convert(text)
+    return converted
+
+
+@cache
+def _converter() -> Any:
+    from opencc import OpenCC
+
+    return OpenCC("t2s")

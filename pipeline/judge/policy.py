@@ -1,0 +1,163 @@
+"""Policies: which labels count, from which score on, and what a term's level leads to, by room type and language."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, Literal
+
+import msgspec
+from pydantic import Field
+
+from pipeline.errors import ConfigError
+from pipeline.judge.files import Sheet, read, shipped
+from pipeline.judge.labels import SEVERITIES, Labels, Severity
+from pipeline.messages import Mark, Suggestion
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Limit = Share | Literal["never"]
+
+MAX_CACHED = 1024
+"""Room types are named by apps: they must not fill the memory."""
+
+NEVER = 1.1
+"""A threshold that no score reaches."""
+
+
+class Threshold(Sheet):
+    """Scores (calibrated probabilities) from which on to review or block; unset: as the wider rule has."""
+
+    review: Limit | None = None
+    block: Limit | None = None
+
+
+class LabelRule(Threshold):
+    """What is special of one label."""
+
+    enabled: bool | None = None
+    languages: dict[str, Threshold] = Field(default_factory=dict)
+    """Thresholds for single languages, by ISO 639-1 code."""
+    levels: dict[Severity, Suggestion] = Field(default_factory=dict)
+
+
+class Layer(Sheet):
+    """Rules for all rooms, or what a room type changes of them."""
+
+    every: LabelRule = LabelRule()
+    """For each label, unless `labels` says otherwise."""
+    labels: dict[str, LabelRule] = Field(default_factory=dict)
+    risk: Threshold = Threshold()
+    """For the probability that any label applies, where no label is sure enough by itself."""
+    cooldown_seconds: float | None = Field(None, ge=0)
+
+
+class Policy(Layer):
+    """One file of `configs/policies`."""
+
+    name: str = Field(min_length=1, max_length=100, pattern=r"^[\w.-]+$")
+    about: str = ""
+    marks: dict[Mark, Literal["pass", "review"]] = Field(default_factory=dict)
+    """The most that is suggested for a text that the recogniser may have invented; never `block`."""
+    room_types: dict[str, Layer] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What holds for one label in one kind of room and one language."""
+
+    review: float
+    block: float
+    levels: Mapping[Severity, Suggestion]
+
+    def by_score(self, score: float) -> Suggestion:
+        return "block" if score >= self.block else "review" if score >= self.review else "pass"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The policy, worked out for one kind of room and one language. Labels that are off are not in `labels`."""
+
+    labels: Mapping[str, Rule]
+    risk: Rule
+    marks: Mapping[Mark, Suggestion]
+    cooldown_seconds: float
+
+
+class Rulebook:
+    """A checked policy, ready to be asked. `version` names it with eight digits of the hash of all it rests on."""
+
+    def __init__(self, policy: Policy, labels: Labels, rests_on: Iterable[Sheet] = ()) -> None:
+        self.policy = policy
+        self.version = f"{policy.name}@{digest([policy, labels, *rests_on])}"
+        self._known = tuple(labels.labels)
+        self.rules = lru_cache(MAX_CACHED)(self._rules)
+
+    def _rules(self, room_type: str, language: str) -> Rules:
+        """Rules for a room type; one that the policy does not name has the rules of all rooms."""
+        layers = [self.policy, *filter(None, [self.policy.room_types.get(room_type)])]
+        labels = {label: _rule(layers, label, language) for label in self._known if _enabled(layers, label)}
+        risk = _merged([layer.risk for layer in layers], {})
+        cooldown = [layer.cooldown_seconds for layer in layers if layer.cooldown_seconds is not None]
+        return Rules(labels, risk, self.policy.marks, cooldown[-1] if cooldown else 0.0)
+
+
+def load(name: str, labels: Labels, rests_on: Iterable[Sheet] = ()) -> Rulebook:
+    """Read and check a policy by name or path; raises ConfigError, which names file and key."""
+    path = shipped("policies", name)
+    policy = read(path, Policy)
+    layers: dict[str, Layer] = {"": policy} | {
+        f"room_types.{kind}.": layer for kind, layer in policy.room_types.items()
+    }
+    for where, layer in layers.items():
+        labels.check(layer.labels, f"{path}: {where}labels")
+    book = Rulebook(policy, labels, rests_on)
+    for room_type in ("default", *policy.room_types):
+        for language in _languages(layers.values()):
+            _check_order(book.rules(room_type, language), f"{path} ({room_type} rooms, {language})")
+    return book
+
+
+def digest(sheets: Iterable[Sheet]) -> str:
+    """Eight hexadecimal digits of the SHA-256 of the sheets' contents; comments and order of keys do not count."""
+    content = msgspec.json.encode([sheet.model_dump(mode="json") for sheet in sheets], order="deterministic")
+    return hashlib.sha256(content).hexdigest()[:8]
+
+
+def _languages(layers: Iterable[Layer]) -> set[str]:
+    rules = [rule for layer in layers for rule in (layer.every, *layer.labels.values())]
+    return {"en", "zh"}.union(*(rule.languages for rule in rules))
+
+
+def _check_order(rules: Rules, where: str) -> None:
+    for label, rule in (*rules.labels.items(), ("risk", rules.risk)):
+        if rule.block < rule.review:
+            raise ConfigError(
+                f"{where}: {label}: block at {rule.block} is below review at {rule.review}",
+                "Block needs the higher score.",
+            )
+
+
+def _rule(layers: list[Layer], label: str, language: str) -> Rule:
+    """A room type's rules go before those of all rooms, a label's before every label's, a language's before all."""
+    steps = [step for layer in layers for step in (layer.every, layer.labels.get(label)) if step]
+    thresholds = [threshold for step in steps for threshold in (step, step.languages.get(language)) if threshold]
+    levels: dict[Severity, Suggestion] = dict.fromkeys(SEVERITIES, "pass")
+    for step in steps:
+        levels |= step.levels
+    return _merged(thresholds, levels)
+
+
+def _merged(thresholds: Iterable[Threshold], levels: Mapping[Severity, Suggestion]) -> Rule:
+    thresholds = list(thresholds)
+    review = _last(threshold.review for threshold in thresholds)
+    return Rule(review, _last(threshold.block for threshold in thresholds), levels)
+
+
+def _last(limits: Iterable[Limit | None]) -> float:
+    found: list[Limit] = ["never", *(limit for limit in limits if limit is not None)]
+    return NEVER if found[-1] == "never" else float(found[-1])
+
+
+def _enabled(layers: list[Layer], label: str) -> bool:
+    steps = [step for layer in layers for step in (layer.every, layer.labels.get(label)) if step]
+    return [True, *(step.enabled for step in steps if step.enabled is not None)][-1]

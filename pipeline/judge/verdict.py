@@ -1,0 +1,136 @@
+"""From scores and matches to one verdict, by the rules of a policy, with the reasons in words.
+
+A match is evidence beside the classifier's: with w for its level (`WEIGHTS`), a probability p rises to
+1 - (1 - p)(1 - w), so both `risk` and the label's score grow with p and with the level. Thresholds hold for the
+classifier's own scores (and for `risk` as raised); a level leads to what the policy says of it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.judge.labels import SEVERITIES, Labels, Severity, worst_first
+from pipeline.judge.matcher import Match
+from pipeline.judge.policy import Rules
+from pipeline.messages import Mark, Suggestion
+
+WEIGHTS: dict[Severity, float] = {"low": 0.15, "medium": 0.6, "high": 0.85, "critical": 0.97}
+"""How often a match of a level is right, by our own terms' standards."""
+
+ORDER: tuple[Suggestion, ...] = ("pass", "review", "block")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    suggestion: Suggestion
+    risk: float
+    labels: dict[str, float]
+    flagged: tuple[str, ...]
+    blocked: frozenset[str]
+    """The labels that by themselves lead to a block, before marks and cool-down."""
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One rule that fired. `label` None: the risk as a whole."""
+
+    label: str | None
+    suggestion: Suggestion
+    reason: str
+
+
+def decide(
+    scores: Mapping[str, float],
+    matches: Sequence[Match],
+    rules: Rules,
+    labels: Labels,
+    marks: Iterable[Mark] = (),
+    cooling: frozenset[str] = frozenset(),
+) -> Verdict:
+    """`scores` are the classifier's, with `risk`; `cooling` are labels blocked a moment ago for this speaker."""
+    matches = [match for match in matches if match.term.label in rules.labels]
+    weights = _weights(matches)
+    raised = {label: _either(scores.get(label, 0.0), weights.get(label, 0.0)) for label in rules.labels}
+    risk = _either(_risk(scores, rules), max(weights.values(), default=0.0))
+    findings = [*_by_score(scores, rules), *_by_level(matches, rules)]
+    if not findings:
+        findings = list(_by_risk(risk, rules))
+    return _verdict(findings, risk, raised, rules, labels, marks, cooling)
+
+
+def _verdict(
+    findings: list[Finding],
+    risk: float,
+    raised: dict[str, float],
+    rules: Rules,
+    labels: Labels,
+    marks: Iterable[Mark],
+    cooling: frozenset[str],
+) -> Verdict:
+    blocked = frozenset(finding.label for finding in findings if finding.label and finding.suggestion == "block")
+    suggestion = _worst(finding.suggestion for finding in findings)
+    reasons = [finding.reason for finding in findings]
+    for limit, reason in _limits(suggestion, blocked, rules, marks, cooling):
+        if ORDER.index(limit) < ORDER.index(suggestion):
+            suggestion = limit
+            reasons.append(reason)
+    names = {finding.label or max(raised, key=raised.__getitem__, default="") for finding in findings}
+    flagged = worst_first({label: raised[label] for label in names if label}, labels)
+    return Verdict(suggestion, risk, raised, tuple(flagged), blocked, tuple(reasons))
+
+
+def _by_score(scores: Mapping[str, float], rules: Rules) -> Iterator[Finding]:
+    for label, rule in rules.labels.items():
+        score = scores.get(label, 0.0)
+        if (suggestion := rule.by_score(score)) != "pass":
+            threshold = rule.block if suggestion == "block" else rule.review
+            yield Finding(label, suggestion, f"{label}: score {score:.2f} reaches {suggestion} at {threshold:.2f}")
+
+
+def _by_level(matches: Iterable[Match], rules: Rules) -> Iterator[Finding]:
+    for match in matches:
+        label, level = match.term.label, match.level
+        if (suggestion := rules.labels[label].levels[level]) != "pass":
+            yield Finding(label, suggestion, f"{label}: the term “{match.term.text}” ({level}) means {suggestion}")
+
+
+def _by_risk(risk: float, rules: Rules) -> Iterator[Finding]:
+    if (suggestion := rules.risk.by_score(risk)) != "pass":
+        yield Finding(None, suggestion, f"risk {risk:.2f} as a whole reaches {suggestion}, though no label does")
+
+
+def _limits(
+    suggestion: Suggestion, blocked: frozenset[str], rules: Rules, marks: Iterable[Mark], cooling: frozenset[str]
+) -> Iterator[tuple[Suggestion, str]]:
+    for mark in marks:
+        limit: Suggestion = rules.marks.get(mark, "review")
+        yield limit, f"at most {limit}: the recogniser may have invented this ({mark})"
+    if suggestion == "block" and blocked and blocked <= cooling:
+        names = ", ".join(sorted(blocked))
+        yield "review", f"at most review: blocked for {names} within the last {rules.cooldown_seconds:g} s"
+
+
+def _risk(scores: Mapping[str, float], rules: Rules) -> float:
+    """The probability that a label applies that is switched on: the classifier's, less what others may account for.
+
+    P(on) >= P(any) - P(off), by the union bound; and it is at least the largest of those that are on.
+    """
+    off = sum(score for label, score in scores.items() if label != "risk" and label not in rules.labels)
+    largest = max((scores.get(label, 0.0) for label in rules.labels), default=0.0)
+    return min(1.0, max(largest, scores.get("risk", 0.0) - off))
+
+
+def _weights(matches: Iterable[Match]) -> dict[str, float]:
+    """The weight of each label's worst match."""
+    levels: dict[str, Severity] = {}
+    for match in matches:
+        levels[match.term.label] = max(levels.get(match.term.label, "low"), match.level, key=SEVERITIES.index)
+    return {label: WEIGHTS[level] for label, level in levels.items()}
+
+
+def _either(one: float, other: float) -> float:
+    return 1 - (1 - one) * (1 - other)
+
+
+def _worst(suggestions: Iterable[Suggestion]) -> Suggestion:
+    return max(suggestions, key=ORDER.index, default="pass")

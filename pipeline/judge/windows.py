@@ -1,0 +1,37 @@
+"""Scores for texts of any length: a classifier reads only so far, and must not overlook the end of a long text."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pipeline.judge.pinyin import has_han
+
+if TYPE_CHECKING:
+    from pipeline.judge.classifier import Classifier
+
+WINDOW = {True: 110, False: 400}
+"""Characters in about 120 tokens, by whether the text has Chinese characters. Utterances are rarely longer."""
+OVERLAP = 0.2
+
+
+def classify(classifier: "Classifier", texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
+    """Each text's probability of each label and `risk`: the highest of its windows; nothing for a blank one."""
+    pieces = [(place, piece) for place, text in enumerate(texts) for piece in windows(text)]
+    found: list[dict[str, float]] = [{} for _ in texts]
+    if pieces:
+        scores = classifier.classify([piece for _, piece in pieces], [languages[place] for place, _ in pieces])
+        for (place, _), score in zip(pieces, scores, strict=True):
+            found[place] = highest(found[place], score)
+    return found
+
+
+def windows(text: str) -> list[str]:
+    """`text` in overlapping pieces; one piece if it is short, none if it is blank."""
+    if not text.strip():
+        return []
+    width = WINDOW[has_han(text)]
+    step = int(width * (1 - OVERLAP))
+    return [text[start : start + width] for start in range(0, max(1, len(text) - width + step), step)]
+
+
+def highest(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+    return {label: max(one.get(label, 0.0), other.get(label, 0.0)) for label in {**one, **other}}
