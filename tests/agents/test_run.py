@@ -11,6 +11,7 @@ from agents.run import run
 from pipeline.audio.decode import read_file
 from pipeline.audio.encode import to_pcm16
 from pipeline.messages import SAMPLE_RATE, Flag
+from pipeline.review.cases import Filters
 from pipeline.review.store import open_store
 from pipeline.settings import Settings
 
@@ -64,7 +65,7 @@ async def test_a_threat_becomes_a_case_with_its_clip_before_the_process_ends(
     await running
     assert any("kill you" in flag.text for flag in host.flags)
     store = open_store(settings)
-    (case,) = store.cases()
+    (case,) = store.cases(Filters())
     store.close()
     assert (case.room, case.speaker, case.label) == ("lounge", "ben", "violence")
     assert list((tmp_path / "evidence").rglob("*.ogg"))
