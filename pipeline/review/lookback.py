@@ -137,14 +137,14 @@ class Lookback(UtteranceLog):
         self._segment = f"{max(0, round(now * 1000)):013d}-{secrets.token_hex(4)}"
         file = self._file(self._segment)
         file.touch(exist_ok=False)
-        self._forget(now)
+        self._forget(now, size)
         return file
 
-    def _forget(self, now: float) -> None:
+    def _forget(self, now: float, coming: int = 0) -> None:
         # A segment is written to for one share of the time at most, so its opening tells its age.
         oldest = now - self._keep_seconds - self._keep_seconds / SHARE
         names = self._names()
-        room = self._keep_bytes - self._keep_bytes // SHARE  # the newest may still grow by one share
+        room = self._keep_bytes - max(self._keep_bytes // SHARE, coming)  # the newest may still grow by so much
         for name in reversed(names):
             room -= self._file(name).stat().st_size
             if (room < 0 and name != names[-1]) or _opened(name) < oldest:
