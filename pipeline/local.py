@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 QUEUE_BATCHES = 4
 """Batches that wait for a stage before whoever feeds it waits, too."""
 TICK_SECONDS = 0.5
-"""How often a stage that gets nothing is told the time."""
+"""How often a stage is told the time."""
 RETRY_SECONDS = (0.5, 1, 2, 4, 8)
 """Pauses before a dependency that does not answer is tried again; then the runner ends."""
 
@@ -60,13 +60,16 @@ class Carrier:
 
     async def run(self, clock: Callable[[], float] | None) -> None:
         """Carry until the None that ends the stream, then drain, and hand the None on."""
-        ended = False
+        loop = asyncio.get_running_loop()
+        ended, ticked = False, loop.time()
         while not ended:
             batch, ended = await self._take(TICK_SECONDS if clock else None)
             if batch:
                 await self._work(batch, partial(self.processor.process, batch))
-            elif clock and not ended:
-                await self._work([], lambda: self.processor.tick(clock()))
+            # Only once all that came is worked off: what seems overdue may be waiting here.
+            if clock and self.queue.empty() and loop.time() - ticked >= TICK_SECONDS:
+                ticked = loop.time()
+                await self._work([], partial(self.processor.tick, clock()))
         await self._work([], self.processor.drain)
         if self.next:
             await self.next.queue.put(None)

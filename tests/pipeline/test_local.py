@@ -195,6 +195,18 @@ async def test_a_stage_with_nothing_to_do_is_told_the_time(make: Make, monkeypat
     assert set(idle.ticks) == {42.0}
 
 
+async def test_steady_traffic_does_not_stop_the_clock(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "TICK_SECONDS", 0.01)
+    busy = Forward()
+    async with make([busy], Seen(), clock=lambda: 42.0) as runner:
+        number = 0
+        while len(busy.ticks) < 3:
+            await runner.put(chunk(number))
+            await asyncio.sleep(0.002)
+            number += 1
+    assert sum(map(len, busy.batches)) == number
+
+
 async def test_files_are_not_hurried_by_the_clock(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "TICK_SECONDS", 0.001)
     idle = Forward()
