@@ -1,0 +1,194 @@
+"""`voxwarden cases`: what a moderator sees without the console."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from pipeline.cli import app
+from pipeline.cli.cases import moment
+from pipeline.errors import CaseError, ConfigError, InputError
+from pipeline.review.cases import Evidence, Filters
+from pipeline.review.store import SqlReviewStore, open_store
+from pipeline.settings import Settings
+from tests.pipeline.review.builders import NOON, flag
+
+Cases = Callable[..., Result]
+
+EVIL = "r[red]\x1b[2J'; DROP TABLE cases; --"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqlReviewStore]:
+    """Three cases: a block of an hour's age, a review of a day's, and one in a room with a bad name."""
+    opened = open_store(Settings(data_dir=tmp_path))
+    opened.add([flag("old", 0, 5, speaker="bob", text="send me money", flagged=("fraud",))], NOON - 86_400)
+    opened.add([flag("new", 10, 15, suggestion="block", risk=0.97, marks=("low_confidence",))], NOON - 3_600)
+    opened.add([flag("evil", 20, 25, room=EVIL.replace("\x1b", "\x9b"), text=EVIL)], NOON - 60)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cases:
+    """The command, at noon."""
+    monkeypatch.setattr("time.time", lambda: NOON)
+    monkeypatch.setenv("COLUMNS", "160")
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["--set", f"data_dir={tmp_path}", "cases", *arguments])
+
+    return run
+
+
+def id_of(store: SqlReviewStore, label: str, speaker: str = "ann") -> str:
+    return next(c.id for c in store.cases(Filters(label=label, speaker=speaker)) if c.room == "room")
+
+
+def test_the_list_is_a_table_of_the_newest_first(store: SqlReviewStore, cases: Cases) -> None:
+    shown = cases("list")
+    assert shown.exit_code == 0
+    header, evil, new, old = shown.stdout.splitlines()
+    assert header.split() == ["case", "age", "risk", "label", "status", "room", "speaker", "text"]
+    assert "1 m" in evil
+    assert new.split()[1:10] == ["1", "h", "■", "block", "0.97", "violence", "pending", "room", "ann"]
+    assert old.split()[1:10] == ["1", "d", "◆", "review", "0.50", "fraud", "pending", "room", "bob"]
+    assert old.rstrip().endswith("send me money")
+
+
+def test_names_and_words_of_others_have_no_effect_on_the_terminal(store: SqlReviewStore, cases: Cases) -> None:
+    [evil] = [case for case in store.cases(Filters()) if case.text == EVIL]
+    for shown in (cases("list"), cases("show", evil.id)):
+        assert shown.exit_code == 0
+        assert not {"\x1b", "\x9b"} & set(shown.stdout)
+        assert "r[red]\N{REPLACEMENT CHARACTER}[2J" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ((), ["evil", "new", "old"]),
+        (("--limit", "2"), ["evil", "new"]),
+        (("--status", "decided"), []),
+        (("--label", "fraud"), ["old"]),
+        (("--suggestion", "block"), ["new"]),
+        (("--room", "room"), ["new", "old"]),
+        (("--speaker", "bob"), ["old"]),
+        (("--since", "2h"), ["evil", "new"]),
+        (("--since", "2026-01-01T11:30"), ["evil"]),
+        (("--since", "30d", "--status", "pending", "--speaker", "ann", "--room", "room"), ["new"]),
+    ],
+)
+def test_filters_and_json_lines(
+    store: SqlReviewStore, cases: Cases, options: tuple[str, ...], expected: list[str]
+) -> None:
+    names = {flag_.id: case.id for case in store.cases(Filters()) for flag_ in store.case(case.id).flags}
+    shown = cases("list", *options, "--format", "jsonl")
+    assert shown.exit_code == 0
+    assert [json.loads(line)["id"] for line in shown.stdout.splitlines()] == [names[name] for name in expected]
+
+
+def test_json_is_one_array(store: SqlReviewStore, cases: Cases) -> None:
+    found = json.loads(cases("list", "--format", "json").stdout)
+    assert [case["label"] for case in found] == ["violence", "violence", "fraud"]
+    assert found[1]["text"] == "弄死你 new"
+
+
+def test_a_list_longer_than_a_page_is_whole(
+    store: SqlReviewStore, cases: Cases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.cli.cases.PAGE", 2)
+    assert len(cases("list", "--format", "jsonl").stdout.splitlines()) == 3
+
+
+def test_nothing_to_list(store: SqlReviewStore, cases: Cases) -> None:
+    assert cases("list", "--room", "nowhere").stdout == "No cases.\n"
+    assert cases("list", "--room", "nowhere", "--format", "json").stdout == "[]\n"
+
+
+def test_a_case_is_shown_with_why_and_where(store: SqlReviewStore, cases: Cases, tmp_path: Path) -> None:
+    case = id_of(store, "violence")
+    path = f"2026/01/01/{case}.ogg"
+    store.attach(Evidence(path=path, case=case, start=NOON + 5, end=NOON + 15, seconds=9.5, bytes=1_000, sha256="00"))
+    store.decide(case, "ann", "escalate", "hate", "ask [legal]", NOON - 30)
+    shown = cases("show", case[:8]).stdout
+    for expected in (
+        f"Case {case}  ■ block  violence  escalated",
+        "2026-01-01 12:00:10Z – 2026-01-01 12:00:15Z, stored 1 h ago",
+        "弄死你 new",
+        "lexicon: 弄死你",
+        "violence 0.50, abuse 0.10",
+        "low_confidence",
+        "policy default@1, model baseline",
+        "2026-01-01 11:59:30Z  escalate by ann as hate: ask [legal]",
+        str(tmp_path / "evidence" / path),
+    ):
+        assert expected in shown
+
+
+def test_a_case_without_a_clip_says_why(store: SqlReviewStore, cases: Cases) -> None:
+    assert "none: the audio was no longer in the log" in cases("show", id_of(store, "violence")).stdout
+
+
+def test_a_case_as_json(store: SqlReviewStore, cases: Cases) -> None:
+    found = json.loads(cases("show", id_of(store, "violence"), "--format", "json").stdout)
+    assert set(found) == {"case", "flags", "evidence", "decisions", "clips"}
+    assert found["flags"][0]["hits"][0]["term"] == "弄死你"
+
+
+def test_a_decision_is_stored(store: SqlReviewStore, cases: Cases) -> None:
+    case = id_of(store, "fraud", "bob")
+    decided = cases("decide", case[:8], "dismiss", "--moderator", "ann", "--label", "abuse", "--note", "a quote")
+    assert decided.stdout == "2026-01-01 12:00:00Z  dismiss by ann as abuse: a quote\n"
+    [decision] = store.case(case).decisions
+    assert (decision.verdict, decision.moderator, decision.at) == ("dismiss", "ann", NOON)
+    again = cases("decide", case, "uphold", "--moderator", "bob")
+    assert isinstance(again.exception, CaseError)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (("show", "nil"), CaseError),
+        (("show", ""), CaseError),
+        (("decide", "nil", "uphold", "--moderator", "ann"), CaseError),
+        (("decide", "nil", "uphold", "--moderator", "ann", "--label", "rudeness"), ConfigError),
+        (("list", "--since", "yesterday"), InputError),
+    ],
+)
+def test_mistakes_are_named(
+    store: SqlReviewStore, cases: Cases, arguments: tuple[str, ...], error: type[Exception]
+) -> None:
+    assert isinstance(cases(*arguments).exception, error)
+
+
+@pytest.mark.parametrize("arguments", [("decide", "nil", "praise", "--moderator", "ann"), ("list", "--status", "lost")])
+def test_words_that_the_command_does_not_know_are_wrong_usage(cases: Cases, arguments: tuple[str, ...]) -> None:
+    assert cases(*arguments).exit_code == 2
+
+
+def test_without_a_store_nothing_is_made(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "agents", "--set", f"data_dir={tmp_path / 'none'}", "cases", "list"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert shown.returncode == 2
+    assert shown.stderr.startswith(f"error: No review store at {tmp_path / 'none'}")
+    assert len(shown.stderr.splitlines()) == 1
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("90s", NOON - 90),
+        ("1.5h", NOON - 5_400),
+        ("2w", NOON - 14 * 86_400),
+        ("2026-01-01", NOON - 43_200),
+        ("2026-01-01T12:00:00+08:00", NOON - 28_800),
+    ],
+)
+def test_moments(text: str, expected: float) -> None:
+    assert moment(text, NOON) == expected
