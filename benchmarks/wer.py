@@ -18,7 +18,6 @@ from typing import NamedTuple
 import jiwer
 import numpy as np
 from opencc import OpenCC
-from whisper.normalizers import EnglishTextNormalizer
 
 from pipeline.asr import weights
 from pipeline.asr.checkpoint import model_of
@@ -86,6 +85,8 @@ def samples_of(file: Path) -> Samples:
 
 
 def normalisers() -> dict[str, Callable[[str], str]]:
+    from whisper.normalizers import EnglishTextNormalizer  # PyTorch must not come before pipeline's OpenMP settings
+
     simplified = OpenCC("t2s")
     return {
         "en": EnglishTextNormalizer(),
