@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pipeline import settings
 from pipeline.judge import labels, lexicon, policy
+from pipeline.judge.classifier import Classifier
+from pipeline.judge.classifier import load as load_classifier
 from pipeline.judge.context import Blocked, Context
 from pipeline.judge.labels import Labels
 from pipeline.judge.matcher import Match, Matcher
@@ -16,9 +17,6 @@ from pipeline.judge.windows import classify
 from pipeline.messages import Flag, Hit, Transcript, derive_id
 from pipeline.metrics import Metrics
 from pipeline.stage import Processor, Rejected
-
-if TYPE_CHECKING:
-    from pipeline.judge.classifier import Classifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +31,7 @@ class Law:
 class Judge(Processor[Transcript, Flag]):
     """Lexicon and classifier find, the policy decides."""
 
-    def __init__(self, law: Law, classifier: "Classifier", context: Context, metrics: Metrics) -> None:
+    def __init__(self, law: Law, classifier: Classifier, context: Context, metrics: Metrics) -> None:
         self._law = law
         self._classifier = classifier
         self._context = context
@@ -90,10 +88,8 @@ class Judge(Processor[Transcript, Flag]):
 
 def build(all_settings: settings.Settings, metrics: Metrics) -> Judge:
     """The judge as the settings want it; raises ConfigError."""
-    from pipeline.judge.classifier import load
-
     chosen = all_settings.judge
-    return Judge(check(chosen), load(chosen), Context(chosen.context_utterances), metrics)
+    return Judge(check(chosen), load_classifier(chosen), Context(chosen.context_utterances), metrics)
 
 
 def check(chosen: settings.Judge) -> Law:

@@ -15,6 +15,9 @@ from pipeline.judge.labels import SEVERITIES, Severity
 from pipeline.judge.normalise import View, normalise
 from pipeline.judge.pinyin import has_han, readings, sounds
 
+MILDER: dict[Severity, Severity] = {"critical": "high", "high": "medium"}
+"""What a level becomes where a term was found by sound alone: enough for a person to look, not to act upon."""
+
 NEAR_CHARACTERS = 24
 """How far `near` and `unless` look to either side."""
 VOWELS = frozenset("aeiou")
@@ -36,7 +39,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """`term` at the source's characters `start` to `end` (half open); found by sound alone, it is a level milder."""
+    """`term` at the source's characters `start` to `end` (half open); found by sound alone, the level may be milder."""
 
     term: Term
     level: Severity
@@ -82,7 +85,7 @@ class Matcher:
             yield from self._hidden(hidden)
         if has_han(view.text):
             for term, start, end in self._sound.find(sounds(view.text)):
-                yield Match(term, _milder(term.level), *view.span(start, end))
+                yield Match(term, MILDER.get(term.level, term.level), *view.span(start, end))
 
     def _hidden(self, hidden: Skeleton) -> Iterator[Match]:
         for term, start, end in self._bare.find(hidden.view.text):
@@ -154,10 +157,6 @@ def _around(match: Match, view: View) -> str:
     """The plain text near a match, the match itself included."""
     first, last = bisect_left(view.starts, match.start), bisect_right(view.starts, match.end)
     return view.text[max(0, first - NEAR_CHARACTERS) : last + NEAR_CHARACTERS]
-
-
-def _milder(level: Severity) -> Severity:
-    return SEVERITIES[max(0, SEVERITIES.index(level) - 1)]
 
 
 def _inside(match: Match, masks: list[tuple[int, int]]) -> bool:

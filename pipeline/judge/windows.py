@@ -1,19 +1,16 @@
 """Scores for texts of any length: a classifier reads only so far, and must not overlook the end of a long text."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
+from pipeline.judge.classifier import Classifier
 from pipeline.judge.pinyin import has_han
-
-if TYPE_CHECKING:
-    from pipeline.judge.classifier import Classifier
 
 WINDOW = {True: 110, False: 400}
 """Characters in about 120 tokens, by whether the text has Chinese characters. Utterances are rarely longer."""
 OVERLAP = 0.2
 
 
-def classify(classifier: "Classifier", texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
+def classify(classifier: Classifier, texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
     """Each text's probability of each label and `risk`: the highest of its windows; nothing for a blank one."""
     pieces = [(place, piece) for place, text in enumerate(texts) for piece in windows(text)]
     found: list[dict[str, float]] = [{} for _ in texts]

@@ -1,0 +1,76 @@
+"""The smallest classifier: it knows a few words, and gives each the scores it is told."""
+
+from collections.abc import Mapping, Sequence
+
+from pipeline.judge import lexicon
+from pipeline.judge.context import Context
+from pipeline.judge.judge import Judge, Law, check
+from pipeline.judge.labels import load
+from pipeline.judge.matcher import Matcher
+from pipeline.messages import Mark, Transcript, Word
+from pipeline.metrics import Metrics
+from pipeline.settings import Judge as JudgeSettings
+
+LABELS = load()
+
+
+class WordClassifier:
+    """Any text that contains a known word has that word's scores; others have a risk of 0.01."""
+
+    name = "words@1"
+    labels = tuple(LABELS.labels)
+
+    def __init__(self, known: Mapping[str, Mapping[str, float]] | None = None) -> None:
+        self._known = known or {}
+        self.asked: list[str] = []
+
+    def classify(self, texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
+        assert len(texts) == len(languages)
+        self.asked += texts
+        return [self._score(text) for text in texts]
+
+    def _score(self, text: str) -> dict[str, float]:
+        scores = {"risk": 0.01} | dict.fromkeys(self.labels, 0.0)
+        for word, found in self._known.items():
+            if word in text:
+                scores |= found
+        return scores
+
+
+def shipped_matcher() -> Matcher:
+    return lexicon.compile_terms(lexicon.load(("en", "zh"), LABELS))
+
+
+def judge_of(
+    known: Mapping[str, Mapping[str, float]] | None = None, law: Law | None = None, metrics: Metrics | None = None
+) -> Judge:
+    return Judge(law or check(JudgeSettings()), WordClassifier(known), Context(6), metrics or Metrics())
+
+
+def transcript(
+    text: str,
+    start: float = 100.0,
+    *,
+    speaker: str = "ann",
+    room: str = "lobby",
+    room_type: str = "default",
+    language: str = "en",
+    marks: tuple[Mark, ...] = (),
+    words: tuple[Word, ...] = (),
+) -> Transcript:
+    return Transcript(
+        room=room,
+        speaker=speaker,
+        room_type=room_type,
+        start=start,
+        end=start + 2.0,
+        id=f"t{start}",
+        utterance=f"u{start}",
+        text=text,
+        language=language,
+        confidence=0.9,
+        marks=marks,
+        words=words,
+        model="base",
+        address="voice.utterances/0/7",
+    )

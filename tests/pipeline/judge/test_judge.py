@@ -1,0 +1,109 @@
+import msgspec
+import pytest
+
+from pipeline.judge.texts import Text, judge_texts, language_of
+from pipeline.messages import Flag, Transcript, Word
+from pipeline.metrics import Metrics
+from pipeline.stage import Rejected
+from tests.pipeline.judge.fakes import judge_of, transcript
+
+RUDE = {"idiots": {"abuse": 0.99, "risk": 0.99}}
+
+
+def flags(found: list[Flag | Rejected]) -> list[Flag]:
+    assert not any(isinstance(flag, Rejected) for flag in found)
+    return [flag for flag in found if isinstance(flag, Flag)]
+
+
+def test_every_transcript_gets_a_flag_in_order_clean_ones_too() -> None:
+    batch = [transcript("hello there", 1.0), transcript("", 2.0), transcript("我弄死你", 3.0, language="zh")]
+    found = flags(judge_of().process(batch))
+    assert [flag.text for flag in found] == ["hello there", "", "我弄死你"]
+    assert [flag.suggestion for flag in found] == ["pass", "pass", "review"]
+    assert judge_of().process([]) == []
+
+
+def test_a_flag_carries_what_it_rests_on() -> None:
+    words = (Word("so", 100.0, 100.2), Word("add me", 100.4, 100.6), Word("on telegram", 100.7, 101.3))
+    said = transcript("so add me on telegram", words=words)
+    (flag,) = flags(judge_of().process([said]))
+    (hit,) = flag.hits
+    assert said.text[hit.start : hit.end] == hit.term == "add me on telegram"
+    assert (hit.start_time, hit.end_time) == (100.4, 101.3)
+    assert (flag.utterance, flag.transcript, flag.address) == (said.utterance, said.id, said.address)
+    assert (flag.flagged, flag.model) == (("ads_spam",), "words@1")
+    assert flag.policy.startswith("default@")
+    assert "political_sensitive" not in flag.labels
+    assert msgspec.json.decode(msgspec.json.encode(flag), type=Flag) == flag
+
+
+def test_the_same_speech_has_the_same_flag_after_a_replay() -> None:
+    judge = judge_of(RUDE)
+    said = [transcript("idiots all of you", 100.0), transcript("I say idiots", 105.0)]
+    assert judge.process(said) == judge.process(said)
+
+
+def test_a_speaker_is_blocked_once_in_the_cooldown_and_again_after_it() -> None:
+    judge = judge_of(RUDE)
+    said = [transcript("idiots", start) for start in (100.0, 110.0, 129.0, 131.0)]
+    said.append(transcript("idiots", 111.0, speaker="bob"))
+    suggestions = [flag.suggestion for flag in flags(judge.process(said))]
+    assert suggestions == ["block", "review", "review", "block", "block"]
+
+
+def test_room_types_differ() -> None:
+    judge = judge_of()
+    said = [transcript("you suck", room_type=kind) for kind in ("default", "kids", "unheard-of")]
+    assert [flag.suggestion for flag in flags(judge.process(said))] == ["pass", "review", "pass"]
+
+
+def test_invented_words_are_not_blocked() -> None:
+    judge = judge_of(RUDE)
+    said = [transcript("idiots", 1.0, marks=("repetition",)), transcript("idiots", 2.0, marks=("silence_phrase",))]
+    assert [flag.suggestion for flag in flags(judge.process(said))] == ["review", "pass"]
+
+
+def test_a_term_of_a_label_that_is_off_leaves_no_trace() -> None:
+    (flag,) = flags(judge_of().process([transcript("推翻政府", language="zh")]))
+    assert (flag.suggestion, flag.hits, flag.flagged) == ("pass", (), ())
+
+
+def test_metrics_count_suggestions_and_labels() -> None:
+    metrics = Metrics()
+    judge_of(RUDE, metrics=metrics).process([transcript("hello"), transcript("idiots"), transcript("send nudes")])
+
+    def count(name: str, **labels: str) -> float | None:
+        return metrics.registry.get_sample_value(name, labels)
+
+    assert count("voxwarden_flags_total", suggestion="pass") == 1
+    assert count("voxwarden_flags_total", suggestion="block") == 1
+    assert count("voxwarden_labels_total", label="sexual") == 1
+    assert count("voxwarden_labels_total", label="abuse") == 1
+
+
+def test_texts_are_judged_without_cooling_each_other() -> None:
+    found = judge_texts(judge_of(RUDE), [Text("idiots"), Text("idiots"), Text("你好"), Text("you suck", "en", "kids")])
+    assert [flag.suggestion for flag in found] == ["block", "block", "pass", "review"]
+    assert [flag.language for flag in found] == ["en", "en", "zh", "en"]
+
+
+@pytest.mark.parametrize(("text", "language"), [("hello", "en"), ("ok 兄弟", "zh"), ("", "en"), ("123", "en")])
+def test_the_language_of_a_text_is_told_by_its_script(text: str, language: str) -> None:
+    assert language_of(text) == language
+
+
+def test_any_transcript_of_the_contract_can_be_judged() -> None:
+    odd = Transcript(
+        room="r",
+        speaker="s",
+        start=0.0,
+        end=0.0,
+        id="",
+        utterance="",
+        text="\x00\ufffd k1ll\u2028you 😀",
+        language="xx",
+        confidence=0.0,
+        model="m",
+    )
+    (flag,) = flags(judge_of().process([odd]))
+    assert flag.start == 0.0

@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import ConfigError
+from pipeline.judge import labels
+
+ALL = {
+    "sexual",
+    "abuse",
+    "hate",
+    "violence",
+    "self_harm",
+    "minor_safety",
+    "terror_extremism",
+    "political_sensitive",
+    "illegal_trade",
+    "fraud",
+    "ads_spam",
+    "privacy",
+}
+
+
+def test_the_shipped_labels_are_all_defined_with_examples() -> None:
+    shipped = labels.load()
+    assert set(shipped.labels) == ALL
+    assert all(label.examples.meant and label.examples.not_meant for label in shipped.labels.values())
+
+
+def test_worst_first_is_by_severity_then_score() -> None:
+    scores = {"ads_spam": 0.99, "abuse": 0.7, "sexual": 0.8, "minor_safety": 0.1}
+    assert labels.worst_first(scores, labels.load()) == ["minor_safety", "sexual", "abuse", "ads_spam"]
+
+
+def test_an_unknown_label_is_named_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match=r"x\.yaml: unknown label swearing\. Known labels: sexual, abuse, .*privacy"):
+        labels.load().check(["abuse", "swearing"], "x.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("labels: {a: {en: A, zh: 甲, severity: awful, means: x, not_meant: y}}", r"labels\.a\.severity"),
+        ("labels: {a: {en: A}}", r"labels\.a\.zh: Field required"),
+        ("labels: {}", "labels: "),
+        ("labels: [1", "not YAML"),
+        ("lables: {}", "lables|labels"),
+        ("- 1", "the file"),
+    ],
+)
+def test_mistakes_are_named_by_file_and_key(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "labels.yaml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(ConfigError, match=message) as caught:
+        labels.load(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_or_unreadable_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml cannot be read"):
+        labels.load(tmp_path / "nowhere.yaml")
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00labels")
+    with pytest.raises(ConfigError, match="not YAML"):
+        labels.load(tmp_path / "binary.yaml")

@@ -1,0 +1,114 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import ConfigError
+from pipeline.judge import policy
+from tests.pipeline.judge.fakes import LABELS
+
+OWN = """
+name: own
+every: {review: 0.5, block: 0.9, levels: {high: review, critical: block}}
+labels:
+  abuse:
+    review: 0.6
+    languages: {zh: {review: 0.7}}
+  hate: {enabled: false}
+risk: {review: 0.8}
+cooldown_seconds: 10
+room_types:
+  kids:
+    every: {review: 0.3, levels: {high: block}}
+    labels:
+      hate: {enabled: true}
+      abuse: {languages: {zh: {review: 0.2}}}
+    cooldown_seconds: 0
+"""
+
+
+def book(folder: Path, text: str = OWN) -> policy.Rulebook:
+    path = folder / "own.yaml"
+    path.write_text(text, "utf-8")
+    return policy.load(str(path), LABELS)
+
+
+def test_a_label_goes_before_every_label_and_a_language_before_both(tmp_path: Path) -> None:
+    own = book(tmp_path)
+    english, chinese = own.rules("default", "en").labels, own.rules("default", "zh").labels
+    assert (english["fraud"].review, english["abuse"].review, chinese["abuse"].review) == (0.5, 0.6, 0.7)
+    assert english["abuse"].block == 0.9
+    assert "hate" not in english
+
+
+def test_a_room_type_goes_before_all_rooms(tmp_path: Path) -> None:
+    own = book(tmp_path)
+    kids = own.rules("kids", "zh")
+    assert (kids.labels["fraud"].review, kids.labels["abuse"].review, kids.labels["abuse"].block) == (0.3, 0.2, 0.9)
+    assert kids.labels["fraud"].levels == {"low": "pass", "medium": "pass", "high": "block", "critical": "block"}
+    assert "hate" in kids.labels
+    assert (kids.cooldown_seconds, own.rules("default", "zh").cooldown_seconds) == (0, 10)
+    assert kids.risk.review == 0.8
+
+
+def test_an_unknown_room_type_has_the_rules_of_all_rooms(tmp_path: Path) -> None:
+    own = book(tmp_path)
+    assert own.rules("karaoke", "en") == own.rules("default", "en")
+
+
+def test_an_unset_or_switched_off_threshold_is_never_reached(tmp_path: Path) -> None:
+    rules = book(tmp_path, "{name: own, labels: {abuse: {block: never}}}").rules("default", "en")
+    assert rules.labels["abuse"].by_score(1.0) == "pass"
+    assert rules.risk.by_score(1.0) == "pass"
+
+
+def test_the_version_follows_the_content_not_the_comments(tmp_path: Path) -> None:
+    version = book(tmp_path).version
+    assert version.startswith("own@")
+    assert len(version) == len("own@") + 8
+    assert book(tmp_path, OWN + "\n# a comment\n").version == version
+    assert book(tmp_path, OWN.replace("0.6", "0.61")).version != version
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "{name: a, labels: {rude: {review: 0.5}}}",
+            r"own\.yaml: labels: unknown label rude\. Known labels: sexual, abuse",
+        ),
+        ("{name: a, room_types: {kids: {labels: {rude: {}}}}}", r"room_types\.kids\.labels: unknown label rude"),
+        ("{name: a, every: {review: 1.5}}", r"every\.review"),
+        ("{name: a, every: {levels: {severe: block}}}", r"every\.levels\.severe"),
+        ("{name: a, every: {levels: {high: mute}}}", r"every\.levels\.high"),
+        ("{name: a, marks: {repetition: block}}", r"marks\.repetition: Input should be 'pass' or 'review'"),
+        ("{name: a, marks: {boredom: pass}}", r"marks\.boredom"),
+        ("{name: a, cooldown_seconds: -1}", "cooldown_seconds"),
+        ("{name: a, threshold: 1}", "threshold: Extra inputs"),
+        ("{every: {review: 0.5}}", "name: Field required"),
+        (
+            "{name: a, every: {review: 0.9, block: 0.5}}",
+            r"default rooms, en\): sexual: block at 0.5 is below review at 0.9",
+        ),
+        (
+            "{name: a, every: {review: 0.1, block: 0.2}, labels: {abuse: {languages: {ja: {review: 0.3}}}}}",
+            r"default rooms, ja\): abuse: block at 0.2 is below review at 0.3",
+        ),
+    ],
+)
+def test_mistakes_are_named_by_file_and_key(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        book(tmp_path, text)
+    assert "own.yaml" in str(caught.value)
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match=r"lax\.yaml cannot be read.*There are: default, strict"):
+        policy.load("lax", LABELS)
+
+
+@pytest.mark.parametrize("name", ["default", "strict"])
+def test_the_shipped_policies_are_sound(name: str) -> None:
+    rules = policy.load(name, LABELS).rules("default", "zh")
+    assert set(rules.labels) == set(LABELS.labels) - {"political_sensitive"}
+    assert rules.labels["self_harm"].levels["critical"] == "review"
+    assert rules.labels["self_harm"].by_score(1.0) == "review"
