@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from agents.kafka import broker_errors, producer, topic_name
+from agents.kafka import broker_errors, discard, producer, topic_name
 from pipeline.events import encode
 from pipeline.messages import AudioChunk
 from pipeline.settings import Kafka
@@ -34,7 +34,7 @@ class Ingest:
             if kind is None:
                 self._confirm(0)
         finally:
-            self._producer.close(0 if kind else CONFIRM_SECONDS)
+            discard(self._producer)  # nothing is left to send, or nobody to send it to
 
     def send(self, chunks: Iterable[AudioChunk]) -> Iterator[AudioChunk]:
         """Send each chunk and give it back; raises DependencyError as soon as the broker refuses one."""

@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-import signal
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from agents.gateway import Gateway
+from agents.signals import stop_on_signals
 from pipeline.dead_letters import DeadLetters
 from pipeline.local import LocalRunner
 from pipeline.messages import Flag
@@ -30,7 +30,7 @@ class Host(Protocol):
 
 async def run(settings: Settings, host: Host, stop: asyncio.Event | None = None) -> None:
     """Take audio until SIGTERM, SIGINT or `stop`; then close the connections and finish what is in hand."""
-    stop = stop or _stop_on_signals()
+    stop = stop or stop_on_signals()
     metrics = Metrics()
     dead_letters = DeadLetters(settings.data_dir / "dead-letters.jsonl")
 
@@ -51,10 +51,3 @@ async def run(settings: Settings, host: Host, stop: asyncio.Event | None = None)
             host.started(gateway, url)
             await stop.wait()
             log.info("stopping: no new audio; what is in hand is finished")
-
-
-def _stop_on_signals() -> asyncio.Event:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop

@@ -68,7 +68,11 @@ def create(kafka: Kafka) -> list[Plan]:
 
 def require(kafka: Kafka, stage: Stage) -> None:
     """Raise ConfigError unless every topic that `stage` reads or writes is there and takes our largest record."""
-    needed = [topic for topic in (stage.takes, stage.gives, DEAD_LETTERS) if topic]
+    require_topics(kafka, [topic for topic in (stage.takes, stage.gives, DEAD_LETTERS) if topic])
+
+
+def require_topics(kafka: Kafka, needed: Sequence[Topic]) -> None:
+    """The same for `needed`."""
     for plan in plans(kafka, needed):
         if plan.missing:
             raise ConfigError(
