@@ -57,7 +57,7 @@ def _read(lines: Iterable[bytes], waiting: "Queue[Numbered | Exception | None]")
         for numbered in enumerate(lines, start=1):
             waiting.put(numbered)
         waiting.put(None)
-    except OSError as error:
+    except Exception as error:  # handed to the thread that judges, which would wait for ever else
         waiting.put(error)
 
 
@@ -74,6 +74,8 @@ def _others(waiting: "Queue[Numbered | Exception | None]", most: int) -> Iterato
 
 
 def _line(found: Numbered | Exception) -> Numbered:
-    if isinstance(found, Exception):
+    if isinstance(found, OSError):
         raise TextError(f"The texts cannot be read on: {found}") from found
+    if isinstance(found, Exception):
+        raise found
     return found

@@ -1,0 +1,179 @@
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli.app import app
+from pipeline.cli.lines import utterance_line
+from pipeline.cli.textlines import batches
+from pipeline.errors import ConfigError, TextError
+from pipeline.judge import judge as stage
+from pipeline.messages import Flag
+from tests.pipeline.judge.fakes import WordClassifier, judge_of, transcript
+
+KEYS = [
+    "kind", "file", "room", "speaker", "start", "end", "language", "text", "confidence",
+    "suggestion", "risk", "labels", "hits", "policy", "model",
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def classifier(monkeypatch: pytest.MonkeyPatch) -> WordClassifier:
+    """Instead of the shipped model, one that knows one word."""
+    known = WordClassifier({"idiots": {"abuse": 0.99, "risk": 0.99}})
+    monkeypatch.setattr(stage, "load_classifier", lambda _: known)
+    return known
+
+
+def judge(*arguments: str | Path, texts: bytes = b"") -> tuple[int, list[dict[str, Any]], str]:
+    result = CliRunner().invoke(app, ["judge", "--format", "jsonl", *map(str, arguments)], input=texts)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, [json.loads(line) for line in result.stdout.splitlines()], result.stderr
+
+
+def test_every_line_has_the_keys_of_the_contract_in_order() -> None:
+    code, (first, second), errors = judge(texts="we say: add me on telegram\n我弄死你\n".encode())
+    assert (code, errors) == (0, "")
+    assert list(first) == list(second) == KEYS
+    assert [first[key] for key in ("file", "room", "speaker", "start", "end", "confidence")] == [None] * 6
+    (hit,) = first["hits"]
+    assert first["text"][hit["start"] : hit["end"]] == "add me on telegram"
+    assert (second["language"], second["suggestion"]) == ("zh", "review")
+    assert 0 < first["risk"] < 1
+
+
+@pytest.mark.parametrize("batch", [1, 2, 500])
+def test_order_is_kept_whatever_the_batch(tmp_path: Path, batch: int) -> None:
+    (tmp_path / "many.txt").write_text("".join(f"text {i}\n" for i in range(150)), "utf-8")
+    code, lines, _ = judge(tmp_path / "many.txt", "--batch", str(batch))
+    assert code == 0
+    assert [line["text"] for line in lines] == [f"text {i}" for i in range(150)]
+
+
+def test_json_objects_choose_language_and_room_type() -> None:
+    texts = [
+        {"text": "you suck", "room_type": "kids", "id": 7},
+        {"text": "you suck"},
+        {"text": "ok", "language": "ZH"},
+        {"text": "line\nbreak"},
+    ]
+    _, lines, _ = judge(texts="\n".join(json.dumps(text) for text in texts).encode())
+    assert [line["suggestion"] for line in lines] == ["review", "pass", "pass", "pass"]
+    assert lines[2]["language"] == "zh"
+    assert lines[3]["text"] == "line\nbreak"
+
+
+def test_room_type_and_policy_hold_for_every_line() -> None:
+    assert judge("--room-type", "kids", texts=b"you suck")[1][0]["suggestion"] == "review"
+    (line,) = judge("--policy", "strict", texts=b"you suck")[1]
+    assert line["suggestion"] == "review"
+    assert line["policy"].startswith("strict@")
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (b"caf\xe9", "Line 2 is not UTF-8 (byte 4 of it)"),
+        (b'{"text": ', "Line 2 is no JSON object with a text"),
+        (b'{"words": "x"}', "Line 2 is no JSON object with a text"),
+        (b'{"text": 3}', "Line 2 is no JSON object with a text"),
+        (b'{"text": "x", "language": "Klingon"}', "Line 2 is no JSON object with a text"),
+        (b'{"text": "\\ud800"}', "Line 2 is no JSON object with a text"),
+        (b"x" * 100_001, "Line 2 has 100,001 characters"),
+    ],
+)
+def test_a_bad_line_is_named_and_the_rest_goes_on(bad: bytes, message: str) -> None:
+    code, lines, errors = judge(texts=b"one\n" + bad + b"\nidiots\n")
+    assert code == 3
+    assert [line["kind"] for line in lines] == ["utterance", "error", "utterance"]
+    assert lines[1]["line"] == 2
+    assert lines[1]["error"].startswith(message)
+    assert lines[2]["suggestion"] == "block"
+    assert message in errors
+    assert len(errors.splitlines()) == 1
+
+
+def test_blank_lines_windows_ends_and_a_byte_order_mark() -> None:
+    _, lines, _ = judge(texts=b"\xef\xbb\xbfhello\r\n\r\nyou")
+    assert [line["text"] for line in lines] == ["hello", "", "you"]
+
+
+def test_nothing_in_nothing_out() -> None:
+    assert judge(texts=b"") == (0, [], "")
+
+
+def test_a_missing_file_or_policy_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TextError, match=r"There is no file .*nope\.txt"):
+        judge(tmp_path / "nope.txt")
+    with pytest.raises(ConfigError, match=r"nope\.yaml cannot be read"):
+        judge("--policy", "nope")
+
+
+def test_the_table_is_for_people() -> None:
+    result = CliRunner().invoke(app, ["judge"], input="hello\nidiots [all]\n", env={"COLUMNS": "120"})
+    assert result.exit_code == 0
+    assert "line 1" in result.stdout
+    assert "idiots [all]" in result.stdout
+    assert "block" in result.stdout
+
+
+def test_a_slow_writer_is_answered_before_he_ends() -> None:
+    answered = Event()
+
+    def slow() -> Iterator[bytes]:
+        yield b"one\n"
+        answered.wait(30)
+        yield b"two\n"
+
+    found = batches(slow(), 32)
+    assert next(found) == [(1, b"one\n")]
+    answered.set()
+    assert list(found) == [[(2, b"two\n")]]
+
+
+def test_a_broken_pipe_of_texts_is_an_error_not_an_end() -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"one\n"
+        raise OSError("the disk is gone")
+
+    with pytest.raises(TextError, match="cannot be read on: the disk is gone"):
+        list(batches(broken(), 8))
+
+
+def test_an_utterance_line_tells_hits_in_seconds() -> None:
+    (flag,) = judge_of().process([transcript("add me on telegram", 10.0)])
+    assert isinstance(flag, Flag)
+    line = utterance_line(flag, "call.wav")
+    assert list(line) == KEYS
+    assert (line["file"], line["hits"][0]["start"], line["hits"][0]["end"]) == ("call.wav", 10.0, 12.0)
+
+
+def test_explain_says_which_rule_fired() -> None:
+    result = CliRunner().invoke(app, ["policy", "explain", "add me on telegram"], env={"COLUMNS": "120"})
+    assert "ads_spam: the term “add me on telegram” (medium) means review" in result.stdout
+    assert "no rule fired" in CliRunner().invoke(app, ["policy", "explain", "hello"]).stdout
+
+
+def test_policy_and_lexicon_check() -> None:
+    assert "default@" in CliRunner().invoke(app, ["policy", "check"]).stderr
+    assert "strict@" in CliRunner().invoke(app, ["policy", "check", "strict"]).stderr
+    assert isinstance(CliRunner().invoke(app, ["policy", "check", "nope"]).exception, ConfigError)
+    assert "zh: " in CliRunner().invoke(app, ["lexicon", "check"]).stderr
+    assert isinstance(CliRunner().invoke(app, ["lexicon", "check", "nope"]).exception, ConfigError)
+
+
+def test_checking_a_policy_loads_neither_torch_nor_whisper() -> None:
+    script = (
+        "import sys; from pipeline.cli import app\n"
+        "app(['policy', 'check'], standalone_mode=False)\n"
+        "print(sorted({'torch', 'whisper', 'transformers', 'faust'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
