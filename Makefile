@@ -12,7 +12,7 @@ else
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: help setup run test lint format audit constraints kafka postgres clean
+.PHONY: help setup run test lint format audit constraints kafka postgres prometheus clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,7 +22,7 @@ setup: $(VENV)/.dev  ## .venv with everything for development
 run: $(VENV)/.run  ## moderate two small rooms as if live, and show the flags
 	@$(BIN)/voxwarden demo
 
-test: $(VENV)/.dev $(KAFKA) postgres  ## lint, then every test, against a real Kafka and PostgreSQL
+test: $(VENV)/.dev $(KAFKA) postgres prometheus  ## lint, then every test, against a real Kafka and PostgreSQL
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest -q
 
@@ -47,6 +47,10 @@ kafka: $(KAFKA)  ## Apache Kafka's jars for the tests, by Maven
 
 postgres:
 	@deploy/need.sh postgresql /usr/lib/postgresql
+
+prometheus:
+	@deploy/need.sh prometheus /usr/bin/promtool
+	@deploy/need.sh prometheus-alertmanager /usr/bin/amtool
 
 $(BIN)/python:
 	@deploy/need.sh python3-venv

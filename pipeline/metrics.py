@@ -3,7 +3,7 @@
 Labels come from closed sets only (stage, label, suggestion, language, result): never a room, a speaker or a text.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 LATENCY_SECONDS = (0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30)
 """Budget steps: a flag is promised within a second or two of the end of the speech."""
@@ -14,6 +14,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)  # process_*: CPU, memory, and when it started
 
         def counter(name: str, meaning: str, *labels: str) -> Counter:
             return Counter(f"voxwarden_{name}", meaning, labels, registry=registry)
@@ -29,6 +30,12 @@ class Metrics:
         self.dead_letters = counter("dead_letters_total", "Messages a stage could not handle, ever.", "stage")
         self.batch_seconds = histogram("batch_seconds", "Time of one batch in a stage's processor.", "stage")
         self.queue_messages = gauge("queue_messages", "Messages waiting for a stage, in this process.", "stage")
+        self.retries = counter("retries_total", "Tries of a batch that a dependency did not answer.", "stage")
+        self.lag_seconds = gauge("lag_seconds", "How long the oldest record of the last batch had waited.", "stage")
+        self.lag_messages = gauge("lag_messages", "Records the broker has for a stage's group to handle.", "stage")
+        self.committed_age_seconds = gauge(
+            "committed_age_seconds", "Since a stage's committed offset moved, or had no reason to.", "stage"
+        )
 
         # gateway
         self.connections = gauge("gateway_connections", "Open audio connections.")
@@ -50,6 +57,13 @@ class Metrics:
         self.transcripts = counter("transcripts_total", "Utterances transcribed, by language.", "language")
         self.marked = counter("transcripts_marked_total", "Transcripts the recogniser may have invented.", "mark")
 
+        self.coverage = counter(
+            "coverage_utterances_total",
+            "Utterances that were heard, or skipped under overload, by type of room.",
+            "room_type",
+            "result",
+        )
+
         # judge
         self.flags = counter("flags_total", "Judged utterances, by suggestion.", "suggestion")
         self.labels = counter("labels_total", "Labels on utterances that were not passed.", "label")
@@ -61,4 +75,7 @@ class Metrics:
             "result",
         )
         self.evidence_missing = counter("evidence_missing_total", "Flags whose audio was no longer in the log.")
+        self.evidence_retention_seconds = gauge(
+            "evidence_retention_seconds", "How long voice.utterances keeps audio, as the broker had it at the start."
+        )
         self.speech_to_flag = histogram("speech_to_flag_seconds", "From the end of the speech to its stored flag.")

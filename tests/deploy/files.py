@@ -1,0 +1,38 @@
+"""The files under deploy/, as their tests read them."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.metrics import Metrics
+
+ROOT = Path(__file__).parent.parent.parent
+DEPLOY = ROOT / "deploy"
+RULES = DEPLOY / "prometheus" / "rules.yml"
+DASHBOARD = DEPLOY / "grafana" / "dashboards" / "operations.json"
+
+
+def load(path: Path) -> Any:
+    return yaml.safe_load(path.read_text("utf-8"))
+
+
+def rules() -> list[dict[str, Any]]:
+    """Alerts and recording rules."""
+    return [rule for group in load(RULES)["groups"] for rule in group["rules"]]
+
+
+def alerts() -> list[dict[str, Any]]:
+    return [rule for rule in rules() if "alert" in rule]
+
+
+def recorded() -> set[str]:
+    return {rule["record"] for rule in rules() if "record" in rule}
+
+
+def unknown_names(expression: str) -> set[str]:
+    """The series in a PromQL expression that neither `pipeline/metrics.py` nor a recording rule gives."""
+    families = Metrics().registry.collect()
+    known = {family.name + suffix for family in families for suffix in ("", "_total", "_bucket", "_count", "_sum")}
+    return set(re.findall(r"\b(?:voxwarden|process)[\w:]+", expression)) - known - recorded()

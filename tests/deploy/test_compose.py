@@ -1,0 +1,116 @@
+"""The compose stack, as far as a machine without a container engine can tell."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from compose_spec import PyCompose
+from pydantic import BaseModel
+
+from agents.app import REBALANCE_SECONDS
+from pipeline.settings import PREFIX, Settings
+from pipeline.topology import STAGES
+from tests.deploy.files import DEPLOY, ROOT, load
+from tests.deploy.stack import PATH, SECRETS, VARIABLE, ours, services, stack
+
+EXAMPLE = DEPLOY / ".env.example"
+
+
+def is_setting(variable: str) -> bool:
+    """`VOXWARDEN_ASR__MODEL` is, if Settings has `asr.model`; one with a typo would be ignored in silence."""
+    at: Any = Settings
+    for name in variable.removeprefix(PREFIX).lower().split("__"):
+        if not (isinstance(at, type) and issubclass(at, BaseModel)) or name not in at.model_fields:
+            return False
+        at = at.model_fields[name].annotation
+    return True
+
+
+def test_it_is_what_the_specification_says() -> None:
+    compose = PyCompose.from_yaml(yaml.safe_dump(stack()))
+    assert set(compose.service_names()) == services().keys()
+
+
+def test_every_role_has_a_service() -> None:
+    commands = {" ".join(service["command"]) for service in ours().values()}
+    assert commands == {"topics create", "gateway", *(f"worker {stage.name}" for stage in STAGES)}
+
+
+@pytest.mark.parametrize("name", ours())
+def test_its_settings_are_settings(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = ours()[name]["environment"]
+    assert [variable for variable in given if not is_setting(variable)] == []
+    for variable, value in given.items():
+        monkeypatch.setenv(variable, str(value))
+    Settings()
+
+
+@pytest.mark.parametrize("variable", SECRETS)
+def test_a_secret_has_no_default(variable: str) -> None:
+    """The stack does not start without it, and says so."""
+    with pytest.raises(KeyError, match=f"Set {variable} in deploy/.env"):
+        stack({name: value for name, value in SECRETS.items() if name != variable})
+
+
+def test_the_example_names_every_variable() -> None:
+    used = {found["name"] for found in VARIABLE.finditer(PATH.read_text("utf-8"))}
+    assert used == set(re.findall(r"^#?(\w+)=", EXAMPLE.read_text("utf-8"), re.MULTILINE))
+    assert {name for name in SECRETS if f"\n{name}=\n" not in EXAMPLE.read_text("utf-8")} == set()
+
+
+@pytest.mark.parametrize("name", services())
+def test_a_service_is_kept_in_bounds(name: str) -> None:
+    service = services()[name]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service.get("read_only") or name == "kafka"
+    assert name == "topics" or service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}
+    assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+
+
+@pytest.mark.parametrize("name", services())
+def test_an_image_is_pinned(name: str) -> None:
+    image = services()[name]["image"]
+    assert name in ours() or re.fullmatch(r"docker\.io/[\w/]+:v?\d+\.\d+(\.\d+)?(-\w+)?", image)
+
+
+@pytest.mark.parametrize("name", services())
+def test_its_health_is_looked_at(name: str) -> None:
+    """Ours by the image, see Containerfile."""
+    service = services()[name]
+    assert name in ours() or service["healthcheck"]["test"][0] == "CMD"
+
+
+def test_a_stop_waits_for_the_worst_batch() -> None:
+    for service in ours().values():
+        if service["command"][0] == "worker":
+            assert int(service["stop_grace_period"].removesuffix("s")) > REBALANCE_SECONDS
+
+
+def test_workers_have_no_way_out() -> None:
+    assert stack()["networks"]["back"] == {"internal": True}
+    assert {name for name, service in ours().items() if "front" in service["networks"]} == {"gateway"}
+
+
+def test_every_mounted_file_is_there() -> None:
+    mounts = [Path(volume.split(":")[0]) for s in services().values() for volume in s.get("volumes", [])]
+    files = [DEPLOY / mount for mount in mounts if mount.parts[0] in {"prometheus", "grafana"} and len(mount.parts) > 1]
+    assert files
+    assert [file for file in files if not file.exists()] == []
+
+
+def test_kafka_is_the_one_that_the_tests_run_against() -> None:
+    version = re.search(r"kafka_[\d.]+</artifactId>\s*<version>([\d.]+)<", (ROOT / "tests/stream/pom.xml").read_text())
+    assert version
+    assert services()["kafka"]["image"].endswith(f":{version[1]}")
+
+
+def test_prometheus_finds_every_role() -> None:
+    [job] = [
+        job for job in load(DEPLOY / "prometheus/prometheus.yml")["scrape_configs"] if job["job_name"] == "voxwarden"
+    ]
+    [discovery] = job["dns_sd_configs"]
+    assert set(discovery["names"]) == ours().keys() - {"topics"}
+    assert discovery["port"] == Settings().metrics.port

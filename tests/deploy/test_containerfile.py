@@ -1,0 +1,82 @@
+"""The image, as far as a machine without a container engine can tell: read by Docker's own parser."""
+
+import re
+from pathlib import Path
+
+import dockerfile
+import pytest
+
+from pipeline.settings import PREFIX, Settings
+from tests.deploy.files import DEPLOY, ROOT
+
+PATH = DEPLOY / "Containerfile"
+
+
+def commands(name: str) -> list[dockerfile.Command]:
+    return [command for command in dockerfile.parse_file(str(PATH)) if command.cmd.upper() == name]
+
+
+def final(name: str) -> dockerfile.Command:
+    """The last one of its kind: the one that holds in the image."""
+    return commands(name)[-1]
+
+
+def copied() -> list[str]:
+    """From the build context; what another stage gives is not ours to find."""
+    taken = [command for command in commands("COPY") if not any(flag.startswith("--from") for flag in command.flags)]
+    return [source for command in taken for source in command.value[:-1]]
+
+
+def test_every_base_is_pinned() -> None:
+    for base in commands("FROM"):
+        assert re.fullmatch(r"docker\.io/library/python:3\.\d+\.\d+-slim-\w+", base.value[0])
+    assert len({base.value[0] for base in commands("FROM")}) == 1, "what is built for one Python runs on it"
+
+
+def test_it_does_not_run_as_root() -> None:
+    user, group = final("USER").value[0].split(":")
+    assert int(user) >= 10_000
+    assert int(group) >= 10_000
+    assert final("USER").start_line > final("RUN").start_line, "nothing is done as root after it"
+
+
+def test_it_starts_voxwarden() -> None:
+    assert final("ENTRYPOINT").value == ("voxwarden",)
+    assert final("ENTRYPOINT").json, "no shell between the signal and the worker"
+
+
+@pytest.mark.parametrize("source", copied())
+def test_what_is_copied_is_there_and_not_ignored(source: str) -> None:
+    assert (ROOT / source).exists()
+    ignored = (DEPLOY / "Containerfile.dockerignore").read_text("utf-8").splitlines()
+    assert f"!{source}" in ignored
+
+
+def test_what_the_package_is_built_from_is_copied() -> None:
+    """`pip install .` reads these; see pyproject.toml."""
+    assert {"pyproject.toml", "README.md", "LICENSE", "configs", "pipeline", "agents"} <= set(copied())
+
+
+def test_the_versions_are_those_that_were_tested() -> None:
+    installs = [command.value[0] for command in commands("RUN") if "-r pyproject.toml" in command.value[0]]
+    assert len(installs) == 1
+    assert "-c constraints.txt" in installs[0]
+    assert "--extra weights" in installs[0]
+    assert "--extra postgres" in installs[0]
+
+
+def test_its_settings_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = final("ENV").value
+    for name, value in zip(values[::2], values[1::2], strict=True):
+        if name.startswith(PREFIX):
+            monkeypatch.setenv(name, value)
+    settings = Settings()
+    assert settings.data_dir == Path(final("VOLUME").value[0])
+    assert settings.metrics.host == "0.0.0.0"  # noqa: S104 - in a container of its own
+    assert {str(settings.gateway.port), str(settings.metrics.port)} == set(final("EXPOSE").value)
+    assert f":{settings.metrics.port}/healthz" in " ".join(final("HEALTHCHECK").value)
+
+
+def test_nothing_looks_like_a_secret() -> None:
+    for command in commands("ENV") + commands("ARG"):
+        assert not re.search(r"(?i)password|token|secret|_key\b", command.original)

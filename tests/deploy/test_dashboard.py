@@ -1,0 +1,82 @@
+"""The dashboard before a real Prometheus that scrapes a real metrics endpoint: no panel stays empty."""
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from prometheus_client import Counter, Gauge, Histogram
+
+from pipeline.metrics import Metrics
+from pipeline.metrics_server import serving
+from tests.deploy.files import DASHBOARD, DEPLOY, load, unknown_names
+from tests.deploy.prometheus import prometheus
+
+LABELS = {
+    "stage": ["segment", "transcribe", "judge", "deliver"],
+    "room_type": ["default"],
+    "result": ["heard", "skipped"],
+    "reason": ["idle"],
+    "language": ["en"],
+    "mark": ["repeated"],
+    "suggestion": ["review"],
+    "label": ["abuse"],
+}
+
+
+def panels() -> list[dict[str, Any]]:
+    return [panel for panel in json.loads(DASHBOARD.read_text("utf-8"))["panels"] if panel["type"] != "row"]
+
+
+def expressions() -> list[str]:
+    written = [target["expr"] for panel in panels() for target in panel["targets"]]
+    return [expression.replace("$__rate_interval", "20s") for expression in written]
+
+
+def happen(metrics: Metrics) -> None:
+    """Each figure of the catalogue moves, with every label."""
+    for metric in vars(metrics).values():
+        if isinstance(metric, Counter | Gauge | Histogram):
+            for child in children(metric):
+                child.observe(0.3) if isinstance(child, Histogram) else child.inc()
+
+
+def children(metric: Any) -> list[Any]:
+    """One a label value; the library tells a metric's label names nowhere else."""
+    names = metric._labelnames
+    if not names:
+        return [metric]
+    return [
+        metric.labels(**{name: LABELS[name][number % len(LABELS[name])] for name in names})
+        for number in range(max(len(LABELS[name]) for name in names))
+    ]
+
+
+def test_no_panel_stays_empty(tmp_path: Path) -> None:
+    metrics = Metrics()
+    with serving(metrics, "127.0.0.1", 0) as url, prometheus(tmp_path, {"judge": urlsplit(url).netloc}) as running:
+        running.wait_for_all(expressions(), lambda: happen(metrics))
+
+
+@pytest.mark.parametrize("panel", panels(), ids=lambda panel: panel["title"])
+def test_a_panel_says_what_it_shows(panel: dict[str, Any]) -> None:
+    assert panel["description"].endswith(".")
+    assert panel["fieldConfig"]["defaults"]["unit"]
+    assert (
+        panel["datasource"]["uid"]
+        == load(DEPLOY / "grafana/provisioning/datasources/prometheus.yaml")["datasources"][0]["uid"]
+    )
+    for target in panel["targets"]:
+        assert not unknown_names(target["expr"])
+
+
+def test_panels_do_not_overlap() -> None:
+    cells = [
+        (x, y)
+        for place in (panel["gridPos"] for panel in panels())
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+    assert len(cells) == len(set(cells))
+    assert max(x for x, _ in cells) < 24

@@ -1,0 +1,54 @@
+"""The alert rules: right by Prometheus' own tools, about figures that exist, with a runbook that exists."""
+
+import re
+import subprocess
+from typing import Any
+
+import pytest
+
+from tests.deploy.files import DEPLOY, ROOT, alerts, rules, unknown_names
+from tests.deploy.prometheus import program
+
+FOLDER = DEPLOY / "prometheus"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["promtool", "check", "rules", "rules.yml"],
+        ["promtool", "test", "rules", "rules_test.yml"],
+        ["promtool", "check", "config", "prometheus.yml"],
+        ["amtool", "check-config", "alertmanager.yml"],
+    ],
+    ids=" ".join,
+)
+def test_the_tools_agree(command: list[str]) -> None:
+    done = subprocess.run([program(command[0]), *command[1:]], cwd=FOLDER, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.get("alert") or rule["record"])
+def test_every_series_exists(rule: dict[str, Any]) -> None:
+    assert not unknown_names(rule["expr"])
+
+
+def anchors() -> set[str]:
+    """Of docs/operate.md, as its headings make them on a code host."""
+    lines = (ROOT / "docs" / "operate.md").read_text("utf-8").splitlines()
+    titles = [line.lstrip("#").strip().lower() for line in lines if line.startswith("#")]
+    return {"".join(c for c in title if c.isalnum() or c in " -_").replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert["alert"])
+def test_every_alert_says_what_to_do(alert: dict[str, Any]) -> None:
+    assert alert["labels"]["severity"] in {"page", "ticket"}
+    notes = alert["annotations"]
+    assert notes.keys() == {"summary", "description", "runbook_url"}
+    page, _, anchor = notes["runbook_url"].partition("#")
+    assert page == "docs/operate.md"
+    assert anchor in anchors()
+
+
+def test_every_alert_is_shown_to_fire() -> None:
+    proofs = (FOLDER / "rules_test.yml").read_text("utf-8")
+    assert [alert["alert"] for alert in alerts() if not re.search(rf"{alert['alert']}\b", proofs)] == []
