@@ -1,10 +1,10 @@
 """Policies: which labels count, from which score on, and what a term's level leads to, by room type and language."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from pydantic import Field
@@ -14,6 +14,7 @@ from pipeline.judge.files import Sheet, read, shipped
 from pipeline.judge.labels import SEVERITIES, Labels, Severity
 from pipeline.messages import Mark, Suggestion
 
+V = TypeVar("V")
 Share = Annotated[float, Field(ge=0, le=1)]
 Limit = Share | Literal["never"]
 
@@ -31,12 +32,16 @@ class Threshold(Sheet):
     block: Limit | None = None
 
 
-class LabelRule(Threshold):
+class RiskRule(Threshold):
+    """Thresholds, and what differs in single languages, by ISO 639-1 code."""
+
+    languages: dict[str, Threshold] = Field(default_factory=dict)
+
+
+class LabelRule(RiskRule):
     """What is special of one label."""
 
     enabled: bool | None = None
-    languages: dict[str, Threshold] = Field(default_factory=dict)
-    """Thresholds for single languages, by ISO 639-1 code."""
     levels: dict[Severity, Suggestion] = Field(default_factory=dict)
 
 
@@ -46,8 +51,10 @@ class Layer(Sheet):
     every: LabelRule = LabelRule()
     """For each label, unless `labels` says otherwise."""
     labels: dict[str, LabelRule] = Field(default_factory=dict)
-    risk: Threshold = Threshold()
+    risk: RiskRule = RiskRule()
     """For the probability that any label applies, where no label is sure enough by itself."""
+    review_scale: float | None = Field(None, gt=0, le=10)
+    """What every `review` score is multiplied by: below 1 is stricter."""
     cooldown_seconds: float | None = Field(None, ge=0)
 
 
@@ -95,10 +102,10 @@ class Rulebook:
     def _rules(self, room_type: str, language: str) -> Rules:
         """Rules for a room type; one that the policy does not name has the rules of all rooms."""
         layers = [self.policy, *filter(None, [self.policy.room_types.get(room_type)])]
-        labels = {label: _rule(layers, label, language) for label in self._known if _enabled(layers, label)}
-        risk = _merged([layer.risk for layer in layers], {})
-        cooldown = [layer.cooldown_seconds for layer in layers if layer.cooldown_seconds is not None]
-        return Rules(labels, risk, self.policy.marks, cooldown[-1] if cooldown else 0.0)
+        scale = _set([layer.review_scale for layer in layers], 1.0)
+        labels = {label: _rule(layers, label, language, scale) for label in self._known if _enabled(layers, label)}
+        risk = _merged(_thresholds([layer.risk for layer in layers], language), {}, scale)
+        return Rules(labels, risk, self.policy.marks, _set([layer.cooldown_seconds for layer in layers], 0.0))
 
 
 def load(name: str, labels: Labels, rests_on: Iterable[Sheet] = ()) -> Rulebook:
@@ -112,7 +119,7 @@ def load(name: str, labels: Labels, rests_on: Iterable[Sheet] = ()) -> Rulebook:
         labels.check(layer.labels, f"{path}: {where}labels")
     book = Rulebook(policy, labels, rests_on)
     for room_type in ("default", *policy.room_types):
-        for language in _languages(layers.values()):
+        for language in sorted(_languages(layers.values())):
             _check_order(book.rules(room_type, language), f"{path} ({room_type} rooms, {language})")
     return book
 
@@ -124,33 +131,41 @@ def digest(sheets: Iterable[Sheet]) -> str:
 
 
 def _languages(layers: Iterable[Layer]) -> set[str]:
-    rules = [rule for layer in layers for rule in (layer.every, *layer.labels.values())]
+    rules = [rule for layer in layers for rule in (layer.every, layer.risk, *layer.labels.values())]
     return {"en", "zh"}.union(*(rule.languages for rule in rules))
 
 
 def _check_order(rules: Rules, where: str) -> None:
     for label, rule in (*rules.labels.items(), ("risk", rules.risk)):
-        if rule.block < rule.review:
+        if rule.block < rule.review != NEVER:
             raise ConfigError(
                 f"{where}: {label}: block at {rule.block} is below review at {rule.review}",
                 "Block needs the higher score.",
             )
 
 
-def _rule(layers: list[Layer], label: str, language: str) -> Rule:
+def _rule(layers: list[Layer], label: str, language: str, scale: float) -> Rule:
     """A room type's rules go before those of all rooms, a label's before every label's, a language's before all."""
-    steps = [step for layer in layers for step in (layer.every, layer.labels.get(label)) if step]
-    thresholds = [threshold for step in steps for threshold in (step, step.languages.get(language)) if threshold]
+    steps = _steps(layers, label)
     levels: dict[Severity, Suggestion] = dict.fromkeys(SEVERITIES, "pass")
     for step in steps:
         levels |= step.levels
-    return _merged(thresholds, levels)
+    return _merged(_thresholds(steps, language), levels, scale)
 
 
-def _merged(thresholds: Iterable[Threshold], levels: Mapping[Severity, Suggestion]) -> Rule:
-    thresholds = list(thresholds)
+def _steps(layers: list[Layer], label: str) -> list[LabelRule]:
+    """What is said of a label, from the widest to the narrowest."""
+    return [step for layer in layers for step in (layer.every, layer.labels.get(label)) if step]
+
+
+def _thresholds(steps: Sequence[RiskRule], language: str) -> list[Threshold]:
+    return [threshold for step in steps for threshold in (step, step.languages.get(language)) if threshold]
+
+
+def _merged(thresholds: Sequence[Threshold], levels: Mapping[Severity, Suggestion], scale: float) -> Rule:
     review = _last(threshold.review for threshold in thresholds)
-    return Rule(review, _last(threshold.block for threshold in thresholds), levels)
+    block = _last(threshold.block for threshold in thresholds)
+    return Rule(review if review == NEVER else review * scale, block, levels)
 
 
 def _last(limits: Iterable[Limit | None]) -> float:
@@ -159,5 +174,9 @@ def _last(limits: Iterable[Limit | None]) -> float:
 
 
 def _enabled(layers: list[Layer], label: str) -> bool:
-    steps = [step for layer in layers for step in (layer.every, layer.labels.get(label)) if step]
-    return [True, *(step.enabled for step in steps if step.enabled is not None)][-1]
+    return _set([step.enabled for step in _steps(layers, label)], True)
+
+
+def _set(values: Iterable[V | None], default: V) -> V:
+    """The narrowest value that is set."""
+    return [default, *(value for value in values if value is not None)][-1]

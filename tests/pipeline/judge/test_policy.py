@@ -61,6 +61,22 @@ def test_an_unset_or_switched_off_threshold_is_never_reached(tmp_path: Path) -> 
     assert rules.risk.by_score(1.0) == "pass"
 
 
+def test_a_scale_makes_every_review_score_stricter_and_leaves_blocks(tmp_path: Path) -> None:
+    own = book(tmp_path, OWN + "    review_scale: 0.5\n")
+    kids = own.rules("kids", "en")
+    assert (kids.labels["fraud"].review, kids.labels["fraud"].block, kids.risk.review) == (0.15, 0.9, 0.4)
+
+
+def test_never_reviewing_by_score_may_still_block(tmp_path: Path) -> None:
+    rules = book(tmp_path, "{name: own, every: {review: never, block: 0.9}}").rules("default", "en")
+    assert [rules.labels["fraud"].by_score(score) for score in (0.89, 0.9)] == ["pass", "block"]
+
+
+def test_risk_has_thresholds_by_language(tmp_path: Path) -> None:
+    own = book(tmp_path, "{name: own, risk: {review: 0.8, languages: {zh: {review: 0.9}}}}")
+    assert (own.rules("default", "en").risk.review, own.rules("default", "zh").risk.review) == (0.8, 0.9)
+
+
 def test_the_version_follows_the_content_not_the_comments(tmp_path: Path) -> None:
     version = book(tmp_path).version
     assert version.startswith("own@")

@@ -1,0 +1,62 @@
+"""How much a policy has people review, and blocks, of ordinary talk and of risky texts, by the judge as it is shipped.
+
+    python -m benchmarks.policy --data DIR [--policy NAME] [--room-type T]
+
+`DIR` holds the text sets, one folder each. Rows are a fixed sample of each set. COLD's dev part is held out; of the
+others the classifier may have seen some, so their recall is what a moderator sees, not what generalises.
+"""
+
+import argparse
+import csv
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.judge.judge import build
+from pipeline.judge.texts import Text, judge_texts
+from pipeline.metrics import Metrics
+from pipeline.settings import Judge, Settings
+
+ORDINARY = ("kdconv", "crosswoz", "cped", "medical_zh", "swda", "mrda", "topical_chat")
+SAMPLE = 1_200
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--policy", default="default")
+    parser.add_argument("--room-type", default="default")
+    options = parser.parse_args()
+    judge = build(Settings(judge=Judge(policy=options.policy)), Metrics())
+    print(f"{'set':28} {'texts':>6} {'review':>7} {'block':>7}  labels")
+    for name, texts in sets(options.data):
+        random.Random(1).shuffle(texts)  # noqa: S311 - a fixed sample, no secret
+        flags = judge_texts(judge, [Text(text, room_type=options.room_type) for text in texts[:SAMPLE]])
+        counts = Counter(flag.suggestion for flag in flags)
+        labels = Counter(flag.flagged[0] for flag in flags if flag.suggestion != "pass")
+        shares = (f"{counts[what] / len(flags):>7.2%}" for what in ("review", "block"))
+        print(
+            f"{name:28} {len(flags):>6}", *shares, "", ", ".join(f"{label} {n}" for label, n in labels.most_common(4))
+        )
+
+
+def sets(data: Path) -> Iterator[tuple[str, list[str]]]:
+    for name in ORDINARY:
+        yield f"ordinary {name}", [row["text"] for row in rows(data / name / "rows.csv")]
+    cold = list(rows(data / "cold" / "dev.csv"))
+    for label, kind in (("0", "harmless"), ("1", "offensive")):
+        yield f"cold {kind}", [row["TEXT"] for row in cold if row["label"] == label]
+    harm = [json.loads(line) for line in (data / "chineseharm" / "train.jsonl").read_text("utf-8").splitlines()]
+    for label in dict.fromkeys(row["label"] for row in harm):
+        yield f"chineseharm {label}", [row["text"] for row in harm if row["label"] == label]
+
+
+def rows(file: Path) -> Iterator[dict[str, str]]:
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        yield from csv.DictReader(lines)
+
+
+if __name__ == "__main__":
+    main()
