@@ -1,0 +1,44 @@
+"""Near-duplicates, by MinHash over character shingles (Broder 1997)."""
+
+import re
+import zlib
+from collections.abc import Iterable
+
+import numpy as np
+
+SHINGLE = 4
+BANDS, ROWS = 6, 4
+"""Two texts are taken for the same if all hashes of one band agree: half the pairs of similarity 0.57 (Jaccard) do."""
+
+PRIME = np.uint64(2**31 - 1)
+RANDOM = np.random.default_rng(20260101)
+FACTORS = RANDOM.integers(1, int(PRIME), BANDS * ROWS, dtype=np.uint64)
+OFFSETS = RANDOM.integers(0, int(PRIME), BANDS * ROWS, dtype=np.uint64)
+NOT_LETTERS = re.compile(r"[\W_]+")
+
+
+class Seen:
+    """Remembers texts; says whether one is nearly one of them."""
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._bands: set[tuple[int, bytes]] = set()
+        for text in texts:
+            self.add(text)
+
+    def add(self, text: str) -> bool:
+        """Remember `text`; True if it, or nearly it, was there already."""
+        bands = _bands(text)
+        known = not self._bands.isdisjoint(bands)
+        self._bands.update(bands)
+        return known
+
+    def __contains__(self, text: str) -> bool:
+        return not self._bands.isdisjoint(_bands(text))
+
+
+def _bands(text: str) -> list[tuple[int, bytes]]:
+    letters = NOT_LETTERS.sub("", text.lower())
+    shingles = {letters[at : at + SHINGLE] for at in range(max(1, len(letters) - SHINGLE + 1))}
+    hashes = np.array([zlib.crc32(shingle.encode()) for shingle in shingles], np.uint64) % PRIME
+    minima = ((hashes[:, None] * FACTORS + OFFSETS) % PRIME).min(axis=0).astype(np.uint32)
+    return [(band, minima[band * ROWS : (band + 1) * ROWS].tobytes()) for band in range(BANDS)]

@@ -1,0 +1,37 @@
+"""How well scores tell risky from clean. `truth` is 0 or 1, `scores` any real numbers, both of shape (texts,)."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.float64]
+
+
+def auroc(truth: Numbers, scores: Numbers) -> float:
+    """Area under the ROC curve, by rank sums (Mann and Whitney 1947), ties counted half; NaN with one class only."""
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    risky = int(truth.sum())
+    clean = len(truth) - risky
+    if not risky or not clean:
+        return float("nan")
+    return float((ranks[truth == 1].sum() - risky * (risky + 1) / 2) / (risky * clean))
+
+
+def average_precision(truth: Numbers, scores: Numbers) -> float:
+    """Mean precision at each risky text, from the highest score down; NaN without a risky text."""
+    hits = truth[np.argsort(-scores, kind="stable")]
+    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+    return float((precision * hits).sum() / hits.sum()) if hits.any() else float("nan")
+
+
+def threshold_at(clean_scores: Numbers, rate: float) -> float:
+    """The least threshold that at most a share `rate` of `clean_scores` reaches or passes."""
+    allowed = int(rate * len(clean_scores))
+    return float(np.nextafter(np.sort(clean_scores)[::-1][allowed], np.inf))
+
+
+def recall_at(truth: Numbers, scores: Numbers, rate: float) -> float:
+    """Share of risky texts found where a share `rate` of the clean ones is flagged."""
+    if not (truth == 1).any() or not (truth == 0).any():
+        return float("nan")
+    return float((scores[truth == 1] >= threshold_at(scores[truth == 0], rate)).mean())

@@ -1,0 +1,24 @@
+"""A transcript as the classifier reads it: what differs from text to text without meaning anything is taken out."""
+
+import re
+from functools import lru_cache
+
+from opencc import OpenCC
+
+from pipeline.judge.pinyin import has_han
+
+LOOP = re.compile(r"(.{1,24}?)\1{3,}", re.DOTALL)
+"""A piece said four times or more on end: stretched letters, or a recogniser that has lost its way."""
+KEPT = r"\1\1"
+
+
+def view(text: str) -> str:
+    """`text` in simplified characters, with loops cut to two rounds and single spaces."""
+    text = text.encode(errors="replace").decode()  # JSON may hold half a surrogate pair; tokenizers refuse it
+    text = " ".join(LOOP.sub(KEPT, text).split())
+    return _simplifier().convert(text) if has_han(text) else text
+
+
+@lru_cache(maxsize=1)
+def _simplifier() -> OpenCC:
+    return OpenCC("t2s")

@@ -1,0 +1,139 @@
+"""The shipped classifier, and any other `transformers` one, through the seam that the judge uses."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.errors import ConfigError
+from pipeline.judge import transformer
+from pipeline.judge.classifier import BASELINE, Classifier, load
+from pipeline.settings import Judge
+
+RISKY = [
+    ("shut up you worthless idiot nobody wants you here", "en"),
+    ("i am going to kill you and your family", "en"),
+    ("those people are vermin and should all be thrown out", "en"),
+    ("你这个傻逼怎么不去死", "zh"),
+    ("兼职刷单一天赚三百加微信马上带你赚钱", "zh"),
+    ("黑人都是垃圾滚出中国", "zh"),
+]
+CLEAN = [
+    ("hi everyone welcome back to the room", "en"),
+    ("the next game starts at nine o'clock see you there", "en"),
+    ("i finally finished painting my little dragons", "en"),
+    ("我昨天做了红烧肉味道还不错", "zh"),
+    ("今天天气很好我们去公园走走吧", "zh"),
+    ("这部电影的导演是谁", "zh"),
+]
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Classifier:
+    return load(Judge())
+
+
+def risks(classifier: Classifier, texts: list[tuple[str, str]]) -> list[float]:
+    scores = classifier.classify([text for text, _ in texts], [language for _, language in texts])
+    return [score["risk"] for score in scores]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_shipped_model_tells_risky_from_clean(shipped: Classifier, language: str) -> None:
+    risky = risks(shipped, [text for text in RISKY if text[1] == language])
+    clean = risks(shipped, [text for text in CLEAN if text[1] == language])
+    assert min(risky) > max(clean)
+
+
+def test_it_scores_every_label_and_risk_as_probabilities(shipped: Classifier) -> None:
+    (scores,) = shipped.classify(["hello"], ["en"])
+    assert set(scores) == {*shipped.labels, "risk"}
+    assert len(shipped.labels) == 12
+    assert all(0 <= score <= 1 for score in scores.values())
+    assert shipped.name.startswith("baseline@")
+
+
+def test_a_text_has_the_same_scores_in_any_company(shipped: Classifier) -> None:
+    texts = [text for text, _ in RISKY + CLEAN]
+    together = shipped.classify(texts, ["en"] * len(texts))
+    for text, among in zip(texts, together, strict=True):
+        (alone,) = shipped.classify([text], ["en"])
+        assert alone == pytest.approx(among, abs=1e-5)
+
+
+def test_no_texts_have_no_scores(shipped: Classifier) -> None:
+    assert shipped.classify([], []) == []
+
+
+def test_endless_and_odd_texts_are_scored(shipped: Classifier) -> None:
+    odd = ["", " ", "a" * 100_000, "傻" * 5_000, "\x00\ud83d", "🙂" * 300, "word " * 4_000]
+    assert len(shipped.classify(odd, ["en"] * len(odd))) == len(odd)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(BASELINE, tmp_path / "model"))
+
+
+def test_the_calibration_is_respected(copy: Path) -> None:
+    texts = [text for text, _ in RISKY]
+    (copy / "calibration.json").write_text(json.dumps({"temperature": {"risk": 1.0}}))
+    sharp = transformer.load(str(copy)).probabilities(texts)[:, -1]
+    (copy / "calibration.json").write_text(json.dumps({"temperature": {"risk": 4.0}}))
+    flat = transformer.load(str(copy)).probabilities(texts)[:, -1]
+    np.testing.assert_allclose(np.log(flat / (1 - flat)) * 4, np.log(sharp / (1 - sharp)), rtol=1e-4)
+
+
+@pytest.mark.parametrize("content", ['{"temperature": {"risk": 0}}', '{"temperature": 1}', "{"])
+def test_a_broken_calibration_is_named(copy: Path, content: str) -> None:
+    (copy / "calibration.json").write_text(content)
+    with pytest.raises(ConfigError, match=r"calibration\.json"):
+        load(Judge(model=str(copy)))
+
+
+def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"judge\.model: no model at .*nowhere"):
+        load(Judge(model=str(tmp_path / "nowhere")))
+
+
+def test_other_labels_are_mapped_to_ours(copy: Path, tmp_path: Path) -> None:
+    rename(copy, {"abuse": "toxic", "hate": "identity_attack"})
+    lines = [f"{label}: {label}" for label in labels_of(copy) if label not in {"toxic", "identity_attack"}]
+    file = tmp_path / "map.yaml"
+    file.write_text("\n".join([*lines, "toxic: [abuse]", "identity_attack: [abuse, hate]"]))
+    (scores,) = load(Judge(model=str(copy), label_map=file)).classify(["you idiot"], ["en"])
+    (own,) = load(Judge()).classify(["you idiot"], ["en"])
+    assert scores["abuse"] == pytest.approx(max(own["abuse"], own["hate"]), abs=1e-6)
+    assert scores["hate"] == pytest.approx(own["hate"], abs=1e-6)
+
+
+def test_labels_that_nobody_mapped_are_named_with_the_remedy(copy: Path) -> None:
+    rename(copy, {"abuse": "toxic"})
+    with pytest.raises(ConfigError, match=r"unknown label toxic.*judge\.label_map"):
+        load(Judge(model=str(copy)))
+
+
+def test_a_map_that_forgets_a_label_is_named(copy: Path, tmp_path: Path) -> None:
+    file = tmp_path / "map.yaml"
+    file.write_text("abuse: abuse\n")
+    with pytest.raises(ConfigError, match="no line for"):
+        load(Judge(model=str(copy), label_map=file))
+
+
+def labels_of(folder: Path) -> list[str]:
+    config = json.loads((folder / "config.json").read_text())
+    return [str(label) for label in config["id2label"].values()]
+
+
+def rename(folder: Path, names: dict[str, str]) -> None:
+    calibration = folder / "calibration.json"
+    temperature = json.loads(calibration.read_text())["temperature"]
+    renamed = {names.get(label, label): value for label, value in temperature.items()}
+    calibration.write_text(json.dumps({"temperature": renamed}))
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    config["id2label"] = {at: names.get(label, label) for at, label in config["id2label"].items()}
+    config["label2id"] = {label: int(at) for at, label in config["id2label"].items()}
+    path.write_text(json.dumps(config))

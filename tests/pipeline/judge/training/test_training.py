@@ -1,0 +1,130 @@
+"""Training: what is unknown teaches nothing, noise repeats, splits do not leak, and a run writes a model that loads."""
+
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.errors import ConfigError
+from pipeline.judge.classifier import load
+from pipeline.judge.training import figures, folder, sets
+from pipeline.judge.training.batches import batches, masked_loss, targets_of
+from pipeline.judge.training.calibrate import temperature, thresholds
+from pipeline.judge.training.duplicates import Seen
+from pipeline.judge.training.noise import LIGHT, Mishearing, bare
+from pipeline.judge.training.rows import CLEAN, OUTPUTS, Row, negative, part_of, positive
+from pipeline.judge.training.tokens import train_tokenizer
+from pipeline.judge.training.train import Recipe, split, train
+from pipeline.settings import Judge
+
+ROWS = [
+    *(Row(f"you are a stupid idiot number {n}", "en", positive("abuse"), source="made") for n in range(40)),
+    *(Row(f"今天第{n}天天气很好我们去公园", "zh", CLEAN, source="made") for n in range(40)),
+    *(
+        Row(f"buy followers cheap offer {n}", "en", positive("ads_spam") | negative("abuse"), source="made")
+        for n in range(40)
+    ),
+]
+
+
+def test_what_nobody_annotated_has_no_gradient() -> None:
+    rows = [Row("x", "en", {"abuse": 1.0}), Row("y", "en", {"hate": 0.0, "risk": 1.0})]
+    logits = torch.zeros(2, len(OUTPUTS), requires_grad=True)
+    masked_loss(logits, *targets_of(rows)).backward()
+    assert logits.grad is not None
+    moved = {(row, OUTPUTS[int(column)]) for row, column in logits.grad.nonzero().tolist()}
+    assert moved == {(0, "abuse"), (1, "hate"), (1, "risk")}
+
+
+def test_a_batch_without_annotations_costs_nothing() -> None:
+    targets, weights = targets_of([Row("x", "en", {})])
+    assert masked_loss(torch.ones(1, len(OUTPUTS)), targets, weights).item() == 0
+
+
+def test_batches_hold_every_row_once() -> None:
+    tokenizer = train_tokenizer([row.text for row in ROWS], 500)
+    found = list(batches(ROWS, tokenizer, 16, 32, str, Random(1)))  # noqa: S311
+    assert sum(len(batch.input_ids) for batch in found) == len(ROWS)
+    assert sum(batch.targets[:, OUTPUTS.index("abuse")].sum().item() for batch in found) == 40
+
+
+def test_the_same_seed_makes_the_same_noise() -> None:
+    texts = [row.text for row in ROWS]
+    one, same, other = (Mishearing(texts, LIGHT, seed) for seed in (7, 7, 8))
+    heard = [one(text) for text in texts]
+    assert heard == [same(text) for text in texts]
+    assert heard != [other(text) for text in texts]
+
+
+def test_bare_text_has_no_punctuation_but_keeps_apostrophes() -> None:
+    assert bare("Don't! 'Stop'—now, OK?") == "don't stop now ok"
+
+
+def test_near_duplicates_are_seen() -> None:
+    seen = Seen(["The quick brown fox jumps over the lazy dog near the river bank today"])
+    assert seen.add("the quick brown fox jumps over the lazy dog, near the river bank today!")
+    assert not seen.add("an entirely different sentence about cooking rice and beans at home")
+
+
+def test_no_side_of_the_split_sees_another() -> None:
+    sides = split([*ROWS, *ROWS])
+    texts = [row.text for side in sides.values() for row in side]
+    assert len(texts) == len(set(texts))
+    assert sides["train"]
+    for part, rows in sides.items():
+        assert {part_of(row) for row in rows} <= {part}
+
+
+def test_figures_agree_with_counting_by_hand() -> None:
+    truth, scores = np.array([1.0, 0, 1, 0, 0]), np.array([0.9, 0.8, 0.8, 0.1, 0.2])
+    pairs = [(r, c) for r in scores[truth == 1] for c in scores[truth == 0]]
+    assert figures.auroc(truth, scores) == pytest.approx(sum((r > c) + (r == c) / 2 for r, c in pairs) / len(pairs))
+    assert figures.recall_at(truth, scores, 0.0) == 0.5
+    assert np.isnan(figures.auroc(np.ones(3), scores[:3]))
+
+
+def test_a_temperature_undoes_overconfidence() -> None:
+    random = np.random.default_rng(1)
+    logits = random.normal(0, 2, 20_000)
+    truth = (random.random(20_000) < 1 / (1 + np.exp(-logits))).astype(float)
+    assert temperature(logits * 3, truth, np.ones(20_000)) == pytest.approx(3, rel=0.1)
+    assert temperature(logits[:10], truth[:10], np.ones(10)) == 1
+
+
+def test_thresholds_leave_ordinary_talk_alone() -> None:
+    table = np.random.default_rng(1).random((5_000, len(OUTPUTS)))
+    found = thresholds(["en"] * len(table), table)
+    passed = table[:, :-1] >= [found[label]["en"]["review"] for label in OUTPUTS[:-1]]
+    assert passed.any(axis=1).mean() <= 0.01
+    assert (table[:, -1] >= found["risk"]["en"]["review"]).mean() <= 0.01
+
+
+def test_a_run_writes_a_model_that_the_judge_loads(tmp_path: Path) -> None:
+    recipe = Recipe(epochs=25, batch=16, vocabulary=300, width=32, layers=1, heads=2, dropout=0.0, learning_rate=5e-3)
+    said: list[str] = []
+    model, tokenizer = train(ROWS, recipe, said.append)
+    folder.save(tmp_path, model, tokenizer)
+    folder.calibrate(tmp_path, ROWS, seed=1)
+    classifier = load(Judge(model=str(tmp_path)))
+    insult, weather = classifier.classify(["you are a stupid idiot", "今天天气很好"], ["en", "zh"])
+    assert insult["abuse"] > 0.5 > weather["abuse"]
+    assert (tmp_path / "thresholds.json").is_file()
+
+
+def test_the_same_seed_trains_the_same_model() -> None:
+    recipe = Recipe(steps=2, batch=8, vocabulary=300, width=32, layers=1, heads=2)
+    one, other = (train(ROWS, recipe, print)[0] for _ in range(2))
+    for mine, theirs in zip(one.parameters(), other.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_a_set_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"No training set at .*cold"):
+        list(sets.read(tmp_path, ("cold",)))
+
+
+def test_a_set_that_nobody_knows_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such set: hatecheck"):
+        list(sets.read(tmp_path, ("hatecheck",)))
