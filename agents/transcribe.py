@@ -1,5 +1,7 @@
 """Transcribe: utterances to transcripts, which carry the address of the audio, not the audio."""
 
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,19 +10,39 @@ import msgspec
 
 from agents.records import Received, address_of
 from agents.work import Work
-from pipeline.messages import Utterance
+from pipeline.messages import Transcript, Utterance
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings
+from pipeline.stage import Processor
 from pipeline.topology import TRANSCRIBE
 
 
 class Transcribing(Work[Any]):
+    """Tells the processor how far behind live speech it is."""
+
+    tick_seconds = 5.0
+
+    def __init__(self, processor: Processor[Utterance, Transcript], clock: Callable[[], float] = time.time) -> None:
+        super().__init__(processor)
+        self._clock = clock
+
     def take(self, received: Received) -> Received:
         """Where the audio lies is only known once it has been written: here."""
         if not isinstance(received.message, Utterance):
             return received
         address = address_of(received.event.message)
         return replace(received, message=msgspec.structs.replace(received.message, address=address))
+
+    def process(self, batch: Sequence[Received]) -> list[Any]:
+        oldest = min((_waiting_since(received) for received in batch), default=self._clock())
+        self.processor.waited(self._clock() - oldest)
+        return super().process(batch)
+
+
+def _waiting_since(received: Received) -> float:
+    """UTC seconds: when the utterance was written, or when it ends, if that is yet to come, as in a recording."""
+    written: float = received.event.message.timestamp or 0.0
+    return max(written, received.message.end) if isinstance(received.message, Utterance) else written
 
 
 def build(app: faust.App, settings: Settings, metrics: Metrics) -> Work[Any]:

@@ -35,6 +35,8 @@ RETRY_SECONDS = (0.5, 1, 2, 4, 8)
 """Pauses before a dependency that does not answer is tried again; then the runner ends."""
 
 Work = Callable[[], list[Any]]
+Clock = Callable[[], float]
+"""UTC seconds."""
 
 
 class Tap(Protocol):
@@ -46,54 +48,82 @@ class Tap(Protocol):
 class Carrier:
     """Takes batches to one stage's processor, and what it gives to the next stage."""
 
-    def __init__(self, stage: Stage, tap: Tap, metrics: Metrics) -> None:
+    def __init__(self, stage: Stage, tap: Tap, metrics: Metrics, clock: Clock | None) -> None:
         self.stage = stage
-        self.queue: asyncio.Queue[Message | None] = asyncio.Queue(stage.batch * QUEUE_BATCHES)
+        self.queue: asyncio.Queue[tuple[Message | None, float]] = asyncio.Queue(stage.batch * QUEUE_BATCHES)
         self.next: Carrier | None = None
         self.processor: Processor[Any, Any]
         self._tap = tap
         self._metrics = metrics
+        self._clock = clock
+        self._full_since: float | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=stage.name)
 
     async def start(self, build: Callable[[], Processor[Any, Any]]) -> None:
         self.processor = await asyncio.get_running_loop().run_in_executor(self._thread, build)
 
-    async def run(self, clock: Callable[[], float] | None) -> None:
+    async def put(self, message: Message | None) -> None:
+        """None ends the stream. Waits while the queue is full."""
+        await self.queue.put((message, self._now()))
+
+    async def run(self) -> None:
         """Carry until the None that ends the stream, then drain, and hand the None on."""
         loop = asyncio.get_running_loop()
         ended, ticked = False, loop.time()
         while not ended:
-            batch, ended = await self._take(TICK_SECONDS if clock else None)
+            self._watch()
+            batch, since, ended = await self._take(TICK_SECONDS if self._clock else None)
             if batch:
-                await self._work(batch, partial(self.processor.process, batch))
+                await self._work(batch, partial(self._process, batch, since))
             # Only once all that came is worked off: what seems overdue may be waiting here.
-            if clock and self.queue.empty() and loop.time() - ticked >= TICK_SECONDS:
+            if self._clock and self.queue.empty() and loop.time() - ticked >= TICK_SECONDS:
                 ticked = loop.time()
-                await self._work([], partial(self.processor.tick, clock()))
+                await self._work([], partial(self.processor.tick, self._clock()))
         await self._work([], self.processor.drain)
         if self.next:
-            await self.next.queue.put(None)
+            await self.next.put(None)
 
     def close(self) -> None:
         if hasattr(self, "processor"):
             self._thread.submit(self.processor.close).result()
         self._thread.shutdown()
 
-    async def _take(self, patience: float | None) -> tuple[list[Message], bool]:
-        """Up to `stage.batch` messages, as come within `stage.within` seconds of the first; and if the stream ended."""
+    def _now(self) -> float:
+        return self._clock() if self._clock else 0.0
+
+    def _watch(self) -> None:
+        """A queue that stays full makes others wait outside of it: then its own messages do not tell how long."""
+        if not self.queue.full():
+            self._full_since = None
+        elif self._full_since is None:
+            self._full_since = self._now()
+
+    def _process(self, batch: list[Message], since: float) -> list[Any]:
+        if self._clock:
+            oldest = since if self._full_since is None else min(since, self._full_since)
+            self.processor.waited(self._clock() - oldest)
+        return self.processor.process(batch)
+
+    async def _take(self, patience: float | None) -> tuple[list[Message], float, bool]:
+        """Up to `stage.batch` messages, as come within `stage.within` seconds of the first.
+
+        Also since when the first has waited, and if the stream ended.
+        """
         batch: list[Message] = []
+        first = 0.0
         try:
             async with asyncio.timeout(patience) as limit:
                 while len(batch) < self.stage.batch:
-                    message = await self.queue.get()
+                    message, since = await self.queue.get()
                     if message is None:
-                        return batch, True
+                        return batch, first, True
                     if not batch:
+                        first = since
                         limit.reschedule(asyncio.get_running_loop().time() + self.stage.within)
                     batch.append(message)
         except TimeoutError:
             log.debug("%s: %d messages within the time", self.stage.name, len(batch))
-        return batch, False
+        return batch, first, False
 
     async def _work(self, batch: list[Message], work: Work) -> None:
         self._metrics.queue_messages.labels(self.stage.name).set(self.queue.qsize())
@@ -103,7 +133,7 @@ class Carrier:
         self._tap(self.stage, batch, outputs)
         for output in outputs:
             if self.next and not isinstance(output, Rejected):
-                await self.next.queue.put(output)
+                await self.next.put(output)
 
     async def _patiently(self, work: Work) -> list[Any]:
         loop = asyncio.get_running_loop()
@@ -157,14 +187,13 @@ class LocalRunner:
         *,
         stages: Sequence[Stage] = STAGES,
         lookback: "Lookback | None" = None,
-        clock: Callable[[], float] | None = time.time,
+        clock: Clock | None = time.time,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._outer_tap = tap
         self._lookback = lookback
-        self._clock = clock
-        self._carriers = [Carrier(stage, self._tap, metrics) for stage in stages]
+        self._carriers = [Carrier(stage, self._tap, metrics, clock) for stage in stages]
         for carrier, following in zip(self._carriers, self._carriers[1:], strict=False):
             carrier.next = following
         self._tasks = asyncio.TaskGroup()
@@ -177,7 +206,7 @@ class LocalRunner:
             raise
         await self._tasks.__aenter__()
         for carrier in self._carriers:
-            self._tasks.create_task(carrier.run(self._clock), name=carrier.stage.name)
+            self._tasks.create_task(carrier.run(), name=carrier.stage.name)
         return self
 
     async def __aexit__(
@@ -185,7 +214,7 @@ class LocalRunner:
     ) -> None:
         try:
             if error is None:
-                await self._carriers[0].queue.put(None)
+                await self._carriers[0].put(None)
             await self._tasks.__aexit__(kind, error, trace)
         except BaseExceptionGroup as group:
             raise _first(group) from None
@@ -194,7 +223,7 @@ class LocalRunner:
 
     async def put(self, chunk: AudioChunk) -> None:
         """Hand in audio; waits while the first stage has its hands full."""
-        await self._carriers[0].queue.put(chunk)
+        await self._carriers[0].put(chunk)
 
     def _build(self, stage: Stage) -> Processor[Any, Any]:
         if not self._lookback:

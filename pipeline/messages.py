@@ -120,6 +120,8 @@ class Transcript(Message, frozen=True, kw_only=True, omit_defaults=True):
     """With their times; empty unless asked for."""
     alternatives: tuple[Alternative, ...] = ()
     """Other readings, best first."""
+    skipped: bool = False
+    """Nobody listened: more was said than could be transcribed, and overload's settings chose this. `text` is empty."""
     model: str
     """What made this of it, by name and version."""
     address: str | None = None

@@ -64,9 +64,19 @@ class Metrics:
             "result",
         )
 
+        self.overload_pressure = gauge("overload_pressure", "How hard overload is shed: 0 all heard, 1 the least.")
+
         # judge
         self.flags = counter("flags_total", "Judged utterances, by suggestion.", "suggestion")
         self.labels = counter("labels_total", "Labels on utterances that were not passed.", "label")
+
+        self.shadow_flags = counter(
+            "shadow_flags_total",
+            "What shadow policies suggest; `agrees` (yes, no) with the real one.",
+            "policy",
+            "suggestion",
+            "agrees",
+        )
 
         # deliver
         self.cases = counter(

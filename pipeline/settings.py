@@ -8,7 +8,16 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
 from pipeline.errors import ConfigError
@@ -69,6 +78,40 @@ class Judge(Section):
     lexicons: tuple[str, ...] = Field(("en", "zh"), description="names of files in configs/lexicons, or paths")
     labels: Path | None = Field(None, description="label definitions; unset: configs/labels.yaml")
     context_utterances: int = Field(6, ge=0, description="of a room, kept in memory beside the one judged")
+    shadow_policies: tuple[str, ...] = Field((), description="judge beside `policy`, counted and never delivered")
+
+
+class RoomShare(Section):
+    """How much of a room type is heard at the least."""
+
+    name: str = Field(min_length=1, max_length=256, description="a room type; `other` is every one that is not named")
+    share: float = Field(0.1, ge=0, le=1, description="of its utterances, however great the overload")
+
+
+class Overload(Section):
+    """What is skipped when more is said than can be transcribed."""
+
+    enabled: bool = Field(True, description="off: speech waits, however long, as a backlog of recordings should")
+    start_seconds: PositiveFloat = Field(60.0, description="speech that waits so long makes us skip some")
+    full_seconds: PositiveFloat = Field(300.0, description="from here on only the smallest shares are heard")
+    recover_seconds: PositiveFloat = Field(60.0, description="from the smallest shares back to all, at the soonest")
+    room_types: tuple[RoomShare, ...] = Field(
+        (
+            RoomShare(name="game"),
+            RoomShare(name="default"),
+            RoomShare(name="other"),
+            RoomShare(name="kids", share=0.5),
+        ),
+        description="the first is skipped first; one that is not here, nor `other`, is never skipped",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "Overload":
+        if self.full_seconds <= self.start_seconds:
+            raise ValueError("full_seconds must be more than start_seconds")
+        if len({kind.name for kind in self.room_types}) < len(self.room_types):
+            raise ValueError("a room type stands twice in room_types")
+        return self
 
 
 class Store(Section):
@@ -133,6 +176,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("voxwarden-data"), description="store, evidence and look-back of one machine")
     audio: Audio = Audio()
     asr: Asr = Asr()
+    overload: Overload = Overload()
     judge: Judge = Judge()
     store: Store = Store()
     kafka: Kafka = Kafka()

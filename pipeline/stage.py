@@ -30,6 +30,9 @@ class Processor(ABC, Generic[In, Out]):
     def process(self, batch: Sequence[In]) -> list[Out | Rejected]:
         """Handle `batch`, in order, and give what it leads to, in order."""
 
+    def waited(self, seconds: float) -> None:
+        """How long the oldest message of the coming batch has waited; told before each batch of live speech."""
+
     def tick(self, now: float) -> list[Out | Rejected]:
         """What is due because time has passed (`now`, UTC seconds), though nothing came in."""
         return []

@@ -6,18 +6,20 @@ from collections.abc import Sequence
 from pipeline.asr.guards import Guards, collapse
 from pipeline.asr.language import RoomLanguages
 from pipeline.asr.overlap import Overlaps, words_left
+from pipeline.asr.shedding import Shedding
 from pipeline.asr.transcriber import MAX_SAMPLES, MAX_SECONDS, Clip, Recognition, Samples, Transcriber, load
 from pipeline.audio.encode import decode_flac
 from pipeline.errors import AudioError, BadMessage
 from pipeline.messages import SAMPLE_RATE, Alternative, Transcript, Utterance, Word, derive_id
 from pipeline.metrics import Metrics
+from pipeline.overload import Valve
 from pipeline.settings import Asr, Settings
 from pipeline.stage import Processor, Rejected
 
 
-def build(settings: Settings, metrics: Metrics) -> "Transcribe":
+def build(settings: Settings, metrics: Metrics) -> Shedding:
     """Load the model, once for the process, and warm it up."""
-    return Transcribe(load(settings.asr), settings.asr, metrics)
+    return Shedding(Transcribe(load(settings.asr), settings.asr, metrics), Valve(settings.overload), metrics)
 
 
 class Transcribe(Processor[Utterance, Transcript]):

@@ -26,6 +26,10 @@ class Context:
         self._max_rooms = rooms
         self._rooms: OrderedDict[str, deque[Blocked]] = OrderedDict()
 
+    def fresh(self) -> "Context":
+        """Another one of the same size, for another policy."""
+        return Context(self._utterances, self._max_rooms)
+
     def cooling(self, room: str, speaker: str, start: float, seconds: float) -> frozenset[str]:
         """Labels for which this speaker was blocked in the `seconds` before `start`, that moment itself left out."""
         blocks = self._rooms.get(room, ())

@@ -1,20 +1,19 @@
 """The judge stage: transcripts in, a flag for each out, clean ones too."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline import settings
 from pipeline.judge import labels, lexicon, policy
 from pipeline.judge.classifier import Classifier
 from pipeline.judge.classifier import load as load_classifier
-from pipeline.judge.context import Blocked, Context
+from pipeline.judge.context import Context
 from pipeline.judge.labels import Labels
-from pipeline.judge.matcher import Match, Matcher
+from pipeline.judge.matcher import Matcher
 from pipeline.judge.policy import Rulebook
-from pipeline.judge.times import times_of
-from pipeline.judge.verdict import Verdict, decide
-from pipeline.judge.windows import classify
-from pipeline.messages import Flag, Hit, Transcript, derive_id
+from pipeline.judge.ruling import Finder, Found, Ruling
+from pipeline.judge.shadow import Shadow
+from pipeline.messages import Flag, Transcript
 from pipeline.metrics import Metrics
 from pipeline.stage import Processor, Rejected
 
@@ -26,63 +25,38 @@ class Law:
     labels: Labels
     matcher: Matcher
     rulebook: Rulebook
+    shadows: tuple[Rulebook, ...] = ()
+    """Of the shadow policies."""
 
 
 class Judge(Processor[Transcript, Flag]):
-    """Lexicon and classifier find, the policy decides."""
+    """Lexicon and classifier find, the policy decides; shadow policies look on."""
 
     def __init__(self, law: Law, classifier: Classifier, context: Context, metrics: Metrics) -> None:
-        self._law = law
-        self._classifier = classifier
-        self._context = context
+        self._finder = Finder(classifier, law.matcher)
+        self._ruling = Ruling(law.rulebook, law.labels, classifier.name, context)
+        self._shadows = [
+            Shadow(Ruling(book, law.labels, classifier.name, context.fresh()), metrics) for book in law.shadows
+        ]
         self._metrics = metrics
 
     def process(self, batch: Sequence[Transcript]) -> list[Flag | Rejected]:
-        texts = [transcript.text for transcript in batch]
-        scores = classify(self._classifier, texts, [transcript.language for transcript in batch])
-        return [self._judge(transcript, found) for transcript, found in zip(batch, scores, strict=True)]
+        """One flag for each transcript that was heard; of what overload skipped there is nothing to say."""
+        heard = [transcript for transcript in batch if not transcript.skipped]
+        found = self._finder.find(heard)
+        return [self._judge(transcript, finding) for transcript, finding in zip(heard, found, strict=True)]
 
-    def _judge(self, transcript: Transcript, scores: Mapping[str, float]) -> Flag:
-        rules = self._law.rulebook.rules(transcript.room_type, transcript.language)
-        matches = [match for match in self._law.matcher.find(transcript.text) if match.term.label in rules.labels]
-        room, speaker, start = transcript.room, transcript.speaker, transcript.start
-        cooling = self._context.cooling(room, speaker, start, rules.cooldown_seconds)
-        verdict = decide(scores, matches, rules, self._law.labels, transcript.marks, cooling)
-        if verdict.suggestion == "block":
-            self._context.remember(room, Blocked(speaker, start, verdict.blocked))
-        self._count(verdict)
-        return self._flag(transcript, verdict, matches)
+    def _judge(self, transcript: Transcript, found: Found) -> Flag:
+        flag = self._ruling.flag(transcript, found)
+        self._count(flag)
+        for shadow in self._shadows:
+            shadow.watch(transcript, found, flag)
+        return flag
 
-    def _flag(self, transcript: Transcript, verdict: Verdict, matches: Sequence[Match]) -> Flag:
-        version = self._law.rulebook.version
-        return Flag(
-            room=transcript.room,
-            speaker=transcript.speaker,
-            room_type=transcript.room_type,
-            start=transcript.start,
-            id=derive_id("judge", transcript, version),
-            utterance=transcript.utterance,
-            transcript=transcript.id,
-            end=transcript.end,
-            text=transcript.text,
-            language=transcript.language,
-            confidence=transcript.confidence,
-            suggestion=verdict.suggestion,
-            risk=verdict.risk,
-            labels=verdict.labels,
-            flagged=verdict.flagged,
-            hits=tuple(_hit(match, transcript) for match in matches),
-            marks=transcript.marks,
-            reasons=verdict.reasons,
-            policy=version,
-            model=self._classifier.name,
-            address=transcript.address,
-        )
-
-    def _count(self, verdict: Verdict) -> None:
-        self._metrics.flags.labels(verdict.suggestion).inc()
-        if verdict.suggestion != "pass":
-            for label in verdict.flagged:
+    def _count(self, flag: Flag) -> None:
+        self._metrics.flags.labels(flag.suggestion).inc()
+        if flag.suggestion != "pass":
+            for label in flag.flagged:
                 self._metrics.labels.labels(label).inc()
 
 
@@ -93,20 +67,13 @@ def build(all_settings: settings.Settings, metrics: Metrics) -> Judge:
 
 
 def check(chosen: settings.Judge) -> Law:
-    """Read labels, lexicons and policy, without a model; raises ConfigError, which names file and key."""
+    """Read labels, lexicons and policies, without a model; raises ConfigError, which names file and key."""
     known = labels.load(chosen.labels)
     lexicons = lexicon.load(chosen.lexicons, known)
-    return Law(known, lexicon.compile_terms(lexicons), policy.load(chosen.policy, known, lexicons))
-
-
-def _hit(match: Match, transcript: Transcript) -> Hit:
-    start_time, end_time = times_of(transcript, match.start, match.end)
-    return Hit(
-        term=match.term.text,
-        label=match.term.label,
-        level=match.level,
-        start=match.start,
-        end=match.end,
-        start_time=start_time,
-        end_time=end_time,
+    shadows = [policy.load(name, known, lexicons) for name in chosen.shadow_policies]
+    return Law(
+        known,
+        lexicon.compile_terms(lexicons),
+        policy.load(chosen.policy, known, lexicons),
+        tuple({book.version: book for book in shadows}.values()),
     )

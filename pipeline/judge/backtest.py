@@ -1,0 +1,107 @@
+"""Two policies over the same transcripts: which flags would be new, gone or changed."""
+
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pipeline.judge.classifier import load as load_classifier
+from pipeline.judge.context import Context
+from pipeline.judge.judge import check
+from pipeline.judge.ruling import Finder, Ruling
+from pipeline.messages import Flag, Transcript
+from pipeline.settings import Judge
+
+Kind = Literal["new", "gone", "changed", "same"]
+"""`changed`: flagged by both, with another suggestion or for other labels. `same` are clean ones, too."""
+
+MAX_REMEMBERED = 100_000
+"""Transcripts that may have come twice: a worker writes again, after a crash, what it did since its last commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What both policies say of one transcript."""
+
+    before: Flag
+    after: Flag
+
+    @property
+    def kind(self) -> Kind:
+        was, is_now = labels_of(self.before), labels_of(self.after)
+        if flagged(self.before) != flagged(self.after):
+            return "new" if flagged(self.after) else "gone"
+        return "same" if was == is_now and self.before.suggestion == self.after.suggestion else "changed"
+
+    @property
+    def labels(self) -> dict[str, Kind]:
+        """The kind of difference for each label that either policy flags."""
+        was, is_now = labels_of(self.before), labels_of(self.after)
+        both: Kind = "same" if self.before.suggestion == self.after.suggestion else "changed"
+        gone: dict[str, Kind] = dict.fromkeys(was - is_now, "gone")
+        return gone | dict.fromkeys(is_now - was, "new") | dict.fromkeys(was & is_now, both)
+
+
+@dataclass(slots=True)
+class Tally:
+    """The sum of many comparisons."""
+
+    kinds: Counter[Kind] = field(default_factory=Counter)
+    labels: dict[str, Counter[Kind]] = field(default_factory=dict)
+
+    def add(self, comparison: Comparison) -> None:
+        self.kinds[comparison.kind] += 1
+        for label, kind in comparison.labels.items():
+            self.labels.setdefault(label, Counter())[kind] += 1
+
+
+class Backtest:
+    """The classifier reads each text once, and both policies rule on its scores.
+
+    `skipped` counts transcripts that overload left empty, `repeated` those that had come before.
+    """
+
+    def __init__(self, finder: Finder, before: Ruling, after: Ruling) -> None:
+        self.before, self.after = before, after
+        self.skipped = self.repeated = 0
+        self._finder = finder
+        self._seen: OrderedDict[str, None] = OrderedDict()
+
+    def compare(self, batch: Sequence[Transcript]) -> list[Comparison]:
+        """One for each transcript that says something new, in order; those of a room must come in order."""
+        batch = [transcript for transcript in batch if self._counts(transcript)]
+        return [
+            Comparison(self.before.flag(transcript, found), self.after.flag(transcript, found))
+            for transcript, found in zip(batch, self._finder.find(batch), strict=True)
+        ]
+
+    def _counts(self, transcript: Transcript) -> bool:
+        repeated = transcript.id in self._seen
+        self.skipped += transcript.skipped
+        self.repeated += repeated and not transcript.skipped
+        if repeated or transcript.skipped:
+            return False
+        self._seen[transcript.id] = None
+        if len(self._seen) > MAX_REMEMBERED:
+            self._seen.popitem(last=False)
+        return True
+
+
+def build(chosen: Judge, before: str, after: str) -> Backtest:
+    """A backtest of the policies of these names or paths; raises ConfigError."""
+    law = check(chosen.model_copy(update={"policy": before, "shadow_policies": (after,)}))
+    finder = Finder(load_classifier(chosen), law.matcher)
+    first, second = (
+        Ruling(book, law.labels, finder.model, Context(chosen.context_utterances))
+        for book in (law.rulebook, *law.shadows)
+    )
+    return Backtest(finder, first, second)
+
+
+def flagged(flag: Flag) -> bool:
+    return flag.suggestion != "pass"
+
+
+def labels_of(flag: Flag) -> set[str]:
+    """The labels that somebody would be told of."""
+    return set(flag.flagged) if flagged(flag) else set()

@@ -1,0 +1,58 @@
+"""Kept transcripts as JSON lines: those of `voice.transcripts`, or what our own commands print with --format jsonl."""
+
+from collections.abc import Iterable, Iterator
+
+from msgspec import MsgspecError, Struct, json
+
+from pipeline.errors import TextError
+from pipeline.judge.texts import language_of
+from pipeline.messages import Mark, Name, Seconds, Transcript, Unit
+
+
+class Line(Struct):
+    """Only `text` must be there. A line without it (a file's own, an error's) says nothing that could be judged."""
+
+    text: str | None = None
+    language: str | None = None
+    room: Name | None = None
+    speaker: Name | None = None
+    room_type: Name = "default"
+    start: Seconds | None = None
+    end: Seconds | None = None
+    confidence: Unit | None = None
+    marks: tuple[Mark, ...] = ()
+    id: str | None = None
+    skipped: bool = False
+
+
+def transcripts(lines: Iterable[bytes]) -> Iterator[Transcript | TextError]:
+    """One for each line that holds a text; a TextError, which names the line, for one that cannot be read."""
+    for number, raw in enumerate(lines, start=1):
+        if not raw.strip():
+            continue
+        try:
+            line = json.decode(raw, type=Line)
+        except (MsgspecError, UnicodeDecodeError) as error:
+            yield TextError(f"Line {number} is no transcript: {error}", "Write one JSON object a line, with a text.")
+            continue
+        if line.text is not None:
+            yield _transcript(line, line.text, number)
+
+
+def _transcript(line: Line, text: str, number: int) -> Transcript:
+    start = line.start or 0.0
+    return Transcript(
+        room=line.room or "text",
+        speaker=line.speaker or "text",
+        room_type=line.room_type,
+        start=start,
+        end=line.end or start,
+        id=line.id or f"line {number}",
+        utterance="",
+        text=text,
+        language=line.language or language_of(text),
+        confidence=1.0 if line.confidence is None else line.confidence,
+        marks=line.marks,
+        skipped=line.skipped,
+        model="text",
+    )

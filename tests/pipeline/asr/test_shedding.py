@@ -1,0 +1,226 @@
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pipeline.asr.shedding import Shedding
+from pipeline.asr.transcribe import Transcribe
+from pipeline.local import LocalRunner
+from pipeline.messages import AudioChunk, Transcript, Utterance
+from pipeline.metrics import Metrics
+from pipeline.overload import Valve
+from pipeline.settings import Asr, Overload, RoomShare, Settings
+from pipeline.stage import Processor, Rejected
+from pipeline.topology import SEGMENT, TRANSCRIBE, Stage
+from tests.pipeline.asr.parts import Scripted, recognition, utterance
+
+OVERLOAD = Overload(
+    start_seconds=10,
+    full_seconds=20,
+    recover_seconds=30,
+    room_types=(RoomShare(name="game", share=0), RoomShare(name="default", share=0.25)),
+)
+
+
+class Clock:
+    """UTC seconds, moved by hand: 1,000 s after 1970 at first."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Inner(Processor[Utterance, Transcript]):
+    """Transcribes at once, or in `seconds` of the clock's time an utterance; refuses what has no audio."""
+
+    def __init__(self, clock: Clock, seconds: float = 0) -> None:
+        self._clock, self.seconds = clock, seconds
+        self.heard: list[str] = []
+        self._stage = Transcribe(Scripted([recognition("words")] * 1_000), Asr(), Metrics())
+
+    def process(self, batch: Sequence[Utterance]) -> list[Transcript | Rejected]:
+        self.heard += [each.id for each in batch]
+        self._clock.now += self.seconds * len(batch)
+        return self._stage.process(batch)
+
+
+def coverage(metrics: Metrics, room_type: str, result: str) -> float:
+    labels = {"room_type": room_type, "result": result}
+    return metrics.registry.get_sample_value("voxwarden_coverage_utterances_total", labels) or 0.0
+
+
+def shedding(clock: Clock, metrics: Metrics, seconds: float = 0) -> tuple[Shedding, Inner]:
+    inner = Inner(clock, seconds)
+    return Shedding(inner, Valve(OVERLOAD, clock), metrics), inner
+
+
+def test_without_overload_all_is_heard() -> None:
+    metrics = Metrics()
+    made, inner = shedding(Clock(), metrics)
+    made.waited(10)
+    found = made.process([utterance(float(n), room_type="game") for n in range(20)])
+    assert len(inner.heard) == len(found) == 20
+    assert coverage(metrics, "game", "heard") == 20
+    assert coverage(metrics, "game", "skipped") == 0
+
+
+def test_what_is_skipped_is_told_in_its_place_and_not_decoded() -> None:
+    metrics = Metrics()
+    made, inner = shedding(Clock(), metrics)
+    made.waited(20)
+    kinds = ["game", "kids", "game", "kids"]
+    batch = [utterance(float(n), room_type=kind, address=f"voice.utterances/0/{n}") for n, kind in enumerate(kinds)]
+    game, kids, *_ = found = made.process(batch)
+    assert [each.utterance for each in found if isinstance(each, Transcript)] == [each.id for each in batch]
+    assert inner.heard == [batch[1].id, batch[3].id]
+    assert isinstance(game, Transcript)
+    assert isinstance(kids, Transcript)
+    assert (game.skipped, game.text, game.address) == (True, "", "voice.utterances/0/0")
+    assert (kids.skipped, kids.text) == (False, "words")
+    assert (coverage(metrics, "game", "skipped"), coverage(metrics, "other", "heard")) == (2, 2)
+    assert coverage(metrics, "kids", "heard") == 0, "room types that the settings do not name are one series"
+
+
+def test_a_skipped_utterance_has_the_id_that_its_transcript_would_have() -> None:
+    said = utterance(5.0, room_type="game")
+    calm, _ = shedding(Clock(), Metrics())
+    hard, _ = shedding(Clock(), Metrics())
+    hard.waited(20)
+    (heard,), (unheard,) = calm.process([said]), hard.process([said])
+    assert isinstance(heard, Transcript)
+    assert isinstance(unheard, Transcript)
+    assert heard.id == unheard.id
+    assert heard.skipped != unheard.skipped
+
+
+def test_a_bad_utterance_among_skipped_ones_is_still_rejected() -> None:
+    made, _ = shedding(Clock(), Metrics())
+    made.waited(20)
+    broken = utterance(1.0, room_type="kids", data=b"not audio")
+    first, second = made.process([utterance(0.0, room_type="game"), broken])
+    assert isinstance(first, Transcript)
+    assert isinstance(second, Rejected)
+    assert second.message is broken
+
+
+def test_quiet_moments_end_the_overload_and_say_what_it_cost(caplog: pytest.LogCaptureFixture) -> None:
+    clock, metrics = Clock(), Metrics()
+    made, _ = shedding(clock, metrics)
+    with caplog.at_level(logging.WARNING):
+        made.waited(20)
+        made.process([utterance(float(n), room_type="game") for n in range(3)])
+        clock.now += 15
+        made.tick(clock.now)
+        assert metrics.registry.get_sample_value("voxwarden_overload_pressure") == pytest.approx(0.5)
+        clock.now += 15
+        made.tick(clock.now)
+    assert metrics.registry.get_sample_value("voxwarden_overload_pressure") == 0
+    assert [record.getMessage() for record in caplog.records] == [
+        "overload: speech has waited for 20 s, so some of it is skipped",
+        "the overload is over: 0 utterances heard, 3 skipped",
+    ]
+
+
+class Cut(Processor[AudioChunk, Utterance]):
+    """Each chunk is an utterance."""
+
+    def process(self, batch: Sequence[AudioChunk]) -> list[Utterance | Rejected]:
+        return [utterance(chunk.start, 0.3, room_type=chunk.room_type, id=str(chunk.sequence)) for chunk in batch]
+
+
+class Backlog(Processor[Utterance, Transcript]):
+    """The stage, entered only while the queue before it is full: so what waits does not hang on the machine."""
+
+    def __init__(self, stage: Shedding) -> None:
+        self._stage = stage
+        self.full: Callable[[], bool] = lambda: True
+        self.fed = threading.Event()
+
+    def waited(self, seconds: float) -> None:
+        self._stage.waited(seconds)
+
+    def process(self, batch: Sequence[Utterance]) -> list[Transcript | Rejected]:
+        while not (self.full() or self.fed.wait(0.001)):
+            pass
+        return self._stage.process(batch)
+
+    def tick(self, now: float) -> list[Transcript | Rejected]:
+        return self._stage.tick(now)
+
+
+class Room:
+    """The local runner with a recogniser that takes `seconds` of the clock's time an utterance."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, overload: Overload, seconds: float, *, live: bool = True
+    ) -> None:
+        self.metrics, self.clock = Metrics(), Clock()
+        self.inner = Inner(self.clock, seconds)
+        self.backlog = Backlog(Shedding(self.inner, Valve(overload, self.clock), self.metrics))
+        self.found: list[Transcript] = []
+        cut = replace(SEGMENT, batch=1)  # holds little, so that what was put waits before the recogniser
+        made = {SEGMENT.name: Cut(), TRANSCRIBE.name: self.backlog}
+        monkeypatch.setattr(Stage, "processor", lambda stage, settings, metrics: made[stage.name])
+        stages, clock = (cut, TRANSCRIBE), self.clock if live else None
+        self.runner = LocalRunner(Settings(), self.metrics, self._tap, stages=stages, clock=clock)
+        self.backlog.full = self.runner._carriers[1].queue.full
+
+    def _tap(self, stage: Stage, batch: Sequence[Any], outputs: Sequence[Any]) -> None:
+        if stage is TRANSCRIBE:
+            self.found += outputs
+
+    async def speak(self, count: int, first: int = 0) -> None:
+        """So many utterances, of all room types in turn, and wait until all have been dealt with."""
+        self.backlog.fed.clear()
+        for number in range(first, first + count):
+            kind = ("game", "default", "kids")[number % 3]
+            start = self.clock.now + number
+            await self.runner.put(AudioChunk(room="r", speaker="s", room_type=kind, start=start, sequence=number))
+        self.backlog.fed.set()
+        while len(self.found) < first + count:  # noqa: ASYNC110 - the stages' own threads are what is waited for
+            await asyncio.sleep(0.005)
+
+    def heard(self, kind: str) -> list[Transcript]:
+        return [each for each in self.found if each.room_type == kind and not each.skipped]
+
+
+async def test_a_slow_recogniser_sheds_by_policy_and_recovers(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(monkeypatch, OVERLOAD, seconds=4.0)
+    async with room.runner:
+        await room.speak(300)
+        assert [each.utterance for each in room.found] == [str(number) for number in range(300)], "none is lost"
+        assert len(room.heard("game")) < len(room.heard("default")) < len(room.heard("kids")) == 100
+        assert len(room.heard("default")) >= 10
+        metrics = room.metrics
+        assert coverage(metrics, "game", "heard") + coverage(metrics, "game", "skipped") == 100
+        assert coverage(metrics, "game", "skipped") == 100 - len(room.heard("game"))
+        assert coverage(metrics, "other", "heard") == 100
+
+        room.inner.seconds = 0.0
+        room.clock.now += OVERLOAD.recover_seconds
+        before = len(room.heard("game"))
+        await room.speak(30, first=300)
+    assert len(room.heard("game")) == before + 10, "with the load gone all are heard again"
+
+
+async def test_what_waits_outside_of_a_full_queue_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a queue of 32, at a second each, nothing waits for a minute; those who cannot get into it do."""
+    patient = OVERLOAD.model_copy(update={"start_seconds": 60.0, "full_seconds": 90.0})
+    room = Room(monkeypatch, patient, seconds=1.0)
+    async with room.runner:
+        await room.speak(300)
+    assert len(room.heard("game")) < 100
+    assert len(room.heard("kids")) == 100
+
+
+async def test_recordings_are_never_shed(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(monkeypatch, OVERLOAD, seconds=4.0, live=False)
+    async with room.runner:
+        await room.speak(90)
+    assert not any(each.skipped for each in room.found)

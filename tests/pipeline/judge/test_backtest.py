@@ -1,0 +1,144 @@
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import json, structs
+
+from pipeline.errors import ConfigError, TextError
+from pipeline.judge import backtest as backtests
+from pipeline.judge.backtest import Backtest, Comparison, Kind, Tally
+from pipeline.judge.kept import transcripts
+from pipeline.messages import Flag, Suggestion, Transcript
+from pipeline.settings import Judge
+from tests.pipeline.judge.fakes import WordClassifier, transcript
+
+POLICY = """
+name: {name}
+every: {{review: {review}, block: {block}}}
+cooldown_seconds: {cooldown}
+"""
+KNOWN = {"mild": {"abuse": 0.5, "risk": 0.5}, "harsh": {"abuse": 0.9, "risk": 0.9}, "grim": {"violence": 0.9}}
+
+
+@pytest.fixture
+def classifier(monkeypatch: pytest.MonkeyPatch) -> WordClassifier:
+    known = WordClassifier(KNOWN)
+    monkeypatch.setattr(backtests, "load_classifier", lambda _: known)
+    return known
+
+
+def written(folder: Path, name: str, review: float = 0.6, block: float = 0.95, cooldown: float = 0) -> str:
+    path = folder / f"{name}.yaml"
+    path.write_text(POLICY.format(name=name, review=review, block=block, cooldown=cooldown))
+    return str(path)
+
+
+def compared(test: Backtest, *said: Transcript) -> list[tuple[str, Kind]]:
+    return [(each.after.text, each.kind) for each in test.compare(said)]
+
+
+def tally(comparisons: Iterable[Comparison]) -> Tally:
+    made = Tally()
+    for comparison in comparisons:
+        made.add(comparison)
+    return made
+
+
+def test_flags_are_new_gone_changed_or_the_same(classifier: WordClassifier, tmp_path: Path) -> None:
+    lax, strict = written(tmp_path, "lax"), written(tmp_path, "strict", review=0.4, block=0.8)
+    said = [transcript("mild", 1.0), transcript("harsh", 2.0), transcript("fine", 3.0)]
+    there = backtests.build(Judge(), lax, strict)
+    assert compared(there, *said) == [("mild", "new"), ("harsh", "changed"), ("fine", "same")]
+    assert classifier.asked == ["mild", "harsh", "fine"], "each text is read once, for both policies"
+    back = backtests.build(Judge(), strict, lax)
+    assert compared(back, *said) == [("mild", "gone"), ("harsh", "changed"), ("fine", "same")]
+    assert (there.before.version[:4], there.after.version[:7]) == ("lax@", "strict@")
+
+
+@pytest.mark.usefixtures("classifier")
+def test_a_policy_does_not_differ_from_itself(tmp_path: Path) -> None:
+    lax = written(tmp_path, "lax", cooldown=30)
+    said = [transcript(text, float(at)) for at, text in enumerate(["harsh", "mild", "harsh", "add me on telegram"])]
+    found = tally(backtests.build(Judge(), lax, lax).compare(said))
+    assert found.kinds == {"same": 4}
+
+
+@pytest.mark.usefixtures("classifier")
+def test_each_policy_cools_down_by_its_own_blocks(tmp_path: Path) -> None:
+    calm = written(tmp_path, "calm", block=0.8, cooldown=30)
+    eager = written(tmp_path, "eager", block=0.8)
+    test = backtests.build(Judge(), calm, eager)
+    assert compared(test, transcript("harsh", 1.0)) == [("harsh", "same")]
+    assert compared(test, transcript("harsh", 2.0)) == [("harsh", "changed")], "review by cool-down, and block"
+
+
+@pytest.mark.usefixtures("classifier")
+def test_what_came_before_or_was_never_heard_is_not_judged(tmp_path: Path) -> None:
+    test = backtests.build(Judge(), written(tmp_path, "lax"), "strict")
+    once, unheard = transcript("mild", 1.0), structs.replace(transcript("", 2.0), skipped=True)
+    assert len(test.compare([once, once, unheard])) == 1
+    assert test.compare([once]) == []
+    assert (test.repeated, test.skipped) == (2, 1)
+    heard_later = structs.replace(unheard, skipped=False, text="mild")
+    assert len(test.compare([heard_later])) == 1, "a redelivery that was heard after all counts"
+
+
+def test_a_policy_that_is_not_there_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml"):
+        backtests.build(Judge(), "default", "nowhere")
+
+
+def test_labels_are_told_apart(tmp_path: Path) -> None:
+    before, after = flag("review", "abuse", "violence"), flag("review", "abuse", "sexual")
+    comparison = Comparison(before, after)
+    assert comparison.kind == "changed"
+    assert comparison.labels == {"abuse": "same", "violence": "gone", "sexual": "new"}
+    assert Comparison(before, flag("block", "abuse", "violence")).labels == {"abuse": "changed", "violence": "changed"}
+    assert Comparison(before, flag("pass", "abuse")).labels == {"abuse": "gone", "violence": "gone"}
+
+
+FLAGS = st.builds(
+    lambda suggestion, labels: flag(suggestion, *labels),
+    st.sampled_from(["pass", "review", "block"]),
+    st.sets(st.sampled_from(["abuse", "violence", "sexual"])),
+)
+
+
+@given(FLAGS, FLAGS)
+def test_there_and_back_are_mirror_images(one: Flag, other: Flag) -> None:
+    mirrored: dict[Kind, Kind] = {"new": "gone", "gone": "new", "changed": "changed", "same": "same"}
+    there, back = Comparison(one, other), Comparison(other, one)
+    assert mirrored[there.kind] == back.kind
+    assert {label: mirrored[kind] for label, kind in there.labels.items()} == back.labels
+    assert Comparison(one, one).kind == "same"
+
+
+def test_any_line_with_a_text_is_a_transcript() -> None:
+    kept = transcript("harsh", 7.0, room_type="kids", language="zh", marks=("repetition",))
+    lines = [
+        json.encode(kept),
+        b'{"kind": "file", "file": "a.wav", "seconds": 3}',
+        b"",
+        '{"text": "你好", "room": null, "start": null, "words": [1]}'.encode(),
+    ]
+    whole, plain = [line for line in transcripts(lines) if isinstance(line, Transcript)]
+    same = ("room", "speaker", "room_type", "start", "end", "id", "text", "language", "confidence", "marks")
+    assert [getattr(whole, name) for name in same] == [getattr(kept, name) for name in same]
+    assert (plain.text, plain.language, plain.start, plain.id) == ("你好", "zh", 0.0, "line 4")
+
+
+@given(st.binary())
+def test_a_line_that_cannot_be_read_is_named(line: bytes) -> None:
+    for found in transcripts([b'{"text": "good"}', line.replace(b"\n", b"")]):
+        assert isinstance(found, Transcript) or (isinstance(found, TextError) and "Line 2" in str(found))
+
+
+def flag(suggestion: Suggestion, *labels: str) -> Flag:
+    said = transcript("words")
+    return Flag(
+        room=said.room, speaker=said.speaker, start=said.start, end=said.end, id="f", utterance="u", transcript="t",
+        text=said.text, language="en", confidence=1.0, suggestion=suggestion, risk=0.5, flagged=labels,
+        policy="p", model="m",
+    )  # fmt: skip

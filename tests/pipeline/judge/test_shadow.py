@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from pipeline.errors import ConfigError
+from pipeline.judge.classifier import Classifier
+from pipeline.judge.context import Context
+from pipeline.judge.judge import Judge, check
+from pipeline.messages import Flag
+from pipeline.metrics import Metrics
+from pipeline.settings import Judge as JudgeSettings
+from tests.pipeline.judge.fakes import WordClassifier, judge_of, transcript
+
+STRICTER = """
+name: stricter
+every: {review: 0.4, block: 0.8}
+cooldown_seconds: 60
+"""
+LAX = """
+name: lax
+every: {review: 0.6}
+"""
+
+
+@pytest.fixture
+def chosen(tmp_path: Path) -> JudgeSettings:
+    for name, text in (("lax", LAX), ("stricter", STRICTER)):
+        (tmp_path / f"{name}.yaml").write_text(text)
+    return JudgeSettings(policy=str(tmp_path / "lax.yaml"), shadow_policies=(str(tmp_path / "stricter.yaml"),) * 2)
+
+
+def judge(chosen: JudgeSettings, classifier: Classifier, metrics: Metrics) -> Judge:
+    return Judge(check(chosen), classifier, Context(6), metrics)
+
+
+def count(metrics: Metrics, suggestion: str, agrees: str, version: str) -> float | None:
+    labels = {"policy": version, "suggestion": suggestion, "agrees": agrees}
+    return metrics.registry.get_sample_value("voxwarden_shadow_flags_total", labels)
+
+
+def test_a_shadow_is_counted_beside_the_real_policy_on_the_same_scores(chosen: JudgeSettings) -> None:
+    metrics, classifier = Metrics(), WordClassifier({"mild": {"abuse": 0.5}, "harsh": {"abuse": 0.9}})
+    law = check(chosen)
+    (shadow,) = [book.version for book in law.shadows]
+    said = [transcript(text, float(at)) for at, text in enumerate(["mild", "harsh", "harsh", "fine"])]
+    flags = judge(chosen, classifier, metrics).process(said)
+    assert [flag.suggestion for flag in flags if isinstance(flag, Flag)] == ["pass", "review", "review", "pass"]
+    assert {flag.policy for flag in flags if isinstance(flag, Flag)} == {law.rulebook.version}
+    assert classifier.asked == ["mild", "harsh", "harsh", "fine"]
+    assert count(metrics, "review", "no", shadow) == 1, "mild"
+    assert count(metrics, "block", "no", shadow) == 1, "harsh"
+    assert count(metrics, "review", "yes", shadow) == 1, "harsh again, within the shadow's own cool-down"
+    assert count(metrics, "pass", "yes", shadow) == 1
+    assert count(metrics, "block", "yes", shadow) == 0, "there from the start"
+
+
+def test_a_shadow_changes_no_flag(chosen: JudgeSettings) -> None:
+    classifier = WordClassifier({"harsh": {"abuse": 0.99}})
+    said = [transcript("harsh", float(at)) for at in range(4)]
+    alone = chosen.model_copy(update={"shadow_policies": ()})
+    assert judge(chosen, classifier, Metrics()).process(said) == judge(alone, classifier, Metrics()).process(said)
+
+
+def test_a_mistake_in_a_shadow_policy_is_named_before_anything_is_judged(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("name: wrong\nevery: {reviw: 0.4}\n")
+    with pytest.raises(ConfigError, match=r"wrong\.yaml: every\.reviw"):
+        check(JudgeSettings(shadow_policies=(str(wrong),)))
+
+
+def test_what_was_skipped_has_no_flag() -> None:
+    metrics = Metrics()
+    unheard = structs.replace(transcript(""), skipped=True)
+    found = judge_of(metrics=metrics).process([unheard, transcript("hello")])
+    assert [flag.text for flag in found if isinstance(flag, Flag)] == ["hello"]
+    assert metrics.registry.get_sample_value("voxwarden_flags_total", {"suggestion": "pass"}) == 1
