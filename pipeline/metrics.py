@@ -56,14 +56,12 @@ class Metrics:
         # transcribe
         self.transcripts = counter("transcripts_total", "Utterances transcribed, by language.", "language")
         self.marked = counter("transcripts_marked_total", "Transcripts the recogniser may have invented.", "mark")
-
         self.coverage = counter(
             "coverage_utterances_total",
             "Utterances that were heard, or skipped under overload, by type of room.",
             "room_type",
             "result",
         )
-
         self.overload_pressure = gauge("overload_pressure", "How hard overload is shed: 0 all heard, 1 the least.")
 
         # judge

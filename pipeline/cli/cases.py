@@ -116,14 +116,14 @@ def decide_case(
     stdout.print(casetables.decided(decision))
 
 
-def moment(text: str, now: float) -> float:
-    """`12h` before `now`, or a date and time (UTC unless it says otherwise), as UTC seconds."""
+def moment(text: str, now: float, option: str = "--since") -> float:
+    """`12h` before `now`, or a date and time (UTC unless it says otherwise), as UTC seconds; raises InputError."""
     if ago := AGO.fullmatch(text):
         return now - float(ago[1]) * UNITS[ago[2]]
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
-        raise InputError(f"--since {text} is no time", "Write 30m, 12h, 7d or 2026-01-31T08:00.") from error
+        raise InputError(f"{option} {text} is no time", "Write 30m, 12h, 7d or 2026-01-31T08:00.") from error
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 

@@ -1,0 +1,141 @@
+"""`voxwarden backtest`: what another policy would have made of what was said."""
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.markup import escape
+
+from pipeline.cli.app import Exit, app, settings_of, stderr, stdout
+from pipeline.cli.cases import moment
+from pipeline.cli.progress import progress_bar
+from pipeline.errors import VoxwardenError
+from pipeline.messages import Transcript
+from pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from agents.transcripts import Kept, Source
+    from pipeline.judge.backtest import Backtest, Comparison
+
+BATCH = 64
+
+Format = Literal["table", "jsonl"]
+
+
+@app.command()
+def backtest(
+    ctx: typer.Context,
+    policy: Annotated[str, typer.Option(help="The policy to try, by name or path.")],
+    against: Annotated[str | None, typer.Option(help="The policy to compare with; unset: judge.policy.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", help="Written since: 30m, 12h, 7d ago, or 2026-01-31T08:00 (UTC).")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--to", help="Written before; unset: all that is there.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Judge at most so many.")] = None,
+    file: Annotated[Path | None, typer.Option(help="Transcripts as JSON lines, instead of Kafka's.")] = None,
+    examples: Annotated[int, typer.Option(min=0, help="Single differences shown, at most, of each kind.")] = 5,
+    form: Annotated[Format, typer.Option("--format", help="For a person, or for a program.")] = "table",
+) -> None:
+    """Judge kept transcripts again, by two policies, and show which flags would be new, gone or changed.
+
+    The classifier reads each text once, both policies go by its scores; nothing is delivered. Transcripts come from
+    voice.transcripts as long as Kafka keeps them, or from a file, such as one that `voxwarden transcribe --format
+    jsonl` wrote; in a file, --from and --to go by when it was said. Words are shown on a screen only. One that cannot
+    be read is named, and the exit code is then 3.
+
+    Examples:
+      voxwarden backtest --policy new.yaml --from 12h
+      voxwarden backtest --policy strict --file transcripts.jsonl --format jsonl > differences.jsonl
+    """
+    from pipeline.judge.backtest import build
+
+    settings, now = settings_of(ctx), time.time()
+    first = moment(since, now, "--from") if since else None
+    end = moment(until, now, "--to") if until else None
+    test = build(settings.judge, against or settings.judge.policy, policy)
+    run = _Run(test, examples, lines=form == "jsonl")
+    with _source(settings, file, first, end) as source:
+        run.read(source, limit)
+    run.report()
+    raise typer.Exit(Exit.FAILED if run.unreadable else Exit.CLEAN)
+
+
+def _source(
+    settings: Settings, file: Path | None, since: float | None, until: float | None
+) -> "AbstractContextManager[Source]":
+    from agents.transcripts import from_file, from_kafka
+
+    return from_file(file, since, until) if file else from_kafka(settings.kafka, since, until)
+
+
+class _Run:
+    """Compares, counts, and keeps a few differences of each kind. With `lines` it prints every one as it is found."""
+
+    def __init__(self, test: "Backtest", examples: int, *, lines: bool) -> None:
+        from pipeline.judge.backtest import Tally
+
+        self._test = test
+        self._lines = lines
+        self._most = examples
+        self._examples: list[Comparison] = []
+        self.tally: Tally = Tally()
+        self.unreadable = 0
+
+    def read(self, source: "Source", limit: int | None) -> None:
+        with progress_bar() as bar:
+            task = bar.add_task("judging", total=_least(source.total, limit))
+            for batch in _batches(islice(source.stream, limit), BATCH):
+                for comparison in self._test.compare(self._good(batch)):
+                    self._take(comparison)
+                bar.advance(task, len(batch))
+
+    def report(self) -> None:
+        from pipeline.cli import differences
+
+        if self._lines:
+            _write(differences.total_line(self._test, self.tally, self.unreadable))
+            return
+        stdout.print(differences.totals(self._test, self.tally))
+        if self._examples:
+            stdout.print(differences.examples(self._examples, words=stdout.is_terminal))
+        if self._test.skipped:
+            stderr.print(f"{self._test.skipped} were skipped under overload: nobody knows their words.")
+
+    def _take(self, comparison: "Comparison") -> None:
+        from pipeline.cli.differences import difference_line
+
+        kind = comparison.kind
+        self.tally.add(comparison)
+        if kind == "same":
+            return
+        if self._lines:
+            _write(difference_line(comparison))
+        elif self.tally.kinds[kind] <= self._most:
+            self._examples.append(comparison)
+
+    def _good(self, batch: "Sequence[Kept]") -> list[Transcript]:
+        for error in batch:
+            if isinstance(error, VoxwardenError):
+                self.unreadable += 1
+                stderr.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+        return [transcript for transcript in batch if isinstance(transcript, Transcript)]
+
+
+def _batches(stream: "Iterable[Kept]", size: int) -> "Iterator[list[Kept]]":
+    stream = iter(stream)
+    while batch := list(islice(stream, size)):
+        yield batch
+
+
+def _least(*numbers: int | None) -> int | None:
+    return min((number for number in numbers if number is not None), default=None)
+
+
+def _write(line: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")

@@ -1,0 +1,89 @@
+"""What a topic still keeps of a span of time, read once from end to end, outside any consumer group."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import TopicPartition
+
+from agents.kafka import broker_errors, reader, topic_name
+from pipeline.errors import ConfigError, DependencyError
+from pipeline.settings import Kafka
+from pipeline.topology import Topic
+
+POLL_MS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Offsets `first` to `end` (half open) of a partition."""
+
+    partition: TopicPartition
+    first: int
+    end: int
+
+
+class History:
+    """Records written from `since` until `until`, UTC seconds by the record's own time; None: as far as there are any.
+
+    Raises ConfigError if there is no such topic, DependencyError if the broker does not answer.
+    """
+
+    def __init__(self, kafka: Kafka, topic: Topic, since: float | None = None, until: float | None = None) -> None:
+        self._kafka = kafka
+        self._consumer = reader(kafka)
+        self._name = topic_name(topic, kafka)
+        with broker_errors(kafka):
+            self._spans = self._find(since, until)
+        self.total = sum(span.end - span.first for span in self._spans)
+        """Records at the most: offsets may have holes."""
+
+    def read(self) -> Iterator[Any]:
+        """The records, partition after partition, each in order."""
+        with broker_errors(self._kafka):
+            for span in self._spans:
+                yield from self._records(span)
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _find(self, since: float | None, until: float | None) -> list[Span]:
+        numbers = self._consumer.partitions_for_topic(self._name)
+        if not numbers:
+            raise ConfigError(
+                f"There is no topic {self._name} at {self._kafka.bootstrap}",
+                "Create it with `voxwarden topics create`.",
+            )
+        partitions = [TopicPartition(self._name, number) for number in sorted(numbers)]
+        firsts = self._offsets(partitions, since, self._consumer.beginning_offsets(partitions))
+        ends = self._offsets(partitions, until, None)
+        spans = [Span(partition, firsts[partition], ends[partition]) for partition in partitions]
+        return [span for span in spans if span.first < span.end]
+
+    def _offsets(
+        self, partitions: list[TopicPartition], moment: float | None, otherwise: dict[TopicPartition, int] | None
+    ) -> dict[TopicPartition, int]:
+        """Each partition's first offset at or after the moment, its end if there is none; or else `otherwise`."""
+        ends: dict[TopicPartition, int] = self._consumer.end_offsets(partitions)
+        if moment is None:
+            return ends if otherwise is None else otherwise
+        found = self._consumer.offsets_for_times(dict.fromkeys(partitions, max(0, round(moment * 1000))))
+        return {
+            partition: ends[partition] if found[partition] is None else found[partition].offset
+            for partition in partitions
+        }
+
+    def _records(self, span: Span) -> Iterator[Any]:
+        self._consumer.assign([span.partition])
+        self._consumer.seek(span.partition, span.first)
+        position, progressed = span.first, time.monotonic()
+        while position < span.end:
+            records = self._consumer.poll(POLL_MS).get(span.partition, [])
+            yield from (record for record in records if record.offset < span.end)
+            if (now_at := self._consumer.position(span.partition)) > position:
+                position, progressed = now_at, time.monotonic()
+            elif time.monotonic() - progressed > self._kafka.connect_seconds:
+                raise DependencyError(
+                    f"Kafka at {self._kafka.bootstrap} gives no more of {self._name}", "Check that the broker runs."
+                )

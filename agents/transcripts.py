@@ -1,0 +1,55 @@
+"""Kept transcripts, from Kafka or from a file, as one stream."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents.history import History
+from pipeline.errors import BadMessage, TextError, VoxwardenError
+from pipeline.events import decode
+from pipeline.judge.kept import transcripts
+from pipeline.messages import Transcript
+from pipeline.settings import Kafka
+from pipeline.topology import TRANSCRIPTS
+
+Kept = Transcript | VoxwardenError
+"""A transcript, or what is wrong with one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    stream: Iterator[Kept]
+    total: int | None
+    """How many there are at most, if that is known."""
+
+
+@contextmanager
+def from_kafka(kafka: Kafka, since: float | None, until: float | None) -> Iterator[Source]:
+    """What `voice.transcripts` keeps, by when it was written there; UTC seconds."""
+    with closing(History(kafka, TRANSCRIPTS, since, until)) as history:
+        yield Source((_decoded(record.value, record.headers) for record in history.read()), history.total)
+
+
+@contextmanager
+def from_file(path: Path, since: float | None, until: float | None) -> Iterator[Source]:
+    """JSON lines, by when it was said; UTC seconds. Raises TextError if there is no such file."""
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise TextError(f"{path} cannot be read: {error.strerror}", "Name a file of JSON lines.") from error
+    with file:
+        yield Source(filter(_within(since, until), transcripts(file)), None)
+
+
+def _decoded(value: bytes, headers: list[tuple[str, bytes]]) -> Kept:
+    try:
+        return decode(Transcript, value, headers)
+    except BadMessage as error:
+        return error
+
+
+def _within(since: float | None, until: float | None) -> Callable[[Kept], bool]:
+    first = 0.0 if since is None else since
+    end = float("inf") if until is None else until
+    return lambda kept: not isinstance(kept, Transcript) or first <= kept.start < end

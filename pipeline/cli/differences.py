@@ -1,0 +1,81 @@
+"""A backtest's outcome: tables for a person, JSON lines for a program. Words are only shown on a screen."""
+
+from collections.abc import Iterable
+from typing import Any, get_args
+
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.cli.casetables import plain, utc
+from pipeline.cli.table import SHAPES, STYLES
+from pipeline.judge.backtest import Backtest, Comparison, Kind, Tally, flagged
+from pipeline.messages import Flag
+
+MARKS: dict[Kind, str] = {"new": "+ new", "gone": "- gone", "changed": "~ changed", "same": "= same"}
+SHOWN: tuple[Kind, ...] = get_args(Kind)
+
+
+def totals(test: Backtest, tally: Tally) -> Table:
+    """Flags by kind of difference, for all labels together and for each."""
+    title = f"{escape(test.before.version)} → {escape(test.after.version)}"
+    table = Table(title=title, title_justify="left")
+    table.add_column("Label")
+    for kind in SHOWN:
+        table.add_column(MARKS[kind], justify="right")
+    clean = Text(f"any ({tally.kinds.total()} transcripts)", style="bold")
+    table.add_row(clean, *(str(tally.kinds[kind]) for kind in SHOWN), end_section=True)
+    for label, kinds in sorted(tally.labels.items()):
+        table.add_row(escape(label), *(str(kinds[kind]) for kind in SHOWN))
+    return table
+
+
+def examples(found: Iterable[Comparison], words: bool) -> Table:
+    """Single differences; with what was said only if `words`."""
+    table = Table("Difference", "Said at", "Room type", "Before", "After", *(["Words"] if words else []))
+    for each in found:
+        flag = each.after
+        said = [plain(flag.text)] if words else []
+        verdicts = _verdict(each.before), _verdict(flag)
+        table.add_row(MARKS[each.kind], utc(flag.start), plain(flag.room_type), *verdicts, *said)
+    return table
+
+
+def difference_line(each: Comparison) -> dict[str, Any]:
+    """One difference; `transcript` finds the words where they are kept."""
+    flag = each.after
+    return {
+        "kind": each.kind,
+        "transcript": flag.transcript,
+        "room": flag.room,
+        "room_type": flag.room_type,
+        "start": round(flag.start, 3),
+        "end": round(flag.end, 3),
+        "language": flag.language,
+        "before": _verdict_line(each.before),
+        "after": _verdict_line(each.after),
+    }
+
+
+def total_line(test: Backtest, tally: Tally, unreadable: int) -> dict[str, Any]:
+    """The last line: how many of each kind, and what was left out."""
+    return {
+        "kind": "total",
+        "before": test.before.version,
+        "after": test.after.version,
+        "transcripts": tally.kinds.total(),
+        **{kind: tally.kinds[kind] for kind in SHOWN},
+        "labels": {label: {kind: kinds[kind] for kind in SHOWN} for label, kinds in sorted(tally.labels.items())},
+        "skipped": test.skipped,
+        "repeated": test.repeated,
+        "unreadable": unreadable,
+    }
+
+
+def _verdict(flag: Flag) -> Text:
+    labels = f" {', '.join(flag.flagged)}" if flagged(flag) else ""
+    return Text(f"{SHAPES[flag.suggestion]} {flag.suggestion}{labels}", style=STYLES[flag.suggestion])
+
+
+def _verdict_line(flag: Flag) -> dict[str, Any]:
+    return {"suggestion": flag.suggestion, "flagged": list(flag.flagged), "risk": round(flag.risk, 6)}

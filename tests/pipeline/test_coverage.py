@@ -1,0 +1,37 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.coverage import Coverage
+from pipeline.messages import Transcript
+
+
+def transcript(number: int, skipped: bool, room_type: str = "game") -> Transcript:
+    return Transcript(
+        room="r", speaker="s", room_type=room_type, start=0.0, end=1.0, id=str(number), utterance=str(number),
+        text="", language="en", confidence=1.0, skipped=skipped, model="m",
+    )  # fmt: skip
+
+
+def test_room_types_are_counted_apart() -> None:
+    found = Coverage()
+    for number, (kind, skipped) in enumerate([("game", True), ("game", False), ("kids", False), ("game", True)]):
+        found.add(transcript(number, skipped, kind))
+    assert found.room_types == ["game", "kids"]
+    assert (found.share("game"), found.share("kids"), found.share("unheard-of")) == (1 / 3, 1.0, 1.0)
+
+
+@given(st.lists(st.tuples(st.integers(0, 8), st.booleans())))
+def test_each_utterance_counts_once_and_as_heard_if_it_ever_was(seen: list[tuple[int, bool]]) -> None:
+    found = Coverage()
+    for number, skipped in seen:
+        found.add(transcript(number, skipped))
+    heard = {number for number, skipped in seen if not skipped}
+    assert found.heard["game"] == len(heard)
+    assert found.skipped["game"] == len({number for number, _ in seen} - heard)
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    found = Coverage(remembered=2)
+    for number in (1, 2, 3, 1):
+        found.add(transcript(number, skipped=False))
+    assert found.heard["game"] == 4, "the first was forgotten by then"
