@@ -18,7 +18,14 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    YamlConfigSettingsSource,
+)
+from yaml import MarkedYAMLError
 
 from pipeline.errors import ConfigError
 
@@ -211,11 +218,29 @@ def load(overrides: dict[str, Any] | None = None) -> Settings:
     """Read all sources; raises ConfigError that names the key and what is wrong with it."""
     if not config_file().is_file():
         raise ConfigError(f"No configuration file at {config_file()}", "Name one with --config or VOXWARDEN_CONFIG.")
+    _check_environment()
     try:
         return Settings(**(overrides or {}))
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         key = ".".join(map(str, first["loc"]))
         raise ConfigError(f"Setting {key}: {first['msg']}", "`voxwarden config show` lists every key.") from error
+    except SettingsError as error:
+        remedy = """Lists are JSON there, e.g. VOXWARDEN_ASR__LANGUAGES='["en", "zh"]'."""
+        raise ConfigError(f"The environment: {error}", remedy) from error
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise ConfigError(f"{config_file()}, line {line}, is not YAML: {error.problem}", "Mend it there.") from error
     except ValueError as error:
         raise ConfigError(f"The settings cannot be read: {error}", f"Check {config_file()}.") from error
+
+
+def _check_environment() -> None:
+    """Refuse a section that does not exist, which pydantic-settings would pass over.
+
+    Names without the double underscore are left alone: Kubernetes sets such for every service, VOXWARDEN_PORT and more.
+    """
+    for name in os.environ:
+        section, nested, _ = name.removeprefix(PREFIX).partition("__")
+        if name.startswith(PREFIX) and nested and section.lower() not in Settings.model_fields:
+            raise ConfigError(f"{name}: there is no section {section.lower()}", "`voxwarden config show` lists them.")
