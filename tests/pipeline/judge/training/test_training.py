@@ -1,5 +1,6 @@
 """Training: what is unknown teaches nothing, noise repeats, splits do not leak, and a run writes a model that loads."""
 
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -114,10 +115,17 @@ def test_a_run_writes_a_model_that_the_judge_loads(tmp_path: Path) -> None:
 
 
 def test_the_same_seed_trains_the_same_model() -> None:
+    """But for the last digits, which the order of threads decides."""
     recipe = Recipe(steps=2, batch=8, vocabulary=300, width=32, layers=1, heads=2)
-    one, other = (train(ROWS, recipe, print)[0] for _ in range(2))
-    for mine, theirs in zip(one.parameters(), other.parameters(), strict=True):
-        assert torch.equal(mine, theirs)
+    one, same = (parameters(recipe) for _ in range(2))
+    other = parameters(replace(recipe, seed=2))
+    torch.testing.assert_close(one, same, rtol=0, atol=1e-4)
+    assert (one - other).abs().max() > 1e-2
+
+
+def parameters(recipe: Recipe) -> torch.Tensor:
+    model, _ = train(ROWS, recipe, print)
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
 
 def test_a_set_that_is_not_there_is_named(tmp_path: Path) -> None:
