@@ -4,11 +4,13 @@ from typing import Any
 
 import faust
 
+from agents import topics
 from agents.evidence import KafkaLog
 from agents.work import Work
 from pipeline.metrics import Metrics
 from pipeline.review import deliver
 from pipeline.settings import Settings
+from pipeline.topology import UTTERANCES
 
 
 class Delivering(Work[Any]):
@@ -22,4 +24,5 @@ class Delivering(Work[Any]):
 
 
 def build(app: faust.App, settings: Settings, metrics: Metrics) -> Work[Any]:
+    metrics.evidence_retention_seconds.set(topics.retention_seconds(UTTERANCES, settings.kafka))
     return Delivering(KafkaLog(settings.kafka), settings, metrics)

@@ -66,6 +66,9 @@ class Carrier:
         self._end, self._sleep = end, sleep
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=stage.name)
         self._one_at_a_time = asyncio.Lock()
+        self._behind = False
+        for counter in (metrics.messages, metrics.dead_letters, metrics.retries):
+            counter.labels(stage.name)  # from 0 on: Prometheus takes the first value it sees for no change
 
     def attach(self) -> None:
         """Make the app run this: one agent, never with more concurrency, and a timer for a stage that wants one."""
@@ -87,7 +90,12 @@ class Carrier:
             self._give_up(error)
 
     async def tick(self) -> None:
-        """Between batches: send what is due because time has passed, acknowledge what that finishes."""
+        """Between batches: send what is due because time has passed, acknowledge what that finishes.
+
+        Not while more is waiting: what seems overdue may be among it.
+        """
+        if self._behind or self._one_at_a_time.locked():
+            return
         try:
             async with self._one_at_a_time:
                 await self._send(await self._in_thread(lambda: self._work.tick(time.time())), [])
@@ -107,6 +115,7 @@ class Carrier:
             try:
                 return await loop.run_in_executor(self._thread, function)
             except DependencyError as error:
+                self.metrics.retries.labels(self.stage.name).inc()
                 log.warning("%s tries again in %g s: %s", self.stage.name, pause, error)
                 await self._sleep(pause)
         return await loop.run_in_executor(self._thread, function)
@@ -116,6 +125,9 @@ class Carrier:
         return batches
 
     async def _carry(self, events: list[Any]) -> None:
+        self._behind = len(events) >= self.stage.batch
+        oldest = min(event.message.timestamp for event in events)
+        self.metrics.lag_seconds.labels(self.stage.name).set(max(0.0, time.time() - oldest))
         batch = [self._work.take(receive(self.stage, event)) for event in self._work.choose(events)]
         self.metrics.messages.labels(self.stage.name).inc(len(batch))
         good = [each for each in batch if each.error is None]

@@ -3,6 +3,7 @@
 Faust says "ready" and idles when a topic is missing, so a worker checks before it starts.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,6 +85,14 @@ def require_topics(kafka: Kafka, needed: Sequence[Topic]) -> None:
                 f"Topic {plan.name} takes records of {limit} bytes, and ours may have {largest}",
                 "Raise the topic's max.message.bytes, or lower kafka.max_message_bytes.",
             )
+
+
+def retention_seconds(topic: Topic, kafka: Kafka) -> float:
+    """How long the broker keeps `topic`, which must be there."""
+    require_topics(kafka, [topic])
+    [plan] = plans(kafka, [topic])
+    kept = plan.found["retention.ms"]
+    return kept / 1000 if kept >= 0 else math.inf
 
 
 def _options(values: Mapping[str, int]) -> dict[str, Any]:

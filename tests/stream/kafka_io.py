@@ -1,0 +1,105 @@
+"""What the stream tests put into topics, and how they wait for what comes out."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from kafka import TopicPartition
+from kafka.errors import KafkaError
+
+from agents.app import group_of
+from agents.kafka import admin, producer, reader, topic_name
+from pipeline.events import Event, encode
+from pipeline.messages import Flag, Message, Transcript
+from pipeline.settings import Settings
+from pipeline.topology import Stage, Topic
+
+PATIENCE_SECONDS = 60
+
+
+def transcript(text: str, number: int, room: str = "lobby") -> Transcript:
+    return Transcript(
+        id=f"transcript-{number}",
+        utterance=f"utterance-{number}",
+        room=room,
+        speaker="alice",
+        start=float(number),
+        end=number + 1.0,
+        text=text,
+        language="en",
+        confidence=0.9,
+        model="test",
+    )
+
+
+def flag(number: int, suggestion: str, room: str = "lobby") -> Flag:
+    return Flag(
+        id=f"flag-{number}",
+        utterance=f"utterance-{number}",
+        transcript=f"transcript-{number}",
+        room=room,
+        speaker="alice",
+        start=10.0 * number,
+        end=10.0 * number + 2,
+        text="words",
+        language="en",
+        confidence=0.9,
+        suggestion="review" if suggestion == "review" else "pass",
+        risk=0.8,
+        labels={"abuse": 0.8},
+        flagged=("abuse",),
+        policy="default@1",
+        model="test",
+    )
+
+
+def put(settings: Settings, topic: Topic, records: Iterable[Message | Event]) -> list[Any]:
+    """Write messages or raw records; gives the broker's metadata of each."""
+    client = producer(settings.kafka)
+    events = [encode(record, "test") if isinstance(record, Message) else record for record in records]
+    name = topic_name(topic, settings.kafka)
+    sent = [client.send(name, key=event.key, value=event.value, headers=event.headers) for event in events]
+    written = [future.get(PATIENCE_SECONDS) for future in sent]
+    client.close()
+    return written
+
+
+def wait_for(settings: Settings, topic: Topic, enough: Callable[[list[Any]], bool], alive: Callable[[], None]) -> Any:
+    """All records of `topic` once `enough` of them are there; `alive` is called meanwhile, and may fail."""
+    consumer = reader(settings.kafka)
+    name = topic_name(topic, settings.kafka)
+    partitions = [TopicPartition(name, number) for number in range(settings.kafka.partitions)]
+    consumer.assign(partitions)
+    consumer.seek_to_beginning()
+    records: list[Any] = []
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not enough(records):
+        alive()
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{len(records)} records in {name}, and no more for {PATIENCE_SECONDS} s")
+        for found in consumer.poll(200).values():
+            records += found
+    consumer.close()
+    return records
+
+
+def headers_of(record: Any) -> dict[str, str]:
+    return {name: value.decode() for name, value in record.headers}
+
+
+def committed(settings: Settings, stage: Stage) -> dict[int, int]:
+    """The group's committed offset of each partition."""
+    group = group_of(settings, stage)
+    with admin(settings.kafka) as client:
+        for _ in range(50):
+            try:
+                offsets = client.list_group_offsets([group])[group]
+            except KafkaError:  # a new broker is still electing the group's coordinator
+                time.sleep(0.2)
+                continue
+            return {place.partition: found.offset for place, found in offsets.items() if found.offset >= 0}
+    raise AssertionError(f"No offsets of {group}")
+
+
+def texts(records: Sequence[Any]) -> list[str]:
+    return [record.value.decode() for record in records]

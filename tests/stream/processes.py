@@ -1,0 +1,97 @@
+"""Workers as processes of their own, told everything by the environment, as in production."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.settings import Settings
+from tests.broker import ROOT
+
+STOP_SECONDS = 30
+
+
+class Process:
+    """A process that can be killed, stopped and started again, as a supervisor would."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], output: Path) -> None:
+        self._command = command
+        self._environment = environment
+        self._output = output
+        self.exits: list[int] = []
+        self.start()
+
+    def start(self) -> None:
+        with self._output.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command, cwd=ROOT, env=self._environment, stdout=output, stderr=output
+            )
+
+    def supervise(self) -> None:
+        """Start again if it has ended by itself; at the fifth time something is wrong."""
+        code = self._process.poll()
+        if code is None:
+            return
+        self.exits.append(code)
+        if len(self.exits) > 5:
+            raise AssertionError(f"The worker ends again and again: {self.log[-3000:]}")
+        self.start()
+
+    def running(self) -> None:
+        """Fail if it has ended."""
+        if self._process.poll() is not None:
+            raise AssertionError(f"The worker ended with {self._process.returncode}: {self.log[-3000:]}")
+
+    def wait(self, seconds: float) -> int:
+        """Until it ends by itself; its exit code."""
+        return self._process.wait(seconds)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to end, and give its exit code; fails if it does not within the grace period."""
+        self._process.send_signal(how)
+        return self._process.wait(STOP_SECONDS)
+
+    @property
+    def log(self) -> str:
+        return self._output.read_text()
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            self.kill()
+
+
+class Worker(Process):
+    """`python -m ARGUMENTS` with these settings."""
+
+    def __init__(self, settings: Settings, arguments: Sequence[str], output: Path) -> None:
+        super().__init__([sys.executable, "-m", *arguments], os.environ | environment(settings), output)
+
+
+@contextmanager
+def worker(settings: Settings, output: Path, *arguments: str) -> Iterator[Worker]:
+    """`python -m ARGUMENTS` for as long as the block runs."""
+    process = Worker(settings, arguments, output)
+    try:
+        yield process
+    finally:
+        process.close()
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    return {
+        "VOXWARDEN_DATA_DIR": str(settings.data_dir),
+        "VOXWARDEN_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,
+        "VOXWARDEN_KAFKA__PREFIX": settings.kafka.prefix,
+        "VOXWARDEN_KAFKA__PARTITIONS": str(settings.kafka.partitions),
+        "VOXWARDEN_METRICS__PORT": "0",
+        "VOXWARDEN_ASR__MODEL": settings.asr.model,
+        "VOXWARDEN_OVERLOAD__ENABLED": "false",  # a busy machine must not skip what a test waits for
+        "OMP_NUM_THREADS": "2",
+    }
