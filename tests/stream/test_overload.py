@@ -50,7 +50,7 @@ def test_a_backlog_is_shed_by_policy_and_accounted_for(settings: Settings, tmp_p
     found = [decode(Transcript, record.value, record.headers) for record in records]
     assert sorted(each.utterance for each in found) == sorted(f"u{number}" for number in range(12))
     assert {each.room_type: each.skipped for each in found} == {"game": True, "kids": False}
-    assert all(("weasels" in each.text) != each.skipped for each in found)
+    assert all(("weasels" in each.text.lower()) != each.skipped for each in found)
     assert all(each.address for each in found), "the audio of what was skipped can be found"
     assert sum(committed(settings, TRANSCRIBE).values()) == 12
 
