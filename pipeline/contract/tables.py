@@ -39,7 +39,13 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 def _topics() -> str:
     rows = [
-        (f"`{t.name}`", _holds(t), f"{t.retention_hours} h", _stages(t, "gives") or "your app", _stages(t, "takes"))
+        (
+            f"`{t.name}`",
+            _holds(t),
+            f"{t.retention_hours} h",
+            _stages(t, "gives") or "gateway, ingest, your app",
+            _stages(t, "takes"),
+        )
         for t in TOPICS
     ]
     return _table(("topic", "holds", "kept for", "written by", "read by"), rows)

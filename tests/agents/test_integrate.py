@@ -1,0 +1,99 @@
+"""docs/integrate.md is true: its client runs as it stands, its codes and limits are the gateway's."""
+
+import asyncio
+import os
+import re
+import sys
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agents.gateway import Close
+from pipeline.events import decode
+from pipeline.messages import AudioChunk
+from pipeline.settings import Gateway as GatewaySettings
+from tests.agents.test_gateway import Place, running, until
+
+MANUAL = (Path(__file__).parents[2] / "docs" / "integrate.md").read_text(encoding="utf-8")
+
+
+def block(language: str) -> str:
+    found = re.findall(rf"```{language}\n(.*?)```", MANUAL, re.DOTALL)
+    assert len(found) == 1
+    return str(found[0])
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """A quarter of a second of stereo, which is no whole number of the client's frames."""
+    path = tmp_path / "speech.wav"
+    samples = np.random.default_rng(0).integers(-3_000, 3_000, (4_000, 2), dtype="<i2")
+    with wave.open(str(path), "wb") as wav:
+        wav.setnchannels(2)
+        wav.setsampwidth(2)
+        wav.setframerate(16_000)
+        wav.writeframes(samples.tobytes())
+    return path
+
+
+async def run_client(place: Place, recording: Path, token: str) -> tuple[int | None, str]:
+    script = recording.with_name("client.py")
+    script.write_text(block("python"), encoding="utf-8")
+    client = await asyncio.create_subprocess_exec(
+        sys.executable, "-W", "error", str(script), str(recording), "聊天室/1", "ü",
+        env=os.environ | {"GATEWAY": f"ws://127.0.0.1:{place.gateway.port}", "TOKEN": token, "no_proxy": "127.0.0.1"},
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    _, errors = await client.communicate()
+    return client.returncode, errors.decode()
+
+
+async def test_the_client_of_the_manual_sends_a_recording(recording: Path) -> None:
+    async with running(tokens=("ascii-token",)) as place:
+        assert await run_client(place, recording, "ascii-token") == (0, "")
+        await until(lambda: bool(place.sink.chunks) and place.sink.chunks[-1].final)
+        chunks = place.sink.chunks
+    with wave.open(str(recording)) as wav:
+        assert b"".join(chunk.data for chunk in chunks) == wav.readframes(wav.getnframes())
+    assert {(c.room, c.speaker, c.sample_rate, c.channels) for c in chunks} == {("聊天室/1", "ü", 16_000, 2)}
+    assert chunks[-1].start - chunks[0].start == pytest.approx(0.25, abs=1e-6)
+
+
+async def test_the_client_says_why_it_was_refused(recording: Path) -> None:
+    async with running() as place:
+        status, errors = await run_client(place, recording, "wrong")
+        assert status == 1
+        assert "4401" in errors
+        assert "Traceback" not in errors
+        assert place.sink.chunks == []
+
+
+def test_the_client_has_twenty_lines() -> None:
+    assert len([line for line in block("python").splitlines() if line]) == 20
+
+
+def test_every_close_code_is_explained() -> None:
+    explained = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", MANUAL, re.MULTILINE) for code in row.split(",")}
+    assert {int(code) for code in Close} <= explained
+    assert explained - {int(code) for code in Close} == {1000, 1001, 1007, 1011}
+
+
+def test_the_reasons_in_the_metrics_are_all_named() -> None:
+    named = set(re.findall(r"`([a-z_]+)`", MANUAL[MANUAL.index("refused_total{reason}") :].split(")")[0]))
+    assert named - {"voxwarden_gateway_refused_total"} == {code.name.lower() for code in Close} - {"restart"}
+
+
+def test_the_limits_are_the_defaults() -> None:
+    shown = dict(re.findall(r"^\| `gateway\.(\w+)` \| (\d+) \|", MANUAL, re.MULTILINE))
+    assert len(shown) == 6
+    assert {name: float(value) for name, value in shown.items()} == {
+        name: getattr(GatewaySettings(), name) for name in shown
+    }
+
+
+def test_the_headers_for_kafka_are_a_chunk() -> None:
+    headers = [line.split(": ", 1) for line in block("headers").splitlines()]
+    chunk = decode(AudioChunk, b"\0", [(name, value.encode()) for name, value in headers])
+    assert (chunk.room, chunk.speaker, chunk.codec, chunk.sequence) == ("lobby", "alice", "opus", 0)
