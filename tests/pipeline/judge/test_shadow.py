@@ -55,11 +55,15 @@ def test_a_shadow_is_counted_beside_the_real_policy_on_the_same_scores(chosen: J
     assert count(metrics, "block", "yes", shadow) == 0, "there from the start"
 
 
-def test_a_shadow_changes_no_flag(chosen: JudgeSettings) -> None:
-    classifier = WordClassifier({"harsh": {"abuse": 0.99}})
-    said = [transcript("harsh", float(at)) for at in range(4)]
+def test_a_shadow_changes_no_flag(chosen: JudgeSettings, tmp_path: Path) -> None:
+    """Not even by its blocks: for those, only the shadow itself cools down."""
+    (tmp_path / "lax.yaml").write_text("name: lax\nevery: {review: 0.6, block: 0.95}\ncooldown_seconds: 60\n")
+    classifier = WordClassifier({"harsh": {"abuse": 0.9}, "vile": {"abuse": 0.99}})
+    said = [transcript(text, float(at)) for at, text in enumerate(["harsh", "vile", "harsh", "vile"])]
     alone = chosen.model_copy(update={"shadow_policies": ()})
-    assert judge(chosen, classifier, Metrics()).process(said) == judge(alone, classifier, Metrics()).process(said)
+    flags = judge(chosen, classifier, Metrics()).process(said)
+    assert flags == judge(alone, classifier, Metrics()).process(said)
+    assert [flag.suggestion for flag in flags if isinstance(flag, Flag)] == ["review", "block", "review", "review"]
 
 
 def test_a_mistake_in_a_shadow_policy_is_named_before_anything_is_judged(tmp_path: Path) -> None:
