@@ -15,7 +15,8 @@ MAX_TOKENS = 128
 def train_tokenizer(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
     """At most `size` pieces, of those that occur three times or more in `texts`.
 
-    Which of two equally common pieces is taken differs from run to run: the trainer goes by a hash table.
+    The trainer goes by a hash table: its numbers for them are put in order here, but which of two equally common
+    pieces it takes differs from run to run.
     """
     tokenizer = Tokenizer(models.WordPiece(unk_token=SPECIAL["unk_token"]))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
@@ -31,6 +32,8 @@ def train_tokenizer(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
         vocab_size=size, min_frequency=3, special_tokens=special, limit_alphabet=6_000, show_progress=False
     )
     tokenizer.train_from_iterator(texts, trainer)
+    pieces = [*special, *sorted(tokenizer.get_vocab().keys() - set(special))]
+    tokenizer.model = models.WordPiece({piece: at for at, piece in enumerate(pieces)}, unk_token=SPECIAL["unk_token"])
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
         special_tokens=[(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")],

@@ -115,7 +115,7 @@ def test_a_run_writes_a_model_that_the_judge_loads(tmp_path: Path) -> None:
 
 
 def test_the_same_seed_trains_the_same_model() -> None:
-    """But for the last digits, which the order of threads decides, and pieces that are equally common: here are none."""
+    """But for the last digits, which threads decide; with so small a vocabulary, no pieces vie for a place."""
     recipe = Recipe(steps=2, batch=8, vocabulary=50, width=32, layers=1, heads=2)
     one, same = (parameters(recipe) for _ in range(2))
     other = parameters(replace(recipe, seed=2))
