@@ -1,0 +1,47 @@
+"""What a command shows on a terminal, as an SVG for the README.
+
+python -m benchmarks.screenshot docs/demo.svg voxwarden demo
+"""
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+COLUMNS, ROWS = 112, 60
+
+
+def main() -> None:
+    out, *command = sys.argv[1:]
+    console = Console(record=True, width=COLUMNS, file=Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+    console.print(Text(f"$ {' '.join(command)}", style="bold"))
+    console.print(Text.from_ansi(shown(command)))
+    Path(out).write_text(console.export_svg(title="Voxwarden"), "utf-8")
+
+
+def shown(command: list[str]) -> str:
+    """All that `command` writes to a terminal."""
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"COLUMNS": str(COLUMNS), "LINES": str(ROWS), "TERM": "xterm-256color"}
+    with subprocess.Popen(command, stdout=theirs, stderr=subprocess.DEVNULL, env=environment) as running:
+        os.close(theirs)
+        pieces = []
+        while piece := _read(ours):
+            pieces.append(piece)
+        running.wait()
+    return b"".join(pieces).decode().replace("\r\n", "\n")
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:  # the other end is closed
+        return b""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Dead letters: the record as it came, why, and from where."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.records import Received, address_of, dead_letter, receive, refused, size_of
+from pipeline.errors import BadMessage
+from pipeline.events import Event, decode, encode
+from pipeline.messages import AudioChunk
+from pipeline.stage import Rejected
+from pipeline.topology import SEGMENT
+
+CHUNK = AudioChunk(room="lobby", speaker="alice", start=1.0, sequence=0, data=b"\0\0" * 100)
+LIMIT = 10_000
+
+
+@dataclass
+class Record:
+    value: bytes | None
+    headers: Any
+    key: bytes | None = b"lobby"
+    topic: str = "voice.audio"
+    partition: int = 3
+    offset: int = 14
+
+
+@dataclass
+class FakeEvent:
+    message: Record = field(default_factory=lambda: Record(CHUNK.data, encode(CHUNK, "test").headers))
+
+
+def texts(event: Event) -> dict[str, str]:
+    return {name: value.decode() for name, value in event.headers}
+
+
+def test_a_good_record_is_read() -> None:
+    assert receive(SEGMENT, FakeEvent()).message == CHUNK
+
+
+@given(
+    st.none() | st.binary(max_size=50),
+    st.none() | st.lists(st.tuples(st.text(max_size=10), st.none() | st.binary(max_size=20)), max_size=5),
+)
+def test_any_other_record_becomes_a_dead_letter_with_its_value(value: bytes | None, headers: Any) -> None:
+    record = Record(value, headers)
+    received = receive(SEGMENT, FakeEvent(record))
+    assert received.message is None
+    assert received.error is not None
+    letter = refused(SEGMENT, Rejected(None, received.error), [received], LIMIT)
+    assert letter.value == (value or b"")
+    assert texts(Event(b"", b"", letter.headers[-5:]))["voxwarden-offset"] == "14"
+
+
+def test_a_rejected_message_goes_as_the_record_it_came_in() -> None:
+    received = Received(FakeEvent(), CHUNK)
+    letter = refused(SEGMENT, Rejected(CHUNK, BadMessage("no use")), [received], LIMIT)
+    assert letter.value == CHUNK.data
+    assert texts(letter)["voxwarden-error"] == "no use"
+    assert texts(letter)["voxwarden-topic"] == "voice.audio"
+    assert texts(letter)["voxwarden-partition"] == "3"
+    assert decode(AudioChunk, letter.value, letter.headers) == CHUNK, "it can be replayed"
+
+
+def test_a_message_of_an_earlier_batch_is_written_anew() -> None:
+    """Segment holds chunks that came before their turn, and may give one back batches later."""
+    letter = refused(SEGMENT, Rejected(CHUNK, BadMessage("no use")), [], LIMIT)
+    assert decode(AudioChunk, letter.value, letter.headers) == CHUNK
+    assert "voxwarden-offset" not in texts(letter)
+
+
+def test_what_does_not_fit_the_dead_letters_goes_without_its_value() -> None:
+    event = Event(b"lobby", b"x" * LIMIT, [("ce_type", b"t")])
+    letter = dead_letter(SEGMENT, event, BadMessage("too large"), "voice.audio/0/7", LIMIT)
+    assert letter.value == b""
+    assert texts(letter)["voxwarden-cut"] == str(LIMIT)
+    assert size_of(letter) <= LIMIT
+
+
+def test_the_address_is_where_the_record_lies() -> None:
+    assert address_of(FakeEvent().message) == "voice.audio/3/14"

@@ -1,0 +1,69 @@
+"""A stage in judge's place, with each fault that a stage may have: `python -m tests.stream.faulty`.
+
+The text of a transcript says what goes wrong with it. What must go wrong once only leaves a file in the data folder.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+
+from agents.app import create_app
+from agents.loop import Carrier
+from agents.work import Work
+from agents.worker import run
+from pipeline.errors import BadMessage, DependencyError
+from pipeline.messages import Flag, Transcript
+from pipeline.metrics import Metrics
+from pipeline.settings import Settings, load
+from pipeline.stage import Processor, Rejected
+from pipeline.topology import JUDGE
+from tests.stream.kafka_io import flag
+
+HUGE = "x" * 1_200_000
+
+
+class Faulty(Processor[Transcript, Flag]):
+    def __init__(self, settings: Settings) -> None:
+        self._folder = settings.data_dir
+
+    def process(self, batch: Sequence[Transcript]) -> list[Flag | Rejected]:
+        return [self._judge(transcript) for transcript in batch]
+
+    def _judge(self, transcript: Transcript) -> Flag | Rejected:
+        match transcript.text:
+            case "reject":
+                return Rejected(transcript, BadMessage("Not to be judged"))
+            case "crash" if self._first_time("crash"):
+                raise RuntimeError("a bug that shows once")
+            case "outage" if self._first_time("outage"):
+                raise DependencyError("The store does not answer")
+            case "slow":
+                time.sleep(0.02)
+        made = flag(int(transcript.start), "review")
+        return make_huge(made) if transcript.text == "huge" else made
+
+    def _first_time(self, name: str) -> bool:
+        marker = self._folder / name
+        if marker.exists():
+            return False
+        marker.touch()
+        return True
+
+
+def make_huge(made: Flag) -> Flag:
+    import msgspec
+
+    return msgspec.structs.replace(made, text=HUGE)
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.WARNING)
+    settings = load()
+    app = create_app(settings, JUDGE)
+    carrier = Carrier(app, JUDGE, Work(Faulty(settings)), settings, Metrics())
+    carrier.attach()
+    run(carrier)
+
+
+if __name__ == "__main__":
+    main()

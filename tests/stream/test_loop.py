@@ -1,0 +1,89 @@
+"""The loop against a real broker: bad records, a stage's faults, kills. Nothing is lost, all is accounted for."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.events import Event, decode, encode
+from pipeline.messages import Flag, Message
+from pipeline.settings import Settings
+from pipeline.topology import DEAD_LETTERS, FLAGS, JUDGE, TRANSCRIPTS
+from tests.stream.kafka_io import committed, headers_of, put, transcript, wait_for
+from tests.stream.processes import worker
+
+pytestmark = pytest.mark.broker
+
+FAULTY = "tests.stream.faulty"
+
+
+def without_headers(number: int) -> Event:
+    return Event(b"lobby", encode(transcript("fine", number), "test").value, [])
+
+
+def of_version(version: str, number: int) -> Event:
+    event = encode(transcript("fine", number), "test")
+    headers = [(k, version.encode() if k == "ce_type" else v) for k, v in event.headers]
+    return Event(event.key, event.value, headers)
+
+
+def test_faults_cost_nothing_but_the_faulty(settings: Settings, tmp_path: Path) -> None:
+    records: list[Message | Event] = [
+        transcript("fine", 0),
+        without_headers(1),
+        of_version("voxwarden.transcript.v99", 2),
+        Event(b"lobby", b"{", encode(transcript("fine", 3), "test").headers),
+        transcript("reject", 4),
+        transcript("outage", 5),
+        transcript("huge", 6),
+        transcript("crash", 7),
+        transcript("fine", 8),
+    ]
+    written = put(settings, TRANSCRIPTS, records)
+    with worker(settings, tmp_path / "log", FAULTY) as process:
+        letters = wait_for(settings, DEAD_LETTERS, lambda found: len(origins(found)) >= 5, process.supervise)
+        flags = wait_for(settings, FLAGS, at_least(4), process.supervise)
+        code = process.stop()
+
+    assert process.exits == [3], "the crash ends the process, and nothing else does"
+    assert code == 0
+    assert ids(flags) == {"flag-0", "flag-5", "flag-7", "flag-8"}
+    assert origins(letters) == {str(written[n].offset) for n in (1, 2, 3, 4)} | {None}
+    by_origin = {headers_of(letter).get("voxwarden-offset"): letter for letter in letters}
+    unread, rejected = by_origin[str(written[1].offset)], by_origin[str(written[4].offset)]
+    assert unread.value == records[1].value if isinstance(records[1], Event) else False
+    assert headers_of(unread)["voxwarden-topic"] == settings.kafka.prefix + TRANSCRIPTS.name
+    assert headers_of(unread)["voxwarden-partition"] == str(written[1].partition)
+    assert "no ce_type header" in headers_of(unread)["voxwarden-error"]
+    assert headers_of(rejected)["voxwarden-error"] == "Not to be judged"
+    assert len(decode(Flag, by_origin[None].value, by_origin[None].headers).text) > settings.kafka.max_message_bytes
+    assert sum(committed(settings, JUDGE).values()) == len(records)
+
+
+def test_kills_lose_nothing(settings: Settings, tmp_path: Path) -> None:
+    """Rooms on both partitions, a SIGKILL or SIGTERM again and again: each flag arrives, repeats have the same id."""
+    count = 200
+    put(settings, TRANSCRIPTS, [transcript("slow", n, room=f"room-{n % 7}") for n in range(count)])
+    with worker(settings, tmp_path / "log", FAULTY) as process:
+        for milestone, how in ((30, signal.SIGKILL), (100, signal.SIGTERM)):
+            wait_for(settings, FLAGS, at_least(milestone), process.running)
+            assert process.stop(how) in {0, -signal.SIGKILL}
+            process.start()
+        flags = wait_for(settings, FLAGS, at_least(count), process.running)
+        assert process.stop() == 0
+    assert ids(flags) == {f"flag-{n}" for n in range(count)}
+    assert sum(committed(settings, JUDGE).values()) == count
+
+
+def at_least(count: int) -> Callable[[list[Any]], bool]:
+    return lambda records: len(ids(records)) >= count
+
+
+def ids(records: list[Any]) -> set[str]:
+    return {headers_of(record)["ce_id"] for record in records}
+
+
+def origins(records: list[Any]) -> set[str | None]:
+    return {headers_of(record).get("voxwarden-offset") for record in records}
