@@ -22,7 +22,7 @@ def gateway(ctx: typer.Context) -> None:
     Example:
       VOXWARDEN_GATEWAY__TOKENS='["<long random text>"]' voxwarden --set gateway.host=0.0.0.0 gateway
     """
-    from agents.gateway_kafka import serve
+    from agents.gateway.sink import serve
 
     asyncio.run(serve(settings_of(ctx), _started))
 

@@ -14,7 +14,7 @@ from agents.gateway import Close
 from pipeline.events import decode
 from pipeline.messages import AudioChunk
 from pipeline.settings import Gateway as GatewaySettings
-from tests.agents.test_gateway import Place, running, until
+from tests.agents.gateway.test_server import Place, running, until
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "integrate.md").read_text(encoding="utf-8")
 

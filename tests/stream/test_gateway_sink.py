@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 
 from agents import topics
 from agents.gateway import Close, Gateway
-from agents.gateway_kafka import KafkaSink, check, serve
+from agents.gateway.sink import KafkaSink, check, serve
 from pipeline.cli.app import Exit
 from pipeline.errors import ConfigError
 from pipeline.events import decode

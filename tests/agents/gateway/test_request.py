@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.gateway_request import Voice, parse
+from agents.gateway.request import Voice, parse
 from pipeline.errors import InputError
 from tests.pipeline.strategies import NAMES
 

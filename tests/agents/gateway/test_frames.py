@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.gateway_frames import opus_samples, samples_in
-from agents.gateway_request import Voice, parse
+from agents.gateway.frames import opus_samples, samples_in
+from agents.gateway.request import Voice, parse
 from pipeline.errors import InputError
 
 

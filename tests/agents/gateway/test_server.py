@@ -285,7 +285,7 @@ async def test_a_sink_whose_dependency_is_gone_asks_to_come_later(caplog: pytest
 
 async def test_the_log_holds_no_token_name_or_audio(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    logging.getLogger("agents.gateway.websockets").setLevel(logging.DEBUG)  # the gateway turns it off again
+    logging.getLogger("agents.gateway.server.websockets").setLevel(logging.DEBUG)  # the gateway turns it off again
     async with running() as place:
         async with place.client() as client:
             caplog.clear()

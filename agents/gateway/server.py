@@ -14,11 +14,11 @@ import msgspec
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from agents import gateway_request
-from agents.gateway_access import Tokens
-from agents.gateway_limits import TokenBucket
-from agents.gateway_request import Voice
-from agents.gateway_session import Session
+from agents.gateway import request as gateway_request
+from agents.gateway.access import Tokens
+from agents.gateway.limits import TokenBucket
+from agents.gateway.request import Voice
+from agents.gateway.session import Session
 from pipeline.errors import ConfigError, DependencyError, InputError
 from pipeline.messages import AudioChunk
 from pipeline.metrics import Metrics

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class KafkaSink:
-    """`Sink` of agents/gateway.py: returns once all in-sync replicas have the chunk, so a slow broker slows clients.
+    """`Sink` of the gateway: returns once all in-sync replicas have the chunk, so a slow broker slows clients.
 
     `async with KafkaSink(kafka) as sink`; raises DependencyError if the broker cannot be reached or refuses a chunk.
     """

@@ -1,6 +1,6 @@
 """How much audio a binary frame holds, told without decoding it."""
 
-from agents.gateway_request import OPUS_RATE, Voice
+from agents.gateway.request import OPUS_RATE, Voice
 from pipeline.errors import InputError
 
 WIDTHS = {"pcm_s16le": 2, "pcm_f32le": 4}

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.gateway_request import Voice
-from agents.gateway_session import Session
+from agents.gateway.request import Voice
+from agents.gateway.session import Session
 from pipeline.errors import InputError
 
 VOICE = Voice(room="r", speaker="s", room_type="game", sample_rate=48_000, channels=2)

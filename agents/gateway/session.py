@@ -1,7 +1,7 @@
 """One connection's frames as chunks: numbered from 0, and with times that follow the samples, not the network."""
 
-from agents.gateway_frames import samples_in
-from agents.gateway_request import Voice
+from agents.gateway.frames import samples_in
+from agents.gateway.request import Voice
 from pipeline.messages import AudioChunk
 
 
