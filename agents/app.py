@@ -6,6 +6,7 @@ from typing import Any
 import faust
 
 from agents.kafka import ROOM_FOR_ERRORS
+from agents.security import faust_credentials
 from pipeline.settings import Settings
 from pipeline.topology import SEGMENT, Stage, Topic
 
@@ -28,6 +29,7 @@ def create_app(settings: Settings, stage: Stage) -> faust.App:
     return faust.App(
         group_of(settings, stage),
         broker=broker_url(settings),
+        broker_credentials=faust_credentials(settings.kafka.security),
         store="memory://",
         datadir=tempfile.gettempdir(),  # Faust makes folders for tables, which we have none of
         web_enabled=False,

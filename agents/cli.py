@@ -1,6 +1,18 @@
 """The `voxwarden` command with everything: what needs no broker, and what does."""
 
-from agents.commands import backtest, coverage, doctor, gateway, ingest, run, topics, worker
+from agents.commands import backtest, coverage, dead_letters, doctor, gateway, ingest, run, topics, worker
 from pipeline.cli import app, main
 
-__all__ = ["app", "backtest", "coverage", "doctor", "gateway", "ingest", "main", "run", "topics", "worker"]
+__all__ = [
+    "app",
+    "backtest",
+    "coverage",
+    "dead_letters",
+    "doctor",
+    "gateway",
+    "ingest",
+    "main",
+    "run",
+    "topics",
+    "worker",
+]

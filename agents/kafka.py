@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, SaslAuthenticationFailedError
 
-from pipeline.errors import DependencyError
+from agents.security import client_arguments
+from pipeline.errors import ConfigError, DependencyError
 from pipeline.settings import Kafka
 from pipeline.topology import DEAD_LETTERS, Topic
 
@@ -37,6 +38,7 @@ def common(kafka: Kafka) -> dict[str, Any]:
         "client_id": "voxwarden",
         "reconnect_backoff_max_ms": RECONNECT_MS,
         "bootstrap_timeout_ms": round(kafka.connect_seconds * 1000),
+        **client_arguments(kafka.security),
     }
 
 
@@ -45,6 +47,10 @@ def broker_errors(kafka: Kafka) -> Iterator[None]:
     """Turn the client's errors into one that names the broker."""
     try:
         yield
+    except SaslAuthenticationFailedError as error:
+        raise ConfigError(
+            f"Kafka at {kafka.bootstrap} refuses our name or password", "Check `kafka.security`."
+        ) from error
     except KafkaError as error:
         reason = str(error) or type(error).__name__
         raise DependencyError(

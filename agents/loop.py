@@ -16,10 +16,11 @@ from typing import Any, NoReturn, TypeVar
 import faust
 
 from agents.app import topic_of
+from agents.halt import DeadLetterShare, HaltError
 from agents.kafka import max_bytes
 from agents.records import Received, address_of, dead_letter, original, receive, refused, size_of
 from agents.work import Work
-from pipeline.errors import BadMessage, DependencyError
+from pipeline.errors import BadMessage, DependencyError, VoxwardenError
 from pipeline.events import Event, encode
 from pipeline.messages import Message
 from pipeline.metrics import Metrics
@@ -33,14 +34,15 @@ BACK_OFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Between tries of a dependency; in sum well under the rebalance time-out, which a batch must not outlast."""
 
 EXIT_UNFINISHED = 3
+EXIT_HALTED = 4
 
 log = logging.getLogger(__name__)
 
 
-def end_process() -> NoReturn:
+def end_process(code: int) -> NoReturn:
     """At once: an orderly stop would let Faust commit or restart what must be handed out again."""
     logging.shutdown()
-    os._exit(EXIT_UNFINISHED)
+    os._exit(code)
 
 
 class Carrier:
@@ -54,7 +56,7 @@ class Carrier:
         settings: Settings,
         metrics: Metrics,
         *,
-        end: Callable[[], NoReturn] = end_process,
+        end: Callable[[int], NoReturn] = end_process,
         sleep: Callable[[float], Any] = asyncio.sleep,
     ) -> None:
         self.app, self.stage, self._work, self.metrics = app, stage, work, metrics
@@ -63,6 +65,7 @@ class Carrier:
         self._dead_letters = topic_of(app, DEAD_LETTERS, settings)
         self._limit = settings.kafka.max_message_bytes
         self._dead_letter_limit = max_bytes(DEAD_LETTERS, settings.kafka)
+        self._share = DeadLetterShare(stage.name, settings.kafka.dead_letter_share)
         self._end, self._sleep = end, sleep
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=stage.name)
         self._one_at_a_time = asyncio.Lock()
@@ -144,6 +147,8 @@ class Carrier:
         ]
         events = [encode(each, self.stage.name) for each in outcome if self._gives and isinstance(each, Message)]
         letters += [self._too_large(event) for event in events if size_of(event) > self._limit]
+        self._share.add(len(batch), len(letters))
+        self.metrics.dead_letter_share.labels(self.stage.name).set(self._share.share)
         self.metrics.dead_letters.labels(self.stage.name).inc(len(letters))
         sent = [await _put(self._dead_letters, letter) for letter in letters]
         sent += [await _put(self._gives, event) for event in events if size_of(event) <= self._limit]
@@ -166,9 +171,9 @@ class Carrier:
         return dead_letter(self.stage, event, error, None, self._dead_letter_limit)
 
     def _give_up(self, reason: object) -> None:
-        unforeseen = isinstance(reason, Exception) and not isinstance(reason, DependencyError)
+        unforeseen = isinstance(reason, Exception) and not isinstance(reason, VoxwardenError)
         log.critical("%s ends with its batch un-acknowledged: %s", self.stage.name, reason, exc_info=unforeseen)
-        self._end()
+        self._end(EXIT_HALTED if isinstance(reason, HaltError) else EXIT_UNFINISHED)
 
 
 async def _put(topic: Any, event: Event) -> Any:

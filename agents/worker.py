@@ -7,6 +7,7 @@ from faust import Worker
 
 from agents import topics
 from agents.app import create_app
+from agents.health import Health
 from agents.loop import Carrier
 from pipeline.errors import ConfigError
 from pipeline.metrics import Metrics
@@ -40,8 +41,10 @@ def work(role: str, settings: Settings) -> None:
     """
     stage, metrics = stage_of(role), Metrics()
     topics.require(settings.kafka, stage)
-    with serving(metrics, settings.metrics.host, settings.metrics.port) as url:
+    health = Health(stage, settings, metrics)
+    with serving(metrics, settings.metrics.host, settings.metrics.port, health.probes) as url, health.watching():
         carrier = carrier_of(stage, settings, metrics)
+        health.follow(carrier.app)
         log.info("%s reads %s; figures at %s", role, stage.takes.name, url)
         run(carrier)
 

@@ -30,6 +30,9 @@ class Metrics:
         self.dead_letters = counter("dead_letters_total", "Messages a stage could not handle, ever.", "stage")
         self.batch_seconds = histogram("batch_seconds", "Time of one batch in a stage's processor.", "stage")
         self.queue_messages = gauge("queue_messages", "Messages waiting for a stage, in this process.", "stage")
+        self.dead_letter_share = gauge(
+            "dead_letter_share", "Of a worker's last messages; it halts at kafka.dead_letter_share.", "stage"
+        )
         self.retries = counter("retries_total", "Tries of a batch that a dependency did not answer.", "stage")
         self.lag_seconds = gauge("lag_seconds", "How long the oldest record of the last batch had waited.", "stage")
         self.lag_messages = gauge("lag_messages", "Records the broker has for a stage's group to handle.", "stage")

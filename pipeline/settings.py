@@ -132,6 +132,28 @@ class Store(Section):
     max_case_seconds: PositiveFloat = Field(120.0, description="no case takes more flags than fit into so long")
 
 
+class Security(Section):
+    """Of the connection to the broker, for both client libraries. Keep secrets in the environment."""
+
+    protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
+    mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN", "OAUTHBEARER"] = "SCRAM-SHA-512"
+    username: str | None = None
+    password: SecretStr | None = None
+    ca_file: Path | None = Field(None, description="PEM; unset: the system's authorities")
+    cert_file: Path | None = Field(None, description="PEM; the client's own certificate, for mutual TLS")
+    key_file: Path | None = Field(None, description="PEM; its key, unless in cert_file")
+    token_file: Path | None = Field(None, description="for OAUTHBEARER; read again at each connection")
+    token_command: tuple[str, ...] = Field((), description="for OAUTHBEARER; prints a token, run at each connection")
+
+    @property
+    def tls(self) -> bool:
+        return self.protocol in {"ssl", "sasl_ssl"}
+
+    @property
+    def sasl(self) -> bool:
+        return self.protocol in {"sasl_plaintext", "sasl_ssl"}
+
+
 class Kafka(Section):
     """The broker."""
 
@@ -144,7 +166,9 @@ class Kafka(Section):
     instance: str | None = Field(
         None, description="a worker's fixed name in its group (static membership), e.g. a pod's"
     )
-    dead_letter_share: float = Field(0.5, gt=0, le=1, description="share of bad messages that halts a worker")
+    dead_letter_share: float = Field(0.5, gt=0, le=1, description="share of bad messages that halts; 1: never")
+    stall_seconds: PositiveFloat = Field(45.0, description="a lagging worker without a commit is unhealthy")
+    security: Security = Security()
 
 
 class Gateway(Section):

@@ -1,0 +1,137 @@
+"""Whether a worker lives and is ready, judged by what the broker says: its lag, and whether commits move.
+
+A worker that hangs still answers HTTP and still sends heartbeats. What it cannot do is commit.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import faust
+
+from agents.lag import Lag, Place
+from pipeline.errors import DependencyError
+from pipeline.metrics import Metrics
+from pipeline.metrics_server import Probe
+from pipeline.settings import Settings
+from pipeline.topology import Stage
+
+LOOK_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A partition whose records wait, its committed offset, and since when that has not moved."""
+
+    committed: int
+    since: float
+
+
+class Progress:
+    """How long each of a worker's partitions has had records waiting with its committed offset standing still."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._standing: dict[int, Standing] = {}
+
+    def see(self, places: Mapping[int, Place]) -> None:
+        """One look at the worker's own partitions; others are forgotten."""
+        now = self._clock()
+        self._standing = {
+            number: self._standing_of(number, place, now) for number, place in places.items() if place.lag > 0
+        }
+
+    def forget(self) -> None:
+        """Nothing is known: the broker did not answer, and a worker is not to be blamed for that."""
+        self._standing = {}
+
+    @property
+    def seconds(self) -> float:
+        """The longest of them; 0 if everything moves."""
+        now = self._clock()
+        return max((now - standing.since for standing in dict(self._standing).values()), default=0.0)
+
+    def _standing_of(self, number: int, place: Place, now: float) -> Standing:
+        before = self._standing.get(number)
+        return before if before and before.committed == place.committed else Standing(place.committed, now)
+
+
+class Health:
+    """Of one worker: a thread looks at the broker, the probes tell what it saw."""
+
+    def __init__(
+        self, stage: Stage, settings: Settings, metrics: Metrics, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._stage, self._metrics = stage, metrics
+        self._stall = settings.kafka.stall_seconds
+        self._lag = Lag(stage, settings)
+        self._progress = Progress(clock)
+        self._mine: frozenset[int] | None = None
+        self._over = threading.Event()
+
+    @property
+    def probes(self) -> dict[str, Probe]:
+        return {"/healthz": self.stalled, "/readyz": self.unready}
+
+    def stalled(self) -> list[str]:
+        """Liveness."""
+        seconds = self._progress.seconds
+        if seconds < self._stall:
+            return []
+        return [f"{self._stage.name} has records waiting and has committed none for {seconds:.0f} s"]
+
+    def unready(self) -> list[str]:
+        """Readiness: the models are loaded and the group has given out the partitions, be it none to this worker."""
+        return [f"{self._stage.name} is still starting, or waits for its partitions"] if self._mine is None else []
+
+    def follow(self, app: faust.App) -> None:
+        """Learn from `app`, whose stage is loaded, which partitions are ours."""
+
+        async def assigned(_: Any, given: Any, **__: Any) -> None:
+            self._assign(frozenset(each.partition for each in given))
+
+        async def revoked(_: Any, __: Any, **___: Any) -> None:
+            self._assign(None)
+
+        happened: Any = app  # its signals are typed for handlers that take anything
+        happened.on_partitions_assigned.connect(assigned)
+        happened.on_partitions_revoked.connect(revoked)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Look at the broker every few seconds while the block runs."""
+        thread = threading.Thread(target=self._watch, name="health", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            thread.join(LOOK_SECONDS)
+
+    def look(self) -> None:
+        """Once; a broker that does not answer makes nobody unhealthy."""
+        try:
+            places = self._lag.places()
+        except DependencyError as error:
+            log.warning("the lag is unknown: %s", error)
+            self._progress.forget()
+            return
+        mine = self._mine or frozenset()
+        self._progress.see({number: place for number, place in places.items() if number in mine})
+        self._metrics.lag_messages.labels(self._stage.name).set(sum(place.lag for place in places.values()))
+        self._metrics.committed_age_seconds.labels(self._stage.name).set(self._progress.seconds)
+
+    def _assign(self, partitions: frozenset[int] | None) -> None:
+        self._mine = partitions
+        self._progress.forget()  # who has just taken a partition over has not stood still on it
+
+    def _watch(self) -> None:
+        while not self._over.wait(min(LOOK_SECONDS, self._stall / 4)):
+            self.look()
+        self._lag.close()

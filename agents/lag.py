@@ -1,0 +1,66 @@
+"""How far a role's consumer group is behind, by partition, as the broker knows it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.admin import OffsetSpec
+
+from agents.app import group_of
+from agents.kafka import broker_errors, common, topic_name
+from pipeline.settings import Settings
+from pipeline.topology import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the group stands on a partition: its committed offset, and the broker's next one."""
+
+    committed: int
+    end: int
+
+    @property
+    def lag(self) -> int:
+        """Records that wait."""
+        return max(0, self.end - self.committed)
+
+
+class Lag:
+    """Keeps one connection, for one thread; after an error the next call makes a new one."""
+
+    def __init__(self, stage: Stage, settings: Settings) -> None:
+        self._kafka = settings.kafka
+        self._topic = topic_name(stage.takes, settings.kafka)
+        self._group = group_of(settings, stage)
+        self._client: Any = None
+
+    def places(self) -> dict[int, Place]:
+        """By partition; raises DependencyError if the broker does not answer."""
+        try:
+            with broker_errors(self._kafka):
+                return self._ask()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _ask(self) -> dict[int, Place]:
+        if self._client is None:
+            self._client = KafkaAdminClient(**common(self._kafka))
+        [topic] = self._client.describe_topics([self._topic])
+        partitions = [TopicPartition(self._topic, each["partition_index"]) for each in topic["partitions"]]
+        first = self._offsets(partitions, OffsetSpec.EARLIEST)
+        end = self._offsets(partitions, OffsetSpec.LATEST)
+        committed = self._client.list_group_offsets({self._group: partitions})[self._group]
+        return {
+            each.partition: Place(max(committed[each].offset if each in committed else -1, first[each]), end[each])
+            for each in partitions
+        }
+
+    def _offsets(self, partitions: list[TopicPartition], which: Any) -> dict[TopicPartition, int]:
+        found = self._client.list_partition_offsets(dict.fromkeys(partitions, which))
+        return {partition: each.offset for partition, each in found.items()}

@@ -1,0 +1,109 @@
+"""TLS and SASL from `kafka.security`, as arguments for both client libraries."""
+
+import asyncio
+import ssl
+import subprocess
+from typing import Any
+
+from aiokafka.abc import AbstractTokenProvider as FaustTokens
+from faust.auth import Credentials, OAuthCredentials, SASLCredentials, SSLCredentials
+from kafka.net.sasl.oauth import AbstractTokenProvider as KafkaTokens
+
+from pipeline.errors import ConfigError, DependencyError
+from pipeline.settings import Security
+
+COMMAND_SECONDS = 10
+
+
+def client_arguments(security: Security) -> dict[str, Any]:
+    """For kafka-python's clients; raises ConfigError for what is missing or cannot be read."""
+    arguments: dict[str, Any] = {"security_protocol": security.protocol.upper()}
+    if security.tls:
+        arguments["ssl_context"] = tls_context(security)
+    if security.sasl and security.mechanism == "OAUTHBEARER":
+        arguments |= {"sasl_mechanism": "OAUTHBEARER", "sasl_oauth_token_provider": _ForKafka(security)}
+    elif security.sasl:
+        username, password = _login(security)
+        arguments |= {
+            "sasl_mechanism": security.mechanism,
+            "sasl_plain_username": username,
+            "sasl_plain_password": password,
+        }
+    return arguments
+
+
+def faust_credentials(security: Security) -> Credentials | None:
+    """For Faust's `broker_credentials`; the same errors."""
+    context = tls_context(security) if security.tls else None
+    if not security.sasl:
+        return SSLCredentials(context=context) if context else None
+    if security.mechanism == "OAUTHBEARER":
+        return OAuthCredentials(oauth_cb=_ForFaust(security), ssl_context=context)
+    username, password = _login(security)
+    return SASLCredentials(username=username, password=password, ssl_context=context, mechanism=security.mechanism)
+
+
+def tls_context(security: Security) -> ssl.SSLContext:
+    """Checks the broker's certificate and name; shows ours where there is one."""
+    try:
+        context = ssl.create_default_context(cafile=security.ca_file)
+        if security.cert_file:
+            context.load_cert_chain(security.cert_file, security.key_file)
+    except (OSError, ssl.SSLError) as error:
+        files = [str(file) for file in (security.ca_file, security.cert_file, security.key_file) if file]
+        raise ConfigError(
+            f"TLS for Kafka: {error.strerror or error} ({', '.join(files)})", "They must be PEM files that can be read."
+        ) from error
+    return context
+
+
+def token(security: Security) -> str:
+    """As the file or command gives it now; it is asked at each new connection, so a renewed one is found."""
+    if security.token_command:
+        return _from_command(security.token_command)
+    if not security.token_file:
+        raise ConfigError("OAUTHBEARER has no token", "Set kafka.security.token_file or token_command.")
+    try:
+        return security.token_file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"The token file {security.token_file} cannot be read", "Check its path and owner."
+        ) from error
+
+
+def _from_command(command: tuple[str, ...]) -> str:
+    try:
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=COMMAND_SECONDS)
+    except (OSError, subprocess.SubprocessError) as error:  # its output may hold a secret, so it is not shown
+        raise DependencyError(
+            f"The token command {command[0]} fails ({type(error).__name__})", "Run it by hand."
+        ) from error
+    return done.stdout.strip()
+
+
+def _login(security: Security) -> tuple[str, str]:
+    if security.username is None or security.password is None:
+        raise ConfigError(
+            f"{security.mechanism} needs kafka.security.username and password",
+            "Set the password by the environment: VOXWARDEN_KAFKA__SECURITY__PASSWORD.",
+        )
+    return security.username, security.password.get_secret_value()
+
+
+class _ForKafka(KafkaTokens):  # type: ignore[misc]  # the library has no types
+    def __init__(self, security: Security) -> None:
+        super().__init__()
+        token(security)  # a mistake is told at the start, not by a thread of the library
+        self._security = security
+
+    def token(self) -> str:
+        return token(self._security)
+
+
+class _ForFaust(FaustTokens):  # type: ignore[misc]  # the library has no types
+    def __init__(self, security: Security) -> None:
+        token(security)
+        self._security = security
+
+    async def token(self) -> str:
+        return await asyncio.to_thread(token, self._security)

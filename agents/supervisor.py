@@ -1,0 +1,109 @@
+"""All roles on one machine: a process each, started again when it ends, ended together.
+
+What an orchestrator does elsewhere; workers rely on somebody doing it, since they end at what they do not expect.
+"""
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from agents.loop import EXIT_HALTED, EXIT_UNFINISHED
+
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+HALTED_PAUSE = 300.0
+"""A worker that halts for its dead letters will halt again until somebody has mended the cause."""
+STEADY_SECONDS = 60.0
+"""Who ran so long starts with a short pause again."""
+GRACE_SECONDS = 60.0
+"""The worst batch is done within 30 s."""
+
+EXIT_SETTINGS = 2
+
+MEANINGS = {
+    EXIT_SETTINGS: "a setting or a missing topic",
+    EXIT_UNFINISHED: "its batch is left un-acknowledged and will be done again",
+    EXIT_HALTED: "too many dead letters",
+}
+
+
+class BackOff:
+    """Pauses that double as long as a process ends soon after its start."""
+
+    def __init__(self) -> None:
+        self._next = FIRST_PAUSE
+
+    def after(self, ran_seconds: float, code: int) -> float:
+        """Seconds until the next start."""
+        if code == EXIT_HALTED:
+            return HALTED_PAUSE
+        if ran_seconds >= STEADY_SECONDS:
+            self._next = FIRST_PAUSE
+        pause, self._next = self._next, min(2 * self._next, LONGEST_PAUSE)
+        return pause
+
+
+class Supervisor:
+    """Keeps `commands`, by name, running. `say` tells a person what ended and why; `pause` waits for seconds."""
+
+    def __init__(
+        self,
+        commands: Mapping[str, Sequence[str]],
+        say: Callable[[str], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        grace_seconds: float = GRACE_SECONDS,
+    ) -> None:
+        self._commands, self._say, self._clock, self._pause = commands, say, clock, pause
+        self._grace = grace_seconds
+        self._running: dict[str, asyncio.subprocess.Process] = {}
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Until `stop`, then SIGTERM to all and SIGKILL to who is left after the grace period; 0, or 1 if one was."""
+        keepers = [asyncio.create_task(self._keep(name, command)) for name, command in self._commands.items()]
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait([stopping, *keepers], return_when=asyncio.FIRST_COMPLETED)
+        for task in [stopping, *keepers]:
+            task.cancel()
+        results = await asyncio.gather(*keepers, return_exceptions=True)
+        killed = await asyncio.gather(*(self._end(name, process) for name, process in self._running.items()))
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+        return 1 if any(killed) else 0
+
+    async def _keep(self, name: str, command: Sequence[str]) -> None:
+        back_off = BackOff()
+        while True:
+            started = self._clock()
+            # A session of its own: Ctrl-C reaches us alone, and we end them in order.
+            process = await asyncio.create_subprocess_exec(*command, start_new_session=True)
+            self._running[name] = process
+            code = await process.wait()
+            del self._running[name]
+            pause = back_off.after(self._clock() - started, code)
+            self._say(f"{name} ended with {meaning(code)}; it starts again in {pause:g} s")
+            await self._pause(pause)
+
+    async def _end(self, name: str, process: asyncio.subprocess.Process) -> bool:
+        """Whether it had to be killed."""
+        if process.returncode is not None:
+            return False
+        process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), self._grace)
+        except TimeoutError:
+            self._say(f"{name} has not ended within {self._grace:g} s and is killed; its batch will be done again")
+            process.kill()
+            await process.wait()
+            return True
+        return False
+
+
+def meaning(code: int) -> str:
+    """`exit code 3 (…)`, or the signal."""
+    if code < 0:
+        return f"signal {signal.Signals(-code).name}"
+    reason = MEANINGS.get(code)
+    return f"exit code {code} ({reason})" if reason else f"exit code {code}"

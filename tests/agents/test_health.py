@@ -1,0 +1,57 @@
+"""When a worker stands still, told by a clock of the test's own."""
+
+from agents.health import Progress
+from agents.lag import Place
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def after(*looks: tuple[float, dict[int, Place]]) -> float:
+    """How long it has stood still after looks at these times."""
+    clock = Clock()
+    progress = Progress(clock)
+    for at, places in looks:
+        clock.now = at
+        progress.see(places)
+    return progress.seconds
+
+
+def test_lag_that_grows_while_the_commit_stands_still_is_a_stall() -> None:
+    assert after((0, {0: Place(5, 9)}), (20, {0: Place(5, 30)}), (46, {0: Place(5, 99)})) == 46
+
+
+def test_a_slow_worker_moves() -> None:
+    assert after((0, {0: Place(5, 9)}), (44, {0: Place(6, 500)}), (50, {0: Place(6, 900)})) == 6
+
+
+def test_no_traffic_is_no_stall() -> None:
+    assert after((0, {0: Place(9, 9)}), (900, {0: Place(9, 9)})) == 0
+
+
+def test_the_time_begins_when_records_wait() -> None:
+    assert after((0, {0: Place(9, 9)}), (900, {0: Place(9, 10)}), (910, {0: Place(9, 10)})) == 10
+
+
+def test_one_partition_that_stands_is_enough() -> None:
+    assert after((0, {0: Place(5, 9), 1: Place(1, 2)}), (60, {0: Place(5, 9), 1: Place(2, 3)})) == 60
+
+
+def test_a_partition_that_went_to_another_worker_is_forgotten() -> None:
+    assert after((0, {0: Place(5, 9)}), (30, {}), (60, {0: Place(5, 9)})) == 0
+
+
+def test_a_broker_that_was_away_is_not_the_workers_fault() -> None:
+    clock = Clock()
+    progress = Progress(clock)
+    progress.see({0: Place(5, 9)})
+    clock.now += 100
+    assert progress.seconds == 100
+    progress.forget()
+    progress.see({0: Place(5, 9)})
+    assert progress.seconds == 0

@@ -1,0 +1,98 @@
+"""The supervisor with real processes, small ones, and pauses that cost no time."""
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from agents.commands.worker import counts_of
+from agents.loop import EXIT_HALTED
+from agents.supervisor import FIRST_PAUSE, HALTED_PAUSE, LONGEST_PAUSE, STEADY_SECONDS, BackOff, Supervisor, meaning
+from pipeline.errors import ConfigError
+
+DRAINS = """
+import pathlib, signal, sys, time
+def drain(*_):
+    pathlib.Path(sys.argv[1]).write_text("drained")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, drain)
+print("ready", flush=True)
+pathlib.Path(sys.argv[1]).write_text("ready")
+time.sleep(60)
+"""
+HANGS = DRAINS.replace("signal.signal(signal.SIGTERM, drain)", "signal.signal(signal.SIGTERM, signal.SIG_IGN)")
+
+
+def python(code: str, *arguments: object) -> list[str]:
+    return [sys.executable, "-S", "-c", code, *map(str, arguments)]
+
+
+def until_written(*files: Path) -> None:
+    while not all(file.exists() and file.read_text() for file in files):
+        time.sleep(0.02)
+
+
+def test_pauses_double_up_to_a_limit_and_start_short_again() -> None:
+    back_off = BackOff()
+    pauses = [back_off.after(0.1, 3) for _ in range(9)]
+    assert pauses[:3] == [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE]
+    assert pauses[-1] == LONGEST_PAUSE
+    assert back_off.after(STEADY_SECONDS, 3) == FIRST_PAUSE
+
+
+def test_who_halts_waits_long() -> None:
+    assert BackOff().after(0.1, EXIT_HALTED) == HALTED_PAUSE
+
+
+async def test_starts_again_what_ends_and_says_why() -> None:
+    stop, said, pauses = asyncio.Event(), list[str](), list[float]()
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            stop.set()
+            await asyncio.sleep(60)
+
+    code = await Supervisor({"judge-1": python("raise SystemExit(3)")}, said.append, pause=pause).run(stop)
+    assert code == 0
+    assert pauses == [1.0, 2.0, 4.0]
+    assert said[0].startswith("judge-1 ended with exit code 3 (its batch is left un-acknowledged")
+
+
+async def test_a_stop_reaches_all_and_lets_them_drain(tmp_path: Path) -> None:
+    stop, files = asyncio.Event(), [tmp_path / "one", tmp_path / "two"]
+    commands = {file.name: python(DRAINS, file) for file in files}
+    running = asyncio.create_task(Supervisor(commands, print).run(stop))
+    await asyncio.to_thread(until_written, *files)
+    stop.set()
+    assert await running == 0
+    assert [file.read_text() for file in files] == ["drained", "drained"]
+
+
+async def test_who_does_not_end_is_killed(tmp_path: Path) -> None:
+    stop, said, file = asyncio.Event(), list[str](), tmp_path / "hangs"
+    running = asyncio.create_task(Supervisor({"hangs": python(HANGS, file)}, said.append, grace_seconds=0.2).run(stop))
+    await asyncio.to_thread(until_written, file)
+    stop.set()
+    assert await running == 1
+    assert said == ["hangs has not ended within 0.2 s and is killed; its batch will be done again"]
+
+
+async def test_a_command_that_cannot_start_is_an_error() -> None:
+    with pytest.raises(FileNotFoundError):
+        await Supervisor({"x": ["/no/such/program"]}, print).run(asyncio.Event())
+
+
+def test_codes_have_meanings() -> None:
+    assert meaning(-9) == "signal SIGKILL"
+    assert meaning(1) == "exit code 1"
+    assert "dead letters" in meaning(EXIT_HALTED)
+
+
+def test_counts() -> None:
+    assert counts_of(["transcribe=2", "deliver=0"]) == {"segment": 1, "transcribe": 2, "judge": 1, "deliver": 0}
+    for wrong in ("transcribe", "all=2", "judge=-1", "judge=two"):
+        with pytest.raises(ConfigError, match="--count"):
+            counts_of([wrong])

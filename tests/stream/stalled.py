@@ -1,0 +1,41 @@
+"""A judge that hangs at the word "hang", in a worker with its probes: `python -m tests.stream.stalled`."""
+
+import logging
+import time
+from collections.abc import Sequence
+
+from agents.app import create_app
+from agents.health import Health
+from agents.loop import Carrier
+from agents.work import Work
+from agents.worker import run
+from pipeline.messages import Flag, Transcript
+from pipeline.metrics import Metrics
+from pipeline.metrics_server import serving
+from pipeline.settings import load
+from pipeline.stage import Processor, Rejected
+from pipeline.topology import JUDGE
+from tests.stream.kafka_io import flag
+
+
+class Stalling(Processor[Transcript, Flag]):
+    def process(self, batch: Sequence[Transcript]) -> list[Flag | Rejected]:
+        if any(transcript.text == "hang" for transcript in batch):
+            time.sleep(600)
+        return [flag(int(transcript.start), "pass") for transcript in batch]
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.WARNING)
+    settings, metrics = load(), Metrics()
+    health = Health(JUDGE, settings, metrics)
+    with serving(metrics, settings.metrics.host, settings.metrics.port, health.probes), health.watching():
+        app = create_app(settings, JUDGE)
+        carrier = Carrier(app, JUDGE, Work(Stalling()), settings, metrics)
+        carrier.attach()
+        health.follow(app)
+        run(carrier)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""Dead letters on a real broker: they halt a worker, are listed, go back to their topic, or are dropped."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from agents.cli import app
+from agents.dead_letters import MOST_REPLAYS
+from agents.halt import ENOUGH
+from agents.kafka import topic_name
+from agents.records import dead_letter
+from pipeline.errors import BadMessage, ConfigError, InputError
+from pipeline.events import Event, encode
+from pipeline.settings import Settings
+from pipeline.topology import DEAD_LETTERS, JUDGE, SEGMENT, TRANSCRIPTS
+from tests.stream.kafka_io import committed, headers_of, put, transcript, wait_for
+from tests.stream.processes import worker
+
+pytestmark = pytest.mark.broker
+
+
+class Shell:
+    """`voxwarden dead-letters ...` with these settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def __call__(self, *arguments: str, code: int = 0) -> str:
+        done = CliRunner().invoke(app, ["dead-letters", *arguments], obj=None, env=self._environment)
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        assert done.exit_code == code, done.output
+        return done.stdout
+
+    def listed(self, *arguments: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self("list", "--format", "jsonl", *arguments).splitlines()]
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        kafka = self._settings.kafka
+        return {"VOXWARDEN_KAFKA__BOOTSTRAP": kafka.bootstrap, "VOXWARDEN_KAFKA__PREFIX": kafka.prefix}
+
+
+@pytest.fixture
+def shell(settings: Settings) -> Shell:
+    return Shell(settings)
+
+
+def letter(settings: Settings, number: int, replays: int = 0, reason: str = "Not to be judged") -> Event:
+    """Of a transcript that has died."""
+    event = encode(transcript("words", number), "test")
+    if replays:
+        event = Event(event.key, event.value, [*event.headers, ("voxwarden-replays", str(replays).encode())])
+    source = f"{topic_name(TRANSCRIPTS, settings.kafka)}/0/{number}"
+    return dead_letter(JUDGE, event, BadMessage(reason), source, 2_000_000)
+
+
+def test_list_shows_what_waits_and_filters_it(settings: Settings, shell: Shell) -> None:
+    noise = dead_letter(SEGMENT, Event(b"lobby", b"\xff\xfe", []), BadMessage("No ce_type header"), None, 1_000)
+    put(settings, DEAD_LETTERS, [letter(settings, 7), noise])
+    assert {(each["stage"], each["reason"]) for each in shell.listed()} == {
+        ("judge", "Not to be judged"),
+        ("segment", "No ce_type header"),
+    }
+    [found] = shell.listed("--stage", "judge", "--since", "1h")
+    assert found["origin"] == f"{settings.kafka.prefix}voice.transcripts/0/7"
+    assert found["size"] > 0
+    assert [each["stage"] for each in shell.listed("--reason", "CE_TYPE")] == ["segment"]
+    assert "judge" in shell("list")
+
+
+def test_show_gives_headers_and_no_audio_as_text(settings: Settings, shell: Shell) -> None:
+    audio = Event(b"lobby", b"RIFFspoken" * 100, [("content-type", b"audio/pcm")])
+    put(settings, DEAD_LETTERS, [dead_letter(SEGMENT, audio, BadMessage("Unknown codec"), None, 10_000)])
+    [found] = shell.listed()
+    shown = shell("show", found["address"])
+    assert "Unknown codec" in shown
+    assert "52 49 46 46" in shown
+    assert "RIFF" not in shown
+    assert "1,000 bytes" in shown
+
+
+def test_replay_sends_back_once_as_it_was(settings: Settings, shell: Shell) -> None:
+    original = encode(transcript("words", 1), "test")
+    put(settings, DEAD_LETTERS, [letter(settings, 1), letter(settings, 2)])
+    assert shell("replay", f"{settings.kafka.prefix}voice.transcripts/0/1") == "1 replayed.\n"
+    [record] = wait_for(settings, TRANSCRIPTS, lambda found: len(found) == 1, lambda: None)
+    assert (record.key, record.value) == (original.key, original.value)
+    assert list(record.headers) == [*original.headers, ("voxwarden-replays", b"1")]
+    assert [each["origin"][-1] for each in shell.listed()] == ["2"]
+    assert {each["handled"] for each in shell.listed("--handled")} == {"replayed", None}
+
+
+def test_replay_refuses_what_it_cannot_mend(settings: Settings, shell: Shell) -> None:
+    homeless = dead_letter(JUDGE, encode(transcript("x", 1), "test"), BadMessage("Too large"), None, 1_000_000)
+    foreign = dead_letter(JUDGE, encode(transcript("x", 2), "test"), BadMessage("Odd"), "payments/0/1", 1_000_000)
+    put(settings, DEAD_LETTERS, [homeless, foreign, letter(settings, 3, replays=MOST_REPLAYS)])
+    assert shell("replay", "--all", code=3) == "0 replayed.\n"
+    assert len(shell.listed()) == 3
+
+
+def test_drop_marks_and_keeps(settings: Settings, shell: Shell) -> None:
+    put(settings, DEAD_LETTERS, [letter(settings, 1), letter(settings, 2, reason="Something else")])
+    assert shell("drop", "--reason", "something") == "1 dropped.\n"
+    assert [each["reason"] for each in shell.listed()] == ["Not to be judged"]
+    assert shell("drop", "--all") == "1 dropped.\n"
+    assert "No dead letters" in shell("list")
+
+
+def test_mistakes_are_named(shell: Shell) -> None:
+    with pytest.raises(ConfigError, match="No letters are named"):
+        shell("drop")
+    with pytest.raises(InputError, match="no dead letter voice/0/1"):
+        shell("show", "voice/0/1")
+
+
+def test_a_worker_halts_rather_than_drain_its_topic_and_halts_again(settings: Settings, tmp_path: Path) -> None:
+    count = 40
+    put(settings, TRANSCRIPTS, [transcript("reject", number) for number in range(count)])
+    for start in (1, 2):
+        with worker(settings, tmp_path / f"log-{start}", "tests.stream.faulty") as process:
+            assert process.wait(60) == 4, process.log
+            assert "judge halts: " in process.log
+            assert "Traceback" not in process.log
+        assert sum(committed(settings, JUDGE).values()) < start * ENOUGH
+
+
+def test_replayed_and_mended(settings: Settings, shell: Shell, tmp_path: Path) -> None:
+    """What dies again after a replay says how often that was."""
+    put(settings, TRANSCRIPTS, [transcript("reject", 0)])
+    with worker(settings, tmp_path / "log", "tests.stream.faulty") as process:
+        wait_for(settings, DEAD_LETTERS, lambda found: len(found) == 1, process.running)
+        assert shell("replay", "--all") == "1 replayed.\n"
+        records = wait_for(settings, DEAD_LETTERS, lambda found: len(found) == 3, process.running)
+        assert process.stop() == 0
+    assert [each["replays"] for each in shell.listed()] == [1]
+    assert sum("voxwarden-handled" in headers_of(record) for record in records) == 1
