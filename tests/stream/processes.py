@@ -30,6 +30,10 @@ class Process:
                 self._command, cwd=ROOT, env=self._environment, stdout=output, stderr=output
             )
 
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
     def supervise(self) -> None:
         """Start again if it has ended by itself; at the fifth time something is wrong."""
         code = self._process.poll()

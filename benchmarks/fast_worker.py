@@ -1,0 +1,68 @@
+"""`voxwarden worker ROLE` with Whisper and the classifier replaced by something that costs nothing.
+
+The data path is what chaos.py and stream.py measure: everything else, lexicon and policy included, is the real thing.
+"""
+
+import sys
+from collections.abc import Sequence
+from unittest.mock import patch
+
+from agents.worker import work
+from pipeline.judge.context import Context
+from pipeline.judge.judge import Judge, check
+from pipeline.messages import Transcript, Utterance, derive_id
+from pipeline.metrics import Metrics
+from pipeline.settings import Settings, load
+from pipeline.stage import Processor, Rejected
+
+
+class Instant(Processor[Utterance, Transcript]):
+    """Hears a threat in every utterance, so that each must end as a case."""
+
+    def process(self, batch: Sequence[Utterance]) -> list[Transcript | Rejected]:
+        return [transcript(utterance) for utterance in batch]
+
+
+class Careless:
+    """A classifier that finds nothing: the lexicon decides."""
+
+    name = "careless@1"
+    labels: tuple[str, ...] = ("violence",)
+
+    def classify(self, texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
+        del languages
+        return [{"violence": 0.1, "risk": 0.1} for _ in texts]
+
+
+def transcript(utterance: Utterance) -> Transcript:
+    return Transcript(
+        room=utterance.room,
+        speaker=utterance.speaker,
+        start=utterance.start,
+        end=utterance.end,
+        id=derive_id("transcribe", utterance),
+        utterance=utterance.id,
+        text="i am going to kill you",
+        language="en",
+        confidence=0.9,
+        model="instant",
+        address=utterance.address,
+    )
+
+
+def instant(settings: Settings, metrics: Metrics) -> Instant:
+    del settings, metrics
+    return Instant()
+
+
+def careless(settings: Settings, metrics: Metrics) -> Judge:
+    return Judge(check(settings.judge), Careless(), Context(settings.judge.context_utterances), metrics)
+
+
+def main(role: str) -> None:
+    with patch("pipeline.asr.transcribe.build", instant), patch("pipeline.judge.judge.build", careless):
+        work(role, load())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
