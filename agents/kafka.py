@@ -7,6 +7,7 @@ from typing import Any
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError, SaslAuthenticationFailedError
 
+from agents.refusals import refusals
 from agents.security import client_arguments
 from pipeline.errors import ConfigError, DependencyError
 from pipeline.settings import Kafka
@@ -45,18 +46,19 @@ def common(kafka: Kafka) -> dict[str, Any]:
 @contextmanager
 def broker_errors(kafka: Kafka) -> Iterator[None]:
     """Turn the client's errors into one that names the broker."""
-    try:
-        yield
-    except SaslAuthenticationFailedError as error:
-        raise ConfigError(
-            f"Kafka at {kafka.bootstrap} refuses our name or password", "Check `kafka.security`."
-        ) from error
-    except KafkaError as error:
-        reason = str(error) or type(error).__name__
-        raise DependencyError(
-            f"Kafka at {kafka.bootstrap} does not answer as it should: {reason}",
-            "Check that the broker runs, and `kafka.bootstrap`.",
-        ) from error
+    with refusals() as refused:
+        try:
+            yield
+        except KafkaError as error:
+            if refused.seen or isinstance(error, SaslAuthenticationFailedError):
+                raise ConfigError(
+                    f"Kafka at {kafka.bootstrap} refuses our name or password", "Check `kafka.security`."
+                ) from error
+            reason = str(error) or type(error).__name__
+            raise DependencyError(
+                f"Kafka at {kafka.bootstrap} does not answer as it should: {reason}",
+                "Check that the broker runs, `kafka.bootstrap` and `kafka.security`.",
+            ) from error
 
 
 @contextmanager
