@@ -1,7 +1,9 @@
-"""A real Apache Kafka for tests and benchmarks: one KRaft node in a temporary folder, on a free loopback port.
+"""A real Apache Kafka for tests and benchmarks: KRaft nodes in a temporary folder, on free loopback ports.
 
 with Broker(folder) as broker:
     ... broker.bootstrap ...
+with Cluster(folder) as cluster:
+    ... cluster.bootstrap, cluster.nodes ...
 """
 
 import os
@@ -11,6 +13,7 @@ import subprocess
 import time
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -21,8 +24,8 @@ START_SECONDS = 60
 
 SERVER = """
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
+node.id={node}
+controller.quorum.voters={voters}
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port}
 controller.listener.names=CONTROLLER
@@ -31,9 +34,10 @@ log.dirs={folder}/logs
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
 offsets.topic.num.partitions=1
-offsets.topic.replication.factor=1
-transaction.state.log.replication.factor=1
+offsets.topic.replication.factor={replicas}
+transaction.state.log.replication.factor={replicas}
 transaction.state.log.min.isr=1
+min.insync.replicas={in_sync}
 """
 
 
@@ -49,11 +53,19 @@ def free_port() -> int:
 
 
 class Broker:
-    """A broker process; can be stopped and started again with its data."""
+    """A broker process; can be stopped and started again with its data.
 
-    def __init__(self, folder: Path) -> None:
+    `controllers` are the ports of all nodes of its cluster, its own at `node` - 1.
+    """
+
+    def __init__(
+        self, folder: Path, node: int = 1, controllers: Sequence[int] | None = None, cluster: str | None = None
+    ) -> None:
         self._folder = folder
         self._port = free_port()
+        self._node = node
+        self._controllers = controllers or [free_port()]
+        self._cluster = cluster or new_cluster_id()
         self._process: subprocess.Popen[bytes] | None = None
         if not any(LIBS.glob("kafka_*.jar")):
             raise BrokerMissingError(f"No Apache Kafka in {LIBS}. Fetch it: {REMEDY}.")
@@ -65,7 +77,7 @@ class Broker:
         return f"127.0.0.1:{self._port}"
 
     def __enter__(self) -> "Broker":
-        self._format()
+        self.format()
         self.start()
         return self
 
@@ -74,15 +86,21 @@ class Broker:
 
     def start(self) -> None:
         """Start, and wait until it takes connections."""
+        self.launch()
+        self.await_ready()
+
+    def launch(self) -> None:
         with (self._folder / "broker.log").open("ab") as output:
             self._process = subprocess.Popen(
                 self._java("kafka.Kafka", str(self._folder / "server.properties")),
                 stdout=output,
                 stderr=output,
             )
+
+    def await_ready(self) -> None:
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if not self._process or self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"Kafka did not start: {(self._folder / 'broker.log').read_text()[-2000:]}")
             time.sleep(0.1)
 
@@ -92,11 +110,21 @@ class Broker:
             self._process.wait()
             self._process = None
 
-    def _format(self) -> None:
-        properties = SERVER.format(port=self._port, controller=free_port(), folder=self._folder)
-        (self._folder / "server.properties").write_text(properties)
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._folder / "server.properties")]
+    def format(self) -> None:
+        """Make its folder ready for a first start."""
+        replicas = len(self._controllers)
+        properties = SERVER.format(
+            node=self._node,
+            voters=",".join(f"{node}@127.0.0.1:{port}" for node, port in enumerate(self._controllers, 1)),
+            port=self._port,
+            controller=self._controllers[self._node - 1],
+            folder=self._folder,
+            replicas=replicas,
+            in_sync=min(2, replicas),
+        )
+        file = self._folder / "server.properties"
+        file.write_text(properties)
+        command = ["kafka.tools.StorageTool", "format", "-t", self._cluster, "-c", str(file)]
         subprocess.run(self._java(*command), check=True, capture_output=True, timeout=START_SECONDS)
 
     def _java(self, *command: str) -> list[str]:
@@ -113,3 +141,38 @@ class Broker:
     def _answers(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self._port)) == 0
+
+
+class Cluster:
+    """Three nodes, each broker and controller; two replicas have to have a record before it is acknowledged."""
+
+    def __init__(self, folder: Path) -> None:
+        ports, identity = [free_port() for _ in range(3)], new_cluster_id()
+        self.nodes = [Broker(self._folder(folder, node), node, ports, identity) for node in (1, 2, 3)]
+
+    @property
+    def bootstrap(self) -> str:
+        return ",".join(node.bootstrap for node in self.nodes)
+
+    def __enter__(self) -> "Cluster":
+        for node in self.nodes:
+            node.format()
+        for node in self.nodes:  # one alone is no quorum, and never gets ready
+            node.launch()
+        for node in self.nodes:
+            node.await_ready()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for node in self.nodes:
+            node.stop()
+
+    @staticmethod
+    def _folder(folder: Path, node: int) -> Path:
+        made = folder / f"node-{node}"
+        made.mkdir()
+        return made
+
+
+def new_cluster_id() -> str:
+    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")

@@ -1,0 +1,83 @@
+"""Three nodes, two of which must have a record: the leader's death loses nothing that was acknowledged."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+from kafka.admin import KafkaAdminClient
+
+from agents import topics
+from agents.ingest import Ingest
+from agents.kafka import admin, topic_name
+from pipeline.messages import AudioChunk
+from pipeline.settings import Kafka, Settings
+from pipeline.topology import AUDIO
+from tests.broker import Broker, Cluster
+from tests.stream.kafka_io import headers_of, wait_for
+
+pytestmark = pytest.mark.broker
+
+CHUNKS = 400
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with Cluster(tmp_path_factory.mktemp("cluster")) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(cluster: Cluster, tmp_path: Path) -> Settings:
+    kafka = Kafka(bootstrap=cluster.bootstrap, partitions=3, replication=3, connect_seconds=30)
+    topics.create(kafka)
+    return Settings(kafka=kafka, data_dir=tmp_path)
+
+
+def chunk(sequence: int) -> AudioChunk:
+    return AudioChunk(
+        room=f"room-{sequence % 7}", speaker="a", start=float(sequence), sequence=sequence, data=bytes(2_000)
+    )
+
+
+def leader(cluster: Cluster, settings: Settings) -> Broker:
+    """Of the first partition of `voice.audio`."""
+    with admin(settings.kafka) as client:
+        assert isinstance(client, KafkaAdminClient)
+        (topic,) = client.describe_topics([topic_name(AUDIO, settings.kafka)])
+    first = next(part for part in topic["partitions"] if part["partition_index"] == 0)
+    return cluster.nodes[int(first["leader_id"]) - 1]
+
+
+@pytest.mark.timeout(180)
+def test_no_acknowledged_chunk_is_lost_when_a_leader_dies(cluster: Cluster, settings: Settings) -> None:
+    half, dead = Event(), Event()
+    victim = leader(cluster, settings)
+
+    def spoken() -> Iterator[AudioChunk]:
+        """Some are on their way when the leader dies, and some come after."""
+        for number in range(CHUNKS):
+            if number == CHUNKS // 2:
+                half.set()
+            if number == CHUNKS * 3 // 4:
+                dead.wait(30)
+            yield chunk(number)
+
+    def send() -> None:
+        with Ingest(settings.kafka) as out:
+            sent.extend(chunk.sequence for chunk in out.send(spoken()))
+
+    sent: list[int] = []
+    sender = Thread(target=send)
+    sender.start()
+    assert half.wait(60)
+    victim.stop()
+    dead.set()
+    sender.join(120)
+    assert sent == list(range(CHUNKS)), "every chunk was acknowledged"
+    records = wait_for(settings, AUDIO, lambda found: len(ids(found)) >= CHUNKS, lambda: None)
+    assert len(ids(records)) == CHUNKS
+
+
+def ids(records: list[object]) -> set[str]:
+    return {headers_of(record)["ce_sequence"] for record in records}
