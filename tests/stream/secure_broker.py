@@ -1,15 +1,22 @@
 """Kafka that takes clients by TLS and SCRAM only, with a certificate made for the occasion by the JDK's keytool."""
 
 import subprocess
-import uuid
-from base64 import urlsafe_b64encode
 from pathlib import Path
 
-from tests.broker import SERVER, START_SECONDS, Broker, free_port
+from tests.broker import START_SECONDS, Broker
 
 USERNAME, PASSWORD = "voxwarden", "correct-horse"
 
 SECURE = """
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+controller.listener.names=CONTROLLER
+log.dirs={folder}/logs
+auto.create.topics.enable=false
+group.initial.rebalance.delay.ms=0
+offsets.topic.num.partitions=1
+offsets.topic.replication.factor=1
 listeners=SASL_SSL://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners=SASL_SSL://127.0.0.1:{port}
 inter.broker.listener.name=SASL_SSL
@@ -34,18 +41,17 @@ class SecureBroker(Broker):
         super().__init__(folder)
         self.ca_file = folder / "ca.pem"
 
-    def _format(self) -> None:
-        self._make_certificate()
-        values = {"port": self._port, "controller": free_port(), "folder": self._folder, "login": LOGIN}
-        lines = [line for line in SERVER.format(**values).splitlines() if not line.startswith(("listener", "advert"))]
-        properties = self._folder / "server.properties"
-        properties.write_text("\n".join(lines) + "\ncontroller.listener.names=CONTROLLER\n" + SECURE.format(**values))
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    def format(self) -> None:
+        """Make its folder ready, with the certificate and the user."""
+        self.make_certificate()
+        controller = self._controllers[0]
+        file = self._folder / "server.properties"
+        file.write_text(SECURE.format(port=self._port, controller=controller, folder=self._folder, login=LOGIN))
         user = f"SCRAM-SHA-512=[name={USERNAME},password={PASSWORD}]"
-        command = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties), "--add-scram", user]
+        command = ["kafka.tools.StorageTool", "format", "-t", self._cluster, "-c", str(file), "--add-scram", user]
         subprocess.run(self._java(*command), check=True, capture_output=True, timeout=START_SECONDS)
 
-    def _make_certificate(self) -> None:
+    def make_certificate(self) -> None:
         store = ["-keystore", str(self._folder / "broker.p12"), "-storepass", "changeit", "-alias", "broker"]
         names = ["-dname", "CN=127.0.0.1", "-ext", "SAN=IP:127.0.0.1", "-validity", "2"]
         make = ["keytool", "-genkeypair", "-keyalg", "RSA", "-keysize", "2048", "-storetype", "PKCS12", *names, *store]

@@ -24,11 +24,11 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureBroker]:
         yield broker
 
 
-def kafka(broker: SecureBroker, password: str = PASSWORD, ca_file: Path | None = None) -> Kafka:
+def kafka(broker: SecureBroker, password: str = PASSWORD, ca_file: Path | None = None, seconds: float = 20) -> Kafka:
     security = Security(
         protocol="sasl_ssl", username=USERNAME, password=SecretStr(password), ca_file=ca_file or broker.ca_file
     )
-    return Kafka(bootstrap=broker.bootstrap, partitions=1, connect_seconds=6, security=security)
+    return Kafka(bootstrap=broker.bootstrap, partitions=1, connect_seconds=seconds, security=security)
 
 
 def test_topics_records_and_a_worker(broker: SecureBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,12 +51,12 @@ def test_topics_records_and_a_worker(broker: SecureBroker, tmp_path: Path, monke
 
 def test_a_wrong_password_is_one_clear_line(broker: SecureBroker) -> None:
     with pytest.raises(ConfigError, match=r"refuses our name or password\. Check `kafka\.security`") as caught:
-        topics.plans(kafka(broker, "wrong-horse"))
+        topics.plans(kafka(broker, "wrong-horse", seconds=15))
     assert "horse" not in str(caught.value)
 
 
 def test_a_certificate_of_somebody_else_is_not_trusted(broker: SecureBroker, tmp_path: Path) -> None:
     other = SecureBroker(tmp_path)
-    other._make_certificate()
+    other.make_certificate()
     with pytest.raises(DependencyError, match="does not answer as it should"):
-        topics.plans(kafka(broker, ca_file=other.ca_file))
+        topics.plans(kafka(broker, ca_file=other.ca_file, seconds=4))

@@ -1,0 +1,46 @@
+"""Figures and probes on one port."""
+
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
+import pytest
+
+from pipeline.errors import DependencyError
+from pipeline.metrics import Metrics
+from pipeline.metrics_server import serving
+
+
+def ask(url: str, path: str) -> tuple[int, str]:
+    connection = HTTPConnection(urlsplit(url).netloc, timeout=5)
+    connection.request("GET", path)
+    response = connection.getresponse()
+    text = response.read().decode()
+    connection.close()
+    return response.status, text
+
+
+def test_a_probe_says_what_is_wrong() -> None:
+    problems = ["judge stands still"]
+    with serving(Metrics(), "127.0.0.1", 0, {"/healthz": lambda: problems}) as url:
+        assert ask(url, "/healthz") == (503, "judge stands still\n")
+        assert ask(url, "/readyz") == (200, "ok\n")
+        problems.clear()
+        assert ask(url, "/healthz") == (200, "ok\n")
+
+
+def test_figures_are_beside_them() -> None:
+    with serving(Metrics(), "127.0.0.1", 0) as url:
+        status, text = ask(url, "/metrics")
+        assert status == 200
+        assert "voxwarden_messages_total" in text
+        assert ask(url, "/healthz") == (200, "ok\n")
+
+
+def test_a_port_in_use_is_named() -> None:
+    with serving(Metrics(), "127.0.0.1", 0) as url:
+        port = urlsplit(url).port or 0
+        with (
+            pytest.raises(DependencyError, match=f"cannot listen on 127.0.0.1:{port}"),
+            serving(Metrics(), "127.0.0.1", port),
+        ):
+            pass
