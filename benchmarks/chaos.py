@@ -53,26 +53,29 @@ SETTLE_SECONDS = 240.0
 say = Console(stderr=True).print
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(kind: "type[Chaos]", about: str | None) -> int:
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--rooms", type=int, default=6)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="voxwarden-chaos-") as folder:
-        return Chaos(Path(folder), options.seed).run(options.minutes * 60, options.rooms)
+        return kind(Path(folder), options.seed).run(options.minutes * 60, options.rooms)
 
 
 class Chaos:
     """One run: what is sent, what is broken meanwhile, and what arrives."""
+
+    copies = 1
+    """Workers of each role."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self._folder = folder
         self._seed = seed
         self._random = Random(seed)  # noqa: S311
         self._malformed = 0
-        self._kicks: Counter[str] = Counter()
-        self._workers: dict[str, Worker] = {}
+        self.kicks: Counter[str] = Counter()
+        self.workers: dict[str, Worker] = {}
 
     def run(self, seconds: float, count: int) -> int:
         chunks = list(rooms(count, SPEAKERS, seconds * SPEED, self._seed))
@@ -82,10 +85,11 @@ class Chaos:
             kafka = Kafka(bootstrap=broker.bootstrap, partitions=4, connect_seconds=60)
             settings = Settings(kafka=kafka, data_dir=self._folder / "data")
             topics.create(kafka)
-            for stage in STAGES:
-                log = self._folder / f"{stage.name}.log"
-                self._workers[stage.name] = Worker(settings, ["benchmarks.fast_worker", stage.name], log)
-                stack.callback(self._workers[stage.name].close)
+            for stage, number in itertools.product(STAGES, range(self.copies)):
+                name = f"{stage.name}-{number}"
+                worker = Worker(settings, ["benchmarks.fast_worker", stage.name], self._folder / f"{name}.log")
+                stack.callback(worker.close)
+                self.workers[name] = worker
             self._send(chunks, settings, broker)
             self._settle(settings, expected)
             return self._report(settings, expected)
@@ -96,7 +100,7 @@ class Chaos:
         name = topic_name(AUDIO, settings.kafka)
         started = time.monotonic()
         total = (chunks[-1].start - chunks[0].start) / SPEED
-        troubles = self._troubles(total, settings, broker)
+        troubles = self.troubles(total, settings, broker)
         due, trouble = next(troubles)
         futures = []
         for chunk in chunks:
@@ -114,7 +118,7 @@ class Chaos:
             future.get(120)
         client.close()
 
-    def _troubles(self, total: float, settings: Settings, broker: Broker) -> Iterator[tuple[float, Any]]:
+    def troubles(self, total: float, settings: Settings, broker: Broker) -> Iterator[tuple[float, Any]]:
         """When, in seconds of the run, and what."""
         planned = [(total * 0.4, lambda: self._restart(broker)), (total * 0.6, lambda: self._lock(settings))]
         at = 0.0
@@ -126,34 +130,36 @@ class Chaos:
         yield from ((float("inf"), lambda: None) for _ in itertools.count())
 
     def _kick(self) -> None:
-        role = self._random.choice(sorted(self._workers))
+        role = self._random.choice(sorted(self.workers))
         how = self._random.choice([signal.SIGKILL, signal.SIGTERM])
-        worker = self._workers[role]
-        self._kicks[how.name] += 1
+        worker = self.workers[role]
+        self.kicks[how.name] += 1
         say(f"{how.name} {role}", style="dim")
         if worker.alive:
-            self._stop(worker, how)
+            self.stop(worker, how)
         worker.start()
-        for other in self._workers.values():
+        for other in self.workers.values():
             if not other.alive:
-                self._kicks["ended by itself"] += 1
+                self.kicks["ended by itself"] += 1
                 other.start()
 
-    def _stop(self, worker: Worker, how: signal.Signals) -> None:
+    def stop(self, worker: Worker, how: signal.Signals) -> None:
         try:
             worker.stop(how)
         except subprocess.TimeoutExpired:
-            self._kicks["killed after the grace period"] += 1
+            self.kicks["killed after the grace period"] += 1
             worker.kill()
 
     def _restart(self, broker: Broker) -> None:
         say("broker killed and started again", style="dim")
+        self.kicks["broker killed"] += 1
         broker.stop()
         broker.start()
 
     def _lock(self, settings: Settings) -> None:
         """Another process holds the store, as a stuck backup would."""
         say(f"store locked for {LOCK_SECONDS:.0f} s", style="dim")
+        self.kicks["store locked"] += 1
         code = (
             "import sqlite3, sys, time; c = sqlite3.connect(sys.argv[1], timeout=60); "
             "c.execute('BEGIN EXCLUSIVE'); time.sleep(float(sys.argv[2]))"
@@ -165,7 +171,7 @@ class Chaos:
         """Wait until all is stored, or nothing more can be hoped for."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < deadline:
-            for worker in self._workers.values():
+            for worker in self.workers.values():
                 if not worker.alive:
                     worker.start()
             found = stored(settings)
@@ -173,15 +179,15 @@ class Chaos:
             if not lost(expected, found) and len(letters) >= self._malformed:
                 break
             time.sleep(2)
-        for worker in self._workers.values():
-            self._stop(worker, signal.SIGTERM)
+        for worker in self.workers.values():
+            self.stop(worker, signal.SIGTERM)
 
     def _report(self, settings: Settings, expected: list[Span]) -> int:
         found, letters = stored(settings), dead_letters(settings)
         missing, double, stray = lost(expected, found), doubled(expected, found), lost(found, expected)
         letters_lost = self._malformed - len(letters)
         redelivered = sum(letters.values()) - len(letters)
-        say(f"troubles: {dict(self._kicks)}, a broker restart, a locked store")
+        say(f"troubles: {dict(self.kicks)}")
         for span in (*missing, *double, *stray)[:10]:
             say(f"  {span}")
         bad = len(missing) + len(double) + len(stray) + abs(letters_lost)
@@ -249,4 +255,4 @@ def touching(span: Span, others: list[Span]) -> list[Span]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Chaos, __doc__))

@@ -1,0 +1,165 @@
+"""What Faust and our rules cost: the transcribe role with Whisper as a no-op, beside a bare aiokafka loop.
+
+    python -m benchmarks.stream [--messages 8000] [--repeat 3]
+
+Both read utterances of 8 kB from a real Kafka, decode them, write a transcript each with acks=all and commit once a
+second. Runs are interleaved; each figure is the median, with the least and the most. CPU is the workers' own.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from kafka import TopicPartition
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from agents import topics
+from agents.kafka import producer, reader, topic_name
+from pipeline.events import encode
+from pipeline.messages import Utterance
+from pipeline.settings import Kafka, Settings
+from pipeline.topology import TRANSCRIPTS, UTTERANCES
+from tests.broker import Broker
+from tests.stream.processes import Process, environment
+
+BYTES = 8_000
+TICKS = os.sysconf("SC_CLK_TCK")
+PATIENCE_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    kind: str
+    workers: int
+    partitions: int
+
+    def __str__(self) -> str:
+        return f"{self.kind}, {self.workers} worker{'s' * (self.workers > 1)}, {self.partitions} partitions"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    per_second: float
+    """Messages."""
+    cpu: float
+    """Seconds for 1,000 messages, all workers together."""
+
+
+BARE = Setup("bare aiokafka", 1, 8)
+SETUPS = (
+    BARE,
+    Setup("voxwarden", 1, 8),
+    Setup("voxwarden", 1, 1),
+    Setup("voxwarden", 2, 8),
+    Setup("bare aiokafka", 2, 8),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--messages", type=int, default=8_000)
+    parser.add_argument("--repeat", type=int, default=3)
+    options = parser.parse_args()
+    figures: dict[Setup, list[Figure]] = {setup: [] for setup in SETUPS}
+    with tempfile.TemporaryDirectory() as folder, Broker(Path(folder)) as broker:
+        for setup in track([*SETUPS] * options.repeat, "measuring", console=Console(stderr=True)):
+            figures[setup].append(measure(setup, broker.bootstrap, options.messages, Path(folder)))
+    show(figures)
+
+
+def measure(setup: Setup, bootstrap: str, count: int, folder: Path) -> Figure:
+    kafka = Kafka(bootstrap=bootstrap, prefix=f"{uuid4().hex[:8]}.", partitions=setup.partitions)
+    settings = Settings(kafka=kafka, data_dir=folder)
+    topics.create(kafka)
+    fill(settings, count)
+    with ExitStack() as stack:
+        workers = [
+            Process(command(setup, settings), os.environ | environment(settings), folder / "log")
+            for _ in range(setup.workers)
+        ]
+        for worker in workers:
+            stack.callback(worker.close)
+        return watch(settings, workers, count)
+
+
+def command(setup: Setup, settings: Settings) -> Sequence[str]:
+    if setup.kind == "voxwarden":
+        return [sys.executable, "-m", "benchmarks.fast_worker", "transcribe"]
+    names = [topic_name(topic, settings.kafka) for topic in (UTTERANCES, TRANSCRIPTS)]
+    return [sys.executable, "-m", "benchmarks.bare_worker", settings.kafka.bootstrap, *names, settings.kafka.prefix]
+
+
+def fill(settings: Settings, count: int) -> None:
+    client = producer(settings.kafka)
+    audio = os.urandom(BYTES)
+    for number in range(count):
+        event = encode(
+            Utterance(
+                room=f"room-{number % 64}",
+                speaker="a",
+                start=float(number),
+                end=number + 1.0,
+                id=str(number),
+                data=audio,
+            ),
+            "bench",
+        )
+        client.send(topic_name(UTTERANCES, settings.kafka), key=event.key, value=event.value, headers=event.headers)
+    client.flush()
+    client.close()
+
+
+def watch(settings: Settings, workers: Sequence[Process], count: int) -> Figure:
+    """From when a tenth is done, past the start and the first fetch, until all is."""
+    consumer = reader(settings.kafka)
+    name = topic_name(TRANSCRIPTS, settings.kafka)
+    partitions = [TopicPartition(name, number) for number in range(settings.kafka.partitions)]
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    begun: tuple[float, float, int] | None = None
+    while True:
+        done = sum(consumer.end_offsets(partitions).values())
+        now, cpu = time.monotonic(), sum(map(cpu_seconds, workers))
+        if begun is None and done >= count / 10:
+            begun = now, cpu, done
+        if begun and done >= count:
+            consumer.close()
+            messages = done - begun[2]
+            return Figure(messages / (now - begun[0]), (cpu - begun[1]) / messages * 1_000)
+        if now > deadline:
+            raise SystemExit(f"Only {done} of {count} messages in {PATIENCE_SECONDS} s: {workers[0].log[-2000:]}")
+        time.sleep(0.05)
+
+
+def cpu_seconds(worker: Process) -> float:
+    """User and system time so far (proc(5))."""
+    fields = Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def show(figures: dict[Setup, list[Figure]]) -> None:
+    table = Table("setup", "messages/s", "least–most", "CPU s / 1,000", "of bare, same workers")
+    for setup, found in figures.items():
+        rates = [figure.per_second for figure in found]
+        bare = statistics.median(f.per_second for f in figures[Setup("bare aiokafka", setup.workers, 8)])
+        table.add_row(
+            str(setup),
+            f"{statistics.median(rates):,.0f}",
+            f"{min(rates):,.0f}–{max(rates):,.0f}",
+            f"{statistics.median(figure.cpu for figure in found):.2f}",
+            f"{statistics.median(rates) / bare:.2f}",
+        )
+    Console(width=110).print(table)
+
+
+if __name__ == "__main__":
+    main()
