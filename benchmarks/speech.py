@@ -46,7 +46,7 @@ def talk(seconds: float, random: Random) -> Samples:
 
 def rooms(count: int, speakers: int, seconds: float, seed: int) -> Iterator[AudioChunk]:
     """Chunks of a second of all speakers, in the order in which they are spoken; each speaker's last one is final."""
-    random = Random(seed)  # noqa: S311
+    random = Random(seed)
     streams = [
         chunks(f"room-{room}", f"speaker-{speaker}", talk(seconds, random))
         for room in range(count)

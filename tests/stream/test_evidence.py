@@ -1,0 +1,75 @@
+"""Audio read back from Kafka by its address, and what the same speaker said before."""
+
+import pytest
+from msgspec import structs
+
+from agents.evidence import KafkaLog
+from pipeline.errors import DependencyError
+from pipeline.messages import Utterance
+from pipeline.settings import Kafka, Settings
+from pipeline.topology import UTTERANCES
+from tests.broker import free_port
+from tests.stream.kafka_io import put
+
+pytestmark = pytest.mark.broker
+
+
+def utterance(number: int, room: str = "lobby", speaker: str = "ann") -> Utterance:
+    start = 100.0 + 10 * number
+    return Utterance(
+        room=room, speaker=speaker, start=start, end=start + 4, id=f"{speaker}-{number}", data=bytes([number]) * 100
+    )
+
+
+def write(settings: Settings, *utterances: Utterance) -> list[str]:
+    """Their addresses."""
+    written = put(settings, UTTERANCES, utterances)
+    return [f"{each.topic}/{each.partition}/{each.offset}" for each in written]
+
+
+def test_an_utterance_is_read_back_whole_with_its_address(settings: Settings) -> None:
+    said = [utterance(number, room=f"room-{number}") for number in range(5)]
+    addresses = write(settings, *said)
+    log = KafkaLog(settings.kafka)
+    for expected, address in zip(said, addresses, strict=True):
+        assert log.get(address) == structs.replace(expected, address=address)
+    log.close()
+
+
+def test_before_gives_the_same_speaker_only_in_order_within_the_time(settings: Settings) -> None:
+    said = [
+        utterance(0),
+        utterance(1),
+        utterance(1, speaker="bob"),
+        utterance(2, room="attic"),
+        utterance(2),
+        utterance(3),
+    ]
+    addresses = write(settings, *said)
+    log = KafkaLog(settings.kafka)
+    found = log.before("lobby", "ann", start=130.0, seconds=17.0, address=addresses[-1])
+    assert [each.id for each in found] == ["ann-1", "ann-2"]
+    assert [each.address for each in found] == [addresses[1], addresses[4]]
+    assert log.before("lobby", "ann", start=130.0, seconds=5.0, address=addresses[-1]) == []
+    log.close()
+
+
+@pytest.mark.parametrize("address", ["nonsense", "a/b/c", "lookback/1700000000000-00000000/5", "none/0/0", "//"])
+def test_what_is_no_address_here_is_nothing(settings: Settings, address: str) -> None:
+    log = KafkaLog(settings.kafka)
+    assert log.get(address) is None
+    assert log.before("lobby", "ann", 130.0, 10.0, address) == []
+    log.close()
+
+
+def test_an_offset_that_is_not_there_is_nothing(settings: Settings) -> None:
+    (address,) = write(settings, utterance(0))
+    log = KafkaLog(settings.kafka)
+    assert log.get(address.rpartition("/")[0] + "/99") is None
+    log.close()
+
+
+def test_a_broker_that_does_not_answer_is_a_dependency() -> None:
+    away = Kafka(bootstrap=f"127.0.0.1:{free_port()}", connect_seconds=0.5)
+    with pytest.raises(DependencyError, match=away.bootstrap):
+        KafkaLog(away).get("voice.utterances/0/0")

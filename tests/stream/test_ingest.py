@@ -1,0 +1,53 @@
+"""`voxwarden ingest` into a real broker: a bad file is named, and the rest arrives whole."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.audio.files import chunks_of
+from pipeline.events import decode
+from pipeline.messages import AudioChunk
+from pipeline.settings import Settings
+from pipeline.topology import AUDIO
+from tests.broker import ROOT, free_port
+from tests.stream.kafka_io import wait_for
+from tests.stream.processes import environment
+
+pytestmark = pytest.mark.broker
+
+CLIPS = [ROOT / "tests" / "data" / name for name in ("tt-weasels.flac", "dir-nomatch.flac")]
+START = 1_700_000_000.0
+
+
+def ingest(settings: Settings, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "agents", "ingest", *map(str, arguments), "--room", "lobby", "--speaker", "ann"]
+    told = os.environ | environment(settings)
+    return subprocess.run(command, capture_output=True, text=True, env=told, check=False, timeout=120)
+
+
+def test_recordings_arrive_one_after_another_and_a_bad_one_is_named(settings: Settings, tmp_path: Path) -> None:
+    bad = tmp_path / "notes.txt"
+    bad.write_text("no audio", "utf-8")
+    options = ["--speed", "max", "--start", "2023-11-14T22:13:20", "--room-type", "kids"]
+    shown = ingest(settings, CLIPS[0], bad, CLIPS[1], *options)
+    assert shown.returncode == 3, shown.stderr
+    assert sum("notes.txt" in line for line in shown.stderr.splitlines()) == 1
+    assert "Traceback" not in shown.stderr
+    expected = [chunk for clip in CLIPS for chunk in chunks_of(clip, "lobby", "ann")]
+    records = wait_for(settings, AUDIO, lambda found: len(found) >= len(expected), lambda: None)
+    chunks = [decode(AudioChunk, record.value, record.headers) for record in records]
+    assert [chunk.data for chunk in chunks] == [chunk.data for chunk in expected]
+    assert {chunk.room_type for chunk in chunks} == {"kids"}
+    assert chunks[0].start == START
+    assert {record.partition for record in records} == {records[0].partition}, "a room stays on one partition"
+
+
+def test_no_broker_is_one_line_that_names_it(settings: Settings) -> None:
+    away = settings.kafka.model_copy(update={"bootstrap": f"127.0.0.1:{free_port()}"})
+    shown = ingest(settings.model_copy(update={"kafka": away}), CLIPS[0], "--speed", "max")
+    assert shown.returncode == 3
+    (line,) = shown.stderr.strip().splitlines()
+    assert away.bootstrap in line
