@@ -73,7 +73,7 @@ def part_of(row: Row) -> Part:
 
 def untested(row: Row) -> Row:
     """`row`, of a set whose test side lies elsewhere: nothing of it is held out but for validation."""
-    return replace(row, part="train") if part_of(row) == "test" else row
+    return replace(row, part="validation" if part_of(row) == "validation" else "train")
 
 
 def plain(text: str) -> str:

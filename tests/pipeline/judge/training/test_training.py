@@ -15,7 +15,7 @@ from pipeline.judge.training.batches import batches, masked_loss, targets_of
 from pipeline.judge.training.calibrate import temperature, thresholds
 from pipeline.judge.training.duplicates import Seen
 from pipeline.judge.training.noise import LIGHT, Mishearing, bare
-from pipeline.judge.training.rows import CLEAN, OUTPUTS, Row, negative, part_of, positive
+from pipeline.judge.training.rows import CLEAN, OUTPUTS, Row, negative, part_of, positive, untested
 from pipeline.judge.training.tokens import train_tokenizer
 from pipeline.judge.training.train import Recipe, split, train
 from pipeline.settings import Judge
@@ -67,6 +67,11 @@ def test_near_duplicates_are_seen() -> None:
     seen = Seen(["The quick brown fox jumps over the lazy dog near the river bank today"])
     assert seen.add("the quick brown fox jumps over the lazy dog, near the river bank today!")
     assert not seen.add("an entirely different sentence about cooking rice and beans at home")
+
+
+def test_a_set_tested_elsewhere_holds_out_nothing_for_a_test() -> None:
+    rows = [replace(untested(row), source="elsewhere") for row in ROWS]
+    assert {part_of(row) for row in rows} == {"train", "validation"}
 
 
 def test_no_side_of_the_split_sees_another() -> None:
