@@ -95,9 +95,11 @@ class Carrier:
     async def tick(self) -> None:
         """Between batches: send what is due because time has passed, acknowledge what that finishes.
 
-        Not while more is waiting: what seems overdue may be among it.
+        Not while more is waiting: what seems overdue may be among it. That is so if a batch was full since the last
+        tick, and no longer: the full one may have been the last of all.
         """
-        if self._behind or self._one_at_a_time.locked():
+        behind, self._behind = self._behind, False
+        if behind or self._one_at_a_time.locked():
             return
         try:
             async with self._one_at_a_time:
@@ -128,7 +130,7 @@ class Carrier:
         return batches
 
     async def _carry(self, events: list[Any]) -> None:
-        self._behind = len(events) >= self.stage.batch
+        self._behind = self._behind or len(events) >= self.stage.batch
         oldest = min(event.message.timestamp for event in events)
         self.metrics.lag_seconds.labels(self.stage.name).set(max(0.0, time.time() - oldest))
         batch = [self._work.take(receive(self.stage, event)) for event in self._work.choose(events)]

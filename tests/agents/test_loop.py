@@ -1,0 +1,145 @@
+"""The loop without a broker: when it ticks, what it acknowledges, and when it ends the process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import pytest
+
+from agents.app import create_app
+from agents.loop import BACK_OFF_SECONDS, EXIT_UNFINISHED, Carrier
+from agents.work import Work
+from pipeline.errors import DependencyError
+from pipeline.events import encode
+from pipeline.messages import Flag
+from pipeline.metrics import Metrics
+from pipeline.settings import Settings
+from pipeline.stage import Processor
+from pipeline.topology import DELIVER
+from tests.stream.kafka_io import flag
+
+
+@dataclass
+class Record:
+    value: bytes
+    headers: list[tuple[str, bytes]]
+    timestamp: float = 1.0
+
+
+@dataclass
+class FakeEvent:
+    """As Faust gives it."""
+
+    message: Record
+    acknowledged: bool = False
+
+    def ack(self) -> None:
+        self.acknowledged = True
+
+
+@dataclass
+class FakeStream:
+    batches: list[list[FakeEvent]]
+    fault: type[BaseException] | None = None
+
+    async def noack_take(self, most: int, within: float) -> AsyncIterator[list[FakeEvent]]:
+        assert within == DELIVER.within
+        for batch in self.batches:
+            assert len(batch) <= most
+            yield batch
+        if self.fault:
+            raise self.fault
+
+
+@dataclass
+class Store(Processor[Flag, None]):
+    """Does not answer so many times."""
+
+    outages: int = 0
+    fault: Exception = field(default_factory=lambda: DependencyError("The store does not answer"))
+    kept: list[Flag] = field(default_factory=list)
+    ticks: int = 0
+
+    def process(self, batch: Sequence[Flag]) -> list[Any]:
+        if self.outages:
+            self.outages -= 1
+            raise self.fault
+        self.kept += batch
+        return []
+
+    def tick(self, now: float) -> list[Any]:
+        self.ticks += 1
+        return []
+
+
+class Ended(BaseException):
+    """The process has ended with this code; nothing may catch it."""
+
+
+class Loop:
+    """A carrier with a fake of all that is outside it."""
+
+    def __init__(self, store: Store) -> None:
+        self.pauses: list[float] = []
+        settings = Settings()
+        app = create_app(settings, DELIVER)
+        self.carrier = Carrier(app, DELIVER, Work[Any](store), settings, Metrics(), end=self._end, sleep=self._sleep)
+
+    async def run(self, *batches: list[FakeEvent], fault: type[BaseException] | None = None) -> None:
+        await self.carrier.run(FakeStream(list(batches), fault))
+
+    @staticmethod
+    def _end(code: int) -> NoReturn:
+        raise Ended(code)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+
+def events(count: int) -> list[FakeEvent]:
+    encoded = [encode(flag(number, "review"), "test") for number in range(count)]
+    return [FakeEvent(Record(each.value, each.headers)) for each in encoded]
+
+
+async def test_a_batch_is_acknowledged_once_it_is_done() -> None:
+    store, batch = Store(), events(3)
+    await Loop(store).run(batch)
+    assert [kept.id for kept in store.kept] == ["flag-0", "flag-1", "flag-2"]
+    assert all(event.acknowledged for event in batch)
+
+
+async def test_a_dependency_is_tried_again_and_loses_nothing() -> None:
+    store, batch = Store(outages=2), events(1)
+    loop = Loop(store)
+    await loop.run(batch)
+    assert loop.pauses == list(BACK_OFF_SECONDS[:2])
+    assert batch[0].acknowledged
+
+
+@pytest.mark.parametrize("fault", [DependencyError("The store does not answer"), RuntimeError("a bug")])
+async def test_what_does_not_get_better_ends_the_process_before_anything_is_acknowledged(fault: Exception) -> None:
+    batch = events(2)
+    with pytest.raises(Ended, match=str(EXIT_UNFINISHED)):
+        await Loop(Store(outages=99, fault=fault)).run(batch)
+    assert not any(event.acknowledged for event in batch)
+
+
+async def test_being_cancelled_ends_the_process_unless_the_app_stops() -> None:
+    loop = Loop(Store())
+    with pytest.raises(Ended):
+        await loop.run(fault=asyncio.CancelledError)
+    loop.carrier.app._stopped.set()
+    with pytest.raises(asyncio.CancelledError):
+        await loop.run(fault=asyncio.CancelledError)
+
+
+async def test_time_waits_while_more_is_waiting_but_not_for_ever() -> None:
+    """After a full batch the overdue may be next in line; when nothing follows, it is overdue indeed."""
+    store = Store()
+    loop = Loop(store)
+    await loop.run(events(1), events(DELIVER.batch))
+    await loop.carrier.tick()
+    assert store.ticks == 0
+    await loop.carrier.tick()
+    assert store.ticks == 1
