@@ -11,6 +11,7 @@ from pipeline.settings import Settings
 from pipeline.topology import SEGMENT, Stage, Topic
 
 SESSION_SECONDS = 6.0
+POLL_RECORDS = 64
 REBALANCE_SECONDS = 30.0
 """The worst batch has to be done within it, or workers evict each other for ever."""
 
@@ -39,14 +40,15 @@ def create_app(settings: Settings, stage: Stage) -> faust.App:
         value_serializer="raw",
         # Segment holds events on purpose: waiting for them would make SIGTERM hang.
         stream_wait_empty=stage is not SEGMENT,
-        stream_buffer_maxsize=64,
+        # At four fifths of it Faust pauses the partition, and waits for a fetch to go on: a poll has to fit well in.
+        stream_buffer_maxsize=4 * POLL_RECORDS,
         worker_redirect_stdouts=False,
         broker_session_timeout=SESSION_SECONDS,
         broker_heartbeat_interval=SESSION_SECONDS / 4,
         broker_rebalance_timeout=REBALANCE_SECONDS,
         broker_request_timeout=REBALANCE_SECONDS,
         broker_commit_interval=1.0,
-        broker_max_poll_records=64,
+        broker_max_poll_records=POLL_RECORDS,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=settings.kafka.instance,
         producer_acks=-1,

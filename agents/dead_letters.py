@@ -46,7 +46,7 @@ class Letter:
     cut: bool
     replays: int
     handled: str | None
-    """`replayed`, `dropped`, or None."""
+    """`replayed`, `dropped`, `repeated` (the same record's letter stands before), or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +80,26 @@ def letters(kafka: Kafka, wanted: Wanted) -> list[Letter]:
                 markers[headers[HANDLED]] = headers.get("voxwarden-how", "handled")
             else:
                 found.append(letter_of(record))
-    all_letters = [replace(letter, handled=markers.get(letter.address)) for letter in found]
+    found = sorted((replace(letter, handled=markers.get(letter.address)) for letter in found), key=lambda each: each.at)
+    all_letters = _told_once(found)
     known = {name for letter in all_letters for name in (letter.address, letter.origin)}
     if unknown := [address for address in wanted.addresses if address not in known]:
         raise InputError(f"There is no dead letter {unknown[0]}", "`voxwarden dead-letters list --handled` shows them.")
-    return sorted((letter for letter in all_letters if wanted.takes(letter)), key=lambda letter: letter.at)
+    return [letter for letter in all_letters if wanted.takes(letter)]
+
+
+def _told_once(found: Sequence[Letter]) -> list[Letter]:
+    """Of letters with one origin only the first is to be handled: a worker died before it acknowledged the record."""
+    first: dict[str, str] = {}
+    for letter in found:
+        if letter.origin:
+            first.setdefault(letter.origin, letter.address)
+    return [
+        letter
+        if letter.handled or not letter.origin or first[letter.origin] == letter.address
+        else replace(letter, handled="repeated")
+        for letter in found
+    ]
 
 
 def record_of(kafka: Kafka, letter: Letter) -> Any:

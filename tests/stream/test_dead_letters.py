@@ -138,3 +138,11 @@ def test_replayed_and_mended(settings: Settings, shell: Shell, tmp_path: Path) -
         assert process.stop() == 0
     assert [each["replays"] for each in shell.listed()] == [1]
     assert sum("voxwarden-handled" in headers_of(record) for record in records) == 1
+
+
+def test_a_letter_that_was_written_twice_is_told_once(settings: Settings, shell: Shell) -> None:
+    put(settings, DEAD_LETTERS, [letter(settings, 1), letter(settings, 1), letter(settings, 2)])
+    assert len(shell.listed()) == 2
+    assert [each["handled"] for each in shell.listed("--handled")].count("repeated") == 1
+    assert shell("drop", "--all") == "2 dropped.\n"
+    assert shell.listed() == []
