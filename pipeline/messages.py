@@ -200,7 +200,10 @@ def sample_of(seconds: float) -> int:
     return round(seconds * SAMPLE_RATE)
 
 
-def derive_id(stage: str, message: Message, version: str = "") -> str:
-    """UUIDv5 of room, speaker, first sample, stage and version: the same speech has the same id after any replay."""
-    name = "\x1f".join((message.room, message.speaker, str(sample_of(message.start)), stage, version))
-    return str(uuid.uuid5(NAMESPACE, name))
+def derive_id(stage: str, message: Utterance | Transcript, version: str = "") -> str:
+    """UUIDv5 of room, speaker, first and last sample, stage, version: the same speech has the same id after any replay.
+
+    The last sample counts, since what was cut short in an outage and is then cut whole is not the same speech.
+    """
+    samples = (str(sample_of(seconds)) for seconds in (message.start, message.end))
+    return str(uuid.uuid5(NAMESPACE, "\x1f".join((message.room, message.speaker, *samples, stage, version))))

@@ -10,28 +10,32 @@ from hypothesis import strategies as st
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Decision, Flag, Name, Transcript, Utterance, derive_id, sample_of
 from tests.pipeline.strategies import messages
 
-CHUNK: dict[str, Any] = {"room": "lobby", "speaker": "alice", "start": 1_700_000_000.25, "sequence": 0}
+SPEECH: dict[str, Any] = {
+    "room": "lobby", "speaker": "alice", "start": 1_700_000_000.25, "end": 1_700_000_004.5, "id": ""
+}  # fmt: skip
 
 
-def chunk(**changes: Any) -> AudioChunk:
-    return msgspec.convert(CHUNK | changes, AudioChunk)
+def speech(**changes: Any) -> Utterance:
+    return msgspec.convert(SPEECH | changes, Utterance)
 
 
 def test_the_id_of_the_same_speech_never_changes() -> None:
     """Pinned: a change would store every case of a replayed log twice."""
-    assert derive_id("segment", chunk()) == "c49dc4cb-15ba-5ee8-80aa-e38777b9add6"
-    assert derive_id("judge", chunk(room="聊天室"), "default@1a2b3c4d") == "d7b2e6d4-d831-54b1-a386-a5b6ff72ca84"
+    assert derive_id("segment", speech()) == "8efe4937-2a6b-55f4-ab6b-5c0cac400e06"
+    assert derive_id("judge", speech(room="聊天室"), "default@1a2b3c4d") == "ee15ffa3-2e1b-5cb5-a1c0-7f012e1975e9"
 
 
 @pytest.mark.parametrize(
-    "other", [{"room": "lobby2"}, {"speaker": "bob"}, {"start": CHUNK["start"] + 1 / SAMPLE_RATE}], ids=str
+    "other",
+    [{"room": "lobby2"}, {"speaker": "bob"}, {"start": SPEECH["start"] + 1 / SAMPLE_RATE}, {"end": SPEECH["end"] + 1}],
+    ids=str,
 )
 def test_other_speech_has_another_id(other: dict[str, Any]) -> None:
-    assert derive_id("segment", chunk(**other)) != derive_id("segment", chunk())
+    assert derive_id("segment", speech(**other)) != derive_id("segment", speech())
 
 
 def test_stage_and_version_are_part_of_the_id() -> None:
-    ids = {derive_id(stage, chunk(), version) for stage in ("segment", "judge") for version in ("", "a", "b")}
+    ids = {derive_id(stage, speech(), version) for stage in ("segment", "judge") for version in ("", "a", "b")}
     assert len(ids) == 6
 
 
@@ -44,10 +48,10 @@ def test_ids_survive_the_float_noise_of_adding_up_times(start: float, samples: i
     assert sample_of(first + samples / SAMPLE_RATE) == first * SAMPLE_RATE + samples
 
 
-@given(messages(AudioChunk), messages(AudioChunk))
-def test_two_places_share_an_id_only_if_they_are_one(one: AudioChunk, other: AudioChunk) -> None:
-    def place(message: AudioChunk) -> tuple[str, str, int]:
-        return message.room, message.speaker, sample_of(message.start)
+@given(messages(Utterance), messages(Utterance))
+def test_two_places_share_an_id_only_if_they_are_one(one: Utterance, other: Utterance) -> None:
+    def place(message: Utterance) -> tuple[str, str, int, int]:
+        return message.room, message.speaker, sample_of(message.start), sample_of(message.end)
 
     assert (derive_id("x", one) == derive_id("x", other)) == (place(one) == place(other))
 
@@ -78,8 +82,10 @@ def test_any_printable_name_is_taken(name: str) -> None:
     ids=str,
 )
 def test_a_chunk_with_a_useless_field_is_refused(wrong: dict[str, Any]) -> None:
+    chunk = {"room": "lobby", "speaker": "alice", "start": 1.0, "sequence": 0}
+    assert msgspec.convert(chunk, AudioChunk).sequence == 0
     with pytest.raises(msgspec.ValidationError):
-        chunk(**wrong)
+        msgspec.convert(chunk | wrong, AudioChunk)
 
 
 @pytest.mark.parametrize("kind", [AudioChunk, Utterance, Transcript, Flag, Decision])

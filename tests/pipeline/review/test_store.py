@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from pipeline.errors import CaseError
-from pipeline.messages import Flag
+from pipeline.messages import Flag, Utterance, derive_id
 from pipeline.review.cases import Case, Evidence, Filters, Piece
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
@@ -205,3 +205,12 @@ def test_a_new_clip_takes_the_place_of_the_old_ones(store: SqlReviewStore) -> No
     file = store.case(stored.case)
     assert file.evidence == (clip(stored.case, "new.ogg", -5, 5),)
     assert file.covered
+
+
+def test_speech_that_is_cut_short_and_later_cut_whole_is_stored_whole(store: SqlReviewStore) -> None:
+    """A broker's outage ends an utterance early; the re-read begins at the same sample, and ends where speech does."""
+    short, whole = (Utterance(room="room", speaker="ann", start=NOON, end=NOON + end, id="") for end in (2.0, 7.0))
+    results(store, flag(derive_id("segment", short), 0, 2))
+    results(store, flag(derive_id("segment", whole), 0, 7))
+    (case,) = store.cases(Filters())
+    assert (case.start, case.end) == (NOON, NOON + 7)
