@@ -1,5 +1,5 @@
 # The two commands: `make run` shows the pipeline at work, `make test` proves it. Both do their own set-up.
-# UV=1 installs with uv (faster). UV=1 TORCH=cpu takes torch's CPU build: 200 MB instead of 3 GB of CUDA libraries.
+# UV=1 installs with uv (faster). UV=1 TORCH=cpu takes torch's CPU build, without the CUDA libraries.
 
 PYTHON ?= python3
 VENV := .venv
