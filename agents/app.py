@@ -5,6 +5,7 @@ from typing import Any
 
 import faust
 
+from agents.intake import Transport
 from agents.kafka import ROOM_FOR_ERRORS
 from agents.security import faust_credentials
 from pipeline.settings import Settings
@@ -27,7 +28,7 @@ def broker_url(settings: Settings) -> str:
 
 def create_app(settings: Settings, stage: Stage) -> faust.App:
     """An app that acknowledges nothing by itself and creates no topic; see agents/loop.py for what it runs."""
-    return faust.App(
+    app = faust.App(
         group_of(settings, stage),
         broker=broker_url(settings),
         broker_credentials=faust_credentials(settings.kafka.security),
@@ -40,8 +41,6 @@ def create_app(settings: Settings, stage: Stage) -> faust.App:
         value_serializer="raw",
         # Segment holds events on purpose: waiting for them would make SIGTERM hang.
         stream_wait_empty=stage is not SEGMENT,
-        # At four fifths of it Faust pauses the partition, and waits for a fetch to go on: a poll has to fit well in.
-        stream_buffer_maxsize=4 * POLL_RECORDS,
         worker_redirect_stdouts=False,
         broker_session_timeout=SESSION_SECONDS,
         broker_heartbeat_interval=SESSION_SECONDS / 4,
@@ -55,6 +54,8 @@ def create_app(settings: Settings, stage: Stage) -> faust.App:
         producer_request_timeout=60.0,
         producer_max_request_size=settings.kafka.max_message_bytes * ROOM_FOR_ERRORS,
     )
+    app.transport = Transport(app.conf.broker_consumer, app)
+    return app
 
 
 def topic_of(app: faust.App, topic: Topic, settings: Settings) -> Any:

@@ -17,7 +17,8 @@ import faust
 
 from agents.app import topic_of
 from agents.halt import DeadLetterShare, HaltError
-from agents.kafka import max_bytes
+from agents.intake import batches
+from agents.kafka import max_bytes, topic_name
 from agents.records import Received, address_of, dead_letter, original, receive, refused, size_of
 from agents.work import Work
 from pipeline.errors import BadMessage, DependencyError, VoxwardenError
@@ -61,8 +62,8 @@ class Carrier:
     ) -> None:
         self.app, self.stage, self._work, self.metrics = app, stage, work, metrics
         self._takes = topic_of(app, stage.takes, settings)
-        self._gives = topic_of(app, stage.gives, settings) if stage.gives else None
-        self._dead_letters = topic_of(app, DEAD_LETTERS, settings)
+        self._gives = topic_name(stage.gives, settings.kafka) if stage.gives else ""
+        self._dead_letters = topic_name(DEAD_LETTERS, settings.kafka)
         self._limit = settings.kafka.max_message_bytes
         self._dead_letter_limit = max_bytes(DEAD_LETTERS, settings.kafka)
         self._share = DeadLetterShare(stage.name, settings.kafka.dead_letter_share)
@@ -80,11 +81,16 @@ class Carrier:
             self.app.timer(self._work.tick_seconds)(self.tick)
 
     async def run(self, stream: Any) -> None:
-        """Carry batches until the app stops. Ends the process on anything that it does not expect."""
+        """Carry what comes in until the app stops. The stream makes Faust subscribe; see agents/intake.py."""
+        del stream
+        await self.carry(batches(self.app, self.stage.batch, self.stage.within))
+
+    async def carry(self, batches: AsyncIterator[list[Any]]) -> None:
+        """Carry one batch after the other. Ends the process on anything that it does not expect."""
         try:
-            async for events in self._batches(stream):
+            async for records in batches:
                 async with self._one_at_a_time:
-                    await self._carry(events)
+                    await self._carry(records)
         except asyncio.CancelledError:
             if not self.app.should_stop:
                 self._give_up("it was cancelled though the worker is not stopping")
@@ -125,15 +131,11 @@ class Carrier:
                 await self._sleep(pause)
         return await loop.run_in_executor(self._thread, function)
 
-    def _batches(self, stream: Any) -> AsyncIterator[list[Any]]:
-        batches: AsyncIterator[list[Any]] = stream.noack_take(self.stage.batch, within=self.stage.within)
-        return batches
-
-    async def _carry(self, events: list[Any]) -> None:
-        self._behind = self._behind or len(events) >= self.stage.batch
-        oldest = min(event.message.timestamp for event in events)
+    async def _carry(self, records: list[Any]) -> None:
+        self._behind = self._behind or len(records) >= self.stage.batch
+        oldest = min(record.timestamp for record in records)
         self.metrics.lag_seconds.labels(self.stage.name).set(max(0.0, time.time() - oldest))
-        batch = [self._work.take(receive(self.stage, event)) for event in self._work.choose(events)]
+        batch = [self._work.take(receive(self.stage, record)) for record in self._work.choose(records)]
         self.metrics.messages.labels(self.stage.name).inc(len(batch))
         good = [each for each in batch if each.error is None]
         with self.metrics.batch_seconds.labels(self.stage.name).time():
@@ -152,16 +154,22 @@ class Carrier:
         self._share.add(len(batch), len(letters))
         self.metrics.dead_letter_share.labels(self.stage.name).set(self._share.share)
         self.metrics.dead_letters.labels(self.stage.name).inc(len(letters))
-        sent = [await _put(self._dead_letters, letter) for letter in letters]
-        sent += [await _put(self._gives, event) for event in events if size_of(event) <= self._limit]
+        await self._put(self._dead_letters, letters)
+        await self._put(self._gives, [event for event in events if size_of(event) <= self._limit])
+
+    async def _put(self, topic: str, events: Sequence[Event]) -> None:
+        if not events:
+            return
+        producer = await self.app.maybe_start_producer()
+        sent = [await producer.send(topic, each.key, each.value, None, None, each.headers) for each in events]
         await asyncio.gather(*sent)  # the second await: without it a refused record is lost in silence
 
     def _acknowledge(self, batch: Sequence[Received]) -> None:
-        for event in self._work.finished(batch):
-            event.ack()
+        for record in self._work.finished(batch):
+            self.app.consumer.ack(record)
 
     def _bad(self, received: Received) -> Event:
-        record = received.event.message
+        record = received.record
         error = received.error or BadMessage("A record without a message")
         return dead_letter(self.stage, original(record), error, address_of(record), self._dead_letter_limit)
 
@@ -176,7 +184,3 @@ class Carrier:
         unforeseen = isinstance(reason, Exception) and not isinstance(reason, VoxwardenError)
         log.critical("%s ends with its batch un-acknowledged: %s", self.stage.name, reason, exc_info=unforeseen)
         self._end(EXIT_HALTED if isinstance(reason, HaltError) else EXIT_UNFINISHED)
-
-
-async def _put(topic: Any, event: Event) -> Any:
-    return await topic.send(key=event.key, value=event.value, headers=event.headers)

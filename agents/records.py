@@ -16,22 +16,21 @@ RECORD_OVERHEAD = 512
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A Faust event, and what it says; `message` is None for a bad one."""
+    """A Kafka record, as Faust has it, and what it says; `message` is None for a bad one."""
 
-    event: Any
+    record: Any
     message: Message | None = None
     error: VoxwardenError | None = None
 
 
-def receive(stage: Stage, event: Any) -> Received:
+def receive(stage: Stage, record: Any) -> Received:
     """Read the record as the stage's kind of message. Its raw headers, since Faust's dict drops repeated names."""
     if stage.takes.message is None:
         raise TypeError(f"{stage.takes.name} holds records of any kind")
-    record = event.message
     try:
-        return Received(event, decode(stage.takes.message, record.value, record.headers or ()))
+        return Received(record, decode(stage.takes.message, record.value, record.headers or ()))
     except BadMessage as error:
-        return Received(event, error=error)
+        return Received(record, error=error)
 
 
 def address_of(record: Any) -> str:
@@ -66,7 +65,7 @@ def refused(stage: Stage, rejected: Rejected, batch: Sequence[Received], limit: 
     """The dead letter of a message that a processor gave back: its record, if it came in this batch."""
     for received in batch:
         if received.message is rejected.message:
-            record = received.event.message
+            record = received.record
             return dead_letter(stage, original(record), rejected.error, address_of(record), limit)
     message = rejected.message
     event = encode(message, stage.name) if isinstance(message, Message) else Event(b"", repr(message).encode(), [])

@@ -28,15 +28,15 @@ class Segmenting(Work[Segment]):
         self._outdated = False
         self._ledger: Ledger[Any] = Ledger()
 
-    def choose(self, events: Sequence[Any]) -> Sequence[Any]:
+    def choose(self, records: Sequence[Any]) -> Sequence[Any]:
         """Leaves out what was fetched before the last rebalance: it comes again, or went to another worker."""
         self._follow()
-        return [event for event in events if event.message.generation_id == self._generation]
+        return [record for record in records if record.generation_id == self._generation]
 
     def take(self, received: Received) -> Received:
-        chunk, event = received.message, received.event
+        chunk, record = received.message, received.record
         speaker, start = ((chunk.room, chunk.speaker), chunk.start) if chunk else (None, 0.0)
-        self._ledger.add(event.message.partition, event, speaker, start)
+        self._ledger.add(record.partition, record, speaker, start)
         return received
 
     def process(self, batch: Sequence[Received]) -> list[Any]:
@@ -49,7 +49,7 @@ class Segmenting(Work[Segment]):
 
     def finished(self, batch: Sequence[Received]) -> list[Any]:
         for received in batch:  # the ledger keeps positions for seconds, and need not keep the audio
-            received.event.message.value = received.event.value = None
+            received.record.value = None
         self._follow()
         return [] if self._outdated else self._ledger.finished(self.processor.held_since)
 

@@ -30,7 +30,7 @@ class Transcribing(Work[Any]):
         """Where the audio lies is only known once it has been written: here."""
         if not isinstance(received.message, Utterance):
             return received
-        address = address_of(received.event.message)
+        address = address_of(received.record)
         return replace(received, message=msgspec.structs.replace(received.message, address=address))
 
     def process(self, batch: Sequence[Received]) -> list[Any]:
@@ -41,7 +41,7 @@ class Transcribing(Work[Any]):
 
 def _waiting_since(received: Received) -> float:
     """UTC seconds: when the utterance was written, or when it ends, if that is yet to come, as in a recording."""
-    written: float = received.event.message.timestamp or 0.0
+    written: float = received.record.timestamp or 0.0
     return max(written, received.message.end) if isinstance(received.message, Utterance) else written
 
 

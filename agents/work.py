@@ -18,9 +18,9 @@ class Work(Generic[P]):
     def __init__(self, processor: P) -> None:
         self.processor = processor
 
-    def choose(self, events: Sequence[Any]) -> Sequence[Any]:
-        """The Faust events of a new batch that still concern this worker."""
-        return events
+    def choose(self, records: Sequence[Any]) -> Sequence[Any]:
+        """Those of a new batch that still concern this worker."""
+        return records
 
     def take(self, received: Received) -> Received:
         """Sees each record, good or bad, in order, before the good ones are processed."""
@@ -34,8 +34,8 @@ class Work(Generic[P]):
         return self.processor.tick(now)
 
     def finished(self, batch: Sequence[Received]) -> list[Any]:
-        """The events to acknowledge, now that the batch's outcome is with the broker: in offset order."""
-        return [received.event for received in batch]
+        """The records to acknowledge, now that the batch's outcome is with the broker: in offset order."""
+        return [received.record for received in batch]
 
     def close(self) -> None:
         self.processor.close()

@@ -1,6 +1,6 @@
 """The least that reads a record, writes one and commits: a plain aiokafka loop, to compare with (stream.py).
 
-python -m benchmarks.bare_worker BOOTSTRAP TAKES GIVES GROUP
+python -m benchmarks.bare_worker BOOTSTRAP TAKES GIVES GROUP BATCH
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from pipeline.events import decode, encode
 from pipeline.messages import Utterance
 
 
-async def main(bootstrap: str, takes: str, gives: str, group: str) -> None:
+async def main(bootstrap: str, takes: str, gives: str, group: str, batch: str) -> None:
     consumer = AIOKafkaConsumer(
         takes, bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False, auto_offset_reset="earliest"
     )
@@ -22,7 +22,7 @@ async def main(bootstrap: str, takes: str, gives: str, group: str) -> None:
     committed = time.monotonic()
     async with consumer, producer:
         while True:
-            batches = await consumer.getmany(timeout_ms=50, max_records=64)
+            batches = await consumer.getmany(timeout_ms=50, max_records=int(batch))
             events = [
                 encode(transcript(decode(Utterance, record.value, record.headers)), "bare")
                 for records in batches.values()

@@ -1,10 +1,13 @@
-"""`voxwarden worker ROLE` with Whisper and the classifier replaced by something that costs nothing.
+"""A worker of one role, as production has it, but that Whisper and the classifier cost nothing.
+
+    python -m benchmarks.fast_worker ROLE [BATCH]
 
 The data path is what chaos.py and stream.py measure: everything else, lexicon and policy included, is the real thing.
 """
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from unittest.mock import patch
 
 from agents.worker import work
@@ -14,6 +17,7 @@ from pipeline.messages import Transcript, Utterance, derive_id
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings, load
 from pipeline.stage import Processor, Rejected
+from pipeline.topology import STAGES
 
 
 class Instant(Processor[Utterance, Transcript]):
@@ -59,10 +63,15 @@ def careless(settings: Settings, metrics: Metrics) -> Judge:
     return Judge(check(settings.judge), Careless(), Context(settings.judge.context_utterances), metrics)
 
 
-def main(role: str) -> None:
-    with patch("pipeline.asr.transcribe.build", instant), patch("pipeline.judge.judge.build", careless):
+def main(role: str, batch: str = "") -> None:
+    stages = tuple(replace(stage, batch=int(batch or stage.batch)) for stage in STAGES)
+    with (
+        patch("pipeline.asr.transcribe.build", instant),
+        patch("pipeline.judge.judge.build", careless),
+        patch("agents.worker.STAGES", stages),
+    ):
         work(role, load())
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

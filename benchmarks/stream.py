@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -42,9 +42,10 @@ class Setup:
     kind: str
     workers: int
     partitions: int
+    batch: int
 
     def __str__(self) -> str:
-        return f"{self.kind}, {self.workers} worker{'s' * (self.workers > 1)}, {self.partitions} partitions"
+        return f"{self.kind}, {self.workers} × {self.partitions}, batches of {self.batch}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,16 @@ class Figure:
     """Seconds for 1,000 messages, all workers together."""
 
 
-BARE = Setup("bare aiokafka", 1, 8)
+BARE, OURS = "bare aiokafka", "voxwarden"
 SETUPS = (
-    BARE,
-    Setup("voxwarden", 1, 8),
-    Setup("voxwarden", 1, 1),
-    Setup("voxwarden", 2, 8),
-    Setup("bare aiokafka", 2, 8),
+    Setup(BARE, 1, 8, 8),
+    Setup(OURS, 1, 8, 8),
+    Setup(OURS, 1, 4, 8),
+    Setup(OURS, 1, 1, 8),
+    Setup(BARE, 2, 8, 8),
+    Setup(OURS, 2, 8, 8),
+    Setup(BARE, 1, 8, 64),
+    Setup(OURS, 1, 8, 64),
 )
 
 
@@ -93,10 +97,18 @@ def measure(setup: Setup, bootstrap: str, count: int, folder: Path) -> Figure:
 
 
 def command(setup: Setup, settings: Settings) -> Sequence[str]:
-    if setup.kind == "voxwarden":
-        return [sys.executable, "-m", "benchmarks.fast_worker", "transcribe"]
+    if setup.kind == OURS:
+        return [sys.executable, "-m", "benchmarks.fast_worker", "transcribe", str(setup.batch)]
     names = [topic_name(topic, settings.kafka) for topic in (UTTERANCES, TRANSCRIPTS)]
-    return [sys.executable, "-m", "benchmarks.bare_worker", settings.kafka.bootstrap, *names, settings.kafka.prefix]
+    return [
+        sys.executable,
+        "-m",
+        "benchmarks.bare_worker",
+        settings.kafka.bootstrap,
+        *names,
+        settings.kafka.prefix,
+        str(setup.batch),
+    ]
 
 
 def fill(settings: Settings, count: int) -> None:
@@ -147,10 +159,12 @@ def cpu_seconds(worker: Process) -> float:
 
 
 def show(figures: dict[Setup, list[Figure]]) -> None:
-    table = Table("setup", "messages/s", "least–most", "CPU s / 1,000", "of bare, same workers")
+    table = Table(
+        "setup: workers × partitions", "messages/s", "least–most", "CPU s / 1,000", "of bare, same workers and batch"
+    )
     for setup, found in figures.items():
         rates = [figure.per_second for figure in found]
-        bare = statistics.median(f.per_second for f in figures[Setup("bare aiokafka", setup.workers, 8)])
+        bare = statistics.median(f.per_second for f in figures[replace(setup, kind=BARE, partitions=8)])
         table.add_row(
             str(setup),
             f"{statistics.median(rates):,.0f}",

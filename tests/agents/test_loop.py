@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import pytest
 
@@ -28,28 +28,18 @@ class Record:
 
 
 @dataclass
-class FakeEvent:
-    """As Faust gives it."""
+class FakeConsumer:
+    acknowledged: list[Record] = field(default_factory=list)
 
-    message: Record
-    acknowledged: bool = False
-
-    def ack(self) -> None:
-        self.acknowledged = True
+    def ack(self, record: Record) -> None:
+        self.acknowledged.append(record)
 
 
-@dataclass
-class FakeStream:
-    batches: list[list[FakeEvent]]
-    fault: type[BaseException] | None = None
-
-    async def noack_take(self, most: int, within: float) -> AsyncIterator[list[FakeEvent]]:
-        assert within == DELIVER.within
-        for batch in self.batches:
-            assert len(batch) <= most
-            yield batch
-        if self.fault:
-            raise self.fault
+async def taken(batches: Sequence[list[Record]], fault: type[BaseException] | None) -> AsyncIterator[list[Record]]:
+    for batch in batches:
+        yield batch
+    if fault:
+        raise fault
 
 
 @dataclass
@@ -84,10 +74,12 @@ class Loop:
         self.pauses: list[float] = []
         settings = Settings()
         app = create_app(settings, DELIVER)
+        self.consumer = FakeConsumer()
+        app.consumer = cast(Any, self.consumer)
         self.carrier = Carrier(app, DELIVER, Work[Any](store), settings, Metrics(), end=self._end, sleep=self._sleep)
 
-    async def run(self, *batches: list[FakeEvent], fault: type[BaseException] | None = None) -> None:
-        await self.carrier.run(FakeStream(list(batches), fault))
+    async def run(self, *batches: list[Record], fault: type[BaseException] | None = None) -> None:
+        await self.carrier.carry(taken(batches, fault))
 
     @staticmethod
     def _end(code: int) -> NoReturn:
@@ -97,32 +89,33 @@ class Loop:
         self.pauses.append(seconds)
 
 
-def events(count: int) -> list[FakeEvent]:
+def records(count: int) -> list[Record]:
     encoded = [encode(flag(number, "review"), "test") for number in range(count)]
-    return [FakeEvent(Record(each.value, each.headers)) for each in encoded]
+    return [Record(each.value, each.headers) for each in encoded]
 
 
 async def test_a_batch_is_acknowledged_once_it_is_done() -> None:
-    store, batch = Store(), events(3)
-    await Loop(store).run(batch)
+    store, batch = Store(), records(3)
+    loop = Loop(store)
+    await loop.run(batch)
     assert [kept.id for kept in store.kept] == ["flag-0", "flag-1", "flag-2"]
-    assert all(event.acknowledged for event in batch)
+    assert loop.consumer.acknowledged == batch
 
 
 async def test_a_dependency_is_tried_again_and_loses_nothing() -> None:
-    store, batch = Store(outages=2), events(1)
+    store, batch = Store(outages=2), records(1)
     loop = Loop(store)
     await loop.run(batch)
     assert loop.pauses == list(BACK_OFF_SECONDS[:2])
-    assert batch[0].acknowledged
+    assert loop.consumer.acknowledged == batch
 
 
 @pytest.mark.parametrize("fault", [DependencyError("The store does not answer"), RuntimeError("a bug")])
 async def test_what_does_not_get_better_ends_the_process_before_anything_is_acknowledged(fault: Exception) -> None:
-    batch = events(2)
+    loop = Loop(Store(outages=99, fault=fault))
     with pytest.raises(Ended, match=str(EXIT_UNFINISHED)):
-        await Loop(Store(outages=99, fault=fault)).run(batch)
-    assert not any(event.acknowledged for event in batch)
+        await loop.run(records(2))
+    assert loop.consumer.acknowledged == []
 
 
 async def test_being_cancelled_ends_the_process_unless_the_app_stops() -> None:
@@ -138,7 +131,7 @@ async def test_time_waits_while_more_is_waiting_but_not_for_ever() -> None:
     """After a full batch the overdue may be next in line; when nothing follows, it is overdue indeed."""
     store = Store()
     loop = Loop(store)
-    await loop.run(events(1), events(DELIVER.batch))
+    await loop.run(records(1), records(DELIVER.batch))
     await loop.carrier.tick()
     assert store.ticks == 0
     await loop.carrier.tick()

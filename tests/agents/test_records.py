@@ -19,17 +19,12 @@ LIMIT = 10_000
 
 @dataclass
 class Record:
-    value: bytes | None
-    headers: Any
+    value: bytes | None = CHUNK.data
+    headers: Any = field(default_factory=lambda: encode(CHUNK, "test").headers)
     key: bytes | None = b"lobby"
     topic: str = "voice.audio"
     partition: int = 3
     offset: int = 14
-
-
-@dataclass
-class FakeEvent:
-    message: Record = field(default_factory=lambda: Record(CHUNK.data, encode(CHUNK, "test").headers))
 
 
 def texts(event: Event) -> dict[str, str]:
@@ -37,7 +32,7 @@ def texts(event: Event) -> dict[str, str]:
 
 
 def test_a_good_record_is_read() -> None:
-    assert receive(SEGMENT, FakeEvent()).message == CHUNK
+    assert receive(SEGMENT, Record()).message == CHUNK
 
 
 @given(
@@ -45,8 +40,7 @@ def test_a_good_record_is_read() -> None:
     st.none() | st.lists(st.tuples(st.text(max_size=10), st.none() | st.binary(max_size=20)), max_size=5),
 )
 def test_any_other_record_becomes_a_dead_letter_with_its_value(value: bytes | None, headers: Any) -> None:
-    record = Record(value, headers)
-    received = receive(SEGMENT, FakeEvent(record))
+    received = receive(SEGMENT, Record(value, headers))
     assert received.message is None
     assert received.error is not None
     letter = refused(SEGMENT, Rejected(None, received.error), [received], LIMIT)
@@ -55,7 +49,7 @@ def test_any_other_record_becomes_a_dead_letter_with_its_value(value: bytes | No
 
 
 def test_a_rejected_message_goes_as_the_record_it_came_in() -> None:
-    received = Received(FakeEvent(), CHUNK)
+    received = Received(Record(), CHUNK)
     letter = refused(SEGMENT, Rejected(CHUNK, BadMessage("no use")), [received], LIMIT)
     assert letter.value == CHUNK.data
     assert texts(letter)["voxwarden-error"] == "no use"
@@ -80,4 +74,4 @@ def test_what_does_not_fit_the_dead_letters_goes_without_its_value() -> None:
 
 
 def test_the_address_is_where_the_record_lies() -> None:
-    assert address_of(FakeEvent().message) == "voice.audio/3/14"
+    assert address_of(Record()) == "voice.audio/3/14"

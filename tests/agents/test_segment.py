@@ -19,12 +19,6 @@ class Record:
     value: bytes | None = b"audio"
 
 
-@dataclass
-class FakeEvent:
-    message: Record
-    value: bytes | None = b"audio"
-
-
 class FakeSegment:
     """Holds every speaker from the start of his last chunk on."""
 
@@ -61,33 +55,33 @@ class Group:
         return Segmenting(self.build, lambda: self.generation)
 
 
-def event(offset: int, generation: int) -> FakeEvent:
-    return FakeEvent(Record(0, offset, generation))
+def record(offset: int, generation: int) -> Record:
+    return Record(0, offset, generation)
 
 
-def received(one: FakeEvent, start: float) -> Received:
+def received(one: Record, start: float) -> Received:
     return Received(one, AudioChunk(room="lobby", speaker="alice", start=start, sequence=int(start)))
 
 
-def carry(work: Segmenting, events: list[FakeEvent]) -> list[int]:
+def carry(work: Segmenting, records: list[Record]) -> list[int]:
     """One turn of the loop: the offsets that may be acknowledged after it."""
-    batch = [work.take(received(one, float(one.message.offset))) for one in work.choose(events)]
+    batch = [work.take(received(one, float(one.offset))) for one in work.choose(records)]
     work.process(batch)
-    return [one.message.offset for one in work.finished(batch)]
+    return [one.offset for one in work.finished(batch)]
 
 
 def test_only_what_unfinished_speech_does_not_need_is_acknowledged() -> None:
     work = Group().segmenting()
-    assert carry(work, [event(0, 1), event(1, 1), event(2, 1)]) == [0, 1]
-    assert carry(work, [event(3, 1)]) == [2]
+    assert carry(work, [record(0, 1), record(1, 1), record(2, 1)]) == [0, 1]
+    assert carry(work, [record(3, 1)]) == [2]
 
 
 def test_what_was_fetched_before_a_rebalance_is_left_out() -> None:
     group = Group()
     work = group.segmenting()
-    assert carry(work, [event(0, 1), event(1, 1)]) == [0]
+    assert carry(work, [record(0, 1), record(1, 1)]) == [0]
     group.generation = 2
-    assert carry(work, [event(2, 1), event(1, 2), event(2, 2)]) == [1]
+    assert carry(work, [record(2, 1), record(1, 2), record(2, 2)]) == [1]
     assert [chunk.start for chunk in group.made[-1].heard] == [1.0, 2.0]
     assert group.made[0].closed
     assert len(group.made) == 2
@@ -96,7 +90,7 @@ def test_what_was_fetched_before_a_rebalance_is_left_out() -> None:
 def test_a_rebalance_during_a_batch_acknowledges_nothing() -> None:
     group = Group()
     work = group.segmenting()
-    batch = [work.take(received(one, 0.0)) for one in work.choose([event(0, 1), event(1, 1)])]
+    batch = [work.take(received(one, 0.0)) for one in work.choose([record(0, 1), record(1, 1)])]
     work.process(batch)
     group.generation = 2
     assert work.finished(batch) == []
@@ -105,7 +99,7 @@ def test_a_rebalance_during_a_batch_acknowledges_nothing() -> None:
 def test_the_tick_after_a_rebalance_is_of_the_new_state() -> None:
     group = Group()
     work = group.segmenting()
-    carry(work, [event(0, 1)])
+    carry(work, [record(0, 1)])
     group.generation = 2
     assert work.finished([]) == []
     assert work.tick(5.0) == ["tick at 5.0"]
@@ -115,15 +109,14 @@ def test_the_tick_after_a_rebalance_is_of_the_new_state() -> None:
 def test_audio_is_let_go_once_it_is_worked_off() -> None:
     """Records wait in the ledger for seconds; with their audio, 1,000 speakers would fill half a gigabyte."""
     work = Group().segmenting()
-    one = event(0, 1)
+    one = record(0, 1)
     assert carry(work, [one]) == []
     assert one.value is None
-    assert one.message.value is None
 
 
 def test_a_bad_record_keeps_its_place_in_the_order() -> None:
     work = Group().segmenting()
-    good, bad = event(0, 1), event(1, 1)
+    good, bad = record(0, 1), record(1, 1)
     work.choose([good, bad])
     batch = [work.take(received(good, 0.0)), work.take(Received(bad, error=BadMessage("broken")))]
     work.process([batch[0]])

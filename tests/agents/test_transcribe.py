@@ -29,7 +29,7 @@ class Stage(Processor[Utterance, Transcript]):
 
 def received(id_: str, written: float | None, end: float) -> Received:
     utterance = Utterance(room="r", speaker="s", start=end - 1, end=end, id=id_)
-    return Received(SimpleNamespace(message=SimpleNamespace(timestamp=written)), utterance)
+    return Received(SimpleNamespace(timestamp=written), utterance)
 
 
 @pytest.mark.parametrize(

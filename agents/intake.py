@@ -1,0 +1,85 @@
+"""What comes in: Faust's consumer, handing over whole fetches, and batches taken from them.
+
+Faust passes each record through five queues, tasks and locks of its own, at several times the CPU of all else that we
+do with it; and it pauses a partition whose buffer fills up, upon which the fetch under way waits for the others, for up
+to a second. Group, offsets, rebalances and commits stay Faust's.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Any
+
+from faust.transport.drivers import aiokafka
+
+
+class Consumer(aiokafka.Consumer):
+    """Faust's, but that it gives a fetch at once, and waits with the next until that is taken."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fetches: asyncio.Queue[list[Any]] = asyncio.Queue(1)
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        """What Faust's fetcher runs until it stops."""
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                await self._fetch()
+        except self.consumer_stopped_errors:
+            if not self.app.should_stop:
+                raise
+
+    async def _fetch(self) -> None:
+        generation = self.app.consumer_generation_id
+        fetched, _ = await self._wait_next_records(timeout=1.0)
+        if not self.flow_active:
+            return await self.perform_seek()
+        if fetched and generation == self.app.consumer_generation_id:
+            records = [await self._read(tp, record) for tp, found in fetched.items() for record in found]
+            await self.wait_first(self.fetches.put(records), self.suspend_flow.wait())
+        return None
+
+    async def _read(self, tp: Any, record: Any) -> Any:
+        """`record` as Faust's message. An offset that a topic lacks would hold up all commits: it counts as done."""
+        last = self._read_offset[tp]
+        if last and record.offset - last > 1:
+            await self._add_gap(tp, last + 1, record.offset)
+        self._read_offset[tp] = record.offset
+        return self._to_message(tp, record)
+
+
+class Transport(aiokafka.Transport):
+    Consumer = Consumer
+
+
+async def batches(app: Any, most: int, within: float) -> AsyncIterator[list[Any]]:
+    """At most so many records of the Faust app, or those of so many seconds after the first. Acknowledges nothing.
+
+    What was fetched before the last rebalance is left out: it comes again, here or elsewhere.
+    """
+    waiting: deque[Any] = deque()
+    while True:
+        if not waiting:
+            waiting.extend(await app.consumer.fetches.get())
+        deadline = time.monotonic() + within
+        while len(waiting) < most and (more := await _more(app.consumer.fetches, deadline)):
+            waiting.extend(more)
+        batch = [waiting.popleft() for _ in range(min(most, len(waiting)))]
+        if current := [record for record in batch if _is_current(app, record)]:
+            yield current
+
+
+async def _more(fetches: asyncio.Queue[list[Any]], deadline: float) -> list[Any] | None:
+    try:
+        return await asyncio.wait_for(fetches.get(), deadline - time.monotonic())
+    except TimeoutError:
+        return None
+
+
+def _is_current(app: Any, record: Any) -> bool:
+    """Whether it is of this assignment; if so, a worker that stops waits for its acknowledgement."""
+    if not app.flow_control.is_active() or record.generation_id != app.consumer_generation_id:
+        return False
+    app.consumer.track_message(record)
+    return True
