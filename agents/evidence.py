@@ -1,5 +1,6 @@
 """Audio read back from `voice.utterances`: the flagged utterance by its address, and what the speaker said before."""
 
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,8 @@ SEARCH_RECORDS = 500
 """How far back a speaker's earlier utterances are looked for: a partition has other rooms' in between."""
 SLACK_SECONDS = 60.0
 """Utterances are written when they end, up to 15 s after they began, and later when segment lags."""
+KEPT_BYTES = 64_000_000
+"""Of records that were read, all partitions together: flags come in the order of the log, and share what was before."""
 
 
 class KafkaLog:
@@ -26,6 +29,8 @@ class KafkaLog:
     def __init__(self, kafka: Kafka) -> None:
         self._kafka = kafka
         self._reader: Any = None
+        self._kept: OrderedDict[TopicPartition, deque[Any]] = OrderedDict()
+        """Consecutive records of a partition, as they were read; the partition that was asked for last is last."""
 
     def get(self, address: str) -> Utterance | None:
         place = parse(address)
@@ -33,7 +38,7 @@ class KafkaLog:
             return None
         partition, offset = place
         with broker_errors(self._kafka):
-            record = next(self._records(partition, offset, offset + 1), None)
+            record = self._record(partition, offset)
         return record and _utterance(record)
 
     def before(self, room: str, speaker: str, start: float, seconds: float, address: str) -> list[Utterance]:
@@ -43,7 +48,7 @@ class KafkaLog:
         partition, offset = place
         with broker_errors(self._kafka):
             first = self._search_from(partition, offset, seconds)
-            utterances = [_utterance(record) for record in self._records(partition, first, offset)]
+            utterances = [_utterance(record) for record in self._range(partition, first, offset)]
         found = [u for u in utterances if u and (u.room, u.speaker) == (room, speaker)]
         return sorted((u for u in found if u.start < start and u.end > start - seconds), key=lambda u: u.start)
 
@@ -51,11 +56,36 @@ class KafkaLog:
         if self._reader:
             self._reader.close()
             self._reader = None
+        self._kept.clear()
 
     def _consumer(self) -> Any:
         if not self._reader:
             self._reader = reader(self._kafka)
         return self._reader
+
+    def _record(self, partition: TopicPartition, offset: int) -> Any | None:
+        return next(iter(self._range(partition, offset, offset + 1)), None)
+
+    def _range(self, partition: TopicPartition, first: int, end: int) -> list[Any]:
+        """The records from offset `first` up to `end`, each read once as long as it is kept."""
+        kept = self._kept.pop(partition, deque())
+        if not (kept and kept[0].offset <= first <= kept[-1].offset + SEARCH_RECORDS):
+            kept = deque()
+        unread = kept[-1].offset + 1 if kept else first
+        if unread < end:
+            kept.extend(self._records(partition, unread, end))
+        found = [record for record in kept if first <= record.offset < end]
+        self._keep(partition, kept)
+        return found
+
+    def _keep(self, partition: TopicPartition, records: deque[Any]) -> None:
+        while len(records) > SEARCH_RECORDS:
+            records.popleft()
+        self._kept[partition] = records
+        room = KEPT_BYTES - sum(_size(record) for kept in self._kept.values() for record in kept)
+        while room < 0:
+            oldest = next(iter(self._kept))
+            room += sum(_size(record) for record in self._kept.pop(oldest))
 
     def _records(self, partition: TopicPartition, first: int, end: int) -> Iterator[Any]:
         """The records from offset `first` up to `end`, as far as they are still kept."""
@@ -75,7 +105,7 @@ class KafkaLog:
     def _search_from(self, partition: TopicPartition, offset: int, seconds: float) -> int:
         """By the clock of the broker, since Kafka cannot be read backwards; an offset on `partition`."""
         nearest = max(0, offset - SEARCH_RECORDS)
-        written = next(self._records(partition, offset, offset + 1), None)
+        written = self._record(partition, offset)
         if written is None:
             return nearest
         since = written.timestamp - round((seconds + SLACK_SECONDS) * 1000)
@@ -90,6 +120,10 @@ def parse(address: str) -> tuple[TopicPartition, int] | None:
     if not (topic and partition.isdecimal() and offset.isdecimal()):
         return None
     return TopicPartition(topic, int(partition)), int(offset)
+
+
+def _size(record: Any) -> int:
+    return len(record.value or b"")
 
 
 def _utterance(record: Any) -> Utterance | None:

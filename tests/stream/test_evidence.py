@@ -3,6 +3,7 @@
 import pytest
 from msgspec import structs
 
+from agents import evidence
 from agents.evidence import KafkaLog
 from pipeline.errors import DependencyError
 from pipeline.messages import Utterance
@@ -51,6 +52,23 @@ def test_before_gives_the_same_speaker_only_in_order_within_the_time(settings: S
     assert [each.id for each in found] == ["ann-1", "ann-2"]
     assert [each.address for each in found] == [addresses[1], addresses[4]]
     assert log.before("lobby", "ann", start=130.0, seconds=5.0, address=addresses[-1]) == []
+    log.close()
+
+
+@pytest.mark.parametrize("room", [10**9, 1_000], ids=["all kept", "most forgotten"])
+def test_what_was_read_before_changes_no_answer(settings: Settings, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    monkeypatch.setattr(evidence, "KEPT_BYTES", room)
+    monkeypatch.setattr(evidence, "SEARCH_RECORDS", 8)
+    said = [utterance(number, room=f"room-{number % 3}", speaker=f"s{number % 2}") for number in range(60)]
+    addresses = write(settings, *said)
+    log = KafkaLog(settings.kafka)
+    for number in [0, 1, 2, 9, 8, 30, 31, 33, 5, 59, 58, 59]:
+        one, address = said[number], addresses[number]
+        assert log.get(address) == structs.replace(one, address=address)
+        new = KafkaLog(settings.kafka)
+        asked = (one.room, one.speaker, one.start, 400.0, address)
+        assert log.before(*asked) == new.before(*asked)
+        new.close()
     log.close()
 
 
