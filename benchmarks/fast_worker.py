@@ -1,11 +1,14 @@
 """A worker of one role, as production has it, but that Whisper and the classifier cost nothing.
 
-    python -m benchmarks.fast_worker ROLE [BATCH]
+    python -m benchmarks.fast_worker ROLE [BATCH [MS]]
+
+MS: an utterance takes so many milliseconds, without any CPU of this machine, as on a GPU.
 
 The data path is what chaos.py and stream.py measure: everything else, lexicon and policy included, is the real thing.
 """
 
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from unittest.mock import patch
@@ -23,7 +26,11 @@ from pipeline.topology import STAGES
 class Instant(Processor[Utterance, Transcript]):
     """Hears a threat in every utterance, so that each must end as a case."""
 
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
     def process(self, batch: Sequence[Utterance]) -> list[Transcript | Rejected]:
+        time.sleep(self._seconds * len(batch))
         return [transcript(utterance) for utterance in batch]
 
 
@@ -54,19 +61,14 @@ def transcript(utterance: Utterance) -> Transcript:
     )
 
 
-def instant(settings: Settings, metrics: Metrics) -> Instant:
-    del settings, metrics
-    return Instant()
-
-
 def careless(settings: Settings, metrics: Metrics) -> Judge:
     return Judge(check(settings.judge), Careless(), Context(settings.judge.context_utterances), metrics)
 
 
-def main(role: str, batch: str = "") -> None:
+def main(role: str, batch: str = "", ms: str = "0") -> None:
     stages = tuple(replace(stage, batch=int(batch or stage.batch)) for stage in STAGES)
     with (
-        patch("pipeline.asr.transcribe.build", instant),
+        patch("pipeline.asr.transcribe.build", lambda *_: Instant(float(ms) / 1000)),
         patch("pipeline.judge.judge.build", careless),
         patch("agents.worker.STAGES", stages),
     ):

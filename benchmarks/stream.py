@@ -43,9 +43,12 @@ class Setup:
     workers: int
     partitions: int
     batch: int
+    ms: int = 0
+    """What an utterance takes, without CPU."""
 
     def __str__(self) -> str:
-        return f"{self.kind}, {self.workers} × {self.partitions}, batches of {self.batch}"
+        slow = f", {self.ms} ms each" if self.ms else ""
+        return f"{self.kind}, {self.workers} × {self.partitions}, batches of {self.batch}{slow}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ SETUPS = (
     Setup(OURS, 2, 8, 8),
     Setup(BARE, 1, 8, 64),
     Setup(OURS, 1, 8, 64),
+    Setup(OURS, 1, 8, 8, ms=2),
+    Setup(OURS, 2, 8, 8, ms=2),
 )
 
 
@@ -98,7 +103,7 @@ def measure(setup: Setup, bootstrap: str, count: int, folder: Path) -> Figure:
 
 def command(setup: Setup, settings: Settings) -> Sequence[str]:
     if setup.kind == OURS:
-        return [sys.executable, "-m", "benchmarks.fast_worker", "transcribe", str(setup.batch)]
+        return [sys.executable, "-m", "benchmarks.fast_worker", "transcribe", str(setup.batch), str(setup.ms)]
     names = [topic_name(topic, settings.kafka) for topic in (UTTERANCES, TRANSCRIPTS)]
     return [
         sys.executable,
@@ -164,7 +169,7 @@ def show(figures: dict[Setup, list[Figure]]) -> None:
     )
     for setup, found in figures.items():
         rates = [figure.per_second for figure in found]
-        bare = statistics.median(f.per_second for f in figures[replace(setup, kind=BARE, partitions=8)])
+        bare = statistics.median(f.per_second for f in figures[replace(setup, kind=BARE, partitions=8, ms=0)])
         table.add_row(
             str(setup),
             f"{statistics.median(rates):,.0f}",
