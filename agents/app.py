@@ -40,7 +40,7 @@ def create_app(settings: Settings, stage: Stage) -> faust.App:
         key_serializer="raw",
         value_serializer="raw",
         # Segment holds events on purpose: waiting for them would make SIGTERM hang.
-        stream_wait_empty=stage is not SEGMENT,
+        stream_wait_empty=stage.name != SEGMENT.name,
         worker_redirect_stdouts=False,
         broker_session_timeout=SESSION_SECONDS,
         broker_heartbeat_interval=SESSION_SECONDS / 4,

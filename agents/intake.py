@@ -31,14 +31,13 @@ class Consumer(aiokafka.Consumer):
                 raise
 
     async def _fetch(self) -> None:
-        generation = self.app.consumer_generation_id
-        fetched, _ = await self._wait_next_records(timeout=1.0)
-        if not self.flow_active:
-            return await self.perform_seek()
-        if fetched and generation == self.app.consumer_generation_id:
-            records = [await self._read(tp, record) for tp, found in fetched.items() for record in found]
+        fetched, active = await self._wait_next_records(timeout=1.0)
+        if not self.flow_active and not self.should_stop:
+            await self.perform_seek()
+        elif fetched and active and not self.should_stop:
+            ours = [(tp, record) for tp, found in fetched.items() if tp in active for record in found]
+            records = [await self._read(tp, record) for tp, record in ours]
             await self.wait_first(self.fetches.put(records), self.suspend_flow.wait())
-        return None
 
     async def _read(self, tp: Any, record: Any) -> Any:
         """`record` as Faust's message. An offset that a topic lacks would hold up all commits: it counts as done."""

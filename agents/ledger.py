@@ -61,7 +61,7 @@ class Ledger(Generic[T]):
         if last and entry.start < last.start:
             entry.end = last.start  # it came late: what follows it is already here
             return
-        if last:
+        if last:  # a repeat of the same chunk takes its place: it has the same audio, at a later offset
             last.end = entry.start
         self._last[speaker] = entry
 

@@ -18,6 +18,7 @@ from agents.app import group_of
 from agents.kafka import admin
 from agents.worker import stage_of
 from benchmarks.chaos import Chaos, main, say
+from pipeline.errors import DependencyError
 from pipeline.settings import Settings
 from tests.broker import Broker
 
@@ -39,7 +40,7 @@ class Rolling(Chaos):
         drained = time.monotonic()
         self.workers[name].start()
         before = offsets(settings, name)
-        while any(offset <= before.get(place, -1) for place, offset in offsets(settings, name).items()):
+        while not moved(before, offsets(settings, name)):
             if time.monotonic() > drained + 60:
                 break
             time.sleep(0.2)
@@ -47,11 +48,18 @@ class Rolling(Chaos):
         say(f"{name}: finished in {drained - began:.1f} s, handed over in {time.monotonic() - drained:.1f} s")
 
 
+def moved(before: dict[Any, int], now: dict[Any, int]) -> bool:
+    return bool(now) and all(offset > before.get(place, -1) for place, offset in now.items())
+
+
 def offsets(settings: Settings, name: str) -> dict[Any, int]:
-    """What the group of the worker `name` has committed, by partition."""
+    """What the group of the worker `name` has committed, by partition; nothing before it has a coordinator."""
     group = group_of(settings, stage_of(name.rpartition("-")[0]))
-    with admin(settings.kafka) as client:
-        return {place: found.offset for place, found in client.list_group_offsets([group])[group].items()}
+    try:
+        with admin(settings.kafka) as client:
+            return {place: found.offset for place, found in client.list_group_offsets([group])[group].items()}
+    except DependencyError:
+        return {}
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The loop against a real broker: bad records, a stage's faults, kills. Nothing is lost, all is accounted for."""
 
+import itertools
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +76,26 @@ def test_kills_lose_nothing(settings: Settings, tmp_path: Path) -> None:
         assert process.stop() == 0
     assert ids(flags) == {f"flag-{n}" for n in range(count)}
     assert sum(committed(settings, JUDGE).values()) == count
+
+
+def test_workers_that_come_and_go_lose_nothing(settings: Settings, tmp_path: Path) -> None:
+    """Each hand-over falls into a time in which records wait and more come in."""
+    sent = itertools.count()
+
+    def send(count: int) -> None:
+        numbers = itertools.islice(sent, count)
+        put(settings, TRANSCRIPTS, [transcript("slow", n, room=f"room-{n % 7}") for n in numbers])
+
+    with worker(settings, tmp_path / "first", FAULTY) as first, worker(settings, tmp_path / "second", FAULTY) as second:
+        for milestone, leaves in ((40, first), (140, second), (240, first)):
+            send(100)
+            wait_for(settings, FLAGS, at_least(milestone), second.running)
+            assert leaves.stop() == 0
+            send(20)
+            leaves.start()
+        wait_for(settings, FLAGS, at_least(360), second.running)
+        assert [first.stop(), second.stop()] == [0, 0]
+    assert sum(committed(settings, JUDGE).values()) == 360
 
 
 def at_least(count: int) -> Callable[[list[Any]], bool]:
