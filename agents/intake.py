@@ -26,8 +26,8 @@ class Consumer(aiokafka.Consumer):
         try:
             while not (self.should_stop or fetcher.should_stop):
                 await self._fetch()
-        except self.consumer_stopped_errors:
-            if not self.app.should_stop:
+        except (*self.consumer_stopped_errors, asyncio.CancelledError):
+            if not self.app.should_stop:  # else it is an end: Faust would take a cancelled fetch for a crash to mend
                 raise
 
     async def _fetch(self) -> None:
