@@ -9,8 +9,10 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError
 from faust.transport.drivers import aiokafka
 
 
@@ -26,18 +28,24 @@ class Consumer(aiokafka.Consumer):
         try:
             while not (self.should_stop or fetcher.should_stop):
                 await self._fetch()
-        except (*self.consumer_stopped_errors, asyncio.CancelledError):
+        except (ConsumerStoppedError, asyncio.CancelledError):
             if not self.app.should_stop:  # else it is an end: Faust would take a cancelled fetch for a crash to mend
                 raise
 
     async def _fetch(self) -> None:
         fetched, active = await self._wait_next_records(timeout=1.0)
-        if not self.flow_active and not self.should_stop:
-            await self.perform_seek()
-        elif fetched and active and not self.should_stop:
+        if not self.flow_active:
+            await self._seek_back()
+        elif fetched and active:
             ours = [(tp, record) for tp, found in fetched.items() if tp in active for record in found]
             records = [await self._read(tp, record) for tp, record in ours]
             await self.wait_first(self.fetches.put(records), self.suspend_flow.wait())
+
+    async def _seek_back(self) -> None:
+        """Fetch again what came in during a rebalance: it may have come after the seek that ends one."""
+        if not self.app.should_stop:
+            with suppress(IllegalStateError):  # the partition has just been taken away, which means another such seek
+                await self.perform_seek()
 
     async def _read(self, tp: Any, record: Any) -> Any:
         """`record` as Faust's message. An offset that a topic lacks would hold up all commits: it counts as done."""
