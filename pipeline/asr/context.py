@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.asr.mel import FRAMES_PER_SECOND, Mel
 
 MARGIN = 100
-"""Frames of the clip's own floor after its end. Measured: docs/asr.md."""
+"""Frames of the clip's own floor after its end."""
 
 STEP = 10
 """Lengths are rounded up to so many frames."""

@@ -7,7 +7,7 @@ from pipeline.asr.hypothesis import Hypothesis
 
 SURE: Mapping[str, float] = {"en": -0.5}
 """Mean log-probability a token from which a text is believed, by language. The near-homophones that a short context
-costs lie below; docs/asr.md says how it was found."""
+costs lay below in a first trial; it has not been confirmed on other speech yet."""
 
 SURE_ELSE = -1.0
 """openai-whisper's own limit. Mandarin scores lower throughout: at -0.5 most of it would be decoded twice."""
