@@ -7,7 +7,6 @@ together. `--wer` also transcribes every clip after a round trip through each co
 """
 
 import argparse
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -15,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.wer import Reference, errors, ours, references
+from benchmarks.asr import ours
+from benchmarks.clips import Reference, errors, references
 from pipeline.audio.decode import read_bytes, read_file
 from pipeline.audio.encode import encode_flac, encode_opus_clip
 from pipeline.audio.resample import Samples
@@ -46,12 +46,8 @@ def cost(clips: Sequence[Samples], encode: Encode) -> str:
 
 
 def words(refs: Sequence[Reference], clips: Sequence[Samples], encode: Encode, asr: Asr) -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        files = [Path(folder) / f"{number}.audio" for number in range(len(clips))]
-        for file, clip in zip(files, clips, strict=True):
-            file.write_bytes(encode(clip))
-        heard = ours(asr)(files)
-    return "   ".join(f"{group} {rate:.2f} %" for group, rate, _ in errors(refs, heard))
+    heard = ours(asr)([read_bytes(encode(clip), "clip", 600)[0] for clip in clips])
+    return "   ".join(f"{group} {rate:.2f} %" for group, rate, _ in errors(refs, [each.text for each in heard]))
 
 
 def main() -> None:

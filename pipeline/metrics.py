@@ -59,6 +59,9 @@ class Metrics:
         # transcribe
         self.transcripts = counter("transcripts_total", "Utterances transcribed, by language.", "language")
         self.marked = counter("transcripts_marked_total", "Transcripts the recogniser may have invented.", "mark")
+        self.triaged = counter(
+            "triaged_total", "Utterances that are no speech, and were not given to the recogniser, by gate.", "reason"
+        )
         self.coverage = counter(
             "coverage_utterances_total",
             "Utterances that were heard, or skipped under overload, by type of room.",

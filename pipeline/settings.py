@@ -65,15 +65,17 @@ class Audio(Section):
 class Asr(Section):
     """Speech to text."""
 
-    engine: Literal["openai-whisper"] = "openai-whisper"
-    model: str = Field("base", description="a Whisper size, or a .pt file")
+    engine: Literal["ctranslate2", "openai-whisper"] = Field("ctranslate2", description="the runtime; docs/asr.md")
+    model: str = Field("base", description="a Whisper size, a .pt file, or a CTranslate2 folder")
     folder: Path | None = Field(None, description="where weights are looked for first")
-    download: bool = Field(True, description="let openai-whisper download weights that are found nowhere else")
+    download: bool = Field(True, description="let weights that are found nowhere else be downloaded")
     device: str = Field("auto", description="cpu, cuda, cuda:1, or auto")
     language: str | None = Field(None, description="fixed language, e.g. zh; unset: told per utterance")
     languages: tuple[str, ...] = Field(("en", "zh"), description="languages that rooms speak; others only if clear")
     words: bool = Field(False, description="word times for every utterance (slower); flagged ones get estimates else")
-    batch: PositiveInt = Field(8, description="utterances decoded together")
+    batch: PositiveInt = Field(8, description="utterances decoded together; `voxwarden tune` finds the best")
+    workers: PositiveInt | None = Field(None, description="batches decoded at once by ctranslate2; unset: one a core")
+    beams: dict[str, PositiveInt] = Field({"en": 2}, description="width of ctranslate2's search by language; others: 5")
 
 
 class Judge(Section):

@@ -1,7 +1,6 @@
 """openai-whisper's decoder for clips of different languages and lengths in one batch."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,24 +8,21 @@ from whisper.decoding import DecodingOptions, DecodingResult, DecodingTask, Logi
 from whisper.model import Whisper
 from whisper.tokenizer import Tokenizer, get_tokenizer
 
-TOKENS_PER_SECOND = 10
-SPARE_TOKENS = 24
-"""No one speaks faster; a decoder that writes more is in a loop, and would hold up the batch."""
+from pipeline.asr.context import budget, last_timestamp
+from pipeline.asr.engine import Search
 
 
 def decode(
-    model: Whisper,
-    features: Tensor,
-    languages: Sequence[str],
-    seconds: Sequence[float],
-    **options: Any,
+    model: Whisper, features: Tensor, languages: Sequence[str], limit: float, how: Search
 ) -> list[DecodingResult]:
-    """Decode `features` (clips, audio context, width), each in its language and with a token budget for its length.
-
-    `options` are whisper's DecodingOptions.
-    """
+    """Decode `features` (clips, positions, width), each in its language. A beam takes one clip at a time."""
     fp16 = features.dtype == torch.float16
-    task = BatchTask(model, DecodingOptions(fp16=fp16, **options), languages, seconds)
+    options = DecodingOptions(fp16=fp16, beam_size=how.beam if how.beam > 1 else None, sample_len=budget(limit))
+    task = BatchTask(model, options, languages)
+    # First of all: the rules for timestamps weigh what may be written against one another.
+    task.logit_filters.insert(0, WithinContext(task.tokenizer.timestamp_begin + last_timestamp(limit)))
+    if how.no_repeat:
+        task.logit_filters.append(NoRepeat(how.no_repeat, task.sample_begin, task.tokenizer.eot))
     results: list[DecodingResult] = task.run(features)
     return results
 
@@ -36,13 +32,13 @@ def tokenizer_of(model: Whisper, language: str | None = None) -> Tokenizer:
 
 
 class BatchTask(DecodingTask):  # type: ignore[misc] # whisper has no types
-    def __init__(
-        self, model: Whisper, options: DecodingOptions, languages: Sequence[str], seconds: Sequence[float]
-    ) -> None:
+    def __init__(self, model: Whisper, options: DecodingOptions, languages: Sequence[str]) -> None:
         super().__init__(model, options)
         self._languages = list(languages)
-        budgets = [SPARE_TOKENS + round(TOKENS_PER_SECOND * length) for length in seconds for _ in range(self.n_group)]
-        self.logit_filters.append(Budget(budgets, self.sample_begin, self.tokenizer.eot))
+
+    def _get_audio_features(self, features: Tensor) -> Tensor:
+        """Whisper would take what is shorter than 30 s for a spectrogram."""
+        return features
 
     def _detect_language(self, audio_features: Tensor, tokens: Tensor) -> tuple[list[str], None]:
         """Whisper asks here which language each clip has; a batch of DecodingOptions knows only one."""
@@ -52,16 +48,31 @@ class BatchTask(DecodingTask):  # type: ignore[misc] # whisper has no types
         return self._languages, None
 
 
-class Budget(LogitFilter):  # type: ignore[misc] # whisper has no types
-    """Ends each row at its own budget, so that a looping row does not depend on what else is in the batch."""
+class WithinContext(LogitFilter):  # type: ignore[misc] # whisper has no types
+    """Allows no time after the last."""
 
-    def __init__(self, budgets: Sequence[int], sample_begin: int, end: int) -> None:
-        self._budgets = torch.tensor(budgets)
-        self._begin = sample_begin
-        self._end = end
+    def __init__(self, last: int) -> None:
+        self._last = last
 
     def apply(self, logits: Tensor, tokens: Tensor) -> None:
-        spent = (self._budgets <= tokens.shape[1] - self._begin).to(logits.device)
-        if spent.any():
-            logits[spent] = -torch.inf
-            logits[spent, self._end] = 0
+        logits[:, self._last + 1 :] = -torch.inf
+
+
+class NoRepeat(LogitFilter):  # type: ignore[misc] # whisper has no types
+    """Lets no text token complete a run of `size` tokens that its row has already."""
+
+    def __init__(self, size: int, begin: int, end_of_text: int) -> None:
+        self._size = size
+        self._begin = begin
+        self._end_of_text = end_of_text
+
+    def apply(self, logits: Tensor, tokens: Tensor) -> None:
+        for row, written in enumerate(tokens[:, self._begin :].tolist()):
+            logits[row, self._taken(written)] = -torch.inf
+
+    def _taken(self, written: list[int]) -> list[int]:
+        """What has followed the last tokens before."""
+        before = self._size - 1
+        last = written[-before:]
+        runs = (written[at : at + self._size] for at in range(len(written) - before))
+        return [token for *head, token in runs if head == last and token < self._end_of_text]

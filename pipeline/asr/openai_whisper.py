@@ -1,12 +1,13 @@
 """The `openai-whisper` engine: PyTorch, on CPU (float32) or CUDA (float16)."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch import Tensor
-from whisper.audio import HOP_LENGTH, N_FFT, N_FRAMES, log_mel_spectrogram, pad_or_trim
+from torch.nn.functional import gelu
 from whisper.decoding import DecodingResult
 from whisper.model import Whisper
 from whisper.tokenizer import LANGUAGES
@@ -14,8 +15,11 @@ from whisper.tokenizer import LANGUAGES
 from pipeline.asr import weights
 from pipeline.asr.batch_decoding import decode, tokenizer_of
 from pipeline.asr.checkpoint import model_of
-from pipeline.asr.fallback import attempts
-from pipeline.asr.transcriber import MAX_SAMPLES, Clip, Reading, Recognition, TimedWord, Transcriber
+from pipeline.asr.context import LIMITS, LONGEST, POSITIONS_PER_SECOND, SILENCE, as_trained
+from pipeline.asr.engine import Engine, Search
+from pipeline.asr.hypothesis import Hypothesis, Marks, spoken
+from pipeline.asr.mel import Mel
+from pipeline.asr.transcriber import Clip, TimedWord, Transcriber
 from pipeline.asr.word_times import words_of
 from pipeline.errors import ConfigError, DependencyError
 from pipeline.messages import SAMPLE_RATE
@@ -28,7 +32,7 @@ def load(asr: Asr) -> Transcriber:
     _use_all_cores()
     model = model_of(found, device_of(asr.device))
     _check_language(asr, model)
-    engine = OpenAIWhisper(model, f"openai-whisper/{found.name}@{found.sha256[:8]}")
+    engine = Engine(OpenAIWhisper(model), f"openai-whisper/{found.name}@{found.sha256[:8]}", asr.batch)
     engine.transcribe([Clip(np.zeros(SAMPLE_RATE, np.float32), asr.language)])
     return engine
 
@@ -45,75 +49,73 @@ def device_of(name: str) -> str:
 
 
 class OpenAIWhisper:
-    """A Transcriber. Every clip is padded to 30 s, as Whisper was trained."""
+    """A Network: PyTorch takes all cores for one batch."""
 
-    def __init__(self, model: Whisper, name: str) -> None:
+    workers = 1
+
+    def __init__(self, model: Whisper) -> None:
         self._model = model
-        self._name = name
         self._dtype = torch.float16 if model.device.type == "cuda" else torch.float32
+        self.bands: int = model.dims.n_mels
+        self._silence = self.encode(np.full((self.bands, LONGEST), SILENCE, np.float32))
 
-    @property
-    def name(self) -> str:
-        return self._name
+    def encode(self, mel: Mel) -> Tensor:
+        """Whisper's own encoder insists on 30 s; its positions are sinusoids, so that the first are enough for less."""
+        encoder = self._model.encoder
+        with torch.inference_mode(), out_of_memory():
+            heard = torch.from_numpy(mel).to(self._model.device, self._dtype)[None]
+            heard = gelu(encoder.conv2(gelu(encoder.conv1(heard)))).permute(0, 2, 1)
+            heard = (heard + encoder.positional_embedding[: heard.shape[1]]).to(self._dtype)
+            for block in encoder.blocks:
+                heard = block(heard)
+            encoded: Tensor = encoder.ln_post(heard)[0]
+            return encoded
 
-    def transcribe(self, clips: Sequence[Clip], *, words: bool = False) -> list[Recognition]:
-        if not clips:
-            return []
-        try:
-            with torch.inference_mode():
-                return self._transcribe(clips, words=words)
-        except torch.OutOfMemoryError as error:
-            raise DependencyError(
-                "The device is out of memory", "Lower asr.batch, or choose a smaller model."
-            ) from error
-
-    def _transcribe(self, clips: Sequence[Clip], *, words: bool) -> list[Recognition]:
-        mels = torch.stack([self._mel(clip) for clip in clips])
-        features = self._model.encoder(mels)
-        heard = self._languages(features, clips)
-        languages = [clip.language or clip.tell(told) for clip, told in zip(clips, heard, strict=True)]
-        seconds = [len(clip.samples) / SAMPLE_RATE for clip in clips]
-        recognitions = []
-        for i, first in enumerate(decode(self._model, features, languages, seconds)):
-            best, *others = attempts(self._model, features[i], first, seconds[i])
-            timed = words_of(self._model, mels[i], best, seconds[i]) if words else ()
-            recognitions.append(_recognition(best, others, heard[i].get(best.language, 1.0), timed))
-        return recognitions
-
-    def _mel(self, clip: Clip) -> Tensor:
-        """Shape (bands, 3,000). Each alone, because its loudest bin sets the floor; padded as `transcribe()` pads."""
-        if len(clip.samples) > MAX_SAMPLES:
-            raise ValueError(f"a clip of {len(clip.samples)} samples, more than {MAX_SAMPLES}")
-        mel = log_mel_spectrogram(clip.samples, self._model.dims.n_mels, padding=N_FFT, device=self._model.device)
-        padded: Tensor = pad_or_trim(mel[:, : len(clip.samples) // HOP_LENGTH], N_FRAMES)
-        return padded.to(self._dtype)
-
-    def _languages(self, features: Tensor, clips: Sequence[Clip]) -> list[dict[str, float]]:
-        """What the encoder's output says of each clip's language; empty where nobody asks."""
+    def languages(self, encoding: Tensor) -> Mapping[str, float]:
+        """From the first step of the decoder, as whisper's `detect_language` does for 30 s."""
         if not self._model.is_multilingual:
-            return [{"en": 1.0} for _ in clips]
-        asked = [i for i, clip in enumerate(clips) if clip.language is None]
-        told: list[dict[str, float]] = [{} for _ in clips]
-        if asked:
-            _, probabilities = self._model.detect_language(features[asked], tokenizer_of(self._model))
-            for i, found in zip(asked, probabilities, strict=True):
-                told[i] = found
-        return told
+            return {"en": 1.0}
+        tokenizer = tokenizer_of(self._model)
+        with torch.inference_mode(), out_of_memory():
+            start = torch.tensor([[tokenizer.sot]], device=encoding.device)
+            logits = self._model.logits(start, encoding[None])[0, 0, list(tokenizer.all_language_tokens)]
+        return dict(zip(tokenizer.all_language_codes, logits.float().softmax(0).tolist(), strict=True))
+
+    def first(self, language: str) -> Search:
+        """Greedy: Whisper's beam search takes one clip at a time, and on CPU three times as long."""
+        return Search()
+
+    def decode(
+        self, encodings: Sequence[Tensor], languages: Sequence[str], lengths: Sequence[float], limit: float, how: Search
+    ) -> list[list[Hypothesis]]:
+        if how.beam > 1 and len(encodings) > 1:
+            alone = zip(encodings, languages, lengths, strict=True)
+            return [self.decode([clip], [code], [seconds], limit, how)[0] for clip, code, seconds in alone]
+        positions = round(limit * POSITIONS_PER_SECOND)
+        with torch.inference_mode(), out_of_memory():
+            features = torch.stack([torch.cat([one, self._silence[len(one) : positions]]) for one in encodings])
+            found = decode(self._model, features, languages, limit, how)
+        return [[self._hypothesis(result, seconds)] for result, seconds in zip(found, lengths, strict=True)]
+
+    def _hypothesis(self, result: DecodingResult, seconds: float) -> Hypothesis:
+        tokenizer = tokenizer_of(self._model, result.language)
+        kept, trimmed = spoken(result.tokens, Marks(tokenizer.eot, tokenizer.timestamp_begin), seconds)
+        text = tokenizer.decode(list(kept)).strip()
+        return Hypothesis(result.language, kept, text, float(result.avg_logprob), float(result.no_speech_prob), trimmed)
+
+    def words(self, mel: Mel, heard: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
+        with torch.inference_mode(), out_of_memory():
+            whole = torch.from_numpy(as_trained(mel, LIMITS[-1])).to(self._model.device, self._dtype)
+            return words_of(self._model, whole, heard, seconds)
 
 
-def _recognition(
-    best: DecodingResult, others: Sequence[DecodingResult], language_probability: float, words: tuple[TimedWord, ...]
-) -> Recognition:
-    return Recognition(
-        text=best.text,
-        language=best.language,
-        language_probability=language_probability,
-        avg_logprob=float(best.avg_logprob),
-        no_speech=float(best.no_speech_prob),
-        compression_ratio=best.compression_ratio,
-        words=words,
-        alternatives=tuple(Reading(other.text, float(other.avg_logprob)) for other in others),
-    )
+@contextmanager
+def out_of_memory() -> Iterator[None]:
+    """Raises DependencyError where PyTorch finds no memory: another try may find some."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise DependencyError("The device is out of memory", "Lower asr.batch, or choose a smaller model.") from error
 
 
 def _check_language(asr: Asr, model: Whisper) -> None:

@@ -49,7 +49,7 @@ class Recordings:
             return
         self.advance(len(samples) / SAMPLE_RATE)
         if len(samples):
-            yield _utterance(room, samples)
+            yield utterance_of(room, samples)
         if damage:
             raise damage
 
@@ -86,7 +86,8 @@ def _short(path: Path) -> tuple[Samples | None, AudioError | None]:
     return np.concatenate(blocks), damage
 
 
-def _utterance(room: str, samples: Samples) -> Utterance:
+def utterance_of(room: str, samples: Samples) -> Utterance:
+    """All of a recording, or a piece that begins at 0."""
     seconds = len(samples) / SAMPLE_RATE
     bare = Utterance(room=room, speaker=SPEAKER, start=0.0, end=seconds, id="", data=encode_flac(samples))
     return structs.replace(bare, id=derive_id("segment", bare))

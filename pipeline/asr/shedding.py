@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from pipeline.messages import Transcript, Utterance, derive_id
 from pipeline.metrics import Metrics
@@ -66,6 +67,11 @@ class Shedding(Processor[Utterance, Transcript]):
 
 def skipped(utterance: Utterance) -> Transcript:
     """What stands in the log instead of words: the audio can still be found by its address."""
+    return wordless(utterance, skipped=True, model="none")
+
+
+def wordless(utterance: Utterance, **why: Any) -> Transcript:
+    """A transcript that nobody listened for; `why` are the fields that tell the reason."""
     return Transcript(
         room=utterance.room,
         speaker=utterance.speaker,
@@ -77,7 +83,6 @@ def skipped(utterance: Utterance) -> Transcript:
         text="",
         language=UNDETERMINED,
         confidence=0.0,
-        skipped=True,
-        model="none",
         address=utterance.address,
+        **why,
     )

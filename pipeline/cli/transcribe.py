@@ -67,7 +67,7 @@ def _transcribe(settings: Settings, files: Sequence[Path], form: Format, *, whol
     with progress_bar() as progress:
         task = progress.add_task("listening", total=_seconds(files))
         recordings = Recordings(files, segment, whole, partial(progress.advance, task))
-        for path, result in transcribed(recordings, stage, settings.asr.batch):
+        for path, result in transcribed(recordings, stage, TRANSCRIBE.batch):
             writer.write(path, result)
             if isinstance(result, VoxwardenError):
                 code = Exit.FAILED

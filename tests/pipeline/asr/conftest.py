@@ -2,17 +2,17 @@
 
 import pytest
 
-from pipeline.asr.transcriber import Transcriber, load
+from pipeline.asr.transcriber import ENGINES, Transcriber, load
 from pipeline.settings import Asr
 
 
-@pytest.fixture(scope="session")
-def tiny() -> Transcriber:
+@pytest.fixture(scope="session", params=ENGINES)
+def tiny(request: pytest.FixtureRequest) -> Transcriber:
     """English only, fast."""
-    return load(Asr(model="tiny.en", download=False, device="cpu"))
+    return load(Asr(engine=request.param, model="tiny.en", download=False, device="cpu"))
 
 
-@pytest.fixture(scope="session")
-def base() -> Transcriber:
+@pytest.fixture(scope="session", params=ENGINES)
+def base(request: pytest.FixtureRequest) -> Transcriber:
     """The default: multilingual."""
-    return load(Asr(model="base", download=False, device="cpu"))
+    return load(Asr(engine=request.param, model="base", download=False, device="cpu"))

@@ -43,6 +43,7 @@ class Scripted:
 
 
 def utterance(start: float = 0.0, seconds: float = 1.0, room: str = "lounge", **changes: object) -> Utterance:
-    data = encode_flac(np.zeros(round(seconds * SAMPLE_RATE), np.float32))
+    """Of somebody's voice, so that triage lets it through."""
+    data = encode_flac(np.resize(speech("conf-invalidpin"), round(seconds * SAMPLE_RATE)))
     fields = {"speaker": "ana", "id": f"{room}@{start}", "data": data} | changes
     return Utterance(room=room, start=start, end=start + seconds, **fields)  # type: ignore[arg-type]

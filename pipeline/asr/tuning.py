@@ -1,0 +1,67 @@
+"""Which workers, batch and beam suit this machine: measured on the speech that is shipped with the demo."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.asr.ct2_engine import cores
+from pipeline.asr.engine import WIDE
+from pipeline.asr.transcriber import Clip, Samples, Transcriber, load
+from pipeline.audio.decode import read_file
+from pipeline.messages import SAMPLE_RATE
+from pipeline.settings import Asr
+
+BATCHES = (4, 8, 16, 32)
+LENGTHS = (1.5, 2.5, 3.5, 5.0, 7.0, 4.0, 2.0, 6.0)
+"""Seconds of the clips, as utterances in rooms are."""
+CLIPS = 32
+WORTH = 0.9
+"""A wide beam for all languages is taken if it is so fast, beside the narrow one: on a GPU it is."""
+
+SPEECH = Path(__file__).parents[1] / "demo"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    changes: dict[str, Any]
+    """Settings under `asr`."""
+    speed: float
+    """Seconds of speech a second."""
+
+
+def figures(asr: Asr) -> Iterator[Figure]:
+    """Each setting worth a try, as it is measured."""
+    clips = shipped()
+    workers = sorted({1, max(1, cores() // 2), cores()}) if asr.engine == "ctranslate2" else [1]
+    for number in workers:
+        yield from (_figure(asr, clips, {"workers": number, "batch": batch}) for batch in BATCHES)
+
+
+def best(asr: Asr, found: Sequence[Figure]) -> Figure:
+    """The fastest; with the wide beam for all, if that is nearly as fast."""
+    fastest = max(found, key=lambda figure: figure.speed)
+    if asr.engine != "ctranslate2":
+        return fastest
+    wide = _figure(asr, shipped(), fastest.changes | {"beams": dict.fromkeys(asr.beams, WIDE)})
+    return wide if wide.speed >= WORTH * fastest.speed else fastest
+
+
+def shipped() -> list[Samples]:
+    """Pieces of the demo's speech."""
+    whole = np.concatenate([block for path in sorted(SPEECH.glob("*.ogg")) for block in read_file(path)])
+    starts = np.linspace(0, len(whole) - max(LENGTHS) * SAMPLE_RATE, CLIPS).astype(int)
+    return [whole[start : start + round(LENGTHS[i % len(LENGTHS)] * SAMPLE_RATE)] for i, start in enumerate(starts)]
+
+
+def _figure(asr: Asr, clips: Sequence[Samples], changes: dict[str, Any]) -> Figure:
+    return Figure(changes, speed(load(asr.model_copy(update=changes)), clips))
+
+
+def speed(transcriber: Transcriber, clips: Sequence[Samples]) -> float:
+    began = time.perf_counter()
+    transcriber.transcribe([Clip(samples, "en") for samples in clips])
+    return sum(map(len, clips)) / SAMPLE_RATE / (time.perf_counter() - began)

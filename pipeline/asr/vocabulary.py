@@ -1,0 +1,51 @@
+"""Whisper's tokens: the special ones by name, the others as text."""
+
+from collections.abc import Iterator, Sequence
+
+from tokenizers import Tokenizer
+
+from pipeline.asr.ct2_words import TornWord, joined
+from pipeline.asr.hypothesis import Marks
+
+NO_TIMESTAMPS = "<|notimestamps|>"
+
+
+class Vocabulary:
+    """Of one model, from the `tokenizer.json` beside its weights."""
+
+    def __init__(self, tokenizer: bytes, *, multilingual: bool) -> None:
+        self._tokenizer = Tokenizer.from_str(tokenizer.decode())
+        self._multilingual = multilingual
+        self.no_timestamps = self._id(NO_TIMESTAMPS)
+        self.marks = Marks(self._id("<|endoftext|>"), self.no_timestamps + 1)
+
+    def knows(self, language: str) -> bool:
+        return self._tokenizer.token_to_id(f"<|{language}|>") is not None
+
+    def prompt(self, language: str) -> list[int]:
+        """What the decoder's text begins after."""
+        start = [self._id("<|startoftranscript|>")]
+        return [*start, self._id(f"<|{language}|>"), self._id("<|transcribe|>")] if self._multilingual else start
+
+    def text(self, tokens: Sequence[int]) -> str:
+        text: str = self._tokenizer.decode(list(tokens))
+        return text.strip()
+
+    def words(self, tokens: Sequence[int]) -> list[TornWord]:
+        return joined(self._pieces(tokens))
+
+    def _pieces(self, tokens: Sequence[int]) -> Iterator[TornWord]:
+        """Tokens as text, those of one character together: a token may be a part of its UTF-8."""
+        part: list[int] = []
+        for token in tokens:
+            part.append(token)
+            text: str = self._tokenizer.decode(part)
+            if not text.endswith("\N{REPLACEMENT CHARACTER}"):
+                yield text, len(part)
+                part = []
+
+    def _id(self, token: str) -> int:
+        found: int | None = self._tokenizer.token_to_id(token)
+        if found is None:
+            raise ValueError(f"a vocabulary without {token}")
+        return found

@@ -1,0 +1,51 @@
+"""`voxwarden tune`: the fastest recogniser settings for this machine."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from pipeline.cli.app import app, settings_of, stderr, stdout
+from pipeline.errors import ConfigError
+from pipeline.settings import config_file
+
+
+@app.command()
+def tune(
+    ctx: typer.Context,
+    write: Annotated[bool, typer.Option("--write", help="Put them into the file of settings.")] = False,
+) -> None:
+    """Measure which `asr.workers`, `asr.batch` and beams recognise most speech on this machine; takes some minutes.
+
+    Examples:
+      voxwarden tune
+      voxwarden --config mine.yaml tune --write
+    """
+    from pipeline.asr.tuning import best, figures
+
+    asr, found = settings_of(ctx).asr, []
+    for figure in figures(asr):
+        stderr.print(f"{_words(figure.changes):24} {figure.speed:6.1f} s of speech a second", highlight=False)
+        found.append(figure)
+    chosen = best(asr, found).changes
+    stdout.print(yaml.safe_dump({"asr": chosen}, sort_keys=False).rstrip(), highlight=False)
+    if write:
+        put(config_file(), chosen)
+        stderr.print(f"[green]written[/] to {config_file()}", highlight=False)
+
+
+def put(path: Path, chosen: dict[str, Any]) -> None:
+    """Into the section `asr` of a file of settings. Comments in it are lost, so the old file stays beside it."""
+    try:
+        old = path.read_text("utf-8")
+        tree = yaml.safe_load(old) or {}
+        tree["asr"] = (tree.get("asr") or {}) | chosen
+        path.with_suffix(".yaml.old").write_text(old, "utf-8")
+        path.write_text(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), "utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}", "Name another with --config.") from error
+
+
+def _words(changes: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in changes.items())

@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.asr.context import BANDS_IN_DISGUISE, LIMITS, LONGEST, MARGIN, as_trained, last_timestamp, limit_of
+from pipeline.asr.context import own_length as own
+
+
+def mel(frames: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    return np.linspace(-0.7, 1.2, 80 * frames, dtype=np.float32).reshape(80, frames)
+
+
+@given(st.integers(1, LONGEST))
+def test_a_clip_has_its_own_length_and_a_margin_of_its_own_floor(frames: int) -> None:
+    clip = mel(frames)
+    context = own(clip)
+    np.testing.assert_array_equal(context[:, :frames], clip)
+    assert (context[:, frames:] == clip.min()).all()
+    assert min(frames + MARGIN, LONGEST) <= context.shape[1] <= LONGEST
+    assert context.shape[1] < frames + MARGIN + 20
+    assert context.shape[1] != BANDS_IN_DISGUISE
+
+
+def test_what_is_heard_again_is_padded_as_whisper_was_trained() -> None:
+    context = as_trained(mel(300), 12)
+    assert context.shape == (80, 1200)
+    assert not context[:, 300:].any()
+    assert as_trained(mel(1300), 12).shape == (80, 1300)
+
+
+@pytest.mark.parametrize(("positions", "limit"), [(1, 3.0), (150, 3.0), (151, 5.0), (1500, 30.0)])
+def test_every_context_has_a_limit(positions: int, limit: float) -> None:
+    assert limit_of(positions) == limit
+
+
+def test_times_may_be_written_up_to_the_latest_end_of_speech() -> None:
+    for limit in LIMITS[:-1]:
+        latest = (limit * 100 - MARGIN) / 2
+        assert latest < last_timestamp(limit) < latest + 20
+    assert last_timestamp(30.0) == 1500

@@ -1,0 +1,27 @@
+from pipeline.asr.ct2_words import joined, timed
+from pipeline.asr.transcriber import TimedWord
+
+
+def test_words_begin_after_a_space() -> None:
+    assert joined([(" get", 1), (" out", 1), (",", 1), (" un", 1), ("believ", 1), ("able", 1)]) == [
+        (" get", 1),
+        (" out,", 2),
+        (" unbelievable", 3),
+    ]
+
+
+def test_chinese_characters_stand_alone_with_their_punctuation() -> None:
+    assert joined([("你", 2), ("好", 1), ("，", 1), ("ok", 1), ("吗", 1)]) == [
+        ("你", 2),
+        ("好，", 2),
+        ("ok", 1),
+        ("吗", 1),
+    ]
+
+
+def test_a_word_lasts_until_the_next_and_the_last_to_the_end() -> None:
+    path = [(0, 5), (0, 6), (1, 10), (2, 30), (2, 31), (3, 60)]
+    assert timed([(" get", 1), (" out.", 2)], path, [0.9, 0.8, 0.6], 1.0) == (
+        TimedWord("get", 0.1, 0.2, 0.9),
+        TimedWord("out.", 0.2, 1.0, 0.7),
+    )

@@ -1,0 +1,48 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.asr.hypothesis import Hypothesis, Marks, best_first, spoken
+
+MARKS = Marks(end_of_text=100, timestamps=200)
+
+
+def at(seconds: float) -> int:
+    return MARKS.timestamps + round(seconds / 0.02)
+
+
+def heard(text: str, avg_logprob: float) -> Hypothesis:
+    return Hypothesis("en", (1,), text, avg_logprob, 0.1)
+
+
+def test_segments_that_start_after_the_end_are_left_out() -> None:
+    tokens = [at(0), 1, 2, at(1.5), at(1.5), 3, at(2), at(2.4), 4, 5, at(3)]
+    assert spoken(tokens, MARKS, 2.0) == ((1, 2, 3), True)
+    assert spoken(tokens, MARKS, 2.5) == ((1, 2, 3, 4, 5), False)
+
+
+def test_an_open_segment_counts() -> None:
+    assert spoken([at(0), 1, 2], MARKS, 1.0) == ((1, 2), False)
+    assert spoken([], MARKS, 1.0) == ((), False)
+
+
+@given(st.lists(st.integers(0, 1800)), st.floats(0, 30))
+def test_only_text_is_left_in_order(tokens: list[int], seconds: float) -> None:
+    kept, trimmed = spoken(tokens, MARKS, seconds)
+    text = [token for token in tokens if token < MARKS.end_of_text]
+    assert all(token < MARKS.end_of_text for token in kept)
+    assert trimmed or list(kept) == text
+
+
+def test_a_loop_comes_last_however_sure_it_is() -> None:
+    loop = heard("get out " * 9, -0.01)
+    assert best_first([loop, heard("one", -0.9), heard("two", -0.4)])[0].text == "two"
+    assert best_first([loop, heard("one", -0.9)])[-1] is loop
+
+
+def test_each_text_once_with_its_best_score() -> None:
+    found = best_first([heard("one", -0.9), heard("two", -0.5), heard("one", -0.3)])
+    assert [(one.text, one.avg_logprob) for one in found] == [("one", -0.3), ("two", -0.5)]
+
+
+def test_no_text_has_no_ratio() -> None:
+    assert heard("", -0.1).compression_ratio == 0

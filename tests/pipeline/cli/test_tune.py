@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.asr import tuning
+from pipeline.cli.tune import put
+from pipeline.errors import ConfigError
+from pipeline.settings import Asr, load
+
+CHOSEN = {"workers": 2, "batch": 16, "beams": {"en": 5}}
+
+
+def test_what_is_written_is_read_and_the_rest_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("asr:\n  model: small  # ours\njudge:\n  policy: strict\n")
+    put(path, CHOSEN)
+    monkeypatch.setenv("VOXWARDEN_CONFIG", str(path))
+    settings = load()
+    assert (settings.asr.workers, settings.asr.batch, settings.asr.beams) == (2, 16, {"en": 5})
+    assert (settings.asr.model, settings.judge.policy) == ("small", "strict")
+    assert "# ours" in (tmp_path / "mine.yaml.old").read_text()
+
+
+def test_an_empty_file_gets_the_section(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("")
+    put(path, {"batch": 4})
+    assert path.read_text() == "asr:\n  batch: 4\n"
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be written"):
+        put(tmp_path / "nowhere" / "mine.yaml", CHOSEN)
+
+
+def test_the_shipped_speech_is_as_long_as_utterances_are() -> None:
+    clips = tuning.shipped()
+    assert len(clips) == tuning.CLIPS
+    assert {round(len(clip) / 16_000, 1) for clip in clips} == set(tuning.LENGTHS)
+
+
+@pytest.mark.weights
+def test_the_fastest_is_measured_and_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On real weights, few clips: which wins is the machine's affair, that it is one of those measured is ours."""
+    monkeypatch.setattr(tuning, "CLIPS", 2)
+    monkeypatch.setattr(tuning, "BATCHES", (2, 4))
+    asr = Asr(model="tiny.en", download=False, device="cpu")
+    found = list(tuning.figures(asr))
+    assert all(figure.speed > 0 for figure in found)
+    assert {figure.changes["batch"] for figure in found} == {2, 4}
+    chosen = tuning.best(asr, found)
+    fastest = max(found, key=lambda figure: figure.speed)
+    assert {name: chosen.changes[name] for name in ("workers", "batch")} == fastest.changes
