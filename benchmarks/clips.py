@@ -123,7 +123,8 @@ def _tone(frequency: float, size: int) -> Any:
 
 def _at(level: float, wave: Any) -> Samples:
     """At a root mean square of `level`."""
-    return (wave * level / max(float(np.sqrt(np.mean(np.square(wave)))), 1e-9)).astype(np.float32)
+    levelled: Samples = (wave * level / max(float(np.sqrt(np.mean(np.square(wave)))), 1e-9)).astype(np.float32)
+    return levelled
 
 
 SOUNDS: dict[str, Sound] = {

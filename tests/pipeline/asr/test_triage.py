@@ -14,7 +14,9 @@ def sounds() -> dict[str, Samples]:
     return {
         "hiss": hiss.astype(np.float32),
         "hum": np.tile(0.3 * np.sin(2 * np.pi * 50 * SECOND), 3).astype(np.float32),
-        "chord": sum(0.2 * np.sin(2 * np.pi * pitch * SECOND) for pitch in (262, 330, 392)).astype(np.float32),
+        "chord": np.sum([0.2 * np.sin(2 * np.pi * pitch * SECOND) for pitch in (262, 330, 392)], axis=0).astype(
+            np.float32
+        ),
         "knock": (np.exp(-40 * SECOND) * hiss[:SAMPLE_RATE] * 5).astype(np.float32),
     }
 
