@@ -32,6 +32,8 @@ class Case:
     """As in `Row`: 0 or 1; what is absent is unknown."""
     kind: str = ""
     """A set, a functionality, a trick, or the label that a clean sentence looks like."""
+    confidence: float = 1.0
+    """The recogniser's own."""
     alternatives: tuple[Alternative, ...] = ()
 
 
@@ -101,23 +103,27 @@ def spoken() -> Iterator[Case]:
 def heard(path: Path) -> Iterator[Pair]:
     """Pairs from a TSV file, or all of a folder. Raises ConfigError.
 
-    Columns `language`, `label` (or `clean`), `text`, `heard`, and if wanted `alternatives`: a JSON list of
-    {"text", "score"}, the recogniser's other readings.
+    Columns `language`, `label` (or `clean`), `text`, `heard`; if wanted, `confidence` and `alternatives`, a JSON list
+    of {"text", "score"}, the recogniser's other readings.
     """
     files = sorted(path.glob("*.tsv")) if path.is_dir() else [path]
     if not files:
         raise ConfigError(f"--heard: no .tsv file in {path}", "Name a file, or the folder that has it.")
     for file in files:
-        for row in _rows(file, delimiter="\t"):
+        for number, row in enumerate(_rows(file, delimiter="\t"), 2):
             if missing := [column for column in PAIR if row.get(column) is None]:
                 raise ConfigError(f"{file}: no column {', '.join(missing)}", f"The first line has {', '.join(PAIR)}.")
-            yield _pair(row)
+            try:
+                yield _pair(row)
+            except ValueError as error:  # of a number, or of JSON
+                raise ConfigError(f"{file}, line {number}: {error}", "Mend that line.") from error
 
 
 def _pair(row: Mapping[str, str]) -> Pair:
     labels, language = _labels(row["label"]), row["language"]
     others = msgspec.json.decode(row.get("alternatives") or "[]", type=tuple[Alternative, ...])
-    return Pair(Case(row["text"], language, labels), Case(row["heard"], language, labels, alternatives=others))
+    confidence = float(row.get("confidence") or 1.0)
+    return Pair(Case(row["text"], language, labels), Case(row["heard"], language, labels, "", confidence, others))
 
 
 def _case(row: Row) -> Case:

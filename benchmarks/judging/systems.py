@@ -142,7 +142,7 @@ def transcript(case: Case) -> Transcript:
         utterance="",
         text=case.text,
         language=case.language,
-        confidence=1.0,
+        confidence=case.confidence,
         alternatives=case.alternatives,
         model="text",
     )

@@ -20,7 +20,7 @@ from pipeline.judge.training.rows import CLEAN, OUTPUTS, RISK, positive
 from pipeline.messages import Alternative
 from tests.pipeline.judge.fakes import WordClassifier
 
-HEAD = "language\tlabel\ttext\theard\talternatives\n"
+HEAD = "language\tlabel\ttext\theard\talternatives\tconfidence\n"
 
 
 def words(cases: Sequence[Case]) -> Scores:
@@ -57,11 +57,11 @@ def test_no_other_threshold_has_a_better_macro_f1(rows: list[tuple[bool, int]]) 
 
 def test_pairs_are_read_with_their_alternatives(tmp_path: Path) -> None:
     (tmp_path / "en.tsv").write_text(
-        HEAD + 'en\tfraud+ads_spam\ta scam\ta can\t[{"text":"a scam","score":-0.5}]\nen\tclean\thello\thallo\t\n'
+        HEAD + 'en\tfraud+ads_spam\ta scam\ta can\t[{"text":"a scam","score":-0.5}]\t0.5\nen\tclean\thello\thallo\t\t\n'
     )
     risky, clean = heard(tmp_path)
     assert risky.read == Case("a scam", "en", positive("fraud", "ads_spam"))
-    assert risky.heard.text == "a can"
+    assert (risky.heard.text, risky.heard.confidence) == ("a can", 0.5)
     assert risky.heard.alternatives == (Alternative("a scam", -0.5),)
     assert clean.read.labels is CLEAN
 
@@ -73,6 +73,9 @@ def test_pairs_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         list(heard(tmp_path / "nowhere.tsv"))
     (tmp_path / "odd.tsv").write_text("language\ttext\nen\thello\n")
     with pytest.raises(ConfigError, match="no column label, heard"):
+        list(heard(tmp_path))
+    (tmp_path / "odd.tsv").write_text(HEAD + "en\tclean\thello\thallo\tno list\t1\n")
+    with pytest.raises(ConfigError, match=r"odd\.tsv, line 2: .*Mend that line"):
         list(heard(tmp_path))
 
 
@@ -101,8 +104,8 @@ def test_held_out_figures_and_false_flags_are_shown() -> None:
 
 
 def test_what_hearing_costs_is_shown(tmp_path: Path) -> None:
-    lines = [f"en\tabuse\tbad {at}\t{'bad' if at % 2 else 'bat'}\t\n" for at in range(20)]
-    (tmp_path / "en.tsv").write_text(HEAD + "".join(lines) + "en\tclean\tgood\tgood\t\n" * 20)
+    lines = [f"en\tabuse\tbad {at}\t{'bad' if at % 2 else 'bat'}\t\t\n" for at in range(20)]
+    (tmp_path / "en.tsv").write_text(HEAD + "".join(lines) + "en\tclean\tgood\tgood\t\t\n" * 20)
     shown = printed(heard_section.tables(bench_of([], tmp_path)))
     assert "1.000 → 0.750" in shown
     assert "1.000 → 0.500" in shown
