@@ -12,7 +12,7 @@ from benchmarks.judging.bench import Bench
 from benchmarks.judging.cases import Case, spoken
 from benchmarks.judging.systems import transcript
 from pipeline.judge import judge
-from pipeline.judge.classifier import BASELINE
+from pipeline.judge.classifier import SHIPPED
 from pipeline.metrics import Metrics
 from pipeline.settings import Judge, Settings
 
@@ -26,7 +26,7 @@ def tables(bench: Bench) -> Iterator[Table]:
     cases = [case for _, found in bench.languages(spoken()) for case in found]
     runs = {
         "the whole judge": _judge(bench.model),
-        "transformers pipeline, float32": _plain(Path(bench.model or BASELINE)),
+        "transformers pipeline, float32": _plain(Path(bench.model or SHIPPED)),
     }
     best = dict.fromkeys(runs, 0.0)
     for _ in range(ROUNDS):

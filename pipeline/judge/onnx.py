@@ -13,12 +13,12 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 from pipeline.errors import ConfigError
-from pipeline.judge import calibration
+from pipeline.judge import calibration, sounds
 from pipeline.judge.calibration import Numbers
 from pipeline.judge.sequence import MAX_TOKENS, Ids, SequenceClassifier
 
 MODEL = "model.onnx"
-FILES = (MODEL, "tokenizer.json", "config.json", "calibration.json")
+FILES = (MODEL, sounds.FILE, "tokenizer.json", "config.json", "calibration.json")
 """What a folder's version is made from."""
 
 

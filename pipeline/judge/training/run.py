@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from pipeline.judge.training import encoder, folder, sets
+from pipeline.judge.training import encoder, folder, sets, sounds
 from pipeline.judge.training.train import Recipe, split, train
 
 
@@ -20,5 +20,6 @@ def run(
     trained = train(sides["train"], encoder.load(base), recipe, say, lambda *now: folder.save(weights, *now))
     folder.save(weights, *trained)
     folder.convert(weights, onnx)
+    sounds.add(onnx, sides, sounds.Recipe(recipe.seed), say)
     for label, languages in folder.calibrate(onnx, sides["validation"], recipe.seed).items():
         say(f"thresholds of {label}: {languages}")

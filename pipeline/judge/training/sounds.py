@@ -1,18 +1,21 @@
 """Training of the pinyin model: logistic regression of all outputs at once on rows with Chinese characters."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pipeline.judge import onnx
 from pipeline.judge.pinyin import has_han
 from pipeline.judge.sounds import Sounds, grams
 from pipeline.judge.training.batches import masked_loss, targets_of
 from pipeline.judge.training.figures import auroc
-from pipeline.judge.training.rows import OUTPUTS, Row
+from pipeline.judge.training.noise import Mishearing
+from pipeline.judge.training.rows import OUTPUTS, Part, Row
 
 Numbers = NDArray[np.float64]
 
@@ -38,7 +41,6 @@ class Recipe:
     dropped: float = 0.2
     """Share of a row's n-grams that are left out, so that none is relied upon alone."""
     buckets: int = 2**19
-    share: float = 0.4
 
 
 class Linear(torch.nn.Module):
@@ -56,12 +58,27 @@ class Linear(torch.nn.Module):
         total: Tensor = self.weights(torch.from_numpy(np.concatenate(rows)), counts.cumsum(0) - counts)
         return total / counts.clamp(min=1).sqrt()[:, None] + self.bias
 
-    def quantised(self, share: float) -> Sounds:
-        """With weights as whole numbers, one scale an output."""
+    def quantised(self) -> Sounds:
+        """With weights as whole numbers, one scale an output; the share is still to be found."""
         weights = self.weights.weight.detach().numpy()
         scale = np.maximum(np.abs(weights).max(axis=0) / WHOLE, np.float32(1e-9))
         whole = np.round(weights / scale).astype(np.int8)
-        return Sounds(OUTPUTS, whole, scale, self.bias.detach().numpy(), share)
+        return Sounds(OUTPUTS, whole, scale, self.bias.detach().numpy(), share=0.0)
+
+
+def add(folder: Path, sides: Mapping[Part, Sequence[Row]], recipe: Recipe, say: Callable[[str], None]) -> None:
+    """Train the pinyin model, and put it beside the encoder in `folder`.
+
+    Its share is the one that ranks the Mandarin texts of the validation side best, as heard.
+    """
+    hear = Mishearing([row.text for row in sides["train"]], seed=recipe.seed)
+    model = train(sides["train"], recipe, hear, say)
+    rows = [row for row in sides["validation"] if has_han(row.text)]
+    heard = [hear(row.text) for row in rows]
+    truth, weights = (tensor.double().numpy() for tensor in targets_of(rows))
+    share = best_share(onnx.load(folder).logits(heard), model.logits(heard), truth, weights)
+    replace(model, share=share).save(folder)
+    say(f"sounds: a share of {share:g}")
 
 
 def train(rows: Sequence[Row], recipe: Recipe, hear: Callable[[str], str], say: Callable[[str], None]) -> Sounds:
@@ -85,7 +102,7 @@ def train(rows: Sequence[Row], recipe: Recipe, hear: Callable[[str], str], say: 
             schedule.step()
             losses.append(loss.item())
         say(f"sounds: round {done + 1} of {recipe.rounds}, loss {np.mean(losses):.4f}")
-    return model.quantised(recipe.share)
+    return model.quantised()
 
 
 def best_share(encoder: Numbers, sounds: Numbers, truth: Numbers, weights: Numbers) -> float:

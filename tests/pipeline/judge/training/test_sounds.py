@@ -1,9 +1,15 @@
 """The pinyin model learns what is annotated, from sounds; the share is the one that ranks best."""
 
+from pathlib import Path
+
 import numpy as np
 
+from pipeline.judge.classifier import load_model
+from pipeline.judge.training import folder
+from pipeline.judge.training.model import new_model, wrapped
 from pipeline.judge.training.rows import CLEAN, OUTPUTS, RISK, Row, positive
-from pipeline.judge.training.sounds import Recipe, best_share, train
+from pipeline.judge.training.sounds import Recipe, add, best_share, train
+from tests.pipeline.judge.training.tiny import encoder
 
 RECIPE = Recipe(rounds=8, batch=16, buckets=2**12, dropped=0.0)
 ROWS = [
@@ -52,3 +58,17 @@ def test_the_share_is_that_which_ranks_best() -> None:
     noisy, other = (truth + random.normal(0, 1, truth.shape) for _ in range(2))
     assert 0.3 <= best_share(noisy, other, truth, weights) <= 0.6
     assert best_share(good, good, truth, np.zeros_like(weights)) == 0
+
+
+def test_it_stands_beside_the_encoder_with_the_best_share(tmp_path: Path) -> None:
+    texts = [row.text for row in ROWS]
+    model, tokenizer = new_model(encoder(texts)), wrapped(encoder(texts).tokenizer)
+    folder.save(tmp_path / "transformers", model, tokenizer)
+    folder.convert(tmp_path / "transformers", tmp_path)
+    alone = load_model(str(tmp_path))
+    add(tmp_path, {"train": ROWS, "validation": ROWS}, RECIPE, print)
+    both = load_model(str(tmp_path))
+    assert both.name != alone.name
+    found, before = (judge.logits(["你这个大杀挂", "today"]) for judge in (both, alone))
+    assert found[0, OUTPUTS.index("abuse")] > before[0, OUTPUTS.index("abuse")], "an untrained encoder knows nothing"
+    np.testing.assert_allclose(found[1], before[1])
