@@ -23,7 +23,8 @@ RARELY = -3.0
 """Where the bias starts, in logits: most labels apply to few texts."""
 WHOLE = 127
 """The largest whole number that a weight becomes."""
-SHARES = tuple(step / 20 for step in range(13))
+SHARES = tuple(step / 20 for step in range(9))
+"""Up to 0.4: validation texts are like those of training and ask for more, but on texts unlike them it costs."""
 FEWEST = 20
 """With fewer risky or clean texts an output has no say in the share."""
 
