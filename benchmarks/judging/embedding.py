@@ -7,7 +7,8 @@ import torch
 
 from benchmarks.judging.measures import Numbers
 from pipeline.judge.training import encoder
-from pipeline.judge.training.model import MAX_TOKENS, wrapped
+from pipeline.judge.training.model import wrapped
+from pipeline.judge.view import MAX_TOKENS
 
 BATCH = 32
 PREFIX = "query: "
@@ -17,7 +18,7 @@ PREFIX = "query: "
 class Embedding:
     def __init__(self) -> None:
         loaded = encoder.load()
-        self._model = loaded.model.eval()
+        self._model = loaded.model.bert.eval()
         self._tokenizer = wrapped(loaded.tokenizer)
 
     def __call__(self, texts: Sequence[str]) -> Numbers:

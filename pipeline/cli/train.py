@@ -14,10 +14,14 @@ def train(
     data: Annotated[Path, typer.Option(help="The folder with a folder for each set.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Where the model goes: onnx/ and transformers/.", show_default=False)],
     encoder: Annotated[
-        str | None, typer.Option(help="Folder or hub id to start from; else multilingual-e5-small as packaged.")
+        str | None,
+        typer.Option(help="Folder or hub id to start from, OUT/transformers too; else multilingual-e5-small."),
     ] = None,
     only: Annotated[list[str] | None, typer.Option(help="Train on this set alone, or on these.")] = None,
     research: Annotated[bool, typer.Option("--research", help="Also on sets that no shipped model may use.")] = False,
+    learning_rate: Annotated[
+        float, typer.Option(min=0, help="At its highest; half of it to train a model on.")
+    ] = 1.2e-4,
     seed: Annotated[int, typer.Option(help="The same seed gives the same figures, within noise.")] = 1,
     samples: Annotated[int, typer.Option(min=1, help="Texts seen, each misheard anew.")] = 200_000,
     minutes: Annotated[float | None, typer.Option(min=0, help="End by then, with fewer texts seen.")] = None,
@@ -39,4 +43,11 @@ def train(
     except ModuleNotFoundError as error:
         raise ConfigError(f"Training needs the package {error.name}", "pip install 'voxwarden[train]'") from error
     names = only or [*SETS, *(RESEARCH if research else ())]
-    run(data, out, Recipe(seed, samples, minutes), names, encoder, lambda line: stderr.print(line, highlight=False))
+    run(
+        data,
+        out,
+        Recipe(seed, samples, minutes, learning_rate=learning_rate),
+        names,
+        encoder,
+        lambda line: stderr.print(line, highlight=False),
+    )

@@ -5,17 +5,21 @@ Its folder holds `model.onnx` (inputs `input_ids` and `attention_mask`, output `
 """
 
 import hashlib
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from pipeline.errors import ConfigError
 from pipeline.judge import calibration, sounds
-from pipeline.judge.calibration import Numbers
-from pipeline.judge.sequence import MAX_TOKENS, Ids, SequenceClassifier
+from pipeline.judge.calibration import Calibrated, Numbers
+from pipeline.judge.view import MAX_TOKENS, view
 
 MODEL = "model.onnx"
 FILES = (MODEL, sounds.FILE, "tokenizer.json", "config.json", "calibration.json")
@@ -26,38 +30,47 @@ class Config(msgspec.Struct):
     """What is needed of a `transformers` configuration."""
 
     id2label: dict[str, str]
-    pad_token_id: int = 0
 
     @property
     def labels(self) -> tuple[str, ...]:
         return tuple(self.id2label[str(at)] for at in range(len(self.id2label)))
 
 
-class OnnxClassifier(SequenceClassifier):
-    """Multi-label, on the CPU."""
+class OnnxClassifier(Calibrated):
+    """Multi-label, on the CPU, one text at a time on each thread.
 
-    def __init__(self, folder: Path, config: Config, threads: int | None) -> None:
+    In 8 bits a batch is rounded by its largest values, so a text's scores would depend on its company; alone, a text
+    always has the same, and nothing is padded.
+    """
+
+    def __init__(self, folder: Path, config: Config, threads: int) -> None:
         super().__init__(_name(folder), config.labels, calibration.load(folder))
-        self.padding = config.pad_token_id
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(MAX_TOKENS)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or 0
+        options.intra_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(folder / MODEL, options, providers=["CPUExecutionProvider"])
+        self._pool = ThreadPoolExecutor(threads, "classify")
 
-    def _encode(self, texts: Sequence[str]) -> Sequence[Sequence[int]]:
-        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
+    def logits(self, texts: Sequence[str]) -> Numbers:
+        encodings = self._tokenizer.encode_batch_fast([view(text) for text in texts])
+        rows = [*self._pool.map(self._run, [encoding.ids for encoding in encodings])]
+        return np.array(rows, np.float64).reshape(len(texts), len(self.labels))
 
-    def _run(self, ids: Ids, mask: Ids) -> Numbers:
-        logits: Numbers = self._session.run(["logits"], {"input_ids": ids, "attention_mask": mask})[0]
-        return logits
+    def _run(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """(labels,)"""
+        tokens = np.array([ids])
+        found: NDArray[np.float32] = self._session.run(
+            ["logits"], {"input_ids": tokens, "attention_mask": np.ones_like(tokens)}
+        )[0][0]
+        return found
 
 
 def load(folder: Path, threads: int | None = None) -> OnnxClassifier:
     """The model in `folder`, on so many threads (None: one a core); raises ConfigError for what is not one."""
     try:
         config = msgspec.json.decode((folder / "config.json").read_bytes(), type=Config)
-        return OnnxClassifier(folder, config, threads)
+        return OnnxClassifier(folder, config, threads or len(os.sched_getaffinity(0)))
     except ConfigError:
         raise
     except Exception as error:  # the tokenizer and the runtime have no common error but this one

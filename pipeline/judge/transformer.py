@@ -8,38 +8,44 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging
 
 from pipeline.errors import ConfigError, DependencyError
 from pipeline.judge import calibration
-from pipeline.judge.calibration import Calibration, Numbers
-from pipeline.judge.sequence import MAX_TOKENS, Ids, SequenceClassifier
+from pipeline.judge.calibration import Calibrated, Calibration, Numbers
+from pipeline.judge.view import MAX_TOKENS, view
 
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+BATCH = 32
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 
-class TransformersClassifier(SequenceClassifier):
+class TransformersClassifier(Calibrated):
     """A model in evaluation mode, on the CPU."""
 
     def __init__(self, model: Any, tokenizer: Any, found: Calibration, name: str) -> None:
         labels = [model.config.id2label[at] for at in range(model.config.num_labels)]
         super().__init__(name, labels, found, _is_exclusive(model.config))
-        self.padding = tokenizer.pad_token_id or 0
         self._model = model
         self._tokenizer = tokenizer
 
-    def _encode(self, texts: Sequence[str]) -> Sequence[Sequence[int]]:
+    def logits(self, texts: Sequence[str]) -> Numbers:
+        """In batches of texts of about one length, so that little of a batch is padding."""
+        found = np.zeros((len(texts), len(self.labels)))
+        if not texts:
+            return found
         limit = min(MAX_TOKENS, self._tokenizer.model_max_length)
-        ids: Sequence[Sequence[int]] = self._tokenizer([*texts], truncation=True, max_length=limit)["input_ids"]
-        return ids
-
-    def _run(self, ids: Ids, mask: Ids) -> Numbers:
+        ids = self._tokenizer([view(text) for text in texts], truncation=True, max_length=limit)["input_ids"]
+        order = sorted(range(len(ids)), key=lambda at: len(ids[at]))
         with torch.inference_mode():
-            logits: Numbers = self._model(torch.from_numpy(ids), torch.from_numpy(mask)).logits.numpy()
-        return logits
+            for start in range(0, len(order), BATCH):
+                places = order[start : start + BATCH]
+                padded = self._tokenizer.pad({"input_ids": [ids[at] for at in places]}, return_tensors="pt")
+                found[places] = self._model(**padded).logits.numpy()
+        return found
 
 
 def load(source: str) -> TransformersClassifier:

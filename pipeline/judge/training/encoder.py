@@ -1,20 +1,21 @@
-"""The pre-trained encoder that training starts from: multilingual-e5-small (Wang et al. 2024, MIT)."""
+"""What training starts from: multilingual-e5-small (Wang et al. 2024, MIT), or a classifier of ours, to train on."""
 
 from dataclasses import dataclass
 
 import torch
 from tokenizers import Tokenizer
-from transformers import AutoModel, AutoTokenizer, BertModel
+from transformers import AutoTokenizer, BertForSequenceClassification
 
 from pipeline.errors import ConfigError
 from pipeline.judge.training import packaged
+from pipeline.judge.training.model import HEAD, new_model
 
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """A BERT body and the tokenizer whose ids its embedding has rows for."""
+    """A classifier, its head new or trained, and the tokenizer whose ids its embedding has rows for."""
 
-    model: BertModel
+    model: BertForSequenceClassification
     tokenizer: Tokenizer
 
 
@@ -22,10 +23,10 @@ def load(source: str | None = None) -> Encoder:
     """The encoder in the folder or under the hub id `source`; None: the packaged one. Raises ConfigError."""
     if source is None:
         weights = packaged.read()
-        return Encoder(packaged.body(weights), packaged.unigram(weights.pieces))
+        return Encoder(new_model(packaged.body(weights)), packaged.unigram(weights.pieces))
     try:
-        model = AutoModel.from_pretrained(source, dtype=torch.float32, add_pooling_layer=False)
+        model = BertForSequenceClassification.from_pretrained(source, dtype=torch.float32, **HEAD)
         tokenizer = AutoTokenizer.from_pretrained(source)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise ConfigError(f"No encoder at {source}: {error}", "Name a folder or hub id, or leave it out.") from error
     return Encoder(model, tokenizer.backend_tokenizer)

@@ -1,10 +1,12 @@
 """The classifier as `transformers` knows it."""
 
-from tokenizers import Tokenizer
-from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+from typing import Any
 
-from pipeline.judge.training.encoder import Encoder
+from tokenizers import Tokenizer
+from transformers import BertConfig, BertForSequenceClassification, BertModel, PreTrainedTokenizerFast
+
 from pipeline.judge.training.rows import OUTPUTS
+from pipeline.judge.view import MAX_TOKENS
 
 SPECIAL = {
     "bos_token": "<s>",
@@ -14,25 +16,23 @@ SPECIAL = {
     "pad_token": "<pad>",
     "unk_token": "<unk>",
 }
-MAX_TOKENS = 128
 
 
-def new_model(encoder: Encoder) -> BertForSequenceClassification:
-    """`encoder` with a new head, one output a label. Mishearings are noise enough: there is no dropout."""
-    config = BertConfig(
-        **encoder.model.config.to_dict()
-        | {
-            "hidden_dropout_prob": 0.0,
-            "attention_probs_dropout_prob": 0.0,
-            "problem_type": "multi_label_classification",
-            "id2label": dict(enumerate(OUTPUTS)),
-            "label2id": {output: at for at, output in enumerate(OUTPUTS)},
-        }
-    )
-    config._attn_implementation = "eager"
-    model = BertForSequenceClassification(config)
-    model.bert.load_state_dict(encoder.model.state_dict(), strict=False)
-    model.train()
+HEAD: dict[str, Any] = {
+    "hidden_dropout_prob": 0.0,
+    "attention_probs_dropout_prob": 0.0,
+    "attn_implementation": "eager",
+    "problem_type": "multi_label_classification",
+    "id2label": dict(enumerate(OUTPUTS)),
+    "label2id": {output: at for at, output in enumerate(OUTPUTS)},
+}
+"""One output a label. Mishearings are noise enough: there is no dropout. Eager attention trains fastest on CPUs."""
+
+
+def new_model(body: BertModel) -> BertForSequenceClassification:
+    """`body` with a new head."""
+    model = BertForSequenceClassification(BertConfig(**body.config.to_dict() | HEAD))
+    model.bert.load_state_dict(body.state_dict(), strict=False)
     return model
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import torch
+
 from pipeline.judge.training import encoder, folder, sets, sounds
 from pipeline.judge.training.train import Recipe, split, train
 
@@ -14,6 +16,7 @@ def run(
 
     The first is there after some minutes already, and is renewed: what an interrupt leaves can be used.
     """
+    torch.manual_seed(recipe.seed)  # of a new head
     sides = split([*sets.read(data, names)])
     say(", ".join(f"{len(rows)} texts to {part}" for part, rows in sides.items()))
     weights, onnx = out / "transformers", out / "onnx"

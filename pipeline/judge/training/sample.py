@@ -12,7 +12,7 @@ TIMES: Mapping[str, float] = {
     "authored": 2.5,
     "chineseharm": 2.0,
     "toxigen_seeds": 2.0,
-    "cold": 1.4,
+    "cold": 2.0,
     "stormfront": 0.6,
     "edos": 0.5,
     "davidson": 0.3,

@@ -13,7 +13,7 @@ from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 from pipeline.judge.training.batches import Batch, batches, masked_loss
 from pipeline.judge.training.duplicates import Seen
 from pipeline.judge.training.encoder import Encoder
-from pipeline.judge.training.model import new_model, wrapped
+from pipeline.judge.training.model import wrapped
 from pipeline.judge.training.noise import Mishearing
 from pipeline.judge.training.rows import Part, Row, part_of
 from pipeline.judge.training.sample import Sampler
@@ -75,10 +75,9 @@ def train(
     rows: Sequence[Row], encoder: Encoder, recipe: Recipe, say: Callable[[str], None], save: Save
 ) -> tuple[BertForSequenceClassification, PreTrainedTokenizerFast]:
     """Fine-tune `encoder` on `rows`; `say` is told how it goes, `save` gets the model from time to time."""
-    torch.manual_seed(recipe.seed)
     texts = [row.text for row in rows]
     trimmed = trim(encoder, texts)
-    model, tokenizer = new_model(trimmed), wrapped(trimmed.tokenizer)
+    model, tokenizer = trimmed.model.train(), wrapped(trimmed.tokenizer)
     optimizer = torch.optim.AdamW(_groups(model, recipe), eps=1e-6, weight_decay=recipe.weight_decay, fused=True)
     rates = [group["lr"] for group in optimizer.param_groups]
     gradients = Gradients(model, recipe.workers)

@@ -21,7 +21,7 @@ def trim(encoder: Encoder, texts: Iterable[str], size: int = SIZE) -> Encoder:
     vocabulary = json.loads(encoder.tokenizer.to_str())["model"]["vocab"]
     kept = _kept(vocabulary, needed(encoder.tokenizer, texts), size)
     model = encoder.model
-    rows = model.get_input_embeddings().weight.data[torch.tensor(kept)].clone()
+    rows = model.bert.embeddings.word_embeddings.weight.data[torch.tensor(kept)].clone()
     model.set_input_embeddings(
         torch.nn.Embedding.from_pretrained(rows, freeze=False, padding_idx=model.config.pad_token_id)
     )

@@ -31,7 +31,7 @@ def encoder(tmp_path: Path) -> Path:
 
 def test_it_writes_a_model_for_the_judge_and_one_to_train_further(tmp_path: Path, encoder: Path) -> None:
     out = tmp_path / "out"
-    code, said = train("--data", tmp_path, "--out", out, "--encoder", encoder, "--only", "authored", "--samples", 96)
+    code, said = train("--data", tmp_path, "--out", out, "--encoder", encoder, "--only", "authored", "--samples", "96")
     assert code == 0
     assert "texts to train" in said
     assert {file.name for file in (out / "onnx").iterdir()} >= {"model.onnx", "calibration.json", "thresholds.json"}

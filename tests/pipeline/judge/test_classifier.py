@@ -61,7 +61,7 @@ def test_a_text_has_the_same_scores_in_any_company(shipped: Classifier) -> None:
     together = shipped.classify(texts, ["en"] * len(texts))
     for text, among in zip(texts, together, strict=True):
         (alone,) = shipped.classify([text], ["en"])
-        assert alone == pytest.approx(among, abs=0.03)  # activations are quantised by what a batch holds
+        assert alone == pytest.approx(among, abs=1e-6)
 
 
 def test_no_texts_have_no_scores(shipped: Classifier) -> None:
@@ -85,7 +85,7 @@ def test_threads_change_no_score() -> None:
         load(Judge(threads=threads)).classify(["you idiot", "今天天气很好"], ["en", "zh"]) for threads in (1, 2)
     )
     for scores, same in zip(one, two, strict=True):
-        assert scores == pytest.approx(same, abs=1e-3)
+        assert scores == pytest.approx(same, abs=1e-6)
 
 
 def test_endless_and_odd_texts_are_scored(shipped: Classifier) -> None:
@@ -157,6 +157,7 @@ def labels_of(folder: Path) -> list[str]:
 
 
 def rename(folder: Path, names: dict[str, str]) -> None:
+    (folder / "sounds.npz").unlink()
     calibration = folder / "calibration.json"
     temperature = json.loads(calibration.read_text())["temperature"]
     renamed = {names.get(label, label): value for label, value in temperature.items()}

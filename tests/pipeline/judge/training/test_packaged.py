@@ -20,7 +20,7 @@ def packaged() -> Encoder:
 def embed(known: Encoder, text: str) -> torch.Tensor:
     ids = torch.tensor([known.tokenizer.encode(text).ids])
     with torch.inference_mode():
-        embedded: torch.Tensor = known.model.eval()(ids).last_hidden_state[0].mean(dim=0)
+        embedded: torch.Tensor = known.model.bert(ids).last_hidden_state[0].mean(dim=0)
     return embedded
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.judge.classifier import load_model
 from pipeline.judge.training import folder
-from pipeline.judge.training.model import new_model, wrapped
+from pipeline.judge.training.model import wrapped
 from pipeline.judge.training.rows import CLEAN, OUTPUTS, RISK, Row, positive
 from pipeline.judge.training.sounds import Recipe, add, best_share, train
 from tests.pipeline.judge.training.tiny import encoder
@@ -62,7 +62,7 @@ def test_the_share_is_that_which_ranks_best() -> None:
 
 def test_it_stands_beside_the_encoder_with_the_best_share(tmp_path: Path) -> None:
     texts = [row.text for row in ROWS]
-    model, tokenizer = new_model(encoder(texts)), wrapped(encoder(texts).tokenizer)
+    model, tokenizer = encoder(texts).model, wrapped(encoder(texts).tokenizer)
     folder.save(tmp_path / "transformers", model, tokenizer)
     folder.convert(tmp_path / "transformers", tmp_path)
     alone = load_model(str(tmp_path))

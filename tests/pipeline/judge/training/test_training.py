@@ -14,7 +14,7 @@ from pipeline.judge.training import encoder, figures, folder, sets
 from pipeline.judge.training.batches import batches, masked_loss, targets_of
 from pipeline.judge.training.calibrate import temperature, thresholds
 from pipeline.judge.training.duplicates import Seen
-from pipeline.judge.training.model import new_model, wrapped
+from pipeline.judge.training.model import wrapped
 from pipeline.judge.training.rows import CLEAN, OUTPUTS, Row, negative, part_of, positive, untested
 from pipeline.judge.training.train import Gradients, Recipe, split, train
 from pipeline.settings import Judge
@@ -124,9 +124,13 @@ def test_eight_bits_and_no_pytorch_make_hardly_a_difference(trained: Path) -> No
 
 
 def test_what_a_run_writes_can_be_trained_further(trained: Path) -> None:
-    body = encoder.load(str(trained / "transformers"))
-    model, _ = train(ROWS, body, replace(RECIPE, samples=160), print, folder_unused)
-    assert model.config.vocab_size <= body.tokenizer.get_vocab_size()
+    """It starts where the run ended, with its head, not with a new one."""
+    before = encoder.load(str(trained / "transformers"))
+    model, tokenizer = train(ROWS, before, replace(RECIPE, samples=16, learning_rate=1e-6), print, folder_unused)
+    batch = tokenizer(TEXTS[:40], padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        abuse = model(batch["input_ids"], batch["attention_mask"]).logits[:, OUTPUTS.index("abuse")]
+    assert (abuse > 0).all()
 
 
 def test_a_folder_without_an_encoder_is_named(tmp_path: Path) -> None:
@@ -150,7 +154,7 @@ def parameters(recipe: Recipe) -> torch.Tensor:
 
 def test_threads_share_a_batch_and_find_the_gradient_of_all_of_it() -> None:
     torch.manual_seed(1)
-    model, tokenizer = new_model(tiny.encoder(TEXTS)), wrapped(tiny.encoder(TEXTS).tokenizer)
+    model, tokenizer = tiny.encoder(TEXTS).model, wrapped(tiny.encoder(TEXTS).tokenizer)
     (batch,) = batches(ROWS[::4], tokenizer, 64, 32, lambda row: row.text, Random(1))  # noqa: S311
     losses, gradients = [], []
     for workers in (1, 2, 3):

@@ -8,6 +8,7 @@ import torch
 from transformers import BertConfig, BertModel
 
 from pipeline.judge.training.encoder import Encoder
+from pipeline.judge.training.model import new_model
 from pipeline.judge.training.packaged import unigram
 
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
@@ -32,4 +33,4 @@ def encoder(texts: Iterable[str], width: int = 32) -> Encoder:
         max_position_embeddings=128,
         pad_token_id=1,
     )
-    return Encoder(BertModel(config, add_pooling_layer=False), unigram(pieces))
+    return Encoder(new_model(BertModel(config, add_pooling_layer=False)), unigram(pieces))
