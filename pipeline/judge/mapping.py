@@ -7,7 +7,7 @@ import msgspec
 
 from pipeline.errors import ConfigError
 from pipeline.judge import labels
-from pipeline.judge.transformer import Numbers, SequenceClassifier
+from pipeline.judge.calibration import Calibrated, Numbers
 
 RISK = "risk"
 
@@ -16,9 +16,9 @@ Outputs = Mapping[str, Sequence[str]]
 
 
 class MappedClassifier:
-    """A `Classifier` over any sequence classifier."""
+    """A `Classifier` over any model with labels of its own."""
 
-    def __init__(self, model: SequenceClassifier, outputs: Outputs) -> None:
+    def __init__(self, model: Calibrated, outputs: Outputs) -> None:
         self.name = model.name
         ours = dict.fromkeys(label for found in outputs.values() for label in found)
         self.labels = tuple(label for label in ours if label != RISK)

@@ -8,9 +8,9 @@ from pipeline.judge.context import Blocked, Context
 from pipeline.judge.labels import Labels
 from pipeline.judge.matcher import Match, Matcher
 from pipeline.judge.policy import Rulebook
+from pipeline.judge.readings import classify
 from pipeline.judge.times import times_of
 from pipeline.judge.verdict import Verdict, decide
-from pipeline.judge.windows import classify
 from pipeline.messages import Flag, Hit, Transcript, derive_id
 
 
@@ -23,7 +23,7 @@ class Found:
 
 
 class Finder:
-    """Lexicon and classifier, each asked once a text."""
+    """Lexicon and classifier. Every reading is classified; terms are looked for in the text alone, which people see."""
 
     def __init__(self, classifier: Classifier, matcher: Matcher) -> None:
         self._classifier = classifier
@@ -32,9 +32,11 @@ class Finder:
 
     def find(self, batch: Sequence[Transcript]) -> list[Found]:
         """One for each transcript, in order."""
-        texts = [transcript.text for transcript in batch]
-        scores = classify(self._classifier, texts, [transcript.language for transcript in batch])
-        return [Found(found, list(self._matcher.find(text))) for text, found in zip(texts, scores, strict=True)]
+        scores = classify(self._classifier, batch)
+        return [
+            Found(found, list(self._matcher.find(transcript.text)))
+            for transcript, found in zip(batch, scores, strict=True)
+        ]
 
 
 class Ruling:

@@ -1,4 +1,4 @@
-"""A `transformers` sequence classifier: texts in, one probability for each of its own labels out."""
+"""A `transformers` sequence classifier: a folder, or a model of the Hugging Face hub, run by PyTorch."""
 
 import hashlib
 import json
@@ -8,56 +8,32 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging
 
 from pipeline.errors import ConfigError, DependencyError
-from pipeline.judge.view import view
+from pipeline.judge import calibration
+from pipeline.judge.calibration import Calibrated, Calibration, Numbers
+from pipeline.judge.view import MAX_TOKENS, view
 
-Numbers = NDArray[np.float64]
-
-MAX_TOKENS = 128
-"""An utterance is 15 s at most; longer texts come in windows."""
-BATCH = 64
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+BATCH = 32
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 
-class Calibration(msgspec.Struct, forbid_unknown_fields=True):
-    """`calibration.json` of a model folder: each label's logits are divided by its temperature (Guo et al. 2017)."""
-
-    temperature: dict[str, float] = {}
-
-
-class SequenceClassifier:
+class TransformersClassifier(Calibrated):
     """A model in evaluation mode, on the CPU."""
 
-    def __init__(self, model: Any, tokenizer: Any, calibration: Calibration, name: str) -> None:
-        self.name = name
-        self.labels = tuple(model.config.id2label[at] for at in range(model.config.num_labels))
-        self.exclusive = _is_exclusive(model.config)
-        """Exactly one of the labels applies: the probabilities of a text add up to 1."""
+    def __init__(self, model: Any, tokenizer: Any, found: Calibration, name: str) -> None:
+        labels = [model.config.id2label[at] for at in range(model.config.num_labels)]
+        super().__init__(name, labels, found, _is_exclusive(model.config))
         self._model = model
         self._tokenizer = tokenizer
-        self._temperature = np.array([calibration.temperature.get(label, 1.0) for label in self.labels])
-
-    def probabilities(self, texts: Sequence[str]) -> Numbers:
-        """Calibrated, of shape (texts, labels)."""
-        logits = self.logits(texts) / self._temperature
-        powers: Numbers
-        if not self.exclusive:
-            powers = 1 / (1 + np.exp(-logits))
-            return powers
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        powers /= powers.sum(axis=1, keepdims=True)
-        return powers
 
     def logits(self, texts: Sequence[str]) -> Numbers:
-        """As the model gives them, of shape (texts, labels)."""
+        """In batches of texts of about one length, so that little of a batch is padding."""
         found = np.zeros((len(texts), len(self.labels)))
         if not texts:
             return found
@@ -72,7 +48,7 @@ class SequenceClassifier:
         return found
 
 
-def load(source: str) -> SequenceClassifier:
+def load(source: str) -> TransformersClassifier:
     """Load a model folder, or a model of the Hugging Face hub by its id `owner/name`.
 
     Raises ConfigError for what is not a sequence classifier, DependencyError for a hub that does not answer.
@@ -84,7 +60,7 @@ def load(source: str) -> SequenceClassifier:
             f"judge.model: no model at {source}", "Name a folder with a config.json, or a hub id like owner/name."
         )
     try:
-        with _quietly():
+        with quietly():
             model, found = AutoModelForSequenceClassification.from_pretrained(
                 source, local_files_only=not hub, dtype=torch.float32, output_loading_info=True
             )
@@ -96,26 +72,13 @@ def load(source: str) -> SequenceClassifier:
             f"judge.model: {source} is not trained to classify: it lacks weights of its head",
             "Name a model that was fine-tuned for sequence classification.",
         )
-    return SequenceClassifier(model.eval(), tokenizer, _calibration(folder), _name(source, folder, model))
+    return TransformersClassifier(model.eval(), tokenizer, calibration.load(folder), _name(source, folder, model))
 
 
 def _is_exclusive(config: Any) -> bool:
     if config.problem_type == "regression":
         raise ConfigError("judge.model: a regression model has no probabilities", "Name a classifier.")
     return bool(config.problem_type != "multi_label_classification" and config.num_labels > 1)
-
-
-def _calibration(folder: Path) -> Calibration:
-    path = folder / "calibration.json"
-    if not path.is_file():
-        return Calibration()
-    try:
-        calibration = msgspec.json.decode(path.read_bytes(), type=Calibration)
-    except msgspec.DecodeError as error:
-        raise ConfigError(f"{path}: {error}", 'It holds {"temperature": {label: number}}.') from error
-    if wrong := [label for label, value in calibration.temperature.items() if value <= 0]:
-        raise ConfigError(f"{path}: the temperature of {wrong[0]} is not above 0", "Train or calibrate again.")
-    return calibration
 
 
 def _name(source: str, folder: Path, model: Any) -> str:
@@ -139,7 +102,7 @@ def _why(source: str, error: Exception, hub: bool) -> ConfigError | DependencyEr
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Without the progress bars and warnings of `transformers`: whatever matters of them is an error of ours."""
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()

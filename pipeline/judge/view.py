@@ -10,6 +10,8 @@ from pipeline.judge.pinyin import has_han
 LOOP = re.compile(r"(.{1,24}?)\1{3,}", re.DOTALL)
 """A piece said four times or more on end: stretched letters, or a recogniser that has lost its way."""
 KEPT = r"\1\1"
+MAX_TOKENS = 128
+"""What a classifier reads of a text: an utterance is 15 s at most, and longer texts come in windows."""
 
 
 def view(text: str) -> str:

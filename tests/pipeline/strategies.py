@@ -50,7 +50,7 @@ BUILDERS: dict[type[inspect.Type], Callable[[Any], st.SearchStrategy[Any]]] = {
     inspect.BytesType: lambda _: st.binary(max_size=64),
     inspect.NoneType: lambda _: st.none(),
     inspect.LiteralType: lambda info: st.sampled_from(info.values),
-    inspect.VarTupleType: lambda info: st.lists(strategy(info.item_type), max_size=4),
+    inspect.VarTupleType: lambda info: st.lists(strategy(info.item_type), max_size=min(4, info.max_length or 4)),
     inspect.DictType: lambda info: st.dictionaries(strategy(info.key_type), strategy(info.value_type), max_size=4),
     inspect.UnionType: lambda info: st.one_of(*map(strategy, info.types)),
     inspect.Metadata: lambda info: strategy(info.type),

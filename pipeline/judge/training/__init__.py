@@ -1,1 +1,1 @@
-"""Training of the shipped text classifier: `python -m pipeline.judge.training --data DIR --out DIR`."""
+"""Training of the shipped text classifier: `voxwarden train --data DIR --out DIR`."""

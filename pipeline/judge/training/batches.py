@@ -1,7 +1,8 @@
 """Rows as tensors: token ids, targets, and how much each target counts."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from random import Random
 
 import torch
@@ -12,6 +13,8 @@ from pipeline.judge.training.rows import OUTPUTS, RISK, Row
 
 RISK_WEIGHT = 2.0
 """`risk` decides whether anybody looks at all, so it counts twice."""
+SORTED = 50
+"""Batches whose rows are sorted by length together, so that little is padded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +46,22 @@ def masked_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
 
 
 def batches(
-    rows: Sequence[Row],
+    rows: Iterable[Row],
     tokenizer: PreTrainedTokenizerBase,
     size: int,
     max_tokens: int,
-    hear: Callable[[str], str],
+    hear: Callable[[Row], str],
     random: Random,
 ) -> Iterator[Batch]:
-    """All rows once, shuffled, in batches of about one length; `hear` makes of each text what a recogniser would."""
-    ids = tokenizer([hear(row.text) for row in rows], truncation=True, max_length=max_tokens)["input_ids"]
-    order = sorted(range(len(rows)), key=lambda at: len(ids[at]) + random.random() * 4)
-    groups = [order[start : start + size] for start in range(0, len(order), size)]
-    random.shuffle(groups)
-    for group in groups:
-        yield _batch([rows[at] for at in group], [ids[at] for at in group], tokenizer)
+    """All rows once, in batches of about one length; `hear` makes of each row the text that a recogniser would."""
+    stream = iter(rows)
+    while chunk := [*islice(stream, size * SORTED)]:
+        ids = tokenizer([hear(row) for row in chunk], truncation=True, max_length=max_tokens)["input_ids"]
+        order = sorted(range(len(chunk)), key=lambda at: len(ids[at]))
+        groups = [order[start : start + size] for start in range(0, len(order), size)]
+        random.shuffle(groups)
+        for group in groups:
+            yield _batch([chunk[at] for at in group], [ids[at] for at in group], tokenizer)
 
 
 def _batch(rows: Sequence[Row], ids: list[list[int]], tokenizer: PreTrainedTokenizerBase) -> Batch:

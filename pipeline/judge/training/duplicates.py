@@ -27,16 +27,17 @@ class Seen:
 
     def add(self, text: str) -> bool:
         """Remember `text`; True if it, or nearly it, was there already."""
-        bands = _bands(text)
-        known = not self._bands.isdisjoint(bands)
-        self._bands.update(bands)
+        keys = bands(text)
+        known = not self._bands.isdisjoint(keys)
+        self._bands.update(keys)
         return known
 
     def __contains__(self, text: str) -> bool:
-        return not self._bands.isdisjoint(_bands(text))
+        return not self._bands.isdisjoint(bands(text))
 
 
-def _bands(text: str) -> list[tuple[int, bytes]]:
+def bands(text: str) -> list[tuple[int, bytes]]:
+    """`BANDS` keys of a text; two texts that share one are nearly the same."""
     letters = NOT_LETTERS.sub("", text.lower())
     shingles = {letters[at : at + SHINGLE] for at in range(max(1, len(letters) - SHINGLE + 1))}
     hashes = np.array([zlib.crc32(shingle.encode()) for shingle in shingles], np.uint64) % PRIME

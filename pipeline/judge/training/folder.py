@@ -1,39 +1,56 @@
-"""A trained model as a folder that `transformers` and `pipeline.judge.classifier` load."""
+"""A trained model as two folders: `transformers/`, to fine-tune further, and `onnx/`, which the judge runs."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import numpy as np
 from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
-from pipeline.judge import transformer
+from pipeline.judge.classifier import load_model
+from pipeline.judge.onnx import MODEL
 from pipeline.judge.training.batches import targets_of
 from pipeline.judge.training.calibrate import Thresholds, temperature, thresholds
-from pipeline.judge.training.noise import LIGHT, Mishearing
+from pipeline.judge.training.export import export
+from pipeline.judge.training.noise import Mishearing
 from pipeline.judge.training.rows import CLEAN, OUTPUTS, Row
 from pipeline.judge.training.sets import TALK
 
+SHARED = ("config.json", "tokenizer.json", "tokenizer_config.json")
+CALIBRATION = "calibration.json"
+THRESHOLDS = "thresholds.json"
+
 
 def save(folder: Path, model: BertForSequenceClassification, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Write weights (float16), configuration and tokenizer."""
+    """Write weights (float16), configuration and tokenizer, as `transformers` does."""
     folder.mkdir(parents=True, exist_ok=True)
-    model.half().save_pretrained(folder)
+    model.save_pretrained(folder, state_dict={name: values.half() for name, values in model.state_dict().items()})
     tokenizer.save_pretrained(folder)
+
+
+def convert(source: Path, target: Path) -> None:
+    """Write the model of a `transformers` folder as ONNX."""
+    target.mkdir(parents=True, exist_ok=True)
+    model = BertForSequenceClassification.from_pretrained(source, attn_implementation="eager")
+    export(model, target / MODEL)
+    for name in SHARED:
+        shutil.copy(source / name, target)
 
 
 def calibrate(folder: Path, validation: Sequence[Row], seed: int) -> Thresholds:
     """Write `calibration.json` and `thresholds.json`, both from `validation` as it would be heard."""
-    hear = Mishearing([row.text for row in validation], LIGHT, seed)
-    heard = [hear(row.text) for row in validation]
-    logits = transformer.load(str(folder)).logits(heard)
+    (folder / CALIBRATION).unlink(missing_ok=True)
+    hear = Mishearing([row.text for row in validation], seed=seed)
+    logits = load_model(str(folder)).logits([hear(row.text) for row in validation])
     truth, weights = (tensor.double().numpy() for tensor in targets_of(validation))
     temperatures = [temperature(*columns) for columns in zip(logits.T, truth.T, weights.T, strict=True)]
-    _write(folder / "calibration.json", {"temperature": dict(zip(OUTPUTS, temperatures, strict=True))})
+    _write(folder / CALIBRATION, {"temperature": dict(zip(OUTPUTS, temperatures, strict=True))})
 
     talk = [at for at, row in enumerate(validation) if row.source in TALK and row.labels is CLEAN]
-    table = transformer.load(str(folder)).probabilities([heard[at] for at in talk])
+    table = 1 / (1 + np.exp(-logits[talk] / temperatures))
     found = thresholds([validation[at].language for at in talk], table)
-    _write(folder / "thresholds.json", found)
+    _write(folder / THRESHOLDS, found)
     return found
 
 

@@ -1,21 +1,31 @@
-"""From labelled rows to a model: a small BERT with one output a label, from scratch."""
+"""From labelled rows to a model: a pre-trained encoder, fine-tuned, with one output a label."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from random import Random
+from time import monotonic
 
 import torch
-from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+from torch import Tensor
+from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
 from pipeline.judge.training.batches import Batch, batches, masked_loss
 from pipeline.judge.training.duplicates import Seen
-from pipeline.judge.training.noise import LIGHT, Mishearing
-from pipeline.judge.training.rows import OUTPUTS, Part, Row, part_of
-from pipeline.judge.training.tokens import MAX_TOKENS, train_tokenizer
+from pipeline.judge.training.encoder import Encoder
+from pipeline.judge.training.model import wrapped
+from pipeline.judge.training.noise import Mishearing
+from pipeline.judge.training.rows import Part, Row, part_of
+from pipeline.judge.training.sample import Sampler
+from pipeline.judge.training.vocabulary import trim
 from pipeline.judge.view import view
 
-REPORT_EVERY = 200
+REPORT_EVERY = 50
 """Steps between two lines of progress."""
+SAVE_EVERY = 400
+"""Steps between two checkpoints."""
+
+Save = Callable[[BertForSequenceClassification, PreTrainedTokenizerFast], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +33,33 @@ class Recipe:
     """What a training run is made of. The same recipe on the same rows gives the same figures, within noise."""
 
     seed: int = 1
-    epochs: int = 3
-    steps: int | None = None
-    """At most so many in all; None: as the epochs want."""
+    samples: int = 200_000
+    """Texts seen, each in another noise."""
+    minutes: float | None = None
+    """The run ends by then, with fewer texts where the machine is slow or shared: the learning rate falls in time."""
     batch: int = 32
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.05
-    max_tokens: int = 72
+    learning_rate: float = 1.2e-4
+    head: float = 5.0
+    """How many times faster the new last layer learns than the encoder."""
+    warm_up: int = 200
+    """Steps in which the learning rate rises; with a few only, the encoder forgets what it knew and never recovers."""
+    weight_decay: float = 0.01
+    max_tokens: int = 56
     """Of a training text; the model reads up to 128."""
-    vocabulary: int = 12_000
-    width: int = 192
-    layers: int = 2
-    heads: int = 3
-    dropout: float = 0.2
+    workers: int = 2
+    """Threads that share a batch; two with a core each are twice as fast as PyTorch's own two."""
+
+    @property
+    def steps(self) -> int:
+        return -(-self.samples // self.batch)
+
+    def done(self, steps: int, seconds: float) -> float:
+        """Share of the run that is behind us, 0 to 1."""
+        return max(steps / self.steps, seconds / 60 / self.minutes if self.minutes else 0.0)
+
+    def slope(self, steps: int, done: float) -> float:
+        """Factor of the learning rates: up during warm-up, then down to 0, both in a straight line."""
+        return min((steps + 1) / self.warm_up, 1 - done)
 
 
 def split(rows: Sequence[Row]) -> dict[Part, list[Row]]:
@@ -48,54 +72,86 @@ def split(rows: Sequence[Row]) -> dict[Part, list[Row]]:
 
 
 def train(
-    rows: Sequence[Row], recipe: Recipe, say: Callable[[str], None]
+    rows: Sequence[Row], encoder: Encoder, recipe: Recipe, say: Callable[[str], None], save: Save
 ) -> tuple[BertForSequenceClassification, PreTrainedTokenizerFast]:
-    """Train on `rows`; `say` is told how it goes."""
-    torch.manual_seed(recipe.seed)
+    """Fine-tune `encoder` on `rows`; `say` is told how it goes, `save` gets the model from time to time."""
     texts = [row.text for row in rows]
-    tokenizer = train_tokenizer(texts, recipe.vocabulary)
-    model = new_model(recipe, len(tokenizer))
-    steps = recipe.epochs * -(-len(rows) // recipe.batch)
-    optimizer = torch.optim.AdamW(model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, steps, pct_start=0.1)
-    model.train()
-    total = 0.0
+    trimmed = trim(encoder, texts)
+    model, tokenizer = trimmed.model.train(), wrapped(trimmed.tokenizer)
+    optimizer = torch.optim.AdamW(_groups(model, recipe), eps=1e-6, weight_decay=recipe.weight_decay, fused=True)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    gradients = Gradients(model, recipe.workers)
+    started, total = monotonic(), 0.0
     for step, batch in enumerate(_stream(rows, texts, tokenizer, recipe), 1):
-        loss = masked_loss(model(batch.input_ids, batch.attention_mask).logits, batch.targets, batch.weights)
-        optimizer.zero_grad()
-        loss.backward()
+        if (done := recipe.done(step - 1, monotonic() - started)) >= 1:
+            break
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * recipe.slope(step - 1, done)
+        total += gradients.of(batch)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        schedule.step()
-        total += loss.item()
         if step % REPORT_EVERY == 0:
-            say(f"step {step} of {steps}: loss {total / REPORT_EVERY:.4f}")
+            speed = step * recipe.batch / (monotonic() - started)
+            say(f"step {step} of {recipe.steps}, {done:.0%}: loss {total / REPORT_EVERY:.4f}, {speed:.0f} texts/s")
             total = 0.0
-        if step == recipe.steps:
-            break
-    return model.eval(), tokenizer
+        if step % SAVE_EVERY == 0:
+            save(model, tokenizer)
+    return model, tokenizer
 
 
-def new_model(recipe: Recipe, vocabulary: int) -> BertForSequenceClassification:
-    config = BertConfig(
-        vocab_size=vocabulary,
-        hidden_size=recipe.width,
-        num_hidden_layers=recipe.layers,
-        num_attention_heads=recipe.heads,
-        intermediate_size=recipe.width * 8 // 3,
-        hidden_dropout_prob=recipe.dropout,
-        max_position_embeddings=MAX_TOKENS,
-        problem_type="multi_label_classification",
-        id2label=dict(enumerate(OUTPUTS)),
-        label2id={output: at for at, output in enumerate(OUTPUTS)},
-    )
-    return BertForSequenceClassification(config)
+class Gradients:
+    """Each thread has its part of a batch to itself, forwards and backwards, on the same weights.
+
+    Matrix products are in bfloat16; weights, norms, loss and gradients stay in float32.
+    """
+
+    def __init__(self, model: BertForSequenceClassification, workers: int) -> None:
+        torch.set_num_threads(1)
+        self._model = model
+        self._parameters = [*model.parameters()]
+        self._workers = workers
+        self._pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+
+    def of(self, batch: Batch) -> float:
+        """Put the mean loss's gradients where the optimizer looks for them; returns the loss."""
+        total = batch.weights.sum().clamp(min=1e-6)
+        found = [*self._pool.map(lambda part: self._of_part(part, total), _parts(batch, self._workers))]
+        for parameter, *gradients in zip(self._parameters, *(gradients for _, gradients in found), strict=True):
+            parameter.grad = gradients[0]
+            for other in gradients[1:]:
+                parameter.grad += other
+        return sum(loss for loss, _ in found)
+
+    def _of_part(self, part: Batch, total: Tensor) -> tuple[float, tuple[Tensor, ...]]:
+        with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
+            logits = self._model(part.input_ids, part.attention_mask).logits
+        loss = masked_loss(logits.float(), part.targets, part.weights) * part.weights.sum() / total
+        return loss.item(), torch.autograd.grad(loss, self._parameters)
+
+
+def _parts(batch: Batch, count: int) -> list[Batch]:
+    """Every `count`-th row, so that the parts are about as long as each other."""
+    return [
+        Batch(
+            batch.input_ids[at::count],
+            batch.attention_mask[at::count],
+            batch.targets[at::count],
+            batch.weights[at::count],
+        )
+        for at in range(min(count, len(batch.targets)))
+    ]
+
+
+def _groups(model: BertForSequenceClassification, recipe: Recipe) -> list[dict[str, object]]:
+    head = {"params": [*model.classifier.parameters()], "lr": recipe.learning_rate * recipe.head}
+    return [{"params": [*model.bert.parameters()], "lr": recipe.learning_rate}, head]
 
 
 def _stream(
     rows: Sequence[Row], texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, recipe: Recipe
 ) -> Iterator[Batch]:
-    hear = Mishearing(texts, LIGHT, recipe.seed)
+    sampler = Sampler(rows, recipe.seed)
+    hear = Mishearing(texts, seed=recipe.seed)
     random = Random(recipe.seed)  # noqa: S311
-    for _ in range(recipe.epochs):
-        yield from batches(rows, tokenizer, recipe.batch, recipe.max_tokens, hear, random)
+    drawn = sampler.draw(recipe.steps * recipe.batch)
+    yield from batches(drawn, tokenizer, recipe.batch, recipe.max_tokens, lambda row: hear(sampler.said(row)), random)

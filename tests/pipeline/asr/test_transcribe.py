@@ -9,7 +9,7 @@ from pipeline.asr.transcribe import Transcribe, build
 from pipeline.asr.transcriber import Reading, Recognition, TimedWord, Transcriber
 from pipeline.audio.encode import encode_flac
 from pipeline.errors import AudioError, BadMessage
-from pipeline.messages import SAMPLE_RATE, Alternative, Transcript, Word, derive_id
+from pipeline.messages import MAX_ALTERNATIVES, SAMPLE_RATE, Alternative, Transcript, Word, derive_id
 from pipeline.metrics import Metrics
 from pipeline.settings import Asr, Settings
 from pipeline.stage import Rejected
@@ -45,6 +45,15 @@ def test_what_is_known_of_an_utterance_goes_on() -> None:
         model="scripted/none@00000000",
         address="voice.utterances/3/17",
     )
+
+
+def test_few_alternatives_go_on_without_their_loops() -> None:
+    loop = Reading("get out " * 9, -2.0)
+    heard = recognition("hello", alternatives=(Reading("hallo", -0.9), loop, *[Reading("hello", -1.0)] * 9))
+    (found,) = stage(heard)[0].process([utterance(100.0)])
+    assert isinstance(found, Transcript)
+    assert len(found.alternatives) == MAX_ALTERNATIVES
+    assert [other.text.strip() for other in found.alternatives[:2]] == ["hallo", "get out"]
 
 
 def test_confidence_is_the_mean_probability_of_a_token() -> None:

@@ -1,15 +1,16 @@
-"""The shipped classifier, and any other `transformers` one, through the seam that the judge uses."""
+"""The shipped classifier, and any other, through the seam that the judge uses."""
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.judge import transformer
-from pipeline.judge.classifier import BASELINE, Classifier, load
+from pipeline.judge.classifier import SHIPPED, Classifier, load, load_model
 from pipeline.settings import Judge
 
 RISKY = [
@@ -52,7 +53,7 @@ def test_it_scores_every_label_and_risk_as_probabilities(shipped: Classifier) ->
     assert set(scores) == {*shipped.labels, "risk"}
     assert len(shipped.labels) == 12
     assert all(0 <= score <= 1 for score in scores.values())
-    assert shipped.name.startswith("baseline@")
+    assert shipped.name.startswith("model@")
 
 
 def test_a_text_has_the_same_scores_in_any_company(shipped: Classifier) -> None:
@@ -60,11 +61,31 @@ def test_a_text_has_the_same_scores_in_any_company(shipped: Classifier) -> None:
     together = shipped.classify(texts, ["en"] * len(texts))
     for text, among in zip(texts, together, strict=True):
         (alone,) = shipped.classify([text], ["en"])
-        assert alone == pytest.approx(among, abs=1e-5)
+        assert alone == pytest.approx(among, abs=1e-6)
 
 
 def test_no_texts_have_no_scores(shipped: Classifier) -> None:
     assert shipped.classify([], []) == []
+
+
+def test_the_shipped_model_needs_no_pytorch() -> None:
+    script = (
+        "import sys; from pipeline.judge.classifier import load; from pipeline.settings import Judge;"
+        "load(Judge()).classify(['hello'], ['en']); sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_the_package_stays_small() -> None:
+    assert sum(file.stat().st_size for file in SHIPPED.iterdir()) < 60_000_000
+
+
+def test_threads_change_no_score() -> None:
+    one, two = (
+        load(Judge(threads=threads)).classify(["you idiot", "今天天气很好"], ["en", "zh"]) for threads in (1, 2)
+    )
+    for scores, same in zip(one, two, strict=True):
+        assert scores == pytest.approx(same, abs=1e-6)
 
 
 def test_endless_and_odd_texts_are_scored(shipped: Classifier) -> None:
@@ -74,15 +95,15 @@ def test_endless_and_odd_texts_are_scored(shipped: Classifier) -> None:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(BASELINE, tmp_path / "model"))
+    return Path(shutil.copytree(SHIPPED, tmp_path / "model"))
 
 
 def test_the_calibration_is_respected(copy: Path) -> None:
     texts = [text for text, _ in RISKY]
     (copy / "calibration.json").write_text(json.dumps({"temperature": {"risk": 1.0}}))
-    sharp = transformer.load(str(copy)).probabilities(texts)[:, -1]
+    sharp = load_model(str(copy)).probabilities(texts)[:, -1]
     (copy / "calibration.json").write_text(json.dumps({"temperature": {"risk": 4.0}}))
-    flat = transformer.load(str(copy)).probabilities(texts)[:, -1]
+    flat = load_model(str(copy)).probabilities(texts)[:, -1]
     np.testing.assert_allclose(np.log(flat / (1 - flat)) * 4, np.log(sharp / (1 - sharp)), rtol=1e-4)
 
 
@@ -90,6 +111,14 @@ def test_the_calibration_is_respected(copy: Path) -> None:
 def test_a_broken_calibration_is_named(copy: Path, content: str) -> None:
     (copy / "calibration.json").write_text(content)
     with pytest.raises(ConfigError, match=r"calibration\.json"):
+        load(Judge(model=str(copy)))
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "config.json"])
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff\x00"])
+def test_a_broken_file_is_named(copy: Path, name: str, content: bytes) -> None:
+    (copy / name).write_bytes(content)
+    with pytest.raises(ConfigError, match=r"judge\.model: .*model cannot be loaded"):
         load(Judge(model=str(copy)))
 
 
@@ -128,6 +157,7 @@ def labels_of(folder: Path) -> list[str]:
 
 
 def rename(folder: Path, names: dict[str, str]) -> None:
+    (folder / "sounds.npz").unlink()
     calibration = folder / "calibration.json"
     temperature = json.loads(calibration.read_text())["temperature"]
     renamed = {names.get(label, label): value for label, value in temperature.items()}

@@ -4,6 +4,10 @@ import pytest
 
 from pipeline.errors import ConfigError
 from pipeline.judge import labels
+from pipeline.judge.training.sets import SETS
+
+LEAST = "en: A, zh: 甲, severity: low, means: x, not_meant: y"
+"""What every label must have."""
 
 ALL = {
     "sexual",
@@ -27,6 +31,23 @@ def test_the_shipped_labels_are_all_defined_with_examples() -> None:
     assert all(label.examples.meant and label.examples.not_meant for label in shipped.labels.values())
 
 
+def test_every_shipped_label_answers_to_the_law_and_is_known_elsewhere() -> None:
+    for label in labels.load().labels.values():
+        assert label.law
+        assert any(label.elsewhere.model_dump().values())
+
+
+def test_kinds_stand_where_a_training_set_tells_them_apart() -> None:
+    kinds = [kind for label in labels.load().labels.values() for kind in label.kinds.values()]
+    assert len(kinds) > 20
+    assert {name for kind in kinds for name in kind.sets} <= set(SETS)
+
+
+def test_no_two_shipped_labels_have_a_kind_of_one_name() -> None:
+    names = [name for label in labels.load().labels.values() for name in label.kinds]
+    assert len(names) == len(set(names))
+
+
 def test_worst_first_is_by_severity_then_score() -> None:
     scores = {"ads_spam": 0.99, "abuse": 0.7, "sexual": 0.8, "minor_safety": 0.1}
     assert labels.worst_first(scores, labels.load()) == ["minor_safety", "sexual", "abuse", "ads_spam"]
@@ -42,6 +63,9 @@ def test_an_unknown_label_is_named_with_the_known_ones() -> None:
     [
         ("labels: {a: {en: A, zh: 甲, severity: awful, means: x, not_meant: y}}", r"labels\.a\.severity"),
         ("labels: {a: {en: A}}", r"labels\.a\.zh: Field required"),
+        (f"labels: {{a: {{{LEAST}, law: ['6(12)']}}}}", r"labels\.a\.law\.0"),
+        (f"labels: {{a: {{{LEAST}, kinds: {{b: {{en: B, zh: 乙, sets: []}}}}}}}}", r"labels\.a\.kinds\.b\.sets"),
+        (f"labels: {{a: {{{LEAST}, elsewhere: {{perspective: [X]}}}}}}", r"labels\.a\.elsewhere\.perspective"),
         ("labels: {}", "labels: "),
         ("labels: [1", "not YAML"),
         ("lables: {}", "lables|labels"),

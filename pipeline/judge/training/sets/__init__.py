@@ -1,17 +1,17 @@
 """The training sets: one reader each, from a set's own files and labels to `Row`.
 
 Each function takes the folder that holds all sets and yields every row that says something about our labels. What a
-set does not annotate stays out of `Row.labels`. Only sets whose licence lets a model trained on them be given away
-stand here.
+set does not annotate stays out of `Row.labels`. `SETS` are those whose licence lets a model trained on them be given
+away; `RESEARCH` are the others.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from pipeline.errors import ConfigError
 from pipeline.judge.training.rows import Row, plain
-from pipeline.judge.training.sets import authored, hate, offence, prompts, talk, trade
+from pipeline.judge.training.sets import authored, hate, offence, prompts, research, talk, trade
 
 Reader = Callable[[Path], Iterator[Row]]
 
@@ -39,6 +39,7 @@ SETS: Mapping[str, Reader] = {
     "multijail": prompts.multijail,
     "catqa": prompts.catqa,
     "simple_safety_tests": prompts.simple_safety,
+    "xsafety": prompts.xsafety,
     "deccp": prompts.deccp,
     "cssrs_reddit": talk.cssrs,
     "smile_zh": talk.smile,
@@ -48,15 +49,28 @@ SETS: Mapping[str, Reader] = {
     "topical_chat": talk.topical_chat,
 }
 
+RESEARCH: Mapping[str, Reader] = {
+    "gametox": research.gametox,
+    "conda": research.conda,
+    "ethos": research.ethos,
+    "sos_zh": research.sos,
+    "s_eval": research.s_eval,
+    "suicide_tweets": research.suicide_tweets,
+    "scam_calls_en": research.scam_calls,
+    "lccc_toy": research.lccc,
+}
+
 TALK = ("kdconv", "crosswoz", "medical_zh", "topical_chat", "teleantifraud")
 """Sets with ordinary talk: their clean rows set the thresholds."""
 
 
-def read(folder: Path, names: tuple[str, ...] = tuple(SETS)) -> Iterator[Row]:
+def read(folder: Path, names: Iterable[str] = tuple(SETS)) -> Iterator[Row]:
     """All rows of the sets `names` under `folder`, cleaned of markup, each with its source; empty ones are dropped."""
-    if strange := set(names) - set(SETS):
-        raise ConfigError(f"No such set: {', '.join(sorted(strange))}", f"There are: {', '.join(SETS)}.")
+    readers = {**SETS, **RESEARCH}
+    names = [*names]
+    if strange := set(names) - set(readers):
+        raise ConfigError(f"No such set: {', '.join(sorted(strange))}", f"There are: {', '.join(readers)}.")
     for name in names:
-        for row in SETS[name](folder):
+        for row in readers[name](folder):
             if text := plain(row.text):
                 yield replace(row, text=text, source=name)

@@ -1,11 +1,12 @@
 """Sets of requests to language models: typed, not spoken, and all positive, so they weigh little."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pipeline.judge.training.rows import CLEAN, Row, negative, positive, read_csv
 
-WEIGHT = 0.3
+WEIGHT = 0.15
 
 JADE_KINDS: Mapping[str, tuple[str, ...]] = {
     "illegal_trade": (
@@ -69,6 +70,11 @@ CATQA_KINDS: Mapping[str, tuple[str, ...]] = {
     "sexual": ("Pornography", "Erotic text", "Sexually explicit dialogue"),
     "privacy": ("Data theft", "Surveillance"),
 }
+HARMLESS_SCENES = {"Mental_Health", "Physical_Harm", "Ethics_And_Morality"}
+DEATH = re.compile(
+    r"\b(?:suicid\w*|die|dying|dead|death|kill\w*|end (?:my|it)|self-harm|hurt (?:my|your)sel\w+|cut\w*)\b"
+    r"|死|自杀|轻生|自残|伤害自己|活下去|结束"
+)
 SIMPLE_AREAS = {
     "Suicide, Self-Harm, and Eating Disorders": "self_harm",
     "Physical harm and Violence": "violence",
@@ -86,7 +92,7 @@ def jade(folder: Path) -> Iterator[Row]:
         if labels:
             yield Row(row["text"], row["language"], positive(*labels), weight=WEIGHT)
     for row in read_csv(folder / "jade" / "rules_zh.csv"):
-        yield Row(row["text"], "zh", CLEAN, weight=0.5)
+        yield Row(row["text"], "zh", CLEAN)
 
 
 def multijail(folder: Path) -> Iterator[Row]:
@@ -116,6 +122,13 @@ def deccp(folder: Path) -> Iterator[Row]:
     for row in read_csv(folder / "deccp" / "rows.csv"):
         others = negative(*(label for label in CLEAN if label not in {"political_sensitive", "risk"}))
         yield Row(row["text"], "en", others | {"political_sensitive": float(row["refused"])}, weight=0.5)
+
+
+def xsafety(folder: Path) -> Iterator[Row]:
+    """XSafety (Wang et al. 2024, Apache-2.0): worries about health, mood, morals, all harmless."""
+    for row in read_csv(folder / "xsafety" / "rows.csv"):
+        if row["category"] in HARMLESS_SCENES and not DEATH.search(row["text"]):
+            yield Row(row["text"], row["language"], CLEAN, weight=0.5, group=row["line"])
 
 
 def _inverted(kinds: Mapping[str, tuple[str, ...]]) -> dict[str, str]:

@@ -19,12 +19,12 @@ SUSPECT = re.compile(
 
 def kdconv(folder: Path) -> Iterator[Row]:
     """KdConv (Zhou et al. 2020, Apache-2.0): chat about films, music and travel."""
-    return _presumed(folder / "kdconv" / "rows.csv", "zh")
+    return presumed(folder / "kdconv" / "rows.csv", "zh")
 
 
 def crosswoz(folder: Path) -> Iterator[Row]:
     """CrossWOZ (Zhu et al. 2020, Apache-2.0): asking for sights, restaurants, hotels; full of addresses and numbers."""
-    return _presumed(folder / "crosswoz" / "rows.csv", "zh")
+    return presumed(folder / "crosswoz" / "rows.csv", "zh")
 
 
 def topical_chat(folder: Path) -> Iterator[Row]:
@@ -60,7 +60,7 @@ def smile(folder: Path) -> Iterator[Row]:
         yield Row(row["text"], "zh", labels, weight=0.6 if hurt else 0.3, group=row["dialogue"])
 
 
-def _presumed(path: Path, language: str) -> Iterator[Row]:
+def presumed(path: Path, language: str) -> Iterator[Row]:
     for row in read_csv(path):
         if not SUSPECT.search(row["text"]):
             yield Row(row["text"], language, CLEAN, weight=WEIGHT, group=row["dialogue"])

@@ -9,16 +9,16 @@ import pytest
 import torch
 
 from pipeline.errors import ConfigError
-from pipeline.judge.classifier import load
-from pipeline.judge.training import figures, folder, sets
+from pipeline.judge.classifier import load, load_model
+from pipeline.judge.training import encoder, figures, folder, sets
 from pipeline.judge.training.batches import batches, masked_loss, targets_of
 from pipeline.judge.training.calibrate import temperature, thresholds
 from pipeline.judge.training.duplicates import Seen
-from pipeline.judge.training.noise import LIGHT, Mishearing, bare
+from pipeline.judge.training.model import wrapped
 from pipeline.judge.training.rows import CLEAN, OUTPUTS, Row, negative, part_of, positive, untested
-from pipeline.judge.training.tokens import train_tokenizer
-from pipeline.judge.training.train import Recipe, split, train
+from pipeline.judge.training.train import Gradients, Recipe, split, train
 from pipeline.settings import Judge
+from tests.pipeline.judge.training import tiny
 
 ROWS = [
     *(Row(f"you are a stupid idiot number {n}", "en", positive("abuse"), source="made") for n in range(40)),
@@ -28,6 +28,8 @@ ROWS = [
         for n in range(40)
     ),
 ]
+TEXTS = [row.text for row in ROWS]
+RECIPE = Recipe(samples=3_200, batch=16, learning_rate=5e-3, warm_up=10)
 
 
 def test_what_nobody_annotated_has_no_gradient() -> None:
@@ -45,22 +47,10 @@ def test_a_batch_without_annotations_costs_nothing() -> None:
 
 
 def test_batches_hold_every_row_once() -> None:
-    tokenizer = train_tokenizer([row.text for row in ROWS], 500)
-    found = list(batches(ROWS, tokenizer, 16, 32, str, Random(1)))  # noqa: S311
+    tokenizer = wrapped(tiny.encoder(TEXTS).tokenizer)
+    found = list(batches(ROWS, tokenizer, 16, 32, lambda row: row.text, Random(1)))  # noqa: S311
     assert sum(len(batch.input_ids) for batch in found) == len(ROWS)
     assert sum(batch.targets[:, OUTPUTS.index("abuse")].sum().item() for batch in found) == 40
-
-
-def test_the_same_seed_makes_the_same_noise() -> None:
-    texts = [row.text for row in ROWS]
-    one, same, other = (Mishearing(texts, LIGHT, seed) for seed in (7, 7, 8))
-    heard = [one(text) for text in texts]
-    assert heard == [same(text) for text in texts]
-    assert heard != [other(text) for text in texts]
-
-
-def test_bare_text_has_no_punctuation_but_keeps_apostrophes() -> None:
-    assert bare("Don't! 'Stop'—now, OK?") == "don't stop now ok"
 
 
 def test_near_duplicates_are_seen() -> None:
@@ -107,21 +97,50 @@ def test_thresholds_leave_ordinary_talk_alone() -> None:
     assert (table[:, -1] >= found["risk"]["en"]["review"]).mean() <= 0.01
 
 
-def test_a_run_writes_a_model_that_the_judge_loads(tmp_path: Path) -> None:
-    recipe = Recipe(epochs=25, batch=16, vocabulary=300, width=32, layers=1, heads=2, dropout=0.0, learning_rate=5e-3)
-    said: list[str] = []
-    model, tokenizer = train(ROWS, recipe, said.append)
-    folder.save(tmp_path, model, tokenizer)
-    folder.calibrate(tmp_path, ROWS, seed=1)
-    classifier = load(Judge(model=str(tmp_path)))
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folders that a run leaves behind."""
+    out = tmp_path_factory.mktemp("trained")
+    folder.save(out / "transformers", *train(ROWS, tiny.encoder(TEXTS), RECIPE, print, folder_unused))
+    folder.convert(out / "transformers", out / "onnx")
+    folder.calibrate(out / "onnx", ROWS, seed=1)
+    return out
+
+
+def folder_unused(*_trained: object) -> None:
+    raise AssertionError("so short a run has no checkpoint")
+
+
+def test_a_run_writes_a_model_that_the_judge_loads(trained: Path) -> None:
+    classifier = load(Judge(model=str(trained / "onnx")))
     insult, weather = classifier.classify(["you are a stupid idiot", "今天天气很好"], ["en", "zh"])
     assert insult["abuse"] > 0.5 > weather["abuse"]
-    assert (tmp_path / "thresholds.json").is_file()
+    assert (trained / "onnx" / "thresholds.json").is_file()
+
+
+def test_eight_bits_and_no_pytorch_make_hardly_a_difference(trained: Path) -> None:
+    exact, small = (load_model(str(trained / kind)).logits(TEXTS[::9]) for kind in ("transformers", "onnx"))
+    np.testing.assert_allclose(small, exact, atol=0.15)
+
+
+def test_what_a_run_writes_can_be_trained_further(trained: Path) -> None:
+    """It starts where the run ended, with its head, not with a new one."""
+    before = encoder.load(str(trained / "transformers"))
+    model, tokenizer = train(ROWS, before, replace(RECIPE, samples=16, learning_rate=1e-6), print, folder_unused)
+    batch = tokenizer(TEXTS[:40], padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        abuse = model(batch["input_ids"], batch["attention_mask"]).logits[:, OUTPUTS.index("abuse")]
+    assert (abuse > 0).all()
+
+
+def test_a_folder_without_an_encoder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=f"No encoder at {tmp_path}"):
+        encoder.load(str(tmp_path))
 
 
 def test_the_same_seed_trains_the_same_model() -> None:
-    """But for the last digits, which threads decide; with so small a vocabulary, no pieces vie for a place."""
-    recipe = Recipe(steps=2, batch=8, vocabulary=50, width=32, layers=1, heads=2)
+    """But for the last digits: two threads add up in the order in which they finish."""
+    recipe = replace(RECIPE, samples=64)
     one, same = (parameters(recipe) for _ in range(2))
     other = parameters(replace(recipe, seed=2))
     torch.testing.assert_close(one, same, rtol=0, atol=1e-4)
@@ -129,8 +148,31 @@ def test_the_same_seed_trains_the_same_model() -> None:
 
 
 def parameters(recipe: Recipe) -> torch.Tensor:
-    model, _ = train(ROWS, recipe, print)
+    model, _ = train(ROWS, tiny.encoder(TEXTS), recipe, print, folder_unused)
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+
+def test_threads_share_a_batch_and_find_the_gradient_of_all_of_it() -> None:
+    torch.manual_seed(1)
+    model, tokenizer = tiny.encoder(TEXTS).model, wrapped(tiny.encoder(TEXTS).tokenizer)
+    (batch,) = batches(ROWS[::4], tokenizer, 64, 32, lambda row: row.text, Random(1))  # noqa: S311
+    losses, gradients = [], []
+    for workers in (1, 2, 3):
+        losses.append(Gradients(model, workers).of(batch))
+        gradients.append(
+            torch.cat([parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None])
+        )
+    assert losses == pytest.approx([losses[0]] * 3, rel=1e-2)
+    for gradient in gradients[1:]:
+        assert torch.cosine_similarity(gradient, gradients[0], dim=0) > 0.999
+
+
+def test_the_learning_rate_rises_and_falls_with_the_samples_or_with_time() -> None:
+    recipe = Recipe(samples=3_200, batch=32, warm_up=10, minutes=10)
+    assert recipe.slope(4, recipe.done(4, 0)) == pytest.approx(0.5)
+    assert recipe.done(50, 0) == recipe.done(10, 300) == 0.5
+    assert recipe.slope(50, 0.5) == 0.5
+    assert recipe.done(100, 0) == recipe.done(3, 600) == 1
 
 
 def test_a_set_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,60 @@
+"""How well the judge tells risky from clean, beside its parts and other classifiers, in one run.
+
+    python -m benchmarks.judge --data DIR [--heard PATH] [--only SECTION ...] [--model FOLDER] [--sample N]
+
+`DIR` holds the text sets, one folder each. PATH is a TSV file, or a folder of them, of sentences as text and as a
+recogniser heard them (columns language, label, text, heard); without it there is no section `heard`. Held out: COLD's
+dev part, a tenth of the others by a hash, and HateCheck. The baselines come with `pip install 'voxwarden[bench]'`.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.judging import alarms, hatecheck, heard, heldout, throughput
+from benchmarks.judging.bench import Bench, notes
+from pipeline.errors import VoxwardenError
+
+SECTIONS: Mapping[str, Callable[[Bench], Iterator[Table]]] = {
+    "heldout": heldout.tables,
+    "hatecheck": hatecheck.tables,
+    "heard": heard.tables,
+    "talk": alarms.ordinary,
+    "lookalikes": alarms.safe,
+    "evasion": alarms.tricks,
+    "throughput": throughput.tables,
+}
+WIDTH = 120
+"""Of a table that goes to a file."""
+
+
+def main() -> None:
+    options = arguments()
+    screen = Console()
+    if not screen.is_terminal:
+        screen = Console(width=WIDTH)
+    bench = Bench(options.data, options.model, options.heard, options.sample)
+    try:
+        for name in options.only or SECTIONS:
+            for table in SECTIONS[name](bench):
+                screen.print(table)
+    except VoxwardenError as error:
+        notes.print(f"[red]{error}[/]")
+        raise SystemExit(2) from error
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="the folder with a folder for each set")
+    parser.add_argument("--heard", type=Path, help="pairs of text and what was heard")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, help="these sections alone")
+    parser.add_argument("--model", help="folder or hub id of another classifier; unset: the shipped one")
+    parser.add_argument("--sample", type=int, help="at most so many cases of a language in each table")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

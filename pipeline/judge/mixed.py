@@ -1,0 +1,29 @@
+"""Two views of a sentence in one classifier: the encoder reads it, the pinyin model listens to it."""
+
+from collections.abc import Sequence
+
+from pipeline.errors import ConfigError
+from pipeline.judge.calibration import Calibrated, Calibration
+from pipeline.judge.pinyin import has_han
+from pipeline.judge.sounds import FILE, Numbers, Sounds
+
+
+class Mixed(Calibrated):
+    """The weighted mean of both models' logits where there are Chinese characters, elsewhere the encoder alone."""
+
+    def __init__(self, encoder: Calibrated, sounds: Sounds, calibration: Calibration) -> None:
+        if sounds.labels != encoder.labels:
+            raise ConfigError(
+                f"judge.model: {FILE} of {encoder.name} knows other labels than the model beside it",
+                "Train both together, or remove the file.",
+            )
+        super().__init__(encoder.name, encoder.labels, calibration)
+        self._encoder = encoder
+        self._sounds = sounds
+
+    def logits(self, texts: Sequence[str]) -> Numbers:
+        found = self._encoder.logits(texts)
+        places = [at for at, text in enumerate(texts) if has_han(text)]
+        heard = self._sounds.logits([texts[at] for at in places])
+        found[places] += self._sounds.share * (heard - found[places])
+        return found

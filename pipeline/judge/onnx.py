@@ -1,0 +1,87 @@
+"""A sequence classifier in ONNX Runtime: the shipped model, and whatever `voxwarden train` writes beside the weights.
+
+Its folder holds `model.onnx` (inputs `input_ids` and `attention_mask`, output `logits`), `tokenizer.json`,
+`config.json` with the labels, and may hold `calibration.json`. PyTorch is not needed.
+"""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from pipeline.errors import ConfigError
+from pipeline.judge import calibration, sounds
+from pipeline.judge.calibration import Calibrated, Numbers
+from pipeline.judge.view import MAX_TOKENS, view
+
+MODEL = "model.onnx"
+FILES = (MODEL, sounds.FILE, "tokenizer.json", "config.json", "calibration.json")
+"""What a folder's version is made from."""
+
+
+class Config(msgspec.Struct):
+    """What is needed of a `transformers` configuration."""
+
+    id2label: dict[str, str]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(self.id2label[str(at)] for at in range(len(self.id2label)))
+
+
+class OnnxClassifier(Calibrated):
+    """Multi-label, on the CPU, one text at a time on each thread.
+
+    In 8 bits a batch is rounded by its largest values, so a text's scores would depend on its company; alone, a text
+    always has the same, and nothing is padded.
+    """
+
+    def __init__(self, folder: Path, config: Config, threads: int) -> None:
+        super().__init__(_name(folder), config.labels, calibration.load(folder))
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.enable_truncation(MAX_TOKENS)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(folder / MODEL, options, providers=["CPUExecutionProvider"])
+        self._pool = ThreadPoolExecutor(threads, "classify")
+
+    def logits(self, texts: Sequence[str]) -> Numbers:
+        encodings = self._tokenizer.encode_batch_fast([view(text) for text in texts])
+        rows = [*self._pool.map(self._run, [encoding.ids for encoding in encodings])]
+        return np.array(rows, np.float64).reshape(len(texts), len(self.labels))
+
+    def _run(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """(labels,)"""
+        tokens = np.array([ids])
+        found: NDArray[np.float32] = self._session.run(
+            ["logits"], {"input_ids": tokens, "attention_mask": np.ones_like(tokens)}
+        )[0][0]
+        return found
+
+
+def load(folder: Path, threads: int | None = None) -> OnnxClassifier:
+    """The model in `folder`, on so many threads (None: one a core); raises ConfigError for what is not one."""
+    try:
+        config = msgspec.json.decode((folder / "config.json").read_bytes(), type=Config)
+        return OnnxClassifier(folder, config, threads or len(os.sched_getaffinity(0)))
+    except ConfigError:
+        raise
+    except Exception as error:  # the tokenizer and the runtime have no common error but this one
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(f"judge.model: {folder} cannot be loaded: {reason}", "Train or copy it again.") from error
+
+
+def _name(folder: Path) -> str:
+    """Name and version, from the content."""
+    digest = hashlib.sha256()
+    for name in FILES:
+        if (folder / name).is_file():
+            digest.update((folder / name).read_bytes())
+    return f"{folder.resolve().name}@{digest.hexdigest()[:8]}"

@@ -1,0 +1,32 @@
+"""What training starts from: multilingual-e5-small (Wang et al. 2024, MIT), or a classifier of ours, to train on."""
+
+from dataclasses import dataclass
+
+import torch
+from tokenizers import Tokenizer
+from transformers import AutoTokenizer, BertForSequenceClassification
+
+from pipeline.errors import ConfigError
+from pipeline.judge.training import packaged
+from pipeline.judge.training.model import HEAD, new_model
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """A classifier, its head new or trained, and the tokenizer whose ids its embedding has rows for."""
+
+    model: BertForSequenceClassification
+    tokenizer: Tokenizer
+
+
+def load(source: str | None = None) -> Encoder:
+    """The encoder in the folder or under the hub id `source`; None: the packaged one. Raises ConfigError."""
+    if source is None:
+        weights = packaged.read()
+        return Encoder(new_model(packaged.body(weights)), packaged.unigram(weights.pieces))
+    try:
+        model = BertForSequenceClassification.from_pretrained(source, dtype=torch.float32, **HEAD)
+        tokenizer = AutoTokenizer.from_pretrained(source)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ConfigError(f"No encoder at {source}: {error}", "Name a folder or hub id, or leave it out.") from error
+    return Encoder(model, tokenizer.backend_tokenizer)

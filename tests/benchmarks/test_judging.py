@@ -1,0 +1,127 @@
+"""The judge's benchmark counts right, reads what it is given, and names what is wrong with it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from benchmarks.judging import alarms, heldout
+from benchmarks.judging import heard as heard_section
+from benchmarks.judging.bench import Bench
+from benchmarks.judging.cases import Case, Sides, evasion, heard, lookalikes, spoken
+from benchmarks.judging.measures import best_threshold, macro_f1
+from benchmarks.judging.systems import Remembering, Scored, Scores, System
+from pipeline.errors import ConfigError
+from pipeline.judge.training.rows import CLEAN, OUTPUTS, RISK, positive
+from pipeline.messages import Alternative
+from tests.pipeline.judge.fakes import WordClassifier
+
+HEAD = "language\tlabel\ttext\theard\talternatives\tconfidence\n"
+
+
+def words(cases: Sequence[Case]) -> Scores:
+    """As risky as often as `bad` stands in a text."""
+    return dict.fromkeys(OUTPUTS, np.array([float(case.text.count("bad")) for case in cases]))
+
+
+def bench_of(cases: list[Case], heard: Path | None = None) -> Bench:
+    bench = Bench(Path(), heard=heard)
+    systems: list[System] = [Scored("words", words, frozenset({"en"}), 1.0)]
+    vars(bench).update(systems=systems, sides=Sides(cases, cases))
+    return bench
+
+
+def printed(tables: object) -> str:
+    console = Console(width=160, record=True)
+    for table in tables:  # type: ignore[attr-defined]
+        console.print(table)
+    return console.export_text()
+
+
+def test_macro_f1_is_the_mean_of_both_classes() -> None:
+    truth, found = np.array([1.0, 1, 0, 0, 0]), np.array([True, False, True, False, False])
+    assert macro_f1(truth, found) == pytest.approx((0.5 + 4 / 6) / 2)
+    assert macro_f1(truth, truth == 1) == 1
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1, max_size=40))
+def test_no_other_threshold_has_a_better_macro_f1(rows: list[tuple[bool, int]]) -> None:
+    truth, scores = (np.array(column, float) for column in zip(*rows, strict=True))
+    best = macro_f1(truth, scores >= best_threshold(truth, scores))
+    assert best == pytest.approx(max(macro_f1(truth, scores >= score) for score in scores))
+
+
+def test_pairs_are_read_with_their_alternatives(tmp_path: Path) -> None:
+    (tmp_path / "en.tsv").write_text(
+        HEAD + 'en\tfraud+ads_spam\ta scam\ta can\t[{"text":"a scam","score":-0.5}]\t0.5\nen\tclean\thello\thallo\t\t\n'
+    )
+    risky, clean = heard(tmp_path)
+    assert risky.read == Case("a scam", "en", positive("fraud", "ads_spam"))
+    assert (risky.heard.text, risky.heard.confidence) == ("a can", 0.5)
+    assert risky.heard.alternatives == (Alternative("a scam", -0.5),)
+    assert clean.read.labels is CLEAN
+
+
+def test_pairs_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no \.tsv file"):
+        list(heard(tmp_path))
+    with pytest.raises(ConfigError, match=r"nowhere\.tsv cannot be read"):
+        list(heard(tmp_path / "nowhere.tsv"))
+    (tmp_path / "odd.tsv").write_text("language\ttext\nen\thello\n")
+    with pytest.raises(ConfigError, match="no column label, heard"):
+        list(heard(tmp_path))
+    (tmp_path / "odd.tsv").write_text(HEAD + "en\tclean\thello\thallo\tno list\t1\n")
+    with pytest.raises(ConfigError, match=r"odd\.tsv, line 2: .*Mend that line"):
+        list(heard(tmp_path))
+
+
+@pytest.mark.parametrize("suite", [lookalikes, evasion, spoken])
+def test_our_suites_know_their_labels(suite: object) -> None:
+    cases = list(suite())  # type: ignore[operator]
+    assert {case.language for case in cases} == {"en", "zh"}
+    assert all(case.text.strip() and set(case.labels) <= set(OUTPUTS) for case in cases)
+
+
+def test_ordinary_talk_sets_the_threshold_of_each_language() -> None:
+    talk = [Case("bad " * (at % 100), language, CLEAN) for at in range(1_000) for language in ("en", "zh")]
+    system = Scored("words", words, frozenset({"en", "zh"}), None).fit(talk)
+    assert system.flags(talk).mean() <= 0.01
+    assert system.flags([Case("bad " * 200, "en", CLEAN)]).all()
+
+
+def test_held_out_figures_and_false_flags_are_shown() -> None:
+    cases = [Case(f"bad {at}", "en", positive("abuse"), "cold") for at in range(20)]
+    cases += [Case(f"good {at}", "en", CLEAN, "cold") for at in range(30)]
+    shown = printed(heldout.tables(bench_of(cases)))
+    (abuse,) = (line for line in shown.splitlines() if "abuse" in line)
+    assert [cell.strip() for cell in abuse.split("│")[1:-1]] == ["abuse", "words", "20", "30", *["1.000"] * 4]
+    assert "cold (risk)" in shown
+    assert "sexual" not in shown
+
+
+def test_what_hearing_costs_is_shown(tmp_path: Path) -> None:
+    lines = [f"en\tabuse\tbad {at}\t{'bad' if at % 2 else 'bat'}\t\t\n" for at in range(20)]
+    (tmp_path / "en.tsv").write_text(HEAD + "".join(lines) + "en\tclean\tgood\tgood\t\t\n" * 20)
+    shown = printed(heard_section.tables(bench_of([], tmp_path)))
+    assert "1.000 → 0.750" in shown
+    assert "1.000 → 0.500" in shown
+
+
+def test_suites_are_counted_by_kind() -> None:
+    shown = printed(alarms.tricks(bench_of([])))
+    assert "Evasion suite, en" in shown
+    assert "leet" in shown
+    assert "0% / 0%" in shown
+    assert "all" in printed(alarms.safe(bench_of([])))
+
+
+def test_a_remembering_classifier_asks_once() -> None:
+    asked = WordClassifier({"scam": {RISK: 0.9}})
+    classifier = Remembering(asked)
+    texts = ["a scam", "hello", "a scam"]
+    assert classifier.classify(texts, ["en"] * 3) == classifier.classify(texts, ["en"] * 3)
+    assert asked.asked == ["a scam", "hello"]

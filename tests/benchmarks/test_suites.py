@@ -1,0 +1,96 @@
+"""Our own suites test what training did not teach: no sentence of one is nearly one of another, nor of training."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import benchmarks
+from pipeline.judge.training.duplicates import Seen
+from pipeline.judge.training.rows import LABELS
+from pipeline.judge.training.sets import authored
+from tests.benchmarks import hatecheck
+
+LANGUAGES = ("en", "zh")
+CLEAN = "clean"
+SUITES = ("lookalikes", "evasion", "spoken")
+
+Tree = Mapping[str, "Tree"] | str
+
+
+def suite(name: str) -> dict[str, Tree]:
+    found: dict[str, Tree] = msgspec.yaml.decode((Path(benchmarks.__file__).parent / f"{name}.yaml").read_bytes())
+    return found
+
+
+def lines(tree: Tree) -> Iterator[str]:
+    if isinstance(tree, str):
+        yield from tree.splitlines()
+    else:
+        yield from chain.from_iterable(map(lines, tree.values()))
+
+
+def sentences(name: str) -> list[str]:
+    return [line for tree in suite(name).values() for line in lines(tree)]
+
+
+def branches(tree: Tree) -> Mapping[str, Tree]:
+    assert not isinstance(tree, str)
+    return tree
+
+
+@pytest.fixture(scope="module")
+def taught() -> list[str]:
+    return [row.text for row in authored.spoken(Path("unused"))]
+
+
+def near(found: list[str], known: Seen) -> list[str]:
+    return [text for text in found if text in known]
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_training_saw_none_of_a_suite(name: str, taught: list[str]) -> None:
+    assert near(sentences(name), Seen(taught)) == []
+
+
+def test_no_sentence_is_nearly_in_a_suite_twice() -> None:
+    seen = Seen()
+    assert [text for name in SUITES for text in sentences(name) if seen.add(text)] == []
+
+
+def test_neither_training_nor_a_suite_repeats_hatecheck(taught: list[str]) -> None:
+    assert hatecheck.near([*taught, *chain.from_iterable(map(sentences, SUITES))]) == []
+
+
+def test_what_is_nearly_a_hatecheck_case_would_be_found() -> None:
+    assert hatecheck.near([hatecheck.OURS.upper() + "!"])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_there_are_enough_look_alikes_of_every_label(language: str) -> None:
+    tree = branches(suite("lookalikes")[language])
+    assert set(tree) == set(LABELS)
+    assert len([*lines(tree)]) >= 200
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_trick_has_enough_sentences_and_clean_ones_beside_them(language: str) -> None:
+    for kind, tree in suite_of_evasion(language).items():
+        assert set(tree) <= {*LABELS, CLEAN}, kind
+        assert len([*lines(tree[CLEAN])]) >= 15, kind
+        assert len([*lines(tree)]) >= 30 or set(tree) == {CLEAN}, kind
+
+
+def suite_of_evasion(language: str) -> dict[str, Mapping[str, Tree]]:
+    return {kind: branches(tree) for kind, tree in branches(suite("evasion")[language]).items()}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_spoken_set_is_half_risky_and_has_every_label(language: str) -> None:
+    counts = Counter({label: len([*lines(tree)]) for label, tree in branches(suite("spoken")[language]).items()})
+    assert set(counts) == {*LABELS, CLEAN}
+    assert counts[CLEAN] >= 330
+    assert counts.total() - counts[CLEAN] >= 330

@@ -1,0 +1,52 @@
+"""`voxwarden train`: one command from data to folders that the judge takes."""
+
+from pathlib import Path
+
+import pytest
+from transformers import PreTrainedTokenizerFast
+from typer.testing import CliRunner
+
+from pipeline.cli.app import app
+from pipeline.errors import ConfigError
+from pipeline.judge.classifier import load
+from pipeline.judge.training.sets import authored
+from pipeline.settings import Judge
+from tests.pipeline.judge.training import tiny
+
+
+def train(*arguments: str | Path) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["train", *map(str, arguments)])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stderr
+
+
+@pytest.fixture
+def encoder(tmp_path: Path) -> Path:
+    body = tiny.encoder(row.text for row in authored.spoken(tmp_path))
+    body.model.save_pretrained(tmp_path / "encoder")
+    PreTrainedTokenizerFast(tokenizer_object=body.tokenizer).save_pretrained(tmp_path / "encoder")
+    return tmp_path / "encoder"
+
+
+def test_it_writes_a_model_for_the_judge_and_one_to_train_further(tmp_path: Path, encoder: Path) -> None:
+    out = tmp_path / "out"
+    code, said = train("--data", tmp_path, "--out", out, "--encoder", encoder, "--only", "authored", "--samples", "96")
+    assert code == 0
+    assert "texts to train" in said
+    assert {file.name for file in (out / "onnx").iterdir()} >= {"model.onnx", "calibration.json", "thresholds.json"}
+    for kind in ("onnx", "transformers"):
+        assert load(Judge(model=str(out / kind))).classify(["hello"], ["en"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ([], r"No training set at .*cold"),
+        (["--only", "hatecheck"], "No such set: hatecheck"),
+        (["--only", "authored", "--encoder", "nowhere/at all"], "No encoder at nowhere/at all"),
+    ],
+)
+def test_what_is_not_there_is_named(tmp_path: Path, arguments: list[str], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        train("--data", tmp_path, "--out", tmp_path / "out", *arguments)

@@ -1,0 +1,42 @@
+"""The mixture is the mean that its share says, of Mandarin alone, and calibrated as a whole."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from pipeline.errors import ConfigError
+from pipeline.judge.calibration import Calibrated, Calibration
+from pipeline.judge.mixed import Mixed
+from pipeline.judge.sounds import Numbers
+from tests.pipeline.judge.test_sounds import sounds
+
+
+class Lengths(Calibrated):
+    """Its logits are the length of the text."""
+
+    def __init__(self) -> None:
+        super().__init__("lengths@1", ("abuse", "risk"), Calibration({"risk": 100.0}))
+
+    def logits(self, texts: Sequence[str]) -> Numbers:
+        return np.array([[float(len(text))] * 2 for text in texts]).reshape(-1, 2)
+
+
+def test_mandarin_has_both_views_and_english_one() -> None:
+    texts = ["hello", "你好世界", "打game吧"]
+    mixed = Mixed(Lengths(), sounds(share=0.25), Calibration())
+    heard = sounds().logits(texts)
+    expected = [[5, 5], 0.75 * 4 + 0.25 * heard[1], 0.75 * 6 + 0.25 * heard[2]]
+    np.testing.assert_allclose(mixed.logits(texts), expected)
+    assert mixed.logits([]).shape == (0, 2)
+    assert (mixed.name, mixed.labels) == ("lengths@1", ("abuse", "risk"))
+
+
+def test_the_mixture_is_calibrated_and_not_the_encoder() -> None:
+    mixed = Mixed(Lengths(), sounds(), Calibration({"abuse": 2.0}))
+    np.testing.assert_allclose(mixed.probabilities(["abcd"]), [[1 / (1 + np.exp(-2)), 1 / (1 + np.exp(-4))]])
+
+
+def test_models_of_other_labels_do_not_mix() -> None:
+    with pytest.raises(ConfigError, match=r"sounds\.npz of lengths@1 knows other labels"):
+        Mixed(Lengths(), sounds(labels=("hate", "risk")), Calibration())
