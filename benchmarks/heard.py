@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.wer import normalisers, samples_of
+from benchmarks.clips import normalisers, samples_of
 from pipeline import settings
 from pipeline.asr.transcriber import Samples
 from pipeline.audio.encode import encode_flac
