@@ -186,6 +186,28 @@ class Gateway(Section):
     idle_seconds: PositiveFloat = Field(600.0, description="without a frame for so long, a connection is closed")
 
 
+class Targets(Section):
+    """Seconds within which a case should be decided, by severity of its label."""
+
+    low: PositiveFloat = 14_400.0
+    medium: PositiveFloat = 3_600.0
+    high: PositiveFloat = 900.0
+    critical: PositiveFloat = 300.0
+
+
+class ReviewConsole(Section):
+    """The moderators' web page."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65_535)
+    secure_cookies: bool = Field(False, description="on when served over https, by a proxy that ends TLS")
+    max_body_bytes: PositiveInt = Field(262_144, description="of a request")
+    lease_seconds: PositiveFloat = Field(300.0, description="without activity, a case goes back to all")
+    undo_seconds: PositiveFloat = Field(10.0, description="so long a decision can be taken back, and webhooks wait")
+    poll_seconds: PositiveFloat = Field(0.25, description="how often the store is asked what is new")
+    targets_seconds: Targets = Targets()
+
+
 class MetricsServer(Section):
     """Prometheus exposition."""
 
@@ -212,6 +234,7 @@ class Settings(BaseSettings):
     store: Store = Store()
     kafka: Kafka = Kafka()
     gateway: Gateway = Gateway()
+    console: ReviewConsole = ReviewConsole()
     metrics: MetricsServer = MetricsServer()
 
     @classmethod

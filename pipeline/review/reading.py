@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Connection, Row, Select, select, tuple_
 
-from pipeline.errors import CaseError
+from pipeline.errors import Missing
 from pipeline.messages import Decision, Flag
 from pipeline.review.cases import Case, CaseFile, Evidence, Filters
 from pipeline.review.schema import CASES, DECISIONS, EVIDENCE, FLAGS
@@ -28,7 +28,7 @@ def case(connection: Connection, identity: str, lock: bool = False) -> Case:
     query = select(CASES).where(CASES.c.id == identity)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
-        raise CaseError(f"No case {identity}", "`voxwarden cases list` shows the ids.")
+        raise Missing(f"No case {identity}", "`voxwarden cases list` shows the ids.")
     return case_of(row)
 
 

@@ -1,0 +1,80 @@
+"""The queue of open cases, most urgent first, page by page, on a connection that the caller opened."""
+
+from collections.abc import Collection
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, Select, func, or_, select, tuple_
+
+from pipeline.review import reading
+from pipeline.review.cases import Case
+from pipeline.review.schema import CASES, LEASES, OPEN
+
+PAGE = 50
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """Which open cases; None does not filter."""
+
+    label: str | None = None
+    language: str | None = None
+    room: str | None = None
+    speaker: str | None = None
+    suggestion: str | None = None
+    policy: str | None = None
+    status: str | None = None
+
+
+EVERYTHING = Wanted()
+
+
+def page(
+    connection: Connection, wanted: Wanted = EVERYTHING, after: tuple[float, str] | None = None, limit: int = PAGE
+) -> list[Case]:
+    """The most urgent first; the next page starts `after` the `place` of the last one here."""
+    query = _filtered(select(CASES), wanted).order_by(CASES.c.urgency, CASES.c.id).limit(limit)
+    if after is not None:
+        query = query.where(tuple_(CASES.c.urgency, CASES.c.id) > tuple_(*after))
+    return [reading.case_of(row) for row in connection.execute(query)]
+
+
+def count(connection: Connection, wanted: Wanted = EVERYTHING) -> int:
+    return int(connection.execute(_filtered(select(func.count()).select_from(CASES), wanted)).scalar_one())
+
+
+def next_free(connection: Connection, account: str, at: float, wanted: Wanted = EVERYTHING) -> str | None:
+    """The most urgent case that nobody else has in hand; locked, so that of two who ask each gets another one."""
+    query = (
+        _filtered(select(CASES.c.id), wanted)
+        .outerjoin(LEASES, LEASES.c.case_id == CASES.c.id)
+        .where(or_(LEASES.c.id.is_(None), LEASES.c.expires_at <= at, LEASES.c.account == account))
+        .order_by(CASES.c.urgency, CASES.c.id)
+        .limit(1)
+        .with_for_update(of=CASES, skip_locked=True)
+    )
+    return connection.execute(query).scalar_one_or_none()
+
+
+def since(connection: Connection, at: float, limit: int = 500) -> list[Case]:
+    """Open cases stored at or after `at` (UTC seconds), newest first."""
+    query = select(CASES).where(OPEN, CASES.c.created_at >= at).order_by(CASES.c.created_at.desc()).limit(limit)
+    return [reading.case_of(row) for row in connection.execute(query)]
+
+
+def strikes(connection: Connection, speakers: Collection[str]) -> dict[str, int]:
+    """How many cases of each of these speakers were upheld; those with none are left out."""
+    query = (
+        select(CASES.c.speaker, func.count().label("strikes"))
+        .where(CASES.c.speaker.in_(set(speakers)), CASES.c.verdict == "uphold")
+        .group_by(CASES.c.speaker)
+    )
+    return {row.speaker: row.strikes for row in connection.execute(query)}
+
+
+def _filtered(query: Select[Any], wanted: Wanted) -> Select[Any]:
+    query = query.where(OPEN)
+    for name, value in msgspec.structs.asdict(wanted).items():
+        if value is not None:
+            query = query.where(CASES.c[name] == value)
+    return query
