@@ -8,6 +8,7 @@ VoxwardenError                  one clear line for a person: what is wrong, and 
 ├── CaseError                   a case that is not there, or is decided already
 │   ├── Missing                 there is none of that id
 │   ├── Taken                   somebody else holds it
+│   ├── Involved                whoever asks has a part in it, and may not decide
 │   └── Stale                   it has changed since it was looked at, or the lease has gone to somebody else
 ├── AccountError                an account that is not there, or may not do this
 ├── BadMessage                  a record that cannot be decoded; it goes to the dead letters
@@ -51,6 +52,10 @@ class Missing(CaseError):  # noqa: N818
 
 
 class Taken(CaseError):  # noqa: N818
+    pass
+
+
+class Involved(CaseError):  # noqa: N818
     pass
 
 

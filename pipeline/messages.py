@@ -173,6 +173,8 @@ class Flag(Message, frozen=True, kw_only=True, omit_defaults=True):
     marks: tuple[Mark, ...] = ()
     reasons: tuple[str, ...] = ()
     """Which rules of the policy fired, in words."""
+    words: tuple[Word, ...] = ()
+    """As the transcript has them, of what is not passed; empty unless the recogniser was asked for word times."""
     policy: str
     """Name and version, e.g. `default@1a2b3c4d`."""
     model: str

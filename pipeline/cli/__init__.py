@@ -1,6 +1,19 @@
 """Commands that need no broker. `agents/cli.py` adds those that do."""
 
-from pipeline.cli import cases, config, demo, judge, moderate, policy, transcribe
+from pipeline.cli import accounts, audit, cases, config, console, demo, judge, moderate, policy, transcribe
 from pipeline.cli.app import app, main
 
-__all__ = ["app", "cases", "config", "demo", "judge", "main", "moderate", "policy", "transcribe"]
+__all__ = [
+    "accounts",
+    "app",
+    "audit",
+    "cases",
+    "config",
+    "console",
+    "demo",
+    "judge",
+    "main",
+    "moderate",
+    "policy",
+    "transcribe",
+]

@@ -1,4 +1,4 @@
-"""Who may use the console. Each function runs on a connection whose transaction the caller opened."""
+"""Who may use the console. Functions run on a connection whose transaction the caller opened; `sign_in` opens its own."""
 
 from typing import Annotated, Any, Literal
 
@@ -9,6 +9,8 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from pipeline.errors import AccountError
 from pipeline.messages import Name
 from pipeline.review import audit, passwords
+from pipeline.review.comfort import Comfort
+from pipeline.review.database import Database
 from pipeline.review.schema import ACCOUNTS, SESSIONS
 
 Role = Literal["moderator", "lead", "auditor", "admin"]
@@ -29,6 +31,7 @@ class Preferences(Struct, frozen=True, omit_defaults=True):
     """Single-letter keys work (WCAG 2.1.4 asks that they can be switched off)."""
     remapped: dict[str, Annotated[str, Meta(max_length=16)]] = field(default_factory=dict)
     """Key by what it does, where it is not the usual one."""
+    comfort: Comfort = Comfort()
 
 
 class Account(Struct, frozen=True, kw_only=True):
@@ -101,11 +104,18 @@ def prefer(connection: Connection, name: str, preferences: Preferences) -> None:
     connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.name == name).values(values))
 
 
-def sign_in(connection: Connection, name: str, password: str, code: str, at: float) -> Account | None:
+def sign_in(database: Database, name: str, password: str, code: str, at: float) -> Account | None:
     """The account, if name, password and one-time code are right; None says no more than that, whatever was wrong."""
+    with database.read() as connection:
+        stored = find(connection, name)
+    # Outside of a transaction: hashing takes its time, and nobody shall wait for it.
+    right = passwords.fits(password[: passwords.MAX_LENGTH], stored.password if stored else None)
+    with database.write() as connection:
+        return _admit(connection, name, right, code, at)
+
+
+def _admit(connection: Connection, name: str, right: bool, code: str, at: float) -> Account | None:
     account = find(connection, name)
-    stored = account.password if account else None
-    right = passwords.fits(password[: passwords.MAX_LENGTH], stored)
     if account is None or account.disabled or account.locked_until > at:
         audit.append(connection, at, name[:256], "login.refused", name[:256])
         return None

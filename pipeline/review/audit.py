@@ -94,6 +94,11 @@ def verify(connection: Connection) -> Report:
     return Report(count, head)
 
 
+def holds(connection: Connection, head: str) -> bool:
+    """Whether some line has that hash."""
+    return connection.execute(select(AUDIT.c.seq).where(AUDIT.c.hash == head)).first() is not None
+
+
 def _covered(line: Line) -> tuple[Any, ...]:
     return line.seq, line.at, line.actor, line.action, line.subject, line.detail
 

@@ -18,6 +18,9 @@ Result = Literal["created", "merged", "repeated"]
 
 SEVERITY: dict[Suggestion, int] = {"pass": 0, "review": 1, "block": 2}
 
+REPORTED = "report"
+"""The `policy` of a case that users' reports opened; flags never join one."""
+
 MAX_ID = 128
 """Characters of an id; a longer one does not fit an index of PostgreSQL."""
 

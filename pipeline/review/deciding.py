@@ -6,11 +6,11 @@ What a decision sets going (webhooks) waits in the outbox until the undo window 
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from pipeline.errors import CaseError, Missing, Stale
 from pipeline.messages import Decision, Verdict
-from pipeline.review import audit, outbox, reading
+from pipeline.review import audit, checks, duty, outbox, reading
 from pipeline.review.cases import Case, Choice, Status, check_decision, decision_id
 from pipeline.review.schema import CASES, DECISIONS, LEASES
 from pipeline.review.writing import columns
@@ -41,12 +41,21 @@ def decide(
         raise CaseError(f"Case {case} is decided already", f"`voxwarden cases show {case}` tells by whom.")
     if version not in {None, found.version}:
         raise Stale(f"Case {case} has changed", "Look at what was added, then decide again.")
-    connection.execute(insert(DECISIONS).values(columns(decision)))
-    connection.execute(delete(LEASES).where(LEASES.c.case_id == case))
-    _settle(connection, found, [*earlier, decision])
-    _tell(connection, found, decision, undo_seconds)
+    checks.allow(connection, case, moderator, at)
+    duty.check_party(connection, found, moderator)
+    _enter(connection, found, earlier, decision)
+    if not checks.copied(connection, case):
+        _tell(connection, found, decision, undo_seconds)
     detail = {"verdict": choice.verdict, "label": choice.label, "reason": choice.reason, "action": choice.action}
     audit.append(connection, at, moderator, "case.decide", case, detail | {"decision": decision.id})
+    return decision
+
+
+def add(connection: Connection, case: Case, moderator: str, choice: Choice, at: float) -> Decision:
+    """One more decision in a case that is locked, decided or not; the last one stands. Nothing is told of it."""
+    earlier = reading.decisions(connection, case.id)
+    decision = _decision(case.id, moderator, choice, at, sum(one.undone is not None for one in earlier))
+    _enter(connection, case, earlier, decision)
     return decision
 
 
@@ -70,16 +79,12 @@ def undo(
     return standing[-1]
 
 
-def last_of(connection: Connection, moderator: str, since: float) -> Decision | None:
-    """The moderator's newest standing decision that was made after `since` (UTC seconds)."""
-    query = (
-        select(DECISIONS.c.id, DECISIONS.c.case_id)
-        .where(DECISIONS.c.at >= since, DECISIONS.c.moderator == moderator, DECISIONS.c.undone.is_(None))
-        .order_by(DECISIONS.c.at.desc(), DECISIONS.c.id)
-        .limit(1)
-    )
-    row = connection.execute(query).one_or_none()
-    return row and next(one for one in reading.decisions(connection, row.case_id) if one.id == row.id)
+def last_of(connection: Connection, moderator: str, since: float) -> list[Decision]:
+    """The moderator's newest standing decision at or after `since` (UTC seconds), and all that were made with it."""
+    mine = (DECISIONS.c.moderator == moderator, DECISIONS.c.undone.is_(None))
+    newest = select(func.max(DECISIONS.c.at)).where(DECISIONS.c.at >= since, *mine).scalar_subquery()
+    query = select(DECISIONS).where(DECISIONS.c.at == newest, *mine).order_by(DECISIONS.c.id)
+    return list(reading.decisions_of(connection, query))
 
 
 def _decision(case: str, moderator: str, choice: Choice, at: float, attempt: int) -> Decision:
@@ -100,6 +105,12 @@ def _decision(case: str, moderator: str, choice: Choice, at: float, attempt: int
     return decision
 
 
+def _enter(connection: Connection, case: Case, earlier: Sequence[Decision], decision: Decision) -> None:
+    connection.execute(insert(DECISIONS).values(columns(decision)))
+    connection.execute(delete(LEASES).where(LEASES.c.case_id == case.id))
+    _settle(connection, case, [*earlier, decision])
+
+
 def _settle(connection: Connection, case: Case, decisions: Sequence[Decision]) -> None:
     """The columns of a case that follow from the decisions that stand."""
     standing = [one for one in decisions if one.undone is None]
@@ -107,6 +118,7 @@ def _settle(connection: Connection, case: Case, decisions: Sequence[Decision]) -
     status = STATUS_AFTER[verdict] if verdict else "pending"
     change = update(CASES).where(CASES.c.id == case.id)
     connection.execute(change.values(status=status, verdict=verdict, version=case.version + 1))
+    checks.note(connection, case.id, done=status == "decided")
 
 
 def _tell(connection: Connection, case: Case, decision: Decision, undo_seconds: float) -> None:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, delete, insert, select, update
 
 from pipeline.errors import CaseError, Stale, Taken
-from pipeline.review import audit, reading
+from pipeline.review import audit, checks, reading
 from pipeline.review.schema import LEASES
 
 LEASE_SECONDS = 300.0
@@ -33,6 +33,7 @@ def claim(connection: Connection, case: str, account: str, at: float, seconds: f
     """
     if reading.case(connection, case, lock=True).status == "decided":
         raise CaseError(f"Case {case} is decided already", "Take the next one.")
+    checks.allow(connection, case, account, at)
     held = of(connection, case)
     if held and held.account != account and held.expires_at > at:
         raise Taken(f"{held.account} has case {case}", "Take the next one.")

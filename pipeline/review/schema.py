@@ -53,6 +53,8 @@ CASES = Table(
     Index("ix_cases_queue_speaker", "speaker", "urgency", "id", sqlite_where=OPEN, postgresql_where=OPEN),
     # Strikes and history of a speaker.
     Index(None, "speaker", "verdict", "created_at"),
+    # Similar cases of the past.
+    Index(None, "label", "created_at"),
 )
 
 FLAGS = Table(
@@ -77,9 +79,12 @@ FLAGS = Table(
     Column("hits", JSON, nullable=False),
     Column("marks", JSON, nullable=False),
     Column("reasons", JSON, nullable=False),
+    Column("words", JSON, nullable=False),
     Column("policy", String, nullable=False),
     Column("model", String, nullable=False),
     Column("address", String, nullable=True),
+    # What else was said in a room at the time.
+    Index(None, "room", "start"),
 )
 
 EVIDENCE = Table(

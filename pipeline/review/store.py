@@ -1,14 +1,15 @@
 """The review store: what moderators have to look at and what they decided, in SQLite or PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from pipeline.errors import CaseError
 from pipeline.messages import Decision, Flag
-from pipeline.review import deciding, ranking, reading, writing
+from pipeline.review import deciding, ranking, reading, reports, writing
 from pipeline.review.cases import Case, CaseFile, Choice, Evidence, Filters, Outcome
 from pipeline.review.database import Database
 from pipeline.review.ranking import Ranking
+from pipeline.review.reports import Report
 from pipeline.settings import Settings
 
 
@@ -22,8 +23,17 @@ class ReviewStore(Protocol):
         decided opens a new one: nothing gets under a decision unseen. `at` is the time now, UTC seconds.
         """
 
+    def audit(self, flags: Sequence[Flag], probability: float, at: float) -> list[Outcome]:
+        """Store passed speech, drawn with this probability, each as a case of its own; a known id changes nothing."""
+
     def attach(self, clip: Evidence) -> list[str]:
         """Store `clip` as the evidence of its case, in the place of all others; give the paths of those."""
+
+    def unheard(self, before: float) -> list[Report]:
+        """Users' reports from before that moment (UTC seconds) that still wait for their clip, some at a time."""
+
+    def heard(self, report: Report, voices: Collection[str]) -> None:
+        """Note that the clip of `report` was looked for, and who is heard in it; nobody: nothing was held any more."""
 
     def cases(self, filters: Filters, after: tuple[float, str] | None = None, limit: int = 50) -> list[Case]:
         """The newest cases first; the next page starts `after` the `key` of the last one here."""
@@ -60,9 +70,23 @@ class SqlReviewStore(ReviewStore):
         with self._database.write() as connection:
             return writing.add(connection, flags, at, self._merge, self._ranking)
 
+    def audit(self, flags: Sequence[Flag], probability: float, at: float) -> list[Outcome]:
+        if not flags:
+            return []
+        with self._database.write() as connection:
+            return writing.audit(connection, flags, at, probability, self._ranking)
+
     def attach(self, clip: Evidence) -> list[str]:
         with self._database.write() as connection:
             return writing.attach(connection, clip)
+
+    def unheard(self, before: float) -> list[Report]:
+        with self._database.read() as connection:
+            return reports.unheard(connection, before)
+
+    def heard(self, report: Report, voices: Collection[str]) -> None:
+        with self._database.write() as connection:
+            reports.heard(connection, report, voices)
 
     def cases(self, filters: Filters, after: tuple[float, str] | None = None, limit: int = 50) -> list[Case]:
         with self._database.read() as connection:

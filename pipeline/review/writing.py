@@ -4,7 +4,7 @@ Flags of one speaker that touch in time are one case. Which flags are together d
 in, as long as a case is not cut for length: a flag that lies between two cases makes them one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -13,10 +13,11 @@ import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from pipeline.messages import Flag
-from pipeline.review import reading
-from pipeline.review.cases import OPEN, Case, Evidence, Outcome, Result, case_id, worst
+from pipeline.review import checks, reading
+from pipeline.review.cases import OPEN, REPORTED, Case, Evidence, Outcome, Result, case_id, worst
 from pipeline.review.ranking import Ranking
 from pipeline.review.schema import CASES, DECISIONS, EVIDENCE, FLAGS, LEASES
+from pipeline.review.schema_quality import CHECKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Merge:
 
 
 def add(connection: Connection, flags: Sequence[Flag], at: float, merge: Merge, ranking: Ranking) -> list[Outcome]:
-    _lock_speakers(connection, flags)
+    lock_speakers(connection, {(flag.room, flag.speaker) for flag in flags})
     query = select(FLAGS.c.id, FLAGS.c.case_id).where(FLAGS.c.id.in_({flag.id for flag in flags}))
     known = {row.id for row in connection.execute(query)}
     results: list[Result] = []
@@ -40,6 +41,22 @@ def add(connection: Connection, flags: Sequence[Flag], at: float, merge: Merge, 
     return [Outcome(flag.id, cases[flag.id], result) for flag, result in zip(flags, results, strict=True)]
 
 
+def audit(
+    connection: Connection, flags: Sequence[Flag], at: float, probability: float, ranking: Ranking
+) -> list[Outcome]:
+    """Each as a case of its own: joined to another one, nobody would say of it alone whether it was rightly passed."""
+    query = select(FLAGS.c.id).where(FLAGS.c.id.in_({flag.id for flag in flags}))
+    known = set(connection.scalars(query))
+    outcomes: list[Outcome] = []
+    for flag in flags:
+        if flag.id not in known:
+            _open(connection, flag, at, ranking)
+            checks.record(connection, case_id(flag), "audit", None, probability, at)
+        outcomes.append(Outcome(flag.id, case_id(flag), "repeated" if flag.id in known else "created"))
+        known.add(flag.id)
+    return outcomes
+
+
 def attach(connection: Connection, clip: Evidence) -> list[str]:
     reading.case(connection, clip.case, lock=True)
     replaced = {old.path for old in reading.evidence(connection, clip.case)} - {clip.path}
@@ -48,18 +65,18 @@ def attach(connection: Connection, clip: Evidence) -> list[str]:
     return sorted(replaced)
 
 
-def _lock_speakers(connection: Connection, flags: Sequence[Flag]) -> None:
-    """Let one writer at a time file a speaker's flags; in one order, so that two never wait for each other.
+def lock_speakers(connection: Connection, speakers: Collection[tuple[str, str]]) -> None:
+    """Let one writer at a time file what is about a speaker; in one order, so that two never wait for each other.
 
     SQLite has only one writer anyway.
     """
     if connection.dialect.name == "postgresql":
-        for key in sorted({_lock_key(flag) for flag in flags}):
+        for key in sorted({_lock_key(room, speaker) for room, speaker in speakers}):
             connection.execute(select(func.pg_advisory_xact_lock(key)))
 
 
-def _lock_key(flag: Flag) -> int:
-    digest = blake2b(f"{flag.room}\x1f{flag.speaker}".encode(), digest_size=8).digest()
+def _lock_key(room: str, speaker: str) -> int:
+    digest = blake2b(f"{room}\x1f{speaker}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, signed=True)
 
 
@@ -67,14 +84,7 @@ def _file(connection: Connection, flag: Flag, at: float, merge: Merge, ranking: 
     """Put a new flag into the cases it touches, made one, or into a new case."""
     touched = _touched(connection, flag, merge)
     if not touched:
-        made = _summary([flag], at, ranking) | {
-            "id": case_id(flag),
-            "status": "pending",
-            "version": 1,
-            "created_at": at,
-        }
-        connection.execute(insert(CASES).values(made))
-        connection.execute(insert(FLAGS).values(columns(flag) | {"case_id": made["id"]}))
+        _open(connection, flag, at, ranking)
         return "created"
     kept = min(touched, key=lambda case: (case.status != "escalated", case.created_at, case.id))
     connection.execute(insert(FLAGS).values(columns(flag) | {"case_id": kept.id}))
@@ -86,11 +96,18 @@ def _file(connection: Connection, flag: Flag, at: float, merge: Merge, ranking: 
     return "merged"
 
 
+def _open(connection: Connection, flag: Flag, at: float, ranking: Ranking) -> None:
+    made = {"id": case_id(flag), "status": "pending", "version": 1, "created_at": at}
+    connection.execute(insert(CASES).values(_summary([flag], at, ranking) | made))
+    connection.execute(insert(FLAGS).values(columns(flag) | {"case_id": made["id"]}))
+
+
 def _touched(connection: Connection, flag: Flag, merge: Merge) -> list[Case]:
     query = (
         select(CASES)
         .where(CASES.c.room == flag.room, CASES.c.speaker == flag.speaker, CASES.c.status.in_(OPEN))
         .where(CASES.c.end >= flag.start - merge.gap, CASES.c.start <= flag.end + merge.gap)
+        .where(CASES.c.id.not_in(select(CHECKS.c.case_id)), CASES.c.policy != REPORTED)
         .order_by(CASES.c.start, CASES.c.id)
         .with_for_update()
     )

@@ -11,8 +11,7 @@ from tests.pipeline.review.people import PASSWORD
 
 
 def enter(database: Database, password: str = PASSWORD, code: str = "", at: float = NOON, name: str = "zoe") -> bool:
-    with database.write() as connection:
-        return accounts.sign_in(connection, name, password, code, at) is not None
+    return accounts.sign_in(database, name, password, code, at) is not None
 
 
 @pytest.fixture

@@ -103,6 +103,6 @@ def test_an_action_against_nobody(database: Database, case: str) -> None:
 def test_the_newest_decision_that_stands(database: Database, case: str) -> None:
     decision = decide(database, case)
     with database.read() as connection:
-        assert deciding.last_of(connection, "ana", NOON - 1) == decision
-        assert deciding.last_of(connection, "ana", NOON + 1) is None
-        assert deciding.last_of(connection, "ben", NOON - 1) is None
+        assert deciding.last_of(connection, "ana", NOON - 1) == [decision]
+        assert deciding.last_of(connection, "ana", NOON + 1) == []
+        assert deciding.last_of(connection, "ben", NOON - 1) == []

@@ -18,7 +18,15 @@ KEEP_SECONDS = 15_811_200
 
 
 def upgrade() -> None:
-    for change in (order_cases, extend_decisions, create_accounts, create_leases, create_audit, create_outbox):
+    for change in (
+        order_cases,
+        extend_flags,
+        extend_decisions,
+        create_accounts,
+        create_leases,
+        create_audit,
+        create_outbox,
+    ):
         change()
 
 
@@ -53,6 +61,16 @@ def order_cases() -> None:
             postgresql_where=OPEN,
         )
     op.create_index(op.f("ix_cases_speaker_verdict_created_at"), "cases", ["speaker", "verdict", "created_at"])
+    op.create_index(op.f("ix_cases_label_created_at"), "cases", ["label", "created_at"])
+
+
+def extend_flags() -> None:
+    with op.batch_alter_table("flags") as flags:
+        flags.add_column(sa.Column("words", sa.JSON(), nullable=True))
+    op.execute("UPDATE flags SET words = '[]'")
+    with op.batch_alter_table("flags") as flags:
+        flags.alter_column("words", existing_type=sa.JSON(), nullable=False)
+    op.create_index(op.f("ix_flags_room_start"), "flags", ["room", "start"])
 
 
 def extend_decisions() -> None:
