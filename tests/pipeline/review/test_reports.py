@@ -16,10 +16,10 @@ COMPLAINT = Complaint(room="room", speaker="ann", reporter="bob", label="violenc
 RANKING = Ranking({"violence": 2})
 
 
-def file(database: Database, at: float = NOON, **changes: object) -> Report:
+def file(database: Database, now: float = NOON, **changes: object) -> Report:
     complaint = msgspec.structs.replace(COMPLAINT, **changes)
     with database.write() as connection:
-        return reports.file(connection, complaint, at, RANKING, 180.0)[0]
+        return reports.file(connection, complaint, now, RANKING, 180.0)[0]
 
 
 def test_a_report_opens_a_case_about_the_minutes_before(database: Database) -> None:
