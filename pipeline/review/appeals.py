@@ -105,6 +105,12 @@ def get(connection: Connection, identity: str) -> Appeal:
     return found[0]
 
 
+def settled_by(connection: Connection, decision: str) -> Appeal | None:
+    """The appeal that this decision has settled."""
+    found = _appeals(connection, _query().where(APPEALS.c.resolution == decision))
+    return found[0] if found else None
+
+
 def of_case(connection: Connection, case: str) -> list[Appeal]:
     return _appeals(connection, _query().where(APPEALS.c.case_id == case))
 
@@ -142,7 +148,7 @@ def _appealable(connection: Connection, case: Case, at: float, undo_seconds: flo
     standing = [one for one in reading.decisions(connection, case.id) if one.undone is None]
     if not standing or standing[-1].verdict != "uphold":
         raise CaseError(f"Case {case.id} is not upheld", "There is no decision to appeal against.")
-    if at < standing[-1].at + undo_seconds:
+    if at <= standing[-1].at + undo_seconds:
         raise CaseError(f"The decision of case {case.id} can still be taken back", "Appeal some seconds later.")
     return standing[-1]
 

@@ -21,6 +21,9 @@ SEVERITY: dict[Suggestion, int] = {"pass": 0, "review": 1, "block": 2}
 REPORTED = "report"
 """The `policy` of a case that users' reports opened; flags never join one."""
 
+WHOLE_ROOM = ""
+"""The speaker of a case that is about everybody in a room."""
+
 MAX_ID = 128
 """Characters of an id; a longer one does not fit an index of PostgreSQL."""
 

@@ -5,7 +5,7 @@ request is kept, and carried out again by each run of the retention job, until n
 """
 
 from msgspec import Struct
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from pipeline.errors import CaseError
 from pipeline.review import audit, forgetting, holds
@@ -13,6 +13,7 @@ from pipeline.review.database import Database
 from pipeline.review.evidence import EvidenceStore
 from pipeline.review.pseudonym import pseudonym
 from pipeline.review.schema import CASES
+from pipeline.review.schema_quality import COPIES
 from pipeline.review.schema_rights import ERASURES, REPORTS, VOICES
 from pipeline.topology import TOPICS
 
@@ -77,7 +78,9 @@ def carry_out(database: Database, evidence: EvidenceStore, request: Request, act
 def _cases(connection: Connection, request: Request) -> list[str]:
     query = (
         select(CASES.c.id)
-        .where(CASES.c.speaker == request.speaker, CASES.c.start <= request.asked_at, ~holds.held())
+        .where(CASES.c.speaker == request.speaker, ~holds.held())
+        # A copy of an older case may be set to a later time.
+        .where(or_(CASES.c.start <= request.asked_at, CASES.c.id.in_(COPIES)))
         .limit(BATCH)
         .with_for_update()
     )

@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Select, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, tuple_
 
 from pipeline.review import reading
-from pipeline.review.cases import Case
+from pipeline.review.cases import WHOLE_ROOM, Case
 from pipeline.review.schema import CASES, LEASES, OPEN
 from pipeline.review.schema_quality import COPIES
 
@@ -58,6 +58,12 @@ def count(connection: Connection, wanted: Wanted = EVERYTHING) -> int:
     return int(connection.execute(_filtered(select(func.count()).select_from(CASES), wanted)).scalar_one())
 
 
+def earliest_due(connection: Connection) -> float | None:
+    """The first deadline of all open cases, UTC seconds."""
+    found = connection.execute(select(func.min(CASES.c.due_at)).where(OPEN)).scalar_one()
+    return None if found is None else float(found)
+
+
 def choices(connection: Connection, limit: int = 5_000) -> dict[str, list[str]]:
     """What the most urgent open cases can be filtered by: labels, languages, suggestions, policies."""
     columns = (CASES.c.label, CASES.c.language, CASES.c.suggestion, CASES.c.policy)
@@ -84,7 +90,7 @@ def like(connection: Connection, case: Case, by: Likeness, account: str, at: flo
 
     No copies: a second opinion that is given by the dozen is none.
     """
-    same = {"speaker": CASES.c.speaker == case.speaker, "room": CASES.c.room == case.room}
+    same = {"speaker": same_voice(case), "room": CASES.c.room == case.room}
     query = (
         select(CASES)
         .outerjoin(LEASES, LEASES.c.case_id == CASES.c.id)
@@ -100,6 +106,12 @@ def like(connection: Connection, case: Case, by: Likeness, account: str, at: flo
     return found[:limit]
 
 
+def same_voice(case: Case) -> ColumnElement[bool]:
+    """Cases of the same speaker; of a whole room those of the same room."""
+    same = CASES.c.speaker == case.speaker
+    return same & (CASES.c.room == case.room) if case.speaker == WHOLE_ROOM else same
+
+
 def since(connection: Connection, at: float, limit: int = 500) -> list[Case]:
     """Open cases stored at or after `at` (UTC seconds), newest first."""
     query = select(CASES).where(OPEN, CASES.c.created_at >= at).order_by(CASES.c.created_at.desc()).limit(limit)
@@ -110,7 +122,7 @@ def strikes(connection: Connection, speakers: Collection[str]) -> dict[str, int]
     """How many cases of each of these speakers were upheld; those with none are left out."""
     query = (
         select(CASES.c.speaker, func.count().label("strikes"))
-        .where(CASES.c.speaker.in_(set(speakers)), CASES.c.verdict == "uphold")
+        .where(CASES.c.speaker.in_(set(speakers) - {WHOLE_ROOM}), CASES.c.verdict == "uphold")
         .where(CASES.c.id.not_in(COPIES))
         .group_by(CASES.c.speaker)
     )

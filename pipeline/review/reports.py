@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Select, insert, select, update
 
 from pipeline.messages import NAMESPACE
 from pipeline.review import audit, checks
-from pipeline.review.cases import OPEN, REPORTED
+from pipeline.review.cases import OPEN, REPORTED, WHOLE_ROOM
 from pipeline.review.ranking import Ranking
 from pipeline.review.schema import CASES
 from pipeline.review.schema_rights import REPORTS, VOICES
@@ -31,7 +31,7 @@ class Complaint(Struct, frozen=True, kw_only=True):
     """What an app hands in. An empty speaker is the whole room; `at` is the moment complained of, UTC seconds."""
 
     room: str
-    speaker: str = ""
+    speaker: str = WHOLE_ROOM
     reporter: str = ""
     label: str = ""
     text: str = ""
@@ -83,7 +83,8 @@ def unheard(connection: Connection, before: float, limit: int = BATCH) -> list[R
 def heard(connection: Connection, report: Report, voices: Collection[str]) -> None:
     """Note that its clip was looked for, and whose voices are in it; none: nothing was held any more."""
     audio: Audio = "kept" if voices else "gone"
-    connection.execute(update(REPORTS).where(REPORTS.c.id == report.id).values(audio=audio))
+    if not connection.execute(update(REPORTS).where(REPORTS.c.id == report.id).values(audio=audio)).rowcount:
+        return  # erased meanwhile
     known = set(connection.scalars(select(VOICES.c.speaker).where(VOICES.c.case_id == report.case)))
     for speaker in sorted(set(voices) - known):
         connection.execute(insert(VOICES).values(case_id=report.case, speaker=speaker))

@@ -86,6 +86,15 @@ def preview(database: Database, settings: Retention, at: float) -> Done:
         return Done(clips, cases, lines, 0, _held(connection, found, at))
 
 
+def run_if_due(database: Database, evidence: EvidenceStore, settings: Retention, at: float) -> Done | None:
+    """Run unless another run, by whatever process, is younger than `every_hours`."""
+    with database.read() as connection:
+        last = last_run(connection)
+    if last is not None and at < last + settings.every_hours * 3_600:
+        return None
+    return run(database, evidence, settings, at)
+
+
 def last_run(connection: Connection) -> float | None:
     """When the job ended last, UTC seconds."""
     return connection.scalar(

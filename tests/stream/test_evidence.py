@@ -1,5 +1,7 @@
 """Audio read back from Kafka by its address, and what the same speaker said before."""
 
+import time
+
 import pytest
 from msgspec import structs
 
@@ -51,6 +53,23 @@ def test_before_gives_the_same_speaker_only_in_order_within_the_time(settings: S
     assert [each.id for each in found] == ["ann-1", "ann-2"]
     assert [each.address for each in found] == [addresses[1], addresses[4]]
     assert log.before("lobby", "ann", start=130.0, seconds=5.0, address=addresses[-1]) == []
+    log.close()
+
+
+def test_latest_gives_what_was_said_in_a_room_by_one_or_by_all(settings: Settings) -> None:
+    now = time.time()
+
+    def said(name: str, ago: float, **changes: str) -> Utterance:
+        fields = {"room": "lobby", "speaker": "ann"} | changes
+        return Utterance(**fields, id=name, start=now - ago, end=now - ago + 4, data=b"x")
+
+    spoken = [said("old", 90), said("one", 30), said("bob", 20, speaker="bob"), said("two", 10)]
+    write(settings, *spoken, *(said(f"other-{n}", 20, room=f"room-{n}") for n in range(20)))
+    log = KafkaLog(settings.kafka)
+    assert [each.id for each in log.latest("lobby", "ann", now, 60)] == ["one", "two"]
+    assert [each.id for each in log.latest("lobby", None, now, 60)] == ["one", "bob", "two"]
+    assert [each.id for each in log.latest("lobby", None, now - 15, 60)] == ["one", "bob"]
+    assert log.latest("nobody was here", None, now, 60) == []
     log.close()
 
 

@@ -178,8 +178,8 @@ def test_what_is_not_upheld_cannot_be_appealed_against(database: Database) -> No
 def test_while_a_decision_can_be_taken_back_it_is_too_early(database: Database) -> None:
     case = decide(database).case
     with pytest.raises(CaseError, match="can still be taken back"):
-        lodge(database, case, at=NOON + 9)
-    lodge(database, case, at=NOON + 10)
+        lodge(database, case, at=NOON + 10)
+    lodge(database, case, at=NOON + 10.1)
 
 
 def test_the_oldest_appeal_is_first_page_by_page(database: Database) -> None:
