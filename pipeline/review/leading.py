@@ -1,4 +1,4 @@
-"""What a lead looks at: does the queue keep up, who has how much, how good is the work; and the cases behind each number.
+"""What a lead looks at: does the queue keep up, who has how much, how good is the work. And the cases behind it.
 
 Functions read on a connection that the caller opened; times are UTC seconds.
 """
@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from msgspec import Struct
-from sqlalchemy import Connection, Select, and_, case, func, select
+from sqlalchemy import Connection, Select, case, func, select
 
 from pipeline.review import accounts, appeals, leases, quality, reading, wellness
 from pipeline.review.cases import Case
 from pipeline.review.checks import FINAL
 from pipeline.review.schema import CASES, DECISIONS, LEASES, OPEN
-from pipeline.review.schema_quality import CHECKS, COPIES
+from pipeline.review.schema_quality import CHECKS
 from pipeline.review.schema_rights import APPEALS
 from pipeline.review.statistics import Share
 
@@ -29,6 +29,7 @@ What = Literal[
     "late",
     "held",
     "arrived",
+    "decided_lately",
     "decided",
     "severe",
     "in_time",
@@ -116,7 +117,7 @@ def loads(connection: Connection, at: float) -> list[Load]:
     """Of everybody who decides, by name: no ranking."""
     severe = func.sum(case((CASES.c.severity >= wellness.SEVERE, 1), else_=0))
     query = select(DECISIONS.c.moderator, func.count().label("decided"), severe.label("severe"))
-    query = query.select_from(_DECIDED).where(DECISIONS.c.at > at - DAY, DECISIONS.c.undone.is_(None))
+    query = query.select_from(_DECIDED).where(DECISIONS.c.at > at - DAY, *_STANDS)
     counts = {row.moderator: row for row in connection.execute(query.group_by(DECISIONS.c.moderator))}
     held = list(leases.holders(connection, at).values())
     return [
@@ -179,9 +180,8 @@ def _decided_since(since: float, *conditions: Any) -> Select[Any]:
 
 def _flagged(at: float, verdict: str) -> Select[Any]:
     """As `quality.precision` counts them."""
-    flagged = and_(CASES.c.suggestion != "pass", CASES.c.id.not_in(COPIES))
     decided = select(DECISIONS.c.case_id).where(DECISIONS.c.at >= at - WINDOW, DECISIONS.c.undone.is_(None))
-    return select(CASES).where(CASES.c.id.in_(decided), CASES.c.verdict == verdict, flagged)
+    return select(CASES).where(CASES.c.id.in_(decided), CASES.c.verdict == verdict, *quality.FLAGGED)
 
 
 def _audits(at: float) -> Select[Any]:
@@ -214,6 +214,7 @@ _QUERIES: Mapping[What, Callable[[Connection, float], Select[Any]]] = {
     "held": lambda _, at: select(CASES).join(LEASES, LEASES.c.case_id == CASES.c.id).where(LEASES.c.expires_at > at),
     "arrived": lambda _, at: select(CASES).where(CASES.c.created_at > at - HOUR),
     "decided": lambda _, at: _decided_since(at - DAY),
+    "decided_lately": lambda _, at: _decided_since(at - HOUR),
     "severe": lambda _, at: _decided_since(at - DAY, CASES.c.severity >= wellness.SEVERE),
     "in_time": lambda _, at: _decided_since(at - DAY, DECISIONS.c.at <= CASES.c.due_at),
     "overdue": lambda _, at: _decided_since(at - DAY, DECISIONS.c.at > CASES.c.due_at),

@@ -10,10 +10,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from msgspec import Struct
 from sqlalchemy import Connection, Select, func, select
 
+from pipeline.review.cases import REPORTED
 from pipeline.review.checks import FINAL
 from pipeline.review.schema import CASES, DECISIONS, FLAGS
 from pipeline.review.schema_quality import CHECKS, COPIES, GOLDEN
 from pipeline.review.statistics import Interval, Kappa, Share, kappa, none_found, weighted_count
+
+FLAGGED = (CASES.c.suggestion != "pass", CASES.c.policy != REPORTED, CASES.c.id.not_in(COPIES))
+"""Of the cases that the machine has made: no audits, no reports, no copies."""
 
 ENOUGH = 30
 """Pairs, or golden cases, under which no figure is shown."""
@@ -162,8 +166,7 @@ def precision(connection: Connection, since: float) -> dict[str, Share]:
     """Of the flagged cases that were decided since, how many were upheld: by the label they were flagged with."""
     query = (
         select(CASES.c.label, CASES.c.verdict, func.count().label("n"))
-        .where(CASES.c.id.in_(_decided_cases(since)), CASES.c.verdict.in_(FINAL), CASES.c.suggestion != "pass")
-        .where(CASES.c.id.not_in(COPIES))
+        .where(CASES.c.id.in_(_decided_cases(since)), CASES.c.verdict.in_(FINAL), *FLAGGED)
         .group_by(CASES.c.label, CASES.c.verdict)
     )
     counts: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(FINAL, 0))
@@ -197,8 +200,7 @@ def _caught(connection: Connection, since: float) -> int:
         select(func.count())
         .select_from(FLAGS)
         .join(CASES, CASES.c.id == FLAGS.c.case_id)
-        .where(CASES.c.created_at >= since, CASES.c.verdict == "uphold", CASES.c.suggestion != "pass")
-        .where(CASES.c.id.not_in(COPIES))
+        .where(CASES.c.created_at >= since, CASES.c.verdict == "uphold", *FLAGGED)
     )
     return int(connection.execute(query).scalar_one())
 

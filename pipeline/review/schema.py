@@ -115,6 +115,7 @@ DECISIONS = Table(
     Column("at", Double, nullable=False),
     Column("undone", Double, nullable=True),
     Index(None, "at"),
+    Index(None, "moderator", "at"),
 )
 
 ACCOUNTS = Table(

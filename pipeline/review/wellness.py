@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from pipeline.errors import CaseError
 from pipeline.review import checks
@@ -59,7 +59,9 @@ class Meter(Struct, frozen=True):
 
 
 def listen(connection: Connection, account: str, seconds: float, at: float) -> None:
-    """Note that `account` has listened for so long, up to now."""
+    """Note that `account` has listened for so long, up to now. What is of an earlier shift is nobody's business."""
+    past = (LISTENED.c.account == account, LISTENED.c.at <= at - SHIFT_SECONDS)
+    connection.execute(delete(LISTENED).where(*past))
     connection.execute(insert(LISTENED).values(account=account, at=at, seconds=seconds))
 
 
@@ -101,6 +103,8 @@ def allow(connection: Connection, account: str, comfort: Comfort, at: float) -> 
 def start_break(connection: Connection, account: str, at: float) -> None:
     """The lease of the case in hand waits, for LONGEST_BREAK_SECONDS at the most."""
     end_break(connection, account, at)
+    past = (BREAKS.c.account == account, BREAKS.c.ended_at <= at - SHIFT_SECONDS)
+    connection.execute(delete(BREAKS).where(*past))
     lease = connection.execute(
         select(LEASES).where(LEASES.c.account == account, LEASES.c.expires_at > at).with_for_update()
     ).one_or_none()

@@ -1,6 +1,7 @@
 """What is counted, when a break is due, and what a break does to the lease."""
 
 import pytest
+from sqlalchemy import select
 
 from pipeline.errors import CaseError, Taken
 from pipeline.review import accounts, deciding, leases, queue, wellness
@@ -10,6 +11,7 @@ from pipeline.review.comfort import Comfort
 from pipeline.review.database import Database
 from pipeline.review.queue import Wanted
 from pipeline.review.ranking import Ranking
+from pipeline.review.schema_wellness import BREAKS, LISTENED
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.wellness import Meter, stretch
 from tests.pipeline.review.builders import NOON, flag
@@ -130,3 +132,16 @@ def test_comfort_is_kept_with_the_account(database: Database) -> None:
         found = accounts.find(connection, "ana")
     assert found
     assert found.preferences.comfort == comfort
+
+
+def test_an_earlier_shift_is_forgotten(database: Database) -> None:
+    later = NOON + wellness.SHIFT_SECONDS
+    with database.write() as connection:
+        for at in (NOON, later):
+            wellness.listen(connection, "ana", 30.0, at)
+            wellness.start_break(connection, "ana", at)
+            wellness.end_break(connection, "ana", at)
+        wellness.start_break(connection, "ana", later + 1)
+    with database.read() as connection:
+        assert connection.scalars(select(LISTENED.c.at)).all() == [later]
+        assert connection.scalars(select(BREAKS.c.started_at).order_by(BREAKS.c.id)).all() == [later, later + 1]

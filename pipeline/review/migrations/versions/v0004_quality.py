@@ -54,6 +54,7 @@ def create_wellness() -> None:
         sa.ForeignKeyConstraint(["account"], ["accounts.name"], name=op.f("fk_listened_account")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_listened")),
     )
+    op.create_index(op.f("ix_decisions_moderator_at"), "decisions", ["moderator", "at"])
     op.create_index(op.f("ix_listened_account_at"), "listened", ["account", "at"])
     op.create_table(
         "breaks",
