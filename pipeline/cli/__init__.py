@@ -1,6 +1,19 @@
 """Commands that need no broker. `agents/cli.py` adds those that do."""
 
-from pipeline.cli import accounts, audit, cases, config, console, demo, judge, moderate, policy, transcribe
+from pipeline.cli import (
+    accounts,
+    audit,
+    cases,
+    config,
+    console,
+    demo,
+    export,
+    judge,
+    moderate,
+    policy,
+    retention,
+    transcribe,
+)
 from pipeline.cli.app import app, main
 
 __all__ = [
@@ -11,9 +24,11 @@ __all__ = [
     "config",
     "console",
     "demo",
+    "export",
     "judge",
     "main",
     "moderate",
     "policy",
+    "retention",
     "transcribe",
 ]

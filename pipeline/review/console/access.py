@@ -5,10 +5,12 @@ from typing import Literal, get_args
 
 from pipeline.review.accounts import Role
 
-Caller = Role | Literal["anybody"]
+Caller = Role | Literal["anybody", "app"]
 
 ANYBODY: frozenset[Caller] = frozenset({"anybody"})
 """Also who is not signed in."""
+APP: frozenset[Caller] = frozenset({"app"})
+"""A program that has one of `console.api_tokens`."""
 SIGNED_IN: frozenset[Caller] = frozenset(get_args(Role))
 DECIDE: frozenset[Caller] = frozenset({"moderator", "lead", "admin"})
 LEAD: frozenset[Caller] = frozenset({"lead", "admin"})
@@ -44,9 +46,28 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
     "like_cases": DECIDE,
     "decide_like": DECIDE,
     "audit_page": AUDIT,
+    "appeals_page": SIGNED_IN,
+    "appeal_page": SIGNED_IN,
+    "settle_appeal": DECIDE,
+    "undo_appeal": DECIDE,
+    "lodge_appeal": APP,
+    "appeal_state": APP,
+    "file_report": APP,
+    "keeping_page": AUDIT,
+    "place_hold": LEAD,
+    "release_hold": LEAD,
+    "erase_speaker": ADMIN,
+    "leads_page": LEAD,
+    "leads_cases": LEAD,
+    "mark_golden": LEAD,
+    "wellness_page": SIGNED_IN,  # everybody's own, and nobody else's
+    "wellness_meter": SIGNED_IN,
+    "set_comfort": SIGNED_IN,
+    "listened": DECIDE,
+    "take_break": DECIDE,
 }
 
 
-def allowed(endpoint: str, role: Role | None) -> bool:
+def allowed(endpoint: str, role: Caller | None) -> bool:
     callers = ACCESS[endpoint]
     return "anybody" in callers or (role is not None and role in callers)

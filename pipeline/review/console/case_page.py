@@ -7,12 +7,12 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import Connection
 
-from pipeline.review import audit, queue, reading, sound
+from pipeline.review import audit, queue, reading, reports, sound
 from pipeline.review.console.desk import Desk, Signed, TheDesk
 from pipeline.review.console.fields import CaseId
 from pipeline.review.console.outline import HEIGHT, WIDTH, outline
 from pipeline.review.console.pages import page
-from pipeline.review.console.queue_page import Asked, listing
+from pipeline.review.console.queue_page import Asked, listing, wanted_by
 from pipeline.review.console.view import View, view
 from pipeline.review.leases import Lease
 
@@ -30,13 +30,19 @@ def case_page(request: Request, desk: TheDesk, session: Signed, case: CaseId) ->
     with desk.database.write() as connection:
         values = shown(desk, connection, case)
         choices = queue.choices(connection)
-        total = queue.count(connection)
+        total = queue.count(connection, wanted_by(desk, connection, session, Asked()))
         audit.append(connection, desk.clock(), session.account.name, "case.view", case)
     if request.headers.get("hx-request") == "true":
         return page(request, "case.html", **values)
     asked = Asked()
     return page(
-        request, "queue.html", total=total, asked=asked, choices=choices, **listing(desk, asked, None), **values
+        request,
+        "queue.html",
+        total=total,
+        asked=asked,
+        choices=choices,
+        **listing(desk, session, asked, None),
+        **values,
     )
 
 
@@ -66,6 +72,7 @@ def shown(desk: Desk, connection: Connection, case: str, lease: Lease | None = N
         "view": found,
         "case": found.case,
         "lease": lease,
+        "reports": reports.of_case(connection, case),
         "outline": picture,
         "marks": marks(found) if picture else {},
         "labels": list(desk.labels.labels),

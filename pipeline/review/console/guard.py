@@ -12,7 +12,7 @@ from fastapi import HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 
 from pipeline.review import sessions
-from pipeline.review.console.access import ACCESS, ANYBODY, allowed
+from pipeline.review.console.access import ACCESS, ANYBODY, Caller, allowed
 from pipeline.review.console.desk import Desk, desk_of
 from pipeline.review.sessions import TOUCH_SECONDS, Session
 
@@ -34,12 +34,22 @@ async def guard(request: Request) -> None:
     """Let the request pass with `request.state.session`, or raise 401 or 403."""
     endpoint = request.scope["route"].name
     request.state.session = session = await run_in_threadpool(_session, request, desk_of(request))
-    if ACCESS[endpoint] != ANYBODY and session is None:
+    caller: Caller | None = "app" if _app(request) else session.account.role if session else None
+    if ACCESS[endpoint] != ANYBODY and caller is None:
         raise SignIn(request.url.path if request.method == "GET" else "/")
-    if not allowed(endpoint, session.account.role if session else None):
+    if not allowed(endpoint, caller):
         raise HTTPException(403, "Your role may not do this.")
-    if request.method not in SAFE:
+    # A browser sends cookies by itself, but never a token of ours.
+    if request.method not in SAFE and caller != "app":
         await _ours(request, session)
+
+
+def _app(request: Request) -> bool:
+    """Whether it carries a token that apps have; every one is compared, so that time tells nothing."""
+    kind, _, given = request.headers.get("authorization", "").partition(" ")
+    known = [token.get_secret_value().encode() for token in desk_of(request).settings.console.api_tokens]
+    found = [secrets.compare_digest(given.encode(), token) for token in known]
+    return kind.lower() == "bearer" and bool(given) and any(found)
 
 
 def _session(request: Request, desk: Desk) -> Session | None:

@@ -36,6 +36,12 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "go_queue": "g q",
         "go_me": "g m",
         "go_audit": "g l",
+        "go_appeals": "g a",
+        "go_keeping": "g k",
+        "go_leads": "g d",
+        "go_wellness": "g w",
+        "rest": "g b",
+        "reveal": "t",
     }
 )
 

@@ -19,7 +19,15 @@ from pipeline.review.sessions import Session
 LANGUAGE_COOKIE = "voxwarden_language"
 
 SEVERITY_NAMES = ("low", "medium", "high", "critical")
-NAVIGATION = (("queue", "/queue", "queue_page"), ("audit", "/audit", "audit_page"), ("me", "/me", "me_page"))
+NAVIGATION = (
+    ("queue", "/queue", "queue_page"),
+    ("appeals", "/appeals", "appeals_page"),
+    ("leads", "/leads", "leads_page"),
+    ("audit", "/audit", "audit_page"),
+    ("keeping", "/keeping", "keeping_page"),
+    ("wellness", "/wellness", "wellness_page"),
+    ("me", "/me", "me_page"),
+)
 """Name (`nav.<name>`, `keys.go_<name>`), address, endpoint."""
 SHAPES = {"block": "■", "review": "◆", "pass": "●"}
 
@@ -75,6 +83,8 @@ def language_of(request: Request) -> Language:
 
 def label_name(request: Request, label: str) -> str:
     """A label in the reader's language; as it is, when it is none of ours (an older label file's)."""
+    if not label:
+        return desk_of(request).texts.say(language_of(request), "report.label")
     known = desk_of(request).labels.labels.get(label)
     if known is None:
         return label

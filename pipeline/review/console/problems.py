@@ -5,12 +5,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from pipeline.errors import AccountError, CaseError, DependencyError, Missing, VoxwardenError
+from pipeline.errors import AccountError, CaseError, DependencyError, Involved, Missing, VoxwardenError
 from pipeline.review.console.guard import SignIn
 from pipeline.review.console.pages import page
 
 STATUS: tuple[tuple[type[VoxwardenError], int], ...] = (
     (Missing, 404),
+    (Involved, 403),
     (CaseError, 409),
     (AccountError, 422),
     (DependencyError, 503),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
 from sqlalchemy import Connection, select
 
 from pipeline.messages import Flag
@@ -32,6 +33,10 @@ class View:
     similar: tuple[Case, ...]
     """Decided cases of the label, newest first; those with the same term before others."""
     lease: leases.Lease | None
+    check: str | None
+    """What kind of check it is; for leads only."""
+    golden: str | None
+    """The verdict that is right, where it is a golden case; for leads only."""
 
     @property
     def case(self) -> Case:
@@ -59,24 +64,29 @@ def view(connection: Connection, identity: str) -> View:
         queue.strikes(connection, [case.speaker]).get(case.speaker, 0),
         _similar(connection, case, kin),
         leases.of(connection, identity),
+        check.kind if (check := checks.of(connection, identity)) else None,
+        checks.golden_verdict(connection, identity),
     )
 
 
 def _around(connection: Connection, case: Case, kin: Sequence[str]) -> tuple[Flag, ...]:
+    # A golden case is set to a later time than its room.
+    said = connection.scalar(select(CASES.c.start).where(CASES.c.id == kin[0]))
+    later = 0.0 if said is None else case.start - said
     query = (
         select(FLAGS)
         .where(FLAGS.c.room == case.room, FLAGS.c.case_id.not_in(kin), FLAGS.c.case_id.not_in(COPIES))
-        .where(FLAGS.c.start <= case.end + AROUND_SECONDS, FLAGS.c.start >= case.start - AROUND_SECONDS)
+        .where(FLAGS.c.start <= case.end - later + AROUND_SECONDS, FLAGS.c.start >= case.start - later - AROUND_SECONDS)
         .order_by(FLAGS.c.start, FLAGS.c.id)
         .limit(50)
     )
-    return reading.flags_of(connection, query)
+    return tuple(replace(flag, start=flag.start + later) for flag in reading.flags_of(connection, query))
 
 
 def _history(connection: Connection, case: Case, kin: Sequence[str]) -> tuple[Case, ...]:
     query = (
         select(CASES)
-        .where(CASES.c.speaker == case.speaker, CASES.c.id.not_in(kin), CASES.c.id.not_in(COPIES))
+        .where(queue.same_voice(case), CASES.c.id.not_in(kin), CASES.c.id.not_in(COPIES))
         .order_by(CASES.c.created_at.desc())
         .limit(HISTORY)
     )

@@ -4,11 +4,14 @@ import { start as startList } from "./list.js";
 import { start as startPlayer } from "./player.js";
 import { start as startLease } from "./lease.js";
 import { start as startLive } from "./live.js";
+import { start as startWellness } from "./wellness.js";
 
 startKeys();
+if (document.getElementById("player") && !document.getElementById("rows")) startPlayer();
 if (document.getElementById("rows")) {
   startList();
   startPlayer();
   startLease();
   startLive();
+  startWellness();
 }
