@@ -9,13 +9,13 @@ from sqlalchemy import Connection
 
 from pipeline.errors import CaseError, ConfigError, Missing, Stale, Taken
 from pipeline.messages import Action, Decision, Verdict
-from pipeline.review import audit, deciding, leases, queue, reading
+from pipeline.review import audit, deciding, leases, queue, reading, wellness
 from pipeline.review.cases import Choice
 from pipeline.review.console.case_page import REASONS, shown
 from pipeline.review.console.desk import Desk, Signed, TheDesk
 from pipeline.review.console.fields import CaseId, IdForm, NoteForm, WordForm
 from pipeline.review.console.pages import page
-from pipeline.review.console.queue_page import Filters
+from pipeline.review.console.queue_page import Filters, wanted_by
 from pipeline.review.queue import Likeness
 
 router = APIRouter()
@@ -35,14 +35,15 @@ def open_case(request: Request, desk: TheDesk, session: Signed, case: CaseId) ->
     name, now = session.account.name, desk.clock()
     with desk.database.write() as connection:
         try:
-            lease = leases.claim(connection, case, name, now, desk.settings.console.lease_seconds)
+            wellness.allow(connection, name, session.account.preferences.comfort, now)
+            lease, refused = leases.claim(connection, case, name, now, desk.settings.console.lease_seconds), ""
         except Missing:
             raise
-        except CaseError:
-            lease = None
+        except CaseError as error:
+            lease, refused = None, str(error)
             audit.append(connection, now, name, "case.view", case)
         values = shown(desk, connection, case, lease)
-    return page(request, "case.html", **values)
+    return page(request, "case.html", refused=refused, **values)
 
 
 @router.post("/next", response_class=HTMLResponse)
@@ -51,7 +52,9 @@ def open_next(request: Request, desk: TheDesk, session: Signed, asked: Filters) 
     for _ in range(TRIES):
         try:
             with desk.database.write() as connection:
-                case = queue.next_free(connection, session.account.name, desk.clock(), asked.wanted)
+                wellness.allow(connection, session.account.name, session.account.preferences.comfort, desk.clock())
+                wanted = wanted_by(desk, connection, session, asked)
+                case = queue.next_free(connection, session.account.name, desk.clock(), wanted)
                 if case is None:
                     break
                 lease = leases.claim(
@@ -165,6 +168,7 @@ def undo_decision(request: Request, desk: TheDesk, session: Signed) -> Response:
             raise CaseError("There is nothing to undo", "An older decision can be overturned on appeal.")
         for decision in last:
             deciding.undo(connection, decision.id, name, now, window)
+    desk.metrics.decisions_undone.inc(len(last))
     return _told(page(request, "undone.html", count=len(last)), "undone", [one.case for one in last])
 
 
@@ -189,6 +193,8 @@ def _decide(
 
 def _decided(request: Request, desk: Desk, made: list[Decision]) -> Response:
     seconds = desk.settings.console.undo_seconds
+    for decision in made:
+        desk.metrics.decisions.labels(decision.verdict).inc()
     return _told(page(request, "decided.html", made=made, seconds=seconds), "decided", [one.case for one in made])
 
 

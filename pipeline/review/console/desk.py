@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from pipeline.judge.labels import Labels
+from pipeline.metrics import Metrics
 from pipeline.review.console.texts import Texts
 from pipeline.review.database import Database
 from pipeline.review.evidence import EvidenceStore
@@ -21,6 +22,7 @@ class Desk:
     evidence: EvidenceStore
     labels: Labels
     texts: Texts
+    metrics: Metrics
     clock: Callable[[], float]
     """UTC seconds."""
 

@@ -7,13 +7,15 @@ from urllib.parse import urlencode
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from sqlalchemy import Connection
 
-from pipeline.review import leases, queue
-from pipeline.review.console.desk import Desk, TheDesk
+from pipeline.review import leases, queue, wellness
+from pipeline.review.console.desk import Desk, Signed, TheDesk
 from pipeline.review.console.fields import NameQuery
 from pipeline.review.console.pages import page
 from pipeline.review.console.rows import rows
 from pipeline.review.queue import Wanted
+from pipeline.review.sessions import Session
 
 router = APIRouter()
 
@@ -49,11 +51,11 @@ def home() -> Response:
 
 
 @router.get("/queue", response_class=HTMLResponse)
-def queue_page(request: Request, desk: TheDesk, asked: Filters) -> Response:
+def queue_page(request: Request, desk: TheDesk, session: Signed, asked: Filters) -> Response:
     with desk.database.read() as connection:
-        total = queue.count(connection, asked.wanted)
+        total = queue.count(connection, wanted_by(desk, connection, session, asked))
         choices = queue.choices(connection)
-    values = listing(desk, asked, None)
+    values = listing(desk, session, asked, None)
     return page(request, "queue.html", total=total, asked=asked, choices=choices, **values)
 
 
@@ -61,13 +63,14 @@ def queue_page(request: Request, desk: TheDesk, asked: Filters) -> Response:
 def queue_rows(
     request: Request,
     desk: TheDesk,
+    session: Signed,
     asked: Filters,
     urgency: Annotated[float | None, Query(ge=-1e12, le=1e12)] = None,
     after: Annotated[str, Query(max_length=64, pattern=r"^[0-9a-f-]*$")] = "",
 ) -> Response:
     """The page after the case of that urgency and id; without them the first."""
     place = (urgency, after) if urgency is not None else None
-    return page(request, "queue_rows.html", asked=asked, **listing(desk, asked, place))
+    return page(request, "queue_rows.html", asked=asked, **listing(desk, session, asked, place))
 
 
 @router.get("/queue/live", response_class=StreamingResponse)
@@ -76,10 +79,17 @@ async def queue_live(request: Request) -> Response:
     return StreamingResponse(request.app.state.live.events(), media_type="text/event-stream")
 
 
-def listing(desk: Desk, asked: Asked, after: tuple[float, str] | None) -> dict[str, Any]:
+def wanted_by(desk: Desk, connection: Connection, session: Session, asked: Asked) -> Wanted:
+    """What was asked for, less what this person does not get: his own checks, labels he has opted out of, caps."""
+    account = session.account
+    without = wellness.without(connection, account.name, account.preferences.comfort, desk.clock())
+    return msgspec.structs.replace(asked.wanted, without=without)
+
+
+def listing(desk: Desk, session: Session, asked: Asked, after: tuple[float, str] | None) -> dict[str, Any]:
     """What `queue_rows.html` shows."""
     with desk.database.read() as connection:
-        cases = queue.page(connection, asked.wanted, after)
+        cases = queue.page(connection, wanted_by(desk, connection, session, asked), after)
         strikes = queue.strikes(connection, {case.speaker for case in cases})
         holders = leases.holders(connection, desk.clock())
     more = ""

@@ -8,14 +8,14 @@ const SOFT = 3000; // hertz above which a softened voice has nothing
 const FIRST_VOLUME = 0.6;
 
 let context, level, low, volume;
-let soft = false;
+let soft = null; // as the person has set it, until the first key
 let muted = false;
 
 const setUp = () => {
   if (context) return;
   context = new AudioContext();
   level = context.createGain();
-  low = new BiquadFilterNode(context, { type: "lowpass", frequency: context.sampleRate / 2 });
+  low = new BiquadFilterNode(context, { type: "lowpass", frequency: soft ? SOFT : context.sampleRate / 2 });
   // No shout comes through: what is louder than the level is held down within milliseconds.
   const limit = new DynamicsCompressorNode(context, { threshold: -12, knee: 0, ratio: 20, attack: 0.001, release: 0.1 });
   volume = new GainNode(context, { gain: FIRST_VOLUME });
@@ -148,6 +148,10 @@ export const start = () => {
     player?.stop();
     const root = find("#player");
     player = root ? new Player(root) : null;
+    if (root) soft ??= root.dataset.soften === "on";
+    for (const [name, pressed] of [["soften", soft], ["mute", muted]]) {
+      find(`[data-do="${name}"]`)?.setAttribute("aria-pressed", String(Boolean(pressed)));
+    }
   };
   const does = (name, action) => on(name, (button) => player && action(player, button));
 
