@@ -46,11 +46,17 @@ async def _serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    from pipeline.metrics import Metrics
+    from pipeline.metrics_server import serving as figures
+
     try:
         from pipeline.review.console.server import serving
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[console]".') from error
-    async with serving(settings) as found:
-        told(found)
-        stderr.print("Ctrl-C ends it.", style="dim")
-        await stop.wait()
+    metrics = Metrics()
+    with figures(metrics, settings.metrics.host, settings.metrics.port) as url:
+        async with serving(settings, metrics) as found:
+            told(found)
+            stderr.print(f"Figures  {url}", highlight=False)
+            stderr.print("Ctrl-C ends it.", style="dim")
+            await stop.wait()

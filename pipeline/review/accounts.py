@@ -1,4 +1,4 @@
-"""Who may use the console. Functions run on a connection whose transaction the caller opened; `sign_in` opens its own."""
+"""Who may use the console. Functions run in a transaction that the caller opened; `sign_in` opens its own."""
 
 from typing import Annotated, Any, Literal
 

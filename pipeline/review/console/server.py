@@ -2,19 +2,30 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
 
 from pipeline.errors import DependencyError
+from pipeline.metrics import Metrics
+from pipeline.review import retention
 from pipeline.review.console.app import create_app, open_desk
+from pipeline.review.console.desk import Desk
+from pipeline.review.console.every import every
 from pipeline.review.console.first import first_login
 from pipeline.review.database import Database
+from pipeline.review.webhooks import build
 from pipeline.settings import Settings
 
 BACKLOG = 128
+SEND_SECONDS = 0.5
+"""How often the outbox is looked into."""
+RETENTION_SECONDS = 3_600.0
+"""How often it is asked whether the retention job is due."""
 STOP_SECONDS = 3
 """For requests in hand when the server stops."""
 
@@ -42,15 +53,16 @@ class ConsoleServer(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[Serving]:
-    """Serve while the block runs. Port 0 takes a free one."""
+async def serving(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving]:
+    """Serve, and send webhooks, while the block runs. Port 0 takes a free one."""
     console = settings.console
     listener = _listen(console.host, console.port)
     database = Database(settings.database_url)
     try:
         login = first_login(database)
+        desk = open_desk(settings, database, metrics=metrics)
         config = uvicorn.Config(
-            create_app(open_desk(settings, database)),
+            create_app(desk),
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -59,13 +71,33 @@ async def serving(settings: Settings) -> AsyncIterator[Serving]:
         server = ConsoleServer(config)
         task = asyncio.create_task(server.serve([listener]), name="console")
         try:
-            yield Serving(f"http://{console.host}:{listener.getsockname()[1]}", login)
+            async with sending(settings, database, metrics), every(RETENTION_SECONDS, partial(keep, desk), "retention"):
+                yield Serving(f"http://{console.host}:{listener.getsockname()[1]}", login)
         finally:
             server.should_exit = True
             await task
     finally:
         listener.close()
         database.close()
+
+
+@asynccontextmanager
+async def sending(settings: Settings, database: Database, metrics: Metrics) -> AsyncIterator[None]:
+    """Send the outbox's events, if the settings name an app."""
+    webhooks = build(settings, database, metrics, time.time)
+    if webhooks is None:
+        yield
+        return
+    try:
+        async with every(SEND_SECONDS, webhooks.send_due, "webhooks"):
+            yield
+    finally:
+        webhooks.close()
+
+
+def keep(desk: Desk) -> None:
+    """Delete what was kept long enough, if nobody has done so today."""
+    retention.run_if_due(desk.database, desk.evidence, desk.settings.retention, desk.clock())
 
 
 def _listen(host: str, port: int) -> socket.socket:
