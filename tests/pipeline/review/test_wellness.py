@@ -20,7 +20,7 @@ SEVERE = Ranking({"violence": 2, "abuse": 1})
 
 
 def stored(database: Database, count: int, label: str = "violence") -> list[str]:
-    flags = [flag(f"{label}{n}", n * 100, n * 100 + 5, flagged=(label,)) for n in range(count)]
+    flags = [flag(f"{label}{n}", n * 100, n * 100 + 5, flagged=(label,), speaker=label) for n in range(count)]
     return [one.case for one in SqlReviewStore(database, ranking=SEVERE).add(flags, NOON)]
 
 
