@@ -22,6 +22,7 @@ Part = Literal["audio", "case"]
 CLASSES: tuple[Class, ...] = ("open", "upheld", "dismissed")
 DAY = 86_400.0
 BATCH = 50
+MAX_SEQ = 2**31 - 1
 ACTOR = "retention"
 
 
@@ -63,7 +64,7 @@ def run(database: Database, evidence: EvidenceStore, settings: Retention, at: fl
     cases = sum(_delete(database, evidence, rule, "case", at) for rule in found)
     clips = sum(_delete(database, evidence, rule, "audio", at) for rule in found)
     with database.write() as connection:
-        old = AUDIT.c.at < at - settings.logs_days * DAY
+        old = _old_lines(settings, at)
         done = Done(
             clips, cases, _count(connection, select(AUDIT.c.seq).where(old)), erased, _held(connection, found, at)
         )
@@ -82,7 +83,7 @@ def preview(database: Database, settings: Retention, at: float) -> Done:
             sum(_count(connection, _due(rule, part, at).where(~holds.held())) for rule in found)
             for part in ("case", "audio")
         )
-        lines = _count(connection, select(AUDIT.c.seq).where(AUDIT.c.at < at - settings.logs_days * DAY))
+        lines = _count(connection, select(AUDIT.c.seq).where(_old_lines(settings, at)))
         return Done(clips, cases, lines, 0, _held(connection, found, at))
 
 
@@ -97,9 +98,9 @@ def run_if_due(database: Database, evidence: EvidenceStore, settings: Retention,
 
 def last_run(connection: Connection) -> float | None:
     """When the job ended last, UTC seconds."""
-    return connection.scalar(
-        select(func.max(AUDIT.c.at)).where(AUDIT.c.actor == ACTOR, AUDIT.c.action == "retention.run")
-    )
+    ended = select(func.max(AUDIT.c.at)).where(AUDIT.c.actor == ACTOR, AUDIT.c.action == "retention.run")
+    found: float | None = connection.scalar(ended)
+    return found
 
 
 def _delete(database: Database, evidence: EvidenceStore, rule: Rule, part: Part, at: float) -> int:
@@ -108,7 +109,7 @@ def _delete(database: Database, evidence: EvidenceStore, rule: Rule, part: Part,
     while True:
         with database.write() as connection:
             query = _due(rule, part, at).where(~holds.held()).limit(BATCH)
-            found = connection.scalars(query.with_for_update(skip_locked=True, of=CASES)).all()
+            found: list[str] = list(connection.scalars(query.with_for_update(skip_locked=True, of=CASES)))
             forget = forgetting.case if part == "case" else forgetting.audio
             clips = sum(forget(connection, evidence, case) for case in found)
             for case in found:
@@ -118,13 +119,13 @@ def _delete(database: Database, evidence: EvidenceStore, rule: Rule, part: Part,
             return total
 
 
-def _due(rule: Rule, part: Part, at: float) -> Select[tuple[str]]:
+def _due(rule: Rule, part: Part, at: float) -> Select[Any]:
     """The ids of cases of which that part is there, and its time over; held ones among them."""
     query = _old(rule, part, at)
     return query if part == "case" else query.where(exists().where(EVIDENCE.c.case_id == CASES.c.id))
 
 
-def _old(rule: Rule, part: Part, at: float) -> Select[tuple[str]]:
+def _old(rule: Rule, part: Part, at: float) -> Select[Any]:
     days = rule.keep.case_days if part == "case" else rule.keep.audio_days
     before = at - days * DAY
     decided = select(func.max(DECISIONS.c.at)).where(DECISIONS.c.case_id == CASES.c.id).scalar_subquery()
@@ -134,6 +135,12 @@ def _old(rule: Rule, part: Part, at: float) -> Select[tuple[str]]:
         .where(_of_class(rule.state), CASES.c.id.not_in(appeals.open_cases()))
         .where(CASES.c.label == rule.label if rule.label is not None else CASES.c.label.not_in(rule.others))
     )
+
+
+def _old_lines(settings: Retention, at: float) -> ColumnElement[bool]:
+    """Of AUDIT: before the first line that is to be kept, so that none is missing between two that stay."""
+    first_kept = select(func.min(AUDIT.c.seq)).where(AUDIT.c.at >= at - settings.logs_days * DAY)
+    return AUDIT.c.seq < func.coalesce(first_kept.scalar_subquery(), MAX_SEQ)
 
 
 def _of_class(state: Class) -> ColumnElement[bool]:

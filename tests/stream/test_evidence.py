@@ -60,8 +60,8 @@ def test_latest_gives_what_was_said_in_a_room_by_one_or_by_all(settings: Setting
     now = time.time()
 
     def said(name: str, ago: float, **changes: str) -> Utterance:
-        fields = {"room": "lobby", "speaker": "ann"} | changes
-        return Utterance(**fields, id=name, start=now - ago, end=now - ago + 4, data=b"x")
+        made = Utterance(room="lobby", speaker="ann", id=name, start=now - ago, end=now - ago + 4, data=b"x")
+        return structs.replace(made, **changes)
 
     spoken = [said("old", 90), said("one", 30), said("bob", 20, speaker="bob"), said("two", 10)]
     write(settings, *spoken, *(said(f"other-{n}", 20, room=f"room-{n}") for n in range(20)))

@@ -1,6 +1,6 @@
 """What is kept and for how long: the rules, legal holds, erasures, the last run of the job."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -22,7 +22,14 @@ def keeping_page(request: Request, desk: TheDesk, differs: bool = False) -> Resp
         last = retention.last_run(connection)
     rules = list(retention.rules(desk.settings.retention))
     logs = desk.settings.retention.logs_days
-    values = {"rules": rules, "logs": logs, "holds": held, "asked": asked, "last": last, "kinds": holds.KINDS}
+    values: dict[str, Any] = {
+        "rules": rules,
+        "logs": logs,
+        "holds": held,
+        "asked": asked,
+        "last": last,
+        "kinds": holds.KINDS,
+    }
     return page(request, "keeping.html", differs=differs, **values)
 
 

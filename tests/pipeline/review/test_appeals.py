@@ -6,11 +6,10 @@ from sqlalchemy import select
 from pipeline.errors import CaseError, Involved, Missing, Stale
 from pipeline.messages import Decision
 from pipeline.review import appeals, audit, checks, deciding, leases, outbox, queue, reading
-from pipeline.review.accounts import ACCOUNTS
 from pipeline.review.appeals import Appeal, Count
 from pipeline.review.cases import Choice
 from pipeline.review.database import Database
-from pipeline.review.schema import OUTBOX
+from pipeline.review.schema import ACCOUNTS, OUTBOX
 from pipeline.review.store import SqlReviewStore
 from tests.pipeline.review.builders import NOON, flag
 

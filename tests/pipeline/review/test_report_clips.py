@@ -68,7 +68,7 @@ def pitches(samples: Samples, count: int = 1) -> list[int]:
     found: list[int] = []
     for _ in range(count):
         loudest = int(np.argmax(spectrum))
-        found.append(round(loudest * SAMPLE_RATE / len(samples), -1))
+        found.append(round(loudest * SAMPLE_RATE / len(samples) / 10) * 10)
         spectrum[max(0, loudest - 20) : loudest + 20] = 0
     return sorted(found)
 

@@ -1,5 +1,7 @@
 """Users' reports become cases, and those of the same minutes one case."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -16,7 +18,7 @@ COMPLAINT = Complaint(room="room", speaker="ann", reporter="bob", label="violenc
 RANKING = Ranking({"violence": 2})
 
 
-def file(database: Database, now: float = NOON, **changes: object) -> Report:
+def file(database: Database, now: float = NOON, **changes: Any) -> Report:
     complaint = msgspec.structs.replace(COMPLAINT, **changes)
     with database.write() as connection:
         return reports.file(connection, complaint, now, RANKING, 180.0)[0]
@@ -56,7 +58,7 @@ def test_what_others_report_of_the_same_joins_it_until_it_is_decided(database: D
 
 
 @pytest.mark.parametrize("changes", [{"room": "other"}, {"speaker": "bob"}, {"speaker": ""}, {"at": NOON + 400}])
-def test_another_matter_is_another_case(database: Database, changes: dict[str, object]) -> None:
+def test_another_matter_is_another_case(database: Database, changes: dict[str, Any]) -> None:
     assert file(database).case != file(database, **changes).case
 
 

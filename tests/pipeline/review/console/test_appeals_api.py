@@ -113,7 +113,7 @@ def test_what_is_no_report_or_appeal(app: httpx.Client, path: str, body: Any, st
     assert answer.json()["detail"]
 
 
-@pytest.mark.parametrize("header", ["", "Bearer ", "Bearer wrong", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x"])
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x"])
 def test_without_a_token_nothing_is_taken(console: Console, header: str) -> None:
     answer = httpx.post(f"{console.url}/api/v1/reports", json=REPORT, headers={"authorization": header}, timeout=60)
     assert (answer.status_code, answer.json()) == (401, {"detail": "Sign in first."})
