@@ -1,6 +1,6 @@
 """The leads' page: one screen of numbers, each a link to the cases that it is made of. And golden cases."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -21,7 +21,7 @@ def leads_page(request: Request, desk: TheDesk) -> Response:
     with desk.database.read() as connection:
         pairs = quality.pairs(connection, now - WINDOW)
         answers = quality.answers(connection, now - WINDOW)
-        values = {
+        values: dict[str, Any] = {
             "backlog": leading.backlog(connection, now),
             "forecast": leading.forecast(connection, now),
             "in_time": leading.in_time(connection, now - DAY),

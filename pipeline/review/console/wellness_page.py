@@ -26,10 +26,11 @@ def wellness_page(request: Request, desk: TheDesk, session: Signed) -> Response:
     with desk.database.read() as connection:
         meter = wellness.meter(connection, name, session.account.preferences.comfort, now)
         answers = [one for one in quality.answers(connection, now - WINDOW) if one.given.moderator == name]
-        pairs = [one for one in quality.pairs(connection, now - WINDOW) if one.settled and one.first.moderator == name]
+        pairs = [one for one in quality.pairs(connection, now - WINDOW) if one.first.moderator == name]
     wrong = [(one.original, one.label, one.given.verdict, one.right) for one in answers if not one.correct]
+    settled = [(one, one.settled) for one in pairs if one.settled]
     wrong += [
-        (one.original, one.label, one.first.verdict, one.settled) for one in pairs if one.settled != one.first.verdict
+        (one.original, one.label, one.first.verdict, right) for one, right in settled if right != one.first.verdict
     ]
     return page(
         request,
@@ -38,7 +39,7 @@ def wellness_page(request: Request, desk: TheDesk, session: Signed) -> Response:
         labels=desk.labels.labels,
         desk_labels=desk.labels.labels,
         wrong=wrong,
-        checked=len(answers) + len(pairs),
+        checked=len(answers) + len(settled),
     )
 
 

@@ -114,3 +114,21 @@ def test_a_person_cannot_take_his_own_check(console: Console, enter: Enter) -> N
     # Nothing tells ben that it was decided before.
     assert case not in page
     assert "ana" not in page.replace("data-account", "")
+
+
+def test_feedback_comes_when_a_third_has_settled_it(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    ana = enter("ana")
+    decide(ana, case, taken(ana, case))
+    for who in ("ben", "lea"):
+        assert "Checked: 0." in ana.get("/wellness").text
+        console.clock.now += 60
+        with console.database.write() as connection:
+            [copy] = drawing.draw(connection, EvidenceFolder(console.evidence), console.clock(), Shares(1.0, 0.0), 10)
+        client = enter(who)
+        assert decide(client, copy, taken(client, copy), verdict="dismiss").status_code == 200
+    page = ana.get("/wellness").text
+    assert "Checked: 1. Seen differently: 1." in page
+    assert f'<a href="/cases/{case}">Threats and violence</a>: you said Upheld, settled as Dismissed' in page
+    assert "Threatening a person with harm" in page
+    assert "Checked: 0." in enter("ben").get("/wellness").text
