@@ -14,6 +14,8 @@ from pipeline.topology import UTTERANCES
 
 
 class Delivering(Work[Any]):
+    tick_seconds = 5.0
+
     def __init__(self, log: KafkaLog, settings: Settings, metrics: Metrics) -> None:
         super().__init__(deliver.build(settings, metrics, log))
         self._log = log

@@ -5,14 +5,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+from aiokafka.partitioner import DefaultPartitioner
 from kafka import TopicPartition
 
-from agents.kafka import broker_errors, reader
+from agents.kafka import broker_errors, reader, topic_name
 from agents.records import address_of
 from pipeline.errors import BadMessage
 from pipeline.events import decode
 from pipeline.messages import Utterance
 from pipeline.settings import Kafka
+from pipeline.topology import UTTERANCES
 
 POLL_MS = 500
 SEARCH_RECORDS = 500
@@ -51,6 +53,17 @@ class KafkaLog:
             utterances = [_utterance(record) for record in self._range(partition, first, offset)]
         found = [u for u in utterances if u and (u.room, u.speaker) == (room, speaker)]
         return sorted((u for u in found if u.start < start and u.end > start - seconds), key=lambda u: u.start)
+
+    def latest(self, room: str, speaker: str | None, end: float, seconds: float) -> list[Utterance]:
+        with broker_errors(self._kafka):
+            partition = self._partition_of(room)
+            if partition is None:
+                return []
+            # Written when they ended, or later when segment lags.
+            first, past = self._offset_at(partition, end - seconds), self._offset_at(partition, end + SLACK_SECONDS)
+            utterances = [_utterance(record) for record in self._records(partition, first, past)]
+        found = [u for u in utterances if u and u.room == room and speaker in {None, u.speaker}]
+        return sorted((u for u in found if u.start < end and u.end > end - seconds), key=lambda u: u.start)
 
     def close(self) -> None:
         if self._reader:
@@ -101,6 +114,18 @@ class KafkaLog:
                 if record.offset < end:
                     yield record
             position = consumer.position(partition)
+
+    def _partition_of(self, room: str) -> TopicPartition | None:
+        """Where segment writes what is said in a room: by the same hash of the key."""
+        name = topic_name(UTTERANCES, self._kafka)
+        numbers = sorted(self._consumer().partitions_for_topic(name) or ())
+        return TopicPartition(name, DefaultPartitioner()(room.encode(), numbers, numbers)) if numbers else None
+
+    def _offset_at(self, partition: TopicPartition, moment: float) -> int:
+        """The first offset that was written at or after the moment (UTC seconds), or the end of the partition."""
+        consumer = self._consumer()
+        found = consumer.offsets_for_times({partition: max(0, round(moment * 1000))})[partition]
+        return int(found.offset if found else consumer.end_offsets([partition])[partition])
 
     def _search_from(self, partition: TopicPartition, offset: int, seconds: float) -> int:
         """By the clock of the broker, since Kafka cannot be read backwards; an offset on `partition`."""

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Protocol
 
 from agents.gateway import Gateway
 from agents.signals import stop_on_signals
@@ -17,13 +18,16 @@ from pipeline.settings import Settings
 from pipeline.stage import Rejected
 from pipeline.topology import JUDGE, Stage
 
+if TYPE_CHECKING:
+    from pipeline.review.console.server import Serving
+
 log = logging.getLogger(__name__)
 
 
 class Host(Protocol):
     """Whoever started it, and wants to see what happens."""
 
-    def started(self, gateway: Gateway, metrics_url: str) -> None: ...
+    def started(self, gateway: Gateway, metrics_url: str, console: "Serving | None") -> None: ...
 
     def judged(self, flag: Flag) -> None: ...
 
@@ -47,7 +51,20 @@ async def run(settings: Settings, host: Host, stop: asyncio.Event | None = None)
         async with (
             LocalRunner(settings, metrics, tap, lookback=lookback) as runner,
             Gateway(settings.gateway, metrics, runner.put) as gateway,
+            _console(settings, metrics) as console,
         ):
-            host.started(gateway, url)
+            host.started(gateway, url, console)
             await stop.wait()
             log.info("stopping: no new audio; what is in hand is finished")
+
+
+@asynccontextmanager
+async def _console(settings: Settings, metrics: Metrics) -> "AsyncIterator[Serving | None]":
+    """The moderators' page, where its libraries are installed."""
+    try:
+        from pipeline.review.console.server import serving
+    except ModuleNotFoundError:
+        yield None
+        return
+    async with serving(settings, metrics) as found:
+        yield found

@@ -6,6 +6,11 @@ VoxwardenError                  one clear line for a person: what is wrong, and 
 │   ├── AudioError              it cannot be decoded as audio
 │   └── TextError               it cannot be read as text
 ├── CaseError                   a case that is not there, or is decided already
+│   ├── Missing                 there is none of that id
+│   ├── Taken                   somebody else holds it
+│   ├── Involved                whoever asks has a part in it, and may not decide
+│   └── Stale                   it has changed since it was looked at, or the lease has gone to somebody else
+├── AccountError                an account that is not there, or may not do this
 ├── BadMessage                  a record that cannot be decoded; it goes to the dead letters
 ├── WeightsMissing              no model weights in folder, package or download
 ├── WeightsCorrupt              weights whose SHA-256 is not the pinned one
@@ -39,6 +44,26 @@ class TextError(InputError):
 
 
 class CaseError(VoxwardenError):
+    pass
+
+
+class Missing(CaseError):  # noqa: N818
+    pass
+
+
+class Taken(CaseError):  # noqa: N818
+    pass
+
+
+class Involved(CaseError):  # noqa: N818
+    pass
+
+
+class Stale(CaseError):  # noqa: N818
+    pass
+
+
+class AccountError(VoxwardenError):
     pass
 
 

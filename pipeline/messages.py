@@ -34,6 +34,8 @@ Codec = Literal["pcm_s16le", "pcm_f32le", "opus", "container"]
 
 Suggestion = Literal["pass", "review", "block"]
 Verdict = Literal["uphold", "dismiss", "escalate"]
+Action = Literal["warn", "mute", "remove", "close_room"]
+"""What the app is asked to do about an upheld case."""
 Mark = Literal["no_speech", "repetition", "silence_phrase", "low_confidence"]
 """Why a transcript may be invented by the recogniser. A marked text is kept; the policy says what becomes of it."""
 
@@ -174,6 +176,8 @@ class Flag(Message, frozen=True, kw_only=True, omit_defaults=True):
     marks: tuple[Mark, ...] = ()
     reasons: tuple[str, ...] = ()
     """Which rules of the policy fired, in words."""
+    words: tuple[Word, ...] = ()
+    """As the transcript has them, of what is not passed; empty unless the recogniser was asked for word times."""
     policy: str
     """Name and version, e.g. `default@1a2b3c4d`."""
     model: str
@@ -192,10 +196,16 @@ class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The flag was right, was wrong, or someone else must decide."""
     label: str | None = None
     """The label as corrected by the moderator."""
+    reason: Annotated[str, Meta(max_length=64, pattern=r"^[a-z_]*(?![\s\S])")] = ""
+    """Why, as a code."""
     note: Annotated[str, Meta(max_length=4_000)] = ""
     """Why, in the moderator's words."""
+    action: Action | None = None
+    """What the app is asked to do."""
     at: Seconds
     """When, UTC seconds."""
+    undone: Seconds | None = None
+    """When it was taken back; it then counts for nothing."""
 
 
 def sample_of(seconds: float) -> int:

@@ -85,11 +85,20 @@ class Metrics:
         # deliver
         self.cases = counter(
             "cases_total",
-            "Flags at the store; `result` is created, merged or repeated, or passed (nothing stored).",
+            "Flags at the store; `result` is created, merged or repeated, passed (nothing stored) or audit (drawn).",
             "result",
         )
         self.evidence_missing = counter("evidence_missing_total", "Flags whose audio was no longer in the log.")
         self.evidence_retention_seconds = gauge(
             "evidence_retention_seconds", "How long voice.utterances keeps audio, as the broker had it at the start."
         )
+        # console
+        self.decisions = counter("decisions_total", "Cases decided in the console, by verdict.", "verdict")
+        self.decisions_undone = counter("decisions_undone_total", "Decisions that were taken back within the window.")
+        self.webhooks = counter(
+            "webhooks_total", "Webhooks: sent, tried in vain, or failed for good; by result.", "result"
+        )
+        self.open_cases = gauge("open_cases", "Cases that wait for a decision, when last looked at.")
+        self.oldest_overdue_seconds = gauge("oldest_overdue_seconds", "How late the latest open case is; 0 if none is.")
+
         self.speech_to_flag = histogram("speech_to_flag_seconds", "From the end of the speech to its stored flag.")

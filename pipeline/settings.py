@@ -132,6 +132,9 @@ class Store(Section):
     lookback_hours: PositiveFloat = Field(24.0, description="how long the local runner keeps utterances on disk")
     lookback_bytes: PositiveInt = Field(2_000_000_000, description="and how many of them at most")
     merge_gap_seconds: float = Field(0.0, ge=0, description="flags of one speaker so near count as one case")
+    report_seconds: PositiveFloat = Field(
+        180.0, le=540, description="kept of a voice or room from before the moment that a user reports"
+    )
     max_case_seconds: PositiveFloat = Field(120.0, description="no case takes more flags than fit into so long")
 
 
@@ -189,6 +192,75 @@ class Gateway(Section):
     idle_seconds: PositiveFloat = Field(600.0, description="without a frame for so long, a connection is closed")
 
 
+class Targets(Section):
+    """Seconds within which a case should be decided, by severity of its label."""
+
+    low: PositiveFloat = 14_400.0
+    medium: PositiveFloat = 3_600.0
+    high: PositiveFloat = 900.0
+    critical: PositiveFloat = 300.0
+
+
+class Quality(Section):
+    """Checks of the work, mixed into the queue: docs/console-quality.md."""
+
+    audit_share: float = Field(0.0, ge=0, le=1, description="of passed speech, kept and shown to find what was missed")
+    second_share: float = Field(0.05, ge=0, le=1, description="of decisions, for a blind second opinion")
+    golden_share: float = Field(0.03, ge=0, le=1, description="golden cases per decision, where leads have marked some")
+    draw_seconds: PositiveFloat = Field(15.0, description="how often the console draws")
+
+
+class ReviewConsole(Section):
+    """The moderators' web page."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65_535)
+    secure_cookies: bool = Field(False, description="on when served over https, by a proxy that ends TLS")
+    max_body_bytes: PositiveInt = Field(262_144, description="of a request")
+    lease_seconds: PositiveFloat = Field(300.0, description="without activity, a case goes back to all")
+    undo_seconds: float = Field(
+        10.0, ge=0, le=60, description="so long a decision can be taken back, and webhooks wait"
+    )
+    poll_seconds: PositiveFloat = Field(0.25, description="how often the store is asked what is new")
+    webhook_url: str | None = Field(None, description="where decisions are sent (Standard Webhooks); unset: nowhere")
+    webhook_secret: SecretStr | None = Field(None, description="whsec_ and 24 to 64 bytes in base64; signs them")
+    webhook_seconds: PositiveFloat = Field(10.0, description="an app that has not answered by then is tried again")
+    api_tokens: tuple[SecretStr, ...] = Field((), description="of apps that hand in appeals and reports")
+    targets_seconds: Targets = Targets()
+
+
+class Keep(Section):
+    """Days; 0 keeps nothing from the next run of the job on."""
+
+    audio_days: float = Field(ge=0, description="of the clip")
+    case_days: float = Field(ge=0, description="of the case: what was said, its flags and decisions")
+
+    @model_validator(mode="after")
+    def _check(self) -> "Keep":
+        if self.audio_days > self.case_days:
+            raise ValueError("audio_days must not be more than case_days: a clip belongs to a case")
+        return self
+
+
+class KeepLabel(Section):
+    """What differs for one label; what is left out is kept as for all."""
+
+    open: Keep | None = None
+    upheld: Keep | None = None
+    dismissed: Keep | None = None
+
+
+class Retention(Section):
+    """How long cases are kept, counted from the last decision, or from their arrival while there is none."""
+
+    open: Keep = Keep(audio_days=90, case_days=180)
+    upheld: Keep = Keep(audio_days=190, case_days=365)
+    dismissed: Keep = Keep(audio_days=14, case_days=90)
+    labels: dict[str, KeepLabel] = Field({}, description="by label, where it is to be kept otherwise")
+    logs_days: float = Field(365.0, ge=183, description="of the audit log; half a year at the least")
+    every_hours: PositiveFloat = Field(24.0, description="how often the console's process runs the job")
+
+
 class MetricsServer(Section):
     """Prometheus exposition."""
 
@@ -215,6 +287,9 @@ class Settings(BaseSettings):
     store: Store = Store()
     kafka: Kafka = Kafka()
     gateway: Gateway = Gateway()
+    console: ReviewConsole = ReviewConsole()
+    retention: Retention = Retention()
+    quality: Quality = Quality()
     metrics: MetricsServer = MetricsServer()
 
     @classmethod

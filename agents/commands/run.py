@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.app import app, settings_of, stderr, stdout
+from pipeline.cli.console import told
 
 if TYPE_CHECKING:
     from agents.gateway import Gateway
     from pipeline.messages import Flag
+    from pipeline.review.console.server import Serving
 
 
 @app.command()
@@ -38,11 +40,15 @@ class _Terminal:
     def __init__(self, show: bool) -> None:
         self._show = show
 
-    def started(self, gateway: "Gateway", metrics_url: str) -> None:
+    def started(self, gateway: "Gateway", metrics_url: str, console: "Serving | None") -> None:
         stderr.print(f"Gateway  ws://127.0.0.1:{gateway.port}/v1/rooms/ROOM/speakers/SPEAKER/audio", highlight=False)
         if gateway.generated_token:
             stderr.print(f"Token    {gateway.generated_token}   (made for this run; set gateway.tokens to keep one)")
         stderr.print(f"Figures  {metrics_url}", highlight=False)
+        if console:
+            told(console)
+        else:
+            stderr.print('Console  not installed: pip install "voxwarden[console]"', markup=False)
         stderr.print("Ctrl-C ends it.", style="dim")
 
     def judged(self, flag: "Flag") -> None:

@@ -13,7 +13,7 @@ from pipeline.cli import casetables
 from pipeline.cli.app import app, settings_of, stderr, stdout
 from pipeline.errors import InputError
 from pipeline.messages import Suggestion, Verdict
-from pipeline.review.cases import Case, Filters, Status
+from pipeline.review.cases import Case, Choice, Filters, Status
 
 if TYPE_CHECKING:
     from pipeline.review.store import SqlReviewStore
@@ -108,9 +108,10 @@ def decide_case(
         from pipeline.judge import labels
 
         labels.load(settings_of(ctx).judge.labels).check([label], "--label")
+    choice = Choice(verdict=verdict, label=label, note=note)
     store = _store(ctx)
     try:
-        decision = store.decide(store.find(case), moderator, verdict, label, note, time.time())
+        decision = store.decide(store.find(case), moderator, choice, time.time())
     finally:
         store.close()
     stdout.print(casetables.decided(decision))

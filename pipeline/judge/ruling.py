@@ -79,6 +79,7 @@ class Ruling:
             hits=tuple(_hit(match, transcript) for match in matches),
             marks=transcript.marks,
             reasons=verdict.reasons,
+            words=transcript.words if verdict.suggestion != "pass" else (),
             policy=self.version,
             model=self._model,
             address=transcript.address,

@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import MsgspecError, Struct, json
 
 from pipeline.errors import BadMessage, CaseError
-from pipeline.messages import NAMESPACE, Decision, Flag, Suggestion
+from pipeline.messages import NAMESPACE, Action, Decision, Flag, Hit, Suggestion, Verdict
 
 Status = Literal["pending", "escalated", "decided"]
 """An escalated case has a decision, but waits for another one by somebody senior."""
@@ -17,6 +17,12 @@ OPEN: tuple[Status, ...] = ("pending", "escalated")
 Result = Literal["created", "merged", "repeated"]
 
 SEVERITY: dict[Suggestion, int] = {"pass": 0, "review": 1, "block": 2}
+
+REPORTED = "report"
+"""The `policy` of a case that users' reports opened; flags never join one."""
+
+WHOLE_ROOM = ""
+"""The speaker of a case that is about everybody in a room."""
 
 MAX_ID = 128
 """Characters of an id; a longer one does not fit an index of PostgreSQL."""
@@ -71,11 +77,28 @@ class Case(Struct, frozen=True, kw_only=True):
     version: int = 1
     """Rises with every change, so that a decision on a stale view is seen."""
     created_at: float
+    hits: tuple[Hit, ...] = ()
+    """Lexicon terms in `text`."""
+    policy: str = ""
+    """Name and version of what judged it."""
+    severity: int = 1
+    """0 low to 3 critical, as `pipeline/review/ranking.py` has it."""
+    due_at: float = 0.0
+    """UTC seconds by which it should be decided."""
+    urgency: float = 0.0
+    """Its place in the queue, lowest first: `due_at` less the head start of its severity."""
+    verdict: Verdict | None = None
+    """The one that holds."""
 
     @property
     def key(self) -> tuple[float, str]:
         """Its place in the list, newest first: what the next page starts `after`."""
         return self.created_at, self.id
+
+    @property
+    def place(self) -> tuple[float, str]:
+        """Its place in the queue, most urgent first: what the next page starts `after`."""
+        return self.urgency, self.id
 
 
 class CaseFile(Struct, frozen=True, kw_only=True):
@@ -90,6 +113,16 @@ class CaseFile(Struct, frozen=True, kw_only=True):
     def covered(self) -> bool:
         """Some clip was cut for all of the case, as it is now."""
         return any(clip.start <= self.case.start and self.case.end <= clip.end for clip in self.evidence)
+
+
+class Choice(Struct, frozen=True, kw_only=True):
+    """What a moderator chooses; with a case, a name and a time it becomes a Decision."""
+
+    verdict: Verdict
+    label: str | None = None
+    reason: str = ""
+    note: str = ""
+    action: Action | None = None
 
 
 class Filters(Struct, frozen=True, kw_only=True):
@@ -108,9 +141,13 @@ def case_id(flag: Flag) -> str:
     return str(uuid.uuid5(NAMESPACE, f"case\x1f{flag.id}"))
 
 
-def decision_id(case: str, moderator: str, verdict: str, label: str | None, note: str) -> str:
-    """The same decision sent twice has the same id; its time is not part of it."""
-    return str(uuid.uuid5(NAMESPACE, "\x1f".join(("decision", case, moderator, verdict, label or "", note))))
+def decision_id(choice: "Choice", case: str, moderator: str, attempt: int) -> str:
+    """The same decision sent twice has the same id; its time is not part of it.
+
+    `attempt` counts the case's decisions that were taken back: to decide the same after an undo is another decision.
+    """
+    parts = (choice.verdict, choice.label, choice.reason, choice.note, choice.action, str(attempt))
+    return str(uuid.uuid5(NAMESPACE, "\x1f".join(("decision", case, moderator, *(part or "" for part in parts)))))
 
 
 def worst(flags: Sequence[Flag]) -> Flag:

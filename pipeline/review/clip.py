@@ -65,29 +65,45 @@ class Cutter:
         before = self._log.before(first.room, first.speaker, first.start, self._preroll, first.address or "")
         found |= {utterance.id: utterance for utterance in before}
         return [
-            (utterance.start, samples) for utterance in found.values() if (samples := _samples(utterance)) is not None
+            (utterance.start, samples) for utterance in found.values() if (samples := samples_of(utterance)) is not None
         ]
 
     def _write(self, file: CaseFile, samples: Samples, timeline: tuple[Piece, ...]) -> None:
-        seconds = len(samples) / SAMPLE_RATE
-        if not timeline or any(clip.seconds >= seconds for clip in file.evidence):
-            return  # what is there holds speech that the log has forgotten
-        clip = encode_opus_clip(samples, BITRATE)
-        path = self._evidence.put(file.case.id, file.case.start, clip)
-        needless = self._store.attach(
-            Evidence(
-                path=path,
-                case=file.case.id,
-                start=file.case.start - self._preroll,
-                end=file.case.end,
-                seconds=seconds,
-                bytes=len(clip),
-                sha256=checksum(clip),
-                timeline=timeline,
-            )
-        )
-        for old in needless:
-            self._evidence.remove(old)
+        case, seconds = file.case, len(samples) / SAMPLE_RATE
+        # What is there holds speech that the log has forgotten, where it is longer.
+        if timeline and all(clip.seconds < seconds for clip in file.evidence):
+            keep(self._store, self._evidence, case.id, case.start - self._preroll, case.end, samples, timeline)
+
+
+def keep(
+    store: ReviewStore,
+    evidence: EvidenceStore,
+    case: str,
+    start: float,
+    end: float,
+    samples: Samples,
+    timeline: tuple[Piece, ...],
+) -> None:
+    """Store a clip, cut for `start` to `end` (UTC seconds), as the evidence of `case`, in the place of an older one."""
+    content = encode_opus_clip(samples, BITRATE)
+    path = evidence.put(case, start, content)
+    clip = Evidence(
+        path=path,
+        case=case,
+        start=start,
+        end=end,
+        seconds=len(samples) / SAMPLE_RATE,
+        bytes=len(content),
+        sha256=checksum(content),
+        timeline=timeline,
+    )
+    try:
+        needless = store.attach(clip)
+    except CaseError:
+        # The case was erased or joined to another one meanwhile: no audio stays without one.
+        needless = [path]
+    for old in needless:
+        evidence.remove(old)
 
 
 def compose(pieces: Sequence[tuple[float, Samples]], begin: float) -> tuple[Samples, tuple[Piece, ...]]:
@@ -116,7 +132,8 @@ def compose(pieces: Sequence[tuple[float, Samples]], begin: float) -> tuple[Samp
     return np.concatenate(parts) if parts else np.zeros(0, np.float32), tuple(timeline)
 
 
-def _samples(utterance: Utterance) -> Samples | None:
+def samples_of(utterance: Utterance) -> Samples | None:
+    """Its audio; None, and a warning, where it cannot be decoded."""
     try:
         return decode_flac(utterance.data)
     except AudioError as error:

@@ -11,17 +11,22 @@ from pipeline.errors import BadMessage
 from pipeline.messages import Flag
 from pipeline.metrics import Metrics
 from pipeline.review.cases import Outcome, check
+from pipeline.review.checks import drawn
 from pipeline.review.clip import Cutter
 from pipeline.review.evidence import EvidenceFolder, EvidenceStore
 from pipeline.review.log import UtteranceLog
 from pipeline.review.lookback import Lookback, open_lookback
+from pipeline.review.report_clips import ReportCutter
 from pipeline.review.store import ReviewStore, open_store
 from pipeline.settings import Settings
 from pipeline.stage import Processor, Rejected
 
 
 class Deliver(Processor[Flag, Outcome]):
-    """Keeps what is not passed. `preroll` is in seconds; `clock` gives UTC seconds."""
+    """Keeps what is not passed, and of the rest the share that is drawn for audit.
+
+    `preroll` is in seconds; `clock` gives UTC seconds.
+    """
 
     def __init__(
         self,
@@ -31,21 +36,25 @@ class Deliver(Processor[Flag, Outcome]):
         metrics: Metrics,
         preroll: float,
         clock: Callable[[], float] = time.time,
+        audit_share: float = 0.0,
+        report_seconds: float = 180.0,
     ) -> None:
         self._store = store
         self._log = log
         self._cutter = Cutter(store, evidence, log, preroll)
+        self._reports = ReportCutter(store, evidence, log, report_seconds)
         self._metrics = metrics
         self._clock = clock
+        self._audit_share = audit_share
 
     def process(self, batch: Sequence[Flag]) -> list[Outcome | Rejected]:
         checked = [_checked(flag) for flag in batch]
         kept = [flag for flag in checked if isinstance(flag, Flag) and flag.suggestion != "pass"]
         outcomes = self._store.add(kept, self._clock())
         self._count(kept, outcomes)
-        self._metrics.cases.labels("passed").inc(sum(isinstance(f, Flag) and f.suggestion == "pass" for f in checked))
-        fresh = {outcome.flag for outcome in outcomes if outcome.result != "repeated"}
-        for case in dict.fromkeys(outcome.case for outcome in outcomes):
+        audits = self._audit([flag for flag in checked if isinstance(flag, Flag) and flag.suggestion == "pass"])
+        fresh = {outcome.flag for outcome in (*outcomes, *audits) if outcome.result != "repeated"}
+        for case in dict.fromkeys(outcome.case for outcome in (*outcomes, *audits)):
             self._metrics.evidence_missing.inc(self._cutter.cut(case, fresh))
         stored = iter(outcomes)
         return [
@@ -57,10 +66,17 @@ class Deliver(Processor[Flag, Outcome]):
     def tick(self, now: float) -> list[Outcome | Rejected]:
         if isinstance(self._log, Lookback):
             self._log.expire(now)
+        self._reports.run(now)
         return []
 
     def close(self) -> None:
         self._store.close()
+
+    def _audit(self, passed: Sequence[Flag]) -> list[Outcome]:
+        taken = [flag for flag in passed if drawn("audit", flag.id, self._audit_share)]
+        self._metrics.cases.labels("passed").inc(len(passed) - len(taken))
+        self._metrics.cases.labels("audit").inc(len(taken))
+        return self._store.audit(taken, self._audit_share, self._clock())
 
     def _count(self, kept: Sequence[Flag], outcomes: Sequence[Outcome]) -> None:
         for flag, outcome in zip(kept, outcomes, strict=True):
@@ -77,6 +93,8 @@ def build(settings: Settings, metrics: Metrics, log: UtteranceLog | None = None)
         log or open_lookback(settings),
         metrics,
         settings.store.preroll_seconds,
+        audit_share=settings.quality.audit_share,
+        report_seconds=settings.store.report_seconds,
     )
 
 

@@ -20,3 +20,9 @@ class UtteranceLog(Protocol):
         `start` is UTC seconds; `address` is where the utterance that begins then lies, so that a log which cannot be
         searched by time reads backwards from there. The one at `address` is not among them.
         """
+
+    def latest(self, room: str, speaker: str | None, end: float, seconds: float) -> list[Utterance]:
+        """What one speaker, or everybody (None), said in this room in the `seconds` before `end`, earliest first.
+
+        `end` is UTC seconds. An utterance that reaches into that time is given whole.
+        """

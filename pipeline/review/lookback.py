@@ -32,12 +32,12 @@ SUFFIX = ".utterances"
 SHARE = 24
 """A segment is this part of what is kept, by time and by size: the grain of forgetting."""
 MAX_ENTRIES = 200_000
-"""In the index, about 60 MB; `before` forgets older ones, `get` does not need it."""
+"""In the index, about 60 MB; `before` and `latest` forget older ones, `get` does not need it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where an utterance lies, and what `before` asks for."""
+    """Where an utterance lies, and what `before` and `latest` ask for."""
 
     start: float
     end: float
@@ -107,6 +107,19 @@ class Lookback(UtteranceLog):
                 entry
                 for entry in self._by_speaker.get((room, speaker), ())
                 if entry.start < start and entry.end > start - seconds and entry.address != address
+            ]
+            found = [self._read(entry.segment, entry.offset) for entry in sorted(wanted, key=lambda e: e.start)]
+        return [utterance for utterance in found if utterance]
+
+    def latest(self, room: str, speaker: str | None, end: float, seconds: float) -> list[Utterance]:
+        with self._guarded():
+            self._catch_up()
+            wanted = [
+                entry
+                for known, entries in self._by_speaker.items()
+                if known[0] == room and speaker in {None, known[1]}
+                for entry in entries
+                if entry.start < end and entry.end > end - seconds
             ]
             found = [self._read(entry.segment, entry.offset) for entry in sorted(wanted, key=lambda e: e.start)]
         return [utterance for utterance in found if utterance]

@@ -5,16 +5,21 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Connection, Row, Select, select, tuple_
 
-from pipeline.errors import CaseError
+from pipeline.errors import Missing
 from pipeline.messages import Decision, Flag
 from pipeline.review.cases import Case, CaseFile, Evidence, Filters
 from pipeline.review.schema import CASES, DECISIONS, EVIDENCE, FLAGS
+from pipeline.review.schema_quality import COPIES
 
 T = TypeVar("T")
 
+UNDO_REACH = 60.0
+"""Seconds; no undo window is longer."""
+
 
 def cases(connection: Connection, filters: Filters, after: tuple[float, str] | None, limit: int) -> list[Case]:
-    query = select(CASES).order_by(CASES.c.created_at.desc(), CASES.c.id.desc()).limit(limit)
+    query = select(CASES).where(CASES.c.id.not_in(COPIES))
+    query = query.order_by(CASES.c.created_at.desc(), CASES.c.id.desc()).limit(limit)
     for name, wanted in msgspec.structs.asdict(filters).items():
         if wanted is not None:
             query = query.where(CASES.c.created_at >= wanted if name == "since" else CASES.c[name] == wanted)
@@ -28,7 +33,7 @@ def case(connection: Connection, identity: str, lock: bool = False) -> Case:
     query = select(CASES).where(CASES.c.id == identity)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
-        raise CaseError(f"No case {identity}", "`voxwarden cases list` shows the ids.")
+        raise Missing(f"No case {identity}", "`voxwarden cases list` shows the ids.")
     return case_of(row)
 
 
@@ -42,7 +47,10 @@ def case_file(connection: Connection, identity: str) -> CaseFile:
 
 
 def flags(connection: Connection, case_id: str) -> tuple[Flag, ...]:
-    query = select(FLAGS).where(FLAGS.c.case_id == case_id).order_by(FLAGS.c.start, FLAGS.c.id)
+    return flags_of(connection, select(FLAGS).where(FLAGS.c.case_id == case_id).order_by(FLAGS.c.start, FLAGS.c.id))
+
+
+def flags_of(connection: Connection, query: Select[Any]) -> tuple[Flag, ...]:
     return tuple(msgspec.convert(_fields(row), Flag) for row in connection.execute(query))
 
 
@@ -53,7 +61,18 @@ def evidence(connection: Connection, case_id: str) -> tuple[Evidence, ...]:
 
 def decisions(connection: Connection, case_id: str) -> tuple[Decision, ...]:
     query = select(DECISIONS).where(DECISIONS.c.case_id == case_id)
-    return _of_case(connection, query.order_by(DECISIONS.c.at, DECISIONS.c.id), Decision)
+    return decisions_of(connection, query.order_by(DECISIONS.c.at, DECISIONS.c.id))
+
+
+def decisions_of(connection: Connection, query: Select[Any]) -> tuple[Decision, ...]:
+    return _of_case(connection, query, Decision)
+
+
+def decisions_since(connection: Connection, since: float) -> tuple[Decision, ...]:
+    """Made or undone at or after `since`, UTC seconds. An undo comes within seconds of its decision."""
+    query = select(DECISIONS).where(DECISIONS.c.at >= since - UNDO_REACH)
+    recent = decisions_of(connection, query.order_by(DECISIONS.c.at, DECISIONS.c.id))
+    return tuple(one for one in recent if max(one.at, one.undone or 0.0) >= since)
 
 
 def ids(connection: Connection, prefix: str, limit: int) -> list[str]:

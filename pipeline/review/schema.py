@@ -3,15 +3,19 @@
 Times are UTC seconds. Texts have no length: SQLite ignores it, and `pipeline/review/cases.py` refuses what is too long.
 """
 
-from sqlalchemy import JSON, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import JSON, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text, text
 
 METADATA = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
         "fk": "fk_%(table_name)s_%(column_0_name)s",
         "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
     }
 )
+
+OPEN = text("status <> 'decided'")
+"""Of the queue's indexes; a query must say the same words for a database to use them."""
 
 CASES = Table(
     "cases",
@@ -31,11 +35,26 @@ CASES = Table(
     Column("status", String, nullable=False),
     Column("version", Integer, nullable=False),
     Column("created_at", Double, nullable=False),
+    Column("hits", JSON, nullable=False),
+    Column("policy", String, nullable=False),
+    Column("severity", Integer, nullable=False),
+    Column("due_at", Double, nullable=False),
+    Column("urgency", Double, nullable=False),
+    Column("verdict", String, nullable=True),
     # Newest first, page by page, with and without a status.
     Index(None, "created_at", "id"),
     Index(None, "status", "created_at", "id"),
     # A new flag looks for a case of the same speaker at that time.
     Index(None, "room", "speaker", "end"),
+    # The queue: only what is open, most urgent first, also of one label, room or speaker.
+    Index("ix_cases_queue", "urgency", "id", sqlite_where=OPEN, postgresql_where=OPEN),
+    Index("ix_cases_queue_label", "label", "urgency", "id", sqlite_where=OPEN, postgresql_where=OPEN),
+    Index("ix_cases_queue_room", "room", "urgency", "id", sqlite_where=OPEN, postgresql_where=OPEN),
+    Index("ix_cases_queue_speaker", "speaker", "urgency", "id", sqlite_where=OPEN, postgresql_where=OPEN),
+    # Strikes and history of a speaker.
+    Index(None, "speaker", "verdict", "created_at"),
+    # Similar cases of the past.
+    Index(None, "label", "created_at"),
 )
 
 FLAGS = Table(
@@ -60,9 +79,12 @@ FLAGS = Table(
     Column("hits", JSON, nullable=False),
     Column("marks", JSON, nullable=False),
     Column("reasons", JSON, nullable=False),
+    Column("words", JSON, nullable=False),
     Column("policy", String, nullable=False),
     Column("model", String, nullable=False),
     Column("address", String, nullable=True),
+    # What else was said in a room at the time.
+    Index(None, "room", "start"),
 )
 
 EVIDENCE = Table(
@@ -87,6 +109,79 @@ DECISIONS = Table(
     Column("moderator", String, nullable=False),
     Column("verdict", String, nullable=False),
     Column("label", String, nullable=True),
+    Column("reason", String, nullable=False),
     Column("note", Text, nullable=False),
+    Column("action", String, nullable=True),
     Column("at", Double, nullable=False),
+    Column("undone", Double, nullable=True),
+    Index(None, "at"),
+    Index(None, "moderator", "at"),
+)
+
+ACCOUNTS = Table(
+    "accounts",
+    METADATA,
+    Column("name", String, primary_key=True),
+    Column("role", String, nullable=False),
+    Column("password", String, nullable=True),
+    # Base32; the one-time code's step that was used last, so that none is used twice.
+    Column("totp_secret", String, nullable=True),
+    Column("totp_step", Integer, nullable=False),
+    Column("oidc_subject", String, nullable=True, unique=True),
+    Column("disabled", Boolean, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("locked_until", Double, nullable=False),
+    Column("preferences", JSON, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+SESSIONS = Table(
+    "sessions",
+    METADATA,
+    # SHA-256 of the cookie: whoever reads the table cannot use it.
+    Column("id", String, primary_key=True),
+    Column("account", ForeignKey("accounts.name"), nullable=False, index=True),
+    Column("csrf", String, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
+)
+
+LEASES = Table(
+    "leases",
+    METADATA,
+    Column("case_id", ForeignKey("cases.id"), primary_key=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("account", ForeignKey("accounts.name"), nullable=False, index=True),
+    Column("taken_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+)
+
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("hash", String, nullable=False),
+    Index(None, "subject", "seq"),
+    Index(None, "actor", "seq"),
+)
+
+OUTBOX = Table(
+    "outbox",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    # The decision (appeal, ...) it tells of; taking that back withdraws what was not sent yet.
+    Column("about", String, nullable=False, index=True),
+    Column("payload", JSON, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("send_at", Double, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("status", String, nullable=False),
+    Index(None, "status", "send_at"),
 )

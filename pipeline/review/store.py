@@ -1,13 +1,15 @@
 """The review store: what moderators have to look at and what they decided, in SQLite or PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from pipeline.errors import CaseError
-from pipeline.messages import Decision, Flag, Verdict
-from pipeline.review import reading, writing
-from pipeline.review.cases import Case, CaseFile, Evidence, Filters, Outcome
+from pipeline.messages import Decision, Flag
+from pipeline.review import deciding, ranking, reading, reports, writing
+from pipeline.review.cases import Case, CaseFile, Choice, Evidence, Filters, Outcome
 from pipeline.review.database import Database
+from pipeline.review.ranking import Ranking
+from pipeline.review.reports import Report
 from pipeline.settings import Settings
 
 
@@ -21,8 +23,17 @@ class ReviewStore(Protocol):
         decided opens a new one: nothing gets under a decision unseen. `at` is the time now, UTC seconds.
         """
 
+    def audit(self, flags: Sequence[Flag], probability: float, at: float) -> list[Outcome]:
+        """Store passed speech, drawn with this probability, each as a case of its own; a known id changes nothing."""
+
     def attach(self, clip: Evidence) -> list[str]:
         """Store `clip` as the evidence of its case, in the place of all others; give the paths of those."""
+
+    def unheard(self, before: float) -> list[Report]:
+        """Users' reports from before that moment (UTC seconds) that still wait for their clip, some at a time."""
+
+    def heard(self, report: Report, voices: Collection[str]) -> None:
+        """Note that the clip of `report` was looked for, and who is heard in it; nobody: nothing was held any more."""
 
     def cases(self, filters: Filters, after: tuple[float, str] | None = None, limit: int = 50) -> list[Case]:
         """The newest cases first; the next page starts `after` the `key` of the last one here."""
@@ -33,7 +44,7 @@ class ReviewStore(Protocol):
     def find(self, prefix: str) -> str:
         """The id that begins with `prefix`; raises CaseError where none or more than one does."""
 
-    def decide(self, case: str, moderator: str, verdict: Verdict, label: str | None, note: str, at: float) -> Decision:
+    def decide(self, case: str, moderator: str, choice: Choice, at: float) -> Decision:
         """Decide a case; `escalate` leaves it open for another decision. The same decision again gives the first one.
 
         Raises CaseError for an unknown case and for one that is decided.
@@ -46,19 +57,36 @@ class ReviewStore(Protocol):
 class SqlReviewStore(ReviewStore):
     """`merge_gap` and `max_case` are seconds: how near flags make one case, and how long that may get."""
 
-    def __init__(self, database: Database, merge_gap: float = 0.0, max_case: float = 120.0) -> None:
+    def __init__(
+        self, database: Database, merge_gap: float = 0.0, max_case: float = 120.0, ranking: Ranking | None = None
+    ) -> None:
         self._database = database
         self._merge = writing.Merge(merge_gap, max_case)
+        self._ranking = ranking or Ranking({})
 
     def add(self, flags: Sequence[Flag], at: float) -> list[Outcome]:
         if not flags:
             return []
         with self._database.write() as connection:
-            return writing.add(connection, flags, at, self._merge)
+            return writing.add(connection, flags, at, self._merge, self._ranking)
+
+    def audit(self, flags: Sequence[Flag], probability: float, at: float) -> list[Outcome]:
+        if not flags:
+            return []
+        with self._database.write() as connection:
+            return writing.audit(connection, flags, at, probability, self._ranking)
 
     def attach(self, clip: Evidence) -> list[str]:
         with self._database.write() as connection:
             return writing.attach(connection, clip)
+
+    def unheard(self, before: float) -> list[Report]:
+        with self._database.read() as connection:
+            return reports.unheard(connection, before)
+
+    def heard(self, report: Report, voices: Collection[str]) -> None:
+        with self._database.write() as connection:
+            reports.heard(connection, report, voices)
 
     def cases(self, filters: Filters, after: tuple[float, str] | None = None, limit: int = 50) -> list[Case]:
         with self._database.read() as connection:
@@ -77,9 +105,9 @@ class SqlReviewStore(ReviewStore):
             raise CaseError(f"More than one case begins with {prefix}", "Give more of the id.")
         return found[0]
 
-    def decide(self, case: str, moderator: str, verdict: Verdict, label: str | None, note: str, at: float) -> Decision:
+    def decide(self, case: str, moderator: str, choice: Choice, at: float) -> Decision:
         with self._database.write() as connection:
-            return writing.decide(connection, case, moderator, verdict, label, note, at)
+            return deciding.decide(connection, case, moderator, choice, at)
 
     def close(self) -> None:
         self._database.close()
@@ -91,4 +119,5 @@ def open_store(settings: Settings, must_exist: bool = False) -> SqlReviewStore:
     With `must_exist`, a SQLite file that is not there is a ConfigError, not a new store.
     """
     database = Database(settings.database_url, must_exist)
-    return SqlReviewStore(database, settings.store.merge_gap_seconds, settings.store.max_case_seconds)
+    store = settings.store
+    return SqlReviewStore(database, store.merge_gap_seconds, store.max_case_seconds, ranking.build(settings))

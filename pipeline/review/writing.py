@@ -4,7 +4,7 @@ Flags of one speaker that touch in time are one case. Which flags are together d
 in, as long as a case is not cut for length: a flag that lies between two cases makes them one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -12,24 +12,12 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from pipeline.errors import CaseError
-from pipeline.messages import Decision, Flag, Verdict
-from pipeline.review import reading
-from pipeline.review.cases import (
-    OPEN,
-    Case,
-    Evidence,
-    Outcome,
-    Result,
-    Status,
-    case_id,
-    check_decision,
-    decision_id,
-    worst,
-)
-from pipeline.review.schema import CASES, DECISIONS, EVIDENCE, FLAGS
-
-STATUS_AFTER: dict[Verdict, Status] = {"uphold": "decided", "dismiss": "decided", "escalate": "escalated"}
+from pipeline.messages import Flag
+from pipeline.review import checks, reading
+from pipeline.review.cases import OPEN, REPORTED, Case, Evidence, Outcome, Result, case_id, worst
+from pipeline.review.ranking import Ranking
+from pipeline.review.schema import CASES, DECISIONS, EVIDENCE, FLAGS, LEASES
+from pipeline.review.schema_quality import CHECKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,76 +28,78 @@ class Merge:
     longest: float
 
 
-def add(connection: Connection, flags: Sequence[Flag], at: float, merge: Merge) -> list[Outcome]:
-    _lock_speakers(connection, flags)
+def add(connection: Connection, flags: Sequence[Flag], at: float, merge: Merge, ranking: Ranking) -> list[Outcome]:
+    lock_speakers(connection, {(flag.room, flag.speaker) for flag in flags})
     query = select(FLAGS.c.id, FLAGS.c.case_id).where(FLAGS.c.id.in_({flag.id for flag in flags}))
     known = {row.id for row in connection.execute(query)}
     results: list[Result] = []
     for flag in flags:
-        results.append("repeated" if flag.id in known else _file(connection, flag, at, merge))
+        results.append("repeated" if flag.id in known else _file(connection, flag, at, merge, ranking))
         known.add(flag.id)
     # Asked at the end: a later flag of the batch may have made two cases one.
     cases = {row.id: row.case_id for row in connection.execute(query)}
     return [Outcome(flag.id, cases[flag.id], result) for flag, result in zip(flags, results, strict=True)]
 
 
+def audit(
+    connection: Connection, flags: Sequence[Flag], at: float, probability: float, ranking: Ranking
+) -> list[Outcome]:
+    """Each as a case of its own: joined to another one, nobody would say of it alone whether it was rightly passed."""
+    query = select(FLAGS.c.id).where(FLAGS.c.id.in_({flag.id for flag in flags}))
+    known = set(connection.scalars(query))
+    outcomes: list[Outcome] = []
+    for flag in flags:
+        if flag.id not in known:
+            _open(connection, flag, at, ranking)
+            checks.record(connection, case_id(flag), "audit", None, probability, at)
+        outcomes.append(Outcome(flag.id, case_id(flag), "repeated" if flag.id in known else "created"))
+        known.add(flag.id)
+    return outcomes
+
+
 def attach(connection: Connection, clip: Evidence) -> list[str]:
     reading.case(connection, clip.case, lock=True)
     replaced = {old.path for old in reading.evidence(connection, clip.case)} - {clip.path}
     connection.execute(delete(EVIDENCE).where(EVIDENCE.c.case_id == clip.case))
-    connection.execute(insert(EVIDENCE).values(_columns(clip)))
+    connection.execute(insert(EVIDENCE).values(columns(clip)))
     return sorted(replaced)
 
 
-def decide(
-    connection: Connection, case: str, moderator: str, verdict: Verdict, label: str | None, note: str, at: float
-) -> Decision:
-    identity = decision_id(case, moderator, verdict, label, note)
-    decision = Decision(id=identity, case=case, moderator=moderator, verdict=verdict, label=label, note=note, at=at)
-    check_decision(decision)
-    found = reading.case(connection, case, lock=True)
-    for earlier in reading.decisions(connection, case):
-        if earlier.id == identity:
-            return earlier
-    if found.status == "decided":
-        raise CaseError(f"Case {case} is decided already", f"`voxwarden cases show {case}` tells by whom.")
-    connection.execute(insert(DECISIONS).values(_columns(decision)))
-    change = update(CASES).where(CASES.c.id == case)
-    connection.execute(change.values(status=STATUS_AFTER[verdict], version=found.version + 1))
-    return decision
-
-
-def _lock_speakers(connection: Connection, flags: Sequence[Flag]) -> None:
-    """Let one writer at a time file a speaker's flags; in one order, so that two never wait for each other.
+def lock_speakers(connection: Connection, speakers: Collection[tuple[str, str]]) -> None:
+    """Let one writer at a time file what is about a speaker; in one order, so that two never wait for each other.
 
     SQLite has only one writer anyway.
     """
     if connection.dialect.name == "postgresql":
-        for key in sorted({_lock_key(flag) for flag in flags}):
+        for key in sorted({_lock_key(room, speaker) for room, speaker in speakers}):
             connection.execute(select(func.pg_advisory_xact_lock(key)))
 
 
-def _lock_key(flag: Flag) -> int:
-    digest = blake2b(f"{flag.room}\x1f{flag.speaker}".encode(), digest_size=8).digest()
+def _lock_key(room: str, speaker: str) -> int:
+    digest = blake2b(f"{room}\x1f{speaker}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, signed=True)
 
 
-def _file(connection: Connection, flag: Flag, at: float, merge: Merge) -> Result:
+def _file(connection: Connection, flag: Flag, at: float, merge: Merge, ranking: Ranking) -> Result:
     """Put a new flag into the cases it touches, made one, or into a new case."""
     touched = _touched(connection, flag, merge)
     if not touched:
-        made = _summary([flag]) | {"id": case_id(flag), "status": "pending", "version": 1, "created_at": at}
-        connection.execute(insert(CASES).values(made))
-        connection.execute(insert(FLAGS).values(_columns(flag) | {"case_id": made["id"]}))
+        _open(connection, flag, at, ranking)
         return "created"
     kept = min(touched, key=lambda case: (case.status != "escalated", case.created_at, case.id))
-    connection.execute(insert(FLAGS).values(_columns(flag) | {"case_id": kept.id}))
+    connection.execute(insert(FLAGS).values(columns(flag) | {"case_id": kept.id}))
     for case in touched:
         if case.id != kept.id:
             _absorb(connection, case, kept)
-    summary = _summary(reading.flags(connection, kept.id))
+    summary = _summary(reading.flags(connection, kept.id), kept.created_at, ranking)
     connection.execute(update(CASES).where(CASES.c.id == kept.id).values(summary | {"version": kept.version + 1}))
     return "merged"
+
+
+def _open(connection: Connection, flag: Flag, at: float, ranking: Ranking) -> None:
+    made = {"id": case_id(flag), "status": "pending", "version": 1, "created_at": at}
+    connection.execute(insert(CASES).values(_summary([flag], at, ranking) | made))
+    connection.execute(insert(FLAGS).values(columns(flag) | {"case_id": made["id"]}))
 
 
 def _touched(connection: Connection, flag: Flag, merge: Merge) -> list[Case]:
@@ -117,6 +107,7 @@ def _touched(connection: Connection, flag: Flag, merge: Merge) -> list[Case]:
         select(CASES)
         .where(CASES.c.room == flag.room, CASES.c.speaker == flag.speaker, CASES.c.status.in_(OPEN))
         .where(CASES.c.end >= flag.start - merge.gap, CASES.c.start <= flag.end + merge.gap)
+        .where(CASES.c.id.not_in(select(CHECKS.c.case_id)), CASES.c.policy != REPORTED)
         .order_by(CASES.c.start, CASES.c.id)
         .with_for_update()
     )
@@ -132,11 +123,13 @@ def _touched(connection: Connection, flag: Flag, merge: Merge) -> list[Case]:
 def _absorb(connection: Connection, case: Case, into: Case) -> None:
     for table in (FLAGS, EVIDENCE, DECISIONS):
         connection.execute(update(table).where(table.c.case_id == case.id).values(case_id=into.id))
+    # Whoever holds the lease of the one that goes is told by a conflict.
+    connection.execute(delete(LEASES).where(LEASES.c.case_id == case.id))
     connection.execute(delete(CASES).where(CASES.c.id == case.id))
 
 
-def _summary(flags: Sequence[Flag]) -> dict[str, Any]:
-    """The columns of a case that follow from its flags."""
+def _summary(flags: Sequence[Flag], at: float, ranking: Ranking) -> dict[str, Any]:
+    """The columns of a case, stored `at`, that follow from its flags."""
     lead = worst(flags)
     return {
         "room": lead.room,
@@ -149,10 +142,13 @@ def _summary(flags: Sequence[Flag]) -> dict[str, Any]:
         "risk": lead.risk,
         "language": lead.language,
         "text": lead.text,
+        "hits": msgspec.to_builtins(lead.hits),
+        "policy": lead.policy,
+        **ranking.columns(lead, at),
     }
 
 
-def _columns(value: msgspec.Struct) -> dict[str, Any]:
+def columns(value: msgspec.Struct) -> dict[str, Any]:
     """Every field as plain data, defaults too; the field `case` is the column `case_id`."""
     fields = {name: msgspec.to_builtins(getattr(value, name)) for name in value.__struct_fields__}
     return {"case_id" if name == "case" else name: field for name, field in fields.items()}

@@ -12,6 +12,7 @@ from pipeline.audio.decode import read_file
 from pipeline.audio.encode import to_pcm16
 from pipeline.messages import SAMPLE_RATE, Flag
 from pipeline.review.cases import Filters
+from pipeline.review.console.server import Serving
 from pipeline.review.store import open_store
 from pipeline.settings import Settings
 
@@ -27,10 +28,11 @@ class Host:
         self.ready = asyncio.Event()
         self.gateway: Gateway
         self.metrics_url = ""
+        self.console: Serving | None = None
         self.flags: list[Flag] = []
 
-    def started(self, gateway: Gateway, metrics_url: str) -> None:
-        self.gateway, self.metrics_url = gateway, metrics_url
+    def started(self, gateway: Gateway, metrics_url: str, console: Serving | None) -> None:
+        self.gateway, self.metrics_url, self.console = gateway, metrics_url, console
         self.ready.set()
 
     def judged(self, flag: Flag) -> None:
@@ -54,7 +56,7 @@ async def speak(gateway: Gateway) -> None:
 async def test_a_threat_becomes_a_case_with_its_clip_before_the_process_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("GATEWAY", "METRICS"):
+    for name in ("GATEWAY", "METRICS", "CONSOLE"):
         monkeypatch.setenv(f"VOXWARDEN_{name}__PORT", "0")
     settings = Settings(data_dir=tmp_path)
     host, stop = Host(), asyncio.Event()

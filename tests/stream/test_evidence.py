@@ -1,5 +1,7 @@
 """Audio read back from Kafka by its address, and what the same speaker said before."""
 
+import time
+
 import pytest
 from msgspec import structs
 
@@ -69,6 +71,23 @@ def test_what_was_read_before_changes_no_answer(settings: Settings, monkeypatch:
         asked = (one.room, one.speaker, one.start, 400.0, address)
         assert log.before(*asked) == new.before(*asked)
         new.close()
+    log.close()
+
+
+def test_latest_gives_what_was_said_in_a_room_by_one_or_by_all(settings: Settings) -> None:
+    now = time.time()
+
+    def said(name: str, ago: float, **changes: str) -> Utterance:
+        made = Utterance(room="lobby", speaker="ann", id=name, start=now - ago, end=now - ago + 4, data=b"x")
+        return structs.replace(made, **changes)
+
+    spoken = [said("old", 90), said("one", 30), said("bob", 20, speaker="bob"), said("two", 10)]
+    write(settings, *spoken, *(said(f"other-{n}", 20, room=f"room-{n}") for n in range(20)))
+    log = KafkaLog(settings.kafka)
+    assert [each.id for each in log.latest("lobby", "ann", now, 60)] == ["one", "two"]
+    assert [each.id for each in log.latest("lobby", None, now, 60)] == ["one", "bob", "two"]
+    assert [each.id for each in log.latest("lobby", None, now - 15, 60)] == ["one", "bob"]
+    assert log.latest("nobody was here", None, now, 60) == []
     log.close()
 
 

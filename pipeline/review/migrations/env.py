@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from pipeline.review.schema import METADATA
+from pipeline.review.tables import METADATA
 
 
 def migrate() -> None:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from pipeline.cli import app
 from pipeline.cli.cases import moment
 from pipeline.errors import CaseError, ConfigError, InputError
-from pipeline.review.cases import Evidence, Filters
+from pipeline.review.cases import Choice, Evidence, Filters
 from pipeline.review.store import SqlReviewStore, open_store
 from pipeline.settings import Settings
 from tests.pipeline.review.builders import NOON, flag
@@ -114,7 +114,7 @@ def test_a_case_is_shown_with_why_and_where(store: SqlReviewStore, cases: Cases,
     case = id_of(store, "violence")
     path = f"2026/01/01/{case}.ogg"
     store.attach(Evidence(path=path, case=case, start=NOON + 5, end=NOON + 15, seconds=9.5, bytes=1_000, sha256="00"))
-    store.decide(case, "ann", "escalate", "hate", "ask [legal]", NOON - 30)
+    store.decide(case, "ann", Choice(verdict="escalate", label="hate", note="ask [legal]"), NOON - 30)
     shown = cases("show", case[:8]).stdout
     for expected in (
         f"Case {case}  ■ block  violence  escalated",

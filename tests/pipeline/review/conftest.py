@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
-from tests.pipeline.review import postgres
+from tests.pipeline.review import people, postgres
 
 numbers = itertools.count()
 
@@ -47,5 +47,14 @@ def url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def store(url: str) -> Iterator[SqlReviewStore]:
     opened = SqlReviewStore(Database(url))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    """With everybody's accounts."""
+    opened = Database(url)
+    people.hire(opened)
     yield opened
     opened.close()

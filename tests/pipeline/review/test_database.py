@@ -10,8 +10,8 @@ from sqlalchemy import text
 
 from pipeline.errors import ConfigError, DependencyError
 from pipeline.review.database import Database
-from pipeline.review.schema import METADATA
 from pipeline.review.store import open_store
+from pipeline.review.tables import METADATA
 from pipeline.settings import Settings
 
 

@@ -108,6 +108,21 @@ def test_passed_speech_leaves_nothing(desk: Desk) -> None:
     assert desk.figure("cases_total", result="passed") == 1
 
 
+def test_passed_speech_that_is_drawn_becomes_a_case_of_its_own_with_a_clip(desk: Desk) -> None:
+    desk.stage = Deliver(desk.store, desk.evidence, desk.log, desk.metrics, 0.0, lambda: desk.now, audit_share=1.0)
+    kept = desk.said("a", 0, 4)
+    passed = msgspec.structs.replace(desk.said("b", 4, 8), suggestion="pass", flagged=())
+    [outcome] = desk.stage.process([kept, passed])
+    assert [one.flag for one in desk.stage.process([passed, kept]) if isinstance(one, Outcome)] == ["a"]
+    cases = {case.suggestion: case for case in desk.store.cases(Filters())}
+    assert isinstance(outcome, Outcome)
+    assert cases["review"].id == outcome.case
+    assert (cases["pass"].severity, cases["pass"].end - NOON) == (0, 8)
+    assert len(desk.clips()) == 2
+    assert desk.figure("cases_total", result="audit") == 2
+    assert desk.figure("cases_total", result="passed") == 0
+
+
 def test_outcomes_come_in_the_order_of_the_flags(desk: Desk) -> None:
     good = [desk.said("a", 0, 4), desk.said("c", 20, 24)]
     bad = msgspec.structs.replace(desk.said("b", 10, 14), text="nul \0")

@@ -211,3 +211,24 @@ def test_the_settings_name_the_folder_and_the_bounds(tmp_path: Path, clock: Cloc
     assert lookback.folder == tmp_path / "lookback"
     lookback.expire(NOON + 1.1 * HOUR)
     assert lookback.get(address) is None
+
+
+def test_what_was_said_last_by_one_or_by_all(lookback: Lookback) -> None:
+    for utterance in (
+        said("old", 0, 5),
+        said("reaching", 8, 14),
+        said("bob", 12, 16, speaker="bob"),
+        said("late", 18, 22),
+        said("elsewhere", 12, 16, room="other"),
+        said("after", 20, 25),
+    ):
+        lookback.put(utterance)
+
+    def latest(speaker: str | None, end: float, seconds: float) -> list[str]:
+        return names(lookback.latest("room", speaker, NOON + end, seconds))
+
+    assert latest("ann", 20, 10) == ["reaching", "late"]
+    assert latest(None, 20, 10) == ["reaching", "bob", "late"]
+    assert latest(None, 20, 1) == ["late"]
+    assert latest("cy", 20, 10) == []
+    assert lookback.latest("none", None, NOON + 20, 10) == []

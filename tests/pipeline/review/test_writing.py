@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import CaseError
 from pipeline.messages import Decision, Flag
-from pipeline.review.cases import Filters, Outcome
+from pipeline.review.cases import Choice, Filters, Outcome
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
 from tests.pipeline.review.builders import NOON, flag
@@ -109,7 +109,7 @@ def test_of_two_moderators_one_decides(store: SqlReviewStore) -> None:
 
     def decide(moderator: str) -> Decision | CaseError:
         try:
-            return store.decide(stored.case, moderator, "uphold", None, "", NOON)
+            return store.decide(stored.case, moderator, Choice(verdict="uphold"), NOON)
         except CaseError as error:
             return error
 

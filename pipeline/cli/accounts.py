@@ -1,0 +1,116 @@
+"""`voxwarden accounts`: who may use the console."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.table import Table
+
+from pipeline.cli.app import app, settings_of, stdout
+from pipeline.cli.casetables import plain, utc
+from pipeline.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+Role = Literal["moderator", "lead", "auditor", "admin"]
+
+PASSWORD = "VOXWARDEN_PASSWORD"  # noqa: S105 - the name of a variable
+
+accounts = typer.Typer(no_args_is_help=True, help="Who may use the console.", rich_markup_mode="rich")
+app.add_typer(accounts, name="accounts")
+
+Name = Annotated[str, typer.Argument(help="Of the account.")]
+
+
+@accounts.command("add")
+def add_account(
+    ctx: typer.Context, name: Name, role: Annotated[Role, typer.Option(help="What it may do.")] = "moderator"
+) -> None:
+    """Make an account. Its password is made, too, and printed once, unless VOXWARDEN_PASSWORD gives one."""
+    with _writing(ctx) as connection:
+        from pipeline.review import accounts as domain
+        from pipeline.review import passwords
+
+        given = os.environ.get(PASSWORD)
+        password = given or passwords.generated()
+        domain.add(connection, name, role, time.time(), "cli", password=password)
+    stdout.print(plain(f"{name} ({role})" if given else f"{name} ({role}), password: {password}"))
+
+
+@accounts.command("list")
+def list_accounts(ctx: typer.Context) -> None:
+    """List all accounts."""
+    with _writing(ctx) as connection:
+        from pipeline.review import accounts as domain
+
+        found = domain.everybody(connection)
+    table = Table("name", "role", "signs in by", "since", "", box=None, pad_edge=False)
+    for one in found:
+        ways = [
+            way
+            for way, has in (("password", one.password), ("code", one.totp_secret), ("OIDC", one.oidc_subject))
+            if has
+        ]
+        table.add_row(
+            plain(one.name), one.role, ", ".join(ways), utc(one.created_at), "disabled" if one.disabled else ""
+        )
+    stdout.print(table if found else "No accounts; `voxwarden accounts add NAME` makes one.")
+
+
+@accounts.command("password")
+def new_password(ctx: typer.Context, name: Name) -> None:
+    """Give an account a new password (as for add), and sign it out."""
+    from pipeline.review import passwords
+
+    given = os.environ.get(PASSWORD)
+    password = given or passwords.generated()
+    _change(ctx, name, password=password)
+    stdout.print(plain(f"{name} has a new password" if given else f"{name}, password: {password}"))
+
+
+@accounts.command("role")
+def new_role(ctx: typer.Context, name: Name, role: Annotated[Role, typer.Argument(help="What it may do.")]) -> None:
+    """Change what an account may do, and sign it out."""
+    _change(ctx, name, role=role)
+    stdout.print(plain(f"{name} is {role}"))
+
+
+@accounts.command("disable")
+def disable(ctx: typer.Context, name: Name) -> None:
+    """Let an account sign in no more; what it did stays."""
+    _change(ctx, name, disabled=True)
+    stdout.print(plain(f"{name} is disabled"))
+
+
+@accounts.command("enable")
+def enable(ctx: typer.Context, name: Name) -> None:
+    """Let an account sign in again, without one-time codes if it had such: for who has lost the device."""
+    _change(ctx, name, disabled=False, totp_secret=None, failures=0, locked_until=0.0)
+    stdout.print(plain(f"{name} may sign in"))
+
+
+def _change(ctx: typer.Context, name: str, **changes: object) -> None:
+    with _writing(ctx) as connection:
+        from pipeline.review import accounts as domain
+
+        domain.change(connection, name, time.time(), "cli", **changes)
+
+
+@contextmanager
+def _writing(ctx: typer.Context) -> "Iterator[Connection]":
+    try:
+        import argon2  # noqa: F401
+
+        from pipeline.review.database import Database
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[console]".') from error
+    database = Database(settings_of(ctx).database_url)
+    try:
+        with database.write() as connection:
+            yield connection
+    finally:
+        database.close()

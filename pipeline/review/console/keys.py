@@ -1,0 +1,59 @@
+"""The keys: one table, printed on the buttons, shown by `?`, read by one dispatcher (`static/keys.js`)."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+KEYS: Mapping[str, str] = MappingProxyType(
+    {
+        # What it does (also `keys.<name>` in the catalogues): the key, as KeyboardEvent.key has it.
+        "next": "j",
+        "previous": "k",
+        "open": "Enter",
+        "take_in": ".",
+        "uphold": "1",
+        "dismiss": "2",
+        "escalate": "3",
+        "undo": "u",
+        "skip": "s",
+        "label": "l",
+        "reason": "r",
+        "note": "n",
+        "action": "a",
+        "like": "x",
+        "play": " ",
+        "replay": "h",
+        "back": "ArrowLeft",
+        "forward": "ArrowRight",
+        "word_back": "Shift+ArrowLeft",
+        "word_forward": "Shift+ArrowRight",
+        "slower": "[",
+        "faster": "]",
+        "mute": "m",
+        "soften": "v",
+        "policy": "p",
+        "filter": "/",
+        "help": "?",
+        "go_queue": "g q",
+        "go_me": "g m",
+        "go_audit": "g l",
+        "go_appeals": "g a",
+        "go_keeping": "g k",
+        "go_leads": "g d",
+        "go_wellness": "g w",
+        "rest": "g b",
+        "reveal": "t",
+    }
+)
+
+SHOWN: Mapping[str, str] = MappingProxyType(
+    {" ": "␣", "ArrowLeft": "←", "ArrowRight": "→", "Enter": "↵", "Shift+ArrowLeft": "⇧←", "Shift+ArrowRight": "⇧→"}
+)
+
+
+def keys_of(remapped: Mapping[str, str]) -> dict[str, str]:
+    """The table, with a person's own keys."""
+    return {name: remapped.get(name, key) for name, key in KEYS.items()}
+
+
+def shown(key: str) -> str:
+    return SHOWN.get(key, key)

@@ -1,0 +1,57 @@
+"""Signing in and out."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from pipeline.review import accounts, sessions
+from pipeline.review.console.desk import Desk, Signed, TheDesk
+from pipeline.review.console.fields import CodeForm, NameForm, NameQuery, SecretForm
+from pipeline.review.console.guard import COOKIE
+from pipeline.review.console.pages import page
+
+router = APIRouter()
+
+
+@router.get("/login", response_class=HTMLResponse)
+def login_page(request: Request, then: NameQuery = "/") -> Response:
+    return page(request, "login.html", then=_own(then), name="", refused=False)
+
+
+@router.post("/login", response_class=HTMLResponse)
+def login(
+    request: Request,
+    desk: TheDesk,
+    name: NameForm,
+    password: SecretForm,
+    code: CodeForm = "",
+    then: NameForm = "/",
+) -> Response:
+    now = desk.clock()
+    account = accounts.sign_in(desk.database, name, password, code, now)
+    if not account:
+        return page(request, "login.html", 401, then=_own(then), name=name, refused=True)
+    with desk.database.write() as connection:
+        token = sessions.begin(connection, account.name, now)
+    return with_cookie(RedirectResponse(_own(then), 303), desk, token)
+
+
+@router.post("/logout")
+def logout(desk: TheDesk, session: Signed) -> Response:
+    with desk.database.write() as connection:
+        sessions.end(connection, session)
+    response = RedirectResponse("/login", 303)
+    response.delete_cookie(COOKIE)
+    return response
+
+
+def with_cookie(response: Response, desk: Desk, token: str) -> Response:
+    secure = desk.settings.console.secure_cookies
+    response.set_cookie(
+        COOKIE, token, max_age=int(sessions.LONGEST_SECONDS), httponly=True, samesite="lax", secure=secure
+    )
+    return response
+
+
+def _own(then: str) -> str:
+    """A path of ours to go on to; anything else is the start page."""
+    return then if then.startswith("/") and not then.startswith(("//", "/\\")) else "/"

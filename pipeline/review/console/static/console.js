@@ -1,0 +1,17 @@
+// What the page does by itself: keys, the list, the lease, the undo line. Each part is a file of its own.
+import { start as startKeys } from "./keys.js";
+import { start as startList } from "./list.js";
+import { start as startPlayer } from "./player.js";
+import { start as startLease } from "./lease.js";
+import { start as startLive } from "./live.js";
+import { start as startWellness } from "./wellness.js";
+
+startKeys();
+if (document.getElementById("player") && !document.getElementById("rows")) startPlayer();
+if (document.getElementById("rows")) {
+  startList();
+  startPlayer();
+  startLease();
+  startLive();
+  startWellness();
+}

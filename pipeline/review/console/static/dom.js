@@ -1,0 +1,37 @@
+// Small helpers that every part uses.
+const data = (id) => JSON.parse(document.getElementById(id)?.textContent || "{}");
+
+export const texts = data("texts");
+export const keys = data("keys");
+
+/** A text of the catalogue's `script` part, its {holes} filled. */
+export const text = (name, values = {}) =>
+  (texts[name] || name).replace(/\{(\w+)\}/g, (_, hole) => String(values[hole] ?? ""));
+
+export const find = (selector, root = document) => root.querySelector(selector);
+export const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+/** What a click on [data-do=name] does, beside what htmx does with it. */
+const handlers = new Map();
+export const on = (name, handler) => handlers.set(name, handler);
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("[data-do]");
+  const handler = button && handlers.get(button.dataset.do);
+  if (handler) handler(button, event);
+});
+
+/** Do `name`, as its button would; false where there is none. */
+export const act = (name) => {
+  const button = all(`[data-do="${name}"]`).find((one) => !one.disabled && one.checkVisibility());
+  if (!button) return false;
+  if (button.matches("input, textarea, select")) button.focus();
+  else button.click();
+  return true;
+};
+
+/** Told to who does not see it. */
+export const say = (words) => {
+  const live = document.getElementById("say");
+  if (live) live.textContent = words;
+};

@@ -1,0 +1,47 @@
+// The one dispatcher of keys. A key does what the button does that it is printed on.
+import { act, find, keys, on } from "./dom.js";
+
+const FIRST_OF_TWO = 1500; // milliseconds that "g" waits for the second key
+
+const spell = (event) => {
+  const named = event.key.length > 1 && event.shiftKey;
+  return named ? `Shift+${event.key}` : event.key;
+};
+
+const typing = (target) => target.closest?.("input, textarea, select, [contenteditable]");
+
+/** Keys that a focused control needs for itself. */
+const owned = (event) => {
+  if (event.key === "Enter" || event.key === " ") return event.target.closest?.("a, button, summary, dialog");
+  return false;
+};
+
+export const start = () => {
+  const names = new Map(Object.entries(keys).map(([name, key]) => [key, name]));
+  const single = document.body.dataset.singleKeys !== "off";
+  let first = "";
+  let timer = 0;
+
+  on("help", () => find("#help").showModal());
+  on("policy", () => {});
+
+  document.addEventListener("keydown", (event) => {
+    // 229: an input method is composing, also where isComposing is late.
+    if (event.isComposing || event.keyCode === 229 || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (typing(event.target)) {
+      if (event.key === "Escape") event.target.blur();
+      return;
+    }
+    if (!single || owned(event) || find("dialog[open]")) return;
+    const key = spell(event);
+    const name = names.get(first ? `${first} ${key}` : key);
+    clearTimeout(timer);
+    if (!first && [...names.keys()].some((known) => known.startsWith(`${key} `))) {
+      first = key;
+      timer = setTimeout(() => (first = ""), FIRST_OF_TWO);
+      return;
+    }
+    first = "";
+    if (name && act(name)) event.preventDefault();
+  });
+};

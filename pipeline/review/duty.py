@@ -1,0 +1,36 @@
+"""Separation of duty: who may not act in a case. Asked in the transaction that acts; no page can go around it."""
+
+from sqlalchemy import Connection, select
+
+from pipeline.errors import Involved
+from pipeline.review import checks
+from pipeline.review.cases import Case
+from pipeline.review.schema import ACCOUNTS, DECISIONS
+from pipeline.review.schema_rights import REPORTS
+
+
+def check_party(connection: Connection, case: Case, account: str) -> None:
+    """Raise Involved when the account is the case's speaker, or has reported it.
+
+    An account is the user of the app that has its name, or its subject at the identity provider.
+    """
+    subject = connection.scalar(select(ACCOUNTS.c.oidc_subject).where(ACCOUNTS.c.name == account))
+    reporters = connection.scalars(select(REPORTS.c.reporter).where(REPORTS.c.case_id == case.id))
+    if {account, subject} & {case.speaker, *reporters}:
+        raise Involved(f"{account} is a party of case {case.id}", "Somebody else has to decide it.")
+
+
+def check_fresh(connection: Connection, case: Case, account: str) -> None:
+    """Raise Involved when the account is a party, or has decided the case before.
+
+    A decision that was taken back, a second review and the decision of an earlier appeal all count.
+    """
+    check_party(connection, case, account)
+    if account in deciders(connection, case.id):
+        raise Involved(f"{account} has decided in case {case.id} before", "Somebody else has to decide the appeal.")
+
+
+def deciders(connection: Connection, case: str) -> set[str]:
+    """Everybody who decided the case, or a copy of it that was made for a second opinion."""
+    family = checks.family(connection, case)
+    return set(connection.scalars(select(DECISIONS.c.moderator).where(DECISIONS.c.case_id.in_(family))))

@@ -1,0 +1,95 @@
+"""What a moderator hears and sees of a clip: its outline, how loud it is, and slower or faster at the same pitch."""
+
+import math
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.audio.decode import read_bytes
+from pipeline.audio.encode import MAX_SECONDS, encode_opus_clip
+from pipeline.messages import SAMPLE_RATE
+
+Samples = NDArray[np.float32]
+"""16 kHz mono, shape (samples,)."""
+
+TARGET_LUFS = -23.0
+"""EBU R 128."""
+MAX_GAIN_DB = 24.0
+SPEEDS = (0.75, 1.0, 1.25, 1.5, 2.0)
+BITRATE = 24_000
+
+
+def decode(clip: bytes) -> Samples:
+    return read_bytes(clip, "The clip", MAX_SECONDS)[0]
+
+
+def peaks(samples: Samples, count: int) -> NDArray[np.float32]:
+    """The largest magnitude in each of `count` equal stretches, shape (count,), 0 to 1."""
+    if not samples.size:
+        return np.zeros(count, np.float32)
+    edges = np.linspace(0, samples.size, count + 1).astype(int)
+    starts = np.minimum(edges[:-1], samples.size - 1)
+    return np.minimum(np.maximum.reduceat(np.abs(samples), starts), 1.0).astype(np.float32)
+
+
+def stretched(clip: bytes, speed: float) -> bytes:
+    """The clip (Ogg Opus) played at `speed`, its pitch kept (FFmpeg's atempo, a WSOLA)."""
+    graph = av.filter.Graph()
+    source = graph.add_abuffer(sample_rate=SAMPLE_RATE, format="flt", layout="mono", time_base=None)
+    tempo = graph.add("atempo", str(speed))
+    sink = graph.add("abuffersink")
+    source.link_to(tempo)
+    tempo.link_to(sink)
+    graph.configure()
+    frame = av.AudioFrame.from_ndarray(decode(clip)[None], format="flt", layout="mono")
+    frame.sample_rate = SAMPLE_RATE
+    graph.push(frame)
+    graph.push(None)
+    return encode_opus_clip(np.concatenate([np.zeros(0, np.float32), *_pulled(graph)]), BITRATE)
+
+
+def gain(samples: Samples) -> float:
+    """Decibels that bring speech to TARGET_LUFS, at most MAX_GAIN_DB either way; 0 for silence."""
+    level = loudness(samples)
+    return 0.0 if math.isinf(level) else float(np.clip(TARGET_LUFS - level, -MAX_GAIN_DB, MAX_GAIN_DB))
+
+
+def loudness(samples: Samples) -> float:
+    """Integrated loudness in LUFS (ITU-R BS.1770-5: K-weighting, blocks of 0.4 s, both gates); -inf for silence."""
+    weighted = _k_weighted(samples)
+    block, step = round(0.4 * SAMPLE_RATE), round(0.1 * SAMPLE_RATE)
+    starts = range(0, max(1, weighted.size - block + 1), step)
+    powers = np.array([float(np.mean(weighted[start : start + block] ** 2)) for start in starts if weighted.size])
+    powers = powers[powers > _power(-70.0)]
+    if powers.size:
+        powers = powers[powers > powers.mean() / 10]
+    return -0.691 + 10 * math.log10(powers.mean()) if powers.size else -math.inf
+
+
+def _power(lufs: float) -> float:
+    return float(10 ** ((lufs + 0.691) / 10))
+
+
+def _k_weighted(samples: Samples) -> NDArray[np.float64]:
+    """BS.1770's two filters (given there for 48 kHz), as their response at each frequency of the whole clip."""
+    if not samples.size:
+        return np.zeros(0)
+    spectrum = np.fft.rfft(samples.astype(np.float64))
+    z = np.exp(-2j * np.pi * np.fft.rfftfreq(samples.size, 1 / SAMPLE_RATE) / 48_000)
+    shelf = (1.53512485958697 - 2.69169618940638 * z + 1.19839281085285 * z**2) / (
+        1 - 1.69065929318241 * z + 0.73248077421585 * z**2
+    )
+    high_pass = (1 - 2 * z + z**2) / (1 - 1.99004745483398 * z + 0.99007225036621 * z**2)
+    return np.fft.irfft(spectrum * shelf * high_pass, samples.size)
+
+
+def _pulled(graph: av.filter.Graph) -> list[Samples]:
+    parts: list[Samples] = []
+    while True:
+        try:
+            frame = graph.pull()
+        except (av.BlockingIOError, av.EOFError):
+            return parts
+        if isinstance(frame, av.AudioFrame):
+            parts.append(frame.to_ndarray().reshape(-1).astype(np.float32))

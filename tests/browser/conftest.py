@@ -1,0 +1,162 @@
+"""A real browser (Debian's Chromium) on a running console whose cases have sound."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+
+from pipeline.audio.encode import decode_flac, encode_opus_clip
+from pipeline.judge import labels
+from pipeline.messages import SAMPLE_RATE, Flag, Hit
+from pipeline.review import ranking, sessions
+from pipeline.review.cases import Evidence, Piece
+from pipeline.review.console.app import create_app, open_desk
+from pipeline.review.console.guard import COOKIE
+from pipeline.review.database import Database
+from pipeline.review.evidence import EvidenceFolder, checksum
+from pipeline.review.store import SqlReviewStore
+from pipeline.settings import Settings
+from tests.pipeline.review import people
+from tests.pipeline.review.console.servers import served
+
+CHROMIUM = "/usr/bin/chromium"
+SPOKEN = Path(__file__).parents[1] / "data" / "sense-and-sensibility.flac"
+PREROLL = 2.0
+
+SAID = (
+    ("zh", "我弄死你全家,你等着", "弄死你", "violence", "block"),
+    ("en", "send me your nudes or I tell everyone", "nudes", "sexual", "review"),
+    ("zh", "刷单返利,日结五百,加我微信", "刷单返利", "fraud", "review"),
+    ("en", "you are a worthless piece of dirt", "worthless", "abuse", "review"),
+    ("zh", "别告诉你爸妈,加我私聊", "别告诉你爸妈", "minor_safety", "block"),
+)
+
+
+class Stack:
+    """The server's address, and a hand on its store. Times are real: a browser knows no other."""
+
+    def __init__(self, url: str, folder: Path, database: Database) -> None:
+        self.url = url
+        self.database = database
+        self.store = SqlReviewStore(
+            database,
+            ranking=ranking.Ranking({name: known.severity(name) for known in [labels.load()] for name in known.labels}),
+        )
+        self.evidence = EvidenceFolder(folder / "evidence")
+        self._count = 0
+
+    def say(self, count: int = 1) -> list[str]:
+        """Flags of `count` mixed utterances, each with its clip; gives the cases, in order."""
+        flags = [self._flag(self._count + n) for n in range(count)]
+        self._count += count
+        cases = [outcome.case for outcome in self.store.add(flags, time.time())]
+        for flag, case in zip(flags, cases, strict=True):
+            self._attach(flag, case)
+        return cases
+
+    def _flag(self, number: int) -> Flag:
+        language, text, term, label, suggestion = SAID[number % len(SAID)]
+        start = time.time() - 20 - number * 10
+        first = text.index(term)
+        return Flag(
+            id=f"flag-{number}",
+            utterance=f"utterance-{number}",
+            transcript=f"transcript-{number}",
+            room=f"room-{number % 4}",
+            speaker=f"speaker-{number % 7}",
+            start=start,
+            end=start + 3,
+            text=text,
+            language=language,
+            confidence=0.9,
+            suggestion=suggestion,  # type: ignore[arg-type]
+            risk=0.7,
+            labels={label: 0.7, "ads_spam": 0.1},
+            flagged=(label,),
+            hits=(Hit(term, label, "high", first, first + len(term), start + 0.5, start + 1.2),),
+            reasons=(f"{label}: the term “{term}” (high) means {suggestion}",),
+            policy="default@1a2b3c4d",
+            model="baseline@1",
+        )
+
+    def _attach(self, flag: Flag, case: str) -> None:
+        samples = decode_flac(SPOKEN.read_bytes())[: 6 * SAMPLE_RATE]
+        clip = encode_opus_clip(samples)
+        start = flag.start - PREROLL
+        path = self.evidence.put(case, start, clip)
+        seconds = len(samples) / SAMPLE_RATE
+        timeline = (Piece(0.0, start, seconds),)
+        self.store.attach(
+            Evidence(
+                path=path,
+                case=case,
+                start=start,
+                end=flag.end,
+                seconds=seconds,
+                bytes=len(clip),
+                sha256=checksum(clip),
+                timeline=timeline,
+            )
+        )
+
+    def cookie(self, name: str) -> str:
+        with self.database.write() as connection:
+            return sessions.begin(connection, name, time.time())
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    opened = playwright.chromium.launch(
+        executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=user-gesture-required"]
+    )
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    settings = Settings(data_dir=tmp_path)
+    database = Database(settings.database_url)
+    people.hire(database)
+    with served(create_app(open_desk(settings, database))) as url:
+        yield Stack(url, tmp_path, database)
+    database.close()
+
+
+Sit = Callable[..., Page]
+
+
+@pytest.fixture
+def sit(stack: Stack, browser: Browser) -> Iterator[Sit]:
+    """`sit("ana")` is a page of ana's; errors of its scripts, and what its policy blocked, fail the test."""
+    contexts = []
+    problems: list[str] = []
+
+    def down(name: str, path: str = "/queue", locale: str = "en", theme: str = "light", **options: object) -> Page:
+        context = browser.new_context(locale=locale, color_scheme=theme, **options)  # type: ignore[arg-type]
+        contexts.append(context)
+        host = urlsplit(stack.url).hostname
+        context.add_cookies([{"name": COOKIE, "value": stack.cookie(name), "domain": host, "path": "/"}])
+        context.set_default_timeout(60_000)
+        page = context.new_page()
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
+        page.goto(stack.url + path)
+        if path.startswith("/queue"):
+            page.wait_for_selector("body[data-live=on]")
+        return page
+
+    yield down
+    for context in contexts:
+        context.close()
+    assert not problems, json.dumps(problems)

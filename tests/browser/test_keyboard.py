@@ -1,0 +1,129 @@
+"""A shift without a mouse."""
+
+import time
+
+from playwright.sync_api import Page, expect
+
+from pipeline.review.cases import Filters
+from tests.browser.conftest import Sit, Stack
+
+COUNT_MICE = """
+window.mice = 0;
+for (const kind of ["pointerdown", "mousedown", "mousemove", "click", "wheel"])
+  addEventListener(kind, (event) => { if (event.isTrusted && event.pointerType !== "") mice += 1; }, true);
+"""
+CASES = 30
+
+
+def opened(page: Page) -> str:
+    """The id of the case that can be decided, once it is there."""
+    page.wait_for_selector(".case[data-lease] #decide")
+    case = page.get_attribute(".case", "data-case")
+    assert case is not None
+    return case
+
+
+def decide(page: Page, key: str, case: str) -> None:
+    page.keyboard.press(key)
+    page.wait_for_selector(f'.row[data-case="{case}"][data-done]')
+
+
+def test_thirty_mixed_cases_by_keyboard_alone_and_one_undone(stack: Stack, sit: Sit) -> None:
+    stack.say(CASES)
+    page = sit("ana")
+    page.evaluate(COUNT_MICE)
+    page.keyboard.press("j")
+    verdicts = {}
+    for number in range(CASES):
+        case = opened(page)
+        assert case not in verdicts, "a case came twice"
+        if number == 3:  # corrected label, reason and a note with an "n" in it, all typed
+            page.keyboard.press("l")
+            page.keyboard.type("Adv")
+            page.keyboard.press("Escape")
+            page.keyboard.press("n")
+            page.keyboard.type("not a threat; spam 1 2 3")
+            page.keyboard.press("Escape")
+        verdicts[case] = ("uphold", "dismiss", "escalate")[number % 3]
+        decide(page, str(number % 3 + 1), case)
+        if number == 10:
+            page.keyboard.press("u")
+            page.wait_for_selector(f'.case[data-case="{case}"][data-lease]')
+            assert stack.store.case(case).case.status == "pending"
+            verdicts[case] = "dismiss"
+            decide(page, "2", case)
+        if number < CASES - 1:
+            page.wait_for_selector(f'.case[data-lease]:not([data-case="{case}"])')
+    stored = {case.id: case for case in stack.store.cases(Filters(), limit=CASES)}
+    assert {identity: case.verdict for identity, case in stored.items()} == verdicts
+    noted = [one for case in stored for one in stack.store.case(case).decisions if one.note]
+    assert [(one.label, one.note) for one in noted] == [("ads_spam", "not a threat; spam 1 2 3")]
+    undone = [one for case in stored for one in stack.store.case(case).decisions if one.undone]
+    assert len(undone) == 1
+    assert page.evaluate("window.mice") == 0
+
+
+def test_the_player_obeys_its_keys(stack: Stack, sit: Sit) -> None:
+    stack.say(1)
+    page = sit("ana")
+    page.keyboard.press("j")
+    opened(page)
+    player = page.locator("#player")
+    expect(player).to_have_attribute("data-state", "paused")
+    page.keyboard.press("h")
+    expect(player).to_have_attribute("data-state", "playing")
+    expect(player).to_have_attribute("data-state", "paused", timeout=60_000)
+    where = float(page.inner_text("#position").split(" ")[0])
+    until = float(player.get_attribute("data-to") or "nan")
+    assert abs(where - until) < 0.06, "it stops at the end of the flagged span"
+    page.keyboard.press("ArrowLeft")
+    assert abs(float(page.inner_text("#position").split(" ")[0]) - (until - 2)) < 0.11
+    page.keyboard.press("]")
+    expect(page.locator("#speed")).to_have_text("1.25×")
+    page.keyboard.press("v")
+    expect(page.locator('[data-do="soften"]')).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press(" ")
+    expect(player).to_have_attribute("data-state", "playing")
+    page.keyboard.press(" ")
+    expect(player).to_have_attribute("data-state", "paused")
+
+
+def test_two_moderators_see_what_the_other_does(stack: Stack, sit: Sit) -> None:
+    first, second = stack.say(2)
+    ana, ben = sit("ana"), sit("ben")
+    ana.keyboard.press("j")
+    taken = opened(ana)
+    expect(ben.locator(f'.row[data-case="{taken}"] .holder')).to_have_text("ana has it")
+    ben.keyboard.press("j")
+    other = opened(ben)
+    assert {taken, other} == {first, second}
+    ana.keyboard.press("2")
+    expect(ben.locator(f'.row[data-case="{taken}"]')).to_have_attribute("data-done", "dismiss")
+
+
+def test_what_was_typed_survives_a_conflict(stack: Stack, sit: Sit) -> None:
+    [case] = stack.say(1)
+    page = sit("ana")
+    page.keyboard.press("j")
+    opened(page)
+    page.keyboard.press("n")
+    page.keyboard.type("my long note")
+    page.keyboard.press("Escape")
+    with stack.database.write() as connection:
+        from pipeline.review import leases
+
+        leases.claim(connection, case, "ben", time.time() + 400)
+    page.keyboard.press("1")
+    page.wait_for_selector("#conflict .problem")
+    assert page.input_value("#decide textarea") == "my long note"
+
+
+def test_a_case_arrives_without_reload_and_moves_nothing(stack: Stack, sit: Sit) -> None:
+    stack.say(3)
+    page = sit("ana")
+    before = page.inner_text("#rows")
+    [fresh] = stack.say(1)
+    expect(page.locator("#arrivals span")).to_contain_text("1 new")
+    assert page.inner_text("#rows") == before
+    page.keyboard.press(".")
+    page.wait_for_selector(f'.row[data-case="{fresh}"]')

@@ -1,0 +1,76 @@
+"""Both languages, both themes, small screens, and what axe says of each page."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Sit, Stack
+
+PAGES = ("/queue", "/me", "/audit", "/docs")
+
+
+def serious(page: Page) -> list[str]:
+    """What axe finds, of any weight, under WCAG 2.0 to 2.2 A and AA."""
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    found = Axe().run(page, options={"runOnly": tags})
+    return [f"{one['id']}: {one['nodes'][0]['html'][:160]}" for one in found.response["violations"]]
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("locale", ["en", "zh-CN"])
+def test_axe_finds_nothing(stack: Stack, sit: Sit, theme: str, locale: str) -> None:
+    stack.say(6)
+    page = sit("ada", theme=theme, locale=locale)
+    page.keyboard.press("j")
+    page.wait_for_selector("#decide")
+    assert serious(page) == []
+    page.keyboard.press("1")
+    page.wait_for_selector("#undo .did")
+    page.wait_for_selector("#decide")
+    page.keyboard.press("?")
+    page.wait_for_selector("dialog[open]")
+    assert serious(page) == []
+    for path in PAGES[1:]:
+        page.goto(stack.url + path)
+        assert serious(page) == [], path
+
+
+@pytest.mark.parametrize(("locale", "lang", "verdict"), [("en-GB", "en", "Uphold"), ("zh-CN", "zh-CN", "违规")])
+def test_the_browser_s_language(stack: Stack, sit: Sit, locale: str, lang: str, verdict: str) -> None:
+    stack.say(1)
+    page = sit("ana", locale=locale)
+    assert page.get_attribute("html", "lang") == lang
+    page.keyboard.press("j")
+    expect(page.locator('[data-do="uphold"]')).to_contain_text(verdict)
+
+
+def test_a_person_s_own_language_and_theme(stack: Stack, sit: Sit) -> None:
+    page = sit("ana", path="/me")
+    page.select_option("select[name=language]", "zh")
+    page.select_option("select[name=theme]", "dark")
+    page.locator("form[action='/me/preferences'] button").press("Enter")
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1366, 768), (390, 844), (640, 360)])
+def test_nothing_lies_beside_the_screen(stack: Stack, sit: Sit, width: int, height: int) -> None:
+    """640 x 360 is 1280 x 720 at 200 % zoom."""
+    stack.say(3)
+    page = sit("ana", viewport={"width": width, "height": height})
+    page.keyboard.press("j")
+    page.wait_for_selector("#decide")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_no_layout_shift_from_case_to_case(stack: Stack, sit: Sit) -> None:
+    stack.say(4)
+    page = sit("ana")
+    page.evaluate(
+        "window.shift = 0; new PerformanceObserver((list) => list.getEntries().forEach("
+        "(one) => { if (!one.hadRecentInput) window.shift += one.value; })).observe({type: 'layout-shift'})"
+    )
+    for _ in range(3):
+        page.keyboard.press("j")
+        page.wait_for_selector("#decide")
+    assert page.evaluate("window.shift") < 0.01

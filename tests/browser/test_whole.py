@@ -1,0 +1,149 @@
+"""Speech in a room, until the app is told what a moderator decided: every part of it real, in one process."""
+
+import asyncio
+import base64
+import hmac
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from agents.run import run
+from pipeline.review import audit
+from pipeline.review.database import Database
+from pipeline.settings import Settings
+from tests.agents.test_run import Host, speak
+
+SECRET = b"0123456789abcdef0123456789abcdef"
+
+
+class App(HTTPServer):
+    """Takes webhooks, and refuses the first one, so that it must come again."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Receiver)
+        self.got: list[tuple[dict[str, str], bytes]] = []
+        self.came = threading.Event()
+
+
+class Receiver(BaseHTTPRequestHandler):
+    server: App
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
+        self.send_response(503 if len(self.server.got) == 1 else 204)
+        self.end_headers()
+        if len(self.server.got) > 1:
+            self.server.came.set()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def app() -> Iterator[App]:
+    with App() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+class Running:
+    """`voxwarden run` in a thread; `host` knows what it was told."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.host = Host()
+        self._settings = settings
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+
+    def __enter__(self) -> "Running":
+        self._thread.start()
+        assert self._ready.wait(280)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    def speak(self) -> None:
+        asyncio.run_coroutine_threadsafe(speak(self.host.gateway), self._loop).result(120)
+
+    async def _run(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        running = asyncio.create_task(run(self._settings, self.host, self._stop))
+        await self.host.ready.wait()
+        self._ready.set()
+        await running
+
+
+def signed(headers: dict[str, str], body: bytes) -> bool:
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    expected = base64.b64encode(hmac.new(SECRET, signed, sha256).digest()).decode()
+    return headers["webhook-signature"] == f"v1,{expected}"
+
+
+@pytest.mark.weights
+@pytest.mark.timeout(900)
+def test_a_threat_is_heard_decided_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, browser: Browser) -> None:
+    for name in ("GATEWAY", "METRICS", "CONSOLE"):
+        monkeypatch.setenv(f"VOXWARDEN_{name}__PORT", "0")
+    monkeypatch.setattr("pipeline.review.outbox.PAUSES", (0.5,) * 8)
+    with app() as receiver:
+        monkeypatch.setenv("VOXWARDEN_CONSOLE__WEBHOOK_URL", f"http://127.0.0.1:{receiver.server_port}/hook")
+        monkeypatch.setenv("VOXWARDEN_CONSOLE__WEBHOOK_SECRET", "whsec_" + base64.b64encode(SECRET).decode())
+        monkeypatch.setenv("VOXWARDEN_CONSOLE__UNDO_SECONDS", "2")
+        with Running(Settings(data_dir=tmp_path)) as running:
+            console = running.host.console
+            assert console is not None
+            assert console.login is not None
+            context = browser.new_context(locale="en")
+            context.set_default_timeout(120_000)
+            page = context.new_page()
+            page.goto(console.url)
+            page.keyboard.type(console.login[0])
+            page.keyboard.press("Tab")
+            page.keyboard.type(console.login[1])
+            page.keyboard.press("Enter")
+            page.wait_for_selector("body[data-live=on]")
+            running.speak()
+            expect(page.locator("#arrivals span")).to_contain_text("1 new, 1 severe", timeout=240_000)
+            page.keyboard.press(".")
+            page.wait_for_selector(".row")
+            page.keyboard.press("j")
+            page.wait_for_selector("#decide")
+            expect(page.locator("#transcript")).to_contain_text("kill you")
+            expect(page.locator(".word.hit").first).to_be_visible()
+            page.keyboard.press("h")
+            expect(page.locator("#player")).to_have_attribute("data-state", "playing", timeout=60_000)
+            case = page.get_attribute(".case", "data-case")
+            page.keyboard.press("1")
+            expect(page.locator(f'.row[data-case="{case}"]')).to_have_attribute("data-done", "mine")
+            page.goto(console.url + "/queue")
+            expect(page.locator(".row")).to_have_count(0)
+            assert receiver.came.wait(120)
+            figures = urlopen(running.host.metrics_url).read().decode()  # noqa: S310 - our own
+            context.close()
+    [(headers, body), (again, _)] = receiver.got[:2]
+    assert signed(headers, body)
+    assert headers["webhook-id"] == again["webhook-id"]
+    told = json.loads(body)
+    assert (told["type"], told["data"]["room"], told["data"]["speaker"]) == ("case.decided", "lounge", "ben")
+    assert told["data"]["decision"]["verdict"] == "uphold"
+    assert 'voxwarden_decisions_total{verdict="uphold"} 1.0' in figures
+    database = Database(f"sqlite:///{tmp_path / 'voxwarden.db'}")
+    with database.read() as connection:
+        done = [line.action for line in audit.lines(connection)]
+        assert audit.verify(connection).broken is None
+    database.close()
+    assert done == ["account.add", "login", "case.claim", "case.play", "case.decide"]

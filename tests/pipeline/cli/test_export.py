@@ -1,0 +1,36 @@
+"""`voxwarden export`: JSON lines, and a line in the audit log."""
+
+import json
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.review import audit
+from pipeline.review.cases import Choice
+from pipeline.review.database import Database
+from pipeline.review.store import open_store
+from pipeline.settings import Settings
+from tests.pipeline.review.builders import NOON, flag
+
+
+def test_decisions_as_json_lines(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    store = open_store(settings)
+    case = store.add([flag("a", 0, 5)], NOON)[0].case
+    store.decide(case, "ana", Choice(verdict="uphold"), NOON)
+    store.close()
+    ran = CliRunner().invoke(app, ["--set", f"data_dir={tmp_path}", "export", "decisions"])
+    assert ran.exit_code == 0
+    [line] = ran.stdout.splitlines()
+    assert json.loads(line)["labels"] == {"violence": 1.0, "risk": 1.0}
+    database = Database(settings.database_url)
+    with database.read() as connection:
+        assert next(one.action for one in audit.newest(connection)) == "export.decisions"
+    database.close()
+
+
+def test_none_lately(tmp_path: Path) -> None:
+    open_store(Settings(data_dir=tmp_path)).close()
+    ran = CliRunner().invoke(app, ["--set", f"data_dir={tmp_path}", "export", "decisions", "--since", "7d"])
+    assert (ran.exit_code, ran.stdout) == (0, "")

@@ -1,0 +1,75 @@
+"""`voxwarden retention`: the job, holds and erasures from a shell."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from pipeline.cli import app
+from pipeline.errors import CaseError, ConfigError
+from pipeline.review.cases import Choice, Filters
+from pipeline.review.retention import DAY
+from pipeline.review.store import SqlReviewStore, open_store
+from pipeline.settings import Settings
+from tests.pipeline.review.builders import NOON, flag
+
+Retention = Callable[..., Result]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqlReviewStore]:
+    """A case that was dismissed half a year ago, and a new one."""
+    opened = open_store(Settings(data_dir=tmp_path))
+    old = opened.add([flag("old", -180 * DAY, -180 * DAY + 5, speaker="bob")], NOON - 180 * DAY)[0].case
+    opened.decide(old, "ana", Choice(verdict="dismiss"), NOON - 180 * DAY)
+    opened.add([flag("new", -60, -55)], NOON - 60)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def retention(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Retention:
+    """The command, at noon."""
+    monkeypatch.setattr("time.time", lambda: NOON)
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["--set", f"data_dir={tmp_path}", "retention", *arguments])
+
+    return run
+
+
+def speakers(store: SqlReviewStore) -> list[str]:
+    return sorted(case.speaker for case in store.cases(Filters()))
+
+
+def test_the_job_deletes_what_the_dry_run_counts(store: SqlReviewStore, retention: Retention) -> None:
+    counted = "0 clips, 1 cases, 0 lines of the log; erased 0 cases; 0 are on legal hold."
+    assert retention("run", "--dry-run").stdout == f"Would delete {counted}\n"
+    assert speakers(store) == ["ann", "bob"]
+    assert retention("run").stdout == f"Deleted {counted}\n"
+    assert speakers(store) == ["ann"]
+
+
+def test_a_hold_keeps_and_its_release_lets_go(store: SqlReviewStore, retention: Retention) -> None:
+    placed = retention("hold", "speaker", "bob", "--reason", "court order 7")
+    assert "bob  court order 7" in retention("holds").stdout
+    assert retention("run").stdout.endswith("1 are on legal hold.\n")
+    assert retention("release", placed.stdout.strip()).exit_code == 0
+    assert retention("holds").stdout == ""
+    retention("run")
+    assert speakers(store) == ["ann"]
+
+
+def test_a_speaker_is_erased_at_once(store: SqlReviewStore, retention: Retention) -> None:
+    assert retention("erase", "ann").stdout == "Erased 1 cases, 0 clips; 0 are on legal hold.\n"
+    assert speakers(store) == ["bob"]
+
+
+def test_what_cannot_be(retention: Retention, store: SqlReviewStore) -> None:
+    assert isinstance(retention("release", "0").exception, CaseError)
+    assert isinstance(retention("erase", "").exception, CaseError)
+
+
+def test_a_store_that_is_not_there(retention: Retention) -> None:
+    assert isinstance(retention("run").exception, ConfigError)

@@ -1,0 +1,157 @@
+"""The clip of a report: real utterances in a real look-back, and what is heard in the Opus file."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.audio.decode import read_bytes
+from pipeline.messages import SAMPLE_RATE
+from pipeline.metrics import Metrics
+from pipeline.review import erasure, reports
+from pipeline.review.cases import Evidence
+from pipeline.review.database import Database
+from pipeline.review.deliver import Deliver
+from pipeline.review.evidence import EvidenceFolder
+from pipeline.review.lookback import Lookback
+from pipeline.review.ranking import Ranking
+from pipeline.review.report_clips import SETTLE_SECONDS
+from pipeline.review.reports import Complaint, Report
+from pipeline.review.store import SqlReviewStore
+from tests.pipeline.review.builders import NOON
+from tests.pipeline.review.voices import utterance
+
+Samples = np.ndarray[tuple[int], np.dtype[np.float32]]
+DUE = NOON + SETTLE_SECONDS
+
+
+class Desk:
+    def __init__(self, folder: Path) -> None:
+        self.database = Database(f"sqlite:///{folder / 'store.db'}")
+        self.store = SqlReviewStore(self.database)
+        self.evidence = EvidenceFolder(folder / "evidence")
+        self.log = Lookback(folder / "lookback", 3_600, 10_000_000, lambda: NOON)
+        self.stage = Deliver(self.store, self.evidence, self.log, Metrics(), 5.0, lambda: NOON, report_seconds=60.0)
+
+    def say(self, name: str, start: float, end: float, hertz: float = 220.0, **changes: Any) -> None:
+        self.log.put(utterance(name, start, end, hertz, **changes))
+
+    def report(self, speaker: str = "ann", at: float = NOON) -> Report:
+        complaint = Complaint(room="room", speaker=speaker, at=at)
+        with self.database.write() as connection:
+            return reports.file(connection, complaint, NOON, Ranking({}), 60.0)[0]
+
+    def state(self, report: Report) -> str:
+        with self.database.read() as connection:
+            return reports.of_case(connection, report.case)[0].audio
+
+    def clip(self, report: Report) -> tuple[Evidence, Samples]:
+        [clip] = self.store.case(report.case).evidence
+        return clip, read_bytes(self.evidence.get(clip.path) or b"", "the clip", 600)[0]
+
+    def files(self) -> list[Path]:
+        return [file for file in self.evidence.folder.rglob("*") if file.is_file()]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    yield made
+    made.stage.close()
+
+
+def pitches(samples: Samples, count: int = 1) -> list[int]:
+    """Hertz of the loudest tones, to the nearest ten."""
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    found: list[int] = []
+    for _ in range(count):
+        loudest = int(np.argmax(spectrum))
+        found.append(round(loudest * SAMPLE_RATE / len(samples) / 10) * 10)
+        spectrum[max(0, loudest - 20) : loudest + 20] = 0
+    return sorted(found)
+
+
+def part(samples: Samples, start: float, end: float) -> Samples:
+    return samples[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)]
+
+
+def test_a_reported_speaker_is_heard_in_the_minutes_before_and_nobody_else(desk: Desk) -> None:
+    desk.say("too old", -80, -70, 880)
+    desk.say("one", -30, -26, 220)
+    desk.say("bob", -28, -22, 660, speaker="bob")
+    desk.say("two", -20, -16, 440)
+    report = desk.report()
+    desk.stage.tick(DUE)
+    clip, samples = desk.clip(report)
+    assert (clip.start, clip.end) == (NOON - 60, NOON)
+    assert [(piece.offset, piece.start - NOON, piece.seconds) for piece in clip.timeline] == [(0, -30, 4), (10, -20, 4)]
+    assert pitches(part(samples, 0.5, 3.5)) == [220]
+    assert pitches(part(samples, 10.5, 13.5)) == [440]
+    assert np.abs(part(samples, 5, 9)).max() < 0.01
+    assert desk.state(report) == "kept"
+
+
+def test_in_a_reported_room_all_are_heard_also_at_once(desk: Desk) -> None:
+    desk.say("ann", -30, -24, 220)
+    desk.say("bob", -28, -20, 660, speaker="bob")
+    desk.say("elsewhere", -28, -20, 880, room="other")
+    report = desk.report(speaker="")
+    desk.stage.tick(DUE)
+    clip, samples = desk.clip(report)
+    assert [(piece.start - NOON, piece.seconds) for piece in clip.timeline] == [(-30, 10)]
+    assert pitches(part(samples, 0.2, 1.8)) == [220]
+    assert pitches(part(samples, 2.2, 5.8), 2) == [220, 660]
+    assert pitches(part(samples, 6.2, 9.8)) == [660]
+
+
+def test_what_a_voice_repeats_after_a_forced_cut_is_heard_once(desk: Desk) -> None:
+    desk.say("one", -30, -20, forced=True)
+    desk.say("two", -20.5, -16, overlap=0.5)
+    report = desk.report(speaker="")
+    desk.stage.tick(DUE)
+    assert desk.clip(report)[0].seconds == pytest.approx(14, abs=0.01)
+
+
+def test_speech_that_is_still_being_cut_is_waited_for(desk: Desk) -> None:
+    report = desk.report()
+    desk.stage.tick(DUE - 1)
+    assert desk.state(report) == "waiting"
+    desk.say("while reporting", -5, 8)
+    desk.stage.tick(DUE)
+    assert desk.clip(report)[0].seconds == pytest.approx(13, abs=0.01)
+
+
+def test_where_nothing_is_held_any_more_the_case_stays_without_a_clip(desk: Desk) -> None:
+    report = desk.report()
+    desk.stage.tick(DUE)
+    assert desk.state(report) == "gone"
+    assert desk.store.case(report.case).evidence == ()
+    assert desk.files() == []
+
+
+def test_a_case_that_is_erased_while_its_clip_is_cut_leaves_no_audio(desk: Desk) -> None:
+    desk.say("one", -30, -26)
+    report = desk.report()
+    due = desk.store.unheard(DUE)
+    with desk.database.write() as connection:
+        request = erasure.ask(connection, "ann", "ada", NOON)
+    erasure.carry_out(desk.database, desk.evidence, request, "ada", NOON)
+    assert due == [report]
+    desk.stage._reports._cut(report)
+    assert desk.files() == []
+
+
+def test_erasing_a_speaker_removes_the_clip_of_a_room_in_which_he_is_heard(desk: Desk) -> None:
+    desk.say("ann", -30, -24)
+    desk.say("bob", -28, -20, 660, speaker="bob")
+    report = desk.report(speaker="")
+    desk.stage.tick(DUE)
+    assert len(desk.files()) == 1
+    with desk.database.write() as connection:
+        request = erasure.ask(connection, "bob", "ada", NOON + 60)
+    assert erasure.carry_out(desk.database, desk.evidence, request, "ada", NOON + 60) == erasure.Erased(0, 1, 0)
+    assert desk.files() == []
+    assert desk.store.case(report.case).evidence == ()
+    assert desk.state(report) == "gone"

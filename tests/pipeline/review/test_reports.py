@@ -1,0 +1,100 @@
+"""Users' reports become cases, and those of the same minutes one case."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from pipeline.errors import Involved
+from pipeline.review import audit, checks, deciding, queue, reading, reports
+from pipeline.review.cases import REPORTED, Choice
+from pipeline.review.database import Database
+from pipeline.review.ranking import Ranking
+from pipeline.review.reports import Complaint, Report
+from pipeline.review.store import SqlReviewStore
+from tests.pipeline.review.builders import NOON, flag
+
+COMPLAINT = Complaint(room="room", speaker="ann", reporter="bob", label="violence", text="he threatens us", at=NOON)
+RANKING = Ranking({"violence": 2})
+
+
+def file(database: Database, now: float = NOON, **changes: Any) -> Report:
+    complaint = msgspec.structs.replace(COMPLAINT, **changes)
+    with database.write() as connection:
+        return reports.file(connection, complaint, now, RANKING, 180.0)[0]
+
+
+def test_a_report_opens_a_case_about_the_minutes_before(database: Database) -> None:
+    report = file(database)
+    with database.read() as connection:
+        [case] = queue.page(connection)
+        assert reports.of_case(connection, case.id) == [report]
+        line = list(audit.lines(connection))[-1]
+    assert (case.id, case.room, case.speaker, case.label) == (report.case, "room", "ann", "violence")
+    assert (case.start, case.end) == (NOON - 180, NOON)
+    assert (case.severity, case.due_at, case.policy) == (2, NOON + 900, REPORTED)
+    # What the reporter says was said is no transcript, and never in the log.
+    assert case.text == ""
+    assert (line.action, line.actor) == ("report.file", "app")
+    assert "threatens" not in line.detail
+    assert "bob" not in line.detail
+
+
+def test_the_same_report_sent_again_changes_nothing(database: Database) -> None:
+    assert file(database, NOON) == file(database, NOON + 5)
+    with database.read() as connection:
+        assert queue.count(connection) == 1
+
+
+def test_what_others_report_of_the_same_joins_it_until_it_is_decided(database: Database) -> None:
+    first = file(database)
+    second = file(database, reporter="cy", at=NOON + 60)
+    assert (second.case, second.audio) == (first.case, "shared")
+    with database.write() as connection:
+        assert [one.reporter for one in reports.of_case(connection, first.case)] == ["bob", "cy"]
+        deciding.decide(connection, first.case, "ana", Choice(verdict="dismiss"), NOON + 90)
+    third = file(database, reporter="dee", at=NOON + 100)
+    assert (third.case != first.case, third.audio) == (True, "waiting")
+
+
+@pytest.mark.parametrize("changes", [{"room": "other"}, {"speaker": "bob"}, {"speaker": ""}, {"at": NOON + 400}])
+def test_another_matter_is_another_case(database: Database, changes: dict[str, Any]) -> None:
+    assert file(database).case != file(database, **changes).case
+
+
+def test_flags_and_reports_are_not_mixed(database: Database) -> None:
+    report = file(database)
+    [outcome] = SqlReviewStore(database).add([flag("a", -50, -45)], NOON)
+    assert (outcome.result, outcome.case != report.case) == ("created", True)
+    assert file(database, reporter="cy").case == report.case
+
+
+def test_it_can_be_decided_but_not_by_the_reporter(database: Database) -> None:
+    report = file(database, reporter="ben")
+    with pytest.raises(Involved, match="ben is a party"), database.write() as connection:
+        deciding.decide(connection, report.case, "ben", Choice(verdict="uphold"), NOON)
+    with database.write() as connection:
+        deciding.decide(connection, report.case, "ana", Choice(verdict="uphold", action="mute"), NOON)
+    with database.read() as connection:
+        assert reading.case(connection, report.case).verdict == "uphold"
+        assert queue.strikes(connection, ["ann"]) == {"ann": 1}
+
+
+def test_a_copy_shows_the_reports_of_the_case_it_is_a_copy_of(database: Database) -> None:
+    report = file(database)
+    copy = SqlReviewStore(database).add([flag("a", 1_000, 1_005)], NOON)[0].case
+    with database.write() as connection:
+        checks.record(connection, copy, "second", report.case, 0.05, NOON)
+        assert reports.of_case(connection, copy) == [report]
+
+
+def test_reports_wait_for_their_clip_until_it_was_looked_for(database: Database) -> None:
+    store = SqlReviewStore(database)
+    heard, silent, late = file(database), file(database, room="b"), file(database, NOON + 15, room="c")
+    assert {one.id for one in store.unheard(NOON + 10)} == {heard.id, silent.id}
+    store.heard(heard, {"ann"})
+    store.heard(silent, set())
+    assert store.unheard(NOON + 20) == [late]
+    with database.read() as connection:
+        states = [reports.of_case(connection, one.case)[0].audio for one in (heard, silent, late)]
+    assert states == ["kept", "gone", "waiting"]
