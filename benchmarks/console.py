@@ -51,7 +51,7 @@ def flag(number: int, label: str, at: float) -> Flag:
         text=TEXT,
         language=("en", "zh")[number % 2],
         confidence=0.9,
-        suggestion=("review", "review", "review", "block")[number % 4],  # type: ignore[arg-type]
+        suggestion=("review", "review", "review", "block")[number % 4],
         risk=0.5 + number % 50 / 100,
         labels={label: 0.7},
         flagged=(label,),

@@ -25,7 +25,7 @@ def taken(client: httpx.Client, case: str) -> str:
     return found[1] if found else ""
 
 
-def decide(client: httpx.Client, case: str, lease: str, version: int = 1, **fields: str) -> httpx.Response:
+def decide(client: httpx.Client, case: str, lease: str, version: int | str = 1, **fields: str) -> httpx.Response:
     form = {"lease": lease, "version": str(version), "verdict": "uphold"} | fields
     return client.post(f"/cases/{case}/decision", data=form)
 
