@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := -c constraints.txt
 KAFKA := .cache/kafka/libs/.complete
+OIDC := .cache/oidc/.complete
 ifdef UV
 PIP := uv pip install --quiet --python $(BIN)/python $(if $(TORCH),--torch-backend=$(TORCH))
 else
@@ -19,10 +20,10 @@ help:  ## show what can be made
 
 setup: $(VENV)/.dev  ## .venv with everything for development
 
-run: $(VENV)/.run  ## moderate two small rooms as if live, and show the flags
-	@$(BIN)/voxwarden demo
+run: $(VENV)/.run  ## moderate two small rooms as if live, and serve the review console
+	@$(BIN)/voxwarden demo --console
 
-test: $(VENV)/.dev $(KAFKA) postgres prometheus chromium  ## lint, then every test, against a real Kafka, PostgreSQL and browser
+test: $(VENV)/.dev $(KAFKA) $(OIDC) postgres prometheus chromium  ## lint, then every test, against a real Kafka, PostgreSQL and browser
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest -q
 
@@ -47,6 +48,10 @@ kafka: $(KAFKA)  ## Apache Kafka's jars for the tests, by Maven
 
 postgres:
 	@deploy/need.sh postgresql /usr/lib/postgresql
+
+chromium:
+	@deploy/need.sh chromium /usr/bin/chromium
+	@deploy/need.sh fonts-noto-cjk /usr/share/fonts/opentype/noto
 
 prometheus:
 	@deploy/need.sh prometheus /usr/bin/promtool
@@ -75,6 +80,11 @@ $(KAFKA): tests/stream/pom.xml
 	@deploy/need.sh maven
 	@echo "Copying Apache Kafka's jars into .cache/kafka ..."
 	@mvn -q -f tests/stream/pom.xml dependency:copy-dependencies -DoutputDirectory="$(CURDIR)/.cache/kafka/libs"
+	@touch $@
+
+$(OIDC): tests/browser/oidc/package.json
+	@deploy/need.sh npm
+	@mkdir -p .cache/oidc && cp $< .cache/oidc/ && npm install --silent --no-audit --no-fund --prefix .cache/oidc
 	@touch $@
 
 clean:  ## remove what was built, downloaded and recorded here

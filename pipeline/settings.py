@@ -210,11 +210,28 @@ class Quality(Section):
     draw_seconds: PositiveFloat = Field(15.0, description="how often the console draws")
 
 
+class Oidc(Section):
+    """Signing in by OpenID Connect."""
+
+    issuer: str = Field(description="as the provider calls itself, e.g. https://id.example.org")
+    client_id: str
+    client_secret: SecretStr | None = Field(None, description="keep it in the environment")
+    scopes: tuple[str, ...] = Field(("openid", "profile"), description="asked for")
+    name_claim: str = Field("preferred_username", description="what an account is called here")
+    groups_claim: str = Field("groups", description="where the provider says what somebody belongs to")
+    roles: dict[str, Literal["moderator", "lead", "auditor", "admin"]] = Field(
+        description="role by group; who is in none of them is refused"
+    )
+    seconds: PositiveFloat = Field(10.0, description="within which the provider must answer")
+
+
 class ReviewConsole(Section):
     """The moderators' web page."""
 
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65_535)
+    public_url: str = Field("http://127.0.0.1:8080", description="how browsers reach it; the provider sends them there")
+    oidc: Oidc | None = Field(None, description="sign in elsewhere, beside local accounts")
     secure_cookies: bool = Field(False, description="on when served over https, by a proxy that ends TLS")
     max_body_bytes: PositiveInt = Field(262_144, description="of a request")
     lease_seconds: PositiveFloat = Field(300.0, description="without activity, a case goes back to all")

@@ -11,6 +11,10 @@ from pipeline.errors import ConfigError
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from pipeline.metrics import Metrics
     from pipeline.review.console.server import Serving
 
 
@@ -41,22 +45,31 @@ def told(serving: "Serving") -> None:
         stderr.print(f"Login    {name} / {password}   (made just now, shown this once)", highlight=False, markup=False)
 
 
-async def _serve(settings: Settings) -> None:
+async def stopped() -> None:
+    """Wait for SIGINT or SIGTERM."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    from pipeline.metrics import Metrics
-    from pipeline.metrics_server import serving as figures
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
 
+
+def imported() -> "Callable[[Settings, Metrics], AbstractAsyncContextManager[Serving]]":
+    """What serves the console; raises ConfigError where its libraries are not installed."""
     try:
         from pipeline.review.console.server import serving
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[console]".') from error
+    return serving
+
+
+async def _serve(settings: Settings) -> None:
+    from pipeline.metrics import Metrics
+    from pipeline.metrics_server import serving as figures
+
     metrics = Metrics()
     with figures(metrics, settings.metrics.host, settings.metrics.port) as url:
-        async with serving(settings, metrics) as found:
+        async with imported()(settings, metrics) as found:
             told(found)
             stderr.print(f"Figures  {url}", highlight=False)
             stderr.print("Ctrl-C ends it.", style="dim")
-            await stop.wait()
+            await stopped()

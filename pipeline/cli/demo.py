@@ -1,29 +1,34 @@
 """`voxwarden demo`: two small rooms as if live, which is what `make run` shows."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipeline.cli.app import app, settings_of, stderr, stdout
 from pipeline.settings import Settings
 
+if TYPE_CHECKING:
+    from pipeline.metrics import Metrics
+
 
 @app.command()
 def demo(
     ctx: typer.Context,
     speed: Annotated[float, typer.Option(min=0.1, max=20, help="2 plays twice as fast as people speak.")] = 1.0,
+    console: Annotated[bool, typer.Option("--console", help="Serve the review console, too, until Ctrl-C.")] = False,
 ) -> None:
     """Moderate two bundled rooms as if they were live, and show the flags as they come.
 
     Four synthetic speakers, English and Mandarin, friendly and not. What is flagged is stored as cases with their
     clips, as in a deployment; `voxwarden cases list` shows them afterwards. Ends by itself after about 40 seconds.
     """
-    asyncio.run(_demo(settings_of(ctx), speed))
+    asyncio.run(_demo(settings_of(ctx), speed, console))
 
 
-async def _demo(settings: Settings, speed: float) -> None:
+async def _demo(settings: Settings, speed: float, console: bool) -> None:
     from pipeline.demo.rooms import play
     from pipeline.local import LocalRunner
     from pipeline.metrics import Metrics
@@ -34,11 +39,24 @@ async def _demo(settings: Settings, speed: float) -> None:
     audience = _Audience()
     with serving(metrics, settings.metrics.host, 0) as url:
         stdout.print(f"Two rooms, four speakers, as if live. Figures meanwhile: {url}")
-        stderr.print("Loading the models ...", style="dim")
-        async with LocalRunner(settings, metrics, audience.see, lookback=open_lookback(settings)) as runner:
-            stdout.print("Listening. Flags come as people speak.\n", style="dim")
-            await play(runner.put, speed)
-    audience.sum_up(settings)
+        async with _console(settings, metrics) if console else nullcontext():
+            stderr.print("Loading the models ...", style="dim")
+            async with LocalRunner(settings, metrics, audience.see, lookback=open_lookback(settings)) as runner:
+                stdout.print("Listening. Flags come as people speak.\n", style="dim")
+                await play(runner.put, speed)
+            audience.sum_up(settings)
+
+
+@asynccontextmanager
+async def _console(settings: Settings, metrics: "Metrics") -> AsyncIterator[None]:
+    """The review console, from now until Ctrl-C."""
+    from pipeline.cli.console import imported, stopped, told
+
+    async with imported()(settings, metrics) as found:
+        told(found)
+        yield
+        stderr.print(f"Decide them at {found.url}. Ctrl-C ends it.", highlight=False)
+        await stopped()
 
 
 class _Audience:

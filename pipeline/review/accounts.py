@@ -79,6 +79,23 @@ def find(connection: Connection, name: str) -> Account | None:
     return _account(dict(row._mapping)) if row else None
 
 
+def known_elsewhere(connection: Connection, subject: str, name: str, role: Role, at: float) -> Account:
+    """The account of who signs in by OpenID Connect as `subject`, made the first time, its role as it is there now.
+
+    Raises AccountError when it is disabled here, or its name is somebody else's.
+    """
+    row = connection.execute(select(ACCOUNTS).where(ACCOUNTS.c.oidc_subject == subject)).one_or_none()
+    if row is None:
+        return add(connection, name, role, at, "oidc", oidc_subject=subject)
+    account = _account(dict(row._mapping))
+    if account.disabled:
+        raise AccountError(f"The account {account.name} is disabled", "Ask an admin.")
+    if account.role != role:
+        change(connection, account.name, at, "oidc", role=role)
+    audit.append(connection, at, account.name, "login", account.name)
+    return msgspec.structs.replace(account, role=role)
+
+
 def everybody(connection: Connection) -> list[Account]:
     return [_account(dict(row._mapping)) for row in connection.execute(select(ACCOUNTS).order_by(ACCOUNTS.c.name))]
 

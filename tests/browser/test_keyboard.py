@@ -47,6 +47,7 @@ def test_thirty_mixed_cases_by_keyboard_alone_and_one_undone(stack: Stack, sit: 
         verdicts[case] = ("uphold", "dismiss", "escalate")[number % 3]
         decide(page, str(number % 3 + 1), case)
         if number == 10:
+            page.wait_for_selector(f'.case[data-lease]:not([data-case="{case}"])')
             page.keyboard.press("u")
             page.wait_for_selector(f'.case[data-case="{case}"][data-lease]')
             assert stack.store.case(case).case.status == "pending"

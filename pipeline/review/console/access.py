@@ -21,6 +21,8 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
     # By the name of the endpoint's function.
     "login_page": ANYBODY,
     "login": ANYBODY,
+    "oidc_login": ANYBODY,
+    "oidc_back": ANYBODY,
     "static_file": ANYBODY,
     "health": ANYBODY,
     "logout": SIGNED_IN,

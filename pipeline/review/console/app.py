@@ -26,6 +26,7 @@ from pipeline.review.console import (
     leads_page,
     login,
     me,
+    oidc_login,
     pages,
     problems,
     queue_page,
@@ -48,6 +49,7 @@ FIGURES_SECONDS = 10.0
 
 ROUTERS: tuple[APIRouter, ...] = (
     login.router,
+    oidc_login.router,
     me.router,
     queue_page.router,
     case_page.router,
@@ -99,6 +101,7 @@ def create_app(desk: Desk) -> FastAPI:
         dependencies=[Depends(guard)],
         lifespan=lifespan,
     )
+    app.state.oidc = oidc_login.open_provider(desk)
     app.state.desk, app.state.live, app.state.templates = desk, live, pages.environment()
     app.add_api_route("/healthz", health, response_class=PlainTextResponse)
     for router in ROUTERS:

@@ -14,7 +14,7 @@ router = APIRouter()
 
 @router.get("/login", response_class=HTMLResponse)
 def login_page(request: Request, then: NameQuery = "/") -> Response:
-    return page(request, "login.html", then=_own(then), name="", refused=False)
+    return page(request, "login.html", then=own(then), name="", refused=False, oidc=_oidc(request))
 
 
 @router.post("/login", response_class=HTMLResponse)
@@ -29,10 +29,10 @@ def login(
     now = desk.clock()
     account = accounts.sign_in(desk.database, name, password, code, now)
     if not account:
-        return page(request, "login.html", 401, then=_own(then), name=name, refused=True)
+        return page(request, "login.html", 401, then=own(then), name=name, refused=True, oidc=_oidc(request))
     with desk.database.write() as connection:
         token = sessions.begin(connection, account.name, now)
-    return with_cookie(RedirectResponse(_own(then), 303), desk, token)
+    return with_cookie(RedirectResponse(own(then), 303), desk, token)
 
 
 @router.post("/logout")
@@ -52,6 +52,11 @@ def with_cookie(response: Response, desk: Desk, token: str) -> Response:
     return response
 
 
-def _own(then: str) -> str:
+def own(then: str) -> str:
     """A path of ours to go on to; anything else is the start page."""
     return then if then.startswith("/") and not then.startswith(("//", "/\\")) else "/"
+
+
+def _oidc(request: Request) -> bool:
+    """Whether one can sign in at another place, too."""
+    return request.app.state.oidc is not None

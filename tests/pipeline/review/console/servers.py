@@ -13,8 +13,8 @@ from pipeline.review.console.server import ConsoleServer
 
 
 @contextmanager
-def served(app: FastAPI) -> Iterator[str]:
-    listener = socket.create_server(("127.0.0.1", 0))
+def served(app: FastAPI, port: int = 0) -> Iterator[str]:
+    listener = socket.create_server(("127.0.0.1", port))
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3)
     server = ConsoleServer(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))

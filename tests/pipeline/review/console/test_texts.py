@@ -30,8 +30,8 @@ def test_both_languages_fill_the_same_holes() -> None:
 
 def test_chinese_is_chinese() -> None:
     catalogue = Texts().catalogue("zh")
-    same = {key for key, text in catalogue.items() if text.isascii() and not HOLE.fullmatch(text)}
-    assert same <= {"app.name", "nav.docs", "docs.title"}
+    latin = {key for key, text in catalogue.items() if text.isascii() and re.search("[A-Za-z]", HOLE.sub("", text))}
+    assert latin <= {"app.name", "nav.docs", "docs.title"}
 
 
 def test_every_key_is_told_and_no_two_do_the_same() -> None:

@@ -1,0 +1,93 @@
+"""Signing in at a real OpenID provider (oidc-provider, certified), through its own pages."""
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from pydantic import SecretStr
+
+from pipeline.review import accounts
+from pipeline.review.console.app import create_app, open_desk
+from pipeline.review.database import Database
+from pipeline.settings import Oidc, ReviewConsole, Settings
+from tests.pipeline.review.console.servers import served
+
+ROOT = Path(__file__).parents[2]
+LIBRARY = ROOT / ".cache" / "oidc"
+SCRIPT = Path(__file__).parent / "oidc" / "provider.cjs"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[tuple[str, Database]]:
+    """The console's address, and its store."""
+    node, issuer_port, port = shutil.which("node"), free_port(), free_port()
+    assert node, "make setup installs node"
+    redirect = f"http://127.0.0.1:{port}/login/oidc/back"
+    command = [node, str(SCRIPT), str(LIBRARY), str(issuer_port), redirect]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as provider:
+        assert provider.stdout is not None
+        assert provider.stdout.readline() == "ready\n", "npm install --prefix .cache/oidc"
+        oidc = Oidc(
+            issuer=f"http://127.0.0.1:{issuer_port}",
+            client_id="voxwarden",
+            client_secret=SecretStr("of-the-tests"),
+            roles={"moderators": "moderator", "leads": "lead"},
+        )
+        console = ReviewConsole(public_url=f"http://127.0.0.1:{port}", oidc=oidc)
+        database = Database(f"sqlite:///{tmp_path / 'store.db'}")
+        app = create_app(open_desk(Settings(data_dir=tmp_path, console=console), database))
+        with served(app, port) as url:
+            yield url, database
+        database.close()
+        provider.terminate()
+
+
+def sign_in(page: Page, url: str, name: str) -> None:
+    page.goto(f"{url}/audit")
+    page.locator('a[href^="/login/oidc"]').press("Enter")
+    page.fill("input[name=login]", name)
+    page.fill("input[name=password]", "any")
+    page.locator("button[type=submit]").press("Enter")
+    page.wait_for_selector("text=authorize")
+    page.locator("button[type=submit]").press("Enter")
+
+
+def test_a_lead_comes_in_and_a_stranger_does_not(place: tuple[str, Database], browser: Browser) -> None:
+    url, database = place
+    context = browser.new_context(locale="en")
+    context.set_default_timeout(90_000)
+    page = context.new_page()
+    sign_in(page, url, "lin-leads")
+    expect(page.locator(".who")).to_have_text("lin-leads · lead")
+    assert page.url == f"{url}/audit"
+    context.close()
+    context = browser.new_context(locale="en")
+    context.set_default_timeout(90_000)
+    page = context.new_page()
+    sign_in(page, url, "eve-strangers")
+    expect(page.locator("main")).to_contain_text("None of your groups has a role here")
+    context.close()
+    with database.read() as connection:
+        [account] = accounts.everybody(connection)
+    assert (account.name, account.role, account.password) == ("lin-leads", "lead", None)
+
+
+def test_an_answer_that_nobody_asked_for(place: tuple[str, Database], browser: Browser) -> None:
+    url, database = place
+    context = browser.new_context(locale="en")
+    page = context.new_page()
+    page.goto(f"{url}/login/oidc/back?code=stolen&state=guessed")
+    expect(page.locator("main")).to_contain_text("not the answer to a login that began here")
+    context.close()
+    with database.read() as connection:
+        assert accounts.nobody(connection)
