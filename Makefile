@@ -49,10 +49,6 @@ kafka: $(KAFKA)  ## Apache Kafka's jars for the tests, by Maven
 postgres:
 	@deploy/need.sh postgresql /usr/lib/postgresql
 
-chromium:
-	@deploy/need.sh chromium /usr/bin/chromium
-	@deploy/need.sh fonts-noto-cjk /usr/share/fonts/opentype/noto
-
 prometheus:
 	@deploy/need.sh prometheus /usr/bin/promtool
 	@deploy/need.sh prometheus-alertmanager /usr/bin/amtool

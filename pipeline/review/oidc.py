@@ -44,7 +44,8 @@ class Identity(Struct, frozen=True):
 
 
 def attempt(then: str) -> Attempt:
-    return Attempt(*(secrets.token_urlsafe(32) for _ in range(3)), then)
+    state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+    return Attempt(state, nonce, verifier, then)
 
 
 class Provider:
