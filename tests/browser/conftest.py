@@ -106,6 +106,10 @@ class Stack:
             )
         )
 
+    @staticmethod
+    def now() -> float:
+        return time.time()
+
     def cookie(self, name: str) -> str:
         with self.database.write() as connection:
             return sessions.begin(connection, name, time.time())

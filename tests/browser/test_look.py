@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Sit, Stack
 
-PAGES = ("/queue", "/me", "/audit", "/docs")
+PAGES = ("/queue", "/me", "/audit", "/docs", "/leads", "/appeals", "/wellness", "/keeping")
 
 
 def serious(page: Page) -> list[str]:

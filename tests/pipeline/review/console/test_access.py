@@ -31,7 +31,7 @@ DECIDES = {"open_case", "open_next", "retake_case", "renew_lease", "skip_case", 
 DECIDES |= {"like_cases", "decide_like", "case_clip", "listened", "take_break", "settle_appeal", "undo_appeal"}
 LEADS = {"leads_page", "leads_cases", "mark_golden", "place_hold", "release_hold"}
 AUDITS = {"audit_page", "keeping_page"}
-OPEN = {"login_page", "login", "static_file", "health"}
+OPEN = {"login_page", "login", "oidc_login", "oidc_back", "static_file", "health"}
 APPS = {"lodge_appeal", "appeal_state", "file_report"}
 EXPECTED: dict[Role, set[str]] = {
     "moderator": READS | DECIDES,

@@ -1,0 +1,81 @@
+"""`voxwarden accounts` and `voxwarden audit`, as somebody types them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from pipeline.cli import app
+from pipeline.errors import AccountError, InputError
+from pipeline.review import accounts
+from pipeline.review.database import Database
+
+Type = Callable[..., Result]
+
+
+@pytest.fixture
+def typed(tmp_path: Path) -> Type:
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["--set", f"data_dir={tmp_path}", *arguments])
+
+    return run
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    return Database(f"sqlite:///{tmp_path / 'voxwarden.db'}")
+
+
+def test_an_account_whose_password_is_shown_once(typed: Type, database: Database) -> None:
+    made = typed("accounts", "add", "lin", "--role", "lead")
+    assert made.exit_code == 0
+    password = made.stdout.strip().removeprefix("lin (lead), password: ")
+    entered = accounts.sign_in(database, "lin", password, "", 1_000.0)
+    assert entered is not None
+    assert entered.role == "lead"
+    assert password not in typed("accounts", "list").stdout
+
+
+def test_a_given_password(typed: Type, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOXWARDEN_PASSWORD", "a long enough password")
+    assert typed("accounts", "add", "lin").stdout == "lin (moderator)\n"
+    assert accounts.sign_in(database, "lin", "a long enough password", "", 1_000.0) is not None
+
+
+def test_role_disable_enable_password(typed: Type, database: Database) -> None:
+    typed("accounts", "add", "lin")
+    assert typed("accounts", "role", "lin", "auditor").stdout == "lin is auditor\n"
+    assert typed("accounts", "disable", "lin").stdout == "lin is disabled\n"
+    password = typed("accounts", "password", "lin").stdout.strip().removeprefix("lin, password: ")
+    assert accounts.sign_in(database, "lin", password, "", 1_000.0) is None
+    typed("accounts", "enable", "lin")
+    assert accounts.sign_in(database, "lin", password, "", 1_000.0) is not None
+
+
+def test_an_account_that_is_not_there(typed: Type) -> None:
+    assert isinstance(typed("accounts", "disable", "nobody").exception, AccountError)
+
+
+def test_a_sound_log_and_one_that_was_forged(typed: Type, database: Database) -> None:
+    typed("accounts", "add", "lin")
+    sound = typed("audit", "verify")
+    assert sound.stdout.startswith("1 lines, sound. Head ")
+    head = sound.stdout.split()[-1]
+    assert typed("audit", "verify", "--expect", head).exit_code == 0
+    assert isinstance(typed("audit", "verify", "--expect", "0" * 64).exception, InputError)
+    with database.write() as connection:
+        connection.exec_driver_sql("DROP TRIGGER audit_no_update")
+        connection.exec_driver_sql("UPDATE audit SET actor = 'somebody else'")
+    broken = typed("audit", "verify").exception
+    assert isinstance(broken, InputError)
+    assert "line 1 was changed" in str(broken)
+
+
+def test_the_export_says_what_it_is_of(typed: Type, database: Database) -> None:
+    for name in ("lin", "wei"):
+        typed("accounts", "add", name)
+    lines = [json.loads(line) for line in typed("audit", "export", "--after", "1").stdout.splitlines()]
+    assert lines[0] == {"export": "audit", "after": 1}
+    assert [(line["seq"], line["action"], line["subject"]) for line in lines[1:]] == [(2, "account.add", "wei")]
