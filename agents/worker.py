@@ -18,7 +18,7 @@ from pipeline.settings import Settings
 from pipeline.topology import STAGES, Stage
 
 END_SECONDS = 10.0
-"""aiokafka may never close while a fetch that failed is tried again (one in 25 stops under load)."""
+"""aiokafka may never close while a fetch that failed is tried again: seen once, with workers stopped under load."""
 
 log = logging.getLogger(__name__)
 

@@ -27,10 +27,11 @@ from rich.table import Table
 
 from benchmarks.clips import Reference, errors, references, samples_of, wordless
 from pipeline.asr import weights
-from pipeline.asr.ct2_engine import cores, device_of
+from pipeline.asr.ct2_engine import device_of
 from pipeline.asr.recordings import utterance_of
 from pipeline.asr.transcribe import Transcribe
 from pipeline.asr.transcriber import MAX_SAMPLES, Samples, load
+from pipeline.cores import cores
 from pipeline.messages import Transcript
 from pipeline.metrics import Metrics
 from pipeline.settings import Asr

@@ -24,9 +24,9 @@ from rich.table import Table
 
 from benchmarks.clips import references, samples_of
 from benchmarks.speech import clips as bundled
-from pipeline.asr.ct2_engine import cores
 from pipeline.asr.transcriber import Samples
 from pipeline.audio.encode import to_pcm16
+from pipeline.cores import cores
 from pipeline.local import LocalRunner
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Flag, Message, Transcript
 from pipeline.metrics import Metrics

