@@ -143,7 +143,7 @@ def test_a_threat_is_heard_decided_and_told(tmp_path: Path, monkeypatch: pytest.
     assert 'voxwarden_decisions_total{verdict="uphold"} 1.0' in figures
     database = Database(f"sqlite:///{tmp_path / 'voxwarden.db'}")
     with database.read() as connection:
-        done = [line.action for line in audit.lines(connection)]
+        done = [line.action for line in audit.lines(connection) if line.action != "retention.run"]
         assert audit.verify(connection).broken is None
     database.close()
     assert done == ["account.add", "login", "case.claim", "case.play", "case.decide"]
