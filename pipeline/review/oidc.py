@@ -44,7 +44,7 @@ class Identity(Struct, frozen=True):
 
 
 def attempt(then: str) -> Attempt:
-    return Attempt(*(secrets.token_urlsafe(32) for _ in range(3)), then)
+    return Attempt(secrets.token_urlsafe(32), secrets.token_urlsafe(32), secrets.token_urlsafe(32), then)
 
 
 class Provider:

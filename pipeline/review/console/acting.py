@@ -42,8 +42,7 @@ def open_case(request: Request, desk: TheDesk, session: Signed, case: CaseId) ->
         except CaseError as error:
             lease, refused = None, str(error)
             audit.append(connection, now, name, "case.view", case)
-        values = shown(desk, connection, case, lease)
-    return page(request, "case.html", refused=refused, **values)
+    return page(request, "case.html", refused=refused, **shown(desk, case, lease))
 
 
 @router.post("/next", response_class=HTMLResponse)
@@ -60,8 +59,7 @@ def open_next(request: Request, desk: TheDesk, session: Signed, asked: Filters) 
                 lease = leases.claim(
                     connection, case, session.account.name, desk.clock(), desk.settings.console.lease_seconds
                 )
-                values = shown(desk, connection, case, lease)
-            return page(request, "case.html", **values)
+            return page(request, "case.html", **shown(desk, case, lease))
         except Taken:
             continue
     return page(request, "empty.html")
@@ -72,8 +70,7 @@ def retake_case(request: Request, desk: TheDesk, session: Signed, case: CaseId) 
     """Take it again after a conflict: a new lease and version for the form, whose text stays."""
     with desk.database.write() as connection:
         lease = leases.claim(connection, case, session.account.name, desk.clock(), desk.settings.console.lease_seconds)
-        values = shown(desk, connection, case, lease)
-    return page(request, "retaken.html", **values)
+    return page(request, "retaken.html", **shown(desk, case, lease))
 
 
 @router.post("/leases/{lease}/renew")
@@ -199,9 +196,7 @@ def _decided(request: Request, desk: Desk, made: list[Decision]) -> Response:
 
 
 def _conflict(request: Request, desk: Desk, case: str, error: CaseError) -> Response:
-    with desk.database.read() as connection:
-        values = shown(desk, connection, case)
-    return page(request, "conflict.html", 409, error=error, **values)
+    return page(request, "conflict.html", 409, error=error, **shown(desk, case))
 
 
 def _told(response: Response, event: str, cases: list[str]) -> Response:

@@ -87,7 +87,7 @@ def test_outcomes_of_a_batch_name_the_case_that_is_left(store: SqlReviewStore) -
 
 def test_speech_flagged_after_the_decision_is_a_new_case(store: SqlReviewStore) -> None:
     [old] = store.add([flag("a", 0, 5)], NOON)
-    store.decide(old.case, "ann", Choice(verdict="dismiss"), NOON + 60)
+    store.decide(old.case, "amy", Choice(verdict="dismiss"), NOON + 60)
     [new] = store.add([flag("b", 4, 9)], NOON + 61)
     assert new.result == "created"
     assert store.case(old.case).flags == (flag("a", 0, 5),)
@@ -95,7 +95,7 @@ def test_speech_flagged_after_the_decision_is_a_new_case(store: SqlReviewStore) 
 
 def test_an_escalated_case_goes_on_and_keeps_its_decisions_when_it_grows(store: SqlReviewStore) -> None:
     _, late = store.add([flag("a", 0, 5), flag("b", 6, 10)], NOON)
-    store.decide(late.case, "ann", Choice(verdict="escalate"), NOON + 60)
+    store.decide(late.case, "amy", Choice(verdict="escalate"), NOON + 60)
     [joint] = store.add([flag("c", 4, 7)], NOON + 61)
     file = store.case(joint.case)
     assert (joint.case, file.case.status, len(file.decisions)) == (late.case, "escalated", 1)
@@ -145,7 +145,7 @@ def test_pages_hold_every_case_once_the_newest_first(store: SqlReviewStore) -> N
 )
 def test_filters(store: SqlReviewStore, filters: Filters, expected: set[str]) -> None:
     [decided] = store.add([flag("a", 0, 5, room="a")], NOON)
-    store.decide(decided.case, "ann", Choice(verdict="uphold"), NOON)
+    store.decide(decided.case, "amy", Choice(verdict="uphold"), NOON)
     store.add([flag("b", 0, 5, room="b", speaker="bob", flagged=("hate",))], NOON + 10)
     store.add([flag("c", 0, 5, room="c", suggestion="block")], NOON + 20)
     assert {case.room for case in store.cases(filters)} == expected
@@ -153,9 +153,9 @@ def test_filters(store: SqlReviewStore, filters: Filters, expected: set[str]) ->
 
 def test_a_decision_is_kept_and_made_once(store: SqlReviewStore) -> None:
     [stored] = store.add([flag("a", 0, 5)], NOON)
-    decision = store.decide(stored.case, "ann", Choice(verdict="uphold", label="hate", note="说的是真的"), NOON + 60)
+    decision = store.decide(stored.case, "amy", Choice(verdict="uphold", label="hate", note="说的是真的"), NOON + 60)
     assert (
-        store.decide(stored.case, "ann", Choice(verdict="uphold", label="hate", note="说的是真的"), NOON + 99)
+        store.decide(stored.case, "amy", Choice(verdict="uphold", label="hate", note="说的是真的"), NOON + 99)
         == decision
     )
     file = store.case(stored.case)
@@ -167,13 +167,13 @@ def test_a_decision_is_kept_and_made_once(store: SqlReviewStore) -> None:
 
 def test_an_escalated_case_is_decided_by_the_next(store: SqlReviewStore) -> None:
     [stored] = store.add([flag("a", 0, 5)], NOON)
-    store.decide(stored.case, "ann", Choice(verdict="escalate"), NOON + 60)
+    store.decide(stored.case, "amy", Choice(verdict="escalate"), NOON + 60)
     assert store.case(stored.case).case.status == "escalated"
     store.decide(stored.case, "bob", Choice(verdict="dismiss"), NOON + 61)
-    assert [d.moderator for d in store.case(stored.case).decisions] == ["ann", "bob"]
+    assert [d.moderator for d in store.case(stored.case).decisions] == ["amy", "bob"]
 
 
-@pytest.mark.parametrize(("moderator", "note"), [("", ""), ("ann", "x" * 4_001), ("ann", "\0")])
+@pytest.mark.parametrize(("moderator", "note"), [("", ""), ("amy", "x" * 4_001), ("amy", "\0")])
 def test_a_decision_that_could_not_be_read_back_is_refused(store: SqlReviewStore, moderator: str, note: str) -> None:
     [stored] = store.add([flag("a", 0, 5)], NOON)
     with pytest.raises(CaseError, match="decision"):
@@ -185,7 +185,7 @@ def test_unknown_cases(store: SqlReviewStore) -> None:
     with pytest.raises(CaseError, match="No case nil"):
         store.case("nil")
     with pytest.raises(CaseError, match="No case nil"):
-        store.decide("nil", "ann", Choice(verdict="uphold"), NOON)
+        store.decide("nil", "amy", Choice(verdict="uphold"), NOON)
     with pytest.raises(CaseError, match="No case nil"):
         store.attach(clip("nil", "a.ogg", 0, 5))
 
