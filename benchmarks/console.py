@@ -1,6 +1,7 @@
 """How fast is the console when much waits and many work? Queue page, next case, and from stored to told.
 
-    python -m benchmarks.console [--cases 100000] [--moderators 20] [--seconds 30] [--postgres URL] [--browser]
+    python -m benchmarks.console [--cases 100000] [--moderators 20] [--seconds 30] [--pause 5] [--browser]
+        [--postgres URL]
 
 The store is filled with open cases of all labels, rooms and speakers; a console in a process of its own serves them;
 so many moderators ask for the queue, take a case, decide it, and take the next. Times are what a client waits for,
@@ -9,6 +10,7 @@ server and loopback together. `--browser` measures from the key to the case that
 
 import argparse
 import multiprocessing
+import random
 import socket
 import tempfile
 import threading
@@ -28,6 +30,7 @@ from pipeline.judge import labels
 from pipeline.messages import Flag, Hit
 from pipeline.review import accounts, ranking, sessions
 from pipeline.review.console.guard import COOKIE, HEADER
+from pipeline.review.console.server import listen
 from pipeline.review.database import Database
 from pipeline.review.schema import CASES, FLAGS
 from pipeline.review.store import SqlReviewStore
@@ -106,7 +109,7 @@ def serve(url: str, folder: str, listener: socket.socket) -> None:
 
 @contextmanager
 def served(url: str, folder: str) -> Iterator[str]:
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listen("127.0.0.1", 0)
     process = multiprocessing.get_context("spawn").Process(target=serve, args=(url, folder, listener))
     process.start()
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -119,8 +122,8 @@ def served(url: str, folder: str) -> Iterator[str]:
         listener.close()
 
 
-def moderate(client: httpx.Client, until: float, times: Times, lock: threading.Lock) -> None:
-    """Look at the queue, take a case, decide it, over and over."""
+def moderate(client: httpx.Client, until: float, pause: float, times: Times, lock: threading.Lock) -> None:
+    """Look at the queue, take a case, decide it, and wait about `pause` seconds, over and over."""
 
     def timed(name: str, act: Callable[[], httpx.Response]) -> httpx.Response:
         start = time.perf_counter()
@@ -129,27 +132,29 @@ def moderate(client: httpx.Client, until: float, times: Times, lock: threading.L
             times[name].append(time.perf_counter() - start)
         return answer.raise_for_status()
 
+    # Not all at once, as people are not.
+    time.sleep(random.random() * pause)
     while time.monotonic() < until:
         timed("queue page", lambda: client.get("/queue"))
         page = timed("next case", lambda: client.post("/next")).text
         case, lease = _between(page, 'data-case="'), _between(page, 'id="lease-id" value="')
         form = {"lease": lease, "version": _between(page, 'id="case-version" value="'), "verdict": "dismiss"}
         timed("decide", lambda case=case, form=form: client.post(f"/cases/{case}/decision", data=form))  # type: ignore[misc]
-        time.sleep(0.5)  # faster than anybody decides
+        time.sleep(random.uniform(0.5, 1.5) * pause)
 
 
 def _between(page: str, opening: str) -> str:
     return page.partition(opening)[2].partition('"')[0]
 
 
-def told(client: httpx.Client, database: Database, count: int) -> list[float]:
+def told(client: httpx.Client, database: Database, first: int, count: int = 40) -> list[float]:
     """Seconds from the end of the transaction that stores a flag until a page's stream tells of its case."""
     store, waits = SqlReviewStore(database), []
     with client.stream("GET", "/queue/live") as stream:
         lines = stream.iter_lines()
-        for number in range(count):
+        for number in range(first, first + count):
             time.sleep(0.13)  # not in step with the looks at the store
-            [outcome] = store.add([flag(10_000_000 + number, "fraud", time.time() + 100 * number)], time.time())
+            [outcome] = store.add([flag(number, "fraud", time.time() + 100 * (number - first))], time.time())
             start = time.perf_counter()
             while outcome.case not in next(lines):
                 pass
@@ -204,15 +209,17 @@ def run(url: str, folder: str, options: argparse.Namespace) -> None:
     fill(database, options.cases, time.time())
     with served(url, folder) as address:
         clients = [entered(database, address, f"moderator-{n}") for n in range(options.moderators)]
-        report("stored to told, idle", told(clients[0], database, 40))
+        report("stored to told, idle", told(clients[0], database, 10_000_000))
         if options.browser:
             report("key to case, in a browser", browsed(address, clients[0], 40))
         times: Times = defaultdict(list)
         lock, until = threading.Lock(), time.monotonic() + options.seconds
-        threads = [threading.Thread(target=moderate, args=(client, until, times, lock)) for client in clients]
+        threads = [
+            threading.Thread(target=moderate, args=(client, until, options.pause, times, lock)) for client in clients
+        ]
         for thread in threads:
             thread.start()
-        waits = told(clients[0], database, 40)
+        waits = told(clients[0], database, 20_000_000)
         for thread in threads:
             thread.join()
         for name, seconds in times.items():
@@ -226,6 +233,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=100_000)
     parser.add_argument("--moderators", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--pause", type=float, default=5.0, help="seconds that each spends on a case")
     parser.add_argument("--postgres", help="of an empty database, beside SQLite")
     parser.add_argument("--browser", action="store_true")
     options = parser.parse_args()

@@ -1,8 +1,9 @@
 """The database behind the review store: SQLite or PostgreSQL, brought up to date when it is opened."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -36,6 +37,8 @@ class Database:
             _check_file(Path(self.url.database or ""), must_exist)
         self._engine = _engine(self.url)
         self._writer = self._engine.execution_options(immediate=True)
+        # SQLite's own wait for another writer sleeps and tries again, and some wait long; here they take turns.
+        self._turn = Lock() if self.url.get_backend_name() == "sqlite" else nullcontext()
         try:
             self._upgrade()
         except BaseException:
@@ -50,7 +53,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that commits at the end; on SQLite it is the only writer from its start."""
-        with self._answering(), self._writer.begin() as connection:
+        with self._turn, self._answering(), self._writer.begin() as connection:
             yield connection
 
     def close(self) -> None:

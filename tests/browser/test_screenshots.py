@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.review import deciding
+from pipeline.review import appeals, deciding
 from pipeline.review.cases import Choice
 from tests.browser.conftest import Sit, Stack
 
@@ -26,17 +26,21 @@ def test_pictures(stack: Stack, sit: Sit, tmp_path: Path, theme: str, locale: st
                 verdict=("uphold", "dismiss")[number % 2], reason="confirmed" if number % 2 == 0 else "quote"
             )
             deciding.decide(connection, case, ("ben", "lea")[number % 2], choice, stack.now())
+    words = "那是游戏里的台词,不是真的。" if locale == "zh-CN" else "That was a line of the game, not meant."
+    with stack.database.write() as connection:
+        speaker = stack.store.case(cases[0]).case.speaker
+        appeal, _ = appeals.lodge(connection, cases[0], speaker, words, stack.now() + 60, undo_seconds=10)
     page = sit("ada", theme=theme, locale=locale, viewport=SIZE)
     page.screenshot(path=folder / f"console-queue-{theme}.png")
     page.keyboard.press("j")
     page.wait_for_selector("#decide")
     page.screenshot(path=folder / f"console-case-{theme}.png")
-    for name in ("leads", "appeals", "wellness", "audit"):
-        page.goto(f"{stack.url}/{name}")
-        page.wait_for_selector("main h1")
+    for name, path in (("leads", "leads"), ("appeal", f"appeals/{appeal.id}"), ("wellness", "wellness")):
+        page.goto(f"{stack.url}/{path}")
+        page.wait_for_selector("main :is(h1, h2)")
         page.screenshot(path=folder / f"console-{name}-{theme}.png")
     phone = sit("ben", theme=theme, locale=locale, viewport={"width": 390, "height": 844})
     phone.keyboard.press("j")
     phone.wait_for_selector("#decide")
     phone.screenshot(path=folder / f"console-phone-{theme}.png", full_page=True)
-    assert len(list(folder.glob(f"console-*-{theme}.png"))) == 7
+    assert len(list(folder.glob(f"console-*-{theme}.png"))) == 6

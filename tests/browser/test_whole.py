@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from urllib.request import urlopen
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -132,7 +132,7 @@ def test_a_threat_is_heard_decided_and_told(tmp_path: Path, monkeypatch: pytest.
             page.goto(console.url + "/queue")
             expect(page.locator(".row")).to_have_count(0)
             assert receiver.came.wait(120)
-            figures = urlopen(running.host.metrics_url).read().decode()  # noqa: S310 - our own
+            figures = httpx.get(running.host.metrics_url).text
             context.close()
     [(headers, body), (again, _)] = receiver.got[:2]
     assert signed(headers, body)
@@ -143,7 +143,7 @@ def test_a_threat_is_heard_decided_and_told(tmp_path: Path, monkeypatch: pytest.
     assert 'voxwarden_decisions_total{verdict="uphold"} 1.0' in figures
     database = Database(f"sqlite:///{tmp_path / 'voxwarden.db'}")
     with database.read() as connection:
-        done = [line.action for line in audit.lines(connection)]
+        done = [line.action for line in audit.lines(connection) if line.action != "retention.run"]
         assert audit.verify(connection).broken is None
     database.close()
     assert done == ["account.add", "login", "case.claim", "case.play", "case.decide"]

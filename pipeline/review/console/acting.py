@@ -1,6 +1,7 @@
 """What moderators do to cases: take, hold, skip, decide, decide many alike, take back."""
 
 import json
+from hashlib import sha256
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Path, Query, Request
@@ -10,7 +11,7 @@ from sqlalchemy import Connection
 from pipeline.errors import CaseError, ConfigError, Missing, Stale, Taken
 from pipeline.messages import Action, Decision, Verdict
 from pipeline.review import audit, deciding, leases, queue, reading, wellness
-from pipeline.review.cases import Choice
+from pipeline.review.cases import Case, Choice
 from pipeline.review.console.case_page import REASONS, shown
 from pipeline.review.console.desk import Desk, Signed, TheDesk
 from pipeline.review.console.fields import CaseId, IdForm, NoteForm, WordForm
@@ -42,8 +43,7 @@ def open_case(request: Request, desk: TheDesk, session: Signed, case: CaseId) ->
         except CaseError as error:
             lease, refused = None, str(error)
             audit.append(connection, now, name, "case.view", case)
-        values = shown(desk, connection, case, lease)
-    return page(request, "case.html", refused=refused, **values)
+    return page(request, "case.html", refused=refused, **shown(desk, case, lease))
 
 
 @router.post("/next", response_class=HTMLResponse)
@@ -60,8 +60,7 @@ def open_next(request: Request, desk: TheDesk, session: Signed, asked: Filters) 
                 lease = leases.claim(
                     connection, case, session.account.name, desk.clock(), desk.settings.console.lease_seconds
                 )
-                values = shown(desk, connection, case, lease)
-            return page(request, "case.html", **values)
+            return page(request, "case.html", **shown(desk, case, lease))
         except Taken:
             continue
     return page(request, "empty.html")
@@ -72,8 +71,7 @@ def retake_case(request: Request, desk: TheDesk, session: Signed, case: CaseId) 
     """Take it again after a conflict: a new lease and version for the form, whose text stays."""
     with desk.database.write() as connection:
         lease = leases.claim(connection, case, session.account.name, desk.clock(), desk.settings.console.lease_seconds)
-        values = shown(desk, connection, case, lease)
-    return page(request, "retaken.html", **values)
+    return page(request, "retaken.html", **shown(desk, case, lease))
 
 
 @router.post("/leases/{lease}/renew")
@@ -134,7 +132,8 @@ def like_cases(
     with desk.database.read() as connection:
         this = reading.case(connection, case)
         found = queue.like(connection, this, by, session.account.name, desk.clock(), MOST_ALIKE)
-    return page(request, "like.html", case=this, found=found, samples=found[:SAMPLES], by=by, reasons=REASONS)
+    values = {"case": this, "found": found, "samples": found[:SAMPLES], "by": by, "seen": _stamp(found)}
+    return page(request, "like.html", reasons=REASONS, **values)
 
 
 @router.post("/cases/{case}/like", response_class=HTMLResponse)
@@ -145,15 +144,17 @@ def decide_like(
     case: CaseId,
     verdict: Annotated[Verdict, Form()],
     by: Annotated[Likeness, Form()],
-    count: Annotated[int, Form(ge=1, le=MOST_ALIKE)],
+    seen: IdForm,
     reason: WordForm = "",
     note: NoteForm = "",
 ) -> Response:
-    """Decide all that are like it, at most as many as were shown (`count`): one undo, a line in the log for each."""
+    """Decide all that are like it, if they are those that were `seen`: one undo, a line in the log for each."""
     name, now = session.account.name, desk.clock()
     choice = _choice(desk, verdict, "", reason, note, "")
     with desk.database.write() as connection:
-        found = queue.like(connection, reading.case(connection, case), by, name, now, count)
+        found = queue.like(connection, reading.case(connection, case), by, name, now, MOST_ALIKE)
+        if _stamp(found) != seen:
+            raise Stale("Other cases are like it by now", "Look at them again, then decide.")
         made = [_decide(desk, connection, one.id, name, choice, one.version, now) for one in found]
     return _decided(request, desk, made)
 
@@ -170,6 +171,11 @@ def undo_decision(request: Request, desk: TheDesk, session: Signed) -> Response:
             deciding.undo(connection, decision.id, name, now, window)
     desk.metrics.decisions_undone.inc(len(last))
     return _told(page(request, "undone.html", count=len(last)), "undone", [one.case for one in last])
+
+
+def _stamp(cases: list[Case]) -> str:
+    """Another one for other cases, or other versions of them."""
+    return sha256(" ".join(sorted(f"{case.id}/{case.version}" for case in cases)).encode()).hexdigest()
 
 
 def _choice(desk: Desk, verdict: Verdict, label: str, reason: str, note: str, action: str) -> Choice:
@@ -199,9 +205,7 @@ def _decided(request: Request, desk: Desk, made: list[Decision]) -> Response:
 
 
 def _conflict(request: Request, desk: Desk, case: str, error: CaseError) -> Response:
-    with desk.database.read() as connection:
-        values = shown(desk, connection, case)
-    return page(request, "conflict.html", 409, error=error, **values)
+    return page(request, "conflict.html", 409, error=error, **shown(desk, case))
 
 
 def _told(response: Response, event: str, cases: list[str]) -> Response:

@@ -84,13 +84,14 @@ def create_app(desk: Desk) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        del app
         async with (
             live,
             every(desk.settings.quality.draw_seconds, partial(draw, desk), "checks"),
             every(FIGURES_SECONDS, partial(figures, desk), "figures"),
         ):
             yield
+        if app.state.oidc:
+            app.state.oidc.close()
 
     app = FastAPI(
         title="Voxwarden review console",

@@ -46,9 +46,9 @@ def appeal_page(request: Request, desk: TheDesk, session: Signed, appeal: Appeal
     """The statement, the decision that it is against, and the case with its sound."""
     with desk.database.write() as connection:
         found = appeals.get(connection, appeal)
-        values = shown(desk, connection, found.case) | _about(connection, found, session.account.name)
+        about = _about(connection, found, session.account.name)
         audit.append(connection, desk.clock(), session.account.name, "appeal.view", found.case, {"appeal": appeal})
-    return page(request, "appeal.html", **values)
+    return page(request, "appeal.html", **shown(desk, found.case), **about)
 
 
 @router.post("/undo")

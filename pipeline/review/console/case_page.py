@@ -5,14 +5,13 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, Response
-from sqlalchemy import Connection
 
-from pipeline.review import audit, queue, reading, reports, sound
+from pipeline.review import audit, reading, reports, sound
 from pipeline.review.console.desk import Desk, Signed, TheDesk
 from pipeline.review.console.fields import CaseId
 from pipeline.review.console.outline import HEIGHT, WIDTH, outline
 from pipeline.review.console.pages import page
-from pipeline.review.console.queue_page import Asked, listing, wanted_by
+from pipeline.review.console.queue_page import Asked, around, listing
 from pipeline.review.console.view import View, view
 from pipeline.review.leases import Lease
 
@@ -27,23 +26,15 @@ REASONS = ("confirmed", "wrong_label", "misheard", "quote", "joke", "context", "
 @router.get("/{case}", response_class=HTMLResponse)
 def case_page(request: Request, desk: TheDesk, session: Signed, case: CaseId) -> Response:
     """To look at, without taking it."""
+    values = shown(desk, case)
     with desk.database.write() as connection:
-        values = shown(desk, connection, case)
-        choices = queue.choices(connection)
-        total = queue.count(connection, wanted_by(desk, connection, session, Asked()))
         audit.append(connection, desk.clock(), session.account.name, "case.view", case)
     if request.headers.get("hx-request") == "true":
         return page(request, "case.html", **values)
     asked = Asked()
-    return page(
-        request,
-        "queue.html",
-        total=total,
-        asked=asked,
-        choices=choices,
-        **listing(desk, session, asked, None),
-        **values,
-    )
+    with desk.database.read() as connection:
+        values |= around(desk, connection, session, asked)
+    return page(request, "queue.html", **listing(desk, session, asked, None), **values)
 
 
 @router.get("/{case}/clip", response_class=Response)
@@ -64,15 +55,16 @@ def case_clip(
     return Response(data if speed == "1" else _stretched(data, float(speed)), media_type="audio/ogg")
 
 
-def shown(desk: Desk, connection: Connection, case: str, lease: Lease | None = None) -> dict[str, Any]:
+def shown(desk: Desk, case: str, lease: Lease | None = None) -> dict[str, Any]:
     """What `case.html` shows; with a `lease` of the reader's own it can be decided."""
-    found = view(connection, case)
+    with desk.database.read() as connection:
+        found, reported = view(connection, case), reports.of_case(connection, case)
     picture = outline(desk.evidence, found.clip) if found.clip else None
     return {
         "view": found,
         "case": found.case,
         "lease": lease,
-        "reports": reports.of_case(connection, case),
+        "reports": reported,
         "outline": picture,
         "marks": marks(found) if picture else {},
         "labels": list(desk.labels.labels),

@@ -19,6 +19,9 @@ from pipeline.review.sessions import Session
 
 router = APIRouter()
 
+COUNTED = 1_000
+"""Cases up to which the page says how many wait."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -53,10 +56,8 @@ def home() -> Response:
 @router.get("/queue", response_class=HTMLResponse)
 def queue_page(request: Request, desk: TheDesk, session: Signed, asked: Filters) -> Response:
     with desk.database.read() as connection:
-        total = queue.count(connection, wanted_by(desk, connection, session, asked))
-        choices = queue.choices(connection)
-    values = listing(desk, session, asked, None)
-    return page(request, "queue.html", total=total, asked=asked, choices=choices, **values)
+        values = around(desk, connection, session, asked)
+    return page(request, "queue.html", **values, **listing(desk, session, asked, None))
 
 
 @router.get("/queue/rows", response_class=HTMLResponse)
@@ -84,6 +85,13 @@ def wanted_by(desk: Desk, connection: Connection, session: Session, asked: Asked
     account = session.account
     without = wellness.without(connection, account.name, account.preferences.comfort, desk.clock())
     return msgspec.structs.replace(asked.wanted, without=without)
+
+
+def around(desk: Desk, connection: Connection, session: Session, asked: Asked) -> dict[str, Any]:
+    """What `queue.html` shows beside the list."""
+    total = queue.count(connection, wanted_by(desk, connection, session, asked), COUNTED)
+    shown = f"{COUNTED:,}+" if total == COUNTED else str(total)
+    return {"total": shown, "asked": asked, "choices": queue.choices(connection)}
 
 
 def listing(desk: Desk, session: Session, asked: Asked, after: tuple[float, str] | None) -> dict[str, Any]:

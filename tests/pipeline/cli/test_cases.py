@@ -114,7 +114,7 @@ def test_a_case_is_shown_with_why_and_where(store: SqlReviewStore, cases: Cases,
     case = id_of(store, "violence")
     path = f"2026/01/01/{case}.ogg"
     store.attach(Evidence(path=path, case=case, start=NOON + 5, end=NOON + 15, seconds=9.5, bytes=1_000, sha256="00"))
-    store.decide(case, "ann", Choice(verdict="escalate", label="hate", note="ask [legal]"), NOON - 30)
+    store.decide(case, "amy", Choice(verdict="escalate", label="hate", note="ask [legal]"), NOON - 30)
     shown = cases("show", case[:8]).stdout
     for expected in (
         f"Case {case}  ■ block  violence  escalated",
@@ -124,7 +124,7 @@ def test_a_case_is_shown_with_why_and_where(store: SqlReviewStore, cases: Cases,
         "violence 0.50, abuse 0.10",
         "low_confidence",
         "policy default@1, model baseline",
-        "2026-01-01 11:59:30Z  escalate by ann as hate: ask [legal]",
+        "2026-01-01 11:59:30Z  escalate by amy as hate: ask [legal]",
         str(tmp_path / "evidence" / path),
     ):
         assert expected in shown
@@ -142,10 +142,10 @@ def test_a_case_as_json(store: SqlReviewStore, cases: Cases) -> None:
 
 def test_a_decision_is_stored(store: SqlReviewStore, cases: Cases) -> None:
     case = id_of(store, "fraud", "bob")
-    decided = cases("decide", case[:8], "dismiss", "--moderator", "ann", "--label", "abuse", "--note", "a quote")
-    assert decided.stdout == "2026-01-01 12:00:00Z  dismiss by ann as abuse: a quote\n"
+    decided = cases("decide", case[:8], "dismiss", "--moderator", "amy", "--label", "abuse", "--note", "a quote")
+    assert decided.stdout == "2026-01-01 12:00:00Z  dismiss by amy as abuse: a quote\n"
     [decision] = store.case(case).decisions
-    assert (decision.verdict, decision.moderator, decision.at) == ("dismiss", "ann", NOON)
+    assert (decision.verdict, decision.moderator, decision.at) == ("dismiss", "amy", NOON)
     again = cases("decide", case, "uphold", "--moderator", "bob")
     assert isinstance(again.exception, CaseError)
 
@@ -155,8 +155,8 @@ def test_a_decision_is_stored(store: SqlReviewStore, cases: Cases) -> None:
     [
         (("show", "nil"), CaseError),
         (("show", ""), CaseError),
-        (("decide", "nil", "uphold", "--moderator", "ann"), CaseError),
-        (("decide", "nil", "uphold", "--moderator", "ann", "--label", "rudeness"), ConfigError),
+        (("decide", "nil", "uphold", "--moderator", "amy"), CaseError),
+        (("decide", "nil", "uphold", "--moderator", "amy", "--label", "rudeness"), ConfigError),
         (("list", "--since", "yesterday"), InputError),
     ],
 )
@@ -166,7 +166,7 @@ def test_mistakes_are_named(
     assert isinstance(cases(*arguments).exception, error)
 
 
-@pytest.mark.parametrize("arguments", [("decide", "nil", "praise", "--moderator", "ann"), ("list", "--status", "lost")])
+@pytest.mark.parametrize("arguments", [("decide", "nil", "praise", "--moderator", "amy"), ("list", "--status", "lost")])
 def test_words_that_the_command_does_not_know_are_wrong_usage(cases: Cases, arguments: tuple[str, ...]) -> None:
     assert cases(*arguments).exit_code == 2
 

@@ -114,7 +114,7 @@ def test_of_two_moderators_one_decides(store: SqlReviewStore) -> None:
             return error
 
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(decide, ["ann", "bob", "cat", "dan"]))
+        answers = list(pool.map(decide, ["amy", "bob", "cat", "dan"]))
     [kept] = store.case(stored.case).decisions
     assert [answer for answer in answers if isinstance(answer, Decision)] == [kept]
 

@@ -22,6 +22,9 @@ export const start = () => {
   let first = "";
   let timer = 0;
 
+  // htmx sends our forms. A browser that did it by itself would put a note into the address.
+  document.addEventListener("submit", (event) => event.target.matches("[hx-post]") && event.preventDefault());
+
   on("help", () => find("#help").showModal());
   on("policy", () => {});
 

@@ -1,7 +1,6 @@
 """An app behind a real server, in a thread."""
 
 import asyncio
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,12 +8,12 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
-from pipeline.review.console.server import ConsoleServer
+from pipeline.review.console.server import ConsoleServer, listen
 
 
 @contextmanager
 def served(app: FastAPI, port: int = 0) -> Iterator[str]:
-    listener = socket.create_server(("127.0.0.1", port))
+    listener = listen("127.0.0.1", port)
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3)
     server = ConsoleServer(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))

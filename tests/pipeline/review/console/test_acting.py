@@ -66,7 +66,7 @@ def test_a_stale_version_is_refused_and_taken_again_with_what_is_new(console: Co
     again = ana.post(f"/cases/{case}/retake")
     found = LEASE.search(again.text)
     assert found is not None
-    assert decide(ana, case, found[1], version=2).status_code == 200
+    assert decide(ana, case, found[1], version="2").status_code == 200
 
 
 def test_a_lease_is_renewed_until_it_has_gone(console: Console, enter: Enter) -> None:
@@ -99,8 +99,13 @@ def test_like_cases_are_decided_and_undone_together(console: Console, enter: Ent
     cases = stored(console, 3)
     console.store.add([flag("x", 0, 5, room="elsewhere", speaker="bob", hits=())], NOON)
     ana = enter("ana")
-    assert f"{count} open cases" in ana.get(f"/cases/{cases[0]}/like?by={by}").text
-    form = {"by": by, "count": str(count), "verdict": "dismiss"}
+    shown = ana.get(f"/cases/{cases[0]}/like?by={by}").text
+    assert f"{count} open cases" in shown
+    form = {"by": by, "seen": shown.partition('name="seen" value="')[2][:64], "verdict": "dismiss"}
+    [later] = console.store.add([flag("later", 70, 75)], NOON)
+    assert ana.post(f"/cases/{cases[0]}/like", data=form).status_code == 409, "one more is like them by now"
+    assert console.store.case(later.case).case.status == "pending"
+    form["seen"] = ana.get(f"/cases/{cases[0]}/like?by={by}").text.partition('name="seen" value="')[2][:64]
     assert ana.post(f"/cases/{cases[0]}/like", data=form).status_code == 200
     assert {console.store.case(case).case.status for case in cases} == {"decided"}
     assert ana.post("/undo").status_code == 200
