@@ -132,8 +132,16 @@ def like_cases(
     with desk.database.read() as connection:
         this = reading.case(connection, case)
         found = queue.like(connection, this, by, session.account.name, desk.clock(), MOST_ALIKE)
-    values = {"case": this, "found": found, "samples": found[:SAMPLES], "by": by, "seen": _stamp(found)}
-    return page(request, "like.html", reasons=REASONS, **values)
+    return page(
+        request,
+        "like.html",
+        case=this,
+        found=found,
+        samples=found[:SAMPLES],
+        by=by,
+        seen=_stamp(found),
+        reasons=REASONS,
+    )
 
 
 @router.post("/cases/{case}/like", response_class=HTMLResponse)
