@@ -56,7 +56,8 @@ def test_a_backlog_is_shed_by_policy_and_accounted_for(settings: Settings, tmp_p
 
     kafka = settings.kafka
     options = ["--set", f"kafka.bootstrap={kafka.bootstrap}", "--set", f"kafka.prefix={kafka.prefix}"]
-    result = CliRunner().invoke(app, [*options, "coverage", "--from", "1h", "--format", "jsonl"])
+    result = CliRunner().invoke(app, [*options, "coverage", "--from", "7d", "--format", "jsonl"])
+    assert result.exit_code == 0, result.output
     assert [json.loads(line) for line in result.stdout.splitlines()] == [
         {"room_type": "game", "heard": 0, "skipped": 6, "coverage": 0.0},
         {"room_type": "kids", "heard": 6, "skipped": 0, "coverage": 1.0},
