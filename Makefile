@@ -13,7 +13,7 @@ else
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: help setup run test browser lint format audit constraints kafka postgres prometheus chromium clean
+.PHONY: help setup run test lint format audit constraints kafka postgres prometheus chromium clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,12 +23,9 @@ setup: $(VENV)/.dev  ## .venv with everything for development
 run: $(VENV)/.run  ## moderate two small rooms as if live, and serve the review console
 	@$(BIN)/voxwarden demo --console
 
-test: $(VENV)/.dev $(KAFKA) postgres prometheus  ## lint, then every test but the browser's, against a real Kafka and PostgreSQL
+test: $(VENV)/.dev $(KAFKA) $(OIDC) postgres prometheus chromium  ## lint, then every test, against a real Kafka, PostgreSQL and browser
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest -q
-
-browser: $(VENV)/.dev $(OIDC) chromium  ## the console in a real browser, with a real OpenID provider, and under fuzzing
-	@$(BIN)/python -m pytest -q --override-ini addopts= tests/browser tests/pipeline/review/console/test_fuzz.py
 
 lint: $(VENV)/.dev  ## ruff (format and lint) and mypy --strict
 	@$(BIN)/ruff format --check --quiet .
