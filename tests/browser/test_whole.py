@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from agents.run import run
 from pipeline.review import audit
@@ -93,6 +93,15 @@ def signed(headers: dict[str, str], body: bytes) -> bool:
     return headers["webhook-signature"] == f"v1,{expected}"
 
 
+def sign_in(page: Page, name: str, password: str) -> None:
+    expect(page.locator("[name=name]")).to_be_focused()
+    page.keyboard.type(name)
+    page.keyboard.press("Tab")
+    page.keyboard.type(password)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("body[data-live=on]")
+
+
 @pytest.mark.weights
 @pytest.mark.timeout(900)
 def test_a_threat_is_heard_decided_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, browser: Browser) -> None:
@@ -111,12 +120,7 @@ def test_a_threat_is_heard_decided_and_told(tmp_path: Path, monkeypatch: pytest.
             context.set_default_timeout(120_000)
             page = context.new_page()
             page.goto(console.url)
-            expect(page.locator("[name=name]")).to_be_focused()
-            page.keyboard.type(console.login[0])
-            page.keyboard.press("Tab")
-            page.keyboard.type(console.login[1])
-            page.keyboard.press("Enter")
-            page.wait_for_selector("body[data-live=on]")
+            sign_in(page, *console.login)
             running.speak()
             expect(page.locator("#arrivals span")).to_contain_text("1 new, 1 severe", timeout=240_000)
             page.keyboard.press(".")
