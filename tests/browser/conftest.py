@@ -115,13 +115,14 @@ class Stack:
             return sessions.begin(connection, name, time.time())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
+    """Ends with this folder: while it runs, so does its event loop, and no asynchronous test can."""
     with sync_playwright() as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     opened = playwright.chromium.launch(
         executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=user-gesture-required"]

@@ -1,5 +1,6 @@
 """Hypothesis strategies for any message, read off its type: a field added later is tested without a word here."""
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ from msgspec import inspect
 M = TypeVar("M")
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters=[chr(c) for c in [*range(0x20), 0x7F]]), max_size=40)
+CODES = st.text("abyz_", max_size=40)
 
 
 def messages(kind: type[M]) -> st.SearchStrategy[M]:
@@ -29,7 +31,8 @@ def _struct(info: inspect.StructType) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def _text(info: inspect.StrType) -> st.SearchStrategy[str]:
-    return NAMES.filter(lambda text: len(text) >= (info.min_length or 0))
+    pattern = re.compile(info.pattern or "")
+    return (NAMES | CODES).filter(lambda text: len(text) >= (info.min_length or 0) and pattern.search(text) is not None)
 
 
 def _float(info: inspect.FloatType) -> st.SearchStrategy[float]:
