@@ -10,13 +10,15 @@ from faust import Worker
 from agents import topics
 from agents.app import create_app
 from agents.health import Health
-from agents.loop import Carrier, end_process
+from agents.loop import EXIT_UNFINISHED, Carrier, end_process
 from pipeline.errors import ConfigError
 from pipeline.metrics import Metrics
 from pipeline.metrics_server import serving
 from pipeline.settings import Settings
 from pipeline.topology import STAGES, Stage
 
+GRACE_SECONDS = 45.0
+"""For the batch in hand, which takes under 30; no worker may hang for ever in a stop that falls into a rebalance."""
 END_SECONDS = 10.0
 """aiokafka may never close while a fetch that failed is tried again: seen once, with workers stopped under load."""
 
@@ -58,13 +60,25 @@ def run(carrier: Carrier) -> None:
     """In Faust's worker, which listens to signals; raises SystemExit when it is done."""
     carrier.app.on_before_shutdown.connect(end_soon)
     try:
-        Worker(carrier.app, quiet=True, override_logging=False, redirect_stdouts=False).execute_from_commandline()
+        Ending(carrier.app, quiet=True, override_logging=False, redirect_stdouts=False).execute_from_commandline()
     finally:
         carrier.close()
 
 
+class Ending(Worker):
+    """Faust's, but that it ends if it cannot stop: what is not acknowledged then is done again."""
+
+    async def stop(self) -> None:
+        end_within(GRACE_SECONDS, EXIT_UNFINISHED)
+        await super().stop()
+
+
 async def end_soon(*_: Any, **__: Any) -> None:
     """Once the work is done and committed: end the process even if its clients do not."""
-    timer = Timer(END_SECONDS, end_process, (0,))
+    end_within(END_SECONDS, 0)
+
+
+def end_within(seconds: float, code: int) -> None:
+    timer = Timer(seconds, end_process, (code,))
     timer.daemon = True
     timer.start()

@@ -17,6 +17,10 @@ NO_SPEECH = 0.6
 """With a mean log-probability below LOW_LOGPROB, silence. Both, and COMPRESSION, are openai-whisper's own limits."""
 LOW_LOGPROB = -1.0
 COMPRESSION = 2.4
+SURE_NO_SPEECH = 0.5
+SURE_LOGPROB = -0.7
+"""Where triage hears no voice, the recogniser has to be surer than both: of six such sounds and a rap over loud
+music, only the rap was."""
 DOUBT = 0.3
 """No-speech probability from which a polite phrase counts as invented."""
 
@@ -62,6 +66,11 @@ def collapse(text: str) -> str:
 
 def is_looping(text: str, compression_ratio: float) -> bool:
     return compression_ratio > COMPRESSION or loop_of([token[0].casefold() for token in tokens_of(text)]) is not None
+
+
+def is_sure(heard: Recognition) -> bool:
+    """Whether the recogniser is certain enough to outweigh a detector that hears no voice."""
+    return heard.no_speech < SURE_NO_SPEECH and heard.avg_logprob > SURE_LOGPROB
 
 
 class Guards:

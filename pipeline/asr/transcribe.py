@@ -3,12 +3,12 @@
 import math
 from collections.abc import Sequence
 
-from pipeline.asr.guards import Guards, collapse
+from pipeline.asr.guards import Guards, collapse, is_sure
 from pipeline.asr.language import RoomLanguages
 from pipeline.asr.overlap import Overlaps, words_left
 from pipeline.asr.shedding import Shedding, wordless
 from pipeline.asr.transcriber import MAX_SAMPLES, MAX_SECONDS, Clip, Recognition, Samples, Transcriber, load
-from pipeline.asr.triage import GATE, triage
+from pipeline.asr.triage import GATE, VOICED, Reason, triage
 from pipeline.audio.encode import decode_flac
 from pipeline.errors import AudioError, BadMessage
 from pipeline.messages import MAX_ALTERNATIVES, SAMPLE_RATE, Alternative, Transcript, Utterance, Word, derive_id
@@ -37,7 +37,7 @@ class Transcribe(Processor[Utterance, Transcript]):
         clips = [clip for clip in opened if isinstance(clip, Clip)]
         heard = iter(self._transcriber.transcribe(clips, words=self._asr.words) if clips else [])
         return [
-            self._transcript(utterance, next(heard)) if isinstance(clip, Clip) else clip
+            self._transcript(utterance, clip, next(heard)) if isinstance(clip, Clip) else clip
             for utterance, clip in zip(batch, opened, strict=True)
         ]
 
@@ -48,11 +48,16 @@ class Transcribe(Processor[Utterance, Transcript]):
             return samples
         found = triage(samples)
         if found.reason is None:
-            return Clip(samples, self._asr.language, self._languages.tell(utterance.room))
-        self._metrics.triaged.labels(found.reason).inc()
-        return wordless(utterance, no_speech=1 - found.voice, marks=("no_speech",), model=GATE)
+            return Clip(samples, self._asr.language, self._languages.tell(utterance.room), found.voice)
+        return self._no_speech(utterance, found.reason, found.voice)
 
-    def _transcript(self, utterance: Utterance, heard: Recognition) -> Transcript:
+    def _no_speech(self, utterance: Utterance, reason: Reason, voice: float) -> Transcript:
+        self._metrics.triaged.labels(reason).inc()
+        return wordless(utterance, no_speech=1 - voice, marks=("no_speech",), model=GATE)
+
+    def _transcript(self, utterance: Utterance, clip: Clip, heard: Recognition) -> Transcript:
+        if clip.voice < VOICED and not is_sure(heard):
+            return self._no_speech(utterance, "no_voice", clip.voice)
         marks = self._guards.marks(heard)
         text = self._overlaps.trim(utterance, collapse(heard.text))
         words = () if "repetition" in marks else words_left(_words(utterance.start, heard), text)

@@ -35,6 +35,8 @@ class Clip:
     language: str | None = None
     """ISO 639-1; None: heard from the audio, and picked by `tell`."""
     tell: Tell = most_likely
+    voice: float = 1.0
+    """As triage found it: the speech probability of its surest stretch."""
 
 
 @dataclass(frozen=True, slots=True)

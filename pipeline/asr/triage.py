@@ -23,7 +23,11 @@ SILENT = 1e-4
 """Root mean square over an utterance below which it is silence: -80 dB of full scale."""
 
 VOICED = 0.6
-"""Speech probability that some stretch of an utterance has to reach on average; Silero's own limit is 0.5 a window."""
+"""Speech probability that some stretch of an utterance reaches on average if it is speech; Silero's own limit is 0.5 a
+window."""
+
+POSSIBLE = 0.05
+"""Below it nobody spoke. From there to VOICED it may be a voice under music, and only a recogniser can tell."""
 
 STRETCH_SECONDS = 0.2
 """A syllable."""
@@ -43,7 +47,7 @@ def triage(samples: Samples) -> Triage:
     if float(np.sqrt(np.mean(np.square(samples)))) < SILENT:
         return Triage("silence", 0.0)
     voice = loudest_stretch(_probabilities(samples))
-    return Triage(None if voice >= VOICED else "no_voice", voice)
+    return Triage(None if voice >= POSSIBLE else "no_voice", voice)
 
 
 def loudest_stretch(probabilities: Sequence[float]) -> float:

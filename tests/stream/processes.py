@@ -11,7 +11,8 @@ from pathlib import Path
 from pipeline.settings import Settings
 from tests.broker import ROOT
 
-STOP_SECONDS = 30
+STOP_SECONDS = 60
+"""As long as orchestrators are told to wait."""
 
 
 class Process:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from agents.loop import EXIT_UNFINISHED
 from pipeline.events import Event, decode, encode
 from pipeline.messages import Flag, Message
 from pipeline.settings import Settings
@@ -18,8 +19,8 @@ from tests.stream.processes import worker
 pytestmark = pytest.mark.broker
 
 FAULTY = "tests.stream.faulty"
-ENDS = {0, -signal.SIGTERM}
-"""Of a worker that is asked to stop: the latter while it is still starting."""
+ENDS = {0, -signal.SIGTERM, EXIT_UNFINISHED}
+"""Of a worker that is asked to stop: by the signal while it is still starting, unfinished if Kafka's client hangs."""
 
 
 def without_headers(number: int) -> Event:

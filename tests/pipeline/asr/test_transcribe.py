@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.asr.transcribe import Transcribe, build
 from pipeline.asr.transcriber import Reading, Recognition, TimedWord, Transcriber
+from pipeline.asr.triage import POSSIBLE, VOICED, triage
 from pipeline.audio.encode import encode_flac
 from pipeline.errors import AudioError, BadMessage
 from pipeline.messages import MAX_ALTERNATIVES, SAMPLE_RATE, Alternative, Transcript, Word, derive_id
@@ -98,6 +99,24 @@ def test_what_is_no_speech_is_counted_and_not_recognised() -> None:
     assert (silent.address, silent.id, silent.skipped) == (silence.address, derive_id("transcribe", silence), False)
     for reason in ("silence", "no_voice"):
         assert metrics.registry.get_sample_value("voxwarden_triaged_total", {"reason": reason}) == 1
+
+
+@pytest.mark.parametrize(
+    ("heard", "text"),
+    [
+        ({"no_speech": 0.2, "avg_logprob": -0.5}, "weasels"),
+        ({"no_speech": 0.6, "avg_logprob": -0.5}, ""),
+        ({"no_speech": 0.2, "avg_logprob": -0.8}, ""),
+    ],
+)
+def test_what_hardly_sounds_like_a_voice_counts_if_the_recogniser_is_sure(heard: dict[str, float], text: str) -> None:
+    voice = speech("tt-weasels")
+    noise = np.random.default_rng(1).normal(0, 0.1, len(voice)).astype(np.float32)
+    drowned = 0.23 * voice + noise
+    assert POSSIBLE < triage(drowned).voice < VOICED
+    (found,) = stage(recognition("weasels", **heard))[0].process([utterance(data=encode_flac(drowned))])
+    assert isinstance(found, Transcript)
+    assert (found.text, found.marks) == (text, () if text else ("no_speech",))
 
 
 def test_nothing_in_nothing_out() -> None:
