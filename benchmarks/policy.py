@@ -1,25 +1,37 @@
 """How much a policy has people review, and blocks, of ordinary talk and of risky texts, by the judge as it is shipped.
 
     python -m benchmarks.policy --data DIR [--policy NAME] [--room-type T]
+    python -m benchmarks.policy --data DIR --limits 0.004
 
 `DIR` holds the text sets, one folder each. Rows are a fixed sample of each set. COLD's dev part is held out; of the
 others the classifier may have seen some, so their recall is what a moderator sees, not what generalises.
+
+`--limits` instead shows which scores that share of ordinary talk reaches, of any label, and of `risk`: numbers for a
+policy. They come from half of the dialogues of one set a language; only the other half is counted above.
 """
 
 import argparse
 import csv
 import json
 import random
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
+from pipeline.judge import classifier
 from pipeline.judge.judge import build
 from pipeline.judge.texts import Text, judge_texts
+from pipeline.judge.training.calibrate import thresholds
+from pipeline.judge.training.rows import OUTPUTS
 from pipeline.metrics import Metrics
 from pipeline.settings import Judge, Settings
 
 ORDINARY = ("kdconv", "crosswoz", "cped", "medical_zh", "swda", "mrda", "topical_chat")
+SETTING = {"swda": "en", "cped": "zh"}
+"""Half of their dialogues set limits."""
 SAMPLE = 1_200
 
 
@@ -28,7 +40,34 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--policy", default="default")
     parser.add_argument("--room-type", default="default")
+    parser.add_argument("--limits", type=float, metavar="SHARE", help="show thresholds, of this share of ordinary talk")
     options = parser.parse_args()
+    if options.limits:
+        show_limits(options.data, options.limits)
+    else:
+        show_shares(options)
+
+
+def show_limits(data: Path, share: float) -> None:
+    judge = classifier.load(Judge())
+    texts: list[str] = []
+    languages: list[str] = []
+    for name, language in SETTING.items():
+        found = [row["text"] for row in rows(data / name / "rows.csv") if sets_limits(row)]
+        texts += found
+        languages += [language] * len(found)
+    table = np.array([[score[output] for output in OUTPUTS] for score in judge.classify(texts, languages)])
+    print(f"{'':20} language  review")
+    for output, found_limits in thresholds(languages, table, {"review": share}).items():
+        for language, limits in found_limits.items():
+            print(f"{output:20} {language:8} {limits['review']:7.3f}")
+
+
+def sets_limits(row: dict[str, str]) -> bool:
+    return zlib.crc32(row["dialogue"].encode()) % 2 == 0
+
+
+def show_shares(options: argparse.Namespace) -> None:
     judge = build(Settings(judge=Judge(policy=options.policy)), Metrics())
     print(f"{'set':28} {'texts':>6} {'review':>7} {'block':>7}  labels")
     for name, texts in sets(options.data):
@@ -44,7 +83,8 @@ def main() -> None:
 
 def sets(data: Path) -> Iterator[tuple[str, list[str]]]:
     for name in ORDINARY:
-        yield f"ordinary {name}", [row["text"] for row in rows(data / name / "rows.csv")]
+        found = rows(data / name / "rows.csv")
+        yield f"ordinary {name}", [row["text"] for row in found if name not in SETTING or not sets_limits(row)]
     cold = list(rows(data / "cold" / "dev.csv"))
     for label, kind in (("0", "harmless"), ("1", "offensive")):
         yield f"cold {kind}", [row["TEXT"] for row in cold if row["label"] == label]

@@ -47,7 +47,9 @@ class Audio(Section):
 
     vad_threshold: float = Field(0.5, gt=0, lt=1, description="speech probability from which a frame counts as speech")
     min_seconds: PositiveFloat = Field(0.3, description="shorter speech is dropped")
-    max_seconds: PositiveFloat = Field(15.0, description="longer speech is cut, at the latest here")
+    max_seconds: float = Field(
+        15.0, gt=0, le=30, description="longer speech is cut, at the latest here; Whisper hears 30"
+    )
     soft_seconds: PositiveFloat = Field(8.0, description="from here on a monologue is cut at its quietest moment")
     hangover_seconds: PositiveFloat = Field(0.6, description="silence that ends an utterance")
     pad_seconds: float = Field(0.2, ge=0, description="kept before and after the speech")

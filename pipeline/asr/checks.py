@@ -1,13 +1,20 @@
 """Mistakes in the settings that both engines find, told alike."""
 
+from collections.abc import Callable
+
 from pipeline.errors import ConfigError
 from pipeline.settings import Asr
 
 
-def check_language(asr: Asr, *, known: bool, multilingual: bool) -> None:
-    """Raises ConfigError if `asr.language` is one that Whisper, or this model, does not know."""
-    if asr.language and not known:
-        raise ConfigError(f"asr.language: Whisper knows no {asr.language!r}", "Give an ISO 639-1 code, e.g. en or zh.")
+def check_languages(asr: Asr, knows: Callable[[str], bool], *, multilingual: bool) -> None:
+    """Raises ConfigError if the settings name a language that Whisper, or this model, does not know."""
+    named = {
+        "asr.language": (asr.language,) if asr.language else (),
+        "asr.languages": asr.languages if multilingual else (),
+    }
+    for key, codes in named.items():
+        if strange := [code for code in codes if not knows(code)]:
+            raise ConfigError(f"{key}: Whisper knows no {strange[0]!r}", "Give ISO 639-1 codes, e.g. en or zh.")
     if asr.language not in {None, "en"} and not multilingual:
         raise ConfigError(
             f"asr.language: {asr.model} knows English alone, not {asr.language!r}", "Choose a model without .en."

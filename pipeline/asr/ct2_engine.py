@@ -7,7 +7,7 @@ import ctranslate2
 import numpy as np
 
 from pipeline.asr import weights
-from pipeline.asr.checks import check_language, no_device
+from pipeline.asr.checks import check_languages, no_device
 from pipeline.asr.context import LIMITS, LONGEST, POSITIONS_PER_SECOND, SILENCE, as_trained, budget, last_timestamp
 from pipeline.asr.ct2_words import timed
 from pipeline.asr.engine import WIDE, Encoding, Engine, Search
@@ -27,8 +27,7 @@ def load(asr: Asr) -> Transcriber:
     """Find and load the weights, and warm the model up."""
     found = weights.find(asr)
     network = _network(asr, found)
-    known = asr.language is None or network.vocabulary.knows(asr.language)
-    check_language(asr, known=known, multilingual=network.model.is_multilingual)
+    check_languages(asr, network.vocabulary.knows, multilingual=network.model.is_multilingual)
     engine = Engine(network, f"ctranslate2/{found.name}@{found.sha256[:8]}", asr.batch)
     engine.transcribe([Clip(np.zeros(SAMPLE_RATE, np.float32), asr.language)])
     return engine

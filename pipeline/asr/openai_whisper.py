@@ -15,7 +15,7 @@ from whisper.tokenizer import LANGUAGES
 from pipeline.asr import weights
 from pipeline.asr.batch_decoding import decode, tokenizer_of
 from pipeline.asr.checkpoint import model_of
-from pipeline.asr.checks import check_language, no_device
+from pipeline.asr.checks import check_languages, no_device
 from pipeline.asr.context import LIMITS, LONGEST, POSITIONS_PER_SECOND, SILENCE, as_trained
 from pipeline.asr.engine import Engine, Search
 from pipeline.asr.hypothesis import Hypothesis, Marks, spoken
@@ -33,7 +33,7 @@ def load(asr: Asr) -> Transcriber:
     found = weights.find(asr)
     _use_all_cores()
     model = model_of(found, device_of(asr.device))
-    check_language(asr, known=asr.language in {None, *LANGUAGES}, multilingual=model.is_multilingual)
+    check_languages(asr, LANGUAGES.__contains__, multilingual=model.is_multilingual)
     engine = Engine(OpenAIWhisper(model), f"openai-whisper/{found.name}@{found.sha256[:8]}", asr.batch)
     engine.transcribe([Clip(np.zeros(SAMPLE_RATE, np.float32), asr.language)])
     return engine

@@ -79,9 +79,22 @@ def overrides_of(assignments: list[str]) -> dict[str, Any]:
         *sections, name = key.split(".")
         branch = tree
         for section in sections:
-            branch = branch.setdefault(section, {})
-        branch[name] = yaml.safe_load(value)
+            branch = branch_of(branch, section)
+        try:
+            branch[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {assignment}: the value is no YAML", "Close its brackets and quotes.") from error
     return tree
+
+
+def branch_of(tree: dict[str, Any], section: str) -> dict[str, Any]:
+    """The settings below `section` of `tree`, to be changed in place."""
+    branch = tree.setdefault(section, {})
+    if not isinstance(branch, dict):
+        raise ConfigError(
+            f"--set {section}={branch}: {section} is a section", f"Write it as --set {section}.KEY=VALUE."
+        )
+    return branch
 
 
 def settings_of(ctx: typer.Context) -> Settings:

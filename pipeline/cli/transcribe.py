@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from pipeline.asr.formats import VTT_HEADER, error_line, json_line, srt_cue, vtt_cue
-from pipeline.cli.app import Exit, app, settings_of, stderr
+from pipeline.cli.app import Exit, app, branch_of, settings_of, stderr
 from pipeline.cli.paths import audio_files
 from pipeline.cli.progress import progress_bar
 from pipeline.errors import InputError, VoxwardenError
@@ -48,7 +48,8 @@ def transcribe(
       voxwarden transcribe talk.mp3 --language en --format srt > talk.srt
     """
     chosen = {"engine": engine, "language": language, "words": words or None}
-    ctx.find_root().obj.setdefault("asr", {}).update({key: value for key, value in chosen.items() if value is not None})
+    asr = branch_of(ctx.find_root().obj, "asr")
+    asr.update({key: value for key, value in chosen.items() if value is not None})
     files = audio_files(paths)
     if not files:
         raise InputError(f"No recordings in {', '.join(map(str, paths))}", "Name a file, or a folder that holds some.")

@@ -3,7 +3,7 @@
 A. V. Aho, M. J. Corasick, Efficient string matching, CACM 18 (6), 1975; by pyahocorasick.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -148,15 +148,24 @@ def _fits(match: Match, view: View) -> bool:
     near, unless = match.term.near, match.term.unless
     if not (near or unless):
         return True
-    around = _around(match, view)
-    wanted = not near or any(phrase in around for phrase in near)
-    return wanted and not any(phrase in around for phrase in unless)
+    before, found, after = _around(match, view)
+    wanted = not near or any(_stands(phrase, side) for phrase in near for side in (before, after))
+    return wanted and not any(_stands(phrase, before + found + after) for phrase in unless)
 
 
-def _around(match: Match, view: View) -> str:
-    """The plain text near a match, the match itself included."""
-    first, last = bisect_left(view.starts, match.start), bisect_right(view.starts, match.end)
-    return view.text[max(0, first - NEAR_CHARACTERS) : last + NEAR_CHARACTERS]
+def _stands(phrase: str, text: str) -> bool:
+    """Whether `phrase` is in `text`; of Latin words, as whole ones (no `kid` in `kidding`)."""
+    at = text.find(phrase)
+    while at >= 0 and (_inside_word(text, at) or _inside_word(text, at + len(phrase))):
+        at = text.find(phrase, at + 1)
+    return at >= 0
+
+
+def _around(match: Match, view: View) -> tuple[str, str, str]:
+    """The plain text before a match, of the match, and after it."""
+    first, last = bisect_left(view.starts, match.start), bisect_left(view.starts, match.end)
+    text = view.text
+    return text[max(0, first - NEAR_CHARACTERS) : first], text[first:last], text[last : last + NEAR_CHARACTERS]
 
 
 def _inside(match: Match, masks: list[tuple[int, int]]) -> bool:

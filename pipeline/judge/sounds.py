@@ -96,11 +96,12 @@ def syllable(character: str) -> str:
 
 
 class _Codes(dict[str, int]):
-    """A number for each token that is met: that of its sound."""
+    """A number for each token: that of its sound. Characters are remembered."""
 
     def __missing__(self, token: str) -> int:
-        sound = syllable(token) if has_han(token) else token
-        self[token] = code = zlib.crc32(sound.encode())
+        if not has_han(token):  # words and numbers have no end: they are not kept
+            return zlib.crc32(token.encode())
+        self[token] = code = zlib.crc32(syllable(token).encode())
         return code
 
 

@@ -52,10 +52,10 @@ def decide(
     weights = _weights(matches)
     raised = {label: _either(scores.get(label, 0.0), weights.get(label, 0.0)) for label in rules.labels}
     risk = _either(_risk(scores, rules), max(weights.values(), default=0.0))
-    findings = [*_by_score(scores, rules), *_by_level(matches, rules)]
-    if not findings:
-        findings = list(_by_risk(risk, rules))
-    return _verdict(findings, risk, raised, rules, labels, marks, cooling)
+    terms = [*_by_level(matches, rules)]
+    findings = [*_by_score(scores, rules), *terms] or [*_by_risk(risk, rules)]
+    held = dict(_held(marks, rules, least="review" if terms else "pass"))
+    return _verdict(findings, risk, raised, rules, labels, held, cooling)
 
 
 def _verdict(
@@ -64,13 +64,13 @@ def _verdict(
     raised: dict[str, float],
     rules: Rules,
     labels: Labels,
-    marks: Iterable[Mark],
+    held: Mapping[Mark, Suggestion],
     cooling: frozenset[str],
 ) -> Verdict:
     blocked = frozenset(finding.label for finding in findings if finding.label and finding.suggestion == "block")
     suggestion = _worst(finding.suggestion for finding in findings)
     reasons = [finding.reason for finding in findings]
-    for limit, reason in _limits(suggestion, blocked, rules, marks, cooling):
+    for limit, reason in _limits(suggestion, blocked, rules, held, cooling):
         if ORDER.index(limit) < ORDER.index(suggestion):
             suggestion = limit
             reasons.append(reason)
@@ -99,11 +99,20 @@ def _by_risk(risk: float, rules: Rules) -> Iterator[Finding]:
         yield Finding(None, suggestion, f"risk {risk:.2f} as a whole reaches {suggestion}, though no label does")
 
 
-def _limits(
-    suggestion: Suggestion, blocked: frozenset[str], rules: Rules, marks: Iterable[Mark], cooling: frozenset[str]
-) -> Iterator[tuple[Suggestion, str]]:
+def _held(marks: Iterable[Mark], rules: Rules, least: Suggestion) -> Iterator[tuple[Mark, Suggestion]]:
+    """The most that each mark leaves, but `least`: nobody gets a term past by saying first what recognisers invent."""
     for mark in marks:
-        limit: Suggestion = rules.marks.get(mark, "review")
+        yield mark, max(rules.marks.get(mark, "review"), least, key=ORDER.index)
+
+
+def _limits(
+    suggestion: Suggestion,
+    blocked: frozenset[str],
+    rules: Rules,
+    held: Mapping[Mark, Suggestion],
+    cooling: frozenset[str],
+) -> Iterator[tuple[Suggestion, str]]:
+    for mark, limit in held.items():
         yield limit, f"at most {limit}: the recogniser may have invented this ({mark})"
     if suggestion == "block" and blocked and blocked <= cooling:
         names = ", ".join(sorted(blocked))

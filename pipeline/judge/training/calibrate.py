@@ -28,17 +28,17 @@ def temperature(logits: Numbers, truth: Numbers, weights: Numbers) -> float:
     return float(TEMPERATURES[np.average(losses, axis=0, weights=weights[known]).argmin()])
 
 
-def thresholds(languages: Sequence[str], table: Numbers) -> Thresholds:
+def thresholds(languages: Sequence[str], table: Numbers, rates: Mapping[str, float] = RATES) -> Thresholds:
     """{label: {language: {"review": score, "block": score}}} from ordinary talk's scores, `table` (texts, outputs).
 
     A label may take its share of false alarms only: the labels together (without `risk`, which has thresholds of its
-    own) flag the rate of `RATES`.
+    own) flag the rate of `rates`.
     """
     found: Thresholds = {output: {} for output in OUTPUTS}
     risk = OUTPUTS.index(RISK)
     for language in sorted(set(languages)):
         scores = table[np.array(languages) == language]
-        for name, rate in RATES.items():
+        for name, rate in rates.items():
             limits = [*_joint(np.delete(scores, risk, axis=1), rate), threshold_at(scores[:, risk], rate)]
             for output, limit in zip((*LABELS, RISK), limits, strict=True):
                 found[output].setdefault(language, {})[name] = min(limit, 1.0)

@@ -124,6 +124,12 @@ def test_a_language_that_the_model_lacks(engine: Any, language: str, why: str) -
         load(Asr(engine=engine, model="tiny.en", download=False, device="cpu", language=language))
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_language_of_the_rooms_that_whisper_lacks(engine: Any) -> None:
+    with pytest.raises(ConfigError, match=r"asr\.languages: Whisper knows no 'zh-CN'"):
+        load(Asr(engine=engine, download=False, device="cpu", languages=("en", "zh-CN")))
+
+
 @pytest.mark.parametrize("device_of", [ct2_engine.device_of, openai_whisper.device_of])
 def test_a_device_that_is_not_there(device_of: Callable[[str], str]) -> None:
     with pytest.raises(ConfigError, match="'cuda:99'"):

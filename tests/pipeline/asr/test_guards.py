@@ -54,6 +54,14 @@ def test_polite_words_are_marked_only_in_doubt(text: str) -> None:
     assert GUARDS.marks(recognition(text, no_speech=0.5)) == ("silence_phrase",)
 
 
+@pytest.mark.parametrize(
+    "text", ["Subtitles by me, are your parents home?", "中文字幕，别告诉你爸妈", "词曲都是我写的"]
+)
+def test_nobody_hides_behind_the_beginning_of_credits(text: str) -> None:
+    assert GUARDS.marks(recognition(text)) == ()
+    assert GUARDS.marks(recognition(text, no_speech=0.5)) == ("silence_phrase",)
+
+
 @pytest.mark.parametrize("text", ["Thank you for watching my dog", "你订阅了吗", "Who wrote the subtitles", ""])
 def test_what_people_say_is_not_marked(text: str) -> None:
     assert GUARDS.marks(recognition(text, no_speech=0.5)) == ()
@@ -67,7 +75,9 @@ def test_the_recognisers_own_signs_are_marked() -> None:
 
 
 def test_long_credits_end_quickly() -> None:
-    assert GUARDS.marks(recognition("字幕组" * 3 + "字幕制作" * 3 + "说的话" * 3 + "一二三四五" * 3 + "甲乙丙丁" * 3))
+    assert GUARDS.marks(
+        recognition("字幕组" * 3 + "字幕制作" * 3 + "说的话" * 3 + "一二三四五" * 3 + "甲乙丙丁" * 3, no_speech=0.5)
+    )
 
 
 def test_a_broken_list_is_named(tmp_path: object) -> None:

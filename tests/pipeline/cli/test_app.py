@@ -27,6 +27,18 @@ def test_an_assignment_without_a_value_is_named() -> None:
         overrides_of(["asr.model"])
 
 
+@pytest.mark.parametrize(
+    ("assignments", "why"),
+    [
+        (["judge.lexicons=[en,zh"], r"judge\.lexicons=\[en,zh: the value is no YAML"),
+        (["asr=base", "asr.model=x"], "asr is a section"),
+    ],
+)
+def test_an_assignment_that_cannot_be_read_is_named(assignments: list[str], why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        overrides_of(assignments)
+
+
 @pytest.mark.parametrize("command", ["moderate", "transcribe", "judge", "run", "ingest", "worker", "cases", "doctor"])
 def test_help_teaches_each_command(command: str) -> None:
     shown = voxwarden(command, "--help")

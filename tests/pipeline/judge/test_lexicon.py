@@ -6,6 +6,42 @@ from pipeline.errors import ConfigError
 from pipeline.judge import lexicon
 from tests.pipeline.judge.fakes import LABELS, shipped_matcher
 
+ORDINARY = (
+    "are your parents home for christmas",
+    "don't tell your mom i said hi",
+    "they wanted to make a bomb before the germans did",
+    "careful on that ice you'll break your neck",
+    "would you jump off a bridge if they did",
+    "the site shows you what your ip address is",
+    "Gooooku is my favourite",
+    "that couch is a waste of space",
+    "just kidding, you're mature for your age",
+    "前面路口交警在查车",
+    "我是个天文爱好者",
+    "妈妈给你做爱吃的菜",
+    "躺床上叫外卖",
+    "这是一个复杂种类",
+    "味道变得更加微妙",
+    "给大家推荐股票书",
+    "我做了你爱吃的菜",
+    "这把先买枪再买甲",
+    "新手机跑分很高",
+    "我们来开盒子",
+    "你出门小心点，路上滑",
+    "酒店住一晚多少钱",
+    "东北人都是活雷锋",
+    "想要一个自己的手机",
+    "要不改天或者太累了就不去",
+    "你也太败家了",
+    "我要你的名字和座位号",
+    "小心别人把你卖了",
+    "放学了老师给你放学",
+    "海边捡骨头玩",
+    "他家住在学校旁边",
+    "能把屏幕共享给我看看吗",
+)
+"""Each was once hit."""
+
 
 def written(folder: Path, text: str) -> str:
     path = folder / "own.yaml"
@@ -41,6 +77,12 @@ def test_examples_of_what_is_not_meant_are_not_hit() -> None:
     for label in LABELS.labels.values():
         for example in label.examples.not_meant:
             assert [match for match in matcher.find(example) if match.level != "low"] == [], example
+
+
+def test_ordinary_speech_that_only_sounds_like_a_term_is_not_hit() -> None:
+    matcher = shipped_matcher()
+    found = {text: [m.term.text for m in matcher.find(text) if m.level != "low"] for text in ORDINARY}
+    assert {text: terms for text, terms in found.items() if terms} == {}
 
 
 def test_own_terms_replace_or_join_the_shipped_ones(tmp_path: Path) -> None:

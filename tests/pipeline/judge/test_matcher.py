@@ -145,6 +145,19 @@ def test_near_and_unless_look_to_both_sides_but_not_far() -> None:
     assert matcher.find("meet me after school, mother said") == []
 
 
+def test_a_term_does_not_stand_near_itself() -> None:
+    matcher = Matcher([Term("放学来找我", "minor_safety", "high", near=("放学", "老师"))])
+    assert matcher.find("放学来找我") == []
+    assert len(matcher.find("放学来找我老师")) == 1
+
+
+def test_what_stands_near_is_a_whole_word() -> None:
+    matcher = Matcher([Term("meet me", "minor_safety", "high", near=("kid",), unless=("mum",))])
+    assert matcher.find("just kidding meet me") == []
+    assert len(matcher.find("kidding aside kid meet me")) == 1
+    assert len(matcher.find("kid meet me at the museum of mummies")) == 1
+
+
 def test_no_terms_find_nothing() -> None:
     assert Matcher([]).find("kill 你 k1ll") == []
 

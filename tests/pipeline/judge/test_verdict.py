@@ -69,10 +69,16 @@ def test_risk_alone_is_reviewed_under_the_likeliest_label() -> None:
     [("silence_phrase", "pass"), ("repetition", "review"), ("no_speech", "review"), ("low_confidence", "review")],
 )
 def test_words_that_may_be_invented_are_never_blocked(mark: Mark, suggestion: str) -> None:
-    verdict = decide({"abuse": 0.99}, [hit("abuse", "critical")], RULES, LABELS, marks=(mark,))
+    verdict = decide({"abuse": 0.99}, [], RULES, LABELS, marks=(mark,))
     assert verdict.suggestion == suggestion
     assert verdict.flagged == ("abuse",)
     assert mark in verdict.reasons[-1]
+
+
+def test_a_term_is_looked_at_whatever_was_said_before_it() -> None:
+    found = [hit("abuse", "critical")]
+    assert decide({}, found, RULES, LABELS, marks=("silence_phrase",)).suggestion == "review"
+    assert decide({}, [hit("abuse", "low")], RULES, LABELS, marks=("silence_phrase",)).suggestion == "pass"
 
 
 def test_after_a_block_the_same_label_is_reviewed_but_another_is_blocked() -> None:
