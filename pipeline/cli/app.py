@@ -112,3 +112,6 @@ def main() -> None:
     except VoxwardenError as error:
         stderr.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(Exit.USAGE if isinstance(error, ConfigError) else Exit.FAILED)
+    except Exception:
+        logging.getLogger(__name__).exception("A fault of Voxwarden itself; please report it with what follows")
+        sys.exit(Exit.FAILED)  # Python's own would be 1, which means flagged

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.app import overrides_of
+from pipeline.cli.app import main, overrides_of
 from pipeline.errors import ConfigError
 
 
@@ -64,6 +64,19 @@ def test_a_missing_configuration_file_is_named(tmp_path: Path) -> None:
     shown = voxwarden("--config", str(tmp_path / "none.yaml"), "config", "show")
     assert shown.returncode == 2
     assert "none.yaml" in shown.stderr
+
+
+def test_a_fault_of_ours_does_not_read_as_flagged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fault() -> None:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr(sys.modules["pipeline.cli.app"], "app", fault)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 3
+    assert "unforeseen" in caplog.text
 
 
 def test_wrong_usage_exits_with_2() -> None:
