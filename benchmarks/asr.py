@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -56,16 +57,17 @@ class Score:
 
     speeds: list[float] = field(default_factory=list)
     heard: list[Heard] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
 
 
 def ours(asr: Asr, take: int = TRANSCRIBE.batch) -> Recognise:
     """The transcribe stage, `take` clips at a time."""
-    stage = Transcribe(load(asr), asr, Metrics())
+    stage, rooms = Transcribe(load(asr), asr, Metrics()), count()
 
     def recognise(clips: Sequence[Samples]) -> list[Heard]:
         found: list[Heard] = []
         for at in range(0, len(clips), take):
-            batch = [utterance_of(f"room-{at + i}", clip) for i, clip in enumerate(clips[at : at + take])]
+            batch = [utterance_of(f"room-{next(rooms)}", clip) for clip in clips[at : at + take]]
             began = time.perf_counter()
             results = stage.process(batch)
             took = time.perf_counter() - began
@@ -185,6 +187,7 @@ def measure(options: argparse.Namespace) -> dict[tuple[str, str], Score]:
             score = scores.setdefault((name, language), Score())
             began = time.perf_counter()
             score.heard = recognise(clips)
+            score.waits += [heard.seconds for heard in score.heard]
             score.speeds.append(seconds / (time.perf_counter() - began))
             if turn == 0 and (name, "none") not in scores and (options.clips / "noise").is_dir():
                 scores[name, "none"] = Score(heard=recognise([*wordless(options.clips).values()]))
@@ -198,14 +201,14 @@ def show(language: str, refs: Sequence[Reference], seconds: float, scores: dict[
     found = {name: score for (name, each), score in scores.items() if each == language}
     first = statistics.median(next(iter(found.values())).speeds)
     for name, score in found.items():
-        speed, waits = statistics.median(score.speeds), [heard.seconds for heard in score.heard]
+        speed = statistics.median(score.speeds)
         table.add_row(
             name,
             f"{speed:.1f}",
             f"{min(score.speeds):.1f}–{max(score.speeds):.1f}",
             f"{speed / first:.1f}",
             "  ".join(f"{group} {wrong:.2f}" for group, wrong, _ in errors(refs, [each.text for each in score.heard])),
-            *(f"{np.percentile(waits, share):.2f}" for share in (50, 95)),
+            *(f"{np.percentile(score.waits, share):.2f}" for share in (50, 95)),
         )
     Console(width=150).print(table)
 

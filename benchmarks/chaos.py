@@ -8,9 +8,10 @@ killed once and comes back; the store is locked for 20 s; 1% of the chunks are m
 
 Afterwards every stretch of speech must be in the store exactly once: four fifths of it covered by cases, and no two
 cases of a speaker overlapping. A segmenter that starts anew in the middle of speech may cut it elsewhere; how often is
-counted. Every malformed chunk must be in the dead letters exactly once, by where it came from: a crash between sending
-a dead letter and acknowledging its source repeats the record, and is counted as redelivered. The last line has the
-counts; the exit code is 1 if anything is lost or doubled.
+counted, and how many flags tell of speech that an earlier one told of: the store makes one case of them. Every
+malformed chunk must be in the dead letters exactly once, by where it came from: a crash between sending a dead letter
+and acknowledging its source repeats the record, and is counted as redelivered. The last line has the counts; the exit
+code is 1 if anything is lost or doubled.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from typing import Any
 
 from kafka import TopicPartition
 from rich.console import Console
+from sqlalchemy import select
 
 from agents import topics
 from agents.kafka import producer, reader, topic_name
@@ -41,6 +43,8 @@ from pipeline.events import encode
 from pipeline.messages import AudioChunk, Utterance
 from pipeline.metrics import Metrics
 from pipeline.review.cases import Filters
+from pipeline.review.database import Database
+from pipeline.review.schema import FLAGS
 from pipeline.review.store import open_store
 from pipeline.settings import Kafka, Settings
 from pipeline.topology import AUDIO, DEAD_LETTERS, STAGES, Stage
@@ -202,7 +206,8 @@ class Chaos:
             say(f"  {span}")
         print(
             f"utterances {len(expected)}: lost {len(missing)}, duplicate {len(double)}, unexpected {len(stray)}, "
-            f"cut anew {sum(len(touching(span, found)) > 1 for span in expected)}; "
+            f"cut anew {sum(len(touching(span, found)) > 1 for span in expected)}, "
+            f"flags told again {told_again(flagged(settings), settings.audio.overlap_seconds)}; "
             f"malformed {self._malformed}: lost {letters_lost}, redelivered {sum(letters.values()) - len(letters)}"
         )
         return int(bool(missing or double or stray or letters_lost))
@@ -223,6 +228,24 @@ def stored(settings: Settings) -> list[Span]:
     cases = store.cases(Filters(), limit=1_000_000)
     store.close()
     return [Span(case.room, case.speaker, case.start, case.end) for case in cases]
+
+
+def flagged(settings: Settings) -> list[Span]:
+    """Every flag in the store, by room, speaker and time."""
+    database = Database(settings.database_url)
+    columns = (FLAGS.c.room, FLAGS.c.speaker, FLAGS.c.start, FLAGS.c.end)
+    with database.read() as connection:
+        found = [Span(*row) for row in connection.execute(select(*columns).order_by(*columns))]
+    database.close()
+    return found
+
+
+def told_again(flags: list[Span], overlap: float) -> int:
+    """How many of `flags`, in order, share more than a forced cut's `overlap` with the one before."""
+    return sum(
+        (one.room, one.speaker) == (next_.room, next_.speaker) and one.end - next_.start > overlap
+        for one, next_ in itertools.pairwise(flags)
+    )
 
 
 def lags(stage: Stage, settings: Settings) -> Iterable[Place]:

@@ -3,8 +3,8 @@
     python -m benchmarks.policy --data DIR [--policy NAME] [--room-type T]
     python -m benchmarks.policy --data DIR --limits 0.004
 
-`DIR` holds the text sets, one folder each. Rows are a fixed sample of each set. COLD's dev part is held out; of the
-others the classifier may have seen some, so their recall is what a moderator sees, not what generalises.
+`DIR` holds the text sets, one folder each. Rows are a fixed sample of each set. Ordinary talk and COLD's dev part are
+held out; ChineseHarm the classifier has seen, so its recall is what a moderator sees, not what generalises.
 
 `--limits` instead shows which scores that share of ordinary talk reaches, of any label, and of `risk`: numbers for a
 policy. They come from half of the dialogues of one set a language; only the other half is counted above.
@@ -24,15 +24,16 @@ import numpy as np
 from pipeline.judge import classifier
 from pipeline.judge.judge import build
 from pipeline.judge.texts import Text, judge_texts
+from pipeline.judge.training import sets as training_sets
 from pipeline.judge.training.calibrate import thresholds
-from pipeline.judge.training.rows import OUTPUTS
+from pipeline.judge.training.rows import OUTPUTS, part_of
 from pipeline.metrics import Metrics
 from pipeline.settings import Judge, Settings
 
 ORDINARY = ("kdconv", "crosswoz", "cped", "medical_zh", "swda", "mrda", "topical_chat")
 SETTING = {"swda": "en", "cped": "zh"}
 """Half of their dialogues set limits."""
-SAMPLE = 1_200
+SAMPLE = 3_000
 
 
 def main() -> None:
@@ -83,14 +84,22 @@ def show_shares(options: argparse.Namespace) -> None:
 
 def sets(data: Path) -> Iterator[tuple[str, list[str]]]:
     for name in ORDINARY:
-        found = rows(data / name / "rows.csv")
-        yield f"ordinary {name}", [row["text"] for row in found if name not in SETTING or not sets_limits(row)]
+        yield f"ordinary {name}", [*ordinary(data, name)]
     cold = list(rows(data / "cold" / "dev.csv"))
     for label, kind in (("0", "harmless"), ("1", "offensive")):
         yield f"cold {kind}", [row["TEXT"] for row in cold if row["label"] == label]
     harm = [json.loads(line) for line in (data / "chineseharm" / "train.jsonl").read_text("utf-8").splitlines()]
     for label in dict.fromkeys(row["label"] for row in harm):
         yield f"chineseharm {label}", [row["text"] for row in harm if row["label"] == label]
+
+
+def ordinary(data: Path, name: str) -> Iterator[str]:
+    """Of a set that trained the classifier, its test side; of one that set limits, the other half."""
+    if name in training_sets.SETS:
+        yield from (row.text for row in training_sets.read(data, (name,)) if part_of(row) == "test")
+    else:
+        found = rows(data / name / "rows.csv")
+        yield from (row["text"] for row in found if name not in SETTING or not sets_limits(row))
 
 
 def rows(file: Path) -> Iterator[dict[str, str]]:

@@ -3,11 +3,13 @@
     python -m benchmarks.stream [--messages 8000] [--repeat 3]
 
 Both read utterances of 8 kB from a real Kafka, decode them, write a transcript each with acks=all and commit once a
-second. Runs are interleaved; each figure is the median, with the least and the most. CPU is the workers' own.
+second. All workers have joined before the first record is there. Runs are interleaved; each figure is the median, with
+the least and the most. CPU is the workers' own.
 """
 
 import argparse
 import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -24,11 +26,12 @@ from rich.progress import track
 from rich.table import Table
 
 from agents import topics
-from agents.kafka import producer, reader, topic_name
+from agents.app import group_of
+from agents.kafka import admin, producer, reader, topic_name
 from pipeline.events import encode
 from pipeline.messages import Utterance
 from pipeline.settings import Kafka, Settings
-from pipeline.topology import TRANSCRIPTS, UTTERANCES
+from pipeline.topology import TRANSCRIBE, TRANSCRIPTS, UTTERANCES
 from tests.broker import Broker
 from tests.stream.processes import Process, environment
 
@@ -90,7 +93,6 @@ def measure(setup: Setup, bootstrap: str, count: int, folder: Path) -> Figure:
     kafka = Kafka(bootstrap=bootstrap, prefix=f"{uuid4().hex[:8]}.", partitions=setup.partitions)
     settings = Settings(kafka=kafka, data_dir=folder)
     topics.create(kafka)
-    fill(settings, count)
     with ExitStack() as stack:
         workers = [
             Process(command(setup, settings), os.environ | environment(settings), folder / "log")
@@ -98,7 +100,26 @@ def measure(setup: Setup, bootstrap: str, count: int, folder: Path) -> Figure:
         ]
         for worker in workers:
             stack.callback(worker.close)
+        join(settings, setup)
+        for worker in workers:
+            os.kill(worker.pid, signal.SIGSTOP)
+        fill(settings, count)
+        for worker in workers:
+            os.kill(worker.pid, signal.SIGCONT)
         return watch(settings, workers, count)
+
+
+def join(settings: Settings, setup: Setup) -> None:
+    """Wait until all workers have partitions: before that, a second one has no share of the work."""
+    group = settings.kafka.prefix if setup.kind == BARE else group_of(settings, TRANSCRIBE)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    with admin(settings.kafka) as client:
+        while time.monotonic() < deadline:
+            found = client.describe_groups([group])[group]
+            if found["group_state"] == "Stable" and len(found["members"]) == setup.workers:
+                return
+            time.sleep(0.2)
+    raise SystemExit(f"The workers of {setup} did not join within {PATIENCE_SECONDS} s.")
 
 
 def command(setup: Setup, settings: Settings) -> Sequence[str]:
