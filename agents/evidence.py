@@ -61,9 +61,11 @@ class KafkaLog:
                 return []
             # Written when they ended, or later when segment lags.
             first, past = self._offset_at(partition, end - seconds), self._offset_at(partition, end + SLACK_SECONDS)
-            utterances = [_utterance(record) for record in self._records(partition, first, past)]
-        found = [u for u in utterances if u and u.room == room and speaker in {None, u.speaker}]
-        return sorted((u for u in found if u.start < end and u.end > end - seconds), key=lambda u: u.start)
+            records = self._records(partition, first, past)
+            # Other rooms' are dropped as they come: a partition has hours of them.
+            said = (_utterance(record) for record in records if record.key == room.encode())
+            found = [u for u in said if u and speaker in {None, u.speaker} and u.start < end and u.end > end - seconds]
+        return sorted(found, key=lambda u: u.start)
 
     def close(self) -> None:
         if self._reader:

@@ -14,7 +14,7 @@ from typing import Any
 import faust
 
 from agents.lag import Lag, Place
-from pipeline.errors import DependencyError
+from pipeline.errors import VoxwardenError
 from pipeline.metrics import Metrics
 from pipeline.metrics_server import Probe
 from pipeline.settings import Settings
@@ -115,11 +115,14 @@ class Health:
             thread.join(LOOK_SECONDS)
 
     def look(self) -> None:
-        """Once; a broker that does not answer makes nobody unhealthy."""
+        """Once. What cannot be learnt makes nobody unhealthy, be it that the broker does not answer or refuses us.
+
+        Nothing may end the thread: the probes would go on telling what it saw last.
+        """
         try:
             places = self._lag.places()
-        except DependencyError as error:
-            log.warning("the lag is unknown: %s", error)
+        except Exception as error:
+            log.warning("the lag is unknown: %s", error, exc_info=not isinstance(error, VoxwardenError))
             self._progress.forget()
             return
         mine = self._mine or frozenset()

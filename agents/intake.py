@@ -22,6 +22,12 @@ class Consumer(aiokafka.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fetches: asyncio.Queue[list[Any]] = asyncio.Queue(1)
+        self._sought: set[Any] = set()
+        """Partitions of which nothing was read since they were set back to what is committed."""
+
+    async def perform_seek(self) -> None:
+        await super().perform_seek()
+        self._sought = set(self._read_offset)
 
     async def _drain_messages(self, fetcher: Any) -> None:
         """What Faust's fetcher runs until it stops."""
@@ -51,9 +57,21 @@ class Consumer(aiokafka.Consumer):
         """`record` as Faust's message. An offset that a topic lacks would hold up all commits: it counts as done."""
         last = self._read_offset[tp]
         if last and record.offset - last > 1:
-            await self._add_gap(tp, last + 1, record.offset)
+            await self._pass(tp, last + 1, record.offset)
+        self._sought.discard(tp)
         self._read_offset[tp] = record.offset
         return self._to_message(tp, record)
+
+    async def _pass(self, tp: Any, missing: int, offset: int) -> None:
+        """Let commits go on at `offset`, though those from `missing` on are not there.
+
+        What was committed may have expired in an outage, with millions after it, and Faust lists each one of a gap.
+        After a seek nothing older is in hand, so that we can begin at the record as if it were the committed one.
+        """
+        if tp in self._sought:
+            self._committed_offset[tp] = offset
+        else:
+            await self._add_gap(tp, missing, offset)
 
 
 class Transport(aiokafka.Transport):

@@ -19,7 +19,7 @@ from agents.app import topic_of
 from agents.halt import DeadLetterShare, HaltError
 from agents.intake import batches
 from agents.kafka import max_bytes, topic_name
-from agents.records import Received, address_of, dead_letter, original, receive, refused, size_of
+from agents.records import Received, address_of, dead_letter, original, receive, refused, size_of, spans_of
 from agents.work import Work
 from pipeline.errors import BadMessage, DependencyError, VoxwardenError
 from pipeline.events import Event, encode
@@ -34,6 +34,12 @@ R = TypeVar("R")
 BACK_OFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Between tries of a dependency; in sum well under the rebalance time-out, which a batch must not outlast."""
 
+BEHIND_SECONDS = 1.0
+"""Records of a full batch that are older tell of a backlog. Well below `audio.idle_seconds`, which one could hide."""
+
+PATIENCE_TICKS = 10
+"""So many in a row wait for a backlog. What is held blocks commits, and who commits nothing is taken for dead."""
+
 EXIT_UNFINISHED = 3
 EXIT_HALTED = 4
 
@@ -47,7 +53,7 @@ def end_process(code: int) -> NoReturn:
 
 
 class Carrier:
-    """The loop of one worker. `end` is what ends the process, and `sleep` waits: a test brings its own."""
+    """The loop of one worker. `end` is what ends the process; it, `sleep` and `clock` (UTC seconds) are for tests."""
 
     def __init__(
         self,
@@ -59,6 +65,7 @@ class Carrier:
         *,
         end: Callable[[int], NoReturn] = end_process,
         sleep: Callable[[float], Any] = asyncio.sleep,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.app, self.stage, self._work, self.metrics = app, stage, work, metrics
         self._takes = topic_of(app, stage.takes, settings)
@@ -67,10 +74,12 @@ class Carrier:
         self._limit = settings.kafka.max_message_bytes
         self._dead_letter_limit = max_bytes(DEAD_LETTERS, settings.kafka)
         self._share = DeadLetterShare(stage.name, settings.kafka.dead_letter_share)
-        self._end, self._sleep = end, sleep
+        self._end, self._sleep, self._clock = end, sleep, clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=stage.name)
         self._one_at_a_time = asyncio.Lock()
+        self._in_hand: Sequence[Any] = ()
         self._behind = False
+        self._skipped = 0
         for counter in (metrics.messages, metrics.dead_letters, metrics.retries):
             counter.labels(stage.name)  # from 0 on: Prometheus takes the first value it sees for no change
 
@@ -90,7 +99,9 @@ class Carrier:
         try:
             async for records in batches:
                 async with self._one_at_a_time:
+                    self._in_hand = records
                     await self._carry(records)
+                    self._in_hand = ()
         except asyncio.CancelledError:
             if not self.app.should_stop:
                 self._give_up("it was cancelled though the worker is not stopping")
@@ -101,16 +112,16 @@ class Carrier:
     async def tick(self) -> None:
         """Between batches: send what is due because time has passed, acknowledge what that finishes.
 
-        Not while more is waiting: what seems overdue may be among it. That is so if a batch was full since the last
-        tick, and no longer: the full one may have been the last of all.
+        Not while a backlog waits: what seems overdue may be among it. Records that come in fast are no backlog, and a
+        batch in hand is waited for: else time would stand still under load. It is the time of the call that counts,
+        since what came in while we waited has not been looked at.
         """
-        behind, self._behind = self._behind, False
-        if behind or self._one_at_a_time.locked():
-            return
+        now = self._clock()
         try:
             async with self._one_at_a_time:
-                await self._send(await self._in_thread(lambda: self._work.tick(time.time())), [])
-                self._acknowledge([])
+                if not self._backlog_waits():
+                    await self._send(await self._in_thread(lambda: self._work.tick(now)), [])
+                    self._acknowledge([])
         except Exception as error:
             self._give_up(error)
 
@@ -131,10 +142,15 @@ class Carrier:
                 await self._sleep(pause)
         return await loop.run_in_executor(self._thread, function)
 
+    def _backlog_waits(self) -> bool:
+        """Whether one was seen since the last tick. No longer: that full batch may have been the last of all."""
+        behind, self._behind = self._behind, False
+        self._skipped = self._skipped + 1 if behind and self._skipped < PATIENCE_TICKS else 0
+        return self._skipped > 0
+
     async def _carry(self, records: list[Any]) -> None:
-        self._behind = self._behind or len(records) >= self.stage.batch
         oldest = min(record.timestamp for record in records)
-        self.metrics.lag_seconds.labels(self.stage.name).set(max(0.0, time.time() - oldest))
+        self.metrics.lag_seconds.labels(self.stage.name).set(max(0.0, self._clock() - oldest))
         batch = [self._work.take(receive(self.stage, record)) for record in self._work.choose(records)]
         self.metrics.messages.labels(self.stage.name).inc(len(batch))
         good = [each for each in batch if each.error is None]
@@ -142,6 +158,8 @@ class Carrier:
             outcome = await self._in_thread(lambda: self._work.process(good)) if good else []
         await self._send(outcome, batch)
         self._acknowledge(batch)
+        full = len(records) >= self.stage.batch
+        self._behind = self._behind or (full and self._clock() - oldest > BEHIND_SECONDS)
 
     async def _send(self, outcome: Sequence[Any], batch: Sequence[Received]) -> None:
         """Everything to the broker, in order, and wait until it has it all."""
@@ -182,5 +200,8 @@ class Carrier:
 
     def _give_up(self, reason: object) -> None:
         unforeseen = isinstance(reason, Exception) and not isinstance(reason, VoxwardenError)
-        log.critical("%s ends with its batch un-acknowledged: %s", self.stage.name, reason, exc_info=unforeseen)
+        place = spans_of(self._in_hand) or "none in hand"
+        log.critical(
+            "%s ends with its batch un-acknowledged (%s): %s", self.stage.name, place, reason, exc_info=unforeseen
+        )
         self._end(EXIT_HALTED if isinstance(reason, HaltError) else EXIT_UNFINISHED)

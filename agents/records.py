@@ -38,6 +38,13 @@ def address_of(record: Any) -> str:
     return f"{record.topic}/{record.partition}/{record.offset}"
 
 
+def spans_of(records: Sequence[Any]) -> str:
+    """`topic/partition/first to last` for each partition of a batch, which has each in offset order."""
+    first = {(record.topic, record.partition): record for record in reversed(records)}
+    last = {(record.topic, record.partition): record for record in records}
+    return ", ".join(f"{address_of(first[place])} to {last[place].offset}" for place in sorted(last))
+
+
 def size_of(event: Event) -> int:
     """Bytes on the wire, at most."""
     return RECORD_OVERHEAD + len(event.key) + len(event.value) + sum(len(n) + len(v) + 10 for n, v in event.headers)

@@ -114,7 +114,14 @@ def _found(client: Any, names: list[str]) -> dict[str, dict[str, int]]:
         topic["name"]: {
             "partitions": len(topic["partitions"]),
             "replication": len(topic["partitions"][0]["replica_nodes"]),
-            **{key: int(configs[topic["name"]][key]["value"]) for key in keys},
+            **{key: _setting(topic["name"], configs[topic["name"]], key) for key in keys},
         }
         for topic in described
     }
+
+
+def _setting(name: str, settings: Mapping[str, Any], key: str) -> int:
+    """The client gives none, and no error, where the broker refuses to tell."""
+    if key not in settings:
+        raise ConfigError(f"Our Kafka account may not read the settings of topic {name}", "Allow it DescribeConfigs.")
+    return int(settings[key]["value"])

@@ -1,7 +1,14 @@
 """When a worker stands still, told by a clock of the test's own."""
 
-from agents.health import Progress
+from pathlib import Path
+
+import pytest
+
+from agents.health import Health, Progress
 from agents.lag import Place
+from pipeline.metrics import Metrics
+from pipeline.settings import Kafka, Security, Settings
+from pipeline.topology import JUDGE
 
 
 class Clock:
@@ -55,3 +62,17 @@ def test_a_broker_that_was_away_is_not_the_workers_fault() -> None:
     progress.forget()
     progress.see({0: Place(5, 9)})
     assert progress.seconds == 0
+
+
+def test_a_token_that_cannot_be_read_ends_no_look_and_is_not_the_workers_fault(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock()
+    security = Security(protocol="sasl_plaintext", mechanism="OAUTHBEARER", token_file=tmp_path / "none")
+    health = Health(JUDGE, Settings(kafka=Kafka(security=security)), Metrics(), clock)
+    health._progress.see({0: Place(5, 9)})
+    clock.now += 100
+    assert health.stalled()
+    health.look()
+    assert health.stalled() == []
+    assert "the lag is unknown: The token file" in caplog.text

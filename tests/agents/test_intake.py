@@ -1,11 +1,19 @@
-"""Batches from fetches: how many, how long they wait, and what a rebalance makes of them."""
+"""Batches from fetches: how many, how long they wait, what a rebalance makes of them, and holes."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from agents.intake import batches
+import pytest
+from aiokafka import ConsumerRecord
+from faust.types import TP
+
+from agents.app import create_app
+from agents.intake import Consumer, batches
+from pipeline.settings import Settings
+from pipeline.topology import DELIVER
 
 SOON = 0.01
 LATE = 60.0
@@ -76,3 +84,44 @@ async def test_nothing_is_taken_while_the_group_is_rebalancing() -> None:
     await app.consumer.fetches.put(fetch(1))
     assert await taken == fetch(1)
     assert app.consumer.tracked == fetch(1)
+
+
+PLACE = TP("voice.flags", 0)
+
+
+@pytest.fixture
+async def sought(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Consumer]:
+    """Faust's own consumer, set back to 5, which the broker says is committed."""
+    app = create_app(Settings(), DELIVER)
+    consumer = app.consumer
+    assert isinstance(consumer, Consumer)
+
+    async def seek_to_committed() -> dict[TP, int]:
+        return {PLACE: 5}
+
+    monkeypatch.setattr(consumer, "seek_to_committed", seek_to_committed)
+    monkeypatch.setattr(app.topics, "acks_enabled_for", lambda _: True)
+    await consumer.perform_seek()
+    yield consumer
+    consumer._thread.thread_loop.close()
+
+
+def kafka_record(offset: int) -> Any:
+    return ConsumerRecord(PLACE.topic, PLACE.partition, offset, 0, 0, b"lobby", b"", None, 5, 0, ())
+
+
+async def commits(consumer: Consumer, *offsets: int) -> int | None:
+    """What can be committed when records with these offsets are read and done with."""
+    for message in [await consumer._read(PLACE, kafka_record(offset)) for offset in offsets]:
+        consumer.ack(message)
+    return consumer._filter_committable_offsets([PLACE]).get(PLACE)
+
+
+async def test_what_expired_in_an_outage_is_passed_without_being_counted(sought: Consumer) -> None:
+    """Faust would make a list of as many numbers, and again after each restart for want of memory."""
+    assert await commits(sought, 1_000_000, 1_000_001) == 1_000_002
+    assert not sought._gap[PLACE]
+
+
+async def test_a_hole_among_the_records_counts_as_done(sought: Consumer) -> None:
+    assert await commits(sought, 5, 9) == 10

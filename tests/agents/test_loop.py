@@ -8,7 +8,7 @@ from typing import Any, NoReturn, cast
 import pytest
 
 from agents.app import create_app
-from agents.loop import BACK_OFF_SECONDS, EXIT_UNFINISHED, Carrier
+from agents.loop import BACK_OFF_SECONDS, BEHIND_SECONDS, EXIT_UNFINISHED, PATIENCE_TICKS, Carrier
 from agents.work import Work
 from pipeline.errors import DependencyError
 from pipeline.events import encode
@@ -19,12 +19,17 @@ from pipeline.stage import Processor
 from pipeline.topology import DELIVER
 from tests.stream.kafka_io import flag
 
+NOW = 1_000.0
+
 
 @dataclass
 class Record:
     value: bytes
     headers: list[tuple[str, bytes]]
-    timestamp: float = 1.0
+    offset: int
+    timestamp: float = NOW
+    partition: int = 0
+    topic: str = "voice.flags"
 
 
 @dataclass
@@ -49,7 +54,7 @@ class Store(Processor[Flag, None]):
     outages: int = 0
     fault: Exception = field(default_factory=lambda: DependencyError("The store does not answer"))
     kept: list[Flag] = field(default_factory=list)
-    ticks: int = 0
+    ticks: list[float] = field(default_factory=list)
 
     def process(self, batch: Sequence[Flag]) -> list[Any]:
         if self.outages:
@@ -59,7 +64,7 @@ class Store(Processor[Flag, None]):
         return []
 
     def tick(self, now: float) -> list[Any]:
-        self.ticks += 1
+        self.ticks.append(now)
         return []
 
 
@@ -70,13 +75,24 @@ class Ended(BaseException):
 class Loop:
     """A carrier with a fake of all that is outside it."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, pause_takes: float = 0.0) -> None:
         self.pauses: list[float] = []
+        self._pause_takes = pause_takes
+        self.now = NOW
         settings = Settings()
         app = create_app(settings, DELIVER)
         self.consumer = FakeConsumer()
         app.consumer = cast(Any, self.consumer)
-        self.carrier = Carrier(app, DELIVER, Work[Any](store), settings, Metrics(), end=self._end, sleep=self._sleep)
+        self.carrier = Carrier(
+            app,
+            DELIVER,
+            Work[Any](store),
+            settings,
+            Metrics(),
+            end=self._end,
+            sleep=self._sleep,
+            clock=lambda: self.now,
+        )
 
     async def run(self, *batches: list[Record], fault: type[BaseException] | None = None) -> None:
         await self.carrier.carry(taken(batches, fault))
@@ -87,11 +103,12 @@ class Loop:
 
     async def _sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
+        self.now += self._pause_takes
 
 
-def records(count: int) -> list[Record]:
+def records(count: int, age: float = 0.0, partition: int = 0) -> list[Record]:
     encoded = [encode(flag(number, "review"), "test") for number in range(count)]
-    return [Record(each.value, each.headers) for each in encoded]
+    return [Record(each.value, each.headers, at, NOW - age, partition) for at, each in enumerate(encoded, 100)]
 
 
 async def test_a_batch_is_acknowledged_once_it_is_done() -> None:
@@ -127,12 +144,58 @@ async def test_being_cancelled_ends_the_process_unless_the_app_stops() -> None:
         await loop.run(fault=asyncio.CancelledError)
 
 
+async def test_the_last_line_says_which_records_were_in_hand(caplog: pytest.LogCaptureFixture) -> None:
+    loop = Loop(Store(outages=99, fault=RuntimeError("a bug")))
+    with pytest.raises(Ended):
+        await loop.run([*records(2, partition=7), *records(1, partition=3), *records(3, partition=7)[2:]])
+    assert "(voice.flags/3/100 to 100, voice.flags/7/100 to 102): a bug" in caplog.text
+
+
 async def test_time_waits_while_more_is_waiting_but_not_for_ever() -> None:
-    """After a full batch the overdue may be next in line; when nothing follows, it is overdue indeed."""
+    """In a backlog the overdue may be next in line; when nothing follows, it is overdue indeed."""
     store = Store()
     loop = Loop(store)
-    await loop.run(records(1), records(DELIVER.batch))
+    await loop.run(records(DELIVER.batch, age=2 * BEHIND_SECONDS))
     await loop.carrier.tick()
-    assert store.ticks == 0
+    assert store.ticks == []
     await loop.carrier.tick()
-    assert store.ticks == 1
+    assert store.ticks == [NOW]
+
+
+@pytest.mark.parametrize(("count", "age"), [(DELIVER.batch, 0.0), (1, 2 * BEHIND_SECONDS)], ids=["fast", "late"])
+async def test_time_goes_on_where_nothing_waits(count: int, age: float) -> None:
+    """From some 1,300 records a second every batch is full, though none of them is late."""
+    store = Store()
+    loop = Loop(store)
+    await loop.run(records(count, age))
+    await loop.carrier.tick()
+    assert store.ticks == [NOW]
+
+
+async def test_a_batch_that_took_long_leaves_a_backlog() -> None:
+    store = Store(outages=1)
+    loop = Loop(store, pause_takes=2 * BEHIND_SECONDS)
+    await loop.run(records(DELIVER.batch))
+    await loop.carrier.tick()
+    assert store.ticks == []
+
+
+async def test_a_backlog_without_end_does_not_hold_time_up_for_ever() -> None:
+    """One who muted within a word would hold up the commits of a whole partition."""
+    store = Store()
+    loop = Loop(store)
+    for _ in range(PATIENCE_TICKS + 1):
+        await loop.run(records(DELIVER.batch, age=2 * BEHIND_SECONDS))
+        await loop.carrier.tick()
+    assert store.ticks == [NOW]
+
+
+async def test_a_tick_waits_for_the_batch_in_hand_and_is_of_its_own_time() -> None:
+    store = Store()
+    loop = Loop(store)
+    async with loop.carrier._one_at_a_time:
+        ticking = asyncio.ensure_future(loop.carrier.tick())
+        await asyncio.sleep(0)
+        loop.now += 5
+    await ticking
+    assert store.ticks == [NOW]

@@ -35,7 +35,7 @@ def test_it_is_what_the_specification_says() -> None:
 
 def test_every_role_has_a_service() -> None:
     commands = {" ".join(service["command"]) for service in ours().values()}
-    assert commands == {"topics create", "gateway", *(f"worker {stage.name}" for stage in STAGES)}
+    assert commands == {"topics create", "gateway", "console", *(f"worker {stage.name}" for stage in STAGES)}
 
 
 @pytest.mark.parametrize("name", ours())
@@ -91,7 +91,16 @@ def test_a_stop_waits_for_the_worst_batch() -> None:
 
 def test_workers_have_no_way_out() -> None:
     assert stack()["networks"]["back"] == {"internal": True}
-    assert {name for name, service in ours().items() if "front" in service["networks"]} == {"gateway"}
+    assert {name for name, service in ours().items() if "front" in service["networks"]} == {"gateway", "console"}
+
+
+def test_the_console_keeps_what_deliver_stores() -> None:
+    """It runs retention, so it needs the same store and the same clips."""
+    console, deliver = services()["console"], services()["deliver"]
+    assert console["environment"]["VOXWARDEN_STORE__URL"] == deliver["environment"]["VOXWARDEN_STORE__URL"]
+    assert console["volumes"] == deliver["volumes"]
+    assert console["ports"] == [f"127.0.0.1:{Settings().console.port}:{Settings().console.port}"]
+    assert f":{Settings().console.port}/healthz" in console["healthcheck"]["test"][-1]
 
 
 def test_every_mounted_file_is_there() -> None:

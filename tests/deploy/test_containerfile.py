@@ -63,6 +63,7 @@ def test_the_versions_are_those_that_were_tested() -> None:
     assert "-c constraints.txt" in installs[0]
     assert "--extra weights" in installs[0]
     assert "--extra postgres" in installs[0]
+    assert "--extra console" in installs[0]
 
 
 def test_its_settings_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +74,8 @@ def test_its_settings_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings()
     assert settings.data_dir == Path(final("VOLUME").value[0])
     assert settings.metrics.host == "0.0.0.0"  # noqa: S104 - in a container of its own
-    assert {str(settings.gateway.port), str(settings.metrics.port)} == set(final("EXPOSE").value)
+    ports = {settings.console.port, settings.gateway.port, settings.metrics.port}
+    assert {str(port) for port in ports} == set(final("EXPOSE").value)
     assert f":{settings.metrics.port}/healthz" in " ".join(final("HEALTHCHECK").value)
 
 

@@ -1,4 +1,4 @@
-"""Kafka that takes clients by TLS and SCRAM only, with a certificate made for the occasion by the JDK's keytool."""
+"""Kafka with TLS, SCRAM and rights by account; its certificate is made for the occasion by the JDK's keytool."""
 
 import subprocess
 from pathlib import Path
@@ -6,6 +6,9 @@ from pathlib import Path
 from tests.broker import START_SECONDS, Broker
 
 USERNAME, PASSWORD = "voxwarden", "correct-horse"
+"""May do everything."""
+LIMITED = "limited"
+"""May do what it is granted, which is nothing at first; its password is the same."""
 
 SECURE = """
 process.roles=broker,controller
@@ -24,6 +27,8 @@ listener.security.protocol.map=SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT
 sasl.enabled.mechanisms=SCRAM-SHA-512
 sasl.mechanism.inter.broker.protocol=SCRAM-SHA-512
 listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={login}
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:{username};User:ANONYMOUS
 ssl.keystore.type=PKCS12
 ssl.keystore.location={folder}/broker.p12
 ssl.keystore.password=changeit
@@ -42,13 +47,15 @@ class SecureBroker(Broker):
         self.ca_file = folder / "ca.pem"
 
     def format(self) -> None:
-        """Make its folder ready, with the certificate and the user."""
+        """Make its folder ready, with the certificate and the users."""
         self.make_certificate()
         controller = self._controllers[0]
         file = self._folder / "server.properties"
-        file.write_text(SECURE.format(port=self._port, controller=controller, folder=self._folder, login=LOGIN))
-        user = f"SCRAM-SHA-512=[name={USERNAME},password={PASSWORD}]"
-        command = ["kafka.tools.StorageTool", "format", "-t", self._cluster, "-c", str(file), "--add-scram", user]
+        values = {"port": self._port, "controller": controller, "folder": self._folder}
+        file.write_text(SECURE.format(**values, login=LOGIN, username=USERNAME))
+        users = [f"SCRAM-SHA-512=[name={name},password={PASSWORD}]" for name in (USERNAME, LIMITED)]
+        adding = [word for user in users for word in ("--add-scram", user)]
+        command = ["kafka.tools.StorageTool", "format", "-t", self._cluster, "-c", str(file), *adding]
         subprocess.run(self._java(*command), check=True, capture_output=True, timeout=START_SECONDS)
 
     def make_certificate(self) -> None:

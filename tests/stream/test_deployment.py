@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.request import urlopen
 from uuid import uuid4
 
 import pytest
@@ -41,6 +42,7 @@ class Role:
             "VOXWARDEN_DATA_DIR": str(folder / "voxwarden"),
             "VOXWARDEN_KAFKA__PREFIX": addresses["VOXWARDEN_KAFKA__PREFIX"],
             "VOXWARDEN_GATEWAY__PORT": str(self.port),
+            "VOXWARDEN_CONSOLE__PORT": str(self.port),
             "VOXWARDEN_METRICS__PORT": str(self.metrics_port),
             "OMP_NUM_THREADS": "2",
             "PATH": os.environ["PATH"],
@@ -99,11 +101,12 @@ def test_the_compose_file_is_a_working_stack(bootstrap: str, store_url: str, tmp
         "VOXWARDEN_KAFKA__PREFIX": f"{uuid4().hex[:8]}.",
         "VOXWARDEN_STORE__URL": store_url,
         "VOXWARDEN_GATEWAY__HOST": "127.0.0.1",
+        "VOXWARDEN_CONSOLE__HOST": "127.0.0.1",
     }
     topics = Role("topics", tmp_path, addresses).process
     assert topics.wait(60) == 0, topics.log
     with ExitStack() as running:
-        names = ("gateway", "segment", "transcribe", "judge", "deliver")
+        names = ("gateway", "segment", "transcribe", "judge", "deliver", "console")
         roles = {name: Role(name, tmp_path, addresses) for name in names}
         for role in roles.values():
             running.callback(role.process.close)
@@ -117,6 +120,8 @@ def test_the_compose_file_is_a_working_stack(bootstrap: str, store_url: str, tmp
                 role.process.running()
 
         clips = clips_of(store_url, alive)
+        with urlopen(f"http://127.0.0.1:{roles['console'].port}/healthz") as answer:
+            assert answer.read() == b"ok\n"
         check_figures(figures, roles)
         assert {name: role.process.stop() for name, role in roles.items()} == dict.fromkeys(roles, 0)
     for case, path in clips:

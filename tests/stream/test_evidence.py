@@ -1,6 +1,7 @@
 """Audio read back from Kafka by its address, and what the same speaker said before."""
 
 import time
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -88,6 +89,25 @@ def test_latest_gives_what_was_said_in_a_room_by_one_or_by_all(settings: Setting
     assert [each.id for each in log.latest("lobby", None, now, 60)] == ["one", "bob", "two"]
     assert [each.id for each in log.latest("lobby", None, now - 15, 60)] == ["one", "bob"]
     assert log.latest("nobody was here", None, now, 60) == []
+    log.close()
+
+
+def test_latest_holds_no_other_rooms_audio(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A partition has hours of all the rooms on it."""
+    now = time.time()
+    said = [structs.replace(utterance(n), room=f"room-{n % 5}", start=now - 30, end=now - 26) for n in range(20)]
+    write(settings, *said)
+    looked_into: list[str] = []
+
+    def utterance_of(record: Any) -> Utterance | None:
+        looked_into.append(record.key.decode())
+        return evidence_utterance(record)
+
+    evidence_utterance = evidence._utterance
+    monkeypatch.setattr(evidence, "_utterance", utterance_of)
+    log = KafkaLog(settings.kafka)
+    assert len(log.latest("room-3", None, now, 60)) == 4
+    assert looked_into == ["room-3"] * 4
     log.close()
 
 

@@ -4,15 +4,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kafka.admin import ACL, ACLOperation, ACLPermissionType, ACLResourcePatternType, ResourcePattern, ResourceType
 from pydantic import SecretStr
 
 from agents import topics
+from agents.kafka import admin
+from agents.lag import Lag
 from pipeline.errors import ConfigError, DependencyError
 from pipeline.settings import Kafka, Security, Settings
 from pipeline.topology import FLAGS, JUDGE, TRANSCRIPTS
 from tests.stream.kafka_io import committed, put, transcript, wait_for
 from tests.stream.processes import worker
-from tests.stream.secure_broker import PASSWORD, USERNAME, SecureBroker
+from tests.stream.secure_broker import LIMITED, PASSWORD, USERNAME, SecureBroker
 
 pytestmark = pytest.mark.broker
 
@@ -24,29 +27,73 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureBroker]:
         yield broker
 
 
-def kafka(broker: SecureBroker, password: str = PASSWORD, ca_file: Path | None = None, seconds: float = 20) -> Kafka:
+def kafka(
+    broker: SecureBroker,
+    password: str = PASSWORD,
+    ca_file: Path | None = None,
+    seconds: float = 20,
+    username: str = USERNAME,
+) -> Kafka:
     security = Security(
-        protocol="sasl_ssl", username=USERNAME, password=SecretStr(password), ca_file=ca_file or broker.ca_file
+        protocol="sasl_ssl", username=username, password=SecretStr(password), ca_file=ca_file or broker.ca_file
     )
     return Kafka(bootstrap=broker.bootstrap, partitions=1, connect_seconds=seconds, security=security)
+
+
+def sign_in(broker: SecureBroker, monkeypatch: pytest.MonkeyPatch, username: str) -> None:
+    """Let workers do so."""
+    for name, value in (
+        ("PROTOCOL", "sasl_ssl"),
+        ("USERNAME", username),
+        ("PASSWORD", PASSWORD),
+        ("CA_FILE", str(broker.ca_file)),
+    ):
+        monkeypatch.setenv(f"VOXWARDEN_KAFKA__SECURITY__{name}", value)
+
+
+def grant(broker: SecureBroker, kind: ResourceType, prefix: str, *operations: ACLOperation) -> None:
+    """To the limited account, on all whose names begin so."""
+    names = ResourcePattern(kind, prefix, ACLResourcePatternType.PREFIXED)
+    with admin(kafka(broker)) as client:
+        client.create_acls(
+            [ACL(f"User:{LIMITED}", "*", operation, ACLPermissionType.ALLOW, names) for operation in operations]
+        )
 
 
 def test_topics_records_and_a_worker(broker: SecureBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(kafka=kafka(broker), data_dir=tmp_path)
     topics.create(settings.kafka)
     put(settings, TRANSCRIPTS, [transcript("fine", number) for number in range(3)])
-    for name, value in (
-        ("PROTOCOL", "sasl_ssl"),
-        ("USERNAME", USERNAME),
-        ("PASSWORD", PASSWORD),
-        ("CA_FILE", str(broker.ca_file)),
-    ):
-        monkeypatch.setenv(f"VOXWARDEN_KAFKA__SECURITY__{name}", value)
+    sign_in(broker, monkeypatch, USERNAME)
     with worker(settings, tmp_path / "log", "tests.stream.faulty") as process:
         wait_for(settings, FLAGS, lambda flags: len(flags) == 3, process.running)
         assert process.stop() == 0
     assert committed(settings, JUDGE) == {0: 3}
     assert PASSWORD not in process.log
+
+
+def test_the_rights_that_operate_md_asks_for_are_enough(
+    broker: SecureBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = "limited.voice.", "limited.voxwarden-"
+    everything = kafka(broker).model_copy(update={"prefix": "limited."})
+    limited = kafka(broker, username=LIMITED).model_copy(update={"prefix": "limited."})
+    topics.create(everything)
+    grant(broker, ResourceType.TOPIC, ours, ACLOperation.READ, ACLOperation.WRITE)
+    grant(broker, ResourceType.GROUP, theirs, ACLOperation.READ)
+    with pytest.raises(ConfigError, match=r"may not read the settings of topic limited\.voice.*DescribeConfigs"):
+        topics.require(limited, JUDGE)
+    grant(broker, ResourceType.TOPIC, ours, ACLOperation.DESCRIBE_CONFIGS)
+    topics.require(limited, JUDGE)
+    settings = Settings(kafka=everything, data_dir=tmp_path)
+    put(settings, TRANSCRIPTS, [transcript("fine", number) for number in range(3)])
+    sign_in(broker, monkeypatch, LIMITED)
+    with worker(settings, tmp_path / "log", "tests.stream.faulty") as process:
+        wait_for(settings, FLAGS, lambda flags: len(flags) == 3, process.running)
+        assert process.stop() == 0
+    lag = Lag(JUDGE, Settings(kafka=limited))
+    assert {number: place.lag for number, place in lag.places().items()} == {0: 0}
+    lag.close()
 
 
 def test_a_wrong_password_is_one_clear_line(broker: SecureBroker) -> None:
