@@ -1,6 +1,8 @@
-"""The same sentences as text and as a recogniser heard them: what hearing costs."""
+"""The same sentences as text and as a recogniser heard them, with its other readings and without."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 
 from rich.table import Table
 
@@ -21,11 +23,17 @@ def tables(bench: Bench) -> Iterator[Table]:
     pairs = [*heard(bench.heard)]
     for language in sorted({pair.read.language for pair in pairs}):
         drawn = bench.drawn([pair for pair in pairs if pair.read.language == language])
-        table = Table("output", "system", "risky", "clean", title=f"As text → as heard, {language}")
+        table = Table(
+            "output", "system", "risky", "clean", title=f"As text → as heard (its best reading alone), {language}"
+        )
         for column in ("AUROC", *(f"R@{rate:.0%}" for rate in RATES)):
             table.add_column(column, justify="right")
         for system in bench.of(language):
-            views = [[pair.read for pair in drawn], [pair.heard for pair in drawn]]
+            views = [
+                [pair.read for pair in drawn],
+                [pair.heard for pair in drawn],
+                [replace(pair.heard, alternatives=()) for pair in drawn],
+            ]
             scores = [bench.scores(system, view) for view in views]
             for output in OUTPUTS if system.name == "judge" else (RISK,):
                 parts = [known(output, view, score) for view, score in zip(views, scores, strict=True)]
@@ -38,7 +46,12 @@ def _counts(truth: Numbers) -> list[str]:
     return [str(int((truth == value).sum())) for value in (1, 0)]
 
 
-def _figures(read: tuple[Numbers, Numbers], heard: tuple[Numbers, Numbers]) -> Iterator[str]:
-    yield f"{shown(auroc(*read))} → {shown(auroc(*heard))}"
+def _figures(*parts: tuple[Numbers, Numbers]) -> Iterator[str]:
+    yield _row(parts, auroc)
     for rate in RATES:
-        yield f"{shown(recall_at(*read, rate))} → {shown(recall_at(*heard, rate))}"
+        yield _row(parts, partial(recall_at, rate=rate))
+
+
+def _row(parts: Sequence[tuple[Numbers, Numbers]], figure: Callable[[Numbers, Numbers], float]) -> str:
+    read, heard, alone = (shown(figure(*part)) for part in parts)
+    return f"{read} → {heard} ({alone})"
