@@ -43,6 +43,7 @@ def decide(
         raise Stale(f"Case {case} has changed", "Look at what was added, then decide again.")
     checks.allow(connection, case, moderator, at)
     duty.check_party(connection, found, moderator)
+    duty.check_escalated(connection, found, moderator)
     _enter(connection, found, earlier, decision)
     if not checks.copied(connection, case):
         _tell(connection, found, decision, undo_seconds)

@@ -37,12 +37,11 @@ class Deliver(Processor[Flag, Outcome]):
         preroll: float,
         clock: Callable[[], float] = time.time,
         audit_share: float = 0.0,
-        report_seconds: float = 180.0,
     ) -> None:
         self._store = store
         self._log = log
         self._cutter = Cutter(store, evidence, log, preroll)
-        self._reports = ReportCutter(store, evidence, log, report_seconds)
+        self._reports = ReportCutter(store, evidence, log)
         self._metrics = metrics
         self._clock = clock
         self._audit_share = audit_share
@@ -94,7 +93,6 @@ def build(settings: Settings, metrics: Metrics, log: UtteranceLog | None = None)
         metrics,
         settings.store.preroll_seconds,
         audit_share=settings.quality.audit_share,
-        report_seconds=settings.store.report_seconds,
     )
 
 

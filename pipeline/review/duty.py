@@ -1,11 +1,11 @@
 """Separation of duty: who may not act in a case. Asked in the transaction that acts; no page can go around it."""
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, select
 
 from pipeline.errors import Involved
 from pipeline.review import checks
 from pipeline.review.cases import Case
-from pipeline.review.schema import ACCOUNTS, DECISIONS
+from pipeline.review.schema import ACCOUNTS, CASES, DECISIONS
 from pipeline.review.schema_rights import REPORTS
 
 
@@ -14,10 +14,24 @@ def check_party(connection: Connection, case: Case, account: str) -> None:
 
     An account is the user of the app that has its name, or its subject at the identity provider.
     """
-    subject = connection.scalar(select(ACCOUNTS.c.oidc_subject).where(ACCOUNTS.c.name == account))
+    stored = connection.scalar(select(ACCOUNTS.c.oidc_subject).where(ACCOUNTS.c.name == account)) or ""
+    _, _, subject = stored.partition(" ")  # behind the issuer
     reporters = connection.scalars(select(REPORTS.c.reporter).where(REPORTS.c.case_id == case.id))
-    if {account, subject} & {case.speaker, *reporters}:
+    # Nobody is the whole room, or a reporter who was not named.
+    if {account, subject} & {case.speaker, *reporters} - {""}:
         raise Involved(f"{account} is a party of case {case.id}", "Somebody else has to decide it.")
+
+
+def check_escalated(connection: Connection, case: Case, account: str) -> None:
+    """Raise Involved when the case waits for somebody else because the account has escalated it."""
+    if connection.scalar(select(CASES.c.id).where(CASES.c.id == case.id, escalated_by(account))):
+        raise Involved(f"{account} has escalated case {case.id}", "Somebody else has to decide it.")
+
+
+def escalated_by(account: str) -> ColumnElement[bool]:
+    """Of a row of CASES: it is escalated, and the account has done so."""
+    theirs = and_(DECISIONS.c.case_id == CASES.c.id, DECISIONS.c.moderator == account, DECISIONS.c.undone.is_(None))
+    return and_(CASES.c.status == "escalated", exists().where(theirs))
 
 
 def check_fresh(connection: Connection, case: Case, account: str) -> None:

@@ -5,7 +5,7 @@ request is kept, and carried out again by each run of the retention job, until n
 """
 
 from msgspec import Struct
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 
 from pipeline.errors import CaseError
 from pipeline.review import audit, forgetting, holds
@@ -95,12 +95,19 @@ def _quiet(connection: Connection, evidence: EvidenceStore, request: Request) ->
         .where(VOICES.c.speaker == request.speaker, CASES.c.start <= request.asked_at, ~holds.held())
     )
     clips = sum(forgetting.audio(connection, evidence, case) for case in connection.scalars(heard).all())
-    mine = REPORTS.c.reporter == request.speaker
-    connection.execute(update(REPORTS).where(mine, REPORTS.c.created_at <= request.asked_at).values(reporter=""))
+    free = REPORTS.c.case_id.in_(select(CASES.c.id).where(~holds.held()))
+    connection.execute(update(REPORTS).where(_reported(request), free).values(reporter=""))
     return clips
 
 
 def _held(connection: Connection, request: Request) -> int:
-    query = select(CASES.c.id).outerjoin(VOICES, VOICES.c.case_id == CASES.c.id).distinct()
-    theirs = (CASES.c.speaker == request.speaker) | (VOICES.c.speaker == request.speaker)
-    return len(connection.scalars(query.where(theirs, CASES.c.start <= request.asked_at, holds.held())).all())
+    heard = CASES.c.id.in_(select(VOICES.c.case_id).where(VOICES.c.speaker == request.speaker))
+    theirs = or_(CASES.c.speaker == request.speaker, heard) & (CASES.c.start <= request.asked_at)
+    reported = CASES.c.id.in_(select(REPORTS.c.case_id).where(_reported(request)))
+    query = select(CASES.c.id).where(or_(theirs, reported), holds.held())
+    return len(connection.scalars(query).all())
+
+
+def _reported(request: Request) -> ColumnElement[bool]:
+    """Of REPORTS: it bears the speaker's name as its reporter's."""
+    return and_(REPORTS.c.reporter == request.speaker, REPORTS.c.created_at <= request.asked_at)

@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Protocol
 from pipeline.errors import DependencyError
 
 IDENTITY = re.compile(r"[0-9a-f-]{1,64}")
+PART = ".part"
+"""What a clip's file ends with until all of it is written."""
 
 
 class EvidenceStore(Protocol):
@@ -25,6 +28,9 @@ class EvidenceStore(Protocol):
     def remove(self, path: str) -> None:
         """Delete the clip at `path`, if it is there."""
 
+    def sweep(self, before: float) -> None:
+        """Delete the pieces of clips that a crash has left, last written before that moment (UTC seconds)."""
+
 
 class EvidenceFolder(EvidenceStore):
     """`<yyyy>/<mm>/<dd>/<case>.ogg` under one folder. Names are ids only: a room may be called anything."""
@@ -37,11 +43,7 @@ class EvidenceFolder(EvidenceStore):
         target = self.file(path)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with NamedTemporaryFile(dir=target.parent, prefix=".", suffix=".part", delete=False) as part:
-                part.write(clip)
-                part.flush()
-                os.fsync(part.fileno())
-            Path(part.name).replace(target)
+            _write(target, clip)
         except OSError as error:
             raise _unusable(self.folder, error) from error
         return path
@@ -60,6 +62,15 @@ class EvidenceFolder(EvidenceStore):
         except OSError as error:
             raise _unusable(self.folder, error) from error
 
+    def sweep(self, before: float) -> None:
+        try:
+            for part in self.folder.rglob(f".*{PART}"):
+                with suppress(FileNotFoundError):  # it is whole by now, and has its own name
+                    if part.stat().st_mtime < before:
+                        part.unlink()
+        except OSError as error:
+            raise _unusable(self.folder, error) from error
+
     def file(self, path: str) -> Path:
         return self.folder / path
 
@@ -73,6 +84,19 @@ def clip_path(case: str, start: float) -> str:
 
 def checksum(clip: bytes) -> str:
     return sha256(clip).hexdigest()
+
+
+def _write(target: Path, clip: bytes) -> None:
+    """All of it or nothing: what is cut off halfway is removed, for no row would ever tell of it."""
+    with NamedTemporaryFile(dir=target.parent, prefix=".", suffix=PART, delete=False) as part:
+        try:
+            part.write(clip)
+            part.flush()
+            os.fsync(part.fileno())
+            Path(part.name).replace(target)
+        except BaseException:
+            Path(part.name).unlink(missing_ok=True)
+            raise
 
 
 def _unusable(folder: Path, error: OSError) -> DependencyError:

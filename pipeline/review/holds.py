@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, and_, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, insert, or_, select, update
 
 from pipeline.errors import CaseError, Missing
 from pipeline.review import audit
 from pipeline.review.pseudonym import pseudonym
 from pipeline.review.schema import CASES
-from pipeline.review.schema_rights import HOLDS
+from pipeline.review.schema_rights import HOLDS, VOICES
 
 Kind = Literal["case", "speaker", "room"]
 KINDS: tuple[Kind, ...] = ("case", "speaker", "room")
@@ -60,10 +60,23 @@ def active(connection: Connection) -> list[Hold]:
 
 
 def held() -> ColumnElement[bool]:
-    """Of a row of CASES: some hold is on the case, its speaker or its room."""
+    """Of a row of CASES: some hold is on the case, its speaker, its room, or on a voice in the clip of a whole room."""
     columns = {"case": CASES.c.id, "speaker": CASES.c.speaker, "room": CASES.c.room}
     matches = [and_(HOLDS.c.kind == kind, HOLDS.c.subject == column) for kind, column in columns.items()]
+    matches.append(and_(HOLDS.c.kind == "speaker", HOLDS.c.subject.in_(_voices())))
     return exists().where(HOLDS.c.released_at.is_(None), or_(*matches))
+
+
+def follow(connection: Connection, case: str, into: str) -> None:
+    """Let the holds on a case be on the one that it becomes part of."""
+    on = update(HOLDS).where(HOLDS.c.kind == "case", HOLDS.c.subject == case)
+    connection.execute(on.values(subject=into))
+
+
+def _voices() -> Select[tuple[str]]:
+    # A name of its own: the query that asks may have VOICES in it, too.
+    heard = VOICES.alias("heard")
+    return select(heard.c.speaker).where(heard.c.case_id == CASES.c.id)
 
 
 def _told(hold: Hold) -> dict[str, Any]:

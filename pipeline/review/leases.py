@@ -11,7 +11,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, delete, insert, select, update
 
 from pipeline.errors import CaseError, Stale, Taken
-from pipeline.review import audit, checks, reading
+from pipeline.review import audit, checks, duty, reading
 from pipeline.review.schema import LEASES
 
 LEASE_SECONDS = 300.0
@@ -27,13 +27,16 @@ class Lease(Struct, frozen=True):
 
 
 def claim(connection: Connection, case: str, account: str, at: float, seconds: float = LEASE_SECONDS) -> Lease:
-    """Take a case; raises Taken when somebody else has it, CaseError when it is decided.
+    """Take a case; raises Taken when somebody else has it, Involved when `account` has escalated it, CaseError when it
+    is decided.
 
     Whatever else the account held is let go: two hands on two cases are one hand on a stale page.
     """
-    if reading.case(connection, case, lock=True).status == "decided":
+    found = reading.case(connection, case, lock=True)
+    if found.status == "decided":
         raise CaseError(f"Case {case} is decided already", "Take the next one.")
     checks.allow(connection, case, account, at)
+    duty.check_escalated(connection, found, account)
     held = of(connection, case)
     if held and held.account != account and held.expires_at > at:
         raise Taken(f"{held.account} has case {case}", "Take the next one.")

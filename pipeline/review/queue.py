@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, tuple_
 
-from pipeline.review import reading
+from pipeline.review import duty, reading
 from pipeline.review.cases import WHOLE_ROOM, Case
 from pipeline.review.schema import CASES, LEASES, OPEN
 from pipeline.review.schema_quality import COPIES
@@ -75,9 +75,13 @@ def choices(connection: Connection, limit: int = 1_000) -> dict[str, list[str]]:
 
 
 def next_free(connection: Connection, account: str, at: float, wanted: Wanted = EVERYTHING) -> str | None:
-    """The most urgent case that nobody else has in hand; locked, so that of two who ask each gets another one."""
+    """The most urgent case that the account may decide and nobody else has in hand.
+
+    It is locked, so that of two who ask each gets another one.
+    """
     query = (
         _filtered(select(CASES.c.id), wanted)
+        .where(~duty.escalated_by(account))
         .outerjoin(LEASES, LEASES.c.case_id == CASES.c.id)
         .where(or_(LEASES.c.id.is_(None), LEASES.c.expires_at <= at, LEASES.c.account == account))
         .order_by(CASES.c.urgency, CASES.c.id)
@@ -88,7 +92,7 @@ def next_free(connection: Connection, account: str, at: float, wanted: Wanted = 
 
 
 def like(connection: Connection, case: Case, by: Likeness, account: str, at: float, limit: int) -> list[Case]:
-    """Open cases like `case`, itself included, that nobody else has in hand; most urgent first.
+    """Open cases like `case`, itself included, that the account may decide and nobody else has; most urgent first.
 
     No copies: a second opinion that is given by the dozen is none.
     """
@@ -96,6 +100,7 @@ def like(connection: Connection, case: Case, by: Likeness, account: str, at: flo
     query = (
         select(CASES)
         .outerjoin(LEASES, LEASES.c.case_id == CASES.c.id)
+        .where(~duty.escalated_by(account))
         .where(OPEN, CASES.c.id.not_in(COPIES), CASES.c.label == case.label, same.get(by, CASES.c.label == case.label))
         .where(or_(LEASES.c.id.is_(None), LEASES.c.expires_at <= at, LEASES.c.account == account))
         .order_by(CASES.c.urgency, CASES.c.id)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pipeline.errors import CaseError
 from pipeline.messages import SAMPLE_RATE, Utterance
 from pipeline.review.clip import Samples, compose, keep, samples_of
 from pipeline.review.evidence import EvidenceStore
@@ -22,13 +23,12 @@ Pieces = list[tuple[float, Samples]]
 
 
 class ReportCutter:
-    """Gives reports their clips. `seconds` is how much is kept from before the moment complained of."""
+    """Gives reports their clips: each is of all of its case, up to the last moment complained of."""
 
-    def __init__(self, store: ReviewStore, evidence: EvidenceStore, log: UtteranceLog, seconds: float) -> None:
+    def __init__(self, store: ReviewStore, evidence: EvidenceStore, log: UtteranceLog) -> None:
         self._store = store
         self._evidence = evidence
         self._log = log
-        self._seconds = seconds
 
     def run(self, now: float) -> int:
         """Cut what is due at `now` (UTC seconds); gives how many reports that was."""
@@ -38,11 +38,16 @@ class ReportCutter:
         return len(due)
 
     def _cut(self, report: Report) -> None:
-        begin = max(0.0, report.at - self._seconds)
-        said = self._log.latest(report.room, report.speaker or None, report.at, self._seconds)
+        try:
+            file = self._store.case(report.case)
+        except CaseError:
+            return  # erased meanwhile
+        begin, end = file.case.start, file.case.end
+        said = self._log.latest(report.room, report.speaker or None, end, end - begin)
         samples, timeline = compose(mixed(said, begin), begin)
-        if timeline:
-            keep(self._store, self._evidence, report.case, begin, report.at, samples, timeline)
+        # What is there holds speech that the log has forgotten, where it is longer.
+        if timeline and all(clip.seconds < len(samples) / SAMPLE_RATE for clip in file.evidence):
+            keep(self._store, self._evidence, report.case, begin, end, samples, timeline)
         self._store.heard(report, {utterance.speaker for utterance in said} if timeline else set())
 
 

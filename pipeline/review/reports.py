@@ -1,8 +1,9 @@
 """Users' reports of a speaker or of a room. Each function runs on a connection whose transaction the caller opened.
 
 A report opens a case for the last minutes of that voice (or of all voices). What others report of the same until that
-case is decided joins it: fifty complaints are one piece of work. Deliver, which can read the utterances that are still
-held, adds the clip some seconds later (`pipeline/review/report_clips.py`).
+case is decided joins it: fifty complaints are one piece of work, as long and as urgent as the last and the worst of
+them make it. Deliver, which can read the utterances that are still held, adds the clip some seconds later
+(`pipeline/review/report_clips.py`).
 """
 
 import uuid
@@ -14,17 +15,19 @@ from msgspec import Struct
 from sqlalchemy import Connection, Select, insert, select, update
 
 from pipeline.messages import NAMESPACE
-from pipeline.review import audit, checks
-from pipeline.review.cases import OPEN, REPORTED, WHOLE_ROOM
+from pipeline.review import audit, checks, reading
+from pipeline.review.cases import OPEN, REPORTED, WHOLE_ROOM, Case
 from pipeline.review.ranking import Ranking
 from pipeline.review.schema import CASES
 from pipeline.review.schema_rights import REPORTS, VOICES
 from pipeline.review.writing import columns, lock_speakers
 
 Audio = Literal["waiting", "kept", "gone", "shared"]
-"""`shared` is that of the report that opened the case."""
+"""`shared` is that of an earlier report, whose clip is of this one's moment, too."""
 
 BATCH = 20
+LONGEST = 540.0
+"""Seconds that a case may reach, however many join it: what `store.report_seconds` may be, and one clip can hold."""
 
 
 class Complaint(Struct, frozen=True, kw_only=True):
@@ -58,10 +61,10 @@ def file(
     lock_speakers(connection, [(complaint.room, complaint.speaker)])
     if known := _reports(connection, select(REPORTS).where(REPORTS.c.id == complaint.id)):
         return known[0], False
-    shared = _open_case(connection, complaint, seconds)
-    case = shared or _open(connection, complaint, at, ranking, seconds)
-    fields = msgspec.structs.asdict(complaint)
-    report = Report(**fields, id=complaint.id, case=case, created_at=at, audio="shared" if shared else "waiting")
+    known_case = _open_case(connection, complaint, seconds)
+    case = known_case.id if known_case else _open(connection, complaint, at, ranking, seconds)
+    audio = _join(connection, known_case, complaint, ranking) if known_case else "waiting"
+    report = Report(**msgspec.structs.asdict(complaint), id=complaint.id, case=case, created_at=at, audio=audio)
     connection.execute(insert(REPORTS).values(columns(report)))
     audit.append(connection, at, "app", "report.file", case, {"report": report.id, "label": report.label})
     return report, True
@@ -90,16 +93,37 @@ def heard(connection: Connection, report: Report, voices: Collection[str]) -> No
         connection.execute(insert(VOICES).values(case_id=report.case, speaker=speaker))
 
 
-def _open_case(connection: Connection, complaint: Complaint, seconds: float) -> str | None:
-    """A case of other reports that is still open, and about the same minutes."""
+def _open_case(connection: Connection, complaint: Complaint, seconds: float) -> Case | None:
+    """A case of other reports that is still open, and about the same minutes; locked.
+
+    Counted from its start, which never moves: fifty reports, each a little later, make no clip without end.
+    """
+    longest = min(2 * seconds, LONGEST)
     query = (
-        select(CASES.c.id)
+        select(CASES)
         .where(CASES.c.room == complaint.room, CASES.c.speaker == complaint.speaker)
         .where(CASES.c.policy == REPORTED, CASES.c.status.in_(OPEN))
-        .where(CASES.c.end >= complaint.at - seconds, CASES.c.start <= complaint.at)
+        .where(CASES.c.start >= complaint.at - longest, CASES.c.start <= complaint.at)
         .order_by(CASES.c.created_at)
+        .with_for_update()
     )
-    return connection.scalars(query).first()
+    row = connection.execute(query).first()
+    return reading.case_of(row) if row else None
+
+
+def _join(connection: Connection, case: Case, complaint: Complaint, ranking: Ranking) -> Audio:
+    """Let the case reach up to the complaint, and be as grave; gives what is to become of the complaint's sound."""
+    change: dict[str, Any] = {}
+    severity = ranking.of_label(complaint.label)
+    if severity > case.severity:
+        change = {"label": complaint.label, **ranking.place(severity, case.created_at)}
+    if complaint.at > case.end:
+        change["end"] = complaint.at
+    if change:
+        # Whoever has it in hand looks again before he decides.
+        grown = update(CASES).where(CASES.c.id == case.id)
+        connection.execute(grown.values(change | {"version": case.version + 1}))
+    return "waiting" if "end" in change else "shared"
 
 
 def _open(connection: Connection, complaint: Complaint, at: float, ranking: Ranking, seconds: float) -> str:

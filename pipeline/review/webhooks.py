@@ -61,7 +61,7 @@ class Webhooks:
         }
         try:
             answer = self._client.post(self._url, content=body, headers=headers)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             return f"{type(error).__name__}: {error}"
         return "" if answer.is_success else f"answered {answer.status_code}"
 

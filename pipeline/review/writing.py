@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from pipeline.messages import Flag
-from pipeline.review import checks, reading
+from pipeline.review import checks, holds, reading
 from pipeline.review.cases import OPEN, REPORTED, Case, Evidence, Outcome, Result, case_id, worst
 from pipeline.review.ranking import Ranking
 from pipeline.review.schema import CASES, DECISIONS, EVIDENCE, FLAGS, LEASES
@@ -123,6 +123,7 @@ def _touched(connection: Connection, flag: Flag, merge: Merge) -> list[Case]:
 def _absorb(connection: Connection, case: Case, into: Case) -> None:
     for table in (FLAGS, EVIDENCE, DECISIONS):
         connection.execute(update(table).where(table.c.case_id == case.id).values(case_id=into.id))
+    holds.follow(connection, case.id, into.id)
     # Whoever holds the lease of the one that goes is told by a conflict.
     connection.execute(delete(LEASES).where(LEASES.c.case_id == case.id))
     connection.execute(delete(CASES).where(CASES.c.id == case.id))

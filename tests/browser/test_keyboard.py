@@ -2,9 +2,11 @@
 
 import time
 
-from playwright.sync_api import Page, expect
+import msgspec
+from playwright.sync_api import Dialog, Page, expect
 
-from pipeline.review.cases import Filters
+from pipeline.review import appeals, deciding
+from pipeline.review.cases import Choice, Filters
 from tests.browser.conftest import Sit, Stack
 
 COUNT_MICE = """
@@ -117,6 +119,40 @@ def test_what_was_typed_survives_a_conflict(stack: Stack, sit: Sit) -> None:
     page.keyboard.press("1")
     page.wait_for_selector("#conflict .problem")
     assert page.input_value("#decide textarea") == "my long note"
+
+
+def test_more_than_twenty_like_cases_are_asked_about(stack: Stack, sit: Sit) -> None:
+    flags = [msgspec.structs.replace(stack._flag(5 * number), speaker="ann") for number in range(21)]
+    cases = [outcome.case for outcome in stack.store.add(flags, time.time())]
+    page, asked = sit("ana"), []
+    page.keyboard.press("j")
+    opened(page)
+    page.keyboard.press("x")
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.accept() if len(asked) == 2 else dialog.dismiss()
+
+    page.on("dialog", answer)
+    page.click('.like [name="verdict"][value="dismiss"]')
+    assert stack.store.cases(Filters(status="decided")) == []
+    page.click('.like [name="verdict"][value="dismiss"]')
+    page.wait_for_selector(f'.row[data-case="{cases[0]}"][data-done="dismiss"]')
+    assert asked == ["Dismiss all 21"] * 2
+    assert {case.id for case in stack.store.cases(Filters(status="decided"))} == set(cases)
+
+
+def test_an_appeal_that_another_has_settled_says_so(stack: Stack, sit: Sit) -> None:
+    [case] = stack.say(1)
+    now, upheld = time.time(), Choice(verdict="uphold")
+    with stack.database.write() as connection:
+        deciding.decide(connection, case, "ana", upheld, now - 60)
+        appeal, _ = appeals.lodge(connection, case, stack.store.case(case).case.speaker, "", now, 10.0)
+    page = sit("ben", f"/appeals/{appeal.id}")
+    with stack.database.write() as connection:
+        appeals.settle(connection, appeal.id, "lea", upheld, now, 10.0)
+    page.keyboard.press("1")
+    expect(page.locator("#conflict")).to_contain_text("This appeal is settled")
 
 
 def test_a_case_arrives_without_reload_and_moves_nothing(stack: Stack, sit: Sit) -> None:

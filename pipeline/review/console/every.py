@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 async def every(seconds: float, act: Callable[[], object], name: str) -> AsyncIterator[None]:
     """Call `act` in a thread every so many seconds, at first at once, until the block is left.
 
-    A database that does not answer is asked again the next time.
+    Whatever goes wrong, it is tried again the next time: nobody would see that a task had ended for good.
     """
     task = asyncio.create_task(_run(seconds, act, name), name=name)
     try:
@@ -31,4 +31,6 @@ async def _run(seconds: float, act: Callable[[], object], name: str) -> None:
             await asyncio.to_thread(act)
         except DependencyError as error:
             log.warning("%s: %s; again in %g s", name, error, seconds)
+        except Exception:
+            log.exception("%s failed; again in %g s", name, seconds)
         await asyncio.sleep(seconds)

@@ -20,6 +20,8 @@ COOKIE = "voxwarden_session"
 HEADER = "x-csrf-token"
 FIELD = "csrf"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+BY_ITSELF = frozenset({"wellness_meter", "queue_live"})
+"""What an open page asks for while nobody is there: no sign of life, or no session would ever be idle."""
 
 
 class SignIn(HTTPException):
@@ -59,7 +61,7 @@ def _session(request: Request, desk: Desk) -> Session | None:
     now = desk.clock()
     with desk.database.read() as connection:
         session = sessions.find(connection, token, now)
-    if session and now - session.seen_at >= TOUCH_SECONDS:
+    if session and now - session.seen_at >= TOUCH_SECONDS and request.scope["route"].name not in BY_ITSELF:
         with desk.database.write() as connection:
             sessions.touch(connection, session, now)
     return session

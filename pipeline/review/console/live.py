@@ -143,14 +143,19 @@ class Live:
 
     async def _run(self) -> None:
         while True:
-            try:
-                events = await asyncio.to_thread(self._watch.look, self._clock())
-            except DependencyError as error:
-                log.warning("live: %s; asking again", error)
-                events = []
-            for event in events:
+            for event in await self._look():
                 self._tell(b"data: " + msgspec.json.encode(event) + b"\n\n")
             await asyncio.sleep(self._every)
+
+    async def _look(self) -> list[Event]:
+        """What is new; nothing where a look fails: no error may end the task that all pages hear from."""
+        try:
+            return await asyncio.to_thread(self._watch.look, self._clock())
+        except DependencyError as error:
+            log.warning("live: %s; asking again", error)
+        except Exception:
+            log.exception("live: a look at the store failed; asking again")
+        return []
 
     def _tell(self, event: bytes) -> None:
         for waiting in list(self._pages):

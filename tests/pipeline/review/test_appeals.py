@@ -113,7 +113,8 @@ def test_nor_who_gave_a_second_opinion(database: Database) -> None:
 def test_nor_who_is_the_speaker_by_the_identity_provider(database: Database) -> None:
     appeal = lodge(database, decide(database).case)
     with database.write() as connection:
-        connection.execute(ACCOUNTS.update().where(ACCOUNTS.c.name == "ben").values(oidc_subject="ann"))
+        subject = "https://id.example.org ann"
+        connection.execute(ACCOUNTS.update().where(ACCOUNTS.c.name == "ben").values(oidc_subject=subject))
     with pytest.raises(Involved, match="ben is a party"):
         settle(database, appeal, "ben")
 

@@ -3,9 +3,9 @@
 import pytest
 from sqlalchemy import select
 
-from pipeline.errors import CaseError, Stale
+from pipeline.errors import CaseError, Involved, Stale
 from pipeline.messages import Decision
-from pipeline.review import audit, deciding, outbox, queue
+from pipeline.review import audit, deciding, leases, outbox, queue, reading
 from pipeline.review.cases import Choice, Filters
 from pipeline.review.database import Database
 from pipeline.review.schema import OUTBOX
@@ -70,6 +70,30 @@ def test_the_same_can_be_decided_again_after_an_undo(database: Database, case: s
 def test_undoing_an_escalation_makes_it_pending_again(database: Database, case: str) -> None:
     undo(database, decide(database, case, Choice(verdict="escalate")), NOON + 1)
     assert SqlReviewStore(database).cases(Filters())[0].status == "pending"
+
+
+def test_whoever_escalates_a_case_leaves_it_to_somebody_else(database: Database, case: str) -> None:
+    escalate = Choice(verdict="escalate")
+    first = decide(database, case, escalate)
+    assert decide(database, case, escalate) == first, "the same sent twice"
+    with database.write() as connection:
+        found = reading.case(connection, case)
+        for account, offered in (("ana", []), ("ben", [case])):
+            assert queue.next_free(connection, account, NOON) == (offered[0] if offered else None)
+            assert [one.id for one in queue.like(connection, found, "speaker", account, NOON, 5)] == offered
+        with pytest.raises(Involved, match="ana has escalated"):
+            leases.claim(connection, case, "ana", NOON)
+    with pytest.raises(Involved, match="ana has escalated"):
+        decide(database, case, version=2)
+    undo(database, first, NOON + 1)
+    assert decide(database, case, at=NOON + 2, version=3).verdict == "uphold"
+
+
+def test_an_escalated_case_is_decided_by_somebody_else(database: Database, case: str) -> None:
+    decide(database, case, Choice(verdict="escalate"))
+    with database.write() as connection:
+        deciding.decide(connection, case, "ben", UPHOLD, NOON + 1)
+    assert SqlReviewStore(database).case(case).case.verdict == "uphold"
 
 
 @pytest.mark.parametrize(("at", "moderator"), [(NOON + 11, "ana"), (NOON + 1, "ben")])

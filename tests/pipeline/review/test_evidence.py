@@ -1,6 +1,8 @@
 """Clips as files: whole or not there, under names that nobody outside can choose."""
 
+import errno
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,27 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     for use in (lambda: folder.put(CASE, NOON, b"a clip"), lambda: folder.get("a/b"), lambda: folder.remove("a/b")):
         with pytest.raises(DependencyError, match="evidence cannot be used"):
             use()
+
+
+def test_a_disk_that_is_full_is_left_without_a_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(DependencyError, match="No space left"):
+        EvidenceFolder(tmp_path).put(CASE, NOON, b"a clip")
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
+
+
+def test_old_pieces_are_swept_and_nothing_else(tmp_path: Path) -> None:
+    folder = EvidenceFolder(tmp_path)
+    clip = folder.file(folder.put(CASE, NOON, b"a clip"))
+    old, young = clip.with_name(".old.part"), clip.with_name(".young.part")
+    for file, written in ((clip, NOON - 9), (old, NOON - 1), (young, NOON)):
+        file.touch()
+        os.utime(file, (written, written))
+    folder.sweep(NOON)
+    assert set(clip.parent.iterdir()) == {clip, young}
 
 
 def test_checksums_are_sha256() -> None:

@@ -1,11 +1,14 @@
 """Legal holds: placing, releasing, and what they tell the log."""
 
 import pytest
+from sqlalchemy import select
 
 from pipeline.errors import CaseError, Missing
 from pipeline.review import audit, holds
 from pipeline.review.database import Database
-from tests.pipeline.review.builders import NOON
+from pipeline.review.schema import CASES
+from pipeline.review.store import SqlReviewStore
+from tests.pipeline.review.builders import NOON, flag
 
 
 def test_a_hold_stands_until_it_is_released(database: Database) -> None:
@@ -32,3 +35,16 @@ def test_the_log_tells_who_and_why_but_not_which_speaker(database: Database) -> 
 def test_neither_subject_nor_reason_can_be_left_out(database: Database, subject: str, reason: str) -> None:
     with pytest.raises(CaseError, match="what is held, and why"), database.write() as connection:
         holds.place(connection, "speaker", subject, reason, "lea", NOON)
+
+
+def test_a_hold_follows_its_case_into_another_one(database: Database) -> None:
+    store = SqlReviewStore(database)
+    first, second = (outcome.case for outcome in store.add([flag("a", 0, 5), flag("b", 10, 15)], NOON))
+    with database.write() as connection:
+        for case in (first, second):
+            holds.place(connection, "case", case, "court order 7", "lea", NOON)
+    [joint] = store.add([flag("between", 4, 11)], NOON)
+    assert joint.case in {first, second}
+    with database.read() as connection:
+        assert [hold.subject for hold in holds.active(connection)] == [joint.case] * 2
+        assert list(connection.scalars(select(CASES.c.id).where(holds.held()))) == [joint.case]

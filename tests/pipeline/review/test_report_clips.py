@@ -17,7 +17,7 @@ from pipeline.review.deliver import Deliver
 from pipeline.review.evidence import EvidenceFolder
 from pipeline.review.lookback import Lookback
 from pipeline.review.ranking import Ranking
-from pipeline.review.report_clips import SETTLE_SECONDS
+from pipeline.review.report_clips import SETTLE_SECONDS, ReportCutter
 from pipeline.review.reports import Complaint, Report
 from pipeline.review.store import SqlReviewStore
 from tests.pipeline.review.builders import NOON
@@ -33,7 +33,7 @@ class Desk:
         self.store = SqlReviewStore(self.database)
         self.evidence = EvidenceFolder(folder / "evidence")
         self.log = Lookback(folder / "lookback", 3_600, 10_000_000, lambda: NOON)
-        self.stage = Deliver(self.store, self.evidence, self.log, Metrics(), 5.0, lambda: NOON, report_seconds=60.0)
+        self.stage = Deliver(self.store, self.evidence, self.log, Metrics(), 5.0, lambda: NOON)
 
     def say(self, name: str, start: float, end: float, hertz: float = 220.0, **changes: Any) -> None:
         self.log.put(utterance(name, start, end, hertz, **changes))
@@ -121,6 +121,32 @@ def test_speech_that_is_still_being_cut_is_waited_for(desk: Desk) -> None:
     desk.say("while reporting", -5, 8)
     desk.stage.tick(DUE)
     assert desk.clip(report)[0].seconds == pytest.approx(13, abs=0.01)
+
+
+def test_a_later_report_makes_the_clip_longer(desk: Desk) -> None:
+    desk.say("one", -30, -26, 220)
+    first = desk.report()
+    desk.stage.tick(DUE)
+    desk.say("two", 40, 44, 440)
+    second = desk.report(at=NOON + 50)
+    desk.stage.tick(DUE)
+    clip, samples = desk.clip(first)
+    assert (second.case, desk.state(first)) == (first.case, "kept")
+    assert (clip.start, clip.end, len(desk.files())) == (NOON - 60, NOON + 50, 1)
+    assert [(piece.start - NOON, piece.seconds) for piece in clip.timeline] == [(-30, 4), (40, 4)]
+    assert pitches(part(samples, 14.5, 17.5)) == [440]
+
+
+def test_speech_that_the_log_has_forgotten_stays_in_the_clip(desk: Desk, tmp_path: Path) -> None:
+    desk.say("one", -30, -20)
+    first = desk.report()
+    desk.stage.tick(DUE)
+    before = desk.clip(first)[0]
+    empty = Lookback(tmp_path / "empty", 3_600, 10_000_000, lambda: NOON)
+    empty.put(utterance("two", 40, 44))
+    desk.report(at=NOON + 50)
+    assert ReportCutter(desk.store, desk.evidence, empty).run(DUE) == 1
+    assert desk.clip(first)[0] == before
 
 
 def test_where_nothing_is_held_any_more_the_case_stays_without_a_clip(desk: Desk) -> None:

@@ -9,13 +9,13 @@ from pipeline.errors import Involved
 from pipeline.review import audit, checks, deciding, queue, reading, reports
 from pipeline.review.cases import REPORTED, Choice
 from pipeline.review.database import Database
-from pipeline.review.ranking import Ranking
+from pipeline.review.ranking import HEAD_START, TARGETS, Ranking
 from pipeline.review.reports import Complaint, Report
 from pipeline.review.store import SqlReviewStore
 from tests.pipeline.review.builders import NOON, flag
 
 COMPLAINT = Complaint(room="room", speaker="ann", reporter="bob", label="violence", text="he threatens us", at=NOON)
-RANKING = Ranking({"violence": 2})
+RANKING = Ranking({"violence": 2, "abuse": 1})
 
 
 def file(database: Database, now: float = NOON, **changes: Any) -> Report:
@@ -49,12 +49,42 @@ def test_the_same_report_sent_again_changes_nothing(database: Database) -> None:
 def test_what_others_report_of_the_same_joins_it_until_it_is_decided(database: Database) -> None:
     first = file(database)
     second = file(database, reporter="cy", at=NOON + 60)
-    assert (second.case, second.audio) == (first.case, "shared")
+    assert (second.case, second.audio) == (first.case, "waiting")
     with database.write() as connection:
         assert [one.reporter for one in reports.of_case(connection, first.case)] == ["bob", "cy"]
         deciding.decide(connection, first.case, "ana", Choice(verdict="dismiss"), NOON + 90)
     third = file(database, reporter="dee", at=NOON + 100)
     assert (third.case != first.case, third.audio) == (True, "waiting")
+
+
+def test_a_case_is_as_grave_as_the_worst_report_of_it_and_keeps_its_age(database: Database) -> None:
+    first = file(database, label="abuse")
+    for later in (file(database, NOON + 30, label="violence", reporter="cy"), file(database, NOON + 40, label="abuse")):
+        assert later.case == first.case
+    with database.read() as connection:
+        case = reading.case(connection, first.case)
+    assert (case.label, case.severity, case.due_at) == ("violence", 2, NOON + TARGETS[2])
+    assert (case.urgency, case.version) == (case.due_at - HEAD_START[2], 2)
+
+
+def test_a_later_report_is_heard_in_the_same_case_up_to_twice_its_time(database: Database) -> None:
+    first, second = file(database), file(database, at=NOON + 150)
+    with database.read() as connection:
+        case = reading.case(connection, first.case)
+    assert (second.case, second.audio) == (first.case, "waiting")
+    assert (case.start, case.end, case.version) == (NOON - 180, NOON + 150, 2)
+    earlier, too_late = file(database, at=NOON + 100), file(database, at=NOON + 181)
+    assert (earlier.case, earlier.audio) == (first.case, "shared")
+    assert too_late.case != first.case
+
+
+def test_no_case_gets_longer_than_a_clip_can_be(database: Database) -> None:
+    def filed(at: float) -> Report:
+        with database.write() as connection:
+            complaint = msgspec.structs.replace(COMPLAINT, at=at)
+            return reports.file(connection, complaint, NOON, RANKING, reports.LONGEST)[0]
+
+    assert filed(NOON).case != filed(NOON + 1).case
 
 
 @pytest.mark.parametrize("changes", [{"room": "other"}, {"speaker": "bob"}, {"speaker": ""}, {"at": NOON + 400}])

@@ -1,5 +1,6 @@
 """The retention job on both databases, with real files."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from pipeline.errors import Missing
-from pipeline.review import appeals, audit, checks, deciding, erasure, holds, leases, reading, retention
+from pipeline.review import appeals, audit, checks, deciding, erasure, holds, leases, reading, reports, retention
 from pipeline.review.cases import Choice, Evidence
 from pipeline.review.database import Database
 from pipeline.review.evidence import EvidenceFolder
+from pipeline.review.ranking import Ranking
+from pipeline.review.reports import Complaint
 from pipeline.review.retention import DAY, Done
 from pipeline.review.schema import CASES, OUTBOX
 from pipeline.review.store import SqlReviewStore
@@ -42,13 +45,20 @@ class Archive:
         """A case with a clip, decided at `at`."""
         offset = 10.0 * (sum(map(ord, name)) + 1)
         case = self.store.add([flag(name, offset, offset + 5, **changes)], NOON)[0].case
-        path = self.evidence.put(case, NOON, b"sound")
-        clip = Evidence(path=path, case=case, start=NOON, end=NOON, seconds=1.0, bytes=5, sha256="")
-        self.store.attach(clip)
+        self._attach(case)
         if choice:
             with self.database.write() as connection:
                 deciding.decide(connection, case, "ana", choice, at)
         return case
+
+    def report(self, voices: set[str], reporter: str = "cy") -> str:
+        """A case of a whole room with a clip, in which these voices are heard."""
+        complaint = Complaint(room="den", reporter=reporter, at=NOON)
+        with self.database.write() as connection:
+            report, _ = reports.file(connection, complaint, NOON, Ranking({}), 60.0)
+            reports.heard(connection, report, voices)
+        self._attach(report.case)
+        return report.case
 
     def run(self, days: float, rules: Retention = RULES) -> Done:
         return retention.run(self.database, self.evidence, rules, NOON + days * DAY)
@@ -60,6 +70,10 @@ class Archive:
         except Missing:
             return "gone"
         return "audio" if file.evidence else "case"
+
+    def _attach(self, case: str) -> None:
+        path = self.evidence.put(case, NOON, b"sound")
+        self.store.attach(Evidence(path=path, case=case, start=NOON, end=NOON, seconds=1.0, bytes=5, sha256=""))
 
     def clips(self) -> int:
         return sum(file.is_file() for file in self.evidence.folder.rglob("*"))
@@ -268,3 +282,49 @@ def test_an_erasure_waits_for_a_hold(archive: Archive) -> None:
         assert erasure.requests(connection) == []
         with pytest.raises(Missing):
             reading.case(connection, held)
+
+
+def test_a_hold_on_a_speaker_keeps_the_clips_of_rooms_in_which_he_is_heard(archive: Archive) -> None:
+    case = archive.report({"ann", "bob"})
+    with archive.database.write() as connection:
+        hold = holds.place(connection, "speaker", "ann", "court", "lea", NOON)
+        request = erasure.ask(connection, "bob", "ada", NOON + DAY)
+    assert erasure.carry_out(archive.database, archive.evidence, request, "ada", NOON + DAY).held == 1
+    assert archive.run(1_000).held == 1
+    assert archive.state(case) == "audio"
+    with archive.database.write() as connection:
+        holds.release(connection, hold.id, "lea", NOON + 1_000 * DAY)
+    assert archive.run(1_000).cases == 1
+    assert archive.clips() == 0
+
+
+def test_in_a_held_case_the_reporter_keeps_his_name_until_it_is_released(archive: Archive) -> None:
+    def reporters() -> list[str]:
+        with archive.database.read() as connection:
+            return [one.reporter for one in reports.of_case(connection, case)]
+
+    case = archive.report({"ann"}, reporter="bob")
+    with archive.database.write() as connection:
+        hold = holds.place(connection, "case", case, "court", "lea", NOON)
+        request = erasure.ask(connection, "bob", "ada", NOON + DAY)
+    assert erasure.carry_out(archive.database, archive.evidence, request, "ada", NOON + DAY).held == 1
+    assert reporters() == ["bob"]
+    archive.run(20)
+    with archive.database.write() as connection:
+        holds.release(connection, hold.id, "lea", NOON + 20 * DAY)
+    archive.run(21)
+    assert reporters() == [""]
+    with archive.database.read() as connection:
+        assert erasure.requests(connection) == []
+
+
+def test_a_piece_of_a_clip_goes_with_the_next_run(archive: Archive) -> None:
+    archive.add("a", None)
+    piece = archive.evidence.folder / ".left.part"
+    piece.touch()
+    os.utime(piece, (NOON, NOON))
+    archive.run(0.04)
+    assert piece.exists()
+    archive.run(0.05)
+    assert not piece.exists()
+    assert archive.clips() == 1

@@ -126,9 +126,10 @@ def test_an_app_that_refuses_is_asked_again_until_it_is_given_up(
     assert len(app.got) == 1 + len(outbox.PAUSES)
 
 
-def test_an_app_that_is_not_there(database: Database, clock: Clock) -> None:
+@pytest.mark.parametrize("address", ["http://127.0.0.1:1/hook", "http://127.0.0.1:http/hook"])
+def test_an_app_that_is_not_there_or_whose_address_is_none(database: Database, clock: Clock, address: str) -> None:
     put(database)
-    sender = Webhooks(database, "http://127.0.0.1:1/hook", SECRET, 5, Metrics(), clock)
+    sender = Webhooks(database, address, SECRET, 5, Metrics(), clock)
     sender.send_due()
     sender.close()
     assert status(database) == ("sending", 1)

@@ -3,6 +3,8 @@
 import asyncio
 import threading
 
+import pytest
+
 from pipeline.errors import DependencyError
 from pipeline.review.console.every import every
 
@@ -25,3 +27,19 @@ async def test_again_and_again_also_after_a_database_that_did_not_answer() -> No
     await asyncio.sleep(0.05)
     assert len(calls) == stopped
     assert threading.current_thread().name not in calls
+
+
+async def test_again_also_after_an_error_that_nobody_foresaw(caplog: pytest.LogCaptureFixture) -> None:
+    done = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    calls: list[str] = []
+
+    def act() -> None:
+        calls.append("")
+        if len(calls) == 1:
+            raise ValueError("A mistake of ours")
+        loop.call_soon_threadsafe(done.set)
+
+    async with every(0.001, act, "test"):
+        await asyncio.wait_for(done.wait(), 60)
+    assert "test failed; again in 0.001 s" in caplog.text

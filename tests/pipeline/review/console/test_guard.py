@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline.review.console.guard import COOKIE, HEADER
+from pipeline.review.sessions import IDLE_SECONDS
 from tests.pipeline.review.builders import NOON, flag
 from tests.pipeline.review.console.conftest import Console, Enter
 from tests.pipeline.review.people import PASSWORD
@@ -36,6 +37,18 @@ def test_signing_in_and_out(console: Console, enter: Enter) -> None:
     assert "HttpOnly" in entered.headers["set-cookie"]
     assert "samesite=lax" in entered.headers["set-cookie"].lower()
     assert nobody.get("/queue").status_code == 200
+
+
+def test_a_page_that_is_only_open_does_not_keep_its_session(console: Console, enter: Enter) -> None:
+    ana, ben = enter("ana"), enter("ben")
+    console.clock.now += IDLE_SECONDS - 1
+    assert ana.get("/wellness/meter").status_code == 200
+    with ana.stream("GET", "/queue/live") as stream:
+        assert stream.status_code == 200
+    assert ben.get("/queue").status_code == 200
+    console.clock.now += 2
+    assert ana.get("/wellness/meter").status_code == 401
+    assert ben.get("/queue").status_code == 200
 
 
 @pytest.mark.parametrize("then", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)"])

@@ -1,5 +1,6 @@
 """Pages hear of what is new, whoever wrote it."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 
@@ -9,7 +10,7 @@ import pytest
 
 from pipeline.review import deciding, leases
 from pipeline.review.cases import Choice
-from pipeline.review.console.live import Arrived, Decided, Event, Leased, Watch
+from pipeline.review.console.live import Arrived, Decided, Event, Leased, Live, Watch
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
 from tests.pipeline.review import people
@@ -72,6 +73,21 @@ def test_a_lapsed_lease_is_told(database: Database, watch: Watch) -> None:
         leases.claim(connection, case, "ana", NOON, seconds=30)
     watch.look(NOON)
     assert watch.look(NOON + 31) == [Leased(case, "")]
+
+
+async def test_a_look_that_fails_is_not_the_last_one(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    again, looks = asyncio.Event(), []
+
+    def clock() -> float:
+        looks.append(NOON)
+        if len(looks) == 1:
+            raise ValueError("A mistake of ours")
+        again.set()
+        return NOON
+
+    async with Live(database, clock, 0.001):
+        await asyncio.wait_for(again.wait(), 60)
+    assert "asking again" in caplog.text
 
 
 def events(client: httpx.Client, ready: threading.Event) -> Iterator[Event]:
