@@ -1,17 +1,24 @@
 """Word times from CTranslate2's alignment: each word from its first token's place to the next word's."""
 
+import re
 from collections.abc import Iterable, Sequence
 
-from pipeline.asr.guards import TOKEN
+from pipeline.asr.guards import TOKEN, tokens_of
 from pipeline.asr.hypothesis import SECONDS_PER_TIMESTAMP
 from pipeline.asr.transcriber import TimedWord
+
+UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+"""A letter of a script without spaces: Thai, Lao, Burmese, Khmer, kana, Chinese."""
+
+OPENING = "\"'“¿([{-《「"
+"""Punctuation that goes with the word after it."""
 
 TornWord = tuple[str, int]
 """A word, as text with the space before it, and of how many tokens it is made."""
 
 
 def joined(pieces: Iterable[TornWord]) -> list[TornWord]:
-    """Words of `pieces` (whole characters): one begins after a space, and wherever a Chinese character stands."""
+    """Words of `pieces` (whole characters): one begins after a space, and beside what is written without."""
     words: list[TornWord] = []
     for text, count in pieces:
         if words and not _begins(text, words[-1][0]):
@@ -36,7 +43,9 @@ def timed(
 
 
 def _begins(text: str, before: str) -> bool:
-    letters = TOKEN.search(text)
-    if not letters:
+    if before.strip() in OPENING:
         return False
-    return text.startswith(" ") or not letters[0].isascii() or not before.strip()[-1:].isascii()
+    if text.strip() in OPENING:
+        return text.startswith(" ")
+    first, last = TOKEN.search(text), [token[0][-1] for token in tokens_of(before)][-1:]
+    return first is not None and (text.startswith(" ") or any(map(UNSPACED.match, (first[0], *last))))

@@ -24,11 +24,14 @@ class RoomLanguages:
         self._max_rooms = max_rooms
         self._votes: OrderedDict[str, dict[str, float]] = OrderedDict()
 
-    def tell(self, room: str) -> Tell:
-        """For the next utterance of `room`: picks its language from the probabilities, and remembers."""
-        return lambda probabilities: self._tell(room, probabilities)
+    def tell(self, room: str, *, voiced: bool = True) -> Tell:
+        """For the next utterance of `room`: picks its language from the probabilities, and remembers it.
 
-    def _tell(self, room: str, probabilities: Mapping[str, float]) -> str:
+        What may not be a voice has no vote: to Whisper music has a language, too.
+        """
+        return lambda probabilities: self._tell(room, probabilities, voiced=voiced)
+
+    def _tell(self, room: str, probabilities: Mapping[str, float], *, voiced: bool) -> str:
         loudest = most_likely(probabilities)
         candidates = [language for language in self._allowed if language in probabilities]
         if not candidates or (loudest not in candidates and probabilities[loudest] >= CLEAR):
@@ -38,7 +41,8 @@ class RoomLanguages:
             language: math.log(max(probabilities[language], FLOOR)) + math.log1p(votes.get(language, 0.0))
             for language in candidates
         }
-        self._remember(room, votes, probabilities, candidates)
+        if voiced:
+            self._remember(room, votes, probabilities, candidates)
         return most_likely(weights)
 
     def _remember(

@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.nn.functional import gelu
 from whisper.decoding import DecodingResult
 from whisper.model import Whisper
-from whisper.tokenizer import LANGUAGES
 
 from pipeline.asr import weights
 from pipeline.asr.batch_decoding import decode, tokenizer_of
@@ -33,7 +32,8 @@ def load(asr: Asr) -> Transcriber:
     found = weights.find(asr)
     _use_all_cores()
     model = model_of(found, device_of(asr.device))
-    check_languages(asr, LANGUAGES.__contains__, multilingual=model.is_multilingual)
+    codes = tokenizer_of(model).all_language_codes  # Cantonese came with large-v3: not each model has every language
+    check_languages(asr, codes.__contains__, multilingual=model.is_multilingual)
     engine = Engine(OpenAIWhisper(model), f"openai-whisper/{found.name}@{found.sha256[:8]}", asr.batch)
     engine.transcribe([Clip(np.zeros(SAMPLE_RATE, np.float32), asr.language)])
     return engine

@@ -23,12 +23,19 @@ class Overlaps:
         self._max_speakers = max_speakers
         self._cut_off: OrderedDict[tuple[str, str], tuple[float, str]] = OrderedDict()
 
+    def before(self, utterance: Utterance) -> str:
+        """What the speaker's utterance before gave, if this one repeats the end of it.
+
+        One that ends with this one is this one, delivered again: of its own words none is a repeat.
+        """
+        end, text = self._cut_off.get((utterance.room, utterance.speaker), (0.0, ""))
+        return text if utterance.overlap and utterance.start < end < utterance.end else ""
+
     def trim(self, utterance: Utterance, text: str) -> str:
         """`text` without what the speaker's utterance before already gave; remembers it if it is cut off, too."""
         key = (utterance.room, utterance.speaker)
-        end, before = self._cut_off.pop(key, (0.0, ""))
-        if utterance.overlap and end > utterance.start:
-            text = without_repeat(before, text, utterance.overlap)
+        text = without_repeat(self.before(utterance), text, utterance.overlap)
+        self._cut_off.pop(key, None)
         if utterance.forced:
             self._cut_off[key] = (utterance.end, text)
             if len(self._cut_off) > self._max_speakers:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from pipeline.asr.guards import Guards, collapse, is_sure
 from pipeline.asr.language import RoomLanguages
-from pipeline.asr.overlap import Overlaps, words_left
+from pipeline.asr.overlap import Overlaps, without_repeat, words_left
 from pipeline.asr.shedding import Shedding, wordless
 from pipeline.asr.transcriber import MAX_SAMPLES, MAX_SECONDS, Clip, Recognition, Samples, Transcriber, load
 from pipeline.asr.triage import GATE, VOICED, Reason, triage
@@ -48,7 +48,8 @@ class Transcribe(Processor[Utterance, Transcript]):
             return samples
         found = triage(samples)
         if found.reason is None:
-            return Clip(samples, self._asr.language, self._languages.tell(utterance.room), found.voice)
+            tell = self._languages.tell(utterance.room, voiced=found.voice >= VOICED)
+            return Clip(samples, self._asr.language, tell, found.voice)
         return self._no_speech(utterance, found.reason, found.voice)
 
     def _no_speech(self, utterance: Utterance, reason: Reason, voice: float) -> Transcript:
@@ -59,6 +60,7 @@ class Transcribe(Processor[Utterance, Transcript]):
         if clip.voice < VOICED and not is_sure(heard):
             return self._no_speech(utterance, "no_voice", clip.voice)
         marks = self._guards.marks(heard)
+        others = _alternatives(heard, self._overlaps.before(utterance), utterance.overlap)
         text = self._overlaps.trim(utterance, collapse(heard.text))
         words = () if "repetition" in marks else words_left(_words(utterance.start, heard), text)
         self._metrics.transcripts.labels(heard.language).inc()
@@ -78,7 +80,7 @@ class Transcribe(Processor[Utterance, Transcript]):
             no_speech=_unit(heard.no_speech),
             marks=marks,
             words=words,
-            alternatives=_alternatives(heard),
+            alternatives=others,
             model=self._transcriber.name,
             address=utterance.address,
         )
@@ -104,9 +106,11 @@ def _words(start: float, heard: Recognition) -> tuple[Word, ...]:
     return tuple(Word(word.text, start + word.start, start + word.end, _unit(word.probability)) for word in heard.words)
 
 
-def _alternatives(heard: Recognition) -> tuple[Alternative, ...]:
+def _alternatives(heard: Recognition, before: str, overlap: float) -> tuple[Alternative, ...]:
+    """Without what `before` gave already, as the text: or the judge would read it in both."""
     best = heard.alternatives[:MAX_ALTERNATIVES]
-    return tuple(Alternative(collapse(other.text), other.avg_logprob) for other in best)
+    texts = (without_repeat(before, collapse(other.text), overlap) for other in best)
+    return tuple(Alternative(text, other.avg_logprob) for text, other in zip(texts, best, strict=True))
 
 
 def _unit(value: float) -> float:

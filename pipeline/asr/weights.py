@@ -93,6 +93,17 @@ CTRANSLATE2_PINS: Mapping[str, Mapping[str, str]] = {
 }
 """SHA-256 of every file of the packaged conversions."""
 
+HUB_PINS: Mapping[str, Mapping[str, str]] = {
+    "base": {
+        "model.bin": "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+        "config.json": "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+        "tokenizer.json": "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
+        "vocabulary.txt": "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
+    },
+    "tiny.en": CTRANSLATE2_PINS["tiny.en"],
+}
+"""The hub's own: its conversion of `base` is another than the packaged one."""
+
 
 def find(asr: Asr) -> Weights:
     """The weights of `asr.model`, checked.
@@ -159,7 +170,9 @@ def _in_folder(asr: Asr) -> Weights | None:
             raise WeightsCorrupt(
                 f"No SHA-256 is pinned for {path}", f"If you trust it, name it: asr.model={path.parent.resolve()}."
             )
-        return checked(_at_path(path.parent), CTRANSLATE2_PINS[asr.model])
+        found = _at_path(path.parent)
+        hubs = found.sha256 == HUB_PINS[asr.model]["model.bin"]
+        return checked(found, (HUB_PINS if hubs else CTRANSLATE2_PINS)[asr.model])
     return None
 
 
@@ -210,7 +223,7 @@ def _from_hub(name: str) -> Weights:
         folder = snapshot_download(HUB.get(name, f"Systran/faster-whisper-{name}"), allow_patterns=HUB_FILES)
     except (OSError, HfHubHTTPError, LocalEntryNotFoundError) as error:
         raise missing(name, f" (their download failed: {error})") from error
-    return checked(replace(_at_path(Path(folder)), name=name), CTRANSLATE2_PINS.get(name, {}))
+    return checked(replace(_at_path(Path(folder)), name=name), HUB_PINS.get(name, {}))
 
 
 def checked(weights: Weights, pins: Mapping[str, str]) -> Weights:

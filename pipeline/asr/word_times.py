@@ -6,10 +6,10 @@ from whisper.model import Whisper
 from whisper.timing import find_alignment, merge_punctuations
 
 from pipeline.asr.batch_decoding import tokenizer_of
+from pipeline.asr.ct2_words import OPENING
 from pipeline.asr.hypothesis import Hypothesis
 from pipeline.asr.transcriber import TimedWord
 
-OPENING = "\"'“¿([{-《「"
 CLOSING = "\"'.。,，!！?？:：”)]}、》」"
 
 

@@ -10,6 +10,11 @@ def test_words_begin_after_a_space() -> None:
     ]
 
 
+def test_accents_and_curly_quotes_tear_no_word() -> None:
+    pieces = [" caf", "é", " don", "’", "t", " “", "hi", "”", " 안", "녕"]
+    assert [word.strip() for word, _ in joined((piece, 1) for piece in pieces)] == ["café", "don’t", "“hi”", "안녕"]
+
+
 def test_chinese_characters_stand_alone_with_their_punctuation() -> None:
     assert joined([("你", 2), ("好", 1), ("，", 1), ("ok", 1), ("吗", 1)]) == [
         ("你", 2),

@@ -125,6 +125,12 @@ def test_a_language_that_the_model_lacks(engine: Any, language: str, why: str) -
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_a_language_that_only_larger_models_have(engine: Any) -> None:
+    with pytest.raises(ConfigError, match=r"asr\.language: Whisper knows no 'yue'"):
+        load(Asr(engine=engine, download=False, device="cpu", language="yue"))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_language_of_the_rooms_that_whisper_lacks(engine: Any) -> None:
     with pytest.raises(ConfigError, match=r"asr\.languages: Whisper knows no 'zh-CN'"):
         load(Asr(engine=engine, download=False, device="cpu", languages=("en", "zh-CN")))

@@ -34,6 +34,14 @@ def test_a_room_may_change_its_language() -> None:
     assert rooms.tell("a")({"en": 0.4, "zh": 0.6}) == "en"
 
 
+def test_what_may_be_no_voice_has_no_vote() -> None:
+    rooms = RoomLanguages(("en", "zh"))
+    rooms.tell("a")({"en": 0.01, "zh": 0.99})
+    for _ in range(5):
+        assert rooms.tell("a", voiced=False)({"en": 0.99, "zh": 0.01}) == "en"
+    assert rooms.tell("a")({"en": 0.6, "zh": 0.4}) == "zh"
+
+
 def test_an_english_model_speaks_english() -> None:
     assert RoomLanguages(("zh",)).tell("a")({"en": 1.0}) == "en"
 

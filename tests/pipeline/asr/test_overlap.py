@@ -43,6 +43,14 @@ def test_a_chain_of_cuts() -> None:
     assert overlaps.trim(utterance(29.0, 5, overlap=0.5), "five six") == "six"
 
 
+def test_what_is_delivered_again_is_no_repeat_of_itself() -> None:
+    """Its first "no" is not its last."""
+    overlaps = Overlaps()
+    again = utterance(14.5, 15, overlap=0.5, forced=True)
+    for _ in range(2):
+        assert overlaps.trim(again, "no, that is mine, I said no") == "no, that is mine, I said no"
+
+
 def test_memory_is_bounded() -> None:
     overlaps = Overlaps(max_speakers=1)
     for speaker in ("ana", "ben"):

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.asr.transcribe import Transcribe, build
-from pipeline.asr.transcriber import Reading, Recognition, TimedWord, Transcriber
+from pipeline.asr.transcriber import Clip, Reading, Recognition, Samples, TimedWord, Transcriber
 from pipeline.asr.triage import POSSIBLE, VOICED, triage
 from pipeline.audio.encode import encode_flac
 from pipeline.errors import AudioError, BadMessage
@@ -20,6 +21,14 @@ from tests.pipeline.asr.parts import Scripted, plain, recognition, speech, utter
 def stage(*script: Recognition, metrics: Metrics | None = None, **asr: Any) -> tuple[Transcribe, Scripted]:
     transcriber = Scripted(list(script))
     return Transcribe(transcriber, Asr(**asr), metrics or Metrics()), transcriber
+
+
+def drowned() -> Samples:
+    """What hardly sounds like a voice."""
+    voice = speech("tt-weasels")
+    noise = np.random.default_rng(1).normal(0, 0.1, len(voice)).astype(np.float32)
+    assert POSSIBLE < triage(0.23 * voice + noise).voice < VOICED
+    return 0.23 * voice + noise
 
 
 def texts(results: list[Transcript | Rejected]) -> list[str]:
@@ -110,13 +119,24 @@ def test_what_is_no_speech_is_counted_and_not_recognised() -> None:
     ],
 )
 def test_what_hardly_sounds_like_a_voice_counts_if_the_recogniser_is_sure(heard: dict[str, float], text: str) -> None:
-    voice = speech("tt-weasels")
-    noise = np.random.default_rng(1).normal(0, 0.1, len(voice)).astype(np.float32)
-    drowned = 0.23 * voice + noise
-    assert POSSIBLE < triage(drowned).voice < VOICED
-    (found,) = stage(recognition("weasels", **heard))[0].process([utterance(data=encode_flac(drowned))])
+    (found,) = stage(recognition("weasels", **heard))[0].process([utterance(data=encode_flac(drowned()))])
     assert isinstance(found, Transcript)
     assert (found.text, found.marks) == (text, () if text else ("no_speech",))
+
+
+class Hearing(Scripted):
+    """Asks each clip which of these it is in."""
+
+    def transcribe(self, clips: Sequence[Clip], *, words: bool = False) -> list[Recognition]:
+        heard = ({"zh": 0.99, "en": 0.01}, *[{"zh": 0.01, "en": 0.99}] * 5, {"zh": 0.4, "en": 0.6})
+        return [recognition("hm", language=clip.tell(each)) for clip, each in zip(clips, heard, strict=True)]
+
+
+def test_music_does_not_tell_the_language_of_a_room() -> None:
+    music = [utterance(n, data=encode_flac(drowned())) for n in range(1, 6)]
+    *_, found = Transcribe(Hearing([]), Asr(), Metrics()).process([utterance(0), *music, utterance(6)])
+    assert isinstance(found, Transcript)
+    assert found.language == "zh"
 
 
 def test_nothing_in_nothing_out() -> None:
@@ -144,6 +164,14 @@ def test_words_are_in_room_time_and_leave_out_the_overlap() -> None:
     assert isinstance(found, Transcript)
     assert found.text == "bank"
     assert found.words == (Word("bank", 16.5, 17.5, 0.9),)
+
+
+def test_alternatives_leave_out_the_overlap_too() -> None:
+    tail = recognition("to the bank", alternatives=(Reading("to the tank", -0.9), Reading("the bang", -1.0)))
+    transcribe, _ = stage(recognition("so I went to the"), tail)
+    _, found = transcribe.process([utterance(0, 15, forced=True), utterance(14.5, 3, overlap=0.5)])
+    assert isinstance(found, Transcript)
+    assert found.alternatives == (Alternative("tank", -0.9), Alternative("bang", -1.0))
 
 
 @pytest.mark.weights

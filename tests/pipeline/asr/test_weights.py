@@ -10,6 +10,14 @@ from pipeline.errors import ConfigError, WeightsCorrupt, WeightsMissing
 from pipeline.settings import Asr
 from tests.pipeline.asr.models import little_whisper, save_pt
 
+HUBS_BASE = {
+    "model.bin": "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+    "config.json": "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+    "tokenizer.json": "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
+    "vocabulary.txt": "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
+}
+"""SHA-256 of what huggingface.co/Systran/faster-whisper-base holds, as other projects have pinned it."""
+
 
 @pytest.fixture
 def packaged() -> weights.Weights:
@@ -61,12 +69,27 @@ def test_a_failed_download_is_missing_weights(no_packages: None, monkeypatch: py
 def test_the_hubs_weights_are_checked_where_they_have_a_pin(
     tmp_path: Path, no_packages: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for file in weights.CTRANSLATE2_PINS["base"]:
+    for file in HUBS_BASE:
         (tmp_path / file).write_bytes(b"something else")
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda repository, allow_patterns: str(tmp_path))
     with pytest.raises(WeightsCorrupt, match=r"model\.bin has SHA-256"):
         weights.find(Asr(model="base"))
     assert weights.find(Asr(model="small")).name == "small"
+
+
+def test_the_hubs_conversion_of_base_is_another_than_the_packaged(
+    tmp_path: Path, no_packages: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Downloaded, or put into `asr.folder`. Only its digests are here: the hub is out of reach of the tests."""
+    folder = tmp_path / "base"
+    folder.mkdir()
+    for file in HUBS_BASE:
+        (folder / file).touch()
+    monkeypatch.setattr(weights, "sha256", lambda parts: HUBS_BASE[parts[0].name])
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda repository, allow_patterns: str(folder))
+    for asr in (Asr(model="base"), Asr(model="base", folder=tmp_path, download=False)):
+        found = weights.find(asr)
+        assert (found.name, set(found.files)) == ("base", set(HUBS_BASE))
 
 
 def test_a_hub_out_of_reach_is_missing_weights(no_packages: None, monkeypatch: pytest.MonkeyPatch) -> None:
