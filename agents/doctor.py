@@ -93,7 +93,7 @@ def _store(settings: Settings) -> str:
 def _broker(settings: Settings) -> str:
     from agents.topics import plans
 
-    _reach(settings.kafka.bootstrap)
+    reach(settings.kafka.bootstrap)
     found = plans(settings.kafka)
     if missing := [plan.name for plan in found if plan.missing]:
         raise VoxwardenError(
@@ -102,12 +102,17 @@ def _broker(settings: Settings) -> str:
     return f"{settings.kafka.bootstrap}, {len(found)} topics"
 
 
-def _reach(bootstrap: str) -> None:
-    """Knock at once, where the client would try for long."""
+def reach(bootstrap: str) -> None:
+    """Knock at once, where the client would try for long, at what it makes of the addresses.
+
+    Raises DependencyError if nobody answers.
+    """
+    from kafka.cluster import get_ip_port_afi
+
     for address in bootstrap.split(","):
-        host, _, port = address.rpartition(":")
         try:
-            socket.create_connection((host, int(port)), KNOCK_SECONDS).close()
+            host, port, _ = get_ip_port_afi(address)
+            socket.create_connection((host, port), KNOCK_SECONDS).close()
         except (OSError, ValueError) as error:
             reason = error
         else:

@@ -52,10 +52,15 @@ def _report(plans: "list[Plan]", missing: str, failed: bool) -> None:
             plan.name,
             str(shown["partitions"]),
             str(shown["replication"]),
-            f"{shown['retention.ms'] / 3_600_000:g} h",
+            _time(shown["retention.ms"]),
             f"{shown['max.message.bytes']:,} bytes",
             state,
         )
     stdout.print(table)
     if any(plan.differences or (failed and plan.missing) for plan in plans):
         raise typer.Exit(Exit.FAILED)
+
+
+def _time(milliseconds: int) -> str:
+    """As Kafka means it: less than none is no limit."""
+    return "no limit" if milliseconds < 0 else f"{milliseconds / 3_600_000:g} h"

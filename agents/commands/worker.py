@@ -1,6 +1,7 @@
 """`voxwarden worker`: one stage of the pipeline, on Kafka; or all of them, each in a process of its own."""
 
 import asyncio
+import signal
 import sys
 from enum import StrEnum
 from typing import Annotated
@@ -43,7 +44,7 @@ def worker(
     """
     settings = _with_port(settings_of(ctx), metrics_port)
     if role is Role.ALL:
-        raise typer.Exit(asyncio.run(_supervise(_commands(ctx, settings, counts_of(count or [])))))
+        raise typer.Exit(asyncio.run(supervise(_commands(ctx, settings, counts_of(count or [])))))
     if count:
         raise ConfigError("--count is for `worker all`", "Start one more process of the role instead.")
     from agents.worker import work
@@ -77,14 +78,22 @@ def _commands(ctx: typer.Context, settings: Settings, counts: dict[str, int]) ->
     return commands
 
 
-async def _supervise(commands: dict[str, list[str]]) -> int:
+async def supervise(commands: dict[str, list[str]]) -> int:
+    """Keep `commands`, by name, running until a signal; each ends with the port of its figures."""
     from agents.signals import stop_on_signals
     from agents.supervisor import Supervisor
 
     stop = stop_on_signals()
+    stop_on_hangup(stop)
     for name, command in commands.items():
         stderr.print(f"{name:<14} figures on port {command[-1]}", style="dim", highlight=False)
     return await Supervisor(commands, lambda text: stderr.print(text, highlight=False)).run(stop)
+
+
+def stop_on_hangup(stop: asyncio.Event) -> None:
+    """Set `stop` when the terminal goes: our processes have sessions of their own, and would be left behind."""
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup wants us to stay
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stop.set)
 
 
 def _with_port(settings: Settings, port: int | None) -> Settings:

@@ -1,10 +1,12 @@
 """The doctor looks at real things, and says what to do about each that is missing."""
 
+import socket
 from pathlib import Path
 
 import pytest
 
-from agents.doctor import Finding, examine
+from agents.doctor import Finding, examine, reach
+from pipeline.errors import DependencyError
 from pipeline.settings import Asr, Kafka, Settings, Store
 from tests.broker import free_port
 
@@ -45,3 +47,22 @@ def test_a_database_that_does_not_answer_is_named_without_its_password(settings:
     assert finding.state == "missing"
     assert "127.0.0.1" in finding.detail
     assert "s3cret" not in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("kafka.example", ("kafka.example", 9092)), ("[::1]:19092", ("::1", 19092))]
+)
+def test_the_broker_is_knocked_at_where_the_clients_look(
+    written: str, meant: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    knocked = []
+
+    def refuse(address: tuple[str, int], timeout: float) -> None:
+        del timeout
+        knocked.append(address)
+        raise ConnectionRefusedError("refused")
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    with pytest.raises(DependencyError, match=r"No broker at .*: refused"):
+        reach(written)
+    assert knocked == [meant]

@@ -1,13 +1,15 @@
 """The supervisor with real processes, small ones, and pauses that cost no time."""
 
 import asyncio
+import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from agents.commands.worker import counts_of
+from agents.commands.worker import counts_of, stop_on_hangup
 from agents.loop import EXIT_HALTED
 from agents.supervisor import FIRST_PAUSE, HALTED_PAUSE, LONGEST_PAUSE, STEADY_SECONDS, BackOff, Supervisor, meaning
 from pipeline.errors import ConfigError
@@ -78,6 +80,29 @@ async def test_who_does_not_end_is_killed(tmp_path: Path) -> None:
     stop.set()
     assert await running == 1
     assert said == ["hangs has not ended within 0.2 s and is killed; its batch will be done again"]
+
+
+async def test_a_terminal_that_goes_leaves_no_process_behind(tmp_path: Path) -> None:
+    file, script = tmp_path / "drains", "from asyncio import run; from agents.commands.worker import supervise"
+    commands = {"drains": [*python(DRAINS, file), "0"]}
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", f"{script}\nrun(supervise({commands!r}))")
+    await asyncio.to_thread(until_written, file)
+    process.send_signal(signal.SIGHUP)
+    assert await process.wait() == 0
+    assert file.read_text() == "drained"
+
+
+@pytest.fixture
+def _nohup() -> Iterator[None]:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("_nohup")
+async def test_under_nohup_a_terminal_may_go() -> None:
+    stop_on_hangup(asyncio.Event())
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
 async def test_a_command_that_cannot_start_is_an_error() -> None:

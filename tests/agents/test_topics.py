@@ -1,0 +1,19 @@
+"""What `voxwarden topics` shows of a broker's topics; tests/stream has it over Kafka."""
+
+import pytest
+from typer.testing import CliRunner
+
+from agents import topics
+from agents.cli import app
+from agents.topics import Plan
+from pipeline.settings import Kafka
+from pipeline.topology import UTTERANCES
+
+
+def test_a_topic_that_is_kept_without_limit_is_shown_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = topics.wanted(UTTERANCES, Kafka())
+    monkeypatch.setattr(topics, "plans", lambda _: [Plan("voice.utterances", wanted, {**wanted, "retention.ms": -1})])
+    done = CliRunner().invoke(app, ["topics", "check"], env={"COLUMNS": "200"})
+    assert done.exit_code == 3
+    assert "no limit" in done.stdout
+    assert "retention.ms is -1, wanted 86400000" in done.stdout
