@@ -31,6 +31,8 @@ QUEUE_BATCHES = 4
 """Batches that wait for a stage before whoever feeds it waits, too."""
 TICK_SECONDS = 0.5
 """How often a stage is told the time."""
+BEHIND_SECONDS = 1.0
+"""Messages that waited longer tell of a backlog. Well below `audio.idle_seconds`, which one could hide."""
 RETRY_SECONDS = (0.5, 1, 2, 4, 8)
 """Pauses before a dependency that does not answer is tried again; then the runner ends."""
 
@@ -57,14 +59,24 @@ class Carrier:
         self._metrics = metrics
         self._clock = clock
         self._full_since: float | None = None
+        self._refuses = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=stage.name)
 
     async def start(self, build: Callable[[], Processor[Any, Any]]) -> None:
         self.processor = await asyncio.get_running_loop().run_in_executor(self._thread, build)
 
     async def put(self, message: Message | None) -> None:
-        """None ends the stream. Waits while the queue is full."""
+        """None ends the stream. Waits while the queue is full; raises DependencyError once nobody empties it."""
         await self.queue.put((message, self._now()))
+        if self._refuses:
+            self.refuse()
+            raise DependencyError("No audio is taken any more, since a stage has failed", "Start it again.")
+
+    def refuse(self) -> None:
+        """Nobody works here any more: whoever waits, or comes, is told so, and does not wait for ever."""
+        self._refuses = True
+        if not self.queue.empty():
+            self.queue.get_nowait()  # room for the first who waits, who makes it for the next
 
     async def run(self) -> None:
         """Carry until the None that ends the stream, then drain, and hand the None on."""
@@ -75,10 +87,10 @@ class Carrier:
             batch, since, ended = await self._take(TICK_SECONDS if self._clock else None)
             if batch:
                 await self._work(batch, partial(self._process, batch, since))
-            # Only once all that came is worked off: what seems overdue may be waiting here.
-            if self._clock and self.queue.empty() and loop.time() - ticked >= TICK_SECONDS:
+            now = self._worked_off_to(since)
+            if now is not None and loop.time() - ticked >= TICK_SECONDS:
                 ticked = loop.time()
-                await self._work([], partial(self.processor.tick, self._clock()))
+                await self._work([], partial(self.processor.tick, now))
         await self._work([], self.processor.drain)
         if self.next:
             await self.next.put(None)
@@ -98,10 +110,25 @@ class Carrier:
         elif self._full_since is None:
             self._full_since = self._now()
 
+    def _waited(self, since: float) -> float:
+        oldest = since if self._full_since is None else min(since, self._full_since)
+        return self._now() - oldest
+
+    def _worked_off_to(self, since: float) -> float | None:
+        """Up to when all that came is worked off; None for files, and while a backlog waits.
+
+        What seems overdue may be waiting here. Messages that come in fast are no backlog, though: else time would
+        stand still under load. It has then come as far as the batch in which the oldest came at `since`.
+        """
+        if not self._clock:
+            return None
+        if self.queue.empty():
+            return self._clock()
+        return since if self._waited(since) <= BEHIND_SECONDS else None
+
     def _process(self, batch: list[Message], since: float) -> list[Any]:
         if self._clock:
-            oldest = since if self._full_since is None else min(since, self._full_since)
-            self.processor.waited(self._clock() - oldest)
+            self.processor.waited(self._waited(since))
         return self.processor.process(batch)
 
     async def _take(self, patience: float | None) -> tuple[list[Message], float, bool]:
@@ -147,29 +174,36 @@ class Carrier:
 
 
 class Logged(Processor[AudioChunk, Utterance]):
-    """Writes each utterance to the log as soon as it is cut, and its address on it."""
+    """Writes each utterance to the log as soon as it is cut, and its address on it.
+
+    When the log fails, the carrier tries the same again; but the stage has heard that audio and would give nothing for
+    it, so that what it gave the first time is kept until the log has it all.
+    """
 
     def __init__(self, inner: Processor[AudioChunk, Utterance], log: "Lookback") -> None:
         self._inner = inner
         self._log = log
+        self._kept: list[Utterance | Rejected] | None = None
 
     def process(self, batch: Sequence[AudioChunk]) -> list[Utterance | Rejected]:
-        return self._addressed(self._inner.process(batch))
+        return self._addressed(lambda: self._inner.process(batch))
 
     def tick(self, now: float) -> list[Utterance | Rejected]:
-        return self._addressed(self._inner.tick(now))
+        return self._addressed(lambda: self._inner.tick(now))
 
     def drain(self) -> list[Utterance | Rejected]:
-        return self._addressed(self._inner.drain())
+        return self._addressed(self._inner.drain)
 
     def close(self) -> None:
         self._inner.close()
 
-    def _addressed(self, outputs: list[Utterance | Rejected]) -> list[Utterance | Rejected]:
-        return [
-            msgspec.structs.replace(output, address=self._log.put(output)) if isinstance(output, Utterance) else output
-            for output in outputs
-        ]
+    def _addressed(self, work: Work) -> list[Utterance | Rejected]:
+        outputs = self._kept = work() if self._kept is None else self._kept
+        for place, output in enumerate(outputs):
+            if isinstance(output, Utterance) and output.address is None:
+                outputs[place] = msgspec.structs.replace(output, address=self._log.put(output))
+        self._kept = None
+        return outputs
 
 
 class LocalRunner:
@@ -206,24 +240,37 @@ class LocalRunner:
             raise
         await self._tasks.__aenter__()
         for carrier in self._carriers:
-            self._tasks.create_task(carrier.run(), name=carrier.stage.name)
+            task = self._tasks.create_task(carrier.run(), name=carrier.stage.name)
+            task.add_done_callback(self._ended)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if error is None:
-                await self._carriers[0].put(None)
-            await self._tasks.__aexit__(kind, error, trace)
+            error = error or await self._end()
+            await self._tasks.__aexit__(type(error) if error else None, error, trace)
         except BaseExceptionGroup as group:
             raise _first(group) from None
         finally:
             self._close()
 
     async def put(self, chunk: AudioChunk) -> None:
-        """Hand in audio; waits while the first stage has its hands full."""
+        """Hand in audio; waits while the first stage has its hands full. Raises DependencyError once one has failed."""
         await self._carriers[0].put(chunk)
+
+    async def _end(self) -> BaseException | None:
+        """Send the end of the stream. A stage that fails meanwhile cancels us: its group must hear of that."""
+        try:
+            await self._carriers[0].put(None)
+        except asyncio.CancelledError as cancelled:
+            return cancelled
+        return None
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """After the group has seen it, so that the stage's own error is the first."""
+        if task.cancelled() or task.exception():
+            self._carriers[0].refuse()
 
     def _build(self, stage: Stage) -> Processor[Any, Any]:
         if not self._lookback:

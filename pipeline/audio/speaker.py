@@ -86,13 +86,18 @@ class Speaker:
         self._order = Reorder(settings.reorder_chunks, metrics.sequence_faults)
         self._new_stream: Callable[[int], Stream] = lambda origin: Stream(origin, vad, settings)
         self._stream: Stream | None = None
+        self._early = 0
+        """Samples by which the stream's time has run ahead of what its chunks say, at the most."""
         self._room_type = "default"
 
     @property
     def held_since(self) -> float | None:
-        """UTC start of the oldest audio still needed: of unfinished speech, or of a chunk that waits for its turn."""
+        """UTC start of the oldest audio still needed: of unfinished speech, or of a chunk that waits for its turn.
+
+        In the time that the chunks state: whoever keeps them knows no other.
+        """
         since = self._stream.open_since if self._stream else None
-        starts = [self._order.waiting_since, None if since is None else since / SAMPLE_RATE]
+        starts = [self._order.waiting_since, None if since is None else (since - self._early) / SAMPLE_RATE]
         return min((start for start in starts if start is not None), default=None)
 
     @property
@@ -140,8 +145,9 @@ class Speaker:
             elif hole > (0 if after_gap else JITTER):
                 yield from self._hear(self._decoder.flush())
                 yield from self._hear(np.zeros(max(0, start - self._stream.end), np.float32))
+            self._early = max(self._early, -hole)
         if not self._stream:
-            self._stream = self._new_stream(start)
+            self._stream, self._early = self._new_stream(start), 0
 
     def _hear(self, samples: Samples) -> Iterator[Piece]:
         if self._stream:

@@ -3,8 +3,13 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-SUFFIXES = frozenset({".aac", ".flac", ".m4a", ".mka", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav", ".webm"})
-"""What is taken from a folder. A file named by itself is tried whatever its ending."""
+SUFFIXES = frozenset({
+    ".3g2", ".3gp", ".aac", ".aif", ".aiff", ".amr", ".asf", ".au", ".avi", ".awb", ".caf", ".flac", ".flv", ".m2ts",
+    ".m4a", ".m4b", ".mka", ".mkv", ".mov", ".mp3", ".mp4", ".mpeg", ".mpg", ".mts", ".oga", ".ogg", ".opus", ".snd",
+    ".spx", ".ts", ".w64", ".wav", ".webm", ".wma", ".wv",
+})  # fmt: skip
+"""What is taken from a folder: endings of every format that we open, since a recording passed over in silence would
+count as clean. A file named by itself is tried whatever its ending."""
 
 
 def audio_files(paths: Iterable[Path]) -> list[Path]:

@@ -3,15 +3,18 @@
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline import local
 from pipeline.errors import AudioError, DependencyError
-from pipeline.local import QUEUE_BATCHES, LocalRunner
-from pipeline.messages import AudioChunk
+from pipeline.local import QUEUE_BATCHES, LocalRunner, Logged
+from pipeline.messages import AudioChunk, Utterance
 from pipeline.metrics import Metrics
+from pipeline.review.lookback import Lookback
 from pipeline.settings import Settings
 from pipeline.stage import Processor, Rejected
 from pipeline.topology import AUDIO, Stage
@@ -83,6 +86,26 @@ class Flaky(Forward):
 class Broken(Chunks):
     def process(self, batch: Sequence[AudioChunk]) -> list[AudioChunk | Rejected]:
         raise ZeroDivisionError(len(batch))
+
+
+class BrokenGate(Gate):
+    """Fails once it is let."""
+
+    def process(self, batch: Sequence[AudioChunk]) -> list[AudioChunk | Rejected]:
+        self.open.wait()
+        raise ZeroDivisionError(len(batch))
+
+
+class Deaf(Processor[AudioChunk, Utterance]):
+    """Like the segment stage, gives nothing for what it has heard before."""
+
+    def __init__(self) -> None:
+        self._heard: set[int] = set()
+
+    def process(self, batch: Sequence[AudioChunk]) -> list[Utterance | Rejected]:
+        fresh = [chunk for chunk in batch if chunk.sequence not in self._heard]
+        self._heard.update(chunk.sequence for chunk in fresh)
+        return [Utterance(room="r", speaker="s", start=c.start, end=c.start + 1, id=str(c.sequence)) for c in fresh]
 
 
 class Choosy(Forward):
@@ -173,6 +196,50 @@ async def test_a_bug_ends_the_runner_even_while_the_feeder_waits(make: Make) -> 
         await feed(make([Forward(), Broken()], Seen()), 1_000)
 
 
+async def test_a_bug_while_the_end_waits_for_a_full_queue_is_the_error_that_is_seen(make: Make) -> None:
+    gate = BrokenGate()
+    asyncio.get_running_loop().call_later(0.1, gate.open.set)
+    with pytest.raises(ZeroDivisionError):
+        await feed(make([gate], Seen()), 4 * QUEUE_BATCHES + 4)  # the batch in work, and a full queue
+
+
+async def test_a_stage_that_fails_lets_nobody_wait_for_ever(make: Make) -> None:
+    """The gateway waits for its connections before it closes, and each of them may wait for room in the queue."""
+    gate = BrokenGate()
+    asyncio.get_running_loop().call_later(0.1, gate.open.set)
+    runner, told = make([gate], Seen()), []
+
+    async def serve() -> None:
+        async with runner:
+            puts = [asyncio.create_task(runner.put(chunk(number))) for number in range(3 * 4 * QUEUE_BATCHES)]
+            try:
+                await asyncio.Event().wait()
+            finally:
+                told.extend(await asyncio.gather(*puts, return_exceptions=True))
+
+    with pytest.raises(ZeroDivisionError):
+        await serve()
+    assert sum(isinstance(error, DependencyError) for error in told) == 2 * 4 * QUEUE_BATCHES - 4
+    with pytest.raises(DependencyError, match="a stage has failed"):
+        await runner.put(chunk(0))
+
+
+def test_a_log_that_fails_for_a_while_loses_no_utterance(tmp_path: Path) -> None:
+    """The carrier tries the same batch again, and the stage takes it for a duplicate."""
+    folder = tmp_path / "lookback"
+    lookback = Lookback(folder, 3_600, 1_000_000)
+    folder.rmdir()
+    folder.touch()  # as good as a full disk
+    logged = Logged(Deaf(), lookback)
+    with pytest.raises(DependencyError):
+        logged.process([chunk(0), chunk(1)])
+    folder.unlink()
+    folder.mkdir()
+    found = logged.process([chunk(0), chunk(1)]) + logged.process([chunk(2)])
+    kept = [lookback.get(u.address or "") for u in found if isinstance(u, Utterance)]
+    assert [u.id for u in kept if u] == ["0", "1", "2"]
+
+
 async def test_a_stage_that_cannot_start_says_why() -> None:
     stage = Stage("missing", AUDIO, AUDIO, 1, 0.0, "pipeline.nowhere:build")
     with pytest.raises(ModuleNotFoundError, match=r"pipeline\.nowhere"):
@@ -205,6 +272,28 @@ async def test_steady_traffic_does_not_stop_the_clock(make: Make, monkeypatch: p
             await asyncio.sleep(0.002)
             number += 1
     assert sum(map(len, busy.batches)) == number
+
+
+async def ticks_with_a_queue_that_is_never_empty(busy: Forward, runner: LocalRunner) -> list[float]:
+    async with runner:
+        for number in range(10 * 4 * QUEUE_BATCHES):
+            await runner.put(chunk(number))
+        return list(busy.ticks)
+
+
+async def test_a_queue_that_is_never_empty_does_not_stop_the_clock(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "TICK_SECONDS", 0.0)
+    busy = Forward()
+    runner = make([busy], Seen(), clock=lambda: 42.0)
+    assert set(await ticks_with_a_queue_that_is_never_empty(busy, runner)) == {42.0}
+
+
+async def test_a_backlog_does_stop_it(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who seems to have been silent for long may be in it."""
+    monkeypatch.setattr(local, "TICK_SECONDS", 0.0)
+    busy, seconds = Forward(), count(0, 10)
+    runner = make([busy], Seen(), clock=lambda: float(next(seconds)))
+    assert await ticks_with_a_queue_that_is_never_empty(busy, runner) == []
 
 
 async def test_files_are_not_hurried_by_the_clock(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -244,6 +244,22 @@ def test_a_chunk_that_waits_for_its_turn_is_still_needed() -> None:
     assert stage.held_since("r", "s") == DAY + 2
 
 
+def test_what_is_needed_is_told_in_the_time_of_the_chunks() -> None:
+    """Theirs runs slow: each holds a second and says it came 0.95 s after the one before. Kafka knows them by that."""
+    stage = segment()
+    plain = seconds(np.concatenate([silence(20), monologue()]), DAY)
+    stream = [structs.replace(chunk, start=DAY + 0.95 * chunk.sequence) for chunk in plain[:-1]]
+    needed, results = [], []
+    for chunk in stream:
+        results += stage.process([chunk])
+        needed.append(stage.held_since("r", "s"))
+    first = utterances(results)[0]
+    begins, ends = int(first.start - DAY), int(first.end - DAY)
+    held = [since for since in needed[begins + 1 : ends] if since is not None]
+    assert len(held) >= 5
+    assert max(held) < stream[begins + 1].start, "the chunk in which the utterance begins would be forgotten"
+
+
 def test_silence_gives_nothing() -> None:
     metrics = Metrics()
     assert segment(metrics).process(seconds(silence(30))) == []
