@@ -148,8 +148,8 @@ def _worse(one: Suggestion | None, other: Suggestion) -> Suggestion:
 
 
 def _name(path: Path) -> str:
-    """A file's name as text, also where it is not UTF-8."""
-    return os.fsencode(path).decode(errors="replace")
+    """A file's name as text, also where it is not UTF-8; two names stay two."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def _end_of(chunk: AudioChunk) -> float:

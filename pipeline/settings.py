@@ -5,10 +5,12 @@ tokens, database and broker passwords) belong in the environment.
 """
 
 import os
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -30,6 +32,17 @@ from yaml import MarkedYAMLError
 from pipeline.errors import ConfigError
 
 PREFIX = "VOXWARDEN_"
+
+
+ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s,:\[\]/]+)(:\d{1,5})?")
+
+
+def _addresses(text: str) -> str:
+    """`HOST:PORT,HOST:PORT`; the client would fail on a wrong one with an error of its own, and late."""
+    for address in text.split(","):
+        if not ADDRESS.fullmatch(address):
+            raise ValueError(f"{address!r} is no HOST:PORT")
+    return text
 
 
 def configs_folder() -> Path:
@@ -165,7 +178,9 @@ class Security(Section):
 class Kafka(Section):
     """The broker."""
 
-    bootstrap: str = "127.0.0.1:9092"
+    bootstrap: Annotated[str, AfterValidator(_addresses)] = Field(
+        "127.0.0.1:9092", description="HOST:PORT, several with commas between"
+    )
     prefix: str = Field("", description="put before every topic name, e.g. staging.")
     partitions: PositiveInt = 12
     replication: PositiveInt = 1

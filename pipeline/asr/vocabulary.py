@@ -14,7 +14,10 @@ class Vocabulary:
     """Of one model, from the `tokenizer.json` beside its weights."""
 
     def __init__(self, tokenizer: bytes, *, multilingual: bool) -> None:
-        self._tokenizer = Tokenizer.from_str(tokenizer.decode())
+        try:
+            self._tokenizer = Tokenizer.from_str(tokenizer.decode())
+        except Exception as error:  # the library's errors are of no class of their own
+            raise ValueError(f"tokenizer.json: {error}") from error
         self._multilingual = multilingual
         self.no_timestamps = self._id(NO_TIMESTAMPS)
         self.marks = Marks(self._id("<|endoftext|>"), self.no_timestamps + 1)

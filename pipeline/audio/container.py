@@ -78,7 +78,7 @@ def _frames(container: InputContainer, tally: Tally) -> Iterator[av.AudioFrame]:
     while True:
         try:
             packet = next(packets, None)
-        except FFmpegError:  # the container itself breaks off: there is nothing to go on from
+        except (FFmpegError, OSError):  # the container breaks off, or its disk: there is nothing to go on from
             tally.damaged += 1
             return
         if packet is None:

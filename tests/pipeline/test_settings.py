@@ -62,6 +62,7 @@ def test_an_empty_file_means_the_defaults(write: Any) -> None:
         ("asr: {modl: tiny}", "Setting asr.modl: Extra inputs"),
         ("asrr: {}", "Setting asrr: Extra inputs"),
         ("asr: 3", "Setting asr: "),
+        ("kafka: {bootstrap: 'a:1,b:x'}", "Setting kafka.bootstrap: Value error, 'b:x' is no HOST:PORT"),
         ("gateway: {port: 70000}", "Setting gateway.port: "),
         ("gateway: {max_frame_bytes: 0}", "Setting gateway.max_frame_bytes: "),
         ("audio:\n  vad_threshold: [unclosed\n", "voxwarden.yaml, line 3, is not YAML"),

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.asr import ct2_engine, openai_whisper
 from pipeline.asr.transcriber import ENGINES, MAX_SAMPLES, Clip, Samples, Transcriber, load
+from pipeline.asr.vocabulary import Vocabulary
 from pipeline.audio.decode import read_file
 from pipeline.errors import ConfigError, WeightsCorrupt
 from pipeline.messages import SAMPLE_RATE
@@ -115,6 +116,11 @@ def test_a_folder_that_holds_no_model_is_corrupt(tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(b"anything")
     with pytest.raises(WeightsCorrupt, match="No Whisper model"):
         load(Asr(engine="ctranslate2", model=str(tmp_path), device="cpu"))
+
+
+def test_a_tokenizer_that_cannot_be_read_is_named() -> None:
+    with pytest.raises(ValueError, match=r"tokenizer\.json"):
+        Vocabulary(b"{}", multilingual=True)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
