@@ -35,7 +35,7 @@ app.add_typer(cases, name="cases")
 def list_cases(
     ctx: typer.Context,
     status: Annotated[Status | None, typer.Option(help="What became of it so far.")] = None,
-    label: Annotated[str | None, typer.Option(help="A label, e.g. threat.")] = None,
+    label: Annotated[str | None, typer.Option(help="A label, e.g. violence.")] = None,
     suggestion: Annotated[Suggestion | None, typer.Option(help="What the policy suggested.")] = None,
     room: Annotated[str | None, typer.Option(help="Cases of one room.")] = None,
     speaker: Annotated[str | None, typer.Option(help="Cases of one speaker.")] = None,
