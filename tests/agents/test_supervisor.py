@@ -83,9 +83,14 @@ async def test_who_does_not_end_is_killed(tmp_path: Path) -> None:
 
 
 async def test_a_terminal_that_goes_leaves_no_process_behind(tmp_path: Path) -> None:
-    file, script = tmp_path / "drains", "from asyncio import run; from agents.commands.worker import supervise"
-    commands = {"drains": [*python(DRAINS, file), "0"]}
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", f"{script}\nrun(supervise({commands!r}))")
+    file = tmp_path / "drains"
+    script = (
+        "import asyncio, signal\n"
+        "from agents.commands.worker import supervise\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run under nohup\n"
+        f"asyncio.run(supervise({ {'drains': [*python(DRAINS, file), '0']}!r}))"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", script)
     await asyncio.to_thread(until_written, file)
     process.send_signal(signal.SIGHUP)
     assert await process.wait() == 0
