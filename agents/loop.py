@@ -26,16 +26,13 @@ from pipeline.events import Event, encode
 from pipeline.messages import Message
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings
-from pipeline.stage import Rejected
+from pipeline.stage import BEHIND_SECONDS, Rejected
 from pipeline.topology import DEAD_LETTERS, Stage
 
 R = TypeVar("R")
 
 BACK_OFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Between tries of a dependency; in sum well under the rebalance time-out, which a batch must not outlast."""
-
-BEHIND_SECONDS = 1.0
-"""Records of a full batch that are older tell of a backlog. Well below `audio.idle_seconds`, which one could hide."""
 
 PATIENCE_TICKS = 10
 """So many in a row wait for a backlog. What is held blocks commits, and who commits nothing is taken for dead."""

@@ -19,7 +19,7 @@ from pipeline.errors import DependencyError, VoxwardenError
 from pipeline.messages import AudioChunk, Message, Utterance
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings
-from pipeline.stage import Processor, Rejected
+from pipeline.stage import BEHIND_SECONDS, Processor, Rejected
 from pipeline.topology import DELIVER, SEGMENT, STAGES, Stage
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ QUEUE_BATCHES = 4
 """Batches that wait for a stage before whoever feeds it waits, too."""
 TICK_SECONDS = 0.5
 """How often a stage is told the time."""
-BEHIND_SECONDS = 1.0
-"""Messages that waited longer tell of a backlog. Well below `audio.idle_seconds`, which one could hide."""
 RETRY_SECONDS = (0.5, 1, 2, 4, 8)
 """Pauses before a dependency that does not answer is tried again; then the runner ends."""
 

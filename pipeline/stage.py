@@ -10,6 +10,9 @@ from pipeline.errors import VoxwardenError
 In = TypeVar("In")
 Out = TypeVar("Out")
 
+BEHIND_SECONDS = 1.0
+"""Messages that waited longer tell of a backlog: what seems overdue may be in it. Well below `audio.idle_seconds`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rejected:

@@ -8,14 +8,14 @@ from typing import Any, NoReturn, cast
 import pytest
 
 from agents.app import create_app
-from agents.loop import BACK_OFF_SECONDS, BEHIND_SECONDS, EXIT_UNFINISHED, PATIENCE_TICKS, Carrier
+from agents.loop import BACK_OFF_SECONDS, EXIT_UNFINISHED, PATIENCE_TICKS, Carrier
 from agents.work import Work
 from pipeline.errors import DependencyError
 from pipeline.events import encode
 from pipeline.messages import Flag
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings
-from pipeline.stage import Processor
+from pipeline.stage import BEHIND_SECONDS, Processor
 from pipeline.topology import DELIVER
 from tests.stream.kafka_io import flag
 
