@@ -30,7 +30,7 @@ SILENCE = 0.0
 """A log-mel of this throughout, which is what Whisper's own programs pad with, is encoded to fill up short encodings.
 With -0.6 and -1 hard Mandarin had 50.0 and 53.5% wrong in place of 47.4; the rest differed by a word or two."""
 
-LIMITS = (3.0, 5.0, 8.0, 12.0, 17.0, 30.0)
+LIMITS = (3.0, 5.0, 8.0, 12.0, 17.0, 23.0, 30.0)
 """Seconds. Clips decoded together have the same limit, and are padded to it and no other length: so a text depends on
 its clip alone. Padding costs little (8 s in place of 4: a sixth), splitting much (4 rows in place of 8: half)."""
 

@@ -56,12 +56,12 @@ class CTranslate2:
         rows = [np.concatenate([one, self._silence[len(one) : positions]]) for one in encodings]
         return ctranslate2.StorageView.from_array(np.stack(rows))
 
-    def languages(self, encoding: Encoding) -> Mapping[str, float]:
-        """Probability of each language for one clip: costs about one step of decoding it."""
+    def languages(self, encodings: Sequence[Encoding], limit: float) -> list[Mapping[str, float]]:
+        """Probability of each language for each clip of a batch: costs about one step of decoding it."""
         if not self.model.is_multilingual:
-            return {"en": 1.0}
-        (told,) = self.model.detect_language(ctranslate2.StorageView.from_array(encoding[None]))
-        return {token[2:-2]: probability for token, probability in told}
+            return [{"en": 1.0} for _ in encodings]
+        found = self.model.detect_language(self._padded(encodings, limit))
+        return [{token[2:-2]: probability for token, probability in told} for told in found]
 
     def first(self, language: str) -> Search:
         return Search(self._beams.get(language, WIDE))
@@ -91,9 +91,9 @@ class CTranslate2:
     def _hypotheses(self, result: Any, language: str, seconds: float) -> list[Hypothesis]:
         found = []
         for tokens, score in zip(result.sequences_ids, result.scores, strict=True):
-            kept, trimmed = spoken(tokens, self.vocabulary.marks, seconds)
+            kept = spoken(tokens, self.vocabulary.marks, seconds)
             text = self.vocabulary.text(kept)
-            found.append(Hypothesis(language, kept, text, score, result.no_speech_prob, trimmed))
+            found.append(Hypothesis(language, kept, text, score, result.no_speech_prob, seconds))
         return found
 
     @staticmethod

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 from pipeline.asr.context import LIMITS, as_trained, limit_of, own_length
 from pipeline.asr.hypothesis import Hypothesis, best_first
 from pipeline.asr.mel import Mel, log_mel
-from pipeline.asr.suspicion import is_suspicious
+from pipeline.asr.suspicion import CLEAR_LANGUAGE, is_suspicious
 from pipeline.asr.transcriber import MAX_SAMPLES, Clip, Reading, Recognition, TimedWord
 from pipeline.messages import SAMPLE_RATE
 
@@ -42,8 +42,8 @@ WIDE = 5
 """Whisper's own beam."""
 
 RERUNS = ((12.0, Search(WIDE)), (30.0, Search(WIDE)), (30.0, Search(WIDE, no_repeat=3)))
-"""Context in seconds and search, tried in turn; the later ones for loops alone. Nothing is sampled: a clip gives the
-same text each time."""
+"""Context in seconds and search, tried in turn; the later ones for loops alone. A clip that is too long for the first
+skips it. Nothing is sampled: a clip gives the same text each time."""
 
 
 class Network(Protocol):
@@ -55,8 +55,8 @@ class Network(Protocol):
     def encode(self, mel: Mel) -> Encoding:
         """One clip."""
 
-    def languages(self, encoding: Encoding) -> Mapping[str, float]:
-        """Probability of each language for one clip."""
+    def languages(self, encodings: Sequence[Encoding], limit: float) -> list[Mapping[str, float]]:
+        """Probability of each language for each clip of a batch; they are padded to `limit`."""
 
     def first(self, language: str) -> Search:
         """How a clip is searched at first."""
@@ -82,9 +82,11 @@ class _Sound:
     clip: Clip
     mel: Mel
     encoding: Encoding
+    limit: float
     told: Mapping[str, float] = field(default_factory=dict)
     language: str = ""
-    limit: float = 0.0
+    context: float = 0.0
+    """Seconds that `encoding` has been padded to as Whisper was trained; 0: it has the clip's own length."""
     search: Search = field(default_factory=Search)
     tried: list[Hypothesis] = field(default_factory=list)
 
@@ -121,34 +123,44 @@ class Engine:
 
     def _encode(self, clip: Clip) -> _Sound:
         mel = log_mel(clip.samples, self._network.bands)
-        return _Sound(clip, mel, self._network.encode(own_length(mel)))
+        encoding = self._network.encode(own_length(mel))
+        return _Sound(clip, mel, encoding, limit_of(len(encoding)))
 
     def _tell_languages(self, sounds: Sequence[_Sound]) -> None:
         """Picked in the order of the clips: a room's earlier ones are the prior of its later ones."""
-        self._each(self._hear_language, [sound for sound in sounds if sound.clip.language is None])
+        self._each(self._hear_languages, self._batches([sound for sound in sounds if sound.clip.language is None]))
         for sound in sounds:
             sound.language = sound.clip.language or sound.clip.tell(sound.told)
 
-    def _hear_language(self, sound: _Sound) -> None:
-        sound.told = self._network.languages(sound.encoding)
+    def _hear_languages(self, batch: Sequence[_Sound]) -> None:
+        found = self._network.languages([sound.encoding for sound in batch], batch[0].limit)
+        for sound, told in zip(batch, found, strict=True):
+            sound.told = told if max(told.values()) >= CLEAR_LANGUAGE else self._language_as_trained(sound)
+
+    def _language_as_trained(self, sound: _Sound) -> Mapping[str, float]:
+        (told,) = self._network.languages([self._network.encode(as_trained(sound.mel, LIMITS[-1]))], LIMITS[-1])
+        return told
 
     def _decode(self, sounds: Sequence[_Sound]) -> None:
         for sound in sounds:
-            sound.limit, sound.search = limit_of(len(sound.encoding)), self._network.first(sound.language)
+            sound.search = self._network.first(sound.language)
         self._search(sounds)
 
     def _decode_again(self, sounds: Sequence[_Sound]) -> None:
         """What is suspicious; a later step only for what still loops."""
-        left = [sound for sound in sounds if is_suspicious(sound.best, sound.seconds)]
+        left = [sound for sound in sounds if is_suspicious(sound.best)]
         for context, search in RERUNS:
-            for sound in left:
-                sound.limit, sound.search = context if sound.seconds < context - 1 else LIMITS[-1], search
-            self._each(self._encode_again, left)
-            self._search(left)
-            left = [sound for sound in left if sound.best.looping]
+            now = [sound for sound in left if sound.seconds < context - 1 or context == LIMITS[-1]]
+            later = [sound for sound in left if sound.seconds >= context - 1 and context < LIMITS[-1]]
+            for sound in now:
+                sound.limit, sound.search = context, search
+            self._each(self._encode_again, now)
+            self._search(now)
+            left = later + [sound for sound in now if sound.best.looping]
 
     def _encode_again(self, sound: _Sound) -> None:
-        sound.encoding = self._network.encode(as_trained(sound.mel, sound.limit))
+        if sound.context != sound.limit:
+            sound.context, sound.encoding = sound.limit, self._network.encode(as_trained(sound.mel, sound.limit))
 
     def _search(self, sounds: Sequence[_Sound]) -> None:
         """In batches of those that are padded and searched alike, so that none depends on what else is in hand."""
@@ -167,7 +179,7 @@ class Engine:
 
     def _batches(self, sounds: Sequence[_Sound]) -> list[Sequence[_Sound]]:
         """At most `asr.batch` each, and fewer where that leaves a worker idle."""
-        ranked = sorted(sounds, key=_alike)
+        ranked = sorted(sounds, key=_alike, reverse=True)  # the longest first, so that no worker is left with it
         size = min(self._batch, max(1, -(-len(ranked) // self._network.workers)))
         return [part for _, same in groupby(ranked, _alike) for part in batched(list(same), size)]
 

@@ -9,6 +9,10 @@ from pipeline.asr.guards import is_looping
 
 SECONDS_PER_TIMESTAMP = 0.02
 
+TOKENS_PER_SECOND = 8
+SPARE_TOKENS = 6
+"""Nobody speaks faster; who writes more makes it up."""
+
 
 @dataclass(frozen=True)
 class Hypothesis:
@@ -20,8 +24,8 @@ class Hypothesis:
     """Mean log-probability a token."""
     no_speech: float
     """Probability that nobody spoke."""
-    trimmed: bool = False
-    """Something was written for a time after the clip's end, and left out."""
+    seconds: float
+    """Of the clip."""
 
     @cached_property
     def compression_ratio(self) -> float:
@@ -31,6 +35,10 @@ class Hypothesis:
     @cached_property
     def looping(self) -> bool:
         return is_looping(self.text, self.compression_ratio)
+
+    @property
+    def hasty(self) -> bool:
+        return len(self.tokens) > SPARE_TOKENS + TOKENS_PER_SECOND * self.seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +50,9 @@ class Marks:
     """The first of them, 0.00 s; the others follow it."""
 
 
-def spoken(tokens: Sequence[int], marks: Marks, seconds: float) -> tuple[tuple[int, ...], bool]:
-    """Tokens of the segments that start within the clip's `seconds`, and whether there were others."""
-    segments = list(_segments(tokens, marks))
-    kept = [segment for start, segment in segments if start < seconds]
-    return tuple(token for segment in kept for token in segment), len(kept) < len(segments)
+def spoken(tokens: Sequence[int], marks: Marks, seconds: float) -> tuple[int, ...]:
+    """Tokens of the segments that start within the clip's `seconds`."""
+    return tuple(token for start, segment in _segments(tokens, marks) if start < seconds for token in segment)
 
 
 def _segments(tokens: Sequence[int], marks: Marks) -> Iterator[tuple[float, list[int]]]:
@@ -63,8 +69,8 @@ def _segments(tokens: Sequence[int], marks: Marks) -> Iterator[tuple[float, list
 
 
 def best_first(tried: Sequence[Hypothesis]) -> list[Hypothesis]:
-    """Sound ones before loops, likely ones before others; each text once."""
+    """Sound ones before loops and the hasty, which score high; likely ones before others; each text once."""
     found: dict[str, Hypothesis] = {}
-    for one in sorted(tried, key=lambda one: (one.looping, -one.avg_logprob)):
+    for one in sorted(tried, key=lambda one: (one.looping, one.hasty, -one.avg_logprob)):
         found.setdefault(one.text, one)
     return list(found.values())

@@ -73,15 +73,21 @@ class OpenAIWhisper:
             encoded: Tensor = encoder.ln_post(heard)[0]
             return encoded
 
-    def languages(self, encoding: Tensor) -> Mapping[str, float]:
+    def languages(self, encodings: Sequence[Tensor], limit: float) -> list[Mapping[str, float]]:
         """From the first step of the decoder, as whisper's `detect_language` does for 30 s."""
         if not self._model.is_multilingual:
-            return {"en": 1.0}
+            return [{"en": 1.0} for _ in encodings]
         tokenizer = tokenizer_of(self._model)
         with torch.inference_mode(), out_of_memory():
-            start = torch.tensor([[tokenizer.sot]], device=encoding.device)
-            logits = self._model.logits(start, encoding[None])[0, 0, list(tokenizer.all_language_tokens)]
-        return dict(zip(tokenizer.all_language_codes, logits.float().softmax(0).tolist(), strict=True))
+            start = torch.tensor([[tokenizer.sot]] * len(encodings), device=encodings[0].device)
+            logits = self._model.logits(start, self._padded(encodings, limit))[:, 0, [*tokenizer.all_language_tokens]]
+        return [
+            dict(zip(tokenizer.all_language_codes, told, strict=True)) for told in logits.float().softmax(1).tolist()
+        ]
+
+    def _padded(self, encodings: Sequence[Tensor], limit: float) -> Tensor:
+        positions = round(limit * POSITIONS_PER_SECOND)
+        return torch.stack([torch.cat([one, self._silence[len(one) : positions]]) for one in encodings])
 
     def first(self, language: str) -> Search:
         """Greedy: Whisper's beam search takes one clip at a time, and on CPU three times as long."""
@@ -93,17 +99,15 @@ class OpenAIWhisper:
         if how.beam > 1 and len(encodings) > 1:
             alone = zip(encodings, languages, lengths, strict=True)
             return [self.decode([clip], [code], [seconds], limit, how)[0] for clip, code, seconds in alone]
-        positions = round(limit * POSITIONS_PER_SECOND)
         with torch.inference_mode(), out_of_memory():
-            features = torch.stack([torch.cat([one, self._silence[len(one) : positions]]) for one in encodings])
-            found = decode(self._model, features, languages, limit, how)
+            found = decode(self._model, self._padded(encodings, limit), languages, limit, how)
         return [[self._hypothesis(result, seconds)] for result, seconds in zip(found, lengths, strict=True)]
 
     def _hypothesis(self, result: DecodingResult, seconds: float) -> Hypothesis:
         tokenizer = tokenizer_of(self._model, result.language)
-        kept, trimmed = spoken(result.tokens, Marks(tokenizer.eot, tokenizer.timestamp_begin), seconds)
+        kept = spoken(result.tokens, Marks(tokenizer.eot, tokenizer.timestamp_begin), seconds)
         text = tokenizer.decode(list(kept)).strip()
-        return Hypothesis(result.language, kept, text, float(result.avg_logprob), float(result.no_speech_prob), trimmed)
+        return Hypothesis(result.language, kept, text, float(result.avg_logprob), float(result.no_speech_prob), seconds)
 
     def words(self, mel: Mel, heard: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
         with torch.inference_mode(), out_of_memory():

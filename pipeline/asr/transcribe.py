@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from pipeline.asr.guards import Guards, collapse, is_sure
 from pipeline.asr.language import RoomLanguages
@@ -10,6 +11,7 @@ from pipeline.asr.shedding import Shedding, wordless
 from pipeline.asr.transcriber import MAX_SAMPLES, MAX_SECONDS, Clip, Recognition, Samples, Transcriber, load
 from pipeline.asr.triage import GATE, VOICED, Reason, triage
 from pipeline.audio.encode import decode_flac
+from pipeline.cores import cores
 from pipeline.errors import AudioError, BadMessage
 from pipeline.messages import MAX_ALTERNATIVES, SAMPLE_RATE, Alternative, Transcript, Utterance, Word, derive_id
 from pipeline.metrics import Metrics
@@ -31,9 +33,10 @@ class Transcribe(Processor[Utterance, Transcript]):
         self._guards = Guards()
         self._languages = RoomLanguages(asr.languages)
         self._overlaps = Overlaps()
+        self._pool = ThreadPoolExecutor(cores(), thread_name_prefix="triage")
 
     def process(self, batch: Sequence[Utterance]) -> list[Transcript | Rejected]:
-        opened = [self._open(utterance) for utterance in batch]
+        opened = list(self._pool.map(self._open, batch))
         clips = [clip for clip in opened if isinstance(clip, Clip)]
         heard = iter(self._transcriber.transcribe(clips, words=self._asr.words) if clips else [])
         return [
