@@ -13,7 +13,7 @@ from pipeline.judge.onnx import MODEL
 from pipeline.judge.training.batches import targets_of
 from pipeline.judge.training.calibrate import Thresholds, temperature, thresholds
 from pipeline.judge.training.export import export
-from pipeline.judge.training.noise import Mishearing
+from pipeline.judge.training.noise import hearing
 from pipeline.judge.training.rows import CLEAN, OUTPUTS, Row
 from pipeline.judge.training.sets import TALK
 
@@ -41,7 +41,7 @@ def convert(source: Path, target: Path) -> None:
 def calibrate(folder: Path, validation: Sequence[Row], seed: int) -> Thresholds:
     """Write `calibration.json` and `thresholds.json`, both from `validation` as it would be heard."""
     (folder / CALIBRATION).unlink(missing_ok=True)
-    hear = Mishearing([row.text for row in validation], seed=seed)
+    hear = hearing([row.text for row in validation], seed)
     logits = load_model(str(folder)).logits([hear(row.text) for row in validation])
     truth, weights = (tensor.double().numpy() for tensor in targets_of(validation))
     temperatures = [temperature(*columns) for columns in zip(logits.T, truth.T, weights.T, strict=True)]

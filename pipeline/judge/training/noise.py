@@ -1,7 +1,8 @@
 """Text as a recogniser hands it over: no punctuation, no capitals, words misheard, lost or doubled.
 
-What is misheard comes from the training texts themselves: characters, pairs of characters and Latin words that sound
-alike, each as likely as it is common. So an error reads like one of a recogniser's, which prefers the usual word.
+Where a text has been spoken and heard (`heard/`, made by benchmarks/round_trips.py), what was heard is taken. Else what
+is misheard comes from the training texts themselves: characters, pairs of characters and Latin words that sound alike,
+each as likely as it is common. So an error reads like one of a recogniser's, which prefers the usual word.
 """
 
 import re
@@ -11,15 +12,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
+from pathlib import Path
 from random import Random
 
 from pypinyin import lazy_pinyin
+
+from pipeline.judge.view import view
 
 HAN = re.compile(r"[㐀-鿿]")
 HAN_PAIR = re.compile(r"(?=([㐀-鿿]{2}))")
 LATIN = re.compile(r"[a-z']+")
 PUNCTUATION = re.compile(r"[^\w\s'%$€£¥]+|_+")
 SPARE_APOSTROPHE = re.compile(r"(?<!\w)'|'(?!\w)")
+
+ROUND_TRIPS = Path(__file__).parent / "heard"
+"""A file a language, a line a text: the text, and what a recogniser heard, with tabs between."""
 
 NEARLY = 0.3
 """How likely a near sound (zh and z, n and l, -ng and -n; b and p in English) is beside the same, for equal counts."""
@@ -63,6 +70,8 @@ class Noise:
     """Share of the errors that are deletions."""
     doubled: float = 0.05
     """Share of the errors that are insertions: what was said, twice."""
+    real: float = 0.8
+    """Share of what was really heard, where it was, among the misheard texts."""
 
 
 HEARD = Noise()
@@ -83,8 +92,15 @@ class Choices:
 class Mishearing:
     """Makes the noise; the same seed makes the same noise."""
 
-    def __init__(self, texts: Iterable[str], noise: Noise = HEARD, seed: int = 0) -> None:
+    def __init__(
+        self,
+        texts: Iterable[str],
+        noise: Noise = HEARD,
+        seed: int = 0,
+        heard: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self._noise = noise
+        self._really = heard or {}
         self._random = Random(seed)  # noqa: S311
         han, latin = _counts(texts)
         self._han = alike(han, pinyin, near_pinyin)
@@ -94,8 +110,15 @@ class Mishearing:
         chance = self._random.random()
         if chance >= self._noise.bare:
             return text
-        spoken = bare(text)
-        return (self._mishear(spoken) if chance < self._noise.misheard else spoken) or text
+        if chance < self._noise.misheard:
+            return self._misheard(text) or text
+        return bare(text) or text
+
+    def _misheard(self, text: str) -> str:
+        """As it really was, where that is known; else as it might be."""
+        if (found := self._really.get(text)) and self._random.random() < self._noise.real:
+            return self._random.choice(found)
+        return self._mishear(bare(text))
 
     def _mishear(self, text: str) -> str:
         rate = self._random.betavariate(*self._noise.errors)
@@ -132,6 +155,17 @@ class Mishearing:
         if found := next((other for other in others if other != unit), None):
             return found
         return "".join(map(self._swapped, unit)) if len(unit) == 2 and HAN.search(unit) else unit
+
+
+def hearing(texts: Iterable[str], seed: int) -> Mishearing:
+    """The ear that training has."""
+    return Mishearing(texts, HEARD, seed, round_trips())
+
+
+def round_trips(folder: Path = ROUND_TRIPS) -> Mapping[str, Sequence[str]]:
+    """What was heard for each text that was spoken, all of it as the classifier views it."""
+    lines = (line.split("\t") for path in sorted(folder.glob("*.tsv")) for line in path.read_text("utf-8").splitlines())
+    return {view(text): [view(reading) for reading in heard] for text, *heard in lines if heard}
 
 
 def bare(text: str) -> str:

@@ -14,7 +14,7 @@ from pipeline.judge.pinyin import has_han
 from pipeline.judge.sounds import Sounds, grams
 from pipeline.judge.training.batches import masked_loss, targets_of
 from pipeline.judge.training.figures import auroc
-from pipeline.judge.training.noise import Mishearing
+from pipeline.judge.training.noise import hearing
 from pipeline.judge.training.rows import OUTPUTS, Part, Row
 
 Numbers = NDArray[np.float64]
@@ -72,7 +72,7 @@ def add(folder: Path, sides: Mapping[Part, Sequence[Row]], recipe: Recipe, say: 
 
     Its share is the one that ranks the Mandarin texts of the validation side best, as heard.
     """
-    hear = Mishearing([row.text for row in sides["train"]], seed=recipe.seed)
+    hear = hearing([row.text for row in sides["train"]], recipe.seed)
     model = train(sides["train"], recipe, hear, say)
     rows = [row for row in sides["validation"] if has_han(row.text)]
     heard = [hear(row.text) for row in rows]

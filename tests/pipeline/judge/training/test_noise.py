@@ -54,6 +54,13 @@ def test_what_is_typed_stays_and_what_is_bare_loses_its_marks_alone() -> None:
     assert spoken("Don't! STOP，好吗？") == "don't stop 好吗"
 
 
+def test_what_was_really_heard_is_taken_where_it_is_known() -> None:
+    heard = {"他是人": ["她是人", "他试人"]}
+    hear = Mishearing(TEXTS, Noise(misheard=1, bare=1, real=1), seed=1, heard=heard)
+    assert {hear("他是人") for _ in range(50)} == set(heard["他是人"])
+    assert hear("?!") == "?!"
+
+
 def test_a_text_of_marks_alone_stays() -> None:
     assert Mishearing(TEXTS, Noise(misheard=0.5, bare=1))("?!") == "?!"
 

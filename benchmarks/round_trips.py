@@ -1,0 +1,103 @@
+"""What the recogniser makes of our training lines, spoken by a synthesiser: mishearings to train on that are real.
+
+    python -m benchmarks.round_trips --audio DIR [--voices COMMAND] [--out DIR]
+
+As benchmarks/heard.py, but apart from it in all: lines of training, voices that are two of Kokoro's mixed half and half
+(COMMAND reads `a+b` for one), and rooms and noises that are made here. Writes a TSV file for each language, one line a
+sentence: its text, what was heard, and what else may have been. Training reads them; they are made once and kept.
+"""
+
+import argparse
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from random import Random
+
+import msgspec
+import numpy as np
+from rich.progress import track
+
+from benchmarks.clips import SEED, SOUNDS
+from benchmarks.heard import VOICES, Heard, Sentence, hear, listener, notes, speak
+from pipeline.audio.encode import encode_flac
+from pipeline.errors import VoxwardenError
+from pipeline.judge.training.noise import ROUND_TRIPS
+from pipeline.judge.training.sets import authored
+from pipeline.messages import SAMPLE_RATE, Alternative
+
+SHARE: Mapping[str, float] = {"en": 0.03, "zh": 0.12}
+"""Of the lines: Mandarin is misheard most. Drawn by a hash, so that new lines change none of the choice."""
+REVERBERATION = (0.15, 0.3, 0.5, 0.8)
+"""Seconds until a sound has faded by 60 dB: from a bedroom to a hall."""
+NOISES = ("pink", "brown", "hum", "knocks", "music")
+NOISE_SECONDS = 20
+
+
+class Line(Sentence):
+    @property
+    def voice(self) -> str:
+        one, other = Random(self.text).sample(sorted({*VOICES[self.language].split()} - {"joe"}), 2)
+        return f"{one}+{other}"
+
+
+def lines() -> list[Line]:
+    """One sentence of each pattern that is drawn."""
+    of_pattern = {row.group: row for row in authored.spoken(Path())}
+    return [
+        Line(row.language, row.group, row.text)
+        for row in of_pattern.values()
+        if int(hashlib.sha256(row.group.encode()).hexdigest()[:8], 16) < SHARE[row.language] * 2**32
+    ]
+
+
+def furnish(folder: Path) -> None:
+    """Room impulse responses and noises, always the same."""
+    folder.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(SEED)
+    for seconds in REVERBERATION:
+        size = int(seconds * SAMPLE_RATE)
+        fading = random.normal(size=size) * 10 ** (-3 * np.arange(size) / size) * 0.1
+        fading[0] = 1.0
+        (folder / f"rirs_{seconds}.flac").write_bytes(encode_flac((fading / 2).astype(np.float32)))
+    for name in NOISES:
+        (folder / f"noise_{name}.flac").write_bytes(
+            encode_flac(SOUNDS[name](random, NOISE_SECONDS * SAMPLE_RATE).clip(-1, 1))
+        )
+
+
+def readings(row: Heard) -> Iterator[str]:
+    """What was heard, likeliest first."""
+    yield row["heard"]
+    for other in msgspec.json.decode(row["alternatives"], type=list[Alternative]):
+        yield other.text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--audio", type=Path, required=True, help="recordings of the lines, and of rooms and noises")
+    parser.add_argument("--voices", help="a shell command that speaks what is missing")
+    parser.add_argument("--out", type=Path, default=ROUND_TRIPS)
+    options = parser.parse_args()
+    try:
+        make(options.audio, options.voices, options.out)
+    except VoxwardenError as error:
+        notes.print(f"[red]{error}[/]")
+        raise SystemExit(2) from error
+
+
+def make(audio: Path, voices: str | None, out: Path) -> None:
+    wanted = lines()
+    speak(wanted, audio, voices)
+    furnish(audio / "around")
+    for language in sorted(VOICES):
+        ours = [line for line in wanted if line.language == language]
+        if not ours:
+            continue
+        found = hear(listener({"language": language}), ours, audio, audio / "around")
+        with (out / f"{language}.tsv").open("w", encoding="utf-8") as file:
+            for row in track(found, language, len(ours), console=notes):
+                file.write("\t".join([row["text"], *filter(None, readings(row))]) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""Round trips: lines of training in voices of their own, heard, and read by training."""
+
+from pathlib import Path
+from shlex import quote
+
+import pytest
+
+from benchmarks import heard, round_trips
+from benchmarks.heard import Sentence
+from pipeline.judge.training import noise
+from pipeline.judge.training.sets import authored
+
+CLIPS = Path(__file__).parents[1] / "data"
+
+
+def test_the_lines_are_those_of_training_and_no_pattern_has_two() -> None:
+    lines = round_trips.lines()
+    assert {line.text for line in lines} <= {row.text for row in authored.spoken(Path())}
+    assert len({line.label for line in lines}) == len(lines)
+    assert {line.language for line in lines} == set(heard.VOICES)
+
+
+def test_no_voice_is_one_of_the_test() -> None:
+    for line in round_trips.lines()[:200]:
+        one, other = line.voice.split("+")
+        assert one != other
+        assert {one, other} < set(heard.VOICES[line.language].split()) - {"joe"}
+
+
+@pytest.mark.weights
+@pytest.mark.filterwarnings("ignore:unclosed file .*english.json:ResourceWarning")  # whisper leaves it open
+def test_what_was_heard_is_what_training_mishears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = round_trips.Line("en", "privacy", "Password incorrect!")
+    monkeypatch.setattr(round_trips, "lines", lambda: [said])
+    monkeypatch.setattr(round_trips, "listener", lambda overrides: heard.listener(overrides | {"model": "tiny.en"}))
+    voices = f"cut -f1 | xargs cp {quote(str(CLIPS / 'auth-incorrect.flac'))}"
+    round_trips.make(tmp_path / "audio", voices, tmp_path)
+    found = noise.round_trips(tmp_path)
+    assert list(found) == ["Password incorrect!"]
+    always = noise.Noise(misheard=1, bare=1, real=1)
+    assert "incorrect" in noise.Mishearing([], always, heard=found)("Password incorrect!")
+
+
+def test_rooms_and_noises_serve_as_surroundings(tmp_path: Path) -> None:
+    round_trips.furnish(tmp_path)
+    where = heard.surroundings(Sentence("en", "clean", "thank you for calling"), tmp_path)
+    assert {path.name.split("_")[0] for path in tmp_path.iterdir()} == {"rirs", "noise"}
+    assert where == heard.surroundings(Sentence("en", "clean", "thank you for calling"), tmp_path)
