@@ -58,10 +58,11 @@ def shipped() -> list[Samples]:
 
 
 def _figure(asr: Asr, clips: Sequence[Samples], changes: dict[str, Any]) -> Figure:
-    return Figure(changes, speed(load(asr.model_copy(update=changes)), clips))
+    spoken = [Clip(samples, asr.language) for samples in clips]
+    return Figure(changes, speed(load(asr.model_copy(update=changes)), spoken))
 
 
-def speed(transcriber: Transcriber, clips: Sequence[Samples]) -> float:
+def speed(transcriber: Transcriber, clips: Sequence[Clip]) -> float:
     began = time.perf_counter()
-    transcriber.transcribe([Clip(samples, "en") for samples in clips])
-    return sum(map(len, clips)) / SAMPLE_RATE / (time.perf_counter() - began)
+    transcriber.transcribe(clips)
+    return sum(len(clip.samples) for clip in clips) / SAMPLE_RATE / (time.perf_counter() - began)

@@ -21,9 +21,9 @@ def train(
     research: Annotated[bool, typer.Option("--research", help="Also on sets that no shipped model may use.")] = False,
     learning_rate: Annotated[
         float, typer.Option(min=0, help="At its highest; half of it to train a model on.")
-    ] = 1.2e-4,
+    ] = 1e-4,
     seed: Annotated[int, typer.Option(help="The same seed gives the same figures, within noise.")] = 1,
-    samples: Annotated[int, typer.Option(min=1, help="Texts seen, each misheard anew.")] = 200_000,
+    samples: Annotated[int, typer.Option(min=1, help="Texts seen, each misheard anew.")] = 400_000,
     minutes: Annotated[float | None, typer.Option(min=0, help="End by then, with fewer texts seen.")] = None,
 ) -> None:
     """Train the text classifier: what is risky, and of which kind.

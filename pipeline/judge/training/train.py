@@ -35,15 +35,15 @@ class Recipe:
     """What a training run is made of. The same recipe on the same rows gives the same figures, within noise."""
 
     seed: int = 1
-    samples: int = 200_000
+    samples: int = 400_000
     """Texts seen, each in another noise."""
     minutes: float | None = None
     """The run ends by then, with fewer texts where the machine is slow or shared: the learning rate falls in time."""
-    batch: int = 32
-    learning_rate: float = 1.2e-4
+    batch: int = 64
+    learning_rate: float = 1e-4
     head: float = 5.0
     """How many times faster the new last layer learns than the encoder."""
-    warm_up: int = 200
+    warm_up: int = 500
     """Steps in which the learning rate rises; with a few only, the encoder forgets what it knew and never recovers."""
     weight_decay: float = 0.01
     max_tokens: int = 56
