@@ -19,9 +19,7 @@ def train(
     ] = None,
     only: Annotated[list[str] | None, typer.Option(help="Train on this set alone, or on these.")] = None,
     research: Annotated[bool, typer.Option("--research", help="Also on sets that no shipped model may use.")] = False,
-    learning_rate: Annotated[
-        float, typer.Option(min=0, help="At its highest; half of it to train a model on.")
-    ] = 1e-4,
+    learning_rate: Annotated[float, typer.Option(min=0, help="At its highest; half of it to train a model on.")] = 1e-4,
     seed: Annotated[int, typer.Option(help="The same seed gives the same figures, within noise.")] = 1,
     samples: Annotated[int, typer.Option(min=1, help="Texts seen, each misheard anew.")] = 400_000,
     minutes: Annotated[float | None, typer.Option(min=0, help="End by then, with fewer texts seen.")] = None,
