@@ -95,7 +95,7 @@ class Database:
 def _url(text: str) -> URL:
     try:
         url = make_url(text)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # the second: of a port
         raise ConfigError(
             "store.url is no SQLAlchemy URL", "Write sqlite:///FILE or postgresql://HOST/NAME."
         ) from error

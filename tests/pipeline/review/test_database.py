@@ -84,6 +84,7 @@ def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
     ("url", "message"),
     [
         ("nonsense", "no SQLAlchemy URL"),
+        ("postgresql://db:five/voxwarden", "no SQLAlchemy URL"),
         ("mysql://host/name", "names mysql"),
         ("sqlite:////dev/null/a.db", "/dev/null"),
     ],
