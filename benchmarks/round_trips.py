@@ -89,14 +89,17 @@ def make(audio: Path, voices: str | None, out: Path) -> None:
     wanted = lines()
     speak(wanted, audio, voices)
     furnish(audio / "around")
+    out.mkdir(parents=True, exist_ok=True)
     for language in sorted(VOICES):
         ours = [line for line in wanted if line.language == language]
         if not ours:
             continue
         found = hear(listener({"language": language}), ours, audio, audio / "around")
-        with (out / f"{language}.tsv").open("w", encoding="utf-8") as file:
-            for row in track(found, language, len(ours), console=notes):
-                file.write("\t".join([row["text"], *filter(None, readings(row))]) + "\n")
+        rows = [
+            "\t".join([row["text"], *filter(None, readings(row))])
+            for row in track(found, language, len(ours), console=notes)
+        ]
+        (out / f"{language}.tsv").write_text("\n".join(rows) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

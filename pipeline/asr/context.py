@@ -15,9 +15,6 @@ MARGIN = 100
 STEP = 10
 """Lengths are rounded up to so many frames."""
 
-BANDS_IN_DISGUISE = 160
-"""Two frames a position and 80 bands: at this length CTranslate2 takes 80 positions for a spectrogram."""
-
 POSITIONS_PER_SECOND = FRAMES_PER_SECOND // 2
 """Of an encoding."""
 
@@ -37,8 +34,7 @@ its clip alone. Padding costs little (8 s in place of 4: a sixth), splitting muc
 
 def own_length(mel: Mel) -> Mel:
     """`mel` and its margin."""
-    frames = min(-(-(mel.shape[1] + MARGIN) // STEP) * STEP, LONGEST)
-    return filled(mel, frames + STEP * (frames == BANDS_IN_DISGUISE), float(mel.min()))
+    return filled(mel, min(-(-(mel.shape[1] + MARGIN) // STEP) * STEP, LONGEST), float(mel.min()))
 
 
 def as_trained(mel: Mel, seconds: float) -> Mel:

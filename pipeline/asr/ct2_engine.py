@@ -60,7 +60,7 @@ class CTranslate2:
         """Probability of each language for each clip of a batch: costs about one step of decoding it."""
         if not self.model.is_multilingual:
             return [{"en": 1.0} for _ in encodings]
-        found = self.model.detect_language(self._padded(encodings, limit))
+        found = self._guarded(self.model.detect_language, self._padded(encodings, limit))
         return [{token[2:-2]: probability for token, probability in told} for told in found]
 
     def first(self, language: str) -> Search:

@@ -128,18 +128,20 @@ class Engine:
 
     def _tell_languages(self, sounds: Sequence[_Sound]) -> None:
         """Picked in the order of the clips: a room's earlier ones are the prior of its later ones."""
-        self._each(self._hear_languages, self._batches([sound for sound in sounds if sound.clip.language is None]))
+        asked = [sound for sound in sounds if sound.clip.language is None]
+        self._each(self._hear_languages, self._batches(asked))
+        self._each(self._hear_language_again, [sound for sound in asked if max(sound.told.values()) < CLEAR_LANGUAGE])
         for sound in sounds:
             sound.language = sound.clip.language or sound.clip.tell(sound.told)
 
     def _hear_languages(self, batch: Sequence[_Sound]) -> None:
         found = self._network.languages([sound.encoding for sound in batch], batch[0].limit)
         for sound, told in zip(batch, found, strict=True):
-            sound.told = told if max(told.values()) >= CLEAR_LANGUAGE else self._language_as_trained(sound)
+            sound.told = told
 
-    def _language_as_trained(self, sound: _Sound) -> Mapping[str, float]:
-        (told,) = self._network.languages([self._network.encode(as_trained(sound.mel, LIMITS[-1]))], LIMITS[-1])
-        return told
+    def _hear_language_again(self, sound: _Sound) -> None:
+        encoding = self._network.encode(as_trained(sound.mel, LIMITS[-1]))
+        (sound.told,) = self._network.languages([encoding], LIMITS[-1])
 
     def _decode(self, sounds: Sequence[_Sound]) -> None:
         for sound in sounds:

@@ -11,6 +11,7 @@ from pipeline.asr.shedding import Shedding, wordless
 from pipeline.asr.transcriber import MAX_SAMPLES, MAX_SECONDS, Clip, Recognition, Samples, Transcriber, load
 from pipeline.asr.triage import GATE, VOICED, Reason, triage
 from pipeline.audio.encode import decode_flac
+from pipeline.audio.vad import shared
 from pipeline.cores import cores
 from pipeline.errors import AudioError, BadMessage
 from pipeline.messages import MAX_ALTERNATIVES, SAMPLE_RATE, Alternative, Transcript, Utterance, Word, derive_id
@@ -33,7 +34,8 @@ class Transcribe(Processor[Utterance, Transcript]):
         self._guards = Guards()
         self._languages = RoomLanguages(asr.languages)
         self._overlaps = Overlaps()
-        self._pool = ThreadPoolExecutor(cores(), thread_name_prefix="triage")
+        self._pool = ThreadPoolExecutor(asr.workers or cores(), thread_name_prefix="triage")
+        shared()  # loaded before threads ask for it at once
 
     def process(self, batch: Sequence[Utterance]) -> list[Transcript | Rejected]:
         opened = list(self._pool.map(self._open, batch))
@@ -43,6 +45,9 @@ class Transcribe(Processor[Utterance, Transcript]):
             self._transcript(utterance, clip, next(heard)) if isinstance(clip, Clip) else clip
             for utterance, clip in zip(batch, opened, strict=True)
         ]
+
+    def close(self) -> None:
+        self._pool.shutdown()
 
     def _open(self, utterance: Utterance) -> Clip | Transcript | Rejected:
         """What to recognise; or, if there is no speech in it or no audio, what comes of it without that."""

@@ -58,6 +58,7 @@ class JsonWriter:
 
     def close(self) -> None:
         sys.stdout.write("[]\n" if self._first else "\n]\n")
+        sys.stdout.flush()
 
 
 class SrtWriter:

@@ -8,14 +8,12 @@ import pytest
 from benchmarks import heard, round_trips
 from benchmarks.heard import Sentence
 from pipeline.judge.training import noise
-from pipeline.judge.training.sets import authored
 
 CLIPS = Path(__file__).parents[1] / "data"
 
 
-def test_the_lines_are_those_of_training_and_no_pattern_has_two() -> None:
+def test_no_pattern_has_two_lines() -> None:
     lines = round_trips.lines()
-    assert {line.text for line in lines} <= {row.text for row in authored.spoken(Path())}
     assert len({line.label for line in lines}) == len(lines)
     assert {line.language for line in lines} == set(heard.VOICES)
 
@@ -38,7 +36,9 @@ def test_what_was_heard_is_what_training_mishears(tmp_path: Path, monkeypatch: p
     found = noise.round_trips(tmp_path)
     assert list(found) == ["Password incorrect!"]
     always = noise.Noise(misheard=1, bare=1, real=1)
-    assert "incorrect" in noise.Mishearing([], always, heard=found)("Password incorrect!")
+    (readings,) = found.values()
+    assert readings
+    assert noise.Mishearing([], always, heard=found)("Password incorrect!") in readings
 
 
 def test_rooms_and_noises_serve_as_surroundings(tmp_path: Path) -> None:

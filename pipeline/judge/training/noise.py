@@ -1,8 +1,9 @@
-"""Text as a recogniser hands it over: no punctuation, no capitals, words misheard, lost or doubled.
+"""Text as a recogniser hands it over: words misheard, lost or doubled, few marks.
 
-Where a text has been spoken and heard (`heard/`, made by benchmarks/round_trips.py), what was heard is taken. Else what
-is misheard comes from the training texts themselves: characters, pairs of characters and Latin words that sound alike,
-each as likely as it is common. So an error reads like one of a recogniser's, which prefers the usual word.
+Where a text has been spoken and heard (`heard/`, made by benchmarks/round_trips.py), one of its readings is taken. Else
+punctuation and capitals go, and what is misheard comes from the training texts themselves: characters, pairs of
+characters and Latin words that sound alike, each as likely as it is common. So an error reads like one of a
+recogniser's, which prefers the usual word.
 """
 
 import re
@@ -58,7 +59,7 @@ class Noise:
     """How much of what. The defaults are what Whisper base makes of accented and noisy speech."""
 
     misheard: float = 0.45
-    """Share of the texts in which words are misheard; they are bare, too."""
+    """Share of the texts in which words are misheard; they are bare, too, but for what was really heard."""
     bare: float = 0.7
     """Share of the texts, the misheard among them, that lose their punctuation and capitals."""
     errors: tuple[float, float] = (2.0, 3.0)
@@ -115,7 +116,7 @@ class Mishearing:
         return bare(text) or text
 
     def _misheard(self, text: str) -> str:
-        """As it really was, where that is known; else as it might be."""
+        """One of the readings that it really had, as they were written, where there are any; else as it might be."""
         if (found := self._really.get(text)) and self._random.random() < self._noise.real:
             return self._random.choice(found)
         return self._mishear(bare(text))

@@ -1,0 +1,108 @@
+"""The order of the recipe's steps, with a network that says what it is told to, and remembers what it was asked."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.asr.context import POSITIONS_PER_SECOND
+from pipeline.asr.engine import Engine, Search
+from pipeline.asr.hypothesis import Hypothesis
+from pipeline.asr.mel import FRAMES_PER_SECOND, Mel
+from pipeline.asr.transcriber import Clip, Recognition, TimedWord
+from pipeline.messages import SAMPLE_RATE
+
+FIRST = Search(2)
+WIDE = Search(5)
+LAST = Search(5, no_repeat=3)
+LOOP = "get out " * 9
+
+Say = Callable[[Search], str]
+
+
+@dataclass
+class Told:
+    """A Network of one worker."""
+
+    say: Say
+    heard: Mapping[float, Mapping[str, float]] = field(default_factory=dict)
+    """Limit → probabilities of the languages; else English."""
+    tokens: int = 4
+    contexts: list[float] = field(default_factory=list)
+    """Seconds of each encoding."""
+    searches: list[tuple[float, Search]] = field(default_factory=list)
+    batches: list[int] = field(default_factory=list)
+    bands = 80
+    workers = 1
+
+    def encode(self, mel: Mel) -> NDArray[np.float32]:
+        self.contexts.append(mel.shape[1] / FRAMES_PER_SECOND)
+        return np.zeros((mel.shape[1] // 2, 1), np.float32)
+
+    def languages(self, encodings: Sequence[NDArray[np.float32]], limit: float) -> list[Mapping[str, float]]:
+        assert all(len(encoding) <= limit * POSITIONS_PER_SECOND for encoding in encodings)
+        self.batches.append(len(encodings))
+        return [self.heard.get(limit, {"en": 0.9, "zh": 0.1}) for _ in encodings]
+
+    def first(self, language: str) -> Search:
+        return FIRST
+
+    def decode(
+        self,
+        encodings: Sequence[NDArray[np.float32]],
+        languages: Sequence[str],
+        lengths: Sequence[float],
+        limit: float,
+        how: Search,
+    ) -> list[list[Hypothesis]]:
+        self.searches.append((limit, how))
+        return [
+            [Hypothesis(language, (1,) * self.tokens, self.say(how), -0.1, 0.1, seconds)]
+            for language, seconds in zip(languages, lengths, strict=True)
+        ]
+
+    def words(self, mel: Mel, heard: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
+        return ()
+
+
+def transcribe(network: Told, *seconds: float) -> list[Recognition]:
+    clips = [Clip(np.zeros(round(each * SAMPLE_RATE), np.float32)) for each in seconds]
+    return Engine(network, "told", batch=8).transcribe(clips)
+
+
+def test_a_loop_is_tried_at_12_and_30_seconds_and_then_may_not_repeat() -> None:
+    network = Told(lambda how: "get out of here" if how == LAST else LOOP)
+    (found,) = transcribe(network, 3.0)
+    assert found.text == "get out of here"
+    assert network.searches == [(5.0, FIRST), (12.0, WIDE), (30.0, WIDE), (30.0, LAST)]
+    assert network.contexts == [4.0, 12.0, 30.0]  # the last two searches share one
+
+
+def test_a_long_clip_goes_to_30_seconds_at_once() -> None:
+    network = Told(lambda how: LOOP if how == FIRST else "get out of here")
+    transcribe(network, 15.0)
+    assert network.searches == [(17.0, FIRST), (30.0, WIDE)]
+
+
+def test_a_language_that_is_not_clear_is_heard_again_from_30_seconds() -> None:
+    network = Told(lambda how: "你好", heard={5.0: {"en": 0.3, "zh": 0.2}, 30.0: {"en": 0.2, "zh": 0.6}})
+    near, far = transcribe(network, 3.0, 6.0)
+    assert (near.language, near.language_probability) == ("zh", 0.6)
+    assert far.language == "en"
+    assert network.contexts == [4.0, 7.0, 30.0]
+
+
+def test_languages_are_told_in_batches_of_one_limit() -> None:
+    network = Told(lambda how: "hello")
+    transcribe(network, 3.0, 6.0, 3.5, 4.0)
+    assert sorted(network.batches) == [1, 3]
+
+
+def test_mandarin_may_have_more_tokens_a_second_than_english() -> None:
+    fast = Told(lambda how: "说得很快", tokens=30)
+    transcribe(fast, 2.5)
+    assert fast.searches[-1] == (12.0, WIDE)
+    fast = Told(lambda how: "说得很快", tokens=30, heard={5.0: {"zh": 1.0}})
+    transcribe(fast, 2.5)
+    assert fast.searches == [(5.0, FIRST)]
