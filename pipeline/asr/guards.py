@@ -29,6 +29,8 @@ TURNS = 4
 LOOP_TOKENS = 8
 """... over so many tokens, and an n-gram is a loop."""
 LONGEST_TURN = 32
+SENTENCE = 5
+"""Tokens from which a text that says all twice may be a decoder's echo."""
 
 TOKEN = re.compile(r"[\u3400-\u9fff\u3040-\u30ff]|[^\W\u3400-\u9fff\u3040-\u30ff]+(?:['’][^\W]+)*")
 """A Chinese character or kana, or a word of other scripts."""
@@ -71,6 +73,13 @@ def is_looping(text: str, compression_ratio: float) -> bool:
 def is_sure(heard: Recognition) -> bool:
     """Whether the recogniser is certain enough to outweigh a detector that hears no voice."""
     return heard.no_speech < SURE_NO_SPEECH and heard.avg_logprob > SURE_LOGPROB
+
+
+def is_doubled(text: str) -> bool:
+    """Whether `text` is one sentence, twice. People say so, too."""
+    words = [token[0].casefold() for token in tokens_of(text)]
+    half, odd = divmod(len(words), 2)
+    return not odd and half >= SENTENCE and words[:half] == words[half:]
 
 
 class Guards:

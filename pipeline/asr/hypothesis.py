@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from pipeline.asr.guards import is_looping
+from pipeline.asr.guards import is_doubled, is_looping
 
 SECONDS_PER_TIMESTAMP = 0.02
 
@@ -36,6 +36,10 @@ class Hypothesis:
     @cached_property
     def looping(self) -> bool:
         return is_looping(self.text, self.compression_ratio)
+
+    @cached_property
+    def doubled(self) -> bool:
+        return is_doubled(self.text)
 
     @property
     def hasty(self) -> bool:
@@ -71,8 +75,8 @@ def _segments(tokens: Sequence[int], marks: Marks) -> Iterator[tuple[float, list
 
 
 def best_first(tried: Sequence[Hypothesis]) -> list[Hypothesis]:
-    """Sound ones before loops and the hasty, which score high; likely ones before others; each text once."""
+    """Sound ones before loops, the hasty and the doubled, which score high; then likely ones; each text once."""
     found: dict[str, Hypothesis] = {}
-    for one in sorted(tried, key=lambda one: (one.looping, one.hasty, -one.avg_logprob)):
+    for one in sorted(tried, key=lambda one: (one.looping, one.hasty, one.doubled, -one.avg_logprob)):
         found.setdefault(one.text, one)
     return list(found.values())

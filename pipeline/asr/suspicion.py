@@ -21,4 +21,4 @@ def is_suspicious(heard: Hypothesis) -> bool:
     if heard.no_speech > NO_SPEECH and heard.avg_logprob < LOW_LOGPROB:
         return False
     unsure = heard.avg_logprob < SURE.get(heard.language, SURE_ELSE)
-    return unsure or heard.hasty or heard.looping
+    return unsure or heard.hasty or heard.looping or heard.doubled

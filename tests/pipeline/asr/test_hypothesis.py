@@ -44,6 +44,13 @@ def test_what_nobody_says_so_fast_comes_after_what_is_less_sure() -> None:
     assert best_first([hasty, heard("one", -0.9)])[0].text == "one"
 
 
+def test_one_sentence_comes_before_it_twice_over() -> None:
+    once = "wait for me"
+    twice = "wait for me now ana wait for me now ana"
+    assert best_first([heard(twice, -0.1), heard(once, -0.9)])[0].text == once
+    assert best_first([heard(twice, -0.1)])[0].text == twice
+
+
 def test_each_text_once_with_its_best_score() -> None:
     found = best_first([heard("one", -0.9), heard("two", -0.5), heard("one", -0.3)])
     assert [(one.text, one.avg_logprob) for one in found] == [("one", -0.3), ("two", -0.5)]

@@ -13,6 +13,7 @@ from pipeline.asr.suspicion import is_suspicious
         ("你好", "zh", 4, -1.1, 0.1, True),
         ("silence", "en", 4, -1.2, 0.8, False),
         ("no " * 9, "en", 9, -0.1, 0.1, True),
+        ("wait for me at home wait for me at home", "en", 10, -0.1, 0.1, True),
         ("more than anybody says in a second", "en", 15, -0.1, 0.1, True),
     ],
 )
