@@ -24,14 +24,14 @@ SAID = [
 
 @pytest.fixture(autouse=True)
 def _classifier(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = WordClassifier({"idiots": {"abuse": 0.85, "risk": 0.85}})
+    known = WordClassifier({"idiots": {"abuse": 0.96, "risk": 0.96}})
     monkeypatch.setattr(backtest, "load_classifier", lambda _: known)
 
 
 @pytest.fixture
 def policy(tmp_path: Path) -> Path:
     path = tmp_path / "new.yaml"
-    path.write_text("name: new\nevery: {review: 0.9, levels: {low: review}}\n")
+    path.write_text("name: new\nevery: {review: 0.97, levels: {low: review}}\n")
     return path
 
 
@@ -58,7 +58,7 @@ def lines(*arguments: object) -> list[dict[str, Any]]:
 def test_every_difference_is_a_line_and_the_last_one_sums_up(policy: Path, said: Path) -> None:
     gone, new, total = lines("--policy", policy, "--file", said)
     assert (gone["kind"], gone["transcript"], gone["room"], gone["start"]) == ("gone", "t-2", "lobby", 20.0)
-    assert gone["before"] == {"suggestion": "review", "flagged": ["abuse"], "risk": pytest.approx(0.85)}
+    assert gone["before"] == {"suggestion": "review", "flagged": ["abuse"], "risk": pytest.approx(0.96)}
     assert gone["after"]["suggestion"] == "pass"
     assert (new["kind"], new["start"]) == ("new", 40.0)
     assert {kind: total[kind] for kind in ("transcripts", "new", "gone", "changed", "same")} == {

@@ -76,8 +76,8 @@ def test_without_the_topic_it_says_what_to_do(bare: Settings) -> None:
 
 def test_backtest_judges_what_kafka_keeps(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     policy = tmp_path / "lax.yaml"
-    policy.write_text("name: lax\nevery: {review: 0.9}\n")
-    known = WordClassifier({"idiots": {"abuse": 0.85, "risk": 0.85}})
+    policy.write_text("name: lax\nevery: {review: 0.97}\n")
+    known = WordClassifier({"idiots": {"abuse": 0.96, "risk": 0.96}})
     monkeypatch.setattr(backtest, "load_classifier", lambda _: known)
     said = transcript("idiots", 1)
     unheard = structs.replace(transcript("", 2), skipped=True)
