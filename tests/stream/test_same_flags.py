@@ -68,15 +68,10 @@ def on_kafka(settings: Settings, count: int, logs: Path) -> list[Flag]:
 
 
 def comparable(flag: Flag) -> dict[str, Any]:
-    """All but where the audio lies; what is computed in batches within a thousandth.
-
-    Confidence is in wider bounds: of two beams with the same words rounding may pick the one whose times differ.
-    """
+    """All but where the audio lies; what is computed in batches within a thousandth."""
     fields = structs.asdict(structs.replace(flag, address=None))
     numbers = {name: fields.pop(name) for name in ("risk", "confidence", "labels")}
-    return fields | {
-        name: pytest.approx(value, abs=0.02 if name == "confidence" else 1e-3) for name, value in numbers.items()
-    }
+    return fields | {name: pytest.approx(value, abs=1e-3) for name, value in numbers.items()}
 
 
 @pytest.mark.timeout(300)
