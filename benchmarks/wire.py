@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.asr import ours
 from benchmarks.clips import Reference, errors, references
+from benchmarks.recognisers import ours
 from pipeline.audio.decode import read_bytes, read_file
 from pipeline.audio.encode import encode_flac, encode_opus_clip
 from pipeline.audio.resample import Samples

@@ -90,7 +90,7 @@ class Asr(Section):
     words: bool = Field(False, description="word times for every utterance (slower); flagged ones get estimates else")
     batch: PositiveInt = Field(8, description="utterances decoded together; `voxwarden tune` finds the best")
     workers: PositiveInt | None = Field(None, description="batches decoded at once by ctranslate2; unset: one a core")
-    beams: dict[str, PositiveInt] = Field({"en": 2}, description="width of ctranslate2's search by language; others: 5")
+    beams: dict[str, PositiveInt] = Field({"en": 3}, description="width of ctranslate2's search by language; others: 5")
 
 
 class Judge(Section):

@@ -6,7 +6,7 @@ from typing import Any
 import ctranslate2
 import numpy as np
 
-from pipeline.asr import weights
+from pipeline.asr import cpu, weights
 from pipeline.asr.checks import check_languages, no_device
 from pipeline.asr.context import LIMITS, LONGEST, POSITIONS_PER_SECOND, SILENCE, as_trained, budget, last_timestamp
 from pipeline.asr.ct2_words import timed
@@ -134,6 +134,8 @@ def _network(asr: Asr, found: weights.Weights) -> CTranslate2:
             "Set asr.engine=openai-whisper, or convert it (ct2-transformers-converter) and name the folder.",
         )
     device, _, index = device_of(asr.device).partition(":")
+    if device == "cpu":
+        cpu.prepare()
     try:
         model = ctranslate2.models.Whisper(
             found.name,

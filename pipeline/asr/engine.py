@@ -5,9 +5,8 @@ wider search, and keep the likeliest. The steps stand in files of their own: con
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Any, Protocol, TypeVar
 
 from pipeline.asr.context import LIMITS, as_trained, limit_of, own_length
@@ -41,9 +40,8 @@ class Search:
 WIDE = 5
 """Whisper's own beam."""
 
-RERUNS = ((12.0, Search(WIDE)), (30.0, Search(WIDE)), (30.0, Search(WIDE, no_repeat=3)))
-"""Context in seconds and search, tried in turn; the later ones for loops alone. A clip that is too long for the first
-skips it. Nothing is sampled: a clip gives the same text each time."""
+AGAIN = (12.0, LIMITS[-1])
+"""Seconds of context for another decode: the least that leaves a clip a second or more."""
 
 
 class Network(Protocol):
@@ -75,18 +73,18 @@ class Network(Protocol):
         """When each word of one clip was spoken."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Sound:
     """A clip on its way through the steps."""
 
     clip: Clip
-    mel: Mel
-    encoding: Encoding
-    limit: float
+    mel: Mel = field(init=False)
+    encoding: Encoding = None
+    limit: float = 0.0
     told: Mapping[str, float] = field(default_factory=dict)
     language: str = ""
     context: float = 0.0
-    """Seconds that `encoding` has been padded to as Whisper was trained; 0: it has the clip's own length."""
+    """Seconds that it is to be padded to as Whisper was trained; 0: it keeps the clip's own length."""
     search: Search = field(default_factory=Search)
     tried: list[Hypothesis] = field(default_factory=list)
 
@@ -97,6 +95,19 @@ class _Sound:
     @property
     def best(self) -> Hypothesis:
         return best_first(self.tried)[0]
+
+    def another_try(self) -> bool:
+        """Whether it is to be decoded again, and then how. Nothing is sampled: a clip gives the same text each time.
+
+        What is suspicious, once, in more context; what loops with the longest already, or still, may not repeat itself.
+        """
+        loops = self.best.looping
+        if self.search.no_repeat or not (loops if self.context else is_suspicious(self.best)):
+            return False
+        fitting = [each for each in AGAIN if self.seconds < each - 1 and not self.context]
+        self.limit = self.context = next(iter(fitting), LIMITS[-1])
+        self.search = Search(WIDE, no_repeat=3 if loops and self.limit == LIMITS[-1] else 0)
+        return True
 
 
 class Engine:
@@ -115,16 +126,16 @@ class Engine:
     def transcribe(self, clips: Sequence[Clip], *, words: bool = False) -> list[Recognition]:
         if any(len(clip.samples) > MAX_SAMPLES for clip in clips):
             raise ValueError(f"a clip of more than {MAX_SAMPLES} samples")
-        sounds = self._each(self._encode, clips)
+        sounds = [_Sound(clip) for clip in clips]
+        self._each(self._encode, sorted(sounds, key=lambda sound: -sound.seconds))
         self._tell_languages(sounds)
         self._decode(sounds)
-        self._decode_again(sounds)
         return [self._recognition(sound, words=words) for sound in sounds]
 
-    def _encode(self, clip: Clip) -> _Sound:
-        mel = log_mel(clip.samples, self._network.bands)
-        encoding = self._network.encode(own_length(mel))
-        return _Sound(clip, mel, encoding, limit_of(len(encoding)))
+    def _encode(self, sound: _Sound) -> None:
+        sound.mel = log_mel(sound.clip.samples, self._network.bands)
+        sound.encoding = self._network.encode(own_length(sound.mel))
+        sound.limit = limit_of(len(sound.encoding))
 
     def _tell_languages(self, sounds: Sequence[_Sound]) -> None:
         """Picked in the order of the clips: a room's earlier ones are the prior of its later ones."""
@@ -144,31 +155,21 @@ class Engine:
         (sound.told,) = self._network.languages([encoding], LIMITS[-1])
 
     def _decode(self, sounds: Sequence[_Sound]) -> None:
+        """Each clip until nothing is suspicious; what is to be tried again joins the rest, so that no worker waits."""
         for sound in sounds:
             sound.search = self._network.first(sound.language)
-        self._search(sounds)
+        waiting, running = list(sounds), set[Future[list[_Sound]]]()
+        while waiting or running:
+            while waiting and (idle := self._network.workers - len(running)):
+                running.add(self._pool.submit(self._search, self._next_batch(waiting, idle)))
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            waiting += [sound for each in done for sound in each.result()]
 
-    def _decode_again(self, sounds: Sequence[_Sound]) -> None:
-        """What is suspicious; a later step only for what still loops."""
-        left = [sound for sound in sounds if is_suspicious(sound.best)]
-        for context, search in RERUNS:
-            now = [sound for sound in left if sound.seconds < context - 1 or context == LIMITS[-1]]
-            later = [sound for sound in left if sound.seconds >= context - 1 and context < LIMITS[-1]]
-            for sound in now:
-                sound.limit, sound.search = context, search
-            self._each(self._encode_again, now)
-            self._search(now)
-            left = later + [sound for sound in now if sound.best.looping]
-
-    def _encode_again(self, sound: _Sound) -> None:
-        if sound.context != sound.limit:
-            sound.context, sound.encoding = sound.limit, self._network.encode(as_trained(sound.mel, sound.limit))
-
-    def _search(self, sounds: Sequence[_Sound]) -> None:
-        """In batches of those that are padded and searched alike, so that none depends on what else is in hand."""
-        self._each(self._search_batch, self._batches(sounds))
-
-    def _search_batch(self, batch: Sequence[_Sound]) -> None:
+    def _search(self, batch: Sequence[_Sound]) -> list[_Sound]:
+        """Those of the batch that are to be decoded again."""
+        for sound in batch:
+            if sound.context:
+                sound.encoding = self._network.encode(as_trained(sound.mel, sound.context))
         found = self._network.decode(
             [sound.encoding for sound in batch],
             [sound.language for sound in batch],
@@ -178,12 +179,24 @@ class Engine:
         )
         for sound, hypotheses in zip(batch, found, strict=True):
             sound.tried += hypotheses
+        return [sound for sound in batch if sound.another_try()]
 
-    def _batches(self, sounds: Sequence[_Sound]) -> list[Sequence[_Sound]]:
-        """At most `asr.batch` each, and fewer where that leaves a worker idle."""
-        ranked = sorted(sounds, key=_alike, reverse=True)  # the longest first, so that no worker is left with it
-        size = min(self._batch, max(1, -(-len(ranked) // self._network.workers)))
-        return [part for _, same in groupby(ranked, _alike) for part in batched(list(same), size)]
+    def _batches(self, sounds: Sequence[_Sound]) -> Iterator[Sequence[_Sound]]:
+        left = list(sounds)
+        while left:
+            yield self._next_batch(left, self._network.workers)
+
+    def _next_batch(self, waiting: list[_Sound], idle: int) -> list[_Sound]:
+        """Takes from `waiting` sounds that are padded and searched alike, so that none depends on what else is in hand.
+
+        The longest first, so that no worker is left with it; no more than leaves some for each `idle` one.
+        """
+        longest = max(map(_alike, waiting))
+        alike = [sound for sound in waiting if _alike(sound) == longest]
+        size = min(self._batch, -(-len(waiting) // idle))
+        batch = alike[: -(-len(alike) // -(-len(alike) // size))]
+        waiting[:] = [sound for sound in waiting if sound not in batch]
+        return batch
 
     def _each(self, work: Callable[[T], R], parts: Iterable[T]) -> list[R]:
         """`work` on each part, by all workers; the results in order."""
@@ -205,9 +218,3 @@ class Engine:
 
 def _alike(sound: _Sound) -> tuple[float, int, int]:
     return sound.limit, sound.search.beam, sound.search.no_repeat
-
-
-def batched(items: list[T], size: int) -> Iterator[Sequence[T]]:
-    """Parts of even size, none longer than `size`."""
-    count = -(-len(items) // size)
-    return (items[len(items) * part // count : len(items) * (part + 1) // count] for part in range(count))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from pipeline.asr.context import POSITIONS_PER_SECOND
@@ -29,6 +30,7 @@ class Told:
     heard: Mapping[float, Mapping[str, float]] = field(default_factory=dict)
     """Limit → probabilities of the languages; else English."""
     tokens: int = 4
+    logprob: float = -0.1
     contexts: list[float] = field(default_factory=list)
     """Seconds of each encoding."""
     searches: list[tuple[float, Search]] = field(default_factory=list)
@@ -58,7 +60,7 @@ class Told:
     ) -> list[list[Hypothesis]]:
         self.searches.append((limit, how))
         return [
-            [Hypothesis(language, (1,) * self.tokens, self.say(how), -0.1, 0.1, seconds)]
+            [Hypothesis(language, (1,) * self.tokens, self.say(how), self.logprob, 0.1, seconds)]
             for language, seconds in zip(languages, lengths, strict=True)
         ]
 
@@ -71,18 +73,39 @@ def transcribe(network: Told, *seconds: float) -> list[Recognition]:
     return Engine(network, "told", batch=8).transcribe(clips)
 
 
-def test_a_loop_is_tried_at_12_and_30_seconds_and_then_may_not_repeat() -> None:
+def test_a_loop_is_tried_in_more_context_and_then_may_not_repeat() -> None:
     network = Told(lambda how: "get out of here" if how == LAST else LOOP)
     (found,) = transcribe(network, 3.0)
     assert found.text == "get out of here"
-    assert network.searches == [(5.0, FIRST), (12.0, WIDE), (30.0, WIDE), (30.0, LAST)]
-    assert network.contexts == [4.0, 12.0, 30.0]  # the last two searches share one
+    assert network.searches == [(5.0, FIRST), (12.0, WIDE), (30.0, LAST)]
+    assert network.contexts == [4.0, 12.0, 30.0]
 
 
-def test_a_long_clip_goes_to_30_seconds_at_once() -> None:
+def test_a_long_loop_may_not_repeat_from_the_second_decode_on() -> None:
     network = Told(lambda how: LOOP if how == FIRST else "get out of here")
     transcribe(network, 15.0)
-    assert network.searches == [(17.0, FIRST), (30.0, WIDE)]
+    assert network.searches == [(17.0, FIRST), (30.0, LAST)]
+
+
+def test_what_loops_to_the_end_is_decoded_three_times_and_no_more() -> None:
+    network = Told(lambda how: LOOP)
+    (found,) = transcribe(network, 9.0)
+    assert found.text == LOOP
+    assert network.searches == [(12.0, FIRST), (12.0, WIDE), (30.0, LAST)]
+
+
+@pytest.mark.parametrize(("seconds", "context"), [(2.0, 12.0), (10.9, 12.0), (11.0, 30.0), (14.0, 30.0)])
+def test_what_is_unsure_gets_the_least_context_that_leaves_it_a_second(seconds: float, context: float) -> None:
+    network = Told(lambda how: "hello", logprob=-0.7)
+    transcribe(network, seconds)
+    assert network.searches[1:] == [(context, WIDE)]
+
+
+def test_the_longest_clips_are_encoded_and_decoded_first() -> None:
+    network = Told(lambda how: "hello")
+    transcribe(network, 2.0, 20.0, 6.0)
+    assert network.contexts == [21.0, 7.0, 3.0]
+    assert [limit for limit, _ in network.searches] == [23.0, 8.0, 3.0]
 
 
 def test_a_language_that_is_not_clear_is_heard_again_from_30_seconds() -> None:
@@ -90,7 +113,7 @@ def test_a_language_that_is_not_clear_is_heard_again_from_30_seconds() -> None:
     near, far = transcribe(network, 3.0, 6.0)
     assert (near.language, near.language_probability) == ("zh", 0.6)
     assert far.language == "en"
-    assert network.contexts == [4.0, 7.0, 30.0]
+    assert network.contexts == [7.0, 4.0, 30.0]
 
 
 def test_languages_are_told_in_batches_of_one_limit() -> None:

@@ -8,7 +8,8 @@ from pipeline.asr.suspicion import is_suspicious
     ("text", "language", "tokens", "logprob", "no_speech", "suspicious"),
     [
         ("fine", "en", 4, -0.3, 0.1, False),
-        ("unsure", "en", 4, -0.6, 0.1, True),
+        ("sure enough", "en", 4, -0.59, 0.1, False),
+        ("unsure", "en", 4, -0.61, 0.1, True),
         ("你好", "zh", 4, -0.6, 0.1, False),
         ("你好", "zh", 4, -1.1, 0.1, True),
         ("silence", "en", 4, -1.2, 0.8, False),

@@ -1,0 +1,50 @@
+"""One recogniser in a process of its own; `benchmarks.asr` starts it and asks.
+
+    python -m benchmarks.contender NAME SETTINGS    # those of asr, as JSON
+
+A question is a line of JSON, `{"files": [FILE, ...]}` or `{"wordless": DIR}`; so is the answer, `{"took": seconds,
+"heard": [[text, seconds, silent], ...]}`. Ours runs with the environment that `pipeline` sets for its threads, the
+others as their users start them; what a process has loaded or set helps and hinders no other.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+OURS = "ours"
+
+
+def main() -> None:
+    name, settings = sys.argv[1:]
+    before = dict(os.environ)
+    import pipeline  # noqa: F401  before anything that reads what it sets
+
+    if not name.startswith(OURS):
+        os.environ.clear()
+        os.environ.update(before)
+    answer(name, settings)
+
+
+def answer(name: str, settings: str) -> None:
+    import msgspec
+
+    from benchmarks.clips import samples_of, wordless
+    from benchmarks.recognisers import MAKE
+    from pipeline.asr.transcriber import MAX_SAMPLES
+    from pipeline.settings import Asr
+
+    recognise = MAKE[name](Asr.model_validate_json(settings))
+    for line in sys.stdin:
+        asked = json.loads(line)
+        files = [samples_of(Path(file))[:MAX_SAMPLES] for file in asked.get("files", ())]
+        clips = files or [*wordless(Path(asked["wordless"])).values()]
+        began = time.perf_counter()
+        heard = recognise(clips)
+        took = time.perf_counter() - began
+        print(json.dumps({"took": took, "heard": [msgspec.structs.astuple(each) for each in heard]}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""The recognisers that `benchmarks.asr` compares: ours, and others as their users call them, on the same weights."""
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pipeline.asr import weights
+from pipeline.asr.ct2_engine import device_of
+from pipeline.asr.recordings import utterance_of
+from pipeline.asr.transcribe import Transcribe
+from pipeline.asr.transcriber import Samples, load
+from pipeline.cores import cores
+from pipeline.messages import Transcript
+from pipeline.metrics import Metrics
+from pipeline.settings import Asr
+from pipeline.topology import TRANSCRIBE
+
+
+class Heard(msgspec.Struct, frozen=True):
+    text: str
+    seconds: float
+    """Of the call."""
+    silent: bool = False
+    """The recogniser says that nobody spoke."""
+
+
+Recognise = Callable[[Sequence[Samples]], list[Heard]]
+
+
+def ours(asr: Asr, take: int = TRANSCRIBE.batch) -> Recognise:
+    """The transcribe stage, `take` clips at a time."""
+    stage, rooms = Transcribe(load(asr), asr, Metrics()), count()
+
+    def recognise(clips: Sequence[Samples]) -> list[Heard]:
+        found: list[Heard] = []
+        for at in range(0, len(clips), take):
+            batch = [utterance_of(f"room-{next(rooms)}", clip) for clip in clips[at : at + take]]
+            began = time.perf_counter()
+            results = stage.process(batch)
+            took = time.perf_counter() - began
+            found += [
+                Heard(each.text, took, "no_speech" in each.marks) for each in results if isinstance(each, Transcript)
+            ]
+        return found
+
+    return recognise
+
+
+def openai_as_called(asr: Asr) -> Recognise:
+    from pipeline.asr.checkpoint import model_of
+    from pipeline.asr.openai_whisper import device_of as torch_device
+
+    found = weights.find(asr.model_copy(update={"engine": "openai-whisper"}))
+    model = model_of(found, torch_device(asr.device))
+    return one_by_one(partial(_openai, model, asr.language))
+
+
+def _openai(model: Any, language: str | None, clip: Samples) -> str:
+    text: str = model.transcribe(clip, language=language, fp16=model.device.type == "cuda")["text"]
+    return text
+
+
+def faster(asr: Asr, *, threads: int, callers: int = 1, batched: bool = False) -> Recognise:
+    """faster-whisper with its defaults: beam 5, int8 on CPU."""
+    from faster_whisper import BatchedInferencePipeline, WhisperModel
+
+    device = device_of(asr.device).partition(":")[0]
+    model: Any = WhisperModel(
+        folder_of(asr),
+        device=device,
+        compute_type="float16" if device == "cuda" else "int8",
+        cpu_threads=threads,
+        num_workers=callers,
+    )
+    if batched:
+        model = BatchedInferencePipeline(model)
+    return one_by_one(partial(_faster, model, asr.language), callers)
+
+
+def _faster(model: Any, language: str | None, clip: Samples) -> str:
+    segments, _ = model.transcribe(clip, language=language)
+    return " ".join(segment.text for segment in segments)
+
+
+def folder_of(asr: Asr) -> str:
+    """The weights as a folder, which faster-whisper wants."""
+    found, folder = weights.find(asr), Path(tempfile.mkdtemp(prefix="voxwarden-weights-"))
+    for file in found.files:
+        (folder / file).write_bytes(found.read(file))
+    return str(folder)
+
+
+def one_by_one(recognise: Callable[[Samples], str], callers: int = 1) -> Recognise:
+    def timed(clip: Samples) -> Heard:
+        began = time.perf_counter()
+        return Heard(recognise(clip), time.perf_counter() - began)
+
+    def run(clips: Sequence[Samples]) -> list[Heard]:
+        with ThreadPoolExecutor(callers) as pool:
+            return list(pool.map(timed, clips))
+
+    return run
+
+
+MAKE: Mapping[str, Callable[[Asr], Recognise]] = {
+    "faster-whisper": lambda asr: faster(asr, threads=cores()),
+    "faster-whisper, a caller a core": lambda asr: faster(asr, threads=1, callers=cores()),
+    "faster-whisper, batched": lambda asr: faster(asr, threads=cores(), batched=True),
+    "ours, ctranslate2": ours,
+    "ours, ctranslate2, one at a time": lambda asr: ours(asr, take=1),
+    "openai-whisper": openai_as_called,
+    "ours, openai-whisper": lambda asr: ours(asr.model_copy(update={"engine": "openai-whisper"})),
+}
