@@ -55,11 +55,22 @@ class Contender:
 
 @dataclass
 class Score:
-    """Of one contender on one language."""
+    """Of one contender on one language, turn by turn."""
 
     speeds: list[float] = field(default_factory=list)
-    heard: list[Heard] = field(default_factory=list)
-    waits: list[float] = field(default_factory=list)
+    heard: list[list[Heard]] = field(default_factory=list)
+
+    @property
+    def waits(self) -> list[float]:
+        return [each.seconds for turn in self.heard for each in turn]
+
+    def errors(self, refs: Sequence[Reference]) -> Iterator[str]:
+        """Of each group, the mean over the turns, and how far they differ: some recognisers sample where they doubt."""
+        turns = [[*errors(refs, [each.text for each in heard])] for heard in self.heard]
+        for found in zip(*turns, strict=True):
+            wrong = [rate for _, rate, _ in found]
+            spread = f" ({min(wrong):.1f}–{max(wrong):.1f})" if max(wrong) > min(wrong) else ""
+            yield f"{found[0][0]} {statistics.mean(wrong):.2f}{spread}"
 
 
 def main() -> None:
@@ -98,11 +109,11 @@ def measure(options: argparse.Namespace) -> dict[tuple[str, str], Score]:
             made[name, given] = Contender(name, Asr(model=options.model, language=given))
         contender = made[name, given]
         score = scores.setdefault((name, language), Score())
-        score.heard, took = contender.ask(files=[str(options.clips / ref.file) for ref in refs])
-        score.waits += [heard.seconds for heard in score.heard]
+        heard, took = contender.ask(files=[str(options.clips / ref.file) for ref in refs])
+        score.heard.append(heard)
         score.speeds.append(seconds / took)
         if turn == 0 and (name, "none") not in scores and (options.clips / "noise").is_dir():
-            scores[name, "none"] = Score(heard=contender.ask(wordless=str(options.clips))[0])
+            scores[name, "none"] = Score(heard=[contender.ask(wordless=str(options.clips))[0]])
     for contender in made.values():
         contender.close()
     return scores
@@ -125,18 +136,19 @@ def show(language: str, refs: Sequence[Reference], seconds: float, scores: dict[
             f"{speed:.1f}",
             f"{min(score.speeds):.1f}–{max(score.speeds):.1f}",
             f"{speed / first:.1f}",
-            "  ".join(f"{group} {wrong:.2f}" for group, wrong, _ in errors(refs, [each.text for each in score.heard])),
+            "\n".join(score.errors(refs)),
             *(f"{np.percentile(score.waits, share):.2f}" for share in (50, 95)),
         )
     Console(width=150).print(table)
 
 
 def show_invented(options: argparse.Namespace, scores: dict[tuple[str, str], Score]) -> None:
-    names = list(wordless(options.clips))
-    table = Table("contender", "words on", "which", title=f"{len(names)} sounds without words")
+    sounds = list(wordless(options.clips))
+    table = Table("contender", "words on", "which", title=f"{len(sounds)} sounds without words")
     for (name, language), score in scores.items():
         if language == "none":
-            words = [sound for sound, heard in zip(names, score.heard, strict=True) if heard.text and not heard.silent]
+            (once,) = score.heard
+            words = [sound for sound, heard in zip(sounds, once, strict=True) if heard.text and not heard.silent]
             table.add_row(name, str(len(words)), ", ".join(words))
     Console(width=150).print(table)
 

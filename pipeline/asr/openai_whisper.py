@@ -1,6 +1,7 @@
 """The `openai-whisper` engine: PyTorch, on CPU (float32) or CUDA (float16)."""
 
-import os
+import copy
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -30,11 +31,11 @@ from pipeline.settings import Asr
 def load(asr: Asr) -> Transcriber:
     """Find and load the weights, and warm the model up."""
     found = weights.find(asr)
-    _use_all_cores()
     model = model_of(found, device_of(asr.device))
     codes = tokenizer_of(model).all_language_codes  # Cantonese came with large-v3: not each model has every language
     check_languages(asr, codes.__contains__, multilingual=model.is_multilingual)
-    engine = Engine(OpenAIWhisper(model), f"openai-whisper/{found.name}@{found.sha256[:8]}", asr.batch)
+    workers = 1 if model.device.type == "cuda" else asr.workers or cores()
+    engine = Engine(OpenAIWhisper(model, workers), f"openai-whisper/{found.name}@{found.sha256[:8]}", asr.batch)
     engine.transcribe([Clip(np.zeros(SAMPLE_RATE, np.float32), asr.language)])
     return engine
 
@@ -51,19 +52,29 @@ def device_of(name: str) -> str:
 
 
 class OpenAIWhisper:
-    """A Network: PyTorch takes all cores for one batch."""
+    """A Network: on a CPU a worker of one thread for each core, faster than PyTorch's own threads for one batch."""
 
-    workers = 1
-
-    def __init__(self, model: Whisper) -> None:
+    def __init__(self, model: Whisper, workers: int) -> None:
         self._model = model
         self._dtype = torch.float16 if model.device.type == "cuda" else torch.float32
+        self._of_thread = threading.local()
+        self.workers = workers
         self.bands: int = model.dims.n_mels
         self._silence = self.encode(np.full((self.bands, LONGEST), SILENCE, np.float32))
 
+    def _mine(self) -> Whisper:
+        """This thread's modules, on the weights of all: while Whisper decodes, its cache hooks into the modules."""
+        if not hasattr(self._of_thread, "model"):
+            if self.workers > 1:
+                torch.set_num_threads(1)
+            shared = [*self._model.parameters(), *self._model.buffers()]
+            self._of_thread.model = copy.deepcopy(self._model, {id(tensor): tensor for tensor in shared})
+        model: Whisper = self._of_thread.model
+        return model
+
     def encode(self, mel: Mel) -> Tensor:
         """Whisper's own encoder insists on 30 s; its positions are sinusoids, so that the first are enough for less."""
-        encoder = self._model.encoder
+        encoder = self._mine().encoder
         with torch.inference_mode(), out_of_memory():
             heard = torch.from_numpy(mel).to(self._model.device, self._dtype)[None]
             heard = gelu(encoder.conv2(gelu(encoder.conv1(heard)))).permute(0, 2, 1)
@@ -80,7 +91,7 @@ class OpenAIWhisper:
         tokenizer = tokenizer_of(self._model)
         with torch.inference_mode(), out_of_memory():
             start = torch.tensor([[tokenizer.sot]] * len(encodings), device=encodings[0].device)
-            logits = self._model.logits(start, self._padded(encodings, limit))[:, 0, [*tokenizer.all_language_tokens]]
+            logits = self._mine().logits(start, self._padded(encodings, limit))[:, 0, [*tokenizer.all_language_tokens]]
         return [
             dict(zip(tokenizer.all_language_codes, told, strict=True)) for told in logits.float().softmax(1).tolist()
         ]
@@ -100,7 +111,7 @@ class OpenAIWhisper:
             alone = zip(encodings, languages, lengths, strict=True)
             return [self.decode([clip], [code], [seconds], limit, how)[0] for clip, code, seconds in alone]
         with torch.inference_mode(), out_of_memory():
-            found = decode(self._model, self._padded(encodings, limit), languages, limit, how)
+            found = decode(self._mine(), self._padded(encodings, limit), languages, limit, how)
         return [[self._hypothesis(result, seconds)] for result, seconds in zip(found, lengths, strict=True)]
 
     def _hypothesis(self, result: DecodingResult, seconds: float) -> Hypothesis:
@@ -112,7 +123,7 @@ class OpenAIWhisper:
     def words(self, mel: Mel, heard: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
         with torch.inference_mode(), out_of_memory():
             whole = torch.from_numpy(as_trained(mel, LIMITS[-1])).to(self._model.device, self._dtype)
-            return words_of(self._model, whole, heard, seconds)
+            return words_of(self._mine(), whole, heard, seconds)
 
 
 @contextmanager
@@ -122,9 +133,3 @@ def out_of_memory() -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as error:
         raise DependencyError("The device is out of memory", "Lower asr.batch, or choose a smaller model.") from error
-
-
-def _use_all_cores() -> None:
-    """All that this process may run on: PyTorch counts the machine's, which in a container are not ours."""
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(cores())

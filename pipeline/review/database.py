@@ -24,7 +24,18 @@ MIGRATION_LOCK = 0x766F7877
 BUSY_MILLISECONDS = 15_000
 """How long a SQLite writer waits for another one."""
 
-DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+PATIENCE = {
+    "connect_timeout": "10",
+    "tcp_user_timeout": "20000",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "2",
+}
+"""Of PostgreSQL's client (libpq), in seconds and once in milliseconds: a lost host is given up after 20 s, not after
+hours, and the batch tried again. What stands in `store.url` goes before."""
+
+POSTGRES = "postgresql+psycopg"
+DRIVERS = {"sqlite": "sqlite", "postgresql": POSTGRES, "postgres": POSTGRES}
 
 
 class Database:
@@ -115,9 +126,10 @@ def _check_file(path: Path, must_exist: bool) -> None:
 
 
 def _engine(url: URL) -> Engine:
+    more = {key: value for key, value in PATIENCE.items() if url.drivername == POSTGRES and key not in url.query}
     try:
         # Hidden parameters: an error's text must not carry a transcript into a log.
-        engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, json_serializer=_json)
+        engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, json_serializer=_json, connect_args=more)
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[postgres]".') from error
     if url.get_backend_name() == "sqlite":

@@ -80,6 +80,18 @@ def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
     assert len(str(raised.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize(("query", "patience"), [("", "20000"), ("tcp_user_timeout=7000", "7000")])
+def test_a_server_that_is_lost_is_given_up(postgres_url: str, query: str, patience: str) -> None:
+    database = Database(f"{postgres_url}{'&' if '?' in postgres_url else '?'}{query}" if query else postgres_url)
+    assert "keepalives" not in database.name
+    with database.read() as connection:
+        driver = connection.connection.dbapi_connection
+        assert driver is not None
+        given = driver.info.get_parameters()  # those that are not libpq's own defaults
+    assert (given["tcp_user_timeout"], given["keepalives_idle"]) == (patience, "10")
+    database.close()
+
+
 @pytest.mark.parametrize(
     ("url", "message"),
     [
