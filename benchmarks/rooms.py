@@ -38,6 +38,8 @@ SHARE = 0.4
 WARM_SECONDS = 10.0
 """Not counted: rooms begin one after the other."""
 LIMITS = {"speech": 1.5, "word": 10.0}
+FRAME_SECONDS = 0.1
+"""What an app sends at a time: as the client of docs/integrate.md."""
 STEPS = (0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 
 
@@ -116,24 +118,26 @@ async def live(number: int, workers: int, seconds: float, speech: Sequence[Sampl
             started = time.time()
             waits.since = started + WARM_SECONDS
             rooms = [talk(f"room-{room}", started, speech, Random(room)) for room in range(number)]
-            for second in range(round(seconds)):
+            for frame in range(round(seconds / FRAME_SECONDS)):
                 for room in rooms:
                     await runner.put(next(room))
-                await asyncio.sleep(max(0.0, started + second + 1 - time.time()))
+                await asyncio.sleep(max(0.0, started + (frame + 1) * FRAME_SECONDS - time.time()))
             waiting = queues(metrics)
     return waits, waiting
 
 
 def talk(room: str, started: float, speech: Sequence[Samples], random: Random) -> Iterator[AudioChunk]:
-    """A second at a time, each named by the moment at which it has been spoken to its end."""
+    """A frame at a time, each named by the moment at which it has been spoken to its end."""
     samples = np.zeros(round(random.uniform(0, 8) * SAMPLE_RATE), np.float32)
+    size = round(FRAME_SECONDS * SAMPLE_RATE)
     for sequence in count():
-        while len(samples) < SAMPLE_RATE:
+        while len(samples) < size:
             clip = random.choice(speech)
             pause = np.zeros(round(len(clip) * (1 - SHARE) / SHARE), np.float32)
             samples = np.concatenate([samples, clip, pause])
-        second, samples = samples[:SAMPLE_RATE], samples[SAMPLE_RATE:]
-        yield AudioChunk(room=room, speaker="a", start=started + sequence - 1, sequence=sequence, data=to_pcm16(second))
+        frame, samples = samples[:size], samples[size:]
+        start = started + (sequence - 1) * FRAME_SECONDS
+        yield AudioChunk(room=room, speaker="a", start=start, sequence=sequence, data=to_pcm16(frame))
 
 
 def queues(metrics: Metrics) -> str:
