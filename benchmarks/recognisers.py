@@ -72,13 +72,17 @@ def faster(asr: Asr, *, threads: int, callers: int = 1, batched: bool = False) -
     from faster_whisper import BatchedInferencePipeline, WhisperModel
 
     device = device_of(asr.device).partition(":")[0]
-    model: Any = WhisperModel(
-        folder_of(asr),
-        device=device,
-        compute_type="float16" if device == "cuda" else "int8",
-        cpu_threads=threads,
-        num_workers=callers,
-    )
+    found = weights.find(asr)
+    with tempfile.TemporaryDirectory() as folder:
+        for file in found.files:
+            (Path(folder) / file).write_bytes(found.read(file))
+        model: Any = WhisperModel(
+            folder,
+            device=device,
+            compute_type="float16" if device == "cuda" else "int8",
+            cpu_threads=threads,
+            num_workers=callers,
+        )
     if batched:
         model = BatchedInferencePipeline(model)
     return one_by_one(partial(_faster, model, asr.language), callers)
@@ -87,14 +91,6 @@ def faster(asr: Asr, *, threads: int, callers: int = 1, batched: bool = False) -
 def _faster(model: Any, language: str | None, clip: Samples) -> str:
     segments, _ = model.transcribe(clip, language=language)
     return " ".join(segment.text for segment in segments)
-
-
-def folder_of(asr: Asr) -> str:
-    """The weights as a folder, which faster-whisper wants."""
-    found, folder = weights.find(asr), Path(tempfile.mkdtemp(prefix="voxwarden-weights-"))
-    for file in found.files:
-        (folder / file).write_bytes(found.read(file))
-    return str(folder)
 
 
 def one_by_one(recognise: Callable[[Samples], str], callers: int = 1) -> Recognise:

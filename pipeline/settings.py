@@ -89,7 +89,7 @@ class Asr(Section):
     languages: tuple[str, ...] = Field(("en", "zh"), description="languages that rooms speak; others only if clear")
     words: bool = Field(False, description="word times for every utterance (slower); flagged ones get estimates else")
     batch: PositiveInt = Field(8, description="utterances decoded together; `voxwarden tune` finds the best")
-    workers: PositiveInt | None = Field(None, description="batches decoded at once by ctranslate2; unset: one a core")
+    workers: PositiveInt | None = Field(None, description="batches decoded at once; unset: one a core")
     beams: dict[str, PositiveInt] = Field({"en": 3}, description="width of ctranslate2's search by language; others: 5")
 
 

@@ -1,6 +1,7 @@
 """The `openai-whisper` engine: PyTorch, on CPU (float32) or CUDA (float16)."""
 
 import copy
+import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ def load(asr: Asr) -> Transcriber:
     codes = tokenizer_of(model).all_language_codes  # Cantonese came with large-v3: not each model has every language
     check_languages(asr, codes.__contains__, multilingual=model.is_multilingual)
     workers = 1 if model.device.type == "cuda" else asr.workers or cores()
+    _share_cores(workers)
     engine = Engine(OpenAIWhisper(model, workers), f"openai-whisper/{found.name}@{found.sha256[:8]}", asr.batch)
     engine.transcribe([Clip(np.zeros(SAMPLE_RATE, np.float32), asr.language)])
     return engine
@@ -65,8 +67,6 @@ class OpenAIWhisper:
     def _mine(self) -> Whisper:
         """This thread's modules, on the weights of all: while Whisper decodes, its cache hooks into the modules."""
         if not hasattr(self._of_thread, "model"):
-            if self.workers > 1:
-                torch.set_num_threads(1)
             shared = [*self._model.parameters(), *self._model.buffers()]
             self._of_thread.model = copy.deepcopy(self._model, {id(tensor): tensor for tensor in shared})
         model: Whisper = self._of_thread.model
@@ -74,7 +74,7 @@ class OpenAIWhisper:
 
     def encode(self, mel: Mel) -> Tensor:
         """Whisper's own encoder insists on 30 s; its positions are sinusoids, so that the first are enough for less."""
-        encoder = self._mine().encoder
+        encoder = self._model.encoder
         with torch.inference_mode(), out_of_memory():
             heard = torch.from_numpy(mel).to(self._model.device, self._dtype)[None]
             heard = gelu(encoder.conv2(gelu(encoder.conv1(heard)))).permute(0, 2, 1)
@@ -91,7 +91,7 @@ class OpenAIWhisper:
         tokenizer = tokenizer_of(self._model)
         with torch.inference_mode(), out_of_memory():
             start = torch.tensor([[tokenizer.sot]] * len(encodings), device=encodings[0].device)
-            logits = self._mine().logits(start, self._padded(encodings, limit))[:, 0, [*tokenizer.all_language_tokens]]
+            logits = self._model.logits(start, self._padded(encodings, limit))[:, 0, [*tokenizer.all_language_tokens]]
         return [
             dict(zip(tokenizer.all_language_codes, told, strict=True)) for told in logits.float().softmax(1).tolist()
         ]
@@ -123,7 +123,7 @@ class OpenAIWhisper:
     def words(self, mel: Mel, heard: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
         with torch.inference_mode(), out_of_memory():
             whole = torch.from_numpy(as_trained(mel, LIMITS[-1])).to(self._model.device, self._dtype)
-            return words_of(self._mine(), whole, heard, seconds)
+            return words_of(self._model, whole, heard, seconds)
 
 
 @contextmanager
@@ -133,3 +133,9 @@ def out_of_memory() -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as error:
         raise DependencyError("The device is out of memory", "Lower asr.batch, or choose a smaller model.") from error
+
+
+def _share_cores(workers: int) -> None:
+    """Among all threads to come. PyTorch counts the machine's cores, which in a container are not all ours."""
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, cores() // workers))

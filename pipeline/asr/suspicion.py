@@ -7,8 +7,8 @@ from pipeline.asr.hypothesis import Hypothesis
 
 SURE: Mapping[str, float] = {"en": -0.6}
 """Mean log-probability a token from which a text is believed, by language. The near-homophones that a short context
-costs lie below: with a beam of 3, from -0.5 or -0.6 on people's English has 5.95% wrong, from -0.7 on 6.15%, and 6.48%
-if nothing is tried again."""
+costs lie below: with a beam of 3, people's English has 5.95% wrong at -0.5 and -0.6 alike, 6.15% at -0.7, and 6.48% if
+nothing is tried again."""
 
 SURE_ELSE = -1.0
 """openai-whisper's own limit. Mandarin scores lower throughout: at -0.5 most of it would be decoded twice."""

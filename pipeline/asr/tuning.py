@@ -36,7 +36,7 @@ class Figure:
 def figures(asr: Asr) -> Iterator[Figure]:
     """Each setting worth a try, as it is measured."""
     clips = shipped()
-    workers = sorted({1, max(1, cores() // 2), cores()}) if asr.engine == "ctranslate2" else [1]
+    workers = sorted({1, max(1, cores() // 2), cores()})
     for number in workers:
         yield from (_figure(asr, clips, {"workers": number, "batch": batch}) for batch in BATCHES)
 
