@@ -1,7 +1,7 @@
 """A transcript as the classifier reads it: what differs from text to text without meaning anything is taken out."""
 
 import re
-from functools import lru_cache
+from functools import cache
 
 from opencc import OpenCC
 
@@ -18,9 +18,15 @@ def view(text: str) -> str:
     """`text` in simplified characters, with loops cut to two rounds and single spaces."""
     text = text.encode(errors="replace").decode()  # JSON may hold half a surrogate pair; tokenizers refuse it
     text = " ".join(LOOP.sub(KEPT, text).split())
-    return _simplifier().convert(text) if has_han(text) else text
+    return _simplified(text) if has_han(text) else text
 
 
-@lru_cache(maxsize=1)
-def _simplifier() -> OpenCC:
-    return OpenCC("t2s")
+def _simplified(text: str) -> str:
+    """著 is 着 where the rest is Traditional, as Whisper often writes; Simplified text has words with it (土著)."""
+    simple: str = _converter("t2s").convert(text)
+    return simple if simple == text else str(_converter("tw2s").convert(text))
+
+
+@cache
+def _converter(tables: str) -> OpenCC:
+    return OpenCC(tables)

@@ -2,8 +2,8 @@
 
 Where a text has been spoken and heard (`heard/`, made by benchmarks/round_trips.py), one of its readings is taken. Else
 punctuation and capitals go, and what is misheard comes from the training texts themselves: characters, pairs of
-characters and Latin words that sound alike, each as likely as it is common. So an error reads like one of a
-recogniser's, which prefers the usual word.
+characters and Latin words that sound alike, or as what was heard elsewhere for such a sound, each as likely as it is
+common. So an error reads like one of a recogniser's, which prefers the usual word.
 """
 
 import re
@@ -18,6 +18,7 @@ from random import Random
 
 from pypinyin import lazy_pinyin
 
+from pipeline.judge.training.confusions import confusions
 from pipeline.judge.view import view
 
 HAN = re.compile(r"[㐀-鿿]")
@@ -71,6 +72,8 @@ class Noise:
     """Share of the errors that are deletions."""
     doubled: float = 0.05
     """Share of the errors that are insertions: what was said, twice."""
+    confused: float = 0.33
+    """Share of the other errors, in Mandarin, that have a sound which was really heard for what was said."""
     real: float = 0.8
     """Share of what was really heard, where it was, among the misheard texts."""
 
@@ -105,6 +108,7 @@ class Mishearing:
         self._random = Random(seed)  # noqa: S311
         han, latin = _counts(texts)
         self._han = alike(han, pinyin, near_pinyin)
+        self._confused = _confused(self._really)
         self._latin = alike(latin, consonants, voiceless)
 
     def __call__(self, text: str) -> str:
@@ -151,11 +155,20 @@ class Mishearing:
 
     def _swapped(self, unit: str) -> str:
         """Another unit of about the same sound, where there is one."""
-        choices = self._han.get(pinyin(unit)) if HAN.match(unit) else self._latin.get(consonants(unit))
+        choices = self._han.get(self._sound(unit)) if HAN.match(unit) else self._latin.get(consonants(unit))
         others = [choices.pick(self._random) for _ in range(3)] if choices else []
         if found := next((other for other in others if other != unit), None):
             return found
         return "".join(map(self._swapped, unit)) if len(unit) == 2 and HAN.search(unit) else unit
+
+    def _sound(self, unit: str) -> str:
+        """Its pinyin, or that of what one of its syllables may be taken for."""
+        said = [*map(syllable, unit)]
+        if self._random.random() < self._noise.confused:
+            at = self._random.randrange(len(said))
+            if others := self._confused.get(said[at]):
+                said[at] = others.pick(self._random)
+        return " ".join(said)
 
 
 def hearing(texts: Iterable[str], seed: int) -> Mishearing:
@@ -167,6 +180,16 @@ def round_trips(folder: Path = ROUND_TRIPS) -> Mapping[str, Sequence[str]]:
     """What was heard for each text that was spoken, all of it as the classifier views it."""
     lines = (line.split("\t") for path in sorted(folder.glob("*.tsv")) for line in path.read_text("utf-8").splitlines())
     return {view(text): [view(reading) for reading in heard] for text, *heard in lines if heard}
+
+
+def _confused(heard: Mapping[str, Sequence[str]]) -> Mapping[str, Choices]:
+    """Syllable → those that were heard for it, though they sound otherwise."""
+    pairs = ((_syllables(text), _syllables(reading)) for text, readings in heard.items() for reading in readings)
+    return {said: Choices([*others], [*accumulate(others.values())]) for said, others in confusions(pairs).items()}
+
+
+def _syllables(text: str) -> list[str]:
+    return [syllable(char) for char in HAN.findall(text)]
 
 
 def bare(text: str) -> str:

@@ -10,7 +10,7 @@ from pipeline.judge.training.sets import TALK
 
 TIMES: Mapping[str, float] = {
     "authored": 2.5,
-    "chineseharm": 2.0,
+    "chineseharm": 4.0,
     "toxigen_seeds": 2.0,
     "cold": 2.0,
     "stormfront": 0.6,

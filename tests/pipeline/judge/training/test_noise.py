@@ -1,5 +1,7 @@
 """What is misheard sounds alike, at the rates that were asked for, and the same seed mishears the same."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.judge.training.noise import Mishearing, Noise, bare, consonants, near_pinyin, pinyin, voiceless
@@ -74,3 +76,10 @@ def test_words_are_lost_and_doubled() -> None:
 
 def test_bare_text_has_no_punctuation_but_keeps_apostrophes() -> None:
     assert bare("Don't! 'Stop'—now, OK?") == "don't stop now ok"
+
+
+def test_a_sound_is_taken_for_another_as_it_really_was() -> None:
+    confused = replace(ALWAYS, confused=1.0)
+    hear = Mishearing(TEXTS, confused, seed=1, heard={"我是谁": ["我是好"], "谁": ["人"]})
+    assert {pinyin(hear("谁")) for _ in range(50)} == {"hao", "ren"}
+    assert pinyin(hear("他")) == pinyin("他")
