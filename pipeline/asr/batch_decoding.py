@@ -15,7 +15,7 @@ from pipeline.asr.engine import Search
 def decode(
     model: Whisper, features: Tensor, languages: Sequence[str], limit: float, how: Search
 ) -> list[DecodingResult]:
-    """Decode `features` (clips, positions, width), each in its language. A beam takes one clip at a time."""
+    """Decode `features` (clips, positions, width), each in its language."""
     fp16 = features.dtype == torch.float16
     options = DecodingOptions(fp16=fp16, beam_size=how.beam if how.beam > 1 else None, sample_len=budget(limit))
     task = BatchTask(model, options, languages)
@@ -37,8 +37,8 @@ class BatchTask(DecodingTask):  # type: ignore[misc] # whisper has no types
         self._languages = list(languages)
 
     def _get_audio_features(self, features: Tensor) -> Tensor:
-        """Whisper would take what is shorter than 30 s for a spectrogram."""
-        return features
+        """Whisper would take what is shorter than 30 s for a spectrogram, and gives a beam's rows one clip alone."""
+        return features.repeat_interleave(self.n_group, dim=0)
 
     def _detect_language(self, audio_features: Tensor, tokens: Tensor) -> tuple[list[str], None]:
         """Whisper asks here which language each clip has; a batch of DecodingOptions knows only one."""
