@@ -1,9 +1,11 @@
 """openai-whisper's decoder for clips of different languages and lengths in one batch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+from torch.nn import Module
 from whisper.decoding import DecodingOptions, DecodingResult, DecodingTask, LogitFilter
 from whisper.model import Whisper
 from whisper.tokenizer import Tokenizer, get_tokenizer
@@ -23,12 +25,35 @@ def decode(
     task.logit_filters.insert(0, WithinContext(task.tokenizer.timestamp_begin + last_timestamp(limit)))
     if how.no_repeat:
         task.logit_filters.append(NoRepeat(how.no_repeat, task.sample_begin, task.tokenizer.eot))
-    results: list[DecodingResult] = task.run(features)
+    with one_sound_a_beam(model, task.n_group):
+        results: list[DecodingResult] = task.run(features)
     return results
 
 
 def tokenizer_of(model: Whisper, language: str | None = None) -> Tokenizer:
     return get_tokenizer(model.is_multilingual, num_languages=model.num_languages, language=language)
+
+
+@contextmanager
+def one_sound_a_beam(model: Whisper, beam: int) -> Iterator[None]:
+    """A clip's hypotheses look at one copy of its sound, as so many questions; Whisper would copy it for each."""
+
+    def ask(_: Module, given: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        rows, sound = given
+        return rows.reshape(len(sound), -1, rows.shape[-1]), sound
+
+    def answer(_: Module, given: object, found: tuple[Tensor, object]) -> tuple[Tensor, object]:
+        rows, weights = found
+        return rows.reshape(len(rows) * beam, -1, rows.shape[-1]), weights
+
+    attentions = [block.cross_attn for block in model.decoder.blocks] if beam > 1 else []
+    hooks = [each.register_forward_pre_hook(ask) for each in attentions]
+    hooks += [each.register_forward_hook(answer) for each in attentions]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 class BatchTask(DecodingTask):  # type: ignore[misc] # whisper has no types
@@ -37,8 +62,12 @@ class BatchTask(DecodingTask):  # type: ignore[misc] # whisper has no types
         self._languages = list(languages)
 
     def _get_audio_features(self, features: Tensor) -> Tensor:
-        """Whisper would take what is shorter than 30 s for a spectrogram, and gives a beam's rows one clip alone."""
+        """Whisper would take what is shorter than 30 s for a spectrogram; it wants one for each hypothesis."""
         return features.repeat_interleave(self.n_group, dim=0)
+
+    def _main_loop(self, audio_features: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor, list[float]]:
+        found: tuple[Tensor, Tensor, list[float]] = super()._main_loop(audio_features[:: self.n_group], tokens)
+        return found
 
     def _detect_language(self, audio_features: Tensor, tokens: Tensor) -> tuple[list[str], None]:
         """Whisper asks here which language each clip has; a batch of DecodingOptions knows only one."""

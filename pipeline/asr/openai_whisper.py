@@ -1,4 +1,4 @@
-"""The `openai-whisper` engine: PyTorch, on CPU (float32) or CUDA (float16)."""
+"""The `openai-whisper` engine: PyTorch, in float16 on CUDA, in float32 on CPU but for an encoder in bfloat16."""
 
 import copy
 import os
@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import gelu
 from whisper.decoding import DecodingResult
-from whisper.model import Whisper
+from whisper.model import AudioEncoder, Whisper
 
 from pipeline.asr import weights
 from pipeline.asr.batch_decoding import decode, tokenizer_of
@@ -53,12 +53,36 @@ def device_of(name: str) -> str:
     return name
 
 
+ROWS = 20
+"""Hypotheses in hand at once. Whisper computes all until the batch's last clip ends: with beams, a few clips are faster
+than many."""
+
+
+def types_for(device: torch.device) -> tuple[torch.dtype, torch.dtype]:
+    """The encoder's and the decoder's: half as wide as float32 where that is faster.
+
+    bfloat16 is coarse, and the decoder, whose clips are computed together, would write other words among other clips.
+    """
+    if device.type == "cuda":
+        return torch.float16, torch.float16
+    told = torch.cpu.get_capabilities()
+    return torch.bfloat16 if told.get("amx_bf16") or told.get("avx512_bf16") else torch.float32, torch.float32
+
+
+def _cast(encoder: AudioEncoder, dtype: torch.dtype) -> None:
+    """Once, what Whisper would at each use. It wants its norms in float32."""
+    for module in encoder.modules():
+        if isinstance(module, (nn.Linear, nn.Conv1d)):
+            module.to(dtype)
+
+
 class OpenAIWhisper:
     """A Network: on a CPU a worker of one thread for each core, faster than PyTorch's own threads for one batch."""
 
     def __init__(self, model: Whisper, workers: int) -> None:
         self._model = model
-        self._dtype = torch.float16 if model.device.type == "cuda" else torch.float32
+        self._hearing, self._writing = types_for(model.device)
+        _cast(model.encoder, self._hearing)
         self._of_thread = threading.local()
         self.workers = workers
         self.bands: int = model.dims.n_mels
@@ -76,12 +100,12 @@ class OpenAIWhisper:
         """Whisper's own encoder insists on 30 s; its positions are sinusoids, so that the first are enough for less."""
         encoder = self._model.encoder
         with torch.inference_mode(), out_of_memory():
-            heard = torch.from_numpy(mel).to(self._model.device, self._dtype)[None]
+            heard = torch.from_numpy(mel).to(self._model.device, self._hearing)[None]
             heard = gelu(encoder.conv2(gelu(encoder.conv1(heard)))).permute(0, 2, 1)
-            heard = (heard + encoder.positional_embedding[: heard.shape[1]]).to(self._dtype)
+            heard = (heard + encoder.positional_embedding[: heard.shape[1]]).to(self._hearing)
             for block in encoder.blocks:
                 heard = block(heard)
-            encoded: Tensor = encoder.ln_post(heard)[0]
+            encoded: Tensor = encoder.ln_post(heard)[0].to(self._writing)
             return encoded
 
     def languages(self, encodings: Sequence[Tensor], limit: float) -> list[Mapping[str, float]]:
@@ -107,6 +131,13 @@ class OpenAIWhisper:
     def decode(
         self, encodings: Sequence[Tensor], languages: Sequence[str], lengths: Sequence[float], limit: float, how: Search
     ) -> list[list[Hypothesis]]:
+        if len(encodings) > (most := max(1, ROWS // how.beam)):
+            parts = (slice(at, at + most) for at in range(0, len(encodings), most))
+            return [
+                found
+                for part in parts
+                for found in self.decode(encodings[part], languages[part], lengths[part], limit, how)
+            ]
         with torch.inference_mode(), out_of_memory():
             found = decode(self._mine(), self._padded(encodings, limit), languages, limit, how)
         return [[self._hypothesis(result, seconds)] for result, seconds in zip(found, lengths, strict=True)]
@@ -119,7 +150,7 @@ class OpenAIWhisper:
 
     def words(self, mel: Mel, heard: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
         with torch.inference_mode(), out_of_memory():
-            whole = torch.from_numpy(as_trained(mel, LIMITS[-1])).to(self._model.device, self._dtype)
+            whole = torch.from_numpy(as_trained(mel, LIMITS[-1])).to(self._model.device, self._writing)
             return words_of(self._model, whole, heard, seconds)
 
 

@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.asr import ct2_engine, openai_whisper
+from pipeline.asr import ct2_engine, openai_whisper, weights
+from pipeline.asr.checkpoint import model_of
+from pipeline.asr.context import as_trained
+from pipeline.asr.engine import Search
+from pipeline.asr.mel import log_mel
 from pipeline.asr.transcriber import ENGINES, MAX_SAMPLES, Clip, Samples, Transcriber, load
 from pipeline.asr.vocabulary import Vocabulary
 from pipeline.audio.decode import read_file
@@ -157,3 +161,21 @@ def test_a_wide_beam_gives_its_other_readings(base: Transcriber) -> None:
     assert scores == sorted(scores, reverse=True)
     if base.name.startswith("ctranslate2"):
         assert len(texts) > 1
+
+
+def test_a_beam_searches_each_clip_of_a_batch_in_its_own_sound() -> None:
+    """More clips than PyTorch takes at once; Whisper's own search gives all its rows one clip's sound."""
+    network = openai_whisper.OpenAIWhisper(model_of(weights.find(Asr(engine="openai-whisper")), "cpu"), 1)
+    clips = {"zh": [mandarin(3.0), mandarin(5.0)[-3 * SAMPLE_RATE :]]}
+    clips["en"] = [speech(name) for name in ("conf-invalidpin", "tt-weasels", "dir-nomatch")]
+    codes = [code for code, some in clips.items() for _ in some]
+    lengths = [len(samples) / SAMPLE_RATE for some in clips.values() for samples in some]
+    encodings = [
+        network.encode(as_trained(log_mel(samples, network.bands), 12.0)) for some in clips.values() for samples in some
+    ]
+    together = network.decode(encodings, codes, lengths, 12.0, Search(beam=5))
+    for (found,), encoding, code, seconds in zip(together, encodings, codes, lengths, strict=True):
+        ((alone,),) = network.decode([encoding], [code], [seconds], 12.0, Search(beam=5))
+        assert (found.language, found.text) == (code, alone.text)
+        assert found.avg_logprob == pytest.approx(alone.avg_logprob, abs=TOLERANCE)
+    assert len({found.text for (found,) in together}) == len(codes)
