@@ -57,9 +57,9 @@ DEAD_LETTERS = Topic("voice.dead-letters", None, retention_hours=7 * 24)
 
 TOPICS = (AUDIO, UTTERANCES, TRANSCRIPTS, FLAGS, DEAD_LETTERS)
 
-SEGMENT = Stage("segment", AUDIO, UTTERANCES, batch=64, within=0.05, build="pipeline.audio.segment:build")
-TRANSCRIBE = Stage("transcribe", UTTERANCES, TRANSCRIPTS, batch=16, within=0.1, build="pipeline.asr.transcribe:build")
-JUDGE = Stage("judge", TRANSCRIPTS, FLAGS, batch=32, within=0.05, build="pipeline.judge.judge:build")
-DELIVER = Stage("deliver", FLAGS, None, batch=64, within=0.05, build="pipeline.review.deliver:build")
+SEGMENT = Stage("segment", AUDIO, UTTERANCES, batch=64, within=0.02, build="pipeline.audio.segment:build")
+TRANSCRIBE = Stage("transcribe", UTTERANCES, TRANSCRIPTS, batch=16, within=0.02, build="pipeline.asr.transcribe:build")
+JUDGE = Stage("judge", TRANSCRIPTS, FLAGS, batch=32, within=0.02, build="pipeline.judge.judge:build")
+DELIVER = Stage("deliver", FLAGS, None, batch=64, within=0.02, build="pipeline.review.deliver:build")
 
 STAGES = (SEGMENT, TRANSCRIBE, JUDGE, DELIVER)
