@@ -66,14 +66,18 @@ class Wanted:
             and (not self.addresses or letter.address in self.addresses or letter.origin in self.addresses)
             and (self.stage is None or letter.stage == self.stage)
             and (self.reason is None or self.reason.lower() in letter.reason.lower())
+            and (self.since is None or letter.at >= self.since)
         )
 
 
 def letters(kafka: Kafka, wanted: Wanted) -> list[Letter]:
-    """Those that are `wanted`, the oldest first; raises InputError for an address that no letter has."""
+    """Those that are `wanted`, the oldest first; raises InputError for an address that no letter has.
+
+    All are read, whatever `since` says: an older one may be the same record's, and stand for it.
+    """
     found: list[Letter] = []
     markers: dict[str, str] = {}
-    with _history(kafka, wanted.since) as history:
+    with _history(kafka, None) as history:
         for record in history.read():
             headers = text_headers(record)
             if HANDLED in headers:

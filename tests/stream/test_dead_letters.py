@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from agents.cli import app
-from agents.dead_letters import MOST_REPLAYS
+from agents.dead_letters import MOST_REPLAYS, Wanted, letters
 from agents.halt import ENOUGH
 from agents.kafka import topic_name
 from agents.records import dead_letter
@@ -146,3 +146,11 @@ def test_a_letter_that_was_written_twice_is_told_once(settings: Settings, shell:
     assert [each["handled"] for each in shell.listed("--handled")].count("repeated") == 1
     assert shell("drop", "--all") == "2 dropped.\n"
     assert shell.listed() == []
+
+
+def test_a_letter_whose_twin_is_older_than_asked_for_is_told_once_too(settings: Settings) -> None:
+    put(settings, DEAD_LETTERS, [letter(settings, 1)])
+    [first] = letters(settings.kafka, Wanted())
+    put(settings, DEAD_LETTERS, [letter(settings, 1), letter(settings, 2)])
+    [found] = letters(settings.kafka, Wanted(since=first.at + 0.001))
+    assert (found.origin or "").endswith("/2")
