@@ -90,7 +90,9 @@ class Asr(Section):
     words: bool = Field(False, description="word times for every utterance (slower); flagged ones get estimates else")
     batch: PositiveInt = Field(8, description="utterances decoded together; `voxwarden tune` finds the best")
     workers: PositiveInt | None = Field(None, description="batches decoded at once; unset: one a core")
-    beams: dict[str, PositiveInt] = Field({"en": 3}, description="width of ctranslate2's search by language; others: 5")
+    beams: dict[str, PositiveInt] = Field(
+        {"en": 3}, description="width of the search by language; others: 5, with openai-whisper 1"
+    )
 
 
 class Judge(Section):

@@ -37,7 +37,9 @@ def load(asr: Asr) -> Transcriber:
     check_languages(asr, codes.__contains__, multilingual=model.is_multilingual)
     workers = 1 if model.device.type == "cuda" else asr.workers or cores()
     _share_cores(workers)
-    engine = Engine(OpenAIWhisper(model, workers), f"openai-whisper/{found.name}@{found.sha256[:8]}", asr.batch)
+    engine = Engine(
+        OpenAIWhisper(model, workers, asr.beams), f"openai-whisper/{found.name}@{found.sha256[:8]}", asr.batch
+    )
     engine.transcribe([Clip(np.zeros(SAMPLE_RATE, np.float32), asr.language)])
     return engine
 
@@ -79,8 +81,9 @@ def _cast(encoder: AudioEncoder, dtype: torch.dtype) -> None:
 class OpenAIWhisper:
     """A Network: on a CPU a worker of one thread for each core, faster than PyTorch's own threads for one batch."""
 
-    def __init__(self, model: Whisper, workers: int) -> None:
+    def __init__(self, model: Whisper, workers: int, beams: Mapping[str, int]) -> None:
         self._model = model
+        self._beams = beams
         self._hearing, self._writing = types_for(model.device)
         _cast(model.encoder, self._hearing)
         self._of_thread = threading.local()
@@ -125,8 +128,8 @@ class OpenAIWhisper:
         return torch.stack([torch.cat([one, self._silence[len(one) : positions]]) for one in encodings])
 
     def first(self, language: str) -> Search:
-        """Greedy: on CPU, Whisper's beam search takes three times as long."""
-        return Search()
+        """Greedy where the settings name no beam: Mandarin would take three times as long."""
+        return Search(self._beams.get(language, 1))
 
     def decode(
         self, encodings: Sequence[Tensor], languages: Sequence[str], lengths: Sequence[float], limit: float, how: Search

@@ -165,7 +165,7 @@ def test_a_wide_beam_gives_its_other_readings(base: Transcriber) -> None:
 
 def test_a_beam_searches_each_clip_of_a_batch_in_its_own_sound() -> None:
     """More clips than PyTorch takes at once; Whisper's own search gives all its rows one clip's sound."""
-    network = openai_whisper.OpenAIWhisper(model_of(weights.find(Asr(engine="openai-whisper")), "cpu"), 1)
+    network = openai_whisper.OpenAIWhisper(model_of(weights.find(Asr(engine="openai-whisper")), "cpu"), 1, {})
     clips = {"zh": [mandarin(3.0), mandarin(5.0)[-3 * SAMPLE_RATE :]]}
     clips["en"] = [speech(name) for name in ("conf-invalidpin", "tt-weasels", "dir-nomatch")]
     codes = [code for code, some in clips.items() for _ in some]
