@@ -39,8 +39,9 @@ def one_sound_a_beam(model: Whisper, beam: int) -> Iterator[None]:
     """A clip's hypotheses look at one copy of its sound, as so many questions; Whisper would copy it for each."""
 
     def ask(_: Module, given: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        rows, sound = given
-        return rows.reshape(len(sound), -1, rows.shape[-1]), sound
+        rows, sounds = given
+        clips = sounds[::beam]
+        return rows.reshape(len(clips), -1, rows.shape[-1]), clips
 
     def answer(_: Module, given: object, found: tuple[Tensor, object]) -> tuple[Tensor, object]:
         rows, weights = found
@@ -64,10 +65,6 @@ class BatchTask(DecodingTask):  # type: ignore[misc] # whisper has no types
     def _get_audio_features(self, features: Tensor) -> Tensor:
         """Whisper would take what is shorter than 30 s for a spectrogram; it wants one for each hypothesis."""
         return features.repeat_interleave(self.n_group, dim=0)
-
-    def _main_loop(self, audio_features: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor, list[float]]:
-        found: tuple[Tensor, Tensor, list[float]] = super()._main_loop(audio_features[:: self.n_group], tokens)
-        return found
 
     def _detect_language(self, audio_features: Tensor, tokens: Tensor) -> tuple[list[str], None]:
         """Whisper asks here which language each clip has; a batch of DecodingOptions knows only one."""

@@ -1,4 +1,4 @@
-"""The `openai-whisper` engine: PyTorch, in float16 on CUDA, in float32 on CPU but for an encoder in bfloat16."""
+"""The `openai-whisper` engine: PyTorch, in float16 on CUDA, in float32 on CPU, the encoder in bfloat16 if it can."""
 
 import copy
 import os
@@ -23,7 +23,7 @@ from pipeline.asr.hypothesis import Hypothesis, Marks, spoken
 from pipeline.asr.mel import Mel
 from pipeline.asr.transcriber import Clip, TimedWord, Transcriber
 from pipeline.asr.word_times import words_of
-from pipeline.cores import cores
+from pipeline.cores import cores, multiplies_bfloat16
 from pipeline.errors import DependencyError
 from pipeline.messages import SAMPLE_RATE
 from pipeline.settings import Asr
@@ -67,8 +67,7 @@ def types_for(device: torch.device) -> tuple[torch.dtype, torch.dtype]:
     """
     if device.type == "cuda":
         return torch.float16, torch.float16
-    told = torch.cpu.get_capabilities()
-    return torch.bfloat16 if told.get("amx_bf16") or told.get("avx512_bf16") else torch.float32, torch.float32
+    return torch.bfloat16 if multiplies_bfloat16() else torch.float32, torch.float32
 
 
 def _cast(encoder: AudioEncoder, dtype: torch.dtype) -> None:

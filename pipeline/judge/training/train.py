@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
+from pipeline.cores import multiplies_bfloat16
 from pipeline.judge.training.batches import Batch, batches, masked_loss
 from pipeline.judge.training.duplicates import Seen
 from pipeline.judge.training.encoder import Encoder
@@ -24,8 +25,7 @@ REPORT_EVERY = 50
 """Steps between two lines of progress."""
 SAVE_EVERY = 400
 """Steps between two checkpoints."""
-HALVES = any(torch.cpu.get_capabilities().get(name) for name in ("amx_bf16", "avx512_bf16"))
-"""The CPU multiplies bfloat16 itself: about twice as fast. One that does not loses a third of its speed with it."""
+HALVES = multiplies_bfloat16()
 
 Save = Callable[[BertForSequenceClassification, PreTrainedTokenizerFast], None]
 
