@@ -124,7 +124,8 @@ class Broker:
         )
         file = self._folder / "server.properties"
         file.write_text(properties)
-        command = ["kafka.tools.StorageTool", "format", "-t", self._cluster, "-c", str(file)]
+        identity = f"--cluster-id={self._cluster}"  # one word: an identity may begin with "-"
+        command = ["kafka.tools.StorageTool", "format", identity, "-c", str(file)]
         subprocess.run(self._java(*command), check=True, capture_output=True, timeout=START_SECONDS)
 
     def _java(self, *command: str) -> list[str]:
