@@ -55,7 +55,7 @@ class SecureBroker(Broker):
         file.write_text(SECURE.format(**values, login=LOGIN, username=USERNAME))
         users = [f"SCRAM-SHA-512=[name={name},password={PASSWORD}]" for name in (USERNAME, LIMITED)]
         adding = [word for user in users for word in ("--add-scram", user)]
-        command = ["kafka.tools.StorageTool", "format", "-t", self._cluster, "-c", str(file), *adding]
+        command = ["kafka.tools.StorageTool", "format", f"--cluster-id={self._cluster}", "-c", str(file), *adding]
         subprocess.run(self._java(*command), check=True, capture_output=True, timeout=START_SECONDS)
 
     def make_certificate(self) -> None:
