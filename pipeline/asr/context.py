@@ -1,8 +1,8 @@
 """How much the encoder is given of a clip, and what stands after its end.
 
 Whisper was trained on 30 s, and pads each clip to that. An utterance needs its own length and a margin: with the speech
-cut off at its last word the decoder waits for a pause, and writes on and on. A margin of zeros, which no room sounds
-like, is nearly as bad; the clip's own quietest level is heard as a pause.
+cut off at its last word the decoder waits for a pause, and writes on and on. A margin of a second of zeros, which no
+room sounds like, is nearly as bad in English; the clip's own quietest level is heard as a pause.
 """
 
 import numpy as np
@@ -32,6 +32,11 @@ LIMITS = (3.0, 5.0, 8.0, 12.0, 17.0, 23.0, 30.0)
 its clip alone. Padding costs little (8 s in place of 4: a sixth), splitting much (4 rows in place of 8: half)."""
 
 
+OWN_LENGTH = frozenset({"en"})
+"""Languages whose clips are encoded at their own length first, and those of unknown language. In Mandarin that costs
+0.85 points: of 300 synthesised sentences 14.94% was wrong, 14.09% with zeros up to the next of LIMITS."""
+
+
 def own_length(mel: Mel) -> Mel:
     """`mel` and its margin."""
     return filled(mel, min(-(-(mel.shape[1] + MARGIN) // STEP) * STEP, LONGEST), float(mel.min()))
@@ -53,6 +58,11 @@ def filled(mel: Mel, frames: int, level: float) -> Mel:
 def limit_of(positions: int) -> float:
     """The limit of a clip whose encoding has so many positions."""
     return next(limit for limit in LIMITS if positions <= limit * POSITIONS_PER_SECOND)
+
+
+def with_margin(mel: Mel) -> float:
+    """The limit that leaves a clip its margin, where any does."""
+    return limit_of(min(mel.shape[1] + MARGIN, LONGEST) // 2)
 
 
 def budget(limit: float) -> int:

@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from pipeline.asr.context import LIMITS, as_trained, limit_of, own_length
+from pipeline.asr.context import LIMITS, OWN_LENGTH, as_trained, limit_of, own_length, with_margin
 from pipeline.asr.hypothesis import Hypothesis, best_first
 from pipeline.asr.mel import Mel, log_mel
 from pipeline.asr.suspicion import CLEAR_LANGUAGE, is_suspicious
@@ -80,12 +80,14 @@ class _Sound:
     clip: Clip
     mel: Mel = field(init=False)
     encoding: Encoding = None
+    """None: still to be made."""
     limit: float = 0.0
     told: Mapping[str, float] = field(default_factory=dict)
     language: str = ""
     context: float = 0.0
     """Seconds that it is to be padded to as Whisper was trained; 0: it keeps the clip's own length."""
     search: Search = field(default_factory=Search)
+    decodes: int = 0
     tried: list[Hypothesis] = field(default_factory=list)
 
     @property
@@ -96,16 +98,21 @@ class _Sound:
     def best(self) -> Hypothesis:
         return best_first(self.tried)[0]
 
+    def pad(self, seconds: float) -> None:
+        self.limit = self.context = seconds
+        self.encoding = None
+
     def another_try(self) -> bool:
         """Whether it is to be decoded again, and then how. Nothing is sampled: a clip gives the same text each time.
 
         What is suspicious, once, in more context; what loops with the longest already, or still, may not repeat itself.
         """
-        loops = self.best.looping
-        if self.search.no_repeat or not (loops if self.context else is_suspicious(self.best)):
+        loops, first, longest = self.best.looping, self.decodes == 1, self.context == LIMITS[-1]
+        wanted = is_suspicious(self.best) if first and not longest else loops
+        if self.search.no_repeat or not wanted:
             return False
-        fitting = [each for each in AGAIN if self.seconds < each - 1 and not self.context]
-        self.limit = self.context = next(iter(fitting), LIMITS[-1])
+        fitting = [each for each in AGAIN if self.context < each and self.seconds < each - 1 and first]
+        self.pad(next(iter(fitting), LIMITS[-1]))
         self.search = Search(WIDE, no_repeat=3 if loops and self.limit == LIMITS[-1] else 0)
         return True
 
@@ -127,15 +134,16 @@ class Engine:
         if any(len(clip.samples) > MAX_SAMPLES for clip in clips):
             raise ValueError(f"a clip of more than {MAX_SAMPLES} samples")
         sounds = [_Sound(clip) for clip in clips]
-        self._each(self._encode, sorted(sounds, key=lambda sound: -sound.seconds))
+        self._each(self._begin, sorted(sounds, key=lambda sound: -sound.seconds))
         self._tell_languages(sounds)
         self._decode(sounds)
         return [self._recognition(sound, words=words) for sound in sounds]
 
-    def _encode(self, sound: _Sound) -> None:
+    def _begin(self, sound: _Sound) -> None:
         sound.mel = log_mel(sound.clip.samples, self._network.bands)
-        sound.encoding = self._network.encode(own_length(sound.mel))
-        sound.limit = limit_of(len(sound.encoding))
+        if sound.clip.language is None or sound.clip.language in OWN_LENGTH:
+            sound.encoding = self._network.encode(own_length(sound.mel))
+            sound.limit = limit_of(len(sound.encoding))
 
     def _tell_languages(self, sounds: Sequence[_Sound]) -> None:
         """Picked in the order of the clips: a room's earlier ones are the prior of its later ones."""
@@ -158,6 +166,8 @@ class Engine:
         """Each clip until nothing is suspicious; what is to be tried again joins the rest, so that no worker waits."""
         for sound in sounds:
             sound.search = self._network.first(sound.language)
+            if sound.language not in OWN_LENGTH:
+                sound.pad(with_margin(sound.mel))
         waiting, running = list(sounds), set[Future[list[_Sound]]]()
         while waiting or running:
             while waiting and (idle := self._network.workers - len(running)):
@@ -168,7 +178,7 @@ class Engine:
     def _search(self, batch: Sequence[_Sound]) -> list[_Sound]:
         """Those of the batch that are to be decoded again."""
         for sound in batch:
-            if sound.context:
+            if sound.encoding is None:
                 sound.encoding = self._network.encode(as_trained(sound.mel, sound.context))
         found = self._network.decode(
             [sound.encoding for sound in batch],
@@ -179,6 +189,7 @@ class Engine:
         )
         for sound, hypotheses in zip(batch, found, strict=True):
             sound.tried += hypotheses
+            sound.decodes += 1
         return [sound for sound in batch if sound.another_try()]
 
     def _batches(self, sounds: Sequence[_Sound]) -> Iterator[Sequence[_Sound]]:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.asr.context import LIMITS, LONGEST, MARGIN, as_trained, last_timestamp, limit_of
+from pipeline.asr.context import LIMITS, LONGEST, MARGIN, as_trained, last_timestamp, limit_of, with_margin
 from pipeline.asr.context import own_length as own
 
 
@@ -31,6 +31,11 @@ def test_what_is_heard_again_is_padded_as_whisper_was_trained() -> None:
 @pytest.mark.parametrize(("positions", "limit"), [(1, 3.0), (150, 3.0), (151, 5.0), (1500, 30.0)])
 def test_every_context_has_a_limit(positions: int, limit: float) -> None:
     assert limit_of(positions) == limit
+
+
+@pytest.mark.parametrize(("frames", "limit"), [(1, 3.0), (200, 3.0), (202, 5.0), (2200, 23.0), (2950, 30.0)])
+def test_a_limit_leaves_a_clip_a_second_where_any_does(frames: int, limit: float) -> None:
+    assert with_margin(mel(frames)) == limit
 
 
 def test_times_may_be_written_up_to_the_latest_end_of_speech() -> None:

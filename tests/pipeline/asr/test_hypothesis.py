@@ -56,5 +56,25 @@ def test_each_text_once_with_its_best_score() -> None:
     assert [(one.text, one.avg_logprob) for one in found] == [("one", -0.3), ("two", -0.5)]
 
 
+def mandarin(text: str, tokens: int, avg_logprob: float) -> Hypothesis:
+    return Hypothesis("zh", (1,) * tokens, text, avg_logprob, 0.1, seconds=5.0)
+
+
+def test_a_rare_character_gains_nothing_by_its_many_tokens() -> None:
+    usual, rare = mandarin("锦上添花", 4, -0.5), mandarin("锦上添囮", 6, -0.4)
+    assert rare.avg_logprob > usual.avg_logprob
+    assert best_first([rare, usual])[0] is usual
+
+
+def test_less_text_is_no_better_for_being_short() -> None:
+    whole, half = mandarin("你在哪里上学", 6, -0.4), mandarin("你在", 2, -0.6)
+    assert best_first([half, whole])[0] is whole
+    assert best_first([half, mandarin("", 0, -0.9)])[0] is half
+
+
+def test_numbers_come_as_they_are_said() -> None:
+    assert best_first([mandarin("5斤", 2, -0.2), mandarin("五斤", 2, -0.3)])[0].text == "五斤"
+
+
 def test_no_text_has_no_ratio() -> None:
     assert heard("", -0.1).compression_ratio == 0

@@ -68,8 +68,8 @@ class Told:
         return ()
 
 
-def transcribe(network: Told, *seconds: float) -> list[Recognition]:
-    clips = [Clip(np.zeros(round(each * SAMPLE_RATE), np.float32)) for each in seconds]
+def transcribe(network: Told, *seconds: float, language: str | None = None) -> list[Recognition]:
+    clips = [Clip(np.zeros(round(each * SAMPLE_RATE), np.float32), language) for each in seconds]
     return Engine(network, "told", batch=8).transcribe(clips)
 
 
@@ -113,7 +113,7 @@ def test_a_language_that_is_not_clear_is_heard_again_from_30_seconds() -> None:
     near, far = transcribe(network, 3.0, 6.0)
     assert (near.language, near.language_probability) == ("zh", 0.6)
     assert far.language == "en"
-    assert network.contexts == [7.0, 4.0, 30.0]
+    assert network.contexts == [7.0, 4.0, 30.0, 5.0]
 
 
 def test_languages_are_told_in_batches_of_one_limit() -> None:
@@ -129,3 +129,29 @@ def test_mandarin_may_have_more_tokens_a_second_than_english() -> None:
     fast = Told(lambda how: "说得很快", tokens=30, heard={5.0: {"zh": 1.0}})
     transcribe(fast, 2.5)
     assert fast.searches == [(5.0, FIRST)]
+
+
+@pytest.mark.parametrize(("seconds", "context"), [(2.0, 3.0), (3.0, 5.0), (11.1, 17.0), (29.0, 30.0), (29.9, 30.0)])
+def test_mandarin_is_padded_as_whisper_was_trained_with_a_second_or_more(seconds: float, context: float) -> None:
+    network = Told(lambda how: "你好")
+    transcribe(network, seconds, language="zh")
+    assert network.contexts == [context]
+    assert network.searches == [(context, FIRST)]
+
+
+def test_unsure_mandarin_gets_more_context_than_it_had() -> None:
+    network = Told(lambda how: "你好", logprob=-1.2)
+    transcribe(network, 10.5, language="zh")
+    assert network.searches == [(12.0, FIRST), (30.0, WIDE)]
+
+
+def test_nothing_is_decoded_twice_in_one_way() -> None:
+    network = Told(lambda how: "你好", logprob=-1.2)
+    transcribe(network, 25.0, language="zh")
+    assert network.searches == [(30.0, FIRST)]
+
+
+def test_mandarin_that_loops_at_30_seconds_may_not_repeat() -> None:
+    network = Told(lambda how: LOOP)
+    transcribe(network, 25.0, language="zh")
+    assert network.searches == [(30.0, FIRST), (30.0, LAST)]

@@ -90,6 +90,7 @@ def test_what_is_meant_is_found(text: str, label: str) -> None:
         "乙肝能做爱吗,医生",
         "这局我杀死你三次,下一局复活",
         "去世时才五十几岁",
+        "给老狗做了安乐死全家都哭了",
     ],
 )
 def test_clean_look_alikes_are_not(text: str) -> None:
