@@ -1,4 +1,4 @@
-"""The recipe, whatever runs the network: each clip at its own length, and a second look at what seems wrong.
+"""The recipe, whatever runs the network: each clip in little more than its own length, and a second look where needed.
 
 Encode each clip, tell the languages, decode in batches; then decode what is suspicious again, with more context and a
 wider search, and keep the likeliest. The steps stand in files of their own: context.py, hypothesis.py, suspicion.py.
