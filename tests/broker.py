@@ -124,8 +124,12 @@ class Broker:
         )
         file = self._folder / "server.properties"
         file.write_text(properties)
+        self.format_storage(file)
+
+    def format_storage(self, properties: Path, *adding: str) -> None:
+        """`adding` are more words for Kafka's storage tool."""
         identity = f"--cluster-id={self._cluster}"  # one word: an identity may begin with "-"
-        command = ["kafka.tools.StorageTool", "format", identity, "-c", str(file)]
+        command = ["kafka.tools.StorageTool", "format", identity, "-c", str(properties), *adding]
         subprocess.run(self._java(*command), check=True, capture_output=True, timeout=START_SECONDS)
 
     def _java(self, *command: str) -> list[str]:

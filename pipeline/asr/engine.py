@@ -88,6 +88,7 @@ class _Sound:
     """Seconds that it is to be padded to as Whisper was trained; 0: it keeps the clip's own length."""
     search: Search = field(default_factory=Search)
     decodes: int = 0
+    """So far; each leaves one or more texts in `tried`."""
     tried: list[Hypothesis] = field(default_factory=list)
 
     @property
@@ -99,6 +100,7 @@ class _Sound:
         return best_first(self.tried)[0]
 
     def pad(self, seconds: float) -> None:
+        """Have it encoded anew, padded to so many seconds as Whisper was trained."""
         self.limit = self.context = seconds
         self.encoding = None
 
@@ -107,13 +109,16 @@ class _Sound:
 
         What is suspicious, once, in more context; what loops with the longest already, or still, may not repeat itself.
         """
-        loops, first, longest = self.best.looping, self.decodes == 1, self.context == LIMITS[-1]
-        wanted = is_suspicious(self.best) if first and not longest else loops
-        if self.search.no_repeat or not wanted:
+        loops, first = self.best.looping, self.decodes == 1
+        if self.search.no_repeat or not (is_suspicious(self.best) if first else loops):
             return False
         fitting = [each for each in AGAIN if self.context < each and self.seconds < each - 1 and first]
-        self.pad(next(iter(fitting), LIMITS[-1]))
-        self.search = Search(WIDE, no_repeat=3 if loops and self.limit == LIMITS[-1] else 0)
+        context = next(iter(fitting), LIMITS[-1])
+        search = Search(WIDE, no_repeat=3 if loops and context == LIMITS[-1] else 0)
+        if (context, search) == (self.context, self.search):
+            return False
+        self.pad(context)
+        self.search = search
         return True
 
 

@@ -54,9 +54,7 @@ class SecureBroker(Broker):
         values = {"port": self._port, "controller": controller, "folder": self._folder}
         file.write_text(SECURE.format(**values, login=LOGIN, username=USERNAME))
         users = [f"SCRAM-SHA-512=[name={name},password={PASSWORD}]" for name in (USERNAME, LIMITED)]
-        adding = [word for user in users for word in ("--add-scram", user)]
-        command = ["kafka.tools.StorageTool", "format", f"--cluster-id={self._cluster}", "-c", str(file), *adding]
-        subprocess.run(self._java(*command), check=True, capture_output=True, timeout=START_SECONDS)
+        self.format_storage(file, *(word for user in users for word in ("--add-scram", user)))
 
     def make_certificate(self) -> None:
         store = ["-keystore", str(self._folder / "broker.p12"), "-storepass", "changeit", "-alias", "broker"]

@@ -31,6 +31,8 @@ class Told:
     """Limit → probabilities of the languages; else English."""
     tokens: int = 4
     logprob: float = -0.1
+    search: Search = FIRST
+    """How a clip is searched at first."""
     contexts: list[float] = field(default_factory=list)
     """Seconds of each encoding."""
     searches: list[tuple[float, Search]] = field(default_factory=list)
@@ -48,7 +50,7 @@ class Told:
         return [self.heard.get(limit, {"en": 0.9, "zh": 0.1}) for _ in encodings]
 
     def first(self, language: str) -> Search:
-        return FIRST
+        return self.search
 
     def decode(
         self,
@@ -145,10 +147,12 @@ def test_unsure_mandarin_gets_more_context_than_it_had() -> None:
     assert network.searches == [(12.0, FIRST), (30.0, WIDE)]
 
 
-def test_nothing_is_decoded_twice_in_one_way() -> None:
-    network = Told(lambda how: "你好", logprob=-1.2)
+@pytest.mark.parametrize("first", [FIRST, WIDE])
+def test_nothing_is_decoded_twice_in_one_way(first: Search) -> None:
+    """At 30 s there is no more context, but a narrow beam may still become a wide one."""
+    network = Told(lambda how: "你好", logprob=-1.2, search=first)
     transcribe(network, 25.0, language="zh")
-    assert network.searches == [(30.0, FIRST)]
+    assert network.searches == list(dict.fromkeys([(30.0, first), (30.0, WIDE)]))
 
 
 def test_mandarin_that_loops_at_30_seconds_may_not_repeat() -> None:
