@@ -1,12 +1,16 @@
-"""One training run, from the sets to folders that the judge loads."""
+"""One command's training, from the sets to folders that the judge loads."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
+from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
-from pipeline.judge.training import encoder, folder, sets, sounds
-from pipeline.judge.training.train import Recipe, split, train
+from pipeline.judge.training import encoder, folder, sets, sounds, soup
+from pipeline.judge.training.rows import Row
+from pipeline.judge.training.train import Recipe, Save, split, train
 
 
 def run(
@@ -16,13 +20,28 @@ def run(
 
     The first is there after some minutes already, and is renewed: what an interrupt leaves can be used.
     """
-    torch.manual_seed(recipe.seed)  # of a new head
     sides = split([*sets.read(data, names)])
     say(", ".join(f"{len(rows)} texts to {part}" for part, rows in sides.items()))
     weights, onnx = out / "transformers", out / "onnx"
-    trained = train(sides["train"], encoder.load(base), recipe, say, lambda *now: folder.save(weights, *now))
-    folder.save(weights, *trained)
+    models, tokenizers = zip(*runs(sides["train"], recipe, base, say, partial(folder.save, weights)), strict=True)
+    folder.save(weights, soup.mean(models), tokenizers[0])
     folder.convert(weights, onnx)
     sounds.add(onnx, sides, sounds.Recipe(recipe.seed), say)
     for label, languages in folder.calibrate(onnx, sides["validation"], recipe.seed).items():
         say(f"thresholds of {label}: {languages}")
+
+
+def runs(
+    rows: Sequence[Row], recipe: Recipe, base: str | None, say: Callable[[str], None], save: Save
+) -> Iterator[tuple[BertForSequenceClassification, PreTrainedTokenizerFast]]:
+    """As many models as the recipe has runs, of different orders and noise; `save` gets the first as it grows."""
+    minutes = recipe.minutes and recipe.minutes / recipe.runs
+    for number in range(recipe.runs):
+        torch.manual_seed(recipe.seed)  # of the new head: what starts alike can be averaged
+        say(f"run {number + 1} of {recipe.runs}")
+        one = replace(recipe, seed=recipe.seed + number, minutes=minutes)
+        yield train(rows, encoder.load(base), one, say, _unsaved if number else save)
+
+
+def _unsaved(*_: object) -> None:
+    """Young, it is worse than what stands there."""

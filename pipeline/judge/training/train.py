@@ -32,11 +32,13 @@ Save = Callable[[BertForSequenceClassification, PreTrainedTokenizerFast], None]
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What a training run is made of. The same recipe on the same rows gives the same figures, within noise."""
+    """What training is made of. The same recipe on the same rows gives the same figures, within noise."""
 
     seed: int = 1
+    runs: int = 2
+    """Models trained, whose weights are averaged: a run by itself is a lottery."""
     samples: int = 400_000
-    """Texts seen, each in another noise."""
+    """Texts seen in a run, each in another noise."""
     minutes: float | None = None
     """The run ends by then, with fewer texts where the machine is slow or shared: the learning rate falls in time."""
     batch: int = 64

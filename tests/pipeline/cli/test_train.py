@@ -34,6 +34,7 @@ def test_it_writes_a_model_for_the_judge_and_one_to_train_further(tmp_path: Path
     code, said = train("--data", tmp_path, "--out", out, "--encoder", encoder, "--only", "authored", "--samples", "96")
     assert code == 0
     assert "texts to train" in said
+    assert "run 2 of 2" in said
     assert {file.name for file in (out / "onnx").iterdir()} >= {"model.onnx", "calibration.json", "thresholds.json"}
     for kind in ("onnx", "transformers"):
         assert load(Judge(model=str(out / kind))).classify(["hello"], ["en"])
