@@ -4,13 +4,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import torch
+from torch.optim.swa_utils import AveragedModel
 from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
-from pipeline.judge.training import encoder, folder, sets, sounds, soup
+from pipeline.judge.training import encoder, folder, sets, sounds
 from pipeline.judge.training.rows import Row
 from pipeline.judge.training.train import Recipe, Save, split, train
+
+Trained = tuple[BertForSequenceClassification, PreTrainedTokenizerFast]
 
 
 def run(
@@ -23,17 +27,31 @@ def run(
     sides = split([*sets.read(data, names)])
     say(", ".join(f"{len(rows)} texts to {part}" for part, rows in sides.items()))
     weights, onnx = out / "transformers", out / "onnx"
-    models, tokenizers = zip(*runs(sides["train"], recipe, base, say, partial(folder.save, weights)), strict=True)
-    folder.save(weights, soup.mean(models), tokenizers[0])
+    save = partial(folder.save, weights)
+    for mean, tokenizer in means(runs(sides["train"], recipe, base, say, save)):
+        save(mean, tokenizer)
     folder.convert(weights, onnx)
     sounds.add(onnx, sides, sounds.Recipe(recipe.seed), say)
     for label, languages in folder.calibrate(onnx, sides["validation"], recipe.seed).items():
         say(f"thresholds of {label}: {languages}")
 
 
+def means(models: Iterable[Trained]) -> Iterator[Trained]:
+    """The mean of the weights so far, after each model (Wortsman et al. 2022, "Model soups").
+
+    Models that start alike end near one another: the mean of their weights does about what the mean of their scores
+    would, at the price of one.
+    """
+    mean: AveragedModel | None = None
+    for model, tokenizer in models:
+        mean = mean or AveragedModel(model)
+        mean.update_parameters(model)
+        yield cast(BertForSequenceClassification, mean.module), tokenizer
+
+
 def runs(
     rows: Sequence[Row], recipe: Recipe, base: str | None, say: Callable[[str], None], save: Save
-) -> Iterator[tuple[BertForSequenceClassification, PreTrainedTokenizerFast]]:
+) -> Iterator[Trained]:
     """As many models as the recipe has runs, of different orders and noise; `save` gets the first as it grows."""
     minutes = recipe.minutes and recipe.minutes / recipe.runs
     for number in range(recipe.runs):

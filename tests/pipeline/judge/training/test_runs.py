@@ -7,11 +7,10 @@ import pytest
 import torch
 from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
-from pipeline.judge.training import soup
 from pipeline.judge.training import train as training
-from pipeline.judge.training.run import runs
+from pipeline.judge.training.run import means, runs
 from tests.pipeline.judge.training import tiny
-from tests.pipeline.judge.training.test_training import RECIPE, ROWS, TEXTS
+from tests.pipeline.judge.training.test_training import RECIPE, ROWS, TEXTS, folder_unused
 
 TWO = replace(RECIPE, runs=2, samples=64)
 
@@ -30,19 +29,16 @@ def weights(model: BertForSequenceClassification) -> torch.Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
 
-def unsaved(*_: object) -> None:
-    raise AssertionError("so short a run has no checkpoint")
-
-
-def test_the_mean_of_models_is_that_of_their_weights(base: str) -> None:
-    one, other = (model for model, _ in runs(ROWS, TWO, base, print, unsaved))
-    apart, expected = weights(one) - weights(other), (weights(one) + weights(other)) / 2
-    assert apart.abs().max() > 1e-2
-    torch.testing.assert_close(weights(soup.mean([one, other])), expected)
+def test_models_are_averaged_one_after_another(base: str) -> None:
+    trained = list(runs(ROWS, replace(TWO, runs=3), base, print, folder_unused))
+    apart = torch.stack([weights(model) for model, _ in trained])
+    assert (apart[0] - apart[1]).abs().max() > 1e-2
+    found = torch.stack([weights(mean) for mean, _ in means(trained)])
+    torch.testing.assert_close(found, apart.cumsum(0) / torch.tensor([[1.0], [2.0], [3.0]]))
 
 
 def test_runs_start_with_the_same_head(base: str) -> None:
-    one, other = (model for model, _ in runs(ROWS, replace(TWO, learning_rate=0.0), base, print, unsaved))
+    one, other = (model for model, _ in runs(ROWS, replace(TWO, learning_rate=0.0), base, print, folder_unused))
     torch.testing.assert_close(weights(one), weights(other))
 
 
@@ -60,6 +56,10 @@ def test_runs_share_the_minutes(base: str, monkeypatch: pytest.MonkeyPatch) -> N
     said: dict[int, list[str]] = {1: [], 2: []}
     for number, lines in said.items():
         monkeypatch.setattr(training, "monotonic", count().__next__)
-        list(runs(ROWS, replace(TWO, runs=number, samples=10**6, minutes=0.2 * number), base, lines.append, unsaved))
+        list(
+            runs(
+                ROWS, replace(TWO, runs=number, samples=10**6, minutes=0.2 * number), base, lines.append, folder_unused
+            )
+        )
     steps = {number: sum(line.startswith("step") for line in lines) for number, lines in said.items()}
     assert steps[2] == 2 * steps[1] > 0
