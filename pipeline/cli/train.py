@@ -21,7 +21,8 @@ def train(
     research: Annotated[bool, typer.Option("--research", help="Also on sets that no shipped model may use.")] = False,
     learning_rate: Annotated[float, typer.Option(min=0, help="At its highest; half of it to train a model on.")] = 1e-4,
     seed: Annotated[int, typer.Option(help="The same seed gives the same figures, within noise.")] = 1,
-    runs: Annotated[int, typer.Option(min=1, help="Models trained; their weights are averaged.")] = 2,
+    runs: Annotated[int, typer.Option(min=1, help="Models trained, each the pupil of the one before.")] = 2,
+    teacher: Annotated[str | None, typer.Option(help="Folder of an onnx model whose pupil the first is.")] = None,
     samples: Annotated[int, typer.Option(min=1, help="Texts that each of them sees, each misheard anew.")] = 400_000,
     minutes: Annotated[float | None, typer.Option(min=0, help="End by then, with fewer texts seen.")] = None,
 ) -> None:
@@ -49,5 +50,6 @@ def train(
         Recipe(seed, runs, samples, minutes, learning_rate=learning_rate),
         names,
         encoder,
+        teacher,
         lambda line: stderr.print(line, highlight=False),
     )

@@ -24,6 +24,8 @@ from pipeline.judge.view import MAX_TOKENS, view
 MODEL = "model.onnx"
 FILES = (MODEL, sounds.FILE, "tokenizer.json", "config.json", "calibration.json")
 """What a folder's version is made from."""
+BATCH = 8
+"""Texts that a thread takes at a time: half as fast again as one by one, and no slower than 16."""
 
 
 class Config(msgspec.Struct):
@@ -37,10 +39,9 @@ class Config(msgspec.Struct):
 
 
 class OnnxClassifier(Calibrated):
-    """Multi-label, on the CPU, one text at a time on each thread.
+    """Multi-label, on the CPU: batches of texts of about one length, one on each thread.
 
-    In 8 bits a batch is rounded by its largest values, so a text's scores would depend on its company; alone, a text
-    always has the same, and nothing is padded.
+    A text has the same scores in any company: layers round their inputs token by token, and padding is masked out.
     """
 
     def __init__(self, folder: Path, config: Config, threads: int) -> None:
@@ -50,19 +51,28 @@ class OnnxClassifier(Calibrated):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(folder / MODEL, options, providers=["CPUExecutionProvider"])
+        self._threads = threads
         self._pool = ThreadPoolExecutor(threads, "classify")
 
     def logits(self, texts: Sequence[str]) -> Numbers:
-        encodings = self._tokenizer.encode_batch_fast([view(text) for text in texts])
-        rows = [*self._pool.map(self._run, [encoding.ids for encoding in encodings])]
-        return np.array(rows, np.float64).reshape(len(texts), len(self.labels))
+        rows = [encoding.ids for encoding in self._tokenizer.encode_batch_fast([view(text) for text in texts])]
+        order = sorted(range(len(rows)), key=lambda place: len(rows[place]))
+        size = max(1, min(BATCH, -(-len(rows) // self._threads)))
+        batches = [order[at : at + size] for at in range(0, len(order), size)]
+        found = np.zeros((len(texts), len(self.labels)))
+        running = self._pool.map(lambda batch: self._run([rows[place] for place in batch]), batches)
+        for batch, logits in zip(batches, running, strict=True):
+            found[batch] = logits
+        return found
 
-    def _run(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """(labels,)"""
-        tokens = np.array([ids])
-        found: NDArray[np.float32] = self._session.run(
-            ["logits"], {"input_ids": tokens, "attention_mask": np.ones_like(tokens)}
-        )[0][0]
+    def _run(self, batch: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Logits (texts, labels) of token ids."""
+        tokens = np.zeros((len(batch), max(map(len, batch))), np.int64)
+        mask = np.zeros_like(tokens)
+        for row, ids in enumerate(batch):
+            tokens[row, : len(ids)] = ids
+            mask[row, : len(ids)] = 1
+        found: NDArray[np.float32] = self._session.run(["logits"], {"input_ids": tokens, "attention_mask": mask})[0]
         return found
 
 

@@ -59,9 +59,9 @@ VOICELESS = str.maketrans("bdgjvz", "ptkcfs")
 class Noise:
     """How much of what. The defaults are what Whisper base makes of accented and noisy speech."""
 
-    misheard: float = 0.45
+    misheard: float = 0.6
     """Share of the texts in which words are misheard; they are bare, too, but for what was really heard."""
-    bare: float = 0.7
+    bare: float = 0.75
     """Share of the texts, the misheard among them, that lose their punctuation and capitals."""
     errors: tuple[float, float] = (2.0, 3.0)
     """How likely each unit of a misheard text is misheard: beta-distributed; for Latin words a third of it.

@@ -36,7 +36,7 @@ class Recipe:
 
     seed: int = 1
     runs: int = 2
-    """Models trained, whose weights are averaged: a run by itself is a lottery."""
+    """Models trained, each the pupil of the one before it."""
     samples: int = 400_000
     """Texts seen in a run, each in another noise."""
     minutes: float | None = None

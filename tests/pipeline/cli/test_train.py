@@ -40,12 +40,21 @@ def test_it_writes_a_model_for_the_judge_and_one_to_train_further(tmp_path: Path
         assert load(Judge(model=str(out / kind))).classify(["hello"], ["en"])
 
 
+def test_a_model_can_have_an_earlier_one_for_a_teacher(tmp_path: Path, encoder: Path) -> None:
+    shared = ("--data", tmp_path, "--encoder", encoder, "--only", "authored", "--samples", "96", "--runs", "1")
+    _, alone = train(*shared, "--out", tmp_path / "first")
+    _, taught = train(*shared, "--out", tmp_path / "second", "--teacher", tmp_path / "first" / "onnx")
+    assert "the teacher reads: 0 of" in taught
+    assert "teacher" not in alone
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
         ([], r"No training set at .*cold"),
         (["--only", "hatecheck"], "No such set: hatecheck"),
         (["--only", "authored", "--encoder", "nowhere/at all"], "No encoder at nowhere/at all"),
+        (["--only", "authored", "--teacher", "nowhere"], r"--teacher: no model\.onnx in nowhere"),
     ],
 )
 def test_what_is_not_there_is_named(tmp_path: Path, arguments: list[str], named: str) -> None:

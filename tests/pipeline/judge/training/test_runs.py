@@ -1,18 +1,36 @@
-"""Several runs make one model: they start alike, see other noise, and their weights are averaged."""
+"""Runs follow one another: they begin alike, see other noise, and each is the pupil of the one before."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
+from pipeline.judge.calibration import Calibrated, Calibration, Numbers
+from pipeline.judge.training import folder
 from pipeline.judge.training import train as training
-from pipeline.judge.training.run import means, runs
+from pipeline.judge.training.rows import OUTPUTS, Part, Row
+from pipeline.judge.training.run import generation
+from pipeline.judge.training.train import Recipe
 from tests.pipeline.judge.training import tiny
-from tests.pipeline.judge.training.test_training import RECIPE, ROWS, TEXTS, folder_unused
+from tests.pipeline.judge.training.test_training import RECIPE, ROWS, TEXTS
 
-TWO = replace(RECIPE, runs=2, samples=64)
+SIDES: Mapping[Part, Sequence[Row]] = {"train": ROWS, "validation": ROWS[::5], "test": []}
+SHORT = replace(RECIPE, samples=64)
+
+
+class Believer(Calibrated):
+    """Takes everything for fraud."""
+
+    def __init__(self) -> None:
+        super().__init__("believer", OUTPUTS, Calibration())
+
+    def logits(self, texts: Sequence[str]) -> Numbers:
+        return np.tile([10.0 if output == "fraud" else -10.0 for output in OUTPUTS], (len(texts), 1))
 
 
 @pytest.fixture(scope="module")
@@ -25,41 +43,57 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(out)
 
 
-def weights(model: BertForSequenceClassification) -> torch.Tensor:
-    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+def weights(out: Path) -> torch.Tensor:
+    model = BertForSequenceClassification.from_pretrained(out / "transformers")
+    return torch.cat([parameter.detach().flatten().float() for parameter in model.parameters()])
 
 
-def test_models_are_averaged_one_after_another(base: str) -> None:
-    trained = list(runs(ROWS, replace(TWO, runs=3), base, print, folder_unused))
-    apart = torch.stack([weights(model) for model, _ in trained])
-    assert (apart[0] - apart[1]).abs().max() > 1e-2
-    found = torch.stack([weights(mean) for mean, _ in means(trained)])
-    torch.testing.assert_close(found, apart.cumsum(0) / torch.tensor([[1.0], [2.0], [3.0]]))
+def test_a_pupil_learns_what_its_teacher_says_and_nobody_annotated(base: str, tmp_path: Path) -> None:
+    scores = []
+    for teacher in (None, Believer()):
+        model = generation(0, SIDES, tmp_path, RECIPE, base, teacher, print)
+        scores.append(model.probabilities(TEXTS)[:, OUTPUTS.index("fraud")].mean())
+    untaught, taught = scores
+    assert untaught < 0.4
+    assert taught > 0.6
 
 
-def test_runs_start_with_the_same_head(base: str) -> None:
-    one, other = (model for model, _ in runs(ROWS, replace(TWO, learning_rate=0.0), base, print, folder_unused))
-    torch.testing.assert_close(weights(one), weights(other))
+def test_runs_begin_alike_and_see_the_texts_otherwise(base: str, tmp_path: Path) -> None:
+    outs = [tmp_path / str(number) for number in range(4)]
+    still = replace(SHORT, learning_rate=0.0)
+    for out, number, recipe in zip(outs, (0, 1, 0, 1), (still, still, SHORT, SHORT), strict=True):
+        generation(number, SIDES, out, recipe, base, None, print)
+    still_one, still_other, one, other = map(weights, outs)
+    torch.testing.assert_close(still_one, still_other)
+    assert (one - other).abs().max() > 1e-2
 
 
-def test_the_first_run_alone_leaves_checkpoints(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_run_alone_leaves_checkpoints(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "SAVE_EVERY", 2)
-    saved: list[object] = []
-    list(runs(ROWS, TWO, base, print, lambda model, _: saved.append(model)))
-    assert len(saved) == 2
-    assert saved[0] is saved[1]
+    saved: list[int] = []
+    real = folder.save
+
+    def save(path: Path, model: BertForSequenceClassification, tokenizer: PreTrainedTokenizerFast) -> None:
+        saved.append(number)
+        real(path, model, tokenizer)
+
+    monkeypatch.setattr(folder, "save", save)
+    for number in (0, 1):
+        generation(number, SIDES, tmp_path, SHORT, base, None, print)
+    assert saved == [0, 0, 0, 1]
 
 
-def test_runs_share_the_minutes(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def steps_of(recipe: Recipe, base: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     """By a clock that goes on by a second whenever it is looked at."""
     monkeypatch.setattr(training, "REPORT_EVERY", 1)
-    said: dict[int, list[str]] = {1: [], 2: []}
-    for number, lines in said.items():
-        monkeypatch.setattr(training, "monotonic", count().__next__)
-        list(
-            runs(
-                ROWS, replace(TWO, runs=number, samples=10**6, minutes=0.2 * number), base, lines.append, folder_unused
-            )
-        )
-    steps = {number: sum(line.startswith("step") for line in lines) for number, lines in said.items()}
-    assert steps[2] == 2 * steps[1] > 0
+    monkeypatch.setattr(training, "monotonic", count().__next__)
+    lines: list[str] = []
+    generation(0, SIDES, out, recipe, base, None, lines.append)
+    return sum(line.startswith("step") for line in lines)
+
+
+def test_runs_share_the_minutes(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = replace(RECIPE, samples=10**6)
+    one, two = (steps_of(replace(long, runs=runs, minutes=0.4), base, tmp_path, monkeypatch) for runs in (1, 2))
+    assert one > two > 0
+    assert steps_of(replace(long, runs=2, minutes=0.8), base, tmp_path, monkeypatch) == one

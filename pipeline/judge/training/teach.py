@@ -1,0 +1,49 @@
+"""A model learns from the one before it ("Born-again neural networks", Furlanello et al. 2018).
+
+The teacher reads a text as it was written, the pupil hears it. So the pupil learns how sure one can be of a text, and
+of every label: also of those that nobody annotated.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline.errors import ConfigError
+from pipeline.judge.calibration import Calibrated, Numbers
+from pipeline.judge.training.rows import CLEAN, OUTPUTS, Row
+from pipeline.judge.training.sets import TALK
+
+BELIEVED = 0.5
+"""Share of the teacher's word in a target that somebody annotated. Where nobody did, it stands alone."""
+CHUNK = 10_000
+"""Texts between two lines of progress."""
+
+
+def taught(rows: Sequence[Row], teacher: Calibrated, say: Callable[[str], None]) -> list[Row]:
+    """`rows` with a target for every output. Clean talk stays as it is, since fragments of it are drawn.
+
+    Raises ConfigError for a teacher with other outputs than ours.
+    """
+    if teacher.labels != OUTPUTS:
+        raise ConfigError(f"{teacher.name} knows other labels than are trained here", "Take one of `voxwarden train`.")
+    return [
+        row if row.labels is CLEAN and row.source in TALK else replace(row, labels=_targets(row.labels, said))
+        for row, said in zip(rows, _read(rows, teacher, say), strict=True)
+    ]
+
+
+def _read(rows: Sequence[Row], teacher: Calibrated, say: Callable[[str], None]) -> Numbers:
+    """What the teacher says, before calibration, of each text: probabilities (rows, outputs)."""
+    found = []
+    for start in range(0, len(rows), CHUNK):
+        say(f"the teacher reads: {start} of {len(rows)} texts")
+        found.append(teacher.logits([row.text for row in rows[start : start + CHUNK]]))
+    scores: Numbers = 1 / (1 + np.exp(-np.concatenate(found)))
+    return scores
+
+
+def _targets(known: Mapping[str, float], said: Numbers) -> dict[str, float]:
+    """(outputs,) → output → target."""
+    guessed = dict(zip(OUTPUTS, map(float, said), strict=True))
+    return guessed | {output: (1 - BELIEVED) * value + BELIEVED * guessed[output] for output, value in known.items()}

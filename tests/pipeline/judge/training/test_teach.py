@@ -1,0 +1,52 @@
+"""A pupil's targets: what was annotated and what the teacher says of it, half and half; of the rest, what it says."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from pipeline.errors import ConfigError
+from pipeline.judge.calibration import Calibrated, Calibration, Numbers
+from pipeline.judge.training import teach
+from pipeline.judge.training.rows import CLEAN, OUTPUTS, Row, positive
+from pipeline.judge.training.teach import taught
+
+
+class Teacher(Calibrated):
+    """Sure of a text's first label if it is long; calibrated to doubt, which a pupil is not to hear of."""
+
+    def __init__(self, labels: Sequence[str] = OUTPUTS) -> None:
+        super().__init__("teacher", labels, Calibration({OUTPUTS[0]: 100.0}))
+
+    def logits(self, texts: Sequence[str]) -> Numbers:
+        found = np.full((len(texts), len(self.labels)), -np.log(3))
+        found[[len(text) > 3 for text in texts], 0] = np.log(3)
+        return found
+
+
+def test_the_known_is_mixed_with_what_the_teacher_says_and_the_rest_is_the_teachers() -> None:
+    row = Row("a scam", "en", positive("fraud"), "authored")
+    (found,) = taught([row], Teacher(), print)
+    assert found.labels == pytest.approx(dict.fromkeys(OUTPUTS, 0.25) | {"sexual": 0.75, "fraud": 0.625, "risk": 0.625})
+    assert (found.text, found.source, found.weight) == (row.text, row.source, row.weight)
+
+
+def test_clean_talk_stays_so_that_fragments_of_it_are_drawn() -> None:
+    talk, line = (Row("good morning", "en", CLEAN, source) for source in ("topical_chat", "authored"))
+    kept, changed = taught([talk, line], Teacher(), print)
+    assert kept.labels is CLEAN
+    assert changed.labels["sexual"] == pytest.approx(0.375)
+
+
+def test_each_row_has_its_own_text_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(teach, "CHUNK", 2)
+    said: list[str] = []
+    rows = [Row(text, "en", {}, "cold") for text in ("long one", "no", "another", "ok", "the last")]
+    found = [row.labels["sexual"] for row in taught(rows, Teacher(), said.append)]
+    assert found == pytest.approx([0.75, 0.25, 0.75, 0.25, 0.75])
+    assert len(said) == 3
+
+
+def test_a_teacher_of_other_labels_is_refused() -> None:
+    with pytest.raises(ConfigError, match="teacher knows other labels"):
+        taught([], Teacher(["toxic"]), print)
