@@ -1,6 +1,6 @@
 """One command's training, from the sets to folders that the judge loads."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,8 @@ from pipeline.judge.calibration import Calibrated
 from pipeline.judge.classifier import load_model
 from pipeline.judge.onnx import MODEL
 from pipeline.judge.training import encoder, folder, sets, sounds
-from pipeline.judge.training.rows import Part, Row
+from pipeline.judge.training.noise import hearing
+from pipeline.judge.training.rows import Row
 from pipeline.judge.training.teach import taught
 from pipeline.judge.training.train import Recipe, split, train
 
@@ -29,15 +30,22 @@ def run(
     """Train on the sets `names` under `data`, from the encoder `base` on; write `out`/transformers and `out`/onnx.
 
     The first run is `teacher`'s pupil, if one is named; each run after it the pupil of the one before.
-    The folders are there after some minutes already, and are renewed: what an interrupt leaves can be used.
+    transformers/ is there after some minutes already, and is renewed: what an interrupt leaves can be used.
     """
     guide = named(teacher) if teacher else None
     sides = split([*sets.read(data, names)])
     say(", ".join(f"{len(rows)} texts to {part}" for part, rows in sides.items()))
+    weights, onnx = out / "transformers", out / "onnx"
+    hear = hearing([row.text for row in sides["train"]], recipe.seed)
+    listener = sounds.train(sides["train"], sounds.Recipe(recipe.seed), hear, say)
     for number in range(recipe.runs):
         say(f"run {number + 1} of {recipe.runs}")
-        guide = generation(number, sides, out, recipe, base, guide, say)
-    for label, languages in folder.calibrate(out / "onnx", sides["validation"], recipe.seed).items():
+        rows = taught(sides["train"], guide, say) if guide else sides["train"]
+        generation(number, rows, weights, recipe, base, say)
+        folder.convert(weights, onnx)
+        say(f"sounds: a share of {sounds.add(onnx, listener, sides['validation'], hear):g}")
+        guide = load_model(str(onnx))
+    for label, languages in folder.calibrate(onnx, sides["validation"], recipe.seed).items():
         say(f"thresholds of {label}: {languages}")
 
 
@@ -49,25 +57,14 @@ def named(teacher: str) -> Calibrated:
 
 
 def generation(
-    number: int,
-    sides: Mapping[Part, Sequence[Row]],
-    out: Path,
-    recipe: Recipe,
-    base: str | None,
-    teacher: Calibrated | None,
-    say: Callable[[str], None],
-) -> Calibrated:
-    """The model of run `number`, from 0: all begin alike, and see the texts in other orders and other noise."""
-    weights, onnx = out / "transformers", out / "onnx"
-    rows = taught(sides["train"], teacher, say) if teacher else sides["train"]
+    number: int, rows: Sequence[Row], out: Path, recipe: Recipe, base: str | None, say: Callable[[str], None]
+) -> None:
+    """Write the model of run `number`, from 0, to `out`: all begin alike; orders and noise are their own."""
     one = replace(recipe, seed=recipe.seed + number, minutes=recipe.minutes and recipe.minutes / recipe.runs)
     torch.manual_seed(recipe.seed)  # of the new head
     # Young, a pupil is worse than the teacher that stands there.
-    model, tokenizer = train(rows, encoder.load(base), one, say, _unsaved if number else partial(folder.save, weights))
-    folder.save(weights, model, tokenizer)
-    folder.convert(weights, onnx)
-    sounds.add(onnx, sides, sounds.Recipe(recipe.seed), say)
-    return load_model(str(onnx))
+    save = _unsaved if number else partial(folder.save, out)
+    folder.save(out, *train(rows, encoder.load(base), one, say, save))
 
 
 def _unsaved(*_: object) -> None:

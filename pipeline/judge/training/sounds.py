@@ -1,6 +1,6 @@
 """Training of the pinyin model: logistic regression of all outputs at once on rows with Chinese characters."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,8 +14,7 @@ from pipeline.judge.pinyin import has_han
 from pipeline.judge.sounds import Sounds, grams
 from pipeline.judge.training.batches import masked_loss, targets_of
 from pipeline.judge.training.figures import auroc
-from pipeline.judge.training.noise import hearing
-from pipeline.judge.training.rows import OUTPUTS, Part, Row
+from pipeline.judge.training.rows import OUTPUTS, Row
 
 Numbers = NDArray[np.float64]
 
@@ -67,19 +66,14 @@ class Linear(torch.nn.Module):
         return Sounds(OUTPUTS, whole, scale, self.bias.detach().numpy(), share=0.0)
 
 
-def add(folder: Path, sides: Mapping[Part, Sequence[Row]], recipe: Recipe, say: Callable[[str], None]) -> None:
-    """Train the pinyin model, and put it beside the encoder in `folder`.
-
-    Its share is the one that ranks the Mandarin texts of the validation side best, as heard.
-    """
-    hear = hearing([row.text for row in sides["train"]], recipe.seed)
-    model = train(sides["train"], recipe, hear, say)
-    rows = [row for row in sides["validation"] if has_han(row.text)]
+def add(folder: Path, model: Sounds, validation: Sequence[Row], hear: Callable[[str], str]) -> float:
+    """Put the pinyin model beside the encoder in `folder`; gives its share, which ranks Mandarin best as heard."""
+    rows = [row for row in validation if has_han(row.text)]
     heard = [hear(row.text) for row in rows]
     truth, weights = (tensor.double().numpy() for tensor in targets_of(rows))
     share = best_share(onnx.load(folder).logits(heard), model.logits(heard), truth, weights)
     replace(model, share=share).save(folder)
-    say(f"sounds: a share of {share:g}")
+    return share
 
 
 def train(rows: Sequence[Row], recipe: Recipe, hear: Callable[[str], str], say: Callable[[str], None]) -> Sounds:

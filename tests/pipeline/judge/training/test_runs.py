@@ -1,6 +1,6 @@
 """Runs follow one another: they begin alike, see other noise, and each is the pupil of the one before."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -11,15 +11,16 @@ import torch
 from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
 from pipeline.judge.calibration import Calibrated, Calibration, Numbers
+from pipeline.judge.classifier import load_model
 from pipeline.judge.training import folder
 from pipeline.judge.training import train as training
-from pipeline.judge.training.rows import OUTPUTS, Part, Row
+from pipeline.judge.training.rows import OUTPUTS
 from pipeline.judge.training.run import generation
+from pipeline.judge.training.teach import taught
 from pipeline.judge.training.train import Recipe
 from tests.pipeline.judge.training import tiny
 from tests.pipeline.judge.training.test_training import RECIPE, ROWS, TEXTS
 
-SIDES: Mapping[Part, Sequence[Row]] = {"train": ROWS, "validation": ROWS[::5], "test": []}
 SHORT = replace(RECIPE, samples=64)
 
 
@@ -44,25 +45,26 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def weights(out: Path) -> torch.Tensor:
-    model = BertForSequenceClassification.from_pretrained(out / "transformers")
+    model = BertForSequenceClassification.from_pretrained(out)
     return torch.cat([parameter.detach().flatten().float() for parameter in model.parameters()])
 
 
 def test_a_pupil_learns_what_its_teacher_says_and_nobody_annotated(base: str, tmp_path: Path) -> None:
     scores = []
-    for teacher in (None, Believer()):
-        model = generation(0, SIDES, tmp_path, RECIPE, base, teacher, print)
-        scores.append(model.probabilities(TEXTS)[:, OUTPUTS.index("fraud")].mean())
-    untaught, taught = scores
+    for rows in (ROWS, taught(ROWS, Believer(), print)):
+        generation(0, rows, tmp_path, RECIPE, base, print)
+        found = load_model(str(tmp_path)).probabilities(TEXTS)
+        scores.append(found[:, OUTPUTS.index("fraud")].mean())
+    untaught, pupil = scores
     assert untaught < 0.4
-    assert taught > 0.6
+    assert pupil > 0.6
 
 
 def test_runs_begin_alike_and_see_the_texts_otherwise(base: str, tmp_path: Path) -> None:
     outs = [tmp_path / str(number) for number in range(4)]
     still = replace(SHORT, learning_rate=0.0)
     for out, number, recipe in zip(outs, (0, 1, 0, 1), (still, still, SHORT, SHORT), strict=True):
-        generation(number, SIDES, out, recipe, base, None, print)
+        generation(number, ROWS, out, recipe, base, print)
     still_one, still_other, one, other = map(weights, outs)
     torch.testing.assert_close(still_one, still_other)
     assert (one - other).abs().max() > 1e-2
@@ -79,7 +81,7 @@ def test_the_first_run_alone_leaves_checkpoints(base: str, tmp_path: Path, monke
 
     monkeypatch.setattr(folder, "save", save)
     for number in (0, 1):
-        generation(number, SIDES, tmp_path, SHORT, base, None, print)
+        generation(number, ROWS, tmp_path, SHORT, base, print)
     assert saved == [0, 0, 0, 1]
 
 
@@ -88,7 +90,7 @@ def steps_of(recipe: Recipe, base: str, out: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(training, "REPORT_EVERY", 1)
     monkeypatch.setattr(training, "monotonic", count().__next__)
     lines: list[str] = []
-    generation(0, SIDES, out, recipe, base, None, lines.append)
+    generation(0, ROWS, out, recipe, base, lines.append)
     return sum(line.startswith("step") for line in lines)
 
 

@@ -66,7 +66,7 @@ def test_it_stands_beside_the_encoder_with_the_best_share(tmp_path: Path) -> Non
     folder.save(tmp_path / "transformers", model, tokenizer)
     folder.convert(tmp_path / "transformers", tmp_path)
     alone = load_model(str(tmp_path))
-    add(tmp_path, {"train": ROWS, "validation": ROWS}, RECIPE, print)
+    add(tmp_path, train(ROWS, RECIPE, str, print), ROWS, str)
     both = load_model(str(tmp_path))
     assert both.name != alone.name
     found, before = (judge.logits(["你这个大杀挂", "today"]) for judge in (both, alone))
