@@ -37,14 +37,14 @@ class Recipe:
     seed: int = 1
     runs: int = 2
     """Models trained, each the pupil of the one before it."""
-    samples: int = 400_000
+    samples: int = 300_000
     """Texts seen in a run, each in another noise."""
     minutes: float | None = None
     """The run ends by then, with fewer texts where the machine is slow or shared: the learning rate falls in time."""
     batch: int = 64
     learning_rate: float = 1e-4
     head: float = 5.0
-    """How many times faster the new last layer learns than the encoder."""
+    """How many times faster what is new learns than the encoder: the last layer, and what syllables add."""
     warm_up: int = 500
     """Steps in which the learning rate rises; with a few only, the encoder forgets what it knew and never recovers."""
     weight_decay: float = 0.01
@@ -147,8 +147,12 @@ def _parts(batch: Batch, count: int) -> list[Batch]:
 
 
 def _groups(model: BertForSequenceClassification, recipe: Recipe) -> list[dict[str, object]]:
-    head = {"params": [*model.classifier.parameters()], "lr": recipe.learning_rate * recipe.head}
-    return [{"params": [*model.bert.parameters()], "lr": recipe.learning_rate}, head]
+    new = [*model.classifier.parameters(), model.bert.embeddings.word_embeddings.sounds]
+    old = [parameter for parameter in model.bert.parameters() if parameter is not new[-1]]
+    return [
+        {"params": old, "lr": recipe.learning_rate},
+        {"params": new, "lr": recipe.learning_rate * recipe.head},
+    ]
 
 
 def _stream(

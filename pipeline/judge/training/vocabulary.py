@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 
 from pipeline.judge.training.encoder import Encoder
 from pipeline.judge.training.noise import bare
+from pipeline.judge.training.sounding import Sounding
 
 SIZE = 51_000
 SPECIAL = re.compile(r"<\w+>|</s>")
@@ -22,11 +23,10 @@ def trim(encoder: Encoder, texts: Iterable[str], size: int = SIZE) -> Encoder:
     kept = _kept(vocabulary, needed(encoder.tokenizer, texts), size)
     model = encoder.model
     rows = model.bert.embeddings.word_embeddings.weight.data[torch.tensor(kept)].clone()
-    model.set_input_embeddings(
-        torch.nn.Embedding.from_pretrained(rows, freeze=False, padding_idx=model.config.pad_token_id)
-    )
+    pieces = [vocabulary[at] for at in kept]
+    model.set_input_embeddings(Sounding(rows, [piece for piece, _ in pieces], model.config.pad_token_id))
     model.config.vocab_size = len(kept)
-    return Encoder(model, _with_pieces(encoder.tokenizer, [vocabulary[at] for at in kept]))
+    return Encoder(model, _with_pieces(encoder.tokenizer, pieces))
 
 
 def needed(tokenizer: Tokenizer, texts: Iterable[str]) -> set[int]:
