@@ -23,7 +23,7 @@ def train(
     seed: Annotated[int, typer.Option(help="The same seed gives the same figures, within noise.")] = 1,
     runs: Annotated[int, typer.Option(min=1, help="Models trained, each the pupil of the one before.")] = 2,
     teacher: Annotated[str | None, typer.Option(help="Folder of an onnx model whose pupil the first is.")] = None,
-    samples: Annotated[int, typer.Option(min=1, help="Texts that each of them sees, each misheard anew.")] = 400_000,
+    samples: Annotated[int, typer.Option(min=1, help="Texts that each of them sees, each misheard anew.")] = 300_000,
     minutes: Annotated[float | None, typer.Option(min=0, help="End by then, with fewer texts seen.")] = None,
 ) -> None:
     """Train the text classifier: what is risky, and of which kind.
