@@ -33,7 +33,7 @@ class Calibrated(ABC):
     def probabilities(self, texts: Sequence[str]) -> Numbers:
         """Calibrated, of shape (texts, labels)."""
         logits = self.logits(texts) / self._temperature
-        return _softmax(logits) if self.exclusive else _sigmoid(logits)
+        return _softmax(logits) if self.exclusive else sigmoid(logits)
 
     @abstractmethod
     def logits(self, texts: Sequence[str]) -> Numbers:
@@ -54,7 +54,7 @@ def load(folder: Path) -> Calibration:
     return calibration
 
 
-def _sigmoid(logits: Numbers) -> Numbers:
+def sigmoid(logits: Numbers) -> Numbers:
     powers: Numbers = 1 / (1 + np.exp(-logits))
     return powers
 

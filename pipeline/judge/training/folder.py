@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-import numpy as np
 from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
+from pipeline.judge.calibration import sigmoid
 from pipeline.judge.classifier import load_model
 from pipeline.judge.onnx import MODEL
 from pipeline.judge.training.batches import targets_of
@@ -48,8 +48,7 @@ def calibrate(folder: Path, validation: Sequence[Row], seed: int) -> Thresholds:
     _write(folder / CALIBRATION, {"temperature": dict(zip(OUTPUTS, temperatures, strict=True))})
 
     talk = [at for at, row in enumerate(validation) if row.source in TALK and row.labels is CLEAN]
-    table = 1 / (1 + np.exp(-logits[talk] / temperatures))
-    found = thresholds([validation[at].language for at in talk], table)
+    found = thresholds([validation[at].language for at in talk], sigmoid(logits[talk] / temperatures))
     _write(folder / THRESHOLDS, found)
     return found
 

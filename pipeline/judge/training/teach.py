@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.errors import ConfigError
-from pipeline.judge.calibration import Calibrated, Numbers
+from pipeline.judge.calibration import Calibrated, Numbers, sigmoid
 from pipeline.judge.training.rows import CLEAN, OUTPUTS, Row
 from pipeline.judge.training.sets import TALK
 
@@ -39,8 +39,7 @@ def _read(rows: Sequence[Row], teacher: Calibrated, say: Callable[[str], None]) 
     for start in range(0, len(rows), CHUNK):
         say(f"the teacher reads: {start} of {len(rows)} texts")
         found.append(teacher.logits([row.text for row in rows[start : start + CHUNK]]))
-    scores: Numbers = 1 / (1 + np.exp(-np.concatenate(found)))
-    return scores
+    return sigmoid(np.concatenate(found))
 
 
 def _targets(known: Mapping[str, float], said: Numbers) -> dict[str, float]:
