@@ -147,12 +147,10 @@ def _parts(batch: Batch, count: int) -> list[Batch]:
 
 
 def _groups(model: BertForSequenceClassification, recipe: Recipe) -> list[dict[str, object]]:
-    new = [*model.classifier.parameters(), model.bert.embeddings.word_embeddings.sounds]
-    old = [parameter for parameter in model.bert.parameters() if parameter is not new[-1]]
-    return [
-        {"params": old, "lr": recipe.learning_rate},
-        {"params": new, "lr": recipe.learning_rate * recipe.head},
-    ]
+    sounds = model.bert.embeddings.word_embeddings.sounds
+    known = [parameter for parameter in model.bert.parameters() if parameter is not sounds]
+    new = {"params": [*model.classifier.parameters(), sounds], "lr": recipe.learning_rate * recipe.head}
+    return [{"params": known, "lr": recipe.learning_rate}, new]
 
 
 def _stream(

@@ -1,15 +1,19 @@
 """`voxwarden train`: one command from data to folders that the judge takes."""
 
+from dataclasses import asdict
+from inspect import signature
 from pathlib import Path
 
 import pytest
 from transformers import PreTrainedTokenizerFast
 from typer.testing import CliRunner
 
+from pipeline.cli import train as command
 from pipeline.cli.app import app
 from pipeline.errors import ConfigError
 from pipeline.judge.classifier import load
 from pipeline.judge.training.sets import authored
+from pipeline.judge.training.train import Recipe
 from pipeline.settings import Judge
 from tests.pipeline.judge.training import tiny
 
@@ -46,6 +50,14 @@ def test_a_model_can_have_an_earlier_one_for_a_teacher(tmp_path: Path, encoder: 
     _, taught = train(*shared, "--out", tmp_path / "second", "--teacher", tmp_path / "first" / "onnx")
     assert "the teacher reads: 0 of" in taught
     assert "teacher" not in alone
+
+
+def test_its_defaults_are_those_of_the_recipe() -> None:
+    """They stand twice: the command's own module does without PyTorch, which takes seconds to import."""
+    recipe = asdict(Recipe())
+    options = {name: option.default for name, option in signature(command.train).parameters.items() if name in recipe}
+    assert len(options) == 5
+    assert options == {name: recipe[name] for name in options}
 
 
 @pytest.mark.parametrize(
