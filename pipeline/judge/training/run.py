@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from time import monotonic
 
 import torch
 
@@ -32,6 +33,7 @@ def run(
     The first run is `teacher`'s pupil, if one is named; each run after it the pupil of the one before.
     transformers/ is there after some minutes already, and is renewed: what an interrupt leaves can be used.
     """
+    started = monotonic()
     guide = named(teacher) if teacher else None
     sides = split([*sets.read(data, names)])
     say(", ".join(f"{len(rows)} texts to {part}" for part, rows in sides.items()))
@@ -41,7 +43,8 @@ def run(
     for number in range(recipe.runs):
         say(f"run {number + 1} of {recipe.runs}")
         rows = taught(sides["train"], guide, say) if guide else sides["train"]
-        generation(number, rows, weights, recipe, base, say)
+        minutes = time_of(number, recipe, (monotonic() - started) / 60)
+        generation(number, rows, weights, replace(recipe, minutes=minutes), base, say)
         folder.convert(weights, onnx)
         say(f"sounds: a share of {sounds.add(onnx, listener, sides['validation'], hear):g}")
         guide = load_model(str(onnx))
@@ -56,11 +59,20 @@ def named(teacher: str) -> Calibrated:
     return load_model(teacher)
 
 
+def time_of(number: int, recipe: Recipe, spent: float) -> float | None:
+    """Minutes that run `number`, from 0, may take of those that are left after `spent`; raises ConfigError for none."""
+    if recipe.minutes is None:
+        return None
+    if spent >= recipe.minutes:
+        raise ConfigError(f"--minutes {recipe.minutes:g}: over before run {number + 1} could begin", "Allow it more.")
+    return (recipe.minutes - spent) / (recipe.runs - number)
+
+
 def generation(
     number: int, rows: Sequence[Row], out: Path, recipe: Recipe, base: str | None, say: Callable[[str], None]
 ) -> None:
     """Write the model of run `number`, from 0, to `out`: all begin alike; orders and noise are their own."""
-    one = replace(recipe, seed=recipe.seed + number, minutes=recipe.minutes and recipe.minutes / recipe.runs)
+    one = replace(recipe, seed=recipe.seed + number)
     torch.manual_seed(recipe.seed)  # of the new head
     # Young, a pupil is worse than the teacher that stands there.
     save = _unsaved if number else partial(folder.save, out)

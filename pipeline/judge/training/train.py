@@ -59,7 +59,7 @@ class Recipe:
 
     def done(self, steps: int, seconds: float) -> float:
         """Share of the run that is behind us, 0 to 1."""
-        return max(steps / self.steps, seconds / 60 / self.minutes if self.minutes else 0.0)
+        return max(steps / self.steps, seconds / 60 / self.minutes if self.minutes is not None else 0.0)
 
     def slope(self, steps: int, done: float) -> float:
         """Factor of the learning rates: up during warm-up, then down to 0, both in a straight line."""

@@ -10,12 +10,13 @@ import pytest
 import torch
 from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
+from pipeline.errors import ConfigError
 from pipeline.judge.calibration import Calibrated, Calibration, Numbers
 from pipeline.judge.classifier import load_model
 from pipeline.judge.training import folder
 from pipeline.judge.training import train as training
 from pipeline.judge.training.rows import OUTPUTS
-from pipeline.judge.training.run import generation
+from pipeline.judge.training.run import generation, time_of
 from pipeline.judge.training.teach import taught
 from pipeline.judge.training.train import Recipe
 from tests.pipeline.judge.training import tiny
@@ -85,17 +86,28 @@ def test_the_first_run_alone_leaves_checkpoints(base: str, tmp_path: Path, monke
     assert saved == [0, 0, 0, 1]
 
 
-def steps_of(recipe: Recipe, base: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+def steps_of(minutes: float, base: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     """By a clock that goes on by a second whenever it is looked at."""
     monkeypatch.setattr(training, "REPORT_EVERY", 1)
     monkeypatch.setattr(training, "monotonic", count().__next__)
     lines: list[str] = []
-    generation(0, ROWS, out, recipe, base, lines.append)
+    generation(0, ROWS, out, replace(RECIPE, samples=10**6, minutes=minutes), base, lines.append)
     return sum(line.startswith("step") for line in lines)
 
 
-def test_runs_share_the_minutes(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    long = replace(RECIPE, samples=10**6)
-    one, two = (steps_of(replace(long, runs=runs, minutes=0.4), base, tmp_path, monkeypatch) for runs in (1, 2))
-    assert one > two > 0
-    assert steps_of(replace(long, runs=2, minutes=0.8), base, tmp_path, monkeypatch) == one
+def test_a_run_ends_in_time(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    short, long = (steps_of(minutes, base, tmp_path, monkeypatch) for minutes in (0.2, 0.4))
+    assert 0 < short < long
+
+
+def test_what_was_read_meanwhile_counts_and_runs_share_the_rest() -> None:
+    recipe = Recipe(runs=2, minutes=80)
+    assert time_of(0, recipe, spent=10) == 35
+    assert time_of(1, recipe, spent=54) == 26
+    assert time_of(0, replace(recipe, runs=1), spent=10) == 70
+    assert time_of(1, replace(recipe, minutes=None), spent=10**6) is None
+
+
+def test_a_run_without_a_minute_left_does_not_begin() -> None:
+    with pytest.raises(ConfigError, match="--minutes 80: over before run 2"):
+        time_of(1, Recipe(runs=2, minutes=80), spent=80)
