@@ -1,14 +1,17 @@
 """What training starts from: multilingual-e5-small (Wang et al. 2024, MIT), or a classifier of ours, to train on."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, BertForSequenceClassification
 
 from pipeline.errors import ConfigError
+from pipeline.judge.onnx import MODEL
 from pipeline.judge.training import packaged
 from pipeline.judge.training.model import HEAD, new_model
+from pipeline.judge.training.restore import restored
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +23,22 @@ class Encoder:
 
 
 def load(source: str | None = None) -> Encoder:
-    """The encoder in the folder or under the hub id `source`; None: the packaged one. Raises ConfigError."""
+    """The encoder in the folder or under the hub id `source`; None: the packaged one. Raises ConfigError.
+
+    A folder is either of the two that a training writes: `onnx`, such as the shipped model's, is enough to train it on.
+    """
     if source is None:
         weights = packaged.read()
         return Encoder(new_model(packaged.body(weights)), packaged.unigram(weights.pieces))
     try:
-        model = BertForSequenceClassification.from_pretrained(source, dtype=torch.float32, **HEAD)
+        model = _model(source)
         tokenizer = AutoTokenizer.from_pretrained(source)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ConfigError(f"No encoder at {source}: {error}", "Name a folder or hub id, or leave it out.") from error
     return Encoder(model, tokenizer.backend_tokenizer)
+
+
+def _model(source: str) -> BertForSequenceClassification:
+    if (Path(source) / MODEL).is_file():
+        return restored(Path(source))
+    return BertForSequenceClassification.from_pretrained(source, dtype=torch.float32, **HEAD)

@@ -1,0 +1,75 @@
+"""What was exported in 8 bits can be trained on: its weights come back, within what rounding took."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import BertForSequenceClassification
+
+from pipeline.errors import ConfigError
+from pipeline.judge.onnx import MODEL
+from pipeline.judge.training import encoder, folder
+from pipeline.judge.training.export import export
+from pipeline.judge.training.model import wrapped
+from pipeline.judge.training.restore import restored
+from pipeline.judge.training.rows import OUTPUTS
+from tests.pipeline.judge.training import tiny
+
+TEXTS = ["good morning", "you pay me now", "早上好"]
+WIDTH = 384
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[BertForSequenceClassification, Path]:
+    """A model and the folder that it was exported to."""
+    out = tmp_path_factory.mktemp("written")
+    tiny_one = tiny.encoder(TEXTS, WIDTH)
+    with torch.no_grad():  # the exporter keeps one of what is alike, and biases begin as zeros
+        for values in tiny_one.model.parameters():
+            values.add_(0.1 * torch.randn_like(values))
+    folder.save(out / "transformers", tiny_one.model, wrapped(tiny_one.tokenizer))
+    folder.convert(out / "transformers", out / "onnx")
+    return tiny_one.model, out / "onnx"
+
+
+def test_each_weight_is_half_a_step_or_less_from_what_it_was(
+    written: tuple[BertForSequenceClassification, Path],
+) -> None:
+    model, out = written
+    found = restored(out).state_dict()
+    wanted = model.state_dict()
+    assert found.keys() == wanted.keys()
+    for name, values in wanted.items():
+        largest = values.abs().max().item()
+        assert (found[name] - values).abs().max().item() <= 0.51 * largest / 127 + 1e-3 * largest, name
+
+
+def test_what_is_restored_and_exported_again_is_the_same_model(
+    written: tuple[BertForSequenceClassification, Path], tmp_path: Path
+) -> None:
+    _, out = written
+    first = restored(out)
+    export(first, tmp_path / MODEL)
+    (tmp_path / "config.json").write_bytes((out / "config.json").read_bytes())
+    again = restored(tmp_path).state_dict()
+    assert all(torch.allclose(values, again[name], atol=1e-6) for name, values in first.state_dict().items())
+
+
+def test_training_may_begin_from_a_folder_with_nothing_but_the_export(
+    written: tuple[BertForSequenceClassification, Path],
+) -> None:
+    _, out = written
+    begun = encoder.load(str(out))
+    ids = torch.tensor([begun.tokenizer.encode(TEXTS[0]).ids])
+    assert begun.model(ids).logits.shape == (1, len(OUTPUTS))
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", b"\x08\x07"])
+def test_a_file_that_is_no_export_of_ours_is_named(
+    written: tuple[BertForSequenceClassification, Path], tmp_path: Path, content: bytes
+) -> None:
+    _, out = written
+    for each in out.iterdir():
+        (tmp_path / each.name).write_bytes(content if each.name == MODEL else each.read_bytes())
+    with pytest.raises(ConfigError, match="No encoder at"):
+        encoder.load(str(tmp_path))
