@@ -19,7 +19,7 @@ def train(
     ] = None,
     only: Annotated[list[str] | None, typer.Option(help="Train on this set alone, or on these.")] = None,
     research: Annotated[bool, typer.Option("--research", help="Also on sets that no shipped model may use.")] = False,
-    learning_rate: Annotated[float, typer.Option(min=0, help="At its highest; half of it to train a model on.")] = 1e-4,
+    learning_rate: Annotated[float, typer.Option(min=0, help="At its highest.")] = 1e-4,
     seed: Annotated[int, typer.Option(help="The same seed gives the same figures, within noise.")] = 1,
     runs: Annotated[int, typer.Option(min=1, help="Models trained, each the pupil of the one before.")] = 2,
     teacher: Annotated[str | None, typer.Option(help="Folder of an onnx model whose pupil the first is.")] = None,
@@ -35,6 +35,7 @@ def train(
     Examples:
       voxwarden train --data sets --out model
       voxwarden train --data sets --out model --encoder intfloat/multilingual-e5-small
+      voxwarden train --data sets --out newer --encoder model/onnx --teacher model/onnx --runs 1
       voxwarden --set judge.model=model/onnx judge chat.txt
     """
     try:

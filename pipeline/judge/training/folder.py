@@ -26,6 +26,7 @@ def save(folder: Path, model: BertForSequenceClassification, tokenizer: PreTrain
     """Write weights (float16), configuration and tokenizer, as `transformers` does."""
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder, state_dict={name: values.half() for name, values in model.state_dict().items()})
+    tokenizer.backend_tokenizer.no_truncation()  # training texts are shorter than those that a model reads
     tokenizer.save_pretrained(folder)
 
 

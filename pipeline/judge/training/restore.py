@@ -8,6 +8,7 @@ import onnx
 import torch
 from numpy.typing import NDArray
 from onnx import GraphProto, NodeProto, numpy_helper
+from onnx.helper import get_node_attr_value
 from torch import Tensor
 from transformers import BertConfig, BertForSequenceClassification
 
@@ -54,13 +55,17 @@ def _embedding(arrays: Arrays) -> Tensor:
 
 
 def _layers(nodes: list[NodeProto], arrays: Arrays) -> Iterator[tuple[str, Tensor]]:
-    """The exporter drops a layer's name, but not that of the bias which its product is added to."""
+    """The exporter drops a layer's name, but not that of the bias which its product is added to.
+
+    Of biases that are alike it keeps one: an untrained model cannot be restored.
+    """
     biases = {given: other for node in nodes if node.op_type == "Add" for given, other in _both_ways(node)}
     for node in nodes:
         if node.op_type == "MatMulNBits":
             _, whole, scale = node.input
             name = biases[node.output[0]].removeprefix(PREFIX).removesuffix("bias")
-            yield f"{name}weight", _weight(arrays[whole], arrays[scale])
+            inputs = get_node_attr_value(node, "K")
+            yield f"{name}weight", _weight(arrays[whole], arrays[scale])[:, :inputs]
 
 
 def _both_ways(node: NodeProto) -> list[tuple[str, str]]:
@@ -69,6 +74,6 @@ def _both_ways(node: NodeProto) -> list[tuple[str, str]]:
 
 
 def _weight(whole: NDArray[np.generic], scale: NDArray[np.generic]) -> Tensor:
-    """Of blocks (outputs, blocks, values) with a scale each: (outputs, inputs)."""
+    """Of blocks (outputs, blocks, values) with a scale each: (outputs, inputs), as many as fill the blocks."""
     values = torch.tensor(whole).float() - MIDDLE
     return (values * torch.tensor(scale).reshape(*values.shape[:2], 1)).flatten(1)

@@ -12,7 +12,6 @@ from pipeline.judge.training import encoder, folder
 from pipeline.judge.training.export import export
 from pipeline.judge.training.model import wrapped
 from pipeline.judge.training.restore import restored
-from pipeline.judge.training.rows import OUTPUTS
 from tests.pipeline.judge.training import tiny
 
 TEXTS = ["good morning", "you pay me now", "早上好"]
@@ -53,15 +52,6 @@ def test_what_is_restored_and_exported_again_is_the_same_model(
     (tmp_path / "config.json").write_bytes((out / "config.json").read_bytes())
     again = restored(tmp_path).state_dict()
     assert all(torch.allclose(values, again[name], atol=1e-6) for name, values in first.state_dict().items())
-
-
-def test_training_may_begin_from_a_folder_with_nothing_but_the_export(
-    written: tuple[BertForSequenceClassification, Path],
-) -> None:
-    _, out = written
-    begun = encoder.load(str(out))
-    ids = torch.tensor([begun.tokenizer.encode(TEXTS[0]).ids])
-    assert begun.model(ids).logits.shape == (1, len(OUTPUTS))
 
 
 @pytest.mark.parametrize("content", [b"", b"no model", b"\x08\x07"])

@@ -7,6 +7,7 @@ from random import Random
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer
 
 from pipeline.errors import ConfigError
 from pipeline.judge.classifier import load, load_model
@@ -118,14 +119,20 @@ def test_a_run_writes_a_model_that_the_judge_loads(trained: Path) -> None:
     assert (trained / "onnx" / "thresholds.json").is_file()
 
 
+def test_nothing_is_left_of_the_length_of_training_texts(trained: Path) -> None:
+    tokenizer = Tokenizer.from_file(str(trained / "transformers" / "tokenizer.json"))
+    assert len(tokenizer.encode("no " * (2 * RECIPE.max_tokens)).ids) > 2 * RECIPE.max_tokens
+
+
 def test_eight_bits_and_no_pytorch_make_hardly_a_difference(trained: Path) -> None:
     exact, small = (load_model(str(trained / kind)).logits(TEXTS[::9]) for kind in ("transformers", "onnx"))
     np.testing.assert_allclose(small, exact, atol=0.15)
 
 
-def test_what_a_run_writes_can_be_trained_further(trained: Path) -> None:
+@pytest.mark.parametrize("kind", ["transformers", "onnx"])
+def test_what_a_run_writes_can_be_trained_further(trained: Path, kind: str) -> None:
     """It starts where the run ended, with its head, not with a new one."""
-    before = encoder.load(str(trained / "transformers"))
+    before = encoder.load(str(trained / kind))
     model, tokenizer = train(ROWS, before, replace(RECIPE, samples=16, learning_rate=1e-6), print, folder_unused)
     batch = tokenizer(TEXTS[:40], padding=True, return_tensors="pt")
     with torch.inference_mode():
