@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).parent.parent
 LIBS = ROOT / ".cache" / "kafka" / "libs"
 REMEDY = "mvn -q -f tests/stream/pom.xml dependency:copy-dependencies (or name a broker in KAFKA_BOOTSTRAP)"
@@ -43,13 +45,6 @@ min.insync.replicas={in_sync}
 
 class BrokerMissingError(RuntimeError):
     """There is nothing to start a broker from; says what to do."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 class Broker:

@@ -8,7 +8,7 @@ import pytest
 from agents.doctor import Finding, examine, reach
 from pipeline.errors import DependencyError
 from pipeline.settings import Asr, Kafka, Settings, Store
-from tests.broker import free_port
+from tests.ports import free_port
 
 
 def findings(settings: Settings) -> dict[str, Finding]:

@@ -1,7 +1,6 @@
 """Signing in at a real OpenID provider (oidc-provider, certified), through its own pages."""
 
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,16 +14,11 @@ from pipeline.review.console.app import create_app, open_desk
 from pipeline.review.database import Database
 from pipeline.settings import Oidc, ReviewConsole, Settings
 from tests.pipeline.review.console.servers import served
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / ".cache" / "oidc"
 SCRIPT = Path(__file__).parent / "oidc" / "provider.cjs"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-        return port
 
 
 @pytest.fixture

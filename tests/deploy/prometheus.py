@@ -13,8 +13,8 @@ from urllib.request import urlopen
 
 import yaml
 
-from tests.broker import free_port
 from tests.deploy.files import DEPLOY, RULES, load
+from tests.ports import free_port
 
 START_SECONDS = 30
 PATIENCE_SECONDS = 60

@@ -16,10 +16,11 @@ from pipeline.audio.files import chunks_of
 from pipeline.review.cases import Case, Filters
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
-from tests.broker import ROOT, free_port
+from tests.broker import ROOT
 from tests.deploy.prometheus import Prometheus, prometheus
 from tests.deploy.stack import SECRETS, stack
 from tests.pipeline.review import postgres
+from tests.ports import free_port
 from tests.stream.processes import Process
 
 pytestmark = [pytest.mark.broker, pytest.mark.weights]

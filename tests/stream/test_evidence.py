@@ -12,7 +12,7 @@ from pipeline.errors import DependencyError
 from pipeline.messages import Utterance
 from pipeline.settings import Kafka, Settings
 from pipeline.topology import UTTERANCES
-from tests.broker import free_port
+from tests.ports import free_port
 from tests.stream.kafka_io import put
 
 pytestmark = pytest.mark.broker

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.settings import Settings
 from pipeline.topology import FLAGS, TRANSCRIPTS
-from tests.broker import free_port
+from tests.ports import free_port
 from tests.stream.kafka_io import PATIENCE_SECONDS, put, transcript, wait_for
 from tests.stream.processes import worker
 

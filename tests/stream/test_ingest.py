@@ -12,7 +12,8 @@ from pipeline.events import decode
 from pipeline.messages import AudioChunk
 from pipeline.settings import Settings
 from pipeline.topology import AUDIO
-from tests.broker import ROOT, free_port
+from tests.broker import ROOT
+from tests.ports import free_port
 from tests.stream.kafka_io import wait_for
 from tests.stream.processes import environment
 
