@@ -7,8 +7,7 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import GraphProto, NodeProto, numpy_helper
-from onnx.helper import get_node_attr_value
+from onnx import GraphProto, numpy_helper
 from torch import Tensor
 from transformers import BertConfig, BertForSequenceClassification
 
@@ -16,19 +15,21 @@ from pipeline.judge.onnx import MODEL
 from pipeline.judge.training.model import HEAD
 
 PREFIX = "_model."
+ENCODER = f"{PREFIX}bert.encoder."
 EMBEDDING = "bert.embeddings.word_embeddings"
-MIDDLE = 128
-"""What stands for 0 among the whole numbers of a layer."""
+WHOLE = ".whole"
 
 Arrays = Mapping[str, NDArray[np.generic]]
 
 
 def restored(folder: Path) -> BertForSequenceClassification:
-    """The model that `export` wrote into `folder`; raises ValueError or KeyError for any other."""
-    graph = _graph(folder / MODEL)
-    arrays = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
+    """The model that `export` wrote into `folder`; raises ValueError or KeyError for any other.
+
+    Of biases that are alike the exporter keeps one: an untrained model cannot be restored.
+    """
+    arrays = {each.name: numpy_helper.to_array(each) for each in _graph(folder / MODEL).initializer}
     model = BertForSequenceClassification(BertConfig.from_pretrained(folder, **HEAD))
-    state = dict(_plain(arrays)) | dict(_layers([*graph.node], arrays)) | {f"{EMBEDDING}.weight": _embedding(arrays)}
+    state = dict(_plain(arrays)) | dict(_layers(arrays)) | {f"{EMBEDDING}.weight": _embedding(arrays)}
     missing, _ = model.load_state_dict(state, strict=False)
     if missing:
         raise ValueError(f"{MODEL} is not one of ours: it lacks {', '.join(missing[:3])}")
@@ -54,26 +55,18 @@ def _embedding(arrays: Arrays) -> Tensor:
     return whole.float() * scale
 
 
-def _layers(nodes: list[NodeProto], arrays: Arrays) -> Iterator[tuple[str, Tensor]]:
-    """The exporter drops a layer's name, but not that of the bias which its product is added to.
+def _layers(arrays: Arrays) -> Iterator[tuple[str, Tensor]]:
+    """Weights (outputs, inputs) and biases of what is in whole numbers.
 
-    Of biases that are alike it keeps one: an untrained model cannot be restored.
+    The exporter drops the names of numbers that are alike, as the places of loud inputs are; but there these are all 0.
     """
-    biases = {given: other for node in nodes if node.op_type == "Add" for given, other in _both_ways(node)}
-    for node in nodes:
-        if node.op_type == "MatMulNBits":
-            _, whole, scale = node.input
-            name = biases[node.output[0]].removeprefix(PREFIX).removesuffix("bias")
-            inputs = get_node_attr_value(node, "K")
-            yield f"{name}weight", _weight(arrays[whole], arrays[scale])[:, :inputs]
-
-
-def _both_ways(node: NodeProto) -> list[tuple[str, str]]:
-    one, other = node.input
-    return [(one, other), (other, one)]
-
-
-def _weight(whole: NDArray[np.generic], scale: NDArray[np.generic]) -> Tensor:
-    """Of blocks (outputs, blocks, values) with a scale each: (outputs, inputs), as many as fill the blocks."""
-    values = torch.tensor(whole).float() - MIDDLE
-    return (values * torch.tensor(scale).reshape(*values.shape[:2], 1)).flatten(1)
+    for name in arrays:
+        if name.startswith(ENCODER) and name.endswith(WHOLE):
+            stem = name.removesuffix(WHOLE)
+            layer = stem.removesuffix(".rest")
+            whole = torch.tensor(arrays[name])
+            weight = whole.float() * torch.tensor(arrays[f"{stem}.scale"])
+            if layer != stem:
+                weight[~whole.any(dim=1)] = torch.tensor(arrays[f"{layer}.weight"])
+            yield f"{layer.removeprefix(PREFIX)}.weight", weight.T
+            yield f"{layer.removeprefix(PREFIX)}.bias", torch.tensor(arrays[f"{stem}.bias"])
