@@ -28,7 +28,7 @@ def train(
 ) -> None:
     """Train the text classifier: what is risky, and of which kind.
 
-    It needs the packages of voxwarden[train], and the text sets that docs/training.md names. An hour and a half on
+    It needs the packages of voxwarden\\[train], and the text sets that docs/training.md names. An hour and a half on
     two cores that multiply bfloat16, three on others. OUT/onnx is what judge.model takes; OUT/transformers is what
     other tools fine-tune further.
 
