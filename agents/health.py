@@ -4,6 +4,7 @@ A worker that hangs still answers HTTP and still sends heartbeats. What it canno
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -124,11 +125,16 @@ class Health:
         except Exception as error:
             log.warning("the lag is unknown: %s", error, exc_info=not isinstance(error, VoxwardenError))
             self._progress.forget()
+            self._tell(math.nan, math.nan)
             return
         mine = self._mine or frozenset()
         self._progress.see({number: place for number, place in places.items() if number in mine})
-        self._metrics.lag_messages.labels(self._stage.name).set(sum(place.lag for place in places.values()))
-        self._metrics.committed_age_seconds.labels(self._stage.name).set(self._progress.seconds)
+        self._tell(sum(place.lag for place in places.values()), self._progress.seconds)
+
+    def _tell(self, lag: float, age: float) -> None:
+        """NaN for what nobody knows: no alert is raised by it, and no panel draws what was seen last."""
+        self._metrics.lag_messages.labels(self._stage.name).set(lag)
+        self._metrics.committed_age_seconds.labels(self._stage.name).set(age)
 
     def _assign(self, partitions: frozenset[int] | None) -> None:
         self._mine = partitions

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from prometheus_client import generate_latest
 
 from agents.health import Health, Progress
 from agents.lag import Place
@@ -69,10 +70,15 @@ def test_a_token_that_cannot_be_read_ends_no_look_and_is_not_the_workers_fault(
 ) -> None:
     clock = Clock()
     security = Security(protocol="sasl_plaintext", mechanism="OAUTHBEARER", token_file=tmp_path / "none")
-    health = Health(JUDGE, Settings(kafka=Kafka(security=security)), Metrics(), clock)
+    metrics = Metrics()
+    metrics.lag_messages.labels("judge").set(4)
+    health = Health(JUDGE, Settings(kafka=Kafka(security=security)), metrics, clock)
     health._progress.see({0: Place(5, 9)})
     clock.now += 100
     assert health.stalled()
     health.look()
     assert health.stalled() == []
     assert "the lag is unknown: The token file" in caplog.text
+    figures = generate_latest(metrics.registry).decode()
+    assert 'voxwarden_lag_messages{stage="judge"} NaN' in figures
+    assert 'voxwarden_committed_age_seconds{stage="judge"} NaN' in figures
