@@ -61,8 +61,6 @@ class Noise:
 
     misheard: float = 0.6
     """Share of the texts in which words are misheard; they are bare, too, but for what was really heard."""
-    said: float = 0.9
-    """The same of lines that are only ever said. Nobody types them, so all of them are bare."""
     bare: float = 0.75
     """Share of the texts, the misheard among them, that lose their punctuation and capitals."""
     errors: tuple[float, float] = (2.0, 3.0)
@@ -113,11 +111,11 @@ class Mishearing:
         self._confused = _confused(self._really)
         self._latin = alike(latin, consonants, voiceless)
 
-    def __call__(self, text: str, said: bool = False) -> str:
+    def __call__(self, text: str) -> str:
         chance = self._random.random()
-        if chance >= self._noise.bare and not said:
+        if chance >= self._noise.bare:
             return text
-        if chance < (self._noise.said if said else self._noise.misheard):
+        if chance < self._noise.misheard:
             return self._misheard(text) or text
         return bare(text) or text
 

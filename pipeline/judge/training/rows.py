@@ -29,9 +29,6 @@ RISK = "risk"
 """Any label at all: an output of its own, since sets often say that a text is fine without saying of what."""
 OUTPUTS = (*LABELS, RISK)
 
-OURS = "authored"
-"""The source of our own lines, which people say, and nobody types."""
-
 Part = Literal["train", "validation", "test"]
 BUCKETS: Mapping[int, Part] = {0: "test", 1: "validation"}
 """Of ten; all others train."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.errors import ConfigError
 from pipeline.judge.calibration import Calibrated, Numbers, sigmoid
-from pipeline.judge.training.rows import CLEAN, OURS, OUTPUTS, Row
+from pipeline.judge.training.rows import CLEAN, OUTPUTS, Row
 from pipeline.judge.training.sets import TALK
 
 BELIEVED = 0.5
@@ -46,6 +46,6 @@ def _read(rows: Sequence[Row], teacher: Calibrated, say: Callable[[str], None]) 
 
 def _targets(row: Row, said: Numbers) -> dict[str, float]:
     """Output → target, of `said`, (outputs,)."""
-    share = BELIEVED_OF_OURS if row.source == OURS else BELIEVED
+    share = BELIEVED_OF_OURS if row.source == "authored" else BELIEVED
     guessed = dict(zip(OUTPUTS, map(float, said), strict=True))
     return guessed | {output: (1 - share) * value + share * guessed[output] for output, value in row.labels.items()}

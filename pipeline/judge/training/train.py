@@ -16,7 +16,7 @@ from pipeline.judge.training.duplicates import Seen
 from pipeline.judge.training.encoder import Encoder
 from pipeline.judge.training.model import wrapped
 from pipeline.judge.training.noise import hearing
-from pipeline.judge.training.rows import OURS, Part, Row, part_of
+from pipeline.judge.training.rows import Part, Row, part_of
 from pipeline.judge.training.sample import Sampler
 from pipeline.judge.training.vocabulary import trim
 from pipeline.judge.view import view
@@ -160,8 +160,4 @@ def _stream(
     hear = hearing(texts, recipe.seed)
     random = Random(recipe.seed)  # noqa: S311
     drawn = sampler.draw(recipe.steps * recipe.batch)
-
-    def heard(row: Row) -> str:
-        return hear(sampler.said(row), said=row.source == OURS)
-
-    yield from batches(drawn, tokenizer, recipe.batch, recipe.max_tokens, heard, random)
+    yield from batches(drawn, tokenizer, recipe.batch, recipe.max_tokens, lambda row: hear(sampler.said(row)), random)
