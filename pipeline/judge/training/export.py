@@ -1,4 +1,4 @@
-"""A fine-tuned model as ONNX in 8 bits, for ONNX Runtime: less than half the size of float32, and three times as fast.
+"""A fine-tuned model as ONNX in 8 bits, for ONNX Runtime: less than half the size of float32, and twice as fast.
 
 Layers multiply whole numbers, as processors have had instructions for since 2019 (VNNI, AMX). What a layer is given is
 rounded token by token, so that a text has the same logits in any company. A few places of this encoder hold values so

@@ -31,7 +31,8 @@ def run(
     """Train on the sets `names` under `data`, from the encoder `base` on; write `out`/transformers and `out`/onnx.
 
     The first run is `teacher`'s pupil, if one is named; each run after it the pupil of the one before.
-    transformers/ is there after some minutes already, and is renewed: what an interrupt leaves can be used.
+    transformers/ is there after some minutes already, and is renewed, onnx/ after each run: what an interrupt leaves
+    can be used.
     """
     started = monotonic()
     guide = named(teacher) if teacher else None
@@ -47,9 +48,9 @@ def run(
         generation(number, rows, weights, replace(recipe, minutes=minutes), base, say)
         folder.convert(weights, onnx)
         say(f"sounds: a share of {sounds.add(onnx, listener, sides['validation'], hear):g}")
+        for label, languages in folder.calibrate(onnx, sides["validation"], recipe.seed).items():
+            say(f"thresholds of {label}: {languages}")
         guide = load_model(str(onnx))
-    for label, languages in folder.calibrate(onnx, sides["validation"], recipe.seed).items():
-        say(f"thresholds of {label}: {languages}")
 
 
 def named(teacher: str) -> Calibrated:

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import pytest
 from transformers import PreTrainedTokenizerFast
@@ -12,6 +13,8 @@ from pipeline.cli import train as command
 from pipeline.cli.app import app
 from pipeline.errors import ConfigError
 from pipeline.judge.classifier import load
+from pipeline.judge.training import run
+from pipeline.judge.training.run import generation
 from pipeline.judge.training.sets import authored
 from pipeline.judge.training.train import Recipe
 from pipeline.settings import Judge
@@ -50,6 +53,22 @@ def test_a_model_can_have_an_earlier_one_for_a_teacher(tmp_path: Path, encoder: 
     _, taught = train(*shared, "--out", tmp_path / "second", "--teacher", tmp_path / "first" / "onnx")
     assert "the teacher reads: 0 of" in taught
     assert "teacher" not in alone
+
+
+def test_what_ends_in_the_second_run_leaves_the_whole_first(
+    tmp_path: Path, encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def first_only(number: int, *rest: Any) -> None:
+        if number:
+            raise ConfigError("over", "Allow it more.")
+        generation(number, *rest)
+
+    monkeypatch.setattr(run, "generation", first_only)
+    shared = ("--data", tmp_path, "--encoder", encoder, "--only", "authored", "--samples", "96")
+    with pytest.raises(ConfigError, match="over"):
+        train(*shared, "--out", tmp_path / "out")
+    left = {file.name for file in (tmp_path / "out" / "onnx").iterdir()}
+    assert left >= {"model.onnx", "sounds.npz", "calibration.json", "thresholds.json"}
 
 
 def test_its_defaults_are_those_of_the_recipe() -> None:
