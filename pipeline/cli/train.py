@@ -24,6 +24,9 @@ def train(
     runs: Annotated[int, typer.Option(min=1, help="Models trained, each the pupil of the one before.")] = 2,
     teacher: Annotated[str | None, typer.Option(help="Folder of an onnx model whose pupil the first is.")] = None,
     samples: Annotated[int, typer.Option(min=1, help="Texts that each of them sees, each misheard anew.")] = 300_000,
+    kept: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the encoder's own weights in what a run ends with.")
+    ] = 0.0,
     minutes: Annotated[float | None, typer.Option(min=0, help="End by then, with fewer texts seen.")] = None,
 ) -> None:
     """Train the text classifier: what is risky, and of which kind.
@@ -35,7 +38,7 @@ def train(
     Examples:
       voxwarden train --data sets --out model
       voxwarden train --data sets --out model --encoder intfloat/multilingual-e5-small
-      voxwarden train --data sets --out newer --encoder model/onnx --teacher model/onnx --runs 1
+      voxwarden train --data sets --out newer --encoder model/onnx --teacher model/onnx --runs 1 --kept 0.3
       voxwarden --set judge.model=model/onnx judge chat.txt
     """
     try:
@@ -48,7 +51,7 @@ def train(
     run(
         data,
         out,
-        Recipe(seed, runs, samples, minutes, learning_rate=learning_rate),
+        Recipe(seed, runs, samples, minutes, learning_rate=learning_rate, kept=kept),
         names,
         encoder,
         teacher,

@@ -43,6 +43,8 @@ class Recipe:
     """The run ends by then, with fewer texts where the machine is slow or shared: the learning rate falls in time."""
     batch: int = 64
     learning_rate: float = 1e-4
+    kept: float = 0.0
+    """Share of the first weights in those that a run ends with: less is forgotten (Wortsman et al. 2022)."""
     head: float = 5.0
     """How many times faster what is new learns than the encoder: the last layer, and what syllables add."""
     warm_up: int = 500
@@ -83,6 +85,7 @@ def train(
     trimmed = trim(encoder, texts)
     model, tokenizer = trimmed.model.train(), wrapped(trimmed.tokenizer)
     optimizer = torch.optim.AdamW(_groups(model, recipe), eps=1e-6, weight_decay=recipe.weight_decay, fused=True)
+    began = [parameter.detach().clone() for parameter in model.parameters()]
     rates = [group["lr"] for group in optimizer.param_groups]
     gradients = Gradients(model, recipe.workers)
     started, total = monotonic(), 0.0
@@ -100,6 +103,7 @@ def train(
             total = 0.0
         if step % SAVE_EVERY == 0:
             save(model, tokenizer)
+    _keep(model, began, recipe.kept)
     return model, tokenizer
 
 
@@ -144,6 +148,13 @@ def _parts(batch: Batch, count: int) -> list[Batch]:
         )
         for at in range(min(count, len(batch.targets)))
     ]
+
+
+@torch.no_grad()
+def _keep(model: BertForSequenceClassification, began: Sequence[Tensor], share: float) -> None:
+    """Put back so much of what the parameters were as they `began`."""
+    for parameter, before in zip(model.parameters(), began, strict=True):
+        parameter.lerp_(before, share)
 
 
 def _groups(model: BertForSequenceClassification, recipe: Recipe) -> list[dict[str, object]]:

@@ -89,7 +89,7 @@ def test_its_defaults_are_those_of_the_recipe() -> None:
     """They stand twice: the command's own module does without PyTorch, which takes seconds to import."""
     recipe = asdict(Recipe())
     options = {name: option.default for name, option in signature(command.train).parameters.items() if name in recipe}
-    assert len(options) == 5
+    assert len(options) == 6
     assert options == {name: recipe[name] for name in options}
 
 

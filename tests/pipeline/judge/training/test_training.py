@@ -129,6 +129,19 @@ def test_eight_bits_and_no_pytorch_make_hardly_a_difference(trained: Path) -> No
     np.testing.assert_allclose(small, exact, atol=0.15)
 
 
+def test_of_what_was_known_so_much_is_kept() -> None:
+    """With half of it, each weight ends midway."""
+
+    def ended(share: float) -> torch.Tensor:
+        recipe = replace(RECIPE, samples=64, kept=share)
+        model, _ = train(ROWS, tiny.encoder(TEXTS), recipe, print, folder_unused)
+        return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+    trained, midway, begun = map(ended, (0.0, 0.5, 1.0))
+    assert (trained - begun).abs().max() > 1e-3
+    torch.testing.assert_close(midway, (trained + begun) / 2)
+
+
 @pytest.mark.parametrize("kind", ["transformers", "onnx"])
 def test_what_a_run_writes_can_be_trained_further(trained: Path, kind: str) -> None:
     """It starts where the run ended, with its head, not with a new one."""
