@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -15,10 +14,9 @@ Numbers = NDArray[np.float64]
 
 
 class Calibration(msgspec.Struct, forbid_unknown_fields=True):
+    """Each label's logits are divided by its temperature (Guo et al. 2017); 1 where none is given."""
+
     temperature: dict[str, float] = {}
-    """What a label's logits are divided by (Guo et al. 2017); 1 where none is given."""
-    by_sound: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
-    """Share of the spelling by sound in a Mandarin text's logits."""
 
 
 class Calibrated(ABC):

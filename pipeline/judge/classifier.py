@@ -36,12 +36,12 @@ def load(settings: Judge) -> Classifier:
 
 def load_model(source: str, threads: int | None = None) -> "Calibrated":
     """The model in a folder of ours, or a `transformers` one from a folder or the hub, with its own labels."""
-    from pipeline.judge import calibration, mixed, onnx
+    from pipeline.judge import calibration, mixed, onnx, sounds
 
     folder = Path(source)
     if (folder / onnx.MODEL).is_file():
-        encoder, calibrated = onnx.load(folder, threads), calibration.load(folder)
-        return mixed.Mixed(encoder, calibrated) if calibrated.by_sound else encoder
+        encoder, heard = onnx.load(folder, threads), sounds.load(folder)
+        return mixed.Mixed(encoder, heard, calibration.load(folder)) if heard else encoder
     # PyTorch takes seconds to import: what does not need it must not wait for it.
     from pipeline.judge import transformer
 

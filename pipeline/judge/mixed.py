@@ -1,25 +1,29 @@
-"""Two views of a Mandarin sentence by one classifier: it reads the characters, and the sentence spelt by sound."""
+"""Two views of a sentence in one classifier: the encoder reads it, the pinyin model listens to it."""
 
 from collections.abc import Sequence
 
-from pipeline.judge.calibration import Calibrated, Calibration, Numbers
+from pipeline.errors import ConfigError
+from pipeline.judge.calibration import Calibrated, Calibration
 from pipeline.judge.pinyin import has_han
-from pipeline.judge.sounds import spelt
+from pipeline.judge.sounds import FILE, Numbers, Sounds
 
 
 class Mixed(Calibrated):
-    """The weighted mean of both views' logits where there are Chinese characters, elsewhere those of the text alone."""
+    """The weighted mean of both models' logits where there are Chinese characters, elsewhere the encoder alone."""
 
-    def __init__(self, encoder: Calibrated, calibration: Calibration) -> None:
+    def __init__(self, encoder: Calibrated, sounds: Sounds, calibration: Calibration) -> None:
+        if sounds.labels != encoder.labels:
+            raise ConfigError(
+                f"judge.model: {FILE} of {encoder.name} knows other labels than the model beside it",
+                "Train both together, or remove the file.",
+            )
         super().__init__(encoder.name, encoder.labels, calibration)
         self._encoder = encoder
-        self._share = calibration.by_sound
+        self._sounds = sounds
 
     def logits(self, texts: Sequence[str]) -> Numbers:
-        spellings = {at: spelt(text) for at, text in enumerate(texts) if has_han(text)}
-        distinct = {spelling: at for at, spelling in enumerate(dict.fromkeys(spellings.values()), len(texts))}
-        found = self._encoder.logits([*texts, *distinct])
-        read, heard = found[: len(texts)], found[[distinct[spelling] for spelling in spellings.values()]]
-        places = [*spellings]
-        read[places] += self._share * (heard - read[places])
-        return read
+        found = self._encoder.logits(texts)
+        places = [at for at, text in enumerate(texts) if has_han(text)]
+        heard = self._sounds.logits([texts[at] for at in places])
+        found[places] += self._sounds.share * (heard - found[places])
+        return found

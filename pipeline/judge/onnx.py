@@ -17,12 +17,12 @@ from tokenizers import Tokenizer
 
 from pipeline.cores import cores
 from pipeline.errors import ConfigError
-from pipeline.judge import calibration
+from pipeline.judge import calibration, sounds
 from pipeline.judge.calibration import Calibrated, Numbers
 from pipeline.judge.view import MAX_TOKENS, view
 
 MODEL = "model.onnx"
-FILES = (MODEL, "tokenizer.json", "config.json", "calibration.json")
+FILES = (MODEL, sounds.FILE, "tokenizer.json", "config.json", "calibration.json")
 """What a folder's version is made from."""
 UNFUSED = ["SkipLayerNormFusion", "BiasGeluFusion"]
 """Operators that ONNX Runtime would join to slower ones: without, a quarter less time."""

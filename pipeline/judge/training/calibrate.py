@@ -1,21 +1,19 @@
-"""How much each view counts; temperatures: scores are probabilities; thresholds: ordinary talk is left alone."""
+"""Temperatures, so that scores are probabilities; thresholds, so that ordinary talk is left alone."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.judge.training.figures import auroc, threshold_at
+from pipeline.judge.training.figures import threshold_at
 from pipeline.judge.training.rows import LABELS, OUTPUTS, RISK
 
-SHARES = tuple(step / 20 for step in range(13))
-"""Of the spelling by sound, up to 0.6."""
 Numbers = NDArray[np.float64]
 Thresholds = dict[str, dict[str, dict[str, float]]]
 
 TEMPERATURES = np.geomspace(0.25, 8, 101)
 FEWEST = 20
-"""With fewer risky or clean texts a temperature would be made up: it stays 1; and an output has no say in the share."""
+"""With fewer risky or clean texts a temperature would be made up: it stays 1."""
 RATES: Mapping[str, float] = {"review": 0.01, "block": 0.001}
 """Shares of ordinary talk that may pass a threshold: any label's, all of them taken together."""
 
@@ -28,21 +26,6 @@ def temperature(logits: Numbers, truth: Numbers, weights: Numbers) -> float:
     scaled = logits[known, None] / TEMPERATURES
     losses = np.logaddexp(0, scaled) - truth[known, None] * scaled
     return float(TEMPERATURES[np.average(losses, axis=0, weights=weights[known]).argmin()])
-
-
-def best_share(read: Numbers, heard: Numbers, truth: Numbers, weights: Numbers) -> float:
-    """The share of `SHARES` with the highest AUROC, the mean over outputs; logits and the rest (texts, outputs)."""
-    columns = [
-        (known, output)
-        for output, known in enumerate((weights > 0).T)
-        if min((truth[known, output] == 1).sum(), (truth[known, output] == 0).sum()) >= FEWEST
-    ]
-
-    def area(share: float) -> float:
-        mixed = (1 - share) * read + share * heard
-        return float(np.mean([auroc(truth[known, output], mixed[known, output]) for known, output in columns]))
-
-    return max(SHARES, key=area) if columns else 0.0
 
 
 def thresholds(languages: Sequence[str], table: Numbers, rates: Mapping[str, float] = RATES) -> Thresholds:

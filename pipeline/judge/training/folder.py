@@ -5,16 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-from msgspec import structs
 from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
-from pipeline.judge.calibration import Calibration, Numbers, sigmoid
+from pipeline.judge.calibration import sigmoid
 from pipeline.judge.classifier import load_model
 from pipeline.judge.onnx import MODEL
-from pipeline.judge.pinyin import has_han
-from pipeline.judge.sounds import spelt
 from pipeline.judge.training.batches import targets_of
-from pipeline.judge.training.calibrate import Thresholds, best_share, temperature, thresholds
+from pipeline.judge.training.calibrate import Thresholds, temperature, thresholds
 from pipeline.judge.training.export import export
 from pipeline.judge.training.noise import hearing
 from pipeline.judge.training.rows import CLEAN, OUTPUTS, Row
@@ -46,26 +43,15 @@ def calibrate(folder: Path, validation: Sequence[Row], seed: int) -> Thresholds:
     """Write `calibration.json` and `thresholds.json`, both from `validation` as it would be heard."""
     (folder / CALIBRATION).unlink(missing_ok=True)
     hear = hearing([row.text for row in validation], seed)
-    heard = [hear(row.text) for row in validation]
+    logits = load_model(str(folder)).logits([hear(row.text) for row in validation])
     truth, weights = (tensor.double().numpy() for tensor in targets_of(validation))
-    found = Calibration(by_sound=_share(folder, heard, truth, weights))
-    _write(folder / CALIBRATION, found)
-    logits = load_model(str(folder)).logits(heard)
     temperatures = [temperature(*columns) for columns in zip(logits.T, truth.T, weights.T, strict=True)]
-    _write(folder / CALIBRATION, structs.replace(found, temperature=dict(zip(OUTPUTS, temperatures, strict=True))))
+    _write(folder / CALIBRATION, {"temperature": dict(zip(OUTPUTS, temperatures, strict=True))})
 
     talk = [at for at, row in enumerate(validation) if row.source in TALK and row.labels is CLEAN]
-    limits = thresholds([validation[at].language for at in talk], sigmoid(logits[talk] / temperatures))
-    _write(folder / THRESHOLDS, limits)
-    return limits
-
-
-def _share(folder: Path, heard: Sequence[str], truth: Numbers, weights: Numbers) -> float:
-    """Of the spelling by sound, where it ranks what was heard of Mandarin best."""
-    places = [at for at, text in enumerate(heard) if has_han(text)]
-    texts = [heard[at] for at in places]
-    model = load_model(str(folder))
-    return best_share(model.logits(texts), model.logits([*map(spelt, texts)]), truth[places], weights[places])
+    found = thresholds([validation[at].language for at in talk], sigmoid(logits[talk] / temperatures))
+    _write(folder / THRESHOLDS, found)
+    return found
 
 
 def _write(path: Path, content: object) -> None:

@@ -12,7 +12,8 @@ from pipeline.errors import ConfigError
 from pipeline.judge.calibration import Calibrated
 from pipeline.judge.classifier import load_model
 from pipeline.judge.onnx import MODEL
-from pipeline.judge.training import encoder, folder, sets
+from pipeline.judge.training import encoder, folder, sets, sounds
+from pipeline.judge.training.noise import hearing
 from pipeline.judge.training.rows import Row
 from pipeline.judge.training.teach import taught
 from pipeline.judge.training.train import Recipe, split, train
@@ -39,12 +40,15 @@ def run(
     sides = split([*sets.read(data, names)])
     say(", ".join(f"{len(rows)} texts to {part}" for part, rows in sides.items()))
     weights, onnx = out / "transformers", out / "onnx"
+    hear = hearing([row.text for row in sides["train"]], recipe.seed)
+    listener = sounds.train(sides["train"], sounds.Recipe(recipe.seed), hear, say)
     for number in range(recipe.runs):
         say(f"run {number + 1} of {recipe.runs}")
         rows = taught(sides["train"], guide, say) if guide else sides["train"]
         minutes = time_of(number, recipe, (monotonic() - started) / 60)
         generation(number, rows, weights, replace(recipe, minutes=minutes), base, say)
         folder.convert(weights, onnx)
+        say(f"sounds: a share of {sounds.add(onnx, listener, sides['validation'], hear):g}")
         for label, languages in folder.calibrate(onnx, sides["validation"], recipe.seed).items():
             say(f"thresholds of {label}: {languages}")
         guide = load_model(str(onnx))

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pipeline.judge.sounds import syllables
-from pipeline.judge.training.noise import near_pinyin
+from pipeline.judge.pinyin import has_han
+from pipeline.judge.sounds import syllable
 
 SYLLABLES = 4
 """Of a piece, from its first on, that count."""
@@ -44,7 +44,7 @@ class Sounding(torch.nn.Embedding):
 def _numbered(piece: str, numbers: dict[tuple[int, str], int]) -> list[int]:
     """The number of each syllable, new ones from 1 on; 0 where there is none."""
     found = [
-        numbers.setdefault((min(place, PLACES - 1), near_pinyin(sound)), len(numbers) + 1)
-        for place, sound in enumerate(syllables(piece)[:SYLLABLES])
+        numbers.setdefault((min(place, PLACES - 1), syllable(char)), len(numbers) + 1)
+        for place, char in enumerate([char for char in piece if has_han(char)][:SYLLABLES])
     ]
     return found + [0] * (SYLLABLES - len(found))

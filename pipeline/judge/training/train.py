@@ -11,8 +11,6 @@ from torch import Tensor
 from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
 from pipeline.cores import multiplies_bfloat16
-from pipeline.judge.pinyin import has_han
-from pipeline.judge.sounds import spelt
 from pipeline.judge.training.batches import Batch, batches, masked_loss
 from pipeline.judge.training.duplicates import Seen
 from pipeline.judge.training.encoder import Encoder
@@ -52,8 +50,6 @@ class Recipe:
     warm_up: int = 500
     """Steps in which the learning rate rises; with a few only, the encoder forgets what it knew and never recovers."""
     weight_decay: float = 0.01
-    by_sound: float = 0.5
-    """Share of the Mandarin texts that are spelt by sound."""
     max_tokens: int = 56
     """Of a training text; the model reads up to 128."""
     workers: int = 2
@@ -174,11 +170,5 @@ def _stream(
     sampler = Sampler(rows, recipe.seed)
     hear = hearing(texts, recipe.seed)
     random = Random(recipe.seed)  # noqa: S311
-
-    def given(row: Row) -> str:
-        """What was heard of it, as it is read or as it sounds."""
-        heard = hear(sampler.said(row))
-        return spelt(heard) if has_han(heard) and random.random() < recipe.by_sound else heard
-
     drawn = sampler.draw(recipe.steps * recipe.batch)
-    yield from batches(drawn, tokenizer, recipe.batch, recipe.max_tokens, given, random)
+    yield from batches(drawn, tokenizer, recipe.batch, recipe.max_tokens, lambda row: hear(sampler.said(row)), random)

@@ -1,12 +1,8 @@
-"""The part of a multilingual vocabulary that Mandarin and English need, and spellings by sound.
-
-Four fifths of the embedding go.
-"""
+"""The part of a multilingual vocabulary that Mandarin and English need: four fifths of the embedding go."""
 
 import json
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import torch
 from tokenizers import Tokenizer
@@ -14,7 +10,6 @@ from tokenizers import Tokenizer
 from pipeline.judge.training.encoder import Encoder
 from pipeline.judge.training.noise import bare
 from pipeline.judge.training.sounding import Sounding
-from pipeline.judge.training.spelling import SPELT, Piece, added, spellings
 
 SIZE = 51_000
 SPECIAL = re.compile(r"<\w+>|</s>")
@@ -23,44 +18,34 @@ OURS = re.compile(r"▁?(?:[A-Za-z']+|[0-9]+|[!-~]+|[㐀-鿿]{1,2})")
 
 
 def trim(encoder: Encoder, texts: Iterable[str], size: int = SIZE) -> Encoder:
-    """`encoder` with at most `size` pieces: the special ones, what `texts` need, and the commonest of our scripts.
-
-    Beside them it has pieces for what is spelt by sound, new ones unless it knows some.
-    """
+    """`encoder` with at most `size` pieces: the special ones, what `texts` need, and the commonest of our scripts."""
     vocabulary = json.loads(encoder.tokenizer.to_str())["model"]["vocab"]
-    used = needed(encoder.tokenizer, texts)
-    kept = _kept(vocabulary, used, size)
+    kept = _kept(vocabulary, needed(encoder.tokenizer, texts), size)
     model = encoder.model
-    rows = model.bert.embeddings.word_embeddings.weight.data
-    pieces = [tuple(vocabulary[at]) for at in kept]
-    heard: list[Piece] = []
-    spelt = rows[:0]
-    if not any(SPELT.fullmatch(piece) for piece, _ in pieces):
-        heard, spelt = added(spellings([piece for piece, _ in vocabulary], used), rows)
-    rows = torch.cat([rows[torch.tensor(kept)], spelt])
-    pieces += heard
+    rows = model.bert.embeddings.word_embeddings.weight.data[torch.tensor(kept)].clone()
+    pieces = [vocabulary[at] for at in kept]
     model.set_input_embeddings(Sounding(rows, [piece for piece, _ in pieces], model.config.pad_token_id))
-    model.config.vocab_size = len(pieces)
+    model.config.vocab_size = len(kept)
     return Encoder(model, _with_pieces(encoder.tokenizer, pieces))
 
 
-def needed(tokenizer: Tokenizer, texts: Iterable[str]) -> Counter[int]:
-    """How often each id occurs in `texts`, as they stand and bare."""
-    found: Counter[int] = Counter()
+def needed(tokenizer: Tokenizer, texts: Iterable[str]) -> set[int]:
+    """The ids that occur in `texts`, as they stand and bare."""
+    found: set[int] = set()
     for text in texts:
         for encoding in tokenizer.encode_batch([text, bare(text)]):
             found.update(encoding.ids)
     return found
 
 
-def _kept(vocabulary: list[tuple[str, float]], used: Mapping[int, int], size: int) -> list[int]:
+def _kept(vocabulary: list[tuple[str, float]], used: set[int], size: int) -> list[int]:
     """Places in `vocabulary`, in order, so that special pieces keep their ids."""
     must = {
         at
         for at, (piece, _) in enumerate(vocabulary)
-        if SPECIAL.fullmatch(piece) or SPELT.fullmatch(piece) or (len(piece) == 1 and OURS.fullmatch(piece))
+        if SPECIAL.fullmatch(piece) or (len(piece) == 1 and OURS.fullmatch(piece))
     }
-    must |= used.keys()
+    must |= used
     more = sorted(
         (at for at, (piece, _) in enumerate(vocabulary) if at not in must and OURS.fullmatch(piece)),
         key=lambda at: -vocabulary[at][1],
@@ -68,8 +53,8 @@ def _kept(vocabulary: list[tuple[str, float]], used: Mapping[int, int], size: in
     return sorted(must | set(more[: max(0, size - len(must))]))
 
 
-def _with_pieces(tokenizer: Tokenizer, pieces: list[Piece]) -> Tokenizer:
-    """The same tokenizer with other pieces."""
+def _with_pieces(tokenizer: Tokenizer, pieces: list[tuple[str, float]]) -> Tokenizer:
+    """The same tokenizer with fewer pieces."""
     content = json.loads(tokenizer.to_str())
     places = {piece: at for at, (piece, _) in enumerate(pieces)}
     content["model"]["vocab"] = pieces

@@ -82,7 +82,7 @@ def test_what_ends_in_the_second_run_leaves_the_whole_first(
     with pytest.raises(ConfigError, match="over"):
         train(*shared, "--out", tmp_path / "out")
     left = {file.name for file in (tmp_path / "out" / "onnx").iterdir()}
-    assert left >= {"model.onnx", "calibration.json", "thresholds.json"}
+    assert left >= {"model.onnx", "sounds.npz", "calibration.json", "thresholds.json"}
 
 
 def test_its_defaults_are_those_of_the_recipe() -> None:

@@ -13,7 +13,7 @@ from pipeline.errors import ConfigError
 from pipeline.judge.classifier import load, load_model
 from pipeline.judge.training import encoder, figures, folder, sets
 from pipeline.judge.training.batches import batches, masked_loss, targets_of
-from pipeline.judge.training.calibrate import SHARES, best_share, temperature, thresholds
+from pipeline.judge.training.calibrate import temperature, thresholds
 from pipeline.judge.training.duplicates import Seen
 from pipeline.judge.training.model import wrapped
 from pipeline.judge.training.rows import CLEAN, OUTPUTS, Row, negative, part_of, positive, untested
@@ -88,20 +88,6 @@ def test_a_temperature_undoes_overconfidence() -> None:
     truth = (random.random(20_000) < 1 / (1 + np.exp(-logits))).astype(float)
     assert temperature(logits * 3, truth, np.ones(20_000)) == pytest.approx(3, rel=0.1)
     assert temperature(logits[:10], truth[:10], np.ones(10)) == 1
-
-
-def test_the_share_is_that_which_ranks_best() -> None:
-    random = np.random.default_rng(1)
-    truth = np.zeros((400, len(OUTPUTS)))
-    weights = np.zeros_like(truth)
-    risk = OUTPUTS.index("risk")
-    truth[:200, risk] = weights[:, risk] = 1
-    good, useless = truth + random.normal(0, 0.3, truth.shape), random.normal(0, 1, truth.shape)
-    assert best_share(good, useless, truth, weights) <= 0.1
-    assert best_share(useless, good, truth, weights) == max(SHARES)
-    noisy, other = (truth + random.normal(0, 1, truth.shape) for _ in range(2))
-    assert 0.2 < best_share(noisy, other, truth, weights) < max(SHARES)
-    assert best_share(good, good, truth, np.zeros_like(weights)) == 0
 
 
 def test_thresholds_leave_ordinary_talk_alone() -> None:
