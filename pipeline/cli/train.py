@@ -24,9 +24,7 @@ def train(
     runs: Annotated[int, typer.Option(min=1, help="Models trained, each the pupil of the one before.")] = 2,
     teacher: Annotated[str | None, typer.Option(help="Folder of an onnx model whose pupil the first is.")] = None,
     samples: Annotated[int, typer.Option(min=1, help="Texts that each of them sees, each misheard anew.")] = 300_000,
-    kept: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the encoder's own weights in what a run ends with.")
-    ] = 0.0,
+    kept: Annotated[float, typer.Option(min=0, max=1, help="To forget less: share of --encoder's weights kept.")] = 0.0,
     minutes: Annotated[float | None, typer.Option(min=0, help="End by then, with fewer texts seen.")] = None,
 ) -> None:
     """Train the text classifier: what is risky, and of which kind.

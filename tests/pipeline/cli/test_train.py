@@ -1,6 +1,6 @@
 """`voxwarden train`: one command from data to folders that the judge takes."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,15 @@ def test_its_defaults_are_those_of_the_recipe() -> None:
     options = {name: option.default for name, option in signature(command.train).parameters.items() if name in recipe}
     assert len(options) == 6
     assert options == {name: recipe[name] for name in options}
+
+
+def test_its_options_reach_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipes: list[Recipe] = []
+    monkeypatch.setattr(run, "run", lambda _data, _out, recipe, *_: recipes.append(recipe))
+    options: dict[str, Any] = {"seed": 7, "runs": 3, "samples": 5, "minutes": 9.0, "learning_rate": 0.25, "kept": 0.5}
+    given = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    train("--data", tmp_path, "--out", tmp_path / "out", *given)
+    assert recipes == [replace(Recipe(), **options)]
 
 
 @pytest.mark.parametrize(
