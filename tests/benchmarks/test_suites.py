@@ -9,9 +9,11 @@ import msgspec
 import pytest
 
 import benchmarks
+from benchmarks.judging.cases import heard
 from pipeline.judge.training.duplicates import Seen
 from pipeline.judge.training.rows import LABELS
 from pipeline.judge.training.sets import authored
+from pipeline.judge.view import view
 from tests.benchmarks import hatecheck
 
 LANGUAGES = ("en", "zh")
@@ -54,6 +56,13 @@ def near(found: list[str], known: Seen) -> list[str]:
 @pytest.mark.parametrize("name", SUITES)
 def test_training_saw_none_of_a_suite(name: str, taught: list[str]) -> None:
     assert near(sentences(name), Seen(taught)) == []
+
+
+def test_the_lines_to_choose_by_are_not_trained_on() -> None:
+    chosen_by = {pair.read.text for pair in heard(Path(benchmarks.__file__).parent / "heard_validation")}
+    rows = [row for row in authored.spoken(Path("unused")) if row.language == "zh"]
+    assert {row.part for row in rows if view(row.text) in chosen_by} == {"validation"}
+    assert chosen_by <= {view(row.text) for row in rows}
 
 
 def test_no_sentence_is_nearly_in_a_suite_twice() -> None:
