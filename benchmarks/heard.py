@@ -17,7 +17,7 @@ import argparse
 import csv
 import hashlib
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from math import sqrt
 from pathlib import Path
@@ -102,13 +102,13 @@ def sentences() -> list[Sentence]:
     ]
 
 
-def surroundings(sentence: Sentence, folder: Path) -> Surroundings:
+def surroundings(sentence: Sentence, folder: Path, kinds: Mapping[str, int] = SURROUNDINGS) -> Surroundings:
     """Those of the sentence, always the same; raises ConfigError if the folder has none."""
     rooms, noises = sorted(folder.glob("rirs_*")), sorted(folder.glob("noise_*"))
     if not rooms or not noises:
         raise ConfigError(f"--noise: no rirs_* or no noise_* in {folder}", "Name a folder that has both.")
     random = Random(f"around: {sentence.text}")
-    (kind,) = random.choices([*SURROUNDINGS], [*SURROUNDINGS.values()])
+    (kind,) = random.choices([*kinds], [*kinds.values()])
     room, noise, snr, at = random.choice(rooms), random.choice(noises), random.uniform(*SNR), random.random()
     return Surroundings(kind, room if "room" in kind else None, noise if "noise" in kind else None, snr, at)
 
@@ -117,7 +117,7 @@ def speak(wanted: Sequence[Sentence], audio: Path, command: str | None) -> None:
     """Have `command` speak what `audio` lacks. Raises ConfigError if something is missing then."""
     if command and (missing := _missing(wanted, audio)):
         audio.mkdir(parents=True, exist_ok=True)
-        lines = "".join(f"{_file(audio, s)}\t{s.language}\t{s.voice}\t{s.text}\n" for s in missing)
+        lines = "".join(f"{recording(audio, s)}\t{s.language}\t{s.voice}\t{s.text}\n" for s in missing)
         status = subprocess.run(command, shell=True, input=lines, text=True, check=False).returncode  # noqa: S602
         if status:
             raise ConfigError(f"--voices: the command ended with status {status}", "Its own messages say why.")
@@ -129,10 +129,10 @@ def speak(wanted: Sequence[Sentence], audio: Path, command: str | None) -> None:
 
 
 def _missing(wanted: Sequence[Sentence], audio: Path) -> list[Sentence]:
-    return [sentence for sentence in wanted if not _file(audio, sentence).exists()]
+    return [sentence for sentence in wanted if not recording(audio, sentence).exists()]
 
 
-def _file(audio: Path, sentence: Sentence) -> Path:
+def recording(audio: Path, sentence: Sentence) -> Path:
     return audio / f"{sentence.id}.flac"
 
 
@@ -181,7 +181,7 @@ def hear(
     left = iter(wanted)
     while batch := list(islice(left, TRANSCRIBE.batch)):
         around = [surroundings(sentence, noise) for sentence in batch]
-        sound = [among(samples_of(_file(audio, s)), where) for s, where in zip(batch, around, strict=True)]
+        sound = [among(samples_of(recording(audio, s)), where) for s, where in zip(batch, around, strict=True)]
         heard = listening.process([_utterance(s.id, samples) for s, samples in zip(batch, sound, strict=True)])
         for sentence, where, found in zip(batch, around, heard, strict=True):
             if not isinstance(found, Transcript):

@@ -84,6 +84,7 @@ class Asr(Section):
     model: str = Field("base", description="a Whisper size, a .pt file, or a CTranslate2 folder")
     folder: Path | None = Field(None, description="where weights are looked for first")
     download: bool = Field(True, description="let weights that are found nowhere else be downloaded")
+    adapters: bool = Field(True, description="hear Mandarin with what voxwarden taught `base` of it; docs/asr.md")
     device: str = Field("auto", description="cpu, cuda, cuda:1, or auto")
     language: str | None = Field(None, description="fixed language, e.g. zh; unset: told per utterance")
     languages: tuple[str, ...] = Field(("en", "zh"), description="languages that rooms speak; others only if clear")

@@ -1,6 +1,6 @@
-"""openai-whisper's decoder for clips of different languages and lengths in one batch."""
+"""openai-whisper's decoder for clips of different lengths in one batch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
@@ -14,13 +14,15 @@ from pipeline.asr.context import budget, last_timestamp
 from pipeline.asr.engine import Search
 
 
-def decode(
-    model: Whisper, features: Tensor, languages: Sequence[str], limit: float, how: Search
-) -> list[DecodingResult]:
-    """Decode `features` (clips, positions, width), each in its language."""
-    fp16 = features.dtype == torch.float16
-    options = DecodingOptions(fp16=fp16, beam_size=how.beam if how.beam > 1 else None, sample_len=budget(limit))
-    task = BatchTask(model, options, languages)
+def decode(model: Whisper, features: Tensor, language: str, limit: float, how: Search) -> list[DecodingResult]:
+    """Decode `features` (clips, positions, width), all of one language."""
+    options = DecodingOptions(
+        language=language,
+        fp16=features.dtype == torch.float16,
+        beam_size=how.beam if how.beam > 1 else None,
+        sample_len=budget(limit),
+    )
+    task = BatchTask(model, options)
     # First of all: the rules for timestamps weigh what may be written against one another.
     task.logit_filters.insert(0, WithinContext(task.tokenizer.timestamp_begin + last_timestamp(limit)))
     if how.no_repeat:
@@ -58,20 +60,9 @@ def one_sound_a_beam(model: Whisper, beam: int) -> Iterator[None]:
 
 
 class BatchTask(DecodingTask):  # type: ignore[misc] # whisper has no types
-    def __init__(self, model: Whisper, options: DecodingOptions, languages: Sequence[str]) -> None:
-        super().__init__(model, options)
-        self._languages = list(languages)
-
     def _get_audio_features(self, features: Tensor) -> Tensor:
         """Whisper would take what is shorter than 30 s for a spectrogram; it wants one for each hypothesis."""
         return features.repeat_interleave(self.n_group, dim=0)
-
-    def _detect_language(self, audio_features: Tensor, tokens: Tensor) -> tuple[list[str], None]:
-        """Whisper asks here which language each clip has; a batch of DecodingOptions knows only one."""
-        if self.model.is_multilingual:
-            marks = [self.tokenizer.to_language_token(language) for language in self._languages]
-            tokens[:, self.sot_index + 1] = torch.tensor(marks)
-        return self._languages, None
 
 
 class WithinContext(LogitFilter):  # type: ignore[misc] # whisper has no types

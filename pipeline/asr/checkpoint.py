@@ -1,5 +1,6 @@
 """Weights on disk as an openai-whisper model in memory."""
 
+import copy
 import json
 import re
 from collections.abc import Iterator
@@ -9,9 +10,11 @@ import torch
 import whisper
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import Parameter
 from whisper.model import ModelDimensions, Whisper
 
 from pipeline.asr import ct2
+from pipeline.asr.adapter import PLACES, Adapter
 from pipeline.asr.weights import Weights
 from pipeline.errors import WeightsCorrupt
 
@@ -28,6 +31,23 @@ def model_of(weights: Weights, device: str) -> Whisper:
             "They must be an openai-whisper checkpoint (.pt) or a CTranslate2 folder in float16 or float32.",
         ) from error
     return model.to(device).eval()
+
+
+def adapted(model: Whisper, adapter: Adapter) -> Whisper:
+    """Another with an adapter's additions, which shares all other weights with `model`."""
+    other = sharing(model)
+    for place, addition in adapter.additions():
+        _, layer, where = place.split("/", 2)
+        block = other.decoder.blocks[int(layer.removeprefix("layer_"))]
+        for name, part in zip(PLACES[where], np.split(addition, len(PLACES[where])), strict=True):
+            module = block.get_submodule(name)
+            module.weight = Parameter(module.weight + torch.from_numpy(part).to(module.weight))
+    return other
+
+
+def sharing(model: Whisper) -> Whisper:
+    """Other modules on the weights of `model`."""
+    return copy.deepcopy(model, {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())})
 
 
 def _openai(weights: Weights) -> Whisper:

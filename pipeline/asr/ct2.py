@@ -23,7 +23,7 @@ MAX_RANK = 4
 DTYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
 
 
-def read(data: bytes) -> Variables:
+def read(data: bytes | bytearray) -> Variables:
     """Every variable of a Whisper model; raises WeightsCorrupt for anything but a whole, well-formed file."""
     reader = _Reader(data)
     version, spec, _revision = reader.u32(), reader.text(), reader.u32()
@@ -44,7 +44,7 @@ def read(data: bytes) -> Variables:
 
 
 class _Reader:
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes | bytearray) -> None:
         self._data = memoryview(data)
         self._at = 0
 

@@ -5,8 +5,10 @@ from typing import Any
 
 import ctranslate2
 import numpy as np
+from ctranslate2.models import Whisper as Model
 
-from pipeline.asr import cpu, weights
+from pipeline.asr import adapter, cpu, weights
+from pipeline.asr.adapter import Adapter, fitting
 from pipeline.asr.checks import check_languages, no_device
 from pipeline.asr.context import LIMITS, LONGEST, POSITIONS_PER_SECOND, SILENCE, as_trained, budget, last_timestamp
 from pipeline.asr.ct2_words import timed
@@ -26,18 +28,22 @@ TIMESTAMPS = 1500
 def load(asr: Asr) -> Transcriber:
     """Find and load the weights, and warm the model up."""
     found = weights.find(asr)
-    network = _network(asr, found)
+    adapters = adapter.shipped(asr, found)
+    network = network_of(asr, found, adapters)
     check_languages(asr, network.vocabulary.knows, multilingual=network.model.is_multilingual)
-    engine = Engine(network, f"ctranslate2/{found.name}@{found.sha256[:8]}", asr.batch)
+    engine = Engine(network, adapter.name_of("ctranslate2", found, adapters), asr.batch)
     engine.transcribe([Clip(np.zeros(SAMPLE_RATE, np.float32), asr.language)])
     return engine
 
 
 class CTranslate2:
-    """A Network: one model in memory, with a worker of one thread for each core."""
+    """A Network: one model in memory, and another for each language with an adapter; a worker, one thread, a core."""
 
-    def __init__(self, model: ctranslate2.models.Whisper, vocabulary: Vocabulary, beams: Mapping[str, int]) -> None:
+    def __init__(
+        self, model: Model, vocabulary: Vocabulary, beams: Mapping[str, int], adapted: Mapping[str, Model]
+    ) -> None:
         self.model = model
+        self._adapted = adapted
         self.vocabulary = vocabulary
         self.bands: int = model.n_mels
         self.workers: int = model.num_workers
@@ -69,15 +75,15 @@ class CTranslate2:
     def decode(
         self,
         encodings: Sequence[Encoding],
-        languages: Sequence[str],
+        language: str,
         lengths: Sequence[float],
         limit: float,
         how: Search,
     ) -> list[list[Hypothesis]]:
         results = self._guarded(
-            self.model.generate,
+            fitting(self.model, self._adapted, language, limit).generate,
             self._padded(encodings, limit),
-            [self.vocabulary.prompt(language) for language in languages],
+            [self.vocabulary.prompt(language)] * len(encodings),
             beam_size=how.beam,
             num_hypotheses=how.readings,
             no_repeat_ngram_size=how.no_repeat,
@@ -86,7 +92,7 @@ class CTranslate2:
             return_scores=True,
             return_no_speech_prob=True,
         )
-        return [self._hypotheses(*each) for each in zip(results, languages, lengths, strict=True)]
+        return [self._hypotheses(result, language, each) for result, each in zip(results, lengths, strict=True)]
 
     def _hypotheses(self, result: Any, language: str, seconds: float) -> list[Hypothesis]:
         found = []
@@ -126,33 +132,43 @@ class CTranslate2:
         return timed(self.vocabulary.words(heard.tokens), aligned.alignments, aligned.text_token_probs, seconds)
 
 
-def _network(asr: Asr, found: weights.Weights) -> CTranslate2:
+def network_of(asr: Asr, found: weights.Weights, adapters: Sequence[Adapter] = ()) -> CTranslate2:
     """Raises WeightsCorrupt if the files hold no Whisper model that CTranslate2 can run."""
     if found.kind != "ctranslate2":
         raise ConfigError(
             f"asr.engine: ctranslate2 cannot read the checkpoint {found.name}.pt",
             "Set asr.engine=openai-whisper, or convert it (ct2-transformers-converter) and name the folder.",
         )
-    device, _, index = device_of(asr.device).partition(":")
+    files = {file: found.read(file) for file in found.files}
+    device = device_of(asr.device)
     if device == "cpu":
         cpu.prepare()
     try:
-        model = ctranslate2.models.Whisper(
-            found.name,
-            device,
-            device_index=int(index or 0),
-            compute_type="float16" if device == "cuda" else "int8",
-            inter_threads=asr.workers or cores(),
-            intra_threads=1,
-            files={file: found.read(file) for file in found.files},
-        )
-        vocabulary = Vocabulary(found.read("tokenizer.json"), multilingual=model.is_multilingual)
+        model = _model(asr, device, found.name, files)
+        adapted = {
+            each.language: _model(asr, device, found.name, files | {"model.bin": each.added_to(files["model.bin"])})
+            for each in adapters
+        }
+        vocabulary = Vocabulary(files["tokenizer.json"], multilingual=model.is_multilingual)
     except (RuntimeError, ValueError, KeyError) as error:
         raise WeightsCorrupt(
             f"No Whisper model can be read from the weights {found.name!r}: {error}",
             "CTranslate2 wants model.bin, config.json, tokenizer.json and a vocabulary in one folder.",
         ) from error
-    return CTranslate2(model, vocabulary, asr.beams)
+    return CTranslate2(model, vocabulary, asr.beams, adapted)
+
+
+def _model(asr: Asr, device: str, name: str, files: Mapping[str, bytes]) -> Model:
+    kind, _, index = device.partition(":")
+    return Model(
+        name,
+        kind,
+        device_index=int(index or 0),
+        compute_type="float16" if kind == "cuda" else "int8",
+        inter_threads=asr.workers or cores(),
+        intra_threads=1,
+        files=files,
+    )
 
 
 def device_of(name: str) -> str:

@@ -62,7 +62,7 @@ class Network(Protocol):
     def decode(
         self,
         encodings: Sequence[Encoding],
-        languages: Sequence[str],
+        language: str,
         lengths: Sequence[float],
         limit: float,
         how: Search,
@@ -187,7 +187,7 @@ class Engine:
                 sound.encoding = self._network.encode(as_trained(sound.mel, sound.context))
         found = self._network.decode(
             [sound.encoding for sound in batch],
-            [sound.language for sound in batch],
+            batch[0].language,
             [sound.seconds for sound in batch],
             batch[0].limit,
             batch[0].search,
@@ -232,5 +232,5 @@ class Engine:
         )
 
 
-def _alike(sound: _Sound) -> tuple[float, int, int]:
-    return sound.limit, sound.search.beam, sound.search.no_repeat
+def _alike(sound: _Sound) -> tuple[float, int, int, str]:
+    return sound.limit, sound.search.beam, sound.search.no_repeat, sound.language

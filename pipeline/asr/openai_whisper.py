@@ -1,6 +1,5 @@
 """The `openai-whisper` engine: PyTorch, in float16 on CUDA, in float32 on CPU, the encoder in bfloat16 if it can."""
 
-import copy
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,9 +12,10 @@ from torch.nn.functional import gelu
 from whisper.decoding import DecodingResult
 from whisper.model import AudioEncoder, Whisper
 
-from pipeline.asr import weights
+from pipeline.asr import adapter, weights
+from pipeline.asr.adapter import fitting
 from pipeline.asr.batch_decoding import decode, tokenizer_of
-from pipeline.asr.checkpoint import model_of
+from pipeline.asr.checkpoint import adapted, model_of, sharing
 from pipeline.asr.checks import check_languages, no_device
 from pipeline.asr.context import LIMITS, LONGEST, POSITIONS_PER_SECOND, SILENCE, as_trained
 from pipeline.asr.engine import Engine, Search
@@ -35,11 +35,11 @@ def load(asr: Asr) -> Transcriber:
     model = model_of(found, device_of(asr.device))
     codes = tokenizer_of(model).all_language_codes  # Cantonese came with large-v3: not each model has every language
     check_languages(asr, codes.__contains__, multilingual=model.is_multilingual)
+    adapters = adapter.shipped(asr, found)
     workers = 1 if model.device.type == "cuda" else asr.workers or cores()
     _share_cores(workers)
-    engine = Engine(
-        OpenAIWhisper(model, workers, asr.beams), f"openai-whisper/{found.name}@{found.sha256[:8]}", asr.batch
-    )
+    network = OpenAIWhisper(model, workers, asr.beams, {each.language: adapted(model, each) for each in adapters})
+    engine = Engine(network, adapter.name_of("openai-whisper", found, adapters), asr.batch)
     engine.transcribe([Clip(np.zeros(SAMPLE_RATE, np.float32), asr.language)])
     return engine
 
@@ -80,8 +80,9 @@ def _cast(encoder: AudioEncoder, dtype: torch.dtype) -> None:
 class OpenAIWhisper:
     """A Network: on a CPU a worker of one thread for each core, faster than PyTorch's own threads for one batch."""
 
-    def __init__(self, model: Whisper, workers: int, beams: Mapping[str, int]) -> None:
+    def __init__(self, model: Whisper, workers: int, beams: Mapping[str, int], adapted: Mapping[str, Whisper]) -> None:
         self._model = model
+        self._adapted = adapted
         self._beams = beams
         self._hearing, self._writing = types_for(model.device)
         _cast(model.encoder, self._hearing)
@@ -90,13 +91,14 @@ class OpenAIWhisper:
         self.bands: int = model.dims.n_mels
         self._silence = self.encode(np.full((self.bands, LONGEST), SILENCE, np.float32))
 
-    def _mine(self) -> Whisper:
+    def _mine(self, language: str, limit: float) -> Whisper:
         """This thread's modules, on the weights of all: while Whisper decodes, its cache hooks into the modules."""
-        if not hasattr(self._of_thread, "model"):
-            shared = [*self._model.parameters(), *self._model.buffers()]
-            self._of_thread.model = copy.deepcopy(self._model, {id(tensor): tensor for tensor in shared})
-        model: Whisper = self._of_thread.model
-        return model
+        model = fitting(self._model, self._adapted, language, limit)
+        name = "plain" if model is self._model else language
+        mine: dict[str, Whisper] = vars(self._of_thread)
+        if name not in mine:
+            mine[name] = sharing(model)
+        return mine[name]
 
     def encode(self, mel: Mel) -> Tensor:
         """Whisper's own encoder insists on 30 s; its positions are sinusoids, so that the first are enough for less."""
@@ -131,17 +133,15 @@ class OpenAIWhisper:
         return Search(self._beams.get(language, 1))
 
     def decode(
-        self, encodings: Sequence[Tensor], languages: Sequence[str], lengths: Sequence[float], limit: float, how: Search
+        self, encodings: Sequence[Tensor], language: str, lengths: Sequence[float], limit: float, how: Search
     ) -> list[list[Hypothesis]]:
         if len(encodings) > (most := max(1, ROWS // how.beam)):
             parts = (slice(at, at + most) for at in range(0, len(encodings), most))
             return [
-                found
-                for part in parts
-                for found in self.decode(encodings[part], languages[part], lengths[part], limit, how)
+                found for part in parts for found in self.decode(encodings[part], language, lengths[part], limit, how)
             ]
         with torch.inference_mode(), out_of_memory():
-            found = decode(self._mine(), self._padded(encodings, limit), languages, limit, how)
+            found = decode(self._mine(language, limit), self._padded(encodings, limit), language, limit, how)
         return [[self._hypothesis(result, seconds)] for result, seconds in zip(found, lengths, strict=True)]
 
     def _hypothesis(self, result: DecodingResult, seconds: float) -> Hypothesis:

@@ -1,8 +1,8 @@
 """From labelled rows to a model: a pre-trained encoder, fine-tuned, with one output a label."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
 from time import monotonic
 
@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
 from pipeline.cores import multiplies_bfloat16
+from pipeline.gradients import Gradients
 from pipeline.judge.training.batches import Batch, batches, masked_loss
 from pipeline.judge.training.duplicates import Seen
 from pipeline.judge.training.encoder import Encoder
@@ -87,14 +88,14 @@ def train(
     optimizer = torch.optim.AdamW(_groups(model, recipe), eps=1e-6, weight_decay=recipe.weight_decay, fused=True)
     began = [parameter.detach().clone() for parameter in model.parameters()]
     rates = [group["lr"] for group in optimizer.param_groups]
-    gradients = Gradients(model, recipe.workers)
+    gradients = Gradients([*model.parameters()], recipe.workers)
     started, total = monotonic(), 0.0
     for step, batch in enumerate(_stream(rows, texts, tokenizer, recipe), 1):
         if (done := recipe.done(step - 1, monotonic() - started)) >= 1:
             break
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * recipe.slope(step - 1, done)
-        total += gradients.of(batch)
+        total += gradients.of(losses(model, batch, recipe.workers))
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         if step % REPORT_EVERY == 0:
@@ -107,34 +108,20 @@ def train(
     return model, tokenizer
 
 
-class Gradients:
-    """Each thread has its part of a batch to itself, forwards and backwards, on the same weights.
+def losses(model: BertForSequenceClassification, batch: Batch, count: int) -> list[Callable[[], Tensor]]:
+    """The mean loss in so many parts."""
+    total = batch.weights.sum().clamp(min=1e-6)
+    return [partial(_loss, model, part, total) for part in _parts(batch, count)]
+
+
+def _loss(model: BertForSequenceClassification, part: Batch, total: Tensor) -> Tensor:
+    """The part's share of the mean loss of a batch, whose weights are `total` in all.
 
     Where the CPU multiplies bfloat16, matrix products are; weights, norms, loss and gradients are always in float32.
     """
-
-    def __init__(self, model: BertForSequenceClassification, workers: int) -> None:
-        torch.set_num_threads(1)
-        self._model = model
-        self._parameters = [*model.parameters()]
-        self._workers = workers
-        self._pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
-
-    def of(self, batch: Batch) -> float:
-        """Put the mean loss's gradients where the optimizer looks for them; returns the loss."""
-        total = batch.weights.sum().clamp(min=1e-6)
-        found = [*self._pool.map(lambda part: self._of_part(part, total), _parts(batch, self._workers))]
-        for parameter, *gradients in zip(self._parameters, *(gradients for _, gradients in found), strict=True):
-            parameter.grad = gradients[0]
-            for other in gradients[1:]:
-                parameter.grad += other
-        return sum(loss for loss, _ in found)
-
-    def _of_part(self, part: Batch, total: Tensor) -> tuple[float, tuple[Tensor, ...]]:
-        with torch.autocast("cpu", torch.bfloat16, enabled=HALVES, cache_enabled=False):
-            logits = self._model(part.input_ids, part.attention_mask).logits
-        loss = masked_loss(logits.float(), part.targets, part.weights) * part.weights.sum() / total
-        return loss.item(), torch.autograd.grad(loss, self._parameters)
+    with torch.autocast("cpu", torch.bfloat16, enabled=HALVES, cache_enabled=False):
+        logits = model(part.input_ids, part.attention_mask).logits
+    return masked_loss(logits.float(), part.targets, part.weights) * part.weights.sum() / total
 
 
 def _parts(batch: Batch, count: int) -> list[Batch]:

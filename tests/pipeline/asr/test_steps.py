@@ -55,15 +55,14 @@ class Told:
     def decode(
         self,
         encodings: Sequence[NDArray[np.float32]],
-        languages: Sequence[str],
+        language: str,
         lengths: Sequence[float],
         limit: float,
         how: Search,
     ) -> list[list[Hypothesis]]:
         self.searches.append((limit, how))
         return [
-            [Hypothesis(language, (1,) * self.tokens, self.say(how), self.logprob, 0.1, seconds)]
-            for language, seconds in zip(languages, lengths, strict=True)
+            [Hypothesis(language, (1,) * self.tokens, self.say(how), self.logprob, 0.1, seconds)] for seconds in lengths
         ]
 
     def words(self, mel: Mel, heard: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:

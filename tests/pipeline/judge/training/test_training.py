@@ -10,6 +10,7 @@ import torch
 from tokenizers import Tokenizer
 
 from pipeline.errors import ConfigError
+from pipeline.gradients import Gradients
 from pipeline.judge.classifier import load, load_model
 from pipeline.judge.training import encoder, figures, folder, sets
 from pipeline.judge.training.batches import batches, masked_loss, targets_of
@@ -17,7 +18,7 @@ from pipeline.judge.training.calibrate import temperature, thresholds
 from pipeline.judge.training.duplicates import Seen
 from pipeline.judge.training.model import wrapped
 from pipeline.judge.training.rows import CLEAN, OUTPUTS, Row, negative, part_of, positive, untested
-from pipeline.judge.training.train import Gradients, Recipe, split, train
+from pipeline.judge.training.train import Recipe, losses, split, train
 from pipeline.settings import Judge
 from tests.pipeline.judge.training import tiny
 
@@ -176,13 +177,13 @@ def test_threads_share_a_batch_and_find_the_gradient_of_all_of_it() -> None:
     torch.manual_seed(1)
     model, tokenizer = tiny.encoder(TEXTS).model, wrapped(tiny.encoder(TEXTS).tokenizer)
     (batch,) = batches(ROWS[::4], tokenizer, 64, 32, lambda row: row.text, Random(1))  # noqa: S311
-    losses, gradients = [], []
+    means, gradients = [], []
     for workers in (1, 2, 3):
-        losses.append(Gradients(model, workers).of(batch))
+        means.append(Gradients([*model.parameters()], workers).of(losses(model, batch, workers)))
         gradients.append(
             torch.cat([parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None])
         )
-    assert losses == pytest.approx([losses[0]] * 3, rel=1e-2)
+    assert means == pytest.approx([means[0]] * 3, rel=1e-2)
     for gradient in gradients[1:]:
         assert torch.cosine_similarity(gradient, gradients[0], dim=0) > 0.999
 

@@ -1,0 +1,87 @@
+"""What Whisper's decoder was taught of one language after OpenAI had trained it: low-rank additions to its weights.
+
+The encoder stays as it is, and so does the decoder for every other language. Source: LoRA (Hu et al. 2021).
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.asr import ct2
+from pipeline.asr.weights import Weights
+from pipeline.settings import Asr
+
+T = TypeVar("T")
+
+SHIPPED = Path(__file__).parent / "adapters"
+"""`MODEL.LANGUAGE.npz`, made by `python -m benchmarks.adapter`."""
+
+LONGEST = 12.0
+"""Seconds of context. What an adapter was taught is seldom longer; people's longer clips get worse (docs/asr.md)."""
+
+PLACES: Mapping[str, tuple[str, ...]] = {
+    "self_attention/linear_0": ("attn.query", "attn.key", "attn.value"),
+    "self_attention/linear_1": ("attn.out",),
+    "attention/linear_0": ("cross_attn.query",),
+    "attention/linear_2": ("cross_attn.out",),
+    "ffn/linear_0": ("mlp.0",),
+    "ffn/linear_1": ("mlp.2",),
+}
+"""What is added to in each layer: CTranslate2's names, and openai-whisper's for what that stacks. Not to the keys and
+values of the sound: they take most of the time of training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """Additions for one language."""
+
+    language: str
+    sha256: str
+    factors: Mapping[str, NDArray[np.float16]]
+    """`PLACE/a`, shape (rank, inputs), and `PLACE/b`, shape (outputs, rank), by CTranslate2's name of the place."""
+
+    def additions(self) -> Iterator[tuple[str, NDArray[np.float32]]]:
+        """What is added to the weight of each place, shape (outputs, inputs)."""
+        for name, factor in self.factors.items():
+            place, side = name.rsplit("/", 1)
+            if side == "b":
+                yield place, factor.astype(np.float32) @ self.factors[f"{place}/a"].astype(np.float32)
+
+    def added_to(self, model: bytes) -> bytes:
+        """`model`, a `model.bin` of CTranslate2 in floating point, with the additions."""
+        data = bytearray(model)
+        variables = ct2.read(data)
+        for place, addition in self.additions():
+            weight = variables[f"{place}/weight"]
+            np.copyto(weight, weight.astype(np.float32) + addition, casting="same_kind")
+        return bytes(data)
+
+
+def fitting(plain: T, adapted: Mapping[str, T], language: str, limit: float) -> T:
+    """The model for clips of a language that are padded to `limit`, in seconds."""
+    return adapted.get(language, plain) if limit <= LONGEST else plain
+
+
+def shipped(asr: Asr, found: Weights) -> tuple[Adapter, ...]:
+    """Those for the weights, unless they are off or `asr.model` names a fine-tune, which has learnt otherwise."""
+    if not asr.adapters or found.name != asr.model:
+        return ()
+    return tuple(read(path) for path in sorted(SHIPPED.glob(f"{found.name}.*.npz")))
+
+
+def read(path: Path) -> Adapter:
+    data = path.read_bytes()
+    with np.load(BytesIO(data)) as factors:
+        return Adapter(path.stem.rpartition(".")[2], hashlib.sha256(data).hexdigest(), dict(factors))
+
+
+def name_of(engine: str, found: Weights, adapters: tuple[Adapter, ...]) -> str:
+    """As transcripts bear it, e.g. `ctranslate2/base@905e5bf8+zh@0a1b2c3d`."""
+    added = "".join(f"+{adapter.language}@{adapter.sha256[:8]}" for adapter in adapters)
+    return f"{engine}/{found.name}@{found.sha256[:8]}{added}"

@@ -1,0 +1,101 @@
+import json
+from pathlib import Path
+
+import jiwer
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.clips import normalisers
+from pipeline.asr import adapter, ct2, weights
+from pipeline.asr.adapter import PLACES, Adapter
+from pipeline.asr.checkpoint import adapted, model_of
+from pipeline.asr.transcriber import ENGINES, Clip, load
+from pipeline.settings import Asr
+from tests.pipeline.asr.models import ct2_bytes, ct2_variables, little_whisper
+from tests.pipeline.asr.parts import DATA, speech
+
+WIDTH = {"ffn/linear_1": 32}
+"""Inputs of a place in the little Whisper where they are not 8."""
+HEIGHT = {"self_attention/linear_0": 24, "ffn/linear_0": 32}
+"""Outputs likewise."""
+SPOKEN = DATA / "mandarin"
+"""Ten harmless lines of benchmarks/heard_validation, as a synthesiser spoke them."""
+
+
+def little_adapter() -> Adapter:
+    random = np.random.default_rng(1)
+    factors: dict[str, NDArray[np.float16]] = {}
+    for layer in range(2):
+        for where in PLACES:
+            place = f"decoder/layer_{layer}/{where}"
+            factors[f"{place}/a"] = random.normal(size=(3, WIDTH.get(where, 8))).astype(np.float16)
+            factors[f"{place}/b"] = random.normal(size=(HEIGHT.get(where, 8), 3)).astype(np.float16)
+    return Adapter("zh", "0" * 64, factors)
+
+
+def test_only_the_named_weights_of_the_decoder_change() -> None:
+    before = ct2_variables(little_whisper())
+    ours = little_adapter()
+    after = ct2.read(ours.added_to(ct2_bytes(before)))
+    additions = {f"{place}/weight": addition for place, addition in ours.additions()}
+    assert len(additions) == 2 * len(PLACES)
+    for name, weight in before.items():
+        expected = (weight.astype(np.float32) + additions[name]).astype(np.float16) if name in additions else weight
+        np.testing.assert_array_equal(after[name], expected, err_msg=name)
+
+
+def test_both_engines_add_the_same(tmp_path: Path) -> None:
+    model, ours = little_whisper(), little_adapter()
+    (tmp_path / "model.bin").write_bytes(ours.added_to(ct2_bytes(ct2_variables(model))))
+    (tmp_path / "config.json").write_text(json.dumps({}))
+    there = model_of(weights.find(Asr(model=f"{tmp_path}/", download=False)), "cpu").state_dict()
+    for name, tensor in adapted(model, ours).state_dict().items():
+        torch.testing.assert_close(tensor, there[name], rtol=0, atol=4e-3, msg=name)  # one adds in float16
+
+
+def test_what_is_not_added_to_is_shared_and_the_model_is_left_alone() -> None:
+    model = little_whisper()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    other = adapted(model, little_adapter())
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
+    own = {name for name, tensor in other.named_parameters() if tensor is not dict(model.named_parameters())[name]}
+    assert own == {
+        f"decoder.blocks.{layer}.{name}.weight" for layer in range(2) for some in PLACES.values() for name in some
+    }
+
+
+def test_long_clips_and_other_languages_are_left_to_whisper() -> None:
+    adapted = {"zh": "adapted"}
+    assert adapter.fitting("plain", adapted, "zh", 12.0) == "adapted"
+    assert adapter.fitting("plain", adapted, "zh", 17.0) == "plain"
+    assert adapter.fitting("plain", adapted, "en", 3.0) == "plain"
+
+
+@pytest.mark.weights
+def test_base_has_one_for_mandarin_and_a_fine_tune_has_none(tmp_path: Path) -> None:
+    found = weights.find(Asr(download=False))
+    (ours,) = adapter.shipped(Asr(), found)
+    assert ours.language == "zh"
+    assert adapter.name_of("ctranslate2", found, (ours,)) == f"ctranslate2/base@905e5bf8+zh@{ours.sha256[:8]}"
+    assert adapter.shipped(Asr(adapters=False), found) == ()
+    assert adapter.shipped(Asr(model=str(tmp_path / "base")), found) == ()
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("engine", ENGINES)
+def test_mandarin_is_heard_better_and_english_as_before(engine: str) -> None:
+    said = dict(line.split("\t") for line in (SPOKEN / "said.tsv").read_text("utf-8").splitlines())
+    clips = [Clip(speech(f"mandarin/{name}"), "zh") for name in said]
+    english = [Clip(speech(name), "en") for name in ("conf-invalidpin", "tt-weasels", "vm-newuser")]
+    characters = normalisers()["zh"]
+    wrong, written = {}, {}
+    for adapters in (True, False):
+        heard = load(Asr.model_validate({"engine": engine, "adapters": adapters, "download": False, "device": "cpu"}))
+        texts = [found.text for found in heard.transcribe(clips)]
+        wrong[adapters] = jiwer.wer([*map(characters, said.values())], [*map(characters, texts)])
+        written[adapters] = [found.text for found in heard.transcribe(english)]
+    assert wrong[True] < wrong[False]
+    assert written[True] == written[False]
