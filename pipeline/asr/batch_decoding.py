@@ -64,6 +64,11 @@ class BatchTask(DecodingTask):  # type: ignore[misc] # whisper has no types
         """Whisper would take what is shorter than 30 s for a spectrogram; it wants one for each hypothesis."""
         return features.repeat_interleave(self.n_group, dim=0)
 
+    def _detect_language(self, features: Tensor, tokens: Tensor) -> tuple[list[str | None], None]:
+        """One a clip: of the features there are now as many as hypotheses."""
+        del features
+        return [self.options.language] * len(tokens), None
+
 
 class WithinContext(LogitFilter):  # type: ignore[misc] # whisper has no types
     """Allows no time after the last."""

@@ -85,6 +85,7 @@ def test_base_has_one_for_mandarin_and_a_fine_tune_has_none(tmp_path: Path) -> N
 
 
 @pytest.mark.weights
+@pytest.mark.filterwarnings("ignore:unclosed file .*english.json:ResourceWarning")  # whisper leaves it open
 @pytest.mark.parametrize("engine", ENGINES)
 def test_mandarin_is_heard_better_and_english_as_before(engine: str) -> None:
     said = dict(line.split("\t") for line in (SPOKEN / "said.tsv").read_text("utf-8").splitlines())
