@@ -24,7 +24,7 @@ def lines() -> list[Line]:
         return lessons.lines(Path(), 2000)
 
 
-def test_no_line_is_nearly_one_to_test_on_or_to_choose_by(lines: list[Line]) -> None:
+def test_no_line_is_nearly_one_to_test_on(lines: list[Line]) -> None:
     held = Seen(sentence.text for sentence in heard.sentences() if sentence.language == "zh")
     assert not [line.text for line in lines if line.text in held]
 
