@@ -73,7 +73,7 @@ def test_a_folder_is_walked(asked: Iterator[list[Asr]]) -> None:
     code, out, _ = run(DATA, "--whole", "--format", "jsonl")
     assert code == 0
     files = [json.loads(line)["file"] for line in out.splitlines()]
-    assert files == sorted(map(str, DATA.glob("*.flac")))
+    assert files == sorted(map(str, DATA.rglob("*.flac")))
 
 
 def test_flags_reach_the_engine(asked: Iterator[list[Asr]]) -> None:
