@@ -11,7 +11,6 @@ sets to test on.
 import argparse
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -55,17 +54,17 @@ def lines(data: Path, count: int) -> list[Line]:
     return sorted(found, key=lambda line: line.id)[:count]
 
 
-def clips(wanted: Sequence[Line], audio: Path) -> Iterator[tuple[str, Samples]]:
-    """Each line as it is, and in a room, in noise or both, faster or slower; some with the next ones in one breath."""
-    for at, line in enumerate(wanted):
-        random = Random(line.text)
-        around = surroundings(line, audio / "around", NOISY)
-        samples = samples_of(recording(audio, line))
-        yield line.text, samples
-        yield line.text, among(paced(samples, random.uniform(*PACES)), around)
-        if at % JOINED == 0:
-            text, samples = joined(wanted[at : at + random.randint(2, MOST_JOINED)], audio, random)
-            yield text, among(samples, around) if at % 2 else samples
+def clips(wanted: Sequence[Line], audio: Path, at: int) -> Iterator[tuple[str, Samples]]:
+    """A line as it is, and in a room, in noise or both, faster or slower; some with the next ones in one breath."""
+    line = wanted[at]
+    random = Random(line.text)
+    around = surroundings(line, audio / "around", NOISY)
+    samples = samples_of(recording(audio, line))
+    yield line.text, samples
+    yield line.text, among(paced(samples, random.uniform(*PACES)), around)
+    if at % JOINED == 0:
+        text, samples = joined(wanted[at : at + random.randint(2, MOST_JOINED)], audio, random)
+        yield text, among(samples, around) if at % 2 else samples
 
 
 def paced(samples: Samples, pace: float) -> Samples:
@@ -84,24 +83,32 @@ def joined(spoken: Sequence[Line], audio: Path, random: Random) -> tuple[str, Sa
     return "，".join(line.text for line in spoken), np.concatenate(sounds[:-1])
 
 
-def taught(network: CTranslate2, clip: tuple[str, Samples]) -> Taught:
-    text, samples = clip
+def taught(network: CTranslate2, text: str, samples: Samples) -> Taught:
     mel = log_mel(samples, network.bands)
     limit = with_margin(mel)
     encoding = network.encode(as_trained(mel, limit)).astype(np.float16)
     return Taught(text, len(samples) / SAMPLE_RATE, limit, encoding)
 
 
+def encoded(network: CTranslate2, wanted: Sequence[Line], audio: Path) -> list[Taught]:
+    """Every clip of every line, but those that are too long."""
+
+    def of(at: int) -> list[Taught]:
+        found = clips(wanted, audio, at)
+        return [taught(network, *clip) for clip in found if len(clip[1]) <= MOST_SECONDS * SAMPLE_RATE]
+
+    with ThreadPoolExecutor(network.workers) as pool:
+        lessons = track(pool.map(of, range(len(wanted))), "encoding", len(wanted), console=notes)
+        return [lesson for some in lessons for lesson in some]
+
+
 def make(options: argparse.Namespace) -> None:
     wanted = lines(options.data, options.lines)
     speak(wanted, options.audio, options.voices)
     furnish(options.audio / "around")
-    asr = Asr(adapters=False)
+    asr = Asr()
     found = weights.find(asr)
-    network = network_of(asr, found)
-    with ThreadPoolExecutor(network.workers) as pool:
-        fitting = (clip for clip in clips(wanted, options.audio) if len(clip[1]) <= MOST_SECONDS * SAMPLE_RATE)
-        heard = [*track(pool.map(partial(taught, network), fitting), "encoding", None, console=notes)]
+    heard = encoded(network_of(asr, found), wanted, options.audio)
     factors = teach(model_of(found, "cpu"), LANGUAGE, heard, Recipe(), notes.print)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     np.savez(options.out, allow_pickle=False, **factors)

@@ -5,6 +5,7 @@ from random import Random
 import numpy as np
 import pytest
 import torch
+from whisper.model import Whisper
 
 from pipeline.asr.adapter import Adapter
 from pipeline.asr.adapting import UNASKED, Recipe, Taught, batches, losses, teach, tokens_of, written
@@ -29,8 +30,7 @@ def clips() -> list[Taught]:
     ]
 
 
-def loss_on(model: object, taught: list[Taught]) -> float:
-    assert isinstance(model, torch.nn.Module)
+def loss_on(model: Whisper, taught: list[Taught]) -> float:
     tokenizer = tokenizer_of(model, "zh")
     parts = [written([clip], tokenizer) for clip in taught]
     with torch.no_grad():

@@ -166,13 +166,16 @@ def test_a_wide_beam_gives_its_other_readings(base: Transcriber) -> None:
 def test_a_beam_searches_each_clip_of_a_batch_in_its_own_sound() -> None:
     """More clips than PyTorch takes at once; Whisper's own search gives all its rows one clip's sound."""
     network = openai_whisper.OpenAIWhisper(model_of(weights.find(Asr(engine="openai-whisper")), "cpu"), 1, {}, {})
-    names = ("conf-invalidpin", "tt-weasels", "dir-nomatch", "conf-invalid", "vm-newuser")
-    clips = [speech(name)[: 11 * SAMPLE_RATE] for name in names]
-    lengths = [len(samples) / SAMPLE_RATE for samples in clips]
-    encodings = [network.encode(as_trained(log_mel(samples, network.bands), 12.0)) for samples in clips]
-    together = network.decode(encodings, "en", lengths, 12.0, Search(beam=5))
-    for (found,), encoding, seconds in zip(together, encodings, lengths, strict=True):
-        ((alone,),) = network.decode([encoding], "en", [seconds], 12.0, Search(beam=5))
-        assert (found.language, found.text) == ("en", alone.text)
-        assert found.avg_logprob == pytest.approx(alone.avg_logprob, abs=TOLERANCE)
-    assert len({found.text for (found,) in together}) == len(clips)
+    clips = {"zh": [mandarin(3.0), mandarin(5.0)[-3 * SAMPLE_RATE :], mandarin(8.0)[-3 * SAMPLE_RATE :]]}
+    clips["zh"] += [mandarin(11.0)[-4 * SAMPLE_RATE :], mandarin(14.0)[-4 * SAMPLE_RATE :]]
+    clips["en"] = [speech(name) for name in ("conf-invalidpin", "tt-weasels", "dir-nomatch", "conf-invalid")]
+    clips["en"].append(speech("vm-newuser")[: 11 * SAMPLE_RATE])
+    for language, some in clips.items():
+        lengths = [len(samples) / SAMPLE_RATE for samples in some]
+        encodings = [network.encode(as_trained(log_mel(samples, network.bands), 12.0)) for samples in some]
+        together = network.decode(encodings, language, lengths, 12.0, Search(beam=5))
+        for (found,), encoding, seconds in zip(together, encodings, lengths, strict=True):
+            ((alone,),) = network.decode([encoding], language, [seconds], 12.0, Search(beam=5))
+            assert (found.language, found.text) == (language, alone.text)
+            assert found.avg_logprob == pytest.approx(alone.avg_logprob, abs=TOLERANCE)
+        assert len({found.text for (found,) in together}) == len(some)

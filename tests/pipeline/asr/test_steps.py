@@ -117,6 +117,14 @@ def test_a_language_that_is_not_clear_is_heard_again_from_30_seconds() -> None:
     assert network.contexts == [7.0, 4.0, 30.0, 5.0]
 
 
+def test_clips_of_two_languages_are_decoded_apart() -> None:
+    network = Told(lambda how: "hello")
+    clips = [Clip(np.zeros(2 * SAMPLE_RATE, np.float32), language) for language in ("zh", "en", "zh")]
+    found = Engine(network, "told", batch=8).transcribe(clips)
+    assert [one.language for one in found] == ["zh", "en", "zh"]
+    assert len(network.searches) == 2
+
+
 def test_languages_are_told_in_batches_of_one_limit() -> None:
     network = Told(lambda how: "hello")
     transcribe(network, 3.0, 6.0, 3.5, 4.0)
