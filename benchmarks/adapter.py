@@ -1,11 +1,10 @@
-"""Teach Whisper's decoder Mandarin as rooms speak it: our training lines and ordinary talk, in synthesised voices.
+"""Teach Whisper Mandarin as rooms speak it: our training lines and ordinary talk, in synthesised voices.
 
-    python -m benchmarks.adapter --data DIR --audio DIR [--voices COMMAND] [--lines N] [--out FILE]
+    python -m benchmarks.adapter --data DIR --audio DIR [--voices COMMAND] [--lines N] [--start FILE] [--out FILE]
 
 `--data` holds the training sets (docs/training.md). Lines are of the training side alone, each in a voice that is two
-of Kokoro's mixed half and half, once in quiet and once in a room, in noise or in both, which are made here: as with
-benchmarks/round_trips.py, which has the same `--audio` and `--voices`, it has no line, voice, room or noise of the
-sets to test on.
+of Kokoro's mixed half and half, in rooms and noise that are made here: as with benchmarks/round_trips.py, which has
+the same `--audio` and `--voices`, it has no line, voice, room or noise of the sets to test on.
 """
 
 import argparse
@@ -17,16 +16,16 @@ from random import Random
 import numpy as np
 from rich.progress import track
 
-from benchmarks.clips import samples_of
-from benchmarks.heard import SURROUNDINGS, among, notes, recording, speak, surroundings
-from benchmarks.round_trips import Line, furnish
+from benchmarks.clips import SOUNDS, samples_of
+from benchmarks.heard import noisy, notes, recording, reverberated, speak
+from benchmarks.round_trips import NOISES, Line
 from pipeline.asr import adapter, weights
 from pipeline.asr.adapting import Recipe, Taught, teach
 from pipeline.asr.checkpoint import model_of
 from pipeline.asr.context import as_trained, with_margin
-from pipeline.asr.ct2_engine import CTranslate2, network_of
 from pipeline.asr.mel import log_mel
 from pipeline.asr.transcriber import Samples
+from pipeline.cores import cores
 from pipeline.errors import VoxwardenError
 from pipeline.judge.training.sets import read
 from pipeline.judge.training.train import split
@@ -37,14 +36,31 @@ LANGUAGE = "zh"
 SETS = ("authored", "kdconv", "crosswoz", "smile_zh", "teleantifraud")
 LENGTHS = range(5, 33)
 """Characters of a line."""
-MOST_SECONDS = 20.0
+MOST_SECONDS = adapter.LONGEST - 1
+"""Longer clips are left to Whisper."""
+TAKES = 2
+"""Clips of a line."""
+PACED = 0.7
+"""Share of the clips that are faster or slower."""
 PACES = (0.85, 1.35)
+JOINED = 0.25
+"""Share of the clips that are a line with the next ones: people do not stop after each sentence."""
+MOST_JOINED = 3
 PAUSES = (0.1, 0.8)
 """Seconds between lines of one breath."""
-JOINED = 3
-"""Every so many lines, one is heard with the next ones, too: people do not stop after each sentence."""
-MOST_JOINED = 4
-NOISY = {kind: count for kind, count in SURROUNDINGS.items() if kind != "quiet"}
+KINDS = ("quiet", "quiet", "quiet", "room", "noise", "room and noise", "room and noise")
+SNR = (3.0, 20.0)
+"""Decibels from speech down to noise."""
+BABBLE = 0.3
+"""Share of the noises that are other lines."""
+VOICES_OF_BABBLE = 4
+FADING = (0.15, 1.0)
+"""Seconds until a room's sound has faded by 60 dB."""
+REFLECTED = (0.03, 0.15)
+"""How loud a room answers, beside what comes straight."""
+FIRST_REFLECTION = 0.0125
+"""Seconds until it does, at most."""
+NOISE_SECONDS = 20
 
 
 def lines(data: Path, count: int) -> list[Line]:
@@ -54,17 +70,42 @@ def lines(data: Path, count: int) -> list[Line]:
     return sorted(found, key=lambda line: line.id)[:count]
 
 
-def clips(wanted: Sequence[Line], audio: Path, at: int) -> Iterator[tuple[str, Samples]]:
-    """A line as it is, and in a room, in noise or both, faster or slower; some with the next ones in one breath."""
-    line = wanted[at]
-    random = Random(line.text)
-    around = surroundings(line, audio / "around", NOISY)
-    samples = samples_of(recording(audio, line))
-    yield line.text, samples
-    yield line.text, among(paced(samples, random.uniform(*PACES)), around)
-    if at % JOINED == 0:
-        text, samples = joined(wanted[at : at + random.randint(2, MOST_JOINED)], audio, random)
-        yield text, among(samples, around) if at % 2 else samples
+def clip(wanted: Sequence[Line], audio: Path, at: int, take: int) -> tuple[str, Samples]:
+    """What is said in a take of a line, and how that sounds; always the same."""
+    random = Random(f"{take}: {wanted[at].text}")
+    spoken = wanted[at : at + (random.randint(2, MOST_JOINED) if random.random() < JOINED else 1)]
+    samples = joined([samples_of(recording(audio, line)) for line in spoken], random)
+    if random.random() < PACED:
+        samples = paced(samples, random.uniform(*PACES))
+    kind = random.choice(KINDS)
+    if "room" in kind:
+        samples = reverberated(samples, room(random))
+    if "noise" in kind:
+        samples = noisy(samples, noise(wanted, audio, random), random.uniform(*SNR))
+    return "，".join(line.text for line in spoken), samples / max(np.float32(1), np.abs(samples).max())
+
+
+def room(random: Random) -> Samples:
+    """An impulse response: what comes straight, and after a gap noise that fades."""
+    size = round(random.uniform(*FADING) * SAMPLE_RATE)
+    impulse = _dice(random).normal(size=size) * 10 ** (-3 * np.arange(size) / size) * random.uniform(*REFLECTED)
+    impulse[: round(random.uniform(0, FIRST_REFLECTION) * SAMPLE_RATE)] = 0.0
+    impulse[0] = 1.0
+    return (impulse / 2).astype(np.float32)
+
+
+def noise(wanted: Sequence[Line], audio: Path, random: Random) -> Samples:
+    """Other people's talk, or one of the noises that are made."""
+    if random.random() < BABBLE:
+        others = random.sample(wanted, min(random.randint(1, VOICES_OF_BABBLE), len(wanted)))
+        heard = [samples_of(recording(audio, line)) for line in others]
+        together: Samples = np.sum([np.resize(one, max(map(len, heard))) for one in heard], axis=0, dtype=np.float32)
+        return together
+    return SOUNDS[random.choice(NOISES)](_dice(random), NOISE_SECONDS * SAMPLE_RATE).clip(-1, 1)
+
+
+def _dice(random: Random) -> np.random.Generator:
+    return np.random.default_rng(random.getrandbits(32))
 
 
 def paced(samples: Samples, pace: float) -> Samples:
@@ -74,42 +115,38 @@ def paced(samples: Samples, pace: float) -> Samples:
     return found
 
 
-def joined(spoken: Sequence[Line], audio: Path, random: Random) -> tuple[str, Samples]:
+def joined(spoken: Sequence[Samples], random: Random) -> Samples:
     """Lines one after another with pauses between them."""
     sounds: list[Samples] = []
-    for line in spoken:
-        pause = np.zeros(int(random.uniform(*PAUSES) * SAMPLE_RATE), np.float32)
-        sounds += [samples_of(recording(audio, line)), pause]
-    return "，".join(line.text for line in spoken), np.concatenate(sounds[:-1])
+    for samples in spoken:
+        sounds += [samples, np.zeros(round(random.uniform(*PAUSES) * SAMPLE_RATE), np.float32)]
+    return np.concatenate(sounds[:-1])
 
 
-def taught(network: CTranslate2, text: str, samples: Samples) -> Taught:
-    mel = log_mel(samples, network.bands)
-    limit = with_margin(mel)
-    encoding = network.encode(as_trained(mel, limit)).astype(np.float16)
-    return Taught(text, len(samples) / SAMPLE_RATE, limit, encoding)
+def taught(text: str, samples: Samples, bands: int) -> Taught:
+    mel = log_mel(samples, bands)
+    return Taught(text, len(samples) / SAMPLE_RATE, as_trained(mel, with_margin(mel)).astype(np.float16))
 
 
-def encoded(network: CTranslate2, wanted: Sequence[Line], audio: Path) -> list[Taught]:
-    """Every clip of every line, but those that are too long."""
+def lessons(wanted: Sequence[Line], audio: Path, bands: int) -> Iterator[Taught]:
+    """Every take of every line, but those that are too long."""
 
     def of(at: int) -> list[Taught]:
-        found = clips(wanted, audio, at)
-        return [taught(network, *clip) for clip in found if len(clip[1]) <= MOST_SECONDS * SAMPLE_RATE]
+        found = [clip(wanted, audio, at, take) for take in range(TAKES)]
+        return [taught(*each, bands) for each in found if len(each[1]) <= MOST_SECONDS * SAMPLE_RATE]
 
-    with ThreadPoolExecutor(network.workers) as pool:
-        lessons = track(pool.map(of, range(len(wanted))), "encoding", len(wanted), console=notes)
-        return [lesson for some in lessons for lesson in some]
+    with ThreadPoolExecutor(cores()) as pool:
+        for some in track(pool.map(of, range(len(wanted))), "clips", len(wanted), console=notes):
+            yield from some
 
 
 def make(options: argparse.Namespace) -> None:
     wanted = lines(options.data, options.lines)
     speak(wanted, options.audio, options.voices)
-    furnish(options.audio / "around")
-    asr = Asr()
-    found = weights.find(asr)
-    heard = encoded(network_of(asr, found), wanted, options.audio)
-    factors = teach(model_of(found, "cpu"), LANGUAGE, heard, Recipe(), notes.print)
+    model = model_of(weights.find(Asr()), "cpu")
+    heard = list(lessons(wanted, options.audio, model.dims.n_mels))
+    start = adapter.read(options.start).factors if options.start else None
+    factors = teach(model, LANGUAGE, heard, Recipe(), notes.print, start)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     np.savez(options.out, allow_pickle=False, **factors)
 
@@ -125,9 +162,10 @@ def main() -> None:
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of the training sets")
-    parser.add_argument("--audio", type=Path, required=True, help="recordings of the lines; rooms and noises go there")
+    parser.add_argument("--audio", type=Path, required=True, help="recordings of the lines")
     parser.add_argument("--voices", help="a shell command that speaks what is missing")
-    parser.add_argument("--lines", type=int, default=4000, help="so many are drawn (default: %(default)s)")
+    parser.add_argument("--lines", type=int, default=6000, help="so many are drawn (default: %(default)s)")
+    parser.add_argument("--start", type=Path, help="an adapter to teach on, of the same rank")
     parser.add_argument("--out", type=Path, default=adapter.SHIPPED / f"base.{LANGUAGE}.npz")
     return parser.parse_args(given)
 

@@ -1,6 +1,6 @@
-"""What Whisper's decoder was taught of one language after OpenAI had trained it: low-rank additions to its weights.
+"""What Whisper was taught of one language after OpenAI had trained it: low-rank additions to its weights.
 
-The encoder stays as it is, and so does the decoder for every other language. Source: LoRA (Hu et al. 2021).
+For every other language it stays as it is. Source: LoRA (Hu et al. 2021).
 """
 
 import hashlib
@@ -25,16 +25,21 @@ SHIPPED = Path(__file__).parent / "adapters"
 LONGEST = 12.0
 """Seconds of context. What an adapter was taught is seldom longer; people's longer clips get worse (docs/asr.md)."""
 
-PLACES: Mapping[str, tuple[str, ...]] = {
+_OF_EITHER: Mapping[str, tuple[str, ...]] = {
     "self_attention/linear_0": ("attn.query", "attn.key", "attn.value"),
     "self_attention/linear_1": ("attn.out",),
-    "attention/linear_0": ("cross_attn.query",),
-    "attention/linear_2": ("cross_attn.out",),
     "ffn/linear_0": ("mlp.0",),
     "ffn/linear_1": ("mlp.2",),
 }
-"""What is added to in each layer: CTranslate2's names, and openai-whisper's for what that stacks. Not to the keys and
-values of the sound: they take most of the time of training."""
+_ACROSS = {"attention/linear_0": ("cross_attn.query",), "attention/linear_2": ("cross_attn.out",)}
+
+PLACES: Mapping[str, Mapping[str, tuple[str, ...]]] = {"encoder": _OF_EITHER, "decoder": {**_OF_EITHER, **_ACROSS}}
+"""What is added to in each layer of a side: CTranslate2's names, and openai-whisper's for what that stacks. Not to the
+keys and values of the sound, which the encoder's last layer can change as well."""
+
+
+Factors = Mapping[str, NDArray[np.float16]]
+"""`PLACE/a`, shape (rank, inputs), and `PLACE/b`, shape (outputs, rank), by CTranslate2's name of the place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +48,7 @@ class Adapter:
 
     language: str
     sha256: str
-    factors: Mapping[str, NDArray[np.float16]]
-    """`PLACE/a`, shape (rank, inputs), and `PLACE/b`, shape (outputs, rank), by CTranslate2's name of the place."""
+    factors: Factors
 
     def additions(self) -> Iterator[tuple[str, NDArray[np.float32]]]:
         """What is added to the weight of each place, shape (outputs, inputs)."""
@@ -64,7 +68,7 @@ class Adapter:
 
 
 def fitting(plain: T, adapted: Mapping[str, T], language: str, limit: float) -> T:
-    """The model for clips of a language that are padded to `limit`, in seconds."""
+    """The model for clips of a language, or of none yet (""), that are padded to `limit`, in seconds."""
     return adapted.get(language, plain) if limit <= LONGEST else plain
 
 

@@ -1,6 +1,6 @@
-"""Teach Whisper's decoder to write what was said: from encoded clips and their texts to an adapter."""
+"""Teach Whisper to write what was said: from clips and their texts to an adapter."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import sqrt
@@ -16,9 +16,10 @@ from torch.nn.utils.parametrize import register_parametrization
 from whisper.model import Whisper
 from whisper.tokenizer import Tokenizer
 
-from pipeline.asr.adapter import PLACES
+from pipeline.asr.adapter import PLACES, Factors
 from pipeline.asr.batch_decoding import tokenizer_of
 from pipeline.asr.context import POSITIONS_PER_SECOND
+from pipeline.asr.encoder import encode
 from pipeline.cores import multiplies_bfloat16
 from pipeline.gradients import Gradients
 
@@ -36,17 +37,15 @@ class Taught:
 
     text: str
     seconds: float
-    limit: float
-    """Seconds that the encoding was padded to."""
-    encoding: NDArray[np.float16]
-    """As the engine encodes it, shape (positions, width)."""
+    mel: NDArray[np.float16]
+    """As the engine encodes it, padded to one of its limits, shape (bands, frames)."""
 
 
 class Written(NamedTuple):
-    """A batch for the decoder."""
+    """A batch for Whisper."""
 
-    sounds: Tensor
-    """Shape (clips, positions, width)."""
+    mel: Tensor
+    """Shape (clips, bands, frames)."""
     given: Tensor
     """Tokens before those to come, shape (clips, tokens)."""
     tokens: Tensor
@@ -57,12 +56,10 @@ class Written(NamedTuple):
 class Recipe:
     seed: int = 1
     rank: int = 32
-    turns: float = 2.5
+    turns: float = 1.0
     """How often each clip is heard."""
     batch: int = 16
     learning_rate: float = 5e-4
-    kept: float = 0.3
-    """Share of Whisper's own weights in those that training ends with: less is forgotten (Wortsman et al. 2022)."""
     warm_up: int = 50
     """Steps."""
     workers: int = 2
@@ -86,11 +83,20 @@ class LowRank(nn.Module):
 
 
 def teach(
-    model: Whisper, language: str, clips: Sequence[Taught], recipe: Recipe, say: Callable[[str], None]
-) -> Mapping[str, NDArray[np.float16]]:
-    """The factors of an adapter; `say` is told how it goes. `model` is not to be used afterwards."""
+    model: Whisper,
+    language: str,
+    clips: Sequence[Taught],
+    recipe: Recipe,
+    say: Callable[[str], None],
+    start: Factors | None = None,
+) -> Factors:
+    """The factors of an adapter, of `start` taught on if there is one; `say` is told how it goes.
+
+    `model` is not to be used afterwards.
+    """
     torch.manual_seed(recipe.seed)
     places = attach(model.requires_grad_(False), recipe.rank)
+    begin(places, start or {})
     learning = [parameter for lows in places.values() for parameter in (lows[0].a, *(low.b for low in lows))]
     optimizer = torch.optim.AdamW(learning, lr=recipe.learning_rate, weight_decay=0.0)
     gradients = Gradients(learning, recipe.workers)
@@ -106,19 +112,32 @@ def teach(
         if (step + 1) % REPORT_EVERY == 0:
             say(f"step {step + 1} of {steps}: loss {total / REPORT_EVERY:.4f}")
             total = 0.0
-    return factors(places, 1 - recipe.kept)
+    return factors(places)
 
 
 def attach(model: Whisper, rank: int) -> dict[str, list[LowRank]]:
-    """Additions to each place of the decoder; what CTranslate2 stacks shares one side, and so stays of that rank."""
+    """Additions to each place; what CTranslate2 stacks shares one side, and so stays of that rank."""
     places: dict[str, list[LowRank]] = {}
-    for layer, block in enumerate(model.decoder.blocks):
-        for where, names in PLACES.items():
-            modules = [cast(nn.Linear, block.get_submodule(name)) for name in names]
-            inputs = modules[0].in_features
-            a = nn.Parameter(torch.randn(rank, inputs) / sqrt(inputs))
-            places[f"decoder/layer_{layer}/{where}"] = [_added(module, a) for module in modules]
+    for side, wheres in PLACES.items():
+        for layer, block in enumerate(model.get_submodule(side).blocks):
+            for where, names in wheres.items():
+                modules = [cast(nn.Linear, block.get_submodule(name)) for name in names]
+                inputs = modules[0].in_features
+                a = nn.Parameter(torch.randn(rank, inputs) / sqrt(inputs))
+                places[f"{side}/layer_{layer}/{where}"] = [_added(module, a) for module in modules]
     return places
+
+
+def begin(places: Mapping[str, Sequence[LowRank]], start: Factors) -> None:
+    """Put factors into the places that they name; raises ValueError if they are of another rank or model."""
+    with torch.no_grad():
+        for place in {name.rsplit("/", 1)[0] for name in start}:
+            lows, a, b = places[place], start[f"{place}/a"], torch.from_numpy(start[f"{place}/b"])
+            if a.shape != lows[0].a.shape:
+                raise ValueError(f"{place}: shape {a.shape} in place of {tuple(lows[0].a.shape)}")
+            lows[0].a.copy_(torch.from_numpy(a))
+            for low, part in zip(lows, b.split([len(low.b) for low in lows]), strict=True):
+                low.b.copy_(part)
 
 
 def _added(module: nn.Linear, a: nn.Parameter) -> LowRank:
@@ -127,27 +146,27 @@ def _added(module: nn.Linear, a: nn.Parameter) -> LowRank:
     return low
 
 
-def factors(places: Mapping[str, Sequence[LowRank]], share: float) -> dict[str, NDArray[np.float16]]:
-    """Of so much of what was learnt."""
+def factors(places: Mapping[str, Sequence[LowRank]]) -> Factors:
+    """What was learnt."""
     found: dict[str, NDArray[np.float16]] = {}
     for place, lows in places.items():
         found[f"{place}/a"] = lows[0].a.detach().numpy().astype(np.float16)
-        found[f"{place}/b"] = torch.cat([share * low.b.detach() for low in lows]).numpy().astype(np.float16)
+        found[f"{place}/b"] = torch.cat([low.b.detach() for low in lows]).numpy().astype(np.float16)
     return found
 
 
 def batches(clips: Sequence[Taught], size: int, random: Random) -> Iterator[list[Taught]]:
-    """For ever: each clip once a turn, beside others of its limit and about its length."""
+    """For ever: each clip once a turn, beside others of as many frames and about its length."""
     while True:
-        turn = [batch for alike in _by_limit(clips) for batch in _sorted(alike, size, random)]
+        turn = [batch for alike in _by_frames(clips) for batch in _sorted(alike, size, random)]
         random.shuffle(turn)
         yield from turn
 
 
-def _by_limit(clips: Sequence[Taught]) -> list[list[Taught]]:
-    alike: dict[float, list[Taught]] = {}
+def _by_frames(clips: Iterable[Taught]) -> list[list[Taught]]:
+    alike: dict[int, list[Taught]] = {}
     for clip in clips:
-        alike.setdefault(clip.limit, []).append(clip)
+        alike.setdefault(clip.mel.shape[1], []).append(clip)
     return [*alike.values()]
 
 
@@ -160,13 +179,13 @@ def _sorted(clips: list[Taught], size: int, random: Random) -> Iterator[list[Tau
 
 def written(batch: Sequence[Taught], tokenizer: Tokenizer) -> Written:
     """Learnt are the text, the time at which it ends and the end."""
-    sounds = torch.stack([torch.from_numpy(clip.encoding).float() for clip in batch])
+    mel = torch.stack([torch.from_numpy(clip.mel).float() for clip in batch])
     rows = [tokens_of(clip, tokenizer) for clip in batch]
     longest, told = max(map(len, rows)), len(tokenizer.sot_sequence) + 1
     tokens = torch.tensor([row + [tokenizer.eot] * (longest - len(row)) for row in rows])
     learnt = torch.tensor([[*range(longest)]]) < torch.tensor([[len(row)] for row in rows])
     learnt[:, :told] = False
-    return Written(sounds, tokens[:, :-1], tokens[:, 1:].where(learnt[:, 1:], UNASKED))
+    return Written(mel, tokens[:, :-1], tokens[:, 1:].where(learnt[:, 1:], UNASKED))
 
 
 def losses(model: Whisper, parts: Sequence[Written]) -> list[Callable[[], Tensor]]:
@@ -177,7 +196,7 @@ def losses(model: Whisper, parts: Sequence[Written]) -> list[Callable[[], Tensor
 
 def _loss(model: Whisper, part: Written, asked: int) -> Tensor:
     with torch.autocast("cpu", torch.bfloat16, enabled=HALVES, cache_enabled=False):
-        logits = model.decoder(part.given, part.sounds)
+        logits = model.decoder(part.given, encode(model.encoder, part.mel))
     summed = cross_entropy(logits.float().flatten(0, 1), part.tokens.flatten(), ignore_index=UNASKED, reduction="sum")
     return summed / asked
 

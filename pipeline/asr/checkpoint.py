@@ -37,9 +37,9 @@ def adapted(model: Whisper, adapter: Adapter) -> Whisper:
     """Another with an adapter's additions, which shares all other weights with `model`."""
     other = sharing(model)
     for place, addition in adapter.additions():
-        _, layer, where = place.split("/", 2)
-        block = other.decoder.blocks[int(layer.removeprefix("layer_"))]
-        for name, part in zip(PLACES[where], np.split(addition, len(PLACES[where])), strict=True):
+        side, layer, where = place.split("/", 2)
+        block, names = other.get_submodule(side).blocks[int(layer.removeprefix("layer_"))], PLACES[side][where]
+        for name, part in zip(names, np.split(addition, len(names)), strict=True):
             module = block.get_submodule(name)
             module.weight = Parameter(module.weight + torch.from_numpy(part).to(module.weight))
     return other

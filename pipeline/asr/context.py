@@ -54,6 +54,11 @@ def filled(mel: Mel, frames: int, level: float) -> Mel:
     return whole
 
 
+def seconds_of(mel: Mel) -> float:
+    seconds: float = mel.shape[1] / FRAMES_PER_SECOND
+    return seconds
+
+
 def limit_of(positions: int) -> float:
     """The limit of a clip whose encoding has so many positions."""
     return next(limit for limit in LIMITS if positions <= limit * POSITIONS_PER_SECOND)

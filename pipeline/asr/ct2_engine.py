@@ -10,7 +10,16 @@ from ctranslate2.models import Whisper as Model
 from pipeline.asr import adapter, cpu, weights
 from pipeline.asr.adapter import Adapter, fitting
 from pipeline.asr.checks import check_languages, no_device
-from pipeline.asr.context import LIMITS, LONGEST, POSITIONS_PER_SECOND, SILENCE, as_trained, budget, last_timestamp
+from pipeline.asr.context import (
+    LIMITS,
+    LONGEST,
+    POSITIONS_PER_SECOND,
+    SILENCE,
+    as_trained,
+    budget,
+    last_timestamp,
+    seconds_of,
+)
 from pipeline.asr.ct2_words import timed
 from pipeline.asr.engine import WIDE, Encoding, Engine, Search
 from pipeline.asr.hypothesis import Hypothesis, spoken
@@ -51,9 +60,10 @@ class CTranslate2:
         silence = np.full((self.bands, LONGEST), SILENCE, np.float32)
         self._silence = self.encode(silence)
 
-    def encode(self, mel: Mel) -> Encoding:
+    def encode(self, mel: Mel, language: str = "") -> Encoding:
         """One clip alone: a batch gains nothing, and would have to be of one length."""
-        encoded = self._guarded(self.model.encode, ctranslate2.StorageView.from_array(mel[None]), to_cpu=True)
+        model = fitting(self.model, self._adapted, language, seconds_of(mel))
+        encoded = self._guarded(model.encode, ctranslate2.StorageView.from_array(mel[None]), to_cpu=True)
         return np.asarray(encoded)[0]
 
     def _padded(self, encodings: Sequence[Encoding], seconds: float) -> Any:
@@ -80,8 +90,9 @@ class CTranslate2:
         limit: float,
         how: Search,
     ) -> list[list[Hypothesis]]:
+        model = fitting(self.model, self._adapted, "" if how.plain else language, limit)
         results = self._guarded(
-            fitting(self.model, self._adapted, language, limit).generate,
+            model.generate,
             self._padded(encodings, limit),
             [self.vocabulary.prompt(language)] * len(encodings),
             beam_size=how.beam,
@@ -92,14 +103,17 @@ class CTranslate2:
             return_scores=True,
             return_no_speech_prob=True,
         )
-        return [self._hypotheses(result, language, each) for result, each in zip(results, lengths, strict=True)]
+        adapted = model is not self.model
+        return [
+            self._hypotheses(each, language, length, adapted) for each, length in zip(results, lengths, strict=True)
+        ]
 
-    def _hypotheses(self, result: Any, language: str, seconds: float) -> list[Hypothesis]:
+    def _hypotheses(self, result: Any, language: str, seconds: float, adapted: bool) -> list[Hypothesis]:
         found = []
         for tokens, score in zip(result.sequences_ids, result.scores, strict=True):
             kept = spoken(tokens, self.vocabulary.marks, seconds)
             text = self.vocabulary.text(kept)
-            found.append(Hypothesis(language, kept, text, score, result.no_speech_prob, seconds))
+            found.append(Hypothesis(language, kept, text, score, result.no_speech_prob, seconds, adapted))
         return found
 
     @staticmethod

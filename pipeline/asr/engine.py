@@ -6,13 +6,13 @@ wider search, and keep the likeliest. The steps stand in files of their own: con
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from pipeline.asr.context import LIMITS, OWN_LENGTH, as_trained, limit_of, own_length, with_margin
 from pipeline.asr.hypothesis import Hypothesis, best_first
 from pipeline.asr.mel import Mel, log_mel
-from pipeline.asr.suspicion import CLEAR_LANGUAGE, is_suspicious
+from pipeline.asr.suspicion import CLEAR_LANGUAGE, is_suspicious, is_unfamiliar
 from pipeline.asr.transcriber import MAX_SAMPLES, Clip, Reading, Recognition, TimedWord
 from pipeline.messages import SAMPLE_RATE
 
@@ -23,13 +23,15 @@ Encoding = Any
 """The encoder's output for one clip, shape (positions, width), a position each 20 ms; the network's kind of array."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Search:
     """How the decoder looks for a text."""
 
     beam: int = 1
     no_repeat: int = 0
     """No run of so many tokens comes twice; 0: any may."""
+    plain: bool = False
+    """Without the language's adapter."""
 
     @property
     def readings(self) -> int:
@@ -50,8 +52,8 @@ class Network(Protocol):
     bands: int
     workers: int
 
-    def encode(self, mel: Mel) -> Encoding:
-        """One clip."""
+    def encode(self, mel: Mel, language: str = "") -> Encoding:
+        """One clip, of a language if that is known."""
 
     def languages(self, encodings: Sequence[Encoding], limit: float) -> list[Mapping[str, float]]:
         """Probability of each language for each clip of a batch; they are padded to `limit`."""
@@ -107,14 +109,19 @@ class _Sound:
     def another_try(self) -> bool:
         """Whether it is to be decoded again, and then how. Nothing is sampled: a clip gives the same text each time.
 
-        What is suspicious, once, in more context; what loops with the longest already, or still, may not repeat itself.
+        What is unfamiliar to an adapter, without it; what is suspicious then, once, in more context; what loops with
+        the longest already, or still, may not repeat itself.
         """
-        loops, first = self.best.looping, self.decodes == 1
+        if is_unfamiliar(self.best) and not self.search.plain:
+            self.pad(self.context)
+            self.search = replace(self.search, plain=True)
+            return True
+        loops, first = self.best.looping, self.decodes == 1 + self.search.plain
         if self.search.no_repeat or not (is_suspicious(self.best) if first else loops):
             return False
         fitting = [each for each in AGAIN if self.context < each and self.seconds < each - 1 and first]
         context = next(iter(fitting), LIMITS[-1])
-        search = Search(WIDE, no_repeat=3 if loops and context == LIMITS[-1] else 0)
+        search = replace(self.search, beam=WIDE, no_repeat=3 if loops and context == LIMITS[-1] else 0)
         if (context, search) == (self.context, self.search):
             return False
         self.pad(context)
@@ -184,7 +191,8 @@ class Engine:
         """Those of the batch that are to be decoded again."""
         for sound in batch:
             if sound.encoding is None:
-                sound.encoding = self._network.encode(as_trained(sound.mel, sound.context))
+                language = "" if sound.search.plain else sound.language
+                sound.encoding = self._network.encode(as_trained(sound.mel, sound.context), language)
         found = self._network.decode(
             [sound.encoding for sound in batch],
             batch[0].language,
@@ -232,5 +240,5 @@ class Engine:
         )
 
 
-def _alike(sound: _Sound) -> tuple[float, int, int, str]:
-    return sound.limit, sound.search.beam, sound.search.no_repeat, sound.language
+def _alike(sound: _Sound) -> tuple[float, Search, str]:
+    return sound.limit, sound.search, sound.language

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu
 from whisper.decoding import DecodingResult
 from whisper.model import AudioEncoder, Whisper
 
@@ -17,7 +16,8 @@ from pipeline.asr.adapter import fitting
 from pipeline.asr.batch_decoding import decode, tokenizer_of
 from pipeline.asr.checkpoint import adapted, model_of, sharing
 from pipeline.asr.checks import check_languages, no_device
-from pipeline.asr.context import LIMITS, LONGEST, POSITIONS_PER_SECOND, SILENCE, as_trained
+from pipeline.asr.context import LIMITS, LONGEST, POSITIONS_PER_SECOND, SILENCE, as_trained, seconds_of
+from pipeline.asr.encoder import encode
 from pipeline.asr.engine import Engine, Search
 from pipeline.asr.hypothesis import Hypothesis, Marks, spoken
 from pipeline.asr.mel import Mel
@@ -85,32 +85,25 @@ class OpenAIWhisper:
         self._adapted = adapted
         self._beams = beams
         self._hearing, self._writing = types_for(model.device)
-        _cast(model.encoder, self._hearing)
+        for each in (model, *adapted.values()):
+            _cast(each.encoder, self._hearing)
         self._of_thread = threading.local()
         self.workers = workers
         self.bands: int = model.dims.n_mels
         self._silence = self.encode(np.full((self.bands, LONGEST), SILENCE, np.float32))
 
-    def _mine(self, language: str, limit: float) -> Whisper:
+    def _mine(self, model: Whisper) -> Whisper:
         """This thread's modules, on the weights of all: while Whisper decodes, its cache hooks into the modules."""
-        model = fitting(self._model, self._adapted, language, limit)
-        name = "plain" if model is self._model else language
-        mine: dict[str, Whisper] = vars(self._of_thread)
-        if name not in mine:
-            mine[name] = sharing(model)
-        return mine[name]
+        mine: dict[int, Whisper] = self._of_thread.__dict__.setdefault("mine", {})
+        if id(model) not in mine:
+            mine[id(model)] = sharing(model)
+        return mine[id(model)]
 
-    def encode(self, mel: Mel) -> Tensor:
-        """Whisper's own encoder insists on 30 s; its positions are sinusoids, so that the first are enough for less."""
-        encoder = self._model.encoder
+    def encode(self, mel: Mel, language: str = "") -> Tensor:
+        encoder = fitting(self._model, self._adapted, language, seconds_of(mel)).encoder
         with torch.inference_mode(), out_of_memory():
             heard = torch.from_numpy(mel).to(self._model.device, self._hearing)[None]
-            heard = gelu(encoder.conv2(gelu(encoder.conv1(heard)))).permute(0, 2, 1)
-            heard = (heard + encoder.positional_embedding[: heard.shape[1]]).to(self._hearing)
-            for block in encoder.blocks:
-                heard = block(heard)
-            encoded: Tensor = encoder.ln_post(heard)[0].to(self._writing)
-            return encoded
+            return encode(encoder, heard)[0].to(self._writing)
 
     def languages(self, encodings: Sequence[Tensor], limit: float) -> list[Mapping[str, float]]:
         """From the first step of the decoder, as whisper's `detect_language` does for 30 s."""
@@ -140,15 +133,18 @@ class OpenAIWhisper:
             return [
                 found for part in parts for found in self.decode(encodings[part], language, lengths[part], limit, how)
             ]
+        model = fitting(self._model, self._adapted, "" if how.plain else language, limit)
         with torch.inference_mode(), out_of_memory():
-            found = decode(self._mine(language, limit), self._padded(encodings, limit), language, limit, how)
-        return [[self._hypothesis(result, seconds)] for result, seconds in zip(found, lengths, strict=True)]
+            found = decode(self._mine(model), self._padded(encodings, limit), language, limit, how)
+        adapted = model is not self._model
+        return [[self._hypothesis(result, seconds, adapted)] for result, seconds in zip(found, lengths, strict=True)]
 
-    def _hypothesis(self, result: DecodingResult, seconds: float) -> Hypothesis:
+    def _hypothesis(self, result: DecodingResult, seconds: float, adapted: bool) -> Hypothesis:
         tokenizer = tokenizer_of(self._model, result.language)
         kept = spoken(result.tokens, Marks(tokenizer.eot, tokenizer.timestamp_begin), seconds)
         text = tokenizer.decode(list(kept)).strip()
-        return Hypothesis(result.language, kept, text, float(result.avg_logprob), float(result.no_speech_prob), seconds)
+        score, silent = float(result.avg_logprob), float(result.no_speech_prob)
+        return Hypothesis(result.language, kept, text, score, silent, seconds, adapted)
 
     def words(self, mel: Mel, heard: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
         with torch.inference_mode(), out_of_memory():

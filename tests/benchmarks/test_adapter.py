@@ -1,15 +1,19 @@
 """The adapter's lessons: lines of training alone, heard as production hears, and factors that the engines read."""
 
+from collections import Counter
 from pathlib import Path
+from random import Random
 from shlex import quote
 from shutil import copy
 
+import numpy as np
 import pytest
 
 from benchmarks import adapter as lessons
 from benchmarks import heard
-from benchmarks.round_trips import Line, furnish
+from benchmarks.round_trips import Line
 from pipeline.asr import adapter, weights
+from pipeline.asr.transcriber import Samples
 from pipeline.judge.training.duplicates import Seen
 from pipeline.messages import SAMPLE_RATE
 from pipeline.settings import Asr
@@ -34,22 +38,61 @@ def test_lines_are_mandarin_and_an_utterance_long(lines: list[Line]) -> None:
     assert all(line.language == "zh" and len(line.text) in lessons.LENGTHS for line in lines)
 
 
-def test_each_line_is_heard_twice_and_every_third_before_the_next_ones(tmp_path: Path) -> None:
-    said = [Line("zh", "", text) for text in ("手表充电了没", "这房间真热闹", "明天见")]
-    for line, clip in zip(said, ("auth-incorrect", "conf-invalid", "dir-nomatch"), strict=True):
+@pytest.fixture
+def said(tmp_path: Path) -> list[Line]:
+    found = [Line("zh", "", text) for text in ("手表充电了没", "这房间真热闹", "明天见")]
+    for line, clip in zip(found, ("auth-incorrect", "conf-invalid", "dir-nomatch"), strict=True):
         copy(CLIPS / f"{clip}.flac", heard.recording(tmp_path, line))
-    furnish(tmp_path / "around")
-    found = [clip for at in range(len(said)) for clip in lessons.clips(said, tmp_path, at)]
-    alone = [text for text, _ in found if "，" not in text]
-    assert alone == [line.text for line in said for _ in range(2)]
-    (joined,) = (clip for clip in found if "，" in clip[0])
-    parts = joined[0].split("，")
-    assert parts == [line.text for line in said[: len(parts)]]
-    own = dict(reversed(found))
-    spoken = sum(len(own[part]) for part in parts)
-    assert spoken < len(joined[1]) <= spoken + len(parts) * lessons.PAUSES[1] * SAMPLE_RATE
-    for fast, pace in ((lessons.paced(own["明天见"], 1.25), 1.25), (lessons.paced(own["明天见"], 0.9), 0.9)):
-        assert len(fast) == pytest.approx(len(own["明天见"]) / pace, abs=2)
+    return found
+
+
+def dice() -> Random:
+    return Random(1)  # noqa: S311
+
+
+def takes(said: list[Line], audio: Path, count: int) -> list[tuple[str, Samples]]:
+    return [lessons.clip(said, audio, 0, take) for take in range(count)]
+
+
+def test_a_take_is_of_a_line_alone_or_with_the_next_ones(said: list[Line], tmp_path: Path) -> None:
+    texts = Counter(text for text, _ in takes(said, tmp_path, 60))
+    whole = "，".join(line.text for line in said)
+    assert set(texts) == {said[0].text, whole, whole.rpartition("，")[0]}
+    assert texts[said[0].text] > sum(texts.values()) / 2
+
+
+def test_takes_differ_and_are_always_the_same(said: list[Line], tmp_path: Path) -> None:
+    some, again = (takes(said, tmp_path, 4) for _ in range(2))
+    assert len({samples.tobytes() for _, samples in some}) == 4
+    for (text, samples), (same, others) in zip(some, again, strict=True):
+        assert text == same
+        np.testing.assert_array_equal(samples, others)
+        assert samples.dtype == np.float32
+        assert np.abs(samples).max() <= 1
+
+
+def test_lines_in_one_breath_have_pauses_between_them() -> None:
+    parts = [np.ones(size, np.float32) for size in (300, 200, 100)]
+    found = lessons.joined(parts, dice())
+    assert found.sum() == 600
+    pauses = (len(found) - 600) / SAMPLE_RATE / 2
+    assert lessons.PAUSES[0] <= pauses <= lessons.PAUSES[1]
+    assert found[-1] == 1
+
+
+@pytest.mark.parametrize("pace", [1.25, 0.9])
+def test_faster_is_shorter(pace: float) -> None:
+    samples = np.ones(16000, np.float32)
+    assert len(lessons.paced(samples, pace)) == pytest.approx(16000 / pace, abs=2)
+
+
+def test_a_room_answers_more_softly_and_fades() -> None:
+    impulse = lessons.room(dice())
+    assert np.abs(impulse).argmax() == 0
+    third = len(impulse) // 3
+    powers = [float(np.square(impulse[at:][:third]).mean()) for at in (1, third, 2 * third)]
+    assert powers == sorted(powers, reverse=True)
+    assert 0 < powers[0] < 0.01
 
 
 @pytest.mark.weights

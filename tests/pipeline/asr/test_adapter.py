@@ -11,6 +11,11 @@ from benchmarks.clips import normalisers
 from pipeline.asr import adapter, ct2, weights
 from pipeline.asr.adapter import PLACES, Adapter
 from pipeline.asr.checkpoint import adapted, model_of
+from pipeline.asr.context import as_trained
+from pipeline.asr.ct2_engine import network_of
+from pipeline.asr.engine import Network
+from pipeline.asr.mel import log_mel
+from pipeline.asr.openai_whisper import OpenAIWhisper
 from pipeline.asr.transcriber import ENGINES, Clip, load
 from pipeline.settings import Asr
 from tests.pipeline.asr.models import ct2_bytes, ct2_variables, little_whisper
@@ -20,6 +25,7 @@ WIDTH = {"ffn/linear_1": 32}
 """Inputs of a place in the little Whisper where they are not 8."""
 HEIGHT = {"self_attention/linear_0": 24, "ffn/linear_0": 32}
 """Outputs likewise."""
+ALL = [(side, where) for side, wheres in PLACES.items() for where in wheres]
 SPOKEN = DATA / "mandarin"
 """Ten harmless lines of benchmarks/heard_validation, as a synthesiser spoke them."""
 
@@ -28,19 +34,19 @@ def little_adapter() -> Adapter:
     random = np.random.default_rng(1)
     factors: dict[str, NDArray[np.float16]] = {}
     for layer in range(2):
-        for where in PLACES:
-            place = f"decoder/layer_{layer}/{where}"
+        for side, where in ALL:
+            place = f"{side}/layer_{layer}/{where}"
             factors[f"{place}/a"] = random.normal(size=(3, WIDTH.get(where, 8))).astype(np.float16)
             factors[f"{place}/b"] = random.normal(size=(HEIGHT.get(where, 8), 3)).astype(np.float16)
     return Adapter("zh", "0" * 64, factors)
 
 
-def test_only_the_named_weights_of_the_decoder_change() -> None:
+def test_only_the_named_weights_change() -> None:
     before = ct2_variables(little_whisper())
     ours = little_adapter()
     after = ct2.read(ours.added_to(ct2_bytes(before)))
     additions = {f"{place}/weight": addition for place, addition in ours.additions()}
-    assert len(additions) == 2 * len(PLACES)
+    assert len(additions) == 2 * len(ALL)
     for name, weight in before.items():
         expected = (weight.astype(np.float32) + additions[name]).astype(np.float16) if name in additions else weight
         np.testing.assert_array_equal(after[name], expected, err_msg=name)
@@ -63,7 +69,10 @@ def test_what_is_not_added_to_is_shared_and_the_model_is_left_alone() -> None:
         assert torch.equal(tensor, before[name]), name
     own = {name for name, tensor in other.named_parameters() if tensor is not dict(model.named_parameters())[name]}
     assert own == {
-        f"decoder.blocks.{layer}.{name}.weight" for layer in range(2) for some in PLACES.values() for name in some
+        f"{side}.blocks.{layer}.{name}.weight"
+        for layer in range(2)
+        for side, where in ALL
+        for name in PLACES[side][where]
     }
 
 
@@ -82,6 +91,28 @@ def test_base_has_one_for_mandarin_and_a_fine_tune_has_none(tmp_path: Path) -> N
     assert adapter.name_of("ctranslate2", found, (ours,)) == f"ctranslate2/base@905e5bf8+zh@{ours.sha256[:8]}"
     assert adapter.shipped(Asr(adapters=False), found) == ()
     assert adapter.shipped(Asr(model=str(tmp_path / "base")), found) == ()
+
+
+def network(engine: str) -> Network:
+    found = weights.find(Asr(download=False))
+    adapters = adapter.shipped(Asr(), found)
+    if engine == "ctranslate2":
+        return network_of(Asr(), found, adapters)
+    model = model_of(found, "cpu")
+    return OpenAIWhisper(model, 1, {}, {each.language: adapted(model, each) for each in adapters})
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("engine", ENGINES)
+def test_short_mandarin_is_encoded_as_it_was_taught_and_all_else_as_before(engine: str) -> None:
+    ours, mel = network(engine), log_mel(speech("vm-newuser"), 80)
+
+    def encoded(seconds: float, language: str = "") -> NDArray[np.float32]:
+        return np.asarray(ours.encode(as_trained(mel, seconds), language))
+
+    assert not np.allclose(encoded(12.0, "zh"), encoded(12.0), atol=0.1)
+    np.testing.assert_array_equal(encoded(12.0, "en"), encoded(12.0))
+    np.testing.assert_array_equal(encoded(17.0, "zh"), encoded(17.0))
 
 
 @pytest.mark.weights

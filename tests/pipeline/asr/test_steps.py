@@ -1,7 +1,7 @@
 """The order of the recipe's steps, with a network that says what it is told to, and remembers what it was asked."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -31,17 +31,23 @@ class Told:
     """Limit → probabilities of the languages; else English."""
     tokens: int = 4
     logprob: float = -0.1
+    adapted: str = ""
+    """The language with an adapter."""
+    adapted_logprob: float = -0.1
     search: Search = FIRST
     """How a clip is searched at first."""
     contexts: list[float] = field(default_factory=list)
     """Seconds of each encoding."""
+    languages_encoded: list[str] = field(default_factory=list)
+    """What each was said to be in."""
     searches: list[tuple[float, Search]] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
     bands = 80
     workers = 1
 
-    def encode(self, mel: Mel) -> NDArray[np.float32]:
+    def encode(self, mel: Mel, language: str = "") -> NDArray[np.float32]:
         self.contexts.append(mel.shape[1] / FRAMES_PER_SECOND)
+        self.languages_encoded.append(language)
         return np.zeros((mel.shape[1] // 2, 1), np.float32)
 
     def languages(self, encodings: Sequence[NDArray[np.float32]], limit: float) -> list[Mapping[str, float]]:
@@ -61,8 +67,11 @@ class Told:
         how: Search,
     ) -> list[list[Hypothesis]]:
         self.searches.append((limit, how))
+        adapted = language == self.adapted and not how.plain
+        logprob = self.adapted_logprob if adapted else self.logprob
         return [
-            [Hypothesis(language, (1,) * self.tokens, self.say(how), self.logprob, 0.1, seconds)] for seconds in lengths
+            [Hypothesis(language, (1,) * self.tokens, self.say(how), logprob, 0.1, seconds, adapted)]
+            for seconds in lengths
         ]
 
     def words(self, mel: Mel, heard: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
@@ -115,6 +124,35 @@ def test_a_language_that_is_not_clear_is_heard_again_from_30_seconds() -> None:
     assert (near.language, near.language_probability) == ("zh", 0.6)
     assert far.language == "en"
     assert network.contexts == [7.0, 4.0, 30.0, 5.0]
+    assert network.languages_encoded == ["", "", "", "zh"]
+
+
+PLAIN = replace(FIRST, plain=True)
+
+
+@pytest.mark.parametrize(("logprob", "text"), [(-0.48, "Whisper"), (-0.54, "adapter")])
+def test_what_an_adapter_does_not_know_is_decoded_without_it_and_the_likelier_kept(logprob: float, text: str) -> None:
+    """By more than the adapter's own confidence."""
+    network = Told(
+        lambda how: "Whisper" if how.plain else "adapter", logprob=logprob, adapted="zh", adapted_logprob=-0.31
+    )
+    (found,) = transcribe(network, 3.0, language="zh")
+    assert (found.text, len(found.alternatives)) == (text, 1)
+    assert network.searches == [(5.0, FIRST), (5.0, PLAIN)]
+    assert network.languages_encoded == ["zh", ""]
+    assert network.contexts == [5.0, 5.0]
+
+
+def test_what_an_adapter_knows_is_decoded_once() -> None:
+    network = Told(lambda how: "adapter", adapted="zh", adapted_logprob=-0.29)
+    transcribe(network, 3.0, language="zh")
+    assert network.searches == [(5.0, FIRST)]
+
+
+def test_what_is_suspicious_without_an_adapter_too_is_tried_in_more_context_without_it() -> None:
+    network = Told(lambda how: "nobody", logprob=-1.2, adapted="zh", adapted_logprob=-1.1)
+    transcribe(network, 3.0, language="zh")
+    assert network.searches == [(5.0, FIRST), (5.0, PLAIN), (12.0, replace(WIDE, plain=True))]
 
 
 def test_clips_of_two_languages_are_decoded_apart() -> None:
