@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
+from zipfile import BadZipFile
 
 import numpy as np
 from rich.progress import track
@@ -20,13 +21,14 @@ from benchmarks.clips import SOUNDS, samples_of
 from benchmarks.heard import noisy, notes, recording, reverberated, speak
 from benchmarks.round_trips import NOISES, Line
 from pipeline.asr import adapter, weights
+from pipeline.asr.adapter import Factors
 from pipeline.asr.adapting import Recipe, Taught, teach
 from pipeline.asr.checkpoint import model_of
 from pipeline.asr.context import as_trained, with_margin
 from pipeline.asr.mel import log_mel
 from pipeline.asr.transcriber import Samples
 from pipeline.cores import cores
-from pipeline.errors import VoxwardenError
+from pipeline.errors import ConfigError, VoxwardenError
 from pipeline.judge.training.sets import read
 from pipeline.judge.training.train import split
 from pipeline.messages import SAMPLE_RATE
@@ -140,12 +142,20 @@ def lessons(wanted: Sequence[Line], audio: Path, bands: int) -> Iterator[Taught]
             yield from some
 
 
+def begun(path: Path) -> Factors:
+    """What is to be taught on; raises ConfigError if that is no adapter."""
+    try:
+        return adapter.read(path).factors
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise ConfigError(f"--start: {path} cannot be read: {error}", "Name a file that this command wrote.") from error
+
+
 def make(options: argparse.Namespace) -> None:
+    start = begun(options.start) if options.start else {}
     wanted = lines(options.data, options.lines)
     speak(wanted, options.audio, options.voices)
     model = model_of(weights.find(Asr()), "cpu")
     heard = list(lessons(wanted, options.audio, model.dims.n_mels))
-    start = adapter.read(options.start).factors if options.start else None
     factors = teach(model, LANGUAGE, heard, Recipe(), notes.print, start)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     np.savez(options.out, allow_pickle=False, **factors)

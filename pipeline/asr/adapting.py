@@ -21,6 +21,7 @@ from pipeline.asr.batch_decoding import tokenizer_of
 from pipeline.asr.context import POSITIONS_PER_SECOND
 from pipeline.asr.encoder import encode
 from pipeline.cores import multiplies_bfloat16
+from pipeline.errors import ConfigError
 from pipeline.gradients import Gradients
 
 HALVES = multiplies_bfloat16()
@@ -88,15 +89,15 @@ def teach(
     clips: Sequence[Taught],
     recipe: Recipe,
     say: Callable[[str], None],
-    start: Factors | None = None,
+    start: Factors,
 ) -> Factors:
-    """The factors of an adapter, of `start` taught on if there is one; `say` is told how it goes.
+    """The factors of an adapter, what `start` holds taught on; `say` is told how it goes.
 
     `model` is not to be used afterwards.
     """
     torch.manual_seed(recipe.seed)
     places = attach(model.requires_grad_(False), recipe.rank)
-    begin(places, start or {})
+    begin(places, start)
     learning = [parameter for lows in places.values() for parameter in (lows[0].a, *(low.b for low in lows))]
     optimizer = torch.optim.AdamW(learning, lr=recipe.learning_rate, weight_decay=0.0)
     gradients = Gradients(learning, recipe.workers)
@@ -129,13 +130,18 @@ def attach(model: Whisper, rank: int) -> dict[str, list[LowRank]]:
 
 
 def begin(places: Mapping[str, Sequence[LowRank]], start: Factors) -> None:
-    """Put factors into the places that they name; raises ValueError if they are of another rank or model."""
+    """Put factors into the places that they name; raises ConfigError if they are of another rank or model."""
+    shapes = {name: factor.shape for name, factor in factors(places).items()}
+    for name, factor in start.items():
+        if factor.shape != shapes.get(name):
+            raise ConfigError(
+                f"The adapter's {name} has the shape {factor.shape}, not {shapes.get(name)}",
+                "Teach on one of the same model and rank.",
+            )
     with torch.no_grad():
         for place in {name.rsplit("/", 1)[0] for name in start}:
-            lows, a, b = places[place], start[f"{place}/a"], torch.from_numpy(start[f"{place}/b"])
-            if a.shape != lows[0].a.shape:
-                raise ValueError(f"{place}: shape {a.shape} in place of {tuple(lows[0].a.shape)}")
-            lows[0].a.copy_(torch.from_numpy(a))
+            lows, b = places[place], torch.from_numpy(start[f"{place}/b"])
+            lows[0].a.copy_(torch.from_numpy(start[f"{place}/a"]))
             for low, part in zip(lows, b.split([len(low.b) for low in lows]), strict=True):
                 low.b.copy_(part)
 

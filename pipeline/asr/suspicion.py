@@ -15,7 +15,7 @@ SURE_ELSE = -1.0
 
 FAMILIAR = -0.3
 """Mean log-probability a token from which an adapter is believed: of what is like that which it was taught 93% are
-above, of people's clips two of 17."""
+above, of people's clips one of 17."""
 
 CLEAR_LANGUAGE = 0.5
 """Probability of the likeliest language below which 30 s of context tell better: so for two clips of 410."""

@@ -14,6 +14,7 @@ from benchmarks import heard
 from benchmarks.round_trips import Line
 from pipeline.asr import adapter, weights
 from pipeline.asr.transcriber import Samples
+from pipeline.errors import ConfigError
 from pipeline.judge.training.duplicates import Seen
 from pipeline.messages import SAMPLE_RATE
 from pipeline.settings import Asr
@@ -108,3 +109,12 @@ def test_what_is_made_is_an_adapter_for_base(tmp_path: Path, monkeypatch: pytest
     assert made.language == "zh"
     assert len(made.added_to(before)) == len(before)
     assert made.added_to(before) != before
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no adapter"])
+def test_what_is_no_adapter_cannot_be_taught_on(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "base.zh.npz"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"--start: .* cannot be read"):
+        lessons.begun(path)
