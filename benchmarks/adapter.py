@@ -19,7 +19,7 @@ from rich.progress import track
 
 from benchmarks.clips import SOUNDS, samples_of
 from benchmarks.heard import noisy, notes, recording, reverberated, speak
-from benchmarks.round_trips import NOISES, Line
+from benchmarks.round_trips import NOISE_SECONDS, NOISES, Line, echo
 from pipeline.asr import adapter, weights
 from pipeline.asr.adapter import Factors
 from pipeline.asr.adapting import Recipe, Taught, teach
@@ -62,7 +62,6 @@ REFLECTED = (0.03, 0.15)
 """How loud a room answers, beside what comes straight."""
 FIRST_REFLECTION = 0.0125
 """Seconds until it does, at most."""
-NOISE_SECONDS = 20
 
 
 def lines(data: Path, count: int) -> list[Line]:
@@ -89,8 +88,8 @@ def clip(wanted: Sequence[Line], audio: Path, at: int, take: int) -> tuple[str, 
 
 def room(random: Random) -> Samples:
     """An impulse response: what comes straight, and after a gap noise that fades."""
-    size = round(random.uniform(*FADING) * SAMPLE_RATE)
-    impulse = _dice(random).normal(size=size) * 10 ** (-3 * np.arange(size) / size) * random.uniform(*REFLECTED)
+    seconds = random.uniform(*FADING)
+    impulse = echo(_dice(random), seconds, random.uniform(*REFLECTED))
     impulse[: round(random.uniform(0, FIRST_REFLECTION) * SAMPLE_RATE)] = 0.0
     impulse[0] = 1.0
     return (impulse / 2).astype(np.float32)

@@ -17,7 +17,7 @@ import argparse
 import csv
 import hashlib
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from math import sqrt
 from pathlib import Path
@@ -102,13 +102,13 @@ def sentences() -> list[Sentence]:
     ]
 
 
-def surroundings(sentence: Sentence, folder: Path, kinds: Mapping[str, int] = SURROUNDINGS) -> Surroundings:
+def surroundings(sentence: Sentence, folder: Path) -> Surroundings:
     """Those of the sentence, always the same; raises ConfigError if the folder has none."""
     rooms, noises = sorted(folder.glob("rirs_*")), sorted(folder.glob("noise_*"))
     if not rooms or not noises:
         raise ConfigError(f"--noise: no rirs_* or no noise_* in {folder}", "Name a folder that has both.")
     random = Random(f"around: {sentence.text}")
-    (kind,) = random.choices([*kinds], [*kinds.values()])
+    (kind,) = random.choices([*SURROUNDINGS], [*SURROUNDINGS.values()])
     room, noise, snr, at = random.choice(rooms), random.choice(noises), random.uniform(*SNR), random.random()
     return Surroundings(kind, room if "room" in kind else None, noise if "noise" in kind else None, snr, at)
 

@@ -15,6 +15,7 @@ from random import Random
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from rich.progress import track
 
 from benchmarks.clips import SEED, SOUNDS
@@ -58,14 +59,19 @@ def furnish(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(SEED)
     for seconds in REVERBERATION:
-        size = int(seconds * SAMPLE_RATE)
-        fading = random.normal(size=size) * 10 ** (-3 * np.arange(size) / size) * 0.1
+        fading = echo(random, seconds, 0.1)
         fading[0] = 1.0
         (folder / f"rirs_{seconds}.flac").write_bytes(encode_flac((fading / 2).astype(np.float32)))
     for name in NOISES:
         (folder / f"noise_{name}.flac").write_bytes(
             encode_flac(SOUNDS[name](random, NOISE_SECONDS * SAMPLE_RATE).clip(-1, 1))
         )
+
+
+def echo(random: np.random.Generator, seconds: float, level: float) -> NDArray[np.float64]:
+    """Noise that fades by 60 dB in so many seconds."""
+    size = round(seconds * SAMPLE_RATE)
+    return random.normal(size=size) * 10 ** (-3 * np.arange(size) / size) * level
 
 
 def readings(row: Heard) -> Iterator[str]:

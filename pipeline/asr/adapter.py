@@ -23,7 +23,7 @@ SHIPPED = Path(__file__).parent / "adapters"
 """`MODEL.LANGUAGE.npz`, made by `python -m benchmarks.adapter`."""
 
 LONGEST = 12.0
-"""Seconds of context. What an adapter was taught is seldom longer; people's longer clips get worse (docs/asr.md)."""
+"""Seconds of context: an adapter is taught nothing longer, and a former one made people's longer clips worse."""
 
 _OF_EITHER: Mapping[str, tuple[str, ...]] = {
     "self_attention/linear_0": ("attn.query", "attn.key", "attn.value"),

@@ -129,6 +129,12 @@ def attach(model: Whisper, rank: int) -> dict[str, list[LowRank]]:
     return places
 
 
+def _added(module: nn.Linear, a: nn.Parameter) -> LowRank:
+    low = LowRank(a, module.out_features)
+    register_parametrization(module, "weight", low)
+    return low
+
+
 def begin(places: Mapping[str, Sequence[LowRank]], start: Factors) -> None:
     """Put factors into the places that they name; raises ConfigError if they are of another rank or model."""
     shapes = {name: factor.shape for name, factor in factors(places).items()}
@@ -138,18 +144,10 @@ def begin(places: Mapping[str, Sequence[LowRank]], start: Factors) -> None:
                 f"The adapter's {name} has the shape {factor.shape}, not {shapes.get(name)}",
                 "Teach on one of the same model and rank.",
             )
-    with torch.no_grad():
-        for place in {name.rsplit("/", 1)[0] for name in start}:
-            lows, b = places[place], torch.from_numpy(start[f"{place}/b"])
-            lows[0].a.copy_(torch.from_numpy(start[f"{place}/a"]))
-            for low, part in zip(lows, b.split([len(low.b) for low in lows]), strict=True):
-                low.b.copy_(part)
-
-
-def _added(module: nn.Linear, a: nn.Parameter) -> LowRank:
-    low = LowRank(a, module.out_features)
-    register_parametrization(module, "weight", low)
-    return low
+        place, side = name.rsplit("/", 1)
+        parts = [places[place][0].a] if side == "a" else [low.b for low in places[place]]
+        for parameter, part in zip(parts, torch.from_numpy(factor).split([*map(len, parts)]), strict=True):
+            parameter.data.copy_(part)
 
 
 def factors(places: Mapping[str, Sequence[LowRank]]) -> Factors:
