@@ -72,6 +72,16 @@ def test_takes_differ_and_are_always_the_same(said: list[Line], tmp_path: Path) 
         assert np.abs(samples).max() <= 1
 
 
+def test_another_seed_hears_the_lines_in_other_takes(said: list[Line], tmp_path: Path) -> None:
+    def heard_with(seed: int) -> list[bytes]:
+        return [clip.mel.tobytes() for clip in lessons.lessons(said, tmp_path, 80, seed)]
+
+    one, again, other = heard_with(1), heard_with(1), heard_with(2)
+    assert len(one) == len(set(one)) == lessons.TAKES * len(said)
+    assert one == again
+    assert not {*one} & {*other}
+
+
 def test_lines_in_one_breath_have_pauses_between_them() -> None:
     parts = [np.ones(size, np.float32) for size in (300, 200, 100)]
     found = lessons.joined(parts, dice())
