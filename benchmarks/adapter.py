@@ -1,7 +1,7 @@
 """Teach Whisper Mandarin as rooms speak it: our training lines and ordinary talk, in synthesised voices.
 
-    python -m benchmarks.adapter --data DIR --audio DIR [--voices COMMAND] [--lines N] [--start FILE] [--seed N]
-                                 [--out FILE]
+    python -m benchmarks.adapter --data DIR --audio DIR [--voices COMMAND] [--lines N] [--takes N] [--seed N]
+                                 [--start FILE] [--out FILE]
 
 `--data` holds the training sets (docs/training.md). Lines are of the training side alone, each in a voice that is two
 of Kokoro's mixed half and half, in rooms and noise that are made here: as with benchmarks/round_trips.py, which has
@@ -41,8 +41,6 @@ LENGTHS = range(5, 33)
 """Characters of a line."""
 MOST_SECONDS = adapter.LONGEST - 1
 """Longer clips are left to Whisper."""
-TAKES = 2
-"""Clips of a line."""
 PACED = 0.7
 """Share of the clips that are faster or slower."""
 PACES = (0.85, 1.35)
@@ -130,11 +128,11 @@ def taught(text: str, samples: Samples, bands: int) -> Taught:
     return Taught(text, len(samples) / SAMPLE_RATE, as_trained(mel, with_margin(mel)).astype(np.float16))
 
 
-def lessons(wanted: Sequence[Line], audio: Path, bands: int, seed: int) -> Iterator[Taught]:
-    """A seed's takes of every line, but those that are too long; no two seeds share a take."""
+def lessons(wanted: Sequence[Line], audio: Path, bands: int, takes: range) -> Iterator[Taught]:
+    """Those takes of every line, but what is too long."""
 
     def of(at: int) -> list[Taught]:
-        found = [clip(wanted, audio, at, take) for take in range(TAKES * (seed - 1), TAKES * seed)]
+        found = [clip(wanted, audio, at, take) for take in takes]
         return [taught(*each, bands) for each in found if len(each[1]) <= MOST_SECONDS * SAMPLE_RATE]
 
     with ThreadPoolExecutor(cores()) as pool:
@@ -155,7 +153,8 @@ def make(options: argparse.Namespace) -> None:
     wanted = lines(options.data, options.lines)
     speak(wanted, options.audio, options.voices)
     model = model_of(weights.find(Asr()), "cpu")
-    heard = list(lessons(wanted, options.audio, model.dims.n_mels, options.seed))
+    takes = range(options.takes * (options.seed - 1), options.takes * options.seed)
+    heard = list(lessons(wanted, options.audio, model.dims.n_mels, takes))
     factors = teach(model, LANGUAGE, heard, Recipe(options.seed), notes.print, start)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     np.savez(options.out, allow_pickle=False, **factors)
@@ -175,8 +174,9 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--audio", type=Path, required=True, help="recordings of the lines")
     parser.add_argument("--voices", help="a shell command that speaks what is missing")
     parser.add_argument("--lines", type=int, default=6000, help="so many are drawn (default: %(default)s)")
+    parser.add_argument("--takes", type=int, default=2, help="clips of a line (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="from 1; another has other takes, if as many")
     parser.add_argument("--start", type=Path, help="an adapter to teach on, of the same rank")
-    parser.add_argument("--seed", type=int, default=1, help="another hears them in other rooms and noises (from 1)")
     parser.add_argument("--out", type=Path, default=adapter.SHIPPED / f"base.{LANGUAGE}.npz")
     return parser.parse_args(given)
 
