@@ -154,7 +154,7 @@ def make(options: argparse.Namespace) -> None:
     speak(wanted, options.audio, options.voices)
     model = model_of(weights.find(Asr()), "cpu")
     takes = range(options.takes * (options.seed - 1), options.takes * options.seed)
-    heard = list(lessons(wanted, options.audio, model.dims.n_mels, takes))
+    heard = lessons(wanted, options.audio, model.dims.n_mels, takes)
     factors = teach(model, LANGUAGE, heard, Recipe(options.seed), notes.print, start)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     np.savez(options.out, allow_pickle=False, **factors)

@@ -86,18 +86,21 @@ class LowRank(nn.Module):
 def teach(
     model: Whisper,
     language: str,
-    clips: Sequence[Taught],
+    lessons: Iterable[Taught],
     recipe: Recipe,
     say: Callable[[str], None],
     start: Factors,
 ) -> Factors:
     """The factors of an adapter, what `start` holds taught on; `say` is told how it goes.
 
-    `model` is not to be used afterwards.
+    `model` is not to be used afterwards. Raises ConfigError if `start` does not fit, before a lesson is asked for, and
+    if there are none.
     """
     torch.manual_seed(recipe.seed)
     places = attach(model.requires_grad_(False), recipe.rank)
     begin(places, start)
+    if not (clips := [*lessons]):
+        raise ConfigError("There is no clip to teach", "Give more lines, takes, or shorter ones.")
     learning = [parameter for lows in places.values() for parameter in (lows[0].a, *(low.b for low in lows))]
     optimizer = torch.optim.AdamW(learning, lr=recipe.learning_rate, weight_decay=0.0)
     gradients = Gradients(learning, recipe.workers)

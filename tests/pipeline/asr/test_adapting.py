@@ -93,7 +93,12 @@ def test_what_was_learnt_is_taught_on() -> None:
         np.testing.assert_allclose(on[name], factor, atol=1e-3, err_msg=name)
 
 
-def test_what_was_learnt_at_another_rank_is_refused() -> None:
+def test_no_clips_teach_nothing() -> None:
+    with pytest.raises(ConfigError, match="no clip to teach"):
+        teach(little_whisper(MULTILINGUAL), "zh", [], RECIPE, print, {})
+
+
+def test_what_was_learnt_at_another_rank_is_refused_before_a_clip_is_made() -> None:
     other = teach(little_whisper(MULTILINGUAL), "zh", clips(), replace(RECIPE, turns=0.5, rank=2), print, {})
     with pytest.raises(ConfigError, match=r"linear_\d/. has the shape \(.*2.*\), not \(.*4.*\)"):
-        teach(little_whisper(MULTILINGUAL), "zh", clips(), RECIPE, print, other)
+        teach(little_whisper(MULTILINGUAL), "zh", map(pytest.fail, ["made"]), RECIPE, print, other)
