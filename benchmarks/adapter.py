@@ -141,11 +141,13 @@ def lessons(wanted: Sequence[Line], audio: Path, bands: int, takes: range) -> It
 
 
 def begun(path: Path) -> Factors:
-    """What is to be taught on; raises ConfigError if that is no adapter."""
+    """What was taught before; raises ConfigError if that is no adapter."""
     try:
         return adapter.read(path).factors
     except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise ConfigError(f"--start: {path} cannot be read: {error}", "Name a file that this command wrote.") from error
+        raise ConfigError(
+            f"The adapter {path} cannot be read: {error}", "Name a file that benchmarks.adapter wrote."
+        ) from error
 
 
 def make(options: argparse.Namespace) -> None:

@@ -14,7 +14,7 @@ SURE_ELSE = -1.0
 """openai-whisper's own limit. Mandarin scores lower throughout: at -0.5 most of it would be decoded twice."""
 
 FAMILIAR = -0.3
-"""Mean log-probability a token from which an adapter is believed: of what is like that which it was taught 93% are
+"""Mean log-probability a token from which an adapter is believed: of what is like that which it was taught 96% are
 above, of people's clips one of 17."""
 
 CLEAR_LANGUAGE = 0.5

@@ -125,5 +125,5 @@ def test_what_is_no_adapter_cannot_be_taught_on(tmp_path: Path, content: bytes |
     path = tmp_path / "base.zh.npz"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(ConfigError, match=r"--start: .* cannot be read"):
+    with pytest.raises(ConfigError, match=r"The adapter .*base.zh.npz cannot be read"):
         lessons.begun(path)
