@@ -70,7 +70,7 @@ def options(
 
 
 def overrides_of(assignments: list[str]) -> dict[str, Any]:
-    """`["asr.model=small"]` as `{"asr": {"model": "small"}}`; values are YAML."""
+    """`["asr.model=small"]` as `{"asr": {"model": "small"}}`; lists, mappings and null are YAML."""
     tree: dict[str, Any] = {}
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
@@ -81,9 +81,11 @@ def overrides_of(assignments: list[str]) -> dict[str, Any]:
         for section in sections:
             branch = branch_of(branch, section)
         try:
-            branch[name] = yaml.safe_load(value)
+            found = yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise ConfigError(f"--set {assignment}: the value is no YAML", "Close its brackets and quotes.") from error
+        # Only the setting knows whether 2024 is a number or a name: so it is from the environment, too.
+        branch[name] = found if isinstance(found, str | list | dict | None) else value
     return tree
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.cli.app import main, overrides_of
 from pipeline.errors import ConfigError
+from pipeline.settings import load
 
 
 def voxwarden(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -17,9 +18,17 @@ def voxwarden(*arguments: str, **environment: str) -> subprocess.CompletedProces
 
 def test_assignments_become_a_tree() -> None:
     assert overrides_of(["asr.model=small", "asr.batch=4", "data_dir=here"]) == {
-        "asr": {"model": "small", "batch": 4},
+        "asr": {"model": "small", "batch": "4"},
         "data_dir": "here",
     }
+
+
+def test_a_value_is_what_its_setting_takes_it_for() -> None:
+    given = ["asr.batch=4", "asr.adapters=false", "asr.beams={zh: 2}", "kafka.prefix=20240101.", "asr.model='12'"]
+    settings = load(overrides_of([*given, "judge.lexicons=[en]"]))
+    assert (settings.asr.batch, settings.asr.adapters, settings.asr.beams["zh"]) == (4, False, 2)
+    assert (settings.kafka.prefix, settings.asr.model) == ("20240101.", "12")
+    assert settings.judge.lexicons == ("en",)
 
 
 def test_an_assignment_without_a_value_is_named() -> None:
