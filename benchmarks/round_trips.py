@@ -9,7 +9,7 @@ sentence: its text, what was heard, and what else may have been. Training reads 
 
 import argparse
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 
@@ -97,18 +97,22 @@ def main() -> None:
 def make(audio: Path, voices: str | None, out: Path) -> None:
     wanted = lines()
     speak(wanted, audio, voices)
-    furnish(audio / "around")
-    out.mkdir(parents=True, exist_ok=True)
     for language in sorted(VOICES):
-        ours = [line for line in wanted if line.language == language]
-        if not ours:
-            continue
-        found = hear(listener({"language": language}), ours, audio, audio / "around")
-        rows = [
-            "\t".join([row["text"], *filter(None, readings(row))])
-            for row in track(found, language, len(ours), console=notes)
-        ]
-        (out / f"{language}.tsv").write_text("\n".join(rows) + "\n", "utf-8")
+        if ours := [line for line in wanted if line.language == language]:
+            trips(ours, audio, out / f"{language}.tsv")
+
+
+def trips(wanted: Sequence[Line], audio: Path, path: Path) -> None:
+    """Hear lines of one language that are spoken already, and write what was heard."""
+    language = wanted[0].language
+    furnish(audio / "around")
+    found = hear(listener({"language": language}), wanted, audio, audio / "around")
+    rows = [
+        "\t".join([row["text"], *filter(None, readings(row))])
+        for row in track(found, language, len(wanted), console=notes)
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(rows) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

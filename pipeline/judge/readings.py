@@ -1,7 +1,7 @@
 """Scores of what may have been said: the text, and the recogniser's alternatives beside it.
 
 Where a word was misheard, another reading often has it right. The scores are the mean of the readings' logits, each
-weighted by its probability a token: a beam's readings count nearly alike, a wild guess little.
+weighted by how likely some tokens of it are: a beam's readings all count, the likelier ones more, a wild guess little.
 """
 
 import math
@@ -14,7 +14,10 @@ from pipeline.messages import Transcript
 SURE = 1e-6
 """Probabilities are held so far from 0 and 1, whose logits are infinite."""
 LEAST = 1e-6
-"""Weight of the unlikeliest reading."""
+"""The smallest probability of a token that counts."""
+TOKENS = 4
+"""Whose probability is a reading's weight. Recognisers give the mean of a token's, by which all count nearly alike; by
+that of all its tokens the likeliest would count alone, and ranks worse."""
 
 
 def classify(classifier: Classifier, batch: Sequence[Transcript]) -> list[dict[str, float]]:
@@ -28,12 +31,17 @@ def classify(classifier: Classifier, batch: Sequence[Transcript]) -> list[dict[s
 
 def readings_of(transcript: Transcript) -> dict[str, float]:
     """Each different reading with its weight. For a blank text none is taken: nothing could be shown."""
-    found = {transcript.text: max(transcript.confidence, LEAST)}
+    found = {transcript.text: _weight(transcript.confidence)}
     if transcript.text.strip():
         for other in transcript.alternatives:
             if other.text.strip():
-                found[other.text] = found.get(other.text, 0.0) + max(math.exp(min(other.score, 0.0)), LEAST)
+                found[other.text] = found.get(other.text, 0.0) + _weight(math.exp(min(other.score, 0.0)))
     return found
+
+
+def _weight(probability: float) -> float:
+    """Of a reading whose tokens have that probability, the mean."""
+    return max(probability, LEAST) ** TOKENS
 
 
 def mean(scores: Sequence[Mapping[str, float]], weights: Sequence[float]) -> dict[str, float]:

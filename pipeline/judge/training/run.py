@@ -15,7 +15,7 @@ from pipeline.judge.onnx import MODEL
 from pipeline.judge.training import encoder, folder, sets, sounds
 from pipeline.judge.training.noise import hearing
 from pipeline.judge.training.rows import Row
-from pipeline.judge.training.teach import taught
+from pipeline.judge.training.teach import clauses, taught
 from pipeline.judge.training.train import Recipe, split, train
 
 
@@ -44,7 +44,7 @@ def run(
     listener = sounds.train(sides["train"], sounds.Recipe(recipe.seed), hear, say)
     for number in range(recipe.runs):
         say(f"run {number + 1} of {recipe.runs}")
-        rows = taught(sides["train"], guide, say) if guide else sides["train"]
+        rows = taught([*sides["train"], *clauses(sides["train"])], guide, say) if guide else sides["train"]
         minutes = time_of(number, recipe, (monotonic() - started) / 60)
         generation(number, rows, weights, replace(recipe, minutes=minutes), base, say)
         folder.convert(weights, onnx)

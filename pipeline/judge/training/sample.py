@@ -7,6 +7,7 @@ from random import Random
 
 from pipeline.judge.training.rows import CLEAN, Row
 from pipeline.judge.training.sets import TALK
+from pipeline.judge.training.teach import CLAUSE
 
 TIMES: Mapping[str, float] = {
     "authored": 2.5,
@@ -16,6 +17,7 @@ TIMES: Mapping[str, float] = {
     "stormfront": 0.6,
     "edos": 0.5,
     "davidson": 0.3,
+    CLAUSE: 0.6,
 }
 """How often a row of a set is drawn in a pass: more for the few that nothing else covers, less for much of a kind."""
 CLAUSES = re.compile(r"(?<=[,.!?;，。！？；])\s*")

@@ -4,6 +4,7 @@ The teacher reads a text as it was written, the pupil hears it. So the pupil lea
 of every label: also of those that nobody annotated.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -18,6 +19,11 @@ BELIEVED = 0.5
 """Share of the teacher's word in a target that somebody annotated. Where nobody did, it stands alone."""
 BELIEVED_OF_OURS = 0.25
 """The same for our own lines, which are annotated with more care than crowds have, and may be new to the teacher."""
+CLAUSE = "clause"
+"""Source of what is a part of a line."""
+MARKS = re.compile(r"[，。！？；、,.!?;\s]+")
+FEWEST = 4
+"""Characters of a clause that says something."""
 CHUNK = 10_000
 """Texts between two lines of progress."""
 
@@ -33,6 +39,13 @@ def taught(rows: Sequence[Row], teacher: Calibrated, say: Callable[[str], None])
         row if row.labels is CLEAN and row.source in TALK else replace(row, labels=_targets(row, said))
         for row, said in zip(rows, _read(rows, teacher, say), strict=True)
     ]
+
+
+def clauses(rows: Sequence[Row]) -> list[Row]:
+    """The clauses of our own Mandarin lines: people speak in fragments, and a teacher can say what one means alone."""
+    ours = [row for row in rows if row.source == "authored" and row.language == "zh"]
+    texts = {clause: row for row in ours for clause in MARKS.split(row.text) if FEWEST <= len(clause) < len(row.text)}
+    return [Row(text, row.language, {}, CLAUSE, group=row.group) for text, row in texts.items()]
 
 
 def _read(rows: Sequence[Row], teacher: Calibrated, say: Callable[[str], None]) -> Numbers:

@@ -8,8 +8,8 @@ import pytest
 from pipeline.errors import ConfigError
 from pipeline.judge.calibration import Calibrated, Calibration, Numbers
 from pipeline.judge.training import teach
-from pipeline.judge.training.rows import CLEAN, OUTPUTS, Row, positive
-from pipeline.judge.training.teach import taught
+from pipeline.judge.training.rows import CLEAN, OUTPUTS, RISK, Row, positive
+from pipeline.judge.training.teach import clauses, taught
 
 
 class Teacher(Calibrated):
@@ -51,3 +51,17 @@ def test_each_row_has_its_own_text_however_many_there_are(monkeypatch: pytest.Mo
 def test_a_teacher_of_other_labels_is_refused() -> None:
     with pytest.raises(ConfigError, match="teacher knows other labels"):
         taught([], Teacher(["toxic"]), print)
+
+
+def test_clauses_are_of_our_own_mandarin_lines_and_for_the_teacher_to_judge() -> None:
+    rows = [
+        Row("我杀了那个首领，你快跟上来 别掉队", "zh", CLEAN, "authored", group="首领"),
+        Row("没有标点的一句话", "zh", CLEAN, "authored"),
+        Row("别人的话，不在其中吧", "zh", CLEAN, "cold"),
+        Row("well done, all of you", "en", CLEAN, "authored"),
+    ]
+    found = clauses(rows)
+    assert [row.text for row in found] == ["我杀了那个首领", "你快跟上来"]
+    assert {(row.labels.get(RISK), row.group) for row in found} == {(None, "首领")}
+    (first, _) = taught(found, Teacher(), print)
+    assert first.labels == pytest.approx(dict.fromkeys(OUTPUTS, 0.25) | {"sexual": 0.75})

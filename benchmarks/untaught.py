@@ -1,0 +1,48 @@
+"""Round trips through Whisper's adapter of Mandarin: its mishearings of lines that it was not taught.
+
+    python -m benchmarks.untaught --data DIR --audio DIR --after N [--lines N] [--voices COMMAND] [--out FILE]
+
+As benchmarks/round_trips.py, but of lines as benchmarks/adapter.py draws them, from the `--after`-th on: of those that
+an adapter was taught it mishears a quarter to a half as much as of others.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.adapter import LANGUAGE, lines
+from benchmarks.heard import notes, speak
+from benchmarks.round_trips import trips
+from pipeline.errors import ConfigError, VoxwardenError
+from pipeline.judge.training.noise import ROUND_TRIPS
+
+
+def make(options: argparse.Namespace) -> None:
+    wanted = lines(options.data, options.after + options.lines)[options.after :]
+    if not wanted:
+        raise ConfigError(f"--after {options.after}: --data has no such line", "Name fewer, or more sets.")
+    speak(wanted, options.audio, options.voices)
+    trips(wanted, options.audio, options.out)
+
+
+def main() -> None:
+    try:
+        make(arguments())
+    except VoxwardenError as error:
+        notes.print(f"[red]{error}[/]")
+        raise SystemExit(2) from error
+
+
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the training sets")
+    parser.add_argument("--audio", type=Path, required=True, help="recordings of the lines, and of rooms and noises")
+    parser.add_argument("--after", type=int, required=True, help="the adapter was taught so many lines, or fewer")
+    parser.add_argument("--lines", type=int, default=5000, help="so many are heard (default: %(default)s)")
+    parser.add_argument("--voices", help="a shell command that speaks what is missing")
+    parser.add_argument("--out", type=Path, default=ROUND_TRIPS / f"{LANGUAGE}.adapter.tsv")
+    return parser.parse_args(given)
+
+
+if __name__ == "__main__":
+    main()
