@@ -58,8 +58,9 @@ def test_training_saw_none_of_a_suite(name: str, taught: list[str]) -> None:
     assert near(sentences(name), Seen(taught)) == []
 
 
-def test_the_lines_to_choose_by_are_not_trained_on() -> None:
-    chosen_by = {pair.read.text for pair in heard(Path(benchmarks.__file__).parent / "heard_validation")}
+@pytest.mark.parametrize("name", ["heard_validation", "heard_short"])
+def test_the_lines_to_choose_by_are_not_trained_on(name: str) -> None:
+    chosen_by = {pair.read.text for pair in heard(Path(benchmarks.__file__).parent / name)}
     rows = [row for row in authored.spoken(Path("unused")) if row.language == "zh"]
     assert {row.part for row in rows if view(row.text) in chosen_by} == {"validation"}
     assert chosen_by <= {view(row.text) for row in rows}
