@@ -16,8 +16,8 @@ SURE = 1e-6
 LEAST = 1e-6
 """The smallest probability of a token that counts."""
 TOKENS = 4
-"""Whose probability is a reading's weight. Recognisers give the mean of a token's, by which all count nearly alike; by
-that of all its tokens the likeliest would count alone, and ranks worse."""
+"""Whose probability is a reading's weight. Recognisers give the mean of a token's, by which all count nearly alike. Two
+to nine ranked misheard Mandarin better than one does; the likeliest reading alone ranked worse."""
 
 
 def classify(classifier: Classifier, batch: Sequence[Transcript]) -> list[dict[str, float]]:

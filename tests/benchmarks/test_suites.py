@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import benchmarks
 from benchmarks.judging.cases import heard
 from pipeline.judge.training.duplicates import Seen
 from pipeline.judge.training.rows import LABELS
-from pipeline.judge.training.sets import authored
+from pipeline.judge.training.sets import authored, read
+from pipeline.judge.training.teach import clauses
 from pipeline.judge.view import view
 from tests.benchmarks import hatecheck
 
@@ -49,6 +51,12 @@ def taught() -> list[str]:
     return [row.text for row in authored.spoken(Path("unused"))]
 
 
+@pytest.fixture(scope="module")
+def parts() -> list[str]:
+    rows = [replace(row, text=view(row.text)) for row in read(Path("unused"), ("authored",))]
+    return [row.text for row in clauses(rows)]
+
+
 def near(found: list[str], known: Seen) -> list[str]:
     return [text for text in found if text in known]
 
@@ -56,6 +64,15 @@ def near(found: list[str], known: Seen) -> list[str]:
 @pytest.mark.parametrize("name", SUITES)
 def test_training_saw_none_of_a_suite(name: str, taught: list[str]) -> None:
     assert near(sentences(name), Seen(taught)) == []
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_no_clause_is_nearly_in_a_suite(name: str, parts: list[str]) -> None:
+    assert near(parts, Seen(sentences(name))) == []
+
+
+def test_no_clause_is_nearly_a_hatecheck_case(parts: list[str]) -> None:
+    assert hatecheck.near(parts) == []
 
 
 @pytest.mark.parametrize("name", ["heard_validation", "heard_short"])

@@ -142,10 +142,9 @@ class Mishearing:
         """One of the readings that it really had, as they were written, where there are any; else as it might be."""
         if (found := self._really.get(text)) and self._random.random() < self._noise.real:
             return self._random.choice(found)
-        if not HAN.search(text):
+        if not (length := len(HAN.findall(text))):
             return self._mishear(bare(text), self._noise.english)
         marked = self._random.random() < self._noise.marked
-        length = len(HAN.findall(text))
         return self._mishear(text if marked else bare(text), self._noise.mandarin, sqrt(USUAL_LENGTH / length))
 
     def _mishear(self, text: str, errors: Errors, times: float = 1.0) -> str:

@@ -42,9 +42,10 @@ def run(
     weights, onnx = out / "transformers", out / "onnx"
     hear = hearing([row.text for row in sides["train"]], recipe.seed)
     listener = sounds.train(sides["train"], sounds.Recipe(recipe.seed), hear, say)
+    parts = clauses(sides["train"], [*sides["validation"], *sides["test"]])
     for number in range(recipe.runs):
         say(f"run {number + 1} of {recipe.runs}")
-        rows = taught([*sides["train"], *clauses(sides["train"])], guide, say) if guide else sides["train"]
+        rows = taught([*sides["train"], *parts], guide, say) if guide else sides["train"]
         minutes = time_of(number, recipe, (monotonic() - started) / 60)
         generation(number, rows, weights, replace(recipe, minutes=minutes), base, say)
         folder.convert(weights, onnx)

@@ -7,11 +7,13 @@ of every label: also of those that nobody annotated.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from pipeline.errors import ConfigError
 from pipeline.judge.calibration import Calibrated, Numbers, sigmoid
+from pipeline.judge.training.duplicates import Seen
 from pipeline.judge.training.rows import CLEAN, OUTPUTS, Row
 from pipeline.judge.training.sets import TALK
 
@@ -24,6 +26,8 @@ CLAUSE = "clause"
 MARKS = re.compile(r"[，。！？；、,.!?;\s]+")
 FEWEST = 4
 """Characters of a clause that says something."""
+TESTED = Path(__file__).parent / "spoken" / "tested.txt"
+"""Clauses of our lines that are nearly a sentence of a test, one a line; tests/benchmarks/test_suites.py finds them."""
 CHUNK = 10_000
 """Texts between two lines of progress."""
 
@@ -41,11 +45,19 @@ def taught(rows: Sequence[Row], teacher: Calibrated, say: Callable[[str], None])
     ]
 
 
-def clauses(rows: Sequence[Row]) -> list[Row]:
-    """The clauses of our own Mandarin lines: people speak in fragments, and a teacher can say what one means alone."""
+def clauses(rows: Sequence[Row], held: Sequence[Row] = ()) -> list[Row]:
+    """The clauses of our own Mandarin lines: people speak in fragments, and a teacher can say what one means alone.
+
+    None is nearly one of `held`, or of what our own suites and HateCheck test.
+    """
     ours = [row for row in rows if row.source == "authored" and row.language == "zh"]
     texts = {clause: row for row in ours for clause in MARKS.split(row.text) if FEWEST <= len(clause) < len(row.text)}
-    return [Row(text, row.language, {}, CLAUSE, group=row.group) for text, row in texts.items()]
+    seen, tested = Seen(row.text for row in held), {*TESTED.read_text("utf-8").split()}
+    return [
+        Row(text, row.language, {}, CLAUSE, group=row.group)
+        for text, row in texts.items()
+        if text not in tested and text not in seen
+    ]
 
 
 def _read(rows: Sequence[Row], teacher: Calibrated, say: Callable[[str], None]) -> Numbers:

@@ -9,7 +9,7 @@ from pipeline.errors import ConfigError
 from pipeline.judge.calibration import Calibrated, Calibration, Numbers
 from pipeline.judge.training import teach
 from pipeline.judge.training.rows import CLEAN, OUTPUTS, RISK, Row, positive
-from pipeline.judge.training.teach import clauses, taught
+from pipeline.judge.training.teach import TESTED, clauses, taught
 
 
 class Teacher(Calibrated):
@@ -60,8 +60,15 @@ def test_clauses_are_of_our_own_mandarin_lines_and_for_the_teacher_to_judge() ->
         Row("别人的话，不在其中吧", "zh", CLEAN, "cold"),
         Row("well done, all of you", "en", CLEAN, "authored"),
     ]
-    found = clauses(rows)
+    found = clauses(rows, [Row("一句别的话", "zh", CLEAN, "cold")])
     assert [row.text for row in found] == ["我杀了那个首领", "你快跟上来"]
     assert {(row.labels.get(RISK), row.group) for row in found} == {(None, "首领")}
     (first, _) = taught(found, Teacher(), print)
     assert first.labels == pytest.approx(dict.fromkeys(OUTPUTS, 0.25) | {"sexual": 0.75})
+
+
+def test_no_clause_is_of_the_other_sides_or_tested() -> None:
+    (tested, *_) = TESTED.read_text("utf-8").split()
+    rows = [Row(f"我杀了那个首领，你快跟上来，{tested}", "zh", CLEAN, "authored")]
+    held = [Row("你快跟上来！", "zh", CLEAN, "authored")]
+    assert [row.text for row in clauses(rows, held)] == ["我杀了那个首领"]
