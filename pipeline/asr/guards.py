@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
-import yaml
-
+from pipeline import yamlfiles
 from pipeline.asr.transcriber import Recognition
 from pipeline.errors import ConfigError
 from pipeline.messages import Mark
@@ -112,9 +111,9 @@ class Guards:
 @cache
 def _phrases(path: Path) -> tuple[re.Pattern[str], re.Pattern[str]]:
     try:
-        lists = yaml.safe_load(path.read_text("utf-8"))
+        lists = yamlfiles.read(path)
         return _pattern(lists["credits"]), _pattern(lists["credits"] + lists["doubtful"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise ConfigError(f"{path} cannot be read: {error!r}", "It needs two lists: credits, doubtful.") from error
 
 

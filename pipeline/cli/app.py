@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 from rich.markup import escape
 
+from pipeline import yamlfiles
 from pipeline.errors import ConfigError, VoxwardenError
 from pipeline.settings import PREFIX, Settings, load
 
@@ -80,10 +80,7 @@ def overrides_of(assignments: list[str]) -> dict[str, Any]:
         branch = tree
         for section in sections:
             branch = branch_of(branch, section)
-        try:
-            found = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--set {assignment}: the value is no YAML", "Close its brackets and quotes.") from error
+        found = yamlfiles.parse(value, f"--set {key}")
         # Only the setting knows whether 2024 is a number or a name: so it is from the environment, too.
         branch[name] = found if isinstance(found, str | list | dict | None) else value
     return tree

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from pipeline import yamlfiles
 from pipeline.cli.app import app, settings_of, stderr, stdout
 from pipeline.errors import ConfigError
 from pipeline.settings import config_file
@@ -39,7 +40,7 @@ def put(path: Path, chosen: dict[str, Any]) -> None:
     """Into the section `asr` of a file of settings. Comments in it are lost, so the old file stays beside it."""
     try:
         old = path.read_text("utf-8")
-        tree = yaml.safe_load(old) or {}
+        tree = yamlfiles.parse(old, str(path)) or {}
         tree["asr"] = (tree.get("asr") or {}) | chosen
         path.with_suffix(".yaml.old").write_text(old, "utf-8")
         path.write_text(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), "utf-8")

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from pipeline import yamlfiles
 from pipeline.errors import ConfigError
 from pipeline.settings import configs_folder
 
@@ -28,17 +28,13 @@ def shipped(folder: str, name: str) -> Path:
 def read(path: Path, kind: type[M]) -> M:
     """Read `path` as a `kind`; raises ConfigError."""
     try:
-        return kind.model_validate(msgspec.yaml.decode(path.read_bytes()) or {})
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}", _known(path)) from error
+        return kind.model_validate(yamlfiles.read(path, _known(path)) or {})
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         key = ".".join(map(str, first["loc"])) or "the file"
         raise ConfigError(
-            f"{path}: {key}: {first['msg']}", "Mend that key; the shipped files show the form."
+            f"{path}: {key}: {first['msg']}", "Correct that key; the shipped files show the form."
         ) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}", "Mend it at that line.") from error
 
 
 def _known(path: Path) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from pipeline import yamlfiles
 from pipeline.errors import ConfigError
 from pipeline.judge import labels
 from pipeline.judge.calibration import Calibrated, Numbers
@@ -62,11 +63,9 @@ def load(path: Path | None, theirs: Sequence[str], source: str, known: Path | No
 
 def _read(path: Path) -> Outputs:
     try:
-        lines = msgspec.yaml.decode(path.read_bytes(), type=dict[str, str | list[str] | None])
-    except OSError as error:
-        raise ConfigError(f"judge.label_map: {path} cannot be read: {error.strerror}", "Check the path.") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        lines = msgspec.convert(yamlfiles.read(path) or {}, dict[str, str | list[str] | None])
+    except msgspec.ValidationError as error:
         raise ConfigError(
-            f"judge.label_map: {path}: {' '.join(str(error).split())}", "A line is `their label: our label`, or null."
+            f"judge.label_map: {path}: {error}", "A line is `their label: our label`, or null."
         ) from error
     return {theirs: (ours,) if isinstance(ours, str) else tuple(ours or ()) for theirs, ours in lines.items()}

@@ -39,7 +39,7 @@ def test_an_assignment_without_a_value_is_named() -> None:
 @pytest.mark.parametrize(
     ("assignments", "why"),
     [
-        (["judge.lexicons=[en,zh"], r"judge\.lexicons=\[en,zh: the value is no YAML"),
+        (["judge.lexicons=[en,zh"], r"--set judge\.lexicons, line 2, is not YAML"),
         (["asr=base", "asr.model=x"], "asr is a section"),
     ],
 )

@@ -1,0 +1,124 @@
+"""YAML that people write, read safely: no tags, no key given twice, and a limit on size, depth and aliases."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from pipeline.errors import ConfigError
+
+MAX_BYTES = 16 * 2**20
+"""A lexicon of half a million terms."""
+MAX_NODES = 1_000_000
+"""Values in the whole file, with each alias counted as all that it stands for."""
+MAX_DEPTH = 50
+"""Lists and mappings within each other."""
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def read(path: Path, remedy: str = "Check the path.") -> Any:
+    """The content of the file, None if it is empty; raises ConfigError. `remedy` is for a file that is not there."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}", remedy) from error
+    return parse(data, str(path))
+
+
+def parse(data: str | bytes, name: str) -> Any:
+    """The content of one YAML document; raises ConfigError, which calls it `name` and says the line."""
+    if len(data) > MAX_BYTES:
+        raise ConfigError(f"{name} is larger than {MAX_BYTES // 2**20} MiB", "Split it.")
+    try:
+        checker = _Checker(name)
+        for event in yaml.parse(data, Loader=_Loader):
+            checker.see(event)
+        return yaml.load(data, Loader=_Loader)  # noqa: S506 - a safe loader, perhaps the one in C
+    except yaml.MarkedYAMLError as error:
+        raise ConfigError(
+            f"{_at(name, error.problem_mark)} is not YAML: {error.problem}", "Correct it there."
+        ) from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{name} is not YAML: {' '.join(str(error).split())}", "Save it as UTF-8 text.") from error
+    except ValueError as error:  # such as the date 2024-02-31
+        raise ConfigError(f"{name} has a value that YAML cannot read: {error}", "Put it in quotes.") from error
+
+
+@dataclass(slots=True)
+class _Extent:
+    """How much an anchored part, or an open list or mapping, holds with its aliases spelled out."""
+
+    nodes: int = 1
+    height: int = 1
+    anchor: str | None = None
+    keys: set[str] | None = None
+    """Of a mapping: the keys so far. A list has none."""
+    at_key: bool = True
+
+    def add(self, other: "_Extent") -> None:
+        self.nodes += other.nodes
+        self.height = max(self.height, other.height + 1)
+
+
+@dataclass(slots=True)
+class _Checker:
+    """Follows the parser's events, so that nothing is built of a file that is refused."""
+
+    name: str
+    open: list[_Extent] = field(default_factory=list)
+    anchors: dict[str, _Extent] = field(default_factory=dict)
+
+    def see(self, event: Any) -> None:
+        if getattr(event, "tag", None) not in {None, "!"}:
+            self._refuse(event, f"has the tag {event.tag}", "Leave the tag out; put the value in quotes if it is text.")
+        match event:
+            case yaml.AliasEvent():
+                self._close(event, self._anchored(event))
+            case yaml.ScalarEvent():
+                self._check_key(event)
+                self._close(event, _Extent(anchor=event.anchor))
+            case yaml.SequenceStartEvent() | yaml.MappingStartEvent():
+                keys: set[str] | None = set() if isinstance(event, yaml.MappingStartEvent) else None
+                self.open.append(_Extent(anchor=event.anchor, keys=keys))
+                self._limit(event, _Extent(0, 0))
+            case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
+                self._close(event, self.open.pop())
+
+    def _close(self, event: Any, part: _Extent) -> None:
+        """A value has ended, and belongs to the list or mapping around it."""
+        self._limit(event, part)
+        if part.anchor:
+            self.anchors[part.anchor] = part
+        if self.open:
+            self.open[-1].add(part)
+            self.open[-1].at_key = not self.open[-1].at_key
+
+    def _limit(self, event: Any, part: _Extent) -> None:
+        if len(self.open) + part.height > MAX_DEPTH:
+            self._refuse(event, f"is nested more than {MAX_DEPTH} deep", "Make it flatter.")
+        if sum(extent.nodes for extent in self.open) + part.nodes > MAX_NODES:
+            self._refuse(event, f"stands for more than {MAX_NODES:,} values", "Shorten it, or use fewer aliases.")
+
+    def _anchored(self, event: Any) -> _Extent:
+        found = self.anchors.get(event.anchor)
+        if found is None:
+            self._refuse(event, f"uses *{event.anchor} before &{event.anchor} has ended", "Write the value out.")
+        return _Extent(found.nodes, found.height)
+
+    def _check_key(self, event: Any) -> None:
+        mapping = self.open[-1] if self.open else None
+        if mapping is None or mapping.keys is None or not mapping.at_key:
+            return
+        if event.value in mapping.keys:
+            self._refuse(event, f"gives the key {event.value} twice", "Keep one of the two.")
+        mapping.keys.add(event.value)
+
+    def _refuse(self, event: Any, what: str, remedy: str) -> NoReturn:
+        raise ConfigError(f"{_at(self.name, event.start_mark)} {what}", remedy)
+
+
+def _at(name: str, mark: Any) -> str:
+    return f"{name}, line {mark.line + 1}," if mark else name
