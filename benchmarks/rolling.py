@@ -4,57 +4,69 @@
 
 Prints for each restart how long the worker took to finish what it had in hand, and how long until its group had taken
 over all partitions: until the committed offset of each had moved on. The last line, and the exit code, are as of
-benchmarks/chaos.py, whose rooms and workers these are.
+benchmarks/chaos, whose rooms and workers these are.
 """
 
+import argparse
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
-from signal import SIGTERM
-from threading import Thread
+from pathlib import Path
+from random import Random
 from typing import Any
 
 from agents.app import group_of
 from agents.kafka import admin
 from agents.worker import stage_of
-from benchmarks.chaos import Chaos, main, say
+from benchmarks.chaos.run import run
+from benchmarks.chaos.scene import Scene, say
+from benchmarks.chaos.troubles import Frequent, Planned
 from pipeline.errors import DependencyError
 from pipeline.settings import Settings
-from tests.broker import Broker
+from pipeline.topology import STAGES
+
+HANDOVER_SECONDS = 60.0
 
 
-class Rolling(Chaos):
-    copies = 2
+class Restart(Frequent):
+    """The worker of that name is stopped and started again, while the rooms talk on."""
 
-    def troubles(self, total: float, settings: Settings, broker: Broker) -> Iterator[tuple[float, Any]]:
-        del broker
-        pause = total / (len(self.workers) + 1)
-        for number, name in enumerate(sorted(self.workers), 1):
-            yield number * pause, lambda name=name: Thread(target=self._restart_one, args=(name, settings)).start()
-        yield float("inf"), lambda: None
+    every = 0.0
 
-    def _restart_one(self, name: str, settings: Settings) -> None:
-        """In a thread, so that the rooms talk on."""
-        began = time.monotonic()
-        self.stop(self.workers[name], SIGTERM)
-        drained = time.monotonic()
-        self.workers[name].start()
-        before = offsets(settings, name)
-        while not moved(before, offsets(settings, name)):
-            if time.monotonic() > drained + 60:
+    def __init__(self, role: str, number: int) -> None:
+        self._role, self._number = role, number
+
+    def strike(self, scene: Scene, random: Random) -> None:
+        del random
+        member = scene.of(self._role)[self._number]
+        with member.busy:
+            began = time.monotonic()
+            scene.stop(member)
+            drained = time.monotonic()
+            member.start()
+        before = offsets(scene.settings, self._role)
+        while not moved(before, offsets(scene.settings, self._role)):
+            if time.monotonic() > drained + HANDOVER_SECONDS:
                 break
             time.sleep(0.2)
-        self.kicks["restarted"] += 1
-        say(f"{name}: finished in {drained - began:.1f} s, handed over in {time.monotonic() - drained:.1f} s")
+        scene.happened["restarted"] += 1
+        say(f"{member.name}: finished in {drained - began:.1f} s, handed over in {time.monotonic() - drained:.1f} s")
+
+
+def plan(seconds: float) -> list[Planned]:
+    """Each worker in turn, evenly over the run."""
+    restarts = [Restart(stage.name, number) for stage in STAGES for number in (0, 1)]
+    pause = seconds / (len(restarts) + 1)
+    return [Planned(number * pause, restart, 0) for number, restart in enumerate(restarts, 1)]
 
 
 def moved(before: dict[Any, int], now: dict[Any, int]) -> bool:
     return bool(now) and all(offset > before.get(place, -1) for place, offset in now.items())
 
 
-def offsets(settings: Settings, name: str) -> dict[Any, int]:
-    """What the group of the worker `name` has committed, by partition; nothing before it has a coordinator."""
-    group = group_of(settings, stage_of(name.rpartition("-")[0]))
+def offsets(settings: Settings, role: str) -> dict[Any, int]:
+    """What the group of `role` has committed, by partition; nothing before it has a coordinator."""
+    group = group_of(settings, stage_of(role))
     try:
         with admin(settings.kafka) as client:
             return {place: found.offset for place, found in client.list_group_offsets([group])[group].items()}
@@ -62,5 +74,18 @@ def offsets(settings: Settings, name: str) -> dict[Any, int]:
         return {}
 
 
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=1.5)
+    parser.add_argument("--rooms", type=int, default=6)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    seconds = options.minutes * 60
+    with tempfile.TemporaryDirectory(prefix="voxwarden-rolling-") as folder:
+        found = run(Path(folder), seconds, options.rooms, options.seed, "sqlite", plan(seconds))
+    print(found)
+    return int(not found.good)
+
+
 if __name__ == "__main__":
-    sys.exit(main(Rolling, __doc__))
+    sys.exit(main())

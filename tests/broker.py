@@ -157,14 +157,23 @@ class Cluster:
     def __enter__(self) -> "Cluster":
         for node in self.nodes:
             node.format()
-        for node in self.nodes:  # one alone is no quorum, and never gets ready
-            node.launch()
-        for node in self.nodes:
-            node.await_ready()
+        self.start(self.nodes)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for node in self.nodes:
+        self.stop(self.nodes)
+
+    @staticmethod
+    def start(nodes: Sequence[Broker]) -> None:
+        """Start `nodes` at once, and wait for all: one alone has no quorum and never gets ready."""
+        for node in nodes:
+            node.launch()
+        for node in nodes:
+            node.await_ready()
+
+    @staticmethod
+    def stop(nodes: Sequence[Broker]) -> None:
+        for node in nodes:
             node.stop()
 
     @staticmethod

@@ -67,6 +67,13 @@ class Process:
         self._process.send_signal(how)
         return self._process.wait(STOP_SECONDS)
 
+    def freeze(self) -> None:
+        """It stays alive and does nothing, until `thaw`."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
     @property
     def log(self) -> str:
         return self._output.read_text()
@@ -94,7 +101,8 @@ def worker(settings: Settings, output: Path, *arguments: str) -> Iterator[Worker
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    return {
+    store = {"VOXWARDEN_STORE__URL": settings.store.url.get_secret_value()} if settings.store.url else {}
+    return store | {
         "VOXWARDEN_DATA_DIR": str(settings.data_dir),
         "VOXWARDEN_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,
         "VOXWARDEN_KAFKA__PREFIX": settings.kafka.prefix,

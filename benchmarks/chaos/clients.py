@@ -1,0 +1,141 @@
+"""Apps that send speech to the gateway as docs/integrate.md says: one connection a speaker, and they come back.
+
+A client is a microphone: a frame is due when it is spoken, whatever the network does. What cannot be sent waits, up to
+`QUEUE_SECONDS`; after an outage it is sent somewhat faster than it was spoken.
+"""
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from threading import Thread
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+
+from benchmarks.chaos.marks import FRAME, FRAME_SECONDS, marked
+from benchmarks.speech import Voice
+from pipeline.audio.resample import Samples
+
+FORM = "codec=pcm_s16le&sample_rate=16000"
+TOKEN = "chaos-clients-of-the-benchmark"  # noqa: S105
+QUEUE_SECONDS = 120.0
+FASTER = 1.5
+"""A client that is behind sends so many times as fast as people speak."""
+LONGEST_PAUSE = 30.0
+NO_CODE = 1006
+"""The gateway died."""
+AGAIN = {NO_CODE, 1011, 1012, 1013, 4429}
+"""Close codes after which docs/integrate.md tells clients to connect again."""
+
+
+class Client:
+    """One speaker. `frames` are numbered from 0. What the gateway did not acknowledge is sent again after a break."""
+
+    def __init__(self, voice: Voice, frames: Sequence[bytes], address: str) -> None:
+        room, speaker = voice
+        self.url = f"{address}/v1/rooms/{room}/speakers/{speaker}/audio?{FORM}"
+        self.frames = frames
+        self.dropped = 0
+        self.codes: Counter[str] = Counter()
+        self._next = 0
+        self._base = 0
+        """Number of the frame that the present connection began with."""
+        self._acknowledged: int | None = None
+        """Samples of the present connection that the gateway has; None as long as it has not said so."""
+        self._pause = 0.0
+
+    async def talk(self, started: float) -> None:
+        """Send all frames, the first one at `started` (monotonic seconds)."""
+        while self._next < len(self.frames):
+            try:
+                async with self._connected() as gateway:
+                    await self._converse(gateway, started)
+            except ConnectionClosed as closed:
+                await self._closed(closed.rcvd.code if closed.rcvd else NO_CODE)
+            except (OSError, InvalidHandshake, TimeoutError) as error:
+                await self._closed(type(error).__name__)
+
+    def _connected(self) -> connect:
+        return connect(self.url, additional_headers={"Authorization": f"Bearer {TOKEN}"}, proxy=None)
+
+    async def _closed(self, code: int | str) -> None:
+        """Connect at once, then after 1, 2, 4 … up to 30 s."""
+        self.codes[str(code)] += 1
+        if isinstance(code, int) and code not in AGAIN:
+            raise RuntimeError(f"The gateway closed with {code}, after which a client must not come back")
+        if self._acknowledged is not None:
+            self._next = self._base + self._acknowledged // FRAME
+        await asyncio.sleep(self._pause)
+        self._pause = min(max(1.0, 2 * self._pause), LONGEST_PAUSE)
+
+    async def _converse(self, gateway: ClientConnection, started: float) -> None:
+        self._base, self._acknowledged = self._next, None
+        listening = asyncio.create_task(self._listen(gateway))
+        try:
+            await self._send(gateway, started)
+            await self._await_acknowledgement(gateway)
+        finally:
+            listening.cancel()
+
+    async def _listen(self, gateway: ClientConnection) -> None:
+        with suppress(ConnectionClosed):  # sending raises it, too
+            async for note in gateway:
+                self._acknowledged = int(json.loads(note)["received_samples"])
+                self._pause = 0.0
+
+    async def _send(self, gateway: ClientConnection, started: float) -> None:
+        sent_at = 0.0
+        while self._next < len(self.frames):
+            due = max(started + self._next * FRAME_SECONDS, sent_at + FRAME_SECONDS / FASTER)
+            await asyncio.sleep(due - time.monotonic())
+            self._drop_oldest(started)
+            sent_at = time.monotonic()
+            await gateway.send(self.frames[self._next])
+            self._next += 1
+
+    async def _await_acknowledgement(self, gateway: ClientConnection) -> None:
+        """Of the last frame; a gateway that acknowledges nothing is not waited for."""
+        missing = (len(self.frames) - self._base) * FRAME
+        while self._acknowledged is not None and self._acknowledged < missing:
+            await gateway.ping()  # raises once the connection is closed
+            await asyncio.sleep(0.2)
+
+    def _drop_oldest(self, started: float) -> None:
+        oldest = int((time.monotonic() - started - QUEUE_SECONDS) / FRAME_SECONDS)
+        if oldest > self._next:
+            self.dropped += oldest - self._next
+            self._base += oldest - self._next
+            self._next = oldest
+
+
+class Crowd:
+    """All clients, in a thread of their own."""
+
+    def __init__(self, voices: Mapping[Voice, Samples], address: str) -> None:
+        self.clients = [Client(voice, marked(voice, samples), address) for voice, samples in voices.items()]
+        self._thread = Thread(target=lambda: asyncio.run(self._talk()), name="clients", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether all have sent all within so many seconds."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    async def _talk(self) -> None:
+        started = time.monotonic()
+        await asyncio.gather(*(client.talk(started) for client in self.clients))
+
+    @property
+    def codes(self) -> Counter[str]:
+        """Why connections ended, all clients together."""
+        return sum((client.codes for client in self.clients), Counter())
+
+    @property
+    def dropped(self) -> int:
+        """Frames that waited for too long."""
+        return sum(client.dropped for client in self.clients)

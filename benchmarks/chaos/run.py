@@ -1,0 +1,108 @@
+"""One run: people speak, things break, and the verdict."""
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from agents import topics
+from benchmarks.chaos import records, stores, verdict
+from benchmarks.chaos.clients import Crowd
+from benchmarks.chaos.moderator import Moderator
+from benchmarks.chaos.scene import Scene, say
+from benchmarks.chaos.troubles import Planned, Storm
+from benchmarks.chaos.verdict import Stretch, Verdict
+from benchmarks.speech import voices
+from pipeline.errors import DependencyError
+from pipeline.settings import Kafka, Settings
+from pipeline.topology import STAGES
+from tests.broker import Cluster
+
+SPEAKERS = 2
+PARTITIONS = 4
+SETTLE_SECONDS = 240.0
+"""After the last frame, all of it has to be stored within so many seconds."""
+SHOWN = 12
+"""Of each kind of fault, in full."""
+
+
+def run(folder: Path, seconds: float, rooms: int, seed: int, store_kind: str, planned: Sequence[Planned]) -> Verdict:
+    """Raises RuntimeError if what the run needs does not start."""
+    said = voices(rooms, SPEAKERS, seconds, seed)
+    with ExitStack() as stack:
+        store = stack.enter_context(stores.opened(store_kind, folder / "data"))
+        cluster = stack.enter_context(Cluster(folder))
+        kafka = Kafka(bootstrap=cluster.bootstrap, partitions=PARTITIONS, replication=3, connect_seconds=60)
+        settings = Settings(kafka=kafka, data_dir=folder / "data", store=store.settings)
+        topics.create(kafka)
+        wanted = [stretch for voice, samples in said.items() for stretch in verdict.stretches(voice, samples, settings)]
+        say(f"{len(said)} speakers, {len(wanted)} stretches of speech in {seconds:.0f} s; seed {seed}")
+        moderator = stack.enter_context(Moderator(settings))
+        scene = stack.enter_context(Scene(settings, cluster, store, folder))
+        scene.await_gateway()
+        crowd = Crowd(said, scene.address)
+        crowd.start()
+        Storm(scene, planned).run(time.monotonic())
+        if not crowd.wait(SETTLE_SECONDS):
+            scene.hung.append("gateway-0: clients could not send all they had")
+        settle(scene)
+        scene.stop_all()
+        say(f"what happened: {dict(sorted(scene.happened.items()))}")
+        say(f"connections that ended: {dict(crowd.codes)}; frames dropped by clients: {crowd.dropped}")
+        say(f"decisions: {moderator.decided}")
+        return judged(scene, wanted)
+
+
+def settle(scene: Scene) -> None:
+    """Wait until nothing waits any more. A stage that still has work after that hangs."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    waiting = {stage.name: 1 for stage in STAGES}
+    while waiting and time.monotonic() < deadline:
+        time.sleep(2)
+        try:
+            waiting = records.waiting(scene.settings)
+        except DependencyError:
+            continue
+    scene.hung += [
+        f"{member.name}: {count} records of its stage wait"
+        for role, count in waiting.items()
+        for member in scene.of(role)
+    ]
+
+
+def judged(scene: Scene, wanted: list[Stretch]) -> Verdict:
+    settings = scene.settings
+    heard, foreign = records.heard(settings)
+    stored = records.stored(settings)
+    values, redelivered = records.dead_letters(settings)
+    allowed = verdict.allowed_overlap(settings)
+    found = Verdict(
+        stretches=len(wanted),
+        flags=len(stored.flags),
+        lost=verdict.lost(wanted, heard, stored.flags),
+        overlapping=verdict.again(stored.cases, allowed),
+        again=verdict.again(stored.flags, allowed),
+        unexpected=verdict.unexpected(stored.flags, wanted, heard),
+        hung=scene.hung,
+        letters_lost=[value.decode() for value in sorted(scene.malformed - values)],
+        malformed=len(scene.malformed),
+        redelivered=redelivered,
+    )
+    explain(found, heard, foreign)
+    return found
+
+
+def explain(found: Verdict, heard: verdict.Heard, foreign: int) -> None:
+    """For whoever has to find the cause."""
+    for lost in found.lost[:SHOWN]:
+        places = heard.get(lost.stretch.voice, {})
+        times = [round(places[number][-1], 2) for number in lost.untold[:3]]
+        say(
+            f"  lost: {lost.stretch}; not in the log {len(lost.unsent)} {lost.unsent[:3]}, "
+            f"not in the store {len(lost.untold)} {lost.untold[:3]} at {times}"
+        )
+    for name in ("overlapping", "again", "unexpected", "hung", "letters_lost"):
+        for fault in getattr(found, name)[:SHOWN]:
+            say(f"  {name}: {fault}")
+    repeated = sum(len(starts) - 1 for frames in heard.values() for starts in frames.values())
+    say(f"frames sent again after a break: {repeated}; bytes in the log that nobody sent: {foreign}")

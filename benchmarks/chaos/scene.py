@@ -1,0 +1,185 @@
+"""The processes of a run: workers of all roles, the gateway, three brokers; and who looks after them.
+
+The supervisor does what an orchestrator does: it starts again what has ended, and ends what its health probe calls
+stalled. Such a process counts as hung, as does one that does not end within the grace period.
+"""
+
+import itertools
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from random import Random
+from signal import SIGABRT, SIGTERM, Signals
+from threading import Event, Lock, Thread
+from types import TracebackType
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+from rich.console import Console
+
+from benchmarks.chaos.clients import TOKEN
+from benchmarks.chaos.stores import Store
+from pipeline.settings import Settings
+from pipeline.topology import STAGES
+from tests.broker import Cluster
+from tests.ports import free_port
+from tests.stream.processes import Process, environment
+
+LOOK_SECONDS = 2.0
+PROBE_SECONDS = 5.0
+SILENT_SECONDS = 60.0
+"""A process that has not answered its probe for so long hangs; a busy machine needs some of it for a start."""
+
+say = Console(stderr=True, highlight=False).print
+
+
+class Member:
+    """A process with a name. Who holds `busy` troubles it, and the supervisor leaves it alone."""
+
+    def __init__(self, name: str, command: Sequence[str], settings: dict[str, str], folder: Path) -> None:
+        port = free_port()
+        mine = {"VOXWARDEN_METRICS__PORT": str(port), "PYTHONFAULTHANDLER": "1"}
+        self.name = name
+        self.busy = Lock()
+        self.process = Process([sys.executable, "-m", *command], os.environ | settings | mine, folder / f"{name}.log")
+        self._probe = f"http://127.0.0.1:{port}/healthz"
+        self._answered = time.monotonic()
+
+    @property
+    def role(self) -> str:
+        return self.name.partition("-")[0]
+
+    def start(self) -> None:
+        self.process.start()
+        self.spare()
+
+    def spare(self) -> None:
+        """Count its silence from now on."""
+        self._answered = time.monotonic()
+
+    def ill(self) -> str:
+        """What is wrong with it; empty: nothing."""
+        try:
+            with urlopen(self._probe, timeout=PROBE_SECONDS):  # noqa: S310
+                self.spare()
+        except HTTPError as error:
+            return error.read().decode().strip()
+        except (URLError, OSError):
+            silent = time.monotonic() - self._answered
+            return f"no answer for {silent:.0f} s" if silent > SILENT_SECONDS else ""
+        return ""
+
+
+class Scene:
+    """`with Scene(...) as scene` starts all processes, and ends them."""
+
+    def __init__(self, settings: Settings, cluster: Cluster, store: Store, folder: Path, copies: int = 2) -> None:
+        self.settings, self.cluster, self.store = settings, cluster, store
+        self.happened: Counter[str] = Counter()
+        self.hung: list[str] = []
+        self.malformed: set[bytes] = set()
+        """Values of the bad records that the broker has confirmed."""
+        self.partitions = settings.kafka.partitions
+        self.gateway_port = free_port()
+        self.members: dict[str, Member] = {}
+        self._folder, self._copies = folder, copies
+        self._over = Event()
+        self._supervisor = Thread(target=self._supervise, name="supervisor", daemon=True)
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "Scene":
+        roles = [stage.name for stage in STAGES]
+        for role, number in itertools.product(roles, range(self._copies)):
+            self._add(f"{role}-{number}", ["benchmarks.fast_worker", role])
+        self._add("gateway-0", ["agents", "gateway"])
+        self._supervisor.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop_supervising()
+        self._stack.close()
+
+    @property
+    def workers(self) -> list[Member]:
+        return [member for member in self.members.values() if member.role != "gateway"]
+
+    @property
+    def gateways(self) -> list[Member]:
+        return self.of("gateway")
+
+    @property
+    def address(self) -> str:
+        return f"ws://127.0.0.1:{self.gateway_port}"
+
+    def of(self, role: str) -> list[Member]:
+        return [member for member in self.members.values() if member.role == role]
+
+    def await_gateway(self, seconds: float = 60.0) -> None:
+        deadline = time.monotonic() + seconds
+        while "port" not in self.gateways[0].process.log:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"The gateway does not start: {self.gateways[0].process.log[-2000:]}")
+            time.sleep(0.2)
+
+    def stop(self, member: Member, how: Signals = SIGTERM) -> None:
+        """Signal it and wait; what does not end within the grace period hangs."""
+        if not member.process.alive:
+            return
+        try:
+            member.process.stop(how)
+        except subprocess.TimeoutExpired:
+            self._end_hung(member, f"does not end after {how.name}")
+
+    def stop_supervising(self) -> None:
+        self._over.set()
+        self._supervisor.join()
+
+    def stop_all(self) -> None:
+        """In order, for as long as each needs; nothing is started again."""
+        self.stop_supervising()
+        for member in self.members.values():
+            self.stop(member)
+
+    def pick(self, members: Sequence[Member], random: Random) -> Member:
+        """One that nothing else troubles, if there is any."""
+        return random.choice([member for member in members if not member.busy.locked()] or list(members))
+
+    def _add(self, name: str, command: Sequence[str]) -> None:
+        gateway = {
+            "VOXWARDEN_GATEWAY__PORT": str(self.gateway_port),
+            "VOXWARDEN_GATEWAY__TOKENS": f'["{TOKEN}"]',
+        }
+        member = Member(name, command, environment(self.settings) | gateway, self._folder)
+        self._stack.callback(member.process.close)
+        self.members[name] = member
+
+    def _supervise(self) -> None:
+        while not self._over.wait(LOOK_SECONDS):
+            for member in self.members.values():
+                if member.busy.acquire(blocking=False):
+                    try:
+                        self._look_after(member)
+                    finally:
+                        member.busy.release()
+
+    def _look_after(self, member: Member) -> None:
+        if not member.process.alive:
+            self.happened[f"{member.role} ended by itself"] += 1
+            member.start()
+        elif problem := member.ill():
+            self._end_hung(member, problem)
+            member.start()
+
+    def _end_hung(self, member: Member, problem: str) -> None:
+        """SIGABRT makes it write the stack of each thread into its log."""
+        self.hung.append(f"{member.name}: {problem}")
+        say(f"{member.name} hangs: {problem}", style="red")
+        try:
+            member.process.stop(SIGABRT)
+        except subprocess.TimeoutExpired:
+            member.process.kill()

@@ -1,0 +1,297 @@
+"""What breaks: each trouble is a class, and a schedule made of a seed says when.
+
+Troubles that are `rare` come one at a time; the others come whenever they are due.
+"""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+from signal import SIGKILL, SIGTERM, Signals
+from typing import ClassVar, Protocol
+
+from kafka import TopicPartition
+from kafka.admin import OffsetTimestamp
+from kafka.errors import KafkaError, NoError
+
+from agents.app import group_of
+from agents.kafka import admin, producer, topic_name
+from benchmarks.chaos.scene import Member, Scene, say
+from pipeline.errors import DependencyError
+from pipeline.topology import AUDIO, STAGES, TOPICS, Stage
+
+RARE_SECONDS = 45.0
+"""Between two rare troubles."""
+FREEZE_SECONDS = 40.0
+BROKERS_SECONDS = 15.0
+LOCK_SECONDS = 20.0
+RESET_SECONDS = 30.0
+RESET_TRIES = 60
+GROWTH = 2
+MALFORMED = 3
+UNEVEN = (0.5, 1.5)
+"""Of the mean, at the least and the most."""
+
+
+class Trouble(Protocol):
+    """`every`: seconds between two of its kind on average, unless it is `rare`."""
+
+    rare: ClassVar[bool]
+    every: ClassVar[float]
+
+    def strike(self, scene: Scene, random: Random) -> None:
+        """Break something; returns once it is whole again."""
+
+
+class Frequent(Trouble):
+    rare = False
+
+
+class Rare(Trouble):
+    rare = True
+    every = RARE_SECONDS
+
+
+class Kill(Frequent):
+    """A worker gets SIGKILL: the kernel is out of memory, a machine is gone."""
+
+    every = 11.0
+
+    def strike(self, scene: Scene, random: Random) -> None:
+        restart(scene, scene.pick(scene.workers, random), SIGKILL)
+
+
+class Stop(Frequent):
+    """A worker gets SIGTERM and is started again: a deployment, a node that is drained."""
+
+    every = 11.0
+
+    def strike(self, scene: Scene, random: Random) -> None:
+        restart(scene, scene.pick(scene.workers, random), SIGTERM)
+
+
+class KillGateway(Frequent):
+    """The gateway gets SIGKILL: every client has to connect again, and to send what was not acknowledged."""
+
+    every = 90.0
+
+    def strike(self, scene: Scene, random: Random) -> None:
+        restart(scene, scene.pick(scene.gateways, random), SIGKILL)
+
+
+class StopGateway(Frequent):
+    """The gateway gets SIGTERM: it closes every connection with 1012."""
+
+    every = 90.0
+
+    def strike(self, scene: Scene, random: Random) -> None:
+        restart(scene, scene.pick(scene.gateways, random), SIGTERM)
+
+
+class Malformed(Frequent):
+    """Another app writes records into `voice.audio` that are none of ours."""
+
+    every = 7.0
+
+    def strike(self, scene: Scene, random: Random) -> None:
+        client = producer(scene.settings.kafka)
+        for _ in range(MALFORMED):
+            value = f"noise {random.getrandbits(64)}".encode()
+            key = f"room-{random.randrange(100)}".encode()
+            client.send(topic_name(AUDIO, scene.settings.kafka), key=key, value=value).get(60)
+            scene.malformed.add(value)
+        client.close()
+
+
+class Freeze(Rare):
+    """A worker gets SIGSTOP for 40 s: a machine that swaps, a hypervisor that moves it. Then it goes on, unaware."""
+
+    def strike(self, scene: Scene, random: Random) -> None:
+        member = scene.pick(scene.workers, random)
+        with member.busy:
+            if not member.process.alive:
+                member.start()
+            note(scene, f"{member.name} frozen for {FREEZE_SECONDS:.0f} s", "frozen")
+            member.process.freeze()
+            time.sleep(FREEZE_SECONDS)
+            member.process.thaw()
+            member.spare()
+
+
+class Brokers(Rare):
+    """Two brokers of three die and come back: no record can be written meanwhile, and nobody leads the cluster."""
+
+    def strike(self, scene: Scene, random: Random) -> None:
+        nodes = random.sample(scene.cluster.nodes, 2)
+        note(scene, f"two brokers of three away for {BROKERS_SECONDS:.0f} s", "two brokers killed")
+        scene.cluster.stop(nodes)
+        time.sleep(BROKERS_SECONDS)
+        scene.cluster.start(nodes)
+
+
+class LockStore(Rare):
+    """The store is locked for 20 s: a stuck backup, a migration. PostgreSQL then drops its connections, too."""
+
+    def strike(self, scene: Scene, random: Random) -> None:
+        del random
+        note(scene, f"store locked for {LOCK_SECONDS:.0f} s", "store locked")
+        scene.store.refuse(LOCK_SECONDS)
+
+
+class Reset(Rare):
+    """A stage's consumer group is set back by 30 s: an operator wants what went wrong to be done again."""
+
+    def strike(self, scene: Scene, random: Random) -> None:
+        stage = random.choice(STAGES)
+        members = scene.of(stage.name)
+        for member in members:
+            member.busy.acquire()
+        try:
+            note(scene, f"group of {stage.name} set back by {RESET_SECONDS:.0f} s", "group reset")
+            for member in members:
+                scene.stop(member)
+            set_back(scene, stage, RESET_SECONDS)
+        finally:
+            for member in members:
+                member.start()
+                member.busy.release()
+
+
+class Grow(Rare):
+    """Every topic gets more partitions: rooms move to another partition, and worker, in the middle of speech."""
+
+    def strike(self, scene: Scene, random: Random) -> None:
+        del random
+        scene.partitions += GROWTH
+        note(scene, f"{scene.partitions} partitions", "partitions added")
+        names = [topic_name(topic, scene.settings.kafka) for topic in TOPICS]
+        with admin(scene.settings.kafka) as client:
+            client.create_partitions(dict.fromkeys(names, scene.partitions))
+
+
+TROUBLES: dict[str, Trouble] = {
+    "kill": Kill(),
+    "stop": Stop(),
+    "kill-gateway": KillGateway(),
+    "stop-gateway": StopGateway(),
+    "malformed": Malformed(),
+    "freeze": Freeze(),
+    "brokers": Brokers(),
+    "lock": LockStore(),
+    "reset": Reset(),
+    "grow": Grow(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A trouble that strikes `at` seconds after the start."""
+
+    at: float
+    trouble: Trouble
+    seed: int
+
+
+def plan(seconds: float, troubles: Sequence[Trouble], seed: int) -> list[Planned]:
+    """The schedule of a run: the same for the same seed. Each trouble comes at least once."""
+    random = Random(seed)
+    frequent = [
+        (at, trouble) for trouble in troubles if not trouble.rare for at in _now_and_then(trouble, seconds, random)
+    ]
+    rare = list(_in_turn([trouble for trouble in troubles if trouble.rare], seconds, random))
+    return [
+        Planned(at, trouble, random.getrandbits(32))
+        for at, trouble in sorted([*frequent, *rare], key=lambda planned: planned[0])
+    ]
+
+
+def _now_and_then(trouble: Trouble, seconds: float, random: Random) -> Iterator[float]:
+    least, most = UNEVEN
+    at = random.uniform(0.3, 1.0) * min(trouble.every, seconds)
+    while at < seconds:
+        yield at
+        at += random.uniform(least, most) * trouble.every
+
+
+def _in_turn(troubles: Sequence[Trouble], seconds: float, random: Random) -> Iterator[tuple[float, Trouble]]:
+    """Evenly over the run, in random order, each as often as any other."""
+    if not troubles:
+        return
+    count = max(len(troubles), int(seconds / RARE_SECONDS))
+    order = itertools.cycle(random.sample(list(troubles), len(troubles)))
+    for number, trouble in enumerate(itertools.islice(order, count)):
+        yield seconds * (number + 0.5) / (count + 0.5), trouble
+
+
+class Storm:
+    """Lets the planned troubles strike, each in a thread of its own, those that are rare one at a time."""
+
+    def __init__(self, scene: Scene, planned: Sequence[Planned]) -> None:
+        self._scene = scene
+        self._planned = planned
+        self._alone = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        self._over = threading.Event()
+
+    def run(self, started: float) -> None:
+        """`started`: monotonic seconds. Returns once all is whole again."""
+        for planned in self._planned:
+            if self._over.wait(max(0.0, started + planned.at - time.monotonic())):
+                break
+            thread = threading.Thread(target=self._strike, args=(planned,), daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        for thread in self._threads:
+            thread.join()
+
+    def _strike(self, planned: Planned) -> None:
+        trouble, random = planned.trouble, Random(planned.seed)
+        try:
+            if not trouble.rare:
+                trouble.strike(self._scene, random)
+                return
+            with self._alone:
+                trouble.strike(self._scene, random)
+        except (DependencyError, KafkaError) as error:  # it needs a broker that another trouble has taken away
+            note(self._scene, f"{type(trouble).__name__} did not come about: {error}", "troubles that failed")
+
+
+def restart(scene: Scene, member: Member, how: Signals) -> None:
+    with member.busy:
+        note(scene, f"{how.name} {member.name}", f"{how.name} {'gateway' if member.role == 'gateway' else 'worker'}")
+        scene.stop(member, how)
+        member.start()
+
+
+def set_back(scene: Scene, stage: Stage, seconds: float) -> None:
+    """As `kafka-consumer-groups.sh --reset-offsets --by-duration` does, but never forward: the group must be empty."""
+    kafka = scene.settings.kafka
+    group, topic = group_of(scene.settings, stage), topic_name(stage.takes, kafka)
+    moment = OffsetTimestamp(int((time.time() - seconds) * 1000))
+    with admin(kafka) as client:
+        committed = client.list_group_offsets([group])[group]
+        places = [place for place in committed if place.topic == topic]
+        earlier = client.list_partition_offsets(dict.fromkeys(places, moment))
+        wanted = {place: min(committed[place].offset, earlier[place].offset) for place in places}
+        _retried(lambda: _set(client, group, {place: offset for place, offset in wanted.items() if offset >= 0}))
+
+
+def _set(client: object, group: str, offsets: dict[TopicPartition, int]) -> bool:
+    results = client.reset_group_offsets(group, offsets)  # type: ignore[attr-defined]
+    return all(result["error"] is NoError for result in results.values())
+
+
+def _retried(attempt: Callable[[], bool]) -> None:
+    """A worker that was killed stays a member of its group for the session's 6 s."""
+    for _ in range(RESET_TRIES):
+        if attempt():
+            return
+        time.sleep(0.5)
+    raise DependencyError("The consumer group is not empty", "Stop its workers first.")
+
+
+def note(scene: Scene, line: str, count: str) -> None:
+    scene.happened[count] += 1
+    say(f"{time.strftime('%H:%M:%S')} {line}", style="dim")
