@@ -138,7 +138,7 @@ def test_each_fault_spoils_the_verdict() -> None:
         {"letters_lost": ["noise"]},
         {"stretches": 0},
     ):
-        assert not replace(good, **fault).good, fault  # type: ignore[arg-type]
+        assert not replace(good, **fault).good, fault
 
 
 def test_the_last_line_has_the_counts() -> None:
