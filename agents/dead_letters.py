@@ -5,7 +5,7 @@ gets a marker: a small record in the same topic that names it. The marker lives 
 no topic, group or database of its own, and whoever reads the topic sees it.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,8 +13,8 @@ from typing import Any
 from agents.history import History
 from agents.kafka import broker_errors, producer, topic_name
 from agents.records import address_of
-from pipeline.errors import ConfigError, InputError
 from pipeline.events import Event
+from pipeline.letters import MOST_REPLAYS, Content, Letter, Refusals, Wanted, chosen_of, told_once
 from pipeline.settings import Kafka
 from pipeline.topology import DEAD_LETTERS, TOPICS
 
@@ -25,49 +25,26 @@ REPLAYS = "voxwarden-replays"
 REASON = "voxwarden-"
 """What the headers begin with that a letter has beside the record's own."""
 
-MOST_REPLAYS = 3
 SEND_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """A dead letter without its value, which may be large."""
+class KafkaBox:
+    """The dead letters of a deployment; a `Box`."""
 
-    address: str
-    """`topic/partition/offset` of itself ..."""
-    origin: str | None
-    """... and of the record that it was; None: a stage made it up."""
-    stage: str
-    reason: str
-    at: float
-    """UTC seconds."""
-    size: int
-    """Bytes of the value, also of one that was cut off."""
-    cut: bool
-    replays: int
-    handled: str | None
-    """`replayed`, `dropped`, `repeated` (the same record's letter stands before), or None."""
+    kafka: Kafka
 
+    def letters(self, wanted: Wanted) -> list[Letter]:
+        return letters(self.kafka, wanted)
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which letters; `addresses` are their own or of their origin. Empty fields want all."""
+    def content(self, letter: Letter) -> Content:
+        return content(self.kafka, letter)
 
-    addresses: Collection[str] = ()
-    stage: str | None = None
-    reason: str | None = None
-    since: float | None = None
-    handled: bool = False
-    """Also those that are dealt with."""
+    def send_back(self, chosen: Sequence[Letter]) -> tuple[int, Refusals]:
+        return send_back(self.kafka, chosen)
 
-    def takes(self, letter: Letter) -> bool:
-        return (
-            (self.handled or not letter.handled)
-            and (not self.addresses or letter.address in self.addresses or letter.origin in self.addresses)
-            and (self.stage is None or letter.stage == self.stage)
-            and (self.reason is None or self.reason.lower() in letter.reason.lower())
-            and (self.since is None or letter.at >= self.since)
-        )
+    def drop(self, chosen: Sequence[Letter]) -> int:
+        return drop(self.kafka, chosen)
 
 
 def letters(kafka: Kafka, wanted: Wanted) -> list[Letter]:
@@ -85,33 +62,16 @@ def letters(kafka: Kafka, wanted: Wanted) -> list[Letter]:
             else:
                 found.append(letter_of(record))
     found = sorted((replace(letter, handled=markers.get(letter.address)) for letter in found), key=lambda each: each.at)
-    all_letters = _told_once(found)
-    known = {name for letter in all_letters for name in (letter.address, letter.origin)}
-    if unknown := [address for address in wanted.addresses if address not in known]:
-        raise InputError(f"There is no dead letter {unknown[0]}", "`voxwarden dead-letters list --handled` shows them.")
-    return [letter for letter in all_letters if wanted.takes(letter)]
+    return chosen_of(told_once(found), wanted)
 
 
-def _told_once(found: Sequence[Letter]) -> list[Letter]:
-    """Of letters with one origin only the first is to be handled: a worker died before it acknowledged the record."""
-    first: dict[str, str] = {}
-    for letter in found:
-        if letter.origin:
-            first.setdefault(letter.origin, letter.address)
-    return [
-        letter
-        if letter.handled or not letter.origin or first[letter.origin] == letter.address
-        else replace(letter, handled="repeated")
-        for letter in found
-    ]
+def content(kafka: Kafka, letter: Letter) -> Content:
+    """What the Kafka record holds."""
+    record = next(_records(kafka, [letter]))
+    return Content(text_headers(record), record.value or b"")
 
 
-def record_of(kafka: Kafka, letter: Letter) -> Any:
-    """The Kafka record itself."""
-    return next(_records(kafka, [letter]))
-
-
-def send_back(kafka: Kafka, chosen: Sequence[Letter]) -> tuple[int, list[tuple[Letter, str]]]:
+def send_back(kafka: Kafka, chosen: Sequence[Letter]) -> tuple[int, Refusals]:
     """Send `chosen` to where they came from; gives how many, and those that cannot be, each with the reason.
 
     A letter is marked once the broker has its record: who is cut off in between replays it twice, and ids make it once.
@@ -213,9 +173,3 @@ def _sending(kafka: Kafka) -> Iterator[Any]:
             yield client
     finally:
         client.close()
-
-
-def check_chosen(wanted: Wanted, everything: bool) -> None:
-    """Raise ConfigError if somebody would replay or drop all by leaving something out."""
-    if not (everything or wanted.addresses or wanted.stage or wanted.reason or wanted.since):
-        raise ConfigError("No letters are named", "Give addresses, --stage, --reason or --since; or --all.")

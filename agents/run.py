@@ -4,17 +4,19 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agents.gateway import Gateway
 from agents.signals import stop_on_signals
-from pipeline.dead_letters import DeadLetters
+from pipeline.dead_letters import DeadLetters, path_of
 from pipeline.local import LocalRunner
 from pipeline.messages import Flag
 from pipeline.metrics import Metrics
 from pipeline.metrics_server import serving
 from pipeline.review.lookback import open_lookback
 from pipeline.settings import Settings
+from pipeline.sole import sole_user
 from pipeline.stage import Rejected
 from pipeline.topology import JUDGE, Stage
 
@@ -25,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class Host(Protocol):
-    """Whoever started it, and wants to see what happens."""
+    """Is told what happens."""
 
     def started(self, gateway: Gateway, metrics_url: str, console: "Serving | None") -> None: ...
 
@@ -33,29 +35,34 @@ class Host(Protocol):
 
 
 async def run(settings: Settings, host: Host, stop: asyncio.Event | None = None) -> None:
-    """Take audio until SIGTERM, SIGINT or `stop`; then close the connections and finish what is in hand."""
+    """Take audio until SIGTERM, SIGINT or `stop`; then close the connections and finish everything in hand.
+
+    Raises ConfigError if another process works in the data folder.
+    """
     stop = stop or stop_on_signals()
     metrics = Metrics()
-    dead_letters = DeadLetters(settings.data_dir / "dead-letters.jsonl")
-
-    def tap(stage: Stage, batch: Sequence[Any], outputs: Sequence[Any]) -> None:
-        del batch
-        for output in outputs:
-            if isinstance(output, Rejected):
-                dead_letters.add(stage.name, output)
-            elif stage is JUDGE:
-                host.judged(output)
-
-    lookback = open_lookback(settings)
-    with serving(metrics, settings.metrics.host, settings.metrics.port) as url:
+    with (
+        sole_user(settings.data_dir),
+        serving(metrics, settings.metrics.host, settings.metrics.port) as url,
+    ):
+        tap = partial(_tell, DeadLetters(path_of(settings)), host)
         async with (
-            LocalRunner(settings, metrics, tap, lookback=lookback) as runner,
+            LocalRunner(settings, metrics, tap, lookback=open_lookback(settings)) as runner,
             Gateway(settings.gateway, metrics, runner.put) as gateway,
             _console(settings, metrics) as console,
         ):
             host.started(gateway, url, console)
             await stop.wait()
-            log.info("stopping: no new audio; what is in hand is finished")
+            log.info("stopping: no new audio is taken; everything in hand is finished")
+
+
+def _tell(dead_letters: DeadLetters, host: Host, stage: Stage, batch: Sequence[Any], outputs: Sequence[Any]) -> None:
+    del batch
+    for output in outputs:
+        if isinstance(output, Rejected):
+            dead_letters.add(stage.name, output)
+        elif stage is JUDGE:
+            host.judged(output)
 
 
 @asynccontextmanager

@@ -1,38 +1,61 @@
-"""What the local runner could not handle: a file of JSON lines, as the topic `voice.dead-letters` is on Kafka."""
+"""What the local runner could not handle: a file of JSON lines, as the topic `voice.dead-letters` is on Kafka.
+
+A letter that was replayed or dropped gets a marker, a line of its own. Both are kept as long as on Kafka.
+"""
 
 import base64
 import json
 import logging
+import os
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
-from pipeline.events import encode
-from pipeline.messages import Message
+from pipeline.errors import BadMessage, InputError
+from pipeline.events import decode, encode
+from pipeline.journal import Journal
+from pipeline.letters import MOST_REPLAYS, Content, Letter, Refusals, Wanted, chosen_of, told_once
+from pipeline.messages import AudioChunk, Message
+from pipeline.review.lookback import NOWHERE, open_lookback
+from pipeline.settings import Settings
+from pipeline.sole import sole_user
 from pipeline.stage import Rejected
+from pipeline.topology import DEAD_LETTERS
 
 log = logging.getLogger(__name__)
 
 MAX_BYTES = 100_000_000
 """A flood of bad messages must not fill the disk; beyond this they are counted and logged only."""
+KEEP_SECONDS = DEAD_LETTERS.retention_hours * 3600
+
+
+def path_of(settings: Settings) -> Path:
+    return settings.data_dir / "dead-letters.jsonl"
 
 
 class DeadLetters:
-    """Appends to `path`: stage, error, time, and the message as its CloudEvent headers and base64 value."""
+    """Appends to `path`: stage, error, time, the message as its CloudEvent headers and base64 value, and its address.
+
+    Old letters are deleted when it is opened.
+    """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time, max_bytes: int = MAX_BYTES) -> None:
         self._path = path
         self._clock = clock
         self._max_bytes = max_bytes
+        _forget(path, clock() - KEEP_SECONDS)
 
     def add(self, stage: str, rejected: Rejected) -> None:
         log.warning("%s: %s", stage, rejected.error)
         if self._path.exists() and self._path.stat().st_size > self._max_bytes:
-            log.error("%s is full; deal with it and delete it", self._path)
+            log.error("%s is full: replay or drop its letters, then delete it", self._path)
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(self._letter(stage, rejected), ensure_ascii=False) + "\n")
+        _append(self._path, self._letter(stage, rejected))
 
     def _letter(self, stage: str, rejected: Rejected) -> dict[str, object]:
         letter: dict[str, object] = {"stage": stage, "error": str(rejected.error), "at": self._clock()}
@@ -40,4 +63,135 @@ class DeadLetters:
             event = encode(rejected.message, stage)
             letter["headers"] = {name: value.decode() for name, value in event.headers}
             letter["value"] = base64.b64encode(event.value).decode()
+            letter["origin"] = getattr(rejected.message, "address", None)
         return letter
+
+
+def box_of(settings: Settings) -> "LocalBox":
+    """Raises InputError if nothing ever ran here."""
+    if not settings.data_dir.is_dir():
+        raise InputError(f"There is no folder {settings.data_dir}", NOWHERE)
+    return LocalBox(settings)
+
+
+class LocalBox:
+    """The dead letters of one machine; a `Box`.
+
+    What is replayed is put in hand again: the next `voxwarden run` handles it when it starts.
+    """
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+        self._settings = settings
+        self._path = path_of(settings)
+        self._clock = clock
+
+    def letters(self, wanted: Wanted) -> list[Letter]:
+        """A record that dies again after a replay has the same origin, and is to be handled again."""
+        found = self._all()
+        waiting = iter(told_once([letter for letter in found if not letter.handled]))
+        return chosen_of([letter if letter.handled else next(waiting) for letter in found], wanted)
+
+    def content(self, letter: Letter) -> Content:
+        line = next(each for address, each in _lines(self._path) if address == letter.address)
+        return Content(dict(line.get("headers", {})), base64.b64decode(line.get("value", "")))
+
+    def send_back(self, chosen: Sequence[Letter]) -> tuple[int, Refusals]:
+        """Raises ConfigError while a `voxwarden run` works in the folder."""
+        refusals: Refusals = []
+        with sole_user(self._settings.data_dir):
+            for letter in chosen:
+                if refusal := self._refusal(letter) or self._put_back(letter):
+                    refusals.append((letter, refusal))
+                else:
+                    self._mark(letter, "replayed")
+        return len(chosen) - len(refusals), refusals
+
+    def drop(self, chosen: Sequence[Letter]) -> int:
+        for letter in chosen:
+            self._mark(letter, "dropped")
+        return len(chosen)
+
+    def _all(self) -> list[Letter]:
+        """With a marker all letters of its origin that stand before it are dealt with."""
+        found: list[Letter] = []
+        replays: Counter[str | None] = Counter()
+        for address, line in _lines(self._path):
+            if (marked := line.get("handled")) is None:
+                letter = _letter_of(address, line)
+                found.append(replace(letter, replays=replays[letter.origin] if letter.origin else 0))
+                continue
+            origin = next((each.origin for each in found if each.address == marked), None)
+            found = [_handled(each, marked, origin, line["how"]) for each in found]
+            replays[origin] += line["how"] == "replayed"
+        return found
+
+    def _refusal(self, letter: Letter) -> str | None:
+        return f"it has been replayed {letter.replays} times" if letter.replays >= MOST_REPLAYS else None
+
+    def _put_back(self, letter: Letter) -> str | None:
+        """An utterance is in hand once its mark is gone; audio, once it is in the journal. Gives why it cannot be."""
+        if letter.origin:
+            kept = open_lookback(self._settings).reopen(letter.origin)
+            return None if kept else "its audio is no longer kept"
+        content = self.content(letter)
+        try:
+            chunk = decode(AudioChunk, content.value, [(name, text.encode()) for name, text in content.headers.items()])
+        except BadMessage as error:
+            return f"it is no audio ({error.what})"
+        Journal(self._settings.data_dir / "journal").add_again(chunk)
+        return None
+
+    def _mark(self, letter: Letter, how: str) -> None:
+        _append(self._path, {"handled": letter.address, "how": how, "at": self._clock()})
+
+
+def _letter_of(address: str, line: dict[str, Any]) -> Letter:
+    return Letter(
+        address=address,
+        origin=line.get("origin"),
+        stage=line.get("stage", "?"),
+        reason=line.get("error", "?"),
+        at=line.get("at", 0.0),
+        size=len(base64.b64decode(line.get("value", ""))),
+        cut=False,
+        replays=0,
+        handled=None,
+    )
+
+
+def _handled(letter: Letter, marked: str, origin: str | None, how: str) -> Letter:
+    meant = letter.address == marked or (origin is not None and letter.origin == origin)
+    return replace(letter, handled=how) if meant and not letter.handled else letter
+
+
+def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each whole line with its address, which is made of its content."""
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                yield f"dead-letters/{sha256(line).hexdigest()[:12]}", json.loads(line)
+            except ValueError:
+                log.warning("%s: a line that is no JSON is passed over", path)
+
+
+def _append(path: Path, line: dict[str, object]) -> None:
+    target = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    with os.fdopen(target, "w", encoding="utf-8") as file:
+        file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def _forget(path: Path, before: float) -> None:
+    """Delete the lines that are older."""
+    if not any(line.get("at", 0.0) < before for _, line in _lines(path)):
+        return
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    for _, line in _lines(path):
+        if line.get("at", 0.0) >= before:
+            _append(fresh, line)
+    if fresh.exists():
+        fresh.replace(path)
+    else:
+        path.unlink()

@@ -1,23 +1,23 @@
 """The topology in one process: a bounded queue and one thread for each stage, for one machine, files and tests.
 
-A full queue makes whoever feeds it wait, back to the microphone's connection or the file. At the end everything that
-is in hand is finished before the runner closes.
+A full queue makes its feeder wait, back to the microphone's connection or the file. At the end the runner finishes
+everything in hand before it closes. With a look-back, a killed runner loses nothing: the next one finishes it
+(`pipeline/recovery.py`).
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pipeline.errors import DependencyError, VoxwardenError
-from pipeline.messages import AudioChunk, Message, Utterance
+from pipeline.messages import AudioChunk, Message
 from pipeline.metrics import Metrics
+from pipeline.recovery import Recovery
 from pipeline.settings import Settings
 from pipeline.stage import BEHIND_SECONDS, Processor, Rejected
 from pipeline.topology import DELIVER, SEGMENT, STAGES, Stage
@@ -34,7 +34,7 @@ TICK_SECONDS = 0.5
 RETRY_SECONDS = (0.5, 1, 2, 4, 8)
 """Pauses before a dependency that does not answer is tried again; then the runner ends."""
 
-Work = Callable[[], list[Any]]
+T = TypeVar("T")
 Clock = Callable[[], float]
 """UTC seconds."""
 
@@ -52,6 +52,7 @@ class Carrier:
         self.stage = stage
         self.queue: asyncio.Queue[tuple[Message | None, float]] = asyncio.Queue(stage.batch * QUEUE_BATCHES)
         self.next: Carrier | None = None
+        self.recovery: Recovery | None = None
         self.processor: Processor[Any, Any]
         self._tap = tap
         self._metrics = metrics
@@ -150,17 +151,19 @@ class Carrier:
             log.debug("%s: %d messages within the time", self.stage.name, len(batch))
         return batch, first, False
 
-    async def _work(self, batch: list[Message], work: Work) -> None:
+    async def _work(self, batch: list[Message], work: Callable[[], list[Any]]) -> None:
         self._metrics.queue_messages.labels(self.stage.name).set(self.queue.qsize())
         self._metrics.messages.labels(self.stage.name).inc(len(batch))
         with self._metrics.batch_seconds.labels(self.stage.name).time():
             outputs = await self._patiently(work)
         self._tap(self.stage, batch, outputs)
+        if self.recovery and batch:
+            await self._patiently(partial(self.recovery.finish, batch, outputs))
         for output in outputs:
             if self.next and not isinstance(output, Rejected):
                 await self.next.put(output)
 
-    async def _patiently(self, work: Work) -> list[Any]:
+    async def _patiently(self, work: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()
         for pause in RETRY_SECONDS:
             try:
@@ -171,44 +174,12 @@ class Carrier:
         return await loop.run_in_executor(self._thread, work)
 
 
-class Logged(Processor[AudioChunk, Utterance]):
-    """Writes each utterance to the log as soon as it is cut, and its address on it.
-
-    When the log fails, the carrier tries the same again; but the stage has heard that audio and would give nothing for
-    it, so that what it gave the first time is kept until the log has it all.
-    """
-
-    def __init__(self, inner: Processor[AudioChunk, Utterance], log: "Lookback") -> None:
-        self._inner = inner
-        self._log = log
-        self._kept: list[Utterance | Rejected] | None = None
-
-    def process(self, batch: Sequence[AudioChunk]) -> list[Utterance | Rejected]:
-        return self._addressed(lambda: self._inner.process(batch))
-
-    def tick(self, now: float) -> list[Utterance | Rejected]:
-        return self._addressed(lambda: self._inner.tick(now))
-
-    def drain(self) -> list[Utterance | Rejected]:
-        return self._addressed(self._inner.drain)
-
-    def close(self) -> None:
-        self._inner.close()
-
-    def _addressed(self, work: Work) -> list[Utterance | Rejected]:
-        outputs = self._kept = work() if self._kept is None else self._kept
-        for place, output in enumerate(outputs):
-            if isinstance(output, Utterance) and output.address is None:
-                outputs[place] = msgspec.structs.replace(output, address=self._log.put(output))
-        self._kept = None
-        return outputs
-
-
 class LocalRunner:
     """`async with LocalRunner(...) as runner: await runner.put(chunk)`; leaving the block drains every stage.
 
-    With a `lookback`, utterances are kept on disk for a while, and deliver cuts its evidence from there. `clock` is for
-    live audio: a speaker who falls silent without leaving is sent on. Files need none.
+    With a `lookback`, utterances are kept on disk for a while, and deliver cuts its evidence from there. What a killed
+    runner had in hand is then finished first, before new audio. `clock` is for live audio: it ends the speech of a
+    speaker who falls silent without leaving. Files need none.
     """
 
     def __init__(
@@ -224,10 +195,12 @@ class LocalRunner:
         self._settings = settings
         self._metrics = metrics
         self._outer_tap = tap
-        self._lookback = lookback
+        self._recovery = Recovery(settings, lookback) if lookback else None
+        self._ready = asyncio.Event()
         self._carriers = [Carrier(stage, self._tap, metrics, clock) for stage in stages]
         for carrier, following in zip(self._carriers, self._carriers[1:], strict=False):
             carrier.next = following
+            following.recovery = self._recovery
         self._tasks = asyncio.TaskGroup()
 
     async def __aenter__(self) -> "LocalRunner":
@@ -237,10 +210,13 @@ class LocalRunner:
             self._close()
             raise
         await self._tasks.__aenter__()
+        self._run("recovery", self._recover())
         for carrier in self._carriers:
-            task = self._tasks.create_task(carrier.run(), name=carrier.stage.name)
-            task.add_done_callback(self._ended)
+            self._run(carrier.stage.name, carrier.run())
         return self
+
+    def _run(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.create_task(work, name=name).add_done_callback(self._ended)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -254,13 +230,31 @@ class LocalRunner:
             self._close()
 
     async def put(self, chunk: AudioChunk) -> None:
-        """Hand in audio; waits while the first stage has its hands full. Raises DependencyError once one has failed."""
+        """Hand in audio; waits while the first stage has its hands full. Raises DependencyError once one has failed.
+
+        With a look-back, the audio is on disk when this returns.
+        """
+        await self._put(chunk)
+        if self._recovery:
+            self._recovery.journal.add(chunk)
+
+    async def _put(self, chunk: AudioChunk | None) -> None:
+        await self._ready.wait()
         await self._carriers[0].put(chunk)
+
+    async def _recover(self) -> None:
+        """Hand on what a killed runner left: utterances to the second stage, then audio to the first."""
+        if self._recovery:
+            for utterance in self._recovery.utterances():
+                await self._carriers[1].put(utterance)
+            for chunk in self._recovery.chunks():
+                await self._carriers[0].put(chunk)
+        self._ready.set()
 
     async def _end(self) -> BaseException | None:
         """Send the end of the stream. A stage that fails meanwhile cancels us: its group must hear of that."""
         try:
-            await self._carriers[0].put(None)
+            await self._put(None)
         except asyncio.CancelledError as cancelled:
             return cancelled
         return None
@@ -269,16 +263,18 @@ class LocalRunner:
         """After the group has seen it, so that the stage's own error is the first."""
         if task.cancelled() or task.exception():
             self._carriers[0].refuse()
+            self._ready.set()
 
     def _build(self, stage: Stage) -> Processor[Any, Any]:
-        if not self._lookback:
-            return stage.processor(self._settings, self._metrics)
-        if stage is DELIVER:
+        if self._recovery and stage is SEGMENT:
+            from pipeline.audio import segment
+
+            return self._recovery.logged(segment.build(self._settings, self._metrics))
+        if self._recovery and stage is DELIVER:
             from pipeline.review import deliver
 
-            return deliver.build(self._settings, self._metrics, self._lookback)
-        made = stage.processor(self._settings, self._metrics)
-        return Logged(made, self._lookback) if stage is SEGMENT else made
+            return deliver.build(self._settings, self._metrics, self._recovery.lookback)
+        return stage.processor(self._settings, self._metrics)
 
     def _tap(self, stage: Stage, batch: Sequence[Message], outputs: Sequence[Any]) -> None:
         for output in outputs:

@@ -16,6 +16,9 @@ from pipeline.cli.progress import progress_bar
 if TYPE_CHECKING:
     from agents.transcripts import Source
     from pipeline.coverage import Coverage
+    from pipeline.settings import Settings
+
+Local = Annotated[bool, typer.Option("--local", help="Of `voxwarden run` on this machine: no Kafka, but data_dir.")]
 
 
 @app.command()
@@ -25,30 +28,45 @@ def coverage(
         str | None, typer.Option("--from", help="Transcribed since: 30m, 12h, 7d ago, or 2026-01-31T08:00 (UTC).")
     ] = None,
     until: Annotated[str | None, typer.Option("--to", help="Transcribed before; unset: all that is there.")] = None,
+    local: Local = False,
     form: Annotated[Literal["table", "jsonl"], typer.Option("--format", help="For a person, or a program.")] = "table",
 ) -> None:
     """Count, by type of room, the utterances that were heard and those that overload skipped.
 
-    From voice.transcripts, as long as Kafka keeps them: each utterance once, also one that came twice. A transcript
-    that cannot be read is counted, and the exit code is then 3.
+    From voice.transcripts, as long as Kafka keeps them, or with --local from the look-back. Each utterance counts once,
+    also one that came twice. The exit code is 3 if there is a transcript that cannot be read, or with --local an
+    utterance that a stage could not handle.
 
-    Example:
+    Examples:
       voxwarden coverage --from 12h
+      voxwarden coverage --local
     """
-    from agents.transcripts import from_kafka
-
     settings, now = settings_of(ctx), time.time()
     first = moment(since, now, "--from") if since else None
     end = moment(until, now, "--to") if until else None
-    with from_kafka(settings.kafka, first, end) as source:
-        found, unreadable = _count(source)
+    found, lost = _of_machine(settings, first, end) if local else _of_kafka(settings, first, end)
     if form == "table":
         stdout.print(_table(found))
     else:
         _write(found)
-    if unreadable:
-        stderr.print(f"{unreadable} transcripts could not be read; voice.dead-letters has them.")
-    raise typer.Exit(Exit.FAILED if unreadable else Exit.CLEAN)
+    if lost:
+        where = "`voxwarden dead-letters list --local`" if local else "voice.dead-letters"
+        stderr.print(f"{lost} utterances could not be handled; {where} has them.", highlight=False)
+    raise typer.Exit(Exit.FAILED if lost else Exit.CLEAN)
+
+
+def _of_machine(settings: "Settings", since: float | None, until: float | None) -> "tuple[Coverage, int]":
+    from pipeline.coverage import of_lookback
+    from pipeline.review.lookback import kept_lookback
+
+    return of_lookback(kept_lookback(settings), since or 0.0, float("inf") if until is None else until)
+
+
+def _of_kafka(settings: "Settings", since: float | None, until: float | None) -> "tuple[Coverage, int]":
+    from agents.transcripts import from_kafka
+
+    with from_kafka(settings.kafka, since, until) as source:
+        return _count(source)
 
 
 def _count(source: "Source") -> "tuple[Coverage, int]":

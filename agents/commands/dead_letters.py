@@ -14,7 +14,7 @@ from pipeline.cli.cases import moment
 from pipeline.cli.casetables import plain
 
 if TYPE_CHECKING:
-    from agents.dead_letters import Letter, Wanted
+    from pipeline.letters import Box, Letter, Wanted
 
 HEAD_BYTES = 256
 """Of a value, at the most."""
@@ -23,8 +23,9 @@ Stage = Annotated[str | None, typer.Option(help="The stage that could not handle
 Reason = Annotated[str | None, typer.Option(help="A part of the reason, in upper or lower case.")]
 Since = Annotated[str | None, typer.Option(help="Since: 30m, 12h, 7d ago, or 2026-01-31T08:00 (UTC).")]
 Addresses = Annotated[
-    list[str] | None, typer.Argument(metavar="[TOPIC/PARTITION/OFFSET]...", help="Their own, or their origin's.")
+    list[str] | None, typer.Argument(metavar="[ADDRESS]...", help="Their own, or their origin's, as `list` shows them.")
 ]
+Local = Annotated[bool, typer.Option("--local", help="Of `voxwarden run` on this machine: no Kafka, but data_dir.")]
 All = Annotated[bool, typer.Option("--all", help="Every one that is not dealt with.")]
 
 group = typer.Typer(no_args_is_help=True, help="What could not be handled: list, show, replay or drop it.")
@@ -39,16 +40,16 @@ def list_letters(
     since: Since = None,
     handled: Annotated[bool, typer.Option("--handled", help="Also those that were replayed or dropped.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 50,
+    local: Local = False,
     form: Annotated[Literal["table", "jsonl"], typer.Option("--format", help="For a person, or a program.")] = "table",
 ) -> None:
     """List the letters that nobody has dealt with, the oldest first.
 
-    Example:
+    Examples:
       voxwarden dead-letters list --stage segment --since 24h
+      voxwarden dead-letters list --local
     """
-    from agents import dead_letters
-
-    found = dead_letters.letters(settings_of(ctx).kafka, _wanted([], stage, reason, since, handled))
+    found = _box(ctx, local).letters(_wanted([], stage, reason, since, handled))
     shown = found[-limit:]
     if form == "jsonl":
         for letter in shown:
@@ -62,26 +63,24 @@ def list_letters(
 @group.command()
 def show(
     ctx: typer.Context,
-    address: Annotated[str, typer.Argument(metavar="TOPIC/PARTITION/OFFSET", help="Its own, or its origin's.")],
+    address: Annotated[str, typer.Argument(help="Its own, or its origin's, as `list` shows them.")],
+    local: Local = False,
 ) -> None:
     """Show one letter: its headers, and the beginning of its value; audio only as hexadecimal digits.
 
     Example:
       voxwarden dead-letters show voice.dead-letters/0/12
     """
-    from agents import dead_letters
-
-    kafka = settings_of(ctx).kafka
-    for letter in dead_letters.letters(kafka, _wanted([address], None, None, None, handled=True)):
-        record = dead_letters.record_of(kafka, letter)
-        headers = dead_letters.text_headers(record)
+    box = _box(ctx, local)
+    for letter in box.letters(_wanted([address], None, None, None, handled=True)):
+        content = box.content(letter)
         table = Table(show_header=False, box=None)
         table.add_row("address", plain(letter.address))
-        for name, value in headers.items():
+        for name, value in content.headers.items():
             table.add_row(plain(name), plain(value))
         stdout.print(table)
-        text = "json" in headers.get("content-type", headers.get("ce_datacontenttype", ""))
-        stdout.print(_head(record.value or b"", text), markup=False, highlight=False, soft_wrap=True)
+        text = "json" in content.headers.get("content-type", content.headers.get("ce_datacontenttype", ""))
+        stdout.print(_head(content.value, text), markup=False, highlight=False, soft_wrap=True)
 
 
 @group.command()
@@ -92,20 +91,19 @@ def replay(
     reason: Reason = None,
     since: Since = None,
     everything: All = False,
+    local: Local = False,
 ) -> None:
     """Send letters back to the topic they came from; the exit code is 3 if one cannot be.
 
-    A record that dies again and again is replayed three times at the most.
+    With --local the next `voxwarden run` handles them again when it starts; none may be running. A record that dies
+    again and again is replayed three times at the most.
 
     Examples:
       voxwarden dead-letters replay voice.dead-letters/0/12
       voxwarden dead-letters replay --stage judge --since 2h
     """
-    from agents import dead_letters
-
-    sent, refusals = dead_letters.send_back(
-        settings_of(ctx).kafka, _chosen(ctx, addresses, stage, reason, since, everything)
-    )
+    box = _box(ctx, local)
+    sent, refusals = box.send_back(_chosen(box, addresses, stage, reason, since, everything))
     stdout.print(f"{sent} replayed.")
     for letter, why in refusals:
         stderr.print(f"{letter.address} is not replayed: {why}.", markup=False, highlight=False, soft_wrap=True)
@@ -120,35 +118,44 @@ def drop(
     reason: Reason = None,
     since: Since = None,
     everything: All = False,
+    local: Local = False,
 ) -> None:
     """Mark letters as dealt with. Kafka keeps them until their retention is over; `list --handled` shows them.
 
     Example:
       voxwarden dead-letters drop --reason "no ce_type header"
     """
-    from agents import dead_letters
+    box = _box(ctx, local)
+    stdout.print(f"{box.drop(_chosen(box, addresses, stage, reason, since, everything))} dropped.")
 
-    chosen = _chosen(ctx, addresses, stage, reason, since, everything)
-    stdout.print(f"{dead_letters.drop(settings_of(ctx).kafka, chosen)} dropped.")
+
+def _box(ctx: typer.Context, local: bool) -> "Box":
+    if local:
+        from pipeline.dead_letters import box_of
+
+        return box_of(settings_of(ctx))
+    from agents.dead_letters import KafkaBox
+
+    return KafkaBox(settings_of(ctx).kafka)
 
 
 def _chosen(
-    ctx: typer.Context,
+    box: "Box",
     addresses: list[str] | None,
     stage: str | None,
     reason: str | None,
     since: str | None,
     everything: bool,
 ) -> "list[Letter]":
-    from agents import dead_letters
+    from pipeline.letters import check_chosen
 
     wanted = _wanted(addresses or [], stage, reason, since, handled=False)
-    dead_letters.check_chosen(wanted, everything)
-    return dead_letters.letters(settings_of(ctx).kafka, wanted)
+    check_chosen(wanted, everything)
+    return box.letters(wanted)
 
 
 def _wanted(addresses: list[str], stage: str | None, reason: str | None, since: str | None, handled: bool) -> "Wanted":
-    from agents.dead_letters import Wanted
+    from pipeline.letters import Wanted
 
     after = moment(since, time.time()) if since else None
     return Wanted(frozenset(addresses), stage, reason, after, handled)

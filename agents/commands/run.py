@@ -21,8 +21,9 @@ def run(
 ) -> None:
     """Moderate live rooms in one process: WebSocket gateway, all stages, review store and metrics.
 
-    Apps send each speaker's audio to the gateway, as docs/integrate.md shows; `voxwarden cases list` shows what was
-    flagged. Ctrl-C or SIGTERM closes the connections, finishes what is in hand, and ends.
+    Apps send each speaker's audio to the gateway, as docs/integrate.md shows. `voxwarden cases list` shows what was
+    flagged. Ctrl-C or SIGTERM closes the connections, finishes everything in hand, and ends. After a kill, the next
+    run finishes what was in hand. One run at a time works in a data folder.
 
     Examples:
       voxwarden run --show
@@ -30,25 +31,27 @@ def run(
     """
     from agents.run import run as serve
 
+    settings = settings_of(ctx)
     stderr.print("Loading the models ...", style="dim")
-    asyncio.run(serve(settings_of(ctx), _Terminal(show)))
+    asyncio.run(serve(settings, _Terminal(show, settings.gateway.host)))
 
 
 class _Terminal:
     """Tells the person who started it where everything is."""
 
-    def __init__(self, show: bool) -> None:
+    def __init__(self, show: bool, host: str) -> None:
         self._show = show
+        self._host = f"[{host}]" if ":" in host else host
 
     def started(self, gateway: "Gateway", metrics_url: str, console: "Serving | None") -> None:
-        stderr.print(f"Gateway  ws://127.0.0.1:{gateway.port}/v1/rooms/ROOM/speakers/SPEAKER/audio", highlight=False)
+        _tell(f"Gateway  ws://{self._host}:{gateway.port}/v1/rooms/ROOM/speakers/SPEAKER/audio")
         if gateway.generated_token:
-            stderr.print(f"Token    {gateway.generated_token}   (made for this run; set gateway.tokens to keep one)")
-        stderr.print(f"Figures  {metrics_url}", highlight=False)
+            _tell(f"Token    {gateway.generated_token}   (made for this run; set gateway.tokens to keep one)")
+        _tell(f"Figures  {metrics_url}")
         if console:
             told(console)
         else:
-            stderr.print('Console  not installed: pip install "voxwarden[console]"', markup=False)
+            _tell('Console  not installed: pip install "voxwarden[console]"')
         stderr.print("Ctrl-C ends it.", style="dim")
 
     def judged(self, flag: "Flag") -> None:
@@ -56,3 +59,8 @@ class _Terminal:
             from pipeline.cli.table import arrived_row
 
             stdout.print(arrived_row(flag))
+
+
+def _tell(line: str) -> None:
+    """A line that stays one, also in a log."""
+    stderr.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -34,10 +34,11 @@ async def _demo(settings: Settings, speed: float, console: bool) -> None:
     from pipeline.metrics import Metrics
     from pipeline.metrics_server import serving
     from pipeline.review.lookback import open_lookback
+    from pipeline.sole import sole_user
 
     metrics = Metrics()
     audience = _Audience()
-    with serving(metrics, settings.metrics.host, 0) as url:
+    with sole_user(settings.data_dir), serving(metrics, settings.metrics.host, 0) as url:
         stdout.print(f"Two rooms, four speakers, as if live. Figures meanwhile: {url}")
         async with _console(settings, metrics) if console else nullcontext():
             stderr.print("Loading the models ...", style="dim")

@@ -1,8 +1,11 @@
 """The local runner's utterance log: on one machine's disk what `voice.utterances` is on Kafka.
 
 Utterances are appended to segment files and never changed. Whole segments are deleted when they are too old or all of
-them are too large. Whoever asks reads the files, also the index, so what was written before a crash, or by another
-process, is found like all the rest; a crash costs the record it tore. One process writes to a folder at a time.
+them are too large. A reader reads the files, the index too. So it finds all that was written before a crash or by
+another process. A crash costs the record it tore. One process writes to a folder at a time.
+
+Marks beside each segment tell which utterances are finished (`pipeline/review/marks.py`). After a crash, the others
+are judged again.
 """
 
 import errno
@@ -11,24 +14,26 @@ import re
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
 import msgspec
 
-from pipeline.errors import DependencyError
+from pipeline.errors import DependencyError, InputError
 from pipeline.messages import Utterance
-from pipeline.review import segments
+from pipeline.review import marks, segments
 from pipeline.review.log import UtteranceLog
+from pipeline.review.marks import Mark, Outcome
 from pipeline.settings import Settings
 
 NAME = re.compile(r"\d{13}-[0-9a-f]{8}")
 """Of a segment: when it was opened, in milliseconds, and a random part."""
 ADDRESS = re.compile(rf"lookback/({NAME.pattern})/(\d{{1,12}})")
 SUFFIX = ".utterances"
+NOWHERE = "`voxwarden run` makes it; set data_dir to the folder that it uses."
 SHARE = 24
 """A segment is this part of what is kept, by time and by size: the grain of forgetting."""
 MAX_ENTRIES = 200_000
@@ -80,7 +85,7 @@ class Lookback(UtteranceLog):
 
     def put(self, utterance: Utterance) -> str:
         """Append an utterance; gives its address."""
-        record = segments.pack(utterance)
+        record = segments.pack(msgspec.structs.replace(utterance, address=None))
         with self._guarded():
             file = self._writable(len(record))
             try:
@@ -124,6 +129,48 @@ class Lookback(UtteranceLog):
             found = [self._read(entry.segment, entry.offset) for entry in sorted(wanted, key=lambda e: e.start)]
         return [utterance for utterance in found if utterance]
 
+    def newest(self, room: str, speaker: str) -> Utterance | None:
+        """Of the speaker's utterances, the one that ends last."""
+        with self._guarded():
+            self._catch_up()
+            entries = self._by_speaker.get((room, speaker), ())
+            last = max(entries, key=lambda entry: entry.end, default=None)
+            return self._read(last.segment, last.offset) if last else None
+
+    def finish(self, addresses: Iterable[str], outcome: Outcome) -> None:
+        """Mark utterances as finished. An address that is no longer there is passed over."""
+        offsets: dict[str, list[int]] = {}
+        for found in filter(None, map(ADDRESS.fullmatch, addresses)):
+            offsets.setdefault(found[1], []).append(int(found[2]))
+        with self._guarded():
+            for name, those in offsets.items():
+                marks.write(self._marks(name), those, Mark(self._clock(), outcome))
+
+    def reopen(self, address: str) -> bool:
+        """Put a finished utterance in hand again; False if it is no longer kept."""
+        found = ADDRESS.fullmatch(address)
+        with self._guarded():
+            if not found or not self._marks(found[1]).is_file() or not self._read(found[1], int(found[2])):
+                return False
+            marks.remove(self._marks(found[1]), int(found[2]))
+        return True
+
+    def unfinished(self) -> list[str]:
+        """Addresses of the utterances that are still in hand, the earliest first."""
+        return [address for address, _, mark in self.marked() if mark is None]
+
+    def marked(self) -> Iterator[tuple[str, Utterance, Mark | None]]:
+        """Each utterance that is kept: its address, itself without audio, and its mark if it is finished."""
+        for name in self._names():
+            with (
+                self._named_errors(),
+                suppress(FileNotFoundError),
+            ):  # forgotten meanwhile, or from before there were marks
+                found = marks.read(self._marks(name))
+                with self._file(name).open("rb") as file:
+                    for offset, _, utterance in segments.scan(file, 0, os.fstat(file.fileno()).st_size, Utterance):
+                        yield f"lookback/{name}/{offset}", utterance, found.get(offset)
+
     def expire(self, now: float) -> None:
         """Delete what is too old or too much; `put` does too, so this is for the time in which nobody speaks."""
         with self._guarded():
@@ -131,9 +178,13 @@ class Lookback(UtteranceLog):
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
+        with self._named_errors(), self._lock:
+            yield
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
         try:
-            with self._lock:
-                yield
+            yield
         except OSError as error:
             raise DependencyError(
                 f"The look-back {self.folder} cannot be used: {error.strerror}", "Check its disk space and its owner."
@@ -149,18 +200,21 @@ class Lookback(UtteranceLog):
                 return file
         self._segment = f"{max(0, round(now * 1000)):013d}-{secrets.token_hex(4)}"
         file = self._file(self._segment)
+        self._marks(self._segment).touch()
         file.touch(exist_ok=False)
         self._forget(now, size)
         return file
 
     def _forget(self, now: float, coming: int = 0) -> None:
         # A segment is written to for one share of the time at most, so its opening tells its age.
+        # Marks, 17 bytes an utterance, are not counted.
         oldest = now - self._keep_seconds - self._keep_seconds / SHARE
         names = self._names()
         room = self._keep_bytes - max(self._keep_bytes // SHARE, coming)  # the newest may still grow by so much
         for name in reversed(names):
             room -= self._file(name).stat().st_size
             if (room < 0 and name != names[-1]) or _opened(name) < oldest:
+                self._marks(name).unlink(missing_ok=True)
                 self._file(name).unlink(missing_ok=True)
 
     def _catch_up(self) -> None:
@@ -177,7 +231,7 @@ class Lookback(UtteranceLog):
         if self._read_to[name] == size:
             return
         with self._file(name).open("rb") as file:
-            for offset, following, utterance in segments.scan(file, self._read_to[name], size):
+            for offset, following, utterance in segments.scan(file, self._read_to[name], size, Utterance):
                 self._read_to[name] = following
                 entry = Entry(utterance.start, utterance.end, name, offset, (utterance.room, utterance.speaker))
                 self._entries.append(entry)
@@ -194,7 +248,7 @@ class Lookback(UtteranceLog):
     def _read(self, name: str, offset: int) -> Utterance | None:
         try:
             with self._file(name).open("rb") as file:
-                found = segments.read(file, offset)
+                found = segments.read(file, offset, Utterance)
         except FileNotFoundError:
             return None
         return found and msgspec.structs.replace(found, address=f"lookback/{name}/{offset}")
@@ -206,6 +260,9 @@ class Lookback(UtteranceLog):
     def _file(self, name: str) -> Path:
         return self.folder / (name + SUFFIX)
 
+    def _marks(self, name: str) -> Path:
+        return self.folder / (name + marks.SUFFIX)
+
 
 def _opened(name: str) -> float:
     """When a segment was opened, UTC seconds."""
@@ -216,3 +273,10 @@ def open_lookback(settings: Settings, clock: Callable[[], float] = time.time) ->
     """The look-back of this machine, under `data_dir`."""
     store = settings.store
     return Lookback(settings.data_dir / "lookback", store.lookback_hours * 3600, store.lookback_bytes, clock)
+
+
+def kept_lookback(settings: Settings) -> Lookback:
+    """The look-back that a runner has made; raises InputError if there is none."""
+    if not (folder := settings.data_dir / "lookback").is_dir():
+        raise InputError(f"There is no look-back at {folder}", NOWHERE)
+    return open_lookback(settings)

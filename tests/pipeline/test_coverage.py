@@ -1,8 +1,12 @@
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.coverage import Coverage
-from pipeline.messages import Transcript
+from pipeline.coverage import Coverage, of_lookback
+from pipeline.messages import Transcript, Utterance
+from pipeline.review.lookback import Lookback
+from pipeline.review.marks import Outcome
 
 
 def transcript(number: int, skipped: bool, room_type: str = "game") -> Transcript:
@@ -35,3 +39,18 @@ def test_what_is_remembered_is_bounded() -> None:
     for number in (1, 2, 3, 1):
         found.add(transcript(number, skipped=False))
     assert found.heard["game"] == 4, "the first was forgotten by then"
+
+
+def test_the_marks_of_one_machine_are_counted(tmp_path: Path) -> None:
+    now = [100.0]
+    lookback = Lookback(tmp_path, 3_600, 1_000_000, clock=lambda: now[0])
+    for second, outcome in enumerate([Outcome.HEARD, Outcome.SKIPPED, Outcome.HEARD, Outcome.FAILED, None]):
+        said = Utterance(room="r", speaker="s", start=0, end=1, id=str(second), room_type="kids")
+        address = lookback.put(said)
+        if outcome:
+            lookback.finish([address], outcome)
+        now[0] += 1
+    found, failed = of_lookback(lookback, 0, 1_000)
+    assert (found.heard["kids"], found.skipped["kids"], failed) == (2, 1, 1)
+    found, failed = of_lookback(lookback, 101, 103)
+    assert (found.heard["kids"], found.skipped["kids"], failed) == (1, 1, 0)

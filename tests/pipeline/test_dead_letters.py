@@ -4,10 +4,18 @@ import base64
 import json
 from pathlib import Path
 
-from pipeline.dead_letters import DeadLetters
-from pipeline.errors import AudioError
+import pytest
+
+from pipeline.dead_letters import KEEP_SECONDS, DeadLetters, box_of, path_of
+from pipeline.errors import AudioError, BadMessage, ConfigError, InputError
 from pipeline.events import decode
-from pipeline.messages import AudioChunk
+from pipeline.letters import MOST_REPLAYS, Letter, Wanted
+from pipeline.messages import AudioChunk, Utterance
+from pipeline.recovery import Recovery
+from pipeline.review.lookback import open_lookback
+from pipeline.review.marks import Outcome
+from pipeline.settings import Settings
+from pipeline.sole import sole_user
 from pipeline.stage import Rejected
 
 CHUNK = AudioChunk(room="茶馆", speaker="wei", start=12.5, sequence=3, codec="opus", data=b"\x00\xff")
@@ -43,3 +51,113 @@ def test_a_flood_stops_at_the_limit(tmp_path: Path) -> None:
     for _ in range(100):
         box.add("segment", Rejected(CHUNK, AudioError("No Opus packet")))
     assert 1_000 < path.stat().st_size < 2_000
+
+
+def test_letters_are_kept_as_long_as_on_kafka(tmp_path: Path) -> None:
+    path = tmp_path / "dead-letters.jsonl"
+    box = DeadLetters(path, clock=lambda: 0.0)
+    box.add("segment", Rejected(CHUNK, AudioError("Old")))
+    DeadLetters(path, clock=lambda: KEEP_SECONDS - 1.0).add("segment", Rejected(CHUNK, AudioError("New")))
+    assert [letter["error"] for letter in letters(path)] == ["Old", "New"]
+    DeadLetters(path, clock=lambda: KEEP_SECONDS + 1.0)
+    assert [letter["error"] for letter in letters(path)] == ["New"]
+
+
+class Machine:
+    """A data folder whose runner has ended."""
+
+    def __init__(self, folder: Path) -> None:
+        self.settings = Settings(data_dir=folder)
+        self.lookback = open_lookback(self.settings)
+        self.box = box_of(self.settings)
+
+    def dies(self, name: str = "one") -> str:
+        """An utterance that transcribe cannot handle; gives its address."""
+        said = Utterance(room="r", speaker="s", start=1, end=2, id=name, data=b"flac")
+        address = self.lookback.put(said)
+        self.dies_again(address)
+        return address
+
+    def dies_again(self, address: str) -> None:
+        said = Rejected(self.lookback.get(address), BadMessage("No FLAC", "Send some."))
+        DeadLetters(path_of(self.settings)).add("transcribe", said)
+        self.lookback.finish([address], Outcome.FAILED)
+
+    def waiting(self) -> list[Letter]:
+        return self.box.letters(Wanted())
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def test_a_letter_is_listed_with_its_content(machine: Machine) -> None:
+    address = machine.dies()
+    (letter,) = machine.waiting()
+    assert (letter.origin, letter.stage, letter.reason) == (address, "transcribe", "No FLAC. Send some.")
+    content = machine.box.content(letter)
+    assert (content.value, content.headers["ce_type"]) == (b"flac", "voxwarden.utterance.v1")
+
+
+def test_what_is_dropped_is_only_listed_on_request(machine: Machine) -> None:
+    machine.dies("one")
+    machine.dies("two")
+    one, two = machine.waiting()
+    machine.box.drop([one])
+    assert machine.waiting() == [two]
+    assert [letter.handled for letter in machine.box.letters(Wanted(handled=True))] == ["dropped", None]
+
+
+def test_an_utterance_that_is_replayed_is_in_hand_again(machine: Machine) -> None:
+    address = machine.dies()
+    assert machine.lookback.unfinished() == []
+    assert machine.box.send_back(machine.waiting()) == (1, [])
+    assert machine.lookback.unfinished() == [address]
+    assert machine.waiting() == []
+
+
+def test_audio_that_is_replayed_is_heard_at_the_next_start(machine: Machine) -> None:
+    DeadLetters(path_of(machine.settings)).add("segment", Rejected(CHUNK, AudioError("No Opus packet")))
+    assert machine.box.send_back(machine.waiting()) == (1, [])
+    assert list(Recovery(machine.settings, machine.lookback).chunks()) == [CHUNK]
+
+
+def test_what_dies_again_waits_again_but_not_for_ever(machine: Machine) -> None:
+    address = machine.dies()
+    for replays in range(MOST_REPLAYS):
+        (letter,) = machine.waiting()
+        assert letter.replays == replays
+        assert machine.box.send_back([letter]) == (1, [])
+        machine.dies_again(address)
+    (letter,) = machine.waiting()
+    assert machine.box.send_back([letter]) == (0, [(letter, "it has been replayed 3 times")])
+
+
+def test_one_that_died_twice_before_a_kill_is_told_once(machine: Machine) -> None:
+    address = machine.dies()
+    machine.dies_again(address)
+    assert len(machine.waiting()) == 1
+    machine.box.drop(machine.waiting())
+    assert machine.waiting() == []
+
+
+def test_audio_that_is_no_longer_kept_cannot_be_replayed(machine: Machine) -> None:
+    machine.dies()
+    for file in machine.lookback.folder.iterdir():
+        file.unlink()
+    (letter,) = machine.waiting()
+    assert machine.box.send_back([letter]) == (0, [(letter, "its audio is no longer kept")])
+
+
+def test_nothing_is_replayed_under_a_runner(machine: Machine) -> None:
+    machine.dies()
+    with sole_user(machine.settings.data_dir), pytest.raises(ConfigError, match="is in use by another"):
+        machine.box.send_back(machine.waiting())
+
+
+def test_an_address_or_a_folder_that_is_not_there(machine: Machine, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="There is no dead letter dead-letters/0"):
+        machine.box.letters(Wanted(["dead-letters/0"]))
+    with pytest.raises(InputError, match="There is no folder"):
+        box_of(Settings(data_dir=tmp_path / "nowhere"))

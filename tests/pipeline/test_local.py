@@ -4,17 +4,15 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline import local
 from pipeline.errors import AudioError, DependencyError
-from pipeline.local import QUEUE_BATCHES, LocalRunner, Logged
-from pipeline.messages import AudioChunk, Utterance
+from pipeline.local import QUEUE_BATCHES, LocalRunner
+from pipeline.messages import AudioChunk
 from pipeline.metrics import Metrics
-from pipeline.review.lookback import Lookback
 from pipeline.settings import Settings
 from pipeline.stage import Processor, Rejected
 from pipeline.topology import AUDIO, Stage
@@ -94,18 +92,6 @@ class BrokenGate(Gate):
     def process(self, batch: Sequence[AudioChunk]) -> list[AudioChunk | Rejected]:
         self.open.wait()
         raise ZeroDivisionError(len(batch))
-
-
-class Deaf(Processor[AudioChunk, Utterance]):
-    """Like the segment stage, gives nothing for what it has heard before."""
-
-    def __init__(self) -> None:
-        self._heard: set[int] = set()
-
-    def process(self, batch: Sequence[AudioChunk]) -> list[Utterance | Rejected]:
-        fresh = [chunk for chunk in batch if chunk.sequence not in self._heard]
-        self._heard.update(chunk.sequence for chunk in fresh)
-        return [Utterance(room="r", speaker="s", start=c.start, end=c.start + 1, id=str(c.sequence)) for c in fresh]
 
 
 class Choosy(Forward):
@@ -222,22 +208,6 @@ async def test_a_stage_that_fails_lets_nobody_wait_for_ever(make: Make) -> None:
     assert sum(isinstance(error, DependencyError) for error in told) == 2 * 4 * QUEUE_BATCHES - 4
     with pytest.raises(DependencyError, match="a stage has failed"):
         await runner.put(chunk(0))
-
-
-def test_a_log_that_fails_for_a_while_loses_no_utterance(tmp_path: Path) -> None:
-    """The carrier tries the same batch again, and the stage takes it for a duplicate."""
-    folder = tmp_path / "lookback"
-    lookback = Lookback(folder, 3_600, 1_000_000)
-    folder.rmdir()
-    folder.touch()  # as good as a full disk
-    logged = Logged(Deaf(), lookback)
-    with pytest.raises(DependencyError):
-        logged.process([chunk(0), chunk(1)])
-    folder.unlink()
-    folder.mkdir()
-    found = logged.process([chunk(0), chunk(1)]) + logged.process([chunk(2)])
-    kept = [lookback.get(u.address or "") for u in found if isinstance(u, Utterance)]
-    assert [u.id for u in kept if u] == ["0", "1", "2"]
 
 
 async def test_a_stage_that_cannot_start_says_why() -> None:

@@ -8,12 +8,13 @@ import pytest
 from typer.testing import CliRunner
 
 from agents.cli import app
-from agents.dead_letters import MOST_REPLAYS, Wanted, letters
+from agents.dead_letters import letters
 from agents.halt import ENOUGH
 from agents.kafka import topic_name
 from agents.records import dead_letter
 from pipeline.errors import BadMessage, ConfigError, InputError
 from pipeline.events import Event, encode
+from pipeline.letters import MOST_REPLAYS, Wanted
 from pipeline.settings import Settings
 from pipeline.topology import DEAD_LETTERS, JUDGE, SEGMENT, TRANSCRIPTS
 from tests.stream.kafka_io import committed, headers_of, put, transcript, wait_for

@@ -26,7 +26,7 @@ utterances = st.builds(
 
 
 def scan(content: bytes, offset: int = 0) -> list[tuple[int, int, Utterance]]:
-    return list(segments.scan(io.BytesIO(content), offset, len(content)))
+    return list(segments.scan(io.BytesIO(content), offset, len(content), Utterance))
 
 
 @given(st.lists(utterances, max_size=5))
@@ -34,7 +34,7 @@ def test_what_is_written_is_read(written: list[Utterance]) -> None:
     content = b"".join(map(segments.pack, written))
     found = scan(content)
     assert [u for _, _, u in found] == [msgspec.structs.replace(u, data=b"") for u in written]
-    assert [segments.read(io.BytesIO(content), offset) for offset, _, _ in found] == written
+    assert [segments.read(io.BytesIO(content), offset, Utterance) for offset, _, _ in found] == written
     assert [0, *(following for _, following, _ in found)][-1] == len(content)
 
 
@@ -44,7 +44,7 @@ def test_a_torn_tail_costs_only_what_was_torn(written: list[Utterance], data: st
     whole = b"".join(records[:-1])
     torn = whole + records[-1][: data.draw(st.integers(0, len(records[-1]) - 1))]
     assert [u.id for _, _, u in scan(torn)] == [u.id for u in written[:-1]]
-    assert segments.read(io.BytesIO(torn), len(whole)) is None
+    assert segments.read(io.BytesIO(torn), len(whole), Utterance) is None
     # The writer may just not have finished: the same place reads well once it has.
     assert [u.id for _, _, u in scan(whole + records[-1], len(whole))] == [written[-1].id]
 
@@ -53,13 +53,13 @@ def test_a_torn_tail_costs_only_what_was_torn(written: list[Utterance], data: st
 def test_a_changed_byte_is_never_taken_for_the_utterance(written: Utterance, data: st.DataObject) -> None:
     record = bytearray(segments.pack(written))
     record[data.draw(st.integers(0, len(record) - 1))] ^= data.draw(st.integers(1, 255))
-    assert segments.read(io.BytesIO(bytes(record)), 0) is None
+    assert segments.read(io.BytesIO(bytes(record)), 0, Utterance) is None
 
 
 @given(st.binary(max_size=300), st.integers(0, 400))
 def test_any_bytes_are_read_without_harm(content: bytes, offset: int) -> None:
     assert scan(content, offset) == []
-    assert segments.read(io.BytesIO(content), offset) is None
+    assert segments.read(io.BytesIO(content), offset, Utterance) is None
 
 
 def test_a_tail_of_zeros_is_no_record() -> None:

@@ -1,0 +1,36 @@
+"""One process at a time works in a data folder: two would write over each other's files."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.errors import ConfigError
+
+NAME = "lock"
+
+
+@contextmanager
+def sole_user(folder: Path) -> Iterator[None]:
+    """Hold `folder` until the block ends, or the process does. Raises ConfigError if another process holds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _lock(file, folder)
+        yield
+    finally:
+        os.close(file)
+
+
+def _lock(file: int, folder: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(file, 20).decode("ascii", "replace").strip()
+        raise ConfigError(
+            f"The data folder {folder} is in use by another voxwarden process ({holder or 'just started'})",
+            "Stop that process, or set data_dir to another folder.",
+        ) from None
+    os.truncate(file, 0)
+    os.write(file, str(os.getpid()).encode())

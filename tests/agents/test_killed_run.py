@@ -1,0 +1,149 @@
+"""`voxwarden run` as a process: a kill in mid-work loses nothing, Ctrl-C ends it well, a second one is refused."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from pipeline.audio import segment
+from pipeline.audio.decode import read_file
+from pipeline.audio.encode import to_pcm16
+from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance
+from pipeline.metrics import Metrics
+from pipeline.review.cases import Filters
+from pipeline.review.lookback import open_lookback
+from pipeline.review.marks import Outcome
+from pipeline.review.store import open_store
+from pipeline.settings import Settings
+
+SPEECH = Path(__file__).parents[2] / "pipeline" / "demo" / "lounge-ben.ogg"
+OPEN_UNTIL = 25.6
+"""Seconds: in the middle of the threat, so that unfinished speech is in hand, too."""
+WAIT_SECONDS = 300.0
+
+
+class Process:
+    """A `voxwarden run` of tiny.en."""
+
+    def __init__(self, data: Path) -> None:
+        ports = [f"--set={name}.port=0" for name in ("gateway", "metrics", "console")]
+        fast = ["--set=asr.model=tiny.en", "--set=asr.language=en", "--set=asr.languages=[en]"]
+        self.errors = data.parent / f"{data.name}.{time.monotonic_ns()}.err"
+        with self.errors.open("wb") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "agents", f"--set=data_dir={data}", *ports, *fast, "run"], stderr=file
+            )
+
+    def told(self, pattern: str) -> str:
+        """What is told on stderr; waits for it."""
+        return str(until(lambda: re.search(pattern, self.errors.read_text()), self)[1])
+
+    def end(self, number: signal.Signals) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(WAIT_SECONDS)
+
+
+def until(look, process: Process):  # type: ignore[no-untyped-def]
+    """What `look` finds at last; fails if the process ends before."""
+    end = time.monotonic() + WAIT_SECONDS
+    while not (found := look()):
+        assert process.process.poll() is None, process.errors.read_text()
+        assert time.monotonic() < end, "It does not come"
+        time.sleep(0.02)
+    return found
+
+
+@contextmanager
+def started(data: Path) -> Iterator[Process]:
+    process = Process(data)
+    try:
+        process.told("(Ctrl-C ends it)")
+        yield process
+    finally:
+        process.process.kill()
+        process.process.wait()
+
+
+@contextmanager
+def connection(process: Process) -> Iterator[ClientConnection]:
+    url = process.told(r"Gateway  (ws://127\.0\.0\.1:\d+)/")
+    token = process.told(r"Token    (\S+)")
+    with connect(
+        f"{url}/v1/rooms/lounge/speakers/ben/audio?sample_rate={SAMPLE_RATE}",
+        additional_headers={"Authorization": f"Bearer {token}"},
+    ) as socket:
+        yield socket
+
+
+def spoken() -> bytes:
+    pcm = b"".join(to_pcm16(block) for block in read_file(SPEECH))
+    return pcm[: round(OPEN_UNTIL * SAMPLE_RATE) * 2]
+
+
+def expected(settings: Settings) -> list[Utterance]:
+    """What one process that nobody kills cuts."""
+    stage = segment.build(settings, Metrics())
+    chunk = AudioChunk(room="lounge", speaker="ben", start=0, sequence=0, data=spoken(), final=True)
+    found = stage.process([chunk])
+    stage.close()
+    return [utterance for utterance in found if isinstance(utterance, Utterance)]
+
+
+def covered(wanted: Utterance, found: list[Utterance], shift: float) -> float:
+    """Share of the seconds of `wanted` that some of `found`, which came `shift` later, has."""
+    times = np.arange(wanted.start, wanted.end, 0.01) + shift
+    return float(np.mean([any(one.start <= at <= one.end for one in found) for at in times]))
+
+
+def journaled(data: Path) -> int:
+    return sum(page.stat().st_size for page in (data / "journal").glob("*.audio"))
+
+
+@pytest.mark.weights
+def test_a_killed_run_loses_no_speech(tmp_path: Path) -> None:
+    data, pcm = tmp_path / "data", spoken()
+    settings = Settings(data_dir=data)
+    with started(data) as process, connection(process) as socket:
+        for at in range(0, len(pcm), 6_400):
+            socket.send(pcm[at : at + 6_400])
+        until(lambda: journaled(data) >= len(pcm), process)
+        assert process.end(signal.SIGKILL) == -signal.SIGKILL
+    in_hand = open_lookback(settings).unfinished()
+    whole = expected(settings)
+    assert in_hand or len(list(open_lookback(settings).marked())) < len(whole)
+
+    with started(data) as process:
+        assert process.end(signal.SIGINT) == 0
+    kept = list(open_lookback(settings).marked())
+    assert {mark.outcome if mark else None for _, _, mark in kept} == {Outcome.HEARD}
+    found = [utterance for _, utterance, _ in kept]
+    shift = min(one.start for one in found) - whole[0].start
+    assert [share for one in whole if (share := covered(one, found, shift)) < 0.97] == []
+    store = open_store(settings)
+    cases = store.cases(Filters())
+    store.close()
+    assert "violence" in {case.label for case in cases}
+    assert len({case.start for case in cases}) == len(cases)
+    assert journaled(data) == 0
+
+
+@pytest.mark.weights
+def test_a_second_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with started(data) as first:
+        second = Process(data)
+        assert second.process.wait(WAIT_SECONDS) == 2
+        said = second.errors.read_text()
+        assert f"{data} is in use by another voxwarden process ({first.process.pid})" in said
+        assert "Traceback" not in said
+        os.kill(first.process.pid, signal.SIGINT)
+        assert first.process.wait(WAIT_SECONDS) == 0

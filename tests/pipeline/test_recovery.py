@@ -1,0 +1,144 @@
+"""A runner that was killed is followed by one that finishes its work."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import BadMessage, DependencyError
+from pipeline.journal import Journal
+from pipeline.messages import AudioChunk, Flag, Message, Transcript, Utterance
+from pipeline.recovery import Logged, Recovery
+from pipeline.review.lookback import Lookback, open_lookback
+from pipeline.review.marks import Outcome
+from pipeline.settings import Settings
+from pipeline.stage import Processor, Rejected
+
+
+class Deaf(Processor[AudioChunk, Utterance]):
+    """Like the segment stage, gives nothing for what it has heard before."""
+
+    def __init__(self) -> None:
+        self._heard: set[int] = set()
+
+    def process(self, batch: Sequence[AudioChunk]) -> list[Utterance | Rejected]:
+        fresh = [chunk for chunk in batch if chunk.sequence not in self._heard]
+        self._heard.update(chunk.sequence for chunk in fresh)
+        return [said(str(chunk.sequence), chunk.start) for chunk in fresh]
+
+    def held_since(self, room: str, speaker: str) -> float | None:
+        del room, speaker
+        return None
+
+
+def said(name: str, start: float = 0.0, speaker: str = "s", *, forced: bool = False) -> Utterance:
+    return Utterance(room="r", speaker=speaker, start=start, end=start + 1, id=name, forced=forced, data=b"flac")
+
+
+def chunk(sequence: int, speaker: str = "s") -> AudioChunk:
+    return AudioChunk(room="r", speaker=speaker, start=float(sequence), sequence=sequence)
+
+
+def transcript(address: str, *, skipped: bool = False) -> Transcript:
+    return Transcript(
+        room="r", speaker="s", start=0, end=1, id="t", utterance="u", text="", language="en", confidence=1, model="m",
+        address=address, skipped=skipped,
+    )  # fmt: skip
+
+
+def flag(address: str) -> Flag:
+    return Flag(
+        room="r", speaker="s", start=0, end=1, id="f", utterance="u", transcript="t", text="", language="en",
+        confidence=1, suggestion="pass", risk=0, policy="p", model="m", address=address,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path)
+
+
+@pytest.fixture
+def recovery(settings: Settings) -> Recovery:
+    return Recovery(settings, open_lookback(settings))
+
+
+def again(settings: Settings) -> Recovery:
+    """That of the next process."""
+    return Recovery(settings, open_lookback(settings))
+
+
+def test_a_look_back_that_fails_for_a_while_loses_no_utterance(tmp_path: Path) -> None:
+    """The carrier tries the same batch again, and the stage takes it for a duplicate."""
+    folder = tmp_path / "lookback"
+    lookback = Lookback(folder, 3_600, 1_000_000)
+    folder.rmdir()
+    folder.touch()  # as good as a full disk
+    logged = Logged(Deaf(), lookback, Journal(tmp_path / "journal"))
+    with pytest.raises(DependencyError):
+        logged.process([chunk(0), chunk(1)])
+    folder.unlink()
+    folder.mkdir()
+    found = logged.process([chunk(0), chunk(1)]) + logged.process([chunk(2)])
+    kept = [lookback.get(u.address or "") for u in found if isinstance(u, Utterance)]
+    assert [u.id for u in kept if u] == ["0", "1", "2"]
+
+
+def test_utterances_without_a_mark_are_handed_out_again(recovery: Recovery, settings: Settings) -> None:
+    addresses = [recovery.lookback.put(said(str(number), number)) for number in range(3)]
+    recovery.finish([flag(addresses[1])], [object()])
+    assert [utterance.id for utterance in again(settings).utterances()] == ["0", "2"]
+
+
+@pytest.mark.parametrize(
+    ("make", "outputs", "outcome"),
+    [
+        (flag, [object()], Outcome.HEARD),
+        (transcript, [], Outcome.HEARD),
+        (lambda address: transcript(address, skipped=True), [], Outcome.SKIPPED),
+        (flag, [Rejected(flag("?"), BadMessage("no"))], Outcome.FAILED),
+        (transcript, [flag("?")], None),
+    ],
+)
+def test_a_mark_tells_how_it_ended(
+    recovery: Recovery, make: type[Message], outputs: list[object], outcome: Outcome | None
+) -> None:
+    address = recovery.lookback.put(said("one"))
+    of_it = [
+        Rejected(flag(address), each.error) if isinstance(each, Rejected) else flag(address)
+        if isinstance(each, Flag) else each
+        for each in outputs
+    ]  # fmt: skip
+    recovery.finish([make(address)], of_it)  # type: ignore[call-arg]
+    ((_, utterance, mark),) = recovery.lookback.marked()
+    assert utterance.id == "one"
+    assert (mark.outcome if mark else None) == outcome
+
+
+@pytest.mark.parametrize(("forced", "left"), [(False, [3, 4]), (True, [2, 3, 4])])
+def test_audio_after_the_last_cut_is_handed_out_again(
+    recovery: Recovery, settings: Settings, forced: bool, left: list[int]
+) -> None:
+    """Speech that was cut for length goes on within the last half second of what was cut."""
+    for number in range(1, 5):
+        recovery.journal.add(chunk(number))
+        recovery.journal.add(chunk(number, "other"))
+    recovery.lookback.put(said("cut", 2.0, forced=forced))
+    found = list(again(settings).chunks())
+    assert [each.sequence for each in found if each.speaker == "s"] == left
+    assert [each.sequence for each in found if each.speaker == "other"] == [1, 2, 3, 4]
+
+
+def test_a_segment_of_a_version_without_marks_is_finished(recovery: Recovery, settings: Settings) -> None:
+    recovery.lookback.put(said("old"))
+    for file in recovery.lookback.folder.glob("*.marks"):
+        file.unlink()
+    assert list(again(settings).utterances()) == []
+
+
+def test_an_utterance_can_be_put_in_hand_again(recovery: Recovery) -> None:
+    address, other = (recovery.lookback.put(said(name)) for name in ("one", "two"))
+    recovery.lookback.finish([address, other], Outcome.FAILED)
+    assert recovery.lookback.reopen(address)
+    assert recovery.lookback.unfinished() == [address]
+    assert not recovery.lookback.reopen("lookback/0000000000000-00000000/0")
