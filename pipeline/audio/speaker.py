@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.audio.cutter import Cut, Cutter
 from pipeline.audio.frames import StreamDecoder
 from pipeline.audio.order import Ordered, Reorder
-from pipeline.audio.resample import EMPTY, Samples
+from pipeline.audio.resample import Samples
 from pipeline.audio.vad import WINDOW, Memory, Vad
 from pipeline.errors import VoxwardenError
 from pipeline.messages import SAMPLE_RATE, AudioChunk, sample_of
@@ -18,6 +18,10 @@ from pipeline.stage import Rejected
 
 JITTER = SAMPLE_RATE // 10
 """Samples by which the times of chunks in a row may wander before we believe that something is missing."""
+
+RESET = 32
+"""Windows on the grid (1 s) after which the voice detector forgets what came before, unless speech is open: else small
+traces of long-past audio move the edge of an utterance by a window, and its id depends on where reading began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +35,26 @@ class Piece:
 
 
 class Stream:
-    """Audio without a hole, from `origin` (16 kHz samples since 1970) on, cut as it grows."""
+    """Audio without a hole, from `start` (16 kHz samples since 1970) on, cut as it grows.
 
-    def __init__(self, origin: int, vad: Vad, settings: Audio) -> None:
-        self._origin = origin
+    Windows lie on one grid for all streams: at multiples of 512 samples since 1970. So the same speech has the same
+    windows, cuts and ids, no matter from which chunk on it is read. Silence fills the first window up to `start`.
+    """
+
+    def __init__(self, start: int, vad: Vad, settings: Audio) -> None:
+        lead = start % WINDOW
+        self._origin = start - lead
         self._vad = vad
         self._memory = Memory()
         self._cutter = Cutter(settings)
-        self._rest: Samples = EMPTY
+        self._rest: Samples = np.zeros(lead, np.float32)
         """Less than a window."""
-        self._windows = 0
+        self._next = self._origin // WINDOW
+        """Number on the grid of the window that is judged next."""
 
     @property
     def end(self) -> int:
-        return self._origin + self._windows * WINDOW + self._rest.size
+        return self._next * WINDOW + self._rest.size
 
     @property
     def open_since(self) -> int | None:
@@ -61,9 +71,18 @@ class Stream:
         joined = np.concatenate([self._rest, samples])
         whole = joined.size - joined.size % WINDOW
         self._rest = joined[whole:].copy()
-        self._windows += whole // WINDOW
-        probabilities = self._vad.probabilities(joined[:whole], self._memory)
-        yield from self._placed(self._cutter.push(joined[:whole], probabilities))
+        first = 0
+        while first < whole:
+            after = min(whole, first + (RESET - self._next % RESET) * WINDOW)
+            yield from self._placed(self._judge(joined[first:after]))
+            first = after
+
+    def _judge(self, windows: Samples) -> Iterator[Cut]:
+        """Whole windows, none of which lies beyond the next reset."""
+        if self._next % RESET == 0 and self._cutter.open_since is None:
+            self._memory.reset()
+        self._next += windows.size // WINDOW
+        return self._cutter.push(windows, self._vad.probabilities(windows, self._memory))
 
     def flush(self) -> Iterator[tuple[int, Cut]]:
         padding = -self._rest.size % WINDOW
@@ -84,7 +103,7 @@ class Speaker:
         self._metrics = metrics
         self._decoder = StreamDecoder()
         self._order = Reorder(settings.reorder_chunks, metrics.sequence_faults)
-        self._new_stream: Callable[[int], Stream] = lambda origin: Stream(origin, vad, settings)
+        self._new_stream: Callable[[int], Stream] = lambda start: Stream(start, vad, settings)
         self._stream: Stream | None = None
         self._early = 0
         """Samples by which the stream's time has run ahead of what its chunks say, at the most."""

@@ -37,6 +37,10 @@ class Memory:
     cell: NDArray[np.float32] = field(default_factory=lambda: np.zeros(LAYERS, np.float32))
     context: Samples = field(default_factory=lambda: np.zeros(CONTEXT, np.float32))
 
+    def reset(self) -> None:
+        """Forget all but the last samples, which are the beginning of the next window."""
+        self.hidden = self.cell = np.zeros(LAYERS, np.float32)
+
 
 class Vad:
     """One model for all speakers; each brings its `Memory`."""

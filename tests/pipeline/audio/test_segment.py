@@ -1,4 +1,5 @@
 from itertools import pairwise
+from random import Random
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
+from benchmarks.speech import talk
 from pipeline.audio.encode import decode_flac
 from pipeline.audio.resample import Samples
 from pipeline.audio.segment import Segment, build
@@ -171,6 +173,30 @@ def test_times_that_wander_do_not_tear_speech() -> None:
         for chunk in seconds(monologue())
     ]
     assert all(map(similar, segment_of(stream), segment_of(seconds(monologue()))))
+
+
+def unrelated(whole: list[Utterance], moment: float) -> list[Utterance]:
+    """Those after `moment` that are not cut from the speech in progress then: a pause stands before the first."""
+    later = [place for place, each in enumerate(whole) if each.start >= moment + 0.25]
+    first = next((place for place in later if not place or whole[place - 1].end < whole[place].start), len(whole))
+    return whole[first:]
+
+
+@pytest.mark.parametrize("size", [320, 3_200, 16_000])
+def test_speech_keeps_its_id_whichever_chunk_reading_begins_at(size: int) -> None:
+    """After a crash Kafka hands out from an offset that lies anywhere in a speaker's audio."""
+    random = Random(size)  # noqa: S311
+    samples = talk(60, random)
+    stream = chunks(samples, [size] * ((samples.size - 1) // size), start=DAY + 0.123)
+    whole = segment_of(stream)
+    compared = kept = 0
+    for first in random.sample(range(1, len(stream)), 12):
+        ids = {each.id for each in segment_of(stream[first:])}
+        expected = unrelated(whole, stream[first].start)
+        compared += len(expected)
+        kept += sum(each.id in ids for each in expected)
+    assert compared >= 20
+    assert kept >= 0.95 * compared
 
 
 def segment_of(stream: list[AudioChunk]) -> list[Utterance]:
