@@ -29,8 +29,10 @@ Unit = Annotated[float, Meta(ge=0, le=1)]
 MAX_ALTERNATIVES = 5
 """Readings beside the text of a transcript."""
 
-Codec = Literal["pcm_s16le", "pcm_f32le", "opus", "container"]
-"""`container` is any whole file that FFmpeg can open (WAV, FLAC, MP3, Ogg, M4A, WebM); `opus` is one bare packet."""
+Codec = Literal["pcm_s16le", "pcm_f32le", "opus", "opus_packets", "container"]
+"""`container` is any whole file that FFmpeg can open (WAV, FLAC, MP3, Ogg, M4A, WebM). `opus` is one bare packet.
+`opus_packets` is several of them in a row: pipeline/audio/packets.py.
+"""
 
 Suggestion = Literal["pass", "review", "block"]
 Verdict = Literal["uphold", "dismiss", "escalate"]
@@ -59,7 +61,7 @@ class AudioChunk(Message, frozen=True, kw_only=True, omit_defaults=True):
     sequence: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     """Counts the chunks of one session (a connection, a file) from 0; a smaller number later opens a new session."""
     codec: Codec = "pcm_s16le"
-    """What `data` is: PCM, one bare Opus packet, or one whole small file."""
+    """What `data` is: PCM, one bare Opus packet, several joined packets, or one whole small file."""
     sample_rate: Annotated[int, Meta(ge=8_000, le=192_000)] = SAMPLE_RATE
     """Samples per second of one channel; 48000 for Opus; a whole file knows its own."""
     channels: Annotated[int, Meta(ge=1, le=32)] = 1

@@ -1,11 +1,14 @@
 """What one speaker's app sends, frame by frame, to 16 kHz mono: PCM, Opus packets, or small whole recordings."""
 
+from collections.abc import Sequence
+
 import av
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from av.error import FFmpegError
 
 from pipeline.audio.decode import read_bytes
+from pipeline.audio.packets import unpack
 from pipeline.audio.resample import EMPTY, Resampler, Samples, from_pcm, mono
 from pipeline.errors import AudioError, BadMessage
 from pipeline.messages import AudioChunk
@@ -59,7 +62,9 @@ class StreamDecoder:
         if chunk.codec in PCM:
             return chunk.sample_rate, self._pcm(chunk)
         if chunk.codec == "opus":
-            return OPUS_RATE, self._packet(chunk)
+            return OPUS_RATE, self._packets(chunk, [chunk.data])
+        if chunk.codec == "opus_packets":
+            return OPUS_RATE, self._packets(chunk, unpack(chunk.data))
         if chunk.codec == "container":
             return CONTAINER_RATE, self._recording(chunk)
         raise BadMessage(f"{_name(chunk)} has the unknown codec {chunk.codec!r}", "See docs/contract.md.")
@@ -74,16 +79,17 @@ class StreamDecoder:
             )
         return self._counted(*from_pcm(np.frombuffer(chunk.data, kind).reshape(-1, chunk.channels).T))
 
-    def _packet(self, chunk: AudioChunk) -> Samples:
+    def _packets(self, chunk: AudioChunk, packets: Sequence[bytes]) -> Samples:
         if chunk.sample_rate not in OPUS_RATES or chunk.channels > 2:
             raise BadMessage(
                 f"{_name(chunk)} says Opus of {chunk.sample_rate} Hz in {chunk.channels} channels",
                 "Opus has one or two channels and a rate of 8, 12, 16, 24 or 48 kHz.",
             )
+        decoder = self._opus_decoder(chunk.channels)
         try:
-            frames = self._opus_decoder(chunk.channels).decode(av.Packet(chunk.data))
+            frames = [frame for packet in packets for frame in decoder.decode(av.Packet(packet))]
         except FFmpegError as error:
-            raise BadMessage(f"{_name(chunk)} is no Opus packet", "Send one bare packet a chunk.") from error
+            raise BadMessage(f"{_name(chunk)} is no Opus packet", "Send bare packets, without Ogg or RTP.") from error
         return np.concatenate([EMPTY, *(self._counted(*mono(frame)) for frame in frames)])
 
     def _opus_decoder(self, channels: int) -> AudioCodecContext:

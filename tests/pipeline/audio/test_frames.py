@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.audio.encode import to_pcm16
 from pipeline.audio.frames import StreamDecoder
+from pipeline.audio.packets import pack
 from pipeline.audio.resample import Samples
 from pipeline.errors import BadMessage, VoxwardenError
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Codec
@@ -53,6 +54,15 @@ def test_opus_packets_are_speech(layout: str, channels: int) -> None:
     delays = range(800)
     size = speech.size - 1_600
     assert max(np.corrcoef(speech[:size], heard[lag : lag + size])[0, 1] for lag in delays) > 0.9
+
+
+def test_joined_opus_packets_are_the_same_speech() -> None:
+    one, joined = StreamDecoder(), StreamDecoder()
+    packets = list(opus_packets(clip("tt-weasels"), "mono"))
+    apart = [one.decode(chunk(data, "opus", 48_000)) for data in packets]
+    tens = [pack(packets[at : at + 10]) for at in range(0, len(packets), 10)]
+    together = [joined.decode(chunk(data, "opus_packets", 48_000)) for data in tens]
+    assert np.array_equal(np.concatenate([*apart, one.flush()]), np.concatenate([*together, joined.flush()]))
 
 
 def test_a_whole_recording_may_be_a_chunk() -> None:
@@ -104,7 +114,7 @@ def test_a_chunk_may_be_empty() -> None:
         st.builds(
             chunk,
             st.binary(max_size=300),
-            st.sampled_from(["pcm_s16le", "pcm_f32le", "opus", "container"]),
+            st.sampled_from(["pcm_s16le", "pcm_f32le", "opus", "opus_packets", "container"]),
             st.sampled_from([8_000, 16_000, 44_100, 48_000, 192_000]),
             st.integers(1, 32),
         ),
