@@ -2,12 +2,15 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.audio import vad
+from pipeline.audio.container import MAIN, Part
 from pipeline.audio.files import chunks_of
+from pipeline.audio.parts import parts_of
 from pipeline.errors import VoxwardenError
 from pipeline.local import LocalRunner
 from pipeline.messages import AudioChunk, Flag, Message, Suggestion, Utterance
@@ -42,8 +45,8 @@ class _Progress:
     report: Report
     waiting: int = 0
     """Utterances cut, but not yet judged."""
-    whole: bool = False
-    """Its final chunk has been cut."""
+    uncut: int = 1
+    """Parts of it whose final chunk has not been cut."""
 
 
 @dataclass
@@ -54,6 +57,8 @@ class Recordings:
     settings: Settings
     metrics: Metrics
     room_type: str = "default"
+    names: Mapping[Path, str] = field(default_factory=dict)
+    """What people call files that are copies, such as of standard input."""
     _found: "asyncio.Queue[Flag | Report | None]" = field(default_factory=asyncio.Queue)
     _files: dict[str, _Progress] = field(default_factory=dict)
 
@@ -74,20 +79,33 @@ class Recordings:
                 await self._feed_file(runner, path)
 
     async def _feed_file(self, runner: LocalRunner, path: Path) -> None:
-        room = _name(path)
-        report = Report(_name(path))
-        self._files[room] = _Progress(report)
-        sequence, final = 0, False
-        async for chunk in self._chunks(path, room, report):
-            report.seconds, sequence, final = _end_of(chunk), chunk.sequence + 1, chunk.final
+        room = _name(path, self.names)
+        report = Report(room)
+        parts = await asyncio.to_thread(self._parts, path, report)
+        self._files[room] = _Progress(report, uncut=len(parts))
+        for part in parts:
+            await self._feed_part(runner, path, part, report)
+
+    def _parts(self, path: Path, report: Report) -> list[Part]:
+        try:
+            return parts_of(path, vad.shared(), report.file)
+        except VoxwardenError as error:
+            report.error = str(error)
+            return [MAIN]
+
+    async def _feed_part(self, runner: LocalRunner, path: Path, part: Part, report: Report) -> None:
+        speaker, end, sequence, final = part.of(SPEAKER), 0.0, 0, False
+        async for chunk in self._chunks(path, part, report):
+            end, sequence, final = _end_of(chunk), chunk.sequence + 1, chunk.final
+            report.seconds = max(report.seconds, end)
             await runner.put(chunk)
         if not final:
-            end = AudioChunk(room=room, speaker=SPEAKER, start=report.seconds, sequence=sequence, final=True)
-            await runner.put(end)
+            await runner.put(AudioChunk(room=report.file, speaker=speaker, start=end, sequence=sequence, final=True))
 
-    async def _chunks(self, path: Path, room: str, report: Report) -> AsyncIterator[AudioChunk]:
+    async def _chunks(self, path: Path, part: Part, report: Report) -> AsyncIterator[AudioChunk]:
         """One behind the reader: damage after the last chunk is on the report before that chunk is on its way."""
-        chunks = chunks_of(path, room, SPEAKER, self.room_type)
+        room, speaker = report.file, part.of(SPEAKER)
+        chunks = chunks_of(path, room, speaker, self.room_type, part=part, name=room)
         held: AudioChunk | None = None
         while True:
             try:
@@ -107,7 +125,7 @@ class Recordings:
         if stage is SEGMENT:
             for chunk in batch:
                 if isinstance(chunk, AudioChunk) and chunk.final:
-                    self._files[chunk.room].whole = True
+                    self._files[chunk.room].uncut -= 1
         self._report_finished()
 
     def _see(self, output: Any) -> None:
@@ -138,7 +156,7 @@ class Recordings:
 def _finished(files: dict[str, _Progress]) -> Iterator[tuple[str, _Progress]]:
     """Files that are through, up to the first that is not: reports keep the order of the files."""
     for room, file in list(files.items()):
-        if not file.whole or file.waiting:
+        if file.uncut or file.waiting:
             return
         yield room, file
 
@@ -147,9 +165,9 @@ def _worse(one: Suggestion | None, other: Suggestion) -> Suggestion:
     return min(one or "pass", other, key=WORST_FIRST.index)
 
 
-def _name(path: Path) -> str:
+def _name(path: Path, names: Mapping[Path, str]) -> str:
     """A file's name as text, also where it is not UTF-8; two names stay two."""
-    return os.fsencode(path).decode(errors="backslashreplace")
+    return names.get(path) or os.fsencode(path).decode(errors="backslashreplace")
 
 
 def _end_of(chunk: AudioChunk) -> float:

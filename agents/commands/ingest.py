@@ -50,11 +50,14 @@ def ingest(
     """
     settings = settings_of(ctx)
     from agents.ingest import Ingest, paced
+    from pipeline.audio import vad
     from pipeline.audio.files import chunks_of
+    from pipeline.audio.parts import check_one_part
 
     begin = start.replace(tzinfo=UTC).timestamp() if start else time.time()
 
     def play(path: Path, at: float) -> Iterator[AudioChunk]:
+        check_one_part(path, vad.shared())
         chunks = chunks_of(path, room, speaker, room_type=room_type, start=at)
         return paced(chunks) if speed is Speed.REALTIME else chunks
 

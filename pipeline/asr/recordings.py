@@ -1,7 +1,7 @@
 """Recordings through the transcribe stage, many files batched together."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -9,9 +9,12 @@ import numpy as np
 from msgspec import structs
 
 from pipeline.asr.transcriber import MAX_SAMPLES, Samples
+from pipeline.audio import vad
+from pipeline.audio.container import Part
 from pipeline.audio.decode import read_file
 from pipeline.audio.encode import encode_flac
 from pipeline.audio.files import chunks_of
+from pipeline.audio.parts import parts_of
 from pipeline.errors import AudioError, VoxwardenError
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Transcript, Utterance, derive_id
 from pipeline.stage import Processor, Rejected
@@ -33,19 +36,22 @@ class Recordings:
     segment: Processor[AudioChunk, Utterance]
     whole: bool = False
     advance: Advance = lambda _: None
+    names: Mapping[Path, str] = field(default_factory=dict)
+    """What people call files that are copies, such as of standard input."""
 
     def __iter__(self) -> Iterator[tuple[Path, Utterance | VoxwardenError]]:
         for number, path in enumerate(self.paths):
             try:
-                for found in self._utterances(path, f"file-{number}"):
-                    yield path, found
+                for part in parts_of(path, vad.shared(), self.names.get(path)):
+                    for found in self._utterances(path, part, f"file-{number}"):
+                        yield path, found
             except AudioError as error:
                 yield path, error
 
-    def _utterances(self, path: Path, room: str) -> Iterator[Utterance | VoxwardenError]:
-        samples, damage = _short(path) if self.whole else (None, None)
+    def _utterances(self, path: Path, part: Part, room: str) -> Iterator[Utterance | VoxwardenError]:
+        samples, damage = _short(path, part, self.names.get(path)) if self.whole else (None, None)
         if samples is None:
-            yield from self._cut(path, room)
+            yield from self._cut(path, part, room)
             return
         self.advance(len(samples) / SAMPLE_RATE)
         if len(samples):
@@ -53,8 +59,8 @@ class Recordings:
         if damage:
             raise damage
 
-    def _cut(self, path: Path, room: str) -> Iterator[Utterance | VoxwardenError]:
-        for chunk in chunks_of(path, room, SPEAKER):
+    def _cut(self, path: Path, part: Part, room: str) -> Iterator[Utterance | VoxwardenError]:
+        for chunk in chunks_of(path, room, part.of(SPEAKER), part=part, name=self.names.get(path)):
             for found in self.segment.process([chunk]):
                 yield found.error if isinstance(found, Rejected) else found
             self.advance(len(chunk.data) / 2 / SAMPLE_RATE)
@@ -72,12 +78,12 @@ def transcribed(
             yield path, result.error if isinstance(result, Rejected) else result
 
 
-def _short(path: Path) -> tuple[Samples | None, AudioError | None]:
-    """All of the file, and what broke it off; None if it is too long to be recognised at once."""
+def _short(path: Path, part: Part, name: str | None) -> tuple[Samples | None, AudioError | None]:
+    """All of a part of the file, and what broke it off; None if it is too long to be recognised at once."""
     blocks: list[Samples] = [np.empty(0, np.float32)]
     damage: AudioError | None = None
     try:
-        for block in read_file(path):
+        for block in read_file(path, part, name):
             blocks.append(block)
             if sum(map(len, blocks)) > MAX_SAMPLES:
                 return None, None

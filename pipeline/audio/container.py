@@ -1,16 +1,17 @@
 """Files and whole recordings in memory to 16 kHz mono blocks, by FFmpeg (PyAV), in bounded memory."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import BinaryIO
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
+from numpy.typing import NDArray
 
-from pipeline.audio.resample import EMPTY, RATES, Resampler, Samples, mono
+from pipeline.audio.resample import EMPTY, RATES, Resampler, Samples, from_pcm, mono
 from pipeline.errors import AudioError
 from pipeline.messages import SAMPLE_RATE
 
@@ -19,13 +20,41 @@ FORMATS = (
 )
 """Demuxers that read nothing but the file they are given: a playlist could name other files, or addresses."""
 
-EXACT_LENGTH = frozenset({"aiff", "flac", "mp3", "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "w64"})
+EXACT_LENGTH = frozenset({"aiff", "au", "flac", "flv", "mp3", "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "w64"})
 """Containers that say how long they are meant to be, rather than how long they turn out."""
+
+OPTIONS = {"format_whitelist": FORMATS, "ignore_editlist": "1"}
+"""An edit list says which parts of a track are played; players differ in that, so we hear all of it."""
+
+DECODER_OPTIONS = {"err_detect": "crccheck+explode"}
+"""FLAC frames with a wrong checksum are dropped, and so counted as missing, where FFmpeg would decode noise."""
+
+STREAMED = frozenset({"wav", "au"})
+"""Containers that may leave their length open. FFmpeg then expects more than there is, and calls the end corrupt."""
 
 TOLERANCE_SECONDS = 0.25
 """Encoders pad, and round, by less; a file cut short mostly lacks more."""
 EXACT_SECONDS = 0.001
 """The same where nothing is padded: rounding by the resampler."""
+
+MAX_OFFSET = 0.02
+"""Mean of a second of samples. Microphones stay far below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is heard as one: the mean of all channels of an audio stream, or one channel. Both count from 0."""
+
+    stream: int = 0
+    channel: int | None = None
+
+    def of(self, speaker: str) -> str:
+        """The speaker's name, with what part of the recording this is."""
+        stream = f", stream {self.stream + 1}" if self.stream else ""
+        return speaker + stream + ("" if self.channel is None else f", channel {self.channel + 1}")
+
+
+MAIN = Part()
 
 
 @dataclass
@@ -38,43 +67,69 @@ class Tally:
     """Packets that could not be decoded and were passed over."""
     not_numbers: int = 0
     """Samples that were NaN or infinite, taken as silence."""
+    last: range = range(0)
+    """Bytes of the packet, of whatever stream, that ends last in the file."""
+    until: float = 0.0
+    """Seconds at which the last packet of audio ends, by its time stamp; 0 if it has none."""
+    channels: set[int] = field(default_factory=set)
+    """Numbers of channels that its frames had: one number, unless somebody hides something."""
 
 
 def opened(source: BinaryIO, name: str) -> InputContainer:
     """Open audio whatever its name says it is; raises AudioError for what is not audio."""
     try:
-        container = av.open(source, "r", options={"format_whitelist": FORMATS}, metadata_errors="replace")
+        container = av.open(source, "r", options=OPTIONS, metadata_errors="replace")
     except (FFmpegError, ValueError) as error:
         raise AudioError(
             f"{name} cannot be read as audio: it is none of the known formats, or its head or index is missing",
             "Hand in WAV, FLAC, MP3, Ogg, M4A or WebM; copy it again if it was cut short.",
         ) from error
-    if not container.streams.audio:
+    codecs = [stream.codec_context for stream in container.streams.audio]
+    if not codecs or None in codecs:
         container.close()
-        raise AudioError(f"{name} holds no audio stream", "Hand in a recording with sound.")
+        raise AudioError(
+            f"{name} holds {'audio in an unknown codec' if codecs else 'no audio stream'}",
+            "Hand in WAV, FLAC, MP3, Ogg, M4A or WebM with sound.",
+        )
     return container
 
 
-def decoded(container: InputContainer, name: str, tally: Tally) -> Iterator[Samples]:
-    """All audio of the first audio stream, in pieces of any size."""
+def decoded(container: InputContainer, name: str, tally: Tally, part: Part = MAIN) -> Iterator[Samples]:
+    """All audio of one part, in pieces of any size."""
     resampler: Resampler | None = None
-    for frame in _frames(container, tally):
-        if frame.sample_rate not in RATES:
-            raise AudioError(
-                f"{name} has a sample rate of {frame.sample_rate} Hz", f"Use {RATES.start:,} to {RATES.stop - 1:,} Hz."
-            )
+    for frame in frames(container, name, tally, part.stream):
         if resampler is None or resampler.rate != frame.sample_rate:
             yield resampler.flush() if resampler else EMPTY
             resampler = Resampler(frame.sample_rate)
-        samples, not_numbers = mono(frame)
+        samples, not_numbers = mono(frame) if part.channel is None else from_pcm(planes(frame)[[part.channel]])
         tally.not_numbers += not_numbers
         yield resampler.push(samples)
     if resampler:
         yield resampler.flush()
 
 
-def _frames(container: InputContainer, tally: Tally) -> Iterator[av.AudioFrame]:
-    packets = container.demux(container.streams.audio[0])
+def frames(container: InputContainer, name: str, tally: Tally, stream: int = 0) -> Iterator[av.AudioFrame]:
+    """Decoded frames of the audio stream of that number (from 0); raises AudioError for a rate that cannot be."""
+    for packet in _packets(container, tally, container.streams.audio[stream]):
+        for frame in _frames(packet, tally):
+            if frame.sample_rate not in RATES:
+                raise AudioError(
+                    f"{name} has a sample rate of {frame.sample_rate} Hz",
+                    f"Use {RATES.start:,} to {RATES.stop - 1:,} Hz.",
+                )
+            tally.channels.add(frame.layout.nb_channels)
+            yield frame
+
+
+def planes(frame: av.AudioFrame) -> NDArray[np.generic]:
+    """A frame's samples, shape (channels, samples), in its own number format."""
+    pcm = frame.to_ndarray()
+    return pcm if frame.format.is_planar else pcm.reshape(-1, frame.layout.nb_channels).T
+
+
+def _packets(container: InputContainer, tally: Tally, audio: AudioStream) -> "Iterator[av.Packet[Any]]":
+    audio.codec_context.options = DECODER_OPTIONS
+    packets = container.demux()
     while True:
         try:
             packet = next(packets, None)
@@ -83,12 +138,22 @@ def _frames(container: InputContainer, tally: Tally) -> Iterator[av.AudioFrame]:
             return
         if packet is None:
             return
-        try:
-            frames = packet.decode()
-        except FFmpegError:
-            tally.damaged += 1
-            continue
-        yield from (frame for frame in frames if isinstance(frame, av.AudioFrame) and frame.samples)
+        if packet.pos is not None and packet.pos + packet.size > tally.last.stop:
+            tally.last = range(packet.pos, packet.pos + packet.size)
+        if packet.stream_index == audio.index:
+            tally.damaged += packet.is_corrupt and container.format.name not in STREAMED
+            yield packet
+
+
+def _frames(packet: "av.Packet[Any]", tally: Tally) -> list[av.AudioFrame]:
+    if packet.pts is not None:
+        tally.until = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+    try:
+        decoded: list[Any] = packet.decode()
+    except FFmpegError:
+        tally.damaged += 1
+        return []
+    return [frame for frame in decoded if frame.samples]
 
 
 def in_blocks(pieces: Iterator[Samples], tally: Tally, size: int = SAMPLE_RATE) -> Iterator[Samples]:
@@ -108,40 +173,37 @@ def in_blocks(pieces: Iterator[Samples], tally: Tally, size: int = SAMPLE_RATE) 
         yield np.concatenate(held)
 
 
-def seconds_of(container: InputContainer) -> float | None:
-    """How long the container says it is, or FFmpeg's estimate."""
-    stream: AudioStream = container.streams.audio[0]
+def centred(block: Samples) -> Samples:
+    """A block without its offset, if that is so large that speech on top of it is taken for none."""
+    offset = block.mean()
+    return block if abs(offset) < MAX_OFFSET else (block - offset).clip(-1, 1)
+
+
+def seconds_of(container: InputContainer, number: int = 0) -> float | None:
+    """How long the container says that audio stream is, or FFmpeg's estimate."""
+    stream: AudioStream = container.streams.audio[number]
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     return container.duration / av.time_base if container.duration else None
 
 
-def shortfall(container: InputContainer, head: bytes, tail: bytes, size: int, tally: Tally) -> str | None:
-    """What a recording that was decoded to its end lacks of what it says it holds, in words; None if nothing is known.
+def shortfall(container: InputContainer, number: int, head: bytes, size: int, tally: Tally) -> str | None:
+    """What an audio stream that was decoded to its end lacks of the length that is stated, in words; else None.
 
-    `head` and `tail` are the file's first and last bytes, `size` its length in bytes.
+    `head` holds the file's first bytes, `size` is its length in bytes.
     """
     kind = container.format.name
     heard = tally.samples / SAMPLE_RATE
-    declared = seconds_of(container) or 0.0
-    if kind == "ogg":
-        return None if _has_last_page(tail) else "its last page is missing"
-    if kind == "wav":  # FFmpeg takes a WAV's length from the file, not from the header
+    declared = seconds_of(container, number) or 0.0
+    if kind == "flac":
+        declared = max(declared, tally.until)
+    elif kind == "wav":  # FFmpeg takes a WAV's length from the file, not from the header
         stated = int.from_bytes(head[4:8], "little") + 8
         declared = heard * stated / size if size + 1 < stated < 0x7FFF_0000 else 0.0
     elif kind == "mp3" and not (b"Xing" in head or b"Info" in head):
         return None  # FFmpeg's estimate from the bit rate, which may vary
-    elif kind not in EXACT_LENGTH or (kind == "matroska,webm" and container.streams.video):
+    elif kind not in EXACT_LENGTH or (kind in {"matroska,webm", "flv"} and container.streams.video):
         return None
     missing = declared - heard
     tolerance = EXACT_SECONDS if kind in {"wav", "flac"} else TOLERANCE_SECONDS
     return f"{missing:.2f} s of {declared:.2f} s are missing" if missing > tolerance else None
-
-
-def _has_last_page(tail: bytes) -> bool:
-    """Ogg marks its last page by a bit in byte 5; lengths of its segments stand from byte 27 on (RFC 3533)."""
-    page = tail[tail.rfind(b"OggS") :] if b"OggS" in tail else b""
-    if len(page) < 27 or not page[5] & 4:
-        return False
-    segments = page[26]
-    return len(page) >= 27 + segments + sum(page[27 : 27 + segments])

@@ -7,43 +7,44 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from av.container import InputContainer
 
-from pipeline.audio.container import Tally, decoded, in_blocks, opened, seconds_of, shortfall
+from pipeline.audio.container import MAIN, Part, Tally, centred, decoded, in_blocks, opened, seconds_of, shortfall
 from pipeline.audio.resample import Samples
+from pipeline.audio.structure import fault_of
 from pipeline.errors import AudioError
 from pipeline.messages import SAMPLE_RATE
 
 log = logging.getLogger(__name__)
 
 EDGE_BYTES = 65_536
-"""Enough at the head for the length tags of WAV and MP3 (unless a large picture stands before it), and at the end for
-the last page of an Ogg file."""
+"""Enough at the head for the length tags of WAV and MP3, unless a large picture stands before it."""
 
 DAMAGED_REMEDY = "What could be decoded was used. Copy or record it again."
+UNHEARD_REMEDY = "What could be decoded was used. Save it anew with an audio editor, as one file for each recording."
 
 
-def read_file(path: Path) -> Iterator[Samples]:
-    """A recording as blocks of one second, shape (16000,); only the last is shorter. Memory stays at a few blocks.
+def read_file(path: Path, part: Part = MAIN, name: str | None = None) -> Iterator[Samples]:
+    """One part of a recording as blocks of one second, shape (16000,); only the last is shorter.
 
-    Raises AudioError that names the file: at once for what is no audio, and after the last good block for a file that
-    is damaged or shorter than it says. Keep the blocks in that case. Samples that are not numbers become silence.
+    Memory stays at a few blocks. Raises AudioError, which calls the file `name`: at once for what is no audio; after
+    the last good block for a file that is damaged, shorter than it says, or holds bytes that no decoder sees. Keep
+    the blocks in that case. Samples that are not numbers become silence.
     """
-    size = _size(path)
+    name = name or str(path)
+    size = size_of(path, name)
     tally = Tally()
-    with path.open("rb") as file:
-        head, tail = file.read(EDGE_BYTES), _tail(file, size)
-        with opened(file, str(path)) as container:
-            yield from in_blocks(decoded(container, str(path), tally), tally)
-            missing = shortfall(container, head, tail, size, tally)
+    with path.open("rb") as file, opened(file, name) as container:
+        yield from map(centred, in_blocks(decoded(container, name, tally, part), tally))
+        _check(name, container, part, file, size, tally)
     if tally.not_numbers:
-        log.warning("%s: %d samples were not numbers; taken as silence", path, tally.not_numbers)
-    _check(str(path), tally, missing)
+        log.warning("%s: %d samples were not numbers; taken as silence", name, tally.not_numbers)
 
 
 def duration_of(path: Path) -> float | None:
     """Seconds that the file says it holds, for progress bars; None if it does not say, or cannot be read."""
     try:
-        _size(path)
+        size_of(path)
         with path.open("rb") as file, opened(file, str(path)) as container:
             return seconds_of(container)
     except AudioError:
@@ -55,42 +56,49 @@ def read_bytes(data: bytes, name: str, limit_seconds: float) -> tuple[Samples, T
     tally = Tally()
     limit = int(limit_seconds * SAMPLE_RATE)
     blocks: list[Samples] = []
-    with opened(io.BytesIO(data), name) as container:
+    file = io.BytesIO(data)
+    with opened(file, name) as container:
         for block in in_blocks(decoded(container, name, tally), tally):
             blocks.append(block)
             if tally.samples > limit:
                 raise AudioError(f"{name} is longer than {limit_seconds:g} s", "Send it in shorter pieces.")
-        missing = shortfall(container, data[:EDGE_BYTES], data[-EDGE_BYTES:], len(data), tally)
-    _check(name, tally, missing)
+        if len(container.streams.audio) > 1:
+            raise AudioError(f"{name} holds several audio streams", "Send each by itself.")
+        _check(name, container, MAIN, file, len(data), tally)
     return np.concatenate(blocks), tally
 
 
-def _size(path: Path) -> int:
+def size_of(path: Path, name: str | None = None) -> int:
+    """Size in bytes of a file that can be opened and is not empty; raises AudioError, which calls it `name`."""
+    name = name or str(path)
     try:
         if path.is_dir():
-            raise AudioError(f"{path} is a folder", "Name the files in it.")
+            raise AudioError(f"{name} is a folder", "Name the files in it.")
         if not path.is_file():
-            raise AudioError(f"There is no file {path}", "Check the path.")
+            raise AudioError(f"There is no file {name}", "Check the path.")
         with path.open("rb"):
             size = path.stat().st_size
     except OSError as error:
-        raise AudioError(f"{path} cannot be opened: {error.strerror}", "Check the path and its permissions.") from error
+        raise AudioError(f"{name} cannot be opened: {error.strerror}", "Check the path and its permissions.") from error
     if not size:
-        raise AudioError(f"{path} is empty (0 bytes)", "Copy or record it again.")
+        raise AudioError(f"{name} is empty (0 bytes)", "Copy or record it again.")
     return size
 
 
-def _tail(file: BinaryIO, size: int) -> bytes:
-    file.seek(max(0, size - EDGE_BYTES))
-    tail = file.read()
-    file.seek(0)
-    return tail
-
-
-def _check(name: str, tally: Tally, missing: str | None) -> None:
+def _check(name: str, container: InputContainer, part: Part, file: BinaryIO, size: int, tally: Tally) -> None:
+    """Raise AudioError unless all of the file was heard."""
     if not tally.samples:
         raise AudioError(f"{name} holds no samples that can be decoded", "Copy or record it again.")
-    if missing:
+    if len(tally.channels) > 1:
+        raise AudioError(f"{name} changes its number of channels", UNHEARD_REMEDY)
+    if missing := shortfall(container, part.stream, _head(file), size, tally):
         raise AudioError(f"{name} is incomplete: {missing}", DAMAGED_REMEDY)
     if tally.damaged:
         raise AudioError(f"{name} is damaged: {tally.damaged} of its packets cannot be decoded", DAMAGED_REMEDY)
+    if fault := fault_of(container.format.name, file, size, tally.last):
+        raise AudioError(f"{name} was not heard whole: {fault}", UNHEARD_REMEDY)
+
+
+def _head(file: BinaryIO) -> bytes:
+    file.seek(0)
+    return file.read(EDGE_BYTES)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.audio.container import MAIN, Part
 from pipeline.audio.decode import read_file
 from pipeline.audio.encode import to_pcm16
 from pipeline.audio.resample import Samples
@@ -11,12 +12,18 @@ from pipeline.messages import SAMPLE_RATE, AudioChunk
 
 
 def chunks_of(
-    path: Path, room: str, speaker: str, room_type: str = "default", start: float = 0.0
+    path: Path,
+    room: str,
+    speaker: str,
+    room_type: str = "default",
+    start: float = 0.0,
+    part: Part = MAIN,
+    name: str | None = None,
 ) -> Iterator[AudioChunk]:
-    """The file as chunks of one second of 16-bit PCM, 16 kHz mono, from `start` (UTC seconds) on; the last is final.
+    """One part of the file as chunks of one second of 16-bit PCM, 16 kHz mono; chunk n starts at `start` + n seconds.
 
-    A damaged file gives what could be decoded, final chunk included, and then raises AudioError. A stream that starts
-    in the middle of nowhere keeps its numbers: chunk n starts n seconds after `start`.
+    `start` is UTC seconds; the last chunk is final. A damaged file gives what could be decoded, final chunk included,
+    and then raises AudioError, which calls the file `name`.
     """
     held: Samples | None = None
     sequence = 0
@@ -35,7 +42,7 @@ def chunks_of(
 
     damage: AudioError | None = None
     try:
-        for block in read_file(path):
+        for block in read_file(path, part, name):
             if held is not None:
                 yield chunk(held, final=False)
                 sequence += 1

@@ -76,7 +76,7 @@ def test_a_file_cut_short_gives_its_good_part_and_then_says_so(kind: str, tmp_pa
     whole = made(kind, "auth-incorrect")
     (path := tmp_path / "cut").write_bytes(whole[: len(whole) * 6 // 10])
     heard, error = until_error(read_file(path))
-    assert "cut is incomplete" in str(error) or "cut is damaged" in str(error)
+    assert "cut is incomplete" in str(error) or "cut is damaged" in str(error) or "cut was not heard" in str(error)
     assert heard.size > 0.4 * clip("auth-incorrect").size
     assert similarity(clip("auth-incorrect"), np.concatenate([heard, silence(0.2)])) > 0.95
 

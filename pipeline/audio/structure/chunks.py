@@ -1,0 +1,57 @@
+"""WAV, AIFF, CAF, W64 and AVI: chunks up to the last byte, each with name and length, one of them with the samples."""
+
+import string
+from dataclasses import dataclass
+from typing import BinaryIO, Literal
+
+from pipeline.audio.structure import tail
+
+RECORDINGS = {b"RIFF", b"RIFX", b"RF64", b"FORM", b"caff", b"OggS", b"fLaC"}
+"""No chunks, but how another file begins."""
+
+PRINTABLE = frozenset(string.printable.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a container writes its chunks."""
+
+    order: Literal["little", "big"]
+    name: int
+    """Bytes of a chunk's name."""
+    length: int
+    """Bytes of its length."""
+    first: int | None = None
+    """Byte at which the first chunk begins. None: chunks are looked at from the end of the last packet on."""
+    align: int = 2
+    inclusive: bool = False
+    """The length counts name and length, too."""
+
+    def fault(self, file: BinaryIO, size: int, last: range) -> str | None:
+        samples = 0
+        at = self._aligned(last.stop) if self.first is None else self.first
+        while at + self.name + self.length <= size:
+            name, length = self._head(file, at)
+            has_samples = name[:4] in {b"data", b"SSND"}
+            samples += has_samples
+            if samples > 1:
+                return f"it holds a second block of samples at byte {at:,}"
+            if has_samples and (length == self.name + self.length or at + length > size + 1):
+                at = self._aligned(last.stop)  # the length was not known when it was written
+            elif self._is_chunk(name) and self.name + self.length <= length <= size + 1 - at:
+                at = self._aligned(at + length)
+            else:
+                return tail.beyond(file, size, at)
+        return None
+
+    def _head(self, file: BinaryIO, at: int) -> tuple[bytes, int]:
+        """Name, and length of the whole chunk."""
+        file.seek(at)
+        name, length = file.read(self.name), int.from_bytes(file.read(self.length), self.order)
+        return name, length if self.inclusive else length + self.name + self.length
+
+    def _aligned(self, at: int) -> int:
+        return at + -at % self.align
+
+    def _is_chunk(self, name: bytes) -> bool:
+        return len(name) > 4 or (name not in RECORDINGS and PRINTABLE.issuperset(name))
