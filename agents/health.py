@@ -14,11 +14,13 @@ from typing import Any
 
 import faust
 
+from agents.backlog import Inflow
 from agents.lag import Lag, Place
 from pipeline.errors import VoxwardenError
 from pipeline.metrics import Metrics
 from pipeline.metrics_server import Probe
 from pipeline.settings import Settings
+from pipeline.stage import Backlog
 from pipeline.topology import Stage
 
 LOOK_SECONDS = 5.0
@@ -73,8 +75,13 @@ class Health:
         self._stall = settings.kafka.stall_seconds
         self._lag = Lag(stage, settings)
         self._progress = Progress(clock)
+        self._inflow = Inflow(clock)
         self._mine: frozenset[int] | None = None
         self._over = threading.Event()
+
+    def backlog(self) -> Backlog:
+        """What waits on this worker's partitions."""
+        return self._inflow.backlog()
 
     @property
     def probes(self) -> dict[str, Probe]:
@@ -124,11 +131,12 @@ class Health:
             places = self._lag.places()
         except Exception as error:
             log.warning("the lag is unknown: %s", error, exc_info=not isinstance(error, VoxwardenError))
-            self._progress.forget()
+            self._forget()
             self._tell(math.nan, math.nan)
             return
-        mine = self._mine or frozenset()
-        self._progress.see({number: place for number, place in places.items() if number in mine})
+        mine = {number: place for number, place in places.items() if number in (self._mine or ())}
+        self._progress.see(mine)
+        self._inflow.see(mine)
         self._tell(sum(place.lag for place in places.values()), self._progress.seconds)
 
     def _tell(self, lag: float, age: float) -> None:
@@ -138,7 +146,11 @@ class Health:
 
     def _assign(self, partitions: frozenset[int] | None) -> None:
         self._mine = partitions
-        self._progress.forget()  # who has just taken a partition over has not stood still on it
+        self._forget()  # who has just taken a partition over has not stood still on it
+
+    def _forget(self) -> None:
+        self._progress.forget()
+        self._inflow.forget()
 
     def _watch(self) -> None:
         while not self._over.wait(min(LOOK_SECONDS, self._stall / 4)):

@@ -1,5 +1,6 @@
 """Transcribe: utterances to transcripts, which carry the address of the audio, not the audio."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -8,13 +9,14 @@ from typing import Any
 import faust
 import msgspec
 
+from agents import topics
 from agents.records import Received, address_of
 from agents.work import Work
 from pipeline.messages import Transcript, Utterance
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings
-from pipeline.stage import Processor
-from pipeline.topology import TRANSCRIBE
+from pipeline.stage import Backlog, Processor
+from pipeline.topology import TRANSCRIBE, UTTERANCES
 
 
 class Transcribing(Work[Any]):
@@ -22,8 +24,15 @@ class Transcribing(Work[Any]):
 
     tick_seconds = 5.0
 
-    def __init__(self, processor: Processor[Utterance, Transcript], clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        processor: Processor[Utterance, Transcript],
+        retention: float = math.inf,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`retention` of what it takes, in seconds."""
         super().__init__(processor)
+        self._retention = retention
         self._clock = clock
 
     def take(self, received: Received) -> Received:
@@ -35,7 +44,15 @@ class Transcribing(Work[Any]):
 
     def process(self, batch: Sequence[Received]) -> list[Any]:
         oldest = min((_waiting_since(received) for received in batch), default=self._clock())
-        self.processor.waited(self._clock() - oldest)
+        known = self.backlog()
+        self.processor.behind(
+            Backlog(
+                waited=self._clock() - oldest,
+                messages=max(known.messages, len(batch)),  # the broker was asked some seconds ago
+                arrivals=known.arrivals,
+                retention=self._retention,
+            )
+        )
         return super().process(batch)
 
 
@@ -46,4 +63,4 @@ def _waiting_since(received: Received) -> float:
 
 
 def build(app: faust.App, settings: Settings, metrics: Metrics) -> Work[Any]:
-    return Transcribing(TRANSCRIBE.processor(settings, metrics))
+    return Transcribing(TRANSCRIBE.processor(settings, metrics), topics.retention_seconds(UTTERANCES, settings.kafka))

@@ -1,10 +1,11 @@
 """What a stage does with a batch of records, as the loop asks for it. Most stages just process it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
+from agents.backlog import unknown
 from agents.records import Received
-from pipeline.stage import Processor
+from pipeline.stage import Backlog, Processor
 
 P = TypeVar("P", bound=Processor[Any, Any])
 
@@ -14,6 +15,9 @@ class Work(Generic[P]):
 
     tick_seconds: float | None = None
     """How often `tick` is due; None: the stage holds nothing that time could set free."""
+
+    backlog: Callable[[], Backlog] = staticmethod(unknown)
+    """What the broker has for this worker."""
 
     def __init__(self, processor: P) -> None:
         self.processor = processor

@@ -1,6 +1,7 @@
 """One worker process: one role, until a signal ends it or something unexpected does."""
 
 import logging
+from collections.abc import Callable
 from importlib import import_module
 from threading import Timer
 from typing import Any
@@ -9,12 +10,14 @@ from faust import Worker
 
 from agents import topics
 from agents.app import create_app
+from agents.backlog import unknown
 from agents.health import Health
 from agents.loop import EXIT_UNFINISHED, Carrier, end_process
 from pipeline.errors import ConfigError
 from pipeline.metrics import Metrics
 from pipeline.metrics_server import serving
 from pipeline.settings import Settings
+from pipeline.stage import Backlog
 from pipeline.topology import STAGES, Stage
 
 GRACE_SECONDS = 45.0
@@ -32,10 +35,11 @@ def stage_of(role: str) -> Stage:
     raise ConfigError(f"There is no role {role}", f"Roles are {', '.join(stage.name for stage in STAGES)}.")
 
 
-def carrier_of(stage: Stage, settings: Settings, metrics: Metrics) -> Carrier:
-    """The stage's loop on an app of its own, ready to be started."""
+def carrier_of(stage: Stage, settings: Settings, metrics: Metrics, backlog: Callable[[], Backlog] = unknown) -> Carrier:
+    """The stage's loop on an app of its own, ready to be started; `backlog` tells what the broker has for it."""
     app = create_app(settings, stage)
     work = import_module(f"agents.{stage.name}").build(app, settings, metrics)
+    work.backlog = backlog
     carrier = Carrier(app, stage, work, settings, metrics)
     carrier.attach()
     return carrier
@@ -50,7 +54,7 @@ def work(role: str, settings: Settings) -> None:
     topics.require(settings.kafka, stage)
     health = Health(stage, settings, metrics)
     with serving(metrics, settings.metrics.host, settings.metrics.port, health.probes) as url, health.watching():
-        carrier = carrier_of(stage, settings, metrics)
+        carrier = carrier_of(stage, settings, metrics, health.backlog)
         health.follow(carrier.app)
         log.info("%s reads %s; figures at %s", role, stage.takes.name, url)
         run(carrier)

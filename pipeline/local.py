@@ -7,6 +7,7 @@ everything in hand before it closes. With a look-back, a killed runner loses not
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +18,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from pipeline.errors import DependencyError, VoxwardenError
 from pipeline.messages import AudioChunk, Message
 from pipeline.metrics import Metrics
+from pipeline.overload import Arrivals
 from pipeline.recovery import Recovery
 from pipeline.settings import Settings
-from pipeline.stage import BEHIND_SECONDS, Processor, Rejected
+from pipeline.stage import BEHIND_SECONDS, Backlog, Processor, Rejected
 from pipeline.topology import DELIVER, SEGMENT, STAGES, Stage
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ class Carrier:
         self._metrics = metrics
         self._clock = clock
         self._full_since: float | None = None
+        self._arrivals = Arrivals()
+        self._taken = 0
         self._refuses = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=stage.name)
 
@@ -84,6 +88,7 @@ class Carrier:
         while not ended:
             self._watch()
             batch, since, ended = await self._take(TICK_SECONDS if self._clock else None)
+            self._taken += len(batch)
             if batch:
                 await self._work(batch, partial(self._process, batch, since))
             now = self._worked_off_to(since)
@@ -125,9 +130,16 @@ class Carrier:
             return self._clock()
         return since if self._waited(since) <= BEHIND_SECONDS else None
 
+    def _backlog(self, in_hand: int, since: float) -> Backlog:
+        """A queue that is full makes others wait outside of it: then more comes in than anybody can count."""
+        waiting = self.queue.qsize()
+        self._arrivals.see(self._taken + waiting, self._now())
+        arrivals = self._arrivals.rate if self._full_since is None else math.inf
+        return Backlog(self._waited(since), in_hand + waiting, arrivals)
+
     def _process(self, batch: list[Message], since: float) -> list[Any]:
         if self._clock:
-            self.processor.waited(self._waited(since))
+            self.processor.behind(self._backlog(len(batch), since))
         return self.processor.process(batch)
 
     async def _take(self, patience: float | None) -> tuple[list[Message], float, bool]:

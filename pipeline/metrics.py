@@ -3,10 +3,22 @@
 Labels come from closed sets only (stage, label, suggestion, language, result): never a room, a speaker or a text.
 """
 
+from collections.abc import Iterable
+from itertools import product
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 LATENCY_SECONDS = (0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30)
 """Budget steps: a flag is promised within a second or two of the end of the speech."""
+
+
+def from_zero(counter: Counter, *values: Iterable[str]) -> None:
+    """Show every combination of these label values from the start, with 0.
+
+    Else Prometheus sees a counter for the first time after it was counted up, and takes that for no change.
+    """
+    for labels in product(*values):
+        counter.labels(*labels)
 
 
 class Metrics:
@@ -67,6 +79,9 @@ class Metrics:
             "Utterances that were heard, or skipped under overload, by type of room.",
             "room_type",
             "result",
+        )
+        self.catch_up_seconds = gauge(
+            "catch_up_seconds", "Until transcribe has worked off what waits, as predicted; +Inf: never."
         )
         self.overload_pressure = gauge("overload_pressure", "How hard overload is shed: 0 all heard, 1 the least.")
 

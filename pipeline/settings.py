@@ -120,8 +120,11 @@ class Overload(Section):
     """What is skipped when more is said than can be transcribed."""
 
     enabled: bool = Field(True, description="off: speech waits, however long, as a backlog of recordings should")
-    start_seconds: PositiveFloat = Field(60.0, description="speech that waits so long makes us skip some")
+    start_seconds: PositiveFloat = Field(60.0, description="nothing is skipped before speech has waited so long")
     full_seconds: PositiveFloat = Field(300.0, description="from here on only the smallest shares are heard")
+    catch_up_seconds: PositiveFloat = Field(
+        7_200.0, description="a backlog that the worker can work off within so long is heard whole"
+    )
     recover_seconds: PositiveFloat = Field(60.0, description="from the smallest shares back to all, at the soonest")
     room_types: tuple[RoomShare, ...] = Field(
         (

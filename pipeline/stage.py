@@ -1,5 +1,6 @@
-"""What a stage's work looks like to whoever carries messages to it: the local runner, or a Faust agent."""
+"""What a stage's work looks like to its carrier: the local runner, or a Faust agent."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,23 @@ Out = TypeVar("Out")
 
 BEHIND_SECONDS = 1.0
 """Messages that waited longer tell of a backlog: what seems overdue may be in it. Well below `audio.idle_seconds`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits for a stage, as its carrier sees it; NaN for what nobody knows."""
+
+    waited: float
+    """Seconds that the oldest message of the coming batch has waited."""
+    messages: float = math.nan
+    """That wait, with the coming batch."""
+    arrivals: float = math.nan
+    """Messages that come in a second."""
+    retention: float = math.inf
+    """Seconds after which a message expires, heard or not."""
+
+
+NO_BACKLOG = Backlog(waited=0.0, messages=0, arrivals=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +51,8 @@ class Processor(ABC, Generic[In, Out]):
     def process(self, batch: Sequence[In]) -> list[Out | Rejected]:
         """Handle `batch`, in order, and give what it leads to, in order."""
 
-    def waited(self, seconds: float) -> None:
-        """How long the oldest message of the coming batch has waited; told before each batch of live speech."""
+    def behind(self, backlog: Backlog) -> None:
+        """What waits; told before each batch of live speech."""
 
     def tick(self, now: float) -> list[Out | Rejected]:
         """What is due because time has passed (`now`, UTC seconds), though nothing came in."""

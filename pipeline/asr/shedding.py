@@ -1,14 +1,17 @@
 """Around the transcribe stage: what overload skips is not decoded, but still gives a transcript that says so."""
 
 import logging
+import math
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pipeline.messages import Transcript, Utterance, derive_id
-from pipeline.metrics import Metrics
+from pipeline.metrics import Metrics, from_zero
 from pipeline.overload import Valve
-from pipeline.stage import Processor, Rejected
+from pipeline.stage import NO_BACKLOG, Backlog, Processor, Rejected
 
 log = logging.getLogger(__name__)
 
@@ -17,38 +20,49 @@ UNDETERMINED = "und"
 
 
 class Shedding(Processor[Utterance, Transcript]):
-    """Lets through to `inner` what the valve hears; `inner` gives one outcome an utterance, in order."""
+    """Lets through to `inner` what the valve hears; `inner` gives one outcome an utterance, in order.
 
-    def __init__(self, inner: Processor[Utterance, Transcript], valve: Valve, metrics: Metrics) -> None:
+    `clock` gives seconds from anywhere; it measures how fast `inner` is.
+    """
+
+    def __init__(
+        self,
+        inner: Processor[Utterance, Transcript],
+        valve: Valve,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._inner = inner
         self._valve = valve
         self._metrics = metrics
+        self._clock = clock
+        self._ended = clock()
+        self._backlog = NO_BACKLOG
         self._episode: Counter[str] = Counter()
+        from_zero(metrics.coverage, valve.kinds, ("heard", "skipped"))
 
-    def waited(self, seconds: float) -> None:
+    def behind(self, backlog: Backlog) -> None:
         before = self._valve.pressure
-        self._valve.observe(seconds)
+        self._backlog = backlog
+        self._valve.observe(backlog)
         self._metrics.overload_pressure.set(self._valve.pressure)
+        self._metrics.catch_up_seconds.set(self._valve.catch_up)
         if self._valve.pressure and not before:
-            log.warning("overload: speech has waited for %.0f s, so some of it is skipped", seconds)
+            self._tell_begin(backlog)
         elif before and not self._valve.pressure:
-            log.warning(
-                "the overload is over: %d utterances heard, %d skipped",
-                self._episode["heard"],
-                self._episode["skipped"],
-            )
-            self._episode.clear()
+            self._tell_end()
 
     def process(self, batch: Sequence[Utterance]) -> list[Transcript | Rejected]:
         chosen = [self._valve.hears(utterance) for utterance in batch]
         heard = [utterance for utterance, hears in zip(batch, chosen, strict=True) if hears]
-        outcomes = iter(self._inner.process(heard) if heard else [])
+        outcomes = iter(self._timed(heard) if heard else [])
         results = [next(outcomes) if hears else skipped(u) for u, hears in zip(batch, chosen, strict=True)]
         self._count(batch, chosen)
         return results
 
     def tick(self, now: float) -> list[Transcript | Rejected]:
-        self.waited(0)  # nothing waits, or the carrier would bring it
+        self.behind(replace(self._backlog, waited=0.0))  # what waited is in hand
+        self._metrics.catch_up_seconds.set(0)
         return self._inner.tick(now)
 
     def drain(self) -> list[Transcript | Rejected]:
@@ -56,6 +70,26 @@ class Shedding(Processor[Utterance, Transcript]):
 
     def close(self) -> None:
         self._inner.close()
+
+    def _timed(self, heard: Sequence[Utterance]) -> list[Transcript | Rejected]:
+        """Measures the speed. What waited since before the last batch ended has kept us busy since then, too."""
+        began = self._clock()
+        between = min(began - self._ended, max(self._backlog.waited, 0.0))
+        outcomes = self._inner.process(heard)
+        self._ended = self._clock()
+        self._valve.speed.add(len(heard), between + self._ended - began)
+        return outcomes
+
+    def _tell_begin(self, backlog: Backlog) -> None:
+        catch_up = self._valve.catch_up
+        reason = f"it would take {catch_up:.0f} s to catch up" if catch_up < math.inf else "more comes in than is heard"
+        log.warning("overload: speech has waited for %.0f s and %s, so some of it is skipped", backlog.waited, reason)
+
+    def _tell_end(self) -> None:
+        log.warning(
+            "the overload is over: %d utterances heard, %d skipped", self._episode["heard"], self._episode["skipped"]
+        )
+        self._episode.clear()
 
     def _count(self, batch: Sequence[Utterance], chosen: Sequence[bool]) -> None:
         for utterance, hears in zip(batch, chosen, strict=True):

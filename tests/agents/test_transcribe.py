@@ -1,6 +1,7 @@
 """How far behind live speech a worker says it is."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -8,9 +9,10 @@ import pytest
 from agents.records import Received
 from agents.transcribe import Transcribing
 from pipeline.messages import Transcript, Utterance
-from pipeline.stage import Processor, Rejected
+from pipeline.stage import Backlog, Processor, Rejected
 
 NOW = 1_000.0
+KNOWN = Backlog(waited=0.0, messages=7, arrivals=0.5)
 
 
 class Stage(Processor[Utterance, Transcript]):
@@ -19,12 +21,18 @@ class Stage(Processor[Utterance, Transcript]):
     def __init__(self) -> None:
         self.told: list[object] = []
 
-    def waited(self, seconds: float) -> None:
-        self.told.append(seconds)
+    def behind(self, backlog: Backlog) -> None:
+        self.told.append(backlog)
 
     def process(self, batch: Sequence[Utterance]) -> list[Transcript | Rejected]:
         self.told.append([utterance.id for utterance in batch])
         return []
+
+
+def transcribing(stage: Stage) -> Transcribing:
+    work = Transcribing(stage, retention=900.0, clock=lambda: NOW)
+    work.backlog = lambda: KNOWN
+    return work
 
 
 def received(id_: str, written: float | None, end: float) -> Received:
@@ -43,12 +51,20 @@ def received(id_: str, written: float | None, end: float) -> Received:
 )
 def test_an_utterance_waits_since_it_was_written_or_ends(written: float | None, end: float, waited: float) -> None:
     stage = Stage()
-    Transcribing(stage, lambda: NOW).process([received("a", written, end)])
-    assert stage.told == [waited, ["a"]]
+    transcribing(stage).process([received("a", written, end)])
+    assert stage.told == [replace(KNOWN, waited=waited, retention=900.0), ["a"]]
 
 
 def test_the_oldest_of_a_batch_counts_and_is_told_before_it() -> None:
     stage = Stage()
     batch = [received("a", 999.0, 998.0), received("b", 970.0, 969.0), received("c", 980.0, 979.0)]
-    Transcribing(stage, lambda: NOW).process(batch)
-    assert stage.told == [30.0, ["a", "b", "c"]]
+    transcribing(stage).process(batch)
+    assert stage.told == [replace(KNOWN, waited=30.0, retention=900.0), ["a", "b", "c"]]
+
+
+def test_a_batch_that_came_since_the_broker_was_asked_counts() -> None:
+    stage = Stage()
+    transcribing(stage).process([received(str(number), 999.0, 999.0) for number in range(9)])
+    [backlog, _] = stage.told
+    assert isinstance(backlog, Backlog)
+    assert backlog.messages == 9

@@ -1,17 +1,21 @@
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import ConfigError
 from pipeline.messages import Utterance
-from pipeline.overload import Valve, lot
+from pipeline.overload import Arrivals, Speed, Valve, catch_up_seconds, lot
 from pipeline.settings import Overload, RoomShare, load
+from pipeline.stage import Backlog
 
 KINDS = ("game", "default", "kids")
 SETTINGS = Overload(
     start_seconds=10,
     full_seconds=40,
     recover_seconds=20,
+    catch_up_seconds=100,
     room_types=(RoomShare(name="game", share=0), RoomShare(name="other", share=0.2), RoomShare(name="kids", share=0.5)),
 )
 WAITS = st.floats(0, 1_000)
@@ -26,13 +30,21 @@ class Clock:
 
 
 def valve(overload: Overload = SETTINGS) -> tuple[Valve, Clock]:
+    """Of a worker that does two utterances a second."""
     clock = Clock()
-    return Valve(overload, clock), clock
+    made = Valve(overload, clock)
+    made.speed.add(64, 32.0)
+    return made, clock
+
+
+def too_much(waited: float) -> Backlog:
+    """More comes in than is heard."""
+    return Backlog(waited, messages=10, arrivals=3.0)
 
 
 def at(waited: float) -> Valve:
     made, _ = valve()
-    made.observe(waited)
+    made.observe(too_much(waited))
     return made
 
 
@@ -53,7 +65,7 @@ def test_room_types_are_thinned_out_one_after_the_other(waited: float, game: flo
 
 def test_a_room_type_that_is_not_named_is_never_skipped_without_other() -> None:
     made, _ = valve(SETTINGS.model_copy(update={"room_types": (RoomShare(name="game", share=0.1),)}))
-    made.observe(1_000)
+    made.observe(too_much(1_000))
     assert made.share("game") == pytest.approx(0.1)
     assert made.share("kids") == 1
     assert made.kind("kids") == "other"
@@ -61,19 +73,19 @@ def test_a_room_type_that_is_not_named_is_never_skipped_without_other() -> None:
 
 def test_switched_off_it_hears_everything() -> None:
     made, _ = valve(SETTINGS.model_copy(update={"enabled": False}))
-    made.observe(1_000)
+    made.observe(too_much(1_000))
     assert all(made.hears(utterance(n, "game")) for n in range(100))
 
 
 def test_pressure_rises_at_once_and_falls_slowly() -> None:
     made, clock = valve()
-    made.observe(40)
+    made.observe(too_much(40))
     assert made.pressure == 1
     for now, pressure in ((5, 0.75), (10, 0.5), (19, 0.05), (20, 0), (30, 0)):
         clock.now = now
-        made.observe(0)
+        made.observe(too_much(0))
         assert made.pressure == pytest.approx(pressure)
-    made.observe(25)
+    made.observe(too_much(25))
     assert made.pressure == pytest.approx(0.5)
 
 
@@ -99,11 +111,105 @@ def test_pressure_and_shares_stay_within_their_bounds(steps: list[tuple[float, f
     for seconds, waited in steps:
         before = made.pressure
         clock.now += seconds
-        made.observe(waited)
+        made.observe(too_much(waited))
         assert 0 <= made.pressure <= 1
         assert made.pressure >= before - seconds / 20 - 1e-9, "no faster down than it may"
         for kind, least in (("game", 0.0), ("other", 0.2), ("kids", 0.5)):
             assert least - 1e-9 <= made.share(kind) <= 1
+
+
+def pressure(overload: Overload = SETTINGS, **backlog: float) -> float:
+    made, _ = valve(overload)
+    made.observe(Backlog(**backlog))
+    return made.pressure
+
+
+def test_late_speech_is_heard_whole_if_the_worker_catches_up() -> None:
+    assert pressure(waited=600, messages=60, arrivals=0.1) == 0
+    assert pressure(waited=600, messages=100, arrivals=1.0) == 0, "within catch_up_seconds"
+    assert pressure(waited=600, messages=150, arrivals=1.0) == pytest.approx(0.5)
+    assert pressure(waited=600, messages=200, arrivals=1.0) == 1
+    assert pressure(waited=600, messages=200, arrivals=2.0) == 1, "never"
+    assert pressure(waited=10, messages=200, arrivals=2.0) == 0, "but it is not late yet"
+
+
+def test_what_nobody_knows_is_no_reason_to_skip() -> None:
+    assert pressure(waited=600) == 0
+    assert pressure(waited=600, messages=500) == 0
+
+
+def test_a_worker_that_has_just_started_skips_nothing_until_its_speed_is_known() -> None:
+    made = Valve(SETTINGS, Clock())
+    made.observe(too_much(600))
+    assert made.pressure == 0
+    made.speed.add(31, 31.0)
+    made.observe(too_much(600))
+    assert made.pressure == 0
+    made.speed.add(1, 1.0)
+    made.observe(too_much(600))
+    assert made.pressure == 1
+
+
+def test_a_backlog_that_would_expire_is_shed_before() -> None:
+    patient = SETTINGS.model_copy(update={"catch_up_seconds": 1e6})
+    half_way = {"waited": 500.0, "messages": 250.0, "arrivals": 1.0}  # caught up in 250 s
+    assert pressure(patient, **half_way, retention=1_000) == 0
+    assert pressure(patient, **half_way, retention=500 + 400) == pytest.approx(0.25)
+    assert pressure(patient, **half_way, retention=500 + 250) == 1
+    assert pressure(patient, waited=500, messages=5, arrivals=1.0, retention=400) == 0, "a moment is always left"
+
+
+def test_pressure_ends_as_soon_as_the_worker_can_catch_up() -> None:
+    made, _ = valve()
+    made.observe(too_much(40))
+    assert made.pressure == 1
+    made.observe(Backlog(waited=40, messages=10, arrivals=0.5))
+    assert made.pressure == 0
+
+
+@pytest.mark.parametrize(
+    ("messages", "arrivals", "speed", "seconds"),
+    [
+        (60, 0, 5, 12),
+        (60, 2, 5, 20),
+        (0, 9, 5, 0),
+        (1, 5, 5, math.inf),
+        (1, 6, 5, math.inf),
+        (1, math.inf, 5, math.inf),
+    ],
+)
+def test_catching_up(messages: float, arrivals: float, speed: float, seconds: float) -> None:
+    assert catch_up_seconds(Backlog(0, messages, arrivals), speed) == seconds
+
+
+def test_a_batch_that_hung_does_not_count_as_slow() -> None:
+    speed = Speed()
+    for _ in range(9):
+        speed.add(16, 4.0)
+    speed.add(16, 900.0)
+    assert speed.per_second == 4
+
+
+def test_a_speed_that_has_changed_is_known_soon() -> None:
+    speed = Speed()
+    for _ in range(100):
+        speed.add(1, 0.5)
+    for _ in range(9):
+        speed.add(16, 1.6)
+    assert speed.per_second == pytest.approx(10)
+
+
+def test_arrivals_are_those_of_the_last_minute() -> None:
+    arrivals = Arrivals()
+    assert math.isnan(arrivals.rate)
+    for second in range(0, 300, 5):
+        arrivals.see(1_000 + 2 * second, second)
+        assert arrivals.rate == 2 if second >= 10 else math.isnan(arrivals.rate)
+    for second in range(300, 360, 5):
+        arrivals.see(1_000 + 2 * 300 + 4 * (second - 300), second)
+    assert 3.5 < arrivals.rate <= 4
+    arrivals.forget()
+    assert math.isnan(arrivals.rate)
 
 
 @given(st.text())

@@ -1,5 +1,6 @@
 import asyncio
 import logging
+import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,7 +15,7 @@ from pipeline.messages import AudioChunk, Transcript, Utterance
 from pipeline.metrics import Metrics
 from pipeline.overload import Valve
 from pipeline.settings import Asr, Overload, RoomShare, Settings
-from pipeline.stage import Processor, Rejected
+from pipeline.stage import Backlog, Processor, Rejected
 from pipeline.topology import SEGMENT, TRANSCRIBE, Stage
 from tests.pipeline.asr.parts import Scripted, recognition, utterance
 
@@ -57,13 +58,19 @@ def coverage(metrics: Metrics, room_type: str, result: str) -> float:
 
 def shedding(clock: Clock, metrics: Metrics, seconds: float = 0) -> tuple[Shedding, Inner]:
     inner = Inner(clock, seconds)
-    return Shedding(inner, Valve(OVERLOAD, clock), metrics), inner
+    valve = Valve(OVERLOAD, clock)
+    valve.speed.add(64, 64.0)
+    return Shedding(inner, valve, metrics, clock), inner
+
+
+def too_much(waited: float) -> Backlog:
+    return Backlog(waited, messages=100, arrivals=math.inf)
 
 
 def test_without_overload_all_is_heard() -> None:
     metrics = Metrics()
     made, inner = shedding(Clock(), metrics)
-    made.waited(10)
+    made.behind(too_much(10))
     found = made.process([utterance(float(n), room_type="game") for n in range(20)])
     assert len(inner.heard) == len(found) == 20
     assert coverage(metrics, "game", "heard") == 20
@@ -73,7 +80,7 @@ def test_without_overload_all_is_heard() -> None:
 def test_what_is_skipped_is_told_in_its_place_and_not_decoded() -> None:
     metrics = Metrics()
     made, inner = shedding(Clock(), metrics)
-    made.waited(20)
+    made.behind(too_much(20))
     kinds = ["game", "kids", "game", "kids"]
     batch = [utterance(float(n), room_type=kind, address=f"voice.utterances/0/{n}") for n, kind in enumerate(kinds)]
     game, kids, *_ = found = made.process(batch)
@@ -91,7 +98,7 @@ def test_a_skipped_utterance_has_the_id_that_its_transcript_would_have() -> None
     said = utterance(5.0, room_type="game")
     calm, _ = shedding(Clock(), Metrics())
     hard, _ = shedding(Clock(), Metrics())
-    hard.waited(20)
+    hard.behind(too_much(20))
     (heard,), (unheard,) = calm.process([said]), hard.process([said])
     assert isinstance(heard, Transcript)
     assert isinstance(unheard, Transcript)
@@ -101,7 +108,7 @@ def test_a_skipped_utterance_has_the_id_that_its_transcript_would_have() -> None
 
 def test_a_bad_utterance_among_skipped_ones_is_still_rejected() -> None:
     made, _ = shedding(Clock(), Metrics())
-    made.waited(20)
+    made.behind(too_much(20))
     broken = utterance(1.0, room_type="kids", data=b"not audio")
     first, second = made.process([utterance(0.0, room_type="game"), broken])
     assert isinstance(first, Transcript)
@@ -113,7 +120,7 @@ def test_quiet_moments_end_the_overload_and_say_what_it_cost(caplog: pytest.LogC
     clock, metrics = Clock(), Metrics()
     made, _ = shedding(clock, metrics)
     with caplog.at_level(logging.WARNING):
-        made.waited(20)
+        made.behind(too_much(20))
         made.process([utterance(float(n), room_type="game") for n in range(3)])
         clock.now += 15
         made.tick(clock.now)
@@ -122,9 +129,48 @@ def test_quiet_moments_end_the_overload_and_say_what_it_cost(caplog: pytest.LogC
         made.tick(clock.now)
     assert metrics.registry.get_sample_value("voxwarden_overload_pressure") == 0
     assert [record.getMessage() for record in caplog.records] == [
-        "overload: speech has waited for 20 s, so some of it is skipped",
+        "overload: speech has waited for 20 s and more comes in than is heard, so some of it is skipped",
         "the overload is over: 0 utterances heard, 3 skipped",
     ]
+
+
+def test_speed_is_measured_and_a_backlog_that_it_can_do_is_heard_whole() -> None:
+    clock, metrics = Clock(), Metrics()
+    inner = Inner(clock, seconds=0.25)
+    made = Shedding(inner, Valve(OVERLOAD, clock), metrics, clock)
+    for first in range(0, 64, 8):
+        made.behind(Backlog(600.0, messages=64 - first, arrivals=0.0))
+        made.process([utterance(float(n), room_type="game") for n in range(first, first + 8)])
+    assert len(inner.heard) == 64
+    made.behind(Backlog(600.0, messages=40, arrivals=2.0))
+    assert metrics.registry.get_sample_value("voxwarden_catch_up_seconds") == pytest.approx(20)
+
+
+def test_what_the_worker_does_between_batches_slows_it_too() -> None:
+    """Here as much as the recogniser: what waited meanwhile shows that it was not idle."""
+    clock = Clock()
+    valve = Valve(OVERLOAD, clock)
+    made = Shedding(Inner(clock, seconds=0.25), valve, Metrics(), clock)
+    for waited, speed in ((600.0, 2.0), (0.0, 4.0)):
+        for first in range(0, 320, 8):
+            clock.now += 2.0
+            made.behind(Backlog(waited, messages=8, arrivals=0.0))
+            made.process([utterance(float(n), room_type="game") for n in range(first, first + 8)])
+        assert valve.speed.per_second == pytest.approx(speed)
+
+
+def test_coverage_is_shown_from_the_start() -> None:
+    metrics = Metrics()
+    shedding(Clock(), metrics)
+    shown = {
+        (sample.labels["room_type"], sample.labels["result"]): sample.value
+        for family in metrics.registry.collect()
+        for sample in family.samples
+        if sample.name == "voxwarden_coverage_utterances_total"
+    }
+    assert shown == dict.fromkeys(
+        ((kind, result) for kind in ("game", "default", "other") for result in ("heard", "skipped")), 0.0
+    )
 
 
 class Cut(Processor[AudioChunk, Utterance]):
@@ -134,7 +180,7 @@ class Cut(Processor[AudioChunk, Utterance]):
         return [utterance(chunk.start, 0.3, room_type=chunk.room_type, id=str(chunk.sequence)) for chunk in batch]
 
 
-class Backlog(Processor[Utterance, Transcript]):
+class Held(Processor[Utterance, Transcript]):
     """The stage, entered only while the queue before it is full: so what waits does not hang on the machine."""
 
     def __init__(self, stage: Shedding) -> None:
@@ -142,8 +188,8 @@ class Backlog(Processor[Utterance, Transcript]):
         self.full: Callable[[], bool] = lambda: True
         self.fed = threading.Event()
 
-    def waited(self, seconds: float) -> None:
-        self._stage.waited(seconds)
+    def behind(self, backlog: Backlog) -> None:
+        self._stage.behind(backlog)
 
     def process(self, batch: Sequence[Utterance]) -> list[Transcript | Rejected]:
         while not (self.full() or self.fed.wait(0.001)):
@@ -162,14 +208,14 @@ class Room:
     ) -> None:
         self.metrics, self.clock = Metrics(), Clock()
         self.inner = Inner(self.clock, seconds)
-        self.backlog = Backlog(Shedding(self.inner, Valve(overload, self.clock), self.metrics))
+        self.held = Held(Shedding(self.inner, Valve(overload, self.clock), self.metrics, self.clock))
         self.found: list[Transcript] = []
         cut = replace(SEGMENT, batch=1)  # holds little, so that what was put waits before the recogniser
-        made = {SEGMENT.name: Cut(), TRANSCRIBE.name: self.backlog}
+        made = {SEGMENT.name: Cut(), TRANSCRIBE.name: self.held}
         monkeypatch.setattr(Stage, "processor", lambda stage, settings, metrics: made[stage.name])
         stages, clock = (cut, TRANSCRIBE), self.clock if live else None
         self.runner = LocalRunner(Settings(), self.metrics, self._tap, stages=stages, clock=clock)
-        self.backlog.full = self.runner._carriers[1].queue.full
+        self.held.full = self.runner._carriers[1].queue.full
 
     def _tap(self, stage: Stage, batch: Sequence[Any], outputs: Sequence[Any]) -> None:
         if stage is TRANSCRIBE:
@@ -177,12 +223,12 @@ class Room:
 
     async def speak(self, count: int, first: int = 0) -> None:
         """So many utterances, of all room types in turn, and wait until all have been dealt with."""
-        self.backlog.fed.clear()
+        self.held.fed.clear()
         for number in range(first, first + count):
             kind = ("game", "default", "kids")[number % 3]
             start = self.clock.now + number
             await self.runner.put(AudioChunk(room="r", speaker="s", room_type=kind, start=start, sequence=number))
-        self.backlog.fed.set()
+        self.held.fed.set()
         while len(self.found) < first + count:  # noqa: ASYNC110 - the stages' own threads are what is waited for
             await asyncio.sleep(0.005)
 

@@ -1,0 +1,179 @@
+"""What the overload settings skip, and how late speech is heard, in outages and in rush hours.
+
+    python -m benchmarks.overload
+
+The transcribe stage is the real one, but its recogniser only takes time, and the time is simulated: so a day passes in
+seconds, and each run gives the same figures.
+"""
+
+import logging
+import math
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from agents.backlog import Inflow
+from agents.health import LOOK_SECONDS
+from agents.lag import Place
+from pipeline.asr.shedding import Shedding, wordless
+from pipeline.messages import Transcript, Utterance
+from pipeline.metrics import Metrics
+from pipeline.overload import Valve
+from pipeline.settings import Overload
+from pipeline.stage import Backlog, Processor, Rejected
+from pipeline.topology import TRANSCRIBE
+
+ROOM_TYPES = ("game", "default", "default", "kids")
+"""Each fourth utterance is of such a room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Speech comes in all the time; the worker starts `outage` seconds later, and is watched for `seconds`."""
+
+    name: str
+    arrivals: float
+    """Utterances a second."""
+    speed: float
+    """Utterances a second that the recogniser hears."""
+    outage: float
+    seconds: float
+    overload: Overload = field(default_factory=Overload)
+    retention: float = 24 * 3600.0
+
+
+@dataclass(slots=True)
+class Result:
+    """What became of the utterances. Delays are in seconds, from its end until it was heard."""
+
+    heard: int = 0
+    skipped: int = 0
+    expired: int = 0
+    delays: list[float] = field(default_factory=list)
+    """Of what was said after the worker started."""
+    caught_up: float = math.inf
+    """Seconds after the start."""
+
+    @property
+    def delay_p95(self) -> float:
+        return float(np.percentile(self.delays, 95))
+
+
+class Clock:
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Recogniser(Processor[Utterance, Transcript]):
+    """Takes as long as it should, and hears nothing."""
+
+    def __init__(self, clock: Clock, speed: float) -> None:
+        self._clock, self._seconds = clock, 1 / speed
+
+    def process(self, batch: Sequence[Utterance]) -> list[Transcript | Rejected]:
+        self._clock.now += self._seconds * len(batch)
+        return [wordless(utterance, model="none") for utterance in batch]
+
+
+class Run:
+    """One worker and its partition: `end` is the number of utterances written so far, `done` of those dealt with."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.clock = Clock(scenario.outage)
+        self.inflow = Inflow(self.clock)
+        recogniser = Recogniser(self.clock, scenario.speed)
+        self.stage = Shedding(recogniser, Valve(scenario.overload, self.clock), Metrics(), self.clock)
+        self.result = Result()
+        self._utterances = self._speech()
+        self._waiting: deque[Utterance] = deque()
+        self._next = next(self._utterances)
+        self._written = 0
+        self._looked = -math.inf
+
+    def run(self) -> Result:
+        while self.clock.now < self.scenario.outage + self.scenario.seconds:
+            self._arrive()
+            if self._waiting:
+                self._batch()
+            else:
+                self._idle()
+        return self.result
+
+    def _speech(self) -> Iterator[Utterance]:
+        number = 0
+        while True:
+            end = (number + 1) / self.scenario.arrivals
+            kind = ROOM_TYPES[number % len(ROOM_TYPES)]
+            yield Utterance(room="r", speaker="s", room_type=kind, start=end - 1, end=end, id=str(number))
+            number += 1
+
+    def _arrive(self) -> None:
+        while self._next.end <= self.clock.now:
+            self._waiting.append(self._next)
+            self._written += 1
+            self._next = next(self._utterances)
+        while self._waiting and self.clock.now - self._waiting[0].end > self.scenario.retention:
+            self._waiting.popleft()
+            self.result.expired += 1
+        if self.clock.now - self._looked >= LOOK_SECONDS:
+            self._looked = self.clock.now
+            self.inflow.see({0: Place(self._written - len(self._waiting), self._written)})
+
+    def _batch(self) -> None:
+        batch = [self._waiting.popleft() for _ in range(min(TRANSCRIBE.batch, len(self._waiting)))]
+        known = self.inflow.backlog()
+        waited = self.clock.now - batch[0].end
+        self.stage.behind(Backlog(waited, known.messages, known.arrivals, self.scenario.retention))
+        for transcript in self.stage.process(batch):
+            if isinstance(transcript, Transcript):
+                self._count(transcript)
+
+    def _idle(self) -> None:
+        self.result.caught_up = min(self.result.caught_up, self.clock.now - self.scenario.outage)
+        self.stage.tick(self.clock.now)
+        self.clock.now = self._next.end
+
+    def _count(self, transcript: Transcript) -> None:
+        if transcript.skipped:
+            self.result.skipped += 1
+            return
+        self.result.heard += 1
+        if transcript.end > self.scenario.outage:
+            self.result.delays.append(self.clock.now - transcript.end)
+
+
+HOUR = 3600.0
+
+SCENARIOS = (
+    Scenario("ten minutes away, a quiet night", arrivals=0.1, speed=5, outage=600, seconds=HOUR),
+    Scenario("ten minutes away, two thirds busy", arrivals=2, speed=3, outage=600, seconds=HOUR),
+    Scenario("an hour away, two thirds busy", arrivals=2, speed=3, outage=HOUR, seconds=4 * HOUR),
+    Scenario("four hours away, two thirds busy", arrivals=2, speed=3, outage=4 * HOUR, seconds=4 * HOUR),
+    Scenario("never away, 1.05 times too much", arrivals=3.15, speed=3, outage=0, seconds=2 * HOUR),
+    Scenario("never away, 1.5 times too much", arrivals=4.5, speed=3, outage=0, seconds=2 * HOUR),
+    Scenario("never away, 3 times too much", arrivals=9, speed=3, outage=0, seconds=2 * HOUR),
+    Scenario("23 hours away, a quiet night", arrivals=0.1, speed=5, outage=23 * HOUR, seconds=HOUR),
+    Scenario("23 hours away, two thirds busy", arrivals=0.2, speed=0.3, outage=23 * HOUR, seconds=4 * HOUR),
+)
+
+
+def main() -> None:
+    logging.disable()
+    print(f"{'scenario':36}{'heard':>8}{'skipped':>9}{'expired':>9}{'delay p95':>11}{'caught up':>11}")
+    for scenario in SCENARIOS:
+        found = Run(scenario).run()
+        caught_up = f"{found.caught_up:,.0f} s" if scenario.outage and found.caught_up < math.inf else "-"
+        print(
+            f"{scenario.name:36}{found.heard:8,}{found.skipped:9,}{found.expired:9,}"
+            f"{found.delay_p95:9,.0f} s{caught_up:>11}"
+        )
+
+
+if __name__ == "__main__":
+    main()

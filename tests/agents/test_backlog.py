@@ -1,0 +1,51 @@
+"""What waits for a worker, from looks at the broker, told by a clock of the test's own."""
+
+import math
+
+from agents.backlog import Inflow
+from agents.lag import Place
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def look(inflow: Inflow, clock: Clock, *ends: int, committed: int = 0) -> None:
+    clock.now += 5
+    inflow.see({number: Place(committed, end) for number, end in enumerate(ends)})
+
+
+def test_all_partitions_of_the_worker_count() -> None:
+    clock = Clock()
+    inflow = Inflow(clock)
+    for step in range(4):
+        look(inflow, clock, 50 + 10 * step, 7, committed=5)
+    assert inflow.backlog().messages == 75 + 2
+    assert inflow.backlog().arrivals == 2.0
+
+
+def test_nothing_is_known_before_the_first_look_or_after_one_that_failed() -> None:
+    clock = Clock()
+    inflow = Inflow(clock)
+    assert math.isnan(inflow.backlog().messages)
+    for _ in range(4):
+        look(inflow, clock, 9)
+    inflow.forget()
+    assert math.isnan(inflow.backlog().messages)
+    look(inflow, clock, 20)
+    assert inflow.backlog().messages == 20
+    assert math.isnan(inflow.backlog().arrivals), "what came in while nobody looked is no rate"
+
+
+def test_a_partition_that_comes_brings_no_arrivals() -> None:
+    clock = Clock()
+    inflow = Inflow(clock)
+    for _ in range(4):
+        look(inflow, clock, 9)
+    look(inflow, clock, 9, 5_000)
+    assert inflow.backlog().messages == 5_009
+    assert math.isnan(inflow.backlog().arrivals)
