@@ -21,7 +21,7 @@ from agents.gateway.request import Voice
 from agents.gateway.session import Session
 from pipeline.errors import ConfigError, DependencyError, InputError
 from pipeline.messages import AudioChunk
-from pipeline.metrics import Metrics
+from pipeline.metrics import Metrics, from_zero
 from pipeline.settings import Gateway as GatewaySettings
 
 log = logging.getLogger(__name__)
@@ -90,6 +90,7 @@ class Gateway:
     ) -> None:
         self._settings = settings
         self._metrics = metrics
+        from_zero(metrics.refused, (code.name.lower() for code in Close))
         self._sink = sink
         self._clock = clock
         self._ticks = ticks

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import get_args
 
 from pipeline.asr.guards import Guards, collapse, is_sure
 from pipeline.asr.language import RoomLanguages
@@ -14,8 +15,8 @@ from pipeline.audio.encode import decode_flac
 from pipeline.audio.vad import shared
 from pipeline.cores import cores
 from pipeline.errors import AudioError, BadMessage
-from pipeline.messages import MAX_ALTERNATIVES, SAMPLE_RATE, Alternative, Transcript, Utterance, Word, derive_id
-from pipeline.metrics import Metrics
+from pipeline.messages import MAX_ALTERNATIVES, SAMPLE_RATE, Alternative, Mark, Transcript, Utterance, Word, derive_id
+from pipeline.metrics import Metrics, from_zero
 from pipeline.overload import Valve
 from pipeline.settings import Asr, Settings
 from pipeline.stage import Processor, Rejected
@@ -31,6 +32,9 @@ class Transcribe(Processor[Utterance, Transcript]):
         self._transcriber = transcriber
         self._asr = asr
         self._metrics = metrics
+        from_zero(metrics.transcripts, asr.languages)
+        from_zero(metrics.marked, get_args(Mark))
+        from_zero(metrics.triaged, get_args(Reason))
         self._guards = Guards()
         self._languages = RoomLanguages(asr.languages)
         self._overlaps = Overlaps()

@@ -19,6 +19,9 @@ class Ordered:
     """Chunks before it were given up, or the numbering began anew."""
 
 
+FAULTS = ("late", "duplicate", "reordered", "gap", "restart")
+
+
 class Reorder:
     """Holds up to `ahead` chunks that come before their turn, then gives the missing one up.
 

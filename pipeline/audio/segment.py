@@ -8,9 +8,10 @@ from msgspec import structs
 
 from pipeline.audio import vad
 from pipeline.audio.encode import encode_flac
+from pipeline.audio.order import FAULTS
 from pipeline.audio.speaker import Piece, Speaker
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance, derive_id
-from pipeline.metrics import Metrics
+from pipeline.metrics import Metrics, from_zero
 from pipeline.settings import Audio, Settings
 from pipeline.stage import Processor, Rejected
 
@@ -26,6 +27,7 @@ class Segment(Processor[AudioChunk, Utterance]):
     ) -> None:
         self._settings = settings
         self._metrics = metrics
+        from_zero(metrics.sequence_faults, FAULTS)
         self._model = model
         self._clock = clock
         self._speakers: OrderedDict[Key, Speaker] = OrderedDict()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from pipeline import settings
 from pipeline.judge import labels, lexicon, policy
@@ -13,8 +14,8 @@ from pipeline.judge.matcher import Matcher
 from pipeline.judge.policy import Rulebook
 from pipeline.judge.ruling import Finder, Found, Ruling
 from pipeline.judge.shadow import Shadow
-from pipeline.messages import Flag, Transcript
-from pipeline.metrics import Metrics
+from pipeline.messages import Flag, Suggestion, Transcript
+from pipeline.metrics import Metrics, from_zero
 from pipeline.stage import Processor, Rejected
 
 
@@ -39,6 +40,8 @@ class Judge(Processor[Transcript, Flag]):
             Shadow(Ruling(book, law.labels, classifier.name, context.fresh()), metrics) for book in law.shadows
         ]
         self._metrics = metrics
+        from_zero(metrics.flags, get_args(Suggestion))
+        from_zero(metrics.labels, law.labels.labels)
 
     def process(self, batch: Sequence[Transcript]) -> list[Flag | Rejected]:
         """One flag for each transcript that was heard; of what overload skipped there is nothing to say."""

@@ -1,11 +1,10 @@
 """Shadow policies: they judge live speech beside the real policy, are counted, and lead to nothing else."""
 
-from itertools import product
 from typing import get_args
 
 from pipeline.judge.ruling import Found, Ruling
 from pipeline.messages import Flag, Suggestion, Transcript
-from pipeline.metrics import Metrics
+from pipeline.metrics import Metrics, from_zero
 
 
 class Shadow:
@@ -14,8 +13,7 @@ class Shadow:
     def __init__(self, ruling: Ruling, metrics: Metrics) -> None:
         self._ruling = ruling
         self._count = metrics.shadow_flags
-        for suggestion, agrees in product(get_args(Suggestion), ("yes", "no")):
-            self._count.labels(ruling.version, suggestion, agrees)
+        from_zero(metrics.shadow_flags, (ruling.version,), get_args(Suggestion), ("yes", "no"))
 
     def watch(self, transcript: Transcript, found: Found, real: Flag) -> None:
         """Judge the same findings, and count whether the suggestion is that of the real policy's flag."""

@@ -6,11 +6,12 @@ again, is known, and its case gets the clip then.
 
 import time
 from collections.abc import Callable, Sequence
+from typing import get_args
 
 from pipeline.errors import BadMessage
 from pipeline.messages import Flag
-from pipeline.metrics import Metrics
-from pipeline.review.cases import Outcome, check
+from pipeline.metrics import Metrics, from_zero
+from pipeline.review.cases import Outcome, Result, check
 from pipeline.review.checks import drawn
 from pipeline.review.clip import Cutter
 from pipeline.review.evidence import EvidenceFolder, EvidenceStore
@@ -45,6 +46,7 @@ class Deliver(Processor[Flag, Outcome]):
         self._metrics = metrics
         self._clock = clock
         self._audit_share = audit_share
+        from_zero(metrics.cases, (*get_args(Result), "passed", "audit"))
 
     def process(self, batch: Sequence[Flag]) -> list[Outcome | Rejected]:
         checked = [_checked(flag) for flag in batch]

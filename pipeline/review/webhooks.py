@@ -15,7 +15,7 @@ import httpx
 import msgspec
 
 from pipeline.errors import ConfigError
-from pipeline.metrics import Metrics
+from pipeline.metrics import Metrics, from_zero
 from pipeline.review import outbox
 from pipeline.review.database import Database
 from pipeline.review.outbox import Event
@@ -37,6 +37,7 @@ class Webhooks:
         self._url = url
         self._secret = secret
         self._metrics = metrics
+        from_zero(metrics.webhooks, ("sent", "retried", "failed"))
         self._clock = clock
         self._client = httpx.Client(timeout=seconds, follow_redirects=False)
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
+from typing import get_args
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import PlainTextResponse
@@ -13,7 +14,8 @@ from starlette.routing import BaseRoute
 
 from pipeline.errors import ConfigError
 from pipeline.judge import labels
-from pipeline.metrics import Metrics
+from pipeline.messages import Verdict
+from pipeline.metrics import Metrics, from_zero
 from pipeline.review import drawing, queue
 from pipeline.review.console import (
     acting,
@@ -80,6 +82,7 @@ def open_desk(
 
 
 def create_app(desk: Desk) -> FastAPI:
+    from_zero(desk.metrics.decisions, get_args(Verdict))
     live = Live(desk.database, desk.clock, desk.settings.console.poll_seconds)
 
     @asynccontextmanager

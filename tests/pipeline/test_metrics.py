@@ -1,0 +1,97 @@
+"""Counters whose labels are known in advance are shown with 0 from the start, or Prometheus misses the first count."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from agents.gateway.server import Close, Gateway
+from pipeline.asr.transcribe import Transcribe
+from pipeline.asr.triage import Reason
+from pipeline.audio import vad
+from pipeline.audio.segment import Segment
+from pipeline.judge import judge, labels
+from pipeline.messages import Mark, Suggestion, Verdict
+from pipeline.metrics import Metrics, from_zero
+from pipeline.review import deliver, webhooks
+from pipeline.review.console.app import create_app, open_desk
+from pipeline.review.database import Database
+from pipeline.settings import Settings, load
+from tests.pipeline.asr.parts import Scripted
+
+SECRET = "whsec_" + "QUFB" * 8
+
+
+def shown(metrics: Metrics, name: str) -> dict[tuple[str, ...], float]:
+    return {
+        tuple(sample.labels.values()): sample.value
+        for family in metrics.registry.collect()
+        for sample in family.samples
+        if sample.name == f"voxwarden_{name}_total"
+    }
+
+
+def all_of(kind: Any) -> set[tuple[str, ...]]:
+    return {(value,) for value in get_args(kind)}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load({"data_dir": tmp_path, "console": {"webhook_url": "http://127.0.0.1:9", "webhook_secret": SECRET}})
+
+
+async def nowhere(chunk: object) -> None:
+    del chunk
+
+
+def segment(settings: Settings, metrics: Metrics) -> Any:
+    return Segment(settings.audio, metrics, vad.shared())
+
+
+def transcribe(settings: Settings, metrics: Metrics) -> Any:
+    return Transcribe(Scripted([]), settings.asr, metrics)
+
+
+def console(settings: Settings, metrics: Metrics) -> Any:
+    return create_app(open_desk(settings, Database(settings.database_url), metrics=metrics))
+
+
+def outbox(settings: Settings, metrics: Metrics) -> Any:
+    return webhooks.build(settings, Database(settings.database_url), metrics, lambda: 0.0)
+
+
+def gateway(settings: Settings, metrics: Metrics) -> Any:
+    return Gateway(settings.gateway, metrics, nowhere)
+
+
+@pytest.mark.parametrize(
+    ("build", "name", "labels"),
+    [
+        (segment, "sequence_faults", {("late",), ("duplicate",), ("reordered",), ("gap",), ("restart",)}),
+        (transcribe, "transcripts", {("en",), ("zh",)}),
+        (transcribe, "transcripts_marked", all_of(Mark)),
+        (transcribe, "triaged", all_of(Reason)),
+        (judge.build, "flags", all_of(Suggestion)),
+        (judge.build, "labels", {(label,) for label in labels.load().labels}),
+        (deliver.build, "cases", {("created",), ("merged",), ("repeated",), ("passed",), ("audit",)}),
+        (console, "decisions", all_of(Verdict)),
+        (outbox, "webhooks", {("sent",), ("retried",), ("failed",)}),
+        (gateway, "gateway_refused", {(code.name.lower(),) for code in Close}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_closed_set_is_shown_from_the_start(
+    build: Callable[[Settings, Metrics], Any], name: str, labels: set[tuple[str, ...]], settings: Settings
+) -> None:
+    metrics = Metrics()
+    made = build(settings, metrics)
+    assert shown(metrics, name) == dict.fromkeys(labels, 0.0)
+    if hasattr(made, "close"):
+        made.close()
+
+
+def test_every_combination_of_two_labels_is_shown() -> None:
+    metrics = Metrics()
+    from_zero(metrics.coverage, ("game", "kids"), ("heard", "skipped"))
+    assert len(shown(metrics, "coverage_utterances")) == 4
