@@ -6,6 +6,7 @@ after Whisper's own normaliser; Mandarin by characters, simplified, without punc
 
 import csv
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,11 +56,17 @@ def samples_of(file: Path) -> Samples:
 def normalisers() -> dict[str, Callable[[str], str]]:
     from whisper.normalizers import EnglishTextNormalizer  # PyTorch must not come before pipeline's OpenMP settings
 
-    simplified = OpenCC("t2s")
-    return {
-        "en": EnglishTextNormalizer(),
-        "zh": lambda text: " ".join(letter for letter in simplified.convert(text).lower() if letter.isalnum()),
-    }
+    return {"en": EnglishTextNormalizer(), "zh": characters}
+
+
+def characters(text: str) -> str:
+    """The letters and digits of a Mandarin text in simplified script, with spaces between."""
+    return " ".join(letter for letter in _simplified().convert(text).lower() if letter.isalnum())
+
+
+@cache
+def _simplified() -> OpenCC:
+    return OpenCC("t2s")
 
 
 def errors(refs: Sequence[Reference], texts: Sequence[str]) -> Iterator[tuple[str, float, int]]:
