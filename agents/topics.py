@@ -3,6 +3,7 @@
 Faust says "ready" and idles when a topic is missing, so a worker checks before it starts.
 """
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,14 @@ from pipeline.settings import Kafka
 from pipeline.topology import DEAD_LETTERS, TOPICS, Stage, Topic
 
 HOUR_MS = 3_600_000
+
+SEGMENTS_KEPT = 12
+"""Kafka deletes whole segments: each of them holds at most this part of the retention, and is kept so much longer."""
+
+SEGMENT_BYTES = 268_435_456
+"""A segment that is full ends earlier."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +48,27 @@ class Plan:
             if not self.missing and self.found[key] != value
         ]
 
+    @property
+    def kept_too_long(self) -> str:
+        """Why records outlive their retention, and how to mend it; empty if they do not."""
+        retention, segment = self.found.get("retention.ms", -1), self.found.get("segment.ms", 0)
+        if retention < 0 or segment <= max(self.wanted["segment.ms"], retention / SEGMENTS_KEPT):
+            return ""
+        changes = ",".join(f"{key}={self.wanted[key]}" for key in ("segment.ms", "segment.bytes"))
+        return (
+            f"Topic {self.name} keeps records up to {segment / HOUR_MS:g} h longer than its retention. Mend it with "
+            f"kafka-configs.sh --alter --entity-type topics --entity-name {self.name} --add-config {changes}"
+        )
+
 
 def wanted(topic: Topic, kafka: Kafka) -> dict[str, int]:
+    retention = topic.retention_hours * HOUR_MS
     return {
         "partitions": kafka.partitions,
         "replication": kafka.replication,
-        "retention.ms": topic.retention_hours * HOUR_MS,
+        "retention.ms": retention,
+        "segment.ms": retention // SEGMENTS_KEPT,
+        "segment.bytes": max(SEGMENT_BYTES, max_bytes(topic, kafka)),
         "max.message.bytes": max_bytes(topic, kafka),
     }
 
@@ -73,7 +97,7 @@ def require(kafka: Kafka, stage: Stage) -> None:
 
 
 def require_topics(kafka: Kafka, needed: Sequence[Topic]) -> None:
-    """The same for `needed`."""
+    """The same for `needed`. A topic that keeps records too long is only told of: that is no reason to hear nobody."""
     for plan in plans(kafka, needed):
         if plan.missing:
             raise ConfigError(
@@ -85,6 +109,8 @@ def require_topics(kafka: Kafka, needed: Sequence[Topic]) -> None:
                 f"Topic {plan.name} takes records of {limit} bytes, and ours may have {largest}",
                 "Raise the topic's max.message.bytes, or lower kafka.max_message_bytes.",
             )
+        if plan.kept_too_long:
+            log.warning("%s", plan.kept_too_long)
 
 
 def retention_seconds(topic: Topic, kafka: Kafka) -> float:
@@ -107,7 +133,7 @@ def _found(client: Any, names: list[str]) -> dict[str, dict[str, int]]:
     described = [topic for topic in client.describe_topics(names) if not topic["error_code"]]
     if not described:
         return {}
-    keys = ("retention.ms", "max.message.bytes")
+    keys = ("retention.ms", "segment.ms", "segment.bytes", "max.message.bytes")
     resources = [ConfigResource(ConfigResourceType.TOPIC, topic["name"], dict.fromkeys(keys)) for topic in described]
     configs = client.describe_configs(resources, config_filter="all")["topic"]
     return {

@@ -40,6 +40,8 @@ offsets.topic.replication.factor={replicas}
 transaction.state.log.replication.factor={replicas}
 transaction.state.log.min.isr=1
 min.insync.replicas={in_sync}
+log.initial.task.delay.ms=500
+log.retention.check.interval.ms=500
 """
 
 

@@ -18,8 +18,8 @@ app.add_typer(topics, name="topics")
 def create(ctx: typer.Context) -> None:
     """Create the topics that are missing; leave alone those that are there.
 
-    Partitions, replication and size come from the settings (`kafka.*`). Safe to repeat. A topic that is there but
-    differs is shown, and the exit code is 3.
+    Partitions, replication and size come from the settings (`kafka.*`). Safe to repeat. If a topic is there but
+    differs, it is shown, and the exit code is 3.
 
     Examples:
       voxwarden topics create
@@ -33,6 +33,8 @@ def create(ctx: typer.Context) -> None:
 @topics.command()
 def check(ctx: typer.Context) -> None:
     """Compare the broker's topics with the settings; the exit code is 3 if one is missing or differs.
+
+    For a topic that keeps records long after their retention, the command that mends it is shown.
 
     Example:
       voxwarden topics check
@@ -57,6 +59,9 @@ def _report(plans: "list[Plan]", missing: str, failed: bool) -> None:
             state,
         )
     stdout.print(table)
+    for plan in plans:
+        if plan.kept_too_long:
+            stdout.print(plan.kept_too_long, soft_wrap=True, markup=False)
     if any(plan.differences or (failed and plan.missing) for plan in plans):
         raise typer.Exit(Exit.FAILED)
 

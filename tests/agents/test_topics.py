@@ -17,3 +17,12 @@ def test_a_topic_that_is_kept_without_limit_is_shown_as_one(monkeypatch: pytest.
     assert done.exit_code == 3
     assert "no limit" in done.stdout
     assert "retention.ms is -1, wanted 86400000" in done.stdout
+
+
+def test_the_command_that_mends_a_topic_is_shown_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = topics.wanted(UTTERANCES, Kafka())
+    found = {**wanted, "segment.ms": 7 * 24 * topics.HOUR_MS}
+    monkeypatch.setattr(topics, "plans", lambda _: [Plan("voice.utterances", wanted, found)])
+    done = CliRunner().invoke(app, ["topics", "check"], env={"COLUMNS": "80"})
+    assert done.exit_code == 3
+    assert "--entity-name voice.utterances --add-config segment.ms=7200000,segment.bytes=268435456" in done.stdout

@@ -1,14 +1,19 @@
 """Topics on a real broker: made once, compared, and insisted upon before a worker starts."""
 
+import time
 from dataclasses import replace
 
 import pytest
+from kafka import TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from agents import topics
+from agents.kafka import admin, reader, topic_name
 from agents.worker import work
 from pipeline.errors import ConfigError
 from pipeline.settings import Settings
-from pipeline.topology import DEAD_LETTERS, TOPICS
+from pipeline.topology import AUDIO, DEAD_LETTERS, TOPICS, Topic
+from tests.stream.kafka_io import PATIENCE_SECONDS, put, transcript
 
 pytestmark = pytest.mark.broker
 
@@ -56,3 +61,56 @@ def test_dead_letters_have_room_for_the_largest_record_and_why(settings: Setting
     plan = next(plan for plan in topics.plans(settings.kafka) if plan.name.endswith(DEAD_LETTERS.name))
     assert plan.found["max.message.bytes"] == 2 * settings.kafka.max_message_bytes
     assert replace(plan, found={}).missing
+
+
+def first_offset(settings: Settings, topic: Topic) -> int:
+    """The oldest record of the one room's partition that the broker still has."""
+    consumer = reader(settings.kafka)
+    name = topic_name(topic, settings.kafka)
+    found = consumer.beginning_offsets([TopicPartition(name, n) for n in range(settings.kafka.partitions)])
+    consumer.close()
+    return int(max(found.values()))
+
+
+def test_old_records_are_deleted_though_new_ones_come(bare: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour takes a second here. Kafka deletes no segment that still takes records."""
+    monkeypatch.setattr(topics, "HOUR_MS", 1_000)
+    topics.create(bare.kafka)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    sent = 0
+    while not (gone := first_offset(bare, AUDIO)):
+        [written] = put(bare, AUDIO, [transcript("anything", sent)])
+        sent += 1
+        assert time.monotonic() < deadline, f"{sent} records, and the first is still there"
+        time.sleep(0.1)
+    assert 0 < gone <= written.offset, "the newest is kept"
+
+
+def alter(settings: Settings, topic: Topic, changes: dict[str, int]) -> topics.Plan:
+    """As the broker has it then, which it tells a moment after it has taken the change."""
+    values = {key: str(value) for key, value in changes.items()}
+    with admin(settings.kafka) as client:
+        client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic_name(topic, settings.kafka), values)])
+    while True:
+        [plan] = topics.plans(settings.kafka, [topic])
+        if changes.items() <= plan.found.items():
+            return plan
+
+
+def test_a_topic_whose_segments_are_longer_than_its_retention_is_told(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    plan = alter(settings, AUDIO, {"segment.ms": 7 * 24 * topics.HOUR_MS})
+    assert "segment.ms is 604800000, wanted 600000" in plan.differences
+    topics.require_topics(settings.kafka, [AUDIO])
+    [warning] = caplog.messages
+    assert "keeps records up to 168 h longer than its retention" in warning
+    assert warning.endswith(f"--entity-name {plan.name} --add-config segment.ms=600000,segment.bytes=268435456")
+
+
+def test_a_retention_that_somebody_has_raised_needs_no_mending(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    alter(settings, AUDIO, {"retention.ms": 48 * topics.HOUR_MS, "segment.ms": 4 * topics.HOUR_MS})
+    topics.require_topics(settings.kafka, [AUDIO])
+    assert caplog.messages == []
