@@ -5,9 +5,11 @@ from typing import Any
 
 import faust
 
+from agents.expiry import Expiry
 from agents.intake import Transport
 from agents.kafka import ROOM_FOR_ERRORS
 from agents.security import faust_credentials
+from pipeline.metrics import Metrics
 from pipeline.settings import Settings
 from pipeline.topology import SEGMENT, Stage, Topic
 
@@ -26,7 +28,7 @@ def broker_url(settings: Settings) -> str:
     return ";".join(f"kafka://{address}" for address in settings.kafka.bootstrap.split(","))
 
 
-def create_app(settings: Settings, stage: Stage) -> faust.App:
+def create_app(settings: Settings, stage: Stage, metrics: Metrics) -> faust.App:
     """An app that acknowledges nothing by itself and creates no topic; see agents/loop.py for what it runs."""
     app = faust.App(
         group_of(settings, stage),
@@ -54,7 +56,7 @@ def create_app(settings: Settings, stage: Stage) -> faust.App:
         producer_request_timeout=60.0,
         producer_max_request_size=settings.kafka.max_message_bytes * ROOM_FOR_ERRORS,
     )
-    app.transport = Transport(app.conf.broker_consumer, app)
+    app.transport = Transport(app.conf.broker_consumer, app, Expiry(stage, metrics))
     return app
 
 

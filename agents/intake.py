@@ -6,14 +6,19 @@ to a second. Group, offsets, rebalances and commits stay Faust's.
 """
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError
 from faust.transport.drivers import aiokafka
+
+from agents.expiry import Expiry
+
+log = logging.getLogger(__name__)
 
 
 class Consumer(aiokafka.Consumer):
@@ -22,6 +27,7 @@ class Consumer(aiokafka.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fetches: asyncio.Queue[list[Any]] = asyncio.Queue(1)
+        self._expiry = cast("Transport", self.transport).expiry
         self._sought: set[Any] = set()
         """Partitions of which nothing was read since they were set back to what is committed."""
 
@@ -56,11 +62,28 @@ class Consumer(aiokafka.Consumer):
     async def _read(self, tp: Any, record: Any) -> Any:
         """`record` as Faust's message. An offset that a topic lacks would hold up all commits: it counts as done."""
         last = self._read_offset[tp]
-        if last and record.offset - last > 1:
-            await self._pass(tp, last + 1, record.offset)
+        if last is not None:
+            # After a seek it is not what was read last, but what is to be read next.
+            await self._expect(tp, last if tp in self._sought else last + 1, record)
         self._sought.discard(tp)
         self._read_offset[tp] = record.offset
         return self._to_message(tp, record)
+
+    async def _expect(self, tp: Any, offset: int, record: Any) -> None:
+        """Let commits go on at `record`, where it is not the one with this `offset`."""
+        if record.offset < offset:
+            log.warning("%s/%d has no offset %d; it is read from %d on", tp.topic, tp.partition, offset, record.offset)
+            self._committed_offset[tp] = record.offset  # else nothing is committed until it has grown as long again
+        elif record.offset > offset:
+            await self._count_expired(tp, offset, record)
+            await self._pass(tp, offset, record.offset)
+
+    async def _count_expired(self, tp: Any, missing: int, record: Any) -> None:
+        """Tell what the broker has deleted from what a transaction or a compaction leaves out."""
+        first = (await self.earliest_offsets(tp))[tp]
+        gone = min(first, record.offset) - missing
+        if gone > 0:
+            self._expiry.count(gone, record, self.highwater(tp))
 
     async def _pass(self, tp: Any, missing: int, offset: int) -> None:
         """Let commits go on at `offset`, though those from `missing` on are not there.
@@ -71,11 +94,17 @@ class Consumer(aiokafka.Consumer):
         if tp in self._sought:
             self._committed_offset[tp] = offset
         else:
-            await self._add_gap(tp, missing, offset)
+            await self._add_gap(tp, missing, offset - 1)
 
 
 class Transport(aiokafka.Transport):
+    """Faust's, with our consumer, which tells `expiry` of what it could not read any more."""
+
     Consumer = Consumer
+
+    def __init__(self, url: Any, app: Any, expiry: Expiry) -> None:
+        super().__init__(url, app)
+        self.expiry = expiry
 
 
 async def batches(app: Any, most: int, within: float) -> AsyncIterator[list[Any]]:

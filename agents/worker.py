@@ -37,7 +37,7 @@ def stage_of(role: str) -> Stage:
 
 def carrier_of(stage: Stage, settings: Settings, metrics: Metrics, backlog: Callable[[], Backlog] = unknown) -> Carrier:
     """The stage's loop on an app of its own, ready to be started; `backlog` tells what the broker has for it."""
-    app = create_app(settings, stage)
+    app = create_app(settings, stage, metrics)
     work = import_module(f"agents.{stage.name}").build(app, settings, metrics)
     work.backlog = backlog
     carrier = Carrier(app, stage, work, settings, metrics)

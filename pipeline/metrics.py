@@ -51,6 +51,14 @@ class Metrics:
         self.committed_age_seconds = gauge(
             "committed_age_seconds", "Since a stage's committed offset moved, or had no reason to.", "stage"
         )
+        self.expired_records = counter(
+            "expired_records_total", "Records that Kafka deleted before a stage took them.", "stage"
+        )
+        self.expired_seconds = counter(
+            "expired_seconds_total",
+            "How long those took to come in, estimated by the pace of the rest; partitions are added up.",
+            "stage",
+        )
 
         # gateway
         self.connections = gauge("gateway_connections", "Open audio connections.")

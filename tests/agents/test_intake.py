@@ -11,7 +11,9 @@ from aiokafka import ConsumerRecord
 from faust.types import TP
 
 from agents.app import create_app
+from agents.expiry import Expiry
 from agents.intake import Consumer, batches
+from pipeline.metrics import Metrics
 from pipeline.settings import Settings
 from pipeline.topology import DELIVER
 
@@ -89,39 +91,108 @@ async def test_nothing_is_taken_while_the_group_is_rebalancing() -> None:
 PLACE = TP("voice.flags", 0)
 
 
+NOW = 1_000_000.0
+
+
+@dataclass
+class Sought:
+    """Faust's own consumer, set back to 5, which the broker says is committed; `first` is the oldest it still has."""
+
+    consumer: Consumer
+    metrics: Metrics
+    first: int = 0
+
+    async def commits(self, *offsets: int) -> int | None:
+        """What can be committed when records with these offsets are read and done with."""
+        for message in [await self.consumer._read(PLACE, kafka_record(offset)) for offset in offsets]:
+            self.consumer.ack(message)
+        committed = self.consumer._filter_committable_offsets([PLACE])
+        self.consumer._committed_offset.update(committed)  # as when the broker has them
+        return committed.get(PLACE)
+
+    @property
+    def expired(self) -> tuple[float | None, float | None]:
+        """Records and seconds."""
+        found = self.metrics.registry.get_sample_value
+        names = ("voxwarden_expired_records_total", "voxwarden_expired_seconds_total")
+        return found(names[0], {"stage": "deliver"}), found(names[1], {"stage": "deliver"})
+
+
 @pytest.fixture
-async def sought(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Consumer]:
-    """Faust's own consumer, set back to 5, which the broker says is committed."""
-    app = create_app(Settings(), DELIVER)
+async def sought(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sought]:
+    metrics = Metrics()
+    app = create_app(Settings(), DELIVER, metrics)
+    app.transport.expiry = Expiry(DELIVER, metrics, clock=lambda: NOW)  # type: ignore[attr-defined]
     consumer = app.consumer
     assert isinstance(consumer, Consumer)
+    made = Sought(consumer, metrics)
 
     async def seek_to_committed() -> dict[TP, int]:
         return {PLACE: 5}
 
+    async def earliest_offsets(*places: TP) -> dict[TP, int]:
+        return dict.fromkeys(places, made.first)
+
     monkeypatch.setattr(consumer, "seek_to_committed", seek_to_committed)
+    monkeypatch.setattr(consumer, "earliest_offsets", earliest_offsets)
+    monkeypatch.setattr(consumer, "highwater", lambda _: 1_000_100)
     monkeypatch.setattr(app.topics, "acks_enabled_for", lambda _: True)
     await consumer.perform_seek()
-    yield consumer
+    yield made
     consumer._thread.thread_loop.close()
 
 
 def kafka_record(offset: int) -> Any:
-    return ConsumerRecord(PLACE.topic, PLACE.partition, offset, 0, 0, b"lobby", b"", None, 5, 0, ())
+    written = round(1000 * (NOW - 60))
+    return ConsumerRecord(PLACE.topic, PLACE.partition, offset, written, 0, b"lobby", b"", None, 5, 0, ())
 
 
-async def commits(consumer: Consumer, *offsets: int) -> int | None:
-    """What can be committed when records with these offsets are read and done with."""
-    for message in [await consumer._read(PLACE, kafka_record(offset)) for offset in offsets]:
-        consumer.ack(message)
-    return consumer._filter_committable_offsets([PLACE]).get(PLACE)
-
-
-async def test_what_expired_in_an_outage_is_passed_without_being_counted(sought: Consumer) -> None:
+async def test_what_expired_in_an_outage_is_passed_without_being_listed(sought: Sought) -> None:
     """Faust would make a list of as many numbers, and again after each restart for want of memory."""
-    assert await commits(sought, 1_000_000, 1_000_001) == 1_000_002
-    assert not sought._gap[PLACE]
+    sought.first = 1_000_000
+    assert await sought.commits(1_000_000, 1_000_001) == 1_000_002
+    assert not sought.consumer._gap[PLACE]
 
 
-async def test_a_hole_among_the_records_counts_as_done(sought: Consumer) -> None:
-    assert await commits(sought, 5, 9) == 10
+async def test_what_expired_is_counted_and_told_with_the_time_that_it_took(
+    sought: Sought, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The hundred records that are left came in 60 s."""
+    assert sought.expired == (0, 0), "Prometheus has to see the counter before it moves"
+    sought.first = 1_000_000
+    await sought.commits(1_000_000, 1_000_001)
+    assert sought.expired[0] == 999_995
+    assert sought.expired[1] == pytest.approx(999_995 * 0.6)
+    [told] = caplog.messages
+    assert "deliver has missed 999995 records, about 599997 s" in told
+    assert "voice.flags/0/1000000" in told
+
+
+async def test_what_expires_while_a_worker_is_far_behind_is_counted_too(sought: Sought) -> None:
+    await sought.commits(5, 6)
+    sought.first = 10
+    assert await sought.commits(10) == 11
+    assert sought.expired[0] == 3
+
+
+@pytest.mark.parametrize(("read", "end"), [((5, 9), 10), ((9,), 10), ((6,), 7)], ids=["within", "at once", "by one"])
+async def test_a_hole_among_the_records_counts_as_done_and_not_as_expired(
+    sought: Sought, read: tuple[int, ...], end: int
+) -> None:
+    """As a transaction's markers and a compaction leave them."""
+    assert await sought.commits(*read) == end
+    assert sought.expired == (0, 0)
+
+
+async def test_of_a_hole_at_the_start_only_what_was_deleted_has_expired(sought: Sought) -> None:
+    sought.first = 7
+    assert await sought.commits(9) == 10
+    assert sought.expired[0] == 2
+
+
+async def test_a_topic_that_was_made_anew_is_read_and_committed_from_its_start(
+    sought: Sought, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert await sought.commits(0, 1) == 2
+    assert sought.expired == (0, 0)
+    assert "voice.flags/0 has no offset 5; it is read from 0 on" in caplog.messages

@@ -80,7 +80,8 @@ class Loop:
         self._pause_takes = pause_takes
         self.now = NOW
         settings = Settings()
-        app = create_app(settings, DELIVER)
+        metrics = Metrics()
+        app = create_app(settings, DELIVER, metrics)
         self.consumer = FakeConsumer()
         app.consumer = cast(Any, self.consumer)
         self.carrier = Carrier(
@@ -88,7 +89,7 @@ class Loop:
             DELIVER,
             Work[Any](store),
             settings,
-            Metrics(),
+            metrics,
             end=self._end,
             sleep=self._sleep,
             clock=lambda: self.now,

@@ -58,9 +58,9 @@ def make_huge(made: Flag) -> Flag:
 
 def main() -> None:
     logging.basicConfig(level=logging.WARNING)
-    settings = load()
-    app = create_app(settings, JUDGE)
-    carrier = Carrier(app, JUDGE, Work(Faulty(settings)), settings, Metrics())
+    settings, metrics = load(), Metrics()
+    app = create_app(settings, JUDGE, metrics)
+    carrier = Carrier(app, JUDGE, Work(Faulty(settings)), settings, metrics)
     carrier.attach()
     run(carrier)
 

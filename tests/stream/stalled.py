@@ -30,7 +30,7 @@ def main() -> None:
     settings, metrics = load(), Metrics()
     health = Health(JUDGE, settings, metrics)
     with serving(metrics, settings.metrics.host, settings.metrics.port, health.probes), health.watching():
-        app = create_app(settings, JUDGE)
+        app = create_app(settings, JUDGE, metrics)
         carrier = Carrier(app, JUDGE, Work(Stalling()), settings, metrics)
         carrier.attach()
         health.follow(app)

@@ -1,0 +1,64 @@
+"""What a group had still to do is gone from a real broker: it is told, and the work goes on with what is left."""
+
+from pathlib import Path
+
+import pytest
+from kafka import TopicPartition
+from kafka.structs import OffsetAndMetadata
+
+from agents.app import group_of
+from agents.kafka import admin, topic_name
+from pipeline.settings import Settings
+from pipeline.topology import FLAGS, JUDGE, TRANSCRIPTS
+from tests.ports import free_port
+from tests.stream.kafka_io import committed, put, transcript, wait_for
+from tests.stream.processes import worker
+from tests.stream.test_health import ask, with_port
+
+pytestmark = pytest.mark.broker
+
+WRITTEN = 10
+
+
+@pytest.fixture
+def place(settings: Settings) -> TopicPartition:
+    """The partition of one room, with its records."""
+    first, *_ = put(settings, TRANSCRIPTS, [transcript("fine", number) for number in range(WRITTEN)])
+    return TopicPartition(topic_name(TRANSCRIPTS, settings.kafka), first.partition)
+
+
+def commit(settings: Settings, place: TopicPartition, offset: int) -> None:
+    """As if the group had done what is before `offset`."""
+    committed(settings, JUDGE)  # returns when the group has its coordinator
+    with admin(settings.kafka) as client:
+        client.alter_group_offsets(group_of(settings, JUDGE), {place: OffsetAndMetadata(offset, "", -1)})
+
+
+def test_records_that_expired_are_counted_and_told(
+    settings: Settings, place: TopicPartition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    monkeypatch.setattr("tests.stream.processes.environment", with_port(port))
+    commit(settings, place, 2)
+    with admin(settings.kafka) as client:
+        client.delete_records({place: 6})
+    with worker(settings, tmp_path / "log", "tests.stream.stalled") as process:
+        flags = wait_for(settings, FLAGS, lambda found: len(found) >= 4, process.running)
+        figures = ask(port, "/metrics")[1]
+        assert process.stop() == 0
+    assert len(flags) == 4
+    assert 'voxwarden_expired_records_total{stage="judge"} 4.0' in figures
+    assert "judge has missed 4 records" in process.log
+    assert committed(settings, JUDGE) == {place.partition: WRITTEN}
+
+
+def test_a_group_that_stands_beyond_the_end_begins_anew(
+    settings: Settings, place: TopicPartition, tmp_path: Path
+) -> None:
+    """As after the topic was deleted and created. Nothing was committed until it had grown as long again."""
+    commit(settings, place, 50)
+    with worker(settings, tmp_path / "log", "tests.stream.stalled") as process:
+        wait_for(settings, FLAGS, lambda found: len(found) >= WRITTEN, process.running)
+        assert process.stop() == 0
+    assert f"{place.topic}/{place.partition} has no offset 50; it is read from 0 on" in process.log
+    assert committed(settings, JUDGE) == {place.partition: WRITTEN}
