@@ -1,12 +1,15 @@
 """Audio read back from `voice.utterances`: the flagged utterance by its address, and what the speaker said before."""
 
+import time
 from collections import OrderedDict, deque
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import msgspec
 from aiokafka.partitioner import DefaultPartitioner
 from kafka import TopicPartition
+from kafka.errors import KafkaError, KafkaTimeoutError
 
 from agents.kafka import broker_errors, reader, topic_name
 from agents.records import address_of
@@ -17,6 +20,9 @@ from pipeline.settings import Kafka
 from pipeline.topology import UTTERANCES
 
 POLL_MS = 500
+ANSWER_SECONDS = 10.0
+"""A broker that gives nothing for so long is given up, and another connection is made."""
+CLOSE_MS = 1_000
 SEARCH_RECORDS = 500
 """How far back a speaker's earlier utterances are looked for: a partition has other rooms' in between."""
 SLACK_SECONDS = 60.0
@@ -26,57 +32,79 @@ KEPT_BYTES = 64_000_000
 
 
 class KafkaLog:
-    """`UtteranceLog` of pipeline/review/log.py over a consumer that seeks. For use by one thread."""
+    """`UtteranceLog` of pipeline/review/log.py over a consumer that seeks. For use by one thread.
+
+    After an error the next call makes a new consumer: the old one may never notice that the brokers are back.
+    """
 
     def __init__(self, kafka: Kafka) -> None:
         self._kafka = kafka
+        self._topic = topic_name(UTTERANCES, kafka)
         self._reader: Any = None
+        self._stands: tuple[TopicPartition, int] | None = None
+        """What the reader reads next, if nobody sends it elsewhere."""
         self._kept: OrderedDict[TopicPartition, deque[Any]] = OrderedDict()
         """Consecutive records of a partition, as they were read; the partition that was asked for last is last."""
 
     def get(self, address: str) -> Utterance | None:
-        place = parse(address)
+        place = self._place(address)
         if place is None:
             return None
-        partition, offset = place
-        with broker_errors(self._kafka):
-            record = self._record(partition, offset)
+        with self._asking():
+            record = self._record(*place)
         return record and _utterance(record)
 
     def before(self, room: str, speaker: str, start: float, seconds: float, address: str) -> list[Utterance]:
-        place = parse(address)
+        place = self._place(address)
         if place is None:
             return []
         partition, offset = place
-        with broker_errors(self._kafka):
+        with self._asking():
             first = self._search_from(partition, offset, seconds)
             utterances = [_utterance(record) for record in self._range(partition, first, offset)]
         found = [u for u in utterances if u and (u.room, u.speaker) == (room, speaker)]
         return sorted((u for u in found if u.start < start and u.end > start - seconds), key=lambda u: u.start)
 
-    def latest(self, room: str, speaker: str | None, end: float, seconds: float) -> list[Utterance]:
-        with broker_errors(self._kafka):
+    def latest(self, room: str, speaker: str | None, end: float, seconds: float) -> Iterator[list[Utterance]]:
+        with self._asking():
             partition = self._partition_of(room)
-            if partition is None:
-                return []
             # Written when they ended, or later when segment lags.
             first, past = self._offset_at(partition, end - seconds), self._offset_at(partition, end + SLACK_SECONDS)
-            records = self._records(partition, first, past)
-            # Other rooms' are dropped as they come: a partition has hours of them.
-            said = (_utterance(record) for record in records if record.key == room.encode())
-            found = [u for u in said if u and speaker in {None, u.speaker} and u.start < end and u.end > end - seconds]
-        return sorted(found, key=lambda u: u.start)
+            for records in self._parts(partition, first, past):
+                # Other rooms' are dropped as they come: a partition has hours of them.
+                said = [_utterance(record) for record in records if record.key == room.encode()]
+                yield [
+                    u for u in said if u and speaker in {None, u.speaker} and u.start < end and u.end > end - seconds
+                ]
 
     def close(self) -> None:
-        if self._reader:
-            self._reader.close()
-            self._reader = None
+        self._discard()
         self._kept.clear()
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        try:
+            with broker_errors(self._kafka):
+                yield
+        except Exception:
+            self._discard()
+            raise
+
+    def _discard(self) -> None:
+        old, self._reader, self._stands = self._reader, None, None
+        if old:
+            with suppress(KafkaError):
+                old.close(autocommit=False, timeout_ms=CLOSE_MS)
 
     def _consumer(self) -> Any:
         if not self._reader:
-            self._reader = reader(self._kafka)
+            self._reader = reader(self._kafka, ANSWER_SECONDS)
         return self._reader
+
+    def _place(self, address: str) -> tuple[TopicPartition, int] | None:
+        """None for an address in another log."""
+        place = parse(address)
+        return place if place and place[0].topic == self._topic else None
 
     def _record(self, partition: TopicPartition, offset: int) -> Any | None:
         return next(iter(self._range(partition, offset, offset + 1)), None)
@@ -88,7 +116,7 @@ class KafkaLog:
             kept = deque()
         unread = kept[-1].offset + 1 if kept else first
         if unread < end:
-            kept.extend(self._records(partition, unread, end))
+            kept.extend(record for part in self._parts(partition, unread, end) for record in part)
         found = [record for record in kept if first <= record.offset < end]
         self._keep(partition, kept)
         return found
@@ -102,26 +130,35 @@ class KafkaLog:
             oldest = next(iter(self._kept))
             room += sum(_size(record) for record in self._kept.pop(oldest))
 
-    def _records(self, partition: TopicPartition, first: int, end: int) -> Iterator[Any]:
-        """The records from offset `first` up to `end`, as far as they are still kept."""
-        consumer = self._consumer()
-        if not consumer.partitions_for_topic(partition.topic):
-            return
-        consumer.assign([partition])
-        position = max(first, consumer.beginning_offsets([partition])[partition])
-        end = min(end, consumer.end_offsets([partition])[partition])
-        consumer.seek(partition, position)
+    def _parts(self, partition: TopicPartition, first: int, end: int) -> Iterator[list[Any]]:
+        """The records from offset `first` up to `end`, as far as they are still kept, as the broker gives them."""
+        position = max(first, self._consumer().beginning_offsets([partition])[partition])
+        end = min(end, self._consumer().end_offsets([partition])[partition])
         while position < end:
-            for record in consumer.poll(POLL_MS).get(partition, []):
-                if record.offset < end:
-                    yield record
-            position = consumer.position(partition)
+            records, position = self._read(partition, position)
+            yield [record for record in records if record.offset < end]
 
-    def _partition_of(self, room: str) -> TopicPartition | None:
+    def _read(self, partition: TopicPartition, position: int) -> tuple[list[Any], int]:
+        """What comes at `position`, and the position after it; in between, somebody else may have read elsewhere."""
+        consumer = self._consumer()
+        if self._stands != (partition, position):
+            consumer.assign([partition])
+            consumer.seek(partition, position)
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while time.monotonic() < deadline:
+            records = consumer.poll(POLL_MS).get(partition, [])
+            reached = consumer.position(partition, timeout_ms=POLL_MS)
+            if reached not in {None, position}:
+                self._stands = partition, reached
+                return records, reached
+        raise KafkaTimeoutError(f"nothing comes of {partition.topic}/{partition.partition}")
+
+    def _partition_of(self, room: str) -> TopicPartition:
         """Where segment writes what is said in a room: by the same hash of the key."""
-        name = topic_name(UTTERANCES, self._kafka)
-        numbers = sorted(self._consumer().partitions_for_topic(name) or ())
-        return TopicPartition(name, DefaultPartitioner()(room.encode(), numbers, numbers)) if numbers else None
+        # This has a time limit. partitions_for_topic has none, unless the topic is known by then.
+        self._consumer().beginning_offsets([TopicPartition(self._topic, 0)])
+        numbers = sorted(self._consumer().partitions_for_topic(self._topic))
+        return TopicPartition(self._topic, DefaultPartitioner()(room.encode(), numbers, numbers))
 
     def _offset_at(self, partition: TopicPartition, moment: float) -> int:
         """The first offset that was written at or after the moment (UTC seconds), or the end of the partition."""

@@ -19,6 +19,9 @@ ROOM_FOR_ERRORS = 2
 RECONNECT_MS = 1_000
 """The library's own 30 s keep a client silent for long after its broker is back."""
 
+ANSWER_SECONDS = 30.0
+"""For one request of a reader; as the library has it."""
+
 DISCARD_SECONDS = 10
 """For the library's thread to end; it takes milliseconds."""
 
@@ -94,8 +97,8 @@ def discard(client: Any) -> None:
     client.close(DISCARD_SECONDS)
 
 
-def reader(kafka: Kafka) -> Any:
-    """A consumer outside any group, for reading at known offsets."""
+def reader(kafka: Kafka, answer_seconds: float = ANSWER_SECONDS) -> Any:
+    """A consumer outside any group, for reading at known offsets; `answer_seconds` is its limit for a request."""
     with broker_errors(kafka):
         return KafkaConsumer(
             **common(kafka),
@@ -104,4 +107,5 @@ def reader(kafka: Kafka) -> Any:
             auto_offset_reset="earliest",
             allow_auto_create_topics=False,
             max_partition_fetch_bytes=2 * max_bytes(DEAD_LETTERS, kafka),
+            request_timeout_ms=round(answer_seconds * 1000),
         )

@@ -3,6 +3,7 @@
 Audio is written once. Transcripts and flags carry its address only; deliver reads back what was flagged.
 """
 
+from collections.abc import Iterator
 from typing import Protocol
 
 from pipeline.messages import Utterance
@@ -21,8 +22,9 @@ class UtteranceLog(Protocol):
         searched by time reads backwards from there. The one at `address` is not among them.
         """
 
-    def latest(self, room: str, speaker: str | None, end: float, seconds: float) -> list[Utterance]:
-        """What one speaker, or everybody (None), said in this room in the `seconds` before `end`, earliest first.
+    def latest(self, room: str, speaker: str | None, end: float, seconds: float) -> Iterator[list[Utterance]]:
+        """What one speaker, or everybody (None), said in this room in the `seconds` before `end`, in any order.
 
-        `end` is UTC seconds. An utterance that reaches into that time is given whole.
+        `end` is UTC seconds. An utterance that reaches into that time is given whole. They come in parts, some of them
+        empty. Each part is read when it is asked for, and the log may be asked for other things in between.
         """

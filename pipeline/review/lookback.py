@@ -116,7 +116,7 @@ class Lookback(UtteranceLog):
             found = [self._read(entry.segment, entry.offset) for entry in sorted(wanted, key=lambda e: e.start)]
         return [utterance for utterance in found if utterance]
 
-    def latest(self, room: str, speaker: str | None, end: float, seconds: float) -> list[Utterance]:
+    def latest(self, room: str, speaker: str | None, end: float, seconds: float) -> Iterator[list[Utterance]]:
         with self._guarded():
             self._catch_up()
             wanted = [
@@ -127,7 +127,7 @@ class Lookback(UtteranceLog):
                 if entry.start < end and entry.end > end - seconds
             ]
             found = [self._read(entry.segment, entry.offset) for entry in sorted(wanted, key=lambda e: e.start)]
-        return [utterance for utterance in found if utterance]
+        return iter([[utterance for utterance in found if utterance]])
 
     def newest(self, room: str, speaker: str) -> Utterance | None:
         """Of the speaker's utterances, the one that ends last."""

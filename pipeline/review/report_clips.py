@@ -1,7 +1,8 @@
 """The clip of a reported case: the last minutes of the voice, or of the whole room, as far as they are still held."""
 
-import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 import numpy as np
 
@@ -13,8 +14,6 @@ from pipeline.review.log import UtteranceLog
 from pipeline.review.reports import Report
 from pipeline.review.store import ReviewStore
 
-logger = logging.getLogger(__name__)
-
 SETTLE_SECONDS = 20.0
 """Speech is in the log when it has ended, up to 15 s after it began; only then is a report's clip cut."""
 
@@ -22,33 +21,80 @@ Pieces = list[tuple[float, Samples]]
 """Stretches of speech, each with the UTC seconds of its first sample."""
 
 
-class ReportCutter:
-    """Gives reports their clips: each is of all of its case, up to the last moment complained of."""
+READ_SECONDS = 3.0
+"""A run reads the log for so long at most. It takes turns with the flags, and may not hold them up."""
 
-    def __init__(self, store: ReviewStore, evidence: EvidenceStore, log: UtteranceLog) -> None:
+
+class Search:
+    """What was said about a report, as far as it was read."""
+
+    def __init__(self, report: Report, begin: float, end: float, parts: Iterator[list[Utterance]]) -> None:
+        self.report, self.begin, self.end = report, begin, end
+        self.said: list[Utterance] = []
+        self._parts = parts
+
+    def read(self, over: Callable[[], bool]) -> bool:
+        """Go on until all is read, or the time is `over`; gives whether all is read."""
+        for part in self._parts:
+            self.said += part
+            if over():
+                return False
+        return True
+
+
+class ReportCutter:
+    """Gives reports their clips: each is of all of its case, up to the last moment complained of.
+
+    `clock` is in seconds, and never goes back.
+    """
+
+    def __init__(
+        self,
+        store: ReviewStore,
+        evidence: EvidenceStore,
+        log: UtteranceLog,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
         self._evidence = evidence
         self._log = log
+        self._clock = clock
+        self._search: Search | None = None
 
-    def run(self, now: float) -> int:
-        """Cut what is due at `now` (UTC seconds); gives how many reports that was."""
-        due = self._store.unheard(now - SETTLE_SECONDS)
-        for report in due:
-            self._cut(report)
-        return len(due)
+    def run(self, now: float) -> bool:
+        """Cut the oldest report that is due at `now` (UTC seconds), or go on with the last; gives whether it is done.
 
-    def _cut(self, report: Report) -> None:
+        A run that has not read all by its deadline leaves the rest to the next one.
+        """
+        search, self._search = self._search or self._begin(now), None  # after an error it begins anew
+        if search is None:
+            return False
+        deadline = self._clock() + READ_SECONDS
+        if not search.read(lambda: self._clock() >= deadline):
+            self._search = search
+            return False
+        self._cut(search)
+        return True
+
+    def _begin(self, now: float) -> Search | None:
+        for report in self._store.unheard(now - SETTLE_SECONDS):
+            with suppress(CaseError):  # erased meanwhile
+                case = self._store.case(report.case).case
+                said = self._log.latest(report.room, report.speaker or None, case.end, case.end - case.start)
+                return Search(report, case.start, case.end, said)
+        return None
+
+    def _cut(self, search: Search) -> None:
+        report, begin = search.report, search.begin
         try:
             file = self._store.case(report.case)
         except CaseError:
             return  # erased meanwhile
-        begin, end = file.case.start, file.case.end
-        said = self._log.latest(report.room, report.speaker or None, end, end - begin)
-        samples, timeline = compose(mixed(said, begin), begin)
+        samples, timeline = compose(mixed(search.said, begin), begin)
         # What is there holds speech that the log has forgotten, where it is longer.
         if timeline and all(clip.seconds < len(samples) / SAMPLE_RATE for clip in file.evidence):
-            keep(self._store, self._evidence, report.case, begin, end, samples, timeline)
-        self._store.heard(report, {utterance.speaker for utterance in said} if timeline else set())
+            keep(self._store, self._evidence, report.case, begin, search.end, samples, timeline)
+        self._store.heard(report, {utterance.speaker for utterance in search.said} if timeline else set())
 
 
 def mixed(utterances: Sequence[Utterance], begin: float) -> Pieces:

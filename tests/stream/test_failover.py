@@ -1,20 +1,23 @@
 """Three nodes, two of which must have a record: the leader's death loses nothing that was acknowledged."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 
 import pytest
 from kafka.admin import KafkaAdminClient
 
-from agents import topics
+from agents import evidence, topics
+from agents.evidence import KafkaLog
 from agents.ingest import Ingest
 from agents.kafka import admin, topic_name
-from pipeline.messages import AudioChunk
+from pipeline.errors import DependencyError
+from pipeline.messages import AudioChunk, Utterance
 from pipeline.settings import Kafka, Settings
-from pipeline.topology import AUDIO
+from pipeline.topology import AUDIO, UTTERANCES, Topic
 from tests.broker import Broker, Cluster
-from tests.stream.kafka_io import headers_of, wait_for
+from tests.stream.kafka_io import headers_of, put, wait_for
 
 pytestmark = pytest.mark.broker
 
@@ -40,13 +43,43 @@ def chunk(sequence: int) -> AudioChunk:
     )
 
 
-def leader(cluster: Cluster, settings: Settings) -> Broker:
-    """Of the first partition of `voice.audio`."""
+def leader(cluster: Cluster, settings: Settings, topic: Topic = AUDIO, partition: int = 0) -> Broker:
+    """Of a partition."""
     with admin(settings.kafka) as client:
         assert isinstance(client, KafkaAdminClient)
-        (topic,) = client.describe_topics([topic_name(AUDIO, settings.kafka)])
-    first = next(part for part in topic["partitions"] if part["partition_index"] == 0)
-    return cluster.nodes[int(first["leader_id"]) - 1]
+        (found,) = client.describe_topics([topic_name(topic, settings.kafka)])
+    one = next(part for part in found["partitions"] if part["partition_index"] == partition)
+    return cluster.nodes[int(one["leader_id"]) - 1]
+
+
+@pytest.mark.timeout(180)
+def test_evidence_is_read_again_once_the_brokers_are_back(
+    cluster: Cluster, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of three are away, the audio's leader among them. Deliver stood still for minutes after that."""
+    monkeypatch.setattr(evidence, "ANSWER_SECONDS", 3.0)
+    said = Utterance(room="lobby", speaker="ann", id="a", start=10.0, end=14.0, data=b"x")
+    written = put(settings, UTTERANCES, [said, said])
+    addresses = [f"{each.topic}/{each.partition}/{each.offset}" for each in written]
+    log = KafkaLog(settings.kafka)
+    assert log.get(addresses[0])
+    first = leader(cluster, settings, UTTERANCES, written[0].partition)
+    victims = [first, next(node for node in cluster.nodes if node is not first)]
+    for node in victims:
+        node.stop()
+    with pytest.raises(DependencyError):
+        log.get(addresses[1])
+    for node in victims:
+        node.launch()
+    for node in victims:
+        node.await_ready()
+    found = None
+    for _ in range(10):  # a new leader has to be chosen; deliver tries as often, and then again
+        with suppress(DependencyError):
+            found = log.get(addresses[1])
+            break
+    assert found is not None
+    log.close()
 
 
 @pytest.mark.timeout(180)

@@ -268,8 +268,8 @@ def test_another_log_may_be_given(tmp_path: Path) -> None:
         def before(self, room: str, speaker: str, start: float, seconds: float, address: str) -> list[Utterance]:
             return []
 
-        def latest(self, room: str, speaker: str | None, end: float, seconds: float) -> list[Utterance]:
-            return []
+        def latest(self, room: str, speaker: str | None, end: float, seconds: float) -> Iterator[list[Utterance]]:
+            return iter(())
 
     stage = deliver.build(Settings(data_dir=tmp_path), Metrics(), Empty())
     [outcome] = stage.process([flag("a", 0, 4, address="voice.utterances/0/1")])

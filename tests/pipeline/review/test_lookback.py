@@ -225,10 +225,10 @@ def test_what_was_said_last_by_one_or_by_all(lookback: Lookback) -> None:
         lookback.put(utterance)
 
     def latest(speaker: str | None, end: float, seconds: float) -> list[str]:
-        return names(lookback.latest("room", speaker, NOON + end, seconds))
+        return names(*lookback.latest("room", speaker, NOON + end, seconds))
 
     assert latest("ann", 20, 10) == ["reaching", "late"]
     assert latest(None, 20, 10) == ["reaching", "bob", "late"]
     assert latest(None, 20, 1) == ["late"]
     assert latest("cy", 20, 10) == []
-    assert lookback.latest("none", None, NOON + 20, 10) == []
+    assert list(lookback.latest("none", None, NOON + 20, 10)) == [[]]

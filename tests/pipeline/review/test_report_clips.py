@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline.audio.decode import read_bytes
-from pipeline.messages import SAMPLE_RATE
+from pipeline.errors import DependencyError
+from pipeline.messages import SAMPLE_RATE, Utterance
 from pipeline.metrics import Metrics
 from pipeline.review import erasure, reports
 from pipeline.review.cases import Evidence
@@ -17,7 +18,7 @@ from pipeline.review.deliver import Deliver
 from pipeline.review.evidence import EvidenceFolder
 from pipeline.review.lookback import Lookback
 from pipeline.review.ranking import Ranking
-from pipeline.review.report_clips import SETTLE_SECONDS, ReportCutter
+from pipeline.review.report_clips import READ_SECONDS, SETTLE_SECONDS, ReportCutter
 from pipeline.review.reports import Complaint, Report
 from pipeline.review.store import SqlReviewStore
 from tests.pipeline.review.builders import NOON
@@ -145,8 +146,68 @@ def test_speech_that_the_log_has_forgotten_stays_in_the_clip(desk: Desk, tmp_pat
     empty = Lookback(tmp_path / "empty", 3_600, 10_000_000, lambda: NOON)
     empty.put(utterance("two", 40, 44))
     desk.report(at=NOON + 50)
-    assert ReportCutter(desk.store, desk.evidence, empty).run(DUE) == 1
+    assert ReportCutter(desk.store, desk.evidence, empty).run(DUE)
     assert desk.clip(first)[0] == before
+
+
+class SlowLog(Lookback):
+    """A part for each utterance; each takes longer than a run may read. `fails` once when it has given so many."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, 3_600, 10_000_000, lambda: NOON)
+        self.now = 0.0
+        self.fails: int | None = None
+
+    def clock(self) -> float:
+        return self.now
+
+    def latest(self, room: str, speaker: str | None, end: float, seconds: float) -> Iterator[list[Utterance]]:
+        [all_of_them] = super().latest(room, speaker, end, seconds)
+        for number, one in enumerate(all_of_them):
+            self.now += READ_SECONDS + 1
+            if number == self.fails:
+                self.fails = None
+                raise DependencyError("The broker does not answer")
+            yield [one]
+
+
+@pytest.fixture
+def slow(desk: Desk, tmp_path: Path) -> SlowLog:
+    desk.log = SlowLog(tmp_path / "slow")
+    for start in (-50, -30, -10):
+        desk.say(f"at {start}", start, start + 4)
+    return desk.log
+
+
+def test_a_long_search_goes_on_where_the_last_run_stopped(desk: Desk, slow: SlowLog) -> None:
+    report = desk.report()
+    cutter = ReportCutter(desk.store, desk.evidence, slow, slow.clock)
+    assert [cutter.run(DUE) for _ in range(4)] == [False, False, False, True]
+    clip, _ = desk.clip(report)
+    assert [piece.start - NOON for piece in clip.timeline] == [-50, -30, -10]
+    assert not cutter.run(DUE), "there is nothing left to do"
+
+
+def test_a_search_that_failed_begins_anew_and_misses_nothing(desk: Desk, slow: SlowLog) -> None:
+    report = desk.report()
+    slow.fails = 1
+    cutter = ReportCutter(desk.store, desk.evidence, slow, slow.clock)
+    assert not cutter.run(DUE)
+    with pytest.raises(DependencyError):
+        cutter.run(DUE)
+    while not cutter.run(DUE):
+        assert desk.state(report) == "waiting"
+    assert [piece.start - NOON for piece in desk.clip(report)[0].timeline] == [-50, -30, -10]
+
+
+def test_a_tick_cuts_one_clip_so_that_flags_have_their_turn(desk: Desk) -> None:
+    desk.say("ann", -30, -26)
+    desk.say("bob", -30, -26, speaker="bob")
+    reports_made = [desk.report("ann"), desk.report("bob")]
+    desk.stage.tick(DUE)
+    assert sorted(desk.state(one) for one in reports_made) == ["kept", "waiting"]
+    desk.stage.tick(DUE)
+    assert [desk.state(one) for one in reports_made] == ["kept", "kept"]
 
 
 def test_where_nothing_is_held_any_more_the_case_stays_without_a_clip(desk: Desk) -> None:
@@ -160,12 +221,13 @@ def test_where_nothing_is_held_any_more_the_case_stays_without_a_clip(desk: Desk
 def test_a_case_that_is_erased_while_its_clip_is_cut_leaves_no_audio(desk: Desk) -> None:
     desk.say("one", -30, -26)
     report = desk.report()
-    due = desk.store.unheard(DUE)
+    search = desk.stage._reports._begin(DUE)
+    assert search
     with desk.database.write() as connection:
         request = erasure.ask(connection, "ann", "ada", NOON)
     erasure.carry_out(desk.database, desk.evidence, request, "ada", NOON)
-    assert due == [report]
-    desk.stage._reports._cut(report)
+    assert search.report == report
+    desk.stage._reports._cut(search)
     assert desk.files() == []
 
 
