@@ -14,7 +14,8 @@ from pipeline.settings import Settings
 from pipeline.topology import SEGMENT, Stage, Topic
 
 SESSION_SECONDS = 6.0
-POLL_RECORDS = 64
+FETCH_BATCHES = 2
+"""What a fetch holds at most. The larger it is, the longer a fresh record waits for another partition's backlog."""
 REBALANCE_SECONDS = 30.0
 """The worst batch has to be done within it, or workers evict each other for ever."""
 
@@ -49,7 +50,7 @@ def create_app(settings: Settings, stage: Stage, metrics: Metrics) -> faust.App:
         broker_rebalance_timeout=REBALANCE_SECONDS,
         broker_request_timeout=REBALANCE_SECONDS,
         broker_commit_interval=1.0,
-        broker_max_poll_records=POLL_RECORDS,
+        broker_max_poll_records=FETCH_BATCHES * stage.batch,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=settings.kafka.instance,
         producer_acks=-1,

@@ -1,35 +1,73 @@
 """What comes in: Faust's consumer, handing over whole fetches, and batches taken from them.
 
 Faust passes each record through five queues, tasks and locks of its own, at several times the CPU of all else that we
-do with it; and it pauses a partition whose buffer fills up, upon which the fetch under way waits for the others, for up
+do with it. It also pauses a partition whose buffer fills up, and then the fetch under way waits for the others, for up
 to a second. Group, offsets, rebalances and commits stay Faust's.
+
+Partitions take turns, in each fetch and in each batch. A partition with a backlog gives a fetch no more records than
+the others have room for, and a fetch is made when the next batch needs it. So a fresh record of another partition is
+handled a few batches later, however long the backlog is.
 """
 
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any, cast
 
-from aiokafka.errors import ConsumerStoppedError, IllegalStateError
+from aiokafka.consumer.fetcher import FetchResult
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from faust.transport.drivers import aiokafka
 
 from agents.expiry import Expiry
+from agents.fetches import Fetches
+from agents.turns import Turns
 
 log = logging.getLogger(__name__)
 
 
+class Thread(aiokafka.AIOKafkaConsumerThread):
+    """Faust's, but that each partition with records gives its share of a fetch; aiokafka would empty one first."""
+
+    async def _fetch_records(
+        self,
+        consumer: Any,
+        active_partitions: Any,
+        timeout: float | None = None,  # noqa: ASYNC109 - as Faust calls it
+        max_records: int | None = None,
+    ) -> Any:
+        ready = consumer._fetcher._records
+        partitions = [tp for tp, found in ready.items() if tp in active_partitions and type(found) is FetchResult]
+        if len(partitions) < 2 or not max_records:
+            return await super()._fetch_records(consumer, active_partitions, timeout, max_records)
+        return await self._share(consumer, partitions, max(1, max_records // len(partitions)))
+
+    async def _share(self, consumer: Any, partitions: list[Any], most: int) -> dict[Any, Any]:
+        """At most so many of each."""
+        fetched: dict[Any, Any] = {}
+        try:
+            for tp in partitions:
+                fetched |= await super()._fetch_records(consumer, {tp}, 0, most)
+        except KafkaError as error:
+            if not fetched:
+                raise
+            log.warning("no records of one partition, which is tried again: %s", error)  # those taken are not lost
+        return fetched
+
+
 class Consumer(aiokafka.Consumer):
-    """Faust's, but that it gives a fetch at once, and waits with the next until that is taken."""
+    """Faust's, but that it makes a fetch when it is wanted, and gives all of it at once."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fetches: asyncio.Queue[list[Any]] = asyncio.Queue(1)
+        self.fetches = Fetches()
         self._expiry = cast("Transport", self.transport).expiry
         self._sought: set[Any] = set()
         """Partitions of which nothing was read since they were set back to what is committed."""
+
+    def _new_consumer_thread(self) -> Thread:
+        return Thread(self, loop=self.loop, beacon=self.beacon)
 
     async def perform_seek(self) -> None:
         await super().perform_seek()
@@ -45,6 +83,8 @@ class Consumer(aiokafka.Consumer):
                 raise
 
     async def _fetch(self) -> None:
+        if not self.fetches.are_wanted:
+            await self.wait_first(self.fetches.wanted(), self.suspend_flow.wait())
         fetched, active = await self._wait_next_records(timeout=1.0)
         if not self.flow_active:
             await self._seek_back()
@@ -112,19 +152,23 @@ async def batches(app: Any, most: int, within: float) -> AsyncIterator[list[Any]
 
     What was fetched before the last rebalance is left out: it comes again, here or elsewhere.
     """
-    waiting: deque[Any] = deque()
+    fetches: Fetches = app.consumer.fetches
+    waiting = Turns()
     while True:
+        waiting.add(fetches.get_nowait())
         if not waiting:
-            waiting.extend(await app.consumer.fetches.get())
+            waiting.add(await fetches.get())
         deadline = time.monotonic() + within
-        while len(waiting) < most and (more := await _more(app.consumer.fetches, deadline)):
-            waiting.extend(more)
-        batch = [waiting.popleft() for _ in range(min(most, len(waiting)))]
+        while len(waiting) < most and (more := await _more(fetches, deadline)):
+            waiting.add(more)
+        batch = waiting.take(most)
+        if len(waiting) < most:
+            fetches.want()  # it is made while this batch is worked at
         if current := [record for record in batch if _is_current(app, record)]:
             yield current
 
 
-async def _more(fetches: asyncio.Queue[list[Any]], deadline: float) -> list[Any] | None:
+async def _more(fetches: Fetches, deadline: float) -> list[Any] | None:
     try:
         return await asyncio.wait_for(fetches.get(), deadline - time.monotonic())
     except TimeoutError:

@@ -1,6 +1,7 @@
 """Batches from fetches: how many, how long they wait, what a rebalance makes of them, and holes."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -10,8 +11,9 @@ import pytest
 from aiokafka import ConsumerRecord
 from faust.types import TP
 
-from agents.app import create_app
+from agents.app import FETCH_BATCHES, create_app
 from agents.expiry import Expiry
+from agents.fetches import Fetches
 from agents.intake import Consumer, batches
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings
@@ -25,11 +27,12 @@ LATE = 60.0
 class Record:
     offset: int
     generation_id: int = 1
+    tp: str = "quiet"
 
 
 @dataclass
 class FakeConsumer:
-    fetches: asyncio.Queue[list[Record]] = field(default_factory=lambda: asyncio.Queue(1))
+    fetches: Fetches = field(default_factory=Fetches)
     tracked: list[Record] = field(default_factory=list)
 
     def track_message(self, record: Record) -> None:
@@ -49,8 +52,8 @@ class App:
         return batches(self, most, within)
 
 
-def fetch(*offsets: int, generation: int = 1) -> list[Record]:
-    return [Record(offset, generation) for offset in offsets]
+def fetch(*offsets: int, generation: int = 1, tp: str = "quiet") -> list[Record]:
+    return [Record(offset, generation, tp) for offset in offsets]
 
 
 async def test_a_fetch_is_cut_into_batches_in_order() -> None:
@@ -86,6 +89,46 @@ async def test_nothing_is_taken_while_the_group_is_rebalancing() -> None:
     await app.consumer.fetches.put(fetch(1))
     assert await taken == fetch(1)
     assert app.consumer.tracked == fetch(1)
+
+
+async def test_partitions_take_turns_in_a_batch_and_each_stays_in_order() -> None:
+    app = App()
+    await app.consumer.fetches.put([*fetch(*range(6), tp="loud"), *fetch(0, 1), *fetch(0, tp="third")])
+    taken = app.batches(5, SOON)
+    assert [(one.tp, one.offset) for one in await anext(taken)] == [
+        ("loud", 0),
+        ("quiet", 0),
+        ("third", 0),
+        ("loud", 1),
+        ("quiet", 1),
+    ]
+    assert await anext(taken) == fetch(*range(2, 6), tp="loud")
+
+
+async def test_a_fresh_record_does_not_wait_for_another_partitions_backlog() -> None:
+    """The loud partition fills each fetch; when the quiet one has a record, the next fetch has it, too."""
+    app = App()
+    batch, fetched = 4, itertools.count()
+    fresh = asyncio.Event()
+
+    async def consume() -> None:
+        while True:
+            await app.consumer.fetches.wanted()
+            loud = fetch(*itertools.islice(fetched, FETCH_BATCHES * batch), tp="loud")
+            await app.consumer.fetches.put([*loud, *(fetch(0) if fresh.is_set() else [])])
+
+    consuming = asyncio.create_task(consume())
+    taken = app.batches(batch, SOON)
+    for _ in range(10):
+        await anext(taken)
+        await asyncio.sleep(0)  # a fetch is made meanwhile, if it is wanted
+    fresh.set()
+    waited = 0
+    while all(record.tp == "loud" for record in await anext(taken)):
+        await asyncio.sleep(0)
+        waited += 1
+    assert waited <= FETCH_BATCHES + 1
+    consuming.cancel()
 
 
 PLACE = TP("voice.flags", 0)

@@ -1,0 +1,45 @@
+"""A stage in judge's place that notes the rooms of each batch, a line each: `python -m tests.stream.noting`."""
+
+import json
+import logging
+import time
+from collections.abc import Sequence
+
+from agents.app import create_app
+from agents.loop import Carrier
+from agents.work import Work
+from agents.worker import run
+from pipeline.messages import Flag, Transcript
+from pipeline.metrics import Metrics
+from pipeline.settings import Settings, load
+from pipeline.stage import Processor, Rejected
+from pipeline.topology import JUDGE
+from tests.stream.kafka_io import flag
+
+NOTES = "batches.jsonl"
+SECONDS = 0.1
+"""Of a batch: longer than a record takes from the broker to the worker."""
+
+
+class Noting(Processor[Transcript, Flag]):
+    def __init__(self, settings: Settings) -> None:
+        self._file = settings.data_dir / NOTES
+
+    def process(self, batch: Sequence[Transcript]) -> list[Flag | Rejected]:
+        with self._file.open("a") as notes:
+            notes.write(json.dumps([transcript.room for transcript in batch]) + "\n")
+        time.sleep(SECONDS)
+        return [flag(int(transcript.start), "review", transcript.room) for transcript in batch]
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.WARNING)
+    settings, metrics = load(), Metrics()
+    app = create_app(settings, JUDGE, metrics)
+    carrier = Carrier(app, JUDGE, Work(Noting(settings)), settings, metrics)
+    carrier.attach()
+    run(carrier)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""One room's backlog does not hold up a room on another partition of the same worker."""
+
+import json
+from pathlib import Path
+
+import pytest
+from aiokafka.partitioner import DefaultPartitioner
+
+from pipeline.settings import Settings
+from pipeline.topology import FLAGS, TRANSCRIPTS
+from tests.stream.kafka_io import put, transcript, wait_for
+from tests.stream.noting import NOTES
+from tests.stream.processes import worker
+
+pytestmark = pytest.mark.broker
+
+BACKLOG = 1_600
+"""Fifty batches of judge. All of it fits into one answer of the broker."""
+SOON = 12
+"""Batches: what the worker has in hand, and what it does until the broker's answer is there."""
+
+
+def rooms(settings: Settings) -> tuple[str, str]:
+    """Two that are on different partitions."""
+    numbers = list(range(settings.kafka.partitions))
+    by_partition = {DefaultPartitioner()(f"room-{n}".encode(), numbers, numbers): f"room-{n}" for n in range(20)}
+    return by_partition[0], by_partition[1]
+
+
+def test_a_fresh_record_is_handled_within_the_next_batches(settings: Settings, tmp_path: Path) -> None:
+    loud, quiet = rooms(settings)
+    file = settings.data_dir / NOTES
+
+    def batches() -> list[list[str]]:
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    put(settings, TRANSCRIPTS, [transcript("again and again", n, loud) for n in range(BACKLOG)])
+    with worker(settings, tmp_path / "log", "tests.stream.noting") as process:
+        while len(batches()) < 3:
+            process.running()
+        put(settings, TRANSCRIPTS, [transcript("now", 0, quiet)])
+        before = len(batches())
+        wait_for(settings, FLAGS, lambda found: any(one.key == quiet.encode() for one in found), process.running)
+        handled = next(number for number, batch in enumerate(batches()) if quiet in batch)
+        process.kill()
+    assert handled - before <= SOON
+    assert 32 * (before + 2 * SOON) < BACKLOG, "the loud room had much more to come"
