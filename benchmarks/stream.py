@@ -15,12 +15,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
 from kafka import TopicPartition
+from kafka.errors import KafkaError
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -115,9 +116,10 @@ def join(settings: Settings, setup: Setup) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     with admin(settings.kafka) as client:
         while time.monotonic() < deadline:
-            found = client.describe_groups([group])[group]
-            if found["group_state"] == "Stable" and len(found["members"]) == setup.workers:
-                return
+            with suppress(KafkaError):  # a new broker has no coordinator for the group yet
+                found = client.describe_groups([group])[group]
+                if found["group_state"] == "Stable" and len(found["members"]) == setup.workers:
+                    return
             time.sleep(0.2)
     raise SystemExit(f"The workers of {setup} did not join within {PATIENCE_SECONDS} s.")
 
