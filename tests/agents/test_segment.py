@@ -65,7 +65,7 @@ class Group:
     def before(self, first: Record) -> list[AudioChunk]:
         """A chunk for each offset before it."""
         self.asked.append(first.offset)
-        return [received(record(offset, 0), float(offset)).message for offset in range(first.offset)]
+        return [chunk(offset) for offset in range(first.offset)]
 
 
 def record(offset: int, generation: int) -> Record:
@@ -73,7 +73,11 @@ def record(offset: int, generation: int) -> Record:
 
 
 def received(one: Record, start: float) -> Received:
-    return Received(one, AudioChunk(room="lobby", speaker="alice", start=start, sequence=int(start)))
+    return Received(one, chunk(start))
+
+
+def chunk(start: float) -> AudioChunk:
+    return AudioChunk(room="lobby", speaker="alice", start=float(start), sequence=int(start))
 
 
 def carry(work: Segmenting, records: list[Record]) -> list[int]:
