@@ -108,7 +108,7 @@ class Metrics:
         # deliver
         self.cases = counter(
             "cases_total",
-            "Flags at the store; `result` is created, merged or repeated, passed (nothing stored) or audit (drawn).",
+            "Flags at the store; `result` is created, merged, linked (decided speech), repeated, passed or audit.",
             "result",
         )
         self.evidence_missing = counter("evidence_missing_total", "Flags whose audio was no longer in the log.")
