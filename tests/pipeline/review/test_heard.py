@@ -12,7 +12,7 @@ import pytest
 from pipeline.errors import CaseError
 from pipeline.messages import Flag, Verdict
 from pipeline.review import audit, checks, deciding, drawing, queue
-from pipeline.review.cases import Case, Choice, Filters
+from pipeline.review.cases import Case, Choice, Filters, Result
 from pipeline.review.console.view import view
 from pipeline.review.database import Database
 from pipeline.review.drawing import Shares
@@ -195,7 +195,7 @@ def test_deliver_workers_and_moderators_at_once(url: str, desk: Desk) -> None:
     spans = [(20.0 * n, 20.0 * n + 10) for n in range(30)]
     cases = [case for _, case in desk.add(*(flag(f"{start}", start, end) for start, end in spans))]
 
-    def deliver(worker: int) -> list[str]:
+    def deliver(worker: int) -> list[Result]:
         database = Database(url)
         store = SqlReviewStore(database, repeat=REPEAT)
         results = [
