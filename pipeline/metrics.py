@@ -60,6 +60,10 @@ class Metrics:
             "stage",
         )
 
+        self.dependency_up = gauge(
+            "dependency_up", "Whether kafka or the database answers this process: 1 or 0.", "dependency"
+        )
+
         # gateway
         self.connections = gauge("gateway_connections", "Open audio connections.")
         self.refused = counter("gateway_refused_total", "Connections and frames refused, by reason.", "reason")
