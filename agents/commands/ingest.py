@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from pipeline.cli.app import Exit, app, settings_of, stderr
+from pipeline.cli.app import Exit, app, say_error, settings_of
 from pipeline.cli.progress import progress_bar
 from pipeline.errors import InputError
 from pipeline.messages import AudioChunk
@@ -80,7 +80,7 @@ def _send_all(out: "Ingest", files: Sequence[Path], begin: float, play: Play) ->
                     begin = chunk.start + _seconds(chunk)
                     bar.update(task, completed=begin - first)
             except InputError as error:
-                stderr.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+                say_error(error)
                 code = Exit.FAILED
     return code
 

@@ -5,8 +5,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from pipeline.cli.app import app, settings_of, stderr, stdout
-from pipeline.cli.judge import with_policy
+from pipeline.cli.app import app, settings_of, stderr, stdout, with_policy
 
 policy = typer.Typer(no_args_is_help=True, help="Check and explain the policy.")
 lexicon = typer.Typer(no_args_is_help=True, help="Check the lexicons.")
