@@ -53,6 +53,7 @@ def transcribe(
     chosen = {"engine": engine, "language": language, "words": words or None}
     asr = branch_of(ctx.find_root().obj, "asr")
     asr.update({key: value for key, value in chosen.items() if value is not None})
+    settings = settings_of(ctx)
     with recordings(paths) as named:
         if form in {Format.SRT, Format.VTT} and len(named.files) > 1:
             raise typer.BadParameter(
@@ -60,7 +61,7 @@ def transcribe(
             )
         writer, errors = _Writer(form, several=len(named.files) > 1), named.errors()
         if len(errors) < len(named.files):
-            raise typer.Exit(_transcribe(settings_of(ctx), named, writer, whole=whole))
+            raise typer.Exit(_transcribe(settings, named, writer, whole=whole))
         for name, error in errors.items():  # there is nothing to hear: no model need be loaded to say so
             writer.write(Path(name), error)
         raise typer.Exit(Exit.FAILED)
