@@ -19,7 +19,7 @@ from agents.app import topic_of
 from agents.halt import DeadLetterShare, HaltError
 from agents.intake import batches
 from agents.kafka import max_bytes, topic_name
-from agents.records import Received, address_of, dead_letter, original, receive, refused, size_of, spans_of
+from agents.records import Received, address_of, dead_letter, original, receive, refused, sender_of, size_of, spans_of
 from agents.work import Work
 from pipeline.errors import BadMessage, DependencyError, VoxwardenError
 from pipeline.events import Event, encode
@@ -160,17 +160,33 @@ class Carrier:
 
     async def _send(self, outcome: Sequence[Any], batch: Sequence[Received]) -> None:
         """Everything to the broker, in order, and wait until it has it all."""
+        made = [each for each in map(self._made, outcome) if each]
+        rejected = [each for each in made if isinstance(each, Rejected)]
         letters = [self._bad(each) for each in batch if each.error]
-        letters += [
-            refused(self.stage, each, batch, self._dead_letter_limit) for each in outcome if isinstance(each, Rejected)
-        ]
-        events = [encode(each, self.stage.name) for each in outcome if self._gives and isinstance(each, Message)]
-        letters += [self._too_large(event) for event in events if size_of(event) > self._limit]
-        self._share.add(len(batch), len(letters))
-        self.metrics.dead_letter_share.labels(self.stage.name).set(self._share.share)
-        self.metrics.dead_letters.labels(self.stage.name).inc(len(letters))
+        letters += [refused(self.stage, each, batch, self._dead_letter_limit) for each in rejected if each.letter]
+        self._judge_share(batch, rejected)
         await self._put(self._dead_letters, letters)
-        await self._put(self._gives, [event for event in events if size_of(event) <= self._limit])
+        await self._put(self._gives, [each for each in made if isinstance(each, Event)])
+
+    def _made(self, outcome: Any) -> Event | Rejected | None:
+        """What becomes of one outcome of the stage; None if it goes nowhere."""
+        if isinstance(outcome, Rejected):
+            return outcome
+        if not (self._gives and isinstance(outcome, Message)):
+            return None
+        try:
+            event = encode(outcome, self.stage.name)
+        except BadMessage as error:
+            return Rejected(outcome, error)
+        return event if size_of(event) <= self._limit else Rejected(outcome, self._too_large(event))
+
+    def _judge_share(self, batch: Sequence[Received], rejected: Sequence[Rejected]) -> None:
+        """Raises HaltError where nothing of the batch may be sent."""
+        bad = [sender_of(each.message, each.record) for each in batch if each.error]
+        bad += [sender_of(each.message) for each in rejected]
+        self._share.add([sender_of(each.message, each.record) for each in batch], bad)
+        self.metrics.dead_letter_share.labels(self.stage.name).set(self._share.share)
+        self.metrics.dead_letters.labels(self.stage.name).inc(len(bad))
 
     async def _put(self, topic: str, events: Sequence[Event]) -> None:
         if not events:
@@ -188,12 +204,11 @@ class Carrier:
         error = received.error or BadMessage("A record without a message")
         return dead_letter(self.stage, original(record), error, address_of(record), self._dead_letter_limit)
 
-    def _too_large(self, event: Event) -> Event:
-        error = BadMessage(
+    def _too_large(self, event: Event) -> BadMessage:
+        return BadMessage(
             f"An outcome of {size_of(event)} bytes where a record may have {self._limit}",
             "Raise kafka.max_message_bytes, and the topics' max.message.bytes with it.",
         )
-        return dead_letter(self.stage, event, error, None, self._dead_letter_limit)
 
     def _give_up(self, reason: object) -> None:
         unforeseen = isinstance(reason, Exception) and not isinstance(reason, VoxwardenError)

@@ -1,13 +1,14 @@
 """Records as they come and go: decoded or bad, ready to be sent, or on their way to the dead letters."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import BadMessage, VoxwardenError
 from pipeline.events import Event, decode, encode
 from pipeline.messages import Message
-from pipeline.stage import Rejected
+from pipeline.stage import Rejected, blamed
 from pipeline.topology import Stage
 
 RECORD_OVERHEAD = 512
@@ -31,6 +32,13 @@ def receive(stage: Stage, record: Any) -> Received:
         return Received(record, decode(stage.takes.message, record.value, record.headers or ()))
     except BadMessage as error:
         return Received(record, error=error)
+    except Exception as error:
+        return Received(record, error=blamed(error))
+
+
+def sender_of(message: object, record: Any = None) -> Hashable:
+    """Room and speaker of a message. A record that cannot be read has no sender and stands for itself."""
+    return (message.room, message.speaker) if isinstance(message, Message) else record and address_of(record)
 
 
 def address_of(record: Any) -> str:
@@ -74,6 +82,12 @@ def refused(stage: Stage, rejected: Rejected, batch: Sequence[Received], limit: 
         if received.message is rejected.message:
             record = received.record
             return dead_letter(stage, original(record), rejected.error, address_of(record), limit)
-    message = rejected.message
-    event = encode(message, stage.name) if isinstance(message, Message) else Event(b"", repr(message).encode(), [])
-    return dead_letter(stage, event, rejected.error, None, limit)
+    return dead_letter(stage, _written(rejected.message, stage), rejected.error, None, limit)
+
+
+def _written(message: object, stage: Stage) -> Event:
+    """A message that a stage made: as an event, or for people to read if it makes none."""
+    if isinstance(message, Message):
+        with suppress(BadMessage):
+            return encode(message, stage.name)
+    return Event(b"", repr(message).encode(errors="backslashreplace"), [])

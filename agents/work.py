@@ -32,7 +32,7 @@ class Work(Generic[P]):
 
     def process(self, batch: Sequence[Received]) -> list[Any]:
         """Messages and `Rejected`."""
-        return self.processor.process([received.message for received in batch])
+        return self.processor.handle([received.message for received in batch])
 
     def tick(self, now: float) -> list[Any]:
         return self.processor.tick(now)

@@ -10,6 +10,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -50,6 +51,8 @@ class DeadLetters:
         _forget(path, clock() - KEEP_SECONDS)
 
     def add(self, stage: str, rejected: Rejected) -> None:
+        if not rejected.letter:
+            return
         log.warning("%s: %s", stage, rejected.error)
         if self._path.exists() and self._path.stat().st_size > self._max_bytes:
             log.error("%s is full: replay or drop its letters, then delete it", self._path)
@@ -60,10 +63,11 @@ class DeadLetters:
     def _letter(self, stage: str, rejected: Rejected) -> dict[str, object]:
         letter: dict[str, object] = {"stage": stage, "error": str(rejected.error), "at": self._clock()}
         if isinstance(rejected.message, Message):
-            event = encode(rejected.message, stage)
-            letter["headers"] = {name: value.decode() for name, value in event.headers}
-            letter["value"] = base64.b64encode(event.value).decode()
-            letter["origin"] = getattr(rejected.message, "address", None)
+            with suppress(BadMessage):  # it cannot be written: the reason alone is kept
+                event = encode(rejected.message, stage)
+                letter["headers"] = {name: value.decode() for name, value in event.headers}
+                letter["value"] = base64.b64encode(event.value).decode()
+                letter["origin"] = getattr(rejected.message, "address", None)
         return letter
 
 

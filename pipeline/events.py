@@ -49,6 +49,7 @@ def header_of(field: str) -> str:
 def encode(message: Message, source: str) -> Event:
     """`source` is who sends it: a stage's name, or `gateway`. Raises BadMessage for what no reader could take."""
     try:
+        msgspec.convert(getattr(message, "end", message.start), Seconds)
         headers = _attributes(message, source)
         if isinstance(message, AudioChunk | Utterance):
             headers |= _extensions(message)

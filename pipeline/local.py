@@ -140,7 +140,7 @@ class Carrier:
     def _process(self, batch: list[Message], since: float) -> list[Any]:
         if self._clock:
             self.processor.behind(self._backlog(len(batch), since))
-        return self.processor.process(batch)
+        return self.processor.handle(batch)
 
     async def _take(self, patience: float | None) -> tuple[list[Message], float, bool]:
         """Up to `stage.batch` messages, as come within `stage.within` seconds of the first.

@@ -39,11 +39,15 @@ class Metrics:
 
         # carriers
         self.messages = counter("messages_total", "Messages taken by a stage.", "stage")
-        self.dead_letters = counter("dead_letters_total", "Messages a stage could not handle, ever.", "stage")
+        self.dead_letters = counter(
+            "dead_letters_total", "Messages a stage could not handle, or not all of them.", "stage"
+        )
         self.batch_seconds = histogram("batch_seconds", "Time of one batch in a stage's processor.", "stage")
         self.queue_messages = gauge("queue_messages", "Messages waiting for a stage, in this process.", "stage")
         self.dead_letter_share = gauge(
-            "dead_letter_share", "Of a worker's last messages; it halts at kafka.dead_letter_share.", "stage"
+            "dead_letter_share",
+            "Of the last messages of each sender; a worker halts at kafka.dead_letter_share.",
+            "stage",
         )
         self.retries = counter("retries_total", "Tries of a batch that a dependency did not answer.", "stage")
         self.lag_seconds = gauge("lag_seconds", "How long the oldest record of the last batch had waited.", "stage")
@@ -60,10 +64,6 @@ class Metrics:
             "stage",
         )
 
-        self.dependency_up = gauge(
-            "dependency_up", "Whether kafka or the database answers this process: 1 or 0.", "dependency"
-        )
-
         # gateway
         self.connections = gauge("gateway_connections", "Open audio connections.")
         self.refused = counter("gateway_refused_total", "Connections and frames refused, by reason.", "reason")
@@ -77,6 +77,9 @@ class Metrics:
         )
         self.repaired_samples = counter(
             "repaired_samples_total", "Samples that were NaN or infinite, taken as silence."
+        )
+        self.concealed_packets = counter(
+            "concealed_packets_total", "Opus packets that could not be decoded, taken as silence."
         )
         self.open_speakers = gauge("open_speakers", "Speakers with audio in hand.")
 
@@ -112,7 +115,7 @@ class Metrics:
         # deliver
         self.cases = counter(
             "cases_total",
-            "Flags at the store; `result` is created, merged, linked (decided speech), repeated, passed or audit.",
+            "Flags at the store; `result` is created, merged or repeated, passed (nothing stored) or audit (drawn).",
             "result",
         )
         self.evidence_missing = counter("evidence_missing_total", "Flags whose audio was no longer in the log.")

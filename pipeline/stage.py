@@ -1,18 +1,27 @@
 """What a stage's work looks like to its carrier: the local runner, or a Faust agent."""
 
+import logging
 import math
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Generic, TypeVar
 
-from pipeline.errors import VoxwardenError
+from pipeline.errors import BadMessage, VoxwardenError
 
 In = TypeVar("In")
 Out = TypeVar("Out")
 
 BEHIND_SECONDS = 1.0
 """Messages that waited longer tell of a backlog: what seems overdue may be in it. Well below `audio.idle_seconds`."""
+
+
+STAGE_FAULTS = (VoxwardenError, OSError, MemoryError)
+"""Errors of a dependency, the disk or the memory: no message is to blame, and the batch must not be acknowledged."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +43,23 @@ NO_BACKLOG = Backlog(waited=0.0, messages=0, arrivals=0.0)
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A message that cannot be handled, however often it is tried: it goes to the dead letters."""
+    """A message that cannot be handled, or not all of it, however often it is tried: it goes to the dead letters."""
 
     message: object
     error: VoxwardenError
+    letter: bool = True
+    """False: it counts as a bad message, but its sender has a letter for the same fault already."""
+
+
+def blamed(error: Exception) -> BadMessage:
+    """What to reject a message with when handling it raised an `error` that nobody foresaw: a bug of ours.
+
+    It names the place in the code, not the error's own text, which may hold what somebody said.
+    """
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
+    log.error("A message raised an unforeseen %s; it goes to the dead letters", where)
+    return BadMessage(f"An unforeseen {where}", "Please report it, with the message if you may share it.")
 
 
 class Processor(ABC, Generic[In, Out]):
@@ -50,6 +72,20 @@ class Processor(ABC, Generic[In, Out]):
     @abstractmethod
     def process(self, batch: Sequence[In]) -> list[Out | Rejected]:
         """Handle `batch`, in order, and give what it leads to, in order."""
+
+    def handle(self, batch: Sequence[In]) -> list[Out | Rejected]:
+        """`process` for the carriers: a message that raises an unforeseen error is rejected, the others go on.
+
+        The batch is then tried again message by message. A stage whose state would hear them twice has its own way.
+        """
+        try:
+            return self.process(batch)
+        except STAGE_FAULTS:
+            raise
+        except Exception as error:
+            if len(batch) == 1:
+                return [Rejected(batch[0], blamed(error))]
+        return [result for message in batch for result in self.handle([message])]
 
     def behind(self, backlog: Backlog) -> None:
         """What waits; told before each batch of live speech."""

@@ -1,13 +1,11 @@
 """How much audio a binary frame holds, told without decoding it."""
 
-from agents.gateway.request import OPUS_RATE, Voice
+from agents.gateway.request import Voice
+from pipeline.audio.opus import opus_samples
 from pipeline.errors import InputError
 
 WIDTHS = {"pcm_s16le": 2, "pcm_f32le": 4}
 """Bytes a sample."""
-
-MAX_PACKET = OPUS_RATE * 120 // 1000
-"""An Opus packet holds at most 120 ms (RFC 6716, section 3.2.5)."""
 
 
 def samples_in(frame: bytes, voice: Voice) -> int:
@@ -20,30 +18,3 @@ def samples_in(frame: bytes, voice: Voice) -> int:
             f"A frame of {len(frame)} bytes, where one sample of every channel takes {size}", "Send whole samples."
         )
     return len(frame) // size
-
-
-def opus_samples(packet: bytes) -> int:
-    """Samples at 48 kHz in an Opus packet, from its TOC byte (RFC 6716, section 3.1); raises InputError."""
-    if not packet:
-        raise InputError("An empty Opus packet", "Send one packet a frame.")
-    configuration, code = packet[0] >> 3, packet[0] & 3
-    total = _frames(packet, code) * _frame_samples(configuration)
-    if not 0 < total <= MAX_PACKET:
-        raise InputError("An Opus packet of no or more than 120 ms", "Send bare packets, without Ogg or RTP.")
-    return total
-
-
-def _frames(packet: bytes, code: int) -> int:
-    if code < 3:
-        return (1, 2, 2)[code]
-    if len(packet) < 2:
-        raise InputError("An Opus packet cut short", "Send bare packets, without Ogg or RTP.")
-    return packet[1] & 0x3F
-
-
-def _frame_samples(configuration: int) -> int:
-    if configuration < 12:  # SILK: 10, 20, 40, 60 ms
-        return (480, 960, 1920, 2880)[configuration % 4]
-    if configuration < 16:  # hybrid: 10, 20 ms
-        return (480, 960)[configuration % 2]
-    return (120, 240, 480, 960)[configuration % 4]  # CELT: 2.5, 5, 10, 20 ms

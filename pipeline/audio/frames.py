@@ -8,9 +8,10 @@ from av.audio.codeccontext import AudioCodecContext
 from av.error import FFmpegError
 
 from pipeline.audio.decode import read_bytes
+from pipeline.audio.opus import OPUS_RATE, opus_samples
 from pipeline.audio.packets import unpack
 from pipeline.audio.resample import EMPTY, Resampler, Samples, from_pcm, mono
-from pipeline.errors import AudioError, BadMessage
+from pipeline.errors import AudioError, BadMessage, InputError
 from pipeline.messages import AudioChunk
 
 PCM: dict[str, np.dtype[np.int16] | np.dtype[np.float32]] = {
@@ -18,10 +19,10 @@ PCM: dict[str, np.dtype[np.int16] | np.dtype[np.float32]] = {
     "pcm_f32le": np.dtype("<f4"),
 }
 
-OPUS_RATE = 48_000
-"""Opus always decodes to this, whatever went in."""
-
 OPUS_RATES = frozenset({8_000, 12_000, 16_000, 24_000, 48_000})
+
+USUAL_PACKET = OPUS_RATE // 50
+"""Samples of a packet whose length nobody knows: 20 ms, which most senders use."""
 
 CONTAINER_SECONDS = 600.0
 """The longest recording in one chunk."""
@@ -39,6 +40,9 @@ class StreamDecoder:
     def __init__(self) -> None:
         self.not_numbers = 0
         """Samples so far that were NaN or infinite, taken as silence."""
+        self.concealed = 0
+        """Opus packets so far that could not be decoded, taken as silence."""
+        self._usual = USUAL_PACKET
         self._resampler = Resampler(CONTAINER_RATE)
         self._opus: tuple[int, AudioCodecContext] | None = None
 
@@ -86,11 +90,24 @@ class StreamDecoder:
                 "Opus has one or two channels and a rate of 8, 12, 16, 24 or 48 kHz.",
             )
         decoder = self._opus_decoder(chunk.channels)
+        return np.concatenate([EMPTY, *(piece for packet in packets for piece in self._packet(decoder, packet))])
+
+    def _packet(self, decoder: AudioCodecContext, packet: bytes) -> list[Samples]:
+        """A packet that cannot be decoded becomes silence of its length, so that times stay true."""
         try:
-            frames = [frame for packet in packets for frame in decoder.decode(av.Packet(packet))]
-        except FFmpegError as error:
-            raise BadMessage(f"{_name(chunk)} is no Opus packet", "Send bare packets, without Ogg or RTP.") from error
-        return np.concatenate([EMPTY, *(self._counted(*mono(frame)) for frame in frames)])
+            pieces = [self._counted(*mono(frame)) for frame in decoder.decode(av.Packet(packet))]
+        except FFmpegError:
+            self.concealed += 1
+            return [np.zeros(self._length(packet), np.float32)]
+        self._usual = sum(piece.size for piece in pieces) or self._usual
+        return pieces
+
+    def _length(self, packet: bytes) -> int:
+        """Samples at 48 kHz of a packet that cannot be decoded: as it says, or as the packet before it."""
+        try:
+            return opus_samples(packet)
+        except InputError:
+            return self._usual
 
     def _opus_decoder(self, channels: int) -> AudioCodecContext:
         if self._opus is None or self._opus[0] != channels:

@@ -16,6 +16,9 @@ EMPTY: Samples = np.zeros(0, np.float32)
 RATES = range(4_000, 768_001)
 """Hz. What lies outside is a broken header, and would make a small file very large."""
 
+WIDE = frozenset({"s64", "s64p"})
+"""FFmpeg's sample formats of 64-bit integers."""
+
 SLICE = 4_096
 """Samples filtered at once: FFmpeg keeps buffers of the largest piece it ever saw, for every speaker."""
 
@@ -25,8 +28,14 @@ def mono(frame: AudioFrame) -> tuple[Samples, int]:
 
     FFmpeg's own down-mix knows speaker layouts only; rooms also record one person a channel.
     """
-    pcm = frame.to_ndarray()
+    pcm = _wide(frame) if frame.format.name in WIDE else frame.to_ndarray()
     return from_pcm(pcm if frame.format.is_planar else pcm.reshape(-1, frame.layout.nb_channels).T)
+
+
+def _wide(frame: AudioFrame) -> NDArray[np.int64]:
+    """64-bit integers, of which PyAV makes no array; shape (planes, values in a plane)."""
+    values = frame.samples * (1 if frame.format.is_planar else frame.layout.nb_channels)
+    return np.stack([np.frombuffer(memoryview(plane), np.int64, values) for plane in frame.planes])
 
 
 def from_pcm(pcm: NDArray[np.generic]) -> tuple[Samples, int]:

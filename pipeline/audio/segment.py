@@ -1,19 +1,21 @@
 """The segment stage: everybody's audio in, utterances out."""
 
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 from msgspec import structs
 
 from pipeline.audio import vad
 from pipeline.audio.encode import encode_flac
+from pipeline.audio.examples import Examples
 from pipeline.audio.order import FAULTS
 from pipeline.audio.speaker import Piece, Speaker
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance, derive_id
 from pipeline.metrics import Metrics, from_zero
 from pipeline.settings import Audio, Settings
-from pipeline.stage import Processor, Rejected
+from pipeline.stage import STAGE_FAULTS, Processor, Rejected, blamed
 
 Key = tuple[str, str]
 """Room and speaker."""
@@ -32,16 +34,16 @@ class Segment(Processor[AudioChunk, Utterance]):
         self._clock = clock
         self._speakers: OrderedDict[Key, Speaker] = OrderedDict()
         """The idlest first."""
+        self._examples = Examples(clock)
 
     def process(self, batch: Sequence[AudioChunk]) -> list[Utterance | Rejected]:
         results = [result for chunk in batch for result in self._take(chunk)]
         self._metrics.open_speakers.set(len(self._speakers))
-        return self._counted(results)
+        return results
 
-    def lead_in(self, chunks: Iterable[AudioChunk]) -> None:
-        """Hear what came before the first batch and was told then: speech that is in progress keeps its cuts."""
-        for chunk in chunks:
-            deque(self._take(chunk), maxlen=0)
+    def handle(self, batch: Sequence[AudioChunk]) -> list[Utterance | Rejected]:
+        """A batch that is tried again would be heard twice, so `process` itself finds the message to reject."""
+        return self.process(batch)
 
     def tick(self, now: float) -> list[Utterance | Rejected]:
         """End the speakers of whom nothing was heard for `idle_seconds`.
@@ -73,10 +75,20 @@ class Segment(Processor[AudioChunk, Utterance]):
 
     def _take(self, chunk: AudioChunk) -> Iterator[Utterance | Rejected]:
         key = (chunk.room, chunk.speaker)
+        try:
+            yield from self._hear(key, chunk)
+        except STAGE_FAULTS:
+            raise
+        except Exception as error:
+            self._speakers.pop(key, None)  # nobody knows what state it is in
+            yield Rejected(chunk, blamed(error))
+
+    def _hear(self, key: Key, chunk: AudioChunk) -> Iterator[Utterance | Rejected]:
         if key not in self._speakers:
             if len(self._speakers) >= self._settings.max_speakers:
                 yield from self._end(next(iter(self._speakers)))
-            self._speakers[key] = Speaker(self._model, self._settings, self._metrics)
+            example = partial(self._examples.due, key)
+            self._speakers[key] = Speaker(self._model, self._settings, self._metrics, example)
         self._speakers.move_to_end(key)
         speaker = self._speakers[key]
         speaker.seen = self._clock()
@@ -87,11 +99,6 @@ class Segment(Processor[AudioChunk, Utterance]):
     def _end_all(self, keys: Iterable[Key]) -> list[Utterance | Rejected]:
         results = [result for key in keys for result in self._end(key)]
         self._metrics.open_speakers.set(len(self._speakers))
-        return self._counted(results)
-
-    def _counted(self, results: list[Utterance | Rejected]) -> list[Utterance | Rejected]:
-        told = (result.end - result.start - result.overlap for result in results if isinstance(result, Utterance))
-        self._metrics.speech_seconds.inc(sum(told))
         return results
 
     def _end(self, key: Key) -> Iterator[Utterance | Rejected]:
@@ -99,22 +106,33 @@ class Segment(Processor[AudioChunk, Utterance]):
 
     def _utterances(self, key: Key, pieces: Iterable[Piece | Rejected]) -> Iterator[Utterance | Rejected]:
         for piece in pieces:
-            yield piece if isinstance(piece, Rejected) else self._utterance(key, piece)
+            yield piece if isinstance(piece, Rejected) else self._encoded(key, piece)
 
-    def _utterance(self, key: Key, piece: Piece) -> Utterance:
-        cut = piece.cut
-        utterance = Utterance(
-            room=key[0],
-            speaker=key[1],
-            room_type=piece.room_type,
-            start=piece.start / SAMPLE_RATE,
-            end=(piece.start + cut.samples.size) / SAMPLE_RATE,
-            id="",
-            forced=cut.forced,
-            overlap=cut.overlap / SAMPLE_RATE,
-            data=encode_flac(cut.samples),
-        )
-        return structs.replace(utterance, id=derive_id("segment", utterance))
+    def _encoded(self, key: Key, piece: Piece) -> Utterance | Rejected:
+        """What cannot be encoded goes to the dead letters as raw samples."""
+        self._metrics.speech_seconds.inc((piece.cut.samples.size - piece.cut.overlap) / SAMPLE_RATE)
+        try:
+            return _utterance(key, piece, encode_flac(piece.cut.samples))
+        except STAGE_FAULTS:
+            raise
+        except Exception as error:
+            return Rejected(_utterance(key, piece, piece.cut.samples.tobytes()), blamed(error))
+
+
+def _utterance(key: Key, piece: Piece, data: bytes) -> Utterance:
+    cut = piece.cut
+    utterance = Utterance(
+        room=key[0],
+        speaker=key[1],
+        room_type=piece.room_type,
+        start=piece.start / SAMPLE_RATE,
+        end=(piece.start + cut.samples.size) / SAMPLE_RATE,
+        id="",
+        forced=cut.forced,
+        overlap=cut.overlap / SAMPLE_RATE,
+        data=data,
+    )
+    return structs.replace(utterance, id=derive_id("segment", utterance))
 
 
 def build(settings: Settings, metrics: Metrics) -> Segment:

@@ -10,11 +10,11 @@ from pipeline.audio.frames import StreamDecoder
 from pipeline.audio.order import Ordered, Reorder
 from pipeline.audio.resample import Samples
 from pipeline.audio.vad import WINDOW, Memory, Vad
-from pipeline.errors import VoxwardenError
+from pipeline.errors import BadMessage, VoxwardenError
 from pipeline.messages import SAMPLE_RATE, AudioChunk, sample_of
 from pipeline.metrics import Metrics
 from pipeline.settings import Audio
-from pipeline.stage import Rejected
+from pipeline.stage import Rejected, blamed
 
 JITTER = SAMPLE_RATE // 10
 """Samples by which the times of chunks in a row may wander before we believe that something is missing."""
@@ -96,11 +96,13 @@ class Stream:
 class Speaker:
     """State of one speaker in one room. What it holds is bounded: see `Reorder` and `Cutter`."""
 
-    def __init__(self, vad: Vad, settings: Audio, metrics: Metrics) -> None:
+    def __init__(self, vad: Vad, settings: Audio, metrics: Metrics, example: Callable[[], bool]) -> None:
+        """`example` says whether a packet that cannot be decoded should become a dead letter."""
         self.seen = 0.0
         """When its last chunk was worked on, by the stage's clock."""
         self._settings = settings
         self._metrics = metrics
+        self._example = example
         self._decoder = StreamDecoder()
         self._order = Reorder(settings.reorder_chunks, metrics.sequence_faults)
         self._new_stream: Callable[[int], Stream] = lambda start: Stream(start, vad, settings)
@@ -138,19 +140,37 @@ class Speaker:
         chunk = ordered.chunk
         self._room_type = chunk.room_type
         yield from self._align(sample_of(chunk.start), after_gap=ordered.after_gap)
-        try:
-            samples = self._decode(chunk)
-        except VoxwardenError as error:
-            yield Rejected(chunk, error)
-        else:
-            yield from self._hear(samples)
+        before = self._decoder.concealed
+        samples = self._decode(chunk)
+        if isinstance(samples, Rejected):
+            yield samples
+            return
+        if packets := self._decoder.concealed - before:
+            yield self._concealed(chunk, packets)
+        yield from self._hear(samples)
 
-    def _decode(self, chunk: AudioChunk) -> Samples:
+    def _decode(self, chunk: AudioChunk) -> Samples | Rejected:
         before = self._decoder.not_numbers
-        samples = self._decoder.decode(chunk)
+        try:
+            samples = self._decoder.decode(chunk)
+        except VoxwardenError as error:
+            return Rejected(chunk, error)
+        except MemoryError:
+            raise
+        except Exception as error:  # whatever it is, of FFmpeg or of ours: it is this chunk's
+            self._decoder = StreamDecoder()
+            return Rejected(chunk, blamed(error))
         self._metrics.repaired_samples.inc(self._decoder.not_numbers - before)
         self._metrics.audio_seconds.inc(samples.size / SAMPLE_RATE)
         return samples
+
+    def _concealed(self, chunk: AudioChunk, packets: int) -> Rejected:
+        self._metrics.concealed_packets.inc(packets)
+        error = BadMessage(
+            f"{packets} Opus packets of chunk {chunk.sequence} cannot be decoded; silence stands for them",
+            "Send bare packets. This letter is an example: there is at most one a minute for each speaker.",
+        )
+        return Rejected(chunk, error, letter=self._example())
 
     def _align(self, start: int, *, after_gap: bool) -> Iterator[Piece]:
         """Fill a small hole before `start` with silence, so that times stay true; begin anew after a large one.

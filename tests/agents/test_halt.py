@@ -1,47 +1,72 @@
-"""When the share of dead letters halts a worker, and what a restart may cost."""
+"""When the share of dead letters halts a worker, who cannot halt it, and what a restart may cost."""
 
 import pytest
 
-from agents.halt import ENOUGH, DeadLetterShare, HaltError
+from agents.halt import ENOUGH, SENDERS, WEIGHT, DeadLetterShare, HaltError
 from pipeline.topology import STAGES, Stage
+
+
+def people(count: int, first: int = 0) -> list[str]:
+    return [f"person-{number}" for number in range(first, first + count)]
 
 
 def test_some_bad_ones_are_no_reason() -> None:
     window = DeadLetterShare("judge", 0.5)
     for _ in range(50):
-        window.add(10, 4)
+        window.add(people(10), people(4))
     assert window.share == 0.4
 
 
 def test_a_bad_deploy_halts_and_says_what_to_do() -> None:
     window = DeadLetterShare("judge", 0.5)
-    window.add(100, 0)
-    window.add(100, 100)
-    with pytest.raises(HaltError, match=r"judge halts: 101 of the last 200 messages.*dead_letter_share"):
-        window.add(1, 1)
+    window.add(people(50), [])
+    with pytest.raises(HaltError, match=r"judge halts: 52 of the last 76 messages.*dead_letter_share"):
+        window.add(people(26) * 3, people(26) * 3)
+
+
+def test_a_few_senders_cannot_halt_whatever_they_send() -> None:
+    window = DeadLetterShare("segment", 0.5)
+    for _ in range(75):
+        window.add(people(3) * 20, people(3) * 20)
+
+
+def test_one_who_floods_does_not_hide_the_others() -> None:
+    window = DeadLetterShare("segment", 0.5)
+    window.add(people(20), [])
+    for _ in range(100):
+        window.add(["flood"] * 60, ["flood"] * 60)
+    with pytest.raises(HaltError):
+        window.add(people(20) * 2, people(20) * 2)
 
 
 def test_a_few_bad_ones_after_a_start_do_not_halt() -> None:
     window = DeadLetterShare("judge", 0.5)
-    window.add(ENOUGH - 1, ENOUGH - 1)
-    window.add(ENOUGH - 1, 0)
+    window.add(people(ENOUGH - 1), people(ENOUGH - 1))
+    window.add(people(ENOUGH - 1), [])
     assert window.share == 0.5
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_restart_finds_its_first_full_batch_bad_and_sends_none_of_it(stage: Stage) -> None:
     with pytest.raises(HaltError):
-        DeadLetterShare("any", 0.5).add(stage.batch, stage.batch)
+        DeadLetterShare("any", 0.5).add(people(4) * (stage.batch // 4), people(4) * (stage.batch // 4))
 
 
 def test_one_is_never_passed() -> None:
     window = DeadLetterShare("judge", 1.0)
-    window.add(500, 500)
+    window.add(people(500), people(500))
     assert window.share == 1.0
 
 
 def test_letters_of_the_timer_have_no_messages() -> None:
     window = DeadLetterShare("segment", 0.5)
-    window.add(0, 1)
-    window.add(9, 0)
+    window.add([], people(1))
+    window.add(people(9, first=1), [])
     assert window.share == 0.1
+
+
+def test_it_remembers_a_bounded_number_of_senders() -> None:
+    window = DeadLetterShare("judge", 0.5)
+    for number in range(3 * SENDERS):
+        window.add(people(1, first=number) * 5, [])
+    assert window._count() == SENDERS * WEIGHT

@@ -128,7 +128,7 @@ async def test_a_dependency_is_tried_again_and_loses_nothing() -> None:
     assert loop.consumer.acknowledged == batch
 
 
-@pytest.mark.parametrize("fault", [DependencyError("The store does not answer"), RuntimeError("a bug")])
+@pytest.mark.parametrize("fault", [DependencyError("The store does not answer"), OSError("no disk")])
 async def test_what_does_not_get_better_ends_the_process_before_anything_is_acknowledged(fault: Exception) -> None:
     loop = Loop(Store(outages=99, fault=fault))
     with pytest.raises(Ended, match=str(EXIT_UNFINISHED)):
@@ -146,10 +146,10 @@ async def test_being_cancelled_ends_the_process_unless_the_app_stops() -> None:
 
 
 async def test_the_last_line_says_which_records_were_in_hand(caplog: pytest.LogCaptureFixture) -> None:
-    loop = Loop(Store(outages=99, fault=RuntimeError("a bug")))
+    loop = Loop(Store(outages=99, fault=OSError("no disk")))
     with pytest.raises(Ended):
         await loop.run([*records(2, partition=7), *records(1, partition=3), *records(3, partition=7)[2:]])
-    assert "(voice.flags/3/100 to 100, voice.flags/7/100 to 102): a bug" in caplog.text
+    assert "(voice.flags/3/100 to 100, voice.flags/7/100 to 102): no disk" in caplog.text
 
 
 async def test_time_waits_while_more_is_waiting_but_not_for_ever() -> None:

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from pipeline.dead_letters import KEEP_SECONDS, DeadLetters, box_of, path_of
 from pipeline.errors import AudioError, BadMessage, ConfigError, InputError
@@ -51,6 +52,20 @@ def test_a_flood_stops_at_the_limit(tmp_path: Path) -> None:
     for _ in range(100):
         box.add("segment", Rejected(CHUNK, AudioError("No Opus packet")))
     assert 1_000 < path.stat().st_size < 2_000
+
+
+def test_a_bad_message_whose_sender_has_a_letter_gets_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "dead-letters.jsonl"
+    for letter in (True, False, False):
+        DeadLetters(path).add("segment", Rejected(CHUNK, AudioError("No Opus packet"), letter=letter))
+    assert len(letters(path)) == 1
+
+
+def test_what_cannot_be_written_leaves_its_reason(tmp_path: Path) -> None:
+    path = tmp_path / "dead-letters.jsonl"
+    DeadLetters(path).add("segment", Rejected(structs.replace(CHUNK, start=-1.0), AudioError("No Opus packet")))
+    (letter,) = letters(path)
+    assert letter["error"] == "No Opus packet"
 
 
 def test_letters_are_kept_as_long_as_on_kafka(tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def test_mistakes_are_named(shell: Shell) -> None:
 
 def test_a_worker_halts_rather_than_drain_its_topic_and_halts_again(settings: Settings, tmp_path: Path) -> None:
     count = 40
-    put(settings, TRANSCRIPTS, [transcript("reject", number) for number in range(count)])
+    put(settings, TRANSCRIPTS, [transcript("reject", n, room=f"room-{n}") for n in range(count)])
     for start in (1, 2):
         with worker(settings, tmp_path / f"log-{start}", "tests.stream.faulty") as process:
             assert process.wait(60) == 4, process.log

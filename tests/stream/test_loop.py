@@ -51,7 +51,7 @@ def test_faults_cost_nothing_but_the_faulty(settings: Settings, tmp_path: Path) 
         flags = wait_for(settings, FLAGS, at_least(4), process.supervise)
         code = process.stop()
 
-    assert process.exits == [3], "the crash ends the process, and nothing else does"
+    assert process.exits == []
     assert code == 0
     assert ids(flags) == {"flag-0", "flag-5", "flag-7", "flag-8"}
     assert origins(letters) == {str(written[n].offset) for n in (1, 2, 3, 4)} | {None}

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.gateway.frames import opus_samples, samples_in
+from agents.gateway.frames import samples_in
 from agents.gateway.request import Voice, parse
+from pipeline.audio.opus import opus_samples
 from pipeline.errors import InputError
 
 

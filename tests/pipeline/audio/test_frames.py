@@ -93,7 +93,6 @@ def test_what_is_not_a_number_is_silence_and_counted() -> None:
         (chunk(bytes(6), "pcm_f32le"), "6 bytes of pcm_f32le"),
         (chunk(b"\x00" * 9, "opus", 44_100), "Opus of 44100 Hz"),
         (chunk(b"\x00" * 9, "opus", 48_000, 3), "in 3 channels"),
-        (chunk(b"\xff" * 9, "opus", 48_000), "is no Opus packet"),
         (chunk(b"hello", "container"), "cannot be read as audio"),
         (chunk(b"hello", "speex"), "unknown codec 'speex'"),  # type: ignore[arg-type]
     ],
@@ -103,6 +102,30 @@ def test_a_bad_chunk_is_named_and_harms_no_other(bad: AudioChunk, says: str) -> 
     with pytest.raises(BadMessage, match=f"Chunk 7 of ann in lobby .*{says}"):
         decoder.decode(bad)
     assert decoder.decode(chunk(to_pcm16(clip("tt-weasels")))).size == clip("tt-weasels").size
+
+
+@pytest.mark.parametrize(
+    ("bad", "samples"), [(b"\xff" * 9, 960), (b"\x0b", 960), (b"\x1b\x00", 960), (b"\x38" + b"\xff" * 2_000, 2_880)]
+)
+def test_silence_stands_for_a_packet_that_cannot_be_decoded(bad: bytes, samples: int) -> None:
+    """Of the length that it states; if it states none, that of the packet before it, or 20 ms."""
+    decoder = StreamDecoder()
+    heard = np.concatenate([decoder.decode(chunk(bad, "opus", 48_000)), decoder.flush()])
+    assert decoder.concealed == 1
+    assert not heard.any()
+    assert heard.size == pytest.approx(samples / 3, abs=1)
+
+
+def test_speech_with_bad_packets_keeps_its_time() -> None:
+    packets = list(opus_packets(clip("tt-weasels"), "mono"))
+    hurt = [b"\xff" * 9 if number % 10 == 3 else packet for number, packet in enumerate(packets)]
+    decoder = StreamDecoder()
+    heard = np.concatenate([decoder.decode(chunk(pack(hurt), "opus_packets", 48_000)), decoder.flush()])
+    whole = StreamDecoder()
+    expected = np.concatenate([whole.decode(chunk(pack(packets), "opus_packets", 48_000)), whole.flush()])
+    assert decoder.concealed == len(range(3, len(packets), 10))
+    assert heard.size == expected.size
+    assert np.corrcoef(heard, expected)[0, 1] > 0.8
 
 
 def test_a_chunk_may_be_empty() -> None:

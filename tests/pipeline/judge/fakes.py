@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from pipeline.judge import lexicon
+from pipeline.judge.context import Context
 from pipeline.judge.judge import Judge, Law, check
 from pipeline.judge.labels import load
 from pipeline.judge.matcher import Matcher
@@ -43,7 +44,7 @@ def shipped_matcher() -> Matcher:
 def judge_of(
     known: Mapping[str, Mapping[str, float]] | None = None, law: Law | None = None, metrics: Metrics | None = None
 ) -> Judge:
-    return Judge(law or check(JudgeSettings()), WordClassifier(known), metrics or Metrics())
+    return Judge(law or check(JudgeSettings()), WordClassifier(known), Context(6), metrics or Metrics())
 
 
 def transcript(
