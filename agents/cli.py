@@ -2,6 +2,7 @@
 
 from agents.commands import backtest, coverage, dead_letters, doctor, gateway, ingest, run, topics, worker
 from pipeline.cli import app, main
+from pipeline.cli.app import show_exit_codes
 
 __all__ = [
     "app",
@@ -16,3 +17,5 @@ __all__ = [
     "topics",
     "worker",
 ]
+
+show_exit_codes(app)

@@ -16,6 +16,7 @@ import faust
 
 from agents.backlog import Inflow
 from agents.lag import Lag, Place
+from pipeline.dependencies import Dependencies
 from pipeline.errors import VoxwardenError
 from pipeline.metrics import Metrics
 from pipeline.metrics_server import Probe
@@ -69,8 +70,14 @@ class Health:
     """Of one worker: a thread looks at the broker, the probes tell what it saw."""
 
     def __init__(
-        self, stage: Stage, settings: Settings, metrics: Metrics, clock: Callable[[], float] = time.monotonic
+        self,
+        stage: Stage,
+        settings: Settings,
+        metrics: Metrics,
+        dependencies: Dependencies,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._dependencies = dependencies
         self._stage, self._metrics = stage, metrics
         self._stall = settings.kafka.stall_seconds
         self._lag = Lag(stage, settings)
@@ -88,9 +95,9 @@ class Health:
         return {"/healthz": self.stalled, "/readyz": self.unready}
 
     def stalled(self) -> list[str]:
-        """Liveness."""
+        """Liveness. Nobody is started again because something that it needs is down: that mends nothing."""
         seconds = self._progress.seconds
-        if seconds < self._stall:
+        if seconds < self._stall or self._dependencies.down:
             return []
         return [f"{self._stage.name} has records waiting and has committed none for {seconds:.0f} s"]
 
@@ -134,6 +141,8 @@ class Health:
             self._forget()
             self._tell(math.nan, math.nan)
             return
+        if self._dependencies.down:
+            self._progress.forget()
         mine = {number: place for number, place in places.items() if number in (self._mine or ())}
         self._progress.see(mine)
         self._inflow.see(mine)

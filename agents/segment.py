@@ -5,6 +5,7 @@ from typing import Any
 
 import faust
 
+from agents.leadin import LeadIn, lead_seconds
 from agents.ledger import Ledger
 from agents.records import Received
 from agents.work import Work
@@ -14,16 +15,22 @@ from pipeline.metrics import Metrics
 from pipeline.settings import Settings
 from pipeline.topology import SEGMENT
 
+Before = Callable[[Any], Sequence[AudioChunk]]
+"""The chunks that lie before a record in its partition."""
+
 
 class Segmenting(Work[Segment]):
     """Starts anew after each rebalance: Kafka then hands out again what was not acknowledged, and the state with it."""
 
     tick_seconds = 1.0
 
-    def __init__(self, build: Callable[[], Segment], generation: Callable[[], int]) -> None:
+    def __init__(self, build: Callable[[], Segment], generation: Callable[[], int], before: Before) -> None:
         super().__init__(build())
         self._build = build
         self._generation_now = generation
+        self._before = before
+        self._begun: set[int] = set()
+        """Partitions whose first record has come."""
         self._generation: int | None = None
         self._outdated = False
         self._ledger: Ledger[Any] = Ledger()
@@ -41,6 +48,7 @@ class Segmenting(Work[Segment]):
 
     def process(self, batch: Sequence[Received]) -> list[Any]:
         self._renew()
+        self._lead_in(batch)
         return self.processor.process([r.message for r in batch if isinstance(r.message, AudioChunk)])
 
     def tick(self, now: float) -> list[Any]:
@@ -64,7 +72,15 @@ class Segmenting(Work[Segment]):
         if self._outdated:
             self.processor.close()
             self.processor = self._build()
+            self._begun.clear()
             self._outdated = False
+
+    def _lead_in(self, batch: Sequence[Received]) -> None:
+        """Let the processor hear what came before the first record of a partition; it is acknowledged, and was told."""
+        firsts = {r.record.partition: r.record for r in reversed(batch) if r.record.partition not in self._begun}
+        earlier = [chunk for record in firsts.values() for chunk in self._before(record)]
+        self.processor.lead_in(earlier)
+        self._begun.update(firsts)
 
 
 def build(app: faust.App, settings: Settings, metrics: Metrics) -> Segmenting:
@@ -74,4 +90,5 @@ def build(app: faust.App, settings: Settings, metrics: Metrics) -> Segmenting:
             raise TypeError(f"{SEGMENT.build} makes no Segment, whose held_since the ledger needs")
         return made
 
-    return Segmenting(segment, lambda: app.consumer_generation_id)
+    before = LeadIn(settings.kafka, lead_seconds(settings.audio))
+    return Segmenting(segment, lambda: app.consumer_generation_id, before)

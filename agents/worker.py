@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from threading import Timer
 from typing import Any
@@ -12,13 +13,15 @@ from agents import topics
 from agents.app import create_app
 from agents.backlog import unknown
 from agents.health import Health
+from agents.kafka import check_answers
 from agents.loop import EXIT_UNFINISHED, Carrier, end_process
+from pipeline.dependencies import Check, Dependencies, patiently
 from pipeline.errors import ConfigError
 from pipeline.metrics import Metrics
 from pipeline.metrics_server import serving
 from pipeline.settings import Settings
 from pipeline.stage import Backlog
-from pipeline.topology import STAGES, Stage
+from pipeline.topology import DELIVER, STAGES, Stage
 
 GRACE_SECONDS = 45.0
 """For the batch in hand, which takes under 30; no worker may hang for ever in a stop that falls into a rebalance."""
@@ -48,16 +51,32 @@ def carrier_of(stage: Stage, settings: Settings, metrics: Metrics, backlog: Call
 def work(role: str, settings: Settings) -> None:
     """Run until SIGTERM or SIGINT, then finish the batch in hand, commit, and exit.
 
-    Raises ConfigError when a topic is missing or too small, DependencyError when the broker does not answer.
+    Waits for a broker or a database that does not answer, and tells so in its figures. Raises ConfigError when a topic
+    is missing or too small.
     """
     stage, metrics = stage_of(role), Metrics()
-    topics.require(settings.kafka, stage)
-    health = Health(stage, settings, metrics)
-    with serving(metrics, settings.metrics.host, settings.metrics.port, health.probes) as url, health.watching():
-        carrier = carrier_of(stage, settings, metrics, health.backlog)
+    dependencies = Dependencies(checks_of(stage, settings), metrics)
+    health = Health(stage, settings, metrics, dependencies)
+    with (
+        serving(metrics, settings.metrics.host, settings.metrics.port, health.probes) as url,
+        dependencies.watching(),
+        health.watching(),
+    ):
+        patiently(lambda: topics.require(settings.kafka, stage))
+        carrier = patiently(lambda: carrier_of(stage, settings, metrics, health.backlog))
         health.follow(carrier.app)
         log.info("%s reads %s; figures at %s", role, stage.takes.name, url)
         run(carrier)
+
+
+def checks_of(stage: Stage, settings: Settings) -> dict[str, Check]:
+    """What the stage cannot work without."""
+    checks: dict[str, Check] = {"kafka": partial(check_answers, settings.kafka)}
+    if stage is DELIVER:
+        from pipeline.review import database
+
+        checks["database"] = partial(database.check_answers, settings.database_url)
+    return checks
 
 
 def run(carrier: Carrier) -> None:

@@ -14,7 +14,6 @@ from dataclasses import replace
 from unittest.mock import patch
 
 from agents.worker import work
-from pipeline.judge.context import Context
 from pipeline.judge.judge import Judge, check
 from pipeline.messages import Transcript, Utterance, derive_id
 from pipeline.metrics import Metrics
@@ -62,7 +61,7 @@ def transcript(utterance: Utterance) -> Transcript:
 
 
 def careless(settings: Settings, metrics: Metrics) -> Judge:
-    return Judge(check(settings.judge), Careless(), Context(settings.judge.context_utterances), metrics)
+    return Judge(check(settings.judge), Careless(), metrics)
 
 
 def main(role: str, batch: str = "", ms: str = "0") -> None:

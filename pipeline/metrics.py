@@ -64,6 +64,10 @@ class Metrics:
             "stage",
         )
 
+        self.dependency_up = gauge(
+            "dependency_up", "Whether kafka or the database answers this process: 1 or 0.", "dependency"
+        )
+
         # gateway
         self.connections = gauge("gateway_connections", "Open audio connections.")
         self.refused = counter("gateway_refused_total", "Connections and frames refused, by reason.", "reason")
@@ -115,7 +119,7 @@ class Metrics:
         # deliver
         self.cases = counter(
             "cases_total",
-            "Flags at the store; `result` is created, merged or repeated, passed (nothing stored) or audit (drawn).",
+            "Flags at the store; `result` is created, merged, linked (decided speech), repeated, passed or audit.",
             "result",
         )
         self.evidence_missing = counter("evidence_missing_total", "Flags whose audio was no longer in the log.")

@@ -2,10 +2,15 @@
 
 `VOXWARDEN_ASR__MODEL=small` sets `asr.model`; `voxwarden --set asr.model=small` does, too. Secrets (the gateway's
 tokens, database and broker passwords) belong in the environment.
+
+A value that would switch moderation off is refused. So each limit here says from where on speech is no longer heard.
 """
 
+import logging
 import os
 import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,16 +27,32 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
-    YamlConfigSettingsSource,
 )
-from yaml import MarkedYAMLError
 
+from pipeline import yamlfiles
 from pipeline.errors import ConfigError
+from pipeline.languages import check_code
+
+log = logging.getLogger(__name__)
 
 PREFIX = "VOXWARDEN_"
+
+OF_KUBERNETES = re.compile(
+    r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)=|\w+_PORT=(tcp|udp|sctp)://"
+)
+"""What Kubernetes sets for a service named voxwarden or voxwarden-gateway, as NAME=VALUE."""
+NEAR = 0.8
+"""How similar a name is to a valid one, from 0 to 1, to be taken for a mistake."""
+
+STORE_URL = re.compile(r"(sqlite|postgres(ql)?(\+psycopg)?)://")
+BYTES_PER_SECOND = 32_000
+"""Of an utterance, at the most: FLAC is never larger than PCM of 16 kHz."""
+RECORD_BYTES = 65_536
+"""Of a record without its audio, at the most."""
 
 
 ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s,:\[\]/]+)(:\d{1,5})?")
@@ -45,6 +66,16 @@ def _addresses(text: str) -> str:
     return text
 
 
+def _store_url(url: SecretStr) -> SecretStr:
+    if not STORE_URL.match(url.get_secret_value()):
+        raise ValueError("the store is sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
+    return url
+
+
+Language = Annotated[str, AfterValidator(check_code)]
+"""A code that Whisper writes, e.g. zh."""
+
+
 def configs_folder() -> Path:
     """The shipped `configs/`: inside the package when installed, at the top of a checkout otherwise."""
     packaged = Path(__file__).parent / "configs"
@@ -52,29 +83,39 @@ def configs_folder() -> Path:
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Audio(Section):
     """How speech is found and cut."""
 
-    vad_threshold: float = Field(0.5, gt=0, lt=1, description="speech probability from which a frame counts as speech")
-    min_seconds: PositiveFloat = Field(0.3, description="shorter speech is dropped")
+    vad_threshold: float = Field(
+        0.5, gt=0, le=0.9, description="speech probability from which a frame counts as speech"
+    )
+    min_seconds: float = Field(0.3, gt=0, le=1, description="shorter speech is dropped")
     max_seconds: float = Field(
-        15.0, gt=0, le=30, description="longer speech is cut, at the latest here; Whisper hears 30"
+        15.0, ge=3, le=30, description="longer speech is cut at the latest here; Whisper hears 30"
     )
-    soft_seconds: PositiveFloat = Field(8.0, description="from here on a monologue is cut at its quietest moment")
-    hangover_seconds: PositiveFloat = Field(0.6, description="silence that ends an utterance")
-    pad_seconds: float = Field(0.2, ge=0, description="kept before and after the speech")
-    overlap_seconds: float = Field(0.5, ge=0, description="repeated after a forced cut")
-    idle_seconds: PositiveFloat = Field(3.0, description="without a chunk for so long, what is held is sent on")
-    max_gap_seconds: PositiveFloat = Field(2.0, description="a longer hole in a stream ends the utterance")
+    soft_seconds: float = Field(8.0, ge=2, le=30, description="from here on a monologue is cut at its quietest moment")
+    hangover_seconds: float = Field(0.6, gt=0, le=5, description="silence that ends an utterance")
+    pad_seconds: float = Field(0.2, ge=0, le=1, description="kept before and after the speech")
+    overlap_seconds: float = Field(0.5, ge=0, le=1.5, description="repeated after a forced cut")
+    idle_seconds: float = Field(3.0, gt=0, le=60, description="without a chunk for so long, held speech is sent on")
+    max_gap_seconds: float = Field(2.0, gt=0, le=60, description="a longer hole in a stream ends the utterance")
     reorder_chunks: int = Field(
-        8, ge=0, description="so many chunks ahead of a missing one are held before it is given up"
+        8, ge=0, le=500, description="chunks after a missing one that are held before it is given up"
     )
-    max_speakers: PositiveInt = Field(
-        10_000, description="open speakers in one process; the idlest is closed beyond it"
+    max_speakers: int = Field(
+        10_000, ge=100, description="open speakers in one process; the idlest is closed beyond it"
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> "Audio":
+        if self.soft_seconds > self.max_seconds:
+            raise ValueError(
+                f"soft_seconds ({self.soft_seconds:g}) must not be above max_seconds ({self.max_seconds:g})"
+            )
+        return self
 
 
 class Asr(Section):
@@ -86,12 +127,14 @@ class Asr(Section):
     download: bool = Field(True, description="let weights that are found nowhere else be downloaded")
     adapters: bool = Field(True, description="hear Mandarin with what voxwarden taught `base` of it; docs/asr.md")
     device: str = Field("auto", description="cpu, cuda, cuda:1, or auto")
-    language: str | None = Field(None, description="fixed language, e.g. zh; unset: told per utterance")
-    languages: tuple[str, ...] = Field(("en", "zh"), description="languages that rooms speak; others only if clear")
+    language: Language | None = Field(None, description="fixed language, e.g. zh; unset: told per utterance")
+    languages: tuple[Language, ...] = Field(
+        ("en", "zh"), min_length=1, description="languages that rooms speak; others only if clear"
+    )
     words: bool = Field(False, description="word times for every utterance (slower); flagged ones get estimates else")
-    batch: PositiveInt = Field(8, description="utterances decoded together; `voxwarden tune` finds the best")
+    batch: int = Field(8, ge=1, le=512, description="utterances decoded together; `voxwarden tune` finds the best")
     workers: PositiveInt | None = Field(None, description="batches decoded at once; unset: one a core")
-    beams: dict[str, PositiveInt] = Field(
+    beams: dict[Language, Annotated[int, Field(ge=1, le=20)]] = Field(
         {"en": 3}, description="width of the search by language; others: 5, with openai-whisper 1"
     )
 
@@ -105,7 +148,6 @@ class Judge(Section):
     policy: str = Field("default", description="name of a file in configs/policies, or a path")
     lexicons: tuple[str, ...] = Field(("en", "zh"), description="names of files in configs/lexicons, or paths")
     labels: Path | None = Field(None, description="label definitions; unset: configs/labels.yaml")
-    context_utterances: int = Field(6, ge=0, description="of a room, kept in memory beside the one judged")
     shadow_policies: tuple[str, ...] = Field((), description="judge beside `policy`, counted and never delivered")
 
 
@@ -125,7 +167,9 @@ class Overload(Section):
     catch_up_seconds: PositiveFloat = Field(
         7_200.0, description="a backlog that the worker can work off within so long is heard whole"
     )
-    recover_seconds: PositiveFloat = Field(60.0, description="from the smallest shares back to all, at the soonest")
+    recover_seconds: float = Field(
+        60.0, gt=0, le=3600, description="from the smallest shares back to all, at the soonest"
+    )
     room_types: tuple[RoomShare, ...] = Field(
         (
             RoomShare(name="game"),
@@ -148,11 +192,13 @@ class Overload(Section):
 class Store(Section):
     """Cases and evidence."""
 
-    url: SecretStr | None = Field(None, description="SQLAlchemy URL; unset: SQLite in data_dir")
-    preroll_seconds: float = Field(5.0, ge=0, description="kept before the flagged utterance in the clip")
-    lookback_hours: PositiveFloat = Field(24.0, description="how long the local runner keeps utterances on disk")
-    lookback_bytes: PositiveInt = Field(2_000_000_000, description="and how many of them at most")
-    merge_gap_seconds: float = Field(0.0, ge=0, description="flags of one speaker so near count as one case")
+    url: Annotated[SecretStr, AfterValidator(_store_url)] | None = Field(
+        None, description="postgresql:// or sqlite:// URL; unset: SQLite in data_dir"
+    )
+    preroll_seconds: float = Field(5.0, ge=0, le=60, description="kept before the flagged utterance in the clip")
+    lookback_hours: float = Field(24.0, ge=0.25, description="how long the local runner keeps utterances on disk")
+    lookback_bytes: int = Field(2_000_000_000, ge=10_000_000, description="and how many of them at most")
+    merge_gap_seconds: float = Field(0.0, ge=0, le=600, description="flags of one speaker so near count as one case")
     report_seconds: PositiveFloat = Field(
         180.0, le=540, description="kept of a voice or room from before the moment that a user reports"
     )
@@ -300,7 +346,17 @@ class Retention(Section):
     dismissed: Keep = Keep(audio_days=14, case_days=90)
     labels: dict[str, KeepLabel] = Field({}, description="by label, where it is to be kept otherwise")
     logs_days: float = Field(365.0, ge=183, description="of the audit log; half a year at the least")
-    every_hours: PositiveFloat = Field(24.0, description="how often the console's process runs the job")
+    every_hours: float = Field(24.0, gt=0, le=168, description="how often the console's process runs the job")
+
+    @model_validator(mode="after")
+    def _check(self) -> "Retention":
+        """Nobody could decide a case that is deleted before it is seen."""
+        for name, kept in (("open", self.open), *((f"labels.{name}.open", k.open) for name, k in self.labels.items())):
+            if kept and kept.case_days < 1:
+                raise ValueError(
+                    f"{name}.case_days must be at least 1: moderators must see a case before it is deleted"
+                )
+        return self
 
 
 class MetricsServer(Section):
@@ -318,6 +374,7 @@ class Settings(BaseSettings):
         env_nested_delimiter="__",
         extra="forbid",
         frozen=True,
+        allow_inf_nan=False,
         nested_model_default_partial_update=True,
     )
 
@@ -344,7 +401,16 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, yaml_file=config_file())
+        return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=in_file())
+
+    @model_validator(mode="after")
+    def _check(self) -> "Settings":
+        needed = round(self.audio.max_seconds * BYTES_PER_SECOND) + RECORD_BYTES
+        if self.kafka.max_message_bytes < needed:
+            raise ValueError(
+                f"kafka.max_message_bytes must be at least {needed:,}: an utterance of audio.max_seconds must fit"
+            )
+        return self
 
     @property
     def database_url(self) -> str:
@@ -358,33 +424,102 @@ def config_file() -> Path:
     return Path(os.environ.get(PREFIX + "CONFIG") or configs_folder() / "voxwarden.yaml")
 
 
+def in_file() -> dict[str, Any]:
+    """What the configuration file says; raises ConfigError."""
+    found = yamlfiles.read(config_file(), "Name one with --config or VOXWARDEN_CONFIG.") or {}
+    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
+        raise ConfigError(f"{config_file()} is no mapping of sections", "Write it as the shipped file is written.")
+    return found
+
+
 def load(overrides: dict[str, Any] | None = None) -> Settings:
-    """Read all sources; raises ConfigError that names the key and what is wrong with it."""
-    if not config_file().is_file():
-        raise ConfigError(f"No configuration file at {config_file()}", "Name one with --config or VOXWARDEN_CONFIG.")
+    """Read all sources; raises ConfigError that names the key, what is wrong with it, and where it was set."""
+    flags = overrides or {}
     _check_environment()
     try:
-        return Settings(**(overrides or {}))
+        return Settings(**flags)
     except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        key = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"Setting {key}: {first['msg']}", "`voxwarden config show` lists every key.") from error
+        raise _told(error, flags) from error
     except SettingsError as error:
         remedy = """Lists are JSON there, e.g. VOXWARDEN_ASR__LANGUAGES='["en", "zh"]'."""
         raise ConfigError(f"The environment: {error}", remedy) from error
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else "?"
-        raise ConfigError(f"{config_file()}, line {line}, is not YAML: {error.problem}", "Mend it there.") from error
-    except ValueError as error:
-        raise ConfigError(f"The settings cannot be read: {error}", f"Check {config_file()}.") from error
+
+
+def keys(section: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
+    """Every key, e.g. `asr.model`."""
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from keys(kind, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def origin_of(key: str, flags: Mapping[str, Any]) -> str:
+    """Where a key was set: a flag, a variable, the file's path, or `default`. In order of precedence."""
+    path = key.split(".")
+    if _holds(flags, path):
+        return "--set"
+    names = {name.upper(): name for name in os.environ}
+    for length in range(len(path), 0, -1):
+        if found := names.get(_variable(path[:length])):
+            return found
+    return str(config_file()) if _holds(in_file(), path) else "default"
+
+
+def _told(error: ValidationError, flags: Mapping[str, Any]) -> ConfigError:
+    first = error.errors(include_input=False, include_url=False)[0]
+    key = ".".join(map(str, first["loc"])).removesuffix(".[key]")
+    known = sorted(keys())
+    # What is wrong with several keys together names them.
+    said = first["msg"].removeprefix("Value error, ")
+    inside = f"{key}." if key else ""
+    named = [one for one in known if one.startswith(inside) and one.removeprefix(inside) in said]
+    origins = dict.fromkeys(origin_of(one, flags) for one in [key, *named] if one)
+    places = [origin for origin in origins if origin != "default"]
+    remedy = "`voxwarden config show` lists every key."
+    if first["type"] == "extra_forbidden":
+        said = "there is no such setting"
+        if near := get_close_matches(key, known, 1, NEAR):
+            remedy = f"Did you mean {near[0]}? {remedy}"
+    what = f"Setting {key}: {said}" if key else said
+    return ConfigError(what + (f" (from {', '.join(places)})" if places else ""), remedy)
 
 
 def _check_environment() -> None:
-    """Refuse a section that does not exist, which pydantic-settings would pass over.
+    """Refuse a section that does not exist, which pydantic-settings ignores. Warn of what is almost a setting."""
+    for name, value in os.environ.items():
+        if not name.upper().startswith(PREFIX) or name.upper() == PREFIX + "CONFIG":
+            continue
+        section, nested, _ = name[len(PREFIX) :].partition("__")
+        if nested and section.lower() not in Settings.model_fields:
+            near = _nearest_variable(name)
+            raise ConfigError(
+                f"{name}: there is no section {section.lower()}",
+                f"Did you mean {near}?" if near else "`voxwarden config show` lists them.",
+            )
+        known = nested or section.lower() in Settings.model_fields or OF_KUBERNETES.match(f"{name}={value}")
+        if not known and (near := _nearest_variable(name)):
+            log.warning("%s is no setting, and is not read. Did you mean %s?", name, near)
 
-    Names without the double underscore are left alone: Kubernetes sets such for every service, VOXWARDEN_PORT and more.
-    """
-    for name in os.environ:
-        section, nested, _ = name.removeprefix(PREFIX).partition("__")
-        if name.startswith(PREFIX) and nested and section.lower() not in Settings.model_fields:
-            raise ConfigError(f"{name}: there is no section {section.lower()}", "`voxwarden config show` lists them.")
+
+def _nearest_variable(name: str) -> str | None:
+    """Of a setting; an underscore too few or too many counts for nothing."""
+    known = {re.sub("_+", "_", key.replace(".", "_")): _variable(key.split(".")) for key in keys()}
+    found = get_close_matches(re.sub("_+", "_", name[len(PREFIX) :].lower()), known, 1, NEAR)
+    return known[found[0]] if found else None
+
+
+def _variable(path: list[str]) -> str:
+    return PREFIX + "__".join(path).upper()
+
+
+def _holds(tree: Any, path: list[str]) -> bool:
+    """A path may go on into a list, as that of a mistake in one of its items does."""
+    for name in path:
+        if isinstance(tree, list | tuple):
+            return True
+        if not isinstance(tree, Mapping) or name not in tree:
+            return False
+        tree = tree[name]
+    return True

@@ -22,7 +22,8 @@ from tests.ports import free_port
 ROOT = Path(__file__).parent.parent
 LIBS = ROOT / ".cache" / "kafka" / "libs"
 REMEDY = "mvn -q -f tests/stream/pom.xml dependency:copy-dependencies (or name a broker in KAFKA_BOOTSTRAP)"
-START_SECONDS = 60
+START_SECONDS = 180
+"""A busy machine needs most of it; one that is idle a few."""
 
 SERVER = """
 process.roles=broker,controller

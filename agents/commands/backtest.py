@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.markup import escape
 
-from pipeline.cli.app import Exit, app, settings_of, stderr, stdout
+from pipeline.cli.app import Exit, app, say_error, settings_of, stderr, stdout
 from pipeline.cli.cases import moment
 from pipeline.cli.progress import progress_bar
 from pipeline.errors import VoxwardenError
@@ -123,7 +122,7 @@ class _Run:
         for error in batch:
             if isinstance(error, VoxwardenError):
                 self.unreadable += 1
-                stderr.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+                say_error(error)
         return [transcript for transcript in batch if isinstance(transcript, Transcript)]
 
 

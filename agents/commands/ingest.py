@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from pipeline.cli.app import Exit, app, settings_of, stderr
+from pipeline.cli.app import Exit, app, say_error, settings_of
 from pipeline.cli.progress import progress_bar
+from pipeline.cli.roomtype import tell_unknown
 from pipeline.errors import InputError
 from pipeline.messages import AudioChunk
 
@@ -49,6 +50,7 @@ def ingest(
       voxwarden ingest day1.flac day2.flac --room lobby --speaker bob --speed max
     """
     settings = settings_of(ctx)
+    tell_unknown(settings, room_type)
     from agents.ingest import Ingest, paced
     from pipeline.audio import vad
     from pipeline.audio.files import chunks_of
@@ -80,7 +82,7 @@ def _send_all(out: "Ingest", files: Sequence[Path], begin: float, play: Play) ->
                     begin = chunk.start + _seconds(chunk)
                     bar.update(task, completed=begin - first)
             except InputError as error:
-                stderr.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+                say_error(error)
                 code = Exit.FAILED
     return code
 

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from random import Random
 from signal import SIGABRT, SIGTERM, Signals
@@ -35,7 +36,7 @@ PROBE_SECONDS = 5.0
 SILENT_SECONDS = 60.0
 """A process that has not answered its probe for so long hangs; a busy machine needs some of it for a start."""
 
-say = Console(stderr=True, highlight=False).print
+say = partial(Console(stderr=True, highlight=False).print, soft_wrap=True)
 
 
 class Member:

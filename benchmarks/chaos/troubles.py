@@ -57,7 +57,7 @@ class Rare(Trouble):
 class Kill(Frequent):
     """A worker gets SIGKILL: the kernel is out of memory, a machine is gone."""
 
-    every = 11.0
+    every = 20.0
 
     def strike(self, scene: Scene, random: Random) -> None:
         restart(scene, scene.pick(scene.workers, random), SIGKILL)
@@ -66,7 +66,7 @@ class Kill(Frequent):
 class Stop(Frequent):
     """A worker gets SIGTERM and is started again: a deployment, a node that is drained."""
 
-    every = 11.0
+    every = 20.0
 
     def strike(self, scene: Scene, random: Random) -> None:
         restart(scene, scene.pick(scene.workers, random), SIGTERM)

@@ -14,7 +14,6 @@ from benchmarks.judging.cases import Case
 from benchmarks.judging.measures import Numbers
 from pipeline.judge import labels
 from pipeline.judge.classifier import Classifier, load
-from pipeline.judge.context import Context
 from pipeline.judge.judge import Judge, check
 from pipeline.judge.readings import classify
 from pipeline.judge.training.figures import threshold_at
@@ -114,7 +113,7 @@ def systems(model: str | None, ordinary: Sequence[Case], say: Callable[[str], No
     chosen = JudgeSettings(model=model)
     classifier = Remembering(load(chosen))
     law = check(chosen)
-    whole = Whole(Judge(law, classifier, Context(chosen.context_utterances), Metrics()))
+    whole = Whole(Judge(law, classifier, Metrics()))
 
     def classified(cases: Sequence[Case]) -> Scores:
         found = classify(classifier, [*map(transcript, cases)])

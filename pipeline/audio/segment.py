@@ -1,7 +1,7 @@
 """The segment stage: everybody's audio in, utterances out."""
 
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
@@ -39,7 +39,12 @@ class Segment(Processor[AudioChunk, Utterance]):
     def process(self, batch: Sequence[AudioChunk]) -> list[Utterance | Rejected]:
         results = [result for chunk in batch for result in self._take(chunk)]
         self._metrics.open_speakers.set(len(self._speakers))
-        return results
+        return self._counted(results)
+
+    def lead_in(self, chunks: Iterable[AudioChunk]) -> None:
+        """Hear what came before the first batch and was told then: speech that is in progress keeps its cuts."""
+        for chunk in chunks:
+            deque(self._take(chunk), maxlen=0)
 
     def handle(self, batch: Sequence[AudioChunk]) -> list[Utterance | Rejected]:
         """A batch that is tried again would be heard twice, so `process` itself finds the message to reject."""
@@ -99,6 +104,11 @@ class Segment(Processor[AudioChunk, Utterance]):
     def _end_all(self, keys: Iterable[Key]) -> list[Utterance | Rejected]:
         results = [result for key in keys for result in self._end(key)]
         self._metrics.open_speakers.set(len(self._speakers))
+        return self._counted(results)
+
+    def _counted(self, results: list[Utterance | Rejected]) -> list[Utterance | Rejected]:
+        told = (result.end - result.start - result.overlap for result in results if isinstance(result, Utterance))
+        self._metrics.speech_seconds.inc(sum(told))
         return results
 
     def _end(self, key: Key) -> Iterator[Utterance | Rejected]:
@@ -110,7 +120,6 @@ class Segment(Processor[AudioChunk, Utterance]):
 
     def _encoded(self, key: Key, piece: Piece) -> Utterance | Rejected:
         """What cannot be encoded goes to the dead letters as raw samples."""
-        self._metrics.speech_seconds.inc((piece.cut.samples.size - piece.cut.overlap) / SAMPLE_RATE)
         try:
             return _utterance(key, piece, encode_flac(piece.cut.samples))
         except STAGE_FAULTS:

@@ -3,7 +3,8 @@
 import logging
 import os
 import sys
-from enum import IntEnum
+from enum import IntEnum, StrEnum
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,17 +13,34 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline import yamlfiles
+from pipeline.cli.streams import standard_streams
 from pipeline.errors import ConfigError, VoxwardenError
 from pipeline.settings import PREFIX, Settings, load
 
 
 class Exit(IntEnum):
-    """Exit codes. Ctrl-C is 130, as shells expect."""
+    """Exit codes. Ctrl-C is 130 and a closed output pipe 141, as shells expect."""
 
     CLEAN = 0
     FLAGGED = 1
     USAGE = 2
     FAILED = 3
+
+
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 flagged (only with --fail-on), 2 wrong usage or settings, 3 an input or a service failed, "
+    "130 Ctrl-C, 141 whoever read the output has closed it."
+)
+
+
+class FailOn(StrEnum):
+    """The mildest suggestion that `--fail-on` ends with 1 for."""
+
+    REVIEW = "review"
+    BLOCK = "block"
+
+    def holds_for(self, suggestion: str | None) -> bool:
+        return suggestion in {FailOn.BLOCK, self}
 
 
 stdout = Console()
@@ -36,8 +54,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 clean, 1 flagged (with --fail-on), 2 wrong usage or settings, 3 some inputs failed.",
+    epilog=EXIT_CODES,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"voxwarden {metadata.version('voxwarden')}\n")
+        raise typer.Exit
 
 
 @app.callback()
@@ -50,6 +74,9 @@ def options(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, e.g. asr.model=small.")
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens, to stderr.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
 ) -> None:
     """Moderation for live voice rooms: speech in, flags out.
 
@@ -104,12 +131,41 @@ def settings_of(ctx: typer.Context) -> Settings:
     return root.obj
 
 
+def with_policy(settings: Settings, policy: str | None) -> Settings:
+    """The settings with that policy, by name or path, instead of `judge.policy`."""
+    if not policy:
+        return settings
+    return settings.model_copy(update={"judge": settings.judge.model_copy(update={"policy": policy})})
+
+
+def say_error(error: object) -> None:
+    """One line on stderr."""
+    stderr.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+
+
+def show_exit_codes(group: typer.Typer) -> None:
+    """At the end of the help of every command."""
+    for command in group.registered_commands:
+        command.epilog = command.epilog or EXIT_CODES
+    for inner in group.registered_groups:
+        if inner.typer_instance:
+            show_exit_codes(inner.typer_instance)
+
+
 def main() -> None:
     """Run the command line; an error is one line that says what is wrong and what to do."""
+    with standard_streams():
+        _run()
+
+
+def _run() -> None:
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except VoxwardenError as error:
-        stderr.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+        say_error(error)
         sys.exit(Exit.USAGE if isinstance(error, ConfigError) else Exit.FAILED)
     except Exception:
         logging.getLogger(__name__).exception("A fault of Voxwarden itself; please report it with what follows")

@@ -56,6 +56,8 @@ def page(file: "CaseFile", clips: Sequence[Path], now: float) -> Group:
     for flag in file.flags:
         parts += [Text(), _flag(flag)]
     parts += [Text(), *map(decided, file.decisions)] if file.decisions else []
+    for flag in file.linked:
+        parts += [Text("\nFlagged again after the decision:", style="dim"), _flag(flag)]
     return Group(*parts)
 
 

@@ -1,44 +1,69 @@
 """`voxwarden config`: which settings hold, and where each came from."""
 
-import os
-from collections.abc import Iterator
-from typing import Annotated, Any
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 import yaml
 from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
+from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from pipeline.cli.app import app, settings_of, stderr, stdout
-from pipeline.settings import PREFIX, Settings, config_file
+from pipeline.settings import config_file, origin_of
 
 config = typer.Typer(no_args_is_help=True, help="Show and check the settings.")
 app.add_typer(config, name="config")
+
+Form = Literal["table", "json", "yaml"]
+
+PIPED_WIDTH = 1_000
+"""Columns of a table that no terminal limits."""
+
+
+class Row(NamedTuple):
+    """One setting as it is shown."""
+
+    key: str
+    value: Any
+    origin: str
+    meaning: str
 
 
 @config.command()
 def show(
     ctx: typer.Context,
     changed: Annotated[bool, typer.Option("--changed", help="Only what differs from the defaults.")] = False,
+    form: Annotated[Form, typer.Option("--format", help="json and yaml: the values only.")] = "table",
 ) -> None:
     """Print every setting, its value, where that came from, and what it means. Secrets stay hidden."""
-    overrides = ctx.find_root().obj
+    flags = ctx.find_root().obj
     settings = settings_of(ctx)
-    table = Table("key", "value", "from", "meaning", box=None, pad_edge=False)
-    for key, value, meaning in rows(settings):
-        origin = origin_of(key, overrides)
-        if not (changed and origin == "default"):
-            table.add_row(key, str(value), origin, meaning, style="bold" if origin != "default" else "")
-    stdout.print(table)
+    shown = [
+        Row(key, value, origin, meaning)
+        for key, value, meaning in rows(settings)
+        if (origin := origin_of(key, flags)) != "default" or not changed
+    ]
+    if form == "table":
+        (stdout if stdout.is_terminal else Console(width=PIPED_WIDTH)).print(_table(shown))
+    else:
+        sys.stdout.write(_written(tree_of(shown), form))
 
 
 @config.command()
 def check(ctx: typer.Context) -> None:
-    """Read the settings with the policy, labels and lexicons they name; say what is wrong, or nothing but `ok`."""
+    """Read the settings with the policy, labels and lexicons they name; say what is wrong or doubtful, or only `ok`."""
+    from pipeline.judge.doubts import doubts
     from pipeline.judge.judge import check as check_judge
 
     settings = settings_of(ctx)
-    check_judge(settings.judge)
+    for doubt in doubts(settings, check_judge(settings.judge)):
+        stderr.print(f"[yellow]warning:[/] {escape(doubt)}", highlight=False, soft_wrap=True)
     stderr.print(f"[green]ok[/]: {config_file()}", highlight=False)
 
 
@@ -52,21 +77,28 @@ def rows(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any, str]]
             yield prefix + name, value, field.description or ""
 
 
-def origin_of(key: str, overrides: dict[str, Any] | Settings) -> str:
-    """The first source that holds `key`, in order of precedence."""
-    path = key.split(".")
-    if isinstance(overrides, dict) and holds(overrides, path):
-        return "flag"
-    if PREFIX + "__".join(path).upper() in {name.upper() for name in os.environ}:
-        return "environment"
-    if holds(yaml.safe_load(config_file().read_text("utf-8")) or {}, path):
-        return config_file().name
-    return "default"
+def tree_of(shown: Iterable[Row]) -> dict[str, Any]:
+    """The rows as nested mappings of plain values; a secret is `**********`."""
+    tree: dict[str, Any] = {}
+    for row in shown:
+        *sections, name = row.key.split(".")
+        branch = tree
+        for section in sections:
+            branch = branch.setdefault(section, {})
+        branch[name] = to_jsonable_python(row.value)
+    return tree
 
 
-def holds(tree: Any, path: list[str]) -> bool:
-    for name in path:
-        if not isinstance(tree, dict) or name not in tree:
-            return False
-        tree = tree[name]
-    return True
+def _written(tree: dict[str, Any], form: Form) -> str:
+    if form == "json":
+        return json.dumps(tree, ensure_ascii=False, indent=2) + "\n"
+    return str(yaml.safe_dump(tree, allow_unicode=True, sort_keys=False))
+
+
+def _table(shown: Iterable[Row]) -> Table:
+    table = Table("key", "value", "from", "meaning", box=None, pad_edge=False)
+    for row in shown:
+        origin = Path(row.origin).name if "/" in row.origin else row.origin
+        style = "bold" if row.origin != "default" else ""
+        table.add_row(row.key, escape(str(row.value)), escape(origin), escape(row.meaning), style=style)
+    return table

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -63,13 +64,19 @@ def imported() -> "Callable[[Settings, Metrics], AbstractAsyncContextManager[Ser
 
 
 async def _serve(settings: Settings) -> None:
+    """Waits for a database that does not answer, and tells so in its figures."""
+    from pipeline.dependencies import Dependencies, patiently
     from pipeline.metrics import Metrics
     from pipeline.metrics_server import serving as figures
+    from pipeline.review.database import check_answers
 
     metrics = Metrics()
     with figures(metrics, settings.metrics.host, settings.metrics.port) as url:
-        async with imported()(settings, metrics) as found:
-            told(found)
-            stderr.print(f"Figures  {url}", highlight=False)
-            stderr.print("Ctrl-C ends it.", style="dim")
-            await stopped()
+        check = partial(check_answers, settings.database_url)
+        with Dependencies({"database": check}, metrics).watching():
+            await asyncio.to_thread(patiently, check)
+            async with imported()(settings, metrics) as found:
+                told(found)
+                stderr.print(f"Figures  {url}", highlight=False)
+                stderr.print("Ctrl-C ends it.", style="dim")
+                await stopped()

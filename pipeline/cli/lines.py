@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.messages import Flag, Hit
 
 if TYPE_CHECKING:
+    from pipeline.cli.textlines import Place
     from pipeline.recordings import Report
 
 
@@ -29,11 +30,12 @@ def utterance_line(flag: Flag, file: str | None) -> dict[str, Any]:
     }
 
 
-def text_line(flag: Flag) -> dict[str, Any]:
-    """One judged text: the same keys, without a place and time; hits count in characters of `text` (half open)."""
+def text_line(flag: Flag, place: "Place") -> dict[str, Any]:
+    """One judged text: the same keys with its place, not a time; hits count in characters of `text`, half open."""
     nowhere: dict[str, Any] = dict.fromkeys(("room", "speaker", "start", "end", "confidence"))
     hits = [_hit(hit, hit.start, hit.end) for hit in flag.hits]
-    return utterance_line(flag, None) | nowhere | {"hits": hits}
+    kind = {"kind": "utterance", "line": place.line, "id": place.id}
+    return kind | utterance_line(flag, None) | nowhere | {"hits": hits}
 
 
 def file_line(report: "Report") -> dict[str, Any]:
@@ -49,9 +51,9 @@ def file_line(report: "Report") -> dict[str, Any]:
     }
 
 
-def error_line(line: int, error: str) -> dict[str, Any]:
-    """A line of input that could not be read; lines count from 1."""
-    return {"kind": "error", "line": line, "error": error}
+def error_line(place: "Place", error: str) -> dict[str, Any]:
+    """A line of input that could not be read."""
+    return {"kind": "error", "line": place.line, "error": error}
 
 
 def _hit(hit: Hit, start: float | None, end: float | None) -> dict[str, Any]:

@@ -1,17 +1,18 @@
 """`voxwarden moderate`: recordings in, flags out."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli.app import Exit, app, settings_of
-from pipeline.cli.paths import audio_files, seconds_of
+from pipeline.cli.app import Exit, FailOn, app, settings_of, with_policy
+from pipeline.cli.paths import Named, recordings, seconds_of
 from pipeline.cli.progress import progress_bar
-from pipeline.errors import InputError
+from pipeline.cli.roomtype import tell_unknown
+from pipeline.errors import VoxwardenError
 from pipeline.settings import Settings
 
 
@@ -22,15 +23,13 @@ class Format(StrEnum):
     SRT = "srt"
 
 
-class FailOn(StrEnum):
-    REVIEW = "review"
-    BLOCK = "block"
-
-
 @app.command()
 def moderate(
     ctx: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.", show_default=False)],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="Recordings, folders, pipes; - is standard input.", show_default=False),
+    ],
     room_type: Annotated[str, typer.Option(help="Which rules of the policy hold, e.g. kids.")] = "default",
     policy: Annotated[str | None, typer.Option(help="A policy by name or path, instead of judge.policy.")] = None,
     form: Annotated[Format, typer.Option("--format", help="How results are written.")] = Format.TABLE,
@@ -38,38 +37,51 @@ def moderate(
 ) -> None:
     """Moderate recordings: what was said, what of it is risky, and what to do about it.
 
-    WAV, FLAC, MP3, Ogg, M4A, WebM and whatever else FFmpeg opens; any length, any number of channels (they are mixed).
-    Nothing is stored. A file that cannot be read is named, and the rest goes on.
+    WAV, FLAC, MP3, Ogg, M4A, WebM and whatever else FFmpeg opens; any length. Channels are mixed; one with speech that
+    the mix lacks is heard by itself, and so is each further audio stream. Nothing is stored. A file that cannot be
+    heard to its last byte is named on stderr, the rest goes on, and the exit code is 3.
 
     Examples:
       voxwarden moderate call.wav
       voxwarden moderate recordings/ --format jsonl > found.jsonl
       voxwarden moderate upload.m4a --room-type kids --fail-on review
+      curl -s https://example.org/call.ogg | voxwarden moderate -
     """
-    settings = settings_of(ctx)
-    if policy:
-        judge = settings.judge.model_copy(update={"policy": policy})
-        settings = settings.model_copy(update={"judge": judge})
-    files = audio_files(paths)
-    if not files:
-        raise InputError(f"No recordings in {', '.join(map(str, paths))}", "Name a file, or a folder that holds some.")
-    if form is Format.SRT and len(files) > 1:
-        raise typer.BadParameter("subtitles are of one recording; name one file, or take jsonl", param_hint="--format")
-    raise typer.Exit(asyncio.run(_moderate(settings, files, room_type, form, fail_on)))
+    settings = with_policy(settings_of(ctx), policy)
+    tell_unknown(settings, room_type)
+    with recordings(paths) as named:
+        if form is Format.SRT and len(named.files) > 1:
+            raise typer.BadParameter(
+                "subtitles are of one recording; name one file, or take jsonl", param_hint="--format"
+            )
+        errors = named.errors()
+        if len(errors) == len(named.files):
+            raise typer.Exit(_refuse(errors, form))
+        raise typer.Exit(asyncio.run(_moderate(settings, named, room_type, form, fail_on)))
 
 
-async def _moderate(
-    settings: Settings, files: Sequence[Path], room_type: str, form: Format, fail_on: FailOn | None
-) -> Exit:
+def _refuse(errors: Mapping[str, VoxwardenError], form: Format) -> Exit:
+    """There is nothing to hear: no model need be loaded to say so."""
+    from pipeline.cli.results import WRITERS
+    from pipeline.recordings import Report
+
+    writer = WRITERS[form]()
+    for name, error in errors.items():
+        writer.write(Report(name, error=str(error)))
+    writer.close()
+    return Exit.FAILED
+
+
+async def _moderate(settings: Settings, named: Named, room_type: str, form: Format, fail_on: FailOn | None) -> Exit:
     from pipeline.cli.results import WRITERS
     from pipeline.metrics import Metrics
     from pipeline.recordings import Recordings, Report
 
     writer = WRITERS[form]()
-    bar = _Bar(files)
+    bar = _Bar(named.files)
     code = Exit.CLEAN
     with bar.progress:
-        async for found in Recordings(files, settings, Metrics(), room_type):
+        async for found in Recordings(named.files, settings, Metrics(), room_type, named.names):
             bar.advance(found)
             writer.write(found)
             if isinstance(found, Report):
@@ -81,8 +93,7 @@ async def _moderate(
 def _code(report: Any, fail_on: FailOn | None) -> Exit:
     if report.error:
         return Exit.FAILED
-    failing = {None: (), FailOn.REVIEW: ("review", "block"), FailOn.BLOCK: ("block",)}[fail_on]
-    return Exit.FLAGGED if report.suggestion in failing else Exit.CLEAN
+    return Exit.FLAGGED if fail_on and fail_on.holds_for(report.suggestion) else Exit.CLEAN
 
 
 class _Bar:

@@ -1,7 +1,15 @@
-"""The files that a person means when he names files and folders."""
+"""The recordings that a person means when he names files, folders, pipes and `-`."""
 
-from collections.abc import Iterable, Sequence
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from shutil import copyfileobj
+from typing import BinaryIO
+
+from pipeline.errors import AudioError, InputError
 
 SUFFIXES = frozenset({
     ".3g2", ".3gp", ".aac", ".aif", ".aiff", ".amr", ".asf", ".au", ".avi", ".awb", ".caf", ".flac", ".flv", ".m2ts",
@@ -10,6 +18,41 @@ SUFFIXES = frozenset({
 })  # fmt: skip
 """What is taken from a folder: endings of every format that we open, since a recording passed over in silence would
 count as clean. A file named by itself is tried whatever its ending."""
+
+STDIN = Path("-")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Files to read, and what people call those that are copies of a pipe."""
+
+    files: list[Path]
+    names: dict[Path, str] = field(default_factory=dict)
+
+    def errors(self) -> dict[str, AudioError]:
+        """Files that cannot be opened, by name: a second's work, before a model is loaded."""
+        from pipeline.audio.decode import size_of
+
+        found: dict[str, AudioError] = {}
+        for file in self.files:
+            try:
+                size_of(file, self.names.get(file))
+            except AudioError as error:
+                found[self.names.get(file, str(file))] = error
+        return found
+
+
+@contextmanager
+def recordings(paths: Sequence[Path]) -> Iterator[Named]:
+    """The files of `audio_files`, with pipes and standard input copied to where a decoder can go back and forth."""
+    files = audio_files(paths)
+    if not files:
+        raise InputError(f"No recordings in {', '.join(map(str, paths))}", "Name a file, or a folder that holds some.")
+    with tempfile.TemporaryDirectory(prefix="voxwarden-") as folder:
+        copies = {file: Path(folder) / str(at) for at, file in enumerate(files) if file == STDIN or file.is_fifo()}
+        for pipe, copy in copies.items():
+            _copy(pipe, copy)
+        yield Named([copies.get(file, file) for file in files], {copy: str(pipe) for pipe, copy in copies.items()})
 
 
 def audio_files(paths: Iterable[Path]) -> list[Path]:
@@ -24,6 +67,26 @@ def seconds_of(files: Sequence[Path]) -> float | None:
 
     lengths = [duration_of(file) for file in files]
     return sum(length for length in lengths if length) if all(lengths) else None
+
+
+def _copy(pipe: Path, copy: Path) -> None:
+    try:
+        with copy.open("wb") as file:
+            if pipe == STDIN:
+                copyfileobj(_stdin(), file)
+            else:
+                with pipe.open("rb") as source:
+                    copyfileobj(source, file)
+    except OSError as error:
+        raise InputError(
+            f"{pipe} cannot be copied to {copy.parent.parent}: {error.strerror}", "Set TMPDIR to a larger folder."
+        ) from error
+
+
+def _stdin() -> BinaryIO:
+    if sys.stdin.isatty():
+        raise InputError("Standard input is the keyboard", "Pipe a recording in: voxwarden moderate - < call.wav.")
+    return sys.stdin.buffer
 
 
 def _inside(folder: Path) -> list[Path]:

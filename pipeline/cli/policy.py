@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from pipeline.cli.app import app, settings_of, stderr, stdout
-from pipeline.cli.judge import with_policy
+from pipeline.cli.app import app, settings_of, stderr, stdout, with_policy
+from pipeline.cli.roomtype import tell_unknown
 
 policy = typer.Typer(no_args_is_help=True, help="Check and explain the policy.")
 lexicon = typer.Typer(no_args_is_help=True, help="Check the lexicons.")
@@ -39,7 +39,9 @@ def explain(
     from pipeline.judge.texts import Text, judge_texts
     from pipeline.metrics import Metrics
 
-    judge = build(with_policy(settings_of(ctx), name), Metrics())
+    settings = with_policy(settings_of(ctx), name)
+    tell_unknown(settings, room_type)
+    judge = build(settings, Metrics())
     for flag in judge_texts(judge, [Text(text, room_type=room_type)]):
         stdout.print(flag_row(flag, flag.policy))
         for reason in flag.reasons or ("no rule fired",):

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from rich.markup import escape
 
 from pipeline.asr.formats import srt_cue
-from pipeline.cli.app import stderr, stdout
+from pipeline.cli.app import say_error, stdout
 from pipeline.cli.lines import file_line, utterance_line
 from pipeline.cli.table import SHAPES, STYLES, clock, flag_row
 from pipeline.messages import Flag
@@ -95,7 +95,7 @@ def _print_report(report: Report) -> None:
 
 def _say_error(found: Flag | Report) -> None:
     if isinstance(found, Report) and found.error:
-        stderr.print(f"[bold red]error:[/] {escape(found.error)}", soft_wrap=True, highlight=False)
+        say_error(found.error)
 
 
 WRITERS: dict[str, type[Writer]] = {

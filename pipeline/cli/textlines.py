@@ -1,9 +1,11 @@
 """Texts by the line: plain, or one JSON object each."""
 
+import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from queue import Empty, Queue
 from threading import Thread
-from typing import Annotated
+from typing import Annotated, Any, BinaryIO
 
 from msgspec import Meta, MsgspecError, Struct, json
 
@@ -12,19 +14,37 @@ from pipeline.judge.texts import Text
 from pipeline.messages import Name
 
 MAX_CHARACTERS = 100_000
+MAX_BYTES = 2**20
+"""Of one line: as many characters, each as an escape, and other keys."""
 Numbered = tuple[int, bytes]
+
+OBJECT = re.compile(r'\s*\{\s*("|\}\s*$)')
+"""How a JSON object begins. `{lol} you idiot` is no JSON, but a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which text a result belongs to."""
+
+    line: int
+    """From 1."""
+    id: str | int | float | None = None
+    """That of the JSON object."""
 
 
 class JsonText(Struct):
-    """Keys beyond these are ignored: data sets have ids and labels of their own."""
+    """Keys beyond these are ignored: data sets have labels of their own."""
 
     text: str
+    id: Any = None
     language: Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}$")] | None = None
     room_type: Name | None = None
 
 
-def text_of(raw: bytes, number: int, room_type: str) -> Text:
+def text_of(raw: bytes, number: int, room_type: str) -> tuple[Place, Text]:
     """The text on line `number` (from 1); raises TextError, which names the line."""
+    if len(raw) > MAX_BYTES:
+        raise TextError(f"Line {number} has more than {MAX_BYTES:,} bytes", "Cut it.")
     try:
         line = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
@@ -33,15 +53,29 @@ def text_of(raw: bytes, number: int, room_type: str) -> Text:
         ) from error
     if len(line) > MAX_CHARACTERS:
         raise TextError(f"Line {number} has {len(line):,} characters", f"Cut it: {MAX_CHARACTERS:,} are the most.")
-    if not line.lstrip().startswith("{"):
-        return Text(line, room_type=room_type)
+    if not OBJECT.match(line):
+        return Place(number), Text(line, room_type=room_type)
+    found = _parsed(line, number)
+    place = Place(number, found.id if isinstance(found.id, str | int | float) else None)
+    return place, Text(found.text, found.language and found.language.lower(), found.room_type or room_type)
+
+
+def _parsed(line: str, number: int) -> JsonText:
     try:
-        found = json.decode(line, type=JsonText)
-    except MsgspecError as error:
+        return json.decode(line, type=JsonText)
+    except (MsgspecError, RecursionError) as error:
         raise TextError(
             f"Line {number} is no JSON object with a text: {error}", 'Write {"text": "…", "language": "zh"}.'
         ) from error
-    return Text(found.text, found.language and found.language.lower(), found.room_type or room_type)
+
+
+def lines_of(stream: BinaryIO) -> Iterator[bytes]:
+    """Lines as they come. Of one beyond `MAX_BYTES` only so much is kept as shows that it is too long."""
+    while line := stream.readline(MAX_BYTES + 1):
+        rest = line
+        while len(rest) > MAX_BYTES and not rest.endswith(b"\n"):
+            rest = stream.readline(MAX_BYTES + 1)
+        yield line
 
 
 def batches(lines: Iterable[bytes], size: int) -> Iterator[list[Numbered]]:

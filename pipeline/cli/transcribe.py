@@ -2,20 +2,18 @@
 
 import os
 import sys
-from collections.abc import Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from pipeline.asr.formats import VTT_HEADER, error_line, json_line, srt_cue, vtt_cue
-from pipeline.cli.app import Exit, app, branch_of, settings_of, stderr
-from pipeline.cli.paths import audio_files
+from pipeline.cli.app import Exit, app, branch_of, say_error, settings_of
+from pipeline.cli.paths import Named, recordings, seconds_of
 from pipeline.cli.progress import progress_bar
-from pipeline.errors import InputError, VoxwardenError
+from pipeline.errors import VoxwardenError
 from pipeline.messages import Transcript
 from pipeline.settings import Settings
 
@@ -30,7 +28,10 @@ class Format(StrEnum):
 @app.command()
 def transcribe(
     ctx: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.", show_default=False)],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="Recordings, folders, pipes; - is standard input.", show_default=False),
+    ],
     engine: Annotated[str | None, typer.Option(help="Instead of asr.engine.")] = None,
     language: Annotated[str | None, typer.Option(help="E.g. zh; else it is heard for each utterance.")] = None,
     whole: Annotated[bool, typer.Option("--whole", help="Do not cut recordings of at most 30 s.")] = False,
@@ -40,36 +41,44 @@ def transcribe(
     """Write down what is said in recordings: speech to text alone, no verdicts.
 
     Results come as they are ready, in the order of the files. Long recordings are cut at pauses. A file that cannot be
-    read is named on stderr (and in jsonl as {"file", "error"}); the rest goes on, and the exit code is 3.
+    heard to its last byte is named on stderr (and in jsonl as {"file", "error"}), the rest goes on, and the exit code
+    is 3.
 
     Examples:
       voxwarden transcribe call.wav
       voxwarden transcribe recordings/ --format jsonl > transcripts.jsonl
       voxwarden transcribe talk.mp3 --language en --format srt > talk.srt
+      arecord -f cd -d 10 | voxwarden transcribe -
     """
     chosen = {"engine": engine, "language": language, "words": words or None}
     asr = branch_of(ctx.find_root().obj, "asr")
     asr.update({key: value for key, value in chosen.items() if value is not None})
-    files = audio_files(paths)
-    if not files:
-        raise InputError(f"No recordings in {', '.join(map(str, paths))}", "Name a file, or a folder that holds some.")
-    if form in {Format.SRT, Format.VTT} and len(files) > 1:
-        raise typer.BadParameter("subtitles are of one recording; name one file, or take jsonl", param_hint="--format")
-    raise typer.Exit(_transcribe(settings_of(ctx), files, form, whole=whole))
+    settings = settings_of(ctx)
+    with recordings(paths) as named:
+        if form in {Format.SRT, Format.VTT} and len(named.files) > 1:
+            raise typer.BadParameter(
+                "subtitles are of one recording; name one file, or take jsonl", param_hint="--format"
+            )
+        writer, errors = _Writer(form, several=len(named.files) > 1), named.errors()
+        if len(errors) < len(named.files):
+            raise typer.Exit(_transcribe(settings, named, writer, whole=whole))
+        for name, error in errors.items():  # there is nothing to hear: no model need be loaded to say so
+            writer.write(Path(name), error)
+        raise typer.Exit(Exit.FAILED)
 
 
-def _transcribe(settings: Settings, files: Sequence[Path], form: Format, *, whole: bool) -> Exit:
+def _transcribe(settings: Settings, named: Named, writer: "_Writer", *, whole: bool) -> Exit:
     from pipeline.asr.recordings import Recordings, transcribed
     from pipeline.metrics import Metrics
     from pipeline.topology import SEGMENT, TRANSCRIBE
 
-    metrics, writer, code = Metrics(), _Writer(form, several=len(files) > 1), Exit.CLEAN
+    metrics, code = Metrics(), Exit.CLEAN
     segment, stage = SEGMENT.processor(settings, metrics), TRANSCRIBE.processor(settings, metrics)
     with progress_bar() as progress:
-        task = progress.add_task("listening", total=_seconds(files))
-        recordings = Recordings(files, segment, whole, partial(progress.advance, task))
-        for path, result in transcribed(recordings, stage, TRANSCRIBE.batch):
-            writer.write(path, result)
+        task = progress.add_task("listening", total=seconds_of(named.files))
+        heard = Recordings(named.files, segment, whole, partial(progress.advance, task), named.names)
+        for path, result in transcribed(heard, stage, TRANSCRIBE.batch):
+            writer.write(Path(named.names.get(path, path)), result)
             if isinstance(result, VoxwardenError):
                 code = Exit.FAILED
     return code
@@ -90,7 +99,7 @@ class _Writer:
         if isinstance(result, Transcript):
             self._write(file, result)
             return
-        stderr.print(f"[bold red]error:[/] {escape(str(result))}", soft_wrap=True, highlight=False)
+        say_error(result)
         if self._form is Format.JSONL:
             self._put(error_line(file, result))
 
@@ -113,10 +122,3 @@ class _Writer:
     def _put(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
-
-
-def _seconds(files: Sequence[Path]) -> float | None:
-    from pipeline.audio.decode import duration_of
-
-    lengths = [duration_of(file) for file in files]
-    return sum(length for length in lengths if length) if all(lengths) else None

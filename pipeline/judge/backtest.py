@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pipeline.judge.classifier import load as load_classifier
-from pipeline.judge.context import Context
 from pipeline.judge.judge import check
 from pipeline.judge.ruling import Finder, Ruling
 from pipeline.messages import Flag, Transcript
@@ -91,10 +90,7 @@ def build(chosen: Judge, before: str, after: str) -> Backtest:
     """A backtest of the policies of these names or paths; raises ConfigError."""
     law = check(chosen.model_copy(update={"policy": before, "shadow_policies": (after,)}))
     finder = Finder(load_classifier(chosen), law.matcher)
-    first, second = (
-        Ruling(book, law.labels, finder.model, Context(chosen.context_utterances))
-        for book in (law.rulebook, *law.shadows)
-    )
+    first, second = (Ruling(book, law.labels, finder.model) for book in (law.rulebook, *law.shadows))
     return Backtest(finder, first, second)
 
 

@@ -1,9 +1,14 @@
-"""What the judge remembers of a room: bounded, in memory, and no harm if it is lost."""
+"""What the judge remembers of a room: whom it blocked for what, until the cool-down is over. In memory, bounded."""
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 
-MAX_ROOMS = 10_000
+MAX_SPEAKERS = 100_000
+"""In all rooms together, about 50 MB."""
+MAX_IN_ROOM = 1_000
+"""Speakers of one room: a room with more forgets its own."""
+MAX_BLOCKS = 32
+"""Of one speaker. In a cool-down each block has a label that was not blocked yet, so there are no more than labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,29 +21,48 @@ class Blocked:
 
 
 class Context:
-    """The last `utterances` blocks of each room; of more than `rooms` rooms, the longest unheard is forgotten.
+    """The blocks of each speaker in a room, until their cool-down is over.
 
-    Times are those of the speech, not of the clock, so that a replay is judged as the first run was.
+    No speaker and no room can make it forget the others: where there are too many, the fullest room forgets the
+    speaker who was blocked longest ago. Times are those of the speech, not of the clock, so that a replay is judged as
+    the first run was.
     """
 
-    def __init__(self, utterances: int, rooms: int = MAX_ROOMS) -> None:
-        self._utterances = utterances
-        self._max_rooms = rooms
-        self._rooms: OrderedDict[str, deque[Blocked]] = OrderedDict()
-
-    def fresh(self) -> "Context":
-        """Another one of the same size, for another policy."""
-        return Context(self._utterances, self._max_rooms)
+    def __init__(self, max_speakers: int = MAX_SPEAKERS, max_in_room: int = MAX_IN_ROOM) -> None:
+        self._max_speakers = max_speakers
+        self._max_in_room = max_in_room
+        self._rooms: dict[str, OrderedDict[str, deque[Blocked]]] = {}
+        self._speakers = 0
 
     def cooling(self, room: str, speaker: str, start: float, seconds: float) -> frozenset[str]:
         """Labels for which this speaker was blocked in the `seconds` before `start`, that moment itself left out."""
-        blocks = self._rooms.get(room, ())
-        recent = (block for block in blocks if block.speaker == speaker and 0 < start - block.start <= seconds)
-        return frozenset().union(*(block.labels for block in recent))
+        speakers = self._rooms.get(room)
+        blocks = speakers.get(speaker, ()) if speakers else ()
+        return frozenset().union(*(block.labels for block in blocks if 0 < start - block.start <= seconds))
 
-    def remember(self, room: str, blocked: Blocked) -> None:
-        blocks = self._rooms.setdefault(room, deque(maxlen=self._utterances))
-        blocks.append(blocked)
-        self._rooms.move_to_end(room)
-        if len(self._rooms) > self._max_rooms:
-            self._rooms.popitem(last=False)
+    def remember(self, room: str, blocked: Blocked, seconds: float) -> None:
+        """Keep a block for a cool-down of `seconds` of speech."""
+        self._expire(room, blocked.start - seconds)
+        if seconds <= 0:
+            return
+        speakers = self._rooms.setdefault(room, OrderedDict())
+        if blocked.speaker not in speakers:
+            speakers[blocked.speaker] = deque(maxlen=MAX_BLOCKS)
+            self._speakers += 1
+        speakers[blocked.speaker].append(blocked)
+        speakers.move_to_end(blocked.speaker)
+        if len(speakers) > self._max_in_room:
+            self._forget(room)
+        elif self._speakers > self._max_speakers:
+            self._forget(max(self._rooms, key=lambda name: len(self._rooms[name])))
+
+    def _expire(self, room: str, before: float) -> None:
+        while (speakers := self._rooms.get(room)) and next(iter(speakers.values()))[-1].start < before:
+            self._forget(room)
+
+    def _forget(self, room: str) -> None:
+        """The speaker of this room who was blocked longest ago."""
+        self._rooms[room].popitem(last=False)
+        self._speakers -= 1
+        if not self._rooms[room]:
+            del self._rooms[room]

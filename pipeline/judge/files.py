@@ -15,7 +15,7 @@ M = TypeVar("M", bound=BaseModel)
 class Sheet(BaseModel):
     """A part of such a file. Unknown keys are errors, so a typo never passes for a rule."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def shipped(folder: str, name: str) -> Path:
@@ -31,9 +31,11 @@ def read(path: Path, kind: type[M]) -> M:
         return kind.model_validate(yamlfiles.read(path, _known(path)) or {})
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        key = ".".join(map(str, first["loc"])) or "the file"
+        key = ".".join(map(str, first["loc"])).removesuffix(".[key]") or "the file"
+        said = first["msg"].removeprefix("Value error, ")
         raise ConfigError(
-            f"{path}: {key}: {first['msg']}", "Correct that key; the shipped files show the form."
+            f"{path}: {key}: {said}",
+            "Correct that key; the shipped files show the form.",
         ) from error
 
 

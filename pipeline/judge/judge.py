@@ -8,7 +8,6 @@ from pipeline import settings
 from pipeline.judge import labels, lexicon, policy
 from pipeline.judge.classifier import Classifier
 from pipeline.judge.classifier import load as load_classifier
-from pipeline.judge.context import Context
 from pipeline.judge.labels import Labels
 from pipeline.judge.matcher import Matcher
 from pipeline.judge.policy import Rulebook
@@ -33,12 +32,10 @@ class Law:
 class Judge(Processor[Transcript, Flag]):
     """Lexicon and classifier find, the policy decides; shadow policies look on."""
 
-    def __init__(self, law: Law, classifier: Classifier, context: Context, metrics: Metrics) -> None:
+    def __init__(self, law: Law, classifier: Classifier, metrics: Metrics) -> None:
         self._finder = Finder(classifier, law.matcher)
-        self._ruling = Ruling(law.rulebook, law.labels, classifier.name, context)
-        self._shadows = [
-            Shadow(Ruling(book, law.labels, classifier.name, context.fresh()), metrics) for book in law.shadows
-        ]
+        self._ruling = Ruling(law.rulebook, law.labels, classifier.name)
+        self._shadows = [Shadow(Ruling(book, law.labels, classifier.name), metrics) for book in law.shadows]
         self._metrics = metrics
         from_zero(metrics.flags, get_args(Suggestion))
         from_zero(metrics.labels, law.labels.labels)
@@ -66,7 +63,7 @@ class Judge(Processor[Transcript, Flag]):
 def build(all_settings: settings.Settings, metrics: Metrics) -> Judge:
     """The judge as the settings want it; raises ConfigError."""
     chosen = all_settings.judge
-    return Judge(check(chosen), load_classifier(chosen), Context(chosen.context_utterances), metrics)
+    return Judge(check(chosen), load_classifier(chosen), metrics)
 
 
 def check(chosen: settings.Judge) -> Law:

@@ -57,6 +57,8 @@ def compile_terms(lexicons: Iterable[Lexicon]) -> Matcher:
 def _load(name: str, labels: Labels) -> Lexicon:
     path = shipped("lexicons", name)
     lexicon = read(path, Lexicon)
+    if not lexicon.groups and not lexicon.allow:
+        raise ConfigError(f"{path} has no terms", "Give it groups, or leave it out of judge.lexicons.")
     for number, group in enumerate(lexicon.groups):
         where = f"{path}: groups.{number}"
         labels.check([group.label], f"{where}.label")

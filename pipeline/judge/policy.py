@@ -1,6 +1,7 @@
 """Policies: which labels count, from which score on, and what a term's level leads to, by room type and language."""
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +14,7 @@ from pipeline.errors import ConfigError
 from pipeline.judge.files import Sheet, read, shipped
 from pipeline.judge.labels import SEVERITIES, Labels, Severity
 from pipeline.messages import Mark, Suggestion
+from pipeline.settings import Language
 
 V = TypeVar("V")
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -21,8 +23,14 @@ Limit = Share | Literal["never"]
 MAX_CACHED = 1024
 """Room types are named by apps: they must not fill the memory."""
 
-NEVER = 1.1
+NEVER = math.inf
 """A threshold that no score reaches."""
+
+MAX_COOLDOWN_SECONDS = 600.0
+"""A longer cool-down would block hardly anybody."""
+
+OTHER = ""
+"""A room type or language that the policy does not name."""
 
 
 class Threshold(Sheet):
@@ -35,7 +43,7 @@ class Threshold(Sheet):
 class RiskRule(Threshold):
     """Thresholds, and what differs in single languages, by ISO 639-1 code."""
 
-    languages: dict[str, Threshold] = Field(default_factory=dict)
+    languages: dict[Language, Threshold] = Field(default_factory=dict)
 
 
 class LabelRule(RiskRule):
@@ -55,7 +63,7 @@ class Layer(Sheet):
     """For the probability that any label applies, where no label is sure enough by itself."""
     review_scale: float | None = Field(None, gt=0, le=10)
     """What every `review` score is multiplied by: below 1 is stricter."""
-    cooldown_seconds: float | None = Field(None, ge=0)
+    cooldown_seconds: float | None = Field(None, ge=0, le=MAX_COOLDOWN_SECONDS)
 
 
 class Policy(Layer):
@@ -75,6 +83,11 @@ class Rule:
     review: float
     block: float
     levels: Mapping[Severity, Suggestion]
+
+    @property
+    def mute(self) -> bool:
+        """Whether neither a score nor a term leads to anything."""
+        return self.review > 1 and self.block > 1 and set(self.levels.values()) <= {"pass"}
 
     def by_score(self, score: float) -> Suggestion:
         return "block" if score >= self.block else "review" if score >= self.review else "pass"
@@ -118,9 +131,10 @@ def load(name: str, labels: Labels, rests_on: Iterable[Sheet] = ()) -> Rulebook:
     for where, layer in layers.items():
         labels.check(layer.labels, f"{path}: {where}labels")
     book = Rulebook(policy, labels, rests_on)
-    for room_type in ("default", *policy.room_types):
+    for room_type in (OTHER, *policy.room_types):
         for language in sorted(_languages(layers.values())):
-            _check_order(book.rules(room_type, language), f"{path} ({room_type} rooms, {language})")
+            where = f"{path} ({room_type or 'default'} rooms, {language or 'other languages'})"
+            _check_rules(book.rules(room_type, language), where)
     return book
 
 
@@ -132,16 +146,23 @@ def digest(sheets: Iterable[Sheet]) -> str:
 
 def _languages(layers: Iterable[Layer]) -> set[str]:
     rules = [rule for layer in layers for rule in (layer.every, layer.risk, *layer.labels.values())]
-    return {"en", "zh"}.union(*(rule.languages for rule in rules))
+    return {OTHER}.union(*(rule.languages for rule in rules))
 
 
-def _check_order(rules: Rules, where: str) -> None:
+def _check_rules(rules: Rules, where: str) -> None:
     for label, rule in (*rules.labels.items(), ("risk", rules.risk)):
-        if rule.block < rule.review != NEVER:
+        if 1 < rule.review < NEVER:
+            raise ConfigError(
+                f"{where}: {label}: review at {rule.review:g}, by review_scale, is above every score",
+                "Lower review_scale, or write `review: never`.",
+            )
+        if rule.block < rule.review < NEVER:
             raise ConfigError(
                 f"{where}: {label}: block at {rule.block} is below review at {rule.review}",
                 "Block needs the higher score.",
             )
+    if not rules.labels or all(rule.mute for rule in (rules.risk, *rules.labels.values())):
+        raise ConfigError(f"{where}: no label leads to anything", "Switch one on, and give it a score or a level.")
 
 
 def _rule(layers: list[Layer], label: str, language: str, scale: float) -> Rule:

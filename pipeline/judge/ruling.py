@@ -42,12 +42,12 @@ class Finder:
 class Ruling:
     """One policy at work. It remembers whom it blocked, so transcripts of a room must come in order."""
 
-    def __init__(self, rulebook: Rulebook, labels: Labels, model: str, context: Context) -> None:
+    def __init__(self, rulebook: Rulebook, labels: Labels, model: str) -> None:
         self.version = rulebook.version
         self._rulebook = rulebook
         self._labels = labels
         self._model = model
-        self._context = context
+        self._context = Context()
 
     def flag(self, transcript: Transcript, found: Found) -> Flag:
         rules = self._rulebook.rules(transcript.room_type, transcript.language)
@@ -56,7 +56,7 @@ class Ruling:
         cooling = self._context.cooling(room, speaker, start, rules.cooldown_seconds)
         verdict = decide(found.scores, matches, rules, self._labels, transcript.marks, cooling)
         if verdict.suggestion == "block":
-            self._context.remember(room, Blocked(speaker, start, verdict.blocked))
+            self._context.remember(room, Blocked(speaker, start, verdict.blocked), rules.cooldown_seconds)
         return self._flag(transcript, verdict, matches)
 
     def _flag(self, transcript: Transcript, verdict: Verdict, matches: Sequence[Match]) -> Flag:

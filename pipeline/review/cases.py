@@ -14,7 +14,7 @@ Status = Literal["pending", "escalated", "decided"]
 
 OPEN: tuple[Status, ...] = ("pending", "escalated")
 
-Result = Literal["created", "merged", "repeated"]
+Result = Literal["created", "merged", "linked", "repeated"]
 
 SEVERITY: dict[Suggestion, int] = {"pass": 0, "review": 1, "block": 2}
 
@@ -29,7 +29,7 @@ MAX_ID = 128
 
 
 class Outcome(Struct, frozen=True):
-    """What became of a flag: a new case, part of an open one, or nothing new because it was stored before."""
+    """What became of a flag: a new case, part of an open one, a note in a decided one, or nothing as it is known."""
 
     flag: str
     case: str
@@ -102,12 +102,16 @@ class Case(Struct, frozen=True, kw_only=True):
 
 
 class CaseFile(Struct, frozen=True, kw_only=True):
-    """A case with all that hangs on it: flags by time, decisions by time, evidence the longest first."""
+    """A case with all that hangs on it: flags by time, decisions by time, evidence the longest first.
+
+    `linked` are flags of the same speech that came after it was decided.
+    """
 
     case: Case
     flags: tuple[Flag, ...]
     evidence: tuple[Evidence, ...]
     decisions: tuple[Decision, ...]
+    linked: tuple[Flag, ...] = ()
 
     @property
     def covered(self) -> bool:

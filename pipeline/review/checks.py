@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Select, delete, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Exists, Select, delete, exists, insert, or_, select, update
 
 from pipeline.errors import CaseError
 from pipeline.messages import Verdict
@@ -103,12 +103,15 @@ def golden_verdict(connection: Connection, case: str) -> str | None:
 
 def _barred(account: str, at: float) -> Select[tuple[str]]:
     sibling = CHECKS.alias()
-    siblings = select(sibling.c.case_id).where(sibling.c.original == CHECKS.c.original)
-    judged = exists().where(
-        DECISIONS.c.moderator == account,
-        DECISIONS.c.undone.is_(None),
-        DECISIONS.c.at >= at - FORGET_SECONDS,
-        or_(DECISIONS.c.case_id == CHECKS.c.original, DECISIONS.c.case_id.in_(siblings)),
+    judged = or_(
+        _judged(account, at, DECISIONS.c.case_id == CHECKS.c.original),
+        _judged(account, at, DECISIONS.c.case_id == sibling.c.case_id, sibling.c.original == CHECKS.c.original),
     )
     truth = exists().where(GOLDEN.c.case_id == CHECKS.c.original, GOLDEN.c.account == account)
     return select(CHECKS.c.case_id).where(WAITING, CHECKS.c.original.is_not(None), or_(judged, truth))
+
+
+def _judged(account: str, at: float, *which: ColumnElement[bool]) -> Exists:
+    """Whether `account` has a decision that stands and is not forgotten yet, on a case for which all `which` hold."""
+    mine = (DECISIONS.c.moderator == account, DECISIONS.c.undone.is_(None), DECISIONS.c.at >= at - FORGET_SECONDS)
+    return exists().where(*mine, *which)

@@ -14,7 +14,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
 
 from pipeline.errors import ConfigError, DependencyError
@@ -35,6 +35,9 @@ PATIENCE = {
 }
 """Of PostgreSQL's client (libpq), in seconds and once in milliseconds: a lost host is given up after 20 s, not after
 hours, and the batch tried again. What stands in `store.url` goes before."""
+
+CHECK_SECONDS = 5
+"""Within which a server that is only asked whether it is there has to answer."""
 
 POSTGRES = "postgresql+psycopg"
 DRIVERS = {"sqlite": "sqlite", "postgresql": POSTGRES, "postgres": POSTGRES}
@@ -60,30 +63,17 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        with self._answering(), self._engine.connect() as connection:
+        with answering(self.name), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that commits at the end; on SQLite it is the only writer from its start."""
-        with self._turn, self._answering(), self._writer.begin() as connection:
+        with self._turn, answering(self.name), self._writer.begin() as connection:
             yield connection
 
     def close(self) -> None:
         self._engine.dispose()
-
-    @contextmanager
-    def _answering(self) -> Iterator[None]:
-        try:
-            yield
-        except (DataError, IntegrityError, ProgrammingError):
-            raise  # our own mistakes, or a message with a value that the database cannot hold
-        except DBAPIError as error:
-            reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
-            raise DependencyError(
-                f"The review store {self.name} does not answer: {reason}",
-                "Check that the database runs and that store.url is right.",
-            ) from error
 
     def _upgrade(self) -> None:
         config = Config()
@@ -105,9 +95,37 @@ class Database:
                 ) from error
 
 
-def _url(text: str) -> URL:
+def check_answers(url: str) -> None:
+    """Raise DependencyError unless the server answers within some seconds. A file is always there."""
+    database = _url(url)
+    if database.get_backend_name() == "sqlite":
+        return
+    engine = _engine(database.update_query_dict({"connect_timeout": str(CHECK_SECONDS)}))
     try:
-        url = make_url(text)
+        with answering(database.render_as_string(hide_password=True)), engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def answering(name: str) -> Iterator[None]:
+    """Turn errors of the server into DependencyError, which names the store."""
+    try:
+        yield
+    except (DataError, IntegrityError, ProgrammingError):
+        raise  # our own mistakes, or a message with a value that the database cannot hold
+    except DBAPIError as error:
+        reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+        raise DependencyError(
+            f"The review store {name} does not answer: {reason}",
+            "Check that the database runs and that store.url is right.",
+        ) from error
+
+
+def _url(written: str) -> URL:
+    try:
+        url = make_url(written)
     except (ArgumentError, ValueError) as error:  # the second: of a port
         raise ConfigError(
             "store.url is no SQLAlchemy URL", "Write sqlite:///FILE or postgresql://HOST/NAME."

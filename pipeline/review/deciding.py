@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from pipeline.errors import CaseError, Missing, Stale
 from pipeline.messages import Decision, Verdict
-from pipeline.review import audit, checks, duty, outbox, reading
+from pipeline.review import audit, checks, duty, heard, outbox, reading
 from pipeline.review.cases import Case, Choice, Status, check_decision, decision_id
 from pipeline.review.schema import CASES, DECISIONS, LEASES
 from pipeline.review.writing import columns
@@ -120,6 +120,8 @@ def _settle(connection: Connection, case: Case, decisions: Sequence[Decision]) -
     change = update(CASES).where(CASES.c.id == case.id)
     connection.execute(change.values(status=status, verdict=verdict, version=case.version + 1))
     checks.note(connection, case.id, done=status == "decided")
+    if status != "decided":
+        heard.reopen(connection, case.id)
 
 
 def _tell(connection: Connection, case: Case, decision: Decision, undo_seconds: float) -> None:

@@ -54,8 +54,10 @@ class Deliver(Processor[Flag, Outcome]):
         outcomes = self._store.add(kept, self._clock())
         self._count(kept, outcomes)
         audits = self._audit([flag for flag in checked if isinstance(flag, Flag) and flag.suggestion == "pass"])
-        fresh = {outcome.flag for outcome in (*outcomes, *audits) if outcome.result != "repeated"}
-        for case in dict.fromkeys(outcome.case for outcome in (*outcomes, *audits)):
+        # A decided case keeps the clip that it was decided on.
+        heard = [outcome for outcome in (*outcomes, *audits) if outcome.result != "linked"]
+        fresh = {outcome.flag for outcome in heard if outcome.result != "repeated"}
+        for case in dict.fromkeys(outcome.case for outcome in heard):
             self._metrics.evidence_missing.inc(self._cutter.cut(case, fresh))
         stored = iter(outcomes)
         return [
@@ -82,7 +84,7 @@ class Deliver(Processor[Flag, Outcome]):
     def _count(self, kept: Sequence[Flag], outcomes: Sequence[Outcome]) -> None:
         for flag, outcome in zip(kept, outcomes, strict=True):
             self._metrics.cases.labels(outcome.result).inc()
-            if outcome.result != "repeated":
+            if outcome.result in {"created", "merged"}:
                 self._metrics.speech_to_flag.observe(max(0.0, self._clock() - flag.end))
 
 

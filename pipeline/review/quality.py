@@ -200,7 +200,7 @@ def _caught(connection: Connection, since: float) -> int:
         select(func.count())
         .select_from(FLAGS)
         .join(CASES, CASES.c.id == FLAGS.c.case_id)
-        .where(CASES.c.created_at >= since, CASES.c.verdict == "uphold", *FLAGGED)
+        .where(CASES.c.created_at >= since, CASES.c.verdict == "uphold", ~FLAGS.c.linked, *FLAGGED)
     )
     return int(connection.execute(query).scalar_one())
 

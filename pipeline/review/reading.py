@@ -43,11 +43,14 @@ def case_file(connection: Connection, identity: str) -> CaseFile:
         flags=flags(connection, identity),
         evidence=evidence(connection, identity),
         decisions=decisions(connection, identity),
+        linked=flags(connection, identity, linked=True),
     )
 
 
-def flags(connection: Connection, case_id: str) -> tuple[Flag, ...]:
-    return flags_of(connection, select(FLAGS).where(FLAGS.c.case_id == case_id).order_by(FLAGS.c.start, FLAGS.c.id))
+def flags(connection: Connection, case_id: str, linked: bool = False) -> tuple[Flag, ...]:
+    """The flags that a case consists of, or those that came after its decision, by time."""
+    query = select(FLAGS).where(FLAGS.c.case_id == case_id, FLAGS.c.linked.is_(linked))
+    return flags_of(connection, query.order_by(FLAGS.c.start, FLAGS.c.id))
 
 
 def flags_of(connection: Connection, query: Select[Any]) -> tuple[Flag, ...]:

@@ -3,7 +3,21 @@
 Times are UTC seconds. Texts have no length: SQLite ignores it, and `pipeline/review/cases.py` refuses what is too long.
 """
 
-from sqlalchemy import JSON, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text, text
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    false,
+    text,
+)
 
 METADATA = MetaData(
     naming_convention={
@@ -83,6 +97,8 @@ FLAGS = Table(
     Column("policy", String, nullable=False),
     Column("model", String, nullable=False),
     Column("address", String, nullable=True),
+    # It came after the decision on its speech (`pipeline/review/heard.py`).
+    Column("linked", Boolean, nullable=False, server_default=false()),
     # What else was said in a room at the time.
     Index(None, "room", "start"),
 )

@@ -19,8 +19,9 @@ class ReviewStore(Protocol):
     def add(self, flags: Sequence[Flag], at: float) -> list[Outcome]:
         """Store flags, all or none, and say what became of each, in order. A flag that is known by id changes nothing.
 
-        A flag joins the open cases of its speaker whose time it touches. Speech that is flagged after its case was
-        decided opens a new one: nothing gets under a decision unseen. `at` is the time now, UTC seconds.
+        A flag joins the open cases of its speaker whose time it touches. A flag of speech that was decided before is
+        linked to the decided case, by the rule in `pipeline/review/heard.py`. New speech opens a new case: nothing gets
+        under a decision unseen. `at` is the time now, UTC seconds.
         """
 
     def audit(self, flags: Sequence[Flag], probability: float, at: float) -> list[Outcome]:
@@ -55,13 +56,20 @@ class ReviewStore(Protocol):
 
 
 class SqlReviewStore(ReviewStore):
-    """`merge_gap` and `max_case` are seconds: how near flags make one case, and how long that may get."""
+    """`merge_gap`, `max_case` and `repeat` are seconds: how near flags make one case, how long that may get, and how
+    much a forced cut repeats.
+    """
 
     def __init__(
-        self, database: Database, merge_gap: float = 0.0, max_case: float = 120.0, ranking: Ranking | None = None
+        self,
+        database: Database,
+        merge_gap: float = 0.0,
+        max_case: float = 120.0,
+        repeat: float = 0.5,
+        ranking: Ranking | None = None,
     ) -> None:
         self._database = database
-        self._merge = writing.Merge(merge_gap, max_case)
+        self._merge = writing.Merge(merge_gap, max_case, repeat)
         self._ranking = ranking or Ranking({})
 
     def add(self, flags: Sequence[Flag], at: float) -> list[Outcome]:
@@ -120,4 +128,5 @@ def open_store(settings: Settings, must_exist: bool = False) -> SqlReviewStore:
     """
     database = Database(settings.database_url, must_exist)
     store = settings.store
-    return SqlReviewStore(database, store.merge_gap_seconds, store.max_case_seconds, ranking.build(settings))
+    repeat = settings.audio.overlap_seconds
+    return SqlReviewStore(database, store.merge_gap_seconds, store.max_case_seconds, repeat, ranking.build(settings))

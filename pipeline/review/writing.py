@@ -1,10 +1,11 @@
 """Writes to the review store, each on a connection whose transaction the caller opened.
 
 Flags of one speaker that touch in time are one case. Which flags are together does not depend on the order they came
-in, as long as a case is not cut for length: a flag that lies between two cases makes them one.
+in, as long as a case is not cut for length: a flag that lies between two cases makes them one. A flag whose speech was
+decided before is linked to the decided case.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -13,19 +14,21 @@ import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from pipeline.messages import Flag
-from pipeline.review import checks, holds, reading
+from pipeline.review import audit as audit_log
+from pipeline.review import checks, heard, holds, reading
 from pipeline.review.cases import OPEN, REPORTED, Case, Evidence, Outcome, Result, case_id, worst
 from pipeline.review.ranking import Ranking
 from pipeline.review.schema import CASES, DECISIONS, EVIDENCE, FLAGS, LEASES
-from pipeline.review.schema_quality import CHECKS
+from pipeline.review.schema_quality import CHECKS, COPIES
 
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """Seconds: flags at most `gap` apart are one case, up to a case of `longest`."""
+    """Seconds: flags at most `gap` apart are one case, up to a case of `longest`; a forced cut repeats `repeat`."""
 
     gap: float
     longest: float
+    repeat: float
 
 
 def add(connection: Connection, flags: Sequence[Flag], at: float, merge: Merge, ranking: Ranking) -> list[Outcome]:
@@ -38,6 +41,9 @@ def add(connection: Connection, flags: Sequence[Flag], at: float, merge: Merge, 
         known.add(flag.id)
     # Asked at the end: a later flag of the batch may have made two cases one.
     cases = {row.id: row.case_id for row in connection.execute(query)}
+    _note_linked(
+        connection, [flag for flag, result in zip(flags, results, strict=True) if result == "linked"], cases, at
+    )
     return [Outcome(flag.id, cases[flag.id], result) for flag, result in zip(flags, results, strict=True)]
 
 
@@ -81,8 +87,13 @@ def _lock_key(room: str, speaker: str) -> int:
 
 
 def _file(connection: Connection, flag: Flag, at: float, merge: Merge, ranking: Ranking) -> Result:
-    """Put a new flag into the cases it touches, made one, or into a new case."""
-    touched = _touched(connection, flag, merge)
+    """Put a new flag into the decided case of its speech, into the open cases it touches, made one, or a new case."""
+    near = _near(connection, flag, merge.gap)
+    decided = heard.decided_case(connection, flag, [case.id for case in near if case.status == "decided"], merge.repeat)
+    if decided:
+        connection.execute(insert(FLAGS).values(columns(flag) | {"case_id": decided, "linked": True}))
+        return "linked"
+    touched = _touched(flag, [case for case in near if case.status in OPEN], merge.longest)
     if not touched:
         _open(connection, flag, at, ranking)
         return "created"
@@ -102,22 +113,39 @@ def _open(connection: Connection, flag: Flag, at: float, ranking: Ranking) -> No
     connection.execute(insert(FLAGS).values(columns(flag) | {"case_id": made["id"]}))
 
 
-def _touched(connection: Connection, flag: Flag, merge: Merge) -> list[Case]:
+def _near(connection: Connection, flag: Flag, gap: float) -> list[Case]:
+    """The speaker's cases at that time, open or decided, locked.
+
+    One query reads both: asked one after the other, a case that is decided meanwhile could be missed by both.
+    """
+    joins = CASES.c.id.not_in(select(CHECKS.c.case_id)) & CASES.c.status.in_(OPEN)
+    links = CASES.c.id.not_in(COPIES) & (CASES.c.status == "decided")
     query = (
         select(CASES)
-        .where(CASES.c.room == flag.room, CASES.c.speaker == flag.speaker, CASES.c.status.in_(OPEN))
-        .where(CASES.c.end >= flag.start - merge.gap, CASES.c.start <= flag.end + merge.gap)
-        .where(CASES.c.id.not_in(select(CHECKS.c.case_id)), CASES.c.policy != REPORTED)
+        .where(CASES.c.room == flag.room, CASES.c.speaker == flag.speaker, CASES.c.policy != REPORTED)
+        .where(CASES.c.end >= flag.start - gap, CASES.c.start <= flag.end + gap, joins | links)
         .order_by(CASES.c.start, CASES.c.id)
         .with_for_update()
     )
+    return [reading.case_of(row) for row in connection.execute(query)]
+
+
+def _touched(flag: Flag, near: Sequence[Case], longest: float) -> list[Case]:
+    """Those that make one case with the flag that is not too long."""
     touched: list[Case] = []
     start, end = flag.start, flag.end
-    for case in map(reading.case_of, connection.execute(query)):
-        if max(end, case.end) - min(start, case.start) <= merge.longest:
+    for case in near:
+        if max(end, case.end) - min(start, case.start) <= longest:
             start, end = min(start, case.start), max(end, case.end)
             touched.append(case)
     return touched
+
+
+def _note_linked(connection: Connection, flags: Sequence[Flag], cases: Mapping[str, str], at: float) -> None:
+    """Say in the audit log that decided speech was flagged again, and as what."""
+    for flag in flags:
+        detail = {"flag": flag.id, "suggestion": flag.suggestion, "labels": flag.flagged}
+        audit_log.append(connection, at, "deliver", "case.link", cases[flag.id], detail)
 
 
 def _absorb(connection: Connection, case: Case, into: Case) -> None:

@@ -7,9 +7,11 @@ from prometheus_client import generate_latest
 
 from agents.health import Health, Progress
 from agents.lag import Place
+from pipeline.dependencies import Dependencies
+from pipeline.errors import DependencyError
 from pipeline.metrics import Metrics
 from pipeline.settings import Kafka, Security, Settings
-from pipeline.topology import JUDGE
+from pipeline.topology import DELIVER, JUDGE
 
 
 class Clock:
@@ -72,7 +74,7 @@ def test_a_token_that_cannot_be_read_ends_no_look_and_is_not_the_workers_fault(
     security = Security(protocol="sasl_plaintext", mechanism="OAUTHBEARER", token_file=tmp_path / "none")
     metrics = Metrics()
     metrics.lag_messages.labels("judge").set(4)
-    health = Health(JUDGE, Settings(kafka=Kafka(security=security)), metrics, clock)
+    health = Health(JUDGE, Settings(kafka=Kafka(security=security)), metrics, Dependencies({}, metrics), clock)
     health._progress.see({0: Place(5, 9)})
     clock.now += 100
     assert health.stalled()
@@ -82,3 +84,29 @@ def test_a_token_that_cannot_be_read_ends_no_look_and_is_not_the_workers_fault(
     figures = generate_latest(metrics.registry).decode()
     assert 'voxwarden_lag_messages{stage="judge"} NaN' in figures
     assert 'voxwarden_committed_age_seconds{stage="judge"} NaN' in figures
+
+
+def test_a_worker_is_not_started_again_because_its_database_is_down() -> None:
+    clock, metrics = Clock(), Metrics()
+    away = [True]
+
+    def database() -> None:
+        if away:
+            raise DependencyError("The review store does not answer")
+
+    dependencies = Dependencies({"database": database}, metrics)
+    health = Health(DELIVER, Settings(), metrics, dependencies, clock)
+    health._assign(frozenset({0}))
+    health._lag.places = lambda: {0: Place(5, 9)}  # type: ignore[method-assign]
+    health.look()
+    dependencies.ask("database")
+    for _ in range(100):
+        clock.now += 10
+        assert health.stalled() == []
+        health.look()
+    away.clear()
+    dependencies.ask("database")
+    clock.now += 40
+    assert health.stalled() == [], "its time begins when the database is back"
+    clock.now += 10
+    assert health.stalled()

@@ -72,7 +72,7 @@ async def carried(records: Sequence[Record], most: int = SEGMENT.batch) -> Broke
         return broker
 
     app.maybe_start_producer = cast(Any, producer)
-    work = Segmenting(lambda: Segment(Audio(), metrics, shared()), lambda: 1)
+    work = Segmenting(lambda: Segment(Audio(), metrics, shared()), lambda: 1, lambda _: [])
 
     async def batches() -> AsyncIterator[list[Any]]:
         for first in range(0, len(records), most):

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import pytest
+
 from agents.records import Received
 from agents.segment import Segmenting
 from pipeline.audio.segment import Segment
-from pipeline.errors import BadMessage
+from pipeline.errors import BadMessage, DependencyError
 from pipeline.messages import AudioChunk
 
 
@@ -24,11 +26,15 @@ class FakeSegment:
 
     def __init__(self) -> None:
         self.heard: list[AudioChunk] = []
+        self.led_in: list[AudioChunk] = []
         self.closed = False
 
     def process(self, batch: Sequence[AudioChunk]) -> list[Any]:
         self.heard += batch
         return []
+
+    def lead_in(self, chunks: Sequence[AudioChunk]) -> None:
+        self.led_in += chunks
 
     def tick(self, now: float) -> list[Any]:
         return [f"tick at {now}"]
@@ -46,13 +52,20 @@ class Group:
 
     generation: int = 1
     made: list[FakeSegment] = field(default_factory=list)
+    asked: list[int] = field(default_factory=list)
+    """Offsets of the records whose lead-in was asked for."""
 
     def build(self) -> Segment:
         self.made.append(FakeSegment())
         return cast(Segment, self.made[-1])
 
     def segmenting(self) -> Segmenting:
-        return Segmenting(self.build, lambda: self.generation)
+        return Segmenting(self.build, lambda: self.generation, self.before)
+
+    def before(self, first: Record) -> list[AudioChunk]:
+        """A chunk for each offset before it."""
+        self.asked.append(first.offset)
+        return [chunk(offset) for offset in range(first.offset)]
 
 
 def record(offset: int, generation: int) -> Record:
@@ -60,7 +73,11 @@ def record(offset: int, generation: int) -> Record:
 
 
 def received(one: Record, start: float) -> Received:
-    return Received(one, AudioChunk(room="lobby", speaker="alice", start=start, sequence=int(start)))
+    return Received(one, chunk(start))
+
+
+def chunk(start: float) -> AudioChunk:
+    return AudioChunk(room="lobby", speaker="alice", start=float(start), sequence=int(start))
 
 
 def carry(work: Segmenting, records: list[Record]) -> list[int]:
@@ -121,3 +138,42 @@ def test_a_bad_record_keeps_its_place_in_the_order() -> None:
     batch = [work.take(received(good, 0.0)), work.take(Received(bad, error=BadMessage("broken")))]
     work.process([batch[0]])
     assert work.finished(batch) == []
+
+
+def test_what_came_before_a_partitions_first_record_is_heard_once() -> None:
+    group = Group()
+    work = group.segmenting()
+    carry(work, [record(2, 1), record(3, 1)])
+    carry(work, [record(4, 1)])
+    [made] = group.made
+    assert group.asked == [2]
+    assert [chunk.start for chunk in made.led_in] == [0.0, 1.0]
+    assert [chunk.start for chunk in made.heard] == [2.0, 3.0, 4.0]
+
+
+def test_after_a_rebalance_it_is_heard_again() -> None:
+    group = Group()
+    work = group.segmenting()
+    carry(work, [record(2, 1)])
+    group.generation = 2
+    carry(work, [record(1, 2)])
+    assert group.asked == [2, 1]
+    assert [chunk.start for chunk in group.made[-1].led_in] == [0.0]
+
+
+def test_a_broker_that_does_not_give_it_leaves_all_as_it_was() -> None:
+    """The loop tries the batch again."""
+    group = Group()
+    answers = iter([DependencyError("away", ""), None])
+
+    def before(first: Record) -> list[AudioChunk]:
+        if error := next(answers):
+            raise error
+        return group.before(first)
+
+    work = Segmenting(group.build, lambda: group.generation, before)
+    with pytest.raises(DependencyError):
+        carry(work, [record(1, 1)])
+    assert not group.made[-1].heard
+    carry(work, [record(1, 1)])
+    assert len(group.made[-1].led_in) == 1

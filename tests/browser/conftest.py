@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -36,7 +37,21 @@ SAID = (
     ("zh", "刷单返利,日结五百,加我微信", "刷单返利", "fraud", "review"),
     ("en", "you are a worthless piece of dirt", "worthless", "abuse", "review"),
     ("zh", "别告诉你爸妈,加我私聊", "别告诉你爸妈", "minor_safety", "block"),
+    (
+        "en",
+        "I know where you live. " + "And then we went on, and he said that he said so. " * 40,
+        "live",
+        "abuse",
+        "review",
+    ),
 )
+
+
+@cache
+def _clip() -> tuple[bytes, float]:
+    """Ogg Opus, and its seconds."""
+    samples = decode_flac(SPOKEN.read_bytes())[: 6 * SAMPLE_RATE]
+    return encode_opus_clip(samples), len(samples) / SAMPLE_RATE
 
 
 class Stack:
@@ -87,11 +102,9 @@ class Stack:
         )
 
     def _attach(self, flag: Flag, case: str) -> None:
-        samples = decode_flac(SPOKEN.read_bytes())[: 6 * SAMPLE_RATE]
-        clip = encode_opus_clip(samples)
+        clip, seconds = _clip()
         start = flag.start - PREROLL
         path = self.evidence.put(case, start, clip)
-        seconds = len(samples) / SAMPLE_RATE
         timeline = (Piece(0.0, start, seconds),)
         self.store.attach(
             Evidence(

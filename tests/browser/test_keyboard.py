@@ -3,18 +3,28 @@
 import time
 
 import msgspec
+import pytest
 from playwright.sync_api import Dialog, Page, expect
 
-from pipeline.review import appeals, deciding
+from pipeline.review import appeals, deciding, queue
 from pipeline.review.cases import Choice, Filters
-from tests.browser.conftest import Sit, Stack
+from tests.browser.conftest import SAID, Sit, Stack
 
 COUNT_MICE = """
 window.mice = 0;
 for (const kind of ["pointerdown", "mousedown", "mousemove", "click", "wheel"])
   addEventListener(kind, (event) => { if (event.isTrusted && event.pointerType !== "") mice += 1; }, true);
 """
-CASES = 30
+CASES = 60
+IN_SIGHT = """
+(selector) => [...document.querySelectorAll(selector)].map((part) => {
+  const { left, top, width, height } = part.getBoundingClientRect();
+  const inside = left >= 0 && top >= 0 && left + width <= innerWidth && top + height <= innerHeight;
+  const over = document.elementFromPoint(left + width / 2, top + height / 2);
+  return inside && width > 0 && part.contains(over);
+})
+"""
+"""Of each part: whether all of it is on the screen, and nothing lies on it."""
 
 
 def opened(page: Page) -> str:
@@ -30,15 +40,24 @@ def decide(page: Page, key: str, case: str) -> None:
     page.wait_for_selector(f'.row[data-case="{case}"][data-done]')
 
 
-def test_thirty_mixed_cases_by_keyboard_alone_and_one_undone(stack: Stack, sit: Sit) -> None:
+def assert_in_sight(page: Page, number: int) -> None:
+    for part, count in ((".wave", 1), (".transcript p:first-child .word:nth-child(2)", 1), (".verdict", 3)):
+        seen = page.evaluate(IN_SIGHT, part)
+        assert seen == [True] * count, f"{part} of case {number}"
+    assert page.evaluate("scrollY") == 0
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1920, 1080), (1366, 768)])
+def test_sixty_mixed_cases_by_keyboard_alone_and_one_undone(stack: Stack, sit: Sit, width: int, height: int) -> None:
     stack.say(CASES)
-    page = sit("ana")
+    page = sit("ana", viewport={"width": width, "height": height})
     page.evaluate(COUNT_MICE)
     page.keyboard.press("j")
     verdicts = {}
     for number in range(CASES):
         case = opened(page)
         assert case not in verdicts, "a case came twice"
+        assert_in_sight(page, number + 1)
         if number == 3:  # corrected label, reason and a note with an "n" in it, all typed
             page.keyboard.press("l")
             page.keyboard.type("Adv")
@@ -64,6 +83,19 @@ def test_thirty_mixed_cases_by_keyboard_alone_and_one_undone(stack: Stack, sit: 
     undone = [one for case in stored for one in stack.store.case(case).decisions if one.undone]
     assert len(undone) == 1
     assert page.evaluate("window.mice") == 0
+
+
+def test_j_goes_on_from_page_to_page_while_a_thousand_wait(stack: Stack, sit: Sit) -> None:
+    flags = [stack._flag(number) for number in range(1_000)]
+    stack.store.add(flags, time.time())
+    with stack.database.read() as connection:
+        ordered = [case.id for case in queue.page(connection, limit=1_000)]
+    page = sit("ana")
+    for number in range(2 * queue.PAGE + 5):
+        page.keyboard.press("j")
+        page.wait_for_selector(f'.case[data-case="{ordered[number]}"][data-lease]')
+    shown = [row.get_attribute("data-case") for row in page.locator("#rows .row").all()]
+    assert shown == ordered[: len(shown)]
 
 
 def test_the_player_obeys_its_keys(stack: Stack, sit: Sit) -> None:
@@ -122,7 +154,7 @@ def test_what_was_typed_survives_a_conflict(stack: Stack, sit: Sit) -> None:
 
 
 def test_more_than_twenty_like_cases_are_asked_about(stack: Stack, sit: Sit) -> None:
-    flags = [msgspec.structs.replace(stack._flag(5 * number), speaker="ann") for number in range(21)]
+    flags = [msgspec.structs.replace(stack._flag(len(SAID) * number), speaker="ann") for number in range(21)]
     cases = [outcome.case for outcome in stack.store.add(flags, time.time())]
     page, asked = sit("ana"), []
     page.keyboard.press("j")

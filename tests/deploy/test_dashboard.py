@@ -17,6 +17,7 @@ LABELS = {  # where a query asks for a value
     "stage": ["segment", "transcribe", "judge", "deliver"],
     "room_type": ["default"],
     "result": ["heard", "skipped"],
+    "agrees": ["no"],
 }
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.files import DEPLOY, ROOT, alerts, rules, unknown_names
+from tests.deploy.files import DEPLOY, ROOT, alerts, load, rules, unknown_names
 from tests.deploy.prometheus import program
+from tests.deploy.stack import SECRETS, services, stack
 
 FOLDER = DEPLOY / "prometheus"
 
@@ -41,12 +42,22 @@ def anchors() -> set[str]:
 
 @pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert["alert"])
 def test_every_alert_says_what_to_do(alert: dict[str, Any]) -> None:
-    assert alert["labels"]["severity"] in {"page", "ticket"}
+    assert alert["labels"]["severity"] in {"page", "ticket", "none"}
     notes = alert["annotations"]
     assert notes.keys() == {"summary", "description", "runbook_url"}
     page, _, anchor = notes["runbook_url"].partition("#")
-    assert page == "docs/operate.md"
+    assert page == "{{ $externalLabels.runbooks }}"
     assert anchor in anchors()
+
+
+def test_the_runbooks_are_where_the_label_says() -> None:
+    """Prometheus puts the variable into it, compose sets the variable, and its default is a file of ours."""
+    labels = load(FOLDER / "prometheus.yml")["global"]["external_labels"]
+    assert labels == {"runbooks": "${RUNBOOKS}"}
+    assert (ROOT / services()["prometheus"]["environment"]["RUNBOOKS"]).is_file()
+    assert stack(SECRETS | {"RUNBOOKS": "https://docs.example.org/operate"})["services"]["prometheus"][
+        "environment"
+    ] == {"RUNBOOKS": "https://docs.example.org/operate"}
 
 
 def test_every_alert_is_shown_to_fire() -> None:

@@ -74,7 +74,7 @@ def gateway(settings: Settings, metrics: Metrics) -> Any:
         (transcribe, "triaged", all_of(Reason)),
         (judge.build, "flags", all_of(Suggestion)),
         (judge.build, "labels", {(label,) for label in labels.load().labels}),
-        (deliver.build, "cases", {("created",), ("merged",), ("repeated",), ("passed",), ("audit",)}),
+        (deliver.build, "cases", {("created",), ("merged",), ("linked",), ("repeated",), ("passed",), ("audit",)}),
         (console, "decisions", all_of(Verdict)),
         (outbox, "webhooks", {("sent",), ("retried",), ("failed",)}),
         (gateway, "gateway_refused", {(code.name.lower(),) for code in Close}),

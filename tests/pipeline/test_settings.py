@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from pipeline.errors import ConfigError
 from pipeline.settings import Settings, config_file, configs_folder, load
@@ -39,11 +40,11 @@ def test_the_shipped_file_is_read_and_says_nothing_else_than_the_defaults() -> N
 
 
 def test_each_source_goes_before_the_next(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    write("asr: {model: file, device: file, language: file}\n")
+    write("asr: {model: file, device: file, language: yue}\n")
     monkeypatch.setenv("VOXWARDEN_ASR__MODEL", "environment")
     monkeypatch.setenv("VOXWARDEN_ASR__DEVICE", "environment")
     asr = load({"asr": {"model": "flag"}}).asr
-    assert (asr.model, asr.device, asr.language, asr.batch) == ("flag", "environment", "file", 8)
+    assert (asr.model, asr.device, asr.language, asr.batch) == ("flag", "environment", "yue", 8)
 
 
 def test_lists_in_the_environment_are_json(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,15 +60,15 @@ def test_an_empty_file_means_the_defaults(write: Any) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("asr: {modl: tiny}", "Setting asr.modl: Extra inputs"),
-        ("asrr: {}", "Setting asrr: Extra inputs"),
+        ("asr: {modl: tiny}", "Setting asr.modl: there is no such setting (from "),
+        ("asrr: {}", "Setting asrr: there is no such setting"),
         ("asr: 3", "Setting asr: "),
-        ("kafka: {bootstrap: 'a:1,b:x'}", "Setting kafka.bootstrap: Value error, 'b:x' is no HOST:PORT"),
+        ("kafka: {bootstrap: 'a:1,b:x'}", "Setting kafka.bootstrap: 'b:x' is no HOST:PORT"),
         ("gateway: {port: 70000}", "Setting gateway.port: "),
         ("gateway: {max_frame_bytes: 0}", "Setting gateway.max_frame_bytes: "),
         ("audio:\n  vad_threshold: [unclosed\n", "voxwarden.yaml, line 3, is not YAML"),
         ("- a list", "voxwarden.yaml"),
-        (b"\xff\xfe", "voxwarden.yaml"),
+        (b"\xc3\x28", "voxwarden.yaml"),
     ],
 )
 def test_a_mistake_in_the_file_is_named(write: Any, content: str | bytes, said: str) -> None:
@@ -85,7 +86,7 @@ def test_a_mistake_in_the_file_is_named(write: Any, content: str | bytes, said: 
         ("VOXWARDEN_ASRR__MODEL", "x", "VOXWARDEN_ASRR__MODEL: there is no section asrr"),
         ("VOXWARDEN_ASR__LANGUAGES", "en", "Lists are JSON"),
         ("VOXWARDEN_GATEWAY__PORT", "high", "Setting gateway.port: "),
-        ("VOXWARDEN_CONFIG", "/nowhere.yaml", "No configuration file at /nowhere.yaml"),
+        ("VOXWARDEN_CONFIG", "/nowhere.yaml", "/nowhere.yaml cannot be read: No such file"),
     ],
 )
 def test_a_mistake_in_the_environment_is_named(
@@ -97,10 +98,95 @@ def test_a_mistake_in_the_environment_is_named(
     assert said in str(caught.value)
 
 
-def test_what_kubernetes_sets_for_a_service_is_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VOXWARDEN_SERVICE_HOST", "10.0.0.1")
-    monkeypatch.setenv("VOXWARDEN_PORT", "tcp://10.0.0.1:8765")
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("audio.min_seconds", 100),
+        ("audio.max_seconds", 0.2),
+        ("audio.soft_seconds", 20),
+        ("audio.vad_threshold", 0.99),
+        ("audio.hangover_seconds", float("inf")),
+        ("audio.hangover_seconds", 60),
+        ("audio.idle_seconds", float("inf")),
+        ("audio.pad_seconds", float("nan")),
+        ("audio.reorder_chunks", 10**9),
+        ("audio.max_speakers", 1),
+        ("asr.languages", []),
+        ("asr.languages", ["en", "cn"]),
+        ("asr.language", "english"),
+        ("asr.beams", {"cn": 3}),
+        ("store.url", "foo://bar"),
+        ("store.lookback_hours", 0.001),
+        ("store.lookback_bytes", 1),
+        ("kafka.max_message_bytes", 1_000),
+        ("overload.recover_seconds", 1e9),
+        ("retention.open", {"audio_days": 0, "case_days": 0}),
+        ("retention.labels", {"abuse": {"open": {"audio_days": 0, "case_days": 0.5}}}),
+    ],
+)
+def test_a_value_that_silences_moderation_is_refused_and_the_file_named(write: Any, key: str, value: object) -> None:
+    section, name = key.split(".")
+    path = write(yaml.safe_dump({section: {name: value}}))
+    with pytest.raises(ConfigError) as caught:
+        load()
+    assert name in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_a_key_given_twice_is_refused(write: Any) -> None:
+    write("judge: {policy: strict}\nasr: {model: tiny}\njudge: {policy: default}\n")
+    with pytest.raises(ConfigError, match=r"line 3, gives the key judge twice"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("set_by", "said"), [("flag", r"\(from --set\)"), ("environment", r"\(from VOXWARDEN_ASR__LANGUAGE\)")]
+)
+def test_a_mistake_names_the_flag_or_variable(monkeypatch: pytest.MonkeyPatch, set_by: str, said: str) -> None:
+    if set_by == "environment":
+        monkeypatch.setenv("VOXWARDEN_ASR__LANGUAGE", "cn")
+    with pytest.raises(ConfigError, match=r"'cn' is no language code of Whisper \(did you mean zh\?\) " + said):
+        load({"asr": {"language": "cn"}} if set_by == "flag" else None)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("VOXWARDEN_ASR_MODEL", "VOXWARDEN_ASR__MODEL"),
+        ("VOXWARDEN_GATEWAY_PORT", "VOXWARDEN_GATEWAY__PORT"),
+        ("VOXWARDEN_DATA__DIR", "VOXWARDEN_DATA_DIR"),
+        ("VOXWARDEN_DATADIR", "VOXWARDEN_DATA_DIR"),
+        ("VOXWARDEN_KAFKA_SECURITY_PASSWORD", "VOXWARDEN_KAFKA__SECURITY__PASSWORD"),
+    ],
+)
+def test_a_variable_that_is_almost_a_setting_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str, near: str
+) -> None:
+    monkeypatch.setenv(name, HIDDEN)
+    try:
+        load()
+    except ConfigError as error:  # of a section that does not exist
+        told = str(error)
+    else:
+        told = caplog.text
+    assert f"Did you mean {near}?" in told
+    assert HIDDEN not in told
+
+
+@pytest.mark.parametrize("service", ["VOXWARDEN", "VOXWARDEN_GATEWAY", "VOXWARDEN_CONSOLE"])
+def test_what_kubernetes_sets_for_a_service_is_no_mistake(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, service: str
+) -> None:
+    monkeypatch.setenv(f"{service}_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv(f"{service}_SERVICE_PORT", "8765")
+    monkeypatch.setenv(f"{service}_SERVICE_PORT_HTTP", "8765")
+    monkeypatch.setenv(f"{service}_PORT", "tcp://10.0.0.1:8765")
+    monkeypatch.setenv(f"{service}_PORT_8765_TCP", "tcp://10.0.0.1:8765")
+    monkeypatch.setenv(f"{service}_PORT_8765_TCP_PROTO", "tcp")
+    monkeypatch.setenv(f"{service}_PORT_8765_TCP_PORT", "8765")
+    monkeypatch.setenv(f"{service}_PORT_8765_TCP_ADDR", "10.0.0.1")
     assert load() == Settings()
+    assert caplog.text == ""
 
 
 def test_a_mistake_in_a_flag_is_named() -> None:

@@ -9,6 +9,7 @@ from agents.health import Health
 from agents.loop import Carrier
 from agents.work import Work
 from agents.worker import run
+from pipeline.dependencies import Dependencies
 from pipeline.messages import Flag, Transcript
 from pipeline.metrics import Metrics
 from pipeline.metrics_server import serving
@@ -28,7 +29,7 @@ class Stalling(Processor[Transcript, Flag]):
 def main() -> None:
     logging.basicConfig(level=logging.WARNING)
     settings, metrics = load(), Metrics()
-    health = Health(JUDGE, settings, metrics)
+    health = Health(JUDGE, settings, metrics, Dependencies({}, metrics))
     with serving(metrics, settings.metrics.host, settings.metrics.port, health.probes), health.watching():
         app = create_app(settings, JUDGE, metrics)
         carrier = Carrier(app, JUDGE, Work(Stalling()), settings, metrics)

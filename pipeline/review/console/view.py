@@ -75,7 +75,7 @@ def _around(connection: Connection, case: Case, kin: Sequence[str]) -> tuple[Fla
     later = 0.0 if said is None else case.start - said
     query = (
         select(FLAGS)
-        .where(FLAGS.c.room == case.room, FLAGS.c.case_id.not_in(kin), FLAGS.c.case_id.not_in(COPIES))
+        .where(FLAGS.c.room == case.room, FLAGS.c.case_id.not_in(kin), FLAGS.c.case_id.not_in(COPIES), ~FLAGS.c.linked)
         .where(FLAGS.c.start <= case.end - later + AROUND_SECONDS, FLAGS.c.start >= case.start - later - AROUND_SECONDS)
         .order_by(FLAGS.c.start, FLAGS.c.id)
         .limit(50)

@@ -129,10 +129,9 @@ def test_a_tokenizer_that_cannot_be_read_is_named() -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize(("language", "why"), [("zh", "knows English alone"), ("xx", "knows no 'xx'")])
-def test_a_language_that_the_model_lacks(engine: Any, language: str, why: str) -> None:
-    with pytest.raises(ConfigError, match=why):
-        load(Asr(engine=engine, model="tiny.en", download=False, device="cpu", language=language))
+def test_a_language_that_the_model_lacks(engine: Any) -> None:
+    with pytest.raises(ConfigError, match="knows English alone"):
+        load(Asr(engine=engine, model="tiny.en", download=False, device="cpu", language="zh"))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -142,9 +141,9 @@ def test_a_language_that_only_larger_models_have(engine: Any) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_language_of_the_rooms_that_whisper_lacks(engine: Any) -> None:
-    with pytest.raises(ConfigError, match=r"asr\.languages: Whisper knows no 'zh-CN'"):
-        load(Asr(engine=engine, download=False, device="cpu", languages=("en", "zh-CN")))
+def test_a_language_of_the_rooms_that_only_larger_models_have(engine: Any) -> None:
+    with pytest.raises(ConfigError, match=r"asr\.languages: Whisper knows no 'yue'"):
+        load(Asr(engine=engine, download=False, device="cpu", languages=("en", "yue")))
 
 
 @pytest.mark.parametrize("device_of", [ct2_engine.device_of, openai_whisper.device_of])

@@ -199,6 +199,26 @@ def test_speech_keeps_its_id_whichever_chunk_reading_begins_at(size: int) -> Non
     assert kept >= 0.95 * compared
 
 
+def test_speech_in_progress_keeps_its_id_after_a_lead_in() -> None:
+    """A crash in the middle of an utterance that was sent: the rest of it is not told again under another id."""
+    samples = talk(60, Random(5))  # noqa: S311
+    stream = chunks(samples, [1_600] * ((samples.size - 1) // 1_600), start=DAY + 0.123)
+    whole = segment_of(stream)
+    for cut in whole:
+        first = next(place for place, chunk in enumerate(stream) if chunk.start > (cut.start + cut.end) / 2)
+        stage = segment()
+        stage.lead_in(stream[max(0, first - 160) : first])
+        found = [each.id for each in utterances(stage.process(stream[first:]))]
+        assert found == [each.id for each in whole if each.end >= cut.end]
+
+
+def test_a_lead_in_is_not_counted_as_speech() -> None:
+    metrics = Metrics()
+    stage = segment(metrics)
+    stage.lead_in(seconds(monologue()))
+    assert metrics.registry.get_sample_value("voxwarden_speech_seconds_total") == 0
+
+
 def segment_of(stream: list[AudioChunk]) -> list[Utterance]:
     return utterances(segment().process(stream))
 

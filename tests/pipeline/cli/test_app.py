@@ -1,14 +1,20 @@
 """Global options, and how a person's mistakes look."""
 
+import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from pipeline.cli.app import main, overrides_of
 from pipeline.errors import ConfigError
 from pipeline.settings import load
+
+SECRETS = {"VOXWARDEN_GATEWAY__TOKENS": '["s3cret-token"]', "VOXWARDEN_KAFKA__SECURITY__PASSWORD": "s3cret"}
 
 
 def voxwarden(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -110,8 +116,8 @@ def test_config_show_says_where_each_value_comes_from(tmp_path: Path) -> None:
     assert shown.returncode == 0, shown.stderr
     rows = {line.split()[0]: line.split()[1:3] for line in shown.stdout.splitlines()[1:]}
     assert rows["asr.batch"] == ["3", "mine.yaml"]
-    assert rows["judge.policy"] == ["strict", "flag"]
-    assert rows["asr.model"] == ["tiny.en", "environment"]
+    assert rows["judge.policy"] == ["strict", "--set"]
+    assert rows["asr.model"] == ["tiny.en", "VOXWARDEN_ASR__MODEL"]
 
 
 def test_config_show_hides_secrets() -> None:
@@ -119,6 +125,39 @@ def test_config_show_hides_secrets() -> None:
     assert shown.returncode == 0, shown.stderr
     assert "gateway.tokens" in shown.stdout
     assert "s3cret" not in shown.stdout + shown.stderr
+
+
+@pytest.mark.parametrize(("form", "read"), [("json", json.loads), ("yaml", yaml.safe_load)])
+def test_config_show_for_programs_is_whole_and_hides_secrets(form: str, read: Callable[[str], Any]) -> None:
+    long = "/" + "folder/" * 60
+    shown = voxwarden("--set", f"data_dir={long}", "config", "show", "--format", form, **SECRETS, COLUMNS="40")
+    assert shown.returncode == 0, shown.stderr
+    assert "s3cret" not in shown.stdout
+    found = read(shown.stdout)
+    assert found["data_dir"] == long.rstrip("/")
+    assert found["gateway"]["tokens"] == ["**********"]
+    assert found["kafka"]["security"]["password"] == "*" * 10
+    assert found["audio"]["min_seconds"] == 0.3
+    assert found["asr"]["language"] is None
+
+
+def test_config_show_is_not_cut_in_a_pipe() -> None:
+    long = "/" + "folder/" * 30
+    assert long.rstrip("/") in voxwarden("--set", f"data_dir={long}", "config", "show").stdout
+
+
+def test_a_room_type_that_the_policy_does_not_name_is_told() -> None:
+    told = voxwarden("policy", "explain", "hello", "--room-type", "kid")
+    assert told.returncode == 0
+    assert "no rules for the room type kid, so those for all rooms hold. Did you mean kids?" in told.stderr
+    assert "room type" not in voxwarden("policy", "explain", "hello", "--room-type", "kids").stderr
+
+
+def test_config_check_warns() -> None:
+    checked = voxwarden("--set", "asr.languages=[en, fr]", "config", "check", VOXWARDEN_ASR_MODEL="tiny")
+    assert checked.returncode == 0
+    assert "fr is transcribed, but hardly judged" in checked.stderr
+    assert "VOXWARDEN_ASR_MODEL is no setting, and is not read. Did you mean VOXWARDEN_ASR__MODEL?" in checked.stderr
 
 
 def test_config_check_says_ok_or_names_what_is_wrong() -> None:

@@ -130,13 +130,22 @@ def test_a_case_is_shown_with_why_and_where(store: SqlReviewStore, cases: Cases,
         assert expected in shown
 
 
+def test_a_decided_case_shows_what_was_flagged_again(store: SqlReviewStore, cases: Cases) -> None:
+    case = id_of(store, "violence")
+    store.decide(case, "amy", Choice(verdict="dismiss"), NOON - 30)
+    store.add([flag("again", 10.1, 15.1, text="heard once more")], NOON - 20)
+    before, after = cases("show", case).stdout.split("Flagged again after the decision:")
+    assert "heard once more" not in before
+    assert "heard once more" in after
+
+
 def test_a_case_without_a_clip_says_why(store: SqlReviewStore, cases: Cases) -> None:
     assert "none: the audio was no longer in the log" in cases("show", id_of(store, "violence")).stdout
 
 
 def test_a_case_as_json(store: SqlReviewStore, cases: Cases) -> None:
     found = json.loads(cases("show", id_of(store, "violence"), "--format", "json").stdout)
-    assert set(found) == {"case", "flags", "evidence", "decisions", "clips"}
+    assert set(found) == {"case", "flags", "linked", "evidence", "decisions", "clips"}
     assert found["flags"][0]["hits"][0]["term"] == "弄死你"
 
 

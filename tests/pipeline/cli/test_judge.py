@@ -1,3 +1,4 @@
+import io
 import json
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli.app import app
 from pipeline.cli.lines import utterance_line
-from pipeline.cli.textlines import batches
+from pipeline.cli.textlines import MAX_BYTES, batches, lines_of
 from pipeline.errors import ConfigError, TextError
 from pipeline.judge import judge as stage
 from pipeline.messages import Flag
@@ -41,7 +42,7 @@ def judge(*arguments: str | Path, texts: bytes = b"") -> tuple[int, list[dict[st
 def test_every_line_has_the_keys_of_the_contract_in_order() -> None:
     code, (first, second), errors = judge(texts="we say: add me on telegram\n我弄死你\n".encode())
     assert (code, errors) == (0, "")
-    assert list(first) == list(second) == KEYS
+    assert list(first) == list(second) == [KEYS[0], "line", "id", *KEYS[1:]]
     assert [first[key] for key in ("file", "room", "speaker", "start", "end", "confidence")] == [None] * 6
     (hit,) = first["hits"]
     assert first["text"][hit["start"] : hit["end"]] == "add me on telegram"
@@ -66,6 +67,7 @@ def test_json_objects_choose_language_and_room_type() -> None:
     ]
     _, lines, _ = judge(texts="\n".join(json.dumps(text) for text in texts).encode())
     assert [line["suggestion"] for line in lines] == ["review", "pass", "pass", "pass"]
+    assert [(line["line"], line["id"]) for line in lines] == [(1, 7), (2, None), (3, None), (4, None)]
     assert lines[2]["language"] == "zh"
     assert lines[3]["text"] == "line\nbreak"
 
@@ -87,6 +89,9 @@ def test_room_type_and_policy_hold_for_every_line() -> None:
         (b'{"text": "x", "language": "Klingon"}', "Line 2 is no JSON object with a text"),
         (b'{"text": "\\ud800"}', "Line 2 is no JSON object with a text"),
         (b"x" * 100_001, "Line 2 has 100,001 characters"),
+        (b'{"text": "x", "more": ' + b"[" * 90_000, "Line 2 is no JSON object with a text"),
+        (b'{"text": "x", "id": ' + b"[" * 50_000 + b"]" * 50_000 + b"}", "Line 2"),
+        (b"x" * 5_000_000, "Line 2 has more than 1,048,576 bytes"),
     ],
 )
 def test_a_bad_line_is_named_and_the_rest_goes_on(bad: bytes, message: str) -> None:
@@ -98,6 +103,58 @@ def test_a_bad_line_is_named_and_the_rest_goes_on(bad: bytes, message: str) -> N
     assert lines[2]["suggestion"] == "block"
     assert message in errors
     assert len(errors.splitlines()) == 1
+
+
+def test_braces_in_a_text_do_not_make_it_json() -> None:
+    texts = ["{lol} idiots", "{ idiots", "{}} idiots", "{'text': idiots}"]
+    code, lines, errors = judge(texts="\n".join(texts).encode())
+    assert (code, errors) == (0, "")
+    assert [line["text"] for line in lines] == texts
+    assert {line["suggestion"] for line in lines} == {"block"}
+
+
+@pytest.mark.parametrize("identity", [7, "m-1", 1.5, None])
+def test_an_id_comes_back(identity: object) -> None:
+    (line,) = judge(texts=json.dumps({"text": "hello", "id": identity}).encode())[1]
+    assert line["id"] == identity
+
+
+def test_an_id_that_is_a_structure_is_passed_over() -> None:
+    (line,) = judge(texts=b'{"text": "hello", "id": {"oid": [1]}}')[1]
+    assert line["id"] is None
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "texts", "code"),
+    [
+        ("review", b"hello\nidiots\n", 1),
+        ("block", b"hello\nidiots\n", 1),
+        ("block", b"add me on telegram\n", 0),
+        ("review", b"add me on telegram\n", 1),
+        ("review", b"hello\n", 0),
+        ("review", b'idiots\n{"text": 3}\n', 3),
+    ],
+)
+def test_fail_on(fail_on: str, texts: bytes, code: int) -> None:
+    assert judge("--fail-on", fail_on, texts=texts)[0] == code
+
+
+def test_a_line_is_never_held_whole_beyond_its_limit() -> None:
+    class Endless(io.RawIOBase):
+        """Three gigabytes without a line break, of which nothing exists."""
+
+        left = 3 * 2**30
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: Any) -> int:
+            size = min(len(buffer), self.left)
+            self.left -= size
+            return size
+
+    (line,) = lines_of(io.BufferedReader(Endless(), 2**20))
+    assert len(line) == MAX_BYTES + 1
 
 
 def test_blank_lines_windows_ends_and_a_byte_order_mark() -> None:

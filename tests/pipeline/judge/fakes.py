@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 from pipeline.judge import lexicon
-from pipeline.judge.context import Context
 from pipeline.judge.judge import Judge, Law, check
 from pipeline.judge.labels import load
 from pipeline.judge.matcher import Matcher
@@ -44,7 +43,7 @@ def shipped_matcher() -> Matcher:
 def judge_of(
     known: Mapping[str, Mapping[str, float]] | None = None, law: Law | None = None, metrics: Metrics | None = None
 ) -> Judge:
-    return Judge(law or check(JudgeSettings()), WordClassifier(known), Context(6), metrics or Metrics())
+    return Judge(law or check(JudgeSettings()), WordClassifier(known), metrics or Metrics())
 
 
 def transcript(

@@ -1,12 +1,14 @@
+"""A cool-down lasts as long as the policy says, whoever else is blocked meanwhile."""
+
 from pipeline.judge.context import Blocked, Context
 
 ABUSE = frozenset({"abuse"})
 
 
-def remembering(*blocks: Blocked, utterances: int = 6) -> Context:
-    context = Context(utterances)
+def remembering(*blocks: Blocked, seconds: float = 10.0) -> Context:
+    context = Context()
     for block in blocks:
-        context.remember("lobby", block)
+        context.remember("lobby", block, seconds)
     return context
 
 
@@ -29,15 +31,37 @@ def test_labels_of_several_blocks_add_up() -> None:
     assert context.cooling("lobby", "ann", 102.0, 10.0) == {"abuse", "hate"}
 
 
-def test_only_the_last_blocks_are_kept_and_none_if_none_may_be() -> None:
-    blocks = [Blocked("ann", 100.0, ABUSE), Blocked("bob", 101.0, ABUSE)]
-    assert remembering(*blocks, utterances=1).cooling("lobby", "ann", 102.0, 10.0) == frozenset()
-    assert remembering(*blocks, utterances=0).cooling("lobby", "bob", 102.0, 10.0) == frozenset()
+def test_others_who_are_blocked_do_not_end_a_cool_down() -> None:
+    others = [Blocked(f"other{number}", 101.0 + number / 100, ABUSE) for number in range(900)]
+    context = remembering(Blocked("ann", 100.0, ABUSE), *others)
+    assert context.cooling("lobby", "ann", 110.0, 10.0) == ABUSE
 
 
-def test_the_room_longest_unheard_is_forgotten() -> None:
-    context = Context(6, rooms=2)
-    for room in ("one", "two", "one", "three"):
-        context.remember(room, Blocked("ann", 100.0, ABUSE))
-    known = [room for room in ("one", "two", "three") if context.cooling(room, "ann", 101.0, 10.0)]
-    assert known == ["one", "three"]
+def test_what_is_over_is_forgotten() -> None:
+    context = remembering(*(Blocked(f"s{number}", 100.0 * number, ABUSE) for number in range(50)))
+    assert context._speakers == 1
+    assert context.cooling("lobby", "s49", 4_901.0, 10.0) == ABUSE
+
+
+def test_without_a_cool_down_nothing_is_kept() -> None:
+    assert remembering(Blocked("ann", 100.0, ABUSE), seconds=0.0)._rooms == {}
+
+
+def test_a_crowded_room_forgets_its_own() -> None:
+    context = Context(max_in_room=2)
+    context.remember("attic", Blocked("ann", 100.0, ABUSE), 10.0)
+    for number in range(5):
+        context.remember("lobby", Blocked(f"s{number}", 100.0, ABUSE), 10.0)
+    assert context.cooling("attic", "ann", 101.0, 10.0) == ABUSE
+    assert [bool(context.cooling("lobby", f"s{number}", 101.0, 10.0)) for number in range(5)] == [False] * 3 + [
+        True
+    ] * 2
+
+
+def test_when_all_is_full_the_fullest_room_forgets_first() -> None:
+    context = Context(max_speakers=4)
+    for room, count in (("quiet", 1), ("loud", 6)):
+        for number in range(count):
+            context.remember(room, Blocked(f"s{number}", 100.0, ABUSE), 10.0)
+    assert context.cooling("quiet", "s0", 101.0, 10.0) == ABUSE
+    assert context._speakers == 4

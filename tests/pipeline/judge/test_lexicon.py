@@ -107,6 +107,7 @@ def test_own_terms_replace_or_join_the_shipped_ones(tmp_path: Path) -> None:
             "傻逼 is too short to be matched by sound",
         ),
         ("groups: [{label: abuse, level: low, term: [x]}]", r"groups\.0\.term"),
+        ("# cut off", "has no terms"),
     ],
 )
 def test_mistakes_are_named_by_file_and_key(tmp_path: Path, text: str, message: str) -> None:

@@ -56,7 +56,7 @@ def test_an_unknown_room_type_has_the_rules_of_all_rooms(tmp_path: Path) -> None
 
 
 def test_an_unset_or_switched_off_threshold_is_never_reached(tmp_path: Path) -> None:
-    rules = book(tmp_path, "{name: own, labels: {abuse: {block: never}}}").rules("default", "en")
+    rules = book(tmp_path, "{name: own, labels: {abuse: {block: never}, hate: {review: 0.9}}}").rules("default", "en")
     assert rules.labels["abuse"].by_score(1.0) == "pass"
     assert rules.risk.by_score(1.0) == "pass"
 
@@ -103,12 +103,31 @@ def test_the_version_follows_the_content_not_the_comments(tmp_path: Path) -> Non
         ("{every: {review: 0.5}}", "name: Field required"),
         (
             "{name: a, every: {review: 0.9, block: 0.5}}",
-            r"default rooms, en\): sexual: block at 0.5 is below review at 0.9",
+            r"default rooms, other languages\): sexual: block at 0.5 is below review at 0.9",
         ),
         (
             "{name: a, every: {review: 0.1, block: 0.2}, labels: {abuse: {languages: {ja: {review: 0.3}}}}}",
             r"default rooms, ja\): abuse: block at 0.2 is below review at 0.3",
         ),
+        (
+            "{name: a, every: {review: 0.9, block: 0.5, languages: {en: {block: 0.95}, zh: {block: 0.95}}}}",
+            r"default rooms, other languages\): sexual: block at 0.5 is below review at 0.9",
+        ),
+        (
+            "{name: a, every: {review: 0.5}, labels: {abuse: {languages: {cn: {review: 0.3}}}}}",
+            r"labels\.abuse\.languages\.cn: 'cn' is no language code of Whisper \(did you mean zh\?\)",
+        ),
+        ("{name: a, every: {review: 0.5, enabled: false}}", r"default rooms, .*: no label leads to anything"),
+        ("{name: a, every: {review: never, block: never}}", r"default rooms, .*: no label leads to anything"),
+        (
+            "{name: a, every: {review: 0.5}, room_types: {kids: {every: {enabled: false}}}}",
+            r"kids rooms, .*: no label leads to anything",
+        ),
+        ("{name: a, every: {review: 0.5}, review_scale: 9}", r"review at 4\.5, by review_scale, is above every score"),
+        ("{name: a, every: {review: .nan}}", r"every\.review"),
+        ("{name: a, every: {review: 0.5}, cooldown_seconds: .inf}", "cooldown_seconds"),
+        ("{name: a, every: {review: 0.5}, cooldown_seconds: 86400}", "cooldown_seconds"),
+        ("{name: a, every: {review: 0.5}, name: b}", "gives the key name twice"),
     ],
 )
 def test_mistakes_are_named_by_file_and_key(tmp_path: Path, text: str, message: str) -> None:

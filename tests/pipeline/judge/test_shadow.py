@@ -5,7 +5,6 @@ from msgspec import structs
 
 from pipeline.errors import ConfigError
 from pipeline.judge.classifier import Classifier
-from pipeline.judge.context import Context
 from pipeline.judge.judge import Judge, check
 from pipeline.messages import Flag
 from pipeline.metrics import Metrics
@@ -31,7 +30,7 @@ def chosen(tmp_path: Path) -> JudgeSettings:
 
 
 def judge(chosen: JudgeSettings, classifier: Classifier, metrics: Metrics) -> Judge:
-    return Judge(check(chosen), classifier, Context(6), metrics)
+    return Judge(check(chosen), classifier, metrics)
 
 
 def count(metrics: Metrics, suggestion: str, agrees: str, version: str) -> float | None:

@@ -13,7 +13,7 @@ from pipeline.errors import BadMessage, DependencyError
 from pipeline.messages import SAMPLE_RATE, Flag, Utterance
 from pipeline.metrics import Metrics
 from pipeline.review import deliver
-from pipeline.review.cases import CaseFile, Evidence, Filters, Outcome
+from pipeline.review.cases import CaseFile, Choice, Evidence, Filters, Outcome
 from pipeline.review.database import Database
 from pipeline.review.deliver import Deliver
 from pipeline.review.evidence import EvidenceFolder
@@ -150,6 +150,20 @@ def test_a_flag_that_comes_again_changes_nothing(desk: Desk) -> None:
     assert desk.file() == before
     assert desk.figure("cases_total", result="created") == 1
     assert desk.figure("cases_total", result="repeated") == 1
+
+
+def test_decided_speech_that_is_cut_anew_leaves_case_and_clip_as_they_were(desk: Desk) -> None:
+    desk.stage.process([desk.said("a", 0, 4)])
+    desk.store.decide(desk.file().case.id, "mia", Choice(verdict="dismiss"), NOON + 30)
+    before, _ = desk.file(), desk.clip()
+    [outcome] = desk.stage.process([desk.said("b", 0.2, 4.3)])
+    assert isinstance(outcome, Outcome)
+    assert (outcome.result, outcome.case) == ("linked", before.case.id)
+    after = desk.file()
+    assert (after.case, after.flags, after.evidence) == (before.case, before.flags, before.evidence)
+    assert [one.id for one in after.linked] == ["b"]
+    assert len(desk.clips()) == 1
+    assert desk.figure("cases_total", result="linked") == 1
 
 
 def test_a_crash_between_case_and_clip_is_mended_when_the_flag_comes_again(desk: Desk) -> None:

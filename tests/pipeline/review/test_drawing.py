@@ -12,9 +12,11 @@ from pipeline.review.cases import Case, Choice, Evidence, Filters, Piece
 from pipeline.review.database import Database
 from pipeline.review.drawing import Shares
 from pipeline.review.evidence import EvidenceFolder, checksum
+from pipeline.review.queue import Wanted, Without
 from pipeline.review.schema import OUTBOX
 from pipeline.review.store import SqlReviewStore
 from tests.pipeline.review.builders import NOON, flag
+from tests.pipeline.review.people import PEOPLE
 
 SECOND, GOLDEN = Shares(second=1.0, golden=0.0), Shares(second=0.0, golden=1.0)
 
@@ -87,6 +89,31 @@ def test_nobody_checks_himself(desk: Desk) -> None:
         desk.decide(copy, "ana", "uphold", NOON + 12)
     desk.decide(copy, "ben", "uphold", NOON + 12)
     assert desk.waiting() == []
+
+
+def test_five_people_do_a_hundred_checks_of_each_other(desk: Desk) -> None:
+    people = list(PEOPLE)
+    flags = [flag(str(n), 100 + 20 * n, 105 + 20 * n) for n in range(99)]
+    for n, outcome in enumerate(desk.store.add(flags, NOON)):
+        desk.decide(outcome.case, people[(n + 1) % 5], "uphold", NOON)
+    copies = desk.draw(SECOND, NOON + 11)
+    barred = {name: _barred(desk, name) for name in people}
+    assert [len(barred[name]) for name in people] == [20] * 5
+    assert set.union(*map(set, barred.values())) == set(copies)
+    for n in range(100):
+        name = people[n % 5]
+        with desk.database.write() as connection:
+            without = Without(cases=checks.barred(connection, name, NOON + 12))
+            case = queue.next_free(connection, name, NOON + 12, Wanted(without=without))
+        assert case, f"{name} is barred from all of the {100 - n} checks that wait"
+        desk.decide(case, name, "uphold", NOON + 12)
+        assert _barred(desk, name) <= barred[name]
+    assert desk.waiting() == []
+
+
+def _barred(desk: Desk, name: str) -> frozenset[str]:
+    with desk.database.read() as connection:
+        return checks.barred(connection, name, NOON + 12)
 
 
 def test_a_copy_has_no_effect_outside(desk: Desk) -> None:

@@ -205,7 +205,7 @@ def test_foreign_files_are_left_alone(lookback: Lookback) -> None:
 
 
 def test_the_settings_name_the_folder_and_the_bounds(tmp_path: Path, clock: Clock) -> None:
-    settings = Settings(data_dir=tmp_path, store=Store(lookback_hours=1, lookback_bytes=1_000))
+    settings = Settings(data_dir=tmp_path, store=Store(lookback_hours=1, lookback_bytes=10_000_000))
     lookback = open_lookback(settings, clock)
     address = lookback.put(said("one", 0, 5))
     assert lookback.folder == tmp_path / "lookback"

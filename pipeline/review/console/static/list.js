@@ -23,12 +23,43 @@ export const open = (id) => {
   return htmx.ajax(verb, path, { target: "#pane", swap: "innerHTML" });
 };
 
-const step = (by) => {
+let loading = null;
+
+/** Put the next page at the end of the list; false where there is none. Who asks meanwhile waits for the same page. */
+const more = () => {
+  const button = find("#rows .more button");
+  if (!button) return false;
+  const load = async () => {
+    try {
+      await htmx.ajax("GET", button.dataset.href, { target: button.closest("li"), swap: "outerHTML" });
+    } finally {
+      loading = null;
+    }
+    watch();
+    return !button.isConnected;
+  };
+  loading ??= load();
+  return loading;
+};
+
+/** The next page also comes when its button scrolls into view. */
+const watch = () => {
+  const button = find("#rows .more button");
+  const seen = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    seen.disconnect();
+    more();
+  });
+  if (button) seen.observe(button);
+};
+
+const step = async (by) => {
   const list = rows();
   const from = list.indexOf(current());
   const ahead = by > 0 ? list.slice(from + 1) : list.slice(0, from < 0 ? list.length : from).reverse();
   const next = ahead.find(free);
   if (next) open(next.dataset.case);
+  else if (by > 0 && (await more())) step(by);
   else say(text("end"));
 };
 
@@ -39,6 +70,7 @@ const refresh = async () => {
     swap: "innerHTML",
   });
   if (chosen) row(chosen)?.setAttribute("aria-current", "true");
+  watch();
 };
 
 export const done = (id, verdict) => {
@@ -74,6 +106,7 @@ export const start = () => {
     const id = find("#pane .case")?.dataset.case;
     if (id) open(id);
   });
+  on("more", more);
   on("take_in", async (button) => {
     button.hidden = true;
     document.dispatchEvent(new CustomEvent("taken-in"));
@@ -96,8 +129,11 @@ export const start = () => {
   });
   document.body.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target.id === "undo") countDown();
-    if (event.detail.target.id === "pane") find("#case-title")?.focus({ preventScroll: true });
+    if (event.detail.target.id !== "pane") return;
+    event.detail.target.scrollTop = 0;
+    find("#case-title")?.focus({ preventScroll: true });
   });
+  watch();
   const shown = find("#pane .case");
   if (shown) mark(shown.dataset.case);
 };

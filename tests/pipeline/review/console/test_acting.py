@@ -45,6 +45,19 @@ def test_open_decide_undo(console: Console, enter: Enter) -> None:
     assert actions == ["case.claim", "case.decide", "case.undo"]
 
 
+def test_a_decided_case_shows_what_was_flagged_again(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    ana = enter("ana")
+    decide(ana, case, taken(ana, case))
+    console.store.add([flag("again", 0.1, 5.2, text="还有一次")], NOON)
+    page = ana.get(f"/cases/{case}").text
+    said, again = page.split("Flagged again after the decision", 1)
+    assert "还有一次" not in said
+    assert "还有一次" in again
+    with console.database.read() as connection:
+        assert [line.subject for line in audit.newest(connection, actor="deliver")] == [case]
+
+
 def test_a_second_moderator_may_look_but_not_decide(console: Console, enter: Enter) -> None:
     [case] = stored(console)
     lease = taken(enter("ana"), case)

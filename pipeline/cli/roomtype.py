@@ -1,0 +1,16 @@
+"""A room type that the policy does not name is allowed, but may be a slip: it is told."""
+
+from rich.markup import escape
+
+from pipeline.cli.app import stderr
+from pipeline.settings import Settings
+
+
+def tell_unknown(settings: Settings, room_type: str) -> None:
+    """Say on stderr if the policy has no rules of its own for `room_type`; raises ConfigError for a broken policy."""
+    from pipeline.judge import labels, policy
+    from pipeline.judge.doubts import unknown_room_type
+
+    book = policy.load(settings.judge.policy, labels.load(settings.judge.labels))
+    if told := unknown_room_type(book.policy, room_type):
+        stderr.print(f"[yellow]warning:[/] {escape(told)}", highlight=False, soft_wrap=True)

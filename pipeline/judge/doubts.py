@@ -1,0 +1,55 @@
+"""Settings that are allowed, but may leave speech without moderation: `voxwarden config check` warns of them."""
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from pathlib import Path
+
+from pipeline.judge.judge import Law
+from pipeline.judge.policy import Policy
+from pipeline.settings import Settings
+
+SHIPPED_LANGUAGES = frozenset({"en", "zh"})
+"""That the shipped classifier was taught."""
+ALWAYS_KNOWN = ("default", "other")
+"""Room types that need no rules of their own: speech without a type, and in the settings of overload all others."""
+
+
+def doubts(settings: Settings, law: Law) -> Iterator[str]:
+    """Each as one line."""
+    yield from _languages(settings)
+    for kind in settings.overload.room_types:
+        if told := unknown_room_type(law.rulebook.policy, kind.name):
+            yield f"overload.room_types: {told}"
+    for label in settings.retention.labels:
+        if label not in law.labels.labels:
+            yield f"retention.labels: there is no label {label}.{_near(label, law.labels.labels)}"
+
+
+def unknown_room_type(policy: Policy, room_type: str) -> str | None:
+    """What to tell somebody who names a room type without rules of its own."""
+    if room_type in policy.room_types or room_type in ALWAYS_KNOWN:
+        return None
+    return (
+        f"the policy {policy.name} has no rules for the room type {room_type}, so those for all rooms hold."
+        f"{_near(room_type, policy.room_types)}"
+    )
+
+
+def _languages(settings: Settings) -> Iterator[str]:
+    judge, asr = settings.judge, settings.asr
+    if not judge.lexicons:
+        yield "judge.lexicons is empty: no term is looked for, and the classifier judges alone."
+    if judge.model is not None:
+        return
+    judged = SHIPPED_LANGUAGES.union(Path(name).stem for name in judge.lexicons)
+    for language in (asr.language,) if asr.language else asr.languages:
+        if language not in judged:
+            yield (
+                f"asr: {language} is transcribed, but hardly judged: no lexicon of judge.lexicons is named {language}, "
+                f"and the shipped classifier knows {' and '.join(sorted(SHIPPED_LANGUAGES))} only."
+            )
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    found = get_close_matches(name, list(known), 1)
+    return f" Did you mean {found[0]}?" if found else ""

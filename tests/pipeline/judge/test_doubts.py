@@ -1,0 +1,40 @@
+"""What is allowed but leaves speech without moderation is told, with the name that may have been meant."""
+
+import pytest
+
+from pipeline.judge.doubts import doubts, unknown_room_type
+from pipeline.judge.judge import check
+from pipeline.judge.policy import Policy
+from pipeline.settings import Asr, Judge, Overload, Retention, RoomShare, Settings
+
+
+def told(**sections: object) -> list[str]:
+    settings = Settings(**sections)  # type: ignore[arg-type]
+    return list(doubts(settings, check(settings.judge)))
+
+
+def test_the_shipped_settings_leave_no_doubt() -> None:
+    assert told() == []
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        ({"asr": Asr(languages=("en", "fr"))}, "asr: fr is transcribed, but hardly judged"),
+        ({"asr": Asr(language="fr")}, "asr: fr is transcribed, but hardly judged"),
+        ({"judge": Judge(lexicons=())}, "judge.lexicons is empty"),
+        ({"overload": Overload(room_types=(RoomShare(name="kid"),))}, "the room type kid, .* Did you mean kids?"),
+        ({"retention": Retention.model_validate({"labels": {"abusse": {}}})}, "no label abusse. Did you mean abuse?"),
+    ],
+)
+def test_a_doubt_names_its_setting(sections: dict[str, object], said: str) -> None:
+    (doubt,) = told(**sections)
+    assert all(part in doubt for part in said.split(".*"))
+
+
+def test_a_room_type_without_rules_is_told() -> None:
+    policy = Policy.model_validate({"name": "own", "room_types": {"kids": {}}})
+    assert unknown_room_type(policy, "kids") is None
+    assert unknown_room_type(policy, "default") is None
+    assert "Did you mean kids?" in str(unknown_room_type(policy, "Kids"))
+    assert "no rules for the room type karaoke" in str(unknown_room_type(policy, "karaoke"))

@@ -1,0 +1,68 @@
+import pytest
+
+from pipeline.dependencies import Dependencies, patiently
+from pipeline.errors import ConfigError, DependencyError
+from pipeline.metrics import Metrics
+
+
+class Switch:
+    """A dependency that answers or does not."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.asked = 0
+
+    def __call__(self) -> None:
+        self.asked += 1
+        if self.error:
+            raise self.error
+
+
+def up(metrics: Metrics, name: str) -> float | None:
+    return metrics.registry.get_sample_value("voxwarden_dependency_up", {"dependency": name})
+
+
+@pytest.mark.parametrize(
+    "error", [DependencyError("It does not answer"), ConfigError("It refuses our password"), OSError("unforeseen")]
+)
+def test_what_does_not_answer_is_down_until_it_does(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    metrics, kafka, database = Metrics(), Switch(error), Switch()
+    asked = Dependencies({"kafka": kafka, "database": database}, metrics)
+    assert up(metrics, "kafka") is None, "nobody has asked yet"
+    for _ in range(3):
+        asked.ask("kafka")
+        asked.ask("database")
+    assert asked.down == {"kafka"}
+    assert (up(metrics, "kafka"), up(metrics, "database")) == (0, 1)
+    assert caplog.text.count("kafka is down") == 1, "said once, not at every look"
+    kafka.error = None
+    asked.ask("kafka")
+    assert asked.down == frozenset()
+    assert up(metrics, "kafka") == 1
+
+
+def test_one_that_hangs_does_not_delay_the_other() -> None:
+    from threading import Event
+
+    metrics, let_go, answered = Metrics(), Event(), Event()
+    with Dependencies({"kafka": let_go.wait, "database": answered.set}, metrics).watching():  # type: ignore[dict-item]
+        assert answered.wait(30)
+        assert up(metrics, "kafka") is None
+        let_go.set()
+
+
+def test_a_start_waits_for_what_does_not_answer() -> None:
+    kafka, pauses = Switch(DependencyError("Kafka does not answer")), list[float]()
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            kafka.error = None
+
+    patiently(kafka, pause)
+    assert kafka.asked == 4
+
+
+def test_a_wrong_setting_is_not_waited_for() -> None:
+    with pytest.raises(ConfigError):
+        patiently(Switch(ConfigError("There is no topic")))

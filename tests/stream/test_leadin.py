@@ -1,0 +1,57 @@
+"""What came before a record, read from a real broker."""
+
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from agents.kafka import producer, topic_name
+from agents.leadin import LeadIn
+from pipeline.errors import DependencyError
+from pipeline.events import encode
+from pipeline.messages import AudioChunk
+from pipeline.settings import Kafka, Settings
+from pipeline.topology import AUDIO
+
+pytestmark = pytest.mark.broker
+
+NOW = time.time()
+
+
+@dataclass
+class Record:
+    """As Faust has it: its time is in seconds."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: float
+
+
+def written(settings: Settings, count: int, *, noise: int) -> list[Record]:
+    """A chunk a second on one partition, the one numbered `noise` is none."""
+    client = producer(settings.kafka)
+    name = topic_name(AUDIO, settings.kafka)
+    sent = []
+    for number in range(count):
+        event = encode(AudioChunk(room="lobby", speaker="alice", start=NOW + number, sequence=number), "test")
+        headers = [] if number == noise else event.headers
+        moment = round((NOW + number) * 1000)
+        sent.append(client.send(name, key=event.key, value=b"", headers=headers, timestamp_ms=moment))
+    places = [future.get(60) for future in sent]
+    client.close()
+    return [Record(name, place.partition, place.offset, place.timestamp / 1000) for place in places]
+
+
+def test_the_chunks_of_the_seconds_before_a_record(settings: Settings) -> None:
+    records = written(settings, 20, noise=12)
+    before = LeadIn(settings.kafka, 5.0)
+    assert [chunk.sequence for chunk in before(records[15])] == [10, 11, 13, 14]
+    assert [chunk.sequence for chunk in before(records[2])] == [0, 1]
+    assert before(records[0]) == []
+
+
+def test_a_broker_that_is_away_is_an_error_that_is_tried_again() -> None:
+    away = LeadIn(Kafka(bootstrap="127.0.0.1:9", connect_seconds=0.2), 5.0)
+    with pytest.raises(DependencyError, match=r"127\.0\.0\.1:9"):
+        away(Record("voice.audio", 0, 5, NOW))
