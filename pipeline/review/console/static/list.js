@@ -31,7 +31,9 @@ const more = () => {
   if (!button) return false;
   const load = async () => {
     try {
-      await htmx.ajax("GET", button.dataset.href, { target: button.closest("li"), swap: "outerHTML" });
+      // htmx lets one request of an element wait, and forgets the others: so it is the button's own, not the page's.
+      const to = { source: button, target: button.closest("li"), swap: "outerHTML" };
+      await htmx.ajax("GET", button.dataset.href, to);
     } finally {
       loading = null;
     }
@@ -66,6 +68,7 @@ const step = async (by) => {
 const refresh = async () => {
   const chosen = current()?.dataset.case;
   await htmx.ajax("GET", `/queue/rows${location.pathname === "/queue" ? location.search : ""}`, {
+    source: "#rows",
     target: "#rows",
     swap: "innerHTML",
   });
