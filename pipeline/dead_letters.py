@@ -16,6 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from pipeline import private
 from pipeline.errors import BadMessage, InputError
 from pipeline.events import decode, encode
 from pipeline.journal import Journal
@@ -48,6 +49,7 @@ class DeadLetters:
         self._path = path
         self._clock = clock
         self._max_bytes = max_bytes
+        private.repair(path)
         _forget(path, clock() - KEEP_SECONDS)
 
     def add(self, stage: str, rejected: Rejected) -> None:
@@ -57,7 +59,7 @@ class DeadLetters:
         if self._path.exists() and self._path.stat().st_size > self._max_bytes:
             log.error("%s is full: replay or drop its letters, then delete it", self._path)
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        private.make_folder(self._path.parent)
         _append(self._path, self._letter(stage, rejected))
 
     def _letter(self, stage: str, rejected: Rejected) -> dict[str, object]:
@@ -181,7 +183,7 @@ def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _append(path: Path, line: dict[str, object]) -> None:
-    target = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    target = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, private.FILE)
     with os.fdopen(target, "w", encoding="utf-8") as file:
         file.write(json.dumps(line, ensure_ascii=False) + "\n")
 

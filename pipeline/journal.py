@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
+from pipeline import private
 from pipeline.errors import DependencyError
 from pipeline.messages import AudioChunk
 from pipeline.review import segments
@@ -63,7 +64,7 @@ class Journal:
         self._added = self._taken = 0
         self._latest: dict[Speaker, Page] = {}
         with self._guarded():
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private.open_folder(folder)
             found = sorted(path for path in folder.iterdir() if path.suffix in {SUFFIX, AGAIN})
         self._left = [Page(path, 0.0) for path in found]
         self._pages = deque(self._left)
@@ -185,7 +186,7 @@ class Journal:
 
 
 def _append(path: Path, record: bytes) -> None:
-    target = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    target = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, private.FILE)
     try:
         if os.write(target, record) != len(record):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

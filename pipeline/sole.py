@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipeline import private
 from pipeline.errors import ConfigError
 
 NAME = "lock"
@@ -14,8 +15,8 @@ NAME = "lock"
 @contextmanager
 def sole_user(folder: Path) -> Iterator[None]:
     """Hold `folder` until the block ends, or the process does. Raises ConfigError if another process holds it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, 0o600)
+    private.make_folder(folder)
+    file = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, private.FILE)
     try:
         _lock(file, folder)
         yield

@@ -17,6 +17,7 @@ from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
 
+from pipeline import private
 from pipeline.errors import ConfigError, DependencyError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -50,7 +51,7 @@ class Database:
         self.url = _url(url)
         self.name = self.url.render_as_string(hide_password=True)
         if self.url.get_backend_name() == "sqlite":
-            _check_file(Path(self.url.database or ""), must_exist)
+            _prepare_file(Path(self.url.database or ""), must_exist)
         self._engine = _engine(self.url)
         self._writer = self._engine.execution_options(immediate=True)
         # SQLite's own wait for another writer sleeps and tries again, and some wait long; here they take turns.
@@ -136,13 +137,17 @@ def _url(written: str) -> URL:
     return url.set(drivername=DRIVERS[backend])
 
 
-def _check_file(path: Path, must_exist: bool) -> None:
+def _prepare_file(path: Path, must_exist: bool) -> None:
+    """Make it private to its owner, with what SQLite has put beside it; SQLite gives new ones the same mode."""
     if must_exist and not path.is_file():
         raise ConfigError(f"No review store at {path}", "Set data_dir or store.url to where `voxwarden run` keeps it.")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private.make_folder(path.parent)
+        private.make_file(path)
     except OSError as error:
-        raise ConfigError(f"The folder {path.parent} cannot be made: {error.strerror}", "Set data_dir.") from error
+        raise ConfigError(f"The review store {path} cannot be made: {error.strerror}", "Set data_dir.") from error
+    for suffix in ("-wal", "-shm"):
+        private.repair(path.with_name(path.name + suffix))
 
 
 def _engine(url: URL) -> Engine:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Protocol
 
+from pipeline import private
 from pipeline.errors import DependencyError
 
 IDENTITY = re.compile(r"[0-9a-f-]{1,64}")
@@ -37,12 +38,13 @@ class EvidenceFolder(EvidenceStore):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        private.repair(folder)
 
     def put(self, case: str, start: float, clip: bytes) -> str:
         path = clip_path(case, start)
         target = self.file(path)
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            private.make_folder(target.parent)
             _write(target, clip)
         except OSError as error:
             raise _unusable(self.folder, error) from error

@@ -22,6 +22,7 @@ from threading import Lock
 
 import msgspec
 
+from pipeline import private
 from pipeline.errors import DependencyError, InputError
 from pipeline.messages import Utterance
 from pipeline.review import marks, segments
@@ -80,7 +81,7 @@ class Lookback(UtteranceLog):
         self._entries: deque[Entry] = deque()
         self._by_speaker: dict[tuple[str, str], deque[Entry]] = {}
         with self._guarded():
-            folder.mkdir(parents=True, exist_ok=True)
+            private.open_folder(folder)
             self._forget(clock())
 
     def put(self, utterance: Utterance) -> str:
@@ -200,8 +201,8 @@ class Lookback(UtteranceLog):
                 return file
         self._segment = f"{max(0, round(now * 1000)):013d}-{secrets.token_hex(4)}"
         file = self._file(self._segment)
-        self._marks(self._segment).touch()
-        file.touch(exist_ok=False)
+        self._marks(self._segment).touch(private.FILE)
+        file.touch(private.FILE, exist_ok=False)
         self._forget(now, size)
         return file
 
