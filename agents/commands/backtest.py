@@ -14,6 +14,7 @@ import typer
 from pipeline.cli.app import Exit, app, say_error, settings_of, stderr, stdout
 from pipeline.cli.cases import moment
 from pipeline.cli.progress import progress_bar
+from pipeline.cli.terminal import json_text
 from pipeline.errors import VoxwardenError
 from pipeline.messages import Transcript
 from pipeline.settings import Settings
@@ -137,4 +138,4 @@ def _least(*numbers: int | None) -> int | None:
 
 
 def _write(line: dict[str, object]) -> None:
-    sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(json.dumps(line, ensure_ascii=False)) + "\n")

@@ -10,8 +10,8 @@ from rich.table import Table
 
 from pipeline.cli.app import Exit, app, settings_of, stderr, stdout
 from pipeline.cli.cases import moment
-from pipeline.cli.casetables import plain
 from pipeline.cli.progress import progress_bar
+from pipeline.cli.terminal import json_text, plain
 
 if TYPE_CHECKING:
     from agents.transcripts import Source
@@ -103,4 +103,4 @@ def _write(found: "Coverage") -> None:
             "skipped": found.skipped[kind],
             "coverage": round(found.share(kind), 6),
         }
-        sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+        sys.stdout.write(json_text(json.dumps(line, ensure_ascii=False)) + "\n")

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from pipeline.cli.app import Exit, app, settings_of, stderr, stdout
 from pipeline.cli.cases import moment
-from pipeline.cli.casetables import plain
+from pipeline.cli.terminal import json_text, plain
 
 if TYPE_CHECKING:
     from pipeline.letters import Box, Letter, Wanted
@@ -185,7 +185,7 @@ def _write(letter: "Letter") -> None:
     from dataclasses import asdict
 
     line: dict[str, Any] = asdict(letter)
-    sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(json.dumps(line, ensure_ascii=False)) + "\n")
 
 
 def _head(value: bytes, text: bool) -> str:

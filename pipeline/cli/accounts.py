@@ -10,7 +10,8 @@ import typer
 from rich.table import Table
 
 from pipeline.cli.app import app, settings_of, stdout
-from pipeline.cli.casetables import plain, utc
+from pipeline.cli.casetables import utc
+from pipeline.cli.terminal import plain
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:

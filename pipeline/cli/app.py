@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from pipeline import yamlfiles
 from pipeline.cli.streams import standard_streams
+from pipeline.cli.terminal import console
 from pipeline.errors import ConfigError, VoxwardenError
 from pipeline.settings import PREFIX, Settings, load
 
@@ -43,9 +43,9 @@ class FailOn(StrEnum):
         return suggestion in {FailOn.BLOCK, self}
 
 
-stdout = Console()
+stdout = console()
 """Results, and nothing else."""
-stderr = Console(stderr=True)
+stderr = console(stderr=True)
 """Progress, notes and errors."""
 
 app = typer.Typer(

@@ -7,6 +7,7 @@ import msgspec
 import typer
 
 from pipeline.cli.app import app, settings_of, stdout
+from pipeline.cli.terminal import json_text
 from pipeline.errors import InputError
 
 audit = typer.Typer(no_args_is_help=True, help="Check and export the audit log.", rich_markup_mode="rich")
@@ -58,4 +59,4 @@ def export(ctx: typer.Context, after: Annotated[int, typer.Option(min=0, help="L
 
 
 def _line(value: object) -> None:
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    sys.stdout.write(json_text(msgspec.json.encode(value).decode()) + "\n")

@@ -11,6 +11,7 @@ import typer
 
 from pipeline.cli import casetables
 from pipeline.cli.app import app, settings_of, stderr, stdout
+from pipeline.cli.terminal import json_text
 from pipeline.errors import InputError
 from pipeline.messages import Suggestion, Verdict
 from pipeline.review.cases import Case, Choice, Filters, Status
@@ -149,8 +150,8 @@ def _write(found: list[Case], lines: bool) -> None:
         for case in found:
             _write_line(case)
     else:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
+        sys.stdout.write(json_text(msgspec.json.format(msgspec.json.encode(found), indent=2).decode()) + "\n")
 
 
 def _write_line(value: Any) -> None:
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    sys.stdout.write(json_text(msgspec.json.encode(value).decode()) + "\n")

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.cli.table import SHAPES, STYLES
+from pipeline.cli.terminal import plain
 from pipeline.messages import Decision, Flag, Suggestion
 
 if TYPE_CHECKING:
@@ -89,11 +90,6 @@ def _flag(flag: Flag) -> Table:
 
 def risk(suggestion: Suggestion) -> Text:
     return Text(f"{SHAPES[suggestion]} {suggestion}", style=STYLES[suggestion])
-
-
-def plain(text: str) -> Text:
-    """`text` for a terminal, whoever wrote it: an escape sequence in a room's name must stay without effect."""
-    return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
 
 
 def age(seconds: float) -> str:

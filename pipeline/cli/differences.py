@@ -7,8 +7,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.casetables import plain, utc
+from pipeline.cli.casetables import utc
 from pipeline.cli.table import SHAPES, STYLES
+from pipeline.cli.terminal import plain
 from pipeline.judge.backtest import Backtest, Comparison, Kind, Tally, flagged
 from pipeline.messages import Flag
 

@@ -9,6 +9,7 @@ import typer
 
 from pipeline.cli.app import app, settings_of
 from pipeline.cli.cases import moment
+from pipeline.cli.terminal import json_text
 
 export = typer.Typer(no_args_is_help=True, help="Write what was decided for other programs.", rich_markup_mode="rich")
 app.add_typer(export, name="export")
@@ -44,6 +45,6 @@ def export_decisions(
             audit.append(connection, now, "cli", "export.decisions", "", {"since": begin})
         with database.read() as connection:
             for example in exporting.examples(connection, begin):
-                sys.stdout.write(msgspec.json.encode(example).decode() + "\n")
+                sys.stdout.write(json_text(msgspec.json.encode(example).decode()) + "\n")
     finally:
         database.close()

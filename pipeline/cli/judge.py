@@ -13,6 +13,7 @@ import typer
 
 from pipeline.cli.app import Exit, FailOn, app, say_error, settings_of, stderr, stdout, with_policy
 from pipeline.cli.roomtype import tell_unknown
+from pipeline.cli.terminal import json_text
 from pipeline.errors import TextError
 from pipeline.settings import Settings
 
@@ -119,7 +120,7 @@ def write_line(place: "Place", found: "Flag | TextError") -> None:
         line = error_line(place, str(found))
     else:
         line = text_line(found, place)
-    sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(json.dumps(line, ensure_ascii=False)) + "\n")
     sys.stdout.flush()
 
 

@@ -10,6 +10,7 @@ from pipeline.asr.formats import srt_cue
 from pipeline.cli.app import say_error, stdout
 from pipeline.cli.lines import file_line, utterance_line
 from pipeline.cli.table import SHAPES, STYLES, clock, flag_row
+from pipeline.cli.terminal import harmless, json_text
 from pipeline.messages import Flag
 from pipeline.recordings import Report
 
@@ -37,7 +38,7 @@ class JsonLinesWriter:
     """One object a line, as docs/contract.md has them."""
 
     def write(self, found: Flag | Report) -> None:
-        sys.stdout.write(json.dumps(_line(found), ensure_ascii=False) + "\n")
+        sys.stdout.write(json_text(json.dumps(_line(found), ensure_ascii=False)) + "\n")
         sys.stdout.flush()
         _say_error(found)
 
@@ -52,7 +53,7 @@ class JsonWriter:
         self._first = True
 
     def write(self, found: Flag | Report) -> None:
-        sys.stdout.write(("[\n" if self._first else ",\n") + json.dumps(_line(found), ensure_ascii=False))
+        sys.stdout.write(("[\n" if self._first else ",\n") + json_text(json.dumps(_line(found), ensure_ascii=False)))
         self._first = False
         _say_error(found)
 
@@ -71,7 +72,7 @@ class SrtWriter:
         if isinstance(found, Flag):
             self._number += 1
             mark = "" if found.suggestion == "pass" else f"[{found.suggestion}: {', '.join(found.flagged)}] "
-            sys.stdout.write(srt_cue(self._number, found.start, found.end, mark + found.text))
+            sys.stdout.write(srt_cue(self._number, found.start, found.end, mark + harmless(found.text)))
         _say_error(found)
 
     def close(self) -> None:

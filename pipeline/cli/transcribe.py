@@ -13,6 +13,7 @@ from pipeline.asr.formats import VTT_HEADER, error_line, json_line, srt_cue, vtt
 from pipeline.cli.app import Exit, app, branch_of, say_error, settings_of
 from pipeline.cli.paths import Named, recordings, seconds_of
 from pipeline.cli.progress import progress_bar
+from pipeline.cli.terminal import harmless, json_text
 from pipeline.errors import VoxwardenError
 from pipeline.messages import Transcript
 from pipeline.settings import Settings
@@ -101,22 +102,22 @@ class _Writer:
             return
         say_error(result)
         if self._form is Format.JSONL:
-            self._put(error_line(file, result))
+            self._put(json_text(error_line(file, result)))
 
     def _write(self, file: str, heard: Transcript) -> None:
         if self._form is Format.JSONL:
-            self._put(json_line(file, heard))
+            self._put(json_text(json_line(file, heard)))
             return
         if not heard.text:
             return
         self._cues += 1
         match self._form:
             case Format.SRT:
-                self._put(srt_cue(self._cues, heard.start, heard.end, heard.text))
+                self._put(srt_cue(self._cues, heard.start, heard.end, harmless(heard.text)))
             case Format.VTT:
-                self._put(vtt_cue(heard.start, heard.end, heard.text))
+                self._put(vtt_cue(heard.start, heard.end, harmless(heard.text)))
             case Format.TXT:
-                self._put(f"{file}\t{heard.text}\n" if self._several else f"{heard.text}\n")
+                self._put(harmless(f"{file}\t{heard.text}\n" if self._several else f"{heard.text}\n"))
 
     @staticmethod
     def _put(text: str) -> None:

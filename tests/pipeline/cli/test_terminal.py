@@ -1,0 +1,118 @@
+"""Nothing that others wrote has an effect on a terminal, whichever command shows it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from rich.table import Table
+from rich.text import Text
+from typer.testing import CliRunner, Result
+
+from pipeline.cli import app
+from pipeline.cli.app import main, stderr, stdout
+from pipeline.cli.terminal import harmless, is_harmful, json_text, plain
+from pipeline.review import accounts, holds
+from pipeline.review.store import open_store
+from pipeline.settings import Settings
+from tests.pipeline.judge.fakes import WordClassifier
+from tests.pipeline.review.builders import NOON, flag
+
+EVIL = "a\x1b]0;owned\x07b\x9b2Jc\u202ed\u2066e\u2028f\x7fg\u200eh\U000e0041i"
+NAME = "ann\x9b2Jb\u202ec owned"
+"""The contract lets no other control characters into a name."""
+CLEAN = "a�]0;owned�b�2Jc�d�e�f�g�h�i"
+
+
+def run(folder: Path, *arguments: str, lines: str | None = None) -> Result:
+    return CliRunner().invoke(app, ["--set", f"data_dir={folder}", *arguments], input=lines)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store in which everything that others name has an evil name."""
+    monkeypatch.setenv("COLUMNS", "400")
+    store = open_store(Settings(data_dir=tmp_path))
+    evil = flag("evil", 0, 5, room=NAME, speaker=NAME, text=EVIL, reasons=(EVIL,), hits=())
+    [stored] = store.add([evil], NOON)
+    with store._database.write() as connection:
+        accounts.add(connection, "lin", "moderator", NOON, "test")
+        holds.place(connection, "room", NAME, EVIL, "test", NOON)
+    (tmp_path / "case").write_text(stored.case)
+    store.close()
+    return tmp_path
+
+
+def effects(text: str) -> set[str]:
+    return {character for character in text if character != "\n" and is_harmful(character)}
+
+
+def test_what_is_harmful_is_replaced_and_the_rest_stays() -> None:
+    assert harmless(EVIL) == CLEAN
+    kept = "Ünïcødé 弄死你\u3000全角\xa0 مرحبا नमस्ते 👩\u200d👩\u200d👧 می\u200cخواهم"
+    assert harmless(kept) == kept
+    assert harmless("a\tb\nc") == "a\tb\nc"
+    assert plain("a\tb\nc").plain == "a�b�c"
+    assert harmless("\ud800") == "�"
+
+
+def test_json_says_the_same_without_effect() -> None:
+    value = {"text": EVIL + "\ud800", "name": "弄死你"}
+    written = json_text(json.dumps(value, ensure_ascii=False, indent=1))
+    assert effects(written) == set()
+    assert json.loads(written) == value
+    assert "弄死你" in written
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("cases", "list"),
+        ("cases", "list", "--format", "json"),
+        ("cases", "list", "--format", "jsonl"),
+        ("cases", "show", "{case}"),
+        ("cases", "show", "{case}", "--format", "json"),
+        ("retention", "holds"),
+    ],
+)
+def test_commands_that_show_the_store(folder: Path, arguments: tuple[str, ...]) -> None:
+    case = (folder / "case").read_text()
+    done = run(folder, *(argument.format(case=case) for argument in arguments))
+    assert done.exit_code == 0
+    assert "owned" in done.stdout
+    assert effects(done.stdout) == set()
+
+
+def test_json_of_a_case_says_what_was_said(folder: Path) -> None:
+    [case] = json.loads(run(folder, "cases", "list", "--format", "json").stdout)
+    assert (case["room"], case["text"]) == (NAME, EVIL)
+
+
+@pytest.mark.parametrize("options", [(), ("--format", "jsonl")])
+def test_a_text_that_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]) -> None:
+    monkeypatch.setattr("pipeline.judge.judge.load_classifier", lambda _: WordClassifier({}))
+    monkeypatch.setenv("COLUMNS", "200")
+    done = run(tmp_path, "judge", "-", *options, lines=json.dumps({"text": EVIL}) + "\n")
+    assert "owned" in done.stdout
+    assert effects(done.stdout) == set()
+
+
+def test_an_error_that_names_an_evil_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["voxwarden", "--set", f"data_dir={tmp_path}", "judge", str(tmp_path / EVIL)])
+    with pytest.raises(SystemExit):
+        main()
+    said = capsys.readouterr().err
+    assert "owned" in said
+    assert effects(said) == set()
+
+
+def test_what_is_printed_keeps_its_form_and_styles(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("name", box=None)
+    table.add_row(Text(EVIL))
+    stdout.print(table)
+    stdout.print(f"[bold]{EVIL}[/]", "second", sep=" | ")
+    stderr.print(EVIL, markup=False)
+    shown = capsys.readouterr()
+    assert effects(shown.out + shown.err) == set()
+    assert f"{CLEAN.replace('owned�', 'owned')} | second\n" in shown.out  # rich itself leaves the bell out
