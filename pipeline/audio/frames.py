@@ -130,4 +130,5 @@ class StreamDecoder:
 
 
 def _name(chunk: AudioChunk) -> str:
-    return f"Chunk {chunk.sequence} of {chunk.speaker} in {chunk.room}"
+    """For errors, which are logged: without the names of people. Those are in the dead letter."""
+    return f"Chunk {chunk.sequence} at {chunk.start:.3f}"

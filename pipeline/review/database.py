@@ -1,5 +1,6 @@
 """The database behind the review store: SQLite or PostgreSQL, brought up to date when it is opened."""
 
+import logging
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -151,6 +152,8 @@ def _prepare_file(path: Path, must_exist: bool) -> None:
 
 
 def _engine(url: URL) -> Engine:
+    # At DEBUG it logs every row that is read, and with it what people said.
+    logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
     more = {key: value for key, value in PATIENCE.items() if url.drivername == POSTGRES and key not in url.query}
     try:
         # Hidden parameters: an error's text must not carry a transcript into a log.
