@@ -9,6 +9,7 @@ from agents.expiry import Expiry
 from agents.intake import Transport
 from agents.kafka import ROOM_FOR_ERRORS
 from agents.security import faust_credentials
+from pipeline import logs
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings
 from pipeline.topology import SEGMENT, Stage, Topic
@@ -31,6 +32,7 @@ def broker_url(settings: Settings) -> str:
 
 def create_app(settings: Settings, stage: Stage, metrics: Metrics) -> faust.App:
     """An app that acknowledges nothing by itself and creates no topic; see agents/loop.py for what it runs."""
+    logs.without_debug("aiokafka", "faust")
     app = faust.App(
         group_of(settings, stage),
         broker=broker_url(settings),

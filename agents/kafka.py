@@ -9,6 +9,7 @@ from kafka.errors import KafkaError, SaslAuthenticationFailedError
 
 from agents.refusals import refusals
 from agents.security import client_arguments
+from pipeline import logs
 from pipeline.errors import ConfigError, DependencyError
 from pipeline.settings import Kafka
 from pipeline.topology import DEAD_LETTERS, Topic
@@ -40,6 +41,7 @@ def max_bytes(topic: Topic, kafka: Kafka) -> int:
 
 
 def common(kafka: Kafka) -> dict[str, Any]:
+    logs.without_debug("kafka")
     return {
         "bootstrap_servers": kafka.bootstrap.split(","),
         "client_id": "voxwarden",

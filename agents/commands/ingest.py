@@ -13,6 +13,7 @@ from rich.markup import escape
 from pipeline.cli.app import Exit, app, say_error, settings_of
 from pipeline.cli.progress import progress_bar
 from pipeline.cli.roomtype import tell_unknown
+from pipeline.cli.terminal import harmless
 from pipeline.errors import InputError
 from pipeline.messages import AudioChunk
 
@@ -74,7 +75,7 @@ def _send_all(out: "Ingest", files: Sequence[Path], begin: float, play: Play) ->
     code = Exit.CLEAN
     with progress_bar() as bar:
         for path in files:
-            task = bar.add_task(escape(path.name), total=None)
+            task = bar.add_task(escape(harmless(path.name)), total=None)
             first = begin
             try:
                 bar.update(task, total=duration_of(path))

@@ -1,6 +1,5 @@
 """The database behind the review store: SQLite or PostgreSQL, brought up to date when it is opened."""
 
-import logging
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
 
-from pipeline import private
+from pipeline import logs, private
 from pipeline.errors import ConfigError, DependencyError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -152,8 +151,7 @@ def _prepare_file(path: Path, must_exist: bool) -> None:
 
 
 def _engine(url: URL) -> Engine:
-    # At DEBUG it logs every row that is read, and with it what people said.
-    logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
+    logs.without_debug("sqlalchemy.engine")
     more = {key: value for key, value in PATIENCE.items() if url.drivername == POSTGRES and key not in url.query}
     try:
         # Hidden parameters: an error's text must not carry a transcript into a log.
