@@ -49,6 +49,21 @@ def end_process(code: int) -> NoReturn:
     os._exit(code)
 
 
+class Figures:
+    """The metrics of one stage, looked up once: for each batch it would cost as much as to decode a message.
+
+    They are there from 0 on, since Prometheus takes the first value that it sees for no change.
+    """
+
+    def __init__(self, metrics: Metrics, stage: str) -> None:
+        self.messages = metrics.messages.labels(stage)
+        self.dead_letters = metrics.dead_letters.labels(stage)
+        self.dead_letter_share = metrics.dead_letter_share.labels(stage)
+        self.retries = metrics.retries.labels(stage)
+        self.lag_seconds = metrics.lag_seconds.labels(stage)
+        self.batch_seconds = metrics.batch_seconds.labels(stage)
+
+
 class Carrier:
     """The loop of one worker. `end` is what ends the process; it, `sleep` and `clock` (UTC seconds) are for tests."""
 
@@ -77,8 +92,7 @@ class Carrier:
         self._in_hand: Sequence[Any] = ()
         self._behind = False
         self._skipped = 0
-        for counter in (metrics.messages, metrics.dead_letters, metrics.retries):
-            counter.labels(stage.name)  # from 0 on: Prometheus takes the first value it sees for no change
+        self._figures = Figures(metrics, stage.name)
 
     def attach(self) -> None:
         """Make the app run this: one agent, never with more concurrency, and a timer for a stage that wants one."""
@@ -134,7 +148,7 @@ class Carrier:
             try:
                 return await loop.run_in_executor(self._thread, function)
             except DependencyError as error:
-                self.metrics.retries.labels(self.stage.name).inc()
+                self._figures.retries.inc()
                 log.warning("%s tries again in %g s: %s", self.stage.name, pause, error)
                 await self._sleep(pause)
         return await loop.run_in_executor(self._thread, function)
@@ -147,11 +161,11 @@ class Carrier:
 
     async def _carry(self, records: list[Any]) -> None:
         oldest = min(record.timestamp for record in records)
-        self.metrics.lag_seconds.labels(self.stage.name).set(max(0.0, self._clock() - oldest))
+        self._figures.lag_seconds.set(max(0.0, self._clock() - oldest))
         batch = [self._work.take(receive(self.stage, record)) for record in self._work.choose(records)]
-        self.metrics.messages.labels(self.stage.name).inc(len(batch))
+        self._figures.messages.inc(len(batch))
         good = [each for each in batch if each.error is None]
-        with self.metrics.batch_seconds.labels(self.stage.name).time():
+        with self._figures.batch_seconds.time():
             outcome = await self._in_thread(lambda: self._work.process(good)) if good else []
         await self._send(outcome, batch)
         self._acknowledge(batch)
@@ -185,8 +199,8 @@ class Carrier:
         bad = [sender_of(each.message, each.record) for each in batch if each.error]
         bad += [sender_of(each.message) for each in rejected]
         self._share.add([sender_of(each.message, each.record) for each in batch], bad)
-        self.metrics.dead_letter_share.labels(self.stage.name).set(self._share.share)
-        self.metrics.dead_letters.labels(self.stage.name).inc(len(bad))
+        self._figures.dead_letter_share.set(self._share.share)
+        self._figures.dead_letters.inc(len(bad))
 
     async def _put(self, topic: str, events: Sequence[Event]) -> None:
         if not events:

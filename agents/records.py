@@ -13,6 +13,8 @@ from pipeline.topology import Stage
 
 RECORD_OVERHEAD = 512
 """Bytes that Kafka's record batch adds to key, value and headers, generously."""
+HEADER_OVERHEAD = 10
+"""The same, for each header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,10 @@ def spans_of(records: Sequence[Any]) -> str:
 
 def size_of(event: Event) -> int:
     """Bytes on the wire, at most."""
-    return RECORD_OVERHEAD + len(event.key) + len(event.value) + sum(len(n) + len(v) + 10 for n, v in event.headers)
+    size = RECORD_OVERHEAD + len(event.key) + len(event.value) + HEADER_OVERHEAD * len(event.headers)
+    for name, value in event.headers:
+        size += len(name) + len(value)
+    return size
 
 
 def original(record: Any) -> Event:

@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import faust
@@ -40,7 +39,7 @@ class Transcribing(Work[Any]):
         if not isinstance(received.message, Utterance):
             return received
         address = address_of(received.record)
-        return replace(received, message=msgspec.structs.replace(received.message, address=address))
+        return Received(received.record, msgspec.structs.replace(received.message, address=address))
 
     def process(self, batch: Sequence[Received]) -> list[Any]:
         oldest = min((_waiting_since(received) for received in batch), default=self._clock())
