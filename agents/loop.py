@@ -10,7 +10,6 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn, TypeVar
 
 import faust
@@ -19,6 +18,7 @@ from agents.app import topic_of
 from agents.halt import DeadLetterShare, HaltError
 from agents.intake import batches
 from agents.kafka import max_bytes, topic_name
+from agents.one_thread import OneThread
 from agents.records import Received, address_of, dead_letter, original, receive, refused, sender_of, size_of, spans_of
 from agents.work import Work
 from pipeline.errors import BadMessage, DependencyError, VoxwardenError
@@ -87,7 +87,7 @@ class Carrier:
         self._dead_letter_limit = max_bytes(DEAD_LETTERS, settings.kafka)
         self._share = DeadLetterShare(stage.name, settings.kafka.dead_letter_share)
         self._end, self._sleep, self._clock = end, sleep, clock
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=stage.name)
+        self._thread = OneThread(stage.name)
         self._one_at_a_time = asyncio.Lock()
         self._in_hand: Sequence[Any] = ()
         self._behind = False
@@ -138,20 +138,18 @@ class Carrier:
 
     def close(self) -> None:
         """After the app has stopped."""
-        self._thread.submit(self._work.close).result()
-        self._thread.shutdown()
+        self._thread.close(self._work.close)
 
     async def _in_thread(self, function: Callable[[], R]) -> R:
         """Run in the stage's one thread; a dependency that does not answer is tried again, for a while."""
-        loop = asyncio.get_running_loop()
         for pause in BACK_OFF_SECONDS:
             try:
-                return await loop.run_in_executor(self._thread, function)
+                return await self._thread.call(function)
             except DependencyError as error:
                 self._figures.retries.inc()
                 log.warning("%s tries again in %g s: %s", self.stage.name, pause, error)
                 await self._sleep(pause)
-        return await loop.run_in_executor(self._thread, function)
+        return await self._thread.call(function)
 
     def _backlog_waits(self) -> bool:
         """Whether one was seen since the last tick. No longer: that full batch may have been the last of all."""
