@@ -24,6 +24,11 @@ class Fetches:
         """Wait until one is."""
         await self._wanted.wait()
 
+    @property
+    def is_free(self) -> bool:
+        """Whether `put` need not wait."""
+        return self._made.empty()
+
     async def put(self, records: list[Any]) -> None:
         """Hand one over; waits if the last has not been taken."""
         await self._made.put(records)

@@ -97,7 +97,10 @@ class Consumer(aiokafka.Consumer):
         elif fetched and active:
             ours = [(tp, record) for tp, found in fetched.items() if tp in active for record in found]
             records = [await self._read(tp, record) for tp, record in ours]
-            await self.wait_first(self.fetches.put(records), self.suspend_flow.wait())
+            if self.fetches.is_free:
+                await self.fetches.put(records)
+            else:
+                await self.wait_first(self.fetches.put(records), self.suspend_flow.wait())
 
     async def _seek_back(self) -> None:
         """Fetch again what came in during a rebalance: it may have come after the seek that ends one."""

@@ -203,8 +203,9 @@ class Carrier:
     async def _put(self, topic: str, events: Sequence[Event]) -> None:
         if not events:
             return
-        producer = await self.app.maybe_start_producer()
-        sent = [await producer.send(topic, each.key, each.value, None, None, each.headers) for each in events]
+        producer: Any = await self.app.maybe_start_producer()
+        send = producer._ensure_producer().send  # Faust's own tells its signals of each message, at half the cost again
+        sent = [await send(topic, each.value, each.key, headers=each.headers) for each in events]
         await asyncio.gather(*sent)  # the second await: without it a refused record is lost in silence
 
     def _acknowledge(self, batch: Sequence[Received]) -> None:
