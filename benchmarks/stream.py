@@ -1,10 +1,11 @@
 """What Faust and our rules cost: the transcribe role with Whisper as a no-op, beside a bare aiokafka loop.
 
-    python -m benchmarks.stream [--messages 8000] [--repeat 3]
+    python -m benchmarks.stream [--messages 8000] [--repeat 3] [--batch 8] [--workers 1]
 
 Both read utterances of 8 kB from a real Kafka, decode them, write a transcript each with acks=all and commit once a
-second. All workers have joined before the first record is there. Runs are interleaved; each figure is the median, with
-the least and the most. CPU is the workers' own.
+second. All workers have joined before the first record is there. Runs are interleaved. Each figure is the median, with
+the least and the most. A share of bare is that of one round: both ran one after the other, on the same machine with the
+same other work on it. CPU is the workers' own. `--batch` and `--workers` leave out the setups with others.
 """
 
 import argparse
@@ -82,10 +83,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=8_000)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--batch", type=int)
+    parser.add_argument("--workers", type=int)
     options = parser.parse_args()
-    figures: dict[Setup, list[Figure]] = {setup: [] for setup in SETUPS}
+    chosen = [
+        setup for setup in SETUPS if options.batch in {None, setup.batch} and options.workers in {None, setup.workers}
+    ]
+    figures: dict[Setup, list[Figure]] = {setup: [] for setup in chosen}
     with tempfile.TemporaryDirectory() as folder, Broker(Path(folder)) as broker:
-        for setup in track([*SETUPS] * options.repeat, "measuring", console=Console(stderr=True)):
+        for setup in track(chosen * options.repeat, "measuring", console=Console(stderr=True)):
             figures[setup].append(measure(setup, broker.bootstrap, options.messages, Path(folder)))
     show(figures)
 
@@ -187,20 +193,22 @@ def cpu_seconds(worker: Process) -> float:
 
 
 def show(figures: dict[Setup, list[Figure]]) -> None:
-    table = Table(
-        "setup: workers × partitions", "messages/s", "least–most", "CPU s / 1,000", "of bare, same workers and batch"
-    )
+    table = Table("setup: workers × partitions", "messages/s", "of bare", "CPU s / 1,000", "of bare's")
     for setup, found in figures.items():
-        rates = [figure.per_second for figure in found]
-        bare = statistics.median(f.per_second for f in figures[replace(setup, kind=BARE, partitions=8, ms=0)])
+        bare = figures[replace(setup, kind=BARE, partitions=8, ms=0)]
         table.add_row(
             str(setup),
-            f"{statistics.median(rates):,.0f}",
-            f"{min(rates):,.0f}–{max(rates):,.0f}",
-            f"{statistics.median(figure.cpu for figure in found):.2f}",
-            f"{statistics.median(rates) / bare:.2f}",
+            spread([one.per_second for one in found], ",.0f"),
+            spread([one.per_second / other.per_second for one, other in zip(found, bare, strict=True)], ".2f"),
+            spread([one.cpu for one in found], ".2f"),
+            spread([one.cpu / other.cpu for one, other in zip(found, bare, strict=True)], ".2f"),
         )
-    Console(width=110).print(table)
+    Console(width=140).print(table)
+
+
+def spread(values: Sequence[float], form: str) -> str:
+    """The median, with the least and the most."""
+    return f"{statistics.median(values):{form}} ({min(values):{form}}–{max(values):{form}})"
 
 
 if __name__ == "__main__":
