@@ -71,11 +71,13 @@ class Consumer(aiokafka.Consumer):
         self._expiry = cast("Transport", self.transport).expiry
         self._sought: set[Any] = set()
         """Partitions of which nothing was read since they were set back to what is committed."""
+        self._seeks = 0
 
     def _new_consumer_thread(self) -> Thread:
         return Thread(self, loop=self.loop, beacon=self.beacon)
 
     async def perform_seek(self) -> None:
+        self._seeks += 1
         await super().perform_seek()
         self._sought = set(self._read_offset)
 
@@ -91,8 +93,9 @@ class Consumer(aiokafka.Consumer):
     async def _fetch(self) -> None:
         if not self.fetches.are_wanted:
             await self.wait_first(self.fetches.wanted(), self.suspend_flow.wait())
+        seeks = self._seeks
         fetched, active = await self._wait_next_records(timeout=1.0)
-        if not self.flow_active:
+        if not self.flow_active or seeks != self._seeks:
             await self._seek_back()
         elif fetched and active:
             ours = [(tp, record) for tp, found in fetched.items() if tp in active for record in found]
@@ -131,8 +134,8 @@ class Consumer(aiokafka.Consumer):
         """Tell what the broker has deleted from what a transaction or a compaction leaves out."""
         first = (await self.earliest_offsets(tp))[tp]
         gone = min(first, record.offset) - missing
-        if gone > 0:
-            self._expiry.count(gone, record, self.highwater(tp))
+        if gone > 0 and tp in self.assignment():  # else whoever has it now tells
+            self._expiry.count(gone, record, self.highwater(tp) or record.offset + 1)
 
     async def _pass(self, tp: Any, missing: int, offset: int) -> None:
         """Let commits go on at `offset`, though those from `missing` on are not there.

@@ -179,6 +179,7 @@ async def sought(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sought]:
     monkeypatch.setattr(consumer, "seek_to_committed", seek_to_committed)
     monkeypatch.setattr(consumer, "earliest_offsets", earliest_offsets)
     monkeypatch.setattr(consumer, "highwater", lambda _: 1_000_100)
+    monkeypatch.setattr(consumer, "assignment", lambda: {PLACE})
     monkeypatch.setattr(app.topics, "acks_enabled_for", lambda _: True)
     await consumer.perform_seek()
     yield made
@@ -239,3 +240,21 @@ async def test_a_topic_that_was_made_anew_is_read_and_committed_from_its_start(
     assert await sought.commits(0, 1) == 2
     assert sought.expired == (0, 0)
     assert "voice.flags/0 has no offset 5; it is read from 0 on" in caplog.messages
+
+
+async def test_what_was_fetched_across_a_seek_is_fetched_again(sought: Sought, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be from before the seek: then what lies between would be taken for a hole, and lost."""
+    consumer = sought.consumer
+    seeks = iter([consumer.perform_seek])
+
+    async def fetch_across_a_seek(**_: float) -> Any:
+        for seek in seeks:
+            await seek()
+        return {PLACE: [kafka_record(9)]}, {PLACE}
+
+    monkeypatch.setattr(consumer, "_wait_next_records", fetch_across_a_seek)
+    consumer.fetches.want()
+    await consumer._fetch()
+    assert consumer.fetches.get_nowait() == []
+    await consumer._fetch()
+    assert [message.offset for message in consumer.fetches.get_nowait()] == [9]
