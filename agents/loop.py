@@ -204,7 +204,7 @@ class Carrier:
         if not events:
             return
         producer: Any = await self.app.maybe_start_producer()
-        send = producer._ensure_producer().send  # Faust's own tells its signals of each message, at half the cost again
+        send = producer._ensure_producer().send  # Faust's own send tells its signals, and costs half as much again
         sent = [await send(topic, each.value, each.key, headers=each.headers) for each in events]
         await asyncio.gather(*sent)  # the second await: without it a refused record is lost in silence
 
