@@ -3,10 +3,11 @@
 A worker shows it as `voxwarden_dependency_up`, so on-call is told what is broken, not what follows from it.
 """
 
+import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -75,9 +76,30 @@ class Dependencies:
 
 def patiently(start: Callable[[], T], sleep: Callable[[float], object] = time.sleep) -> T:
     """Try until every dependency answers. A process that ended instead would only be started again, and again."""
+    said = ""
     while True:
         try:
             return start()
         except DependencyError as error:
-            log.warning("not started yet: %s; again in %g s", error, START_SECONDS)
+            said = _say(error, said)
             sleep(START_SECONDS)
+
+
+async def answered(check: Check, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
+    """The same in an event loop, where it can be cancelled: return once `check` raises nothing."""
+    said = ""
+    while True:
+        try:
+            await asyncio.to_thread(check)
+        except DependencyError as error:
+            said = _say(error, said)
+            await sleep(START_SECONDS)
+        else:
+            return
+
+
+def _say(error: DependencyError, said: str) -> str:
+    """Once: an outage may take hours."""
+    if str(error) != said:
+        log.warning("not started yet, tried again every %g s: %s", START_SECONDS, error)
+    return str(error)

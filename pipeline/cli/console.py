@@ -65,7 +65,7 @@ def imported() -> "Callable[[Settings, Metrics], AbstractAsyncContextManager[Ser
 
 async def _serve(settings: Settings) -> None:
     """Waits for a database that does not answer, and tells so in its figures."""
-    from pipeline.dependencies import Dependencies, patiently
+    from pipeline.dependencies import Dependencies, answered
     from pipeline.metrics import Metrics
     from pipeline.metrics_server import serving as figures
     from pipeline.review.database import check_answers
@@ -74,7 +74,7 @@ async def _serve(settings: Settings) -> None:
     with figures(metrics, settings.metrics.host, settings.metrics.port) as url:
         check = partial(check_answers, settings.database_url)
         with Dependencies({"database": check}, metrics).watching():
-            await asyncio.to_thread(patiently, check)
+            await answered(check)
             async with imported()(settings, metrics) as found:
                 told(found)
                 stderr.print(f"Figures  {url}", highlight=False)

@@ -1,6 +1,7 @@
 """A real Prometheus for tests: it scrapes every second, into a temporary folder."""
 
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -54,15 +55,23 @@ def prometheus(folder: Path, targets: Mapping[str, str]) -> Iterator[Prometheus]
     """Scrape `targets` (role to host:port) by our configuration and rules, only faster."""
     (folder / "rules.yml").write_text(yaml.safe_dump(_hurried_rules()))
     (folder / "prometheus.yml").write_text(yaml.safe_dump(_hurried_config(targets)))
+    with started(folder, {}) as running:
+        yield running
+
+
+@contextmanager
+def started(folder: Path, environment: Mapping[str, str], *options: str) -> Iterator[Prometheus]:
+    """A server with the prometheus.yml of `folder`."""
     port = free_port()
     command = [
         program("prometheus"),
         f"--config.file={folder / 'prometheus.yml'}",
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address=127.0.0.1:{port}",
+        *options,
     ]
     with (folder / "prometheus.log").open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=os.environ | environment)
     try:
         running = Prometheus(port)
         _wait_until_ready(running, process, folder)

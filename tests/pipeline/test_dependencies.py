@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.dependencies import Dependencies, patiently
+from pipeline.dependencies import Dependencies, answered, patiently
 from pipeline.errors import ConfigError, DependencyError
 from pipeline.metrics import Metrics
 
@@ -51,7 +51,7 @@ def test_one_that_hangs_does_not_delay_the_other() -> None:
         let_go.set()
 
 
-def test_a_start_waits_for_what_does_not_answer() -> None:
+def test_a_start_waits_for_what_does_not_answer(caplog: pytest.LogCaptureFixture) -> None:
     kafka, pauses = Switch(DependencyError("Kafka does not answer")), list[float]()
 
     def pause(seconds: float) -> None:
@@ -61,6 +61,20 @@ def test_a_start_waits_for_what_does_not_answer() -> None:
 
     patiently(kafka, pause)
     assert kafka.asked == 4
+    assert caplog.text.count("not started yet") == 1
+
+
+async def test_an_event_loop_waits_too(caplog: pytest.LogCaptureFixture) -> None:
+    kafka, pauses = Switch(DependencyError("Kafka does not answer")), list[float]()
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            kafka.error = None
+
+    await answered(kafka, pause)
+    assert kafka.asked == 4
+    assert caplog.text.count("not started yet") == 1
 
 
 def test_a_wrong_setting_is_not_waited_for() -> None:

@@ -28,26 +28,56 @@ def binaries() -> Path:
     raise PostgresMissingError(REMEDY)
 
 
+class Server:
+    """PostgreSQL in `folder`, which can be killed and started again with its data."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._programs = binaries()
+        # PostgreSQL refuses to run as root, as which containers often test.
+        self._user = "nobody" if os.geteuid() == 0 else None
+        if self._user:
+            os.chown(folder, pwd.getpwnam(self._user).pw_uid, -1)
+        self._run("initdb", "-D", self._data, "-A", "trust", "-U", "tester", "-E", "UTF8", "--no-locale", "--no-sync")
+
+    @property
+    def url(self) -> str:
+        """Of a database, to which others are neighbours."""
+        return f"postgresql://tester@/postgres?host={self._folder}"
+
+    def start(self) -> None:
+        options = f"-k {self._folder} -h '' -F"
+        self._run("pg_ctl", "-D", self._data, "-w", "-l", str(self._folder / "log"), "-o", options, "start")
+
+    def kill(self) -> None:
+        self._run("pg_ctl", "-D", self._data, "-m", "immediate", "stop")
+
+    @property
+    def _data(self) -> str:
+        return str(self._folder / "data")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self._programs / program), *arguments]
+        subprocess.run(command, user=self._user, cwd=self._folder, check=True, stdout=subprocess.DEVNULL, timeout=120)
+
+
 @contextmanager
-def server() -> Iterator[str]:
-    """Run a server; gives the URL of a database, to which others are neighbours."""
+def running() -> Iterator[Server]:
+    """A server that has started; its folder goes with it."""
     folder = Path(tempfile.mkdtemp(prefix="voxpg"))
-    # PostgreSQL refuses to run as root, as which containers often test.
-    user = "nobody" if os.geteuid() == 0 else None
-    if user:
-        os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
-    data, programs = folder / "data", binaries()
-
-    def run(program: str, *arguments: str) -> None:
-        command = [str(programs / program), *arguments]
-        subprocess.run(command, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL, timeout=120)
-
     try:
-        run("initdb", "-D", str(data), "-A", "trust", "-U", "tester", "-E", "UTF8", "--no-locale", "--no-sync")
-        run("pg_ctl", "-D", str(data), "-w", "-l", str(folder / "log"), "-o", f"-k {folder} -h '' -F", "start")
+        server = Server(folder)
+        server.start()
         try:
-            yield f"postgresql://tester@/postgres?host={folder}"
+            yield server
         finally:
-            run("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
+            server.kill()
     finally:
         shutil.rmtree(folder)
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """The URL of one."""
+    with running() as made:
+        yield made.url

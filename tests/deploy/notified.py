@@ -1,0 +1,137 @@
+"""Our Prometheus and Alertmanager, ten times as fast as in production, and everything that on-call is told."""
+
+import json
+import os
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import yaml
+
+from tests.deploy.files import DEPLOY, RULES, load
+from tests.deploy.prometheus import START_SECONDS, Prometheus, program, started
+from tests.deploy.stack import services
+from tests.ports import free_port
+
+DURATION = re.compile(r"(?<=\[)\d+[smhd](?=\])|(?<=offset )\d+[smhd]\b")
+UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+TIMES = {"for", "keep_firing_for", "interval", "group_wait", "group_interval", "repeat_interval"}
+
+
+class OnCall:
+    """Takes notifications, as a pager would: `told` are the alerts, in order."""
+
+    def __init__(self) -> None:
+        self.told: list[dict[str, Any]] = []
+        told = self.told
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                told.extend(alert for alert in body["alerts"] if alert["status"] == "firing")
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Not to the terminal."""
+
+        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    @property
+    def names(self) -> set[tuple[str, str]]:
+        """Alerts, each with what it is about."""
+        return {
+            (alert["labels"]["alertname"], next((alert["labels"][k] for k in ABOUT if k in alert["labels"]), ""))
+            for alert in self.told
+        }
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._server.shutdown()
+            self._server.server_close()
+
+
+ABOUT = ("dependency", "stage", "role", "room_type")
+
+
+def faster(value: Any, factor: float, key: str = "") -> Any:
+    """The configuration with all its times divided by `factor`."""
+    if isinstance(value, dict):
+        return {name: faster(each, factor, name) for name, each in value.items()}
+    if isinstance(value, list):
+        return [faster(each, factor) for each in value]
+    if key in TIMES:
+        return _shorter(value, factor)
+    return DURATION.sub(lambda found: _shorter(found[0], factor), value) if key == "expr" else value
+
+
+def _shorter(duration: str, factor: float) -> str:
+    return f"{round(1000 * int(duration[:-1]) * UNITS[duration[-1]] / factor)}ms"
+
+
+@contextmanager
+def notifying(folder: Path, targets: Mapping[str, str], on_call: OnCall, factor: float) -> Iterator[Prometheus]:
+    """Scrape `targets` (role to host:port), and tell `on_call`."""
+    with on_call.listening(), _alertmanager(folder, on_call, factor) as address:
+        config = faster(load(DEPLOY / "prometheus" / "prometheus.yml"), factor)
+        [job, _] = config["scrape_configs"]
+        static = [{"targets": [target], "labels": {"role": role}} for role, target in targets.items()]
+        config["scrape_configs"] = [{"job_name": job["job_name"], "static_configs": static}]
+        pace = _shorter("15s", factor)
+        config["global"] |= {"scrape_interval": pace, "scrape_timeout": pace, "evaluation_interval": pace}
+        config["alerting"]["alertmanagers"] = [{"static_configs": [{"targets": [address]}]}]
+        (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+        (folder / "rules.yml").write_text(yaml.safe_dump(faster(load(RULES), factor)))
+        environment = services()["prometheus"]["environment"]
+        with started(folder, environment, "--enable-feature=expand-external-labels") as running:
+            yield running
+
+
+@contextmanager
+def _alertmanager(folder: Path, on_call: OnCall, factor: float) -> Iterator[str]:
+    """Ours, with somebody to tell; gives its address."""
+    config = faster(load(DEPLOY / "prometheus" / "alertmanager.yml"), factor)
+    operators = next(each for each in config["receivers"] if each["name"] == "operators")
+    operators["webhook_configs"] = [{"url": on_call.url}]
+    (folder / "alertmanager.yml").write_text(yaml.safe_dump(config))
+    address = f"127.0.0.1:{free_port()}"
+    command = [
+        program("prometheus-alertmanager"),
+        f"--config.file={folder / 'alertmanager.yml'}",
+        f"--storage.path={folder / 'alertmanager'}",
+        f"--web.listen-address={address}",
+        "--cluster.listen-address=",
+    ]
+    with (folder / "alertmanager.log").open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=os.environ)
+    try:
+        _wait_until_ready(f"http://{address}/-/ready", process, folder / "alertmanager.log")
+        yield address
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            with urlopen(url, timeout=5):  # noqa: S310 - our own, on loopback
+                return
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(log.read_text()[-2000:]) from None
+            time.sleep(0.1)

@@ -1,0 +1,62 @@
+"""A new worker skips speech before the first scrape, and then none: a real Prometheus and Alertmanager tell it."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.files import ROOT
+from tests.deploy.notified import OnCall, notifying
+from tests.ports import free_port
+
+PATIENCE_SECONDS = 90
+
+WORKER = """
+import sys, time
+from pipeline.asr.shedding import Shedding, wordless
+from pipeline.messages import Utterance
+from pipeline.metrics import Metrics
+from pipeline.metrics_server import serving
+from pipeline.overload import Valve
+from pipeline.settings import Overload, RoomShare
+from pipeline.stage import Backlog, Processor
+
+class Recogniser(Processor):
+    def process(self, batch):
+        return [wordless(utterance, model="none") for utterance in batch]
+
+metrics = Metrics()
+valve = Valve(Overload(room_types=(RoomShare(name="game", share=0),)))
+valve.speed.add(64, 64.0)
+stage = Shedding(Recogniser(), valve, metrics)
+kinds = ["game"] * 5 + ["kids"] * 5
+batch = [Utterance(room="r", speaker="s", room_type=kind, start=0, end=1, id=f"{n}") for n, kind in enumerate(kinds)]
+if sys.argv[2] == "late":
+    stage.behind(Backlog(waited=900, messages=10, arrivals=9.0))
+stage.process(batch)
+with serving(metrics, "127.0.0.1", int(sys.argv[1])):
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("how", ["late", "on time"])
+def test_the_first_skips_of_a_new_worker_are_told_though_nobody_speaks_any_more(how: str, tmp_path: Path) -> None:
+    port, on_call = free_port(), OnCall()
+    worker = subprocess.Popen([sys.executable, "-c", WORKER, str(port), how], cwd=ROOT)
+    try:
+        with notifying(tmp_path, {"transcribe": f"127.0.0.1:{port}"}, on_call, factor=10) as figures:
+            figures.wait_for_all(['voxwarden:coverage:ratio10m{room_type="other"} == 1', "voxwarden:coverage:ratio10m"])
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while ("VoxwardenRoleMissing", "gateway") not in on_call.names or (
+                how == "late" and ("VoxwardenCoverage", "game") not in on_call.names
+            ):
+                assert worker.poll() is None
+                assert time.monotonic() < deadline, on_call.names
+                time.sleep(0.2)
+            found = {about for name, about in on_call.names if name == "VoxwardenCoverage"}
+            assert found == ({"game"} if how == "late" else set())
+    finally:
+        worker.kill()
+        worker.wait()
