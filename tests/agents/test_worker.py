@@ -1,9 +1,18 @@
-"""How a worker ends that does not want to."""
+"""How a worker starts when what it needs is down, and how one ends that does not want to."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
 
 from agents.loop import EXIT_UNFINISHED
+from tests.ports import free_port
+from tests.stream.processes import Process
 
 STUCK = """
 import asyncio, faust
@@ -25,3 +34,48 @@ asyncio.run(stop())
 def test_a_worker_that_cannot_stop_ends_with_its_batch_unfinished() -> None:
     ended = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, timeout=60, check=False)
     assert ended.returncode == EXIT_UNFINISHED, ended.stderr.decode()
+
+
+AWAY = {
+    "VOXWARDEN_KAFKA__BOOTSTRAP": "127.0.0.1:9",
+    "VOXWARDEN_KAFKA__CONNECT_SECONDS": "2",
+    "VOXWARDEN_STORE__URL": "postgresql://nobody@127.0.0.1:9/none",
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "down"), [(("worker", "deliver"), {"kafka", "database"}), (("console",), {"database"})]
+)
+def test_a_process_that_waits_for_what_is_down_says_so(
+    command: tuple[str, ...], down: set[str], tmp_path: Path
+) -> None:
+    """It does not end, since it would only be started again, and it is not to be killed for it."""
+    port, log = free_port(), tmp_path / "log"
+    ours = AWAY | {"VOXWARDEN_METRICS__PORT": str(port), "VOXWARDEN_DATA_DIR": str(tmp_path)}
+    process = Process([sys.executable, "-m", "agents", *command], os.environ | ours, log)
+    wanted = {f'voxwarden_dependency_up{{dependency="{name}"}} 0.0' for name in down}
+    deadline = time.monotonic() + 90
+    try:
+        while not (wanted <= set(get(port, "/metrics")[1].splitlines()) and "not started yet" in process.log):
+            process.running()
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert get(port, "/healthz")[0] == 200
+        assert process.stop() == -signal.SIGTERM
+    finally:
+        process.close()
+    assert process.log.count("not started yet") == 1
+    assert "Traceback" not in process.log
+
+
+def get(port: int, path: str) -> tuple[int, str]:
+    """Status and text; 0 if nobody listens yet."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    except ConnectionRefusedError:
+        return 0, ""
+    finally:
+        connection.close()

@@ -28,6 +28,23 @@ def test_the_tools_agree(command: list[str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(("severity", "receiver"), [("page", "operators"), ("ticket", "operators"), ("none", "nobody")])
+def test_who_is_told(severity: str, receiver: str) -> None:
+    command = [program("amtool"), "config", "routes", "test", "--config.file=alertmanager.yml", f"severity={severity}"]
+    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == receiver
+
+
+def test_an_inhibition_names_alerts_that_exist() -> None:
+    known = {alert["alert"] for alert in alerts()}
+    for rule in load(FOLDER / "alertmanager.yml")["inhibit_rules"]:
+        for matcher in rule["source_matchers"] + rule["target_matchers"]:
+            name, _, pattern = matcher.partition("=")
+            if name == "alertname":
+                chosen = [each for each in known if re.fullmatch(pattern.lstrip("~").strip('"'), each)]
+                assert len(chosen) == 1 + pattern.count("|"), matcher
+
+
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.get("alert") or rule["record"])
 def test_every_series_exists(rule: dict[str, Any]) -> None:
     assert not unknown_names(rule["expr"])
