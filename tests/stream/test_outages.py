@@ -56,8 +56,8 @@ class Host:
                     self.red.append(name)
 
     def _talk(self) -> None:
-        """People talk all the time; their app connects again when it is told to."""
-        while not self._over.wait(2):
+        """Somebody talks now and then; his app connects again when it is told to."""
+        while not self._over.wait(20):
             with suppress(OSError, WebSocketException):
                 speak(self._roles["gateway"].port)
 
