@@ -8,11 +8,12 @@ instant (benchmarks/fast_worker.py). A moderator decides each case at once. Mean
 
 Afterwards the store must have every stretch of speech, once:
 
-lost               stretches of which the store lacks anything, be it a tenth of a second; only the pads before and
-                   after the speech, which are silence, may be missing
+lost               stretches of which the store lacks a single sample; only the pads before and after the speech,
+                   which are silence, may be missing. What is stored is told by its content: each tenth of a second
+                   carries its number in the lowest bits (benchmarks/chaos/marks.py).
 overlapping cases  cases of a speaker, in any state, that share more than a forced cut repeats (0.5 s and a window)
 told again         flags that tell what another flag tells, under another id; 0.5% may
-unexpected         flags where nobody spoke
+unexpected         flags of what nobody said
 hung               processes that neither work nor exit: the health probe fails, the grace period is not enough, or
                    records still wait at the end
 malformed: lost    bad records that are not in the dead letters; redelivered: those that are there twice

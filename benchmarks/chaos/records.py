@@ -1,24 +1,30 @@
 """What the broker and the store have after a run, and how far the workers are."""
 
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
+import numpy as np
 from kafka import TopicPartition
-from sqlalchemy import Table, select
+from sqlalchemy import select
 
 from agents.kafka import reader, topic_name
 from agents.lag import Lag
-from benchmarks.chaos.marks import FRAME_BYTES, FRAME_SECONDS, number_of
-from benchmarks.chaos.verdict import Stored
+from benchmarks.chaos.marks import said_in
 from benchmarks.speech import Span, Voice
+from pipeline.audio.encode import decode_flac, to_pcm16
 from pipeline.errors import BadMessage
 from pipeline.events import decode
-from pipeline.messages import AudioChunk
+from pipeline.messages import AudioChunk, Message, Utterance
 from pipeline.review.database import Database
 from pipeline.review.schema import CASES, FLAGS
 from pipeline.settings import Settings
-from pipeline.topology import AUDIO, DEAD_LETTERS, STAGES, Stage, Topic
+from pipeline.topology import AUDIO, DEAD_LETTERS, STAGES, UTTERANCES, Stage, Topic
+
+M = TypeVar("M", bound=Message)
+
+Counts = Mapping[Voice, int]
+"""How many frames each speaker has."""
 
 
 def records(topic: Topic, settings: Settings) -> Iterator[Any]:
@@ -35,25 +41,33 @@ def records(topic: Topic, settings: Settings) -> Iterator[Any]:
     consumer.close()
 
 
-def heard(settings: Settings) -> tuple[dict[Voice, dict[int, list[float]]], int]:
-    """Where each frame lies in the log, and how many bytes there are none of the frames that were sent."""
-    places: dict[Voice, dict[int, list[float]]] = {}
-    foreign = 0
-    for record in records(AUDIO, settings):
+def messages(topic: Topic, kind: type[M], settings: Settings) -> Iterator[M]:
+    """The good ones of it; the dead letters have the others."""
+    for record in records(topic, settings):
         try:
-            chunk = decode(AudioChunk, record.value, record.headers)
+            yield decode(kind, record.value, record.headers)
         except BadMessage:
-            continue  # what we malformed: the dead letters have it
+            continue
+
+
+def logged(settings: Settings, counts: Counts) -> list[Span]:
+    """What the gateway has written, by content."""
+    found = []
+    for chunk in messages(AUDIO, AudioChunk, settings):
         voice = (chunk.room, chunk.speaker)
-        for place, at in enumerate(range(0, len(chunk.data), FRAME_BYTES)):
-            frame = chunk.data[at : at + FRAME_BYTES]
-            number = number_of(voice, frame) if len(frame) == FRAME_BYTES else None
-            if number is None:
-                foreign += len(frame)
-            else:
-                start = chunk.start + place * FRAME_SECONDS
-                places.setdefault(voice, {}).setdefault(number, []).append(start)
-    return places, foreign
+        found += said_in(voice, np.frombuffer(chunk.data, "<i2"), counts[voice])
+    return found
+
+
+def uttered(settings: Settings, counts: Counts) -> dict[str, list[Span]]:
+    """What is in each utterance, by its id and by content."""
+    found = {}
+    for utterance in messages(UTTERANCES, Utterance, settings):
+        if utterance.id not in found:
+            voice = (utterance.room, utterance.speaker)
+            pcm = np.frombuffer(to_pcm16(decode_flac(utterance.data)), "<i2")
+            found[utterance.id] = said_in(voice, pcm, counts[voice])
+    return found
 
 
 def dead_letters(settings: Settings) -> tuple[set[bytes], int]:
@@ -67,18 +81,23 @@ def dead_letters(settings: Settings) -> tuple[set[bytes], int]:
     return values, sources.total() - len(sources)
 
 
-def stored(settings: Settings) -> Stored:
+def flagged(settings: Settings) -> list[str]:
+    """The id of the utterance of each flag in the store."""
     database = Database(settings.database_url)
-    try:
-        return Stored(_spans(database, CASES), _spans(database, FLAGS))
-    finally:
-        database.close()
-
-
-def _spans(database: Database, table: Table) -> list[Span]:
-    columns = (table.c.room, table.c.speaker, table.c.start, table.c.end)
     with database.read() as connection:
-        return [Span(*row) for row in connection.execute(select(*columns).order_by(*columns))]
+        found = list(connection.scalars(select(FLAGS.c.utterance)))
+    database.close()
+    return found
+
+
+def cases(settings: Settings) -> list[Span]:
+    """Every case in the store, in any state: in UTC seconds."""
+    database = Database(settings.database_url)
+    with database.read() as connection:
+        query = select(CASES.c.room, CASES.c.speaker, CASES.c.start, CASES.c.end)
+        found = [Span(*row) for row in connection.execute(query)]
+    database.close()
+    return found
 
 
 def waiting(settings: Settings) -> dict[str, int]:

@@ -1,18 +1,19 @@
 """One run: people speak, things break, and the verdict."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from agents import topics
 from benchmarks.chaos import records, stores, verdict
 from benchmarks.chaos.clients import Crowd
+from benchmarks.chaos.marks import FRAME
 from benchmarks.chaos.moderator import Moderator
 from benchmarks.chaos.scene import Scene, say
 from benchmarks.chaos.troubles import Planned, Storm
-from benchmarks.chaos.verdict import Stretch, Verdict
-from benchmarks.speech import voices
+from benchmarks.chaos.verdict import Verdict
+from benchmarks.speech import Span, Voice, voices
 from pipeline.errors import DependencyError
 from pipeline.settings import Kafka, Settings
 from pipeline.topology import STAGES
@@ -50,7 +51,9 @@ def run(folder: Path, seconds: float, rooms: int, seed: int, store_kind: str, pl
         say(f"what happened: {dict(sorted(scene.happened.items()))}")
         say(f"connections that ended: {dict(crowd.codes)}; frames dropped by clients: {crowd.dropped}")
         say(f"decisions: {moderator.decided}")
-        return judged(scene, wanted)
+        found = judged(scene, wanted, {voice: -(-samples.size // FRAME) for voice, samples in said.items()})
+        explain(found)
+        return found
 
 
 def settle(scene: Scene) -> None:
@@ -70,39 +73,32 @@ def settle(scene: Scene) -> None:
     ]
 
 
-def judged(scene: Scene, wanted: list[Stretch]) -> Verdict:
+def judged(scene: Scene, wanted: Sequence[Span], counts: Mapping[Voice, int]) -> Verdict:
     settings = scene.settings
-    heard, foreign = records.heard(settings)
-    stored = records.stored(settings)
+    uttered, flags = records.uttered(settings, counts), records.flagged(settings)
+    told = [span for utterance in flags for span in uttered.get(utterance, [])]
     values, redelivered = records.dead_letters(settings)
     allowed = verdict.allowed_overlap(settings)
-    found = Verdict(
+    return Verdict(
         stretches=len(wanted),
-        flags=len(stored.flags),
-        lost=verdict.lost(wanted, heard, stored.flags),
-        overlapping=verdict.again(stored.cases, allowed),
-        again=verdict.again(stored.flags, allowed),
-        unexpected=verdict.unexpected(stored.flags, wanted, heard),
+        flags=len(flags),
+        lost=verdict.lost(wanted, told, records.logged(settings, counts)),
+        overlapping=verdict.again(records.cases(settings), allowed),
+        again=verdict.again(told, allowed),
+        unexpected=[utterance for utterance in flags if not uttered.get(utterance)],
         hung=scene.hung,
         letters_lost=[value.decode() for value in sorted(scene.malformed - values)],
         malformed=len(scene.malformed),
         redelivered=redelivered,
     )
-    explain(found, heard, foreign)
-    return found
 
 
-def explain(found: Verdict, heard: verdict.Heard, foreign: int) -> None:
+def explain(found: Verdict) -> None:
     """For whoever has to find the cause."""
     for lost in found.lost[:SHOWN]:
-        places = heard.get(lost.stretch.voice, {})
-        times = [round(places[number][-1], 2) for number in lost.untold[:3]]
-        say(
-            f"  lost: {lost.stretch}; not in the log {len(lost.unsent)} {lost.unsent[:3]}, "
-            f"not in the store {len(lost.untold)} {lost.untold[:3]} at {times}"
-        )
+        holes = ", ".join(f"{hole.start:.3f}-{hole.end:.3f}" for hole in lost.holes)
+        where = "in the log" if lost.in_log else "never reached the log"
+        say(f"  lost: {lost.stretch}: {holes}, {where}")
     for name in ("overlapping", "again", "unexpected", "hung", "letters_lost"):
         for fault in getattr(found, name)[:SHOWN]:
             say(f"  {name}: {fault}")
-    repeated = sum(len(starts) - 1 for frames in heard.values() for starts in frames.values())
-    say(f"frames sent again after a break: {repeated}; bytes in the log that nobody sent: {foreign}")

@@ -1,13 +1,14 @@
-"""What a run comes to: what was said, where it came to lie in the log, and what the store has of it.
+"""What a run comes to: what was said, and what the store has of it.
 
-Nothing here needs a broker or a database; tests/benchmarks/test_chaos.py proves that each fault is seen.
+Nothing here needs a broker or a database; tests/benchmarks/test_chaos.py proves that each fault is seen. Speech is
+known by its content (benchmarks/chaos/marks.py), in seconds since the speaker's first sample: whatever time the
+pipeline believes it to have.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from benchmarks.chaos.marks import FRAME_SECONDS
 from benchmarks.speech import Span, Voice, merged
 from pipeline.audio.encode import to_pcm16
 from pipeline.audio.resample import Samples
@@ -20,58 +21,33 @@ from pipeline.settings import Settings
 
 TOLD_AGAIN = 0.005
 """The share of flags that may tell what another flag tells."""
-ROUNDING = 1e-3
-"""Seconds: times are floats, and samples are 1/16000 s."""
-
-Heard = Mapping[Voice, Mapping[int, Sequence[float]]]
-"""Where each frame of a speaker lies in the log: UTC seconds of its first sample, more than one if it came again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Frames `first` to `last` of a speaker, all of them speech."""
-
-    voice: Voice
-    first: int
-    last: int
-
-    @property
-    def frames(self) -> range:
-        return range(self.first, self.last + 1)
+ROUNDING = 0.5 / SAMPLE_RATE
+"""Seconds: less than a sample."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A stretch of which something is not in the store: frames that never reached the log, and frames that did."""
+    """A stretch of speech of which the store lacks something; and whether the log has that."""
 
-    stretch: Stretch
-    unsent: tuple[int, ...]
-    untold: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What the review store has, cases in any state."""
-
-    cases: Sequence[Span]
-    flags: Sequence[Span]
+    stretch: Span
+    holes: tuple[Span, ...]
+    in_log: bool
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The counts of one run. `allowed` is the share of flags that may tell again what another one tells."""
+    """The counts of one run."""
 
     stretches: int
     flags: int
     lost: Sequence[Lost] = ()
     overlapping: Sequence[Span] = ()
     again: Sequence[Span] = ()
-    unexpected: Sequence[Span] = ()
+    unexpected: Sequence[str] = ()
     hung: Sequence[str] = ()
     letters_lost: Sequence[str] = ()
     malformed: int = 0
     redelivered: int = 0
-    notes: Sequence[str] = field(default=())
 
     @property
     def share_again(self) -> float:
@@ -91,57 +67,52 @@ class Verdict:
         )
 
 
-def stretches(voice: Voice, samples: Samples, settings: Settings) -> list[Stretch]:
+def stretches(voice: Voice, samples: Samples, settings: Settings) -> list[Span]:
     """What the segmenter finds when nothing breaks, without the pads: they are no speech, and may be cut otherwise."""
     pad = settings.audio.pad_seconds
-    found = []
-    for span in merged(list(_spoken(voice, samples, settings))):
-        first, past = math.ceil((span.start + pad) / FRAME_SECONDS), math.floor((span.end - pad) / FRAME_SECONDS)
-        if past > first:
-            found.append(Stretch(voice, first, past - 1))
-    return found
+    spoken = merged(list(_spoken(voice, samples, settings)))
+    return [Span(*voice, span.start + pad, span.end - pad) for span in spoken if span.end - span.start > 2 * pad]
 
 
 def _spoken(voice: Voice, samples: Samples, settings: Settings) -> Iterator[Span]:
+    room, speaker = voice
     segment: Segment = build_segment(settings, Metrics())
     for second, at in enumerate(range(0, samples.size, SAMPLE_RATE)):
         data = to_pcm16(samples[at : at + SAMPLE_RATE])
         final = at + SAMPLE_RATE >= samples.size
-        chunk = AudioChunk(
-            room=voice[0], speaker=voice[1], start=float(second), sequence=second, final=final, data=data
-        )
+        chunk = AudioChunk(room=room, speaker=speaker, start=float(second), sequence=second, final=final, data=data)
         for found in segment.process([chunk]):
             if isinstance(found, Utterance):
-                yield Span(*voice, found.start, found.end)
+                yield Span(room, speaker, found.start, found.end)
 
 
-def lost(wanted: Iterable[Stretch], heard: Heard, flags: Sequence[Span]) -> list[Lost]:
-    """The stretches of which not all is stored: a single frame of 100 ms that no flag covers is enough."""
-    told = merged(flags, ROUNDING)
-    by_voice: dict[Voice, list[Span]] = {}
-    for span in told:
-        by_voice.setdefault(span.voice, []).append(span)
+def lost(wanted: Iterable[Span], told: Sequence[Span], logged: Sequence[Span]) -> list[Lost]:
+    """The stretches of which not all is told: a single sample is enough. `logged`: what reached the log."""
+    known, there = _by_voice(told), _by_voice(logged)
     found = []
     for stretch in wanted:
-        places = heard.get(stretch.voice, {})
-        unsent = tuple(number for number in stretch.frames if number not in places)
-        untold = tuple(
-            number
-            for number in stretch.frames
-            if number in places and not _is_told(places[number], by_voice.get(stretch.voice, []))
-        )
-        if unsent or untold:
-            found.append(Lost(stretch, unsent, untold))
+        if holes := _holes(stretch, known.get(stretch.voice, [])):
+            unsent = any(_holes(hole, there.get(hole.voice, [])) for hole in holes)
+            found.append(Lost(stretch, tuple(holes), in_log=not unsent))
     return found
 
 
-def _is_told(starts: Sequence[float], told: Sequence[Span]) -> bool:
-    """Whether one of the copies of a frame is told to its end."""
-    return any(
-        span.start - ROUNDING <= start and start + FRAME_SECONDS <= span.end + ROUNDING
-        for start in starts
-        for span in told
-    )
+def _holes(span: Span, covering: Sequence[Span]) -> list[Span]:
+    """What of `span` no one of `covering` has; they are in order and do not overlap."""
+    holes, at = [], span.start
+    for other in covering:
+        if span.shared(other) > 0:
+            holes.append(Span(*span.voice, at, other.start))
+            at = other.end
+    holes.append(Span(*span.voice, at, span.end))
+    return [hole for hole in holes if hole.end - hole.start > ROUNDING]
+
+
+def _by_voice(spans: Sequence[Span]) -> dict[Voice, list[Span]]:
+    found: dict[Voice, list[Span]] = {}
+    for span in merged(spans, ROUNDING):
+        found.setdefault(span.voice, []).append(span)
+    return found
 
 
 def allowed_overlap(settings: Settings) -> float:
@@ -150,26 +121,12 @@ def allowed_overlap(settings: Settings) -> float:
 
 
 def again(spans: Sequence[Span], allowed: float) -> list[Span]:
-    """Those that share more than `allowed` seconds with one that began before."""
+    """Those that share more than `allowed` seconds with one that began before; of a short one, half is enough."""
     found: list[Span] = []
     furthest: dict[Voice, float] = {}
     for span in sorted(spans, key=lambda span: (span.voice, span.start, span.end)):
-        if min(span.end, furthest.get(span.voice, -math.inf)) - span.start > min(allowed, _half(span)):
+        before = furthest.get(span.voice, -math.inf)
+        if min(span.end, before) - span.start > min(allowed, (span.end - span.start) / 2):
             found.append(span)
-        furthest[span.voice] = max(span.end, furthest.get(span.voice, -math.inf))
+        furthest[span.voice] = max(span.end, before)
     return found
-
-
-def _half(span: Span) -> float:
-    """Of a short span: an allowance as long as the span itself would allow anything."""
-    return (span.end - span.start) / 2
-
-
-def unexpected(flags: Sequence[Span], wanted: Iterable[Stretch], heard: Heard) -> list[Span]:
-    """The flags where nobody spoke."""
-    said: dict[Voice, list[Span]] = {}
-    for stretch in wanted:
-        starts = (start for number in stretch.frames for start in heard.get(stretch.voice, {}).get(number, ()))
-        said.setdefault(stretch.voice, []).extend(Span(*stretch.voice, at, at + FRAME_SECONDS) for at in starts)
-    joined = {voice: merged(spans, ROUNDING) for voice, spans in said.items()}
-    return [flag for flag in flags if not any(flag.shared(span) > 0 for span in joined.get(flag.voice, []))]

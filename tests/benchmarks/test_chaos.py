@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +15,15 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from benchmarks.chaos import records, verdict
 from benchmarks.chaos.clients import Client
-from benchmarks.chaos.marks import FRAME, FRAME_BYTES, FRAME_SECONDS, marked, number_of
+from benchmarks.chaos.marks import FRAME, FRAME_SECONDS, Pcm, marked, said_in
 from benchmarks.chaos.troubles import TROUBLES, plan
-from benchmarks.chaos.verdict import Heard, Stretch, Verdict
+from benchmarks.chaos.verdict import Verdict
 from benchmarks.speech import Span, voices
+from pipeline.audio.encode import decode_flac, to_pcm16
 from pipeline.audio.resample import Samples
+from pipeline.audio.segment import build as build_segment
+from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance
+from pipeline.metrics import Metrics
 from pipeline.review.cases import Choice
 from pipeline.review.database import Database
 from pipeline.review.schema import CASES
@@ -29,6 +33,7 @@ from tests.stream.kafka_io import flag
 
 ALICE = ("lobby", "alice")
 ALLOWED = 0.54
+WHOLE = [Span(*ALICE, 0, 60)]
 
 
 def alice(start: float, end: float) -> Span:
@@ -40,50 +45,57 @@ def speech(seconds: float) -> Samples:
     return samples
 
 
-def heard(count: int, start: float = 1_000.0) -> Heard:
-    """All frames, one after the other."""
-    return {ALICE: {number: [start + number * FRAME_SECONDS] for number in range(count)}}
-
-
-STRETCH = Stretch(ALICE, 0, 99)
-"""Ten seconds."""
+def pcm_of(frames: Sequence[bytes]) -> Pcm:
+    return np.frombuffer(b"".join(frames), "<i2")
 
 
 def test_a_lost_tail_of_a_twentieth_is_seen() -> None:
-    [lost] = verdict.lost([STRETCH], heard(100), [alice(1_000, 1_009.5)])
-    assert lost.untold == (95, 96, 97, 98, 99)
-    assert lost.unsent == ()
+    [lost] = verdict.lost([alice(0, 10)], [alice(0, 9.5)], WHOLE)
+    assert lost.holes == (alice(9.5, 10),)
+    assert lost.in_log
 
 
-def test_a_hole_of_a_tenth_of_a_second_is_seen() -> None:
-    [lost] = verdict.lost([STRETCH], heard(100), [alice(1_000, 1_004.95), alice(1_005.0, 1_010)])
-    assert lost.untold == (49,)
-
-
-def test_frames_that_never_reached_the_log_are_seen() -> None:
-    places = {ALICE: {number: starts for number, starts in heard(100)[ALICE].items() if number != 50}}
-    [lost] = verdict.lost([STRETCH], places, [alice(1_000, 1_010)])
-    assert lost.unsent == (50,)
+def test_a_hole_of_two_samples_is_seen_and_where_it_was_lost() -> None:
+    told = [alice(0, 5), alice(5 + 2 / SAMPLE_RATE, 10)]
+    [lost] = verdict.lost([alice(0, 10)], told, told)
+    assert [hole.start for hole in lost.holes] == [5]
+    assert not lost.in_log
 
 
 def test_speech_of_another_speaker_is_no_substitute() -> None:
-    assert verdict.lost([STRETCH], heard(100), [Span("lobby", "bob", 1_000, 1_010)])
+    assert verdict.lost([alice(0, 10)], [Span("lobby", "bob", 0, 10)], WHOLE)
 
 
-def test_a_stretch_may_be_told_in_parts_and_a_frame_by_any_of_its_copies() -> None:
-    places = {ALICE: {number: [500.0, *starts] for number, starts in heard(100)[ALICE].items()}}
-    assert not verdict.lost([STRETCH], places, [alice(999.9, 1_004), alice(1_003.5, 1_010.2)])
+def test_a_stretch_may_be_told_in_parts() -> None:
+    assert not verdict.lost([alice(1, 10)], [alice(5, 10.2), alice(0.8, 3), alice(2.5, 5)], WHOLE)
 
 
-def test_what_a_real_segmenter_finds_is_all_wanted() -> None:
+def test_a_stretch_of_which_nothing_is_told_is_seen() -> None:
+    [lost] = verdict.lost([alice(1, 10)], [alice(20, 30)], [])
+    assert lost.holes == (alice(1, 10),)
+
+
+def test_what_a_real_segmenter_cuts_is_all_that_is_wanted() -> None:
+    """By the marks in its own utterances; without the last twentieth of each, every stretch is lost."""
     samples = speech(40)
+    frames = marked(ALICE, samples)
     wanted = verdict.stretches(ALICE, samples, Settings())
-    places = heard(-(-samples.size // FRAME), start=0.0)
-    whole = [alice(s.first * FRAME_SECONDS, (s.last + 1) * FRAME_SECONDS) for s in wanted]
-    assert len(wanted) > 3
-    assert not verdict.lost(wanted, places, whole)
-    shorter = [replace(span, end=span.end - max(0.05 * (span.end - span.start), FRAME_SECONDS)) for span in whole]
-    assert len(verdict.lost(wanted, places, shorter)) == len(wanted)
+    utterances = [np.frombuffer(to_pcm16(decode_flac(each.data)), "<i2") for each in segmented(frames)]
+    told = [span for pcm in utterances for span in said_in(ALICE, pcm, len(frames))]
+    assert len(told) >= len(wanted) > 3
+    assert not verdict.lost(wanted, told, WHOLE)
+    shorter = [pcm[: -(pcm.size // 20 + 3_200)] for pcm in utterances]
+    told = [span for pcm in shorter for span in said_in(ALICE, pcm, len(frames))]
+    assert len(verdict.lost(wanted, told, WHOLE)) == len(wanted)
+
+
+def segmented(frames: Sequence[bytes]) -> list[Utterance]:
+    segment = build_segment(Settings(), Metrics())
+    stream = [
+        AudioChunk(room="lobby", speaker="alice", start=7.77 + number * FRAME_SECONDS, sequence=number, data=frame)
+        for number, frame in enumerate(frames)
+    ]
+    return [found for found in [*segment.process(stream), *segment.drain()] if isinstance(found, Utterance)]
 
 
 def test_an_overlap_with_a_decided_case_is_seen(tmp_path: Path) -> None:
@@ -93,9 +105,9 @@ def test_an_overlap_with_a_decided_case_is_seen(tmp_path: Path) -> None:
     store.decide(outcome.case, "carol", Choice(verdict="uphold"), 1.0)
     store.close()
     copy_case(settings, 0.6)
-    found = records.stored(settings)
-    assert len(found.cases) == 2
-    assert verdict.again(found.cases, ALLOWED)
+    found = records.cases(settings)
+    assert len(found) == 2
+    assert verdict.again(found, ALLOWED)
 
 
 def copy_case(settings: Settings, later: float) -> None:
@@ -120,20 +132,15 @@ def test_the_allowance_does_not_cover_a_short_case() -> None:
     assert verdict.again([alice(0, 8), alice(1, 1.4)], ALLOWED) == [alice(1, 1.4)]
 
 
-def test_a_flag_where_nobody_spoke_is_seen() -> None:
-    stray = alice(2_000, 2_003)
-    assert verdict.unexpected([alice(1_000, 1_010), stray], [STRETCH], heard(100)) == [stray]
-
-
 def test_each_fault_spoils_the_verdict() -> None:
     good = Verdict(stretches=400, flags=400, again=[alice(0, 1)] * 2)
     assert good.good
-    lost = verdict.Lost(STRETCH, (1,), ())
+    lost = verdict.Lost(alice(0, 1), (alice(0, 1),), in_log=True)
     for fault in (
         {"lost": [lost]},
         {"overlapping": [alice(0, 1)]},
         {"again": [alice(0, 1)] * 3},
-        {"unexpected": [alice(0, 1)]},
+        {"unexpected": ["an utterance"]},
         {"hung": ["judge-0"]},
         {"letters_lost": ["noise"]},
         {"stretches": 0},
@@ -149,12 +156,25 @@ def test_the_last_line_has_the_counts() -> None:
     )
 
 
-def test_frames_tell_which_they_are_and_whose() -> None:
-    samples = np.concatenate([speech(3), np.full(7, 0.9, np.float32)])
-    frames = marked(ALICE, samples)
-    assert [number_of(ALICE, frame) for frame in frames] == list(range(len(frames)))
-    assert number_of(("lobby", "bob"), frames[5]) is None
-    assert number_of(ALICE, bytes(FRAME_BYTES)) is None
+def test_what_was_said_is_found_again_wherever_it_is_cut() -> None:
+    frames = marked(ALICE, np.concatenate([speech(3), np.full(7, 0.9, np.float32)]))
+    pcm = pcm_of(frames)
+    [span] = said_in(ALICE, pcm[1_000:20_123], len(frames))
+    assert span.start == pytest.approx(1_000 / SAMPLE_RATE)
+    assert span.end == pytest.approx(20_123 / SAMPLE_RATE)
+
+
+def test_what_is_left_out_in_between_is_seen() -> None:
+    frames = marked(ALICE, speech(3))
+    spans = said_in(ALICE, pcm_of([*frames[2:8], *frames[9:12]]), len(frames))
+    assert [(round(span.start, 6), round(span.end, 6)) for span in spans] == [(0.2, 0.8), (0.9, 1.2)]
+
+
+def test_the_marks_of_one_speaker_are_not_those_of_another() -> None:
+    frames = marked(ALICE, speech(3))
+    assert said_in(("lobby", "bob"), pcm_of(frames), len(frames)) == []
+    assert said_in(ALICE, np.zeros(16_000, np.int16), len(frames)) == []
+    assert said_in(ALICE, np.zeros(3, np.int16), len(frames)) == []
 
 
 def test_a_seed_makes_one_schedule_in_which_nothing_is_left_out() -> None:
@@ -202,4 +222,4 @@ async def test_a_client_comes_back_and_sends_again_what_was_not_acknowledged() -
 async def test_a_client_does_not_come_back_after_what_it_must_mend() -> None:
     async with gateway_that(4400, 2, []) as address:
         with pytest.raises(RuntimeError, match="4400"):
-            await asyncio.wait_for(Client(ALICE, [bytes(FRAME_BYTES)] * 20, address).talk(time.monotonic()), 30)
+            await asyncio.wait_for(Client(ALICE, [bytes(2 * FRAME)] * 20, address).talk(time.monotonic()), 30)
