@@ -20,6 +20,9 @@ FETCH_BATCHES = 2
 REBALANCE_SECONDS = 30.0
 """The worst batch has to be done within it, or workers evict each other for ever."""
 
+METADATA_SECONDS = 10
+"""A partition that was added is read after so long. The clients' own 5 minutes leave the speech on it waiting."""
+
 
 def group_of(settings: Settings, stage: Stage) -> str:
     """The consumer group of all workers of a role."""
@@ -52,6 +55,8 @@ def create_app(settings: Settings, stage: Stage, metrics: Metrics) -> faust.App:
         broker_rebalance_timeout=REBALANCE_SECONDS,
         broker_request_timeout=REBALANCE_SECONDS,
         broker_commit_interval=1.0,
+        consumer_metadata_max_age_ms=METADATA_SECONDS * 1000,
+        producer_metadata_max_age_ms=METADATA_SECONDS * 1000,
         broker_max_poll_records=FETCH_BATCHES * stage.batch,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=settings.kafka.instance,

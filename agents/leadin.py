@@ -6,7 +6,7 @@ hears first what came before.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kafka import TopicPartition
@@ -18,17 +18,19 @@ from pipeline.messages import AudioChunk
 from pipeline.settings import Audio, Kafka
 
 POLL_MS = 500
+LATE_SECONDS = 10.0
+"""A gateway that had to wait for the broker writes audio so much later than it was spoken."""
 PATIENCE_SECONDS = 15.0
 """Without a record for so long, the broker is taken for dead."""
 
 
 def lead_seconds(audio: Audio) -> float:
-    """How far back the longest speech reaches that can be in progress, its pads and the pause after it included."""
-    return audio.max_seconds + audio.hangover_seconds + 2 * audio.pad_seconds
+    """How far back speech in progress reaches, if it was cut for length at most once; and the pause before it."""
+    return audio.max_seconds + audio.soft_seconds + audio.hangover_seconds
 
 
 class LeadIn:
-    """Reads `seconds` of the log, by the broker's clock. For use by one thread."""
+    """Reads the last `seconds` of each speaker. For use by one thread."""
 
     def __init__(self, kafka: Kafka, seconds: float) -> None:
         self._kafka = kafka
@@ -37,14 +39,15 @@ class LeadIn:
     def __call__(self, record: Any) -> list[AudioChunk]:
         """The chunks before `record`, a message of Faust; raises DependencyError if the broker does not give them."""
         place = TopicPartition(record.topic, record.partition)
-        since = max(0, round((record.timestamp - self._seconds) * 1000))
+        since = max(0, round((record.timestamp - self._seconds - LATE_SECONDS) * 1000))
         with broker_errors(self._kafka):
             consumer = reader(self._kafka)
             try:
                 consumer.assign([place])
                 found = consumer.offsets_for_times({place: since})[place]
                 first = found.offset if found else record.offset
-                return [chunk for each in self._read(consumer, place, first, record.offset) if (chunk := _chunk(each))]
+                read = self._read(consumer, place, first, record.offset)
+                return _latest([chunk for each in read if (chunk := _chunk(each))], self._seconds)
             finally:
                 consumer.close()
 
@@ -63,6 +66,12 @@ class LeadIn:
                     f"Kafka at {self._kafka.bootstrap} does not give records of {place.topic}/{place.partition}",
                     "Check that the partition has a leader.",
                 )
+
+
+def _latest(chunks: Sequence[AudioChunk], seconds: float) -> list[AudioChunk]:
+    """Each speaker's last `seconds`, in the time of the audio."""
+    last = {(chunk.room, chunk.speaker): chunk.start for chunk in chunks}
+    return [chunk for chunk in chunks if chunk.start >= last[chunk.room, chunk.speaker] - seconds]
 
 
 def _chunk(record: Any) -> AudioChunk | None:

@@ -8,9 +8,10 @@ instant (benchmarks/fast_worker.py). A moderator decides each case at once. Mean
 
 Afterwards the store must have every stretch of speech, once:
 
-lost               stretches of which the store lacks a single sample; only the pads before and after the speech,
-                   which are silence, may be missing. What is stored is told by its content: each tenth of a second
-                   carries its number in the lowest bits (benchmarks/chaos/marks.py).
+lost               stretches that are not stored from the first sample to the last. Only the pads before and after
+                   may be missing, which are silence, and 0.23 s where a break falls into speech (a pad and a window).
+                   What is stored is known by its content: each tenth of a second carries its number in the lowest
+                   bits (benchmarks/chaos/marks.py).
 overlapping cases  cases of a speaker, in any state, that share more than a forced cut repeats (0.5 s and a window)
 told again         flags that tell what another flag tells, under another id; 0.5% may
 unexpected         flags of what nobody said

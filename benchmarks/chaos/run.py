@@ -82,7 +82,7 @@ def judged(scene: Scene, wanted: Sequence[Span], counts: Mapping[Voice, int]) ->
     return Verdict(
         stretches=len(wanted),
         flags=len(flags),
-        lost=verdict.lost(wanted, told, records.logged(settings, counts)),
+        lost=verdict.lost(wanted, told, records.logged(settings, counts), verdict.allowed_hole(settings)),
         overlapping=verdict.again(records.cases(settings), allowed),
         again=verdict.again(told, allowed),
         unexpected=[utterance for utterance in flags if not uttered.get(utterance)],

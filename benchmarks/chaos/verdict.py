@@ -86,26 +86,35 @@ def _spoken(voice: Voice, samples: Samples, settings: Settings) -> Iterator[Span
                 yield Span(room, speaker, found.start, found.end)
 
 
-def lost(wanted: Iterable[Span], told: Sequence[Span], logged: Sequence[Span]) -> list[Lost]:
-    """The stretches of which not all is told: a single sample is enough. `logged`: what reached the log."""
+def allowed_hole(settings: Settings) -> float:
+    """Seconds that may be missing where a break falls into speech: a pad and a window.
+
+    The detector then hears one side only. It takes a moment to find the voice again, and what is left of a word may be
+    too short to be one.
+    """
+    return settings.audio.pad_seconds + WINDOW / SAMPLE_RATE
+
+
+def lost(wanted: Iterable[Span], told: Sequence[Span], logged: Sequence[Span], allowed: float) -> list[Lost]:
+    """The stretches that are told with a hole of more than `allowed` seconds. `logged`: what reached the log."""
     known, there = _by_voice(told), _by_voice(logged)
     found = []
     for stretch in wanted:
-        if holes := _holes(stretch, known.get(stretch.voice, [])):
-            unsent = any(_holes(hole, there.get(hole.voice, [])) for hole in holes)
+        if holes := _holes(stretch, known.get(stretch.voice, []), allowed):
+            unsent = any(_holes(hole, there.get(hole.voice, []), allowed) for hole in holes)
             found.append(Lost(stretch, tuple(holes), in_log=not unsent))
     return found
 
 
-def _holes(span: Span, covering: Sequence[Span]) -> list[Span]:
-    """What of `span` no one of `covering` has; they are in order and do not overlap."""
+def _holes(span: Span, covering: Sequence[Span], allowed: float) -> list[Span]:
+    """What of `span` none of `covering` has, where it is more than `allowed`; they are in order, without overlaps."""
     holes, at = [], span.start
     for other in covering:
         if span.shared(other) > 0:
             holes.append(Span(*span.voice, at, other.start))
             at = other.end
     holes.append(Span(*span.voice, at, span.end))
-    return [hole for hole in holes if hole.end - hole.start > ROUNDING]
+    return [hole for hole in holes if hole.end - hole.start > allowed + ROUNDING]
 
 
 def _by_voice(spans: Sequence[Span]) -> dict[Voice, list[Span]]:

@@ -33,6 +33,7 @@ from tests.stream.kafka_io import flag
 
 ALICE = ("lobby", "alice")
 ALLOWED = 0.54
+HOLE = verdict.allowed_hole(Settings())
 WHOLE = [Span(*ALICE, 0, 60)]
 
 
@@ -50,28 +51,33 @@ def pcm_of(frames: Sequence[bytes]) -> Pcm:
 
 
 def test_a_lost_tail_of_a_twentieth_is_seen() -> None:
-    [lost] = verdict.lost([alice(0, 10)], [alice(0, 9.5)], WHOLE)
+    [lost] = verdict.lost([alice(0, 10)], [alice(0, 9.5)], WHOLE, HOLE)
     assert lost.holes == (alice(9.5, 10),)
     assert lost.in_log
 
 
-def test_a_hole_of_two_samples_is_seen_and_where_it_was_lost() -> None:
-    told = [alice(0, 5), alice(5 + 2 / SAMPLE_RATE, 10)]
-    [lost] = verdict.lost([alice(0, 10)], told, told)
+def test_a_hole_is_seen_and_where_it_was_lost() -> None:
+    told = [alice(0, 5), alice(5.25, 10)]
+    [lost] = verdict.lost([alice(0, 10)], told, told, HOLE)
     assert [hole.start for hole in lost.holes] == [5]
     assert not lost.in_log
 
 
+def test_a_pad_and_a_window_may_be_missing_at_a_break() -> None:
+    assert pytest.approx(0.232) == HOLE
+    assert not verdict.lost([alice(0, 10)], [alice(0.1, 5), alice(5.23, 10)], WHOLE, HOLE)
+
+
 def test_speech_of_another_speaker_is_no_substitute() -> None:
-    assert verdict.lost([alice(0, 10)], [Span("lobby", "bob", 0, 10)], WHOLE)
+    assert verdict.lost([alice(0, 10)], [Span("lobby", "bob", 0, 10)], WHOLE, HOLE)
 
 
 def test_a_stretch_may_be_told_in_parts() -> None:
-    assert not verdict.lost([alice(1, 10)], [alice(5, 10.2), alice(0.8, 3), alice(2.5, 5)], WHOLE)
+    assert not verdict.lost([alice(1, 10)], [alice(5, 10.2), alice(0.8, 3), alice(2.5, 5)], WHOLE, HOLE)
 
 
 def test_a_stretch_of_which_nothing_is_told_is_seen() -> None:
-    [lost] = verdict.lost([alice(1, 10)], [alice(20, 30)], [])
+    [lost] = verdict.lost([alice(1, 10)], [alice(20, 30)], [], HOLE)
     assert lost.holes == (alice(1, 10),)
 
 
@@ -83,10 +89,10 @@ def test_what_a_real_segmenter_cuts_is_all_that_is_wanted() -> None:
     utterances = [np.frombuffer(to_pcm16(decode_flac(each.data)), "<i2") for each in segmented(frames)]
     told = [span for pcm in utterances for span in said_in(ALICE, pcm, len(frames))]
     assert len(told) >= len(wanted) > 3
-    assert not verdict.lost(wanted, told, WHOLE)
-    shorter = [pcm[: -(pcm.size // 20 + 3_200)] for pcm in utterances]
+    assert not verdict.lost(wanted, told, WHOLE, HOLE)
+    shorter = [pcm[: -(pcm.size // 20 + 5_000)] for pcm in utterances]
     told = [span for pcm in shorter for span in said_in(ALICE, pcm, len(frames))]
-    assert len(verdict.lost(wanted, told, WHOLE)) == len(wanted)
+    assert len(verdict.lost(wanted, told, WHOLE, HOLE)) == len(wanted)
 
 
 def segmented(frames: Sequence[bytes]) -> list[Utterance]:

@@ -1,0 +1,29 @@
+"""Partitions that are added while workers run: what is written to them is read soon."""
+
+from pathlib import Path
+
+import pytest
+
+from agents.kafka import admin, topic_name
+from pipeline.settings import Settings
+from pipeline.topology import FLAGS, TRANSCRIPTS
+from tests.stream.kafka_io import put, transcript, wait_for
+from tests.stream.processes import worker
+
+pytestmark = pytest.mark.broker
+
+GROWN = 6
+
+
+def test_a_running_worker_reads_partitions_that_were_added(settings: Settings, tmp_path: Path) -> None:
+    with worker(settings, tmp_path / "log", "benchmarks.fast_worker", "judge") as judge:
+        put(settings, TRANSCRIPTS, [transcript("hello", 0)])
+        wait_for(settings, FLAGS, lambda found: len(found) == 1, judge.running)
+        with admin(settings.kafka) as client:
+            names = [topic_name(topic, settings.kafka) for topic in (TRANSCRIPTS, FLAGS)]
+            client.create_partitions(dict.fromkeys(names, GROWN))
+        grown = settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"partitions": GROWN})})
+        rooms = [transcript("hello", number, room=f"room-{number}") for number in range(1, 25)]
+        written = put(grown, TRANSCRIPTS, rooms)
+        assert {place.partition for place in written} > {0, 1}
+        wait_for(grown, FLAGS, lambda found: len(found) == 25, judge.running)
