@@ -22,7 +22,7 @@ from pipeline.asr.context import (
 )
 from pipeline.asr.ct2_words import timed
 from pipeline.asr.engine import WIDE, Encoding, Engine, Search
-from pipeline.asr.hypothesis import Hypothesis, spoken
+from pipeline.asr.hypothesis import Hypothesis, legible, spoken
 from pipeline.asr.mel import Mel
 from pipeline.asr.transcriber import Clip, TimedWord, Transcriber
 from pipeline.asr.vocabulary import Vocabulary
@@ -111,8 +111,7 @@ class CTranslate2:
     def _hypotheses(self, result: Any, language: str, seconds: float, adapted: bool) -> list[Hypothesis]:
         found = []
         for tokens, score in zip(result.sequences_ids, result.scores, strict=True):
-            kept = spoken(tokens, self.vocabulary.marks, seconds)
-            text = self.vocabulary.text(kept)
+            kept, text = legible(spoken(tokens, self.vocabulary.marks, seconds), self.vocabulary.text)
             found.append(Hypothesis(language, kept, text, score, result.no_speech_prob, seconds, adapted))
         return found
 

@@ -2,7 +2,7 @@
 
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +14,11 @@ TOKENS_PER_SECOND: Mapping[str, int] = {"en": 8}
 TOKENS_PER_SECOND_ELSE = 12
 SPARE_TOKENS = 6
 """Nobody speaks faster; who writes more makes it up. A Chinese character is up to three tokens."""
+
+BROKEN = "\N{REPLACEMENT CHARACTER}"
+"""What bytes that are no whole character are decoded to."""
+MAX_PARTS = 4
+"""Tokens of a character: UTF-8 has at most so many bytes."""
 
 SAID = re.compile(r"[\u3400-\u9fff]|[A-Za-z']+")
 """A Chinese character, or a word among them; numbers are said in characters."""
@@ -94,6 +99,27 @@ def _segments(tokens: Sequence[int], marks: Marks) -> Iterator[tuple[float, list
             segment.append(token)
     if segment:
         yield start, segment
+
+
+def legible(tokens: Sequence[int], text_of: Callable[[Sequence[int]], str]) -> tuple[tuple[int, ...], str]:
+    """`tokens` with their text, without those of a character of which a part is missing.
+
+    A token may be a part of a character's UTF-8, and the decoder may stop, or be cut, within one.
+    """
+    if BROKEN not in (text := text_of(tokens)):
+        return tuple(tokens), text
+    kept: list[int] = []
+    part: list[int] = []
+    for token in tokens:
+        part.append(token)
+        while BROKEN in (piece := text_of(part)):
+            if piece.endswith(BROKEN) and len(part) < MAX_PARTS:
+                break  # the next token may complete it
+            part.pop(0)
+        else:
+            kept += part
+            part = []
+    return tuple(kept), text_of(kept)
 
 
 def best_first(tried: Sequence[Hypothesis]) -> list[Hypothesis]:

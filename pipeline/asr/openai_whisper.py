@@ -19,7 +19,7 @@ from pipeline.asr.checks import check_languages, no_device
 from pipeline.asr.context import LIMITS, LONGEST, POSITIONS_PER_SECOND, SILENCE, as_trained, seconds_of
 from pipeline.asr.encoder import encode
 from pipeline.asr.engine import Engine, Search
-from pipeline.asr.hypothesis import Hypothesis, Marks, spoken
+from pipeline.asr.hypothesis import Hypothesis, Marks, legible, spoken
 from pipeline.asr.mel import Mel
 from pipeline.asr.transcriber import Clip, TimedWord, Transcriber
 from pipeline.asr.word_times import words_of
@@ -141,8 +141,8 @@ class OpenAIWhisper:
 
     def _hypothesis(self, result: DecodingResult, seconds: float, adapted: bool) -> Hypothesis:
         tokenizer = tokenizer_of(self._model, result.language)
-        kept = spoken(result.tokens, Marks(tokenizer.eot, tokenizer.timestamp_begin), seconds)
-        text = tokenizer.decode(list(kept)).strip()
+        said = spoken(result.tokens, Marks(tokenizer.eot, tokenizer.timestamp_begin), seconds)
+        kept, text = legible(said, lambda tokens: tokenizer.decode(list(tokens)).strip())
         score, silent = float(result.avg_logprob), float(result.no_speech_prob)
         return Hypothesis(result.language, kept, text, score, silent, seconds, adapted)
 

@@ -1,0 +1,71 @@
+"""A transcript never has a broken character, wherever its tokens are cut, with either engine's tokenizer."""
+
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+
+import pytest
+from whisper.decoding import DecodingResult
+from whisper.tokenizer import get_tokenizer
+
+from pipeline.asr import openai_whisper, weights
+from pipeline.asr.ct2_engine import CTranslate2
+from pipeline.asr.hypothesis import BROKEN, legible
+from pipeline.asr.openai_whisper import OpenAIWhisper
+from pipeline.asr.vocabulary import Vocabulary
+from pipeline.settings import Asr
+
+RARE = "你这个龌龊的饕餮 and 魑魅魍魉😀"
+"""Most of its characters are of two or three tokens."""
+WHISPER = get_tokenizer(multilingual=True, language="zh", task="transcribe")
+TOKENS: list[int] = WHISPER.encode(RARE)
+
+Read = Callable[[Sequence[int]], str]
+
+
+@pytest.fixture(scope="module")
+def vocabulary() -> Vocabulary:
+    return Vocabulary(weights.find(Asr(download=False)).read("tokenizer.json"), multilingual=True)
+
+
+@pytest.fixture(params=["ctranslate2", "openai-whisper"])
+def read(request: pytest.FixtureRequest, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch) -> Read:
+    """What an engine writes of a decoder's tokens."""
+    if request.param == "ctranslate2":
+        ct2 = CTranslate2.__new__(CTranslate2)
+        ct2.vocabulary = vocabulary
+        return lambda tokens: ct2._hypotheses(result(tokens), "zh", 9.0, False)[0].text
+    whisper = OpenAIWhisper.__new__(OpenAIWhisper)
+    monkeypatch.setattr(openai_whisper, "tokenizer_of", lambda model, language: WHISPER)
+    whisper._model = SimpleNamespace()
+    return lambda tokens: whisper._hypothesis(DecodingResult(None, "zh", tokens=list(tokens)), 9.0, False).text
+
+
+def result(tokens: Sequence[int]) -> SimpleNamespace:
+    return SimpleNamespace(sequences_ids=[list(tokens)], scores=[-0.1], no_speech_prob=0.0)
+
+
+def test_the_tokens_do_tear_characters() -> None:
+    assert sum(BROKEN in WHISPER.decode(TOKENS[:end]) for end in range(len(TOKENS))) > 5
+
+
+def test_a_text_that_is_cut_anywhere_ends_with_a_whole_character(read: Read) -> None:
+    assert read(TOKENS) == RARE
+    for end in range(len(TOKENS)):
+        text = read(TOKENS[:end])
+        assert BROKEN not in text
+        assert RARE.startswith(text)
+        assert len(text) >= len(WHISPER.decode(TOKENS[:end]).rstrip(BROKEN).strip())
+
+
+def test_a_part_that_is_missing_within_costs_its_character_only(read: Read) -> None:
+    for gone in range(len(TOKENS)):
+        text = read([*TOKENS[:gone], *TOKENS[gone + 1 :]])
+        assert BROKEN not in text
+        assert len(text) >= len(RARE) - 5  # a token may be a word, such as " and"
+
+
+def test_tokens_and_text_agree(vocabulary: Vocabulary) -> None:
+    for end in range(len(TOKENS)):
+        kept, text = legible(TOKENS[:end], vocabulary.text)
+        assert vocabulary.text(kept) == text
+        assert "".join(word for word, _ in vocabulary.words(kept)).strip() == text
