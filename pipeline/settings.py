@@ -125,6 +125,11 @@ class Asr(Section):
     model: str = Field("base", description="a Whisper size, a .pt file, or a CTranslate2 folder")
     folder: Path | None = Field(None, description="where weights are looked for first")
     download: bool = Field(True, description="let weights that are found nowhere else be downloaded")
+    revision: str | None = Field(
+        None,
+        pattern=r"^[0-9a-f]{40}$",
+        description="commit of the hub's conversion, for ctranslate2 sizes without a pinned SHA-256",
+    )
     adapters: bool = Field(True, description="hear Mandarin with what voxwarden taught `base` of it; docs/asr.md")
     device: str = Field("auto", description="cpu, cuda, cuda:1, or auto")
     language: Language | None = Field(None, description="fixed language, e.g. zh; unset: told per utterance")
@@ -142,7 +147,7 @@ class Asr(Section):
 class Judge(Section):
     """Text to verdict."""
 
-    model: str | None = Field(None, description="folder or hub id of a classifier; unset: the shipped one")
+    model: str | None = Field(None, description="folder or hub id (owner/name@commit) of a classifier; unset: shipped")
     label_map: Path | None = Field(None, description="YAML that maps that classifier's labels to ours")
     threads: PositiveInt | None = Field(None, description="that the shipped classifier runs on; unset: one a core")
     policy: str = Field("default", description="name of a file in configs/policies, or a path")

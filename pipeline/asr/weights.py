@@ -1,7 +1,7 @@
 """Where Whisper's weights come from: a path, a folder, an installed package, or the model's own download.
 
-What has a known name is checked against a pinned SHA-256, wherever it was found. A fine-tune has no pin: it is taken
-only where `asr.model` names its path.
+Weights with a known name are checked against a pinned SHA-256, wherever they were found. The hub's conversions without
+one are taken only at the commit that `asr.revision` names, a fine-tune only where `asr.model` names its path.
 """
 
 import hashlib
@@ -118,7 +118,7 @@ def find(asr: Asr) -> Weights:
             f"asr.model: {asr.model!r} is neither a Whisper size nor a path", f"Sizes: {', '.join(_official())}."
         )
     fetch = _from_hub if asr.engine == "ctranslate2" else _downloaded
-    found = _in_folder(asr) or _in_package(asr.model) or (fetch(asr.model) if asr.download else None)
+    found = _in_folder(asr) or _in_package(asr.model) or (fetch(asr) if asr.download else None)
     if not found:
         raise missing(asr.model)
     return found
@@ -197,9 +197,11 @@ def _inside(module: str, path: str) -> Path | None:
     return found if found.is_file() else None
 
 
-def _downloaded(name: str) -> Weights:
+def _downloaded(asr: Asr) -> Weights:
     """Raises WeightsMissing, with the reason, if openai-whisper cannot download them."""
     import whisper
+
+    name = asr.model
 
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "whisper"
     bar = nullcontext() if sys.stderr.isatty() else redirect_stderr(StringIO())
@@ -211,16 +213,22 @@ def _downloaded(name: str) -> Weights:
     return Weights(name, "openai", {"model.pt": (path,)}, _official()[name].split("/")[-2])
 
 
-def _from_hub(name: str) -> Weights:
-    """A conversion by the makers of faster-whisper, which has no pin here but for `base` and `tiny.en`.
+def _from_hub(asr: Asr) -> Weights:
+    """A conversion by the makers of faster-whisper. It is known by its digests, or by the commit of `asr.revision`.
 
-    Raises WeightsMissing, with the reason, if the hub does not give it.
+    Raises WeightsMissing, with the reason, if the hub does not give it, and ConfigError for one that nothing pins.
     """
+    name, repository = asr.model, HUB.get(asr.model, f"Systran/faster-whisper-{asr.model}")
+    if name not in HUB_PINS and asr.revision is None:
+        raise ConfigError(
+            f"asr.model: no SHA-256 is pinned for the hub's {name}",
+            f"Set asr.revision to the commit of {repository} that you trust, or name a folder of yours in asr.model.",
+        )
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        folder = snapshot_download(HUB.get(name, f"Systran/faster-whisper-{name}"), allow_patterns=HUB_FILES)
+        folder = snapshot_download(repository, revision=asr.revision, allow_patterns=HUB_FILES)
     except (OSError, HfHubHTTPError, LocalEntryNotFoundError) as error:
         raise missing(name, f" (their download failed: {error})") from error
     return checked(replace(_at_path(Path(folder)), name=name), HUB_PINS.get(name, {}))

@@ -15,7 +15,7 @@ def train(
     out: Annotated[Path, typer.Option(help="Where the model goes: onnx/ and transformers/.", show_default=False)],
     encoder: Annotated[
         str | None,
-        typer.Option(help="Folder (OUT/onnx, too) or hub id to start from; else multilingual-e5-small."),
+        typer.Option(help="Folder (OUT/onnx, too) or hub id NAME@COMMIT to start from; else multilingual-e5-small."),
     ] = None,
     only: Annotated[list[str] | None, typer.Option(help="Train on this set alone, or on these.")] = None,
     research: Annotated[bool, typer.Option("--research", help="Also on sets that no shipped model may use.")] = False,
@@ -35,7 +35,7 @@ def train(
 
     Examples:
       voxwarden train --data sets --out model
-      voxwarden train --data sets --out model --encoder intfloat/multilingual-e5-small
+      voxwarden train --data sets --out model --encoder ./multilingual-e5-small
       voxwarden train --data sets --out newer --encoder model/onnx --teacher model/onnx --runs 1 --kept 0.3
       voxwarden --set judge.model=model/onnx judge chat.txt
     """

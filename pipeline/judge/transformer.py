@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +15,9 @@ from transformers.utils import logging
 from pipeline.errors import ConfigError, DependencyError
 from pipeline.judge import calibration
 from pipeline.judge.calibration import Calibrated, Calibration, Numbers
+from pipeline.judge.hub import LATEST, commit_of, is_id
 from pipeline.judge.view import MAX_TOKENS, view
 
-HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 BATCH = 32
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
@@ -49,22 +48,24 @@ class TransformersClassifier(Calibrated):
 
 
 def load(source: str) -> TransformersClassifier:
-    """Load a model folder, or a model of the Hugging Face hub by its id `owner/name`.
+    """Load a model folder, or a model of the Hugging Face hub by its id `owner/name@commit`.
 
     Raises ConfigError for what is not a sequence classifier, DependencyError for a hub that does not answer.
     """
     folder = Path(source)
-    hub = not folder.is_dir() and HUB_ID.fullmatch(source) is not None
+    hub = is_id(source)
     if not hub and not (folder / "config.json").is_file():
         raise ConfigError(
-            f"judge.model: no model at {source}", "Name a folder with a config.json, or a hub id like owner/name."
+            f"judge.model: no model at {source}",
+            "Name a folder with a config.json, or a hub id, owner/name@commit.",
         )
+    place, commit = commit_of(source, "judge.model") if hub else (source, LATEST)
     try:
         with quietly():
             model, found = AutoModelForSequenceClassification.from_pretrained(
-                source, local_files_only=not hub, dtype=torch.float32, output_loading_info=True
+                place, revision=commit, local_files_only=not hub, dtype=torch.float32, output_loading_info=True
             )
-            tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=not hub)
+            tokenizer = AutoTokenizer.from_pretrained(place, revision=commit, local_files_only=not hub)
     except (OSError, ValueError, KeyError) as error:
         raise _why(source, error, hub) from error
     if found["missing_keys"] or found["mismatched_keys"]:
@@ -84,7 +85,8 @@ def _is_exclusive(config: Any) -> bool:
 def _name(source: str, folder: Path, model: Any) -> str:
     """Name and version: of a folder, from its content."""
     if not folder.is_dir():
-        return f"{source}@{(model.config._commit_hash or 'unknown')[:8]}"
+        name, _, commit = source.partition("@")
+        return f"{name}@{commit[:8]}"
     digest = hashlib.sha256(json.dumps(model.config.to_dict(), sort_keys=True, default=str).encode())
     for name in (*WEIGHTS, "calibration.json"):
         if (folder / name).is_file():

@@ -8,6 +8,7 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer, BertForSequenceClassification
 
 from pipeline.errors import ConfigError
+from pipeline.judge.hub import LATEST, commit_of, is_id
 from pipeline.judge.onnx import MODEL
 from pipeline.judge.training import packaged
 from pipeline.judge.training.model import HEAD, new_model
@@ -23,22 +24,23 @@ class Encoder:
 
 
 def load(source: str | None = None) -> Encoder:
-    """The encoder in the folder or under the hub id `source`; None: the packaged one. Raises ConfigError.
+    """The encoder in the folder, or under the hub id `owner/name@commit`; None: the packaged one. Raises ConfigError.
 
     A folder is either of the two that a training writes: `onnx`, such as the shipped model's, is enough to train it on.
     """
     if source is None:
         weights = packaged.read()
         return Encoder(new_model(packaged.body(weights)), packaged.unigram(weights.pieces))
+    place, commit = commit_of(source, "--encoder") if is_id(source) else (source, LATEST)
     try:
-        model = _model(source)
-        tokenizer = AutoTokenizer.from_pretrained(source)
+        model = _model(place, commit)
+        tokenizer = AutoTokenizer.from_pretrained(place, revision=commit)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ConfigError(f"No encoder at {source}: {error}", "Name a folder or hub id, or leave it out.") from error
     return Encoder(model, tokenizer.backend_tokenizer)
 
 
-def _model(source: str) -> BertForSequenceClassification:
+def _model(source: str, commit: str) -> BertForSequenceClassification:
     if (Path(source) / MODEL).is_file():
         return restored(Path(source))
-    return BertForSequenceClassification.from_pretrained(source, dtype=torch.float32, **HEAD)
+    return BertForSequenceClassification.from_pretrained(source, revision=commit, dtype=torch.float32, **HEAD)

@@ -18,6 +18,8 @@ HUBS_BASE = {
 }
 """SHA-256 of what huggingface.co/Systran/faster-whisper-base holds, as other projects have pinned it."""
 
+COMMIT = "0123456789abcdef" * 2 + "01234567"
+
 
 @pytest.fixture
 def packaged() -> weights.Weights:
@@ -71,10 +73,28 @@ def test_the_hubs_weights_are_checked_where_they_have_a_pin(
 ) -> None:
     for file in HUBS_BASE:
         (tmp_path / file).write_bytes(b"something else")
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda repository, allow_patterns: str(tmp_path))
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda repository, **_: str(tmp_path))
     with pytest.raises(WeightsCorrupt, match=r"model\.bin has SHA-256"):
         weights.find(Asr(model="base"))
-    assert weights.find(Asr(model="small")).name == "small"
+
+
+def test_a_size_without_a_pin_needs_a_commit(
+    tmp_path: Path, no_packages: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a name gives on the hub can change."""
+    (tmp_path / "model.bin").write_bytes(b"anything")
+    asked: dict[str, object] = {}
+
+    def download(repository: str, **options: object) -> str:
+        asked.update(options, repository=repository)
+        return str(tmp_path)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    with pytest.raises(ConfigError, match=r"Set asr\.revision to the commit of Systran/faster-whisper-small"):
+        weights.find(Asr(model="small"))
+    assert asked == {}
+    assert weights.find(Asr(model="small", revision=COMMIT)).name == "small"
+    assert (asked["repository"], asked["revision"]) == ("Systran/faster-whisper-small", COMMIT)
 
 
 def test_the_hubs_conversion_of_base_is_another_than_the_packaged(
@@ -86,19 +106,20 @@ def test_the_hubs_conversion_of_base_is_another_than_the_packaged(
     for file in HUBS_BASE:
         (folder / file).touch()
     monkeypatch.setattr(weights, "sha256", lambda parts: HUBS_BASE[parts[0].name])
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda repository, allow_patterns: str(folder))
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda repository, **_: str(folder))
     for asr in (Asr(model="base"), Asr(model="base", folder=tmp_path, download=False)):
         found = weights.find(asr)
         assert (found.name, set(found.files)) == ("base", set(HUBS_BASE))
 
 
 def test_a_hub_out_of_reach_is_missing_weights(no_packages: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreachable(repository: str, allow_patterns: list[str]) -> str:
+    def unreachable(repository: str, **options: object) -> str:
+        del options
         raise OSError(f"no route to {repository}")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
     with pytest.raises(WeightsMissing, match="no route to mobiuslabsgmbh/faster-whisper-large-v3-turbo"):
-        weights.find(Asr(model="turbo"))
+        weights.find(Asr(model="turbo", revision=COMMIT))
 
 
 def test_a_known_name_with_other_bytes_is_corrupt(tmp_path: Path) -> None:
