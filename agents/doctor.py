@@ -1,8 +1,10 @@
-"""What a machine needs to run Voxwarden: each thing looked at for real, with what to do where it is missing."""
+"""What a machine needs to run Voxwarden: each thing is tried, nothing is made, and what is missing has its remedy."""
 
+import os
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from pipeline.errors import DependencyError, VoxwardenError
@@ -41,9 +43,10 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 
 def _weights(settings: Settings) -> str:
+    """Of this machine: nothing is downloaded."""
     from pipeline.asr.weights import find
 
-    weights = find(settings.asr)
+    weights = find(settings.asr.model_copy(update={"download": False}))
     return f"{weights.name} ({weights.kind}), SHA-256 {weights.sha256[:8]}"
 
 
@@ -78,16 +81,31 @@ def _judge(settings: Settings) -> str:
 
 def _classifier(settings: Settings) -> str:
     from pipeline.judge.classifier import load
+    from pipeline.judge.hub import is_fetched, is_id
 
+    source = settings.judge.model
+    if source and is_id(source) and not is_fetched(source):
+        raise VoxwardenError(f"{source} is not on this machine", "The first start fetches it from the hub.")
     return load(settings.judge).name
 
 
 def _store(settings: Settings) -> str:
-    from pipeline.review.database import Database
+    """The server answers, or the file is there or can be made. Tables are made by the first start."""
+    from sqlalchemy import make_url
 
-    database = Database(settings.database_url)
-    database.close()
-    return database.name
+    from pipeline.review.database import check_answers
+
+    check_answers(settings.database_url)
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "sqlite":
+        _check_writable(Path(url.database or ""))
+    return url.render_as_string(hide_password=True)
+
+
+def _check_writable(file: Path) -> None:
+    there = next(place for place in (file, *file.absolute().parents) if place.exists())
+    if not os.access(there, os.W_OK):
+        raise DependencyError(f"{there} cannot be written", "Set data_dir, or give the folder to this user.")
 
 
 def _broker(settings: Settings) -> str:

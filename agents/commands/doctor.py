@@ -10,6 +10,8 @@ from pipeline.cli.app import Exit, app, settings_of, stdout
 def doctor(ctx: typer.Context) -> None:
     """Look at weights, audio libraries, models, database and broker, and say what to do about what is missing.
 
+    Nothing is created or downloaded.
+
     Exits with 3 if something is missing that every run needs; a missing broker only matters to the Kafka commands.
     """
     from agents.doctor import examine

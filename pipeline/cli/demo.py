@@ -1,6 +1,7 @@
 """`voxwarden demo`: two small rooms as if live, which is what `make run` shows."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +12,7 @@ from pipeline.cli.app import app, settings_of, stderr, stdout
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
+    from pipeline.demo.rooms import Playback
     from pipeline.metrics import Metrics
 
 
@@ -29,7 +31,7 @@ def demo(
 
 
 async def _demo(settings: Settings, speed: float, console: bool) -> None:
-    from pipeline.demo.rooms import play
+    from pipeline.demo.rooms import Playback, play
     from pipeline.local import LocalRunner
     from pipeline.metrics import Metrics
     from pipeline.metrics_server import serving
@@ -44,7 +46,8 @@ async def _demo(settings: Settings, speed: float, console: bool) -> None:
             stderr.print("Loading the models ...", style="dim")
             async with LocalRunner(settings, metrics, audience.see, lookback=open_lookback(settings)) as runner:
                 stdout.print("Listening. Flags come as people speak.\n", style="dim")
-                await play(runner.put, speed)
+                audience.playback = Playback(time.time(), speed)
+                await play(runner.put, audience.playback)
             audience.sum_up(settings)
 
 
@@ -65,6 +68,7 @@ class _Audience:
 
     def __init__(self) -> None:
         self._flags: list[Any] = []
+        self.playback: Playback | None = None
 
     def see(self, stage: Any, batch: Sequence[Any], outputs: Sequence[Any]) -> None:
         from pipeline.cli.table import arrived_row
@@ -74,7 +78,7 @@ class _Audience:
             return
         for flag in outputs:
             self._flags.append(flag)
-            stdout.print(arrived_row(flag))
+            stdout.print(arrived_row(flag, self.playback.played_at(flag.end) if self.playback else None))
 
     def sum_up(self, settings: Settings) -> None:
         flagged = [flag for flag in self._flags if flag.suggestion != "pass"]

@@ -24,9 +24,13 @@ def flag_row(flag: Flag, when: str | None = None, who: str | None = None) -> Tab
     return row
 
 
-def arrived_row(flag: Flag) -> Table:
-    """A flag of a live room: when it was said, how long after that the verdict came, who said it where."""
-    when = f"{time.strftime('%H:%M:%S', time.localtime(flag.end))} +{time.time() - flag.end:.1f} s"
+def arrived_row(flag: Flag, ended: float | None = None) -> Table:
+    """A flag of a live room: when it was said, how long after that the verdict came, who said it where.
+
+    `ended` is when the speech ended by the clock, UTC seconds, where its own times go faster.
+    """
+    ended = flag.end if ended is None else ended
+    when = f"{time.strftime('%H:%M:%S', time.localtime(ended))} +{time.time() - ended:.1f} s"
     return flag_row(flag, when, f"{flag.room}/{flag.speaker}")
 
 

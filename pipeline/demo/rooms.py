@@ -38,19 +38,30 @@ def tracks() -> list[Track]:
     ]
 
 
-async def play(put: Put, speed: float = 1.0) -> None:
-    """Every track at once, each chunk when it has been spoken; `speed` 2 is twice as fast."""
-    start = time.time()
+@dataclass(frozen=True, slots=True)
+class Playback:
+    """How the times of the speech and the clock go together; `speed` 2 is twice as fast as people speak."""
+
+    start: float
+    """UTC seconds, of both."""
+    speed: float = 1.0
+
+    def played_at(self, moment: float) -> float:
+        """When a moment of the speech is played, by the clock; UTC seconds."""
+        return self.start + (moment - self.start) / self.speed
+
+
+async def play(put: Put, playback: Playback) -> None:
+    """Every track at once, each chunk when it has been spoken."""
     async with asyncio.TaskGroup() as group:
         for track in tracks():
-            group.create_task(_play_track(track, put, start, speed))
+            group.create_task(_play_track(track, put, playback))
 
 
-async def _play_track(track: Track, put: Put, start: float, speed: float) -> None:
-    for whole in chunks_of(track.path, track.room, track.speaker, track.room_type, start):
+async def _play_track(track: Track, put: Put, playback: Playback) -> None:
+    for whole in chunks_of(track.path, track.room, track.speaker, track.room_type, playback.start):
         for chunk in _slices(whole):
-            spoken = (chunk.start - start + CHUNK_SECONDS) / speed
-            await asyncio.sleep(start + spoken - time.time())
+            await asyncio.sleep(playback.played_at(chunk.start + CHUNK_SECONDS) - time.time())
             await put(chunk)
 
 

@@ -25,3 +25,11 @@ def commit_of(source: str, setting: str) -> tuple[str, str]:
             f"Write {name}@COMMIT, with the 40 digits that the history of its files on the hub shows.",
         )
     return name, commit
+
+
+def is_fetched(source: str) -> bool:
+    """Whether the model of this id is in the hub's cache on this machine."""
+    from huggingface_hub import try_to_load_from_cache
+
+    name, commit = commit_of(source, "judge.model")
+    return isinstance(try_to_load_from_cache(name, "config.json", revision=commit), str)

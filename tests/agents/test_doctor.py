@@ -1,5 +1,6 @@
 """The doctor looks at real things, and says what to do about each that is missing."""
 
+import os
 import socket
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from agents.doctor import Finding, examine, reach
 from pipeline.errors import DependencyError
-from pipeline.settings import Asr, Kafka, Settings, Store
+from pipeline.settings import Asr, Judge, Kafka, Settings, Store
 from tests.ports import free_port
 
 
@@ -30,6 +31,36 @@ def test_a_whole_machine_lacks_at_most_the_broker(settings: Settings) -> None:
     assert set(states.values()) == {"ok"}
     assert settings.kafka.bootstrap in found[broker].detail
     assert "tiny.en" in found["Whisper weights"].detail
+
+
+@pytest.mark.weights
+def test_looking_creates_nothing(settings: Settings, tmp_path: Path) -> None:
+    folder = tmp_path / "not" / "there"
+    found = findings(settings.model_copy(update={"data_dir": folder}))
+    assert found["review store"].state == "ok"
+    assert str(folder) in found["review store"].detail
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_looking_downloads_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def refuse(self: socket.socket, address: tuple[str, int]) -> None:
+        asked.append(address)
+        raise ConnectionRefusedError("refused")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    for update in ({"asr": Asr(model="large-v3")}, {"judge": Judge(model=f"owner/name@{'0' * 40}")}):
+        found = findings(settings.model_copy(update=update))
+        assert [finding.state for finding in found.values()].count("missing") == 1
+    assert {f"{host}:{port}" for host, port in asked} == {settings.kafka.bootstrap}
+
+
+def test_a_folder_that_cannot_be_written_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # whoever runs the tests may be root
+    finding = findings(settings)["review store"]
+    assert finding.state == "missing"
+    assert f"{settings.data_dir} cannot be written" in finding.detail
 
 
 def test_missing_weights_come_with_their_remedies(settings: Settings) -> None:

@@ -1,0 +1,47 @@
+"""The bundled rooms are played at any speed, and what is shown of their times is true."""
+
+import pytest
+from rich.console import Console
+
+from pipeline.cli import table
+from pipeline.demo import rooms
+from pipeline.demo.rooms import Playback
+from pipeline.messages import AudioChunk, Flag
+
+START = 1_000.0
+
+
+@pytest.mark.parametrize(("speed", "clock"), [(1.0, 1_010.0), (2.0, 1_005.0), (0.5, 1_020.0)])
+def test_speech_of_ten_seconds_is_played_in(speed: float, clock: float) -> None:
+    assert Playback(START, speed).played_at(START + 10) == clock
+
+
+def test_the_latency_that_is_shown_is_that_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    flag = Flag(
+        room="r", speaker="s", start=START, end=START + 10, id="f", utterance="u", transcript="t", text="hello",
+        language="en", confidence=1, suggestion="pass", risk=0, policy="p", model="m",
+    )  # fmt: skip
+    monkeypatch.setattr("time.time", lambda: START + 6.5)
+    console = Console(width=100)
+    with console.capture() as shown:
+        console.print(table.arrived_row(flag, Playback(START, 2.0).played_at(flag.end)))
+    assert "+1.5 s" in shown.get()
+
+
+async def test_each_chunk_comes_when_it_has_been_played(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a clock that goes on only while somebody sleeps."""
+    now = [START]
+
+    async def sleep(seconds: float) -> None:
+        now[0] = max(now[0], now[0] + seconds)
+
+    monkeypatch.setattr("time.time", lambda: now[0])
+    monkeypatch.setattr("asyncio.sleep", sleep)
+    late: list[float] = []
+
+    async def put(chunk: AudioChunk) -> None:
+        late.append(now[0] - (START + (chunk.start + rooms.CHUNK_SECONDS - START) / 4))
+
+    await rooms._play_track(rooms.tracks()[0], put, Playback(START, 4.0))
+    assert len(late) > 100
+    assert max(map(abs, late)) < 0.001
