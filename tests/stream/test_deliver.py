@@ -2,14 +2,16 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from pipeline.audio.decode import read_file
 from pipeline.audio.encode import encode_flac
 from pipeline.messages import Flag, Utterance
-from pipeline.review.cases import Filters
+from pipeline.review.cases import Case, Choice, Filters
 from pipeline.review.store import open_store
 from pipeline.settings import Settings
 from pipeline.topology import DELIVER, FLAGS, UTTERANCES
@@ -47,12 +49,23 @@ def flags(settings: Settings) -> list[Flag]:
     ]
 
 
+def deliver(settings: Settings, log: Path) -> Process:
+    command = [sys.executable, "-m", "agents", "worker", "deliver"]
+    return Process(command, os.environ | environment(settings), log)
+
+
+def cases(settings: Settings) -> list[Case]:
+    store = open_store(settings)
+    found = store.cases(Filters(), limit=1_000)
+    store.close()
+    return found
+
+
 def test_redelivered_flags_make_no_second_case(settings: Settings, tmp_path: Path) -> None:
     made = flags(settings)
     put(settings, FLAGS, made)
     put(settings, FLAGS, made[::-1])
-    command = [sys.executable, "-m", "agents", "worker", "deliver"]
-    process = Process(command, os.environ | environment(settings), tmp_path / "log")
+    process = deliver(settings, tmp_path / "log")
     try:
         while sum(committed(settings, DELIVER).values()) < COUNT // 2:
             process.running()
@@ -64,8 +77,40 @@ def test_redelivered_flags_make_no_second_case(settings: Settings, tmp_path: Pat
         assert process.stop() == 0
     finally:
         process.close()
-    store = open_store(settings)
-    cases = store.cases(Filters(), limit=1_000)
-    store.close()
-    assert sorted((case.room, case.start) for case in cases) == sorted((each.room, each.start) for each in made)
+    assert sorted((case.room, case.start) for case in cases(settings)) == sorted(
+        (each.room, each.start) for each in made
+    )
     assert len(list((settings.data_dir / "evidence").rglob("*.ogg"))) == COUNT
+
+
+def test_decided_speech_that_is_read_and_cut_again_opens_no_case(settings: Settings, tmp_path: Path) -> None:
+    """As after the reset of the groups: a moderator decides at once, and every flag comes again under another id."""
+    made = flags(settings)
+    again = [
+        structs.replace(each, id=f"again-{each.id}", start=each.start + 0.1 * (n % 3), end=each.end - 0.1 * (n % 2))
+        for n, each in enumerate(made)
+    ]
+    put(settings, FLAGS, made)
+    workers = [deliver(settings, tmp_path / "one"), deliver(settings, tmp_path / "two")]
+    try:
+        store = open_store(settings)
+        while len(store.cases(Filters(status="decided"))) < COUNT:
+            for case in store.cases(Filters(status="pending")):
+                store.decide(case.id, "mia", Choice(verdict="dismiss"), time.time())
+            for process in workers:
+                process.running()
+        store.close()
+        put(settings, FLAGS, again)
+        while sum(committed(settings, DELIVER).values()) < 2 * COUNT:
+            for process in workers:
+                process.running()
+        assert [process.stop() for process in workers] == [0, 0]
+    finally:
+        for process in workers:
+            process.close()
+    found = cases(settings)
+    assert [case.status for case in found] == ["decided"] * COUNT
+    store = open_store(settings)
+    linked = [one.id for case in found for one in store.case(case.id).linked]
+    store.close()
+    assert sorted(linked) == sorted(each.id for each in again)
