@@ -9,6 +9,7 @@ log = logging.getLogger(__name__)
 
 FILE = 0o600
 FOLDER = 0o700
+OTHERS = 0o077
 
 
 def make_folder(folder: Path) -> None:
@@ -38,18 +39,18 @@ def repair(path: Path) -> None:
 
     A folder that is closed to others is taken as done: who cannot enter it cannot reach what is in it.
     """
-    with suppress(FileNotFoundError):
-        if path.is_symlink() or not path.stat().st_mode & 0o077:
-            return
-        if path.is_dir():
-            # Last of all itself, so that a start that is cut short is made up for by the next one.
-            for inner in path.iterdir():
-                repair(inner)
+    try:
         _close(path)
+    except PermissionError:
+        log.warning("%s is open to other users, and its owner is another one; run chmod -R go= on it", path)
 
 
 def _close(path: Path) -> None:
-    try:
-        path.chmod(FOLDER if path.is_dir() else FILE)
-    except PermissionError:
-        log.warning("%s is open to other users, and its owner is another one; run chmod -R go= on it", path)
+    with suppress(FileNotFoundError):  # another process has deleted it
+        if path.is_symlink() or not path.stat().st_mode & OTHERS:
+            return
+        is_folder = path.is_dir()
+        # The folder itself comes last. So the next start makes up for one that is cut short.
+        for inner in path.iterdir() if is_folder else ():
+            _close(inner)
+        path.chmod(FOLDER if is_folder else FILE)
