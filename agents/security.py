@@ -32,6 +32,14 @@ def client_arguments(security: Security) -> dict[str, Any]:
     return arguments
 
 
+def producer_arguments(security: Security) -> dict[str, Any]:
+    """For a client of aiokafka; the same errors."""
+    arguments = client_arguments(security)
+    if "sasl_oauth_token_provider" in arguments:
+        arguments["sasl_oauth_token_provider"] = _ForFaust(security)
+    return arguments
+
+
 def faust_credentials(security: Security) -> Credentials | None:
     """For Faust's `broker_credentials`; the same errors."""
     context = tls_context(security) if security.tls else None

@@ -82,6 +82,21 @@ def configs_folder() -> Path:
     return packaged if packaged.is_dir() else Path(__file__).parent.parent / "configs"
 
 
+SHORTEST_TOKEN = 16
+"""Characters: a shorter one could be guessed."""
+
+
+def _token(token: SecretStr) -> SecretStr:
+    if len(token.get_secret_value()) < SHORTEST_TOKEN:
+        made = "python -c 'import secrets; print(secrets.token_urlsafe(24))'"
+        raise ValueError(f"a token shorter than {SHORTEST_TOKEN} characters; make one: {made}")
+    return token
+
+
+Token = Annotated[SecretStr, AfterValidator(_token)]
+"""What a program shows to be let in."""
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -258,11 +273,18 @@ class Gateway(Section):
 
     host: str = "127.0.0.1"
     port: int = Field(8765, ge=0, le=65_535)
-    tokens: tuple[SecretStr, ...] = Field((), description="bearer tokens; at least one, from the environment")
+    tokens: tuple[Token, ...] = Field((), description="bearer tokens of 16 characters or more, from the environment")
     max_connections: PositiveInt = 2_000
     max_frame_bytes: PositiveInt = 262_144
     max_bytes_per_second: PositiveInt = Field(400_000, description="per connection; PCM at 48 kHz stereo is 192,000")
-    burst_seconds: PositiveFloat = Field(10.0, description="so much of it at once, after a stall of the network")
+    max_frames_per_second: PositiveInt = Field(500, description="per connection; Opus has at most 400 packets")
+    max_speed: float = Field(2.0, ge=1, description="seconds of audio a second, per connection")
+    max_invalid_per_second: PositiveFloat = Field(5.0, description="frames that are no audio, per connection")
+    burst_seconds: PositiveFloat = Field(10.0, description="so much of each at once, after a stall of the network")
+    gather_seconds: float = Field(0.2, ge=0, le=5, description="one record holds the frames of so long")
+    buffer_seconds: PositiveFloat = Field(5.0, description="of audio that Kafka has not confirmed, per connection")
+    buffer_bytes: PositiveInt = Field(67_108_864, description="the same, of all connections together")
+    confirm_seconds: PositiveFloat = Field(10.0, description="audio that Kafka confirms later ends its connection")
     gap_seconds: PositiveFloat = Field(1.0, description="so far behind the clock, a stream's time jumps to now")
     ping_seconds: PositiveFloat = Field(20.0, description="a silent client is pinged so often, and must answer as soon")
     idle_seconds: PositiveFloat = Field(600.0, description="without a frame for so long, a connection is closed")
@@ -318,7 +340,9 @@ class ReviewConsole(Section):
     webhook_url: str | None = Field(None, description="where decisions are sent (Standard Webhooks); unset: nowhere")
     webhook_secret: SecretStr | None = Field(None, description="whsec_ and 24 to 64 bytes in base64; signs them")
     webhook_seconds: PositiveFloat = Field(10.0, description="an app that has not answered by then is tried again")
-    api_tokens: tuple[SecretStr, ...] = Field((), description="of apps that hand in appeals and reports")
+    api_tokens: tuple[Token, ...] = Field(
+        (), description="of apps that hand in appeals and reports; 16 characters or more"
+    )
     targets_seconds: Targets = Targets()
 
 

@@ -1,5 +1,6 @@
 """Audio in by WebSocket, one connection a speaker. docs/integrate.md is the manual."""
 
-from agents.gateway.server import Close, Gateway
+from agents.gateway.close import Close
+from agents.gateway.server import Gateway
 
 __all__ = ["Close", "Gateway"]

@@ -1,7 +1,7 @@
 """How much audio a binary frame holds, told without decoding it."""
 
+from agents.gateway.opus import checked_samples
 from agents.gateway.request import Voice
-from pipeline.audio.opus import opus_samples
 from pipeline.errors import InputError
 
 WIDTHS = {"pcm_s16le": 2, "pcm_f32le": 4}
@@ -11,7 +11,7 @@ WIDTHS = {"pcm_s16le": 2, "pcm_f32le": 4}
 def samples_in(frame: bytes, voice: Voice) -> int:
     """Samples of one channel at `voice.sample_rate`; raises InputError for a frame that cannot be one."""
     if voice.codec == "opus":
-        return opus_samples(frame)
+        return checked_samples(frame)
     size = WIDTHS[voice.codec] * voice.channels
     if len(frame) % size:
         raise InputError(

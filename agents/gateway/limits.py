@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 
+from agents.gateway.close import Close, RefusalError
+from pipeline.settings import Gateway
+
 
 class TokenBucket:
     """Lets `rate` units a second pass, and up to `burst` at once."""
@@ -22,3 +25,31 @@ class TokenBucket:
             return False
         self._level -= amount
         return True
+
+
+class Limits:
+    """Of one connection. Each method raises RefusalError when its limit is passed."""
+
+    def __init__(self, settings: Gateway, clock: Callable[[], float]) -> None:
+        def bucket(rate: float, least: float = 0.0) -> TokenBucket:
+            return TokenBucket(rate, max(rate * settings.burst_seconds, least), clock)
+
+        self._bytes = bucket(settings.max_bytes_per_second, settings.max_frame_bytes)
+        self._frames = bucket(settings.max_frames_per_second)
+        self._audio = TokenBucket(settings.max_speed, settings.burst_seconds, clock)
+        self._invalid = bucket(settings.max_invalid_per_second)
+
+    def came(self, frames: int, size: int) -> None:
+        """So many frames, text frames included, of so many bytes together."""
+        if not (self._bytes.take(size) and self._frames.take(frames)):
+            raise RefusalError(Close.TOO_FAST, "Too many bytes or frames a second", "Send audio as it is spoken.")
+
+    def heard(self, seconds: float) -> None:
+        """So much audio."""
+        if not self._audio.take(seconds):
+            raise RefusalError(Close.TOO_FAST, "Too much audio a second", "Send audio as it is spoken.")
+
+    def skipped(self, frames: int, why: str) -> None:
+        """So many frames that hold no audio; `why` is of the last."""
+        if not self._invalid.take(frames):
+            raise RefusalError(Close.BAD_AUDIO, f"Too many frames that are no audio. {why}")

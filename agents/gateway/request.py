@@ -14,7 +14,7 @@ from pipeline.errors import InputError
 from pipeline.messages import Name
 
 PATH = re.compile(r"/v1/rooms/([^/]+)/speakers/([^/]+)/audio")
-KEYS = "Known keys are codec, sample_rate, channels and room_type."
+KEYS = "Known keys are codec, sample_rate, channels, room_type, acknowledge and age_seconds."
 OPUS_RATE = 48_000
 """Opus always decodes to 48 kHz, whatever was put in (RFC 6716)."""
 
@@ -28,6 +28,10 @@ class Voice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     codec: Literal["pcm_s16le", "pcm_f32le", "opus"] = "pcm_s16le"
     sample_rate: Annotated[int, Meta(ge=8_000, le=192_000)]
     channels: Annotated[int, Meta(ge=1, le=32)] = 1
+    acknowledge: bool = False
+    """Whether the client is told how many samples are safe."""
+    age_seconds: Annotated[float, Meta(ge=0, le=60)] = 0.0
+    """How long ago the first frame was spoken: of audio that is sent again."""
 
 
 def parse(target: str) -> Voice:

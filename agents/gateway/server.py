@@ -6,63 +6,27 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from enum import IntEnum
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
-import msgspec
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from agents.gateway import request as gateway_request
 from agents.gateway.access import Tokens
-from agents.gateway.limits import TokenBucket
+from agents.gateway.close import Close, RefusalError
+from agents.gateway.listener import Listener
+from agents.gateway.outbox import Sink
 from agents.gateway.request import Voice
-from agents.gateway.session import Session
+from agents.gateway.wire import Connection
 from pipeline.errors import ConfigError, DependencyError, InputError
-from pipeline.messages import AudioChunk
 from pipeline.metrics import Metrics, from_zero
 from pipeline.settings import Gateway as GatewaySettings
 
 log = logging.getLogger(__name__)
 
-UNREAD_FRAMES = 4
-"""Frames a connection holds in memory; beyond them TCP makes the client wait."""
 CLOSE_SECONDS = 2.0
 """A peer that does not answer our close for so long is cut off."""
-
-
-class Close(IntEnum):
-    """Why the gateway ends a connection: its close code, and by name the `reason` in the metrics."""
-
-    RESTART = 1012
-    TRY_LATER = 1013
-    TOO_BIG = 1009
-    BAD_REQUEST = 4400
-    UNAUTHORIZED = 4401
-    IDLE = 4408
-    REPLACED = 4409
-    TOO_FAST = 4429
-
-
-class RefusalError(InputError):
-    """Ends one connection."""
-
-    def __init__(self, code: Close, what: str, remedy: str = "") -> None:
-        super().__init__(what, remedy)
-        self.code = code
-
-
-class Sink(Protocol):
-    """Takes chunks on, e.g. `LocalRunner.put`. As long as it waits, the connection is not read."""
-
-    async def __call__(self, chunk: AudioChunk) -> None: ...
-
-
-class MuteNote(msgspec.Struct, forbid_unknown_fields=True):
-    """The one text frame we know; LiveKit's track egress sends it. The audio stops by itself, so it changes nothing."""
-
-    muted: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,8 +81,8 @@ class Gateway:
                 settings.port,
                 compression=None,  # audio does not shrink, and a small frame could swell
                 max_size=settings.max_frame_bytes,
-                max_queue=UNREAD_FRAMES,
-                ping_interval=None,  # `_frame` pings, but only who has nothing unread
+                create_connection=Connection,
+                ping_interval=None,  # a listener pings, but only who has nothing unread
                 close_timeout=CLOSE_SECONDS,
                 server_header=None,
                 logger=_library_log(),
@@ -137,10 +101,12 @@ class Gateway:
         await self._server.wait_closed()
 
     async def _handle(self, connection: ServerConnection) -> None:
+        if not isinstance(connection, Connection):
+            raise TypeError("The server makes connections of our own kind")
         try:
             voice = self._admitted(connection)
             async with self._sole(voice, connection):
-                await self._listen(connection, voice)
+                await self._listener(connection, voice).run()
         except RefusalError as refusal:
             await self._refuse(connection, refusal.code, str(refusal))
         except InputError as error:
@@ -151,6 +117,9 @@ class Gateway:
         except ConnectionClosed as closed:
             if closed.sent and closed.sent.code == Close.TOO_BIG:  # the library measured it before reading it
                 self._count(Close.TOO_BIG)
+
+    def _listener(self, connection: Connection, voice: Voice) -> Listener:
+        return Listener(connection, voice, self._settings, self._metrics, self._sink, self._clock, self._ticks)
 
     def _admitted(self, connection: ServerConnection) -> Voice:
         request = connection.request
@@ -178,54 +147,12 @@ class Gateway:
             del self._live[key]
             live.done.set()
 
-    async def _listen(self, connection: ServerConnection, voice: Voice) -> None:
-        settings = self._settings
-        session = Session(voice, settings.gap_seconds)
-        burst = max(settings.max_bytes_per_second * settings.burst_seconds, settings.max_frame_bytes)
-        bucket = TokenBucket(settings.max_bytes_per_second, burst, self._ticks)
-        try:
-            while True:
-                asked = self._ticks()
-                frame = await self._frame(connection)
-                if not bucket.take(len(frame)):
-                    raise RefusalError(Close.TOO_FAST, "Too many bytes a second", "Send audio as fast as it is spoken.")
-                if isinstance(frame, str):
-                    _check_note(frame)
-                    continue
-                self._metrics.received_bytes.inc(len(frame))
-                await self._sink(session.chunk(frame, self._clock(), self._ticks() - asked))
-        finally:
-            if final := session.final():
-                await self._sink(final)
-
-    async def _frame(self, connection: ServerConnection) -> str | bytes:
-        """The next frame. A client is pinged only while we wait for it: else its answer lies behind unread audio."""
-        pong = None
-        for _ in range(max(1, round(self._settings.idle_seconds / self._settings.ping_seconds))):
-            try:
-                async with asyncio.timeout(self._settings.ping_seconds):
-                    return await connection.recv()
-            except TimeoutError:
-                if pong and not pong.done():
-                    break
-                pong = asyncio.ensure_future(await connection.ping())
-        raise RefusalError(
-            Close.IDLE, "No audio, or no answer to a ping, for too long", "Connect when there is speech."
-        )
-
     async def _refuse(self, connection: ServerConnection, code: Close, reason: str) -> None:
         self._count(code)
         await connection.close(code, reason.encode()[:123].decode(errors="ignore"))  # RFC 6455 allows no more
 
     def _count(self, code: Close) -> None:
         self._metrics.refused.labels(code.name.lower()).inc()
-
-
-def _check_note(text: str) -> None:
-    try:
-        msgspec.json.decode(text, type=MuteNote)
-    except msgspec.DecodeError as error:
-        raise InputError("A text frame", "Audio goes in binary frames.") from error
 
 
 def _library_log() -> logging.Logger:

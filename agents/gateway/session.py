@@ -1,33 +1,64 @@
 """One connection's frames as chunks: numbered from 0, and with times that follow the samples, not the network."""
 
-from agents.gateway.frames import samples_in
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
 from agents.gateway.request import Voice
+from pipeline.audio.packets import LENGTH_BYTES, MAX_PACKETS, pack
 from pipeline.messages import AudioChunk
+
+PROMPT_SECONDS = 0.01
+"""A read that had to wait for so long has found all that the client had sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A binary frame, and how many samples of one channel it holds."""
+
+    data: bytes
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """When the frames of one read came."""
+
+    now: float
+    """UTC seconds."""
+    waited: float
+    """Seconds from our asking for them to their coming."""
+    stalled: bool = False
+    """We read nothing for longer than we usually rest, so that more may wait behind them."""
 
 
 class Session:
-    """`start` of a chunk is the arrival of the first frame plus the samples since.
+    """`start` of the first chunk is the arrival of its first frame, less `age` seconds; later ones follow the samples.
 
     A client that sends nothing while its speaker is muted falls behind the clock; then the time jumps to now. It does
-    so only when we were waiting for the frame: what lies unread after a stall of ours is late, not new.
+    not while we are behind: what lies unread after a stall of ours is late, not new. Nor does time run ahead of the
+    clock by more than `ahead` seconds, however fast audio comes.
     """
 
-    def __init__(self, voice: Voice, gap_seconds: float) -> None:
+    def __init__(self, voice: Voice, gap: float, ahead: float, largest: int) -> None:
         self._voice = voice
-        self._gap = gap_seconds
+        self._gap = gap
+        self._ahead = ahead
+        self._largest = largest
+        """Bytes of a chunk."""
         self._anchor: float | None = None
         self._samples = 0
+        """Since the anchor."""
         self._sequence = 0
+        self._behind = False
 
-    def chunk(self, frame: bytes, now: float, waited: float) -> AudioChunk:
-        """`now`: UTC seconds at arrival; `waited`: seconds since we asked for it. Raises InputError."""
-        samples = samples_in(frame, self._voice)
-        caught_up = waited >= samples / self._voice.sample_rate / 2
-        if self._anchor is None or (caught_up and now - self._position > self._gap):
-            self._anchor, self._samples = now, 0
-        made = self._made(frame)
-        self._samples += samples
-        return made
+    def chunks(self, frames: Sequence[Frame], arrival: Arrival) -> Iterator[tuple[AudioChunk, int]]:
+        """The frames of one read in as few chunks as hold them, each with its samples."""
+        self._behind = arrival.waited < PROMPT_SECONDS and (self._behind or arrival.stalled)
+        self._keep_time(arrival.now, sum(frame.samples for frame in frames) / self._voice.sample_rate)
+        for group in self._groups(frames):
+            samples = sum(frame.samples for frame in group)
+            yield self._made(self._joined(group)), samples
+            self._samples += samples
 
     def final(self) -> AudioChunk | None:
         """The end of the session; None if it never began."""
@@ -36,6 +67,33 @@ class Session:
     @property
     def _position(self) -> float:
         return (self._anchor or 0.0) + self._samples / self._voice.sample_rate
+
+    def _keep_time(self, now: float, seconds: float) -> None:
+        """Decide when the coming `seconds` of audio begin."""
+        if self._anchor is None:
+            self._jump(now - self._voice.age_seconds)
+        elif not self._behind and now - (self._position + seconds) > self._gap:
+            self._jump(now - seconds)
+        elif self._position > now + self._ahead:
+            self._jump(now + self._ahead)
+
+    def _jump(self, to: float) -> None:
+        self._anchor, self._samples = to, 0
+
+    def _groups(self, frames: Sequence[Frame]) -> Iterator[Sequence[Frame]]:
+        begin, size = 0, 0
+        for place, frame in enumerate(frames):
+            taken = len(frame.data) + LENGTH_BYTES
+            if place > begin and (size + taken > self._largest or place - begin == MAX_PACKETS):
+                yield frames[begin:place]
+                begin, size = place, 0
+            size += taken
+        if frames:
+            yield frames[begin:]
+
+    def _joined(self, frames: Sequence[Frame]) -> bytes:
+        data = [frame.data for frame in frames]
+        return pack(data) if self._voice.codec == "opus" else b"".join(data)
 
     def _made(self, data: bytes, *, final: bool = False) -> AudioChunk:
         voice = self._voice
@@ -46,7 +104,7 @@ class Session:
             room_type=voice.room_type,
             start=self._position,
             sequence=sequence,
-            codec=voice.codec,
+            codec="opus_packets" if voice.codec == "opus" else voice.codec,
             sample_rate=voice.sample_rate,
             channels=voice.channels,
             final=final,

@@ -3,27 +3,34 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self
 
-from kafka.errors import KafkaError
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import DefaultPartitioner
 
 from agents import topics
 from agents.gateway import Gateway
-from agents.kafka import broker_errors, discard, producer, topic_name
-from agents.records import RECORD_OVERHEAD
+from agents.gateway.lanes import Lane, Parcel
+from agents.kafka import topic_name
+from agents.records import RECORD_OVERHEAD, size_of
+from agents.security import producer_arguments
 from agents.signals import stop_on_signals
 from pipeline.errors import ConfigError, DependencyError
-from pipeline.events import Event, encode
+from pipeline.events import encode
 from pipeline.messages import AudioChunk
 from pipeline.metrics import Metrics
 from pipeline.metrics_server import serving
+from pipeline.settings import Gateway as GatewaySettings
 from pipeline.settings import Kafka, Settings
 from pipeline.topology import AUDIO
 
-CONFIRM_SECONDS = 30.0
-"""A broker that restarts is waited for; after so long a client had better connect again, perhaps elsewhere."""
+WATCH_SECONDS = 0.25
+"""How often the age of what is on its way is looked at."""
+
+STOP_SECONDS = 2.0
+"""For the client to close; by then every chunk is confirmed, or its app was told."""
 
 Started = Callable[[Gateway, str], None]
 """Told the gateway and the URL of its figures once both listen."""
@@ -32,61 +39,107 @@ log = logging.getLogger(__name__)
 
 
 class KafkaSink:
-    """`Sink` of the gateway: returns once all in-sync replicas have the chunk, so a slow broker slows clients.
+    """`Sink` of the gateway: each future ends once all in-sync replicas have the chunk.
 
-    `async with KafkaSink(kafka) as sink`; raises DependencyError if the broker cannot be reached or refuses a chunk.
+    `async with KafkaSink(kafka, settings) as sink`; raises DependencyError if the broker cannot be reached. A future
+    fails with it if the broker refuses a chunk, or does not confirm it within `confirm_seconds`. While a partition has
+    not answered for so long, its chunks are refused at once. No more than `buffer_bytes` wait; then calls wait.
     """
 
-    def __init__(self, kafka: Kafka, confirm_seconds: float = CONFIRM_SECONDS) -> None:
+    def __init__(self, kafka: Kafka, settings: GatewaySettings) -> None:
         self._kafka = kafka
         self._topic = topic_name(AUDIO, kafka)
-        self._confirm_seconds = confirm_seconds
-        # The client's calls may wait for the broker, and the event loop must not.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="gateway-kafka")
+        self._patience = settings.confirm_seconds
+        self._most = settings.buffer_bytes
+        self._bytes = 0
+        self._room = asyncio.Event()
+        self._lanes: list[Lane] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._partition = DefaultPartitioner()
 
     async def __aenter__(self) -> Self:
-        self._producer = await self._in_thread(self._connected)
+        loop = asyncio.get_running_loop()
+        self._loop = loop
+        self._producer = await self._connected()
+        partitions = await self._producer.partitions_for(self._topic)
+        self._numbers = sorted(partitions)
+        self._lanes = [Lane(self._producer, self._topic, number, self._unanswered) for number in self._numbers]
+        self._tasks = [loop.create_task(lane.run()) for lane in self._lanes] + [loop.create_task(self._watch())]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Every chunk that was taken is confirmed by now, or its client was told.
-        await self._in_thread(lambda: discard(self._producer))
-        self._thread.shutdown()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await _stopped(self._producer)
 
-    async def __call__(self, chunk: AudioChunk) -> None:
+    async def __call__(self, chunk: AudioChunk) -> "asyncio.Future[None]":
         event = encode(chunk, "gateway")
+        lane = self._lanes[self._numbers.index(self._partition(event.key, self._numbers, self._numbers))]
+        if lane.oldest is not None and lane.oldest < self._loop.time() - self._patience:
+            raise self._unanswered()
+        size = size_of(event)
+        await self._until_room(size)
+        parcel = Parcel(event, self._loop.time())
+        self._bytes += size
+        parcel.confirmed.add_done_callback(lambda _: self._leave(size))
+        lane.put(parcel)
+        return parcel.confirmed
+
+    async def _connected(self) -> Any:
+        made = AIOKafkaProducer(
+            bootstrap_servers=self._kafka.bootstrap,
+            client_id="voxwarden",
+            acks="all",
+            max_batch_size=self._kafka.max_message_bytes,
+            max_request_size=self._kafka.max_message_bytes,
+            request_timeout_ms=round(self._patience * 1000),
+            **producer_arguments(self._kafka.security),
+        )
         try:
-            async with asyncio.timeout(self._confirm_seconds):
-                await self._confirmed(event)
-        except TimeoutError as error:
-            raise DependencyError(
-                f"Kafka at {self._kafka.bootstrap} has not taken audio for {self._confirm_seconds:g} s",
-                "Check that the broker runs, and that enough of its replicas are in sync.",
-            ) from error
-
-    async def _confirmed(self, event: Event) -> None:
-        loop, answered = asyncio.get_running_loop(), asyncio.Event()
-        with broker_errors(self._kafka):
-            sent = await self._in_thread(lambda: self._send(event))
-            sent.add_both(lambda _: loop.call_soon_threadsafe(answered.set))
-            await answered.wait()
-            if isinstance(sent.exception, KafkaError):
-                raise sent.exception
-
-    def _connected(self) -> Any:
-        """A producer that knows the topic: it would wait a minute for that in `send`, and everybody with it."""
-        made = producer(self._kafka)
-        with broker_errors(self._kafka):
-            made.partitions_for(self._topic)
+            await made.start()
+        except KafkaError as error:
+            await made.stop()
+            raise self._unanswered() from error
         return made
 
-    def _send(self, event: Event) -> Any:
-        return self._producer.send(self._topic, key=event.key, value=event.value, headers=event.headers)
+    async def _until_room(self, size: int) -> None:
+        try:
+            async with asyncio.timeout(self._patience):
+                while self._bytes and self._bytes + size > self._most:
+                    self._room.clear()
+                    await self._room.wait()
+        except TimeoutError as error:
+            raise self._unanswered() from error
 
-    async def _in_thread(self, function: Callable[[], Any]) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function)
+    def _leave(self, size: int) -> None:
+        self._bytes -= size
+        self._room.set()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            for lane in self._lanes:
+                lane.expire(self._loop.time() - self._patience)
+
+    def _unanswered(self) -> DependencyError:
+        return DependencyError(
+            f"Kafka at {self._kafka.bootstrap} has not taken audio for {self._patience:g} s",
+            "Check that the broker runs, and that enough of its replicas are in sync.",
+        )
+
+
+async def _stopped(producer: Any) -> None:
+    """Close a producer, without waiting long for a broker that is away."""
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await producer.stop()
+    except TimeoutError:
+        log.warning("Kafka has not confirmed what was on its way at the end; the apps were told")
+        await producer._sender.close()
+        await producer.client.close()
 
 
 async def serve(settings: Settings, started: Started, stop: asyncio.Event | None = None) -> None:
@@ -99,7 +152,10 @@ async def serve(settings: Settings, started: Started, stop: asyncio.Event | None
     topics.require_topics(settings.kafka, [AUDIO])
     metrics = Metrics()
     with serving(metrics, settings.metrics.host, settings.metrics.port) as url:
-        async with KafkaSink(settings.kafka) as sink, Gateway(settings.gateway, metrics, sink) as gateway:
+        async with (
+            KafkaSink(settings.kafka, settings.gateway) as sink,
+            Gateway(settings.gateway, metrics, sink) as gateway,
+        ):
             started(gateway, url)
             await stop.wait()
             log.info("stopping: no new audio; what was taken is with the broker")

@@ -51,8 +51,8 @@ async def run_client(place: Place, recording: Path, token: str) -> tuple[int | N
 
 
 async def test_the_client_of_the_manual_sends_a_recording(recording: Path) -> None:
-    async with running(tokens=("ascii-token",)) as place:
-        assert await run_client(place, recording, "ascii-token") == (0, "")
+    async with running(tokens=("an-ascii-token-of-the-tests",)) as place:
+        assert await run_client(place, recording, "an-ascii-token-of-the-tests") == (0, "")
         await until(lambda: bool(place.sink.chunks) and place.sink.chunks[-1].final)
         chunks = place.sink.chunks
     with wave.open(str(recording)) as wav:

@@ -1,11 +1,14 @@
 """The gateway before a real broker: what is taken is there; one that is away slows clients, then turns them away."""
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -26,8 +29,8 @@ from pipeline.topology import AUDIO
 from tests.broker import ROOT, Broker
 from tests.stream.kafka_io import wait_for
 
-BEARER = "right-token"
-GATEWAY = GatewaySettings(port=0, tokens=(SecretStr(BEARER),))
+BEARER = "the-right-token-of-the-tests"
+GATEWAY = GatewaySettings(port=0, tokens=(SecretStr(BEARER),), gather_seconds=0.02)
 FRAME = bytes(3200)
 
 
@@ -39,8 +42,8 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 
 
 @asynccontextmanager
-async def client(port: int, speaker: str = "alice") -> AsyncIterator[ClientConnection]:
-    url = f"ws://127.0.0.1:{port}/v1/rooms/lobby/speakers/{speaker}/audio?sample_rate=16000"
+async def client(port: int, speaker: str = "alice", query: str = "") -> AsyncIterator[ClientConnection]:
+    url = f"ws://127.0.0.1:{port}/v1/rooms/lobby/speakers/{speaker}/audio?sample_rate=16000{query}"
     headers = {"Authorization": f"Bearer {BEARER}"}
     async with connect(url, additional_headers=headers, proxy=None) as connection:
         yield connection
@@ -51,11 +54,27 @@ def frames(count: int) -> list[bytes]:
     return [number.to_bytes(2, "little") * 1600 for number in range(count)]
 
 
-def heard(settings: Settings, count: int) -> list[AudioChunk]:
-    """All of `voice.audio` once `count` chunks are there."""
-    records = wait_for(settings, AUDIO, lambda found: len(found) >= count, lambda: None)
-    assert {record.key for record in records} == {b"lobby"}
+def chunks_of(records: list[Any]) -> list[AudioChunk]:
     return [decode(AudioChunk, record.value, record.headers) for record in records]
+
+
+def heard(settings: Settings, ends: int) -> dict[str, list[AudioChunk]]:
+    """All of `voice.audio`, by speaker, once `ends` sessions have ended."""
+    finals = lambda records: sum(chunk.final for chunk in chunks_of(records))  # noqa: E731
+    records = wait_for(settings, AUDIO, lambda found: finals(found) >= ends, lambda: None)
+    assert {record.key for record in records} == {b"lobby"}
+    said: dict[str, list[AudioChunk]] = {}
+    for chunk in chunks_of(records):
+        said.setdefault(chunk.speaker, []).append(chunk)
+    return said
+
+
+def audio(chunks: list[AudioChunk]) -> bytes:
+    return b"".join(chunk.data for chunk in chunks)
+
+
+def figure(metrics: Metrics, name: str, **labels: str) -> float:
+    return metrics.registry.get_sample_value(f"voxwarden_gateway_{name}", labels) or 0.0
 
 
 @pytest.mark.broker
@@ -71,12 +90,12 @@ async def test_what_is_taken_is_with_the_broker(settings: Settings) -> None:
             await bob.send(frame)
     stop.set()
     await serving
-    chunks = heard(settings, 42)
-    for speaker in ("alice", "bob"):
-        said = [chunk for chunk in chunks if chunk.speaker == speaker]
-        assert [chunk.data for chunk in said] == [*frames(20), b""]
-        assert [chunk.sequence for chunk in said] == list(range(21))
-        assert [chunk.final for chunk in said] == [False] * 20 + [True]
+    found = heard(settings, 2)
+    assert set(found) == {"alice", "bob"}
+    for said in found.values():
+        assert audio(said) == b"".join(frames(20))
+        assert [chunk.sequence for chunk in said] == list(range(len(said)))
+        assert [chunk.final for chunk in said] == [False] * (len(said) - 1) + [True]
 
 
 @pytest.mark.broker
@@ -84,32 +103,81 @@ async def test_a_broker_that_restarts_only_slows_clients(broker: Broker) -> None
     settings = Settings(kafka=Kafka(bootstrap=broker.bootstrap, partitions=1))
     topics.create(settings.kafka)
     metrics = Metrics()
-    async with KafkaSink(settings.kafka) as sink, Gateway(GATEWAY, metrics, sink) as gateway:
+    patient = GATEWAY.model_copy(update={"confirm_seconds": 60.0, "buffer_seconds": 60.0})
+    async with KafkaSink(settings.kafka, patient) as sink, Gateway(patient, metrics, sink) as gateway:
         async with client(gateway.port) as alice:
             await alice.send(FRAME)
-            await asyncio.to_thread(heard, settings, 1)
             broker.stop()
             for frame in frames(50):
                 await alice.send(frame)
             await asyncio.to_thread(broker.start)
-        chunks = await asyncio.to_thread(heard, settings, 52)
-    assert [chunk.data for chunk in chunks] == [FRAME, *frames(50), b""]
+        found = await asyncio.to_thread(heard, settings, 1)
+    assert audio(found["alice"]) == FRAME + b"".join(frames(50))
+    assert figure(metrics, "lost_seconds_total") == 0
 
 
 @pytest.mark.broker
-async def test_a_broker_that_stays_away_turns_clients_away(broker: Broker) -> None:
-    kafka = Kafka(bootstrap=broker.bootstrap, partitions=1)
-    topics.create(kafka)
+async def test_a_broker_that_hangs_slows_then_turns_away_and_what_is_lost_is_counted(broker: Broker) -> None:
+    """It is there and says nothing. What was buffered, and what still came, is counted; then it all works again."""
+    settings = Settings(kafka=Kafka(bootstrap=broker.bootstrap, partitions=1))
+    topics.create(settings.kafka)
     metrics = Metrics()
-    async with KafkaSink(kafka, confirm_seconds=0.5) as sink, Gateway(GATEWAY, metrics, sink) as gateway:
-        broker.stop()
-        async with client(gateway.port) as alice:
+    hasty = GATEWAY.model_copy(update={"confirm_seconds": 1.0, "buffer_seconds": 0.5, "max_speed": 1e6})
+    async with KafkaSink(settings.kafka, hasty) as sink, Gateway(hasty, metrics, sink) as gateway:
+        async with client(gateway.port, query="&acknowledge=true") as alice:
             await alice.send(FRAME)
-            with pytest.raises(ConnectionClosed) as closed:
-                await alice.recv()
-    assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == Close.TRY_LATER
-    assert metrics.registry.get_sample_value("voxwarden_gateway_refused_total", {"reason": "try_later"}) == 1
+            assert json.loads(await alice.recv()) == {"received_samples": 1_600}
+            with broker.frozen():
+                for frame in frames(30):
+                    await alice.send(frame)
+                with pytest.raises(ConnectionClosed) as closed:
+                    await alice.recv()
+                async with client(gateway.port, "bob") as bob:
+                    await bob.send(FRAME)
+                    with pytest.raises(ConnectionClosed) as at_once:
+                        await bob.recv()
+        assert [each.value.rcvd and each.value.rcvd.code for each in (closed, at_once)] == [Close.TRY_LATER] * 2
+        assert figure(metrics, "refused_total", reason="try_later") == 2
+        assert figure(metrics, "lost_seconds_total") == pytest.approx(3.1)
+        await taken_again(gateway.port)
+
+
+async def taken_again(port: int) -> None:
+    """A client that comes back until its audio is taken."""
+    for _ in count():
+        async with client(port, "carol", query="&acknowledge=true") as carol:
+            await carol.send(FRAME)
+            with suppress(ConnectionClosed):
+                assert json.loads(await carol.recv()) == {"received_samples": 1_600}
+                return
+
+
+@pytest.mark.broker
+async def test_a_client_that_sends_again_from_the_last_acknowledged_sample_loses_nothing(broker: Broker) -> None:
+    settings = Settings(kafka=Kafka(bootstrap=broker.bootstrap, partitions=1))
+    topics.create(settings.kafka)
+    hasty = GATEWAY.model_copy(update={"confirm_seconds": 1.0})
+    speech = b"".join(frames(20))
+    async with KafkaSink(settings.kafka, hasty) as sink, Gateway(hasty, Metrics(), sink) as gateway:
+        safe = 0
+        for attempt in count():
+            if attempt == 1:
+                broker.stop()
+            if attempt == 3:
+                await asyncio.to_thread(broker.start)
+            async with client(gateway.port, query="&acknowledge=true") as alice:
+                with suppress(ConnectionClosed):
+                    await alice.send(speech[2 * safe :][: 3_200 * 10 if attempt == 0 else None])
+                    begun, told = safe, 0
+                    while 2 * safe < (len(speech) if attempt else 32_000):
+                        told = json.loads(await alice.recv())["received_samples"]
+                        safe = begun + told
+            if 2 * safe == len(speech):
+                break
+        found = await asyncio.to_thread(heard, settings, 2)
+    chunks = [chunk.data for chunk in found["alice"] if chunk.data]
+    assert chunks[0] == speech[:32_000]
+    assert chunks[-1] == speech[32_000:]
 
 
 def test_no_broker_is_one_clear_line() -> None:
@@ -126,7 +194,3 @@ def test_a_frame_has_to_fit_into_a_record() -> None:
     check(Settings())
     with pytest.raises(ConfigError, match=r"gateway\.max_frame_bytes: a frame of 900000 bytes"):
         check(Settings(gateway=GatewaySettings(max_frame_bytes=900_000), kafka=Kafka(max_message_bytes=900_000)))
-
-
-def received(metrics: Metrics) -> float:
-    return metrics.registry.get_sample_value("voxwarden_gateway_received_bytes_total") or 0.0

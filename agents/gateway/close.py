@@ -1,0 +1,27 @@
+"""Why the gateway ends a connection."""
+
+from enum import IntEnum
+
+from pipeline.errors import InputError
+
+
+class Close(IntEnum):
+    """The close code, and by name the `reason` in the metrics."""
+
+    RESTART = 1012
+    TRY_LATER = 1013
+    TOO_BIG = 1009
+    BAD_REQUEST = 4400
+    UNAUTHORIZED = 4401
+    IDLE = 4408
+    REPLACED = 4409
+    BAD_AUDIO = 4415
+    TOO_FAST = 4429
+
+
+class RefusalError(InputError):
+    """Ends one connection."""
+
+    def __init__(self, code: Close, what: str, remedy: str = "") -> None:
+        super().__init__(what, remedy)
+        self.code = code

@@ -1,0 +1,179 @@
+"""One admitted connection: what it sends is checked, made into chunks and handed on, until it ends."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+from websockets.exceptions import ConnectionClosed
+
+from agents.gateway.close import Close, RefusalError
+from agents.gateway.frames import samples_in
+from agents.gateway.limits import Limits
+from agents.gateway.outbox import Outbox, Sink
+from agents.gateway.request import Voice
+from agents.gateway.session import Arrival, Frame, Session
+from agents.gateway.wire import Connection, Message
+from pipeline.errors import InputError
+from pipeline.metrics import Metrics
+from pipeline.settings import Gateway
+
+STALL_SECONDS = 0.5
+"""Not reading for so much longer than we rest is a stall."""
+
+ACKNOWLEDGE_SECONDS = 0.25
+"""What is confirmed within so long is told in one frame."""
+
+
+class MuteNote(msgspec.Struct, forbid_unknown_fields=True):
+    """The one text frame we know; LiveKit's track egress sends it. The audio stops by itself, so it changes nothing."""
+
+    muted: bool
+
+
+class Listener:
+    """Reads what has come, hands it on, rests for `gather_seconds`, and so on: one chunk holds what came meanwhile.
+
+    So neither the first frame after silence nor the last before it waits. `clock`: UTC seconds; `ticks`: monotonic.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        voice: Voice,
+        settings: Gateway,
+        metrics: Metrics,
+        sink: Sink,
+        clock: Callable[[], float] = time.time,
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connection = connection
+        self._voice = voice
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = clock
+        self._ticks = ticks
+        self._session = Session(voice, settings.gap_seconds, settings.burst_seconds, settings.max_frame_bytes)
+        self._limits = Limits(settings, ticks)
+        self._outbox = Outbox(sink, settings.buffer_seconds, self._confirmed, connection.interrupt)
+        self._acknowledging: asyncio.Task[None] | None = None
+        self._read_at = ticks()
+        self._in_hand = 0.0
+        """Seconds of audio that were read and are not handed on yet."""
+
+    async def run(self) -> None:
+        """Until the connection ends: raises ConnectionClosed, or the error that is to end it."""
+        try:
+            while True:
+                await self._take(*await self._receive())
+                await asyncio.sleep(self._settings.gather_seconds)
+        finally:
+            try:
+                await self._end()
+            finally:
+                self._give_up()
+
+    async def _receive(self) -> tuple[Sequence[Message], Arrival]:
+        asked = self._ticks()
+        stalled = asked - self._read_at > self._settings.gather_seconds + STALL_SECONDS
+        messages = await self._messages()
+        self._read_at = self._ticks()
+        return messages, Arrival(self._clock(), self._read_at - asked, stalled)
+
+    async def _messages(self) -> Sequence[Message]:
+        """What has come. A client is pinged only while we wait: else its answer lies behind unread audio."""
+        pong = None
+        for _ in range(max(1, round(self._settings.idle_seconds / self._settings.ping_seconds))):
+            try:
+                async with asyncio.timeout(self._settings.ping_seconds):
+                    return await self._connection.receive()
+            except TimeoutError:
+                if pong and not pong.done():
+                    break
+                pong = asyncio.ensure_future(await self._connection.ping())
+        raise RefusalError(
+            Close.IDLE, "No audio, or no answer to a ping, for too long", "Connect when there is speech."
+        )
+
+    async def _take(self, messages: Sequence[Message], arrival: Arrival) -> None:
+        try:
+            self._limits.came(len(messages), sum(map(len, messages)))
+        except RefusalError:
+            self._in_hand += sum(map(self._seconds_in, messages))
+            raise
+        self._metrics.received_bytes.inc(sum(len(message) for message in messages if isinstance(message, bytes)))
+        frames, problem = self._frames(messages)
+        await self._hand_on(frames, arrival)
+        if problem:
+            raise problem
+
+    async def _hand_on(self, frames: Sequence[Frame], arrival: Arrival) -> None:
+        seconds = sum(frame.samples for frame in frames) / self._voice.sample_rate
+        self._in_hand += seconds
+        self._limits.heard(seconds)
+        for chunk, samples in self._session.chunks(frames, arrival) if frames else ():
+            self._in_hand -= samples / self._voice.sample_rate
+            await self._outbox.put(chunk, samples)
+
+    def _frames(self, messages: Sequence[Message]) -> tuple[list[Frame], InputError | None]:
+        """The frames that hold audio, and what the first wrong one is, if that is to end the connection."""
+        frames: list[Frame] = []
+        try:
+            for message in messages:
+                if isinstance(message, str):
+                    _check_note(message)
+                elif frame := self._frame(message):
+                    frames.append(frame)
+        except InputError as error:
+            return frames, error
+        return frames, None
+
+    def _frame(self, message: bytes) -> Frame | None:
+        """None for a frame without audio: an SFU may forward empty or broken ones, which their speaker cannot mend."""
+        if not message:
+            self._metrics.skipped_frames.labels("empty").inc()
+            return None
+        try:
+            return Frame(message, samples_in(message, self._voice))
+        except InputError as error:
+            self._metrics.skipped_frames.labels("invalid").inc()
+            self._limits.skipped(1, str(error))
+            return None
+
+    async def _end(self) -> None:
+        if final := self._session.final():
+            await self._outbox.put(final, 0)
+        await self._outbox.drained()
+
+    def _give_up(self) -> None:
+        """Nothing more is handed on. Audio that is not known to be safe, or still comes, counts as lost."""
+        self._outbox.abandon()
+        if self._acknowledging:
+            self._acknowledging.cancel()
+        self._metrics.lost_seconds.inc(max(0.0, self._outbox.unconfirmed + self._in_hand))
+        self._connection.dismiss(lambda message: self._metrics.lost_seconds.inc(self._seconds_in(message)))
+
+    def _seconds_in(self, message: Message) -> float:
+        try:
+            return samples_in(message, self._voice) / self._voice.sample_rate if isinstance(message, bytes) else 0.0
+        except InputError:
+            return 0.0
+
+    def _confirmed(self) -> None:
+        if self._voice.acknowledge and self._acknowledging is None:
+            self._acknowledging = asyncio.ensure_future(self._acknowledge())
+
+    async def _acknowledge(self) -> None:
+        await asyncio.sleep(ACKNOWLEDGE_SECONDS)
+        self._acknowledging = None
+        try:
+            await self._connection.send(msgspec.json.encode({"received_samples": self._outbox.samples}).decode())
+        except ConnectionClosed:
+            return
+
+
+def _check_note(text: str) -> None:
+    try:
+        msgspec.json.decode(text, type=MuteNote)
+    except msgspec.DecodeError as error:
+        raise InputError("A text frame", "Audio goes in binary frames.") from error

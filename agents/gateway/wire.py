@@ -1,0 +1,144 @@
+"""A WebSocket connection whose messages are read many at a time.
+
+To parse a frame, the library takes ten times the CPU of everything else that we do with it, and it wakes a task for
+each one. So we cut whole binary frames, in which audio comes, from each read ourselves. The library does all else.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from websockets.asyncio.server import ServerConnection
+from websockets.frames import BINARY, CONT, TEXT, CloseCode, Frame, apply_mask  # type: ignore[attr-defined]
+from websockets.protocol import OPEN
+
+Message = str | bytes
+
+WHOLE_BINARY = 0x82
+"""First byte of a binary message in one frame."""
+MASKED = 0x80
+SHORT, MEDIUM = 126, 127
+"""Lengths below SHORT stand in the second byte. SHORT itself there means two bytes more, MEDIUM means eight."""
+
+
+def whole_frames(data: bytes, largest: int) -> tuple[list[bytes], int]:
+    """Masked binary messages, each in one frame, from the head of `data`; and how many bytes they take.
+
+    Stops at the first frame that is anything else, not all there, or larger than `largest`.
+    """
+    messages: list[bytes] = []
+    at, end = 0, len(data)
+    while end - at >= 6 and data[at] == WHOLE_BINARY:
+        size, mask = data[at + 1] - MASKED, at + 2
+        if size == SHORT:
+            size, mask = int.from_bytes(data[mask : mask + 2], "big"), mask + 2
+        elif not 0 <= size < SHORT:
+            break
+        begin = mask + 4
+        if size > largest or begin + size > end:
+            break
+        at = begin + size
+        messages.append(apply_mask(data[begin:at], data[mask:begin]))
+    return messages, at
+
+
+class Connection(ServerConnection):
+    """Reads once, then not again before `receive` is called: what comes meanwhile waits in the network's buffers."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._messages: list[Message] = []
+        self._parts = bytearray()
+        """Of a message whose last frame has not come."""
+        self._is_text = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._fault: Exception | None = None
+        self._dismissed: Callable[[Message], None] | None = None
+
+    async def receive(self) -> list[Message]:
+        """All messages that have come, at least one, oldest first; raises ConnectionClosed after the last."""
+        if not self._messages:
+            await self._stirred()
+        if self._fault:
+            raise self._fault
+        if not self._messages:
+            raise self.close_exc
+        messages, self._messages = self._messages, []
+        return messages
+
+    def interrupt(self, fault: Exception) -> None:
+        """Let `receive` raise this, now or when it is called."""
+        self._fault = fault
+        self._wake()
+
+    def dismiss(self, unheard: Callable[[Message], None]) -> None:
+        """Nobody receives any more: give each message that was not received, or comes, to `unheard`."""
+        self._dismissed = unheard
+        messages, self._messages = self._messages, []
+        for message in messages:
+            unheard(message)
+        self._resume()
+
+    async def _stirred(self) -> None:
+        """Wait until there is something to tell."""
+        if self._fault or self.connection_lost_waiter.done():
+            return
+        self._waiter = self.loop.create_future()
+        self._resume()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def data_received(self, data: bytes) -> None:
+        if self._between_frames():
+            messages, taken = whole_frames(data, self.protocol.max_message_size or 0)
+            for message in messages:
+                self._keep(message)
+            data = data[taken:]
+        if data:
+            super().data_received(data)
+        if self._messages:
+            self._wake()
+            self.transport.pause_reading()
+
+    def process_event(self, event: Any) -> None:
+        if not isinstance(event, Frame) or event.opcode not in {TEXT, BINARY, CONT}:
+            super().process_event(event)
+            return
+        if event.opcode is not CONT:
+            self._is_text = event.opcode is TEXT
+        self._parts += event.data
+        if event.fin:
+            whole, self._parts = bytes(self._parts), bytearray()
+            self._keep_whole(whole)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._wake()
+
+    def _between_frames(self) -> bool:
+        """Whether what comes next is the beginning of a message."""
+        protocol = self.protocol
+        return protocol.state is OPEN and not protocol.reader.buffer and protocol.current_size is None
+
+    def _keep_whole(self, message: bytes) -> None:
+        try:
+            self._keep(message.decode() if self._is_text else message)
+        except UnicodeDecodeError:
+            self.protocol.fail(CloseCode.INVALID_DATA, "a text frame that is not UTF-8")
+            self.send_data()
+
+    def _keep(self, message: Message) -> None:
+        if self._dismissed:
+            self._dismissed(message)
+        else:
+            self._messages.append(message)
+
+    def _resume(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def _wake(self) -> None:
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(None)
