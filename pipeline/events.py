@@ -5,11 +5,11 @@ whose names have lower-case letters and digits only (`sample_rate` is `ce_sample
 Source: the CloudEvents Kafka protocol binding, https://github.com/cloudevents/spec.
 """
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from hashlib import blake2b
 from typing import Any, TypeVar
 
 import msgspec
@@ -24,6 +24,8 @@ Headers = Sequence[tuple[str, bytes | None]]
 VERSION = "v1"
 CONTENT_TYPES: dict[str, str] = {"AudioChunk": "application/octet-stream", "Utterance": "audio/flac"}
 REMEDY = "docs/contract.md shows what belongs in it."
+ID_BYTES = 8
+"""Of a chunk's `ce_id`, which tells chunks apart for as long as the topic keeps them."""
 LOCAL_FIELDS = frozenset({"address", "data"})
 """Not in the headers of audio: `data` is the value, and `address` is only known once the record is written."""
 
@@ -50,13 +52,10 @@ def encode(message: Message, source: str) -> Event:
     """`source` is who sends it: a stage's name, or `gateway`. Raises BadMessage for what no reader could take."""
     try:
         msgspec.convert(getattr(message, "end", message.start), Seconds)
-        headers = _attributes(message, source)
+        headers = [(name, text.encode()) for name, text in _attributes(message, source).items()]
         if isinstance(message, AudioChunk | Utterance):
-            headers |= _extensions(message)
-            value = message.data
-        else:
-            value = msgspec.json.encode(message)
-        return Event(message.room.encode(), value, [(name, text.encode()) for name, text in headers.items()])
+            return Event(message.room.encode(), message.data, headers + _extensions(message))
+        return Event(message.room.encode(), msgspec.json.encode(message), headers)
     except (msgspec.MsgspecError, ValueError) as error:  # a time without a date, or text that is no Unicode
         raise BadMessage(f"A {type(message).__name__} that cannot be written: {error}", REMEDY) from error
 
@@ -78,28 +77,43 @@ def decode(kind: type[M], value: bytes | None, headers: Headers) -> M:
 
 
 def _attributes(message: Message, source: str) -> dict[str, str]:
-    return {
+    start = msgspec.convert(message.start, Seconds)
+    attributes = {
         "ce_specversion": "1.0",
         "ce_id": getattr(message, "id", None) or _chunk_id(message),
         "ce_source": f"/voxwarden/{source}",
         "ce_type": type_of(type(message)),
-        "ce_time": datetime.fromtimestamp(msgspec.convert(message.start, Seconds), UTC).isoformat(),
+    }
+    if isinstance(message, AudioChunk):  # several a second of each speaker: only what CloudEvents requires
+        return attributes
+    return attributes | {
+        "ce_time": datetime.fromtimestamp(start, UTC).isoformat(),
         "content-type": CONTENT_TYPES.get(type(message).__name__, "application/json"),
     }
 
 
 def _chunk_id(message: Message) -> str:
     sequence = getattr(message, "sequence", 0)
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{message.room}\x1f{message.speaker}\x1f{message.start}\x1f{sequence}"))
+    name = f"{message.room}\x1f{message.speaker}\x1f{message.start}\x1f{sequence}"
+    return blake2b(name.encode(), digest_size=ID_BYTES).hexdigest()
 
 
-def _extensions(message: Message) -> dict[str, str]:
-    fields: dict[str, Any] = msgspec.to_builtins(message, builtin_types=(bytes,))
-    return {
-        header_of(name): str(value).lower() if isinstance(value, bool) else str(value)
-        for name, value in fields.items()
-        if name not in LOCAL_FIELDS
-    }
+def _extensions(message: Message) -> list[tuple[str, bytes]]:
+    """The fields that are not at their default."""
+    values = ((header, getattr(message, field), default) for header, field, default in _columns(type(message)))
+    return [(header, _text(value).encode()) for header, value, default in values if value != default]
+
+
+@cache
+def _columns(kind: type[Message]) -> list[tuple[str, str, Any]]:
+    """Header, field and default of what an audio message has in headers."""
+    names = fields_by_header(kind)
+    defaults = {field.name: field.default for field in msgspec.structs.fields(kind)}
+    return [(header, field, defaults[field]) for header, field in names.items()]
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _texts(headers: Headers) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pipeline.contract.schemas import REQUIRED, attributes, is_audio
-from pipeline.events import VERSION
+from pipeline.events import CONTENT_TYPES, VERSION
 from pipeline.messages import Message
 from pipeline.settings import Kafka
 from pipeline.topology import DEAD_LETTERS, STAGES, TOPICS, Stage, Topic
@@ -102,7 +102,7 @@ def _described(kind: type[Message]) -> dict[str, Any]:
     audio = is_audio(kind)
     return {
         "summary": (kind.__doc__ or "").splitlines()[0],
-        "contentType": attributes(kind)["content-type"]["const"],
+        "contentType": CONTENT_TYPES.get(kind.__name__, "application/json"),
         "headers": file if audio else headers,
         "payload": {"type": "string", "format": "binary"} if audio else file,
     }

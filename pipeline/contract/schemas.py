@@ -36,8 +36,8 @@ def schema(kind: type[msgspec.Struct]) -> Schema:
 
 
 def attributes(kind: type[Message]) -> dict[str, Schema]:
-    """The CloudEvents headers that every message on Kafka has."""
-    return {
+    """The CloudEvents headers that a message has on Kafka; a chunk has only those that CloudEvents requires."""
+    found: dict[str, Schema] = {
         "ce_specversion": {"const": "1.0", "description": "Of CloudEvents."},
         "ce_id": {"type": "string", "description": "The same when the message is sent again."},
         "ce_source": {"type": "string", "description": "Who sent it, e.g. `/voxwarden/segment`."},
@@ -45,6 +45,7 @@ def attributes(kind: type[Message]) -> dict[str, Schema]:
         "ce_time": {"type": "string", "format": "date-time", "description": "`start`, RFC 3339."},
         "content-type": {"const": CONTENT_TYPES.get(kind.__name__, "application/json"), "description": "Of the value."},
     }
+    return {name: found[name] for name in REQUIRED} if kind is AudioChunk else found
 
 
 REQUIRED = ["ce_specversion", "ce_id", "ce_source", "ce_type"]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pipeline.errors import BadMessage
 from pipeline.events import Headers, decode, encode, header_of, type_of
@@ -45,8 +46,6 @@ def test_audio_travels_as_raw_bytes_with_its_fields_in_headers() -> None:
         "ce_specversion": "1.0",
         "ce_source": "/voxwarden/gateway",
         "ce_type": "voxwarden.audiochunk.v1",
-        "ce_time": "2023-11-14T22:13:20.100000+00:00",
-        "content-type": "application/octet-stream",
         "ce_room": "聊天室",
         "ce_speaker": "ü",
         "ce_start": "1700000000.1",
@@ -54,6 +53,18 @@ def test_audio_travels_as_raw_bytes_with_its_fields_in_headers() -> None:
         "ce_final": "true",
     }
     assert identity == dict(encode(CHUNK, "gateway").headers)["ce_id"].decode()
+
+
+def test_an_utterance_says_its_time_and_form() -> None:
+    headers = headers_of(Utterance(room="r", speaker="s", start=1_700_000_000.1, end=1_700_000_001.0, id="1"))
+    assert headers["ce_time"] == b"2023-11-14T22:13:20.100000+00:00"
+    assert headers["content-type"] == b"audio/flac"
+
+
+def test_a_chunks_id_is_its_own() -> None:
+    others = [{"room": "b"}, {"speaker": "b"}, {"start": 2.0}, {"sequence": 8}]
+    chunks = [CHUNK, *(replace(CHUNK, **other) for other in others)]
+    assert len({headers_of(chunk)["ce_id"] for chunk in chunks}) == len(chunks)
 
 
 def test_header_names_are_cloudevents_names() -> None:
