@@ -73,8 +73,7 @@ class Metrics:
         self.refused = counter("gateway_refused_total", "Connections and frames refused, by reason.", "reason")
         self.received_bytes = counter("gateway_received_bytes_total", "Audio bytes taken in.")
         self.skipped_frames = counter("gateway_skipped_frames_total", "Frames that hold no audio, by reason.", "reason")
-        for reason in ("empty", "invalid"):
-            self.skipped_frames.labels(reason)
+        from_zero(self.skipped_frames, ("empty", "invalid"))
         self.lost_seconds = counter(
             "gateway_lost_seconds_total",
             "Seconds of audio that apps sent and the gateway did not see safe before the connection ended.",

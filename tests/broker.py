@@ -8,12 +8,14 @@ with Cluster(folder) as cluster:
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -107,6 +109,17 @@ class Broker:
             self._process.kill()  # the data is not wanted, and a clean stop takes seconds
             self._process.wait()
             self._process = None
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It takes connections, and does nothing, for as long as the block runs."""
+        if not self._process:
+            raise RuntimeError("The broker is not running")
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def format(self) -> None:
         """Make its folder ready for a first start."""

@@ -1,9 +1,7 @@
-"""Opus packets, checked without decoding them: RFC 6716, sections 3.1 and 3.2."""
+"""Is it an Opus packet? Its whole structure, checked without decoding it: RFC 6716, section 3.2."""
 
+from pipeline.audio.opus import opus_samples
 from pipeline.errors import InputError
-
-MAX_PACKET_SAMPLES = 5_760
-"""A packet holds at most 120 ms at 48 kHz."""
 
 MAX_FRAME_BYTES = 1_275
 """Of one of the frames in a packet."""
@@ -14,35 +12,32 @@ LONG_LENGTH = 252
 REMEDY = "Send bare packets, without Ogg or RTP."
 
 
-def opus_samples(packet: bytes) -> int:
+def checked_samples(packet: bytes) -> int:
     """Samples at 48 kHz in a packet; raises InputError for what no decoder could take."""
-    if not packet:
-        raise InputError("An empty Opus packet", REMEDY)
-    code = packet[0] & 3
-    if code == 0:
-        count, largest = 1, len(packet) - 1
-    elif code == 1:
-        count, largest = 2, _equal(len(packet) - 1, 2)
-    elif code == 2:
-        count, largest = 2, _varied(packet, 1, len(packet), 2)
-    else:
-        count, largest = _many(packet)
-    samples = count * _frame_samples(packet[0] >> 3)
-    if largest > MAX_FRAME_BYTES or not 0 < samples <= MAX_PACKET_SAMPLES:
-        raise InputError("An Opus packet with a frame too large, or of no or more than 120 ms", REMEDY)
+    samples = opus_samples(packet)
+    if _largest_frame(packet) > MAX_FRAME_BYTES:
+        raise InputError("An Opus packet with a frame too large", REMEDY)
     return samples
 
 
-def _many(packet: bytes) -> tuple[int, int]:
-    """Frames in a packet of code 3, and the size of the largest."""
-    if len(packet) < 2:
-        raise _cut_short()
+def _largest_frame(packet: bytes) -> int:
+    """Bytes of the largest frame in a packet of one byte or more."""
+    code, end = packet[0] & 3, len(packet)
+    if code == 3:
+        return _of_many(packet)
+    if code == 2:
+        return _varied(packet, 1, end, 2)
+    return _equal(end - 1, code + 1)
+
+
+def _of_many(packet: bytes) -> int:
+    """Of code 3: any number of frames, and perhaps padding."""
     count, begin, end = packet[1] & 0x3F, 2, len(packet)
     if packet[1] & 0x40:
         begin, end = _without_padding(packet)
-    if end < begin or not count:
+    if end < begin:
         raise _cut_short()
-    return count, _varied(packet, begin, end, count) if packet[1] & 0x80 else _equal(end - begin, count)
+    return _varied(packet, begin, end, count) if packet[1] & 0x80 else _equal(end - begin, count)
 
 
 def _without_padding(packet: bytes) -> tuple[int, int]:
@@ -83,14 +78,6 @@ def _length(packet: bytes, at: int, end: int) -> tuple[int, int]:
     if at + 1 >= end:
         raise _cut_short()
     return 4 * packet[at + 1] + packet[at], at + 2
-
-
-def _frame_samples(configuration: int) -> int:
-    if configuration < 12:  # SILK: 10, 20, 40, 60 ms
-        return (480, 960, 1920, 2880)[configuration % 4]
-    if configuration < 16:  # hybrid: 10, 20 ms
-        return (480, 960)[configuration % 2]
-    return (120, 240, 480, 960)[configuration % 4]  # CELT: 2.5, 5, 10, 20 ms
 
 
 def _cut_short() -> InputError:

@@ -29,6 +29,9 @@ from pipeline.topology import AUDIO
 WATCH_SECONDS = 0.25
 """How often the age of what is on its way is looked at."""
 
+RETRY_MS = 250
+"""Between tries to reach a broker that is away."""
+
 STOP_SECONDS = 2.0
 """For the client to close; by then every chunk is confirmed, or its app was told."""
 
@@ -56,6 +59,7 @@ class KafkaSink:
         self._lanes: list[Lane] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._partition = DefaultPartitioner()
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells each try; we tell what comes of them
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -96,6 +100,7 @@ class KafkaSink:
             max_batch_size=self._kafka.max_message_bytes,
             max_request_size=self._kafka.max_message_bytes,
             request_timeout_ms=round(self._patience * 1000),
+            retry_backoff_ms=RETRY_MS,
             **producer_arguments(self._kafka.security),
         )
         try:

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from agents.gateway import Close
+from pipeline.errors import DependencyError
 from pipeline.events import decode
 from pipeline.messages import AudioChunk
 from pipeline.settings import Gateway as GatewaySettings
-from tests.agents.gateway.test_server import Place, running, until
+from tests.agents.gateway.test_server import running, until
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "integrate.md").read_text(encoding="utf-8")
 
@@ -38,12 +39,17 @@ def recording(tmp_path: Path) -> Path:
     return path
 
 
-async def run_client(place: Place, recording: Path, token: str) -> tuple[int | None, str]:
+def samples_of(recording: Path) -> bytes:
+    with wave.open(str(recording)) as wav:
+        return bytes(wav.readframes(wav.getnframes()))
+
+
+async def run_client(port: int, recording: Path, token: str) -> tuple[int | None, str]:
     script = recording.with_name("client.py")
     script.write_text(block("python"), encoding="utf-8")
     client = await asyncio.create_subprocess_exec(
         sys.executable, "-W", "error", str(script), str(recording), "聊天室/1", "ü",
-        env=os.environ | {"GATEWAY": f"ws://127.0.0.1:{place.gateway.port}", "TOKEN": token, "no_proxy": "127.0.0.1"},
+        env=os.environ | {"GATEWAY": f"ws://127.0.0.1:{port}", "TOKEN": token, "no_proxy": "127.0.0.1"},
         stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     _, errors = await client.communicate()
@@ -52,26 +58,39 @@ async def run_client(place: Place, recording: Path, token: str) -> tuple[int | N
 
 async def test_the_client_of_the_manual_sends_a_recording(recording: Path) -> None:
     async with running(tokens=("an-ascii-token-of-the-tests",)) as place:
-        assert await run_client(place, recording, "an-ascii-token-of-the-tests") == (0, "")
+        assert await run_client(place.gateway.port, recording, "an-ascii-token-of-the-tests") == (0, "")
         await until(lambda: bool(place.sink.chunks) and place.sink.chunks[-1].final)
         chunks = place.sink.chunks
-    with wave.open(str(recording)) as wav:
-        assert b"".join(chunk.data for chunk in chunks) == wav.readframes(wav.getnframes())
+    assert b"".join(chunk.data for chunk in chunks) == samples_of(recording)
     assert {(c.room, c.speaker, c.sample_rate, c.channels) for c in chunks} == {("聊天室/1", "ü", 16_000, 2)}
     assert chunks[-1].start - chunks[0].start == pytest.approx(0.25, abs=1e-6)
 
 
 async def test_the_client_says_why_it_was_refused(recording: Path) -> None:
     async with running() as place:
-        status, errors = await run_client(place, recording, "wrong")
+        status, errors = await run_client(place.gateway.port, recording, "wrong")
         assert status == 1
         assert "4401" in errors
         assert "Traceback" not in errors
         assert place.sink.chunks == []
 
 
-def test_the_client_has_twenty_lines() -> None:
-    assert len([line for line in block("python").splitlines() if line]) == 20
+async def test_the_client_sends_again_what_was_not_acknowledged(recording: Path) -> None:
+    """The pipeline refuses audio in the middle; the next connection begins with the first sample that was not safe."""
+    async with running(tokens=("an-ascii-token-of-the-tests",)) as place:
+        client = asyncio.create_task(run_client(place.gateway.port, recording, "an-ascii-token-of-the-tests"))
+        await until(lambda: len(place.sink.chunks) == 1)
+        place.sink.fault = DependencyError("Kafka does not answer")
+        await until(lambda: place.refused("try_later") == 1)
+        place.sink.fault = None
+        assert await client == (0, "")
+        await until(lambda: place.sink.chunks[-1].final)
+        chunks = place.sink.chunks
+        assert place.figure("lost_seconds_total") > 0
+    again = next(number for number, chunk in enumerate(chunks[1:], 1) if chunk.sequence == 0)
+    whole = samples_of(recording)
+    assert b"".join(chunk.data for chunk in chunks[again:]) in (whole, whole[len(chunks[0].data) :])
+    assert chunks[again].start < chunks[0].start + 0.5, "its time is when it was spoken, not when it was sent again"
 
 
 def test_every_close_code_is_explained() -> None:
@@ -86,8 +105,8 @@ def test_the_reasons_in_the_metrics_are_all_named() -> None:
 
 
 def test_the_limits_are_the_defaults() -> None:
-    shown = dict(re.findall(r"^\| `gateway\.(\w+)` \| (\d+) \|", MANUAL, re.MULTILINE))
-    assert len(shown) == 6
+    shown = dict(re.findall(r"^\| `gateway\.(\w+)` \| ([\d.]+) \|", MANUAL, re.MULTILINE))
+    assert set(GatewaySettings.model_fields) - set(shown) == {"host", "port", "tokens", "gap_seconds"}
     assert {name: float(value) for name, value in shown.items()} == {
         name: getattr(GatewaySettings(), name) for name in shown
     }

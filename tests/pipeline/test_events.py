@@ -62,7 +62,7 @@ def test_an_utterance_says_its_time_and_form() -> None:
 
 
 def test_a_chunks_id_is_its_own() -> None:
-    others = [{"room": "b"}, {"speaker": "b"}, {"start": 2.0}, {"sequence": 8}]
+    others: list[dict[str, Any]] = [{"room": "b"}, {"speaker": "b"}, {"start": 2.0}, {"sequence": 8}]
     chunks = [CHUNK, *(replace(CHUNK, **other) for other in others)]
     assert len({headers_of(chunk)["ce_id"] for chunk in chunks}) == len(chunks)
 

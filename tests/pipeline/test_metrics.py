@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
-from agents.gateway.server import Close, Gateway
+from agents.gateway import Close, Gateway
 from pipeline.asr.transcribe import Transcribe
 from pipeline.asr.triage import Reason
 from pipeline.audio import vad

@@ -10,7 +10,7 @@ import yaml
 from pipeline.errors import ConfigError
 from pipeline.settings import Settings, config_file, configs_folder, load
 
-HIDDEN = "hunter2"
+HIDDEN = "hunter2hunter2hunter2"
 
 
 @pytest.fixture(autouse=True)
@@ -48,8 +48,8 @@ def test_each_source_goes_before_the_next(write: Any, monkeypatch: pytest.Monkey
 
 
 def test_lists_in_the_environment_are_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VOXWARDEN_GATEWAY__TOKENS", f'["{HIDDEN}", "other"]')
-    assert [token.get_secret_value() for token in load().gateway.tokens] == [HIDDEN, "other"]
+    monkeypatch.setenv("VOXWARDEN_GATEWAY__TOKENS", f'["{HIDDEN}", "other-other-other"]')
+    assert [token.get_secret_value() for token in load().gateway.tokens] == [HIDDEN, "other-other-other"]
 
 
 def test_an_empty_file_means_the_defaults(write: Any) -> None:
@@ -209,6 +209,19 @@ def test_a_mistaken_secret_is_not_shown_either(monkeypatch: pytest.MonkeyPatch, 
     with pytest.raises(ConfigError) as caught:
         load()
     assert HIDDEN not in str(caught.value)
+
+
+@pytest.mark.parametrize(("section", "key"), [("gateway", "tokens"), ("console", "api_tokens")])
+@pytest.mark.parametrize("short", ["", "fifteen-letters"])
+def test_a_token_that_could_be_guessed_is_refused(section: str, key: str, short: str) -> None:
+    assert load({section: {key: [HIDDEN, "sixteen-letters!"]}})
+    with pytest.raises(ConfigError) as caught:
+        load({section: {key: [HIDDEN, short]}})
+    said = str(caught.value)
+    assert f"{section}.{key}" in said
+    assert "shorter than 16 characters" in said
+    assert "secrets.token_urlsafe" in said
+    assert not short or short not in said
 
 
 @pytest.mark.parametrize("section", ["asr", "gateway"])

@@ -4,12 +4,14 @@ import asyncio
 import json
 import subprocess
 import sys
+import wave
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
@@ -26,6 +28,8 @@ from pipeline.metrics import Metrics
 from pipeline.settings import Gateway as GatewaySettings
 from pipeline.settings import Kafka, MetricsServer, Settings
 from pipeline.topology import AUDIO
+from tests.agents.gateway.test_server import until
+from tests.agents.test_integrate import run_client
 from tests.broker import ROOT, Broker
 from tests.stream.kafka_io import wait_for
 
@@ -60,9 +64,8 @@ def chunks_of(records: list[Any]) -> list[AudioChunk]:
 
 def heard(settings: Settings, ends: int) -> dict[str, list[AudioChunk]]:
     """All of `voice.audio`, by speaker, once `ends` sessions have ended."""
-    finals = lambda records: sum(chunk.final for chunk in chunks_of(records))  # noqa: E731
-    records = wait_for(settings, AUDIO, lambda found: finals(found) >= ends, lambda: None)
-    assert {record.key for record in records} == {b"lobby"}
+    records = wait_for(settings, AUDIO, lambda found: sum(c.final for c in chunks_of(found)) >= ends, lambda: None)
+    assert len({record.key for record in records}) == 1
     said: dict[str, list[AudioChunk]] = {}
     for chunk in chunks_of(records):
         said.setdefault(chunk.speaker, []).append(chunk)
@@ -153,31 +156,37 @@ async def taken_again(port: int) -> None:
 
 
 @pytest.mark.broker
-async def test_a_client_that_sends_again_from_the_last_acknowledged_sample_loses_nothing(broker: Broker) -> None:
+async def test_the_client_of_the_manual_loses_nothing_to_a_broker_that_hangs(broker: Broker, tmp_path: Path) -> None:
     settings = Settings(kafka=Kafka(bootstrap=broker.bootstrap, partitions=1))
     topics.create(settings.kafka)
+    metrics = Metrics()
     hasty = GATEWAY.model_copy(update={"confirm_seconds": 1.0})
-    speech = b"".join(frames(20))
-    async with KafkaSink(settings.kafka, hasty) as sink, Gateway(hasty, Metrics(), sink) as gateway:
-        safe = 0
-        for attempt in count():
-            if attempt == 1:
-                broker.stop()
-            if attempt == 3:
-                await asyncio.to_thread(broker.start)
-            async with client(gateway.port, query="&acknowledge=true") as alice:
-                with suppress(ConnectionClosed):
-                    await alice.send(speech[2 * safe :][: 3_200 * 10 if attempt == 0 else None])
-                    begun, told = safe, 0
-                    while 2 * safe < (len(speech) if attempt else 32_000):
-                        told = json.loads(await alice.recv())["received_samples"]
-                        safe = begun + told
-            if 2 * safe == len(speech):
-                break
-        found = await asyncio.to_thread(heard, settings, 2)
-    chunks = [chunk.data for chunk in found["alice"] if chunk.data]
-    assert chunks[0] == speech[:32_000]
-    assert chunks[-1] == speech[32_000:]
+    speech = recording_of(tmp_path / "speech.wav", seconds=4)
+    async with KafkaSink(settings.kafka, hasty) as sink, Gateway(hasty, metrics, sink) as gateway:
+        client = asyncio.create_task(run_client(gateway.port, tmp_path / "speech.wav", BEARER))
+        await until(lambda: figure(metrics, "received_bytes_total") > 32_000)
+        with broker.frozen():
+            await until(lambda: figure(metrics, "refused_total", reason="try_later") >= 1)
+        assert await client == (0, "")
+        found = await asyncio.to_thread(heard, settings, 1)
+    said = next(iter(found.values()))
+    spans = sorted((speech.index(chunk.data), len(chunk.data)) for chunk in said if chunk.data)
+    reached = 0
+    for begin, size in spans:
+        assert begin <= reached, "a hole"
+        reached = max(reached, begin + size)
+    assert reached == len(speech)
+
+
+def recording_of(path: Path, seconds: int) -> bytes:
+    """Noise, so that each piece of it is found in one place only."""
+    samples = np.random.default_rng(0).integers(-3_000, 3_000, 16_000 * seconds, dtype="<i2").tobytes()
+    with wave.open(str(path), "wb") as wav:
+        wav.setnchannels(1)
+        wav.setsampwidth(2)
+        wav.setframerate(16_000)
+        wav.writeframes(samples)
+    return samples
 
 
 def test_no_broker_is_one_clear_line() -> None:

@@ -7,7 +7,7 @@ from av.error import FFmpegError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.gateway.opus import opus_samples
+from agents.gateway.opus import checked_samples
 from pipeline.errors import InputError
 
 
@@ -34,7 +34,7 @@ def opus_packets(milliseconds: str, application: str) -> list[bytes]:
 def test_opus_packets_of_a_real_encoder(milliseconds: str, application: str) -> None:
     packets = opus_packets(milliseconds, application)
     assert len(packets) > 10
-    assert {opus_samples(packet) for packet in packets} == {round(float(milliseconds) * 48)}
+    assert {checked_samples(packet) for packet in packets} == {round(float(milliseconds) * 48)}
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_opus_packets_of_a_real_encoder(milliseconds: str, application: str) -> 
     ],
 )
 def test_opus_frame_counts(packet: bytes, samples: int) -> None:
-    assert opus_samples(packet) == samples
+    assert checked_samples(packet) == samples
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_opus_frame_counts(packet: bytes, samples: int) -> None:
 )
 def test_what_is_no_opus_packet(packet: bytes) -> None:
     with pytest.raises(InputError):
-        opus_samples(packet)
+        checked_samples(packet)
 
 
 TOC = st.integers(0, 255).map(lambda byte: bytes([byte]))
@@ -95,7 +95,7 @@ def test_what_is_taken_is_what_libopus_takes(packet: bytes) -> None:
     except FFmpegError:
         decoded = 0
     try:
-        told = opus_samples(packet)
+        told = checked_samples(packet)
     except InputError:
         told = 0
     assert told == decoded

@@ -121,7 +121,7 @@ def test_config_show_says_where_each_value_comes_from(tmp_path: Path) -> None:
 
 
 def test_config_show_hides_secrets() -> None:
-    shown = voxwarden("config", "show", VOXWARDEN_GATEWAY__TOKENS='["s3cret-token"]', COLUMNS="300")
+    shown = voxwarden("config", "show", VOXWARDEN_GATEWAY__TOKENS='["s3cret-token-of-the-tests"]', COLUMNS="300")
     assert shown.returncode == 0, shown.stderr
     assert "gateway.tokens" in shown.stdout
     assert "s3cret" not in shown.stdout + shown.stderr

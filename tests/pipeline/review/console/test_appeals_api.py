@@ -26,7 +26,9 @@ REPORT = {"room": "lobby", "speaker": "bob", "reporter": "ann", "label": "hate",
 @pytest.fixture
 def console(tmp_path: Path, staffed: Path) -> Iterator[Console]:
     """With two apps' tokens."""
-    settings = Settings(data_dir=tmp_path, console=ReviewConsole(api_tokens=(SecretStr("another"), SecretStr(TOKEN))))
+    settings = Settings(
+        data_dir=tmp_path, console=ReviewConsole(api_tokens=(SecretStr("another-token-of-an-app"), SecretStr(TOKEN)))
+    )
     shutil.copy(staffed, tmp_path / "voxwarden.db")
     database, clock = Database(settings.database_url), Clock()
     with served(create_app(open_desk(settings, database, clock))) as url:

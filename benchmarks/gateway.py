@@ -1,0 +1,208 @@
+"""What a speaker with 20 ms Opus costs the gateway and segment, and what gathering frames does to the latency of flags.
+
+    python -m benchmarks.gateway [--before FOLDER] [--speakers 60 400] [--seconds 10] [--repeat 3]
+
+FOLDER is a checkout of an older version, e.g. `git worktree add FOLDER 848c285`. It runs on the same Kafka, in turn
+with this one. Each speaker sends real speech as Opus packets, one in a frame. A cost is the CPU of the process over
+the audio that it handled, so other work on the machine changes it little. `--speakers` says how many speak to the
+older version, and how many to this one. Latency is from the end of an utterance to its record in `voice.flags`, of
+few speakers, with Whisper and the classifier replaced by something instant.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from kafka import TopicPartition
+from rich.console import Console
+from rich.table import Table
+
+from agents import topics
+from agents.kafka import reader, topic_name
+from benchmarks.stream import cpu_seconds
+from pipeline.events import decode
+from pipeline.messages import Flag
+from pipeline.settings import Kafka, Settings
+from pipeline.topology import AUDIO, FLAGS, UTTERANCES, Topic
+from tests.broker import ROOT, Broker
+from tests.ports import free_port
+from tests.stream.processes import Process, environment
+
+TOKEN = "benchmark-of-the-gateway"  # noqa: S105 - of a benchmark
+PATIENCE_SECONDS = 180
+JOIN_SECONDS = 10
+"""For the workers to start, and their groups to form."""
+FEW = 8
+"""Speakers while latency is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of one run, for each second of a speaker's audio."""
+
+    gateway_ms: float
+    segment_ms: float
+    records: float
+    bytes: float
+    """On the topic, of records as Kafka stores them."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--before", type=Path)
+    parser.add_argument("--speakers", type=int, nargs=2, default=[60, 400])
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--repeat", type=int, default=3)
+    options = parser.parse_args()
+    codes = {"before": options.before.resolve()} if options.before else {}
+    codes |= {"now": ROOT}
+    speakers = dict(zip(("before", "now"), options.speakers, strict=True))
+    costs: dict[str, list[Cost]] = {name: [] for name in codes}
+    waits: dict[str, list[float]] = {name: [] for name in codes}
+    with tempfile.TemporaryDirectory() as folder, Broker(Path(folder)) as broker:
+        for _ in range(options.repeat):
+            for name, code in codes.items():
+                place = Place(code, broker.bootstrap, Path(folder))
+                costs[name].append(place.cost(speakers[name], options.seconds))
+                waits[name] += place.waits(options.seconds)
+    show(costs, waits)
+
+
+class Place:
+    """A version of the code with topics of its own."""
+
+    def __init__(self, code: Path, bootstrap: str, folder: Path) -> None:
+        self.code = code
+        self.folder = folder
+        kafka = Kafka(bootstrap=bootstrap, prefix=f"{uuid4().hex[:8]}.")
+        self.settings = Settings(kafka=kafka, data_dir=folder / kafka.prefix)
+        self.port = free_port()
+        topics.create(kafka)
+
+    def cost(self, speakers: int, seconds: float) -> Cost:
+        """The gateway takes all speakers in real time; then segment works off what it wrote."""
+        with self.running("agents", "gateway") as gateway:
+            begun = cpu_seconds(gateway)
+            self.speak(speakers, seconds)
+            used = cpu_seconds(gateway) - begun
+        heard = speakers * seconds
+        records, size = self.held(AUDIO)
+        with self.running("agents", "worker", "segment") as segment:
+            self.until_quiet(UTTERANCES)
+            segmenting = cpu_seconds(segment) - self.idle()
+        return Cost(used / heard * 1000, segmenting / heard * 1000, records / heard, size / heard)
+
+    def waits(self, seconds: float) -> list[float]:
+        """Seconds from the end of each utterance to its flag, of few speakers."""
+        roles = ("segment", "transcribe", "judge")
+        commands = [("benchmarks.fast_worker", role) for role in roles]
+        with ExitStack() as processes:
+            for command in [("agents", "gateway"), *commands]:
+                processes.enter_context(self.running(*command))
+            time.sleep(JOIN_SECONDS)
+            since = time.time()
+            self.speak(FEW, seconds + 10)
+            self.until_quiet(FLAGS)
+        found = [
+            (record.timestamp / 1000, decode(Flag, record.value, record.headers)) for record in self.records(FLAGS)
+        ]
+        return [written - flag.end for written, flag in found if flag.start > since]
+
+    def speak(self, speakers: int, seconds: float) -> None:
+        command = [sys.executable, "-m", "benchmarks.opus_client", str(self.port), str(speakers), str(seconds)]
+        subprocess.run(command, cwd=ROOT, env=os.environ | {"TOKEN": TOKEN}, check=True)
+
+    @contextmanager
+    def running(self, *module: str) -> Iterator[Process]:
+        process = Process([sys.executable, "-P", "-m", *module], self._environment(), self.folder / "log")
+        try:
+            yield process
+        finally:
+            process.close()
+
+    def idle(self) -> float:
+        """CPU seconds of a segment worker that has nothing to do: its start, mostly."""
+        empty = Place(self.code, self.settings.kafka.bootstrap, self.folder)
+        with empty.running("agents", "worker", "segment") as process:
+            time.sleep(JOIN_SECONDS)
+            return cpu_seconds(process)
+
+    def until_quiet(self, topic: Topic) -> None:
+        """Wait until the topic has something, and has had nothing new for a while."""
+        deadline, found, since = time.monotonic() + PATIENCE_SECONDS, 0, time.monotonic()
+        while not found or time.monotonic() - since < 5:
+            if time.monotonic() > deadline:
+                raise SystemExit(f"{topic.name} is not quiet. {(self.folder / 'log').read_text()[-2000:]}")
+            time.sleep(0.5)
+            if (now := self.held(topic)[0]) != found:
+                found, since = now, time.monotonic()
+
+    def held(self, topic: Topic) -> tuple[int, float]:
+        """Records of a topic, and their bytes: headers, key and value."""
+        sizes = [_size(record) for record in self.records(topic)]
+        return len(sizes), sum(sizes)
+
+    def records(self, topic: Topic) -> list[Any]:
+        consumer = reader(self.settings.kafka)
+        name = topic_name(topic, self.settings.kafka)
+        partitions = [TopicPartition(name, number) for number in range(self.settings.kafka.partitions)]
+        consumer.assign(partitions)
+        consumer.seek_to_beginning()
+        ends = consumer.end_offsets(partitions)
+        found: list[Any] = []
+        while len(found) < sum(ends.values()):
+            for some in consumer.poll(200).values():
+                found += some
+        consumer.close()
+        return found
+
+    def _environment(self) -> Mapping[str, str]:
+        own = {
+            "PYTHONPATH": str(self.code),
+            "VOXWARDEN_GATEWAY__TOKENS": f'["{TOKEN}"]',
+            "VOXWARDEN_GATEWAY__PORT": str(self.port),
+            "VOXWARDEN_CONFIG": str(self.code / "configs" / "voxwarden.yaml"),
+        }
+        return os.environ | environment(self.settings) | own
+
+
+def _size(record: Any) -> int:
+    """About what Kafka stores of a record: its parts, each with a length of a byte or two."""
+    key, value, headers = record.key, record.value, record.headers
+    return 12 + len(key) + len(value) + sum(2 + len(name) + len(text) for name, text in headers)
+
+
+def show(costs: Mapping[str, Sequence[Cost]], waits: Mapping[str, Sequence[float]]) -> None:
+    table = Table("", *costs, "ratio")
+
+    def row(name: str, figures: Sequence[float], form: str) -> None:
+        ratio = f"{figures[0] / figures[-1]:.1f}" if len(figures) > 1 else ""
+        table.add_row(name, *(form.format(figure) for figure in figures), ratio)
+
+    def median(field: str) -> list[float]:
+        return [statistics.median(getattr(cost, field) for cost in found) for found in costs.values()]
+
+    row("gateway, CPU ms a speaker-second", median("gateway_ms"), "{:.2f}")
+    row("speakers that fill a core of a gateway", [1000 / cost for cost in median("gateway_ms")], "{:,.0f}")
+    row("segment, CPU ms a speaker-second", median("segment_ms"), "{:.2f}")
+    row("records a speaker-second", median("records"), "{:.1f}")
+    row("bytes a speaker-second", median("bytes"), "{:,.0f}")
+    for share in (50, 95):
+        late = [float(np.percentile(found, share)) for found in waits.values()]
+        row(f"end of speech to flag, p{share} s, of {len(waits['now'])}", late, "{:.2f}")
+    Console(width=110).print(table)
+
+
+if __name__ == "__main__":
+    main()
