@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from agents.gateway.frames import samples_in
 from agents.gateway.request import Voice, parse
-from pipeline.audio.opus import opus_samples
 from pipeline.errors import InputError
 
 
