@@ -42,8 +42,7 @@ class Segmenting(Work[Segment]):
 
     def take(self, received: Received) -> Received:
         chunk, record = received.message, received.record
-        speaker, start = ((chunk.room, chunk.speaker), chunk.start) if chunk else (None, 0.0)
-        self._ledger.add(record.partition, record, speaker, start)
+        self._ledger.add(record.partition, record, (chunk.room, chunk.speaker) if chunk else None)
         return received
 
     def process(self, batch: Sequence[Received]) -> list[Any]:
@@ -59,7 +58,7 @@ class Segmenting(Work[Segment]):
         for received in batch:  # the ledger keeps positions for seconds, and need not keep the audio
             received.record.value = None
         self._follow()
-        return [] if self._outdated else self._ledger.finished(self.processor.held_since)
+        return [] if self._outdated else self._ledger.finished(self.processor.needed)
 
     def _follow(self) -> None:
         now = self._generation_now()
@@ -87,7 +86,7 @@ def build(app: faust.App, settings: Settings, metrics: Metrics) -> Segmenting:
     def segment() -> Segment:
         made = SEGMENT.processor(settings, metrics)
         if not isinstance(made, Segment):
-            raise TypeError(f"{SEGMENT.build} makes no Segment, whose held_since the ledger needs")
+            raise TypeError(f"{SEGMENT.build} makes no Segment, whose `needed` the ledger asks for")
         return made
 
     before = LeadIn(settings.kafka, lead_seconds(settings.audio))

@@ -1,50 +1,56 @@
 """Chunks of one speaker into the order of their sequence numbers, waiting a little for what is missing."""
 
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 
 from prometheus_client import Counter
 
 from pipeline.messages import AudioChunk
 
-REMEMBERED = 256
-"""Numbers given up of which a late arrival is still known as late, rather than as a duplicate."""
+REMEMBERED = 128
+"""Chunks that were given, and numbers that were given up, which are known when they come again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
     chunk: AudioChunk
+    arrival: int
+    """Counts the chunks from 1, as they came."""
     after_gap: bool = False
     """Chunks before it were given up, or the numbering began anew."""
 
 
-FAULTS = ("late", "duplicate", "reordered", "gap", "restart")
+FAULTS = ("late", "duplicate", "reordered", "gap", "restart", "clock")
 
 
 class Reorder:
     """Holds up to `ahead` chunks that come before their turn, then gives the missing one up.
 
-    Faults are counted: `late` (after it was given up) and `duplicate` are dropped; `reordered` filled a hole in time;
-    `gap` is a hole; `restart` is a smaller number at a later time: the app began to count anew.
+    Faults are counted: `late` (after it was given up) and `duplicate` (same number, same time) are dropped;
+    `reordered` filled a hole in time; `gap` is a hole; `restart` is a smaller number at another time: the app began to
+    count anew. Its clock may have been set back meanwhile, so that the time may be an earlier one, too.
     """
 
     def __init__(self, ahead: int, faults: Counter) -> None:
         self._ahead = ahead
         self._faults = faults
         self._expected: int | None = None
-        self._waiting: dict[int, AudioChunk] = {}
+        self._waiting: dict[int, Ordered] = {}
+        self._given: deque[tuple[int, float]] = deque(maxlen=REMEMBERED)
+        """Number and start."""
         self._given_up: deque[int] = deque(maxlen=REMEMBERED)
-        self._newest = float("-inf")
-        """Start of the chunk given last, UTC seconds."""
+        self.arrived = 0
+        """Chunks so far."""
 
     @property
-    def waiting_since(self) -> float | None:
-        """Start of the earliest chunk that waits, UTC seconds."""
-        return min((chunk.start for chunk in self._waiting.values()), default=None)
+    def waiting(self) -> Collection[Ordered]:
+        """Those whose turn has not come."""
+        return self._waiting.values()
 
     def push(self, chunk: AudioChunk) -> Iterator[Ordered]:
         """The chunks whose turn it is now that `chunk` has come."""
+        self.arrived += 1
         if self._expected is None:
             self._expected = chunk.sequence
         if chunk.sequence < self._expected:
@@ -54,12 +60,13 @@ class Reorder:
         else:
             if self._waiting and chunk.sequence < max(self._waiting):
                 self._count("reordered")
-            self._waiting[chunk.sequence] = chunk
+            self._waiting[chunk.sequence] = Ordered(chunk, self.arrived)
             yield from self._in_turn()
             if chunk.final:
                 yield from self.flush()
             elif len(self._waiting) > self._ahead:
                 yield from self._skip()
+        self._drop_strays()
 
     def flush(self) -> Iterator[Ordered]:
         """Everything that waits, with its gaps: nothing more will come."""
@@ -67,15 +74,21 @@ class Reorder:
             yield from self._skip()
 
     def _behind(self, chunk: AudioChunk) -> Iterator[Ordered]:
-        if chunk.sequence in self._given_up:
+        if chunk.sequence in self._given_up or self._precedes_first(chunk):
             self._count("late")
-        elif chunk.start <= self._newest:
+        elif (chunk.sequence, chunk.start) in self._given:
             self._count("duplicate")
         else:
             yield from self.flush()
             self._count("restart")
             self._given_up.clear()
-            yield self._give(chunk, after_gap=True)
+            yield self._give(Ordered(chunk, self.arrived, after_gap=True))
+
+    def _precedes_first(self, chunk: AudioChunk) -> bool:
+        """Whether it changed places with the first that came, and is of no other session."""
+        first, start = self._given[0]
+        near = first - self._ahead <= chunk.sequence < first
+        return near and chunk.start <= start and len(self._given) <= self._ahead
 
     def _skip(self) -> Iterator[Ordered]:
         """Give up what is missing before the first that waits."""
@@ -83,17 +96,24 @@ class Reorder:
         if gap := first != self._expected:
             self._count("gap")
             self._given_up.extend(range(max(self._expected or 0, first - REMEMBERED), first))
-        yield self._give(self._waiting.pop(first), after_gap=gap)
+        yield self._give(replace(self._waiting.pop(first), after_gap=gap))
         yield from self._in_turn()
 
     def _in_turn(self) -> Iterator[Ordered]:
         while self._expected in self._waiting:
             yield self._give(self._waiting.pop(self._expected))
 
-    def _give(self, chunk: AudioChunk, *, after_gap: bool = False) -> Ordered:
-        self._expected = chunk.sequence + 1
-        self._newest = chunk.start
-        return Ordered(chunk, after_gap)
+    def _give(self, ordered: Ordered) -> Ordered:
+        self._expected = ordered.chunk.sequence + 1
+        self._given.append((ordered.chunk.sequence, ordered.chunk.start))
+        return ordered
+
+    def _drop_strays(self) -> None:
+        """What waits while the numbers go on far below is of a session that has ended; it would wait for ever."""
+        oldest = self.arrived - 2 * (self._ahead + 1)
+        for stray in [number for number, each in self._waiting.items() if each.arrival < oldest]:
+            del self._waiting[stray]
+            self._count("late")
 
     def _count(self, result: str) -> None:
         self._faults.labels(result).inc()

@@ -65,8 +65,13 @@ class Segment(Processor[AudioChunk, Utterance]):
     def drain(self) -> list[Utterance | Rejected]:
         return self._end_all(self.speakers())
 
+    def needed(self, room: str, speaker: str) -> int:
+        """How many of this speaker's last chunks unfinished speech still needs."""
+        held = self._speakers.get((room, speaker))
+        return held.needed if held else 0
+
     def held_since(self, room: str, speaker: str) -> float | None:
-        """UTC start of the oldest audio that unfinished speech of this speaker still needs; None if none is."""
+        """When the oldest of these starts, as it states, UTC seconds; None if none is needed."""
         held = self._speakers.get((room, speaker))
         return held.held_since if held else None
 

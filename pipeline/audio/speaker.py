@@ -7,6 +7,7 @@ import numpy as np
 
 from pipeline.audio.cutter import Cut, Cutter
 from pipeline.audio.frames import StreamDecoder
+from pipeline.audio.marks import Mark, Marks
 from pipeline.audio.order import Ordered, Reorder
 from pipeline.audio.resample import Samples
 from pipeline.audio.vad import WINDOW, Memory, Vad
@@ -18,6 +19,9 @@ from pipeline.stage import Rejected, blamed
 
 JITTER = SAMPLE_RATE // 10
 """Samples by which the times of chunks in a row may wander before we believe that something is missing."""
+
+AHEAD_SECONDS = 24 * 3600.0
+"""A chunk that says it comes from so far in the future has a wrong clock."""
 
 RESET = 32
 """Windows on the grid (1 s) after which the voice detector forgets what came before, unless speech is open: else small
@@ -107,19 +111,22 @@ class Speaker:
         self._order = Reorder(settings.reorder_chunks, metrics.sequence_faults)
         self._new_stream: Callable[[int], Stream] = lambda start: Stream(start, vad, settings)
         self._stream: Stream | None = None
-        self._early = 0
-        """Samples by which the stream's time has run ahead of what its chunks say, at the most."""
+        self._marks = Marks()
+        """Of the chunks whose audio is in hand."""
+        self._set_back = False
+        """The last chunk began well before the stream's end, and its time was not believed."""
         self._room_type = "default"
 
     @property
-    def held_since(self) -> float | None:
-        """UTC start of the oldest audio still needed: of unfinished speech, or of a chunk that waits for its turn.
+    def needed(self) -> int:
+        """How many of the chunks that came last are still needed: for unfinished speech, or to wait for their turn."""
+        oldest = min((arrival for arrival, _ in self._needed()), default=self._order.arrived + 1)
+        return self._order.arrived + 1 - oldest
 
-        In the time that the chunks state: whoever keeps them knows no other.
-        """
-        since = self._stream.open_since if self._stream else None
-        starts = [self._order.waiting_since, None if since is None else (since - self._early) / SAMPLE_RATE]
-        return min((start for start in starts if start is not None), default=None)
+    @property
+    def held_since(self) -> float | None:
+        """When the earliest of these starts, as it states, UTC seconds."""
+        return min((start for _, start in self._needed()), default=None)
 
     @property
     def held(self) -> int:
@@ -136,10 +143,22 @@ class Speaker:
             yield from self._take(ordered)
         yield from self._end()
 
+    def _needed(self) -> Iterator[tuple[int, float]]:
+        """Arrival and start of the chunks that wait, and of the first that unfinished speech reaches back into."""
+        yield from ((each.arrival, each.chunk.start) for each in self._order.waiting)
+        since = self._stream.open_since if self._stream else None
+        if since is not None and (mark := self._marks.oldest(since)):
+            yield mark.arrival, mark.start
+
     def _take(self, ordered: Ordered) -> Iterator[Piece | Rejected]:
-        chunk = ordered.chunk
+        yield from self._align(sample_of(ordered.chunk.start), after_gap=ordered.after_gap)
+        yield from self._listen(ordered.chunk)
+        if self._stream:
+            self._marks.forget(self._stream.end - self._stream.held)
+            self._marks.add(Mark(self._stream.end, ordered.arrival, ordered.chunk.start))
+
+    def _listen(self, chunk: AudioChunk) -> Iterator[Piece | Rejected]:
         self._room_type = chunk.room_type
-        yield from self._align(sample_of(chunk.start), after_gap=ordered.after_gap)
         before = self._decoder.concealed
         samples = self._decode(chunk)
         if isinstance(samples, Rejected):
@@ -175,18 +194,36 @@ class Speaker:
     def _align(self, start: int, *, after_gap: bool) -> Iterator[Piece]:
         """Fill a small hole before `start` with silence, so that times stay true; begin anew after a large one.
 
-        A chunk that seems to come early, by less than the largest gap, is taken as a clock that wanders.
+        A chunk that seems to come early, by less than the largest gap, is taken as a clock that wanders. One whose
+        clock is wrong goes on where the last one ended.
         """
         if self._stream:
             hole = start - self._stream.end
-            if abs(hole) > self._settings.max_gap_seconds * SAMPLE_RATE:
+            if abs(hole) <= self._settings.max_gap_seconds * SAMPLE_RATE:
+                self._set_back = False
+                yield from self._fill(start, 0 if after_gap else JITTER)
+            elif after_gap or not self._clock_is_wrong(start, self._stream.end):
                 yield from self._end()
-            elif hole > (0 if after_gap else JITTER):
-                yield from self._hear(self._decoder.flush())
-                yield from self._hear(np.zeros(max(0, start - self._stream.end), np.float32))
-            self._early = max(self._early, -hole)
         if not self._stream:
-            self._stream, self._early = self._new_stream(start), 0
+            self._stream = self._new_stream(start)
+
+    def _fill(self, start: int, tolerance: int) -> Iterator[Piece]:
+        if self._stream and start - self._stream.end > tolerance:
+            yield from self._hear(self._decoder.flush())
+            yield from self._hear(np.zeros(max(0, start - self._stream.end), np.float32))
+
+    def _clock_is_wrong(self, start: int, end: int) -> bool:
+        """Whether a time far from the stream's `end` is to be passed over, since no chunk is missing.
+
+        One that lies in the future is. One that lies before the end is, too, until the next chunk says the same: then
+        the clock was set back. Any other jump forward is a speaker who was muted.
+        """
+        latest = (self.seen + AHEAD_SECONDS) * SAMPLE_RATE
+        self._set_back = start < end and not self._set_back
+        wrong = self._set_back or (start > latest >= end)
+        if start < end or wrong:
+            self._metrics.sequence_faults.labels("clock").inc()
+        return wrong
 
     def _hear(self, samples: Samples) -> Iterator[Piece]:
         if self._stream:
@@ -196,6 +233,8 @@ class Speaker:
         if self._stream:
             yield from self._hear(self._decoder.flush())
             yield from self._pieces(self._stream.flush())
+        self._marks.clear()
+        self._set_back = False
         self._stream = None
 
     def _pieces(self, cuts: Iterator[tuple[int, Cut]]) -> Iterator[Piece]:

@@ -22,7 +22,7 @@ class Record:
 
 
 class FakeSegment:
-    """Holds every speaker from the start of his last chunk on."""
+    """Needs the last chunk of every speaker."""
 
     def __init__(self) -> None:
         self.heard: list[AudioChunk] = []
@@ -39,8 +39,8 @@ class FakeSegment:
     def tick(self, now: float) -> list[Any]:
         return [f"tick at {now}"]
 
-    def held_since(self, room: str, speaker: str) -> float | None:
-        return max((chunk.start for chunk in self.heard if chunk.speaker == speaker), default=None)
+    def needed(self, room: str, speaker: str) -> int:
+        return any(chunk.speaker == speaker for chunk in self.heard)
 
     def close(self) -> None:
         self.closed = True

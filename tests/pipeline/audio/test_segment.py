@@ -260,50 +260,79 @@ def test_drain_gives_all_that_is_held() -> None:
 
 
 def test_beyond_the_limit_the_idlest_speaker_is_ended() -> None:
-    stage = segment(max_speakers=2)
+    stage = segment(max_speakers=100)
     stream = seconds(clip("tt-weasels"))[:-1]
-    for name in ("ann", "bo", "ann"):
-        stage.process([structs.replace(chunk, speaker=name) for chunk in stream])
+    for name in ("ann", "bo", "ann", *map(str, range(98))):
+        stage.process(
+            [structs.replace(chunk, speaker=name) for chunk in stream[: None if name in {"ann", "bo"} else 1]]
+        )
     (ended,) = utterances(stage.process([structs.replace(stream[0], speaker="cy")]))
     assert ended.speaker == "bo"
-    assert stage.speakers() == [("r", "ann"), ("r", "cy")]
+    assert stage.speakers()[0] == ("r", "ann")
+    assert len(stage.speakers()) == 100
 
 
-def test_it_says_what_audio_is_still_needed() -> None:
+def test_it_says_which_chunks_are_still_needed() -> None:
     stage = segment()
     stream = seconds(dialogue(), DAY)
     needed = []
     for chunk in stream[:-1]:
         stage.process([chunk])
-        needed.append(stage.held_since("r", "s"))
-    assert needed[0] is None
-    assert needed[1] == pytest.approx(DAY + 1, abs=0.5)
-    assert needed[1] == needed[2]
-    assert None in needed[3:]
+        needed.append((stage.needed("r", "s"), stage.held_since("r", "s")))
+    assert needed[0] == (0, None)
+    first = next(since for _, since in needed if since is not None)
+    assert first in {DAY, DAY + 1}, "speech begins after a second, its pad before that"
+    count = round(DAY + 2 - first)
+    assert needed[1:3] == [(count, first), (count + 1, first)]
+    assert (0, None) in needed[3:]
+    assert stage.needed("r", "nobody") == 0
     assert stage.held_since("r", "nobody") is None
 
 
 def test_a_chunk_that_waits_for_its_turn_is_still_needed() -> None:
     stage = segment()
     stream = seconds(silence(5), DAY)
-    stage.process([stream[0], stream[2]])
+    stage.process([stream[0], stream[2], stream[3]])
+    assert stage.needed("r", "s") == 2
     assert stage.held_since("r", "s") == DAY + 2
+    stage.process([stream[1]])
+    assert stage.needed("r", "s") == 0
 
 
-def test_what_is_needed_is_told_in_the_time_of_the_chunks() -> None:
-    """Theirs runs slow: each holds a second and says it came 0.95 s after the one before. Kafka knows them by that."""
+def test_a_chunk_that_came_late_is_needed_with_those_that_came_before_it() -> None:
     stage = segment()
-    plain = seconds(np.concatenate([silence(20), monologue()]), DAY)
-    stream = [structs.replace(chunk, start=DAY + 0.95 * chunk.sequence) for chunk in plain[:-1]]
-    needed, results = [], []
+    stream = seconds(clip("sense-and-sensibility"), DAY)
+    stage.process([stream[0], stream[2], stream[1], stream[3]])
+    assert stage.needed("r", "s") == 4
+
+
+@pytest.mark.parametrize("jump", [-3_600.0, 3e8, 60.0])
+def test_a_clock_that_jumps_in_endless_speech_holds_nothing_up(jump: float) -> None:
+    """Commits go on as long as only the chunks of the speech in hand are needed."""
+    endless = np.tile(clip("sense-and-sensibility")[5_000:-3_500], 6)
+    stream = [structs.replace(c, start=c.start + (jump if c.sequence >= 20 else 0)) for c in seconds(endless, DAY)]
+    metrics, clock = Metrics(), Clock()
+    clock.now = DAY
+    stage = segment(metrics, clock)
+    results, most = [], 0
     for chunk in stream:
         results += stage.process([chunk])
-        needed.append(stage.held_since("r", "s"))
-    first = utterances(results)[0]
-    begins, ends = int(first.start - DAY), int(first.end - DAY)
-    held = [since for since in needed[begins + 1 : ends] if since is not None]
-    assert len(held) >= 5
-    assert max(held) < stream[begins + 1].start, "the chunk in which the utterance begins would be forgotten"
+        most = max(most, stage.needed("r", "s"))
+    assert most <= 17
+    said = sum(each.end - each.start - each.overlap for each in utterances(results))
+    assert said == pytest.approx(endless.size / SAMPLE_RATE, abs=1.5)
+
+
+@pytest.mark.parametrize("jump", [-3_600.0, 3e8])
+def test_one_false_date_tears_no_speech(jump: float) -> None:
+    metrics, clock = Metrics(), Clock()
+    clock.now = DAY
+    plain = seconds(dialogue(), DAY)
+    stream = [structs.replace(c, start=c.start + (jump if c.sequence == 2 else 0)) for c in plain]
+    heard = utterances(segment(metrics, clock).process(stream))
+    assert all(map(similar, heard, segment_of(plain)))
+    assert len(heard) == 2
+    assert metrics.registry.get_sample_value("voxwarden_sequence_faults_total", {"result": "clock"}) == 1
 
 
 def test_silence_gives_nothing() -> None:
