@@ -19,12 +19,14 @@ from benchmarks.chaos.marks import FRAME, FRAME_SECONDS, marked
 from benchmarks.speech import Voice
 from pipeline.audio.resample import Samples
 
-FORM = "codec=pcm_s16le&sample_rate=16000"
+FORM = "codec=pcm_s16le&sample_rate=16000&acknowledge=true"
 TOKEN = "chaos-clients-of-the-benchmark"  # noqa: S105
 QUEUE_SECONDS = 120.0
 FASTER = 1.5
 """A client that is behind sends so many times as fast as people speak."""
 LONGEST_PAUSE = 30.0
+OLDEST_SECONDS = 60.0
+"""No audio that is sent again may be said to be older."""
 NO_CODE = 1006
 """The gateway died."""
 AGAIN = {NO_CODE, 1011, 1012, 1013, 4429}
@@ -51,15 +53,17 @@ class Client:
         """Send all frames, the first one at `started` (monotonic seconds)."""
         while self._next < len(self.frames):
             try:
-                async with self._connected() as gateway:
+                async with self._connected(started) as gateway:
                     await self._converse(gateway, started)
             except ConnectionClosed as closed:
                 await self._closed(closed.rcvd.code if closed.rcvd else NO_CODE)
             except (OSError, InvalidHandshake, TimeoutError) as error:
                 await self._closed(type(error).__name__)
 
-    def _connected(self) -> connect:
-        return connect(self.url, additional_headers={"Authorization": f"Bearer {TOKEN}"}, proxy=None)
+    def _connected(self, started: float) -> connect:
+        age = min(max(0.0, time.monotonic() - started - self._next * FRAME_SECONDS), OLDEST_SECONDS)
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        return connect(f"{self.url}&age_seconds={age:.3f}", additional_headers=headers, proxy=None)
 
     async def _closed(self, code: int | str) -> None:
         """Connect at once, then after 1, 2, 4 … up to 30 s."""
