@@ -29,8 +29,8 @@ OLDEST_SECONDS = 60.0
 """No audio that is sent again may be said to be older."""
 NO_CODE = 1006
 """The gateway died."""
-AGAIN = {NO_CODE, 1011, 1012, 1013, 4429}
-"""Close codes after which docs/integrate.md tells clients to connect again."""
+FINAL = {1007, 1009, 4400, 4401, 4409}
+"""Close codes after which docs/integrate.md tells clients not to connect again."""
 
 
 class Client:
@@ -68,7 +68,7 @@ class Client:
     async def _closed(self, code: int | str) -> None:
         """Connect at once, then after 1, 2, 4 … up to 30 s."""
         self.codes[str(code)] += 1
-        if isinstance(code, int) and code not in AGAIN:
+        if code in FINAL:
             raise RuntimeError(f"The gateway closed with {code}, after which a client must not come back")
         if self._acknowledged is not None:
             self._next = self._base + self._acknowledged // FRAME
