@@ -35,8 +35,9 @@ class Session:
     """`start` of the first chunk is the arrival of its first frame, less `age` seconds; later ones follow the samples.
 
     A client that sends nothing while its speaker is muted falls behind the clock; then the time jumps to now. It does
-    not while we are behind: what lies unread after a stall of ours is late, not new. Nor does time run ahead of the
-    clock by more than `ahead` seconds, however fast audio comes.
+    not while we are behind: what lies unread after a stall of ours is late, not new. The same holds for a client that
+    began `age` seconds late, until it has caught up. Nor does time run ahead of the clock by more than `ahead` seconds,
+    however fast audio comes.
     """
 
     def __init__(self, voice: Voice, gap: float, ahead: float, largest: int) -> None:
@@ -50,6 +51,8 @@ class Session:
         """Since the anchor."""
         self._sequence = 0
         self._behind = False
+        self._late = voice.age_seconds
+        """Seconds by which the client was behind the clock at first, and still is at the most."""
 
     def chunks(self, frames: Sequence[Frame], arrival: Arrival) -> Iterator[tuple[AudioChunk, int]]:
         """The frames of one read in as few chunks as hold them, each with its samples."""
@@ -71,11 +74,14 @@ class Session:
     def _keep_time(self, now: float, seconds: float) -> None:
         """Decide when the coming `seconds` of audio begin."""
         if self._anchor is None:
-            self._jump(now - self._voice.age_seconds)
-        elif not self._behind and now - (self._position + seconds) > self._gap:
+            self._jump(now - self._late)
+            return
+        lag = now - (self._position + seconds)
+        if not self._behind and lag > self._late + self._gap:
             self._jump(now - seconds)
         elif self._position > now + self._ahead:
             self._jump(now + self._ahead)
+        self._late = min(self._late, max(0.0, lag))
 
     def _jump(self, to: float) -> None:
         self._anchor, self._samples = to, 0

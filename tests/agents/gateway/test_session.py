@@ -116,3 +116,19 @@ def test_what_is_sent_again_begins_when_it_was_spoken() -> None:
 
 def test_a_session_that_never_began_has_no_end() -> None:
     assert session().final() is None
+
+
+def test_audio_that_is_sent_again_keeps_its_time_until_the_client_has_caught_up() -> None:
+    """At 1.5 times the speed of speech: three frames of 20 ms in each 40 ms."""
+    made = session(Voice(room="r", speaker="s", sample_rate=48_000, channels=2, age_seconds=5.0))
+    starts = [take(made, NOW + 0.04 * read, 0.03, *[TWENTY_MS] * 3)[0].start for read in range(300)]
+    assert starts == pytest.approx([NOW - 5.0 + 0.06 * read for read in range(300)], abs=1e-5)
+    (after_silence,) = take(made, NOW + 20, 8.0)
+    assert after_silence.start == pytest.approx(NOW + 20 - 0.02)
+
+
+def test_a_late_client_that_falls_silent_does_not_stay_late() -> None:
+    made = session(Voice(room="r", speaker="s", sample_rate=48_000, channels=2, age_seconds=5.0))
+    take(made, NOW, 0)
+    (after_silence,) = take(made, NOW + 3, 3.0)
+    assert after_silence.start == pytest.approx(NOW + 3 - 0.02)
