@@ -75,11 +75,25 @@ class Tally:
     """Numbers of channels that its frames had: one number, unless somebody hides something."""
 
 
+class _Source:
+    """A file as FFmpeg reads it. Broken files make it seek to before the beginning, which is no fault of ours."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read, self.tell, self.seekable = file.read, file.tell, file.seekable
+        self._seek = file.seek
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._seek(offset, whence)
+        except (OSError, ValueError):
+            return -1
+
+
 def opened(source: BinaryIO, name: str) -> InputContainer:
     """Open audio whatever its name says it is; raises AudioError for what is not audio."""
     try:
-        container = av.open(source, "r", options=OPTIONS, metadata_errors="replace")
-    except (FFmpegError, ValueError) as error:
+        container = av.open(_Source(source), "r", options=OPTIONS, metadata_errors="replace")
+    except (FFmpegError, ValueError, OSError) as error:
         raise AudioError(
             f"{name} cannot be read as audio: it is none of the known formats, or its head or index is missing",
             "Hand in WAV, FLAC, MP3, Ogg, M4A or WebM; copy it again if it was cut short.",

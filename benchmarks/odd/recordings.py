@@ -1,0 +1,300 @@
+"""Recordings that are damaged, cut, hide speech, or are none. What is hidden in them is an insult, never small talk."""
+
+import io
+import struct
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import av
+import numpy as np
+
+from pipeline.audio.decode import read_file
+from pipeline.audio.resample import Samples
+from pipeline.messages import SAMPLE_RATE
+
+VOICE = Path(__file__).parents[2] / "pipeline" / "demo" / "lounge-ben.ogg"
+
+PASS, FLAGGED, REFUSED = "pass", "flagged", "refused"
+HEARD = frozenset({FLAGGED, REFUSED})
+"""What may come of a file with an insult in it: it is found, or the file fails."""
+
+Case = tuple[str, bytes, frozenset[str]]
+"""A file's name, its content, and what may come of it."""
+
+KINDS = {
+    "wav": ("wav", "pcm_s16le", 16_000, "mono"),
+    "wav24": ("wav", "pcm_s24le", 48_000, "stereo"),
+    "flac": ("flac", "flac", 44_100, "stereo"),
+    "mp3": ("mp3", "libmp3lame", 44_100, "stereo"),
+    "opus": ("ogg", "libopus", 48_000, "stereo"),
+    "m4a": ("ipod", "aac", 44_100, "stereo"),
+    "webm": ("webm", "libopus", 48_000, "mono"),
+    "aac": ("adts", "aac", 44_100, "mono"),
+    "aiff": ("aiff", "pcm_s16be", 22_050, "mono"),
+    "au": ("au", "pcm_s16be", 22_050, "mono"),
+    "caf": ("caf", "pcm_s16be", 22_050, "mono"),
+    "w64": ("w64", "pcm_s16le", 22_050, "mono"),
+    "wv": ("wv", "wavpack", 22_050, "mono"),
+    "amr": ("amr", "libopencore_amrnb", 8_000, "mono"),
+    "avi": ("avi", "pcm_s16le", 44_100, "mono"),
+    "flv": ("flv", "libmp3lame", 44_100, "mono"),
+    "mpegts": ("mpegts", "mp2", 44_100, "mono"),
+    "mpeg": ("mpeg", "mp2", 44_100, "mono"),
+}
+WAV_CODECS = ("pcm_u8", "pcm_s32le", "pcm_s64le", "pcm_f32le", "pcm_f64le", "pcm_alaw", "pcm_mulaw", "adpcm_ms")
+JUNK = bytes(range(1, 200)) * 100
+ID3V1 = b"TAG" + bytes(125)
+NOTHING: Samples = np.zeros(4 * SAMPLE_RATE, np.float32)
+
+
+@cache
+def talk() -> Samples:
+    """Four seconds about painting."""
+    return _voice()[6 * SAMPLE_RATE : 10 * SAMPLE_RATE + 8_000]
+
+
+@cache
+def insult() -> Samples:
+    """Four seconds that the shipped policy blocks, of the same length."""
+    return _voice()[14 * SAMPLE_RATE + 8_000 : 19 * SAMPLE_RATE]
+
+
+@cache
+def _voice() -> Samples:
+    return np.concatenate(list(read_file(VOICE)))
+
+
+def encoded(samples: Samples, container: str, codec: str, rate: int = SAMPLE_RATE, layout: str = "mono") -> bytes:
+    file = io.BytesIO()
+    with av.open(file, "w", format=container) as output:
+        _add(output, samples, codec, rate, layout)
+    return file.getvalue()
+
+
+def _add(output: av.container.OutputContainer, samples: Samples, codec: str, rate: int, layout: str) -> None:
+    stream = output.add_stream(codec, rate=rate, layout=layout)
+    assert isinstance(stream, av.AudioStream)
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples)[None], format="flt", layout="mono")
+    frame.sample_rate = SAMPLE_RATE
+    spread = av.AudioResampler(format=stream.format.name, layout=layout, rate=rate)
+    for piece in [*spread.resample(frame), *spread.resample(None)]:
+        output.mux(stream.encode(piece))
+    output.mux(stream.encode(None))
+
+
+@cache
+def made(kind: str, *, bad: bool) -> bytes:
+    return encoded(insult() if bad else talk(), *KINDS[kind])
+
+
+def wav(*channels: Samples, rate: int = SAMPLE_RATE) -> bytes:
+    """Sixteen-bit samples with the shortest head."""
+    samples = (np.stack(channels, axis=1).clip(-1, 1) * 32_767).astype("<i2").tobytes()
+    return riff(chunk(b"fmt ", form(len(channels), rate)), chunk(b"data", samples))
+
+
+def form(channels: int = 1, rate: int = SAMPLE_RATE) -> bytes:
+    return struct.pack("<HHIIHH", 1, channels, rate, min(2 * rate * channels, 2**32 - 1), 2 * channels, 16)
+
+
+def riff(*chunks: bytes) -> bytes:
+    return chunk(b"RIFF", b"WAVE" + b"".join(chunks))
+
+
+def chunk(name: bytes, content: bytes, stated: int | None = None) -> bytes:
+    length = len(content) if stated is None else stated
+    return name + struct.pack("<I", length) + content + bytes(len(content) % 2)
+
+
+def pcm(samples: Samples) -> bytes:
+    return (samples * 32_767).astype("<i2").tobytes()
+
+
+def cases() -> Iterator[Case]:
+    """All of them; the same bytes each time."""
+    for make in (whole, appended, tagged, cut, damaged, wavs, channels, streams, lengths, none):
+        yield from make()
+
+
+def whole() -> Iterator[Case]:
+    for kind in KINDS:
+        yield f"whole-talk.{kind}", made(kind, bad=False), frozenset({PASS})
+        yield f"whole-insult.{kind}", made(kind, bad=True), frozenset({FLAGGED})
+    for codec in WAV_CODECS:
+        yield f"{codec}.wav", encoded(insult(), "wav", codec), HEARD
+    yield "wrong-ending.mp3", made("flac", bad=True), frozenset({FLAGGED})
+    yield "silence.wav", wav(NOTHING), frozenset({PASS})
+    yield "two-seconds-of-noise.wav", wav(_noise(0.1)), frozenset({PASS})
+
+
+def appended() -> Iterator[Case]:
+    for kind in KINDS:
+        yield f"second-behind.{kind}", made(kind, bad=False) + made(kind, bad=True), HEARD
+    for kind in ("mp3", "flac", "opus", "m4a", "webm"):
+        yield f"wav-behind.{kind}", made(kind, bad=False) + made("wav", bad=True), frozenset({REFUSED})
+        yield f"behind.{kind}.wav", made("wav", bad=False) + made(kind, bad=True), frozenset({REFUSED})
+    for kind in ("wav", "flac", "opus", "m4a", "webm", "aiff", "caf", "w64", "flv", "avi", "aac"):
+        yield f"junk-behind.{kind}", made(kind, bad=False) + JUNK, frozenset({REFUSED})
+
+
+def tagged() -> Iterator[Case]:
+    """Tags, as players write them, are no reason to refuse."""
+    for kind in ("wav", "flac", "mp3", "aac"):
+        yield f"id3v1.{kind}", made(kind, bad=False) + ID3V1, frozenset({PASS})
+    id3v2 = b"ID3\3\0\0" + bytes([0, 0, 16, 0]) + bytes(2_048)
+    yield "id3v2.mp3", id3v2 + made("mp3", bad=False), frozenset({PASS})
+    yield "id3v2-insult.mp3", id3v2 + made("mp3", bad=True), frozenset({FLAGGED})
+    picture = chunk(b"id3 ", b"ID3\3\0\0\0\0\0\0" + bytes(40_000))
+    yield "picture-behind.wav", made("wav", bad=False) + picture, frozenset({PASS})
+
+
+def cut() -> Iterator[Case]:
+    for kind in KINDS:
+        data = made(kind, bad=True)
+        yield f"cut.{kind}", data[: len(data) * 6 // 10], HEARD
+    for kind in ("wav", "flac", "mp3", "opus", "webm", "m4a"):
+        yield f"head-only.{kind}", made(kind, bad=True)[:40], frozenset({REFUSED})
+
+
+def damaged() -> Iterator[Case]:
+    small = encoded(np.concatenate([talk(), insult()] * 3), "ogg", "libopus", 48_000)
+    pages = _places(small, b"OggS")
+    yield "changed-pages.ogg", _changed(small, [at + 400 for at in pages[2:]]), frozenset({REFUSED})
+    yield "missing-page.ogg", small[: pages[-2]] + small[pages[-1] :], frozenset({REFUSED})
+    yield "last-page-missing.ogg", small[: pages[-1]], frozenset({REFUSED})
+    flac = made("flac", bad=True)
+    yield "changed-frame.flac", _changed(flac, [len(flac) // 2]), HEARD
+    yield "hole.flac", flac[: len(flac) // 3] + flac[len(flac) // 2 :], frozenset({REFUSED})
+    webm = encoded(np.concatenate([talk(), insult()] * 3), "webm", "libopus", 48_000)
+    clusters = _places(webm, b"\x1f\x43\xb6\x75")
+    yield "changed-cluster.webm", _changed(webm, clusters[1:]), frozenset({REFUSED})
+    mp3 = bytearray(made("mp3", bad=False) + made("mp3", bad=True))
+    mp3[len(mp3) // 2 :] = bytes(len(mp3) // 2)
+    yield "zeros-from-the-middle.mp3", bytes(mp3), frozenset({REFUSED})
+    for at in (0, 4, 20, 100, 1_000):
+        yield f"byte-{at}-changed.wav", _changed(made("wav", bad=True), [at]), HEARD
+        yield f"byte-{at}-changed.m4a", _changed(made("m4a", bad=True), [at]), HEARD
+
+
+def wavs() -> Iterator[Case]:
+    head, both = chunk(b"fmt ", form()), pcm(np.concatenate([talk(), insult()]))
+    for stated in (0, 0xFFFF_FFFF, 0x7FFF_FFFF):
+        yield f"stated-{stated}.wav", riff(head) + chunk(b"data", both, stated), frozenset({FLAGGED})
+    short = len(pcm(talk()))
+    yield "stated-shorter.wav", riff(head) + chunk(b"data", both, short), frozenset({REFUSED})
+    twice = riff(head, chunk(b"data", pcm(insult())), chunk(b"data", pcm(talk())))
+    yield "two-blocks.wav", twice, frozenset({REFUSED})
+    for name in (b"junk", b"LIST", b"PAD "):
+        yield f"{name.decode().strip()}-first.wav", riff(head, chunk(name, JUNK), chunk(b"data", both)), HEARD
+    sizes = struct.pack("<QQQI", len(both) + 72, len(both), len(both) // 2, 0)
+    wide = b"RF64\xff\xff\xff\xffWAVE" + chunk(b"ds64", sizes) + head + b"data\xff\xff\xff\xff" + both
+    yield "lengths-of-64-bits.wav", wide, frozenset({FLAGGED})
+    yield "lengths-of-64-bits-junk.wav", wide + JUNK, frozenset({REFUSED})
+    for rate in (0, 1, 3_999, 1_000_000, 2**32 - 1):
+        yield f"rate-{rate}.wav", wav(insult(), rate=rate), frozenset({REFUSED})
+    yield "no-channels.wav", riff(chunk(b"fmt ", form(0)), chunk(b"data", both)), frozenset({REFUSED})
+    yield "no-samples.wav", riff(head, chunk(b"data", b"")), frozenset({REFUSED})
+    yield "no-form.wav", riff(chunk(b"data", both)), frozenset({REFUSED})
+    broken = insult().copy()
+    broken[::7] = np.nan
+    yield "not-numbers.wav", _floats(broken), frozenset({PASS, FLAGGED})
+    yield "far-too-loud.wav", _floats(insult() * 1e30), frozenset({PASS, FLAGGED, REFUSED})
+
+
+def channels() -> Iterator[Case]:
+    said, music = insult(), _music()
+    for name, rows in {
+        "opposite": [said, -said],
+        "opposite-and-quiet": [0.01 * said, -0.01 * said],
+        "opposite-under-music": [music + 0.3 * said, music - 0.3 * said],
+        "one-of-six": [np.zeros_like(said)] * 5 + [said],
+        "one-of-six-under-music": [music] * 5 + [0.3 * said],
+        "one-of-thirty-two": [np.zeros_like(said)] * 31 + [said],
+        "minus-60-decibels": [0.001 * said],
+        "on-an-offset": [0.1 * said + 0.9],
+        "on-an-offset-below": [0.1 * said - 0.9],
+        "upside-down": [-said],
+        "one-a-channel": [talk()[: said.size], said[: talk().size]],
+    }.items():
+        yield f"{name}.wav", wav(*rows), HEARD
+
+
+def streams() -> Iterator[Case]:
+    for container, codec in (("matroska", "pcm_s16le"), ("mp4", "aac"), ("mpegts", "mp2"), ("ogg", "libopus")):
+        for order in ((talk(), insult()), (insult(), talk())):
+            file = io.BytesIO()
+            with av.open(file, "w", format=container) as output:
+                pair = [output.add_stream(codec, rate=48_000, layout="mono") for _ in order]
+                for stream, samples in zip(pair, order, strict=True):
+                    assert isinstance(stream, av.AudioStream)
+                    for frame in _frames(samples, stream):
+                        output.mux(stream.encode(frame))
+            name = "second-stream" if order[1] is insult() else "first-stream"
+            yield f"{name}.{container}", file.getvalue(), HEARD
+
+
+def lengths() -> Iterator[Case]:
+    """Files that state another length than they have."""
+    flac = bytearray(made("flac", bad=True))
+    for total in (0, 1, 44_100):
+        flac[21:26] = bytes([flac[21] & 0xF0]) + total.to_bytes(4, "big")
+        yield f"total-{total}.flac", bytes(flac), frozenset({FLAGGED})
+    m4a = bytearray(made("m4a", bad=True))
+    at = m4a.index(b"elst") + 12
+    m4a[at : at + 4] = struct.pack(">I", 1)
+    yield "edit-of-a-millisecond.m4a", bytes(m4a), HEARD
+
+
+def none() -> Iterator[Case]:
+    """What is no recording."""
+    for name, content in {
+        "empty.wav": b"",
+        "one-byte.wav": b"R",
+        "zeros.wav": bytes(5_000),
+        "text.wav": b"minutes of the meeting\n" * 100,
+        "picture.mp3": b"\x89PNG\r\n\x1a\n" + bytes(900),
+        "page.ogg": b"<!doctype html><title>404</title>",
+        "archive.m4a": b"PK\x03\x04" + bytes(900),
+        "list.mp3": b"#EXTM3U\n#EXTINF:3,\nwhole-talk.wav\n",
+        "list.wav": b"ffconcat version 1.0\nfile whole-talk.wav\n",
+        "session.aac": b"v=0\no=- 0 0 IN IP4 127.0.0.1\nm=audio 5004 RTP/AVP 0\n",
+        "object.flac": b'{"audio": null}',
+        "pointer.wav": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n",
+        "noise.mp3": np.random.default_rng(1).bytes(20_000),
+    }.items():
+        yield name, content, frozenset({REFUSED})
+
+
+def _frames(samples: Samples, stream: av.AudioStream) -> Iterator[av.AudioFrame | None]:
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples)[None], format="flt", layout="mono")
+    frame.sample_rate = SAMPLE_RATE
+    spread = av.AudioResampler(format=stream.format.name, layout="mono", rate=48_000)
+    yield from [*spread.resample(frame), *spread.resample(None), None]
+
+
+def _floats(samples: Samples) -> bytes:
+    head = struct.pack("<HHIIHH", 3, 1, SAMPLE_RATE, 4 * SAMPLE_RATE, 4, 32)
+    return riff(chunk(b"fmt ", head), chunk(b"data", samples.astype("<f4").tobytes()))
+
+
+def _music() -> Samples:
+    times = np.arange(insult().size) / SAMPLE_RATE
+    chord = sum(np.sin(2 * np.pi * pitch * times) for pitch in (220, 277, 330, 440))
+    return np.asarray(0.06 * chord * (1 + np.sin(4 * np.pi * times)), np.float32)
+
+
+def _noise(loudness: float) -> Samples:
+    return np.random.default_rng(1).normal(0, loudness, 2 * SAMPLE_RATE).astype(np.float32)
+
+
+def _places(data: bytes, mark: bytes) -> list[int]:
+    return [at for at in range(len(data)) if data.startswith(mark, at)]
+
+
+def _changed(data: bytes, places: list[int]) -> bytes:
+    changed = bytearray(data)
+    for at in places:
+        if at < len(changed):
+            changed[at] ^= 0xFF
+    return bytes(changed)
