@@ -5,6 +5,7 @@ import struct
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -73,14 +74,9 @@ def encoded(samples: Samples, container: str, codec: str, rate: int = SAMPLE_RAT
 
 
 def _add(output: av.container.OutputContainer, samples: Samples, codec: str, rate: int, layout: str) -> None:
-    stream = output.add_stream(codec, rate=rate, layout=layout)
-    assert isinstance(stream, av.AudioStream)
-    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples)[None], format="flt", layout="mono")
-    frame.sample_rate = SAMPLE_RATE
-    spread = av.AudioResampler(format=stream.format.name, layout=layout, rate=rate)
-    for piece in [*spread.resample(frame), *spread.resample(None)]:
-        output.mux(stream.encode(piece))
-    output.mux(stream.encode(None))
+    stream = cast(av.AudioStream, output.add_stream(codec, rate=rate, layout=layout))
+    for frame in _frames(samples, stream.format.name, rate, layout):
+        output.mux(stream.encode(frame))
 
 
 @cache
@@ -226,9 +222,8 @@ def streams() -> Iterator[Case]:
             file = io.BytesIO()
             with av.open(file, "w", format=container) as output:
                 pair = [output.add_stream(codec, rate=48_000, layout="mono") for _ in order]
-                for stream, samples in zip(pair, order, strict=True):
-                    assert isinstance(stream, av.AudioStream)
-                    for frame in _frames(samples, stream):
+                for stream, samples in zip(cast(list[av.AudioStream], pair), order, strict=True):
+                    for frame in _frames(samples, stream.format.name, 48_000, "mono"):
                         output.mux(stream.encode(frame))
             name = "second-stream" if order[1] is insult() else "first-stream"
             yield f"{name}.{container}", file.getvalue(), HEARD
@@ -266,10 +261,11 @@ def none() -> Iterator[Case]:
         yield name, content, frozenset({REFUSED})
 
 
-def _frames(samples: Samples, stream: av.AudioStream) -> Iterator[av.AudioFrame | None]:
+def _frames(samples: Samples, form: str, rate: int, layout: str) -> Iterator[av.AudioFrame | None]:
+    """For an encoder, with None at the end, which flushes it."""
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples)[None], format="flt", layout="mono")
     frame.sample_rate = SAMPLE_RATE
-    spread = av.AudioResampler(format=stream.format.name, layout="mono", rate=48_000)
+    spread = av.AudioResampler(format=form, layout=layout, rate=rate)
     yield from [*spread.resample(frame), *spread.resample(None), None]
 
 

@@ -9,9 +9,8 @@ import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
-from numpy.typing import NDArray
 
-from pipeline.audio.resample import EMPTY, RATES, Resampler, Samples, from_pcm, mono
+from pipeline.audio.resample import EMPTY, RATES, Resampler, Samples, from_pcm, mono, planes
 from pipeline.errors import AudioError
 from pipeline.messages import SAMPLE_RATE
 
@@ -133,12 +132,6 @@ def frames(container: InputContainer, name: str, tally: Tally, stream: int = 0) 
                 )
             tally.channels.add(frame.layout.nb_channels)
             yield frame
-
-
-def planes(frame: av.AudioFrame) -> NDArray[np.generic]:
-    """A frame's samples, shape (channels, samples), in its own number format."""
-    pcm = frame.to_ndarray()
-    return pcm if frame.format.is_planar else pcm.reshape(-1, frame.layout.nb_channels).T
 
 
 def _packets(container: InputContainer, tally: Tally, audio: AudioStream) -> "Iterator[av.Packet[Any]]":

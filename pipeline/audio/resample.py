@@ -28,8 +28,13 @@ def mono(frame: AudioFrame) -> tuple[Samples, int]:
 
     FFmpeg's own down-mix knows speaker layouts only; rooms also record one person a channel.
     """
+    return from_pcm(planes(frame))
+
+
+def planes(frame: AudioFrame) -> NDArray[np.generic]:
+    """A frame's samples, shape (channels, samples), in its own number format."""
     pcm = _wide(frame) if frame.format.name in WIDE else frame.to_ndarray()
-    return from_pcm(pcm if frame.format.is_planar else pcm.reshape(-1, frame.layout.nb_channels).T)
+    return pcm if frame.format.is_planar else pcm.reshape(-1, frame.layout.nb_channels).T
 
 
 def _wide(frame: AudioFrame) -> NDArray[np.int64]:

@@ -1,0 +1,186 @@
+"""Does the command line hold on odd inputs? No traceback, the right exit code, and nothing called clean unheard.
+
+    python -m benchmarks.odd_inputs                     every input, some minutes
+    python -m benchmarks.odd_inputs lines sheets        only these parts
+
+Makes each input itself from the voices of the demo. Prints a row for each part, then each input that came out wrong;
+ends with 1 if there is one.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from agents.cli import main as voxwarden
+from benchmarks.odd import recordings, texts
+from benchmarks.odd.recordings import FLAGGED, PASS, REFUSED
+from benchmarks.odd.sheets import FORMS, SHEETS
+from benchmarks.odd.shells import SHELLS, Line
+
+COMMAND = f"{sys.executable} -m agents"
+MODEL = ("--set", "asr.model=tiny.en")
+"""The smallest recogniser that understands the voices of the demo."""
+
+TRACEBACKS = ("Traceback (most recent call last)", "A fault of Voxwarden itself")
+EVERY = 4
+"""Of the recordings, every fourth is transcribed, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of an input; `wrong` says why that is not right."""
+
+    part: str
+    name: str
+    wrong: str = ""
+
+
+def main() -> None:
+    parts = {"recordings": moderated, "transcripts": transcribed, "lines": judged, "sheets": checked, "shells": typed}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", choices=[*parts, []], help="all of them if none is named")
+    chosen = parser.parse_args().parts or list(parts)
+    found = [outcome for part in chosen for outcome in run(part, parts[part])]
+    print(f"\n{len(found)} inputs, {sum(bool(outcome.wrong) for outcome in found)} wrong")
+    for outcome in found:
+        if outcome.wrong:
+            print(f"  {outcome.part}: {outcome.name}: {outcome.wrong}")
+    sys.exit(any(outcome.wrong for outcome in found))
+
+
+def run(name: str, part: Callable[[Path], Iterator[Outcome]]) -> list[Outcome]:
+    with tempfile.TemporaryDirectory(prefix="odd-") as folder:
+        found = list(part(Path(folder)))
+    print(f"{name:12} {len(found):4} inputs {sum(bool(outcome.wrong) for outcome in found):4} wrong", flush=True)
+    return found
+
+
+def moderated(folder: Path) -> Iterator[Outcome]:
+    """All recordings in one process."""
+    expected = _written(folder)
+    done = _started(*MODEL, "moderate", *expected, "--fail-on", "review", "--format", "jsonl")
+    reports = {line["file"]: line for line in _objects(done.stdout) if line["kind"] == "file"}
+    for path, allowed in expected.items():
+        report = reports.get(str(path))
+        came = "lost" if report is None else REFUSED if report["error"] else report["suggestion"]
+        came = came if came in {"lost", REFUSED, PASS} else FLAGGED
+        unnamed = came == REFUSED and str(path) not in done.stderr
+        wrong = f"{came}, not {' or '.join(sorted(allowed))}" if came not in allowed else "not named" * unnamed
+        yield Outcome("recordings", path.name, wrong)
+    yield _ended("recordings", "all in one process", done, 3)
+
+
+def transcribed(folder: Path) -> Iterator[Outcome]:
+    """What `moderate` refuses is refused here, too; of the rest all words are there."""
+    expected = dict(list(_written(folder).items())[::EVERY])
+    done = _started(*MODEL, "transcribe", *expected, "--format", "jsonl")
+    found = _objects(done.stdout)
+    for path, allowed in expected.items():
+        lines = [line for line in found if line["file"] == str(path)]
+        failed = any("error" in line for line in lines)
+        said = any("idiot" in line.get("text", "").lower() for line in lines)
+        came = {REFUSED} if failed else {FLAGGED} if said else {PASS}
+        yield Outcome("transcripts", path.name, "" if came & allowed else f"{came}, not {sorted(allowed)}: {lines}")
+    yield _ended("transcripts", "all in one process", done, 3)
+
+
+def judged(folder: Path) -> Iterator[Outcome]:
+    """All lines in one process, and one result for each."""
+    lines = list(texts.lines())
+    (folder / "lines.txt").write_bytes(b"".join(line + b"\n" for _, line, _ in lines))
+    done = _started("judge", folder / "lines.txt", "--format", "jsonl")
+    results = {line["line"]: line for line in _objects(done.stdout)}
+    for number, (name, _, expected) in enumerate(lines, start=1):
+        result = results.get(number) or {"kind": "lost"}
+        came = {"utterance": FLAGGED, "error": REFUSED}.get(result["kind"], "lost")
+        came = PASS if result.get("suggestion") == "pass" else came
+        yield Outcome("lines", name, "" if came == expected else f"{came}, not {expected}: {str(result)[:200]}")
+    yield _ended("lines", "all in one process", done, 3)
+
+
+def checked(folder: Path) -> Iterator[Outcome]:
+    """Each sheet in each form, in this process: none is accepted."""
+    for form, arguments in FORMS.items():
+        for name, content in SHEETS.items():
+            (path := folder / "sheet.yaml").write_bytes(content)
+            code, shown = _called(*(argument.format(path) for argument in arguments))
+            wrong = _traceback(shown) or ("" if code == 2 else f"exit code {code}, not 2")
+            wrong = wrong or ("" if "sheet.yaml" in shown and len(shown.splitlines()) == 1 else f"says {shown[:200]!r}")
+            yield Outcome("sheets", f"{form}: {name}", wrong)
+
+
+def typed(folder: Path) -> Iterator[Outcome]:
+    """Each line in a shell of its own."""
+    _furnish(folder)
+    for line in SHELLS:
+        shell = ["bash", "-o", "pipefail", "-c", line.line.replace("voxwarden ", f"{COMMAND} ").removesuffix(" ")]
+        done = subprocess.run(shell, cwd=folder, capture_output=True, text=True, check=False, timeout=600)
+        yield Outcome("shells", line.line, _wrong(line, done))
+
+
+def _wrong(line: Line, done: subprocess.CompletedProcess[str]) -> str:
+    if done.returncode != line.code:
+        return f"exit code {done.returncode}, not {line.code}: {done.stderr[-300:]}"
+    if line.out not in done.stdout or line.err not in " ".join(done.stderr.split()):
+        return f"says {done.stdout[:200]!r} and {done.stderr[-300:]!r}"
+    return _traceback(done.stderr)
+
+
+def _written(folder: Path) -> dict[Path, frozenset[str]]:
+    expected = {}
+    for name, content, allowed in recordings.cases():
+        (folder / name).write_bytes(content)
+        expected[folder / name] = allowed
+    return expected
+
+
+def _furnish(folder: Path) -> None:
+    (folder / "talk.wav").write_bytes(recordings.wav(recordings.talk()))
+    (folder / "insult.wav").write_bytes(recordings.wav(recordings.insult()))
+    (folder / "insult.txt").write_text(f"hello\n{texts.INSULT}\n")
+    for name in ("notes.txt", "弄.txt"):
+        (folder / name).write_text("see you tomorrow\n你好\n", "utf-8")
+    (folder / "empty").mkdir()
+    (folder / "loop.wav").symlink_to("loop.wav")
+
+
+def _started(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND.split(), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=3_600)
+
+
+def _called(*arguments: str) -> tuple[object, str]:
+    """Exit code, and what was printed."""
+    shown, code = StringIO(), 0
+    with redirect_stdout(shown), redirect_stderr(shown), patch.object(sys, "argv", ["voxwarden", *arguments]):
+        try:
+            voxwarden()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    return code, shown.getvalue()
+
+
+def _objects(printed: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in printed.splitlines()]
+
+
+def _ended(part: str, name: str, done: subprocess.CompletedProcess[str], code: int) -> Outcome:
+    wrong = "" if done.returncode == code else f"exit code {done.returncode}, not {code}"
+    return Outcome(part, name, _traceback(done.stderr) or wrong)
+
+
+def _traceback(shown: str) -> str:
+    return next((f"{shown[-500:]}" for sign in TRACEBACKS if sign in shown), "")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""A few of the odd inputs that `python -m benchmarks.odd_inputs` goes through."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks import odd_inputs
+from benchmarks.odd import recordings, sheets, texts
+from benchmarks.odd.shells import SHELLS
+from pipeline.audio.decode import read_file
+from pipeline.audio.parts import parts_of
+from pipeline.audio.vad import shared
+from pipeline.errors import AudioError
+
+
+def test_there_are_more_than_150_and_no_two_have_one_name() -> None:
+    names = [
+        *(name for name, _, _ in recordings.whole()),
+        *(name for name, _, _ in recordings.wavs()),
+        *(name for name, _, _ in texts.lines()),
+        *sheets.SHEETS,
+        *(line.line for line in SHELLS),
+    ]
+    assert len(names) == len(set(names)) > 150
+
+
+@pytest.mark.parametrize("form", sheets.FORMS)
+def test_no_sheet_is_accepted(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(odd_inputs, "FORMS", {form: sheets.FORMS[form]})
+    assert [outcome for outcome in odd_inputs.checked(tmp_path) if outcome.wrong] == []
+
+
+@pytest.mark.parametrize("make", [recordings.damaged, recordings.wavs, recordings.lengths, recordings.none])
+def test_what_has_to_be_refused_is(make: Callable[[], Iterator[recordings.Case]], tmp_path: Path) -> None:
+    for name, content, allowed in make():
+        (path := tmp_path / name).write_bytes(content)
+        refused = False
+        try:
+            for part in parts_of(path, shared()):
+                list(read_file(path, part))
+        except AudioError as error:
+            refused = str(path) in str(error)
+        assert refused or allowed != {recordings.REFUSED}, name
+        assert not refused or recordings.REFUSED in allowed, name
