@@ -11,6 +11,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline import private
+
 RECORD = struct.Struct(">QdB")
 SUFFIX = ".marks"
 
@@ -57,5 +59,6 @@ def remove(file: Path, offset: int) -> None:
     """Take an utterance's marks back, so that it is in hand again."""
     kept = b"".join(RECORD.pack(at, *mark) for at, mark in read(file).items() if at != offset)
     fresh = file.with_name(file.name + ".new")
+    fresh.touch(private.FILE)
     fresh.write_bytes(kept)
     fresh.replace(file)

@@ -1,0 +1,89 @@
+"""`voxwarden coverage` and `dead-letters` of one machine, with no broker anywhere."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from agents.cli import app
+from pipeline.dead_letters import DeadLetters, path_of
+from pipeline.errors import BadMessage, InputError
+from pipeline.messages import Utterance
+from pipeline.review.lookback import Lookback, open_lookback
+from pipeline.review.marks import Outcome
+from pipeline.settings import Settings
+from pipeline.stage import Rejected
+
+Shell = Callable[..., str]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path / "data")
+
+
+@pytest.fixture
+def lookback(settings: Settings) -> Lookback:
+    return open_lookback(settings)
+
+
+@pytest.fixture
+def shell(settings: Settings) -> Shell:
+    """Runs a command; gives its output."""
+
+    def run(*arguments: str, code: int = 0) -> str:
+        done = CliRunner().invoke(app, [*arguments], env={"VOXWARDEN_DATA_DIR": str(settings.data_dir)})
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        assert done.exit_code == code, done.output
+        return done.stdout
+
+    return run
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def say(lookback: Lookback, name: str, outcome: Outcome) -> str:
+    address = lookback.put(Utterance(room="r", speaker="s", start=0, end=1, id=name, room_type="kids", data=b"flac"))
+    lookback.finish([address], outcome)
+    return address
+
+
+def test_coverage_counts_what_the_look_back_has(shell: Shell, lookback: Lookback) -> None:
+    for number in range(3):
+        say(lookback, str(number), Outcome.HEARD)
+    say(lookback, "skipped", Outcome.SKIPPED)
+    found = lines(shell("coverage", "--local", "--format", "jsonl"))
+    assert found == [{"room_type": "kids", "heard": 3, "skipped": 1, "coverage": 0.75}]
+    assert lines(shell("coverage", "--local", "--format", "jsonl", "--to", "2020-01-01T00:00")) == []
+
+
+def test_coverage_tells_of_what_could_not_be_handled(shell: Shell, lookback: Lookback) -> None:
+    say(lookback, "bad", Outcome.FAILED)
+    shell("coverage", "--local", code=3)
+
+
+def test_a_letter_is_listed_shown_replayed_and_dropped(shell: Shell, settings: Settings, lookback: Lookback) -> None:
+    address = say(lookback, "bad", Outcome.FAILED)
+    box = DeadLetters(path_of(settings))
+    box.add("transcribe", Rejected(lookback.get(address), BadMessage("No FLAC")))
+    (letter,) = lines(shell("dead-letters", "list", "--local", "--format", "jsonl"))
+    assert (letter["stage"], letter["origin"], letter["reason"]) == ("transcribe", address, "No FLAC")
+    assert b"flac".hex(" ") in shell("dead-letters", "show", letter["address"], "--local")
+    assert "1 replayed" in shell("dead-letters", "replay", letter["address"], "--local")
+    assert lookback.unfinished() == [address]
+    box.add("transcribe", Rejected(lookback.get(address), BadMessage("No FLAC again")))
+    assert "1 dropped" in shell("dead-letters", "drop", "--all", "--local")
+    assert lines(shell("dead-letters", "list", "--local", "--format", "jsonl")) == []
+
+
+def test_a_folder_in_which_nothing_ran_is_named(shell: Shell, settings: Settings) -> None:
+    for command in (["coverage", "--local"], ["dead-letters", "list", "--local"]):
+        with pytest.raises(InputError, match=str(settings.data_dir)):
+            shell(*command)
+    assert not settings.data_dir.exists()
