@@ -337,7 +337,9 @@ class ReviewConsole(Section):
         10.0, ge=0, le=60, description="so long a decision can be taken back, and webhooks wait"
     )
     poll_seconds: PositiveFloat = Field(0.25, description="how often the store is asked what is new")
-    webhook_url: str | None = Field(None, description="where decisions are sent (Standard Webhooks); unset: nowhere")
+    webhook_url: str | None = Field(
+        None, pattern="^https?://", description="where decisions are sent (Standard Webhooks); unset: nowhere"
+    )
     webhook_secret: SecretStr | None = Field(None, description="whsec_ and 24 to 64 bytes in base64; signs them")
     webhook_seconds: PositiveFloat = Field(10.0, description="an app that has not answered by then is tried again")
     api_tokens: tuple[Token, ...] = Field(

@@ -6,10 +6,13 @@ from pathlib import Path
 
 from pipeline.judge.judge import Law
 from pipeline.judge.policy import Policy
+from pipeline.messages import Mark
 from pipeline.settings import Settings
 
 SHIPPED_LANGUAGES = frozenset({"en", "zh"})
 """That the shipped classifier was taught."""
+INVENTED: tuple[Mark, ...] = ("no_speech", "repetition", "low_confidence")
+"""Marks that real speech gets, too: in noise, or of somebody who mumbles."""
 ALWAYS_KNOWN = ("default", "other")
 """Room types that need no rules of their own: speech without a type, and in the settings of overload all others."""
 
@@ -17,7 +20,12 @@ ALWAYS_KNOWN = ("default", "other")
 def doubts(settings: Settings, law: Law) -> Iterator[str]:
     """Each as one line."""
     yield from _languages(settings)
+    for mark in INVENTED:
+        if law.rulebook.policy.marks.get(mark) == "pass":
+            yield f"the policy: marks.{mark} is pass, so speech with that mark passes unless a term is in it."
     for kind in settings.overload.room_types:
+        if settings.overload.enabled and kind.share == 0:
+            yield f"overload.room_types: the share of {kind.name} is 0, so under overload none of its speech is heard."
         if told := unknown_room_type(law.rulebook.policy, kind.name):
             yield f"overload.room_types: {told}"
     for label in settings.retention.labels:

@@ -1,5 +1,7 @@
 """What is allowed but leaves speech without moderation is told, with the name that may have been meant."""
 
+from pathlib import Path
+
 import pytest
 
 from pipeline.judge.doubts import doubts, unknown_room_type
@@ -24,12 +26,22 @@ def test_the_shipped_settings_leave_no_doubt() -> None:
         ({"asr": Asr(language="fr")}, "asr: fr is transcribed, but hardly judged"),
         ({"judge": Judge(lexicons=())}, "judge.lexicons is empty"),
         ({"overload": Overload(room_types=(RoomShare(name="kid"),))}, "the room type kid, .* Did you mean kids?"),
+        ({"overload": Overload(room_types=(RoomShare(name="game", share=0),))}, "the share of game is 0"),
         ({"retention": Retention.model_validate({"labels": {"abusse": {}}})}, "no label abusse. Did you mean abuse?"),
     ],
 )
 def test_a_doubt_names_its_setting(sections: dict[str, object], said: str) -> None:
     (doubt,) = told(**sections)
     assert all(part in doubt for part in said.split(".*"))
+
+
+def test_a_mark_that_lets_real_speech_pass_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        "{name: own, every: {review: 0.5}, marks: {low_confidence: pass}, room_types: {game: {}, kids: {}}}"
+    )
+    (doubt,) = told(judge=Judge(policy=str(path)))
+    assert "marks.low_confidence is pass" in doubt
 
 
 def test_a_room_type_without_rules_is_told() -> None:
