@@ -23,9 +23,6 @@ RECONNECT_MS = 1_000
 ANSWER_SECONDS = 30.0
 """For one request of a reader; as the library has it."""
 
-CHECK_SECONDS = 5.0
-"""Within which a broker that is only asked whether it is there has to answer."""
-
 DISCARD_SECONDS = 10
 """For the library's thread to end; it takes milliseconds."""
 
@@ -78,12 +75,6 @@ def admin(kafka: Kafka) -> Iterator[Any]:
             yield client
         finally:
             client.close()
-
-
-def check_answers(kafka: Kafka) -> None:
-    """Raise DependencyError unless the broker answers within some seconds, ConfigError if it refuses us."""
-    with admin(kafka.model_copy(update={"connect_seconds": min(kafka.connect_seconds, CHECK_SECONDS)})):
-        pass
 
 
 def producer(kafka: Kafka) -> Any:

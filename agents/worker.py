@@ -10,10 +10,10 @@ from typing import Any
 from faust import Worker
 
 from agents import topics
+from agents.answers import BrokerAnswers
 from agents.app import create_app
 from agents.backlog import unknown
 from agents.health import Health
-from agents.kafka import check_answers
 from agents.loop import EXIT_UNFINISHED, Carrier, end_process
 from pipeline.dependencies import Check, Dependencies, patiently
 from pipeline.errors import ConfigError
@@ -71,7 +71,7 @@ def work(role: str, settings: Settings) -> None:
 
 def checks_of(stage: Stage, settings: Settings) -> dict[str, Check]:
     """What the stage cannot work without."""
-    checks: dict[str, Check] = {"kafka": partial(check_answers, settings.kafka)}
+    checks: dict[str, Check] = {"kafka": BrokerAnswers(settings.kafka)}
     if stage is DELIVER:
         from pipeline.review import database
 

@@ -1,0 +1,36 @@
+"""Whether the broker answers, asked over one connection: a new one each time could cost a token and a handshake."""
+
+from typing import Any
+
+from kafka import KafkaAdminClient
+
+from agents.kafka import broker_errors, common
+from pipeline.settings import Kafka
+
+ANSWER_SECONDS = 5.0
+
+
+class BrokerAnswers:
+    """A check, for one thread; after an error the next call makes a new connection."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self._kafka = kafka
+        self._client: Any = None
+
+    def __call__(self) -> None:
+        """Raise DependencyError unless the broker answers within some seconds, ConfigError if it refuses us."""
+        try:
+            with broker_errors(self._kafka):
+                if self._client is None:
+                    patience = round(1000 * min(self._kafka.connect_seconds, ANSWER_SECONDS))
+                    limits = {"bootstrap_timeout_ms": patience, "request_timeout_ms": patience}
+                    self._client = KafkaAdminClient(**common(self._kafka) | limits)
+                self._client.describe_cluster()
+        except BaseException:
+            self._close()
+            raise
+
+    def _close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()

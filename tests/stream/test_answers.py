@@ -1,0 +1,29 @@
+"""A real broker that answers, hangs, dies and comes back."""
+
+from pathlib import Path
+
+import pytest
+
+from agents.answers import BrokerAnswers
+from pipeline.errors import DependencyError
+from pipeline.settings import Kafka
+from tests.broker import Broker
+
+pytestmark = pytest.mark.broker
+
+
+def test_a_broker_is_asked_again_and_again(tmp_path: Path) -> None:
+    with Broker(tmp_path) as broker:
+        ask = BrokerAnswers(Kafka(bootstrap=broker.bootstrap))
+        ask()
+        ask()
+        with broker.frozen(), pytest.raises(DependencyError, match=broker.bootstrap):
+            ask()
+        ask()
+        broker.stop()
+        for _ in range(2):
+            with pytest.raises(DependencyError, match=broker.bootstrap):
+                ask()
+        broker.start()
+        ask()
+        ask._close()
