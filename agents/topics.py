@@ -48,16 +48,16 @@ class Plan:
             if not self.missing and self.found[key] != value
         ]
 
-    @property
-    def kept_too_long(self) -> str:
-        """Why records outlive their retention, and how to mend it; empty if they do not."""
+    def kept_too_long(self, bootstrap: str) -> str:
+        """Why records outlive their retention, and the command that mends it at `bootstrap`; empty if they do not."""
         retention, segment = self.found.get("retention.ms", -1), self.found.get("segment.ms", 0)
         if retention < 0 or segment <= max(self.wanted["segment.ms"], retention / SEGMENTS_KEPT):
             return ""
         changes = ",".join(f"{key}={self.wanted[key]}" for key in ("segment.ms", "segment.bytes"))
         return (
             f"Topic {self.name} keeps records up to {segment / HOUR_MS:g} h longer than its retention. Mend it with "
-            f"kafka-configs.sh --alter --entity-type topics --entity-name {self.name} --add-config {changes}"
+            f"kafka-configs.sh --bootstrap-server {bootstrap} --alter --entity-type topics --entity-name {self.name} "
+            f"--add-config {changes}"
         )
 
 
@@ -109,8 +109,8 @@ def require_topics(kafka: Kafka, needed: Sequence[Topic]) -> None:
                 f"Topic {plan.name} takes records of {limit} bytes, and ours may have {largest}",
                 "Raise the topic's max.message.bytes, or lower kafka.max_message_bytes.",
             )
-        if plan.kept_too_long:
-            log.warning("%s", plan.kept_too_long)
+        if too_long := plan.kept_too_long(kafka.bootstrap):
+            log.warning("%s", too_long)
 
 
 def retention_seconds(topic: Topic, kafka: Kafka) -> float:

@@ -27,7 +27,8 @@ def create(ctx: typer.Context) -> None:
     """
     from agents import topics as kafka_topics
 
-    _report(kafka_topics.create(settings_of(ctx).kafka), missing="created", failed=False)
+    kafka = settings_of(ctx).kafka
+    _report(kafka_topics.create(kafka), kafka.bootstrap, missing="created", failed=False)
 
 
 @topics.command()
@@ -41,10 +42,11 @@ def check(ctx: typer.Context) -> None:
     """
     from agents import topics as kafka_topics
 
-    _report(kafka_topics.plans(settings_of(ctx).kafka), missing="missing: voxwarden topics create", failed=True)
+    kafka = settings_of(ctx).kafka
+    _report(kafka_topics.plans(kafka), kafka.bootstrap, missing="missing: voxwarden topics create", failed=True)
 
 
-def _report(plans: "list[Plan]", missing: str, failed: bool) -> None:
+def _report(plans: "list[Plan]", bootstrap: str, missing: str, failed: bool) -> None:
     """`failed`: whether a missing topic is a failure, or has just been made."""
     table = Table("Topic", "Partitions", "Replication", "Retention", "Largest record", "State")
     for plan in plans:
@@ -60,8 +62,8 @@ def _report(plans: "list[Plan]", missing: str, failed: bool) -> None:
         )
     stdout.print(table)
     for plan in plans:
-        if plan.kept_too_long:
-            stdout.print(plan.kept_too_long, soft_wrap=True, markup=False)
+        if too_long := plan.kept_too_long(bootstrap):
+            stdout.print(too_long, soft_wrap=True, markup=False)
     if any(plan.differences or (failed and plan.missing) for plan in plans):
         raise typer.Exit(Exit.FAILED)
 

@@ -25,4 +25,5 @@ def test_the_command_that_mends_a_topic_is_shown_in_one_line(monkeypatch: pytest
     monkeypatch.setattr(topics, "plans", lambda _: [Plan("voice.utterances", wanted, found)])
     done = CliRunner().invoke(app, ["topics", "check"], env={"COLUMNS": "80"})
     assert done.exit_code == 3
+    assert f"--bootstrap-server {Kafka().bootstrap} " in done.stdout
     assert "--entity-name voice.utterances --add-config segment.ms=7200000,segment.bytes=268435456" in done.stdout
