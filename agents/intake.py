@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any, cast
 
+from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from faust.transport.drivers import aiokafka
@@ -77,8 +78,12 @@ class Consumer(aiokafka.Consumer):
         return Thread(self, loop=self.loop, beacon=self.beacon)
 
     async def perform_seek(self) -> None:
+        """Read again from what is committed, or from the beginning."""
         self._seeks += 1
         await super().perform_seek()
+        # Where nothing is committed, Faust stays where it is, behind what was fetched and will be left out.
+        if fresh := [TopicPartition(*tp) for tp in self.assignment() if self._read_offset[tp] is None]:
+            await self._thread.seek_to_beginning(*fresh)
         self._sought = set(self._read_offset)
 
     async def _drain_messages(self, fetcher: Any) -> None:

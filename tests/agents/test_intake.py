@@ -242,6 +242,24 @@ async def test_a_topic_that_was_made_anew_is_read_and_committed_from_its_start(
     assert "voice.flags/0 has no offset 5; it is read from 0 on" in caplog.messages
 
 
+async def test_a_partition_with_nothing_committed_is_read_from_its_beginning_after_a_seek(
+    sought: Sought, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Faust's seek leaves it where it is: what was fetched and left out during a rebalance was lost."""
+    begun: list[TP] = []
+
+    async def seek_to_committed() -> dict[TP, None]:
+        return {PLACE: None}
+
+    async def seek_to_beginning(*places: TP) -> None:
+        begun.extend(places)
+
+    monkeypatch.setattr(sought.consumer, "seek_to_committed", seek_to_committed)
+    monkeypatch.setattr(sought.consumer._thread, "seek_to_beginning", seek_to_beginning)
+    await sought.consumer.perform_seek()
+    assert begun == [PLACE]
+
+
 async def test_what_was_fetched_across_a_seek_is_fetched_again(sought: Sought, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may be from before the seek: then what lies between would be taken for a hole, and lost."""
     consumer = sought.consumer

@@ -1,13 +1,19 @@
 """The loop against a real broker: bad records, a stage's faults, kills. Nothing is lost, all is accounted for."""
 
 import itertools
+import os
 import signal
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka.errors import KafkaError
 
+from agents.app import group_of
+from agents.kafka import admin
 from agents.loop import EXIT_UNFINISHED
 from pipeline.events import Event, decode, encode
 from pipeline.messages import Flag, Message
@@ -98,6 +104,32 @@ def test_workers_that_come_and_go_lose_nothing(settings: Settings, tmp_path: Pat
             leaves.start()
         wait_for(settings, FLAGS, at_least(360), second.running)
         assert {first.stop(), second.stop()} <= ENDS
+
+
+def test_a_worker_that_stands_still_before_its_first_commit_loses_nothing(settings: Settings, tmp_path: Path) -> None:
+    """The group gives it up, records come in, and it goes on with them while it joins anew."""
+    count = 2_000
+    with worker(settings, tmp_path / "log", FAULTY) as process:
+        wait_for_members(settings, 1)
+        os.kill(process.pid, signal.SIGSTOP)
+        put(settings, TRANSCRIPTS, [transcript("fine", n, room=f"room-{n % 7}") for n in range(count)])
+        wait_for_members(settings, 0)
+        os.kill(process.pid, signal.SIGCONT)
+        flags = wait_for(settings, FLAGS, at_least(count), process.running)
+        assert process.stop() in ENDS
+    assert ids(flags) == {f"flag-{n}" for n in range(count)}
+
+
+def wait_for_members(settings: Settings, count: int) -> None:
+    """Until judge's group has so many, and is not rebalancing."""
+    group = group_of(settings, JUDGE)
+    with admin(settings.kafka) as client:
+        while True:
+            with suppress(KafkaError):  # a new broker has no coordinator for the group yet
+                found = client.describe_groups([group])[group]
+                if len(found["members"]) == count and found["group_state"] in {"Stable", "Empty"}:
+                    return
+            time.sleep(0.2)
 
 
 def at_least(count: int) -> Callable[[list[Any]], bool]:
