@@ -1,0 +1,40 @@
+"""From any frames to samples: what the gateway lets through, segment can decode, and its length is as was told."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.gateway.frames import samples_in
+from agents.gateway.request import Voice
+from agents.gateway.session import Arrival, Frame, Session
+from pipeline.audio.frames import StreamDecoder
+from pipeline.errors import InputError
+from pipeline.events import decode, encode
+from pipeline.messages import AudioChunk
+
+OPUS = Voice(room="r", speaker="s", codec="opus", sample_rate=48_000)
+PCM = Voice(room="r", speaker="s", codec="pcm_f32le", sample_rate=48_000, channels=2)
+FILTER = 200
+"""Samples that two filters may hold back or add."""
+
+
+def checked(data: bytes, voice: Voice) -> Frame | None:
+    try:
+        return Frame(data, samples_in(data, voice)) if data else None
+    except InputError:
+        return None
+
+
+@settings(max_examples=60)
+@given(st.sampled_from([OPUS, PCM]), st.lists(st.lists(st.binary(max_size=60), max_size=12), max_size=4))
+def test_what_the_gateway_takes_can_be_decoded(voice: Voice, reads: list[list[bytes]]) -> None:
+    session, decoder = Session(voice, gap=1.0, ahead=10.0, largest=400), StreamDecoder()
+    told = heard = 0
+    for number, read in enumerate(reads):
+        frames = [frame for data in read if (frame := checked(data, voice))]
+        for chunk, samples in session.chunks(frames, Arrival(1e9 + number, 0.2)):
+            event = encode(chunk, "gateway")
+            heard += decoder.decode(decode(AudioChunk, event.value, event.headers)).size
+            told += samples
+    heard += decoder.flush().size
+    assert decoder.concealed == 0
+    assert abs(told / 3 - heard) <= FILTER

@@ -1,0 +1,75 @@
+"""What is cut from a read is what the library would have made of it."""
+
+import asyncio
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from websockets.frames import BINARY, CONT, PING, TEXT, Frame
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+
+from agents.gateway.wire import whole_frames
+from tests.agents.gateway.test_server import OTHER, PATH, heard, running, until
+
+LARGEST = 300
+
+
+def frame(head: int, payload: bytes, mask: bytes) -> bytes:
+    """Masked; `head` has the opcode and all flags, right or wrong."""
+    size = len(payload)
+    length = bytes([0x80 | size]) if size < 126 else bytes([0x80 | 126]) + size.to_bytes(2, "big")
+    return bytes([head]) + length + mask + bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
+
+
+HEADS = st.sampled_from([0x82] * 6 + [0x81, 0x80, 0x02, 0x00, 0x89, 0x88, 0xC2, 0x83])
+PAYLOADS = st.sampled_from([b"", b"{}", bytes(125), bytes(126), bytes(LARGEST), bytes(LARGEST + 1)])
+FRAMES = st.builds(frame, HEADS, PAYLOADS | st.binary(max_size=20), st.binary(min_size=4, max_size=4))
+
+
+def by_library(data: bytes) -> tuple[list[Any], Any]:
+    """The frames in it, and how the connection then ends."""
+    protocol = ServerProtocol(state=OPEN, max_size=LARGEST)
+    protocol.receive_data(data)
+    frames = [(event.opcode, bytes(event.data), event.fin) for event in protocol.events_received()]  # type: ignore[union-attr]
+    return frames, protocol.close_sent and protocol.close_sent.code
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(FRAMES | st.binary(max_size=30), max_size=8).map(b"".join), st.integers(0, 40))
+def test_the_rest_of_a_read_goes_on_where_the_cut_ended(data: bytes, missing: int) -> None:
+    data = data[: max(0, len(data) - missing)]
+    messages, taken = whole_frames(data, LARGEST)
+    frames, ended = by_library(data[taken:])
+    assert ([*((BINARY, message, True) for message in messages), *frames], ended) == by_library(data)
+
+
+def test_whole_frames_are_cut() -> None:
+    data = b"".join(Frame(BINARY, bytes(size)).serialize(mask=True) for size in (0, 125, 126, 300))
+    messages, taken = whole_frames(data, LARGEST)
+    assert ([len(message) for message in messages], taken) == ([0, 125, 126, 300], len(data))
+
+
+async def test_messages_come_whole_however_they_are_cut_and_sent() -> None:
+    """In fragments, with a ping between them, and each byte by itself."""
+    sent = [
+        Frame(BINARY, b"ab"), Frame(BINARY, b"cd", fin=False), Frame(PING, b"?"), Frame(CONT, b"", fin=False),
+        Frame(CONT, b"ef"), Frame(TEXT, b'{"muted"', fin=False), Frame(CONT, b": true}"), Frame(BINARY, b"gh"),
+    ]  # fmt: skip
+    data = b"".join(frame.serialize(mask=True) for frame in sent)
+    async with running(gather_seconds=0) as place:
+        reader, writer = await asyncio.open_connection("127.0.0.1", place.gateway.port)
+        lines = [
+            f"GET {PATH} HTTP/1.1", "Host: x", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", f"Authorization: Bearer {OTHER}",
+        ]  # fmt: skip
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(data)
+        await until(lambda: heard(place) == b"abcdefgh")
+        for byte in data:
+            writer.write(bytes([byte]))
+            await writer.drain()
+        await until(lambda: heard(place) == b"abcdefgh" * 2)
+        writer.close()
+        await writer.wait_closed()
