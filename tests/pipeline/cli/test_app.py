@@ -14,7 +14,7 @@ from pipeline.cli.app import main, overrides_of
 from pipeline.errors import ConfigError
 from pipeline.settings import load
 
-SECRETS = {"VOXWARDEN_GATEWAY__TOKENS": '["s3cret-token"]', "VOXWARDEN_KAFKA__SECURITY__PASSWORD": "s3cret"}
+SECRETS = {"VOXWARDEN_GATEWAY__TOKENS": '["s3cret-token-of-tests"]', "VOXWARDEN_KAFKA__SECURITY__PASSWORD": "s3cret"}
 
 
 def voxwarden(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
