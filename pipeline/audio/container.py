@@ -46,6 +46,8 @@ class Part:
 
     stream: int = 0
     channel: int | None = None
+    gain: float = 1.0
+    """What its samples are multiplied by, so that a voice detector hears a very quiet recording."""
 
     def of(self, speaker: str) -> str:
         """The speaker's name, with what part of the recording this is."""
@@ -180,10 +182,12 @@ def in_blocks(pieces: Iterator[Samples], tally: Tally, size: int = SAMPLE_RATE) 
         yield np.concatenate(held)
 
 
-def centred(block: Samples) -> Samples:
-    """A block without its offset, if that is so large that speech on top of it is taken for none."""
+def audible(block: Samples, gain: float) -> Samples:
+    """A block without an offset so large that speech on top of it is taken for none, and as loud as it has to be."""
     offset = block.mean()
-    return block if abs(offset) < MAX_OFFSET else (block - offset).clip(-1, 1)
+    if abs(offset) >= MAX_OFFSET:
+        block = (block - offset).clip(-1, 1)
+    return block if gain == 1 else (block * gain).clip(-1, 1)
 
 
 def seconds_of(container: InputContainer, number: int = 0) -> float | None:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 import numpy as np
 from av.container import InputContainer
 
-from pipeline.audio.container import MAIN, Part, Tally, centred, decoded, in_blocks, opened, seconds_of, shortfall
+from pipeline.audio.container import MAIN, Part, Tally, audible, decoded, in_blocks, opened, seconds_of, shortfall
 from pipeline.audio.resample import Samples
 from pipeline.audio.structure import fault_of
 from pipeline.errors import AudioError
@@ -35,7 +35,8 @@ def read_file(path: Path, part: Part = MAIN, name: str | None = None) -> Iterato
     size = size_of(path, name)
     tally = Tally()
     with path.open("rb") as file, opened(file, name) as container:
-        yield from map(centred, in_blocks(decoded(container, name, tally, part), tally))
+        for block in in_blocks(decoded(container, name, tally, part), tally):
+            yield audible(block, part.gain)
         _check(name, container, part, file, size, tally)
     if tally.not_numbers:
         log.warning("%s: %d samples were not numbers; taken as silence", name, tally.not_numbers)

@@ -38,7 +38,7 @@ def moderate(
     """Moderate recordings: what was said, what of it is risky, and what to do about it.
 
     WAV, FLAC, MP3, Ogg, M4A, WebM and whatever else FFmpeg opens; any length. Channels are mixed; one with speech that
-    the mix lacks is heard by itself, and so is each further audio stream. Nothing is stored. A file that cannot be
+    is lost in the mix is heard by itself, and so is each further audio stream. Nothing is stored. A file that cannot be
     heard to its last byte is named on stderr, the rest goes on, and the exit code is 3.
 
     Examples:

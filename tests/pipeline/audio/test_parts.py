@@ -41,10 +41,10 @@ def written(path: Path, *channels: Samples) -> Path:
     "channels",
     [
         [SPEECH, SPEECH],
-        [SPEECH, OTHER],
         [SPEECH, NOTHING],
+        [np.concatenate([SPEECH, NOTHING]), np.concatenate([NOTHING, OTHER])],
         [NOTHING] * 5 + [SPEECH],
-        [SPEECH, np.roll(SPEECH, 800) * 0.8],
+        [SPEECH, np.roll(SPEECH, 8) * 0.8],
         [music() + SPEECH, music() + 0.8 * SPEECH],
         [NOTHING, NOTHING],
     ],
@@ -72,6 +72,20 @@ def test_speech_that_cancels_or_drowns_is_heard_by_its_channel(
     assert abs(np.corrcoef(alone, loudest)[0, 1]) > 0.3
     with pytest.raises(AudioError, match="channels that cancel"):
         check_one_part(path, shared())
+
+
+def test_two_who_speak_at_once_are_heard_one_by_one(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.wav", SPEECH, OTHER)
+    assert parts_of(path, shared()) == [MAIN, Part(0, 0), Part(0, 1)]
+    assert np.concatenate(list(read_file(path, Part(0, 1)))) == pytest.approx(OTHER, abs=1e-3)
+
+
+def test_a_very_quiet_recording_is_raised(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.wav", 0.001 * SPEECH)
+    (part,) = parts_of(path, shared())
+    heard = np.concatenate(list(read_file(path, part)))
+    assert 0.1 < abs(heard).max() <= 1
+    assert np.corrcoef(heard, SPEECH)[0, 1] > 0.95
 
 
 def test_every_audio_stream_is_a_part(tmp_path: Path) -> None:
