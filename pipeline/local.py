@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pipeline.errors import DependencyError, VoxwardenError
 from pipeline.messages import AudioChunk, Message
-from pipeline.metrics import Metrics
+from pipeline.metrics import Metrics, from_zero
 from pipeline.overload import Arrivals
 from pipeline.recovery import Recovery
 from pipeline.settings import Settings
@@ -210,6 +210,8 @@ class LocalRunner:
         self._recovery = Recovery(settings, lookback) if lookback else None
         self._ready = asyncio.Event()
         self._carriers = [Carrier(stage, self._tap, metrics, clock) for stage in stages]
+        for counter in (metrics.messages, metrics.dead_letters):
+            from_zero(counter, [stage.name for stage in stages])
         for carrier, following in zip(self._carriers, self._carriers[1:], strict=False):
             carrier.next = following
             following.recovery = self._recovery

@@ -10,14 +10,17 @@ from agents.gateway import Close, Gateway
 from pipeline.asr.transcribe import Transcribe
 from pipeline.asr.triage import Reason
 from pipeline.audio import vad
+from pipeline.audio.order import FAULTS
 from pipeline.audio.segment import Segment
 from pipeline.judge import judge, labels
+from pipeline.local import LocalRunner
 from pipeline.messages import Mark, Suggestion, Verdict
 from pipeline.metrics import Metrics, from_zero
 from pipeline.review import deliver, webhooks
 from pipeline.review.console.app import create_app, open_desk
 from pipeline.review.database import Database
 from pipeline.settings import Settings, load
+from pipeline.topology import STAGES
 from tests.pipeline.asr.parts import Scripted
 
 SECRET = "whsec_" + "QUFB" * 8
@@ -68,7 +71,7 @@ def gateway(settings: Settings, metrics: Metrics) -> Any:
 @pytest.mark.parametrize(
     ("build", "name", "labels"),
     [
-        (segment, "sequence_faults", {("late",), ("duplicate",), ("reordered",), ("gap",), ("restart",)}),
+        (segment, "sequence_faults", {(fault,) for fault in FAULTS}),
         (transcribe, "transcripts", {("en",), ("zh",)}),
         (transcribe, "transcripts_marked", all_of(Mark)),
         (transcribe, "triaged", all_of(Reason)),
@@ -89,6 +92,13 @@ def test_a_closed_set_is_shown_from_the_start(
     assert shown(metrics, name) == dict.fromkeys(labels, 0.0)
     if hasattr(made, "close"):
         made.close()
+
+
+async def test_the_local_runner_shows_its_stages_from_the_start(settings: Settings) -> None:
+    metrics = Metrics()
+    LocalRunner(settings, metrics, lambda stage, batch, outputs: None)
+    for name in ("messages", "dead_letters"):
+        assert shown(metrics, name) == {(stage.name,): 0.0 for stage in STAGES}
 
 
 def test_every_combination_of_two_labels_is_shown() -> None:
