@@ -2,7 +2,7 @@
 
 from agents.commands import backtest, coverage, dead_letters, doctor, gateway, ingest, run, topics, worker
 from pipeline.cli import app, main
-from pipeline.cli.app import show_exit_codes
+from pipeline.cli.app import complete_help
 
 __all__ = [
     "app",
@@ -18,4 +18,4 @@ __all__ = [
     "worker",
 ]
 
-show_exit_codes(app)
+complete_help(app)

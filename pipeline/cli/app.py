@@ -1,5 +1,6 @@
 """The `voxwarden` command: global options, how errors look, and exit codes."""
 
+import inspect
 import logging
 import os
 import sys
@@ -143,13 +144,20 @@ def say_error(error: object) -> None:
     stderr.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
 
 
-def show_exit_codes(group: typer.Typer) -> None:
-    """At the end of the help of every command."""
+def complete_help(group: typer.Typer) -> None:
+    """For every command: paragraphs as wide as the terminal, and the exit codes at the end."""
     for command in group.registered_commands:
         command.epilog = command.epilog or EXIT_CODES
+        command.help = _reflowed(command.help or inspect.getdoc(command.callback) or "")
     for inner in group.registered_groups:
         if inner.typer_instance:
-            show_exit_codes(inner.typer_instance)
+            complete_help(inner.typer_instance)
+
+
+def _reflowed(text: str) -> str:
+    """Paragraphs on one line each; one with examples, which are indented, as it is."""
+    paragraphs = text.split("\n\n")
+    return "\n\n".join(each if "\n  " in each else " ".join(each.split("\n")) for each in paragraphs)
 
 
 def main() -> None:

@@ -53,6 +53,13 @@ def test_version() -> None:
     assert done.stdout.startswith("voxwarden 0.")
 
 
+def test_help_fills_a_narrow_terminal_and_keeps_its_examples() -> None:
+    shown = shell("voxwarden judge --help", COLUMNS="80").stdout
+    first = shown[shown.index(" One text") : shown.index(" Examples:")].strip().splitlines()
+    assert all(len(line) > 55 for line in map(str.strip, first[:-1]))
+    assert "\n   voxwarden judge chat.txt --format jsonl > verdicts.jsonl" in shown
+
+
 @pytest.mark.parametrize("command", ["", "judge", "moderate", "cases list", "run", "worker", "config show"])
 def test_every_help_says_what_the_exit_codes_mean(command: str) -> None:
     assert "2 wrong usage or settings" in " ".join(shell(f"voxwarden {command} --help").stdout.split())
