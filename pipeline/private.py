@@ -14,10 +14,11 @@ OTHERS = 0o077
 
 def make_folder(folder: Path) -> None:
     """Make `folder`, with the parents that are missing, for its owner alone. One that is there stays as it is."""
-    if not folder.is_dir():
+    if folder.is_dir():
+        return
+    if not folder.parent.exists():
         make_folder(folder.parent)
-        # Another process may be quicker.
-        folder.mkdir(FOLDER, exist_ok=True)
+    folder.mkdir(FOLDER, exist_ok=True)  # another process may be quicker
 
 
 def open_folder(folder: Path) -> None:
