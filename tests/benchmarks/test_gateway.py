@@ -1,0 +1,13 @@
+"""What the benchmark of the gateway sends is what an app sends."""
+
+from agents.gateway.opus import checked_samples
+from agents.gateway.wire import whole_frames
+from benchmarks.opus_client import packets
+
+
+def test_each_frame_is_a_packet_of_20_ms() -> None:
+    frames = packets()
+    messages, taken = whole_frames(b"".join(frames), 1_275)
+    assert taken == sum(map(len, frames))
+    assert len(messages) == len(frames) > 50 * 60
+    assert {checked_samples(message) for message in messages} == {960}
