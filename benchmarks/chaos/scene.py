@@ -33,8 +33,8 @@ from tests.stream.processes import Process, environment
 
 LOOK_SECONDS = 2.0
 PROBE_SECONDS = 5.0
-SILENT_SECONDS = 60.0
-"""A process that has not answered its probe for so long hangs; a busy machine needs some of it for a start."""
+SILENT_SECONDS = 180.0
+"""A process that has not answered its probe for so long hangs; a busy machine needs a minute for a start."""
 
 say = partial(Console(stderr=True, highlight=False).print, soft_wrap=True)
 
