@@ -70,6 +70,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=90.0)
     parser.add_argument("--clips", type=Path)
     options = parser.parse_args()
+    if options.seconds <= WARM_SECONDS:
+        parser.error(f"--seconds must be more than {WARM_SECONDS:g}: speech before that does not count")
     speech = spoken(options.clips)
     table = Table(
         "workers", "rooms", "utterances", "speech s/s", "p50 s", "p95 s", "word p95 s", "waiting", "sustained"

@@ -1,0 +1,104 @@
+"""Every benchmark that the documents name still runs: each command once, for a few seconds, on little data."""
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CLIPS = ROOT / "tests" / "data"
+MANDARIN = CLIPS / "mandarin"
+
+ELSEWHERE = {
+    "adapter": "test_adapter.py",
+    "adapter_mean": "test_adapter_mean.py",
+    "bare_worker": "started by stream",
+    "chaos": "test_chaos.py",
+    "contender": "started by asr",
+    "fast_worker": "started by stream and chaos",
+    "heard": "test_heard.py",
+    "judge": "test_judging.py",
+    "odd_inputs": "test_odd_inputs.py",
+    "rolling": "test_chaos.py: the same people, processes and verdict",
+    "round_trips": "test_round_trips.py",
+    "untaught": "test_untaught.py",
+}
+"""Benchmarks that another test or benchmark runs."""
+
+
+def ordinary_talk(folder: Path) -> Path:
+    """The sets that benchmarks/policy.py reads, with a few rows each."""
+    for name in ("kdconv", "crosswoz", "cped", "medical_zh", "swda", "mrda", "topical_chat"):
+        rows = [
+            {"text": f"nice to meet you {n}", "dialogue": str(n), "label": "clean", "heard_b": f"see you {n}"}
+            for n in range(120)
+        ]
+        table(folder / name / "rows.csv", rows)
+    table(folder / "cold" / "dev.csv", [{"TEXT": f"你好{n}", "label": str(n % 2)} for n in range(4)])
+    harm = [json.dumps({"text": "加微信领钱", "label": "欺诈"}, ensure_ascii=False)]
+    (folder / "chineseharm").mkdir()
+    (folder / "chineseharm" / "train.jsonl").write_text("\n".join(harm), "utf-8")
+    return folder
+
+
+def table(path: Path, rows: Sequence[dict[str, str]]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        out = csv.DictWriter(file, rows[0])
+        out.writeheader()
+        out.writerows(rows)
+
+
+def people(folder: Path) -> Path:
+    head = "file\tlanguage\tsource\tseconds\treference\n"
+    names = sorted(path.name for path in MANDARIN.glob("*.flac"))[:2]
+    (folder / "refs.tsv").write_text(head + "".join(f"{MANDARIN / n}\tzh\tphone\t2\t你好\n" for n in names), "utf-8")
+    return folder
+
+
+COMMANDS: dict[str, Callable[[Path], list[str]]] = {
+    "asr": lambda _: [
+        "--clips",
+        str(CLIPS),
+        "--languages",
+        "en",
+        "--limit",
+        "1",
+        "--repeat",
+        "1",
+        "--only",
+        "ours, ctranslate2",
+    ],
+    "console": lambda _: ["--cases", "60", "--moderators", "1", "--seconds", "1", "--pause", "0.2"],
+    "memory": lambda _: ["file", "--hours", "0.01"],
+    "people": lambda folder: ["--clips", str(people(folder))],
+    "policy": lambda folder: ["--data", str(ordinary_talk(folder))],
+    "rooms": lambda _: ["--rooms", "3", "--seconds", "18"],
+    "screenshot": lambda folder: [str(folder / "shown.svg"), "voxwarden", "--version"],
+    "wire": lambda _: ["--clips", str(CLIPS)],
+}
+"""The options of a short run."""
+
+
+def test_every_benchmark_is_run_by_a_test() -> None:
+    files = [
+        path for path in (ROOT / "benchmarks").rglob("*.py") if '__name__ == "__main__"' in path.read_text("utf-8")
+    ]
+    names = {path.parent.name if path.stem == "__main__" else path.stem for path in files}
+    assert names == COMMANDS.keys() | ELSEWHERE.keys()
+    named = [name for name in ELSEWHERE.values() if name.endswith(".py")]
+    assert all((Path(__file__).parent / name).exists() for name in named)
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_short_run_prints_figures(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", f"benchmarks.{name}", *COMMANDS[name](tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    shown = tmp_path / "shown.svg"
+    assert any(letter.isdigit() for letter in done.stdout) or shown.exists()
