@@ -23,8 +23,12 @@ ELSEWHERE = {
     "heard": "test_heard.py",
     "judge": "test_judging.py",
     "odd_inputs": "test_odd_inputs.py",
+    "opus_client": "started by gateway",
+    "overload": "test_overload.py",
     "rolling": "test_chaos.py: the same people, processes and verdict",
     "round_trips": "test_round_trips.py",
+    "stream": "test_stream.py",
+    "synthesise": "run with another Python, which has the synthesiser",
     "untaught": "test_untaught.py",
 }
 """Benchmarks that another test or benchmark runs."""
@@ -74,6 +78,7 @@ COMMANDS: dict[str, Callable[[Path], list[str]]] = {
         "ours, ctranslate2",
     ],
     "console": lambda _: ["--cases", "60", "--moderators", "1", "--seconds", "1", "--pause", "0.2"],
+    "gateway": lambda _: ["--speakers", "2", "4", "--seconds", "2", "--repeat", "1"],
     "memory": lambda _: ["file", "--hours", "0.01"],
     "people": lambda folder: ["--clips", str(people(folder))],
     "policy": lambda folder: ["--data", str(ordinary_talk(folder))],
