@@ -51,7 +51,7 @@ SHELLS = (
     Line("voxwarden judge insult.txt >&-", 3, err="The results cannot be written"),
     Line("voxwarden judge insult.txt --fail-on review 2>&-", 1),
     Line("voxwarden judge insult.txt --fail-on review 2> /dev/full", 1),
-    Line("voxwarden config show | head -1", 141),
+    Line("voxwarden config show | (exec 0<&-; sleep 3)", 141),
     Line("voxwarden config show > /dev/full", 3, err="The results cannot be written"),
     Line("voxwarden --set asr.model config show", 2, err="has no '='"),
     Line("voxwarden --set asr.modell=x config show", 2, err="asr.modell"),
