@@ -1,7 +1,8 @@
 """When a worker stops rather than drain its topic into the dead letters: a bad deploy, most often.
 
 The share is taken over senders, and each has the same small weight. So one sender who sends nothing but garbage cannot
-stop the worker for all others, however much it is; a fault that many senders have does.
+stop the worker for all others, however much it is; a fault that many senders have does. It has to be a share of the
+messages, too: else a little garbage under many names would outvote a few people who talk all the time.
 
 Judged before a batch is sent and acknowledged, so the batch that tips it stays in the topic. A worker that a supervisor
 starts again begins with an empty window, therefore a few bad records are enough: it finds the same backlog, a whole
@@ -20,6 +21,9 @@ SENDERS = 100
 WEIGHT = 2
 """Of each sender only the last two messages count."""
 
+MESSAGES = 200
+"""The last ones, whoever sent them, of which a share has to be bad as well."""
+
 ENOUGH = 8
 """Bad ones among these before it halts: of four senders at the least."""
 
@@ -36,6 +40,7 @@ class DeadLetterShare:
         self._limit = limit
         self._bad: OrderedDict[Hashable, deque[bool]] = OrderedDict()
         """Whether each of a sender's last messages was bad; who was heard last is last."""
+        self._all: deque[bool] = deque(maxlen=MESSAGES)
 
     @property
     def share(self) -> float:
@@ -50,7 +55,9 @@ class DeadLetterShare:
         good = Counter(messages) - bad
         for sender in dict.fromkeys((*messages, *letters)):
             self._note(sender, [False] * min(good[sender], WEIGHT) + [True] * min(bad[sender], WEIGHT))
-        if self._count(True) >= ENOUGH and self.share > self._limit:
+        self._all.extend([False] * good.total() + [True] * bad.total())
+        of_all = sum(self._all) / max(1, len(self._all))
+        if self._count(True) >= ENOUGH and min(self.share, of_all) > self._limit:
             raise HaltError(
                 f"{self._stage} halts: {self._count(True)} of the last {self._count()} messages are dead letters, "
                 f"with at most {WEIGHT} of each sender",

@@ -39,6 +39,13 @@ def test_one_who_floods_does_not_hide_the_others() -> None:
         window.add(people(20) * 2, people(20) * 2)
 
 
+def test_a_little_garbage_under_many_names_does_not_outvote_a_few_who_talk() -> None:
+    window = DeadLetterShare("segment", 0.5)
+    for number in range(100):
+        garbage = people(3, first=100 + 3 * number)
+        window.add([*people(6) * 35, *garbage], garbage)
+
+
 def test_a_few_bad_ones_after_a_start_do_not_halt() -> None:
     window = DeadLetterShare("judge", 0.5)
     window.add(people(ENOUGH - 1), people(ENOUGH - 1))
