@@ -9,6 +9,7 @@ ends with 1 if there is one.
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -159,9 +160,10 @@ def _started(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def _called(*arguments: str) -> tuple[object, str]:
-    """Exit code, and what was printed."""
+    """Exit code, and what was printed. `--config` sets a variable, which must not outlive the call."""
     shown, code = StringIO(), 0
-    with redirect_stdout(shown), redirect_stderr(shown), patch.object(sys, "argv", ["voxwarden", *arguments]):
+    argv, environment = patch.object(sys, "argv", ["voxwarden", *arguments]), patch.dict(os.environ)
+    with redirect_stdout(shown), redirect_stderr(shown), argv, environment:
         try:
             voxwarden()
         except SystemExit as ended:

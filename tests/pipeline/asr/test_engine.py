@@ -35,10 +35,10 @@ def mandarin(seconds: float = 6.0) -> Samples:
 
 
 def test_the_words_of_human_speech(tiny: Transcriber) -> None:
-    names = ("conf-invalidpin", "tt-weasels")
+    names = ("conf-invalid", "tt-weasels")  # no word that rounding on another processor could change, as pin and pen
     heard = tiny.transcribe([Clip(speech(name)) for name in names])
     assert [plain(found.text) for found in heard] == [
-        "that pin is invalid for this conference",
+        "that is not a valid conference number please try again",
         "weasels have eaten our phone system",
     ]
     for found in heard:

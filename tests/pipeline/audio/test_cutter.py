@@ -134,11 +134,11 @@ drawings = st.lists(
 audios = st.builds(
     Audio,
     min_seconds=st.floats(0.05, 1),
-    max_seconds=st.floats(2, 15),
-    soft_seconds=st.floats(0.5, 20),
+    max_seconds=st.floats(8, 15),
+    soft_seconds=st.floats(2, 8),
     hangover_seconds=st.floats(0.05, 2),
     pad_seconds=st.floats(0, 1),
-    overlap_seconds=st.floats(0, 2),
+    overlap_seconds=st.floats(0, 1.5),
 )
 
 
