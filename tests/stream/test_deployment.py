@@ -14,6 +14,7 @@ from websockets.sync.client import connect
 
 from pipeline.audio.files import chunks_of
 from pipeline.review.cases import Case, Filters
+from pipeline.messages import SAMPLE_RATE
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
 from tests.broker import ROOT
@@ -28,6 +29,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.weights]
 VOICE = ROOT / "pipeline" / "demo" / "lounge-ben.ogg"
 """Of the demo: a threat, among harmless things."""
 PATIENCE_SECONDS = 120
+SPEED = 2.0
 
 
 class Role:
@@ -59,13 +61,14 @@ def store_url() -> Iterator[str]:
 
 
 def speak(port: int) -> None:
-    """What an app does, see docs/integrate.md; faster than it is spoken."""
+    """What an app does, see docs/integrate.md, but twice as fast as it is spoken: the gateway takes no more."""
     url = f"ws://127.0.0.1:{port}/v1/rooms/lounge/speakers/ben/audio?codec=pcm_s16le&sample_rate=16000"
     headers = {"Authorization": f"Bearer {SECRETS['VOXWARDEN_TOKEN']}"}
     with connect(url, additional_headers=headers, proxy=None) as connection:
         for chunk in chunks_of(VOICE, "lounge", "ben"):
             if chunk.data:
                 connection.send(chunk.data)
+                time.sleep(len(chunk.data) / (2 * SAMPLE_RATE) / SPEED)
 
 
 def clips_of(url: str, alive: Callable[[], None]) -> list[tuple[Case, str]]:
