@@ -5,6 +5,7 @@ import base64
 import hmac
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -17,7 +18,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from agents.run import run
 from pipeline.review import audit
+from pipeline.review.cases import Filters
 from pipeline.review.database import Database
+from pipeline.review.store import open_store
 from pipeline.settings import Settings
 from tests.agents.test_run import Host, speak
 
@@ -102,6 +105,15 @@ def sign_in(page: Page, name: str, password: str) -> None:
     page.wait_for_selector("body[data-live=on]")
 
 
+def await_clip(data: Path) -> None:
+    """The clip of a case is stored after the case."""
+    store, deadline = open_store(Settings(data_dir=data)), time.monotonic() + 120
+    while not any(store.case(case.id).evidence for case in store.cases(Filters())):
+        assert time.monotonic() < deadline, "The case has no clip"
+        time.sleep(0.1)
+    store.close()
+
+
 @pytest.mark.weights
 @pytest.mark.timeout(900)
 def test_a_threat_is_heard_decided_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, browser: Browser) -> None:
@@ -123,6 +135,7 @@ def test_a_threat_is_heard_decided_and_told(tmp_path: Path, monkeypatch: pytest.
             sign_in(page, *console.login)
             running.speak()
             expect(page.locator("#arrivals span")).to_contain_text("1 new, 1 severe", timeout=240_000)
+            await_clip(tmp_path)
             page.keyboard.press(".")
             page.wait_for_selector(".row")
             page.keyboard.press("j")
