@@ -13,7 +13,7 @@ else
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: help setup run test lint format audit constraints kafka postgres prometheus chromium clean
+.PHONY: help setup run test drills lint format audit constraints kafka postgres prometheus chromium clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,9 @@ run: $(VENV)/.run  ## moderate two small rooms as if live, and serve the review 
 test: $(VENV)/.dev $(KAFKA) $(OIDC) postgres prometheus chromium  ## lint, then every test, against a real Kafka, PostgreSQL and browser
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest -q
+
+drills: $(VENV)/.dev $(KAFKA) postgres prometheus  ## kill Kafka and PostgreSQL under real workers, and see whom on-call is told of
+	@$(BIN)/python -m pytest -q -m drill
 
 lint: $(VENV)/.dev  ## ruff (format and lint) and mypy --strict
 	@$(BIN)/ruff format --check --quiet .

@@ -16,7 +16,7 @@ from tests.deploy.notified import OnCall, notifying
 from tests.pipeline.review import postgres
 from tests.stream.test_deployment import Role, speak
 
-pytestmark = [pytest.mark.broker, pytest.mark.weights]
+pytestmark = [pytest.mark.broker, pytest.mark.weights, pytest.mark.drill]
 
 FACTOR = 8.0
 """A quarter of an hour in production takes two minutes here, though a worker starts no faster."""
