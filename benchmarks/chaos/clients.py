@@ -45,8 +45,8 @@ class Client:
         self._next = 0
         self._base = 0
         """Number of the frame that the present connection began with."""
-        self._acknowledged: int | None = None
-        """Samples of the present connection that the gateway has; None as long as it has not said so."""
+        self._acknowledged = 0
+        """Samples of the present connection that are safe. All others are sent again after a break."""
         self._pause = 0.0
 
     async def talk(self, started: float) -> None:
@@ -70,13 +70,13 @@ class Client:
         self.codes[str(code)] += 1
         if code in FINAL:
             raise RuntimeError(f"The gateway closed with {code}, after which a client must not come back")
-        if self._acknowledged is not None:
-            self._next = self._base + self._acknowledged // FRAME
+        self._next, self._acknowledged = self._base + self._acknowledged // FRAME, 0
+        self._base = self._next
         await asyncio.sleep(self._pause)
         self._pause = min(max(1.0, 2 * self._pause), LONGEST_PAUSE)
 
     async def _converse(self, gateway: ClientConnection, started: float) -> None:
-        self._base, self._acknowledged = self._next, None
+        self._base, self._acknowledged = self._next, 0
         listening = asyncio.create_task(self._listen(gateway))
         try:
             await self._send(gateway, started)
@@ -101,9 +101,9 @@ class Client:
             self._next += 1
 
     async def _await_acknowledgement(self, gateway: ClientConnection) -> None:
-        """Of the last frame; a gateway that acknowledges nothing is not waited for."""
+        """Of the last frame."""
         missing = (len(self.frames) - self._base) * FRAME
-        while self._acknowledged is not None and self._acknowledged < missing:
+        while self._acknowledged < missing:
             await gateway.ping()  # raises once the connection is closed
             await asyncio.sleep(0.2)
 

@@ -214,10 +214,11 @@ async def gateway_that(code: int, after: int, received: list[bytes]) -> AsyncIte
         yield f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
 
 
-async def test_a_client_comes_back_and_sends_again_what_was_not_acknowledged() -> None:
+@pytest.mark.parametrize("after", [1, 7])
+async def test_a_client_comes_back_and_sends_again_what_was_not_acknowledged(after: int) -> None:
     frames = marked(ALICE, speech(1))[:20]
     received: list[bytes] = []
-    async with gateway_that(1012, 7, received) as address:
+    async with gateway_that(1012, after, received) as address:
         client = Client(ALICE, frames, address)
         await asyncio.wait_for(client.talk(time.monotonic()), 30)
     assert received == frames
