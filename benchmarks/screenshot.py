@@ -24,9 +24,14 @@ def main() -> None:
 
 
 def shown(command: list[str]) -> str:
-    """All that `command` writes to a terminal."""
+    """All that `command` writes to a terminal. The commands of this Python's environment come first."""
     ours, theirs = pty.openpty()
-    environment = os.environ | {"COLUMNS": str(COLUMNS), "LINES": str(ROWS), "TERM": "xterm-256color"}
+    environment = os.environ | {
+        "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
+        "COLUMNS": str(COLUMNS),
+        "LINES": str(ROWS),
+        "TERM": "xterm-256color",
+    }
     with subprocess.Popen(command, stdout=theirs, stderr=subprocess.DEVNULL, env=environment) as running:
         os.close(theirs)
         pieces = []

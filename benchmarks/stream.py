@@ -166,7 +166,10 @@ def fill(settings: Settings, count: int) -> None:
 
 
 def watch(settings: Settings, workers: Sequence[Process], count: int) -> Figure:
-    """From when a tenth is done, past the start and the first fetch, until all is."""
+    """The time from when a tenth is done, past the start and the first fetch, until all is done.
+
+    Raises SystemExit if all was done between two looks: then there are too few messages to measure.
+    """
     consumer = reader(settings.kafka)
     name = topic_name(TRANSCRIPTS, settings.kafka)
     partitions = [TopicPartition(name, number) for number in range(settings.kafka.partitions)]
@@ -175,6 +178,8 @@ def watch(settings: Settings, workers: Sequence[Process], count: int) -> Figure:
     while True:
         done = sum(consumer.end_offsets(partitions).values())
         now, cpu = time.monotonic(), sum(map(cpu_seconds, workers))
+        if begun is None and done >= count:
+            raise SystemExit(f"{count} messages are too few to measure: name more with --messages.")
         if begun is None and done >= count / 10:
             begun = now, cpu, done
         if begun and done >= count:
