@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := -c constraints.txt
 KAFKA := .cache/kafka/libs/.complete
+CLASSES := .cache/kafka/classes.jsa
 OIDC := .cache/oidc/.complete
 ifdef UV
 PIP := uv pip install --quiet --python $(BIN)/python $(if $(TORCH),--torch-backend=$(TORCH))
@@ -23,11 +24,11 @@ setup: $(VENV)/.dev  ## .venv with everything for development
 run: $(VENV)/.run  ## moderate two small rooms as if live, and serve the review console
 	@$(BIN)/voxwarden demo --console
 
-test: $(VENV)/.dev $(KAFKA) $(OIDC) postgres prometheus chromium  ## lint, then every test, against a real Kafka, PostgreSQL and browser
+test: $(VENV)/.dev $(CLASSES) $(OIDC) postgres prometheus chromium  ## lint, then every test, against a real Kafka, PostgreSQL and browser
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest -q
 
-drills: $(VENV)/.dev $(KAFKA) postgres prometheus  ## kill Kafka and PostgreSQL under real workers, and see whom on-call is told of
+drills: $(VENV)/.dev $(CLASSES) postgres prometheus  ## kill Kafka and PostgreSQL under real workers, and see whom on-call is told of
 	@$(BIN)/python -m pytest -q -m drill
 
 lint: $(VENV)/.dev  ## ruff (format and lint) and mypy --strict
@@ -47,7 +48,7 @@ constraints:  ## renew constraints.txt (needs uv); versions only, and torch pick
 	    --extra weights --extra console --extra postgres --extra train --extra bench --extra dev pyproject.toml \
 	  | grep -vE '^(nvidia-|cuda-|triton)' | sed -E 's/ *;.*//'; } > constraints.new && mv constraints.new constraints.txt
 
-kafka: $(KAFKA)  ## Apache Kafka's jars for the tests, by Maven
+kafka: $(CLASSES)  ## Apache Kafka's jars for the tests, by Maven
 
 postgres:
 	@deploy/need.sh postgresql /usr/lib/postgresql
@@ -80,6 +81,9 @@ $(KAFKA): tests/stream/pom.xml
 	@echo "Copying Apache Kafka's jars into .cache/kafka ..."
 	@mvn -q -f tests/stream/pom.xml dependency:copy-dependencies -DoutputDirectory="$(CURDIR)/.cache/kafka/libs"
 	@touch $@
+
+$(CLASSES): $(KAFKA) | $(BIN)/python
+	@$(BIN)/python -m tests.broker
 
 $(OIDC): tests/browser/oidc/package.json
 	@deploy/need.sh npm

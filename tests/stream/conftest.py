@@ -21,6 +21,28 @@ def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield broker.bootstrap
 
 
+@pytest.fixture(scope="session")
+def _mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    with Broker(tmp_path_factory.mktemp("mortal")) as broker:
+        yield broker
+
+
+@pytest.fixture
+def broker(_mortal: Broker) -> Broker:
+    """One that a test may stop and freeze; it runs when the test begins."""
+    if not _mortal.running:
+        _mortal.start()
+    return _mortal
+
+
+@pytest.fixture
+def mortal(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings for that broker, with topics of one partition that nobody else uses."""
+    kafka = Kafka(bootstrap=broker.bootstrap, prefix=f"{uuid4().hex[:8]}.", partitions=1, connect_seconds=20)
+    topics.create(kafka)
+    return Settings(kafka=kafka, data_dir=tmp_path_factory.mktemp("data"))
+
+
 @pytest.fixture
 def bare(bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings with topic names that nobody else uses; none of the topics exists yet."""

@@ -83,6 +83,15 @@ def wait_for(settings: Settings, topic: Topic, enough: Callable[[list[Any]], boo
     return records
 
 
+def wait_until(done: Callable[[], bool], alive: Callable[[], None]) -> None:
+    """Ask again and again until it is `done`; each question may cost a connection. `alive` is called meanwhile."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not done():
+        alive()
+        assert time.monotonic() < deadline, f"not done after {PATIENCE_SECONDS} s"
+        time.sleep(0.25)
+
+
 def headers_of(record: Any) -> dict[str, str]:
     return {name: value.decode() for name, value in record.headers}
 

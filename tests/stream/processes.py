@@ -106,6 +106,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "VOXWARDEN_DATA_DIR": str(settings.data_dir),
         "VOXWARDEN_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,
         "VOXWARDEN_KAFKA__PREFIX": settings.kafka.prefix,
+        "VOXWARDEN_KAFKA__CONNECT_SECONDS": str(settings.kafka.connect_seconds),
         "VOXWARDEN_KAFKA__PARTITIONS": str(settings.kafka.partitions),
         "VOXWARDEN_METRICS__PORT": "0",
         "VOXWARDEN_ASR__MODEL": settings.asr.model,

@@ -36,6 +36,7 @@ ssl.key.password=changeit
 ssl.truststore.type=PEM
 ssl.truststore.location={folder}/ca.pem
 """
+KEYTOOL = ("keytool", "-J-XX:TieredStopAtLevel=1", "-J-XX:+UseSerialGC")
 LOGIN = f'org.apache.kafka.common.security.scram.ScramLoginModule required username="{USERNAME}" password="{PASSWORD}";'
 
 
@@ -54,12 +55,13 @@ class SecureBroker(Broker):
         values = {"port": self._port, "controller": controller, "folder": self._folder}
         file.write_text(SECURE.format(**values, login=LOGIN, username=USERNAME))
         users = [f"SCRAM-SHA-512=[name={name},password={PASSWORD}]" for name in (USERNAME, LIMITED)]
-        self.format_storage(file, *(word for user in users for word in ("--add-scram", user)))
+        self.format_storage(*(word for user in users for word in ("--add-scram", user)))
 
     def make_certificate(self) -> None:
         store = ["-keystore", str(self._folder / "broker.p12"), "-storepass", "changeit", "-alias", "broker"]
         names = ["-dname", "CN=127.0.0.1", "-ext", "SAN=IP:127.0.0.1", "-validity", "2"]
-        make = ["keytool", "-genkeypair", "-keyalg", "RSA", "-keysize", "2048", "-storetype", "PKCS12", *names, *store]
+        key = ["-keyalg", "EC", "-groupname", "secp256r1", "-storetype", "PKCS12"]
+        make = [*KEYTOOL, "-genkeypair", *key, *names, *store]
         subprocess.run(make, check=True, capture_output=True, timeout=START_SECONDS)
-        show = ["keytool", "-exportcert", "-rfc", "-file", str(self.ca_file), *store]
+        show = [*KEYTOOL, "-exportcert", "-rfc", "-file", str(self.ca_file), *store]
         subprocess.run(show, check=True, capture_output=True, timeout=START_SECONDS)

@@ -1,7 +1,5 @@
 """A real broker that answers, hangs, dies and comes back."""
 
-from pathlib import Path
-
 import pytest
 
 from agents.answers import BrokerAnswers
@@ -12,18 +10,17 @@ from tests.broker import Broker
 pytestmark = pytest.mark.broker
 
 
-def test_a_broker_is_asked_again_and_again(tmp_path: Path) -> None:
-    with Broker(tmp_path) as broker:
-        ask = BrokerAnswers(Kafka(bootstrap=broker.bootstrap))
+def test_a_broker_is_asked_again_and_again(broker: Broker) -> None:
+    ask = BrokerAnswers(Kafka(bootstrap=broker.bootstrap, connect_seconds=3))
+    ask()
+    ask()
+    with broker.frozen(), pytest.raises(DependencyError, match=broker.bootstrap):
         ask()
-        ask()
-        with broker.frozen(), pytest.raises(DependencyError, match=broker.bootstrap):
+    ask()
+    broker.stop()
+    for _ in range(2):
+        with pytest.raises(DependencyError, match=broker.bootstrap):
             ask()
-        ask()
-        broker.stop()
-        for _ in range(2):
-            with pytest.raises(DependencyError, match=broker.bootstrap):
-                ask()
-        broker.start()
-        ask()
-        ask._close()
+    broker.start()
+    ask()
+    ask._close()

@@ -16,7 +16,7 @@ from pipeline.review.store import open_store
 from pipeline.settings import Settings
 from pipeline.topology import DELIVER, FLAGS, UTTERANCES
 from tests.broker import ROOT
-from tests.stream.kafka_io import committed, flag, put
+from tests.stream.kafka_io import committed, flag, put, wait_until
 from tests.stream.processes import Process, environment
 
 pytestmark = pytest.mark.broker
@@ -54,6 +54,11 @@ def deliver(settings: Settings, log: Path) -> Process:
     return Process(command, os.environ | environment(settings), log)
 
 
+def done(settings: Settings) -> int:
+    """The flags that deliver has committed."""
+    return sum(committed(settings, DELIVER).values())
+
+
 def cases(settings: Settings) -> list[Case]:
     store = open_store(settings)
     found = store.cases(Filters(), limit=1_000)
@@ -67,13 +72,11 @@ def test_redelivered_flags_make_no_second_case(settings: Settings, tmp_path: Pat
     put(settings, FLAGS, made[::-1])
     process = deliver(settings, tmp_path / "log")
     try:
-        while sum(committed(settings, DELIVER).values()) < COUNT // 2:
-            process.running()
+        wait_until(lambda: done(settings) >= COUNT // 2, process.running)
         process.kill()
         put(settings, FLAGS, made)
         process.start()
-        while sum(committed(settings, DELIVER).values()) < 3 * COUNT:
-            process.running()
+        wait_until(lambda: done(settings) >= 3 * COUNT, process.running)
         assert process.stop() == 0
     finally:
         process.close()
@@ -92,25 +95,27 @@ def test_decided_speech_that_is_read_and_cut_again_opens_no_case(settings: Setti
     ]
     put(settings, FLAGS, made)
     workers = [deliver(settings, tmp_path / "one"), deliver(settings, tmp_path / "two")]
+
+    def running() -> None:
+        for process in workers:
+            process.running()
+
+    def decided() -> bool:
+        for case in store.cases(Filters(status="pending")):
+            store.decide(case.id, "mia", Choice(verdict="dismiss"), time.time())
+        return len(store.cases(Filters(status="decided"))) == COUNT
+
+    store = open_store(settings)
     try:
-        store = open_store(settings)
-        while len(store.cases(Filters(status="decided"))) < COUNT:
-            for case in store.cases(Filters(status="pending")):
-                store.decide(case.id, "mia", Choice(verdict="dismiss"), time.time())
-            for process in workers:
-                process.running()
-        store.close()
+        wait_until(decided, running)
         put(settings, FLAGS, again)
-        while sum(committed(settings, DELIVER).values()) < 2 * COUNT:
-            for process in workers:
-                process.running()
+        wait_until(lambda: done(settings) >= 2 * COUNT, running)
         assert [process.stop() for process in workers] == [0, 0]
     finally:
         for process in workers:
             process.close()
-    found = cases(settings)
+    found = store.cases(Filters(), limit=1_000)
     assert [case.status for case in found] == ["decided"] * COUNT
-    store = open_store(settings)
     linked = [one.id for case in found for one in store.case(case.id).linked]
     store.close()
     assert sorted(linked) == sorted(each.id for each in again)

@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 import wave
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -17,7 +17,6 @@ from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from agents import topics
 from agents.gateway import Close, Gateway
 from agents.gateway.sink import KafkaSink, check, serve
 from pipeline.cli.app import Exit
@@ -36,13 +35,6 @@ from tests.stream.kafka_io import wait_for
 BEARER = "the-right-token-of-the-tests"
 GATEWAY = GatewaySettings(port=0, tokens=(SecretStr(BEARER),), gather_seconds=0.02)
 FRAME = bytes(3200)
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    """One of our own, to be stopped."""
-    with Broker(tmp_path) as running:
-        yield running
 
 
 @asynccontextmanager
@@ -102,31 +94,29 @@ async def test_what_is_taken_is_with_the_broker(settings: Settings) -> None:
 
 
 @pytest.mark.broker
-async def test_a_broker_that_restarts_only_slows_clients(broker: Broker) -> None:
-    settings = Settings(kafka=Kafka(bootstrap=broker.bootstrap, partitions=1))
-    topics.create(settings.kafka)
+async def test_a_broker_that_restarts_only_slows_clients(broker: Broker, mortal: Settings) -> None:
     metrics = Metrics()
     patient = GATEWAY.model_copy(update={"confirm_seconds": 60.0, "buffer_seconds": 60.0})
-    async with KafkaSink(settings.kafka, patient) as sink, Gateway(patient, metrics, sink) as gateway:
+    async with KafkaSink(mortal.kafka, patient) as sink, Gateway(patient, metrics, sink) as gateway:
         async with client(gateway.port) as alice:
             await alice.send(FRAME)
             broker.stop()
             for frame in frames(50):
                 await alice.send(frame)
             await asyncio.to_thread(broker.start)
-        found = await asyncio.to_thread(heard, settings, 1)
+        found = await asyncio.to_thread(heard, mortal, 1)
     assert audio(found["alice"]) == FRAME + b"".join(frames(50))
     assert figure(metrics, "lost_seconds_total") == 0
 
 
 @pytest.mark.broker
-async def test_a_broker_that_hangs_slows_then_turns_away_and_what_is_lost_is_counted(broker: Broker) -> None:
+async def test_a_broker_that_hangs_slows_then_turns_away_and_what_is_lost_is_counted(
+    broker: Broker, mortal: Settings
+) -> None:
     """It is there and says nothing. What was buffered, and what still came, is counted; then it all works again."""
-    settings = Settings(kafka=Kafka(bootstrap=broker.bootstrap, partitions=1))
-    topics.create(settings.kafka)
     metrics = Metrics()
     hasty = GATEWAY.model_copy(update={"confirm_seconds": 1.0, "buffer_seconds": 0.5, "max_speed": 1e6})
-    async with KafkaSink(settings.kafka, hasty) as sink, Gateway(hasty, metrics, sink) as gateway:
+    async with KafkaSink(mortal.kafka, hasty) as sink, Gateway(hasty, metrics, sink) as gateway:
         async with client(gateway.port, query="&acknowledge=true") as alice:
             await alice.send(FRAME)
             assert json.loads(await alice.recv()) == {"received_samples": 1_600}
@@ -156,19 +146,19 @@ async def taken_again(port: int) -> None:
 
 
 @pytest.mark.broker
-async def test_the_client_of_the_manual_loses_nothing_to_a_broker_that_hangs(broker: Broker, tmp_path: Path) -> None:
-    settings = Settings(kafka=Kafka(bootstrap=broker.bootstrap, partitions=1))
-    topics.create(settings.kafka)
+async def test_the_client_of_the_manual_loses_nothing_to_a_broker_that_hangs(
+    broker: Broker, mortal: Settings, tmp_path: Path
+) -> None:
     metrics = Metrics()
     hasty = GATEWAY.model_copy(update={"confirm_seconds": 1.0})
     speech = recording_of(tmp_path / "speech.wav", seconds=4)
-    async with KafkaSink(settings.kafka, hasty) as sink, Gateway(hasty, metrics, sink) as gateway:
+    async with KafkaSink(mortal.kafka, hasty) as sink, Gateway(hasty, metrics, sink) as gateway:
         client = asyncio.create_task(run_client(gateway.port, tmp_path / "speech.wav", BEARER))
         await until(lambda: figure(metrics, "received_bytes_total") > 32_000)
         with broker.frozen():
             await until(lambda: figure(metrics, "refused_total", reason="try_later") >= 1)
         assert await client == (0, "")
-        found = await asyncio.to_thread(heard, settings, 1)
+        found = await asyncio.to_thread(heard, mortal, 1)
     said = next(iter(found.values()))
     spans = sorted((speech.index(chunk.data), len(chunk.data)) for chunk in said if chunk.data)
     reached = 0

@@ -47,7 +47,7 @@ def test_recordings_arrive_one_after_another_and_a_bad_one_is_named(settings: Se
 
 
 def test_no_broker_is_one_line_that_names_it(settings: Settings) -> None:
-    away = settings.kafka.model_copy(update={"bootstrap": f"127.0.0.1:{free_port()}"})
+    away = settings.kafka.model_copy(update={"bootstrap": f"127.0.0.1:{free_port()}", "connect_seconds": 0.5})
     shown = ingest(settings.model_copy(update={"kafka": away}), CLIPS[0], "--speed", "max")
     assert shown.returncode == 3
     (line,) = shown.stderr.strip().splitlines()

@@ -98,7 +98,7 @@ def test_the_rights_that_operate_md_asks_for_are_enough(
 
 def test_a_wrong_password_is_one_clear_line(broker: SecureBroker) -> None:
     with pytest.raises(ConfigError, match=r"refuses our name or password\. Check `kafka\.security`") as caught:
-        topics.plans(kafka(broker, "wrong-horse", seconds=15))
+        topics.plans(kafka(broker, "wrong-horse", seconds=5))
     assert "horse" not in str(caught.value)
 
 
