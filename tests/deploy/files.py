@@ -15,7 +15,12 @@ DASHBOARD = DEPLOY / "grafana" / "dashboards" / "operations.json"
 
 
 def load(path: Path) -> Any:
-    return yaml.safe_load(path.read_text("utf-8"))
+    return parsed(path.read_text("utf-8"))
+
+
+def parsed(text: str) -> Any:
+    """YAML by libyaml, which takes a tenth of the time."""
+    return yaml.load(text, yaml.CSafeLoader)
 
 
 def rules() -> list[dict[str, Any]]:

@@ -4,9 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
-from tests.deploy.files import DEPLOY
+from tests.deploy.files import DEPLOY, parsed
 
 PATH = DEPLOY / "compose.yaml"
 SECRETS = {
@@ -32,7 +30,7 @@ def interpolated(text: str, variables: Mapping[str, str]) -> str:
 
 
 def stack(variables: Mapping[str, str] = SECRETS) -> Any:
-    return yaml.safe_load(interpolated(PATH.read_text("utf-8"), variables))
+    return parsed(interpolated(PATH.read_text("utf-8"), variables))
 
 
 def services() -> dict[str, dict[str, Any]]:

@@ -3,12 +3,15 @@
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.deploy.files import ROOT
 from tests.deploy.notified import OnCall, notifying
+from tests.deploy.prometheus import Prometheus
 from tests.ports import free_port
 
 PATIENCE_SECONDS = 90
@@ -41,22 +44,40 @@ with serving(metrics, "127.0.0.1", int(sys.argv[1])):
 """
 
 
-@pytest.mark.parametrize("how", ["late", "on time"])
-def test_the_first_skips_of_a_new_worker_are_told_though_nobody_speaks_any_more(how: str, tmp_path: Path) -> None:
+Seen = tuple[subprocess.Popen[bytes], OnCall, Prometheus]
+
+
+@contextmanager
+def seen(how: str, folder: Path) -> Iterator[Seen]:
+    """A worker that Prometheus scrapes, and those it tells."""
     port, on_call = free_port(), OnCall()
-    worker = subprocess.Popen([sys.executable, "-c", WORKER, str(port), how], cwd=ROOT)
-    try:
-        with notifying(tmp_path, {"transcribe": f"127.0.0.1:{port}"}, on_call, factor=10) as figures:
-            figures.wait_for_all(['voxwarden:coverage:ratio10m{room_type="other"} == 1', "voxwarden:coverage:ratio10m"])
-            deadline = time.monotonic() + PATIENCE_SECONDS
-            while ("VoxwardenRoleMissing", "gateway") not in on_call.names or (
-                how == "late" and ("VoxwardenCoverage", "game") not in on_call.names
-            ):
-                assert worker.poll() is None
-                assert time.monotonic() < deadline, on_call.names
-                time.sleep(0.2)
-            found = {about for name, about in on_call.names if name == "VoxwardenCoverage"}
-            assert found == ({"game"} if how == "late" else set())
-    finally:
-        worker.kill()
-        worker.wait()
+    with subprocess.Popen([sys.executable, "-c", WORKER, str(port), how], cwd=ROOT) as worker:
+        try:
+            with notifying(folder, {"transcribe": f"127.0.0.1:{port}"}, on_call, factor=10) as figures:
+                yield worker, on_call, figures
+        finally:
+            worker.kill()
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Seen]]:
+    """At the same time: each waits for most of it."""
+    with ExitStack() as stack:
+        yield {how: stack.enter_context(seen(how, tmp_path_factory.mktemp("seen"))) for how in ("late", "on time")}
+
+
+@pytest.mark.parametrize("how", ["late", "on time"])
+def test_the_first_skips_of_a_new_worker_are_told_though_nobody_speaks_any_more(
+    how: str, both: dict[str, Seen]
+) -> None:
+    worker, on_call, figures = both[how]
+    figures.wait_for_all(['voxwarden:coverage:ratio10m{room_type="other"} == 1', "voxwarden:coverage:ratio10m"])
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while ("VoxwardenRoleMissing", "gateway") not in on_call.names or (
+        how == "late" and ("VoxwardenCoverage", "game") not in on_call.names
+    ):
+        assert worker.poll() is None
+        assert time.monotonic() < deadline, on_call.names
+        time.sleep(0.2)
+    found = {about for name, about in on_call.names if name == "VoxwardenCoverage"}
+    assert found == ({"game"} if how == "late" else set())

@@ -1,5 +1,6 @@
 """The alert rules: right by Prometheus' own tools, about figures that exist, with a runbook that exists."""
 
+import os
 import re
 import subprocess
 from typing import Any
@@ -11,6 +12,7 @@ from tests.deploy.prometheus import program
 from tests.deploy.stack import SECRETS, services, stack
 
 FOLDER = DEPLOY / "prometheus"
+LESS_GARBAGE_COLLECTION = {"GOGC": "400"}
 
 
 @pytest.mark.parametrize(
@@ -18,13 +20,21 @@ FOLDER = DEPLOY / "prometheus"
     [
         ["promtool", "check", "rules", "rules.yml"],
         ["promtool", "test", "rules", "rules_test.yml"],
+        ["promtool", "test", "rules", "rules_minutes_test.yml"],
         ["promtool", "check", "config", "prometheus.yml"],
         ["amtool", "check-config", "alertmanager.yml"],
     ],
     ids=" ".join,
 )
 def test_the_tools_agree(command: list[str]) -> None:
-    done = subprocess.run([program(command[0]), *command[1:]], cwd=FOLDER, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [program(command[0]), *command[1:]],
+        cwd=FOLDER,
+        env=os.environ | LESS_GARBAGE_COLLECTION,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -78,5 +88,5 @@ def test_the_runbooks_are_where_the_label_says() -> None:
 
 
 def test_every_alert_is_shown_to_fire() -> None:
-    proofs = (FOLDER / "rules_test.yml").read_text("utf-8")
+    proofs = "".join(file.read_text("utf-8") for file in FOLDER.glob("rules_*test.yml"))
     assert [alert["alert"] for alert in alerts() if not re.search(rf"{alert['alert']}\b", proofs)] == []
