@@ -1,14 +1,30 @@
 """A real broker for all stream tests, and topics of its own for each one."""
 
+import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from agents import topics
-from pipeline.settings import Kafka, Settings
+from pipeline.local import LocalRunner
+from pipeline.messages import Flag
+from pipeline.metrics import Metrics
+from pipeline.settings import Asr, Kafka, Settings
+from pipeline.topology import JUDGE, SEGMENT, TRANSCRIBE, Stage
 from tests.broker import Broker
+from tests.stream.moderated import Moderated, audio, moderate
+
+ASR = Asr(model="tiny.en")
+"""The cheapest one."""
+
+
+def settings_of(bootstrap: str, data: Path, partitions: int = 2) -> Settings:
+    kafka = Kafka(bootstrap=bootstrap, prefix=f"{uuid4().hex[:8]}.", partitions=partitions, connect_seconds=20)
+    return Settings(kafka=kafka, data_dir=data, asr=ASR)
 
 
 @pytest.fixture(scope="session")
@@ -38,16 +54,15 @@ def broker(_mortal: Broker) -> Broker:
 @pytest.fixture
 def mortal(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings for that broker, with topics of one partition that nobody else uses."""
-    kafka = Kafka(bootstrap=broker.bootstrap, prefix=f"{uuid4().hex[:8]}.", partitions=1, connect_seconds=20)
-    topics.create(kafka)
-    return Settings(kafka=kafka, data_dir=tmp_path_factory.mktemp("data"))
+    made = settings_of(broker.bootstrap, tmp_path_factory.mktemp("data"), partitions=1)
+    topics.create(made.kafka)
+    return made
 
 
 @pytest.fixture
 def bare(bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings with topic names that nobody else uses; none of the topics exists yet."""
-    kafka = Kafka(bootstrap=bootstrap, prefix=f"{uuid4().hex[:8]}.", partitions=2, connect_seconds=20)
-    return Settings(kafka=kafka, data_dir=tmp_path_factory.mktemp("data"))
+    return settings_of(bootstrap, tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture
@@ -55,3 +70,31 @@ def settings(bare: Settings) -> Settings:
     """The same, with the topics there."""
     topics.create(bare.kafka)
     return bare
+
+
+@pytest.fixture(scope="session")
+def moderated_here(tmp_path_factory: pytest.TempPathFactory) -> list[Flag]:
+    """The flags of the speech of `moderated.py`, in one process."""
+    flags: list[Flag] = []
+
+    def tap(stage: Stage, batch: Sequence[Any], outputs: Sequence[Any]) -> None:
+        del batch
+        if stage is JUDGE:
+            flags.extend(outputs)
+
+    async def listen(settings: Settings) -> None:
+        stages = (SEGMENT, TRANSCRIBE, JUDGE)
+        async with LocalRunner(settings, Metrics(), tap, stages=stages, clock=None) as runner:
+            for chunk in audio():
+                await runner.put(chunk)
+
+    asyncio.run(listen(Settings(data_dir=tmp_path_factory.mktemp("data"), asr=ASR)))
+    return flags
+
+
+@pytest.fixture(scope="session")
+def moderated(bootstrap: str, moderated_here: list[Flag], tmp_path_factory: pytest.TempPathFactory) -> Moderated:
+    """The same speech, on Kafka."""
+    settings = settings_of(bootstrap, tmp_path_factory.mktemp("data"))
+    topics.create(settings.kafka)
+    return moderate(settings, len(moderated_here), tmp_path_factory.mktemp("logs"))

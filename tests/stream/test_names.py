@@ -5,43 +5,30 @@ Real speech goes through both runners, and with it what they complain about.
 
 import asyncio
 import logging
-import os
-import sys
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 import pytest
-from msgspec import structs
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from agents.run import run
-from pipeline.audio.files import chunks_of
 from pipeline.dead_letters import DeadLetters
 from pipeline.local import LocalRunner
-from pipeline.messages import AudioChunk
 from pipeline.metrics import Metrics
 from pipeline.review.cases import Filters
 from pipeline.review.store import open_store
-from pipeline.settings import Settings
+from pipeline.settings import Asr, Settings
 from pipeline.stage import Rejected
-from pipeline.topology import AUDIO, SEGMENT, STAGES, Stage
-from tests.agents.test_run import THREAT, Host, spoken
-from tests.stream.kafka_io import put
-from tests.stream.processes import Process, environment
+from pipeline.topology import SEGMENT, STAGES, Stage
+from tests.agents.test_run import Host, spoken
+from tests.stream.moderated import ROOM, SPEAKER, Moderated, unusable
 
 pytestmark = pytest.mark.weights
 
-ROOM, SPEAKER = "zqroomqz", "zqspeakerqz"
 SAID = "kill you"
-START = 1_700_000_000.0
-
-LOUD = "import logging; logging.basicConfig(level=logging.DEBUG); from agents.cli import main; main()"
-"""The command line, with all that any library logs."""
-
 
 CLIENTS = ("httpx", "httpcore", "websockets.client")
 """The apps and browsers of this test log their requests; they are not ours."""
@@ -50,25 +37,6 @@ CLIENTS = ("httpx", "httpcore", "websockets.client")
 def names_in(log: str) -> list[str]:
     """The lines that hold a name, or what was said."""
     return [line[:300] for line in log.splitlines() if any(secret in line.lower() for secret in (ROOM, SPEAKER, SAID))]
-
-
-def unusable() -> list[AudioChunk]:
-    """What the segment stage refuses, each in its own way."""
-    good = AudioChunk(
-        room=ROOM,
-        speaker=SPEAKER,
-        sequence=1,
-        start=START - 100,
-        codec="pcm_s16le",
-        sample_rate=16_000,
-        data=b"\0" * 640,
-    )
-    return [
-        structs.replace(good, data=b"odd"),
-        structs.replace(good, codec="opus", sample_rate=48_000, data=b"no opus", start=START - 90),
-        structs.replace(good, codec="opus", sample_rate=44_100, data=b"\xf8\xff\xfe", start=START - 80),
-        structs.replace(good, codec="container", data=b"no recording", start=START - 70),
-    ]
 
 
 @contextmanager
@@ -116,7 +84,8 @@ async def look(host: Host) -> None:
 async def test_the_one_machine_runner_logs_no_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for section in ("GATEWAY", "METRICS", "CONSOLE"):
         monkeypatch.setenv(f"VOXWARDEN_{section}__PORT", "0")
-    settings, host, stop = Settings(data_dir=tmp_path), Host(), asyncio.Event()
+    settings = Settings(data_dir=tmp_path, asr=Asr(model="tiny.en"))
+    host, stop = Host(), asyncio.Event()
     with recorded(tmp_path / "log"):
         running = asyncio.create_task(run(settings, host, stop))
         await asyncio.wait([running, asyncio.create_task(host.ready.wait())], return_when=asyncio.FIRST_COMPLETED)
@@ -153,33 +122,7 @@ async def test_what_the_one_machine_runner_refuses_is_logged_without_names(tmp_p
 
 @pytest.mark.broker
 @pytest.mark.timeout(400)
-def test_workers_on_kafka_log_no_names(settings: Settings, tmp_path: Path) -> None:
-    put(settings, AUDIO, [*unusable(), *chunks_of(THREAT, ROOM, SPEAKER, start=START)])
-    settings = settings.model_copy(update={"asr": settings.asr.model_copy(update={"model": "tiny.en"})})
-    with ExitStack() as stack:
-        workers = [stack.enter_context(_worker(role.name, settings, tmp_path / role.name)) for role in STAGES]
-        _wait_for_case(settings, workers)
-        assert [worker.stop() for worker in workers] == [0] * len(workers)
-        logs = "".join(worker.log for worker in workers)
-    assert "DEBUG:" in logs
-    assert names_in(logs) == []
-
-
-@contextmanager
-def _worker(role: str, settings: Settings, output: Path) -> Iterator[Process]:
-    command = [sys.executable, "-c", LOUD, "-v", "worker", role]
-    process = Process(command, os.environ | environment(settings), output)
-    try:
-        yield process
-    finally:
-        process.close()
-
-
-def _wait_for_case(settings: Settings, workers: Sequence[Process]) -> None:
-    """Until the speech is a case with its clip."""
-    store = open_store(settings)
-    while not any(store.case(case.id).evidence for case in store.cases(Filters())):
-        for worker in workers:
-            worker.running()
-        time.sleep(0.5)
-    store.close()
+def test_workers_on_kafka_log_no_names(moderated: Moderated) -> None:
+    assert moderated.exits == [0] * len(STAGES)
+    assert "DEBUG:" in moderated.log
+    assert names_in(moderated.log) == []

@@ -22,16 +22,12 @@ from tests.stream.processes import worker
 
 pytestmark = [pytest.mark.broker, pytest.mark.weights]
 
-AUDIO = encode_flac(speech("tt-weasels"))
+AUDIO = encode_flac(speech("conf-invalid"))
 IMPATIENT = {
     "enabled": True, "start_seconds": 0.001, "full_seconds": 0.002, "catch_up_seconds": 0.001,
     "room_types": [{"name": "game", "share": 0}],
 }  # fmt: skip
 """Whatever waits is too much, once the worker's speed is known."""
-
-
-def tiny(settings: Settings) -> Settings:
-    return settings.model_copy(update={"asr": settings.asr.model_copy(update={"model": "tiny.en"})})
 
 
 def backlog(settings: Settings, count: int, first: int = 0) -> None:
@@ -59,24 +55,23 @@ def command(overload: dict[str, object]) -> tuple[str, ...]:
 
 
 def test_a_short_outage_costs_nothing(settings: Settings, tmp_path: Path) -> None:
-    """With the settings that we ship: 60 utterances have waited for ten minutes."""
-    settings = tiny(settings)
-    backlog(settings, 60)
+    """With the settings that we ship: 40 utterances have waited for ten minutes, more than the speed is known by."""
+    backlog(settings, 40)
     with worker(settings, tmp_path / "log", *command({"enabled": True})) as process:
-        for count in range(10, 61, 10):  # each ten in their own time, on a machine that may be slow
+        for count in range(10, 41, 10):  # each ten in their own time, on a machine that may be slow
             found = transcripts(settings, count, process.running)
         assert process.stop() == 0
-    assert sorted(each.utterance for each in found) == sorted(f"u{number}" for number in range(60))
+    assert sorted(each.utterance for each in found) == sorted(f"u{number}" for number in range(40))
     assert [each for each in found if each.skipped] == []
 
 
 def test_too_much_is_shed_by_policy_and_accounted_for(settings: Settings, tmp_path: Path) -> None:
-    settings = tiny(settings)
     backlog(settings, count := 32)
     with worker(settings, tmp_path / "log", *command(IMPATIENT)) as process:
         for some in range(8, count + 1, 8):
             found = transcripts(settings, some, process.running)
         while not any(each.skipped for each in found) and count < 200:  # until speed and arrivals are known
+            time.sleep(1)
             backlog(settings, 2, first=count)
             found = transcripts(settings, count := count + 2, process.running)
         backlog(settings, 12, first=count)
@@ -85,7 +80,7 @@ def test_too_much_is_shed_by_policy_and_accounted_for(settings: Settings, tmp_pa
     assert sorted(each.utterance for each in found) == sorted(f"u{number}" for number in range(count))
     last = [each for each in found if int(each.utterance.removeprefix("u")) >= count - 12]
     assert {each.room_type: each.skipped for each in last} == {"game": True, "kids": False}
-    assert all(("weasels" in each.text.lower()) != each.skipped for each in found)
+    assert all(("conference" in each.text.lower()) != each.skipped for each in found)
     assert all(each.address for each in found), "the audio of what was skipped can be found"
     assert sum(committed(settings, TRANSCRIBE).values()) == count
     assert_accounted_for(settings, found)

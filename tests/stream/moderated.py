@@ -1,0 +1,99 @@
+"""Real speech that goes through one worker a role, and with it what they complain about."""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from msgspec import structs
+
+from pipeline.audio.files import chunks_of
+from pipeline.events import decode
+from pipeline.messages import AudioChunk, Flag
+from pipeline.review.cases import Filters
+from pipeline.review.store import open_store
+from pipeline.settings import Settings
+from pipeline.topology import AUDIO, FLAGS, STAGES
+from tests.broker import ROOT
+from tests.stream.kafka_io import put, wait_for
+from tests.stream.processes import Process, environment
+
+ROOM, SPEAKER = "zqroomqz", "zqspeakerqz"
+"""Nothing else looks like these names, so they are found wherever they are."""
+START = 1_700_000_000.0
+VOICES = {
+    (ROOM, SPEAKER): ROOT / "pipeline" / "demo" / "lounge-ben.ogg",
+    (ROOM, "ann"): ROOT / "tests" / "data" / "demo-echotest.flac",
+    ("attic", "eve"): ROOT / "tests" / "data" / "tt-weasels.flac",
+}
+
+LOUD = "import logging; logging.basicConfig(level=logging.DEBUG); from agents.cli import main; main()"
+"""The command line, with all that any library logs."""
+
+
+@dataclass(frozen=True)
+class Moderated:
+    flags: list[Flag]
+    exits: list[int]
+    log: str
+
+
+def audio() -> list[AudioChunk]:
+    """All speakers at once, as a live room has them."""
+    streams = [chunks_of(path, room, speaker, start=START) for (room, speaker), path in VOICES.items()]
+    return sorted((chunk for stream in streams for chunk in stream), key=lambda chunk: chunk.start)
+
+
+def unusable() -> list[AudioChunk]:
+    """What the segment stage refuses, each in its own way."""
+    good = AudioChunk(
+        room=ROOM,
+        speaker=f"{SPEAKER}-2",
+        sequence=1,
+        start=START - 100,
+        codec="pcm_s16le",
+        sample_rate=16_000,
+        data=b"\0" * 640,
+    )
+    return [
+        structs.replace(good, data=b"odd"),
+        structs.replace(good, codec="opus", sample_rate=48_000, data=b"no opus", start=START - 90),
+        structs.replace(good, codec="opus", sample_rate=44_100, data=b"\xf8\xff\xfe", start=START - 80),
+        structs.replace(good, codec="container", data=b"no recording", start=START - 70),
+    ]
+
+
+def moderate(settings: Settings, count: int, logs: Path) -> Moderated:
+    """On Kafka, until `count` flags are there, and a case with its clip."""
+    put(settings, AUDIO, [*unusable(), *audio()])
+    with ExitStack() as stack:
+        workers = [_worker(role.name, settings, logs / role.name) for role in STAGES]
+        for worker in workers:
+            stack.callback(worker.close)
+
+        def alive() -> None:
+            for worker in workers:
+                worker.running()
+
+        records = wait_for(settings, FLAGS, lambda found: len(found) >= count, alive)
+        _wait_for_case(settings, alive)
+        exits = [worker.stop() for worker in workers]
+        log = "".join(worker.log for worker in workers)
+    return Moderated([decode(Flag, record.value, record.headers) for record in records], exits, log)
+
+
+def _worker(role: str, settings: Settings, output: Path) -> Process:
+    command = [sys.executable, "-c", LOUD, "-v", "worker", role]
+    return Process(command, os.environ | environment(settings), output)
+
+
+def _wait_for_case(settings: Settings, alive: Callable[[], None]) -> None:
+    """Until the speech is a case with its clip."""
+    store = open_store(settings)
+    while not any(store.case(case.id).evidence for case in store.cases(Filters())):
+        alive()
+        time.sleep(0.5)
+    store.close()
