@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
 
-from pipeline.judge.training.duplicates import bands
+from pipeline.judge.training.duplicates import Seen, bands
 from pipeline.judge.training.rows import read_csv
 
 FILE = Path(__file__).parent.parent / "data" / "hatecheck.fingerprints"
@@ -20,20 +20,30 @@ OURS = "this sentence stands in the file though nobody ever wrote it for the tes
 """Written with the others: if it is not found again, the file is older than the way of finding."""
 
 
-def fingerprints(text: str) -> set[bytes]:
-    return {blake2b(bytes([band]) + key, digest_size=SIZE).digest() for band, key in bands(text)}
+def fingerprints(keys: Iterable[tuple[int, bytes]]) -> set[bytes]:
+    """Of the bands of texts."""
+    return {blake2b(bytes([band]) + key, digest_size=SIZE).digest() for band, key in keys}
 
 
 def near(texts: Iterable[str]) -> list[str]:
     """Those of `texts` that are nearly a case."""
+    known = _known()
+    return [text for text in texts if not known.isdisjoint(fingerprints(bands(text)))]
+
+
+def meets(texts: Seen) -> bool:
+    """Whether one of the texts is nearly a case: `near` says which, and takes longer."""
+    return not _known().isdisjoint(fingerprints(texts.keys))
+
+
+def _known() -> set[bytes]:
     held = FILE.read_bytes()
-    known = {held[at : at + SIZE] for at in range(0, len(held), SIZE)}
-    return [text for text in texts if not known.isdisjoint(fingerprints(text))]
+    return {held[at : at + SIZE] for at in range(0, len(held), SIZE)}
 
 
 def write(folder: Path) -> None:
     cases = [OURS, *(row["test_case"] for name in CASES for row in read_csv(folder / name))]
-    FILE.write_bytes(b"".join(sorted(set().union(*map(fingerprints, cases)))))
+    FILE.write_bytes(b"".join(sorted(fingerprints(Seen(cases).keys))))
 
 
 if __name__ == "__main__":

@@ -9,13 +9,16 @@ from benchmarks import adapter, untaught
 from benchmarks.heard import VOICES
 from pipeline.errors import ConfigError
 from pipeline.judge.training.noise import round_trips
+from pipeline.judge.training.sets import authored
+from tests.pipeline.judge.training import tiny
 
 CLIP = Path(__file__).parents[1] / "data" / "auth-incorrect.flac"
 
 
 @pytest.fixture(autouse=True)
-def ours_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def ours_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(adapter, "SETS", ("authored",))  # the others lie outside the repository
+    monkeypatch.setattr(authored, "EXAMPLES", tiny.examples(tmp_path / "few"))
 
 
 def options(tmp_path: Path, *more: str) -> list[str]:

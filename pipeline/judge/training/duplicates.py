@@ -21,19 +21,20 @@ class Seen:
     """Remembers texts; says whether one is nearly one of them."""
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
-        self._bands: set[tuple[int, bytes]] = set()
+        self.keys: set[tuple[int, bytes]] = set()
+        """Of the bands of all texts."""
         for text in texts:
             self.add(text)
 
     def add(self, text: str) -> bool:
         """Remember `text`; True if it, or nearly it, was there already."""
         keys = bands(text)
-        known = not self._bands.isdisjoint(keys)
-        self._bands.update(keys)
+        known = not self.keys.isdisjoint(keys)
+        self.keys.update(keys)
         return known
 
     def __contains__(self, text: str) -> bool:
-        return not self._bands.isdisjoint(bands(text))
+        return bool(self.keys) and not self.keys.isdisjoint(bands(text))
 
 
 def bands(text: str) -> list[tuple[int, bytes]]:

@@ -1,11 +1,11 @@
 """Every word that the console shows: one catalogue for English, one for Chinese (`texts/en.yaml`, `texts/zh.yaml`)."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
-import yaml
-
+from pipeline import yamlfiles
 from pipeline.errors import ConfigError
 
 Language = Literal["en", "zh"]
@@ -43,8 +43,9 @@ def preferred(wanted: str, header: str) -> Language:
     return "en"
 
 
-def _read(file: Path) -> dict[str, object]:
-    tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+@cache
+def _read(file: Path) -> Mapping[str, object]:
+    tree = yamlfiles.read(file)
     if not isinstance(tree, dict):
         raise ConfigError(f"{file} is no catalogue", "Write texts under keys.")
     return tree

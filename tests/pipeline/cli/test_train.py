@@ -5,7 +5,6 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from transformers import PreTrainedTokenizerFast
 from typer.testing import CliRunner
@@ -29,17 +28,14 @@ def train(*arguments: str | Path) -> tuple[int, str]:
     return result.exit_code, result.stderr
 
 
+@pytest.fixture(scope="module")
+def few_lines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.examples(tmp_path_factory.mktemp("few"))
+
+
 @pytest.fixture(autouse=True)
-def few_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One in 40 of our lines: all of them take minutes, and show no more of the command."""
-    for path in authored.EXAMPLES.glob("*/*.yaml"):
-        kept = {
-            key: "\n".join(lines.splitlines()[::40]) for key, lines in msgspec.yaml.decode(path.read_bytes()).items()
-        }
-        few = tmp_path / "few" / path.parent.name / path.name
-        few.parent.mkdir(parents=True, exist_ok=True)
-        few.write_bytes(msgspec.yaml.encode(kept))
-    monkeypatch.setattr(authored, "EXAMPLES", tmp_path / "few")
+def only_few_lines(few_lines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(authored, "EXAMPLES", few_lines)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Real databases, one for each test."""
 
 import itertools
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,27 +21,63 @@ def postgres_server() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def sqlite_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with all tables and no rows. A copy of it takes no time, a migration longer than most tests."""
+    file = tmp_path_factory.mktemp("model") / "store.db"
+    Database(f"sqlite:///{file}").close()
+    return file
+
+
+@pytest.fixture(scope="session")
+def postgres_model(postgres_server: str) -> str:
+    """The name of a database with all tables and no rows, for PostgreSQL to copy."""
+    Database(_created(postgres_server, "model")).close()
+    return "model"
+
+
 @pytest.fixture
-def postgres_url(postgres_server: str) -> str:
-    """A database that nobody has used yet."""
-    name = f"test{next(numbers)}"
-    server = make_url(postgres_server).set(drivername="postgresql+psycopg")
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+def sqlite_url(tmp_path: Path, sqlite_model: Path) -> str:
+    """A store without rows."""
+    return f"sqlite:///{shutil.copy(sqlite_model, tmp_path / 'store.db')}"
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str, postgres_model: str) -> str:
+    """A store without rows."""
+    return _created(postgres_server, f"test{next(numbers)} TEMPLATE {postgres_model}")
+
+
+@pytest.fixture
+def empty_sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'empty.db'}"
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_server: str) -> str:
+    return _created(postgres_server, f"test{next(numbers)}")
+
+
+def _created(server: str, name: str) -> str:
+    """The URL of a new database; `name` may be followed by options of `CREATE DATABASE`."""
+    engine = create_engine(make_url(server).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
     engine.dispose()
-    return make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
-
-
-@pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'store.db'}"
+    return make_url(server).set(database=name.split(maxsplit=1)[0]).render_as_string(hide_password=False)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def url(request: pytest.FixtureRequest) -> str:
-    """Each of both kinds; empty."""
+    """Each of both kinds, with all tables and no rows."""
     found: str = request.getfixturevalue(f"{request.param}_url")
+    return found
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty_url(request: pytest.FixtureRequest) -> str:
+    """Each of both kinds, which nobody has opened yet: it has no tables."""
+    found: str = request.getfixturevalue(f"empty_{request.param}_url")
     return found
 
 

@@ -15,17 +15,17 @@ from pipeline.review.tables import METADATA
 from pipeline.settings import Settings
 
 
-def test_migrations_from_empty_make_the_tables_of_the_schema(url: str) -> None:
-    database = Database(url)
+def test_migrations_from_empty_make_the_tables_of_the_schema(empty_url: str) -> None:
+    database = Database(empty_url)
     with database.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, METADATA) == []
     database.close()
 
 
-def test_opening_again_keeps_what_is_there(url: str) -> None:
+def test_opening_again_keeps_what_is_there(empty_url: str) -> None:
     for expected in (0, 1):
-        database = Database(url)
+        database = Database(empty_url)
         with database.write() as connection:
             assert len(connection.execute(text("SELECT 1 FROM alembic_version")).all()) == 1
             assert connection.execute(text("SELECT count(*) FROM decisions")).scalar_one() == 0

@@ -29,10 +29,10 @@ from tests.pipeline.review.voices import utterance
 class Desk:
     """A deliver stage with all that is real about it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: Database) -> None:
         self.folder = folder
         self.now = NOON + 30
-        self.store = SqlReviewStore(Database(f"sqlite:///{folder / 'store.db'}"))
+        self.store = SqlReviewStore(database)
         self.evidence = EvidenceFolder(folder / "evidence")
         self.log = Lookback(folder / "lookback", 3_600, 10_000_000, lambda: self.now)
         self.metrics = Metrics()
@@ -61,8 +61,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    made = Desk(tmp_path)
+def desk(tmp_path: Path, sqlite_url: str) -> Iterator[Desk]:
+    made = Desk(tmp_path, Database(sqlite_url))
     yield made
     made.stage.close()
 

@@ -29,8 +29,8 @@ DUE = NOON + SETTLE_SECONDS
 
 
 class Desk:
-    def __init__(self, folder: Path) -> None:
-        self.database = Database(f"sqlite:///{folder / 'store.db'}")
+    def __init__(self, folder: Path, database: Database) -> None:
+        self.database = database
         self.store = SqlReviewStore(self.database)
         self.evidence = EvidenceFolder(folder / "evidence")
         self.log = Lookback(folder / "lookback", 3_600, 10_000_000, lambda: NOON)
@@ -57,8 +57,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    made = Desk(tmp_path)
+def desk(tmp_path: Path, sqlite_url: str) -> Iterator[Desk]:
+    made = Desk(tmp_path, Database(sqlite_url))
     yield made
     made.stage.close()
 

@@ -90,16 +90,16 @@ def test_threads_that_deliver_the_same(store: SqlReviewStore) -> None:
     check_once(store, outcomes)
 
 
-def test_processes_that_open_an_empty_store_at_once_and_deliver_the_same(url: str) -> None:
+def test_processes_that_open_an_empty_store_at_once_and_deliver_the_same(empty_url: str) -> None:
     spawn = multiprocessing.get_context("spawn")
     start, results = spawn.Barrier(3), spawn.Queue()
-    processes = [spawn.Process(target=work, args=(url, writer, start, results)) for writer in range(3)]
+    processes = [spawn.Process(target=work, args=(empty_url, writer, start, results)) for writer in range(3)]
     for process in processes:
         process.start()
     outcomes = [outcome for _ in processes for outcome in results.get(timeout=200)]
     for process in processes:
         process.join()
-    store = SqlReviewStore(Database(url))
+    store = SqlReviewStore(Database(empty_url))
     check_once(store, outcomes)
     store.close()
 

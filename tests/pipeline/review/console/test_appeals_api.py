@@ -16,7 +16,7 @@ from pipeline.review.console.app import create_app, open_desk
 from pipeline.review.database import Database
 from pipeline.settings import ReviewConsole, Settings
 from tests.pipeline.review.builders import NOON, flag
-from tests.pipeline.review.console.conftest import Clock, Console
+from tests.pipeline.review.console.conftest import TRUSTS_NOBODY, Clock, Console
 from tests.pipeline.review.console.servers import served
 
 TOKEN = "a-token-of-the-app"  # noqa: S105 - of tests
@@ -38,7 +38,8 @@ def console(tmp_path: Path, staffed: Path) -> Iterator[Console]:
 
 @pytest.fixture
 def app(console: Console) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=console.url, headers={"authorization": f"Bearer {TOKEN}"}, timeout=60) as client:
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    with httpx.Client(base_url=console.url, headers=headers, timeout=60, verify=TRUSTS_NOBODY) as client:
         yield client
 
 
