@@ -59,7 +59,11 @@ class AudioChunk(Message, frozen=True, kw_only=True, omit_defaults=True):
     """A piece of one speaker's audio as it came in; gaps and order are told by `sequence`."""
 
     sequence: Annotated[int, Meta(ge=0, le=2**63 - 1)]
-    """Counts the chunks of one session (a connection, a file) from 0; a smaller number later opens a new session."""
+    """Counts the chunks of one connection or file from 0; a smaller number later is of a new connection."""
+    session: Annotated[str, Meta(max_length=64, pattern=r"^[!-~]*(?![\s\S])")] = ""
+    """Where `first_sample` counts from 0: an id of the app's, the same on each connection that sends audio again."""
+    first_sample: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    """Number of the first sample in `session`. Samples with numbers that were heard before are left out."""
     codec: Codec = "pcm_s16le"
     """What `data` is: PCM, one bare Opus packet, several joined packets, or one whole small file."""
     sample_rate: Annotated[int, Meta(ge=8_000, le=192_000)] = SAMPLE_RATE

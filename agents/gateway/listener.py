@@ -55,7 +55,7 @@ class Listener:
         self._ticks = ticks
         self._session = Session(voice, settings.gap_seconds, settings.burst_seconds, settings.max_frame_bytes)
         self._limits = Limits(settings, ticks)
-        self._outbox = Outbox(sink, settings.buffer_seconds, self._confirmed, connection.interrupt)
+        self._outbox = Outbox(sink, settings.buffer_seconds, voice.first_sample, self._confirmed, connection.interrupt)
         self._acknowledging: asyncio.Task[None] | None = None
         self._read_at = ticks()
         self._in_hand = 0.0
@@ -160,7 +160,7 @@ class Listener:
             return 0.0
 
     def _confirmed(self) -> None:
-        if self._voice.acknowledge and self._acknowledging is None:
+        if self._voice.session and self._acknowledging is None:
             self._acknowledging = asyncio.ensure_future(self._acknowledge())
 
     async def _acknowledge(self) -> None:

@@ -26,7 +26,12 @@ class Outbox:
     """
 
     def __init__(
-        self, sink: Sink, limit: float, confirmed: Callable[[], None], failed: Callable[[Exception], None]
+        self,
+        sink: Sink,
+        limit: float,
+        first: int,
+        confirmed: Callable[[], None],
+        failed: Callable[[Exception], None],
     ) -> None:
         self._sink = sink
         self._limit = limit
@@ -38,8 +43,8 @@ class Outbox:
         self._changed = asyncio.Event()
         self.unconfirmed = 0.0
         """Seconds of audio."""
-        self.samples = 0
-        """Confirmed, without a hole."""
+        self.samples = first
+        """Number of the first sample that is not confirmed; sample `first` is the first that is put."""
 
     async def put(self, chunk: AudioChunk, samples: int) -> None:
         """Hand a chunk on; raises what the sink says of this or an earlier one."""

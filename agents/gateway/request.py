@@ -11,10 +11,10 @@ import msgspec
 from msgspec import Meta, Struct
 
 from pipeline.errors import InputError
-from pipeline.messages import Name
+from pipeline.messages import Name, Seconds
 
 PATH = re.compile(r"/v1/rooms/([^/]+)/speakers/([^/]+)/audio")
-KEYS = "Known keys are codec, sample_rate, channels, room_type, acknowledge and age_seconds."
+KEYS = "Known keys are codec, sample_rate, channels, room_type, start, session and first_sample."
 OPUS_RATE = 48_000
 """Opus always decodes to 48 kHz, whatever was put in (RFC 6716)."""
 
@@ -28,10 +28,12 @@ class Voice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     codec: Literal["pcm_s16le", "pcm_f32le", "opus"] = "pcm_s16le"
     sample_rate: Annotated[int, Meta(ge=8_000, le=192_000)]
     channels: Annotated[int, Meta(ge=1, le=32)] = 1
-    acknowledge: bool = False
-    """Whether the client is told how many samples are safe."""
-    age_seconds: Annotated[float, Meta(ge=0, le=60)] = 0.0
-    """How long ago the first frame was spoken: of audio that is sent again."""
+    start: Seconds | None = None
+    """When the first frame was spoken, by the client's clock, UTC seconds."""
+    session: Annotated[str, Meta(min_length=8, max_length=64, pattern=r"^[!-~]*(?![\s\S])")] | None = None
+    """Where samples are numbered from 0. A client that names one is told how many of them are safe."""
+    first_sample: Annotated[int, Meta(ge=0, lt=2**62)] = 0
+    """Number of the first sample of this connection in `session`."""
 
 
 def parse(target: str) -> Voice:
@@ -40,6 +42,8 @@ def parse(target: str) -> Voice:
     if not (match := PATH.fullmatch(path)):
         raise InputError("Unknown path", "Connect to /v1/rooms/{room}/speakers/{speaker}/audio.")
     fields = _query(query)
+    if "first_sample" in fields and "session" not in fields:
+        raise InputError("A first_sample without a session", "Name the session that it counts from.")
     if fields.get("codec") == "opus":
         _check_opus(fields)
     elif "sample_rate" not in fields:

@@ -31,13 +31,17 @@ class Arrival:
     """We read nothing for longer than we usually rest, so that more may wait behind them."""
 
 
+OLDEST_SECONDS = 600.0
+"""A client whose clock says that audio is older has a wrong clock."""
+
+
 class Session:
-    """`start` of the first chunk is the arrival of its first frame, less `age` seconds; later ones follow the samples.
+    """`start` of the first chunk is as the client says, else the arrival of its frame; later ones follow the samples.
 
     A client that sends nothing while its speaker is muted falls behind the clock; then the time jumps to now. It does
     not while we are behind: what lies unread after a stall of ours is late, not new. The same holds for a client that
-    began `age` seconds late, until it has caught up. Nor does time run ahead of the clock by more than `ahead` seconds,
-    however fast audio comes.
+    began late, until it has caught up. Nor does time run ahead of the clock by more than `ahead` seconds, however fast
+    audio comes.
     """
 
     def __init__(self, voice: Voice, gap: float, ahead: float, largest: int) -> None:
@@ -49,9 +53,11 @@ class Session:
         self._anchor: float | None = None
         self._samples = 0
         """Since the anchor."""
+        self._number = voice.first_sample
+        """Of the next sample in the client's session."""
         self._sequence = 0
         self._behind = False
-        self._late = voice.age_seconds
+        self._late = 0.0
         """Seconds by which the client was behind the clock at first, and still is at the most."""
 
     def chunks(self, frames: Sequence[Frame], arrival: Arrival) -> Iterator[tuple[AudioChunk, int]]:
@@ -62,6 +68,7 @@ class Session:
             samples = sum(frame.samples for frame in group)
             yield self._made(self._joined(group)), samples
             self._samples += samples
+            self._number += samples
 
     def final(self) -> AudioChunk | None:
         """The end of the session; None if it never began."""
@@ -74,7 +81,8 @@ class Session:
     def _keep_time(self, now: float, seconds: float) -> None:
         """Decide when the coming `seconds` of audio begin."""
         if self._anchor is None:
-            self._jump(now - self._late)
+            self._jump(self._begun(now))
+            self._late = max(0.0, now - self._position)
             return
         lag = now - (self._position + seconds)
         if not self._behind and lag > self._late + self._gap:
@@ -82,6 +90,11 @@ class Session:
         elif self._position > now + self._ahead:
             self._jump(now + self._ahead)
         self._late = min(self._late, max(0.0, lag))
+
+    def _begun(self, now: float) -> float:
+        """When the first frame was spoken, which has just come."""
+        stated = self._voice.start
+        return stated if stated is not None and now - OLDEST_SECONDS <= stated <= now + self._ahead else now
 
     def _jump(self, to: float) -> None:
         self._anchor, self._samples = to, 0
@@ -110,6 +123,8 @@ class Session:
             room_type=voice.room_type,
             start=self._position,
             sequence=sequence,
+            session=voice.session or "",
+            first_sample=self._number if voice.session else 0,
             codec="opus_packets" if voice.codec == "opus" else voice.codec,
             sample_rate=voice.sample_rate,
             channels=voice.channels,

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from threading import Thread
+from uuid import uuid4
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
@@ -19,14 +20,12 @@ from benchmarks.chaos.marks import FRAME, FRAME_SECONDS, marked
 from benchmarks.speech import Voice
 from pipeline.audio.resample import Samples
 
-FORM = "codec=pcm_s16le&sample_rate=16000&acknowledge=true"
+FORM = "codec=pcm_s16le&sample_rate=16000"
 TOKEN = "chaos-clients-of-the-benchmark"  # noqa: S105
 QUEUE_SECONDS = 120.0
 FASTER = 1.5
 """A client that is behind sends so many times as fast as people speak."""
 LONGEST_PAUSE = 30.0
-OLDEST_SECONDS = 60.0
-"""No audio that is sent again may be said to be older."""
 NO_CODE = 1006
 """The gateway died."""
 FINAL = {1007, 1009, 4400, 4401, 4409}
@@ -38,20 +37,19 @@ class Client:
 
     def __init__(self, voice: Voice, frames: Sequence[bytes], address: str) -> None:
         room, speaker = voice
-        self.url = f"{address}/v1/rooms/{room}/speakers/{speaker}/audio?{FORM}"
+        self.url = f"{address}/v1/rooms/{room}/speakers/{speaker}/audio?{FORM}&session={uuid4()}"
         self.frames = frames
         self.dropped = 0
         self.codes: Counter[str] = Counter()
         self._next = 0
-        self._base = 0
-        """Number of the frame that the present connection began with."""
         self._acknowledged = 0
-        """Samples of the present connection that are safe. All others are sent again after a break."""
+        """Samples that are safe. All others are sent again after a break."""
         self._pause = 0.0
 
     async def talk(self, started: float) -> None:
-        """Send all frames, the first one at `started` (monotonic seconds)."""
+        """Send all frames, the first one at `started` (UTC seconds)."""
         while self._next < len(self.frames):
+            self._drop_oldest(started)
             try:
                 async with self._connected(started) as gateway:
                     await self._converse(gateway, started)
@@ -61,22 +59,19 @@ class Client:
                 await self._closed(type(error).__name__)
 
     def _connected(self, started: float) -> connect:
-        age = min(max(0.0, time.monotonic() - started - self._next * FRAME_SECONDS), OLDEST_SECONDS)
-        headers = {"Authorization": f"Bearer {TOKEN}"}
-        return connect(f"{self.url}&age_seconds={age:.3f}", additional_headers=headers, proxy=None)
+        place = f"first_sample={self._next * FRAME}&start={started + self._next * FRAME_SECONDS:.3f}"
+        return connect(f"{self.url}&{place}", additional_headers={"Authorization": f"Bearer {TOKEN}"}, proxy=None)
 
     async def _closed(self, code: int | str) -> None:
         """Connect at once, then after 1, 2, 4 … up to 30 s."""
         self.codes[str(code)] += 1
         if code in FINAL:
             raise RuntimeError(f"The gateway closed with {code}, after which a client must not come back")
-        self._next, self._acknowledged = self._base + self._acknowledged // FRAME, 0
-        self._base = self._next
+        self._next = self._acknowledged // FRAME
         await asyncio.sleep(self._pause)
         self._pause = min(max(1.0, 2 * self._pause), LONGEST_PAUSE)
 
     async def _converse(self, gateway: ClientConnection, started: float) -> None:
-        self._base, self._acknowledged = self._next, 0
         listening = asyncio.create_task(self._listen(gateway))
         try:
             await self._send(gateway, started)
@@ -94,25 +89,27 @@ class Client:
         sent_at = 0.0
         while self._next < len(self.frames):
             due = max(started + self._next * FRAME_SECONDS, sent_at + FRAME_SECONDS / FASTER)
-            await asyncio.sleep(due - time.monotonic())
-            self._drop_oldest(started)
-            sent_at = time.monotonic()
+            await asyncio.sleep(due - time.time())
+            if self._oldest(started) > self._next:
+                await gateway.close()  # the numbers of samples go on elsewhere; sending raises
+            sent_at = time.time()
             await gateway.send(self.frames[self._next])
             self._next += 1
 
     async def _await_acknowledgement(self, gateway: ClientConnection) -> None:
         """Of the last frame."""
-        missing = (len(self.frames) - self._base) * FRAME
-        while self._acknowledged < missing:
+        while self._acknowledged < len(self.frames) * FRAME:
             await gateway.ping()  # raises once the connection is closed
             await asyncio.sleep(0.2)
 
+    def _oldest(self, started: float) -> int:
+        """The oldest frame that the queue holds."""
+        return int((time.time() - started - QUEUE_SECONDS) / FRAME_SECONDS)
+
     def _drop_oldest(self, started: float) -> None:
-        oldest = int((time.monotonic() - started - QUEUE_SECONDS) / FRAME_SECONDS)
-        if oldest > self._next:
+        if (oldest := self._oldest(started)) > self._next:
             self.dropped += oldest - self._next
-            self._base += oldest - self._next
-            self._next = oldest
+            self._next, self._acknowledged = oldest, oldest * FRAME
 
 
 class Crowd:
@@ -131,7 +128,7 @@ class Crowd:
         return not self._thread.is_alive()
 
     async def _talk(self) -> None:
-        started = time.monotonic()
+        started = time.time()
         await asyncio.gather(*(client.talk(started) for client in self.clients))
 
     @property

@@ -21,13 +21,13 @@ class Ordered:
     """Chunks before it were given up, or the numbering began anew."""
 
 
-FAULTS = ("late", "duplicate", "reordered", "gap", "restart", "clock")
+FAULTS = ("late", "duplicate", "reordered", "gap", "restart", "clock", "resent")
 
 
 class Reorder:
     """Holds up to `ahead` chunks that come before their turn, then gives the missing one up.
 
-    Faults are counted: `late` (after it was given up) and `duplicate` (same number, same time) are dropped;
+    Faults are counted: `late` (after it was given up) and `duplicate` (same number, time and size) are dropped;
     `reordered` filled a hole in time; `gap` is a hole; `restart` is a smaller number at another time: the app began to
     count anew. Its clock may have been set back meanwhile, so that the time may be an earlier one, too.
     """
@@ -37,8 +37,8 @@ class Reorder:
         self._faults = faults
         self._expected: int | None = None
         self._waiting: dict[int, Ordered] = {}
-        self._given: deque[tuple[int, float]] = deque(maxlen=REMEMBERED)
-        """Number and start."""
+        self._given: deque[tuple[int, float, int]] = deque(maxlen=REMEMBERED)
+        """Number, start and bytes. A new connection that sends audio again may gather other frames in a chunk."""
         self._given_up: deque[int] = deque(maxlen=REMEMBERED)
         self.arrived = 0
         """Chunks so far."""
@@ -76,7 +76,7 @@ class Reorder:
     def _behind(self, chunk: AudioChunk) -> Iterator[Ordered]:
         if chunk.sequence in self._given_up or self._precedes_first(chunk):
             self._count("late")
-        elif (chunk.sequence, chunk.start) in self._given:
+        elif _identity(chunk) in self._given:
             self._count("duplicate")
         else:
             yield from self.flush()
@@ -86,7 +86,7 @@ class Reorder:
 
     def _precedes_first(self, chunk: AudioChunk) -> bool:
         """Whether it changed places with the first that came, and is of no other session."""
-        first, start = self._given[0]
+        first, start, _ = self._given[0]
         near = first - self._ahead <= chunk.sequence < first
         return near and chunk.start <= start and len(self._given) <= self._ahead
 
@@ -105,7 +105,7 @@ class Reorder:
 
     def _give(self, ordered: Ordered) -> Ordered:
         self._expected = ordered.chunk.sequence + 1
-        self._given.append((ordered.chunk.sequence, ordered.chunk.start))
+        self._given.append(_identity(ordered.chunk))
         return ordered
 
     def _drop_strays(self) -> None:
@@ -117,3 +117,7 @@ class Reorder:
 
     def _count(self, result: str) -> None:
         self._faults.labels(result).inc()
+
+
+def _identity(chunk: AudioChunk) -> tuple[int, float, int]:
+    return chunk.sequence, chunk.start, len(chunk.data)

@@ -11,6 +11,7 @@ from pipeline.audio import vad
 from pipeline.audio.encode import encode_flac
 from pipeline.audio.examples import Examples
 from pipeline.audio.order import FAULTS
+from pipeline.audio.resent import Sessions
 from pipeline.audio.speaker import Piece, Speaker
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance, derive_id
 from pipeline.metrics import Metrics, from_zero
@@ -34,6 +35,7 @@ class Segment(Processor[AudioChunk, Utterance]):
         self._clock = clock
         self._speakers: OrderedDict[Key, Speaker] = OrderedDict()
         """The idlest first."""
+        self._sessions = Sessions(2 * settings.max_speakers)
         self._examples = Examples(clock)
 
     def process(self, batch: Sequence[AudioChunk]) -> list[Utterance | Rejected]:
@@ -98,7 +100,8 @@ class Segment(Processor[AudioChunk, Utterance]):
             if len(self._speakers) >= self._settings.max_speakers:
                 yield from self._end(next(iter(self._speakers)))
             example = partial(self._examples.due, key)
-            self._speakers[key] = Speaker(self._model, self._settings, self._metrics, example)
+            heard = self._sessions.of(key)
+            self._speakers[key] = Speaker(self._model, self._settings, self._metrics, heard, example)
         self._speakers.move_to_end(key)
         speaker = self._speakers[key]
         speaker.seen = self._clock()

@@ -10,6 +10,7 @@ from pipeline.audio.frames import StreamDecoder
 from pipeline.audio.marks import Mark, Marks
 from pipeline.audio.order import Ordered, Reorder
 from pipeline.audio.resample import Samples
+from pipeline.audio.resent import Heard
 from pipeline.audio.vad import WINDOW, Memory, Vad
 from pipeline.errors import BadMessage, VoxwardenError
 from pipeline.messages import SAMPLE_RATE, AudioChunk, sample_of
@@ -100,12 +101,13 @@ class Stream:
 class Speaker:
     """State of one speaker in one room. What it holds is bounded: see `Reorder` and `Cutter`."""
 
-    def __init__(self, vad: Vad, settings: Audio, metrics: Metrics, example: Callable[[], bool]) -> None:
+    def __init__(self, vad: Vad, settings: Audio, metrics: Metrics, heard: Heard, example: Callable[[], bool]) -> None:
         """`example` says whether a packet that cannot be decoded should become a dead letter."""
         self.seen = 0.0
         """When its last chunk was worked on, by the stage's clock."""
         self._settings = settings
         self._metrics = metrics
+        self._heard = heard
         self._example = example
         self._decoder = StreamDecoder()
         self._order = Reorder(settings.reorder_chunks, metrics.sequence_faults)
@@ -151,8 +153,13 @@ class Speaker:
             yield mark.arrival, mark.start
 
     def _take(self, ordered: Ordered) -> Iterator[Piece | Rejected]:
-        yield from self._align(sample_of(ordered.chunk.start), after_gap=ordered.after_gap)
-        yield from self._listen(ordered.chunk)
+        chunk = self._heard.fresh(ordered.chunk)
+        if chunk is not ordered.chunk:
+            self._metrics.sequence_faults.labels("resent").inc()
+        if chunk is None:
+            return
+        yield from self._align(sample_of(chunk.start), after_gap=ordered.after_gap)
+        yield from self._listen(chunk)
         if self._stream:
             self._marks.forget(self._stream.end - self._stream.held)
             self._marks.add(Mark(self._stream.end, ordered.arrival, ordered.chunk.start))

@@ -85,7 +85,7 @@ def connection(process: Process) -> Iterator[ClientConnection]:
     url = process.told(r"Gateway  (ws://127\.0\.0\.1:\d+)/")
     token = process.told(r"Token    (\S+)")
     with connect(
-        f"{url}/v1/rooms/lounge/speakers/ben/audio?sample_rate={SAMPLE_RATE}&acknowledge=true",
+        f"{url}/v1/rooms/lounge/speakers/ben/audio?sample_rate={SAMPLE_RATE}&session=of-the-tests",
         additional_headers={"Authorization": f"Bearer {token}"},
     ) as socket:
         yield socket

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import insert, select
 from websockets.asyncio.server import ServerConnection, serve
 
+from agents.gateway import request as gateway_request
 from benchmarks.chaos import records, verdict
 from benchmarks.chaos.clients import Client
 from benchmarks.chaos.marks import FRAME, FRAME_SECONDS, Pcm, marked, said_in
@@ -208,10 +209,15 @@ async def gateway_that(code: int, after: int, received: list[bytes]) -> AsyncIte
                 await connection.close(code)
                 return
             received.append(frame)
-            await connection.send(json.dumps({"received_samples": count * FRAME}))
+            await connection.send(json.dumps({"received_samples": first_sample(connection) + count * FRAME}))
 
     async with serve(handle, "127.0.0.1", 0) as server:
         yield f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
+
+
+def first_sample(connection: ServerConnection) -> int:
+    assert connection.request is not None
+    return gateway_request.parse(connection.request.path).first_sample
 
 
 @pytest.mark.parametrize("after", [1, 7])
@@ -220,7 +226,7 @@ async def test_a_client_comes_back_and_sends_again_what_was_not_acknowledged(aft
     received: list[bytes] = []
     async with gateway_that(1012, after, received) as address:
         client = Client(ALICE, frames, address)
-        await asyncio.wait_for(client.talk(time.monotonic()), 30)
+        await asyncio.wait_for(client.talk(time.time()), 30)
     assert received == frames
     assert client.codes == {"1012": 1}
     assert client.dropped == 0
@@ -229,4 +235,4 @@ async def test_a_client_comes_back_and_sends_again_what_was_not_acknowledged(aft
 async def test_a_client_does_not_come_back_after_what_it_must_mend() -> None:
     async with gateway_that(4400, 2, []) as address:
         with pytest.raises(RuntimeError, match="4400"):
-            await asyncio.wait_for(Client(ALICE, [bytes(2 * FRAME)] * 20, address).talk(time.monotonic()), 30)
+            await asyncio.wait_for(Client(ALICE, [bytes(2 * FRAME)] * 20, address).talk(time.time()), 30)

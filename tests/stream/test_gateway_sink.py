@@ -117,7 +117,7 @@ async def test_a_broker_that_hangs_slows_then_turns_away_and_what_is_lost_is_cou
     metrics = Metrics()
     hasty = GATEWAY.model_copy(update={"confirm_seconds": 1.0, "buffer_seconds": 0.5, "max_speed": 1e6})
     async with KafkaSink(mortal.kafka, hasty) as sink, Gateway(hasty, metrics, sink) as gateway:
-        async with client(gateway.port, query="&acknowledge=true") as alice:
+        async with client(gateway.port, query="&session=of-the-tests") as alice:
             await alice.send(FRAME)
             assert json.loads(await alice.recv()) == {"received_samples": 1_600}
             with broker.frozen():
@@ -138,7 +138,7 @@ async def test_a_broker_that_hangs_slows_then_turns_away_and_what_is_lost_is_cou
 async def taken_again(port: int) -> None:
     """A client that comes back until its audio is taken."""
     for _ in count():
-        async with client(port, "carol", query="&acknowledge=true") as carol:
+        async with client(port, "carol", query="&session=of-the-tests") as carol:
             await carol.send(FRAME)
             with suppress(ConnectionClosed):
                 assert json.loads(await carol.recv()) == {"received_samples": 1_600}

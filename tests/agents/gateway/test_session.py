@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from agents.gateway.request import Voice
 from agents.gateway.session import Arrival, Frame, Session
@@ -17,6 +18,11 @@ NOW = 1_700_000_000.0
 
 def session(voice: Voice = VOICE, largest: int = 100_000) -> Session:
     return Session(voice, gap=1.0, ahead=10.0, largest=largest)
+
+
+def late(seconds: float) -> Voice:
+    """A client that sends what was spoken so long ago."""
+    return structs.replace(VOICE, start=NOW - seconds)
 
 
 def take(made: Session, now: float, waited: float, *frames: Frame, stalled: bool = False) -> list[AudioChunk]:
@@ -108,10 +114,22 @@ def test_time_does_not_run_ahead_of_the_clock() -> None:
 
 
 def test_what_is_sent_again_begins_when_it_was_spoken() -> None:
-    again = Voice(room="r", speaker="s", sample_rate=48_000, age_seconds=7.5)
-    made = session(again)
+    made = session(late(7.5))
     assert take(made, NOW, 0)[0].start == NOW - 7.5
     assert take(made, NOW + 0.2, 0)[0].start == pytest.approx(NOW - 7.48), "it is late, not new"
+
+
+@pytest.mark.parametrize("seconds", [601.0, -11.0, NOW])
+def test_a_client_whose_clock_is_wrong_is_not_believed(seconds: float) -> None:
+    assert take(session(late(seconds)), NOW, 0)[0].start == NOW
+
+
+def test_samples_have_the_numbers_that_the_client_gave_them() -> None:
+    made = session(structs.replace(VOICE, session="0123456789", first_sample=480))
+    chunks = take(made, NOW, 0) + take(made, NOW + 0.02, 0.02, TWENTY_MS, TWENTY_MS) + take(made, NOW + 0.06, 0.02)
+    assert [(chunk.session, chunk.first_sample) for chunk in chunks] == [
+        ("0123456789", 480 + number) for number in (0, 960, 2_880)
+    ]
 
 
 def test_a_session_that_never_began_has_no_end() -> None:
@@ -120,7 +138,7 @@ def test_a_session_that_never_began_has_no_end() -> None:
 
 def test_audio_that_is_sent_again_keeps_its_time_until_the_client_has_caught_up() -> None:
     """At 1.5 times the speed of speech: three frames of 20 ms in each 40 ms."""
-    made = session(Voice(room="r", speaker="s", sample_rate=48_000, channels=2, age_seconds=5.0))
+    made = session(late(5.0))
     starts = [take(made, NOW + 0.04 * read, 0.03, *[TWENTY_MS] * 3)[0].start for read in range(300)]
     assert starts == pytest.approx([NOW - 5.0 + 0.06 * read for read in range(300)], abs=1e-5)
     (after_silence,) = take(made, NOW + 20, 8.0)
@@ -128,7 +146,7 @@ def test_audio_that_is_sent_again_keeps_its_time_until_the_client_has_caught_up(
 
 
 def test_a_late_client_that_falls_silent_does_not_stay_late() -> None:
-    made = session(Voice(room="r", speaker="s", sample_rate=48_000, channels=2, age_seconds=5.0))
+    made = session(late(5.0))
     take(made, NOW, 0)
     (after_silence,) = take(made, NOW + 3, 3.0)
     assert after_silence.start == pytest.approx(NOW + 3 - 0.02)

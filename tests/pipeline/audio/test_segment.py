@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from benchmarks.speech import talk
-from pipeline.audio.encode import decode_flac
+from pipeline.audio.encode import decode_flac, to_pcm16
 from pipeline.audio.resample import Samples
 from pipeline.audio.segment import Segment, build
-from pipeline.audio.vad import shared
+from pipeline.audio.vad import WINDOW, shared
 from pipeline.errors import BadMessage
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance, derive_id
 from pipeline.metrics import Metrics
@@ -64,6 +64,37 @@ def test_each_sentence_is_an_utterance_with_true_times() -> None:
         assert np.array_equal(heard, dialogue()[begin : begin + heard.size])
         assert each.end - each.start == pytest.approx(heard.size / SAMPLE_RATE, abs=1e-5)
         assert each.id == derive_id("segment", each)
+
+
+@pytest.mark.parametrize("final", [True, False])
+def test_audio_that_is_sent_again_is_heard_once(final: bool) -> None:
+    """A connection breaks in a sentence. The next one begins 3 s earlier, in chunks of another size."""
+    audio = dialogue()
+    broken, safe = 7 * SAMPLE_RATE, 4 * SAMPLE_RATE
+    first = connection(audio[:broken], 0, SAMPLE_RATE)
+    again = connection(audio[safe:], safe, 3_000)
+    made, metrics = [], Metrics()
+    stage = segment(metrics)
+    for chunk in [*first[:-1], structs.replace(first[-1], final=final), *again]:
+        made += utterances(stage.process([chunk]))
+    told = np.concatenate([decode_flac(each.data)[round(each.overlap * SAMPLE_RATE) :] for each in made])
+    whole = [each.end - each.start for each in utterances(segment().process(seconds(audio)))]
+    assert told.size / SAMPLE_RATE == pytest.approx(sum(whole), abs=0.4)
+    window = WINDOW / SAMPLE_RATE
+    assert all(one.end < two.start + two.overlap + window for one, two in pairwise(made)), "silence fills a window"
+    assert metrics.registry.get_sample_value("voxwarden_sequence_faults_total", {"result": "resent"}) == 16
+
+
+def connection(audio: Samples, first: int, size: int) -> list[AudioChunk]:
+    pieces = [audio[at : at + size] for at in range(0, audio.size, size)]
+    return [
+        AudioChunk(
+            room="r", speaker="s", start=DAY + (first + number * size) / SAMPLE_RATE, sequence=number,
+            session="a-session", first_sample=first + number * size, data=to_pcm16(piece),
+            final=number == len(pieces) - 1,
+        )
+        for number, piece in enumerate(pieces)
+    ]  # fmt: skip
 
 
 def test_a_monologue_is_cut_at_quiet_moments() -> None:

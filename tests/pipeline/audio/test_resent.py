@@ -1,0 +1,120 @@
+"""Samples that come again under their numbers are heard once, and none is left out."""
+
+import itertools
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.audio.packets import MAX_PACKETS, pack, unpack
+from pipeline.audio.resent import SAME_SECONDS, Heard, Sessions
+from pipeline.messages import AudioChunk
+
+NOW = 1_790_000_000.0
+SESSION = "a-session"
+RATE = 8_000
+
+
+def pcm(first: int, end: int, *, session: str = SESSION, start: float | None = None) -> AudioChunk:
+    """Stereo samples `first` to `end`, each of which tells its number."""
+    data = b"".join(number.to_bytes(2, "little") * 2 for number in range(first, end))
+    begun = NOW + first / RATE if start is None else start
+    return AudioChunk(
+        room="r", speaker="s", start=begun, sequence=0, sample_rate=RATE, channels=2,
+        session=session, first_sample=first, data=data,
+    )  # fmt: skip
+
+
+def opus(first: int, packets: Sequence[bytes]) -> AudioChunk:
+    return AudioChunk(
+        room="r", speaker="s", start=NOW + first / 48_000, sequence=0, codec="opus_packets", sample_rate=48_000,
+        session=SESSION, first_sample=first, data=pack(packets),
+    )  # fmt: skip
+
+
+def numbers(chunk: AudioChunk | None) -> list[int]:
+    if chunk is None:
+        return []
+    found = [int.from_bytes(chunk.data[at : at + 2], "little") for at in range(0, len(chunk.data), 4)]
+    assert found[0] == chunk.first_sample
+    assert chunk.start == pytest.approx(NOW + found[0] / RATE, abs=1e-6)
+    return found
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 20)), min_size=1, max_size=12))
+def test_each_connection_goes_on_where_the_app_knows_that_it_may(connections: list[tuple[int, int]]) -> None:
+    """Each begins at or before the end of what came, and cuts its chunks anew."""
+    heard, given, end = Heard(), [], 0
+    for back, size in connections:
+        at = max(0, end - back)
+        for first in range(at, at + 3 * size, size):
+            given += numbers(heard.fresh(pcm(first, first + size)))
+        end = max(end, at + 3 * size)
+    assert given == list(range(end))
+
+
+@given(st.lists(st.tuples(st.integers(0, 100), st.integers(1, 30)), min_size=1, max_size=16))
+def test_no_sample_is_left_out_whatever_comes_in_whatever_order(spans: list[tuple[int, int]]) -> None:
+    heard = Heard()
+    given = [numbers(heard.fresh(pcm(first, first + size))) for first, size in spans]
+    wanted = {number for first, size in spans for number in range(first, first + size)}
+    assert set(itertools.chain.from_iterable(given)) == wanted
+
+
+def test_opus_packets_are_left_out_as_a_whole() -> None:
+    """20 ms each; what begins before the known end and ends after it is kept."""
+    heard, packets = Heard(), [bytes([8 + 0x90, number]) for number in range(5)]
+    assert heard.fresh(opus(0, packets[:3])) is not None
+    fresh = heard.fresh(opus(960, packets[1:]))
+    assert fresh is not None
+    assert (unpack(fresh.data), fresh.first_sample) == (packets[3:], 3 * 960)
+    assert fresh.start == pytest.approx(NOW + 0.06)
+    late = heard.fresh(opus(5 * 960 - 480, packets[:1]))
+    assert late is not None
+    assert unpack(late.data) == packets[:1]
+    assert heard.fresh(opus(0, packets)) is None
+
+
+def test_another_session_is_other_audio() -> None:
+    heard = Heard()
+    heard.fresh(pcm(0, 50))
+    assert numbers(heard.fresh(pcm(0, 50, session="another-session"))) == list(range(50))
+
+
+def test_a_session_id_that_is_used_for_other_audio_hides_nothing() -> None:
+    """An app starts again, counts from 0 and names the same session."""
+    heard = Heard()
+    heard.fresh(pcm(0, 50))
+    later = pcm(0, 50, start=NOW + SAME_SECONDS + 1)
+    assert heard.fresh(later) is later
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        pcm(0, 50, session=""),
+        pcm(0, 0),
+        AudioChunk(room="r", speaker="s", start=NOW, sequence=0, codec="container", session=SESSION, data=b"RIFF"),
+        AudioChunk(room="r", speaker="s", start=NOW, sequence=0, codec="opus_packets", session=SESSION, data=b"\0"),
+        AudioChunk(
+            room="r", speaker="s", start=NOW, sequence=0, codec="opus_packets", session=SESSION,
+            data=pack([b"\x03"] * MAX_PACKETS),
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_counted_is_kept(chunk: AudioChunk) -> None:
+    heard = Heard()
+    heard.fresh(pcm(0, 50))
+    assert heard.fresh(chunk) is chunk
+    assert heard.fresh(chunk) is chunk
+
+
+def test_only_so_many_speakers_are_remembered() -> None:
+    sessions = Sessions(2)
+    ann = sessions.of(("r", "ann"))
+    for name in ("ben", "ann", "cleo"):
+        sessions.of(("r", name))
+    assert sessions.of(("r", "ann")) is ann
+    ben = sessions.of(("r", "ben"))
+    assert ben.fresh(pcm(0, 1)) is not None
