@@ -39,17 +39,24 @@ class LeadIn:
     def __call__(self, record: Any) -> list[AudioChunk]:
         """The chunks before `record`, a message of Faust; raises DependencyError if the broker does not give them."""
         place = TopicPartition(record.topic, record.partition)
-        since = max(0, round((record.timestamp - self._seconds - LATE_SECONDS) * 1000))
         with broker_errors(self._kafka):
             consumer = reader(self._kafka)
             try:
                 consumer.assign([place])
-                found = consumer.offsets_for_times({place: since})[place]
-                first = found.offset if found else record.offset
-                read = self._read(consumer, place, first, record.offset)
+                read = self._read(consumer, place, self._first(consumer, place, record.offset), record.offset)
                 return _latest([chunk for each in read if (chunk := _chunk(each))], self._seconds)
             finally:
                 consumer.close()
+
+    def _first(self, consumer: Any, place: TopicPartition, end: int) -> int:
+        """Where to begin, counted back from the last record before offset `end`: an outage may lie between the two."""
+        oldest = consumer.beginning_offsets([place])[place]
+        last = next(self._read(consumer, place, max(oldest, end - 1), end), None)
+        if last is None:
+            return end
+        since = max(0, round(last.timestamp - (self._seconds + LATE_SECONDS) * 1000))
+        found = consumer.offsets_for_times({place: since})[place]
+        return int(found.offset) if found else end
 
     def _read(self, consumer: Any, place: TopicPartition, first: int, end: int) -> Iterator[Any]:
         """The records from offset `first` up to `end`."""

@@ -28,15 +28,18 @@ class Record:
     timestamp: float
 
 
-def written(settings: Settings, count: int, *, noise: int = -1, late: int = -1) -> list[Record]:
-    """A chunk a second on one partition. The one numbered `noise` is none; from `late` on they come 6 s late."""
+def written(settings: Settings, count: int, *, noise: int = -1, late: int = -1, by: float = 6.0) -> list[Record]:
+    """A chunk a second on one partition. The one numbered `noise` is none.
+
+    From number `late` on they come late by `by` seconds.
+    """
     client = producer(settings.kafka)
     name = topic_name(AUDIO, settings.kafka)
     sent = []
     for number in range(count):
         event = encode(AudioChunk(room="lobby", speaker="alice", start=NOW + number, sequence=number), "test")
         headers = [] if number == noise else event.headers
-        moment = round((NOW + number + (6 if 0 <= late <= number else 0)) * 1000)
+        moment = round((NOW + number + (by if 0 <= late <= number else 0)) * 1000)
         sent.append(client.send(name, key=event.key, value=b"", headers=headers, timestamp_ms=moment))
     places = [future.get(60) for future in sent]
     client.close()
@@ -54,6 +57,12 @@ def test_the_chunks_of_the_seconds_before_a_record(settings: Settings) -> None:
 def test_what_was_written_late_counts_by_when_it_was_spoken(settings: Settings) -> None:
     records = written(settings, 20, late=15)
     assert [chunk.sequence for chunk in LeadIn(settings.kafka, 5.0)(records[17])] == [11, 12, 13, 14, 15, 16]
+
+
+def test_an_outage_before_the_record_does_not_hide_what_came_before_the_outage(settings: Settings) -> None:
+    """An app then sends again what may have arrived."""
+    records = written(settings, 20, late=15, by=60.0)
+    assert [chunk.sequence for chunk in LeadIn(settings.kafka, 5.0)(records[15])] == [9, 10, 11, 12, 13, 14]
 
 
 def test_a_broker_that_is_away_is_an_error_that_is_tried_again() -> None:
