@@ -1,25 +1,32 @@
-"""What a partition's speakers said just before the first record that a worker is given.
+"""What a partition's speakers said just before the first record that a worker is given, and what was told since.
 
 A worker starts at the committed offset, which may lie in the middle of speech that was cut and sent before. Read from
 there, the rest of it would be cut anew, at other places, and be told a second time under another id. So the segmenter
-hears first what came before.
+hears first what came before. And it learns which utterances were sent after that record was there: if their source was
+not committed, it cuts them again, with audio that may have come meanwhile.
 """
 
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from kafka import TopicPartition
+from msgspec import structs
 
-from agents.kafka import broker_errors, reader
+from agents.kafka import broker_errors, reader, topic_name
 from pipeline.errors import BadMessage, DependencyError
 from pipeline.events import decode
-from pipeline.messages import AudioChunk
+from pipeline.messages import AudioChunk, Message, Utterance
 from pipeline.settings import Audio, Kafka
+from pipeline.topology import UTTERANCES
+
+M = TypeVar("M", bound=Message)
 
 POLL_MS = 500
 LATE_SECONDS = 10.0
-"""A gateway that had to wait for the broker writes audio so much later than it was spoken."""
+"""A gateway that had to wait for the broker writes audio so much later than it was spoken. Clocks differ by less."""
 PATIENCE_SECONDS = 15.0
 """Without a record for so long, the broker is taken for dead."""
 
@@ -29,6 +36,16 @@ def lead_seconds(audio: Audio) -> float:
     return audio.max_seconds + audio.soft_seconds + audio.hangover_seconds
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What a segmenter learns before its first record of a partition."""
+
+    chunks: Sequence[AudioChunk] = ()
+    """Before that record."""
+    told: Sequence[Utterance] = ()
+    """Sent since that record was there."""
+
+
 class LeadIn:
     """Reads the last `seconds` of each speaker. For use by one thread."""
 
@@ -36,17 +53,32 @@ class LeadIn:
         self._kafka = kafka
         self._seconds = seconds
 
-    def __call__(self, record: Any) -> list[AudioChunk]:
-        """The chunks before `record`, a message of Faust; raises DependencyError if the broker does not give them."""
-        place = TopicPartition(record.topic, record.partition)
+    def __call__(self, record: Any) -> Earlier:
+        """`record` is a message of Faust; raises DependencyError if the broker does not give what belongs to it."""
         with broker_errors(self._kafka):
             consumer = reader(self._kafka)
             try:
-                consumer.assign([place])
-                read = self._read(consumer, place, self._first(consumer, place, record.offset), record.offset)
-                return _latest([chunk for each in read if (chunk := _chunk(each))], self._seconds)
+                return Earlier(self._chunks(consumer, record), self._told(consumer, record))
             finally:
                 consumer.close()
+
+    def _chunks(self, consumer: Any, record: Any) -> Sequence[AudioChunk]:
+        place = TopicPartition(record.topic, record.partition)
+        consumer.assign([place])
+        read = self._read(consumer, place, self._first(consumer, place, record.offset), record.offset)
+        return _latest(list(_messages(AudioChunk, read)), self._seconds)
+
+    def _told(self, consumer: Any, record: Any) -> Sequence[Utterance]:
+        """Utterances lie on the partition with the number of their audio's, since both have the room as their key."""
+        place = TopicPartition(topic_name(UTTERANCES, self._kafka), record.partition)
+        if place.partition not in (consumer.partitions_for_topic(place.topic) or ()):
+            return ()  # topics get more partitions one after the other
+        consumer.assign([place])
+        end = consumer.end_offsets([place])[place]
+        first = _since(consumer, place, record.timestamp - LATE_SECONDS, end)
+        return [
+            structs.replace(each, data=b"") for each in _messages(Utterance, self._read(consumer, place, first, end))
+        ]
 
     def _first(self, consumer: Any, place: TopicPartition, end: int) -> int:
         """Where to begin, counted back from the last record before offset `end`: an outage may lie between the two."""
@@ -54,9 +86,7 @@ class LeadIn:
         last = next(self._read(consumer, place, max(oldest, end - 1), end), None)
         if last is None:
             return end
-        since = max(0, round(last.timestamp - (self._seconds + LATE_SECONDS) * 1000))
-        found = consumer.offsets_for_times({place: since})[place]
-        return int(found.offset) if found else end
+        return _since(consumer, place, last.timestamp / 1000 - self._seconds - LATE_SECONDS, end)
 
     def _read(self, consumer: Any, place: TopicPartition, first: int, end: int) -> Iterator[Any]:
         """The records from offset `first` up to `end`."""
@@ -81,8 +111,13 @@ def _latest(chunks: Sequence[AudioChunk], seconds: float) -> list[AudioChunk]:
     return [chunk for chunk in chunks if chunk.start >= last[chunk.room, chunk.speaker] - seconds]
 
 
-def _chunk(record: Any) -> AudioChunk | None:
-    try:
-        return decode(AudioChunk, record.value, record.headers)
-    except BadMessage:
-        return None  # the dead letters have it
+def _since(consumer: Any, place: TopicPartition, moment: float, end: int) -> int:
+    """Offset of the first record from `moment` (UTC seconds) on; `end` if there is none."""
+    found = consumer.offsets_for_times({place: max(0, round(moment * 1000))})[place]
+    return int(found.offset) if found else end
+
+
+def _messages(kind: type[M], records: Iterable[Any]) -> Iterator[M]:
+    for record in records:
+        with suppress(BadMessage):  # the dead letters have it
+            yield decode(kind, record.value, record.headers)

@@ -5,7 +5,7 @@ from typing import Any
 
 import faust
 
-from agents.leadin import LeadIn, lead_seconds
+from agents.leadin import Earlier, LeadIn, lead_seconds
 from agents.ledger import Ledger
 from agents.records import Received
 from agents.work import Work
@@ -15,8 +15,8 @@ from pipeline.metrics import Metrics
 from pipeline.settings import Settings
 from pipeline.topology import SEGMENT
 
-Before = Callable[[Any], Sequence[AudioChunk]]
-"""The chunks that lie before a record in its partition."""
+Before = Callable[[Any], Earlier]
+"""What there is to learn before the first record of a partition."""
 
 
 class Segmenting(Work[Segment]):
@@ -77,8 +77,8 @@ class Segmenting(Work[Segment]):
     def _lead_in(self, batch: Sequence[Received]) -> None:
         """Let the processor hear what came before the first record of a partition; it is acknowledged, and was told."""
         firsts = {r.record.partition: r.record for r in reversed(batch) if r.record.partition not in self._begun}
-        earlier = [chunk for record in firsts.values() for chunk in self._before(record)]
-        self.processor.lead_in(earlier)
+        for earlier in [self._before(record) for record in firsts.values()]:
+            self.processor.lead_in(earlier.chunks, earlier.told)
         self._begun.update(firsts)
 
 

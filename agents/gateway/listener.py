@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
 
 from agents.gateway.close import Close, RefusalError
 from agents.gateway.frames import samples_in
@@ -23,6 +24,10 @@ STALL_SECONDS = 0.5
 
 ACKNOWLEDGE_SECONDS = 0.25
 """What is confirmed within so long is told in one frame."""
+
+
+LEFT = {CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY, CloseCode.NO_STATUS_RCVD}
+"""A client that closes with one of these has nothing more to send."""
 
 
 class MuteNote(msgspec.Struct, forbid_unknown_fields=True):
@@ -57,6 +62,8 @@ class Listener:
         self._limits = Limits(settings, ticks)
         self._outbox = Outbox(sink, settings.buffer_seconds, voice.first_sample, self._confirmed, connection.interrupt)
         self._acknowledging: asyncio.Task[None] | None = None
+        self._left = False
+        """The client itself has closed the connection."""
         self._read_at = ticks()
         self._in_hand = 0.0
         """Seconds of audio that were read and are not handed on yet."""
@@ -67,6 +74,9 @@ class Listener:
             while True:
                 await self._take(*await self._receive())
                 await asyncio.sleep(self._settings.gather_seconds)
+        except ConnectionClosed as closed:
+            self._left = closed.rcvd is not None and closed.rcvd.code in LEFT
+            raise
         finally:
             try:
                 await self._end()
@@ -141,7 +151,9 @@ class Listener:
             return None
 
     async def _end(self) -> None:
-        if final := self._session.final():
+        """Speech ends here, unless the client names a session and is still to come back: then it goes on."""
+        final = self._session.final()
+        if final and (self._left or not self._voice.session):
             await self._outbox.put(final, 0)
         await self._outbox.drained()
 

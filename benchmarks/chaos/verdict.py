@@ -13,11 +13,10 @@ from benchmarks.speech import Span, Voice, merged
 from pipeline.audio.encode import to_pcm16
 from pipeline.audio.resample import Samples
 from pipeline.audio.segment import Segment
-from pipeline.audio.segment import build as build_segment
-from pipeline.audio.vad import WINDOW
+from pipeline.audio.vad import WINDOW, shared
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance
 from pipeline.metrics import Metrics
-from pipeline.settings import Settings
+from pipeline.settings import Audio, Settings
 
 TOLD_AGAIN = 0.005
 """The share of flags that may tell what another flag tells."""
@@ -68,15 +67,24 @@ class Verdict:
 
 
 def stretches(voice: Voice, samples: Samples, settings: Settings) -> list[Span]:
-    """What the segmenter finds when nothing breaks, without the pads: they are no speech, and may be cut otherwise."""
+    """The speech in what the segmenter finds when nothing breaks.
+
+    Neither the pads nor longer pauses inside an utterance are speech: another cut may leave them out.
+    """
     pad = settings.audio.pad_seconds
-    spoken = merged(list(_spoken(voice, samples, settings)))
-    return [Span(*voice, span.start + pad, span.end - pad) for span in spoken if span.end - span.start > 2 * pad]
+    fine = Audio(hangover_seconds=2 * pad, min_seconds=WINDOW / SAMPLE_RATE, pad_seconds=pad)
+    told = merged(list(_spoken(voice, samples, settings.audio)))
+    found = [
+        Span(*voice, span.start + pad, span.end - pad)
+        for span in merged(list(_spoken(voice, samples, fine)))
+        if span.end - span.start > 2 * pad
+    ]
+    return [span for span in found if any(span.start >= each.start and span.end <= each.end for each in told)]
 
 
-def _spoken(voice: Voice, samples: Samples, settings: Settings) -> Iterator[Span]:
+def _spoken(voice: Voice, samples: Samples, settings: Audio) -> Iterator[Span]:
     room, speaker = voice
-    segment: Segment = build_segment(settings, Metrics())
+    segment = Segment(settings, Metrics(), shared())
     for second, at in enumerate(range(0, samples.size, SAMPLE_RATE)):
         data = to_pcm16(samples[at : at + SAMPLE_RATE])
         final = at + SAMPLE_RATE >= samples.size

@@ -100,8 +100,11 @@ class Cutter:
         self._forget()
 
     def flush(self, padding: int = 0) -> Iterator[Cut]:
-        """The end of the stream, whose last `padding` samples are not the speaker's."""
-        if self._open and (cut := self._close(self._open, self._open.last + 1 + self._pad)):
+        """The end of the stream, whose last `padding` samples are not the speaker's.
+
+        Speech that has just begun is kept, though it is too short: the end may have cut it off.
+        """
+        if self._open and (cut := self._close(self._open, self._open.last + 1 + self._pad, broken=True)):
             excess = cut.start + cut.samples.size - (self._next * WINDOW - padding)
             samples = cut.samples[:-excess] if excess > 0 else cut.samples
             yield Cut(cut.start, samples, cut.forced, cut.overlap)
@@ -153,11 +156,11 @@ class Cutter:
         self._next = place
         return cut
 
-    def _close(self, speech: Open, end: int, *, forced: bool = False) -> Cut | None:
+    def _close(self, speech: Open, end: int, *, forced: bool = False, broken: bool = False) -> Cut | None:
         end = min(end, self._next)
         self._open, self._floor = None, end
-        enough = 1 if speech.repeated else self._min
-        if speech.last + 1 - speech.onset < enough:
+        length = end - speech.start if broken else speech.last + 1 - speech.onset
+        if length < (1 if speech.repeated else self._min):
             return None
         audio = np.concatenate(self._audio[speech.start - self._base : end - self._base])
         return Cut(speech.start * WINDOW, audio, forced, speech.repeated * WINDOW)

@@ -13,6 +13,7 @@ from pipeline.audio.examples import Examples
 from pipeline.audio.order import FAULTS
 from pipeline.audio.resent import Sessions
 from pipeline.audio.speaker import Piece, Speaker
+from pipeline.audio.told import Told
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance, derive_id
 from pipeline.metrics import Metrics, from_zero
 from pipeline.settings import Audio, Settings
@@ -35,6 +36,7 @@ class Segment(Processor[AudioChunk, Utterance]):
         self._clock = clock
         self._speakers: OrderedDict[Key, Speaker] = OrderedDict()
         """The idlest first."""
+        self._told = Told(settings)
         self._sessions = Sessions(2 * settings.max_speakers)
         self._examples = Examples(clock)
 
@@ -43,10 +45,14 @@ class Segment(Processor[AudioChunk, Utterance]):
         self._metrics.open_speakers.set(len(self._speakers))
         return self._counted(results)
 
-    def lead_in(self, chunks: Iterable[AudioChunk]) -> None:
-        """Hear what came before the first batch and was told then: speech that is in progress keeps its cuts."""
+    def lead_in(self, chunks: Iterable[AudioChunk], told: Iterable[Utterance] = ()) -> None:
+        """Hear what came before the first batch and was told then: speech that is in progress keeps its cuts.
+
+        `told` are utterances of audio that comes once more.
+        """
         for chunk in chunks:
             deque(self._take(chunk), maxlen=0)
+        self._told.note(told)
 
     def handle(self, batch: Sequence[AudioChunk]) -> list[Utterance | Rejected]:
         """A batch that is tried again would be heard twice, so `process` itself finds the message to reject."""
@@ -124,7 +130,10 @@ class Segment(Processor[AudioChunk, Utterance]):
 
     def _utterances(self, key: Key, pieces: Iterable[Piece | Rejected]) -> Iterator[Utterance | Rejected]:
         for piece in pieces:
-            yield piece if isinstance(piece, Rejected) else self._encoded(key, piece)
+            if isinstance(piece, Rejected):
+                yield piece
+            elif untold := self._told.rest(key, piece):
+                yield self._encoded(key, untold)
 
     def _encoded(self, key: Key, piece: Piece) -> Utterance | Rejected:
         """What cannot be encoded goes to the dead letters as raw samples."""

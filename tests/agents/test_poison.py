@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from agents.app import create_app
+from agents.leadin import Earlier
 from agents.loop import Carrier
 from agents.segment import Segmenting
 from pipeline.audio import segment as stage
@@ -76,7 +77,7 @@ async def carried(records: Sequence[Record], most: int = SEGMENT.batch) -> Broke
         return broker
 
     app.maybe_start_producer = cast(Any, producer)
-    work = Segmenting(lambda: Segment(Audio(), metrics, shared()), lambda: 1, lambda _: [])
+    work = Segmenting(lambda: Segment(Audio(), metrics, shared()), lambda: 1, lambda _: Earlier())
 
     async def batches() -> AsyncIterator[list[Any]]:
         for first in range(0, len(records), most):

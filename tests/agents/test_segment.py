@@ -6,11 +6,12 @@ from typing import Any, cast
 
 import pytest
 
+from agents.leadin import Earlier
 from agents.records import Received
 from agents.segment import Segmenting
 from pipeline.audio.segment import Segment
 from pipeline.errors import BadMessage, DependencyError
-from pipeline.messages import AudioChunk
+from pipeline.messages import AudioChunk, Utterance
 
 
 @dataclass
@@ -33,7 +34,7 @@ class FakeSegment:
         self.heard += batch
         return []
 
-    def lead_in(self, chunks: Sequence[AudioChunk]) -> None:
+    def lead_in(self, chunks: Sequence[AudioChunk], told: Sequence[Utterance]) -> None:
         self.led_in += chunks
 
     def tick(self, now: float) -> list[Any]:
@@ -62,10 +63,10 @@ class Group:
     def segmenting(self) -> Segmenting:
         return Segmenting(self.build, lambda: self.generation, self.before)
 
-    def before(self, first: Record) -> list[AudioChunk]:
+    def before(self, first: Record) -> Earlier:
         """A chunk for each offset before it."""
         self.asked.append(first.offset)
-        return [chunk(offset) for offset in range(first.offset)]
+        return Earlier([chunk(offset) for offset in range(first.offset)])
 
 
 def record(offset: int, generation: int) -> Record:
@@ -166,7 +167,7 @@ def test_a_broker_that_does_not_give_it_leaves_all_as_it_was() -> None:
     group = Group()
     answers = iter([DependencyError("away", ""), None])
 
-    def before(first: Record) -> list[AudioChunk]:
+    def before(first: Record) -> Earlier:
         if error := next(answers):
             raise error
         return group.before(first)

@@ -9,9 +9,9 @@ from agents.kafka import producer, topic_name
 from agents.leadin import LeadIn
 from pipeline.errors import DependencyError
 from pipeline.events import encode
-from pipeline.messages import AudioChunk
+from pipeline.messages import AudioChunk, Utterance
 from pipeline.settings import Kafka, Settings
-from pipeline.topology import AUDIO
+from pipeline.topology import AUDIO, UTTERANCES
 
 pytestmark = pytest.mark.broker
 
@@ -49,20 +49,42 @@ def written(settings: Settings, count: int, *, noise: int = -1, late: int = -1, 
 def test_the_chunks_of_the_seconds_before_a_record(settings: Settings) -> None:
     records = written(settings, 20, noise=12)
     before = LeadIn(settings.kafka, 5.0)
-    assert [chunk.sequence for chunk in before(records[15])] == [9, 10, 11, 13, 14]
-    assert [chunk.sequence for chunk in before(records[2])] == [0, 1]
-    assert before(records[0]) == []
+    assert [chunk.sequence for chunk in before(records[15]).chunks] == [9, 10, 11, 13, 14]
+    assert [chunk.sequence for chunk in before(records[2]).chunks] == [0, 1]
+    assert not before(records[0]).chunks
 
 
 def test_what_was_written_late_counts_by_when_it_was_spoken(settings: Settings) -> None:
     records = written(settings, 20, late=15)
-    assert [chunk.sequence for chunk in LeadIn(settings.kafka, 5.0)(records[17])] == [11, 12, 13, 14, 15, 16]
+    assert [chunk.sequence for chunk in LeadIn(settings.kafka, 5.0)(records[17]).chunks] == [11, 12, 13, 14, 15, 16]
 
 
 def test_an_outage_before_the_record_does_not_hide_what_came_before_the_outage(settings: Settings) -> None:
     """An app then sends again what may have arrived."""
     records = written(settings, 20, late=15, by=60.0)
-    assert [chunk.sequence for chunk in LeadIn(settings.kafka, 5.0)(records[15])] == [9, 10, 11, 12, 13, 14]
+    assert [chunk.sequence for chunk in LeadIn(settings.kafka, 5.0)(records[15]).chunks] == [9, 10, 11, 12, 13, 14]
+
+
+def test_utterances_that_were_sent_since_the_record_was_there_are_told(settings: Settings) -> None:
+    records = written(settings, 20)
+    client = producer(settings.kafka)
+    for second in range(-60, 40, 20):
+        event = encode(utterance(second), "test")
+        moment = round((NOW + second) * 1000)
+        client.send(
+            topic_name(UTTERANCES, settings.kafka),
+            key=event.key,
+            value=b"fLaC",
+            headers=event.headers,
+            timestamp_ms=moment,
+        )
+    client.close()
+    found = LeadIn(settings.kafka, 5.0)(records[3])
+    assert found.told == [utterance(0), utterance(20)]
+
+
+def utterance(second: float) -> Utterance:
+    return Utterance(room="lobby", speaker="alice", start=NOW + second - 3, end=NOW + second - 1, id=str(second))
 
 
 def test_a_broker_that_is_away_is_an_error_that_is_tried_again() -> None:

@@ -1,0 +1,67 @@
+"""Speech that a worker before us told is told once, though it is cut elsewhere now."""
+
+import numpy as np
+import pytest
+from msgspec import structs
+
+from pipeline.audio.cutter import Cut
+from pipeline.audio.resample import Samples
+from pipeline.audio.speaker import Piece
+from pipeline.audio.told import Told
+from pipeline.messages import SAMPLE_RATE, Utterance
+from pipeline.settings import Audio
+
+KEY = ("r", "ann")
+START = 1_790_000_000 * SAMPLE_RATE
+
+
+def utterance(seconds: float, *, speaker: str = "ann", start: int = START) -> Utterance:
+    begun = start / SAMPLE_RATE
+    return Utterance(room="r", speaker=speaker, start=begun, end=begun + seconds, id="told")
+
+
+def audio(seconds: float) -> Samples:
+    return np.arange(round(seconds * SAMPLE_RATE), dtype=np.float32)
+
+
+def piece(seconds: float) -> Piece:
+    return Piece("default", START, Cut(320, audio(seconds), forced=True, overlap=160))
+
+
+def told(*utterances: Utterance) -> Told:
+    made = Told(Audio())
+    made.note(utterances)
+    return made
+
+
+@pytest.mark.parametrize(("new", "repeated"), [(4.0, 0.5), (0.5, 0.5), (0.2, 0.2)])
+def test_the_rest_repeats_a_little_as_after_a_cut_for_length(new: float, repeated: float) -> None:
+    rest = told(utterance(3.0)).rest(KEY, piece(3.0 + new))
+    assert rest is not None
+    at = round((3.0 - repeated) * SAMPLE_RATE)
+    assert (rest.start, rest.cut.start, rest.cut.forced) == (START + at, 320 + at, True)
+    assert rest.cut.overlap == round(repeated * SAMPLE_RATE)
+    assert np.array_equal(rest.cut.samples, audio(3.0 + new)[at:])
+
+
+@pytest.mark.parametrize("now", [1.0, 2.9, 3.1])
+def test_nothing_is_left_of_what_is_shorter_or_longer_by_too_little(now: float) -> None:
+    assert told(utterance(3.0)).rest(KEY, piece(now)) is None
+
+
+def test_the_same_utterance_is_told_under_the_same_id() -> None:
+    same = piece(3.0)
+    assert told(utterance(3.0)).rest(KEY, same) is same
+
+
+def test_what_begins_elsewhere_or_is_of_another_speaker_was_not_told() -> None:
+    one = piece(5.0)
+    assert told(utterance(3.0, speaker="ben"), utterance(3.0, start=START + 1)).rest(KEY, one) is one
+    assert told().rest(KEY, one) is one
+
+
+def test_the_longest_counts_and_each_is_asked_for_once() -> None:
+    known = told(utterance(4.0), structs.replace(utterance(3.0), id="shorter"))
+    assert known.rest(KEY, piece(4.0)) is not None
+    again = piece(5.0)
+    assert known.rest(KEY, again) is again
