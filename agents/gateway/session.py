@@ -40,8 +40,8 @@ class Session:
 
     A client that sends nothing while its speaker is muted falls behind the clock; then the time jumps to now. It does
     not while we are behind: what lies unread after a stall of ours is late, not new. The same holds for a client that
-    began late, until it has caught up. Nor does time run ahead of the clock by more than `ahead` seconds, however fast
-    audio comes.
+    began late, until it has caught up: a pause meanwhile is a stall of its own. Nor does time run ahead of the clock by
+    more than `ahead` seconds, however fast audio comes.
     """
 
     def __init__(self, voice: Voice, gap: float, ahead: float, largest: int) -> None:
@@ -58,7 +58,7 @@ class Session:
         self._sequence = 0
         self._behind = False
         self._late = 0.0
-        """Seconds by which the client was behind the clock at first, and still is at the most."""
+        """Seconds by which the client was behind the clock at first; 0 once it has caught up."""
 
     def chunks(self, frames: Sequence[Frame], arrival: Arrival) -> Iterator[tuple[AudioChunk, int]]:
         """The frames of one read in as few chunks as hold them, each with its samples."""
@@ -89,7 +89,8 @@ class Session:
             self._jump(now - seconds)
         elif self._position > now + self._ahead:
             self._jump(now + self._ahead)
-        self._late = min(self._late, max(0.0, lag))
+        if lag <= self._gap:
+            self._late = 0.0
 
     def _begun(self, now: float) -> float:
         """When the first frame was spoken, which has just come."""

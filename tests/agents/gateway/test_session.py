@@ -145,6 +145,15 @@ def test_audio_that_is_sent_again_keeps_its_time_until_the_client_has_caught_up(
     assert after_silence.start == pytest.approx(NOW + 20 - 0.02)
 
 
+def test_a_pause_of_a_client_that_catches_up_is_no_silence() -> None:
+    """It has much to send, so it is its machine or the network that has stalled."""
+    made = session(late(5.0))
+    begun = [take(made, NOW + 0.04 * read, 0.03, *[TWENTY_MS] * 3)[0].start for read in range(100)]
+    after_the_stall = take(made, NOW + 6.0, 2.0)[0].start
+    assert after_the_stall == pytest.approx(begun[-1] + 0.06)
+    assert take(made, NOW + 6.02, 0.02)[0].start == pytest.approx(begun[-1] + 0.08)
+
+
 def test_a_late_client_that_falls_silent_does_not_stay_late() -> None:
     made = session(late(5.0))
     take(made, NOW, 0)
