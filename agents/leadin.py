@@ -26,7 +26,9 @@ M = TypeVar("M", bound=Message)
 
 POLL_MS = 500
 LATE_SECONDS = 10.0
-"""A gateway that had to wait for the broker writes audio so much later than it was spoken. Clocks differ by less."""
+"""Audio is usually written less than half of it after it was spoken, and clocks differ by less than the other half."""
+MAX_LATE_SECONDS = 600.0
+"""Audio that seems to be older has a wrong time."""
 PATIENCE_SECONDS = 15.0
 """Without a record for so long, the broker is taken for dead."""
 
@@ -63,10 +65,18 @@ class LeadIn:
                 consumer.close()
 
     def _chunks(self, consumer: Any, record: Any) -> Sequence[AudioChunk]:
-        place = TopicPartition(record.topic, record.partition)
+        """Counted back from the last record before `record`, since an outage may lie between the two."""
+        place, end = TopicPartition(record.topic, record.partition), record.offset
         consumer.assign([place])
-        read = self._read(consumer, place, self._first(consumer, place, record.offset), record.offset)
-        return _latest(list(_messages(AudioChunk, read)), self._seconds)
+        oldest = consumer.beginning_offsets([place])[place]
+        last = next(self._read(consumer, place, max(oldest, end - 1), end), None)
+        if last is None:
+            return ()
+        since = last.timestamp / 1000 - self._seconds - LATE_SECONDS
+        records = self._from(consumer, place, since, end)
+        if (late := _lateness(records)) > LATE_SECONDS / 2:
+            records = self._from(consumer, place, since - late, end)
+        return _latest(list(_messages(AudioChunk, records)), self._seconds)
 
     def _told(self, consumer: Any, record: Any) -> Sequence[Utterance]:
         """Utterances lie on the partition with the number of their audio's, since both have the room as their key."""
@@ -75,18 +85,13 @@ class LeadIn:
             return ()  # topics get more partitions one after the other
         consumer.assign([place])
         end = consumer.end_offsets([place])[place]
-        first = _since(consumer, place, record.timestamp - LATE_SECONDS, end)
-        return [
-            structs.replace(each, data=b"") for each in _messages(Utterance, self._read(consumer, place, first, end))
-        ]
+        records = self._from(consumer, place, record.timestamp - LATE_SECONDS, end)
+        return [structs.replace(each, data=b"") for each in _messages(Utterance, records)]
 
-    def _first(self, consumer: Any, place: TopicPartition, end: int) -> int:
-        """Where to begin, counted back from the last record before offset `end`: an outage may lie between the two."""
-        oldest = consumer.beginning_offsets([place])[place]
-        last = next(self._read(consumer, place, max(oldest, end - 1), end), None)
-        if last is None:
-            return end
-        return _since(consumer, place, last.timestamp / 1000 - self._seconds - LATE_SECONDS, end)
+    def _from(self, consumer: Any, place: TopicPartition, since: float, end: int) -> Sequence[Any]:
+        """The records before offset `end` that were written from `since` (UTC seconds) on."""
+        found = consumer.offsets_for_times({place: max(0, round(since * 1000))})[place]
+        return list(self._read(consumer, place, found.offset if found else end, end))
 
     def _read(self, consumer: Any, place: TopicPartition, first: int, end: int) -> Iterator[Any]:
         """The records from offset `first` up to `end`."""
@@ -111,10 +116,10 @@ def _latest(chunks: Sequence[AudioChunk], seconds: float) -> list[AudioChunk]:
     return [chunk for chunk in chunks if chunk.start >= last[chunk.room, chunk.speaker] - seconds]
 
 
-def _since(consumer: Any, place: TopicPartition, moment: float, end: int) -> int:
-    """Offset of the first record from `moment` (UTC seconds) on; `end` if there is none."""
-    found = consumer.offsets_for_times({place: max(0, round(moment * 1000))})[place]
-    return int(found.offset) if found else end
+def _lateness(records: Sequence[Any]) -> float:
+    """The most seconds between speech and its record. Apps send late, after an outage, what they could not send."""
+    found = (each.timestamp / 1000 - chunk.start for each in records for chunk in _messages(AudioChunk, [each]))
+    return min(max(found, default=0.0), MAX_LATE_SECONDS)
 
 
 def _messages(kind: type[M], records: Iterable[Any]) -> Iterator[M]:

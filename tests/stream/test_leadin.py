@@ -65,6 +65,12 @@ def test_an_outage_before_the_record_does_not_hide_what_came_before_the_outage(s
     assert [chunk.sequence for chunk in LeadIn(settings.kafka, 5.0)(records[15]).chunks] == [9, 10, 11, 12, 13, 14]
 
 
+def test_what_an_app_could_send_only_after_an_outage_is_found(settings: Settings) -> None:
+    """A minute late: by when it was written, what was spoken before the outage lies far back."""
+    records = written(settings, 40, late=15, by=60.0)
+    assert [chunk.sequence for chunk in LeadIn(settings.kafka, 20.0)(records[30]).chunks] == list(range(9, 30))
+
+
 def test_utterances_that_were_sent_since_the_record_was_there_are_told(settings: Settings) -> None:
     records = written(settings, 20)
     client = producer(settings.kafka)
