@@ -2,8 +2,8 @@
 
 A worker starts at the committed offset, which may lie in the middle of speech that was cut and sent before. Read from
 there, the rest of it would be cut anew, at other places, and be told a second time under another id. So the segmenter
-hears first what came before. And it learns which utterances were sent after that record was there: if their source was
-not committed, it cuts them again, with audio that may have come meanwhile.
+hears first what came before. And it learns which utterances were sent meanwhile: it may cut one of them again, with
+audio that has come since.
 """
 
 import time
@@ -45,7 +45,7 @@ class Earlier:
     chunks: Sequence[AudioChunk] = ()
     """Before that record."""
     told: Sequence[Utterance] = ()
-    """Sent since that record was there."""
+    """Utterances that were sent since the first of these was there."""
 
 
 class LeadIn:
@@ -60,32 +60,37 @@ class LeadIn:
         with broker_errors(self._kafka):
             consumer = reader(self._kafka)
             try:
-                return Earlier(self._chunks(consumer, record), self._told(consumer, record))
+                since, chunks = self._before(consumer, record)
+                return Earlier(chunks, self._told(consumer, record, since))
             finally:
                 consumer.close()
 
-    def _chunks(self, consumer: Any, record: Any) -> Sequence[AudioChunk]:
-        """Counted back from the last record before `record`, since an outage may lie between the two."""
+    def _before(self, consumer: Any, record: Any) -> tuple[float, Sequence[AudioChunk]]:
+        """The chunks before `record`, and since when they were written.
+
+        The time is counted back from the last of them, since an outage may lie between that one and `record`.
+        """
         place, end = TopicPartition(record.topic, record.partition), record.offset
         consumer.assign([place])
         oldest = consumer.beginning_offsets([place])[place]
         last = next(self._read(consumer, place, max(oldest, end - 1), end), None)
         if last is None:
-            return ()
+            return record.timestamp - LATE_SECONDS, ()
         since = last.timestamp / 1000 - self._seconds - LATE_SECONDS
         records = self._from(consumer, place, since, end)
         if (late := _lateness(records)) > LATE_SECONDS / 2:
-            records = self._from(consumer, place, since - late, end)
-        return _latest(list(_messages(AudioChunk, records)), self._seconds)
+            since -= late
+            records = self._from(consumer, place, since, end)
+        return since, _latest(list(_messages(AudioChunk, records)), self._seconds)
 
-    def _told(self, consumer: Any, record: Any) -> Sequence[Utterance]:
+    def _told(self, consumer: Any, record: Any, since: float) -> Sequence[Utterance]:
         """Utterances lie on the partition with the number of their audio's, since both have the room as their key."""
         place = TopicPartition(topic_name(UTTERANCES, self._kafka), record.partition)
         if place.partition not in (consumer.partitions_for_topic(place.topic) or ()):
             return ()  # topics get more partitions one after the other
         consumer.assign([place])
         end = consumer.end_offsets([place])[place]
-        records = self._from(consumer, place, record.timestamp - LATE_SECONDS, end)
+        records = self._from(consumer, place, since, end)
         return [structs.replace(each, data=b"") for each in _messages(Utterance, records)]
 
     def _from(self, consumer: Any, place: TopicPartition, since: float, end: int) -> Sequence[Any]:

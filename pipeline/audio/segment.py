@@ -48,11 +48,11 @@ class Segment(Processor[AudioChunk, Utterance]):
     def lead_in(self, chunks: Iterable[AudioChunk], told: Iterable[Utterance] = ()) -> None:
         """Hear what came before the first batch and was told then: speech that is in progress keeps its cuts.
 
-        `told` are utterances of audio that comes once more.
+        `told` are the utterances of that audio and of audio that comes once more.
         """
+        self._told.note(told)
         for chunk in chunks:
             deque(self._take(chunk), maxlen=0)
-        self._told.note(told)
 
     def handle(self, batch: Sequence[AudioChunk]) -> list[Utterance | Rejected]:
         """A batch that is tried again would be heard twice, so `process` itself finds the message to reject."""

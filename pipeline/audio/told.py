@@ -1,8 +1,8 @@
 """What a worker before us told of speech that we cut again: it is told once, though it now ends elsewhere.
 
-A worker may end while its last utterances are on their way and their source is not committed. The next worker reads
-that source again. Audio that came late may be there now, so that an utterance ends later and has another id. It is
-known by its beginning, which is the same to the sample.
+A worker ends an utterance when nothing comes any more, as in an outage. If another worker takes over then, it hears the
+same audio again and what came later, so that the utterance ends later and has another id. It is known by its beginning,
+which is the same to the sample.
 """
 
 from collections.abc import Iterable

@@ -71,7 +71,7 @@ def test_what_an_app_could_send_only_after_an_outage_is_found(settings: Settings
     assert [chunk.sequence for chunk in LeadIn(settings.kafka, 20.0)(records[30]).chunks] == list(range(9, 30))
 
 
-def test_utterances_that_were_sent_since_the_record_was_there_are_told(settings: Settings) -> None:
+def test_utterances_that_were_sent_since_the_first_chunk_was_there_are_told(settings: Settings) -> None:
     records = written(settings, 20)
     client = producer(settings.kafka)
     for second in range(-60, 40, 20):
@@ -87,6 +87,12 @@ def test_utterances_that_were_sent_since_the_record_was_there_are_told(settings:
     client.close()
     found = LeadIn(settings.kafka, 5.0)(records[3])
     assert found.told == [utterance(0), utterance(20)]
+    assert LeadIn(settings.kafka, 32.0)(records[3]).told == [
+        utterance(-40),
+        utterance(-20),
+        utterance(0),
+        utterance(20),
+    ]
 
 
 def utterance(second: float) -> Utterance:
