@@ -36,6 +36,15 @@ class MuteNote(msgspec.Struct, forbid_unknown_fields=True):
     muted: bool
 
 
+class Safe(msgspec.Struct):
+    """The text frame that acknowledges. A client that connects again gives back both, as `first_sample` and `start`."""
+
+    received_samples: int
+    """Number of the first sample that is not safe."""
+    start: float
+    """When it was spoken, UTC seconds."""
+
+
 class Listener:
     """Reads what has come, hands it on, rests for `gather_seconds`, and so on: one chunk holds what came meanwhile.
 
@@ -179,7 +188,7 @@ class Listener:
         await asyncio.sleep(ACKNOWLEDGE_SECONDS)
         self._acknowledging = None
         try:
-            await self._connection.send(msgspec.json.encode({"received_samples": self._outbox.samples}).decode())
+            await self._connection.send(msgspec.json.encode(Safe(self._outbox.samples, self._outbox.start)).decode())
         except ConnectionClosed:
             return
 

@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from msgspec import structs
+
 from pipeline.messages import AudioChunk
 
 Confirmation = asyncio.Future[None]
@@ -37,14 +39,16 @@ class Outbox:
         self._limit = limit
         self._confirmed = confirmed
         self._failed = failed
-        self._waiting: deque[tuple[Confirmation, int, float]] = deque()
-        """With samples and seconds, oldest first."""
+        self._waiting: deque[tuple[Confirmation, int, AudioChunk]] = deque()
+        """With samples, oldest first."""
         self._fault: Exception | None = None
         self._changed = asyncio.Event()
         self.unconfirmed = 0.0
         """Seconds of audio."""
         self.samples = first
         """Number of the first sample that is not confirmed; sample `first` is the first that is put."""
+        self.start = 0.0
+        """When that sample was spoken, UTC seconds; known once one before it is confirmed."""
 
     async def put(self, chunk: AudioChunk, samples: int) -> None:
         """Hand a chunk on; raises what the sink says of this or an earlier one."""
@@ -53,9 +57,9 @@ class Outbox:
         await self._until(lambda: self.unconfirmed <= max(self._limit, seconds))
         confirmation = await self._sink(chunk)
         if confirmation is None:
-            self._count(samples, seconds)
+            self._count(samples, chunk)
         else:
-            self._waiting.append((confirmation, samples, seconds))
+            self._waiting.append((confirmation, samples, structs.replace(chunk, data=b"")))
             confirmation.add_done_callback(self._settle)
 
     async def drained(self) -> None:
@@ -78,15 +82,17 @@ class Outbox:
 
     def _settle(self, _: Confirmation) -> None:
         while self._waiting and self._waiting[0][0].done():
-            confirmation, samples, seconds = self._waiting.popleft()
+            confirmation, samples, chunk = self._waiting.popleft()
             if fault := confirmation.exception():
                 self._fail(fault)
                 return
-            self._count(samples, seconds)
+            self._count(samples, chunk)
         self._changed.set()
 
-    def _count(self, samples: int, seconds: float) -> None:
+    def _count(self, samples: int, chunk: AudioChunk) -> None:
+        seconds = samples / chunk.sample_rate
         self.samples += samples
+        self.start = chunk.start + seconds
         self.unconfirmed -= seconds
         self._confirmed()
 

@@ -44,6 +44,8 @@ class Client:
         self._next = 0
         self._acknowledged = 0
         """Samples that are safe. All others are sent again after a break."""
+        self._start = 0.0
+        """When the sample after these was spoken, as the gateway says; UTC seconds."""
         self._pause = 0.0
 
     async def talk(self, started: float) -> None:
@@ -59,7 +61,8 @@ class Client:
                 await self._closed(type(error).__name__)
 
     def _connected(self, started: float) -> connect:
-        place = f"first_sample={self._next * FRAME}&start={started + self._next * FRAME_SECONDS:.3f}"
+        start = self._start if self._acknowledged else started + self._next * FRAME_SECONDS
+        place = f"first_sample={self._next * FRAME}&start={start}"
         return connect(f"{self.url}&{place}", additional_headers={"Authorization": f"Bearer {TOKEN}"}, proxy=None)
 
     async def _closed(self, code: int | str) -> None:
@@ -82,7 +85,8 @@ class Client:
     async def _listen(self, gateway: ClientConnection) -> None:
         with suppress(ConnectionClosed):  # sending raises it, too
             async for note in gateway:
-                self._acknowledged = int(json.loads(note)["received_samples"])
+                safe = json.loads(note)
+                self._acknowledged, self._start = int(safe["received_samples"]), float(safe["start"])
                 self._pause = 0.0
 
     async def _send(self, gateway: ClientConnection, started: float) -> None:
@@ -109,6 +113,7 @@ class Client:
     def _drop_oldest(self, started: float) -> None:
         if (oldest := self._oldest(started)) > self._next:
             self.dropped += oldest - self._next
+            self._start += (oldest - self._next) * FRAME_SECONDS
             self._next, self._acknowledged = oldest, oldest * FRAME
 
 

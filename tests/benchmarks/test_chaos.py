@@ -209,7 +209,8 @@ async def gateway_that(code: int, after: int, received: list[bytes]) -> AsyncIte
                 await connection.close(code)
                 return
             received.append(frame)
-            await connection.send(json.dumps({"received_samples": first_sample(connection) + count * FRAME}))
+            samples = first_sample(connection) + count * FRAME
+            await connection.send(json.dumps({"received_samples": samples, "start": samples / SAMPLE_RATE}))
 
     async with serve(handle, "127.0.0.1", 0) as server:
         yield f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"

@@ -119,7 +119,7 @@ async def test_a_broker_that_hangs_slows_then_turns_away_and_what_is_lost_is_cou
     async with KafkaSink(mortal.kafka, hasty) as sink, Gateway(hasty, metrics, sink) as gateway:
         async with client(gateway.port, query="&session=of-the-tests") as alice:
             await alice.send(FRAME)
-            assert json.loads(await alice.recv()) == {"received_samples": 1_600}
+            assert json.loads(await alice.recv())["received_samples"] == 1_600
             with broker.frozen():
                 for frame in frames(30):
                     await alice.send(frame)
@@ -141,7 +141,7 @@ async def taken_again(port: int) -> None:
         async with client(port, "carol", query="&session=of-the-tests") as carol:
             await carol.send(FRAME)
             with suppress(ConnectionClosed):
-                assert json.loads(await carol.recv()) == {"received_samples": 1_600}
+                assert json.loads(await carol.recv())["received_samples"] == 1_600
                 return
 
 

@@ -1,7 +1,9 @@
 """A real gateway on loopback and real clients; only clocks and the sink are ours."""
 
 import asyncio
+import json
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import count
@@ -113,6 +115,29 @@ async def test_frames_become_chunks_and_the_close_a_final_one() -> None:
         assert {(chunk.room, chunk.speaker, chunk.channels) for chunk in chunks} == {("聊/1", "ü", 2)}
         assert place.figure("received_bytes_total") == 3 * 640
         await until(lambda: place.figure("connections") == 0)
+
+
+async def test_a_client_with_a_session_is_told_what_is_safe_and_goes_on_from_there() -> None:
+    """On the next connection it gives back what it was told; only a close of its own ends the speech."""
+    path = f"{PATH}&session=0123456789"
+    async with running() as place:
+        begun = time.time() - 30
+        async with place.client(f"{path}&start={begun}&first_sample=800") as client:
+            await client.send(FRAME)
+            safe = json.loads(await client.recv())
+            assert safe == {"received_samples": 1_120, "start": pytest.approx(begun + 0.02, abs=1e-3)}
+            client.transport.abort()
+            await until(lambda: place.figure("connections") == 0)
+        async with place.client(f"{path}&start={safe['start']}&first_sample={safe['received_samples']}") as client:
+            await client.send(FRAME)
+        await until(lambda: ended(place))
+        told = [(chunk.session, chunk.first_sample, chunk.sequence, chunk.final) for chunk in place.sink.chunks]
+        assert told == [
+            ("0123456789", 800, 0, False),
+            ("0123456789", 1_120, 0, False),
+            ("0123456789", 1_440, 1, True),
+        ]
+        assert place.sink.chunks[1].start == pytest.approx(begun + 0.02, abs=1e-3)
 
 
 @pytest.mark.parametrize(
