@@ -100,14 +100,25 @@ class Cutter:
         self._forget()
 
     def flush(self, padding: int = 0) -> Iterator[Cut]:
-        """The end of the stream, whose last `padding` samples are not the speaker's.
-
-        Speech that has just begun is kept, though it is too short: the end may have cut it off.
-        """
-        if self._open and (cut := self._close(self._open, self._open.last + 1 + self._pad, broken=True)):
+        """The end of the stream, whose last `padding` samples are not the speaker's."""
+        cut = self.unfinished()
+        if self._open:
+            self._end(self._open.last + 1 + self._pad)
+        if cut:
             excess = cut.start + cut.samples.size - (self._next * WINDOW - padding)
             samples = cut.samples[:-excess] if excess > 0 else cut.samples
             yield Cut(cut.start, samples, cut.forced, cut.overlap)
+
+    def unfinished(self) -> Cut | None:
+        """Open speech, as it would be cut if nothing more came; None in silence.
+
+        Speech that has just begun is kept, though it is too short: it may have been cut off.
+        """
+        if self._open is None:
+            return None
+        end = min(self._open.last + 1 + self._pad, self._next)
+        long_enough = self._open.repeated or end - self._open.start >= self._min
+        return self._piece(self._open, end) if long_enough else None
 
     def _judge(self, window: int) -> Cut | None:
         speech = self._speech[window - self._base]
@@ -156,12 +167,18 @@ class Cutter:
         self._next = place
         return cut
 
-    def _close(self, speech: Open, end: int, *, forced: bool = False, broken: bool = False) -> Cut | None:
-        end = min(end, self._next)
-        self._open, self._floor = None, end
-        length = end - speech.start if broken else speech.last + 1 - speech.onset
-        if length < (1 if speech.repeated else self._min):
+    def _close(self, speech: Open, end: int, *, forced: bool = False) -> Cut | None:
+        end = self._end(end)
+        if speech.last + 1 - speech.onset < (1 if speech.repeated else self._min):
             return None
+        return self._piece(speech, end, forced=forced)
+
+    def _end(self, end: int) -> int:
+        """Speech is over at window `end`, or at the last one that was judged."""
+        self._open, self._floor = None, min(end, self._next)
+        return self._floor
+
+    def _piece(self, speech: Open, end: int, *, forced: bool = False) -> Cut:
         audio = np.concatenate(self._audio[speech.start - self._base : end - self._base])
         return Cut(speech.start * WINDOW, audio, forced, speech.repeated * WINDOW)
 

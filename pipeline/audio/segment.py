@@ -19,6 +19,9 @@ from pipeline.metrics import Metrics, from_zero
 from pipeline.settings import Audio, Settings
 from pipeline.stage import STAGE_FAULTS, Processor, Rejected, blamed
 
+KEEP_SECONDS = 120.0
+"""Speech that an outage cut off goes on if its speaker comes back within so long."""
+
 Key = tuple[str, str]
 """Room and speaker."""
 
@@ -59,16 +62,19 @@ class Segment(Processor[AudioChunk, Utterance]):
         return self.process(batch)
 
     def tick(self, now: float) -> list[Utterance | Rejected]:
-        """End the speakers of whom nothing was heard for `idle_seconds`.
+        """Tell the unfinished speech of those of whom nothing was heard for `idle_seconds`.
 
-        A carrier that fell behind should work off what waits first: their audio may be among it.
+        It stays open for `KEEP_SECONDS`, since an outage looks the same. A carrier that fell behind should work off
+        what waits first: their audio may be among it.
         """
         idle = []
         for key, speaker in self._speakers.items():
             if now - speaker.seen < self._settings.idle_seconds:
                 break
             idle.append(key)
-        return self._end_all(idle)
+        told = [result for key in idle for result in self._tell(key)]
+        over = [key for key in idle if not self._is_kept(self._speakers[key], now)]
+        return self._counted(told) + self._end_all(over)
 
     def drain(self) -> list[Utterance | Rejected]:
         return self._end_all(self.speakers())
@@ -90,6 +96,15 @@ class Segment(Processor[AudioChunk, Utterance]):
     def held_seconds(self) -> list[float]:
         """Seconds of decoded audio in hand of each speaker, as `speakers` lists them."""
         return [speaker.held / SAMPLE_RATE for speaker in self._speakers.values()]
+
+    def _tell(self, key: Key) -> Iterator[Utterance | Rejected]:
+        for result in self._utterances(key, self._speakers[key].tell()):
+            yield result
+            if isinstance(result, Utterance):
+                self._told.note([result])
+
+    def _is_kept(self, speaker: Speaker, now: float) -> bool:
+        return speaker.is_open and now - speaker.seen < self._settings.idle_seconds + KEEP_SECONDS
 
     def _take(self, chunk: AudioChunk) -> Iterator[Utterance | Rejected]:
         key = (chunk.room, chunk.speaker)

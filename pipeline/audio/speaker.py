@@ -89,6 +89,11 @@ class Stream:
         self._next += windows.size // WINDOW
         return self._cutter.push(windows, self._vad.probabilities(windows, self._memory))
 
+    def unfinished(self) -> tuple[int, Cut] | None:
+        """Open speech, as far as it goes; it stays open."""
+        cut = self._cutter.unfinished()
+        return (self._origin + cut.start, cut) if cut else None
+
     def flush(self) -> Iterator[tuple[int, Cut]]:
         padding = -self._rest.size % WINDOW
         yield from self.push(np.zeros(padding, np.float32))
@@ -117,6 +122,8 @@ class Speaker:
         """Of the chunks whose audio is in hand."""
         self._set_back = False
         """The last chunk began well before the stream's end, and its time was not believed."""
+        self._told_to = -1
+        """Where the stream ended when its unfinished speech was told."""
         self._room_type = "default"
 
     @property
@@ -141,14 +148,32 @@ class Speaker:
 
     def flush(self) -> Iterator[Piece | Rejected]:
         """All that is held, as at the end of the speaker's audio."""
+        yield from self._in_order()
+        yield from self._end()
+
+    def tell(self) -> Iterator[Piece | Rejected]:
+        """All that is held, once; speech stays open, so that its later cuts do not depend on when this was called."""
+        yield from self._in_order()
+        if self._stream and self._stream.end != self._told_to:
+            self._told_to = self._stream.end
+            if unfinished := self._stream.unfinished():
+                yield Piece(self._room_type, *unfinished)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether speech is unfinished."""
+        return self._stream is not None and self._stream.open_since is not None
+
+    def _in_order(self) -> Iterator[Piece | Rejected]:
+        """What waits for its turn, though something is missing before it."""
         for ordered in self._order.flush():
             yield from self._take(ordered)
-        yield from self._end()
 
     def _needed(self) -> Iterator[tuple[int, float]]:
         """Arrival and start of the chunks that wait, and of the first that unfinished speech reaches back into."""
         yield from ((each.arrival, each.chunk.start) for each in self._order.waiting)
-        since = self._stream.open_since if self._stream else None
+        untold = self._stream and self._stream.end != self._told_to
+        since = self._stream.open_since if self._stream and untold else None
         if since is not None and (mark := self._marks.oldest(since)):
             yield mark.arrival, mark.start
 

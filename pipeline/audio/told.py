@@ -1,10 +1,11 @@
-"""What a worker before us told of speech that we cut again: it is told once, though it now ends elsewhere.
+"""Speech that was told before it was over: when it is cut, only the rest of it is told.
 
-A worker ends an utterance when nothing comes any more, as in an outage. If another worker takes over then, it hears the
-same audio again and what came later, so that the utterance ends later and has another id. It is known by its beginning,
-which is the same to the sample.
+When nothing comes any more, unfinished speech is told as far as it goes. It may go on after all, e.g. after an outage.
+Another worker may then have it, which hears the same audio again. The speech is known by its beginning, which is the
+same to the sample.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -16,30 +17,36 @@ Key = tuple[str, str]
 """Room and speaker."""
 
 
+MOST = 50_000
+"""Utterances that are remembered."""
+
+
 class Told:
-    """Utterances that were told before, each to be asked for once."""
+    """The last utterances that were told before their speech was over."""
 
     def __init__(self, settings: Audio) -> None:
         self._overlap = round(settings.overlap_seconds * SAMPLE_RATE)
         self._shortest = round(settings.min_seconds * SAMPLE_RATE)
-        self._ends: dict[tuple[Key, int], int] = {}
+        self._ends: OrderedDict[tuple[Key, int], int] = OrderedDict()
         """The last sample of each, by its first one."""
 
     def note(self, utterances: Iterable[Utterance]) -> None:
         for each in utterances:
             place = (each.room, each.speaker), sample_of(each.start)
             self._ends[place] = max(sample_of(each.end), self._ends.get(place, 0))
+            if len(self._ends) > MOST:
+                self._ends.popitem(last=False)
 
     def rest(self, key: Key, piece: Piece) -> Piece | None:
         """What of `piece` was not told, after some that was, as it is after a cut for length; None if too little is."""
         samples = piece.cut.samples
-        told = self._ends.pop((key, piece.start), piece.start) - piece.start
-        new = samples.size - told
-        if told == 0 or new == 0:  # the same utterance has the same id
+        told = self._ends.get((key, piece.start), piece.start) - piece.start
+        if told == 0:
             return piece
-        repeated = min(self._overlap, new, told)
+        new = samples.size - told
+        repeated = min(self._overlap, new, told - 1)
         if new + repeated < self._shortest:
             return None
         head = told - repeated
-        rest = replace(piece.cut, start=piece.cut.start + head, samples=samples[head:], overlap=repeated)
-        return replace(piece, start=piece.start + head, cut=rest)
+        cut = replace(piece.cut, start=piece.cut.start + head, samples=samples[head:], overlap=repeated)
+        return self.rest(key, replace(piece, start=piece.start + head, cut=cut))

@@ -10,7 +10,7 @@ from msgspec import structs
 from benchmarks.speech import talk
 from pipeline.audio.encode import decode_flac, to_pcm16
 from pipeline.audio.resample import Samples
-from pipeline.audio.segment import Segment, build
+from pipeline.audio.segment import KEEP_SECONDS, Segment, build
 from pipeline.audio.vad import WINDOW, shared
 from pipeline.errors import BadMessage
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance, derive_id
@@ -278,8 +278,40 @@ def test_who_falls_silent_without_leaving_is_sent_on() -> None:
     stage.process(seconds(clip("tt-weasels"))[:-1])
     assert stage.tick(clock.now + 2.9) == []
     assert metrics.registry.get_sample_value("voxwarden_open_speakers") == 1
+    assert stage.needed("r", "s") > 0
     assert len(utterances(stage.tick(clock.now + 3))) == 1
+    assert stage.needed("r", "s") == 0
+    assert stage.tick(clock.now + 10) == []
+    assert metrics.registry.get_sample_value("voxwarden_open_speakers") == 1, "the speaker may come back"
+    assert stage.tick(clock.now + 3 + KEEP_SECONDS) == []
     assert metrics.registry.get_sample_value("voxwarden_open_speakers") == 0
+
+
+def test_who_comes_back_goes_on_and_is_cut_as_without_a_pause() -> None:
+    """An outage looks like silence. What was told meanwhile is told once, and all later cuts are the same."""
+    stream = seconds(np.concatenate([monologue(), silence(1), clip("tt-weasels"), silence(1)]), DAY)
+    wanted = utterances(segment().process(stream))
+    for pause in range(4, len(stream) - 4, 7):
+        clock = Clock()
+        stage = segment(clock=clock, idle_seconds=3)
+        found = utterances(stage.process(stream[:pause]))
+        clock.now += 30
+        early = utterances(stage.tick(clock.now))
+        assert not early or stage.needed("r", "s") == 0
+        found += early + utterances(stage.process(stream[pause:]))
+        same = {each.id for each in found} & {each.id for each in wanted}
+        assert len(same) >= len(wanted) - 1
+        for one, two in pairwise(found):
+            assert two.start - one.end + 1e-5 >= -0.5, "no more than after a forced cut is repeated"
+        heard = [(each.start, each.end) for each in found]
+        assert all(covered(heard, each.start, each.end) for each in wanted)
+
+
+def covered(spans: list[tuple[float, float]], start: float, end: float) -> bool:
+    for first, last in sorted(spans):
+        if first <= start + 1e-5:
+            start = max(start, last)
+    return start >= end - 0.15
 
 
 def test_drain_gives_all_that_is_held() -> None:

@@ -44,14 +44,9 @@ def test_the_rest_repeats_a_little_as_after_a_cut_for_length(new: float, repeate
     assert np.array_equal(rest.cut.samples, audio(3.0 + new)[at:])
 
 
-@pytest.mark.parametrize("now", [1.0, 2.9, 3.1])
+@pytest.mark.parametrize("now", [1.0, 2.9, 3.0, 3.1])
 def test_nothing_is_left_of_what_is_shorter_or_longer_by_too_little(now: float) -> None:
     assert told(utterance(3.0)).rest(KEY, piece(now)) is None
-
-
-def test_the_same_utterance_is_told_under_the_same_id() -> None:
-    same = piece(3.0)
-    assert told(utterance(3.0)).rest(KEY, same) is same
 
 
 def test_what_begins_elsewhere_or_is_of_another_speaker_was_not_told() -> None:
@@ -60,8 +55,21 @@ def test_what_begins_elsewhere_or_is_of_another_speaker_was_not_told() -> None:
     assert told().rest(KEY, one) is one
 
 
-def test_the_longest_counts_and_each_is_asked_for_once() -> None:
-    known = told(utterance(4.0), structs.replace(utterance(3.0), id="shorter"))
-    assert known.rest(KEY, piece(4.0)) is not None
-    again = piece(5.0)
-    assert known.rest(KEY, again) is again
+def test_the_longest_counts() -> None:
+    assert told(utterance(4.0), structs.replace(utterance(3.0), id="shorter")).rest(KEY, piece(4.0)) is None
+
+
+def test_speech_may_be_told_in_several_parts() -> None:
+    first = utterance(3.0)
+    rest = told(first).rest(KEY, piece(5.0))
+    assert rest is not None
+    second = utterance(2.5, start=rest.start)
+    last = told(first, second).rest(KEY, piece(8.0))
+    assert last is not None
+    assert last.start == START + round(4.5 * SAMPLE_RATE)
+
+
+def test_only_so_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.audio.told.MOST", 2)
+    one = piece(5.0)
+    assert told(*(utterance(3.0, start=START + number) for number in range(3))).rest(KEY, one) is one
