@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS := -c constraints.txt
 KAFKA := .cache/kafka/libs/.complete
 CLASSES := .cache/kafka/classes.jsa
+PROCESSES := tests/agents tests/browser tests/deploy tests/stream
 OIDC := .cache/oidc/.complete
 ifdef UV
 PIP := uv pip install --quiet --python $(BIN)/python $(if $(TORCH),--torch-backend=$(TORCH))
@@ -14,7 +15,7 @@ else
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: help setup run test drills lint format audit constraints kafka postgres prometheus chromium clean
+.PHONY: help setup run test test-units test-processes drills lint format audit constraints kafka postgres prometheus chromium clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,7 +27,14 @@ run: $(VENV)/.run  ## moderate two small rooms as if live, and serve the review 
 
 test: $(VENV)/.dev $(CLASSES) $(OIDC) postgres prometheus chromium  ## lint, then every test, against a real Kafka, PostgreSQL and browser
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest -q
+	@$(MAKE) --no-print-directory --jobs=2 test-units test-processes
+
+# Tests of whole processes wait most of the time, so the others run meanwhile.
+test-units:
+	@$(BIN)/python -m pytest -q tests $(PROCESSES:%=--ignore=%)
+
+test-processes:
+	@shown=$$($(BIN)/python -m pytest -q $(PROCESSES) 2>&1); code=$$?; echo "$$shown"; exit $$code
 
 drills: $(VENV)/.dev $(CLASSES) postgres prometheus  ## kill Kafka and PostgreSQL under real workers, and see whom on-call is told of
 	@$(BIN)/python -m pytest -q -m drill

@@ -85,7 +85,10 @@ def test_sixty_mixed_cases_by_keyboard_alone_and_one_undone(stack: Stack, sit: S
     assert page.evaluate("window.mice") == 0
 
 
-def test_j_goes_on_from_page_to_page_while_a_thousand_wait(stack: Stack, sit: Sit) -> None:
+def test_j_goes_on_from_page_to_page_while_a_thousand_wait(
+    stack: Stack, sit: Sit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "PAGE", 15)
     flags = [stack._flag(number) for number in range(1_000)]
     stack.store.add(flags, time.time())
     with stack.database.read() as connection:

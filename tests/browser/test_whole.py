@@ -21,7 +21,7 @@ from pipeline.review import audit
 from pipeline.review.cases import Filters
 from pipeline.review.database import Database
 from pipeline.review.store import open_store
-from pipeline.settings import Settings
+from pipeline.settings import Asr, Settings
 from tests.agents.test_run import Host, speak
 
 SECRET = b"0123456789abcdef0123456789abcdef"
@@ -124,7 +124,7 @@ def test_a_threat_is_heard_decided_and_told(tmp_path: Path, monkeypatch: pytest.
         monkeypatch.setenv("VOXWARDEN_CONSOLE__WEBHOOK_URL", f"http://127.0.0.1:{receiver.server_port}/hook")
         monkeypatch.setenv("VOXWARDEN_CONSOLE__WEBHOOK_SECRET", "whsec_" + base64.b64encode(SECRET).decode())
         monkeypatch.setenv("VOXWARDEN_CONSOLE__UNDO_SECONDS", "2")
-        with Running(Settings(data_dir=tmp_path)) as running:
+        with Running(Settings(data_dir=tmp_path, asr=Asr(model="tiny.en"))) as running:
             console = running.host.console
             assert console is not None
             assert console.login is not None

@@ -50,6 +50,7 @@ class Role:
             "VOXWARDEN_CONSOLE__PORT": str(self.port),
             "VOXWARDEN_METRICS__PORT": str(self.metrics_port),
             "OMP_NUM_THREADS": "2",
+            "SSL_CERT_FILE": os.devnull,  # see processes.py
             "PATH": os.environ["PATH"],
         }
         command = [sys.executable, "-m", "agents", *service["command"]]

@@ -97,7 +97,7 @@ def around(desk: Desk, connection: Connection, session: Session, asked: Asked) -
 def listing(desk: Desk, session: Session, asked: Asked, after: tuple[float, str] | None) -> dict[str, Any]:
     """What `queue_rows.html` shows."""
     with desk.database.read() as connection:
-        cases = queue.page(connection, wanted_by(desk, connection, session, asked), after)
+        cases = queue.page(connection, wanted_by(desk, connection, session, asked), after, queue.PAGE)
         strikes = queue.strikes(connection, {case.speaker for case in cases})
         holders = leases.holders(connection, desk.clock())
     more = ""
