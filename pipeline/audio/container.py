@@ -10,7 +10,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
 
-from pipeline.audio.resample import EMPTY, RATES, Resampler, Samples, from_pcm, mono, planes
+from pipeline.audio.resample import EMPTY, RATES, Mix, Resampler, Samples, from_pcm, mean, planes
 from pipeline.errors import AudioError
 from pipeline.messages import SAMPLE_RATE
 
@@ -109,14 +109,17 @@ def opened(source: BinaryIO, name: str) -> InputContainer:
     return container
 
 
-def decoded(container: InputContainer, name: str, tally: Tally, part: Part = MAIN) -> Iterator[Samples]:
+def decoded(
+    container: InputContainer, name: str, tally: Tally, part: Part = MAIN, mix: Mix = mean
+) -> Iterator[Samples]:
     """All audio of one part, in pieces of any size."""
     resampler: Resampler | None = None
     for frame in frames(container, name, tally, part.stream):
         if resampler is None or resampler.rate != frame.sample_rate:
             yield resampler.flush() if resampler else EMPTY
             resampler = Resampler(frame.sample_rate)
-        samples, not_numbers = mono(frame) if part.channel is None else from_pcm(planes(frame)[[part.channel]])
+        channels = planes(frame) if part.channel is None else planes(frame)[[part.channel]]
+        samples, not_numbers = from_pcm(channels, mix)
         tally.not_numbers += not_numbers
         yield resampler.push(samples)
     if resampler:

@@ -10,7 +10,7 @@ import numpy as np
 from av.container import InputContainer
 
 from pipeline.audio.container import MAIN, Part, Tally, audible, decoded, in_blocks, opened, seconds_of, shortfall
-from pipeline.audio.resample import Samples
+from pipeline.audio.resample import Samples, not_cancelled
 from pipeline.audio.structure import fault_of
 from pipeline.errors import AudioError
 from pipeline.messages import SAMPLE_RATE
@@ -53,13 +53,16 @@ def duration_of(path: Path) -> float | None:
 
 
 def read_bytes(data: bytes, name: str, limit_seconds: float) -> tuple[Samples, Tally]:
-    """A whole recording in memory, shape (samples,). Raises beyond the limit: a tiny file can hold days of silence."""
+    """A whole recording in memory, shape (samples,). Raises beyond the limit: a tiny file can hold days of silence.
+
+    Channels do not cancel each other.
+    """
     tally = Tally()
     limit = int(limit_seconds * SAMPLE_RATE)
     blocks: list[Samples] = []
     file = io.BytesIO(data)
     with opened(file, name) as container:
-        for block in in_blocks(decoded(container, name, tally), tally):
+        for block in in_blocks(decoded(container, name, tally, mix=not_cancelled), tally):
             blocks.append(block)
             if tally.samples > limit:
                 raise AudioError(f"{name} is longer than {limit_seconds:g} s", "Send it in shorter pieces.")

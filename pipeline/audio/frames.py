@@ -10,7 +10,7 @@ from av.error import FFmpegError
 from pipeline.audio.decode import read_bytes
 from pipeline.audio.opus import OPUS_RATE, opus_samples
 from pipeline.audio.packets import unpack
-from pipeline.audio.resample import EMPTY, Resampler, Samples, from_pcm, mono
+from pipeline.audio.resample import EMPTY, Resampler, Samples, from_pcm, not_cancelled, planes
 from pipeline.errors import AudioError, BadMessage, InputError
 from pipeline.messages import AudioChunk
 
@@ -81,7 +81,7 @@ class StreamDecoder:
                 f"{chunk.channels}-channel samples",
                 "Send whole samples, and state codec and channels as they are.",
             )
-        return self._counted(*from_pcm(np.frombuffer(chunk.data, kind).reshape(-1, chunk.channels).T))
+        return self._counted(*from_pcm(np.frombuffer(chunk.data, kind).reshape(-1, chunk.channels).T, not_cancelled))
 
     def _packets(self, chunk: AudioChunk, packets: Sequence[bytes]) -> Samples:
         if chunk.sample_rate not in OPUS_RATES or chunk.channels > 2:
@@ -95,7 +95,8 @@ class StreamDecoder:
     def _packet(self, decoder: AudioCodecContext, packet: bytes) -> list[Samples]:
         """A packet that cannot be decoded becomes silence of its length, so that times stay true."""
         try:
-            pieces = [self._counted(*mono(frame)) for frame in decoder.decode(av.Packet(packet))]
+            frames = decoder.decode(av.Packet(packet))
+            pieces = [self._counted(*from_pcm(planes(frame), not_cancelled)) for frame in frames]
         except FFmpegError:
             self.concealed += 1
             return [np.zeros(self._length(packet), np.float32)]

@@ -1,7 +1,6 @@
 """Any PCM to what the pipeline works on: 16 kHz mono float32."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from av import AudioFrame, AudioResampler
@@ -24,12 +23,27 @@ SLICE = 4_096
 """Samples filtered at once: FFmpeg keeps buffers of the largest piece it ever saw, for every speaker."""
 
 
-def mono(frame: AudioFrame) -> tuple[Samples, int]:
-    """A decoded frame as the plain mean of its channels, at its own rate; and how many samples were not numbers.
+Mix = Callable[[NDArray[np.float32]], Samples]
+"""Makes one channel of several, shape (channels, samples)."""
 
-    FFmpeg's own down-mix knows speaker layouts only; rooms also record one person a channel.
+
+def mean(channels: NDArray[np.float32]) -> Samples:
+    """The mean channel, for recordings: their channels are looked at one by one, too (`pipeline/audio/parts.py`)."""
+    mixed: Samples = channels.mean(axis=0)
+    return mixed
+
+
+def not_cancelled(channels: NDArray[np.float32]) -> Samples:
+    """The mean channel; but where channels cancel each other, the loudest of them. For live audio, which is heard once.
+
+    Someone may send a voice and its opposite, so that the mean is silent. Any fixed weights can be cancelled like that.
+    So each sample moves from the mean to the loudest channel as the mean falls from half of that channel to nothing.
     """
-    return from_pcm(planes(frame))
+    middle = channels.mean(axis=0)
+    loudest = np.take_along_axis(channels, np.abs(channels).argmax(axis=0)[None], axis=0)[0]
+    left = np.abs(middle) / np.maximum(np.abs(loudest), np.finfo(np.float32).tiny)
+    mixed: Samples = middle + np.maximum(0, 1 - 2 * left) * (loudest - middle)
+    return mixed
 
 
 def planes(frame: AudioFrame) -> NDArray[np.generic]:
@@ -44,23 +58,24 @@ def _wide(frame: AudioFrame) -> NDArray[np.int64]:
     return np.stack([np.frombuffer(memoryview(plane), np.int64, values) for plane in frame.planes])
 
 
-def from_pcm(pcm: NDArray[np.generic]) -> tuple[Samples, int]:
-    """Channels of shape (channels, samples), integers at full scale or floats, as the mean channel of floats.
+def from_pcm(pcm: NDArray[np.generic], mix: Mix) -> tuple[Samples, int]:
+    """Channels of shape (channels, samples), integers at full scale or floats, as one channel of floats.
 
+    FFmpeg's own down-mix knows speaker layouts only; rooms also record one person a channel.
     NaN and infinity become silence here, before a filter can smear them; the second value counts them.
     """
+    floats, bad = _floats(pcm)
+    return (floats[0] if len(floats) == 1 else mix(floats)), bad
+
+
+def _floats(pcm: NDArray[np.generic]) -> tuple[NDArray[np.float32], int]:
     if pcm.dtype.kind == "f":
         finite = np.isfinite(pcm)
         bad = int(pcm.size - np.count_nonzero(finite))
-        return _mean(np.where(finite, pcm, 0).clip(-1, 1), np.float32), bad
+        return np.where(finite, pcm, 0).clip(-1, 1).astype(np.float32), bad
     scale = 2.0 ** (8 * pcm.itemsize - 1)
     offset = scale if pcm.dtype.kind == "u" else 0.0
-    return ((_mean(pcm, np.float64) - offset) / scale).astype(np.float32), 0
-
-
-def _mean(channels: NDArray[np.generic], kind: type[np.floating[Any]]) -> NDArray[Any]:
-    """The mean channel. One channel, which most people send, is its own: a mean takes ten times as long."""
-    return channels[0].astype(kind) if len(channels) == 1 else channels.mean(axis=0, dtype=kind)  # type: ignore[no-any-return]
+    return ((pcm.astype(np.float64) - offset) / scale).astype(np.float32), 0
 
 
 class Resampler:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.audio.resample import Resampler, from_pcm
+from pipeline.audio.resample import Resampler, from_pcm, mean, not_cancelled
 from pipeline.messages import SAMPLE_RATE
 from tests.pipeline.audio.sound import clip
 
@@ -36,12 +36,26 @@ def test_pcm_of_any_kind_is_scaled_to_one(kind: str) -> None:
     else:
         scale = 2.0 ** (8 * np.dtype(kind).itemsize - 1)
         pcm = (wanted * scale + (scale if kind == "u1" else 0)).astype(kind)
-    samples, bad = from_pcm(np.vstack([pcm, pcm]))
+    samples, bad = from_pcm(np.vstack([pcm, pcm]), mean)
     assert samples.tolist() == wanted[0].tolist()
     assert bad == 0
 
 
 def test_one_broken_channel_does_not_silence_the_other() -> None:
-    samples, bad = from_pcm(np.array([[np.nan, np.inf], [0.5, -0.5]], np.float32))
+    samples, bad = from_pcm(np.array([[np.nan, np.inf], [0.5, -0.5]], np.float32), mean)
     assert samples.tolist() == [0.25, -0.25]
     assert bad == 2
+
+
+@given(st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=50), st.floats(-2, 2))
+def test_no_second_channel_silences_the_first(voice: list[float], weight: float) -> None:
+    """Least is left where the mean is half of the loudest channel, or where both are equal and opposite."""
+    one = np.array(voice, np.float32)
+    mixed = not_cancelled(np.stack([one, np.float32(weight) * one]))
+    assert np.all(np.abs(mixed) >= 0.49 * np.abs(one) - 1e-6)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1, width=32), st.floats(0, 1, width=32)), min_size=1, max_size=50))
+def test_channels_that_do_not_cancel_are_averaged(pairs: list[tuple[float, float]]) -> None:
+    channels = np.array(pairs, np.float32).T
+    assert not_cancelled(channels) == pytest.approx(mean(channels), abs=1e-6)

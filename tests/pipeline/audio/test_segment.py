@@ -432,3 +432,15 @@ def test_speakers_who_never_stop_hold_a_bounded_buffer() -> None:
 
 def test_the_stage_is_built_from_the_settings() -> None:
     assert len(build(load(), Metrics()).process(seconds(dialogue()))) == 2
+
+
+@pytest.mark.parametrize("weight", [-1.0, -0.5, -2.0])
+def test_a_voice_and_its_opposite_on_two_channels_are_heard(weight: float) -> None:
+    voice = clip("tt-weasels") * np.float32(0.5)
+    data = np.ascontiguousarray(np.stack([voice, weight * voice], axis=1).astype("<f4")).tobytes()
+    chunk = AudioChunk(
+        room="r", speaker="s", start=DAY, sequence=0, codec="pcm_f32le", channels=2, data=data, final=True
+    )
+    (heard,) = utterances(segment().process([chunk]))
+    (wanted,) = utterances(segment().process(seconds(voice, DAY)))
+    assert (heard.start, heard.end) == pytest.approx((wanted.start, wanted.end), abs=0.2)
