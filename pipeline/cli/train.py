@@ -40,12 +40,14 @@ def train(
       voxwarden --set judge.model=model/onnx judge chat.txt
     """
     try:
+        from pipeline.judge.training.sets import RESEARCH, SETS, check
+
+        names = only or [*SETS, *(RESEARCH if research else ())]
+        check(data, names)  # before PyTorch is imported, which takes seconds
         from pipeline.judge.training.run import run
-        from pipeline.judge.training.sets import RESEARCH, SETS
         from pipeline.judge.training.train import Recipe
     except ModuleNotFoundError as error:
         raise ConfigError(f"Training needs the package {error.name}", "pip install 'voxwarden[train]'") from error
-    names = only or [*SETS, *(RESEARCH if research else ())]
     run(
         data,
         out,

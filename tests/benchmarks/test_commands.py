@@ -57,7 +57,7 @@ def table(path: Path, rows: Sequence[dict[str, str]]) -> None:
         out.writerows(rows)
 
 
-def people(folder: Path) -> Path:
+def two_clips(folder: Path) -> Path:
     head = "file\tlanguage\tsource\tseconds\treference\n"
     names = sorted(path.name for path in MANDARIN.glob("*.flac"))[:2]
     (folder / "refs.tsv").write_text(head + "".join(f"{MANDARIN / n}\tzh\tphone\t2\t你好\n" for n in names), "utf-8")
@@ -70,6 +70,8 @@ COMMANDS: dict[str, Callable[[Path], list[str]]] = {
         str(CLIPS),
         "--languages",
         "en",
+        "--model",
+        "tiny.en",
         "--limit",
         "1",
         "--repeat",
@@ -78,13 +80,13 @@ COMMANDS: dict[str, Callable[[Path], list[str]]] = {
         "ours, ctranslate2",
     ],
     "console": lambda _: ["--cases", "60", "--moderators", "1", "--seconds", "1", "--pause", "0.2"],
-    "gateway": lambda _: ["--speakers", "2", "4", "--seconds", "2", "--repeat", "1"],
+    "gateway": lambda _: ["--speakers", "2", "4", "--seconds", "1", "--repeat", "1"],
     "memory": lambda _: ["file", "--hours", "0.01"],
-    "people": lambda folder: ["--clips", str(people(folder))],
+    "people": lambda folder: ["--clips", str(two_clips(folder))],
     "policy": lambda folder: ["--data", str(ordinary_talk(folder))],
-    "rooms": lambda _: ["--rooms", "3", "--seconds", "18"],
+    "rooms": lambda _: ["--rooms", "3", "--seconds", "14", "--workers", "1"],
     "screenshot": lambda folder: [str(folder / "shown.svg"), "voxwarden", "--version"],
-    "wire": lambda _: ["--clips", str(CLIPS)],
+    "wire": lambda folder: ["--clips", str(two_clips(folder))],
 }
 """The options of a short run."""
 

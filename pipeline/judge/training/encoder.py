@@ -23,6 +23,14 @@ class Encoder:
     tokenizer: Tokenizer
 
 
+def check(source: str | None = None) -> None:
+    """Raise ConfigError where `load` would, without reading the packaged encoder, which takes seconds."""
+    if source is None:
+        packaged.file()
+    else:
+        load(source)
+
+
 def load(source: str | None = None) -> Encoder:
     """The encoder in the folder, or under the hub id `owner/name@commit`; None: the packaged one. Raises ConfigError.
 

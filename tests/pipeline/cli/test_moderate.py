@@ -19,8 +19,8 @@ KEYS = {
 pytestmark = pytest.mark.weights
 
 
-def moderate(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "agents", "moderate", *map(str, arguments)]
+def moderate(*arguments: str | Path, model: str = "base") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "agents", "--set", f"asr.model={model}", "moderate", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
 
@@ -123,7 +123,7 @@ def test_failed_inputs_win_over_flagged_ones(batch: subprocess.CompletedProcess[
 
 
 def test_a_person_gets_a_table_and_an_exit_code() -> None:
-    shown = moderate(DEMO / "lounge-ben.ogg", "--fail-on", "review")
+    shown = moderate(DEMO / "lounge-ben.ogg", "--fail-on", "review", model="tiny.en")
     assert shown.returncode == 1, shown.stderr
     assert "review" in shown.stdout or "block" in shown.stdout
     assert "dragons" in shown.stdout
@@ -131,7 +131,7 @@ def test_a_person_gets_a_table_and_an_exit_code() -> None:
 
 
 def test_subtitles_carry_the_labels() -> None:
-    shown = moderate(DEMO / "lounge-ben.ogg", "--format", "srt")
+    shown = moderate(DEMO / "lounge-ben.ogg", "--format", "srt", model="tiny.en")
     assert shown.returncode == 0, shown.stderr
     assert shown.stdout.startswith("1\n00:00:0")
     assert "[" in shown.stdout

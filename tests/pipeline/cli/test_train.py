@@ -1,5 +1,8 @@
 """`voxwarden train`: one command from data to folders that the judge takes."""
 
+import re
+import subprocess
+import sys
 from dataclasses import asdict, replace
 from inspect import signature
 from pathlib import Path
@@ -7,7 +10,7 @@ from typing import Any
 
 import pytest
 from transformers import PreTrainedTokenizerFast
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from pipeline.cli import train as command
 from pipeline.cli.app import app
@@ -21,8 +24,12 @@ from pipeline.settings import Judge
 from tests.pipeline.judge.training import tiny
 
 
+def invoke(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["train", *map(str, arguments)])
+
+
 def train(*arguments: str | Path) -> tuple[int, str]:
-    result = CliRunner().invoke(app, ["train", *map(str, arguments)])
+    result = invoke(*arguments)
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result.exit_code, result.stderr
@@ -38,47 +45,50 @@ def only_few_lines(few_lines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(authored, "EXAMPLES", few_lines)
 
 
-@pytest.fixture
-def encoder(tmp_path: Path) -> Path:
-    body = tiny.encoder(row.text for row in authored.spoken(tmp_path))
-    body.model.save_pretrained(tmp_path / "encoder")
-    PreTrainedTokenizerFast(tokenizer_object=body.tokenizer).save_pretrained(tmp_path / "encoder")
-    return tmp_path / "encoder"
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory, few_lines: Path) -> Path:
+    out = tmp_path_factory.mktemp("encoder")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(authored, "EXAMPLES", few_lines)
+        body = tiny.encoder(row.text for row in authored.spoken(out))
+    body.model.save_pretrained(out)
+    PreTrainedTokenizerFast(tokenizer_object=body.tokenizer).save_pretrained(out)
+    return out
 
 
-def test_it_writes_a_model_for_the_judge_and_one_to_train_further(tmp_path: Path, encoder: Path) -> None:
-    out = tmp_path / "out"
-    code, said = train("--data", tmp_path, "--out", out, "--encoder", encoder, "--only", "authored", "--samples", "96")
-    assert code == 0
-    assert "texts to train" in said
-    assert "run 2 of 2" in said
-    assert {file.name for file in (out / "onnx").iterdir()} >= {"model.onnx", "calibration.json", "thresholds.json"}
-    for kind in ("onnx", "transformers"):
-        assert load(Judge(model=str(out / kind))).classify(["hello"], ["en"])
-
-
-def test_a_model_can_have_an_earlier_one_for_a_teacher(tmp_path: Path, encoder: Path) -> None:
-    shared = ("--data", tmp_path, "--encoder", encoder, "--only", "authored", "--samples", "96", "--runs", "1")
-    _, alone = train(*shared, "--out", tmp_path / "first")
-    _, taught = train(*shared, "--out", tmp_path / "second", "--teacher", tmp_path / "first" / "onnx")
-    assert "the teacher reads: 0 of" in taught
-    assert "teacher" not in alone
-
-
-def test_what_ends_in_the_second_run_leaves_the_whole_first(
+def test_it_writes_models_for_the_judge_and_for_a_training_that_ends_in_its_second_run(
     tmp_path: Path, encoder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The first training has no teacher but its own first run. The second has its model, and leaves a whole first."""
+    shared = ("--data", tmp_path, "--encoder", encoder, "--only", "authored", "--samples", "96")
+    code, said = train(*shared, "--out", tmp_path / "first")
+    assert code == 0
+    assert "texts to train" in said
+    before, _, pupil = said.partition("run 2 of 2")
+    assert "teacher" not in before
+    assert "the teacher reads: 0 of" in pupil
+    assert files(tmp_path / "first") >= WRITTEN
+    for kind in ("onnx", "transformers"):
+        assert load(Judge(model=str(tmp_path / "first" / kind))).classify(["hello"], ["en"])
+
     def first_only(number: int, *rest: Any) -> None:
         if number:
             raise ConfigError("over", "Allow it more.")
         generation(number, *rest)
 
     monkeypatch.setattr(run, "generation", first_only)
-    shared = ("--data", tmp_path, "--encoder", encoder, "--only", "authored", "--samples", "96")
-    with pytest.raises(ConfigError, match="over"):
-        train(*shared, "--out", tmp_path / "out")
-    left = {file.name for file in (tmp_path / "out" / "onnx").iterdir()}
-    assert left >= {"model.onnx", "sounds.npz", "calibration.json", "thresholds.json"}
+    ended = invoke(*shared, "--out", tmp_path / "second", "--teacher", tmp_path / "first" / "onnx")
+    assert isinstance(ended.exception, ConfigError)
+    assert "over" in str(ended.exception)
+    assert "the teacher reads: 0 of" in ended.stderr.partition("run 2 of 2")[0]
+    assert files(tmp_path / "second") >= WRITTEN
+
+
+WRITTEN = {"model.onnx", "sounds.npz", "calibration.json", "thresholds.json"}
+
+
+def files(out: Path) -> set[str]:
+    return {file.name for file in (out / "onnx").iterdir()}
 
 
 def test_its_defaults_are_those_of_the_recipe() -> None:
@@ -113,3 +123,15 @@ def test_what_is_not_there_is_named_before_any_work(
     monkeypatch.setattr(run, "split", lambda _: pytest.fail("the sets were read first"))
     with pytest.raises(ConfigError, match=named):
         train("--data", tmp_path, "--out", tmp_path / "out", *arguments)
+
+
+def test_a_set_that_is_not_there_is_named_without_pytorch(tmp_path: Path) -> None:
+    """Importing it takes seconds."""
+    code = (
+        "import sys; from pipeline.cli import app, train; from typer.testing import CliRunner; "
+        f"done = CliRunner().invoke(app.app, ['train', '--data', {str(tmp_path)!r}, '--out', {str(tmp_path)!r}]); "
+        "print(done.exception, 'torch' in sys.modules, 'transformers' in sys.modules)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert re.search(r"No training set at .*cold", shown.stdout)
+    assert shown.stdout.strip().endswith("False False")

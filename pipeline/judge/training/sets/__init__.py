@@ -66,11 +66,21 @@ TALK = ("kdconv", "crosswoz", "medical_zh", "topical_chat", "teleantifraud")
 
 def read(folder: Path, names: Iterable[str] = tuple(SETS)) -> Iterator[Row]:
     """All rows of the sets `names` under `folder`, cleaned of markup, each with its source; empty ones are dropped."""
-    readers = {**SETS, **RESEARCH}
-    names = [*names]
-    if strange := set(names) - set(readers):
-        raise ConfigError(f"No such set: {', '.join(sorted(strange))}", f"There are: {', '.join(readers)}.")
-    for name in names:
-        for row in readers[name](folder):
+    for name, reader in _readers(names).items():
+        for row in reader(folder):
             if text := plain(row.text):
                 yield replace(row, text=text, source=name)
+
+
+def check(folder: Path, names: Iterable[str]) -> None:
+    """Raise ConfigError for a set that nobody knows, or whose first row cannot be read under `folder`."""
+    for reader in _readers(names).values():
+        next(reader(folder), None)
+
+
+def _readers(names: Iterable[str]) -> Mapping[str, Reader]:
+    known = {**SETS, **RESEARCH}
+    names = [*names]
+    if strange := set(names) - set(known):
+        raise ConfigError(f"No such set: {', '.join(sorted(strange))}", f"There are: {', '.join(known)}.")
+    return {name: known[name] for name in names}

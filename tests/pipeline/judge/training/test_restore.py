@@ -8,27 +8,9 @@ from transformers import BertForSequenceClassification
 
 from pipeline.errors import ConfigError
 from pipeline.judge.onnx import MODEL
-from pipeline.judge.training import encoder, folder
+from pipeline.judge.training import encoder
 from pipeline.judge.training.export import export
-from pipeline.judge.training.model import wrapped
 from pipeline.judge.training.restore import restored
-from tests.pipeline.judge.training import tiny
-
-TEXTS = ["good morning", "you pay me now", "早上好"]
-WIDTH = 384
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[BertForSequenceClassification, Path]:
-    """A model and the folder that it was exported to."""
-    out = tmp_path_factory.mktemp("written")
-    tiny_one = tiny.encoder(TEXTS, WIDTH)
-    with torch.no_grad():  # the exporter keeps one of what is alike, and biases begin as zeros
-        for values in tiny_one.model.parameters():
-            values.add_(0.1 * torch.randn_like(values))
-    folder.save(out / "transformers", tiny_one.model, wrapped(tiny_one.tokenizer))
-    folder.convert(out / "transformers", out / "onnx")
-    return tiny_one.model, out / "onnx"
 
 
 def test_each_weight_is_half_a_step_or_less_from_what_it_was(

@@ -1,15 +1,14 @@
 """The pinyin model learns what is annotated, from sounds; the share is the one that ranks best."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
+from transformers import BertForSequenceClassification
 
 from pipeline.judge.classifier import load_model
-from pipeline.judge.training import folder
-from pipeline.judge.training.model import wrapped
 from pipeline.judge.training.rows import CLEAN, OUTPUTS, RISK, Row, positive
 from pipeline.judge.training.sounds import Recipe, add, best_share, train
-from tests.pipeline.judge.training.tiny import encoder
 
 RECIPE = Recipe(rounds=8, batch=16, buckets=2**12, dropped=0.0)
 ROWS = [
@@ -60,11 +59,10 @@ def test_the_share_is_that_which_ranks_best() -> None:
     assert best_share(good, good, truth, np.zeros_like(weights)) == 0
 
 
-def test_it_stands_beside_the_encoder_with_the_best_share(tmp_path: Path) -> None:
-    texts = [row.text for row in ROWS]
-    model, tokenizer = encoder(texts).model, wrapped(encoder(texts).tokenizer)
-    folder.save(tmp_path / "transformers", model, tokenizer)
-    folder.convert(tmp_path / "transformers", tmp_path)
+def test_it_stands_beside_the_encoder_with_the_best_share(
+    written: tuple[BertForSequenceClassification, Path], tmp_path: Path
+) -> None:
+    shutil.copytree(written[1], tmp_path, dirs_exist_ok=True)
     alone = load_model(str(tmp_path))
     add(tmp_path, train(ROWS, RECIPE, str, print), ROWS, str)
     both = load_model(str(tmp_path))

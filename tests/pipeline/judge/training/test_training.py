@@ -31,7 +31,7 @@ ROWS = [
     ),
 ]
 TEXTS = [row.text for row in ROWS]
-RECIPE = Recipe(samples=6_000, batch=16, learning_rate=5e-3, warm_up=10)
+RECIPE = Recipe(samples=2_500, batch=16, learning_rate=5e-3, warm_up=10)
 
 
 def test_what_nobody_annotated_has_no_gradient() -> None:

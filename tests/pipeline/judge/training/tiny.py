@@ -40,10 +40,10 @@ def encoder(texts: Iterable[str], width: int = 32) -> Encoder:
 
 
 def examples(folder: Path) -> Path:
-    """One in 40 of our lines, in a folder like `authored.EXAMPLES`: all of them take minutes, and show no more."""
+    """One in 100 of our lines, in a folder like `authored.EXAMPLES`: all of them take minutes, and show no more."""
     for path in authored.EXAMPLES.glob("*/*.yaml"):
         written = msgspec.yaml.decode(path.read_bytes(), type=dict[str, str])
-        kept = {key: "\n".join(lines.splitlines()[::40]) for key, lines in written.items()}
+        kept = {key: "\n".join(lines.splitlines()[::100]) for key, lines in written.items()}
         few = folder / path.parent.name / path.name
         few.parent.mkdir(parents=True, exist_ok=True)
         few.write_bytes(msgspec.yaml.encode(kept))
