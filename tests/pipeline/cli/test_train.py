@@ -104,7 +104,7 @@ def test_its_options_reach_the_recipe(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(run, "run", lambda _data, _out, recipe, *_: recipes.append(recipe))
     options: dict[str, Any] = {"seed": 7, "runs": 3, "samples": 5, "minutes": 9.0, "learning_rate": 0.25, "kept": 0.5}
     given = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    train("--data", tmp_path, "--out", tmp_path / "out", *given)
+    train("--data", tmp_path, "--out", tmp_path / "out", "--only", "authored", *given)
     assert recipes == [replace(Recipe(), **options)]
 
 
@@ -128,8 +128,8 @@ def test_what_is_not_there_is_named_before_any_work(
 def test_a_set_that_is_not_there_is_named_without_pytorch(tmp_path: Path) -> None:
     """Importing it takes seconds."""
     code = (
-        "import sys; from pipeline.cli import app, train; from typer.testing import CliRunner; "
-        f"done = CliRunner().invoke(app.app, ['train', '--data', {str(tmp_path)!r}, '--out', {str(tmp_path)!r}]); "
+        "import sys; from pipeline.cli import app; from typer.testing import CliRunner; "
+        f"done = CliRunner().invoke(app, ['train', '--data', {str(tmp_path)!r}, '--out', {str(tmp_path)!r}]); "
         "print(done.exception, 'torch' in sys.modules, 'transformers' in sys.modules)"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

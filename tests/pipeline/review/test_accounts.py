@@ -2,6 +2,7 @@
 
 import pyotp
 import pytest
+from argon2 import PasswordHasher
 
 from pipeline.errors import AccountError
 from pipeline.review import accounts, audit, passwords, sessions
@@ -12,6 +13,14 @@ from tests.pipeline.review.people import PASSWORD
 
 def enter(database: Database, password: str = PASSWORD, code: str = "", at: float = NOON, name: str = "zoe") -> bool:
     return accounts.sign_in(database, name, password, code, at) is not None
+
+
+@pytest.fixture(autouse=True)
+def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashing is slow on purpose. Who gets in does not depend on how slow it is."""
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "_hasher", hasher)
+    monkeypatch.setattr(passwords, "_NOBODY", hasher.hash("of nobody"))
 
 
 @pytest.fixture
