@@ -17,6 +17,7 @@ from agents.kafka import topic_name
 from agents.records import RECORD_OVERHEAD, size_of
 from agents.security import producer_arguments
 from agents.signals import stop_on_signals
+from pipeline.dependencies import answered
 from pipeline.errors import ConfigError, DependencyError
 from pipeline.events import encode
 from pipeline.messages import AudioChunk
@@ -31,6 +32,9 @@ WATCH_SECONDS = 0.25
 
 RETRY_MS = 250
 """Between tries to reach a broker that is away."""
+
+ASK_SECONDS = 5.0
+"""A broker that is away is asked for so long at a time, so that a stop need not wait for longer."""
 
 STOP_SECONDS = 2.0
 """For the client to close; by then every chunk is confirmed, or its app was told."""
@@ -150,13 +154,14 @@ async def _stopped(producer: Any) -> None:
 async def serve(settings: Settings, started: Started, stop: asyncio.Event | None = None) -> None:
     """Take audio until SIGTERM, SIGINT or `stop`; then close the connections once their last chunk is with the broker.
 
-    Raises ConfigError when the topic is missing or a frame would not fit into it.
+    It begins when the broker answers. Raises ConfigError when the topic is missing or a frame would not fit into it.
     """
     stop = stop or stop_on_signals()
     check(settings)
-    topics.require_topics(settings.kafka, [AUDIO])
     metrics = Metrics()
     with serving(metrics, settings.metrics.host, settings.metrics.port) as url:
+        if not await _broker_answers(settings.kafka, stop):
+            return
         async with (
             KafkaSink(settings.kafka, settings.gateway) as sink,
             Gateway(settings.gateway, metrics, sink) as gateway,
@@ -164,6 +169,20 @@ async def serve(settings: Settings, started: Started, stop: asyncio.Event | None
             started(gateway, url)
             await stop.wait()
             log.info("stopping: no new audio; what was taken is with the broker")
+
+
+async def _broker_answers(kafka: Kafka, stop: asyncio.Event) -> bool:
+    """Wait until it does and has the topic; False if `stop` came first."""
+    soon = kafka.model_copy(update={"connect_seconds": min(kafka.connect_seconds, ASK_SECONDS)})
+    asking = asyncio.ensure_future(answered(lambda: topics.require_topics(soon, [AUDIO])))
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({asking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not asking.done():
+        asking.cancel()
+        return False
+    asking.result()
+    return True
 
 
 def check(settings: Settings) -> None:

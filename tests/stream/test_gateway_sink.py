@@ -94,6 +94,31 @@ async def test_what_is_taken_is_with_the_broker(settings: Settings) -> None:
 
 
 @pytest.mark.broker
+async def test_a_gateway_waits_for_a_broker_that_is_away(broker: Broker, mortal: Settings) -> None:
+    whole = mortal.model_copy(update={"gateway": GATEWAY, "metrics": MetricsServer(port=0)})
+    stop = asyncio.Event()
+    ports: asyncio.Queue[int] = asyncio.Queue()
+    broker.stop()
+    serving = asyncio.create_task(serve(whole, lambda gateway, _: ports.put_nowait(gateway.port), stop))
+    await asyncio.sleep(0.5)
+    assert not serving.done()
+    await asyncio.to_thread(broker.start)
+    async with client(await ports.get()) as alice:
+        await alice.send(FRAME)
+    stop.set()
+    await serving
+
+
+async def test_a_gateway_that_waits_can_be_stopped() -> None:
+    away = Settings(kafka=Kafka(bootstrap="127.0.0.1:9", connect_seconds=0.2), metrics=MetricsServer(port=0))
+    stop = asyncio.Event()
+    serving = asyncio.create_task(serve(away, lambda *_: pytest.fail("there is no broker"), stop))
+    await asyncio.sleep(0.1)
+    stop.set()
+    await serving
+
+
+@pytest.mark.broker
 async def test_a_broker_that_restarts_only_slows_clients(broker: Broker, mortal: Settings) -> None:
     metrics = Metrics()
     patient = GATEWAY.model_copy(update={"confirm_seconds": 60.0, "buffer_seconds": 60.0})
