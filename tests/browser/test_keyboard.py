@@ -16,21 +16,22 @@ for (const kind of ["pointerdown", "mousedown", "mousemove", "click", "wheel"])
   addEventListener(kind, (event) => { if (event.isTrusted && event.pointerType !== "") mice += 1; }, true);
 """
 CASES = 60
+PARTS = {".wave": 1, ".transcript p:first-child .word:nth-child(2)": 1, ".verdict": 3}
+"""What a moderator needs of each case, and how many there are."""
 IN_SIGHT = """
-(selector) => [...document.querySelectorAll(selector)].map((part) => {
+(selectors) => [scrollY, selectors.map((selector) => [...document.querySelectorAll(selector)].map((part) => {
   const { left, top, width, height } = part.getBoundingClientRect();
   const inside = left >= 0 && top >= 0 && left + width <= innerWidth && top + height <= innerHeight;
   const over = document.elementFromPoint(left + width / 2, top + height / 2);
   return inside && width > 0 && part.contains(over);
-})
+}))]
 """
-"""Of each part: whether all of it is on the screen, and nothing lies on it."""
+"""How far the page is scrolled. Of each part: whether all of it is on the screen, and nothing lies on it."""
 
 
 def opened(page: Page) -> str:
     """The id of the case that can be decided, once it is there."""
-    page.wait_for_selector(".case[data-lease] #decide")
-    case = page.get_attribute(".case", "data-case")
+    case = page.get_attribute(".case[data-lease]:has(#decide)", "data-case")
     assert case is not None
     return case
 
@@ -41,10 +42,7 @@ def decide(page: Page, key: str, case: str) -> None:
 
 
 def assert_in_sight(page: Page, number: int) -> None:
-    for part, count in ((".wave", 1), (".transcript p:first-child .word:nth-child(2)", 1), (".verdict", 3)):
-        seen = page.evaluate(IN_SIGHT, part)
-        assert seen == [True] * count, f"{part} of case {number}"
-    assert page.evaluate("scrollY") == 0
+    assert page.evaluate(IN_SIGHT, list(PARTS)) == [0, [[True] * count for count in PARTS.values()]], f"case {number}"
 
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (1920, 1080), (1366, 768)])
