@@ -21,7 +21,7 @@ from tests.pipeline.review.console.conftest import Console
 
 STREAM = "/queue/live"
 """Does not end by itself."""
-EXAMPLES = 12
+EXAMPLES = 8
 """Of each operation and mode; more with a longer test."""
 Operation = APIOperation[Any, Any, Any, Any]
 OPEN = {"/login", "/login/oidc", "/login/oidc/back", "/healthz"}
