@@ -34,7 +34,7 @@ test-units:
 	@$(BIN)/python -m pytest -q tests $(PROCESSES:%=--ignore=%)
 
 test-processes:
-	@shown=$$($(BIN)/python -m pytest -q $(PROCESSES) 2>&1); code=$$?; echo "$$shown"; exit $$code
+	@shown=$$($(BIN)/python -m pytest -q $(PROCESSES) 2>&1); code=$$?; printf '%s\n' "$$shown"; exit $$code
 
 drills: $(VENV)/.dev $(CLASSES) postgres prometheus  ## kill Kafka and PostgreSQL under real workers, and see whom on-call is told of
 	@$(BIN)/python -m pytest -q -m drill
