@@ -6,6 +6,7 @@ bar is lowered as it goes on; at the hard limit the quietest moment since the so
 pause is `forced`: what follows repeats its last bit, so that no word is lost between the two.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
@@ -152,7 +153,7 @@ class Cutter:
         """
         held = slice(speech.start - self._base, self._next - self._base)
         loudness = np.array(self._loudness[held])
-        share = loudness / max(float(np.percentile(loudness, 90)), 1e-9)
+        share = loudness / max(_loud(loudness), 1e-9)
         return np.convolve((np.array(self._speech[held]) + share) / 2, np.full(SMOOTH, 1 / SMOOTH), "valid")
 
     def _cut(self, speech: Open, quiet: int) -> Cut | None:
@@ -188,6 +189,14 @@ class Cutter:
         spent = keep - self._base
         del self._audio[:spent], self._speech[:spent], self._loudness[:spent]
         self._base = keep
+
+
+def _loud(loudness: NDArray[np.float64]) -> float:
+    """The 90th percentile. NumPy's own function takes several times as long for so few numbers, once a window."""
+    place = 0.9 * (len(loudness) - 1)
+    low, high = math.floor(place), math.ceil(place)
+    ordered = np.partition(loudness, (low, high))
+    return float(ordered[low] + (place - low) * (ordered[high] - ordered[low]))
 
 
 def _windows(seconds: float) -> int:
