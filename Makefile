@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS := -c constraints.txt
 KAFKA := .cache/kafka/libs/.complete
 CLASSES := .cache/kafka/classes.jsa
-PROCESSES := tests/agents tests/browser tests/deploy tests/stream
+PROCESSES := tests/agents tests/benchmarks tests/browser tests/deploy tests/stream
 OIDC := .cache/oidc/.complete
 ifdef UV
 PIP := uv pip install --quiet --python $(BIN)/python $(if $(TORCH),--torch-backend=$(TORCH))
@@ -29,7 +29,7 @@ test: $(VENV)/.dev $(CLASSES) $(OIDC) postgres prometheus chromium  ## lint, the
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory --jobs=2 test-units test-processes
 
-# Tests of whole processes wait most of the time, so the others run meanwhile.
+# Tests of whole processes wait much of the time, so the others run meanwhile.
 test-units:
 	@$(BIN)/python -m pytest -q tests $(PROCESSES:%=--ignore=%)
 
