@@ -1,5 +1,6 @@
 """Segment: audio chunks to utterances. It holds speech that is not finished, so a ledger says what to acknowledge."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +20,10 @@ Before = Callable[[Any], Earlier]
 """What there is to learn before the first record of a partition."""
 
 
+STANDSTILL_SECONDS = 10.0
+"""A worker that stood still for longer, e.g. was frozen, has been left out of its group (session time-out: 6 s)."""
+
+
 class Segmenting(Work[Segment]):
     """Starts anew after each rebalance: Kafka then hands out again what was not acknowledged, and the state with it."""
 
@@ -34,6 +39,9 @@ class Segmenting(Work[Segment]):
         self._generation: int | None = None
         self._outdated = False
         self._ledger: Ledger[Any] = Ledger()
+        self._ticked = math.inf
+        """When the last tick came, UTC seconds."""
+        self._silent_until = 0.0
 
     def choose(self, records: Sequence[Any]) -> Sequence[Any]:
         """Leaves out what was fetched before the last rebalance: it comes again, or went to another worker."""
@@ -51,8 +59,13 @@ class Segmenting(Work[Segment]):
         return self.processor.process([r.message for r in batch if isinstance(r.message, AudioChunk)])
 
     def tick(self, now: float) -> list[Any]:
+        """Nothing for a while after a standstill: another worker may have our partitions, and we do not know it yet."""
         self._renew()
-        return self.processor.tick(now)
+        if now - self._ticked > STANDSTILL_SECONDS:
+            self._silent_until = now + STANDSTILL_SECONDS
+        self._ticked = now
+        silent = 0 < self._silent_until - now <= STANDSTILL_SECONDS  # whatever becomes of the clock
+        return [] if silent else self.processor.tick(now)
 
     def finished(self, batch: Sequence[Received]) -> list[Any]:
         for received in batch:  # the ledger keeps positions for seconds, and need not keep the audio

@@ -178,3 +178,15 @@ def test_a_broker_that_does_not_give_it_leaves_all_as_it_was() -> None:
     assert not group.made[-1].heard
     carry(work, [record(1, 1)])
     assert len(group.made[-1].led_in) == 1
+
+
+def test_after_a_standstill_it_tells_nothing_for_a_while() -> None:
+    """Others have told it all, and the news of the rebalance is still on its way."""
+    work = Group().segmenting()
+    told = [bool(work.tick(now)) for now in (100.0, 101.0, 110.0, 150.0, 151.0, 159.9, 160.0, 169.0)]
+    assert told == [True, True, True, False, False, False, True, True]
+
+
+def test_a_clock_that_is_set_back_silences_it_no_longer() -> None:
+    work = Group().segmenting()
+    assert [bool(work.tick(now)) for now in (100.0, 5_000.0, 101.0, 102.0)] == [True, False, True, True]
