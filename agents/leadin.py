@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, TypeVar
 
 from kafka import TopicPartition
@@ -29,6 +30,8 @@ LATE_SECONDS = 10.0
 """Audio is usually written less than half of it after it was spoken, and clocks differ by less than the other half."""
 MAX_LATE_SECONDS = 600.0
 """Audio that seems to be older has a wrong time."""
+TOLD_SECONDS = 120.0
+"""Utterances that were sent so long after the record are not read: a group may be set back by hours."""
 PATIENCE_SECONDS = 15.0
 """Without a record for so long, the broker is taken for dead."""
 
@@ -77,10 +80,10 @@ class LeadIn:
         if last is None:
             return record.timestamp - LATE_SECONDS, ()
         since = last.timestamp / 1000 - self._seconds - LATE_SECONDS
-        records = self._from(consumer, place, since, end)
+        records = list(self._from(consumer, place, since, end))
         if (late := _lateness(records)) > LATE_SECONDS / 2:
             since -= late
-            records = self._from(consumer, place, since, end)
+            records = list(self._from(consumer, place, since, end))
         return since, _latest(list(_messages(AudioChunk, records)), self._seconds)
 
     def _told(self, consumer: Any, record: Any, since: float) -> Sequence[Utterance]:
@@ -90,13 +93,14 @@ class LeadIn:
             return ()  # topics get more partitions one after the other
         consumer.assign([place])
         end = consumer.end_offsets([place])[place]
-        records = self._from(consumer, place, since, end)
+        until = 1000 * (record.timestamp + TOLD_SECONDS)
+        records = takewhile(lambda each: each.timestamp <= until, self._from(consumer, place, since, end))
         return [structs.replace(each, data=b"") for each in _messages(Utterance, records)]
 
-    def _from(self, consumer: Any, place: TopicPartition, since: float, end: int) -> Sequence[Any]:
+    def _from(self, consumer: Any, place: TopicPartition, since: float, end: int) -> Iterator[Any]:
         """The records before offset `end` that were written from `since` (UTC seconds) on."""
         found = consumer.offsets_for_times({place: max(0, round(since * 1000))})[place]
-        return list(self._read(consumer, place, found.offset if found else end, end))
+        yield from self._read(consumer, place, found.offset if found else end, end)
 
     def _read(self, consumer: Any, place: TopicPartition, first: int, end: int) -> Iterator[Any]:
         """The records from offset `first` up to `end`."""

@@ -10,6 +10,7 @@ Afterwards the store must have every stretch of speech, once:
 
 lost               stretches that are not stored from the first sample to the last. Only the pads before and after
                    may be missing, which are silence, and 0.23 s where a break falls into speech (a pad and a window).
+                   A stretch has no pause of more than 0.4 s.
                    What is stored is known by its content: each tenth of a second carries its number in the lowest
                    bits (benchmarks/chaos/marks.py).
 overlapping cases  cases of a speaker, in any state, that share more than a forced cut repeats (0.5 s and a window)
