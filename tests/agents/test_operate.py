@@ -1,4 +1,4 @@
-"""docs/operate.md is true: the gateway passes over what its drill sends, and goes on."""
+"""docs/operate-drills.md is true: the gateway skips the frames that its drill sends, and goes on."""
 
 import ast
 import re
@@ -10,7 +10,7 @@ from agents.gateway.opus import checked_samples
 from pipeline.errors import InputError
 from pipeline.settings import Gateway
 
-MANUAL = (Path(__file__).parents[2] / "docs" / "operate.md").read_text(encoding="utf-8")
+MANUAL = (Path(__file__).parents[2] / "docs" / "operate-drills.md").read_text(encoding="utf-8")
 
 
 def found(pattern: str) -> str:

@@ -61,8 +61,8 @@ def test_every_series_exists(rule: dict[str, Any]) -> None:
 
 
 def anchors() -> set[str]:
-    """Of docs/operate.md, as its headings make them on a code host."""
-    lines = (ROOT / "docs" / "operate.md").read_text("utf-8").splitlines()
+    """The anchors of docs/operate-runbooks.md, as a code host derives them from its headings."""
+    lines = (ROOT / "docs" / "operate-runbooks.md").read_text("utf-8").splitlines()
     titles = [line.lstrip("#").strip().lower() for line in lines if line.startswith("#")]
     return {"".join(c for c in title if c.isalnum() or c in " -_").replace(" ", "-") for title in titles}
 

@@ -122,7 +122,7 @@ def test_on_call_is_told_what_is_broken_and_not_what_follows(tmp_path: Path) -> 
             until(lambda: figures.query("ALERTS") == [], "alerts stay, or wait to be told")
             assert on_call.names == {("VoxwardenDependencyDown", name)}
             assert {alert["annotations"]["runbook_url"] for alert in on_call.told} == {
-                "docs/operate.md#dependency-down"
+                "docs/operate-runbooks.md#dependency-down"
             }
             assert "runbooks" not in on_call.told[0]["labels"]
             on_call.told.clear()

@@ -72,7 +72,7 @@ def test_topics_records_and_a_worker(broker: SecureBroker, tmp_path: Path, monke
     assert PASSWORD not in process.log
 
 
-def test_the_rights_that_operate_md_asks_for_are_enough(
+def test_the_rights_of_the_security_page_are_enough(
     broker: SecureBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours, theirs = "limited.voice.", "limited.voxwarden-"
