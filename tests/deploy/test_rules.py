@@ -10,6 +10,7 @@ import pytest
 from tests.deploy.files import DEPLOY, ROOT, alerts, load, rules, unknown_names
 from tests.deploy.prometheus import program
 from tests.deploy.stack import SECRETS, services, stack
+from tests.docs.pages import anchors
 
 FOLDER = DEPLOY / "prometheus"
 LESS_GARBAGE_COLLECTION = {"GOGC": "400"}
@@ -60,13 +61,6 @@ def test_every_series_exists(rule: dict[str, Any]) -> None:
     assert not unknown_names(rule["expr"])
 
 
-def anchors() -> set[str]:
-    """The anchors of docs/operate-runbooks.md, as a code host derives them from its headings."""
-    lines = (ROOT / "docs" / "operate-runbooks.md").read_text("utf-8").splitlines()
-    titles = [line.lstrip("#").strip().lower() for line in lines if line.startswith("#")]
-    return {"".join(c for c in title if c.isalnum() or c in " -_").replace(" ", "-") for title in titles}
-
-
 @pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert["alert"])
 def test_every_alert_says_what_to_do(alert: dict[str, Any]) -> None:
     assert alert["labels"]["severity"] in {"page", "ticket", "none"}
@@ -74,7 +68,7 @@ def test_every_alert_says_what_to_do(alert: dict[str, Any]) -> None:
     assert notes.keys() == {"summary", "description", "runbook_url"}
     page, _, anchor = notes["runbook_url"].partition("#")
     assert page == "{{ $externalLabels.runbooks }}"
-    assert anchor in anchors()
+    assert anchor in anchors(ROOT / "docs" / "operate-runbooks.md")
 
 
 def test_the_runbooks_are_where_the_label_says() -> None:
