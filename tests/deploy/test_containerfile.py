@@ -54,7 +54,7 @@ def test_what_is_copied_is_there_and_not_ignored(source: str) -> None:
 
 def test_what_the_package_is_built_from_is_copied() -> None:
     """`pip install .` reads these; see pyproject.toml."""
-    assert {"pyproject.toml", "README.md", "LICENSE", "configs", "pipeline", "agents"} <= set(copied())
+    assert {"pyproject.toml", "README.md", "LICENSE", "NOTICE", "configs", "pipeline", "agents"} <= set(copied())
 
 
 def test_the_versions_are_those_that_were_tested() -> None:
