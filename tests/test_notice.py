@@ -6,7 +6,21 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).parents[1]
-WRITTEN_HERE = {"", ".html", ".mako", ".md", ".py", ".sh", ".toml", ".txt", ".typed", ".xml", ".yaml", ".yml"}
+WRITTEN_HERE = {
+    "",
+    ".dockerignore",
+    ".html",
+    ".mako",
+    ".md",
+    ".py",
+    ".sh",
+    ".toml",
+    ".txt",
+    ".typed",
+    ".xml",
+    ".yaml",
+    ".yml",
+}
 """Suffixes of code, settings and prose. Files of any other kind need a line in NOTICE, also those of our own."""
 
 
