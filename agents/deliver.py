@@ -8,7 +8,7 @@ from agents import topics
 from agents.evidence import KafkaLog
 from agents.work import Work
 from pipeline.metrics import Metrics
-from pipeline.review import deliver
+from pipeline.review.delivery import deliver
 from pipeline.settings import Settings
 from pipeline.topology import UTTERANCES
 

@@ -32,7 +32,7 @@ KEPT_BYTES = 64_000_000
 
 
 class KafkaLog:
-    """`UtteranceLog` of pipeline/review/log.py over a consumer that seeks. For use by one thread.
+    """`UtteranceLog` of pipeline/review/evidence/log.py over a consumer that seeks. For use by one thread.
 
     After an error the next call makes a new consumer: the old one may never notice that the brokers are back.
     """

@@ -14,14 +14,14 @@ from pipeline.local import LocalRunner
 from pipeline.messages import Flag
 from pipeline.metrics import Metrics
 from pipeline.metrics_server import serving
-from pipeline.review.lookback import open_lookback
+from pipeline.review.evidence.lookback import open_lookback
 from pipeline.settings import Settings
 from pipeline.sole import sole_user
 from pipeline.stage import Rejected
 from pipeline.topology import JUDGE, Stage
 
 if TYPE_CHECKING:
-    from pipeline.review.console.server import Serving
+    from pipeline.console.server import Serving
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def _tell(dead_letters: DeadLetters, host: Host, stage: Stage, batch: Sequence[A
 async def _console(settings: Settings, metrics: Metrics) -> "AsyncIterator[Serving | None]":
     """The moderators' page, where its libraries are installed."""
     try:
-        from pipeline.review.console.server import serving
+        from pipeline.console.server import serving
     except ModuleNotFoundError:
         yield None
         return

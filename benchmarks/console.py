@@ -26,15 +26,16 @@ import msgspec
 import numpy as np
 from sqlalchemy import insert
 
+from pipeline.console.guard import COOKIE, HEADER
+from pipeline.console.server import listen
 from pipeline.judge import labels
 from pipeline.messages import Flag, Hit
-from pipeline.review import accounts, ranking, sessions
-from pipeline.review.console.guard import COOKIE, HEADER
-from pipeline.review.console.server import listen
+from pipeline.review.accounts import accounts, sessions
+from pipeline.review.cases import ranking
+from pipeline.review.cases.writing import columns
 from pipeline.review.database import Database
-from pipeline.review.schema import CASES, FLAGS
 from pipeline.review.store import SqlReviewStore
-from pipeline.review.writing import columns
+from pipeline.review.tables.core import CASES, FLAGS
 from pipeline.settings import ReviewConsole, Settings
 
 BATCH = 1_000
@@ -100,7 +101,7 @@ def serve(url: str, folder: str, listener: socket.socket) -> None:
 
     import uvicorn
 
-    from pipeline.review.console.app import create_app, open_desk
+    from pipeline.console.app import create_app, open_desk
 
     settings = Settings(data_dir=Path(folder), console=ReviewConsole())
     config = uvicorn.Config(create_app(open_desk(settings, Database(url))), log_level="error", access_log=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pipeline.messages import Transcript
 
 if TYPE_CHECKING:
-    from pipeline.review.lookback import Lookback
+    from pipeline.review.evidence.lookback import Lookback
 
 MAX_REMEMBERED = 100_000
 """Utterances that may come again: after a crash a worker does over what it did since its last commit."""
@@ -54,7 +54,7 @@ class Coverage:
 
 def of_lookback(lookback: "Lookback", since: float, until: float) -> tuple[Coverage, int]:
     """Of utterances that were finished from `since` to `until`, UTC seconds; also how many no stage could handle."""
-    from pipeline.review.marks import Outcome
+    from pipeline.review.evidence.marks import Outcome
 
     found, failed = Coverage(), 0
     for _, utterance, mark in lookback.marked():

@@ -22,7 +22,7 @@ from pipeline.events import decode, encode
 from pipeline.journal import Journal
 from pipeline.letters import MOST_REPLAYS, Content, Letter, Refusals, Wanted, chosen_of, told_once
 from pipeline.messages import AudioChunk, Message
-from pipeline.review.lookback import NOWHERE, open_lookback
+from pipeline.review.evidence.lookback import NOWHERE, open_lookback
 from pipeline.settings import Settings
 from pipeline.sole import sole_user
 from pipeline.stage import Rejected

@@ -19,10 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
-from pipeline import private
+from pipeline import private, recordfile
 from pipeline.errors import DependencyError
 from pipeline.messages import AudioChunk
-from pipeline.review import segments
 
 SUFFIX = ".audio"
 AGAIN = ".again"
@@ -73,7 +72,7 @@ class Journal:
 
     def add(self, chunk: AudioChunk) -> None:
         """Keep a chunk until it is cut into utterances."""
-        record = segments.pack(chunk)
+        record = recordfile.pack(chunk)
         with self._guarded():
             page = self._writable()
             self._note(page, chunk)
@@ -87,7 +86,7 @@ class Journal:
     def add_again(self, chunk: AudioChunk) -> None:
         """Have the next process hear `chunk`, which a stage could not handle."""
         with self._guarded():
-            _append(self.folder / f"{self._next:012d}{AGAIN}", segments.pack(chunk))
+            _append(self.folder / f"{self._next:012d}{AGAIN}", recordfile.pack(chunk))
             self._next += 1
 
     def left(self, cut_to: Callable[[str, str], float]) -> Iterator[AudioChunk]:
@@ -197,10 +196,10 @@ def _append(path: Path, record: bytes) -> None:
 def _scan(path: Path) -> list[tuple[int, AudioChunk]]:
     with suppress(FileNotFoundError), path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
-        return [(offset, chunk) for offset, _, chunk in segments.scan(file, 0, size, AudioChunk)]
+        return [(offset, chunk) for offset, _, chunk in recordfile.scan(file, 0, size, AudioChunk)]
     return []
 
 
 def _read(path: Path, offset: int) -> AudioChunk | None:
     with path.open("rb") as file:
-        return segments.read(file, offset, AudioChunk)
+        return recordfile.read(file, offset, AudioChunk)

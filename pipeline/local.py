@@ -25,7 +25,7 @@ from pipeline.stage import BEHIND_SECONDS, Backlog, Processor, Rejected
 from pipeline.topology import DELIVER, SEGMENT, STAGES, Stage
 
 if TYPE_CHECKING:
-    from pipeline.review.lookback import Lookback
+    from pipeline.review.evidence.lookback import Lookback
 
 log = logging.getLogger(__name__)
 
@@ -285,7 +285,7 @@ class LocalRunner:
 
             return self._recovery.logged(segment.build(self._settings, self._metrics))
         if self._recovery and stage is DELIVER:
-            from pipeline.review import deliver
+            from pipeline.review.delivery import deliver
 
             return deliver.build(self._settings, self._metrics, self._recovery.lookback)
         return stage.processor(self._settings, self._metrics)

@@ -12,12 +12,12 @@ import msgspec
 
 from pipeline.journal import Journal
 from pipeline.messages import AudioChunk, Message, Transcript, Utterance
-from pipeline.review.marks import Outcome
+from pipeline.review.evidence.marks import Outcome
 from pipeline.settings import Settings
 from pipeline.stage import Processor, Rejected
 
 if TYPE_CHECKING:
-    from pipeline.review.lookback import Lookback
+    from pipeline.review.evidence.lookback import Lookback
 
 Outputs = list[Utterance | Rejected]
 

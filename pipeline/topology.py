@@ -61,6 +61,6 @@ SEGMENT = Stage("segment", AUDIO, UTTERANCES, batch=64, within=0.02, build="pipe
 TRANSCRIBE = Stage("transcribe", UTTERANCES, TRANSCRIPTS, batch=16, within=0.02, build="pipeline.asr.transcribe:build")
 JUDGE = Stage("judge", TRANSCRIPTS, FLAGS, batch=32, within=0.02, build="pipeline.judge.judge:build")
 # A flag may cost the clip of the longest case, 1.5 s of CPU: a batch must be done before the group gives the work away.
-DELIVER = Stage("deliver", FLAGS, None, batch=16, within=0.02, build="pipeline.review.deliver:build")
+DELIVER = Stage("deliver", FLAGS, None, batch=16, within=0.02, build="pipeline.review.delivery.deliver:build")
 
 STAGES = (SEGMENT, TRANSCRIBE, JUDGE, DELIVER)

@@ -57,7 +57,7 @@ def coverage(
 
 def _of_machine(settings: "Settings", since: float | None, until: float | None) -> "tuple[Coverage, int]":
     from pipeline.coverage import of_lookback
-    from pipeline.review.lookback import kept_lookback
+    from pipeline.review.evidence.lookback import kept_lookback
 
     return of_lookback(kept_lookback(settings), since or 0.0, float("inf") if until is None else until)
 

@@ -10,8 +10,8 @@ from pipeline.cli.console import told
 
 if TYPE_CHECKING:
     from agents.gateway import Gateway
+    from pipeline.console.server import Serving
     from pipeline.messages import Flag
-    from pipeline.review.console.server import Serving
 
 
 @app.command()

@@ -17,7 +17,7 @@ from pipeline.errors import BadMessage
 from pipeline.events import decode
 from pipeline.messages import AudioChunk, Message, Utterance
 from pipeline.review.database import Database
-from pipeline.review.schema import CASES, FLAGS
+from pipeline.review.tables.core import CASES, FLAGS
 from pipeline.settings import Settings
 from pipeline.topology import AUDIO, DEAD_LETTERS, STAGES, UTTERANCES, Stage, Topic
 

@@ -33,8 +33,8 @@ def add_account(
 ) -> None:
     """Make an account. Its password is made, too, and printed once, unless VOXWARDEN_PASSWORD gives one."""
     with _writing(ctx) as connection:
-        from pipeline.review import accounts as domain
-        from pipeline.review import passwords
+        from pipeline.review.accounts import accounts as domain
+        from pipeline.review.accounts import passwords
 
         given = os.environ.get(PASSWORD)
         password = given or passwords.generated()
@@ -46,7 +46,7 @@ def add_account(
 def list_accounts(ctx: typer.Context) -> None:
     """List all accounts."""
     with _writing(ctx) as connection:
-        from pipeline.review import accounts as domain
+        from pipeline.review.accounts import accounts as domain
 
         found = domain.everybody(connection)
     table = Table("name", "role", "signs in by", "since", "", box=None, pad_edge=False)
@@ -65,7 +65,7 @@ def list_accounts(ctx: typer.Context) -> None:
 @accounts.command("password")
 def new_password(ctx: typer.Context, name: Name) -> None:
     """Give an account a new password (as for add), and sign it out."""
-    from pipeline.review import passwords
+    from pipeline.review.accounts import passwords
 
     given = os.environ.get(PASSWORD)
     password = given or passwords.generated()
@@ -96,7 +96,7 @@ def enable(ctx: typer.Context, name: Name) -> None:
 
 def _change(ctx: typer.Context, name: str, **changes: object) -> None:
     with _writing(ctx) as connection:
-        from pipeline.review import accounts as domain
+        from pipeline.review.accounts import accounts as domain
 
         domain.change(connection, name, time.time(), "cli", **changes)
 

@@ -14,7 +14,7 @@ from pipeline.cli.app import app, settings_of, stderr, stdout
 from pipeline.cli.terminal import json_text
 from pipeline.errors import InputError
 from pipeline.messages import Suggestion, Verdict
-from pipeline.review.cases import Case, Choice, Filters, Status
+from pipeline.review.cases.values import Case, Choice, Filters, Status
 
 if TYPE_CHECKING:
     from pipeline.review.store import SqlReviewStore

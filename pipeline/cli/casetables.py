@@ -14,7 +14,7 @@ from pipeline.cli.terminal import plain
 from pipeline.messages import Decision, Flag, Suggestion
 
 if TYPE_CHECKING:
-    from pipeline.review.cases import Case, CaseFile
+    from pipeline.review.cases.values import Case, CaseFile
 
 SHORT = 8
 """Characters of an id in a list: enough for `cases show`."""

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
+    from pipeline.console.server import Serving
     from pipeline.metrics import Metrics
-    from pipeline.review.console.server import Serving
 
 
 @app.command()
@@ -57,7 +57,7 @@ async def stopped() -> None:
 def imported() -> "Callable[[Settings, Metrics], AbstractAsyncContextManager[Serving]]":
     """What serves the console; raises ConfigError where its libraries are not installed."""
     try:
-        from pipeline.review.console.server import serving
+        from pipeline.console.server import serving
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[console]".') from error
     return serving

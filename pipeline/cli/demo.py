@@ -35,7 +35,7 @@ async def _demo(settings: Settings, speed: float, console: bool) -> None:
     from pipeline.local import LocalRunner
     from pipeline.metrics import Metrics
     from pipeline.metrics_server import serving
-    from pipeline.review.lookback import open_lookback
+    from pipeline.review.evidence.lookback import open_lookback
     from pipeline.sole import sole_user
 
     metrics = Metrics()

@@ -34,8 +34,9 @@ def export_decisions(
 
     [bold]voxwarden export decisions --since 30d > decisions.jsonl[/bold]
     """
-    from pipeline.review import audit, exporting
+    from pipeline.review import audit
     from pipeline.review.database import Database
+    from pipeline.review.quality import exporting
 
     now = time.time()
     begin = 0.0 if since is None else moment(since, now)

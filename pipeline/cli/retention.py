@@ -32,8 +32,8 @@ def run_job(
     It deletes clips and cases whose time is over (`retention` in the settings), what erasures have left, and old lines
     of the audit log, and notes each case there.
     """
-    from pipeline.review import retention as job
-    from pipeline.review.evidence import EvidenceFolder
+    from pipeline.review.evidence.store import EvidenceFolder
+    from pipeline.review.privacy import retention as job
 
     settings = settings_of(ctx)
     with _database(ctx) as database:
@@ -56,8 +56,8 @@ def erase_speaker(ctx: typer.Context, speaker: Annotated[str, typer.Argument(hel
 
     What is on legal hold stays until the hold is released; the daily job erases it then.
     """
-    from pipeline.review import erasure
-    from pipeline.review.evidence import EvidenceFolder
+    from pipeline.review.evidence.store import EvidenceFolder
+    from pipeline.review.privacy import erasure
 
     evidence = EvidenceFolder(settings_of(ctx).data_dir / "evidence")
     with _database(ctx) as database:
@@ -75,7 +75,7 @@ def place_hold(
     reason: Annotated[str, typer.Option(help="Who asked for it, under which reference.")],
 ) -> None:
     """Keep a case, a speaker's cases or a room's, whatever retention and erasures say."""
-    from pipeline.review import holds
+    from pipeline.review.privacy import holds
 
     with _database(ctx) as database, database.write() as connection:
         hold = holds.place(connection, kind, subject, reason, _actor(), time.time())
@@ -85,7 +85,7 @@ def place_hold(
 @retention.command("release")
 def release_hold(ctx: typer.Context, hold: Annotated[str, typer.Argument(help="Id of the hold.")]) -> None:
     """End a hold; the next run of the job deletes what is due."""
-    from pipeline.review import holds
+    from pipeline.review.privacy import holds
 
     with _database(ctx) as database, database.write() as connection:
         holds.release(connection, hold, _actor(), time.time())
@@ -94,7 +94,7 @@ def release_hold(ctx: typer.Context, hold: Annotated[str, typer.Argument(help="I
 @retention.command("holds")
 def list_holds(ctx: typer.Context) -> None:
     """List the holds that stand."""
-    from pipeline.review import holds
+    from pipeline.review.privacy import holds
 
     with _database(ctx) as database, database.read() as connection:
         for hold in holds.active(connection):

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, func, insert, select
 
-from pipeline.review.schema import AUDIT
+from pipeline.review.tables.core import AUDIT
 
 GENESIS = "0" * 64
 """What the first line of all is bound to."""

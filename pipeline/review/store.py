@@ -5,11 +5,12 @@ from typing import Protocol
 
 from pipeline.errors import CaseError
 from pipeline.messages import Decision, Flag
-from pipeline.review import deciding, ranking, reading, reports, writing
-from pipeline.review.cases import Case, CaseFile, Choice, Evidence, Filters, Outcome
+from pipeline.review.appeals import reports
+from pipeline.review.appeals.reports import Report
+from pipeline.review.cases import deciding, ranking, reading, writing
+from pipeline.review.cases.ranking import Ranking
+from pipeline.review.cases.values import Case, CaseFile, Choice, Evidence, Filters, Outcome
 from pipeline.review.database import Database
-from pipeline.review.ranking import Ranking
-from pipeline.review.reports import Report
 from pipeline.settings import Settings
 
 
@@ -20,7 +21,7 @@ class ReviewStore(Protocol):
         """Store flags, all or none, and say what became of each, in order. A flag that is known by id changes nothing.
 
         A flag joins the open cases of its speaker whose time it touches. A flag of speech that was decided before is
-        linked to the decided case, by the rule in `pipeline/review/heard.py`. New speech opens a new case: nothing gets
+        linked to the decided case, by the rule in `cases/repeated.py`. New speech opens a new case: nothing gets
         under a decision unseen. `at` is the time now, UTC seconds.
         """
 

@@ -21,9 +21,9 @@ from pipeline.audio.encode import to_pcm16
 from pipeline.audio.vad import WINDOW
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance
 from pipeline.metrics import Metrics
-from pipeline.review.cases import Filters
-from pipeline.review.lookback import open_lookback
-from pipeline.review.marks import Outcome
+from pipeline.review.cases.values import Filters
+from pipeline.review.evidence.lookback import open_lookback
+from pipeline.review.evidence.marks import Outcome
 from pipeline.review.store import open_store
 from pipeline.settings import Audio, Settings
 

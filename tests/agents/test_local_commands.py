@@ -12,8 +12,8 @@ from agents.cli import app
 from pipeline.dead_letters import DeadLetters, path_of
 from pipeline.errors import BadMessage, InputError
 from pipeline.messages import Utterance
-from pipeline.review.lookback import Lookback, open_lookback
-from pipeline.review.marks import Outcome
+from pipeline.review.evidence.lookback import Lookback, open_lookback
+from pipeline.review.evidence.marks import Outcome
 from pipeline.settings import Settings
 from pipeline.stage import Rejected
 

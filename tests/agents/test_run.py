@@ -10,9 +10,9 @@ from agents.gateway import Gateway
 from agents.run import run
 from pipeline.audio.decode import read_file
 from pipeline.audio.encode import to_pcm16
+from pipeline.console.server import Serving
 from pipeline.messages import SAMPLE_RATE, Flag
-from pipeline.review.cases import Filters
-from pipeline.review.console.server import Serving
+from pipeline.review.cases.values import Filters
 from pipeline.review.store import open_store
 from pipeline.settings import Settings
 

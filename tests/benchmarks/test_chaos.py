@@ -25,10 +25,10 @@ from pipeline.audio.resample import Samples
 from pipeline.audio.segment import build as build_segment
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance
 from pipeline.metrics import Metrics
-from pipeline.review.cases import Choice
+from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.schema import CASES
 from pipeline.review.store import open_store
+from pipeline.review.tables.core import CASES
 from pipeline.settings import Settings
 from tests.stream.kafka_io import flag
 

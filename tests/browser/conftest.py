@@ -11,18 +11,19 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect, sync_playwright
 
 from pipeline.audio.encode import decode_flac, encode_opus_clip
+from pipeline.console.app import create_app, open_desk
+from pipeline.console.guard import COOKIE
 from pipeline.judge import labels
 from pipeline.messages import SAMPLE_RATE, Flag, Hit
-from pipeline.review import ranking, sessions
-from pipeline.review.cases import Evidence, Piece
-from pipeline.review.console.app import create_app, open_desk
-from pipeline.review.console.guard import COOKIE
+from pipeline.review.accounts import sessions
+from pipeline.review.cases import ranking
+from pipeline.review.cases.values import Evidence, Piece
 from pipeline.review.database import Database
-from pipeline.review.evidence import EvidenceFolder, checksum
+from pipeline.review.evidence.store import EvidenceFolder, checksum
 from pipeline.review.store import SqlReviewStore
 from pipeline.settings import Settings
+from tests.pipeline.console.servers import served
 from tests.pipeline.review import people
-from tests.pipeline.review.console.servers import served
 
 CHROMIUM = "/usr/bin/chromium"
 PATIENCE = 60_000

@@ -6,8 +6,9 @@ import msgspec
 import pytest
 from playwright.sync_api import Dialog, Page, expect
 
-from pipeline.review import appeals, deciding, queue
-from pipeline.review.cases import Choice, Filters
+from pipeline.review.appeals import appeals
+from pipeline.review.cases import deciding, queue
+from pipeline.review.cases.values import Choice, Filters
 from tests.browser.conftest import SAID, Sit, Stack
 
 COUNT_MICE = """
@@ -146,7 +147,7 @@ def test_what_was_typed_survives_a_conflict(stack: Stack, sit: Sit) -> None:
     page.keyboard.type("my long note")
     page.keyboard.press("Escape")
     with stack.database.write() as connection:
-        from pipeline.review import leases
+        from pipeline.review.cases import leases
 
         leases.claim(connection, case, "ben", time.time() + 400)
     page.keyboard.press("1")

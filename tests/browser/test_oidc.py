@@ -9,11 +9,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from pydantic import SecretStr
 
-from pipeline.review import accounts
-from pipeline.review.console.app import create_app, open_desk
+from pipeline.console.app import create_app, open_desk
+from pipeline.review.accounts import accounts
 from pipeline.review.database import Database
 from pipeline.settings import Oidc, ReviewConsole, Settings
-from tests.pipeline.review.console.servers import served
+from tests.pipeline.console.servers import served
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.review import appeals, deciding
-from pipeline.review.cases import Choice
+from pipeline.review.appeals import appeals
+from pipeline.review.cases import deciding
+from pipeline.review.cases.values import Choice
 from tests.browser.conftest import Sit, Stack
 
 SIZE = {"width": 1440, "height": 900}

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from agents.run import run
 from pipeline.review import audit
-from pipeline.review.cases import Filters
+from pipeline.review.cases.values import Filters
 from pipeline.review.database import Database
 from pipeline.review.store import open_store
 from pipeline.settings import Asr, Settings
@@ -119,7 +119,7 @@ def await_clip(data: Path) -> None:
 def test_a_threat_is_heard_decided_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, browser: Browser) -> None:
     for name in ("GATEWAY", "METRICS", "CONSOLE"):
         monkeypatch.setenv(f"VOXWARDEN_{name}__PORT", "0")
-    monkeypatch.setattr("pipeline.review.outbox.PAUSES", (0.5,) * 8)
+    monkeypatch.setattr("pipeline.review.delivery.outbox.PAUSES", (0.5,) * 8)
     with app() as receiver:
         monkeypatch.setenv("VOXWARDEN_CONSOLE__WEBHOOK_URL", f"http://127.0.0.1:{receiver.server_port}/hook")
         monkeypatch.setenv("VOXWARDEN_CONSOLE__WEBHOOK_SECRET", "whsec_" + base64.b64encode(SECRET).decode())

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from pipeline.coverage import Coverage, of_lookback
 from pipeline.messages import Transcript, Utterance
-from pipeline.review.lookback import Lookback
-from pipeline.review.marks import Outcome
+from pipeline.review.evidence.lookback import Lookback
+from pipeline.review.evidence.marks import Outcome
 
 
 def transcript(number: int, skipped: bool, room_type: str = "game") -> Transcript:

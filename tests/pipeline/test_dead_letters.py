@@ -13,8 +13,8 @@ from pipeline.events import decode
 from pipeline.letters import MOST_REPLAYS, Letter, Wanted
 from pipeline.messages import AudioChunk, Utterance
 from pipeline.recovery import Recovery
-from pipeline.review.lookback import open_lookback
-from pipeline.review.marks import Outcome
+from pipeline.review.evidence.lookback import open_lookback
+from pipeline.review.evidence.marks import Outcome
 from pipeline.settings import Settings
 from pipeline.sole import sole_user
 from pipeline.stage import Rejected

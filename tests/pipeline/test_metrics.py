@@ -12,13 +12,13 @@ from pipeline.asr.triage import Reason
 from pipeline.audio import vad
 from pipeline.audio.order import FAULTS
 from pipeline.audio.segment import Segment
+from pipeline.console.app import create_app, open_desk
 from pipeline.judge import judge, labels
 from pipeline.local import LocalRunner
 from pipeline.messages import Mark, Suggestion, Verdict
 from pipeline.metrics import Metrics, from_zero
-from pipeline.review import deliver, webhooks
-from pipeline.review.console.app import create_app, open_desk
 from pipeline.review.database import Database
+from pipeline.review.delivery import deliver, webhooks
 from pipeline.settings import Settings, load
 from pipeline.topology import STAGES
 from tests.pipeline.asr.parts import Scripted

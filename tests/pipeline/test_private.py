@@ -11,8 +11,8 @@ from pipeline import private
 from pipeline.dead_letters import DeadLetters, path_of
 from pipeline.errors import BadMessage
 from pipeline.metrics import Metrics
-from pipeline.review.deliver import build
-from pipeline.review.lookback import open_lookback
+from pipeline.review.delivery.deliver import build
+from pipeline.review.evidence.lookback import open_lookback
 from pipeline.settings import Settings
 from pipeline.sole import sole_user
 from pipeline.stage import Rejected

@@ -9,8 +9,8 @@ from pipeline.errors import BadMessage, DependencyError
 from pipeline.journal import Journal
 from pipeline.messages import AudioChunk, Flag, Message, Transcript, Utterance
 from pipeline.recovery import Logged, Recovery
-from pipeline.review.lookback import Lookback, open_lookback
-from pipeline.review.marks import Outcome
+from pipeline.review.evidence.lookback import Lookback, open_lookback
+from pipeline.review.evidence.marks import Outcome
 from pipeline.settings import Settings
 from pipeline.stage import Processor, Rejected
 

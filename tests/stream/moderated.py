@@ -13,7 +13,7 @@ from msgspec import structs
 from pipeline.audio.files import chunks_of
 from pipeline.events import decode
 from pipeline.messages import AudioChunk, Flag
-from pipeline.review.cases import Filters
+from pipeline.review.cases.values import Filters
 from pipeline.review.store import open_store
 from pipeline.settings import Settings
 from pipeline.topology import AUDIO, FLAGS, STAGES

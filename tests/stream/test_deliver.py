@@ -11,7 +11,7 @@ from msgspec import structs
 from pipeline.audio.decode import read_file
 from pipeline.audio.encode import encode_flac
 from pipeline.messages import Flag, Utterance
-from pipeline.review.cases import Case, Choice, Filters
+from pipeline.review.cases.values import Case, Choice, Filters
 from pipeline.review.store import open_store
 from pipeline.settings import Settings
 from pipeline.topology import DELIVER, FLAGS, UTTERANCES

@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 
 from pipeline.audio.files import chunks_of
 from pipeline.messages import SAMPLE_RATE
-from pipeline.review.cases import Case, Filters
+from pipeline.review.cases.values import Case, Filters
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
 from tests.broker import ROOT

@@ -18,7 +18,7 @@ from agents.run import run
 from pipeline.dead_letters import DeadLetters
 from pipeline.local import LocalRunner
 from pipeline.metrics import Metrics
-from pipeline.review.cases import Filters
+from pipeline.review.cases.values import Filters
 from pipeline.review.store import open_store
 from pipeline.settings import Asr, Settings
 from pipeline.stage import Rejected

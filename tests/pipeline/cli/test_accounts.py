@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from pipeline.cli import app
 from pipeline.errors import AccountError, InputError
-from pipeline.review import accounts
+from pipeline.review.accounts import accounts
 from pipeline.review.database import Database
 
 Type = Callable[..., Result]

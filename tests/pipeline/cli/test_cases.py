@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from pipeline.cli import app
 from pipeline.cli.cases import moment
 from pipeline.errors import CaseError, ConfigError, InputError
-from pipeline.review.cases import Choice, Evidence, Filters
+from pipeline.review.cases.values import Choice, Evidence, Filters
 from pipeline.review.store import SqlReviewStore, open_store
 from pipeline.settings import Settings
 from tests.pipeline.review.builders import NOON, flag

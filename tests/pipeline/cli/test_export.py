@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.review import audit
-from pipeline.review.cases import Choice
+from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.store import open_store
 from pipeline.settings import Settings

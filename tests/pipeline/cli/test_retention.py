@@ -8,8 +8,8 @@ from typer.testing import CliRunner, Result
 
 from pipeline.cli import app
 from pipeline.errors import CaseError, ConfigError
-from pipeline.review.cases import Choice, Filters
-from pipeline.review.retention import DAY
+from pipeline.review.cases.values import Choice, Filters
+from pipeline.review.privacy.retention import DAY
 from pipeline.review.store import SqlReviewStore, open_store
 from pipeline.settings import Settings
 from tests.pipeline.review.builders import NOON, flag

@@ -11,7 +11,8 @@ from typer.testing import CliRunner, Result
 from pipeline.cli import app
 from pipeline.cli.app import main, stderr, stdout
 from pipeline.cli.terminal import harmless, is_harmful, json_text, plain
-from pipeline.review import accounts, holds
+from pipeline.review.accounts import accounts
+from pipeline.review.privacy import holds
 from pipeline.review.store import open_store
 from pipeline.settings import Settings
 from tests.pipeline.judge.fakes import WordClassifier

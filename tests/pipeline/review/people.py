@@ -1,7 +1,7 @@
 """Accounts, and a database with them."""
 
-from pipeline.review import accounts
-from pipeline.review.accounts import Role
+from pipeline.review.accounts import accounts
+from pipeline.review.accounts.accounts import Role
 from pipeline.review.database import Database
 from tests.pipeline.review.builders import NOON
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from pipeline.errors import DependencyError
 from pipeline.review import audit
 from pipeline.review.database import Database
-from pipeline.review.schema import AUDIT
+from pipeline.review.tables.core import AUDIT
 from tests.pipeline.review.builders import NOON
 
 

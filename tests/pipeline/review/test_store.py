@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.errors import CaseError
 from pipeline.messages import Flag, Utterance, derive_id
-from pipeline.review.cases import Case, Choice, Evidence, Filters, Piece
+from pipeline.review.cases.values import Case, Choice, Evidence, Filters, Piece
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
 from tests.pipeline.review.builders import NOON, flag

@@ -1,0 +1,75 @@
+"""Who may call what: one table, asked before every endpoint. An endpoint that is not in it does not start."""
+
+from collections.abc import Mapping
+from typing import Literal, get_args
+
+from pipeline.review.accounts.accounts import Role
+
+Caller = Role | Literal["anybody", "app"]
+
+ANYBODY: frozenset[Caller] = frozenset({"anybody"})
+"""Also who is not signed in."""
+APP: frozenset[Caller] = frozenset({"app"})
+"""A program that has one of `console.api_tokens`."""
+SIGNED_IN: frozenset[Caller] = frozenset(get_args(Role))
+DECIDE: frozenset[Caller] = frozenset({"moderator", "lead", "admin"})
+LEAD: frozenset[Caller] = frozenset({"lead", "admin"})
+AUDIT: frozenset[Caller] = frozenset({"auditor", "lead", "admin"})
+ADMIN: frozenset[Caller] = frozenset({"admin"})
+
+ACCESS: Mapping[str, frozenset[Caller]] = {
+    # By the name of the endpoint's function.
+    "login_page": ANYBODY,
+    "login": ANYBODY,
+    "oidc_login": ANYBODY,
+    "oidc_back": ANYBODY,
+    "static_file": ANYBODY,
+    "health": ANYBODY,
+    "logout": SIGNED_IN,
+    "home": SIGNED_IN,
+    "api_docs": SIGNED_IN,
+    "api_schema": SIGNED_IN,
+    "me_page": SIGNED_IN,
+    "set_preferences": SIGNED_IN,
+    "set_password": SIGNED_IN,
+    "set_totp": SIGNED_IN,
+    "queue_page": SIGNED_IN,
+    "queue_rows": SIGNED_IN,
+    "queue_live": SIGNED_IN,
+    "case_page": SIGNED_IN,
+    "case_clip": DECIDE,  # what was said can be read by all who are signed in, heard only by who decides
+    "open_case": DECIDE,
+    "open_next": DECIDE,
+    "retake_case": DECIDE,
+    "renew_lease": DECIDE,
+    "skip_case": DECIDE,
+    "decide_case": DECIDE,
+    "undo_decision": DECIDE,
+    "like_cases": DECIDE,
+    "decide_like": DECIDE,
+    "audit_page": AUDIT,
+    "appeals_page": SIGNED_IN,
+    "appeal_page": SIGNED_IN,
+    "settle_appeal": DECIDE,
+    "undo_appeal": DECIDE,
+    "lodge_appeal": APP,
+    "appeal_state": APP,
+    "file_report": APP,
+    "keeping_page": AUDIT,
+    "place_hold": LEAD,
+    "release_hold": LEAD,
+    "erase_speaker": ADMIN,
+    "leads_page": LEAD,
+    "leads_cases": LEAD,
+    "mark_golden": LEAD,
+    "wellness_page": SIGNED_IN,  # everybody's own, and nobody else's
+    "wellness_meter": SIGNED_IN,
+    "set_comfort": SIGNED_IN,
+    "listened": DECIDE,
+    "take_break": DECIDE,
+}
+
+
+def allowed(endpoint: str, role: Caller | None) -> bool:
+    callers = ACCESS[endpoint]
+    return "anybody" in callers or (role is not None and role in callers)

@@ -1,0 +1,224 @@
+"""What moderators do to cases: take, hold, skip, decide, decide many alike, take back."""
+
+import json
+from hashlib import sha256
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Path, Query, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from sqlalchemy import Connection
+
+from pipeline.console.case_page import REASONS, shown
+from pipeline.console.desk import Desk, Signed, TheDesk
+from pipeline.console.fields import CaseId, IdForm, NoteForm, WordForm
+from pipeline.console.pages import page
+from pipeline.console.queue_page import Filters, wanted_by
+from pipeline.errors import CaseError, ConfigError, Missing, Stale, Taken
+from pipeline.messages import Action, Decision, Verdict
+from pipeline.review import audit
+from pipeline.review.accounts import wellness
+from pipeline.review.cases import deciding, leases, queue, reading
+from pipeline.review.cases.queue import Likeness
+from pipeline.review.cases.values import Case, Choice
+
+router = APIRouter()
+
+MOST_ALIKE = 200
+SAMPLES = 3
+TRIES = 20
+"""Of finding a free case while others take them, too."""
+
+VersionForm = Annotated[int, Form(ge=1, le=2**31 - 1)]
+ActionForm = Annotated[Action | str, Form(pattern="^(|warn|mute|remove|close_room)$")]
+
+
+@router.post("/cases/{case}/open", response_class=HTMLResponse)
+def open_case(request: Request, desk: TheDesk, session: Signed, case: CaseId) -> Response:
+    """Take the case and show it; one that somebody else has is shown to look at."""
+    name, now = session.account.name, desk.clock()
+    with desk.database.write() as connection:
+        try:
+            wellness.allow(connection, name, session.account.preferences.comfort, now)
+            lease, refused = leases.claim(connection, case, name, now, desk.settings.console.lease_seconds), ""
+        except Missing:
+            raise
+        except CaseError as error:
+            lease, refused = None, str(error)
+            audit.append(connection, now, name, "case.view", case)
+    return page(request, "case.html", refused=refused, **shown(desk, case, lease))
+
+
+@router.post("/next", response_class=HTMLResponse)
+def open_next(request: Request, desk: TheDesk, session: Signed, asked: Filters) -> Response:
+    """Take the most urgent case that nobody has; an empty page where there is none."""
+    for _ in range(TRIES):
+        try:
+            with desk.database.write() as connection:
+                wellness.allow(connection, session.account.name, session.account.preferences.comfort, desk.clock())
+                wanted = wanted_by(desk, connection, session, asked)
+                case = queue.next_free(connection, session.account.name, desk.clock(), wanted)
+                if case is None:
+                    break
+                lease = leases.claim(
+                    connection, case, session.account.name, desk.clock(), desk.settings.console.lease_seconds
+                )
+            return page(request, "case.html", **shown(desk, case, lease))
+        except Taken:
+            continue
+    return page(request, "empty.html")
+
+
+@router.post("/cases/{case}/retake", response_class=HTMLResponse)
+def retake_case(request: Request, desk: TheDesk, session: Signed, case: CaseId) -> Response:
+    """Take it again after a conflict: a new lease and version for the form, whose text stays."""
+    with desk.database.write() as connection:
+        lease = leases.claim(connection, case, session.account.name, desk.clock(), desk.settings.console.lease_seconds)
+    return page(request, "retaken.html", **shown(desk, case, lease))
+
+
+@router.post("/leases/{lease}/renew")
+def renew_lease(
+    desk: TheDesk, session: Signed, lease: Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f-]+$")]
+) -> Response:
+    """Hold on to a case; 409 when it has gone to somebody else."""
+    with desk.database.write() as connection:
+        held = leases.renew(connection, lease, session.account.name, desk.clock(), desk.settings.console.lease_seconds)
+    return JSONResponse({"expires_at": held.expires_at, "seconds": held.expires_at - desk.clock()})
+
+
+@router.post("/cases/{case}/skip", response_class=HTMLResponse)
+def skip_case(
+    request: Request, desk: TheDesk, session: Signed, case: CaseId, lease: IdForm = "", reason: WordForm = ""
+) -> Response:
+    name = session.account.name
+    with desk.database.write() as connection:
+        reading.case(connection, case)
+        leases.release(connection, lease, name)
+        audit.append(connection, desk.clock(), name, "case.skip", case, {"reason": reason})
+    return _told(page(request, "skipped.html"), "skipped", [case])
+
+
+@router.post("/cases/{case}/decision", response_class=HTMLResponse)
+def decide_case(
+    request: Request,
+    desk: TheDesk,
+    session: Signed,
+    case: CaseId,
+    verdict: Annotated[Verdict, Form()],
+    lease: IdForm,
+    version: VersionForm,
+    label: WordForm = "",
+    reason: WordForm = "",
+    note: NoteForm = "",
+    action: ActionForm = "",
+) -> Response:
+    """Decide. 409 where the lease or the version is stale; the page keeps what was typed."""
+    choice = _choice(desk, verdict, label, reason, note, action)
+    try:
+        with desk.database.write() as connection:
+            if leases.check(connection, lease, session.account.name).case_id != case:
+                raise Stale("The lease is of another case", "Open this one again.")
+            made = _decide(desk, connection, case, session.account.name, choice, version, desk.clock())
+    except Missing:
+        raise
+    except CaseError as error:
+        return _conflict(request, desk, case, error)
+    return _decided(request, desk, [made])
+
+
+@router.get("/cases/{case}/like", response_class=HTMLResponse)
+def like_cases(
+    request: Request, desk: TheDesk, session: Signed, case: CaseId, by: Annotated[Likeness, Query()] = "speaker"
+) -> Response:
+    """How many open cases are like this one, and three of them."""
+    with desk.database.read() as connection:
+        this = reading.case(connection, case)
+        found = queue.like(connection, this, by, session.account.name, desk.clock(), MOST_ALIKE)
+    return page(
+        request,
+        "like.html",
+        case=this,
+        found=found,
+        samples=found[:SAMPLES],
+        by=by,
+        seen=_stamp(found),
+        reasons=REASONS,
+    )
+
+
+@router.post("/cases/{case}/like", response_class=HTMLResponse)
+def decide_like(
+    request: Request,
+    desk: TheDesk,
+    session: Signed,
+    case: CaseId,
+    verdict: Annotated[Verdict, Form()],
+    by: Annotated[Likeness, Form()],
+    seen: IdForm,
+    reason: WordForm = "",
+    note: NoteForm = "",
+) -> Response:
+    """Decide all that are like it, if they are those that were `seen`: one undo, a line in the log for each."""
+    name, now = session.account.name, desk.clock()
+    choice = _choice(desk, verdict, "", reason, note, "")
+    with desk.database.write() as connection:
+        found = queue.like(connection, reading.case(connection, case), by, name, now, MOST_ALIKE)
+        if _stamp(found) != seen:
+            raise Stale("Other cases are like it by now", "Look at them again, then decide.")
+        made = [_decide(desk, connection, one.id, name, choice, one.version, now) for one in found]
+    return _decided(request, desk, made)
+
+
+@router.post("/undo", response_class=HTMLResponse)
+def undo_decision(request: Request, desk: TheDesk, session: Signed) -> Response:
+    """Take back the last decision, and all that were made with it."""
+    name, now, window = session.account.name, desk.clock(), desk.settings.console.undo_seconds
+    with desk.database.write() as connection:
+        last = deciding.last_of(connection, name, now - window)
+        if not last:
+            raise CaseError("There is nothing to undo", "An older decision can be overturned on appeal.")
+        for decision in last:
+            deciding.undo(connection, decision.id, name, now, window)
+    desk.metrics.decisions_undone.inc(len(last))
+    return _told(page(request, "undone.html", count=len(last)), "undone", [one.case for one in last])
+
+
+def _stamp(cases: list[Case]) -> str:
+    """Another one for other cases, or other versions of them."""
+    return sha256(" ".join(sorted(f"{case.id}/{case.version}" for case in cases)).encode()).hexdigest()
+
+
+def _choice(desk: Desk, verdict: Verdict, label: str, reason: str, note: str, action: str) -> Choice:
+    if label:
+        try:
+            desk.labels.check([label], "label")
+        except ConfigError as error:
+            raise CaseError(error.what, error.remedy) from error
+    if reason and reason not in REASONS:
+        raise CaseError(f"Unknown reason {reason}", f"Known: {', '.join(REASONS)}.")
+    given: dict[str, Any] = {"label": label or None, "action": action or None}
+    return Choice(verdict=verdict, reason=reason, note=note, **given)
+
+
+def _decide(
+    desk: Desk, connection: Connection, case: str, name: str, choice: Choice, version: int, now: float
+) -> Decision:
+    window = desk.settings.console.undo_seconds
+    return deciding.decide(connection, case, name, choice, now, version=version, undo_seconds=window)
+
+
+def _decided(request: Request, desk: Desk, made: list[Decision]) -> Response:
+    seconds = desk.settings.console.undo_seconds
+    for decision in made:
+        desk.metrics.decisions.labels(decision.verdict).inc()
+    return _told(page(request, "decided.html", made=made, seconds=seconds), "decided", [one.case for one in made])
+
+
+def _conflict(request: Request, desk: Desk, case: str, error: CaseError) -> Response:
+    return page(request, "conflict.html", 409, error=error, **shown(desk, case))
+
+
+def _told(response: Response, event: str, cases: list[str]) -> Response:
+    """The page's script hears `event` (htmx's HX-Trigger)."""
+    response.headers["HX-Trigger"] = json.dumps({event: {"cases": cases}})
+    return response

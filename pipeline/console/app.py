@@ -1,0 +1,145 @@
+"""The console as one FastAPI app. No endpoint without its line in `access.py`."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from importlib.metadata import version
+from typing import get_args
+
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.responses import PlainTextResponse
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
+
+from pipeline.console import (
+    acting,
+    appeals_api,
+    appeals_page,
+    audit_page,
+    case_page,
+    docs_page,
+    keeping_page,
+    leads_page,
+    login,
+    me,
+    oidc_login,
+    pages,
+    problems,
+    queue_page,
+    static,
+    wellness_page,
+)
+from pipeline.console.access import ACCESS
+from pipeline.console.desk import Desk
+from pipeline.console.every import every
+from pipeline.console.guard import guard
+from pipeline.console.live import Live
+from pipeline.console.shield import Shield
+from pipeline.console.texts import Texts
+from pipeline.errors import ConfigError
+from pipeline.judge import labels
+from pipeline.messages import Verdict
+from pipeline.metrics import Metrics, from_zero
+from pipeline.review.cases import queue
+from pipeline.review.database import Database
+from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.quality import drawing
+from pipeline.review.quality.drawing import Shares
+from pipeline.settings import Settings
+
+FIGURES_SECONDS = 10.0
+
+ROUTERS: tuple[APIRouter, ...] = (
+    login.router,
+    oidc_login.router,
+    me.router,
+    queue_page.router,
+    case_page.router,
+    acting.router,
+    audit_page.router,
+    appeals_page.router,
+    appeals_api.router,
+    keeping_page.router,
+    leads_page.router,
+    wellness_page.router,
+    docs_page.router,
+    static.router,
+)
+
+
+def open_desk(
+    settings: Settings, database: Database, clock: Callable[[], float] = time.time, metrics: Metrics | None = None
+) -> Desk:
+    return Desk(
+        settings,
+        database,
+        EvidenceFolder(settings.data_dir / "evidence"),
+        labels.load(settings.judge.labels),
+        Texts(),
+        metrics or Metrics(),
+        clock,
+    )
+
+
+def create_app(desk: Desk) -> FastAPI:
+    from_zero(desk.metrics.decisions, get_args(Verdict))
+    live = Live(desk.database, desk.clock, desk.settings.console.poll_seconds)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with (
+            live,
+            every(desk.settings.quality.draw_seconds, partial(draw, desk), "checks"),
+            every(FIGURES_SECONDS, partial(figures, desk), "figures"),
+        ):
+            yield
+        if app.state.oidc:
+            app.state.oidc.close()
+
+    app = FastAPI(
+        title="Voxwarden review console",
+        version=version("voxwarden"),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[Depends(guard)],
+        lifespan=lifespan,
+    )
+    app.state.oidc = oidc_login.open_provider(desk)
+    app.state.desk, app.state.live, app.state.templates = desk, live, pages.environment()
+    app.add_api_route("/healthz", health, response_class=PlainTextResponse)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_middleware(Shield, max_body=desk.settings.console.max_body_bytes)
+    problems.install(app)
+    _check([*app.routes, *(route for router in ROUTERS for route in router.routes)])
+    return app
+
+
+def figures(desk: Desk) -> None:
+    """Say how much waits, to Prometheus."""
+    with desk.database.read() as connection:
+        waiting, due = queue.count(connection), queue.earliest_due(connection)
+    desk.metrics.open_cases.set(waiting)
+    desk.metrics.oldest_overdue_seconds.set(max(0.0, desk.clock() - due) if due is not None else 0.0)
+
+
+def draw(desk: Desk) -> None:
+    """Put new checks into the queue."""
+    quality, undo_seconds = desk.settings.quality, desk.settings.console.undo_seconds
+    with desk.database.write() as connection:
+        drawing.draw(
+            connection, desk.evidence, desk.clock(), Shares(quality.second_share, quality.golden_share), undo_seconds
+        )
+
+
+def health() -> str:
+    return "ok\n"
+
+
+def _check(routes: list[BaseRoute]) -> None:
+    """Every endpoint has its roles, and every line of the table its endpoint."""
+    names = {route.name for route in routes if isinstance(route, APIRoute)}
+    if names != ACCESS.keys():
+        raise ConfigError(f"access.py and the endpoints differ in {sorted(names ^ ACCESS.keys())}", "Mend the table.")

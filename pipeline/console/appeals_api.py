@@ -1,0 +1,116 @@
+"""Appeals and reports as apps hand them in: JSON, with a bearer token of `console.api_tokens`."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Response
+from fastapi.security import HTTPBearer
+from msgspec import structs
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.console.desk import Desk, TheDesk
+from pipeline.console.fields import NO_CONTROL, NO_NUL
+from pipeline.errors import CaseError, ConfigError
+from pipeline.review.appeals import appeals, reports
+from pipeline.review.appeals.reports import Complaint
+from pipeline.review.cases import ranking
+
+# The guard checks the token; this tells of it in the OpenAPI.
+router = APIRouter(prefix="/api/v1", tags=["for apps"], dependencies=[Depends(HTTPBearer(auto_error=False))])
+
+MAX_CLOCK_SKEW = 60.0
+"""Seconds that an app's clock may be ahead of ours."""
+
+Id = Annotated[str, Field(pattern=r"^[0-9a-f-]{1,64}$")]
+Name = Annotated[str, Field(min_length=1, max_length=256, pattern=NO_CONTROL)]
+Words = Annotated[str, Field(max_length=4_000, pattern=NO_NUL)]
+Moment = Annotated[float, Field(ge=0, lt=253_402_300_800, allow_inf_nan=False)]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewAppeal(Body):
+    """Against the decision that upheld a case."""
+
+    case: Id = Field(description="as `case.decided` names it")
+    speaker: Name = Field(description="who appeals: the speaker of the case")
+    statement: Words = Field("", description="why, in his words")
+
+
+class AppealState(Body):
+    id: str
+    case: str
+    state: appeals.State
+    created_at: float
+    settled_at: float | None
+
+
+class NewReport(Body):
+    """A complaint about a speaker or a whole room."""
+
+    room: Name
+    speaker: Name | None = Field(None, description="none: the whole room")
+    reporter: Name | None = Field(None, description="who complains; he can then not decide the case")
+    label: Annotated[str, Field(max_length=64)] = Field("", description="one of the labels, if the reporter chose one")
+    text: Words = ""
+    at: Moment | None = Field(None, description="the moment complained of, UTC seconds; none: now")
+
+
+class ReportState(Body):
+    id: str
+    case: str
+    audio: reports.Audio
+
+
+@router.post("/appeals", status_code=201)
+def lodge_appeal(desk: TheDesk, body: NewAppeal, response: Response) -> AppealState:
+    """Lodge an appeal; 200 with the first one where there is one, 404 unless the case is about this speaker."""
+    undo_seconds = desk.settings.console.undo_seconds
+    with desk.database.write() as connection:
+        appeal, new = appeals.lodge(connection, body.case, body.speaker, body.statement, desk.clock(), undo_seconds)
+    response.status_code = 201 if new else 200
+    return _state(appeal)
+
+
+@router.get("/appeals/{appeal}")
+def appeal_state(desk: TheDesk, appeal: Annotated[str, Path(pattern=r"^[0-9a-f-]{1,64}$")]) -> AppealState:
+    """What became of an appeal. The same is told by the events appeal.upheld and appeal.overturned."""
+    with desk.database.read() as connection:
+        return _state(appeals.get(connection, appeal))
+
+
+@router.post("/reports", status_code=201)
+def file_report(desk: TheDesk, body: NewReport, response: Response) -> ReportState:
+    """File a report; the same one sent again (with its `at`) is 200 and changes nothing."""
+    now = desk.clock()
+    complaint = _complaint(desk, body, now)
+    with desk.database.write() as connection:
+        seconds = desk.settings.store.report_seconds
+        report, new = reports.file(connection, complaint, now, ranking.of(desk.labels, desk.settings), seconds)
+    response.status_code = 201 if new else 200
+    return ReportState(id=report.id, case=report.case, audio=report.audio)
+
+
+def _complaint(desk: Desk, body: NewReport, now: float) -> Complaint:
+    if body.label:
+        try:
+            desk.labels.check([body.label], "label")
+        except ConfigError as error:
+            raise CaseError(error.what, error.remedy) from error
+    at = now if body.at is None else body.at
+    if at > now + MAX_CLOCK_SKEW:
+        raise CaseError("The moment complained of is still to come", "Send UTC seconds, or leave `at` out.")
+    return Complaint(
+        room=body.room,
+        speaker=body.speaker or "",
+        reporter=body.reporter or "",
+        label=body.label,
+        text=body.text,
+        at=min(at, now),
+    )
+
+
+def _state(appeal: appeals.Appeal) -> AppealState:
+    names = ("id", "case", "state", "created_at", "settled_at")
+    return AppealState(**{name: value for name, value in structs.asdict(appeal).items() if name in names})

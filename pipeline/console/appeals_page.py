@@ -1,0 +1,107 @@
+"""Appeals: the list of open ones, and the page on which one is settled."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Form, Path, Query, Request
+from fastapi.responses import HTMLResponse, Response
+from sqlalchemy import Connection
+
+from pipeline.console.case_page import REASONS, shown
+from pipeline.console.desk import Signed, TheDesk
+from pipeline.console.fields import NoteForm, WordForm
+from pipeline.console.pages import page
+from pipeline.errors import CaseError, Involved
+from pipeline.review import audit
+from pipeline.review.appeals import appeals
+from pipeline.review.appeals.appeals import Appeal
+from pipeline.review.cases import deciding, duty, reading
+from pipeline.review.cases.values import Case, Choice
+
+router = APIRouter(prefix="/appeals")
+
+PAGE = 25
+
+AppealId = Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f-]{1,64}$")]
+
+
+@router.get("", response_class=HTMLResponse)
+def appeals_page(
+    request: Request,
+    desk: TheDesk,
+    session: Signed,
+    since: Annotated[float, Query(ge=0, le=1e12)] = 0.0,
+    after: Annotated[str, Query(max_length=64, pattern=r"^[0-9a-f-]*$")] = "",
+) -> Response:
+    """Oldest first; those in which the reader has had a part are shown, and are not his to settle."""
+    name, now, window = session.account.name, desk.clock(), desk.settings.console.undo_seconds
+    with desk.database.read() as connection:
+        found = appeals.waiting(connection, (since, after), PAGE)
+        rows = [(appeal, case, _free(connection, case, name)) for appeal, case in found]
+        last = [one for one in deciding.last_of(connection, name, now - window) if _settles(connection, one.id)]
+        total = appeals.open_count(connection)
+    more = len(found) == PAGE
+    return page(request, "appeals.html", rows=rows, total=total, last=last, more=more)
+
+
+@router.get("/{appeal}", response_class=HTMLResponse)
+def appeal_page(request: Request, desk: TheDesk, session: Signed, appeal: AppealId) -> Response:
+    """The statement, the decision that it is against, and the case with its sound."""
+    with desk.database.write() as connection:
+        found = appeals.get(connection, appeal)
+        about = _about(connection, found, session.account.name)
+        audit.append(connection, desk.clock(), session.account.name, "appeal.view", found.case, {"appeal": appeal})
+    return page(request, "appeal.html", **shown(desk, found.case), **about)
+
+
+@router.post("/undo")
+def undo_appeal(desk: TheDesk, session: Signed) -> Response:
+    """Take back what the reader has settled last, while it can be."""
+    name, now, window = session.account.name, desk.clock(), desk.settings.console.undo_seconds
+    with desk.database.write() as connection:
+        last = [one for one in deciding.last_of(connection, name, now - window) if _settles(connection, one.id)]
+        if not last:
+            raise CaseError("There is nothing to undo", "An appeal is settled for good when the time to undo is over.")
+        deciding.undo(connection, last[0].id, name, now, window)
+    return _to_list()
+
+
+@router.post("/{appeal}")
+def settle_appeal(
+    desk: TheDesk,
+    session: Signed,
+    appeal: AppealId,
+    verdict: Annotated[Literal["uphold", "dismiss"], Form()],
+    reason: WordForm = "",
+    note: NoteForm = "",
+) -> Response:
+    """Uphold, or overturn (dismiss). 403 for whoever has had a part in the case, 409 where it is settled."""
+    if reason and reason not in REASONS:
+        raise CaseError(f"Unknown reason {reason}", f"Known: {', '.join(REASONS)}.")
+    choice = Choice(verdict=verdict, reason=reason, note=note)
+    name, window = session.account.name, desk.settings.console.undo_seconds
+    with desk.database.write() as connection:
+        appeals.settle(connection, appeal, name, choice, desk.clock(), window)
+    return _to_list()
+
+
+def _about(connection: Connection, appeal: Appeal, account: str) -> dict[str, Any]:
+    case = reading.case(connection, appeal.case)
+    against = next(one for one in reading.decisions(connection, case.id) if one.id == appeal.decision)
+    return {"appeal": appeal, "against": against, "free": _free(connection, case, account)}
+
+
+def _free(connection: Connection, case: Case, account: str) -> bool:
+    try:
+        duty.check_fresh(connection, case, account)
+    except Involved:
+        return False
+    return True
+
+
+def _settles(connection: Connection, decision: str) -> bool:
+    return appeals.settled_by(connection, decision) is not None
+
+
+def _to_list() -> Response:
+    """The page's htmx goes there."""
+    return Response(status_code=204, headers={"HX-Redirect": "/appeals"})

@@ -1,0 +1,26 @@
+"""The audit log, newest first."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, Response
+
+from pipeline.console.desk import TheDesk
+from pipeline.console.fields import NameQuery
+from pipeline.console.pages import page
+from pipeline.review import audit
+
+router = APIRouter()
+
+
+@router.get("/audit", response_class=HTMLResponse)
+def audit_page(
+    request: Request,
+    desk: TheDesk,
+    actor: NameQuery = "",
+    subject: NameQuery = "",
+    before: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
+) -> Response:
+    with desk.database.read() as connection:
+        lines = audit.newest(connection, actor, subject, before)
+    return page(request, "audit.html", lines=lines, actor=actor, subject=subject)

@@ -1,0 +1,111 @@
+"""One case: what is to be decided, what was said and by whom, and the clip to hear it."""
+
+from functools import lru_cache
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import HTMLResponse, Response
+
+from pipeline.console.desk import Desk, Signed, TheDesk
+from pipeline.console.fields import CaseId
+from pipeline.console.outline import HEIGHT, WIDTH, outline
+from pipeline.console.pages import page
+from pipeline.console.queue_page import Asked, around, listing
+from pipeline.console.view import View, view
+from pipeline.review import audit
+from pipeline.review.appeals import reports
+from pipeline.review.cases import reading
+from pipeline.review.cases.leases import Lease
+from pipeline.review.evidence import sound
+
+router = APIRouter(prefix="/cases")
+
+AFTER_SECONDS = 2.0
+"""Played after the flagged span."""
+
+REASONS = ("confirmed", "wrong_label", "misheard", "quote", "joke", "context", "not_speech", "unsure", "legal", "other")
+
+
+@router.get("/{case}", response_class=HTMLResponse)
+def case_page(request: Request, desk: TheDesk, session: Signed, case: CaseId) -> Response:
+    """To look at, without taking it."""
+    values = shown(desk, case)
+    with desk.database.write() as connection:
+        audit.append(connection, desk.clock(), session.account.name, "case.view", case)
+    if request.headers.get("hx-request") == "true":
+        return page(request, "case.html", **values)
+    asked = Asked()
+    with desk.database.read() as connection:
+        values |= around(desk, connection, session, asked)
+    return page(request, "queue.html", **listing(desk, session, asked, None), **values)
+
+
+@router.get("/{case}/clip", response_class=Response)
+def case_clip(
+    desk: TheDesk,
+    session: Signed,
+    case: CaseId,
+    speed: Annotated[Literal["0.75", "1", "1.25", "1.5", "2"], Query()] = "1",
+) -> Response:
+    """The clip (Ogg Opus), at that speed with its pitch kept. Every one that is fetched is in the audit log."""
+    with desk.database.read() as connection:
+        clips = reading.evidence(connection, reading.case(connection, case).id)
+    data = desk.evidence.get(clips[0].path) if clips else None
+    if data is None:
+        raise HTTPException(404, "The audio of this case is no longer kept.")
+    with desk.database.write() as connection:
+        audit.append(connection, desk.clock(), session.account.name, "case.play", case, {"speed": speed})
+    return Response(data if speed == "1" else _stretched(data, float(speed)), media_type="audio/ogg")
+
+
+def shown(desk: Desk, case: str, lease: Lease | None = None) -> dict[str, Any]:
+    """What `case.html` shows; with a `lease` of the reader's own it can be decided."""
+    with desk.database.read() as connection:
+        found, reported = view(connection, case), reports.of_case(connection, case)
+    picture = outline(desk.evidence, found.clip) if found.clip else None
+    return {
+        "view": found,
+        "case": found.case,
+        "lease": lease,
+        "reports": reported,
+        "outline": picture,
+        "marks": marks(found) if picture else {},
+        "labels": list(desk.labels.labels),
+        "reasons": REASONS,
+        "desk_labels": desk.labels.labels,
+    }
+
+
+def marks(found: View) -> dict[str, Any]:
+    """Where things lie in the picture: the flagged span and the hits, as (left, width) in its units; and in seconds."""
+    clip, case = found.clip, found.case
+    if clip is None or not clip.seconds:
+        return {}
+    first, last = _span(found, case.start, case.end, clip.seconds)
+    scale = WIDTH / clip.seconds
+    hits = [
+        _span(found, hit.start_time, hit.end_time, clip.seconds)
+        for flag in found.file.flags
+        for hit in flag.hits
+        if hit.start_time is not None and hit.end_time is not None
+    ]
+    return {
+        "width": WIDTH,
+        "height": HEIGHT,
+        "seconds": clip.seconds,
+        "span": (first, last),
+        "until": min(clip.seconds, last + AFTER_SECONDS),
+        "span_box": (first * scale, (last - first) * scale),
+        "hit_boxes": [(start * scale, max(2.0, (end - start) * scale)) for start, end in hits],
+    }
+
+
+def _span(found: View, start: float, end: float, seconds: float) -> tuple[float, float]:
+    first = found.offset(start)
+    last = found.offset(end)
+    return (0.0 if first is None else first), (seconds if last is None else last)
+
+
+@lru_cache(maxsize=32)
+def _stretched(data: bytes, speed: float) -> bytes:
+    return sound.stretched(data, speed)

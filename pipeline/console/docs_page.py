@@ -1,0 +1,26 @@
+"""OpenAPI, and a page that shows it without a foreign script."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+
+from pipeline.console.pages import page
+
+router = APIRouter()
+
+
+@router.get("/openapi.json", include_in_schema=False)
+def api_schema(request: Request) -> Response:
+    return JSONResponse(request.app.openapi())
+
+
+@router.get("/docs", include_in_schema=False, response_class=HTMLResponse)
+def api_docs(request: Request) -> Response:
+    document: dict[str, Any] = request.app.openapi()
+    operations = [
+        (method.upper(), path, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+    return page(request, "docs.html", operations=operations)

@@ -1,0 +1,63 @@
+"""What is kept and for how long: the rules, legal holds, erasures, the last run of the job."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Path, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from pipeline.console.desk import Signed, TheDesk
+from pipeline.console.fields import NO_CONTROL
+from pipeline.console.pages import page
+from pipeline.review.privacy import erasure, holds, retention
+
+router = APIRouter(prefix="/keeping")
+
+NamedForm = Annotated[str, Form(min_length=1, max_length=256, pattern=NO_CONTROL)]
+
+
+@router.get("", response_class=HTMLResponse)
+def keeping_page(request: Request, desk: TheDesk, differs: bool = False) -> Response:
+    with desk.database.read() as connection:
+        held, asked = holds.active(connection), erasure.requests(connection)
+        last = retention.last_run(connection)
+    rules = list(retention.rules(desk.settings.retention))
+    logs = desk.settings.retention.logs_days
+    values: dict[str, Any] = {
+        "rules": rules,
+        "logs": logs,
+        "holds": held,
+        "asked": asked,
+        "last": last,
+        "kinds": holds.KINDS,
+    }
+    return page(request, "keeping.html", differs=differs, **values)
+
+
+@router.post("/holds")
+def place_hold(
+    desk: TheDesk, session: Signed, kind: Annotated[holds.Kind, Form()], subject: NamedForm, reason: NamedForm
+) -> Response:
+    with desk.database.write() as connection:
+        holds.place(connection, kind, subject, reason, session.account.name, desk.clock())
+    return RedirectResponse("/keeping", 303)
+
+
+@router.post("/holds/{hold}/release")
+def release_hold(
+    desk: TheDesk, session: Signed, hold: Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f-]{1,64}$")]
+) -> Response:
+    with desk.database.write() as connection:
+        holds.release(connection, hold, session.account.name, desk.clock())
+    return RedirectResponse("/keeping", 303)
+
+
+@router.post("/erasures")
+def erase_speaker(desk: TheDesk, session: Signed, speaker: NamedForm, again: NamedForm) -> Response:
+    """Erase at once what can be. There is no undo, so the name is asked for twice."""
+    if speaker != again:
+        return RedirectResponse("/keeping?differs=1", 303)
+    name, now = session.account.name, desk.clock()
+    with desk.database.write() as connection:
+        request = erasure.ask(connection, speaker, name, now)
+    erasure.carry_out(desk.database, desk.evidence, request, name, now)
+    return RedirectResponse("/keeping", 303)

@@ -1,0 +1,72 @@
+"""The leads' page: one screen of numbers, each a link to the cases that it is made of. And golden cases."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from pipeline.console.desk import Signed, TheDesk
+from pipeline.console.fields import CaseId, NameQuery
+from pipeline.console.pages import page
+from pipeline.messages import Verdict
+from pipeline.review import audit
+from pipeline.review.quality import checks, figures, leading
+from pipeline.review.quality.leading import DAY, MOST, WINDOW, What
+
+router = APIRouter()
+
+
+@router.get("/leads", response_class=HTMLResponse)
+def leads_page(request: Request, desk: TheDesk) -> Response:
+    now = desk.clock()
+    with desk.database.read() as connection:
+        pairs = figures.pairs(connection, now - WINDOW)
+        answers = figures.answers(connection, now - WINDOW)
+        values: dict[str, Any] = {
+            "backlog": leading.backlog(connection, now),
+            "forecast": leading.forecast(connection, now),
+            "in_time": leading.in_time(connection, now - DAY),
+            "loads": leading.loads(connection, now),
+            "overturned": leading.overturned(connection, now - WINDOW),
+            "precision": figures.precision(connection, now - WINDOW),
+            "recall": figures.recall(connection, now - WINDOW),
+        }
+    return page(
+        request,
+        "leads.html",
+        agreement=figures.agreement(pairs),
+        by_label=figures.by_label(pairs),
+        golden=figures.correct(answers),
+        enough=figures.ENOUGH,
+        **values,
+    )
+
+
+@router.get("/leads/cases", response_class=HTMLResponse)
+def leads_cases(
+    request: Request,
+    desk: TheDesk,
+    what: Annotated[What, Query()],
+    severity: Annotated[int | None, Query(ge=0, le=3)] = None,
+    account: NameQuery = "",
+    label: NameQuery = "",
+) -> Response:
+    """The cases that a number is made of."""
+    with desk.database.read() as connection:
+        cases = leading.found(connection, what, desk.clock(), severity=severity, account=account, label=label)
+    return page(request, "found.html", cases=cases, what=what, severity=severity, by=account, label=label, most=MOST)
+
+
+@router.post("/cases/{case}/golden")
+def mark_golden(
+    desk: TheDesk, session: Signed, case: CaseId, verdict: Annotated[Verdict | None, Form()] = None
+) -> Response:
+    """Make a decided case golden, with the verdict that is right; without one it is golden no more."""
+    now, name = desk.clock(), session.account.name
+    with desk.database.write() as connection:
+        if verdict:
+            checks.mark_golden(connection, case, name, verdict, now)
+        else:
+            checks.unmark_golden(connection, case)
+        audit.append(connection, now, name, "case.golden", case, {"verdict": verdict})
+    return RedirectResponse(f"/cases/{case}", 303)

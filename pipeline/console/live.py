@@ -1,0 +1,171 @@
+"""What is new in the store, told to every open page by server-sent events.
+
+Cases and leases are written by other processes, too. So the store is asked, a few times a second, by one task for all
+pages; what it finds goes to a small queue of each page. A page that does not keep up is dropped, and comes back by
+itself.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from types import TracebackType
+
+import msgspec
+from msgspec import Struct
+
+from pipeline.errors import DependencyError
+from pipeline.review.cases import leases, queue
+from pipeline.review.cases.reading import decisions_since
+from pipeline.review.cases.values import Case
+from pipeline.review.database import Database
+
+log = logging.getLogger(__name__)
+
+OVERLAP_SECONDS = 10.0
+"""A case is seen when its transaction ends, later than the moment it bears; so far back each look goes again."""
+MAX_EVENTS = 256
+"""That wait for one page."""
+PING_SECONDS = 15.0
+
+
+class Arrived(Struct, frozen=True, tag="arrived", tag_field="event"):
+    case: str
+    severity: int
+    at: float
+    """When it was stored, UTC seconds."""
+
+
+class Decided(Struct, frozen=True, tag="decided", tag_field="event"):
+    """Or taken back: `undone`."""
+
+    id: str
+    case: str
+    by: str
+    verdict: str
+    undone: bool
+
+
+class Leased(Struct, frozen=True, tag="leased", tag_field="event"):
+    """`by` is empty when it was let go."""
+
+    case: str
+    by: str
+
+
+Event = Arrived | Decided | Leased
+
+
+class Watch:
+    """Looks at the store, and tells what has changed since the last look. `now` is UTC seconds."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._seen: dict[tuple[str, ...], float] = {}
+        self._holders: dict[str, str] = {}
+        self._primed = False
+
+    def look(self, now: float) -> list[Event]:
+        since = now - OVERLAP_SECONDS
+        with self._database.read() as connection:
+            arrived = [_arrived(case) for case in queue.since(connection, since)]
+            decided = [
+                Decided(one.id, one.case, one.moderator, one.verdict, one.undone is not None)
+                for one in decisions_since(connection, since)
+            ]
+            holders = leases.holders(connection, now)
+        found: list[Arrived | Decided] = [*reversed(arrived), *decided]
+        fresh = [event for event in found if self._new(event, now)]
+        events: list[Event] = [*fresh, *self._moved(holders)] if self._primed else []
+        self._primed = True
+        self._forget(since)
+        return events
+
+    def _new(self, event: Arrived | Decided, now: float) -> bool:
+        key = (event.case,) if isinstance(event, Arrived) else (event.id, str(event.undone))
+        fresh = key not in self._seen
+        self._seen[key] = now
+        return fresh
+
+    def _moved(self, holders: dict[str, str]) -> list[Leased]:
+        before, self._holders = self._holders, holders
+        gone = [Leased(case, "") for case in before.keys() - holders.keys()]
+        return gone + [Leased(case, by) for case, by in holders.items() if before.get(case) != by]
+
+    def _forget(self, since: float) -> None:
+        self._seen = {key: at for key, at in self._seen.items() if at >= since}
+
+
+class Live:
+    """`async with live:` looks at the store; `async for text in live.events():` is one page's stream."""
+
+    def __init__(self, database: Database, clock: Callable[[], float], every: float) -> None:
+        self._watch = Watch(database)
+        self._clock = clock
+        self._every = every
+        self._pages: set[asyncio.Queue[bytes | None]] = set()
+
+    async def __aenter__(self) -> "Live":
+        self._task = asyncio.create_task(self._run(), name="live")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.hang_up()
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    async def events(self) -> AsyncIterator[bytes]:
+        """Server-sent events, until the page leaves or the server stops."""
+        mine: asyncio.Queue[bytes | None] = asyncio.Queue(MAX_EVENTS)
+        self._pages.add(mine)
+        try:
+            yield b"retry: 1000\n\n"
+            while True:
+                try:
+                    event = await asyncio.wait_for(mine.get(), PING_SECONDS)
+                except TimeoutError:
+                    event = b": still here\n\n"
+                if event is None:
+                    return
+                yield event
+        finally:
+            self._pages.discard(mine)
+
+    def hang_up(self) -> None:
+        """End every page's stream, so that a server can stop."""
+        for waiting in list(self._pages):
+            while waiting.full():
+                waiting.get_nowait()
+            waiting.put_nowait(None)
+
+    async def _run(self) -> None:
+        while True:
+            for event in await self._look():
+                self._tell(b"data: " + msgspec.json.encode(event) + b"\n\n")
+            await asyncio.sleep(self._every)
+
+    async def _look(self) -> list[Event]:
+        """What is new; nothing where a look fails: no error may end the task that all pages hear from."""
+        try:
+            return await asyncio.to_thread(self._watch.look, self._clock())
+        except DependencyError as error:
+            log.warning("live: %s; asking again", error)
+        except Exception:
+            log.exception("live: a look at the store failed; asking again")
+        return []
+
+    def _tell(self, event: bytes) -> None:
+        for waiting in list(self._pages):
+            if waiting.full():
+                self._pages.discard(waiting)
+                waiting.get_nowait()
+                waiting.put_nowait(None)
+            else:
+                waiting.put_nowait(event)
+
+
+def _arrived(case: Case) -> Arrived:
+    return Arrived(case.id, case.severity, case.created_at)

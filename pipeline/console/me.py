@@ -1,0 +1,66 @@
+"""A person's own page: language, look, keys, password, one-time codes."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from pipeline.console.desk import Signed, TheDesk
+from pipeline.console.fields import CodeForm, SecretForm
+from pipeline.console.keys import KEYS
+from pipeline.console.pages import page
+from pipeline.errors import AccountError
+from pipeline.review.accounts import accounts, passwords
+
+router = APIRouter(prefix="/me")
+
+
+@router.get("", response_class=HTMLResponse)
+def me_page(request: Request, session: Signed) -> Response:
+    secret = passwords.totp_secret()
+    return page(request, "me.html", secret=secret, uri=passwords.totp_uri(session.account.name, secret), all_keys=KEYS)
+
+
+@router.post("/preferences")
+def set_preferences(
+    request: Request,
+    desk: TheDesk,
+    session: Signed,
+    language: Annotated[Literal["", "en", "zh"] | None, Form()] = None,
+    theme: Annotated[Literal["", "dark", "light"] | None, Form()] = None,
+    density: Annotated[Literal["compact", "comfortable"] | None, Form()] = None,
+    keys: Annotated[Literal["on", "off"] | None, Form()] = None,
+) -> Response:
+    """Change what is given, and come back to the page that asked."""
+    given = {"language": language, "theme": theme, "density": density, "keys": None if keys is None else keys == "on"}
+    changes = {name: value for name, value in given.items() if value is not None}
+    with desk.database.write() as connection:
+        accounts.prefer(
+            connection, session.account.name, msgspec.structs.replace(session.account.preferences, **changes)
+        )
+    return RedirectResponse("/me", 303)
+
+
+@router.post("/password")
+def set_password(desk: TheDesk, session: Signed, old: SecretForm, new: SecretForm) -> Response:
+    """Changes it and signs out everywhere."""
+    if not passwords.fits(old, session.account.password):
+        raise AccountError("That is not your password", "Nothing was changed.")
+    name = session.account.name
+    with desk.database.write() as connection:
+        accounts.change(connection, name, desk.clock(), name, password=new)
+    return RedirectResponse("/login", 303)
+
+
+@router.post("/totp")
+def set_totp(
+    desk: TheDesk, session: Signed, secret: Annotated[str, Form(pattern=r"^[A-Z2-7]{32}$")], code: CodeForm
+) -> Response:
+    """Ask for one-time codes from now on; `code` proves that the app has the secret. Signs out everywhere."""
+    now, name = desk.clock(), session.account.name
+    if passwords.totp_step(code, secret, now, 0) is None:
+        raise AccountError("The code does not fit", "Check the clock of the device, and try again.")
+    with desk.database.write() as connection:
+        accounts.change(connection, name, now, name, totp_secret=secret)
+    return RedirectResponse("/login", 303)

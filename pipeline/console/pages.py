@@ -1,0 +1,108 @@
+"""Templates, with what every page needs: language, theme, keys, who is signed in."""
+
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from pipeline.console.access import allowed
+from pipeline.console.desk import desk_of
+from pipeline.console.keys import keys_of, shown
+from pipeline.console.texts import TAGS, Language, preferred
+from pipeline.review.accounts.accounts import Preferences
+from pipeline.review.accounts.sessions import Session
+
+LANGUAGE_COOKIE = "voxwarden_language"
+
+SEVERITY_NAMES = ("low", "medium", "high", "critical")
+NAVIGATION = (
+    ("queue", "/queue", "queue_page"),
+    ("appeals", "/appeals", "appeals_page"),
+    ("leads", "/leads", "leads_page"),
+    ("audit", "/audit", "audit_page"),
+    ("keeping", "/keeping", "keeping_page"),
+    ("wellness", "/wellness", "wellness_page"),
+    ("me", "/me", "me_page"),
+)
+"""Name (`nav.<name>`, `keys.go_<name>`), address, endpoint."""
+SHAPES = {"block": "■", "review": "◆", "pass": "●"}
+
+
+def environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals |= {"shown": shown, "SHAPES": SHAPES, "SEVERITY_NAMES": SEVERITY_NAMES}
+    made.filters |= {"utc": utc}
+    return made
+
+
+def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """`template` filled with `values`, in the reader's language."""
+    made: Environment = request.app.state.templates
+    return HTMLResponse(made.get_template(template).render(context(request) | values), status)
+
+
+def context(request: Request) -> dict[str, Any]:
+    desk = desk_of(request)
+    session: Session | None = getattr(request.state, "session", None)
+    language = language_of(request)
+    preferences = session.account.preferences if session else Preferences()
+    role = session.account.role if session else None
+    return {
+        "t": partial(desk.texts.say, language),
+        "language": language,
+        "lang": TAGS[language],
+        "preferences": preferences,
+        "account": session.account if session else None,
+        "csrf": session.csrf if session else "",
+        "keys": keys_of(preferences.remapped),
+        "may": partial(allowed, role=role),
+        "navigation": [(name, href) for name, href, endpoint in NAVIGATION if allowed(endpoint, role)],
+        "now": desk.clock(),
+        "path": request.url.path,
+        "script_texts": script_texts(desk.texts.catalogue(language)),
+        "label_name": lambda label: label_name(request, label),
+        "age": partial(age, desk.texts.say, language),
+    }
+
+
+def language_of(request: Request) -> Language:
+    session: Session | None = getattr(request.state, "session", None)
+    wanted = session.account.preferences.language if session else ""
+    return preferred(wanted or request.cookies.get(LANGUAGE_COOKIE, ""), request.headers.get("accept-language", ""))
+
+
+def label_name(request: Request, label: str) -> str:
+    """A label in the reader's language; as it is, when it is none of ours (an older label file's)."""
+    if not label:
+        return desk_of(request).texts.say(language_of(request), "report.label")
+    known = desk_of(request).labels.labels.get(label)
+    if known is None:
+        return label
+    return known.zh if language_of(request) == "zh" else known.en
+
+
+def script_texts(catalogue: Any) -> dict[str, str]:
+    """What scripts say: the part of the catalogue under `script`."""
+    return {key.removeprefix("script."): text for key, text in catalogue.items() if key.startswith("script.")}
+
+
+def age(say: Any, language: Language, seconds: float) -> str:
+    """`40 s`, `5 m`, `3 h`, `2 d`, in the reader's language."""
+    for unit, length in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= length:
+            return str(say(language, f"time.{unit}", n=int(seconds // length)))
+    return str(say(language, "time.seconds", n=max(0, int(seconds))))
+
+
+def utc(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}Z"

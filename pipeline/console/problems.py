@@ -1,0 +1,59 @@
+"""How errors look: a page for a person, a fragment for a page that is open, JSON for a program."""
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from pipeline.console.guard import SignIn
+from pipeline.console.pages import page
+from pipeline.errors import AccountError, CaseError, DependencyError, Involved, Missing, VoxwardenError
+
+STATUS: tuple[tuple[type[VoxwardenError], int], ...] = (
+    (Missing, 404),
+    (Involved, 403),
+    (CaseError, 409),
+    (AccountError, 422),
+    (DependencyError, 503),
+    (VoxwardenError, 422),
+)
+
+
+def install(app: FastAPI) -> None:
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(VoxwardenError, _ours)
+
+
+def answer(request: Request, status: int, what: str) -> Response:
+    if request.url.path.startswith("/api/"):
+        return JSONResponse({"detail": what}, status)
+    fragment = request.headers.get("hx-request") == "true"
+    return page(request, "problem_fragment.html" if fragment else "problem.html", status, what=what, code=status)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    if isinstance(error, SignIn):
+        return _sign_in(request, error)
+    status, what = (error.status_code, str(error.detail)) if isinstance(error, HTTPException) else (500, "")
+    return answer(request, status, what)
+
+
+def _sign_in(request: Request, error: SignIn) -> Response:
+    """A browser is led to the login; a program, and a script of ours, are told."""
+    if request.headers.get("hx-request") == "true":
+        return Response(status_code=401, headers={"HX-Redirect": "/login"})
+    if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse(error.login, 303)
+    return JSONResponse({"detail": error.detail}, 401)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    problems = error.errors() if isinstance(error, RequestValidationError) else []
+    what = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems)
+    return answer(request, 422, what)
+
+
+async def _ours(request: Request, error: Exception) -> Response:
+    status = next(status for kind, status in STATUS if isinstance(error, kind))
+    return answer(request, status, str(error))

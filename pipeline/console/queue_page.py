@@ -1,0 +1,108 @@
+"""The queue: the list of open cases, its next page, and what is new in it."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from sqlalchemy import Connection
+
+from pipeline.console.desk import Desk, Signed, TheDesk
+from pipeline.console.fields import NameQuery
+from pipeline.console.pages import page
+from pipeline.console.rows import rows
+from pipeline.review.accounts import wellness
+from pipeline.review.accounts.sessions import Session
+from pipeline.review.cases import leases, queue
+from pipeline.review.cases.queue import Wanted
+
+router = APIRouter()
+
+COUNTED = 1_000
+"""Cases up to which the page says how many wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The filters of a request; an empty one does not filter."""
+
+    label: NameQuery = ""
+    language: NameQuery = ""
+    room: NameQuery = ""
+    speaker: NameQuery = ""
+    suggestion: NameQuery = ""
+    policy: NameQuery = ""
+    status: NameQuery = ""
+
+    @property
+    def given(self) -> dict[str, str]:
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: value for name, value in fields.items() if value}
+
+    @property
+    def wanted(self) -> Wanted:
+        return msgspec.convert(self.given, Wanted)
+
+
+Filters = Annotated[Asked, Depends()]
+
+
+@router.get("/")
+def home() -> Response:
+    return RedirectResponse("/queue", 303)
+
+
+@router.get("/queue", response_class=HTMLResponse)
+def queue_page(request: Request, desk: TheDesk, session: Signed, asked: Filters) -> Response:
+    with desk.database.read() as connection:
+        values = around(desk, connection, session, asked)
+    return page(request, "queue.html", **values, **listing(desk, session, asked, None))
+
+
+@router.get("/queue/rows", response_class=HTMLResponse)
+def queue_rows(
+    request: Request,
+    desk: TheDesk,
+    session: Signed,
+    asked: Filters,
+    urgency: Annotated[float | None, Query(ge=-1e12, le=1e12)] = None,
+    after: Annotated[str, Query(max_length=64, pattern=r"^[0-9a-f-]*$")] = "",
+) -> Response:
+    """The page after the case of that urgency and id; without them the first."""
+    place = (urgency, after) if urgency is not None else None
+    return page(request, "queue_rows.html", asked=asked, **listing(desk, session, asked, place))
+
+
+@router.get("/queue/live", response_class=StreamingResponse)
+async def queue_live(request: Request) -> Response:
+    """Server-sent events: cases that arrive, are taken, are decided."""
+    return StreamingResponse(request.app.state.live.events(), media_type="text/event-stream")
+
+
+def wanted_by(desk: Desk, connection: Connection, session: Session, asked: Asked) -> Wanted:
+    """What was asked for, less what this person does not get: his own checks, labels he has opted out of, caps."""
+    account = session.account
+    without = wellness.without(connection, account.name, account.preferences.comfort, desk.clock())
+    return msgspec.structs.replace(asked.wanted, without=without)
+
+
+def around(desk: Desk, connection: Connection, session: Session, asked: Asked) -> dict[str, Any]:
+    """What `queue.html` shows beside the list."""
+    total = queue.count(connection, wanted_by(desk, connection, session, asked), COUNTED)
+    shown = f"{COUNTED:,}+" if total == COUNTED else str(total)
+    return {"total": shown, "asked": asked, "choices": queue.choices(connection)}
+
+
+def listing(desk: Desk, session: Session, asked: Asked, after: tuple[float, str] | None) -> dict[str, Any]:
+    """What `queue_rows.html` shows."""
+    with desk.database.read() as connection:
+        cases = queue.page(connection, wanted_by(desk, connection, session, asked), after, queue.PAGE)
+        strikes = queue.strikes(connection, {case.speaker for case in cases})
+        holders = leases.holders(connection, desk.clock())
+    more = ""
+    if len(cases) == queue.PAGE:
+        last = cases[-1]
+        more = "/queue/rows?" + urlencode(asked.given | {"urgency": repr(last.urgency), "after": last.id})
+    return {"rows": rows(cases, strikes, holders), "more": more}

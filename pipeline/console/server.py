@@ -1,0 +1,112 @@
+"""The console as a server: in a process of its own, or beside everything else in one event loop."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+
+import uvicorn
+from fastapi import FastAPI
+
+from pipeline.console.app import create_app, open_desk
+from pipeline.console.desk import Desk
+from pipeline.console.every import every
+from pipeline.console.first import first_login
+from pipeline.errors import DependencyError
+from pipeline.metrics import Metrics
+from pipeline.review.database import Database
+from pipeline.review.delivery.webhooks import build
+from pipeline.review.privacy import retention
+from pipeline.settings import Settings
+
+BACKLOG = 128
+SEND_SECONDS = 0.5
+"""How often the outbox is looked into."""
+RETENTION_SECONDS = 3_600.0
+"""How often it is asked whether the retention job is due."""
+STOP_SECONDS = 3
+"""For requests in hand when the server stops."""
+
+
+class Serving:
+    """Where it listens, and the login that was made for an empty store."""
+
+    def __init__(self, url: str, login: tuple[str, str] | None) -> None:
+        self.url = url
+        self.login = login
+
+
+class ConsoleServer(uvicorn.Server):
+    """Ends the pages' streams first: they would keep it from stopping. Signals are for whoever started it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        app = self.config.app
+        if isinstance(app, FastAPI):
+            app.state.live.hang_up()
+        await super().shutdown(sockets)
+
+
+@asynccontextmanager
+async def serving(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving]:
+    """Serve, and send webhooks, while the block runs. Port 0 takes a free one."""
+    console = settings.console
+    listener = listen(console.host, console.port)
+    database = Database(settings.database_url)
+    try:
+        login = first_login(database)
+        desk = open_desk(settings, database, metrics=metrics)
+        config = uvicorn.Config(
+            create_app(desk),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
+        server = ConsoleServer(config)
+        task = asyncio.create_task(server.serve([listener]), name="console")
+        try:
+            async with sending(settings, database, metrics), every(RETENTION_SECONDS, partial(keep, desk), "retention"):
+                yield Serving(f"http://{console.host}:{listener.getsockname()[1]}", login)
+        finally:
+            server.should_exit = True
+            await task
+    finally:
+        listener.close()
+        database.close()
+
+
+@asynccontextmanager
+async def sending(settings: Settings, database: Database, metrics: Metrics) -> AsyncIterator[None]:
+    """Send the outbox's events, if the settings name an app."""
+    webhooks = build(settings, database, metrics, time.time)
+    if webhooks is None:
+        yield
+        return
+    try:
+        async with every(SEND_SECONDS, webhooks.send_due, "webhooks"):
+            yield
+    finally:
+        webhooks.close()
+
+
+def keep(desk: Desk) -> None:
+    """Delete what was kept long enough, if nobody has done so today."""
+    retention.run_if_due(desk.database, desk.evidence, desk.settings.retention, desk.clock())
+
+
+def listen(host: str, port: int) -> socket.socket:
+    try:
+        listener = socket.create_server((host, port), backlog=BACKLOG)
+    except OSError as error:
+        raise DependencyError(
+            f"The console cannot listen on {host}:{port}: {error.strerror}", "Set console.port to a free port."
+        ) from error
+    # asyncio does so only for sockets that it makes; without it, every answer waits 40 ms for an acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener

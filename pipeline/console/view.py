@@ -1,0 +1,108 @@
+"""Everything that the case page shows, read in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+from sqlalchemy import Connection, select
+
+from pipeline.messages import Flag
+from pipeline.review.cases import leases, queue, reading
+from pipeline.review.cases.values import Case, CaseFile, Evidence
+from pipeline.review.evidence.times import Token, offset_of, tokens
+from pipeline.review.quality import checks
+from pipeline.review.tables.core import CASES, FLAGS
+from pipeline.review.tables.quality import COPIES
+
+AROUND_SECONDS = 60.0
+"""Of the room, before and after, that is shown beside a case."""
+HISTORY = 8
+SIMILAR = 5
+SEARCHED = 200
+"""Past cases of the label that are searched for the same term."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    file: CaseFile
+    transcript: tuple[tuple[Flag, tuple[Token, ...]], ...]
+    around: tuple[Flag, ...]
+    """Flags of the room near in time, by all speakers, the case's own left out."""
+    history: tuple[Case, ...]
+    """The speaker's other cases, newest first."""
+    strikes: int
+    similar: tuple[Case, ...]
+    """Decided cases of the label, newest first; those with the same term before others."""
+    lease: leases.Lease | None
+    check: str | None
+    """What kind of check it is; for leads only."""
+    golden: str | None
+    """The verdict that is right, where it is a golden case; for leads only."""
+
+    @property
+    def case(self) -> Case:
+        return self.file.case
+
+    @property
+    def clip(self) -> Evidence | None:
+        return self.file.evidence[0] if self.file.evidence else None
+
+    def offset(self, at: float) -> float | None:
+        """Seconds into the clip at which the moment `at` (UTC) is heard; None where it is not."""
+        return offset_of(self.clip.timeline, at) if self.clip else None
+
+
+def view(connection: Connection, identity: str) -> View:
+    """Raises Missing. A copy shows nothing of what it is a copy of, nor the other way round: it would be no check."""
+    file = reading.case_file(connection, identity)
+    case = file.case
+    kin = checks.family(connection, identity)
+    return View(
+        file,
+        tuple((flag, tokens(flag)) for flag in file.flags),
+        _around(connection, case, kin),
+        _history(connection, case, kin),
+        queue.strikes(connection, [case.speaker]).get(case.speaker, 0),
+        _similar(connection, case, kin),
+        leases.of(connection, identity),
+        check.kind if (check := checks.of(connection, identity)) else None,
+        checks.golden_verdict(connection, identity),
+    )
+
+
+def _around(connection: Connection, case: Case, kin: Sequence[str]) -> tuple[Flag, ...]:
+    # A golden case is set to a later time than its room.
+    said = connection.scalar(select(CASES.c.start).where(CASES.c.id == kin[0]))
+    later = 0.0 if said is None else case.start - said
+    query = (
+        select(FLAGS)
+        .where(FLAGS.c.room == case.room, FLAGS.c.case_id.not_in(kin), FLAGS.c.case_id.not_in(COPIES), ~FLAGS.c.linked)
+        .where(FLAGS.c.start <= case.end - later + AROUND_SECONDS, FLAGS.c.start >= case.start - later - AROUND_SECONDS)
+        .order_by(FLAGS.c.start, FLAGS.c.id)
+        .limit(50)
+    )
+    return tuple(replace(flag, start=flag.start + later) for flag in reading.flags_of(connection, query))
+
+
+def _history(connection: Connection, case: Case, kin: Sequence[str]) -> tuple[Case, ...]:
+    query = (
+        select(CASES)
+        .where(queue.same_voice(case), CASES.c.id.not_in(kin), CASES.c.id.not_in(COPIES))
+        .order_by(CASES.c.created_at.desc())
+        .limit(HISTORY)
+    )
+    return tuple(reading.case_of(row) for row in connection.execute(query))
+
+
+def _similar(connection: Connection, case: Case, kin: Sequence[str]) -> tuple[Case, ...]:
+    query = (
+        select(CASES)
+        .where(CASES.c.label == case.label, CASES.c.verdict.is_not(None))
+        .where(CASES.c.id.not_in(kin), CASES.c.id.not_in(COPIES))
+        .order_by(CASES.c.created_at.desc())
+        .limit(SEARCHED)
+    )
+    found = [reading.case_of(row) for row in connection.execute(query)]
+    terms = {hit.term for hit in case.hits}
+    found.sort(key=lambda other: terms.isdisjoint(hit.term for hit in other.hits))
+    return tuple(found[:SIMILAR])

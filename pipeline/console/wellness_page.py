@@ -1,0 +1,99 @@
+"""A person's wellness: what he has heard and seen, his limits, his breaks. For nobody else's eyes."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from pipeline.console.desk import Signed, TheDesk
+from pipeline.console.pages import page
+from pipeline.review.accounts import accounts, wellness
+from pipeline.review.accounts.comfort import Comfort
+from pipeline.review.quality import figures
+from pipeline.review.quality.leading import WINDOW
+
+router = APIRouter(prefix="/wellness")
+
+MinutesForm = Annotated[int, Form(ge=5, le=720)]
+CasesForm = Annotated[int, Form(ge=1, le=1_000)]
+LabelForm = Annotated[str, Form(max_length=64, pattern=r"^[a-z_]*$")]
+Switch = Annotated[Literal["on", "off"], Form()]
+
+
+@router.get("", response_class=HTMLResponse)
+def wellness_page(request: Request, desk: TheDesk, session: Signed) -> Response:
+    name, now = session.account.name, desk.clock()
+    with desk.database.read() as connection:
+        meter = wellness.meter(connection, name, session.account.preferences.comfort, now)
+        answers = [one for one in figures.answers(connection, now - WINDOW) if one.given.moderator == name]
+        pairs = [one for one in figures.pairs(connection, now - WINDOW) if one.first.moderator == name]
+    wrong = [(one.original, one.label, one.given.verdict, one.right) for one in answers if not one.correct]
+    settled = [(one, one.settled) for one in pairs if one.settled]
+    wrong += [
+        (one.original, one.label, one.first.verdict, right) for one, right in settled if right != one.first.verdict
+    ]
+    return page(
+        request,
+        "wellness.html",
+        meter=meter,
+        labels=desk.labels.labels,
+        desk_labels=desk.labels.labels,
+        wrong=wrong,
+        checked=len(answers) + len(settled),
+    )
+
+
+@router.get("/meter", response_class=HTMLResponse)
+def wellness_meter(request: Request, desk: TheDesk, session: Signed) -> Response:
+    """The line in the page's head."""
+    with desk.database.read() as connection:
+        meter = wellness.meter(connection, session.account.name, session.account.preferences.comfort, desk.clock())
+    return page(request, "meter.html", meter=meter)
+
+
+@router.post("/comfort")
+def set_comfort(
+    desk: TheDesk,
+    session: Signed,
+    break_minutes: MinutesForm,
+    break_severe: CasesForm,
+    most_minutes: MinutesForm,
+    most_severe: CasesForm,
+    cover: Switch = "off",
+    soften: Switch = "off",
+    without: Annotated[list[LabelForm], Form(max_length=64)] = [],  # noqa: B006 - FastAPI copies it
+) -> Response:
+    desk.labels.check(without, "without")
+    comfort = Comfort(
+        without=tuple(without),
+        cover=cover == "on",
+        soften=soften == "on",
+        break_minutes=break_minutes,
+        break_severe=break_severe,
+        most_minutes=most_minutes,
+        most_severe=most_severe,
+    )
+    preferences = msgspec.structs.replace(session.account.preferences, comfort=comfort)
+    with desk.database.write() as connection:
+        accounts.prefer(connection, session.account.name, preferences)
+    return RedirectResponse("/wellness", 303)
+
+
+@router.post("/listened", status_code=204)
+def listened(
+    desk: TheDesk, session: Signed, seconds: Annotated[float, Form(gt=0, le=120, allow_inf_nan=False)]
+) -> Response:
+    """The player tells how long it played since it last told."""
+    with desk.database.write() as connection:
+        wellness.listen(connection, session.account.name, seconds, desk.clock())
+    return Response(status_code=204)
+
+
+@router.post("/break")
+def take_break(desk: TheDesk, session: Signed, on: Annotated[Literal["yes", "no"], Form()] = "yes") -> Response:
+    """Begin a break, or end it. Meanwhile the lease of the case in hand waits."""
+    act = wellness.start_break if on == "yes" else wellness.end_break
+    with desk.database.write() as connection:
+        act(connection, session.account.name, desk.clock())
+    return RedirectResponse("/wellness" if on == "yes" else "/queue", 303)

@@ -1,0 +1,146 @@
+"""Signing in by OpenID Connect: the authorization code flow with PKCE (RFC 7636), as OpenID Connect Core 1.0 has it.
+
+What the provider says of itself is asked for once; its keys again when it signs with one that is not known.
+"""
+
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+from msgspec import Struct
+
+from pipeline.errors import AccountError, DependencyError
+from pipeline.review.accounts.accounts import Role
+from pipeline.settings import Oidc
+
+SIGNED_BY = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"]
+"""By the provider's key only: `none`, and what our own secret could sign, are not among them."""
+LEEWAY_SECONDS = 60
+RANKED: tuple[Role, ...] = ("admin", "lead", "moderator", "auditor")
+"""Of several roles that groups give, the first holds."""
+
+
+class Attempt(Struct, frozen=True):
+    """What a browser keeps while its person is at the provider's."""
+
+    state: str
+    nonce: str
+    verifier: str
+    then: str
+
+
+class Identity(Struct, frozen=True):
+    subject: str
+    """Issuer and `sub`: never given to somebody else, as a name may be."""
+    name: str
+    role: Role
+
+
+def attempt(then: str) -> Attempt:
+    state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+    return Attempt(state, nonce, verifier, then)
+
+
+class Provider:
+    """`clock` gives UTC seconds. Raises DependencyError where the provider does not answer."""
+
+    def __init__(self, settings: Oidc, redirect: str, clock: Callable[[], float]) -> None:
+        self._settings = settings
+        self._redirect = redirect
+        self._clock = clock
+        self._client = httpx.Client(timeout=settings.seconds, follow_redirects=False)
+        self._about: Mapping[str, Any] = {}
+        self._keys: KeySet | None = None
+
+    def address(self, trying: Attempt) -> str:
+        """Where a browser goes to sign in."""
+        challenge = urlsafe_b64encode(sha256(trying.verifier.encode()).digest()).rstrip(b"=").decode()
+        asked = {
+            "response_type": "code",
+            "client_id": self._settings.client_id,
+            "redirect_uri": self._redirect,
+            "scope": " ".join(self._settings.scopes),
+            "state": trying.state,
+            "nonce": trying.nonce,
+            "code_challenge": challenge,
+            "code_challenge_method": "S256",
+        }
+        return f"{self._of_itself('authorization_endpoint')}?{urlencode(asked)}"
+
+    def identity(self, code: str, trying: Attempt) -> Identity:
+        """Who came back with `code`; raises AccountError for a token that is not for us, and for who has no role."""
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self._redirect,
+            "code_verifier": trying.verifier,
+        }
+        answer = self._ask("POST", self._of_itself("token_endpoint"), data=form)
+        return self._identity(self._claims(str(answer.get("id_token", "")), trying.nonce))
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _identity(self, claims: Mapping[str, Any]) -> Identity:
+        wanted = self._settings
+        groups = claims.get(wanted.groups_claim, ())
+        groups = [groups] if isinstance(groups, str) else groups
+        roles = {wanted.roles[group] for group in groups if isinstance(group, str) and group in wanted.roles}
+        if not roles:
+            raise AccountError("None of your groups has a role here", "Ask who keeps console.oidc.roles.")
+        name = str(claims.get(wanted.name_claim) or claims["sub"])
+        return Identity(f"{wanted.issuer} {claims['sub']}", name, next(role for role in RANKED if role in roles))
+
+    def _claims(self, token: str, nonce: str) -> Mapping[str, Any]:
+        registry = jwt.JWTClaimsRegistry(
+            now=lambda: int(self._clock()),
+            leeway=LEEWAY_SECONDS,
+            iss={"essential": True, "value": self._settings.issuer},
+            aud={"essential": True, "value": self._settings.client_id},
+            exp={"essential": True},
+            sub={"essential": True},
+            nonce={"essential": True, "value": nonce},
+        )
+        try:
+            claims = self._decoded(token).claims
+            registry.validate(claims)
+        except (JoseError, ValueError) as error:
+            raise AccountError(f"The provider's token is not good: {error}", "Sign in again.") from error
+        return claims
+
+    def _decoded(self, token: str) -> jwt.Token:
+        if self._keys is not None:
+            try:
+                return jwt.decode(token, self._keys, algorithms=SIGNED_BY)
+            except (JoseError, ValueError):
+                self._keys = None  # perhaps the provider has taken new ones
+        self._keys = KeySet.import_key_set(self._ask("GET", self._of_itself("jwks_uri")))  # type: ignore[arg-type]
+        return jwt.decode(token, self._keys, algorithms=SIGNED_BY)
+
+    def _of_itself(self, name: str) -> str:
+        if not self._about:
+            about = self._ask("GET", f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration")
+            if about.get("issuer") != self._settings.issuer:
+                raise DependencyError(
+                    f"The OpenID provider calls itself {about.get('issuer')}", "Set console.oidc.issuer to just that."
+                )
+            self._about = about
+        return str(self._about[name])
+
+    def _ask(self, method: str, url: str, **form: Any) -> dict[str, Any]:
+        secret = self._settings.client_secret
+        auth = (self._settings.client_id, secret.get_secret_value()) if form and secret else None
+        try:
+            answer = self._client.request(method, url, auth=auth, **form).raise_for_status().json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise DependencyError(f"The OpenID provider does not answer as it should: {error}", "Try again.") from error
+        if not isinstance(answer, dict):
+            raise DependencyError("The OpenID provider answers with no object", "Check console.oidc.issuer.")
+        return answer

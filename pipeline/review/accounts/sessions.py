@@ -1,0 +1,56 @@
+"""Who is signed in, by cookie. Each function runs on a connection whose transaction the caller opened."""
+
+import secrets
+from hashlib import sha256
+
+from msgspec import Struct
+from sqlalchemy import Connection, delete, insert, or_, select, update
+
+from pipeline.review.accounts import accounts
+from pipeline.review.accounts.accounts import Account
+from pipeline.review.tables.core import SESSIONS
+
+LONGEST_SECONDS = 43_200.0
+"""From signing in: one shift."""
+IDLE_SECONDS = 3_600.0
+TOUCH_SECONDS = 60.0
+"""A session is marked as seen this often, not at every request."""
+
+
+class Session(Struct, frozen=True):
+    id: str
+    account: Account
+    csrf: str
+    """What every unsafe request must carry, beside the cookie."""
+    seen_at: float
+
+
+def begin(connection: Connection, account: str, at: float) -> str:
+    """Sign an account in; gives the cookie's value. What has expired is swept out."""
+    expired = or_(SESSIONS.c.created_at < at - LONGEST_SECONDS, SESSIONS.c.seen_at < at - IDLE_SECONDS)
+    connection.execute(delete(SESSIONS).where(expired))
+    token = secrets.token_urlsafe(32)
+    values = {"id": _id(token), "account": account, "csrf": secrets.token_urlsafe(32), "created_at": at, "seen_at": at}
+    connection.execute(insert(SESSIONS).values(values))
+    return token
+
+
+def find(connection: Connection, token: str, at: float) -> Session | None:
+    """The session of that cookie, unless it has expired or its account was disabled."""
+    row = connection.execute(select(SESSIONS).where(SESSIONS.c.id == _id(token))).one_or_none()
+    if row is None or row.created_at < at - LONGEST_SECONDS or row.seen_at < at - IDLE_SECONDS:
+        return None
+    account = accounts.find(connection, row.account)
+    return Session(row.id, account, row.csrf, row.seen_at) if account and not account.disabled else None
+
+
+def touch(connection: Connection, session: Session, at: float) -> None:
+    connection.execute(update(SESSIONS).where(SESSIONS.c.id == session.id).values(seen_at=at))
+
+
+def end(connection: Connection, session: Session) -> None:
+    connection.execute(delete(SESSIONS).where(SESSIONS.c.id == session.id))
+
+
+def _id(token: str) -> str:
+    return sha256(token.encode()).hexdigest()

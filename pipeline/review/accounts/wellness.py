@@ -1,0 +1,159 @@
+"""How much a person has heard and seen, when a break is due, and what is not handed out to him.
+
+It counts and it caps; it does not protect. Studies found no relief from blurred or greyed content (Lewitzka et al.,
+Psychological Research 2026), some from seeing it on demand only (Das, Dang and Lease, HCOMP 2020), and that load adds
+up. So there is control, and less of it. Functions run on a connection whose transaction the caller opened; times are
+UTC seconds.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from pipeline.errors import CaseError
+from pipeline.review.accounts.comfort import Comfort
+from pipeline.review.cases.queue import Without
+from pipeline.review.quality import checks
+from pipeline.review.tables.core import CASES, DECISIONS, LEASES
+from pipeline.review.tables.wellness import BREAKS, LISTENED
+
+SHIFT_SECONDS = 43_200.0
+"""What counts as one shift: the last twelve hours, as long as a session may last."""
+SEVERE = 2
+"""Severity (high) from which a case counts as severe."""
+REST_SECONDS = 600.0
+"""So long without an act counts as a break, too."""
+LONGEST_BREAK_SECONDS = 1_800.0
+"""So long a lease waits for its person."""
+
+
+class Meter(Struct, frozen=True):
+    """Of one person. Minutes are of listening; `worked` since the last break."""
+
+    minutes: float
+    severe: int
+    worked_minutes: float
+    severe_since_break: int
+    on_break: bool
+    comfort: Comfort
+
+    @property
+    def break_due(self) -> bool:
+        late = self.worked_minutes >= self.comfort.break_minutes
+        return not self.on_break and (late or self.severe_since_break >= self.comfort.break_severe)
+
+    @property
+    def over_minutes(self) -> bool:
+        return self.minutes >= self.comfort.most_minutes
+
+    @property
+    def over_severe(self) -> bool:
+        return self.severe >= self.comfort.most_severe
+
+    @property
+    def over(self) -> bool:
+        """All that a lead is told."""
+        return self.over_minutes or self.over_severe
+
+
+def listen(connection: Connection, account: str, seconds: float, at: float) -> None:
+    """Note that `account` has listened for so long, up to now. What is of an earlier shift is nobody's business."""
+    past = (LISTENED.c.account == account, LISTENED.c.at <= at - SHIFT_SECONDS)
+    connection.execute(delete(LISTENED).where(*past))
+    connection.execute(insert(LISTENED).values(account=account, at=at, seconds=seconds))
+
+
+def meter(connection: Connection, account: str, comfort: Comfort, at: float) -> Meter:
+    decided = _decided(connection, account, at - SHIFT_SECONDS)
+    listened = _listened(connection, account, at - SHIFT_SECONDS)
+    rest = _last_break(connection, account, at - SHIFT_SECONDS)
+    resting = rest is not None and rest.ended_at is None
+    rested = (rest.ended_at or at) if rest else 0.0
+    acts = (moment for moment, _ in (*decided, *listened) if moment >= rested)
+    began = None if resting else stretch(acts, at)
+    severe = [moment for moment, is_severe in decided if is_severe]
+    return Meter(
+        minutes=sum(seconds for _, seconds in listened) / 60,
+        severe=len(severe),
+        worked_minutes=0.0 if began is None else (at - began) / 60,
+        severe_since_break=sum(began is not None and moment >= began for moment in severe),
+        on_break=resting,
+        comfort=comfort,
+    )
+
+
+def without(connection: Connection, account: str, comfort: Comfort, at: float) -> Without:
+    """What the queue leaves out for that person."""
+    severe = SEVERE if meter(connection, account, comfort, at).over_severe else None
+    return Without(cases=checks.barred(connection, account, at), labels=frozenset(comfort.without), severity=severe)
+
+
+def allow(connection: Connection, account: str, comfort: Comfort, at: float) -> None:
+    """Before a case is handed out: ends a break, and raises CaseError when the person has set that it is enough."""
+    end_break(connection, account, at)
+    if meter(connection, account, comfort, at).over_minutes:
+        raise CaseError(
+            f"You have listened for {comfort.most_minutes} minutes in this shift, as long as you have set",
+            "It is enough for today; or raise it on your wellness page.",
+        )
+
+
+def start_break(connection: Connection, account: str, at: float) -> None:
+    """The lease of the case in hand waits, for LONGEST_BREAK_SECONDS at the most."""
+    end_break(connection, account, at)
+    past = (BREAKS.c.account == account, BREAKS.c.ended_at <= at - SHIFT_SECONDS)
+    connection.execute(delete(BREAKS).where(*past))
+    lease = connection.execute(
+        select(LEASES).where(LEASES.c.account == account, LEASES.c.expires_at > at).with_for_update()
+    ).one_or_none()
+    if lease:
+        held = update(LEASES).where(LEASES.c.id == lease.id)
+        connection.execute(held.values(expires_at=max(lease.expires_at, at + LONGEST_BREAK_SECONDS)))
+    values = {"lease": lease.id if lease else None, "left_seconds": lease.expires_at - at if lease else 0.0}
+    connection.execute(insert(BREAKS).values(account=account, started_at=at, ended_at=None, **values))
+
+
+def end_break(connection: Connection, account: str, at: float) -> None:
+    """The lease goes on with what was left of it; one that somebody else has taken meanwhile stays with him."""
+    taken = connection.execute(
+        select(BREAKS).where(BREAKS.c.account == account, BREAKS.c.ended_at.is_(None))
+    ).one_or_none()
+    if taken is None:
+        return
+    connection.execute(update(BREAKS).where(BREAKS.c.id == taken.id).values(ended_at=at))
+    mine = update(LEASES).where(LEASES.c.id == taken.lease, LEASES.c.account == account)
+    connection.execute(mine.values(expires_at=at + taken.left_seconds))
+
+
+def stretch(acts: Iterable[float], at: float) -> float | None:
+    """When the present stretch of work began, from the moments of all acts; None where there is none."""
+    began = before = None
+    for moment in (*sorted(acts), at):
+        if before is not None and moment - before >= REST_SECONDS:
+            began = None
+        elif began is None:
+            began = before
+        before = moment
+    return began
+
+
+def _decided(connection: Connection, account: str, since: float) -> list[tuple[float, bool]]:
+    """When the person decided, and whether it was something severe; what was taken back was seen all the same."""
+    query = (
+        select(DECISIONS.c.at, CASES.c.severity)
+        .join(CASES, CASES.c.id == DECISIONS.c.case_id)
+        .where(DECISIONS.c.at > since, DECISIONS.c.moderator == account)
+    )
+    return [(row.at, row.severity >= SEVERE) for row in connection.execute(query)]
+
+
+def _listened(connection: Connection, account: str, since: float) -> list[tuple[float, float]]:
+    query = select(LISTENED.c.at, LISTENED.c.seconds).where(LISTENED.c.account == account, LISTENED.c.at > since)
+    return [(row.at, row.seconds) for row in connection.execute(query)]
+
+
+def _last_break(connection: Connection, account: str, since: float) -> Row[Any] | None:
+    query = select(BREAKS).where(BREAKS.c.account == account, BREAKS.c.started_at > since)
+    return connection.execute(query.order_by(BREAKS.c.id.desc()).limit(1)).one_or_none()

@@ -1,0 +1,198 @@
+"""Appeals of users against a decision. Each function runs on a connection whose transaction the caller opened.
+
+An appeal is settled by one more decision in its case, made by somebody who has had no part in it: `uphold` lets the
+first one stand, `dismiss` overturns it. That decision can be taken back like any other, and the appeal is open again.
+The event tells the app what to reverse.
+"""
+
+import uuid
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, Select, func, insert, or_, select, update
+
+from pipeline.errors import CaseError, Missing, Stale
+from pipeline.messages import NAMESPACE, Decision
+from pipeline.review import audit
+from pipeline.review.cases import deciding, duty, reading
+from pipeline.review.cases.values import Case, Choice
+from pipeline.review.cases.writing import columns
+from pipeline.review.delivery import outbox
+from pipeline.review.quality import checks
+from pipeline.review.tables.core import CASES, DECISIONS
+from pipeline.review.tables.rights import APPEALS
+
+State = Literal["open", "upheld", "overturned"]
+PAGE = 100
+
+
+class Appeal(Struct, frozen=True, kw_only=True):
+    id: str
+    case: str
+    decision: str
+    """The one that it is against."""
+    appellant: str
+    statement: str
+    created_at: float
+    state: State = "open"
+    resolution: str | None = None
+    """The decision that settled it."""
+    settled_at: float | None = None
+
+
+class Count(Struct, frozen=True):
+    """Of appeals settled in some time."""
+
+    settled: int
+    overturned: int
+
+
+def lodge(
+    connection: Connection, case: str, appellant: str, statement: str, at: float, undo_seconds: float
+) -> tuple[Appeal, bool]:
+    """Appeal against the decision that upheld `case`; gives the appeal, and whether it is new.
+
+    Raises Missing for a case that is not there or not about this speaker: a stranger learns nothing of it. Raises
+    CaseError while there is nothing to appeal against.
+    """
+    found = reading.case(connection, case, lock=True)
+    if found.speaker != appellant or checks.copied(connection, case):
+        raise Missing(f"No case {case} of speaker {appellant}", "An appeal is lodged for the speaker of the case.")
+    earlier = of_case(connection, case)
+    if earlier:
+        return earlier[-1], False
+    against = _appealable(connection, found, at, undo_seconds)
+    appeal = Appeal(
+        id=str(uuid.uuid5(NAMESPACE, f"appeal\x1f{against.id}")),
+        case=case,
+        decision=against.id,
+        appellant=appellant,
+        statement=statement,
+        created_at=at,
+    )
+    stored = {"id": appeal.id, "case_id": case, "decision": against.id, "appellant": appellant}
+    connection.execute(insert(APPEALS).values(stored | {"statement": statement, "created_at": at}))
+    audit.append(connection, at, "app", "appeal.lodge", case, {"appeal": appeal.id, "decision": against.id})
+    return appeal, True
+
+
+def settle(
+    connection: Connection, identity: str, reviewer: str, choice: Choice, at: float, undo_seconds: float
+) -> Decision:
+    """Uphold or overturn (`choice.verdict` is uphold or dismiss), in one act.
+
+    Raises Involved when the reviewer has had a part in the case, Stale when the appeal is settled.
+    """
+    if choice.verdict == "escalate" or choice.action:
+        raise CaseError("An appeal is upheld or overturned", "Decide it, or leave it to somebody else.")
+    appeal = get(connection, identity)
+    case = reading.case(connection, appeal.case, lock=True)
+    if get(connection, identity).state != "open":
+        raise Stale("This appeal is settled", "Take the next one.")
+    duty.check_fresh(connection, case, reviewer)
+    first = next(one for one in reading.decisions(connection, case.id) if one.id == appeal.decision)
+    decision = deciding.add(connection, case, reviewer, choice, at)
+    connection.execute(update(APPEALS).where(APPEALS.c.id == identity).values(resolution=decision.id))
+    _tell(connection, appeal, case, first, decision, undo_seconds)
+    detail = {"appeal": identity, "verdict": choice.verdict, "reason": choice.reason, "decision": decision.id}
+    audit.append(connection, at, reviewer, "appeal.settle", case.id, detail)
+    return decision
+
+
+def get(connection: Connection, identity: str) -> Appeal:
+    """Raises Missing."""
+    found = _appeals(connection, _query().where(APPEALS.c.id == identity))
+    if not found:
+        raise Missing(f"No appeal {identity}", "Appeals of a case that was deleted are gone with it.")
+    return found[0]
+
+
+def settled_by(connection: Connection, decision: str) -> Appeal | None:
+    """The appeal that this decision has settled."""
+    found = _appeals(connection, _query().where(APPEALS.c.resolution == decision))
+    return found[0] if found else None
+
+
+def of_case(connection: Connection, case: str) -> list[Appeal]:
+    return _appeals(connection, _query().where(APPEALS.c.case_id == case))
+
+
+def waiting(
+    connection: Connection, after: tuple[float, str] = (0.0, ""), limit: int = PAGE
+) -> list[tuple[Appeal, Case]]:
+    """Open appeals with their cases, oldest first; the next page starts after the last one's time and id."""
+    place = or_(APPEALS.c.created_at > after[0], (APPEALS.c.created_at == after[0]) & (APPEALS.c.id > after[1]))
+    found = _appeals(connection, _query().where(_open(), place).limit(limit))
+    rows = connection.execute(select(CASES).where(CASES.c.id.in_({appeal.case for appeal in found})))
+    cases = {row.id: reading.case_of(row) for row in rows}
+    return [(appeal, cases[appeal.case]) for appeal in found]
+
+
+def open_count(connection: Connection) -> int:
+    query = select(func.count()).select_from(_joined()).where(_open())
+    return int(connection.execute(query).scalar_one())
+
+
+def open_cases() -> Select[tuple[str]]:
+    """The ids of the cases in which an appeal is open."""
+    return select(APPEALS.c.case_id).select_from(_joined()).where(_open())
+
+
+def settled(connection: Connection, since: float) -> Count:
+    """How many appeals were settled from `since` (UTC seconds) on, and how many of them overturned the decision."""
+    verdicts = select(DECISIONS.c.verdict, func.count().label("count")).select_from(_joined())
+    recent = verdicts.where(DECISIONS.c.undone.is_(None), DECISIONS.c.at >= since).group_by(DECISIONS.c.verdict)
+    counts = {row._mapping["verdict"]: int(row._mapping["count"]) for row in connection.execute(recent)}
+    return Count(sum(counts.values()), counts.get("dismiss", 0))
+
+
+def _appealable(connection: Connection, case: Case, at: float, undo_seconds: float) -> Decision:
+    standing = [one for one in reading.decisions(connection, case.id) if one.undone is None]
+    if not standing or standing[-1].verdict != "uphold":
+        raise CaseError(f"Case {case.id} is not upheld", "There is no decision to appeal against.")
+    if at <= standing[-1].at + undo_seconds:
+        raise CaseError(f"The decision of case {case.id} can still be taken back", "Appeal some seconds later.")
+    return standing[-1]
+
+
+def _tell(
+    connection: Connection, appeal: Appeal, case: Case, first: Decision, decision: Decision, undo_seconds: float
+) -> None:
+    overturned = decision.verdict == "dismiss"
+    payload: dict[str, Any] = {
+        "appeal": appeal.id,
+        "appellant": appeal.appellant,
+        "decision": columns(decision),
+        "against": columns(first),
+        "reverse": first.action if overturned else None,
+        "room": case.room,
+        "speaker": case.speaker,
+        "room_type": case.room_type,
+    }
+    kind = "appeal.overturned" if overturned else "appeal.upheld"
+    outbox.put(connection, kind, decision.id, payload, decision.at, decision.at + undo_seconds)
+
+
+def _joined() -> Any:
+    return APPEALS.outerjoin(DECISIONS, DECISIONS.c.id == APPEALS.c.resolution)
+
+
+def _open() -> Any:
+    return or_(APPEALS.c.resolution.is_(None), DECISIONS.c.undone.is_not(None))
+
+
+def _query() -> Select[Any]:
+    resolution = (DECISIONS.c.verdict, DECISIONS.c.undone, DECISIONS.c.at.label("settled_at"))
+    return select(APPEALS, *resolution).select_from(_joined()).order_by(APPEALS.c.created_at, APPEALS.c.id)
+
+
+def _appeals(connection: Connection, query: Select[Any]) -> list[Appeal]:
+    return [_appeal({str(name): value for name, value in row._mapping.items()}) for row in connection.execute(query)]
+
+
+def _appeal(row: dict[str, Any]) -> Appeal:
+    settled = row["verdict"] is not None and row["undone"] is None
+    state: State = ("upheld" if row["verdict"] == "uphold" else "overturned") if settled else "open"
+    fields = row | {"case": row["case_id"], "state": state}
+    return msgspec.convert(fields if settled else fields | {"resolution": None, "settled_at": None}, Appeal)

@@ -1,0 +1,158 @@
+"""Users' reports of a speaker or of a room. Each function runs on a connection whose transaction the caller opened.
+
+A report opens a case for the last minutes of that voice (or of all voices). What others report of the same until that
+case is decided joins it: fifty complaints are one piece of work, as long and as urgent as the last and the worst of
+them make it. Deliver, which can read the utterances that are still held, adds the clip some seconds later
+(`pipeline/review/evidence/report_clips.py`).
+"""
+
+import uuid
+from collections.abc import Collection
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, Select, insert, select, update
+
+from pipeline.messages import NAMESPACE
+from pipeline.review import audit
+from pipeline.review.cases import reading
+from pipeline.review.cases.ranking import Ranking
+from pipeline.review.cases.values import OPEN, REPORTED, WHOLE_ROOM, Case
+from pipeline.review.cases.writing import columns, lock_speakers
+from pipeline.review.quality import checks
+from pipeline.review.tables.core import CASES
+from pipeline.review.tables.rights import REPORTS, VOICES
+
+Audio = Literal["waiting", "kept", "gone", "shared"]
+"""`shared` is that of an earlier report, whose clip is of this one's moment, too."""
+
+BATCH = 20
+LONGEST = 540.0
+"""Seconds that a case may reach, however many join it: what `store.report_seconds` may be, and one clip can hold."""
+
+
+class Complaint(Struct, frozen=True, kw_only=True):
+    """What an app hands in. An empty speaker is the whole room; `at` is the moment complained of, UTC seconds."""
+
+    room: str
+    speaker: str = WHOLE_ROOM
+    reporter: str = ""
+    label: str = ""
+    text: str = ""
+    at: float
+
+    @property
+    def id(self) -> str:
+        """The same complaint sent twice has the same id."""
+        parts = (self.room, self.speaker, self.reporter, self.label, self.text, repr(self.at))
+        return str(uuid.uuid5(NAMESPACE, "\x1f".join(("report", *parts))))
+
+
+class Report(Complaint, frozen=True, kw_only=True):
+    id: str
+    case: str
+    created_at: float
+    audio: Audio = "waiting"
+
+
+def file(
+    connection: Connection, complaint: Complaint, at: float, ranking: Ranking, seconds: float
+) -> tuple[Report, bool]:
+    """Store a complaint; gives the report, and whether it is new. Its case is about the `seconds` before its moment."""
+    lock_speakers(connection, [(complaint.room, complaint.speaker)])
+    if known := _reports(connection, select(REPORTS).where(REPORTS.c.id == complaint.id)):
+        return known[0], False
+    known_case = _open_case(connection, complaint, seconds)
+    case = known_case.id if known_case else _open(connection, complaint, at, ranking, seconds)
+    audio = _join(connection, known_case, complaint, ranking) if known_case else "waiting"
+    report = Report(**msgspec.structs.asdict(complaint), id=complaint.id, case=case, created_at=at, audio=audio)
+    connection.execute(insert(REPORTS).values(columns(report)))
+    audit.append(connection, at, "app", "report.file", case, {"report": report.id, "label": report.label})
+    return report, True
+
+
+def of_case(connection: Connection, case: str) -> list[Report]:
+    """Oldest first; of a copy those of the case that it is a copy of."""
+    root = checks.family(connection, case)[0]
+    query = select(REPORTS).where(REPORTS.c.case_id == root)
+    return _reports(connection, query.order_by(REPORTS.c.created_at, REPORTS.c.id))
+
+
+def unheard(connection: Connection, before: float, limit: int = BATCH) -> list[Report]:
+    """Those stored before that moment (UTC seconds) that still wait for their clip, oldest first."""
+    query = select(REPORTS).where(REPORTS.c.audio == "waiting", REPORTS.c.created_at <= before)
+    return _reports(connection, query.order_by(REPORTS.c.created_at).limit(limit))
+
+
+def heard(connection: Connection, report: Report, voices: Collection[str]) -> None:
+    """Note that its clip was looked for, and whose voices are in it; none: nothing was held any more."""
+    audio: Audio = "kept" if voices else "gone"
+    if not connection.execute(update(REPORTS).where(REPORTS.c.id == report.id).values(audio=audio)).rowcount:
+        return  # erased meanwhile
+    known = set(connection.scalars(select(VOICES.c.speaker).where(VOICES.c.case_id == report.case)))
+    for speaker in sorted(set(voices) - known):
+        connection.execute(insert(VOICES).values(case_id=report.case, speaker=speaker))
+
+
+def _open_case(connection: Connection, complaint: Complaint, seconds: float) -> Case | None:
+    """A case of other reports that is still open, and about the same minutes; locked.
+
+    Counted from its start, which never moves: fifty reports, each a little later, make no clip without end.
+    """
+    longest = min(2 * seconds, LONGEST)
+    query = (
+        select(CASES)
+        .where(CASES.c.room == complaint.room, CASES.c.speaker == complaint.speaker)
+        .where(CASES.c.policy == REPORTED, CASES.c.status.in_(OPEN))
+        .where(CASES.c.start >= complaint.at - longest, CASES.c.start <= complaint.at)
+        .order_by(CASES.c.created_at)
+        .with_for_update()
+    )
+    row = connection.execute(query).first()
+    return reading.case_of(row) if row else None
+
+
+def _join(connection: Connection, case: Case, complaint: Complaint, ranking: Ranking) -> Audio:
+    """Let the case reach up to the complaint, and be as grave; gives what is to become of the complaint's sound."""
+    change: dict[str, Any] = {}
+    severity = ranking.of_label(complaint.label)
+    if severity > case.severity:
+        change = {"label": complaint.label, **ranking.place(severity, case.created_at)}
+    if complaint.at > case.end:
+        change["end"] = complaint.at
+    if change:
+        # Whoever has it in hand looks again before he decides.
+        grown = update(CASES).where(CASES.c.id == case.id)
+        connection.execute(grown.values(change | {"version": case.version + 1}))
+    return "waiting" if "end" in change else "shared"
+
+
+def _open(connection: Connection, complaint: Complaint, at: float, ranking: Ranking, seconds: float) -> str:
+    made: dict[str, Any] = {
+        "id": str(uuid.uuid5(NAMESPACE, f"case\x1f{complaint.id}")),
+        "room": complaint.room,
+        "speaker": complaint.speaker,
+        "room_type": "default",
+        "start": max(0.0, complaint.at - seconds),
+        "end": complaint.at,
+        "label": complaint.label,
+        "suggestion": "review",
+        "risk": 0.0,
+        "language": "",
+        # What the reporter says of it is not what was said.
+        "text": "",
+        "hits": [],
+        "policy": REPORTED,
+        "status": "pending",
+        "version": 1,
+        "created_at": at,
+    }
+    severity = ranking.of_label(complaint.label)
+    connection.execute(insert(CASES).values(made | ranking.place(severity, at)))
+    return str(made["id"])
+
+
+def _reports(connection: Connection, query: Select[Any]) -> list[Report]:
+    rows = [{str(name): value for name, value in row._mapping.items()} for row in connection.execute(query)]
+    return [msgspec.convert(row | {"case": row["case_id"]}, Report) for row in rows]

@@ -1,0 +1,149 @@
+"""The queue of open cases, most urgent first, page by page, on a connection that the caller opened."""
+
+from collections.abc import Collection
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, tuple_
+
+from pipeline.review.cases import duty, reading
+from pipeline.review.cases.values import WHOLE_ROOM, Case
+from pipeline.review.tables.core import CASES, LEASES, OPEN
+from pipeline.review.tables.quality import COPIES
+
+PAGE = 50
+SEARCHED = 1_000
+"""Open cases that are looked through for like ones."""
+
+Likeness = Literal["speaker", "room", "phrase"]
+"""What like cases share, beside the label."""
+
+
+class Without(Struct, frozen=True, kw_only=True):
+    """What one person does not get: certain cases, certain labels, and what is of `severity` or above it."""
+
+    cases: frozenset[str] = frozenset()
+    labels: frozenset[str] = frozenset()
+    severity: int | None = None
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """Which open cases; None does not filter."""
+
+    label: str | None = None
+    language: str | None = None
+    room: str | None = None
+    speaker: str | None = None
+    suggestion: str | None = None
+    policy: str | None = None
+    status: str | None = None
+    without: Without = Without()
+
+
+EVERYTHING = Wanted()
+
+
+def page(
+    connection: Connection, wanted: Wanted = EVERYTHING, after: tuple[float, str] | None = None, limit: int = PAGE
+) -> list[Case]:
+    """The most urgent first; the next page starts `after` the `place` of the last one here."""
+    query = _filtered(select(CASES), wanted).order_by(CASES.c.urgency, CASES.c.id).limit(limit)
+    if after is not None:
+        query = query.where(tuple_(CASES.c.urgency, CASES.c.id) > tuple_(*after))
+    return [reading.case_of(row) for row in connection.execute(query)]
+
+
+def count(connection: Connection, wanted: Wanted = EVERYTHING, most: int | None = None) -> int:
+    """How many; counting stops at `most`, so that it costs little however much waits."""
+    found = _filtered(select(CASES.c.id), wanted).limit(most).subquery()
+    return int(connection.execute(select(func.count()).select_from(found)).scalar_one())
+
+
+def earliest_due(connection: Connection) -> float | None:
+    """The first deadline of all open cases, UTC seconds."""
+    found = connection.execute(select(func.min(CASES.c.due_at)).where(OPEN)).scalar_one()
+    return None if found is None else float(found)
+
+
+def choices(connection: Connection, limit: int = 1_000) -> dict[str, list[str]]:
+    """What the most urgent open cases can be filtered by: labels, languages, suggestions, policies."""
+    columns = (CASES.c.label, CASES.c.language, CASES.c.suggestion, CASES.c.policy)
+    ahead = select(*columns).where(OPEN).order_by(CASES.c.urgency, CASES.c.id).limit(limit).subquery()
+    found = connection.execute(select(ahead).distinct()).all()
+    return {column.name: sorted({row._mapping[column.name] for row in found} - {""}) for column in columns}
+
+
+def next_free(connection: Connection, account: str, at: float, wanted: Wanted = EVERYTHING) -> str | None:
+    """The most urgent case that the account may decide and nobody else has in hand.
+
+    It is locked, so that of two who ask each gets another one.
+    """
+    query = (
+        _filtered(select(CASES.c.id), wanted)
+        .where(~duty.escalated_by(account))
+        .outerjoin(LEASES, LEASES.c.case_id == CASES.c.id)
+        .where(or_(LEASES.c.id.is_(None), LEASES.c.expires_at <= at, LEASES.c.account == account))
+        .order_by(CASES.c.urgency, CASES.c.id)
+        .limit(1)
+        .with_for_update(of=CASES, skip_locked=True)
+    )
+    return connection.execute(query).scalar_one_or_none()
+
+
+def like(connection: Connection, case: Case, by: Likeness, account: str, at: float, limit: int) -> list[Case]:
+    """Open cases like `case`, itself included, that the account may decide and nobody else has; most urgent first.
+
+    No copies: a second opinion that is given by the dozen is none.
+    """
+    same = {"speaker": same_voice(case), "room": CASES.c.room == case.room}
+    query = (
+        select(CASES)
+        .outerjoin(LEASES, LEASES.c.case_id == CASES.c.id)
+        .where(~duty.escalated_by(account))
+        .where(OPEN, CASES.c.id.not_in(COPIES), CASES.c.label == case.label, same.get(by, CASES.c.label == case.label))
+        .where(or_(LEASES.c.id.is_(None), LEASES.c.expires_at <= at, LEASES.c.account == account))
+        .order_by(CASES.c.urgency, CASES.c.id)
+        .limit(SEARCHED)
+    )
+    found = [reading.case_of(row) for row in connection.execute(query)]
+    terms = {hit.term for hit in case.hits}
+    if by == "phrase":
+        found = [other for other in found if terms & {hit.term for hit in other.hits}]
+    return found[:limit]
+
+
+def same_voice(case: Case) -> ColumnElement[bool]:
+    """Cases of the same speaker; of a whole room those of the same room."""
+    same = CASES.c.speaker == case.speaker
+    return same & (CASES.c.room == case.room) if case.speaker == WHOLE_ROOM else same
+
+
+def since(connection: Connection, at: float, limit: int = 500) -> list[Case]:
+    """Open cases stored at or after `at` (UTC seconds), newest first."""
+    query = select(CASES).where(OPEN, CASES.c.created_at >= at).order_by(CASES.c.created_at.desc()).limit(limit)
+    return [reading.case_of(row) for row in connection.execute(query)]
+
+
+def strikes(connection: Connection, speakers: Collection[str]) -> dict[str, int]:
+    """How many cases of each of these speakers were upheld; those with none are left out."""
+    query = (
+        select(CASES.c.speaker, func.count().label("strikes"))
+        .where(CASES.c.speaker.in_(set(speakers) - {WHOLE_ROOM}), CASES.c.verdict == "uphold")
+        .where(CASES.c.id.not_in(COPIES))
+        .group_by(CASES.c.speaker)
+    )
+    return {row.speaker: row.strikes for row in connection.execute(query)}
+
+
+def _filtered(query: Select[Any], wanted: Wanted) -> Select[Any]:
+    query = query.where(OPEN)
+    for name, value in msgspec.structs.asdict(wanted).items():
+        if value is not None and name != "without":
+            query = query.where(CASES.c[name] == value)
+    without = wanted.without
+    if without.cases:
+        query = query.where(CASES.c.id.not_in(without.cases))
+    if without.labels:
+        query = query.where(CASES.c.label.not_in(without.labels))
+    return query if without.severity is None else query.where(CASES.c.severity < without.severity)

@@ -1,0 +1,97 @@
+"""Reads of the review store, on a connection that the caller opened."""
+
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import Connection, Row, Select, select, tuple_
+
+from pipeline.errors import Missing
+from pipeline.messages import Decision, Flag
+from pipeline.review.cases.values import Case, CaseFile, Evidence, Filters
+from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS
+from pipeline.review.tables.quality import COPIES
+
+T = TypeVar("T")
+
+UNDO_REACH = 60.0
+"""Seconds; no undo window is longer."""
+
+
+def cases(connection: Connection, filters: Filters, after: tuple[float, str] | None, limit: int) -> list[Case]:
+    query = select(CASES).where(CASES.c.id.not_in(COPIES))
+    query = query.order_by(CASES.c.created_at.desc(), CASES.c.id.desc()).limit(limit)
+    for name, wanted in msgspec.structs.asdict(filters).items():
+        if wanted is not None:
+            query = query.where(CASES.c.created_at >= wanted if name == "since" else CASES.c[name] == wanted)
+    if after is not None:
+        query = query.where(tuple_(CASES.c.created_at, CASES.c.id) < tuple_(*after))
+    return [case_of(row) for row in connection.execute(query)]
+
+
+def case(connection: Connection, identity: str, lock: bool = False) -> Case:
+    """The case of that id; with `lock`, nobody else changes it until the transaction ends."""
+    query = select(CASES).where(CASES.c.id == identity)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    if row is None:
+        raise Missing(f"No case {identity}", "`voxwarden cases list` shows the ids.")
+    return case_of(row)
+
+
+def case_file(connection: Connection, identity: str) -> CaseFile:
+    return CaseFile(
+        case=case(connection, identity),
+        flags=flags(connection, identity),
+        evidence=evidence(connection, identity),
+        decisions=decisions(connection, identity),
+        linked=flags(connection, identity, linked=True),
+    )
+
+
+def flags(connection: Connection, case_id: str, linked: bool = False) -> tuple[Flag, ...]:
+    """The flags that a case consists of, or those that came after its decision, by time."""
+    query = select(FLAGS).where(FLAGS.c.case_id == case_id, FLAGS.c.linked.is_(linked))
+    return flags_of(connection, query.order_by(FLAGS.c.start, FLAGS.c.id))
+
+
+def flags_of(connection: Connection, query: Select[Any]) -> tuple[Flag, ...]:
+    return tuple(msgspec.convert(_fields(row), Flag) for row in connection.execute(query))
+
+
+def evidence(connection: Connection, case_id: str) -> tuple[Evidence, ...]:
+    query = select(EVIDENCE).where(EVIDENCE.c.case_id == case_id)
+    return _of_case(connection, query.order_by(EVIDENCE.c.seconds.desc(), EVIDENCE.c.path), Evidence)
+
+
+def decisions(connection: Connection, case_id: str) -> tuple[Decision, ...]:
+    query = select(DECISIONS).where(DECISIONS.c.case_id == case_id)
+    return decisions_of(connection, query.order_by(DECISIONS.c.at, DECISIONS.c.id))
+
+
+def decisions_of(connection: Connection, query: Select[Any]) -> tuple[Decision, ...]:
+    return _of_case(connection, query, Decision)
+
+
+def decisions_since(connection: Connection, since: float) -> tuple[Decision, ...]:
+    """Made or undone at or after `since`, UTC seconds. An undo comes within seconds of its decision."""
+    query = select(DECISIONS).where(DECISIONS.c.at >= since - UNDO_REACH)
+    recent = decisions_of(connection, query.order_by(DECISIONS.c.at, DECISIONS.c.id))
+    return tuple(one for one in recent if max(one.at, one.undone or 0.0) >= since)
+
+
+def ids(connection: Connection, prefix: str, limit: int) -> list[str]:
+    query = select(CASES.c.id).where(CASES.c.id.startswith(prefix, autoescape=True)).order_by(CASES.c.id).limit(limit)
+    return list(connection.scalars(query))
+
+
+def case_of(row: Row[Any]) -> Case:
+    return msgspec.convert(_fields(row), Case)
+
+
+def _of_case(connection: Connection, query: Select[Any], kind: type[T]) -> tuple[T, ...]:
+    rows = [_fields(row) for row in connection.execute(query)]
+    return tuple(msgspec.convert(row | {"case": row["case_id"]}, kind) for row in rows)
+
+
+def _fields(row: Row[Any]) -> dict[str, Any]:
+    # SQLAlchemy's names are a subclass of str, which msgspec does not take for keys.
+    return {str(name): value for name, value in row._mapping.items()}

@@ -1,0 +1,108 @@
+"""The deliver stage: flags into the review store, and the speech they are about into a clip beside it.
+
+The case is stored first, the clip after it. A crash between the two leaves a case without a clip; the flag comes
+again, is known, and its case gets the clip then.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import get_args
+
+from pipeline.errors import BadMessage
+from pipeline.messages import Flag
+from pipeline.metrics import Metrics, from_zero
+from pipeline.review.cases.values import Outcome, Result, check
+from pipeline.review.evidence.clip import Cutter
+from pipeline.review.evidence.log import UtteranceLog
+from pipeline.review.evidence.lookback import Lookback, open_lookback
+from pipeline.review.evidence.report_clips import ReportCutter
+from pipeline.review.evidence.store import EvidenceFolder, EvidenceStore
+from pipeline.review.quality.checks import drawn
+from pipeline.review.store import ReviewStore, open_store
+from pipeline.settings import Settings
+from pipeline.stage import Processor, Rejected
+
+
+class Deliver(Processor[Flag, Outcome]):
+    """Keeps what is not passed, and of the rest the share that is drawn for audit.
+
+    `preroll` is in seconds; `clock` gives UTC seconds.
+    """
+
+    def __init__(
+        self,
+        store: ReviewStore,
+        evidence: EvidenceStore,
+        log: UtteranceLog,
+        metrics: Metrics,
+        preroll: float,
+        clock: Callable[[], float] = time.time,
+        audit_share: float = 0.0,
+    ) -> None:
+        self._store = store
+        self._log = log
+        self._cutter = Cutter(store, evidence, log, preroll)
+        self._reports = ReportCutter(store, evidence, log)
+        self._metrics = metrics
+        self._clock = clock
+        self._audit_share = audit_share
+        from_zero(metrics.cases, (*get_args(Result), "passed", "audit"))
+
+    def process(self, batch: Sequence[Flag]) -> list[Outcome | Rejected]:
+        checked = [_checked(flag) for flag in batch]
+        kept = [flag for flag in checked if isinstance(flag, Flag) and flag.suggestion != "pass"]
+        outcomes = self._store.add(kept, self._clock())
+        self._count(kept, outcomes)
+        audits = self._audit([flag for flag in checked if isinstance(flag, Flag) and flag.suggestion == "pass"])
+        # A decided case keeps the clip that it was decided on.
+        heard = [outcome for outcome in (*outcomes, *audits) if outcome.result != "linked"]
+        fresh = {outcome.flag for outcome in heard if outcome.result != "repeated"}
+        for case in dict.fromkeys(outcome.case for outcome in heard):
+            self._metrics.evidence_missing.inc(self._cutter.cut(case, fresh))
+        stored = iter(outcomes)
+        return [
+            flag if isinstance(flag, Rejected) else next(stored)
+            for flag in checked
+            if isinstance(flag, Rejected) or flag.suggestion != "pass"
+        ]
+
+    def tick(self, now: float) -> list[Outcome | Rejected]:
+        if isinstance(self._log, Lookback):
+            self._log.expire(now)
+        self._reports.run(now)
+        return []
+
+    def close(self) -> None:
+        self._store.close()
+
+    def _audit(self, passed: Sequence[Flag]) -> list[Outcome]:
+        taken = [flag for flag in passed if drawn("audit", flag.id, self._audit_share)]
+        self._metrics.cases.labels("passed").inc(len(passed) - len(taken))
+        self._metrics.cases.labels("audit").inc(len(taken))
+        return self._store.audit(taken, self._audit_share, self._clock())
+
+    def _count(self, kept: Sequence[Flag], outcomes: Sequence[Outcome]) -> None:
+        for flag, outcome in zip(kept, outcomes, strict=True):
+            self._metrics.cases.labels(outcome.result).inc()
+            if outcome.result in {"created", "merged"}:
+                self._metrics.speech_to_flag.observe(max(0.0, self._clock() - flag.end))
+
+
+def build(settings: Settings, metrics: Metrics, log: UtteranceLog | None = None) -> Deliver:
+    """The stage as the settings have it; without a `log` it reads the look-back under `data_dir`."""
+    return Deliver(
+        open_store(settings),
+        EvidenceFolder(settings.data_dir / "evidence"),
+        log or open_lookback(settings),
+        metrics,
+        settings.store.preroll_seconds,
+        audit_share=settings.quality.audit_share,
+    )
+
+
+def _checked(flag: Flag) -> Flag | Rejected:
+    try:
+        check(flag)
+    except BadMessage as error:
+        return Rejected(flag, error)
+    return flag

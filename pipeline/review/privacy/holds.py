@@ -1,0 +1,89 @@
+"""Legal holds: what must not be deleted, whatever retention or an erasure says, until the hold is released.
+
+Each function runs on a connection whose transaction the caller opened.
+"""
+
+import uuid
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, insert, or_, select, update
+
+from pipeline.errors import CaseError, Missing
+from pipeline.review import audit
+from pipeline.review.privacy.pseudonym import pseudonym
+from pipeline.review.tables.core import CASES
+from pipeline.review.tables.rights import HOLDS, VOICES
+
+Kind = Literal["case", "speaker", "room"]
+KINDS: tuple[Kind, ...] = ("case", "speaker", "room")
+
+
+class Hold(Struct, frozen=True, kw_only=True):
+    id: str
+    kind: Kind
+    subject: str
+    """Id of the case, speaker or room, as the app names it."""
+    reason: str
+    """Who asked for it, under which reference."""
+    placed_by: str
+    placed_at: float
+    released_by: str | None = None
+    released_at: float | None = None
+
+
+def place(connection: Connection, kind: Kind, subject: str, reason: str, actor: str, at: float) -> Hold:
+    """Raises CaseError without a subject or a reason."""
+    if not subject or not reason:
+        raise CaseError("A hold needs what is held, and why", "Name the case, speaker or room, and a reference.")
+    hold = Hold(id=str(uuid.uuid4()), kind=kind, subject=subject, reason=reason, placed_by=actor, placed_at=at)
+    connection.execute(insert(HOLDS).values(msgspec.to_builtins(hold)))
+    audit.append(connection, at, actor, "hold.place", hold.id, _told(hold))
+    return hold
+
+
+def release(connection: Connection, identity: str, actor: str, at: float) -> None:
+    """Raises Missing."""
+    query = select(HOLDS).where(HOLDS.c.id == identity, HOLDS.c.released_at.is_(None)).with_for_update()
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise Missing(f"No hold {identity}", "It may have been released already.")
+    connection.execute(update(HOLDS).where(HOLDS.c.id == identity).values(released_by=actor, released_at=at))
+    audit.append(connection, at, actor, "hold.release", identity, _told(_hold(row)))
+
+
+def active(connection: Connection) -> list[Hold]:
+    """Oldest first."""
+    query = select(HOLDS).where(HOLDS.c.released_at.is_(None)).order_by(HOLDS.c.placed_at, HOLDS.c.id)
+    return [_hold(row) for row in connection.execute(query)]
+
+
+def held() -> ColumnElement[bool]:
+    """Of a row of CASES: some hold is on the case, its speaker, its room, or on a voice in the clip of a whole room."""
+    columns = {"case": CASES.c.id, "speaker": CASES.c.speaker, "room": CASES.c.room}
+    matches = [and_(HOLDS.c.kind == kind, HOLDS.c.subject == column) for kind, column in columns.items()]
+    matches.append(and_(HOLDS.c.kind == "speaker", HOLDS.c.subject.in_(_voices())))
+    return exists().where(HOLDS.c.released_at.is_(None), or_(*matches))
+
+
+def follow(connection: Connection, case: str, into: str) -> None:
+    """Let the holds on a case be on the one that it becomes part of."""
+    on = update(HOLDS).where(HOLDS.c.kind == "case", HOLDS.c.subject == case)
+    connection.execute(on.values(subject=into))
+
+
+def _voices() -> Select[tuple[str]]:
+    # A name of its own: the query that asks may have VOICES in it, too.
+    heard = VOICES.alias("heard")
+    return select(heard.c.speaker).where(heard.c.case_id == CASES.c.id)
+
+
+def _told(hold: Hold) -> dict[str, Any]:
+    """For the audit log, which nobody can erase from: no name of a speaker."""
+    subject = pseudonym(hold.subject) if hold.kind == "speaker" else hold.subject
+    return {"kind": hold.kind, "subject": subject, "reason": hold.reason}
+
+
+def _hold(row: Any) -> Hold:
+    return msgspec.convert({str(name): value for name, value in row._mapping.items()}, Hold)

@@ -1,0 +1,167 @@
+"""Deleting what was kept long enough: clips before cases, by verdict and label, and old lines of the audit log.
+
+Each deletion is a line in the audit log, written in the same transaction. What is on legal hold stays, and so does a
+case while an appeal in it is open. The job may be run by several processes at once, and any time again.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, or_, select
+
+from pipeline.review import audit
+from pipeline.review.appeals import appeals
+from pipeline.review.database import Database
+from pipeline.review.evidence.store import EvidenceStore
+from pipeline.review.privacy import erasure, forgetting, holds
+from pipeline.review.tables.core import AUDIT, CASES, DECISIONS, EVIDENCE
+from pipeline.settings import Keep, Retention
+
+Class = Literal["open", "upheld", "dismissed"]
+Part = Literal["audio", "case"]
+
+CLASSES: tuple[Class, ...] = ("open", "upheld", "dismissed")
+DAY = 86_400.0
+BATCH = 50
+PART_SECONDS = 3_600.0
+"""A clip that has been written for so long never will be: a crash has left a piece of it."""
+MAX_SEQ = 2**31 - 1
+ACTOR = "retention"
+
+
+class Rule(Struct, frozen=True):
+    """How long one class of cases is kept; `label` None is every label but those in `others`."""
+
+    state: Class
+    label: str | None
+    others: frozenset[str]
+    keep: Keep
+
+
+class Done(Struct, frozen=True):
+    """What a run deleted; of a dry run what it would."""
+
+    clips: int
+    cases: int
+    lines: int
+    erased: int
+    held: int
+    """Cases that are due, and stay for a legal hold."""
+
+
+def rules(settings: Retention) -> Iterator[Rule]:
+    """One for each class, and one for each label that has its own."""
+    for state in CLASSES:
+        own = {label: keep for label, kept in settings.labels.items() if (keep := getattr(kept, state)) is not None}
+        yield Rule(state, None, frozenset(own), getattr(settings, state))
+        for label, keep in own.items():
+            yield Rule(state, label, frozenset(), keep)
+
+
+def run(database: Database, evidence: EvidenceStore, settings: Retention, at: float) -> Done:
+    """Delete what is due at `at` (UTC seconds), some cases in each transaction."""
+    evidence.sweep(at - PART_SECONDS)
+    with database.read() as connection:
+        asked = erasure.requests(connection)
+    erased = sum(erasure.carry_out(database, evidence, request, ACTOR, at).cases for request in asked)
+    found = list(rules(settings))
+    cases = sum(_delete(database, evidence, rule, "case", at) for rule in found)
+    clips = sum(_delete(database, evidence, rule, "audio", at) for rule in found)
+    with database.write() as connection:
+        old = _old_lines(settings, at)
+        done = Done(
+            clips, cases, _count(connection, select(AUDIT.c.seq).where(old)), erased, _held(connection, found, at)
+        )
+        detail = {name: getattr(done, name) for name in done.__struct_fields__}
+        # First the new line, then the old ones: the chain never starts anew.
+        audit.append(connection, at, ACTOR, "retention.run", ACTOR, detail)
+        connection.execute(delete(AUDIT).where(old))
+    return done
+
+
+def preview(database: Database, settings: Retention, at: float) -> Done:
+    """What a run would delete; erasures that were asked for are not counted."""
+    found = list(rules(settings))
+    with database.read() as connection:
+        cases, clips = (
+            sum(_count(connection, _due(rule, part, at).where(~holds.held())) for rule in found)
+            for part in ("case", "audio")
+        )
+        lines = _count(connection, select(AUDIT.c.seq).where(_old_lines(settings, at)))
+        return Done(clips, cases, lines, 0, _held(connection, found, at))
+
+
+def run_if_due(database: Database, evidence: EvidenceStore, settings: Retention, at: float) -> Done | None:
+    """Run unless another run, by whatever process, is younger than `every_hours`."""
+    with database.read() as connection:
+        last = last_run(connection)
+    if last is not None and at < last + settings.every_hours * 3_600:
+        return None
+    return run(database, evidence, settings, at)
+
+
+def last_run(connection: Connection) -> float | None:
+    """When the job ended last, UTC seconds."""
+    ended = select(func.max(AUDIT.c.at)).where(AUDIT.c.actor == ACTOR, AUDIT.c.action == "retention.run")
+    found: float | None = connection.scalar(ended)
+    return found
+
+
+def _delete(database: Database, evidence: EvidenceStore, rule: Rule, part: Part, at: float) -> int:
+    """Gives how many cases, or clips."""
+    total = 0
+    while True:
+        with database.write() as connection:
+            query = _due(rule, part, at).where(~holds.held()).limit(BATCH)
+            found: list[str] = list(connection.scalars(query.with_for_update(skip_locked=True, of=CASES)))
+            forget = forgetting.case if part == "case" else forgetting.audio
+            clips = sum(forget(connection, evidence, case) for case in found)
+            for case in found:
+                audit.append(connection, at, ACTOR, f"{part}.expire", case, _why(rule, part))
+        total += len(found) if part == "case" else clips
+        if not found:
+            return total
+
+
+def _due(rule: Rule, part: Part, at: float) -> Select[Any]:
+    """The ids of cases of which that part is there, and its time over; held ones among them."""
+    query = _old(rule, part, at)
+    return query if part == "case" else query.where(exists().where(EVIDENCE.c.case_id == CASES.c.id))
+
+
+def _old(rule: Rule, part: Part, at: float) -> Select[Any]:
+    days = rule.keep.case_days if part == "case" else rule.keep.audio_days
+    before = at - days * DAY
+    decided = select(func.max(DECISIONS.c.at)).where(DECISIONS.c.case_id == CASES.c.id).scalar_subquery()
+    return (
+        select(CASES.c.id)
+        .where(CASES.c.created_at < before, func.coalesce(decided, CASES.c.created_at) < before)
+        .where(_of_class(rule.state), CASES.c.id.not_in(appeals.open_cases()))
+        .where(CASES.c.label == rule.label if rule.label is not None else CASES.c.label.not_in(rule.others))
+    )
+
+
+def _old_lines(settings: Retention, at: float) -> ColumnElement[bool]:
+    """Of AUDIT: before the first line that is to be kept, so that none is missing between two that stay."""
+    first_kept = select(func.min(AUDIT.c.seq)).where(AUDIT.c.at >= at - settings.logs_days * DAY)
+    return AUDIT.c.seq < func.coalesce(first_kept.scalar_subquery(), MAX_SEQ)
+
+
+def _of_class(state: Class) -> ColumnElement[bool]:
+    if state == "open":
+        return or_(CASES.c.verdict.is_(None), CASES.c.verdict == "escalate")
+    return CASES.c.verdict == ("uphold" if state == "upheld" else "dismiss")
+
+
+def _held(connection: Connection, found: list[Rule], at: float) -> int:
+    return sum(_count(connection, _old(rule, "audio", at).where(holds.held())) for rule in found)
+
+
+def _count(connection: Connection, query: Select[Any]) -> int:
+    return int(connection.execute(select(func.count()).select_from(query.subquery())).scalar_one())
+
+
+def _why(rule: Rule, part: Part) -> dict[str, Any]:
+    days = rule.keep.case_days if part == "case" else rule.keep.audio_days
+    return {"class": rule.state, "label": rule.label or "any", "days": days}

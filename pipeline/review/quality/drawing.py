@@ -1,0 +1,177 @@
+"""Drawing checks: which decisions get a second opinion, where a third must settle, when a golden case comes along.
+
+Runs now and then, beside the console. What is drawn follows from hashes of ids, so a second run, or a second process,
+draws the same and adds nothing. Each function runs on a connection whose transaction the caller opened.
+"""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec.structs import replace
+from sqlalchemy import Connection, exists, func, insert, select
+
+from pipeline.messages import NAMESPACE, Flag
+from pipeline.review.cases import reading
+from pipeline.review.cases.values import REPORTED, Case, Evidence, Piece
+from pipeline.review.cases.writing import columns
+from pipeline.review.evidence.store import EvidenceStore
+from pipeline.review.quality import checks
+from pipeline.review.quality.checks import FINAL, Kind, drawn
+from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS
+from pipeline.review.tables.quality import CHECKS, COPIES, GOLDEN
+
+REACH_SECONDS = 6 * 3_600.0
+"""Decisions that old are still drawn from, when no console ran meanwhile."""
+SETTLE_SECONDS = 30 * 86_400.0
+"""Second opinions that old may still call for a third."""
+LOCK = 0x766F7871
+"""Key of the PostgreSQL advisory lock under which checks are drawn ("voxq")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Of the decisions: how many get a second opinion, and for how many a golden case is put into the queue."""
+
+    second: float
+    golden: float
+
+
+def draw(connection: Connection, evidence: EvidenceStore, at: float, shares: Shares, undo_seconds: float) -> list[str]:
+    """Put new checks into the queue, for what was decided since the last time; gives their case ids.
+
+    Only decisions whose undo window is over count. A check waits like any other case of its severity.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
+    made: list[str | None] = []
+    for decision, case in _decided(connection, at - REACH_SECONDS, at - undo_seconds):
+        if drawn("second", decision, shares.second):
+            made.append(copy(connection, evidence, "second", case, decision, shares.second, at))
+        golden = _next_golden(connection) if drawn("golden", decision, shares.golden) else None
+        if golden:
+            made.append(copy(connection, evidence, "golden", golden, decision, shares.golden, at))
+    for second, original in list(_torn(connection, at, at - undo_seconds)):
+        made.append(copy(connection, evidence, "third", original, second, 1.0, at))
+    return [one for one in made if one]
+
+
+def copy(
+    connection: Connection,
+    evidence: EvidenceStore,
+    kind: Kind,
+    original: str,
+    cause: str,
+    probability: float,
+    at: float,
+) -> str | None:
+    """Put a copy of the case `original` into the queue; its id, or None where `cause` has brought it about before."""
+    identity = str(uuid.uuid5(NAMESPACE, f"check\x1f{kind}\x1f{cause}"))
+    if checks.of(connection, identity):
+        return None
+    file = reading.case_file(connection, original)
+    # A golden case was said just now, as far as anybody can see.
+    later = at - file.case.created_at if kind == "golden" else 0.0
+    connection.execute(insert(CASES).values(columns(_case(file.case, identity, later, at))))
+    for flag in file.flags:
+        connection.execute(insert(FLAGS).values(columns(_flag(flag, identity, later)) | {"case_id": identity}))
+    for clip in file.evidence[:1]:
+        _copy_clip(connection, evidence, clip, identity, later)
+    checks.record(connection, identity, kind, original, probability, at)
+    return identity
+
+
+def _case(case: Case, identity: str, later: float, at: float) -> Case:
+    waited = at - case.created_at
+    return replace(
+        case,
+        id=identity,
+        start=case.start + later,
+        end=case.end + later,
+        status="pending",
+        version=1,
+        created_at=at,
+        due_at=case.due_at + waited,
+        urgency=case.urgency + waited,
+        verdict=None,
+    )
+
+
+def _flag(flag: Flag, case: str, later: float) -> Flag:
+    hits = [
+        replace(hit, start_time=_later(hit.start_time, later), end_time=_later(hit.end_time, later))
+        for hit in flag.hits
+    ]
+    words = [replace(word, start=word.start + later, end=word.end + later) for word in flag.words]
+    return replace(
+        flag,
+        id=str(uuid.uuid5(NAMESPACE, f"{case}\x1f{flag.id}")),
+        start=flag.start + later,
+        end=flag.end + later,
+        hits=tuple(hits),
+        words=tuple(words),
+    )
+
+
+def _later(moment: float | None, later: float) -> float | None:
+    return None if moment is None else moment + later
+
+
+def _copy_clip(connection: Connection, evidence: EvidenceStore, clip: Evidence, case: str, later: float) -> None:
+    data = evidence.get(clip.path)
+    if data is None:
+        return
+    start, end = clip.start + later, clip.end + later
+    timeline = tuple(Piece(piece.offset, piece.start + later, piece.seconds) for piece in clip.timeline)
+    path = evidence.put(case, start, data)
+    moved = replace(clip, path=path, case=case, start=start, end=end, timeline=timeline)
+    connection.execute(insert(EVIDENCE).values(columns(moved)))
+
+
+def _decided(connection: Connection, since: float, until: float) -> list[tuple[str, str]]:
+    """Decisions (id, case) that closed a case of its own and stand; oldest first.
+
+    Not of reports: others than the speaker are heard in those, and their reporter may not decide a copy either.
+    """
+    query = (
+        select(DECISIONS.c.id, DECISIONS.c.case_id)
+        .join(CASES, CASES.c.id == DECISIONS.c.case_id)
+        .where(DECISIONS.c.at >= since, DECISIONS.c.at <= until, DECISIONS.c.undone.is_(None))
+        .where(DECISIONS.c.verdict.in_(FINAL), DECISIONS.c.case_id.not_in(COPIES), CASES.c.policy != REPORTED)
+        .order_by(DECISIONS.c.at, DECISIONS.c.id)
+    )
+    return [(row.id, row.case_id) for row in connection.execute(query)]
+
+
+def _next_golden(connection: Connection) -> str | None:
+    """The golden case that was drawn least of late; None while all of them wait in the queue."""
+    waiting = exists().where(CHECKS.c.original == GOLDEN.c.case_id, CHECKS.c.done.is_(False))
+    last = select(func.max(CHECKS.c.drawn_at)).where(CHECKS.c.original == GOLDEN.c.case_id).scalar_subquery()
+    query = select(GOLDEN.c.case_id).where(~waiting).order_by(func.coalesce(last, 0.0), GOLDEN.c.case_id).limit(1)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def _torn(connection: Connection, at: float, until: float) -> Iterator[tuple[str, str]]:
+    """Second opinions (id, original) that differ from the first."""
+    query = select(CHECKS.c.case_id, CHECKS.c.original).where(
+        CHECKS.c.kind == "second", CHECKS.c.done.is_(True), CHECKS.c.drawn_at >= at - SETTLE_SECONDS
+    )
+    for row in connection.execute(query).all():
+        first = final(connection, row.original, until, newest=False)
+        second = final(connection, row.case_id, until)
+        if first and second and first != second:
+            yield row.case_id, row.original
+
+
+def final(connection: Connection, case: str, until: float, newest: bool = True) -> Any:
+    """The first or the newest verdict on a case, made up to `until`, that stands and is no escalation."""
+    order = DECISIONS.c.at.desc() if newest else DECISIONS.c.at
+    query = (
+        select(DECISIONS.c.verdict)
+        .where(DECISIONS.c.case_id == case, DECISIONS.c.undone.is_(None), DECISIONS.c.at <= until)
+        .where(DECISIONS.c.verdict.in_(FINAL))
+        .order_by(order)
+        .limit(1)
+    )
+    return connection.execute(query).scalar_one_or_none()

@@ -1,0 +1,104 @@
+"""Decisions as training data: what was said as text, and what people made of it. No audio, no names.
+
+Reads on a connection that the caller opened; times are UTC seconds.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import Connection, Row, Select, select
+
+from pipeline.review.cases.values import REPORTED
+from pipeline.review.quality import figures
+from pipeline.review.quality.checks import FINAL
+from pipeline.review.tables.core import CASES, DECISIONS
+from pipeline.review.tables.quality import CHECKS, COPIES, GOLDEN
+
+RISK = "risk"
+"""Any label at all."""
+NOT_OF_THE_TEXT = ("misheard", "not_speech")
+"""Reasons that say that the text is not what was said: nothing can be learnt from it."""
+
+
+class Example(Struct, frozen=True, kw_only=True):
+    """One text. `labels` holds what is known, 0 or 1; a label that is absent is unknown."""
+
+    text: str
+    language: str
+    labels: Mapping[str, float]
+    group: str
+    """The case's id: to keep on one side of a split."""
+    room_type: str
+    suggestion: str
+    """What the machine had suggested, by `policy`."""
+    policy: str
+    reason: str
+    opinions: int
+    """How many people it rests on."""
+    golden: bool
+    probability: float | None
+    """Of being drawn, for passed speech; None: it was flagged."""
+    decided_at: float
+
+
+def examples(connection: Connection, since: float) -> Iterator[Example]:
+    """Of the cases that were decided since, in order of their ids.
+
+    Left out: cases on which two people differ and no third has settled it, what was misheard, and reports, which have
+    no text of their own. A golden verdict counts most, then an appeal's, then that of most opinions.
+    """
+    pairs = {pair.original: pair for pair in figures.pairs(connection, 0.0)}
+    rows = connection.execution_options(yield_per=1_000).execute(_query(since))
+    for _, group in itertools.groupby(rows, key=lambda row: row.id):
+        decisions = list(group)
+        found = _example(decisions, pairs.get(decisions[0].id))
+        if found:
+            yield found
+
+
+def _query(since: float) -> Select[Any]:
+    recent = select(DECISIONS.c.case_id).where(DECISIONS.c.at >= since, DECISIONS.c.undone.is_(None))
+    columns = (CASES.c.id, CASES.c.text, CASES.c.language, CASES.c.room_type, CASES.c.suggestion, CASES.c.policy)
+    decided = (DECISIONS.c.verdict, DECISIONS.c.reason, DECISIONS.c.label.label("corrected"), DECISIONS.c.at)
+    return (
+        select(*columns, CASES.c.label, *decided, CHECKS.c.probability, GOLDEN.c.verdict.label("golden"))
+        .join(DECISIONS, DECISIONS.c.case_id == CASES.c.id)
+        .outerjoin(CHECKS, CHECKS.c.case_id == CASES.c.id)
+        .outerjoin(GOLDEN, GOLDEN.c.case_id == CASES.c.id)
+        .where(CASES.c.status == "decided", CASES.c.id.in_(recent), CASES.c.id.not_in(COPIES))
+        .where(CASES.c.policy != REPORTED, CASES.c.text != "")
+        .where(DECISIONS.c.undone.is_(None), DECISIONS.c.verdict.in_(FINAL))
+        .order_by(CASES.c.id, DECISIONS.c.at, DECISIONS.c.id)
+    )
+
+
+def _example(decisions: Sequence[Row[Any]], pair: figures.Pair | None) -> Example | None:
+    last = decisions[-1]
+    appealed = len(decisions) > 1
+    verdict = last.golden or (pair.settled if pair and not appealed else last.verdict)
+    if verdict is None or last.reason in NOT_OF_THE_TEXT:
+        return None
+    return Example(
+        text=last.text,
+        language=last.language,
+        labels=_labels(verdict, last.label, next((one.corrected for one in decisions if one.corrected), None)),
+        group=last.id,
+        room_type=last.room_type,
+        suggestion=last.suggestion,
+        policy=last.policy,
+        reason=last.reason,
+        opinions=len(decisions) + (0 if pair is None else 1 if pair.third is None else 2),
+        golden=last.golden is not None,
+        probability=last.probability,
+        decided_at=last.at,
+    )
+
+
+def _labels(verdict: str, flagged: str, corrected: str | None) -> dict[str, float]:
+    if verdict == "dismiss":
+        return {name: 0.0 for name in (flagged, RISK) if name}
+    right = corrected or flagged
+    wrong = {flagged: 0.0} if flagged and flagged != right else {}
+    return wrong | {name: 1.0 for name in (right, RISK) if name}

@@ -1,0 +1,233 @@
+"""What a lead looks at: does the queue keep up, who has how much, how good is the work. And the cases behind it.
+
+Functions read on a connection that the caller opened; times are UTC seconds.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, get_args
+
+from msgspec import Struct
+from sqlalchemy import Connection, Select, case, func, select
+
+from pipeline.review.accounts import accounts, wellness
+from pipeline.review.appeals import appeals
+from pipeline.review.cases import leases, reading
+from pipeline.review.cases.values import Case
+from pipeline.review.quality import figures
+from pipeline.review.quality.checks import FINAL
+from pipeline.review.quality.statistics import Share
+from pipeline.review.tables.core import CASES, DECISIONS, LEASES, OPEN
+from pipeline.review.tables.quality import CHECKS
+from pipeline.review.tables.rights import APPEALS
+
+DAY = 86_400.0
+HOUR = 3_600.0
+WINDOW = 30 * DAY
+"""Of what needs numbers to say anything: agreement, golden cases, recall."""
+MOST = 200
+"""Cases in a list."""
+
+What = Literal[
+    "open",
+    "late",
+    "held",
+    "arrived",
+    "decided_lately",
+    "decided",
+    "severe",
+    "in_time",
+    "overdue",
+    "upheld",
+    "dismissed",
+    "agreed",
+    "differed",
+    "golden",
+    "golden_wrong",
+    "audits",
+    "missed",
+    "overturned",
+]
+"""Which cases a number is made of."""
+WHATS: tuple[What, ...] = get_args(What)
+
+
+class Backlog(Struct, frozen=True):
+    """Of one severity: open cases, those past their deadline, and how old the oldest is, in seconds."""
+
+    severity: int
+    open: int
+    late: int
+    oldest: float
+    oldest_case: str
+    target: float
+    """Seconds within which that case should have been decided."""
+
+    @property
+    def over(self) -> bool:
+        return self.oldest > self.target
+
+
+class Forecast(Struct, frozen=True):
+    """If the next hours are like the last one."""
+
+    open: int
+    arrived: int
+    decided: int
+
+    @property
+    def seconds(self) -> float | None:
+        """Until nothing waits; None: never, for at least as many arrive as are decided."""
+        if not self.open:
+            return 0.0
+        gained = self.decided - self.arrived
+        return self.open / gained * HOUR if gained > 0 else None
+
+
+class Load(Struct, frozen=True):
+    """Of one person, in the last day. What he has heard is his own business; only that a limit is passed is told."""
+
+    account: str
+    held: int
+    decided: int
+    severe: int
+    over: bool
+
+
+def backlog(connection: Connection, at: float) -> list[Backlog]:
+    """The severest first; severities of which nothing waits are left out."""
+    late = func.sum(case((CASES.c.due_at < at, 1), else_=0))
+    query = select(CASES.c.severity, func.count().label("open"), late.label("late"), func.min(CASES.c.created_at))
+    rows = connection.execute(query.where(OPEN).group_by(CASES.c.severity).order_by(CASES.c.severity.desc())).all()
+    return [_backlog(connection, row, at) for row in rows]
+
+
+def forecast(connection: Connection, at: float) -> Forecast:
+    arrived = select(func.count()).select_from(CASES).where(CASES.c.created_at > at - HOUR)
+    decided = select(func.count()).select_from(DECISIONS).where(DECISIONS.c.at > at - HOUR, *_STANDS)
+    waiting = select(func.count()).select_from(CASES).where(OPEN)
+    return Forecast(*(int(connection.execute(query).scalar_one()) for query in (waiting, arrived, decided)))
+
+
+def in_time(connection: Connection, since: float) -> Share:
+    """Of the decisions since, how many came before the deadline of their case."""
+    before = func.sum(case((DECISIONS.c.at <= CASES.c.due_at, 1), else_=0))
+    query = select(func.coalesce(before, 0).label("hits"), func.count().label("n"))
+    row = connection.execute(query.select_from(_DECIDED).where(DECISIONS.c.at > since, *_STANDS)).one()
+    return Share(int(row.hits), int(row.n))
+
+
+def loads(connection: Connection, at: float) -> list[Load]:
+    """Of everybody who decides, by name: no ranking."""
+    severe = func.sum(case((CASES.c.severity >= wellness.SEVERE, 1), else_=0))
+    query = select(DECISIONS.c.moderator, func.count().label("decided"), severe.label("severe"))
+    query = query.select_from(_DECIDED).where(DECISIONS.c.at > at - DAY, *_STANDS)
+    counts = {row.moderator: row for row in connection.execute(query.group_by(DECISIONS.c.moderator))}
+    held = list(leases.holders(connection, at).values())
+    return [
+        Load(
+            one.name,
+            held.count(one.name),
+            counts[one.name].decided if one.name in counts else 0,
+            counts[one.name].severe if one.name in counts else 0,
+            wellness.meter(connection, one.name, one.preferences.comfort, at).over,
+        )
+        for one in accounts.everybody(connection)
+        if one.role != "auditor" and not one.disabled
+    ]
+
+
+def overturned(connection: Connection, since: float) -> Share:
+    """Of the appeals that were settled since."""
+    count = appeals.settled(connection, since)
+    return Share(count.overturned, count.settled)
+
+
+def found(
+    connection: Connection,
+    what: What,
+    at: float,
+    *,
+    severity: int | None = None,
+    account: str = "",
+    label: str = "",
+) -> list[Case]:
+    """The cases behind a number, at most MOST."""
+    query = _QUERIES[what](connection, at).order_by(CASES.c.urgency, CASES.c.id).limit(MOST)
+    if severity is not None:
+        query = query.where(CASES.c.severity == severity)
+    if label:
+        query = query.where(CASES.c.label == label)
+    if account and what == "held":
+        query = query.where(LEASES.c.account == account)
+    elif account:
+        mine = select(DECISIONS.c.case_id).where(DECISIONS.c.moderator == account, DECISIONS.c.undone.is_(None))
+        query = query.where(CASES.c.id.in_(mine.where(DECISIONS.c.at > at - DAY)))
+    return [reading.case_of(row) for row in connection.execute(query)]
+
+
+_STANDS = (DECISIONS.c.undone.is_(None), DECISIONS.c.verdict.in_(FINAL))
+_DECIDED = DECISIONS.join(CASES, CASES.c.id == DECISIONS.c.case_id)
+
+
+def _backlog(connection: Connection, row: Any, at: float) -> Backlog:
+    severity, count, late, oldest = row
+    query = select(CASES.c.id, CASES.c.due_at).where(OPEN, CASES.c.severity == severity, CASES.c.created_at == oldest)
+    first = connection.execute(query.order_by(CASES.c.id).limit(1)).one()
+    return Backlog(severity, count, late, at - oldest, first.id, first.due_at - oldest)
+
+
+def _decided_since(since: float, *conditions: Any) -> Select[Any]:
+    query = select(DECISIONS.c.case_id).select_from(_DECIDED).where(DECISIONS.c.at > since, *_STANDS, *conditions)
+    return select(CASES).where(CASES.c.id.in_(query))
+
+
+def _flagged(at: float, verdict: str) -> Select[Any]:
+    """As `figures.precision` counts them."""
+    decided = select(DECISIONS.c.case_id).where(DECISIONS.c.at >= at - WINDOW, DECISIONS.c.undone.is_(None))
+    return select(CASES).where(CASES.c.id.in_(decided), CASES.c.verdict == verdict, *figures.FLAGGED)
+
+
+def _audits(at: float) -> Select[Any]:
+    drawn = select(CHECKS.c.case_id).where(CHECKS.c.kind == "audit", CHECKS.c.drawn_at >= at - WINDOW)
+    return select(CASES).where(CASES.c.id.in_(drawn))
+
+
+def _overturned(at: float) -> Select[Any]:
+    query = select(APPEALS.c.case_id).join(DECISIONS, DECISIONS.c.id == APPEALS.c.resolution)
+    against = query.where(DECISIONS.c.at >= at - WINDOW, DECISIONS.c.undone.is_(None), DECISIONS.c.verdict == "dismiss")
+    return select(CASES).where(CASES.c.id.in_(against))
+
+
+def _of(ids: Sequence[str]) -> Select[Any]:
+    return select(CASES).where(CASES.c.id.in_(ids))
+
+
+def _pairs(connection: Connection, at: float, agrees: bool) -> Select[Any]:
+    return _of([pair.original for pair in figures.pairs(connection, at - WINDOW) if pair.agrees == agrees])
+
+
+def _answers(connection: Connection, at: float, only_wrong: bool) -> Select[Any]:
+    answers = figures.answers(connection, at - WINDOW)
+    return _of([answer.copy for answer in answers if not (only_wrong and answer.correct)])
+
+
+_QUERIES: Mapping[What, Callable[[Connection, float], Select[Any]]] = {
+    "open": lambda _, at: select(CASES).where(OPEN),
+    "late": lambda _, at: select(CASES).where(OPEN, CASES.c.due_at < at),
+    "held": lambda _, at: select(CASES).join(LEASES, LEASES.c.case_id == CASES.c.id).where(LEASES.c.expires_at > at),
+    "arrived": lambda _, at: select(CASES).where(CASES.c.created_at > at - HOUR),
+    "decided": lambda _, at: _decided_since(at - DAY),
+    "decided_lately": lambda _, at: _decided_since(at - HOUR),
+    "severe": lambda _, at: _decided_since(at - DAY, CASES.c.severity >= wellness.SEVERE),
+    "in_time": lambda _, at: _decided_since(at - DAY, DECISIONS.c.at <= CASES.c.due_at),
+    "overdue": lambda _, at: _decided_since(at - DAY, DECISIONS.c.at > CASES.c.due_at),
+    "upheld": lambda _, at: _flagged(at, "uphold"),
+    "dismissed": lambda _, at: _flagged(at, "dismiss"),
+    "agreed": lambda connection, at: _pairs(connection, at, agrees=True),
+    "differed": lambda connection, at: _pairs(connection, at, agrees=False),
+    "golden": lambda connection, at: _answers(connection, at, only_wrong=False),
+    "golden_wrong": lambda connection, at: _answers(connection, at, only_wrong=True),
+    "audits": lambda _, at: _audits(at),
+    "missed": lambda _, at: _audits(at).where(CASES.c.verdict == "uphold"),
+    "overturned": lambda _, at: _overturned(at),
+}

@@ -1,0 +1,6 @@
+"""All tables of the review store. Importing this package fills METADATA; name a new file of tables here."""
+
+from pipeline.review.tables import quality, rights, wellness
+from pipeline.review.tables.core import METADATA
+
+__all__ = ["METADATA", "quality", "rights", "wellness"]

@@ -1,0 +1,203 @@
+"""The review store's tables. They change by migration only (`pipeline/review/migrations/`); a test compares the two.
+
+Times are UTC seconds. Texts have no length limit, which SQLite would ignore: `cases/values.py` refuses long ones.
+"""
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    false,
+    text,
+)
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+OPEN = text("status <> 'decided'")
+"""Of the queue's indexes; a query must say the same words for a database to use them."""
+
+CASES = Table(
+    "cases",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("room", String, nullable=False),
+    Column("speaker", String, nullable=False),
+    Column("room_type", String, nullable=False),
+    Column("start", Double, nullable=False),
+    Column("end", Double, nullable=False),
+    # Of the worst flag, so that a queue is drawn from this table alone.
+    Column("label", String, nullable=False),
+    Column("suggestion", String, nullable=False),
+    Column("risk", Double, nullable=False),
+    Column("language", String, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("status", String, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("hits", JSON, nullable=False),
+    Column("policy", String, nullable=False),
+    Column("severity", Integer, nullable=False),
+    Column("due_at", Double, nullable=False),
+    Column("urgency", Double, nullable=False),
+    Column("verdict", String, nullable=True),
+    # Newest first, page by page, with and without a status.
+    Index(None, "created_at", "id"),
+    Index(None, "status", "created_at", "id"),
+    # A new flag looks for a case of the same speaker at that time.
+    Index(None, "room", "speaker", "end"),
+    # The queue: only what is open, most urgent first, also of one label, room or speaker.
+    Index("ix_cases_queue", "urgency", "id", sqlite_where=OPEN, postgresql_where=OPEN),
+    Index("ix_cases_queue_label", "label", "urgency", "id", sqlite_where=OPEN, postgresql_where=OPEN),
+    Index("ix_cases_queue_room", "room", "urgency", "id", sqlite_where=OPEN, postgresql_where=OPEN),
+    Index("ix_cases_queue_speaker", "speaker", "urgency", "id", sqlite_where=OPEN, postgresql_where=OPEN),
+    # Strikes and history of a speaker.
+    Index(None, "speaker", "verdict", "created_at"),
+    # Similar cases of the past.
+    Index(None, "label", "created_at"),
+)
+
+FLAGS = Table(
+    "flags",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("case_id", ForeignKey("cases.id"), nullable=False, index=True),
+    Column("room", String, nullable=False),
+    Column("speaker", String, nullable=False),
+    Column("room_type", String, nullable=False),
+    Column("start", Double, nullable=False),
+    Column("end", Double, nullable=False),
+    Column("utterance", String, nullable=False),
+    Column("transcript", String, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("language", String, nullable=False),
+    Column("confidence", Double, nullable=False),
+    Column("suggestion", String, nullable=False),
+    Column("risk", Double, nullable=False),
+    Column("labels", JSON, nullable=False),
+    Column("flagged", JSON, nullable=False),
+    Column("hits", JSON, nullable=False),
+    Column("marks", JSON, nullable=False),
+    Column("reasons", JSON, nullable=False),
+    Column("words", JSON, nullable=False),
+    Column("policy", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("address", String, nullable=True),
+    # It came after the decision on its speech (`pipeline/review/cases/repeated.py`).
+    Column("linked", Boolean, nullable=False, server_default=false()),
+    # What else was said in a room at the time.
+    Index(None, "room", "start"),
+)
+
+EVIDENCE = Table(
+    "evidence",
+    METADATA,
+    Column("path", String, primary_key=True),
+    Column("case_id", ForeignKey("cases.id"), nullable=False, index=True),
+    Column("codec", String, nullable=False),
+    Column("start", Double, nullable=False),
+    Column("end", Double, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("bytes", Integer, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("timeline", JSON, nullable=False),
+)
+
+DECISIONS = Table(
+    "decisions",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("case_id", ForeignKey("cases.id"), nullable=False, index=True),
+    Column("moderator", String, nullable=False),
+    Column("verdict", String, nullable=False),
+    Column("label", String, nullable=True),
+    Column("reason", String, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("action", String, nullable=True),
+    Column("at", Double, nullable=False),
+    Column("undone", Double, nullable=True),
+    Index(None, "at"),
+    Index(None, "moderator", "at"),
+)
+
+ACCOUNTS = Table(
+    "accounts",
+    METADATA,
+    Column("name", String, primary_key=True),
+    Column("role", String, nullable=False),
+    Column("password", String, nullable=True),
+    # Base32; the one-time code's step that was used last, so that none is used twice.
+    Column("totp_secret", String, nullable=True),
+    Column("totp_step", Integer, nullable=False),
+    Column("oidc_subject", String, nullable=True, unique=True),
+    Column("disabled", Boolean, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("locked_until", Double, nullable=False),
+    Column("preferences", JSON, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+SESSIONS = Table(
+    "sessions",
+    METADATA,
+    # SHA-256 of the cookie: whoever reads the table cannot use it.
+    Column("id", String, primary_key=True),
+    Column("account", ForeignKey("accounts.name"), nullable=False, index=True),
+    Column("csrf", String, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
+)
+
+LEASES = Table(
+    "leases",
+    METADATA,
+    Column("case_id", ForeignKey("cases.id"), primary_key=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("account", ForeignKey("accounts.name"), nullable=False, index=True),
+    Column("taken_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+)
+
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("hash", String, nullable=False),
+    Index(None, "subject", "seq"),
+    Index(None, "actor", "seq"),
+)
+
+OUTBOX = Table(
+    "outbox",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    # The decision (appeal, ...) it tells of; taking that back withdraws what was not sent yet.
+    Column("about", String, nullable=False, index=True),
+    Column("payload", JSON, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("send_at", Double, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("status", String, nullable=False),
+    Index(None, "status", "send_at"),
+)

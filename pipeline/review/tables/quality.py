@@ -1,0 +1,35 @@
+"""Tables of quality control: which cases are checks, and which are golden."""
+
+from sqlalchemy import Boolean, Column, Double, ForeignKey, Index, String, Table, select, text
+
+from pipeline.review.tables.core import METADATA
+
+WAITING = text("NOT done")
+"""Of the index of checks that nobody has decided yet."""
+
+CHECKS = Table(
+    "checks",
+    METADATA,
+    # The case that is the check: passed speech drawn for audit, or the copy of a decided case.
+    Column("case_id", ForeignKey("cases.id", ondelete="CASCADE"), primary_key=True),
+    Column("kind", String, nullable=False),
+    # What it is a copy of; retention may delete that one first, so it is no foreign key.
+    Column("original", String, nullable=True, index=True),
+    Column("probability", Double, nullable=False),
+    Column("drawn_at", Double, nullable=False),
+    Column("done", Boolean, nullable=False),
+    Index(None, "kind", "drawn_at"),
+    Index("ix_checks_waiting", "case_id", sqlite_where=WAITING, postgresql_where=WAITING),
+)
+
+GOLDEN = Table(
+    "golden",
+    METADATA,
+    Column("case_id", ForeignKey("cases.id", ondelete="CASCADE"), primary_key=True),
+    Column("verdict", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("at", Double, nullable=False),
+)
+
+COPIES = select(CHECKS.c.case_id).where(CHECKS.c.original.is_not(None))
+"""Ids of the cases that are copies of others: no strike, no history, nothing to tell."""

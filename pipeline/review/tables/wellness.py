@@ -1,0 +1,28 @@
+"""Tables of wellness: how long who listened, and who takes a break."""
+
+from sqlalchemy import Column, Double, ForeignKey, Index, Integer, String, Table
+
+from pipeline.review.tables.core import METADATA
+
+LISTENED = Table(
+    "listened",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("account", ForeignKey("accounts.name"), nullable=False),
+    Column("at", Double, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Index(None, "account", "at"),
+)
+
+BREAKS = Table(
+    "breaks",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("account", ForeignKey("accounts.name"), nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("ended_at", Double, nullable=True),
+    # The lease that waits meanwhile, and what was left of it.
+    Column("lease", String, nullable=True),
+    Column("left_seconds", Double, nullable=False),
+    Index(None, "account", "started_at"),
+)

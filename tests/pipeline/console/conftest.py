@@ -1,0 +1,98 @@
+"""A running console with everybody signed in, each with a client of its own."""
+
+import re
+import shutil
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pipeline.console.app import create_app, open_desk
+from pipeline.console.guard import COOKIE, HEADER
+from pipeline.review.accounts import sessions
+from pipeline.review.database import Database
+from pipeline.review.store import SqlReviewStore
+from pipeline.settings import Settings
+from tests.pipeline.console.servers import served
+from tests.pipeline.review import people
+from tests.pipeline.review.builders import NOON
+
+TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For clients of plain HTTP: loading the usual certificates takes longer than most tests."""
+CSRF = re.compile(r'"X-CSRF-Token":"([^"]+)"')
+
+
+class Clock:
+    """Says what time it is until somebody sets it."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Console:
+    """A server, its store, its clock."""
+
+    def __init__(self, url: str, database: Database, clock: Clock, folder: Path) -> None:
+        self.url = url
+        self.database = database
+        self.clock = clock
+        self.evidence = folder / "evidence"
+        self.store = SqlReviewStore(database)
+
+    def cookie(self, name: str) -> str:
+        with self.database.write() as connection:
+            return sessions.begin(connection, name, self.clock())
+
+    def csrf(self, token: str) -> str:
+        with self.database.read() as connection:
+            session = sessions.find(connection, token, self.clock())
+        assert session is not None
+        return session.csrf
+
+
+@pytest.fixture(scope="session")
+def staffed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite store with everybody's accounts, to be copied: making one takes longer than most tests."""
+    file = tmp_path_factory.mktemp("staffed") / "store.db"
+    database = Database(f"sqlite:///{file}")
+    people.hire(database)
+    database.close()
+    return file
+
+
+@pytest.fixture
+def console(tmp_path: Path, staffed: Path) -> Iterator[Console]:
+    """On SQLite: what differs between the databases is tested below HTTP."""
+    settings = Settings(data_dir=tmp_path)
+    shutil.copy(staffed, tmp_path / "voxwarden.db")
+    database = Database(settings.database_url)
+    clock = Clock()
+    with served(create_app(open_desk(settings, database, clock))) as url:
+        yield Console(url, database, clock, tmp_path)
+    database.close()
+
+
+Enter = Callable[[str], httpx.Client]
+
+
+@pytest.fixture
+def enter(console: Console) -> Iterator[Enter]:
+    """`enter("ana")` is a client that is signed in as ana, and sends what our pages send; `enter("")` is nobody."""
+    with ExitStack() as stack:
+
+        def client(name: str) -> httpx.Client:
+            headers = {}
+            cookies = {}
+            if name:
+                token = console.cookie(name)
+                headers, cookies = {HEADER: console.csrf(token)}, {COOKIE: token}
+            to = httpx.Client(base_url=console.url, headers=headers, cookies=cookies, timeout=60, verify=TRUSTS_NOBODY)
+            return stack.enter_context(to)
+
+        yield client

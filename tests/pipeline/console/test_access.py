@@ -1,0 +1,75 @@
+"""Role by endpoint: the whole table, by requests."""
+
+import re
+from typing import get_args
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+
+from pipeline.console.access import ACCESS
+from pipeline.console.app import ROUTERS
+from pipeline.review.accounts.accounts import Role
+from tests.pipeline.console.conftest import Console, Enter
+from tests.pipeline.review.people import PEOPLE
+
+ROUTES = sorted(
+    (route.name, method, route.path)
+    for router in ROUTERS
+    for route in router.routes
+    if isinstance(route, APIRoute)
+    for method in route.methods or ()
+)
+STREAMS = {"queue_live"}
+"""They do not end by themselves; `stream` asks for the head only."""
+
+# Written by hand, from what each role is for; not derived from the table it checks.
+READS = {"home", "queue_page", "queue_rows", "queue_live", "case_page", "me_page", "set_preferences", "set_password"}
+READS |= {"set_totp", "logout", "api_docs", "api_schema", "wellness_page", "wellness_meter", "set_comfort"}
+READS |= {"appeals_page", "appeal_page"}
+DECIDES = {"open_case", "open_next", "retake_case", "renew_lease", "skip_case", "decide_case", "undo_decision"}
+DECIDES |= {"like_cases", "decide_like", "case_clip", "listened", "take_break", "settle_appeal", "undo_appeal"}
+LEADS = {"leads_page", "leads_cases", "mark_golden", "place_hold", "release_hold"}
+AUDITS = {"audit_page", "keeping_page"}
+OPEN = {"login_page", "login", "oidc_login", "oidc_back", "static_file", "health"}
+APPS = {"lodge_appeal", "appeal_state", "file_report"}
+EXPECTED: dict[Role, set[str]] = {
+    "moderator": READS | DECIDES,
+    "lead": READS | DECIDES | LEADS | AUDITS,
+    "auditor": READS | AUDITS,
+    "admin": READS | DECIDES | LEADS | AUDITS | {"erase_speaker"},
+}
+WHO = {role: name for name, role in PEOPLE.items()}
+
+
+def path_of(template: str) -> str:
+    return re.sub(r"\{\w+\}", "0", template)
+
+
+def status(client: httpx.Client, method: str, path: str) -> int:
+    with client.stream(method, path_of(path)) as response:
+        return response.status_code
+
+
+def test_every_endpoint_is_in_the_matrix() -> None:
+    assert {name for name, _, _ in ROUTES} | {"health"} == ACCESS.keys()
+    assert set().union(OPEN, APPS, *EXPECTED.values()) == ACCESS.keys()
+
+
+@pytest.mark.parametrize("role", get_args(Role))
+def test_each_role_reaches_what_is_its_and_no_more(console: Console, enter: Enter, role: Role) -> None:
+    for name, method, path in ROUTES:
+        client = enter(WHO[role])
+        got = status(client, method, path)
+        allowed = name in EXPECTED[role] | OPEN
+        assert (got != 403) == allowed, f"{role} {method} {path} got {got}"
+        assert got not in {401, 500}
+
+
+def test_who_is_not_signed_in_gets_nothing(console: Console, enter: Enter) -> None:
+    for name, method, path in ROUTES:
+        with enter("").stream(method, path_of(path)) as response:
+            if name in OPEN:
+                assert response.status_code != 401
+            else:
+                assert (response.status_code, b"".join(response.iter_raw())) == (401, b'{"detail":"Sign in first."}')

@@ -1,0 +1,162 @@
+"""What a moderator does, as the page sends it."""
+
+import re
+
+import httpx
+import pytest
+
+from pipeline.review import audit
+from pipeline.review.cases import leases
+from tests.pipeline.console.conftest import Console, Enter
+from tests.pipeline.review.builders import NOON, flag
+
+LEASE = re.compile(r'id="lease-id" value="([^"]+)"')
+
+
+def stored(console: Console, count: int = 1, **changes: object) -> list[str]:
+    flags = [flag(str(n), n * 10, n * 10 + 5, **changes) for n in range(count)]
+    return [outcome.case for outcome in console.store.add(flags, NOON)]
+
+
+def taken(client: httpx.Client, case: str) -> str:
+    """The lease; empty when somebody else has the case."""
+    page = client.post(f"/cases/{case}/open")
+    assert page.status_code == 200
+    found = LEASE.search(page.text)
+    return found[1] if found else ""
+
+
+def decide(client: httpx.Client, case: str, lease: str, version: int | str = 1, **fields: str) -> httpx.Response:
+    form = {"lease": lease, "version": str(version), "verdict": "uphold"} | fields
+    return client.post(f"/cases/{case}/decision", data=form)
+
+
+def test_open_decide_undo(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    ana = enter("ana")
+    decided = decide(ana, case, taken(ana, case), label="hate", reason="wrong_label", action="mute", note="说明")
+    assert decided.status_code == 200
+    assert decided.headers["hx-trigger"] == f'{{"decided": {{"cases": ["{case}"]}}}}'
+    file = console.store.case(case)
+    assert (file.case.status, file.decisions[0].label, file.decisions[0].note) == ("decided", "hate", "说明")
+    assert ana.post("/undo").status_code == 200
+    assert console.store.case(case).case.status == "pending"
+    with console.database.read() as connection:
+        actions = [line.action for line in audit.lines(connection, after=5)]
+    assert actions == ["case.claim", "case.decide", "case.undo"]
+
+
+def test_a_decided_case_shows_what_was_flagged_again(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    ana = enter("ana")
+    decide(ana, case, taken(ana, case))
+    console.store.add([flag("again", 0.1, 5.2, text="还有一次")], NOON)
+    page = ana.get(f"/cases/{case}").text
+    said, again = page.split("Flagged again after the decision", 1)
+    assert "还有一次" not in said
+    assert "还有一次" in again
+    with console.database.read() as connection:
+        assert [line.subject for line in audit.newest(connection, actor="deliver")] == [case]
+
+
+def test_a_second_moderator_may_look_but_not_decide(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    lease = taken(enter("ana"), case)
+    ben = enter("ben")
+    page = ben.post(f"/cases/{case}/open")
+    assert "ana has this case" in page.text
+    assert decide(ben, case, lease).status_code == 409
+    assert console.store.case(case).decisions == ()
+
+
+def test_a_stale_version_is_refused_and_taken_again_with_what_is_new(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    ana = enter("ana")
+    lease = taken(ana, case)
+    console.store.add([flag("more", 4, 8, text="还有更多")], NOON)
+    refused = decide(ana, case, lease)
+    assert refused.status_code == 409
+    assert "还有更多" in refused.text
+    again = ana.post(f"/cases/{case}/retake")
+    found = LEASE.search(again.text)
+    assert found is not None
+    assert decide(ana, case, found[1], version="2").status_code == 200
+
+
+def test_a_lease_is_renewed_until_it_has_gone(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    ana, ben = enter("ana"), enter("ben")
+    lease = taken(ana, case)
+    assert ana.post(f"/leases/{lease}/renew").json() == {"expires_at": NOON + 300, "seconds": 300}
+    console.clock.now += 301
+    assert taken(ben, case)
+    assert ana.post(f"/leases/{lease}/renew").status_code == 409
+
+
+def test_next_gives_what_nobody_has(console: Console, enter: Enter) -> None:
+    first, second = stored(console, 2)
+    assert taken(enter("ben"), first)
+    assert f'data-case="{second}"' in enter("ana").post("/next").text
+    assert "data-case" not in enter("lea").post("/next").text
+
+
+def test_a_skipped_case_is_free_again(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    ana = enter("ana")
+    assert ana.post(f"/cases/{case}/skip", data={"lease": taken(ana, case)}).status_code == 200
+    with console.database.read() as connection:
+        assert leases.holders(connection, NOON) == {}
+
+
+@pytest.mark.parametrize(("by", "count"), [("speaker", 3), ("room", 3), ("phrase", 3)])
+def test_like_cases_are_decided_and_undone_together(console: Console, enter: Enter, by: str, count: int) -> None:
+    cases = stored(console, 3)
+    console.store.add([flag("x", 0, 5, room="elsewhere", speaker="bob", hits=())], NOON)
+    ana = enter("ana")
+    shown = ana.get(f"/cases/{cases[0]}/like?by={by}").text
+    assert f"{count} open cases" in shown
+    form = {"by": by, "seen": shown.partition('name="seen" value="')[2][:64], "verdict": "dismiss"}
+    [later] = console.store.add([flag("later", 70, 75)], NOON)
+    assert ana.post(f"/cases/{cases[0]}/like", data=form).status_code == 409, "one more is like them by now"
+    assert console.store.case(later.case).case.status == "pending"
+    form["seen"] = ana.get(f"/cases/{cases[0]}/like?by={by}").text.partition('name="seen" value="')[2][:64]
+    assert ana.post(f"/cases/{cases[0]}/like", data=form).status_code == 200
+    assert {console.store.case(case).case.status for case in cases} == {"decided"}
+    assert ana.post("/undo").status_code == 200
+    assert {console.store.case(case).case.status for case in cases} == {"pending"}
+
+
+def test_too_late_to_undo(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    ana = enter("ana")
+    decide(ana, case, taken(ana, case))
+    console.clock.now += 11
+    assert ana.post("/undo").status_code == 409
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"verdict": "maybe"},
+        {"version": "0"},
+        {"note": "x" * 4_001},
+        {"note": "a\x00b"},
+        {"reason": "DROP TABLE"},
+        {"action": "ban"},
+    ],
+)
+def test_nonsense_is_refused(console: Console, enter: Enter, fields: dict[str, str]) -> None:
+    [case] = stored(console)
+    ana = enter("ana")
+    assert decide(ana, case, taken(ana, case), **fields).status_code == 422
+    assert console.store.case(case).decisions == ()
+
+
+@pytest.mark.parametrize(
+    "fields", [{"label": "nonsense"}, {"reason": "nonsense"}, {"verdict": "dismiss", "action": "mute"}]
+)
+def test_what_does_not_fit_is_refused(console: Console, enter: Enter, fields: dict[str, str]) -> None:
+    [case] = stored(console)
+    ana = enter("ana")
+    assert decide(ana, case, taken(ana, case), **fields).status_code == 409
+    assert console.store.case(case).decisions == ()

@@ -1,0 +1,45 @@
+"""What is done now and then."""
+
+import asyncio
+import threading
+
+import pytest
+
+from pipeline.console.every import every
+from pipeline.errors import DependencyError
+
+
+async def test_again_and_again_also_after_a_database_that_did_not_answer() -> None:
+    done = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    calls: list[str] = []
+
+    def act() -> None:
+        calls.append(threading.current_thread().name)
+        if len(calls) == 2:
+            raise DependencyError("The store does not answer")
+        if len(calls) == 3:
+            loop.call_soon_threadsafe(done.set)
+
+    async with every(0.001, act, "test"):
+        await done.wait()
+    stopped = len(calls)
+    await asyncio.sleep(0.05)
+    assert len(calls) == stopped
+    assert threading.current_thread().name not in calls
+
+
+async def test_again_also_after_an_error_that_nobody_foresaw(caplog: pytest.LogCaptureFixture) -> None:
+    done = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    calls: list[str] = []
+
+    def act() -> None:
+        calls.append("")
+        if len(calls) == 1:
+            raise ValueError("A mistake of ours")
+        loop.call_soon_threadsafe(done.set)
+
+    async with every(0.001, act, "test"):
+        await asyncio.wait_for(done.wait(), 60)
+    assert "test failed; again in 0.001 s" in caplog.text

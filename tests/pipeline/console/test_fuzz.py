@@ -1,0 +1,88 @@
+"""Whatever the OpenAPI document allows, and much that it forbids: never a 5xx, and nothing for nobody."""
+
+from collections.abc import Sequence
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis.errors import Unsatisfiable
+from schemathesis import APIOperation, Case, GenerationMode
+from schemathesis.core.result import Ok
+
+from pipeline.console.app import create_app, open_desk
+from pipeline.console.guard import COOKIE, HEADER
+from pipeline.settings import Settings
+from tests.pipeline.console.conftest import Console
+from tests.pipeline.review.builders import NOON, flag
+
+STREAM = "/queue/live"
+"""Does not end by itself."""
+EXAMPLES = 8
+"""Of each operation and mode; more with a longer test."""
+Operation = APIOperation[Any, Any, Any, Any]
+OPEN = {"/login", "/login/oidc", "/login/oidc/back", "/healthz"}
+
+
+def operations(console: Console) -> list[Operation]:
+    document = create_app(open_desk(Settings(), console.database)).openapi()
+    del document["paths"][STREAM]
+    found = list(schemathesis.openapi.from_dict(document).get_all_operations())
+    assert all(isinstance(one, Ok) for one in found)
+    return [one.ok() for one in found if isinstance(one, Ok)]
+
+
+def nobody() -> requests.Session:
+    """Keeps no cookie, and does not look for proxies with each request."""
+    session = requests.Session()
+    session.trust_env = False
+    session.headers.clear()
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+    return session
+
+
+def signed_in(console: Console, name: str) -> requests.Session:
+    session, token = nobody(), console.cookie(name)
+    session.headers.update({HEADER: console.csrf(token), "cookie": f"{COOKIE}={token}"})
+    return session
+
+
+def attack(console: Console, operation: Operation, mode: GenerationMode, senders: Sequence[requests.Session]) -> bool:
+    """False where there is nothing to send, as nothing can be wrong with a request that has no parts."""
+
+    @examples(
+        max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
+    @given(operation.as_strategy(generation_mode=mode))
+    def send(case: Case[Operation]) -> None:
+        for session in senders:
+            check(operation, case, console.url, session)
+
+    try:
+        send()
+    except Unsatisfiable:
+        assert mode is GenerationMode.NEGATIVE, operation.label
+        return False
+    return True
+
+
+def check(operation: Operation, case: Case[Operation], url: str, session: requests.Session) -> None:
+    answer = case.call(base_url=url, session=session, allow_redirects=False)
+    assert answer.status_code < 500, f"{operation.label}: {answer.text[:200]}"
+    if "cookie" not in session.headers and operation.path not in OPEN:
+        assert answer.status_code in {400, 401, 403, 405, 414, 422}, operation.label
+
+
+@pytest.mark.timeout(3_600)
+@pytest.mark.parametrize("mode", list(GenerationMode))
+def test_nothing_breaks_it(console: Console, mode: GenerationMode) -> None:
+    """Each request is sent by an admin, an auditor and nobody, as thinking of it takes longer than answering it."""
+    console.store.add([flag(str(n), n * 10, n * 10 + 5) for n in range(3)], NOON)
+    attacked = 0
+    for operation in operations(console):
+        # Signed in again each time: one of the operations signs out.
+        attacked += attack(console, operation, mode, [signed_in(console, "ada"), signed_in(console, "aud"), nobody()])
+    assert attacked > 20

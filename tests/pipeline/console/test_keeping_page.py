@@ -1,0 +1,46 @@
+"""Rules, holds and erasures on their page."""
+
+from pipeline.errors import Missing
+from pipeline.review.privacy import erasure, holds
+from tests.pipeline.console.conftest import Console, Enter
+from tests.pipeline.review.builders import NOON, flag
+
+
+def there(console: Console, case: str) -> bool:
+    try:
+        console.store.case(case)
+    except Missing:
+        return False
+    return True
+
+
+def test_a_lead_places_a_hold_and_releases_it(console: Console, enter: Enter) -> None:
+    lea = enter("lea")
+    form = {"kind": "room", "subject": "lobby", "reason": "court order 7"}
+    assert lea.post("/keeping/holds", data=form).status_code == 303
+    with console.database.read() as connection:
+        [hold] = holds.active(connection)
+    assert (hold.kind, hold.subject, hold.reason, hold.placed_by) == ("room", "lobby", "court order 7", "lea")
+    assert "court order 7" in lea.get("/keeping").text
+    assert lea.post(f"/keeping/holds/{hold.id}/release").status_code == 303
+    assert "court order 7" not in lea.get("/keeping").text
+    assert lea.post(f"/keeping/holds/{hold.id}/release").status_code == 404
+
+
+def test_an_auditor_reads_and_does_nothing(console: Console, enter: Enter) -> None:
+    page = enter("aud").get("/keeping").text
+    assert "Legal holds" in page
+    assert "/keeping/holds" not in page
+    assert "/keeping/erasures" not in page
+
+
+def test_an_admin_erases_a_speaker_after_naming_him_twice(console: Console, enter: Enter) -> None:
+    case = console.store.add([flag("a", -10, -5)], NOON)[0].case
+    ada = enter("ada")
+    differs = ada.post("/keeping/erasures", data={"speaker": "ann", "again": "anna"}, follow_redirects=True)
+    assert "The two ids differ" in differs.text
+    assert there(console, case)
+    assert ada.post("/keeping/erasures", data={"speaker": "ann", "again": "ann"}).status_code == 303
+    assert not there(console, case)
+    with console.database.read() as connection:
+        assert [request.speaker for request in erasure.requests(connection)] == ["ann"]

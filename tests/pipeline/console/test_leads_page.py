@@ -1,0 +1,100 @@
+"""The leads' page: its numbers, the cases behind them, and golden cases."""
+
+import re
+
+import pytest
+
+from pipeline.console.app import draw, open_desk
+from pipeline.review.cases.ranking import Ranking
+from pipeline.review.cases.values import Choice
+from pipeline.review.quality import checks, leading
+from pipeline.review.store import SqlReviewStore
+from pipeline.settings import Quality, Settings
+from tests.pipeline.console.conftest import Console, Enter
+from tests.pipeline.console.test_acting import decide, stored, taken
+from tests.pipeline.review.builders import NOON, flag
+
+LINK = re.compile(r'href="(/leads/cases[^"]+)"')
+
+
+def test_every_number_leads_to_its_cases(console: Console, enter: Enter) -> None:
+    first, second, _ = stored(console, 3)
+    ana = enter("ana")
+    decide(ana, first, taken(ana, first))
+    taken(ana, second)
+    console.clock.now += 7_200
+    lea = enter("lea")
+    page = lea.get("/leads").text
+    links = {link.replace("&amp;", "&") for link in LINK.findall(page)}
+    assert {link.split("what=")[1].split("&")[0] for link in links} >= {"open", "late", "decided", "held", "upheld"}
+    counts = {link: lea.get(link).text.count("<td lang=") for link in links}
+    assert counts["/leads/cases?what=open&severity=1"] == 2
+    assert counts["/leads/cases?what=late&severity=1"] == 2
+    assert counts["/leads/cases?what=decided&account=ana"] == 1
+    assert counts["/leads/cases?what=decided&account=ben"] == 0
+    assert counts["/leads/cases?what=upheld&label=violence"] == 1
+
+
+@pytest.mark.parametrize("what", leading.WHATS)
+def test_every_list_opens(console: Console, enter: Enter, what: str) -> None:
+    stored(console)
+    assert enter("lea").get(f"/leads/cases?what={what}&severity=1&account=ana&label=violence").status_code == 200
+
+
+def test_both_languages(console: Console, enter: Enter) -> None:
+    stored(console)
+    lea = enter("lea")
+    page = lea.get("/leads", headers={"accept-language": "zh-CN"}).text
+    assert "按当前速度无法清空队列" in page
+    assert "机审召回率" in page
+    assert "健康" in lea.get("/wellness", headers={"accept-language": "zh-CN"}).text
+
+
+def test_nothing_yet(console: Console, enter: Enter) -> None:
+    page = enter("lea").get("/leads").text
+    assert "Nothing waits" in page
+    assert "unknown: set quality.audit_share" in page
+
+
+def test_the_forecast_and_the_oldest_against_its_target(console: Console) -> None:
+    store = SqlReviewStore(console.database, ranking=Ranking({"violence": 2}))
+    old, new = (store.add([flag(str(n), n, n + 0.5)], NOON + n)[0].case for n in (0, 1_000))
+    with console.database.read() as connection:
+        [backlog] = leading.backlog(connection, NOON + 1_100)
+        assert (backlog.oldest_case, backlog.oldest, backlog.target, backlog.over) == (old, 1_100, 900, True)
+        assert (backlog.open, backlog.late) == (2, 1)
+        assert leading.forecast(connection, NOON + 1_100).seconds is None
+        [late] = leading.found(connection, "late", NOON + 1_100)
+    store.decide(new, "ana", Choice(verdict="dismiss"), NOON + 4_500)
+    with console.database.read() as connection:
+        assert leading.forecast(connection, NOON + 4_601).seconds == 3_600  # one waits, one an hour is decided
+        found = leading.in_time(connection, NOON)
+    assert (late.id, found.hits, found.n) == (old, 0, 1)
+
+
+def test_a_golden_case_is_marked_by_leads_and_unmarked(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    ana, lea = enter("ana"), enter("lea")
+    assert lea.post(f"/cases/{case}/golden", data={"verdict": "uphold"}).status_code == 409
+    decide(ana, case, taken(ana, case))
+    assert "Golden, upheld" not in ana.get(f"/cases/{case}").text
+    assert "Golden, upheld" in lea.get(f"/cases/{case}").text
+    assert ana.post(f"/cases/{case}/golden", data={"verdict": "uphold"}).status_code == 403
+    assert lea.post(f"/cases/{case}/golden", data={"verdict": "uphold"}).status_code == 303
+    with console.database.read() as connection:
+        assert checks.golden_verdict(connection, case) == "uphold"
+    assert "No longer golden" in lea.get(f"/cases/{case}").text
+    lea.post(f"/cases/{case}/golden")
+    with console.database.read() as connection:
+        assert checks.golden_verdict(connection, case) is None
+
+
+def test_the_console_draws_by_itself(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    ana = enter("ana")
+    decide(ana, case, taken(ana, case))
+    console.clock.now += 60
+    settings = Settings(data_dir=console.evidence.parent, quality=Quality(second_share=1.0))
+    draw(open_desk(settings, console.database, console.clock))
+    assert "data-case" in enter("ben").get("/queue/rows").text
+    assert "data-case" not in ana.get("/queue/rows").text

@@ -1,0 +1,109 @@
+"""Pages hear of what is new, whoever wrote it."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+
+import httpx
+import msgspec
+import pytest
+
+from pipeline.console.live import Arrived, Decided, Event, Leased, Live, Watch
+from pipeline.review.cases import deciding, leases
+from pipeline.review.cases.values import Choice
+from pipeline.review.database import Database
+from pipeline.review.store import SqlReviewStore
+from tests.pipeline.console.conftest import Console, Enter
+from tests.pipeline.review import people
+from tests.pipeline.review.builders import NOON, flag
+
+
+@pytest.fixture
+def database(sqlite_url: str) -> Iterator[Database]:
+    opened = Database(sqlite_url)
+    people.hire(opened)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def watch(database: Database) -> Watch:
+    made = Watch(database)
+    assert made.look(NOON) == []
+    return made
+
+
+def add(database: Database, name: str, at: float) -> str:
+    return SqlReviewStore(database).add([flag(name, at * 100, at * 100 + 1)], NOON + at)[0].case
+
+
+def test_what_was_there_before_is_not_new(database: Database) -> None:
+    add(database, "old", 0)
+    watch = Watch(database)
+    assert watch.look(NOON + 1) == []
+    fresh = add(database, "new", 1)
+    assert watch.look(NOON + 1) == [Arrived(fresh, 1, NOON + 1)]
+
+
+def test_each_is_told_once_also_when_it_was_late(database: Database, watch: Watch) -> None:
+    first = add(database, "a", 5)
+    assert watch.look(NOON + 5) == [Arrived(first, 1, NOON + 5)]
+    late = add(database, "b", 3)  # its transaction ended after a younger one's
+    assert watch.look(NOON + 6) == [Arrived(late, 1, NOON + 3)]
+    assert watch.look(NOON + 8) == []
+
+
+def test_leases_and_decisions_come_and_go(database: Database, watch: Watch) -> None:
+    case = add(database, "a", 0)
+    watch.look(NOON)
+    with database.write() as connection:
+        leases.claim(connection, case, "ana", NOON + 1)
+    assert watch.look(NOON + 1) == [Leased(case, "ana")]
+    with database.write() as connection:
+        made = deciding.decide(connection, case, "ana", Choice(verdict="dismiss"), NOON + 2)
+    assert watch.look(NOON + 2) == [Decided(made.id, case, "ana", "dismiss", False), Leased(case, "")]
+    with database.write() as connection:
+        deciding.undo(connection, made.id, "ana", NOON + 3)
+    assert watch.look(NOON + 3) == [Decided(made.id, case, "ana", "dismiss", True)]
+
+
+def test_a_lapsed_lease_is_told(database: Database, watch: Watch) -> None:
+    case = add(database, "a", 0)
+    with database.write() as connection:
+        leases.claim(connection, case, "ana", NOON, seconds=30)
+    watch.look(NOON)
+    assert watch.look(NOON + 31) == [Leased(case, "")]
+
+
+async def test_a_look_that_fails_is_not_the_last_one(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    again, looks = asyncio.Event(), []
+
+    def clock() -> float:
+        looks.append(NOON)
+        if len(looks) == 1:
+            raise ValueError("A mistake of ours")
+        again.set()
+        return NOON
+
+    async with Live(database, clock, 0.001):
+        await asyncio.wait_for(again.wait(), 60)
+    assert "asking again" in caplog.text
+
+
+def events(client: httpx.Client, ready: threading.Event) -> Iterator[Event]:
+    with client.stream("GET", "/queue/live") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        for line in stream.iter_lines():
+            ready.set()
+            if line.startswith("data: "):
+                yield msgspec.json.decode(line.removeprefix("data: "), type=Event)
+
+
+def test_a_page_hears_of_it_while_it_is_open(console: Console, enter: Enter) -> None:
+    ready, heard = threading.Event(), []
+    thread = threading.Thread(target=lambda: heard.append(next(events(enter("ana"), ready))))
+    thread.start()
+    assert ready.wait(60)
+    [outcome] = console.store.add([flag("a", 0, 5)], NOON)
+    thread.join(60)
+    assert heard == [Arrived(outcome.case, 1, NOON)]

@@ -1,0 +1,135 @@
+"""Wellness as the page has it: the meter, limits, breaks, covered text."""
+
+import pytest
+
+from pipeline.review.cases import leases
+from pipeline.review.cases.ranking import Ranking
+from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.quality import drawing
+from pipeline.review.quality.drawing import Shares
+from pipeline.review.store import SqlReviewStore
+from tests.pipeline.console.conftest import Console, Enter
+from tests.pipeline.console.test_acting import decide, stored, taken
+from tests.pipeline.review.builders import NOON, flag
+
+LIMITS = {"break_minutes": "50", "break_severe": "20", "most_minutes": "240", "most_severe": "100"}
+
+
+def severe(console: Console, count: int = 1) -> list[str]:
+    store = SqlReviewStore(console.database, ranking=Ranking({"violence": 2}))
+    return [store.add([flag(str(n), n * 10, n * 10 + 5)], NOON)[0].case for n in range(count)]
+
+
+def test_the_meter_counts_what_the_player_tells(console: Console, enter: Enter) -> None:
+    [case] = severe(console)
+    ana = enter("ana")
+    decide(ana, case, taken(ana, case))
+    for _ in range(4):
+        assert ana.post("/wellness/listened", data={"seconds": "30"}).status_code == 204
+    assert "2 min · 1 severe" in ana.get("/wellness/meter").text
+    assert "0 min · 0 severe" in enter("ben").get("/wellness/meter").text
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "121", "nan", "inf", "x"])
+def test_nonsense_is_not_counted(enter: Enter, seconds: str) -> None:
+    ana = enter("ana")
+    assert ana.post("/wellness/listened", data={"seconds": seconds}).status_code == 422
+    assert "0 min" in ana.get("/wellness/meter").text
+
+
+def test_limits_are_the_persons_own(console: Console, enter: Enter) -> None:
+    one, two = severe(console, 2)
+    ana = enter("ana")
+    decide(ana, one, taken(ana, one))
+    assert ana.post("/wellness/comfort", data=LIMITS | {"most_severe": "1"}).status_code == 303
+    assert two not in ana.get("/queue").text
+    assert "data-case" not in ana.post("/next").text
+    assert two in enter("ben").get("/queue").text
+    team = enter("lea").get("/leads").text
+    assert team.count("over a limit") == 1
+    assert "min ·" not in team
+
+
+def test_labels_go_to_others(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    ana = enter("ana")
+    ana.post("/wellness/comfort", data=LIMITS | {"without": "violence"})
+    assert case not in ana.get("/queue/rows").text
+    assert case in enter("ben").get("/queue/rows").text
+    assert ana.post("/wellness/comfort", data=LIMITS | {"without": "nonsense"}).status_code == 422
+
+
+def test_enough_for_today(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    ana = enter("ana")
+    ana.post("/wellness/comfort", data=LIMITS | {"most_minutes": "5"})
+    for _ in range(3):
+        ana.post("/wellness/listened", data={"seconds": "100"})
+    assert "You have listened for 5 minutes" in ana.post(f"/cases/{case}/open").text
+    assert "You have listened for 5 minutes" in ana.post("/next").text
+    with console.database.read() as connection:
+        assert leases.of(connection, case) is None
+
+
+def test_a_break_from_the_page(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    ana, ben = enter("ana"), enter("ben")
+    lease = taken(ana, case)
+    assert ana.post("/wellness/break", data={"on": "yes"}).headers["location"] == "/wellness"
+    console.clock.now += 900
+    assert "on a break" in ana.get("/wellness").text
+    assert taken(ben, case) == ""
+    ana.post("/wellness/break", data={"on": "no"})
+    assert decide(ana, case, lease).status_code == 200
+
+
+def test_taking_a_case_ends_the_break(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    ana = enter("ana")
+    ana.post("/wellness/break")
+    assert taken(ana, case)
+    assert "on a break" not in ana.get("/wellness/meter").text
+
+
+def test_covered_until_a_key(console: Console, enter: Enter) -> None:
+    [case] = severe(console)
+    ana = enter("ana")
+    assert '<details class="cover">' not in ana.get(f"/cases/{case}").text
+    ana.post("/wellness/comfort", data=LIMITS | {"cover": "on", "soften": "on"})
+    page = ana.get(f"/cases/{case}", headers={"hx-request": "true"}).text
+    assert '<details class="cover"><summary data-do="reveal">Threats and violence, 5 characters, covered.' in page
+    assert "(covered)" in ana.get("/queue/rows").text
+
+
+def test_a_person_cannot_take_his_own_check(console: Console, enter: Enter) -> None:
+
+    [case] = stored(console)
+    ana, ben = enter("ana"), enter("ben")
+    decide(ana, case, taken(ana, case))
+    with console.database.write() as connection:
+        [copy] = drawing.draw(connection, EvidenceFolder(console.evidence), NOON + 60, Shares(1.0, 0.0), 10)
+    assert copy not in ana.get("/queue/rows").text
+    assert taken(ana, copy) == ""
+    page = ben.post(f"/cases/{copy}/open").text
+    assert 'id="lease-id"' in page
+    # Nothing tells ben that it was decided before.
+    assert case not in page
+    assert "ana" not in page.replace("data-account", "")
+
+
+def test_feedback_comes_when_a_third_has_settled_it(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    ana = enter("ana")
+    decide(ana, case, taken(ana, case))
+    for who in ("ben", "lea"):
+        assert "Checked: 0." in ana.get("/wellness").text
+        console.clock.now += 60
+        with console.database.write() as connection:
+            [copy] = drawing.draw(connection, EvidenceFolder(console.evidence), console.clock(), Shares(1.0, 0.0), 10)
+        client = enter(who)
+        assert decide(client, copy, taken(client, copy), verdict="dismiss").status_code == 200
+    page = ana.get("/wellness").text
+    assert "Checked: 1. Seen differently: 1." in page
+    assert f'<a href="/cases/{case}">Threats and violence</a>: you said Upheld, settled as Dismissed' in page
+    assert "Threatening a person with harm" in page
+    assert "Checked: 0." in enter("ben").get("/wellness").text

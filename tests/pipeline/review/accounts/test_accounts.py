@@ -1,0 +1,95 @@
+"""Who gets in, and who does not."""
+
+import pyotp
+import pytest
+from argon2 import PasswordHasher
+
+from pipeline.errors import AccountError
+from pipeline.review import audit
+from pipeline.review.accounts import accounts, passwords, sessions
+from pipeline.review.database import Database
+from tests.pipeline.review.builders import NOON
+from tests.pipeline.review.people import PASSWORD
+
+
+def enter(database: Database, password: str = PASSWORD, code: str = "", at: float = NOON, name: str = "zoe") -> bool:
+    return accounts.sign_in(database, name, password, code, at) is not None
+
+
+@pytest.fixture(autouse=True)
+def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashing is slow on purpose. Who gets in does not depend on how slow it is."""
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "_hasher", hasher)
+    monkeypatch.setattr(passwords, "_NOBODY", hasher.hash("of nobody"))
+
+
+@pytest.fixture
+def zoe(database: Database) -> Database:
+    with database.write() as connection:
+        accounts.add(connection, "zoe", "moderator", NOON, "test", password=PASSWORD)
+    return database
+
+
+def test_the_password_opens_and_nothing_else_does(zoe: Database) -> None:
+    assert enter(zoe)
+    assert not enter(zoe, "Correct horse battery staple")
+    assert not enter(zoe, name="nobody")
+    assert not enter(zoe, "", name="ana"), "an account without a password signs in elsewhere"
+    with zoe.read() as connection:
+        found = accounts.find(connection, "zoe")
+        assert found is not None
+        assert PASSWORD not in str(found.password)
+        assert [line.action for line in audit.lines(connection, after=6)] == ["login", *["login.refused"] * 3]
+
+
+def test_guessing_is_slowed_down(zoe: Database) -> None:
+    for _ in range(6):
+        assert not enter(zoe, "wrong wrong wrong")
+    assert not enter(zoe, at=NOON + 1)
+    assert enter(zoe, at=NOON + 2)
+
+
+def test_a_disabled_account(zoe: Database) -> None:
+    with zoe.write() as connection:
+        token = sessions.begin(connection, "zoe", NOON)
+        accounts.change(connection, "zoe", NOON, "test", disabled=True)
+        assert sessions.find(connection, token, NOON) is None
+    assert not enter(zoe)
+
+
+def test_a_one_time_code_is_asked_for_and_used_once(zoe: Database) -> None:
+    secret = passwords.totp_secret()
+    with zoe.write() as connection:
+        accounts.change(connection, "zoe", NOON, "test", totp_secret=secret)
+    code = pyotp.TOTP(secret).at(int(NOON))
+    assert not enter(zoe)
+    assert not enter(zoe, code="000000" if code != "000000" else "111111")
+    assert not enter(zoe, code="１２３４５６")
+    assert enter(zoe, code=code)
+    assert not enter(zoe, code=code)
+    assert enter(zoe, code=pyotp.TOTP(secret).at(int(NOON) + 30), at=NOON + 30)
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "message"),
+    [("zoe", PASSWORD, "already"), ("", PASSWORD, "cannot be"), ("a\nb", PASSWORD, "cannot be"), ("x", "short", "5")],
+)
+def test_accounts_that_cannot_be(zoe: Database, name: str, password: str, message: str) -> None:
+    with pytest.raises(AccountError, match=message), zoe.write() as connection:
+        accounts.add(connection, name, "lead", NOON, "test", password=password)
+
+
+def test_a_session_lasts_a_shift_and_lapses_when_idle(zoe: Database) -> None:
+    with zoe.write() as connection:
+        token = sessions.begin(connection, "zoe", NOON)
+        found = sessions.find(connection, token, NOON + 3_600)
+        assert found is not None
+        assert found.account.name == "zoe"
+        assert sessions.find(connection, token, NOON + 3_601) is None
+        sessions.touch(connection, found, NOON + 43_000)
+        assert sessions.find(connection, token, NOON + 43_200) is not None
+        assert sessions.find(connection, token, NOON + 43_201) is None
+        assert sessions.find(connection, token + "x", NOON) is None
+        sessions.end(connection, found)
+        assert sessions.find(connection, token, NOON) is None

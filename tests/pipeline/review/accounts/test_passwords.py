@@ -1,0 +1,19 @@
+"""Passwords are kept as hashes that are slow to guess."""
+
+from pipeline.review.accounts import passwords
+from tests.pipeline.review.people import PASSWORD
+
+
+def test_a_hash_is_argon2id_with_the_second_profile_of_rfc_9106() -> None:
+    stored = passwords.hashed(PASSWORD)
+    assert stored.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert PASSWORD not in stored
+    assert stored != passwords.hashed(PASSWORD)
+
+
+def test_only_the_password_fits_its_hash() -> None:
+    stored = passwords.hashed(PASSWORD)
+    assert passwords.fits(PASSWORD, stored)
+    assert not passwords.fits(PASSWORD.capitalize(), stored)
+    assert not passwords.fits(PASSWORD, None)
+    assert not passwords.fits(PASSWORD, "no hash")

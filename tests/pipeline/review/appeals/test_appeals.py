@@ -1,0 +1,219 @@
+"""Appeals: who may lodge one, who may settle it, and what that changes."""
+
+import pytest
+from sqlalchemy import select
+
+from pipeline.errors import CaseError, Involved, Missing, Stale
+from pipeline.messages import Decision
+from pipeline.review import audit
+from pipeline.review.appeals import appeals
+from pipeline.review.appeals.appeals import Appeal, Count
+from pipeline.review.cases import deciding, leases, queue, reading
+from pipeline.review.cases.values import Choice
+from pipeline.review.database import Database
+from pipeline.review.delivery import outbox
+from pipeline.review.quality import checks
+from pipeline.review.store import SqlReviewStore
+from pipeline.review.tables.core import ACCOUNTS, OUTBOX
+from tests.pipeline.review.builders import NOON, flag
+
+UPHELD = Choice(verdict="uphold", reason="confirmed", action="mute")
+OVERTURN = Choice(verdict="dismiss", reason="joke", note="heard the whole of it")
+STAND = Choice(verdict="uphold", reason="confirmed")
+LATER = NOON + 60
+
+
+def decide(database: Database, choice: Choice = UPHELD, moderator: str = "ana") -> Decision:
+    case = SqlReviewStore(database).add([flag("a", 0, 5)], NOON)[0].case
+    with database.write() as connection:
+        return deciding.decide(connection, case, moderator, choice, NOON)
+
+
+def lodge(database: Database, case: str, at: float = LATER, appellant: str = "ann", text: str = "a joke") -> Appeal:
+    with database.write() as connection:
+        return appeals.lodge(connection, case, appellant, text, at, 10.0)[0]
+
+
+def settle(database: Database, appeal: Appeal, reviewer: str, choice: Choice = OVERTURN) -> Decision:
+    with database.write() as connection:
+        return appeals.settle(connection, appeal.id, reviewer, choice, LATER + 5, 10.0)
+
+
+def state(database: Database, appeal: Appeal) -> str:
+    with database.read() as connection:
+        return appeals.get(connection, appeal.id).state
+
+
+def told(database: Database) -> list[tuple[str, str]]:
+    with database.read() as connection:
+        rows = connection.execute(select(OUTBOX.c.kind, OUTBOX.c.status).order_by(OUTBOX.c.created_at))
+        return [(row.kind, row.status) for row in rows]
+
+
+def test_an_overturned_decision_is_reversed_in_one_act(database: Database) -> None:
+    first = decide(database)
+    appeal = lodge(database, first.case)
+    second = settle(database, appeal, "ben")
+    with database.read() as connection:
+        case = reading.case(connection, first.case)
+        assert (case.status, case.verdict) == ("decided", "dismiss")
+        assert queue.strikes(connection, ["ann"]) == {}
+        [event] = connection.execute(select(OUTBOX).where(OUTBOX.c.kind == "appeal.overturned")).all()
+        line = list(audit.lines(connection))[-1]
+        assert appeals.settled(connection, NOON) == Count(1, 1)
+    assert (event.payload["reverse"], event.payload["speaker"], event.payload["appeal"]) == ("mute", "ann", appeal.id)
+    assert (event.payload["against"]["id"], event.payload["decision"]["id"]) == (first.id, second.id)
+    assert event.send_at == second.at + 10
+    assert (line.actor, line.action, line.subject) == ("ben", "appeal.settle", first.case)
+    assert "heard" not in line.detail
+    assert state(database, appeal) == "overturned"
+
+
+def test_an_upheld_decision_stands_and_is_told(database: Database) -> None:
+    appeal = lodge(database, decide(database).case)
+    settle(database, appeal, "ben", STAND)
+    with database.read() as connection:
+        assert queue.strikes(connection, ["ann"]) == {"ann": 1}
+        assert appeals.settled(connection, NOON) == Count(1, 0)
+        assert appeals.waiting(connection) == []
+        event = connection.execute(select(OUTBOX).where(OUTBOX.c.kind == "appeal.upheld")).one()
+    assert event.payload["reverse"] is None
+    assert state(database, appeal) == "upheld"
+
+
+def test_whoever_decided_may_not_settle_it(database: Database) -> None:
+    appeal = lodge(database, decide(database).case)
+    with pytest.raises(Involved, match="ana has decided"):
+        settle(database, appeal, "ana")
+    assert state(database, appeal) == "open"
+
+
+def test_neither_may_who_escalated_it_or_took_a_decision_back(database: Database) -> None:
+    case = decide(database, Choice(verdict="escalate"), "ben").case
+    with database.write() as connection:
+        undone = deciding.decide(connection, case, "ada", Choice(verdict="dismiss"), NOON + 1)
+        deciding.undo(connection, undone.id, "ada", NOON + 2)
+        deciding.decide(connection, case, "lea", UPHELD, NOON + 3)
+    appeal = lodge(database, case)
+    for involved in ("ben", "ada", "lea"):
+        with pytest.raises(Involved):
+            settle(database, appeal, involved)
+    settle(database, appeal, "ana")
+
+
+def test_nor_who_gave_a_second_opinion(database: Database) -> None:
+    case = decide(database).case
+    copy = SqlReviewStore(database).add([flag("copy", 1_000, 1_005)], NOON)[0].case
+    with database.write() as connection:
+        checks.record(connection, copy, "second", case, 0.05, NOON)
+        deciding.decide(connection, copy, "ben", Choice(verdict="dismiss"), NOON + 5)
+    appeal = lodge(database, case)
+    with pytest.raises(Involved, match="ben has decided"):
+        settle(database, appeal, "ben")
+    with pytest.raises(Missing):
+        lodge(database, copy)
+
+
+def test_nor_who_is_the_speaker_by_the_identity_provider(database: Database) -> None:
+    appeal = lodge(database, decide(database).case)
+    with database.write() as connection:
+        subject = "https://id.example.org ann"
+        connection.execute(ACCOUNTS.update().where(ACCOUNTS.c.name == "ben").values(oidc_subject=subject))
+    with pytest.raises(Involved, match="ben is a party"):
+        settle(database, appeal, "ben")
+
+
+def test_it_is_settled_once(database: Database) -> None:
+    appeal = lodge(database, decide(database).case)
+    settle(database, appeal, "ben")
+    with pytest.raises(Stale, match="settled"):
+        settle(database, appeal, "lea", STAND)
+    assert state(database, appeal) == "overturned"
+
+
+@pytest.mark.parametrize("choice", [Choice(verdict="escalate"), Choice(verdict="uphold", action="remove")])
+def test_it_is_upheld_or_overturned_and_nothing_else(database: Database, choice: Choice) -> None:
+    appeal = lodge(database, decide(database).case)
+    with pytest.raises(CaseError, match="upheld or overturned"):
+        settle(database, appeal, "ben", choice)
+
+
+def test_settling_can_be_taken_back_like_any_decision(database: Database) -> None:
+    first = decide(database)
+    appeal = lodge(database, first.case)
+    second = settle(database, appeal, "ben")
+    with database.write() as connection:
+        [last] = deciding.last_of(connection, "ben", LATER)
+        assert last.id == second.id
+        deciding.undo(connection, second.id, "ben", LATER + 8)
+    with database.read() as connection:
+        assert reading.case(connection, first.case).verdict == "uphold"
+        assert [found.id for found, _ in appeals.waiting(connection)] == [appeal.id]
+        assert appeals.settled(connection, NOON) == Count(0, 0)
+    assert told(database)[-1] == ("appeal.overturned", "withdrawn")
+    with pytest.raises(Involved):  # he has decided, if only for seconds
+        settle(database, appeal, "ben", STAND)
+    settle(database, appeal, "lea", STAND)
+    assert state(database, appeal) == "upheld"
+
+
+def test_a_second_appeal_is_the_first_one(database: Database) -> None:
+    case = decide(database).case
+    first = lodge(database, case)
+    assert lodge(database, case, text="once more") == first
+    settle(database, first, "ben", STAND)
+    assert lodge(database, case).state == "upheld"
+
+
+def test_nobody_else_can_appeal_or_learn_of_the_case(database: Database) -> None:
+    case = decide(database).case
+    with pytest.raises(Missing, match="of speaker bob"):
+        lodge(database, case, appellant="bob")
+    with pytest.raises(Missing):
+        lodge(database, "0000")
+
+
+def test_what_is_not_upheld_cannot_be_appealed_against(database: Database) -> None:
+    case = decide(database, Choice(verdict="dismiss")).case
+    with pytest.raises(CaseError, match="not upheld"):
+        lodge(database, case)
+
+
+def test_while_a_decision_can_be_taken_back_it_is_too_early(database: Database) -> None:
+    case = decide(database).case
+    with pytest.raises(CaseError, match="can still be taken back"):
+        lodge(database, case, at=NOON + 10)
+    lodge(database, case, at=NOON + 10.1)
+
+
+def test_the_oldest_appeal_is_first_page_by_page(database: Database) -> None:
+    store = SqlReviewStore(database)
+    for n in range(5):
+        case = store.add([flag(str(n), n * 1_000, n * 1_000 + 5)], NOON)[0].case
+        with database.write() as connection:
+            deciding.decide(connection, case, "ana", UPHELD, NOON)
+        lodge(database, case, at=LATER + 5 - n // 2)
+    with database.read() as connection:
+        assert appeals.open_count(connection) == 5
+        every = [appeal for appeal, case in appeals.waiting(connection) if case.speaker == "ann"]
+        first = appeals.waiting(connection, limit=2)
+        rest = appeals.waiting(connection, (first[-1][0].created_at, first[-1][0].id))
+    assert every == [appeal for appeal, _ in (*first, *rest)]
+    assert [appeal.created_at for appeal in every] == sorted(appeal.created_at for appeal in every)
+
+
+def test_an_event_that_is_out_is_followed_by_a_second_one(database: Database) -> None:
+    appeal = lodge(database, decide(database).case)
+    second = settle(database, appeal, "ben")
+    with database.write() as connection:
+        connection.execute(OUTBOX.update().where(OUTBOX.c.about == second.id).values(status="sent"))
+        outbox.withdraw(connection, second.id, LATER + 8)
+    assert told(database)[-1] == ("case.undone", "waiting")
+
+
+def test_a_reporter_may_not_decide_the_case_itself(database: Database) -> None:
+    case = SqlReviewStore(database).add([flag("a", 0, 5, speaker="ben")], NOON)[0].case
+    with database.write() as connection:
+        leases.claim(connection, case, "ana", NOON)
+    with pytest.raises(Involved), database.write() as connection:
+        deciding.decide(connection, case, "ben", UPHELD, NOON)

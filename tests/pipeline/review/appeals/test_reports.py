@@ -1,0 +1,133 @@
+"""Users' reports become cases, and those of the same minutes one case."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from pipeline.errors import Involved
+from pipeline.review import audit
+from pipeline.review.appeals import reports
+from pipeline.review.appeals.reports import Complaint, Report
+from pipeline.review.cases import deciding, queue, reading
+from pipeline.review.cases.ranking import HEAD_START, TARGETS, Ranking
+from pipeline.review.cases.values import REPORTED, Choice
+from pipeline.review.database import Database
+from pipeline.review.quality import checks
+from pipeline.review.store import SqlReviewStore
+from tests.pipeline.review.builders import NOON, flag
+
+COMPLAINT = Complaint(room="room", speaker="ann", reporter="bob", label="violence", text="he threatens us", at=NOON)
+RANKING = Ranking({"violence": 2, "abuse": 1})
+
+
+def file(database: Database, now: float = NOON, **changes: Any) -> Report:
+    complaint = msgspec.structs.replace(COMPLAINT, **changes)
+    with database.write() as connection:
+        return reports.file(connection, complaint, now, RANKING, 180.0)[0]
+
+
+def test_a_report_opens_a_case_about_the_minutes_before(database: Database) -> None:
+    report = file(database)
+    with database.read() as connection:
+        [case] = queue.page(connection)
+        assert reports.of_case(connection, case.id) == [report]
+        line = list(audit.lines(connection))[-1]
+    assert (case.id, case.room, case.speaker, case.label) == (report.case, "room", "ann", "violence")
+    assert (case.start, case.end) == (NOON - 180, NOON)
+    assert (case.severity, case.due_at, case.policy) == (2, NOON + 900, REPORTED)
+    # What the reporter says was said is no transcript, and never in the log.
+    assert case.text == ""
+    assert (line.action, line.actor) == ("report.file", "app")
+    assert "threatens" not in line.detail
+    assert "bob" not in line.detail
+
+
+def test_the_same_report_sent_again_changes_nothing(database: Database) -> None:
+    assert file(database, NOON) == file(database, NOON + 5)
+    with database.read() as connection:
+        assert queue.count(connection) == 1
+
+
+def test_what_others_report_of_the_same_joins_it_until_it_is_decided(database: Database) -> None:
+    first = file(database)
+    second = file(database, reporter="cy", at=NOON + 60)
+    assert (second.case, second.audio) == (first.case, "waiting")
+    with database.write() as connection:
+        assert [one.reporter for one in reports.of_case(connection, first.case)] == ["bob", "cy"]
+        deciding.decide(connection, first.case, "ana", Choice(verdict="dismiss"), NOON + 90)
+    third = file(database, reporter="dee", at=NOON + 100)
+    assert (third.case != first.case, third.audio) == (True, "waiting")
+
+
+def test_a_case_is_as_grave_as_the_worst_report_of_it_and_keeps_its_age(database: Database) -> None:
+    first = file(database, label="abuse")
+    for later in (file(database, NOON + 30, label="violence", reporter="cy"), file(database, NOON + 40, label="abuse")):
+        assert later.case == first.case
+    with database.read() as connection:
+        case = reading.case(connection, first.case)
+    assert (case.label, case.severity, case.due_at) == ("violence", 2, NOON + TARGETS[2])
+    assert (case.urgency, case.version) == (case.due_at - HEAD_START[2], 2)
+
+
+def test_a_later_report_is_heard_in_the_same_case_up_to_twice_its_time(database: Database) -> None:
+    first, second = file(database), file(database, at=NOON + 150)
+    with database.read() as connection:
+        case = reading.case(connection, first.case)
+    assert (second.case, second.audio) == (first.case, "waiting")
+    assert (case.start, case.end, case.version) == (NOON - 180, NOON + 150, 2)
+    earlier, too_late = file(database, at=NOON + 100), file(database, at=NOON + 181)
+    assert (earlier.case, earlier.audio) == (first.case, "shared")
+    assert too_late.case != first.case
+
+
+def test_no_case_gets_longer_than_a_clip_can_be(database: Database) -> None:
+    def filed(at: float) -> Report:
+        with database.write() as connection:
+            complaint = msgspec.structs.replace(COMPLAINT, at=at)
+            return reports.file(connection, complaint, NOON, RANKING, reports.LONGEST)[0]
+
+    assert filed(NOON).case != filed(NOON + 1).case
+
+
+@pytest.mark.parametrize("changes", [{"room": "other"}, {"speaker": "bob"}, {"speaker": ""}, {"at": NOON + 400}])
+def test_another_matter_is_another_case(database: Database, changes: dict[str, Any]) -> None:
+    assert file(database).case != file(database, **changes).case
+
+
+def test_flags_and_reports_are_not_mixed(database: Database) -> None:
+    report = file(database)
+    [outcome] = SqlReviewStore(database).add([flag("a", -50, -45)], NOON)
+    assert (outcome.result, outcome.case != report.case) == ("created", True)
+    assert file(database, reporter="cy").case == report.case
+
+
+def test_it_can_be_decided_but_not_by_the_reporter(database: Database) -> None:
+    report = file(database, reporter="ben")
+    with pytest.raises(Involved, match="ben is a party"), database.write() as connection:
+        deciding.decide(connection, report.case, "ben", Choice(verdict="uphold"), NOON)
+    with database.write() as connection:
+        deciding.decide(connection, report.case, "ana", Choice(verdict="uphold", action="mute"), NOON)
+    with database.read() as connection:
+        assert reading.case(connection, report.case).verdict == "uphold"
+        assert queue.strikes(connection, ["ann"]) == {"ann": 1}
+
+
+def test_a_copy_shows_the_reports_of_the_case_it_is_a_copy_of(database: Database) -> None:
+    report = file(database)
+    copy = SqlReviewStore(database).add([flag("a", 1_000, 1_005)], NOON)[0].case
+    with database.write() as connection:
+        checks.record(connection, copy, "second", report.case, 0.05, NOON)
+        assert reports.of_case(connection, copy) == [report]
+
+
+def test_reports_wait_for_their_clip_until_it_was_looked_for(database: Database) -> None:
+    store = SqlReviewStore(database)
+    heard, silent, late = file(database), file(database, room="b"), file(database, NOON + 15, room="c")
+    assert {one.id for one in store.unheard(NOON + 10)} == {heard.id, silent.id}
+    store.heard(heard, {"ann"})
+    store.heard(silent, set())
+    assert store.unheard(NOON + 20) == [late]
+    with database.read() as connection:
+        states = [reports.of_case(connection, one.case)[0].audio for one in (heard, silent, late)]
+    assert states == ["kept", "gone", "waiting"]

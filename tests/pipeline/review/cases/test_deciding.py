@@ -1,0 +1,134 @@
+"""What a decision changes, and what taking it back does."""
+
+import pytest
+from sqlalchemy import select
+
+from pipeline.errors import CaseError, Involved, Stale
+from pipeline.messages import Decision
+from pipeline.review import audit
+from pipeline.review.cases import deciding, leases, queue, reading
+from pipeline.review.cases.values import Choice, Filters
+from pipeline.review.database import Database
+from pipeline.review.delivery import outbox
+from pipeline.review.store import SqlReviewStore
+from pipeline.review.tables.core import OUTBOX
+from tests.pipeline.review.builders import NOON, flag
+
+UPHOLD = Choice(verdict="uphold", reason="confirmed", action="mute")
+
+
+@pytest.fixture
+def case(database: Database) -> str:
+    return SqlReviewStore(database).add([flag("a", 0, 5)], NOON)[0].case
+
+
+def decide(database: Database, case: str, choice: Choice = UPHOLD, at: float = NOON, version: int = 1) -> Decision:
+    with database.write() as connection:
+        return deciding.decide(connection, case, "ana", choice, at, version=version)
+
+
+def undo(database: Database, decision: Decision, at: float, moderator: str = "ana") -> None:
+    with database.write() as connection:
+        deciding.undo(connection, decision.id, moderator, at)
+
+
+def events(database: Database) -> list[tuple[str, str]]:
+    with database.read() as connection:
+        rows = connection.execute(select(OUTBOX.c.kind, OUTBOX.c.status).order_by(OUTBOX.c.created_at)).all()
+    return [(row.kind, row.status) for row in rows]
+
+
+def test_an_upheld_case_leaves_the_queue_is_a_strike_and_waits_to_be_told(database: Database, case: str) -> None:
+    decision = decide(database, case)
+    with database.read() as connection:
+        assert queue.page(connection) == []
+        assert queue.strikes(connection, ["ann", "bob"]) == {"ann": 1}
+        [event] = connection.execute(select(OUTBOX)).all()
+    assert (event.kind, event.status, event.send_at) == ("case.decided", "waiting", NOON + 10)
+    assert event.payload["decision"]["action"] == "mute"
+    assert event.payload["speaker"] == "ann"
+    assert decision.reason == "confirmed"
+
+
+def test_an_undone_decision_leaves_nothing_but_its_trace(database: Database, case: str) -> None:
+    decision = decide(database, case)
+    undo(database, decision, NOON + 9)
+    file = SqlReviewStore(database).case(case)
+    assert (file.case.status, file.case.verdict) == ("pending", None)
+    assert [one.undone for one in file.decisions] == [NOON + 9]
+    assert events(database) == [("case.decided", "withdrawn")]
+    with database.read() as connection:
+        assert queue.strikes(connection, ["ann"]) == {}
+        assert [line.action for line in audit.lines(connection, after=5)] == ["case.decide", "case.undo"]
+
+
+def test_the_same_can_be_decided_again_after_an_undo(database: Database, case: str) -> None:
+    undo(database, decide(database, case), NOON + 1)
+    again = decide(database, case, at=NOON + 2, version=3)
+    assert again.undone is None
+    assert SqlReviewStore(database).cases(Filters())[0].status == "decided"
+
+
+def test_undoing_an_escalation_makes_it_pending_again(database: Database, case: str) -> None:
+    undo(database, decide(database, case, Choice(verdict="escalate")), NOON + 1)
+    assert SqlReviewStore(database).cases(Filters())[0].status == "pending"
+
+
+def test_whoever_escalates_a_case_leaves_it_to_somebody_else(database: Database, case: str) -> None:
+    escalate = Choice(verdict="escalate")
+    first = decide(database, case, escalate)
+    assert decide(database, case, escalate) == first, "the same sent twice"
+    with database.write() as connection:
+        found = reading.case(connection, case)
+        for account, offered in (("ana", []), ("ben", [case])):
+            assert queue.next_free(connection, account, NOON) == (offered[0] if offered else None)
+            assert [one.id for one in queue.like(connection, found, "speaker", account, NOON, 5)] == offered
+        with pytest.raises(Involved, match="ana has escalated"):
+            leases.claim(connection, case, "ana", NOON)
+    with pytest.raises(Involved, match="ana has escalated"):
+        decide(database, case, version=2)
+    undo(database, first, NOON + 1)
+    assert decide(database, case, at=NOON + 2, version=3).verdict == "uphold"
+
+
+def test_an_escalated_case_is_decided_by_somebody_else(database: Database, case: str) -> None:
+    decide(database, case, Choice(verdict="escalate"))
+    with database.write() as connection:
+        deciding.decide(connection, case, "ben", UPHOLD, NOON + 1)
+    assert SqlReviewStore(database).case(case).case.verdict == "uphold"
+
+
+@pytest.mark.parametrize(("at", "moderator"), [(NOON + 11, "ana"), (NOON + 1, "ben")])
+def test_too_late_or_not_ones_own(database: Database, case: str, at: float, moderator: str) -> None:
+    decision = decide(database, case)
+    with pytest.raises(CaseError):
+        undo(database, decision, at, moderator)
+    assert events(database) == [("case.decided", "waiting")]
+
+
+def test_what_may_be_out_is_taken_back_by_a_second_event(database: Database, case: str) -> None:
+    decision = decide(database, case)
+    with database.write() as connection:
+        connection.execute(OUTBOX.update().values(status="sending"))
+        outbox.withdraw(connection, decision.id, NOON + 1)
+    assert events(database) == [("case.decided", "sending"), ("case.undone", "waiting")]
+
+
+def test_a_case_that_grew_is_not_decided_on_the_old_sight_of_it(database: Database, case: str) -> None:
+    SqlReviewStore(database).add([flag("b", 4, 8)], NOON)
+    with pytest.raises(Stale, match="has changed"):
+        decide(database, case)
+    assert decide(database, case, version=2).verdict == "uphold"
+
+
+def test_an_action_against_nobody(database: Database, case: str) -> None:
+    with pytest.raises(CaseError, match="uphold only"):
+        decide(database, case, Choice(verdict="dismiss", action="mute"))
+
+
+def test_the_newest_decision_that_stands(database: Database, case: str) -> None:
+    decision = decide(database, case)
+    with database.read() as connection:
+        assert deciding.last_of(connection, "ana", NOON - 1) == [decision]
+        assert deciding.last_of(connection, "ana", NOON + 1) == []
+        assert deciding.last_of(connection, "ben", NOON - 1) == []

@@ -1,0 +1,116 @@
+"""One case, one moderator; also when all reach for it at once."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+
+from pipeline.errors import CaseError, Stale, Taken
+from pipeline.review.cases import deciding, leases, queue
+from pipeline.review.cases.values import Choice
+from pipeline.review.database import Database
+from pipeline.review.store import SqlReviewStore
+from tests.pipeline.review.builders import NOON, flag
+
+MODERATORS = ("ana", "ben", "lea", "ada")
+
+
+def stored(database: Database, count: int) -> list[str]:
+    flags = [flag(str(n), n * 10, n * 10 + 5) for n in range(count)]
+    return [outcome.case for outcome in SqlReviewStore(database).add(flags, NOON)]
+
+
+def claim(database: Database, case: str, account: str, at: float = NOON) -> leases.Lease:
+    with database.write() as connection:
+        return leases.claim(connection, case, account, at)
+
+
+def test_who_comes_second_is_told_who_was_first(database: Database) -> None:
+    [case] = stored(database, 1)
+    claim(database, case, "ana")
+    with pytest.raises(Taken, match="ana has case"):
+        claim(database, case, "ben", NOON + 299)
+    assert claim(database, case, "ben", NOON + 300).account == "ben"
+
+
+def test_activity_keeps_it_and_a_lapsed_lease_holds_until_somebody_else_comes(database: Database) -> None:
+    [case] = stored(database, 1)
+    lease = claim(database, case, "ana")
+    with database.write() as connection:
+        assert leases.renew(connection, lease.id, "ana", NOON + 290).expires_at == NOON + 590
+        assert leases.renew(connection, lease.id, "ana", NOON + 1_000).expires_at == NOON + 1_300
+        with pytest.raises(Stale):
+            leases.renew(connection, lease.id, "ben", NOON + 1_000)
+    claim(database, case, "ben", NOON + 2_000)
+    with database.write() as connection, pytest.raises(Stale):
+        leases.renew(connection, lease.id, "ana", NOON + 2_001)
+
+
+def test_opening_another_case_lets_the_first_go(database: Database) -> None:
+    first, second = stored(database, 2)
+    claim(database, first, "ana")
+    claim(database, second, "ana", NOON + 1)
+    assert claim(database, first, "ben", NOON + 2).account == "ben"
+    with database.read() as connection:
+        assert leases.holders(connection, NOON + 3) == {first: "ben", second: "ana"}
+
+
+def test_a_decided_case_is_not_taken_and_its_lease_is_gone(database: Database) -> None:
+    [case] = stored(database, 1)
+    claim(database, case, "ana")
+    with database.write() as connection:
+        deciding.decide(connection, case, "ana", Choice(verdict="dismiss"), NOON)
+        assert leases.of(connection, case) is None
+        with pytest.raises(CaseError, match="decided already"):
+            leases.claim(connection, case, "ben", NOON)
+
+
+def test_a_case_that_is_joined_to_another_takes_its_lease_with_it(database: Database) -> None:
+    first, second = stored(database, 2)
+    lease = claim(database, second, "ana")
+    SqlReviewStore(database).add([flag("between", 4, 11)], NOON)
+    with database.write() as connection, pytest.raises(Stale):
+        leases.check(connection, lease.id, "ana")
+    assert claim(database, first, "ben").account == "ben"
+
+
+def test_of_all_who_reach_for_a_case_at_once_one_gets_it(database: Database) -> None:
+    for case in stored(database, 8):
+        barrier = Barrier(len(MODERATORS))
+
+        def reach(account: str, case: str = case, barrier: Barrier = barrier) -> str | None:
+            barrier.wait()
+            try:
+                return claim(database, case, account).account
+            except Taken:
+                return None
+
+        with ThreadPoolExecutor(len(MODERATORS)) as pool:
+            winners = [winner for winner in pool.map(reach, MODERATORS) if winner]
+        with database.read() as connection:
+            assert winners == [leases.holders(connection, NOON)[case]]
+
+
+def test_all_who_ask_for_the_next_case_get_different_ones(database: Database) -> None:
+    cases = stored(database, 24)
+    taken: Counter[str] = Counter()
+
+    def work(account: str) -> list[str]:
+        mine: list[str] = []
+        while True:
+            with database.write() as connection:
+                case = queue.next_free(connection, account, NOON)
+                if case is None:
+                    return mine
+                try:
+                    leases.claim(connection, case, account, NOON)
+                except CaseError:  # somebody was faster; ask again
+                    continue
+                deciding.decide(connection, case, account, Choice(verdict="dismiss"), NOON)
+                mine.append(case)
+
+    with ThreadPoolExecutor(len(MODERATORS)) as pool:
+        for mine in pool.map(work, MODERATORS):
+            taken.update(mine)
+    assert taken == Counter(cases)

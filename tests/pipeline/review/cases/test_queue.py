@@ -1,0 +1,97 @@
+"""The order of the queue, and its pages."""
+
+import itertools
+
+from sqlalchemy import text
+
+from pipeline.review.cases import queue
+from pipeline.review.cases.queue import Wanted
+from pipeline.review.cases.ranking import HEAD_START, TARGETS, Ranking
+from pipeline.review.database import Database
+from pipeline.review.store import SqlReviewStore
+from tests.pipeline.review.builders import NOON, flag
+
+SEVERITIES = {"ads_spam": 0, "abuse": 1, "fraud": 2, "minor_safety": 3}
+
+
+def store(database: Database) -> SqlReviewStore:
+    return SqlReviewStore(database, ranking=Ranking(SEVERITIES))
+
+
+def add(database: Database, name: str, at: float, label: str = "abuse", **changes: object) -> str:
+    [outcome] = store(database).add([flag(name, at, at + 1, flagged=(label,), hits=(), **changes)], NOON + at)
+    return outcome.case
+
+
+def test_severe_first_then_by_age_and_nothing_waits_for_ever(database: Database) -> None:
+    mild = add(database, "mild", 0, "ads_spam")
+    middling = add(database, "middling", 10)
+    grave = add(database, "grave", 20, "fraud")
+    worst = add(database, "worst", 30, "minor_safety")
+    late = add(database, "late", TARGETS[0] + HEAD_START[2] + 100, "fraud")
+    with database.read() as connection:
+        assert [case.id for case in queue.page(connection)] == [worst, grave, middling, mild, late]
+
+
+def test_what_would_be_blocked_is_grave_whatever_its_label(database: Database) -> None:
+    add(database, "a", 0, "ads_spam", suggestion="block")
+    with database.read() as connection:
+        [case] = queue.page(connection)
+    assert (case.severity, case.due_at) == (2, NOON + TARGETS[2])
+
+
+def test_a_case_that_grows_worse_moves_up_and_keeps_its_age(database: Database) -> None:
+    add(database, "a", 0)
+    add(database, "b", 0.5, "minor_safety", suggestion="block")
+    with database.read() as connection:
+        [case] = queue.page(connection)
+    assert (case.severity, case.due_at) == (3, NOON + TARGETS[3])
+
+
+def test_pages_hold_every_case_once(database: Database) -> None:
+    flags = [flag(str(n), n * 10, n * 10 + 1, speaker=f"s{n % 9}", room=f"r{n % 5}") for n in range(120)]
+    store(database).add(flags, NOON)
+    seen: list[str] = []
+    after = None
+    with database.read() as connection:
+        while found := queue.page(connection, after=after, limit=7):
+            seen += [case.id for case in found]
+            after = found[-1].place
+    assert len(seen) == len(set(seen)) == 120
+    assert queue_is_sorted(database)
+
+
+def queue_is_sorted(database: Database) -> bool:
+    with database.read() as connection:
+        places = [case.place for case in queue.page(connection, limit=1_000)]
+    return all(one < other for one, other in itertools.pairwise(places))
+
+
+def test_filters(database: Database) -> None:
+    first = add(database, "a", 0, "fraud", room="r1", speaker="s1", language="en", policy="p@1")
+    second = add(database, "b", 10, "abuse", room="r2", speaker="s2", suggestion="block")
+    with database.read() as connection:
+        for wanted, expected in (
+            (Wanted(label="fraud"), [first]),
+            (Wanted(room="r2"), [second]),
+            (Wanted(speaker="s1"), [first]),
+            (Wanted(language="zh"), [second]),
+            (Wanted(suggestion="block"), [second]),
+            (Wanted(policy="p@1"), [first]),
+            (Wanted(status="escalated"), []),
+        ):
+            assert [case.id for case in queue.page(connection, wanted)] == expected
+            assert queue.count(connection, wanted) == len(expected)
+        assert queue.choices(connection)["label"] == ["abuse", "fraud"]
+
+
+def test_an_index_has_the_order(sqlite_url: str) -> None:
+    """Or a page of 100,000 cases would sort them all."""
+    database = Database(sqlite_url)
+    with database.read() as connection:
+        for where in ("", " AND label = 'x'", " AND room = 'x'", " AND speaker = 'x'"):
+            sql = f"SELECT * FROM cases WHERE status <> 'decided'{where} ORDER BY urgency, id LIMIT 50"  # noqa: S608
+            plan = " ".join(str(row) for row in connection.execute(text("EXPLAIN QUERY PLAN " + sql)))
+            assert "ix_cases_queue" in plan
+            assert "TEMP B-TREE" not in plan
+    database.close()

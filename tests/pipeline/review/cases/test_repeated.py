@@ -1,0 +1,259 @@
+"""Decided speech that comes again, on SQLite and on PostgreSQL."""
+
+import itertools
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from pipeline.console.view import view
+from pipeline.errors import CaseError
+from pipeline.messages import Flag, Verdict
+from pipeline.review import audit
+from pipeline.review.cases import deciding, queue
+from pipeline.review.cases.repeated import shared
+from pipeline.review.cases.values import Case, Choice, Filters, Result
+from pipeline.review.database import Database
+from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.quality import checks, drawing
+from pipeline.review.quality.drawing import Shares
+from pipeline.review.store import SqlReviewStore
+from tests.pipeline.review.builders import NOON, flag
+
+LATER = NOON + 3_600
+REPEAT = 0.5
+
+
+class Desk:
+    """A store, and a moderator who decides whatever is open."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.store = SqlReviewStore(database, repeat=REPEAT)
+
+    def add(self, *flags: Flag) -> list[tuple[str, str]]:
+        """What became of each, and its case."""
+        return [(outcome.result, outcome.case) for outcome in self.store.add(flags, LATER)]
+
+    def decided(self, *flags: Flag, verdict: Verdict = "dismiss") -> str:
+        """The case of flags that make one, decided."""
+        case = {case for _, case in self.add(*flags)}.pop()
+        self.decide(case, verdict)
+        return case
+
+    def decide(self, case: str, verdict: Verdict = "dismiss") -> None:
+        with self.database.write() as connection:
+            deciding.decide(connection, case, "ana", Choice(verdict=verdict), LATER)
+
+    def waiting(self) -> list[Case]:
+        with self.database.read() as connection:
+            return queue.page(connection)
+
+    def log(self) -> list[tuple[str, str]]:
+        with self.database.read() as connection:
+            return [(line.subject, line.detail) for line in audit.lines(connection) if line.action == "case.link"]
+
+
+@pytest.fixture
+def desk(database: Database) -> Desk:
+    return Desk(database)
+
+
+def test_all_that_was_decided_is_delivered_again_and_cut_otherwise(desk: Desk) -> None:
+    """As after the reset of a consumer group: every edge has moved, and so has every id."""
+    random = Random(7)  # noqa: S311 - of a test
+    said = [(20.0 * n, 20.0 * n + random.uniform(0.3, 15)) for n in range(40)]
+    for start, end in said:
+        desk.decided(flag(f"{start}", start, end))
+    again = [
+        flag(f"again {start}", start + random.uniform(-0.2, 0.2), end + random.uniform(-0.05, 0.2))
+        for start, end in said
+    ]
+    assert {result for result, _ in desk.add(*again)} == {"linked"}
+    assert desk.waiting() == []
+    assert [result for result, _ in desk.add(*again)] == ["repeated"] * 40
+
+
+def test_a_long_speech_that_is_cut_at_other_places(desk: Desk) -> None:
+    """Forced cuts lie at 15 s, 29.5 s and so on from where reading began."""
+    first = [flag(f"a{n}", 14.5 * n, 14.5 * n + 15) for n in range(6)]
+    desk.decided(*first)
+    again = [flag(f"b{n}", 4 + 14.5 * n, 4 + 14.5 * n + 15) for n in range(5)]
+    assert {result for result, _ in desk.add(*again)} == {"linked"}
+
+
+def test_a_linked_flag_changes_nothing_but_is_seen(desk: Desk) -> None:
+    case = desk.decided(flag("a", 0, 5), verdict="uphold")
+    before = desk.store.case(case)
+    again = flag("b", 0.1, 5.1, suggestion="block", flagged=("fraud",))
+    assert desk.add(again) == [("linked", case)]
+    after = desk.store.case(case)
+    assert (after.case, after.flags, after.linked) == (before.case, before.flags, (again,))
+    assert desk.log() == [(case, '{"flag":"b","labels":["fraud"],"suggestion":"block"}')]
+    with desk.database.read() as connection:
+        assert audit.verify(connection).broken is None
+        assert view(connection, case).file.linked == (again,)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "result"),
+    [
+        (4.5, 9.0, "created"),  # a forced cut repeats so much
+        (4.6, 5.0, "linked"),  # and nothing came after it
+        (4.9, 5.2, "created"),
+        (5.0, 9.0, "created"),
+        (1.0, 5.4, "linked"),
+        (1.0, 7.0, "linked"),  # the larger part was heard
+        (3.0, 8.0, "created"),  # the larger part was not
+        (-3.0, 8.0, "created"),
+    ],
+)
+def test_how_much_of_it_was_heard(desk: Desk, start: float, end: float, result: str) -> None:
+    desk.decided(flag("a", 0, 5))
+    assert desk.add(flag("b", start, end))[0][0] == result
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"suggestion": "block"}, {"flagged": ("violence", "minor_safety")}, {"flagged": ("hate",), "suggestion": "block"}],
+)
+def test_more_than_was_decided_is_linked_only_where_all_of_it_was_heard(desk: Desk, more: dict[str, Any]) -> None:
+    case = desk.decided(flag("a", 0, 5))
+    assert desk.add(flag("b", 0.2, 5.3, **more)) == [("linked", case)]
+    assert desk.add(flag("c", 1, 7, **more))[0][0] == "created"
+
+
+def test_a_label_that_the_moderator_gave_is_known(desk: Desk) -> None:
+    [(_, case)] = desk.add(flag("a", 0, 5))
+    desk.store.decide(case, "ana", Choice(verdict="uphold", label="hate"), LATER)
+    assert desk.add(flag("b", 1, 7, flagged=("hate",))) == [("linked", case)]
+
+
+def test_what_was_linked_was_not_heard(desk: Desk) -> None:
+    desk.decided(flag("a", 0, 10))
+    results = [desk.add(flag(f"b{n}", n, n + 10.0))[0][0] for n in (4, 8, 12)]
+    assert results == ["linked", "created", "merged"]
+
+
+@pytest.mark.parametrize("changes", [{"speaker": "bob"}, {"room": "other"}])
+def test_what_others_said_at_the_time_was_not_heard(desk: Desk, changes: dict[str, str]) -> None:
+    desk.decided(flag("a", 0, 5))
+    assert desk.add(flag("b", 0, 5, **changes))[0][0] == "created"
+
+
+def test_decided_speech_beside_an_open_case(desk: Desk) -> None:
+    first = desk.decided(flag("a", 0, 5))
+    [(_, second)] = desk.add(flag("b", 4.5, 9))
+    assert desk.add(flag("c", 0.1, 4.8)) == [("linked", first)]
+    assert desk.add(flag("d", 4.6, 9.1)) == [("merged", second)]
+    assert [case.id for case in desk.waiting()] == [second]
+
+
+def test_it_goes_to_the_case_that_has_most_of_it(desk: Desk) -> None:
+    first, second = desk.decided(flag("a", 0, 5)), desk.decided(flag("b", 5.1, 15))
+    assert first != second
+    assert desk.add(flag("c", 0.1, 14.9)) == [("linked", second)]
+
+
+def test_an_escalated_case_is_open(desk: Desk) -> None:
+    [(_, case)] = desk.add(flag("a", 0, 5))
+    desk.decide(case, "escalate")
+    assert desk.add(flag("b", 0.1, 5.1)) == [("merged", case)]
+
+
+def test_after_an_undo_a_linked_flag_is_part_of_its_case(desk: Desk) -> None:
+    case = desk.decided(flag("a", 0, 10))
+    desk.add(flag("b", 4, 14))
+    with desk.database.write() as connection:
+        [last] = deciding.last_of(connection, "ana", LATER)
+        deciding.undo(connection, last.id, "ana", LATER + 1)
+    file = desk.store.case(case)
+    assert ([one.id for one in file.flags], file.linked) == (["a", "b"], ())
+    desk.decide(case, "uphold")
+    assert desk.add(flag("c", 8, 14)) == [("linked", case)]
+
+
+def test_a_decided_copy_is_nobody_s_speech(desk: Desk, tmp_path: Path) -> None:
+    original = desk.decided(flag("a", 0, 5))
+    with desk.database.write() as connection:
+        [copy] = drawing.draw(connection, EvidenceFolder(tmp_path), LATER + 11, Shares(1.0, 0.0), 10)
+        deciding.decide(connection, copy, "ben", Choice(verdict="dismiss"), LATER + 12)
+    assert desk.add(flag("b", 0.1, 5.1)) == [("linked", original)]
+    with desk.database.read() as connection:
+        assert checks.copied(connection, copy)
+
+
+def test_a_decided_audit_was_heard(desk: Desk) -> None:
+    [drawn] = desk.store.audit([flag("a", 0, 5, suggestion="pass", flagged=())], 0.1, LATER)
+    desk.decide(drawn.case, "uphold")
+    assert desk.add(flag("b", 0.1, 5.1)) == [("linked", drawn.case)]
+
+
+def test_deliver_workers_and_moderators_at_once(url: str, desk: Desk) -> None:
+    """Whichever comes first, no speech that was decided is open in the end."""
+    spans = [(20.0 * n, 20.0 * n + 10) for n in range(30)]
+    cases = [case for _, case in desk.add(*(flag(f"{start}", start, end) for start, end in spans))]
+
+    def deliver(worker: int) -> list[Result]:
+        database = Database(url)
+        store = SqlReviewStore(database, repeat=REPEAT)
+        results = [
+            store.add([flag(f"{worker}/{start}", start + worker / 10, end + worker / 10)], LATER)[0].result
+            for start, end in spans
+        ]
+        database.close()
+        return results
+
+    def moderate(moderator: str) -> list[str]:
+        database = Database(url)
+        done = list(filter(None, (_decide(database, case, moderator) for case in cases)))
+        database.close()
+        return done
+
+    with ThreadPoolExecutor(5) as pool:
+        delivered = [pool.submit(deliver, worker) for worker in range(1, 4)]
+        moderated = [pool.submit(moderate, name) for name in ("ana", "ben")]
+    results = list(itertools.chain(*(each.result() for each in delivered)))
+    assert set(results) <= {"merged", "linked"}
+    assert sorted(itertools.chain(*(each.result() for each in moderated))) == sorted(cases)
+    assert desk.waiting() == []
+    assert len(desk.store.cases(Filters(), limit=200)) == 30
+    assert len(desk.log()) == results.count("linked")
+
+
+def _decide(database: Database, case: str, moderator: str) -> str | None:
+    try:
+        with database.write() as connection:
+            deciding.decide(connection, case, moderator, Choice(verdict="dismiss"), LATER)
+    except CaseError:
+        return None  # the other one was first
+    return case
+
+
+def test_it_is_decided_while_the_flag_is_on_its_way(url: str, desk: Desk) -> None:
+    [(_, case)] = desk.add(flag("a", 0, 5))
+    with ThreadPoolExecutor(1) as pool:
+        with desk.database.write() as connection:
+            deciding.decide(connection, case, "ana", Choice(verdict="dismiss"), LATER)
+            waiting = pool.submit(_add_elsewhere, url, flag("b", 0.1, 5.1))
+            time.sleep(0.5)  # long enough for it to find the case locked; too short is no failure
+        assert waiting.result() == [("linked", case)]
+
+
+def _add_elsewhere(url: str, one: Flag) -> list[tuple[str, str]]:
+    database = Database(url)
+    found = Desk(database).add(one)
+    database.close()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("spans", "seconds"),
+    [([], 0), ([(2, 4)], 2), ([(-5, 3), (2, 4), (8, 20)], 6), ([(0, 10), (3, 4)], 10)],
+)
+def test_seconds_that_others_share(spans: list[tuple[float, float]], seconds: float) -> None:
+    others = [flag(str(n), *span) for n, span in enumerate(spans)]
+    assert shared(flag("x", 0, 10), others) == pytest.approx(seconds)

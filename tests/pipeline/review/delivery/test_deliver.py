@@ -1,0 +1,293 @@
+"""The deliver stage with a real log, real FLAC, a real database and real Opus."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from pipeline.audio.decode import read_bytes
+from pipeline.errors import BadMessage, DependencyError
+from pipeline.messages import SAMPLE_RATE, Flag, Utterance
+from pipeline.metrics import Metrics
+from pipeline.review.cases.values import CaseFile, Choice, Evidence, Filters, Outcome
+from pipeline.review.database import Database
+from pipeline.review.delivery import deliver
+from pipeline.review.delivery.deliver import Deliver
+from pipeline.review.evidence.lookback import Lookback
+from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.store import SqlReviewStore
+from pipeline.settings import Settings, Store
+from pipeline.stage import Rejected
+from pipeline.topology import DELIVER
+from tests.pipeline.review.builders import NOON, flag
+from tests.pipeline.review.voices import utterance
+
+
+class Desk:
+    """A deliver stage with all that is real about it."""
+
+    def __init__(self, folder: Path, database: Database) -> None:
+        self.folder = folder
+        self.now = NOON + 30
+        self.store = SqlReviewStore(database)
+        self.evidence = EvidenceFolder(folder / "evidence")
+        self.log = Lookback(folder / "lookback", 3_600, 10_000_000, lambda: self.now)
+        self.metrics = Metrics()
+        self.stage = Deliver(self.store, self.evidence, self.log, self.metrics, preroll=5.0, clock=lambda: self.now)
+
+    def said(self, name: str, start: float, end: float, hertz: float = 220.0) -> Flag:
+        """Put an utterance into the log; gives the flag about it."""
+        return flag(name, start, end, address=self.log.put(utterance(name, start, end, hertz)))
+
+    def file(self) -> CaseFile:
+        [case] = self.store.cases(Filters())
+        return self.store.case(case.id)
+
+    def figure(self, name: str, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(f"voxwarden_{name}", labels) or 0.0
+
+    def clip(self) -> tuple[Evidence, np.ndarray[tuple[int], np.dtype[np.float32]]]:
+        [clip] = self.file().evidence
+        content = self.evidence.get(clip.path)
+        assert content is not None
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (clip.bytes, clip.sha256)
+        return clip, read_bytes(content, "the clip", 600)[0]
+
+    def clips(self) -> list[str]:
+        return [file.name for file in self.evidence.folder.rglob("*") if file.is_file()]
+
+
+@pytest.fixture
+def desk(tmp_path: Path, sqlite_url: str) -> Iterator[Desk]:
+    made = Desk(tmp_path, Database(sqlite_url))
+    yield made
+    made.stage.close()
+
+
+def pitch(samples: np.ndarray[tuple[int], np.dtype[np.float32]]) -> float:
+    """Hertz of the loudest tone."""
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    return float(np.argmax(spectrum)) * SAMPLE_RATE / len(samples)
+
+
+def test_a_flag_becomes_a_case_with_a_clip(desk: Desk) -> None:
+    flagged = desk.said("a", 0, 4)
+    [outcome] = desk.stage.process([flagged])
+    assert isinstance(outcome, Outcome)
+    assert outcome.result == "created"
+    assert desk.file().flags == (flagged,)
+    clip, samples = desk.clip()
+    assert clip.path == f"2026/01/01/{outcome.case}.ogg"
+    assert len(samples) / SAMPLE_RATE == pytest.approx(4, abs=0.05)
+    assert clip.seconds == 4
+    assert pitch(samples) == pytest.approx(220, abs=2)
+
+
+def test_a_clip_begins_with_what_was_said_just_before(desk: Desk) -> None:
+    desk.said("long ago", -30, -20, 110)
+    desk.said("before", -8, -2, 440)
+    desk.stage.process([desk.said("a", 0, 4, 220)])
+    clip, samples = desk.clip()
+    # 5 s of pre-roll: 3 s of speech, 2 s of pause.
+    assert [(p.offset, p.start - NOON, p.seconds) for p in clip.timeline] == [(0, -5, 3), (5, 0, 4)]
+    assert len(samples) / SAMPLE_RATE == pytest.approx(9, abs=0.05)
+    heard = [samples[round(a * SAMPLE_RATE) : round(b * SAMPLE_RATE)] for a, b in ((0.5, 2.5), (3.5, 4.5), (5.5, 8.5))]
+    assert pitch(heard[0]) == pytest.approx(440, abs=2)
+    assert np.abs(heard[1]).max() < 0.01
+    assert pitch(heard[2]) == pytest.approx(220, abs=2)
+
+
+def test_passed_speech_leaves_nothing(desk: Desk) -> None:
+    passed = msgspec.structs.replace(desk.said("a", 0, 4), suggestion="pass")
+    assert desk.stage.process([passed]) == []
+    assert desk.store.cases(Filters()) == []
+    assert desk.clips() == []
+    assert desk.figure("cases_total", result="passed") == 1
+
+
+def test_passed_speech_that_is_drawn_becomes_a_case_of_its_own_with_a_clip(desk: Desk) -> None:
+    desk.stage = Deliver(desk.store, desk.evidence, desk.log, desk.metrics, 0.0, lambda: desk.now, audit_share=1.0)
+    kept = desk.said("a", 0, 4)
+    passed = msgspec.structs.replace(desk.said("b", 4, 8), suggestion="pass", flagged=())
+    [outcome] = desk.stage.process([kept, passed])
+    assert [one.flag for one in desk.stage.process([passed, kept]) if isinstance(one, Outcome)] == ["a"]
+    cases = {case.suggestion: case for case in desk.store.cases(Filters())}
+    assert isinstance(outcome, Outcome)
+    assert cases["review"].id == outcome.case
+    assert (cases["pass"].severity, cases["pass"].end - NOON) == (0, 8)
+    assert len(desk.clips()) == 2
+    assert desk.figure("cases_total", result="audit") == 2
+    assert desk.figure("cases_total", result="passed") == 0
+
+
+def test_outcomes_come_in_the_order_of_the_flags(desk: Desk) -> None:
+    good = [desk.said("a", 0, 4), desk.said("c", 20, 24)]
+    bad = msgspec.structs.replace(desk.said("b", 10, 14), text="nul \0")
+    outcomes = desk.stage.process([good[0], bad, msgspec.structs.replace(good[0], suggestion="pass"), good[1], good[0]])
+    assert [o.flag if isinstance(o, Outcome) else "rejected" for o in outcomes] == ["a", "rejected", "c", "a"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"start": float("nan")}, {"end": NOON - 1}, {"start": 1e300, "end": 1e301}, {"id": "x" * 129}, {"room": "a\0b"}],
+)
+def test_a_flag_that_no_database_takes_is_rejected(desk: Desk, changes: dict[str, object]) -> None:
+    [rejected] = desk.stage.process([msgspec.structs.replace(flag("a", 0, 4), **changes)])
+    assert isinstance(rejected, Rejected)
+    assert isinstance(rejected.error, BadMessage)
+
+
+def test_a_flag_that_comes_again_changes_nothing(desk: Desk) -> None:
+    flagged = desk.said("a", 0, 4)
+    desk.stage.process([flagged])
+    before = desk.file()
+    [outcome] = desk.stage.process([flagged])
+    assert isinstance(outcome, Outcome)
+    assert outcome.result == "repeated"
+    assert desk.file() == before
+    assert desk.figure("cases_total", result="created") == 1
+    assert desk.figure("cases_total", result="repeated") == 1
+
+
+def test_decided_speech_that_is_cut_anew_leaves_case_and_clip_as_they_were(desk: Desk) -> None:
+    desk.stage.process([desk.said("a", 0, 4)])
+    desk.store.decide(desk.file().case.id, "mia", Choice(verdict="dismiss"), NOON + 30)
+    before, _ = desk.file(), desk.clip()
+    [outcome] = desk.stage.process([desk.said("b", 0.2, 4.3)])
+    assert isinstance(outcome, Outcome)
+    assert (outcome.result, outcome.case) == ("linked", before.case.id)
+    after = desk.file()
+    assert (after.case, after.flags, after.evidence) == (before.case, before.flags, before.evidence)
+    assert [one.id for one in after.linked] == ["b"]
+    assert len(desk.clips()) == 1
+    assert desk.figure("cases_total", result="linked") == 1
+
+
+def test_a_crash_between_case_and_clip_is_mended_when_the_flag_comes_again(desk: Desk) -> None:
+    flagged = desk.said("a", 0, 4)
+    desk.evidence.folder.touch()  # a file where the folder belongs: the case is stored, the clip cannot be
+    with pytest.raises(DependencyError, match="evidence"):
+        desk.stage.process([flagged])
+    assert desk.file().evidence == ()
+    desk.evidence.folder.unlink()
+    desk.stage.process([flagged])
+    assert desk.clip()[0].seconds == 4
+
+
+def test_a_crash_between_file_and_row_is_mended_when_the_flag_comes_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(clip: Evidence) -> list[str]:
+        raise DependencyError("The database went away")
+
+    flagged = desk.said("a", 0, 4)
+    monkeypatch.setattr(desk.store, "attach", crash)
+    with pytest.raises(DependencyError):
+        desk.stage.process([flagged])
+    monkeypatch.undo()
+    desk.stage.process([flagged])
+    assert desk.clip()[0].seconds == 4
+    assert len(desk.clips()) == 1
+
+
+def test_a_case_that_grows_gets_a_longer_clip(desk: Desk) -> None:
+    desk.stage.process([desk.said("a", 0, 8)])
+    desk.stage.process([desk.said("b", 7.5, 12)])
+    clip, samples = desk.clip()
+    assert (clip.start, clip.end, clip.seconds) == (NOON - 5, NOON + 12, 12)
+    assert len(samples) / SAMPLE_RATE == pytest.approx(12, abs=0.05)
+    assert len(desk.clips()) == 1
+
+
+def test_two_cases_that_become_one_have_one_clip(desk: Desk) -> None:
+    desk.stage.process([desk.said("a", 0, 5), desk.said("c", 6, 10)])
+    assert len(desk.clips()) == 2
+    desk.stage.process([desk.said("b", 4, 7)])
+    clip, samples = desk.clip()
+    assert clip.seconds == 10
+    assert len(samples) / SAMPLE_RATE == pytest.approx(10, abs=0.05)
+    assert len(desk.clips()) == 1
+
+
+@pytest.mark.parametrize("address", [None, "lookback/1767268800000-00000000/0", "voice.utterances/0/12"])
+def test_a_flag_whose_audio_is_gone_is_kept_and_counted(desk: Desk, address: str | None) -> None:
+    [outcome] = desk.stage.process([flag("a", 0, 4, address=address)])
+    assert isinstance(outcome, Outcome)
+    assert desk.file().evidence == ()
+    assert desk.figure("evidence_missing_total") == 1
+
+
+def test_an_address_that_holds_another_voice_by_now_gives_no_clip(desk: Desk) -> None:
+    other = desk.said("other", 0, 4)
+    desk.stage.process([flag("a", 0, 4, address=other.address)])
+    assert desk.file().evidence == ()
+    assert desk.figure("evidence_missing_total") == 1
+
+
+def test_a_clip_is_not_exchanged_for_a_poorer_one(desk: Desk) -> None:
+    desk.stage.process([desk.said("a", 0, 8)])
+    before = desk.file().evidence
+    for file in desk.log.folder.iterdir():
+        file.unlink()
+    desk.stage.process([desk.said("b", 7.5, 12)])
+    assert desk.file().evidence == before
+    assert len(desk.file().flags) == 2
+    assert desk.clip()[0].seconds == 8
+
+
+def test_audio_that_cannot_be_decoded_leaves_the_case(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    broken = msgspec.structs.replace(utterance("a", 0, 4), data=b"no FLAC")
+    desk.stage.process([flag("a", 0, 4, address=desk.log.put(broken))])
+    assert desk.file().evidence == ()
+    assert "utterance-a" in caplog.text
+    assert "弄死你" not in caplog.text
+
+
+def test_time_from_speech_to_stored_flag(desk: Desk) -> None:
+    flagged = desk.said("a", 0, 4)
+    desk.now = NOON + 5.5
+    desk.stage.process([flagged])
+    desk.stage.process([flagged])
+    assert desk.figure("speech_to_flag_seconds_count") == 1
+    assert desk.figure("speech_to_flag_seconds_sum") == pytest.approx(1.5)
+
+
+def test_a_tick_lets_the_look_back_forget(desk: Desk) -> None:
+    address = desk.log.put(utterance("a", 0, 4))
+    assert desk.stage.tick(NOON + 60) == []
+    assert desk.log.get(address) is not None
+    desk.stage.tick(NOON + 10_000)
+    assert desk.log.get(address) is None
+
+
+def test_the_topology_builds_it_over_the_look_back_of_the_machine(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, store=Store(preroll_seconds=0))
+    log = Lookback(tmp_path / "lookback", 3_600, 10_000_000)
+    stage = DELIVER.processor(settings, Metrics())
+    said = utterance("a", 0, 4)
+    stage.process([flag("a", 0, 4, address=log.put(said))])
+    stage.close()
+    [file] = (tmp_path / "evidence").rglob("*.ogg")
+    assert len(read_bytes(file.read_bytes(), "the clip", 600)[0]) / SAMPLE_RATE == pytest.approx(4, abs=0.05)
+
+
+def test_another_log_may_be_given(tmp_path: Path) -> None:
+    class Empty:
+        def get(self, address: str) -> Utterance | None:
+            return None
+
+        def before(self, room: str, speaker: str, start: float, seconds: float, address: str) -> list[Utterance]:
+            return []
+
+        def latest(self, room: str, speaker: str | None, end: float, seconds: float) -> Iterator[list[Utterance]]:
+            return iter(())
+
+    stage = deliver.build(Settings(data_dir=tmp_path), Metrics(), Empty())
+    [outcome] = stage.process([flag("a", 0, 4, address="voice.utterances/0/1")])
+    assert isinstance(outcome, Outcome)
+    assert stage.tick(NOON) == []
+    assert not (tmp_path / "lookback").exists()
+    stage.close()

@@ -1,0 +1,77 @@
+"""Clips as files: whole or not there, under names that nobody outside can choose."""
+
+import errno
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import DependencyError
+from pipeline.review.evidence.store import EvidenceFolder, checksum, clip_path
+from tests.pipeline.review.builders import NOON
+
+CASE = "36334933-469b-56e0-92f3-85246dd522e9"
+
+
+def test_a_clip_is_filed_by_the_day_it_was_spoken(tmp_path: Path) -> None:
+    folder = EvidenceFolder(tmp_path / "evidence")
+    path = folder.put(CASE, NOON, b"a clip")
+    assert path == f"2026/01/01/{CASE}.ogg"
+    assert folder.get(path) == b"a clip"
+    assert folder.file(path).read_bytes() == b"a clip"
+
+
+def test_a_second_clip_takes_the_place_of_the_first(tmp_path: Path) -> None:
+    folder = EvidenceFolder(tmp_path)
+    folder.put(CASE, NOON, b"short")
+    path = folder.put(CASE, NOON, b"longer")
+    assert folder.get(path) == b"longer"
+    assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == [f"{CASE}.ogg"]
+
+
+def test_removing_twice_is_as_good_as_once(tmp_path: Path) -> None:
+    folder = EvidenceFolder(tmp_path)
+    path = folder.put(CASE, NOON, b"a clip")
+    folder.remove(path)
+    folder.remove(path)
+    assert folder.get(path) is None
+
+
+@pytest.mark.parametrize("case", ["", "../../etc/cron.d/x", "room 1", "A" * 36, "a" * 65, "a\n"])
+def test_only_ids_become_names(case: str) -> None:
+    with pytest.raises(ValueError, match="no case id"):
+        clip_path(case, NOON)
+
+
+def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "evidence").touch()
+    folder = EvidenceFolder(tmp_path / "evidence")
+    for use in (lambda: folder.put(CASE, NOON, b"a clip"), lambda: folder.get("a/b"), lambda: folder.remove("a/b")):
+        with pytest.raises(DependencyError, match="evidence cannot be used"):
+            use()
+
+
+def test_a_disk_that_is_full_is_left_without_a_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(DependencyError, match="No space left"):
+        EvidenceFolder(tmp_path).put(CASE, NOON, b"a clip")
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
+
+
+def test_old_pieces_are_swept_and_nothing_else(tmp_path: Path) -> None:
+    folder = EvidenceFolder(tmp_path)
+    clip = folder.file(folder.put(CASE, NOON, b"a clip"))
+    old, young = clip.with_name(".old.part"), clip.with_name(".young.part")
+    for file, written in ((clip, NOON - 9), (old, NOON - 1), (young, NOON)):
+        file.touch()
+        os.utime(file, (written, written))
+    folder.sweep(NOON)
+    assert set(clip.parent.iterdir()) == {clip, young}
+
+
+def test_checksums_are_sha256() -> None:
+    assert checksum(b"a clip") == hashlib.sha256(b"a clip").hexdigest()

@@ -1,0 +1,51 @@
+"""Legal holds: placing, releasing, and what they tell the log."""
+
+import pytest
+from sqlalchemy import select
+
+from pipeline.errors import CaseError, Missing
+from pipeline.review import audit
+from pipeline.review.database import Database
+from pipeline.review.privacy import holds
+from pipeline.review.store import SqlReviewStore
+from pipeline.review.tables.core import CASES
+from tests.pipeline.review.builders import NOON, flag
+
+
+def test_a_hold_stands_until_it_is_released(database: Database) -> None:
+    with database.write() as connection:
+        first = holds.place(connection, "speaker", "ann", "court order 7", "lea", NOON)
+        second = holds.place(connection, "room", "lobby", "police 12", "lea", NOON + 1)
+        assert holds.active(connection) == [first, second]
+        holds.release(connection, first.id, "ada", NOON + 2)
+        assert holds.active(connection) == [second]
+        with pytest.raises(Missing, match="released already"):
+            holds.release(connection, first.id, "ada", NOON + 3)
+
+
+def test_the_log_tells_who_and_why_but_not_which_speaker(database: Database) -> None:
+    with database.write() as connection:
+        hold = holds.place(connection, "speaker", "ann-the-speaker", "court order 7", "lea", NOON)
+        holds.release(connection, hold.id, "ada", NOON + 1)
+        lines = list(audit.lines(connection))[-2:]
+    assert [(line.action, line.actor) for line in lines] == [("hold.place", "lea"), ("hold.release", "ada")]
+    assert all("court order 7" in line.detail and "ann-the-speaker" not in line.detail for line in lines)
+
+
+@pytest.mark.parametrize(("subject", "reason"), [("", "why"), ("ann", "")])
+def test_neither_subject_nor_reason_can_be_left_out(database: Database, subject: str, reason: str) -> None:
+    with pytest.raises(CaseError, match="what is held, and why"), database.write() as connection:
+        holds.place(connection, "speaker", subject, reason, "lea", NOON)
+
+
+def test_a_hold_follows_its_case_into_another_one(database: Database) -> None:
+    store = SqlReviewStore(database)
+    first, second = (outcome.case for outcome in store.add([flag("a", 0, 5), flag("b", 10, 15)], NOON))
+    with database.write() as connection:
+        for case in (first, second):
+            holds.place(connection, "case", case, "court order 7", "lea", NOON)
+    [joint] = store.add([flag("between", 4, 11)], NOON)
+    assert joint.case in {first, second}
+    with database.read() as connection:
+        assert [hold.subject for hold in holds.active(connection)] == [joint.case] * 2
+        assert list(connection.scalars(select(CASES.c.id).where(holds.held()))) == [joint.case]

@@ -1,0 +1,94 @@
+"""What a learner gets: the text, what is known of its labels, and no more."""
+
+from pathlib import Path
+
+import msgspec
+
+from pipeline.messages import Verdict
+from pipeline.review.cases import deciding, reading
+from pipeline.review.cases.values import Choice
+from pipeline.review.database import Database
+from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.quality import checks, drawing, exporting
+from pipeline.review.quality.drawing import Shares
+from pipeline.review.quality.exporting import Example
+from pipeline.review.store import SqlReviewStore
+from tests.pipeline.review.builders import NOON, flag
+
+
+def case(database: Database, name: str, **changes: object) -> str:
+    start = 100.0 * ord(name)
+    return SqlReviewStore(database).add([flag(name, start, start + 5, **changes)], NOON)[0].case
+
+
+def decide(database: Database, one: str, verdict: Verdict, who: str = "ana", at: float = NOON, **choice: str) -> None:
+    with database.write() as connection:
+        deciding.decide(connection, one, who, Choice(verdict=verdict, **choice), at)  # type: ignore[arg-type]
+
+
+def exported(database: Database, since: float = 0.0) -> dict[str, Example]:
+    with database.read() as connection:
+        return {one.text: one for one in exporting.examples(connection, since)}
+
+
+def test_labels_hold_what_is_known(database: Database) -> None:
+    decide(database, case(database, "a"), "uphold")
+    decide(database, case(database, "b"), "dismiss", reason="joke")
+    decide(database, case(database, "c"), "uphold", label="hate", reason="wrong_label")
+    decide(database, case(database, "d"), "dismiss", reason="misheard")
+    decide(database, case(database, "e"), "escalate")
+    found = exported(database)
+    assert {text[-1]: dict(one.labels) for text, one in found.items()} == {
+        "a": {"violence": 1.0, "risk": 1.0},
+        "b": {"violence": 0.0, "risk": 0.0},
+        "c": {"violence": 0.0, "hate": 1.0, "risk": 1.0},
+    }
+    assert found["弄死你 b"].reason == "joke"
+
+
+def test_neither_names_nor_audio(database: Database) -> None:
+    decide(
+        database, case(database, "a", room="the room", speaker="the speaker", address="log/7"), "uphold", note="a note"
+    )
+    [one] = exported(database).values()
+    written = msgspec.json.encode(one).decode()
+    for secret in ("the room", "the speaker", "ana", "a note", "log/7", "ogg"):
+        assert secret not in written
+
+
+def test_since(database: Database) -> None:
+    decide(database, case(database, "a"), "uphold", at=NOON)
+    decide(database, case(database, "b"), "uphold", at=NOON + 100)
+    assert [text[-1] for text in exported(database, NOON + 50)] == ["b"]
+
+
+def test_what_is_contested_is_left_out_until_a_third_has_settled_it(database: Database, tmp_path: Path) -> None:
+    original = case(database, "a")
+    decide(database, original, "uphold")
+    assert exported(database)["弄死你 a"].opinions == 1
+
+    def draw(at: float) -> str:
+        with database.write() as connection:
+            [made] = drawing.draw(connection, EvidenceFolder(tmp_path), at, Shares(1.0, 0.0), 10)
+        return made
+
+    decide(database, draw(NOON + 20), "dismiss", "ben", NOON + 30)
+    assert exported(database) == {}
+    decide(database, draw(NOON + 50), "dismiss", "lea", NOON + 60)
+    [one] = exported(database).values()
+    assert (one.labels["risk"], one.opinions, one.group) == (0.0, 3, original)
+
+
+def test_an_audit_tells_its_probability_and_a_golden_verdict_counts_most(database: Database) -> None:
+    passed = flag("p", 0, 5, suggestion="pass", flagged=(), hits=())
+    [audit] = SqlReviewStore(database).audit([passed], 0.01, NOON)
+    decide(database, audit.case, "uphold", label="abuse")
+    golden = case(database, "g")
+    decide(database, golden, "uphold")
+    with database.write() as connection:
+        checks.mark_golden(connection, golden, "lea", "dismiss", NOON)
+        assert reading.case(connection, golden).verdict == "uphold"
+    found = exported(database)
+    assert (found["弄死你 p"].labels, found["弄死你 p"].probability) == ({"abuse": 1.0, "risk": 1.0}, 0.01)
+    assert (found["弄死你 g"].golden, found["弄死你 g"].labels["risk"]) == (True, 0.0)
+    assert found["弄死你 g"].probability is None
