@@ -30,9 +30,10 @@ def main() -> None:
 def answer(name: str, settings: str) -> None:
     import msgspec
 
-    from benchmarks.clips import samples_of, wordless
+    from benchmarks.clips import wordless
     from benchmarks.recognisers import MAKE
     from pipeline.asr.transcriber import MAX_SAMPLES
+    from pipeline.audio.decode import samples_of
     from pipeline.settings import Asr
 
     recognise = MAKE[name](Asr.model_validate_json(settings))

@@ -25,11 +25,12 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.clips import characters, samples_of
 from benchmarks.recognisers import Recognise, ours
 from pipeline.asr.transcriber import MAX_SAMPLES
+from pipeline.audio.decode import samples_of
 from pipeline.settings import Asr
 from pipeline.topology import TRANSCRIBE
+from training.speech.words import characters
 
 DRAWS = 10_000
 SEED = 4

@@ -22,9 +22,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.clips import references, samples_of
+from benchmarks.clips import references
 from benchmarks.speech import clips as bundled
 from pipeline.asr.transcriber import Samples
+from pipeline.audio.decode import samples_of
 from pipeline.audio.encode import to_pcm16
 from pipeline.cores import cores
 from pipeline.local import LocalRunner

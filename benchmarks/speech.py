@@ -8,7 +8,7 @@ from random import Random
 
 import numpy as np
 
-from pipeline.audio.decode import read_file
+from pipeline.audio.decode import samples_of
 from pipeline.audio.resample import Samples
 from pipeline.messages import SAMPLE_RATE
 
@@ -38,7 +38,7 @@ class Span:
 
 @lru_cache(maxsize=1)
 def clips() -> tuple[Samples, ...]:
-    return tuple(np.concatenate(list(read_file(path))) for path in sorted(CLIPS.glob("*.flac")))
+    return tuple(samples_of(path) for path in sorted(CLIPS.glob("*.flac")))
 
 
 def talk(seconds: float, random: Random) -> Samples:

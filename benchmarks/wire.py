@@ -12,11 +12,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks.clips import Reference, errors, references
 from benchmarks.recognisers import ours
-from pipeline.audio.decode import read_bytes, read_file
+from pipeline.audio.decode import read_bytes, samples_of
 from pipeline.audio.encode import encode_flac, encode_opus_clip
 from pipeline.audio.resample import Samples
 from pipeline.messages import SAMPLE_RATE
@@ -57,7 +55,7 @@ def main() -> None:
     parser.add_argument("--model", default="base")
     options = parser.parse_args()
     refs = references(options.clips)
-    clips = [np.concatenate(list(read_file(options.clips / ref.file))) for ref in refs]
+    clips = [samples_of(options.clips / ref.file) for ref in refs]
     print(f"{len(clips)} clips, {sum(clip.size for clip in clips) / SAMPLE_RATE:.0f} s; PCM is 32,000 bytes/s")
     for name, encode in CODECS.items():
         print(f"{name:9} {cost(clips, encode)}", flush=True)

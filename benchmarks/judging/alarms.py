@@ -8,7 +8,7 @@ from rich.table import Table
 from benchmarks.judging.bench import Bench
 from benchmarks.judging.cases import Case, evasion, lookalikes, talk
 from benchmarks.judging.systems import Found
-from pipeline.judge.training.rows import RISK
+from training.classifier.rows import RISK
 
 HOURLY = {"en": 160 * 60, "zh": 260 * 60}
 """Words, or Chinese characters, that somebody speaks in an hour without pauses, at an ordinary pace."""

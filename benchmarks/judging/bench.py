@@ -13,8 +13,8 @@ from rich.progress import track
 
 from benchmarks.judging.cases import Case, Sides, held_out
 from benchmarks.judging.systems import Found, Scores, System, systems
-from pipeline.judge.training.rows import OUTPUTS, RISK
-from pipeline.judge.training.sets import TALK
+from training.classifier.rows import OUTPUTS, RISK
+from training.classifier.sets import TALK
 
 T = TypeVar("T")
 

@@ -9,10 +9,10 @@ from typing import TypeVar
 import msgspec
 
 from pipeline.errors import ConfigError
-from pipeline.judge.training import sets
-from pipeline.judge.training.rows import CLEAN, Row, part_of, plain, positive
-from pipeline.judge.training.train import split
 from pipeline.messages import Alternative
+from training.classifier import sets
+from training.classifier.rows import CLEAN, Row, part_of, plain, positive
+from training.classifier.train import split
 
 T = TypeVar("T")
 

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from benchmarks.judging.measures import Numbers
-from pipeline.judge.training import encoder
-from pipeline.judge.training.model import wrapped
 from pipeline.judge.view import MAX_TOKENS
+from training.classifier import encoder
+from training.classifier.model import wrapped
 
 BATCH = 32
 PREFIX = "query: "

@@ -10,7 +10,7 @@ from benchmarks.judging.cases import Case, hatecheck
 from benchmarks.judging.heldout import known, shown
 from benchmarks.judging.measures import Numbers, best_threshold
 from benchmarks.judging.systems import System
-from pipeline.judge.training.figures import auroc
+from training.classifier.figures import auroc
 
 OUTPUT = "hate"
 

@@ -9,12 +9,11 @@ from benchmarks.judging.bench import Bench
 from benchmarks.judging.cases import Case
 from benchmarks.judging.measures import Numbers, best_threshold, macro_f1
 from benchmarks.judging.systems import Scores
-from pipeline.judge.training.figures import auroc, average_precision, recall_at
-from pipeline.judge.training.rows import OUTPUTS
+from training.classifier.figures import auroc, average_precision, recall_at
+from training.classifier.rows import OUTPUTS
 
 BY_SET = (
     ("cold", "risk"),
-    ("chineseharm", "risk"),
     ("davidson", "abuse"),
     ("jigsaw_part", "risk"),
     ("sms_spam", "risk"),

@@ -16,12 +16,12 @@ from pipeline.judge import labels
 from pipeline.judge.classifier import Classifier, load
 from pipeline.judge.judge import Judge, check
 from pipeline.judge.readings import classify
-from pipeline.judge.training.figures import threshold_at
-from pipeline.judge.training.rows import LABELS, OUTPUTS, RISK
 from pipeline.judge.verdict import WEIGHTS
 from pipeline.messages import Flag, Transcript
 from pipeline.metrics import Metrics
 from pipeline.settings import Judge as JudgeSettings
+from training.classifier.figures import threshold_at
+from training.classifier.rows import LABELS, OUTPUTS, RISK
 
 Scores = Mapping[str, Numbers]
 """Output → a score for each case; the higher, the riskier."""

@@ -10,7 +10,7 @@ from typing import cast
 import av
 import numpy as np
 
-from pipeline.audio.decode import read_file
+from pipeline.audio.decode import samples_of
 from pipeline.audio.resample import Samples
 from pipeline.messages import SAMPLE_RATE
 
@@ -63,7 +63,7 @@ def insult() -> Samples:
 
 @cache
 def _voice() -> Samples:
-    return np.concatenate(list(read_file(VOICE)))
+    return samples_of(VOICE)
 
 
 def encoded(samples: Samples, container: str, codec: str, rate: int = SAMPLE_RATE, layout: str = "mono") -> bytes:

@@ -20,7 +20,7 @@ from pipeline.settings import Asr
 T = TypeVar("T")
 
 SHIPPED = Path(__file__).parent / "adapters"
-"""`MODEL.LANGUAGE.npz`, made by `python -m benchmarks.adapter`."""
+"""`MODEL.LANGUAGE.npz`, made by `python -m training.adapter.__main__`."""
 
 LONGEST = 12.0
 """Seconds of context: an adapter is taught nothing longer, and a former one made people's longer clips worse."""

@@ -42,6 +42,11 @@ def read_file(path: Path, part: Part = MAIN, name: str | None = None) -> Iterato
         log.warning("%s: %d samples were not numbers; taken as silence", name, tally.not_numbers)
 
 
+def samples_of(path: Path, part: Part = MAIN) -> Samples:
+    """The whole of one part of a short recording, shape (samples,); raises as `read_file`."""
+    return np.concatenate([*read_file(path, part)])
+
+
 def duration_of(path: Path) -> float | None:
     """Seconds that the file says it holds, for progress bars; None if it does not say, or cannot be read."""
     try:

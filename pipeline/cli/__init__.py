@@ -12,7 +12,6 @@ from pipeline.cli import (
     moderate,
     policy,
     retention,
-    train,
     transcribe,
     tune,
 )
@@ -32,7 +31,6 @@ __all__ = [
     "moderate",
     "policy",
     "retention",
-    "train",
     "transcribe",
     "tune",
 ]

@@ -1,4 +1,4 @@
-"""A sequence classifier in ONNX Runtime: the shipped model, and whatever `voxwarden train` writes beside the weights.
+"""A sequence classifier in ONNX Runtime: the shipped model, or one that `python -m training.classifier` wrote.
 
 Its folder holds `model.onnx` (inputs `input_ids` and `attention_mask`, output `logits`), `tokenizer.json`,
 `config.json` with the labels, and may hold `calibration.json`. PyTorch is not needed.

@@ -14,22 +14,16 @@ CLIPS = ROOT / "tests" / "data"
 MANDARIN = CLIPS / "mandarin"
 
 ELSEWHERE = {
-    "adapter": "test_adapter.py",
-    "adapter_mean": "test_adapter_mean.py",
     "bare_worker": "started by stream",
     "chaos": "test_chaos.py",
     "contender": "started by asr",
     "fast_worker": "started by stream and chaos",
-    "heard": "test_heard.py",
     "judge": "test_judging.py",
     "odd_inputs": "test_odd_inputs.py",
     "opus_client": "started by gateway",
     "overload": "test_overload.py",
     "rolling": "test_chaos.py: the same people, processes and verdict",
-    "round_trips": "test_round_trips.py",
     "stream": "test_stream.py",
-    "synthesise": "run with another Python, which has the synthesiser",
-    "untaught": "test_untaught.py",
 }
 """Benchmarks that another test or benchmark runs."""
 

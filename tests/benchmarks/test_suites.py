@@ -11,12 +11,12 @@ import pytest
 
 import benchmarks
 from benchmarks.judging.cases import heard
-from pipeline.judge.training.duplicates import Seen
-from pipeline.judge.training.rows import LABELS, Row
-from pipeline.judge.training.sets import read
-from pipeline.judge.training.teach import clauses
 from pipeline.judge.view import view
 from tests.benchmarks import hatecheck
+from training.classifier.duplicates import Seen
+from training.classifier.rows import LABELS, Row
+from training.classifier.sets import read
+from training.classifier.teach import clauses
 
 LANGUAGES = ("en", "zh")
 CLEAN = "clean"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.asr.transcriber import Clip, Recognition, Samples
-from pipeline.audio.decode import read_file
+from pipeline.audio.decode import samples_of
 from pipeline.audio.encode import encode_flac
 from pipeline.messages import SAMPLE_RATE, Utterance
 
@@ -16,7 +16,7 @@ DATA = Path(__file__).parents[2] / "data"
 
 
 def speech(name: str) -> Samples:
-    return np.concatenate(list(read_file(DATA / f"{name}.flac")))
+    return samples_of(DATA / f"{name}.flac")
 
 
 def plain(text: str) -> str:

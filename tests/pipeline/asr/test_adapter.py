@@ -8,7 +8,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.clips import normalisers
 from pipeline.asr import adapter, ct2, weights
 from pipeline.asr.adapter import PLACES, Adapter
 from pipeline.asr.checkpoint import adapted, model_of
@@ -21,6 +20,7 @@ from pipeline.asr.transcriber import ENGINES, Clip, Transcriber, load
 from pipeline.settings import Asr
 from tests.pipeline.asr.models import ct2_bytes, ct2_variables, little_whisper
 from tests.pipeline.asr.parts import DATA, speech
+from training.speech.words import normalisers
 
 WIDTH = {"ffn/linear_1": 32}
 """Inputs of a place in the little Whisper where they are not 8."""

@@ -15,7 +15,7 @@ from pipeline.asr.hypothesis import Hypothesis, best_first
 from pipeline.asr.mel import log_mel
 from pipeline.asr.transcriber import ENGINES, MAX_SAMPLES, Clip, Samples, Transcriber, load
 from pipeline.asr.vocabulary import Vocabulary
-from pipeline.audio.decode import read_file
+from pipeline.audio.decode import samples_of
 from pipeline.errors import ConfigError, WeightsCorrupt
 from pipeline.messages import SAMPLE_RATE
 from pipeline.settings import Asr
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.weights
 def mandarin(seconds: float = 6.0) -> Samples:
     """The first words of the bundled tea house."""
     path = DATA.parents[1] / "pipeline" / "demo" / "teahouse-lin.ogg"
-    return np.concatenate(list(read_file(path)))[: round(seconds * SAMPLE_RATE)]
+    return samples_of(path)[: round(seconds * SAMPLE_RATE)]
 
 
 def test_the_words_of_human_speech(tiny: Transcriber) -> None:

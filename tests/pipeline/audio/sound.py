@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from pipeline.audio.decode import read_file
+from pipeline.audio.decode import samples_of
 from pipeline.audio.resample import Samples
 from pipeline.errors import AudioError
 from pipeline.messages import SAMPLE_RATE, AudioChunk
@@ -20,7 +20,7 @@ DATA = Path(__file__).parents[2] / "data"
 @cache
 def clip(name: str) -> Samples:
     """A clip of tests/data, 16 kHz mono."""
-    return np.concatenate(list(read_file(DATA / f"{name}.flac")))
+    return samples_of(DATA / f"{name}.flac")
 
 
 def silence(seconds: float) -> Samples:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.audio.container import FORMATS, Tally, decoded, in_blocks, opened
-from pipeline.audio.decode import duration_of, read_bytes, read_file
+from pipeline.audio.decode import duration_of, read_bytes, read_file, samples_of
 from pipeline.audio.resample import Samples
 from pipeline.errors import AudioError, VoxwardenError
 from pipeline.messages import SAMPLE_RATE
@@ -127,7 +127,7 @@ def test_nan_and_infinity_become_silence(tmp_path: Path, caplog: pytest.LogCaptu
     samples[200:205] = np.inf
     data = recording(silence(samples.size / SAMPLE_RATE), "wav", "pcm_f32le")
     (path := tmp_path / "nan.wav").write_bytes(data[: len(data) - samples.nbytes] + samples.tobytes())
-    heard = np.concatenate(list(read_file(path)))
+    heard = samples_of(path)
     assert (heard[100:110] == 0).all()
     assert (heard[200:205] == 0).all()
     assert (heard[300:] == samples[300:]).all()
@@ -136,7 +136,7 @@ def test_nan_and_infinity_become_silence(tmp_path: Path, caplog: pytest.LogCaptu
 
 def test_silence_is_audio(tmp_path: Path) -> None:
     (path := tmp_path / "silent.wav").write_bytes(recording(silence(2), "wav", "pcm_s16le"))
-    assert not np.concatenate(list(read_file(path))).any()
+    assert not samples_of(path).any()
 
 
 @pytest.mark.parametrize(

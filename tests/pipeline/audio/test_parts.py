@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.audio.container import MAIN, Part
-from pipeline.audio.decode import read_file
+from pipeline.audio.decode import samples_of
 from pipeline.audio.parts import check_one_part, parts_of
 from pipeline.audio.resample import Samples
 from pipeline.audio.vad import shared
@@ -68,7 +68,7 @@ def test_speech_that_cancels_or_drowns_is_heard_by_its_channel(
     path = written(tmp_path / "x.wav", *channels)
     main, extra = parts_of(path, shared())
     assert main == MAIN
-    alone = np.concatenate(list(read_file(path, extra)))
+    alone = samples_of(path, extra)
     assert abs(np.corrcoef(alone, loudest)[0, 1]) > 0.3
     with pytest.raises(AudioError, match="channels that cancel"):
         check_one_part(path, shared())
@@ -77,13 +77,13 @@ def test_speech_that_cancels_or_drowns_is_heard_by_its_channel(
 def test_two_who_speak_at_once_are_heard_one_by_one(tmp_path: Path) -> None:
     path = written(tmp_path / "x.wav", SPEECH, OTHER)
     assert parts_of(path, shared()) == [MAIN, Part(0, 0), Part(0, 1)]
-    assert np.concatenate(list(read_file(path, Part(0, 1)))) == pytest.approx(OTHER, abs=1e-3)
+    assert samples_of(path, Part(0, 1)) == pytest.approx(OTHER, abs=1e-3)
 
 
 def test_a_very_quiet_recording_is_raised(tmp_path: Path) -> None:
     path = written(tmp_path / "x.wav", 0.001 * SPEECH)
     (part,) = parts_of(path, shared())
-    heard = np.concatenate(list(read_file(path, part)))
+    heard = samples_of(path, part)
     assert 0.1 < abs(heard).max() <= 1
     assert np.corrcoef(heard, SPEECH)[0, 1] > 0.95
 
@@ -102,12 +102,12 @@ def test_every_audio_stream_is_a_part(tmp_path: Path) -> None:
     parts = parts_of(path, shared())
     assert parts == [Part(0), Part(1)]
     for part, samples in zip(parts, (SPEECH, OTHER), strict=True):
-        assert np.concatenate(list(read_file(path, part))) == pytest.approx(samples, abs=1e-3)
+        assert samples_of(path, part) == pytest.approx(samples, abs=1e-3)
 
 
 def test_a_constant_offset_does_not_hide_speech(tmp_path: Path) -> None:
     path = written(tmp_path / "dc.wav", 0.1 * SPEECH + 0.9)
-    heard = np.concatenate(list(read_file(path)))
+    heard = samples_of(path)
     assert abs(heard.mean()) < 0.01
     assert np.corrcoef(heard, SPEECH)[0, 1] > 0.99
 

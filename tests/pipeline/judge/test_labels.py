@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.errors import ConfigError
 from pipeline.judge import labels
-from pipeline.judge.training.sets import SETS
+from training.classifier.sets import SETS
 
 LEAST = "en: A, zh: 甲, severity: low, means: x, not_meant: y"
 """What every label must have."""

@@ -1,1 +1,0 @@
-"""Training of the shipped text classifier: `voxwarden train --data DIR --out DIR`."""

@@ -1,0 +1,104 @@
+from collections import Counter
+from dataclasses import replace
+from random import Random
+
+import numpy as np
+import pytest
+import torch
+from whisper.model import Whisper
+
+from pipeline.asr.adapter import Adapter
+from pipeline.asr.batch_decoding import tokenizer_of
+from pipeline.asr.checkpoint import adapted
+from pipeline.asr.mel import FRAMES_PER_SECOND
+from pipeline.errors import ConfigError
+from tests.pipeline.asr.models import little_whisper
+from training.adapter.teach import UNASKED, Recipe, Taught, batches, losses, teach, tokens_of, written
+
+MULTILINGUAL = 51865
+BANDS = 80
+TEXTS = ("今晚一起打游戏吧", "你把钱转过来", "我在你家楼下等你", "明天见")
+RECIPE = Recipe(turns=30, batch=2, rank=4, learning_rate=2e-2, warm_up=5)
+
+
+def dice() -> Random:
+    return Random(1)  # noqa: S311
+
+
+def clips() -> list[Taught]:
+    random = np.random.default_rng(1)
+    return [
+        Taught(text, 2.0, random.normal(size=(BANDS, round(limit * FRAMES_PER_SECOND))).astype(np.float16))
+        for text, limit in zip(TEXTS, (3.0, 3.0, 5.0, 3.0), strict=True)
+    ]
+
+
+def loss_on(model: Whisper, taught: list[Taught]) -> float:
+    tokenizer = tokenizer_of(model, "zh")
+    parts = [written([clip], tokenizer) for clip in taught]
+    with torch.no_grad():
+        return sum(loss().item() for loss in losses(model, parts))
+
+
+def test_whisper_is_to_write_the_text_between_its_times() -> None:
+    tokenizer = tokenizer_of(little_whisper(MULTILINGUAL), "zh")
+    tokens = tokens_of(clips()[0], tokenizer)
+    assert tokenizer.decode_with_timestamps(tokens[3:-1]) == f"<|0.00|>{TEXTS[0]}<|2.00|>"
+    assert tokens[:3] == [*tokenizer.sot_sequence]
+    assert tokens[-1] == tokenizer.eot
+
+
+def test_only_the_text_its_end_and_the_end_of_all_are_learnt() -> None:
+    tokenizer = tokenizer_of(little_whisper(MULTILINGUAL), "zh")
+    rows = [clips()[1], clips()[3]]
+    part = written(rows, tokenizer)
+    for clip, given, asked in zip(rows, part.given.tolist(), part.tokens.tolist(), strict=True):
+        whole = tokens_of(clip, tokenizer)
+        assert given[: len(whole) - 1] == whole[:-1]
+        assert [token for token in asked if token != UNASKED] == whole[4:]
+        assert asked[3 : len(whole) - 1] == whole[4:]
+
+
+def test_each_turn_hears_each_clip_once_beside_others_of_its_size() -> None:
+    found = batches(clips(), 2, dice())
+    turn = [next(found) for _ in range(3)]
+    assert Counter(clip.text for batch in turn for clip in batch) == Counter(TEXTS)
+    assert all(len({clip.mel.shape for clip in batch}) == 1 for batch in turn)
+
+
+def test_what_was_learnt_is_in_the_factors_and_the_rest_is_as_before() -> None:
+    model = little_whisper(MULTILINGUAL)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    untaught, said = loss_on(model, clips()), list[str]()
+    factors = teach(model, "zh", clips(), RECIPE, said.append, {})
+    again = little_whisper(MULTILINGUAL)
+    again.load_state_dict(before)
+    learnt = adapted(again, Adapter("zh", "", factors))
+    assert loss_on(learnt, clips()) < 0.8 * untaught
+    assert loss_on(learnt, clips()) == pytest.approx(loss_on(model, clips()), rel=0.02)
+    assert said
+
+
+def test_the_same_recipe_gives_the_same_factors() -> None:
+    one, same = (teach(little_whisper(MULTILINGUAL), "zh", clips(), RECIPE, print, {}) for _ in range(2))
+    for name, factor in one.items():
+        np.testing.assert_allclose(factor, same[name], atol=1e-3, err_msg=name)
+
+
+def test_what_was_learnt_is_taught_on() -> None:
+    whole = teach(little_whisper(MULTILINGUAL), "zh", clips(), RECIPE, print, {})
+    untaught = replace(RECIPE, learning_rate=0.0)
+    on = teach(little_whisper(MULTILINGUAL), "zh", clips(), untaught, print, whole)
+    for name, factor in whole.items():
+        np.testing.assert_allclose(on[name], factor, atol=1e-3, err_msg=name)
+
+
+def test_no_clips_teach_nothing() -> None:
+    with pytest.raises(ConfigError, match="no clip to teach"):
+        teach(little_whisper(MULTILINGUAL), "zh", [], RECIPE, print, {})
+
+
+def test_what_was_learnt_at_another_rank_is_refused_before_a_clip_is_made() -> None:
+    other = teach(little_whisper(MULTILINGUAL), "zh", clips(), replace(RECIPE, turns=0.5, rank=2), print, {})
+    with pytest.raises(ConfigError, match=r"linear_\d/. has the shape \(.*2.*\), not \(.*4.*\)"):
+        teach(little_whisper(MULTILINGUAL), "zh", map(pytest.fail, ["made"]), RECIPE, print, other)

@@ -1,0 +1,27 @@
+"""An export takes seconds: one serves all tests that only need any."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import BertForSequenceClassification
+
+from tests.training.classifier import tiny
+from training.classifier import folder
+from training.classifier.model import wrapped
+
+TEXTS = ["good morning", "you pay me now", "早上好"]
+WIDTH = 384
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[BertForSequenceClassification, Path]:
+    """A model that learnt nothing, and the folder that it was exported to."""
+    out = tmp_path_factory.mktemp("written")
+    tiny_one = tiny.encoder(TEXTS, WIDTH)
+    with torch.no_grad():  # the exporter keeps one of what is alike, and biases begin as zeros
+        for values in tiny_one.model.parameters():
+            values.add_(0.1 * torch.randn_like(values))
+    folder.save(out / "transformers", tiny_one.model, wrapped(tiny_one.tokenizer))
+    folder.convert(out / "transformers", out / "onnx")
+    return tiny_one.model, out / "onnx"

@@ -1,0 +1,94 @@
+"""The authored examples: patterns mean what they say, and no line is both risky and harmless."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from training.classifier.rows import CLEAN, LABELS, RISK, Row
+from training.classifier.sets import authored
+from training.classifier.sets.authored import MOST, PATTERN_WEIGHT, expand
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[Row]:
+    return list(authored.spoken(Path("unused")))
+
+
+def test_a_choice_stands_for_each_of_its_parts() -> None:
+    assert expand("[i|we] sell [tea|]") == ["i sell tea", "i sell", "we sell tea", "we sell"]
+
+
+def test_a_pattern_without_a_choice_is_one_sentence() -> None:
+    assert expand("今晚吃什么") == ["今晚吃什么"]
+
+
+@given(st.lists(st.integers(2, 6), min_size=1, max_size=4))
+def test_a_pattern_gives_distinct_sentences_up_to_the_cap_and_the_same_each_time(sizes: list[int]) -> None:
+    pattern = " ".join(f"[{'|'.join(f'w{at}x{n}' for n in range(size))}]" for at, size in enumerate(sizes))
+    sentences = expand(pattern)
+    total = 1
+    for size in sizes:
+        total *= size
+    assert len(sentences) == len(set(sentences)) == min(total, MOST)
+    assert sentences == expand(pattern)
+
+
+def write(folder: Path, name: str, text: str) -> None:
+    (folder / "en").mkdir(exist_ok=True)
+    (folder / "en" / name).write_text(text, "utf-8")
+
+
+def test_a_key_may_name_two_labels_and_what_the_author_left_out_is_mostly_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "risky.yaml", "illegal_trade+ads_spam: |\n  join my casino\n")
+    monkeypatch.setattr(authored, "EXAMPLES", tmp_path)
+    (row,) = authored.spoken(tmp_path)
+    assert (row.text, row.language) == ("join my casino", "en")
+    assert {label for label, value in row.labels.items() if value} == {"illegal_trade", "ads_spam", RISK}
+    assert row.labels["hate"] == 0
+    assert "abuse" not in row.labels
+
+
+def test_the_file_of_twins_is_free_of_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "clean.yaml", "violence: |\n  kill the boss\n")
+    monkeypatch.setattr(authored, "EXAMPLES", tmp_path)
+    assert [row.labels for row in authored.spoken(tmp_path)] == [CLEAN]
+
+
+def test_a_label_that_does_not_exist_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "risky.yaml", "violance: |\n  x\n")
+    monkeypatch.setattr(authored, "EXAMPLES", tmp_path)
+    with pytest.raises(ValueError, match="violance"):
+        list(authored.spoken(tmp_path))
+
+
+def test_no_line_is_written_twice(rows: list[Row]) -> None:
+    assert not [text for text, times in Counter(row.text for row in rows).items() if times > 1]
+
+
+def test_no_bracket_is_left_open(rows: list[Row]) -> None:
+    assert not [row.text for row in rows if set(row.text) & set("[]|")]
+
+
+def test_every_label_has_lines_in_both_languages_and_none_is_long(rows: list[Row]) -> None:
+    found = Counter((row.language, label) for row in rows for label in LABELS if row.labels.get(label))
+    assert set(found) == {(language, label) for language in ("en", "zh") for label in LABELS}
+    assert max(len(row.text) for row in rows) < 250
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_risky_and_harmless_lines_balance(rows: list[Row], language: str) -> None:
+    risky = [row.labels[RISK] for row in rows if row.language == language]
+    assert len(risky) >= 1_500
+    assert 0.4 < sum(risky) / len(risky) < 0.6
+
+
+def test_no_pattern_outweighs_the_others(rows: list[Row]) -> None:
+    weights: Counter[str] = Counter()
+    for row in rows:
+        weights[row.group] += row.weight  # type: ignore[assignment]  # a Counter of floats
+    assert max(weights.values()) <= PATTERN_WEIGHT + 1e-9

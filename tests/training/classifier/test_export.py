@@ -1,0 +1,57 @@
+"""In 8 bits a model says nearly what it says in 32, whatever the size of its inner values."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from transformers import BertForSequenceClassification
+
+from pipeline.judge import onnx
+from pipeline.judge.onnx import OnnxClassifier
+from tests.training.classifier import tiny
+from training.classifier import folder
+from training.classifier.model import wrapped
+
+TEXTS = ["good morning", "you pay me now", "早上好", "你给我滚", "no"]
+WIDTH = 384
+LARGE = 60.0
+"""Beside values of about 1."""
+
+
+def exported(model: BertForSequenceClassification, out: Path) -> OnnxClassifier:
+    folder.save(out / "transformers", model, wrapped(tiny.encoder(TEXTS, WIDTH).tokenizer))
+    folder.convert(out / "transformers", out / "onnx")
+    return onnx.load(out / "onnx")
+
+
+def model_with(outlier: float) -> BertForSequenceClassification:
+    """With one inner value that is always so large, of which the layers after it make nothing."""
+    model = tiny.encoder(TEXTS, WIDTH).model
+    layer: Any = model.bert.encoder.layer[0]
+    with torch.no_grad():
+        layer.attention.output.LayerNorm.weight[5] = 0.0
+        layer.attention.output.LayerNorm.bias[5] = outlier
+        layer.intermediate.dense.weight.normal_(std=0.2)
+        layer.intermediate.dense.weight[:, 5] = 0.0
+        layer.output.dense.weight.normal_(std=0.2)
+        layer.output.dense.bias[5] = -outlier
+        model.classifier.weight.normal_(std=0.2)
+    return model
+
+
+def exact(model: BertForSequenceClassification, text: str) -> NDArray[np.float32]:
+    ids = torch.tensor([tiny.encoder(TEXTS, WIDTH).tokenizer.encode(text).ids])
+    with torch.no_grad():
+        found: NDArray[np.float32] = model.eval()(ids, torch.ones_like(ids)).logits[0].numpy()
+    return found
+
+
+@pytest.mark.parametrize("outlier", [0.0, LARGE])
+def test_the_logits_are_nearly_those_of_32_bits(outlier: float, tmp_path: Path) -> None:
+    model = model_with(outlier)
+    found = exported(model, tmp_path).logits(TEXTS)
+    wanted = np.array([exact(model, text) for text in TEXTS])
+    assert (found - wanted).std() < 0.08 * wanted.std()

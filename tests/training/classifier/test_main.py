@@ -1,0 +1,136 @@
+"""`python -m training.classifier`: one command from data to folders that the judge takes."""
+
+import re
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import PreTrainedTokenizerFast
+from typer.testing import CliRunner, Result
+
+from pipeline.errors import ConfigError
+from pipeline.judge.classifier import load
+from pipeline.settings import Judge
+from tests.training.classifier import tiny
+from training.classifier import __main__ as command
+from training.classifier import run
+from training.classifier.run import generation
+from training.classifier.sets import authored
+from training.classifier.train import Recipe
+
+
+def invoke(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(command.app, [*map(str, arguments)])
+
+
+def train(*arguments: str | Path) -> tuple[int, str]:
+    result = invoke(*arguments)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stderr
+
+
+@pytest.fixture(scope="module")
+def few_lines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.examples(tmp_path_factory.mktemp("few"))
+
+
+@pytest.fixture(autouse=True)
+def only_few_lines(few_lines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(authored, "EXAMPLES", few_lines)
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory, few_lines: Path) -> Path:
+    out = tmp_path_factory.mktemp("encoder")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(authored, "EXAMPLES", few_lines)
+        body = tiny.encoder(row.text for row in authored.spoken(out))
+    body.model.save_pretrained(out)
+    PreTrainedTokenizerFast(tokenizer_object=body.tokenizer).save_pretrained(out)
+    return out
+
+
+def test_it_writes_models_for_the_judge_and_for_a_training_that_ends_in_its_second_run(
+    tmp_path: Path, encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first training has no teacher but its own first run. The second has its model, and leaves a whole first."""
+    shared = ("--data", tmp_path, "--encoder", encoder, "--only", "authored", "--samples", "96")
+    code, said = train(*shared, "--out", tmp_path / "first")
+    assert code == 0
+    assert "texts to train" in said
+    before, _, pupil = said.partition("run 2 of 2")
+    assert "teacher" not in before
+    assert "the teacher reads: 0 of" in pupil
+    assert files(tmp_path / "first") >= WRITTEN
+    for kind in ("onnx", "transformers"):
+        assert load(Judge(model=str(tmp_path / "first" / kind))).classify(["hello"], ["en"])
+
+    def first_only(number: int, *rest: Any) -> None:
+        if number:
+            raise ConfigError("over", "Allow it more.")
+        generation(number, *rest)
+
+    monkeypatch.setattr(run, "generation", first_only)
+    ended = invoke(*shared, "--out", tmp_path / "second", "--teacher", tmp_path / "first" / "onnx")
+    assert isinstance(ended.exception, ConfigError)
+    assert "over" in str(ended.exception)
+    assert "the teacher reads: 0 of" in ended.stderr.partition("run 2 of 2")[0]
+    assert files(tmp_path / "second") >= WRITTEN
+
+
+WRITTEN = {"model.onnx", "sounds.npz", "calibration.json", "thresholds.json"}
+
+
+def files(out: Path) -> set[str]:
+    return {file.name for file in (out / "onnx").iterdir()}
+
+
+def test_its_defaults_are_those_of_the_recipe() -> None:
+    """They stand twice: the command's own module does without PyTorch, which takes seconds to import."""
+    recipe = asdict(Recipe())
+    options = {name: option.default for name, option in signature(command.train).parameters.items() if name in recipe}
+    assert len(options) == 6
+    assert options == {name: recipe[name] for name in options}
+
+
+def test_its_options_reach_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipes: list[Recipe] = []
+    monkeypatch.setattr(run, "run", lambda _data, _out, recipe, *_: recipes.append(recipe))
+    options: dict[str, Any] = {"seed": 7, "runs": 3, "samples": 5, "minutes": 9.0, "learning_rate": 0.25, "kept": 0.5}
+    given = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    train("--data", tmp_path, "--out", tmp_path / "out", "--only", "authored", *given)
+    assert recipes == [replace(Recipe(), **options)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ([], r"No training set at .*cold"),
+        (["--only", "hatecheck"], "No such set: hatecheck"),
+        (["--only", "authored", "--encoder", "nowhere/at all"], "No encoder at nowhere/at all"),
+        (["--only", "authored", "--teacher", "nowhere"], r"--teacher: no model\.onnx in nowhere"),
+    ],
+)
+def test_what_is_not_there_is_named_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], named: str
+) -> None:
+    monkeypatch.setattr(run, "split", lambda _: pytest.fail("the sets were read first"))
+    with pytest.raises(ConfigError, match=named):
+        train("--data", tmp_path, "--out", tmp_path / "out", *arguments)
+
+
+def test_a_set_that_is_not_there_is_named_without_pytorch(tmp_path: Path) -> None:
+    """Importing it takes seconds."""
+    code = (
+        "import sys; from training.classifier.__main__ import app; from typer.testing import CliRunner; "
+        f"done = CliRunner().invoke(app, ['--data', {str(tmp_path)!r}, '--out', {str(tmp_path)!r}]); "
+        "print(done.exception, 'torch' in sys.modules, 'transformers' in sys.modules)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert re.search(r"No training set at .*cold", shown.stdout)
+    assert shown.stdout.strip().endswith("False False")

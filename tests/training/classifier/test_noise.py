@@ -1,0 +1,146 @@
+"""What is misheard sounds alike, at the rates that were asked for, and the same seed mishears the same."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from training.classifier.noise import (
+    Errors,
+    Mishearing,
+    Noise,
+    bare,
+    consonants,
+    near_pinyin,
+    pinyin,
+    round_trips,
+    voiceless,
+)
+
+TEXTS = [
+    "他是一个好人",
+    "她事以各号人",
+    "是他的食物",
+    "请问四川怎么走",
+    "I write to the right people",
+    "we sell and they sail",
+] * 3
+SURELY = (1e6, 1.0)
+
+
+def always(deleted: float = 0, doubled: float = 0) -> Noise:
+    """Every unit misheard, and nothing else happens to it than is asked for."""
+    errors = Errors(SURELY, deleted, doubled)
+    return Noise(misheard=1, bare=1, marked=0, mandarin=errors, english=errors, rarity=0)
+
+
+ALWAYS = always()
+
+
+def test_the_same_seed_makes_the_same_noise() -> None:
+    one, same, other = (Mishearing(TEXTS * 5, seed=seed) for seed in (7, 7, 8))
+    heard = [one(text) for text in TEXTS]
+    assert heard == [same(text) for text in TEXTS]
+    assert heard != [other(text) for text in TEXTS]
+
+
+def test_another_character_has_about_the_same_sound() -> None:
+    hear = Mishearing(TEXTS, ALWAYS, seed=1)
+    heard = {hear("他是人") for _ in range(50)}
+    assert len(heard) > 1
+    assert {near_pinyin(pinyin(text)) for text in heard} == {near_pinyin(pinyin("他是人"))}
+
+
+def test_another_word_has_about_the_same_consonants() -> None:
+    hear = Mishearing(TEXTS, ALWAYS, seed=1)
+    heard = {hear("sell") for _ in range(100)}
+    assert heard == {"sell", "sail"}
+    assert {voiceless(consonants(word)) for word in heard} == {"sl"}
+
+
+@pytest.mark.parametrize(("one", "other"), [("write", "right"), ("knight", "night"), ("phone", "fone"), ("bat", "bad")])
+def test_words_that_sound_alike_have_one_sound(one: str, other: str) -> None:
+    assert voiceless(consonants(one)) == voiceless(consonants(other))
+
+
+@pytest.mark.parametrize(("one", "other"), [("四川", "事穿"), ("难民", "蓝名"), ("老师", "脑思")])
+def test_near_sounds_are_told_apart_by_nobody(one: str, other: str) -> None:
+    assert near_pinyin(pinyin(one)) == near_pinyin(pinyin(other))
+
+
+def test_what_is_typed_stays_and_what_is_bare_loses_its_marks_alone() -> None:
+    typed = Mishearing(TEXTS, Noise(misheard=0, bare=0))
+    assert typed("Don't! STOP，好吗？") == "Don't! STOP，好吗？"
+    spoken = Mishearing(TEXTS, Noise(misheard=0, bare=1))
+    assert spoken("Don't! STOP，好吗？") == "don't stop 好吗"
+
+
+def test_what_was_really_heard_is_taken_where_it_is_known() -> None:
+    heard = {"他是人": ["她是人", "他试人"]}
+    hear = Mishearing(TEXTS, Noise(misheard=1, bare=1, real=1), seed=1, heard=heard)
+    assert {hear("他是人") for _ in range(50)} == set(heard["他是人"])
+    assert hear("?!") == "?!"
+
+
+def test_a_text_of_marks_alone_stays() -> None:
+    assert Mishearing(TEXTS, Noise(misheard=0.5, bare=1))("?!") == "?!"
+
+
+def test_words_are_lost_and_doubled() -> None:
+    lost = Mishearing(TEXTS, always(deleted=1))
+    assert lost("他是人") == "他是人"  # rather than nothing at all
+    doubled = Mishearing(TEXTS, always(doubled=1))
+    assert sorted(doubled("他是人")) == sorted("他是人" * 2)
+
+
+def test_bare_text_has_no_punctuation_but_keeps_apostrophes() -> None:
+    assert bare("Don't! 'Stop'—now, OK?") == "don't stop now ok"
+
+
+def test_a_sound_is_taken_for_another_as_it_really_was() -> None:
+    confused = replace(ALWAYS, confused=1.0)
+    hear = Mishearing(TEXTS, confused, seed=1, heard={"我是谁": ["我是好"], "谁": ["人"]})
+    assert {pinyin(hear("谁")) for _ in range(50)} == {"hao", "ren"}
+    assert pinyin(hear("他")) == pinyin("他")
+
+
+@pytest.mark.parametrize(("marked", "marks"), [(0.0, ""), (1.0, "，？")])
+def test_misheard_mandarin_keeps_its_marks_as_often_as_was_asked(marked: float, marks: str) -> None:
+    hear = Mishearing(TEXTS, replace(ALWAYS, marked=marked), seed=1)
+    for _ in range(20):
+        heard = hear("他是人，好吗？")
+        assert "".join(char for char in heard if char in "，？") == marks
+        assert heard != "他是人，好吗？"
+
+
+def test_misheard_english_has_no_marks() -> None:
+    heard = Mishearing(TEXTS, replace(ALWAYS, marked=1), seed=1)("Sell, SAIL!")
+    assert {*heard.split()} <= {"sell", "sail"}
+
+
+def test_rare_characters_are_misheard_more_often() -> None:
+    usual = [f"{char}到到" for char in "一二四五六七八九十百千万" for _ in range(20)]
+    texts = ["他是人"] * 400 + ["她事仁"] * 3 + usual
+    errors = Errors((20.0, 80.0), 0, 0)
+    hear = Mishearing(texts, Noise(misheard=1, bare=1, mandarin=errors), seed=1)
+    heard = [hear("他她") for _ in range(2000)]
+    he, she = (sum(text[at] != char for text in heard) for at, char in enumerate("他她"))
+    assert she > 1.2 * he > 0
+
+
+def test_short_texts_are_misheard_more_often() -> None:
+    texts = ["他是人", "她事仁"] * 20
+    errors = Errors((20.0, 180.0), 0, 0)
+    hear = Mishearing(texts, Noise(misheard=1, bare=1, mandarin=errors, rarity=0), seed=1)
+
+    def share(text: str) -> float:
+        heard = [hear(text) for _ in range(500)]
+        return sum(one != other for found in heard for one, other in zip(found, text, strict=True)) / len(text) / 500
+
+    assert share("他是人") > 1.7 * share("他是人" * 5)
+
+
+def test_a_text_that_was_heard_twice_has_all_readings(tmp_path: Path) -> None:
+    (tmp_path / "one.tsv").write_text("他是人\t她是人\t他试人\n二\n", "utf-8")
+    (tmp_path / "other.tsv").write_text("他是人\t它是人\n", "utf-8")
+    assert round_trips(tmp_path) == {"他是人": ["她是人", "他试人", "它是人"]}

@@ -1,0 +1,113 @@
+"""Runs follow one another: they begin alike, see other noise, and each is the pupil of the one before."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
+
+from pipeline.errors import ConfigError
+from pipeline.judge.calibration import Calibrated, Calibration, Numbers
+from pipeline.judge.classifier import load_model
+from tests.training.classifier import tiny
+from tests.training.classifier.test_training import RECIPE, ROWS, TEXTS
+from training.classifier import folder
+from training.classifier import train as training
+from training.classifier.rows import OUTPUTS
+from training.classifier.run import generation, time_of
+from training.classifier.teach import taught
+from training.classifier.train import Recipe
+
+SHORT = replace(RECIPE, samples=64)
+
+
+class Believer(Calibrated):
+    """Takes everything for fraud."""
+
+    def __init__(self) -> None:
+        super().__init__("believer", OUTPUTS, Calibration())
+
+    def logits(self, texts: Sequence[str]) -> Numbers:
+        return np.tile([10.0 if output == "fraud" else -10.0 for output in OUTPUTS], (len(texts), 1))
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of an encoder without a head."""
+    out = tmp_path_factory.mktemp("encoder")
+    body = tiny.encoder(TEXTS)
+    body.model.bert.save_pretrained(out)
+    PreTrainedTokenizerFast(tokenizer_object=body.tokenizer).save_pretrained(out)
+    return str(out)
+
+
+def weights(out: Path) -> torch.Tensor:
+    model = BertForSequenceClassification.from_pretrained(out)
+    return torch.cat([parameter.detach().flatten().float() for parameter in model.parameters()])
+
+
+def test_a_pupil_learns_what_its_teacher_says_and_nobody_annotated(base: str, tmp_path: Path) -> None:
+    scores = []
+    for rows in (ROWS, taught(ROWS, Believer(), print)):
+        generation(0, rows, tmp_path, RECIPE, base, print)
+        found = load_model(str(tmp_path)).probabilities(TEXTS)
+        scores.append(found[:, OUTPUTS.index("fraud")].mean())
+    untaught, pupil = scores
+    assert untaught < 0.4
+    assert pupil > 0.6
+
+
+def test_runs_begin_alike_and_see_the_texts_otherwise(base: str, tmp_path: Path) -> None:
+    outs = [tmp_path / str(number) for number in range(4)]
+    still = replace(SHORT, learning_rate=0.0)
+    for out, number, recipe in zip(outs, (0, 1, 0, 1), (still, still, SHORT, SHORT), strict=True):
+        generation(number, ROWS, out, recipe, base, print)
+    still_one, still_other, one, other = map(weights, outs)
+    torch.testing.assert_close(still_one, still_other)
+    assert (one - other).abs().max() > 1e-2
+
+
+def test_the_first_run_alone_leaves_checkpoints(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "SAVE_EVERY", 2)
+    saved: list[int] = []
+    real = folder.save
+
+    def save(path: Path, model: BertForSequenceClassification, tokenizer: PreTrainedTokenizerFast) -> None:
+        saved.append(number)
+        real(path, model, tokenizer)
+
+    monkeypatch.setattr(folder, "save", save)
+    for number in (0, 1):
+        generation(number, ROWS, tmp_path, SHORT, base, print)
+    assert saved == [0, 0, 0, 1]
+
+
+def steps_of(minutes: float, base: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """By a clock that goes on by a second whenever it is looked at."""
+    monkeypatch.setattr(training, "REPORT_EVERY", 1)
+    monkeypatch.setattr(training, "monotonic", count().__next__)
+    lines: list[str] = []
+    generation(0, ROWS, out, replace(RECIPE, samples=10**6, minutes=minutes), base, lines.append)
+    return sum(line.startswith("step") for line in lines)
+
+
+def test_a_run_ends_in_time(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    short, long = (steps_of(minutes, base, tmp_path, monkeypatch) for minutes in (0.2, 0.4))
+    assert 0 < short < long
+
+
+def test_what_was_read_meanwhile_counts_and_runs_share_the_rest() -> None:
+    recipe = Recipe(runs=2, minutes=80)
+    assert time_of(0, recipe, spent=10) == 35
+    assert time_of(1, recipe, spent=54) == 26
+    assert time_of(0, replace(recipe, runs=1), spent=10) == 70
+    assert time_of(1, replace(recipe, minutes=None), spent=10**6) is None
+
+
+def test_a_run_without_a_minute_left_does_not_begin() -> None:
+    with pytest.raises(ConfigError, match="--minutes 80: over before run 2"):
+        time_of(1, Recipe(runs=2, minutes=80), spent=80)

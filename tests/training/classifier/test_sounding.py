@@ -1,0 +1,49 @@
+"""What one piece learns of its sound, those that sound alike know; what is saved is a plain embedding."""
+
+import torch
+
+from training.classifier.sounding import Sounding
+
+PIECES = ["<pad>", "▁hello", "是", "▁事", "四", "杀", "事是"]
+HELLO, IS, THING, FOUR, KILL, TWICE = range(1, len(PIECES))
+
+
+def moved(piece: int) -> set[int]:
+    """Which pieces are embedded elsewhere once the part that `piece` shares has been moved."""
+    embedding = Sounding(torch.randn(len(PIECES), 8), PIECES, padding_idx=0)
+    every = torch.arange(len(PIECES))
+    before = embedding(every).detach()
+    embedding(torch.tensor([[piece]])).sum().backward()
+    assert embedding.sounds.grad is not None
+    with torch.no_grad():
+        embedding.sounds.sub_(embedding.sounds.grad)
+    return {*(embedding(every) - before).abs().sum(-1).nonzero().flatten().tolist()}
+
+
+def test_homophones_and_near_ones_learn_together() -> None:
+    assert moved(IS) == {IS, THING, FOUR, TWICE}
+
+
+def test_a_piece_without_a_syllable_learns_alone() -> None:
+    assert moved(HELLO) == set()
+    assert moved(KILL) == {KILL}
+
+
+def test_a_syllable_has_its_place_in_a_piece() -> None:
+    embedding = Sounding(torch.zeros(len(PIECES), 8), PIECES, padding_idx=0)
+    torch.nn.init.normal_(embedding.sounds)
+    once, twice = embedding(torch.tensor([THING, TWICE]))
+    assert not torch.allclose(twice, 2 * once)
+
+
+def test_at_first_nothing_is_added() -> None:
+    rows = torch.randn(len(PIECES), 8)
+    assert torch.equal(Sounding(rows.clone(), PIECES, padding_idx=0)(torch.arange(len(PIECES))), rows)
+
+
+def test_it_is_saved_as_a_plain_embedding() -> None:
+    embedding = Sounding(torch.randn(len(PIECES), 8), PIECES, padding_idx=0)
+    torch.nn.init.normal_(embedding.sounds)
+    plain = torch.nn.Embedding(len(PIECES), 8)
+    plain.load_state_dict(embedding.state_dict())
+    assert torch.equal(plain.weight, embedding(torch.arange(len(PIECES))))

@@ -1,0 +1,74 @@
+"""A pupil's targets: what was annotated, mixed with what the teacher says of it; of the rest, what it says."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from pipeline.errors import ConfigError
+from pipeline.judge.calibration import Calibrated, Calibration, Numbers
+from training.classifier import teach
+from training.classifier.rows import CLEAN, OUTPUTS, RISK, Row, positive
+from training.classifier.teach import TESTED, clauses, taught
+
+
+class Teacher(Calibrated):
+    """Sure of a text's first label if it is long; calibrated to doubt, which a pupil is not to hear of."""
+
+    def __init__(self, labels: Sequence[str] = OUTPUTS) -> None:
+        super().__init__("teacher", labels, Calibration({OUTPUTS[0]: 100.0}))
+
+    def logits(self, texts: Sequence[str]) -> Numbers:
+        found = np.full((len(texts), len(self.labels)), -np.log(3))
+        found[[len(text) > 3 for text in texts], 0] = np.log(3)
+        return found
+
+
+@pytest.mark.parametrize(("source", "known"), [("cold", 0.625), ("authored", 0.8125)])
+def test_the_known_is_mixed_with_what_the_teacher_says_and_the_rest_is_the_teachers(source: str, known: float) -> None:
+    row = Row("a scam", "en", positive("fraud"), source)
+    (found,) = taught([row], Teacher(), print)
+    assert found.labels == pytest.approx(dict.fromkeys(OUTPUTS, 0.25) | {"sexual": 0.75, "fraud": known, "risk": known})
+    assert (found.text, found.source, found.weight) == (row.text, row.source, row.weight)
+
+
+def test_clean_talk_stays_so_that_fragments_of_it_are_drawn() -> None:
+    talk, line = (Row("good morning", "en", CLEAN, source) for source in ("topical_chat", "authored"))
+    kept, changed = taught([talk, line], Teacher(), print)
+    assert kept.labels is CLEAN
+    assert changed.labels["sexual"] == pytest.approx(0.1875)
+
+
+def test_each_row_has_its_own_text_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(teach, "CHUNK", 2)
+    said: list[str] = []
+    rows = [Row(text, "en", {}, "cold") for text in ("long one", "no", "another", "ok", "the last")]
+    found = [row.labels["sexual"] for row in taught(rows, Teacher(), said.append)]
+    assert found == pytest.approx([0.75, 0.25, 0.75, 0.25, 0.75])
+    assert len(said) == 3
+
+
+def test_a_teacher_of_other_labels_is_refused() -> None:
+    with pytest.raises(ConfigError, match="teacher knows other labels"):
+        taught([], Teacher(["toxic"]), print)
+
+
+def test_clauses_are_of_our_own_mandarin_lines_and_for_the_teacher_to_judge() -> None:
+    rows = [
+        Row("我杀了那个首领，你快跟上来 别掉队", "zh", CLEAN, "authored", group="首领"),
+        Row("没有标点的一句话", "zh", CLEAN, "authored"),
+        Row("别人的话，不在其中吧", "zh", CLEAN, "cold"),
+        Row("well done, all of you", "en", CLEAN, "authored"),
+    ]
+    found = clauses(rows, [Row("一句别的话", "zh", CLEAN, "cold")])
+    assert [row.text for row in found] == ["我杀了那个首领", "你快跟上来"]
+    assert {(row.labels.get(RISK), row.group) for row in found} == {(None, "首领")}
+    (first, _) = taught(found, Teacher(), print)
+    assert first.labels == pytest.approx(dict.fromkeys(OUTPUTS, 0.25) | {"sexual": 0.75})
+
+
+def test_no_clause_is_of_the_other_sides_or_tested() -> None:
+    (tested, *_) = TESTED.read_text("utf-8").split()
+    rows = [Row(f"我杀了那个首领，你快跟上来，{tested}", "zh", CLEAN, "authored")]
+    held = [Row("你快跟上来！", "zh", CLEAN, "authored")]
+    assert [row.text for row in clauses(rows, held)] == ["我杀了那个首领"]

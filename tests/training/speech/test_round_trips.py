@@ -1,0 +1,45 @@
+"""Round trips: lines of training in voices of their own, heard, and read by training."""
+
+from pathlib import Path
+from shlex import quote
+
+import pytest
+
+from training.classifier import noise
+from training.speech import heard, round_trips
+from training.speech.heard import Sentence
+
+CLIPS = Path(__file__).parents[2] / "data"
+
+
+def test_each_line_has_a_pattern_and_voices_of_its_own() -> None:
+    lines = round_trips.lines()
+    assert len({line.label for line in lines}) == len(lines)
+    assert {line.language for line in lines} == set(heard.VOICES)
+    for line in lines[:200]:
+        one, other = line.voice.split("+")
+        assert one != other
+        assert {one, other} < set(heard.VOICES[line.language].split()) - {"joe"}
+
+
+@pytest.mark.weights
+@pytest.mark.filterwarnings("ignore:unclosed file .*english.json:ResourceWarning")  # whisper leaves it open
+def test_what_was_heard_is_what_training_mishears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = round_trips.Line("en", "privacy", "Password incorrect!")
+    monkeypatch.setattr(round_trips, "lines", lambda: [said])
+    monkeypatch.setattr(round_trips, "listener", lambda overrides: heard.listener(overrides | {"model": "tiny.en"}))
+    voices = f"cut -f1 | xargs cp {quote(str(CLIPS / 'auth-incorrect.flac'))}"
+    round_trips.make(tmp_path / "audio", voices, tmp_path)
+    found = noise.round_trips(tmp_path)
+    assert list(found) == ["Password incorrect!"]
+    always = noise.Noise(misheard=1, bare=1, real=1)
+    (readings,) = found.values()
+    assert readings
+    assert noise.Mishearing([], always, heard=found)("Password incorrect!") in readings
+
+
+def test_rooms_and_noises_serve_as_surroundings(tmp_path: Path) -> None:
+    round_trips.furnish(tmp_path)
+    where = heard.surroundings(Sentence("en", "clean", "thank you for calling"), tmp_path)
+    assert {path.name.split("_")[0] for path in tmp_path.iterdir()} == {"rirs", "noise"}
+    assert where == heard.surroundings(Sentence("en", "clean", "thank you for calling"), tmp_path)

@@ -1,0 +1,55 @@
+"""Teach Whisper Mandarin as rooms speak it: an adapter, from training lines in synthesised voices.
+
+    python -m training.adapter --data DIR --audio DIR [--voices COMMAND] [--lines N] [--takes N] [--seed N]
+                               [--start FILE] [--out FILE]
+
+`--data` holds the training sets (docs/training.md). `--audio` and `--voices` work as in training/speech/round_trips.py.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.asr import adapter, weights
+from pipeline.asr.checkpoint import model_of
+from pipeline.settings import Asr
+from training.adapter.lessons import LANGUAGE, begun, lessons, lines
+from training.adapter.teach import Recipe, teach
+from training.commands import errors_in_a_line, notes
+from training.speech.heard import speak
+
+
+def make(options: argparse.Namespace) -> None:
+    start = begun(options.start) if options.start else {}
+    wanted = lines(options.data, options.lines)
+    speak(wanted, options.audio, options.voices)
+    model = model_of(weights.find(Asr()), "cpu")
+    takes = range(options.takes * (options.seed - 1), options.takes * options.seed)
+    heard = lessons(wanted, options.audio, model.dims.n_mels, takes)
+    factors = teach(model, LANGUAGE, heard, Recipe(options.seed), notes.print, start)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(options.out, allow_pickle=False, **factors)
+
+
+def main() -> None:
+    with errors_in_a_line():
+        make(arguments())
+
+
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the training sets")
+    parser.add_argument("--audio", type=Path, required=True, help="recordings of the lines")
+    parser.add_argument("--voices", help="a shell command that speaks what is missing")
+    parser.add_argument("--lines", type=int, default=6000, help="so many are drawn (default: %(default)s)")
+    parser.add_argument("--takes", type=int, default=2, help="clips of a line (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="from 1; another has other takes, if as many")
+    parser.add_argument("--start", type=Path, help="an adapter to teach on, of the same rank")
+    parser.add_argument("--out", type=Path, default=adapter.SHIPPED / f"base.{LANGUAGE}.npz")
+    return parser.parse_args(given)
+
+
+if __name__ == "__main__":
+    main()

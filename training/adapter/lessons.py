@@ -1,0 +1,145 @@
+"""What the adapter is taught: our training lines and ordinary talk in synthesised voices, rooms and noise.
+
+Lines come from the training side alone. Each voice is two of Kokoro's mixed half and half, and rooms and noise are
+made here. So a lesson shares no line, voice, room or noise with the sets to test on.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+from zipfile import BadZipFile
+
+import numpy as np
+from rich.progress import track
+
+from pipeline.asr import adapter
+from pipeline.asr.adapter import Factors
+from pipeline.asr.context import as_trained, with_margin
+from pipeline.asr.mel import log_mel
+from pipeline.asr.transcriber import Samples
+from pipeline.audio.decode import samples_of
+from pipeline.cores import cores
+from pipeline.errors import ConfigError
+from pipeline.messages import SAMPLE_RATE
+from training.adapter.teach import Taught
+from training.classifier.sets import read
+from training.classifier.train import split
+from training.commands import notes
+from training.speech.heard import noisy, recording, reverberated
+from training.speech.round_trips import NOISE_SECONDS, NOISES, Line, echo
+from training.speech.sounds import SOUNDS
+
+LANGUAGE = "zh"
+SETS = ("authored", "kdconv", "crosswoz", "teleantifraud")
+LENGTHS = range(5, 33)
+"""Characters of a line."""
+MOST_SECONDS = adapter.LONGEST - 1
+"""Longer clips are left to Whisper."""
+PACED = 0.7
+"""Share of the clips that are faster or slower."""
+PACES = (0.85, 1.35)
+JOINED = 0.25
+"""Share of the clips that are a line with the next ones: people do not stop after each sentence."""
+MOST_JOINED = 3
+PAUSES = (0.1, 0.8)
+"""Seconds between lines of one breath."""
+KINDS = ("quiet", "quiet", "quiet", "room", "noise", "room and noise", "room and noise")
+SNR = (3.0, 20.0)
+"""Decibels from speech down to noise."""
+BABBLE = 0.3
+"""Share of the noises that are other lines."""
+VOICES_OF_BABBLE = 4
+FADING = (0.15, 1.0)
+"""Seconds until a room's sound has faded by 60 dB."""
+REFLECTED = (0.03, 0.15)
+"""How loud a room answers, beside what comes straight."""
+FIRST_REFLECTION = 0.0125
+"""Seconds until it does, at most."""
+
+
+def lines(data: Path, count: int) -> list[Line]:
+    """So many, in the order of a hash, so that new lines change little of the choice."""
+    rows = [row for row in split([*read(data, SETS)])["train"] if row.language == LANGUAGE]
+    found = [Line(LANGUAGE, row.source, row.text) for row in rows if len(row.text) in LENGTHS]
+    return sorted(found, key=lambda line: line.id)[:count]
+
+
+def clip(wanted: Sequence[Line], audio: Path, at: int, take: int) -> tuple[str, Samples]:
+    """What is said in a take of a line, and how that sounds; always the same."""
+    random = Random(f"{take}: {wanted[at].text}")
+    spoken = wanted[at : at + (random.randint(2, MOST_JOINED) if random.random() < JOINED else 1)]
+    samples = joined([samples_of(recording(audio, line)) for line in spoken], random)
+    if random.random() < PACED:
+        samples = paced(samples, random.uniform(*PACES))
+    kind = random.choice(KINDS)
+    if "room" in kind:
+        samples = reverberated(samples, room(random))
+    if "noise" in kind:
+        samples = noisy(samples, noise(wanted, audio, random), random.uniform(*SNR))
+    return "，".join(line.text for line in spoken), samples / max(np.float32(1), np.abs(samples).max())
+
+
+def room(random: Random) -> Samples:
+    """An impulse response: what comes straight, and after a gap noise that fades."""
+    seconds = random.uniform(*FADING)
+    impulse = echo(_dice(random), seconds, random.uniform(*REFLECTED))
+    impulse[: round(random.uniform(0, FIRST_REFLECTION) * SAMPLE_RATE)] = 0.0
+    impulse[0] = 1.0
+    return (impulse / 2).astype(np.float32)
+
+
+def noise(wanted: Sequence[Line], audio: Path, random: Random) -> Samples:
+    """Other people's talk, or one of the noises that are made."""
+    if random.random() < BABBLE:
+        others = random.sample(wanted, min(random.randint(1, VOICES_OF_BABBLE), len(wanted)))
+        heard = [samples_of(recording(audio, line)) for line in others]
+        together: Samples = np.sum([np.resize(one, max(map(len, heard))) for one in heard], axis=0, dtype=np.float32)
+        return together
+    return SOUNDS[random.choice(NOISES)](_dice(random), NOISE_SECONDS * SAMPLE_RATE).clip(-1, 1)
+
+
+def _dice(random: Random) -> np.random.Generator:
+    return np.random.default_rng(random.getrandbits(32))
+
+
+def paced(samples: Samples, pace: float) -> Samples:
+    """So many times as fast, and as high."""
+    places = np.arange(0, len(samples) - 1, pace)
+    found: Samples = np.interp(places, np.arange(len(samples)), samples).astype(np.float32)
+    return found
+
+
+def joined(spoken: Sequence[Samples], random: Random) -> Samples:
+    """Lines one after another with pauses between them."""
+    sounds: list[Samples] = []
+    for samples in spoken:
+        sounds += [samples, np.zeros(round(random.uniform(*PAUSES) * SAMPLE_RATE), np.float32)]
+    return np.concatenate(sounds[:-1])
+
+
+def taught(text: str, samples: Samples, bands: int) -> Taught:
+    mel = log_mel(samples, bands)
+    return Taught(text, len(samples) / SAMPLE_RATE, as_trained(mel, with_margin(mel)).astype(np.float16))
+
+
+def lessons(wanted: Sequence[Line], audio: Path, bands: int, takes: range) -> Iterator[Taught]:
+    """Those takes of every line, but what is too long."""
+
+    def of(at: int) -> list[Taught]:
+        found = [clip(wanted, audio, at, take) for take in takes]
+        return [taught(*each, bands) for each in found if len(each[1]) <= MOST_SECONDS * SAMPLE_RATE]
+
+    with ThreadPoolExecutor(cores()) as pool:
+        for some in track(pool.map(of, range(len(wanted))), "clips", len(wanted), console=notes):
+            yield from some
+
+
+def begun(path: Path) -> Factors:
+    """What was taught before; raises ConfigError if that is no adapter."""
+    try:
+        return adapter.read(path).factors
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise ConfigError(
+            f"The adapter {path} cannot be read: {error}", "Name a file that training.adapter wrote."
+        ) from error

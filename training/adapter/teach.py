@@ -1,0 +1,215 @@
+"""Teach Whisper to write what was said: from clips and their texts to an adapter."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import sqrt
+from random import Random
+from typing import NamedTuple, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.nn.utils.parametrize import register_parametrization
+from whisper.model import Whisper
+from whisper.tokenizer import Tokenizer
+
+from pipeline.asr.adapter import PLACES, Factors
+from pipeline.asr.batch_decoding import tokenizer_of
+from pipeline.asr.context import POSITIONS_PER_SECOND
+from pipeline.asr.encoder import encode
+from pipeline.cores import multiplies_bfloat16
+from pipeline.errors import ConfigError
+from training.gradients import Gradients
+
+HALVES = multiplies_bfloat16()
+SIMILAR = 8
+"""Batches whose clips are sorted by length among each other."""
+REPORT_EVERY = 50
+UNASKED = -100
+"""In place of a token that is not to be learnt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """A clip and what was said in it."""
+
+    text: str
+    seconds: float
+    mel: NDArray[np.float16]
+    """As the engine encodes it, padded to one of its limits, shape (bands, frames)."""
+
+
+class Written(NamedTuple):
+    """A batch for Whisper."""
+
+    mel: Tensor
+    """Shape (clips, bands, frames)."""
+    given: Tensor
+    """Tokens before those to come, shape (clips, tokens)."""
+    tokens: Tensor
+    """Those to come; `UNASKED` where one is not to be learnt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    seed: int = 1
+    rank: int = 32
+    turns: float = 1.0
+    """How often each clip is heard."""
+    batch: int = 16
+    learning_rate: float = 5e-4
+    warm_up: int = 50
+    """Steps."""
+    workers: int = 2
+    """Threads that share a batch."""
+
+    def slope(self, step: int, steps: int) -> float:
+        """Factor of the learning rate: up during warm-up, then down to 0, both in a straight line."""
+        return min((step + 1) / self.warm_up, 1 - step / steps)
+
+
+class LowRank(nn.Module):
+    """Adds to a weight of shape (outputs, inputs); nothing at first."""
+
+    def __init__(self, a: nn.Parameter, outputs: int) -> None:
+        super().__init__()
+        self.a = a
+        self.b = nn.Parameter(torch.zeros(outputs, len(a)))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight + self.b @ self.a
+
+
+def teach(
+    model: Whisper,
+    language: str,
+    lessons: Iterable[Taught],
+    recipe: Recipe,
+    say: Callable[[str], None],
+    start: Factors,
+) -> Factors:
+    """The factors of an adapter, what `start` holds taught on; `say` is told how it goes.
+
+    `model` is not to be used afterwards. Raises ConfigError if `start` does not fit, before a lesson is asked for, and
+    if there are none.
+    """
+    torch.manual_seed(recipe.seed)
+    places = attach(model.requires_grad_(False), recipe.rank)
+    begin(places, start)
+    if not (clips := [*lessons]):
+        raise ConfigError("There is no clip to teach", "Give more lines, takes, or shorter ones.")
+    learning = [parameter for lows in places.values() for parameter in (lows[0].a, *(low.b for low in lows))]
+    optimizer = torch.optim.AdamW(learning, lr=recipe.learning_rate, weight_decay=0.0)
+    gradients = Gradients(learning, recipe.workers)
+    tokenizer, random = tokenizer_of(model, language), Random(recipe.seed)
+    steps, total = max(1, round(recipe.turns * len(clips) / recipe.batch)), 0.0
+    for step, batch in zip(range(steps), batches(clips, recipe.batch, random), strict=False):
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.learning_rate * recipe.slope(step, steps)
+        parts = [written(part, tokenizer) for at in range(recipe.workers) if (part := batch[at :: recipe.workers])]
+        total += gradients.of(losses(model, parts))
+        nn.utils.clip_grad_norm_(learning, 1.0)
+        optimizer.step()
+        if (step + 1) % REPORT_EVERY == 0:
+            say(f"step {step + 1} of {steps}: loss {total / REPORT_EVERY:.4f}")
+            total = 0.0
+    return factors(places)
+
+
+def attach(model: Whisper, rank: int) -> dict[str, list[LowRank]]:
+    """Additions to each place; what CTranslate2 stacks shares one side, and so stays of that rank."""
+    places: dict[str, list[LowRank]] = {}
+    for side, wheres in PLACES.items():
+        for layer, block in enumerate(model.get_submodule(side).blocks):
+            for where, names in wheres.items():
+                modules = [cast(nn.Linear, block.get_submodule(name)) for name in names]
+                inputs = modules[0].in_features
+                a = nn.Parameter(torch.randn(rank, inputs) / sqrt(inputs))
+                places[f"{side}/layer_{layer}/{where}"] = [_added(module, a) for module in modules]
+    return places
+
+
+def _added(module: nn.Linear, a: nn.Parameter) -> LowRank:
+    low = LowRank(a, module.out_features)
+    register_parametrization(module, "weight", low)
+    return low
+
+
+def begin(places: Mapping[str, Sequence[LowRank]], start: Factors) -> None:
+    """Put factors into the places that they name; raises ConfigError if they are of another rank or model."""
+    shapes = {name: factor.shape for name, factor in factors(places).items()}
+    for name, factor in start.items():
+        if factor.shape != shapes.get(name):
+            raise ConfigError(
+                f"The adapter's {name} has the shape {factor.shape}, not {shapes.get(name)}",
+                "Teach on one of the same model and rank.",
+            )
+        place, side = name.rsplit("/", 1)
+        parts = [places[place][0].a] if side == "a" else [low.b for low in places[place]]
+        for parameter, part in zip(parts, torch.from_numpy(factor).split([*map(len, parts)]), strict=True):
+            parameter.data.copy_(part)
+
+
+def factors(places: Mapping[str, Sequence[LowRank]]) -> Factors:
+    """What was learnt."""
+    found: dict[str, NDArray[np.float16]] = {}
+    for place, lows in places.items():
+        found[f"{place}/a"] = lows[0].a.detach().numpy().astype(np.float16)
+        found[f"{place}/b"] = torch.cat([low.b.detach() for low in lows]).numpy().astype(np.float16)
+    return found
+
+
+def batches(clips: Sequence[Taught], size: int, random: Random) -> Iterator[list[Taught]]:
+    """For ever: each clip once a turn, beside others of as many frames and about its length."""
+    while True:
+        turn = [batch for alike in _by_frames(clips) for batch in _sorted(alike, size, random)]
+        random.shuffle(turn)
+        yield from turn
+
+
+def _by_frames(clips: Iterable[Taught]) -> list[list[Taught]]:
+    alike: dict[int, list[Taught]] = {}
+    for clip in clips:
+        alike.setdefault(clip.mel.shape[1], []).append(clip)
+    return [*alike.values()]
+
+
+def _sorted(clips: list[Taught], size: int, random: Random) -> Iterator[list[Taught]]:
+    random.shuffle(clips)
+    for at in range(0, len(clips), size * SIMILAR):
+        similar = sorted(clips[at : at + size * SIMILAR], key=lambda clip: len(clip.text))
+        yield from (similar[start : start + size] for start in range(0, len(similar), size))
+
+
+def written(batch: Sequence[Taught], tokenizer: Tokenizer) -> Written:
+    """Learnt are the text, the time at which it ends and the end."""
+    mel = torch.stack([torch.from_numpy(clip.mel).float() for clip in batch])
+    rows = [tokens_of(clip, tokenizer) for clip in batch]
+    longest, told = max(map(len, rows)), len(tokenizer.sot_sequence) + 1
+    tokens = torch.tensor([row + [tokenizer.eot] * (longest - len(row)) for row in rows])
+    learnt = torch.tensor([[*range(longest)]]) < torch.tensor([[len(row)] for row in rows])
+    learnt[:, :told] = False
+    return Written(mel, tokens[:, :-1], tokens[:, 1:].where(learnt[:, 1:], UNASKED))
+
+
+def losses(model: Whisper, parts: Sequence[Written]) -> list[Callable[[], Tensor]]:
+    """The mean cross-entropy of a batch, in parts."""
+    asked = sum(int((part.tokens != UNASKED).sum()) for part in parts)
+    return [partial(_loss, model, part, asked) for part in parts]
+
+
+def _loss(model: Whisper, part: Written, asked: int) -> Tensor:
+    with torch.autocast("cpu", torch.bfloat16, enabled=HALVES, cache_enabled=False):
+        logits = model.decoder(part.given, encode(model.encoder, part.mel))
+    summed = cross_entropy(logits.float().flatten(0, 1), part.tokens.flatten(), ignore_index=UNASKED, reduction="sum")
+    return summed / asked
+
+
+def tokens_of(clip: Taught, tokenizer: Tokenizer) -> list[int]:
+    """What Whisper is to write, with the times, as the engine lets it."""
+    start = tokenizer.timestamp_begin
+    end = start + round(clip.seconds * POSITIONS_PER_SECOND)
+    return [*tokenizer.sot_sequence, start, *tokenizer.encode(clip.text), end, tokenizer.eot]

@@ -1,0 +1,58 @@
+"""The shipped text classifier, made anew from its data sets: `python -m training.classifier --help`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.errors import ConfigError
+from training.commands import errors_in_a_line, notes
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def train(
+    data: Annotated[Path, typer.Option(help="Folder with one folder for each set.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder for the model: onnx/ and transformers/.", show_default=False)],
+    encoder: Annotated[
+        str | None,
+        typer.Option(help="Folder (OUT/onnx, too) or hub id NAME@COMMIT to start from; else multilingual-e5-small."),
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Train on this set alone. Repeat it for several.")] = None,
+    learning_rate: Annotated[float, typer.Option(min=0, help="The highest learning rate.")] = 1e-4,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same figures, within noise.")] = 1,
+    runs: Annotated[int, typer.Option(min=1, help="Number of models. Each learns from the one before it.")] = 2,
+    teacher: Annotated[str | None, typer.Option(help="Folder of an ONNX model that teaches the first.")] = None,
+    samples: Annotated[int, typer.Option(min=1, help="Texts for each model. Each text is misheard anew.")] = 300_000,
+    kept: Annotated[float, typer.Option(min=0, max=1, help="Share of --encoder's weights in the result.")] = 0.0,
+    minutes: Annotated[float | None, typer.Option(min=0, help="Stop after this time, with fewer texts.")] = None,
+) -> None:
+    """Train the text classifier: whether a text is risky, and under which labels.
+
+    It needs `pip install -e '.[train]'` and the text sets that docs/training.md names. It takes an hour and a half on
+    two cores that multiply bfloat16, and three hours on others. judge.model takes OUT/onnx. Other tools can fine-tune
+    OUT/transformers.
+
+    Examples:
+      python -m training.classifier --data sets --out model
+      python -m training.classifier --data sets --out model --encoder ./multilingual-e5-small
+      python -m training.classifier --data sets --out newer --encoder model/onnx --teacher model/onnx --runs 1
+      voxwarden --set judge.model=model/onnx judge chat.txt
+    """
+    try:
+        from training.classifier.sets import SETS, check
+
+        names = only or [*SETS]
+        check(data, names)  # before PyTorch is imported, which takes seconds
+        from training.classifier.run import run
+        from training.classifier.train import Recipe
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"Training needs the package {error.name}", "pip install -e '.[train]'") from error
+    recipe = Recipe(seed, runs, samples, minutes, learning_rate=learning_rate, kept=kept)
+    run(data, out, recipe, names, encoder, teacher, lambda line: notes.print(line, highlight=False))
+
+
+if __name__ == "__main__":
+    with errors_in_a_line():
+        app(prog_name="python -m training.classifier")

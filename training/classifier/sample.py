@@ -1,0 +1,53 @@
+"""Which rows training sees how often, and how much of each."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from random import Random
+
+from training.classifier.rows import CLEAN, Row
+from training.classifier.sets import TALK
+from training.classifier.teach import CLAUSE
+
+TIMES: Mapping[str, float] = {
+    "authored": 2.5,
+    "toxigen_seeds": 2.0,
+    "cold": 2.0,
+    "stormfront": 0.6,
+    "edos": 0.5,
+    "davidson": 0.3,
+    CLAUSE: 0.6,
+}
+"""How often a row of a set is drawn in a pass: more for the few that nothing else covers, less for much of a kind."""
+CLAUSES = re.compile(r"(?<=[,.!?;，。！？；])\s*")
+FRAGMENTS = 0.4
+"""Share of the clean lines of talk that are cut down to some of their clauses: people speak in fragments."""
+
+
+class Sampler:
+    """Draws rows of `rows` without end; the same seed draws the same."""
+
+    def __init__(self, rows: Sequence[Row], seed: int) -> None:
+        self._rows = rows
+        self._random = Random(seed)
+
+    def draw(self, count: int) -> Iterator[Row]:
+        return islice(self._passes(), count)
+
+    def said(self, row: Row) -> str:
+        """The row's text, or a fragment of it: a part of what is clean is clean."""
+        if row.labels is not CLEAN or row.source not in TALK or self._random.random() >= FRAGMENTS:
+            return row.text
+        clauses = [clause for clause in CLAUSES.split(row.text) if clause]
+        first = self._random.randrange(len(clauses))
+        return " ".join(clauses[first : first + self._random.choice((1, 1, 2))])
+
+    def _passes(self) -> Iterator[Row]:
+        while True:
+            order = [row for row in self._rows for _ in range(self._times(row))]
+            self._random.shuffle(order)
+            yield from order
+
+    def _times(self, row: Row) -> int:
+        """The share rounded up or down, so that it holds on average."""
+        return int(TIMES.get(row.source, 1.0) + self._random.random())

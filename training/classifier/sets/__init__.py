@@ -1,0 +1,71 @@
+"""The training sets: one reader each, from a set's own files and labels to `Row`.
+
+Each function takes the folder that holds all sets and yields every row that says something about our labels. What a
+set does not annotate stays out of `Row.labels`. The licence of each set in `SETS` lets you publish a model that is
+trained on it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.errors import ConfigError
+from training.classifier.rows import Row, plain
+from training.classifier.sets import authored, hate, offence, prompts, talk, trade
+
+Reader = Callable[[Path], Iterator[Row]]
+
+SETS: Mapping[str, Reader] = {
+    "authored": authored.spoken,
+    "cold": offence.cold,
+    "davidson": offence.davidson,
+    "jigsaw_part": offence.jigsaw,
+    "convabuse": offence.convabuse,
+    "diasafety": offence.diasafety,
+    "surge_toxicity": offence.surge,
+    "sms_spam": trade.sms_spam,
+    "youtube_spam": trade.youtube_spam,
+    "teleantifraud": trade.teleantifraud,
+    "presidio_pii": trade.presidio,
+    "swsr": hate.swsr,
+    "edos": hate.edos,
+    "stormfront": hate.stormfront,
+    "implicit_hate": hate.implicit_hate,
+    "hatexplain": hate.hatexplain,
+    "toxigen_seeds": hate.toxigen,
+    "identity_templates": hate.identity_templates,
+    "jade": prompts.jade,
+    "multijail": prompts.multijail,
+    "catqa": prompts.catqa,
+    "simple_safety_tests": prompts.simple_safety,
+    "deccp": prompts.deccp,
+    "cssrs_reddit": talk.cssrs,
+    "kdconv": talk.kdconv,
+    "crosswoz": talk.crosswoz,
+    "medical_zh": talk.medical,
+    "topical_chat": talk.topical_chat,
+}
+
+TALK = ("kdconv", "crosswoz", "medical_zh", "topical_chat", "teleantifraud")
+"""Sets with ordinary talk: their clean rows set the thresholds."""
+
+
+def read(folder: Path, names: Iterable[str] = tuple(SETS)) -> Iterator[Row]:
+    """All rows of the sets `names` under `folder`, cleaned of markup, each with its source; empty ones are dropped."""
+    for name, reader in _readers(names).items():
+        for row in reader(folder):
+            if text := plain(row.text):
+                yield replace(row, text=text, source=name)
+
+
+def check(folder: Path, names: Iterable[str]) -> None:
+    """Raise ConfigError for a set that nobody knows, or whose first row cannot be read under `folder`."""
+    for reader in _readers(names).values():
+        next(reader(folder), None)
+
+
+def _readers(names: Iterable[str]) -> Mapping[str, Reader]:
+    names = [*names]
+    if strange := set(names) - set(SETS):
+        raise ConfigError(f"No such set: {', '.join(sorted(strange))}", f"There are: {', '.join(SETS)}.")
+    return {name: SETS[name] for name in names}

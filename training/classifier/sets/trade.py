@@ -1,0 +1,61 @@
+"""Sets about fraud, adverts, forbidden trade and personal data."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+from training.classifier.rows import CLEAN, LABELS, Row, negative, positive, read_csv, read_lines
+
+PERSONAL = {
+    "PHONE_NUMBER",
+    "US_SSN",
+    "CREDIT_CARD",
+    "IBAN_CODE",
+    "EMAIL_ADDRESS",
+    "IP_ADDRESS",
+    "US_DRIVER_LICENSE",
+}
+CALLED = negative(*(label for label in LABELS if label not in {"fraud", "illegal_trade", "privacy"}))
+"""Whoever was called doubts, asks and gives data away: no fraud, but no model of a clean text either."""
+TURNS = 3
+"""A caller's turns joined: one turn of a fraudulent call is often as harmless as any other."""
+
+
+def sms_spam(folder: Path) -> Iterator[Row]:
+    """SMS Spam Collection (Almeida et al. 2011, CC-BY-4.0): spam here is premium-rate fraud and adverts at once."""
+    for line in read_lines(folder / "sms_spam" / "SMSSpamCollection"):
+        label, _, text = line.partition("\t")
+        if label in {"ham", "spam"}:
+            yield Row(text, "en", positive("fraud", "ads_spam") if label == "spam" else CLEAN)
+
+
+def youtube_spam(folder: Path) -> Iterator[Row]:
+    """YouTube Spam Collection (Alberto et al. 2015, CC-BY-4.0), kept apart by video."""
+    for row in read_csv(folder / "youtube_spam" / "rows.csv"):
+        labels = positive("ads_spam") if row["label"] == "1" else negative("ads_spam", "fraud")
+        yield Row(row["text"], "en", labels, part="test" if row["video"] == "Shakira" else "train")
+
+
+def teleantifraud(folder: Path) -> Iterator[Row]:
+    """TeleAntiFraud (Ma et al. 2025, Apache-2.0): a fraudulent caller's turns, three by three, and ordinary calls."""
+    rows = read_csv(folder / "teleantifraud" / "rows.csv")
+    for dialogue, turns in groupby(rows, key=lambda row: row["dialogue"]):
+        lines = list(turns)
+        if lines[0]["call"] == "normal":
+            yield from (Row(line["text"], "zh", CLEAN, weight=0.5, group=dialogue) for line in lines)
+            continue
+        said = {who: [line["text"] for line in lines if line["speaker"] == who] for who in ("caller", "called")}
+        yield from (Row(text, "zh", CALLED, weight=0.5, group=dialogue) for text in said["called"])
+        for first in range(max(1, len(said["caller"]) - TURNS + 1)):
+            text = " ".join(said["caller"][first : first + TURNS])
+            yield Row(text, "zh", positive("fraud"), weight=0.7, group=dialogue)
+
+
+def presidio(folder: Path) -> Iterator[Row]:
+    """Presidio's synthetic sentences (MIT): personal data said aloud, though not by whom or why."""
+    for row in read_csv(folder / "presidio_pii" / "rows.csv"):
+        kinds = set(row["entities"].split())
+        if kinds & PERSONAL or {"STREET_ADDRESS", "PERSON"} <= kinds:
+            yield Row(row["text"], "en", positive("privacy"), weight=0.5)
+        elif "STREET_ADDRESS" not in kinds:
+            yield Row(row["text"], "en", CLEAN)

@@ -1,0 +1,161 @@
+"""From labelled rows to a model: a pre-trained encoder, fine-tuned, with one output a label."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from random import Random
+from time import monotonic
+
+import torch
+from torch import Tensor
+from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
+
+from pipeline.cores import multiplies_bfloat16
+from pipeline.judge.view import view
+from training.classifier.batches import Batch, batches, masked_loss
+from training.classifier.duplicates import Seen
+from training.classifier.encoder import Encoder
+from training.classifier.model import wrapped
+from training.classifier.noise import hearing
+from training.classifier.rows import Part, Row, part_of
+from training.classifier.sample import Sampler
+from training.classifier.vocabulary import trim
+from training.gradients import Gradients
+
+REPORT_EVERY = 50
+"""Steps between two lines of progress."""
+SAVE_EVERY = 400
+"""Steps between two checkpoints."""
+HALVES = multiplies_bfloat16()
+
+Save = Callable[[BertForSequenceClassification, PreTrainedTokenizerFast], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What training is made of. The same recipe on the same rows gives the same figures, within noise."""
+
+    seed: int = 1
+    runs: int = 2
+    """Models trained, each the pupil of the one before it."""
+    samples: int = 300_000
+    """Texts seen in a run, each in another noise."""
+    minutes: float | None = None
+    """The run ends by then, with fewer texts where the machine is slow or shared: the learning rate falls in time."""
+    batch: int = 64
+    learning_rate: float = 1e-4
+    kept: float = 0.0
+    """Share of the first weights in those that a run ends with: less is forgotten (Wortsman et al. 2022)."""
+    head: float = 5.0
+    """How many times faster what is new learns than the encoder: the last layer, and what syllables add."""
+    warm_up: int = 500
+    """Steps in which the learning rate rises; with a few only, the encoder forgets what it knew and never recovers."""
+    weight_decay: float = 0.01
+    max_tokens: int = 56
+    """Of a training text; the model reads up to 128."""
+    workers: int = 2
+    """Threads that share a batch; two with a core each are twice as fast as PyTorch's own two."""
+
+    @property
+    def steps(self) -> int:
+        return -(-self.samples // self.batch)
+
+    def done(self, steps: int, seconds: float) -> float:
+        """Share of the run that is behind us, 0 to 1."""
+        return max(steps / self.steps, seconds / 60 / self.minutes if self.minutes is not None else 0.0)
+
+    def slope(self, steps: int, done: float) -> float:
+        """Factor of the learning rates: up during warm-up, then down to 0, both in a straight line."""
+        return min((steps + 1) / self.warm_up, 1 - done)
+
+
+def split(rows: Sequence[Row]) -> dict[Part, list[Row]]:
+    """Rows by side, as the classifier views them; of near-duplicates only one stays, on the test side if it can."""
+    sides: dict[Part, list[Row]] = {"test": [], "validation": [], "train": []}
+    for row in rows:
+        sides[part_of(row)].append(replace(row, text=view(row.text)))
+    seen = Seen()
+    return {part: [row for row in side if not seen.add(row.text)] for part, side in sides.items()}
+
+
+def train(
+    rows: Sequence[Row], encoder: Encoder, recipe: Recipe, say: Callable[[str], None], save: Save
+) -> tuple[BertForSequenceClassification, PreTrainedTokenizerFast]:
+    """Fine-tune `encoder` on `rows`; `say` is told how it goes, `save` gets the model from time to time."""
+    texts = [row.text for row in rows]
+    trimmed = trim(encoder, texts)
+    model, tokenizer = trimmed.model.train(), wrapped(trimmed.tokenizer)
+    optimizer = torch.optim.AdamW(_groups(model, recipe), eps=1e-6, weight_decay=recipe.weight_decay, fused=True)
+    began = [parameter.detach().clone() for parameter in model.parameters()]
+    rates = [group["lr"] for group in optimizer.param_groups]
+    gradients = Gradients([*model.parameters()], recipe.workers)
+    started, total = monotonic(), 0.0
+    for step, batch in enumerate(_stream(rows, texts, tokenizer, recipe), 1):
+        if (done := recipe.done(step - 1, monotonic() - started)) >= 1:
+            break
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * recipe.slope(step - 1, done)
+        total += gradients.of(losses(model, batch, recipe.workers))
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        if step % REPORT_EVERY == 0:
+            speed = step * recipe.batch / (monotonic() - started)
+            say(f"step {step} of {recipe.steps}, {done:.0%}: loss {total / REPORT_EVERY:.4f}, {speed:.0f} texts/s")
+            total = 0.0
+        if step % SAVE_EVERY == 0:
+            save(model, tokenizer)
+    _keep(model, began, recipe.kept)
+    return model, tokenizer
+
+
+def losses(model: BertForSequenceClassification, batch: Batch, count: int) -> list[Callable[[], Tensor]]:
+    """The mean loss in so many parts."""
+    total = batch.weights.sum().clamp(min=1e-6)
+    return [partial(_loss, model, part, total) for part in _parts(batch, count)]
+
+
+def _loss(model: BertForSequenceClassification, part: Batch, total: Tensor) -> Tensor:
+    """The part's share of the mean loss of a batch, whose weights are `total` in all.
+
+    Where the CPU multiplies bfloat16, matrix products are; weights, norms, loss and gradients are always in float32.
+    """
+    with torch.autocast("cpu", torch.bfloat16, enabled=HALVES, cache_enabled=False):
+        logits = model(part.input_ids, part.attention_mask).logits
+    return masked_loss(logits.float(), part.targets, part.weights) * part.weights.sum() / total
+
+
+def _parts(batch: Batch, count: int) -> list[Batch]:
+    """Every `count`-th row, so that the parts are about as long as each other."""
+    return [
+        Batch(
+            batch.input_ids[at::count],
+            batch.attention_mask[at::count],
+            batch.targets[at::count],
+            batch.weights[at::count],
+        )
+        for at in range(min(count, len(batch.targets)))
+    ]
+
+
+@torch.no_grad()
+def _keep(model: BertForSequenceClassification, began: Sequence[Tensor], share: float) -> None:
+    """Put back so much of what the parameters were as they `began`."""
+    for parameter, before in zip(model.parameters(), began, strict=True):
+        parameter.lerp_(before, share)
+
+
+def _groups(model: BertForSequenceClassification, recipe: Recipe) -> list[dict[str, object]]:
+    sounds = model.bert.embeddings.word_embeddings.sounds
+    known = [parameter for parameter in model.bert.parameters() if parameter is not sounds]
+    new = {"params": [*model.classifier.parameters(), sounds], "lr": recipe.learning_rate * recipe.head}
+    return [{"params": known, "lr": recipe.learning_rate}, new]
+
+
+def _stream(
+    rows: Sequence[Row], texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, recipe: Recipe
+) -> Iterator[Batch]:
+    sampler = Sampler(rows, recipe.seed)
+    hear = hearing(texts, recipe.seed)
+    random = Random(recipe.seed)
+    drawn = sampler.draw(recipe.steps * recipe.batch)
+    yield from batches(drawn, tokenizer, recipe.batch, recipe.max_tokens, lambda row: hear(sampler.said(row)), random)

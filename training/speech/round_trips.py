@@ -1,0 +1,116 @@
+"""Round trips: training lines spoken by a synthesiser and transcribed again, for real mishearings to train on.
+
+    python -m training.speech.round_trips --audio DIR [--voices COMMAND] [--out DIR]
+
+It works as training/speech/heard.py does, and shares nothing with that test set: it takes training lines, voices that
+mix two of Kokoro's half and half (COMMAND reads `a+b` for one), and rooms and noise made here. It writes one TSV file
+for each language. A line holds the sentence, its transcript and the other readings. Training reads these files.
+"""
+
+import argparse
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from random import Random
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+
+from pipeline.audio.encode import encode_flac
+from pipeline.messages import SAMPLE_RATE, Alternative
+from training.classifier.noise import ROUND_TRIPS
+from training.classifier.rows import CLEAN, Row
+from training.classifier.sets import authored
+from training.commands import errors_in_a_line, notes
+from training.speech.heard import VOICES, Heard, Sentence, hear, listener, speak
+from training.speech.sounds import SEED, SOUNDS
+
+SHARE: Mapping[str, Mapping[bool, float]] = {"en": {True: 0.025, False: 0.025}, "zh": {True: 0.2173, False: 0.3092}}
+"""Of the lines, by language and whether they are clean. Mandarin is misheard most, and what is risky missed. Drawn by
+a hash, so that new lines change none of the choice."""
+REVERBERATION = (0.15, 0.3, 0.5, 0.8)
+"""Seconds until a sound has faded by 60 dB: from a bedroom to a hall."""
+NOISES = ("pink", "brown", "hum", "knocks", "music")
+NOISE_SECONDS = 20
+
+
+class Line(Sentence):
+    @property
+    def voice(self) -> str:
+        one, other = Random(self.text).sample(sorted({*VOICES[self.language].split()} - {"joe"}), 2)
+        return f"{one}+{other}"
+
+
+def lines() -> list[Line]:
+    """One sentence of each pattern that is drawn."""
+    of_pattern = {row.group: row for row in authored.spoken(Path())}
+    return [Line(row.language, row.group, row.text) for row in of_pattern.values() if _drawn(row)]
+
+
+def _drawn(row: Row) -> bool:
+    place = int(hashlib.sha256(row.group.encode()).hexdigest()[:8], 16) / 2**32
+    return place < SHARE[row.language][row.labels is CLEAN]
+
+
+def furnish(folder: Path) -> None:
+    """Room impulse responses and noises, always the same."""
+    folder.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(SEED)
+    for seconds in REVERBERATION:
+        fading = echo(random, seconds, 0.1)
+        fading[0] = 1.0
+        (folder / f"rirs_{seconds}.flac").write_bytes(encode_flac((fading / 2).astype(np.float32)))
+    for name in NOISES:
+        (folder / f"noise_{name}.flac").write_bytes(
+            encode_flac(SOUNDS[name](random, NOISE_SECONDS * SAMPLE_RATE).clip(-1, 1))
+        )
+
+
+def echo(random: np.random.Generator, seconds: float, level: float) -> NDArray[np.float64]:
+    """Noise that fades by 60 dB in so many seconds."""
+    size = round(seconds * SAMPLE_RATE)
+    return random.normal(size=size) * 10 ** (-3 * np.arange(size) / size) * level
+
+
+def readings(row: Heard) -> Iterator[str]:
+    """What was heard, likeliest first."""
+    yield row["heard"]
+    for other in msgspec.json.decode(row["alternatives"], type=list[Alternative]):
+        yield other.text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--audio", type=Path, required=True, help="recordings of the lines, and of rooms and noises")
+    parser.add_argument("--voices", help="a shell command that speaks what is missing")
+    parser.add_argument("--out", type=Path, default=ROUND_TRIPS)
+    options = parser.parse_args()
+    with errors_in_a_line():
+        make(options.audio, options.voices, options.out)
+
+
+def make(audio: Path, voices: str | None, out: Path) -> None:
+    wanted = lines()
+    speak(wanted, audio, voices)
+    for language in sorted(VOICES):
+        if ours := [line for line in wanted if line.language == language]:
+            trips(ours, audio, out / f"{language}.tsv")
+
+
+def trips(wanted: Sequence[Line], audio: Path, path: Path) -> None:
+    """Hear lines of one language that are spoken already, and write what was heard."""
+    language = wanted[0].language
+    furnish(audio / "around")
+    found = hear(listener({"language": language}), wanted, audio, audio / "around")
+    rows = [
+        "\t".join([row["text"], *filter(None, readings(row))])
+        for row in track(found, language, len(wanted), console=notes)
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(rows) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
