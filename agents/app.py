@@ -1,18 +1,19 @@
 """The Faust app of one worker: one role, one consumer group, settings that were measured not to lose anything."""
 
 import tempfile
+from collections.abc import Sequence
 from typing import Any
 
 import faust
 
 from agents.expiry import Expiry
 from agents.intake import Transport
-from agents.kafka import ROOM_FOR_ERRORS
+from agents.kafka import ROOM_FOR_ERRORS, topic_name
 from agents.security import faust_credentials
 from pipeline import logs
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings
-from pipeline.topology import SEGMENT, Stage, Topic
+from pipeline.topology import Stage, Topic
 
 SESSION_SECONDS = 6.0
 FETCH_BATCHES = 2
@@ -47,8 +48,8 @@ def create_app(settings: Settings, stage: Stage, metrics: Metrics) -> faust.App:
         topic_allow_declare=False,
         key_serializer="raw",
         value_serializer="raw",
-        # Segment holds events on purpose: waiting for them would make SIGTERM hang.
-        stream_wait_empty=stage.name != SEGMENT.name,
+        # A stage that holds messages does so on purpose: waiting for them would make SIGTERM hang.
+        stream_wait_empty=not stage.holds,
         worker_redirect_stdouts=False,
         broker_session_timeout=SESSION_SECONDS,
         broker_heartbeat_interval=SESSION_SECONDS / 4,
@@ -57,7 +58,7 @@ def create_app(settings: Settings, stage: Stage, metrics: Metrics) -> faust.App:
         broker_commit_interval=1.0,
         consumer_metadata_max_age_ms=METADATA_SECONDS * 1000,
         producer_metadata_max_age_ms=METADATA_SECONDS * 1000,
-        broker_max_poll_records=FETCH_BATCHES * stage.batch,
+        broker_max_poll_records=FETCH_BATCHES * settings.batching(stage).batch,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=settings.kafka.instance,
         producer_acks=-1,
@@ -68,10 +69,10 @@ def create_app(settings: Settings, stage: Stage, metrics: Metrics) -> faust.App:
     return app
 
 
-def topic_of(app: faust.App, topic: Topic, settings: Settings) -> Any:
-    """A topic of raw bytes; what they mean is pipeline/events.py's business."""
+def channel_of(app: faust.App, topics: Sequence[Topic], settings: Settings) -> Any:
+    """All records of `topics`, as raw bytes. `pipeline/events.py` decodes them."""
     return app.topic(
-        settings.kafka.prefix + topic.name,
+        *(topic_name(topic, settings.kafka) for topic in topics),
         key_type=bytes,
         value_type=bytes,
         key_serializer="raw",

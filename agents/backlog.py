@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 
-from agents.lag import Place
+from agents.lag import PartitionName, Place
 from pipeline.overload import Arrivals
 from pipeline.stage import Backlog
 
@@ -18,14 +18,14 @@ class Inflow:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._partitions: frozenset[int] = frozenset()
+        self._partitions: frozenset[PartitionName] = frozenset()
         self._arrivals = Arrivals()
         self._backlog = unknown()
 
     def backlog(self) -> Backlog:
         return self._backlog
 
-    def see(self, places: Mapping[int, Place]) -> None:
+    def see(self, places: Mapping[PartitionName, Place]) -> None:
         """One look at the worker's own partitions. With other partitions, the counting begins anew."""
         if places.keys() != self._partitions:
             self.forget()

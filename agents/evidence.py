@@ -11,12 +11,15 @@ from aiokafka.partitioner import DefaultPartitioner
 from kafka import TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 
+from agents import topics
 from agents.kafka import broker_errors, reader, topic_name
 from agents.records import address_of
 from pipeline.errors import BadMessage
 from pipeline.events import decode
 from pipeline.messages import Utterance
-from pipeline.settings import Kafka
+from pipeline.metrics import Metrics
+from pipeline.review.evidence.log import UtteranceLog
+from pipeline.settings import Kafka, Settings
 from pipeline.topology import UTTERANCES
 
 POLL_MS = 500
@@ -31,8 +34,8 @@ KEPT_BYTES = 64_000_000
 """Of records that were read, all partitions together: flags come in the order of the log, and share what was before."""
 
 
-class KafkaLog:
-    """`UtteranceLog` of pipeline/review/evidence/log.py over a consumer that seeks. For use by one thread.
+class KafkaLog(UtteranceLog):
+    """`voice.utterances` over a consumer that seeks. For use by one thread. The broker expires the records.
 
     After an error the next call makes a new consumer: the old one may never notice that the brokers are back.
     """
@@ -175,6 +178,12 @@ class KafkaLog:
         since = written.timestamp - round((seconds + SLACK_SECONDS) * 1000)
         found = self._consumer().offsets_for_times({partition: max(0, since)})[partition]
         return max(nearest, found.offset) if found else nearest
+
+
+def open_log(settings: Settings, metrics: Metrics) -> KafkaLog:
+    """The log of utterances. How long the broker keeps it becomes a figure."""
+    metrics.evidence_retention_seconds.set(topics.retention_seconds([UTTERANCES], settings.kafka))
+    return KafkaLog(settings.kafka)
 
 
 def parse(address: str) -> tuple[TopicPartition, int] | None:

@@ -15,7 +15,7 @@ from typing import Any
 import faust
 
 from agents.backlog import Inflow
-from agents.lag import Lag, Place
+from agents.lag import Lag, PartitionName, Place
 from pipeline.dependencies import Dependencies
 from pipeline.errors import VoxwardenError
 from pipeline.metrics import Metrics
@@ -42,13 +42,13 @@ class Progress:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._standing: dict[int, Standing] = {}
+        self._standing: dict[PartitionName, Standing] = {}
 
-    def see(self, places: Mapping[int, Place]) -> None:
+    def see(self, places: Mapping[PartitionName, Place]) -> None:
         """One look at the worker's own partitions; others are forgotten."""
         now = self._clock()
         self._standing = {
-            number: self._standing_of(number, place, now) for number, place in places.items() if place.lag > 0
+            partition: self._standing_of(partition, place, now) for partition, place in places.items() if place.lag > 0
         }
 
     def forget(self) -> None:
@@ -61,8 +61,8 @@ class Progress:
         now = self._clock()
         return max((now - standing.since for standing in dict(self._standing).values()), default=0.0)
 
-    def _standing_of(self, number: int, place: Place, now: float) -> Standing:
-        before = self._standing.get(number)
+    def _standing_of(self, partition: PartitionName, place: Place, now: float) -> Standing:
+        before = self._standing.get(partition)
         return before if before and before.committed == place.committed else Standing(place.committed, now)
 
 
@@ -83,7 +83,7 @@ class Health:
         self._lag = Lag(stage, settings)
         self._progress = Progress(clock)
         self._inflow = Inflow(clock)
-        self._mine: frozenset[int] | None = None
+        self._mine: frozenset[PartitionName] | None = None
         self._over = threading.Event()
 
     def backlog(self) -> Backlog:
@@ -109,7 +109,7 @@ class Health:
         """Learn from `app`, whose stage is loaded, which partitions are ours."""
 
         async def assigned(_: Any, given: Any, **__: Any) -> None:
-            self._assign(frozenset(each.partition for each in given))
+            self._assign(frozenset((each.topic, each.partition) for each in given))
 
         async def revoked(_: Any, __: Any, **___: Any) -> None:
             self._assign(None)
@@ -143,7 +143,7 @@ class Health:
             return
         if self._dependencies.down:
             self._progress.forget()
-        mine = {number: place for number, place in places.items() if number in (self._mine or ())}
+        mine = {partition: place for partition, place in places.items() if partition in (self._mine or ())}
         self._progress.see(mine)
         self._inflow.see(mine)
         self._tell(sum(place.lag for place in places.values()), self._progress.seconds)
@@ -153,7 +153,7 @@ class Health:
         self._metrics.lag_messages.labels(self._stage.name).set(lag)
         self._metrics.committed_age_seconds.labels(self._stage.name).set(age)
 
-    def _assign(self, partitions: frozenset[int] | None) -> None:
+    def _assign(self, partitions: frozenset[PartitionName] | None) -> None:
         self._mine = partitions
         self._forget()  # who has just taken a partition over has not stood still on it
 

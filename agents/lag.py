@@ -11,6 +11,9 @@ from agents.kafka import broker_errors, common, topic_name
 from pipeline.settings import Settings
 from pipeline.topology import Stage
 
+PartitionName = tuple[str, int]
+"""A topic's name, and the number of one of its partitions."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -30,11 +33,11 @@ class Lag:
 
     def __init__(self, stage: Stage, settings: Settings) -> None:
         self._kafka = settings.kafka
-        self._topic = topic_name(stage.takes, settings.kafka)
+        self._topics = [topic_name(topic, settings.kafka) for topic in stage.takes]
         self._group = group_of(settings, stage)
         self._client: Any = None
 
-    def places(self) -> dict[int, Place]:
+    def places(self) -> dict[PartitionName, Place]:
         """By partition; raises DependencyError if the broker does not answer."""
         try:
             with broker_errors(self._kafka):
@@ -48,16 +51,17 @@ class Lag:
             self._client.close()
             self._client = None
 
-    def _ask(self) -> dict[int, Place]:
+    def _ask(self) -> dict[PartitionName, Place]:
         if self._client is None:
             self._client = KafkaAdminClient(**common(self._kafka))
-        [topic] = self._client.describe_topics([self._topic])
-        partitions = [TopicPartition(self._topic, each["partition_index"]) for each in topic["partitions"]]
+        described = self._client.describe_topics(self._topics)
+        numbers = {topic["name"]: [each["partition_index"] for each in topic["partitions"]] for topic in described}
+        partitions = [TopicPartition(name, number) for name, found in numbers.items() for number in found]
         first = self._offsets(partitions, OffsetSpec.EARLIEST)
         end = self._offsets(partitions, OffsetSpec.LATEST)
         committed = self._client.list_group_offsets({self._group: partitions})[self._group]
         return {
-            each.partition: Place(max(committed[each].offset if each in committed else -1, first[each]), end[each])
+            each: Place(max(committed[each].offset if each in committed else -1, first[each]), end[each])
             for each in partitions
         }
 

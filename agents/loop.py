@@ -1,4 +1,4 @@
-"""The loop that carries batches from topic to topic and loses nothing, whatever the stage.
+"""The loop that takes batches from topic to topic and loses nothing, whatever the stage.
 
 Decode; run the stage in a thread; send the outcome and wait for the broker; only then acknowledge, in order. On
 anything unexpected the process ends with the batch un-acknowledged: a supervisor starts it again, and Kafka hands the
@@ -14,7 +14,7 @@ from typing import Any, NoReturn, TypeVar
 
 import faust
 
-from agents.app import topic_of
+from agents.app import channel_of
 from agents.halt import DeadLetterShare, HaltError
 from agents.intake import batches
 from agents.kafka import max_bytes, topic_name
@@ -23,13 +23,14 @@ from agents.records import Received, address_of, dead_letter, original, receive,
 from agents.work import Work
 from pipeline.errors import BadMessage, DependencyError, VoxwardenError
 from pipeline.events import Event, encode
-from pipeline.messages import Message
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings
 from pipeline.stage import BEHIND_SECONDS, Rejected
 from pipeline.topology import DEAD_LETTERS, Stage
 
 R = TypeVar("R")
+Addressed = tuple[str, Event]
+"""An event, and the topic that it goes to."""
 
 BACK_OFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Between tries of a dependency; in sum well under the rebalance time-out, which a batch must not outlast."""
@@ -64,7 +65,7 @@ class Figures:
         self.batch_seconds = metrics.batch_seconds.labels(stage)
 
 
-class Carrier:
+class StageLoop:
     """The loop of one worker. `end` is what ends the process; it, `sleep` and `clock` (UTC seconds) are for tests."""
 
     def __init__(
@@ -80,8 +81,11 @@ class Carrier:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.app, self.stage, self._work, self.metrics = app, stage, work, metrics
-        self._takes = topic_of(app, stage.takes, settings)
-        self._gives = topic_name(stage.gives, settings.kafka) if stage.gives else ""
+        self._channel = channel_of(app, stage.takes, settings)
+        self._kinds = {topic_name(topic, settings.kafka): topic.message for topic in stage.takes if topic.message}
+        self._topics = {topic.message: topic_name(topic, settings.kafka) for topic in stage.gives}
+        """Where an output goes, by its kind."""
+        self._batching = settings.batching(stage)
         self._dead_letters = topic_name(DEAD_LETTERS, settings.kafka)
         self._limit = settings.kafka.max_message_bytes
         self._dead_letter_limit = max_bytes(DEAD_LETTERS, settings.kafka)
@@ -95,23 +99,22 @@ class Carrier:
         self._figures = Figures(metrics, stage.name)
 
     def attach(self) -> None:
-        """Make the app run this: one agent, never with more concurrency, and a timer for a stage that wants one."""
-        self.app.agent(self._takes, name=self.stage.name, concurrency=1)(self.run)
-        if self._work.tick_seconds:
-            self.app.timer(self._work.tick_seconds)(self.tick)
+        """Make the app run this: one agent, never with more concurrency, and a timer."""
+        self.app.agent(self._channel, name=self.stage.name, concurrency=1)(self.run)
+        self.app.timer(self._work.tick_seconds)(self.tick)
 
     async def run(self, stream: Any) -> None:
-        """Carry what comes in until the app stops. The stream makes Faust subscribe; see agents/intake.py."""
+        """Handle records until the app stops. The stream makes Faust subscribe; see agents/intake.py."""
         del stream
-        await self.carry(batches(self.app, self.stage.batch, self.stage.within))
+        await self.consume(batches(self.app, self._batching.batch, self._batching.wait_seconds))
 
-    async def carry(self, batches: AsyncIterator[list[Any]]) -> None:
-        """Carry one batch after the other. Ends the process on anything that it does not expect."""
+    async def consume(self, batches: AsyncIterator[list[Any]]) -> None:
+        """Handle one batch after the other. Ends the process on anything that it does not expect."""
         try:
             async for records in batches:
                 async with self._one_at_a_time:
                     self._in_hand = records
-                    await self._carry(records)
+                    await self._handle(records)
                     self._in_hand = ()
         except asyncio.CancelledError:
             if not self.app.should_stop:
@@ -157,17 +160,19 @@ class Carrier:
         self._skipped = self._skipped + 1 if behind and self._skipped < PATIENCE_TICKS else 0
         return self._skipped > 0
 
-    async def _carry(self, records: list[Any]) -> None:
+    async def _handle(self, records: list[Any]) -> None:
         oldest = min(record.timestamp for record in records)
         self._figures.lag_seconds.set(max(0.0, self._clock() - oldest))
-        batch = [self._work.take(receive(self.stage, record)) for record in self._work.choose(records)]
+        batch = [receive(self._kinds[record.topic], record) for record in self._work.choose(records)]
+        for received in batch:
+            self._work.take(received)
         self._figures.messages.inc(len(batch))
         good = [each for each in batch if each.error is None]
         with self._figures.batch_seconds.time():
             outcome = await self._in_thread(lambda: self._work.process(good)) if good else []
         await self._send(outcome, batch)
         self._acknowledge(batch)
-        full = len(records) >= self.stage.batch
+        full = len(records) >= self._batching.batch
         self._behind = self._behind or (full and self._clock() - oldest > BEHIND_SECONDS)
 
     async def _send(self, outcome: Sequence[Any], batch: Sequence[Received]) -> None:
@@ -177,20 +182,21 @@ class Carrier:
         letters = [self._bad(each) for each in batch if each.error]
         letters += [refused(self.stage, each, batch, self._dead_letter_limit) for each in rejected if each.letter]
         self._judge_share(batch, rejected)
-        await self._put(self._dead_letters, letters)
-        await self._put(self._gives, [each for each in made if isinstance(each, Event)])
+        await self._put([(self._dead_letters, letter) for letter in letters])
+        await self._put([each for each in made if not isinstance(each, Rejected)])
 
-    def _made(self, outcome: Any) -> Event | Rejected | None:
-        """What becomes of one outcome of the stage; None if it goes nowhere."""
+    def _made(self, outcome: Any) -> Addressed | Rejected | None:
+        """The event of one output of the stage and its topic; None if no topic takes it."""
         if isinstance(outcome, Rejected):
             return outcome
-        if not (self._gives and isinstance(outcome, Message)):
+        topic = self._topics.get(type(outcome))
+        if topic is None:
             return None
         try:
             event = encode(outcome, self.stage.name)
         except BadMessage as error:
             return Rejected(outcome, error)
-        return event if size_of(event) <= self._limit else Rejected(outcome, self._too_large(event))
+        return (topic, event) if size_of(event) <= self._limit else Rejected(outcome, self._too_large(event))
 
     def _judge_share(self, batch: Sequence[Received], rejected: Sequence[Rejected]) -> None:
         """Raises HaltError where nothing of the batch may be sent."""
@@ -200,12 +206,12 @@ class Carrier:
         self._figures.dead_letter_share.set(self._share.share)
         self._figures.dead_letters.inc(len(bad))
 
-    async def _put(self, topic: str, events: Sequence[Event]) -> None:
+    async def _put(self, events: Sequence[Addressed]) -> None:
         if not events:
             return
         producer: Any = await self.app.maybe_start_producer()
         send = producer._ensure_producer().send  # Faust's own send tells its signals, and costs half as much again
-        sent = [await send(topic, each.value, each.key, headers=each.headers) for each in events]
+        sent = [await send(topic, each.value, each.key, headers=each.headers) for topic, each in events]
         await asyncio.gather(*sent)  # the second await: without it a refused record is lost in silence
 
     def _acknowledge(self, batch: Sequence[Received]) -> None:

@@ -5,9 +5,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from pipeline.errors import BadMessage, VoxwardenError
 from pipeline.events import Event, decode, encode
-from pipeline.messages import Message
+from pipeline.messages import Message, Utterance
 from pipeline.stage import Rejected, blamed
 from pipeline.topology import Stage
 
@@ -26,12 +28,16 @@ class Received:
     error: VoxwardenError | None = None
 
 
-def receive(stage: Stage, record: Any) -> Received:
-    """Read the record as the stage's kind of message. Its raw headers, since Faust's dict drops repeated names."""
-    if stage.takes.message is None:
-        raise TypeError(f"{stage.takes.name} holds records of any kind")
+def receive(kind: type[Message], record: Any) -> Received:
+    """Read the record as a message of `kind`. Its raw headers, since Faust's dict drops repeated names.
+
+    Where an utterance's audio lies is known once it has been written: here it gets its address.
+    """
     try:
-        return Received(record, decode(stage.takes.message, record.value, record.headers or ()))
+        message = decode(kind, record.value, record.headers or ())
+        if isinstance(message, Utterance):
+            message = msgspec.structs.replace(message, address=address_of(record))
+        return Received(record, message)
     except BadMessage as error:
         return Received(record, error=error)
     except Exception as error:

@@ -18,7 +18,7 @@ from pipeline.review.evidence.lookback import open_lookback
 from pipeline.settings import Settings
 from pipeline.sole import sole_user
 from pipeline.stage import Rejected
-from pipeline.topology import JUDGE, Stage
+from pipeline.topology import Stage
 
 if TYPE_CHECKING:
     from pipeline.console.server import Serving
@@ -61,7 +61,7 @@ def _tell(dead_letters: DeadLetters, host: Host, stage: Stage, batch: Sequence[A
     for output in outputs:
         if isinstance(output, Rejected):
             dead_letters.add(stage.name, output)
-        elif stage is JUDGE:
+        elif isinstance(output, Flag):
             host.judged(output)
 
 

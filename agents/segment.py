@@ -1,4 +1,4 @@
-"""Segment: audio chunks to utterances. It holds speech that is not finished, so a ledger says what to acknowledge."""
+"""The work of a stage that holds messages, as segment holds unfinished speech. A ledger says what to acknowledge."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -6,15 +6,15 @@ from typing import Any
 
 import faust
 
+from agents.lag import PartitionName
 from agents.leadin import Earlier, LeadIn, lead_seconds
 from agents.ledger import Ledger
 from agents.records import Received
 from agents.work import Work
-from pipeline.audio.segment import Segment
-from pipeline.messages import AudioChunk
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings
-from pipeline.topology import SEGMENT
+from pipeline.stage import HoldingProcessor
+from pipeline.topology import Stage
 
 Before = Callable[[Any], Earlier]
 """What there is to learn before the first record of a partition."""
@@ -24,17 +24,19 @@ STANDSTILL_SECONDS = 10.0
 """A worker that stood still for longer, e.g. was frozen, has been left out of its group (session time-out: 6 s)."""
 
 
-class Segmenting(Work[Segment]):
+class Segmenting(Work[HoldingProcessor[Any, Any]]):
     """Starts anew after each rebalance: Kafka then hands out again what was not acknowledged, and the state with it."""
 
     tick_seconds = 1.0
 
-    def __init__(self, build: Callable[[], Segment], generation: Callable[[], int], before: Before) -> None:
+    def __init__(
+        self, build: Callable[[], HoldingProcessor[Any, Any]], generation: Callable[[], int], before: Before
+    ) -> None:
         super().__init__(build())
         self._build = build
         self._generation_now = generation
         self._before = before
-        self._begun: set[int] = set()
+        self._begun: set[PartitionName] = set()
         """Partitions whose first record has come."""
         self._generation: int | None = None
         self._outdated = False
@@ -48,15 +50,14 @@ class Segmenting(Work[Segment]):
         self._follow()
         return [record for record in records if record.generation_id == self._generation]
 
-    def take(self, received: Received) -> Received:
+    def take(self, received: Received) -> None:
         chunk, record = received.message, received.record
-        self._ledger.add(record.partition, record, (chunk.room, chunk.speaker) if chunk else None)
-        return received
+        self._ledger.add((record.topic, record.partition), record, (chunk.room, chunk.speaker) if chunk else None)
 
     def process(self, batch: Sequence[Received]) -> list[Any]:
         self._renew()
         self._lead_in(batch)
-        return self.processor.process([r.message for r in batch if isinstance(r.message, AudioChunk)])
+        return self.processor.process([received.message for received in batch])
 
     def tick(self, now: float) -> list[Any]:
         """Nothing for a while after a standstill: another worker may have our partitions, and we do not know it yet."""
@@ -89,18 +90,19 @@ class Segmenting(Work[Segment]):
 
     def _lead_in(self, batch: Sequence[Received]) -> None:
         """Let the processor hear what came before the first record of a partition; it is acknowledged, and was told."""
-        firsts = {r.record.partition: r.record for r in reversed(batch) if r.record.partition not in self._begun}
-        for earlier in [self._before(record) for record in firsts.values()]:
+        firsts = {(r.record.topic, r.record.partition): r.record for r in reversed(batch)}
+        fresh = {partition: record for partition, record in firsts.items() if partition not in self._begun}
+        for earlier in [self._before(record) for record in fresh.values()]:
             self.processor.lead_in(earlier.chunks, earlier.told)
-        self._begun.update(firsts)
+        self._begun.update(fresh)
 
 
-def build(app: faust.App, settings: Settings, metrics: Metrics) -> Segmenting:
-    def segment() -> Segment:
-        made = SEGMENT.processor(settings, metrics)
-        if not isinstance(made, Segment):
-            raise TypeError(f"{SEGMENT.build} makes no Segment, whose `needed` the ledger asks for")
+def build(stage: Stage, app: faust.App, settings: Settings, metrics: Metrics) -> Segmenting:
+    def processor() -> HoldingProcessor[Any, Any]:
+        made = stage.processor(settings, metrics)
+        if not isinstance(made, HoldingProcessor):
+            raise TypeError(f"{stage.build} makes no HoldingProcessor, though {stage.name} holds messages")
         return made
 
     before = LeadIn(settings.kafka, lead_seconds(settings.audio))
-    return Segmenting(segment, lambda: app.consumer_generation_id, before)
+    return Segmenting(processor, lambda: app.consumer_generation_id, before)

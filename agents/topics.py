@@ -62,7 +62,7 @@ class Plan:
 
 
 def wanted(topic: Topic, kafka: Kafka) -> dict[str, int]:
-    retention = topic.retention_hours * HOUR_MS
+    retention = round(kafka.retention_seconds(topic) * 1000)
     return {
         "partitions": kafka.partitions,
         "replication": kafka.replication,
@@ -93,7 +93,7 @@ def create(kafka: Kafka) -> list[Plan]:
 
 def require(kafka: Kafka, stage: Stage) -> None:
     """Raise ConfigError unless every topic that `stage` reads or writes is there and takes our largest record."""
-    require_topics(kafka, [topic for topic in (stage.takes, stage.gives, DEAD_LETTERS) if topic])
+    require_topics(kafka, [*stage.takes, *stage.gives, DEAD_LETTERS])
 
 
 def require_topics(kafka: Kafka, needed: Sequence[Topic]) -> None:
@@ -113,12 +113,11 @@ def require_topics(kafka: Kafka, needed: Sequence[Topic]) -> None:
             log.warning("%s", too_long)
 
 
-def retention_seconds(topic: Topic, kafka: Kafka) -> float:
-    """How long the broker keeps `topic`, which must be there."""
-    require_topics(kafka, [topic])
-    [plan] = plans(kafka, [topic])
-    kept = plan.found["retention.ms"]
-    return kept / 1000 if kept >= 0 else math.inf
+def retention_seconds(topics: Sequence[Topic], kafka: Kafka) -> float:
+    """How long the broker keeps the records of `topics`, which must exist: the shortest of their retentions."""
+    require_topics(kafka, topics)
+    kept = [plan.found["retention.ms"] for plan in plans(kafka, topics)]
+    return min(each / 1000 if each >= 0 else math.inf for each in kept)
 
 
 def _options(values: Mapping[str, int]) -> dict[str, Any]:

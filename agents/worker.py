@@ -3,25 +3,26 @@
 import logging
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from threading import Timer
 from typing import Any
 
-from faust import Worker
+import faust
 
-from agents import topics
+from agents import segment, topics
 from agents.answers import BrokerAnswers
 from agents.app import create_app
 from agents.backlog import unknown
+from agents.evidence import open_log
 from agents.health import Health
-from agents.loop import EXIT_UNFINISHED, Carrier, end_process
+from agents.loop import EXIT_UNFINISHED, StageLoop, end_process
+from agents.work import Work
 from pipeline.dependencies import Check, Dependencies, patiently
 from pipeline.errors import ConfigError
 from pipeline.metrics import Metrics
 from pipeline.metrics_server import serving
 from pipeline.settings import Settings
 from pipeline.stage import Backlog
-from pipeline.topology import DELIVER, STAGES, Stage
+from pipeline.topology import STAGES, Stage
 
 GRACE_SECONDS = 45.0
 """For the batch in hand, which takes under 30; no worker may hang for ever in a stop that falls into a rebalance."""
@@ -38,14 +39,22 @@ def stage_of(role: str) -> Stage:
     raise ConfigError(f"There is no role {role}", f"Roles are {', '.join(stage.name for stage in STAGES)}.")
 
 
-def carrier_of(stage: Stage, settings: Settings, metrics: Metrics, backlog: Callable[[], Backlog] = unknown) -> Carrier:
-    """The stage's loop on an app of its own, ready to be started; `backlog` tells what the broker has for it."""
+def loop_of(stage: Stage, settings: Settings, metrics: Metrics, backlog: Callable[[], Backlog] = unknown) -> StageLoop:
+    """The stage's loop on an app of its own, ready to be started. `backlog` says how much the broker has for it."""
     app = create_app(settings, stage, metrics)
-    work = import_module(f"agents.{stage.name}").build(app, settings, metrics)
+    work = work_of(stage, app, settings, metrics)
     work.backlog = backlog
-    carrier = Carrier(app, stage, work, settings, metrics)
-    carrier.attach()
-    return carrier
+    loop = StageLoop(app, stage, work, settings, metrics)
+    loop.attach()
+    return loop
+
+
+def work_of(stage: Stage, app: faust.App, settings: Settings, metrics: Metrics) -> Work[Any]:
+    if stage.holds:
+        return segment.build(stage, app, settings, metrics)
+    log = open_log(settings, metrics) if stage.reads_audio else None
+    retention = topics.retention_seconds(stage.takes, settings.kafka)
+    return Work(stage.processor(settings, metrics, log), retention)
 
 
 def work(role: str, settings: Settings) -> None:
@@ -63,32 +72,32 @@ def work(role: str, settings: Settings) -> None:
         health.watching(),
     ):
         patiently(lambda: topics.require(settings.kafka, stage))
-        carrier = patiently(lambda: carrier_of(stage, settings, metrics, health.backlog))
-        health.follow(carrier.app)
-        log.info("%s reads %s; figures at %s", role, stage.takes.name, url)
-        run(carrier)
+        loop = patiently(lambda: loop_of(stage, settings, metrics, health.backlog))
+        health.follow(loop.app)
+        log.info("%s reads %s; figures at %s", role, ", ".join(topic.name for topic in stage.takes), url)
+        run(loop)
 
 
 def checks_of(stage: Stage, settings: Settings) -> dict[str, Check]:
-    """What the stage cannot work without."""
+    """The dependencies that the stage cannot work without."""
     checks: dict[str, Check] = {"kafka": BrokerAnswers(settings.kafka)}
-    if stage is DELIVER:
+    if stage.stores:
         from pipeline.review import database
 
         checks["database"] = partial(database.check_answers, settings.database_url)
     return checks
 
 
-def run(carrier: Carrier) -> None:
+def run(loop: StageLoop) -> None:
     """In Faust's worker, which listens to signals; raises SystemExit when it is done."""
-    carrier.app.on_before_shutdown.connect(end_soon)
+    loop.app.on_before_shutdown.connect(end_soon)
     try:
-        Ending(carrier.app, quiet=True, override_logging=False, redirect_stdouts=False).execute_from_commandline()
+        Ending(loop.app, quiet=True, override_logging=False, redirect_stdouts=False).execute_from_commandline()
     finally:
-        carrier.close()
+        loop.close()
 
 
-class Ending(Worker):
+class Ending(faust.Worker):
     """Faust's, but that it ends if it cannot stop: what is not acknowledged then is done again."""
 
     async def stop(self) -> None:

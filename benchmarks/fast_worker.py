@@ -10,7 +10,6 @@ The data path is what chaos.py and stream.py measure: everything else, lexicon a
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from unittest.mock import patch
 
 from agents.worker import work
@@ -19,7 +18,6 @@ from pipeline.messages import Transcript, Utterance, derive_id
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings, load
 from pipeline.stage import Processor, Rejected
-from pipeline.topology import STAGES
 
 
 class Instant(Processor[Utterance, Transcript]):
@@ -66,13 +64,12 @@ def careless(settings: Settings, metrics: Metrics) -> Judge:
 
 
 def main(role: str, batch: str = "", ms: str = "0") -> None:
-    stages = tuple(replace(stage, batch=int(batch or stage.batch)) for stage in STAGES)
+    overrides = {"stages": {role: {"batch": int(batch)}}} if batch else {}
     with (
         patch("pipeline.asr.transcribe.build", lambda *_: Instant(float(ms) / 1000)),
         patch("pipeline.judge.judge.build", careless),
-        patch("agents.worker.STAGES", stages),
     ):
-        work(role, load())
+        work(role, load(overrides))
 
 
 if __name__ == "__main__":

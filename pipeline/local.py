@@ -9,20 +9,20 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from pipeline.errors import DependencyError, VoxwardenError
-from pipeline.messages import AudioChunk, Message
+from pipeline.messages import AudioChunk, Message, Utterance
 from pipeline.metrics import Metrics, from_zero
 from pipeline.overload import Arrivals
 from pipeline.recovery import Recovery
-from pipeline.settings import Settings
-from pipeline.stage import BEHIND_SECONDS, Backlog, Processor, Rejected
-from pipeline.topology import DELIVER, SEGMENT, STAGES, Stage
+from pipeline.settings import Batching, Settings
+from pipeline.stage import BEHIND_SECONDS, Backlog, HoldingProcessor, Processor, Rejected
+from pipeline.topology import AUDIO, STAGES, UTTERANCES, Stage, Topic
 
 if TYPE_CHECKING:
     from pipeline.review.evidence.lookback import Lookback
@@ -47,14 +47,22 @@ class Tap(Protocol):
     def __call__(self, stage: Stage, batch: Sequence[Message], outputs: Sequence[Any]) -> None: ...
 
 
-class Carrier:
-    """Takes batches to one stage's processor, and what it gives to the next stage."""
+class StageRunner:
+    """Takes batches to one stage's processor, and its outputs to the stages that take them.
 
-    def __init__(self, stage: Stage, tap: Tap, metrics: Metrics, clock: Clock | None) -> None:
+    `sources` is the number of those that put messages here. The stream ends when each of them has put None.
+    """
+
+    def __init__(
+        self, stage: Stage, batching: Batching, sources: int, tap: Tap, metrics: Metrics, clock: Clock | None
+    ) -> None:
         self.stage = stage
-        self.queue: asyncio.Queue[tuple[Message | None, float]] = asyncio.Queue(stage.batch * QUEUE_BATCHES)
-        self.next: Carrier | None = None
+        self.queue: asyncio.Queue[tuple[Message | None, float]] = asyncio.Queue(batching.batch * QUEUE_BATCHES)
+        self.takers: Mapping[type[Message], Sequence[StageRunner]] = {}
+        """Who takes an output, by its kind."""
         self.recovery: Recovery | None = None
+        self._batching = batching
+        self._open_sources = sources
         self.processor: Processor[Any, Any]
         self._tap = tap
         self._metrics = metrics
@@ -82,12 +90,12 @@ class Carrier:
             self.queue.get_nowait()  # room for the first who waits, who makes it for the next
 
     async def run(self) -> None:
-        """Carry until the None that ends the stream, then drain, and hand the None on."""
+        """Run until the stream ends, then drain, and tell those that take the outputs."""
         loop = asyncio.get_running_loop()
-        ended, ticked = False, loop.time()
-        while not ended:
+        ticked = loop.time()
+        while self._open_sources:
             self._watch()
-            batch, since, ended = await self._take(TICK_SECONDS if self._clock else None)
+            batch, since = await self._take(TICK_SECONDS if self._clock else None)
             self._taken += len(batch)
             if batch:
                 await self._work(batch, partial(self._process, batch, since))
@@ -96,8 +104,8 @@ class Carrier:
                 ticked = loop.time()
                 await self._work([], partial(self.processor.tick, now))
         await self._work([], self.processor.drain)
-        if self.next:
-            await self.next.put(None)
+        for taker in _each(self.takers):
+            await taker.put(None)
 
     def close(self) -> None:
         if hasattr(self, "processor"):
@@ -142,26 +150,24 @@ class Carrier:
             self.processor.behind(self._backlog(len(batch), since))
         return self.processor.handle(batch)
 
-    async def _take(self, patience: float | None) -> tuple[list[Message], float, bool]:
-        """Up to `stage.batch` messages, as come within `stage.within` seconds of the first.
-
-        Also since when the first has waited, and if the stream ended.
-        """
+    async def _take(self, patience: float | None) -> tuple[list[Message], float]:
+        """A batch of the messages that come within `wait_seconds` of the first, and since when the first has waited."""
         batch: list[Message] = []
         first = 0.0
         try:
             async with asyncio.timeout(patience) as limit:
-                while len(batch) < self.stage.batch:
+                while len(batch) < self._batching.batch:
                     message, since = await self.queue.get()
                     if message is None:
-                        return batch, first, True
+                        self._open_sources -= 1
+                        return batch, first
                     if not batch:
                         first = since
-                        limit.reschedule(asyncio.get_running_loop().time() + self.stage.within)
+                        limit.reschedule(asyncio.get_running_loop().time() + self._batching.wait_seconds)
                     batch.append(message)
         except TimeoutError:
             log.debug("%s: %d messages within the time", self.stage.name, len(batch))
-        return batch, first, False
+        return batch, first
 
     async def _work(self, batch: list[Message], work: Callable[[], list[Any]]) -> None:
         self._metrics.queue_messages.labels(self.stage.name).set(self.queue.qsize())
@@ -172,8 +178,8 @@ class Carrier:
         if self.recovery and batch:
             await self._patiently(partial(self.recovery.finish, batch, outputs))
         for output in outputs:
-            if self.next and not isinstance(output, Rejected):
-                await self.next.put(output)
+            for taker in self.takers.get(type(output), ()):
+                await taker.put(output)
 
     async def _patiently(self, work: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()
@@ -209,25 +215,34 @@ class LocalRunner:
         self._outer_tap = tap
         self._recovery = Recovery(settings, lookback) if lookback else None
         self._ready = asyncio.Event()
-        self._carriers = [Carrier(stage, self._tap, metrics, clock) for stage in stages]
+        self._runners = [self._runner(stage, stages, clock) for stage in stages]
         for counter in (metrics.messages, metrics.dead_letters):
             from_zero(counter, [stage.name for stage in stages])
-        for carrier, following in zip(self._carriers, self._carriers[1:], strict=False):
-            carrier.next = following
-            following.recovery = self._recovery
+        for runner in self._runners:
+            runner.takers = {topic.message: self._takers(topic) for topic in runner.stage.gives if topic.message}
+            if AUDIO not in runner.stage.takes:
+                runner.recovery = self._recovery
         self._tasks = asyncio.TaskGroup()
 
     async def __aenter__(self) -> "LocalRunner":
         try:
-            await asyncio.gather(*(c.start(partial(self._build, c.stage)) for c in self._carriers))
+            await asyncio.gather(*(runner.start(partial(self._build, runner.stage)) for runner in self._runners))
         except BaseException:
             self._close()
             raise
         await self._tasks.__aenter__()
         self._run("recovery", self._recover())
-        for carrier in self._carriers:
-            self._run(carrier.stage.name, carrier.run())
+        for runner in self._runners:
+            self._run(runner.stage.name, runner.run())
         return self
+
+    def _runner(self, stage: Stage, stages: Sequence[Stage], clock: Clock | None) -> StageRunner:
+        before = sum(len({*each.gives} & {*stage.takes}) > 0 for each in stages)
+        sources = before + (AUDIO in stage.takes)
+        return StageRunner(stage, self._settings.batching(stage), sources, self._tap, self._metrics, clock)
+
+    def _takers(self, topic: Topic) -> list[StageRunner]:
+        return [runner for runner in self._runners if topic in runner.stage.takes]
 
     def _run(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.create_task(work, name=name).add_done_callback(self._ended)
@@ -254,16 +269,21 @@ class LocalRunner:
 
     async def _put(self, chunk: AudioChunk | None) -> None:
         await self._ready.wait()
-        await self._carriers[0].put(chunk)
+        for runner in self._takers(AUDIO):
+            await runner.put(chunk)
 
     async def _recover(self) -> None:
-        """Hand on what a killed runner left: utterances to the second stage, then audio to the first."""
+        """Hand on the utterances and the audio that a killed runner left."""
         if self._recovery:
-            for utterance in self._recovery.utterances():
-                await self._carriers[1].put(utterance)
-            for chunk in self._recovery.chunks():
-                await self._carriers[0].put(chunk)
+            await self._hand_on(UTTERANCES, self._recovery.utterances())
+            await self._hand_on(AUDIO, self._recovery.chunks())
         self._ready.set()
+
+    async def _hand_on(self, topic: Topic, messages: Iterable[Message]) -> None:
+        takers = self._takers(topic)
+        for message in messages:
+            for taker in takers:
+                await taker.put(message)
 
     async def _end(self) -> BaseException | None:
         """Send the end of the stream. A stage that fails meanwhile cancels us: its group must hear of that."""
@@ -276,19 +296,16 @@ class LocalRunner:
     def _ended(self, task: asyncio.Task[None]) -> None:
         """After the group has seen it, so that the stage's own error is the first."""
         if task.cancelled() or task.exception():
-            self._carriers[0].refuse()
+            for runner in self._takers(AUDIO):
+                runner.refuse()
             self._ready.set()
 
     def _build(self, stage: Stage) -> Processor[Any, Any]:
-        if self._recovery and stage is SEGMENT:
-            from pipeline.audio import segment
-
-            return self._recovery.logged(segment.build(self._settings, self._metrics))
-        if self._recovery and stage is DELIVER:
-            from pipeline.review.delivery import deliver
-
-            return deliver.build(self._settings, self._metrics, self._recovery.lookback)
-        return stage.processor(self._settings, self._metrics)
+        lookback = self._recovery and self._recovery.lookback
+        processor = stage.processor(self._settings, self._metrics, lookback)
+        if self._recovery and UTTERANCES in stage.gives:
+            return self._recovery.logged(cast("HoldingProcessor[AudioChunk, Utterance]", processor))
+        return processor
 
     def _tap(self, stage: Stage, batch: Sequence[Message], outputs: Sequence[Any]) -> None:
         for output in outputs:
@@ -297,8 +314,13 @@ class LocalRunner:
         self._outer_tap(stage, batch, outputs)
 
     def _close(self) -> None:
-        for carrier in self._carriers:
-            carrier.close()
+        for runner in self._runners:
+            runner.close()
+
+
+def _each(takers: Mapping[type[Message], Sequence[StageRunner]]) -> list[StageRunner]:
+    """Each once, though it may take several kinds."""
+    return list(dict.fromkeys(runner for found in takers.values() for runner in found))
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

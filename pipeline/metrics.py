@@ -37,7 +37,7 @@ class Metrics:
         def histogram(name: str, meaning: str, *labels: str) -> Histogram:
             return Histogram(f"voxwarden_{name}", meaning, labels, registry=registry, buckets=LATENCY_SECONDS)
 
-        # carriers
+        # runners of stages
         self.messages = counter("messages_total", "Messages taken by a stage.", "stage")
         self.dead_letters = counter(
             "dead_letters_total", "Messages a stage could not handle, or not all of them.", "stage"

@@ -17,7 +17,7 @@ from pipeline.messages import AudioChunk, Flag, Message, Suggestion, Utterance
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings
 from pipeline.stage import Rejected
-from pipeline.topology import JUDGE, SEGMENT, TRANSCRIBE, Stage
+from pipeline.topology import STAGES, UTTERANCES, Stage
 
 SPEAKER = "speaker"
 """A recording does not say who speaks."""
@@ -73,7 +73,7 @@ class Recordings:
             feeder.cancel()
 
     async def _feed(self) -> None:
-        stages = (SEGMENT, TRANSCRIBE, JUDGE)
+        stages = [stage for stage in STAGES if not stage.stores]
         async with LocalRunner(self.settings, self.metrics, self._tap, stages=stages, clock=None) as runner:
             for path in self.paths:
                 await self._feed_file(runner, path)
@@ -122,7 +122,7 @@ class Recordings:
         for output in outputs:
             self._see(output)
             self._report_finished()
-        if stage is SEGMENT:
+        if UTTERANCES in stage.gives:
             for chunk in batch:
                 if isinstance(chunk, AudioChunk) and chunk.final:
                     self._files[chunk.room].uncut -= 1

@@ -6,7 +6,7 @@ that it has.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -14,7 +14,7 @@ from pipeline.journal import Journal
 from pipeline.messages import AudioChunk, Message, Transcript, Utterance
 from pipeline.review.evidence.marks import Outcome
 from pipeline.settings import Settings
-from pipeline.stage import Processor, Rejected
+from pipeline.stage import HoldingProcessor, Processor, Rejected
 
 if TYPE_CHECKING:
     from pipeline.review.evidence.lookback import Lookback
@@ -22,28 +22,18 @@ if TYPE_CHECKING:
 Outputs = list[Utterance | Rejected]
 
 
-class Cutter(Protocol):
-    """The segment stage."""
-
-    def process(self, batch: Sequence[AudioChunk]) -> Outputs: ...
-
-    def tick(self, now: float) -> Outputs: ...
-
-    def drain(self) -> Outputs: ...
-
-    def close(self) -> None: ...
-
-    def held_since(self, room: str, speaker: str) -> float | None: ...
+Cutting = HoldingProcessor[AudioChunk, Utterance]
+"""The processor of the segment stage."""
 
 
 class Logged(Processor[AudioChunk, Utterance]):
     """Writes each utterance to the look-back as soon as it is cut, and its address on it. Then the journal may forget.
 
-    When the look-back fails, the carrier tries the same batch again. But the stage has heard that audio and would give
+    When the look-back fails, the runner tries the same batch again. But the stage has heard that audio and would give
     nothing for it. So the first outputs are kept until the look-back has them all.
     """
 
-    def __init__(self, inner: Cutter, lookback: "Lookback", journal: Journal) -> None:
+    def __init__(self, inner: Cutting, lookback: "Lookback", journal: Journal) -> None:
         self._inner = inner
         self._lookback = lookback
         self._journal = journal
@@ -85,7 +75,7 @@ class Recovery:
         self.journal = Journal(settings.data_dir / "journal")
         self._overlap = settings.audio.overlap_seconds
 
-    def logged(self, segment: Cutter) -> Logged:
+    def logged(self, segment: Cutting) -> Logged:
         return Logged(segment, self.lookback, self.journal)
 
     def utterances(self) -> Iterator[Utterance]:

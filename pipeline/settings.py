@@ -23,6 +23,7 @@ from pydantic import (
     PositiveInt,
     SecretStr,
     ValidationError,
+    create_model,
     model_validator,
 )
 from pydantic_settings import (
@@ -36,6 +37,7 @@ from pydantic_settings import (
 from pipeline import yamlfiles
 from pipeline.errors import ConfigError
 from pipeline.languages import check_code
+from pipeline.topology import STAGES, TOPICS, Stage, Topic
 
 log = logging.getLogger(__name__)
 
@@ -247,6 +249,28 @@ class Security(Section):
         return self.protocol in {"sasl_plaintext", "sasl_ssl"}
 
 
+class Batching(Section):
+    """How many messages a stage takes at once."""
+
+    batch: PositiveInt = Field(description="messages handed over at once, at most")
+    wait_seconds: float = Field(ge=0, le=5, description="a batch is handed over so long after its first message")
+
+
+Stages = create_model(
+    "Stages",
+    __base__=Section,
+    **{stage.name: (Batching, Batching(batch=stage.batch, wait_seconds=stage.wait_seconds)) for stage in STAGES},
+)
+RetentionHours = create_model(
+    "RetentionHours",
+    __base__=Section,
+    **{
+        topic.key: (PositiveFloat, Field(topic.retention_hours, description=f"how long {topic.name} keeps a record"))
+        for topic in TOPICS
+    },
+)
+
+
 class Kafka(Section):
     """The broker."""
 
@@ -265,7 +289,13 @@ class Kafka(Section):
         0.5, gt=0, le=1, description="share of bad messages, over all senders, that halts; 1: never"
     )
     stall_seconds: PositiveFloat = Field(45.0, description="a lagging worker without a commit is unhealthy")
+    retention_hours: RetentionHours = RetentionHours()  # type: ignore[valid-type]
     security: Security = Security()
+
+    def retention_seconds(self, topic: Topic) -> float:
+        """How long `topic` keeps a record."""
+        hours: float = getattr(self.retention_hours, topic.key)
+        return hours * 3600
 
 
 class Gateway(Section):
@@ -415,6 +445,7 @@ class Settings(BaseSettings):
     overload: Overload = Overload()
     judge: Judge = Judge()
     store: Store = Store()
+    stages: Stages = Stages()  # type: ignore[valid-type]
     kafka: Kafka = Kafka()
     gateway: Gateway = Gateway()
     console: ReviewConsole = ReviewConsole()
@@ -442,6 +473,11 @@ class Settings(BaseSettings):
                 f"kafka.max_message_bytes must be at least {needed:,}: an utterance of audio.max_seconds must fit"
             )
         return self
+
+    def batching(self, stage: Stage) -> Batching:
+        """How many messages `stage` takes at once."""
+        found: Batching = getattr(self.stages, stage.name)
+        return found
 
     @property
     def database_url(self) -> str:

@@ -1,10 +1,10 @@
-"""What a stage's work looks like to its carrier: the local runner, or a Faust agent."""
+"""The interface between a stage's processor and the runner that feeds it: the local runner, or a Faust agent."""
 
 import logging
 import math
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits for a stage, as its carrier sees it; NaN for what nobody knows."""
+    """The messages that wait for a stage, as its runner sees them; NaN for an unknown number."""
 
     waited: float
     """Seconds that the oldest message of the coming batch has waited."""
@@ -66,7 +66,7 @@ class Processor(ABC, Generic[In, Out]):
     """One stage's work, called from one thread at a time and free to block.
 
     A message that can never be handled comes back as `Rejected`; a dependency that does not answer raises
-    `DependencyError`, upon which the carrier tries again and at last ends the process.
+    `DependencyError`. The runner then tries again, and in the end stops the process.
     """
 
     @abstractmethod
@@ -74,7 +74,7 @@ class Processor(ABC, Generic[In, Out]):
         """Handle `batch`, in order, and give what it leads to, in order."""
 
     def handle(self, batch: Sequence[In]) -> list[Out | Rejected]:
-        """`process` for the carriers: a message that raises an unforeseen error is rejected, the others go on.
+        """`process` for the runners: a message that raises an unforeseen error is rejected, the others go on.
 
         The batch is then tried again message by message. A stage whose state would hear them twice has its own way.
         """
@@ -100,3 +100,26 @@ class Processor(ABC, Generic[In, Out]):
 
     def close(self) -> None:
         """Release files, connections and models."""
+
+
+class HoldingProcessor(Processor[In, Out]):
+    """A processor that keeps messages of a speaker between batches, for example speech that is not finished.
+
+    Kafka hands out again what is not acknowledged, so the runner acknowledges a message when it is `needed` no more.
+    """
+
+    @abstractmethod
+    def needed(self, room: str, speaker: str) -> int:
+        """How many of this speaker's last messages are still needed."""
+
+    @abstractmethod
+    def held_since(self, room: str, speaker: str) -> float | None:
+        """When the oldest of these starts, as it states, UTC seconds; None if none is needed."""
+
+    @abstractmethod
+    def lead_in(self, earlier: Iterable[In], told: Iterable[Out] = ()) -> None:
+        """Learn from acknowledged messages before the first batch, and from the outputs `told` for them then."""
+
+    def handle(self, batch: Sequence[In]) -> list[Out | Rejected]:
+        """A batch that is tried again would be taken twice, so `process` itself finds the message to reject."""
+        return self.process(batch)

@@ -3,28 +3,31 @@
 import asyncio
 import signal
 import sys
-from enum import StrEnum
 from typing import Annotated
 
 import typer
+from click import Choice
 
 from pipeline.cli.app import app, settings_of, stderr
 from pipeline.errors import ConfigError
 from pipeline.settings import Settings
+from pipeline.topology import STAGES
 
-
-class Role(StrEnum):
-    SEGMENT = "segment"
-    TRANSCRIBE = "transcribe"
-    JUDGE = "judge"
-    DELIVER = "deliver"
-    ALL = "all"
+ALL = "all"
+ROLES = tuple(stage.name for stage in STAGES)
 
 
 @app.command()
 def worker(
     ctx: typer.Context,
-    role: Annotated[Role, typer.Argument(help="The stage to work at; or all, each in a process.", show_default=False)],
+    role: Annotated[
+        str,
+        typer.Argument(
+            click_type=Choice([*ROLES, ALL]),
+            help="The stage to work at; or all, each in a process.",
+            show_default=False,
+        ),
+    ],
     metrics_port: Annotated[
         int | None, typer.Option(min=0, max=65_535, help="Instead of metrics.port; 0 takes any free one.")
     ] = None,
@@ -43,18 +46,18 @@ def worker(
       voxwarden worker all --count transcribe=2      one machine; starts again what ends
     """
     settings = _with_port(settings_of(ctx), metrics_port)
-    if role is Role.ALL:
+    if role == ALL:
         raise typer.Exit(asyncio.run(supervise(_commands(ctx, settings, counts_of(count or [])))))
     if count:
         raise ConfigError("--count is for `worker all`", "Start one more process of the role instead.")
     from agents.worker import work
 
-    work(role.value, settings)
+    work(role, settings)
 
 
 def counts_of(assignments: list[str]) -> dict[str, int]:
     """`["transcribe=2"]` as the number of processes of every role; raises ConfigError."""
-    counts = {role.value: 1 for role in Role if role is not Role.ALL}
+    counts = dict.fromkeys(ROLES, 1)
     for assignment in assignments:
         role, _, number = assignment.partition("=")
         if role not in counts or not number.isdecimal():

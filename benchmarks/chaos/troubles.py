@@ -268,7 +268,7 @@ def restart(scene: Scene, member: Member, how: Signals) -> None:
 def set_back(scene: Scene, stage: Stage, seconds: float) -> None:
     """As `kafka-consumer-groups.sh --reset-offsets --by-duration` does, but never forward: the group must be empty."""
     kafka = scene.settings.kafka
-    group, topic = group_of(scene.settings, stage), topic_name(stage.takes, kafka)
+    group, topic = group_of(scene.settings, stage), topic_name(stage.takes[0], kafka)
     moment = OffsetTimestamp(int((time.time() - seconds) * 1000))
     with admin(kafka) as client:
         committed = client.list_group_offsets([group])[group]

@@ -17,7 +17,7 @@ from pipeline.audio.told import Told
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance, derive_id
 from pipeline.metrics import Metrics, from_zero
 from pipeline.settings import Audio, Settings
-from pipeline.stage import STAGE_FAULTS, Processor, Rejected, blamed
+from pipeline.stage import STAGE_FAULTS, HoldingProcessor, Rejected, blamed
 
 KEEP_SECONDS = 120.0
 """Speech that an outage cut off goes on if its speaker comes back within so long."""
@@ -26,7 +26,7 @@ Key = tuple[str, str]
 """Room and speaker."""
 
 
-class Segment(Processor[AudioChunk, Utterance]):
+class Segment(HoldingProcessor[AudioChunk, Utterance]):
     """Cuts each speaker's audio into utterances. Neither other speakers nor the size of chunks change the result."""
 
     def __init__(
@@ -48,23 +48,19 @@ class Segment(Processor[AudioChunk, Utterance]):
         self._metrics.open_speakers.set(len(self._speakers))
         return self._counted(results)
 
-    def lead_in(self, chunks: Iterable[AudioChunk], told: Iterable[Utterance] = ()) -> None:
+    def lead_in(self, earlier: Iterable[AudioChunk], told: Iterable[Utterance] = ()) -> None:
         """Hear what came before the first batch and was told then: speech that is in progress keeps its cuts.
 
         `told` are the utterances of that audio and of audio that comes once more.
         """
         self._told.note(told)
-        for chunk in chunks:
+        for chunk in earlier:
             deque(self._take(chunk), maxlen=0)
-
-    def handle(self, batch: Sequence[AudioChunk]) -> list[Utterance | Rejected]:
-        """A batch that is tried again would be heard twice, so `process` itself finds the message to reject."""
-        return self.process(batch)
 
     def tick(self, now: float) -> list[Utterance | Rejected]:
         """Tell the unfinished speech of those of whom nothing was heard for `idle_seconds`.
 
-        It stays open for `KEEP_SECONDS`, since an outage looks the same. A carrier that fell behind should work off
+        It stays open for `KEEP_SECONDS`, since an outage looks the same. A runner that fell behind should work off
         what waits first: their audio may be among it.
         """
         idle = []

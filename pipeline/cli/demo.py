@@ -72,11 +72,11 @@ class _Audience:
 
     def see(self, stage: Any, batch: Sequence[Any], outputs: Sequence[Any]) -> None:
         from pipeline.cli.table import arrived_row
-        from pipeline.topology import JUDGE
+        from pipeline.messages import Flag
 
-        if stage is not JUDGE:
-            return
         for flag in outputs:
+            if not isinstance(flag, Flag):
+                continue
             self._flags.append(flag)
             stdout.print(arrived_row(flag, self.playback.played_at(flag.end) if self.playback else None))
 

@@ -1,5 +1,6 @@
 """The topics as an AsyncAPI 3 document, from `pipeline/topology.py`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pipeline.contract.schemas import REQUIRED, attributes, is_audio
@@ -49,7 +50,7 @@ def _message_id(topic: Topic) -> str:
 
 
 def _channel(topic: Topic, kafka: Kafka) -> dict[str, Any]:
-    configuration = {"retention.ms": topic.retention_hours * 3_600_000}
+    configuration = {"retention.ms": round(kafka.retention_seconds(topic) * 1000)}
     if topic is not DEAD_LETTERS:  # theirs has room for the reason, too
         configuration["max.message.bytes"] = kafka.max_message_bytes
     return {
@@ -67,11 +68,15 @@ def _channel(topic: Topic, kafka: Kafka) -> dict[str, Any]:
 
 
 def _operations(stage: Stage) -> dict[str, Any]:
-    made = {f"{stage.name}Takes": _operation("receive", stage.takes)}
-    if stage.gives:
-        made[f"{stage.name}Gives"] = _operation("send", stage.gives)
+    made = {f"{stage.name}Takes{_suffix(topic, stage.takes)}": _operation("receive", topic) for topic in stage.takes}
+    made |= {f"{stage.name}Gives{_suffix(topic, stage.gives)}": _operation("send", topic) for topic in stage.gives}
     made[f"{stage.name}Rejects"] = _operation("send", DEAD_LETTERS)
     return made
+
+
+def _suffix(topic: Topic, among: Sequence[Topic]) -> str:
+    """Tells the operations of a stage apart that takes or gives several topics."""
+    return _message_id(topic) if len(among) > 1 else ""
 
 
 def _operation(action: str, topic: Topic) -> dict[str, Any]:

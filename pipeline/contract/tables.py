@@ -42,7 +42,7 @@ def _topics() -> str:
         (
             f"`{t.name}`",
             _holds(t),
-            f"{t.retention_hours} h",
+            f"{t.retention_hours:g} h",
             _stages(t, "gives") or "gateway, ingest, your app",
             _stages(t, "takes"),
         )
@@ -58,7 +58,7 @@ def _holds(topic: Topic) -> str:
 def _stages(topic: Topic, side: str) -> str:
     if topic.message is None:
         return "every stage" if side == "gives" else "people"
-    return ", ".join(stage.name for stage in STAGES if getattr(stage, side) is topic)
+    return ", ".join(stage.name for stage in STAGES if topic in getattr(stage, side))
 
 
 def _headers() -> str:

@@ -8,7 +8,7 @@ from typing import Any, NoReturn, cast
 import pytest
 
 from agents.app import create_app
-from agents.loop import BACK_OFF_SECONDS, EXIT_UNFINISHED, PATIENCE_TICKS, Carrier
+from agents.loop import BACK_OFF_SECONDS, EXIT_UNFINISHED, PATIENCE_TICKS, StageLoop
 from agents.work import Work
 from pipeline.errors import DependencyError
 from pipeline.events import encode
@@ -73,7 +73,7 @@ class Ended(BaseException):
 
 
 class Loop:
-    """A carrier with a fake of all that is outside it."""
+    """A runner with a fake of all that is outside it."""
 
     def __init__(self, store: Store, pause_takes: float = 0.0) -> None:
         self.pauses: list[float] = []
@@ -84,7 +84,7 @@ class Loop:
         app = create_app(settings, DELIVER, metrics)
         self.consumer = FakeConsumer()
         app.consumer = cast(Any, self.consumer)
-        self.carrier = Carrier(
+        self.runner = StageLoop(
             app,
             DELIVER,
             Work[Any](store),
@@ -96,7 +96,7 @@ class Loop:
         )
 
     async def run(self, *batches: list[Record], fault: type[BaseException] | None = None) -> None:
-        await self.carrier.carry(taken(batches, fault))
+        await self.runner.consume(taken(batches, fault))
 
     @staticmethod
     def _end(code: int) -> NoReturn:
@@ -140,7 +140,7 @@ async def test_being_cancelled_ends_the_process_unless_the_app_stops() -> None:
     loop = Loop(Store())
     with pytest.raises(Ended):
         await loop.run(fault=asyncio.CancelledError)
-    loop.carrier.app._stopped.set()
+    loop.runner.app._stopped.set()
     with pytest.raises(asyncio.CancelledError):
         await loop.run(fault=asyncio.CancelledError)
 
@@ -157,9 +157,9 @@ async def test_time_waits_while_more_is_waiting_but_not_for_ever() -> None:
     store = Store()
     loop = Loop(store)
     await loop.run(records(DELIVER.batch, age=2 * BEHIND_SECONDS))
-    await loop.carrier.tick()
+    await loop.runner.tick()
     assert store.ticks == []
-    await loop.carrier.tick()
+    await loop.runner.tick()
     assert store.ticks == [NOW]
 
 
@@ -169,7 +169,7 @@ async def test_time_goes_on_where_nothing_waits(count: int, age: float) -> None:
     store = Store()
     loop = Loop(store)
     await loop.run(records(count, age))
-    await loop.carrier.tick()
+    await loop.runner.tick()
     assert store.ticks == [NOW]
 
 
@@ -177,7 +177,7 @@ async def test_a_batch_that_took_long_leaves_a_backlog() -> None:
     store = Store(outages=1)
     loop = Loop(store, pause_takes=2 * BEHIND_SECONDS)
     await loop.run(records(DELIVER.batch))
-    await loop.carrier.tick()
+    await loop.runner.tick()
     assert store.ticks == []
 
 
@@ -187,15 +187,15 @@ async def test_a_backlog_without_end_does_not_hold_time_up_for_ever() -> None:
     loop = Loop(store)
     for _ in range(PATIENCE_TICKS + 1):
         await loop.run(records(DELIVER.batch, age=2 * BEHIND_SECONDS))
-        await loop.carrier.tick()
+        await loop.runner.tick()
     assert store.ticks == [NOW]
 
 
 async def test_a_tick_waits_for_the_batch_in_hand_and_is_of_its_own_time() -> None:
     store = Store()
     loop = Loop(store)
-    async with loop.carrier._one_at_a_time:
-        ticking = asyncio.ensure_future(loop.carrier.tick())
+    async with loop.runner._one_at_a_time:
+        ticking = asyncio.ensure_future(loop.runner.tick())
         await asyncio.sleep(0)
         loop.now += 5
     await ticking

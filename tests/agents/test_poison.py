@@ -13,7 +13,7 @@ from msgspec import structs
 
 from agents.app import create_app
 from agents.leadin import Earlier
-from agents.loop import Carrier
+from agents.loop import StageLoop
 from agents.segment import Segmenting
 from pipeline.audio import segment as stage
 from pipeline.audio.segment import Segment
@@ -83,13 +83,13 @@ async def carried(records: Sequence[Record], most: int = SEGMENT.batch) -> Broke
         for first in range(0, len(records), most):
             yield list(records[first : first + most])
 
-    carrier = Carrier(app, SEGMENT, work, Settings(), metrics, end=end)
+    runner = StageLoop(app, SEGMENT, work, Settings(), metrics, end=end)
     try:
-        await carrier.carry(batches())
-        await carrier._send(await carrier._in_thread(work.processor.drain), [])
-        carrier._acknowledge([])
+        await runner.consume(batches())
+        await runner._send(await runner._in_thread(work.processor.drain), [])
+        runner._acknowledge([])
     finally:
-        carrier.close()
+        runner.close()
     return broker
 
 

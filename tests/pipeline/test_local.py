@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -13,9 +14,9 @@ from pipeline.errors import AudioError, DependencyError
 from pipeline.local import QUEUE_BATCHES, LocalRunner
 from pipeline.messages import AudioChunk
 from pipeline.metrics import Metrics
-from pipeline.settings import Settings
+from pipeline.settings import Batching, Settings
 from pipeline.stage import Processor, Rejected
-from pipeline.topology import AUDIO, Stage
+from pipeline.topology import AUDIO, SEGMENT, Stage, Topic
 
 Chunks = Processor[AudioChunk, AudioChunk]
 
@@ -124,14 +125,24 @@ class Seen:
 Make = Callable[..., LocalRunner]
 
 
+def chain(length: int, batch: int) -> list[Stage]:
+    """Stages one after another, all with chunks between them."""
+    topics = [AUDIO, *(Topic(f"topic{n}", AudioChunk, 1) for n in range(1, length))]
+    return [
+        Stage(f"stage{n}", (topics[n],), tuple(topics[n + 1 : n + 2]), "unused:unused", batch, 0.0)
+        for n in range(length)
+    ]
+
+
 @pytest.fixture
 def make(monkeypatch: pytest.MonkeyPatch) -> Make:
     """A runner over in-test processors, one stage each."""
 
     def runner(processors: Sequence[Chunks], seen: Seen, batch: int = 4, **options: Any) -> LocalRunner:
-        stages = [Stage(f"stage{n}", AUDIO, AUDIO, batch, 0.0, "unused:unused") for n in range(len(processors))]
+        stages = chain(len(processors), batch)
         by_name = {stage.name: made for stage, made in zip(stages, processors, strict=True)}
-        monkeypatch.setattr(Stage, "processor", lambda stage, settings, metrics: by_name[stage.name])
+        monkeypatch.setattr(Stage, "processor", lambda stage, *_: by_name[stage.name])
+        monkeypatch.setattr(Settings, "batching", lambda _, stage: Batching(batch=stage.batch, wait_seconds=0.0))
         return LocalRunner(Settings(), options.pop("metrics", Metrics()), seen, stages=stages, **options)
 
     return runner
@@ -226,7 +237,7 @@ async def test_a_stage_that_fails_lets_nobody_wait_for_ever(make: Make) -> None:
 
 
 async def test_a_stage_that_cannot_start_says_why() -> None:
-    stage = Stage("missing", AUDIO, AUDIO, 1, 0.0, "pipeline.nowhere:build")
+    stage = replace(SEGMENT, build="pipeline.nowhere:build")
     with pytest.raises(ModuleNotFoundError, match=r"pipeline\.nowhere"):
         await feed(LocalRunner(Settings(), Metrics(), Seen(), stages=[stage]), 1)
 

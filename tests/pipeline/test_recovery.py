@@ -69,7 +69,7 @@ def again(settings: Settings) -> Recovery:
 
 
 def test_a_look_back_that_fails_for_a_while_loses_no_utterance(tmp_path: Path) -> None:
-    """The carrier tries the same batch again, and the stage takes it for a duplicate."""
+    """The runner tries the same batch again, and the stage takes it for a duplicate."""
     folder = tmp_path / "lookback"
     lookback = Lookback(folder, 3_600, 1_000_000)
     folder.rmdir()

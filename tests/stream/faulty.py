@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from agents.app import create_app
-from agents.loop import Carrier
+from agents.loop import StageLoop
 from agents.work import Work
 from agents.worker import run
 from pipeline.errors import BadMessage, DependencyError
@@ -60,9 +60,9 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING)
     settings, metrics = load(), Metrics()
     app = create_app(settings, JUDGE, metrics)
-    carrier = Carrier(app, JUDGE, Work(Faulty(settings)), settings, metrics)
-    carrier.attach()
-    run(carrier)
+    runner = StageLoop(app, JUDGE, Work(Faulty(settings)), settings, metrics)
+    runner.attach()
+    run(runner)
 
 
 if __name__ == "__main__":

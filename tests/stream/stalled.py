@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from agents.app import create_app
 from agents.health import Health
-from agents.loop import Carrier
+from agents.loop import StageLoop
 from agents.work import Work
 from agents.worker import run
 from pipeline.dependencies import Dependencies
@@ -32,10 +32,10 @@ def main() -> None:
     health = Health(JUDGE, settings, metrics, Dependencies({}, metrics))
     with serving(metrics, settings.metrics.host, settings.metrics.port, health.probes), health.watching():
         app = create_app(settings, JUDGE, metrics)
-        carrier = Carrier(app, JUDGE, Work(Stalling()), settings, metrics)
-        carrier.attach()
+        runner = StageLoop(app, JUDGE, Work(Stalling()), settings, metrics)
+        runner.attach()
         health.follow(app)
-        run(carrier)
+        run(runner)
 
 
 if __name__ == "__main__":

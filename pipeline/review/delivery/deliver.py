@@ -14,7 +14,6 @@ from pipeline.metrics import Metrics, from_zero
 from pipeline.review.cases.values import Outcome, Result, check
 from pipeline.review.evidence.clip import Cutter
 from pipeline.review.evidence.log import UtteranceLog
-from pipeline.review.evidence.lookback import Lookback, open_lookback
 from pipeline.review.evidence.report_clips import ReportCutter
 from pipeline.review.evidence.store import EvidenceFolder, EvidenceStore
 from pipeline.review.quality.checks import drawn
@@ -67,13 +66,13 @@ class Deliver(Processor[Flag, Outcome]):
         ]
 
     def tick(self, now: float) -> list[Outcome | Rejected]:
-        if isinstance(self._log, Lookback):
-            self._log.expire(now)
+        self._log.expire(now)
         self._reports.run(now)
         return []
 
     def close(self) -> None:
         self._store.close()
+        self._log.close()
 
     def _audit(self, passed: Sequence[Flag]) -> list[Outcome]:
         taken = [flag for flag in passed if drawn("audit", flag.id, self._audit_share)]
@@ -88,12 +87,12 @@ class Deliver(Processor[Flag, Outcome]):
                 self._metrics.speech_to_flag.observe(max(0.0, self._clock() - flag.end))
 
 
-def build(settings: Settings, metrics: Metrics, log: UtteranceLog | None = None) -> Deliver:
-    """The stage as the settings have it; without a `log` it reads the look-back under `data_dir`."""
+def build(settings: Settings, metrics: Metrics, log: UtteranceLog) -> Deliver:
+    """The stage as the settings have it. It reads audio back from `log`, and closes it in the end."""
     return Deliver(
         open_store(settings),
         EvidenceFolder(settings.data_dir / "evidence"),
-        log or open_lookback(settings),
+        log,
         metrics,
         settings.store.preroll_seconds,
         audit_share=settings.quality.audit_share,

@@ -28,3 +28,9 @@ class UtteranceLog(Protocol):
         `end` is UTC seconds. An utterance that reaches into that time is given whole. They come in parts, some of them
         empty. Each part is read when it is asked for, and the log may be asked for other things in between.
         """
+
+    def expire(self, now: float) -> None:
+        """Delete utterances that are older than their retention at `now`, UTC seconds, if the log itself must do it."""
+
+    def close(self) -> None:
+        """Release connections and files."""

@@ -215,7 +215,7 @@ class Room:
         monkeypatch.setattr(Stage, "processor", lambda stage, settings, metrics: made[stage.name])
         stages, clock = (cut, TRANSCRIBE), self.clock if live else None
         self.runner = LocalRunner(Settings(), self.metrics, self._tap, stages=stages, clock=clock)
-        self.held.full = self.runner._carriers[1].queue.full
+        self.held.full = self.runner._runners[1].queue.full
 
     def _tap(self, stage: Stage, batch: Sequence[Any], outputs: Sequence[Any]) -> None:
         if stage is TRANSCRIBE:
