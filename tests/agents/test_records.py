@@ -32,7 +32,7 @@ def texts(event: Event) -> dict[str, str]:
 
 
 def test_a_good_record_is_read() -> None:
-    assert receive(SEGMENT, Record()).message == CHUNK
+    assert receive(AudioChunk, Record()).message == CHUNK
 
 
 @given(
@@ -40,7 +40,7 @@ def test_a_good_record_is_read() -> None:
     st.none() | st.lists(st.tuples(st.text(max_size=10), st.none() | st.binary(max_size=20)), max_size=5),
 )
 def test_any_other_record_becomes_a_dead_letter_with_its_value(value: bytes | None, headers: Any) -> None:
-    received = receive(SEGMENT, Record(value, headers))
+    received = receive(AudioChunk, Record(value, headers))
     assert received.message is None
     assert received.error is not None
     letter = refused(SEGMENT, Rejected(None, received.error), [received], LIMIT)

@@ -1,4 +1,4 @@
-"""How far behind live speech a worker says it is."""
+"""How far behind live speech a worker tells its processor to be."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from agents.records import Received
-from agents.transcribe import Transcribing
+from agents.work import Work
 from pipeline.messages import Transcript, Utterance
 from pipeline.stage import Backlog, Processor, Rejected
 
@@ -29,8 +29,8 @@ class Stage(Processor[Utterance, Transcript]):
         return []
 
 
-def transcribing(stage: Stage) -> Transcribing:
-    work = Transcribing(stage, retention=900.0, clock=lambda: NOW)
+def work_of(stage: Stage) -> Work[Stage]:
+    work = Work(stage, retention=900.0, clock=lambda: NOW)
     work.backlog = lambda: KNOWN
     return work
 
@@ -51,20 +51,20 @@ def received(id_: str, written: float | None, end: float) -> Received:
 )
 def test_an_utterance_waits_since_it_was_written_or_ends(written: float | None, end: float, waited: float) -> None:
     stage = Stage()
-    transcribing(stage).process([received("a", written, end)])
+    work_of(stage).process([received("a", written, end)])
     assert stage.told == [replace(KNOWN, waited=waited, retention=900.0), ["a"]]
 
 
 def test_the_oldest_of_a_batch_counts_and_is_told_before_it() -> None:
     stage = Stage()
     batch = [received("a", 999.0, 998.0), received("b", 970.0, 969.0), received("c", 980.0, 979.0)]
-    transcribing(stage).process(batch)
+    work_of(stage).process(batch)
     assert stage.told == [replace(KNOWN, waited=30.0, retention=900.0), ["a", "b", "c"]]
 
 
 def test_a_batch_that_came_since_the_broker_was_asked_counts() -> None:
     stage = Stage()
-    transcribing(stage).process([received(str(number), 999.0, 999.0) for number in range(9)])
+    work_of(stage).process([received(str(number), 999.0, 999.0) for number in range(9)])
     [backlog, _] = stage.told
     assert isinstance(backlog, Backlog)
     assert backlog.messages == 9

@@ -1,0 +1,130 @@
+"""The topology hangs together, every stage keeps the contract of a processor, and a new stage needs one entry."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import topology
+from pipeline.local import LocalRunner
+from pipeline.messages import AudioChunk, Flag, Transcript, Utterance
+from pipeline.metrics import Metrics
+from pipeline.review.evidence.lookback import open_lookback
+from pipeline.settings import Asr, Batching, Settings, load
+from pipeline.stage import HoldingProcessor, Processor, Rejected
+from pipeline.topology import AUDIO, DEAD_LETTERS, STAGES, TOPICS, TRANSCRIPTS, UTTERANCES, Stage
+from tests.pipeline.listening import LISTEN
+
+BAD = {
+    AudioChunk: AudioChunk(room="r", speaker="s", start=1.0, sequence=0, codec="container", data=b"no recording"),
+    Utterance: Utterance(room="r", speaker="s", start=1.0, end=2.0, id="a", data=b"no FLAC"),
+    Transcript: None,
+    Flag: Flag(
+        id="\0", utterance="u", transcript="t", room="r", speaker="s", start=1.0, end=2.0, text="\0", language="en",
+        confidence=0.9, suggestion="review", risk=0.9, policy="p@1", model="m",
+    ),
+}  # fmt: skip
+"""For each kind of message, one that no stage can handle; None: there is no such message."""
+
+
+def test_every_topic_is_written_and_read() -> None:
+    given = {topic for stage in STAGES for topic in stage.gives}
+    taken = {topic for stage in STAGES for topic in stage.takes}
+    assert given | {AUDIO, DEAD_LETTERS} == set(TOPICS)
+    assert taken | {DEAD_LETTERS} == set(TOPICS)
+
+
+def test_an_output_has_one_topic_to_go_to() -> None:
+    for stage in STAGES:
+        kinds = [topic.message for topic in stage.gives]
+        assert len(kinds) == len(set(kinds)), stage.name
+
+
+def test_no_stage_takes_what_comes_of_its_own_output() -> None:
+    order = {topic: number for number, topic in enumerate(TOPICS)}
+    for stage in STAGES:
+        assert all(order[taken] < order[given] for taken in stage.takes for given in stage.gives), stage.name
+
+
+@pytest.fixture(params=STAGES, ids=lambda stage: stage.name)
+def stage(request: pytest.FixtureRequest) -> Stage:
+    found: Stage = request.param
+    return found
+
+
+@pytest.fixture
+def processor(stage: Stage, tmp_path: Path) -> Iterator[Processor[Any, Any]]:
+    settings = Settings(data_dir=tmp_path, asr=Asr(model="tiny.en"))
+    made = stage.processor(settings, Metrics(), open_lookback(settings))
+    yield made
+    made.close()
+
+
+@pytest.mark.weights
+def test_a_processor_keeps_the_contract(stage: Stage, processor: Processor[Any, Any]) -> None:
+    """It rejects what it cannot handle, and gives only what its topics take."""
+    kinds = tuple(topic.message for topic in stage.gives if topic.message)
+    bad = [message for topic in stage.takes if topic.message and (message := BAD[topic.message])]
+    outcomes = processor.handle(bad)
+    assert sum(isinstance(outcome, Rejected) for outcome in outcomes) == len(bad)
+    later = [*processor.handle([]), *processor.tick(1e10), *processor.drain()]
+    assert all(isinstance(outcome, (*kinds, Rejected)) for outcome in later)
+    assert isinstance(processor, HoldingProcessor) is stage.holds
+
+
+def test_the_settings_reach_every_stage_and_topic(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOXWARDEN_STAGES__JUDGE__BATCH", "7")
+    monkeypatch.setenv("VOXWARDEN_KAFKA__RETENTION_HOURS__DEAD_LETTERS", "0.5")
+    settings = load({"stages": {"segment": {"wait_seconds": 0.5}}})
+    tuned = {stage.name: settings.batching(stage) for stage in STAGES}
+    assert tuned["judge"] == Batching(batch=7, wait_seconds=0.02)
+    assert tuned["segment"] == Batching(batch=64, wait_seconds=0.5)
+    kept = {topic.name: settings.kafka.retention_seconds(topic) for topic in TOPICS}
+    assert kept["voice.dead-letters"] == 1_800
+    assert kept["voice.audio"] == 7_200
+
+
+class Hear(Processor[Utterance, Transcript]):
+    """In the place of Whisper."""
+
+    def process(self, batch: Any) -> list[Any]:
+        return [
+            Transcript(
+                id=f"t-{u.id}", utterance=u.id, room=u.room, speaker=u.speaker, start=u.start, end=u.end,
+                text="i am going to kill you", language="en", confidence=0.9, model="none", address=u.address,
+            )
+            for u in batch
+        ]  # fmt: skip
+
+
+async def test_a_stage_beside_transcribe_works_in_the_local_runner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each utterance goes to both, and the store hears of both."""
+    before = Settings.batching
+    monkeypatch.setattr(topology, "STAGES", (*STAGES, LISTEN))
+    monkeypatch.setattr(
+        Settings,
+        "batching",
+        lambda settings, stage: before(settings, topology.TRANSCRIBE if stage is LISTEN else stage),
+    )
+    monkeypatch.setattr("pipeline.asr.transcribe.build", lambda *_: Hear())
+    settings = Settings(data_dir=tmp_path)
+    seen: dict[str, list[Any]] = {}
+
+    def tap(stage: Stage, batch: Any, outputs: Any) -> None:
+        seen.setdefault(stage.name, []).extend(batch)
+
+    utterances = [Utterance(room="r", speaker="s", start=10.0 * n, end=10.0 * n + 2, id=str(n)) for n in range(5)]
+    lookback = open_lookback(settings)
+    for utterance in utterances:
+        lookback.put(utterance)
+    async with LocalRunner(settings, Metrics(), tap, stages=(*STAGES, LISTEN), lookback=lookback, clock=None):
+        """What the look-back holds is handed on to everybody who takes utterances."""
+    assert [u.id for u in seen["listen"]] == [u.id for u in seen["transcribe"]] == [u.id for u in utterances]
+    models = [flag.model for flag in seen["deliver"]]
+    assert models.count("listen@1") == len(utterances)
+    assert len(models) == 2 * len(utterances)
+    assert TRANSCRIPTS not in LISTEN.gives
+    assert UTTERANCES in LISTEN.takes

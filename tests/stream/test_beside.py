@@ -1,0 +1,39 @@
+"""A stage beside transcribe needs one entry in the topology to work on Kafka."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pipeline.events import decode
+from pipeline.messages import Flag, Utterance
+from pipeline.settings import Settings
+from pipeline.topology import FLAGS, UTTERANCES
+from tests.ports import free_port
+from tests.stream.kafka_io import put, wait_for
+from tests.stream.processes import worker
+
+pytestmark = pytest.mark.broker
+
+
+def test_it_has_a_worker_with_figures(settings: Settings, tmp_path: Path) -> None:
+    port = free_port()
+    said = [Utterance(room="r", speaker="s", start=10.0 * n, end=10.0 * n + 2, id=str(n)) for n in range(3)]
+    written = put(settings, UTTERANCES, said)
+    arguments = (
+        "tests.stream.beside",
+        "--set",
+        "stages.listen.batch=2",
+        "worker",
+        "listen",
+        "--metrics-port",
+        str(port),
+    )
+    with worker(settings, tmp_path / "log", *arguments) as process:
+        records = wait_for(settings, FLAGS, lambda found: len(found) >= len(said), process.running)
+        figures = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    flags = [decode(Flag, record.value, record.headers) for record in records]
+    assert sorted(flag.utterance for flag in flags) == ["0", "1", "2"]
+    addresses = {f"{each.topic}/{each.partition}/{each.offset}" for each in written}
+    assert {flag.address for flag in flags} == addresses
+    assert 'voxwarden_messages_total{stage="listen"} 3.0' in figures
