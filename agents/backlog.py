@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 
-from agents.lag import PartitionName, Place
+from agents.lag import GroupPosition, PartitionName
 from pipeline.overload import Arrivals
 from pipeline.stage import Backlog
 
@@ -25,7 +25,7 @@ class Inflow:
     def backlog(self) -> Backlog:
         return self._backlog
 
-    def see(self, places: Mapping[PartitionName, Place]) -> None:
+    def see(self, places: Mapping[PartitionName, GroupPosition]) -> None:
         """One look at the worker's own partitions. With other partitions, the counting begins anew."""
         if places.keys() != self._partitions:
             self.forget()

@@ -14,7 +14,7 @@ from agents.history import History
 from agents.kafka import broker_errors, producer, topic_name
 from agents.records import address_of
 from pipeline.events import Event
-from pipeline.letters import MOST_REPLAYS, Content, Letter, Refusals, Wanted, chosen_of, told_once
+from pipeline.letters import MOST_REPLAYS, Content, Letter, LetterFilter, Refusals, chosen_of, told_once
 from pipeline.settings import Kafka
 from pipeline.topology import DEAD_LETTERS, TOPICS
 
@@ -34,7 +34,7 @@ class KafkaBox:
 
     kafka: Kafka
 
-    def letters(self, wanted: Wanted) -> list[Letter]:
+    def letters(self, wanted: LetterFilter) -> list[Letter]:
         return letters(self.kafka, wanted)
 
     def content(self, letter: Letter) -> Content:
@@ -47,7 +47,7 @@ class KafkaBox:
         return drop(self.kafka, chosen)
 
 
-def letters(kafka: Kafka, wanted: Wanted) -> list[Letter]:
+def letters(kafka: Kafka, wanted: LetterFilter) -> list[Letter]:
     """Those that are `wanted`, the oldest first; raises InputError for an address that no letter has.
 
     All are read, whatever `since` says: an older one may be the same record's, and stand for it.

@@ -17,7 +17,7 @@ State = Literal["ok", "missing", "optional"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DoctorResult:
     what: str
     state: State
     detail: str
@@ -25,7 +25,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class DoctorCheck:
     """`look` says what it found, and raises VoxwardenError if that is not good."""
 
     what: str
@@ -33,13 +33,13 @@ class Check:
     needed: bool = True
 
 
-def examine(settings: Settings) -> Iterator[Finding]:
+def examine(settings: Settings) -> Iterator[DoctorResult]:
     """One finding a check, as each is done."""
     for check in CHECKS:
         try:
-            yield Finding(check.what, "ok", check.look(settings))
+            yield DoctorResult(check.what, "ok", check.look(settings))
         except VoxwardenError as error:
-            yield Finding(check.what, "missing" if check.needed else "optional", str(error))
+            yield DoctorResult(check.what, "missing" if check.needed else "optional", str(error))
 
 
 def _weights(settings: Settings) -> str:
@@ -139,11 +139,11 @@ def reach(bootstrap: str) -> None:
 
 
 CHECKS = (
-    Check("Whisper weights", _weights),
-    Check("audio libraries", _audio),
-    Check("voice activity", _vad),
-    Check("policy and lexicons", _judge),
-    Check("classifier", _classifier),
-    Check("review store", _store),
-    Check("Kafka (for ingest, topics and worker)", _broker, needed=False),
+    DoctorCheck("Whisper weights", _weights),
+    DoctorCheck("audio libraries", _audio),
+    DoctorCheck("voice activity", _vad),
+    DoctorCheck("policy and lexicons", _judge),
+    DoctorCheck("classifier", _classifier),
+    DoctorCheck("review store", _store),
+    DoctorCheck("Kafka (for ingest, topics and worker)", _broker, needed=False),
 )

@@ -15,7 +15,7 @@ from typing import Any
 import faust
 
 from agents.backlog import Inflow
-from agents.lag import Lag, PartitionName, Place
+from agents.lag import GroupPosition, Lag, PartitionName
 from pipeline.dependencies import Dependencies
 from pipeline.errors import VoxwardenError
 from pipeline.metrics import Metrics
@@ -44,7 +44,7 @@ class Progress:
         self._clock = clock
         self._standing: dict[PartitionName, Standing] = {}
 
-    def see(self, places: Mapping[PartitionName, Place]) -> None:
+    def see(self, places: Mapping[PartitionName, GroupPosition]) -> None:
         """One look at the worker's own partitions; others are forgotten."""
         now = self._clock()
         self._standing = {
@@ -61,7 +61,7 @@ class Progress:
         now = self._clock()
         return max((now - standing.since for standing in dict(self._standing).values()), default=0.0)
 
-    def _standing_of(self, partition: PartitionName, place: Place, now: float) -> Standing:
+    def _standing_of(self, partition: PartitionName, place: GroupPosition, now: float) -> Standing:
         before = self._standing.get(partition)
         return before if before and before.committed == place.committed else Standing(place.committed, now)
 

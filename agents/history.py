@@ -16,7 +16,7 @@ POLL_MS = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TimeSpan:
     """Offsets `first` to `end` (half open) of a partition."""
 
     partition: TopicPartition
@@ -48,7 +48,7 @@ class History:
     def close(self) -> None:
         self._consumer.close()
 
-    def _find(self, since: float | None, until: float | None) -> list[Span]:
+    def _find(self, since: float | None, until: float | None) -> list[TimeSpan]:
         numbers = self._consumer.partitions_for_topic(self._name)
         if not numbers:
             raise ConfigError(
@@ -58,7 +58,7 @@ class History:
         partitions = [TopicPartition(self._name, number) for number in sorted(numbers)]
         firsts = self._offsets(partitions, since, self._consumer.beginning_offsets(partitions))
         ends = self._offsets(partitions, until, None)
-        spans = [Span(partition, firsts[partition], ends[partition]) for partition in partitions]
+        spans = [TimeSpan(partition, firsts[partition], ends[partition]) for partition in partitions]
         return [span for span in spans if span.first < span.end]
 
     def _offsets(
@@ -74,7 +74,7 @@ class History:
             for partition in partitions
         }
 
-    def _records(self, span: Span) -> Iterator[Any]:
+    def _records(self, span: TimeSpan) -> Iterator[Any]:
         self._consumer.assign([span.partition])
         self._consumer.seek(span.partition, span.first)
         position, progressed = span.first, time.monotonic()

@@ -16,7 +16,7 @@ PartitionName = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class GroupPosition:
     """Where the group stands on a partition: its committed offset, and the broker's next one."""
 
     committed: int
@@ -37,7 +37,7 @@ class Lag:
         self._group = group_of(settings, stage)
         self._client: Any = None
 
-    def places(self) -> dict[PartitionName, Place]:
+    def places(self) -> dict[PartitionName, GroupPosition]:
         """By partition; raises DependencyError if the broker does not answer."""
         try:
             with broker_errors(self._kafka):
@@ -51,7 +51,7 @@ class Lag:
             self._client.close()
             self._client = None
 
-    def _ask(self) -> dict[PartitionName, Place]:
+    def _ask(self) -> dict[PartitionName, GroupPosition]:
         if self._client is None:
             self._client = KafkaAdminClient(**common(self._kafka))
         described = self._client.describe_topics(self._topics)
@@ -61,7 +61,7 @@ class Lag:
         end = self._offsets(partitions, OffsetSpec.LATEST)
         committed = self._client.list_group_offsets({self._group: partitions})[self._group]
         return {
-            each: Place(max(committed[each].offset if each in committed else -1, first[each]), end[each])
+            each: GroupPosition(max(committed[each].offset if each in committed else -1, first[each]), end[each])
             for each in partitions
         }
 

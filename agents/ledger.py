@@ -20,7 +20,7 @@ Speaker = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry(Generic[T]):
+class HeldRecord(Generic[T]):
     """A record that is not acknowledged yet."""
 
     record: T
@@ -33,7 +33,7 @@ class Partition(Generic[T]):
     """The records in hand of one partition, in offset order."""
 
     def __init__(self) -> None:
-        self.entries: deque[Entry[T]] = deque()
+        self.entries: deque[HeldRecord[T]] = deque()
         self._counts: dict[Speaker, int] = {}
         """The number of the last record of each speaker who has any in hand."""
 
@@ -41,7 +41,7 @@ class Partition(Generic[T]):
         number = 0
         if speaker:
             number = self._counts[speaker] = self._counts.get(speaker, 0) + 1
-        self.entries.append(Entry(record, speaker, number))
+        self.entries.append(HeldRecord(record, speaker, number))
 
     def finished(self, needed: Callable[[Speaker], int]) -> list[T]:
         records: list[T] = []
@@ -52,7 +52,7 @@ class Partition(Generic[T]):
             records.append(entry.record)
         return records
 
-    def _is_finished(self, entry: Entry[T], needed: Callable[[Speaker], int]) -> bool:
+    def _is_finished(self, entry: HeldRecord[T], needed: Callable[[Speaker], int]) -> bool:
         return entry.speaker is None or entry.number <= self._counts[entry.speaker] - needed(entry.speaker)
 
 

@@ -16,7 +16,7 @@ from agents.evidence import open_log
 from agents.health import Health
 from agents.loop import EXIT_UNFINISHED, StageLoop, end_process
 from agents.work import Work
-from pipeline.dependencies import Check, Dependencies, patiently
+from pipeline.dependencies import Dependencies, DependencyCheck, patiently
 from pipeline.errors import ConfigError
 from pipeline.metrics import Metrics
 from pipeline.metrics_server import serving
@@ -78,9 +78,9 @@ def work(role: str, settings: Settings) -> None:
         run(loop)
 
 
-def checks_of(stage: Stage, settings: Settings) -> dict[str, Check]:
+def checks_of(stage: Stage, settings: Settings) -> dict[str, DependencyCheck]:
     """The dependencies that the stage cannot work without."""
-    checks: dict[str, Check] = {"kafka": BrokerAnswers(settings.kafka)}
+    checks: dict[str, DependencyCheck] = {"kafka": BrokerAnswers(settings.kafka)}
     if stage.stores:
         from pipeline.review import database
 

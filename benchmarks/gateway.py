@@ -73,13 +73,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, Broker(Path(folder)) as broker:
         for _ in range(options.repeat):
             for name, code in codes.items():
-                place = Place(code, broker.bootstrap, Path(folder))
+                place = Installation(code, broker.bootstrap, Path(folder))
                 costs[name].append(place.cost(speakers[name], options.seconds))
                 waits[name] += place.waits(options.seconds)
     show(costs, waits)
 
 
-class Place:
+class Installation:
     """A version of the code with topics of its own."""
 
     def __init__(self, code: Path, bootstrap: str, folder: Path) -> None:
@@ -133,7 +133,7 @@ class Place:
 
     def idle(self) -> float:
         """CPU seconds of a segment worker that has nothing to do: its start, mostly."""
-        empty = Place(self.code, self.settings.kafka.bootstrap, self.folder)
+        empty = Installation(self.code, self.settings.kafka.bootstrap, self.folder)
         with empty.running("agents", "worker", "segment") as process:
             time.sleep(JOIN_SECONDS)
             return cpu_seconds(process)

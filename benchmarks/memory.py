@@ -55,7 +55,7 @@ def write_long_file(path: Path, hours: float) -> None:
             file.write(minute.getvalue())
 
 
-class Report:
+class MemoryReport:
     """Prints a line now and then, and the sum at the end."""
 
     def __init__(self, every: int) -> None:
@@ -84,7 +84,7 @@ def utterances(segment: Segment, chunks: list[AudioChunk]) -> list[Utterance]:
 
 
 def file(hours: float) -> None:
-    segment, report = stage(), Report(max(1, round(hours * 3600 / REPORTS)))
+    segment, report = stage(), MemoryReport(max(1, round(hours * 3600 / REPORTS)))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "long.mp3"
         write_long_file(path, hours)
@@ -103,7 +103,7 @@ def endless() -> Iterator[AudioChunk]:
 
 def speakers(number: int, minutes: float) -> None:
     total = round(minutes * 60)
-    segment, report = stage(), Report(max(1, total // REPORTS))
+    segment, report = stage(), MemoryReport(max(1, total // REPORTS))
     most = 0.0
     for second, chunk in zip(range(total + 1), endless(), strict=False):
         report.count(utterances(segment, [structs.replace(chunk, speaker=f"s{n}") for n in range(number)]))

@@ -25,7 +25,7 @@ from agents.cli import main as voxwarden
 from benchmarks.odd import recordings, texts
 from benchmarks.odd.recordings import FLAGGED, PASS, REFUSED
 from benchmarks.odd.sheets import FORMS, SHEETS
-from benchmarks.odd.shells import SHELLS, Line
+from benchmarks.odd.shells import SHELLS, ShellLine
 
 COMMAND = f"{sys.executable} -m agents"
 MODEL = ("--set", "asr.model=tiny.en")
@@ -37,7 +37,7 @@ EVERY = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class OddOutcome:
     """What came of an input; `wrong` says why that is not right."""
 
     part: str
@@ -58,14 +58,14 @@ def main() -> None:
     sys.exit(any(outcome.wrong for outcome in found))
 
 
-def run(name: str, part: Callable[[Path], Iterator[Outcome]]) -> list[Outcome]:
+def run(name: str, part: Callable[[Path], Iterator[OddOutcome]]) -> list[OddOutcome]:
     with tempfile.TemporaryDirectory(prefix="odd-") as folder:
         found = list(part(Path(folder)))
     print(f"{name:12} {len(found):4} inputs {sum(bool(outcome.wrong) for outcome in found):4} wrong", flush=True)
     return found
 
 
-def moderated(folder: Path) -> Iterator[Outcome]:
+def moderated(folder: Path) -> Iterator[OddOutcome]:
     """All recordings in one process."""
     expected = _written(folder)
     done = _started(*MODEL, "moderate", *expected, "--fail-on", "review", "--format", "jsonl")
@@ -76,11 +76,11 @@ def moderated(folder: Path) -> Iterator[Outcome]:
         came = came if came in {"lost", REFUSED, PASS} else FLAGGED
         unnamed = came == REFUSED and str(path) not in done.stderr
         wrong = f"{came}, not {' or '.join(sorted(allowed))}" if came not in allowed else "not named" * unnamed
-        yield Outcome("recordings", path.name, wrong)
+        yield OddOutcome("recordings", path.name, wrong)
     yield _ended("recordings", "all in one process", done, 3)
 
 
-def transcribed(folder: Path) -> Iterator[Outcome]:
+def transcribed(folder: Path) -> Iterator[OddOutcome]:
     """What `moderate` refuses is refused here, too; of the rest all words are there."""
     expected = dict(list(_written(folder).items())[::EVERY])
     done = _started(*MODEL, "transcribe", *expected, "--format", "jsonl")
@@ -90,11 +90,11 @@ def transcribed(folder: Path) -> Iterator[Outcome]:
         failed = any("error" in line for line in lines)
         said = any("idiot" in line.get("text", "").lower() for line in lines)
         came = {REFUSED} if failed else {FLAGGED} if said else {PASS}
-        yield Outcome("transcripts", path.name, "" if came & allowed else f"{came}, not {sorted(allowed)}: {lines}")
+        yield OddOutcome("transcripts", path.name, "" if came & allowed else f"{came}, not {sorted(allowed)}: {lines}")
     yield _ended("transcripts", "all in one process", done, 3)
 
 
-def judged(folder: Path) -> Iterator[Outcome]:
+def judged(folder: Path) -> Iterator[OddOutcome]:
     """All lines in one process, and one result for each."""
     lines = list(texts.lines())
     (folder / "lines.txt").write_bytes(b"".join(line + b"\n" for _, line, _ in lines))
@@ -104,11 +104,11 @@ def judged(folder: Path) -> Iterator[Outcome]:
         result = results.get(number) or {"kind": "lost"}
         came = {"utterance": FLAGGED, "error": REFUSED}.get(result["kind"], "lost")
         came = PASS if result.get("suggestion") == "pass" else came
-        yield Outcome("lines", name, "" if came == expected else f"{came}, not {expected}: {str(result)[:200]}")
+        yield OddOutcome("lines", name, "" if came == expected else f"{came}, not {expected}: {str(result)[:200]}")
     yield _ended("lines", "all in one process", done, 3)
 
 
-def checked(folder: Path) -> Iterator[Outcome]:
+def checked(folder: Path) -> Iterator[OddOutcome]:
     """Each sheet in each form, in this process: none is accepted."""
     for form, arguments in FORMS.items():
         for name, content in SHEETS.items():
@@ -116,19 +116,19 @@ def checked(folder: Path) -> Iterator[Outcome]:
             code, shown = _called(*(argument.format(path) for argument in arguments))
             wrong = _traceback(shown) or ("" if code == 2 else f"exit code {code}, not 2")
             wrong = wrong or ("" if "sheet.yaml" in shown and len(shown.splitlines()) == 1 else f"says {shown[:200]!r}")
-            yield Outcome("sheets", f"{form}: {name}", wrong)
+            yield OddOutcome("sheets", f"{form}: {name}", wrong)
 
 
-def typed(folder: Path) -> Iterator[Outcome]:
+def typed(folder: Path) -> Iterator[OddOutcome]:
     """Each line in a shell of its own."""
     _furnish(folder)
     for line in SHELLS:
         shell = ["bash", "-o", "pipefail", "-c", line.line.replace("voxwarden ", f"{COMMAND} ").removesuffix(" ")]
         done = subprocess.run(shell, cwd=folder, capture_output=True, text=True, check=False, timeout=600)
-        yield Outcome("shells", line.line, _wrong(line, done))
+        yield OddOutcome("shells", line.line, _wrong(line, done))
 
 
-def _wrong(line: Line, done: subprocess.CompletedProcess[str]) -> str:
+def _wrong(line: ShellLine, done: subprocess.CompletedProcess[str]) -> str:
     if done.returncode != line.code:
         return f"exit code {done.returncode}, not {line.code}: {done.stderr[-300:]}"
     if line.out not in done.stdout or line.err not in " ".join(done.stderr.split()):
@@ -175,9 +175,9 @@ def _objects(printed: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in printed.splitlines()]
 
 
-def _ended(part: str, name: str, done: subprocess.CompletedProcess[str], code: int) -> Outcome:
+def _ended(part: str, name: str, done: subprocess.CompletedProcess[str], code: int) -> OddOutcome:
     wrong = "" if done.returncode == code else f"exit code {done.returncode}, not {code}"
-    return Outcome(part, name, _traceback(done.stderr) or wrong)
+    return OddOutcome(part, name, _traceback(done.stderr) or wrong)
 
 
 def _traceback(shown: str) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 
 from agents.backlog import Inflow
 from agents.health import LOOK_SECONDS
-from agents.lag import Place
+from agents.lag import GroupPosition
 from pipeline.asr.shedding import Shedding, wordless
 from pipeline.messages import Transcript, Utterance
 from pipeline.metrics import Metrics
@@ -123,7 +123,7 @@ class Run:
             self.result.expired += 1
         if self.clock.now - self._looked >= LOOK_SECONDS:
             self._looked = self.clock.now
-            self.inflow.see({0: Place(self._written - len(self._waiting), self._written)})
+            self.inflow.see({0: GroupPosition(self._written - len(self._waiting), self._written)})
 
     def _batch(self) -> None:
         batch = [self._waiting.popleft() for _ in range(min(TRANSCRIBE.batch, len(self._waiting)))]

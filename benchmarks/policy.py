@@ -25,7 +25,7 @@ from pipeline.judge import classifier
 from pipeline.judge.judge import build
 from pipeline.judge.texts import Text, judge_texts
 from pipeline.metrics import Metrics
-from pipeline.settings import Judge, Settings
+from pipeline.settings import JudgeSettings, Settings
 from training.classifier import sets as training_sets
 from training.classifier.calibrate import thresholds
 from training.classifier.rows import OUTPUTS, part_of
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def show_limits(data: Path, share: float) -> None:
-    judge = classifier.load(Judge())
+    judge = classifier.load(JudgeSettings())
     texts: list[str] = []
     languages: list[str] = []
     for name, language in SETTING.items():
@@ -69,7 +69,7 @@ def sets_limits(row: dict[str, str]) -> bool:
 
 
 def show_shares(options: argparse.Namespace) -> None:
-    judge = build(Settings(judge=Judge(policy=options.policy)), Metrics())
+    judge = build(Settings(judge=JudgeSettings(policy=options.policy)), Metrics())
     print(f"{'set':28} {'texts':>6} {'review':>7} {'block':>7}  labels")
     for name, texts in sets(options.data):
         random.Random(1).shuffle(texts)

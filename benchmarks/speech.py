@@ -19,7 +19,7 @@ Voice = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class SpokenSpan:
     """Speech of one speaker, UTC seconds."""
 
     room: str
@@ -31,7 +31,7 @@ class Span:
     def voice(self) -> Voice:
         return self.room, self.speaker
 
-    def shared(self, other: "Span") -> float:
+    def shared(self, other: "SpokenSpan") -> float:
         """Seconds that both have; negative: the gap between them."""
         return min(self.end, other.end) - max(self.start, other.start)
 
@@ -57,13 +57,13 @@ def voices(rooms: int, speakers: int, seconds: float, seed: int) -> dict[Voice, 
     return {voice: talk(seconds, random) for voice in names}
 
 
-def merged(spans: Sequence[Span], gap: float = 0.0) -> list[Span]:
+def merged(spans: Sequence[SpokenSpan], gap: float = 0.0) -> list[SpokenSpan]:
     """Spans of one speaker that touch, or are at most `gap` seconds apart, become one."""
-    found: list[Span] = []
+    found: list[SpokenSpan] = []
     for span in sorted(spans, key=lambda span: (span.voice, span.start)):
         last = found[-1] if found else None
         if last and last.voice == span.voice and last.shared(span) >= -gap:
-            found[-1] = Span(*span.voice, last.start, max(last.end, span.end))
+            found[-1] = SpokenSpan(*span.voice, last.start, max(last.end, span.end))
         else:
             found.append(span)
     return found

@@ -54,14 +54,14 @@ class Coverage:
 
 def of_lookback(lookback: "Lookback", since: float, until: float) -> tuple[Coverage, int]:
     """Of utterances that were finished from `since` to `until`, UTC seconds; also how many no stage could handle."""
-    from pipeline.review.evidence.marks import Outcome
+    from pipeline.review.evidence.marks import Finish
 
     found, failed = Coverage(), 0
     for _, utterance, mark in lookback.marked():
         if mark is None or not since <= mark.at < until:
             continue
-        if mark.outcome is Outcome.FAILED:
+        if mark.outcome is Finish.FAILED:
             failed += 1
         else:
-            found.count(utterance.id, utterance.room_type, skipped=mark.outcome is Outcome.SKIPPED)
+            found.count(utterance.id, utterance.room_type, skipped=mark.outcome is Finish.SKIPPED)
     return found, failed

@@ -20,7 +20,7 @@ from pipeline import private
 from pipeline.errors import BadMessage, InputError
 from pipeline.events import decode, encode
 from pipeline.journal import Journal
-from pipeline.letters import MOST_REPLAYS, Content, Letter, Refusals, Wanted, chosen_of, told_once
+from pipeline.letters import MOST_REPLAYS, Content, Letter, LetterFilter, Refusals, chosen_of, told_once
 from pipeline.messages import AudioChunk, Message
 from pipeline.review.evidence.lookback import NOWHERE, open_lookback
 from pipeline.settings import Settings
@@ -91,7 +91,7 @@ class LocalBox:
         self._path = path_of(settings)
         self._clock = clock
 
-    def letters(self, wanted: Wanted) -> list[Letter]:
+    def letters(self, wanted: LetterFilter) -> list[Letter]:
         """A record that dies again after a replay has the same origin, and is to be handled again."""
         found = self._all()
         waiting = iter(told_once([letter for letter in found if not letter.handled]))

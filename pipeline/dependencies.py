@@ -21,7 +21,7 @@ CHECK_SECONDS = 5.0
 START_SECONDS = 5.0
 """Between two tries to start."""
 
-Check = Callable[[], None]
+DependencyCheck = Callable[[], None]
 """Raises an error if the dependency does not answer."""
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 class Dependencies:
     """`checks` by the name of what they ask. Each has a thread of its own: one that hangs delays no other."""
 
-    def __init__(self, checks: Mapping[str, Check], metrics: Metrics) -> None:
+    def __init__(self, checks: Mapping[str, DependencyCheck], metrics: Metrics) -> None:
         self._checks = checks
         self._up = metrics.dependency_up
         self._down: frozenset[str] = frozenset()
@@ -85,7 +85,7 @@ def patiently(start: Callable[[], T], sleep: Callable[[float], object] = time.sl
             sleep(START_SECONDS)
 
 
-async def answered(check: Check, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
+async def answered(check: DependencyCheck, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
     """The same in an event loop, where it can be cancelled: return once `check` raises nothing."""
     said = ""
     while True:

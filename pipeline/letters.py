@@ -30,7 +30,7 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class LetterFilter:
     """Which letters; `addresses` are their own or of their origin. Empty fields want all."""
 
     addresses: Collection[str] = ()
@@ -65,7 +65,7 @@ Refusals = list[tuple[Letter, str]]
 class Box(Protocol):
     """Where dead letters are kept."""
 
-    def letters(self, wanted: Wanted) -> list[Letter]:
+    def letters(self, wanted: LetterFilter) -> list[Letter]:
         """Those that are `wanted`, the oldest first; raises InputError for an address that no letter has."""
 
     def content(self, letter: Letter) -> Content: ...
@@ -77,13 +77,13 @@ class Box(Protocol):
         """Mark `chosen` as dealt with; gives how many."""
 
 
-def check_chosen(wanted: Wanted, everything: bool) -> None:
+def check_chosen(wanted: LetterFilter, everything: bool) -> None:
     """Raise ConfigError if somebody would replay or drop all by leaving something out."""
     if not (everything or wanted.addresses or wanted.stage or wanted.reason or wanted.since):
         raise ConfigError("No letters are named", "Give addresses, --stage, --reason or --since; or --all.")
 
 
-def chosen_of(found: Sequence[Letter], wanted: Wanted) -> list[Letter]:
+def chosen_of(found: Sequence[Letter], wanted: LetterFilter) -> list[Letter]:
     """Of all letters those that are `wanted`; raises InputError for an address that none has."""
     known = {name for letter in found for name in (letter.address, letter.origin)}
     if unknown := [address for address in wanted.addresses if address not in known]:

@@ -35,7 +35,7 @@ SHORTEST_SECONDS = 10.0
 """Over a shorter time nothing is known of them."""
 
 
-class Speed:
+class DecodingSpeed:
     """How many utterances a second a worker transcribes. A median: one batch that hangs does not change it."""
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ class Valve:
         self._clock = clock
         self._seen = clock()
         self._late = 0.0
-        self.speed = Speed()
+        self.speed = DecodingSpeed()
         self.catch_up = 0.0
         """Seconds until nothing waits; inf: never; NaN: nobody knows."""
         self.pressure = 0.0

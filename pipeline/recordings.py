@@ -26,7 +26,7 @@ WORST_FIRST: tuple[Suggestion, ...] = ("block", "review", "pass")
 
 
 @dataclass(slots=True)
-class Report:
+class FileReport:
     """One file, ended. `error` says why it, or its rest, could not be read."""
 
     file: str
@@ -42,7 +42,7 @@ class Report:
 class _Progress:
     """How far a file has come through the stages."""
 
-    report: Report
+    report: FileReport
     waiting: int = 0
     """Utterances cut, but not yet judged."""
     uncut: int = 1
@@ -59,10 +59,10 @@ class Recordings:
     room_type: str = "default"
     names: Mapping[Path, str] = field(default_factory=dict)
     """What people call files that are copies, such as of standard input."""
-    _found: "asyncio.Queue[Flag | Report | None]" = field(default_factory=asyncio.Queue)
+    _found: "asyncio.Queue[Flag | FileReport | None]" = field(default_factory=asyncio.Queue)
     _files: dict[str, _Progress] = field(default_factory=dict)
 
-    async def __aiter__(self) -> AsyncIterator[Flag | Report]:
+    async def __aiter__(self) -> AsyncIterator[Flag | FileReport]:
         feeder = asyncio.create_task(self._feed())
         feeder.add_done_callback(lambda _: self._found.put_nowait(None))
         try:
@@ -80,20 +80,20 @@ class Recordings:
 
     async def _feed_file(self, runner: LocalRunner, path: Path) -> None:
         room = _name(path, self.names)
-        report = Report(room)
+        report = FileReport(room)
         parts = await asyncio.to_thread(self._parts, path, report)
         self._files[room] = _Progress(report, uncut=len(parts))
         for part in parts:
             await self._feed_part(runner, path, part, report)
 
-    def _parts(self, path: Path, report: Report) -> list[Part]:
+    def _parts(self, path: Path, report: FileReport) -> list[Part]:
         try:
             return parts_of(path, vad.shared(), report.file)
         except VoxwardenError as error:
             report.error = str(error)
             return [MAIN]
 
-    async def _feed_part(self, runner: LocalRunner, path: Path, part: Part, report: Report) -> None:
+    async def _feed_part(self, runner: LocalRunner, path: Path, part: Part, report: FileReport) -> None:
         speaker, end, sequence, final = part.of(SPEAKER), 0.0, 0, False
         async for chunk in self._chunks(path, part, report):
             end, sequence, final = _end_of(chunk), chunk.sequence + 1, chunk.final
@@ -102,7 +102,7 @@ class Recordings:
         if not final:
             await runner.put(AudioChunk(room=report.file, speaker=speaker, start=end, sequence=sequence, final=True))
 
-    async def _chunks(self, path: Path, part: Part, report: Report) -> AsyncIterator[AudioChunk]:
+    async def _chunks(self, path: Path, part: Part, report: FileReport) -> AsyncIterator[AudioChunk]:
         """One behind the reader: damage after the last chunk is on the report before that chunk is on its way."""
         room, speaker = report.file, part.of(SPEAKER)
         chunks = chunks_of(path, room, speaker, self.room_type, part=part, name=room)

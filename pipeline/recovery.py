@@ -12,7 +12,7 @@ import msgspec
 
 from pipeline.journal import Journal
 from pipeline.messages import AudioChunk, Message, Transcript, Utterance
-from pipeline.review.evidence.marks import Outcome
+from pipeline.review.evidence.marks import Finish
 from pipeline.settings import Settings
 from pipeline.stage import HoldingProcessor, Processor, Rejected
 
@@ -92,13 +92,13 @@ class Recovery:
         """Mark what went into a stage, with an address, and does not go on to the next."""
         rejected = {_address(output.message) for output in outputs if isinstance(output, Rejected)}
         going_on = {_address(output) for output in outputs if not isinstance(output, Rejected)}
-        ended: dict[Outcome, list[str]] = {outcome: [] for outcome in Outcome}
+        ended: dict[Finish, list[str]] = {outcome: [] for outcome in Finish}
         for message in batch:
             address = _address(message)
             if address and address not in going_on:
                 skipped = isinstance(message, Transcript) and message.skipped
-                unheard = Outcome.FAILED if address in rejected else Outcome.SKIPPED
-                ended[unheard if skipped or address in rejected else Outcome.HEARD].append(address)
+                unheard = Finish.FAILED if address in rejected else Finish.SKIPPED
+                ended[unheard if skipped or address in rejected else Finish.HEARD].append(address)
         for outcome, addresses in ended.items():
             if addresses:
                 self.lookback.finish(addresses, outcome)

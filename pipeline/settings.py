@@ -161,7 +161,7 @@ class Asr(Section):
     )
 
 
-class Judge(Section):
+class JudgeSettings(Section):
     """Text to verdict."""
 
     model: str | None = Field(None, description="folder or hub id (owner/name@commit) of a classifier; unset: shipped")
@@ -298,7 +298,7 @@ class Kafka(Section):
         return hours * 3600
 
 
-class Gateway(Section):
+class GatewaySettings(Section):
     """WebSocket ingest."""
 
     host: str = "127.0.0.1"
@@ -443,11 +443,11 @@ class Settings(BaseSettings):
     audio: Audio = Audio()
     asr: Asr = Asr()
     overload: Overload = Overload()
-    judge: Judge = Judge()
+    judge: JudgeSettings = JudgeSettings()
     store: Store = Store()
     stages: Stages = Stages()  # type: ignore[valid-type]
     kafka: Kafka = Kafka()
-    gateway: Gateway = Gateway()
+    gateway: GatewaySettings = GatewaySettings()
     console: ReviewConsole = ReviewConsole()
     retention: Retention = Retention()
     quality: Quality = Quality()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 BATCH = 64
 
-Format = Literal["table", "jsonl"]
+BacktestFormat = Literal["table", "jsonl"]
 
 
 @app.command()
@@ -40,7 +40,7 @@ def backtest(
     limit: Annotated[int | None, typer.Option(min=1, help="Judge at most so many.")] = None,
     file: Annotated[Path | None, typer.Option(help="Transcripts as JSON lines, instead of Kafka's.")] = None,
     examples: Annotated[int, typer.Option(min=0, help="Single differences shown, at most, of each kind.")] = 5,
-    form: Annotated[Format, typer.Option("--format", help="For a person, or for a program.")] = "table",
+    form: Annotated[BacktestFormat, typer.Option("--format", help="For a person, or for a program.")] = "table",
 ) -> None:
     """Judge kept transcripts again, by two policies, and show which flags would be new, gone or changed.
 
@@ -78,13 +78,13 @@ class _Run:
     """Compares, counts, and keeps a few differences of each kind. With `lines` it prints every one as it is found."""
 
     def __init__(self, test: "Backtest", examples: int, *, lines: bool) -> None:
-        from pipeline.judge.backtest import Tally
+        from pipeline.judge.backtest import BacktestTally
 
         self._test = test
         self._lines = lines
         self._most = examples
         self._examples: list[Comparison] = []
-        self.tally: Tally = Tally()
+        self.tally: BacktestTally = BacktestTally()
         self.unreadable = 0
 
     def read(self, source: "Source", limit: int | None) -> None:

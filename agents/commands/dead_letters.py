@@ -14,7 +14,7 @@ from pipeline.cli.cases import moment
 from pipeline.cli.terminal import json_text, plain
 
 if TYPE_CHECKING:
-    from pipeline.letters import Box, Letter, Wanted
+    from pipeline.letters import Box, Letter, LetterFilter
 
 HEAD_BYTES = 256
 """Of a value, at the most."""
@@ -154,11 +154,13 @@ def _chosen(
     return box.letters(wanted)
 
 
-def _wanted(addresses: list[str], stage: str | None, reason: str | None, since: str | None, handled: bool) -> "Wanted":
-    from pipeline.letters import Wanted
+def _wanted(
+    addresses: list[str], stage: str | None, reason: str | None, since: str | None, handled: bool
+) -> "LetterFilter":
+    from pipeline.letters import LetterFilter
 
     after = moment(since, time.time()) if since else None
-    return Wanted(frozenset(addresses), stage, reason, after, handled)
+    return LetterFilter(frozenset(addresses), stage, reason, after, handled)
 
 
 def _table(letters: "list[Letter]") -> Table:

@@ -24,7 +24,7 @@ Play = Callable[[Path, float], Iterator[AudioChunk]]
 """A file as chunks from a UTC time on."""
 
 
-class Speed(StrEnum):
+class IngestSpeed(StrEnum):
     REALTIME = "realtime"
     MAX = "max"
 
@@ -36,7 +36,9 @@ def ingest(
     room: Annotated[str, typer.Option(help="The room they are heard in.")],
     speaker: Annotated[str, typer.Option(help="Whose voice they are.")],
     room_type: Annotated[str, typer.Option(help="Which rules of the policy hold, e.g. kids.")] = "default",
-    speed: Annotated[Speed, typer.Option(help="As fast as the broker takes it, or as if live.")] = Speed.REALTIME,
+    speed: Annotated[
+        IngestSpeed, typer.Option(help="As fast as the broker takes it, or as if live.")
+    ] = IngestSpeed.REALTIME,
     start: Annotated[
         datetime | None,
         typer.Option(help="When the first one was recorded, UTC; unset: now. The same start gives the same ids."),
@@ -62,7 +64,7 @@ def ingest(
     def play(path: Path, at: float) -> Iterator[AudioChunk]:
         check_one_part(path, vad.shared())
         chunks = chunks_of(path, room, speaker, room_type=room_type, start=at)
-        return paced(chunks) if speed is Speed.REALTIME else chunks
+        return paced(chunks) if speed is IngestSpeed.REALTIME else chunks
 
     with Ingest(settings.kafka) as out:
         raise typer.Exit(_send_all(out, files, begin, play))

@@ -6,13 +6,13 @@ import secrets
 from collections.abc import Sequence
 
 from pipeline.errors import ConfigError
-from pipeline.settings import Gateway
+from pipeline.settings import GatewaySettings
 
 
 class Tokens:
     """The tokens that are accepted. `generated` is one made here because none was set; show it to the user once."""
 
-    def __init__(self, settings: Gateway) -> None:
+    def __init__(self, settings: GatewaySettings) -> None:
         given = [token.get_secret_value() for token in settings.tokens]
         if not given and not _is_loopback(settings.host):
             raise ConfigError(

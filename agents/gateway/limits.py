@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from agents.gateway.close import Close, RefusalError
-from pipeline.settings import Gateway
+from pipeline.settings import GatewaySettings
 
 
 class TokenBucket:
@@ -30,7 +30,7 @@ class TokenBucket:
 class Limits:
     """Of one connection. Each method raises RefusalError when its limit is passed."""
 
-    def __init__(self, settings: Gateway, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: GatewaySettings, clock: Callable[[], float]) -> None:
         def bucket(rate: float, least: float = 0.0) -> TokenBucket:
             return TokenBucket(rate, max(rate * settings.burst_seconds, least), clock)
 

@@ -13,11 +13,11 @@ from agents.gateway.frames import samples_in
 from agents.gateway.limits import Limits
 from agents.gateway.outbox import Outbox, Sink
 from agents.gateway.request import Voice
-from agents.gateway.session import Arrival, Frame, Session
+from agents.gateway.session import Arrival, AudioSession, Frame
 from agents.gateway.wire import Connection, Message
 from pipeline.errors import InputError
 from pipeline.metrics import Metrics
-from pipeline.settings import Gateway
+from pipeline.settings import GatewaySettings
 
 STALL_SECONDS = 0.5
 """Not reading for so much longer than we rest is a stall."""
@@ -55,7 +55,7 @@ class Listener:
         self,
         connection: Connection,
         voice: Voice,
-        settings: Gateway,
+        settings: GatewaySettings,
         metrics: Metrics,
         sink: Sink,
         clock: Callable[[], float] = time.time,
@@ -67,7 +67,7 @@ class Listener:
         self._metrics = metrics
         self._clock = clock
         self._ticks = ticks
-        self._session = Session(voice, settings.gap_seconds, settings.burst_seconds, settings.max_frame_bytes)
+        self._session = AudioSession(voice, settings.gap_seconds, settings.burst_seconds, settings.max_frame_bytes)
         self._limits = Limits(settings, ticks)
         self._outbox = Outbox(sink, settings.buffer_seconds, voice.first_sample, self._confirmed, connection.interrupt)
         self._acknowledging: asyncio.Task[None] | None = None

@@ -21,7 +21,7 @@ from agents.gateway.request import Voice
 from agents.gateway.wire import Connection
 from pipeline.errors import ConfigError, DependencyError, InputError
 from pipeline.metrics import Metrics, from_zero
-from pipeline.settings import Gateway as GatewaySettings
+from pipeline.settings import GatewaySettings
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ CLOSE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Live:
+class LiveConnection:
     """A speaker's connection; `done` once its last chunk has been passed on."""
 
     connection: ServerConnection
@@ -59,7 +59,7 @@ class Gateway:
         self._clock = clock
         self._ticks = ticks
         self._tokens = Tokens(settings)
-        self._live: dict[tuple[str, str], Live] = {}
+        self._live: dict[tuple[str, str], LiveConnection] = {}
         self._server: Server
 
     @property
@@ -139,7 +139,7 @@ class Gateway:
             self._count(Close.REPLACED)
             await before.connection.close(Close.REPLACED, "A newer connection of this speaker took over.")
             await before.done.wait()
-        self._live[key] = live = Live(connection)
+        self._live[key] = live = LiveConnection(connection)
         try:
             with self._metrics.connections.track_inprogress():
                 yield

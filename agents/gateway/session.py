@@ -35,7 +35,7 @@ OLDEST_SECONDS = 600.0
 """A client whose clock says that audio is older has a wrong clock."""
 
 
-class Session:
+class AudioSession:
     """`start` of the first chunk is as the client says, else the arrival of its frame; later ones follow the samples.
 
     A client that sends nothing while its speaker is muted falls behind the clock; then the time jumps to now. It does

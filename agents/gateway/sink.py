@@ -23,8 +23,7 @@ from pipeline.events import encode
 from pipeline.messages import AudioChunk
 from pipeline.metrics import Metrics
 from pipeline.metrics_server import serving
-from pipeline.settings import Gateway as GatewaySettings
-from pipeline.settings import Kafka, Settings
+from pipeline.settings import GatewaySettings, Kafka, Settings
 from pipeline.topology import AUDIO
 
 WATCH_SECONDS = 0.25

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from benchmarks.speech import Span, Voice
+from benchmarks.speech import SpokenSpan, Voice
 from pipeline.audio.encode import to_pcm16
 from pipeline.audio.resample import Samples
 from pipeline.messages import SAMPLE_RATE
@@ -35,7 +35,7 @@ def marked(voice: Voice, samples: Samples) -> list[bytes]:
     return [frame.tobytes() for frame in frames]
 
 
-def said_in(voice: Voice, pcm: Pcm, count: int) -> list[Span]:
+def said_in(voice: Voice, pcm: Pcm, count: int) -> list[SpokenSpan]:
     """Which of the `count` frames of the speaker are in `pcm`, shape (samples,): as spans of what the speaker said.
 
     Their times are seconds since the speaker's first sample. The parts before the first mark and after the last one
@@ -49,10 +49,12 @@ def said_in(voice: Voice, pcm: Pcm, count: int) -> list[Span]:
     return [_span(voice, run, pcm.size) for run in runs]
 
 
-def _span(voice: Voice, run: list[tuple[int, int]], size: int) -> Span:
+def _span(voice: Voice, run: list[tuple[int, int]], size: int) -> SpokenSpan:
     (at, first), (end, last) = run[0], run[-1]
     before = at if at < FRAME else 0
-    return Span(*voice, (first * FRAME - before) / SAMPLE_RATE, (last * FRAME + min(FRAME, size - end)) / SAMPLE_RATE)
+    return SpokenSpan(
+        *voice, (first * FRAME - before) / SAMPLE_RATE, (last * FRAME + min(FRAME, size - end)) / SAMPLE_RATE
+    )
 
 
 def _follows(at: int, number: int, next_at: int, next_number: int) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from agents.kafka import reader, topic_name
 from agents.lag import Lag
 from benchmarks.chaos.marks import said_in
-from benchmarks.speech import Span, Voice
+from benchmarks.speech import SpokenSpan, Voice
 from pipeline.audio.encode import decode_flac, to_pcm16
 from pipeline.errors import BadMessage
 from pipeline.events import decode
@@ -50,7 +50,7 @@ def messages(topic: Topic, kind: type[M], settings: Settings) -> Iterator[M]:
             continue
 
 
-def logged(settings: Settings, counts: Counts) -> list[Span]:
+def logged(settings: Settings, counts: Counts) -> list[SpokenSpan]:
     """What the gateway has written, by content."""
     found = []
     for chunk in messages(AUDIO, AudioChunk, settings):
@@ -59,7 +59,7 @@ def logged(settings: Settings, counts: Counts) -> list[Span]:
     return found
 
 
-def uttered(settings: Settings, counts: Counts) -> dict[str, list[Span]]:
+def uttered(settings: Settings, counts: Counts) -> dict[str, list[SpokenSpan]]:
     """What is in each utterance, by its id and by content."""
     found = {}
     for utterance in messages(UTTERANCES, Utterance, settings):
@@ -90,12 +90,12 @@ def flagged(settings: Settings) -> list[str]:
     return found
 
 
-def cases(settings: Settings) -> list[Span]:
+def cases(settings: Settings) -> list[SpokenSpan]:
     """Every case in the store, in any state: in UTC seconds."""
     database = Database(settings.database_url)
     with database.read() as connection:
         query = select(CASES.c.room, CASES.c.speaker, CASES.c.start, CASES.c.end)
-        found = [Span(*row) for row in connection.execute(query)]
+        found = [SpokenSpan(*row) for row in connection.execute(query)]
     database.close()
     return found
 

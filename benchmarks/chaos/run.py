@@ -13,7 +13,7 @@ from benchmarks.chaos.moderator import Moderator
 from benchmarks.chaos.scene import Scene, say
 from benchmarks.chaos.troubles import Planned, Storm
 from benchmarks.chaos.verdict import Verdict
-from benchmarks.speech import Span, Voice, voices
+from benchmarks.speech import SpokenSpan, Voice, voices
 from pipeline.errors import DependencyError
 from pipeline.settings import Kafka, Settings
 from pipeline.topology import STAGES
@@ -73,7 +73,7 @@ def settle(scene: Scene) -> None:
     ]
 
 
-def judged(scene: Scene, wanted: Sequence[Span], counts: Mapping[Voice, int]) -> Verdict:
+def judged(scene: Scene, wanted: Sequence[SpokenSpan], counts: Mapping[Voice, int]) -> Verdict:
     settings = scene.settings
     uttered, flags = records.uttered(settings, counts), records.flagged(settings)
     told = [span for utterance in flags for span in uttered.get(utterance, [])]

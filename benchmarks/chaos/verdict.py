@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmarks.speech import Span, Voice, merged
+from benchmarks.speech import SpokenSpan, Voice, merged
 from pipeline.audio.encode import to_pcm16
 from pipeline.audio.resample import Samples
 from pipeline.audio.segment import Segment
@@ -28,8 +28,8 @@ ROUNDING = 0.5 / SAMPLE_RATE
 class Lost:
     """A stretch of speech of which the store lacks something; and whether the log has that."""
 
-    stretch: Span
-    holes: tuple[Span, ...]
+    stretch: SpokenSpan
+    holes: tuple[SpokenSpan, ...]
     in_log: bool
 
 
@@ -40,8 +40,8 @@ class Verdict:
     stretches: int
     flags: int
     lost: Sequence[Lost] = ()
-    overlapping: Sequence[Span] = ()
-    again: Sequence[Span] = ()
+    overlapping: Sequence[SpokenSpan] = ()
+    again: Sequence[SpokenSpan] = ()
     unexpected: Sequence[str] = ()
     hung: Sequence[str] = ()
     letters_lost: Sequence[str] = ()
@@ -66,7 +66,7 @@ class Verdict:
         )
 
 
-def stretches(voice: Voice, samples: Samples, settings: Settings) -> list[Span]:
+def stretches(voice: Voice, samples: Samples, settings: Settings) -> list[SpokenSpan]:
     """The speech in what the segmenter finds when nothing breaks.
 
     Neither the pads nor longer pauses inside an utterance are speech: another cut may leave them out.
@@ -75,14 +75,14 @@ def stretches(voice: Voice, samples: Samples, settings: Settings) -> list[Span]:
     fine = Audio(hangover_seconds=2 * pad, min_seconds=WINDOW / SAMPLE_RATE, pad_seconds=pad)
     told = merged(list(_spoken(voice, samples, settings.audio)))
     found = [
-        Span(*voice, span.start + pad, span.end - pad)
+        SpokenSpan(*voice, span.start + pad, span.end - pad)
         for span in merged(list(_spoken(voice, samples, fine)))
         if span.end - span.start > 2 * pad
     ]
     return [span for span in found if any(span.start >= each.start and span.end <= each.end for each in told)]
 
 
-def _spoken(voice: Voice, samples: Samples, settings: Audio) -> Iterator[Span]:
+def _spoken(voice: Voice, samples: Samples, settings: Audio) -> Iterator[SpokenSpan]:
     room, speaker = voice
     segment = Segment(settings, Metrics(), shared())
     for second, at in enumerate(range(0, samples.size, SAMPLE_RATE)):
@@ -91,7 +91,7 @@ def _spoken(voice: Voice, samples: Samples, settings: Audio) -> Iterator[Span]:
         chunk = AudioChunk(room=room, speaker=speaker, start=float(second), sequence=second, final=final, data=data)
         for found in segment.process([chunk]):
             if isinstance(found, Utterance):
-                yield Span(room, speaker, found.start, found.end)
+                yield SpokenSpan(room, speaker, found.start, found.end)
 
 
 def allowed_hole(settings: Settings) -> float:
@@ -103,7 +103,9 @@ def allowed_hole(settings: Settings) -> float:
     return settings.audio.pad_seconds + WINDOW / SAMPLE_RATE
 
 
-def lost(wanted: Iterable[Span], told: Sequence[Span], logged: Sequence[Span], allowed: float) -> list[Lost]:
+def lost(
+    wanted: Iterable[SpokenSpan], told: Sequence[SpokenSpan], logged: Sequence[SpokenSpan], allowed: float
+) -> list[Lost]:
     """The stretches that are told with a hole of more than `allowed` seconds. `logged`: what reached the log."""
     known, there = _by_voice(told), _by_voice(logged)
     found = []
@@ -114,19 +116,19 @@ def lost(wanted: Iterable[Span], told: Sequence[Span], logged: Sequence[Span], a
     return found
 
 
-def _holes(span: Span, covering: Sequence[Span], allowed: float) -> list[Span]:
+def _holes(span: SpokenSpan, covering: Sequence[SpokenSpan], allowed: float) -> list[SpokenSpan]:
     """What of `span` none of `covering` has, where it is more than `allowed`; they are in order, without overlaps."""
     holes, at = [], span.start
     for other in covering:
         if span.shared(other) > 0:
-            holes.append(Span(*span.voice, at, other.start))
+            holes.append(SpokenSpan(*span.voice, at, other.start))
             at = other.end
-    holes.append(Span(*span.voice, at, span.end))
+    holes.append(SpokenSpan(*span.voice, at, span.end))
     return [hole for hole in holes if hole.end - hole.start > allowed + ROUNDING]
 
 
-def _by_voice(spans: Sequence[Span]) -> dict[Voice, list[Span]]:
-    found: dict[Voice, list[Span]] = {}
+def _by_voice(spans: Sequence[SpokenSpan]) -> dict[Voice, list[SpokenSpan]]:
+    found: dict[Voice, list[SpokenSpan]] = {}
     for span in merged(spans, ROUNDING):
         found.setdefault(span.voice, []).append(span)
     return found
@@ -137,9 +139,9 @@ def allowed_overlap(settings: Settings) -> float:
     return settings.audio.overlap_seconds + WINDOW / SAMPLE_RATE + ROUNDING
 
 
-def again(spans: Sequence[Span], allowed: float) -> list[Span]:
+def again(spans: Sequence[SpokenSpan], allowed: float) -> list[SpokenSpan]:
     """Those that share more than `allowed` seconds with one that began before; of a short one, half is enough."""
-    found: list[Span] = []
+    found: list[SpokenSpan] = []
     furthest: dict[Voice, float] = {}
     for span in sorted(spans, key=lambda span: (span.voice, span.start, span.end)):
         before = furthest.get(span.voice, -math.inf)

@@ -19,7 +19,7 @@ from pipeline.judge.readings import classify
 from pipeline.judge.verdict import WEIGHTS
 from pipeline.messages import Flag, Transcript
 from pipeline.metrics import Metrics
-from pipeline.settings import Judge as JudgeSettings
+from pipeline.settings import JudgeSettings
 from training.classifier.figures import threshold_at
 from training.classifier.rows import LABELS, OUTPUTS, RISK
 

@@ -14,7 +14,7 @@ from benchmarks.judging.systems import transcript
 from pipeline.judge import judge
 from pipeline.judge.classifier import SHIPPED
 from pipeline.metrics import Metrics
-from pipeline.settings import Judge, Settings
+from pipeline.settings import JudgeSettings, Settings
 
 BATCH = 32
 ROUNDS = 3
@@ -51,7 +51,7 @@ def _rate(run: Callable[[Sequence[Case]], object], cases: Sequence[Case]) -> flo
 
 
 def _judge(model: str | None) -> Callable[[Sequence[Case]], object]:
-    built = judge.build(Settings(judge=Judge(model=model)), Metrics())
+    built = judge.build(Settings(judge=JudgeSettings(model=model)), Metrics())
     return lambda cases: built.process([*map(transcript, cases)])
 
 

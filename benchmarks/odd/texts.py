@@ -6,11 +6,11 @@ from json import dumps
 PASS, FLAGGED, REFUSED = "pass", "flagged", "refused"
 INSULT = "shut up, you worthless idiot"
 
-Line = tuple[str, bytes, str]
+TextLine = tuple[str, bytes, str]
 """A name, the line without its end, and what has to come of it."""
 
 
-def lines() -> Iterator[Line]:
+def lines() -> Iterator[TextLine]:
     for name, text in _insults().items():
         yield name, text.encode("utf-8", "surrogatepass"), FLAGGED
     for name, text in _harmless().items():

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.asr import ct2
-from pipeline.asr.weights import Weights
+from pipeline.asr.weights import WhisperWeights
 from pipeline.settings import Asr
 
 T = TypeVar("T")
@@ -72,7 +72,7 @@ def fitting(plain: T, adapted: Mapping[str, T], language: str, limit: float) -> 
     return adapted.get(language, plain) if limit <= LONGEST else plain
 
 
-def shipped(asr: Asr, found: Weights) -> tuple[Adapter, ...]:
+def shipped(asr: Asr, found: WhisperWeights) -> tuple[Adapter, ...]:
     """Those for the weights, unless they are off or `asr.model` names a fine-tune, which has learnt otherwise."""
     if not asr.adapters or found.name != asr.model:
         return ()
@@ -85,7 +85,7 @@ def read(path: Path) -> Adapter:
         return Adapter(path.stem.rpartition(".")[2], hashlib.sha256(data).hexdigest(), dict(factors))
 
 
-def name_of(engine: str, found: Weights, adapters: tuple[Adapter, ...]) -> str:
+def name_of(engine: str, found: WhisperWeights, adapters: tuple[Adapter, ...]) -> str:
     """As transcripts bear it, e.g. `ctranslate2/base@905e5bf8+zh@0a1b2c3d`."""
     added = "".join(f"+{adapter.language}@{adapter.sha256[:8]}" for adapter in adapters)
     return f"{engine}/{found.name}@{found.sha256[:8]}{added}"

@@ -11,10 +11,10 @@ from whisper.model import Whisper
 from whisper.tokenizer import Tokenizer, get_tokenizer
 
 from pipeline.asr.context import budget, last_timestamp
-from pipeline.asr.engine import Search
+from pipeline.asr.engine import BeamSearch
 
 
-def decode(model: Whisper, features: Tensor, language: str, limit: float, how: Search) -> list[DecodingResult]:
+def decode(model: Whisper, features: Tensor, language: str, limit: float, how: BeamSearch) -> list[DecodingResult]:
     """Decode `features` (clips, positions, width), all of one language."""
     options = DecodingOptions(
         language=language,

@@ -15,11 +15,11 @@ from whisper.model import ModelDimensions, Whisper
 
 from pipeline.asr import ct2
 from pipeline.asr.adapter import PLACES, Adapter
-from pipeline.asr.weights import Weights
+from pipeline.asr.weights import WhisperWeights
 from pipeline.errors import WeightsCorrupt
 
 
-def model_of(weights: Weights, device: str) -> Whisper:
+def model_of(weights: WhisperWeights, device: str) -> Whisper:
     """The model on `device`, in float32; raises WeightsCorrupt if the files hold no Whisper model."""
     try:
         model = _openai(weights) if weights.kind == "openai" else _ctranslate2(weights)
@@ -50,7 +50,7 @@ def sharing(model: Whisper) -> Whisper:
     return copy.deepcopy(model, {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())})
 
 
-def _openai(weights: Weights) -> Whisper:
+def _openai(weights: WhisperWeights) -> Whisper:
     (path,) = weights.files["model.pt"]
     model = whisper.load_model(str(path), device="cpu")
     if heads := whisper._ALIGNMENT_HEADS.get(weights.name):
@@ -58,7 +58,7 @@ def _openai(weights: Weights) -> Whisper:
     return model
 
 
-def _ctranslate2(weights: Weights) -> Whisper:
+def _ctranslate2(weights: WhisperWeights) -> Whisper:
     variables = ct2.read(weights.read("model.bin"))
     model = Whisper(dimensions(variables))
     model.load_state_dict(dict(state(variables)))

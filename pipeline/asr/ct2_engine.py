@@ -21,7 +21,7 @@ from pipeline.asr.context import (
     seconds_of,
 )
 from pipeline.asr.ct2_words import timed
-from pipeline.asr.engine import WIDE, Encoding, Engine, Search
+from pipeline.asr.engine import WIDE, BeamSearch, Encoding, Engine
 from pipeline.asr.hypothesis import Hypothesis, legible, spoken
 from pipeline.asr.mel import Mel
 from pipeline.asr.transcriber import Clip, TimedWord, Transcriber
@@ -79,8 +79,8 @@ class CTranslate2:
         found = self._guarded(self.model.detect_language, self._padded(encodings, limit))
         return [{token[2:-2]: probability for token, probability in told} for told in found]
 
-    def first(self, language: str) -> Search:
-        return Search(self._beams.get(language, WIDE))
+    def first(self, language: str) -> BeamSearch:
+        return BeamSearch(self._beams.get(language, WIDE))
 
     def decode(
         self,
@@ -88,7 +88,7 @@ class CTranslate2:
         language: str,
         lengths: Sequence[float],
         limit: float,
-        how: Search,
+        how: BeamSearch,
     ) -> list[list[Hypothesis]]:
         model = fitting(self.model, self._adapted, "" if how.plain else language, limit)
         results = self._guarded(
@@ -145,7 +145,7 @@ class CTranslate2:
         return timed(self.vocabulary.words(heard.tokens), aligned.alignments, aligned.text_token_probs, seconds)
 
 
-def network_of(asr: Asr, found: weights.Weights, adapters: Sequence[Adapter] = ()) -> CTranslate2:
+def network_of(asr: Asr, found: weights.WhisperWeights, adapters: Sequence[Adapter] = ()) -> CTranslate2:
     """Raises WeightsCorrupt if the files hold no Whisper model that CTranslate2 can run."""
     if found.kind != "ctranslate2":
         raise ConfigError(

@@ -24,7 +24,7 @@ Encoding = Any
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Search:
+class BeamSearch:
     """How the decoder looks for a text."""
 
     beam: int = 1
@@ -58,7 +58,7 @@ class Network(Protocol):
     def languages(self, encodings: Sequence[Encoding], limit: float) -> list[Mapping[str, float]]:
         """Probability of each language for each clip of a batch; they are padded to `limit`."""
 
-    def first(self, language: str) -> Search:
+    def first(self, language: str) -> BeamSearch:
         """How a clip is searched at first."""
 
     def decode(
@@ -67,7 +67,7 @@ class Network(Protocol):
         language: str,
         lengths: Sequence[float],
         limit: float,
-        how: Search,
+        how: BeamSearch,
     ) -> list[list[Hypothesis]]:
         """What each clip of a batch may say, likeliest first; they are padded to `limit`, of so many seconds each."""
 
@@ -88,7 +88,7 @@ class _Sound:
     language: str = ""
     context: float = 0.0
     """Seconds that it is to be padded to as Whisper was trained; 0: it keeps the clip's own length."""
-    search: Search = field(default_factory=Search)
+    search: BeamSearch = field(default_factory=BeamSearch)
     decodes: int = 0
     """So far; each leaves one or more texts in `tried`."""
     tried: list[Hypothesis] = field(default_factory=list)
@@ -240,5 +240,5 @@ class Engine:
         )
 
 
-def _alike(sound: _Sound) -> tuple[float, Search, str]:
+def _alike(sound: _Sound) -> tuple[float, BeamSearch, str]:
     return sound.limit, sound.search, sound.language

@@ -75,7 +75,7 @@ class Hypothesis:
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class SpecialTokens:
     """Where in a vocabulary the tokens are that are no text: from `end_of_text` on."""
 
     end_of_text: int
@@ -83,12 +83,12 @@ class Marks:
     """The first of them, 0.00 s; the others follow it."""
 
 
-def spoken(tokens: Sequence[int], marks: Marks, seconds: float) -> tuple[int, ...]:
+def spoken(tokens: Sequence[int], marks: SpecialTokens, seconds: float) -> tuple[int, ...]:
     """Tokens of the segments that start within the clip's `seconds`."""
     return tuple(token for start, segment in _segments(tokens, marks) if start < seconds for token in segment)
 
 
-def _segments(tokens: Sequence[int], marks: Marks) -> Iterator[tuple[float, list[int]]]:
+def _segments(tokens: Sequence[int], marks: SpecialTokens) -> Iterator[tuple[float, list[int]]]:
     start, segment = 0.0, list[int]()
     for token in tokens:
         if token >= marks.timestamps:

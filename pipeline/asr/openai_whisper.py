@@ -18,8 +18,8 @@ from pipeline.asr.checkpoint import adapted, model_of, sharing
 from pipeline.asr.checks import check_languages, no_device
 from pipeline.asr.context import LIMITS, LONGEST, POSITIONS_PER_SECOND, SILENCE, as_trained, seconds_of
 from pipeline.asr.encoder import encode
-from pipeline.asr.engine import Engine, Search
-from pipeline.asr.hypothesis import Hypothesis, Marks, legible, spoken
+from pipeline.asr.engine import BeamSearch, Engine
+from pipeline.asr.hypothesis import Hypothesis, SpecialTokens, legible, spoken
 from pipeline.asr.mel import Mel
 from pipeline.asr.transcriber import Clip, TimedWord, Transcriber
 from pipeline.asr.word_times import words_of
@@ -121,12 +121,12 @@ class OpenAIWhisper:
         positions = round(limit * POSITIONS_PER_SECOND)
         return torch.stack([torch.cat([one, self._silence[len(one) : positions]]) for one in encodings])
 
-    def first(self, language: str) -> Search:
+    def first(self, language: str) -> BeamSearch:
         """Greedy where the settings name no beam: Mandarin would take three times as long."""
-        return Search(self._beams.get(language, 1))
+        return BeamSearch(self._beams.get(language, 1))
 
     def decode(
-        self, encodings: Sequence[Tensor], language: str, lengths: Sequence[float], limit: float, how: Search
+        self, encodings: Sequence[Tensor], language: str, lengths: Sequence[float], limit: float, how: BeamSearch
     ) -> list[list[Hypothesis]]:
         if len(encodings) > (most := max(1, ROWS // how.beam)):
             parts = (slice(at, at + most) for at in range(0, len(encodings), most))
@@ -141,7 +141,7 @@ class OpenAIWhisper:
 
     def _hypothesis(self, result: DecodingResult, seconds: float, adapted: bool) -> Hypothesis:
         tokenizer = tokenizer_of(self._model, result.language)
-        said = spoken(result.tokens, Marks(tokenizer.eot, tokenizer.timestamp_begin), seconds)
+        said = spoken(result.tokens, SpecialTokens(tokenizer.eot, tokenizer.timestamp_begin), seconds)
         kept, text = legible(said, lambda tokens: tokenizer.decode(list(tokens)).strip())
         score, silent = float(result.avg_logprob), float(result.no_speech_prob)
         return Hypothesis(result.language, kept, text, score, silent, seconds, adapted)

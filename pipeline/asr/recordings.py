@@ -1,4 +1,4 @@
-"""Recordings through the transcribe stage, many files batched together."""
+"""UtteranceFiles through the transcribe stage, many files batched together."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ Advance = Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Recordings:
+class UtteranceFiles:
     """Files cut into utterances, in order; times start at 0 in each. A broken file gives its error after its good part.
 
     `whole`: a file of at most 30 s is one utterance, as it is.
@@ -67,7 +67,7 @@ class Recordings:
 
 
 def transcribed(
-    recordings: Recordings, stage: Processor[Utterance, Transcript], batch: int
+    recordings: UtteranceFiles, stage: Processor[Utterance, Transcript], batch: int
 ) -> Iterator[tuple[Path, Transcript | VoxwardenError]]:
     """What was said in each file, in order, `batch` utterances of whichever files at a time."""
     found = iter(recordings)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from tokenizers import Tokenizer
 
 from pipeline.asr.ct2_words import TornWord, joined
-from pipeline.asr.hypothesis import Marks
+from pipeline.asr.hypothesis import SpecialTokens
 
 NO_TIMESTAMPS = "<|notimestamps|>"
 
@@ -20,7 +20,7 @@ class Vocabulary:
             raise ValueError(f"tokenizer.json: {error}") from error
         self._multilingual = multilingual
         self.no_timestamps = self._id(NO_TIMESTAMPS)
-        self.marks = Marks(self._id("<|endoftext|>"), self.no_timestamps + 1)
+        self.marks = SpecialTokens(self._id("<|endoftext|>"), self.no_timestamps + 1)
 
     def knows(self, language: str) -> bool:
         return self._tokenizer.token_to_id(f"<|{language}|>") is not None

@@ -26,8 +26,8 @@ BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
-    """Weights on disk, checked."""
+class WhisperWeights:
+    """WhisperWeights on disk, checked."""
 
     name: str
     """A Whisper size, or the stem of a fine-tune's path."""
@@ -105,7 +105,7 @@ HUB_PINS: Mapping[str, Mapping[str, str]] = {
 """The hub's own: its conversion of `base` is another than the packaged one."""
 
 
-def find(asr: Asr) -> Weights:
+def find(asr: Asr) -> WhisperWeights:
     """The weights of `asr.model`, checked.
 
     Raises WeightsMissing if they are nowhere, WeightsCorrupt if the SHA-256 is not the pinned one, ConfigError for a
@@ -147,18 +147,18 @@ def _official() -> Mapping[str, str]:
     return addresses
 
 
-def _at_path(path: Path) -> Weights:
+def _at_path(path: Path) -> WhisperWeights:
     if path.is_file():
-        return Weights(path.stem, "openai", {"model.pt": (path,)}, sha256((path,)))
+        return WhisperWeights(path.stem, "openai", {"model.pt": (path,)}, sha256((path,)))
     if (path / "model.bin").is_file():
         files = {file.name: (file,) for file in sorted(path.iterdir()) if file.is_file()}
-        return Weights(path.name, "ctranslate2", files, sha256(files["model.bin"]))
+        return WhisperWeights(path.name, "ctranslate2", files, sha256(files["model.bin"]))
     raise WeightsMissing(
         f"No weights at {path}", "asr.model names a .pt file, a folder with a CTranslate2 model.bin, or a Whisper size."
     )
 
 
-def _in_folder(asr: Asr) -> Weights | None:
+def _in_folder(asr: Asr) -> WhisperWeights | None:
     if asr.folder is None:
         return None
     if not asr.folder.is_dir():
@@ -176,7 +176,7 @@ def _in_folder(asr: Asr) -> Weights | None:
     return None
 
 
-def _in_package(name: str) -> Weights | None:
+def _in_package(name: str) -> WhisperWeights | None:
     if name not in PACKAGES:
         return None
     files: dict[str, Parts] = {}
@@ -185,7 +185,7 @@ def _in_package(name: str) -> Weights | None:
         files[file] = tuple(path for path in paths if path)
         if len(files[file]) < len(parts):
             return None
-    return checked(Weights(name, "ctranslate2", files, sha256(files["model.bin"])), CTRANSLATE2_PINS[name])
+    return checked(WhisperWeights(name, "ctranslate2", files, sha256(files["model.bin"])), CTRANSLATE2_PINS[name])
 
 
 def _inside(module: str, path: str) -> Path | None:
@@ -197,7 +197,7 @@ def _inside(module: str, path: str) -> Path | None:
     return found if found.is_file() else None
 
 
-def _downloaded(asr: Asr) -> Weights:
+def _downloaded(asr: Asr) -> WhisperWeights:
     """Raises WeightsMissing, with the reason, if openai-whisper cannot download them."""
     import whisper
 
@@ -210,10 +210,10 @@ def _downloaded(asr: Asr) -> Weights:
             path = Path(whisper._download(_official()[name], str(root), False))
     except (OSError, RuntimeError) as error:
         raise missing(name, f" (their download failed: {getattr(error, 'reason', error)})") from error
-    return Weights(name, "openai", {"model.pt": (path,)}, _official()[name].split("/")[-2])
+    return WhisperWeights(name, "openai", {"model.pt": (path,)}, _official()[name].split("/")[-2])
 
 
-def _from_hub(asr: Asr) -> Weights:
+def _from_hub(asr: Asr) -> WhisperWeights:
     """A conversion by the makers of faster-whisper. It is known by its digests, or by the commit of `asr.revision`.
 
     Raises WeightsMissing, with the reason, if the hub does not give it, and ConfigError for one that nothing pins.
@@ -234,7 +234,7 @@ def _from_hub(asr: Asr) -> Weights:
     return checked(replace(_at_path(Path(folder)), name=name), HUB_PINS.get(name, {}))
 
 
-def checked(weights: Weights, pins: Mapping[str, str]) -> Weights:
+def checked(weights: WhisperWeights, pins: Mapping[str, str]) -> WhisperWeights:
     """`weights`, if each pinned file it has is the pinned one; raises WeightsCorrupt."""
     if absent := [file for file in pins if file not in weights.files]:
         raise WeightsCorrupt(f"The weights {weights.name!r} lack {', '.join(absent)}", "Get them again, whole.")

@@ -59,7 +59,7 @@ MAIN = Part()
 
 
 @dataclass
-class Tally:
+class DecodeTally:
     """What came of a decoding."""
 
     samples: int = 0
@@ -110,7 +110,7 @@ def opened(source: BinaryIO, name: str) -> InputContainer:
 
 
 def decoded(
-    container: InputContainer, name: str, tally: Tally, part: Part = MAIN, mix: Mix = mean
+    container: InputContainer, name: str, tally: DecodeTally, part: Part = MAIN, mix: Mix = mean
 ) -> Iterator[Samples]:
     """All audio of one part, in pieces of any size."""
     resampler: Resampler | None = None
@@ -126,7 +126,7 @@ def decoded(
         yield resampler.flush()
 
 
-def frames(container: InputContainer, name: str, tally: Tally, stream: int = 0) -> Iterator[av.AudioFrame]:
+def frames(container: InputContainer, name: str, tally: DecodeTally, stream: int = 0) -> Iterator[av.AudioFrame]:
     """Decoded frames of the audio stream of that number (from 0); raises AudioError for a rate that cannot be."""
     for packet in _packets(container, tally, container.streams.audio[stream]):
         for frame in _frames(packet, tally):
@@ -139,7 +139,7 @@ def frames(container: InputContainer, name: str, tally: Tally, stream: int = 0) 
             yield frame
 
 
-def _packets(container: InputContainer, tally: Tally, audio: AudioStream) -> "Iterator[av.Packet[Any]]":
+def _packets(container: InputContainer, tally: DecodeTally, audio: AudioStream) -> "Iterator[av.Packet[Any]]":
     audio.codec_context.options = DECODER_OPTIONS
     packets = container.demux()
     while True:
@@ -157,7 +157,7 @@ def _packets(container: InputContainer, tally: Tally, audio: AudioStream) -> "It
             yield packet
 
 
-def _frames(packet: "av.Packet[Any]", tally: Tally) -> list[av.AudioFrame]:
+def _frames(packet: "av.Packet[Any]", tally: DecodeTally) -> list[av.AudioFrame]:
     if packet.pts is not None:
         tally.until = float((packet.pts + (packet.duration or 0)) * packet.time_base)
     try:
@@ -168,7 +168,7 @@ def _frames(packet: "av.Packet[Any]", tally: Tally) -> list[av.AudioFrame]:
     return [frame for frame in decoded if frame.samples]
 
 
-def in_blocks(pieces: Iterator[Samples], tally: Tally, size: int = SAMPLE_RATE) -> Iterator[Samples]:
+def in_blocks(pieces: Iterator[Samples], tally: DecodeTally, size: int = SAMPLE_RATE) -> Iterator[Samples]:
     """The same audio in blocks of `size` samples; only the last is shorter."""
     held: list[Samples] = []
     count = 0
@@ -201,7 +201,7 @@ def seconds_of(container: InputContainer, number: int = 0) -> float | None:
     return container.duration / av.time_base if container.duration else None
 
 
-def shortfall(container: InputContainer, number: int, head: bytes, size: int, tally: Tally) -> str | None:
+def shortfall(container: InputContainer, number: int, head: bytes, size: int, tally: DecodeTally) -> str | None:
     """What an audio stream that was decoded to its end lacks of the length that is stated, in words; else None.
 
     `head` holds the file's first bytes, `size` is its length in bytes.

@@ -9,7 +9,7 @@ from typing import BinaryIO
 import numpy as np
 from av.container import InputContainer
 
-from pipeline.audio.container import MAIN, Part, Tally, audible, decoded, in_blocks, opened, seconds_of, shortfall
+from pipeline.audio.container import MAIN, DecodeTally, Part, audible, decoded, in_blocks, opened, seconds_of, shortfall
 from pipeline.audio.resample import Samples, not_cancelled
 from pipeline.audio.structure import fault_of
 from pipeline.errors import AudioError
@@ -33,7 +33,7 @@ def read_file(path: Path, part: Part = MAIN, name: str | None = None) -> Iterato
     """
     name = name or str(path)
     size = size_of(path, name)
-    tally = Tally()
+    tally = DecodeTally()
     with path.open("rb") as file, opened(file, name) as container:
         for block in in_blocks(decoded(container, name, tally, part), tally):
             yield audible(block, part.gain)
@@ -57,12 +57,12 @@ def duration_of(path: Path) -> float | None:
         return None
 
 
-def read_bytes(data: bytes, name: str, limit_seconds: float) -> tuple[Samples, Tally]:
+def read_bytes(data: bytes, name: str, limit_seconds: float) -> tuple[Samples, DecodeTally]:
     """A whole recording in memory, shape (samples,). Raises beyond the limit: a tiny file can hold days of silence.
 
     Channels do not cancel each other.
     """
-    tally = Tally()
+    tally = DecodeTally()
     limit = int(limit_seconds * SAMPLE_RATE)
     blocks: list[Samples] = []
     file = io.BytesIO(data)
@@ -94,7 +94,7 @@ def size_of(path: Path, name: str | None = None) -> int:
     return size
 
 
-def _check(name: str, container: InputContainer, part: Part, file: BinaryIO, size: int, tally: Tally) -> None:
+def _check(name: str, container: InputContainer, part: Part, file: BinaryIO, size: int, tally: DecodeTally) -> None:
     """Raise AudioError unless all of the file was heard."""
     if not tally.samples:
         raise AudioError(f"{name} holds no samples that can be decoded", "Copy or record it again.")

@@ -10,7 +10,7 @@ REMEMBERED = 10_000
 """Speakers of whom the last example is known."""
 
 
-class Examples:
+class FaultExamples:
     """Says when one is due. It outlives a speaker's session, so that reconnecting makes no more of them.
 
     `clock` gives UTC seconds.

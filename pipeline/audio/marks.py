@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ChunkMark:
     """A chunk without its audio."""
 
     end: int
@@ -16,13 +16,13 @@ class Mark:
     """As it states, UTC seconds."""
 
 
-class Marks:
+class ChunkMarks:
     """Of chunks in the order of their audio. Chunks may have come in another order."""
 
     def __init__(self) -> None:
-        self._marks: deque[Mark] = deque()
+        self._marks: deque[ChunkMark] = deque()
 
-    def add(self, mark: Mark) -> None:
+    def add(self, mark: ChunkMark) -> None:
         """Note a chunk after those before it in the stream."""
         while self._marks and self._marks[-1].arrival > mark.arrival:
             self._marks.pop()  # whoever needs that chunk needs this one, too, which came before it
@@ -33,7 +33,7 @@ class Marks:
         while self._marks and self._marks[0].end <= until:
             self._marks.popleft()
 
-    def oldest(self, since: int) -> Mark | None:
+    def oldest(self, since: int) -> ChunkMark | None:
         """The chunk that came first of those with audio after sample `since`."""
         return next((mark for mark in self._marks if mark.end > since), None)
 

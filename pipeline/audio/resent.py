@@ -24,7 +24,7 @@ SAME_SECONDS = 120.0
 
 
 @dataclass(slots=True)
-class Span:
+class SampleSpan:
     """Samples `first` to `end` (half open) of a session; its sample 0 would begin at `origin`, UTC seconds."""
 
     first: int
@@ -37,7 +37,7 @@ class Heard:
 
     def __init__(self) -> None:
         self._session = ""
-        self._spans: deque[Span] = deque(maxlen=MAX_SPANS)
+        self._spans: deque[SampleSpan] = deque(maxlen=MAX_SPANS)
 
     def fresh(self, chunk: AudioChunk) -> AudioChunk | None:
         """`chunk` without the samples at its head that were heard before; None if that leaves nothing.
@@ -52,7 +52,7 @@ class Heard:
             self._spans.clear()
         first, origin = chunk.first_sample, chunk.start - chunk.first_sample / chunk.sample_rate
         known = self._known(first, origin)
-        self._note(Span(first, first + samples, origin))
+        self._note(SampleSpan(first, first + samples, origin))
         return _without(chunk, known - first)
 
     def _known(self, first: int, origin: float) -> int:
@@ -60,7 +60,7 @@ class Heard:
         same = (span for span in self._spans if abs(span.origin - origin) <= SAME_SECONDS)
         return max((span.end for span in same if span.first <= first), default=first)
 
-    def _note(self, new: Span) -> None:
+    def _note(self, new: SampleSpan) -> None:
         for span in self._spans:
             if span.first <= new.first <= span.end:
                 span.end, span.origin = max(span.end, new.end), new.origin

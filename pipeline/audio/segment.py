@@ -9,10 +9,10 @@ from msgspec import structs
 
 from pipeline.audio import vad
 from pipeline.audio.encode import encode_flac
-from pipeline.audio.examples import Examples
+from pipeline.audio.examples import FaultExamples
 from pipeline.audio.order import FAULTS
 from pipeline.audio.resent import Sessions
-from pipeline.audio.speaker import Piece, Speaker
+from pipeline.audio.speaker import Speaker, SpeechPiece
 from pipeline.audio.told import Told
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance, derive_id
 from pipeline.metrics import Metrics, from_zero
@@ -41,7 +41,7 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
         """The idlest first."""
         self._told = Told(settings)
         self._sessions = Sessions(2 * settings.max_speakers)
-        self._examples = Examples(clock)
+        self._examples = FaultExamples(clock)
 
     def process(self, batch: Sequence[AudioChunk]) -> list[Utterance | Rejected]:
         results = [result for chunk in batch for result in self._take(chunk)]
@@ -139,14 +139,14 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
     def _end(self, key: Key) -> Iterator[Utterance | Rejected]:
         yield from self._utterances(key, self._speakers.pop(key).flush())
 
-    def _utterances(self, key: Key, pieces: Iterable[Piece | Rejected]) -> Iterator[Utterance | Rejected]:
+    def _utterances(self, key: Key, pieces: Iterable[SpeechPiece | Rejected]) -> Iterator[Utterance | Rejected]:
         for piece in pieces:
             if isinstance(piece, Rejected):
                 yield piece
             elif untold := self._told.rest(key, piece):
                 yield self._encoded(key, untold)
 
-    def _encoded(self, key: Key, piece: Piece) -> Utterance | Rejected:
+    def _encoded(self, key: Key, piece: SpeechPiece) -> Utterance | Rejected:
         """What cannot be encoded goes to the dead letters as raw samples."""
         try:
             return _utterance(key, piece, encode_flac(piece.cut.samples))
@@ -156,7 +156,7 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
             return Rejected(_utterance(key, piece, piece.cut.samples.tobytes()), blamed(error))
 
 
-def _utterance(key: Key, piece: Piece, data: bytes) -> Utterance:
+def _utterance(key: Key, piece: SpeechPiece, data: bytes) -> Utterance:
     cut = piece.cut
     utterance = Utterance(
         room=key[0],

@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.audio.cutter import Cut, Cutter
 from pipeline.audio.frames import StreamDecoder
-from pipeline.audio.marks import Mark, Marks
+from pipeline.audio.marks import ChunkMark, ChunkMarks
 from pipeline.audio.order import Ordered, Reorder
 from pipeline.audio.resample import Samples
 from pipeline.audio.resent import Heard
@@ -30,7 +30,7 @@ traces of long-past audio move the edge of an utterance by a window, and its id 
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class SpeechPiece:
     """A cut with its place in time."""
 
     room_type: str
@@ -118,7 +118,7 @@ class Speaker:
         self._order = Reorder(settings.reorder_chunks, metrics.sequence_faults)
         self._new_stream: Callable[[int], Stream] = lambda start: Stream(start, vad, settings)
         self._stream: Stream | None = None
-        self._marks = Marks()
+        self._marks = ChunkMarks()
         """Of the chunks whose audio is in hand."""
         self._set_back = False
         """The last chunk began well before the stream's end, and its time was not believed."""
@@ -142,29 +142,29 @@ class Speaker:
         """Decoded 16 kHz samples in hand."""
         return self._stream.held if self._stream else 0
 
-    def push(self, chunk: AudioChunk) -> Iterator[Piece | Rejected]:
+    def push(self, chunk: AudioChunk) -> Iterator[SpeechPiece | Rejected]:
         for ordered in self._order.push(chunk):
             yield from self._take(ordered)
 
-    def flush(self) -> Iterator[Piece | Rejected]:
+    def flush(self) -> Iterator[SpeechPiece | Rejected]:
         """All that is held, as at the end of the speaker's audio."""
         yield from self._in_order()
         yield from self._end()
 
-    def tell(self) -> Iterator[Piece | Rejected]:
+    def tell(self) -> Iterator[SpeechPiece | Rejected]:
         """All that is held, once; speech stays open, so that its later cuts do not depend on when this was called."""
         yield from self._in_order()
         if self._stream and self._stream.end != self._told_to:
             self._told_to = self._stream.end
             if unfinished := self._stream.unfinished():
-                yield Piece(self._room_type, *unfinished)
+                yield SpeechPiece(self._room_type, *unfinished)
 
     @property
     def is_open(self) -> bool:
         """Whether speech is unfinished."""
         return self._stream is not None and self._stream.open_since is not None
 
-    def _in_order(self) -> Iterator[Piece | Rejected]:
+    def _in_order(self) -> Iterator[SpeechPiece | Rejected]:
         """What waits for its turn, though something is missing before it."""
         for ordered in self._order.flush():
             yield from self._take(ordered)
@@ -177,7 +177,7 @@ class Speaker:
         if since is not None and (mark := self._marks.oldest(since)):
             yield mark.arrival, mark.start
 
-    def _take(self, ordered: Ordered) -> Iterator[Piece | Rejected]:
+    def _take(self, ordered: Ordered) -> Iterator[SpeechPiece | Rejected]:
         chunk = self._heard.fresh(ordered.chunk)
         if chunk is not ordered.chunk:
             self._metrics.sequence_faults.labels("resent").inc()
@@ -187,9 +187,9 @@ class Speaker:
         yield from self._listen(chunk)
         if self._stream:
             self._marks.forget(self._stream.end - self._stream.held)
-            self._marks.add(Mark(self._stream.end, ordered.arrival, ordered.chunk.start))
+            self._marks.add(ChunkMark(self._stream.end, ordered.arrival, ordered.chunk.start))
 
-    def _listen(self, chunk: AudioChunk) -> Iterator[Piece | Rejected]:
+    def _listen(self, chunk: AudioChunk) -> Iterator[SpeechPiece | Rejected]:
         self._room_type = chunk.room_type
         before = self._decoder.concealed
         samples = self._decode(chunk)
@@ -223,7 +223,7 @@ class Speaker:
         )
         return Rejected(chunk, error, letter=self._example())
 
-    def _align(self, start: int, *, after_gap: bool) -> Iterator[Piece]:
+    def _align(self, start: int, *, after_gap: bool) -> Iterator[SpeechPiece]:
         """Fill a small hole before `start` with silence, so that times stay true; begin anew after a large one.
 
         A chunk that seems to come early, by less than the largest gap, is taken as a clock that wanders. One whose
@@ -239,7 +239,7 @@ class Speaker:
         if not self._stream:
             self._stream = self._new_stream(start)
 
-    def _fill(self, start: int, tolerance: int) -> Iterator[Piece]:
+    def _fill(self, start: int, tolerance: int) -> Iterator[SpeechPiece]:
         if self._stream and start - self._stream.end > tolerance:
             yield from self._hear(self._decoder.flush())
             yield from self._hear(np.zeros(max(0, start - self._stream.end), np.float32))
@@ -257,11 +257,11 @@ class Speaker:
             self._metrics.sequence_faults.labels("clock").inc()
         return wrong
 
-    def _hear(self, samples: Samples) -> Iterator[Piece]:
+    def _hear(self, samples: Samples) -> Iterator[SpeechPiece]:
         if self._stream:
             yield from self._pieces(self._stream.push(samples))
 
-    def _end(self) -> Iterator[Piece]:
+    def _end(self) -> Iterator[SpeechPiece]:
         if self._stream:
             yield from self._hear(self._decoder.flush())
             yield from self._pieces(self._stream.flush())
@@ -269,5 +269,5 @@ class Speaker:
         self._set_back = False
         self._stream = None
 
-    def _pieces(self, cuts: Iterator[tuple[int, Cut]]) -> Iterator[Piece]:
-        return (Piece(self._room_type, start, cut) for start, cut in cuts)
+    def _pieces(self, cuts: Iterator[tuple[int, Cut]]) -> Iterator[SpeechPiece]:
+        return (SpeechPiece(self._room_type, start, cut) for start, cut in cuts)

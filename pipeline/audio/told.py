@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import replace
 
-from pipeline.audio.speaker import Piece
+from pipeline.audio.speaker import SpeechPiece
 from pipeline.messages import SAMPLE_RATE, Utterance, sample_of
 from pipeline.settings import Audio
 
@@ -37,7 +37,7 @@ class Told:
             if len(self._ends) > MOST:
                 self._ends.popitem(last=False)
 
-    def rest(self, key: Key, piece: Piece) -> Piece | None:
+    def rest(self, key: Key, piece: SpeechPiece) -> SpeechPiece | None:
         """What of `piece` was not told, after some that was, as it is after a cut for length; None if too little is."""
         samples = piece.cut.samples
         told = self._ends.get((key, piece.start), piece.start) - piece.start

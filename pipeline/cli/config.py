@@ -26,7 +26,7 @@ PIPED_WIDTH = 1_000
 """Columns of a table that no terminal limits."""
 
 
-class Row(NamedTuple):
+class SettingRow(NamedTuple):
     """One setting as it is shown."""
 
     key: str
@@ -45,7 +45,7 @@ def show(
     flags = ctx.find_root().obj
     settings = settings_of(ctx)
     shown = [
-        Row(key, value, origin, meaning)
+        SettingRow(key, value, origin, meaning)
         for key, value, meaning in rows(settings)
         if (origin := origin_of(key, flags)) != "default" or not changed
     ]
@@ -77,7 +77,7 @@ def rows(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any, str]]
             yield prefix + name, value, field.description or ""
 
 
-def tree_of(shown: Iterable[Row]) -> dict[str, Any]:
+def tree_of(shown: Iterable[SettingRow]) -> dict[str, Any]:
     """The rows as nested mappings of plain values; a secret is `**********`."""
     tree: dict[str, Any] = {}
     for row in shown:
@@ -95,7 +95,7 @@ def _written(tree: dict[str, Any], form: Form) -> str:
     return str(yaml.safe_dump(tree, allow_unicode=True, sort_keys=False))
 
 
-def _table(shown: Iterable[Row]) -> Table:
+def _table(shown: Iterable[SettingRow]) -> Table:
     table = Table("key", "value", "from", "meaning", box=None, pad_edge=False)
     for row in shown:
         origin = Path(row.origin).name if "/" in row.origin else row.origin

@@ -10,14 +10,14 @@ from rich.text import Text
 from pipeline.cli.casetables import utc
 from pipeline.cli.table import SHAPES, STYLES
 from pipeline.cli.terminal import plain
-from pipeline.judge.backtest import Backtest, Comparison, Kind, Tally, flagged
+from pipeline.judge.backtest import Backtest, BacktestTally, Comparison, Kind, flagged
 from pipeline.messages import Flag
 
 MARKS: dict[Kind, str] = {"new": "+ new", "gone": "- gone", "changed": "~ changed", "same": "= same"}
 SHOWN: tuple[Kind, ...] = get_args(Kind)
 
 
-def totals(test: Backtest, tally: Tally) -> Table:
+def totals(test: Backtest, tally: BacktestTally) -> Table:
     """Flags by kind of difference, for all labels together and for each."""
     title = f"{escape(test.before.version)} → {escape(test.after.version)}"
     table = Table(title=title, title_justify="left")
@@ -58,7 +58,7 @@ def difference_line(each: Comparison) -> dict[str, Any]:
     }
 
 
-def total_line(test: Backtest, tally: Tally, unreadable: int) -> dict[str, Any]:
+def total_line(test: Backtest, tally: BacktestTally, unreadable: int) -> dict[str, Any]:
     """The last line: how many of each kind, and what was left out."""
     return {
         "kind": "total",

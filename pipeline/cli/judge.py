@@ -18,15 +18,15 @@ from pipeline.errors import TextError
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from pipeline.cli.textlines import Numbered, Place
+    from pipeline.cli.textlines import InputPlace, Numbered
     from pipeline.judge.judge import Judge
     from pipeline.judge.texts import Text
     from pipeline.messages import Flag
 
-    Outcome: TypeAlias = tuple[Place, Flag | TextError]
+    Outcome: TypeAlias = tuple[InputPlace, Flag | TextError]
 
 
-class Format(StrEnum):
+class JudgeFormat(StrEnum):
     TABLE = "table"
     JSONL = "jsonl"
 
@@ -37,7 +37,7 @@ def judge(
     file: Annotated[str, typer.Argument(help="A file of texts, one a line; - is standard input.")] = "-",
     policy: Annotated[str | None, typer.Option(help="A policy by name or path, instead of judge.policy.")] = None,
     room_type: Annotated[str, typer.Option(help="Which rules of the policy hold, e.g. kids.")] = "default",
-    form: Annotated[Format, typer.Option("--format", help="How results are written.")] = Format.TABLE,
+    form: Annotated[JudgeFormat, typer.Option("--format", help="How results are written.")] = JudgeFormat.TABLE,
     fail_on: Annotated[FailOn | None, typer.Option(help="Exit with 1 if anything is at least this bad.")] = None,
     batch: Annotated[int, typer.Option(min=1, max=4096, help="Texts judged together, at most.")] = 32,
 ) -> None:
@@ -55,7 +55,7 @@ def judge(
     """
     settings = with_policy(settings_of(ctx), policy)
     tell_unknown(settings, room_type)
-    write = {Format.TABLE: write_row, Format.JSONL: write_line}[form]
+    write = {JudgeFormat.TABLE: write_row, JudgeFormat.JSONL: write_line}[form]
     code = Exit.CLEAN
     with _opened(file) as stream:
         for place, found in outcomes(stream, settings, room_type, batch):
@@ -94,16 +94,16 @@ class _Lines:
         for place, text in read:
             yield place, text if isinstance(text, TextError) else next(flags)
 
-    def _read(self, raw: bytes, number: int) -> "tuple[Place, Text | TextError]":
-        from pipeline.cli.textlines import Place, text_of
+    def _read(self, raw: bytes, number: int) -> "tuple[InputPlace, Text | TextError]":
+        from pipeline.cli.textlines import InputPlace, text_of
 
         try:
             return text_of(raw, number, self.room_type)
         except TextError as error:
-            return Place(number), error
+            return InputPlace(number), error
 
 
-def write_row(place: "Place", found: "Flag | TextError") -> None:
+def write_row(place: "InputPlace", found: "Flag | TextError") -> None:
     from pipeline.cli.table import flag_row
 
     if isinstance(found, TextError):
@@ -112,7 +112,7 @@ def write_row(place: "Place", found: "Flag | TextError") -> None:
         stdout.print(flag_row(found, f"line {place.line}"))
 
 
-def write_line(place: "Place", found: "Flag | TextError") -> None:
+def write_line(place: "InputPlace", found: "Flag | TextError") -> None:
     from pipeline.cli.lines import error_line, text_line
 
     if isinstance(found, TextError):

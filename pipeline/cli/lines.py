@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 from pipeline.messages import Flag, Hit
 
 if TYPE_CHECKING:
-    from pipeline.cli.textlines import Place
-    from pipeline.recordings import Report
+    from pipeline.cli.textlines import InputPlace
+    from pipeline.recordings import FileReport
 
 
 def utterance_line(flag: Flag, file: str | None) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def utterance_line(flag: Flag, file: str | None) -> dict[str, Any]:
     }
 
 
-def text_line(flag: Flag, place: "Place") -> dict[str, Any]:
+def text_line(flag: Flag, place: "InputPlace") -> dict[str, Any]:
     """One judged text: the same keys with its place, not a time; hits count in characters of `text`, half open."""
     nowhere: dict[str, Any] = dict.fromkeys(("room", "speaker", "start", "end", "confidence"))
     hits = [_hit(hit, hit.start, hit.end) for hit in flag.hits]
@@ -38,7 +38,7 @@ def text_line(flag: Flag, place: "Place") -> dict[str, Any]:
     return kind | utterance_line(flag, None) | nowhere | {"hits": hits}
 
 
-def file_line(report: "Report") -> dict[str, Any]:
+def file_line(report: "FileReport") -> dict[str, Any]:
     """One recording, ended."""
     return {
         "kind": "file",
@@ -51,7 +51,7 @@ def file_line(report: "Report") -> dict[str, Any]:
     }
 
 
-def error_line(place: "Place", error: str) -> dict[str, Any]:
+def error_line(place: "InputPlace", error: str) -> dict[str, Any]:
     """A line of input that could not be read."""
     return {"kind": "error", "line": place.line, "error": error}
 

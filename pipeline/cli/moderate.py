@@ -16,7 +16,7 @@ from pipeline.errors import VoxwardenError
 from pipeline.settings import Settings
 
 
-class Format(StrEnum):
+class ModerateFormat(StrEnum):
     TABLE = "table"
     JSON = "json"
     JSONL = "jsonl"
@@ -32,7 +32,7 @@ def moderate(
     ],
     room_type: Annotated[str, typer.Option(help="Which rules of the policy hold, e.g. kids.")] = "default",
     policy: Annotated[str | None, typer.Option(help="A policy by name or path, instead of judge.policy.")] = None,
-    form: Annotated[Format, typer.Option("--format", help="How results are written.")] = Format.TABLE,
+    form: Annotated[ModerateFormat, typer.Option("--format", help="How results are written.")] = ModerateFormat.TABLE,
     fail_on: Annotated[FailOn | None, typer.Option(help="Exit with 1 if anything is at least this bad.")] = None,
 ) -> None:
     """Moderate recordings: what was said, what of it is risky, and what to do about it.
@@ -50,7 +50,7 @@ def moderate(
     settings = with_policy(settings_of(ctx), policy)
     tell_unknown(settings, room_type)
     with recordings(paths) as named:
-        if form is Format.SRT and len(named.files) > 1:
+        if form is ModerateFormat.SRT and len(named.files) > 1:
             raise typer.BadParameter(
                 "subtitles are of one recording; name one file, or take jsonl", param_hint="--format"
             )
@@ -60,22 +60,24 @@ def moderate(
         raise typer.Exit(asyncio.run(_moderate(settings, named, room_type, form, fail_on)))
 
 
-def _refuse(errors: Mapping[str, VoxwardenError], form: Format) -> Exit:
+def _refuse(errors: Mapping[str, VoxwardenError], form: ModerateFormat) -> Exit:
     """There is nothing to hear: no model need be loaded to say so."""
     from pipeline.cli.results import WRITERS
-    from pipeline.recordings import Report
+    from pipeline.recordings import FileReport
 
     writer = WRITERS[form]()
     for name, error in errors.items():
-        writer.write(Report(name, error=str(error)))
+        writer.write(FileReport(name, error=str(error)))
     writer.close()
     return Exit.FAILED
 
 
-async def _moderate(settings: Settings, named: Named, room_type: str, form: Format, fail_on: FailOn | None) -> Exit:
+async def _moderate(
+    settings: Settings, named: Named, room_type: str, form: ModerateFormat, fail_on: FailOn | None
+) -> Exit:
     from pipeline.cli.results import WRITERS
     from pipeline.metrics import Metrics
-    from pipeline.recordings import Recordings, Report
+    from pipeline.recordings import FileReport, Recordings
 
     writer = WRITERS[form]()
     bar = _Bar(named.files)
@@ -84,7 +86,7 @@ async def _moderate(settings: Settings, named: Named, room_type: str, form: Form
         async for found in Recordings(named.files, settings, Metrics(), room_type, named.names):
             bar.advance(found)
             writer.write(found)
-            if isinstance(found, Report):
+            if isinstance(found, FileReport):
                 code = max(code, _code(found, fail_on))
         writer.close()
     return code

@@ -12,11 +12,11 @@ from pipeline.cli.lines import file_line, utterance_line
 from pipeline.cli.table import SHAPES, STYLES, clock, flag_row
 from pipeline.cli.terminal import harmless, json_text
 from pipeline.messages import Flag
-from pipeline.recordings import Report
+from pipeline.recordings import FileReport
 
 
 class Writer(Protocol):
-    def write(self, found: Flag | Report) -> None: ...
+    def write(self, found: Flag | FileReport) -> None: ...
 
     def close(self) -> None: ...
 
@@ -24,7 +24,7 @@ class Writer(Protocol):
 class TableWriter:
     """A row an utterance as it comes, and a line a file."""
 
-    def write(self, found: Flag | Report) -> None:
+    def write(self, found: Flag | FileReport) -> None:
         if isinstance(found, Flag):
             stdout.print(flag_row(found))
         else:
@@ -37,7 +37,7 @@ class TableWriter:
 class JsonLinesWriter:
     """One object a line, as docs/contract.md has them."""
 
-    def write(self, found: Flag | Report) -> None:
+    def write(self, found: Flag | FileReport) -> None:
         sys.stdout.write(json_text(json.dumps(_line(found), ensure_ascii=False)) + "\n")
         sys.stdout.flush()
         _say_error(found)
@@ -52,7 +52,7 @@ class JsonWriter:
     def __init__(self) -> None:
         self._first = True
 
-    def write(self, found: Flag | Report) -> None:
+    def write(self, found: Flag | FileReport) -> None:
         sys.stdout.write(("[\n" if self._first else ",\n") + json_text(json.dumps(_line(found), ensure_ascii=False)))
         self._first = False
         _say_error(found)
@@ -68,7 +68,7 @@ class SrtWriter:
     def __init__(self) -> None:
         self._number = 0
 
-    def write(self, found: Flag | Report) -> None:
+    def write(self, found: Flag | FileReport) -> None:
         if isinstance(found, Flag):
             self._number += 1
             mark = "" if found.suggestion == "pass" else f"[{found.suggestion}: {', '.join(found.flagged)}] "
@@ -79,11 +79,11 @@ class SrtWriter:
         sys.stdout.flush()
 
 
-def _line(found: Flag | Report) -> dict[str, Any]:
-    return file_line(found) if isinstance(found, Report) else utterance_line(found, found.room)
+def _line(found: Flag | FileReport) -> dict[str, Any]:
+    return file_line(found) if isinstance(found, FileReport) else utterance_line(found, found.room)
 
 
-def _print_report(report: Report) -> None:
+def _print_report(report: FileReport) -> None:
     _say_error(report)
     if report.suggestion:
         style = STYLES[report.suggestion]
@@ -94,8 +94,8 @@ def _print_report(report: Report) -> None:
         )
 
 
-def _say_error(found: Flag | Report) -> None:
-    if isinstance(found, Report) and found.error:
+def _say_error(found: Flag | FileReport) -> None:
+    if isinstance(found, FileReport) and found.error:
         say_error(found.error)
 
 

@@ -23,7 +23,7 @@ OBJECT = re.compile(r'\s*\{\s*("|\}\s*$)')
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class InputPlace:
     """Which text a result belongs to."""
 
     line: int
@@ -41,7 +41,7 @@ class JsonText(Struct):
     room_type: Name | None = None
 
 
-def text_of(raw: bytes, number: int, room_type: str) -> tuple[Place, Text]:
+def text_of(raw: bytes, number: int, room_type: str) -> tuple[InputPlace, Text]:
     """The text on line `number` (from 1); raises TextError, which names the line."""
     if len(raw) > MAX_BYTES:
         raise TextError(f"Line {number} has more than {MAX_BYTES:,} bytes", "Cut it.")
@@ -54,9 +54,9 @@ def text_of(raw: bytes, number: int, room_type: str) -> tuple[Place, Text]:
     if len(line) > MAX_CHARACTERS:
         raise TextError(f"Line {number} has {len(line):,} characters", f"Cut it: {MAX_CHARACTERS:,} are the most.")
     if not OBJECT.match(line):
-        return Place(number), Text(line, room_type=room_type)
+        return InputPlace(number), Text(line, room_type=room_type)
     found = _parsed(line, number)
-    place = Place(number, found.id if isinstance(found.id, str | int | float) else None)
+    place = InputPlace(number, found.id if isinstance(found.id, str | int | float) else None)
     return place, Text(found.text, found.language and found.language.lower(), found.room_type or room_type)
 
 

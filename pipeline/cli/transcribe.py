@@ -19,7 +19,7 @@ from pipeline.messages import Transcript
 from pipeline.settings import Settings
 
 
-class Format(StrEnum):
+class TranscribeFormat(StrEnum):
     TXT = "txt"
     JSONL = "jsonl"
     SRT = "srt"
@@ -37,7 +37,7 @@ def transcribe(
     language: Annotated[str | None, typer.Option(help="E.g. zh; else it is heard for each utterance.")] = None,
     whole: Annotated[bool, typer.Option("--whole", help="Do not cut recordings of at most 30 s.")] = False,
     words: Annotated[bool, typer.Option("--words", help="Word times, in jsonl (slower).")] = False,
-    form: Annotated[Format, typer.Option("--format", help="How results are written.")] = Format.TXT,
+    form: Annotated[TranscribeFormat, typer.Option("--format", help="How results are written.")] = TranscribeFormat.TXT,
 ) -> None:
     """Write down what is said in recordings: speech to text alone, no verdicts.
 
@@ -56,7 +56,7 @@ def transcribe(
     asr.update({key: value for key, value in chosen.items() if value is not None})
     settings = settings_of(ctx)
     with recordings(paths) as named:
-        if form in {Format.SRT, Format.VTT} and len(named.files) > 1:
+        if form in {TranscribeFormat.SRT, TranscribeFormat.VTT} and len(named.files) > 1:
             raise typer.BadParameter(
                 "subtitles are of one recording; name one file, or take jsonl", param_hint="--format"
             )
@@ -69,7 +69,7 @@ def transcribe(
 
 
 def _transcribe(settings: Settings, named: Named, writer: "_Writer", *, whole: bool) -> Exit:
-    from pipeline.asr.recordings import Recordings, transcribed
+    from pipeline.asr.recordings import UtteranceFiles, transcribed
     from pipeline.metrics import Metrics
     from pipeline.topology import SEGMENT, TRANSCRIBE
 
@@ -77,7 +77,7 @@ def _transcribe(settings: Settings, named: Named, writer: "_Writer", *, whole: b
     segment, stage = SEGMENT.processor(settings, metrics), TRANSCRIBE.processor(settings, metrics)
     with progress_bar() as progress:
         task = progress.add_task("listening", total=seconds_of(named.files))
-        heard = Recordings(named.files, segment, whole, partial(progress.advance, task), named.names)
+        heard = UtteranceFiles(named.files, segment, whole, partial(progress.advance, task), named.names)
         for path, result in transcribed(heard, stage, settings.batching(TRANSCRIBE).batch):
             writer.write(Path(named.names.get(path, path)), result)
             if isinstance(result, VoxwardenError):
@@ -88,11 +88,11 @@ def _transcribe(settings: Settings, named: Named, writer: "_Writer", *, whole: b
 class _Writer:
     """Results to stdout as they come; errors to stderr, and in jsonl to both."""
 
-    def __init__(self, form: Format, *, several: bool) -> None:
+    def __init__(self, form: TranscribeFormat, *, several: bool) -> None:
         self._form = form
         self._several = several
         self._cues = 0
-        if form is Format.VTT:
+        if form is TranscribeFormat.VTT:
             self._put(VTT_HEADER)
 
     def write(self, path: Path, result: Transcript | VoxwardenError) -> None:
@@ -101,22 +101,22 @@ class _Writer:
             self._write(file, result)
             return
         say_error(result)
-        if self._form is Format.JSONL:
+        if self._form is TranscribeFormat.JSONL:
             self._put(json_text(error_line(file, result)))
 
     def _write(self, file: str, heard: Transcript) -> None:
-        if self._form is Format.JSONL:
+        if self._form is TranscribeFormat.JSONL:
             self._put(json_text(json_line(file, heard)))
             return
         if not heard.text:
             return
         self._cues += 1
         match self._form:
-            case Format.SRT:
+            case TranscribeFormat.SRT:
                 self._put(srt_cue(self._cues, heard.start, heard.end, harmless(heard.text)))
-            case Format.VTT:
+            case TranscribeFormat.VTT:
                 self._put(vtt_cue(heard.start, heard.end, harmless(heard.text)))
-            case Format.TXT:
+            case TranscribeFormat.TXT:
                 self._put(harmless(f"{file}\t{heard.text}\n" if self._several else f"{heard.text}\n"))
 
     @staticmethod

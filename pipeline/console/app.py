@@ -34,7 +34,7 @@ from pipeline.console.access import ACCESS
 from pipeline.console.desk import Desk
 from pipeline.console.every import every
 from pipeline.console.guard import guard
-from pipeline.console.live import Live
+from pipeline.console.live import LiveQueue
 from pipeline.console.shield import Shield
 from pipeline.console.texts import Texts
 from pipeline.errors import ConfigError
@@ -84,7 +84,7 @@ def open_desk(
 
 def create_app(desk: Desk) -> FastAPI:
     from_zero(desk.metrics.decisions, get_args(Verdict))
-    live = Live(desk.database, desk.clock, desk.settings.console.poll_seconds)
+    live = LiveQueue(desk.database, desk.clock, desk.settings.console.poll_seconds)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

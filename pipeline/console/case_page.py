@@ -11,7 +11,7 @@ from pipeline.console.fields import CaseId
 from pipeline.console.outline import HEIGHT, WIDTH, outline
 from pipeline.console.pages import page
 from pipeline.console.queue_page import Asked, around, listing
-from pipeline.console.view import View, view
+from pipeline.console.view import PageView, view
 from pipeline.review import audit
 from pipeline.review.appeals import reports
 from pipeline.review.cases import reading
@@ -76,7 +76,7 @@ def shown(desk: Desk, case: str, lease: Lease | None = None) -> dict[str, Any]:
     }
 
 
-def marks(found: View) -> dict[str, Any]:
+def marks(found: PageView) -> dict[str, Any]:
     """Where things lie in the picture: the flagged span and the hits, as (left, width) in its units; and in seconds."""
     clip, case = found.clip, found.case
     if clip is None or not clip.seconds:
@@ -100,7 +100,7 @@ def marks(found: View) -> dict[str, Any]:
     }
 
 
-def _span(found: View, start: float, end: float, seconds: float) -> tuple[float, float]:
+def _span(found: PageView, start: float, end: float, seconds: float) -> tuple[float, float]:
     first = found.offset(start)
     last = found.offset(end)
     return (0.0 if first is None else first), (seconds if last is None else last)

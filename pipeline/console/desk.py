@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from pipeline.console.texts import Texts
 from pipeline.judge.labels import Labels
 from pipeline.metrics import Metrics
-from pipeline.review.accounts.sessions import Session
+from pipeline.review.accounts.sessions import LoginSession
 from pipeline.review.database import Database
 from pipeline.review.evidence.store import EvidenceStore
 from pipeline.settings import Settings
@@ -32,11 +32,11 @@ def desk_of(request: Request) -> Desk:
     return desk
 
 
-def session_of(request: Request) -> Session:
+def session_of(request: Request) -> LoginSession:
     """The session that the guard found; only for endpoints that ask for a role."""
-    session: Session = request.state.session
+    session: LoginSession = request.state.session
     return session
 
 
 TheDesk = Annotated[Desk, Depends(desk_of)]
-Signed = Annotated[Session, Depends(session_of)]
+Signed = Annotated[LoginSession, Depends(session_of)]

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from pipeline.console.access import ACCESS, ANYBODY, Caller, allowed
 from pipeline.console.desk import Desk, desk_of
 from pipeline.review.accounts import sessions
-from pipeline.review.accounts.sessions import TOUCH_SECONDS, Session
+from pipeline.review.accounts.sessions import TOUCH_SECONDS, LoginSession
 
 COOKIE = "voxwarden_session"
 HEADER = "x-csrf-token"
@@ -54,7 +54,7 @@ def _app(request: Request) -> bool:
     return kind.lower() == "bearer" and bool(given) and any(found)
 
 
-def _session(request: Request, desk: Desk) -> Session | None:
+def _session(request: Request, desk: Desk) -> LoginSession | None:
     token = request.cookies.get(COOKIE)
     if not token:
         return None
@@ -67,7 +67,7 @@ def _session(request: Request, desk: Desk) -> Session | None:
     return session
 
 
-async def _ours(request: Request, session: Session | None) -> None:
+async def _ours(request: Request, session: LoginSession | None) -> None:
     if session is None:
         if not _same_origin(request):
             raise HTTPException(403, "The request came from another site.")

@@ -96,7 +96,7 @@ class Watch:
         self._seen = {key: at for key, at in self._seen.items() if at >= since}
 
 
-class Live:
+class LiveQueue:
     """`async with live:` looks at the store; `async for text in live.events():` is one page's stream."""
 
     def __init__(self, database: Database, clock: Callable[[], float], every: float) -> None:
@@ -105,7 +105,7 @@ class Live:
         self._every = every
         self._pages: set[asyncio.Queue[bytes | None]] = set()
 
-    async def __aenter__(self) -> "Live":
+    async def __aenter__(self) -> "LiveQueue":
         self._task = asyncio.create_task(self._run(), name="live")
         return self
 

@@ -14,7 +14,7 @@ from pipeline.console.desk import desk_of
 from pipeline.console.keys import keys_of, shown
 from pipeline.console.texts import TAGS, Language, preferred
 from pipeline.review.accounts.accounts import Preferences
-from pipeline.review.accounts.sessions import Session
+from pipeline.review.accounts.sessions import LoginSession
 
 LANGUAGE_COOKIE = "voxwarden_language"
 
@@ -53,7 +53,7 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
 
 def context(request: Request) -> dict[str, Any]:
     desk = desk_of(request)
-    session: Session | None = getattr(request.state, "session", None)
+    session: LoginSession | None = getattr(request.state, "session", None)
     language = language_of(request)
     preferences = session.account.preferences if session else Preferences()
     role = session.account.role if session else None
@@ -76,7 +76,7 @@ def context(request: Request) -> dict[str, Any]:
 
 
 def language_of(request: Request) -> Language:
-    session: Session | None = getattr(request.state, "session", None)
+    session: LoginSession | None = getattr(request.state, "session", None)
     wanted = session.account.preferences.language if session else ""
     return preferred(wanted or request.cookies.get(LANGUAGE_COOKIE, ""), request.headers.get("accept-language", ""))
 

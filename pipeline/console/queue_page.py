@@ -14,9 +14,9 @@ from pipeline.console.fields import NameQuery
 from pipeline.console.pages import page
 from pipeline.console.rows import rows
 from pipeline.review.accounts import wellness
-from pipeline.review.accounts.sessions import Session
+from pipeline.review.accounts.sessions import LoginSession
 from pipeline.review.cases import leases, queue
-from pipeline.review.cases.queue import Wanted
+from pipeline.review.cases.queue import QueueFilter
 
 router = APIRouter()
 
@@ -42,8 +42,8 @@ class Asked:
         return {name: value for name, value in fields.items() if value}
 
     @property
-    def wanted(self) -> Wanted:
-        return msgspec.convert(self.given, Wanted)
+    def wanted(self) -> QueueFilter:
+        return msgspec.convert(self.given, QueueFilter)
 
 
 Filters = Annotated[Asked, Depends()]
@@ -81,21 +81,21 @@ async def queue_live(request: Request) -> Response:
     return StreamingResponse(request.app.state.live.events(), media_type="text/event-stream")
 
 
-def wanted_by(desk: Desk, connection: Connection, session: Session, asked: Asked) -> Wanted:
+def wanted_by(desk: Desk, connection: Connection, session: LoginSession, asked: Asked) -> QueueFilter:
     """What was asked for, less what this person does not get: his own checks, labels he has opted out of, caps."""
     account = session.account
     without = wellness.without(connection, account.name, account.preferences.comfort, desk.clock())
     return msgspec.structs.replace(asked.wanted, without=without)
 
 
-def around(desk: Desk, connection: Connection, session: Session, asked: Asked) -> dict[str, Any]:
+def around(desk: Desk, connection: Connection, session: LoginSession, asked: Asked) -> dict[str, Any]:
     """What `queue.html` shows beside the list."""
     total = queue.count(connection, wanted_by(desk, connection, session, asked), COUNTED)
     shown = f"{COUNTED:,}+" if total == COUNTED else str(total)
     return {"total": shown, "asked": asked, "choices": queue.choices(connection)}
 
 
-def listing(desk: Desk, session: Session, asked: Asked, after: tuple[float, str] | None) -> dict[str, Any]:
+def listing(desk: Desk, session: LoginSession, asked: Asked, after: tuple[float, str] | None) -> dict[str, Any]:
     """What `queue_rows.html` shows."""
     with desk.database.read() as connection:
         cases = queue.page(connection, wanted_by(desk, connection, session, asked), after, queue.PAGE)

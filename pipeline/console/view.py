@@ -23,7 +23,7 @@ SEARCHED = 200
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class PageView:
     file: CaseFile
     transcript: tuple[tuple[Flag, tuple[Token, ...]], ...]
     around: tuple[Flag, ...]
@@ -52,12 +52,12 @@ class View:
         return offset_of(self.clip.timeline, at) if self.clip else None
 
 
-def view(connection: Connection, identity: str) -> View:
+def view(connection: Connection, identity: str) -> PageView:
     """Raises Missing. A copy shows nothing of what it is a copy of, nor the other way round: it would be no check."""
     file = reading.case_file(connection, identity)
     case = file.case
     kin = checks.family(connection, identity)
-    return View(
+    return PageView(
         file,
         tuple((flag, tokens(flag)) for flag in file.flags),
         _around(connection, case, kin),

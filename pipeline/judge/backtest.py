@@ -7,9 +7,9 @@ from typing import Literal
 
 from pipeline.judge.classifier import load as load_classifier
 from pipeline.judge.judge import check
-from pipeline.judge.ruling import Finder, Ruling
+from pipeline.judge.ruling import Detector, Flagger
 from pipeline.messages import Flag, Transcript
-from pipeline.settings import Judge
+from pipeline.settings import JudgeSettings
 
 Kind = Literal["new", "gone", "changed", "same"]
 """`changed`: flagged by both, with another suggestion or for other labels. `same` are clean ones, too."""
@@ -42,7 +42,7 @@ class Comparison:
 
 
 @dataclass(slots=True)
-class Tally:
+class BacktestTally:
     """The sum of many comparisons."""
 
     kinds: Counter[Kind] = field(default_factory=Counter)
@@ -60,7 +60,7 @@ class Backtest:
     `skipped` counts transcripts that overload left empty, `repeated` those that had come before.
     """
 
-    def __init__(self, finder: Finder, before: Ruling, after: Ruling) -> None:
+    def __init__(self, finder: Detector, before: Flagger, after: Flagger) -> None:
         self.before, self.after = before, after
         self.skipped = self.repeated = 0
         self._finder = finder
@@ -86,11 +86,11 @@ class Backtest:
         return True
 
 
-def build(chosen: Judge, before: str, after: str) -> Backtest:
+def build(chosen: JudgeSettings, before: str, after: str) -> Backtest:
     """A backtest of the policies of these names or paths; raises ConfigError."""
     law = check(chosen.model_copy(update={"policy": before, "shadow_policies": (after,)}))
-    finder = Finder(load_classifier(chosen), law.matcher)
-    first, second = (Ruling(book, law.labels, finder.model) for book in (law.rulebook, *law.shadows))
+    finder = Detector(load_classifier(chosen), law.matcher)
+    first, second = (Flagger(book, law.labels, finder.model) for book in (law.rulebook, *law.shadows))
     return Backtest(finder, first, second)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pipeline.settings import Judge
+from pipeline.settings import JudgeSettings
 
 if TYPE_CHECKING:
     from pipeline.judge.calibration import Calibrated
@@ -24,7 +24,7 @@ class Classifier(Protocol):
         """Scores in the order of `texts`; `languages` are ISO 639-1 codes, one a text."""
 
 
-def load(settings: Judge) -> Classifier:
+def load(settings: JudgeSettings) -> Classifier:
     """The classifier that `settings.model` names, or the shipped one; raises ConfigError or DependencyError."""
     from pipeline.judge import mapping
 

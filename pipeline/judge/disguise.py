@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.judge.normalise import HAN, View
+from pipeline.judge.normalise import HAN, PlainView
 
 _STRETCH = re.compile(rf"([a-z{HAN}])\1{{2,}}")
 _SYMBOLS = r"[*.·•~\-_+=|/\\^#@&$%]"
@@ -40,7 +40,7 @@ _SUSPECT = re.compile(
 class Skeleton:
     """A view, and the positions in it at which something was hidden, in order."""
 
-    view: View
+    view: PlainView
     marks: Sequence[int]
 
     def hides(self, start: int, end: int) -> bool:
@@ -49,19 +49,19 @@ class Skeleton:
         return index < len(self.marks) and self.marks[index] < end
 
 
-def disguised(view: View) -> Skeleton | None:
+def disguised(view: PlainView) -> Skeleton | None:
     """The skeleton of a normalised text; None where nothing looks hidden."""
     return skeleton(view) if _SUSPECT.search(view.text) else None
 
 
-def skeleton(view: View) -> Skeleton:
+def skeleton(view: PlainView) -> Skeleton:
     joined, marks = _join(view)
     plain, leet = _unleet(joined.text)
     stretched = {position for run in _STRETCH.finditer(joined.text) for position in range(*run.span())}
-    return _collapse(View(plain, joined.starts, joined.ends), marks | leet | stretched)
+    return _collapse(PlainView(plain, joined.starts, joined.ends), marks | leet | stretched)
 
 
-def _join(view: View) -> tuple[View, set[int]]:
+def _join(view: PlainView) -> tuple[PlainView, set[int]]:
     """Without separators inside words; marked is what followed one."""
     gaps = [*_HAN_GAP.finditer(view.text), *_LATIN_GAP.finditer(view.text)]
     for spelled in _SPELLED.finditer(view.text):
@@ -87,7 +87,7 @@ def _unleet(text: str) -> tuple[str, set[int]]:
     return _LEET_WORD.sub(letters, text).replace("l", "i"), places
 
 
-def _collapse(view: View, marks: set[int]) -> Skeleton:
+def _collapse(view: PlainView, marks: set[int]) -> Skeleton:
     """Every run of one letter as one, which stands for the whole run."""
     characters: list[str] = []
     starts: list[int] = []
@@ -100,4 +100,4 @@ def _collapse(view: View, marks: set[int]) -> Skeleton:
         characters.append(run[1])
         starts.append(view.starts[first])
         ends.append(view.ends[last])
-    return Skeleton(View("".join(characters), starts, ends), found)
+    return Skeleton(PlainView("".join(characters), starts, ends), found)

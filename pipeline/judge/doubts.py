@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
-from pipeline.judge.judge import Law
+from pipeline.judge.judge import JudgeConfig
 from pipeline.judge.policy import Policy
 from pipeline.messages import Mark
 from pipeline.settings import Settings
@@ -17,7 +17,7 @@ ALWAYS_KNOWN = ("default", "other")
 """Room types that need no rules of their own: speech without a type, and in the settings of overload all others."""
 
 
-def doubts(settings: Settings, law: Law) -> Iterator[str]:
+def doubts(settings: Settings, law: JudgeConfig) -> Iterator[str]:
     """Each as one line."""
     yield from _languages(settings)
     for mark in INVENTED:

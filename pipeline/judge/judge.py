@@ -10,8 +10,8 @@ from pipeline.judge.classifier import Classifier
 from pipeline.judge.classifier import load as load_classifier
 from pipeline.judge.labels import Labels
 from pipeline.judge.matcher import Matcher
-from pipeline.judge.policy import Rulebook
-from pipeline.judge.ruling import Finder, Found, Ruling
+from pipeline.judge.policy import PolicyResolver
+from pipeline.judge.ruling import Detection, Detector, Flagger
 from pipeline.judge.shadow import Shadow
 from pipeline.messages import Flag, Suggestion, Transcript
 from pipeline.metrics import Metrics, from_zero
@@ -19,23 +19,23 @@ from pipeline.stage import Processor, Rejected
 
 
 @dataclass(frozen=True, slots=True)
-class Law:
+class JudgeConfig:
     """Everything that people write and the judge goes by."""
 
     labels: Labels
     matcher: Matcher
-    rulebook: Rulebook
-    shadows: tuple[Rulebook, ...] = ()
+    rulebook: PolicyResolver
+    shadows: tuple[PolicyResolver, ...] = ()
     """Of the shadow policies."""
 
 
 class Judge(Processor[Transcript, Flag]):
     """Lexicon and classifier find, the policy decides; shadow policies look on."""
 
-    def __init__(self, law: Law, classifier: Classifier, metrics: Metrics) -> None:
-        self._finder = Finder(classifier, law.matcher)
-        self._ruling = Ruling(law.rulebook, law.labels, classifier.name)
-        self._shadows = [Shadow(Ruling(book, law.labels, classifier.name), metrics) for book in law.shadows]
+    def __init__(self, law: JudgeConfig, classifier: Classifier, metrics: Metrics) -> None:
+        self._finder = Detector(classifier, law.matcher)
+        self._ruling = Flagger(law.rulebook, law.labels, classifier.name)
+        self._shadows = [Shadow(Flagger(book, law.labels, classifier.name), metrics) for book in law.shadows]
         self._metrics = metrics
         from_zero(metrics.flags, get_args(Suggestion))
         from_zero(metrics.labels, law.labels.labels)
@@ -46,7 +46,7 @@ class Judge(Processor[Transcript, Flag]):
         found = self._finder.find(heard)
         return [self._judge(transcript, finding) for transcript, finding in zip(heard, found, strict=True)]
 
-    def _judge(self, transcript: Transcript, found: Found) -> Flag:
+    def _judge(self, transcript: Transcript, found: Detection) -> Flag:
         flag = self._ruling.flag(transcript, found)
         self._count(flag)
         for shadow in self._shadows:
@@ -66,12 +66,12 @@ def build(all_settings: settings.Settings, metrics: Metrics) -> Judge:
     return Judge(check(chosen), load_classifier(chosen), metrics)
 
 
-def check(chosen: settings.Judge) -> Law:
+def check(chosen: settings.JudgeSettings) -> JudgeConfig:
     """Read labels, lexicons and policies, without a model; raises ConfigError, which names file and key."""
     known = labels.load(chosen.labels)
     lexicons = lexicon.load(chosen.lexicons, known)
     shadows = [policy.load(name, known, lexicons) for name in chosen.shadow_policies]
-    return Law(
+    return JudgeConfig(
         known,
         lexicon.compile_terms(lexicons),
         policy.load(chosen.policy, known, lexicons),

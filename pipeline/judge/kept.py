@@ -9,7 +9,7 @@ from pipeline.judge.texts import language_of
 from pipeline.messages import Mark, Name, Seconds, Transcript, Unit
 
 
-class Line(Struct):
+class KeptLine(Struct):
     """Only `text` must be there. A line without it (a file's own, an error's) says nothing that could be judged."""
 
     text: str | None = None
@@ -31,7 +31,7 @@ def transcripts(lines: Iterable[bytes]) -> Iterator[Transcript | TextError]:
         if not raw.strip():
             continue
         try:
-            line = json.decode(raw, type=Line)
+            line = json.decode(raw, type=KeptLine)
         except (MsgspecError, UnicodeDecodeError) as error:
             yield TextError(f"Line {number} is no transcript: {error}", "Write one JSON object a line, with a text.")
             continue
@@ -39,7 +39,7 @@ def transcripts(lines: Iterable[bytes]) -> Iterator[Transcript | TextError]:
             yield _transcript(line, line.text, number)
 
 
-def _transcript(line: Line, text: str, number: int) -> Transcript:
+def _transcript(line: KeptLine, text: str, number: int) -> Transcript:
     start = line.start or 0.0
     return Transcript(
         room=line.room or "text",

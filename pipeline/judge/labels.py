@@ -18,7 +18,7 @@ Item = Annotated[str, Field(pattern=r"^(6\((?:[1-9]|10|11)\)|7\([1-9]\))$")]
 """An item of the law: article 6 has eleven, article 7 nine."""
 
 
-class Examples(Sheet):
+class LabelExamples(Sheet):
     """Sentences for people; the judge does not read them."""
 
     meant: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ class Label(Sheet):
     law: tuple[Item, ...] = ()
     kinds: dict[str, Kind] = Field(default_factory=dict)
     elsewhere: Elsewhere = Elsewhere()
-    examples: Examples = Examples()
+    examples: LabelExamples = LabelExamples()
 
 
 class Labels(Sheet):

@@ -12,7 +12,7 @@ import ahocorasick
 
 from pipeline.judge.disguise import Skeleton, disguised, skeleton
 from pipeline.judge.labels import SEVERITIES, Severity
-from pipeline.judge.normalise import View, normalise
+from pipeline.judge.normalise import PlainView, normalise
 from pipeline.judge.pinyin import has_han, readings, sounds
 
 MILDER: dict[Severity, Severity] = {"critical": "high", "high": "medium"}
@@ -78,7 +78,7 @@ class Matcher:
             found = [match for match in found if not _inside(match, masks)]
         return _distinct(found)
 
-    def _candidates(self, view: View) -> Iterator[Match]:
+    def _candidates(self, view: PlainView) -> Iterator[Match]:
         for term, start, end in self._plain.find(view.text):
             yield Match(term, term.level, *view.span(start, end))
         if hidden := disguised(view):
@@ -128,7 +128,7 @@ def _inside_word(text: str, position: int) -> bool:
     return len(around) == 2 and position > 0 and around.isascii() and around.isalnum()
 
 
-def _skeletons(view: View) -> set[str]:
+def _skeletons(view: PlainView) -> set[str]:
     """The term's skeleton, and each with a vowel missing: what is left of `f*ck`."""
     whole = skeleton(view).view.text
     if not whole.isascii():
@@ -144,7 +144,7 @@ def _paused(match: Match, text: str) -> bool:
     return any(character.isalnum() for character in (*text[: match.start][-1:], *text[match.end :][:1]))
 
 
-def _fits(match: Match, view: View) -> bool:
+def _fits(match: Match, view: PlainView) -> bool:
     near, unless = match.term.near, match.term.unless
     if not (near or unless):
         return True
@@ -161,7 +161,7 @@ def _stands(phrase: str, text: str) -> bool:
     return at >= 0
 
 
-def _around(match: Match, view: View) -> tuple[str, str, str]:
+def _around(match: Match, view: PlainView) -> tuple[str, str, str]:
     """The plain text before a match, of the match, and after it."""
     first, last = bisect_left(view.starts, match.start), bisect_left(view.starts, match.end)
     text = view.text

@@ -30,7 +30,7 @@ _HYPHENS = re.compile(r"(?<=[a-z0-9]{2})[-_](?=[a-z0-9]{2})")
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class PlainView:
     """Normalised `text`, whose character i stands for the source's characters `starts[i]` to `ends[i]` (half open)."""
 
     text: str
@@ -41,37 +41,37 @@ class View:
         """The source characters behind `text[start:end]`, which is not empty."""
         return self.starts[start], self.ends[end - 1]
 
-    def without(self, gaps: Iterable[re.Match[str]]) -> "View":
+    def without(self, gaps: Iterable[re.Match[str]]) -> "PlainView":
         """This view less what `gaps` match."""
         dropped = {position for gap in gaps for position in range(*gap.span())}
         if not dropped:
             return self
         kept = [position for position in range(len(self.text)) if position not in dropped]
-        return View(
+        return PlainView(
             "".join(self.text[position] for position in kept),
             [self.starts[position] for position in kept],
             [self.ends[position] for position in kept],
         )
 
 
-def normalise(text: str) -> View:
+def normalise(text: str) -> PlainView:
     """The plain view of `text`. Normalising its text again changes nothing."""
     view = _folded(text)
     if "-" in view.text or "_" in view.text:
-        view = View(_HYPHENS.sub(" ", view.text), view.starts, view.ends)
+        view = PlainView(_HYPHENS.sub(" ", view.text), view.starts, view.ends)
     if _OTHER_ALPHABET.search(view.text):
         latin = _MIXED_WORD.sub(lambda word: word.group().translate(_LOOK_ALIKES), view.text)
-        view = View(latin, view.starts, view.ends)
+        view = PlainView(latin, view.starts, view.ends)
     return view.without(_SPACES.finditer(view.text))
 
 
-def _folded(text: str) -> View:
+def _folded(text: str) -> PlainView:
     pieces = [_FOLDINGS[character] for character in text]
     folded = "".join(pieces)
     if len(folded) == len(text) and all(pieces):
-        return View(folded, range(len(text)), range(1, len(text) + 1))
+        return PlainView(folded, range(len(text)), range(1, len(text) + 1))
     places = [place for place, piece in enumerate(pieces) for _ in piece]
-    return View(folded, places, [place + 1 for place in places])
+    return PlainView(folded, places, [place + 1 for place in places])
 
 
 class _Foldings(dict[str, str]):

@@ -53,8 +53,8 @@ class LabelRule(RiskRule):
     levels: dict[Severity, Suggestion] = Field(default_factory=dict)
 
 
-class Layer(Sheet):
-    """Rules for all rooms, or what a room type changes of them."""
+class PolicyLayer(Sheet):
+    """ResolvedPolicy for all rooms, or what a room type changes of them."""
 
     every: LabelRule = LabelRule()
     """For each label, unless `labels` says otherwise."""
@@ -66,18 +66,18 @@ class Layer(Sheet):
     cooldown_seconds: float | None = Field(None, ge=0, le=MAX_COOLDOWN_SECONDS)
 
 
-class Policy(Layer):
+class Policy(PolicyLayer):
     """One file of `configs/policies`."""
 
     name: str = Field(min_length=1, max_length=100, pattern=r"^[\w.-]+$")
     about: str = ""
     marks: dict[Mark, Literal["pass", "review"]] = Field(default_factory=dict)
     """The most that is suggested for a text that the recogniser may have invented; never `block`."""
-    room_types: dict[str, Layer] = Field(default_factory=dict)
+    room_types: dict[str, PolicyLayer] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class LabelLimits:
     """What holds for one label in one kind of room and one language."""
 
     review: float
@@ -94,16 +94,16 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class ResolvedPolicy:
     """The policy, worked out for one kind of room and one language. Labels that are off are not in `labels`."""
 
-    labels: Mapping[str, Rule]
-    risk: Rule
+    labels: Mapping[str, LabelLimits]
+    risk: LabelLimits
     marks: Mapping[Mark, Suggestion]
     cooldown_seconds: float
 
 
-class Rulebook:
+class PolicyResolver:
     """A checked policy, ready to be asked. `version` names it with eight digits of the hash of all it rests on."""
 
     def __init__(self, policy: Policy, labels: Labels, rests_on: Iterable[Sheet] = ()) -> None:
@@ -112,25 +112,25 @@ class Rulebook:
         self._known = tuple(labels.labels)
         self.rules = lru_cache(MAX_CACHED)(self._rules)
 
-    def _rules(self, room_type: str, language: str) -> Rules:
+    def _rules(self, room_type: str, language: str) -> ResolvedPolicy:
         """Rules for a room type; one that the policy does not name has the rules of all rooms."""
         layers = [self.policy, *filter(None, [self.policy.room_types.get(room_type)])]
         scale = _set([layer.review_scale for layer in layers], 1.0)
         labels = {label: _rule(layers, label, language, scale) for label in self._known if _enabled(layers, label)}
         risk = _merged(_thresholds([layer.risk for layer in layers], language), {}, scale)
-        return Rules(labels, risk, self.policy.marks, _set([layer.cooldown_seconds for layer in layers], 0.0))
+        return ResolvedPolicy(labels, risk, self.policy.marks, _set([layer.cooldown_seconds for layer in layers], 0.0))
 
 
-def load(name: str, labels: Labels, rests_on: Iterable[Sheet] = ()) -> Rulebook:
+def load(name: str, labels: Labels, rests_on: Iterable[Sheet] = ()) -> PolicyResolver:
     """Read and check a policy by name or path; raises ConfigError, which names file and key."""
     path = shipped("policies", name)
     policy = read(path, Policy)
-    layers: dict[str, Layer] = {"": policy} | {
+    layers: dict[str, PolicyLayer] = {"": policy} | {
         f"room_types.{kind}.": layer for kind, layer in policy.room_types.items()
     }
     for where, layer in layers.items():
         labels.check(layer.labels, f"{path}: {where}labels")
-    book = Rulebook(policy, labels, rests_on)
+    book = PolicyResolver(policy, labels, rests_on)
     for room_type in (OTHER, *policy.room_types):
         for language in sorted(_languages(layers.values())):
             where = f"{path} ({room_type or 'default'} rooms, {language or 'other languages'})"
@@ -144,12 +144,12 @@ def digest(sheets: Iterable[Sheet]) -> str:
     return hashlib.sha256(content).hexdigest()[:8]
 
 
-def _languages(layers: Iterable[Layer]) -> set[str]:
+def _languages(layers: Iterable[PolicyLayer]) -> set[str]:
     rules = [rule for layer in layers for rule in (layer.every, layer.risk, *layer.labels.values())]
     return {OTHER}.union(*(rule.languages for rule in rules))
 
 
-def _check_rules(rules: Rules, where: str) -> None:
+def _check_rules(rules: ResolvedPolicy, where: str) -> None:
     for label, rule in (*rules.labels.items(), ("risk", rules.risk)):
         if 1 < rule.review < NEVER:
             raise ConfigError(
@@ -165,7 +165,7 @@ def _check_rules(rules: Rules, where: str) -> None:
         raise ConfigError(f"{where}: no label leads to anything", "Switch one on, and give it a score or a level.")
 
 
-def _rule(layers: list[Layer], label: str, language: str, scale: float) -> Rule:
+def _rule(layers: list[PolicyLayer], label: str, language: str, scale: float) -> LabelLimits:
     """A room type's rules go before those of all rooms, a label's before every label's, a language's before all."""
     steps = _steps(layers, label)
     levels: dict[Severity, Suggestion] = dict.fromkeys(SEVERITIES, "pass")
@@ -174,7 +174,7 @@ def _rule(layers: list[Layer], label: str, language: str, scale: float) -> Rule:
     return _merged(_thresholds(steps, language), levels, scale)
 
 
-def _steps(layers: list[Layer], label: str) -> list[LabelRule]:
+def _steps(layers: list[PolicyLayer], label: str) -> list[LabelRule]:
     """What is said of a label, from the widest to the narrowest."""
     return [step for layer in layers for step in (layer.every, layer.labels.get(label)) if step]
 
@@ -183,10 +183,10 @@ def _thresholds(steps: Sequence[RiskRule], language: str) -> list[Threshold]:
     return [threshold for step in steps for threshold in (step, step.languages.get(language)) if threshold]
 
 
-def _merged(thresholds: Sequence[Threshold], levels: Mapping[Severity, Suggestion], scale: float) -> Rule:
+def _merged(thresholds: Sequence[Threshold], levels: Mapping[Severity, Suggestion], scale: float) -> LabelLimits:
     review = _last(threshold.review for threshold in thresholds)
     block = _last(threshold.block for threshold in thresholds)
-    return Rule(review if review == NEVER else review * scale, block, levels)
+    return LabelLimits(review if review == NEVER else review * scale, block, levels)
 
 
 def _last(limits: Iterable[Limit | None]) -> float:
@@ -194,7 +194,7 @@ def _last(limits: Iterable[Limit | None]) -> float:
     return NEVER if found[-1] == "never" else float(found[-1])
 
 
-def _enabled(layers: list[Layer], label: str) -> bool:
+def _enabled(layers: list[PolicyLayer], label: str) -> bool:
     return _set([step.enabled for step in _steps(layers, label)], True)
 
 

@@ -7,7 +7,7 @@ from pipeline.judge.classifier import Classifier
 from pipeline.judge.context import Blocked, Context
 from pipeline.judge.labels import Labels
 from pipeline.judge.matcher import Match, Matcher
-from pipeline.judge.policy import Rulebook
+from pipeline.judge.policy import PolicyResolver
 from pipeline.judge.readings import classify
 from pipeline.judge.times import times_of
 from pipeline.judge.verdict import Verdict, decide
@@ -15,14 +15,14 @@ from pipeline.messages import Flag, Hit, Transcript, derive_id
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Detection:
     """The classifier's scores and the lexicons' matches, before any policy."""
 
     scores: Mapping[str, float]
     matches: Sequence[Match]
 
 
-class Finder:
+class Detector:
     """Lexicon and classifier. Every reading is classified; terms are looked for in the text alone, which people see."""
 
     def __init__(self, classifier: Classifier, matcher: Matcher) -> None:
@@ -30,26 +30,26 @@ class Finder:
         self._matcher = matcher
         self.model = classifier.name
 
-    def find(self, batch: Sequence[Transcript]) -> list[Found]:
+    def find(self, batch: Sequence[Transcript]) -> list[Detection]:
         """One for each transcript, in order."""
         scores = classify(self._classifier, batch)
         return [
-            Found(found, list(self._matcher.find(transcript.text)))
+            Detection(found, list(self._matcher.find(transcript.text)))
             for transcript, found in zip(batch, scores, strict=True)
         ]
 
 
-class Ruling:
+class Flagger:
     """One policy at work. It remembers whom it blocked, so transcripts of a room must come in order."""
 
-    def __init__(self, rulebook: Rulebook, labels: Labels, model: str) -> None:
+    def __init__(self, rulebook: PolicyResolver, labels: Labels, model: str) -> None:
         self.version = rulebook.version
         self._rulebook = rulebook
         self._labels = labels
         self._model = model
         self._context = Context()
 
-    def flag(self, transcript: Transcript, found: Found) -> Flag:
+    def flag(self, transcript: Transcript, found: Detection) -> Flag:
         rules = self._rulebook.rules(transcript.room_type, transcript.language)
         matches = [match for match in found.matches if match.term.label in rules.labels]
         room, speaker, start = transcript.room, transcript.speaker, transcript.start

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pipeline.judge.labels import SEVERITIES, Labels, Severity, worst_first
 from pipeline.judge.matcher import Match
-from pipeline.judge.policy import Rules
+from pipeline.judge.policy import ResolvedPolicy
 from pipeline.messages import Mark, Suggestion
 
 WEIGHTS: dict[Severity, float] = {"low": 0.15, "medium": 0.6, "high": 0.85, "critical": 0.97}
@@ -31,7 +31,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class FiredRule:
     """One rule that fired. `label` None: the risk as a whole."""
 
     label: str | None
@@ -42,7 +42,7 @@ class Finding:
 def decide(
     scores: Mapping[str, float],
     matches: Sequence[Match],
-    rules: Rules,
+    rules: ResolvedPolicy,
     labels: Labels,
     marks: Iterable[Mark] = (),
     cooling: frozenset[str] = frozenset(),
@@ -59,10 +59,10 @@ def decide(
 
 
 def _verdict(
-    findings: list[Finding],
+    findings: list[FiredRule],
     risk: float,
     raised: dict[str, float],
-    rules: Rules,
+    rules: ResolvedPolicy,
     labels: Labels,
     held: Mapping[Mark, Suggestion],
     cooling: frozenset[str],
@@ -79,27 +79,27 @@ def _verdict(
     return Verdict(suggestion, risk, raised, tuple(flagged), blocked, tuple(reasons))
 
 
-def _by_score(scores: Mapping[str, float], rules: Rules) -> Iterator[Finding]:
+def _by_score(scores: Mapping[str, float], rules: ResolvedPolicy) -> Iterator[FiredRule]:
     for label, rule in rules.labels.items():
         score = scores.get(label, 0.0)
         if (suggestion := rule.by_score(score)) != "pass":
             threshold = rule.block if suggestion == "block" else rule.review
-            yield Finding(label, suggestion, f"{label}: score {score:.2f} reaches {suggestion} at {threshold:.2f}")
+            yield FiredRule(label, suggestion, f"{label}: score {score:.2f} reaches {suggestion} at {threshold:.2f}")
 
 
-def _by_level(matches: Iterable[Match], rules: Rules) -> Iterator[Finding]:
+def _by_level(matches: Iterable[Match], rules: ResolvedPolicy) -> Iterator[FiredRule]:
     for match in matches:
         label, level = match.term.label, match.level
         if (suggestion := rules.labels[label].levels[level]) != "pass":
-            yield Finding(label, suggestion, f"{label}: the term “{match.term.text}” ({level}) means {suggestion}")
+            yield FiredRule(label, suggestion, f"{label}: the term “{match.term.text}” ({level}) means {suggestion}")
 
 
-def _by_risk(risk: float, rules: Rules) -> Iterator[Finding]:
+def _by_risk(risk: float, rules: ResolvedPolicy) -> Iterator[FiredRule]:
     if (suggestion := rules.risk.by_score(risk)) != "pass":
-        yield Finding(None, suggestion, f"risk {risk:.2f} as a whole reaches {suggestion}, though no label does")
+        yield FiredRule(None, suggestion, f"risk {risk:.2f} as a whole reaches {suggestion}, though no label does")
 
 
-def _held(marks: Iterable[Mark], rules: Rules, least: Suggestion) -> Iterator[tuple[Mark, Suggestion]]:
+def _held(marks: Iterable[Mark], rules: ResolvedPolicy, least: Suggestion) -> Iterator[tuple[Mark, Suggestion]]:
     """The most that each mark leaves, but `least`: nobody gets a term past by saying first what recognisers invent."""
     for mark in marks:
         yield mark, max(rules.marks.get(mark, "review"), least, key=ORDER.index)
@@ -108,7 +108,7 @@ def _held(marks: Iterable[Mark], rules: Rules, least: Suggestion) -> Iterator[tu
 def _limits(
     suggestion: Suggestion,
     blocked: frozenset[str],
-    rules: Rules,
+    rules: ResolvedPolicy,
     held: Mapping[Mark, Suggestion],
     cooling: frozenset[str],
 ) -> Iterator[tuple[Suggestion, str]]:
@@ -119,7 +119,7 @@ def _limits(
         yield "review", f"at most review: blocked for {names} within the last {rules.cooldown_seconds:g} s"
 
 
-def _risk(scores: Mapping[str, float], rules: Rules) -> float:
+def _risk(scores: Mapping[str, float], rules: ResolvedPolicy) -> float:
     """The probability that a label applies that is switched on: the classifier's, less what others may account for.
 
     P(on) >= P(any) - P(off), by the union bound; and it is at least the largest of those that are on.

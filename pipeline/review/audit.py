@@ -22,7 +22,7 @@ LOCK = 0x766F7861
 """Key of the PostgreSQL advisory lock under which a line is added ("voxa")."""
 
 
-class Line(Struct, frozen=True):
+class AuditLine(Struct, frozen=True):
     seq: int
     """1, 2, 3, ..."""
     at: float
@@ -39,7 +39,7 @@ class Line(Struct, frozen=True):
     """Hex."""
 
 
-class Report(Struct, frozen=True):
+class ChainReport(Struct, frozen=True):
     """What `verify` found. `broken` is the first line that does not fit, and why."""
 
     lines: int
@@ -50,7 +50,7 @@ class Report(Struct, frozen=True):
 
 def append(
     connection: Connection, at: float, actor: str, action: str, subject: str, detail: dict[str, Any] | None = None
-) -> Line:
+) -> AuditLine:
     """Add a line, as the last act of a transaction: others that would add one wait for its end."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
@@ -58,40 +58,44 @@ def append(
     seq, before = (last.seq + 1, last.hash) if last else (1, GENESIS)
     text = msgspec.json.encode(detail or {}, order="deterministic").decode()
     at = float(at)  # as it is read back: 1 and 1.0 have different hashes
-    line = Line(seq, at, actor, action, subject, text, _hash(before, seq, at, actor, action, subject, text))
+    line = AuditLine(seq, at, actor, action, subject, text, _hash(before, seq, at, actor, action, subject, text))
     connection.execute(insert(AUDIT).values(msgspec.structs.asdict(line)))
     return line
 
 
-def lines(connection: Connection, after: int = 0, page: int = 1_000) -> Iterator[Line]:
+def lines(connection: Connection, after: int = 0, page: int = 1_000) -> Iterator[AuditLine]:
     """All lines after the number `after`, in order."""
     while rows := connection.execute(select(AUDIT).where(AUDIT.c.seq > after).order_by(AUDIT.c.seq).limit(page)).all():
         for row in rows:
-            yield Line(**{str(name): value for name, value in row._mapping.items()})
+            yield AuditLine(**{str(name): value for name, value in row._mapping.items()})
         after = rows[-1].seq
 
 
-def newest(connection: Connection, actor: str = "", subject: str = "", before: int = 0, limit: int = 100) -> list[Line]:
+def newest(
+    connection: Connection, actor: str = "", subject: str = "", before: int = 0, limit: int = 100
+) -> list[AuditLine]:
     """The newest lines first, of an actor or about a subject; the next page is `before` the `seq` of the last one."""
     query = select(AUDIT).order_by(AUDIT.c.seq.desc()).limit(limit)
     for column, wanted in ((AUDIT.c.actor, actor), (AUDIT.c.subject, subject)):
         query = query.where(column == wanted) if wanted else query
     query = query.where(AUDIT.c.seq < before) if before else query
-    return [Line(**{str(name): value for name, value in row._mapping.items()}) for row in connection.execute(query)]
+    return [
+        AuditLine(**{str(name): value for name, value in row._mapping.items()}) for row in connection.execute(query)
+    ]
 
 
-def verify(connection: Connection) -> Report:
+def verify(connection: Connection) -> ChainReport:
     """Compute the chain anew. What was deleted for age is missing at the front, which is no fault."""
     count, head, expected = 0, GENESIS, None
     for line in lines(connection):
         if expected is not None and line.seq != expected:
-            return Report(count, head, line.seq, f"line {expected} is missing")
+            return ChainReport(count, head, line.seq, f"line {expected} is missing")
         if expected is None and line.seq > 1:
             head = line.hash  # nothing to check the first of those that are kept against
         elif line.hash != _hash(head, *_covered(line)):
-            return Report(count, head, line.seq, f"line {line.seq} was changed")
+            return ChainReport(count, head, line.seq, f"line {line.seq} was changed")
         count, head, expected = count + 1, line.hash, line.seq + 1
-    return Report(count, head)
+    return ChainReport(count, head)
 
 
 def holds(connection: Connection, head: str) -> bool:
@@ -99,7 +103,7 @@ def holds(connection: Connection, head: str) -> bool:
     return connection.execute(select(AUDIT.c.seq).where(AUDIT.c.hash == head)).first() is not None
 
 
-def _covered(line: Line) -> tuple[Any, ...]:
+def _covered(line: AuditLine) -> tuple[Any, ...]:
     return line.seq, line.at, line.actor, line.action, line.subject, line.detail
 
 

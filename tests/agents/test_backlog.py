@@ -3,7 +3,7 @@
 import math
 
 from agents.backlog import Inflow
-from agents.lag import Place
+from agents.lag import GroupPosition
 
 
 class Clock:
@@ -16,7 +16,7 @@ class Clock:
 
 def look(inflow: Inflow, clock: Clock, *ends: int, committed: int = 0) -> None:
     clock.now += 5
-    inflow.see({number: Place(committed, end) for number, end in enumerate(ends)})
+    inflow.see({number: GroupPosition(committed, end) for number, end in enumerate(ends)})
 
 
 def test_all_partitions_of_the_worker_count() -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from agents.doctor import Finding, examine, reach
+from agents.doctor import DoctorResult, examine, reach
 from pipeline.errors import DependencyError
-from pipeline.settings import Asr, Judge, Kafka, Settings, Store
+from pipeline.settings import Asr, JudgeSettings, Kafka, Settings, Store
 from tests.ports import free_port
 
 
-def findings(settings: Settings) -> dict[str, Finding]:
+def findings(settings: Settings) -> dict[str, DoctorResult]:
     return {finding.what: finding for finding in examine(settings)}
 
 
@@ -50,7 +50,7 @@ def test_looking_downloads_nothing(settings: Settings, monkeypatch: pytest.Monke
         raise ConnectionRefusedError("refused")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    for update in ({"asr": Asr(model="large-v3")}, {"judge": Judge(model=f"owner/name@{'0' * 40}")}):
+    for update in ({"asr": Asr(model="large-v3")}, {"judge": JudgeSettings(model=f"owner/name@{'0' * 40}")}):
         found = findings(settings.model_copy(update=update))
         assert [finding.state for finding in found.values()].count("missing") == 1
     assert {f"{host}:{port}" for host, port in asked} == {settings.kafka.bootstrap}

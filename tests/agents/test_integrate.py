@@ -15,7 +15,7 @@ from pipeline.audio.resent import Heard
 from pipeline.errors import DependencyError
 from pipeline.events import decode
 from pipeline.messages import AudioChunk
-from pipeline.settings import Gateway as GatewaySettings
+from pipeline.settings import GatewaySettings
 from tests.agents.gateway.test_server import running, until
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "integrate.md").read_text(encoding="utf-8")

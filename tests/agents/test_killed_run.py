@@ -23,7 +23,7 @@ from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance
 from pipeline.metrics import Metrics
 from pipeline.review.cases.values import Filters
 from pipeline.review.evidence.lookback import open_lookback
-from pipeline.review.evidence.marks import Outcome
+from pipeline.review.evidence.marks import Finish
 from pipeline.review.store import open_store
 from pipeline.settings import Audio, Settings
 
@@ -132,7 +132,7 @@ def test_a_killed_run_loses_no_speech(tmp_path: Path) -> None:
     with started(data) as process:
         assert process.end(signal.SIGINT) == 0
     kept = list(open_lookback(settings).marked())
-    assert {mark.outcome if mark else None for _, _, mark in kept} == {Outcome.HEARD}
+    assert {mark.outcome if mark else None for _, _, mark in kept} == {Finish.HEARD}
     found = [utterance for _, utterance, _ in kept]
     shift = min(one.start for one in found) - whole[0].start
     assert [seconds for one in whole if (seconds := missing(one, found, shift)) > MOST_MISSING] == []

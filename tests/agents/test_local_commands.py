@@ -13,7 +13,7 @@ from pipeline.dead_letters import DeadLetters, path_of
 from pipeline.errors import BadMessage, InputError
 from pipeline.messages import Utterance
 from pipeline.review.evidence.lookback import Lookback, open_lookback
-from pipeline.review.evidence.marks import Outcome
+from pipeline.review.evidence.marks import Finish
 from pipeline.settings import Settings
 from pipeline.stage import Rejected
 
@@ -48,7 +48,7 @@ def lines(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def say(lookback: Lookback, name: str, outcome: Outcome) -> str:
+def say(lookback: Lookback, name: str, outcome: Finish) -> str:
     address = lookback.put(Utterance(room="r", speaker="s", start=0, end=1, id=name, room_type="kids", data=b"flac"))
     lookback.finish([address], outcome)
     return address
@@ -56,20 +56,20 @@ def say(lookback: Lookback, name: str, outcome: Outcome) -> str:
 
 def test_coverage_counts_what_the_look_back_has(shell: Shell, lookback: Lookback) -> None:
     for number in range(3):
-        say(lookback, str(number), Outcome.HEARD)
-    say(lookback, "skipped", Outcome.SKIPPED)
+        say(lookback, str(number), Finish.HEARD)
+    say(lookback, "skipped", Finish.SKIPPED)
     found = lines(shell("coverage", "--local", "--format", "jsonl"))
     assert found == [{"room_type": "kids", "heard": 3, "skipped": 1, "coverage": 0.75}]
     assert lines(shell("coverage", "--local", "--format", "jsonl", "--to", "2020-01-01T00:00")) == []
 
 
 def test_coverage_tells_of_what_could_not_be_handled(shell: Shell, lookback: Lookback) -> None:
-    say(lookback, "bad", Outcome.FAILED)
+    say(lookback, "bad", Finish.FAILED)
     shell("coverage", "--local", code=3)
 
 
 def test_a_letter_is_listed_shown_replayed_and_dropped(shell: Shell, settings: Settings, lookback: Lookback) -> None:
-    address = say(lookback, "bad", Outcome.FAILED)
+    address = say(lookback, "bad", Finish.FAILED)
     box = DeadLetters(path_of(settings))
     box.add("transcribe", Rejected(lookback.get(address), BadMessage("No FLAC")))
     (letter,) = lines(shell("dead-letters", "list", "--local", "--format", "jsonl"))

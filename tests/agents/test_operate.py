@@ -8,7 +8,7 @@ import pytest
 
 from agents.gateway.opus import checked_samples
 from pipeline.errors import InputError
-from pipeline.settings import Gateway
+from pipeline.settings import GatewaySettings
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "operate-drills.md").read_text(encoding="utf-8")
 
@@ -25,5 +25,5 @@ def test_the_drills_packets_are_no_opus() -> None:
 
 
 def test_the_drill_does_not_end_the_connection() -> None:
-    limits = Gateway()
+    limits = GatewaySettings()
     assert int(found(r"for _ in range\((\d+)\)")) < limits.max_invalid_per_second * limits.burst_seconds

@@ -19,7 +19,7 @@ from benchmarks.chaos.clients import Client
 from benchmarks.chaos.marks import FRAME, FRAME_SECONDS, Pcm, marked, said_in
 from benchmarks.chaos.troubles import TROUBLES, plan
 from benchmarks.chaos.verdict import Verdict
-from benchmarks.speech import Span, voices
+from benchmarks.speech import SpokenSpan, voices
 from pipeline.audio.encode import decode_flac, to_pcm16
 from pipeline.audio.resample import Samples
 from pipeline.audio.segment import build as build_segment
@@ -35,11 +35,11 @@ from tests.stream.kafka_io import flag
 ALICE = ("lobby", "alice")
 ALLOWED = 0.54
 HOLE = verdict.allowed_hole(Settings())
-WHOLE = [Span(*ALICE, 0, 60)]
+WHOLE = [SpokenSpan(*ALICE, 0, 60)]
 
 
-def alice(start: float, end: float) -> Span:
-    return Span(*ALICE, start, end)
+def alice(start: float, end: float) -> SpokenSpan:
+    return SpokenSpan(*ALICE, start, end)
 
 
 def speech(seconds: float) -> Samples:
@@ -70,7 +70,7 @@ def test_a_pad_and_a_window_may_be_missing_at_a_break() -> None:
 
 
 def test_speech_of_another_speaker_is_no_substitute() -> None:
-    assert verdict.lost([alice(0, 10)], [Span("lobby", "bob", 0, 10)], WHOLE, HOLE)
+    assert verdict.lost([alice(0, 10)], [SpokenSpan("lobby", "bob", 0, 10)], WHOLE, HOLE)
 
 
 def test_a_stretch_may_be_told_in_parts() -> None:
@@ -132,7 +132,7 @@ def test_an_overlap_with_any_case_before_is_seen_not_only_with_the_last() -> Non
 
 
 def test_what_a_forced_cut_repeats_is_no_overlap() -> None:
-    assert not verdict.again([alice(0, 8), alice(7.5, 15), Span("lobby", "bob", 0, 8)], ALLOWED)
+    assert not verdict.again([alice(0, 8), alice(7.5, 15), SpokenSpan("lobby", "bob", 0, 8)], ALLOWED)
 
 
 def test_the_allowance_does_not_cover_a_short_case() -> None:

@@ -17,7 +17,7 @@ from pipeline.judge import labels
 from pipeline.messages import SAMPLE_RATE, Flag, Hit
 from pipeline.review.accounts import sessions
 from pipeline.review.cases import ranking
-from pipeline.review.cases.values import Evidence, Piece
+from pipeline.review.cases.values import ClipPiece, Evidence
 from pipeline.review.database import Database
 from pipeline.review.evidence.store import EvidenceFolder, checksum
 from pipeline.review.store import SqlReviewStore
@@ -106,7 +106,7 @@ class Stack:
         clip, seconds = _clip()
         start = flag.start - PREROLL
         path = self.evidence.put(case, start, clip)
-        timeline = (Piece(0.0, start, seconds),)
+        timeline = (ClipPiece(0.0, start, seconds),)
         self.store.attach(
             Evidence(
                 path=path,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from pipeline.cli.lines import error_line, file_line, utterance_line
-from pipeline.cli.textlines import Place
+from pipeline.cli.textlines import InputPlace
 from pipeline.contract.__main__ import COMMAND, DOCS, files, main
 from pipeline.contract.fields import meanings
 from pipeline.contract.schemas import KINDS, PARTS, is_audio, schema
@@ -21,7 +21,7 @@ from pipeline.contract.tables import filled
 from pipeline.errors import ConfigError
 from pipeline.events import encode
 from pipeline.messages import Decision, Flag, Message
-from pipeline.recordings import Report
+from pipeline.recordings import FileReport
 from pipeline.topology import TOPICS
 from tests.pipeline.strategies import messages
 
@@ -123,7 +123,7 @@ def test_the_json_lines_of_the_manual_have_the_keys_of_the_command(flag: Flag) -
     shown = [
         json.loads(line) for block in re.findall(r"```jsonl\n(.*?)```", text, re.DOTALL) for line in block.splitlines()
     ]
-    report = Report("a.wav", seconds=3.0, speech_seconds=1.7, utterances=1, suggestion="review", error=None)
-    printed = [utterance_line(flag, "a.wav"), file_line(report), error_line(Place(7), "")]
+    report = FileReport("a.wav", seconds=3.0, speech_seconds=1.7, utterances=1, suggestion="review", error=None)
+    printed = [utterance_line(flag, "a.wav"), file_line(report), error_line(InputPlace(7), "")]
     assert [list(line) for line in shown] == [list(line) for line in printed]
     assert list(shown[0]["hits"][0]) == list(printed[0]["hits"][0])

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pipeline.coverage import Coverage, of_lookback
 from pipeline.messages import Transcript, Utterance
 from pipeline.review.evidence.lookback import Lookback
-from pipeline.review.evidence.marks import Outcome
+from pipeline.review.evidence.marks import Finish
 
 
 def transcript(number: int, skipped: bool, room_type: str = "game") -> Transcript:
@@ -44,7 +44,7 @@ def test_what_is_remembered_is_bounded() -> None:
 def test_the_marks_of_one_machine_are_counted(tmp_path: Path) -> None:
     now = [100.0]
     lookback = Lookback(tmp_path, 3_600, 1_000_000, clock=lambda: now[0])
-    for second, outcome in enumerate([Outcome.HEARD, Outcome.SKIPPED, Outcome.HEARD, Outcome.FAILED, None]):
+    for second, outcome in enumerate([Finish.HEARD, Finish.SKIPPED, Finish.HEARD, Finish.FAILED, None]):
         said = Utterance(room="r", speaker="s", start=0, end=1, id=str(second), room_type="kids")
         address = lookback.put(said)
         if outcome:

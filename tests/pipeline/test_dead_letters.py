@@ -10,11 +10,11 @@ from msgspec import structs
 from pipeline.dead_letters import KEEP_SECONDS, DeadLetters, box_of, path_of
 from pipeline.errors import AudioError, BadMessage, ConfigError, InputError
 from pipeline.events import decode
-from pipeline.letters import MOST_REPLAYS, Letter, Wanted
+from pipeline.letters import MOST_REPLAYS, Letter, LetterFilter
 from pipeline.messages import AudioChunk, Utterance
 from pipeline.recovery import Recovery
 from pipeline.review.evidence.lookback import open_lookback
-from pipeline.review.evidence.marks import Outcome
+from pipeline.review.evidence.marks import Finish
 from pipeline.settings import Settings
 from pipeline.sole import sole_user
 from pipeline.stage import Rejected
@@ -96,10 +96,10 @@ class Machine:
     def dies_again(self, address: str) -> None:
         said = Rejected(self.lookback.get(address), BadMessage("No FLAC", "Send some."))
         DeadLetters(path_of(self.settings)).add("transcribe", said)
-        self.lookback.finish([address], Outcome.FAILED)
+        self.lookback.finish([address], Finish.FAILED)
 
     def waiting(self) -> list[Letter]:
-        return self.box.letters(Wanted())
+        return self.box.letters(LetterFilter())
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_what_is_dropped_is_only_listed_on_request(machine: Machine) -> None:
     one, two = machine.waiting()
     machine.box.drop([one])
     assert machine.waiting() == [two]
-    assert [letter.handled for letter in machine.box.letters(Wanted(handled=True))] == ["dropped", None]
+    assert [letter.handled for letter in machine.box.letters(LetterFilter(handled=True))] == ["dropped", None]
 
 
 def test_an_utterance_that_is_replayed_is_in_hand_again(machine: Machine) -> None:
@@ -173,6 +173,6 @@ def test_nothing_is_replayed_under_a_runner(machine: Machine) -> None:
 
 def test_an_address_or_a_folder_that_is_not_there(machine: Machine, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="There is no dead letter dead-letters/0"):
-        machine.box.letters(Wanted(["dead-letters/0"]))
+        machine.box.letters(LetterFilter(["dead-letters/0"]))
     with pytest.raises(InputError, match="There is no folder"):
         box_of(Settings(data_dir=tmp_path / "nowhere"))

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import ConfigError
 from pipeline.messages import Utterance
-from pipeline.overload import Arrivals, Speed, Valve, catch_up_seconds, lot
+from pipeline.overload import Arrivals, DecodingSpeed, Valve, catch_up_seconds, lot
 from pipeline.settings import Overload, RoomShare, load
 from pipeline.stage import Backlog
 
@@ -183,7 +183,7 @@ def test_catching_up(messages: float, arrivals: float, speed: float, seconds: fl
 
 
 def test_a_batch_that_hung_does_not_count_as_slow() -> None:
-    speed = Speed()
+    speed = DecodingSpeed()
     for _ in range(9):
         speed.add(16, 4.0)
     speed.add(16, 900.0)
@@ -191,7 +191,7 @@ def test_a_batch_that_hung_does_not_count_as_slow() -> None:
 
 
 def test_a_speed_that_has_changed_is_known_soon() -> None:
-    speed = Speed()
+    speed = DecodingSpeed()
     for _ in range(100):
         speed.add(1, 0.5)
     for _ in range(9):

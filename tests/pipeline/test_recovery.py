@@ -10,7 +10,7 @@ from pipeline.journal import Journal
 from pipeline.messages import AudioChunk, Flag, Message, Transcript, Utterance
 from pipeline.recovery import Logged, Recovery
 from pipeline.review.evidence.lookback import Lookback, open_lookback
-from pipeline.review.evidence.marks import Outcome
+from pipeline.review.evidence.marks import Finish
 from pipeline.settings import Settings
 from pipeline.stage import Processor, Rejected
 
@@ -93,15 +93,15 @@ def test_utterances_without_a_mark_are_handed_out_again(recovery: Recovery, sett
 @pytest.mark.parametrize(
     ("make", "outputs", "outcome"),
     [
-        (flag, [object()], Outcome.HEARD),
-        (transcript, [], Outcome.HEARD),
-        (lambda address: transcript(address, skipped=True), [], Outcome.SKIPPED),
-        (flag, [Rejected(flag("?"), BadMessage("no"))], Outcome.FAILED),
+        (flag, [object()], Finish.HEARD),
+        (transcript, [], Finish.HEARD),
+        (lambda address: transcript(address, skipped=True), [], Finish.SKIPPED),
+        (flag, [Rejected(flag("?"), BadMessage("no"))], Finish.FAILED),
         (transcript, [flag("?")], None),
     ],
 )
 def test_a_mark_tells_how_it_ended(
-    recovery: Recovery, make: type[Message], outputs: list[object], outcome: Outcome | None
+    recovery: Recovery, make: type[Message], outputs: list[object], outcome: Finish | None
 ) -> None:
     address = recovery.lookback.put(said("one"))
     of_it = [
@@ -138,7 +138,7 @@ def test_a_segment_of_a_version_without_marks_is_finished(recovery: Recovery, se
 
 def test_an_utterance_can_be_put_in_hand_again(recovery: Recovery) -> None:
     address, other = (recovery.lookback.put(said(name)) for name in ("one", "two"))
-    recovery.lookback.finish([address, other], Outcome.FAILED)
+    recovery.lookback.finish([address, other], Finish.FAILED)
     assert recovery.lookback.reopen(address)
     assert recovery.lookback.unfinished() == [address]
     assert not recovery.lookback.reopen("lookback/0000000000000-00000000/0")

@@ -14,7 +14,7 @@ from agents.kafka import topic_name
 from agents.records import dead_letter
 from pipeline.errors import BadMessage, ConfigError, InputError
 from pipeline.events import Event, encode
-from pipeline.letters import MOST_REPLAYS, Wanted
+from pipeline.letters import MOST_REPLAYS, LetterFilter
 from pipeline.settings import Settings
 from pipeline.topology import DEAD_LETTERS, JUDGE, SEGMENT, TRANSCRIPTS
 from tests.stream.kafka_io import committed, headers_of, put, transcript, wait_for
@@ -151,7 +151,7 @@ def test_a_letter_that_was_written_twice_is_told_once(settings: Settings, shell:
 
 def test_a_letter_whose_twin_is_older_than_asked_for_is_told_once_too(settings: Settings) -> None:
     put(settings, DEAD_LETTERS, [letter(settings, 1)])
-    [first] = letters(settings.kafka, Wanted())
+    [first] = letters(settings.kafka, LetterFilter())
     put(settings, DEAD_LETTERS, [letter(settings, 1), letter(settings, 2)])
-    [found] = letters(settings.kafka, Wanted(since=first.at + 0.001))
+    [found] = letters(settings.kafka, LetterFilter(since=first.at + 0.001))
     assert (found.origin or "").endswith("/2")

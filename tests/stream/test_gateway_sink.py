@@ -23,8 +23,7 @@ from pipeline.errors import ConfigError
 from pipeline.events import decode
 from pipeline.messages import AudioChunk
 from pipeline.metrics import Metrics
-from pipeline.settings import Gateway as GatewaySettings
-from pipeline.settings import Kafka, MetricsServer, Settings
+from pipeline.settings import GatewaySettings, Kafka, MetricsServer, Settings
 from pipeline.topology import AUDIO
 from tests.agents.gateway.test_server import until
 from tests.agents.test_integrate import run_client

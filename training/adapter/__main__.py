@@ -16,7 +16,7 @@ from pipeline.asr import adapter, weights
 from pipeline.asr.checkpoint import model_of
 from pipeline.settings import Asr
 from training.adapter.lessons import LANGUAGE, begun, lessons, lines
-from training.adapter.teach import Recipe, teach
+from training.adapter.teach import AdapterRecipe, teach
 from training.commands import errors_in_a_line, notes
 from training.speech.heard import speak
 
@@ -28,7 +28,7 @@ def make(options: argparse.Namespace) -> None:
     model = model_of(weights.find(Asr()), "cpu")
     takes = range(options.takes * (options.seed - 1), options.takes * options.seed)
     heard = lessons(wanted, options.audio, model.dims.n_mels, takes)
-    factors = teach(model, LANGUAGE, heard, Recipe(options.seed), notes.print, start)
+    factors = teach(model, LANGUAGE, heard, AdapterRecipe(options.seed), notes.print, start)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     np.savez(options.out, allow_pickle=False, **factors)
 

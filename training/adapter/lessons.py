@@ -27,7 +27,7 @@ from training.classifier.sets import read
 from training.classifier.train import split
 from training.commands import notes
 from training.speech.heard import noisy, recording, reverberated
-from training.speech.round_trips import NOISE_SECONDS, NOISES, Line, echo
+from training.speech.round_trips import NOISE_SECONDS, NOISES, TrainingLine, echo
 from training.speech.sounds import SOUNDS
 
 LANGUAGE = "zh"
@@ -58,14 +58,14 @@ FIRST_REFLECTION = 0.0125
 """Seconds until it does, at most."""
 
 
-def lines(data: Path, count: int) -> list[Line]:
+def lines(data: Path, count: int) -> list[TrainingLine]:
     """So many, in the order of a hash, so that new lines change little of the choice."""
     rows = [row for row in split([*read(data, SETS)])["train"] if row.language == LANGUAGE]
-    found = [Line(LANGUAGE, row.source, row.text) for row in rows if len(row.text) in LENGTHS]
+    found = [TrainingLine(LANGUAGE, row.source, row.text) for row in rows if len(row.text) in LENGTHS]
     return sorted(found, key=lambda line: line.id)[:count]
 
 
-def clip(wanted: Sequence[Line], audio: Path, at: int, take: int) -> tuple[str, Samples]:
+def clip(wanted: Sequence[TrainingLine], audio: Path, at: int, take: int) -> tuple[str, Samples]:
     """What is said in a take of a line, and how that sounds; always the same."""
     random = Random(f"{take}: {wanted[at].text}")
     spoken = wanted[at : at + (random.randint(2, MOST_JOINED) if random.random() < JOINED else 1)]
@@ -89,7 +89,7 @@ def room(random: Random) -> Samples:
     return (impulse / 2).astype(np.float32)
 
 
-def noise(wanted: Sequence[Line], audio: Path, random: Random) -> Samples:
+def noise(wanted: Sequence[TrainingLine], audio: Path, random: Random) -> Samples:
     """Other people's talk, or one of the noises that are made."""
     if random.random() < BABBLE:
         others = random.sample(wanted, min(random.randint(1, VOICES_OF_BABBLE), len(wanted)))
@@ -123,7 +123,7 @@ def taught(text: str, samples: Samples, bands: int) -> Taught:
     return Taught(text, len(samples) / SAMPLE_RATE, as_trained(mel, with_margin(mel)).astype(np.float16))
 
 
-def lessons(wanted: Sequence[Line], audio: Path, bands: int, takes: range) -> Iterator[Taught]:
+def lessons(wanted: Sequence[TrainingLine], audio: Path, bands: int, takes: range) -> Iterator[Taught]:
     """Those takes of every line, but what is too long."""
 
     def of(at: int) -> list[Taught]:

@@ -54,7 +54,7 @@ class Written(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class AdapterRecipe:
     seed: int = 1
     rank: int = 32
     turns: float = 1.0
@@ -87,7 +87,7 @@ def teach(
     model: Whisper,
     language: str,
     lessons: Iterable[Taught],
-    recipe: Recipe,
+    recipe: AdapterRecipe,
     say: Callable[[str], None],
     start: Factors,
 ) -> Factors:

@@ -28,9 +28,9 @@ BLOCK = np.dtype([("scale", "<f2"), ("nibbles", "u1", 16)])
 """32 weights in 4 bits: the low halves of the bytes first, then the high ones; less 8, times the scale."""
 
 
-def read() -> "Weights":
+def read() -> "PackedWeights":
     """The weights in the installed package; raises ConfigError where there is none."""
-    return Weights(file().read_bytes())
+    return PackedWeights(file().read_bytes())
 
 
 def file() -> Path:
@@ -44,7 +44,7 @@ def file() -> Path:
     return Path(package.origin).parent / BINARY
 
 
-class Weights:
+class PackedWeights:
     """The content of `e5-small-q4.bin`: sizes, the vocabulary, tensors by name."""
 
     def __init__(self, data: bytes) -> None:
@@ -117,7 +117,7 @@ class Weights:
         return found
 
 
-def body(weights: Weights) -> BertModel:
+def body(weights: PackedWeights) -> BertModel:
     sizes = weights.sizes
     config = BertConfig(
         vocab_size=sizes["vocabulary"],
@@ -137,7 +137,7 @@ def body(weights: Weights) -> BertModel:
     return model
 
 
-def _embeddings(weights: Weights) -> Iterator[tuple[str, Numbers]]:
+def _embeddings(weights: PackedWeights) -> Iterator[tuple[str, Numbers]]:
     sizes = weights.sizes
     yield "embeddings.word_embeddings.weight", weights.matrix("emb.word", sizes["vocabulary"])
     yield "embeddings.position_embeddings.weight", weights.floats("emb.pos").reshape(sizes["positions"], -1)
@@ -146,7 +146,7 @@ def _embeddings(weights: Weights) -> Iterator[tuple[str, Numbers]]:
     yield "embeddings.LayerNorm.bias", weights.floats("emb.ln.b")
 
 
-def _layer(weights: Weights, at: int) -> Iterator[tuple[str, Numbers]]:
+def _layer(weights: PackedWeights, at: int) -> Iterator[tuple[str, Numbers]]:
     width, inner = weights.sizes["width"], weights.sizes["inner"]
     dense = {
         "q": ("attention.self.query", width),

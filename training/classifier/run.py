@@ -41,7 +41,7 @@ def run(
     say(", ".join(f"{len(rows)} texts to {part}" for part, rows in sides.items()))
     weights, onnx = out / "transformers", out / "onnx"
     hear = hearing([row.text for row in sides["train"]], recipe.seed)
-    listener = sounds.train(sides["train"], sounds.Recipe(recipe.seed), hear, say)
+    listener = sounds.train(sides["train"], sounds.SoundsRecipe(recipe.seed), hear, say)
     parts = clauses(sides["train"], [*sides["validation"], *sides["test"]])
     for number in range(recipe.runs):
         say(f"run {number + 1} of {recipe.runs}")

@@ -36,17 +36,17 @@ NOISES = ("pink", "brown", "hum", "knocks", "music")
 NOISE_SECONDS = 20
 
 
-class Line(Sentence):
+class TrainingLine(Sentence):
     @property
     def voice(self) -> str:
         one, other = Random(self.text).sample(sorted({*VOICES[self.language].split()} - {"joe"}), 2)
         return f"{one}+{other}"
 
 
-def lines() -> list[Line]:
+def lines() -> list[TrainingLine]:
     """One sentence of each pattern that is drawn."""
     of_pattern = {row.group: row for row in authored.spoken(Path())}
-    return [Line(row.language, row.group, row.text) for row in of_pattern.values() if _drawn(row)]
+    return [TrainingLine(row.language, row.group, row.text) for row in of_pattern.values() if _drawn(row)]
 
 
 def _drawn(row: Row) -> bool:
@@ -99,7 +99,7 @@ def make(audio: Path, voices: str | None, out: Path) -> None:
             trips(ours, audio, out / f"{language}.tsv")
 
 
-def trips(wanted: Sequence[Line], audio: Path, path: Path) -> None:
+def trips(wanted: Sequence[TrainingLine], audio: Path, path: Path) -> None:
     """Hear lines of one language that are spoken already, and write what was heard."""
     language = wanted[0].language
     furnish(audio / "around")

@@ -6,10 +6,10 @@ from typing import BinaryIO
 from pipeline.audio.structure import boxes, flac, matroska, ogg, tail
 from pipeline.audio.structure.chunks import Form
 
-Check = Callable[[BinaryIO, int, range], str | None]
+StructureCheck = Callable[[BinaryIO, int, range], str | None]
 """From an open file, its size in bytes and the bytes of its last packet, to what is wrong, in words."""
 
-CHECKS: dict[str, Check] = {
+CHECKS: dict[str, StructureCheck] = {
     "ogg": ogg.fault,
     "matroska,webm": matroska.fault,
     "mov,mp4,m4a,3gp,3g2,mj2": boxes.fault,

@@ -17,7 +17,7 @@ TOUCH_SECONDS = 60.0
 """A session is marked as seen this often, not at every request."""
 
 
-class Session(Struct, frozen=True):
+class LoginSession(Struct, frozen=True):
     id: str
     account: Account
     csrf: str
@@ -35,20 +35,20 @@ def begin(connection: Connection, account: str, at: float) -> str:
     return token
 
 
-def find(connection: Connection, token: str, at: float) -> Session | None:
+def find(connection: Connection, token: str, at: float) -> LoginSession | None:
     """The session of that cookie, unless it has expired or its account was disabled."""
     row = connection.execute(select(SESSIONS).where(SESSIONS.c.id == _id(token))).one_or_none()
     if row is None or row.created_at < at - LONGEST_SECONDS or row.seen_at < at - IDLE_SECONDS:
         return None
     account = accounts.find(connection, row.account)
-    return Session(row.id, account, row.csrf, row.seen_at) if account and not account.disabled else None
+    return LoginSession(row.id, account, row.csrf, row.seen_at) if account and not account.disabled else None
 
 
-def touch(connection: Connection, session: Session, at: float) -> None:
+def touch(connection: Connection, session: LoginSession, at: float) -> None:
     connection.execute(update(SESSIONS).where(SESSIONS.c.id == session.id).values(seen_at=at))
 
 
-def end(connection: Connection, session: Session) -> None:
+def end(connection: Connection, session: LoginSession) -> None:
     connection.execute(delete(SESSIONS).where(SESSIONS.c.id == session.id))
 
 

@@ -28,7 +28,7 @@ class Without(Struct, frozen=True, kw_only=True):
     severity: int | None = None
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class QueueFilter(Struct, frozen=True, kw_only=True):
     """Which open cases; None does not filter."""
 
     label: str | None = None
@@ -41,11 +41,11 @@ class Wanted(Struct, frozen=True, kw_only=True):
     without: Without = Without()
 
 
-EVERYTHING = Wanted()
+EVERYTHING = QueueFilter()
 
 
 def page(
-    connection: Connection, wanted: Wanted = EVERYTHING, after: tuple[float, str] | None = None, limit: int = PAGE
+    connection: Connection, wanted: QueueFilter = EVERYTHING, after: tuple[float, str] | None = None, limit: int = PAGE
 ) -> list[Case]:
     """The most urgent first; the next page starts `after` the `place` of the last one here."""
     query = _filtered(select(CASES), wanted).order_by(CASES.c.urgency, CASES.c.id).limit(limit)
@@ -54,7 +54,7 @@ def page(
     return [reading.case_of(row) for row in connection.execute(query)]
 
 
-def count(connection: Connection, wanted: Wanted = EVERYTHING, most: int | None = None) -> int:
+def count(connection: Connection, wanted: QueueFilter = EVERYTHING, most: int | None = None) -> int:
     """How many; counting stops at `most`, so that it costs little however much waits."""
     found = _filtered(select(CASES.c.id), wanted).limit(most).subquery()
     return int(connection.execute(select(func.count()).select_from(found)).scalar_one())
@@ -74,7 +74,7 @@ def choices(connection: Connection, limit: int = 1_000) -> dict[str, list[str]]:
     return {column.name: sorted({row._mapping[column.name] for row in found} - {""}) for column in columns}
 
 
-def next_free(connection: Connection, account: str, at: float, wanted: Wanted = EVERYTHING) -> str | None:
+def next_free(connection: Connection, account: str, at: float, wanted: QueueFilter = EVERYTHING) -> str | None:
     """The most urgent case that the account may decide and nobody else has in hand.
 
     It is locked, so that of two who ask each gets another one.
@@ -136,7 +136,7 @@ def strikes(connection: Connection, speakers: Collection[str]) -> dict[str, int]
     return {row.speaker: row.strikes for row in connection.execute(query)}
 
 
-def _filtered(query: Select[Any], wanted: Wanted) -> Select[Any]:
+def _filtered(query: Select[Any], wanted: QueueFilter) -> Select[Any]:
     query = query.where(OPEN)
     for name, value in msgspec.structs.asdict(wanted).items():
         if value is not None and name != "without":

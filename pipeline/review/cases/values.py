@@ -36,7 +36,7 @@ class Outcome(Struct, frozen=True):
     result: Result
 
 
-class Piece(Struct, frozen=True):
+class ClipPiece(Struct, frozen=True):
     """Where a stretch of speech lies in a clip: at `offset` seconds of the clip, from `start` (UTC) on."""
 
     offset: float
@@ -56,7 +56,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     seconds: float
     bytes: int
     sha256: str
-    timeline: tuple[Piece, ...] = ()
+    timeline: tuple[ClipPiece, ...] = ()
 
 
 class Case(Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from pipeline.errors import BadMessage
 from pipeline.messages import Flag
 from pipeline.metrics import Metrics, from_zero
 from pipeline.review.cases.values import Outcome, Result, check
-from pipeline.review.evidence.clip import Cutter
+from pipeline.review.evidence.clip import ClipCutter
 from pipeline.review.evidence.log import UtteranceLog
 from pipeline.review.evidence.report_clips import ReportCutter
 from pipeline.review.evidence.store import EvidenceFolder, EvidenceStore
@@ -40,7 +40,7 @@ class Deliver(Processor[Flag, Outcome]):
     ) -> None:
         self._store = store
         self._log = log
-        self._cutter = Cutter(store, evidence, log, preroll)
+        self._cutter = ClipCutter(store, evidence, log, preroll)
         self._reports = ReportCutter(store, evidence, log)
         self._metrics = metrics
         self._clock = clock

@@ -20,7 +20,7 @@ PAUSES = (5.0, 60.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 36_000.0)
 """Seconds before each further try: over a day in all."""
 
 
-class Event(Struct, frozen=True):
+class OutboxEvent(Struct, frozen=True):
     id: str
     kind: str
     payload: dict[str, Any]
@@ -47,7 +47,7 @@ def withdraw(connection: Connection, about: str, at: float) -> None:
             put(connection, "case.undone", about, dict(event.payload), at, at)
 
 
-def take(connection: Connection, at: float, limit: int = 20) -> list[Event]:
+def take(connection: Connection, at: float, limit: int = 20) -> list[OutboxEvent]:
     """Events that are due, earliest first, now in hand: nobody else gets them for HELD_SECONDS."""
     due = (
         select(OUTBOX)
@@ -56,17 +56,19 @@ def take(connection: Connection, at: float, limit: int = 20) -> list[Event]:
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    taken = [Event(row.id, row.kind, row.payload, row.created_at, row.attempts + 1) for row in connection.execute(due)]
+    taken = [
+        OutboxEvent(row.id, row.kind, row.payload, row.created_at, row.attempts + 1) for row in connection.execute(due)
+    ]
     for event in taken:
         _set(connection, event, status="sending", attempts=event.attempts, send_at=at + HELD_SECONDS)
     return taken
 
 
-def sent(connection: Connection, event: Event) -> None:
+def sent(connection: Connection, event: OutboxEvent) -> None:
     _set(connection, event, status="sent", error="")
 
 
-def refused(connection: Connection, event: Event, error: str, at: float) -> bool:
+def refused(connection: Connection, event: OutboxEvent, error: str, at: float) -> bool:
     """Plan the next try; after the last one the event has failed, and True says so."""
     over = event.attempts > len(PAUSES)
     pause = 0.0 if over else PAUSES[event.attempts - 1]
@@ -80,5 +82,5 @@ def failed(connection: Connection) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def _set(connection: Connection, event: Event, **values: Any) -> None:
+def _set(connection: Connection, event: OutboxEvent, **values: Any) -> None:
     connection.execute(update(OUTBOX).where(OUTBOX.c.id == event.id).values(values))

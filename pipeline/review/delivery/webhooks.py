@@ -18,7 +18,7 @@ from pipeline.errors import ConfigError
 from pipeline.metrics import Metrics, from_zero
 from pipeline.review.database import Database
 from pipeline.review.delivery import outbox
-from pipeline.review.delivery.outbox import Event
+from pipeline.review.delivery.outbox import OutboxEvent
 from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Webhooks:
     def close(self) -> None:
         self._client.close()
 
-    def _send(self, event: Event) -> str:
+    def _send(self, event: OutboxEvent) -> str:
         """What went wrong; empty when the app took it."""
         sent_at, body = int(self._clock()), payload(event)
         headers = {
@@ -66,7 +66,7 @@ class Webhooks:
             return f"{type(error).__name__}: {error}"
         return "" if answer.is_success else f"answered {answer.status_code}"
 
-    def _settle(self, event: Event, error: str) -> None:
+    def _settle(self, event: OutboxEvent, error: str) -> None:
         with self._database.write() as connection:
             if not error:
                 outbox.sent(connection, event)
@@ -99,7 +99,7 @@ def secret_of(text: str) -> bytes:
     return secret
 
 
-def payload(event: Event) -> bytes:
+def payload(event: OutboxEvent) -> bytes:
     at = datetime.fromtimestamp(event.created_at, UTC).isoformat().replace("+00:00", "Z")
     return msgspec.json.encode({"type": event.kind, "timestamp": at, "data": event.payload})
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pipeline.audio.encode import decode_flac, encode_opus_clip
 from pipeline.errors import AudioError, CaseError
 from pipeline.messages import SAMPLE_RATE, Flag, Utterance
-from pipeline.review.cases.values import CaseFile, Evidence, Piece
+from pipeline.review.cases.values import CaseFile, ClipPiece, Evidence
 from pipeline.review.evidence.log import UtteranceLog
 from pipeline.review.evidence.store import EvidenceStore, checksum
 from pipeline.review.store import ReviewStore
@@ -26,7 +26,7 @@ MAX_SILENCE = 10.0
 """Seconds: a longer pause between two utterances is played this long."""
 
 
-class Cutter:
+class ClipCutter:
     """Cuts the clips of cases. `preroll` is in seconds."""
 
     def __init__(self, store: ReviewStore, evidence: EvidenceStore, log: UtteranceLog, preroll: float) -> None:
@@ -68,7 +68,7 @@ class Cutter:
             (utterance.start, samples) for utterance in found.values() if (samples := samples_of(utterance)) is not None
         ]
 
-    def _write(self, file: CaseFile, samples: Samples, timeline: tuple[Piece, ...]) -> None:
+    def _write(self, file: CaseFile, samples: Samples, timeline: tuple[ClipPiece, ...]) -> None:
         case, seconds = file.case, len(samples) / SAMPLE_RATE
         # What is there holds speech that the log has forgotten, where it is longer.
         if timeline and all(clip.seconds < seconds for clip in file.evidence):
@@ -82,7 +82,7 @@ def keep(
     start: float,
     end: float,
     samples: Samples,
-    timeline: tuple[Piece, ...],
+    timeline: tuple[ClipPiece, ...],
 ) -> None:
     """Store a clip, cut for `start` to `end` (UTC seconds), as the evidence of `case`, in the place of an older one."""
     content = encode_opus_clip(samples, BITRATE)
@@ -106,14 +106,14 @@ def keep(
         evidence.remove(old)
 
 
-def compose(pieces: Sequence[tuple[float, Samples]], begin: float) -> tuple[Samples, tuple[Piece, ...]]:
+def compose(pieces: Sequence[tuple[float, Samples]], begin: float) -> tuple[Samples, tuple[ClipPiece, ...]]:
     """One clip from stretches of speech, each with the UTC seconds of its first sample, and where each lies in it.
 
     Nothing from before `begin` is in it. What two stretches share is played once; pauses between them last as long as
     they did, up to MAX_SILENCE.
     """
     parts: list[Samples] = []
-    timeline: list[Piece] = []
+    timeline: list[ClipPiece] = []
     written, played_to = 0, begin
     for start, samples in sorted(pieces, key=lambda piece: piece[0]):
         skipped = max(0, round((played_to - start) * SAMPLE_RATE))
@@ -126,7 +126,7 @@ def compose(pieces: Sequence[tuple[float, Samples]], begin: float) -> tuple[Samp
             parts.append(np.zeros(pause, np.float32))
             written += pause
         parts.append(fresh)
-        timeline.append(Piece(written / SAMPLE_RATE, at, len(fresh) / SAMPLE_RATE))
+        timeline.append(ClipPiece(written / SAMPLE_RATE, at, len(fresh) / SAMPLE_RATE))
         written += len(fresh)
         played_to = at + len(fresh) / SAMPLE_RATE
     return np.concatenate(parts) if parts else np.zeros(0, np.float32), tuple(timeline)

@@ -26,7 +26,7 @@ from pipeline.errors import DependencyError, InputError
 from pipeline.messages import Utterance
 from pipeline.review.evidence import marks
 from pipeline.review.evidence.log import UtteranceLog
-from pipeline.review.evidence.marks import Mark, Outcome
+from pipeline.review.evidence.marks import Finish, FinishMark
 from pipeline.settings import Settings
 
 NAME = re.compile(r"\d{13}-[0-9a-f]{8}")
@@ -41,7 +41,7 @@ MAX_ENTRIES = 200_000
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class IndexEntry:
     """Where an utterance lies, and what `before` and `latest` ask for."""
 
     start: float
@@ -77,8 +77,8 @@ class Lookback(UtteranceLog):
         self._lock = Lock()
         self._segment = ""  # being written; none yet
         self._read_to: dict[str, int] = {}
-        self._entries: deque[Entry] = deque()
-        self._by_speaker: dict[tuple[str, str], deque[Entry]] = {}
+        self._entries: deque[IndexEntry] = deque()
+        self._by_speaker: dict[tuple[str, str], deque[IndexEntry]] = {}
         with self._guarded():
             private.open_folder(folder)
             self._forget(clock())
@@ -137,14 +137,14 @@ class Lookback(UtteranceLog):
             last = max(entries, key=lambda entry: entry.end, default=None)
             return self._read(last.segment, last.offset) if last else None
 
-    def finish(self, addresses: Iterable[str], outcome: Outcome) -> None:
-        """Mark utterances as finished. An address that is no longer there is passed over."""
+    def finish(self, addresses: Iterable[str], outcome: Finish) -> None:
+        """FinishMark utterances as finished. An address that is no longer there is passed over."""
         offsets: dict[str, list[int]] = {}
         for found in filter(None, map(ADDRESS.fullmatch, addresses)):
             offsets.setdefault(found[1], []).append(int(found[2]))
         with self._guarded():
             for name, those in offsets.items():
-                marks.write(self._marks(name), those, Mark(self._clock(), outcome))
+                marks.write(self._marks(name), those, FinishMark(self._clock(), outcome))
 
     def reopen(self, address: str) -> bool:
         """Put a finished utterance in hand again; False if it is no longer kept."""
@@ -159,7 +159,7 @@ class Lookback(UtteranceLog):
         """Addresses of the utterances that are still in hand, the earliest first."""
         return [address for address, _, mark in self.marked() if mark is None]
 
-    def marked(self) -> Iterator[tuple[str, Utterance, Mark | None]]:
+    def marked(self) -> Iterator[tuple[str, Utterance, FinishMark | None]]:
         """Each utterance that is kept: its address, itself without audio, and its mark if it is finished."""
         for name in self._names():
             with (
@@ -233,7 +233,7 @@ class Lookback(UtteranceLog):
         with self._file(name).open("rb") as file:
             for offset, following, utterance in recordfile.scan(file, self._read_to[name], size, Utterance):
                 self._read_to[name] = following
-                entry = Entry(utterance.start, utterance.end, name, offset, (utterance.room, utterance.speaker))
+                entry = IndexEntry(utterance.start, utterance.end, name, offset, (utterance.room, utterance.speaker))
                 self._entries.append(entry)
                 self._by_speaker.setdefault(entry.speaker, deque()).append(entry)
                 if len(self._entries) > self._max_entries:

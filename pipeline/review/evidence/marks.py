@@ -17,7 +17,7 @@ RECORD = struct.Struct(">QdB")
 SUFFIX = ".marks"
 
 
-class Outcome(IntEnum):
+class Finish(IntEnum):
     """How an utterance ended."""
 
     HEARD = 1
@@ -28,13 +28,13 @@ class Outcome(IntEnum):
     """A stage could not handle it: it is among the dead letters."""
 
 
-class Mark(NamedTuple):
+class FinishMark(NamedTuple):
     at: float
     """UTC seconds."""
-    outcome: Outcome
+    outcome: Finish
 
 
-def write(file: Path, offsets: Iterable[int], mark: Mark) -> None:
+def write(file: Path, offsets: Iterable[int], mark: FinishMark) -> None:
     """Append to `file`, which exists for as long as its segment does; without it there is nothing to mark."""
     content = b"".join(RECORD.pack(offset, mark.at, mark.outcome) for offset in offsets)
     try:
@@ -47,12 +47,14 @@ def write(file: Path, offsets: Iterable[int], mark: Mark) -> None:
         os.close(target)
 
 
-def read(file: Path) -> dict[int, Mark]:
+def read(file: Path) -> dict[int, FinishMark]:
     """The last mark of each offset. A torn mark at the end is left out."""
     content = file.read_bytes()
     whole = content[: len(content) - len(content) % RECORD.size]
-    known = {outcome.value for outcome in Outcome}
-    return {offset: Mark(at, Outcome(outcome)) for offset, at, outcome in RECORD.iter_unpack(whole) if outcome in known}
+    known = {outcome.value for outcome in Finish}
+    return {
+        offset: FinishMark(at, Finish(outcome)) for offset, at, outcome in RECORD.iter_unpack(whole) if outcome in known
+    }
 
 
 def remove(file: Path, offset: int) -> None:

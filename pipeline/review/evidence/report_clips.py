@@ -25,7 +25,7 @@ READ_SECONDS = 3.0
 """A run reads the log for so long at most. It takes turns with the flags, and may not hold them up."""
 
 
-class Search:
+class ClipSearch:
     """What was said about a report, as far as it was read."""
 
     def __init__(self, report: Report, begin: float, end: float, parts: Iterator[list[Utterance]]) -> None:
@@ -59,7 +59,7 @@ class ReportCutter:
         self._evidence = evidence
         self._log = log
         self._clock = clock
-        self._search: Search | None = None
+        self._search: ClipSearch | None = None
 
     def run(self, now: float) -> bool:
         """Cut the oldest report that is due at `now` (UTC seconds), or go on with the last; gives whether it is done.
@@ -76,15 +76,15 @@ class ReportCutter:
         self._cut(search)
         return True
 
-    def _begin(self, now: float) -> Search | None:
+    def _begin(self, now: float) -> ClipSearch | None:
         for report in self._store.unheard(now - SETTLE_SECONDS):
             with suppress(CaseError):  # erased meanwhile
                 case = self._store.case(report.case).case
                 said = self._log.latest(report.room, report.speaker or None, case.end, case.end - case.start)
-                return Search(report, case.start, case.end, said)
+                return ClipSearch(report, case.start, case.end, said)
         return None
 
-    def _cut(self, search: Search) -> None:
+    def _cut(self, search: ClipSearch) -> None:
         report, begin = search.report, search.begin
         try:
             file = self._store.case(report.case)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from pipeline.messages import Flag
-from pipeline.review.cases.values import Piece
+from pipeline.review.cases.values import ClipPiece
 
 TOKEN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]|[^\s\u3400-\u9fff\uf900-\ufaff]+|\s+")
 """A Han character, a run of anything else, or white space: together all of the text."""
@@ -34,7 +34,7 @@ def tokens(flag: Flag) -> tuple[Token, ...]:
     return tuple(_token(flag, *span) for span in (_measured(flag) if flag.words else _estimated(flag)))
 
 
-def offset_of(timeline: Sequence[Piece], at: float) -> float | None:
+def offset_of(timeline: Sequence[ClipPiece], at: float) -> float | None:
     """Seconds into the clip at which the moment `at` (UTC) is heard; in a pause, its end; None after the clip."""
     for piece in timeline:
         if at < piece.start + piece.seconds:

@@ -30,7 +30,7 @@ MAX_SEQ = 2**31 - 1
 ACTOR = "retention"
 
 
-class Rule(Struct, frozen=True):
+class RetentionRule(Struct, frozen=True):
     """How long one class of cases is kept; `label` None is every label but those in `others`."""
 
     state: Class
@@ -50,13 +50,13 @@ class Done(Struct, frozen=True):
     """Cases that are due, and stay for a legal hold."""
 
 
-def rules(settings: Retention) -> Iterator[Rule]:
+def rules(settings: Retention) -> Iterator[RetentionRule]:
     """One for each class, and one for each label that has its own."""
     for state in CLASSES:
         own = {label: keep for label, kept in settings.labels.items() if (keep := getattr(kept, state)) is not None}
-        yield Rule(state, None, frozenset(own), getattr(settings, state))
+        yield RetentionRule(state, None, frozenset(own), getattr(settings, state))
         for label, keep in own.items():
-            yield Rule(state, label, frozenset(), keep)
+            yield RetentionRule(state, label, frozenset(), keep)
 
 
 def run(database: Database, evidence: EvidenceStore, settings: Retention, at: float) -> Done:
@@ -108,7 +108,7 @@ def last_run(connection: Connection) -> float | None:
     return found
 
 
-def _delete(database: Database, evidence: EvidenceStore, rule: Rule, part: Part, at: float) -> int:
+def _delete(database: Database, evidence: EvidenceStore, rule: RetentionRule, part: Part, at: float) -> int:
     """Gives how many cases, or clips."""
     total = 0
     while True:
@@ -124,13 +124,13 @@ def _delete(database: Database, evidence: EvidenceStore, rule: Rule, part: Part,
             return total
 
 
-def _due(rule: Rule, part: Part, at: float) -> Select[Any]:
+def _due(rule: RetentionRule, part: Part, at: float) -> Select[Any]:
     """The ids of cases of which that part is there, and its time over; held ones among them."""
     query = _old(rule, part, at)
     return query if part == "case" else query.where(exists().where(EVIDENCE.c.case_id == CASES.c.id))
 
 
-def _old(rule: Rule, part: Part, at: float) -> Select[Any]:
+def _old(rule: RetentionRule, part: Part, at: float) -> Select[Any]:
     days = rule.keep.case_days if part == "case" else rule.keep.audio_days
     before = at - days * DAY
     decided = select(func.max(DECISIONS.c.at)).where(DECISIONS.c.case_id == CASES.c.id).scalar_subquery()
@@ -154,7 +154,7 @@ def _of_class(state: Class) -> ColumnElement[bool]:
     return CASES.c.verdict == ("uphold" if state == "upheld" else "dismiss")
 
 
-def _held(connection: Connection, found: list[Rule], at: float) -> int:
+def _held(connection: Connection, found: list[RetentionRule], at: float) -> int:
     return sum(_count(connection, _old(rule, "audio", at).where(holds.held())) for rule in found)
 
 
@@ -162,6 +162,6 @@ def _count(connection: Connection, query: Select[Any]) -> int:
     return int(connection.execute(select(func.count()).select_from(query.subquery())).scalar_one())
 
 
-def _why(rule: Rule, part: Part) -> dict[str, Any]:
+def _why(rule: RetentionRule, part: Part) -> dict[str, Any]:
     days = rule.keep.case_days if part == "case" else rule.keep.audio_days
     return {"class": rule.state, "label": rule.label or "any", "days": days}

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, exists, func, insert, select
 
 from pipeline.messages import NAMESPACE, Flag
 from pipeline.review.cases import reading
-from pipeline.review.cases.values import REPORTED, Case, Evidence, Piece
+from pipeline.review.cases.values import REPORTED, Case, ClipPiece, Evidence
 from pipeline.review.cases.writing import columns
 from pipeline.review.evidence.store import EvidenceStore
 from pipeline.review.quality import checks
@@ -123,7 +123,7 @@ def _copy_clip(connection: Connection, evidence: EvidenceStore, clip: Evidence, 
     if data is None:
         return
     start, end = clip.start + later, clip.end + later
-    timeline = tuple(Piece(piece.offset, piece.start + later, piece.seconds) for piece in clip.timeline)
+    timeline = tuple(ClipPiece(piece.offset, piece.start + later, piece.seconds) for piece in clip.timeline)
     path = evidence.put(case, start, data)
     moved = replace(clip, path=path, case=case, start=start, end=end, timeline=timeline)
     connection.execute(insert(EVIDENCE).values(columns(moved)))

@@ -51,7 +51,7 @@ What = Literal[
 WHATS: tuple[What, ...] = get_args(What)
 
 
-class Backlog(Struct, frozen=True):
+class QueueState(Struct, frozen=True):
     """Of one severity: open cases, those past their deadline, and how old the oldest is, in seconds."""
 
     severity: int
@@ -93,7 +93,7 @@ class Load(Struct, frozen=True):
     over: bool
 
 
-def backlog(connection: Connection, at: float) -> list[Backlog]:
+def backlog(connection: Connection, at: float) -> list[QueueState]:
     """The severest first; severities of which nothing waits are left out."""
     late = func.sum(case((CASES.c.due_at < at, 1), else_=0))
     query = select(CASES.c.severity, func.count().label("open"), late.label("late"), func.min(CASES.c.created_at))
@@ -169,11 +169,11 @@ _STANDS = (DECISIONS.c.undone.is_(None), DECISIONS.c.verdict.in_(FINAL))
 _DECIDED = DECISIONS.join(CASES, CASES.c.id == DECISIONS.c.case_id)
 
 
-def _backlog(connection: Connection, row: Any, at: float) -> Backlog:
+def _backlog(connection: Connection, row: Any, at: float) -> QueueState:
     severity, count, late, oldest = row
     query = select(CASES.c.id, CASES.c.due_at).where(OPEN, CASES.c.severity == severity, CASES.c.created_at == oldest)
     first = connection.execute(query.order_by(CASES.c.id).limit(1)).one()
-    return Backlog(severity, count, late, at - oldest, first.id, first.due_at - oldest)
+    return QueueState(severity, count, late, at - oldest, first.id, first.due_at - oldest)
 
 
 def _decided_since(since: float, *conditions: Any) -> Select[Any]:

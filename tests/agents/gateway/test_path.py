@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from agents.gateway.frames import samples_in
 from agents.gateway.request import Voice
-from agents.gateway.session import Arrival, Frame, Session
+from agents.gateway.session import Arrival, AudioSession, Frame
 from pipeline.audio.frames import StreamDecoder
 from pipeline.errors import InputError
 from pipeline.events import decode, encode
@@ -27,7 +27,7 @@ def checked(data: bytes, voice: Voice) -> Frame | None:
 @settings(max_examples=60)
 @given(st.sampled_from([OPUS, PCM]), st.lists(st.lists(st.binary(max_size=60), max_size=12), max_size=4))
 def test_what_the_gateway_takes_can_be_decoded(voice: Voice, reads: list[list[bytes]]) -> None:
-    session, decoder = Session(voice, gap=1.0, ahead=10.0, largest=400), StreamDecoder()
+    session, decoder = AudioSession(voice, gap=1.0, ahead=10.0, largest=400), StreamDecoder()
     told = heard = 0
     for number, read in enumerate(reads):
         frames = [frame for data in read if (frame := checked(data, voice))]

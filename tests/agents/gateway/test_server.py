@@ -19,7 +19,7 @@ from pipeline.audio.packets import unpack
 from pipeline.errors import ConfigError, DependencyError
 from pipeline.messages import AudioChunk
 from pipeline.metrics import Metrics
-from pipeline.settings import Gateway as GatewaySettings
+from pipeline.settings import GatewaySettings
 
 BEARER = "the-right-tøken-of-the-tests"
 OTHER = "another-token-of-the-tests"

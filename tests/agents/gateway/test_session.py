@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from agents.gateway.request import Voice
-from agents.gateway.session import Arrival, Frame, Session
+from agents.gateway.session import Arrival, AudioSession, Frame
 from pipeline.audio.packets import MAX_PACKETS, unpack
 from pipeline.messages import AudioChunk
 
@@ -16,8 +16,8 @@ TWENTY_MS = Frame(bytes(960 * 2 * 2), 960)
 NOW = 1_700_000_000.0
 
 
-def session(voice: Voice = VOICE, largest: int = 100_000) -> Session:
-    return Session(voice, gap=1.0, ahead=10.0, largest=largest)
+def session(voice: Voice = VOICE, largest: int = 100_000) -> AudioSession:
+    return AudioSession(voice, gap=1.0, ahead=10.0, largest=largest)
 
 
 def late(seconds: float) -> Voice:
@@ -25,7 +25,7 @@ def late(seconds: float) -> Voice:
     return structs.replace(VOICE, start=NOW - seconds)
 
 
-def take(made: Session, now: float, waited: float, *frames: Frame, stalled: bool = False) -> list[AudioChunk]:
+def take(made: AudioSession, now: float, waited: float, *frames: Frame, stalled: bool = False) -> list[AudioChunk]:
     found = list(made.chunks(frames or (TWENTY_MS,), Arrival(now, waited, stalled)))
     assert sum(samples for _, samples in found) == sum(frame.samples for frame in frames or (TWENTY_MS,))
     return [chunk for chunk, _ in found]

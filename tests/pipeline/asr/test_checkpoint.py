@@ -18,7 +18,7 @@ def model() -> Whisper:
     return little_whisper()
 
 
-def found_at(path: Path) -> weights.Weights:
+def found_at(path: Path) -> weights.WhisperWeights:
     return weights.find(Asr(model=str(path), download=False))
 
 

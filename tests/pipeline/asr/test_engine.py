@@ -10,7 +10,7 @@ import pytest
 from pipeline.asr import ct2_engine, engine, openai_whisper, weights
 from pipeline.asr.checkpoint import model_of
 from pipeline.asr.context import as_trained
-from pipeline.asr.engine import Search
+from pipeline.asr.engine import BeamSearch
 from pipeline.asr.hypothesis import Hypothesis, best_first
 from pipeline.asr.mel import log_mel
 from pipeline.asr.transcriber import ENGINES, MAX_SAMPLES, Clip, Samples, Transcriber, load
@@ -202,9 +202,9 @@ def test_a_beam_searches_each_clip_of_a_batch_in_its_own_sound(
     network = openai_whisper.OpenAIWhisper(model_of(found_weights, "cpu"), 1, {}, {})
     lengths = [len(samples) / SAMPLE_RATE for samples in clips]
     encodings = [network.encode(as_trained(log_mel(samples, network.bands), LIMIT)) for samples in clips]
-    together = network.decode(encodings, language, lengths, LIMIT, Search(beam=5))
+    together = network.decode(encodings, language, lengths, LIMIT, BeamSearch(beam=5))
     for (found,), encoding, seconds in zip(together, encodings, lengths, strict=True):
-        ((alone,),) = network.decode([encoding], language, [seconds], LIMIT, Search(beam=5))
+        ((alone,),) = network.decode([encoding], language, [seconds], LIMIT, BeamSearch(beam=5))
         assert (found.language, found.text) == (language, alone.text)
         assert found.avg_logprob == pytest.approx(alone.avg_logprob, abs=TOLERANCE)
     assert len({found.text for (found,) in together}) == len(clips)

@@ -1,9 +1,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.asr.hypothesis import Hypothesis, Marks, best_first, spoken
+from pipeline.asr.hypothesis import Hypothesis, SpecialTokens, best_first, spoken
 
-MARKS = Marks(end_of_text=100, timestamps=200)
+MARKS = SpecialTokens(end_of_text=100, timestamps=200)
 
 
 def at(seconds: float) -> int:

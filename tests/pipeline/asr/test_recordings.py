@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.asr.recordings import Recordings, transcribed
+from pipeline.asr.recordings import UtteranceFiles, transcribed
 from pipeline.asr.transcribe import Transcribe
 from pipeline.audio import vad
 from pipeline.audio.encode import decode_flac, encode_flac
@@ -27,17 +27,17 @@ def utterances(found: Sequence[tuple[Path, Utterance | VoxwardenError]]) -> list
 
 def test_a_short_file_is_left_whole(segment: Segment) -> None:
     path = DATA / "demo-abouttotry.flac"
-    ((_, found),) = Recordings([path], segment, whole=True)
+    ((_, found),) = UtteranceFiles([path], segment, whole=True)
     assert isinstance(found, Utterance)
     np.testing.assert_array_equal(decode_flac(found.data), speech("demo-abouttotry"))
     assert (found.start, found.end) == (0.0, len(speech("demo-abouttotry")) / SAMPLE_RATE)
-    assert len(list(Recordings([path], segment))) > 1
+    assert len(list(UtteranceFiles([path], segment))) > 1
 
 
 def test_a_long_file_is_cut_all_the_same(segment: Segment, tmp_path: Path) -> None:
     twice = np.concatenate([speech("demo-echotest")] * 2)
     (tmp_path / "long.flac").write_bytes(encode_flac(twice))
-    found = utterances(list(Recordings([tmp_path / "long.flac"], segment, whole=True)))
+    found = utterances(list(UtteranceFiles([tmp_path / "long.flac"], segment, whole=True)))
     assert len(found) >= 4
     assert all(end - start <= 15 for _, start, end in found)
 
@@ -48,7 +48,7 @@ def test_a_broken_file_gives_its_good_part_then_its_error(segment: Segment, tmp_
     (tmp_path / "cut.flac").write_bytes(data[: len(data) * 2 // 3])
     (tmp_path / "none.wav").write_bytes(b"no audio at all")
     paths = [tmp_path / "cut.flac", tmp_path / "none.wav", DATA / "tt-weasels.flac"]
-    found = list(Recordings(paths, segment, whole=whole))
+    found = list(UtteranceFiles(paths, segment, whole=whole))
     assert {path.stem for path, item in found if isinstance(item, Utterance)} == {"cut", "tt-weasels"}
     errors = [(path.stem, str(item)) for path, item in found if isinstance(item, VoxwardenError)]
     assert [stem for stem, _ in errors] == ["cut", "none"]
@@ -57,13 +57,13 @@ def test_a_broken_file_gives_its_good_part_then_its_error(segment: Segment, tmp_
 
 def test_progress_adds_up(segment: Segment) -> None:
     seconds: list[float] = []
-    list(Recordings([DATA / "tt-weasels.flac"], segment, advance=seconds.append))
+    list(UtteranceFiles([DATA / "tt-weasels.flac"], segment, advance=seconds.append))
     assert sum(seconds) == pytest.approx(len(speech("tt-weasels")) / SAMPLE_RATE)
 
 
 def test_files_are_batched_together_and_come_back_in_order(segment: Segment) -> None:
     names = ["tt-weasels", "nope", "conf-invalidpin", "dir-nomatch"]
-    recordings = Recordings([DATA / f"{name}.flac" for name in names], segment, whole=True)
+    recordings = UtteranceFiles([DATA / f"{name}.flac" for name in names], segment, whole=True)
     transcriber = Scripted([recognition(text) for text in "abc"])
     stage = Transcribe(transcriber, Asr(), Metrics())
     found = [(path.stem, item) for path, item in transcribed(recordings, stage, batch=8)]

@@ -8,18 +8,18 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.asr.context import POSITIONS_PER_SECOND
-from pipeline.asr.engine import Engine, Search
+from pipeline.asr.engine import BeamSearch, Engine
 from pipeline.asr.hypothesis import Hypothesis
 from pipeline.asr.mel import FRAMES_PER_SECOND, Mel
 from pipeline.asr.transcriber import Clip, Recognition, TimedWord
 from pipeline.messages import SAMPLE_RATE
 
-FIRST = Search(2)
-WIDE = Search(5)
-LAST = Search(5, no_repeat=3)
+FIRST = BeamSearch(2)
+WIDE = BeamSearch(5)
+LAST = BeamSearch(5, no_repeat=3)
 LOOP = "get out " * 9
 
-Say = Callable[[Search], str]
+Say = Callable[[BeamSearch], str]
 
 
 @dataclass
@@ -34,13 +34,13 @@ class Told:
     adapted: str = ""
     """The language with an adapter."""
     adapted_logprob: float = -0.1
-    search: Search = FIRST
+    search: BeamSearch = FIRST
     """How a clip is searched at first."""
     contexts: list[float] = field(default_factory=list)
     """Seconds of each encoding."""
     languages_encoded: list[str] = field(default_factory=list)
     """What each was said to be in."""
-    searches: list[tuple[float, Search]] = field(default_factory=list)
+    searches: list[tuple[float, BeamSearch]] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
     bands = 80
     workers = 1
@@ -55,7 +55,7 @@ class Told:
         self.batches.append(len(encodings))
         return [self.heard.get(limit, {"en": 0.9, "zh": 0.1}) for _ in encodings]
 
-    def first(self, language: str) -> Search:
+    def first(self, language: str) -> BeamSearch:
         return self.search
 
     def decode(
@@ -64,7 +64,7 @@ class Told:
         language: str,
         lengths: Sequence[float],
         limit: float,
-        how: Search,
+        how: BeamSearch,
     ) -> list[list[Hypothesis]]:
         self.searches.append((limit, how))
         adapted = language == self.adapted and not how.plain
@@ -193,7 +193,7 @@ def test_unsure_mandarin_gets_more_context_than_it_had() -> None:
 
 
 @pytest.mark.parametrize("first", [FIRST, WIDE])
-def test_nothing_is_decoded_twice_in_one_way(first: Search) -> None:
+def test_nothing_is_decoded_twice_in_one_way(first: BeamSearch) -> None:
     """At 30 s there is no more context, but a narrow beam may still become a wide one."""
     network = Told(lambda how: "你好", logprob=-1.2, search=first)
     transcribe(network, 25.0, language="zh")

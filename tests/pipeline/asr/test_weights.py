@@ -22,7 +22,7 @@ COMMIT = "0123456789abcdef" * 2 + "01234567"
 
 
 @pytest.fixture
-def packaged() -> weights.Weights:
+def packaged() -> weights.WhisperWeights:
     return weights.find(Asr(model="tiny.en", download=False))
 
 
@@ -41,7 +41,7 @@ def test_finds_and_checks_the_packages(name: str) -> None:
 
 
 @pytest.mark.weights
-def test_the_folder_comes_before_the_package(tmp_path: Path, packaged: weights.Weights) -> None:
+def test_the_folder_comes_before_the_package(tmp_path: Path, packaged: weights.WhisperWeights) -> None:
     (tmp_path / "tiny.en").mkdir()
     for file, (part,) in packaged.files.items():
         (tmp_path / "tiny.en" / file).symlink_to(part)

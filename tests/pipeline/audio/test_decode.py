@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.audio.container import FORMATS, Tally, decoded, in_blocks, opened
+from pipeline.audio.container import FORMATS, DecodeTally, decoded, in_blocks, opened
 from pipeline.audio.decode import duration_of, read_bytes, read_file, samples_of
 from pipeline.audio.resample import Samples
 from pipeline.errors import AudioError, VoxwardenError
@@ -207,7 +207,7 @@ def test_a_long_file_is_never_held_whole() -> None:
     """Blocks come while the source is still being read: at most a few of them are ahead of the reader."""
     source = io.BytesIO(recording(np.tile(clip("auth-incorrect"), 30), "wav", "pcm_s16le"))
     with opened(source, "long") as container:
-        tally = Tally()
+        tally = DecodeTally()
         places = [source.tell() for _ in in_blocks(decoded(container, "long", tally), tally)]
     steps = [after - before for before, after in pairwise(places)]
     assert len(places) > 100

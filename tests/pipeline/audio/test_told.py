@@ -6,7 +6,7 @@ from msgspec import structs
 
 from pipeline.audio.cutter import Cut
 from pipeline.audio.resample import Samples
-from pipeline.audio.speaker import Piece
+from pipeline.audio.speaker import SpeechPiece
 from pipeline.audio.told import Told
 from pipeline.messages import SAMPLE_RATE, Utterance
 from pipeline.settings import Audio
@@ -24,8 +24,8 @@ def audio(seconds: float) -> Samples:
     return np.arange(round(seconds * SAMPLE_RATE), dtype=np.float32)
 
 
-def piece(seconds: float) -> Piece:
-    return Piece("default", START, Cut(320, audio(seconds), forced=True, overlap=160))
+def piece(seconds: float) -> SpeechPiece:
+    return SpeechPiece("default", START, Cut(320, audio(seconds), forced=True, overlap=160))
 
 
 def told(*utterances: Utterance) -> Told:

@@ -8,7 +8,7 @@ import httpx
 import msgspec
 import pytest
 
-from pipeline.console.live import Arrived, Decided, Event, Leased, Live, Watch
+from pipeline.console.live import Arrived, Decided, Event, Leased, LiveQueue, Watch
 from pipeline.review.cases import deciding, leases
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
@@ -85,7 +85,7 @@ async def test_a_look_that_fails_is_not_the_last_one(database: Database, caplog:
         again.set()
         return NOON
 
-    async with Live(database, clock, 0.001):
+    async with LiveQueue(database, clock, 0.001):
         await asyncio.wait_for(again.wait(), 60)
     assert "asking again" in caplog.text
 

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from pipeline.judge import lexicon
-from pipeline.judge.judge import Judge, Law, check
+from pipeline.judge.judge import Judge, JudgeConfig, check
 from pipeline.judge.labels import load
 from pipeline.judge.matcher import Matcher
 from pipeline.messages import Mark, Transcript, Word
 from pipeline.metrics import Metrics
-from pipeline.settings import Judge as JudgeSettings
+from pipeline.settings import JudgeSettings
 
 LABELS = load()
 
@@ -41,7 +41,9 @@ def shipped_matcher() -> Matcher:
 
 
 def judge_of(
-    known: Mapping[str, Mapping[str, float]] | None = None, law: Law | None = None, metrics: Metrics | None = None
+    known: Mapping[str, Mapping[str, float]] | None = None,
+    law: JudgeConfig | None = None,
+    metrics: Metrics | None = None,
 ) -> Judge:
     return Judge(law or check(JudgeSettings()), WordClassifier(known), metrics or Metrics())
 

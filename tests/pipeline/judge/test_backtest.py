@@ -8,10 +8,10 @@ from msgspec import json, structs
 
 from pipeline.errors import ConfigError, TextError
 from pipeline.judge import backtest as backtests
-from pipeline.judge.backtest import Backtest, Comparison, Kind, Tally
+from pipeline.judge.backtest import Backtest, BacktestTally, Comparison, Kind
 from pipeline.judge.kept import transcripts
 from pipeline.messages import Flag, Suggestion, Transcript
-from pipeline.settings import Judge
+from pipeline.settings import JudgeSettings
 from tests.pipeline.judge.fakes import WordClassifier, transcript
 
 POLICY = """
@@ -39,8 +39,8 @@ def compared(test: Backtest, *said: Transcript) -> list[tuple[str, Kind]]:
     return [(each.after.text, each.kind) for each in test.compare(said)]
 
 
-def tally(comparisons: Iterable[Comparison]) -> Tally:
-    made = Tally()
+def tally(comparisons: Iterable[Comparison]) -> BacktestTally:
+    made = BacktestTally()
     for comparison in comparisons:
         made.add(comparison)
     return made
@@ -49,10 +49,10 @@ def tally(comparisons: Iterable[Comparison]) -> Tally:
 def test_flags_are_new_gone_changed_or_the_same(classifier: WordClassifier, tmp_path: Path) -> None:
     lax, strict = written(tmp_path, "lax"), written(tmp_path, "strict", review=0.4, block=0.8)
     said = [transcript("mild", 1.0), transcript("harsh", 2.0), transcript("fine", 3.0)]
-    there = backtests.build(Judge(), lax, strict)
+    there = backtests.build(JudgeSettings(), lax, strict)
     assert compared(there, *said) == [("mild", "new"), ("harsh", "changed"), ("fine", "same")]
     assert classifier.asked == ["mild", "harsh", "fine"], "each text is read once, for both policies"
-    back = backtests.build(Judge(), strict, lax)
+    back = backtests.build(JudgeSettings(), strict, lax)
     assert compared(back, *said) == [("mild", "gone"), ("harsh", "changed"), ("fine", "same")]
     assert (there.before.version[:4], there.after.version[:7]) == ("lax@", "strict@")
 
@@ -61,7 +61,7 @@ def test_flags_are_new_gone_changed_or_the_same(classifier: WordClassifier, tmp_
 def test_a_policy_does_not_differ_from_itself(tmp_path: Path) -> None:
     lax = written(tmp_path, "lax", cooldown=30)
     said = [transcript(text, float(at)) for at, text in enumerate(["harsh", "mild", "harsh", "add me on telegram"])]
-    found = tally(backtests.build(Judge(), lax, lax).compare(said))
+    found = tally(backtests.build(JudgeSettings(), lax, lax).compare(said))
     assert found.kinds == {"same": 4}
 
 
@@ -69,14 +69,14 @@ def test_a_policy_does_not_differ_from_itself(tmp_path: Path) -> None:
 def test_each_policy_cools_down_by_its_own_blocks(tmp_path: Path) -> None:
     calm = written(tmp_path, "calm", block=0.8, cooldown=30)
     eager = written(tmp_path, "eager", block=0.8)
-    test = backtests.build(Judge(), calm, eager)
+    test = backtests.build(JudgeSettings(), calm, eager)
     assert compared(test, transcript("harsh", 1.0)) == [("harsh", "same")]
     assert compared(test, transcript("harsh", 2.0)) == [("harsh", "changed")], "review by cool-down, and block"
 
 
 @pytest.mark.usefixtures("classifier")
 def test_what_came_before_or_was_never_heard_is_not_judged(tmp_path: Path) -> None:
-    test = backtests.build(Judge(), written(tmp_path, "lax"), "strict")
+    test = backtests.build(JudgeSettings(), written(tmp_path, "lax"), "strict")
     once, unheard = transcript("mild", 1.0), structs.replace(transcript("", 2.0), skipped=True)
     assert len(test.compare([once, once, unheard])) == 1
     assert test.compare([once]) == []
@@ -87,7 +87,7 @@ def test_what_came_before_or_was_never_heard_is_not_judged(tmp_path: Path) -> No
 
 def test_a_policy_that_is_not_there_is_named() -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.yaml"):
-        backtests.build(Judge(), "default", "nowhere")
+        backtests.build(JudgeSettings(), "default", "nowhere")
 
 
 def test_labels_are_told_apart(tmp_path: Path) -> None:

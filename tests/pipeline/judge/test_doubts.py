@@ -7,7 +7,7 @@ import pytest
 from pipeline.judge.doubts import doubts, unknown_room_type
 from pipeline.judge.judge import check
 from pipeline.judge.policy import Policy
-from pipeline.settings import Asr, Judge, Overload, Retention, RoomShare, Settings
+from pipeline.settings import Asr, JudgeSettings, Overload, Retention, RoomShare, Settings
 
 
 def told(**sections: object) -> list[str]:
@@ -24,7 +24,7 @@ def test_the_shipped_settings_leave_no_doubt() -> None:
     [
         ({"asr": Asr(languages=("en", "fr"))}, "asr: fr is transcribed, but hardly judged"),
         ({"asr": Asr(language="fr")}, "asr: fr is transcribed, but hardly judged"),
-        ({"judge": Judge(lexicons=())}, "judge.lexicons is empty"),
+        ({"judge": JudgeSettings(lexicons=())}, "judge.lexicons is empty"),
         ({"overload": Overload(room_types=(RoomShare(name="kid"),))}, "the room type kid, .* Did you mean kids?"),
         ({"overload": Overload(room_types=(RoomShare(name="game", share=0),))}, "the share of game is 0"),
         ({"retention": Retention.model_validate({"labels": {"abusse": {}}})}, "no label abusse. Did you mean abuse?"),
@@ -40,7 +40,7 @@ def test_a_mark_that_lets_real_speech_pass_is_told(tmp_path: Path) -> None:
     path.write_text(
         "{name: own, every: {review: 0.5}, marks: {low_confidence: pass}, room_types: {game: {}, kids: {}}}"
     )
-    (doubt,) = told(judge=Judge(policy=str(path)))
+    (doubt,) = told(judge=JudgeSettings(policy=str(path)))
     assert "marks.low_confidence is pass" in doubt
 
 

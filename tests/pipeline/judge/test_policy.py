@@ -26,7 +26,7 @@ room_types:
 """
 
 
-def book(folder: Path, text: str = OWN) -> policy.Rulebook:
+def book(folder: Path, text: str = OWN) -> policy.PolicyResolver:
     path = folder / "own.yaml"
     path.write_text(text, "utf-8")
     return policy.load(str(path), LABELS)

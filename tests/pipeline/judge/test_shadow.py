@@ -8,7 +8,7 @@ from pipeline.judge.classifier import Classifier
 from pipeline.judge.judge import Judge, check
 from pipeline.messages import Flag
 from pipeline.metrics import Metrics
-from pipeline.settings import Judge as JudgeSettings
+from pipeline.settings import JudgeSettings
 from tests.pipeline.judge.fakes import WordClassifier, judge_of, transcript
 
 STRICTER = """

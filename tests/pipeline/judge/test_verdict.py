@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from pipeline.judge.labels import SEVERITIES, Severity
 from pipeline.judge.matcher import Match, Term
-from pipeline.judge.policy import Layer, Policy, Rulebook, Rules
+from pipeline.judge.policy import Policy, PolicyLayer, PolicyResolver, ResolvedPolicy
 from pipeline.judge.verdict import ORDER, decide
 from pipeline.messages import Mark
 from tests.pipeline.judge.fakes import LABELS
@@ -19,7 +19,7 @@ POLICY = Policy.model_validate(
         "cooldown_seconds": 30,
     }
 )
-RULES: Rules = Rulebook(POLICY, LABELS).rules("default", "en")
+RULES: ResolvedPolicy = PolicyResolver(POLICY, LABELS).rules("default", "en")
 
 
 def hit(label: str, level: Severity) -> Match:
@@ -109,5 +109,5 @@ def test_matches_only_raise_and_a_worse_level_raises_more(
 
 
 def test_a_policy_without_rules_passes_everything() -> None:
-    rules = Rulebook(Policy(name="none", labels=Layer().labels), LABELS).rules("default", "en")
+    rules = PolicyResolver(Policy(name="none", labels=PolicyLayer().labels), LABELS).rules("default", "en")
     assert decide({"risk": 1.0, "abuse": 1.0}, [hit("abuse", "critical")], rules, LABELS).suggestion == "pass"

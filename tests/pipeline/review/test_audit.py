@@ -32,7 +32,7 @@ def unguarded(database: Database) -> None:
             connection.execute(text("DROP TRIGGER audit_no_delete"))
 
 
-def verify(database: Database) -> audit.Report:
+def verify(database: Database) -> audit.ChainReport:
     with database.read() as connection:
         return audit.verify(connection)
 

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.errors import CaseError
 from pipeline.messages import Flag, Utterance, derive_id
-from pipeline.review.cases.values import Case, Choice, Evidence, Filters, Piece
+from pipeline.review.cases.values import Case, Choice, ClipPiece, Evidence, Filters
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
 from tests.pipeline.review.builders import NOON, flag
@@ -24,7 +24,7 @@ def clip(case: str, path: str, start: float, end: float) -> Evidence:
         seconds=end - start,
         bytes=10,
         sha256="00",
-        timeline=(Piece(0.0, NOON + start, end - start),),
+        timeline=(ClipPiece(0.0, NOON + start, end - start),),
     )
 
 

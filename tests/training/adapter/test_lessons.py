@@ -17,31 +17,31 @@ from pipeline.settings import Asr
 from training.adapter import __main__ as lessons
 from training.classifier.duplicates import Seen
 from training.speech import heard
-from training.speech.round_trips import Line
+from training.speech.round_trips import TrainingLine
 
 CLIPS = Path(__file__).parents[2] / "data"
 
 
 @pytest.fixture(scope="module")
-def lines() -> list[Line]:
+def lines() -> list[TrainingLine]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lessons, "SETS", ("authored",))  # the others lie outside the repository
         return lessons.lines(Path(), 2000)
 
 
-def test_no_line_is_nearly_one_to_test_on(lines: list[Line]) -> None:
+def test_no_line_is_nearly_one_to_test_on(lines: list[TrainingLine]) -> None:
     held = Seen(sentence.text for sentence in heard.sentences() if sentence.language == "zh")
     assert not [line.text for line in lines if line.text in held]
 
 
-def test_lines_are_mandarin_and_an_utterance_long(lines: list[Line]) -> None:
+def test_lines_are_mandarin_and_an_utterance_long(lines: list[TrainingLine]) -> None:
     assert len(lines) == len({line.id for line in lines}) == 2000
     assert all(line.language == "zh" and len(line.text) in lessons.LENGTHS for line in lines)
 
 
 @pytest.fixture
-def said(tmp_path: Path) -> list[Line]:
-    found = [Line("zh", "", text) for text in ("手表充电了没", "这房间真热闹", "明天见")]
+def said(tmp_path: Path) -> list[TrainingLine]:
+    found = [TrainingLine("zh", "", text) for text in ("手表充电了没", "这房间真热闹", "明天见")]
     for line, clip in zip(found, ("auth-incorrect", "conf-invalid", "dir-nomatch"), strict=True):
         copy(CLIPS / f"{clip}.flac", heard.recording(tmp_path, line))
     return found
@@ -51,18 +51,18 @@ def dice() -> Random:
     return Random(1)  # noqa: S311
 
 
-def takes(said: list[Line], audio: Path, count: int) -> list[tuple[str, Samples]]:
+def takes(said: list[TrainingLine], audio: Path, count: int) -> list[tuple[str, Samples]]:
     return [lessons.clip(said, audio, 0, take) for take in range(count)]
 
 
-def test_a_take_is_of_a_line_alone_or_with_the_next_ones(said: list[Line], tmp_path: Path) -> None:
+def test_a_take_is_of_a_line_alone_or_with_the_next_ones(said: list[TrainingLine], tmp_path: Path) -> None:
     texts = Counter(text for text, _ in takes(said, tmp_path, 60))
     whole = "，".join(line.text for line in said)
     assert set(texts) == {said[0].text, whole, whole.rpartition("，")[0]}
     assert texts[said[0].text] > sum(texts.values()) / 2
 
 
-def test_takes_differ_and_are_always_the_same(said: list[Line], tmp_path: Path) -> None:
+def test_takes_differ_and_are_always_the_same(said: list[TrainingLine], tmp_path: Path) -> None:
     some, again = (takes(said, tmp_path, 4) for _ in range(2))
     assert len({samples.tobytes() for _, samples in some}) == 4
     for (text, samples), (same, others) in zip(some, again, strict=True):
@@ -72,7 +72,7 @@ def test_takes_differ_and_are_always_the_same(said: list[Line], tmp_path: Path) 
         assert np.abs(samples).max() <= 1
 
 
-def test_other_takes_are_heard_otherwise(said: list[Line], tmp_path: Path) -> None:
+def test_other_takes_are_heard_otherwise(said: list[TrainingLine], tmp_path: Path) -> None:
     def heard_in(takes: range) -> list[bytes]:
         return [clip.mel.tobytes() for clip in lessons.lessons(said, tmp_path, 80, takes)]
 
@@ -107,7 +107,7 @@ def test_a_room_answers_more_softly_and_fades() -> None:
 
 @pytest.mark.weights
 def test_what_is_made_is_an_adapter_for_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = [Line("zh", "clean", "今晚一起打游戏吧"), Line("zh", "clean", "手表充电了没")]
+    said = [TrainingLine("zh", "clean", "今晚一起打游戏吧"), TrainingLine("zh", "clean", "手表充电了没")]
     monkeypatch.setattr(lessons, "lines", lambda data, count: said)
     voices = f"cut -f1 | xargs -n1 cp {quote(str(CLIPS / 'auth-incorrect.flac'))}"
     out = tmp_path / "base.zh.npz"

@@ -13,12 +13,12 @@ from pipeline.asr.checkpoint import adapted
 from pipeline.asr.mel import FRAMES_PER_SECOND
 from pipeline.errors import ConfigError
 from tests.pipeline.asr.models import little_whisper
-from training.adapter.teach import UNASKED, Recipe, Taught, batches, losses, teach, tokens_of, written
+from training.adapter.teach import UNASKED, AdapterRecipe, Taught, batches, losses, teach, tokens_of, written
 
 MULTILINGUAL = 51865
 BANDS = 80
 TEXTS = ("今晚一起打游戏吧", "你把钱转过来", "我在你家楼下等你", "明天见")
-RECIPE = Recipe(turns=30, batch=2, rank=4, learning_rate=2e-2, warm_up=5)
+RECIPE = AdapterRecipe(turns=30, batch=2, rank=4, learning_rate=2e-2, warm_up=5)
 
 
 def dice() -> Random:

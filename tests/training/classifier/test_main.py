@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from pipeline.errors import ConfigError
 from pipeline.judge.classifier import load
-from pipeline.settings import Judge
+from pipeline.settings import JudgeSettings
 from tests.training.classifier import tiny
 from training.classifier import __main__ as command
 from training.classifier import run
@@ -68,7 +68,7 @@ def test_it_writes_models_for_the_judge_and_for_a_training_that_ends_in_its_seco
     assert "the teacher reads: 0 of" in pupil
     assert files(tmp_path / "first") >= WRITTEN
     for kind in ("onnx", "transformers"):
-        assert load(Judge(model=str(tmp_path / "first" / kind))).classify(["hello"], ["en"])
+        assert load(JudgeSettings(model=str(tmp_path / "first" / kind))).classify(["hello"], ["en"])
 
     def first_only(number: int, *rest: Any) -> None:
         if number:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pipeline.errors import ConfigError
 from training.classifier import encoder
 from training.classifier.encoder import Encoder
-from training.classifier.packaged import MAGIC, Weights
+from training.classifier.packaged import MAGIC, PackedWeights
 from training.classifier.vocabulary import trim
 
 
@@ -55,4 +55,4 @@ def test_trimmed_it_reads_what_it_was_trimmed_to_as_before(packaged: Encoder) ->
 @given(st.binary(max_size=400))
 def test_anything_else_is_named(content: bytes) -> None:
     with pytest.raises(ConfigError, match=r"e5-small-q4\.bin"):
-        Weights(MAGIC + content)
+        PackedWeights(MAGIC + content)

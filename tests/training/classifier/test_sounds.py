@@ -8,9 +8,9 @@ from transformers import BertForSequenceClassification
 
 from pipeline.judge.classifier import load_model
 from training.classifier.rows import CLEAN, OUTPUTS, RISK, Row, positive
-from training.classifier.sounds import Recipe, add, best_share, train
+from training.classifier.sounds import SoundsRecipe, add, best_share, train
 
-RECIPE = Recipe(rounds=8, batch=16, buckets=2**12, dropped=0.0)
+RECIPE = SoundsRecipe(rounds=8, batch=16, buckets=2**12, dropped=0.0)
 ROWS = [
     *(Row(f"你这个大傻瓜第{n}名", "zh", positive("abuse")) for n in range(60)),
     *(Row(f"今天第{n}天天气很好", "zh", CLEAN) for n in range(60)),
@@ -40,7 +40,7 @@ def test_each_round_is_heard_anew() -> None:
         heard.append(text)
         return text
 
-    train(ROWS, Recipe(rounds=3, buckets=2**10), hear, said.append)
+    train(ROWS, SoundsRecipe(rounds=3, buckets=2**10), hear, said.append)
     assert len(heard) == 3 * 120
     assert len(said) == 3
 

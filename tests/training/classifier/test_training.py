@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from pipeline.errors import ConfigError
 from pipeline.judge.classifier import load, load_model
-from pipeline.settings import Judge
+from pipeline.settings import JudgeSettings
 from tests.training.classifier import tiny
 from training.classifier import encoder, figures, folder, sets
 from training.classifier.batches import batches, masked_loss, targets_of
@@ -114,7 +114,7 @@ def folder_unused(*_trained: object) -> None:
 
 
 def test_a_run_writes_a_model_that_the_judge_loads(trained: Path) -> None:
-    classifier = load(Judge(model=str(trained / "onnx")))
+    classifier = load(JudgeSettings(model=str(trained / "onnx")))
     insult, weather = classifier.classify(["you are a stupid idiot", "今天天气很好"], ["en", "zh"])
     assert insult["abuse"] > 0.5 > weather["abuse"]
     assert (trained / "onnx" / "thresholds.json").is_file()

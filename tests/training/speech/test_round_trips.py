@@ -25,7 +25,7 @@ def test_each_line_has_a_pattern_and_voices_of_its_own() -> None:
 @pytest.mark.weights
 @pytest.mark.filterwarnings("ignore:unclosed file .*english.json:ResourceWarning")  # whisper leaves it open
 def test_what_was_heard_is_what_training_mishears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = round_trips.Line("en", "privacy", "Password incorrect!")
+    said = round_trips.TrainingLine("en", "privacy", "Password incorrect!")
     monkeypatch.setattr(round_trips, "lines", lambda: [said])
     monkeypatch.setattr(round_trips, "listener", lambda overrides: heard.listener(overrides | {"model": "tiny.en"}))
     voices = f"cut -f1 | xargs cp {quote(str(CLIPS / 'auth-incorrect.flac'))}"

@@ -9,7 +9,7 @@ from pipeline.review.accounts.accounts import Preferences
 from pipeline.review.accounts.comfort import Comfort
 from pipeline.review.accounts.wellness import Meter, stretch
 from pipeline.review.cases import deciding, leases, queue
-from pipeline.review.cases.queue import Wanted
+from pipeline.review.cases.queue import QueueFilter
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
@@ -106,15 +106,15 @@ def test_what_goes_to_others(database: Database) -> None:
     severe, mild = stored(database, 2), stored(database, 1, "abuse")
     with database.read() as connection:
         opted = wellness.without(connection, "ana", Comfort(without=("abuse",)), NOON)
-        assert {case.id for case in queue.page(connection, Wanted(without=opted))} == set(severe)
-        assert queue.count(connection, Wanted(without=opted)) == 2
+        assert {case.id for case in queue.page(connection, QueueFilter(without=opted))} == set(severe)
+        assert queue.count(connection, QueueFilter(without=opted)) == 2
     decide(database, severe[:1])
     with database.read() as connection:
         capped = wellness.without(connection, "ana", Comfort(most_severe=1), NOON + 60)
-        assert queue.next_free(connection, "ana", NOON, Wanted(without=capped)) == mild[0]
-        assert [case.id for case in queue.page(connection, Wanted(without=capped))] == mild
+        assert queue.next_free(connection, "ana", NOON, QueueFilter(without=capped)) == mild[0]
+        assert [case.id for case in queue.page(connection, QueueFilter(without=capped))] == mild
         unbound = wellness.without(connection, "ben", Comfort(most_severe=1), NOON + 60)
-        assert queue.next_free(connection, "ben", NOON, Wanted(without=unbound)) == severe[1]
+        assert queue.next_free(connection, "ben", NOON, QueueFilter(without=unbound)) == severe[1]
 
 
 def test_enough_listening_for_today(database: Database) -> None:

@@ -5,7 +5,7 @@ import itertools
 from sqlalchemy import text
 
 from pipeline.review.cases import queue
-from pipeline.review.cases.queue import Wanted
+from pipeline.review.cases.queue import QueueFilter
 from pipeline.review.cases.ranking import HEAD_START, TARGETS, Ranking
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
@@ -72,13 +72,13 @@ def test_filters(database: Database) -> None:
     second = add(database, "b", 10, "abuse", room="r2", speaker="s2", suggestion="block")
     with database.read() as connection:
         for wanted, expected in (
-            (Wanted(label="fraud"), [first]),
-            (Wanted(room="r2"), [second]),
-            (Wanted(speaker="s1"), [first]),
-            (Wanted(language="zh"), [second]),
-            (Wanted(suggestion="block"), [second]),
-            (Wanted(policy="p@1"), [first]),
-            (Wanted(status="escalated"), []),
+            (QueueFilter(label="fraud"), [first]),
+            (QueueFilter(room="r2"), [second]),
+            (QueueFilter(speaker="s1"), [first]),
+            (QueueFilter(language="zh"), [second]),
+            (QueueFilter(suggestion="block"), [second]),
+            (QueueFilter(policy="p@1"), [first]),
+            (QueueFilter(status="escalated"), []),
         ):
             assert [case.id for case in queue.page(connection, wanted)] == expected
             assert queue.count(connection, wanted) == len(expected)

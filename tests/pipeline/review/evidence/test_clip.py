@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.audio.resample import Samples
 from pipeline.messages import SAMPLE_RATE
-from pipeline.review.cases.values import Piece
+from pipeline.review.cases.values import ClipPiece
 from pipeline.review.evidence.clip import MAX_SILENCE, compose
 
 
@@ -26,26 +26,26 @@ def test_pauses_last_as_long_as_they_did() -> None:
     clip, timeline = compose([(12.0, level(0.2, 2)), (8.0, level(0.1, 2))], begin=5.0)
     assert len(clip) == 6 * SAMPLE_RATE
     assert [heard(clip, t) for t in (0, 1.9, 2.1, 3.9, 4, 5.9)] == pytest.approx([0.1, 0.1, 0, 0, 0.2, 0.2])
-    assert timeline == (Piece(0.0, 8.0, 2.0), Piece(4.0, 12.0, 2.0))
+    assert timeline == (ClipPiece(0.0, 8.0, 2.0), ClipPiece(4.0, 12.0, 2.0))
 
 
 def test_a_long_pause_is_cut_short_and_the_timeline_knows() -> None:
     clip, timeline = compose([(0.0, level(0.1, 1)), (3_600.0, level(0.2, 1))], begin=0.0)
     assert len(clip) == (2 + MAX_SILENCE) * SAMPLE_RATE
-    assert timeline == (Piece(0.0, 0.0, 1.0), Piece(1 + MAX_SILENCE, 3_600.0, 1.0))
+    assert timeline == (ClipPiece(0.0, 0.0, 1.0), ClipPiece(1 + MAX_SILENCE, 3_600.0, 1.0))
 
 
 def test_what_two_utterances_share_is_played_once() -> None:
     clip, timeline = compose([(0.0, level(0.1, 8)), (7.5, level(0.2, 4))], begin=0.0)
     assert len(clip) == 11.5 * SAMPLE_RATE
     assert [heard(clip, t) for t in (7.9, 8.0)] == pytest.approx([0.1, 0.2])
-    assert timeline == (Piece(0.0, 0.0, 8.0), Piece(8.0, 8.0, 3.5))
+    assert timeline == (ClipPiece(0.0, 0.0, 8.0), ClipPiece(8.0, 8.0, 3.5))
 
 
 def test_nothing_from_before_the_beginning() -> None:
     clip, timeline = compose([(0.0, level(0.1, 8)), (9.0, level(0.2, 1))], begin=5.0)
     assert len(clip) == 5 * SAMPLE_RATE
-    assert timeline[0] == Piece(0.0, 5.0, 3.0)
+    assert timeline[0] == ClipPiece(0.0, 5.0, 3.0)
 
 
 def test_no_speech_is_no_clip() -> None:

@@ -4,11 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.messages import Hit, Word
-from pipeline.review.cases.values import Piece
+from pipeline.review.cases.values import ClipPiece
 from pipeline.review.evidence.times import offset_of, tokens
 from tests.pipeline.review.builders import NOON, flag
 
-TIMELINE = (Piece(0.0, NOON, 2.0), Piece(3.0, NOON + 10, 4.0))
+TIMELINE = (ClipPiece(0.0, NOON, 2.0), ClipPiece(3.0, NOON + 10, 4.0))
 
 
 def test_the_recogniser_s_own_times_and_doubts() -> None:

@@ -8,8 +8,8 @@ from sqlalchemy import select
 from pipeline.errors import CaseError
 from pipeline.messages import Verdict
 from pipeline.review.cases import deciding, leases, queue, reading
-from pipeline.review.cases.queue import Wanted, Without
-from pipeline.review.cases.values import Case, Choice, Evidence, Filters, Piece
+from pipeline.review.cases.queue import QueueFilter, Without
+from pipeline.review.cases.values import Case, Choice, ClipPiece, Evidence, Filters
 from pipeline.review.database import Database
 from pipeline.review.evidence.store import EvidenceFolder, checksum
 from pipeline.review.quality import checks, drawing, figures
@@ -39,7 +39,7 @@ class Desk:
             seconds=5,
             bytes=4,
             sha256=checksum(b"clip"),
-            timeline=(Piece(0, NOON, 5),),
+            timeline=(ClipPiece(0, NOON, 5),),
         )
         self.store.attach(clip)
         self.decide(self.case, "ana", "uphold", NOON)
@@ -105,7 +105,7 @@ def test_five_people_do_a_hundred_checks_of_each_other(desk: Desk) -> None:
         name = people[n % 5]
         with desk.database.write() as connection:
             without = Without(cases=checks.barred(connection, name, NOON + 12))
-            case = queue.next_free(connection, name, NOON + 12, Wanted(without=without))
+            case = queue.next_free(connection, name, NOON + 12, QueueFilter(without=without))
         assert case, f"{name} is barred from all of the {100 - n} checks that wait"
         desk.decide(case, name, "uphold", NOON + 12)
         assert _barred(desk, name) <= barred[name]
@@ -167,7 +167,7 @@ def test_a_golden_case_comes_back_as_if_it_were_said_now(desk: Desk) -> None:
     assert desk.draw(GOLDEN, NOON + 3_601) == []
     file = desk.store.case(copy)
     assert (file.case.start, file.flags[0].end) == (NOON + 3_600, NOON + 3_605)
-    assert file.evidence[0].timeline == (Piece(0, NOON + 3_600, 5),)
+    assert file.evidence[0].timeline == (ClipPiece(0, NOON + 3_600, 5),)
     with desk.database.read() as connection:
         # ana has decided it once, lea has said what is right.
         assert [bool(checks.barred(connection, who, NOON + 3_601)) for who in ("ana", "ben", "lea")] == [
