@@ -76,7 +76,7 @@ def _vad(settings: Settings) -> str:
 def _judge(settings: Settings) -> str:
     from pipeline.judge.judge import check
 
-    return f"policy {check(settings.judge).rulebook.version}, lexicons {', '.join(settings.judge.lexicons)}"
+    return f"policy {check(settings.judge).policy.version}, lexicons {', '.join(settings.judge.lexicons)}"
 
 
 def _classifier(settings: Settings) -> str:

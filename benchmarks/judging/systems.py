@@ -112,15 +112,17 @@ def systems(model: str | None, ordinary: Sequence[Case], say: Callable[[str], No
     """All that can run here; `ordinary` talk sets the thresholds of those without their own."""
     chosen = JudgeSettings(model=model)
     classifier = Remembering(load(chosen))
-    law = check(chosen)
-    whole = Whole(Judge(law, classifier, Metrics()))
+    config = check(chosen)
+    whole = Whole(Judge(config, classifier, Metrics()))
 
     def classified(cases: Sequence[Case]) -> Scores:
         found = classify(classifier, [*map(transcript, cases)])
         return {output: np.array([score.get(output, 0.0) for score in found]) for output in OUTPUTS}
 
     def listed(cases: Sequence[Case]) -> Scores:
-        rows = [[(match.term.label, WEIGHTS[match.level]) for match in law.matcher.find(case.text)] for case in cases]
+        rows = [
+            [(match.term.label, WEIGHTS[match.level]) for match in config.matcher.find(case.text)] for case in cases
+        ]
         found = {
             label: np.array([max((weight for known, weight in row if known == label), default=0.0) for row in rows])
             for label in LABELS

@@ -22,8 +22,8 @@ def check_policy(
     """Read a policy with the labels and lexicons it rests on; print its version, or what is wrong with it."""
     from pipeline.judge.judge import check
 
-    law = check(with_policy(settings_of(ctx), name).judge)
-    stderr.print(f"[green]ok[/]: {law.rulebook.version}", highlight=False)
+    config = check(with_policy(settings_of(ctx), name).judge)
+    stderr.print(f"[green]ok[/]: {config.policy.version}", highlight=False)
 
 
 @policy.command()

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pipeline.judge.classifier import load as load_classifier
+from pipeline.judge.detector import Detector
+from pipeline.judge.flagger import Flagger
 from pipeline.judge.judge import check
-from pipeline.judge.ruling import Detector, Flagger
 from pipeline.messages import Flag, Transcript
 from pipeline.settings import JudgeSettings
 
@@ -60,10 +61,10 @@ class Backtest:
     `skipped` counts transcripts that overload left empty, `repeated` those that had come before.
     """
 
-    def __init__(self, finder: Detector, before: Flagger, after: Flagger) -> None:
+    def __init__(self, detector: Detector, before: Flagger, after: Flagger) -> None:
         self.before, self.after = before, after
         self.skipped = self.repeated = 0
-        self._finder = finder
+        self._detector = detector
         self._seen: OrderedDict[str, None] = OrderedDict()
 
     def compare(self, batch: Sequence[Transcript]) -> list[Comparison]:
@@ -71,7 +72,7 @@ class Backtest:
         batch = [transcript for transcript in batch if self._counts(transcript)]
         return [
             Comparison(self.before.flag(transcript, found), self.after.flag(transcript, found))
-            for transcript, found in zip(batch, self._finder.find(batch), strict=True)
+            for transcript, found in zip(batch, self._detector.detect(batch), strict=True)
         ]
 
     def _counts(self, transcript: Transcript) -> bool:
@@ -88,10 +89,10 @@ class Backtest:
 
 def build(chosen: JudgeSettings, before: str, after: str) -> Backtest:
     """A backtest of the policies of these names or paths; raises ConfigError."""
-    law = check(chosen.model_copy(update={"policy": before, "shadow_policies": (after,)}))
-    finder = Detector(load_classifier(chosen), law.matcher)
-    first, second = (Flagger(book, law.labels, finder.model) for book in (law.rulebook, *law.shadows))
-    return Backtest(finder, first, second)
+    config = check(chosen.model_copy(update={"policy": before, "shadow_policies": (after,)}))
+    detector = Detector(load_classifier(chosen), config.matcher)
+    first, second = (Flagger(policy, config.labels, detector.model) for policy in (config.policy, *config.shadows))
+    return Backtest(detector, first, second)
 
 
 def flagged(flag: Flag) -> bool:

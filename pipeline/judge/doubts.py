@@ -17,20 +17,20 @@ ALWAYS_KNOWN = ("default", "other")
 """Room types that need no rules of their own: speech without a type, and in the settings of overload all others."""
 
 
-def doubts(settings: Settings, law: JudgeConfig) -> Iterator[str]:
+def doubts(settings: Settings, config: JudgeConfig) -> Iterator[str]:
     """Each as one line."""
     yield from _languages(settings)
     for mark in INVENTED:
-        if law.rulebook.policy.marks.get(mark) == "pass":
+        if config.policy.policy.marks.get(mark) == "pass":
             yield f"the policy: marks.{mark} is pass, so speech with that mark passes unless a term is in it."
     for kind in settings.overload.room_types:
         if settings.overload.enabled and kind.share == 0:
             yield f"overload.room_types: the share of {kind.name} is 0, so under overload none of its speech is heard."
-        if told := unknown_room_type(law.rulebook.policy, kind.name):
+        if told := unknown_room_type(config.policy.policy, kind.name):
             yield f"overload.room_types: {told}"
     for label in settings.retention.labels:
-        if label not in law.labels.labels:
-            yield f"retention.labels: there is no label {label}.{_near(label, law.labels.labels)}"
+        if label not in config.labels.labels:
+            yield f"retention.labels: there is no label {label}.{_near(label, config.labels.labels)}"
 
 
 def unknown_room_type(policy: Policy, room_type: str) -> str | None:

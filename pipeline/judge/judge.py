@@ -8,10 +8,11 @@ from pipeline import settings
 from pipeline.judge import labels, lexicon, policy
 from pipeline.judge.classifier import Classifier
 from pipeline.judge.classifier import load as load_classifier
+from pipeline.judge.detector import Detection, Detector
+from pipeline.judge.flagger import Flagger
 from pipeline.judge.labels import Labels
 from pipeline.judge.matcher import Matcher
 from pipeline.judge.policy import PolicyResolver
-from pipeline.judge.ruling import Detection, Detector, Flagger
 from pipeline.judge.shadow import Shadow
 from pipeline.messages import Flag, Suggestion, Transcript
 from pipeline.metrics import Metrics, from_zero
@@ -20,37 +21,36 @@ from pipeline.stage import Processor, Rejected
 
 @dataclass(frozen=True, slots=True)
 class JudgeConfig:
-    """Everything that people write and the judge goes by."""
+    """Labels, lexicons and policies, as people write them."""
 
     labels: Labels
     matcher: Matcher
-    rulebook: PolicyResolver
+    policy: PolicyResolver
     shadows: tuple[PolicyResolver, ...] = ()
-    """Of the shadow policies."""
+    """The shadow policies."""
 
 
 class Judge(Processor[Transcript, Flag]):
-    """Lexicon and classifier find, the policy decides; shadow policies look on."""
+    """Classifier and lexicons detect; the policy decides. Shadow policies only count their decisions."""
 
-    def __init__(self, law: JudgeConfig, classifier: Classifier, metrics: Metrics) -> None:
-        self._finder = Detector(classifier, law.matcher)
-        self._ruling = Flagger(law.rulebook, law.labels, classifier.name)
-        self._shadows = [Shadow(Flagger(book, law.labels, classifier.name), metrics) for book in law.shadows]
+    def __init__(self, config: JudgeConfig, classifier: Classifier, metrics: Metrics) -> None:
+        self._detector = Detector(classifier, config.matcher)
+        self._flagger = Flagger(config.policy, config.labels, classifier.name)
+        self._shadows = [Shadow(Flagger(each, config.labels, classifier.name), metrics) for each in config.shadows]
         self._metrics = metrics
         from_zero(metrics.flags, get_args(Suggestion))
-        from_zero(metrics.labels, law.labels.labels)
+        from_zero(metrics.labels, config.labels.labels)
 
     def process(self, batch: Sequence[Transcript]) -> list[Flag | Rejected]:
         """One flag for each transcript that was heard; of what overload skipped there is nothing to say."""
         heard = [transcript for transcript in batch if not transcript.skipped]
-        found = self._finder.find(heard)
-        return [self._judge(transcript, finding) for transcript, finding in zip(heard, found, strict=True)]
+        return [self._judge(*each) for each in zip(heard, self._detector.detect(heard), strict=True)]
 
-    def _judge(self, transcript: Transcript, found: Detection) -> Flag:
-        flag = self._ruling.flag(transcript, found)
+    def _judge(self, transcript: Transcript, detection: Detection) -> Flag:
+        flag = self._flagger.flag(transcript, detection)
         self._count(flag)
         for shadow in self._shadows:
-            shadow.watch(transcript, found, flag)
+            shadow.watch(transcript, detection, flag)
         return flag
 
     def _count(self, flag: Flag) -> None:
@@ -75,5 +75,5 @@ def check(chosen: settings.JudgeSettings) -> JudgeConfig:
         known,
         lexicon.compile_terms(lexicons),
         policy.load(chosen.policy, known, lexicons),
-        tuple({book.version: book for book in shadows}.values()),
+        tuple({each.version: each for each in shadows}.values()),
     )

@@ -95,7 +95,7 @@ class LabelLimits:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedPolicy:
-    """The policy, worked out for one kind of room and one language. Labels that are off are not in `labels`."""
+    """The policy for one room type and one language. Labels that are off are not in `labels`."""
 
     labels: Mapping[str, LabelLimits]
     risk: LabelLimits
@@ -104,19 +104,19 @@ class ResolvedPolicy:
 
 
 class PolicyResolver:
-    """A checked policy, ready to be asked. `version` names it with eight digits of the hash of all it rests on."""
+    """A checked policy, to be resolved. `version` is its name with eight digits of the hash of all that it rests on."""
 
     def __init__(self, policy: Policy, labels: Labels, rests_on: Iterable[Sheet] = ()) -> None:
         self.policy = policy
         self.version = f"{policy.name}@{digest([policy, labels, *rests_on])}"
         self._known = tuple(labels.labels)
-        self.rules = lru_cache(MAX_CACHED)(self._rules)
+        self.resolved = lru_cache(MAX_CACHED)(self._resolved)
 
-    def _rules(self, room_type: str, language: str) -> ResolvedPolicy:
-        """Rules for a room type; one that the policy does not name has the rules of all rooms."""
+    def _resolved(self, room_type: str, language: str) -> ResolvedPolicy:
+        """For a room type and a language. A room type that the policy does not name is treated as any room."""
         layers = [self.policy, *filter(None, [self.policy.room_types.get(room_type)])]
         scale = _set([layer.review_scale for layer in layers], 1.0)
-        labels = {label: _rule(layers, label, language, scale) for label in self._known if _enabled(layers, label)}
+        labels = {label: _limits(layers, label, language, scale) for label in self._known if _enabled(layers, label)}
         risk = _merged(_thresholds([layer.risk for layer in layers], language), {}, scale)
         return ResolvedPolicy(labels, risk, self.policy.marks, _set([layer.cooldown_seconds for layer in layers], 0.0))
 
@@ -130,12 +130,12 @@ def load(name: str, labels: Labels, rests_on: Iterable[Sheet] = ()) -> PolicyRes
     }
     for where, layer in layers.items():
         labels.check(layer.labels, f"{path}: {where}labels")
-    book = PolicyResolver(policy, labels, rests_on)
+    resolver = PolicyResolver(policy, labels, rests_on)
     for room_type in (OTHER, *policy.room_types):
         for language in sorted(_languages(layers.values())):
             where = f"{path} ({room_type or 'default'} rooms, {language or 'other languages'})"
-            _check_rules(book.rules(room_type, language), where)
-    return book
+            _check(resolver.resolved(room_type, language), where)
+    return resolver
 
 
 def digest(sheets: Iterable[Sheet]) -> str:
@@ -149,8 +149,8 @@ def _languages(layers: Iterable[PolicyLayer]) -> set[str]:
     return {OTHER}.union(*(rule.languages for rule in rules))
 
 
-def _check_rules(rules: ResolvedPolicy, where: str) -> None:
-    for label, rule in (*rules.labels.items(), ("risk", rules.risk)):
+def _check(policy: ResolvedPolicy, where: str) -> None:
+    for label, rule in (*policy.labels.items(), ("risk", policy.risk)):
         if 1 < rule.review < NEVER:
             raise ConfigError(
                 f"{where}: {label}: review at {rule.review:g}, by review_scale, is above every score",
@@ -161,11 +161,11 @@ def _check_rules(rules: ResolvedPolicy, where: str) -> None:
                 f"{where}: {label}: block at {rule.block} is below review at {rule.review}",
                 "Block needs the higher score.",
             )
-    if not rules.labels or all(rule.mute for rule in (rules.risk, *rules.labels.values())):
+    if not policy.labels or all(rule.mute for rule in (policy.risk, *policy.labels.values())):
         raise ConfigError(f"{where}: no label leads to anything", "Switch one on, and give it a score or a level.")
 
 
-def _rule(layers: list[PolicyLayer], label: str, language: str, scale: float) -> LabelLimits:
+def _limits(layers: list[PolicyLayer], label: str, language: str, scale: float) -> LabelLimits:
     """A room type's rules go before those of all rooms, a label's before every label's, a language's before all."""
     steps = _steps(layers, label)
     levels: dict[Severity, Suggestion] = dict.fromkeys(SEVERITIES, "pass")

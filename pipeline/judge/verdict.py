@@ -1,4 +1,4 @@
-"""From scores and matches to one verdict, by the rules of a policy, with the reasons in words.
+"""From scores and matches to one verdict, by a resolved policy, with the reasons in words.
 
 A match is evidence beside the classifier's: with w for its level (`WEIGHTS`), a probability p rises to
 1 - (1 - p)(1 - w), so both `risk` and the label's score grow with p and with the level. Thresholds hold for the
@@ -42,27 +42,27 @@ class FiredRule:
 def decide(
     scores: Mapping[str, float],
     matches: Sequence[Match],
-    rules: ResolvedPolicy,
+    policy: ResolvedPolicy,
     labels: Labels,
     marks: Iterable[Mark] = (),
     cooling: frozenset[str] = frozenset(),
 ) -> Verdict:
     """`scores` are the classifier's, with `risk`; `cooling` are labels blocked a moment ago for this speaker."""
-    matches = [match for match in matches if match.term.label in rules.labels]
+    matches = [match for match in matches if match.term.label in policy.labels]
     weights = _weights(matches)
-    raised = {label: _either(scores.get(label, 0.0), weights.get(label, 0.0)) for label in rules.labels}
-    risk = _either(_risk(scores, rules), max(weights.values(), default=0.0))
-    terms = [*_by_level(matches, rules)]
-    findings = [*_by_score(scores, rules), *terms] or [*_by_risk(risk, rules)]
-    held = dict(_held(marks, rules, least="review" if terms else "pass"))
-    return _verdict(findings, risk, raised, rules, labels, held, cooling)
+    raised = {label: _either(scores.get(label, 0.0), weights.get(label, 0.0)) for label in policy.labels}
+    risk = _either(_risk(scores, policy), max(weights.values(), default=0.0))
+    terms = [*_by_level(matches, policy)]
+    findings = [*_by_score(scores, policy), *terms] or [*_by_risk(risk, policy)]
+    held = dict(_held(marks, policy, least="review" if terms else "pass"))
+    return _verdict(findings, risk, raised, policy, labels, held, cooling)
 
 
 def _verdict(
     findings: list[FiredRule],
     risk: float,
     raised: dict[str, float],
-    rules: ResolvedPolicy,
+    policy: ResolvedPolicy,
     labels: Labels,
     held: Mapping[Mark, Suggestion],
     cooling: frozenset[str],
@@ -70,7 +70,7 @@ def _verdict(
     blocked = frozenset(finding.label for finding in findings if finding.label and finding.suggestion == "block")
     suggestion = _worst(finding.suggestion for finding in findings)
     reasons = [finding.reason for finding in findings]
-    for limit, reason in _limits(suggestion, blocked, rules, held, cooling):
+    for limit, reason in _limits(suggestion, blocked, policy, held, cooling):
         if ORDER.index(limit) < ORDER.index(suggestion):
             suggestion = limit
             reasons.append(reason)
@@ -79,36 +79,36 @@ def _verdict(
     return Verdict(suggestion, risk, raised, tuple(flagged), blocked, tuple(reasons))
 
 
-def _by_score(scores: Mapping[str, float], rules: ResolvedPolicy) -> Iterator[FiredRule]:
-    for label, rule in rules.labels.items():
+def _by_score(scores: Mapping[str, float], policy: ResolvedPolicy) -> Iterator[FiredRule]:
+    for label, rule in policy.labels.items():
         score = scores.get(label, 0.0)
         if (suggestion := rule.by_score(score)) != "pass":
             threshold = rule.block if suggestion == "block" else rule.review
             yield FiredRule(label, suggestion, f"{label}: score {score:.2f} reaches {suggestion} at {threshold:.2f}")
 
 
-def _by_level(matches: Iterable[Match], rules: ResolvedPolicy) -> Iterator[FiredRule]:
+def _by_level(matches: Iterable[Match], policy: ResolvedPolicy) -> Iterator[FiredRule]:
     for match in matches:
         label, level = match.term.label, match.level
-        if (suggestion := rules.labels[label].levels[level]) != "pass":
+        if (suggestion := policy.labels[label].levels[level]) != "pass":
             yield FiredRule(label, suggestion, f"{label}: the term “{match.term.text}” ({level}) means {suggestion}")
 
 
-def _by_risk(risk: float, rules: ResolvedPolicy) -> Iterator[FiredRule]:
-    if (suggestion := rules.risk.by_score(risk)) != "pass":
+def _by_risk(risk: float, policy: ResolvedPolicy) -> Iterator[FiredRule]:
+    if (suggestion := policy.risk.by_score(risk)) != "pass":
         yield FiredRule(None, suggestion, f"risk {risk:.2f} as a whole reaches {suggestion}, though no label does")
 
 
-def _held(marks: Iterable[Mark], rules: ResolvedPolicy, least: Suggestion) -> Iterator[tuple[Mark, Suggestion]]:
+def _held(marks: Iterable[Mark], policy: ResolvedPolicy, least: Suggestion) -> Iterator[tuple[Mark, Suggestion]]:
     """The most that each mark leaves, but `least`: nobody gets a term past by saying first what recognisers invent."""
     for mark in marks:
-        yield mark, max(rules.marks.get(mark, "review"), least, key=ORDER.index)
+        yield mark, max(policy.marks.get(mark, "review"), least, key=ORDER.index)
 
 
 def _limits(
     suggestion: Suggestion,
     blocked: frozenset[str],
-    rules: ResolvedPolicy,
+    policy: ResolvedPolicy,
     held: Mapping[Mark, Suggestion],
     cooling: frozenset[str],
 ) -> Iterator[tuple[Suggestion, str]]:
@@ -116,16 +116,16 @@ def _limits(
         yield limit, f"at most {limit}: the recogniser may have invented this ({mark})"
     if suggestion == "block" and blocked and blocked <= cooling:
         names = ", ".join(sorted(blocked))
-        yield "review", f"at most review: blocked for {names} within the last {rules.cooldown_seconds:g} s"
+        yield "review", f"at most review: blocked for {names} within the last {policy.cooldown_seconds:g} s"
 
 
-def _risk(scores: Mapping[str, float], rules: ResolvedPolicy) -> float:
+def _risk(scores: Mapping[str, float], policy: ResolvedPolicy) -> float:
     """The probability that a label applies that is switched on: the classifier's, less what others may account for.
 
     P(on) >= P(any) - P(off), by the union bound; and it is at least the largest of those that are on.
     """
-    off = sum(score for label, score in scores.items() if label != "risk" and label not in rules.labels)
-    largest = max((scores.get(label, 0.0) for label in rules.labels), default=0.0)
+    off = sum(score for label, score in scores.items() if label != "risk" and label not in policy.labels)
+    largest = max((scores.get(label, 0.0) for label in policy.labels), default=0.0)
     return min(1.0, max(largest, scores.get("risk", 0.0) - off))
 
 

@@ -42,10 +42,10 @@ def shipped_matcher() -> Matcher:
 
 def judge_of(
     known: Mapping[str, Mapping[str, float]] | None = None,
-    law: JudgeConfig | None = None,
+    config: JudgeConfig | None = None,
     metrics: Metrics | None = None,
 ) -> Judge:
-    return Judge(law or check(JudgeSettings()), WordClassifier(known), metrics or Metrics())
+    return Judge(config or check(JudgeSettings()), WordClassifier(known), metrics or Metrics())
 
 
 def transcript(

@@ -34,7 +34,7 @@ def book(folder: Path, text: str = OWN) -> policy.PolicyResolver:
 
 def test_a_label_goes_before_every_label_and_a_language_before_both(tmp_path: Path) -> None:
     own = book(tmp_path)
-    english, chinese = own.rules("default", "en").labels, own.rules("default", "zh").labels
+    english, chinese = own.resolved("default", "en").labels, own.resolved("default", "zh").labels
     assert (english["fraud"].review, english["abuse"].review, chinese["abuse"].review) == (0.5, 0.6, 0.7)
     assert english["abuse"].block == 0.9
     assert "hate" not in english
@@ -42,39 +42,41 @@ def test_a_label_goes_before_every_label_and_a_language_before_both(tmp_path: Pa
 
 def test_a_room_type_goes_before_all_rooms(tmp_path: Path) -> None:
     own = book(tmp_path)
-    kids = own.rules("kids", "zh")
+    kids = own.resolved("kids", "zh")
     assert (kids.labels["fraud"].review, kids.labels["abuse"].review, kids.labels["abuse"].block) == (0.3, 0.2, 0.9)
     assert kids.labels["fraud"].levels == {"low": "pass", "medium": "pass", "high": "block", "critical": "block"}
     assert "hate" in kids.labels
-    assert (kids.cooldown_seconds, own.rules("default", "zh").cooldown_seconds) == (0, 10)
+    assert (kids.cooldown_seconds, own.resolved("default", "zh").cooldown_seconds) == (0, 10)
     assert kids.risk.review == 0.8
 
 
 def test_an_unknown_room_type_has_the_rules_of_all_rooms(tmp_path: Path) -> None:
     own = book(tmp_path)
-    assert own.rules("karaoke", "en") == own.rules("default", "en")
+    assert own.resolved("karaoke", "en") == own.resolved("default", "en")
 
 
 def test_an_unset_or_switched_off_threshold_is_never_reached(tmp_path: Path) -> None:
-    rules = book(tmp_path, "{name: own, labels: {abuse: {block: never}, hate: {review: 0.9}}}").rules("default", "en")
+    rules = book(tmp_path, "{name: own, labels: {abuse: {block: never}, hate: {review: 0.9}}}").resolved(
+        "default", "en"
+    )
     assert rules.labels["abuse"].by_score(1.0) == "pass"
     assert rules.risk.by_score(1.0) == "pass"
 
 
 def test_a_scale_makes_every_review_score_stricter_and_leaves_blocks(tmp_path: Path) -> None:
     own = book(tmp_path, OWN + "    review_scale: 0.5\n")
-    kids = own.rules("kids", "en")
+    kids = own.resolved("kids", "en")
     assert (kids.labels["fraud"].review, kids.labels["fraud"].block, kids.risk.review) == (0.15, 0.9, 0.4)
 
 
 def test_never_reviewing_by_score_may_still_block(tmp_path: Path) -> None:
-    rules = book(tmp_path, "{name: own, every: {review: never, block: 0.9}}").rules("default", "en")
+    rules = book(tmp_path, "{name: own, every: {review: never, block: 0.9}}").resolved("default", "en")
     assert [rules.labels["fraud"].by_score(score) for score in (0.89, 0.9)] == ["pass", "block"]
 
 
 def test_risk_has_thresholds_by_language(tmp_path: Path) -> None:
     own = book(tmp_path, "{name: own, risk: {review: 0.8, languages: {zh: {review: 0.9}}}}")
-    assert (own.rules("default", "en").risk.review, own.rules("default", "zh").risk.review) == (0.8, 0.9)
+    assert (own.resolved("default", "en").risk.review, own.resolved("default", "zh").risk.review) == (0.8, 0.9)
 
 
 def test_the_version_follows_the_content_not_the_comments(tmp_path: Path) -> None:
@@ -143,7 +145,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 @pytest.mark.parametrize("name", ["default", "strict"])
 def test_the_shipped_policies_are_sound(name: str) -> None:
-    rules = policy.load(name, LABELS).rules("default", "zh")
+    rules = policy.load(name, LABELS).resolved("default", "zh")
     assert set(rules.labels) == set(LABELS.labels) - {"political_sensitive"}
     assert rules.labels["self_harm"].levels["critical"] == "review"
     assert rules.labels["self_harm"].by_score(1.0) == "review"

@@ -40,12 +40,12 @@ def count(metrics: Metrics, suggestion: str, agrees: str, version: str) -> float
 
 def test_a_shadow_is_counted_beside_the_real_policy_on_the_same_scores(chosen: JudgeSettings) -> None:
     metrics, classifier = Metrics(), WordClassifier({"mild": {"abuse": 0.5}, "harsh": {"abuse": 0.9}})
-    law = check(chosen)
-    (shadow,) = [book.version for book in law.shadows]
+    config = check(chosen)
+    (shadow,) = [policy.version for policy in config.shadows]
     said = [transcript(text, float(at)) for at, text in enumerate(["mild", "harsh", "harsh", "fine"])]
     flags = judge(chosen, classifier, metrics).process(said)
     assert [flag.suggestion for flag in flags if isinstance(flag, Flag)] == ["pass", "review", "review", "pass"]
-    assert {flag.policy for flag in flags if isinstance(flag, Flag)} == {law.rulebook.version}
+    assert {flag.policy for flag in flags if isinstance(flag, Flag)} == {config.policy.version}
     assert classifier.asked == ["mild", "harsh", "harsh", "fine"]
     assert count(metrics, "review", "no", shadow) == 1, "mild"
     assert count(metrics, "block", "no", shadow) == 1, "harsh"

@@ -19,7 +19,7 @@ POLICY = Policy.model_validate(
         "cooldown_seconds": 30,
     }
 )
-RULES: ResolvedPolicy = PolicyResolver(POLICY, LABELS).rules("default", "en")
+RULES: ResolvedPolicy = PolicyResolver(POLICY, LABELS).resolved("default", "en")
 
 
 def hit(label: str, level: Severity) -> Match:
@@ -109,5 +109,5 @@ def test_matches_only_raise_and_a_worse_level_raises_more(
 
 
 def test_a_policy_without_rules_passes_everything() -> None:
-    rules = PolicyResolver(Policy(name="none", labels=PolicyLayer().labels), LABELS).rules("default", "en")
+    rules = PolicyResolver(Policy(name="none", labels=PolicyLayer().labels), LABELS).resolved("default", "en")
     assert decide({"risk": 1.0, "abuse": 1.0}, [hit("abuse", "critical")], rules, LABELS).suggestion == "pass"

@@ -1,0 +1,72 @@
+"""From a detection to a flag, by one policy. Several policies may judge the same detection."""
+
+from collections.abc import Sequence
+
+from pipeline.judge.context import Blocked, Context
+from pipeline.judge.detector import Detection
+from pipeline.judge.labels import Labels
+from pipeline.judge.matcher import Match
+from pipeline.judge.policy import PolicyResolver
+from pipeline.judge.times import times_of
+from pipeline.judge.verdict import Verdict, decide
+from pipeline.messages import Flag, Hit, Transcript, derive_id
+
+
+class Flagger:
+    """Applies one policy. It remembers blocked speakers, so transcripts of a room must come in order."""
+
+    def __init__(self, policies: PolicyResolver, labels: Labels, model: str) -> None:
+        self.version = policies.version
+        self._policies = policies
+        self._labels = labels
+        self._model = model
+        self._context = Context()
+
+    def flag(self, transcript: Transcript, detection: Detection) -> Flag:
+        policy = self._policies.resolved(transcript.room_type, transcript.language)
+        matches = [match for match in detection.matches if match.term.label in policy.labels]
+        room, speaker, start = transcript.room, transcript.speaker, transcript.start
+        cooling = self._context.cooling(room, speaker, start, policy.cooldown_seconds)
+        verdict = decide(detection.scores, matches, policy, self._labels, transcript.marks, cooling)
+        if verdict.suggestion == "block":
+            self._context.remember(room, Blocked(speaker, start, verdict.blocked), policy.cooldown_seconds)
+        return self._flag(transcript, verdict, matches)
+
+    def _flag(self, transcript: Transcript, verdict: Verdict, matches: Sequence[Match]) -> Flag:
+        return Flag(
+            room=transcript.room,
+            speaker=transcript.speaker,
+            room_type=transcript.room_type,
+            start=transcript.start,
+            id=derive_id("judge", transcript, self.version),
+            utterance=transcript.utterance,
+            transcript=transcript.id,
+            end=transcript.end,
+            text=transcript.text,
+            language=transcript.language,
+            confidence=transcript.confidence,
+            suggestion=verdict.suggestion,
+            risk=verdict.risk,
+            labels=verdict.labels,
+            flagged=verdict.flagged,
+            hits=tuple(_hit(match, transcript) for match in matches),
+            marks=transcript.marks,
+            reasons=verdict.reasons,
+            words=transcript.words if verdict.suggestion != "pass" else (),
+            policy=self.version,
+            model=self._model,
+            address=transcript.address,
+        )
+
+
+def _hit(match: Match, transcript: Transcript) -> Hit:
+    start_time, end_time = times_of(transcript, match.start, match.end)
+    return Hit(
+        term=match.term.text,
+        label=match.term.label,
+        level=match.level,
+        start=match.start,
+        end=match.end,
+        start_time=start_time,
+        end_time=end_time,
+    )
