@@ -24,7 +24,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.clips import Reference, errors, references, wordless
-from benchmarks.recognisers import MAKE, Heard
+from benchmarks.recognisers import MAKE, Recognised
 from pipeline.settings import Asr
 
 
@@ -38,7 +38,7 @@ class Contender:
             raise RuntimeError("a process without the pipes that it was given")
         self._questions, self._answers = self._process.stdin, self._process.stdout
 
-    def ask(self, **question: object) -> tuple[list[Heard], float]:
+    def ask(self, **question: object) -> tuple[list[Recognised], float]:
         """What it heard, and the seconds that it took."""
         self._questions.write(json.dumps(question) + "\n")
         self._questions.flush()
@@ -46,7 +46,7 @@ class Contender:
         if not line:
             raise SystemExit("a contender ended; what it said stands above")
         answer = json.loads(line)
-        return [Heard(*each) for each in answer["heard"]], answer["took"]
+        return [Recognised(*each) for each in answer["heard"]], answer["took"]
 
     def close(self) -> None:
         self._questions.close()
@@ -58,7 +58,7 @@ class Score:
     """Of one contender on one language, turn by turn."""
 
     speeds: list[float] = field(default_factory=list)
-    heard: list[list[Heard]] = field(default_factory=list)
+    heard: list[list[Recognised]] = field(default_factory=list)
 
     @property
     def waits(self) -> list[float]:

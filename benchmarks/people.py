@@ -45,34 +45,34 @@ Errors = NDArray[np.int64]
 Spell = Callable[[str], str]
 
 
-class Clip(NamedTuple):
+class PersonClip(NamedTuple):
     file: Path
     source: str
     reference: str
 
 
-class Texts(NamedTuple):
+class ClipTexts(NamedTuple):
     """What each recogniser wrote for each clip."""
 
     without: list[str]
     with_adapter: list[str]
 
 
-def clips(folder: Path, leave_out: Sequence[str], split: str | None) -> list[Clip]:
+def clips(folder: Path, leave_out: Sequence[str], split: str | None) -> list[PersonClip]:
     """The Mandarin clips of `folder`, in the order of its table."""
     with (folder / "refs.tsv").open(encoding="utf-8") as file:
         rows = [*csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)]
     return [
-        Clip(folder / row["file"], row["source"], row["reference"])
+        PersonClip(folder / row["file"], row["source"], row["reference"])
         for row in rows
         if row["language"] == "zh" and row["source"] not in leave_out and split in {None, row.get("split")}
     ]
 
 
-def recognise(found: Sequence[Clip]) -> Texts:
+def recognise(found: Sequence[PersonClip]) -> ClipTexts:
     """Hear every clip twice, a batch at a time, so that the machine treats both alike."""
     without, with_adapter = (ours(Asr(language="zh", adapters=on)) for on in (False, True))
-    texts = Texts([], [])
+    texts = ClipTexts([], [])
     for batch in track([*batches(found)], "hearing", console=Console(stderr=True)):
         sound = [samples_of(clip.file)[:MAX_SAMPLES] for clip in batch]
         texts.without.extend(_texts(without, sound))
@@ -80,11 +80,11 @@ def recognise(found: Sequence[Clip]) -> Texts:
     return texts
 
 
-def kept(found: Sequence[Clip], file: Path | None) -> Texts:
+def kept(found: Sequence[PersonClip], file: Path | None) -> ClipTexts:
     """The transcripts in `file`; if it is not there, new ones, which are written to it."""
     if file and file.exists():
         rows = [line.split("\t") for line in file.read_text("utf-8").splitlines()]
-        return Texts(*([row[column] for row in rows] for column in (1, 2)))
+        return ClipTexts(*([row[column] for row in rows] for column in (1, 2)))
     texts = recognise(found)
     if file:
         lines = [f"{clip.file.name}\t{off}\t{on}\n" for clip, off, on in zip(found, *texts, strict=True)]
@@ -141,7 +141,7 @@ def interval(before: Errors, after: Errors) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def table(found: Sequence[Clip], texts: Texts) -> Table:
+def table(found: Sequence[PersonClip], texts: ClipTexts) -> Table:
     made = Table("unit", "clips", "without %", "with %", "difference", "95% interval")
     references = [clip.reference for clip in found]
     for unit, spelt in (("character", characters), ("toneless syllable", syllables)):
@@ -163,7 +163,7 @@ def syllables(text: str) -> str:
     return " ".join(lazy_pinyin(characters(text).replace(" ", "")))
 
 
-def batches(found: Sequence[Clip]) -> list[Sequence[Clip]]:
+def batches(found: Sequence[PersonClip]) -> list[Sequence[PersonClip]]:
     size = TRANSCRIBE.batch
     return [found[at : at + size] for at in range(0, len(found), size)]
 

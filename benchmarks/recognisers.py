@@ -23,7 +23,7 @@ from pipeline.settings import Asr
 from pipeline.topology import TRANSCRIBE
 
 
-class Heard(msgspec.Struct, frozen=True):
+class Recognised(msgspec.Struct, frozen=True):
     text: str
     seconds: float
     """Of the call."""
@@ -31,22 +31,24 @@ class Heard(msgspec.Struct, frozen=True):
     """The recogniser says that nobody spoke."""
 
 
-Recognise = Callable[[Sequence[Samples]], list[Heard]]
+Recognise = Callable[[Sequence[Samples]], list[Recognised]]
 
 
 def ours(asr: Asr, take: int = TRANSCRIBE.batch) -> Recognise:
     """The transcribe stage, `take` clips at a time."""
     stage, rooms = Transcribe(load(asr), asr, Metrics()), count()
 
-    def recognise(clips: Sequence[Samples]) -> list[Heard]:
-        found: list[Heard] = []
+    def recognise(clips: Sequence[Samples]) -> list[Recognised]:
+        found: list[Recognised] = []
         for at in range(0, len(clips), take):
             batch = [utterance_of(f"room-{next(rooms)}", clip) for clip in clips[at : at + take]]
             began = time.perf_counter()
             results = stage.process(batch)
             took = time.perf_counter() - began
             found += [
-                Heard(each.text, took, "no_speech" in each.marks) for each in results if isinstance(each, Transcript)
+                Recognised(each.text, took, "no_speech" in each.marks)
+                for each in results
+                if isinstance(each, Transcript)
             ]
         return found
 
@@ -94,11 +96,11 @@ def _faster(model: Any, language: str | None, clip: Samples) -> str:
 
 
 def one_by_one(recognise: Callable[[Samples], str], callers: int = 1) -> Recognise:
-    def timed(clip: Samples) -> Heard:
+    def timed(clip: Samples) -> Recognised:
         began = time.perf_counter()
-        return Heard(recognise(clip), time.perf_counter() - began)
+        return Recognised(recognise(clip), time.perf_counter() - began)
 
-    def run(clips: Sequence[Samples]) -> list[Heard]:
+    def run(clips: Sequence[Samples]) -> list[Recognised]:
         with ThreadPoolExecutor(callers) as pool:
             return list(pool.map(timed, clips))
 

@@ -57,7 +57,7 @@ class Setup:
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class Throughput:
     per_second: float
     """Messages."""
     cpu: float
@@ -89,14 +89,14 @@ def main() -> None:
     chosen = [
         setup for setup in SETUPS if options.batch in {None, setup.batch} and options.workers in {None, setup.workers}
     ]
-    figures: dict[Setup, list[Figure]] = {setup: [] for setup in chosen}
+    figures: dict[Setup, list[Throughput]] = {setup: [] for setup in chosen}
     with tempfile.TemporaryDirectory() as folder, Broker(Path(folder)) as broker:
         for setup in track(chosen * options.repeat, "measuring", console=Console(stderr=True)):
             figures[setup].append(measure(setup, broker.bootstrap, options.messages, Path(folder)))
     show(figures)
 
 
-def measure(setup: Setup, bootstrap: str, count: int, folder: Path) -> Figure:
+def measure(setup: Setup, bootstrap: str, count: int, folder: Path) -> Throughput:
     kafka = Kafka(bootstrap=bootstrap, prefix=f"{uuid4().hex[:8]}.", partitions=setup.partitions)
     settings = Settings(kafka=kafka, data_dir=folder)
     topics.create(kafka)
@@ -165,7 +165,7 @@ def fill(settings: Settings, count: int) -> None:
     client.close()
 
 
-def watch(settings: Settings, workers: Sequence[Process], count: int) -> Figure:
+def watch(settings: Settings, workers: Sequence[Process], count: int) -> Throughput:
     """The time from when a tenth is done, past the start and the first fetch, until all is done.
 
     Raises SystemExit if all was done between two looks: then there are too few messages to measure.
@@ -185,7 +185,7 @@ def watch(settings: Settings, workers: Sequence[Process], count: int) -> Figure:
         if begun and done >= count:
             consumer.close()
             messages = done - begun[2]
-            return Figure(messages / (now - begun[0]), (cpu - begun[1]) / messages * 1_000)
+            return Throughput(messages / (now - begun[0]), (cpu - begun[1]) / messages * 1_000)
         if now > deadline:
             raise SystemExit(f"Only {done} of {count} messages in {PATIENCE_SECONDS} s: {workers[0].log[-2000:]}")
         time.sleep(0.05)
@@ -197,7 +197,7 @@ def cpu_seconds(worker: Process) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def show(figures: dict[Setup, list[Figure]]) -> None:
+def show(figures: dict[Setup, list[Throughput]]) -> None:
     table = Table("setup: workers × partitions", "messages/s", "of bare", "CPU s / 1,000", "of bare's")
     for setup, found in figures.items():
         bare = figures[replace(setup, kind=BARE, partitions=8, ms=0)]

@@ -12,7 +12,7 @@ from benchmarks.chaos.marks import FRAME
 from benchmarks.chaos.moderator import Moderator
 from benchmarks.chaos.scene import Scene, say
 from benchmarks.chaos.troubles import Planned, Storm
-from benchmarks.chaos.verdict import Verdict
+from benchmarks.chaos.verdict import ChaosVerdict
 from benchmarks.speech import SpokenSpan, Voice, voices
 from pipeline.errors import DependencyError
 from pipeline.settings import Kafka, Settings
@@ -27,7 +27,9 @@ SHOWN = 12
 """Of each kind of fault, in full."""
 
 
-def run(folder: Path, seconds: float, rooms: int, seed: int, store_kind: str, planned: Sequence[Planned]) -> Verdict:
+def run(
+    folder: Path, seconds: float, rooms: int, seed: int, store_kind: str, planned: Sequence[Planned]
+) -> ChaosVerdict:
     """Raises RuntimeError if what the run needs does not start."""
     said = voices(rooms, SPEAKERS, seconds, seed)
     with ExitStack() as stack:
@@ -73,13 +75,13 @@ def settle(scene: Scene) -> None:
     ]
 
 
-def judged(scene: Scene, wanted: Sequence[SpokenSpan], counts: Mapping[Voice, int]) -> Verdict:
+def judged(scene: Scene, wanted: Sequence[SpokenSpan], counts: Mapping[Voice, int]) -> ChaosVerdict:
     settings = scene.settings
     uttered, flags = records.uttered(settings, counts), records.flagged(settings)
     told = [span for utterance in flags for span in uttered.get(utterance, [])]
     values, redelivered = records.dead_letters(settings)
     allowed = verdict.allowed_overlap(settings)
-    return Verdict(
+    return ChaosVerdict(
         stretches=len(wanted),
         flags=len(flags),
         lost=verdict.lost(wanted, told, records.logged(settings, counts), verdict.allowed_hole(settings)),
@@ -93,7 +95,7 @@ def judged(scene: Scene, wanted: Sequence[SpokenSpan], counts: Mapping[Voice, in
     )
 
 
-def explain(found: Verdict) -> None:
+def explain(found: ChaosVerdict) -> None:
     """For whoever has to find the cause."""
     for lost in found.lost[:SHOWN]:
         holes = ", ".join(f"{hole.start:.3f}-{hole.end:.3f}" for hole in lost.holes)

@@ -24,7 +24,7 @@ from urllib.request import urlopen
 from rich.console import Console
 
 from benchmarks.chaos.clients import TOKEN
-from benchmarks.chaos.stores import Store
+from benchmarks.chaos.stores import ChaosStore
 from pipeline.settings import Settings
 from pipeline.topology import STAGES
 from tests.broker import Cluster
@@ -79,7 +79,7 @@ class Member:
 class Scene:
     """`with Scene(...) as scene` starts all processes, and ends them."""
 
-    def __init__(self, settings: Settings, cluster: Cluster, store: Store, folder: Path, copies: int = 2) -> None:
+    def __init__(self, settings: Settings, cluster: Cluster, store: ChaosStore, folder: Path, copies: int = 2) -> None:
         self.settings, self.cluster, self.store = settings, cluster, store
         self.happened: Counter[str] = Counter()
         self.hung: list[str] = []

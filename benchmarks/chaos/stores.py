@@ -11,11 +11,11 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from pipeline.review.database import Database
-from pipeline.settings import Store as StoreSettings
+from pipeline.settings import ChaosStore as StoreSettings
 from tests.pipeline.review import postgres
 
 
-class Store(Protocol):
+class ChaosStore(Protocol):
     """`settings` name it; `refuse` keeps everybody else out for so many seconds."""
 
     settings: StoreSettings
@@ -23,7 +23,7 @@ class Store(Protocol):
     def refuse(self, seconds: float) -> None: ...
 
 
-class Sqlite(Store):
+class Sqlite(ChaosStore):
     """A process that holds the lock, as a stuck backup does."""
 
     def __init__(self, data_dir: Path) -> None:
@@ -37,7 +37,7 @@ class Sqlite(Store):
         connection.close()
 
 
-class Postgres(Store):
+class Postgres(ChaosStore):
     """A migration that locks the cases; then the server drops all connections, as at a restart or a failover."""
 
     def __init__(self, url: str) -> None:
@@ -56,7 +56,7 @@ class Postgres(Store):
 
 
 @contextmanager
-def opened(kind: str, data_dir: Path) -> Iterator[Store]:
+def opened(kind: str, data_dir: Path) -> Iterator[ChaosStore]:
     if kind == "sqlite":
         yield Sqlite(data_dir)
     else:

@@ -34,7 +34,7 @@ class Lost:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ChaosVerdict:
     """The counts of one run."""
 
     stretches: int

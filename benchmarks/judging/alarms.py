@@ -6,7 +6,7 @@ import numpy as np
 from rich.table import Table
 
 from benchmarks.judging.bench import Bench
-from benchmarks.judging.cases import Case, evasion, lookalikes, talk
+from benchmarks.judging.cases import TextCase, evasion, lookalikes, talk
 from benchmarks.judging.systems import Found
 from training.classifier.rows import RISK
 
@@ -51,7 +51,7 @@ def tricks(bench: Bench) -> Iterator[Table]:
         yield table
 
 
-def length(case: Case) -> int:
+def length(case: TextCase) -> int:
     """In words, or in characters where the language is written so."""
     return len(case.text.split()) if case.language == "en" else sum(map(str.isalnum, case.text))
 
@@ -60,7 +60,7 @@ def _share(found: Found, places: Sequence[int]) -> str:
     return f"{np.mean(found[places]):.0%}" if places else "–"
 
 
-def _kinds(cases: Sequence[Case]) -> list[tuple[str, list[int]]]:
+def _kinds(cases: Sequence[TextCase]) -> list[tuple[str, list[int]]]:
     kinds = dict.fromkeys(case.kind for case in cases)
     return [(kind, [at for at, case in enumerate(cases) if case.kind == kind]) for kind in kinds]
 

@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks.judging.cases import Case, Sides, held_out
+from benchmarks.judging.cases import Sides, TextCase, held_out
 from benchmarks.judging.systems import Found, Scores, System, systems
 from training.classifier.rows import OUTPUTS, RISK
 from training.classifier.sets import TALK
@@ -49,7 +49,7 @@ class Bench:
         """The systems that know `language`."""
         return [system for system in self.systems if language in system.languages]
 
-    def languages(self, cases: Iterable[Case]) -> Iterator[tuple[str, list[Case]]]:
+    def languages(self, cases: Iterable[TextCase]) -> Iterator[tuple[str, list[TextCase]]]:
         """Each language with its cases."""
         cases = [*cases]
         for language in sorted({case.language for case in cases}):
@@ -58,18 +58,18 @@ class Bench:
     def drawn(self, items: list[T]) -> list[T]:
         return items if self.sample is None or len(items) <= self.sample else Random(1).sample(items, self.sample)
 
-    def scores(self, system: System, cases: Sequence[Case]) -> Scores:
+    def scores(self, system: System, cases: Sequence[TextCase]) -> Scores:
         parts = [system.scores(chunk) for chunk in _chunks(system, cases)]
         return {output: np.concatenate([part[output] for part in parts]) for output in OUTPUTS}
 
-    def flags(self, system: System, cases: Sequence[Case]) -> Found:
+    def flags(self, system: System, cases: Sequence[TextCase]) -> Found:
         return np.concatenate([system.flags(chunk) for chunk in _chunks(system, cases)])
 
-    def _ordinary(self) -> list[Case]:
+    def _ordinary(self) -> list[TextCase]:
         clean = [case for case in self.sides.validation if case.kind in TALK and case.labels.get(RISK) == 0]
         return [case for _, cases in self.languages(clean) for case in cases[:ORDINARY]]
 
 
-def _chunks(system: System, cases: Sequence[Case]) -> Iterable[Sequence[Case]]:
+def _chunks(system: System, cases: Sequence[TextCase]) -> Iterable[Sequence[TextCase]]:
     chunks = [cases[start : start + CHUNK] for start in range(0, len(cases), CHUNK)]
     return track(chunks, system.name, console=notes, transient=True, disable=not notes.is_terminal)

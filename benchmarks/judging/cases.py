@@ -25,7 +25,7 @@ PAIR = ("language", "label", "text", "heard")
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class TextCase:
     text: str
     language: str
     labels: Mapping[str, float]
@@ -38,19 +38,19 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class CasePair:
     """A sentence as text, and as a recogniser heard it."""
 
-    read: Case
-    heard: Case
+    read: TextCase
+    heard: TextCase
 
 
 @dataclass(frozen=True, slots=True)
 class Sides:
     """Rows that no training sees: those that set a threshold, and those that it is tried on."""
 
-    validation: list[Case]
-    test: list[Case]
+    validation: list[TextCase]
+    test: list[TextCase]
 
 
 def held_out(data: Path) -> Sides:
@@ -59,48 +59,48 @@ def held_out(data: Path) -> Sides:
     return Sides([*map(_case, sides["validation"])], [*map(_case, sides["test"])])
 
 
-def hatecheck(data: Path) -> Iterator[Case]:
+def hatecheck(data: Path) -> Iterator[TextCase]:
     """HateCheck (Röttger et al. 2021) and its Mandarin sister (Röttger et al. 2022): `kind` is the functionality."""
     for name, language in HATECHECK.items():
         (file,) = (data / name).glob("*cases.csv")
         for row in _rows(file):
             labels = {"hate": float(row["label_gold"] == "hateful")}
-            yield Case(row["test_case"], language, labels, row["functionality"])
+            yield TextCase(row["test_case"], language, labels, row["functionality"])
 
 
-def talk(data: Path) -> Iterator[Case]:
+def talk(data: Path) -> Iterator[TextCase]:
     """Ordinary talk of which nothing set a threshold: of a training set, the test side."""
     for name, language in TALK.items():
         if name in sets.SETS:
             rows = (row.text for row in sets.read(data, (name,)) if part_of(row) == "test")
         else:
             rows = (plain(row["text"]) for row in _rows(data / name / "rows.csv"))
-        yield from (Case(text, language, CLEAN, name) for text in rows if text)
+        yield from (TextCase(text, language, CLEAN, name) for text in rows if text)
 
 
-def lookalikes() -> Iterator[Case]:
+def lookalikes() -> Iterator[TextCase]:
     """Safe sentences that sound risky; `kind` is the label that they look like."""
     for language, kinds in _suite("lookalikes", dict[str, dict[str, str]]).items():
         for kind, lines in kinds.items():
-            yield from (Case(line, language, CLEAN, kind) for line in lines.splitlines())
+            yield from (TextCase(line, language, CLEAN, kind) for line in lines.splitlines())
 
 
-def evasion() -> Iterator[Case]:
+def evasion() -> Iterator[TextCase]:
     """What slips past filters, and what such tricks are confused with; `kind` is the trick."""
     for language, kinds in _suite("evasion", dict[str, dict[str, dict[str, str]]]).items():
         for kind, labels in kinds.items():
             for label, lines in labels.items():
-                yield from (Case(line, language, _labels(label), kind) for line in lines.splitlines())
+                yield from (TextCase(line, language, _labels(label), kind) for line in lines.splitlines())
 
 
-def spoken() -> Iterator[Case]:
+def spoken() -> Iterator[TextCase]:
     """The sentences of the as-heard set, as text."""
     for language, labels in _suite("spoken", dict[str, dict[str, str]]).items():
         for label, lines in labels.items():
-            yield from (Case(line, language, _labels(label), label) for line in lines.splitlines())
+            yield from (TextCase(line, language, _labels(label), label) for line in lines.splitlines())
 
 
-def heard(path: Path) -> Iterator[Pair]:
+def heard(path: Path) -> Iterator[CasePair]:
     """Pairs from a TSV file, or all of a folder. Raises ConfigError.
 
     Columns `language`, `label` (or `clean`), `text`, `heard`; if wanted, `confidence` and `alternatives`, a JSON list
@@ -119,15 +119,17 @@ def heard(path: Path) -> Iterator[Pair]:
                 raise ConfigError(f"{file}, line {number}: {error}", "Mend that line.") from error
 
 
-def _pair(row: Mapping[str, str]) -> Pair:
+def _pair(row: Mapping[str, str]) -> CasePair:
     labels, language = _labels(row["label"]), row["language"]
     others = msgspec.json.decode(row.get("alternatives") or "[]", type=tuple[Alternative, ...])
     confidence = float(row.get("confidence") or 1.0)
-    return Pair(Case(row["text"], language, labels), Case(row["heard"], language, labels, "", confidence, others))
+    return CasePair(
+        TextCase(row["text"], language, labels), TextCase(row["heard"], language, labels, "", confidence, others)
+    )
 
 
-def _case(row: Row) -> Case:
-    return Case(row.text, row.language, row.labels, row.source)
+def _case(row: Row) -> TextCase:
+    return TextCase(row.text, row.language, row.labels, row.source)
 
 
 def _labels(label: str) -> Mapping[str, float]:

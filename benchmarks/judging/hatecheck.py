@@ -6,7 +6,7 @@ import numpy as np
 from rich.table import Table
 
 from benchmarks.judging.bench import Bench
-from benchmarks.judging.cases import Case, hatecheck
+from benchmarks.judging.cases import TextCase, hatecheck
 from benchmarks.judging.heldout import known, shown
 from benchmarks.judging.measures import Numbers, best_threshold
 from benchmarks.judging.systems import System
@@ -27,13 +27,13 @@ def tables(bench: Bench) -> Iterator[Table]:
         yield table
 
 
-def _heads(cases: Sequence[Case]) -> list[tuple[str, str, str]]:
+def _heads(cases: Sequence[TextCase]) -> list[tuple[str, str, str]]:
     truth = _truth(cases)
     parts = [(kind, "yes" if truth[at[0]] else "no", str(len(at))) for kind, at in _kinds(cases)]
     return [("AUROC", "", str(len(cases))), ("accuracy", "", str(len(cases))), *parts]
 
 
-def _column(bench: Bench, system: System, language: str, cases: Sequence[Case]) -> list[str]:
+def _column(bench: Bench, system: System, language: str, cases: Sequence[TextCase]) -> list[str]:
     """AUROC, then accuracy at the threshold of best macro-F1 on the validation side: of all, of each functionality."""
     scores, truth = bench.scores(system, cases)[OUTPUT], _truth(cases)
     tuning = [case for case in dict(bench.languages(bench.sides.validation))[language] if OUTPUT in case.labels]
@@ -41,10 +41,10 @@ def _column(bench: Bench, system: System, language: str, cases: Sequence[Case]) 
     return [shown(auroc(truth, scores)), shown(right.mean()), *(shown(right[at].mean()) for _, at in _kinds(cases))]
 
 
-def _kinds(cases: Sequence[Case]) -> list[tuple[str, list[int]]]:
+def _kinds(cases: Sequence[TextCase]) -> list[tuple[str, list[int]]]:
     kinds = sorted({case.kind for case in cases})
     return [(kind, [at for at, case in enumerate(cases) if case.kind == kind]) for kind in kinds]
 
 
-def _truth(cases: Sequence[Case]) -> Numbers:
+def _truth(cases: Sequence[TextCase]) -> Numbers:
     return np.array([case.labels[OUTPUT] for case in cases])

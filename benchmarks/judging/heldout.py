@@ -6,7 +6,7 @@ import numpy as np
 from rich.table import Table
 
 from benchmarks.judging.bench import Bench
-from benchmarks.judging.cases import Case
+from benchmarks.judging.cases import TextCase
 from benchmarks.judging.measures import Numbers, best_threshold, macro_f1
 from benchmarks.judging.systems import Scores
 from training.classifier.figures import auroc, average_precision, recall_at
@@ -38,7 +38,7 @@ def tables(bench: Bench) -> Iterator[Table]:
         yield _by_set(f"Held out, {language}: by set", cases, scored)
 
 
-def _by_label(title: str, cases: Sequence[Case], tuning: Sequence[Case], scored: Scored) -> Table:
+def _by_label(title: str, cases: Sequence[TextCase], tuning: Sequence[TextCase], scored: Scored) -> Table:
     table = _table(title, "macro-F1")
     for output in OUTPUTS:
         for name, (scores, tuned) in scored.items():
@@ -47,7 +47,7 @@ def _by_label(title: str, cases: Sequence[Case], tuning: Sequence[Case], scored:
     return table
 
 
-def _by_set(title: str, cases: Sequence[Case], scored: Scored) -> Table:
+def _by_set(title: str, cases: Sequence[TextCase], scored: Scored) -> Table:
     table = _table(title)
     for kind, output in BY_SET:
         for name, (scores, _) in scored.items():
@@ -56,7 +56,7 @@ def _by_set(title: str, cases: Sequence[Case], scored: Scored) -> Table:
     return table
 
 
-def known(output: str, cases: Sequence[Case], scores: Scores, name: str | None = None) -> tuple[Numbers, Numbers]:
+def known(output: str, cases: Sequence[TextCase], scores: Scores, name: str | None = None) -> tuple[Numbers, Numbers]:
     """Truth and scores of the cases (of set `name`) that somebody annotated for `output`."""
     places = [at for at, case in enumerate(cases) if output in case.labels and name in {None, case.kind}]
     return np.array([cases[at].labels[output] for at in places]), scores[output][places]
@@ -78,7 +78,7 @@ def _cells(truth: Numbers, found: Numbers) -> list[str]:
     return [*counts, *map(shown, (auroc(truth, found), average_precision(truth, found), recall_at(truth, found, 0.01)))]
 
 
-def _f1(output: str, cases: Sequence[Case], scores: Scores, tuning: Sequence[Case], tuned: Scores) -> str:
+def _f1(output: str, cases: Sequence[TextCase], scores: Scores, tuning: Sequence[TextCase], tuned: Scores) -> str:
     """At the threshold that is best on the validation side."""
     truth, found = known(output, cases, scores)
     before, tried = known(output, tuning, tuned)

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.judging.cases import Case
+from benchmarks.judging.cases import TextCase
 from benchmarks.judging.measures import Numbers
 from pipeline.judge import labels
 from pipeline.judge.classifier import Classifier, load
@@ -38,14 +38,14 @@ class System(Protocol):
     name: str
     languages: frozenset[str]
 
-    def scores(self, cases: Sequence[Case]) -> Scores:
+    def scores(self, cases: Sequence[TextCase]) -> Scores:
         """One array of shape (cases,) for each of `OUTPUTS`."""
 
-    def flags(self, cases: Sequence[Case]) -> Found:
+    def flags(self, cases: Sequence[TextCase]) -> Found:
         """Which cases it would have somebody look at, by its own thresholds."""
 
 
-class Whole:
+class WholeJudge:
     """The judge as it is shipped: classifier, lexicon, default policy."""
 
     name, languages = "judge", BOTH
@@ -53,15 +53,15 @@ class Whole:
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
 
-    def scores(self, cases: Sequence[Case]) -> Scores:
+    def scores(self, cases: Sequence[TextCase]) -> Scores:
         flags = self._flags(cases)
         found = {label: np.array([flag.labels.get(label, 0.0) for flag in flags]) for label in LABELS}
         return found | {RISK: np.array([flag.risk for flag in flags])}
 
-    def flags(self, cases: Sequence[Case]) -> Found:
+    def flags(self, cases: Sequence[TextCase]) -> Found:
         return np.array([flag.suggestion != "pass" for flag in self._flags(cases)])
 
-    def _flags(self, cases: Sequence[Case]) -> list[Flag]:
+    def _flags(self, cases: Sequence[TextCase]) -> list[Flag]:
         return [flag for flag in self._judge.process([*map(transcript, cases)]) if isinstance(flag, Flag)]
 
 
@@ -69,22 +69,22 @@ class Scored:
     """Anything that scores: what passes `limit` by its `risk` is flagged."""
 
     def __init__(
-        self, name: str, score: Callable[[Sequence[Case]], Scores], languages: frozenset[str], limit: float | None
+        self, name: str, score: Callable[[Sequence[TextCase]], Scores], languages: frozenset[str], limit: float | None
     ) -> None:
         self.name, self.languages = name, languages
         self._score = score
         self._limit = limit
         self._limits: dict[str, float] = {}
 
-    def scores(self, cases: Sequence[Case]) -> Scores:
+    def scores(self, cases: Sequence[TextCase]) -> Scores:
         return self._score(cases)
 
-    def flags(self, cases: Sequence[Case]) -> Found:
+    def flags(self, cases: Sequence[TextCase]) -> Found:
         limits = [self._limits.get(case.language, 0.0) if self._limit is None else self._limit for case in cases]
         found: Found = self._score(cases)[RISK] >= np.array(limits)
         return found
 
-    def fit(self, ordinary: Sequence[Case]) -> "Scored":
+    def fit(self, ordinary: Sequence[TextCase]) -> "Scored":
         """Take the threshold that `FALSE_ALARMS` of each language's `ordinary` talk reach; unless it has its own."""
         for language in self.languages if self._limit is None else ():
             risk = self._score([case for case in ordinary if case.language == language])[RISK]
@@ -108,18 +108,18 @@ class Remembering:
         return [self._known[key] for key in keys]
 
 
-def systems(model: str | None, ordinary: Sequence[Case], say: Callable[[str], None]) -> list[System]:
+def systems(model: str | None, ordinary: Sequence[TextCase], say: Callable[[str], None]) -> list[System]:
     """All that can run here; `ordinary` talk sets the thresholds of those without their own."""
     chosen = JudgeSettings(model=model)
     classifier = Remembering(load(chosen))
     config = check(chosen)
-    whole = Whole(Judge(config, classifier, Metrics()))
+    whole = WholeJudge(Judge(config, classifier, Metrics()))
 
-    def classified(cases: Sequence[Case]) -> Scores:
+    def classified(cases: Sequence[TextCase]) -> Scores:
         found = classify(classifier, [*map(transcript, cases)])
         return {output: np.array([score.get(output, 0.0) for score in found]) for output in OUTPUTS}
 
-    def listed(cases: Sequence[Case]) -> Scores:
+    def listed(cases: Sequence[TextCase]) -> Scores:
         rows = [
             [(match.term.label, WEIGHTS[match.level]) for match in config.matcher.find(case.text)] for case in cases
         ]
@@ -133,7 +133,7 @@ def systems(model: str | None, ordinary: Sequence[Case], say: Callable[[str], No
     return [whole, *(system.fit(ordinary) for system in [*scored, *_baselines(say)])]
 
 
-def transcript(case: Case) -> Transcript:
+def transcript(case: TextCase) -> Transcript:
     return Transcript(
         room="benchmark",
         speaker="benchmark",
@@ -186,7 +186,7 @@ def _zero_shot() -> Scored:
     targets = embed([meanings[label].means for label in LABELS])
     ordinary = embed([ORDINARY])
 
-    def score(cases: Sequence[Case]) -> Scores:
+    def score(cases: Sequence[TextCase]) -> Scores:
         texts = embed([case.text for case in cases])
         near = texts @ targets.T - texts @ ordinary.T
         return dict(zip(LABELS, near.T, strict=True)) | {RISK: near.max(axis=1)}

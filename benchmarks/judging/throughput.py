@@ -9,7 +9,7 @@ from rich.table import Table
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 from benchmarks.judging.bench import Bench
-from benchmarks.judging.cases import Case, spoken
+from benchmarks.judging.cases import TextCase, spoken
 from benchmarks.judging.systems import transcript
 from pipeline.judge import judge
 from pipeline.judge.classifier import SHIPPED
@@ -43,19 +43,19 @@ def tables(bench: Bench) -> Iterator[Table]:
     yield table
 
 
-def _rate(run: Callable[[Sequence[Case]], object], cases: Sequence[Case]) -> float:
+def _rate(run: Callable[[Sequence[TextCase]], object], cases: Sequence[TextCase]) -> float:
     start = time.perf_counter()
     for first in range(0, len(cases), BATCH):
         run(cases[first : first + BATCH])
     return len(cases) / (time.perf_counter() - start)
 
 
-def _judge(model: str | None) -> Callable[[Sequence[Case]], object]:
+def _judge(model: str | None) -> Callable[[Sequence[TextCase]], object]:
     built = judge.build(Settings(judge=JudgeSettings(model=model)), Metrics())
     return lambda cases: built.process([*map(transcript, cases)])
 
 
-def _plain(folder: Path) -> Callable[[Sequence[Case]], object]:
+def _plain(folder: Path) -> Callable[[Sequence[TextCase]], object]:
     """Weights do not change the time, so they are random: the shipped folder has none for PyTorch."""
     model = AutoModelForSequenceClassification.from_config(AutoConfig.from_pretrained(folder)).float().eval()
     classify = pipeline("text-classification", model, tokenizer=AutoTokenizer.from_pretrained(folder), top_k=None)

@@ -18,7 +18,7 @@ from benchmarks.chaos import records, verdict
 from benchmarks.chaos.clients import Client
 from benchmarks.chaos.marks import FRAME, FRAME_SECONDS, Pcm, marked, said_in
 from benchmarks.chaos.troubles import TROUBLES, plan
-from benchmarks.chaos.verdict import Verdict
+from benchmarks.chaos.verdict import ChaosVerdict
 from benchmarks.speech import SpokenSpan, voices
 from pipeline.audio.encode import decode_flac, to_pcm16
 from pipeline.audio.resample import Samples
@@ -140,7 +140,7 @@ def test_the_allowance_does_not_cover_a_short_case() -> None:
 
 
 def test_each_fault_spoils_the_verdict() -> None:
-    good = Verdict(stretches=400, flags=400, again=[alice(0, 1)] * 2)
+    good = ChaosVerdict(stretches=400, flags=400, again=[alice(0, 1)] * 2)
     assert good.good
     lost = verdict.Lost(alice(0, 1), (alice(0, 1),), in_log=True)
     for fault in (
@@ -156,7 +156,7 @@ def test_each_fault_spoils_the_verdict() -> None:
 
 
 def test_the_last_line_has_the_counts() -> None:
-    line = str(Verdict(stretches=10, flags=200, again=[alice(0, 1)], hung=["judge-0"], malformed=3, redelivered=1))
+    line = str(ChaosVerdict(stretches=10, flags=200, again=[alice(0, 1)], hung=["judge-0"], malformed=3, redelivered=1))
     assert line == (
         "stretches 10: lost 0, overlapping cases 0, told again 1 of 200 (0.50%), unexpected 0, hung 1; "
         "malformed 3: lost 0, redelivered 1"

@@ -12,7 +12,7 @@ from rich.console import Console
 from benchmarks.judging import alarms, heldout
 from benchmarks.judging import heard as heard_section
 from benchmarks.judging.bench import Bench
-from benchmarks.judging.cases import Case, Sides, evasion, heard, lookalikes, spoken
+from benchmarks.judging.cases import Sides, TextCase, evasion, heard, lookalikes, spoken
 from benchmarks.judging.measures import best_threshold, macro_f1
 from benchmarks.judging.systems import Remembering, Scored, Scores, System
 from pipeline.errors import ConfigError
@@ -23,12 +23,12 @@ from training.classifier.rows import CLEAN, OUTPUTS, RISK, positive
 HEAD = "language\tlabel\ttext\theard\talternatives\tconfidence\n"
 
 
-def words(cases: Sequence[Case]) -> Scores:
+def words(cases: Sequence[TextCase]) -> Scores:
     """As risky as often as `bad` stands in a text."""
     return dict.fromkeys(OUTPUTS, np.array([float(case.text.count("bad")) for case in cases]))
 
 
-def bench_of(cases: list[Case], heard: Path | None = None) -> Bench:
+def bench_of(cases: list[TextCase], heard: Path | None = None) -> Bench:
     bench = Bench(Path(), heard=heard)
     systems: list[System] = [Scored("words", words, frozenset({"en"}), 1.0)]
     vars(bench).update(systems=systems, sides=Sides(cases, cases))
@@ -60,7 +60,7 @@ def test_pairs_are_read_with_their_alternatives(tmp_path: Path) -> None:
         HEAD + 'en\tfraud+ads_spam\ta scam\ta can\t[{"text":"a scam","score":-0.5}]\t0.5\nen\tclean\thello\thallo\t\t\n'
     )
     risky, clean = heard(tmp_path)
-    assert risky.read == Case("a scam", "en", positive("fraud", "ads_spam"))
+    assert risky.read == TextCase("a scam", "en", positive("fraud", "ads_spam"))
     assert (risky.heard.text, risky.heard.confidence) == ("a can", 0.5)
     assert risky.heard.alternatives == (Alternative("a scam", -0.5),)
     assert clean.read.labels is CLEAN
@@ -87,15 +87,15 @@ def test_our_suites_know_their_labels(suite: object) -> None:
 
 
 def test_ordinary_talk_sets_the_threshold_of_each_language() -> None:
-    talk = [Case("bad " * (at % 100), language, CLEAN) for at in range(1_000) for language in ("en", "zh")]
+    talk = [TextCase("bad " * (at % 100), language, CLEAN) for at in range(1_000) for language in ("en", "zh")]
     system = Scored("words", words, frozenset({"en", "zh"}), None).fit(talk)
     assert system.flags(talk).mean() <= 0.01
-    assert system.flags([Case("bad " * 200, "en", CLEAN)]).all()
+    assert system.flags([TextCase("bad " * 200, "en", CLEAN)]).all()
 
 
 def test_held_out_figures_and_false_flags_are_shown() -> None:
-    cases = [Case(f"bad {at}", "en", positive("abuse"), "cold") for at in range(20)]
-    cases += [Case(f"good {at}", "en", CLEAN, "cold") for at in range(30)]
+    cases = [TextCase(f"bad {at}", "en", positive("abuse"), "cold") for at in range(20)]
+    cases += [TextCase(f"good {at}", "en", CLEAN, "cold") for at in range(30)]
     shown = printed(heldout.tables(bench_of(cases)))
     (abuse,) = (line for line in shown.splitlines() if "abuse" in line)
     assert [cell.strip() for cell in abuse.split("│")[1:-1]] == ["abuse", "words", "20", "30", *["1.000"] * 4]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from benchmarks.people import Clip, Texts, as_numbers, by_digit, clips, errors, interval, kept, rate, table
+from benchmarks.people import ClipTexts, PersonClip, as_numbers, by_digit, clips, errors, interval, kept, rate, table
 
-FOUND = [Clip(Path("a.flac"), "phone", "我有二十五块"), Clip(Path("b.flac"), "phone", "你好吗")]
+FOUND = [PersonClip(Path("a.flac"), "phone", "我有二十五块"), PersonClip(Path("b.flac"), "phone", "你好吗")]
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_kept_transcripts_are_scored_without_hearing_again(tmp_path: Path) -> No
     file = tmp_path / "texts.tsv"
     file.write_text("a.flac\t我有25块\t我有二十五块\nb.flac\t你号吗\t你好吗\n", "utf-8")
     texts = kept(FOUND, file)
-    assert texts == Texts(["我有25块", "你号吗"], ["我有二十五块", "你好吗"])
+    assert texts == ClipTexts(["我有25块", "你号吗"], ["我有二十五块", "你好吗"])
     console = Console(width=112, record=True)
     console.print(table(FOUND, texts))
     cells = [cell.strip() for cell in console.export_text().split("│")]
