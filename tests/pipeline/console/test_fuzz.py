@@ -21,7 +21,7 @@ from tests.pipeline.review.builders import NOON, flag
 
 STREAM = "/queue/live"
 """Does not end by itself."""
-EXAMPLES = 8
+EXAMPLES = 5
 """Of each operation and mode; more with a longer test."""
 Operation = APIOperation[Any, Any, Any, Any]
 OPEN = {"/login", "/login/oidc", "/login/oidc/back", "/healthz"}
