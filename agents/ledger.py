@@ -6,12 +6,10 @@ it and all before it on its partition are finished, because Faust's commit would
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cache
 from typing import Generic, TypeVar
-
-from agents.lag import PartitionName
 
 T = TypeVar("T")
 
@@ -60,12 +58,12 @@ class Ledger(Generic[T]):
     """The records in hand of all partitions."""
 
     def __init__(self) -> None:
-        self._partitions: dict[PartitionName, Partition[T]] = {}
+        self._partitions: dict[Hashable, Partition[T]] = {}
 
     def __len__(self) -> int:
         return sum(len(partition.entries) for partition in self._partitions.values())
 
-    def add(self, partition: PartitionName, record: T, speaker: Speaker | None = None) -> None:
+    def add(self, partition: Hashable, record: T, speaker: Speaker | None = None) -> None:
         """Note a record; without a `speaker` it holds nothing back (a dead letter)."""
         self._partitions.setdefault(partition, Partition()).add(record, speaker)
 

@@ -123,7 +123,7 @@ class Run:
             self.result.expired += 1
         if self.clock.now - self._looked >= LOOK_SECONDS:
             self._looked = self.clock.now
-            self.inflow.see({0: GroupPosition(self._written - len(self._waiting), self._written)})
+            self.inflow.see({("voice.utterances", 0): GroupPosition(self._written - len(self._waiting), self._written)})
 
     def _batch(self) -> None:
         batch = [self._waiting.popleft() for _ in range(min(TRANSCRIBE.batch, len(self._waiting)))]

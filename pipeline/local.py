@@ -301,7 +301,7 @@ class LocalRunner:
             self._ready.set()
 
     def _build(self, stage: Stage) -> Processor[Any, Any]:
-        lookback = self._recovery and self._recovery.lookback
+        lookback = self._recovery.lookback if self._recovery else None
         processor = stage.processor(self._settings, self._metrics, lookback)
         if self._recovery and UTTERANCES in stage.gives:
             return self._recovery.logged(cast("HoldingProcessor[AudioChunk, Utterance]", processor))

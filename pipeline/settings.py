@@ -256,15 +256,18 @@ class Batching(Section):
     wait_seconds: float = Field(ge=0, le=5, description="a batch is handed over so long after its first message")
 
 
-Stages = create_model(
+def _section(name: str, fields: Mapping[str, Any]) -> type[Section]:
+    """A section whose keys come from the topology."""
+    return create_model(name, __base__=Section, **fields)
+
+
+Stages = _section(
     "Stages",
-    __base__=Section,
-    **{stage.name: (Batching, Batching(batch=stage.batch, wait_seconds=stage.wait_seconds)) for stage in STAGES},
+    {stage.name: (Batching, Batching(batch=stage.batch, wait_seconds=stage.wait_seconds)) for stage in STAGES},
 )
-RetentionHours = create_model(
+RetentionHours = _section(
     "RetentionHours",
-    __base__=Section,
-    **{
+    {
         topic.key: (PositiveFloat, Field(topic.retention_hours, description=f"how long {topic.name} keeps a record"))
         for topic in TOPICS
     },

@@ -87,4 +87,4 @@ DELIVER = Stage(
     "deliver", (FLAGS,), (), "pipeline.review.delivery.deliver:build", 16, 0.02, reads_audio=True, stores=True
 )
 
-STAGES = (SEGMENT, TRANSCRIBE, JUDGE, DELIVER)
+STAGES: tuple[Stage, ...] = (SEGMENT, TRANSCRIBE, JUDGE, DELIVER)

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from pipeline.review.database import Database
-from pipeline.settings import ChaosStore as StoreSettings
+from pipeline.settings import Store as StoreSettings
 from tests.pipeline.review import postgres
 
 

@@ -16,7 +16,7 @@ class Clock:
 
 def look(inflow: Inflow, clock: Clock, *ends: int, committed: int = 0) -> None:
     clock.now += 5
-    inflow.see({number: GroupPosition(committed, end) for number, end in enumerate(ends)})
+    inflow.see({("voice.audio", number): GroupPosition(committed, end) for number, end in enumerate(ends)})
 
 
 def test_all_partitions_of_the_worker_count() -> None:

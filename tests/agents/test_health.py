@@ -6,12 +6,14 @@ import pytest
 from prometheus_client import generate_latest
 
 from agents.health import Health, Progress
-from agents.lag import GroupPosition
+from agents.lag import GroupPosition, PartitionName
 from pipeline.dependencies import Dependencies
 from pipeline.errors import DependencyError
 from pipeline.metrics import Metrics
 from pipeline.settings import Kafka, Security, Settings
 from pipeline.topology import DELIVER, JUDGE
+
+FIRST, SECOND = ("voice.flags", 0), ("voice.flags", 1)
 
 
 class Clock:
@@ -22,7 +24,7 @@ class Clock:
         return self.now
 
 
-def after(*looks: tuple[float, dict[int, GroupPosition]]) -> float:
+def after(*looks: tuple[float, dict[PartitionName, GroupPosition]]) -> float:
     """How long it has stood still after looks at these times."""
     clock = Clock()
     progress = Progress(clock)
@@ -33,45 +35,62 @@ def after(*looks: tuple[float, dict[int, GroupPosition]]) -> float:
 
 
 def test_lag_that_grows_while_the_commit_stands_still_is_a_stall() -> None:
-    assert after((0, {0: GroupPosition(5, 9)}), (20, {0: GroupPosition(5, 30)}), (46, {0: GroupPosition(5, 99)})) == 46
+    assert (
+        after(
+            (0, {FIRST: GroupPosition(5, 9)}), (20, {FIRST: GroupPosition(5, 30)}), (46, {FIRST: GroupPosition(5, 99)})
+        )
+        == 46
+    )
 
 
 def test_a_slow_worker_moves() -> None:
-    assert after((0, {0: GroupPosition(5, 9)}), (44, {0: GroupPosition(6, 500)}), (50, {0: GroupPosition(6, 900)})) == 6
+    assert (
+        after(
+            (0, {FIRST: GroupPosition(5, 9)}),
+            (44, {FIRST: GroupPosition(6, 500)}),
+            (50, {FIRST: GroupPosition(6, 900)}),
+        )
+        == 6
+    )
 
 
 def test_no_traffic_is_no_stall() -> None:
-    assert after((0, {0: GroupPosition(9, 9)}), (900, {0: GroupPosition(9, 9)})) == 0
+    assert after((0, {FIRST: GroupPosition(9, 9)}), (900, {FIRST: GroupPosition(9, 9)})) == 0
 
 
 def test_the_time_begins_when_records_wait() -> None:
     assert (
-        after((0, {0: GroupPosition(9, 9)}), (900, {0: GroupPosition(9, 10)}), (910, {0: GroupPosition(9, 10)})) == 10
+        after(
+            (0, {FIRST: GroupPosition(9, 9)}),
+            (900, {FIRST: GroupPosition(9, 10)}),
+            (910, {FIRST: GroupPosition(9, 10)}),
+        )
+        == 10
     )
 
 
 def test_one_partition_that_stands_is_enough() -> None:
     assert (
         after(
-            (0, {0: GroupPosition(5, 9), 1: GroupPosition(1, 2)}),
-            (60, {0: GroupPosition(5, 9), 1: GroupPosition(2, 3)}),
+            (0, {FIRST: GroupPosition(5, 9), SECOND: GroupPosition(1, 2)}),
+            (60, {FIRST: GroupPosition(5, 9), SECOND: GroupPosition(2, 3)}),
         )
         == 60
     )
 
 
 def test_a_partition_that_went_to_another_worker_is_forgotten() -> None:
-    assert after((0, {0: GroupPosition(5, 9)}), (30, {}), (60, {0: GroupPosition(5, 9)})) == 0
+    assert after((0, {FIRST: GroupPosition(5, 9)}), (30, {}), (60, {FIRST: GroupPosition(5, 9)})) == 0
 
 
 def test_a_broker_that_was_away_is_not_the_workers_fault() -> None:
     clock = Clock()
     progress = Progress(clock)
-    progress.see({0: GroupPosition(5, 9)})
+    progress.see({FIRST: GroupPosition(5, 9)})
     clock.now += 100
     assert progress.seconds == 100
     progress.forget()
-    progress.see({0: GroupPosition(5, 9)})
+    progress.see({FIRST: GroupPosition(5, 9)})
     assert progress.seconds == 0
 
 
@@ -83,7 +102,7 @@ def test_a_token_that_cannot_be_read_ends_no_look_and_is_not_the_workers_fault(
     metrics = Metrics()
     metrics.lag_messages.labels("judge").set(4)
     health = Health(JUDGE, Settings(kafka=Kafka(security=security)), metrics, Dependencies({}, metrics), clock)
-    health._progress.see({0: GroupPosition(5, 9)})
+    health._progress.see({FIRST: GroupPosition(5, 9)})
     clock.now += 100
     assert health.stalled()
     health.look()
@@ -104,8 +123,8 @@ def test_a_worker_is_not_started_again_because_its_database_is_down() -> None:
 
     dependencies = Dependencies({"database": database}, metrics)
     health = Health(DELIVER, Settings(), metrics, dependencies, clock)
-    health._assign(frozenset({0}))
-    health._lag.places = lambda: {0: GroupPosition(5, 9)}  # type: ignore[method-assign]
+    health._assign(frozenset({FIRST}))
+    health._lag.places = lambda: {FIRST: GroupPosition(5, 9)}  # type: ignore[method-assign]
     health.look()
     dependencies.ask("database")
     for _ in range(100):

@@ -35,8 +35,8 @@ class FakeSegment:
         self.heard += batch
         return []
 
-    def lead_in(self, chunks: Sequence[AudioChunk], told: Sequence[Utterance]) -> None:
-        self.led_in += chunks
+    def lead_in(self, earlier: Sequence[AudioChunk], told: Sequence[Utterance]) -> None:
+        self.led_in += earlier
 
     def tick(self, now: float) -> list[Any]:
         return [f"tick at {now}"]

@@ -1,6 +1,6 @@
 """A runner that was killed is followed by one that finishes its work."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,10 +12,10 @@ from pipeline.recovery import Logged, Recovery
 from pipeline.review.evidence.lookback import Lookback, open_lookback
 from pipeline.review.evidence.marks import Finish
 from pipeline.settings import Settings
-from pipeline.stage import Processor, Rejected
+from pipeline.stage import HoldingProcessor, Rejected
 
 
-class Deaf(Processor[AudioChunk, Utterance]):
+class Deaf(HoldingProcessor[AudioChunk, Utterance]):
     """Like the segment stage, gives nothing for what it has heard before."""
 
     def __init__(self) -> None:
@@ -29,6 +29,13 @@ class Deaf(Processor[AudioChunk, Utterance]):
     def held_since(self, room: str, speaker: str) -> float | None:
         del room, speaker
         return None
+
+    def needed(self, room: str, speaker: str) -> int:
+        del room, speaker
+        return 0
+
+    def lead_in(self, earlier: Iterable[AudioChunk], told: Iterable[Utterance] = ()) -> None:
+        """Nothing comes before."""
 
 
 def said(name: str, start: float = 0.0, speaker: str = "s", *, forced: bool = False) -> Utterance:

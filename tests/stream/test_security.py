@@ -92,7 +92,7 @@ def test_the_rights_of_the_security_page_are_enough(
         wait_for(settings, FLAGS, lambda flags: len(flags) == 3, process.running)
         assert process.stop() == 0
     lag = Lag(JUDGE, Settings(kafka=limited))
-    assert {number: place.lag for number, place in lag.places().items()} == {0: 0}
+    assert [place.lag for place in lag.places().values()] == [0]
     lag.close()
 
 

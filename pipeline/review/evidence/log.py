@@ -31,6 +31,8 @@ class UtteranceLog(Protocol):
 
     def expire(self, now: float) -> None:
         """Delete utterances that are older than their retention at `now`, UTC seconds, if the log itself must do it."""
+        return
 
     def close(self) -> None:
         """Release connections and files."""
+        return

@@ -14,7 +14,8 @@ from pipeline.asr.transcriber import Samples
 from pipeline.errors import ConfigError
 from pipeline.messages import SAMPLE_RATE
 from pipeline.settings import Asr
-from training.adapter import __main__ as lessons
+from training.adapter import __main__ as command
+from training.adapter import lessons
 from training.classifier.duplicates import Seen
 from training.speech import heard
 from training.speech.round_trips import TrainingLine
@@ -108,11 +109,11 @@ def test_a_room_answers_more_softly_and_fades() -> None:
 @pytest.mark.weights
 def test_what_is_made_is_an_adapter_for_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = [TrainingLine("zh", "clean", "今晚一起打游戏吧"), TrainingLine("zh", "clean", "手表充电了没")]
-    monkeypatch.setattr(lessons, "lines", lambda data, count: said)
+    monkeypatch.setattr(command, "lines", lambda data, count: said)
     voices = f"cut -f1 | xargs -n1 cp {quote(str(CLIPS / 'auth-incorrect.flac'))}"
     out = tmp_path / "base.zh.npz"
     options = ["--data", str(tmp_path), "--audio", str(tmp_path / "audio"), "--voices", voices, "--out", str(out)]
-    lessons.make(lessons.arguments(options))
+    command.make(command.arguments(options))
     made = adapter.read(out)
     before = weights.find(Asr(download=False)).read("model.bin")
     assert made.language == "zh"

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import ConfigError
 from tests.training.classifier import tiny
-from training.adapter import __main__ as adapter
+from training.adapter import lessons as adapter
 from training.classifier.noise import round_trips
 from training.classifier.sets import authored
 from training.speech import untaught

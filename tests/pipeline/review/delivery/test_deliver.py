@@ -16,6 +16,7 @@ from pipeline.review.cases.values import CaseFile, Choice, Evidence, Filters, Ou
 from pipeline.review.database import Database
 from pipeline.review.delivery import deliver
 from pipeline.review.delivery.deliver import Deliver
+from pipeline.review.evidence.log import UtteranceLog
 from pipeline.review.evidence.lookback import Lookback
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.store import SqlReviewStore
@@ -275,7 +276,7 @@ def test_the_topology_builds_it_over_the_look_back_of_the_machine(tmp_path: Path
 
 
 def test_another_log_may_be_given(tmp_path: Path) -> None:
-    class Empty:
+    class Empty(UtteranceLog):
         def get(self, address: str) -> Utterance | None:
             return None
 
