@@ -6,7 +6,6 @@ import sys
 from typing import Annotated
 
 import typer
-from click import Choice
 
 from pipeline.cli.app import app, settings_of, stderr
 from pipeline.errors import ConfigError
@@ -22,11 +21,7 @@ def worker(
     ctx: typer.Context,
     role: Annotated[
         str,
-        typer.Argument(
-            click_type=Choice([*ROLES, ALL]),
-            help="The stage to work at; or all, each in a process.",
-            show_default=False,
-        ),
+        typer.Argument(metavar="|".join([*ROLES, ALL]), help="The stage to work at; or all, each in a process."),
     ],
     metrics_port: Annotated[
         int | None, typer.Option(min=0, max=65_535, help="Instead of metrics.port; 0 takes any free one.")

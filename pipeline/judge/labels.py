@@ -26,11 +26,11 @@ class LabelExamples(Sheet):
 
 
 class Kind(Sheet):
-    """A finer label, for people; `sets` are the training sets whose annotators told it apart."""
+    """A finer label, for people. `sets` are the training sets whose annotators used it; none for some."""
 
     en: str
     zh: str
-    sets: tuple[str, ...] = Field(min_length=1)
+    sets: tuple[str, ...] = ()
 
 
 class Elsewhere(Sheet):

@@ -68,6 +68,10 @@ def gateway(settings: Settings, metrics: Metrics) -> Any:
     return Gateway(settings.gateway, metrics, nowhere)
 
 
+def deliver_stage(settings: Settings, metrics: Metrics) -> Any:
+    return deliver.build(settings, metrics, open_lookback(settings))
+
+
 @pytest.mark.parametrize(
     ("build", "name", "labels"),
     [
@@ -77,7 +81,7 @@ def gateway(settings: Settings, metrics: Metrics) -> Any:
         (transcribe, "triaged", all_of(Reason)),
         (judge.build, "flags", all_of(Suggestion)),
         (judge.build, "labels", {(label,) for label in labels.load().labels}),
-        (deliver.build, "cases", {("created",), ("merged",), ("linked",), ("repeated",), ("passed",), ("audit",)}),
+        (deliver_stage, "cases", {("created",), ("merged",), ("linked",), ("repeated",), ("passed",), ("audit",)}),
         (console, "decisions", all_of(Verdict)),
         (outbox, "webhooks", {("sent",), ("retried",), ("failed",)}),
         (gateway, "gateway_refused", {(code.name.lower(),) for code in Close}),
