@@ -19,6 +19,7 @@ from pipeline.messages import Mark, Suggestion, Verdict
 from pipeline.metrics import Metrics, from_zero
 from pipeline.review.database import Database
 from pipeline.review.delivery import deliver, webhooks
+from pipeline.review.evidence.lookback import open_lookback
 from pipeline.settings import Settings, load
 from pipeline.topology import STAGES
 from tests.pipeline.asr.parts import Scripted

@@ -72,9 +72,10 @@ def first_offset(settings: Settings, topic: Topic) -> int:
     return int(max(found.values()))
 
 
-def test_old_records_are_deleted_though_new_ones_come(bare: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An hour takes a second here. Kafka deletes no segment that still takes records."""
-    monkeypatch.setattr(topics, "HOUR_MS", 1_000)
+def test_old_records_are_deleted_though_new_ones_come(bare: Settings) -> None:
+    """Two seconds are kept here. Kafka deletes no segment that still takes records."""
+    hours = bare.kafka.retention_hours.model_copy(update={"audio": 2 / 3_600})
+    bare = with_kafka(bare, retention_hours=hours)
     topics.create(bare.kafka)
     deadline = time.monotonic() + PATIENCE_SECONDS
     sent = 0
