@@ -11,7 +11,7 @@ from agents import topics
 from agents.kafka import admin, reader, topic_name
 from agents.worker import work
 from pipeline.errors import ConfigError
-from pipeline.settings import Settings
+from pipeline.settings import Kafka, Settings
 from pipeline.topology import AUDIO, DEAD_LETTERS, TOPICS, Topic
 from tests.stream.kafka_io import PATIENCE_SECONDS, put, transcript
 
@@ -74,8 +74,8 @@ def first_offset(settings: Settings, topic: Topic) -> int:
 
 def test_old_records_are_deleted_though_new_ones_come(bare: Settings) -> None:
     """Two seconds are kept here. Kafka deletes no segment that still takes records."""
-    hours = bare.kafka.retention_hours.model_copy(update={"audio": 2 / 3_600})
-    bare = with_kafka(bare, retention_hours=hours)
+    kept = Kafka.model_validate({"retention_hours": {"audio": 2 / 3_600}}).retention_hours
+    bare = with_kafka(bare, retention_hours=kept)
     topics.create(bare.kafka)
     deadline = time.monotonic() + PATIENCE_SECONDS
     sent = 0
