@@ -35,13 +35,12 @@ from pydantic_settings import (
 )
 
 from pipeline import yamlfiles
+from pipeline.configuration import PREFIX, config_file
 from pipeline.errors import ConfigError
-from pipeline.languages import check_code
+from pipeline.languages.codes import check_code
 from pipeline.topology import STAGES, TOPICS, Stage, Topic
 
 log = logging.getLogger(__name__)
-
-PREFIX = "VOXWARDEN_"
 
 OF_KUBERNETES = re.compile(
     r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)=|\w+_PORT=(tcp|udp|sctp)://"
@@ -74,14 +73,8 @@ def _store_url(url: SecretStr) -> SecretStr:
     return url
 
 
-Language = Annotated[str, AfterValidator(check_code)]
+LanguageCode = Annotated[str, AfterValidator(check_code)]
 """A code that Whisper writes, e.g. zh."""
-
-
-def configs_folder() -> Path:
-    """The shipped `configs/`: inside the package when installed, at the top of a checkout otherwise."""
-    packaged = Path(__file__).parent / "configs"
-    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "configs"
 
 
 SHORTEST_TOKEN = 16
@@ -149,15 +142,15 @@ class Asr(Section):
     )
     adapters: bool = Field(True, description="hear Mandarin with what voxwarden taught `base` of it; docs/asr.md")
     device: str = Field("auto", description="cpu, cuda, cuda:1, or auto")
-    language: Language | None = Field(None, description="fixed language, e.g. zh; unset: told per utterance")
-    languages: tuple[Language, ...] = Field(
+    language: LanguageCode | None = Field(None, description="fixed language, e.g. zh; unset: told per utterance")
+    languages: tuple[LanguageCode, ...] = Field(
         ("en", "zh"), min_length=1, description="languages that rooms speak; others only if clear"
     )
     words: bool = Field(False, description="word times for every utterance (slower); flagged ones get estimates else")
     batch: int = Field(8, ge=1, le=512, description="utterances decoded together; `voxwarden tune` finds the best")
     workers: PositiveInt | None = Field(None, description="batches decoded at once; unset: one a core")
-    beams: dict[Language, Annotated[int, Field(ge=1, le=20)]] = Field(
-        {"en": 3}, description="width of the search by language; others: 5, with openai-whisper 1"
+    beams: dict[LanguageCode, Annotated[int, Field(ge=1, le=20)]] = Field(
+        {}, description="width of the search by language; others: its language.yaml, else 5 (openai-whisper: 1)"
     )
 
 
@@ -168,7 +161,7 @@ class JudgeSettings(Section):
     label_map: Path | None = Field(None, description="YAML that maps that classifier's labels to ours")
     threads: PositiveInt | None = Field(None, description="that the shipped classifier runs on; unset: one a core")
     policy: str = Field("default", description="name of a file in configs/policies, or a path")
-    lexicons: tuple[str, ...] = Field(("en", "zh"), description="names of files in configs/lexicons, or paths")
+    lexicons: tuple[str, ...] = Field(("en", "zh"), description="language codes, or paths of lexicons")
     labels: Path | None = Field(None, description="label definitions; unset: configs/labels.yaml")
     shadow_policies: tuple[str, ...] = Field((), description="judge beside `policy`, counted and never delivered")
 
@@ -487,11 +480,6 @@ class Settings(BaseSettings):
         if self.store.url:
             return self.store.url.get_secret_value()
         return f"sqlite:///{self.data_dir / 'voxwarden.db'}"
-
-
-def config_file() -> Path:
-    """`VOXWARDEN_CONFIG`, or the shipped `configs/voxwarden.yaml`."""
-    return Path(os.environ.get(PREFIX + "CONFIG") or configs_folder() / "voxwarden.yaml")
 
 
 def in_file() -> dict[str, Any]:

@@ -13,14 +13,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline import languages
 from pipeline.asr import ct2
 from pipeline.asr.weights import WhisperWeights
 from pipeline.settings import Asr
 
 T = TypeVar("T")
-
-SHIPPED = Path(__file__).parent / "adapters"
-"""`MODEL.LANGUAGE.npz`, made by `python -m training.adapter.__main__`."""
 
 LONGEST = 12.0
 """Seconds of context: an adapter is taught nothing longer, and a former one made people's longer clips worse."""
@@ -76,13 +74,19 @@ def shipped(asr: Asr, found: WhisperWeights) -> tuple[Adapter, ...]:
     """Those for the weights, unless they are off or `asr.model` names a fine-tune, which has learnt otherwise."""
     if not asr.adapters or found.name != asr.model:
         return ()
-    return tuple(read(path) for path in sorted(SHIPPED.glob(f"{found.name}.*.npz")))
+    paths = {language: languages.file(language, file_of(found.name)) for language in languages.known()}
+    return tuple(read(path, language) for language, path in paths.items() if path)
 
 
-def read(path: Path) -> Adapter:
+def file_of(model: str) -> str:
+    """The adapter for a model, in the folder of a language. `python -m training.adapter` makes it."""
+    return f"adapters/{model}.npz"
+
+
+def read(path: Path, language: str) -> Adapter:
     data = path.read_bytes()
     with np.load(BytesIO(data)) as factors:
-        return Adapter(path.stem.rpartition(".")[2], hashlib.sha256(data).hexdigest(), dict(factors))
+        return Adapter(language, hashlib.sha256(data).hexdigest(), dict(factors))
 
 
 def name_of(engine: str, found: WhisperWeights, adapters: tuple[Adapter, ...]) -> str:

@@ -31,10 +31,6 @@ LIMITS = (3.0, 5.0, 8.0, 12.0, 17.0, 23.0, 30.0)
 """Seconds. Clips decoded together have the same limit, and are padded to it and no other length: so a text depends on
 its clip alone. Padding costs little (8 s in place of 4: a sixth), splitting much (4 rows in place of 8: half)."""
 
-OWN_LENGTH = frozenset({"en"})
-"""Languages that are encoded at a clip's own length, like what is in one yet unknown. In Mandarin that costs 0.85
-points: of 300 synthesised sentences 14.94% was wrong, 14.09% with zeros up to the next of LIMITS."""
-
 
 def own_length(mel: Mel) -> Mel:
     """`mel` and its margin."""

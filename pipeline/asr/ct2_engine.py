@@ -21,7 +21,7 @@ from pipeline.asr.context import (
     seconds_of,
 )
 from pipeline.asr.ct2_words import timed
-from pipeline.asr.engine import WIDE, BeamSearch, Encoding, Engine
+from pipeline.asr.engine import WIDE, BeamSearch, Encoding, Engine, first_beam
 from pipeline.asr.hypothesis import Hypothesis, legible, spoken
 from pipeline.asr.mel import Mel
 from pipeline.asr.transcriber import Clip, TimedWord, Transcriber
@@ -80,7 +80,7 @@ class CTranslate2:
         return [{token[2:-2]: probability for token, probability in told} for told in found]
 
     def first(self, language: str) -> BeamSearch:
-        return BeamSearch(self._beams.get(language, WIDE))
+        return BeamSearch(first_beam(language, self._beams, WIDE))
 
     def decode(
         self,

@@ -1,14 +1,10 @@
 """Word times from CTranslate2's alignment: each word from its first token's place to the next word's."""
 
-import re
 from collections.abc import Iterable, Sequence
 
-from pipeline.asr.guards import TOKEN, tokens_of
 from pipeline.asr.hypothesis import SECONDS_PER_TIMESTAMP
 from pipeline.asr.transcriber import TimedWord
-
-UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
-"""A letter of a script without spaces: Thai, Lao, Burmese, Khmer, kana, Chinese."""
+from pipeline.languages.characters import TOKEN, UNSPACED, tokens_of
 
 OPENING = "\"'“¿([{-《「"
 """Punctuation that goes with the word after it."""

@@ -9,7 +9,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
-from pipeline.asr.context import LIMITS, OWN_LENGTH, as_trained, limit_of, own_length, with_margin
+from pipeline import languages
+from pipeline.asr.context import LIMITS, as_trained, limit_of, own_length, with_margin
 from pipeline.asr.hypothesis import Hypothesis, best_first
 from pipeline.asr.mel import Mel, log_mel
 from pipeline.asr.suspicion import CLEAR_LANGUAGE, is_suspicious, is_unfamiliar
@@ -41,6 +42,12 @@ class BeamSearch:
 
 WIDE = 5
 """Whisper's own beam."""
+
+
+def first_beam(language: str, beams: Mapping[str, int], default: int) -> int:
+    """The width of the first search: from the settings, else from the language, else the engine's default."""
+    return beams.get(language) or languages.of(language).recogniser.beam or default
+
 
 AGAIN = (12.0, LIMITS[-1])
 """Seconds of context for another decode: the least that leaves a clip a second or more."""
@@ -153,7 +160,7 @@ class Engine:
 
     def _begin(self, sound: _Sound) -> None:
         sound.mel = log_mel(sound.clip.samples, self._network.bands)
-        if sound.clip.language is None or sound.clip.language in OWN_LENGTH:
+        if sound.clip.language is None or _has_own_length(sound.clip.language):
             sound.encoding = self._network.encode(own_length(sound.mel))
             sound.limit = limit_of(len(sound.encoding))
 
@@ -178,7 +185,7 @@ class Engine:
         """Each clip until nothing is suspicious; what is to be tried again joins the rest, so that no worker waits."""
         for sound in sounds:
             sound.search = self._network.first(sound.language)
-            if sound.language not in OWN_LENGTH:
+            if not _has_own_length(sound.language):
                 sound.pad(with_margin(sound.mel))
         waiting, running = list(sounds), set[Future[list[_Sound]]]()
         while waiting or running:
@@ -238,6 +245,11 @@ class Engine:
             words=self._network.words(sound.mel, best, sound.seconds) if words else (),
             alternatives=tuple(Reading(other.text, other.avg_logprob) for other in others),
         )
+
+
+def _has_own_length(language: str) -> bool:
+    """Whether clips of this language are encoded at their own length, as clips of an unknown language are."""
+    return languages.of(language).recogniser.own_length
 
 
 def _alike(sound: _Sound) -> tuple[float, BeamSearch, str]:

@@ -3,14 +3,11 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from functools import cache
-from pathlib import Path
 
-from pipeline import yamlfiles
+from pipeline import languages
 from pipeline.asr.transcriber import Recognition
-from pipeline.errors import ConfigError
+from pipeline.languages.characters import tokens_of
 from pipeline.messages import Mark
-from pipeline.settings import configs_folder
 
 NO_SPEECH = 0.6
 """With a mean log-probability below LOW_LOGPROB, silence. Both, and COMPRESSION, are openai-whisper's own limits."""
@@ -30,13 +27,6 @@ LOOP_TOKENS = 8
 LONGEST_TURN = 32
 SENTENCE = 5
 """Tokens from which a text that says all twice may be a decoder's echo."""
-
-TOKEN = re.compile(r"[\u3400-\u9fff\u3040-\u30ff]|[^\W\u3400-\u9fff\u3040-\u30ff]+(?:['’][^\W]+)*")
-"""A Chinese character or kana, or a word of other scripts."""
-
-
-def tokens_of(text: str) -> list[re.Match[str]]:
-    return list(TOKEN.finditer(text))
 
 
 def loop_of(words: Sequence[str]) -> tuple[int, int, int] | None:
@@ -82,11 +72,13 @@ def is_doubled(text: str) -> bool:
 
 
 class Guards:
-    """What to think of a recognition."""
+    """Marks a recognition whose text may be invented."""
 
-    def __init__(self, phrases: Path | None = None) -> None:
-        path = phrases or configs_folder() / "silence_phrases.yaml"
-        self._credits, self._doubtful = _phrases(path)
+    def __init__(self) -> None:
+        """Looks for the phrases of all languages: Whisper also writes those of another language than it hears."""
+        phrases = [languages.of(code).silence_phrases for code in languages.known()]
+        self._credits = _pattern(each.credits for each in phrases)
+        self._doubtful = _pattern(each.credits + each.doubtful for each in phrases)
 
     def marks(self, heard: Recognition) -> tuple[Mark, ...]:
         """Why the text may be invented, worst first; none for a text to be relied on."""
@@ -108,16 +100,8 @@ class Guards:
         )
 
 
-@cache
-def _phrases(path: Path) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    try:
-        lists = yamlfiles.read(path)
-        return _pattern(lists["credits"]), _pattern(lists["credits"] + lists["doubtful"])
-    except (KeyError, TypeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error!r}", "It needs two lists: credits, doubtful.") from error
-
-
-def _pattern(phrases: Iterable[str]) -> re.Pattern[str]:
+def _pattern(lists: Iterable[Sequence[str]]) -> re.Pattern[str]:
+    phrases = (phrase for each in lists for phrase in each)
     return re.compile("|".join(".{0,60}".join(map(re.escape, map(_plain, phrase.split("*")))) for phrase in phrases))
 
 

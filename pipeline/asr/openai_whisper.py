@@ -18,7 +18,7 @@ from pipeline.asr.checkpoint import adapted, model_of, sharing
 from pipeline.asr.checks import check_languages, no_device
 from pipeline.asr.context import LIMITS, LONGEST, POSITIONS_PER_SECOND, SILENCE, as_trained, seconds_of
 from pipeline.asr.encoder import encode
-from pipeline.asr.engine import BeamSearch, Engine
+from pipeline.asr.engine import BeamSearch, Engine, first_beam
 from pipeline.asr.hypothesis import Hypothesis, SpecialTokens, legible, spoken
 from pipeline.asr.mel import Mel
 from pipeline.asr.transcriber import Clip, TimedWord, Transcriber
@@ -122,8 +122,8 @@ class OpenAIWhisper:
         return torch.stack([torch.cat([one, self._silence[len(one) : positions]]) for one in encodings])
 
     def first(self, language: str) -> BeamSearch:
-        """Greedy where the settings name no beam: Mandarin would take three times as long."""
-        return BeamSearch(self._beams.get(language, 1))
+        """Greedy, unless the settings or the language give a beam. With one, Mandarin would take thrice as long."""
+        return BeamSearch(first_beam(language, self._beams, 1))
 
     def decode(
         self, encodings: Sequence[Tensor], language: str, lengths: Sequence[float], limit: float, how: BeamSearch

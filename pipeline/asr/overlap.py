@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from difflib import SequenceMatcher
 from itertools import product
 
-from pipeline.asr.guards import tokens_of
+from pipeline.languages.characters import tokens_of
 from pipeline.messages import Utterance, Word
 
 TOKENS_PER_SECOND = 6

@@ -1,17 +1,8 @@
 """Signs that a decode went wrong, so that another may do better; for both engines."""
 
-from collections.abc import Mapping
-
+from pipeline import languages
 from pipeline.asr.guards import LOW_LOGPROB, NO_SPEECH
 from pipeline.asr.hypothesis import Hypothesis
-
-SURE: Mapping[str, float] = {"en": -0.6}
-"""Mean log-probability a token from which a text is believed, by language. The near-homophones that a short context
-costs lie below: with a beam of 3, people's English has 5.95% wrong at -0.5 and -0.6 alike, 6.15% at -0.7, and 6.48% if
-nothing is tried again."""
-
-SURE_ELSE = -1.0
-"""openai-whisper's own limit. Mandarin scores lower throughout: at -0.5 most of it would be decoded twice."""
 
 FAMILIAR = -0.3
 """Mean log-probability a token from which an adapter is believed: of what is like that which it was taught 96% are
@@ -25,7 +16,7 @@ def is_suspicious(heard: Hypothesis) -> bool:
     """Whether to decode a clip again. Silence is not suspicious: another decode would invent, too."""
     if _is_silence(heard):
         return False
-    unsure = heard.avg_logprob < SURE.get(heard.language, SURE_ELSE)
+    unsure = heard.avg_logprob < languages.of(heard.language).recogniser.sure_logprob
     return unsure or heard.hasty or heard.looping or heard.doubled
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.asr.engine import WIDE
+from pipeline.asr.engine import WIDE, first_beam
 from pipeline.asr.transcriber import Clip, Samples, Transcriber, load
 from pipeline.audio.decode import read_file
 from pipeline.cores import cores
@@ -46,7 +46,8 @@ def best(asr: Asr, found: Sequence[Figure]) -> Figure:
     fastest = max(found, key=lambda figure: figure.speed)
     if asr.engine != "ctranslate2":
         return fastest
-    wide = _figure(asr, shipped(), fastest.changes | {"beams": dict.fromkeys(asr.beams, WIDE)})
+    narrow = [code for code in asr.languages if first_beam(code, asr.beams, WIDE) < WIDE]
+    wide = _figure(asr, shipped(), fastest.changes | {"beams": dict.fromkeys(narrow, WIDE)})
     return wide if wide.speed >= WORTH * fastest.speed else fastest
 
 

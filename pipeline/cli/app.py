@@ -15,8 +15,9 @@ from rich.markup import escape
 from pipeline import yamlfiles
 from pipeline.cli.streams import standard_streams
 from pipeline.cli.terminal import console
+from pipeline.configuration import PREFIX
 from pipeline.errors import ConfigError, VoxwardenError
-from pipeline.settings import PREFIX, Settings, load
+from pipeline.settings import Settings, load
 
 
 class Exit(IntEnum):

@@ -15,7 +15,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.cli.app import app, settings_of, stderr, stdout
-from pipeline.settings import config_file, origin_of
+from pipeline.configuration import config_file
+from pipeline.settings import origin_of
 
 config = typer.Typer(no_args_is_help=True, help="Show and check the settings.")
 app.add_typer(config, name="config")

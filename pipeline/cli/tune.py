@@ -8,8 +8,8 @@ import yaml
 
 from pipeline import yamlfiles
 from pipeline.cli.app import app, settings_of, stderr, stdout
+from pipeline.configuration import config_file
 from pipeline.errors import ConfigError
-from pipeline.settings import config_file
 
 
 @app.command()

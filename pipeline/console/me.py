@@ -17,9 +17,10 @@ router = APIRouter(prefix="/me")
 
 
 @router.get("", response_class=HTMLResponse)
-def me_page(request: Request, session: Signed) -> Response:
+def me_page(request: Request, desk: TheDesk, session: Signed) -> Response:
     secret = passwords.totp_secret()
-    return page(request, "me.html", secret=secret, uri=passwords.totp_uri(session.account.name, secret), all_keys=KEYS)
+    uri = passwords.totp_uri(session.account.name, secret)
+    return page(request, "me.html", secret=secret, uri=uri, all_keys=KEYS, languages=desk.texts.names)
 
 
 @router.post("/preferences")
@@ -27,12 +28,14 @@ def set_preferences(
     request: Request,
     desk: TheDesk,
     session: Signed,
-    language: Annotated[Literal["", "en", "zh"] | None, Form()] = None,
+    language: Annotated[str | None, Form(max_length=3, pattern=r"^[a-z]*$")] = None,
     theme: Annotated[Literal["", "dark", "light"] | None, Form()] = None,
     density: Annotated[Literal["compact", "comfortable"] | None, Form()] = None,
     keys: Annotated[Literal["on", "off"] | None, Form()] = None,
 ) -> Response:
     """Change what is given, and come back to the page that asked."""
+    if language and language not in desk.texts.names:
+        raise AccountError(f"The console has no texts in {language!r}", f"Choose {', '.join(desk.texts.names)}.")
     given = {"language": language, "theme": theme, "density": density, "keys": None if keys is None else keys == "on"}
     changes = {name: value for name, value in given.items() if value is not None}
     with desk.database.write() as connection:

@@ -9,10 +9,10 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from pipeline import languages
 from pipeline.console.access import allowed
 from pipeline.console.desk import desk_of
 from pipeline.console.keys import keys_of, shown
-from pipeline.console.texts import TAGS, Language, preferred
 from pipeline.review.accounts.accounts import Preferences
 from pipeline.review.accounts.sessions import LoginSession
 
@@ -60,7 +60,7 @@ def context(request: Request) -> dict[str, Any]:
     return {
         "t": partial(desk.texts.say, language),
         "language": language,
-        "lang": TAGS[language],
+        "lang": languages.of(language).tag or language,
         "preferences": preferences,
         "account": session.account if session else None,
         "csrf": session.csrf if session else "",
@@ -75,10 +75,11 @@ def context(request: Request) -> dict[str, Any]:
     }
 
 
-def language_of(request: Request) -> Language:
+def language_of(request: Request) -> str:
     session: LoginSession | None = getattr(request.state, "session", None)
     wanted = session.account.preferences.language if session else ""
-    return preferred(wanted or request.cookies.get(LANGUAGE_COOKIE, ""), request.headers.get("accept-language", ""))
+    wanted = wanted or request.cookies.get(LANGUAGE_COOKIE, "")
+    return desk_of(request).texts.preferred(wanted, request.headers.get("accept-language", ""))
 
 
 def label_name(request: Request, label: str) -> str:
@@ -86,9 +87,7 @@ def label_name(request: Request, label: str) -> str:
     if not label:
         return desk_of(request).texts.say(language_of(request), "report.label")
     known = desk_of(request).labels.labels.get(label)
-    if known is None:
-        return label
-    return known.zh if language_of(request) == "zh" else known.en
+    return known.name(language_of(request)) if known else label
 
 
 def script_texts(catalogue: Any) -> dict[str, str]:
@@ -96,7 +95,7 @@ def script_texts(catalogue: Any) -> dict[str, str]:
     return {key.removeprefix("script."): text for key, text in catalogue.items() if key.startswith("script.")}
 
 
-def age(say: Any, language: Language, seconds: float) -> str:
+def age(say: Any, language: str, seconds: float) -> str:
     """`40 s`, `5 m`, `3 h`, `2 d`, in the reader's language."""
     for unit, length in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
         if seconds >= length:

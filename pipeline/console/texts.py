@@ -1,46 +1,68 @@
-"""Every word that the console shows: one catalogue for English, one for Chinese (`texts/en.yaml`, `texts/zh.yaml`)."""
+"""The texts of the console: `console.yaml` of each language. A text that a language lacks is English."""
 
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from string import Formatter
 
-from pipeline import yamlfiles
+from pipeline import languages, yamlfiles
 from pipeline.errors import ConfigError
+from pipeline.languages import FALLBACK, SHIPPED
 
-Language = Literal["en", "zh"]
-LANGUAGES: tuple[Language, ...] = ("en", "zh")
-TAGS: dict[Language, str] = {"en": "en", "zh": "zh-CN"}
-FOLDER = Path(__file__).parent / "texts"
+FILE = "console.yaml"
 
 
 class Texts:
-    """Catalogues by language; all have the same keys."""
+    """A catalogue for each language that has a `console.yaml`."""
 
-    def __init__(self, folder: Path = FOLDER) -> None:
-        self._catalogues = {language: _flat(_read(folder / f"{language}.yaml")) for language in LANGUAGES}
-        for language, catalogue in self._catalogues.items():
-            if missing := self._catalogues["en"].keys() ^ catalogue.keys():
-                raise ConfigError(f"texts/{language}.yaml and en.yaml differ in {min(missing)}", "Write it in both.")
+    def __init__(self) -> None:
+        """Raises ConfigError for a text that English does not have, and for a placeholder that its English lacks."""
+        self._english = _flat(_read(SHIPPED / FALLBACK / FILE))
+        self._catalogues = {
+            code: self._catalogue(files) for code in languages.known() if (files := languages.files(code, FILE))
+        }
+        self.names: Mapping[str, str] = {code: languages.of(code).name or code for code in self._catalogues}
+        """The languages of the console: name by code."""
 
-    def say(self, language: Language, key: str, /, **values: object) -> str:
-        """The text of `key` (e.g. `queue.title`); raises KeyError for one that is not in the catalogue."""
+    def say(self, language: str, key: str, /, **values: object) -> str:
+        """The text of `key`, e.g. `queue.title`; raises KeyError for a key that is not in the catalogue."""
         text = self._catalogues[language][key]
         return text.format(**values) if values else text
 
-    def catalogue(self, language: Language) -> Mapping[str, str]:
+    def catalogue(self, language: str) -> Mapping[str, str]:
         return self._catalogues[language]
 
+    def preferred(self, wanted: str, header: str) -> str:
+        """The language of the account, else of the browser's Accept-Language header, else English."""
+        tags = [part.partition(";")[0].strip() for part in header.lower().split(",")]
+        asked = [wanted, *(tag.partition("-")[0] for tag in tags)]
+        return next((language for language in asked if language in self._catalogues), FALLBACK)
 
-def preferred(wanted: str, header: str) -> Language:
-    """As the account says, else as the browser's Accept-Language does, else English."""
-    if wanted in LANGUAGES:
-        return "zh" if wanted == "zh" else "en"
-    for part in header.lower().split(","):
-        tag = part.partition(";")[0].strip()
-        if tag[:2] in LANGUAGES:
-            return "zh" if tag[:2] == "zh" else "en"
-    return "en"
+    def _catalogue(self, files: list[Path]) -> Mapping[str, str]:
+        """English, with the texts of `files` in place of it; the first file counts most."""
+        catalogue = dict(self._english)
+        for file in reversed(files):
+            texts = _flat(_read(file))
+            for key, text in texts.items():
+                self._check(key, text, file)
+            catalogue |= texts
+        return catalogue
+
+    def _check(self, key: str, text: str, file: Path) -> None:
+        if key not in self._english:
+            raise ConfigError(f"{file}: the console has no text {key}", f"Use the keys of {SHIPPED / FALLBACK / FILE}.")
+        placeholders = _placeholders(self._english[key])
+        try:
+            strange = _placeholders(text) - placeholders
+        except ValueError as error:
+            raise ConfigError(f"{file}: {key}: {error}", "Write {{ and }} for braces.") from error
+        if strange:
+            known = ", ".join(f"{{{name}}}" for name in sorted(placeholders)) or "none"
+            raise ConfigError(f"{file}: {key} has the placeholder {{{min(strange)}}}", f"Its placeholders: {known}.")
+
+
+def _placeholders(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
 
 
 @cache

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 from pipeline.settings import JudgeSettings
 
 if TYPE_CHECKING:
@@ -32,6 +34,12 @@ def load(settings: JudgeSettings) -> Classifier:
     model = load_model(source, settings.threads)
     outputs = mapping.load(settings.label_map, model.labels, source, settings.labels)
     return mapping.MappedClassifier(model, outputs)
+
+
+def languages_of(folder: Path) -> frozenset[str]:
+    """The languages that the model in `folder` was trained for: those in its `thresholds.json`."""
+    thresholds = msgspec.json.decode((folder / "thresholds.json").read_bytes(), type=dict[str, dict[str, object]])
+    return frozenset().union(*thresholds.values())
 
 
 def load_model(source: str, threads: int | None = None) -> "Calibrated":

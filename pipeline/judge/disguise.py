@@ -10,7 +10,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.judge.normalise import HAN, PlainView
+from pipeline.judge.normalise import PlainView
+from pipeline.languages.characters import HAN
 
 _STRETCH = re.compile(rf"([a-z{HAN}])\1{{2,}}")
 _SYMBOLS = r"[*.·•~\-_+=|/\\^#@&$%]"

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
-from pathlib import Path
 
+from pipeline.judge import lexicon
+from pipeline.judge.classifier import SHIPPED, languages_of
 from pipeline.judge.judge import JudgeConfig
 from pipeline.judge.policy import Policy
 from pipeline.messages import Mark
 from pipeline.settings import Settings
 
-SHIPPED_LANGUAGES = frozenset({"en", "zh"})
-"""That the shipped classifier was taught."""
 INVENTED: tuple[Mark, ...] = ("no_speech", "repetition", "low_confidence")
 """Marks that real speech gets, too: in noise, or of somebody who mumbles."""
 ALWAYS_KNOWN = ("default", "other")
@@ -49,12 +48,13 @@ def _languages(settings: Settings) -> Iterator[str]:
         yield "judge.lexicons is empty: no term is looked for, and the classifier judges alone."
     if judge.model is not None:
         return
-    judged = SHIPPED_LANGUAGES.union(Path(name).stem for name in judge.lexicons)
+    taught = languages_of(SHIPPED)
+    judged = taught.union(map(lexicon.language_of, judge.lexicons))
     for language in (asr.language,) if asr.language else asr.languages:
         if language not in judged:
             yield (
-                f"asr: {language} is transcribed, but hardly judged: no lexicon of judge.lexicons is named {language}, "
-                f"and the shipped classifier knows {' and '.join(sorted(SHIPPED_LANGUAGES))} only."
+                f"asr: {language} is transcribed, but hardly judged: judge.lexicons has no lexicon for {language}, "
+                f"and the shipped classifier knows {' and '.join(sorted(taught))} only."
             )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import MsgspecError, Struct, json
 
 from pipeline.errors import TextError
-from pipeline.judge.texts import language_of
+from pipeline.languages import language_of
 from pipeline.messages import Mark, Name, Seconds, Transcript, Unit
 
 

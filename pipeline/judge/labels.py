@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
+from pipeline.configuration import configs_folder
 from pipeline.errors import ConfigError
-from pipeline.judge.files import Sheet, read
-from pipeline.settings import configs_folder
+from pipeline.languages.codes import CODES
+from pipeline.sheets import Sheet, read
 
 Severity = Literal["low", "medium", "high", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
@@ -25,12 +26,31 @@ class LabelExamples(Sheet):
     not_meant: tuple[str, ...] = ()
 
 
-class Kind(Sheet):
-    """A finer label, for people. `sets` are the training sets whose annotators used it; none for some."""
+class NamedSheet(Sheet):
+    """Has a name in English, and in other languages under their codes."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, str] = Field(init=False)
 
     en: str
-    zh: str
-    sets: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        """Every other key is a language code, so a misspelt key is never taken for a name."""
+        for key in self.__pydantic_extra__:
+            if key not in CODES:
+                raise ValueError(f"there is no key {key}, and it is no language code")
+        return self
+
+    def name(self, language: str) -> str:
+        """In `language`, else in English."""
+        return self.__pydantic_extra__.get(language, self.en)
+
+
+class Kind(NamedSheet):
+    """A finer label, for people; `sets` are the training sets whose annotators told it apart."""
+
+    sets: tuple[str, ...] = Field(min_length=1)
 
 
 class Elsewhere(Sheet):
@@ -44,11 +64,9 @@ class Elsewhere(Sheet):
     roost: tuple[str, ...] = ()
 
 
-class Label(Sheet):
+class Label(NamedSheet):
     """`law` holds items of art. 6 and 7 of 网络信息内容生态治理规定 (CAC Order 5, 2019)."""
 
-    en: str
-    zh: str
     severity: Severity
     means: str
     not_meant: str

@@ -1,18 +1,21 @@
 """Lexicons: terms that alone justify a look, with their label and level, as moderator leads write them in YAML."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
+from pipeline import languages
 from pipeline.errors import ConfigError
-from pipeline.judge.files import Sheet, read, shipped
 from pipeline.judge.labels import Labels, Severity
 from pipeline.judge.matcher import Matcher, Term
 from pipeline.judge.normalise import normalise
-from pipeline.judge.pinyin import han_count
+from pipeline.sheets import Sheet, is_path, read
 
 Phrase = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+FILE = "lexicon.yaml"
 
 MIN_SYLLABLES = 3
 """Shorter terms are not matched by sound: two syllables sound like too much else."""
@@ -34,7 +37,7 @@ class Group(Sheet):
 
 
 class Lexicon(Sheet):
-    """One file of `configs/lexicons`."""
+    """The file `lexicon.yaml` of a language, or a user's own file."""
 
     about: str = ""
     groups: tuple[Group, ...] = ()
@@ -43,7 +46,7 @@ class Lexicon(Sheet):
 
 
 def load(names: Sequence[str], labels: Labels) -> list[Lexicon]:
-    """Read and check the lexicons, by name or path; raises ConfigError."""
+    """Read and check the lexicons, by language code or path; raises ConfigError."""
     return [_load(name, labels) for name in names]
 
 
@@ -54,8 +57,26 @@ def compile_terms(lexicons: Iterable[Lexicon]) -> Matcher:
     return Matcher(terms, (phrase for lexicon in lexicons for phrase in lexicon.allow))
 
 
+def path_of(name: str) -> Path:
+    """The file for `name`: a path, or the code of a language with a lexicon; raises ConfigError."""
+    path = Path(name) if is_path(name) else languages.file(name, FILE)
+    if path is None:
+        codes = ", ".join(code for code in languages.known() if languages.file(code, FILE))
+        raise ConfigError(
+            f"judge.lexicons: the language {name} has no lexicon",
+            f"Use {codes} or a path, or write {languages.own_folder() / name / FILE}.",
+        )
+    return path
+
+
+def language_of(name: str) -> str:
+    """The language of a lexicon: `es` for the name `es` and for the paths `es.yaml` and `es/lexicon.yaml`."""
+    path = Path(name)
+    return path.parent.name if path.name == FILE else path.stem
+
+
 def _load(name: str, labels: Labels) -> Lexicon:
-    path = shipped("lexicons", name)
+    path = path_of(name)
     lexicon = read(path, Lexicon)
     if not lexicon.groups and not lexicon.allow:
         raise ConfigError(f"{path} has no terms", "Give it groups, or leave it out of judge.lexicons.")
@@ -71,7 +92,7 @@ def _check_term(term: str, group: Group, where: str) -> None:
     plain = normalise(term.removesuffix("*")).text
     if not any(character.isalnum() for character in plain):
         raise ConfigError(f"{where}: {term!r} has no letters", "Remove it.")
-    if group.pinyin and han_count(plain) < MIN_SYLLABLES:
+    if group.pinyin and max(script.syllables(plain) for script in languages.scripts()) < MIN_SYLLABLES:
         raise ConfigError(
             f"{where}: {term} is too short to be matched by sound",
             f"Give it {MIN_SYLLABLES} Chinese characters, or a group without pinyin.",

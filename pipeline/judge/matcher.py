@@ -10,10 +10,10 @@ from typing import Any
 
 import ahocorasick
 
+from pipeline import languages
 from pipeline.judge.disguise import Skeleton, disguised, skeleton
 from pipeline.judge.labels import SEVERITIES, Severity
 from pipeline.judge.normalise import PlainView, normalise
-from pipeline.judge.pinyin import has_han, readings, sounds
 
 MILDER: dict[Severity, Severity] = {"critical": "high", "high": "medium"}
 """What a level becomes where a term was found by sound alone: enough for a person to look, not to act upon."""
@@ -66,7 +66,7 @@ class Matcher:
         for pattern in _skeletons(view):
             self._bare.add(pattern, term, open_end)
         if term.by_sound:
-            for reading in readings(view.text):
+            for reading in {reading for script in languages.scripts() for reading in script.readings(view.text)}:
                 self._sound.add(reading, term, open_end)
 
     def find(self, text: str) -> list[Match]:
@@ -83,8 +83,8 @@ class Matcher:
             yield Match(term, term.level, *view.span(start, end))
         if hidden := disguised(view):
             yield from self._hidden(hidden)
-        if has_han(view.text):
-            for term, start, end in self._sound.find(sounds(view.text)):
+        for sounds in (script.sounds(view.text) for script in languages.scripts() if script.is_in(view.text)):
+            for term, start, end in self._sound.find(sounds):
                 yield Match(term, MILDER.get(term.level, term.level), *view.span(start, end))
 
     def _hidden(self, hidden: Skeleton) -> Iterator[Match]:

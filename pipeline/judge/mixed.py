@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from pipeline.errors import ConfigError
 from pipeline.judge.calibration import Calibrated, Calibration
-from pipeline.judge.pinyin import has_han
 from pipeline.judge.sounds import FILE, Numbers, Sounds
+from pipeline.languages.zh.pinyin import has_han
 
 
 class Mixed(Calibrated):

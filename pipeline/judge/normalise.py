@@ -9,11 +9,9 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
-HAN = "\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
-"""Chinese characters, as the inside of a regular-expression class."""
+from pipeline import languages
+from pipeline.languages.characters import HAN
 
 APOSTROPHES = frozenset("'’‘ʼ`＇")
 INVISIBLE = frozenset({"Mn", "Me", "Cf", "Cc"})
@@ -91,7 +89,10 @@ _FOLDINGS = _Foldings()
 def _fold(text: str) -> str:
     compatible = unicodedata.normalize("NFKC", text).casefold()
     kept = (_visible(character) for character in unicodedata.normalize("NFD", compatible))
-    return simplified(unicodedata.normalize("NFC", "".join(kept)))
+    folded = unicodedata.normalize("NFC", "".join(kept))
+    for script in languages.scripts():
+        folded = script.fold(folded)
+    return folded
 
 
 def _visible(character: str) -> str:
@@ -99,18 +100,3 @@ def _visible(character: str) -> str:
         return " "
     hidden = character in APOSTROPHES or unicodedata.category(character) in INVISIBLE
     return "" if hidden else character
-
-
-def simplified(text: str) -> str:
-    """Traditional characters as Simplified ones, by OpenCC's character table."""
-    if all(character < "\u3400" or "\ud800" <= character <= "\udfff" for character in text):
-        return text
-    converted: str = _converter().convert(text)
-    return converted
-
-
-@cache
-def _converter() -> Any:
-    from opencc import OpenCC
-
-    return OpenCC("t2s")

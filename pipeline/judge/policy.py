@@ -5,16 +5,18 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from pydantic import Field
 
+from pipeline.configuration import configs_folder
 from pipeline.errors import ConfigError
-from pipeline.judge.files import Sheet, read, shipped
 from pipeline.judge.labels import SEVERITIES, Labels, Severity
 from pipeline.messages import Mark, Suggestion
-from pipeline.settings import Language
+from pipeline.settings import LanguageCode
+from pipeline.sheets import Sheet, is_path, read
 
 V = TypeVar("V")
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -43,7 +45,7 @@ class Threshold(Sheet):
 class RiskRule(Threshold):
     """Thresholds, and what differs in single languages, by ISO 639-1 code."""
 
-    languages: dict[Language, Threshold] = Field(default_factory=dict)
+    languages: dict[LanguageCode, Threshold] = Field(default_factory=dict)
 
 
 class LabelRule(RiskRule):
@@ -123,7 +125,7 @@ class PolicyResolver:
 
 def load(name: str, labels: Labels, rests_on: Iterable[Sheet] = ()) -> PolicyResolver:
     """Read and check a policy by name or path; raises ConfigError, which names file and key."""
-    path = shipped("policies", name)
+    path = _path(name)
     policy = read(path, Policy)
     layers: dict[str, PolicyLayer] = {"": policy} | {
         f"room_types.{kind}.": layer for kind, layer in policy.room_types.items()
@@ -136,6 +138,11 @@ def load(name: str, labels: Labels, rests_on: Iterable[Sheet] = ()) -> PolicyRes
             where = f"{path} ({room_type or 'default'} rooms, {language or 'other languages'})"
             _check(resolver.resolved(room_type, language), where)
     return resolver
+
+
+def _path(name: str) -> Path:
+    """The file for `name`: a path, or the name of a file in `configs/policies`."""
+    return Path(name) if is_path(name) else configs_folder() / "policies" / f"{name}.yaml"
 
 
 def digest(sheets: Iterable[Sheet]) -> str:

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import ConfigError
-from pipeline.judge.normalise import HAN
-from pipeline.judge.pinyin import has_han
 from pipeline.judge.view import view
+from pipeline.languages.characters import HAN
+from pipeline.languages.zh.pinyin import has_han
 
 Numbers = NDArray[np.float64]
 Buckets = NDArray[np.int64]

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from pipeline import languages
 from pipeline.judge.judge import Judge
-from pipeline.judge.pinyin import has_han
 from pipeline.messages import Flag, Transcript
 
 
@@ -23,11 +23,6 @@ def judge_texts(judge: Judge, texts: Iterable[Text]) -> list[Flag]:
     return [flag for flag in flags if isinstance(flag, Flag)]
 
 
-def language_of(text: str) -> str:
-    """`zh` for a text with Chinese characters, else `en`."""
-    return "zh" if has_han(text) else "en"
-
-
 def _transcript(text: Text) -> Transcript:
     return Transcript(
         room="text",
@@ -38,7 +33,7 @@ def _transcript(text: Text) -> Transcript:
         id="",
         utterance="",
         text=text.text,
-        language=text.language or language_of(text.text),
+        language=text.language or languages.language_of(text.text),
         confidence=1.0,
         model="text",
     )

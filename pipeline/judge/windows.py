@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from pipeline.judge.classifier import Classifier
-from pipeline.judge.pinyin import has_han
+from pipeline.languages.characters import UNSPACED
 
 WINDOW = {True: 110, False: 400}
-"""Characters in about 120 tokens, by whether the text has Chinese characters. Utterances are rarely longer."""
+"""Characters in about 120 tokens, by whether the text has a script without spaces. Utterances are rarely longer."""
 OVERLAP = 0.2
 
 
@@ -25,7 +25,7 @@ def windows(text: str) -> list[str]:
     """`text` in overlapping pieces; one piece if it is short, none if it is blank."""
     if not text.strip():
         return []
-    width = WINDOW[has_han(text)]
+    width = WINDOW[UNSPACED.search(text) is not None]
     step = int(width * (1 - OVERLAP))
     return [text[start : start + width] for start in range(0, max(1, len(text) - width + step), step)]
 

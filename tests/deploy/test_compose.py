@@ -10,7 +10,8 @@ from compose_spec import PyCompose
 from pydantic import BaseModel
 
 from agents.app import REBALANCE_SECONDS
-from pipeline.settings import PREFIX, Settings
+from pipeline.configuration import PREFIX
+from pipeline.settings import Settings
 from pipeline.topology import STAGES
 from tests.deploy.files import DEPLOY, ROOT, load
 from tests.deploy.stack import PATH, SECRETS, VARIABLE, ours, services, stack

@@ -6,7 +6,8 @@ from pathlib import Path
 import dockerfile
 import pytest
 
-from pipeline.settings import PREFIX, Settings
+from pipeline.configuration import PREFIX
+from pipeline.settings import Settings
 from tests.deploy.files import DEPLOY, ROOT
 
 PATH = DEPLOY / "Containerfile"

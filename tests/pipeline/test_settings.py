@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
+from pipeline.configuration import config_file, configs_folder
 from pipeline.errors import ConfigError
-from pipeline.settings import Settings, config_file, configs_folder, load
+from pipeline.settings import Settings, load
 
 HIDDEN = "hunter2hunter2hunter2"
 

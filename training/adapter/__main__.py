@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.asr import adapter, weights
+from pipeline.asr import weights
+from pipeline.asr.adapter import file_of
 from pipeline.asr.checkpoint import model_of
+from pipeline.languages import SHIPPED
 from pipeline.settings import Asr
 from training.adapter.lessons import LANGUAGE, begun, lessons, lines
 from training.adapter.teach import AdapterRecipe, teach
@@ -47,7 +49,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--takes", type=int, default=2, help="clips of a line (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="from 1; another has other takes, if as many")
     parser.add_argument("--start", type=Path, help="an adapter to teach on, of the same rank")
-    parser.add_argument("--out", type=Path, default=adapter.SHIPPED / f"base.{LANGUAGE}.npz")
+    parser.add_argument("--out", type=Path, default=SHIPPED / LANGUAGE / file_of("base"))
     return parser.parse_args(given)
 
 

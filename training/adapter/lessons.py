@@ -138,7 +138,7 @@ def lessons(wanted: Sequence[TrainingLine], audio: Path, bands: int, takes: rang
 def begun(path: Path) -> Factors:
     """What was taught before; raises ConfigError if that is no adapter."""
     try:
-        return adapter.read(path).factors
+        return adapter.read(path, LANGUAGE).factors
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise ConfigError(
             f"The adapter {path} cannot be read: {error}", "Name a file that training.adapter wrote."

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pipeline.judge.pinyin import has_han
 from pipeline.judge.sounds import syllable
+from pipeline.languages.zh.pinyin import has_han
 
 SYLLABLES = 4
 """Of a piece, from its first on, that count."""

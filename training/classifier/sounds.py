@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.judge import onnx
-from pipeline.judge.pinyin import has_han
 from pipeline.judge.sounds import Sounds, grams
+from pipeline.languages.zh.pinyin import has_han
 from training.classifier.batches import masked_loss, targets_of
 from training.classifier.figures import auroc
 from training.classifier.rows import OUTPUTS, Row

@@ -25,7 +25,8 @@ LONGEST_LOCK = 900.0
 class Preferences(Struct, frozen=True, omit_defaults=True):
     """How a person wants the console; empty: as the browser says."""
 
-    language: Literal["", "en", "zh"] = ""
+    language: Annotated[str, Meta(max_length=16)] = ""
+    """A code. If the console has no texts in it, the browser decides."""
     theme: Literal["", "dark", "light"] = ""
     density: Literal["compact", "comfortable"] = "compact"
     keys: bool = True

@@ -3,7 +3,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.asr.guards import Guards, collapse, loop_of
-from pipeline.errors import ConfigError
 from tests.pipeline.asr.parts import recognition
 
 GUARDS = Guards()
@@ -78,12 +77,3 @@ def test_long_credits_end_quickly() -> None:
     assert GUARDS.marks(
         recognition("字幕组" * 3 + "字幕制作" * 3 + "说的话" * 3 + "一二三四五" * 3 + "甲乙丙丁" * 3, no_speech=0.5)
     )
-
-
-def test_a_broken_list_is_named(tmp_path: object) -> None:
-    from pathlib import Path
-
-    path = Path(str(tmp_path)) / "phrases.yaml"
-    path.write_text("credits: [hello]\n")
-    with pytest.raises(ConfigError, match=r"phrases\.yaml cannot be read"):
-        Guards(path)

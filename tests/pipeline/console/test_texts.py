@@ -1,13 +1,15 @@
-"""Every word in both languages, and every key told."""
+"""The shipped texts are complete in both languages, and the texts of a language are checked."""
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pipeline import languages, yamlfiles
 from pipeline.console import texts
 from pipeline.console.keys import KEYS
-from pipeline.console.texts import LANGUAGES, Texts, preferred
+from pipeline.console.texts import Texts
 from pipeline.errors import ConfigError
 
 SAID = re.compile(r"""\bt\("([a-z_.]+)"[,)]""")
@@ -22,8 +24,20 @@ def test_templates_say_only_what_is_in_the_catalogues() -> None:
     assert said <= known.keys()
 
 
+def test_chinese_lacks_no_text() -> None:
+    english, chinese = (_keys(yamlfiles.read(languages.SHIPPED / code / texts.FILE)) for code in ("en", "zh"))
+    assert english == chinese
+
+
+def _keys(tree: dict[str, Any], prefix: str = "") -> set[str]:
+    parts = [
+        _keys(part, f"{prefix}{name}.") if isinstance(part, dict) else {prefix + name} for name, part in tree.items()
+    ]
+    return set().union(*parts)
+
+
 def test_both_languages_fill_the_same_holes() -> None:
-    catalogues = [Texts().catalogue(language) for language in LANGUAGES]
+    catalogues = [Texts().catalogue(language) for language in ("en", "zh")]
     for key, text in catalogues[0].items():
         assert sorted(HOLE.findall(text)) == sorted(HOLE.findall(catalogues[1][key])), key
 
@@ -39,11 +53,37 @@ def test_every_key_is_told_and_no_two_do_the_same() -> None:
     assert len(set(KEYS.values())) == len(KEYS)
 
 
-def test_a_catalogue_that_lacks_a_text(tmp_path: Path) -> None:
-    (tmp_path / "en.yaml").write_text("a: {b: x, c: y}")
-    (tmp_path / "zh.yaml").write_text("a: {b: x}")
-    with pytest.raises(ConfigError, match=r"a\.c"):
-        Texts(tmp_path)
+@pytest.fixture
+def spanish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's own texts, beside the configuration file."""
+    monkeypatch.setenv("VOXWARDEN_CONFIG", str(tmp_path / "voxwarden.yaml"))
+    file = tmp_path / "languages" / "es" / "console.yaml"
+    file.parent.mkdir(parents=True)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("quue: {title: Cola}", r"es/console\.yaml: the console has no text quue\.title"),
+        ("queue: {count: '{m} abiertos'}", r"queue\.count has the placeholder \{m\}.* Its placeholders: \{n\}"),
+        ("queue: {title: 'Cola {n}'}", r"queue\.title has the placeholder \{n\}.* Its placeholders: none"),
+        ("queue: {count: '{n abiertos'}", r"queue\.count: .*Write \{\{ and \}\} for braces"),
+        ("- Cola", r"es/console\.yaml is no catalogue"),
+    ],
+)
+def test_a_mistake_in_a_catalogue_is_named(spanish: Path, content: str, message: str) -> None:
+    spanish.write_text(content)
+    with pytest.raises(ConfigError, match=message):
+        Texts()
+
+
+def test_own_texts_replace_shipped_ones_one_by_one(spanish: Path) -> None:
+    own = spanish.parents[1] / "zh" / "console.yaml"
+    own.parent.mkdir()
+    own.write_text("queue: {title: 队列}")
+    assert Texts().say("zh", "queue.title") == "队列"
+    assert Texts().say("zh", "nav.me") == "我的"
 
 
 @pytest.mark.parametrize(
@@ -55,7 +95,8 @@ def test_a_catalogue_that_lacks_a_text(tmp_path: Path) -> None:
         ("en", "zh-CN", "en"),
         ("zh", "en", "zh"),
         ("", "\x00;;,,", "en"),
+        ("fr", "zh", "zh"),
     ],
 )
 def test_whose_language(wanted: str, header: str, language: str) -> None:
-    assert preferred(wanted, header) == language
+    assert Texts().preferred(wanted, header) == language

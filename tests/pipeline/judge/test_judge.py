@@ -1,7 +1,6 @@
 import msgspec
-import pytest
 
-from pipeline.judge.texts import Text, judge_texts, language_of
+from pipeline.judge.texts import Text, judge_texts
 from pipeline.messages import Flag, Transcript, Word
 from pipeline.metrics import Metrics
 from pipeline.stage import Rejected
@@ -85,11 +84,6 @@ def test_texts_are_judged_without_cooling_each_other() -> None:
     found = judge_texts(judge_of(RUDE), [Text("idiots"), Text("idiots"), Text("你好"), Text("you suck", "en", "kids")])
     assert [flag.suggestion for flag in found] == ["block", "block", "pass", "review"]
     assert [flag.language for flag in found] == ["en", "en", "zh", "en"]
-
-
-@pytest.mark.parametrize(("text", "language"), [("hello", "en"), ("ok 兄弟", "zh"), ("", "en"), ("123", "en")])
-def test_the_language_of_a_text_is_told_by_its_script(text: str, language: str) -> None:
-    assert language_of(text) == language
 
 
 def test_any_transcript_of_the_contract_can_be_judged() -> None:

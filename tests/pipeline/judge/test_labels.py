@@ -53,6 +53,13 @@ def test_worst_first_is_by_severity_then_score() -> None:
     assert labels.worst_first(scores, labels.load()) == ["minor_safety", "sexual", "abuse", "ads_spam"]
 
 
+def test_a_label_has_names_in_any_language_and_else_in_english(tmp_path: Path) -> None:
+    path = tmp_path / "labels.yaml"
+    path.write_text("labels: {a: {en: Insult, es: Insulto, severity: low, means: x, not_meant: y}}", "utf-8")
+    label = labels.load(path).labels["a"]
+    assert (label.name("es"), label.name("en"), label.name("zh")) == ("Insulto", "Insult", "Insult")
+
+
 def test_an_unknown_label_is_named_with_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"x\.yaml: unknown label swearing\. Known labels: sexual, abuse, .*privacy"):
         labels.load().check(["abuse", "swearing"], "x.yaml")
@@ -62,7 +69,12 @@ def test_an_unknown_label_is_named_with_the_known_ones() -> None:
     ("text", "message"),
     [
         ("labels: {a: {en: A, zh: 甲, severity: awful, means: x, not_meant: y}}", r"labels\.a\.severity"),
-        ("labels: {a: {en: A}}", r"labels\.a\.zh: Field required"),
+        ("labels: {a: {zh: 甲}}", r"labels\.a\.en: Field required"),
+        (
+            f"labels: {{a: {{{LEAST}, severty: low}}}}",
+            r"labels\.a: there is no key severty, and it is no language code",
+        ),
+        (f"labels: {{a: {{{LEAST}, es: [A]}}}}", r"labels\.a\.es"),
         (f"labels: {{a: {{{LEAST}, law: ['6(12)']}}}}", r"labels\.a\.law\.0"),
         (f"labels: {{a: {{{LEAST}, kinds: {{b: {{en: B, zh: 乙, sets: []}}}}}}}}", r"labels\.a\.kinds\.b\.sets"),
         (f"labels: {{a: {{{LEAST}, elsewhere: {{perspective: [X]}}}}}}", r"labels\.a\.elsewhere\.perspective"),

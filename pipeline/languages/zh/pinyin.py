@@ -7,7 +7,7 @@ matcher serves both.
 import re
 from itertools import count
 
-from pipeline.judge.normalise import HAN
+from pipeline.languages.characters import HAN
 
 _HAN = re.compile(f"[{HAN}]")
 

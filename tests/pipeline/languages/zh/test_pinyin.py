@@ -1,6 +1,6 @@
 from concurrent.futures import ThreadPoolExecutor
 
-from pipeline.judge.pinyin import has_han, readings, sounds
+from pipeline.languages.zh.pinyin import has_han, readings, sounds
 
 
 def test_homophones_sound_alike_and_others_do_not() -> None:

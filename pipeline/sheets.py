@@ -1,4 +1,4 @@
-"""YAML that people write: policies, lexicons, labels. A mistake is named with its file and key."""
+"""Reads the YAML files that users write: policies, lexicons, labels, languages. Errors name the file and the key."""
 
 from pathlib import Path
 from typing import TypeVar
@@ -7,7 +7,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline import yamlfiles
 from pipeline.errors import ConfigError
-from pipeline.settings import configs_folder
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -18,11 +17,9 @@ class Sheet(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-def shipped(folder: str, name: str) -> Path:
-    """The file that `name` means: a path, or a name in `configs/<folder>`."""
-    if "/" in name or name.endswith((".yaml", ".yml")):
-        return Path(name)
-    return configs_folder() / folder / f"{name}.yaml"
+def is_path(name: str) -> bool:
+    """Whether a setting that takes a name or a path has a path."""
+    return "/" in name or name.endswith((".yaml", ".yml"))
 
 
 def read(path: Path, kind: type[M]) -> M:

@@ -1,0 +1,34 @@
+"""What a script needs code for, if one spelling of a text is not enough. The defaults suit an alphabet."""
+
+
+class Script:
+    """Base class. A subclass overrides the methods that its script needs."""
+
+    language: str
+    """The code of the language of a text in this script, if nothing else tells it."""
+
+    def is_in(self, text: str) -> bool:
+        """Whether `text` has characters of this script."""
+        raise NotImplementedError
+
+    def fold(self, text: str) -> str:
+        """One character, or its parts, with spelling variants as one. Folding twice changes nothing."""
+        return text
+
+    def converted(self, text: str) -> str:
+        """A whole text in this script, in the variant that the classifier knows."""
+        return text
+
+    def sounds(self, text: str) -> str:
+        """A folded text with each character of this script replaced by its sound, as long as `text`."""
+        return text
+
+    def readings(self, term: str) -> set[str]:
+        """The sounds that a folded term can have. Empty: terms of this script are not matched by sound."""
+        del term
+        return set()
+
+    def syllables(self, term: str) -> int:
+        """How many syllables of `term` can be matched by sound."""
+        del term
+        return 0
