@@ -10,7 +10,7 @@ from tests.deploy.files import unknown_names
 from tests.docs.pages import PAGES
 
 SECTIONS = [name for name in Settings.model_fields if name != "data_dir"]
-SETTING = re.compile(rf"`((?:{'|'.join(SECTIONS)})\.[a-z_.]*[a-z])")
+SETTING = re.compile(rf"`((?:{'|'.join(SECTIONS)})\.(?!ya?ml|md|py)[a-z_.]*[a-z])")
 METRIC = re.compile(r"\bvoxwarden_[a-z_]*[a-z]")
 NOT_OURS = {"retention.ms", "retention.bytes", "console.yaml"}
 """Settings of topics, and a file. Their names look like our settings."""
