@@ -58,11 +58,18 @@ def show(
 
 @config.command()
 def check(ctx: typer.Context) -> None:
-    """Read the settings with the policy, labels and lexicons they name; say what is wrong or doubtful, or only `ok`."""
+    """Read the settings, the policy, labels and lexicons that they name, and all languages.
+
+    Prints what is wrong or doubtful, or only `ok`.
+    """
+    from pipeline import languages
+    from pipeline.console.texts import Texts
     from pipeline.judge.doubts import doubts
     from pipeline.judge.judge import check as check_judge
 
     settings = settings_of(ctx)
+    languages.check()
+    Texts()
     for doubt in doubts(settings, check_judge(settings.judge)):
         stderr.print(f"[yellow]warning:[/] {escape(doubt)}", highlight=False, soft_wrap=True)
     stderr.print(f"[green]ok[/]: {config_file()}", highlight=False)

@@ -1,8 +1,9 @@
 """Settings that are allowed, but may leave speech without moderation: `voxwarden config check` warns of them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 
+from pipeline import languages
 from pipeline.judge import lexicon
 from pipeline.judge.classifier import SHIPPED, languages_of
 from pipeline.judge.judge import JudgeConfig
@@ -46,6 +47,7 @@ def _languages(settings: Settings) -> Iterator[str]:
     judge, asr = settings.judge, settings.asr
     if not judge.lexicons:
         yield "judge.lexicons is empty: no term is looked for, and the classifier judges alone."
+    yield from _unused_lexicons(judge.lexicons)
     if judge.model is not None:
         return
     taught = languages_of(SHIPPED)
@@ -56,6 +58,14 @@ def _languages(settings: Settings) -> Iterator[str]:
                 f"asr: {language} is transcribed, but hardly judged: judge.lexicons has no lexicon for {language}, "
                 f"and the shipped classifier knows {' and '.join(sorted(taught))} only."
             )
+
+
+def _unused_lexicons(names: Sequence[str]) -> Iterator[str]:
+    """The user's own lexicons that the settings do not name."""
+    for code in languages.known():
+        path = languages.own_folder() / code / lexicon.FILE
+        if path.is_file() and code not in names and str(path) not in names:
+            yield f"{path} is not used: judge.lexicons does not name {code}."
 
 
 def _near(name: str, known: Iterable[str]) -> str:

@@ -89,6 +89,12 @@ def known() -> tuple[str, ...]:
     return tuple(sorted({code for folder in _folders() for code in _codes(folder)}))
 
 
+def check() -> None:
+    """Read every `language.yaml`; raises ConfigError for a mistake."""
+    for code in known():
+        of(code)
+
+
 def file(code: str, name: str) -> Path | None:
     """The user's file of that name in the language's folder, else the shipped file, else None."""
     return next(iter(files(code, name)), None)

@@ -3,17 +3,19 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from pipeline import languages
 from pipeline.asr.engine import first_beam
 from pipeline.asr.guards import Guards
 from pipeline.asr.hypothesis import Hypothesis
 from pipeline.asr.suspicion import is_suspicious
+from pipeline.cli.app import app
 from pipeline.judge.doubts import doubts
 from pipeline.judge.judge import check
 from pipeline.languages import Language
 from pipeline.messages import Flag
-from pipeline.settings import Settings, load
+from pipeline.settings import JudgeSettings, Settings, load
 from tests.pipeline.asr.parts import recognition
 from tests.pipeline.console.conftest import Enter
 from tests.pipeline.judge.fakes import judge_of, transcript
@@ -52,6 +54,32 @@ def test_the_settings_accept_it_and_leave_no_doubt(spanish: Settings) -> None:
     assert spanish.asr.languages == ("en", "es")
     assert list(doubts(spanish, check(spanish.judge))) == []
     assert languages.known() == ("en", "es", "zh")
+
+
+def test_a_lexicon_that_the_settings_do_not_name_is_a_doubt(spanish: Settings) -> None:
+    unnamed = spanish.model_copy(update={"judge": JudgeSettings(lexicons=("en",))})
+    unused, hardly_judged = doubts(unnamed, check(unnamed.judge))
+    assert "languages/es/lexicon.yaml is not used: judge.lexicons does not name es." in unused
+    assert "es is transcribed, but hardly judged" in hardly_judged
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("language.yaml", "recogniser: {beams: 2}", "es/language.yaml: recogniser.beams: "),
+        ("lexicon.yaml", "groups: [{label: rude, level: low, terms: [x]}]", "es/lexicon.yaml: groups.0.label: "),
+        ("console.yaml", "queue: {titel: Cola}", "es/console.yaml: the console has no text queue.titel"),
+    ],
+)
+def test_config_check_names_a_mistake(spanish: Settings, name: str, content: str, said: str) -> None:
+    (languages.own_folder() / "es" / name).write_text(content, "utf-8")
+    checked = CliRunner().invoke(app, ["config", "check"])
+    assert said in str(checked.exception)
+
+
+def test_config_check_is_content(spanish: Settings) -> None:
+    checked = CliRunner().invoke(app, ["config", "check"])
+    assert checked.stderr.startswith("ok: ")
 
 
 @pytest.mark.parametrize("text", ["Te voy a matar.", "oye TÉ VÓY A MATÁR", "te voy a m4tar"])
