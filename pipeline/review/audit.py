@@ -1,8 +1,9 @@
-"""Who saw, heard and decided what: a log that is only added to, each line bound to the one before by SHA-256.
+"""The audit log: who saw, heard and decided what. It only grows, and SHA-256 links each line to the line before.
 
-A line's hash covers its fields and the hash before it, so a line that is changed, put in or taken out is found, unless
-all later ones are forged, too. Against that, and against a tail cut off, note the head (`voxwarden audit verify` prints
-it) where the database's owner cannot reach it. The database itself refuses to change a line, or to delete a young one.
+A line's hash covers its fields and the hash of the line before. So `verify` finds each line that was changed, inserted
+or removed, unless somebody forged all later lines, too. It also cannot see that the newest lines were cut off. Against
+both, store the head (`voxwarden audit verify` prints it) where the database's owner cannot reach it. The database
+itself refuses to change a line, or to delete a young one.
 """
 
 from collections.abc import Iterator
@@ -16,10 +17,10 @@ from sqlalchemy import Connection, func, insert, select
 from pipeline.review.tables.core import AUDIT
 
 GENESIS = "0" * 64
-"""What the first line of all is bound to."""
+"""The hash that comes before the first line."""
 
 LOCK = 0x766F7861
-"""Key of the PostgreSQL advisory lock under which a line is added ("voxa")."""
+"""Key ("voxa") of the PostgreSQL advisory lock that a writer of a line takes."""
 
 
 class AuditLine(Struct, frozen=True):
@@ -28,19 +29,23 @@ class AuditLine(Struct, frozen=True):
     at: float
     """UTC seconds."""
     actor: str
-    """Account, or what else acted (cli, job)."""
+    """Name of the account that acted, or of the part of the program (cli, job)."""
     action: str
     """E.g. case.view, case.play, case.decide, login.refused."""
     subject: str
     """Id of the case, name of the account, ..."""
     detail: str
-    """JSON; never what was said."""
+    """JSON. It never contains a transcript."""
     hash: str
-    """Hex."""
+    """SHA-256 in hexadecimal digits."""
 
 
 class ChainReport(Struct, frozen=True):
-    """What `verify` found. `broken` is the first line that does not fit, and why."""
+    """The result of `verify`.
+
+    `lines` counts the correct lines, and `head` is the hash of the last of them. `broken` is the number of the first
+    wrong line, `reason` tells why it is wrong.
+    """
 
     lines: int
     head: str
@@ -51,20 +56,20 @@ class ChainReport(Struct, frozen=True):
 def append(
     connection: Connection, at: float, actor: str, action: str, subject: str, detail: dict[str, Any] | None = None
 ) -> AuditLine:
-    """Add a line, as the last act of a transaction: others that would add one wait for its end."""
+    """Add a line. Call it last in a transaction, because other writers wait until that transaction ends."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
     last = connection.execute(select(AUDIT.c.seq, AUDIT.c.hash).order_by(AUDIT.c.seq.desc()).limit(1)).one_or_none()
     seq, before = (last.seq + 1, last.hash) if last else (1, GENESIS)
     text = msgspec.json.encode(detail or {}, order="deterministic").decode()
-    at = float(at)  # as it is read back: 1 and 1.0 have different hashes
+    at = float(at)  # the database returns a float, and 1 and 1.0 have different hashes
     line = AuditLine(seq, at, actor, action, subject, text, _hash(before, seq, at, actor, action, subject, text))
     connection.execute(insert(AUDIT).values(msgspec.structs.asdict(line)))
     return line
 
 
 def lines(connection: Connection, after: int = 0, page: int = 1_000) -> Iterator[AuditLine]:
-    """All lines after the number `after`, in order."""
+    """Yield all lines with a number above `after`, in order. Read `page` lines at a time."""
     while rows := connection.execute(select(AUDIT).where(AUDIT.c.seq > after).order_by(AUDIT.c.seq).limit(page)).all():
         for row in rows:
             yield AuditLine(**{str(name): value for name, value in row._mapping.items()})
@@ -74,7 +79,10 @@ def lines(connection: Connection, after: int = 0, page: int = 1_000) -> Iterator
 def newest(
     connection: Connection, actor: str = "", subject: str = "", before: int = 0, limit: int = 100
 ) -> list[AuditLine]:
-    """The newest lines first, of an actor or about a subject; the next page is `before` the `seq` of the last one."""
+    """Return lines of an actor or about a subject, newest first. An empty string does not filter.
+
+    For the next page, give the `seq` of the last line as `before`.
+    """
     query = select(AUDIT).order_by(AUDIT.c.seq.desc()).limit(limit)
     for column, wanted in ((AUDIT.c.actor, actor), (AUDIT.c.subject, subject)):
         query = query.where(column == wanted) if wanted else query
@@ -85,13 +93,13 @@ def newest(
 
 
 def verify(connection: Connection) -> ChainReport:
-    """Compute the chain anew. What was deleted for age is missing at the front, which is no fault."""
+    """Compute all hashes again. Retention may have deleted the oldest lines; that is no fault."""
     count, head, expected = 0, GENESIS, None
     for line in lines(connection):
         if expected is not None and line.seq != expected:
             return ChainReport(count, head, line.seq, f"line {expected} is missing")
         if expected is None and line.seq > 1:
-            head = line.hash  # nothing to check the first of those that are kept against
+            head = line.hash  # the line before was deleted, so this hash cannot be checked
         elif line.hash != _hash(head, *_covered(line)):
             return ChainReport(count, head, line.seq, f"line {line.seq} was changed")
         count, head, expected = count + 1, line.hash, line.seq + 1
@@ -99,7 +107,7 @@ def verify(connection: Connection) -> ChainReport:
 
 
 def holds(connection: Connection, head: str) -> bool:
-    """Whether some line has that hash."""
+    """Tell whether a line has the hash `head`."""
     return connection.execute(select(AUDIT.c.seq).where(AUDIT.c.hash == head)).first() is not None
 
 

@@ -1,4 +1,4 @@
-"""The database behind the review store: SQLite or PostgreSQL, brought up to date when it is opened."""
+"""The database of the review store: SQLite or PostgreSQL. Opening it runs the missing migrations."""
 
 import sqlite3
 import time
@@ -22,10 +22,10 @@ from pipeline.errors import ConfigError, DependencyError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 0x766F7877
-"""Key of the PostgreSQL advisory lock under which migrations run ("voxw")."""
+"""Key ("voxw") of the PostgreSQL advisory lock that migrations take."""
 
 BUSY_MILLISECONDS = 15_000
-"""How long a SQLite writer waits for another one."""
+"""How long a SQLite writer waits for another writer."""
 
 PATIENCE = {
     "connect_timeout": "10",
@@ -34,18 +34,25 @@ PATIENCE = {
     "keepalives_interval": "5",
     "keepalives_count": "2",
 }
-"""Of PostgreSQL's client (libpq), in seconds and once in milliseconds: a lost host is given up after 20 s, not after
-hours, and the batch tried again. What stands in `store.url` goes before."""
+"""Settings of PostgreSQL's client (libpq), in seconds; `tcp_user_timeout` is in milliseconds.
+
+With them the client gives up a lost host after 20 s, not after hours, and the batch is tried again. A setting in
+`store.url` overrides the one here.
+"""
 
 CHECK_SECONDS = 5
-"""Within which a server that is only asked whether it is there has to answer."""
+"""Seconds within which the server must answer `check_answers`."""
 
 POSTGRES = "postgresql+psycopg"
 DRIVERS = {"sqlite": "sqlite", "postgresql": POSTGRES, "postgres": POSTGRES}
 
 
 class Database:
-    """Connections in a transaction. Errors of the server become DependencyError, which is worth a retry."""
+    """A pool of connections. An error of the server becomes a DependencyError, and the caller may retry.
+
+    The constructor raises ConfigError for a URL that is not supported, a file that cannot be made (with `must_exist`:
+    that does not exist) and a store that a newer Voxwarden wrote.
+    """
 
     def __init__(self, url: str, must_exist: bool = False) -> None:
         self.url = _url(url)
@@ -54,7 +61,7 @@ class Database:
             _prepare_file(Path(self.url.database or ""), must_exist)
         self._engine = _engine(self.url)
         self._writer = self._engine.execution_options(immediate=True)
-        # SQLite's own wait for another writer sleeps and tries again, and some wait long; here they take turns.
+        # SQLite's own wait sleeps and tries again, so that some writers wait long. The lock makes them take turns.
         self._turn = Lock() if self.url.get_backend_name() == "sqlite" else nullcontext()
         try:
             self._upgrade()
@@ -69,7 +76,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that commits at the end; on SQLite it is the only writer from its start."""
+        """Open a transaction that commits at the end. On SQLite it is the only writer from its start."""
         with self._turn, answering(self.name), self._writer.begin() as connection:
             yield connection
 
@@ -97,7 +104,7 @@ class Database:
 
 
 def check_answers(url: str) -> None:
-    """Raise DependencyError unless the server answers within some seconds. A file is always there."""
+    """Raise DependencyError if the server does not answer within CHECK_SECONDS. A SQLite file needs no check."""
     database = _url(url)
     if database.get_backend_name() == "sqlite":
         return
@@ -111,11 +118,11 @@ def check_answers(url: str) -> None:
 
 @contextmanager
 def answering(name: str) -> Iterator[None]:
-    """Turn errors of the server into DependencyError, which names the store."""
+    """Turn errors of the server into a DependencyError that names the store."""
     try:
         yield
     except (DataError, IntegrityError, ProgrammingError):
-        raise  # our own mistakes, or a message with a value that the database cannot hold
+        raise  # a bug of ours, or a message with a value that the database cannot store
     except DBAPIError as error:
         reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
         raise DependencyError(
@@ -127,20 +134,26 @@ def answering(name: str) -> Iterator[None]:
 def _url(written: str) -> URL:
     try:
         url = make_url(written)
-    except (ArgumentError, ValueError) as error:  # the second: of a port
+    except (ArgumentError, ValueError) as error:  # a bad port gives a ValueError
         raise ConfigError(
-            "store.url is no SQLAlchemy URL", "Write sqlite:///FILE or postgresql://HOST/NAME."
+            "store.url is not a valid SQLAlchemy URL", "Write sqlite:///FILE or postgresql://HOST/NAME."
         ) from error
     backend = url.get_backend_name()
     if backend not in DRIVERS:
-        raise ConfigError(f"store.url names {backend}", "The review store is SQLite or PostgreSQL.")
+        raise ConfigError(f"store.url names the database {backend}", "Use SQLite or PostgreSQL.")
     return url.set(drivername=DRIVERS[backend])
 
 
 def _prepare_file(path: Path, must_exist: bool) -> None:
-    """Make it private to its owner, with what SQLite has put beside it; SQLite gives new ones the same mode."""
+    """Create the file, and let only its owner read it and the files that SQLite has put beside it.
+
+    SQLite gives later files beside it the same mode.
+    """
     if must_exist and not path.is_file():
-        raise ConfigError(f"No review store at {path}", "Set data_dir or store.url to where `voxwarden run` keeps it.")
+        raise ConfigError(
+            f"There is no review store at {path}",
+            "Set data_dir or store.url to the place where `voxwarden run` keeps the store.",
+        )
     try:
         private.make_folder(path.parent)
         private.make_file(path)
@@ -154,7 +167,7 @@ def _engine(url: URL) -> Engine:
     logs.without_debug("sqlalchemy.engine")
     more = {key: value for key, value in PATIENCE.items() if url.drivername == POSTGRES and key not in url.query}
     try:
-        # Hidden parameters: an error's text must not carry a transcript into a log.
+        # hide_parameters: an error's text must not carry a transcript into a log.
         engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, json_serializer=_json, connect_args=more)
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[postgres]".') from error
@@ -170,7 +183,7 @@ def _json(value: Any) -> str:
 
 def _prepare_sqlite(connection: Any, record: object) -> None:
     del record
-    # Python's own transaction control is off: it begins too late for a write that reads first.
+    # Switch off Python's own transaction control: it begins a transaction too late for a write that reads first.
     connection.isolation_level = None
     for pragma in (f"busy_timeout={BUSY_MILLISECONDS}", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
@@ -178,7 +191,10 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Of processes that open an empty file at once one changes its mode; SQLite lets the others fail, not wait."""
+    """Switch the file to WAL mode, with retries.
+
+    When several processes open an empty file at once, one changes the mode. SQLite makes the others fail at once.
+    """
     deadline = time.monotonic() + BUSY_MILLISECONDS / 1000
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The review store: what moderators have to look at and what they decided, in SQLite or PostgreSQL."""
+"""The review store: the cases for moderators and their decisions, in SQLite or PostgreSQL."""
 
 from collections.abc import Collection, Sequence
 from typing import Protocol
@@ -15,41 +15,47 @@ from pipeline.settings import Settings
 
 
 class ReviewStore(Protocol):
-    """Every method may block, and raises DependencyError when the database does not answer."""
+    """Storage of cases. Every method may block, and raises DependencyError if the database does not answer."""
 
     def add(self, flags: Sequence[Flag], at: float) -> list[Outcome]:
-        """Store flags, all or none, and say what became of each, in order. A flag that is known by id changes nothing.
+        """Store all flags or none, at the time `at` (UTC seconds). Return the outcome of each flag, in order.
 
-        A flag joins the open cases of its speaker whose time it touches. A flag of speech that was decided before is
-        linked to the decided case, by the rule in `cases/repeated.py`. New speech opens a new case: nothing gets
-        under a decision unseen. `at` is the time now, UTC seconds.
+        A flag whose id is already stored changes nothing. A flag joins the open cases of its speaker whose time it
+        touches. A flag of speech that was decided before is linked to the decided case, by the rule in
+        `cases/repeated.py`. New speech opens a new case, so that a moderator sees it.
         """
 
     def audit(self, flags: Sequence[Flag], probability: float, at: float) -> list[Outcome]:
-        """Store passed speech, drawn with this probability, each as a case of its own; a known id changes nothing."""
+        """Store passed flags that were drawn for audit with this probability, each as a case of its own.
+
+        Return the outcome of each flag, in order. A flag whose id is already stored changes nothing.
+        """
 
     def attach(self, clip: Evidence) -> list[str]:
-        """Store `clip` as the evidence of its case, in the place of all others; give the paths of those."""
+        """Store `clip` as the only evidence of its case; return the paths of the clips that it replaces."""
 
     def unheard(self, before: float) -> list[Report]:
-        """Users' reports from before that moment (UTC seconds) that still wait for their clip, some at a time."""
+        """Return a batch of reports stored before `before` (UTC seconds) that still wait for their clip."""
 
     def heard(self, report: Report, voices: Collection[str]) -> None:
-        """Note that the clip of `report` was looked for, and who is heard in it; nobody: nothing was held any more."""
+        """Record that the search for the report's clip is over, and the speakers that are in the clip.
+
+        No `voices` means that the audio was already gone.
+        """
 
     def cases(self, filters: Filters, after: tuple[float, str] | None = None, limit: int = 50) -> list[Case]:
-        """The newest cases first; the next page starts `after` the `key` of the last one here."""
+        """Return cases, newest first. For the next page, give the `key` of the last case as `after`."""
 
     def case(self, case: str) -> CaseFile:
-        """A case with all that hangs on it; raises CaseError for an unknown id."""
+        """Return a case with its flags, evidence and decisions. Raises CaseError if the id is unknown."""
 
     def find(self, prefix: str) -> str:
-        """The id that begins with `prefix`; raises CaseError where none or more than one does."""
+        """Return the id that begins with `prefix`. Raises CaseError if no id or more than one does."""
 
     def decide(self, case: str, moderator: str, choice: Choice, at: float) -> Decision:
-        """Decide a case; `escalate` leaves it open for another decision. The same decision again gives the first one.
+        """Decide a case at the time `at` (UTC seconds). `escalate` leaves it open for another decision.
 
-        Raises CaseError for an unknown case and for one that is decided.
+        The same decision sent again returns the first one. Raises CaseError if the case is unknown or decided.
         """
 
     def close(self) -> None:
@@ -57,8 +63,10 @@ class ReviewStore(Protocol):
 
 
 class SqlReviewStore(ReviewStore):
-    """`merge_gap`, `max_case` and `repeat` are seconds: how near flags make one case, how long that may get, and how
-    much a forced cut repeats.
+    """The review store in a SQL database. All three limits are seconds.
+
+    Flags at most `merge_gap` apart make one case, which may last up to `max_case`. An utterance that was cut for its
+    length repeats the last `repeat` seconds of the one before.
     """
 
     def __init__(
@@ -109,9 +117,9 @@ class SqlReviewStore(ReviewStore):
         with self._database.read() as connection:
             found = reading.ids(connection, prefix, limit=2)
         if not found:
-            raise CaseError(f"No case {prefix}", "`voxwarden cases list` shows the ids.")
+            raise CaseError(f"There is no case {prefix}", "`voxwarden cases list` shows the ids.")
         if len(found) > 1:
-            raise CaseError(f"More than one case begins with {prefix}", "Give more of the id.")
+            raise CaseError(f"More than one case id begins with {prefix}", "Give more characters of the id.")
         return found[0]
 
     def decide(self, case: str, moderator: str, choice: Choice, at: float) -> Decision:
@@ -123,9 +131,9 @@ class SqlReviewStore(ReviewStore):
 
 
 def open_store(settings: Settings, must_exist: bool = False) -> SqlReviewStore:
-    """The store that the settings name, with its tables brought up to date; safe for many processes at once.
+    """Open the store that the settings name and run the missing migrations. Several processes may do so at once.
 
-    With `must_exist`, a SQLite file that is not there is a ConfigError, not a new store.
+    With `must_exist`, raises ConfigError if the SQLite file does not exist; otherwise creates it.
     """
     database = Database(settings.database_url, must_exist)
     store = settings.store

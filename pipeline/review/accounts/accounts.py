@@ -1,4 +1,7 @@
-"""Who may use the console. Functions run in a transaction that the caller opened; `sign_in` opens its own."""
+"""The accounts that may use the console.
+
+Each function runs in a transaction that the caller opened. Only `sign_in` opens its own.
+"""
 
 from typing import Annotated, Any, Literal
 
@@ -17,22 +20,22 @@ from pipeline.review.tables.core import ACCOUNTS, SESSIONS
 Role = Literal["moderator", "lead", "auditor", "admin"]
 
 FREE_FAILURES = 5
-"""Wrong passwords in a row that cost nothing; each further one doubles the wait."""
+"""Wrong passwords in a row that do not lock the account. Each further one doubles the lock time."""
 LONGEST_LOCK = 900.0
-"""Seconds."""
+"""The longest lock time, in seconds."""
 
 
 class Preferences(Struct, frozen=True, omit_defaults=True):
-    """How a person wants the console; empty: as the browser says."""
+    """A person's settings for the console. An empty string means that the browser's setting holds."""
 
     language: Annotated[str, Meta(max_length=16)] = ""
     """A code. If the console has no texts in it, the browser decides."""
     theme: Literal["", "dark", "light"] = ""
     density: Literal["compact", "comfortable"] = "compact"
     keys: bool = True
-    """Single-letter keys work (WCAG 2.1.4 asks that they can be switched off)."""
+    """Whether single-letter keys work. WCAG 2.1.4 requires that a person can switch them off."""
     remapped: dict[str, Annotated[str, Meta(max_length=16)]] = field(default_factory=dict)
-    """Key by what it does, where it is not the usual one."""
+    """Action to key, for each action whose key the person changed."""
     comfort: Comfort = Comfort()
 
 
@@ -40,7 +43,7 @@ class Account(Struct, frozen=True, kw_only=True):
     name: Name
     role: Role
     password: str | None = None
-    """Its hash; None: signs in elsewhere (OIDC)."""
+    """The password's hash. None: the person signs in at an OpenID provider."""
     totp_secret: str | None = None
     totp_step: int = 0
     oidc_subject: str | None = None
@@ -61,16 +64,19 @@ def add(
     password: str | None = None,
     oidc_subject: str | None = None,
 ) -> Account:
-    """Make an account; raises AccountError for a name that is taken or cannot be one, and for a short password."""
+    """Create an account.
+
+    Raises AccountError if the name is taken or invalid, or if the password is too short or too long.
+    """
     stored = _hash(password) if password is not None else None
     try:
         account = msgspec.convert(
             {"name": name, "role": role, "password": stored, "oidc_subject": oidc_subject, "created_at": at}, Account
         )
     except msgspec.ValidationError as error:
-        raise AccountError(f"{name!r} cannot be the name of an account: {error}", "Choose another one.") from error
+        raise AccountError(f"{name!r} is not a valid account name: {error}", "Choose another name.") from error
     if find(connection, name):
-        raise AccountError(f"There is an account {name} already", "Choose another name.")
+        raise AccountError(f"An account named {name} exists already", "Choose another name.")
     connection.execute(insert(ACCOUNTS).values(msgspec.to_builtins(account)))
     audit.append(connection, at, actor, "account.add", name, {"role": role})
     return account
@@ -82,9 +88,10 @@ def find(connection: Connection, name: str) -> Account | None:
 
 
 def known_elsewhere(connection: Connection, subject: str, name: str, role: Role, at: float) -> Account:
-    """The account of who signs in by OpenID Connect as `subject`, made the first time, its role as it is there now.
+    """Return the account of the person who signs in by OpenID Connect as `subject`.
 
-    Raises AccountError when it is disabled here, or its name is somebody else's.
+    The first sign-in creates the account. Each later one copies the provider's current role.
+    Raises AccountError if the account is disabled here, or if another account has the name.
     """
     row = connection.execute(select(ACCOUNTS).where(ACCOUNTS.c.oidc_subject == subject)).one_or_none()
     if row is None:
@@ -107,9 +114,12 @@ def nobody(connection: Connection) -> bool:
 
 
 def change(connection: Connection, name: str, at: float, actor: str, **changes: Any) -> None:
-    """Set role, password, disabled, totp_secret; signs the account out. Raises AccountError."""
+    """Set role, password, disabled or totp_secret, and sign the account out.
+
+    Raises AccountError if there is no such account, or if the password is too short or too long.
+    """
     if not find(connection, name):
-        raise AccountError(f"No account {name}", "`voxwarden accounts list` shows them.")
+        raise AccountError(f"There is no account {name}", "`voxwarden accounts list` shows all accounts.")
     detail = {key: value for key, value in changes.items() if key in {"role", "disabled"}}
     if "password" in changes:
         changes |= {"password": _hash(changes["password"]), "failures": 0, "locked_until": 0.0}
@@ -124,10 +134,13 @@ def prefer(connection: Connection, name: str, preferences: Preferences) -> None:
 
 
 def sign_in(database: Database, name: str, password: str, code: str, at: float) -> Account | None:
-    """The account, if name, password and one-time code are right; None says no more than that, whatever was wrong."""
+    """Return the account if name, password and one-time code are right; otherwise None.
+
+    None does not tell which of the three was wrong, so an attacker learns nothing.
+    """
     with database.read() as connection:
         stored = find(connection, name)
-    # Outside of a transaction: hashing takes its time, and nobody shall wait for it.
+    # Hashing is slow. It happens outside a transaction, so that other requests do not wait for it.
     right = passwords.fits(password[: passwords.MAX_LENGTH], stored.password if stored else None)
     with database.write() as connection:
         return _admit(connection, name, right, code, at)
@@ -158,7 +171,10 @@ def _failed(connection: Connection, account: Account, at: float) -> None:
 
 def _hash(password: str) -> str:
     if not passwords.MIN_LENGTH <= len(password) <= passwords.MAX_LENGTH:
-        raise AccountError(f"The password has {len(password)} characters", f"Take {passwords.MIN_LENGTH} or more.")
+        raise AccountError(
+            f"The password has {len(password)} characters",
+            f"Use {passwords.MIN_LENGTH} to {passwords.MAX_LENGTH} characters.",
+        )
     return passwords.hashed(password)
 
 

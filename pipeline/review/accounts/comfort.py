@@ -1,4 +1,4 @@
-"""What a person sets for his own protection, as far as settings can give it."""
+"""Settings that protect a moderator from too much disturbing content."""
 
 from typing import Annotated
 
@@ -9,19 +9,19 @@ Cases = Annotated[int, Meta(ge=1, le=1_000)]
 
 
 class Comfort(Struct, frozen=True, omit_defaults=True):
-    """Kept with the account's preferences; nobody but the person changes it, and leads do not see it."""
+    """A person's own limits, stored with the account's preferences. Only the person sees and changes them."""
 
     without: tuple[Annotated[str, Meta(max_length=64)], ...] = ()
-    """Labels that go to others. Nobody asks why."""
+    """Labels whose cases go to other moderators. The console asks for no reason."""
     cover: bool = False
-    """What was said in a severe case is shown on a key only."""
+    """Whether the transcript of a severe case stays hidden until the person presses a key."""
     soften: bool = False
-    """The player starts softened."""
+    """Whether the player starts with softened sound."""
     break_minutes: Minutes = 50
-    """Since the last break, after which one is proposed."""
+    """The console proposes a break after so many minutes of work without one."""
     break_severe: Cases = 20
-    """Severe cases since the last break, after which one is proposed."""
+    """The console proposes a break after so many severe cases without one."""
     most_minutes: Minutes = 240
-    """Of listening in a shift; then no more cases are handed out."""
+    """Minutes of listening in a shift. Above this limit the person gets no more cases."""
     most_severe: Cases = 100
-    """Severe cases in a shift; then no more severe ones are handed out."""
+    """Severe cases in a shift. Above this limit the person gets no more severe cases."""

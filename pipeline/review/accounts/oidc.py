@@ -1,6 +1,6 @@
-"""Signing in by OpenID Connect: the authorization code flow with PKCE (RFC 7636), as OpenID Connect Core 1.0 has it.
+"""Sign-in by OpenID Connect Core 1.0: the authorization code flow with PKCE (RFC 7636).
 
-What the provider says of itself is asked for once; its keys again when it signs with one that is not known.
+The provider's metadata is read once. Its keys are read again when a token's signature matches no known key.
 """
 
 import secrets
@@ -21,14 +21,14 @@ from pipeline.review.accounts.accounts import Role
 from pipeline.settings import Oidc
 
 SIGNED_BY = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"]
-"""By the provider's key only: `none`, and what our own secret could sign, are not among them."""
+"""Accepted signature algorithms. All need the provider's private key: `none` and HMAC are left out."""
 LEEWAY_SECONDS = 60
 RANKED: tuple[Role, ...] = ("admin", "lead", "moderator", "auditor")
-"""Of several roles that groups give, the first holds."""
+"""Roles by rank. If a person's groups give several roles, the first one here holds."""
 
 
 class Attempt(Struct, frozen=True):
-    """What a browser keeps while its person is at the provider's."""
+    """Values that the browser stores while the person signs in at the provider."""
 
     state: str
     nonce: str
@@ -38,7 +38,7 @@ class Attempt(Struct, frozen=True):
 
 class Identity(Struct, frozen=True):
     subject: str
-    """Issuer and `sub`: never given to somebody else, as a name may be."""
+    """Issuer and `sub`. A provider may give a name to another person, but never a `sub`."""
     name: str
     role: Role
 
@@ -49,18 +49,21 @@ def attempt(then: str) -> Attempt:
 
 
 class Provider:
-    """`clock` gives UTC seconds. Raises DependencyError where the provider does not answer."""
+    """An OpenID provider; `clock` returns UTC seconds.
+
+    `address` and `identity` raise DependencyError if the provider does not answer or answers wrongly.
+    """
 
     def __init__(self, settings: Oidc, redirect: str, clock: Callable[[], float]) -> None:
         self._settings = settings
         self._redirect = redirect
         self._clock = clock
         self._client = httpx.Client(timeout=settings.seconds, follow_redirects=False)
-        self._about: Mapping[str, Any] = {}
+        self._metadata: Mapping[str, Any] = {}
         self._keys: KeySet | None = None
 
     def address(self, trying: Attempt) -> str:
-        """Where a browser goes to sign in."""
+        """Return the URL at the provider where the person signs in."""
         challenge = urlsafe_b64encode(sha256(trying.verifier.encode()).digest()).rstrip(b"=").decode()
         asked = {
             "response_type": "code",
@@ -72,17 +75,20 @@ class Provider:
             "code_challenge": challenge,
             "code_challenge_method": "S256",
         }
-        return f"{self._of_itself('authorization_endpoint')}?{urlencode(asked)}"
+        return f"{self._metadata_value('authorization_endpoint')}?{urlencode(asked)}"
 
     def identity(self, code: str, trying: Attempt) -> Identity:
-        """Who came back with `code`; raises AccountError for a token that is not for us, and for who has no role."""
+        """Return the person for whom the provider issued `code`.
+
+        Raises AccountError if the token is not valid for us, or if the person's groups give no role.
+        """
         form = {
             "grant_type": "authorization_code",
             "code": code,
             "redirect_uri": self._redirect,
             "code_verifier": trying.verifier,
         }
-        answer = self._ask("POST", self._of_itself("token_endpoint"), data=form)
+        answer = self._ask("POST", self._metadata_value("token_endpoint"), data=form)
         return self._identity(self._claims(str(answer.get("id_token", "")), trying.nonce))
 
     def close(self) -> None:
@@ -94,7 +100,7 @@ class Provider:
         groups = [groups] if isinstance(groups, str) else groups
         roles = {wanted.roles[group] for group in groups if isinstance(group, str) and group in wanted.roles}
         if not roles:
-            raise AccountError("None of your groups has a role here", "Ask who keeps console.oidc.roles.")
+            raise AccountError("None of your groups has a role here", "Ask an admin to add one to console.oidc.roles.")
         name = str(claims.get(wanted.name_claim) or claims["sub"])
         return Identity(f"{wanted.issuer} {claims['sub']}", name, next(role for role in RANKED if role in roles))
 
@@ -112,7 +118,7 @@ class Provider:
             claims = self._decoded(token).claims
             registry.validate(claims)
         except (JoseError, ValueError) as error:
-            raise AccountError(f"The provider's token is not good: {error}", "Sign in again.") from error
+            raise AccountError(f"The provider's token is not valid: {error}", "Sign in again.") from error
         return claims
 
     def _decoded(self, token: str) -> jwt.Token:
@@ -120,19 +126,20 @@ class Provider:
             try:
                 return jwt.decode(token, self._keys, algorithms=SIGNED_BY)
             except (JoseError, ValueError):
-                self._keys = None  # perhaps the provider has taken new ones
-        self._keys = KeySet.import_key_set(self._ask("GET", self._of_itself("jwks_uri")))  # type: ignore[arg-type]
+                self._keys = None  # the provider may have changed its keys: read them again
+        self._keys = KeySet.import_key_set(self._ask("GET", self._metadata_value("jwks_uri")))  # type: ignore[arg-type]
         return jwt.decode(token, self._keys, algorithms=SIGNED_BY)
 
-    def _of_itself(self, name: str) -> str:
-        if not self._about:
-            about = self._ask("GET", f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration")
-            if about.get("issuer") != self._settings.issuer:
+    def _metadata_value(self, name: str) -> str:
+        if not self._metadata:
+            metadata = self._ask("GET", f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration")
+            if metadata.get("issuer") != self._settings.issuer:
                 raise DependencyError(
-                    f"The OpenID provider calls itself {about.get('issuer')}", "Set console.oidc.issuer to just that."
+                    f"The OpenID provider names itself {metadata.get('issuer')}",
+                    "Set console.oidc.issuer to exactly this name.",
                 )
-            self._about = about
-        return str(self._about[name])
+            self._metadata = metadata
+        return str(self._metadata[name])
 
     def _ask(self, method: str, url: str, **form: Any) -> dict[str, Any]:
         secret = self._settings.client_secret
@@ -140,7 +147,7 @@ class Provider:
         try:
             answer = self._client.request(method, url, auth=auth, **form).raise_for_status().json()
         except (httpx.HTTPError, ValueError) as error:
-            raise DependencyError(f"The OpenID provider does not answer as it should: {error}", "Try again.") from error
+            raise DependencyError(f"The request to the OpenID provider failed: {error}", "Try again.") from error
         if not isinstance(answer, dict):
-            raise DependencyError("The OpenID provider answers with no object", "Check console.oidc.issuer.")
+            raise DependencyError("The OpenID provider's answer is not a JSON object", "Check console.oidc.issuer.")
         return answer

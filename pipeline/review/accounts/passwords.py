@@ -7,16 +7,16 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 MIN_LENGTH = 12
-"""Characters of a password that a person chooses; length is all that is asked (NIST SP 800-63B)."""
+"""Characters of a password that a person chooses. Length is the only rule (NIST SP 800-63B)."""
 MAX_LENGTH = 1_024
 
 ISSUER = "Voxwarden"
 STEP_SECONDS = 30
 DRIFT_STEPS = 1
-"""A telephone's clock may be off by so many steps."""
+"""Steps by which the clock of a phone may be wrong."""
 
 _hasher = PasswordHasher()  # argon2-cffi's defaults are the second profile of RFC 9106
-_NOBODY = _hasher.hash(secrets.token_urlsafe())
+_DUMMY = _hasher.hash(secrets.token_urlsafe())  # checked for unknown names, so that they take as long as known ones
 
 
 def hashed(password: str) -> str:
@@ -24,15 +24,15 @@ def hashed(password: str) -> str:
 
 
 def fits(password: str, stored: str | None) -> bool:
-    """Whether `password` is the one that `stored` is of; None takes as long and fits nothing."""
+    """Tell whether `stored` is the hash of `password`. For None the answer is no, after the same time."""
     try:
-        return _hasher.verify(stored or _NOBODY, password) and stored is not None
+        return _hasher.verify(stored or _DUMMY, password) and stored is not None
     except (VerificationError, InvalidHashError):
         return False
 
 
 def generated() -> str:
-    """120 random bits, as text that can be read out."""
+    """Return a new password: 120 random bits as 20 URL-safe characters."""
     return secrets.token_urlsafe(15)
 
 
@@ -41,12 +41,15 @@ def totp_secret() -> str:
 
 
 def totp_uri(name: str, secret: str) -> str:
-    """What an authenticator app reads from a QR code."""
+    """Return the `otpauth://` URI that an authenticator app reads from a QR code."""
     return pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=ISSUER)
 
 
 def totp_step(code: str, secret: str, at: float, used: int) -> int | None:
-    """The step that `code` is of, if it is near `at` (UTC seconds) and later than the one `used` last."""
+    """Return the time step of `code`, or None if the code is wrong.
+
+    The step must be within DRIFT_STEPS of `at` (UTC seconds), and later than `used`, the last step used.
+    """
     now = int(at // STEP_SECONDS)
     totp = pyotp.TOTP(secret)
     for step in range(now - DRIFT_STEPS, now + DRIFT_STEPS + 1):

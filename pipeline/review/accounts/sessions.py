@@ -1,4 +1,4 @@
-"""Who is signed in, by cookie. Each function runs on a connection whose transaction the caller opened."""
+"""Login sessions, each with a cookie. Each function runs in a transaction that the caller opened."""
 
 import secrets
 from hashlib import sha256
@@ -11,22 +11,23 @@ from pipeline.review.accounts.accounts import Account
 from pipeline.review.tables.core import SESSIONS
 
 LONGEST_SECONDS = 43_200.0
-"""From signing in: one shift."""
+"""A session ends so long after the sign-in: one shift."""
 IDLE_SECONDS = 3_600.0
+"""A session ends after so long without a request."""
 TOUCH_SECONDS = 60.0
-"""A session is marked as seen this often, not at every request."""
+"""The shortest time between two updates of `seen_at`. An update at every request would cost too much."""
 
 
 class LoginSession(Struct, frozen=True):
     id: str
     account: Account
     csrf: str
-    """What every unsafe request must carry, beside the cookie."""
+    """The CSRF token: every request that changes something must carry it beside the cookie."""
     seen_at: float
 
 
 def begin(connection: Connection, account: str, at: float) -> str:
-    """Sign an account in; gives the cookie's value. What has expired is swept out."""
+    """Start a session of `account`, delete expired sessions, and return the cookie's value."""
     expired = or_(SESSIONS.c.created_at < at - LONGEST_SECONDS, SESSIONS.c.seen_at < at - IDLE_SECONDS)
     connection.execute(delete(SESSIONS).where(expired))
     token = secrets.token_urlsafe(32)
@@ -36,7 +37,7 @@ def begin(connection: Connection, account: str, at: float) -> str:
 
 
 def find(connection: Connection, token: str, at: float) -> LoginSession | None:
-    """The session of that cookie, unless it has expired or its account was disabled."""
+    """Return the session of the cookie `token`; None if it has expired or its account is disabled."""
     row = connection.execute(select(SESSIONS).where(SESSIONS.c.id == _id(token))).one_or_none()
     if row is None or row.created_at < at - LONGEST_SECONDS or row.seen_at < at - IDLE_SECONDS:
         return None

@@ -1,9 +1,10 @@
-"""How much a person has heard and seen, when a break is due, and what is not handed out to him.
+"""Wellness: how much a moderator has heard and seen, when a break is due, and which cases they do not get.
 
-It counts and it caps; it does not protect. Studies found no relief from blurred or greyed content (Lewitzka et al.,
-Psychological Research 2026), some from seeing it on demand only (Das, Dang and Lease, HCOMP 2020), and that load adds
-up. So there is control, and less of it. Functions run on a connection whose transaction the caller opened; times are
-UTC seconds.
+This module counts and limits; it cannot protect. Studies found no relief from blurred or greyed content (Lewitzka et
+al., Psychological Research 2026), and some relief when content is shown on demand only (Das, Dang and Lease, HCOMP
+2020). They also found that the load adds up. So the console gives moderators control, and less disturbing content.
+
+Each function runs in a transaction that the caller opened. Times are UTC seconds.
 """
 
 from collections.abc import Iterable
@@ -20,17 +21,21 @@ from pipeline.review.tables.core import CASES, DECISIONS, LEASES
 from pipeline.review.tables.wellness import BREAKS, LISTENED
 
 SHIFT_SECONDS = 43_200.0
-"""What counts as one shift: the last twelve hours, as long as a session may last."""
+"""A shift is the last twelve hours. A login session may last as long."""
 SEVERE = 2
-"""Severity (high) from which a case counts as severe."""
+"""A case of this severity (high) or above counts as severe."""
 REST_SECONDS = 600.0
-"""So long without an act counts as a break, too."""
+"""So many seconds without an action also count as a break."""
 LONGEST_BREAK_SECONDS = 1_800.0
-"""So long a lease waits for its person."""
+"""During a break the lease stays valid for at most so many seconds."""
 
 
 class Meter(Struct, frozen=True):
-    """Of one person. Minutes are of listening; `worked` since the last break."""
+    """The load of one person.
+
+    `minutes` is the listening time and `severe` the number of severe cases in this shift. `worked_minutes` and
+    `severe_since_break` count from the end of the last break.
+    """
 
     minutes: float
     severe: int
@@ -54,12 +59,12 @@ class Meter(Struct, frozen=True):
 
     @property
     def over(self) -> bool:
-        """All that a lead is told."""
+        """Whether a limit is reached. A lead sees only this."""
         return self.over_minutes or self.over_severe
 
 
 def listen(connection: Connection, account: str, seconds: float, at: float) -> None:
-    """Note that `account` has listened for so long, up to now. What is of an earlier shift is nobody's business."""
+    """Record that `account` listened for `seconds` until `at`. Delete the records of earlier shifts, for privacy."""
     past = (LISTENED.c.account == account, LISTENED.c.at <= at - SHIFT_SECONDS)
     connection.execute(delete(LISTENED).where(*past))
     connection.execute(insert(LISTENED).values(account=account, at=at, seconds=seconds))
@@ -85,23 +90,26 @@ def meter(connection: Connection, account: str, comfort: Comfort, at: float) -> 
 
 
 def without(connection: Connection, account: str, comfort: Comfort, at: float) -> Without:
-    """What the queue leaves out for that person."""
+    """Return the cases, labels and severity that the queue does not give to this person."""
     severe = SEVERE if meter(connection, account, comfort, at).over_severe else None
     return Without(cases=checks.barred(connection, account, at), labels=frozenset(comfort.without), severity=severe)
 
 
 def allow(connection: Connection, account: str, comfort: Comfort, at: float) -> None:
-    """Before a case is handed out: ends a break, and raises CaseError when the person has set that it is enough."""
+    """End the person's break before they get a case.
+
+    Raises CaseError if the person has reached their own limit of listening minutes.
+    """
     end_break(connection, account, at)
     if meter(connection, account, comfort, at).over_minutes:
         raise CaseError(
-            f"You have listened for {comfort.most_minutes} minutes in this shift, as long as you have set",
-            "It is enough for today; or raise it on your wellness page.",
+            f"You have listened for {comfort.most_minutes} minutes in this shift, which is your own limit",
+            "Stop for today, or raise the limit on your wellness page.",
         )
 
 
 def start_break(connection: Connection, account: str, at: float) -> None:
-    """The lease of the case in hand waits, for LONGEST_BREAK_SECONDS at the most."""
+    """Start a break. The lease of the person's case stays valid for at most LONGEST_BREAK_SECONDS."""
     end_break(connection, account, at)
     past = (BREAKS.c.account == account, BREAKS.c.ended_at <= at - SHIFT_SECONDS)
     connection.execute(delete(BREAKS).where(*past))
@@ -116,7 +124,7 @@ def start_break(connection: Connection, account: str, at: float) -> None:
 
 
 def end_break(connection: Connection, account: str, at: float) -> None:
-    """The lease goes on with what was left of it; one that somebody else has taken meanwhile stays with him."""
+    """End a break. The lease gets back the time that it had left, unless another person has taken the case."""
     taken = connection.execute(
         select(BREAKS).where(BREAKS.c.account == account, BREAKS.c.ended_at.is_(None))
     ).one_or_none()
@@ -128,7 +136,10 @@ def end_break(connection: Connection, account: str, at: float) -> None:
 
 
 def stretch(acts: Iterable[float], at: float) -> float | None:
-    """When the present stretch of work began, from the moments of all acts; None where there is none."""
+    """Return when the present period of work began (UTC seconds); None if the person is not at work.
+
+    `acts` are the times of the person's actions. A pause of REST_SECONDS ends a period.
+    """
     began = before = None
     for moment in (*sorted(acts), at):
         if before is not None and moment - before >= REST_SECONDS:
@@ -140,7 +151,10 @@ def stretch(acts: Iterable[float], at: float) -> float | None:
 
 
 def _decided(connection: Connection, account: str, since: float) -> list[tuple[float, bool]]:
-    """When the person decided, and whether it was something severe; what was taken back was seen all the same."""
+    """Return for each decision its time and whether the case was severe.
+
+    Undone decisions count, because the person saw the content.
+    """
     query = (
         select(DECISIONS.c.at, CASES.c.severity)
         .join(CASES, CASES.c.id == DECISIONS.c.case_id)

@@ -1,8 +1,8 @@
-"""Appeals of users against a decision. Each function runs on a connection whose transaction the caller opened.
+"""Appeals of users against decisions. Each function runs in a transaction that the caller opened.
 
-An appeal is settled by one more decision in its case, made by somebody who has had no part in it: `uphold` lets the
-first one stand, `dismiss` overturns it. That decision can be taken back like any other, and the appeal is open again.
-The event tells the app what to reverse.
+A second decision in the same case settles an appeal. A person who had no part in the case makes it. `uphold` keeps the
+first decision, `dismiss` overturns it. An undo of the second decision opens the appeal again. The event that goes to
+the app names the action to reverse.
 """
 
 import uuid
@@ -31,18 +31,18 @@ class Appeal(Struct, frozen=True, kw_only=True):
     id: str
     case: str
     decision: str
-    """The one that it is against."""
+    """Id of the decision that the appeal is against."""
     appellant: str
     statement: str
     created_at: float
     state: State = "open"
     resolution: str | None = None
-    """The decision that settled it."""
+    """Id of the decision that settled the appeal."""
     settled_at: float | None = None
 
 
 class Count(Struct, frozen=True):
-    """Of appeals settled in some time."""
+    """Number of appeals that were settled in a period, and how many of them overturned the decision."""
 
     settled: int
     overturned: int
@@ -51,14 +51,16 @@ class Count(Struct, frozen=True):
 def lodge(
     connection: Connection, case: str, appellant: str, statement: str, at: float, undo_seconds: float
 ) -> tuple[Appeal, bool]:
-    """Appeal against the decision that upheld `case`; gives the appeal, and whether it is new.
+    """Lodge an appeal against the decision that upheld `case`. Return the appeal, and whether it is new.
 
-    Raises Missing for a case that is not there or not about this speaker: a stranger learns nothing of it. Raises
-    CaseError while there is nothing to appeal against.
+    Raises Missing if the case does not exist or is about another speaker; the error is the same, so that a stranger
+    learns nothing about the case. Raises CaseError if no decision can be appealed yet.
     """
     found = reading.case(connection, case, lock=True)
     if found.speaker != appellant or checks.copied(connection, case):
-        raise Missing(f"No case {case} of speaker {appellant}", "An appeal is lodged for the speaker of the case.")
+        raise Missing(
+            f"There is no case {case} of speaker {appellant}", "Only the speaker of a case can appeal against it."
+        )
     earlier = of_case(connection, case)
     if earlier:
         return earlier[-1], False
@@ -80,36 +82,39 @@ def lodge(
 def settle(
     connection: Connection, identity: str, reviewer: str, choice: Choice, at: float, undo_seconds: float
 ) -> Decision:
-    """Uphold or overturn (`choice.verdict` is uphold or dismiss), in one act.
+    """Settle an appeal: `choice.verdict` "uphold" keeps the first decision, "dismiss" overturns it.
 
-    Raises Involved when the reviewer has had a part in the case, Stale when the appeal is settled.
+    Raises Involved if the reviewer had a part in the case, Stale if the appeal is already settled, Missing if there
+    is no such appeal, and CaseError if the choice is an escalation or has an action.
     """
     if choice.verdict == "escalate" or choice.action:
-        raise CaseError("An appeal is upheld or overturned", "Decide it, or leave it to somebody else.")
+        raise CaseError(
+            "An appeal can only be upheld or overturned, without an action", "Decide it, or leave it to another person."
+        )
     appeal = get(connection, identity)
     case = reading.case(connection, appeal.case, lock=True)
     if get(connection, identity).state != "open":
-        raise Stale("This appeal is settled", "Take the next one.")
+        raise Stale("This appeal is already settled", "Take the next one.")
     duty.check_fresh(connection, case, reviewer)
     first = next(one for one in reading.decisions(connection, case.id) if one.id == appeal.decision)
     decision = deciding.add(connection, case, reviewer, choice, at)
     connection.execute(update(APPEALS).where(APPEALS.c.id == identity).values(resolution=decision.id))
-    _tell(connection, appeal, case, first, decision, undo_seconds)
+    _put_event(connection, appeal, case, first, decision, undo_seconds)
     detail = {"appeal": identity, "verdict": choice.verdict, "reason": choice.reason, "decision": decision.id}
     audit.append(connection, at, reviewer, "appeal.settle", case.id, detail)
     return decision
 
 
 def get(connection: Connection, identity: str) -> Appeal:
-    """Raises Missing."""
+    """Return the appeal with this id. Raises Missing if there is none."""
     found = _appeals(connection, _query().where(APPEALS.c.id == identity))
     if not found:
-        raise Missing(f"No appeal {identity}", "Appeals of a case that was deleted are gone with it.")
+        raise Missing(f"There is no appeal {identity}", "An appeal is deleted together with its case.")
     return found[0]
 
 
 def settled_by(connection: Connection, decision: str) -> Appeal | None:
-    """The appeal that this decision has settled."""
+    """Return the appeal that this decision settled; None if it settled none."""
     found = _appeals(connection, _query().where(APPEALS.c.resolution == decision))
     return found[0] if found else None
 
@@ -121,7 +126,10 @@ def of_case(connection: Connection, case: str) -> list[Appeal]:
 def waiting(
     connection: Connection, after: tuple[float, str] = (0.0, ""), limit: int = PAGE
 ) -> list[tuple[Appeal, Case]]:
-    """Open appeals with their cases, oldest first; the next page starts after the last one's time and id."""
+    """Return open appeals with their cases, oldest first.
+
+    `after` is the time and id of the last appeal on the page before.
+    """
     place = or_(APPEALS.c.created_at > after[0], (APPEALS.c.created_at == after[0]) & (APPEALS.c.id > after[1]))
     found = _appeals(connection, _query().where(_open(), place).limit(limit))
     rows = connection.execute(select(CASES).where(CASES.c.id.in_({appeal.case for appeal in found})))
@@ -135,12 +143,12 @@ def open_count(connection: Connection) -> int:
 
 
 def open_cases() -> Select[tuple[str]]:
-    """The ids of the cases in which an appeal is open."""
+    """Return a query for the ids of the cases that have an open appeal."""
     return select(APPEALS.c.case_id).select_from(_joined()).where(_open())
 
 
 def settled(connection: Connection, since: float) -> Count:
-    """How many appeals were settled from `since` (UTC seconds) on, and how many of them overturned the decision."""
+    """Count the appeals settled at or after `since` (UTC seconds), and those that overturned the decision."""
     verdicts = select(DECISIONS.c.verdict, func.count().label("count")).select_from(_joined())
     recent = verdicts.where(DECISIONS.c.undone.is_(None), DECISIONS.c.at >= since).group_by(DECISIONS.c.verdict)
     counts = {row._mapping["verdict"]: int(row._mapping["count"]) for row in connection.execute(recent)}
@@ -150,13 +158,13 @@ def settled(connection: Connection, since: float) -> Count:
 def _appealable(connection: Connection, case: Case, at: float, undo_seconds: float) -> Decision:
     standing = [one for one in reading.decisions(connection, case.id) if one.undone is None]
     if not standing or standing[-1].verdict != "uphold":
-        raise CaseError(f"Case {case.id} is not upheld", "There is no decision to appeal against.")
+        raise CaseError(f"Case {case.id} is not upheld", "Appeal only against an upheld case.")
     if at <= standing[-1].at + undo_seconds:
-        raise CaseError(f"The decision of case {case.id} can still be taken back", "Appeal some seconds later.")
+        raise CaseError(f"The moderator can still undo the decision of case {case.id}", "Appeal some seconds later.")
     return standing[-1]
 
 
-def _tell(
+def _put_event(
     connection: Connection, appeal: Appeal, case: Case, first: Decision, decision: Decision, undo_seconds: float
 ) -> None:
     overturned = decision.verdict == "dismiss"

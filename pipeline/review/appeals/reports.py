@@ -1,9 +1,9 @@
-"""Users' reports of a speaker or of a room. Each function runs on a connection whose transaction the caller opened.
+"""Users' reports about a speaker or a room. Each function runs in a transaction that the caller opened.
 
-A report opens a case for the last minutes of that voice (or of all voices). What others report of the same until that
-case is decided joins it: fifty complaints are one piece of work, as long and as urgent as the last and the worst of
-them make it. Deliver, which can read the utterances that are still held, adds the clip some seconds later
-(`pipeline/review/evidence/report_clips.py`).
+A report opens a case about the last minutes of that speaker, or of all speakers in the room. Further reports about the
+same minutes join the case until it is decided, so fifty reports are one piece of work. The case ends at the latest
+report's moment and has the highest severity of all reports. The deliver stage can still read the utterances, and adds
+the clip some seconds later (`pipeline/review/evidence/report_clips.py`).
 """
 
 import uuid
@@ -25,15 +25,21 @@ from pipeline.review.tables.core import CASES
 from pipeline.review.tables.rights import REPORTS, VOICES
 
 Audio = Literal["waiting", "kept", "gone", "shared"]
-"""`shared` is that of an earlier report, whose clip is of this one's moment, too."""
+"""State of a report's clip: `shared` means that the clip of an earlier report covers this report's moment, too."""
 
 BATCH = 20
 LONGEST = 540.0
-"""Seconds that a case may reach, however many join it: what `store.report_seconds` may be, and one clip can hold."""
+"""Seconds that a case may last, however many reports join it.
+
+It is the largest value of `store.report_seconds`, and one clip can hold it.
+"""
 
 
 class Complaint(Struct, frozen=True, kw_only=True):
-    """What an app hands in. An empty speaker is the whole room; `at` is the moment complained of, UTC seconds."""
+    """A report as the app sends it. An empty speaker means the whole room.
+
+    `at` is the moment that the report is about, in UTC seconds.
+    """
 
     room: str
     speaker: str = WHOLE_ROOM
@@ -44,7 +50,7 @@ class Complaint(Struct, frozen=True, kw_only=True):
 
     @property
     def id(self) -> str:
-        """The same complaint sent twice has the same id."""
+        """An id made from the content: the same complaint sent twice has the same id."""
         parts = (self.room, self.speaker, self.reporter, self.label, self.text, repr(self.at))
         return str(uuid.uuid5(NAMESPACE, "\x1f".join(("report", *parts))))
 
@@ -59,7 +65,10 @@ class Report(Complaint, frozen=True, kw_only=True):
 def file(
     connection: Connection, complaint: Complaint, at: float, ranking: Ranking, seconds: float
 ) -> tuple[Report, bool]:
-    """Store a complaint; gives the report, and whether it is new. Its case is about the `seconds` before its moment."""
+    """Store a complaint. Return the report, and whether it is new.
+
+    A new case covers the `seconds` before the complaint's moment.
+    """
     lock_speakers(connection, [(complaint.room, complaint.speaker)])
     if known := _reports(connection, select(REPORTS).where(REPORTS.c.id == complaint.id)):
         return known[0], False
@@ -73,32 +82,36 @@ def file(
 
 
 def of_case(connection: Connection, case: str) -> list[Report]:
-    """Oldest first; of a copy those of the case that it is a copy of."""
+    """Return the reports of a case, oldest first. For a second-opinion copy, return those of the original case."""
     root = checks.family(connection, case)[0]
     query = select(REPORTS).where(REPORTS.c.case_id == root)
     return _reports(connection, query.order_by(REPORTS.c.created_at, REPORTS.c.id))
 
 
 def unheard(connection: Connection, before: float, limit: int = BATCH) -> list[Report]:
-    """Those stored before that moment (UTC seconds) that still wait for their clip, oldest first."""
+    """Return reports stored before `before` (UTC seconds) that still wait for their clip, oldest first."""
     query = select(REPORTS).where(REPORTS.c.audio == "waiting", REPORTS.c.created_at <= before)
     return _reports(connection, query.order_by(REPORTS.c.created_at).limit(limit))
 
 
 def heard(connection: Connection, report: Report, voices: Collection[str]) -> None:
-    """Note that its clip was looked for, and whose voices are in it; none: nothing was held any more."""
+    """Record that the search for the report's clip is over, and the speakers that are in the clip.
+
+    No `voices` means that the audio was already gone.
+    """
     audio: Audio = "kept" if voices else "gone"
     if not connection.execute(update(REPORTS).where(REPORTS.c.id == report.id).values(audio=audio)).rowcount:
-        return  # erased meanwhile
+        return  # an erasure has deleted the report meanwhile
     known = set(connection.scalars(select(VOICES.c.speaker).where(VOICES.c.case_id == report.case)))
     for speaker in sorted(set(voices) - known):
         connection.execute(insert(VOICES).values(case_id=report.case, speaker=speaker))
 
 
 def _open_case(connection: Connection, complaint: Complaint, seconds: float) -> Case | None:
-    """A case of other reports that is still open, and about the same minutes; locked.
+    """Return, locked, the open case of earlier reports about the same minutes; None if there is none.
 
-    Counted from its start, which never moves: fifty reports, each a little later, make no clip without end.
+    The limit counts from the start of the case, which never moves. So many reports, each a little later than the one
+    before, cannot make an endless clip.
     """
     longest = min(2 * seconds, LONGEST)
     query = (
@@ -114,7 +127,7 @@ def _open_case(connection: Connection, complaint: Complaint, seconds: float) -> 
 
 
 def _join(connection: Connection, case: Case, complaint: Complaint, ranking: Ranking) -> Audio:
-    """Let the case reach up to the complaint, and be as grave; gives what is to become of the complaint's sound."""
+    """Extend the case to the complaint's moment and raise its severity; return the state of the complaint's clip."""
     change: dict[str, Any] = {}
     severity = ranking.of_label(complaint.label)
     if severity > case.severity:
@@ -122,7 +135,7 @@ def _join(connection: Connection, case: Case, complaint: Complaint, ranking: Ran
     if complaint.at > case.end:
         change["end"] = complaint.at
     if change:
-        # Whoever has it in hand looks again before he decides.
+        # The new version makes the moderator who holds the case look again before they decide.
         grown = update(CASES).where(CASES.c.id == case.id)
         connection.execute(grown.values(change | {"version": case.version + 1}))
     return "waiting" if "end" in change else "shared"
@@ -140,7 +153,7 @@ def _open(connection: Connection, complaint: Complaint, at: float, ranking: Rank
         "suggestion": "review",
         "risk": 0.0,
         "language": "",
-        # What the reporter says of it is not what was said.
+        # A case's text is the transcript. The reporter's words are not the speaker's.
         "text": "",
         "hits": [],
         "policy": REPORTED,

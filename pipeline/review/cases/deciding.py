@@ -1,6 +1,6 @@
-"""Deciding a case, and taking that back. Each function runs on a connection whose transaction the caller opened.
+"""Decisions on cases, and their undo. Each function runs in a transaction that the caller opened.
 
-What a decision sets going (webhooks) waits in the outbox until the undo window has passed.
+The event about a decision waits in the outbox until the undo window is over.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from pipeline.review.tables.core import CASES, DECISIONS, LEASES
 STATUS_AFTER: dict[Verdict, Status] = {"uphold": "decided", "dismiss": "decided", "escalate": "escalated"}
 
 UNDO_SECONDS = 10.0
-"""How long a decision can be taken back by whoever made it."""
+"""The undo window: for so long a moderator can undo their own decision."""
 
 
 def decide(
@@ -34,57 +34,73 @@ def decide(
     version: int | None = None,
     undo_seconds: float = UNDO_SECONDS,
 ) -> Decision:
-    """Decide; raises CaseError where that cannot be, Stale where the case is not `version` any more."""
+    """Decide a case at the time `at` (UTC seconds). The same decision sent again returns the first one.
+
+    Raises Missing if there is no such case, CaseError if it is decided or the choice is not allowed, Stale if the
+    case has changed since `version`, and Involved if the moderator must not decide it.
+    """
     found = reading.case(connection, case, lock=True)
     earlier = reading.decisions(connection, case)
     decision = _decision(case, moderator, choice, at, sum(one.undone is not None for one in earlier))
     if again := next((one for one in earlier if one.id == decision.id), None):
         return again
     if found.status == "decided":
-        raise CaseError(f"Case {case} is decided already", f"`voxwarden cases show {case}` tells by whom.")
+        raise CaseError(f"Case {case} is already decided", f"`voxwarden cases show {case}` shows who decided it.")
     if version not in {None, found.version}:
-        raise Stale(f"Case {case} has changed", "Look at what was added, then decide again.")
+        raise Stale(f"Case {case} has changed", "Look at the changes, then decide again.")
     checks.allow(connection, case, moderator, at)
     duty.check_party(connection, found, moderator)
     duty.check_escalated(connection, found, moderator)
-    _enter(connection, found, earlier, decision)
+    _store(connection, found, earlier, decision)
     if not checks.copied(connection, case):
-        _tell(connection, found, decision, undo_seconds)
+        _put_event(connection, found, decision, undo_seconds)
     detail = {"verdict": choice.verdict, "label": choice.label, "reason": choice.reason, "action": choice.action}
     audit.append(connection, at, moderator, "case.decide", case, detail | {"decision": decision.id})
     return decision
 
 
 def add(connection: Connection, case: Case, moderator: str, choice: Choice, at: float) -> Decision:
-    """One more decision in a case that is locked, decided or not; the last one stands. Nothing is told of it."""
+    """Store one more decision in a case that the caller has locked, decided or not. The last decision holds.
+
+    This function puts no event into the outbox.
+    """
     earlier = reading.decisions(connection, case.id)
     decision = _decision(case.id, moderator, choice, at, sum(one.undone is not None for one in earlier))
-    _enter(connection, case, earlier, decision)
+    _store(connection, case, earlier, decision)
     return decision
 
 
 def undo(
     connection: Connection, identity: str, moderator: str, at: float, undo_seconds: float = UNDO_SECONDS
 ) -> Decision:
-    """Take a decision back; raises CaseError when it is somebody else's, too old, or not the case's last."""
+    """Undo a decision at the time `at` (UTC seconds).
+
+    Raises Missing if there is no such decision. Raises CaseError if another moderator made it, if a later decision
+    holds, or if the undo window is over.
+    """
     row = connection.execute(select(DECISIONS.c.case_id).where(DECISIONS.c.id == identity)).one_or_none()
     if row is None:
-        raise Missing(f"No decision {identity}", "Nothing was undone.")
+        raise Missing(f"There is no decision {identity}", "Nothing was undone.")
     found = reading.case(connection, row.case_id, lock=True)
     standing = [one for one in reading.decisions(connection, found.id) if one.undone is None]
     if not standing or standing[-1].id != identity or standing[-1].moderator != moderator:
-        raise CaseError(f"Decision {identity} is not the last one of its case, or not yours", "Nothing was undone.")
+        raise CaseError(
+            f"Decision {identity} is not the last one of its case, or another moderator made it", "Nothing was undone."
+        )
     if at > standing[-1].at + undo_seconds:
         raise CaseError(f"The time to undo decision {identity} is over", "An appeal can still overturn it.")
     connection.execute(update(DECISIONS).where(DECISIONS.c.id == identity).values(undone=at))
-    _settle(connection, found, standing[:-1])
+    _update_case(connection, found, standing[:-1])
     outbox.withdraw(connection, identity, at)
     audit.append(connection, at, moderator, "case.undo", found.id, {"decision": identity})
     return standing[-1]
 
 
 def last_of(connection: Connection, moderator: str, since: float) -> list[Decision]:
-    """The moderator's newest standing decision at or after `since` (UTC seconds), and all that were made with it."""
+    """Return the moderator's newest decisions at or after `since` (UTC seconds) that were not undone.
+
+    All of them were made at the same moment, in one bulk decision or alone.
+    """
     mine = (DECISIONS.c.moderator == moderator, DECISIONS.c.undone.is_(None))
     newest = select(func.max(DECISIONS.c.at)).where(DECISIONS.c.at >= since, *mine).scalar_subquery()
     query = select(DECISIONS).where(DECISIONS.c.at == newest, *mine).order_by(DECISIONS.c.id)
@@ -105,18 +121,20 @@ def _decision(case: str, moderator: str, choice: Choice, at: float, attempt: int
     )
     check_decision(decision)
     if choice.action and choice.verdict != "uphold":
-        raise CaseError(f"{choice.action} goes with uphold only", "Uphold the case, or leave the action out.")
+        raise CaseError(
+            f"The action {choice.action} needs the verdict uphold", "Uphold the case, or leave the action out."
+        )
     return decision
 
 
-def _enter(connection: Connection, case: Case, earlier: Sequence[Decision], decision: Decision) -> None:
+def _store(connection: Connection, case: Case, earlier: Sequence[Decision], decision: Decision) -> None:
     connection.execute(insert(DECISIONS).values(columns(decision)))
     connection.execute(delete(LEASES).where(LEASES.c.case_id == case.id))
-    _settle(connection, case, [*earlier, decision])
+    _update_case(connection, case, [*earlier, decision])
 
 
-def _settle(connection: Connection, case: Case, decisions: Sequence[Decision]) -> None:
-    """The columns of a case that follow from the decisions that stand."""
+def _update_case(connection: Connection, case: Case, decisions: Sequence[Decision]) -> None:
+    """Update the columns of a case that depend on the decisions that were not undone."""
     standing = [one for one in decisions if one.undone is None]
     verdict = standing[-1].verdict if standing else None
     status = STATUS_AFTER[verdict] if verdict else "pending"
@@ -127,7 +145,7 @@ def _settle(connection: Connection, case: Case, decisions: Sequence[Decision]) -
         repeated.reopen(connection, case.id)
 
 
-def _tell(connection: Connection, case: Case, decision: Decision, undo_seconds: float) -> None:
+def _put_event(connection: Connection, case: Case, decision: Decision, undo_seconds: float) -> None:
     about: dict[str, Any] = {"room": case.room, "speaker": case.speaker, "room_type": case.room_type}
     about |= {"start": case.start, "end": case.end, "label": decision.label or case.label}
     payload = {"decision": columns(decision), **about}

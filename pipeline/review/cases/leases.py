@@ -1,7 +1,7 @@
-"""Who has which case in hand: one case, one moderator, for some minutes, renewed by what he does.
+"""Leases: one moderator holds one case for some minutes. Each action of the moderator renews the lease.
 
-A lease is no lock: it lapses when nothing happens, and then anybody may take the case. Each function runs on a
-connection whose transaction the caller opened.
+A lease is not a lock. It expires without an action, and then another moderator may take the case. Each function runs
+in a transaction that the caller opened.
 """
 
 import uuid
@@ -29,19 +29,19 @@ class Lease(Struct, frozen=True):
 
 
 def claim(connection: Connection, case: str, account: str, at: float, seconds: float = LEASE_SECONDS) -> Lease:
-    """Take a case; raises Taken when somebody else has it, Involved when `account` has escalated it, CaseError when it
-    is decided.
+    """Take a lease on a case for `seconds` from `at` (UTC seconds). Release the account's other lease.
 
-    Whatever else the account held is let go: two hands on two cases are one hand on a stale page.
+    One lease per account is enough: a second case would be open in a forgotten page. Raises Missing if there is no such
+    case, Taken if another moderator holds it, Involved if `account` escalated it, and CaseError if it is decided.
     """
     found = reading.case(connection, case, lock=True)
     if found.status == "decided":
-        raise CaseError(f"Case {case} is decided already", "Take the next one.")
+        raise CaseError(f"Case {case} is already decided", "Take the next one.")
     checks.allow(connection, case, account, at)
     duty.check_escalated(connection, found, account)
     held = of(connection, case)
     if held and held.account != account and held.expires_at > at:
-        raise Taken(f"{held.account} has case {case}", "Take the next one.")
+        raise Taken(f"{held.account} holds case {case}", "Take the next one.")
     connection.execute(delete(LEASES).where((LEASES.c.case_id == case) | (LEASES.c.account == account)))
     lease = Lease(case, str(uuid.uuid4()), account, at, at + seconds)
     connection.execute(insert(LEASES).values(msgspec.structs.asdict(lease)))
@@ -50,18 +50,24 @@ def claim(connection: Connection, case: str, account: str, at: float, seconds: f
 
 
 def renew(connection: Connection, identity: str, account: str, at: float, seconds: float = LEASE_SECONDS) -> Lease:
-    """Hold on to it; raises Stale when it has lapsed and somebody took the case, or it was let go."""
+    """Extend a lease to `seconds` from `at` (UTC seconds).
+
+    Raises Stale if the lease was released, or if it expired and another moderator took the case.
+    """
     lease = check(connection, identity, account)
     connection.execute(update(LEASES).where(LEASES.c.id == identity).values(expires_at=at + seconds))
     return msgspec.structs.replace(lease, expires_at=at + seconds)
 
 
 def check(connection: Connection, identity: str, account: str) -> Lease:
-    """The lease of that id, if it is still the account's; raises Stale. One that lapsed unnoticed still holds."""
+    """Return the account's lease with this id. Raises Stale if the account no longer has it.
+
+    An expired lease still holds until another moderator takes the case.
+    """
     query = select(LEASES).where(LEASES.c.id == identity, LEASES.c.account == account).with_for_update()
     row = connection.execute(query).one_or_none()
     if row is None:
-        raise Stale("The case is no longer in your hands", "Take it again; what you typed is kept.")
+        raise Stale("You no longer hold this case", "Take it again; the page keeps the text that you typed.")
     return Lease(**{str(name): value for name, value in row._mapping.items()})
 
 
@@ -75,6 +81,6 @@ def of(connection: Connection, case: str) -> Lease | None:
 
 
 def holders(connection: Connection, at: float) -> dict[str, str]:
-    """Account by case, of the leases that hold at this moment."""
+    """Return the account that holds each leased case at `at` (UTC seconds), by case id."""
     query = select(LEASES.c.case_id, LEASES.c.account).where(LEASES.c.expires_at > at)
     return {row.case_id: row.account for row in connection.execute(query)}

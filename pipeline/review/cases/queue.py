@@ -1,4 +1,4 @@
-"""The queue of open cases, most urgent first, page by page, on a connection that the caller opened."""
+"""The queue of open cases, most urgent first, in pages. The caller opens the connection."""
 
 from collections.abc import Collection
 from typing import Any, Literal
@@ -14,14 +14,14 @@ from pipeline.review.tables.quality import COPIES
 
 PAGE = 50
 SEARCHED = 1_000
-"""Open cases that are looked through for like ones."""
+"""At most so many open cases are searched for similar ones."""
 
 Likeness = Literal["speaker", "room", "phrase"]
-"""What like cases share, beside the label."""
+"""The feature that similar cases share, beside the label."""
 
 
 class Without(Struct, frozen=True, kw_only=True):
-    """What one person does not get: certain cases, certain labels, and what is of `severity` or above it."""
+    """The cases that one person does not get: by id, by label, and by a severity of `severity` or above."""
 
     cases: frozenset[str] = frozenset()
     labels: frozenset[str] = frozenset()
@@ -29,7 +29,7 @@ class Without(Struct, frozen=True, kw_only=True):
 
 
 class QueueFilter(Struct, frozen=True, kw_only=True):
-    """Which open cases; None does not filter."""
+    """A filter of open cases. A field that is None does not filter."""
 
     label: str | None = None
     language: str | None = None
@@ -47,7 +47,7 @@ EVERYTHING = QueueFilter()
 def page(
     connection: Connection, wanted: QueueFilter = EVERYTHING, after: tuple[float, str] | None = None, limit: int = PAGE
 ) -> list[Case]:
-    """The most urgent first; the next page starts `after` the `place` of the last one here."""
+    """Return open cases, most urgent first. For the next page, give the `place` of the last case as `after`."""
     query = _filtered(select(CASES), wanted).order_by(CASES.c.urgency, CASES.c.id).limit(limit)
     if after is not None:
         query = query.where(tuple_(CASES.c.urgency, CASES.c.id) > tuple_(*after))
@@ -55,19 +55,19 @@ def page(
 
 
 def count(connection: Connection, wanted: QueueFilter = EVERYTHING, most: int | None = None) -> int:
-    """How many; counting stops at `most`, so that it costs little however much waits."""
+    """Count the open cases. Counting stops at `most`, so that it stays cheap when many cases wait."""
     found = _filtered(select(CASES.c.id), wanted).limit(most).subquery()
     return int(connection.execute(select(func.count()).select_from(found)).scalar_one())
 
 
 def earliest_due(connection: Connection) -> float | None:
-    """The first deadline of all open cases, UTC seconds."""
+    """Return the earliest deadline of all open cases (UTC seconds); None if no case is open."""
     found = connection.execute(select(func.min(CASES.c.due_at)).where(OPEN)).scalar_one()
     return None if found is None else float(found)
 
 
 def choices(connection: Connection, limit: int = 1_000) -> dict[str, list[str]]:
-    """What the most urgent open cases can be filtered by: labels, languages, suggestions, policies."""
+    """Return the labels, languages, suggestions and policies of the `limit` most urgent open cases, for filters."""
     columns = (CASES.c.label, CASES.c.language, CASES.c.suggestion, CASES.c.policy)
     ahead = select(*columns).where(OPEN).order_by(CASES.c.urgency, CASES.c.id).limit(limit).subquery()
     found = connection.execute(select(ahead).distinct()).all()
@@ -75,9 +75,9 @@ def choices(connection: Connection, limit: int = 1_000) -> dict[str, list[str]]:
 
 
 def next_free(connection: Connection, account: str, at: float, wanted: QueueFilter = EVERYTHING) -> str | None:
-    """The most urgent case that the account may decide and nobody else has in hand.
+    """Return the id of the most urgent case that `account` may decide and no other moderator holds at `at`.
 
-    It is locked, so that of two who ask each gets another one.
+    The row is locked, so that two moderators who ask at once get different cases. None: no case is free.
     """
     query = (
         _filtered(select(CASES.c.id), wanted)
@@ -92,9 +92,10 @@ def next_free(connection: Connection, account: str, at: float, wanted: QueueFilt
 
 
 def like(connection: Connection, case: Case, by: Likeness, account: str, at: float, limit: int) -> list[Case]:
-    """Open cases like `case`, itself included, that the account may decide and nobody else has; most urgent first.
+    """Return open cases similar to `case`, itself included, most urgent first.
 
-    No copies: a second opinion that is given by the dozen is none.
+    Only cases that the account may decide and no other moderator holds at `at`. Copies for a second opinion are left
+    out, because a bulk decision is no real second opinion.
     """
     same = {"speaker": same_voice(case), "room": CASES.c.room == case.room}
     query = (
@@ -114,19 +115,19 @@ def like(connection: Connection, case: Case, by: Likeness, account: str, at: flo
 
 
 def same_voice(case: Case) -> ColumnElement[bool]:
-    """Cases of the same speaker; of a whole room those of the same room."""
+    """Return the condition for cases of the same speaker. For a case about a whole room: of the same room."""
     same = CASES.c.speaker == case.speaker
     return same & (CASES.c.room == case.room) if case.speaker == WHOLE_ROOM else same
 
 
 def since(connection: Connection, at: float, limit: int = 500) -> list[Case]:
-    """Open cases stored at or after `at` (UTC seconds), newest first."""
+    """Return open cases that were stored at or after `at` (UTC seconds), newest first."""
     query = select(CASES).where(OPEN, CASES.c.created_at >= at).order_by(CASES.c.created_at.desc()).limit(limit)
     return [reading.case_of(row) for row in connection.execute(query)]
 
 
 def strikes(connection: Connection, speakers: Collection[str]) -> dict[str, int]:
-    """How many cases of each of these speakers were upheld; those with none are left out."""
+    """Count the upheld cases of each of these speakers. A speaker without one is left out."""
     query = (
         select(CASES.c.speaker, func.count().label("strikes"))
         .where(CASES.c.speaker.in_(set(speakers) - {WHOLE_ROOM}), CASES.c.verdict == "uphold")

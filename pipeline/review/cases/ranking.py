@@ -1,8 +1,8 @@
-"""Which case is looked at first: by its deadline, with a head start for the severe.
+"""The order of the queue: by deadline, with a head start for severe cases.
 
-The order must not change while nobody does anything, or no index could hold it. So urgency is a moment: the deadline
-less the head start of the case's severity. A critical case comes first on any day; a mild one rises as it ages, and is
-never passed for ever.
+An index can hold the order only if it does not change over time. So the urgency of a case is a fixed moment: its
+deadline minus the head start of its severity. A critical case comes before the other cases of a day. A mild case rises
+as it ages, so it never waits for ever.
 """
 
 from collections.abc import Mapping
@@ -16,31 +16,37 @@ if TYPE_CHECKING:
     from pipeline.judge.labels import Labels
 
 LOW, MEDIUM, HIGH = 0, 1, 2
-"""Severities are 0 low, 1 medium, 2 high, 3 critical, as `configs/labels.yaml` names them."""
+"""The severities are 0 low, 1 medium, 2 high and 3 critical. `configs/labels.yaml` uses these names."""
 
 HEAD_START = (0.0, 900.0, 7_200.0, 86_400.0)
-"""Seconds, by severity."""
+"""Seconds of head start, by severity."""
 
 TARGETS = (14_400.0, 3_600.0, 900.0, 300.0)
-"""Seconds within which a case should be decided, by severity."""
+"""Seconds within which a moderator should decide a case, by severity."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """`severities` are those of the labels; `targets` are seconds, by severity."""
+    """`severities` maps a label to its severity; `targets` are seconds, by severity."""
 
     severities: Mapping[str, int]
     targets: tuple[float, float, float, float] = TARGETS
 
     def severity(self, lead: Flag) -> int:
-        """Of its worst label; what the policy would block is high at the least, and what it passed has time."""
+        """Return the severity of the flag's worst label.
+
+        A suggestion to block makes it high at least. Speech that the policy passed is low.
+        """
         if lead.suggestion == "pass":
             return LOW
         label = self.severities.get(lead.flagged[0], MEDIUM) if lead.flagged else MEDIUM
         return max(label, HIGH) if lead.suggestion == "block" else label
 
     def columns(self, lead: Flag, at: float) -> dict[str, Any]:
-        """Severity, deadline and place of a case that was stored `at` (UTC seconds), known by `lead`."""
+        """Return the columns `severity`, `due_at` and `urgency` of a case that was stored at `at` (UTC seconds).
+
+        `lead` is the case's worst flag.
+        """
         return self.place(self.severity(lead), at)
 
     def of_label(self, label: str) -> int:
@@ -52,7 +58,7 @@ class Ranking:
 
 
 def build(settings: Settings) -> Ranking:
-    """As the settings and the label file have it."""
+    """Return the ranking of the settings and of the label file that they name."""
     from pipeline.judge import labels
 
     return of(labels.load(settings.judge.labels), settings)

@@ -1,4 +1,4 @@
-"""Reads of the review store, on a connection that the caller opened."""
+"""Reads of the review store. The caller opens the connection."""
 
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from pipeline.review.tables.quality import COPIES
 T = TypeVar("T")
 
 UNDO_REACH = 60.0
-"""Seconds; no undo window is longer."""
+"""Seconds. No undo window is longer."""
 
 
 def cases(connection: Connection, filters: Filters, after: tuple[float, str] | None, limit: int) -> list[Case]:
@@ -29,11 +29,14 @@ def cases(connection: Connection, filters: Filters, after: tuple[float, str] | N
 
 
 def case(connection: Connection, identity: str, lock: bool = False) -> Case:
-    """The case of that id; with `lock`, nobody else changes it until the transaction ends."""
+    """Return the case with this id. With `lock`, no other transaction can change it until this one ends.
+
+    Raises Missing if there is none.
+    """
     query = select(CASES).where(CASES.c.id == identity)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
-        raise Missing(f"No case {identity}", "`voxwarden cases list` shows the ids.")
+        raise Missing(f"There is no case {identity}", "`voxwarden cases list` shows the ids.")
     return case_of(row)
 
 
@@ -48,7 +51,7 @@ def case_file(connection: Connection, identity: str) -> CaseFile:
 
 
 def flags(connection: Connection, case_id: str, linked: bool = False) -> tuple[Flag, ...]:
-    """The flags that a case consists of, or those that came after its decision, by time."""
+    """Return the flags of a case by time; with `linked`, the flags that came after its decision."""
     query = select(FLAGS).where(FLAGS.c.case_id == case_id, FLAGS.c.linked.is_(linked))
     return flags_of(connection, query.order_by(FLAGS.c.start, FLAGS.c.id))
 
@@ -72,7 +75,10 @@ def decisions_of(connection: Connection, query: Select[Any]) -> tuple[Decision, 
 
 
 def decisions_since(connection: Connection, since: float) -> tuple[Decision, ...]:
-    """Made or undone at or after `since`, UTC seconds. An undo comes within seconds of its decision."""
+    """Return the decisions made or undone at or after `since` (UTC seconds).
+
+    An undo comes at most UNDO_REACH after its decision, so the query looks back only so far.
+    """
     query = select(DECISIONS).where(DECISIONS.c.at >= since - UNDO_REACH)
     recent = decisions_of(connection, query.order_by(DECISIONS.c.at, DECISIONS.c.id))
     return tuple(one for one in recent if max(one.at, one.undone or 0.0) >= since)
@@ -93,5 +99,5 @@ def _of_case(connection: Connection, query: Select[Any], kind: type[T]) -> tuple
 
 
 def _fields(row: Row[Any]) -> dict[str, Any]:
-    # SQLAlchemy's names are a subclass of str, which msgspec does not take for keys.
+    # SQLAlchemy's column names are a subclass of str, which msgspec does not accept as keys.
     return {str(name): value for name, value in row._mapping.items()}

@@ -1,17 +1,19 @@
 """Speech that is flagged again after its case was decided, for example because Kafka delivered the audio twice.
 
 A moderator decides about speech, not about the way it was cut into utterances. So a flag of decided speech is linked
-to the decided case, and opens no new case. A linked flag is kept, but nobody has seen it: it never counts as heard.
+to the decided case, and opens no new case. A linked flag is stored, but no moderator has seen it. So it never counts as
+heard.
 
-The rule compares a flag with the flags that moderators had before them in decided cases of the same speaker:
+The rule compares a flag with the flags that moderators saw in decided cases of the same speaker:
 
-- A flag whose speech was heard is linked, whatever its label and suggestion. Up to `repeat` seconds may be new, because
-  a cut can move a little.
-- A flag whose speech was heard for the larger part is linked only if it brings nothing worse and no other label. The
-  part that nobody has heard may be the reason for these.
-- A flag that shares at most `repeat` seconds with decided speech is new speech: a forced cut repeats so much.
+- If all its speech was heard, the flag is linked, whatever its label and suggestion. Up to `repeat` seconds may be new,
+  because a cut can move a little.
+- If the larger part of its speech was heard, the flag is linked only if it has no worse suggestion and no new label.
+  The part that nobody heard may be the reason for a worse suggestion or a new label.
+- If it shares at most `repeat` seconds with decided speech, the flag is new speech, because a forced cut repeats so
+  much.
 
-Each function runs on a connection whose transaction the caller opened.
+Each function runs in a transaction that the caller opened.
 """
 
 from collections.abc import Collection, Sequence
@@ -24,11 +26,11 @@ from pipeline.review.cases.values import SEVERITY
 from pipeline.review.tables.core import DECISIONS, FLAGS
 
 ROUNDING = 0.1
-"""Seconds: less new speech than this is none."""
+"""Seconds. Less new speech than this counts as no new speech."""
 
 
 def decided_case(connection: Connection, flag: Flag, cases: Collection[str], repeat: float) -> str | None:
-    """The one of `cases` (ids of decided cases) that `flag` is linked to; None where it is new speech."""
+    """Return the one of `cases` (ids of decided cases) that `flag` is linked to; None if the flag is new speech."""
     heard = _heard(connection, flag, cases)
     if not heard or not _is_same(connection, flag, heard, repeat):
         return None
@@ -36,7 +38,7 @@ def decided_case(connection: Connection, flag: Flag, cases: Collection[str], rep
 
 
 def shared(flag: Flag, others: Collection[Flag]) -> float:
-    """Seconds of `flag` that lie in at least one of the `others`."""
+    """Return the seconds of `flag` that lie in at least one of the `others`."""
     seconds, reached = 0.0, flag.start
     for other in sorted(others, key=lambda one: one.start):
         end = min(other.end, flag.end)
@@ -46,7 +48,7 @@ def shared(flag: Flag, others: Collection[Flag]) -> float:
 
 
 def reopen(connection: Connection, case: str) -> None:
-    """Make the linked flags of a case part of it: whoever decides it next has them before him."""
+    """Turn the linked flags of a case into its normal flags, so that the next moderator sees them."""
     connection.execute(update(FLAGS).where(FLAGS.c.case_id == case, FLAGS.c.linked).values(linked=False))
 
 
@@ -60,14 +62,14 @@ def _is_same(connection: Connection, flag: Flag, heard: dict[str, list[Flag]], r
 
 
 def _brings_more(flag: Flag, known: Sequence[Flag], corrected: set[str]) -> bool:
-    """Whether its suggestion is worse than all that are `known`, or one of its labels is new."""
+    """Tell whether the flag's suggestion is worse than that of all `known` flags, or one of its labels is new."""
     labels = corrected.union(*(one.flagged for one in known))
     worse = SEVERITY[flag.suggestion] > max(SEVERITY[one.suggestion] for one in known)
     return worse or not labels.issuperset(flag.flagged)
 
 
 def _heard(connection: Connection, flag: Flag, cases: Collection[str]) -> dict[str, list[Flag]]:
-    """By case, its flags that overlap `flag` and that were there when it was decided."""
+    """Return, by case id, the flags that overlap `flag` and were in the case when it was decided."""
     return {case: found for case in cases if (found := _overlapping(connection, flag, case))}
 
 
@@ -76,6 +78,6 @@ def _overlapping(connection: Connection, flag: Flag, case: str) -> list[Flag]:
 
 
 def _corrected(connection: Connection, cases: Collection[str]) -> set[str]:
-    """The labels that moderators have given in these cases."""
+    """Return the labels that moderators gave in these cases."""
     query = select(DECISIONS.c.label).where(DECISIONS.c.case_id.in_(cases), DECISIONS.c.undone.is_(None))
     return {label for label in connection.scalars(query) if label}

@@ -1,4 +1,4 @@
-"""What the review store keeps: cases, their flags, evidence and decisions, as plain values."""
+"""The values that the review store keeps: cases, evidence, choices and filters."""
 
 import uuid
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from pipeline.errors import BadMessage, CaseError
 from pipeline.messages import NAMESPACE, Action, Decision, Flag, Hit, Suggestion, Verdict
 
 Status = Literal["pending", "escalated", "decided"]
-"""An escalated case has a decision, but waits for another one by somebody senior."""
+"""An escalated case has a decision, but waits for another decision by a more senior person."""
 
 OPEN: tuple[Status, ...] = ("pending", "escalated")
 
@@ -19,17 +19,21 @@ Result = Literal["created", "merged", "linked", "repeated"]
 SEVERITY: dict[Suggestion, int] = {"pass": 0, "review": 1, "block": 2}
 
 REPORTED = "report"
-"""The `policy` of a case that users' reports opened; flags never join one."""
+"""The `policy` of a case that users' reports opened. Flags never join such a case."""
 
 WHOLE_ROOM = ""
 """The speaker of a case that is about everybody in a room."""
 
 MAX_ID = 128
-"""Characters of an id; a longer one does not fit an index of PostgreSQL."""
+"""The most characters of an id. An index of PostgreSQL cannot hold a longer one."""
 
 
 class Outcome(Struct, frozen=True):
-    """What became of a flag: a new case, part of an open one, a note in a decided one, or nothing as it is known."""
+    """The result of storing a flag.
+
+    "created": it opened a case. "merged": it joined an open case. "linked": its speech was decided before, in the case
+    here. "repeated": it was already stored.
+    """
 
     flag: str
     case: str
@@ -37,7 +41,10 @@ class Outcome(Struct, frozen=True):
 
 
 class ClipPiece(Struct, frozen=True):
-    """Where a stretch of speech lies in a clip: at `offset` seconds of the clip, from `start` (UTC) on."""
+    """The place of a piece of speech in a clip.
+
+    It begins at `offset` seconds of the clip, was spoken from `start` (UTC seconds) on, and lasts `seconds`.
+    """
 
     offset: float
     start: float
@@ -45,7 +52,7 @@ class ClipPiece(Struct, frozen=True):
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
-    """A clip of a case. `start` and `end` are what it was cut for; `seconds` is how long it plays."""
+    """A clip of a case. It was cut for the time from `start` to `end` (UTC seconds) and plays for `seconds`."""
 
     path: str
     """Relative to the evidence folder."""
@@ -60,7 +67,10 @@ class Evidence(Struct, frozen=True, kw_only=True):
 
 
 class Case(Struct, frozen=True, kw_only=True):
-    """Speech of one speaker that somebody has to look at. Label, risk, language and text are of its worst flag."""
+    """Speech of one speaker, or of a whole room, for a moderator to decide.
+
+    `label`, `risk`, `language` and `text` come from its worst flag. `start` and `end` are UTC seconds.
+    """
 
     id: str
     room: str
@@ -75,36 +85,36 @@ class Case(Struct, frozen=True, kw_only=True):
     text: str
     status: Status = "pending"
     version: int = 1
-    """Rises with every change, so that a decision on a stale view is seen."""
+    """Grows with every change, so that the store can refuse a decision on an old view."""
     created_at: float
     hits: tuple[Hit, ...] = ()
     """Lexicon terms in `text`."""
     policy: str = ""
-    """Name and version of what judged it."""
+    """Name and version of the policy that flagged it."""
     severity: int = 1
-    """0 low to 3 critical, as `pipeline/review/cases/ranking.py` has it."""
+    """From 0 (low) to 3 (critical), see `pipeline/review/cases/ranking.py`."""
     due_at: float = 0.0
-    """UTC seconds by which it should be decided."""
+    """Deadline for the decision, in UTC seconds."""
     urgency: float = 0.0
-    """Its place in the queue, lowest first: `due_at` less the head start of its severity."""
+    """Sort key of the queue, lowest first: `due_at` minus the head start of its severity."""
     verdict: Verdict | None = None
-    """The one that holds."""
+    """The verdict of the decision that holds; None if there is none."""
 
     @property
     def key(self) -> tuple[float, str]:
-        """Its place in the list, newest first: what the next page starts `after`."""
+        """Its place in the list of cases, newest first. The next page starts `after` it."""
         return self.created_at, self.id
 
     @property
     def place(self) -> tuple[float, str]:
-        """Its place in the queue, most urgent first: what the next page starts `after`."""
+        """Its place in the queue, most urgent first. The next page starts `after` it."""
         return self.urgency, self.id
 
 
 class CaseFile(Struct, frozen=True, kw_only=True):
-    """A case with all that hangs on it: flags by time, decisions by time, evidence the longest first.
+    """A case with its flags and decisions, by time, and its evidence, longest clip first.
 
-    `linked` are flags of the same speech that came after it was decided.
+    `linked` holds flags of the same speech that came after the decision.
     """
 
     case: Case
@@ -115,12 +125,12 @@ class CaseFile(Struct, frozen=True, kw_only=True):
 
     @property
     def covered(self) -> bool:
-        """Some clip was cut for all of the case, as it is now."""
+        """Whether one clip was cut for the whole time of the case, as it is now."""
         return any(clip.start <= self.case.start and self.case.end <= clip.end for clip in self.evidence)
 
 
 class Choice(Struct, frozen=True, kw_only=True):
-    """What a moderator chooses; with a case, a name and a time it becomes a Decision."""
+    """The content of a moderator's decision. With a case, a moderator and a time it becomes a Decision."""
 
     verdict: Verdict
     label: str | None = None
@@ -130,7 +140,10 @@ class Choice(Struct, frozen=True, kw_only=True):
 
 
 class Filters(Struct, frozen=True, kw_only=True):
-    """Which cases to list; None does not filter. `since` is UTC seconds of when the case was stored."""
+    """A filter of listed cases. A field that is None does not filter.
+
+    `since` (UTC seconds) is the earliest time at which a case was stored.
+    """
 
     status: Status | None = None
     label: str | None = None
@@ -141,52 +154,55 @@ class Filters(Struct, frozen=True, kw_only=True):
 
 
 def case_id(flag: Flag) -> str:
-    """The id of the case that `flag` would open: the same after any replay."""
+    """Return the id of the case that `flag` would open. A replay gives the same id."""
     return str(uuid.uuid5(NAMESPACE, f"case\x1f{flag.id}"))
 
 
 def decision_id(choice: "Choice", case: str, moderator: str, attempt: int) -> str:
-    """The same decision sent twice has the same id; its time is not part of it.
+    """Return the id of a decision. The same decision sent twice has the same id, because its time is no part of it.
 
-    `attempt` counts the case's decisions that were taken back: to decide the same after an undo is another decision.
+    `attempt` is the number of undone decisions in the case. So the same choice after an undo gets a new id.
     """
     parts = (choice.verdict, choice.label, choice.reason, choice.note, choice.action, str(attempt))
     return str(uuid.uuid5(NAMESPACE, "\x1f".join(("decision", case, moderator, *(part or "" for part in parts)))))
 
 
 def worst(flags: Sequence[Flag]) -> Flag:
-    """The flag that a case is known by; which one it is does not depend on the order they came in."""
+    """Return the flag that represents a case. The order in which the flags arrived does not matter."""
     return max(flags, key=lambda flag: (SEVERITY[flag.suggestion], flag.risk, -flag.start, flag.id))
 
 
 def check(flag: Flag) -> None:
-    """Raise BadMessage if a database would never take `flag`, or never give it back.
+    """Raise BadMessage if a database could not store `flag`, or if the stored flag could not be read.
 
-    One dead letter is better than a batch that no retry gets through.
+    So the flag becomes one dead letter. Otherwise its whole batch would fail at every retry.
     """
-    _sound(flag)
+    _check_contract(flag)
     if flag.start > flag.end:
-        raise BadMessage(f"A flag from {flag.start} to {flag.end}", "The start comes before the end.")
-    if max(len(flag.id), len(flag.utterance)) > MAX_ID:
-        raise BadMessage(f"A flag with an id of {len(flag.id)} characters", f"Ids have {MAX_ID} at most.")
+        raise BadMessage(f"The flag starts at {flag.start}, after its end at {flag.end}", "Send start before end.")
+    longest = max(len(flag.id), len(flag.utterance))
+    if longest > MAX_ID:
+        raise BadMessage(f"The flag has an id of {longest} characters", f"Use at most {MAX_ID} characters.")
 
 
 def check_decision(decision: Decision) -> None:
-    """Raise CaseError if `decision` is not as the contract has it."""
+    """Raise CaseError if `decision` breaks the contract of docs/contract.md."""
     try:
-        _sound(decision)
+        _check_contract(decision)
     except BadMessage as error:
         raise CaseError(error.what, error.remedy) from error
 
 
-def _sound(value: Flag | Decision) -> None:
+def _check_contract(value: Flag | Decision) -> None:
     kind = type(value)
     try:
         encoded = json.encode(value)
         json.decode(encoded, type=kind)
     except (MsgspecError, ValueError) as error:
         raise BadMessage(
-            f"A {kind.__name__.lower()} that breaks its contract: {error}", "See docs/contract.md."
+            f"The {kind.__name__.lower()} breaks its contract: {error}", "See docs/contract.md."
         ) from error
     if b"\\u0000" in encoded:
-        raise BadMessage(f"A {kind.__name__.lower()} with a NUL character", "PostgreSQL keeps none; leave it out.")
+        raise BadMessage(
+            f"The {kind.__name__.lower()} has a NUL character", "Leave it out: PostgreSQL cannot store it."
+        )

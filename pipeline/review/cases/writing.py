@@ -1,8 +1,8 @@
-"""Writes to the review store, each on a connection whose transaction the caller opened.
+"""Writes to the review store. Each function runs in a transaction that the caller opened.
 
-Flags of one speaker that touch in time are one case. Which flags are together does not depend on the order they came
-in, as long as a case is not cut for length: a flag that lies between two cases makes them one. A flag whose speech was
-decided before is linked to the decided case.
+Flags of one speaker that touch in time form one case. A flag that lies between two cases merges them. So the order in
+which flags arrive does not change the cases, unless a case reaches its longest time. A flag whose speech was decided
+before is linked to the decided case.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -26,7 +26,11 @@ from pipeline.review.tables.quality import CHECKS, COPIES
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """Seconds: flags at most `gap` apart are one case, up to a case of `longest`; a forced cut repeats `repeat`."""
+    """Limits in seconds.
+
+    Flags at most `gap` apart form one case, which lasts at most `longest`. An utterance that was cut for its length
+    repeats the last `repeat` seconds of the one before.
+    """
 
     gap: float
     longest: float
@@ -39,9 +43,9 @@ def add(connection: Connection, flags: Sequence[Flag], at: float, merge: Merge, 
     known = {row.id for row in connection.execute(query)}
     results: list[Result] = []
     for flag in flags:
-        results.append("repeated" if flag.id in known else _file(connection, flag, at, merge, ranking))
+        results.append("repeated" if flag.id in known else _store(connection, flag, at, merge, ranking))
         known.add(flag.id)
-    # Asked at the end: a later flag of the batch may have made two cases one.
+    # Read the case ids at the end, because a later flag of the batch may have merged two cases.
     cases = {row.id: row.case_id for row in connection.execute(query)}
     _note_linked(
         connection, [flag for flag, result in zip(flags, results, strict=True) if result == "linked"], cases, at
@@ -52,7 +56,10 @@ def add(connection: Connection, flags: Sequence[Flag], at: float, merge: Merge, 
 def audit(
     connection: Connection, flags: Sequence[Flag], at: float, probability: float, ranking: Ranking
 ) -> list[Outcome]:
-    """Each as a case of its own: joined to another one, nobody would say of it alone whether it was rightly passed."""
+    """Store each passed flag as a case of its own.
+
+    In a merged case, no moderator could say about one flag alone whether it was passed correctly.
+    """
     query = select(FLAGS.c.id).where(FLAGS.c.id.in_({flag.id for flag in flags}))
     known = set(connection.scalars(query))
     outcomes: list[Outcome] = []
@@ -74,9 +81,10 @@ def attach(connection: Connection, clip: Evidence) -> list[str]:
 
 
 def lock_speakers(connection: Connection, speakers: Collection[tuple[str, str]]) -> None:
-    """Let one writer at a time file what is about a speaker; in one order, so that two never wait for each other.
+    """Let one transaction at a time write about these (room, speaker) pairs.
 
-    SQLite has only one writer anyway.
+    All writers take the locks in the same order, so that two never wait for each other. SQLite has only one writer
+    anyway.
     """
     if connection.dialect.name == "postgresql":
         for key in sorted({_lock_key(room, speaker) for room, speaker in speakers}):
@@ -88,9 +96,9 @@ def _lock_key(room: str, speaker: str) -> int:
     return int.from_bytes(digest, signed=True)
 
 
-def _file(connection: Connection, flag: Flag, at: float, merge: Merge, ranking: Ranking) -> Result:
-    """Put a new flag into the decided case of its speech, into the open cases it touches, made one, or a new case."""
-    near = _near(connection, flag, merge.gap)
+def _store(connection: Connection, flag: Flag, at: float, merge: Merge, ranking: Ranking) -> Result:
+    """Store a new flag: link it to the decided case of its speech, merge it into open cases, or open a case."""
+    near = _nearby(connection, flag, merge.gap)
     decided = repeated.decided_case(
         connection, flag, [case.id for case in near if case.status == "decided"], merge.repeat
     )
@@ -105,7 +113,7 @@ def _file(connection: Connection, flag: Flag, at: float, merge: Merge, ranking: 
     connection.execute(insert(FLAGS).values(columns(flag) | {"case_id": kept.id}))
     for case in touched:
         if case.id != kept.id:
-            _absorb(connection, case, kept)
+            _merge_into(connection, case, kept)
     summary = _summary(reading.flags(connection, kept.id), kept.created_at, ranking)
     connection.execute(update(CASES).where(CASES.c.id == kept.id).values(summary | {"version": kept.version + 1}))
     return "merged"
@@ -117,10 +125,10 @@ def _open(connection: Connection, flag: Flag, at: float, ranking: Ranking) -> No
     connection.execute(insert(FLAGS).values(columns(flag) | {"case_id": made["id"]}))
 
 
-def _near(connection: Connection, flag: Flag, gap: float) -> list[Case]:
-    """The speaker's cases at that time, open or decided, locked.
+def _nearby(connection: Connection, flag: Flag, gap: float) -> list[Case]:
+    """Return, locked, the speaker's open and decided cases near the flag's time.
 
-    One query reads both: asked one after the other, a case that is decided meanwhile could be missed by both.
+    One query reads both. Two queries could both miss a case that is decided between them.
     """
     joins = CASES.c.id.not_in(select(CHECKS.c.case_id)) & CASES.c.status.in_(OPEN)
     links = CASES.c.id.not_in(COPIES) & (CASES.c.status == "decided")
@@ -135,7 +143,7 @@ def _near(connection: Connection, flag: Flag, gap: float) -> list[Case]:
 
 
 def _touched(flag: Flag, near: Sequence[Case], longest: float) -> list[Case]:
-    """Those that make one case with the flag that is not too long."""
+    """Return the cases that can merge with the flag into one case of at most `longest` seconds."""
     touched: list[Case] = []
     start, end = flag.start, flag.end
     for case in near:
@@ -146,23 +154,23 @@ def _touched(flag: Flag, near: Sequence[Case], longest: float) -> list[Case]:
 
 
 def _note_linked(connection: Connection, flags: Sequence[Flag], cases: Mapping[str, str], at: float) -> None:
-    """Say in the audit log that decided speech was flagged again, and as what."""
+    """Record in the audit log that decided speech was flagged again, with suggestion and labels."""
     for flag in flags:
         detail = {"flag": flag.id, "suggestion": flag.suggestion, "labels": flag.flagged}
         audit_log.append(connection, at, "deliver", "case.link", cases[flag.id], detail)
 
 
-def _absorb(connection: Connection, case: Case, into: Case) -> None:
+def _merge_into(connection: Connection, case: Case, into: Case) -> None:
     for table in (FLAGS, EVIDENCE, DECISIONS):
         connection.execute(update(table).where(table.c.case_id == case.id).values(case_id=into.id))
     holds.follow(connection, case.id, into.id)
-    # Whoever holds the lease of the one that goes is told by a conflict.
+    # The moderator who holds the removed case gets a conflict at their next action.
     connection.execute(delete(LEASES).where(LEASES.c.case_id == case.id))
     connection.execute(delete(CASES).where(CASES.c.id == case.id))
 
 
 def _summary(flags: Sequence[Flag], at: float, ranking: Ranking) -> dict[str, Any]:
-    """The columns of a case, stored `at`, that follow from its flags."""
+    """Return the columns of a case that depend on its flags. `at` is when the case was stored (UTC seconds)."""
     lead = worst(flags)
     return {
         "room": lead.room,
@@ -182,6 +190,6 @@ def _summary(flags: Sequence[Flag], at: float, ranking: Ranking) -> dict[str, An
 
 
 def columns(value: msgspec.Struct) -> dict[str, Any]:
-    """Every field as plain data, defaults too; the field `case` is the column `case_id`."""
+    """Return every field as plain data, defaults too. The field `case` becomes the column `case_id`."""
     fields = {name: msgspec.to_builtins(getattr(value, name)) for name in value.__struct_fields__}
     return {"case_id" if name == "case" else name: field for name, field in fields.items()}

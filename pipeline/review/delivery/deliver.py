@@ -1,7 +1,7 @@
-"""The deliver stage: flags into the review store, and the speech they are about into a clip beside it.
+"""The deliver stage: it stores flags in the review store, and cuts a clip of the speech for each case.
 
-The case is stored first, the clip after it. A crash between the two leaves a case without a clip; the flag comes
-again, is known, and its case gets the clip then.
+It stores the case first, and the clip after it. A crash between the two leaves a case without a clip. Then the flag
+arrives again, and its case gets the clip.
 """
 
 import time
@@ -23,9 +23,9 @@ from pipeline.stage import Processor, Rejected
 
 
 class Deliver(Processor[Flag, Outcome]):
-    """Keeps what is not passed, and of the rest the share that is drawn for audit.
+    """Stores flags to review or block. Of the passed flags it draws the share `audit_share` (0 to 1) for audit.
 
-    `preroll` is in seconds; `clock` gives UTC seconds.
+    `preroll` is the speech before a case that its clip contains, in seconds. `clock` returns UTC seconds.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Deliver(Processor[Flag, Outcome]):
         outcomes = self._store.add(kept, self._clock())
         self._count(kept, outcomes)
         audits = self._audit([flag for flag in checked if isinstance(flag, Flag) and flag.suggestion == "pass"])
-        # A decided case keeps the clip that it was decided on.
+        # A linked flag cuts no clip: a decided case keeps the clip that the moderator heard.
         heard = [outcome for outcome in (*outcomes, *audits) if outcome.result != "linked"]
         fresh = {outcome.flag for outcome in heard if outcome.result != "repeated"}
         for case in dict.fromkeys(outcome.case for outcome in heard):
@@ -88,7 +88,7 @@ class Deliver(Processor[Flag, Outcome]):
 
 
 def build(settings: Settings, metrics: Metrics, log: UtteranceLog) -> Deliver:
-    """The stage as the settings have it. It reads audio back from `log`, and closes it in the end."""
+    """Build the stage from the settings. It reads audio from `log`, and its `close` closes `log`."""
     return Deliver(
         open_store(settings),
         EvidenceFolder(settings.data_dir / "evidence"),

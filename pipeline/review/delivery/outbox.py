@@ -1,7 +1,7 @@
-"""Events for the app, stored in the transaction that causes them and sent later, at least once, in no order.
+"""Events for the app. The transaction that causes an event stores it; it is sent later, at least once, in no order.
 
-An event is `waiting`, then `sending` (somebody has it in hand), then `sent`; or `withdrawn` before it was sent, or
-`failed` when nobody took it for long. Each function runs on a connection whose transaction the caller opened.
+An event is `waiting`, then `sending`, then `sent`. It is `withdrawn` if an undo came before it was sent, and `failed`
+if every try failed. Each function runs in a transaction that the caller opened.
 """
 
 import uuid
@@ -14,10 +14,10 @@ from pipeline.messages import NAMESPACE
 from pipeline.review.tables.core import OUTBOX
 
 HELD_SECONDS = 120.0
-"""An event that somebody took to send, and of which nothing was heard for so long, is sent again."""
+"""If a sender has reported no result after so many seconds, the event is sent again."""
 
 PAUSES = (5.0, 60.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 36_000.0)
-"""Seconds before each further try: over a day in all."""
+"""Seconds before each further try. The sum is more than a day."""
 
 
 class OutboxEvent(Struct, frozen=True):
@@ -26,11 +26,14 @@ class OutboxEvent(Struct, frozen=True):
     payload: dict[str, Any]
     created_at: float
     attempts: int
-    """This one counted."""
+    """Number of tries, the present one included."""
 
 
 def put(connection: Connection, kind: str, about: str, payload: dict[str, Any], at: float, send_at: float) -> str:
-    """Store an event of `kind` (e.g. case.decided) about the thing of id `about`; gives the event's id."""
+    """Store an event of `kind` (e.g. case.decided) about the decision with the id `about`; return the event's id.
+
+    `send_at` is the earliest time to send it. Both times are UTC seconds.
+    """
     identity = str(uuid.uuid5(NAMESPACE, f"event\x1f{kind}\x1f{about}"))
     values = {"id": identity, "kind": kind, "about": about, "payload": payload, "created_at": at, "send_at": send_at}
     connection.execute(insert(OUTBOX).values(values | {"attempts": 0, "error": "", "status": "waiting"}))
@@ -38,7 +41,10 @@ def put(connection: Connection, kind: str, about: str, payload: dict[str, Any], 
 
 
 def withdraw(connection: Connection, about: str, at: float) -> None:
-    """Take back what is told about `about`: unsent events stay unsent, of those that may be out a second one tells."""
+    """Withdraw the events about the decision `about`.
+
+    Unsent events are never sent. For each event that the app may already have, store a `case.undone` event.
+    """
     told = select(OUTBOX).where(OUTBOX.c.about == about).with_for_update()
     for event in connection.execute(told).all():
         if event.status == "waiting":
@@ -48,7 +54,10 @@ def withdraw(connection: Connection, about: str, at: float) -> None:
 
 
 def take(connection: Connection, at: float, limit: int = 20) -> list[OutboxEvent]:
-    """Events that are due, earliest first, now in hand: nobody else gets them for HELD_SECONDS."""
+    """Return the events that are due at `at` (UTC seconds), earliest first, at most `limit`.
+
+    For HELD_SECONDS no other sender gets them.
+    """
     due = (
         select(OUTBOX)
         .where(OUTBOX.c.status.in_(("waiting", "sending")), OUTBOX.c.send_at <= at)
@@ -69,7 +78,7 @@ def sent(connection: Connection, event: OutboxEvent) -> None:
 
 
 def refused(connection: Connection, event: OutboxEvent, error: str, at: float) -> bool:
-    """Plan the next try; after the last one the event has failed, and True says so."""
+    """Plan the next try of an event that failed with `error`. Return True if there are no more tries."""
     over = event.attempts > len(PAUSES)
     pause = 0.0 if over else PAUSES[event.attempts - 1]
     _set(connection, event, status="failed" if over else "sending", error=error[:500], send_at=at + pause)
@@ -77,7 +86,7 @@ def refused(connection: Connection, event: OutboxEvent, error: str, at: float) -
 
 
 def failed(connection: Connection) -> int:
-    """How many events nobody took."""
+    """Count the events that failed at every try."""
     query = select(func.count()).select_from(OUTBOX).where(OUTBOX.c.status == "failed")
     return int(connection.execute(query).scalar_one())
 

@@ -1,6 +1,6 @@
-"""Sends the outbox's events to the app, signed as Standard Webhooks (standardwebhooks.com) has it, with retry.
+"""Webhooks: they send the outbox's events to the app, with retries, signed by Standard Webhooks (standardwebhooks.com).
 
-At least once and in no order: an app knows an event again by its `webhook-id`.
+Each event arrives at least once and in no order. An app recognises a repeated event by its `webhook-id`.
 """
 
 import base64
@@ -28,7 +28,10 @@ SECRET_BYTES = range(24, 65)
 
 
 class Webhooks:
-    """`secret` is raw bytes; `seconds` is how long an app may take to answer; `clock` gives UTC seconds."""
+    """Sender of events. `secret` is raw bytes, and `clock` returns UTC seconds.
+
+    The app must answer within `seconds`.
+    """
 
     def __init__(
         self, database: Database, url: str, secret: bytes, seconds: float, metrics: Metrics, clock: Callable[[], float]
@@ -42,7 +45,7 @@ class Webhooks:
         self._client = httpx.Client(timeout=seconds, follow_redirects=False)
 
     def send_due(self) -> None:
-        """Send what is due, and write down what became of it."""
+        """Send the events that are due, and store the result of each."""
         with self._database.write() as connection:
             events = outbox.take(connection, self._clock())
         for event in events:
@@ -52,7 +55,7 @@ class Webhooks:
         self._client.close()
 
     def _send(self, event: OutboxEvent) -> str:
-        """What went wrong; empty when the app took it."""
+        """Send the event and return the error text; empty if the app accepted the event."""
         sent_at, body = int(self._clock()), payload(event)
         headers = {
             "content-type": "application/json",
@@ -64,7 +67,7 @@ class Webhooks:
             answer = self._client.post(self._url, content=body, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return f"{type(error).__name__}: {error}"
-        return "" if answer.is_success else f"answered {answer.status_code}"
+        return "" if answer.is_success else f"the app answered {answer.status_code}"
 
     def _settle(self, event: OutboxEvent, error: str) -> None:
         with self._database.write() as connection:
@@ -73,11 +76,14 @@ class Webhooks:
             over = bool(error) and outbox.refused(connection, event, error, self._clock())
         self._metrics.webhooks.labels("failed" if over else "retried" if error else "sent").inc()
         if error:
-            log.warning("webhook %s (%s), try %d: %s", event.id, event.kind, event.attempts, error)
+            log.warning("webhook %s (%s): try %d failed: %s", event.id, event.kind, event.attempts, error)
 
 
 def build(settings: Settings, database: Database, metrics: Metrics, clock: Callable[[], float]) -> Webhooks | None:
-    """As the settings have it; None where they name no app. Raises ConfigError for a secret that is none."""
+    """Build the sender from the settings; None if `console.webhook_url` is empty.
+
+    Raises ConfigError if the secret is not valid.
+    """
     console = settings.console
     if not console.webhook_url:
         return None
@@ -86,15 +92,18 @@ def build(settings: Settings, database: Database, metrics: Metrics, clock: Calla
 
 
 def secret_of(text: str) -> bytes:
-    """The bytes of a secret written as `whsec_` and base64; raises ConfigError."""
+    """Return the bytes of a secret that is written as `whsec_` and base64.
+
+    Raises ConfigError if it is written otherwise, or has fewer than 24 or more than 64 bytes.
+    """
     try:
         secret = base64.b64decode(text.removeprefix(PREFIX), validate=True)
     except binascii.Error:
         secret = b""
     if not text.startswith(PREFIX) or len(secret) not in SECRET_BYTES:
         raise ConfigError(
-            "console.webhook_secret is no secret of Standard Webhooks",
-            f'Make one: echo "{PREFIX}$(openssl rand -base64 32)", and give it to the app, too.',
+            "console.webhook_secret is not a valid Standard Webhooks secret",
+            f'Make one with echo "{PREFIX}$(openssl rand -base64 32)", and give it to the app, too.',
         )
     return secret
 
@@ -105,6 +114,6 @@ def payload(event: OutboxEvent) -> bytes:
 
 
 def signature(secret: bytes, identity: str, at: int, body: bytes) -> str:
-    """`v1,` and the HMAC-SHA256, in base64, of id, time and body."""
+    """Return `v1,` and the HMAC-SHA256 of id, time and body in base64. `at` is UTC seconds."""
     digest = hmac.new(secret, f"{identity}.{at}.".encode() + body, sha256).digest()
     return f"v1,{base64.b64encode(digest).decode()}"

@@ -1,4 +1,4 @@
-"""All tables of the review store. Importing this package fills METADATA; name a new file of tables here."""
+"""All tables of the review store. An import of this package fills METADATA. Import a new file of tables here."""
 
 from pipeline.review.tables import quality, rights, wellness
 from pipeline.review.tables.core import METADATA

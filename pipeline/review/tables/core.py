@@ -1,6 +1,9 @@
-"""The review store's tables. They change by migration only (`pipeline/review/migrations/`); a test compares the two.
+"""The main tables of the review store.
 
-Times are UTC seconds. Texts have no length limit, which SQLite would ignore: `cases/values.py` refuses long ones.
+Change them only with a migration (`pipeline/review/migrations/`). A test compares tables and migrations.
+
+Times are UTC seconds. Text columns have no length limit, because SQLite would ignore it. `cases/values.py` refuses ids
+that are too long.
 """
 
 from sqlalchemy import (
@@ -29,7 +32,7 @@ METADATA = MetaData(
 )
 
 OPEN = text("status <> 'decided'")
-"""Of the queue's indexes; a query must say the same words for a database to use them."""
+"""Condition of the queue's indexes. A database uses them only if a query has exactly this text."""
 
 CASES = Table(
     "cases",
@@ -40,7 +43,7 @@ CASES = Table(
     Column("room_type", String, nullable=False),
     Column("start", Double, nullable=False),
     Column("end", Double, nullable=False),
-    # Of the worst flag, so that a queue is drawn from this table alone.
+    # Copied from the worst flag, so that the queue reads this table alone.
     Column("label", String, nullable=False),
     Column("suggestion", String, nullable=False),
     Column("risk", Double, nullable=False),
@@ -55,12 +58,12 @@ CASES = Table(
     Column("due_at", Double, nullable=False),
     Column("urgency", Double, nullable=False),
     Column("verdict", String, nullable=True),
-    # Newest first, page by page, with and without a status.
+    # The list of cases in pages, newest first, with and without a status.
     Index(None, "created_at", "id"),
     Index(None, "status", "created_at", "id"),
     # A new flag looks for a case of the same speaker at that time.
     Index(None, "room", "speaker", "end"),
-    # The queue: only what is open, most urgent first, also of one label, room or speaker.
+    # The queue: open cases, most urgent first, also of one label, room or speaker.
     Index("ix_cases_queue", "urgency", "id", sqlite_where=OPEN, postgresql_where=OPEN),
     Index("ix_cases_queue_label", "label", "urgency", "id", sqlite_where=OPEN, postgresql_where=OPEN),
     Index("ix_cases_queue_room", "room", "urgency", "id", sqlite_where=OPEN, postgresql_where=OPEN),
@@ -97,9 +100,9 @@ FLAGS = Table(
     Column("policy", String, nullable=False),
     Column("model", String, nullable=False),
     Column("address", String, nullable=True),
-    # It came after the decision on its speech (`pipeline/review/cases/repeated.py`).
+    # The flag came after the decision on its speech (`pipeline/review/cases/repeated.py`).
     Column("linked", Boolean, nullable=False, server_default=false()),
-    # What else was said in a room at the time.
+    # The other speech in a room at the same time.
     Index(None, "room", "start"),
 )
 
@@ -140,7 +143,7 @@ ACCOUNTS = Table(
     Column("name", String, primary_key=True),
     Column("role", String, nullable=False),
     Column("password", String, nullable=True),
-    # Base32; the one-time code's step that was used last, so that none is used twice.
+    # totp_secret is base32. totp_step is the last time step used, so that no one-time code works twice.
     Column("totp_secret", String, nullable=True),
     Column("totp_step", Integer, nullable=False),
     Column("oidc_subject", String, nullable=True, unique=True),
@@ -154,7 +157,7 @@ ACCOUNTS = Table(
 SESSIONS = Table(
     "sessions",
     METADATA,
-    # SHA-256 of the cookie: whoever reads the table cannot use it.
+    # SHA-256 of the cookie, so that a reader of the table cannot sign in with it.
     Column("id", String, primary_key=True),
     Column("account", ForeignKey("accounts.name"), nullable=False, index=True),
     Column("csrf", String, nullable=False),
@@ -191,7 +194,7 @@ OUTBOX = Table(
     METADATA,
     Column("id", String, primary_key=True),
     Column("kind", String, nullable=False),
-    # The decision (appeal, ...) it tells of; taking that back withdraws what was not sent yet.
+    # Id of the decision that the event is about. An undo of the decision withdraws the event if it is not sent yet.
     Column("about", String, nullable=False, index=True),
     Column("payload", JSON, nullable=False),
     Column("created_at", Double, nullable=False),

@@ -1,11 +1,11 @@
-"""Tables of quality control: which cases are checks, and which are golden."""
+"""Tables of quality control: checks and golden cases."""
 
 from sqlalchemy import Boolean, Column, Double, ForeignKey, Index, String, Table, select, text
 
 from pipeline.review.tables.core import METADATA
 
 WAITING = text("NOT done")
-"""Of the index of checks that nobody has decided yet."""
+"""Condition of the index of checks that are not decided yet."""
 
 CHECKS = Table(
     "checks",
@@ -13,7 +13,7 @@ CHECKS = Table(
     # The case that is the check: passed speech drawn for audit, or the copy of a decided case.
     Column("case_id", ForeignKey("cases.id", ondelete="CASCADE"), primary_key=True),
     Column("kind", String, nullable=False),
-    # What it is a copy of; retention may delete that one first, so it is no foreign key.
+    # Id of the case that the check copies. Retention may delete that case first, so this is no foreign key.
     Column("original", String, nullable=True, index=True),
     Column("probability", Double, nullable=False),
     Column("drawn_at", Double, nullable=False),
@@ -32,4 +32,4 @@ GOLDEN = Table(
 )
 
 COPIES = select(CHECKS.c.case_id).where(CHECKS.c.original.is_not(None))
-"""Ids of the cases that are copies of others: no strike, no history, nothing to tell."""
+"""Query for the ids of cases that copy another case. They give no strike, no history and no event."""

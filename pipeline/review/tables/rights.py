@@ -1,4 +1,4 @@
-"""Tables of what people ask of us and what the law does: appeals, reports, legal holds, erasures."""
+"""Tables of users' rights and legal duties: appeals, reports, legal holds, erasures."""
 
 from sqlalchemy import Column, Double, ForeignKey, Index, String, Table, Text
 
@@ -9,12 +9,12 @@ APPEALS = Table(
     METADATA,
     Column("id", String, primary_key=True),
     Column("case_id", ForeignKey("cases.id"), nullable=False, index=True),
-    # One appeal against a decision, for good.
+    # Unique: there is never a second appeal against one decision.
     Column("decision", ForeignKey("decisions.id"), nullable=False, unique=True),
     Column("appellant", String, nullable=False),
     Column("statement", Text, nullable=False),
     Column("created_at", Double, nullable=False),
-    # The decision that settled it; while there is none, or it was taken back, the appeal is open.
+    # The decision that settled the appeal. The appeal is open while there is none, or while it is undone.
     Column("resolution", ForeignKey("decisions.id"), nullable=True, index=True),
     Index(None, "created_at"),
 )
@@ -27,19 +27,19 @@ REPORTS = Table(
     Column("room", String, nullable=False),
     # Empty: the whole room.
     Column("speaker", String, nullable=False),
-    # Empty: not told.
+    # Empty: the app did not name the reporter.
     Column("reporter", String, nullable=False, index=True),
     Column("label", String, nullable=False),
     Column("text", Text, nullable=False),
     Column("at", Double, nullable=False),
     Column("created_at", Double, nullable=False),
-    # waiting, kept, gone; shared: of a case that an earlier report has opened.
+    # "waiting", "kept" or "gone"; "shared": the clip of an earlier report in the same case serves this one, too.
     Column("audio", String, nullable=False),
     Index(None, "audio", "created_at"),
 )
 
 VOICES = Table(
-    # Who is heard in the clip of a whole room, so that whoever is erased can be found in it.
+    # The speakers in the clip of a whole room, so that an erasure finds the clip.
     "voices",
     METADATA,
     Column("case_id", ForeignKey("cases.id"), primary_key=True),
@@ -50,7 +50,7 @@ HOLDS = Table(
     "holds",
     METADATA,
     Column("id", String, primary_key=True),
-    # case, speaker, room
+    # "case", "speaker" or "room"
     Column("kind", String, nullable=False),
     Column("subject", String, nullable=False),
     Column("reason", Text, nullable=False),
@@ -64,7 +64,7 @@ HOLDS = Table(
 ERASURES = Table(
     "erasures",
     METADATA,
-    # As long as speech from before may still arrive, or is on hold; after that nothing tells of the speaker.
+    # The row stays while earlier speech may still arrive or is on hold. After that, no trace of the speaker remains.
     Column("speaker", String, primary_key=True),
     Column("asked_by", String, nullable=False),
     Column("asked_at", Double, nullable=False),

@@ -1,4 +1,4 @@
-"""Tables of wellness: how long who listened, and who takes a break."""
+"""Tables of wellness: listening times and breaks of each account."""
 
 from sqlalchemy import Column, Double, ForeignKey, Index, Integer, String, Table
 
@@ -21,7 +21,7 @@ BREAKS = Table(
     Column("account", ForeignKey("accounts.name"), nullable=False),
     Column("started_at", Double, nullable=False),
     Column("ended_at", Double, nullable=True),
-    # The lease that waits meanwhile, and what was left of it.
+    # Id of the lease that waits during the break, and the seconds that it had left.
     Column("lease", String, nullable=True),
     Column("left_seconds", Double, nullable=False),
     Index(None, "account", "started_at"),
