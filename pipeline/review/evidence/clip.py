@@ -1,4 +1,4 @@
-"""How a case gets its clip: the flagged speech, read back from the log, with what the speaker said just before."""
+"""Cuts the clip of a case: the flagged speech from the log, with the speech of the same speaker just before it."""
 
 import logging
 from collections.abc import Collection, Sequence
@@ -20,14 +20,14 @@ Samples = NDArray[np.float32]
 """16 kHz mono, shape (samples,)."""
 
 BITRATE = 24_000
-"""Bits per second: enough for wideband speech that a moderator has to understand."""
+"""Bits per second. This is enough for wideband speech that a moderator must understand."""
 
 MAX_SILENCE = 10.0
-"""Seconds: a longer pause between two utterances is played this long."""
+"""Seconds. A longer pause between two utterances is shortened to this length."""
 
 
 class ClipCutter:
-    """Cuts the clips of cases. `preroll` is in seconds."""
+    """Cuts the clips of cases. `preroll` is the time before a case that its clip contains, in seconds."""
 
     def __init__(self, store: ReviewStore, evidence: EvidenceStore, log: UtteranceLog, preroll: float) -> None:
         self._store = store
@@ -36,15 +36,15 @@ class ClipCutter:
         self._preroll = preroll
 
     def cut(self, case: str, fresh: Collection[str]) -> int:
-        """Give `case` a clip, unless it has one for all of its time.
+        """Cut a clip for `case`, unless a clip already covers all of its time.
 
-        Returns how many of the `fresh` flags (ids) have no audio in the log any more.
+        Return how many of the `fresh` flags (ids) have no audio left in the log.
         """
         try:
             file = self._store.case(case)
         except CaseError:
-            # Another worker has just joined it to another case, and cuts the clip of both.
-            logger.info("case %s is part of another one by now", case)
+            # Another worker has just merged this case into another one. It cuts the clip of both.
+            logger.info("case %s is already merged into another case", case)
             return 0
         if file.covered:
             return 0
@@ -53,7 +53,10 @@ class ClipCutter:
         return sum(utterance is None and flag in fresh for flag, utterance in flagged.items())
 
     def _utterance(self, flag: Flag) -> Utterance | None:
-        """What the flag is about; an address may by now hold another voice, which must never be kept for this one."""
+        """Return the flag's utterance; None if it is gone.
+
+        By now the address may hold another person's utterance, which must not become evidence here.
+        """
         found = self._log.get(flag.address) if flag.address else None
         return found if found and found.id == flag.utterance else None
 
@@ -70,7 +73,7 @@ class ClipCutter:
 
     def _write(self, file: CaseFile, samples: Samples, timeline: tuple[ClipPiece, ...]) -> None:
         case, seconds = file.case, len(samples) / SAMPLE_RATE
-        # What is there holds speech that the log has forgotten, where it is longer.
+        # A longer old clip stays: it holds speech that the log no longer has.
         if timeline and all(clip.seconds < seconds for clip in file.evidence):
             keep(self._store, self._evidence, case.id, case.start - self._preroll, case.end, samples, timeline)
 
@@ -84,7 +87,7 @@ def keep(
     samples: Samples,
     timeline: tuple[ClipPiece, ...],
 ) -> None:
-    """Store a clip, cut for `start` to `end` (UTC seconds), as the evidence of `case`, in the place of an older one."""
+    """Store a clip as the only evidence of `case`. It was cut for the time from `start` to `end` (UTC seconds)."""
     content = encode_opus_clip(samples, BITRATE)
     path = evidence.put(case, start, content)
     clip = Evidence(
@@ -98,19 +101,19 @@ def keep(
         timeline=timeline,
     )
     try:
-        needless = store.attach(clip)
+        unused = store.attach(clip)
     except CaseError:
-        # The case was erased or joined to another one meanwhile: no audio stays without one.
-        needless = [path]
-    for old in needless:
+        # The case was erased or merged meanwhile. No audio may stay without its case.
+        unused = [path]
+    for old in unused:
         evidence.remove(old)
 
 
 def compose(pieces: Sequence[tuple[float, Samples]], begin: float) -> tuple[Samples, tuple[ClipPiece, ...]]:
-    """One clip from stretches of speech, each with the UTC seconds of its first sample, and where each lies in it.
+    """Join pieces of speech into one clip. Return its samples, and the place of each piece in it.
 
-    Nothing from before `begin` is in it. What two stretches share is played once; pauses between them last as long as
-    they did, up to MAX_SILENCE.
+    Each piece has the UTC seconds of its first sample. The clip contains nothing from before `begin` (UTC seconds). If
+    two pieces overlap, the shared part plays once. Pauses keep their length, up to MAX_SILENCE.
     """
     parts: list[Samples] = []
     timeline: list[ClipPiece] = []
@@ -133,9 +136,9 @@ def compose(pieces: Sequence[tuple[float, Samples]], begin: float) -> tuple[Samp
 
 
 def samples_of(utterance: Utterance) -> Samples | None:
-    """Its audio; None, and a warning, where it cannot be decoded."""
+    """Decode the utterance's audio. If that fails, log a warning and return None."""
     try:
         return decode_flac(utterance.data)
     except AudioError as error:
-        logger.warning("utterance %s at %s left out of its clip: %s", utterance.id, utterance.address, error)
+        logger.warning("the clip misses utterance %s at %s: %s", utterance.id, utterance.address, error)
         return None

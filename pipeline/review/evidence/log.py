@@ -1,6 +1,6 @@
-"""The log that audio lies in: `voice.utterances` on Kafka, the look-back on one machine's disk.
+"""The log that stores audio: the topic `voice.utterances` on Kafka, or the look-back on one machine's disk.
 
-Audio is written once. Transcripts and flags carry its address only; deliver reads back what was flagged.
+Audio is written once. Transcripts and flags contain only its address. The deliver stage reads flagged audio back.
 """
 
 from collections.abc import Iterator
@@ -10,27 +10,28 @@ from pipeline.messages import Utterance
 
 
 class UtteranceLog(Protocol):
-    """Utterances by address, for as long as they are kept. Raises DependencyError where the log does not answer."""
+    """Utterances by address, until their retention ends. Methods raise DependencyError if the log does not answer."""
 
     def get(self, address: str) -> Utterance | None:
-        """The utterance at `address`, with `address` filled in; None when it is no longer (or was never) there."""
+        """Return the utterance at `address`, with its field `address` set; None if there is none (any more)."""
 
     def before(self, room: str, speaker: str, start: float, seconds: float, address: str) -> list[Utterance]:
-        """The speaker's utterances in this room that reach into the `seconds` before `start`, earliest first.
+        """Return the speaker's utterances in this room that overlap the `seconds` before `start`, earliest first.
 
-        `start` is UTC seconds; `address` is where the utterance that begins then lies, so that a log which cannot be
-        searched by time reads backwards from there. The one at `address` is not among them.
+        `start` is in UTC seconds. `address` is the address of the utterance that begins at `start`; it is not in the
+        result. A log that has no index by time reads backwards from this address.
         """
 
     def latest(self, room: str, speaker: str | None, end: float, seconds: float) -> Iterator[list[Utterance]]:
-        """What one speaker, or everybody (None), said in this room in the `seconds` before `end`, in any order.
+        """Yield the utterances of one speaker, or of all (None), in this room in the `seconds` before `end`.
 
-        `end` is UTC seconds. An utterance that reaches into that time is given whole. They come in parts, some of them
-        empty. Each part is read when it is asked for, and the log may be asked for other things in between.
+        `end` is in UTC seconds. An utterance that overlaps this time is returned whole. They come in parts, in any
+        order; some parts are empty. Each part is read when the caller asks for it. The caller may use the log's other
+        methods in between.
         """
 
     def expire(self, now: float) -> None:
-        """Delete utterances that are older than their retention at `now`, UTC seconds, if the log itself must do it."""
+        """Delete utterances whose retention is over at `now` (UTC seconds). Kafka does so itself."""
         return
 
     def close(self) -> None:

@@ -1,8 +1,9 @@
-"""The local runner's utterance log: on one machine's disk what `voice.utterances` is on Kafka.
+"""The look-back: the utterance log of the local runner, on one machine's disk. On Kafka it is `voice.utterances`.
 
-Utterances are appended to segment files and never changed. Whole segments are deleted when they are too old or all of
-them are too large. A reader reads the files, the index too. So it finds all that was written before a crash or by
-another process. A crash costs the record it tore. One process writes to a folder at a time.
+The look-back appends utterances to segment files and never changes them. It deletes whole segments that are too old,
+and the oldest ones when all segments together are too large. The index is built from the files. So a reader finds all
+utterances that were written before a crash or by another process. A crash loses only the record that was being
+written. One process at a time writes to a folder.
 
 Marks beside each segment (`marks.py`) tell which utterances are finished. After a crash, the others are judged again.
 """
@@ -30,19 +31,18 @@ from pipeline.review.evidence.marks import Finish, FinishMark
 from pipeline.settings import Settings
 
 NAME = re.compile(r"\d{13}-[0-9a-f]{8}")
-"""Of a segment: when it was opened, in milliseconds, and a random part."""
+"""Name of a segment: the time when it was opened, in milliseconds, and a random part."""
 ADDRESS = re.compile(rf"lookback/({NAME.pattern})/(\d{{1,12}})")
 SUFFIX = ".utterances"
-NOWHERE = "`voxwarden run` makes it; set data_dir to the folder that it uses."
 SHARE = 24
-"""A segment is this part of what is kept, by time and by size: the grain of forgetting."""
+"""A segment holds 1/SHARE of the look-back's time and size. It is the smallest part that can be deleted."""
 MAX_ENTRIES = 200_000
-"""In the index, about 60 MB; `before` and `latest` forget older ones, `get` does not need it."""
+"""Entries in the index, about 60 MB. `before` and `latest` do not find older utterances; `get` needs no index."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """Where an utterance lies, and what `before` and `latest` ask for."""
+    """The place of an utterance, and the fields by which `before` and `latest` search."""
 
     start: float
     end: float
@@ -56,9 +56,9 @@ class IndexEntry:
 
 
 class Lookback(UtteranceLog):
-    """`keep_seconds` and `keep_bytes` bound what is kept; safe to use from several threads.
+    """Utterance log on disk. It keeps at most `keep_seconds` and `keep_bytes`; `clock` returns UTC seconds.
 
-    Raises DependencyError when the disk does.
+    It is safe to use from several threads. Methods raise DependencyError if the disk fails.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Lookback(UtteranceLog):
         self._clock = clock
         self._max_entries = max_entries
         self._lock = Lock()
-        self._segment = ""  # being written; none yet
+        self._segment = ""  # the segment that is being written; empty: none
         self._read_to: dict[str, int] = {}
         self._entries: deque[IndexEntry] = deque()
         self._by_speaker: dict[tuple[str, str], deque[IndexEntry]] = {}
@@ -84,7 +84,7 @@ class Lookback(UtteranceLog):
             self._forget(clock())
 
     def put(self, utterance: Utterance) -> str:
-        """Append an utterance; gives its address."""
+        """Append an utterance and return its address."""
         record = recordfile.pack(msgspec.structs.replace(utterance, address=None))
         with self._guarded():
             file = self._writable(len(record))
@@ -94,7 +94,7 @@ class Lookback(UtteranceLog):
                     if segment.write(record) != len(record):
                         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             except OSError:
-                self._segment = ""  # what follows a torn record would never be read
+                self._segment = ""  # a reader stops at the broken record, so the next one goes to a new segment
                 raise
         return f"lookback/{file.stem}/{offset}"
 
@@ -130,7 +130,7 @@ class Lookback(UtteranceLog):
         return iter([[utterance for utterance in found if utterance]])
 
     def newest(self, room: str, speaker: str) -> Utterance | None:
-        """Of the speaker's utterances, the one that ends last."""
+        """Return the speaker's utterance that ends last; None if there is none."""
         with self._guarded():
             self._catch_up()
             entries = self._by_speaker.get((room, speaker), ())
@@ -138,7 +138,7 @@ class Lookback(UtteranceLog):
             return self._read(last.segment, last.offset) if last else None
 
     def finish(self, addresses: Iterable[str], outcome: Finish) -> None:
-        """FinishMark utterances as finished. An address that is no longer there is passed over."""
+        """Mark utterances as finished. Addresses that no longer exist are ignored."""
         offsets: dict[str, list[int]] = {}
         for found in filter(None, map(ADDRESS.fullmatch, addresses)):
             offsets.setdefault(found[1], []).append(int(found[2]))
@@ -147,7 +147,7 @@ class Lookback(UtteranceLog):
                 marks.write(self._marks(name), those, FinishMark(self._clock(), outcome))
 
     def reopen(self, address: str) -> bool:
-        """Put a finished utterance in hand again; False if it is no longer kept."""
+        """Mark a finished utterance as unfinished. Return False if the utterance no longer exists."""
         found = ADDRESS.fullmatch(address)
         with self._guarded():
             if not found or not self._marks(found[1]).is_file() or not self._read(found[1], int(found[2])):
@@ -156,23 +156,24 @@ class Lookback(UtteranceLog):
         return True
 
     def unfinished(self) -> list[str]:
-        """Addresses of the utterances that are still in hand, the earliest first."""
+        """Return the addresses of the unfinished utterances, earliest first."""
         return [address for address, _, mark in self.marked() if mark is None]
 
     def marked(self) -> Iterator[tuple[str, Utterance, FinishMark | None]]:
-        """Each utterance that is kept: its address, itself without audio, and its mark if it is finished."""
+        """Yield each utterance: its address, the utterance without audio, and its mark if it is finished."""
         for name in self._names():
-            with (
-                self._named_errors(),
-                suppress(FileNotFoundError),
-            ):  # forgotten meanwhile, or from before there were marks
+            # Another process may have deleted the segment, and segments of older versions have no marks.
+            with self._named_errors(), suppress(FileNotFoundError):
                 found = marks.read(self._marks(name))
                 with self._file(name).open("rb") as file:
                     for offset, _, utterance in recordfile.scan(file, 0, os.fstat(file.fileno()).st_size, Utterance):
                         yield f"lookback/{name}/{offset}", utterance, found.get(offset)
 
     def expire(self, now: float) -> None:
-        """Delete what is too old or too much; `put` does too, so this is for the time in which nobody speaks."""
+        """Delete segments that are too old or too large at `now` (UTC seconds).
+
+        `put` does so, too. This method does it while nobody speaks.
+        """
         with self._guarded():
             self._forget(now)
 
@@ -191,7 +192,7 @@ class Lookback(UtteranceLog):
             ) from error
 
     def _writable(self, size: int) -> Path:
-        """The segment to append `size` bytes to: the open one, unless it is full or old by now."""
+        """Return the segment for the next `size` bytes: the open one, or a new one if that is full or old."""
         now = self._clock()
         if self._segment:
             file = self._file(self._segment)
@@ -206,11 +207,11 @@ class Lookback(UtteranceLog):
         return file
 
     def _forget(self, now: float, coming: int = 0) -> None:
-        # A segment is written to for one share of the time at most, so its opening tells its age.
-        # Marks, 17 bytes an utterance, are not counted.
+        # A segment is written for at most one share of the time. So the time when it was opened shows its age.
+        # The size of the marks, 17 bytes an utterance, is ignored.
         oldest = now - self._keep_seconds - self._keep_seconds / SHARE
         names = self._names()
-        room = self._keep_bytes - max(self._keep_bytes // SHARE, coming)  # the newest may still grow by so much
+        room = self._keep_bytes - max(self._keep_bytes // SHARE, coming)  # the newest segment may still grow so much
         for name in reversed(names):
             room -= self._file(name).stat().st_size
             if (room < 0 and name != names[-1]) or _opened(name) < oldest:
@@ -218,7 +219,7 @@ class Lookback(UtteranceLog):
                 self._file(name).unlink(missing_ok=True)
 
     def _catch_up(self) -> None:
-        """Index what was written since the last time, and drop what was deleted."""
+        """Add new utterances to the index, and drop deleted ones."""
         names = self._names()
         self._read_to = {name: self._read_to.get(name, 0) for name in names}
         while self._entries and self._entries[0].segment not in self._read_to:
@@ -265,18 +266,21 @@ class Lookback(UtteranceLog):
 
 
 def _opened(name: str) -> float:
-    """When a segment was opened, UTC seconds."""
+    """Return the time when a segment was opened, in UTC seconds."""
     return int(name.partition("-")[0]) / 1000
 
 
 def open_lookback(settings: Settings, clock: Callable[[], float] = time.time) -> Lookback:
-    """The look-back of this machine, under `data_dir`."""
+    """Open the look-back of this machine under `data_dir`; create it if it does not exist."""
     store = settings.store
     return Lookback(settings.data_dir / "lookback", store.lookback_hours * 3600, store.lookback_bytes, clock)
 
 
 def kept_lookback(settings: Settings) -> Lookback:
-    """The look-back that a runner has made; raises InputError if there is none."""
+    """Open the look-back that `voxwarden run` made. Raises InputError if there is none."""
     if not (folder := settings.data_dir / "lookback").is_dir():
-        raise InputError(f"There is no look-back at {folder}", NOWHERE)
+        raise InputError(
+            f"There is no look-back at {folder}",
+            "`voxwarden run` makes it; set data_dir to the folder that `voxwarden run` uses.",
+        )
     return open_lookback(settings)

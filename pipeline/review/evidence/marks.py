@@ -1,7 +1,7 @@
-"""Beside each segment of the look-back, a file of marks: which of its utterances are finished, when, and how.
+"""Marks: a file beside each segment of the look-back. It tells which utterances are finished, when, and how.
 
-An utterance without a mark is still in hand: a runner that was killed judges it when it starts again. A mark is 17
-bytes: the utterance's offset in the segment, UTC seconds, and the outcome, big-endian.
+An utterance without a mark is unfinished. If the runner was killed, it judges the utterance after the restart. A mark
+has 17 bytes: the utterance's offset in the segment, UTC seconds, and the outcome, big-endian.
 """
 
 import os
@@ -21,11 +21,11 @@ class Finish(IntEnum):
     """How an utterance ended."""
 
     HEARD = 1
-    """It was transcribed and judged; a flag is in the review store."""
+    """The utterance was transcribed and judged. If it was flagged, the flag is in the review store."""
     SKIPPED = 2
     """Overload skipped it."""
     FAILED = 3
-    """A stage could not handle it: it is among the dead letters."""
+    """A stage could not process it; it is a dead letter."""
 
 
 class FinishMark(NamedTuple):
@@ -35,7 +35,7 @@ class FinishMark(NamedTuple):
 
 
 def write(file: Path, offsets: Iterable[int], mark: FinishMark) -> None:
-    """Append to `file`, which exists for as long as its segment does; without it there is nothing to mark."""
+    """Append one mark for each offset. If `file` does not exist, its segment is deleted and nothing happens."""
     content = b"".join(RECORD.pack(offset, mark.at, mark.outcome) for offset in offsets)
     try:
         target = os.open(file, os.O_WRONLY | os.O_APPEND)
@@ -48,7 +48,7 @@ def write(file: Path, offsets: Iterable[int], mark: FinishMark) -> None:
 
 
 def read(file: Path) -> dict[int, FinishMark]:
-    """The last mark of each offset. A torn mark at the end is left out."""
+    """Return the last mark of each offset. An incomplete mark at the end is ignored."""
     content = file.read_bytes()
     whole = content[: len(content) - len(content) % RECORD.size]
     known = {outcome.value for outcome in Finish}
@@ -58,7 +58,7 @@ def read(file: Path) -> dict[int, FinishMark]:
 
 
 def remove(file: Path, offset: int) -> None:
-    """Take an utterance's marks back, so that it is in hand again."""
+    """Remove the marks of an utterance, so that it is unfinished again."""
     kept = b"".join(RECORD.pack(at, *mark) for at, mark in read(file).items() if at != offset)
     fresh = file.with_name(file.name + ".new")
     fresh.touch(private.FILE)

@@ -1,4 +1,4 @@
-"""The clip of a reported case: the last minutes of the voice, or of the whole room, as far as they are still held."""
+"""Cuts the clip of a reported case: the last minutes of the speaker or the room that the log still has."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,18 +15,21 @@ from pipeline.review.evidence.store import EvidenceStore
 from pipeline.review.store import ReviewStore
 
 SETTLE_SECONDS = 20.0
-"""Speech is in the log when it has ended, up to 15 s after it began; only then is a report's clip cut."""
+"""Seconds from a report to its clip. An utterance reaches the log when it ends, up to 15 s after it began."""
 
 Pieces = list[tuple[float, Samples]]
-"""Stretches of speech, each with the UTC seconds of its first sample."""
+"""Pieces of speech, each with the UTC seconds of its first sample."""
 
 
 READ_SECONDS = 3.0
-"""A run reads the log for so long at most. It takes turns with the flags, and may not hold them up."""
+"""The most seconds that one run reads the log. Runs alternate with batches of flags and must not delay them."""
 
 
 class ClipSearch:
-    """What was said about a report, as far as it was read."""
+    """A search in the log for the speech of a report, which may take several runs.
+
+    `begin` and `end` are UTC seconds. `said` holds the utterances found so far.
+    """
 
     def __init__(self, report: Report, begin: float, end: float, parts: Iterator[list[Utterance]]) -> None:
         self.report, self.begin, self.end = report, begin, end
@@ -34,7 +37,7 @@ class ClipSearch:
         self._parts = parts
 
     def read(self, over: Callable[[], bool]) -> bool:
-        """Go on until all is read, or the time is `over`; gives whether all is read."""
+        """Read until the end of the search or until `over` returns True. Return whether the search is complete."""
         for part in self._parts:
             self.said += part
             if over():
@@ -43,9 +46,9 @@ class ClipSearch:
 
 
 class ReportCutter:
-    """Gives reports their clips: each is of all of its case, up to the last moment complained of.
+    """Cuts the clips of reports. Each clip covers its whole case, up to the moment of the latest report.
 
-    `clock` is in seconds, and never goes back.
+    `clock` returns monotonic seconds.
     """
 
     def __init__(
@@ -62,11 +65,11 @@ class ReportCutter:
         self._search: ClipSearch | None = None
 
     def run(self, now: float) -> bool:
-        """Cut the oldest report that is due at `now` (UTC seconds), or go on with the last; gives whether it is done.
+        """Cut the clip of the oldest report that is due at `now` (UTC seconds), or continue the last search.
 
-        A run that has not read all by its deadline leaves the rest to the next one.
+        Return whether a clip is done. A search that takes longer than READ_SECONDS continues in the next run.
         """
-        search, self._search = self._search or self._begin(now), None  # after an error it begins anew
+        search, self._search = self._search or self._begin(now), None  # None: after an error the search starts again
         if search is None:
             return False
         deadline = self._clock() + READ_SECONDS
@@ -78,7 +81,7 @@ class ReportCutter:
 
     def _begin(self, now: float) -> ClipSearch | None:
         for report in self._store.unheard(now - SETTLE_SECONDS):
-            with suppress(CaseError):  # erased meanwhile
+            with suppress(CaseError):  # an erasure has deleted the case meanwhile
                 case = self._store.case(report.case).case
                 said = self._log.latest(report.room, report.speaker or None, case.end, case.end - case.start)
                 return ClipSearch(report, case.start, case.end, said)
@@ -89,23 +92,26 @@ class ReportCutter:
         try:
             file = self._store.case(report.case)
         except CaseError:
-            return  # erased meanwhile
+            return  # an erasure has deleted the case meanwhile
         samples, timeline = compose(mixed(search.said, begin), begin)
-        # What is there holds speech that the log has forgotten, where it is longer.
+        # A longer old clip stays: it holds speech that the log no longer has.
         if timeline and all(clip.seconds < len(samples) / SAMPLE_RATE for clip in file.evidence):
             keep(self._store, self._evidence, report.case, begin, search.end, samples, timeline)
         self._store.heard(report, {utterance.speaker for utterance in search.said} if timeline else set())
 
 
 def mixed(utterances: Sequence[Utterance], begin: float) -> Pieces:
-    """Stretches in which somebody speaks, all voices together; what a voice repeats after a cut is played once."""
+    """Mix all speakers into pieces without silence, from `begin` (UTC seconds) on.
+
+    Two utterances of one speaker may overlap, because a cut repeats some speech. The shared part plays once.
+    """
     speakers = sorted({utterance.speaker for utterance in utterances})
     voices = [_voice([one for one in utterances if one.speaker == speaker], begin) for speaker in speakers]
     pieces = sorted((piece for voice in voices for piece in voice), key=lambda piece: piece[0])
     together: Pieces = []
     for start, samples in pieces:
         if together and start <= _end(together[-1]):
-            together[-1] = _added(together[-1], (start, samples))
+            together[-1] = _mix(together[-1], (start, samples))
         else:
             together.append((start, samples))
     return together
@@ -122,8 +128,8 @@ def _end(piece: tuple[float, Samples]) -> float:
     return piece[0] + len(piece[1]) / SAMPLE_RATE
 
 
-def _added(first: tuple[float, Samples], second: tuple[float, Samples]) -> tuple[float, Samples]:
-    """Two voices that overlap, as one stretch; louder than full scale is clipped."""
+def _mix(first: tuple[float, Samples], second: tuple[float, Samples]) -> tuple[float, Samples]:
+    """Mix two overlapping pieces into one. Samples above full scale are clipped."""
     at = round((second[0] - first[0]) * SAMPLE_RATE)
     both = np.zeros(max(len(first[1]), at + len(second[1])), np.float32)
     both[: len(first[1])] += first[1]

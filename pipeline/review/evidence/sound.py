@@ -1,4 +1,4 @@
-"""What a moderator hears and sees of a clip: its outline, how loud it is, and slower or faster at the same pitch."""
+"""Sound for the player: a clip's waveform outline, its loudness, and playback at other speeds at the same pitch."""
 
 import math
 
@@ -14,7 +14,7 @@ Samples = NDArray[np.float32]
 """16 kHz mono, shape (samples,)."""
 
 TARGET_LUFS = -23.0
-"""EBU R 128."""
+"""Target loudness of EBU R 128."""
 MAX_GAIN_DB = 24.0
 SPEEDS = (0.75, 1.0, 1.25, 1.5, 2.0)
 BITRATE = 24_000
@@ -25,7 +25,7 @@ def decode(clip: bytes) -> Samples:
 
 
 def peaks(samples: Samples, count: int) -> NDArray[np.float32]:
-    """The largest magnitude in each of `count` equal stretches, shape (count,), 0 to 1."""
+    """Return the largest magnitude in each of `count` equal parts of the clip: shape (count,), 0 to 1."""
     if not samples.size:
         return np.zeros(count, np.float32)
     edges = np.linspace(0, samples.size, count + 1).astype(int)
@@ -34,7 +34,7 @@ def peaks(samples: Samples, count: int) -> NDArray[np.float32]:
 
 
 def stretched(clip: bytes, speed: float) -> bytes:
-    """The clip (Ogg Opus) played at `speed`, its pitch kept (FFmpeg's atempo, a WSOLA)."""
+    """Return the clip (Ogg Opus) at `speed` times its speed, with the same pitch (FFmpeg's atempo, a WSOLA)."""
     graph = av.filter.Graph()
     source = graph.add_abuffer(sample_rate=SAMPLE_RATE, format="flt", layout="mono", time_base=None)
     tempo = graph.add("atempo", str(speed))
@@ -50,13 +50,16 @@ def stretched(clip: bytes, speed: float) -> bytes:
 
 
 def gain(samples: Samples) -> float:
-    """Decibels that bring speech to TARGET_LUFS, at most MAX_GAIN_DB either way; 0 for silence."""
+    """Return the gain in dB that brings the clip to TARGET_LUFS, from -MAX_GAIN_DB to MAX_GAIN_DB; 0 for silence."""
     level = loudness(samples)
     return 0.0 if math.isinf(level) else float(np.clip(TARGET_LUFS - level, -MAX_GAIN_DB, MAX_GAIN_DB))
 
 
 def loudness(samples: Samples) -> float:
-    """Integrated loudness in LUFS (ITU-R BS.1770-5: K-weighting, blocks of 0.4 s, both gates); -inf for silence."""
+    """Return the integrated loudness in LUFS; -inf for silence.
+
+    The method is ITU-R BS.1770-5: K-weighting, blocks of 0.4 s, both gates.
+    """
     weighted = _k_weighted(samples)
     block, step = round(0.4 * SAMPLE_RATE), round(0.1 * SAMPLE_RATE)
     starts = range(0, max(1, weighted.size - block + 1), step)
@@ -72,7 +75,10 @@ def _power(lufs: float) -> float:
 
 
 def _k_weighted(samples: Samples) -> NDArray[np.float64]:
-    """BS.1770's two filters (given there for 48 kHz), as their response at each frequency of the whole clip."""
+    """Apply the two filters of BS.1770 in the frequency domain, over the whole clip.
+
+    BS.1770 gives their coefficients for 48 kHz, so the response is computed at that rate.
+    """
     if not samples.size:
         return np.zeros(0)
     spectrum = np.fft.rfft(samples.astype(np.float64))

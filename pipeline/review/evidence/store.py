@@ -14,27 +14,33 @@ from pipeline.errors import DependencyError
 
 IDENTITY = re.compile(r"[0-9a-f-]{1,64}")
 PART = ".part"
-"""What a clip's file ends with until all of it is written."""
+"""Suffix of a clip's file until it is completely written."""
 
 
 class EvidenceStore(Protocol):
-    """Clips by path. Raises DependencyError when they cannot be written or read."""
+    """Clips by path. Methods raise DependencyError if a clip cannot be written or read."""
 
     def put(self, case: str, start: float, clip: bytes) -> str:
-        """Store the clip of a case that begins at `start` (UTC seconds), all of it or nothing; gives its path."""
+        """Store the clip of a case that begins at `start` (UTC seconds), and return its path.
+
+        The clip is stored completely or not at all.
+        """
 
     def get(self, path: str) -> bytes | None:
-        """The clip at `path`; None when it is not there."""
+        """Return the clip at `path`; None if there is none."""
 
     def remove(self, path: str) -> None:
-        """Delete the clip at `path`, if it is there."""
+        """Delete the clip at `path` if it exists."""
 
     def sweep(self, before: float) -> None:
-        """Delete the pieces of clips that a crash has left, last written before that moment (UTC seconds)."""
+        """Delete incomplete clips that a crash left and nobody has written since `before` (UTC seconds)."""
 
 
 class EvidenceFolder(EvidenceStore):
-    """`<yyyy>/<mm>/<dd>/<case>.ogg` under one folder. Names are ids only: a room may be called anything."""
+    """Clips as files `<yyyy>/<mm>/<dd>/<case>.ogg` in one folder.
+
+    File names contain only ids, because the name of a room may contain any character.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -67,7 +73,7 @@ class EvidenceFolder(EvidenceStore):
     def sweep(self, before: float) -> None:
         try:
             for part in self.folder.rglob(f".*{PART}"):
-                with suppress(FileNotFoundError):  # it is whole by now, and has its own name
+                with suppress(FileNotFoundError):  # the clip is complete by now and has its final name
                     if part.stat().st_mtime < before:
                         part.unlink()
         except OSError as error:
@@ -78,9 +84,12 @@ class EvidenceFolder(EvidenceStore):
 
 
 def clip_path(case: str, start: float) -> str:
-    """Where the clip of a case lies, relative to the evidence folder; ValueError for what is no id of ours."""
+    """Return the path of a case's clip, relative to the evidence folder. `start` is in UTC seconds.
+
+    Raises ValueError if `case` does not look like a case id.
+    """
     if not IDENTITY.fullmatch(case):
-        raise ValueError(f"{case!r} is no case id")
+        raise ValueError(f"{case!r} is not a case id")
     return f"{datetime.fromtimestamp(start, UTC):%Y/%m/%d}/{case}.ogg"
 
 
@@ -89,7 +98,7 @@ def checksum(clip: bytes) -> str:
 
 
 def _write(target: Path, clip: bytes) -> None:
-    """All of it or nothing: what is cut off halfway is removed, for no row would ever tell of it."""
+    """Write the clip completely or not at all. No row names an incomplete file, so it would stay for ever."""
     with NamedTemporaryFile(dir=target.parent, prefix=".", suffix=PART, delete=False) as part:
         try:
             part.write(clip)

@@ -1,4 +1,4 @@
-"""When each word of a flagged text was said, and where that lies in the clip."""
+"""The time of each word of a flagged text, and its place in the clip."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,14 +9,14 @@ from pipeline.messages import Flag
 from pipeline.review.cases.values import ClipPiece
 
 TOKEN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]|[^\s\u3400-\u9fff\uf900-\ufaff]+|\s+")
-"""A Han character, a run of anything else, or white space: together all of the text."""
+"""One Han character, a run of other characters, or white space. The matches together are the whole text."""
 
 LOW = 0.5
-"""A word that the recogniser was less sure of is shown as doubtful."""
+"""The console marks a word below this probability as doubtful."""
 
 
 class Token(Struct, frozen=True):
-    """Characters `first` to `last` (half open) of the text, said from `start` to `end` (UTC seconds)."""
+    """Characters `first` to `last` (exclusive) of the text, spoken from `start` to `end` (UTC seconds)."""
 
     text: str
     first: int
@@ -26,16 +26,19 @@ class Token(Struct, frozen=True):
     hit: bool
     doubtful: bool
     measured: bool
-    """The recogniser gave the times; else they are by share of characters."""
+    """Whether the recogniser gave the times. Otherwise they are estimated from the number of characters."""
 
 
 def tokens(flag: Flag) -> tuple[Token, ...]:
-    """The whole text, in order."""
+    """Split the whole text of a flag into tokens with times, in order."""
     return tuple(_token(flag, *span) for span in (_measured(flag) if flag.words else _estimated(flag)))
 
 
 def offset_of(timeline: Sequence[ClipPiece], at: float) -> float | None:
-    """Seconds into the clip at which the moment `at` (UTC) is heard; in a pause, its end; None after the clip."""
+    """Return the second of the clip at which the moment `at` (UTC seconds) plays.
+
+    For a moment in a pause this is the end of the pause. None: the moment comes after the clip.
+    """
     for piece in timeline:
         if at < piece.start + piece.seconds:
             return piece.offset + max(0.0, at - piece.start)
@@ -51,7 +54,10 @@ def _token(flag: Flag, first: int, last: int, start: float, end: float, doubtful
 
 
 def _measured(flag: Flag) -> Iterator[Span]:
-    """Each word where it stands in the text; what lies between two words goes with no time of its own."""
+    """Yield each word of the recogniser at its place in the text, and the text between words.
+
+    Text between two words lasts from the end of the first to the start of the second.
+    """
     cursor, clock = 0, flag.start
     for word in flag.words:
         text = word.text.strip()

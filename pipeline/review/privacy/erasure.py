@@ -1,7 +1,8 @@
-"""Erasing a speaker: every case of that voice, every clip in which it is heard, its name on reports.
+"""Erasure of a speaker: all cases about them, all clips with their voice, and their id as reporter.
 
-Speech from before the request may still be on its way through the topics, and legal holds may stand against it. So a
-request is kept, and carried out again by each run of the retention job, until neither is so; then it is forgotten, too.
+Earlier speech may still be in the topics, and legal holds may block the erasure of a case. So the request is stored,
+and each run of the retention job carries it out again. When no earlier speech can arrive and no hold blocks it, the
+job deletes the request, too.
 """
 
 from msgspec import Struct
@@ -19,7 +20,7 @@ from pipeline.review.tables.rights import ERASURES, REPORTS, VOICES
 from pipeline.topology import TOPICS
 
 REACH_SECONDS = 3_600.0 * max(topic.retention_hours for topic in TOPICS)
-"""So long speech from before may come in again."""
+"""For so many seconds after a request, earlier speech may still arrive."""
 BATCH = 50
 
 
@@ -30,7 +31,7 @@ class Request(Struct, frozen=True):
 
 
 class Erased(Struct, frozen=True):
-    """What was deleted; `held` cases stay until their hold is released."""
+    """Numbers of deleted cases and clips. `held` counts the cases that stay until their legal hold is released."""
 
     cases: int = 0
     clips: int = 0
@@ -38,9 +39,12 @@ class Erased(Struct, frozen=True):
 
 
 def ask(connection: Connection, speaker: str, actor: str, at: float) -> Request:
-    """Store a request; a second one for the same speaker reaches up to its own time."""
+    """Store a request to erase all speech of a speaker up to `at` (UTC seconds).
+
+    A second request for the same speaker replaces the first. Raises CaseError if `speaker` is empty.
+    """
     if not speaker:
-        raise CaseError("Whom to erase", "Give the speaker's id, as the app names it.")
+        raise CaseError("The erasure names no speaker", "Give the speaker's id that the app uses.")
     connection.execute(delete(ERASURES).where(ERASURES.c.speaker == speaker))
     connection.execute(insert(ERASURES).values(speaker=speaker, asked_by=actor, asked_at=at))
     audit.append(connection, at, actor, "erasure.ask", pseudonym(speaker))
@@ -48,13 +52,13 @@ def ask(connection: Connection, speaker: str, actor: str, at: float) -> Request:
 
 
 def requests(connection: Connection) -> list[Request]:
-    """Oldest first."""
+    """Return the stored requests, oldest first."""
     rows = connection.execute(select(ERASURES).order_by(ERASURES.c.asked_at, ERASURES.c.speaker))
     return [Request(row.speaker, row.asked_by, row.asked_at) for row in rows]
 
 
 def carry_out(database: Database, evidence: EvidenceStore, request: Request, actor: str, at: float) -> Erased:
-    """Delete what there is, some cases in each transaction."""
+    """Delete all data that the request covers, up to BATCH cases in each transaction."""
     cases, clips = 0, 0
     while True:
         with database.write() as connection:
@@ -66,7 +70,7 @@ def carry_out(database: Database, evidence: EvidenceStore, request: Request, act
         if not found:
             break
     with database.write() as connection:
-        clips += _quiet(connection, evidence, request)
+        clips += _erase_traces(connection, evidence, request)
         held = _held(connection, request)
         if not held and at > request.asked_at + REACH_SECONDS:
             connection.execute(delete(ERASURES).where(ERASURES.c.speaker == request.speaker))
@@ -80,7 +84,7 @@ def _cases(connection: Connection, request: Request) -> list[str]:
     query = (
         select(CASES.c.id)
         .where(CASES.c.speaker == request.speaker, ~holds.held())
-        # A copy of an older case may be set to a later time.
+        # A copy of an older case may have a later time than the request.
         .where(or_(CASES.c.start <= request.asked_at, CASES.c.id.in_(COPIES)))
         .limit(BATCH)
         .with_for_update()
@@ -88,8 +92,11 @@ def _cases(connection: Connection, request: Request) -> list[str]:
     return list(connection.scalars(query))
 
 
-def _quiet(connection: Connection, evidence: EvidenceStore, request: Request) -> int:
-    """What is left in cases of others: the clips of rooms in which the speaker is heard, and the name on reports."""
+def _erase_traces(connection: Connection, evidence: EvidenceStore, request: Request) -> int:
+    """Delete the speaker's traces in other cases. Return the number of deleted clips.
+
+    The traces are clips of rooms with the speaker's voice, and the speaker's id as reporter.
+    """
     heard = (
         select(CASES.c.id)
         .join(VOICES, VOICES.c.case_id == CASES.c.id)
@@ -110,5 +117,5 @@ def _held(connection: Connection, request: Request) -> int:
 
 
 def _reported(request: Request) -> ColumnElement[bool]:
-    """Of REPORTS: it bears the speaker's name as its reporter's."""
+    """Return the condition on a row of REPORTS that the speaker is its reporter."""
     return and_(REPORTS.c.reporter == request.speaker, REPORTS.c.created_at <= request.asked_at)

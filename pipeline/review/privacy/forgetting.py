@@ -1,7 +1,7 @@
-"""Deleting a case's audio, or the case with all that hangs on it. The audio goes first: what is cut off halfway is
-found again by the next run, and no clip is left that no row tells of.
+"""Deletes a case's audio, or the whole case.
 
-Each function runs on a connection whose transaction the caller opened.
+The audio files go first. If a crash interrupts the deletion, the next run finds the rows and repeats it. So no clip
+stays without a row. Each function runs in a transaction that the caller opened.
 """
 
 from sqlalchemy import Connection, delete, select, update
@@ -14,7 +14,7 @@ from pipeline.review.tables.rights import REPORTS, VOICES
 
 
 def audio(connection: Connection, evidence: EvidenceStore, case: str) -> int:
-    """Delete the clips of a case; gives how many."""
+    """Delete the clips of a case and return their number."""
     clips = reading.evidence(connection, case)
     for clip in clips:
         evidence.remove(clip.path)
@@ -26,11 +26,11 @@ def audio(connection: Connection, evidence: EvidenceStore, case: str) -> int:
 
 
 def case(connection: Connection, evidence: EvidenceStore, identity: str) -> int:
-    """Delete a case, with everything of every table that is about it; gives how many clips that was."""
+    """Delete a case with all rows about it in all tables. Return the number of deleted clips."""
     clips = audio(connection, evidence, identity)
     decided = select(DECISIONS.c.id).where(DECISIONS.c.case_id == identity)
     connection.execute(delete(OUTBOX).where(OUTBOX.c.about.in_(decided)))
-    for table in reversed(METADATA.sorted_tables):  # what refers to others before those
+    for table in reversed(METADATA.sorted_tables):  # reversed: a table comes before the tables that it refers to
         for key in (key for key in table.foreign_keys if key.column is CASES.c.id):
             connection.execute(delete(table).where(key.parent == identity))
     connection.execute(delete(CASES).where(CASES.c.id == identity))

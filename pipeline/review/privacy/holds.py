@@ -1,6 +1,6 @@
-"""Legal holds: what must not be deleted, whatever retention or an erasure says, until the hold is released.
+"""Legal holds: neither retention nor an erasure may delete held cases until the hold is released.
 
-Each function runs on a connection whose transaction the caller opened.
+Each function runs in a transaction that the caller opened.
 """
 
 import uuid
@@ -24,9 +24,9 @@ class Hold(Struct, frozen=True, kw_only=True):
     id: str
     kind: Kind
     subject: str
-    """Id of the case, speaker or room, as the app names it."""
+    """Id of the case, speaker or room."""
     reason: str
-    """Who asked for it, under which reference."""
+    """Who asked for the hold, and their reference."""
     placed_by: str
     placed_at: float
     released_by: str | None = None
@@ -34,33 +34,36 @@ class Hold(Struct, frozen=True, kw_only=True):
 
 
 def place(connection: Connection, kind: Kind, subject: str, reason: str, actor: str, at: float) -> Hold:
-    """Raises CaseError without a subject or a reason."""
+    """Place a legal hold. Raises CaseError if the subject or the reason is empty."""
     if not subject or not reason:
-        raise CaseError("A hold needs what is held, and why", "Name the case, speaker or room, and a reference.")
+        raise CaseError("A hold needs a subject and a reason", "Name the case, speaker or room, and a reference.")
     hold = Hold(id=str(uuid.uuid4()), kind=kind, subject=subject, reason=reason, placed_by=actor, placed_at=at)
     connection.execute(insert(HOLDS).values(msgspec.to_builtins(hold)))
-    audit.append(connection, at, actor, "hold.place", hold.id, _told(hold))
+    audit.append(connection, at, actor, "hold.place", hold.id, _audit_detail(hold))
     return hold
 
 
 def release(connection: Connection, identity: str, actor: str, at: float) -> None:
-    """Raises Missing."""
+    """Release a hold. Raises Missing if there is no active hold with this id."""
     query = select(HOLDS).where(HOLDS.c.id == identity, HOLDS.c.released_at.is_(None)).with_for_update()
     row = connection.execute(query).one_or_none()
     if row is None:
-        raise Missing(f"No hold {identity}", "It may have been released already.")
+        raise Missing(f"There is no active hold {identity}", "It may be released already.")
     connection.execute(update(HOLDS).where(HOLDS.c.id == identity).values(released_by=actor, released_at=at))
-    audit.append(connection, at, actor, "hold.release", identity, _told(_hold(row)))
+    audit.append(connection, at, actor, "hold.release", identity, _audit_detail(_hold(row)))
 
 
 def active(connection: Connection) -> list[Hold]:
-    """Oldest first."""
+    """Return the holds that are not released, oldest first."""
     query = select(HOLDS).where(HOLDS.c.released_at.is_(None)).order_by(HOLDS.c.placed_at, HOLDS.c.id)
     return [_hold(row) for row in connection.execute(query)]
 
 
 def held() -> ColumnElement[bool]:
-    """Of a row of CASES: some hold is on the case, its speaker, its room, or on a voice in the clip of a whole room."""
+    """Return the condition on a row of CASES that a hold blocks its deletion.
+
+    The hold names the case, its speaker, its room, or a speaker in the clip of a whole room.
+    """
     columns = {"case": CASES.c.id, "speaker": CASES.c.speaker, "room": CASES.c.room}
     matches = [and_(HOLDS.c.kind == kind, HOLDS.c.subject == column) for kind, column in columns.items()]
     matches.append(and_(HOLDS.c.kind == "speaker", HOLDS.c.subject.in_(_voices())))
@@ -68,19 +71,19 @@ def held() -> ColumnElement[bool]:
 
 
 def follow(connection: Connection, case: str, into: str) -> None:
-    """Let the holds on a case be on the one that it becomes part of."""
+    """Move the holds on `case` to the case `into`, into which it is merged."""
     on = update(HOLDS).where(HOLDS.c.kind == "case", HOLDS.c.subject == case)
     connection.execute(on.values(subject=into))
 
 
 def _voices() -> Select[tuple[str]]:
-    # A name of its own: the query that asks may have VOICES in it, too.
+    # The alias is needed because the outer query may contain VOICES, too.
     heard = VOICES.alias("heard")
     return select(heard.c.speaker).where(heard.c.case_id == CASES.c.id)
 
 
-def _told(hold: Hold) -> dict[str, Any]:
-    """For the audit log, which nobody can erase from: no name of a speaker."""
+def _audit_detail(hold: Hold) -> dict[str, Any]:
+    """Return the detail for the audit log. It names no speaker, because an erasure cannot change the log."""
     subject = pseudonym(hold.subject) if hold.kind == "speaker" else hold.subject
     return {"kind": hold.kind, "subject": subject, "reason": hold.reason}
 

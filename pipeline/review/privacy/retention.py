@@ -1,7 +1,8 @@
-"""Deleting what was kept long enough: clips before cases, by verdict and label, and old lines of the audit log.
+"""The retention job: it deletes clips, cases and lines of the audit log when their time is over.
 
-Each deletion is a line in the audit log, written in the same transaction. What is on legal hold stays, and so does a
-case while an appeal in it is open. The job may be run by several processes at once, and any time again.
+The time depends on the verdict and the label, and clips go before cases. The same transaction writes a line about each
+deletion to the audit log. Cases on legal hold stay, and so do cases with an open appeal. Several processes may run the
+job at once, and you can repeat it at any time.
 """
 
 from collections.abc import Iterator
@@ -25,13 +26,13 @@ CLASSES: tuple[Class, ...] = ("open", "upheld", "dismissed")
 DAY = 86_400.0
 BATCH = 50
 PART_SECONDS = 3_600.0
-"""A clip that has been written for so long never will be: a crash has left a piece of it."""
+"""An incomplete clip of this age, in seconds, is left from a crash."""
 MAX_SEQ = 2**31 - 1
 ACTOR = "retention"
 
 
 class RetentionRule(Struct, frozen=True):
-    """How long one class of cases is kept; `label` None is every label but those in `others`."""
+    """How long one class of cases is kept. `label` None means every label except those in `others`."""
 
     state: Class
     label: str | None
@@ -40,18 +41,18 @@ class RetentionRule(Struct, frozen=True):
 
 
 class Done(Struct, frozen=True):
-    """What a run deleted; of a dry run what it would."""
+    """Numbers of deleted clips, cases and lines. `preview` returns the numbers that a run would delete."""
 
     clips: int
     cases: int
     lines: int
     erased: int
     held: int
-    """Cases that are due, and stay for a legal hold."""
+    """Cases whose time is over, but that stay because of a legal hold."""
 
 
 def rules(settings: Retention) -> Iterator[RetentionRule]:
-    """One for each class, and one for each label that has its own."""
+    """Yield one rule for each class, and one for each label that has its own times."""
     for state in CLASSES:
         own = {label: keep for label, kept in settings.labels.items() if (keep := getattr(kept, state)) is not None}
         yield RetentionRule(state, None, frozenset(own), getattr(settings, state))
@@ -60,7 +61,7 @@ def rules(settings: Retention) -> Iterator[RetentionRule]:
 
 
 def run(database: Database, evidence: EvidenceStore, settings: Retention, at: float) -> Done:
-    """Delete what is due at `at` (UTC seconds), some cases in each transaction."""
+    """Delete all data whose time is over at `at` (UTC seconds), up to BATCH cases in each transaction."""
     evidence.sweep(at - PART_SECONDS)
     with database.read() as connection:
         asked = erasure.requests(connection)
@@ -74,14 +75,14 @@ def run(database: Database, evidence: EvidenceStore, settings: Retention, at: fl
             clips, cases, _count(connection, select(AUDIT.c.seq).where(old)), erased, _held(connection, found, at)
         )
         detail = {name: getattr(done, name) for name in done.__struct_fields__}
-        # First the new line, then the old ones: the chain never starts anew.
+        # Add the new line before the old lines go. Otherwise the chain could become empty and start again.
         audit.append(connection, at, ACTOR, "retention.run", ACTOR, detail)
         connection.execute(delete(AUDIT).where(old))
     return done
 
 
 def preview(database: Database, settings: Retention, at: float) -> Done:
-    """What a run would delete; erasures that were asked for are not counted."""
+    """Count the data that a run at `at` (UTC seconds) would delete. Requested erasures are not counted."""
     found = list(rules(settings))
     with database.read() as connection:
         cases, clips = (
@@ -93,7 +94,7 @@ def preview(database: Database, settings: Retention, at: float) -> Done:
 
 
 def run_if_due(database: Database, evidence: EvidenceStore, settings: Retention, at: float) -> Done | None:
-    """Run unless another run, by whatever process, is younger than `every_hours`."""
+    """Run the job unless any process ran it in the last `every_hours`. Return None if it did not run."""
     with database.read() as connection:
         last = last_run(connection)
     if last is not None and at < last + settings.every_hours * 3_600:
@@ -102,14 +103,14 @@ def run_if_due(database: Database, evidence: EvidenceStore, settings: Retention,
 
 
 def last_run(connection: Connection) -> float | None:
-    """When the job ended last, UTC seconds."""
+    """Return the time when the job last ended (UTC seconds); None if it never ran."""
     ended = select(func.max(AUDIT.c.at)).where(AUDIT.c.actor == ACTOR, AUDIT.c.action == "retention.run")
     found: float | None = connection.scalar(ended)
     return found
 
 
 def _delete(database: Database, evidence: EvidenceStore, rule: RetentionRule, part: Part, at: float) -> int:
-    """Gives how many cases, or clips."""
+    """Delete the cases or the clips for which a rule's time is over, and return their number."""
     total = 0
     while True:
         with database.write() as connection:
@@ -125,7 +126,7 @@ def _delete(database: Database, evidence: EvidenceStore, rule: RetentionRule, pa
 
 
 def _due(rule: RetentionRule, part: Part, at: float) -> Select[Any]:
-    """The ids of cases of which that part is there, and its time over; held ones among them."""
+    """Select the ids of cases that have this part and whose time for it is over. Cases on hold are included."""
     query = _old(rule, part, at)
     return query if part == "case" else query.where(exists().where(EVIDENCE.c.case_id == CASES.c.id))
 
@@ -143,7 +144,10 @@ def _old(rule: RetentionRule, part: Part, at: float) -> Select[Any]:
 
 
 def _old_lines(settings: Retention, at: float) -> ColumnElement[bool]:
-    """Of AUDIT: before the first line that is to be kept, so that none is missing between two that stay."""
+    """Return the condition for lines of AUDIT before the first line to keep.
+
+    So the lines that stay have no gap between them.
+    """
     first_kept = select(func.min(AUDIT.c.seq)).where(AUDIT.c.at >= at - settings.logs_days * DAY)
     return AUDIT.c.seq < func.coalesce(first_kept.scalar_subquery(), MAX_SEQ)
 

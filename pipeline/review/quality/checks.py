@@ -1,10 +1,11 @@
-"""Checks of the work: passed speech drawn for audit, blind second and third opinions, golden cases.
+"""Checks of quality: audits of passed speech, blind second and third opinions, golden cases.
 
-A check is a case like any other in the queue, so that nobody can tell it from one and none of its parts is built twice.
-Second and third opinions and golden cases are copies of a decided case; what is decided of a copy is counted, and has
-no effect outside. An audit is a case of its own: what is upheld of it is told, as it should have been at first.
+A check is a normal case in the queue, so a moderator cannot recognise it, and it needs no code of its own. Second
+opinions, third opinions and golden cases are copies of a decided case. A decision on a copy counts in the statistics
+only. An audit is a new case about passed speech. If a moderator upholds it, the app gets an event, because the speech
+should have been flagged.
 
-Each function runs on a connection whose transaction the caller opened.
+Each function runs in a transaction that the caller opened.
 """
 
 from hashlib import sha256
@@ -24,7 +25,7 @@ from pipeline.review.tables.quality import CHECKS, COPIES, GOLDEN, WAITING
 Kind = Literal["audit", "second", "third", "golden"]
 
 FORGET_SECONDS = 90 * 86_400.0
-"""After so long a person may get a golden case again."""
+"""After so many seconds a person may get the same golden case again."""
 FINAL: tuple[Verdict, ...] = ("uphold", "dismiss")
 
 
@@ -32,15 +33,18 @@ class Check(Struct, frozen=True):
     case_id: str
     kind: Kind
     original: str | None
-    """The case it is a copy of; None for an audit."""
+    """Id of the case that it copies; None for an audit."""
     probability: float
-    """Of being drawn."""
+    """The probability of being drawn, above 0 and at most 1."""
     drawn_at: float
     done: bool
 
 
 def drawn(purpose: str, identity: str, share: float) -> bool:
-    """Whether `identity` is among the random `share`: by its hash, so that a replay draws the same."""
+    """Tell whether `identity` belongs to the random `share` (0 to 1) that is drawn for `purpose`.
+
+    The hash of both decides, so a replay draws the same ids.
+    """
     digest = sha256(f"{purpose}\x1f{identity}".encode()).digest()
     return int.from_bytes(digest[:8]) < share * 2**64
 
@@ -55,25 +59,28 @@ def copied(connection: Connection, case: str) -> bool:
 
 
 def family(connection: Connection, case: str) -> list[str]:
-    """The ids of the case, of what it is a copy of, and of all other copies of that."""
+    """Return the ids of the original case and of all its copies. `case` may be the original or a copy."""
     check = of(connection, case)
     root = check.original if check and check.original else case
     return [root, *connection.scalars(select(CHECKS.c.case_id).where(CHECKS.c.original == root))]
 
 
 def barred(connection: Connection, account: str, at: float) -> frozenset[str]:
-    """The waiting copies that `account` may not decide: it has judged that speech before, or set the golden verdict."""
+    """Return the ids of the undecided copies that `account` may not decide at `at` (UTC seconds).
+
+    The account decided the original or another copy of it, or it set the golden verdict.
+    """
     return frozenset(connection.scalars(_barred(account, at)))
 
 
 def allow(connection: Connection, case: str, account: str, at: float) -> None:
-    """Raise CaseError where `account` may not decide `case`, for it would check itself."""
+    """Raise CaseError if `account` may not decide `case`, because it would check its own work."""
     if connection.execute(_barred(account, at).where(CHECKS.c.case_id == case)).first():
-        raise CaseError("This case is for somebody else", "Take the next one.")
+        raise CaseError("This case is for another moderator", "Take the next one.")
 
 
 def note(connection: Connection, case: str, done: bool) -> None:
-    """Keep in mind whether a check is decided; nothing for other cases."""
+    """Store whether a check is decided. Nothing happens for a case that is no check."""
     connection.execute(update(CHECKS).where(CHECKS.c.case_id == case).values(done=done))
 
 
@@ -83,12 +90,16 @@ def record(connection: Connection, case: str, kind: Kind, original: str | None, 
 
 
 def mark_golden(connection: Connection, case: str, account: str, verdict: Verdict, at: float) -> None:
-    """Make a decided case golden, with the verdict that is right; raises CaseError for one that cannot be."""
+    """Make a decided case golden, with `verdict` as the right one.
+
+    Raises Missing if there is no such case. Raises CaseError if the case is not decided, if it is a check or a report,
+    or if the verdict is an escalation.
+    """
     found = reading.case(connection, case, lock=True)
     if verdict not in FINAL or found.status != "decided":
-        raise CaseError("Only a decided case is golden, as upheld or dismissed", "Decide it first.")
+        raise CaseError("Only an upheld or dismissed case can be golden", "Decide the case first.")
     if found.policy == REPORTED or of(connection, case):
-        raise CaseError("A check or a report cannot be golden", "Take a case that was flagged.")
+        raise CaseError("A check or a reported case cannot be golden", "Choose a case that was flagged.")
     unmark_golden(connection, case)
     connection.execute(insert(GOLDEN).values(case_id=case, verdict=verdict, account=account, at=at))
 
@@ -112,6 +123,9 @@ def _barred(account: str, at: float) -> Select[tuple[str]]:
 
 
 def _judged(account: str, at: float, *which: ColumnElement[bool]) -> Exists:
-    """Whether `account` has a decision that stands and is not forgotten yet, on a case for which all `which` hold."""
+    """Return the condition that `account` decided a case for which all `which` are true.
+
+    Undone decisions and decisions older than FORGET_SECONDS do not count.
+    """
     mine = (DECISIONS.c.moderator == account, DECISIONS.c.undone.is_(None), DECISIONS.c.at >= at - FORGET_SECONDS)
     return exists().where(*mine, *which)

@@ -1,7 +1,7 @@
-"""Drawing checks: which decisions get a second opinion, where a third must settle, when a golden case comes along.
+"""Draws checks: it chooses decisions for a second opinion, disputes for a third, and the moments for golden cases.
 
-Runs now and then, beside the console. What is drawn follows from hashes of ids, so a second run, or a second process,
-draws the same and adds nothing. Each function runs on a connection whose transaction the caller opened.
+The console runs it every few seconds. Hashes of ids decide what is drawn. So a second run, or a second process, draws
+the same and adds nothing. Each function runs in a transaction that the caller opened.
 """
 
 import uuid
@@ -23,25 +23,26 @@ from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS
 from pipeline.review.tables.quality import CHECKS, COPIES, GOLDEN
 
 REACH_SECONDS = 6 * 3_600.0
-"""Decisions that old are still drawn from, when no console ran meanwhile."""
+"""Age in seconds up to which decisions are drawn from. It covers the time in which no console ran."""
 SETTLE_SECONDS = 30 * 86_400.0
-"""Second opinions that old may still call for a third."""
+"""Age in seconds up to which a second opinion may lead to a third."""
 LOCK = 0x766F7871
-"""Key of the PostgreSQL advisory lock under which checks are drawn ("voxq")."""
+"""Key ("voxq") of the PostgreSQL advisory lock that drawing takes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Of the decisions: how many get a second opinion, and for how many a golden case is put into the queue."""
+    """The shares (0 to 1) of decisions that get a second opinion, and that put a golden case into the queue."""
 
     second: float
     golden: float
 
 
 def draw(connection: Connection, evidence: EvidenceStore, at: float, shares: Shares, undo_seconds: float) -> list[str]:
-    """Put new checks into the queue, for what was decided since the last time; gives their case ids.
+    """Put checks for recent decisions into the queue, and return the case ids of the new ones.
 
-    Only decisions whose undo window is over count. A check waits like any other case of its severity.
+    Only decisions whose undo window is over at `at` (UTC seconds) count. A check waits like any other case of its
+    severity.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
@@ -52,7 +53,7 @@ def draw(connection: Connection, evidence: EvidenceStore, at: float, shares: Sha
         golden = _next_golden(connection) if drawn("golden", decision, shares.golden) else None
         if golden:
             made.append(copy(connection, evidence, "golden", golden, decision, shares.golden, at))
-    for second, original in list(_torn(connection, at, at - undo_seconds)):
+    for second, original in list(_disputed(connection, at, at - undo_seconds)):
         made.append(copy(connection, evidence, "third", original, second, 1.0, at))
     return [one for one in made if one]
 
@@ -66,12 +67,15 @@ def copy(
     probability: float,
     at: float,
 ) -> str | None:
-    """Put a copy of the case `original` into the queue; its id, or None where `cause` has brought it about before."""
+    """Put a copy of the case `original` into the queue and return its id.
+
+    `cause` is the id of the decision or check that led to it. None: the same cause already made this check.
+    """
     identity = str(uuid.uuid5(NAMESPACE, f"check\x1f{kind}\x1f{cause}"))
     if checks.of(connection, identity):
         return None
     file = reading.case_file(connection, original)
-    # A golden case was said just now, as far as anybody can see.
+    # The times of a golden case are moved to the present, so that it looks like a new case.
     later = at - file.case.created_at if kind == "golden" else 0.0
     connection.execute(insert(CASES).values(columns(_case(file.case, identity, later, at))))
     for flag in file.flags:
@@ -100,7 +104,7 @@ def _case(case: Case, identity: str, later: float, at: float) -> Case:
 
 def _flag(flag: Flag, case: str, later: float) -> Flag:
     hits = [
-        replace(hit, start_time=_later(hit.start_time, later), end_time=_later(hit.end_time, later))
+        replace(hit, start_time=_shifted(hit.start_time, later), end_time=_shifted(hit.end_time, later))
         for hit in flag.hits
     ]
     words = [replace(word, start=word.start + later, end=word.end + later) for word in flag.words]
@@ -114,7 +118,7 @@ def _flag(flag: Flag, case: str, later: float) -> Flag:
     )
 
 
-def _later(moment: float | None, later: float) -> float | None:
+def _shifted(moment: float | None, later: float) -> float | None:
     return None if moment is None else moment + later
 
 
@@ -130,9 +134,10 @@ def _copy_clip(connection: Connection, evidence: EvidenceStore, clip: Evidence, 
 
 
 def _decided(connection: Connection, since: float, until: float) -> list[tuple[str, str]]:
-    """Decisions (id, case) that closed a case of its own and stand; oldest first.
+    """Return the decisions (id, case) that closed a case and were not undone, oldest first.
 
-    Not of reports: others than the speaker are heard in those, and their reporter may not decide a copy either.
+    Copies are left out. So are reported cases, because their clips contain other speakers, and because their reporters
+    may not decide a copy.
     """
     query = (
         select(DECISIONS.c.id, DECISIONS.c.case_id)
@@ -145,15 +150,15 @@ def _decided(connection: Connection, since: float, until: float) -> list[tuple[s
 
 
 def _next_golden(connection: Connection) -> str | None:
-    """The golden case that was drawn least of late; None while all of them wait in the queue."""
+    """Return the golden case that was drawn the longest time ago; None while a copy of each one waits in the queue."""
     waiting = exists().where(CHECKS.c.original == GOLDEN.c.case_id, CHECKS.c.done.is_(False))
     last = select(func.max(CHECKS.c.drawn_at)).where(CHECKS.c.original == GOLDEN.c.case_id).scalar_subquery()
     query = select(GOLDEN.c.case_id).where(~waiting).order_by(func.coalesce(last, 0.0), GOLDEN.c.case_id).limit(1)
     return connection.execute(query).scalar_one_or_none()
 
 
-def _torn(connection: Connection, at: float, until: float) -> Iterator[tuple[str, str]]:
-    """Second opinions (id, original) that differ from the first."""
+def _disputed(connection: Connection, at: float, until: float) -> Iterator[tuple[str, str]]:
+    """Yield the second opinions (id, original) that differ from the first decision."""
     query = select(CHECKS.c.case_id, CHECKS.c.original).where(
         CHECKS.c.kind == "second", CHECKS.c.done.is_(True), CHECKS.c.drawn_at >= at - SETTLE_SECONDS
     )
@@ -165,7 +170,10 @@ def _torn(connection: Connection, at: float, until: float) -> Iterator[tuple[str
 
 
 def final(connection: Connection, case: str, until: float, newest: bool = True) -> Any:
-    """The first or the newest verdict on a case, made up to `until`, that stands and is no escalation."""
+    """Return the newest verdict on a case, or the first one; None if there is none.
+
+    Only verdicts made up to `until` (UTC seconds) count. Undone decisions and escalations do not count.
+    """
     order = DECISIONS.c.at.desc() if newest else DECISIONS.c.at
     query = (
         select(DECISIONS.c.verdict)

@@ -1,6 +1,6 @@
-"""Decisions as training data: what was said as text, and what people made of it. No audio, no names.
+"""Exports decisions as training data: texts and the labels that people gave. It contains no audio and no names.
 
-Reads on a connection that the caller opened; times are UTC seconds.
+The caller opens the connection. Times are UTC seconds.
 """
 
 import itertools
@@ -17,37 +17,38 @@ from pipeline.review.tables.core import CASES, DECISIONS
 from pipeline.review.tables.quality import CHECKS, COPIES, GOLDEN
 
 RISK = "risk"
-"""Any label at all."""
-NOT_OF_THE_TEXT = ("misheard", "not_speech")
-"""Reasons that say that the text is not what was said: nothing can be learnt from it."""
+"""The label that is 1 if the text has any other label."""
+WRONG_TEXT = ("misheard", "not_speech")
+"""Reasons for which the transcript is wrong. A model can learn nothing from such a text."""
 
 
 class Example(Struct, frozen=True, kw_only=True):
-    """One text. `labels` holds what is known, 0 or 1; a label that is absent is unknown."""
+    """One text. `labels` maps a label to 0 or 1. A label that is not in it is unknown."""
 
     text: str
     language: str
     labels: Mapping[str, float]
     group: str
-    """The case's id: to keep on one side of a split."""
+    """The case's id. A split into training and test data must not divide a group."""
     room_type: str
     suggestion: str
-    """What the machine had suggested, by `policy`."""
+    """The suggestion of the policy."""
     policy: str
     reason: str
     opinions: int
-    """How many people it rests on."""
+    """Number of people who decided."""
     golden: bool
     probability: float | None
-    """Of being drawn, for passed speech; None: it was flagged."""
+    """For passed speech, the probability of being drawn for audit. None: the speech was flagged."""
     decided_at: float
 
 
 def examples(connection: Connection, since: float) -> Iterator[Example]:
-    """Of the cases that were decided since, in order of their ids.
+    """Yield an example for each case that was decided at or after `since` (UTC seconds), in order of case ids.
 
-    Left out: cases on which two people differ and no third has settled it, what was misheard, and reports, which have
-    no text of their own. A golden verdict counts most, then an appeal's, then that of most opinions.
+    Three kinds of cases are left out: cases on which two people disagree without a third opinion, cases with a wrong
+    transcript, and reported cases, which have no text. A golden verdict comes first, then the verdict of an appeal,
+    then the verdict of most opinions.
     """
     pairs = {pair.original: pair for pair in figures.pairs(connection, 0.0)}
     rows = connection.execution_options(yield_per=1_000).execute(_query(since))
@@ -78,7 +79,7 @@ def _example(decisions: Sequence[Row[Any]], pair: figures.Pair | None) -> Exampl
     last = decisions[-1]
     appealed = len(decisions) > 1
     verdict = last.golden or (pair.settled if pair and not appealed else last.verdict)
-    if verdict is None or last.reason in NOT_OF_THE_TEXT:
+    if verdict is None or last.reason in WRONG_TEXT:
         return None
     return Example(
         text=last.text,

@@ -1,6 +1,6 @@
-"""How good the work is: agreement of people, golden cases, the machine's precision and recall.
+"""Quality figures: agreement between people, results on golden cases, the pipeline's precision and recall.
 
-All of it from decisions that stand. Functions read on a connection that the caller opened; times are UTC seconds.
+Undone decisions do not count. The caller opens the connection. Times are UTC seconds.
 """
 
 import math
@@ -17,14 +17,14 @@ from pipeline.review.tables.core import CASES, DECISIONS, FLAGS
 from pipeline.review.tables.quality import CHECKS, COPIES, GOLDEN
 
 FLAGGED = (CASES.c.suggestion != "pass", CASES.c.policy != REPORTED, CASES.c.id.not_in(COPIES))
-"""Of the cases that the machine has made: no audits, no reports, no copies."""
+"""Conditions for cases that the pipeline flagged: no audits, no reports, no copies."""
 
 ENOUGH = 30
-"""Pairs, or golden cases, under which no figure is shown."""
+"""With fewer pairs or golden cases than this, the console shows no figure."""
 
 
 class Opinion(Struct, frozen=True):
-    """A verdict, and whose it was."""
+    """A verdict, with its moderator and its time (UTC seconds)."""
 
     verdict: str
     moderator: str
@@ -32,7 +32,10 @@ class Opinion(Struct, frozen=True):
 
 
 class Pair(Struct, frozen=True):
-    """Two opinions on one case, the second blind; a third where they differ and somebody has settled it."""
+    """Two opinions on one case; the second person did not see the first opinion.
+
+    `third` is the opinion that settles a disagreement; None if there is none (yet).
+    """
 
     original: str
     second_case: str
@@ -47,7 +50,7 @@ class Pair(Struct, frozen=True):
 
     @property
     def settled(self) -> str | None:
-        """The verdict that at least two of them gave."""
+        """The verdict that at least two people gave; None if there is none yet."""
         if self.agrees:
             return self.first.verdict
         return self.third.verdict if self.third else None
@@ -63,7 +66,7 @@ class Agreement(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True):
-    """What somebody made of a golden case."""
+    """A moderator's opinion on a copy of a golden case; `right` is the golden verdict."""
 
     original: str
     copy: str
@@ -77,10 +80,11 @@ class Answer(Struct, frozen=True):
 
 
 class Recall(Struct, frozen=True):
-    """Of the utterances that break the rules, how many were flagged.
+    """Recall: the share of utterances that break the rules and were flagged.
 
-    `caught` are flags of upheld cases. `missed` is estimated from the audits: each one upheld stands for one over its
-    probability of being drawn (Horvitz and Thompson 1952), and for those that are not decided yet.
+    `caught` counts the flags of upheld cases. `missed` is estimated from the audits. Each upheld audit counts as many
+    times as one divided by its probability of being drawn (Horvitz and Thompson 1952). It also counts for the audits
+    that are not decided yet.
     """
 
     caught: int
@@ -96,7 +100,7 @@ class Recall(Struct, frozen=True):
 
     @property
     def interval(self) -> Interval:
-        """Of the audits' chance alone: `caught` is a full count."""
+        """The 95 % interval of `value`. It comes from `missed` alone, because `caught` is a full count."""
         if not self.caught:
             return 0.0, 1.0
         low, high = self.missed_interval
@@ -104,7 +108,7 @@ class Recall(Struct, frozen=True):
 
 
 def pairs(connection: Connection, since: float) -> list[Pair]:
-    """Of second opinions that were drawn since and are given; newest first."""
+    """Return the pairs whose second opinion was drawn at or after `since` and is decided, newest first."""
     query = (
         select(CHECKS.c.case_id, CHECKS.c.original, CASES.c.label)
         .join(CASES, CASES.c.id == CHECKS.c.case_id)
@@ -134,7 +138,7 @@ def agreement(found: Sequence[Pair]) -> Agreement:
 
 
 def by_label(found: Iterable[Pair]) -> dict[str, Agreement]:
-    """Of each label, most pairs first."""
+    """Return the agreement for each label; the label with the most pairs comes first."""
     groups = _grouped(found, lambda pair: pair.label)
     return {
         label: agreement(group) for label, group in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
@@ -142,7 +146,7 @@ def by_label(found: Iterable[Pair]) -> dict[str, Agreement]:
 
 
 def answers(connection: Connection, since: float) -> list[Answer]:
-    """To golden cases that were drawn since; newest first."""
+    """Return the answers to golden cases that were drawn at or after `since`, newest first."""
     query = (
         select(CHECKS.c.case_id, CHECKS.c.original, CASES.c.label, GOLDEN.c.verdict)
         .join(CASES, CASES.c.id == CHECKS.c.case_id)
@@ -163,7 +167,10 @@ def correct(found: Sequence[Answer]) -> Share:
 
 
 def precision(connection: Connection, since: float) -> dict[str, Share]:
-    """Of the flagged cases that were decided since, how many were upheld: by the label they were flagged with."""
+    """Return, by label, the share of upheld cases among flagged cases that were decided at or after `since`.
+
+    The label is the one that the pipeline gave.
+    """
     query = (
         select(CASES.c.label, CASES.c.verdict, func.count().label("n"))
         .where(CASES.c.id.in_(_decided_cases(since)), CASES.c.verdict.in_(FINAL), *FLAGGED)
@@ -176,7 +183,10 @@ def precision(connection: Connection, since: float) -> dict[str, Share]:
 
 
 def recall(connection: Connection, since: float) -> Recall | None:
-    """Of speech that was drawn or flagged since; None where nothing was drawn, for then nobody knows."""
+    """Return the recall for speech that was drawn or flagged at or after `since`.
+
+    None: no audit is decided, so there is no estimate.
+    """
     query = (
         select(CHECKS.c.probability, CASES.c.verdict, CASES.c.status)
         .join(CASES, CASES.c.id == CHECKS.c.case_id)
@@ -195,7 +205,7 @@ def recall(connection: Connection, since: float) -> Recall | None:
 
 
 def _caught(connection: Connection, since: float) -> int:
-    """Flags of cases that were stored since and upheld."""
+    """Count the flags of upheld cases that were stored at or after `since`."""
     query = (
         select(func.count())
         .select_from(FLAGS)
@@ -217,7 +227,10 @@ def _originals(connection: Connection, kind: str, since: float) -> dict[str, str
 def _opinions(
     connection: Connection, kind: str, since: float, of_original: bool = False
 ) -> Mapping[str, Sequence[Opinion]]:
-    """Final verdicts that stand, by case, in order: of the checks of that kind, or of what they are copies of."""
+    """Return, by case, the final verdicts on the checks of a kind, in order of time. Undone ones are left out.
+
+    With `of_original`, return the verdicts on the original cases of these checks.
+    """
     which = CHECKS.c.original if of_original else CHECKS.c.case_id
     query = (
         select(DECISIONS.c.case_id, DECISIONS.c.verdict, DECISIONS.c.moderator, DECISIONS.c.at)

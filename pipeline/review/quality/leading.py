@@ -1,6 +1,6 @@
-"""What a lead looks at: does the queue keep up, who has how much, how good is the work. And the cases behind it.
+"""Figures for leads: state of the queue, load of each person, quality of the work; and the cases behind each figure.
 
-Functions read on a connection that the caller opened; times are UTC seconds.
+The caller opens the connection. Times are UTC seconds.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,9 +23,9 @@ from pipeline.review.tables.rights import APPEALS
 DAY = 86_400.0
 HOUR = 3_600.0
 WINDOW = 30 * DAY
-"""Of what needs numbers to say anything: agreement, golden cases, recall."""
+"""Seconds of data for figures that need many cases: agreement, golden cases, precision, recall, appeals."""
 MOST = 200
-"""Cases in a list."""
+"""The most cases in a list."""
 
 What = Literal[
     "open",
@@ -47,12 +47,15 @@ What = Literal[
     "missed",
     "overturned",
 ]
-"""Which cases a number is made of."""
+"""A figure; `found` returns the cases behind it."""
 WHATS: tuple[What, ...] = get_args(What)
 
 
 class QueueState(Struct, frozen=True):
-    """Of one severity: open cases, those past their deadline, and how old the oldest is, in seconds."""
+    """The queue of one severity: the number of open cases and of late ones.
+
+    `oldest` is the age of the oldest case, in seconds, and `oldest_case` is its id.
+    """
 
     severity: int
     open: int
@@ -60,7 +63,7 @@ class QueueState(Struct, frozen=True):
     oldest: float
     oldest_case: str
     target: float
-    """Seconds within which that case should have been decided."""
+    """Seconds in which the oldest case should have been decided."""
 
     @property
     def over(self) -> bool:
@@ -68,7 +71,10 @@ class QueueState(Struct, frozen=True):
 
 
 class Forecast(Struct, frozen=True):
-    """If the next hours are like the last one."""
+    """A forecast under the assumption that the next hours are like the last hour.
+
+    `arrived` and `decided` count the cases of the last hour.
+    """
 
     open: int
     arrived: int
@@ -76,7 +82,7 @@ class Forecast(Struct, frozen=True):
 
     @property
     def seconds(self) -> float | None:
-        """Until nothing waits; None: never, for at least as many arrive as are decided."""
+        """Seconds until no case waits. None: never, because as many cases arrive as are decided, or more."""
         if not self.open:
             return 0.0
         gained = self.decided - self.arrived
@@ -84,7 +90,10 @@ class Forecast(Struct, frozen=True):
 
 
 class Load(Struct, frozen=True):
-    """Of one person, in the last day. What he has heard is his own business; only that a limit is passed is told."""
+    """The load of one person in the last day.
+
+    A person's listening time is private. A lead only sees, in `over`, whether the person reached a limit.
+    """
 
     account: str
     held: int
@@ -94,7 +103,7 @@ class Load(Struct, frozen=True):
 
 
 def backlog(connection: Connection, at: float) -> list[QueueState]:
-    """The severest first; severities of which nothing waits are left out."""
+    """Return the state of the queue for each severity with open cases, highest severity first."""
     late = func.sum(case((CASES.c.due_at < at, 1), else_=0))
     query = select(CASES.c.severity, func.count().label("open"), late.label("late"), func.min(CASES.c.created_at))
     rows = connection.execute(query.where(OPEN).group_by(CASES.c.severity).order_by(CASES.c.severity.desc())).all()
@@ -109,7 +118,7 @@ def forecast(connection: Connection, at: float) -> Forecast:
 
 
 def in_time(connection: Connection, since: float) -> Share:
-    """Of the decisions since, how many came before the deadline of their case."""
+    """Return the share of decisions after `since` that came before the deadline of their case."""
     before = func.sum(case((DECISIONS.c.at <= CASES.c.due_at, 1), else_=0))
     query = select(func.coalesce(before, 0).label("hits"), func.count().label("n"))
     row = connection.execute(query.select_from(_DECIDED).where(DECISIONS.c.at > since, *_STANDS)).one()
@@ -117,7 +126,7 @@ def in_time(connection: Connection, since: float) -> Share:
 
 
 def loads(connection: Connection, at: float) -> list[Load]:
-    """Of everybody who decides, by name: no ranking."""
+    """Return the load of every account that decides, in order of names. It is not a ranking."""
     severe = func.sum(case((CASES.c.severity >= wellness.SEVERE, 1), else_=0))
     query = select(DECISIONS.c.moderator, func.count().label("decided"), severe.label("severe"))
     query = query.select_from(_DECIDED).where(DECISIONS.c.at > at - DAY, *_STANDS)
@@ -137,7 +146,7 @@ def loads(connection: Connection, at: float) -> list[Load]:
 
 
 def overturned(connection: Connection, since: float) -> Share:
-    """Of the appeals that were settled since."""
+    """Return the share of appeals settled at or after `since` that overturned the decision."""
     count = appeals.settled(connection, since)
     return Share(count.overturned, count.settled)
 
@@ -151,7 +160,10 @@ def found(
     account: str = "",
     label: str = "",
 ) -> list[Case]:
-    """The cases behind a number, at most MOST."""
+    """Return the cases behind a figure, most urgent first, at most MOST.
+
+    `severity`, `account` and `label` narrow the list. With `account`, only decisions of the last day count.
+    """
     query = _QUERIES[what](connection, at).order_by(CASES.c.urgency, CASES.c.id).limit(MOST)
     if severity is not None:
         query = query.where(CASES.c.severity == severity)
@@ -182,7 +194,7 @@ def _decided_since(since: float, *conditions: Any) -> Select[Any]:
 
 
 def _flagged(at: float, verdict: str) -> Select[Any]:
-    """As `figures.precision` counts them."""
+    """Select the same cases that `figures.precision` counts."""
     decided = select(DECISIONS.c.case_id).where(DECISIONS.c.at >= at - WINDOW, DECISIONS.c.undone.is_(None))
     return select(CASES).where(CASES.c.id.in_(decided), CASES.c.verdict == verdict, *figures.FLAGGED)
 

@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 Z = 1.959963984540054
-"""Of the normal distribution, two-sided 95 %."""
+"""Quantile of the normal distribution for a two-sided interval of 95 %."""
 TAIL = 0.025
+"""Probability on each side of a 95 % interval."""
 
 Interval = tuple[float, float]
 
 
 class Share(Struct, frozen=True):
-    """`hits` of `n`. `interval` is Wilson's (1927); (0, 1) where nothing was counted."""
+    """The share `hits` of `n`. `interval` is Wilson's (1927); it is (0, 1) if `n` is 0."""
 
     hits: int
     n: int
@@ -34,7 +35,10 @@ class Share(Struct, frozen=True):
 
 
 class Kappa(Struct, frozen=True):
-    """Cohen's kappa (1960) of two opinions on each of `n` things; None where chance alone would always agree."""
+    """Cohen's kappa (1960) of two opinions on each of `n` cases.
+
+    `value` and `interval` are None if chance alone would always agree, or if `n` is 0.
+    """
 
     n: int
     value: float | None
@@ -42,7 +46,10 @@ class Kappa(Struct, frozen=True):
 
 
 def kappa(pairs: Sequence[tuple[str, str]]) -> Kappa:
-    """Interval by the large-sample error of Fleiss, Cohen and Everitt (Psychological Bulletin 72, 1969, eq. 13)."""
+    """Return the kappa of pairs of opinions.
+
+    Its interval uses the large-sample error of Fleiss, Cohen and Everitt (Psychological Bulletin 72, 1969, eq. 13).
+    """
     n = len(pairs)
     kinds = sorted({kind for pair in pairs for kind in pair})
     p = {(a, b): sum(pair == (a, b) for pair in pairs) / n for a in kinds for b in kinds}
@@ -61,10 +68,11 @@ def kappa(pairs: Sequence[tuple[str, str]]) -> Kappa:
 
 
 def weighted_count(weights: Sequence[float]) -> Interval:
-    """How many there are, where each that was found stands for `weight` of them (1 / its probability of being found).
+    """Return the 95 % interval of a total count that is estimated from a sample.
 
-    The gamma interval of Fay and Feuer (Statistics in Medicine 16, 1997); with equal weights the exact one of Garwood
-    (1936) for a Poisson count. Nothing found: give `none_found` the weight instead.
+    `weights` has one value for each item found: 1 divided by its probability of being found. The method is the gamma
+    interval of Fay and Feuer (Statistics in Medicine 16, 1997). With equal weights it equals Garwood's exact interval
+    (1936) for a Poisson count. `weights` must not be empty; use `none_found` if nothing was found.
     """
     total, square = sum(weights), sum(weight**2 for weight in weights)
     largest = max(weights)
@@ -74,12 +82,15 @@ def weighted_count(weights: Sequence[float]) -> Interval:
 
 
 def none_found(weight: float) -> Interval:
-    """As `weighted_count`, where nothing was found and each would have stood for `weight`."""
+    """Return the interval of `weighted_count` for a sample in which nothing was found.
+
+    `weight` is the weight that an item would have had.
+    """
     return 0.0, -math.log(TAIL) * weight
 
 
 def _gamma_quantile(shape: float, probability: float) -> float:
-    """Where the gamma distribution of `shape` and scale 1 reaches `probability`."""
+    """Return the quantile of the gamma distribution with `shape` and scale 1 at `probability`."""
     return _solve(lambda x: _lower_gamma(shape, x) - probability, 0.0, shape + 20 * math.sqrt(shape) + 20)
 
 
@@ -91,7 +102,7 @@ def _solve(rising: Callable[[float], float], low: float, high: float) -> float:
 
 
 def _lower_gamma(shape: float, x: float) -> float:
-    """The regularised lower incomplete gamma function, by its series (Abramowitz and Stegun 6.5.29)."""
+    """Return the regularised lower incomplete gamma function, by its series (Abramowitz and Stegun 6.5.29)."""
     if x <= 0:
         return 0.0
     term = total = 1 / shape

@@ -14,7 +14,7 @@ depends_on: Sequence[str] | None = None
 
 OPEN = sa.text("status <> 'decided'")
 KEEP_SECONDS = 15_811_200
-"""Lines of the audit log that are younger cannot be deleted: 183 days."""
+"""Lines of the audit log younger than this, in seconds, cannot be deleted. It is 183 days."""
 
 
 def upgrade() -> None:
@@ -42,7 +42,7 @@ def order_cases() -> None:
         for name, kind in added.items():
             cases.add_column(sa.Column(name, kind, nullable=True))
         cases.add_column(sa.Column("verdict", sa.String(), nullable=True))
-    # As a case of middling severity; a flag that joins it later computes the rest.
+    # Give old cases medium severity. A flag that joins later sets the right values.
     op.execute("UPDATE cases SET hits = '[]', policy = '', severity = 1, due_at = created_at + 3600")
     op.execute("UPDATE cases SET urgency = due_at - 900")
     op.execute(

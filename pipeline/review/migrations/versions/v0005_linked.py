@@ -1,4 +1,4 @@
-"""Flags of speech that was decided before they came."""
+"""Linked flags: flags that came after the decision on their speech."""
 
 from collections.abc import Sequence
 
