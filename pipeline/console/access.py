@@ -1,4 +1,7 @@
-"""Who may call what: one table, asked before every endpoint. An endpoint that is not in it does not start."""
+"""Access control: one table of endpoints and the roles that may call them. The guard reads it before each request.
+
+The console does not start if an endpoint is missing in the table.
+"""
 
 from collections.abc import Mapping
 from typing import Literal, get_args
@@ -8,9 +11,9 @@ from pipeline.review.accounts.accounts import Role
 Caller = Role | Literal["anybody", "app"]
 
 ANYBODY: frozenset[Caller] = frozenset({"anybody"})
-"""Also who is not signed in."""
+"""All callers, without a sign-in, too."""
 APP: frozenset[Caller] = frozenset({"app"})
-"""A program that has one of `console.api_tokens`."""
+"""A program with one of `console.api_tokens`."""
 SIGNED_IN: frozenset[Caller] = frozenset(get_args(Role))
 DECIDE: frozenset[Caller] = frozenset({"moderator", "lead", "admin"})
 LEAD: frozenset[Caller] = frozenset({"lead", "admin"})
@@ -18,7 +21,7 @@ AUDIT: frozenset[Caller] = frozenset({"auditor", "lead", "admin"})
 ADMIN: frozenset[Caller] = frozenset({"admin"})
 
 ACCESS: Mapping[str, frozenset[Caller]] = {
-    # By the name of the endpoint's function.
+    # The keys are the names of the endpoints' functions.
     "login_page": ANYBODY,
     "login": ANYBODY,
     "oidc_login": ANYBODY,
@@ -37,7 +40,7 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
     "queue_rows": SIGNED_IN,
     "queue_live": SIGNED_IN,
     "case_page": SIGNED_IN,
-    "case_clip": DECIDE,  # what was said can be read by all who are signed in, heard only by who decides
+    "case_clip": DECIDE,  # everyone signed in may read a transcript, but only people who decide may listen
     "open_case": DECIDE,
     "open_next": DECIDE,
     "retake_case": DECIDE,
@@ -62,7 +65,7 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
     "leads_page": LEAD,
     "leads_cases": LEAD,
     "mark_golden": LEAD,
-    "wellness_page": SIGNED_IN,  # everybody's own, and nobody else's
+    "wellness_page": SIGNED_IN,  # it shows only the figures of the person who is signed in
     "wellness_meter": SIGNED_IN,
     "set_comfort": SIGNED_IN,
     "listened": DECIDE,

@@ -1,4 +1,4 @@
-"""What moderators do to cases: take, hold, skip, decide, decide many alike, take back."""
+"""Endpoints with which moderators act on cases: take, renew, skip, decide one or many, undo."""
 
 import json
 from hashlib import sha256
@@ -26,7 +26,7 @@ router = APIRouter()
 MOST_ALIKE = 200
 SAMPLES = 3
 TRIES = 20
-"""Of finding a free case while others take them, too."""
+"""Tries to find a free case while other moderators take cases, too."""
 
 VersionForm = Annotated[int, Form(ge=1, le=2**31 - 1)]
 ActionForm = Annotated[Action | str, Form(pattern="^(|warn|mute|remove|close_room)$")]
@@ -34,7 +34,7 @@ ActionForm = Annotated[Action | str, Form(pattern="^(|warn|mute|remove|close_roo
 
 @router.post("/cases/{case}/open", response_class=HTMLResponse)
 def open_case(request: Request, desk: TheDesk, session: Signed, case: CaseId) -> Response:
-    """Take the case and show it; one that somebody else has is shown to look at."""
+    """Take the case and show it. If another moderator holds it, show it without the form for a decision."""
     name, now = session.account.name, desk.clock()
     with desk.database.write() as connection:
         try:
@@ -50,7 +50,7 @@ def open_case(request: Request, desk: TheDesk, session: Signed, case: CaseId) ->
 
 @router.post("/next", response_class=HTMLResponse)
 def open_next(request: Request, desk: TheDesk, session: Signed, asked: Filters) -> Response:
-    """Take the most urgent case that nobody has; an empty page where there is none."""
+    """Take the most urgent free case and show it. Return an empty page if there is none."""
     for _ in range(TRIES):
         try:
             with desk.database.write() as connection:
@@ -70,7 +70,7 @@ def open_next(request: Request, desk: TheDesk, session: Signed, asked: Filters) 
 
 @router.post("/cases/{case}/retake", response_class=HTMLResponse)
 def retake_case(request: Request, desk: TheDesk, session: Signed, case: CaseId) -> Response:
-    """Take it again after a conflict: a new lease and version for the form, whose text stays."""
+    """Take a case again after a conflict. The form gets a new lease and version, and keeps its text."""
     with desk.database.write() as connection:
         lease = leases.claim(connection, case, session.account.name, desk.clock(), desk.settings.console.lease_seconds)
     return page(request, "retaken.html", **shown(desk, case, lease))
@@ -80,7 +80,7 @@ def retake_case(request: Request, desk: TheDesk, session: Signed, case: CaseId) 
 def renew_lease(
     desk: TheDesk, session: Signed, lease: Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f-]+$")]
 ) -> Response:
-    """Hold on to a case; 409 when it has gone to somebody else."""
+    """Extend the lease on a case. 409 if another moderator has taken it."""
     with desk.database.write() as connection:
         held = leases.renew(connection, lease, session.account.name, desk.clock(), desk.settings.console.lease_seconds)
     return JSONResponse({"expires_at": held.expires_at, "seconds": held.expires_at - desk.clock()})
@@ -90,12 +90,13 @@ def renew_lease(
 def skip_case(
     request: Request, desk: TheDesk, session: Signed, case: CaseId, lease: IdForm = "", reason: WordForm = ""
 ) -> Response:
+    """Release the lease on a case without a decision."""
     name = session.account.name
     with desk.database.write() as connection:
         reading.case(connection, case)
         leases.release(connection, lease, name)
         audit.append(connection, desk.clock(), name, "case.skip", case, {"reason": reason})
-    return _told(page(request, "skipped.html"), "skipped", [case])
+    return _with_event(page(request, "skipped.html"), "skipped", [case])
 
 
 @router.post("/cases/{case}/decision", response_class=HTMLResponse)
@@ -112,12 +113,12 @@ def decide_case(
     note: NoteForm = "",
     action: ActionForm = "",
 ) -> Response:
-    """Decide. 409 where the lease or the version is stale; the page keeps what was typed."""
+    """Decide a case. 409 if the lease or the version is old; the page keeps the text that the person typed."""
     choice = _choice(desk, verdict, label, reason, note, action)
     try:
         with desk.database.write() as connection:
             if leases.check(connection, lease, session.account.name).case_id != case:
-                raise Stale("The lease is of another case", "Open this one again.")
+                raise Stale("The lease belongs to another case", "Open this case again.")
             made = _decide(desk, connection, case, session.account.name, choice, version, desk.clock())
     except Missing:
         raise
@@ -130,7 +131,7 @@ def decide_case(
 def like_cases(
     request: Request, desk: TheDesk, session: Signed, case: CaseId, by: Annotated[Likeness, Query()] = "speaker"
 ) -> Response:
-    """How many open cases are like this one, and three of them."""
+    """Show the number of open cases that are similar to this one, and three of them."""
     with desk.database.read() as connection:
         this = reading.case(connection, case)
         found = queue.like(connection, this, by, session.account.name, desk.clock(), MOST_ALIKE)
@@ -158,33 +159,36 @@ def decide_like(
     reason: WordForm = "",
     note: NoteForm = "",
 ) -> Response:
-    """Decide all that are like it, if they are those that were `seen`: one undo, a line in the log for each."""
+    """Decide all similar cases at once. One undo takes all back, and each case gets its line in the audit log.
+
+    `seen` stands for the cases that the page showed. 409 if they are other cases or other versions by now.
+    """
     name, now = session.account.name, desk.clock()
     choice = _choice(desk, verdict, "", reason, note, "")
     with desk.database.write() as connection:
         found = queue.like(connection, reading.case(connection, case), by, name, now, MOST_ALIKE)
         if _stamp(found) != seen:
-            raise Stale("Other cases are like it by now", "Look at them again, then decide.")
+            raise Stale("The similar cases have changed", "Look at them again, then decide.")
         made = [_decide(desk, connection, one.id, name, choice, one.version, now) for one in found]
     return _decided(request, desk, made)
 
 
 @router.post("/undo", response_class=HTMLResponse)
 def undo_decision(request: Request, desk: TheDesk, session: Signed) -> Response:
-    """Take back the last decision, and all that were made with it."""
+    """Undo the last decision and all decisions that were made with it. 409 if the undo window is over."""
     name, now, window = session.account.name, desk.clock(), desk.settings.console.undo_seconds
     with desk.database.write() as connection:
         last = deciding.last_of(connection, name, now - window)
         if not last:
-            raise CaseError("There is nothing to undo", "An older decision can be overturned on appeal.")
+            raise CaseError("There is nothing to undo", "An appeal can still overturn an older decision.")
         for decision in last:
             deciding.undo(connection, decision.id, name, now, window)
     desk.metrics.decisions_undone.inc(len(last))
-    return _told(page(request, "undone.html", count=len(last)), "undone", [one.case for one in last])
+    return _with_event(page(request, "undone.html", count=len(last)), "undone", [one.case for one in last])
 
 
 def _stamp(cases: list[Case]) -> str:
-    """Another one for other cases, or other versions of them."""
+    """Return a hash of the cases and their versions. It changes when one of them changes."""
     return sha256(" ".join(sorted(f"{case.id}/{case.version}" for case in cases)).encode()).hexdigest()
 
 
@@ -195,7 +199,7 @@ def _choice(desk: Desk, verdict: Verdict, label: str, reason: str, note: str, ac
         except ConfigError as error:
             raise CaseError(error.what, error.remedy) from error
     if reason and reason not in REASONS:
-        raise CaseError(f"Unknown reason {reason}", f"Known: {', '.join(REASONS)}.")
+        raise CaseError(f"Unknown reason {reason}", f"Use one of: {', '.join(REASONS)}.")
     given: dict[str, Any] = {"label": label or None, "action": action or None}
     return Choice(verdict=verdict, reason=reason, note=note, **given)
 
@@ -211,14 +215,14 @@ def _decided(request: Request, desk: Desk, made: list[Decision]) -> Response:
     seconds = desk.settings.console.undo_seconds
     for decision in made:
         desk.metrics.decisions.labels(decision.verdict).inc()
-    return _told(page(request, "decided.html", made=made, seconds=seconds), "decided", [one.case for one in made])
+    return _with_event(page(request, "decided.html", made=made, seconds=seconds), "decided", [one.case for one in made])
 
 
 def _conflict(request: Request, desk: Desk, case: str, error: CaseError) -> Response:
     return page(request, "conflict.html", 409, error=error, **shown(desk, case))
 
 
-def _told(response: Response, event: str, cases: list[str]) -> Response:
-    """The page's script hears `event` (htmx's HX-Trigger)."""
+def _with_event(response: Response, event: str, cases: list[str]) -> Response:
+    """Add htmx's header HX-Trigger, so that the page's script gets `event` with the case ids."""
     response.headers["HX-Trigger"] = json.dumps({event: {"cases": cases}})
     return response

@@ -1,4 +1,4 @@
-"""The console as one FastAPI app. No endpoint without its line in `access.py`."""
+"""The console as one FastAPI app. Every endpoint needs an entry in `access.py`."""
 
 import time
 from collections.abc import AsyncIterator, Callable
@@ -118,7 +118,7 @@ def create_app(desk: Desk) -> FastAPI:
 
 
 def figures(desk: Desk) -> None:
-    """Say how much waits, to Prometheus."""
+    """Update the metrics of open cases and of the oldest overdue case."""
     with desk.database.read() as connection:
         waiting, due = queue.count(connection), queue.earliest_due(connection)
     desk.metrics.open_cases.set(waiting)
@@ -139,7 +139,9 @@ def health() -> str:
 
 
 def _check(routes: list[BaseRoute]) -> None:
-    """Every endpoint has its roles, and every line of the table its endpoint."""
+    """Raise ConfigError unless the endpoints and the entries of `access.py` are the same."""
     names = {route.name for route in routes if isinstance(route, APIRoute)}
     if names != ACCESS.keys():
-        raise ConfigError(f"access.py and the endpoints differ in {sorted(names ^ ACCESS.keys())}", "Mend the table.")
+        raise ConfigError(
+            f"access.py and the endpoints differ in {sorted(names ^ ACCESS.keys())}", "Correct the table in access.py."
+        )

@@ -1,4 +1,4 @@
-"""Appeals and reports as apps hand them in: JSON, with a bearer token of `console.api_tokens`."""
+"""The API for apps: they send appeals and reports as JSON, with a bearer token of `console.api_tokens`."""
 
 from typing import Annotated
 
@@ -14,11 +14,11 @@ from pipeline.review.appeals import appeals, reports
 from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases import ranking
 
-# The guard checks the token; this tells of it in the OpenAPI.
+# The guard checks the token. HTTPBearer only documents it in the OpenAPI schema.
 router = APIRouter(prefix="/api/v1", tags=["for apps"], dependencies=[Depends(HTTPBearer(auto_error=False))])
 
 MAX_CLOCK_SKEW = 60.0
-"""Seconds that an app's clock may be ahead of ours."""
+"""Seconds by which an app's clock may be ahead of ours."""
 
 Id = Annotated[str, Field(pattern=r"^[0-9a-f-]{1,64}$")]
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=NO_CONTROL)]
@@ -31,11 +31,11 @@ class Body(BaseModel):
 
 
 class NewAppeal(Body):
-    """Against the decision that upheld a case."""
+    """An appeal against the decision that upheld a case."""
 
-    case: Id = Field(description="as `case.decided` names it")
-    speaker: Name = Field(description="who appeals: the speaker of the case")
-    statement: Words = Field("", description="why, in his words")
+    case: Id = Field(description="id of the case, from the event `case.decided`")
+    speaker: Name = Field(description="id of the person who appeals: the speaker of the case")
+    statement: Words = Field("", description="the reason, in the speaker's own words")
 
 
 class AppealState(Body):
@@ -47,14 +47,14 @@ class AppealState(Body):
 
 
 class NewReport(Body):
-    """A complaint about a speaker or a whole room."""
+    """A report about a speaker or a whole room."""
 
     room: Name
-    speaker: Name | None = Field(None, description="none: the whole room")
-    reporter: Name | None = Field(None, description="who complains; he can then not decide the case")
+    speaker: Name | None = Field(None, description="null: the whole room")
+    reporter: Name | None = Field(None, description="id of the person who reports; they may not decide the case")
     label: Annotated[str, Field(max_length=64)] = Field("", description="one of the labels, if the reporter chose one")
     text: Words = ""
-    at: Moment | None = Field(None, description="the moment complained of, UTC seconds; none: now")
+    at: Moment | None = Field(None, description="the reported moment in UTC seconds; null: now")
 
 
 class ReportState(Body):
@@ -65,7 +65,7 @@ class ReportState(Body):
 
 @router.post("/appeals", status_code=201)
 def lodge_appeal(desk: TheDesk, body: NewAppeal, response: Response) -> AppealState:
-    """Lodge an appeal; 200 with the first one where there is one, 404 unless the case is about this speaker."""
+    """Lodge an appeal. 200 with the existing appeal if there is one. 404 if the case is about another speaker."""
     undo_seconds = desk.settings.console.undo_seconds
     with desk.database.write() as connection:
         appeal, new = appeals.lodge(connection, body.case, body.speaker, body.statement, desk.clock(), undo_seconds)
@@ -75,14 +75,14 @@ def lodge_appeal(desk: TheDesk, body: NewAppeal, response: Response) -> AppealSt
 
 @router.get("/appeals/{appeal}")
 def appeal_state(desk: TheDesk, appeal: Annotated[str, Path(pattern=r"^[0-9a-f-]{1,64}$")]) -> AppealState:
-    """What became of an appeal. The same is told by the events appeal.upheld and appeal.overturned."""
+    """Return the state of an appeal. The events appeal.upheld and appeal.overturned also announce it."""
     with desk.database.read() as connection:
         return _state(appeals.get(connection, appeal))
 
 
 @router.post("/reports", status_code=201)
 def file_report(desk: TheDesk, body: NewReport, response: Response) -> ReportState:
-    """File a report; the same one sent again (with its `at`) is 200 and changes nothing."""
+    """File a report. The same report sent again (with the same `at`) gives 200 and changes nothing."""
     now = desk.clock()
     complaint = _complaint(desk, body, now)
     with desk.database.write() as connection:
@@ -100,7 +100,7 @@ def _complaint(desk: Desk, body: NewReport, now: float) -> Complaint:
             raise CaseError(error.what, error.remedy) from error
     at = now if body.at is None else body.at
     if at > now + MAX_CLOCK_SKEW:
-        raise CaseError("The moment complained of is still to come", "Send UTC seconds, or leave `at` out.")
+        raise CaseError("The reported moment is in the future", "Send UTC seconds, or leave `at` out.")
     return Complaint(
         room=body.room,
         speaker=body.speaker or "",

@@ -1,4 +1,4 @@
-"""Appeals: the list of open ones, and the page on which one is settled."""
+"""Pages of appeals: the list of open appeals, and the page that settles one."""
 
 from typing import Annotated, Any, Literal
 
@@ -32,7 +32,7 @@ def appeals_page(
     since: Annotated[float, Query(ge=0, le=1e12)] = 0.0,
     after: Annotated[str, Query(max_length=64, pattern=r"^[0-9a-f-]*$")] = "",
 ) -> Response:
-    """Oldest first; those in which the reader has had a part are shown, and are not his to settle."""
+    """Show open appeals, oldest first. The reader cannot settle an appeal if they had a part in its case."""
     name, now, window = session.account.name, desk.clock(), desk.settings.console.undo_seconds
     with desk.database.read() as connection:
         found = appeals.waiting(connection, (since, after), PAGE)
@@ -45,7 +45,7 @@ def appeals_page(
 
 @router.get("/{appeal}", response_class=HTMLResponse)
 def appeal_page(request: Request, desk: TheDesk, session: Signed, appeal: AppealId) -> Response:
-    """The statement, the decision that it is against, and the case with its sound."""
+    """Show an appeal: the statement, the decision that it is against, and the case with its audio."""
     with desk.database.write() as connection:
         found = appeals.get(connection, appeal)
         about = _about(connection, found, session.account.name)
@@ -55,12 +55,12 @@ def appeal_page(request: Request, desk: TheDesk, session: Signed, appeal: Appeal
 
 @router.post("/undo")
 def undo_appeal(desk: TheDesk, session: Signed) -> Response:
-    """Take back what the reader has settled last, while it can be."""
+    """Undo the last appeal that the reader settled. 409 if the undo window is over."""
     name, now, window = session.account.name, desk.clock(), desk.settings.console.undo_seconds
     with desk.database.write() as connection:
         last = [one for one in deciding.last_of(connection, name, now - window) if _settles(connection, one.id)]
         if not last:
-            raise CaseError("There is nothing to undo", "An appeal is settled for good when the time to undo is over.")
+            raise CaseError("There is nothing to undo", "After the time to undo, a settled appeal stays settled.")
         deciding.undo(connection, last[0].id, name, now, window)
     return _to_list()
 
@@ -74,9 +74,12 @@ def settle_appeal(
     reason: WordForm = "",
     note: NoteForm = "",
 ) -> Response:
-    """Uphold, or overturn (dismiss). 403 for whoever has had a part in the case, 409 where it is settled."""
+    """Settle an appeal: uphold the decision, or overturn it (dismiss).
+
+    403 if the reader had a part in the case. 409 if the appeal is already settled.
+    """
     if reason and reason not in REASONS:
-        raise CaseError(f"Unknown reason {reason}", f"Known: {', '.join(REASONS)}.")
+        raise CaseError(f"Unknown reason {reason}", f"Use one of: {', '.join(REASONS)}.")
     choice = Choice(verdict=verdict, reason=reason, note=note)
     name, window = session.account.name, desk.settings.console.undo_seconds
     with desk.database.write() as connection:
@@ -103,5 +106,5 @@ def _settles(connection: Connection, decision: str) -> bool:
 
 
 def _to_list() -> Response:
-    """The page's htmx goes there."""
+    """Make the page's htmx load the list of appeals."""
     return Response(status_code=204, headers={"HX-Redirect": "/appeals"})

@@ -1,4 +1,4 @@
-"""The audit log, newest first."""
+"""The page of the audit log."""
 
 from typing import Annotated
 
@@ -21,6 +21,7 @@ def audit_page(
     subject: NameQuery = "",
     before: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
 ) -> Response:
+    """Show the audit log, newest line first. Filter by actor or subject; start before the line number `before`."""
     with desk.database.read() as connection:
         lines = audit.newest(connection, actor, subject, before)
     return page(request, "audit.html", lines=lines, actor=actor, subject=subject)

@@ -1,4 +1,4 @@
-"""One case: what is to be decided, what was said and by whom, and the clip to hear it."""
+"""The page of one case: its facts, its transcript and its clip."""
 
 from functools import lru_cache
 from typing import Annotated, Any, Literal
@@ -21,14 +21,14 @@ from pipeline.review.evidence import sound
 router = APIRouter(prefix="/cases")
 
 AFTER_SECONDS = 2.0
-"""Played after the flagged span."""
+"""Seconds that the player adds after the flagged part."""
 
 REASONS = ("confirmed", "wrong_label", "misheard", "quote", "joke", "context", "not_speech", "unsure", "legal", "other")
 
 
 @router.get("/{case}", response_class=HTMLResponse)
 def case_page(request: Request, desk: TheDesk, session: Signed, case: CaseId) -> Response:
-    """To look at, without taking it."""
+    """Show a case without a lease on it."""
     values = shown(desk, case)
     with desk.database.write() as connection:
         audit.append(connection, desk.clock(), session.account.name, "case.view", case)
@@ -47,7 +47,7 @@ def case_clip(
     case: CaseId,
     speed: Annotated[Literal["0.75", "1", "1.25", "1.5", "2"], Query()] = "1",
 ) -> Response:
-    """The clip (Ogg Opus), at that speed with its pitch kept. Every one that is fetched is in the audit log."""
+    """Return the clip (Ogg Opus) at a speed, with the same pitch. The audit log records every request."""
     with desk.database.read() as connection:
         clips = reading.evidence(connection, reading.case(connection, case).id)
     data = desk.evidence.get(clips[0].path) if clips else None
@@ -59,7 +59,7 @@ def case_clip(
 
 
 def shown(desk: Desk, case: str, lease: Lease | None = None) -> dict[str, Any]:
-    """What `case.html` shows; with a `lease` of the reader's own it can be decided."""
+    """Return the values for `case.html`. With a `lease` of the reader, the page has the form for a decision."""
     with desk.database.read() as connection:
         found, reported = view(connection, case), reports.of_case(connection, case)
     picture = outline(desk.evidence, found.clip) if found.clip else None
@@ -77,7 +77,11 @@ def shown(desk: Desk, case: str, lease: Lease | None = None) -> dict[str, Any]:
 
 
 def marks(found: PageView) -> dict[str, Any]:
-    """Where things lie in the picture: the flagged span and the hits, as (left, width) in its units; and in seconds."""
+    """Return the places of the flagged part and of the hits in the clip.
+
+    Boxes are (left, width) in units of the outline. `span`, `until` and `seconds` are seconds of the clip. The result
+    is empty if there is no clip.
+    """
     clip, case = found.clip, found.case
     if clip is None or not clip.seconds:
         return {}

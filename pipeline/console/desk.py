@@ -1,4 +1,4 @@
-"""What every endpoint needs, made once for each app: the store, the audio, the texts, the clock."""
+"""The desk: the objects that every endpoint needs. Each app has one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Desk:
     texts: Texts
     metrics: Metrics
     clock: Callable[[], float]
-    """UTC seconds."""
+    """Returns UTC seconds."""
 
 
 def desk_of(request: Request) -> Desk:
@@ -33,7 +33,7 @@ def desk_of(request: Request) -> Desk:
 
 
 def session_of(request: Request) -> LoginSession:
-    """The session that the guard found; only for endpoints that ask for a role."""
+    """Return the session that the guard found. Only endpoints that require a role may call this."""
     session: LoginSession = request.state.session
     return session
 

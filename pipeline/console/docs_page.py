@@ -1,4 +1,4 @@
-"""OpenAPI, and a page that shows it without a foreign script."""
+"""The OpenAPI schema, and a page that shows it without scripts of other sites."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Something that is done now and then while the console runs."""
+"""Periodic tasks of the console."""
 
 import asyncio
 import logging
@@ -12,9 +12,9 @@ log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def every(seconds: float, act: Callable[[], object], name: str) -> AsyncIterator[None]:
-    """Call `act` in a thread every so many seconds, at first at once, until the block is left.
+    """Call `act` in a thread at once and then every `seconds`, until the block ends.
 
-    Whatever goes wrong, it is tried again the next time: nobody would see that a task had ended for good.
+    An error never ends the task: it is logged, and `act` is called again. A task that ended would go unnoticed.
     """
     task = asyncio.create_task(_run(seconds, act, name), name=name)
     try:
@@ -30,7 +30,7 @@ async def _run(seconds: float, act: Callable[[], object], name: str) -> None:
         try:
             await asyncio.to_thread(act)
         except DependencyError as error:
-            log.warning("%s: %s; again in %g s", name, error, seconds)
+            log.warning("%s: %s; trying again in %g s", name, error, seconds)
         except Exception:
-            log.exception("%s failed; again in %g s", name, seconds)
+            log.exception("%s failed; trying again in %g s", name, seconds)
         await asyncio.sleep(seconds)

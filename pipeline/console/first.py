@@ -1,4 +1,4 @@
-"""The first login: made when nobody can sign in yet, told once, and never stored in clear."""
+"""The first login. It is made when there is no account yet, and shown once. Only its hash is stored."""
 
 import time
 from collections.abc import Callable
@@ -10,13 +10,13 @@ NAME = "admin"
 
 
 def first_login(database: Database, clock: Callable[[], float] = time.time) -> tuple[str, str] | None:
-    """Name and password of a new admin; None where there are accounts already."""
+    """Create an admin account if there are no accounts. Return its name and password; None if there are accounts."""
     with database.read() as connection:
         if not accounts.nobody(connection):
             return None
     password = passwords.generated()
     with database.write() as connection:
         if not accounts.nobody(connection):
-            return None  # another process was faster
+            return None  # another process made the account meanwhile
         accounts.add(connection, NAME, "admin", clock(), "voxwarden", password=password)
     return NAME, password

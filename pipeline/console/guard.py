@@ -1,8 +1,8 @@
-"""Before every endpoint: who is it, may he, and did the request come from our own page.
+"""The guard runs before every endpoint. It checks the session, the role, and that the request comes from our own page.
 
-An unsafe request must carry the session's token, as a header (htmx) or as a field (a plain form): a foreign page can
-send our cookie along, but cannot know the token. Without a session (login), the browser's word for where it comes from
-must do.
+A request that changes something must carry the session's CSRF token, as a header (htmx) or as a form field. Another
+site can make a browser send our cookie, but it does not know the token. At the login there is no session yet. There the
+guard checks the headers in which the browser names the site of the request.
 """
 
 import secrets
@@ -20,12 +20,12 @@ COOKIE = "voxwarden_session"
 HEADER = "x-csrf-token"
 FIELD = "csrf"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-BY_ITSELF = frozenset({"wellness_meter", "queue_live"})
-"""What an open page asks for while nobody is there: no sign of life, or no session would ever be idle."""
+BACKGROUND = frozenset({"wellness_meter", "queue_live"})
+"""Endpoints that an open page calls without a person. They do not keep the session alive."""
 
 
 class SignIn(HTTPException):
-    """Nobody is signed in; `where` is the page to come back to."""
+    """401: nobody is signed in. `where` is the page to return to after the sign-in."""
 
     def __init__(self, where: str) -> None:
         super().__init__(401, "Sign in first.")
@@ -33,7 +33,10 @@ class SignIn(HTTPException):
 
 
 async def guard(request: Request) -> None:
-    """Let the request pass with `request.state.session`, or raise 401 or 403."""
+    """Check the request and set `request.state.session`.
+
+    Raises SignIn (401) without a session or token, and HTTPException (403) if the role or the CSRF token is wrong.
+    """
     endpoint = request.scope["route"].name
     request.state.session = session = await run_in_threadpool(_session, request, desk_of(request))
     caller: Caller | None = "app" if _app(request) else session.account.role if session else None
@@ -41,13 +44,16 @@ async def guard(request: Request) -> None:
         raise SignIn(request.url.path if request.method == "GET" else "/")
     if not allowed(endpoint, caller):
         raise HTTPException(403, "Your role may not do this.")
-    # A browser sends cookies by itself, but never a token of ours.
+    # An app needs no CSRF token: a browser adds cookies by itself, but never a bearer token.
     if request.method not in SAFE and caller != "app":
-        await _ours(request, session)
+        await _check_csrf(request, session)
 
 
 def _app(request: Request) -> bool:
-    """Whether it carries a token that apps have; every one is compared, so that time tells nothing."""
+    """Tell whether the request carries an app's token.
+
+    It is compared with every known token, so that the response time reveals nothing.
+    """
     kind, _, given = request.headers.get("authorization", "").partition(" ")
     known = [token.get_secret_value().encode() for token in desk_of(request).settings.console.api_tokens]
     found = [secrets.compare_digest(given.encode(), token) for token in known]
@@ -61,20 +67,20 @@ def _session(request: Request, desk: Desk) -> LoginSession | None:
     now = desk.clock()
     with desk.database.read() as connection:
         session = sessions.find(connection, token, now)
-    if session and now - session.seen_at >= TOUCH_SECONDS and request.scope["route"].name not in BY_ITSELF:
+    if session and now - session.seen_at >= TOUCH_SECONDS and request.scope["route"].name not in BACKGROUND:
         with desk.database.write() as connection:
             sessions.touch(connection, session, now)
     return session
 
 
-async def _ours(request: Request, session: LoginSession | None) -> None:
+async def _check_csrf(request: Request, session: LoginSession | None) -> None:
     if session is None:
         if not _same_origin(request):
             raise HTTPException(403, "The request came from another site.")
         return
     token = request.headers.get(HEADER) or str((await request.form()).get(FIELD, ""))
     if not secrets.compare_digest(token.encode(), session.csrf.encode()):
-        raise HTTPException(403, "The request did not come from this page; load it again.")
+        raise HTTPException(403, "The request did not come from this page. Load the page again.")
 
 
 def _same_origin(request: Request) -> bool:

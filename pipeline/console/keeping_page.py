@@ -1,4 +1,4 @@
-"""What is kept and for how long: the rules, legal holds, erasures, the last run of the job."""
+"""The page of retention: the rules, legal holds, erasures and the last run of the job."""
 
 from typing import Annotated, Any
 
@@ -53,7 +53,7 @@ def release_hold(
 
 @router.post("/erasures")
 def erase_speaker(desk: TheDesk, session: Signed, speaker: NamedForm, again: NamedForm) -> Response:
-    """Erase at once what can be. There is no undo, so the name is asked for twice."""
+    """Erase a speaker at once, except cases on legal hold. There is no undo, so the page asks for the id twice."""
     if speaker != again:
         return RedirectResponse("/keeping?differs=1", 303)
     name, now = session.account.name, desk.clock()

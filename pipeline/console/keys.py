@@ -1,11 +1,14 @@
-"""The keys: one table, printed on the buttons, shown by `?`, read by one dispatcher (`static/keys.js`)."""
+"""The table of keyboard shortcuts.
+
+The buttons show the keys, the help of `?` lists them, and `static/keys.js` handles them.
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
 KEYS: Mapping[str, str] = MappingProxyType(
     {
-        # What it does (also `keys.<name>` in the catalogues): the key, as KeyboardEvent.key has it.
+        # Name of the action (its text is `keys.<name>` in the catalogues): value of KeyboardEvent.key.
         "next": "j",
         "previous": "k",
         "open": "Enter",
@@ -51,7 +54,7 @@ SHOWN: Mapping[str, str] = MappingProxyType(
 
 
 def keys_of(remapped: Mapping[str, str]) -> dict[str, str]:
-    """The table, with a person's own keys."""
+    """Return the table with a person's own keys in place of the default ones."""
     return {name: remapped.get(name, key) for name, key in KEYS.items()}
 
 

@@ -1,4 +1,4 @@
-"""The leads' page: one screen of numbers, each a link to the cases that it is made of. And golden cases."""
+"""The leads' page: figures, each with a link to the cases behind it. It also marks golden cases."""
 
 from typing import Annotated, Any
 
@@ -51,7 +51,7 @@ def leads_cases(
     account: NameQuery = "",
     label: NameQuery = "",
 ) -> Response:
-    """The cases that a number is made of."""
+    """Show the cases behind a figure."""
     with desk.database.read() as connection:
         cases = leading.found(connection, what, desk.clock(), severity=severity, account=account, label=label)
     return page(request, "found.html", cases=cases, what=what, severity=severity, by=account, label=label, most=MOST)
@@ -61,7 +61,7 @@ def leads_cases(
 def mark_golden(
     desk: TheDesk, session: Signed, case: CaseId, verdict: Annotated[Verdict | None, Form()] = None
 ) -> Response:
-    """Make a decided case golden, with the verdict that is right; without one it is golden no more."""
+    """Make a decided case golden, with the right verdict. Without a verdict, the case is no longer golden."""
     now, name = desk.clock(), session.account.name
     with desk.database.write() as connection:
         if verdict:

@@ -1,8 +1,8 @@
-"""What is new in the store, told to every open page by server-sent events.
+"""Live updates: every open page gets changes in the store as server-sent events.
 
-Cases and leases are written by other processes, too. So the store is asked, a few times a second, by one task for all
-pages; what it finds goes to a small queue of each page. A page that does not keep up is dropped, and comes back by
-itself.
+Other processes write cases and leases, too. So one task asks the store every `console.poll_seconds`, for all pages. It
+puts each change into a small queue of each page. If a page reads too slowly, its stream ends, and the page connects
+again by itself.
 """
 
 import asyncio
@@ -23,21 +23,23 @@ from pipeline.review.database import Database
 log = logging.getLogger(__name__)
 
 OVERLAP_SECONDS = 10.0
-"""A case is seen when its transaction ends, later than the moment it bears; so far back each look goes again."""
+"""Each look also covers the last seconds again. A case becomes visible when its transaction ends, which is later than
+its time of storage."""
 MAX_EVENTS = 256
-"""That wait for one page."""
+"""The most events that wait for one page."""
 PING_SECONDS = 15.0
+"""After so many seconds without an event, a comment keeps the stream open."""
 
 
 class Arrived(Struct, frozen=True, tag="arrived", tag_field="event"):
     case: str
     severity: int
     at: float
-    """When it was stored, UTC seconds."""
+    """The time when it was stored, in UTC seconds."""
 
 
 class Decided(Struct, frozen=True, tag="decided", tag_field="event"):
-    """Or taken back: `undone`."""
+    """A decision was made, or undone if `undone` is true."""
 
     id: str
     case: str
@@ -47,7 +49,7 @@ class Decided(Struct, frozen=True, tag="decided", tag_field="event"):
 
 
 class Leased(Struct, frozen=True, tag="leased", tag_field="event"):
-    """`by` is empty when it was let go."""
+    """The lease on a case changed. `by` is the account that holds it; empty if the lease ended."""
 
     case: str
     by: str
@@ -57,7 +59,7 @@ Event = Arrived | Decided | Leased
 
 
 class Watch:
-    """Looks at the store, and tells what has changed since the last look. `now` is UTC seconds."""
+    """Finds the changes in the store since the last look."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -66,6 +68,7 @@ class Watch:
         self._primed = False
 
     def look(self, now: float) -> list[Event]:
+        """Return the changes since the last look, at the time `now` (UTC seconds). The first look returns none."""
         since = now - OVERLAP_SECONDS
         with self._database.read() as connection:
             arrived = [_arrived(case) for case in queue.since(connection, since)]
@@ -97,7 +100,11 @@ class Watch:
 
 
 class LiveQueue:
-    """`async with live:` looks at the store; `async for text in live.events():` is one page's stream."""
+    """The live streams of all pages.
+
+    `async with live:` looks at the store every `every` seconds. `live.events()` is the stream of one page. `clock`
+    returns UTC seconds.
+    """
 
     def __init__(self, database: Database, clock: Callable[[], float], every: float) -> None:
         self._watch = Watch(database)
@@ -118,7 +125,7 @@ class LiveQueue:
             await self._task
 
     async def events(self) -> AsyncIterator[bytes]:
-        """Server-sent events, until the page leaves or the server stops."""
+        """Yield server-sent events until the page closes, reads too slowly, or the server stops."""
         mine: asyncio.Queue[bytes | None] = asyncio.Queue(MAX_EVENTS)
         self._pages.add(mine)
         try:
@@ -127,7 +134,7 @@ class LiveQueue:
                 try:
                     event = await asyncio.wait_for(mine.get(), PING_SECONDS)
                 except TimeoutError:
-                    event = b": still here\n\n"
+                    event = b": ping\n\n"
                 if event is None:
                     return
                 yield event
@@ -135,7 +142,7 @@ class LiveQueue:
             self._pages.discard(mine)
 
     def hang_up(self) -> None:
-        """End every page's stream, so that a server can stop."""
+        """End the streams of all pages, so that the server can stop."""
         for waiting in list(self._pages):
             while waiting.full():
                 waiting.get_nowait()
@@ -144,20 +151,20 @@ class LiveQueue:
     async def _run(self) -> None:
         while True:
             for event in await self._look():
-                self._tell(b"data: " + msgspec.json.encode(event) + b"\n\n")
+                self._send(b"data: " + msgspec.json.encode(event) + b"\n\n")
             await asyncio.sleep(self._every)
 
     async def _look(self) -> list[Event]:
-        """What is new; nothing where a look fails: no error may end the task that all pages hear from."""
+        """Return the changes; none if the look fails. An error must not end the task that serves all pages."""
         try:
             return await asyncio.to_thread(self._watch.look, self._clock())
         except DependencyError as error:
-            log.warning("live: %s; asking again", error)
+            log.warning("live updates: %s; trying again", error)
         except Exception:
-            log.exception("live: a look at the store failed; asking again")
+            log.exception("live updates: reading the store failed; trying again")
         return []
 
-    def _tell(self, event: bytes) -> None:
+    def _send(self, event: bytes) -> None:
         for waiting in list(self._pages):
             if waiting.full():
                 self._pages.discard(waiting)

@@ -1,4 +1,4 @@
-"""Signing in and out."""
+"""Sign-in with a password, and sign-out."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -53,10 +53,10 @@ def with_cookie(response: Response, desk: Desk, token: str) -> Response:
 
 
 def own(then: str) -> str:
-    """A path of ours to go on to; anything else is the start page."""
+    """Return `then` if it is a path of this console; otherwise "/". So a link cannot lead to another site."""
     return then if then.startswith("/") and not then.startswith(("//", "/\\")) else "/"
 
 
 def _oidc(request: Request) -> bool:
-    """Whether one can sign in at another place, too."""
+    """Tell whether people can also sign in at an OpenID provider."""
     return request.app.state.oidc is not None

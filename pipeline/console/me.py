@@ -1,4 +1,4 @@
-"""A person's own page: language, look, keys, password, one-time codes."""
+"""A person's own page: language, theme, keys, password, one-time codes."""
 
 from typing import Annotated, Literal
 
@@ -33,7 +33,7 @@ def set_preferences(
     density: Annotated[Literal["compact", "comfortable"] | None, Form()] = None,
     keys: Annotated[Literal["on", "off"] | None, Form()] = None,
 ) -> Response:
-    """Change what is given, and come back to the page that asked."""
+    """Change the given preferences and keep the others. 422 for an unknown language."""
     if language and language not in desk.texts.names:
         raise AccountError(f"The console has no texts in {language!r}", f"Choose {', '.join(desk.texts.names)}.")
     given = {"language": language, "theme": theme, "density": density, "keys": None if keys is None else keys == "on"}
@@ -47,9 +47,9 @@ def set_preferences(
 
 @router.post("/password")
 def set_password(desk: TheDesk, session: Signed, old: SecretForm, new: SecretForm) -> Response:
-    """Changes it and signs out everywhere."""
+    """Change the password and sign the account out everywhere. 422 if the old password is wrong."""
     if not passwords.fits(old, session.account.password):
-        raise AccountError("That is not your password", "Nothing was changed.")
+        raise AccountError("The old password is wrong", "Your password is unchanged. Try again.")
     name = session.account.name
     with desk.database.write() as connection:
         accounts.change(connection, name, desk.clock(), name, password=new)
@@ -60,10 +60,13 @@ def set_password(desk: TheDesk, session: Signed, old: SecretForm, new: SecretFor
 def set_totp(
     desk: TheDesk, session: Signed, secret: Annotated[str, Form(pattern=r"^[A-Z2-7]{32}$")], code: CodeForm
 ) -> Response:
-    """Ask for one-time codes from now on; `code` proves that the app has the secret. Signs out everywhere."""
+    """Require one-time codes from now on, and sign the account out everywhere.
+
+    `code` proves that the authenticator app has the secret. 422 if it is wrong.
+    """
     now, name = desk.clock(), session.account.name
     if passwords.totp_step(code, secret, now, 0) is None:
-        raise AccountError("The code does not fit", "Check the clock of the device, and try again.")
+        raise AccountError("The code is wrong", "Check the clock of your device, and try again.")
     with desk.database.write() as connection:
         accounts.change(connection, name, now, name, totp_secret=secret)
     return RedirectResponse("/login", 303)

@@ -1,4 +1,4 @@
-"""Signing in at another place: there with a redirect, and back with a code."""
+"""Sign-in at an OpenID provider: a redirect to the provider, and the return with a code."""
 
 import secrets
 from typing import Annotated
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/login/oidc")
 
 COOKIE = "voxwarden_oidc"
 MINUTES = 10
-"""That a person may take at the provider's."""
+"""Minutes that a person may take to sign in at the provider."""
 BACK = "/login/oidc/back"
 
 
@@ -45,9 +45,9 @@ def oidc_back(
     code: Annotated[str, Query(max_length=2_048)] = "",
     state: Annotated[str, Query(max_length=256)] = "",
 ) -> Response:
-    trying = _tried(request.cookies.get(COOKIE, ""))
+    trying = _attempt_of(request.cookies.get(COOKIE, ""))
     if trying is None or not code or not secrets.compare_digest(state.encode(), trying.state.encode()):
-        raise AccountError("This is not the answer to a login that began here", "Sign in again.")
+        raise AccountError("This answer belongs to no sign-in that began in this browser", "Sign in again.")
     token = _begin(desk, _provider(request).identity(code, trying))
     response = with_cookie(RedirectResponse(own(trying.then), 303), desk, token)
     response.delete_cookie(COOKIE, path=BACK)
@@ -55,7 +55,7 @@ def oidc_back(
 
 
 def open_provider(desk: Desk) -> Provider | None:
-    """As the settings have it; None where they name none."""
+    """Return the provider of the settings; None if `console.oidc` is not set."""
     console = desk.settings.console
     if console.oidc is None:
         return None
@@ -72,11 +72,11 @@ def _begin(desk: Desk, identity: oidc.Identity) -> str:
 def _provider(request: Request) -> Provider:
     provider: Provider | None = request.app.state.oidc
     if provider is None:
-        raise AccountError("No OpenID provider is set", "Set console.oidc, or sign in by password.")
+        raise AccountError("No OpenID provider is configured", "Set console.oidc, or sign in with a password.")
     return provider
 
 
-def _tried(cookie: str) -> Attempt | None:
+def _attempt_of(cookie: str) -> Attempt | None:
     try:
         return msgspec.json.decode(bytes.fromhex(cookie), type=Attempt)
     except (ValueError, msgspec.MsgspecError):

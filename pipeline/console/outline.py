@@ -1,4 +1,4 @@
-"""The picture of a clip: an outline of the sound as one SVG path, made here so that a page draws nothing itself."""
+"""The picture of a clip: the waveform's outline as one SVG path. The server makes it; the page draws nothing."""
 
 from functools import lru_cache
 
@@ -10,19 +10,20 @@ from pipeline.review.evidence import sound
 from pipeline.review.evidence.store import EvidenceStore
 
 WIDTH = 600
-"""Units of the picture, and peaks in it."""
+"""Width of the picture in its units. It has one peak for each unit."""
 HEIGHT = 64
+"""Height of the picture in its units."""
 
 
 class Outline(Struct, frozen=True):
     path: str
-    """The `d` of an SVG path, WIDTH by HEIGHT."""
+    """The attribute `d` of an SVG path, WIDTH by HEIGHT."""
     gain: float
-    """Decibels to the loudness at which everything is played."""
+    """Gain in dB that brings the clip to the common loudness."""
 
 
 def outline(evidence: EvidenceStore, clip: Evidence) -> Outline | None:
-    """None where the clip cannot be read any more."""
+    """Return the outline of a clip; None if the clip is gone or cannot be decoded."""
     data = evidence.get(clip.path)
     try:
         return _outline(data) if data else None

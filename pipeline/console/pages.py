@@ -1,4 +1,4 @@
-"""Templates, with what every page needs: language, theme, keys, who is signed in."""
+"""Renders the templates, with the values that every page needs: language, theme, keys, account."""
 
 from datetime import UTC, datetime
 from functools import partial
@@ -28,7 +28,7 @@ NAVIGATION = (
     ("wellness", "/wellness", "wellness_page"),
     ("me", "/me", "me_page"),
 )
-"""Name (`nav.<name>`, `keys.go_<name>`), address, endpoint."""
+"""The pages of the menu: name (texts `nav.<name>` and `keys.go_<name>`), path, endpoint."""
 SHAPES = {"block": "■", "review": "◆", "pass": "●"}
 
 
@@ -46,7 +46,7 @@ def environment() -> Environment:
 
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-    """`template` filled with `values`, in the reader's language."""
+    """Render `template` with `values` in the reader's language."""
     made: Environment = request.app.state.templates
     return HTMLResponse(made.get_template(template).render(context(request) | values), status)
 
@@ -83,7 +83,10 @@ def language_of(request: Request) -> str:
 
 
 def label_name(request: Request, label: str) -> str:
-    """A label in the reader's language; as it is, when it is none of ours (an older label file's)."""
+    """Return the name of a label in the reader's language.
+
+    A label that is not in the label file any more is returned unchanged. An empty one gives the text `report.label`.
+    """
     if not label:
         return desk_of(request).texts.say(language_of(request), "report.label")
     known = desk_of(request).labels.labels.get(label)
@@ -91,12 +94,12 @@ def label_name(request: Request, label: str) -> str:
 
 
 def script_texts(catalogue: Any) -> dict[str, str]:
-    """What scripts say: the part of the catalogue under `script`."""
+    """Return the texts for scripts: the part of the catalogue under `script`."""
     return {key.removeprefix("script."): text for key, text in catalogue.items() if key.startswith("script.")}
 
 
 def age(say: Any, language: str, seconds: float) -> str:
-    """`40 s`, `5 m`, `3 h`, `2 d`, in the reader's language."""
+    """Return a time span as text in the reader's language: `40 s`, `5 m`, `3 h`, `2 d`."""
     for unit, length in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
         if seconds >= length:
             return str(say(language, f"time.{unit}", n=int(seconds // length)))

@@ -1,4 +1,4 @@
-"""How errors look: a page for a person, a fragment for a page that is open, JSON for a program."""
+"""Answers for errors: a page for a person, a fragment for an open page, JSON for a program."""
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -40,7 +40,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 def _sign_in(request: Request, error: SignIn) -> Response:
-    """A browser is led to the login; a program, and a script of ours, are told."""
+    """Send a browser to the login page, and htmx, too. Answer 401 in JSON to a program."""
     if request.headers.get("hx-request") == "true":
         return Response(status_code=401, headers={"HX-Redirect": "/login"})
     if request.method == "GET" and "text/html" in request.headers.get("accept", ""):

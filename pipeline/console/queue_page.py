@@ -1,4 +1,4 @@
-"""The queue: the list of open cases, its next page, and what is new in it."""
+"""The page of the queue: the list of open cases, its next pages, and its live updates."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -21,12 +21,12 @@ from pipeline.review.cases.queue import QueueFilter
 router = APIRouter()
 
 COUNTED = 1_000
-"""Cases up to which the page says how many wait."""
+"""The page counts open cases up to this number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The filters of a request; an empty one does not filter."""
+    """The filters of a request. An empty one does not filter."""
 
     label: NameQuery = ""
     language: NameQuery = ""
@@ -70,33 +70,36 @@ def queue_rows(
     urgency: Annotated[float | None, Query(ge=-1e12, le=1e12)] = None,
     after: Annotated[str, Query(max_length=64, pattern=r"^[0-9a-f-]*$")] = "",
 ) -> Response:
-    """The page after the case of that urgency and id; without them the first."""
+    """Return the rows after the case with this urgency and id; without them, the first rows."""
     place = (urgency, after) if urgency is not None else None
     return page(request, "queue_rows.html", asked=asked, **listing(desk, session, asked, place))
 
 
 @router.get("/queue/live", response_class=StreamingResponse)
 async def queue_live(request: Request) -> Response:
-    """Server-sent events: cases that arrive, are taken, are decided."""
+    """Stream server-sent events about cases that arrive, are taken or are decided."""
     return StreamingResponse(request.app.state.live.events(), media_type="text/event-stream")
 
 
 def wanted_by(desk: Desk, connection: Connection, session: LoginSession, asked: Asked) -> QueueFilter:
-    """What was asked for, less what this person does not get: his own checks, labels he has opted out of, caps."""
+    """Return the request's filter without the cases that this person does not get.
+
+    These are checks of their own decisions, labels they excluded, and severe cases above their limit.
+    """
     account = session.account
     without = wellness.without(connection, account.name, account.preferences.comfort, desk.clock())
     return msgspec.structs.replace(asked.wanted, without=without)
 
 
 def around(desk: Desk, connection: Connection, session: LoginSession, asked: Asked) -> dict[str, Any]:
-    """What `queue.html` shows beside the list."""
+    """Return the values for `queue.html` beside the list."""
     total = queue.count(connection, wanted_by(desk, connection, session, asked), COUNTED)
     shown = f"{COUNTED:,}+" if total == COUNTED else str(total)
     return {"total": shown, "asked": asked, "choices": queue.choices(connection)}
 
 
 def listing(desk: Desk, session: LoginSession, asked: Asked, after: tuple[float, str] | None) -> dict[str, Any]:
-    """What `queue_rows.html` shows."""
+    """Return the values for `queue_rows.html`. `after` is the place of the last case on the page before."""
     with desk.database.read() as connection:
         cases = queue.page(connection, wanted_by(desk, connection, session, asked), after, queue.PAGE)
         strikes = queue.strikes(connection, {case.speaker for case in cases})

@@ -1,4 +1,4 @@
-"""One row of the queue, as it is shown."""
+"""The rows of the queue as the page shows them."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -9,13 +9,13 @@ from pipeline.messages import Hit
 from pipeline.review.cases.values import Case
 
 AROUND = 24
-"""Characters before the first hit that a row shows."""
+"""A row shows so many characters before the first hit."""
 LONGEST = 90
-"""Characters of what was said in a row."""
+"""The most characters of the transcript in a row."""
 
 
 class TextPiece(Struct, frozen=True):
-    """A stretch of text; `hit` is set in bold."""
+    """A piece of text. The page shows it in bold if `hit` is true."""
 
     text: str
     hit: bool
@@ -26,7 +26,7 @@ class QueueRow(Struct, frozen=True):
     pieces: tuple[TextPiece, ...]
     strikes: int
     holder: str
-    """Account that has it in hand; empty: nobody."""
+    """The account that holds the case; empty if nobody does."""
 
 
 def rows(cases: Sequence[Case], strikes: Mapping[str, int], holders: Mapping[str, str]) -> list[QueueRow]:
@@ -34,7 +34,7 @@ def rows(cases: Sequence[Case], strikes: Mapping[str, int], holders: Mapping[str
 
 
 def excerpt(case: Case) -> tuple[TextPiece, ...]:
-    """The part of the text around the first hit, cut at LONGEST characters."""
+    """Return the part of the text around the first hit, at most LONGEST characters long."""
     first = min((hit.start for hit in case.hits), default=0)
     start = max(0, first - AROUND) if first > AROUND else 0
     end = min(len(case.text), start + LONGEST)
@@ -44,7 +44,7 @@ def excerpt(case: Case) -> tuple[TextPiece, ...]:
 
 
 def pieces(text: str, hits: Sequence[Hit], start: int, end: int) -> tuple[TextPiece, ...]:
-    """Characters `start` to `end` (half open) of `text`, cut where hits begin and end."""
+    """Split characters `start` to `end` (exclusive) of `text` where hits begin and end."""
     marked = [any(hit.start <= at < hit.end for hit in hits) for at in range(start, end)]
     cuts = [start, *(start + n for n in range(1, len(marked)) if marked[n] != marked[n - 1]), end]
     spans = [(first, last) for first, last in itertools.pairwise(cuts) if last > first]

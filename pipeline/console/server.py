@@ -1,4 +1,4 @@
-"""The console as a server: in a process of its own, or beside everything else in one event loop."""
+"""The console's server. It runs in its own process, or in the event loop of `voxwarden run`."""
 
 import asyncio
 import socket
@@ -23,15 +23,15 @@ from pipeline.settings import Settings
 
 BACKLOG = 128
 SEND_SECONDS = 0.5
-"""How often the outbox is looked into."""
+"""Seconds between two looks into the outbox."""
 RETENTION_SECONDS = 3_600.0
-"""How often it is asked whether the retention job is due."""
+"""Seconds between two checks whether the retention job is due."""
 STOP_SECONDS = 3
-"""For requests in hand when the server stops."""
+"""Seconds that running requests get when the server stops."""
 
 
 class Serving:
-    """Where it listens, and the login that was made for an empty store."""
+    """A running console: its URL, and the name and password of the first login if the store was empty."""
 
     def __init__(self, url: str, login: tuple[str, str] | None) -> None:
         self.url = url
@@ -39,7 +39,10 @@ class Serving:
 
 
 class ConsoleServer(uvicorn.Server):
-    """Ends the pages' streams first: they would keep it from stopping. Signals are for whoever started it."""
+    """A server that first ends the live streams of open pages, because they would keep it from stopping.
+
+    It handles no signals: its caller does.
+    """
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -54,7 +57,10 @@ class ConsoleServer(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving]:
-    """Serve, and send webhooks, while the block runs. Port 0 takes a free one."""
+    """Serve the console, send webhooks and run the retention job while the block runs.
+
+    Port 0 takes a free port. Raises DependencyError if the port is taken or the database does not answer.
+    """
     console = settings.console
     listener = listen(console.host, console.port)
     database = Database(settings.database_url)
@@ -83,7 +89,7 @@ async def serving(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving
 
 @asynccontextmanager
 async def sending(settings: Settings, database: Database, metrics: Metrics) -> AsyncIterator[None]:
-    """Send the outbox's events, if the settings name an app."""
+    """Send the outbox's events while the block runs, if `console.webhook_url` is set."""
     webhooks = build(settings, database, metrics, time.time)
     if webhooks is None:
         yield
@@ -96,7 +102,7 @@ async def sending(settings: Settings, database: Database, metrics: Metrics) -> A
 
 
 def keep(desk: Desk) -> None:
-    """Delete what was kept long enough, if nobody has done so today."""
+    """Run the retention job if it is due."""
     retention.run_if_due(desk.database, desk.evidence, desk.settings.retention, desk.clock())
 
 
@@ -107,6 +113,6 @@ def listen(host: str, port: int) -> socket.socket:
         raise DependencyError(
             f"The console cannot listen on {host}:{port}: {error.strerror}", "Set console.port to a free port."
         ) from error
-    # asyncio does so only for sockets that it makes; without it, every answer waits 40 ms for an acknowledgement.
+    # asyncio sets this only on its own sockets. Without it, every answer waits 40 ms for an acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener

@@ -1,11 +1,11 @@
-"""Around the whole app: headers that tell browsers what not to do, and a limit to what is taken in."""
+"""ASGI middleware around the whole app: it adds security headers and limits the size of requests."""
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADERS = {
-    # Everything from ourselves, nothing inline. Audio is fetched and decoded, images are none.
+    # Scripts, styles and data come from this server only, and nothing is inline. The player fetches audio as data.
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -18,15 +18,15 @@ HEADERS = {
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
 MAX_QUERY = 4_096
-"""Bytes."""
+"""The most bytes of a query string."""
 
 
 class TooLargeError(Exception):
-    """More bytes came than a request may have."""
+    """The request's body is larger than allowed."""
 
 
 class Shield:
-    """ASGI middleware. `max_body` is in bytes."""
+    """The middleware. It answers 413 to a body of more than `max_body` bytes, and 414 to a query above MAX_QUERY."""
 
     def __init__(self, app: ASGIApp, max_body: int) -> None:
         self._app = app
@@ -48,7 +48,7 @@ class Shield:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                self._dress(scope, message)
+                self._add_headers(scope, message)
             await send(message)
 
         try:
@@ -59,7 +59,7 @@ class Shield:
             await PlainTextResponse("The request is too large.", 413, HEADERS)(scope, receive, send)
 
     @staticmethod
-    def _dress(scope: Scope, message: Message) -> None:
+    def _add_headers(scope: Scope, message: Message) -> None:
         headers = MutableHeaders(scope=message)
         for name, value in HEADERS.items():
             headers[name] = value
@@ -68,7 +68,7 @@ class Shield:
 
 
 def _announced(scope: Scope) -> int:
-    """Bytes that Content-Length promises; 0 without one, or for one that is no number (the server refuses that)."""
+    """Return the bytes of Content-Length; 0 if it is missing or not a number (the server refuses that)."""
     length = Headers(scope=scope).get("content-length", "0")
     return int(length) if length.isdecimal() else 0
 

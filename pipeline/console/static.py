@@ -1,4 +1,4 @@
-"""Our scripts and styles, and htmx: files of the package, by name."""
+"""Serves the scripts and styles of the package, htmx included."""
 
 from pathlib import Path as File
 from typing import Annotated
@@ -17,5 +17,5 @@ def static_file(name: Annotated[str, Path(pattern=r"^[a-z.]{1,40}$")]) -> FileRe
     file = FOLDER / name
     if file.suffix not in TYPES or not file.is_file():
         raise HTTPException(404, "There is no such file.")
-    # Checked again by its ETag each time, so that an update is seen at once.
+    # "no-cache" makes the browser check the ETag each time, so that it sees an update at once.
     return FileResponse(file, media_type=TYPES[file.suffix], headers={"cache-control": "no-cache"})

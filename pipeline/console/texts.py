@@ -69,7 +69,7 @@ def _placeholders(text: str) -> set[str]:
 def _read(file: Path) -> Mapping[str, object]:
     tree = yamlfiles.read(file)
     if not isinstance(tree, dict):
-        raise ConfigError(f"{file} is no catalogue", "Write texts under keys.")
+        raise ConfigError(f"{file} is not a catalogue of texts", "Write a mapping from keys to texts.")
     return tree
 
 

@@ -1,4 +1,4 @@
-"""Everything that the case page shows, read in one transaction."""
+"""The content of the case page, read in one transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from pipeline.review.tables.core import CASES, FLAGS
 from pipeline.review.tables.quality import COPIES
 
 AROUND_SECONDS = 60.0
-"""Of the room, before and after, that is shown beside a case."""
+"""The page shows other flags of the room from so many seconds before and after the case."""
 HISTORY = 8
 SIMILAR = 5
 SEARCHED = 200
-"""Past cases of the label that are searched for the same term."""
+"""The page searches so many past cases of the label for the same term."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +27,17 @@ class PageView:
     file: CaseFile
     transcript: tuple[tuple[Flag, tuple[Token, ...]], ...]
     around: tuple[Flag, ...]
-    """Flags of the room near in time, by all speakers, the case's own left out."""
+    """Other flags of the room at the same time, by all speakers."""
     history: tuple[Case, ...]
     """The speaker's other cases, newest first."""
     strikes: int
     similar: tuple[Case, ...]
-    """Decided cases of the label, newest first; those with the same term before others."""
+    """Decided cases of the label: first those with the same term, then the others; newest first."""
     lease: leases.Lease | None
     check: str | None
-    """What kind of check it is; for leads only."""
+    """The kind of check; None if the case is no check. Only for leads."""
     golden: str | None
-    """The verdict that is right, where it is a golden case; for leads only."""
+    """The right verdict of a golden case; None for other cases. Only for leads."""
 
     @property
     def case(self) -> Case:
@@ -48,12 +48,16 @@ class PageView:
         return self.file.evidence[0] if self.file.evidence else None
 
     def offset(self, at: float) -> float | None:
-        """Seconds into the clip at which the moment `at` (UTC) is heard; None where it is not."""
+        """Return the second of the clip at which the moment `at` (UTC seconds) plays; None if it is not in the clip."""
         return offset_of(self.clip.timeline, at) if self.clip else None
 
 
 def view(connection: Connection, identity: str) -> PageView:
-    """Raises Missing. A copy shows nothing of what it is a copy of, nor the other way round: it would be no check."""
+    """Read the content of the case page. Raises Missing if there is no such case.
+
+    The page of a copy does not show the original, and the page of the original does not show its copies. Otherwise the
+    moderator would recognise the check.
+    """
     file = reading.case_file(connection, identity)
     case = file.case
     kin = checks.family(connection, identity)
@@ -71,7 +75,7 @@ def view(connection: Connection, identity: str) -> PageView:
 
 
 def _around(connection: Connection, case: Case, kin: Sequence[str]) -> tuple[Flag, ...]:
-    # A golden case is set to a later time than its room.
+    # The times of a golden copy are moved to the present, so the room's flags move, too.
     said = connection.scalar(select(CASES.c.start).where(CASES.c.id == kin[0]))
     later = 0.0 if said is None else case.start - said
     query = (

@@ -1,4 +1,4 @@
-"""A person's wellness: what he has heard and seen, his limits, his breaks. For nobody else's eyes."""
+"""The wellness page: how much the person has heard and seen, their limits and breaks. Only they see it."""
 
 from typing import Annotated, Literal
 
@@ -46,7 +46,7 @@ def wellness_page(request: Request, desk: TheDesk, session: Signed) -> Response:
 
 @router.get("/meter", response_class=HTMLResponse)
 def wellness_meter(request: Request, desk: TheDesk, session: Signed) -> Response:
-    """The line in the page's head."""
+    """Show the person's load in the header of every page."""
     with desk.database.read() as connection:
         meter = wellness.meter(connection, session.account.name, session.account.preferences.comfort, desk.clock())
     return page(request, "meter.html", meter=meter)
@@ -84,7 +84,7 @@ def set_comfort(
 def listened(
     desk: TheDesk, session: Signed, seconds: Annotated[float, Form(gt=0, le=120, allow_inf_nan=False)]
 ) -> Response:
-    """The player tells how long it played since it last told."""
+    """Record the seconds that the player played since its last request."""
     with desk.database.write() as connection:
         wellness.listen(connection, session.account.name, seconds, desk.clock())
     return Response(status_code=204)
@@ -92,7 +92,7 @@ def listened(
 
 @router.post("/break")
 def take_break(desk: TheDesk, session: Signed, on: Annotated[Literal["yes", "no"], Form()] = "yes") -> Response:
-    """Begin a break, or end it. Meanwhile the lease of the case in hand waits."""
+    """Start or end a break. During the break, the person's lease stays valid for up to 30 minutes."""
     act = wellness.start_break if on == "yes" else wellness.end_break
     with desk.database.write() as connection:
         act(connection, session.account.name, desk.clock())

@@ -186,7 +186,7 @@ def test_an_appeal_that_another_has_settled_says_so(stack: Stack, sit: Sit) -> N
     with stack.database.write() as connection:
         appeals.settle(connection, appeal.id, "lea", upheld, now, 10.0)
     page.keyboard.press("1")
-    expect(page.locator("#conflict")).to_contain_text("This appeal is settled")
+    expect(page.locator("#conflict")).to_contain_text("This appeal is already settled")
 
 
 def test_a_case_arrives_without_reload_and_moves_nothing(stack: Stack, sit: Sit) -> None:

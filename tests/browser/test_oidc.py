@@ -81,7 +81,7 @@ def test_an_answer_that_nobody_asked_for(place: tuple[str, Database], browser: B
     context = browser.new_context(locale="en")
     page = context.new_page()
     page.goto(f"{url}/login/oidc/back?code=stolen&state=guessed")
-    expect(page.locator("main")).to_contain_text("not the answer to a login that began here")
+    expect(page.locator("main")).to_contain_text("belongs to no sign-in that began in this browser")
     context.close()
     with database.read() as connection:
         assert accounts.nobody(connection)

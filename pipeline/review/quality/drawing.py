@@ -1,7 +1,7 @@
 """Draws checks: it chooses decisions for a second opinion, disputes for a third, and the moments for golden cases.
 
-The console runs it every few seconds. Hashes of ids decide what is drawn. So a second run, or a second process, draws
-the same and adds nothing. Each function runs in a transaction that the caller opened.
+The console runs it every `quality.draw_seconds`. Hashes of ids decide what is drawn. So a second run, or a second
+process, draws the same and adds nothing. Each function runs in a transaction that the caller opened.
 """
 
 import uuid

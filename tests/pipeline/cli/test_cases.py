@@ -184,7 +184,7 @@ def test_without_a_store_nothing_is_made(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "agents", "--set", f"data_dir={tmp_path / 'none'}", "cases", "list"]
     shown = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert shown.returncode == 2
-    assert shown.stderr.startswith(f"error: No review store at {tmp_path / 'none'}")
+    assert shown.stderr.startswith(f"error: There is no review store at {tmp_path / 'none'}")
     assert len(shown.stderr.splitlines()) == 1
     assert not (tmp_path / "none").exists()
 

@@ -42,4 +42,4 @@ async def test_again_also_after_an_error_that_nobody_foresaw(caplog: pytest.LogC
 
     async with every(0.001, act, "test"):
         await asyncio.wait_for(done.wait(), 60)
-    assert "test failed; again in 0.001 s" in caplog.text
+    assert "test failed; trying again in 0.001 s" in caplog.text

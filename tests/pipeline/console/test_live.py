@@ -87,7 +87,7 @@ async def test_a_look_that_fails_is_not_the_last_one(database: Database, caplog:
 
     async with LiveQueue(database, clock, 0.001):
         await asyncio.wait_for(again.wait(), 60)
-    assert "asking again" in caplog.text
+    assert "trying again" in caplog.text
 
 
 def events(client: httpx.Client, ready: threading.Event) -> Iterator[Event]:

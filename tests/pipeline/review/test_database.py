@@ -108,7 +108,7 @@ def test_urls_that_cannot_be_meant(url: str, message: str) -> None:
 
 def test_the_folder_is_made_unless_the_store_must_exist(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "new")
-    with pytest.raises(ConfigError, match="No review store at"):
+    with pytest.raises(ConfigError, match="There is no review store at"):
         open_store(settings, must_exist=True)
     assert not (tmp_path / "new").exists()
     open_store(settings).close()

@@ -75,7 +75,7 @@ def test_a_flag_between_two_cases_makes_them_one(store: SqlReviewStore) -> None:
     assert [e.path for e in file.evidence] == ["b.ogg"]
     assert not file.covered
     [gone] = {first.case, second.case} - {joint.case}
-    with pytest.raises(CaseError, match=f"No case {gone}"):
+    with pytest.raises(CaseError, match=f"There is no case {gone}"):
         store.case(gone)
 
 
@@ -182,11 +182,11 @@ def test_a_decision_that_could_not_be_read_back_is_refused(store: SqlReviewStore
 
 
 def test_unknown_cases(store: SqlReviewStore) -> None:
-    with pytest.raises(CaseError, match="No case nil"):
+    with pytest.raises(CaseError, match="There is no case nil"):
         store.case("nil")
-    with pytest.raises(CaseError, match="No case nil"):
+    with pytest.raises(CaseError, match="There is no case nil"):
         store.decide("nil", "mia", Choice(verdict="uphold"), NOON)
-    with pytest.raises(CaseError, match="No case nil"):
+    with pytest.raises(CaseError, match="There is no case nil"):
         store.attach(clip("nil", "a.ogg", 0, 5))
 
 
@@ -195,7 +195,7 @@ def test_a_case_is_found_by_the_beginning_of_its_id(store: SqlReviewStore) -> No
     assert store.find(stored[0].case[:12]) == stored[0].case
     with pytest.raises(CaseError, match="More than one"):
         store.find("")
-    with pytest.raises(CaseError, match="No case"):
+    with pytest.raises(CaseError, match="There is no case"):
         store.find("%")
 
 

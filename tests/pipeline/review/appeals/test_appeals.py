@@ -181,7 +181,7 @@ def test_what_is_not_upheld_cannot_be_appealed_against(database: Database) -> No
 
 def test_while_a_decision_can_be_taken_back_it_is_too_early(database: Database) -> None:
     case = decide(database).case
-    with pytest.raises(CaseError, match="can still be taken back"):
+    with pytest.raises(CaseError, match="can still undo the decision"):
         lodge(database, case, at=NOON + 10)
     lodge(database, case, at=NOON + 10.1)
 

@@ -29,7 +29,7 @@ def claim(database: Database, case: str, account: str, at: float = NOON) -> leas
 def test_who_comes_second_is_told_who_was_first(database: Database) -> None:
     [case] = stored(database, 1)
     claim(database, case, "ana")
-    with pytest.raises(Taken, match="ana has case"):
+    with pytest.raises(Taken, match="ana holds case"):
         claim(database, case, "ben", NOON + 299)
     assert claim(database, case, "ben", NOON + 300).account == "ben"
 
