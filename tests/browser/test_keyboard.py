@@ -130,7 +130,7 @@ def test_two_moderators_see_what_the_other_does(stack: Stack, sit: Sit) -> None:
     ana, ben = sit("ana"), sit("ben")
     ana.keyboard.press("j")
     taken = opened(ana)
-    expect(ben.locator(f'.row[data-case="{taken}"] .holder')).to_have_text("ana has it")
+    expect(ben.locator(f'.row[data-case="{taken}"] .holder')).to_have_text("held by ana")
     ben.keyboard.press("j")
     other = opened(ben)
     assert {taken, other} == {first, second}

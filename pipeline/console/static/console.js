@@ -1,4 +1,4 @@
-// What the page does by itself: keys, the list, the lease, the undo line. Each part is a file of its own.
+// Starts the parts of the page: keys, list, player, lease, live updates, wellness. Each part is a file of its own.
 import { start as startKeys } from "./keys.js";
 import { start as startList } from "./list.js";
 import { start as startPlayer } from "./player.js";

@@ -4,14 +4,14 @@ const data = (id) => JSON.parse(document.getElementById(id)?.textContent || "{}"
 export const texts = data("texts");
 export const keys = data("keys");
 
-/** A text of the catalogue's `script` part, its {holes} filled. */
+/** Returns a text of the catalogue's part `script`, with its {holes} filled. */
 export const text = (name, values = {}) =>
   (texts[name] || name).replace(/\{(\w+)\}/g, (_, hole) => String(values[hole] ?? ""));
 
 export const find = (selector, root = document) => root.querySelector(selector);
 export const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-/** What a click on [data-do=name] does, beside what htmx does with it. */
+/** Registers a handler for clicks on [data-do=name]. htmx handles the same click on its own. */
 const handlers = new Map();
 export const on = (name, handler) => handlers.set(name, handler);
 
@@ -21,7 +21,7 @@ document.addEventListener("click", (event) => {
   if (handler) handler(button, event);
 });
 
-/** Do `name`, as its button would; false where there is none. */
+/** Does the action `name`, as its button would. Returns false if there is no such button. */
 export const act = (name) => {
   const button = all(`[data-do="${name}"]`).find((one) => !one.disabled && one.checkVisibility());
   if (!button) return false;
@@ -30,7 +30,7 @@ export const act = (name) => {
   return true;
 };
 
-/** Told to who does not see it. */
+/** Announces words to screen readers. */
 export const say = (words) => {
   const live = document.getElementById("say");
   if (live) live.textContent = words;

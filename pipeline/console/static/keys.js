@@ -1,7 +1,7 @@
-// The one dispatcher of keys. A key does what the button does that it is printed on.
+// The only handler of keys. A key clicks the button on which it is printed.
 import { act, find, keys, on } from "./dom.js";
 
-const FIRST_OF_TWO = 1500; // milliseconds that "g" waits for the second key
+const FIRST_OF_TWO = 1500; // after "g", the page waits so many milliseconds for the second key
 
 const spell = (event) => {
   const named = event.key.length > 1 && event.shiftKey;
@@ -22,14 +22,14 @@ export const start = () => {
   let first = "";
   let timer = 0;
 
-  // htmx sends our forms. A browser that did it by itself would put a note into the address.
+  // htmx sends our forms. If the browser sent them itself, it would put the note into the URL.
   document.addEventListener("submit", (event) => event.target.matches("[hx-post]") && event.preventDefault());
 
   on("help", () => find("#help").showModal());
   on("policy", () => {});
 
   document.addEventListener("keydown", (event) => {
-    // 229: an input method is composing, also where isComposing is late.
+    // Key code 229 means that an input method is composing. Some browsers set isComposing too late.
     if (event.isComposing || event.keyCode === 229 || event.ctrlKey || event.metaKey || event.altKey) return;
     if (typing(event.target)) {
       if (event.key === "Escape") event.target.blur();

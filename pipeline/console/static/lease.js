@@ -1,8 +1,8 @@
-// The lease of the open case: held by what the person does, its last minute counted down.
+// The lease of the open case. Each action of the person renews it, and its last minute is counted down.
 import { find, text } from "./dom.js";
 
-const EVERY = 30_000; // milliseconds between two renewals
-const SHOWN = 60; // seconds before the end from which the rest is shown
+const EVERY = 30_000; // at least so many milliseconds lie between two renewals
+const SHOWN = 60; // the page counts down the last so many seconds
 
 export const start = () => {
   let lease = "";

@@ -1,4 +1,4 @@
-// The list and the case beside it: which row is open, which are done. The list never moves by itself.
+// The list and the case beside it: the open row and the decided rows. The list never moves by itself.
 import { all, find, on, say, text } from "./dom.js";
 
 const rows = () => all("#rows .row");
@@ -25,13 +25,13 @@ export const open = (id) => {
 
 let loading = null;
 
-/** Put the next page at the end of the list; false where there is none. Who asks meanwhile waits for the same page. */
+/** Adds the next page to the list. Returns false if there is none. Calls in the meantime wait for the same page. */
 const more = () => {
   const button = find("#rows .more button");
   if (!button) return false;
   const load = async () => {
     try {
-      // htmx lets one request of an element wait, and forgets the others: so it is the button's own, not the page's.
+      // htmx queues only one request of an element and drops the others. So the request belongs to the button.
       const to = { source: button, target: button.closest("li"), swap: "outerHTML" };
       await htmx.ajax("GET", button.dataset.href, to);
     } finally {
@@ -44,7 +44,7 @@ const more = () => {
   return loading;
 };
 
-/** The next page also comes when its button scrolls into view. */
+/** Loads the next page when its button scrolls into view. */
 const watch = () => {
   const button = find("#rows .more button");
   const seen = new IntersectionObserver((entries) => {

@@ -1,8 +1,8 @@
-// What others do, as it happens: cases that arrive are counted above the list, rows say who has them.
+// Live updates: the bar above the list counts new cases, and each row shows who holds its case.
 import { find, say, text } from "./dom.js";
 import { done, row, undone } from "./list.js";
 
-const SEVERE = 2; // severity from which a new case is named
+const SEVERE = 2; // new cases of this severity or above are counted as severe
 
 export const start = () => {
   const waiting = new Map();

@@ -1,14 +1,14 @@
-// Plays the clip: decoded once, on the first key, then started and stopped by the sample. Speeds come from the server
-// with their pitch kept; here is only how loud, how soft, and where.
+// Plays the clip. The first key decodes it, and later starts and stops are exact to the sample. The server makes the
+// other speeds at the same pitch. This file sets only volume, softening and position.
 import { all, find, on, text } from "./dom.js";
 
 const SPEEDS = ["0.75", "1", "1.25", "1.5", "2"];
 const STEP = 2; // seconds
-const SOFT = 3000; // hertz above which a softened voice has nothing
+const SOFT = 3000; // a softened voice contains nothing above this frequency in hertz
 const FIRST_VOLUME = 0.6;
 
 let context, level, low, volume;
-let soft = null; // as the person has set it, until the first key
+let soft = null; // null until the first clip sets it to the person's setting
 let muted = false;
 
 const setUp = () => {
@@ -16,7 +16,7 @@ const setUp = () => {
   context = new AudioContext();
   level = context.createGain();
   low = new BiquadFilterNode(context, { type: "lowpass", frequency: soft ? SOFT : context.sampleRate / 2 });
-  // No shout comes through: what is louder than the level is held down within milliseconds.
+  // The limiter protects the ears from shouts: it lowers loud sound within milliseconds.
   const limit = new DynamicsCompressorNode(context, { threshold: -12, knee: 0, ratio: 20, attack: 0.001, release: 0.1 });
   volume = new GainNode(context, { gain: FIRST_VOLUME });
   level.connect(low).connect(limit).connect(volume).connect(context.destination);
@@ -45,7 +45,7 @@ class Player {
     return this.buffers.get(this.speed);
   }
 
-  /** Where the play-head is, in seconds of the clip. */
+  /** Returns the play position, in seconds of the clip. */
   now() {
     if (!this.source) return this.position;
     const past = (context.currentTime - this.startedAt) * Number(this.speed);

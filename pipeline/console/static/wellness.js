@@ -1,6 +1,6 @@
-// How long the person has listened, told to the server so that it can count and cap.
-const EVERY = 30_000; // milliseconds of sound between two tellings
-const GAP = 500; // a longer pause between two frames is no listening
+// Reports the listening time to the server, which counts and limits it.
+const EVERY = 30_000; // one report after so many milliseconds of sound
+const GAP = 500; // a longer pause between two frames, in milliseconds, is not listening
 
 export const start = () => {
   let heard = 0;
@@ -21,7 +21,7 @@ export const start = () => {
     last = now;
     if (heard >= EVERY) tell();
   });
-  // Sound that ended is told soon, and what is left when the page goes.
+  // Report soon after the sound stops, and report the rest when the page closes.
   setInterval(() => performance.now() - last > 2 * GAP && tell(), 5_000);
   addEventListener("pagehide", tell);
 };

@@ -64,7 +64,7 @@ def test_a_second_moderator_may_look_but_not_decide(console: Console, enter: Ent
     lease = taken(enter("ana"), case)
     ben = enter("ben")
     page = ben.post(f"/cases/{case}/open")
-    assert "ana has this case" in page.text
+    assert "ana holds this case" in page.text
     assert decide(ben, case, lease).status_code == 409
     assert console.store.case(case).decisions == ()
 

@@ -34,7 +34,7 @@ def test_list_page_settle_undo(console: Console, enter: Enter) -> None:
     ben = enter("ben")
     assert f'href="/appeals/{appeal}" data-do="next"' in ben.get("/appeals").text
     shown = ben.get(f"/appeals/{appeal}").text
-    assert all(part in shown for part in ("it was a joke", "弄死你", f'hx-post="/appeals/{appeal}"', "Overturn it"))
+    assert all(part in shown for part in ("it was a joke", "弄死你", f'hx-post="/appeals/{appeal}"', "Overturn the decision"))
     settled = ben.post(f"/appeals/{appeal}", data={"verdict": "dismiss", "reason": "joke", "note": "说明"})
     assert (settled.status_code, settled.headers["hx-redirect"]) == (204, "/appeals")
     assert (state(console, appeal), console.store.case(case).case.verdict) == ("overturned", "dismiss")
@@ -52,7 +52,7 @@ def test_the_first_decider_sees_it_and_cannot_settle_it(console: Console, enter:
     ana = enter("ana")
     assert "not yours" in ana.get("/appeals").text
     page = ana.get(f"/appeals/{appeal}").text
-    assert "Somebody else has to settle" in page
+    assert "Another person must settle" in page
     assert f'hx-post="/appeals/{appeal}"' not in page
     refused = ana.post(f"/appeals/{appeal}", data={"verdict": "uphold"}, headers={"hx-request": "true"})
     assert refused.status_code == 403
@@ -97,7 +97,7 @@ def test_a_reported_case_is_shown_as_one_and_can_be_taken_and_decided(console: C
     ben = enter("ben")
     assert "user report" in ben.get("/queue").text
     page = ben.post(f"/cases/{report.case}/open").text
-    assert all(part in page for part in ("User reports", "he insults us", "cy", "The audio comes in some seconds."))
+    assert all(part in page for part in ("User reports", "he insults us", "cy", "The audio arrives in a few seconds."))
     stale = ben.post(f"/cases/{report.case}/decision", data={"lease": "0", "version": "1", "verdict": "uphold"})
     assert stale.status_code == 409
 

@@ -52,7 +52,7 @@ def test_both_languages(console: Console, enter: Enter) -> None:
 
 def test_nothing_yet(console: Console, enter: Enter) -> None:
     page = enter("lea").get("/leads").text
-    assert "Nothing waits" in page
+    assert "No open cases" in page
     assert "unknown: set quality.audit_share" in page
 
 

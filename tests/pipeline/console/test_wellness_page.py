@@ -97,8 +97,8 @@ def test_covered_until_a_key(console: Console, enter: Enter) -> None:
     assert '<details class="cover">' not in ana.get(f"/cases/{case}").text
     ana.post("/wellness/comfort", data=LIMITS | {"cover": "on", "soften": "on"})
     page = ana.get(f"/cases/{case}", headers={"hx-request": "true"}).text
-    assert '<details class="cover"><summary data-do="reveal">Threats and violence, 5 characters, covered.' in page
-    assert "(covered)" in ana.get("/queue/rows").text
+    assert '<details class="cover"><summary data-do="reveal">Threats and violence, 5 characters, hidden.' in page
+    assert "(hidden)" in ana.get("/queue/rows").text
 
 
 def test_a_person_cannot_take_his_own_check(console: Console, enter: Enter) -> None:
@@ -129,7 +129,7 @@ def test_feedback_comes_when_a_third_has_settled_it(console: Console, enter: Ent
         client = enter(who)
         assert decide(client, copy, taken(client, copy), verdict="dismiss").status_code == 200
     page = ana.get("/wellness").text
-    assert "Checked: 1. Seen differently: 1." in page
-    assert f'<a href="/cases/{case}">Threats and violence</a>: you said Upheld, settled as Dismissed' in page
+    assert "Checked: 1. Different result: 1." in page
+    assert f'<a href="/cases/{case}">Threats and violence</a>: you decided: Upheld; final result: Dismissed' in page
     assert "Threatening a person with harm" in page
     assert "Checked: 0." in enter("ben").get("/wellness").text

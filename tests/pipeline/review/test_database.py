@@ -95,9 +95,9 @@ def test_a_server_that_is_lost_is_given_up(postgres_url: str, query: str, patien
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("nonsense", "no SQLAlchemy URL"),
-        ("postgresql://db:five/voxwarden", "no SQLAlchemy URL"),
-        ("mysql://host/name", "names mysql"),
+        ("nonsense", "not a valid SQLAlchemy URL"),
+        ("postgresql://db:five/voxwarden", "not a valid SQLAlchemy URL"),
+        ("mysql://host/name", "names the database mysql"),
         ("sqlite:////dev/null/a.db", "/dev/null"),
     ],
 )

@@ -161,7 +161,7 @@ def test_a_decision_is_kept_and_made_once(store: SqlReviewStore) -> None:
     file = store.case(stored.case)
     assert file.decisions == (decision,)
     assert (file.case.status, file.case.version) == ("decided", 2)
-    with pytest.raises(CaseError, match="decided already"):
+    with pytest.raises(CaseError, match="already decided"):
         store.decide(stored.case, "bob", Choice(verdict="dismiss"), NOON + 61)
 
 

@@ -119,14 +119,14 @@ def test_nor_who_is_the_speaker_by_the_identity_provider(database: Database) -> 
     with database.write() as connection:
         subject = "https://id.example.org ann"
         connection.execute(ACCOUNTS.update().where(ACCOUNTS.c.name == "ben").values(oidc_subject=subject))
-    with pytest.raises(Involved, match="ben is a party"):
+    with pytest.raises(Involved, match="ben is the speaker or a reporter"):
         settle(database, appeal, "ben")
 
 
 def test_it_is_settled_once(database: Database) -> None:
     appeal = lodge(database, decide(database).case)
     settle(database, appeal, "ben")
-    with pytest.raises(Stale, match="settled"):
+    with pytest.raises(Stale, match="already settled"):
         settle(database, appeal, "lea", STAND)
     assert state(database, appeal) == "overturned"
 

@@ -104,7 +104,7 @@ def test_flags_and_reports_are_not_mixed(database: Database) -> None:
 
 def test_it_can_be_decided_but_not_by_the_reporter(database: Database) -> None:
     report = file(database, reporter="ben")
-    with pytest.raises(Involved, match="ben is a party"), database.write() as connection:
+    with pytest.raises(Involved, match="ben is the speaker or a reporter"), database.write() as connection:
         deciding.decide(connection, report.case, "ben", Choice(verdict="uphold"), NOON)
     with database.write() as connection:
         deciding.decide(connection, report.case, "ana", Choice(verdict="uphold", action="mute"), NOON)

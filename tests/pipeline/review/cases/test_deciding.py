@@ -122,7 +122,7 @@ def test_a_case_that_grew_is_not_decided_on_the_old_sight_of_it(database: Databa
 
 
 def test_an_action_against_nobody(database: Database, case: str) -> None:
-    with pytest.raises(CaseError, match="uphold only"):
+    with pytest.raises(CaseError, match="needs the verdict uphold"):
         decide(database, case, Choice(verdict="dismiss", action="mute"))
 
 

@@ -62,7 +62,7 @@ def test_a_decided_case_is_not_taken_and_its_lease_is_gone(database: Database) -
     with database.write() as connection:
         deciding.decide(connection, case, "ana", Choice(verdict="dismiss"), NOON)
         assert leases.of(connection, case) is None
-        with pytest.raises(CaseError, match="decided already"):
+        with pytest.raises(CaseError, match="already decided"):
             leases.claim(connection, case, "ben", NOON)
 
 

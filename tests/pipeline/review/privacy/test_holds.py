@@ -34,7 +34,7 @@ def test_the_log_tells_who_and_why_but_not_which_speaker(database: Database) -> 
 
 @pytest.mark.parametrize(("subject", "reason"), [("", "why"), ("ann", "")])
 def test_neither_subject_nor_reason_can_be_left_out(database: Database, subject: str, reason: str) -> None:
-    with pytest.raises(CaseError, match="what is held, and why"), database.write() as connection:
+    with pytest.raises(CaseError, match="needs a subject and a reason"), database.write() as connection:
         holds.place(connection, "speaker", subject, reason, "lea", NOON)
 
 
