@@ -1,4 +1,4 @@
-"""A real browser (Debian's Chromium) on a running console whose cases have sound."""
+"""Fixtures: a real browser (Debian's Chromium), and a running console with clips."""
 
 import json
 import time
@@ -27,7 +27,7 @@ from tests.pipeline.review import people
 
 CHROMIUM = "/usr/bin/chromium"
 PATIENCE = 60_000
-"""Milliseconds: a busy machine is no failure."""
+"""Timeout in milliseconds. It is long, so that a busy machine does not fail a test."""
 expect.set_options(timeout=PATIENCE)
 SPOKEN = Path(__file__).parents[1] / "data" / "sense-and-sensibility.flac"
 PREROLL = 2.0
@@ -50,13 +50,13 @@ SAID = (
 
 @cache
 def _clip() -> tuple[bytes, float]:
-    """Ogg Opus, and its seconds."""
+    """Return a clip (Ogg Opus) and its length in seconds."""
     samples = decode_flac(SPOKEN.read_bytes())[: 6 * SAMPLE_RATE]
     return encode_opus_clip(samples), len(samples) / SAMPLE_RATE
 
 
 class Stack:
-    """The server's address, and a hand on its store. Times are real: a browser knows no other."""
+    """A running server and its store. It uses the real time, because a browser cannot use another one."""
 
     def __init__(self, url: str, folder: Path, database: Database) -> None:
         self.url = url
@@ -69,7 +69,7 @@ class Stack:
         self._count = 0
 
     def say(self, count: int = 1) -> list[str]:
-        """Flags of `count` mixed utterances, each with its clip; gives the cases, in order."""
+        """Store flags of `count` mixed utterances, each with a clip. Return the case ids, in order."""
         flags = [self._flag(self._count + n) for n in range(count)]
         self._count += count
         cases = [outcome.case for outcome in self.store.add(flags, time.time())]
@@ -131,7 +131,7 @@ class Stack:
 
 @pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
-    """Ends with this folder: while it runs, so does its event loop, and no asynchronous test can."""
+    """Playwright for this folder only. Its event loop runs until it ends, so no asynchronous test can run meanwhile."""
     with sync_playwright() as started:
         yield started
 
@@ -159,13 +159,13 @@ Sit = Callable[..., Page]
 
 
 def _is_problem(line: ConsoleMessage) -> bool:
-    """Chromium tells of every 409 as an error, too; the tests look at what the page does with it."""
+    """Tell whether a console line is an error. Chromium logs every 409 as an error, but the tests expect those."""
     return line.type == "error" and "status of 409" not in line.text
 
 
 @pytest.fixture
 def sit(stack: Stack, browser: Browser) -> Iterator[Sit]:
-    """`sit("ana")` is a page of ana's; errors of its scripts, and what its policy blocked, fail the test."""
+    """`sit("ana")` opens a page as ana. Script errors and blocked content (CSP) fail the test."""
     contexts = []
     problems: list[str] = []
 

@@ -1,4 +1,4 @@
-"""A shift without a mouse."""
+"""The console by keyboard only."""
 
 import time
 
@@ -18,7 +18,7 @@ for (const kind of ["pointerdown", "mousedown", "mousemove", "click", "wheel"])
 """
 CASES = 60
 PARTS = {".wave": 1, ".transcript p:first-child .word:nth-child(2)": 1, ".verdict": 3}
-"""What a moderator needs of each case, and how many there are."""
+"""Selectors of the parts that must be visible in each case, and how many elements each has."""
 IN_SIGHT = """
 (selectors) => [scrollY, selectors.map((selector) => [...document.querySelectorAll(selector)].map((part) => {
   const { left, top, width, height } = part.getBoundingClientRect();
@@ -27,11 +27,11 @@ IN_SIGHT = """
   return inside && width > 0 && part.contains(over);
 }))]
 """
-"""How far the page is scrolled. Of each part: whether all of it is on the screen, and nothing lies on it."""
+"""Returns the page's scroll position, and for each element whether it is fully visible and uncovered."""
 
 
 def opened(page: Page) -> str:
-    """The id of the case that can be decided, once it is there."""
+    """Wait for a case with a form for a decision, and return its id."""
     case = page.get_attribute(".case[data-lease]:has(#decide)", "data-case")
     assert case is not None
     return case
@@ -47,7 +47,7 @@ def assert_in_sight(page: Page, number: int) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (1920, 1080), (1366, 768)])
-def test_sixty_mixed_cases_by_keyboard_alone_and_one_undone(stack: Stack, sit: Sit, width: int, height: int) -> None:
+def test_sixty_mixed_cases_and_one_undo(stack: Stack, sit: Sit, width: int, height: int) -> None:
     stack.say(CASES)
     page = sit("ana", viewport={"width": width, "height": height})
     page.evaluate(COUNT_MICE)
@@ -57,7 +57,7 @@ def test_sixty_mixed_cases_by_keyboard_alone_and_one_undone(stack: Stack, sit: S
         case = opened(page)
         assert case not in verdicts, "a case came twice"
         assert_in_sight(page, number + 1)
-        if number == 3:  # corrected label, reason and a note with an "n" in it, all typed
+        if number == 3:  # type a label and a note; the note contains an "n", which is also a key
             page.keyboard.press("l")
             page.keyboard.type("Adv")
             page.keyboard.press("Escape")
@@ -84,9 +84,7 @@ def test_sixty_mixed_cases_by_keyboard_alone_and_one_undone(stack: Stack, sit: S
     assert page.evaluate("window.mice") == 0
 
 
-def test_j_goes_on_from_page_to_page_while_a_thousand_wait(
-    stack: Stack, sit: Sit, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_j_continues_on_the_next_pages_of_a_long_queue(stack: Stack, sit: Sit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue, "PAGE", 15)
     flags = [stack._flag(number) for number in range(1_000)]
     stack.store.add(flags, time.time())
@@ -125,7 +123,7 @@ def test_the_player_obeys_its_keys(stack: Stack, sit: Sit) -> None:
     expect(player).to_have_attribute("data-state", "paused")
 
 
-def test_two_moderators_see_what_the_other_does(stack: Stack, sit: Sit) -> None:
+def test_two_moderators_see_each_other_s_actions(stack: Stack, sit: Sit) -> None:
     first, second = stack.say(2)
     ana, ben = sit("ana"), sit("ben")
     ana.keyboard.press("j")
@@ -138,7 +136,7 @@ def test_two_moderators_see_what_the_other_does(stack: Stack, sit: Sit) -> None:
     expect(ben.locator(f'.row[data-case="{taken}"]')).to_have_attribute("data-done", "dismiss")
 
 
-def test_what_was_typed_survives_a_conflict(stack: Stack, sit: Sit) -> None:
+def test_the_typed_text_survives_a_conflict(stack: Stack, sit: Sit) -> None:
     [case] = stack.say(1)
     page = sit("ana")
     page.keyboard.press("j")
@@ -155,7 +153,7 @@ def test_what_was_typed_survives_a_conflict(stack: Stack, sit: Sit) -> None:
     assert page.input_value("#decide textarea") == "my long note"
 
 
-def test_more_than_twenty_like_cases_are_asked_about(stack: Stack, sit: Sit) -> None:
+def test_deciding_more_than_twenty_similar_cases_needs_a_confirmation(stack: Stack, sit: Sit) -> None:
     flags = [msgspec.structs.replace(stack._flag(len(SAID) * number), speaker="ann") for number in range(21)]
     cases = [outcome.case for outcome in stack.store.add(flags, time.time())]
     page, asked = sit("ana"), []
@@ -176,7 +174,7 @@ def test_more_than_twenty_like_cases_are_asked_about(stack: Stack, sit: Sit) -> 
     assert {case.id for case in stack.store.cases(Filters(status="decided"))} == set(cases)
 
 
-def test_an_appeal_that_another_has_settled_says_so(stack: Stack, sit: Sit) -> None:
+def test_an_appeal_that_another_person_settled_shows_a_conflict(stack: Stack, sit: Sit) -> None:
     [case] = stack.say(1)
     now, upheld = time.time(), Choice(verdict="uphold")
     with stack.database.write() as connection:
@@ -189,7 +187,7 @@ def test_an_appeal_that_another_has_settled_says_so(stack: Stack, sit: Sit) -> N
     expect(page.locator("#conflict")).to_contain_text("This appeal is already settled")
 
 
-def test_a_case_arrives_without_reload_and_moves_nothing(stack: Stack, sit: Sit) -> None:
+def test_a_new_case_arrives_and_does_not_move_the_list(stack: Stack, sit: Sit) -> None:
     stack.say(3)
     page = sit("ana")
     before = page.inner_text("#rows")

@@ -1,4 +1,4 @@
-"""Both languages, both themes, small screens, and what axe says of each page."""
+"""Languages, themes, small screens, and the accessibility check of each page with axe."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -13,11 +13,11 @@ RUN_AXE = """
 (options) => axe.run(options).then((found) =>
   found.violations.map((one) => `${one.id}: ${one.nodes[0].html.slice(0, 160)}`))
 """
-"""The whole answer of axe is a megabyte; only this much leaves the page."""
+"""Returns only the violations, because the whole result of axe has a megabyte."""
 
 
-def serious(page: Page) -> list[str]:
-    """What axe finds, of any weight, under WCAG 2.0 to 2.2 A and AA."""
+def violations(page: Page) -> list[str]:
+    """Return all violations of any severity that axe finds for WCAG 2.0 to 2.2, A and AA, and best practice."""
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
     page.evaluate(Axe().axe_script)
     found: list[str] = page.evaluate(RUN_AXE, {"runOnly": tags, "resultTypes": ["violations"]})
@@ -26,25 +26,25 @@ def serious(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize("locale", ["en", "zh-CN"])
-def test_axe_finds_nothing(stack: Stack, sit: Sit, theme: str, locale: str) -> None:
+def test_axe_finds_no_violations(stack: Stack, sit: Sit, theme: str, locale: str) -> None:
     stack.say(6)
     page = sit("ada", theme=theme, locale=locale)
     page.keyboard.press("j")
     page.wait_for_selector("#decide")
-    assert serious(page) == []
+    assert violations(page) == []
     page.keyboard.press("1")
     page.wait_for_selector("#undo .did")
     page.wait_for_selector("#decide")
     page.keyboard.press("?")
     page.wait_for_selector("dialog[open]")
-    assert serious(page) == []
+    assert violations(page) == []
     for path in PAGES[1:]:
         page.goto(stack.url + path)
-        assert serious(page) == [], path
+        assert violations(page) == [], path
 
 
 @pytest.mark.parametrize(("locale", "lang", "verdict"), [("en-GB", "en", "Uphold"), ("zh-CN", "zh-CN", "违规")])
-def test_the_browser_s_language(stack: Stack, sit: Sit, locale: str, lang: str, verdict: str) -> None:
+def test_the_console_uses_the_browser_s_language(stack: Stack, sit: Sit, locale: str, lang: str, verdict: str) -> None:
     stack.say(1)
     page = sit("ana", locale=locale)
     assert page.get_attribute("html", "lang") == lang
@@ -52,7 +52,7 @@ def test_the_browser_s_language(stack: Stack, sit: Sit, locale: str, lang: str, 
     expect(page.locator('[data-do="uphold"]')).to_contain_text(verdict)
 
 
-def test_a_person_s_own_language_and_theme(stack: Stack, sit: Sit) -> None:
+def test_a_person_can_set_language_and_theme(stack: Stack, sit: Sit) -> None:
     page = sit("ana", path="/me")
     page.select_option("select[name=language]", "zh")
     page.select_option("select[name=theme]", "dark")
@@ -62,8 +62,8 @@ def test_a_person_s_own_language_and_theme(stack: Stack, sit: Sit) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (1366, 768), (390, 844), (640, 360)])
-def test_nothing_lies_beside_the_screen(stack: Stack, sit: Sit, width: int, height: int) -> None:
-    """640 x 360 is 1280 x 720 at 200 % zoom."""
+def test_no_horizontal_scrolling(stack: Stack, sit: Sit, width: int, height: int) -> None:
+    """No page is wider than the screen. 640 x 360 is 1280 x 720 at 200 % zoom."""
     stack.say(3)
     page = sit("ana", viewport={"width": width, "height": height})
     page.keyboard.press("j")
@@ -71,7 +71,7 @@ def test_nothing_lies_beside_the_screen(stack: Stack, sit: Sit, width: int, heig
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_no_layout_shift_from_case_to_case(stack: Stack, sit: Sit) -> None:
+def test_no_layout_shift_between_cases(stack: Stack, sit: Sit) -> None:
     stack.say(4)
     page = sit("ana")
     page.evaluate(

@@ -1,4 +1,4 @@
-"""Signing in at a real OpenID provider (oidc-provider, certified), through its own pages."""
+"""Sign-in at a real, certified OpenID provider (oidc-provider), on its own pages."""
 
 import shutil
 import subprocess
@@ -23,7 +23,7 @@ SCRIPT = Path(__file__).parent / "oidc" / "provider.cjs"
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[tuple[str, Database]]:
-    """The console's address, and its store."""
+    """Start a provider and a console. Yield the console's URL and its database."""
     node, issuer_port, port = shutil.which("node"), free_port(), free_port()
     assert node, "make setup installs node"
     redirect = f"http://127.0.0.1:{port}/login/oidc/back"
@@ -56,7 +56,7 @@ def sign_in(page: Page, url: str, name: str) -> None:
     page.locator("button[type=submit]").press("Enter")
 
 
-def test_a_lead_comes_in_and_a_stranger_does_not(place: tuple[str, Database], browser: Browser) -> None:
+def test_a_lead_can_sign_in_and_a_stranger_cannot(place: tuple[str, Database], browser: Browser) -> None:
     url, database = place
     context = browser.new_context(locale="en")
     context.set_default_timeout(90_000)
@@ -76,7 +76,7 @@ def test_a_lead_comes_in_and_a_stranger_does_not(place: tuple[str, Database], br
     assert (account.name, account.role, account.password) == ("lin-leads", "lead", None)
 
 
-def test_an_answer_that_nobody_asked_for(place: tuple[str, Database], browser: Browser) -> None:
+def test_an_answer_without_a_sign_in_is_refused(place: tuple[str, Database], browser: Browser) -> None:
     url, database = place
     context = browser.new_context(locale="en")
     page = context.new_page()

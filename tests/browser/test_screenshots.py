@@ -1,6 +1,6 @@
-"""Pictures of the pages, for the documentation and for a look.
+"""Makes screenshots of the pages, for the documentation.
 
-VOXWARDEN_SCREENSHOTS=docs/images pytest tests/browser/test_screenshots.py
+To write them into the documentation, run: VOXWARDEN_SCREENSHOTS=docs/images pytest tests/browser/test_screenshots.py
 """
 
 import os
@@ -17,7 +17,7 @@ SIZE = {"width": 1440, "height": 900}
 
 
 @pytest.mark.parametrize(("theme", "locale"), [("dark", "zh-CN"), ("light", "en")])
-def test_pictures(stack: Stack, sit: Sit, tmp_path: Path, theme: str, locale: str) -> None:
+def test_screenshots(stack: Stack, sit: Sit, tmp_path: Path, theme: str, locale: str) -> None:
     folder = Path(os.environ.get("VOXWARDEN_SCREENSHOTS", tmp_path))
     folder.mkdir(parents=True, exist_ok=True)
     cases = stack.say(24)

@@ -1,4 +1,4 @@
-"""Speech in a room, until the app is told what a moderator decided: every part of it real, in one process."""
+"""The whole way from speech in a room to the app's webhook, with real parts in one process."""
 
 import asyncio
 import base64
@@ -28,7 +28,7 @@ SECRET = b"0123456789abcdef0123456789abcdef"
 
 
 class App(HTTPServer):
-    """Takes webhooks, and refuses the first one, so that it must come again."""
+    """An app that refuses the first webhook, so that it must be sent again."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Receiver)
@@ -62,7 +62,7 @@ def app() -> Iterator[App]:
 
 
 class Running:
-    """`voxwarden run` in a thread; `host` knows what it was told."""
+    """`voxwarden run` in a thread. `host` has the addresses and the login that `run` reported."""
 
     def __init__(self, settings: Settings) -> None:
         self.host = Host()
@@ -106,7 +106,7 @@ def sign_in(page: Page, name: str, password: str) -> None:
 
 
 def await_clip(data: Path) -> None:
-    """The clip of a case is stored after the case."""
+    """Wait until a case has a clip, because the clip is stored after the case."""
     store, deadline = open_store(Settings(data_dir=data)), time.monotonic() + 120
     while not any(store.case(case.id).evidence for case in store.cases(Filters())):
         assert time.monotonic() < deadline, "The case has no clip"
@@ -116,7 +116,9 @@ def await_clip(data: Path) -> None:
 
 @pytest.mark.weights
 @pytest.mark.timeout(900)
-def test_a_threat_is_heard_decided_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, browser: Browser) -> None:
+def test_a_threat_is_flagged_decided_and_sent_to_the_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, browser: Browser
+) -> None:
     for name in ("GATEWAY", "METRICS", "CONSOLE"):
         monkeypatch.setenv(f"VOXWARDEN_{name}__PORT", "0")
     monkeypatch.setattr("pipeline.review.delivery.outbox.PAUSES", (0.5,) * 8)

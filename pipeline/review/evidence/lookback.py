@@ -34,6 +34,7 @@ NAME = re.compile(r"\d{13}-[0-9a-f]{8}")
 """Name of a segment: the time when it was opened, in milliseconds, and a random part."""
 ADDRESS = re.compile(rf"lookback/({NAME.pattern})/(\d{{1,12}})")
 SUFFIX = ".utterances"
+NOWHERE = "`voxwarden run` makes it; set data_dir to the folder that `voxwarden run` uses."
 SHARE = 24
 """A segment holds 1/SHARE of the look-back's time and size. It is the smallest part that can be deleted."""
 MAX_ENTRIES = 200_000
@@ -279,8 +280,5 @@ def open_lookback(settings: Settings, clock: Callable[[], float] = time.time) ->
 def kept_lookback(settings: Settings) -> Lookback:
     """Open the look-back that `voxwarden run` made. Raises InputError if there is none."""
     if not (folder := settings.data_dir / "lookback").is_dir():
-        raise InputError(
-            f"There is no look-back at {folder}",
-            "`voxwarden run` makes it; set data_dir to the folder that `voxwarden run` uses.",
-        )
+        raise InputError(f"There is no look-back at {folder}", NOWHERE)
     return open_lookback(settings)

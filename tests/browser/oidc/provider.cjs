@@ -1,4 +1,4 @@
-// A certified OpenID provider for the tests: everybody may sign in, and is in the group that the name ends with.
+// A certified OpenID provider for tests. Any name can sign in. The part after the last "-" of a name is its group.
 const { createRequire } = require("node:module");
 const [folder, port, redirect] = process.argv.slice(2);
 

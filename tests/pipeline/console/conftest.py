@@ -1,4 +1,4 @@
-"""A running console with everybody signed in, each with a client of its own."""
+"""Fixtures: a running console, and a signed-in HTTP client for each person."""
 
 import re
 import shutil
@@ -20,13 +20,13 @@ from tests.pipeline.console.servers import served
 from tests.pipeline.review import people
 from tests.pipeline.review.builders import NOON
 
-TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""For clients of plain HTTP: loading the usual certificates takes longer than most tests."""
+NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""An empty TLS context for clients of plain HTTP. Loading the usual certificates takes longer than most tests."""
 CSRF = re.compile(r'"X-CSRF-Token":"([^"]+)"')
 
 
 class Clock:
-    """Says what time it is until somebody sets it."""
+    """A clock that stands at `now` until a test changes it."""
 
     def __init__(self) -> None:
         self.now = NOON
@@ -36,7 +36,7 @@ class Clock:
 
 
 class Console:
-    """A server, its store, its clock."""
+    """A running server with its store and its clock."""
 
     def __init__(self, url: str, database: Database, clock: Clock, folder: Path) -> None:
         self.url = url
@@ -58,7 +58,7 @@ class Console:
 
 @pytest.fixture(scope="session")
 def staffed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite store with everybody's accounts, to be copied: making one takes longer than most tests."""
+    """A SQLite store with the accounts of PEOPLE. Tests copy it, because making one takes longer than most tests."""
     file = tmp_path_factory.mktemp("staffed") / "store.db"
     database = Database(f"sqlite:///{file}")
     people.hire(database)
@@ -68,7 +68,7 @@ def staffed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def console(tmp_path: Path, staffed: Path) -> Iterator[Console]:
-    """On SQLite: what differs between the databases is tested below HTTP."""
+    """A console on SQLite. Tests of the review store cover the differences between the databases."""
     settings = Settings(data_dir=tmp_path)
     shutil.copy(staffed, tmp_path / "voxwarden.db")
     database = Database(settings.database_url)
@@ -83,7 +83,7 @@ Enter = Callable[[str], httpx.Client]
 
 @pytest.fixture
 def enter(console: Console) -> Iterator[Enter]:
-    """`enter("ana")` is a client that is signed in as ana, and sends what our pages send; `enter("")` is nobody."""
+    """`enter("ana")` returns a client signed in as ana, which sends the CSRF token. `enter("")` is not signed in."""
     with ExitStack() as stack:
 
         def client(name: str) -> httpx.Client:
@@ -92,7 +92,9 @@ def enter(console: Console) -> Iterator[Enter]:
             if name:
                 token = console.cookie(name)
                 headers, cookies = {HEADER: console.csrf(token)}, {COOKIE: token}
-            to = httpx.Client(base_url=console.url, headers=headers, cookies=cookies, timeout=60, verify=TRUSTS_NOBODY)
+            to = httpx.Client(
+                base_url=console.url, headers=headers, cookies=cookies, timeout=60, verify=NO_CERTIFICATES
+            )
             return stack.enter_context(to)
 
         yield client

@@ -1,4 +1,4 @@
-"""An app behind a real server, in a thread."""
+"""Runs an app in a real server, in a thread."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Role by endpoint: the whole table, by requests."""
+"""The table of roles and endpoints, tested by requests."""
 
 import re
 from typing import get_args
@@ -21,9 +21,9 @@ ROUTES = sorted(
     for method in route.methods or ()
 )
 STREAMS = {"queue_live"}
-"""They do not end by themselves; `stream` asks for the head only."""
+"""Endpoints whose answers do not end by themselves."""
 
-# Written by hand, from what each role is for; not derived from the table it checks.
+# Written by hand from the purpose of each role, and not derived from the table under test.
 READS = {"home", "queue_page", "queue_rows", "queue_live", "case_page", "me_page", "set_preferences", "set_password"}
 READS |= {"set_totp", "logout", "api_docs", "api_schema", "wellness_page", "wellness_meter", "set_comfort"}
 READS |= {"appeals_page", "appeal_page"}
@@ -51,13 +51,13 @@ def status(client: httpx.Client, method: str, path: str) -> int:
         return response.status_code
 
 
-def test_every_endpoint_is_in_the_matrix() -> None:
+def test_every_endpoint_is_in_the_table() -> None:
     assert {name for name, _, _ in ROUTES} | {"health"} == ACCESS.keys()
     assert set().union(OPEN, APPS, *EXPECTED.values()) == ACCESS.keys()
 
 
 @pytest.mark.parametrize("role", get_args(Role))
-def test_each_role_reaches_what_is_its_and_no_more(console: Console, enter: Enter, role: Role) -> None:
+def test_each_role_reaches_only_its_endpoints(console: Console, enter: Enter, role: Role) -> None:
     for name, method, path in ROUTES:
         client = enter(WHO[role])
         got = status(client, method, path)
@@ -66,7 +66,7 @@ def test_each_role_reaches_what_is_its_and_no_more(console: Console, enter: Ente
         assert got not in {401, 500}
 
 
-def test_who_is_not_signed_in_gets_nothing(console: Console, enter: Enter) -> None:
+def test_without_a_session_only_open_endpoints_answer(console: Console, enter: Enter) -> None:
     for name, method, path in ROUTES:
         with enter("").stream(method, path_of(path)) as response:
             if name in OPEN:

@@ -1,4 +1,4 @@
-"""What a moderator does, as the page sends it."""
+"""The requests that the page sends when a moderator acts."""
 
 import re
 
@@ -19,7 +19,7 @@ def stored(console: Console, count: int = 1, **changes: object) -> list[str]:
 
 
 def taken(client: httpx.Client, case: str) -> str:
-    """The lease; empty when somebody else has the case."""
+    """Take a case and return the lease; empty if another moderator holds the case."""
     page = client.post(f"/cases/{case}/open")
     assert page.status_code == 200
     found = LEASE.search(page.text)
@@ -46,7 +46,7 @@ def test_open_decide_undo(console: Console, enter: Enter) -> None:
     assert actions == ["case.claim", "case.decide", "case.undo"]
 
 
-def test_a_decided_case_shows_what_was_flagged_again(console: Console, enter: Enter) -> None:
+def test_a_decided_case_shows_its_linked_flags(console: Console, enter: Enter) -> None:
     [case] = stored(console)
     ana = enter("ana")
     decide(ana, case, taken(ana, case))
@@ -69,7 +69,7 @@ def test_a_second_moderator_may_look_but_not_decide(console: Console, enter: Ent
     assert console.store.case(case).decisions == ()
 
 
-def test_a_stale_version_is_refused_and_taken_again_with_what_is_new(console: Console, enter: Enter) -> None:
+def test_an_old_version_is_refused_and_can_be_retaken(console: Console, enter: Enter) -> None:
     [case] = stored(console)
     ana = enter("ana")
     lease = taken(ana, case)
@@ -83,7 +83,7 @@ def test_a_stale_version_is_refused_and_taken_again_with_what_is_new(console: Co
     assert decide(ana, case, found[1], version="2").status_code == 200
 
 
-def test_a_lease_is_renewed_until_it_has_gone(console: Console, enter: Enter) -> None:
+def test_a_lease_is_renewed_until_another_moderator_takes_the_case(console: Console, enter: Enter) -> None:
     [case] = stored(console)
     ana, ben = enter("ana"), enter("ben")
     lease = taken(ana, case)
@@ -93,7 +93,7 @@ def test_a_lease_is_renewed_until_it_has_gone(console: Console, enter: Enter) ->
     assert ana.post(f"/leases/{lease}/renew").status_code == 409
 
 
-def test_next_gives_what_nobody_has(console: Console, enter: Enter) -> None:
+def test_next_gives_a_free_case(console: Console, enter: Enter) -> None:
     first, second = stored(console, 2)
     assert taken(enter("ben"), first)
     assert f'data-case="{second}"' in enter("ana").post("/next").text
@@ -109,7 +109,7 @@ def test_a_skipped_case_is_free_again(console: Console, enter: Enter) -> None:
 
 
 @pytest.mark.parametrize(("by", "count"), [("speaker", 3), ("room", 3), ("phrase", 3)])
-def test_like_cases_are_decided_and_undone_together(console: Console, enter: Enter, by: str, count: int) -> None:
+def test_similar_cases_are_decided_and_undone_together(console: Console, enter: Enter, by: str, count: int) -> None:
     cases = stored(console, 3)
     console.store.add([flag("x", 0, 5, room="elsewhere", speaker="bob", hits=())], NOON)
     ana = enter("ana")
@@ -117,7 +117,7 @@ def test_like_cases_are_decided_and_undone_together(console: Console, enter: Ent
     assert f"{count} open cases" in shown
     form = {"by": by, "seen": shown.partition('name="seen" value="')[2][:64], "verdict": "dismiss"}
     [later] = console.store.add([flag("later", 70, 75)], NOON)
-    assert ana.post(f"/cases/{cases[0]}/like", data=form).status_code == 409, "one more is like them by now"
+    assert ana.post(f"/cases/{cases[0]}/like", data=form).status_code == 409, "there is one more similar case by now"
     assert console.store.case(later.case).case.status == "pending"
     form["seen"] = ana.get(f"/cases/{cases[0]}/like?by={by}").text.partition('name="seen" value="')[2][:64]
     assert ana.post(f"/cases/{cases[0]}/like", data=form).status_code == 200
@@ -126,7 +126,7 @@ def test_like_cases_are_decided_and_undone_together(console: Console, enter: Ent
     assert {console.store.case(case).case.status for case in cases} == {"pending"}
 
 
-def test_too_late_to_undo(console: Console, enter: Enter) -> None:
+def test_no_undo_after_the_window(console: Console, enter: Enter) -> None:
     [case] = stored(console)
     ana = enter("ana")
     decide(ana, case, taken(ana, case))
@@ -145,7 +145,7 @@ def test_too_late_to_undo(console: Console, enter: Enter) -> None:
         {"action": "ban"},
     ],
 )
-def test_nonsense_is_refused(console: Console, enter: Enter, fields: dict[str, str]) -> None:
+def test_invalid_fields_are_refused(console: Console, enter: Enter, fields: dict[str, str]) -> None:
     [case] = stored(console)
     ana = enter("ana")
     assert decide(ana, case, taken(ana, case), **fields).status_code == 422
@@ -155,7 +155,9 @@ def test_nonsense_is_refused(console: Console, enter: Enter, fields: dict[str, s
 @pytest.mark.parametrize(
     "fields", [{"label": "nonsense"}, {"reason": "nonsense"}, {"verdict": "dismiss", "action": "mute"}]
 )
-def test_what_does_not_fit_is_refused(console: Console, enter: Enter, fields: dict[str, str]) -> None:
+def test_unknown_names_and_forbidden_actions_are_refused(
+    console: Console, enter: Enter, fields: dict[str, str]
+) -> None:
     [case] = stored(console)
     ana = enter("ana")
     assert decide(ana, case, taken(ana, case), **fields).status_code == 409

@@ -1,4 +1,4 @@
-"""What apps hand in: appeals and reports, with a token, bounded."""
+"""The API for apps: appeals and reports, tokens and limits."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ from pipeline.review.cases import deciding, queue
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.settings import ReviewConsole, Settings
-from tests.pipeline.console.conftest import TRUSTS_NOBODY, Clock, Console
+from tests.pipeline.console.conftest import NO_CERTIFICATES, Clock, Console
 from tests.pipeline.console.servers import served
 from tests.pipeline.review.builders import NOON, flag
 
@@ -26,7 +26,7 @@ REPORT = {"room": "lobby", "speaker": "bob", "reporter": "ann", "label": "hate",
 
 @pytest.fixture
 def console(tmp_path: Path, staffed: Path) -> Iterator[Console]:
-    """With two apps' tokens."""
+    """A console with the tokens of two apps."""
     settings = Settings(
         data_dir=tmp_path, console=ReviewConsole(api_tokens=(SecretStr("another-token-of-an-app"), SecretStr(TOKEN)))
     )
@@ -40,7 +40,7 @@ def console(tmp_path: Path, staffed: Path) -> Iterator[Console]:
 @pytest.fixture
 def app(console: Console) -> Iterator[httpx.Client]:
     headers = {"authorization": f"Bearer {TOKEN}"}
-    with httpx.Client(base_url=console.url, headers=headers, timeout=60, verify=TRUSTS_NOBODY) as client:
+    with httpx.Client(base_url=console.url, headers=headers, timeout=60, verify=NO_CERTIFICATES) as client:
         yield client
 
 
@@ -52,7 +52,7 @@ def upheld(console: Console) -> str:
     return case
 
 
-def test_an_appeal_is_lodged_once_and_its_state_told(console: Console, app: httpx.Client) -> None:
+def test_an_appeal_is_lodged_once_and_has_a_state(console: Console, app: httpx.Client) -> None:
     case = upheld(console)
     body = {"case": case, "speaker": "ann", "statement": "我在开玩笑"}
     first, second = app.post("/api/v1/appeals", json=body), app.post("/api/v1/appeals", json=body)
@@ -62,7 +62,7 @@ def test_an_appeal_is_lodged_once_and_its_state_told(console: Console, app: http
     assert app.get(f"/api/v1/appeals/{first.json()['id']}").json() == expected
 
 
-def test_what_cannot_be_appealed(console: Console, app: httpx.Client) -> None:
+def test_cases_that_cannot_be_appealed(console: Console, app: httpx.Client) -> None:
     case = upheld(console)
     console.clock.now = NOON + 5
     assert app.post("/api/v1/appeals", json={"case": case, "speaker": "ann"}).status_code == 409
@@ -85,7 +85,7 @@ def test_a_report_becomes_a_case_in_the_queue(console: Console, app: httpx.Clien
     assert (report.reporter, report.text) == ("ann", "he insults us")
 
 
-def test_a_report_of_a_room_with_nothing_else(console: Console, app: httpx.Client) -> None:
+def test_a_report_with_only_a_room(console: Console, app: httpx.Client) -> None:
     answer = app.post("/api/v1/reports", json={"room": "lobby"})
     assert answer.status_code == 201
     case = console.store.case(answer.json()["case"]).case
@@ -110,7 +110,7 @@ def test_a_report_of_a_room_with_nothing_else(console: Console, app: httpx.Clien
         ("appeals", [], 422),
     ],
 )
-def test_what_is_no_report_or_appeal(app: httpx.Client, path: str, body: Any, status: int) -> None:
+def test_invalid_reports_and_appeals_are_refused(app: httpx.Client, path: str, body: Any, status: int) -> None:
     headers = {"content-type": "application/json"}
     answer = app.post(f"/api/v1/{path}", content=json.dumps(body), headers=headers)
     assert answer.status_code == status
@@ -118,13 +118,13 @@ def test_what_is_no_report_or_appeal(app: httpx.Client, path: str, body: Any, st
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x"])
-def test_without_a_token_nothing_is_taken(console: Console, header: str) -> None:
+def test_requests_without_a_valid_token_are_refused(console: Console, header: str) -> None:
     answer = httpx.post(f"{console.url}/api/v1/reports", json=REPORT, headers={"authorization": header}, timeout=60)
     assert (answer.status_code, answer.json()) == (401, {"detail": "Sign in first."})
     with console.database.read() as connection:
         assert queue.count(connection) == 0
 
 
-def test_a_token_opens_no_page_of_people(app: httpx.Client) -> None:
+def test_a_token_opens_no_page(app: httpx.Client) -> None:
     assert [app.get(path).status_code for path in ("/queue", "/appeals", "/audit", "/keeping")] == [403] * 4
     assert app.post("/next").status_code == 403

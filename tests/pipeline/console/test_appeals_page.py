@@ -15,7 +15,7 @@ XSS = "<script>alert(1)</script>"
 
 
 def lodged(console: Console, statement: str = "it was a joke", decider: str = "ana") -> tuple[str, str]:
-    """Ids of an appeal and its case."""
+    """Lodge an appeal. Return the ids of the appeal and of its case."""
     case = console.store.add([flag("a", 0, 5)], NOON)[0].case
     with console.database.write() as connection:
         deciding.decide(connection, case, decider, Choice(verdict="uphold", action="mute", reason="confirmed"), NOON)
@@ -29,12 +29,14 @@ def state(console: Console, appeal: str) -> str:
         return appeals.get(connection, appeal).state
 
 
-def test_list_page_settle_undo(console: Console, enter: Enter) -> None:
+def test_an_appeal_is_listed_settled_and_undone(console: Console, enter: Enter) -> None:
     appeal, case = lodged(console)
     ben = enter("ben")
     assert f'href="/appeals/{appeal}" data-do="next"' in ben.get("/appeals").text
     shown = ben.get(f"/appeals/{appeal}").text
-    assert all(part in shown for part in ("it was a joke", "弄死你", f'hx-post="/appeals/{appeal}"', "Overturn the decision"))
+    assert all(
+        part in shown for part in ("it was a joke", "弄死你", f'hx-post="/appeals/{appeal}"', "Overturn the decision")
+    )
     settled = ben.post(f"/appeals/{appeal}", data={"verdict": "dismiss", "reason": "joke", "note": "说明"})
     assert (settled.status_code, settled.headers["hx-redirect"]) == (204, "/appeals")
     assert (state(console, appeal), console.store.case(case).case.verdict) == ("overturned", "dismiss")
@@ -47,7 +49,7 @@ def test_list_page_settle_undo(console: Console, enter: Enter) -> None:
     assert actions == ["case.decide", "appeal.lodge", "appeal.view", "appeal.settle", "case.undo"]
 
 
-def test_the_first_decider_sees_it_and_cannot_settle_it(console: Console, enter: Enter) -> None:
+def test_the_first_decider_sees_the_appeal_but_cannot_settle_it(console: Console, enter: Enter) -> None:
     appeal, _ = lodged(console)
     ana = enter("ana")
     assert "not yours" in ana.get("/appeals").text
@@ -60,12 +62,12 @@ def test_the_first_decider_sees_it_and_cannot_settle_it(console: Console, enter:
     assert state(console, appeal) == "open"
 
 
-def test_an_admin_who_decided_is_no_exception(console: Console, enter: Enter) -> None:
+def test_an_admin_who_decided_cannot_settle_it(console: Console, enter: Enter) -> None:
     appeal, _ = lodged(console, decider="ada")
     assert enter("ada").post(f"/appeals/{appeal}", data={"verdict": "dismiss"}).status_code == 403
 
 
-def test_of_two_reviewers_the_second_is_told(console: Console, enter: Enter) -> None:
+def test_the_second_reviewer_gets_a_conflict(console: Console, enter: Enter) -> None:
     appeal, _ = lodged(console)
     assert enter("ben").post(f"/appeals/{appeal}", data={"verdict": "uphold"}).status_code == 204
     assert enter("lea").post(f"/appeals/{appeal}", data={"verdict": "dismiss"}).status_code == 409
@@ -73,12 +75,12 @@ def test_of_two_reviewers_the_second_is_told(console: Console, enter: Enter) -> 
 
 
 @pytest.mark.parametrize("form", [{}, {"verdict": "escalate"}, {"verdict": "uphold", "reason": "Nonsense"}])
-def test_what_is_no_settlement(console: Console, enter: Enter, form: dict[str, str]) -> None:
+def test_invalid_settlements_are_refused(console: Console, enter: Enter, form: dict[str, str]) -> None:
     appeal, _ = lodged(console)
     assert enter("ben").post(f"/appeals/{appeal}", data=form).status_code == 422
 
 
-def test_what_users_write_stays_text(console: Console, enter: Enter) -> None:
+def test_the_pages_escape_users_texts(console: Console, enter: Enter) -> None:
     appeal, _ = lodged(console, XSS)
     with console.database.write() as connection:
         complaint = Complaint(room=XSS, speaker=XSS, reporter=XSS, text=XSS, at=NOON)
@@ -90,7 +92,7 @@ def test_what_users_write_stays_text(console: Console, enter: Enter) -> None:
         assert XSS not in page.text
 
 
-def test_a_reported_case_is_shown_as_one_and_can_be_taken_and_decided(console: Console, enter: Enter) -> None:
+def test_a_reported_case_shows_its_reports_and_can_be_taken(console: Console, enter: Enter) -> None:
     with console.database.write() as connection:
         complaint = Complaint(room="lobby", speaker="bob", reporter="cy", text="he insults us", at=NOON)
         report, _ = reports.file(connection, complaint, NOON, Ranking({}), 180.0)
@@ -102,7 +104,7 @@ def test_a_reported_case_is_shown_as_one_and_can_be_taken_and_decided(console: C
     assert stale.status_code == 409
 
 
-def test_both_pages_are_there_in_chinese(console: Console, enter: Enter) -> None:
+def test_the_pages_in_chinese(console: Console, enter: Enter) -> None:
     appeal, _ = lodged(console)
     ben = enter("ben")
     ben.headers["accept-language"] = "zh-CN"

@@ -1,4 +1,4 @@
-"""What is done now and then."""
+"""Periodic tasks."""
 
 import asyncio
 import threading
@@ -9,7 +9,7 @@ from pipeline.console.every import every
 from pipeline.errors import DependencyError
 
 
-async def test_again_and_again_also_after_a_database_that_did_not_answer() -> None:
+async def test_a_task_is_repeated_also_after_a_dependency_error() -> None:
     done = asyncio.Event()
     loop = asyncio.get_running_loop()
     calls: list[str] = []
@@ -29,7 +29,7 @@ async def test_again_and_again_also_after_a_database_that_did_not_answer() -> No
     assert threading.current_thread().name not in calls
 
 
-async def test_again_also_after_an_error_that_nobody_foresaw(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_task_is_repeated_also_after_an_unexpected_error(caplog: pytest.LogCaptureFixture) -> None:
     done = asyncio.Event()
     loop = asyncio.get_running_loop()
     calls: list[str] = []

@@ -1,4 +1,4 @@
-"""Whatever the OpenAPI document allows, and much that it forbids: never a 5xx, and nothing for nobody."""
+"""Random requests that the OpenAPI document allows or forbids. No answer is a 5xx, and most need a session."""
 
 from collections.abc import Sequence
 from http.cookiejar import DefaultCookiePolicy
@@ -20,9 +20,9 @@ from tests.pipeline.console.conftest import Console
 from tests.pipeline.review.builders import NOON, flag
 
 STREAM = "/queue/live"
-"""Does not end by itself."""
+"""This answer does not end by itself."""
 EXAMPLES = 5
-"""Of each operation and mode; more with a longer test."""
+"""Requests for each operation and mode. More of them make the test longer."""
 Operation = APIOperation[Any, Any, Any, Any]
 OPEN = {"/login", "/login/oidc", "/login/oidc/back", "/healthz"}
 
@@ -36,7 +36,7 @@ def operations(console: Console) -> list[Operation]:
 
 
 def nobody() -> requests.Session:
-    """Keeps no cookie, and does not look for proxies with each request."""
+    """Return an HTTP session without a sign-in. It stores no cookies and does not look for proxies."""
     session = requests.Session()
     session.trust_env = False
     session.headers.clear()
@@ -51,7 +51,7 @@ def signed_in(console: Console, name: str) -> requests.Session:
 
 
 def attack(console: Console, operation: Operation, mode: GenerationMode, senders: Sequence[requests.Session]) -> bool:
-    """False where there is nothing to send, as nothing can be wrong with a request that has no parts."""
+    """Send random requests. Return False if there are none: a request without parameters cannot be invalid."""
 
     @examples(
         max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
@@ -78,11 +78,11 @@ def check(operation: Operation, case: Case[Operation], url: str, session: reques
 
 @pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("mode", list(GenerationMode))
-def test_nothing_breaks_it(console: Console, mode: GenerationMode) -> None:
-    """Each request is sent by an admin, an auditor and nobody, as thinking of it takes longer than answering it."""
+def test_no_request_breaks_the_console(console: Console, mode: GenerationMode) -> None:
+    """An admin, an auditor and a client without a session send each request, because generating it is the slow part."""
     console.store.add([flag(str(n), n * 10, n * 10 + 5) for n in range(3)], NOON)
     attacked = 0
     for operation in operations(console):
-        # Signed in again each time: one of the operations signs out.
+        # Sign in again each time, because one operation signs out.
         attacked += attack(console, operation, mode, [signed_in(console, "ada"), signed_in(console, "aud"), nobody()])
     assert attacked > 20

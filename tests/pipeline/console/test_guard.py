@@ -1,4 +1,4 @@
-"""What is kept out."""
+"""Requests that the guard refuses, and the security headers."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from tests.pipeline.review.people import PASSWORD
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}"
 
 
-def test_a_request_without_the_token_does_nothing(console: Console, enter: Enter) -> None:
+def test_a_request_without_the_csrf_token_is_refused(console: Console, enter: Enter) -> None:
     ana = enter("ana")
     del ana.headers[HEADER]
     assert ana.post("/next").status_code == 403
@@ -25,7 +25,7 @@ def test_a_login_from_another_site_is_refused(console: Console, enter: Enter) ->
         assert enter("").post("/login", data=form, headers=headers).status_code == 403
 
 
-def test_signing_in_and_out(console: Console, enter: Enter) -> None:
+def test_sign_in(console: Console, enter: Enter) -> None:
     from pipeline.review.accounts import accounts
 
     with console.database.write() as connection:
@@ -39,7 +39,7 @@ def test_signing_in_and_out(console: Console, enter: Enter) -> None:
     assert nobody.get("/queue").status_code == 200
 
 
-def test_a_page_that_is_only_open_does_not_keep_its_session(console: Console, enter: Enter) -> None:
+def test_an_open_page_does_not_keep_its_session_alive(console: Console, enter: Enter) -> None:
     ana, ben = enter("ana"), enter("ben")
     console.clock.now += IDLE_SECONDS - 1
     assert ana.get("/wellness/meter").status_code == 200
@@ -52,11 +52,11 @@ def test_a_page_that_is_only_open_does_not_keep_its_session(console: Console, en
 
 
 @pytest.mark.parametrize("then", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)"])
-def test_the_login_leads_nowhere_else(console: Console, enter: Enter, then: str) -> None:
+def test_the_login_redirects_to_no_other_site(console: Console, enter: Enter, then: str) -> None:
     assert 'name="then" value="/"' in enter("").get("/login", params={"then": then}).text
 
 
-def test_what_people_say_and_call_themselves_stays_text(console: Console, enter: Enter) -> None:
+def test_the_pages_escape_transcripts_and_names(console: Console, enter: Enter) -> None:
     evil = flag("a", 0, 5, text=EVIL, room=EVIL, speaker=EVIL, reasons=(EVIL,), hits=(), policy=EVIL)
     [outcome] = console.store.add([evil], NOON)
     ana = enter("ana")
@@ -68,7 +68,7 @@ def test_what_people_say_and_call_themselves_stays_text(console: Console, enter:
         assert "&lt;script&gt;" in page.text
 
 
-def test_every_answer_tells_the_browser_what_not_to_do(console: Console, enter: Enter) -> None:
+def test_every_answer_has_security_headers(console: Console, enter: Enter) -> None:
     for path in ("/login", "/queue", "/nowhere", "/static/console.css", "/healthz"):
         headers = enter("ana").get(path).headers
         assert "script-src 'self'" in headers["content-security-policy"]
@@ -76,7 +76,7 @@ def test_every_answer_tells_the_browser_what_not_to_do(console: Console, enter: 
         assert headers["x-content-type-options"] == "nosniff"
 
 
-def test_no_page_has_anything_inline(console: Console, enter: Enter) -> None:
+def test_no_page_has_inline_scripts_or_styles(console: Console, enter: Enter) -> None:
     console.store.add([flag("a", 0, 5)], NOON)
     for path in ("/login", "/queue", "/me", "/docs"):
         page = enter("ana").get(path).text
@@ -85,7 +85,7 @@ def test_no_page_has_anything_inline(console: Console, enter: Enter) -> None:
         assert "<script>" not in page
 
 
-def test_what_is_too_large_is_refused(console: Console, enter: Enter) -> None:
+def test_requests_that_are_too_large_are_refused(console: Console, enter: Enter) -> None:
     ana = enter("ana")
     assert ana.post("/next", data={"csrf": "x" * 300_000}).status_code == 413
     assert ana.post("/next", content=iter([b"x" * 300_000])).status_code in {200, 413}
@@ -95,5 +95,5 @@ def test_what_is_too_large_is_refused(console: Console, enter: Enter) -> None:
 
 
 @pytest.mark.parametrize("name", ["../app.py", "..%2fapp.py", "app.py", "htmx.LICENSE", "x.css"])
-def test_only_our_own_files(console: Console, enter: Enter, name: str) -> None:
+def test_only_static_files_are_served(console: Console, enter: Enter, name: str) -> None:
     assert enter("").get(f"/static/{name}").status_code in {401, 404, 422}

@@ -1,4 +1,4 @@
-"""Rules, holds and erasures on their page."""
+"""The page of retention: rules, holds and erasures."""
 
 from pipeline.errors import Missing
 from pipeline.review.privacy import erasure, holds
@@ -6,7 +6,7 @@ from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.review.builders import NOON, flag
 
 
-def there(console: Console, case: str) -> bool:
+def exists(console: Console, case: str) -> bool:
     try:
         console.store.case(case)
     except Missing:
@@ -27,20 +27,20 @@ def test_a_lead_places_a_hold_and_releases_it(console: Console, enter: Enter) ->
     assert lea.post(f"/keeping/holds/{hold.id}/release").status_code == 404
 
 
-def test_an_auditor_reads_and_does_nothing(console: Console, enter: Enter) -> None:
+def test_an_auditor_can_only_read(console: Console, enter: Enter) -> None:
     page = enter("aud").get("/keeping").text
     assert "Legal holds" in page
     assert "/keeping/holds" not in page
     assert "/keeping/erasures" not in page
 
 
-def test_an_admin_erases_a_speaker_after_naming_him_twice(console: Console, enter: Enter) -> None:
+def test_an_admin_erases_a_speaker_after_entering_the_id_twice(console: Console, enter: Enter) -> None:
     case = console.store.add([flag("a", -10, -5)], NOON)[0].case
     ada = enter("ada")
     differs = ada.post("/keeping/erasures", data={"speaker": "ann", "again": "anna"}, follow_redirects=True)
     assert "The two ids differ" in differs.text
-    assert there(console, case)
+    assert exists(console, case)
     assert ada.post("/keeping/erasures", data={"speaker": "ann", "again": "ann"}).status_code == 303
-    assert not there(console, case)
+    assert not exists(console, case)
     with console.database.read() as connection:
         assert [request.speaker for request in erasure.requests(connection)] == ["ann"]

@@ -1,4 +1,4 @@
-"""The leads' page: its numbers, the cases behind them, and golden cases."""
+"""The leads' page: figures, the cases behind them, and golden cases."""
 
 import re
 
@@ -17,7 +17,7 @@ from tests.pipeline.review.builders import NOON, flag
 LINK = re.compile(r'href="(/leads/cases[^"]+)"')
 
 
-def test_every_number_leads_to_its_cases(console: Console, enter: Enter) -> None:
+def test_every_figure_links_to_its_cases(console: Console, enter: Enter) -> None:
     first, second, _ = stored(console, 3)
     ana = enter("ana")
     decide(ana, first, taken(ana, first))
@@ -50,7 +50,7 @@ def test_both_languages(console: Console, enter: Enter) -> None:
     assert "健康" in lea.get("/wellness", headers={"accept-language": "zh-CN"}).text
 
 
-def test_nothing_yet(console: Console, enter: Enter) -> None:
+def test_an_empty_store(console: Console, enter: Enter) -> None:
     page = enter("lea").get("/leads").text
     assert "No open cases" in page
     assert "unknown: set quality.audit_share" in page
@@ -67,12 +67,12 @@ def test_the_forecast_and_the_oldest_against_its_target(console: Console) -> Non
         [late] = leading.found(connection, "late", NOON + 1_100)
     store.decide(new, "ana", Choice(verdict="dismiss"), NOON + 4_500)
     with console.database.read() as connection:
-        assert leading.forecast(connection, NOON + 4_601).seconds == 3_600  # one waits, one an hour is decided
+        assert leading.forecast(connection, NOON + 4_601).seconds == 3_600  # one case waits, one is decided per hour
         found = leading.in_time(connection, NOON)
     assert (late.id, found.hits, found.n) == (old, 0, 1)
 
 
-def test_a_golden_case_is_marked_by_leads_and_unmarked(console: Console, enter: Enter) -> None:
+def test_only_leads_mark_and_unmark_golden_cases(console: Console, enter: Enter) -> None:
     [case] = stored(console)
     ana, lea = enter("ana"), enter("lea")
     assert lea.post(f"/cases/{case}/golden", data={"verdict": "uphold"}).status_code == 409
@@ -89,7 +89,7 @@ def test_a_golden_case_is_marked_by_leads_and_unmarked(console: Console, enter: 
         assert checks.golden_verdict(connection, case) is None
 
 
-def test_the_console_draws_by_itself(console: Console, enter: Enter) -> None:
+def test_the_console_draws_checks(console: Console, enter: Enter) -> None:
     [case] = stored(console)
     ana = enter("ana")
     decide(ana, case, taken(ana, case))

@@ -1,4 +1,4 @@
-"""Pages hear of what is new, whoever wrote it."""
+"""Live updates: pages get the changes of all writers."""
 
 import asyncio
 import threading
@@ -37,7 +37,7 @@ def add(database: Database, name: str, at: float) -> str:
     return SqlReviewStore(database).add([flag(name, at * 100, at * 100 + 1)], NOON + at)[0].case
 
 
-def test_what_was_there_before_is_not_new(database: Database) -> None:
+def test_the_first_look_returns_no_old_cases(database: Database) -> None:
     add(database, "old", 0)
     watch = Watch(database)
     assert watch.look(NOON + 1) == []
@@ -45,15 +45,15 @@ def test_what_was_there_before_is_not_new(database: Database) -> None:
     assert watch.look(NOON + 1) == [Arrived(fresh, 1, NOON + 1)]
 
 
-def test_each_is_told_once_also_when_it_was_late(database: Database, watch: Watch) -> None:
+def test_each_case_gives_one_event_also_if_it_is_late(database: Database, watch: Watch) -> None:
     first = add(database, "a", 5)
     assert watch.look(NOON + 5) == [Arrived(first, 1, NOON + 5)]
-    late = add(database, "b", 3)  # its transaction ended after a younger one's
+    late = add(database, "b", 3)  # its time is earlier, but its transaction ended later
     assert watch.look(NOON + 6) == [Arrived(late, 1, NOON + 3)]
     assert watch.look(NOON + 8) == []
 
 
-def test_leases_and_decisions_come_and_go(database: Database, watch: Watch) -> None:
+def test_leases_and_decisions_give_events(database: Database, watch: Watch) -> None:
     case = add(database, "a", 0)
     watch.look(NOON)
     with database.write() as connection:
@@ -67,7 +67,7 @@ def test_leases_and_decisions_come_and_go(database: Database, watch: Watch) -> N
     assert watch.look(NOON + 3) == [Decided(made.id, case, "ana", "dismiss", True)]
 
 
-def test_a_lapsed_lease_is_told(database: Database, watch: Watch) -> None:
+def test_an_expired_lease_gives_an_event(database: Database, watch: Watch) -> None:
     case = add(database, "a", 0)
     with database.write() as connection:
         leases.claim(connection, case, "ana", NOON, seconds=30)
@@ -75,7 +75,7 @@ def test_a_lapsed_lease_is_told(database: Database, watch: Watch) -> None:
     assert watch.look(NOON + 31) == [Leased(case, "")]
 
 
-async def test_a_look_that_fails_is_not_the_last_one(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+async def test_looks_continue_after_an_error(database: Database, caplog: pytest.LogCaptureFixture) -> None:
     again, looks = asyncio.Event(), []
 
     def clock() -> float:
@@ -99,7 +99,7 @@ def events(client: httpx.Client, ready: threading.Event) -> Iterator[Event]:
                 yield msgspec.json.decode(line.removeprefix("data: "), type=Event)
 
 
-def test_a_page_hears_of_it_while_it_is_open(console: Console, enter: Enter) -> None:
+def test_an_open_page_gets_events(console: Console, enter: Enter) -> None:
     ready, heard = threading.Event(), []
     thread = threading.Thread(target=lambda: heard.append(next(events(enter("ana"), ready))))
     thread.start()

@@ -1,4 +1,4 @@
-"""The shipped texts are complete in both languages, and the texts of a language are checked."""
+"""Catalogues of texts: the shipped ones are complete, and mistakes in a catalogue are found."""
 
 import re
 from pathlib import Path
@@ -12,19 +12,19 @@ from pipeline.console.keys import KEYS
 from pipeline.console.texts import Texts
 from pipeline.errors import ConfigError
 
-SAID = re.compile(r"""\bt\("([a-z_.]+)"[,)]""")
-HOLE = re.compile(r"\{\w+\}")
+USED = re.compile(r"""\bt\("([a-z_.]+)"[,)]""")
+PLACEHOLDER = re.compile(r"\{\w+\}")
 
 
-def test_templates_say_only_what_is_in_the_catalogues() -> None:
+def test_templates_use_only_texts_of_the_catalogues() -> None:
     known = Texts().catalogue("en")
     templates = Path(texts.__file__).parent / "templates"
-    said = {key for file in templates.glob("*.html") for key in SAID.findall(file.read_text(encoding="utf-8"))}
-    assert said
-    assert said <= known.keys()
+    used = {key for file in templates.glob("*.html") for key in USED.findall(file.read_text(encoding="utf-8"))}
+    assert used
+    assert used <= known.keys()
 
 
-def test_chinese_lacks_no_text() -> None:
+def test_the_chinese_catalogue_is_complete() -> None:
     english, chinese = (_keys(yamlfiles.read(languages.SHIPPED / code / texts.FILE)) for code in ("en", "zh"))
     assert english == chinese
 
@@ -36,26 +36,26 @@ def _keys(tree: dict[str, Any], prefix: str = "") -> set[str]:
     return set().union(*parts)
 
 
-def test_both_languages_fill_the_same_holes() -> None:
+def test_both_languages_have_the_same_placeholders() -> None:
     catalogues = [Texts().catalogue(language) for language in ("en", "zh")]
     for key, text in catalogues[0].items():
-        assert sorted(HOLE.findall(text)) == sorted(HOLE.findall(catalogues[1][key])), key
+        assert sorted(PLACEHOLDER.findall(text)) == sorted(PLACEHOLDER.findall(catalogues[1][key])), key
 
 
-def test_chinese_is_chinese() -> None:
+def test_the_chinese_catalogue_is_in_chinese() -> None:
     catalogue = Texts().catalogue("zh")
-    latin = {key for key, text in catalogue.items() if text.isascii() and re.search("[A-Za-z]", HOLE.sub("", text))}
+    latin = {key for key, text in catalogue.items() if text.isascii() and re.search("[A-Za-z]", PLACEHOLDER.sub("", text))}
     assert latin <= {"app.name", "nav.docs", "docs.title"}
 
 
-def test_every_key_is_told_and_no_two_do_the_same() -> None:
+def test_every_key_has_a_text_and_one_action() -> None:
     assert {f"keys.{name}" for name in KEYS} <= Texts().catalogue("en").keys()
     assert len(set(KEYS.values())) == len(KEYS)
 
 
 @pytest.fixture
 def spanish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The user's own texts, beside the configuration file."""
+    """The path of a user's own catalogue, beside the configuration file."""
     monkeypatch.setenv("VOXWARDEN_CONFIG", str(tmp_path / "voxwarden.yaml"))
     file = tmp_path / "languages" / "es" / "console.yaml"
     file.parent.mkdir(parents=True)
@@ -69,16 +69,16 @@ def spanish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("queue: {count: '{m} abiertos'}", r"queue\.count has the placeholder \{m\}.* Its placeholders: \{n\}"),
         ("queue: {title: 'Cola {n}'}", r"queue\.title has the placeholder \{n\}.* Its placeholders: none"),
         ("queue: {count: '{n abiertos'}", r"queue\.count: .*Write \{\{ and \}\} for braces"),
-        ("- Cola", r"es/console\.yaml is no catalogue"),
+        ("- Cola", r"es/console\.yaml is not a catalogue"),
     ],
 )
-def test_a_mistake_in_a_catalogue_is_named(spanish: Path, content: str, message: str) -> None:
+def test_the_error_names_a_mistake_in_a_catalogue(spanish: Path, content: str, message: str) -> None:
     spanish.write_text(content)
     with pytest.raises(ConfigError, match=message):
         Texts()
 
 
-def test_own_texts_replace_shipped_ones_one_by_one(spanish: Path) -> None:
+def test_a_users_text_replaces_the_shipped_one(spanish: Path) -> None:
     own = spanish.parents[1] / "zh" / "console.yaml"
     own.parent.mkdir()
     own.write_text("queue: {title: 队列}")
@@ -98,5 +98,5 @@ def test_own_texts_replace_shipped_ones_one_by_one(spanish: Path) -> None:
         ("fr", "zh", "zh"),
     ],
 )
-def test_whose_language(wanted: str, header: str, language: str) -> None:
+def test_the_preferred_language(wanted: str, header: str, language: str) -> None:
     assert Texts().preferred(wanted, header) == language

@@ -1,4 +1,4 @@
-"""Wellness as the page has it: the meter, limits, breaks, covered text."""
+"""The wellness page: meter, limits, breaks, hidden transcripts."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def severe(console: Console, count: int = 1) -> list[str]:
     return [store.add([flag(str(n), n * 10, n * 10 + 5)], NOON)[0].case for n in range(count)]
 
 
-def test_the_meter_counts_what_the_player_tells(console: Console, enter: Enter) -> None:
+def test_the_meter_counts_the_player_s_reports(console: Console, enter: Enter) -> None:
     [case] = severe(console)
     ana = enter("ana")
     decide(ana, case, taken(ana, case))
@@ -31,13 +31,13 @@ def test_the_meter_counts_what_the_player_tells(console: Console, enter: Enter) 
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "121", "nan", "inf", "x"])
-def test_nonsense_is_not_counted(enter: Enter, seconds: str) -> None:
+def test_invalid_seconds_are_not_counted(enter: Enter, seconds: str) -> None:
     ana = enter("ana")
     assert ana.post("/wellness/listened", data={"seconds": seconds}).status_code == 422
     assert "0 min" in ana.get("/wellness/meter").text
 
 
-def test_limits_are_the_persons_own(console: Console, enter: Enter) -> None:
+def test_limits_hold_for_one_person_only(console: Console, enter: Enter) -> None:
     one, two = severe(console, 2)
     ana = enter("ana")
     decide(ana, one, taken(ana, one))
@@ -50,7 +50,7 @@ def test_limits_are_the_persons_own(console: Console, enter: Enter) -> None:
     assert "min ·" not in team
 
 
-def test_labels_go_to_others(console: Console, enter: Enter) -> None:
+def test_excluded_labels_go_to_other_moderators(console: Console, enter: Enter) -> None:
     [case] = stored(console)
     ana = enter("ana")
     ana.post("/wellness/comfort", data=LIMITS | {"without": "violence"})
@@ -59,7 +59,7 @@ def test_labels_go_to_others(console: Console, enter: Enter) -> None:
     assert ana.post("/wellness/comfort", data=LIMITS | {"without": "nonsense"}).status_code == 422
 
 
-def test_enough_for_today(console: Console, enter: Enter) -> None:
+def test_no_case_above_the_limit_of_minutes(console: Console, enter: Enter) -> None:
     [case] = stored(console)
     ana = enter("ana")
     ana.post("/wellness/comfort", data=LIMITS | {"most_minutes": "5"})
@@ -71,7 +71,7 @@ def test_enough_for_today(console: Console, enter: Enter) -> None:
         assert leases.of(connection, case) is None
 
 
-def test_a_break_from_the_page(console: Console, enter: Enter) -> None:
+def test_a_break_reserves_the_case(console: Console, enter: Enter) -> None:
     [case] = stored(console)
     ana, ben = enter("ana"), enter("ben")
     lease = taken(ana, case)
@@ -91,7 +91,7 @@ def test_taking_a_case_ends_the_break(console: Console, enter: Enter) -> None:
     assert "on a break" not in ana.get("/wellness/meter").text
 
 
-def test_covered_until_a_key(console: Console, enter: Enter) -> None:
+def test_a_severe_case_is_hidden_until_a_key(console: Console, enter: Enter) -> None:
     [case] = severe(console)
     ana = enter("ana")
     assert '<details class="cover">' not in ana.get(f"/cases/{case}").text
@@ -101,7 +101,7 @@ def test_covered_until_a_key(console: Console, enter: Enter) -> None:
     assert "(hidden)" in ana.get("/queue/rows").text
 
 
-def test_a_person_cannot_take_his_own_check(console: Console, enter: Enter) -> None:
+def test_nobody_can_take_a_check_of_their_own_decision(console: Console, enter: Enter) -> None:
 
     [case] = stored(console)
     ana, ben = enter("ana"), enter("ben")
@@ -112,12 +112,12 @@ def test_a_person_cannot_take_his_own_check(console: Console, enter: Enter) -> N
     assert taken(ana, copy) == ""
     page = ben.post(f"/cases/{copy}/open").text
     assert 'id="lease-id"' in page
-    # Nothing tells ben that it was decided before.
+    # The page does not show ben that ana decided it before.
     assert case not in page
     assert "ana" not in page.replace("data-account", "")
 
 
-def test_feedback_comes_when_a_third_has_settled_it(console: Console, enter: Enter) -> None:
+def test_feedback_appears_after_the_third_opinion(console: Console, enter: Enter) -> None:
     [case] = stored(console)
     ana = enter("ana")
     decide(ana, case, taken(ana, case))

@@ -1,15 +1,15 @@
-"""Flags, as a test needs them."""
+"""Builds flags for tests."""
 
 from typing import Any
 
 from pipeline.messages import Flag, Hit
 
 NOON = 1_767_268_800.0
-"""2026-01-01 12:00, UTC."""
+"""2026-01-01 12:00 UTC, in UTC seconds."""
 
 
 def flag(name: str, start: float, end: float, **changes: Any) -> Flag:
-    """A flag from `start` to `end`, in seconds after NOON."""
+    """Return a flag from `start` to `end`, in seconds after NOON. `changes` replaces fields."""
     fields: dict[str, Any] = {
         "id": name,
         "utterance": f"utterance-{name}",

@@ -1,4 +1,4 @@
-"""Accounts, and a database with them."""
+"""Accounts for tests."""
 
 from pipeline.review.accounts import accounts
 from pipeline.review.accounts.accounts import Role
@@ -11,7 +11,7 @@ PEOPLE: dict[str, Role] = {"ana": "moderator", "ben": "moderator", "lea": "lead"
 
 
 def hire(database: Database) -> None:
-    """All of PEOPLE, without passwords: most tests need none, and hashing takes its time."""
+    """Add all of PEOPLE to a database, without passwords: few tests need one, and hashing is slow."""
     with database.write() as connection:
         for name, role in PEOPLE.items():
             accounts.add(connection, name, role, NOON, "test")

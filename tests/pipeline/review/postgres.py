@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests: one server in a temporary folder, reached by a Unix socket only."""
+"""A real PostgreSQL server for tests. It runs in a temporary folder and listens on a Unix socket only."""
 
 import os
 import pwd
@@ -13,11 +13,11 @@ REMEDY = "apt-get install postgresql, or set VOXWARDEN_TEST_PGBIN to the folder 
 
 
 class PostgresMissingError(RuntimeError):
-    """Tests of the store need PostgreSQL; without it they fail, for a skipped test proves nothing."""
+    """PostgreSQL is not installed. Tests of the store then fail, because a skipped test proves nothing."""
 
 
 def binaries() -> Path:
-    """The folder of initdb and pg_ctl."""
+    """Return the folder of initdb and pg_ctl. Raises PostgresMissingError if there is none."""
     if named := os.environ.get("VOXWARDEN_TEST_PGBIN"):
         return Path(named)
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
@@ -29,12 +29,12 @@ def binaries() -> Path:
 
 
 class Server:
-    """PostgreSQL in `folder`, which can be killed and started again with its data."""
+    """PostgreSQL with its data in `folder`. You can kill it and start it again."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._programs = binaries()
-        # PostgreSQL refuses to run as root, as which containers often test.
+        # Containers often run tests as root, and PostgreSQL refuses to run as root.
         self._user = "nobody" if os.geteuid() == 0 else None
         if self._user:
             os.chown(folder, pwd.getpwnam(self._user).pw_uid, -1)
@@ -42,7 +42,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Of a database, to which others are neighbours."""
+        """The URL of one database of the server. The server may have more databases."""
         return f"postgresql://tester@/postgres?host={self._folder}"
 
     def start(self) -> None:
@@ -63,7 +63,7 @@ class Server:
 
 @contextmanager
 def running() -> Iterator[Server]:
-    """A server that has started; its folder goes with it."""
+    """Start a server, and delete its folder at the end."""
     folder = Path(tempfile.mkdtemp(prefix="voxpg"))
     try:
         server = Server(folder)
@@ -78,6 +78,6 @@ def running() -> Iterator[Server]:
 
 @contextmanager
 def server() -> Iterator[str]:
-    """The URL of one."""
+    """Start a server and yield its URL."""
     with running() as made:
         yield made.url

@@ -1,4 +1,4 @@
-"""The log tells every change to it."""
+"""The audit log shows every change that somebody made to it."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -23,7 +23,7 @@ def write(database: Database, count: int = 5) -> None:
 
 
 def unguarded(database: Database) -> None:
-    """As whoever owns the database can."""
+    """Remove the triggers that protect the log, as the database's owner can."""
     with database.write() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("ALTER TABLE audit DISABLE TRIGGER ALL"))
@@ -37,7 +37,7 @@ def verify(database: Database) -> audit.ChainReport:
         return audit.verify(connection)
 
 
-def test_a_sound_log(database: Database) -> None:
+def test_an_unchanged_log_verifies(database: Database) -> None:
     write(database)
     report = verify(database)
     assert (report.broken, report.lines) == (None, 10), "the accounts' lines, too"
@@ -63,15 +63,15 @@ def test_a_missing_line_is_found(database: Database) -> None:
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit SET actor = 'nobody'", "DELETE FROM audit WHERE seq = 6"])
-def test_the_database_itself_keeps_it(database: Database, statement: str) -> None:
+def test_the_database_refuses_to_change_or_delete_a_line(database: Database, statement: str) -> None:
     with database.write() as connection:
-        audit.append(connection, 4e9, "ana", "case.view", "case")  # not old for as long as this test is run
+        audit.append(connection, 4e9, "ana", "case.view", "case")  # a time far in the future, so the line is young
     with pytest.raises((DBAPIError, DependencyError), match="audit log"), database.write() as connection:
         connection.execute(text(statement))
     assert verify(database).lines == 6
 
 
-def test_what_is_deleted_for_age_is_no_fault(database: Database) -> None:
+def test_lines_deleted_for_their_age_are_no_fault(database: Database) -> None:
     with database.write() as connection:
         for n in range(3):
             audit.append(connection, n, "ana", "case.view", f"case-{n}")
@@ -81,7 +81,7 @@ def test_what_is_deleted_for_age_is_no_fault(database: Database) -> None:
     assert (verify(database).broken, verify(database).lines) == (None, 2)
 
 
-def test_many_at_once_make_one_chain(database: Database) -> None:
+def test_concurrent_writers_make_one_chain(database: Database) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: write(database, 10), range(4)))
     assert (verify(database).broken, verify(database).lines) == (None, 45)
@@ -94,7 +94,7 @@ def reused(tmp_path_factory: pytest.TempPathFactory) -> Database:
 
 @examples(max_examples=40)
 @given(st.text().filter(lambda t: "\x00" not in t and t.isprintable()), st.floats(0, 1e12))
-def test_whatever_is_written_verifies(reused: Database, subject: str, at: float) -> None:
+def test_any_written_line_verifies(reused: Database, subject: str, at: float) -> None:
     with reused.write() as connection:
         audit.append(connection, at, subject, subject, subject, {"subject": subject})
     assert verify(reused).broken is None

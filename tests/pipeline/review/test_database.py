@@ -1,4 +1,4 @@
-"""Opening a database, and how it says that it cannot."""
+"""Opening a database, and the errors if that fails."""
 
 import sqlite3
 from pathlib import Path
@@ -15,7 +15,7 @@ from pipeline.review.tables import METADATA
 from pipeline.settings import Settings
 
 
-def test_migrations_from_empty_make_the_tables_of_the_schema(empty_url: str) -> None:
+def test_migrations_of_an_empty_database_make_the_tables(empty_url: str) -> None:
     database = Database(empty_url)
     with database.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
@@ -23,7 +23,7 @@ def test_migrations_from_empty_make_the_tables_of_the_schema(empty_url: str) -> 
     database.close()
 
 
-def test_opening_again_keeps_what_is_there(empty_url: str) -> None:
+def test_opening_again_keeps_the_data(empty_url: str) -> None:
     for expected in (0, 1):
         database = Database(empty_url)
         with database.write() as connection:
@@ -35,7 +35,7 @@ def test_opening_again_keeps_what_is_there(empty_url: str) -> None:
         database.close()
 
 
-def test_a_store_of_a_newer_version_is_left_alone(url: str) -> None:
+def test_a_store_of_a_newer_version_is_not_changed(url: str) -> None:
     database = Database(url)
     with database.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
@@ -44,7 +44,7 @@ def test_a_store_of_a_newer_version_is_left_alone(url: str) -> None:
         Database(url)
 
 
-def test_sqlite_is_safe_for_readers_beside_a_writer(sqlite_url: str) -> None:
+def test_sqlite_readers_work_beside_a_writer(sqlite_url: str) -> None:
     database = Database(sqlite_url)
     with database.write(), database.read() as reader:
         assert reader.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
@@ -53,13 +53,13 @@ def test_sqlite_is_safe_for_readers_beside_a_writer(sqlite_url: str) -> None:
     database.close()
 
 
-def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database(tmp_path: Path) -> None:
     (tmp_path / "store.db").write_bytes(b"not a database, but long enough to be taken for one" * 50)
     with pytest.raises(DependencyError, match=r"store\.db does not answer: file is not a database"):
         Database(f"sqlite:///{tmp_path / 'store.db'}")
 
 
-def test_a_database_that_stays_locked_is_worth_a_retry(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_database_raises_a_dependency_error(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.review.database.BUSY_MILLISECONDS", 50)
     database = Database(sqlite_url)
     other = sqlite3.connect(database.url.database or "", isolation_level=None)
@@ -72,7 +72,7 @@ def test_a_database_that_stays_locked_is_worth_a_retry(sqlite_url: str, monkeypa
     database.close()
 
 
-def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
+def test_the_error_names_a_missing_server_without_its_password() -> None:
     with pytest.raises(DependencyError) as raised:
         Database("postgresql://ann:secret@127.0.0.1:1/rooms")
     assert "postgresql+psycopg://ann:***@127.0.0.1:1/rooms does not answer" in str(raised.value)
@@ -81,13 +81,13 @@ def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
 
 
 @pytest.mark.parametrize(("query", "patience"), [("", "20000"), ("tcp_user_timeout=7000", "7000")])
-def test_a_server_that_is_lost_is_given_up(postgres_url: str, query: str, patience: str) -> None:
+def test_the_client_gives_up_a_lost_server(postgres_url: str, query: str, patience: str) -> None:
     database = Database(f"{postgres_url}{'&' if '?' in postgres_url else '?'}{query}" if query else postgres_url)
     assert "keepalives" not in database.name
     with database.read() as connection:
         driver = connection.connection.dbapi_connection
         assert driver is not None
-        given = driver.info.get_parameters()  # those that are not libpq's own defaults
+        given = driver.info.get_parameters()  # only parameters that differ from libpq's defaults
     assert (given["tcp_user_timeout"], given["keepalives_idle"]) == (patience, "10")
     database.close()
 
@@ -101,12 +101,12 @@ def test_a_server_that_is_lost_is_given_up(postgres_url: str, query: str, patien
         ("sqlite:////dev/null/a.db", "/dev/null"),
     ],
 )
-def test_urls_that_cannot_be_meant(url: str, message: str) -> None:
+def test_invalid_urls_are_refused(url: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Database(url)
 
 
-def test_the_folder_is_made_unless_the_store_must_exist(tmp_path: Path) -> None:
+def test_opening_makes_the_folder_unless_the_store_must_exist(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "new")
     with pytest.raises(ConfigError, match="There is no review store at"):
         open_store(settings, must_exist=True)

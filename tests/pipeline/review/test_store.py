@@ -1,4 +1,4 @@
-"""The review store's promises, on SQLite and on PostgreSQL."""
+"""The review store on SQLite and on PostgreSQL."""
 
 import msgspec
 import pytest
@@ -28,7 +28,7 @@ def clip(case: str, path: str, start: float, end: float) -> Evidence:
     )
 
 
-def test_a_flag_comes_back_as_it_was(store: SqlReviewStore) -> None:
+def test_a_stored_flag_is_read_back_unchanged(store: SqlReviewStore) -> None:
     plain = flag("a", 0, 5, marks=("low_confidence",), address="lookback/1/2", room="房间 '; DROP TABLE cases; --")
     bare = msgspec.structs.replace(plain, id="b", labels={}, flagged=(), hits=(), reasons=(), start=NOON + 9.0625)
     outcomes = store.add([plain, msgspec.structs.replace(bare, end=NOON + 9.5)], NOON)
@@ -38,18 +38,18 @@ def test_a_flag_comes_back_as_it_was(store: SqlReviewStore) -> None:
     ]
 
 
-def test_a_flag_that_was_stored_changes_nothing(store: SqlReviewStore) -> None:
+def test_a_repeated_flag_changes_nothing(store: SqlReviewStore) -> None:
     assert results(store, flag("a", 0, 5), flag("a", 0, 5)) == ["created", "repeated"]
     [before] = store.cases(Filters())
     assert results(store, flag("a", 0, 5), at=NOON + 60) == ["repeated"]
     assert store.cases(Filters()) == [before]
 
 
-def test_nothing_to_add(store: SqlReviewStore) -> None:
+def test_adding_no_flags(store: SqlReviewStore) -> None:
     assert store.add([], NOON) == []
 
 
-def test_flags_that_overlap_are_one_case_known_by_the_worst(store: SqlReviewStore) -> None:
+def test_overlapping_flags_form_one_case_that_shows_the_worst(store: SqlReviewStore) -> None:
     mild, severe = flag("a", 0, 5, risk=0.9), flag("b", 4, 9, suggestion="block", risk=0.2, flagged=("hate", "abuse"))
     assert results(store, mild, severe) == ["created", "merged"]
     [case] = store.cases(Filters())
@@ -58,15 +58,15 @@ def test_flags_that_overlap_are_one_case_known_by_the_worst(store: SqlReviewStor
 
 
 @pytest.mark.parametrize("changes", [{"speaker": "bob"}, {"room": "other"}])
-def test_other_speakers_and_rooms_are_other_cases(store: SqlReviewStore, changes: dict[str, object]) -> None:
+def test_other_speakers_and_rooms_get_their_own_cases(store: SqlReviewStore, changes: dict[str, object]) -> None:
     assert results(store, flag("a", 0, 5), flag("b", 4, 9, **changes)) == ["created", "created"]
 
 
-def test_speech_at_another_time_is_another_case(store: SqlReviewStore) -> None:
+def test_speech_at_another_time_gets_its_own_case(store: SqlReviewStore) -> None:
     assert results(store, flag("a", 2, 5), flag("b", 5.1, 9), flag("c", 0, 1.9)) == ["created"] * 3
 
 
-def test_a_flag_between_two_cases_makes_them_one(store: SqlReviewStore) -> None:
+def test_a_flag_between_two_cases_merges_them(store: SqlReviewStore) -> None:
     first, second = store.add([flag("a", 0, 5), flag("b", 6, 10)], NOON)
     store.attach(clip(second.case, "b.ogg", 6, 10))
     [joint] = store.add([flag("c", 4, 7)], NOON)
@@ -79,13 +79,13 @@ def test_a_flag_between_two_cases_makes_them_one(store: SqlReviewStore) -> None:
         store.case(gone)
 
 
-def test_outcomes_of_a_batch_name_the_case_that_is_left(store: SqlReviewStore) -> None:
+def test_outcomes_of_a_batch_name_the_merged_case(store: SqlReviewStore) -> None:
     outcomes = store.add([flag("a", 0, 5), flag("b", 6, 10), flag("c", 4, 7)], NOON)
     assert [outcome.result for outcome in outcomes] == ["created", "created", "merged"]
     assert len({outcome.case for outcome in outcomes}) == 1
 
 
-def test_speech_flagged_after_the_decision_is_a_new_case(store: SqlReviewStore) -> None:
+def test_new_speech_after_a_decision_opens_a_new_case(store: SqlReviewStore) -> None:
     [old] = store.add([flag("a", 0, 5)], NOON)
     store.decide(old.case, "mia", Choice(verdict="dismiss"), NOON + 60)
     [new] = store.add([flag("b", 4, 9)], NOON + 61)
@@ -93,7 +93,7 @@ def test_speech_flagged_after_the_decision_is_a_new_case(store: SqlReviewStore) 
     assert store.case(old.case).flags == (flag("a", 0, 5),)
 
 
-def test_an_escalated_case_goes_on_and_keeps_its_decisions_when_it_grows(store: SqlReviewStore) -> None:
+def test_an_escalated_case_keeps_its_decisions_when_it_grows(store: SqlReviewStore) -> None:
     _, late = store.add([flag("a", 0, 5), flag("b", 6, 10)], NOON)
     store.decide(late.case, "mia", Choice(verdict="escalate"), NOON + 60)
     [joint] = store.add([flag("c", 4, 7)], NOON + 61)
@@ -101,7 +101,7 @@ def test_an_escalated_case_goes_on_and_keeps_its_decisions_when_it_grows(store: 
     assert (joint.case, file.case.status, len(file.decisions)) == (late.case, "escalated", 1)
 
 
-def test_a_case_does_not_grow_without_end(url: str) -> None:
+def test_a_case_has_a_longest_time(url: str) -> None:
     store = SqlReviewStore(Database(url), max_case=10)
     monologue = [flag(str(second), second, second + 3) for second in range(0, 30, 2)]
     store.add(monologue, NOON)
@@ -112,15 +112,15 @@ def test_a_case_does_not_grow_without_end(url: str) -> None:
     store.close()
 
 
-def test_flags_that_are_near_are_one_case_where_it_is_set_so(url: str) -> None:
+def test_a_merge_gap_merges_near_flags(url: str) -> None:
     store = SqlReviewStore(Database(url), merge_gap=2)
     assert results(store, flag("a", 0, 5), flag("b", 7, 9), flag("c", 12, 13)) == ["created", "merged", "created"]
     store.close()
 
 
-def test_pages_hold_every_case_once_the_newest_first(store: SqlReviewStore) -> None:
+def test_pages_contain_every_case_once_newest_first(store: SqlReviewStore) -> None:
     for minute in range(7):
-        # Two at each moment: the order must not hang on times being unique.
+        # Two cases at each moment: the order must not need unique times.
         store.add([flag(f"{minute}{name}", 0, 5, room=f"{minute}{name}") for name in "ab"], NOON + minute)
     listed: list[Case] = []
     while page := store.cases(Filters(), listed[-1].key if listed else None, limit=3):
@@ -151,7 +151,7 @@ def test_filters(store: SqlReviewStore, filters: Filters, expected: set[str]) ->
     assert {case.room for case in store.cases(filters)} == expected
 
 
-def test_a_decision_is_kept_and_made_once(store: SqlReviewStore) -> None:
+def test_a_repeated_decision_is_stored_once(store: SqlReviewStore) -> None:
     [stored] = store.add([flag("a", 0, 5)], NOON)
     decision = store.decide(stored.case, "mia", Choice(verdict="uphold", label="hate", note="说的是真的"), NOON + 60)
     assert (
@@ -165,7 +165,7 @@ def test_a_decision_is_kept_and_made_once(store: SqlReviewStore) -> None:
         store.decide(stored.case, "bob", Choice(verdict="dismiss"), NOON + 61)
 
 
-def test_an_escalated_case_is_decided_by_the_next(store: SqlReviewStore) -> None:
+def test_another_moderator_decides_an_escalated_case(store: SqlReviewStore) -> None:
     [stored] = store.add([flag("a", 0, 5)], NOON)
     store.decide(stored.case, "mia", Choice(verdict="escalate"), NOON + 60)
     assert store.case(stored.case).case.status == "escalated"
@@ -174,14 +174,14 @@ def test_an_escalated_case_is_decided_by_the_next(store: SqlReviewStore) -> None
 
 
 @pytest.mark.parametrize(("moderator", "note"), [("", ""), ("ann", "x" * 4_001), ("ann", "\0")])
-def test_a_decision_that_could_not_be_read_back_is_refused(store: SqlReviewStore, moderator: str, note: str) -> None:
+def test_a_decision_that_breaks_the_contract_is_refused(store: SqlReviewStore, moderator: str, note: str) -> None:
     [stored] = store.add([flag("a", 0, 5)], NOON)
     with pytest.raises(CaseError, match="decision"):
         store.decide(stored.case, moderator, Choice(verdict="uphold", note=note), NOON)
     assert store.case(stored.case).decisions == ()
 
 
-def test_unknown_cases(store: SqlReviewStore) -> None:
+def test_an_unknown_case_raises_an_error(store: SqlReviewStore) -> None:
     with pytest.raises(CaseError, match="There is no case nil"):
         store.case("nil")
     with pytest.raises(CaseError, match="There is no case nil"):
@@ -190,7 +190,7 @@ def test_unknown_cases(store: SqlReviewStore) -> None:
         store.attach(clip("nil", "a.ogg", 0, 5))
 
 
-def test_a_case_is_found_by_the_beginning_of_its_id(store: SqlReviewStore) -> None:
+def test_a_prefix_of_the_id_finds_a_case(store: SqlReviewStore) -> None:
     stored = store.add([flag(str(n), n * 10, n * 10 + 5) for n in range(40)], NOON)
     assert store.find(stored[0].case[:12]) == stored[0].case
     with pytest.raises(CaseError, match="More than one"):
@@ -199,7 +199,7 @@ def test_a_case_is_found_by_the_beginning_of_its_id(store: SqlReviewStore) -> No
         store.find("%")
 
 
-def test_a_new_clip_takes_the_place_of_the_old_ones(store: SqlReviewStore) -> None:
+def test_a_new_clip_replaces_the_old_ones(store: SqlReviewStore) -> None:
     [stored] = store.add([flag("a", 0, 5)], NOON)
     assert store.attach(clip(stored.case, "old.ogg", -5, 4)) == []
     assert not store.case(stored.case).covered
@@ -210,8 +210,11 @@ def test_a_new_clip_takes_the_place_of_the_old_ones(store: SqlReviewStore) -> No
     assert file.covered
 
 
-def test_speech_that_is_cut_short_and_later_cut_whole_is_stored_whole(store: SqlReviewStore) -> None:
-    """A broker's outage ends an utterance early; the re-read begins at the same sample, and ends where speech does."""
+def test_a_longer_second_utterance_extends_the_case(store: SqlReviewStore) -> None:
+    """An outage of the broker ends an utterance early.
+
+    The second reading begins at the same sample and ends where the speech ends.
+    """
     short, whole = (Utterance(room="room", speaker="ann", start=NOON, end=NOON + end, id="") for end in (2.0, 7.0))
     results(store, flag(derive_id("segment", short), 0, 2))
     results(store, flag(derive_id("segment", whole), 0, 7))

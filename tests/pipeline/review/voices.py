@@ -1,4 +1,4 @@
-"""Utterances that can be told apart by ear: tones."""
+"""Utterances made of tones, so that tests can recognise them by their pitch."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def tone(seconds: float, hertz: float = 220.0) -> Samples:
 
 
 def utterance(name: str, start: float, end: float, hertz: float = 220.0, **changes: Any) -> Utterance:
-    """What the flag of the same `name` is about: a tone, `start` and `end` in seconds after NOON."""
+    """Return the utterance of the flag with the same `name`: a tone from `start` to `end`, in seconds after NOON."""
     fields: dict[str, Any] = {
         "id": f"utterance-{name}",
         "room": "room",

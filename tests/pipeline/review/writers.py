@@ -1,4 +1,4 @@
-"""Several workers that are handed the same flags."""
+"""Several workers that deliver the same flags."""
 
 from multiprocessing import Queue
 from multiprocessing.synchronize import Barrier
@@ -11,7 +11,10 @@ from tests.pipeline.review.builders import NOON, flag
 
 
 def many(writer: int = 0) -> list[Flag]:
-    """A hundred flags of four speakers, each touching the speaker's next; every writer begins elsewhere."""
+    """Return a hundred flags of four speakers. Each flag touches the speaker's next one.
+
+    Each writer starts at another place in the list.
+    """
     flags = [flag(str(n), n // 4 * 2, n // 4 * 2 + 3, speaker="abcd"[n % 4]) for n in range(100)]
     return flags[writer * 25 :] + flags[: writer * 25]
 
@@ -22,7 +25,7 @@ def deliver(store: SqlReviewStore, writer: int) -> list[Outcome]:
 
 
 def work(url: str, writer: int, start: Barrier, results: "Queue[list[Outcome]]") -> None:
-    """Of one process: open the store together with the others, and deliver."""
+    """Run in one process: open the store at the same moment as the other processes, and deliver the flags."""
     start.wait()
     store = SqlReviewStore(Database(url))
     results.put(deliver(store, writer))

@@ -1,4 +1,4 @@
-"""Who gets in, and who does not."""
+"""Sign-in, accounts and sessions."""
 
 import pyotp
 import pytest
@@ -18,10 +18,10 @@ def enter(database: Database, password: str = PASSWORD, code: str = "", at: floa
 
 @pytest.fixture(autouse=True)
 def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hashing is slow on purpose. Who gets in does not depend on how slow it is."""
+    """Make hashing fast. It is slow on purpose, but its speed does not change who may sign in."""
     hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     monkeypatch.setattr(passwords, "_hasher", hasher)
-    monkeypatch.setattr(passwords, "_NOBODY", hasher.hash("of nobody"))
+    monkeypatch.setattr(passwords, "_DUMMY", hasher.hash("a dummy"))
 
 
 @pytest.fixture
@@ -31,11 +31,11 @@ def zoe(database: Database) -> Database:
     return database
 
 
-def test_the_password_opens_and_nothing_else_does(zoe: Database) -> None:
+def test_only_the_right_password_signs_in(zoe: Database) -> None:
     assert enter(zoe)
     assert not enter(zoe, "Correct horse battery staple")
     assert not enter(zoe, name="nobody")
-    assert not enter(zoe, "", name="ana"), "an account without a password signs in elsewhere"
+    assert not enter(zoe, "", name="ana"), "an account without a password cannot sign in here"
     with zoe.read() as connection:
         found = accounts.find(connection, "zoe")
         assert found is not None
@@ -43,14 +43,14 @@ def test_the_password_opens_and_nothing_else_does(zoe: Database) -> None:
         assert [line.action for line in audit.lines(connection, after=6)] == ["login", *["login.refused"] * 3]
 
 
-def test_guessing_is_slowed_down(zoe: Database) -> None:
+def test_wrong_passwords_lock_the_account_for_a_while(zoe: Database) -> None:
     for _ in range(6):
         assert not enter(zoe, "wrong wrong wrong")
     assert not enter(zoe, at=NOON + 1)
     assert enter(zoe, at=NOON + 2)
 
 
-def test_a_disabled_account(zoe: Database) -> None:
+def test_a_disabled_account_cannot_sign_in(zoe: Database) -> None:
     with zoe.write() as connection:
         token = sessions.begin(connection, "zoe", NOON)
         accounts.change(connection, "zoe", NOON, "test", disabled=True)
@@ -58,7 +58,7 @@ def test_a_disabled_account(zoe: Database) -> None:
     assert not enter(zoe)
 
 
-def test_a_one_time_code_is_asked_for_and_used_once(zoe: Database) -> None:
+def test_a_one_time_code_is_required_and_works_once(zoe: Database) -> None:
     secret = passwords.totp_secret()
     with zoe.write() as connection:
         accounts.change(connection, "zoe", NOON, "test", totp_secret=secret)
@@ -73,14 +73,19 @@ def test_a_one_time_code_is_asked_for_and_used_once(zoe: Database) -> None:
 
 @pytest.mark.parametrize(
     ("name", "password", "message"),
-    [("zoe", PASSWORD, "already"), ("", PASSWORD, "not a valid"), ("a\nb", PASSWORD, "not a valid"), ("x", "short", "5")],
+    [
+        ("zoe", PASSWORD, "already"),
+        ("", PASSWORD, "not a valid"),
+        ("a\nb", PASSWORD, "not a valid"),
+        ("x", "short", "5"),
+    ],
 )
-def test_accounts_that_cannot_be(zoe: Database, name: str, password: str, message: str) -> None:
+def test_invalid_accounts_are_refused(zoe: Database, name: str, password: str, message: str) -> None:
     with pytest.raises(AccountError, match=message), zoe.write() as connection:
         accounts.add(connection, name, "lead", NOON, "test", password=password)
 
 
-def test_a_session_lasts_a_shift_and_lapses_when_idle(zoe: Database) -> None:
+def test_a_session_ends_after_a_shift_or_when_idle(zoe: Database) -> None:
     with zoe.write() as connection:
         token = sessions.begin(connection, "zoe", NOON)
         found = sessions.find(connection, token, NOON + 3_600)

@@ -1,4 +1,4 @@
-"""Passwords are kept as hashes that are slow to guess."""
+"""Password hashes."""
 
 from pipeline.review.accounts import passwords
 from tests.pipeline.review.people import PASSWORD
@@ -11,7 +11,7 @@ def test_a_hash_is_argon2id_with_the_second_profile_of_rfc_9106() -> None:
     assert stored != passwords.hashed(PASSWORD)
 
 
-def test_only_the_password_fits_its_hash() -> None:
+def test_only_the_right_password_matches_its_hash() -> None:
     stored = passwords.hashed(PASSWORD)
     assert passwords.fits(PASSWORD, stored)
     assert not passwords.fits(PASSWORD.capitalize(), stored)

@@ -1,4 +1,4 @@
-"""What is counted, when a break is due, and what a break does to the lease."""
+"""Wellness: the counts, due breaks, and the lease during a break."""
 
 import pytest
 from sqlalchemy import select
@@ -36,7 +36,7 @@ def read(database: Database, at: float, comfort: Comfort | None = None, who: str
         return wellness.meter(connection, who, comfort or Comfort(), at)
 
 
-def test_listening_and_severe_cases_are_counted_by_person_and_shift(database: Database) -> None:
+def test_the_meter_counts_by_person_and_shift(database: Database) -> None:
     decide(database, [*stored(database, 2), *stored(database, 3, "abuse")])
     with database.write() as connection:
         for at in (NOON, NOON + 30):
@@ -52,13 +52,13 @@ def test_listening_and_severe_cases_are_counted_by_person_and_shift(database: Da
     ("acts", "began"),
     [
         ([], None),
-        ([0, 300, 900], None),  # ten minutes and more since
+        ([0, 300, 900], None),  # the last action is ten minutes ago
         ([900, 1200], 900),
         ([0, 700, 1200], 700),
         ([1200], 1200),
     ],
 )
-def test_a_stretch_of_work_ends_with_a_pause(acts: list[float], began: float | None) -> None:
+def test_a_pause_ends_a_period_of_work(acts: list[float], began: float | None) -> None:
     assert stretch(acts, 1500) == began
 
 
@@ -79,7 +79,7 @@ def test_a_break_is_due_after_minutes_or_severe_cases(database: Database) -> Non
     assert (found.worked_minutes, found.severe_since_break, found.severe) == (1.0, 0, 3)
 
 
-def test_a_break_stops_the_clock_of_the_lease(database: Database) -> None:
+def test_a_break_pauses_the_lease(database: Database) -> None:
     [case] = stored(database, 1)
     with database.write() as connection:
         lease = leases.claim(connection, case, "ana", NOON, 300)
@@ -92,7 +92,7 @@ def test_a_break_stops_the_clock_of_the_lease(database: Database) -> None:
         assert leases.check(connection, lease.id, "ana").expires_at == NOON + 1_400
 
 
-def test_a_lease_waits_half_an_hour_and_no_longer(database: Database) -> None:
+def test_a_lease_waits_at_most_half_an_hour(database: Database) -> None:
     [case] = stored(database, 1)
     with database.write() as connection:
         leases.claim(connection, case, "ana", NOON, 300)
@@ -102,7 +102,7 @@ def test_a_lease_waits_half_an_hour_and_no_longer(database: Database) -> None:
         assert leases.of(connection, case) == other
 
 
-def test_what_goes_to_others(database: Database) -> None:
+def test_the_queue_leaves_out_excluded_labels_and_cases_over_the_limit(database: Database) -> None:
     severe, mild = stored(database, 2), stored(database, 1, "abuse")
     with database.read() as connection:
         opted = wellness.without(connection, "ana", Comfort(without=("abuse",)), NOON)
@@ -117,7 +117,7 @@ def test_what_goes_to_others(database: Database) -> None:
         assert queue.next_free(connection, "ben", NOON, QueueFilter(without=unbound)) == severe[1]
 
 
-def test_enough_listening_for_today(database: Database) -> None:
+def test_the_limit_of_listening_minutes(database: Database) -> None:
     with database.write() as connection:
         wellness.listen(connection, "ana", 300.0, NOON)
         wellness.allow(connection, "ana", Comfort(most_minutes=6), NOON)
@@ -125,7 +125,7 @@ def test_enough_listening_for_today(database: Database) -> None:
             wellness.allow(connection, "ana", Comfort(most_minutes=5), NOON)
 
 
-def test_comfort_is_kept_with_the_account(database: Database) -> None:
+def test_comfort_is_stored_with_the_account(database: Database) -> None:
     comfort = Comfort(without=("sexual",), soften=True, break_minutes=30)
     with database.write() as connection:
         accounts.prefer(connection, "ana", Preferences(comfort=comfort))
@@ -135,7 +135,7 @@ def test_comfort_is_kept_with_the_account(database: Database) -> None:
     assert found.preferences.comfort == comfort
 
 
-def test_an_earlier_shift_is_forgotten(database: Database) -> None:
+def test_records_of_an_earlier_shift_are_deleted(database: Database) -> None:
     later = NOON + wellness.SHIFT_SECONDS
     with database.write() as connection:
         for at in (NOON, later):

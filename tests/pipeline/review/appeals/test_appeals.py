@@ -1,4 +1,4 @@
-"""Appeals: who may lodge one, who may settle it, and what that changes."""
+"""Appeals: who may lodge one, who may settle it, and the effects."""
 
 import pytest
 from sqlalchemy import select
@@ -44,13 +44,13 @@ def state(database: Database, appeal: Appeal) -> str:
         return appeals.get(connection, appeal.id).state
 
 
-def told(database: Database) -> list[tuple[str, str]]:
+def events(database: Database) -> list[tuple[str, str]]:
     with database.read() as connection:
         rows = connection.execute(select(OUTBOX.c.kind, OUTBOX.c.status).order_by(OUTBOX.c.created_at))
         return [(row.kind, row.status) for row in rows]
 
 
-def test_an_overturned_decision_is_reversed_in_one_act(database: Database) -> None:
+def test_overturning_a_decision_reverses_it_in_one_transaction(database: Database) -> None:
     first = decide(database)
     appeal = lodge(database, first.case)
     second = settle(database, appeal, "ben")
@@ -69,7 +69,7 @@ def test_an_overturned_decision_is_reversed_in_one_act(database: Database) -> No
     assert state(database, appeal) == "overturned"
 
 
-def test_an_upheld_decision_stands_and_is_told(database: Database) -> None:
+def test_upholding_a_decision_keeps_it_and_stores_an_event(database: Database) -> None:
     appeal = lodge(database, decide(database).case)
     settle(database, appeal, "ben", STAND)
     with database.read() as connection:
@@ -81,14 +81,14 @@ def test_an_upheld_decision_stands_and_is_told(database: Database) -> None:
     assert state(database, appeal) == "upheld"
 
 
-def test_whoever_decided_may_not_settle_it(database: Database) -> None:
+def test_the_first_decider_may_not_settle_the_appeal(database: Database) -> None:
     appeal = lodge(database, decide(database).case)
     with pytest.raises(Involved, match="ana has decided"):
         settle(database, appeal, "ana")
     assert state(database, appeal) == "open"
 
 
-def test_neither_may_who_escalated_it_or_took_a_decision_back(database: Database) -> None:
+def test_people_with_an_escalation_or_an_undone_decision_may_not_settle_it(database: Database) -> None:
     case = decide(database, Choice(verdict="escalate"), "ben").case
     with database.write() as connection:
         undone = deciding.decide(connection, case, "ada", Choice(verdict="dismiss"), NOON + 1)
@@ -101,7 +101,7 @@ def test_neither_may_who_escalated_it_or_took_a_decision_back(database: Database
     settle(database, appeal, "ana")
 
 
-def test_nor_who_gave_a_second_opinion(database: Database) -> None:
+def test_the_person_of_a_second_opinion_may_not_settle_it(database: Database) -> None:
     case = decide(database).case
     copy = SqlReviewStore(database).add([flag("copy", 1_000, 1_005)], NOON)[0].case
     with database.write() as connection:
@@ -114,7 +114,7 @@ def test_nor_who_gave_a_second_opinion(database: Database) -> None:
         lodge(database, copy)
 
 
-def test_nor_who_is_the_speaker_by_the_identity_provider(database: Database) -> None:
+def test_the_speaker_known_by_their_oidc_subject_may_not_settle_it(database: Database) -> None:
     appeal = lodge(database, decide(database).case)
     with database.write() as connection:
         subject = "https://id.example.org ann"
@@ -123,7 +123,7 @@ def test_nor_who_is_the_speaker_by_the_identity_provider(database: Database) -> 
         settle(database, appeal, "ben")
 
 
-def test_it_is_settled_once(database: Database) -> None:
+def test_an_appeal_is_settled_once(database: Database) -> None:
     appeal = lodge(database, decide(database).case)
     settle(database, appeal, "ben")
     with pytest.raises(Stale, match="already settled"):
@@ -132,13 +132,13 @@ def test_it_is_settled_once(database: Database) -> None:
 
 
 @pytest.mark.parametrize("choice", [Choice(verdict="escalate"), Choice(verdict="uphold", action="remove")])
-def test_it_is_upheld_or_overturned_and_nothing_else(database: Database, choice: Choice) -> None:
+def test_an_escalation_or_an_action_does_not_settle_an_appeal(database: Database, choice: Choice) -> None:
     appeal = lodge(database, decide(database).case)
     with pytest.raises(CaseError, match="upheld or overturned"):
         settle(database, appeal, "ben", choice)
 
 
-def test_settling_can_be_taken_back_like_any_decision(database: Database) -> None:
+def test_an_undo_opens_the_appeal_again(database: Database) -> None:
     first = decide(database)
     appeal = lodge(database, first.case)
     second = settle(database, appeal, "ben")
@@ -150,14 +150,14 @@ def test_settling_can_be_taken_back_like_any_decision(database: Database) -> Non
         assert reading.case(connection, first.case).verdict == "uphold"
         assert [found.id for found, _ in appeals.waiting(connection)] == [appeal.id]
         assert appeals.settled(connection, NOON) == Count(0, 0)
-    assert told(database)[-1] == ("appeal.overturned", "withdrawn")
-    with pytest.raises(Involved):  # he has decided, if only for seconds
+    assert events(database)[-1] == ("appeal.overturned", "withdrawn")
+    with pytest.raises(Involved):  # ben decided it, and an undone decision counts
         settle(database, appeal, "ben", STAND)
     settle(database, appeal, "lea", STAND)
     assert state(database, appeal) == "upheld"
 
 
-def test_a_second_appeal_is_the_first_one(database: Database) -> None:
+def test_a_second_appeal_returns_the_first(database: Database) -> None:
     case = decide(database).case
     first = lodge(database, case)
     assert lodge(database, case, text="once more") == first
@@ -165,7 +165,7 @@ def test_a_second_appeal_is_the_first_one(database: Database) -> None:
     assert lodge(database, case).state == "upheld"
 
 
-def test_nobody_else_can_appeal_or_learn_of_the_case(database: Database) -> None:
+def test_other_people_cannot_appeal_or_learn_about_the_case(database: Database) -> None:
     case = decide(database).case
     with pytest.raises(Missing, match="of speaker bob"):
         lodge(database, case, appellant="bob")
@@ -173,20 +173,20 @@ def test_nobody_else_can_appeal_or_learn_of_the_case(database: Database) -> None
         lodge(database, "0000")
 
 
-def test_what_is_not_upheld_cannot_be_appealed_against(database: Database) -> None:
+def test_only_an_upheld_case_can_be_appealed(database: Database) -> None:
     case = decide(database, Choice(verdict="dismiss")).case
     with pytest.raises(CaseError, match="not upheld"):
         lodge(database, case)
 
 
-def test_while_a_decision_can_be_taken_back_it_is_too_early(database: Database) -> None:
+def test_no_appeal_during_the_undo_window(database: Database) -> None:
     case = decide(database).case
     with pytest.raises(CaseError, match="can still undo the decision"):
         lodge(database, case, at=NOON + 10)
     lodge(database, case, at=NOON + 10.1)
 
 
-def test_the_oldest_appeal_is_first_page_by_page(database: Database) -> None:
+def test_pages_of_appeals_oldest_first(database: Database) -> None:
     store = SqlReviewStore(database)
     for n in range(5):
         case = store.add([flag(str(n), n * 1_000, n * 1_000 + 5)], NOON)[0].case
@@ -202,16 +202,16 @@ def test_the_oldest_appeal_is_first_page_by_page(database: Database) -> None:
     assert [appeal.created_at for appeal in every] == sorted(appeal.created_at for appeal in every)
 
 
-def test_an_event_that_is_out_is_followed_by_a_second_one(database: Database) -> None:
+def test_withdrawing_a_sent_event_stores_a_second_one(database: Database) -> None:
     appeal = lodge(database, decide(database).case)
     second = settle(database, appeal, "ben")
     with database.write() as connection:
         connection.execute(OUTBOX.update().where(OUTBOX.c.about == second.id).values(status="sent"))
         outbox.withdraw(connection, second.id, LATER + 8)
-    assert told(database)[-1] == ("case.undone", "waiting")
+    assert events(database)[-1] == ("case.undone", "waiting")
 
 
-def test_a_reporter_may_not_decide_the_case_itself(database: Database) -> None:
+def test_the_speaker_may_not_decide_their_own_case(database: Database) -> None:
     case = SqlReviewStore(database).add([flag("a", 0, 5, speaker="ben")], NOON)[0].case
     with database.write() as connection:
         leases.claim(connection, case, "ana", NOON)

@@ -1,4 +1,4 @@
-"""Users' reports become cases, and those of the same minutes one case."""
+"""Users' reports become cases. Reports about the same minutes become one case."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def test_a_report_opens_a_case_about_the_minutes_before(database: Database) -> N
     assert (case.id, case.room, case.speaker, case.label) == (report.case, "room", "ann", "violence")
     assert (case.start, case.end) == (NOON - 180, NOON)
     assert (case.severity, case.due_at, case.policy) == (2, NOON + 900, REPORTED)
-    # What the reporter says was said is no transcript, and never in the log.
+    # The reporter's words are not a transcript, and they are never in the audit log.
     assert case.text == ""
     assert (line.action, line.actor) == ("report.file", "app")
     assert "threatens" not in line.detail
@@ -49,7 +49,7 @@ def test_the_same_report_sent_again_changes_nothing(database: Database) -> None:
         assert queue.count(connection) == 1
 
 
-def test_what_others_report_of_the_same_joins_it_until_it_is_decided(database: Database) -> None:
+def test_further_reports_join_the_case_until_it_is_decided(database: Database) -> None:
     first = file(database)
     second = file(database, reporter="cy", at=NOON + 60)
     assert (second.case, second.audio) == (first.case, "waiting")
@@ -60,7 +60,7 @@ def test_what_others_report_of_the_same_joins_it_until_it_is_decided(database: D
     assert (third.case != first.case, third.audio) == (True, "waiting")
 
 
-def test_a_case_is_as_grave_as_the_worst_report_of_it_and_keeps_its_age(database: Database) -> None:
+def test_a_case_gets_the_highest_severity_of_its_reports_and_keeps_its_age(database: Database) -> None:
     first = file(database, label="abuse")
     for later in (file(database, NOON + 30, label="violence", reporter="cy"), file(database, NOON + 40, label="abuse")):
         assert later.case == first.case
@@ -70,7 +70,7 @@ def test_a_case_is_as_grave_as_the_worst_report_of_it_and_keeps_its_age(database
     assert (case.urgency, case.version) == (case.due_at - HEAD_START[2], 2)
 
 
-def test_a_later_report_is_heard_in_the_same_case_up_to_twice_its_time(database: Database) -> None:
+def test_a_later_report_extends_the_case_up_to_twice_its_time(database: Database) -> None:
     first, second = file(database), file(database, at=NOON + 150)
     with database.read() as connection:
         case = reading.case(connection, first.case)
@@ -81,7 +81,7 @@ def test_a_later_report_is_heard_in_the_same_case_up_to_twice_its_time(database:
     assert too_late.case != first.case
 
 
-def test_no_case_gets_longer_than_a_clip_can_be(database: Database) -> None:
+def test_a_case_is_never_longer_than_a_clip_can_be(database: Database) -> None:
     def filed(at: float) -> Report:
         with database.write() as connection:
             complaint = msgspec.structs.replace(COMPLAINT, at=at)
@@ -91,18 +91,18 @@ def test_no_case_gets_longer_than_a_clip_can_be(database: Database) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"room": "other"}, {"speaker": "bob"}, {"speaker": ""}, {"at": NOON + 400}])
-def test_another_matter_is_another_case(database: Database, changes: dict[str, Any]) -> None:
+def test_a_report_about_something_else_opens_its_own_case(database: Database, changes: dict[str, Any]) -> None:
     assert file(database).case != file(database, **changes).case
 
 
-def test_flags_and_reports_are_not_mixed(database: Database) -> None:
+def test_flags_and_reports_never_share_a_case(database: Database) -> None:
     report = file(database)
     [outcome] = SqlReviewStore(database).add([flag("a", -50, -45)], NOON)
     assert (outcome.result, outcome.case != report.case) == ("created", True)
     assert file(database, reporter="cy").case == report.case
 
 
-def test_it_can_be_decided_but_not_by_the_reporter(database: Database) -> None:
+def test_the_reporter_may_not_decide_the_case(database: Database) -> None:
     report = file(database, reporter="ben")
     with pytest.raises(Involved, match="ben is the speaker or a reporter"), database.write() as connection:
         deciding.decide(connection, report.case, "ben", Choice(verdict="uphold"), NOON)
@@ -113,7 +113,7 @@ def test_it_can_be_decided_but_not_by_the_reporter(database: Database) -> None:
         assert queue.strikes(connection, ["ann"]) == {"ann": 1}
 
 
-def test_a_copy_shows_the_reports_of_the_case_it_is_a_copy_of(database: Database) -> None:
+def test_a_copy_shows_the_reports_of_its_original(database: Database) -> None:
     report = file(database)
     copy = SqlReviewStore(database).add([flag("a", 1_000, 1_005)], NOON)[0].case
     with database.write() as connection:
@@ -121,7 +121,7 @@ def test_a_copy_shows_the_reports_of_the_case_it_is_a_copy_of(database: Database
         assert reports.of_case(connection, copy) == [report]
 
 
-def test_reports_wait_for_their_clip_until_it_was_looked_for(database: Database) -> None:
+def test_reports_wait_until_the_search_for_their_clip_is_over(database: Database) -> None:
     store = SqlReviewStore(database)
     heard, silent, late = file(database), file(database, room="b"), file(database, NOON + 15, room="c")
     assert {one.id for one in store.unheard(NOON + 10)} == {heard.id, silent.id}

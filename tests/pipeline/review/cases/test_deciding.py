@@ -1,4 +1,4 @@
-"""What a decision changes, and what taking it back does."""
+"""The effects of a decision and of its undo."""
 
 import pytest
 from sqlalchemy import select
@@ -38,7 +38,7 @@ def events(database: Database) -> list[tuple[str, str]]:
     return [(row.kind, row.status) for row in rows]
 
 
-def test_an_upheld_case_leaves_the_queue_is_a_strike_and_waits_to_be_told(database: Database, case: str) -> None:
+def test_an_upheld_case_leaves_the_queue_and_gives_a_strike_and_an_event(database: Database, case: str) -> None:
     decision = decide(database, case)
     with database.read() as connection:
         assert queue.page(connection) == []
@@ -50,7 +50,7 @@ def test_an_upheld_case_leaves_the_queue_is_a_strike_and_waits_to_be_told(databa
     assert decision.reason == "confirmed"
 
 
-def test_an_undone_decision_leaves_nothing_but_its_trace(database: Database, case: str) -> None:
+def test_an_undo_leaves_only_a_record_of_the_decision(database: Database, case: str) -> None:
     decision = decide(database, case)
     undo(database, decision, NOON + 9)
     file = SqlReviewStore(database).case(case)
@@ -62,7 +62,7 @@ def test_an_undone_decision_leaves_nothing_but_its_trace(database: Database, cas
         assert [line.action for line in audit.lines(connection, after=5)] == ["case.decide", "case.undo"]
 
 
-def test_the_same_can_be_decided_again_after_an_undo(database: Database, case: str) -> None:
+def test_the_same_decision_can_be_made_again_after_an_undo(database: Database, case: str) -> None:
     undo(database, decide(database, case), NOON + 1)
     again = decide(database, case, at=NOON + 2, version=3)
     assert again.undone is None
@@ -74,10 +74,10 @@ def test_undoing_an_escalation_makes_it_pending_again(database: Database, case: 
     assert SqlReviewStore(database).cases(Filters())[0].status == "pending"
 
 
-def test_whoever_escalates_a_case_leaves_it_to_somebody_else(database: Database, case: str) -> None:
+def test_a_moderator_cannot_decide_a_case_that_they_escalated(database: Database, case: str) -> None:
     escalate = Choice(verdict="escalate")
     first = decide(database, case, escalate)
-    assert decide(database, case, escalate) == first, "the same sent twice"
+    assert decide(database, case, escalate) == first, "the same decision was sent twice"
     with database.write() as connection:
         found = reading.case(connection, case)
         for account, offered in (("ana", []), ("ben", [case])):
@@ -91,7 +91,7 @@ def test_whoever_escalates_a_case_leaves_it_to_somebody_else(database: Database,
     assert decide(database, case, at=NOON + 2, version=3).verdict == "uphold"
 
 
-def test_an_escalated_case_is_decided_by_somebody_else(database: Database, case: str) -> None:
+def test_another_moderator_decides_an_escalated_case(database: Database, case: str) -> None:
     decide(database, case, Choice(verdict="escalate"))
     with database.write() as connection:
         deciding.decide(connection, case, "ben", UPHOLD, NOON + 1)
@@ -99,14 +99,16 @@ def test_an_escalated_case_is_decided_by_somebody_else(database: Database, case:
 
 
 @pytest.mark.parametrize(("at", "moderator"), [(NOON + 11, "ana"), (NOON + 1, "ben")])
-def test_too_late_or_not_ones_own(database: Database, case: str, at: float, moderator: str) -> None:
+def test_no_undo_after_the_window_or_by_another_moderator(
+    database: Database, case: str, at: float, moderator: str
+) -> None:
     decision = decide(database, case)
     with pytest.raises(CaseError):
         undo(database, decision, at, moderator)
     assert events(database) == [("case.decided", "waiting")]
 
 
-def test_what_may_be_out_is_taken_back_by_a_second_event(database: Database, case: str) -> None:
+def test_withdrawing_an_event_in_sending_stores_a_second_one(database: Database, case: str) -> None:
     decision = decide(database, case)
     with database.write() as connection:
         connection.execute(OUTBOX.update().values(status="sending"))
@@ -114,19 +116,19 @@ def test_what_may_be_out_is_taken_back_by_a_second_event(database: Database, cas
     assert events(database) == [("case.decided", "sending"), ("case.undone", "waiting")]
 
 
-def test_a_case_that_grew_is_not_decided_on_the_old_sight_of_it(database: Database, case: str) -> None:
+def test_a_decision_on_an_old_version_is_refused(database: Database, case: str) -> None:
     SqlReviewStore(database).add([flag("b", 4, 8)], NOON)
     with pytest.raises(Stale, match="has changed"):
         decide(database, case)
     assert decide(database, case, version=2).verdict == "uphold"
 
 
-def test_an_action_against_nobody(database: Database, case: str) -> None:
+def test_an_action_needs_the_verdict_uphold(database: Database, case: str) -> None:
     with pytest.raises(CaseError, match="needs the verdict uphold"):
         decide(database, case, Choice(verdict="dismiss", action="mute"))
 
 
-def test_the_newest_decision_that_stands(database: Database, case: str) -> None:
+def test_last_of_returns_the_newest_decision(database: Database, case: str) -> None:
     decision = decide(database, case)
     with database.read() as connection:
         assert deciding.last_of(connection, "ana", NOON - 1) == [decision]

@@ -1,4 +1,4 @@
-"""One case, one moderator; also when all reach for it at once."""
+"""One moderator holds one case, also when several ask for it at once."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +26,7 @@ def claim(database: Database, case: str, account: str, at: float = NOON) -> leas
         return leases.claim(connection, case, account, at)
 
 
-def test_who_comes_second_is_told_who_was_first(database: Database) -> None:
+def test_the_second_moderator_learns_who_holds_the_case(database: Database) -> None:
     [case] = stored(database, 1)
     claim(database, case, "ana")
     with pytest.raises(Taken, match="ana holds case"):
@@ -34,7 +34,7 @@ def test_who_comes_second_is_told_who_was_first(database: Database) -> None:
     assert claim(database, case, "ben", NOON + 300).account == "ben"
 
 
-def test_activity_keeps_it_and_a_lapsed_lease_holds_until_somebody_else_comes(database: Database) -> None:
+def test_an_expired_lease_holds_until_another_moderator_takes_the_case(database: Database) -> None:
     [case] = stored(database, 1)
     lease = claim(database, case, "ana")
     with database.write() as connection:
@@ -47,7 +47,7 @@ def test_activity_keeps_it_and_a_lapsed_lease_holds_until_somebody_else_comes(da
         leases.renew(connection, lease.id, "ana", NOON + 2_001)
 
 
-def test_opening_another_case_lets_the_first_go(database: Database) -> None:
+def test_taking_another_case_releases_the_first(database: Database) -> None:
     first, second = stored(database, 2)
     claim(database, first, "ana")
     claim(database, second, "ana", NOON + 1)
@@ -56,7 +56,7 @@ def test_opening_another_case_lets_the_first_go(database: Database) -> None:
         assert leases.holders(connection, NOON + 3) == {first: "ben", second: "ana"}
 
 
-def test_a_decided_case_is_not_taken_and_its_lease_is_gone(database: Database) -> None:
+def test_a_decided_case_has_no_lease_and_cannot_be_taken(database: Database) -> None:
     [case] = stored(database, 1)
     claim(database, case, "ana")
     with database.write() as connection:
@@ -66,7 +66,7 @@ def test_a_decided_case_is_not_taken_and_its_lease_is_gone(database: Database) -
             leases.claim(connection, case, "ben", NOON)
 
 
-def test_a_case_that_is_joined_to_another_takes_its_lease_with_it(database: Database) -> None:
+def test_the_lease_of_a_merged_case_ends(database: Database) -> None:
     first, second = stored(database, 2)
     lease = claim(database, second, "ana")
     SqlReviewStore(database).add([flag("between", 4, 11)], NOON)
@@ -75,7 +75,7 @@ def test_a_case_that_is_joined_to_another_takes_its_lease_with_it(database: Data
     assert claim(database, first, "ben").account == "ben"
 
 
-def test_of_all_who_reach_for_a_case_at_once_one_gets_it(database: Database) -> None:
+def test_one_of_several_concurrent_claims_gets_the_case(database: Database) -> None:
     for case in stored(database, 8):
         barrier = Barrier(len(MODERATORS))
 
@@ -92,7 +92,7 @@ def test_of_all_who_reach_for_a_case_at_once_one_gets_it(database: Database) -> 
             assert winners == [leases.holders(connection, NOON)[case]]
 
 
-def test_all_who_ask_for_the_next_case_get_different_ones(database: Database) -> None:
+def test_concurrent_moderators_get_different_next_cases(database: Database) -> None:
     cases = stored(database, 24)
     taken: Counter[str] = Counter()
 
@@ -105,7 +105,7 @@ def test_all_who_ask_for_the_next_case_get_different_ones(database: Database) ->
                     return mine
                 try:
                     leases.claim(connection, case, account, NOON)
-                except CaseError:  # somebody was faster; ask again
+                except CaseError:  # another moderator was faster
                     continue
                 deciding.decide(connection, case, account, Choice(verdict="dismiss"), NOON)
                 mine.append(case)

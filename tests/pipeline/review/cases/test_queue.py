@@ -1,4 +1,4 @@
-"""The order of the queue, and its pages."""
+"""The order, the pages and the filters of the queue."""
 
 import itertools
 
@@ -23,7 +23,7 @@ def add(database: Database, name: str, at: float, label: str = "abuse", **change
     return outcome.case
 
 
-def test_severe_first_then_by_age_and_nothing_waits_for_ever(database: Database) -> None:
+def test_severe_cases_come_first_and_mild_ones_never_wait_for_ever(database: Database) -> None:
     mild = add(database, "mild", 0, "ads_spam")
     middling = add(database, "middling", 10)
     grave = add(database, "grave", 20, "fraud")
@@ -33,14 +33,14 @@ def test_severe_first_then_by_age_and_nothing_waits_for_ever(database: Database)
         assert [case.id for case in queue.page(connection)] == [worst, grave, middling, mild, late]
 
 
-def test_what_would_be_blocked_is_grave_whatever_its_label(database: Database) -> None:
+def test_a_suggestion_to_block_makes_any_label_severe(database: Database) -> None:
     add(database, "a", 0, "ads_spam", suggestion="block")
     with database.read() as connection:
         [case] = queue.page(connection)
     assert (case.severity, case.due_at) == (2, NOON + TARGETS[2])
 
 
-def test_a_case_that_grows_worse_moves_up_and_keeps_its_age(database: Database) -> None:
+def test_a_case_that_becomes_worse_moves_up_and_keeps_its_age(database: Database) -> None:
     add(database, "a", 0)
     add(database, "b", 0.5, "minor_safety", suggestion="block")
     with database.read() as connection:
@@ -48,7 +48,7 @@ def test_a_case_that_grows_worse_moves_up_and_keeps_its_age(database: Database) 
     assert (case.severity, case.due_at) == (3, NOON + TARGETS[3])
 
 
-def test_pages_hold_every_case_once(database: Database) -> None:
+def test_pages_contain_every_case_once(database: Database) -> None:
     flags = [flag(str(n), n * 10, n * 10 + 1, speaker=f"s{n % 9}", room=f"r{n % 5}") for n in range(120)]
     store(database).add(flags, NOON)
     seen: list[str] = []
@@ -85,8 +85,8 @@ def test_filters(database: Database) -> None:
         assert queue.choices(connection)["label"] == ["abuse", "fraud"]
 
 
-def test_an_index_has_the_order(sqlite_url: str) -> None:
-    """Or a page of 100,000 cases would sort them all."""
+def test_an_index_gives_the_order(sqlite_url: str) -> None:
+    """Without the index, one page of a queue of 100,000 cases would sort all of them."""
     database = Database(sqlite_url)
     with database.read() as connection:
         for where in ("", " AND label = 'x'", " AND room = 'x'", " AND speaker = 'x'"):

@@ -1,4 +1,4 @@
-"""Decided speech that comes again, on SQLite and on PostgreSQL."""
+"""Decided speech that is flagged again, on SQLite and on PostgreSQL."""
 
 import itertools
 import time
@@ -28,18 +28,18 @@ REPEAT = 0.5
 
 
 class Desk:
-    """A store, and a moderator who decides whatever is open."""
+    """A store, and a moderator who decides its cases."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.store = SqlReviewStore(database, repeat=REPEAT)
 
     def add(self, *flags: Flag) -> list[tuple[str, str]]:
-        """What became of each, and its case."""
+        """Store flags. Return the result and the case id of each."""
         return [(outcome.result, outcome.case) for outcome in self.store.add(flags, LATER)]
 
     def decided(self, *flags: Flag, verdict: Verdict = "dismiss") -> str:
-        """The case of flags that make one, decided."""
+        """Store flags that form one case, decide it, and return its id."""
         case = {case for _, case in self.add(*flags)}.pop()
         self.decide(case, verdict)
         return case
@@ -62,8 +62,8 @@ def desk(database: Database) -> Desk:
     return Desk(database)
 
 
-def test_all_that_was_decided_is_delivered_again_and_cut_otherwise(desk: Desk) -> None:
-    """As after the reset of a consumer group: every edge has moved, and so has every id."""
+def test_decided_speech_that_is_delivered_and_cut_again_is_linked(desk: Desk) -> None:
+    """This happens after the reset of a consumer group. Each utterance has a new start, end and id."""
     random = Random(7)  # noqa: S311 - of a test
     said = [(20.0 * n, 20.0 * n + random.uniform(0.3, 15)) for n in range(40)]
     for start, end in said:
@@ -77,15 +77,15 @@ def test_all_that_was_decided_is_delivered_again_and_cut_otherwise(desk: Desk) -
     assert [result for result, _ in desk.add(*again)] == ["repeated"] * 40
 
 
-def test_a_long_speech_that_is_cut_at_other_places(desk: Desk) -> None:
-    """Forced cuts lie at 15 s, 29.5 s and so on from where reading began."""
+def test_a_long_speech_with_other_cuts_is_linked(desk: Desk) -> None:
+    """Forced cuts come 15 s, 29.5 s and so on after the place where reading began."""
     first = [flag(f"a{n}", 14.5 * n, 14.5 * n + 15) for n in range(6)]
     desk.decided(*first)
     again = [flag(f"b{n}", 4 + 14.5 * n, 4 + 14.5 * n + 15) for n in range(5)]
     assert {result for result, _ in desk.add(*again)} == {"linked"}
 
 
-def test_a_linked_flag_changes_nothing_but_is_seen(desk: Desk) -> None:
+def test_a_linked_flag_changes_nothing_but_is_shown(desk: Desk) -> None:
     case = desk.decided(flag("a", 0, 5), verdict="uphold")
     before = desk.store.case(case)
     again = flag("b", 0.1, 5.1, suggestion="block", flagged=("fraud",))
@@ -101,17 +101,17 @@ def test_a_linked_flag_changes_nothing_but_is_seen(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("start", "end", "result"),
     [
-        (4.5, 9.0, "created"),  # a forced cut repeats so much
-        (4.6, 5.0, "linked"),  # and nothing came after it
+        (4.5, 9.0, "created"),  # shares only what a forced cut repeats
+        (4.6, 5.0, "linked"),  # shares as little, but has no new speech
         (4.9, 5.2, "created"),
         (5.0, 9.0, "created"),
         (1.0, 5.4, "linked"),
         (1.0, 7.0, "linked"),  # the larger part was heard
-        (3.0, 8.0, "created"),  # the larger part was not
+        (3.0, 8.0, "created"),  # the larger part is new
         (-3.0, 8.0, "created"),
     ],
 )
-def test_how_much_of_it_was_heard(desk: Desk, start: float, end: float, result: str) -> None:
+def test_the_share_of_heard_speech_decides(desk: Desk, start: float, end: float, result: str) -> None:
     desk.decided(flag("a", 0, 5))
     assert desk.add(flag("b", start, end))[0][0] == result
 
@@ -120,7 +120,7 @@ def test_how_much_of_it_was_heard(desk: Desk, start: float, end: float, result: 
     "more",
     [{"suggestion": "block"}, {"flagged": ("violence", "minor_safety")}, {"flagged": ("hate",), "suggestion": "block"}],
 )
-def test_more_than_was_decided_is_linked_only_where_all_of_it_was_heard(desk: Desk, more: dict[str, Any]) -> None:
+def test_a_worse_flag_is_linked_only_if_all_its_speech_was_heard(desk: Desk, more: dict[str, Any]) -> None:
     case = desk.decided(flag("a", 0, 5))
     assert desk.add(flag("b", 0.2, 5.3, **more)) == [("linked", case)]
     assert desk.add(flag("c", 1, 7, **more))[0][0] == "created"
@@ -132,14 +132,14 @@ def test_a_label_that_the_moderator_gave_is_known(desk: Desk) -> None:
     assert desk.add(flag("b", 1, 7, flagged=("hate",))) == [("linked", case)]
 
 
-def test_what_was_linked_was_not_heard(desk: Desk) -> None:
+def test_linked_flags_do_not_count_as_heard(desk: Desk) -> None:
     desk.decided(flag("a", 0, 10))
     results = [desk.add(flag(f"b{n}", n, n + 10.0))[0][0] for n in (4, 8, 12)]
     assert results == ["linked", "created", "merged"]
 
 
 @pytest.mark.parametrize("changes", [{"speaker": "bob"}, {"room": "other"}])
-def test_what_others_said_at_the_time_was_not_heard(desk: Desk, changes: dict[str, str]) -> None:
+def test_speech_of_others_at_the_same_time_is_new(desk: Desk, changes: dict[str, str]) -> None:
     desk.decided(flag("a", 0, 5))
     assert desk.add(flag("b", 0, 5, **changes))[0][0] == "created"
 
@@ -152,7 +152,7 @@ def test_decided_speech_beside_an_open_case(desk: Desk) -> None:
     assert [case.id for case in desk.waiting()] == [second]
 
 
-def test_it_goes_to_the_case_that_has_most_of_it(desk: Desk) -> None:
+def test_a_flag_is_linked_to_the_case_with_most_of_its_speech(desk: Desk) -> None:
     first, second = desk.decided(flag("a", 0, 5)), desk.decided(flag("b", 5.1, 15))
     assert first != second
     assert desk.add(flag("c", 0.1, 14.9)) == [("linked", second)]
@@ -164,7 +164,7 @@ def test_an_escalated_case_is_open(desk: Desk) -> None:
     assert desk.add(flag("b", 0.1, 5.1)) == [("merged", case)]
 
 
-def test_after_an_undo_a_linked_flag_is_part_of_its_case(desk: Desk) -> None:
+def test_an_undo_turns_linked_flags_into_normal_ones(desk: Desk) -> None:
     case = desk.decided(flag("a", 0, 10))
     desk.add(flag("b", 4, 14))
     with desk.database.write() as connection:
@@ -176,7 +176,7 @@ def test_after_an_undo_a_linked_flag_is_part_of_its_case(desk: Desk) -> None:
     assert desk.add(flag("c", 8, 14)) == [("linked", case)]
 
 
-def test_a_decided_copy_is_nobody_s_speech(desk: Desk, tmp_path: Path) -> None:
+def test_flags_are_never_linked_to_a_copy(desk: Desk, tmp_path: Path) -> None:
     original = desk.decided(flag("a", 0, 5))
     with desk.database.write() as connection:
         [copy] = drawing.draw(connection, EvidenceFolder(tmp_path), LATER + 11, Shares(1.0, 0.0), 10)
@@ -186,14 +186,14 @@ def test_a_decided_copy_is_nobody_s_speech(desk: Desk, tmp_path: Path) -> None:
         assert checks.copied(connection, copy)
 
 
-def test_a_decided_audit_was_heard(desk: Desk) -> None:
+def test_flags_are_linked_to_a_decided_audit(desk: Desk) -> None:
     [drawn] = desk.store.audit([flag("a", 0, 5, suggestion="pass", flagged=())], 0.1, LATER)
     desk.decide(drawn.case, "uphold")
     assert desk.add(flag("b", 0.1, 5.1)) == [("linked", drawn.case)]
 
 
-def test_deliver_workers_and_moderators_at_once(url: str, desk: Desk) -> None:
-    """Whichever comes first, no speech that was decided is open in the end."""
+def test_concurrent_workers_and_moderators(url: str, desk: Desk) -> None:
+    """In any order of the two, no decided speech is open at the end."""
     spans = [(20.0 * n, 20.0 * n + 10) for n in range(30)]
     cases = [case for _, case in desk.add(*(flag(f"{start}", start, end) for start, end in spans))]
 
@@ -229,17 +229,17 @@ def _decide(database: Database, case: str, moderator: str) -> str | None:
         with database.write() as connection:
             deciding.decide(connection, case, moderator, Choice(verdict="dismiss"), LATER)
     except CaseError:
-        return None  # the other one was first
+        return None  # the other moderator was first
     return case
 
 
-def test_it_is_decided_while_the_flag_is_on_its_way(url: str, desk: Desk) -> None:
+def test_a_case_is_decided_while_a_flag_arrives(url: str, desk: Desk) -> None:
     [(_, case)] = desk.add(flag("a", 0, 5))
     with ThreadPoolExecutor(1) as pool:
         with desk.database.write() as connection:
             deciding.decide(connection, case, "ana", Choice(verdict="dismiss"), LATER)
             waiting = pool.submit(_add_elsewhere, url, flag("b", 0.1, 5.1))
-            time.sleep(0.5)  # long enough for it to find the case locked; too short is no failure
+            time.sleep(0.5)  # the other thread should find the case locked; if it is too late, the test still passes
         assert waiting.result() == [("linked", case)]
 
 
@@ -254,6 +254,6 @@ def _add_elsewhere(url: str, one: Flag) -> list[tuple[str, str]]:
     ("spans", "seconds"),
     [([], 0), ([(2, 4)], 2), ([(-5, 3), (2, 4), (8, 20)], 6), ([(0, 10), (3, 4)], 10)],
 )
-def test_seconds_that_others_share(spans: list[tuple[float, float]], seconds: float) -> None:
+def test_shared_seconds(spans: list[tuple[float, float]], seconds: float) -> None:
     others = [flag(str(n), *span) for n, span in enumerate(spans)]
     assert shared(flag("x", 0, 10), others) == pytest.approx(seconds)

@@ -1,4 +1,4 @@
-"""Delivered once, twice, in any order, by several at once: the same cases."""
+"""The same flags give the same cases: delivered once or twice, in any order, by one worker or several."""
 
 import itertools
 import multiprocessing
@@ -25,7 +25,7 @@ rooms = map(str, itertools.count())
 
 @st.composite
 def deliveries(draw: st.DrawFn) -> tuple[list[Flag], list[list[Flag]]]:
-    """Flags of two speakers, and batches in which each of them comes at least once, in any order."""
+    """Draw flags of two speakers, and batches that contain each flag at least once, in any order."""
     room = next(rooms)
     spans = draw(
         st.lists(st.tuples(st.integers(0, 40), st.integers(1, 8), st.sampled_from("ab")), min_size=1, max_size=9)
@@ -41,7 +41,7 @@ def deliveries(draw: st.DrawFn) -> tuple[list[Flag], list[list[Flag]]]:
 
 
 def expected(flags: Sequence[Flag]) -> set[frozenset[str]]:
-    """The ids of flags that touch, straight from the definition."""
+    """Return the groups of ids of flags that touch, computed from the definition."""
     groups: list[list[Flag]] = []
     for one in flags:
         touched = [g for g in groups if any(_touch(one, other) for other in g)]
@@ -60,7 +60,7 @@ def grouped(store: SqlReviewStore, filters: Filters) -> set[frozenset[str]]:
 
 @pytest.fixture(scope="module")
 def reused(tmp_path_factory: pytest.TempPathFactory) -> SqlReviewStore:
-    """Every example has a room of its own in it."""
+    """A store for all examples. Each example uses its own room."""
     return SqlReviewStore(Database(f"sqlite:///{tmp_path_factory.mktemp('reused') / 'store.db'}"), max_case=1_000)
 
 
@@ -84,13 +84,13 @@ def check_once(store: SqlReviewStore, outcomes: Sequence[Outcome]) -> None:
     assert grouped(store, Filters()) == expected(many())
 
 
-def test_threads_that_deliver_the_same(store: SqlReviewStore) -> None:
+def test_threads_deliver_the_same_flags(store: SqlReviewStore) -> None:
     with ThreadPoolExecutor(4) as pool:
         outcomes = [o for found in pool.map(lambda writer: deliver(store, writer), range(4)) for o in found]
     check_once(store, outcomes)
 
 
-def test_processes_that_open_an_empty_store_at_once_and_deliver_the_same(empty_url: str) -> None:
+def test_processes_open_an_empty_store_and_deliver_the_same_flags(empty_url: str) -> None:
     spawn = multiprocessing.get_context("spawn")
     start, results = spawn.Barrier(3), spawn.Queue()
     processes = [spawn.Process(target=work, args=(empty_url, writer, start, results)) for writer in range(3)]
@@ -104,7 +104,7 @@ def test_processes_that_open_an_empty_store_at_once_and_deliver_the_same(empty_u
     store.close()
 
 
-def test_of_two_moderators_one_decides(store: SqlReviewStore) -> None:
+def test_one_of_several_concurrent_decisions_is_stored(store: SqlReviewStore) -> None:
     [stored] = store.add([flag("a", 0, 5)], NOON)
 
     def decide(moderator: str) -> Decision | CaseError:

@@ -1,4 +1,4 @@
-"""The deliver stage with a real log, real FLAC, a real database and real Opus."""
+"""The deliver stage with a real log, a real database, and real FLAC and Opus."""
 
 import hashlib
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ from tests.pipeline.review.voices import utterance
 
 
 class Desk:
-    """A deliver stage with all that is real about it."""
+    """A deliver stage with its real parts."""
 
     def __init__(self, folder: Path, database: Database) -> None:
         self.folder = folder
@@ -40,7 +40,7 @@ class Desk:
         self.stage = Deliver(self.store, self.evidence, self.log, self.metrics, preroll=5.0, clock=lambda: self.now)
 
     def said(self, name: str, start: float, end: float, hertz: float = 220.0) -> Flag:
-        """Put an utterance into the log; gives the flag about it."""
+        """Put an utterance into the log, and return a flag about it."""
         return flag(name, start, end, address=self.log.put(utterance(name, start, end, hertz)))
 
     def file(self) -> CaseFile:
@@ -69,7 +69,7 @@ def desk(tmp_path: Path, sqlite_url: str) -> Iterator[Desk]:
 
 
 def pitch(samples: np.ndarray[tuple[int], np.dtype[np.float32]]) -> float:
-    """Hertz of the loudest tone."""
+    """Return the frequency of the loudest tone, in hertz."""
     spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
     return float(np.argmax(spectrum)) * SAMPLE_RATE / len(samples)
 
@@ -87,7 +87,7 @@ def test_a_flag_becomes_a_case_with_a_clip(desk: Desk) -> None:
     assert pitch(samples) == pytest.approx(220, abs=2)
 
 
-def test_a_clip_begins_with_what_was_said_just_before(desk: Desk) -> None:
+def test_a_clip_begins_with_the_speech_just_before(desk: Desk) -> None:
     desk.said("long ago", -30, -20, 110)
     desk.said("before", -8, -2, 440)
     desk.stage.process([desk.said("a", 0, 4, 220)])
@@ -101,7 +101,7 @@ def test_a_clip_begins_with_what_was_said_just_before(desk: Desk) -> None:
     assert pitch(heard[2]) == pytest.approx(220, abs=2)
 
 
-def test_passed_speech_leaves_nothing(desk: Desk) -> None:
+def test_passed_speech_is_not_stored(desk: Desk) -> None:
     passed = msgspec.structs.replace(desk.said("a", 0, 4), suggestion="pass")
     assert desk.stage.process([passed]) == []
     assert desk.store.cases(Filters()) == []
@@ -109,7 +109,7 @@ def test_passed_speech_leaves_nothing(desk: Desk) -> None:
     assert desk.figure("cases_total", result="passed") == 1
 
 
-def test_passed_speech_that_is_drawn_becomes_a_case_of_its_own_with_a_clip(desk: Desk) -> None:
+def test_passed_speech_drawn_for_audit_becomes_its_own_case_with_a_clip(desk: Desk) -> None:
     desk.stage = Deliver(desk.store, desk.evidence, desk.log, desk.metrics, 0.0, lambda: desk.now, audit_share=1.0)
     kept = desk.said("a", 0, 4)
     passed = msgspec.structs.replace(desk.said("b", 4, 8), suggestion="pass", flagged=())
@@ -124,7 +124,7 @@ def test_passed_speech_that_is_drawn_becomes_a_case_of_its_own_with_a_clip(desk:
     assert desk.figure("cases_total", result="passed") == 0
 
 
-def test_outcomes_come_in_the_order_of_the_flags(desk: Desk) -> None:
+def test_outcomes_have_the_order_of_the_flags(desk: Desk) -> None:
     good = [desk.said("a", 0, 4), desk.said("c", 20, 24)]
     bad = msgspec.structs.replace(desk.said("b", 10, 14), text="nul \0")
     outcomes = desk.stage.process([good[0], bad, msgspec.structs.replace(good[0], suggestion="pass"), good[1], good[0]])
@@ -135,13 +135,13 @@ def test_outcomes_come_in_the_order_of_the_flags(desk: Desk) -> None:
     "changes",
     [{"start": float("nan")}, {"end": NOON - 1}, {"start": 1e300, "end": 1e301}, {"id": "x" * 129}, {"room": "a\0b"}],
 )
-def test_a_flag_that_no_database_takes_is_rejected(desk: Desk, changes: dict[str, object]) -> None:
+def test_a_flag_that_no_database_can_store_is_rejected(desk: Desk, changes: dict[str, object]) -> None:
     [rejected] = desk.stage.process([msgspec.structs.replace(flag("a", 0, 4), **changes)])
     assert isinstance(rejected, Rejected)
     assert isinstance(rejected.error, BadMessage)
 
 
-def test_a_flag_that_comes_again_changes_nothing(desk: Desk) -> None:
+def test_a_repeated_flag_changes_nothing(desk: Desk) -> None:
     flagged = desk.said("a", 0, 4)
     desk.stage.process([flagged])
     before = desk.file()
@@ -153,7 +153,7 @@ def test_a_flag_that_comes_again_changes_nothing(desk: Desk) -> None:
     assert desk.figure("cases_total", result="repeated") == 1
 
 
-def test_decided_speech_that_is_cut_anew_leaves_case_and_clip_as_they_were(desk: Desk) -> None:
+def test_decided_speech_that_is_cut_again_changes_neither_case_nor_clip(desk: Desk) -> None:
     desk.stage.process([desk.said("a", 0, 4)])
     desk.store.decide(desk.file().case.id, "mia", Choice(verdict="dismiss"), NOON + 30)
     before, _ = desk.file(), desk.clip()
@@ -167,9 +167,9 @@ def test_decided_speech_that_is_cut_anew_leaves_case_and_clip_as_they_were(desk:
     assert desk.figure("cases_total", result="linked") == 1
 
 
-def test_a_crash_between_case_and_clip_is_mended_when_the_flag_comes_again(desk: Desk) -> None:
+def test_a_repeated_flag_repairs_a_crash_between_case_and_clip(desk: Desk) -> None:
     flagged = desk.said("a", 0, 4)
-    desk.evidence.folder.touch()  # a file where the folder belongs: the case is stored, the clip cannot be
+    desk.evidence.folder.touch()  # a file in the place of the folder: the case is stored, but the clip fails
     with pytest.raises(DependencyError, match="evidence"):
         desk.stage.process([flagged])
     assert desk.file().evidence == ()
@@ -178,9 +178,7 @@ def test_a_crash_between_case_and_clip_is_mended_when_the_flag_comes_again(desk:
     assert desk.clip()[0].seconds == 4
 
 
-def test_a_crash_between_file_and_row_is_mended_when_the_flag_comes_again(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_repeated_flag_repairs_a_crash_between_file_and_row(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     def crash(clip: Evidence) -> list[str]:
         raise DependencyError("The database went away")
 
@@ -203,7 +201,7 @@ def test_a_case_that_grows_gets_a_longer_clip(desk: Desk) -> None:
     assert len(desk.clips()) == 1
 
 
-def test_two_cases_that_become_one_have_one_clip(desk: Desk) -> None:
+def test_merged_cases_have_one_clip(desk: Desk) -> None:
     desk.stage.process([desk.said("a", 0, 5), desk.said("c", 6, 10)])
     assert len(desk.clips()) == 2
     desk.stage.process([desk.said("b", 4, 7)])
@@ -214,21 +212,21 @@ def test_two_cases_that_become_one_have_one_clip(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("address", [None, "lookback/1767268800000-00000000/0", "voice.utterances/0/12"])
-def test_a_flag_whose_audio_is_gone_is_kept_and_counted(desk: Desk, address: str | None) -> None:
+def test_a_flag_without_audio_is_stored_and_counted(desk: Desk, address: str | None) -> None:
     [outcome] = desk.stage.process([flag("a", 0, 4, address=address)])
     assert isinstance(outcome, Outcome)
     assert desk.file().evidence == ()
     assert desk.figure("evidence_missing_total") == 1
 
 
-def test_an_address_that_holds_another_voice_by_now_gives_no_clip(desk: Desk) -> None:
+def test_an_address_with_another_utterance_gives_no_clip(desk: Desk) -> None:
     other = desk.said("other", 0, 4)
     desk.stage.process([flag("a", 0, 4, address=other.address)])
     assert desk.file().evidence == ()
     assert desk.figure("evidence_missing_total") == 1
 
 
-def test_a_clip_is_not_exchanged_for_a_poorer_one(desk: Desk) -> None:
+def test_a_shorter_clip_does_not_replace_a_longer_one(desk: Desk) -> None:
     desk.stage.process([desk.said("a", 0, 8)])
     before = desk.file().evidence
     for file in desk.log.folder.iterdir():
@@ -239,7 +237,7 @@ def test_a_clip_is_not_exchanged_for_a_poorer_one(desk: Desk) -> None:
     assert desk.clip()[0].seconds == 8
 
 
-def test_audio_that_cannot_be_decoded_leaves_the_case(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+def test_undecodable_audio_leaves_the_case_without_a_clip(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     broken = msgspec.structs.replace(utterance("a", 0, 4), data=b"no FLAC")
     desk.stage.process([flag("a", 0, 4, address=desk.log.put(broken))])
     assert desk.file().evidence == ()
@@ -247,7 +245,7 @@ def test_audio_that_cannot_be_decoded_leaves_the_case(desk: Desk, caplog: pytest
     assert "弄死你" not in caplog.text
 
 
-def test_time_from_speech_to_stored_flag(desk: Desk) -> None:
+def test_the_metric_of_the_time_from_speech_to_flag(desk: Desk) -> None:
     flagged = desk.said("a", 0, 4)
     desk.now = NOON + 5.5
     desk.stage.process([flagged])
@@ -256,7 +254,7 @@ def test_time_from_speech_to_stored_flag(desk: Desk) -> None:
     assert desk.figure("speech_to_flag_seconds_sum") == pytest.approx(1.5)
 
 
-def test_a_tick_lets_the_look_back_forget(desk: Desk) -> None:
+def test_a_tick_deletes_old_utterances(desk: Desk) -> None:
     address = desk.log.put(utterance("a", 0, 4))
     assert desk.stage.tick(NOON + 60) == []
     assert desk.log.get(address) is not None
@@ -264,7 +262,7 @@ def test_a_tick_lets_the_look_back_forget(desk: Desk) -> None:
     assert desk.log.get(address) is None
 
 
-def test_the_topology_builds_it_over_the_look_back_of_the_machine(tmp_path: Path) -> None:
+def test_the_topology_builds_the_stage_on_the_local_look_back(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, store=Store(preroll_seconds=0))
     log = Lookback(tmp_path / "lookback", 3_600, 10_000_000)
     stage = DELIVER.processor(settings, Metrics())
@@ -275,7 +273,7 @@ def test_the_topology_builds_it_over_the_look_back_of_the_machine(tmp_path: Path
     assert len(read_bytes(file.read_bytes(), "the clip", 600)[0]) / SAMPLE_RATE == pytest.approx(4, abs=0.05)
 
 
-def test_another_log_may_be_given(tmp_path: Path) -> None:
+def test_the_stage_works_with_another_log(tmp_path: Path) -> None:
     class Empty(UtteranceLog):
         def get(self, address: str) -> Utterance | None:
             return None

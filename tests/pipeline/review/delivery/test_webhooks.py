@@ -1,4 +1,4 @@
-"""Events reach the app once they are due, signed, and again until it takes them."""
+"""Webhooks: events are sent when they are due, with a signature, and again until the app accepts them."""
 
 import base64
 import hmac
@@ -23,7 +23,7 @@ SECRET = bytes(range(32))
 
 
 class App(HTTPServer):
-    """Answers with `status`, and remembers."""
+    """An app that answers with `status` and stores each request."""
 
     status = 204
 
@@ -86,9 +86,7 @@ def status(database: Database) -> tuple[str, int]:
     return row.status, row.attempts
 
 
-def test_an_event_is_sent_when_it_is_due_and_only_once(
-    database: Database, app: App, sender: Webhooks, clock: Clock
-) -> None:
+def test_an_event_is_sent_once_when_it_is_due(database: Database, app: App, sender: Webhooks, clock: Clock) -> None:
     identity = put(database, send_at=NOON + 10)
     sender.send_due()
     assert app.got == []
@@ -97,7 +95,7 @@ def test_an_event_is_sent_when_it_is_due_and_only_once(
     sender.send_due()
     [(headers, body)] = app.got
     assert json.loads(body) == {"type": "case.decided", "timestamp": "2026-01-01T12:00:00Z", "data": {"room": "茶馆"}}
-    # The check as the specification writes it, not our own code's.
+    # This check follows the specification and does not use our own code.
     signed = f"{identity}.{int(clock.now)}.{body.decode()}"
     expected = base64.b64encode(hmac.new(SECRET, signed.encode(), sha256).digest()).decode()
     assert headers["webhook-signature"] == f"v1,{expected}"
@@ -105,7 +103,7 @@ def test_an_event_is_sent_when_it_is_due_and_only_once(
     assert status(database) == ("sent", 1)
 
 
-def test_an_app_that_refuses_is_asked_again_until_it_is_given_up(
+def test_a_refused_event_is_tried_again_until_it_fails(
     database: Database, app: App, sender: Webhooks, clock: Clock
 ) -> None:
     put(database)
@@ -127,7 +125,7 @@ def test_an_app_that_refuses_is_asked_again_until_it_is_given_up(
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1/hook", "http://127.0.0.1:http/hook"])
-def test_an_app_that_is_not_there_or_whose_address_is_none(database: Database, clock: Clock, address: str) -> None:
+def test_an_unreachable_app_or_an_invalid_url_is_tried_again(database: Database, clock: Clock, address: str) -> None:
     put(database)
     sender = Webhooks(database, address, SECRET, 5, Metrics(), clock)
     sender.send_due()
@@ -135,7 +133,7 @@ def test_an_app_that_is_not_there_or_whose_address_is_none(database: Database, c
     assert status(database) == ("sending", 1)
 
 
-def test_what_a_sender_took_before_it_died_is_sent_by_another(
+def test_another_sender_sends_the_events_of_a_dead_one(
     database: Database, app: App, sender: Webhooks, clock: Clock
 ) -> None:
     put(database)
@@ -158,10 +156,10 @@ def test_a_withdrawn_event_is_never_sent(database: Database, app: App, sender: W
 
 
 @pytest.mark.parametrize("text", ["", "secret", "whsec_", "whsec_c2hvcnQ=", "whsec_not base64", "x" * 60])
-def test_secrets_that_are_none(text: str) -> None:
+def test_invalid_secrets_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="webhook_secret"):
         webhooks.secret_of(text)
 
 
-def test_a_secret() -> None:
+def test_a_valid_secret_is_decoded() -> None:
     assert webhooks.secret_of("whsec_" + base64.b64encode(SECRET).decode()) == SECRET

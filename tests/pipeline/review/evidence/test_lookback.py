@@ -1,4 +1,4 @@
-"""The utterance log on disk: what it finds, what it forgets, what a crash leaves of it."""
+"""The utterance log on disk: searches, deletion, and recovery after a crash."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -48,7 +48,7 @@ def before(log: Lookback, start: float, seconds: float = 5.0, address: str = "")
     return names(log.before("room", "ann", NOON + start, seconds, address))
 
 
-def test_an_utterance_is_found_at_its_address(lookback: Lookback) -> None:
+def test_get_finds_an_utterance_by_its_address(lookback: Lookback) -> None:
     one, two = said("one", 0, 5), said("two", 6, 9)
     addresses = [lookback.put(one), lookback.put(two)]
     found = [lookback.get(address) for address in addresses]
@@ -62,19 +62,19 @@ def test_an_utterance_is_found_at_its_address(lookback: Lookback) -> None:
     "address",
     ["", "voice.utterances/0/1", "lookback/../../etc/passwd/0", "lookback/1767268800000-00000000/0", "lookback/x/y"],
 )
-def test_an_address_of_nothing(lookback: Lookback, address: str) -> None:
+def test_an_unknown_address_gives_none(lookback: Lookback, address: str) -> None:
     lookback.put(said("one", 0, 5))
     assert lookback.get(address) is None
 
 
-def test_an_address_inside_a_record(lookback: Lookback) -> None:
+def test_an_address_inside_a_record_gives_none(lookback: Lookback) -> None:
     address = lookback.put(said("one", 0, 5))
     folder, _, offset = address.rpartition("/")
     assert lookback.get(f"{folder}/{int(offset) + 7}") is None
     assert lookback.get(f"{folder}/999999999999") is None
 
 
-def test_what_the_speaker_said_in_the_seconds_before(lookback: Lookback) -> None:
+def test_before_finds_the_speaker_s_utterances_in_the_seconds_before(lookback: Lookback) -> None:
     for utterance in (said("old", 0, 5), said("late", 16, 19), said("reaching", 8, 14), said("now", 20, 22)):
         address = lookback.put(utterance)
     lookback.put(said("bob", 16, 19, speaker="bob"))
@@ -82,12 +82,12 @@ def test_what_the_speaker_said_in_the_seconds_before(lookback: Lookback) -> None
     lookback.put(said("after", 23, 25))
     assert before(lookback, 20, 8, address) == ["reaching", "late"]
     assert before(lookback, 20, 0.5, address) == []
-    # An utterance that was cut for length begins before the last one ended; only itself is left out.
+    # After a forced cut, an utterance begins before the last one ended. Only the utterance itself is left out.
     assert before(lookback, 21, 8, address) == ["reaching", "late"]
     assert before(lookback, 21, 8) == ["reaching", "late", "now"]
 
 
-def test_a_restart_finds_all_that_was_written(lookback: Lookback, clock: Clock) -> None:
+def test_after_a_restart_all_utterances_are_found(lookback: Lookback, clock: Clock) -> None:
     addresses = [lookback.put(said(str(n), n, n + 1)) for n in range(5)]
     clock.now += 60
     again = Lookback(lookback.folder, 24 * HOUR, 100_000, clock)
@@ -96,7 +96,7 @@ def test_a_restart_finds_all_that_was_written(lookback: Lookback, clock: Clock) 
     assert [again.get(address) is not None for address in addresses] == [True] * 5
 
 
-def test_another_reader_sees_what_is_written_meanwhile(lookback: Lookback) -> None:
+def test_another_reader_sees_new_utterances(lookback: Lookback) -> None:
     reader = Lookback(lookback.folder, 24 * HOUR, 100_000)
     for n in range(3):
         lookback.put(said(str(n), n, n + 1))
@@ -104,7 +104,7 @@ def test_another_reader_sees_what_is_written_meanwhile(lookback: Lookback) -> No
 
 
 @pytest.mark.parametrize("kept", [0, 3, 16, 40, -1])
-def test_a_crash_costs_the_torn_record_only(lookback: Lookback, clock: Clock, kept: int) -> None:
+def test_a_crash_loses_only_the_incomplete_record(lookback: Lookback, clock: Clock, kept: int) -> None:
     whole = lookback.put(said("whole", 0, 5))
     torn = lookback.put(said("torn", 6, 9))
     [file] = lookback.folder.glob(f"*{SUFFIX}")
@@ -118,7 +118,7 @@ def test_a_crash_costs_the_torn_record_only(lookback: Lookback, clock: Clock, ke
     assert before(again, 12, 60) == ["whole", "next"]
 
 
-def test_what_is_too_old_is_deleted_also_when_nobody_speaks(lookback: Lookback, clock: Clock) -> None:
+def test_old_utterances_are_deleted_while_nobody_speaks(lookback: Lookback, clock: Clock) -> None:
     address = lookback.put(said("old", 0, 5))
     lookback.expire(clock.now + 24 * HOUR)
     assert lookback.get(address) is not None
@@ -129,7 +129,7 @@ def test_what_is_too_old_is_deleted_also_when_nobody_speaks(lookback: Lookback, 
     assert list(lookback.folder.iterdir()) == []
 
 
-def test_speaking_deletes_what_is_too_old(lookback: Lookback, clock: Clock) -> None:
+def test_new_utterances_delete_old_ones(lookback: Lookback, clock: Clock) -> None:
     for hour in range(60):
         clock.now = NOON + hour * HOUR
         lookback.put(said(str(hour), hour * HOUR, hour * HOUR + 5))
@@ -138,7 +138,7 @@ def test_speaking_deletes_what_is_too_old(lookback: Lookback, clock: Clock) -> N
     assert 24 <= len(kept) <= 26
 
 
-def test_opening_deletes_what_became_too_old_meanwhile(lookback: Lookback, clock: Clock) -> None:
+def test_opening_deletes_old_utterances(lookback: Lookback, clock: Clock) -> None:
     lookback.put(said("old", 0, 5))
     clock.now += 48 * HOUR
     Lookback(lookback.folder, 24 * HOUR, 100_000, clock)
@@ -146,7 +146,7 @@ def test_opening_deletes_what_became_too_old_meanwhile(lookback: Lookback, clock
 
 
 @pytest.mark.parametrize("size", [100, 3_000, 30_000])
-def test_no_more_bytes_than_allowed_and_the_newest_stay(lookback: Lookback, clock: Clock, size: int) -> None:
+def test_the_size_is_bounded_and_the_newest_utterances_stay(lookback: Lookback, clock: Clock, size: int) -> None:
     for n in range(400_000 // size):
         clock.now += 0.5
         address = lookback.put(said(str(n), n, n + 1, size))
@@ -163,7 +163,7 @@ def test_the_index_is_bounded_but_an_address_still_works(tmp_path: Path, clock: 
     assert lookback.get(addresses[0]) is not None
 
 
-def test_threads_that_write_and_read(lookback: Lookback) -> None:
+def test_threads_write_and_read(lookback: Lookback) -> None:
     def talk(speaker: str) -> list[str]:
         put = [lookback.put(said(f"{speaker}{n}", n, n + 1, speaker=speaker)) for n in range(50)]
         found = names(lookback.before("room", speaker, NOON + 60, 100, ""))
@@ -174,16 +174,16 @@ def test_threads_that_write_and_read(lookback: Lookback) -> None:
         assert [len(found) for found in pool.map(talk, "abcd")] == [50] * 4
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_the_error_names_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DependencyError, match=rf"{tmp_path}/file/log cannot be used: Not a directory"):
         Lookback(tmp_path / "file" / "log", HOUR, 1_000)
 
 
-def test_after_a_disk_that_was_full_the_log_goes_on(lookback: Lookback, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_continues_after_a_full_disk(lookback: Lookback, monkeypatch: pytest.MonkeyPatch) -> None:
     lookback.put(said("before", 0, 5))
     [file] = lookback.folder.glob(f"*{SUFFIX}")
-    # A real full disk: every write to /dev/full fails.
+    # Every write to /dev/full fails, as on a full disk.
     real = Lookback._file
     monkeypatch.setattr(
         Lookback, "_file", lambda self, name: Path("/dev/full") if name == file.stem else real(self, name)
@@ -196,7 +196,7 @@ def test_after_a_disk_that_was_full_the_log_goes_on(lookback: Lookback, monkeypa
     assert len(list(lookback.folder.glob(f"*{SUFFIX}"))) == 2
 
 
-def test_foreign_files_are_left_alone(lookback: Lookback) -> None:
+def test_other_files_in_the_folder_are_not_touched(lookback: Lookback) -> None:
     for name in ("notes.txt", f"notes{SUFFIX}"):
         (lookback.folder / name).write_text("mine")
     lookback.put(said("one", 0, 5))
@@ -204,7 +204,7 @@ def test_foreign_files_are_left_alone(lookback: Lookback) -> None:
     assert sorted(file.name for file in lookback.folder.iterdir()) == ["notes.txt", f"notes{SUFFIX}"]
 
 
-def test_the_settings_name_the_folder_and_the_bounds(tmp_path: Path, clock: Clock) -> None:
+def test_the_settings_set_the_folder_and_the_limits(tmp_path: Path, clock: Clock) -> None:
     settings = Settings(data_dir=tmp_path, store=Store(lookback_hours=1, lookback_bytes=10_000_000))
     lookback = open_lookback(settings, clock)
     address = lookback.put(said("one", 0, 5))
@@ -213,7 +213,7 @@ def test_the_settings_name_the_folder_and_the_bounds(tmp_path: Path, clock: Cloc
     assert lookback.get(address) is None
 
 
-def test_what_was_said_last_by_one_or_by_all(lookback: Lookback) -> None:
+def test_latest_finds_utterances_of_one_speaker_or_of_all(lookback: Lookback) -> None:
     for utterance in (
         said("old", 0, 5),
         said("reaching", 8, 14),

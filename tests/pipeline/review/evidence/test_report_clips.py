@@ -1,4 +1,4 @@
-"""The clip of a report: real utterances in a real look-back, and what is heard in the Opus file."""
+"""The clip of a report: real utterances in a real look-back, and the sound of the Opus file."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,7 +65,7 @@ def desk(tmp_path: Path, sqlite_url: str) -> Iterator[Desk]:
 
 
 def pitches(samples: Samples, count: int = 1) -> list[int]:
-    """Hertz of the loudest tones, to the nearest ten."""
+    """Return the frequencies of the loudest tones in hertz, rounded to tens."""
     spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
     found: list[int] = []
     for _ in range(count):
@@ -79,7 +79,7 @@ def part(samples: Samples, start: float, end: float) -> Samples:
     return samples[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)]
 
 
-def test_a_reported_speaker_is_heard_in_the_minutes_before_and_nobody_else(desk: Desk) -> None:
+def test_the_clip_contains_only_the_reported_speaker(desk: Desk) -> None:
     desk.say("too old", -80, -70, 880)
     desk.say("one", -30, -26, 220)
     desk.say("bob", -28, -22, 660, speaker="bob")
@@ -95,7 +95,7 @@ def test_a_reported_speaker_is_heard_in_the_minutes_before_and_nobody_else(desk:
     assert desk.state(report) == "kept"
 
 
-def test_in_a_reported_room_all_are_heard_also_at_once(desk: Desk) -> None:
+def test_the_clip_of_a_room_mixes_all_speakers(desk: Desk) -> None:
     desk.say("ann", -30, -24, 220)
     desk.say("bob", -28, -20, 660, speaker="bob")
     desk.say("elsewhere", -28, -20, 880, room="other")
@@ -108,7 +108,7 @@ def test_in_a_reported_room_all_are_heard_also_at_once(desk: Desk) -> None:
     assert pitches(part(samples, 6.2, 9.8)) == [660]
 
 
-def test_what_a_voice_repeats_after_a_forced_cut_is_heard_once(desk: Desk) -> None:
+def test_speech_repeated_by_a_forced_cut_plays_once(desk: Desk) -> None:
     desk.say("one", -30, -20, forced=True)
     desk.say("two", -20.5, -16, overlap=0.5)
     report = desk.report(speaker="")
@@ -116,7 +116,7 @@ def test_what_a_voice_repeats_after_a_forced_cut_is_heard_once(desk: Desk) -> No
     assert desk.clip(report)[0].seconds == pytest.approx(14, abs=0.01)
 
 
-def test_speech_that_is_still_being_cut_is_waited_for(desk: Desk) -> None:
+def test_the_clip_waits_for_an_unfinished_utterance(desk: Desk) -> None:
     report = desk.report()
     desk.stage.tick(DUE - 1)
     assert desk.state(report) == "waiting"
@@ -139,7 +139,7 @@ def test_a_later_report_makes_the_clip_longer(desk: Desk) -> None:
     assert pitches(part(samples, 14.5, 17.5)) == [440]
 
 
-def test_speech_that_the_log_has_forgotten_stays_in_the_clip(desk: Desk, tmp_path: Path) -> None:
+def test_speech_that_the_log_has_deleted_stays_in_the_clip(desk: Desk, tmp_path: Path) -> None:
     desk.say("one", -30, -20)
     first = desk.report()
     desk.stage.tick(DUE)
@@ -152,7 +152,10 @@ def test_speech_that_the_log_has_forgotten_stays_in_the_clip(desk: Desk, tmp_pat
 
 
 class SlowLog(Lookback):
-    """A part for each utterance; each takes longer than a run may read. `fails` once when it has given so many."""
+    """A log that yields one utterance per part. Each part takes longer than a run may read.
+
+    If `fails` is set, the log fails once after so many parts.
+    """
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, 3_600, 10_000_000, lambda: NOON)
@@ -180,7 +183,7 @@ def slow(desk: Desk, tmp_path: Path) -> SlowLog:
     return desk.log
 
 
-def test_a_long_search_goes_on_where_the_last_run_stopped(desk: Desk, slow: SlowLog) -> None:
+def test_a_long_search_continues_in_the_next_run(desk: Desk, slow: SlowLog) -> None:
     report = desk.report()
     cutter = ReportCutter(desk.store, desk.evidence, slow, slow.clock)
     assert [cutter.run(DUE) for _ in range(4)] == [False, False, False, True]
@@ -189,7 +192,7 @@ def test_a_long_search_goes_on_where_the_last_run_stopped(desk: Desk, slow: Slow
     assert not cutter.run(DUE), "there is nothing left to do"
 
 
-def test_a_search_that_failed_begins_anew_and_misses_nothing(desk: Desk, slow: SlowLog) -> None:
+def test_a_failed_search_starts_again_and_misses_nothing(desk: Desk, slow: SlowLog) -> None:
     report = desk.report()
     slow.fails = 1
     cutter = ReportCutter(desk.store, desk.evidence, slow, slow.clock)
@@ -201,7 +204,7 @@ def test_a_search_that_failed_begins_anew_and_misses_nothing(desk: Desk, slow: S
     assert [piece.start - NOON for piece in desk.clip(report)[0].timeline] == [-50, -30, -10]
 
 
-def test_a_tick_cuts_one_clip_so_that_flags_have_their_turn(desk: Desk) -> None:
+def test_a_tick_cuts_only_one_clip(desk: Desk) -> None:
     desk.say("ann", -30, -26)
     desk.say("bob", -30, -26, speaker="bob")
     reports_made = [desk.report("ann"), desk.report("bob")]
@@ -211,7 +214,7 @@ def test_a_tick_cuts_one_clip_so_that_flags_have_their_turn(desk: Desk) -> None:
     assert [desk.state(one) for one in reports_made] == ["kept", "kept"]
 
 
-def test_where_nothing_is_held_any_more_the_case_stays_without_a_clip(desk: Desk) -> None:
+def test_a_case_without_audio_in_the_log_gets_no_clip(desk: Desk) -> None:
     report = desk.report()
     desk.stage.tick(DUE)
     assert desk.state(report) == "gone"
@@ -219,7 +222,7 @@ def test_where_nothing_is_held_any_more_the_case_stays_without_a_clip(desk: Desk
     assert desk.files() == []
 
 
-def test_a_case_that_is_erased_while_its_clip_is_cut_leaves_no_audio(desk: Desk) -> None:
+def test_an_erasure_during_the_cut_leaves_no_audio(desk: Desk) -> None:
     desk.say("one", -30, -26)
     report = desk.report()
     search = desk.stage._reports._begin(DUE)
@@ -232,7 +235,7 @@ def test_a_case_that_is_erased_while_its_clip_is_cut_leaves_no_audio(desk: Desk)
     assert desk.files() == []
 
 
-def test_erasing_a_speaker_removes_the_clip_of_a_room_in_which_he_is_heard(desk: Desk) -> None:
+def test_an_erasure_removes_clips_of_rooms_with_the_speaker(desk: Desk) -> None:
     desk.say("ann", -30, -24)
     desk.say("bob", -28, -20, 660, speaker="bob")
     report = desk.report(speaker="")

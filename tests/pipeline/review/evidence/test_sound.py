@@ -1,4 +1,4 @@
-"""How a clip is drawn and levelled, and played slower or faster."""
+"""Outline, loudness and speed of a clip."""
 
 import math
 
@@ -22,20 +22,20 @@ def pitch(samples: sound.Samples) -> float:
     return float(np.fft.rfftfreq(samples.size, 1 / SAMPLE_RATE)[spectrum.argmax()])
 
 
-def test_the_loudness_of_the_standard_s_own_tone() -> None:
+def test_the_loudness_of_the_standard_s_test_tone() -> None:
     """BS.1770: a sine of 0 dBFS at 997 Hz is -3.01 LUFS."""
     assert sound.loudness(tone(997, 1.0)) == pytest.approx(-3.01, abs=0.1)
     assert sound.loudness(tone(997, 0.1)) == pytest.approx(-23.01, abs=0.1)
 
 
-def test_low_notes_count_less_and_silence_is_gated() -> None:
+def test_low_tones_count_less_and_silence_is_ignored() -> None:
     assert sound.loudness(tone(40, 0.1)) < sound.loudness(tone(997, 0.1)) - 3
     padded = np.concatenate([tone(997, 0.1), np.zeros(10 * SAMPLE_RATE, np.float32)])
     assert sound.loudness(padded) == pytest.approx(-23.01, abs=0.5)
     assert sound.loudness(np.zeros(SAMPLE_RATE, np.float32)) == -math.inf
 
 
-def test_the_gain_brings_everything_to_one_level_within_bounds() -> None:
+def test_the_gain_brings_clips_to_the_target_loudness() -> None:
     for amplitude in (0.05, 0.3, 1.0):
         samples = tone(997, amplitude)
         assert sound.loudness(samples) + sound.gain(samples) == pytest.approx(sound.TARGET_LUFS, abs=0.1)
@@ -44,13 +44,13 @@ def test_the_gain_brings_everything_to_one_level_within_bounds() -> None:
 
 
 @pytest.mark.parametrize("speed", [0.75, 1.25, 1.5, 2.0])
-def test_another_speed_has_another_length_and_the_same_pitch(speed: float) -> None:
+def test_another_speed_changes_the_length_but_not_the_pitch(speed: float) -> None:
     heard = sound.decode(sound.stretched(encode_opus_clip(tone(440, 0.3)), speed))
     assert heard.size / SAMPLE_RATE == pytest.approx(SECONDS / speed, rel=0.03)
     assert pitch(heard) == pytest.approx(440, abs=5)
 
 
-def test_peaks_are_the_outline() -> None:
+def test_peaks() -> None:
     samples = np.zeros(1_000, np.float32)
     samples[250], samples[999] = -0.5, 2.0
     found = sound.peaks(samples, 10)

@@ -1,4 +1,4 @@
-"""Clips as files: whole or not there, under names that nobody outside can choose."""
+"""Clips as files: complete or absent, with names made from ids only."""
 
 import errno
 import hashlib
@@ -14,7 +14,7 @@ from tests.pipeline.review.builders import NOON
 CASE = "36334933-469b-56e0-92f3-85246dd522e9"
 
 
-def test_a_clip_is_filed_by_the_day_it_was_spoken(tmp_path: Path) -> None:
+def test_a_clip_is_stored_under_the_day_of_its_speech(tmp_path: Path) -> None:
     folder = EvidenceFolder(tmp_path / "evidence")
     path = folder.put(CASE, NOON, b"a clip")
     assert path == f"2026/01/01/{CASE}.ogg"
@@ -22,7 +22,7 @@ def test_a_clip_is_filed_by_the_day_it_was_spoken(tmp_path: Path) -> None:
     assert folder.file(path).read_bytes() == b"a clip"
 
 
-def test_a_second_clip_takes_the_place_of_the_first(tmp_path: Path) -> None:
+def test_a_second_clip_replaces_the_first(tmp_path: Path) -> None:
     folder = EvidenceFolder(tmp_path)
     folder.put(CASE, NOON, b"short")
     path = folder.put(CASE, NOON, b"longer")
@@ -30,7 +30,7 @@ def test_a_second_clip_takes_the_place_of_the_first(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == [f"{CASE}.ogg"]
 
 
-def test_removing_twice_is_as_good_as_once(tmp_path: Path) -> None:
+def test_a_clip_can_be_removed_twice(tmp_path: Path) -> None:
     folder = EvidenceFolder(tmp_path)
     path = folder.put(CASE, NOON, b"a clip")
     folder.remove(path)
@@ -39,12 +39,12 @@ def test_removing_twice_is_as_good_as_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("case", ["", "../../etc/cron.d/x", "room 1", "A" * 36, "a" * 65, "a\n"])
-def test_only_ids_become_names(case: str) -> None:
+def test_only_ids_become_file_names(case: str) -> None:
     with pytest.raises(ValueError, match="not a case id"):
         clip_path(case, NOON)
 
 
-def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+def test_the_error_names_an_unusable_folder(tmp_path: Path) -> None:
     (tmp_path / "evidence").touch()
     folder = EvidenceFolder(tmp_path / "evidence")
     for use in (lambda: folder.put(CASE, NOON, b"a clip"), lambda: folder.get("a/b"), lambda: folder.remove("a/b")):
@@ -52,7 +52,7 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
             use()
 
 
-def test_a_disk_that_is_full_is_left_without_a_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_keeps_no_incomplete_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -62,7 +62,7 @@ def test_a_disk_that_is_full_is_left_without_a_piece(tmp_path: Path, monkeypatch
     assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
 
 
-def test_old_pieces_are_swept_and_nothing_else(tmp_path: Path) -> None:
+def test_sweep_deletes_only_old_incomplete_clips(tmp_path: Path) -> None:
     folder = EvidenceFolder(tmp_path)
     clip = folder.file(folder.put(CASE, NOON, b"a clip"))
     old, young = clip.with_name(".old.part"), clip.with_name(".young.part")

@@ -1,4 +1,4 @@
-"""Legal holds: placing, releasing, and what they tell the log."""
+"""Legal holds: placing, releasing, and their lines in the audit log."""
 
 import pytest
 from sqlalchemy import select
@@ -12,7 +12,7 @@ from pipeline.review.tables.core import CASES
 from tests.pipeline.review.builders import NOON, flag
 
 
-def test_a_hold_stands_until_it_is_released(database: Database) -> None:
+def test_a_hold_is_active_until_it_is_released(database: Database) -> None:
     with database.write() as connection:
         first = holds.place(connection, "speaker", "ann", "court order 7", "lea", NOON)
         second = holds.place(connection, "room", "lobby", "police 12", "lea", NOON + 1)
@@ -23,7 +23,7 @@ def test_a_hold_stands_until_it_is_released(database: Database) -> None:
             holds.release(connection, first.id, "ada", NOON + 3)
 
 
-def test_the_log_tells_who_and_why_but_not_which_speaker(database: Database) -> None:
+def test_the_audit_log_shows_actor_and_reason_but_no_speaker(database: Database) -> None:
     with database.write() as connection:
         hold = holds.place(connection, "speaker", "ann-the-speaker", "court order 7", "lea", NOON)
         holds.release(connection, hold.id, "ada", NOON + 1)
@@ -33,12 +33,12 @@ def test_the_log_tells_who_and_why_but_not_which_speaker(database: Database) -> 
 
 
 @pytest.mark.parametrize(("subject", "reason"), [("", "why"), ("ann", "")])
-def test_neither_subject_nor_reason_can_be_left_out(database: Database, subject: str, reason: str) -> None:
+def test_a_hold_needs_a_subject_and_a_reason(database: Database, subject: str, reason: str) -> None:
     with pytest.raises(CaseError, match="needs a subject and a reason"), database.write() as connection:
         holds.place(connection, "speaker", subject, reason, "lea", NOON)
 
 
-def test_a_hold_follows_its_case_into_another_one(database: Database) -> None:
+def test_a_hold_moves_with_a_merged_case(database: Database) -> None:
     store = SqlReviewStore(database)
     first, second = (outcome.case for outcome in store.add([flag("a", 0, 5), flag("b", 10, 15)], NOON))
     with database.write() as connection:

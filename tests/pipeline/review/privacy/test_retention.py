@@ -38,7 +38,7 @@ RULES = Retention(
 
 
 class Archive:
-    """A store with clips, and the job."""
+    """A store with clips, and the retention job."""
 
     def __init__(self, database: Database, folder: Path) -> None:
         self.database = database
@@ -46,7 +46,7 @@ class Archive:
         self.evidence = EvidenceFolder(folder / "evidence")
 
     def add(self, name: str, choice: Choice | None, at: float = NOON, **changes: Any) -> str:
-        """A case with a clip, decided at `at`."""
+        """Store a case with a clip, decide it at `at`, and return its id."""
         offset = 10.0 * (sum(map(ord, name)) + 1)
         case = self.store.add([flag(name, offset, offset + 5, **changes)], NOON)[0].case
         self._attach(case)
@@ -56,7 +56,7 @@ class Archive:
         return case
 
     def report(self, voices: set[str], reporter: str = "cy") -> str:
-        """A case of a whole room with a clip, in which these voices are heard."""
+        """Store a reported case of a whole room, with a clip of these speakers, and return its id."""
         complaint = Complaint(room="den", reporter=reporter, at=NOON)
         with self.database.write() as connection:
             report, _ = reports.file(connection, complaint, NOON, Ranking({}), 60.0)
@@ -68,7 +68,7 @@ class Archive:
         return retention.run(self.database, self.evidence, rules, NOON + days * DAY)
 
     def state(self, case: str) -> str:
-        """`audio`, `case` (without audio), or `gone`."""
+        """Return "audio", "case" (without audio) or "gone"."""
         try:
             file = self.store.case(case)
         except Missing:
@@ -92,7 +92,7 @@ def archive(database: Database, tmp_path: Path) -> Archive:
     ("choice", "audio", "case"),
     [(None, 30, 60), (Choice(verdict="escalate"), 30, 60), (UPHELD, 20, 40), (DISMISSED, 2, 10)],
 )
-def test_first_the_clip_then_the_case_by_class(archive: Archive, choice: Choice | None, audio: int, case: int) -> None:
+def test_the_clip_goes_before_the_case_by_class(archive: Archive, choice: Choice | None, audio: int, case: int) -> None:
     made = archive.add("a", choice)
     archive.run(audio - 0.1)
     assert (archive.state(made), archive.clips()) == ("audio", 1)
@@ -104,13 +104,13 @@ def test_first_the_clip_then_the_case_by_class(archive: Archive, choice: Choice 
     assert archive.state(made) == "gone"
 
 
-def test_time_is_counted_from_the_last_decision(archive: Archive) -> None:
+def test_the_time_counts_from_the_last_decision(archive: Archive) -> None:
     late = archive.add("late", UPHELD, at=NOON + 30 * DAY)
     archive.run(41)
     assert archive.state(late) == "audio"
 
 
-def test_a_label_may_be_kept_longer(archive: Archive) -> None:
+def test_a_label_can_have_longer_times(archive: Archive) -> None:
     grave = archive.add("a", UPHELD, flagged=("minor_safety",))
     plain = archive.add("b", UPHELD)
     archive.run(50)
@@ -119,7 +119,7 @@ def test_a_label_may_be_kept_longer(archive: Archive) -> None:
     assert archive.state(grave) == "gone"
 
 
-def test_all_that_hangs_on_a_case_goes_with_it(archive: Archive) -> None:
+def test_all_rows_about_a_case_are_deleted_with_it(archive: Archive) -> None:
     made = archive.add("a", Choice(verdict="escalate"))
     with archive.database.write() as connection:
         leases.claim(connection, made, "lea", NOON)
@@ -136,7 +136,7 @@ def test_all_that_hangs_on_a_case_goes_with_it(archive: Archive) -> None:
     assert set(left.values()) == {0}, left
 
 
-def test_what_is_on_hold_stays_until_it_is_released(archive: Archive) -> None:
+def test_held_cases_stay_until_their_hold_is_released(archive: Archive) -> None:
     kept = [archive.add("a", DISMISSED), archive.add("b", DISMISSED, speaker="bob"), archive.add("c", None, room="den")]
     other = archive.add("d", DISMISSED, speaker="dee")
     with archive.database.write() as connection:
@@ -155,7 +155,7 @@ def test_what_is_on_hold_stays_until_it_is_released(archive: Archive) -> None:
     assert archive.clips() == 0
 
 
-def test_an_open_appeal_keeps_its_case_and_the_sound(archive: Archive) -> None:
+def test_an_open_appeal_keeps_its_case_and_clip(archive: Archive) -> None:
     made = archive.add("a", UPHELD)
     with archive.database.write() as connection:
         appeal, _ = appeals.lodge(connection, made, "ann", "no", NOON + 60, 10.0)
@@ -167,7 +167,7 @@ def test_an_open_appeal_keeps_its_case_and_the_sound(archive: Archive) -> None:
     assert archive.state(made) == "gone"
 
 
-def test_each_deletion_is_a_line_of_the_log_with_its_rule(archive: Archive) -> None:
+def test_the_audit_log_has_a_line_with_the_rule_for_each_deletion(archive: Archive) -> None:
     made = archive.add("a", DISMISSED)
     archive.run(3)
     archive.run(11)
@@ -178,7 +178,7 @@ def test_each_deletion_is_a_line_of_the_log_with_its_rule(archive: Archive) -> N
     assert lines[1].detail == '{"cases":0,"clips":1,"erased":0,"held":0,"lines":0}'
 
 
-def test_a_run_goes_on_beyond_one_batch_and_finds_nothing_the_second_time(
+def test_a_run_handles_several_batches_and_a_second_run_finds_nothing(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "BATCH", 2)
@@ -188,7 +188,7 @@ def test_a_run_goes_on_beyond_one_batch_and_finds_nothing_the_second_time(
     assert archive.run(11) == Done(clips=0, cases=0, lines=0, erased=0, held=0)
 
 
-def test_a_preview_counts_what_a_run_deletes_and_deletes_nothing(archive: Archive) -> None:
+def test_a_preview_counts_but_deletes_nothing(archive: Archive) -> None:
     made = [archive.add("a", DISMISSED), archive.add("b", UPHELD)]
     at = NOON + 21 * DAY
     preview = retention.preview(archive.database, RULES, at)
@@ -197,11 +197,11 @@ def test_a_preview_counts_what_a_run_deletes_and_deletes_nothing(archive: Archiv
     assert retention.run(archive.database, archive.evidence, RULES, at).cases == 1
 
 
-def test_old_lines_of_the_log_go_and_the_chain_holds(url: str, tmp_path: Path) -> None:
+def test_the_chain_verifies_after_old_lines_are_deleted(url: str, tmp_path: Path) -> None:
     database, evidence = Database(url), EvidenceFolder(tmp_path)
-    long_ago = 1_500_000_000.0  # for the database refuses to delete by the real clock
+    long_ago = 1_500_000_000.0  # the database refuses to delete young lines, and it uses the real clock
     with database.write() as connection:
-        # The second clock was a day slow: its line stays, since one before it does.
+        # The third line has an old time, because its clock was a day slow. It stays, because a line before it stays.
         for at in (0.0, 2 * DAY, DAY):
             audit.append(connection, long_ago + at, "ana", "case.view", "x")
     rules = Retention(logs_days=200)
@@ -217,7 +217,7 @@ def test_old_lines_of_the_log_go_and_the_chain_holds(url: str, tmp_path: Path) -
     database.close()
 
 
-def test_the_database_itself_keeps_the_log_for_half_a_year(archive: Archive) -> None:
+def test_the_database_refuses_to_delete_lines_of_the_last_half_year(archive: Archive) -> None:
     with archive.database.write() as connection:
         now = connection.scalar(
             text("SELECT extract(epoch FROM now())")
@@ -229,14 +229,14 @@ def test_the_database_itself_keeps_the_log_for_half_a_year(archive: Archive) -> 
         connection.execute(text("DELETE FROM audit WHERE subject = 'x'"))
 
 
-def test_no_setting_keeps_logs_for_less() -> None:
+def test_settings_below_the_minimum_are_refused() -> None:
     with pytest.raises(ValidationError, match="logs_days"):
         Retention(logs_days=100)
     with pytest.raises(ValidationError, match="a clip belongs to a case"):
         Keep(audio_days=2, case_days=1)
 
 
-def test_the_job_is_due_once_a_day_whoever_asks(archive: Archive) -> None:
+def test_the_job_is_due_once_a_day(archive: Archive) -> None:
     def due(days: float) -> bool:
         at = NOON + days * DAY
         return retention.run_if_due(archive.database, archive.evidence, RULES, at) is not None
@@ -244,7 +244,7 @@ def test_the_job_is_due_once_a_day_whoever_asks(archive: Archive) -> None:
     assert [due(days) for days in (0, 0.01, 0.9, 1.0, 1.5, 2.1)] == [True, False, False, True, False, True]
 
 
-def test_erasing_a_speaker_leaves_nothing_of_him_and_all_of_others(archive: Archive) -> None:
+def test_an_erasure_deletes_all_of_the_speaker_and_nothing_of_others(archive: Archive) -> None:
     mine = [archive.add("a", UPHELD), archive.add("b", None)]
     other = archive.add("c", UPHELD, speaker="bob")
     with archive.database.write() as connection:
@@ -259,7 +259,7 @@ def test_erasing_a_speaker_leaves_nothing_of_him_and_all_of_others(archive: Arch
     assert not any('"ann"' in line.detail or line.subject == "ann" for line in lines)
 
 
-def test_an_erasure_reaches_speech_that_comes_in_late_and_is_then_forgotten(archive: Archive) -> None:
+def test_an_erasure_also_deletes_late_speech_and_is_then_deleted(archive: Archive) -> None:
     with archive.database.write() as connection:
         erasure.ask(connection, "ann", "ada", NOON + DAY)
     late = archive.add("late", None)
@@ -271,7 +271,7 @@ def test_an_erasure_reaches_speech_that_comes_in_late_and_is_then_forgotten(arch
         assert erasure.requests(connection) == []
 
 
-def test_an_erasure_waits_for_a_hold(archive: Archive) -> None:
+def test_an_erasure_waits_until_a_hold_is_released(archive: Archive) -> None:
     held = archive.add("a", UPHELD)
     with archive.database.write() as connection:
         hold = holds.place(connection, "case", held, "court", "lea", NOON)
@@ -288,7 +288,7 @@ def test_an_erasure_waits_for_a_hold(archive: Archive) -> None:
             reading.case(connection, held)
 
 
-def test_a_hold_on_a_speaker_keeps_the_clips_of_rooms_in_which_he_is_heard(archive: Archive) -> None:
+def test_a_hold_on_a_speaker_keeps_clips_of_rooms_with_them(archive: Archive) -> None:
     case = archive.report({"ann", "bob"})
     with archive.database.write() as connection:
         hold = holds.place(connection, "speaker", "ann", "court", "lea", NOON)
@@ -302,7 +302,7 @@ def test_a_hold_on_a_speaker_keeps_the_clips_of_rooms_in_which_he_is_heard(archi
     assert archive.clips() == 0
 
 
-def test_in_a_held_case_the_reporter_keeps_his_name_until_it_is_released(archive: Archive) -> None:
+def test_a_held_case_keeps_its_reporter_until_the_hold_is_released(archive: Archive) -> None:
     def reporters() -> list[str]:
         with archive.database.read() as connection:
             return [one.reporter for one in reports.of_case(connection, case)]
@@ -322,7 +322,7 @@ def test_in_a_held_case_the_reporter_keeps_his_name_until_it_is_released(archive
         assert erasure.requests(connection) == []
 
 
-def test_a_piece_of_a_clip_goes_with_the_next_run(archive: Archive) -> None:
+def test_a_run_deletes_incomplete_clips(archive: Archive) -> None:
     archive.add("a", None)
     piece = archive.evidence.folder / ".left.part"
     piece.touch()

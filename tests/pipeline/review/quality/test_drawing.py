@@ -1,4 +1,4 @@
-"""Checks: what is drawn, who may decide it, and that it has no effect outside."""
+"""Checks: which are drawn, who may decide them, and that a copy has no outside effect."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ SECOND, GOLDEN = Shares(second=1.0, golden=0.0), Shares(second=0.0, golden=1.0)
 
 
 class Desk:
-    """A database with one case that ana has upheld, and all that is done to it."""
+    """A database with one case that ana upheld."""
 
     def __init__(self, database: Database, folder: Path) -> None:
         self.database = database
@@ -56,7 +56,7 @@ class Desk:
         with self.database.read() as connection:
             return queue.page(connection)
 
-    def told(self) -> int:
+    def events(self) -> int:
         with self.database.read() as connection:
             return len(connection.execute(select(OUTBOX)).all())
 
@@ -79,7 +79,7 @@ def test_a_second_opinion_is_drawn_once_after_the_undo_window(desk: Desk) -> Non
     assert file.evidence[0].path != desk.store.case(desk.case).evidence[0].path
 
 
-def test_nobody_checks_himself(desk: Desk) -> None:
+def test_nobody_checks_their_own_decision(desk: Desk) -> None:
     [copy] = desk.draw(SECOND, NOON + 11)
     with desk.database.write() as connection:
         assert checks.barred(connection, "ana", NOON + 12) == {copy}
@@ -92,7 +92,7 @@ def test_nobody_checks_himself(desk: Desk) -> None:
     assert desk.waiting() == []
 
 
-def test_five_people_do_a_hundred_checks_of_each_other(desk: Desk) -> None:
+def test_five_people_decide_a_hundred_checks_of_each_other(desk: Desk) -> None:
     people = list(PEOPLE)
     flags = [flag(str(n), 100 + 20 * n, 105 + 20 * n) for n in range(99)]
     for n, outcome in enumerate(desk.store.add(flags, NOON)):
@@ -106,7 +106,7 @@ def test_five_people_do_a_hundred_checks_of_each_other(desk: Desk) -> None:
         with desk.database.write() as connection:
             without = Without(cases=checks.barred(connection, name, NOON + 12))
             case = queue.next_free(connection, name, NOON + 12, QueueFilter(without=without))
-        assert case, f"{name} is barred from all of the {100 - n} checks that wait"
+        assert case, f"{name} may decide none of the {100 - n} waiting checks"
         desk.decide(case, name, "uphold", NOON + 12)
         assert _barred(desk, name) <= barred[name]
     assert desk.waiting() == []
@@ -118,22 +118,22 @@ def _barred(desk: Desk, name: str) -> frozenset[str]:
 
 
 def test_a_copy_has_no_effect_outside(desk: Desk) -> None:
-    told = desk.told()
+    events = desk.events()
     [copy] = desk.draw(SECOND, NOON + 11)
     desk.decide(copy, "ben", "uphold", NOON + 12)
-    assert desk.told() == told
+    assert desk.events() == events
     with desk.database.read() as connection:
         assert queue.strikes(connection, ["ann"]) == {"ann": 1}
     assert [case.id for case in desk.store.cases(Filters())] == [desk.case]
 
 
-def test_later_speech_does_not_join_a_copy(desk: Desk) -> None:
+def test_new_flags_do_not_join_a_copy(desk: Desk) -> None:
     [copy] = desk.draw(SECOND, NOON + 11)
     [outcome] = desk.store.add([flag("b", 4, 8)], NOON + 12)
     assert (outcome.result, outcome.case == copy) == ("created", False)
 
 
-def test_a_third_settles_where_two_differ(desk: Desk) -> None:
+def test_a_third_opinion_settles_a_disagreement(desk: Desk) -> None:
     [second] = desk.draw(SECOND, NOON + 11)
     desk.decide(second, "ben", "dismiss", NOON + 20)
     assert desk.draw(SECOND, NOON + 25) == []  # ben can still undo it
@@ -160,7 +160,7 @@ def test_an_undone_check_waits_again(desk: Desk) -> None:
     assert desk.draw(SECOND, NOON + 30) == []
 
 
-def test_a_golden_case_comes_back_as_if_it_were_said_now(desk: Desk) -> None:
+def test_a_copy_of_a_golden_case_looks_like_a_new_case(desk: Desk) -> None:
     with desk.database.write() as connection:
         checks.mark_golden(connection, desk.case, "lea", "dismiss", NOON + 1)
     [copy] = desk.draw(GOLDEN, NOON + 3_600)
@@ -169,7 +169,7 @@ def test_a_golden_case_comes_back_as_if_it_were_said_now(desk: Desk) -> None:
     assert (file.case.start, file.flags[0].end) == (NOON + 3_600, NOON + 3_605)
     assert file.evidence[0].timeline == (ClipPiece(0, NOON + 3_600, 5),)
     with desk.database.read() as connection:
-        # ana has decided it once, lea has said what is right.
+        # ana decided the original, and lea set the golden verdict.
         assert [bool(checks.barred(connection, who, NOON + 3_601)) for who in ("ana", "ben", "lea")] == [
             True,
             False,
@@ -182,7 +182,7 @@ def test_a_golden_case_comes_back_as_if_it_were_said_now(desk: Desk) -> None:
         assert (answer.correct, answer.given.moderator, answer.original) == (False, "ben", desk.case)
 
 
-def test_what_cannot_be_golden(desk: Desk) -> None:
+def test_cases_that_cannot_be_golden(desk: Desk) -> None:
     [copy] = desk.draw(SECOND, NOON + 11)
     for case, verdict in ((copy, "uphold"), (desk.case, "escalate")):
         with desk.database.write() as connection, pytest.raises(CaseError):
@@ -192,7 +192,7 @@ def test_what_cannot_be_golden(desk: Desk) -> None:
         checks.mark_golden(connection, copy, "lea", "uphold", NOON)
 
 
-def test_an_audit_is_a_case_of_its_own_and_counts_for_recall(desk: Desk) -> None:
+def test_an_audit_is_its_own_case_and_counts_for_recall(desk: Desk) -> None:
     passed = [flag(f"p{n}", n, n + 1, suggestion="pass", flagged=(), hits=()) for n in range(4)]
     outcomes = desk.store.audit(passed, 0.01, NOON + 20)
     assert [outcome.result for outcome in desk.store.audit(passed, 0.01, NOON + 21)] == ["repeated"] * 4
@@ -206,7 +206,7 @@ def test_an_audit_is_a_case_of_its_own_and_counts_for_recall(desk: Desk) -> None
         assert queue.strikes(connection, ["ann"]) == {"ann": 2}
     assert found
     assert (found.audited, found.decided, found.found) == (4, 2, 1)
-    # One of two decided was missed; 4 were drawn of 400: 200 were missed, beside the one that was caught.
+    # 4 of 400 utterances were drawn, and one of two decided audits was upheld: 200 were missed, and one was caught.
     assert found.missed == pytest.approx(200)
     assert found.value == pytest.approx(1 / 201)
     assert found.interval[0] < found.value < found.interval[1]
@@ -221,7 +221,7 @@ def test_precision_by_label_leaves_copies_and_audits_out(desk: Desk) -> None:
     assert {label: (share.hits, share.n) for label, share in found.items()} == {"violence": (1, 2)}
 
 
-def test_shares_are_kept_by_hash(desk: Desk) -> None:
+def test_the_hash_decides_which_ids_are_drawn(desk: Desk) -> None:
     taken = [n for n in range(10_000) if checks.drawn("audit", str(n), 0.05)]
     assert 400 < len(taken) < 600
     assert taken == [n for n in range(10_000) if checks.drawn("audit", str(n), 0.05)]
@@ -229,7 +229,7 @@ def test_shares_are_kept_by_hash(desk: Desk) -> None:
     assert all(checks.drawn("audit", str(n), 1.0) for n in range(100))
 
 
-def test_a_copy_is_gone_with_its_case(desk: Desk) -> None:
+def test_an_erasure_finds_copies(desk: Desk) -> None:
     [copy] = desk.draw(SECOND, NOON + 11)
     with desk.database.read() as connection:
         assert reading.case(connection, copy).speaker == "ann"  # so erasure by speaker finds it

@@ -1,4 +1,4 @@
-"""What a learner gets: the text, what is known of its labels, and no more."""
+"""Exported training data: the text and its known labels, and nothing else."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def exported(database: Database, since: float = 0.0) -> dict[str, Example]:
         return {one.text: one for one in exporting.examples(connection, since)}
 
 
-def test_labels_hold_what_is_known(database: Database) -> None:
+def test_labels_contain_only_known_values(database: Database) -> None:
     decide(database, case(database, "a"), "uphold")
     decide(database, case(database, "b"), "dismiss", reason="joke")
     decide(database, case(database, "c"), "uphold", label="hate", reason="wrong_label")
@@ -46,7 +46,7 @@ def test_labels_hold_what_is_known(database: Database) -> None:
     assert found["弄死你 b"].reason == "joke"
 
 
-def test_neither_names_nor_audio(database: Database) -> None:
+def test_examples_contain_no_names_and_no_audio(database: Database) -> None:
     decide(
         database, case(database, "a", room="the room", speaker="the speaker", address="log/7"), "uphold", note="a note"
     )
@@ -56,13 +56,13 @@ def test_neither_names_nor_audio(database: Database) -> None:
         assert secret not in written
 
 
-def test_since(database: Database) -> None:
+def test_only_cases_decided_since_a_time(database: Database) -> None:
     decide(database, case(database, "a"), "uphold", at=NOON)
     decide(database, case(database, "b"), "uphold", at=NOON + 100)
     assert [text[-1] for text in exported(database, NOON + 50)] == ["b"]
 
 
-def test_what_is_contested_is_left_out_until_a_third_has_settled_it(database: Database, tmp_path: Path) -> None:
+def test_a_disputed_case_is_left_out_until_a_third_opinion(database: Database, tmp_path: Path) -> None:
     original = case(database, "a")
     decide(database, original, "uphold")
     assert exported(database)["弄死你 a"].opinions == 1
@@ -79,7 +79,7 @@ def test_what_is_contested_is_left_out_until_a_third_has_settled_it(database: Da
     assert (one.labels["risk"], one.opinions, one.group) == (0.0, 3, original)
 
 
-def test_an_audit_tells_its_probability_and_a_golden_verdict_counts_most(database: Database) -> None:
+def test_audits_have_a_probability_and_a_golden_verdict_comes_first(database: Database) -> None:
     passed = flag("p", 0, 5, suggestion="pass", flagged=(), hits=())
     [audit] = SqlReviewStore(database).audit([passed], 0.01, NOON)
     decide(database, audit.case, "uphold", label="abuse")

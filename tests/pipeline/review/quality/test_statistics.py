@@ -1,4 +1,4 @@
-"""Figures against published and closed-form values."""
+"""Statistics compared with published and closed-form values."""
 
 import math
 
@@ -9,34 +9,37 @@ from hypothesis import strategies as st
 from pipeline.review.quality.statistics import Share, kappa, none_found, weighted_count
 
 
-def test_wilson_interval_of_ten_in_twenty() -> None:
+def test_the_wilson_interval_of_ten_in_twenty() -> None:
     low, high = Share(10, 20).interval
     assert (low, high) == pytest.approx((0.2993, 0.7007), abs=1e-4)
     assert Share(0, 0).interval == (0.0, 1.0)
     assert math.isnan(Share(0, 0).value)
 
 
-def test_kappa_of_a_table_worked_by_hand() -> None:
-    """20 both yes, 15 both no, 5 and 10 apart: 0.7 agree, 0.5 by chance."""
+def test_kappa_of_a_table_computed_by_hand() -> None:
+    """20 pairs say yes, 15 say no, 5 and 10 differ. So the agreement is 0.7, and 0.5 by chance."""
     pairs = [("y", "y")] * 20 + [("n", "n")] * 15 + [("y", "n")] * 5 + [("n", "y")] * 10
     found = kappa(pairs)
     assert found.n == 50
     assert found.value == pytest.approx(0.4)
     assert found.interval is not None
-    # By eq. 13 with its three sums worked out: 0.088, 0.018 and 0.01, so that the error is 0.1245.
+    # The three sums of equation 13 are 0.088, 0.018 and 0.01, so the error is 0.1245.
     low, high = found.interval
     assert (high - low) / 2 / 1.959964 == pytest.approx(math.sqrt((found_variance()) / 50) / 0.25, rel=1e-6)
 
 
 def found_variance() -> float:
-    """Of the table above. Rows y 0.5, n 0.5; columns y 0.6, n 0.4; agreed 0.7, chance 0.5."""
+    """Return the variance for the table above.
+
+    Rows: y 0.5, n 0.5. Columns: y 0.6, n 0.4. Agreement 0.7, by chance 0.5.
+    """
     agreed = 0.4 * (0.5 - 1.1 * 0.3) ** 2 + 0.3 * (0.5 - 0.9 * 0.3) ** 2
     differed = 0.3**2 * (0.1 * (0.6 + 0.5) ** 2 + 0.2 * (0.4 + 0.5) ** 2)
     return agreed + differed - (0.7 * 0.5 - 2 * 0.5 + 0.7) ** 2
 
 
 @pytest.mark.parametrize("pairs", [[], [("y", "y")] * 40])
-def test_kappa_where_chance_alone_agrees(pairs: list[tuple[str, str]]) -> None:
+def test_kappa_is_none_if_chance_alone_agrees(pairs: list[tuple[str, str]]) -> None:
     assert kappa(pairs).value is None
 
 
@@ -49,7 +52,7 @@ def test_kappa_lies_in_its_interval(pairs: list[tuple[str, str]]) -> None:
 
 
 def poisson(most: int, mean: float) -> float:
-    """Probability of at most so many events."""
+    """Return the probability of at most `most` events of a Poisson process."""
     return math.fsum(math.exp(n * math.log(mean) - mean - math.lgamma(n + 1)) for n in range(most + 1))
 
 
@@ -61,5 +64,5 @@ def test_equal_weights_give_the_exact_poisson_limits(count: int) -> None:
     assert weighted_count([50.0] * count) == pytest.approx((low * 50, high * 50))
 
 
-def test_nothing_found_of_one_in_a_hundred() -> None:
+def test_the_interval_when_nothing_is_found() -> None:
     assert none_found(100.0) == pytest.approx((0.0, 368.888), abs=1e-3)
