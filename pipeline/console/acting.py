@@ -161,7 +161,7 @@ def decide_like(
 ) -> Response:
     """Decide all similar cases at once. One undo takes all back, and each case gets its line in the audit log.
 
-    `seen` stands for the cases that the page showed. 409 if they are other cases or other versions by now.
+    `seen` is a hash of the cases that the page showed. 409 if the similar cases are different now.
     """
     name, now = session.account.name, desk.clock()
     choice = _choice(desk, verdict, "", reason, note, "")

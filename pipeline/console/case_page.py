@@ -20,9 +20,6 @@ from pipeline.review.evidence import sound
 
 router = APIRouter(prefix="/cases")
 
-AFTER_SECONDS = 2.0
-"""Seconds that the player adds after the flagged part."""
-
 REASONS = ("confirmed", "wrong_label", "misheard", "quote", "joke", "context", "not_speech", "unsure", "legal", "other")
 
 
@@ -79,8 +76,8 @@ def shown(desk: Desk, case: str, lease: Lease | None = None) -> dict[str, Any]:
 def marks(found: PageView) -> dict[str, Any]:
     """Return the places of the flagged part and of the hits in the clip.
 
-    Boxes are (left, width) in units of the outline. `span`, `until` and `seconds` are seconds of the clip. The result
-    is empty if there is no clip.
+    Boxes are (left, width) in units of the outline. `span` and `seconds` are seconds of the clip. The result is empty
+    if there is no clip.
     """
     clip, case = found.clip, found.case
     if clip is None or not clip.seconds:
@@ -98,7 +95,6 @@ def marks(found: PageView) -> dict[str, Any]:
         "height": HEIGHT,
         "seconds": clip.seconds,
         "span": (first, last),
-        "until": min(clip.seconds, last + AFTER_SECONDS),
         "span_box": (first * scale, (last - first) * scale),
         "hit_boxes": [(start * scale, max(2.0, (end - start) * scale)) for start, end in hits],
     }

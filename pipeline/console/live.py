@@ -23,12 +23,12 @@ from pipeline.review.database import Database
 log = logging.getLogger(__name__)
 
 OVERLAP_SECONDS = 10.0
-"""Each look also covers the last seconds again. A case becomes visible when its transaction ends, which is later than
-its time of storage."""
+"""Each look covers the last 10 seconds again. A case becomes visible when its transaction ends, which is later than the
+time that the case bears."""
 MAX_EVENTS = 256
 """The most events that wait for one page."""
 PING_SECONDS = 15.0
-"""After so many seconds without an event, a comment keeps the stream open."""
+"""Seconds without an event, after which a comment keeps the stream open."""
 
 
 class Arrived(Struct, frozen=True, tag="arrived", tag_field="event"):

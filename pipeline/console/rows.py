@@ -9,7 +9,7 @@ from pipeline.messages import Hit
 from pipeline.review.cases.values import Case
 
 AROUND = 24
-"""A row shows so many characters before the first hit."""
+"""Characters that a row shows before the first hit."""
 LONGEST = 90
 """The most characters of the transcript in a row."""
 

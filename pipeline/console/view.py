@@ -15,11 +15,11 @@ from pipeline.review.tables.core import CASES, FLAGS
 from pipeline.review.tables.quality import COPIES
 
 AROUND_SECONDS = 60.0
-"""The page shows other flags of the room from so many seconds before and after the case."""
+"""Seconds before and after the case, from which the page shows other flags of the room."""
 HISTORY = 8
 SIMILAR = 5
 SEARCHED = 200
-"""The page searches so many past cases of the label for the same term."""
+"""The most past cases of the label that the page searches for the same term."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class PageView:
         return self.file.evidence[0] if self.file.evidence else None
 
     def offset(self, at: float) -> float | None:
-        """Return the second of the clip at which the moment `at` (UTC seconds) plays; None if it is not in the clip."""
+        """Return the position of the moment `at` (UTC seconds) in the clip, in seconds; None if it is not in it."""
         return offset_of(self.clip.timeline, at) if self.clip else None
 
 

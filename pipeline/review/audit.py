@@ -1,7 +1,7 @@
 """The audit log: who saw, heard and decided what. It only grows, and SHA-256 links each line to the line before.
 
 A line's hash covers its fields and the hash of the line before. So `verify` finds each line that was changed, inserted
-or removed, unless somebody forged all later lines, too. It also cannot see that the newest lines were cut off. Against
+or removed. It does not find two attacks: all later lines are forged, too; or the newest lines are removed. Against
 both, store the head (`voxwarden audit verify` prints it) where the database's owner cannot reach it. The database
 itself refuses to change a line, or to delete a young one.
 """

@@ -20,9 +20,9 @@ class ReviewStore(Protocol):
     def add(self, flags: Sequence[Flag], at: float) -> list[Outcome]:
         """Store all flags or none, at the time `at` (UTC seconds). Return the outcome of each flag, in order.
 
-        A flag whose id is already stored changes nothing. A flag joins the open cases of its speaker whose time it
-        touches. A flag of speech that was decided before is linked to the decided case, by the rule in
-        `cases/repeated.py`. New speech opens a new case, so that a moderator sees it.
+        A flag whose id is already stored changes nothing. If a flag touches open cases of its speaker in time, it joins
+        them. A flag of speech that was decided before is linked to the decided case, by the rule in
+        `cases/repeated.py`. Other speech opens a new case, so that a moderator sees it.
         """
 
     def audit(self, flags: Sequence[Flag], probability: float, at: float) -> list[Outcome]:

@@ -1,7 +1,7 @@
 // The only handler of keys. A key clicks the button on which it is printed.
 import { act, find, keys, on } from "./dom.js";
 
-const FIRST_OF_TWO = 1500; // after "g", the page waits so many milliseconds for the second key
+const FIRST_OF_TWO = 1500; // milliseconds that the page waits for the second key after "g"
 
 const spell = (event) => {
   const named = event.key.length > 1 && event.shiftKey;

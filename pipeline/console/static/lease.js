@@ -1,8 +1,8 @@
 // The lease of the open case. Each action of the person renews it, and its last minute is counted down.
 import { find, text } from "./dom.js";
 
-const EVERY = 30_000; // at least so many milliseconds lie between two renewals
-const SHOWN = 60; // the page counts down the last so many seconds
+const EVERY = 30_000; // the shortest time between two renewals, in milliseconds
+const SHOWN = 60; // the page counts down the last 60 seconds
 
 export const start = () => {
   let lease = "";

@@ -1,5 +1,5 @@
 // Reports the listening time to the server, which counts and limits it.
-const EVERY = 30_000; // one report after so many milliseconds of sound
+const EVERY = 30_000; // milliseconds of sound between two reports
 const GAP = 500; // a longer pause between two frames, in milliseconds, is not listening
 
 export const start = () => {

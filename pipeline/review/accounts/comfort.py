@@ -18,10 +18,10 @@ class Comfort(Struct, frozen=True, omit_defaults=True):
     soften: bool = False
     """Whether the player starts with softened sound."""
     break_minutes: Minutes = 50
-    """The console proposes a break after so many minutes of work without one."""
+    """Minutes of work without a break, after which the console proposes one."""
     break_severe: Cases = 20
-    """The console proposes a break after so many severe cases without one."""
+    """Severe cases without a break, after which the console proposes one."""
     most_minutes: Minutes = 240
-    """Minutes of listening in a shift. Above this limit the person gets no more cases."""
+    """Minutes of listening in a shift. At this limit the person gets no more cases."""
     most_severe: Cases = 100
-    """Severe cases in a shift. Above this limit the person gets no more severe cases."""
+    """Severe cases in a shift. At this limit the person gets no more severe cases."""

@@ -24,7 +24,10 @@ def hashed(password: str) -> str:
 
 
 def fits(password: str, stored: str | None) -> bool:
-    """Tell whether `stored` is the hash of `password`. For None the answer is no, after the same time."""
+    """Tell whether `stored` is the hash of `password`.
+
+    If `stored` is None, return False after the time of a real check. So the time does not reveal unknown names.
+    """
     try:
         return _hasher.verify(stored or _DUMMY, password) and stored is not None
     except (VerificationError, InvalidHashError):

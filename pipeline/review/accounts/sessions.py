@@ -11,9 +11,9 @@ from pipeline.review.accounts.accounts import Account
 from pipeline.review.tables.core import SESSIONS
 
 LONGEST_SECONDS = 43_200.0
-"""A session ends so long after the sign-in: one shift."""
+"""The longest session, in seconds: one shift."""
 IDLE_SECONDS = 3_600.0
-"""A session ends after so long without a request."""
+"""A session without a request ends after this many seconds."""
 TOUCH_SECONDS = 60.0
 """The shortest time between two updates of `seen_at`. An update at every request would cost too much."""
 

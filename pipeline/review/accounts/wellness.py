@@ -25,9 +25,9 @@ SHIFT_SECONDS = 43_200.0
 SEVERE = 2
 """A case of this severity (high) or above counts as severe."""
 REST_SECONDS = 600.0
-"""So many seconds without an action also count as a break."""
+"""Seconds without an action that also count as a break."""
 LONGEST_BREAK_SECONDS = 1_800.0
-"""During a break the lease stays valid for at most so many seconds."""
+"""The most seconds that a lease stays valid during a break."""
 
 
 class Meter(Struct, frozen=True):

@@ -21,7 +21,7 @@ from pipeline.review.tables.core import CASES, DECISIONS, LEASES
 STATUS_AFTER: dict[Verdict, Status] = {"uphold": "decided", "dismiss": "decided", "escalate": "escalated"}
 
 UNDO_SECONDS = 10.0
-"""The undo window: for so long a moderator can undo their own decision."""
+"""The undo window: the time in which moderators can undo their own decisions, in seconds."""
 
 
 def decide(
@@ -134,7 +134,7 @@ def _store(connection: Connection, case: Case, earlier: Sequence[Decision], deci
 
 
 def _update_case(connection: Connection, case: Case, decisions: Sequence[Decision]) -> None:
-    """Update the columns of a case that depend on the decisions that were not undone."""
+    """Update status, verdict and version of a case. Undone decisions do not count."""
     standing = [one for one in decisions if one.undone is None]
     verdict = standing[-1].verdict if standing else None
     status = STATUS_AFTER[verdict] if verdict else "pending"

@@ -14,7 +14,7 @@ from pipeline.review.tables.quality import COPIES
 
 PAGE = 50
 SEARCHED = 1_000
-"""At most so many open cases are searched for similar ones."""
+"""The most open cases that `like` searches."""
 
 Likeness = Literal["speaker", "room", "phrase"]
 """The feature that similar cases share, beside the label."""

@@ -2,7 +2,7 @@
 
 An index can hold the order only if it does not change over time. So the urgency of a case is a fixed moment: its
 deadline minus the head start of its severity. A critical case comes before the other cases of a day. A mild case rises
-as it ages, so it never waits for ever.
+as it ages, so its turn always comes.
 """
 
 from collections.abc import Mapping

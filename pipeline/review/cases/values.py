@@ -22,7 +22,7 @@ REPORTED = "report"
 """The `policy` of a case that users' reports opened. Flags never join such a case."""
 
 WHOLE_ROOM = ""
-"""The speaker of a case that is about everybody in a room."""
+"""The speaker of a case that is about a whole room."""
 
 MAX_ID = 128
 """The most characters of an id. An index of PostgreSQL cannot hold a longer one."""

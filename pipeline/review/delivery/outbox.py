@@ -14,7 +14,7 @@ from pipeline.messages import NAMESPACE
 from pipeline.review.tables.core import OUTBOX
 
 HELD_SECONDS = 120.0
-"""If a sender has reported no result after so many seconds, the event is sent again."""
+"""Seconds that a sender has to report the result. After that, the event is sent again."""
 
 PAUSES = (5.0, 60.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 36_000.0)
 """Seconds before each further try. The sum is more than a day."""

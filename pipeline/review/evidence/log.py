@@ -13,7 +13,7 @@ class UtteranceLog(Protocol):
     """Utterances by address, until their retention ends. Methods raise DependencyError if the log does not answer."""
 
     def get(self, address: str) -> Utterance | None:
-        """Return the utterance at `address`, with its field `address` set; None if there is none (any more)."""
+        """Return the utterance at `address`, with its field `address` set; None if it was deleted or never existed."""
 
     def before(self, room: str, speaker: str, start: float, seconds: float, address: str) -> list[Utterance]:
         """Return the speaker's utterances in this room that overlap the `seconds` before `start`, earliest first.

@@ -212,7 +212,7 @@ class Lookback(UtteranceLog):
         # The size of the marks, 17 bytes an utterance, is ignored.
         oldest = now - self._keep_seconds - self._keep_seconds / SHARE
         names = self._names()
-        room = self._keep_bytes - max(self._keep_bytes // SHARE, coming)  # the newest segment may still grow so much
+        room = self._keep_bytes - max(self._keep_bytes // SHARE, coming)  # minus the space in which the newest may grow
         for name in reversed(names):
             room -= self._file(name).stat().st_size
             if (room < 0 and name != names[-1]) or _opened(name) < oldest:

@@ -33,7 +33,7 @@ class EvidenceStore(Protocol):
         """Delete the clip at `path` if it exists."""
 
     def sweep(self, before: float) -> None:
-        """Delete incomplete clips that a crash left and nobody has written since `before` (UTC seconds)."""
+        """Delete incomplete clips that a crash left, if their last write was before `before` (UTC seconds)."""
 
 
 class EvidenceFolder(EvidenceStore):
@@ -98,7 +98,7 @@ def checksum(clip: bytes) -> str:
 
 
 def _write(target: Path, clip: bytes) -> None:
-    """Write the clip completely or not at all. No row names an incomplete file, so it would stay for ever."""
+    """Write the clip completely or not at all. No row names an incomplete file, so nothing would ever delete it."""
     with NamedTemporaryFile(dir=target.parent, prefix=".", suffix=PART, delete=False) as part:
         try:
             part.write(clip)

@@ -35,9 +35,9 @@ def tokens(flag: Flag) -> tuple[Token, ...]:
 
 
 def offset_of(timeline: Sequence[ClipPiece], at: float) -> float | None:
-    """Return the second of the clip at which the moment `at` (UTC seconds) plays.
+    """Return the position of the moment `at` (UTC seconds) in the clip, in seconds.
 
-    For a moment in a pause this is the end of the pause. None: the moment comes after the clip.
+    For a moment in a pause, return the end of the pause. For a moment after the clip, return None.
     """
     for piece in timeline:
         if at < piece.start + piece.seconds:

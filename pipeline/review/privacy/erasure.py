@@ -20,7 +20,7 @@ from pipeline.review.tables.rights import ERASURES, REPORTS, VOICES
 from pipeline.topology import TOPICS
 
 REACH_SECONDS = 3_600.0 * max(topic.retention_hours for topic in TOPICS)
-"""For so many seconds after a request, earlier speech may still arrive."""
+"""Seconds after a request in which earlier speech may still arrive."""
 BATCH = 50
 
 

@@ -25,7 +25,7 @@ from pipeline.review.tables.quality import CHECKS, COPIES, GOLDEN, WAITING
 Kind = Literal["audit", "second", "third", "golden"]
 
 FORGET_SECONDS = 90 * 86_400.0
-"""After so many seconds a person may get the same golden case again."""
+"""Seconds after which a person may get the same golden case again."""
 FINAL: tuple[Verdict, ...] = ("uphold", "dismiss")
 
 

@@ -23,7 +23,7 @@ WRONG_TEXT = ("misheard", "not_speech")
 
 
 class Example(Struct, frozen=True, kw_only=True):
-    """One text. `labels` maps a label to 0 or 1. A label that is not in it is unknown."""
+    """One text for training. `labels` maps each known label to 0 or 1."""
 
     text: str
     language: str

@@ -14,7 +14,7 @@ depends_on: Sequence[str] | None = None
 
 OPEN = sa.text("status <> 'decided'")
 KEEP_SECONDS = 15_811_200
-"""Lines of the audit log younger than this, in seconds, cannot be deleted. It is 183 days."""
+"""183 days in seconds. The database refuses to delete younger lines of the audit log."""
 
 
 def upgrade() -> None:

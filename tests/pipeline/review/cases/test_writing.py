@@ -41,7 +41,7 @@ def deliveries(draw: st.DrawFn) -> tuple[list[Flag], list[list[Flag]]]:
 
 
 def expected(flags: Sequence[Flag]) -> set[frozenset[str]]:
-    """Return the groups of ids of flags that touch, computed from the definition."""
+    """Group the ids of flags that touch. This follows the definition and does not use the store's code."""
     groups: list[list[Flag]] = []
     for one in flags:
         touched = [g for g in groups if any(_touch(one, other) for other in g)]

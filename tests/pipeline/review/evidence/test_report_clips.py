@@ -154,7 +154,7 @@ def test_speech_that_the_log_has_deleted_stays_in_the_clip(desk: Desk, tmp_path:
 class SlowLog(Lookback):
     """A log that yields one utterance per part. Each part takes longer than a run may read.
 
-    If `fails` is set, the log fails once after so many parts.
+    If `fails` is set, the log fails once after this number of parts.
     """
 
     def __init__(self, folder: Path) -> None:
