@@ -32,7 +32,7 @@ class PageView:
     """The speaker's other cases, newest first."""
     strikes: int
     similar: tuple[Case, ...]
-    """Decided cases of the label: first those with the same term, then the others; newest first."""
+    """Decided cases of the label. Cases with the same term come first, and new cases come before old ones."""
     lease: leases.Lease | None
     check: str | None
     """The kind of check; None if the case is no check. Only for leads."""

@@ -31,7 +31,7 @@ class Lease(Struct, frozen=True):
 def claim(connection: Connection, case: str, account: str, at: float, seconds: float = LEASE_SECONDS) -> Lease:
     """Take a lease on a case for `seconds` from `at` (UTC seconds). Release the account's other lease.
 
-    One lease per account is enough: a second case would be open in a forgotten page. Raises Missing if there is no such
+    An account holds one case at most, because people work on one case at a time. Raises Missing if there is no such
     case, Taken if another moderator holds it, Involved if `account` escalated it, and CaseError if it is decided.
     """
     found = reading.case(connection, case, lock=True)

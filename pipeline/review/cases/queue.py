@@ -94,8 +94,8 @@ def next_free(connection: Connection, account: str, at: float, wanted: QueueFilt
 def like(connection: Connection, case: Case, by: Likeness, account: str, at: float, limit: int) -> list[Case]:
     """Return open cases similar to `case`, itself included, most urgent first.
 
-    Only cases that the account may decide and no other moderator holds at `at`. Copies for a second opinion are left
-    out, because a bulk decision is no real second opinion.
+    They contain only cases that the account may decide and that no other moderator holds at `at`. Copies for a second
+    opinion are left out, because a bulk decision is no real second opinion.
     """
     same = {"speaker": same_voice(case), "room": CASES.c.room == case.room}
     query = (

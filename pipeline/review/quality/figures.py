@@ -82,9 +82,9 @@ class Answer(Struct, frozen=True):
 class Recall(Struct, frozen=True):
     """Recall: the share of utterances that break the rules and were flagged.
 
-    `caught` counts the flags of upheld cases. `missed` is estimated from the audits. Each upheld audit counts as many
-    times as one divided by its probability of being drawn (Horvitz and Thompson 1952). It also counts for the audits
-    that are not decided yet.
+    `caught` counts the flags of upheld cases. `missed` is estimated from the audits: the sum of 1 / p over all upheld
+    audits, where p is the probability with which an audit was drawn (Horvitz and Thompson 1952). The sum is scaled up
+    for audits that are not decided yet.
     """
 
     caught: int

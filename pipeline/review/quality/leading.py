@@ -162,7 +162,8 @@ def found(
 ) -> list[Case]:
     """Return the cases behind a figure, most urgent first, at most MOST.
 
-    `severity`, `account` and `label` narrow the list. With `account`, only decisions of the last day count.
+    `severity`, `account` and `label` narrow the list. With `account`, it contains the cases that the account holds
+    ("held") or decided in the last day (all other figures).
     """
     query = _QUERIES[what](connection, at).order_by(CASES.c.urgency, CASES.c.id).limit(MOST)
     if severity is not None:
