@@ -74,5 +74,6 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
 
 
 def allowed(endpoint: str, role: Caller | None) -> bool:
+    """Tell whether a caller with `role` may call `endpoint`. None: nobody is signed in."""
     callers = ACCESS[endpoint]
     return "anybody" in callers or (role is not None and role in callers)

@@ -71,6 +71,7 @@ ROUTERS: tuple[APIRouter, ...] = (
 def open_desk(
     settings: Settings, database: Database, clock: Callable[[], float] = time.time, metrics: Metrics | None = None
 ) -> Desk:
+    """Make the desk from the settings. `clock` returns UTC seconds. Raises ConfigError for a wrong label file."""
     return Desk(
         settings,
         database,
@@ -83,6 +84,7 @@ def open_desk(
 
 
 def create_app(desk: Desk) -> FastAPI:
+    """Make the console's app. Raises ConfigError if an endpoint is missing in `access.py`."""
     from_zero(desk.metrics.decisions, get_args(Verdict))
     live = LiveQueue(desk.database, desk.clock, desk.settings.console.poll_seconds)
 
@@ -135,6 +137,7 @@ def draw(desk: Desk) -> None:
 
 
 def health() -> str:
+    """Answer "ok" while the console runs."""
     return "ok\n"
 
 

@@ -39,6 +39,8 @@ class NewAppeal(Body):
 
 
 class AppealState(Body):
+    """The state of an appeal. Times are UTC seconds; `settled_at` is null while the appeal is open."""
+
     id: str
     case: str
     state: appeals.State
@@ -58,6 +60,8 @@ class NewReport(Body):
 
 
 class ReportState(Body):
+    """A stored report: its id, its case and the state of its clip."""
+
     id: str
     case: str
     audio: reports.Audio

@@ -12,11 +12,13 @@ router = APIRouter()
 
 @router.get("/openapi.json", include_in_schema=False)
 def api_schema(request: Request) -> Response:
+    """Return the OpenAPI schema."""
     return JSONResponse(request.app.openapi())
 
 
 @router.get("/docs", include_in_schema=False, response_class=HTMLResponse)
 def api_docs(request: Request) -> Response:
+    """Show all endpoints of the OpenAPI schema."""
     document: dict[str, Any] = request.app.openapi()
     operations = [
         (method.upper(), path, operation)

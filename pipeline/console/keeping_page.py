@@ -17,6 +17,7 @@ NamedForm = Annotated[str, Form(min_length=1, max_length=256, pattern=NO_CONTROL
 
 @router.get("", response_class=HTMLResponse)
 def keeping_page(request: Request, desk: TheDesk, differs: bool = False) -> Response:
+    """Show the retention rules, active legal holds and open erasures."""
     with desk.database.read() as connection:
         held, asked = holds.active(connection), erasure.requests(connection)
         last = retention.last_run(connection)
@@ -37,6 +38,7 @@ def keeping_page(request: Request, desk: TheDesk, differs: bool = False) -> Resp
 def place_hold(
     desk: TheDesk, session: Signed, kind: Annotated[holds.Kind, Form()], subject: NamedForm, reason: NamedForm
 ) -> Response:
+    """Place a legal hold on a case, a speaker or a room."""
     with desk.database.write() as connection:
         holds.place(connection, kind, subject, reason, session.account.name, desk.clock())
     return RedirectResponse("/keeping", 303)
@@ -46,6 +48,7 @@ def place_hold(
 def release_hold(
     desk: TheDesk, session: Signed, hold: Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f-]{1,64}$")]
 ) -> Response:
+    """Release a legal hold. 404 if it is not active."""
     with desk.database.write() as connection:
         holds.release(connection, hold, session.account.name, desk.clock())
     return RedirectResponse("/keeping", 303)

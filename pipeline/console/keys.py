@@ -59,4 +59,5 @@ def keys_of(remapped: Mapping[str, str]) -> dict[str, str]:
 
 
 def shown(key: str) -> str:
+    """Return a key as the buttons show it."""
     return SHOWN.get(key, key)

@@ -18,6 +18,7 @@ router = APIRouter()
 
 @router.get("/leads", response_class=HTMLResponse)
 def leads_page(request: Request, desk: TheDesk) -> Response:
+    """Show the figures of the queue, the team and the quality."""
     now = desk.clock()
     with desk.database.read() as connection:
         pairs = figures.pairs(connection, now - WINDOW)

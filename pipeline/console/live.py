@@ -32,6 +32,8 @@ PING_SECONDS = 15.0
 
 
 class Arrived(Struct, frozen=True, tag="arrived", tag_field="event"):
+    """A case is new in the store."""
+
     case: str
     severity: int
     at: float

@@ -14,6 +14,7 @@ router = APIRouter()
 
 @router.get("/login", response_class=HTMLResponse)
 def login_page(request: Request, then: NameQuery = "/") -> Response:
+    """Show the login form."""
     return page(request, "login.html", then=own(then), name="", refused=False, oidc=_oidc(request))
 
 
@@ -26,6 +27,7 @@ def login(
     code: CodeForm = "",
     then: NameForm = "/",
 ) -> Response:
+    """Sign in with name, password and one-time code. 401 if one of them is wrong."""
     now = desk.clock()
     account = accounts.sign_in(desk.database, name, password, code, now)
     if not account:
@@ -37,6 +39,7 @@ def login(
 
 @router.post("/logout")
 def logout(desk: TheDesk, session: Signed) -> Response:
+    """End the session."""
     with desk.database.write() as connection:
         sessions.end(connection, session)
     response = RedirectResponse("/login", 303)
@@ -45,6 +48,7 @@ def logout(desk: TheDesk, session: Signed) -> Response:
 
 
 def with_cookie(response: Response, desk: Desk, token: str) -> Response:
+    """Add the session's cookie to a response."""
     secure = desk.settings.console.secure_cookies
     response.set_cookie(
         COOKIE, token, max_age=int(sessions.LONGEST_SECONDS), httponly=True, samesite="lax", secure=secure

@@ -18,6 +18,7 @@ router = APIRouter(prefix="/me")
 
 @router.get("", response_class=HTMLResponse)
 def me_page(request: Request, desk: TheDesk, session: Signed) -> Response:
+    """Show the person's preferences, and a new secret for one-time codes."""
     secret = passwords.totp_secret()
     uri = passwords.totp_uri(session.account.name, secret)
     return page(request, "me.html", secret=secret, uri=uri, all_keys=KEYS, languages=desk.texts.names)

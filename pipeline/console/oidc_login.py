@@ -24,6 +24,7 @@ BACK = "/login/oidc/back"
 
 @router.get("")
 def oidc_login(request: Request, desk: TheDesk, then: NameQuery = "/") -> Response:
+    """Send the browser to the OpenID provider. 422 if none is configured."""
     trying = oidc.attempt(own(then))
     response = RedirectResponse(_provider(request).address(trying), 303)
     response.set_cookie(
@@ -45,6 +46,7 @@ def oidc_back(
     code: Annotated[str, Query(max_length=2_048)] = "",
     state: Annotated[str, Query(max_length=256)] = "",
 ) -> Response:
+    """Sign in the person who returns from the provider. 422 if the answer is not valid."""
     trying = _attempt_of(request.cookies.get(COOKIE, ""))
     if trying is None or not code or not secrets.compare_digest(state.encode(), trying.state.encode()):
         raise AccountError("This answer belongs to no sign-in that began in this browser", "Sign in again.")

@@ -16,6 +16,8 @@ HEIGHT = 64
 
 
 class Outline(Struct, frozen=True):
+    """The picture of a clip, and its gain."""
+
     path: str
     """The attribute `d` of an SVG path, WIDTH by HEIGHT."""
     gain: float

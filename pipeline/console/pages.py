@@ -33,6 +33,7 @@ SHAPES = {"block": "■", "review": "◆", "pass": "●"}
 
 
 def environment() -> Environment:
+    """Make the environment of the templates."""
     made = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -52,6 +53,7 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
 
 
 def context(request: Request) -> dict[str, Any]:
+    """Return the values that every page needs."""
     desk = desk_of(request)
     session: LoginSession | None = getattr(request.state, "session", None)
     language = language_of(request)
@@ -76,6 +78,7 @@ def context(request: Request) -> dict[str, Any]:
 
 
 def language_of(request: Request) -> str:
+    """Return the reader's language."""
     session: LoginSession | None = getattr(request.state, "session", None)
     wanted = session.account.preferences.language if session else ""
     wanted = wanted or request.cookies.get(LANGUAGE_COOKIE, "")

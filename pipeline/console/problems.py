@@ -20,12 +20,14 @@ STATUS: tuple[tuple[type[VoxwardenError], int], ...] = (
 
 
 def install(app: FastAPI) -> None:
+    """Add the handlers of errors to the app."""
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(VoxwardenError, _ours)
 
 
 def answer(request: Request, status: int, what: str) -> Response:
+    """Answer a request with a status and a text: JSON under `/api/`, else a page or a fragment."""
     if request.url.path.startswith("/api/"):
         return JSONResponse({"detail": what}, status)
     fragment = request.headers.get("hx-request") == "true"

@@ -51,11 +51,13 @@ Filters = Annotated[Asked, Depends()]
 
 @router.get("/")
 def home() -> Response:
+    """Go to the queue."""
     return RedirectResponse("/queue", 303)
 
 
 @router.get("/queue", response_class=HTMLResponse)
 def queue_page(request: Request, desk: TheDesk, session: Signed, asked: Filters) -> Response:
+    """Show the queue with its filters."""
     with desk.database.read() as connection:
         values = around(desk, connection, session, asked)
     return page(request, "queue.html", **values, **listing(desk, session, asked, None))

@@ -30,6 +30,7 @@ class QueueRow(Struct, frozen=True):
 
 
 def rows(cases: Sequence[Case], strikes: Mapping[str, int], holders: Mapping[str, str]) -> list[QueueRow]:
+    """Return the rows of cases. `strikes` is by speaker, `holders` is by case id."""
     return [QueueRow(case, excerpt(case), strikes.get(case.speaker, 0), holders.get(case.id, "")) for case in cases]
 
 

@@ -107,6 +107,7 @@ def keep(desk: Desk) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
+    """Open a socket that listens. Raises DependencyError if the port is taken."""
     try:
         listener = socket.create_server((host, port), backlog=BACKLOG)
     except OSError as error:

@@ -14,6 +14,7 @@ TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 @router.get("/static/{name}", include_in_schema=False)
 def static_file(name: Annotated[str, Path(pattern=r"^[a-z.]{1,40}$")]) -> FileResponse:
+    """Return a script, a style or an icon."""
     file = FOLDER / name
     if file.suffix not in TYPES or not file.is_file():
         raise HTTPException(404, "There is no such file.")

@@ -23,6 +23,7 @@ Switch = Annotated[Literal["on", "off"], Form()]
 
 @router.get("", response_class=HTMLResponse)
 def wellness_page(request: Request, desk: TheDesk, session: Signed) -> Response:
+    """Show the person's load, limits, and the checks that differ from their decisions."""
     name, now = session.account.name, desk.clock()
     with desk.database.read() as connection:
         meter = wellness.meter(connection, name, session.account.preferences.comfort, now)
@@ -64,6 +65,7 @@ def set_comfort(
     soften: Switch = "off",
     without: Annotated[list[LabelForm], Form(max_length=64)] = [],  # noqa: B006 - FastAPI copies it
 ) -> Response:
+    """Store the person's limits. 422 for an unknown label."""
     desk.labels.check(without, "without")
     comfort = Comfort(
         without=tuple(without),

@@ -24,6 +24,8 @@ LOCK = 0x766F7861
 
 
 class AuditLine(Struct, frozen=True):
+    """One line of the audit log."""
+
     seq: int
     """1, 2, 3, ..."""
     at: float

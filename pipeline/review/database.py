@@ -71,6 +71,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
+        """Open a connection for reads."""
         with answering(self.name), self._engine.connect() as connection:
             yield connection
 

@@ -40,6 +40,8 @@ class Preferences(Struct, frozen=True, omit_defaults=True):
 
 
 class Account(Struct, frozen=True, kw_only=True):
+    """An account of the console. Times are UTC seconds."""
+
     name: Name
     role: Role
     password: str | None = None
@@ -83,6 +85,7 @@ def add(
 
 
 def find(connection: Connection, name: str) -> Account | None:
+    """Return the account with this name; None if there is none."""
     row = connection.execute(select(ACCOUNTS).where(ACCOUNTS.c.name == name)).one_or_none()
     return _account(dict(row._mapping)) if row else None
 
@@ -106,10 +109,12 @@ def known_elsewhere(connection: Connection, subject: str, name: str, role: Role,
 
 
 def everybody(connection: Connection) -> list[Account]:
+    """Return all accounts, in order of names."""
     return [_account(dict(row._mapping)) for row in connection.execute(select(ACCOUNTS).order_by(ACCOUNTS.c.name))]
 
 
 def nobody(connection: Connection) -> bool:
+    """Tell whether there are no accounts."""
     return connection.execute(select(func.count()).select_from(ACCOUNTS)).scalar_one() == 0
 
 
@@ -129,6 +134,7 @@ def change(connection: Connection, name: str, at: float, actor: str, **changes: 
 
 
 def prefer(connection: Connection, name: str, preferences: Preferences) -> None:
+    """Store a person's preferences."""
     values = {"preferences": msgspec.to_builtins(preferences)}
     connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.name == name).values(values))
 

@@ -37,6 +37,8 @@ class Attempt(Struct, frozen=True):
 
 
 class Identity(Struct, frozen=True):
+    """A person whom the provider has signed in, with the role that their groups give."""
+
     subject: str
     """Issuer and `sub`. A provider may give a name to another person, but never a `sub`."""
     name: str
@@ -44,6 +46,7 @@ class Identity(Struct, frozen=True):
 
 
 def attempt(then: str) -> Attempt:
+    """Start a sign-in with new random values. `then` is the path to open after it."""
     state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
     return Attempt(state, nonce, verifier, then)
 
@@ -92,6 +95,7 @@ class Provider:
         return self._identity(self._claims(str(answer.get("id_token", "")), trying.nonce))
 
     def close(self) -> None:
+        """Close the connections to the provider."""
         self._client.close()
 
     def _identity(self, claims: Mapping[str, Any]) -> Identity:

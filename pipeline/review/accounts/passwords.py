@@ -20,6 +20,7 @@ _DUMMY = _hasher.hash(secrets.token_urlsafe())  # checked for unknown names, so 
 
 
 def hashed(password: str) -> str:
+    """Return the Argon2id hash of a password. This is slow on purpose."""
     return _hasher.hash(password)
 
 
@@ -40,6 +41,7 @@ def generated() -> str:
 
 
 def totp_secret() -> str:
+    """Return a new random secret for one-time codes, in base32."""
     return pyotp.random_base32()
 
 

@@ -19,6 +19,8 @@ TOUCH_SECONDS = 60.0
 
 
 class LoginSession(Struct, frozen=True):
+    """A session of a signed-in person."""
+
     id: str
     account: Account
     csrf: str
@@ -46,10 +48,12 @@ def find(connection: Connection, token: str, at: float) -> LoginSession | None:
 
 
 def touch(connection: Connection, session: LoginSession, at: float) -> None:
+    """Record that the session was used at `at` (UTC seconds)."""
     connection.execute(update(SESSIONS).where(SESSIONS.c.id == session.id).values(seen_at=at))
 
 
 def end(connection: Connection, session: LoginSession) -> None:
+    """Sign out: delete the session."""
     connection.execute(delete(SESSIONS).where(SESSIONS.c.id == session.id))
 
 

@@ -46,15 +46,18 @@ class Meter(Struct, frozen=True):
 
     @property
     def break_due(self) -> bool:
+        """Whether the console should propose a break now."""
         late = self.worked_minutes >= self.comfort.break_minutes
         return not self.on_break and (late or self.severe_since_break >= self.comfort.break_severe)
 
     @property
     def over_minutes(self) -> bool:
+        """Whether the limit of listening minutes is reached."""
         return self.minutes >= self.comfort.most_minutes
 
     @property
     def over_severe(self) -> bool:
+        """Whether the limit of severe cases is reached."""
         return self.severe >= self.comfort.most_severe
 
     @property
@@ -71,6 +74,7 @@ def listen(connection: Connection, account: str, seconds: float, at: float) -> N
 
 
 def meter(connection: Connection, account: str, comfort: Comfort, at: float) -> Meter:
+    """Return the load of `account` at `at` (UTC seconds). `comfort` holds the person's limits."""
     decided = _decided(connection, account, at - SHIFT_SECONDS)
     listened = _listened(connection, account, at - SHIFT_SECONDS)
     rest = _last_break(connection, account, at - SHIFT_SECONDS)

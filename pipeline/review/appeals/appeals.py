@@ -28,6 +28,8 @@ PAGE = 100
 
 
 class Appeal(Struct, frozen=True, kw_only=True):
+    """An appeal with its state. Times are UTC seconds."""
+
     id: str
     case: str
     decision: str
@@ -120,6 +122,7 @@ def settled_by(connection: Connection, decision: str) -> Appeal | None:
 
 
 def of_case(connection: Connection, case: str) -> list[Appeal]:
+    """Return the appeals in a case, oldest first."""
     return _appeals(connection, _query().where(APPEALS.c.case_id == case))
 
 
@@ -138,6 +141,7 @@ def waiting(
 
 
 def open_count(connection: Connection) -> int:
+    """Count the open appeals."""
     query = select(func.count()).select_from(_joined()).where(_open())
     return int(connection.execute(query).scalar_one())
 

@@ -56,6 +56,8 @@ class Complaint(Struct, frozen=True, kw_only=True):
 
 
 class Report(Complaint, frozen=True, kw_only=True):
+    """A stored report, with its case and the state of its clip."""
+
     id: str
     case: str
     created_at: float

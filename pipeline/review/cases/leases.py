@@ -20,6 +20,8 @@ LEASE_SECONDS = 300.0
 
 
 class Lease(Struct, frozen=True):
+    """A moderator's lease on a case. It expires at `expires_at`. Times are UTC seconds."""
+
     case_id: str
     id: str
     account: str
@@ -72,10 +74,12 @@ def check(connection: Connection, identity: str, account: str) -> Lease:
 
 
 def release(connection: Connection, identity: str, account: str) -> None:
+    """Release a lease. Nothing happens if the account no longer has it."""
     connection.execute(delete(LEASES).where(LEASES.c.id == identity, LEASES.c.account == account))
 
 
 def of(connection: Connection, case: str) -> Lease | None:
+    """Return the lease on a case, expired or not; None if there is none."""
     row = connection.execute(select(LEASES).where(LEASES.c.case_id == case)).one_or_none()
     return Lease(**{str(name): value for name, value in row._mapping.items()}) if row else None
 

@@ -50,9 +50,11 @@ class Ranking:
         return self.place(self.severity(lead), at)
 
     def of_label(self, label: str) -> int:
+        """Return the severity of a label. An unknown label is medium."""
         return self.severities.get(label, MEDIUM)
 
     def place(self, severity: int, at: float) -> dict[str, Any]:
+        """Return the same columns as `columns` for a case of this severity, stored at `at` (UTC seconds)."""
         due = at + self.targets[severity]
         return {"severity": severity, "due_at": due, "urgency": due - HEAD_START[severity]}
 
@@ -65,6 +67,7 @@ def build(settings: Settings) -> Ranking:
 
 
 def of(known: "Labels", settings: Settings) -> Ranking:
+    """Return the ranking of these labels and settings."""
     targets = settings.console.targets_seconds
     return Ranking(
         {name: known.severity(name) for name in known.labels},

@@ -18,6 +18,7 @@ UNDO_REACH = 60.0
 
 
 def cases(connection: Connection, filters: Filters, after: tuple[float, str] | None, limit: int) -> list[Case]:
+    """Return cases, newest first, without copies. `after` is the `key` of the last case on the page before."""
     query = select(CASES).where(CASES.c.id.not_in(COPIES))
     query = query.order_by(CASES.c.created_at.desc(), CASES.c.id.desc()).limit(limit)
     for name, wanted in msgspec.structs.asdict(filters).items():
@@ -41,6 +42,7 @@ def case(connection: Connection, identity: str, lock: bool = False) -> Case:
 
 
 def case_file(connection: Connection, identity: str) -> CaseFile:
+    """Return a case with its flags, evidence and decisions. Raises Missing if there is none."""
     return CaseFile(
         case=case(connection, identity),
         flags=flags(connection, identity),
@@ -61,11 +63,13 @@ def flags_of(connection: Connection, query: Select[Any]) -> tuple[Flag, ...]:
 
 
 def evidence(connection: Connection, case_id: str) -> tuple[Evidence, ...]:
+    """Return the clips of a case, longest first."""
     query = select(EVIDENCE).where(EVIDENCE.c.case_id == case_id)
     return _of_case(connection, query.order_by(EVIDENCE.c.seconds.desc(), EVIDENCE.c.path), Evidence)
 
 
 def decisions(connection: Connection, case_id: str) -> tuple[Decision, ...]:
+    """Return the decisions on a case by time, undone ones included."""
     query = select(DECISIONS).where(DECISIONS.c.case_id == case_id)
     return decisions_of(connection, query.order_by(DECISIONS.c.at, DECISIONS.c.id))
 
@@ -85,6 +89,7 @@ def decisions_since(connection: Connection, since: float) -> tuple[Decision, ...
 
 
 def ids(connection: Connection, prefix: str, limit: int) -> list[str]:
+    """Return the ids that begin with `prefix`, in order, at most `limit`."""
     query = select(CASES.c.id).where(CASES.c.id.startswith(prefix, autoescape=True)).order_by(CASES.c.id).limit(limit)
     return list(connection.scalars(query))
 

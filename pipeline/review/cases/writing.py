@@ -38,6 +38,7 @@ class Merge:
 
 
 def add(connection: Connection, flags: Sequence[Flag], at: float, merge: Merge, ranking: Ranking) -> list[Outcome]:
+    """Store flags at `at` (UTC seconds). Return the outcome of each flag, in order."""
     lock_speakers(connection, {(flag.room, flag.speaker) for flag in flags})
     query = select(FLAGS.c.id, FLAGS.c.case_id).where(FLAGS.c.id.in_({flag.id for flag in flags}))
     known = {row.id for row in connection.execute(query)}
@@ -73,6 +74,7 @@ def audit(
 
 
 def attach(connection: Connection, clip: Evidence) -> list[str]:
+    """Store a clip as the only evidence of its case. Return the paths of the replaced clips. Raises Missing."""
     reading.case(connection, clip.case, lock=True)
     replaced = {old.path for old in reading.evidence(connection, clip.case)} - {clip.path}
     connection.execute(delete(EVIDENCE).where(EVIDENCE.c.case_id == clip.case))

@@ -21,6 +21,8 @@ PAUSES = (5.0, 60.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 36_000.0)
 
 
 class OutboxEvent(Struct, frozen=True):
+    """An event that is due. `created_at` is UTC seconds."""
+
     id: str
     kind: str
     payload: dict[str, Any]
@@ -74,6 +76,7 @@ def take(connection: Connection, at: float, limit: int = 20) -> list[OutboxEvent
 
 
 def sent(connection: Connection, event: OutboxEvent) -> None:
+    """Record that the app accepted the event."""
     _set(connection, event, status="sent", error="")
 
 

@@ -109,6 +109,7 @@ def secret_of(text: str) -> bytes:
 
 
 def payload(event: OutboxEvent) -> bytes:
+    """Return the JSON body of the request for an event."""
     at = datetime.fromtimestamp(event.created_at, UTC).isoformat().replace("+00:00", "Z")
     return msgspec.json.encode({"type": event.kind, "timestamp": at, "data": event.payload})
 

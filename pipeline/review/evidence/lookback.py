@@ -53,6 +53,7 @@ class IndexEntry:
 
     @property
     def address(self) -> str:
+        """The address of the utterance, as `put` returned it."""
         return f"lookback/{self.segment}/{self.offset}"
 
 

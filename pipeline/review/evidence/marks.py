@@ -29,6 +29,8 @@ class Finish(IntEnum):
 
 
 class FinishMark(NamedTuple):
+    """The time and the outcome of a finished utterance."""
+
     at: float
     """UTC seconds."""
     outcome: Finish

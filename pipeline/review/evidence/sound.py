@@ -21,6 +21,7 @@ BITRATE = 24_000
 
 
 def decode(clip: bytes) -> Samples:
+    """Decode a clip (Ogg Opus) to 16 kHz mono, shape (samples,). Raises AudioError."""
     return read_bytes(clip, "The clip", MAX_SECONDS)[0]
 
 

@@ -94,6 +94,7 @@ def clip_path(case: str, start: float) -> str:
 
 
 def checksum(clip: bytes) -> str:
+    """Return the SHA-256 of a clip in hexadecimal digits."""
     return sha256(clip).hexdigest()
 
 

@@ -25,6 +25,8 @@ BATCH = 50
 
 
 class Request(Struct, frozen=True):
+    """A stored request to erase a speaker. `asked_at` is UTC seconds."""
+
     speaker: str
     asked_by: str
     asked_at: float

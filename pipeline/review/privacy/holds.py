@@ -21,6 +21,8 @@ KINDS: tuple[Kind, ...] = ("case", "speaker", "room")
 
 
 class Hold(Struct, frozen=True, kw_only=True):
+    """A legal hold. Times are UTC seconds."""
+
     id: str
     kind: Kind
     subject: str

@@ -30,6 +30,8 @@ FINAL: tuple[Verdict, ...] = ("uphold", "dismiss")
 
 
 class Check(Struct, frozen=True):
+    """A check. `drawn_at` is UTC seconds, and `done` tells whether it is decided."""
+
     case_id: str
     kind: Kind
     original: str | None
@@ -50,11 +52,13 @@ def drawn(purpose: str, identity: str, share: float) -> bool:
 
 
 def of(connection: Connection, case: str) -> Check | None:
+    """Return the check that this case is; None if the case is no check."""
     row = connection.execute(select(CHECKS).where(CHECKS.c.case_id == case)).one_or_none()
     return msgspec.convert({str(name): value for name, value in row._mapping.items()}, Check) if row else None
 
 
 def copied(connection: Connection, case: str) -> bool:
+    """Tell whether the case is a copy of another case."""
     return connection.execute(COPIES.where(CHECKS.c.case_id == case)).first() is not None
 
 
@@ -85,6 +89,7 @@ def note(connection: Connection, case: str, done: bool) -> None:
 
 
 def record(connection: Connection, case: str, kind: Kind, original: str | None, probability: float, at: float) -> None:
+    """Store that a case is a check of this kind. `original` is the id of the copied case; `at` is UTC seconds."""
     values = {"case_id": case, "kind": kind, "original": original, "probability": probability, "drawn_at": at}
     connection.execute(insert(CHECKS).values(values | {"done": False}))
 
@@ -105,10 +110,12 @@ def mark_golden(connection: Connection, case: str, account: str, verdict: Verdic
 
 
 def unmark_golden(connection: Connection, case: str) -> None:
+    """Make a case no longer golden. Nothing happens if it was not."""
     connection.execute(delete(GOLDEN).where(GOLDEN.c.case_id == case))
 
 
 def golden_verdict(connection: Connection, case: str) -> str | None:
+    """Return the right verdict of a golden case; None if the case is not golden."""
     return connection.execute(select(GOLDEN.c.verdict).where(GOLDEN.c.case_id == case)).scalar_one_or_none()
 
 

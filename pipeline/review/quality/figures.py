@@ -57,11 +57,14 @@ class Pair(Struct, frozen=True):
 
 
 class Agreement(Struct, frozen=True):
+    """The agreement of pairs: its share and its kappa."""
+
     share: Share
     kappa: Kappa
 
     @property
     def enough(self) -> bool:
+        """Whether there are enough pairs to show a figure."""
         return self.share.n >= ENOUGH
 
 
@@ -96,6 +99,7 @@ class Recall(Struct, frozen=True):
 
     @property
     def value(self) -> float:
+        """The estimated recall, 0 to 1; NaN if nothing was caught or missed."""
         return self.caught / (self.caught + self.missed) if self.caught + self.missed else math.nan
 
     @property
@@ -133,6 +137,7 @@ def pairs(connection: Connection, since: float) -> list[Pair]:
 
 
 def agreement(found: Sequence[Pair]) -> Agreement:
+    """Return the agreement of these pairs."""
     verdicts = [(pair.first.verdict, pair.second.verdict) for pair in found]
     return Agreement(Share(sum(pair.agrees for pair in found), len(found)), kappa(verdicts))
 
@@ -163,6 +168,7 @@ def answers(connection: Connection, since: float) -> list[Answer]:
 
 
 def correct(found: Sequence[Answer]) -> Share:
+    """Return the share of correct answers."""
     return Share(sum(answer.correct for answer in found), len(found))
 
 

@@ -67,6 +67,7 @@ class QueueState(Struct, frozen=True):
 
     @property
     def over(self) -> bool:
+        """Whether the oldest case is past its target time."""
         return self.oldest > self.target
 
 
@@ -111,6 +112,7 @@ def backlog(connection: Connection, at: float) -> list[QueueState]:
 
 
 def forecast(connection: Connection, at: float) -> Forecast:
+    """Count open cases, and the cases that arrived and were decided in the hour before `at` (UTC seconds)."""
     arrived = select(func.count()).select_from(CASES).where(CASES.c.created_at > at - HOUR)
     decided = select(func.count()).select_from(DECISIONS).where(DECISIONS.c.at > at - HOUR, *_STANDS)
     waiting = select(func.count()).select_from(CASES).where(OPEN)

@@ -21,6 +21,7 @@ class Share(Struct, frozen=True):
 
     @property
     def value(self) -> float:
+        """The share, 0 to 1; NaN if `n` is 0."""
         return self.hits / self.n if self.n else math.nan
 
     @property
