@@ -1,4 +1,4 @@
-"""The texts of the console: `console.yaml` of each language. A text that a language lacks is English."""
+"""The texts of the console: the file `console.yaml` of each language. English replaces a missing text."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -16,16 +16,22 @@ class Texts:
     """A catalogue for each language that has a `console.yaml`."""
 
     def __init__(self) -> None:
-        """Raises ConfigError for a text that English does not have, and for a placeholder that its English lacks."""
+        """Read all catalogues.
+
+        Raises ConfigError if a catalogue has a key or a placeholder that the English one does not have.
+        """
         self._english = _flat(_read(SHIPPED / FALLBACK / FILE))
         self._catalogues = {
             code: self._catalogue(files) for code in languages.known() if (files := languages.files(code, FILE))
         }
         self.names: Mapping[str, str] = {code: languages.of(code).name or code for code in self._catalogues}
-        """The languages of the console: name by code."""
+        """Maps the code of each language of the console to its name."""
 
     def say(self, language: str, key: str, /, **values: object) -> str:
-        """The text of `key`, e.g. `queue.title`; raises KeyError for a key that is not in the catalogue."""
+        """Return the text of `key` (e.g. `queue.title`) with `values` for its placeholders.
+
+        Raises KeyError if the language or the key is unknown.
+        """
         text = self._catalogues[language][key]
         return text.format(**values) if values else text
 
@@ -33,13 +39,13 @@ class Texts:
         return self._catalogues[language]
 
     def preferred(self, wanted: str, header: str) -> str:
-        """The language of the account, else of the browser's Accept-Language header, else English."""
+        """Return the account's language; otherwise the first known one of Accept-Language; otherwise English."""
         tags = [part.partition(";")[0].strip() for part in header.lower().split(",")]
         asked = [wanted, *(tag.partition("-")[0] for tag in tags)]
         return next((language for language in asked if language in self._catalogues), FALLBACK)
 
     def _catalogue(self, files: list[Path]) -> Mapping[str, str]:
-        """English, with the texts of `files` in place of it; the first file counts most."""
+        """Return the English texts, replaced by the texts of `files`. An earlier file overrides a later one."""
         catalogue = dict(self._english)
         for file in reversed(files):
             texts = _flat(_read(file))
@@ -53,12 +59,12 @@ class Texts:
             raise ConfigError(f"{file}: the console has no text {key}", f"Use the keys of {SHIPPED / FALLBACK / FILE}.")
         placeholders = _placeholders(self._english[key])
         try:
-            strange = _placeholders(text) - placeholders
+            unknown = _placeholders(text) - placeholders
         except ValueError as error:
             raise ConfigError(f"{file}: {key}: {error}", "Write {{ and }} for braces.") from error
-        if strange:
+        if unknown:
             known = ", ".join(f"{{{name}}}" for name in sorted(placeholders)) or "none"
-            raise ConfigError(f"{file}: {key} has the placeholder {{{min(strange)}}}", f"Its placeholders: {known}.")
+            raise ConfigError(f"{file}: {key} has the placeholder {{{min(unknown)}}}", f"Its placeholders: {known}.")
 
 
 def _placeholders(text: str) -> set[str]:

@@ -4,7 +4,7 @@ const data = (id) => JSON.parse(document.getElementById(id)?.textContent || "{}"
 export const texts = data("texts");
 export const keys = data("keys");
 
-/** Returns a text of the catalogue's part `script`, with its {holes} filled. */
+/** Returns a text of the catalogue's part `script`, with values for its {placeholders}. */
 export const text = (name, values = {}) =>
   (texts[name] || name).replace(/\{(\w+)\}/g, (_, hole) => String(values[hole] ?? ""));
 

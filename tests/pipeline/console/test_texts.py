@@ -44,7 +44,9 @@ def test_both_languages_have_the_same_placeholders() -> None:
 
 def test_the_chinese_catalogue_is_in_chinese() -> None:
     catalogue = Texts().catalogue("zh")
-    latin = {key for key, text in catalogue.items() if text.isascii() and re.search("[A-Za-z]", PLACEHOLDER.sub("", text))}
+    latin = {
+        key for key, text in catalogue.items() if text.isascii() and re.search("[A-Za-z]", PLACEHOLDER.sub("", text))
+    }
     assert latin <= {"app.name", "nav.docs", "docs.title"}
 
 
