@@ -1,1 +1,1 @@
-"""What carries speech through the stages: Faust agents, the gateway, the command line."""
+"""The parts that move speech between stages: Faust agents, the gateway and the command line."""

@@ -1,4 +1,4 @@
-"""`python -m agents` is `voxwarden`."""
+"""`python -m agents` runs `voxwarden`."""
 
 from agents.cli import main
 

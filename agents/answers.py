@@ -1,4 +1,7 @@
-"""Whether the broker answers, asked over one connection: a new one each time could cost a token and a handshake."""
+"""Check that the broker answers.
+
+One connection serves all checks, because a new one can cost a token and a handshake.
+"""
 
 from typing import Any
 
@@ -11,14 +14,18 @@ ANSWER_SECONDS = 5.0
 
 
 class BrokerAnswers:
-    """A check, for one thread; after an error the next call makes a new connection."""
+    """A callable check for one thread. After an error, the next call opens a new connection."""
 
     def __init__(self, kafka: Kafka) -> None:
         self._kafka = kafka
         self._client: Any = None
 
     def __call__(self) -> None:
-        """Raise DependencyError unless the broker answers within some seconds, ConfigError if it refuses us."""
+        """Ask the broker to describe its cluster.
+
+        Raises DependencyError if the broker does not answer within `kafka.connect_seconds`, at most 5 s. Raises
+        ConfigError if it rejects our credentials.
+        """
         try:
             with broker_errors(self._kafka):
                 if self._client is None:

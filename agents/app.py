@@ -1,4 +1,4 @@
-"""The Faust app of one worker: one role, one consumer group, settings that were measured not to lose anything."""
+"""The Faust app of one worker: one role, one consumer group, and settings with which no record was lost in tests."""
 
 import tempfile
 from collections.abc import Sequence
@@ -17,16 +17,19 @@ from pipeline.topology import Stage, Topic
 
 SESSION_SECONDS = 6.0
 FETCH_BATCHES = 2
-"""What a fetch holds at most. The larger it is, the longer a fresh record waits for another partition's backlog."""
+"""Batches in one fetch, at most. A larger fetch makes a new record wait longer for another partition's backlog."""
 REBALANCE_SECONDS = 30.0
-"""The worst batch has to be done within it, or workers evict each other for ever."""
+"""A batch must be done within this time. Otherwise workers evict each other from the consumer group again and again."""
 
 METADATA_SECONDS = 10
-"""A partition that was added is read after so long. The clients' own 5 minutes leave the speech on it waiting."""
+"""How often the clients look for new partitions.
+
+With their default of 5 minutes, speech on a new partition would wait.
+"""
 
 
 def group_of(settings: Settings, stage: Stage) -> str:
-    """The consumer group of all workers of a role."""
+    """Return the name of the consumer group that all workers of a role share."""
     return f"{settings.kafka.prefix}voxwarden-{stage.name}"
 
 
@@ -35,20 +38,20 @@ def broker_url(settings: Settings) -> str:
 
 
 def create_app(settings: Settings, stage: Stage, metrics: Metrics) -> faust.App:
-    """An app that acknowledges nothing by itself and creates no topic; see agents/loop.py for what it runs."""
+    """Build a Faust app that acknowledges nothing by itself and creates no topic. `agents/loop.py` runs on it."""
     logs.without_debug("aiokafka", "faust")
     app = faust.App(
         group_of(settings, stage),
         broker=broker_url(settings),
         broker_credentials=faust_credentials(settings.kafka.security),
         store="memory://",
-        datadir=tempfile.gettempdir(),  # Faust makes folders for tables, which we have none of
+        datadir=tempfile.gettempdir(),  # Faust makes a folder for tables; we have no tables
         web_enabled=False,
         topic_disable_leader=True,
         topic_allow_declare=False,
         key_serializer="raw",
         value_serializer="raw",
-        # A stage that holds messages does so on purpose: waiting for them would make SIGTERM hang.
+        # A stage that holds records does so on purpose. If Faust waited for them, SIGTERM would hang.
         stream_wait_empty=not stage.holds,
         worker_redirect_stdouts=False,
         broker_session_timeout=SESSION_SECONDS,
@@ -70,7 +73,7 @@ def create_app(settings: Settings, stage: Stage, metrics: Metrics) -> faust.App:
 
 
 def channel_of(app: faust.App, topics: Sequence[Topic], settings: Settings) -> Any:
-    """All records of `topics`, as raw bytes. `pipeline/events.py` decodes them."""
+    """Return a Faust channel with all records of `topics` as raw bytes. `pipeline/events.py` decodes them."""
     return app.topic(
         *(topic_name(topic, settings.kafka) for topic in topics),
         key_type=bytes,

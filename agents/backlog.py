@@ -1,4 +1,4 @@
-"""What waits for one worker on Kafka, and how fast more comes in, from looks at the broker."""
+"""The number of records that wait for one worker on Kafka, and their arrival rate."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -9,12 +9,12 @@ from pipeline.stage import Backlog
 
 
 def unknown() -> Backlog:
-    """Nobody has looked yet, or the broker did not answer."""
+    """Return the backlog to assume before the first look at the broker, or when the broker does not answer."""
     return Backlog(waited=0.0)
 
 
 class Inflow:
-    """One thread calls `see` and `forget`; any thread may call `backlog`."""
+    """Tracks the backlog of one worker. One thread calls `see` and `forget`; any thread may call `backlog`."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -26,7 +26,7 @@ class Inflow:
         return self._backlog
 
     def see(self, places: Mapping[PartitionName, GroupPosition]) -> None:
-        """One look at the worker's own partitions. With other partitions, the counting begins anew."""
+        """Take in one look at the worker's own partitions. If the partitions have changed, the count starts again."""
         if places.keys() != self._partitions:
             self.forget()
             self._partitions = frozenset(places)
@@ -35,6 +35,6 @@ class Inflow:
         self._backlog = Backlog(waited=0.0, messages=waiting, arrivals=self._arrivals.rate)
 
     def forget(self) -> None:
-        """The broker did not answer."""
+        """Drop all figures, because the broker did not answer."""
         self._arrivals.forget()
         self._backlog = unknown()

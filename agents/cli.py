@@ -1,4 +1,4 @@
-"""The `voxwarden` command with everything: what needs no broker, and what does."""
+"""The whole `voxwarden` command: the commands of `pipeline/cli/` and those that need a broker."""
 
 from agents.commands import backtest, coverage, dead_letters, doctor, gateway, ingest, run, topics, worker
 from pipeline.cli import app, main

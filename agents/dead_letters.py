@@ -1,8 +1,8 @@
-"""The topic of dead letters, as people deal with it: read, replayed to where they came from, or dropped.
+"""List, replay and drop the records of the dead-letter topic.
 
-Kafka deletes no single record, and a group's committed offset can only say "all before". So a letter that is dealt with
-gets a marker: a small record in the same topic that names it. The marker lives a little longer than its letter, needs
-no topic, group or database of its own, and whoever reads the topic sees it.
+Kafka cannot delete a single record, and a committed offset can only say "everything before this". So a letter that was
+replayed or dropped gets a marker: a small record in the same topic that names the letter. Everyone who reads the topic
+sees the marker. It lives a little longer than its letter. It needs no other topic, consumer group or database.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,18 +19,18 @@ from pipeline.settings import Kafka
 from pipeline.topology import DEAD_LETTERS, TOPICS
 
 HANDLED = "voxwarden-handled"
-"""Of a marker: the address of the letter that is dealt with."""
+"""Header of a marker: the address of the letter that was replayed or dropped."""
 REPLAYS = "voxwarden-replays"
-"""Of a replayed record: how often; it stays on it if it dies again."""
+"""Header of a replayed record: the number of replays. If the record fails again, the header stays on it."""
 REASON = "voxwarden-"
-"""What the headers begin with that a letter has beside the record's own."""
+"""Prefix of the headers that a stage adds to the record's own headers."""
 
 SEND_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class KafkaBox:
-    """The dead letters of a deployment; a `Box`."""
+    """The dead letters of a Kafka deployment. Implements `Box`."""
 
     kafka: Kafka
 
@@ -48,9 +48,10 @@ class KafkaBox:
 
 
 def letters(kafka: Kafka, wanted: LetterFilter) -> list[Letter]:
-    """Those that are `wanted`, the oldest first; raises InputError for an address that no letter has.
+    """Return the letters that match `wanted`, oldest first. Raises InputError for an address that no letter has.
 
-    All are read, whatever `since` says: an older one may be the same record's, and stand for it.
+    The whole topic is read, also when `wanted.since` is set: an earlier letter of the same record makes the later one a
+    repetition.
     """
     found: list[Letter] = []
     markers: dict[str, str] = {}
@@ -66,15 +67,17 @@ def letters(kafka: Kafka, wanted: LetterFilter) -> list[Letter]:
 
 
 def content(kafka: Kafka, letter: Letter) -> Content:
-    """What the Kafka record holds."""
+    """Return the headers and the value of the letter's Kafka record."""
     record = next(_records(kafka, [letter]))
     return Content(text_headers(record), record.value or b"")
 
 
 def send_back(kafka: Kafka, chosen: Sequence[Letter]) -> tuple[int, Refusals]:
-    """Send `chosen` to where they came from; gives how many, and those that cannot be, each with the reason.
+    """Replay letters: send each record to the topic that it came from.
 
-    A letter is marked once the broker has its record: who is cut off in between replays it twice, and ids make it once.
+    Returns the number of replayed letters, and the letters that cannot be replayed with the reason. A letter is marked
+    after the broker has its record. If the process ends in between, the letter is replayed twice, and the ids of its
+    results remove the duplicates.
     """
     refusals = [(letter, reason) for letter in chosen if (reason := _refusal(kafka, letter))]
     refused = {letter.address for letter, _ in refusals}
@@ -88,7 +91,7 @@ def send_back(kafka: Kafka, chosen: Sequence[Letter]) -> tuple[int, Refusals]:
 
 
 def drop(kafka: Kafka, chosen: Sequence[Letter]) -> int:
-    """Mark `chosen` as dealt with; gives how many."""
+    """Mark the letters as dropped and return their number."""
     with _sending(kafka) as client:
         for letter in chosen:
             _mark(client, kafka, letter, None, "dropped")
@@ -113,25 +116,28 @@ def letter_of(record: Any) -> Letter:
 
 
 def text_headers(record: Any) -> dict[str, str]:
-    """Of a name that comes twice, the last: a stage's reasons come after the record's own headers."""
+    """Return the headers as text.
+
+    If a name comes twice, the last value wins: a stage adds its headers after the record's own.
+    """
     return {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers or ()}
 
 
 def _refusal(kafka: Kafka, letter: Letter) -> str | None:
-    """Why it cannot be replayed."""
+    """Return the reason why a letter cannot be replayed, or None if it can."""
     if letter.origin is None:
-        return "a stage made it, so there is nowhere to send it back to"
+        return "a stage made it, so it has no topic to return to"
     if letter.origin.rsplit("/", 2)[0] not in {topic_name(t, kafka) for t in TOPICS if t is not DEAD_LETTERS}:
-        return "its origin is none of our topics"
+        return "its origin is not a topic of Voxwarden"
     if letter.cut:
-        return "its value was too large to be kept"
+        return "its value was too large and was cut off"
     if letter.replays >= MOST_REPLAYS:
         return f"it has been replayed {letter.replays} times"
     return None
 
 
 def _reborn(record: Any, replays: int) -> Event:
-    """As it was before it died, and how often that has been undone."""
+    """Return the record without the headers of the dead letter, with the number of its replays."""
     own = [(name, value or b"") for name, value in record.headers or () if not name.startswith(REASON)]
     return Event(record.key or b"", record.value or b"", [*own, (REPLAYS, str(replays).encode())])
 
@@ -146,7 +152,7 @@ def _send(client: Any, topic: str, event: Event) -> None:
 
 
 def _records(kafka: Kafka, chosen: Sequence[Letter]) -> Iterator[Any]:
-    """Their records, read again: only one value at a time is in memory."""
+    """Read the records of the chosen letters again. Only one value at a time is in memory."""
     wanted = {letter.address for letter in chosen}
     if not wanted:
         return

@@ -1,4 +1,4 @@
-"""Audio read back from `voice.utterances`: the flagged utterance by its address, and what the speaker said before."""
+"""Read audio back from `voice.utterances`: an utterance by its address, and the speaker's earlier utterances."""
 
 import time
 from collections import OrderedDict, deque
@@ -24,20 +24,26 @@ from pipeline.topology import UTTERANCES
 
 POLL_MS = 500
 ANSWER_SECONDS = 10.0
-"""A broker that gives nothing for so long is given up, and another connection is made."""
+"""If the broker gives nothing for this long, the reader drops the connection and opens a new one."""
 CLOSE_MS = 1_000
 SEARCH_RECORDS = 500
-"""How far back a speaker's earlier utterances are looked for: a partition has other rooms' in between."""
+"""How many records back to look for a speaker's earlier utterances.
+
+A partition holds utterances of other rooms in between.
+"""
 SLACK_SECONDS = 60.0
-"""Utterances are written when they end, up to 15 s after they began, and later when segment lags."""
+"""An utterance is written when it ends, up to 15 s after its start, and later when segment lags."""
 KEPT_BYTES = 64_000_000
-"""Of records that were read, all partitions together: flags come in the order of the log, and share what was before."""
+"""Limit for the values of cached records, all partitions together.
+
+Flags come in the order of the log, so that neighbouring flags need the same records.
+"""
 
 
 class KafkaLog(UtteranceLog):
-    """`voice.utterances` over a consumer that seeks. For use by one thread. The broker expires the records.
+    """`voice.utterances`, read by a consumer that seeks. For one thread. The broker expires the records.
 
-    After an error the next call makes a new consumer: the old one may never notice that the brokers are back.
+    After an error, the next call makes a new consumer, because the old one may never notice that the brokers are back.
     """
 
     def __init__(self, kafka: Kafka) -> None:
@@ -45,9 +51,9 @@ class KafkaLog(UtteranceLog):
         self._topic = topic_name(UTTERANCES, kafka)
         self._reader: Any = None
         self._stands: tuple[TopicPartition, int] | None = None
-        """What the reader reads next, if nobody sends it elsewhere."""
+        """The position from which the reader continues without a seek."""
         self._kept: OrderedDict[TopicPartition, deque[Any]] = OrderedDict()
-        """Consecutive records of a partition, as they were read; the partition that was asked for last is last."""
+        """Consecutive cached records of each partition. The partition that was read last comes last."""
 
     def get(self, address: str) -> Utterance | None:
         place = self._place(address)
@@ -71,10 +77,10 @@ class KafkaLog(UtteranceLog):
     def latest(self, room: str, speaker: str | None, end: float, seconds: float) -> Iterator[list[Utterance]]:
         with self._asking():
             partition = self._partition_of(room)
-            # Written when they ended, or later when segment lags.
+            # A record is written when its utterance ended, or later when segment lags.
             first, past = self._offset_at(partition, end - seconds), self._offset_at(partition, end + SLACK_SECONDS)
             for records in self._parts(partition, first, past):
-                # Other rooms' are dropped as they come: a partition has hours of them.
+                # Drop the records of other rooms at once: a partition can hold hours of them.
                 said = [_utterance(record) for record in records if record.key == room.encode()]
                 yield [
                     u for u in said if u and speaker in {None, u.speaker} and u.start < end and u.end > end - seconds
@@ -105,7 +111,7 @@ class KafkaLog(UtteranceLog):
         return self._reader
 
     def _place(self, address: str) -> tuple[TopicPartition, int] | None:
-        """None for an address in another log."""
+        """Return the partition and offset of an address. None if the address belongs to another log."""
         place = parse(address)
         return place if place and place[0].topic == self._topic else None
 
@@ -113,7 +119,7 @@ class KafkaLog(UtteranceLog):
         return next(iter(self._range(partition, offset, offset + 1)), None)
 
     def _range(self, partition: TopicPartition, first: int, end: int) -> list[Any]:
-        """The records from offset `first` up to `end`, each read once as long as it is kept."""
+        """Return the records from offset `first` to before `end`. Cached records are not read again."""
         kept = self._kept.pop(partition, deque())
         if not (kept and kept[0].offset <= first <= kept[-1].offset + SEARCH_RECORDS):
             kept = deque()
@@ -134,7 +140,7 @@ class KafkaLog(UtteranceLog):
             room += sum(_size(record) for record in self._kept.pop(oldest))
 
     def _parts(self, partition: TopicPartition, first: int, end: int) -> Iterator[list[Any]]:
-        """The records from offset `first` up to `end`, as far as they are still kept, as the broker gives them."""
+        """Yield the records from offset `first` to before `end`, as the broker gives them. Expired ones are missing."""
         position = max(first, self._consumer().beginning_offsets([partition])[partition])
         end = min(end, self._consumer().end_offsets([partition])[partition])
         while position < end:
@@ -142,7 +148,7 @@ class KafkaLog(UtteranceLog):
             yield [record for record in records if record.offset < end]
 
     def _read(self, partition: TopicPartition, position: int) -> tuple[list[Any], int]:
-        """What comes at `position`, and the position after it; in between, somebody else may have read elsewhere."""
+        """Return the records at `position` and the next position. Seeks only if the reader stands elsewhere."""
         consumer = self._consumer()
         if self._stands != (partition, position):
             consumer.assign([partition])
@@ -154,23 +160,29 @@ class KafkaLog(UtteranceLog):
             if reached not in {None, position}:
                 self._stands = partition, reached
                 return records, reached
-        raise KafkaTimeoutError(f"nothing comes of {partition.topic}/{partition.partition}")
+        raise KafkaTimeoutError(f"no records from {partition.topic}/{partition.partition}")
 
     def _partition_of(self, room: str) -> TopicPartition:
-        """Where segment writes what is said in a room: by the same hash of the key."""
-        # This has a time limit. partitions_for_topic has none, unless the topic is known by then.
+        """Return the partition to which segment writes a room's utterances.
+
+        Both hash the record key in the same way.
+        """
+        # This call has a time limit. partitions_for_topic has none, unless the client already knows the topic.
         self._consumer().beginning_offsets([TopicPartition(self._topic, 0)])
         numbers = sorted(self._consumer().partitions_for_topic(self._topic))
         return TopicPartition(self._topic, DefaultPartitioner()(room.encode(), numbers, numbers))
 
     def _offset_at(self, partition: TopicPartition, moment: float) -> int:
-        """The first offset that was written at or after the moment (UTC seconds), or the end of the partition."""
+        """Return the first offset written at or after `moment` (UTC seconds), or the end of the partition."""
         consumer = self._consumer()
         found = consumer.offsets_for_times({partition: max(0, round(moment * 1000))})[partition]
         return int(found.offset if found else consumer.end_offsets([partition])[partition])
 
     def _search_from(self, partition: TopicPartition, offset: int, seconds: float) -> int:
-        """By the clock of the broker, since Kafka cannot be read backwards; an offset on `partition`."""
+        """Return the offset from which to search for `seconds` of earlier speech.
+
+        Kafka cannot be read backwards. So the start is found by the timestamps of the records.
+        """
         nearest = max(0, offset - SEARCH_RECORDS)
         written = self._record(partition, offset)
         if written is None:
@@ -181,13 +193,13 @@ class KafkaLog(UtteranceLog):
 
 
 def open_log(settings: Settings, metrics: Metrics) -> KafkaLog:
-    """The log of utterances. How long the broker keeps it becomes a figure."""
+    """Open the log of utterances, and set the metric for its retention on the broker."""
     metrics.evidence_retention_seconds.set(topics.retention_seconds([UTTERANCES], settings.kafka))
     return KafkaLog(settings.kafka)
 
 
 def parse(address: str) -> tuple[TopicPartition, int] | None:
-    """`topic/partition/offset`; None for the address of another kind of log."""
+    """Split `topic/partition/offset` into partition and offset. None for the address of another kind of log."""
     topic, _, rest = address.partition("/")
     partition, _, offset = rest.partition("/")
     if not (topic and partition.isdecimal() and offset.isdecimal()):
@@ -203,5 +215,5 @@ def _utterance(record: Any) -> Utterance | None:
     try:
         utterance = decode(Utterance, record.value, record.headers)
     except BadMessage:
-        return None  # the dead letters have it
+        return None  # this record is already a dead letter
     return msgspec.structs.replace(utterance, address=address_of(record))

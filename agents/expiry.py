@@ -1,4 +1,4 @@
-"""Records that the broker deleted before their stage took them: speech that nobody moderated."""
+"""Count records that the broker deleted before their stage read them. Nobody moderated their speech."""
 
 import logging
 import time
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class Expiry:
-    """Counts and tells them, for one stage. `clock` gives UTC seconds."""
+    """Counts and logs the expired records of one stage. `clock` returns UTC seconds."""
 
     def __init__(self, stage: Stage, metrics: Metrics, clock: Callable[[], float] = time.time) -> None:
         self._stage = stage.name
@@ -22,15 +22,16 @@ class Expiry:
         self._clock = clock
 
     def count(self, gone: int, record: Any, end: int) -> None:
-        """`gone` records are missing before the Kafka `record`; `end` is the next offset of its partition.
+        """Count `gone` records that are missing before the Kafka `record`. `end` is the next offset of its partition.
 
-        Nothing is known of them, so that their time is estimated by the pace of the records that are left.
+        The expired records cannot be read. So the seconds that they span are estimated from the rate of the records
+        that are left.
         """
         pace = max(0.0, self._clock() - record.timestamp / 1000) / max(1, end - record.offset)
         self._records.inc(gone)
         self._seconds.inc(gone * pace)
         log.warning(
-            "%s has missed %d records, about %.0f s: the broker deleted them, up to %s, before %s took them",
+            "%s missed %d records (about %.0f s): the broker deleted them, up to %s, before %s read them",
             self._stage,
             gone,
             gone * pace,

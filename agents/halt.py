@@ -1,13 +1,14 @@
-"""When a worker stops rather than drain its topic into the dead letters: a bad deploy, most often.
+"""Decide when a worker stops instead of sending most of its topic to the dead letters. The usual cause is a bad deploy.
 
-The share is taken over senders, and each has the same small weight. So one sender who sends nothing but garbage cannot
-stop the worker for all others, however much it is; a fault that many senders have does. It has to be a share of the
-messages, too: else a little garbage under many names would outvote a few people who talk all the time.
+The share of dead letters is taken over senders, and each sender has the same small weight. So one sender of garbage
+cannot stop the worker for all others, whatever the amount. A fault that many senders have does stop it. The share of
+all recent messages must be too large as well. Otherwise a little garbage from many senders would outvote a few people
+who talk all the time.
 
-Judged before a batch is sent and acknowledged, so the batch that tips it stays in the topic. A worker that a supervisor
-starts again begins with an empty window, therefore a few bad records are enough: it finds the same backlog, a whole
-batch of it at once, and halts again before it has sent anything. Where the backlog comes in dribs, a restart sends on
-what comes before the fourth bad sender; it can be replayed.
+The decision comes before a batch is sent and acknowledged. So the batch that exceeds the limit stays in the topic. A
+restarted worker begins with an empty window, and a few bad messages are enough to halt it again. It reads the same
+backlog, a whole batch at once, and halts before it has sent anything. If the backlog arrives in small parts, a
+restarted worker sends on everything before the fourth bad sender. Those dead letters can be replayed.
 """
 
 from collections import Counter, OrderedDict, deque
@@ -16,30 +17,30 @@ from collections.abc import Hashable, Sequence
 from pipeline.errors import VoxwardenError
 
 SENDERS = 100
-"""Those heard last, of whom the share is taken."""
+"""The share is taken over this many senders, those heard last."""
 
 WEIGHT = 2
-"""Of each sender only the last two messages count."""
+"""Only this many of a sender's last messages count."""
 
 MESSAGES = 200
-"""The last ones, whoever sent them, of which a share has to be bad as well."""
+"""Size of the window over all senders. The share of bad messages in it must exceed the limit, too."""
 
 ENOUGH = 8
-"""Bad ones among these before it halts: of four senders at the least."""
+"""The worker does not halt with fewer bad messages in the window. They come from at least four senders."""
 
 
 class HaltError(VoxwardenError):
-    """The share of dead letters is too large to go on."""
+    """The share of dead letters exceeds `kafka.dead_letter_share`."""
 
 
 class DeadLetterShare:
-    """Of the last messages of each sender that one worker heard lately. `limit` 1 never halts."""
+    """The share of dead letters among the recent messages of one worker, 0 to 1. With `limit` 1 it never halts."""
 
     def __init__(self, stage: str, limit: float) -> None:
         self._stage = stage
         self._limit = limit
         self._bad: OrderedDict[Hashable, deque[bool]] = OrderedDict()
-        """Whether each of a sender's last messages was bad; who was heard last is last."""
+        """For each sender, whether each of the last messages was bad. The sender heard last comes last."""
         self._all: deque[bool] = deque(maxlen=MESSAGES)
 
     @property
@@ -47,9 +48,9 @@ class DeadLetterShare:
         return self._count(True) / self._count() if self._bad else 0.0
 
     def add(self, messages: Sequence[Hashable], letters: Sequence[Hashable]) -> None:
-        """A batch that is about to be sent, as the sender of each message and of each dead letter.
+        """Add a batch before it is sent: the sender of each message and of each dead letter.
 
-        Raises HaltError if it must not be sent.
+        Raises HaltError if the batch must not be sent.
         """
         bad = Counter(letters)
         good = Counter(messages) - bad
@@ -61,7 +62,7 @@ class DeadLetterShare:
             raise HaltError(
                 f"{self._stage} halts: {self._count(True)} of the last {self._count()} messages are dead letters, "
                 f"with at most {WEIGHT} of each sender",
-                "Mend the cause, or raise kafka.dead_letter_share; `voxwarden dead-letters list` shows reasons.",
+                "Fix the cause, or raise kafka.dead_letter_share. `voxwarden dead-letters list` shows the reasons.",
             )
 
     def _note(self, sender: Hashable, bad: Sequence[bool]) -> None:

@@ -1,6 +1,6 @@
-"""Whether a worker lives and is ready, judged by what the broker says: its lag, and whether commits move.
+"""The health of a worker, judged by the lag of its consumer group and by its commits.
 
-A worker that hangs still answers HTTP and still sends heartbeats. What it cannot do is commit.
+A worker that hangs still answers HTTP and sends heartbeats. But it commits nothing.
 """
 
 import logging
@@ -31,33 +31,33 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A partition whose records wait, its committed offset, and since when that has not moved."""
+    """A partition with waiting records: its committed offset, and the time of the offset's last change."""
 
     committed: int
     since: float
 
 
 class Progress:
-    """How long each of a worker's partitions has had records waiting with its committed offset standing still."""
+    """How long each partition of a worker has had waiting records and an unchanged committed offset."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._standing: dict[PartitionName, Standing] = {}
 
     def see(self, places: Mapping[PartitionName, GroupPosition]) -> None:
-        """One look at the worker's own partitions; others are forgotten."""
+        """Take in one look at the worker's own partitions, and forget all others."""
         now = self._clock()
         self._standing = {
             partition: self._standing_of(partition, place, now) for partition, place in places.items() if place.lag > 0
         }
 
     def forget(self) -> None:
-        """Nothing is known: the broker did not answer, and a worker is not to be blamed for that."""
+        """Forget everything, because the broker did not answer. The worker is not to blame for that."""
         self._standing = {}
 
     @property
     def seconds(self) -> float:
-        """The longest of them; 0 if everything moves."""
+        """The longest standstill of a partition in seconds; 0 if all partitions progress."""
         now = self._clock()
         return max((now - standing.since for standing in dict(self._standing).values()), default=0.0)
 
@@ -67,7 +67,7 @@ class Progress:
 
 
 class Health:
-    """Of one worker: a thread looks at the broker, the probes tell what it saw."""
+    """The health of one worker. A thread looks at the broker, and the probes report the last result."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Health:
         self._over = threading.Event()
 
     def backlog(self) -> Backlog:
-        """What waits on this worker's partitions."""
+        """Return the records that wait on this worker's partitions."""
         return self._inflow.backlog()
 
     @property
@@ -95,18 +95,29 @@ class Health:
         return {"/healthz": self.stalled, "/readyz": self.unready}
 
     def stalled(self) -> list[str]:
-        """Liveness. Nobody is started again because something that it needs is down: that mends nothing."""
+        """Liveness probe: return the reasons to restart the worker, or nothing.
+
+        A dependency that is down is no reason, because a restart does not bring it back.
+        """
         seconds = self._progress.seconds
         if seconds < self._stall or self._dependencies.down:
             return []
-        return [f"{self._stage.name} has records waiting and has committed none for {seconds:.0f} s"]
+        return [f"{self._stage.name} has waiting records and has committed nothing for {seconds:.0f} s"]
 
     def unready(self) -> list[str]:
-        """Readiness: the models are loaded and the group has given out the partitions, be it none to this worker."""
-        return [f"{self._stage.name} is still starting, or waits for its partitions"] if self._mine is None else []
+        """Readiness probe: return the reasons why the worker is not ready, or nothing.
+
+        A worker is ready when its models are loaded and the consumer group has assigned partitions, even if it got
+        none.
+        """
+        return (
+            [f"{self._stage.name} is still starting, or waits for its partitions to be assigned"]
+            if self._mine is None
+            else []
+        )
 
     def follow(self, app: faust.App) -> None:
-        """Learn from `app`, whose stage is loaded, which partitions are ours."""
+        """Learn from `app` which partitions this worker has. The stage of `app` must be loaded."""
 
         async def assigned(_: Any, given: Any, **__: Any) -> None:
             self._assign(frozenset((each.topic, each.partition) for each in given))
@@ -114,7 +125,7 @@ class Health:
         async def revoked(_: Any, __: Any, **___: Any) -> None:
             self._assign(None)
 
-        happened: Any = app  # its signals are typed for handlers that take anything
+        happened: Any = app  # Faust types its signals for handlers that take anything
         happened.on_partitions_assigned.connect(assigned)
         happened.on_partitions_revoked.connect(revoked)
 
@@ -130,14 +141,16 @@ class Health:
             thread.join(LOOK_SECONDS)
 
     def look(self) -> None:
-        """Once. What cannot be learnt makes nobody unhealthy, be it that the broker does not answer or refuses us.
+        """Look at the broker once. If the broker does not answer or refuses us, the worker stays healthy.
 
-        Nothing may end the thread: the probes would go on telling what it saw last.
+        No error may end the thread. Otherwise the probes would report the last result for ever.
         """
         try:
             places = self._lag.places()
         except Exception as error:
-            log.warning("the lag is unknown: %s", error, exc_info=not isinstance(error, VoxwardenError))
+            log.warning(
+                "the lag of the consumer group is unknown: %s", error, exc_info=not isinstance(error, VoxwardenError)
+            )
             self._forget()
             self._tell(math.nan, math.nan)
             return
@@ -149,13 +162,13 @@ class Health:
         self._tell(sum(place.lag for place in places.values()), self._progress.seconds)
 
     def _tell(self, lag: float, age: float) -> None:
-        """NaN for what nobody knows: no alert is raised by it, and no panel draws what was seen last."""
+        """Set the metrics, to NaN if unknown: NaN raises no alert, and panels do not draw an old value."""
         self._metrics.lag_messages.labels(self._stage.name).set(lag)
         self._metrics.committed_age_seconds.labels(self._stage.name).set(age)
 
     def _assign(self, partitions: frozenset[PartitionName] | None) -> None:
         self._mine = partitions
-        self._forget()  # who has just taken a partition over has not stood still on it
+        self._forget()  # a partition that was just assigned has not stood still
 
     def _forget(self) -> None:
         self._progress.forget()

@@ -1,4 +1,4 @@
-"""What a topic still keeps of a span of time, read once from end to end, outside any consumer group."""
+"""Read once what a topic holds of a time span, outside any consumer group."""
 
 import time
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ POLL_MS = 500
 
 @dataclass(frozen=True, slots=True)
 class TimeSpan:
-    """Offsets `first` to `end` (half open) of a partition."""
+    """Offsets `first` to before `end` of one partition."""
 
     partition: TopicPartition
     first: int
@@ -25,9 +25,9 @@ class TimeSpan:
 
 
 class History:
-    """Records written from `since` until `until`, UTC seconds by the record's own time; None: as far as there are any.
+    """The records of a topic with timestamps from `since` to before `until`, in UTC seconds. None means no limit.
 
-    Raises ConfigError if there is no such topic, DependencyError if the broker does not answer.
+    Raises ConfigError if the topic does not exist. Raises DependencyError if the broker does not answer.
     """
 
     def __init__(self, kafka: Kafka, topic: Topic, since: float | None = None, until: float | None = None) -> None:
@@ -37,10 +37,13 @@ class History:
         with broker_errors(kafka):
             self._spans = self._find(since, until)
         self.total = sum(span.end - span.first for span in self._spans)
-        """Records at the most: offsets may have holes."""
+        """Upper limit for the number of records: offsets may have gaps."""
 
     def read(self) -> Iterator[Any]:
-        """The records, partition after partition, each in order."""
+        """Yield the records, one partition after the other, each in offset order.
+
+        Raises DependencyError if no more come.
+        """
         with broker_errors(self._kafka):
             for span in self._spans:
                 yield from self._records(span)
@@ -64,7 +67,10 @@ class History:
     def _offsets(
         self, partitions: list[TopicPartition], moment: float | None, otherwise: dict[TopicPartition, int] | None
     ) -> dict[TopicPartition, int]:
-        """Each partition's first offset at or after the moment, its end if there is none; or else `otherwise`."""
+        """Return for each partition the first offset at or after `moment`, or the end offset if there is none.
+
+        If `moment` is None, return `otherwise`, or the end offsets.
+        """
         ends: dict[TopicPartition, int] = self._consumer.end_offsets(partitions)
         if moment is None:
             return ends if otherwise is None else otherwise
@@ -85,5 +91,6 @@ class History:
                 position, progressed = now_at, time.monotonic()
             elif time.monotonic() - progressed > self._kafka.connect_seconds:
                 raise DependencyError(
-                    f"Kafka at {self._kafka.bootstrap} gives no more of {self._name}", "Check that the broker runs."
+                    f"Kafka at {self._kafka.bootstrap} gives no more records of {self._name}",
+                    "Check that the broker runs.",
                 )

@@ -1,4 +1,4 @@
-"""Audio files into `voice.audio`, as an app would send them."""
+"""Send audio files to `voice.audio`, as an app would."""
 
 import time
 from collections import deque
@@ -12,13 +12,16 @@ from pipeline.settings import Kafka
 from pipeline.topology import AUDIO
 
 IN_FLIGHT = 256
-"""Chunks that may wait for the broker before the file waits, too."""
+"""Chunks that the broker may not have confirmed yet. At this number, reading of the file pauses."""
 
 CONFIRM_SECONDS = 60
 
 
 class Ingest:
-    """`with Ingest(kafka) as ingest: ingest.send(chunks)`; leaving the block waits for the broker to have it all."""
+    """Sends chunks to Kafka: `with Ingest(kafka) as ingest: ingest.send(chunks)`.
+
+    The end of the block waits until the broker has confirmed every chunk. Raises DependencyError if it does not.
+    """
 
     def __init__(self, kafka: Kafka) -> None:
         self._kafka = kafka
@@ -34,10 +37,10 @@ class Ingest:
             if kind is None:
                 self._confirm(0)
         finally:
-            discard(self._producer)  # nothing is left to send, or nobody to send it to
+            discard(self._producer)  # either all is sent, or an error makes further waiting pointless
 
     def send(self, chunks: Iterable[AudioChunk]) -> Iterator[AudioChunk]:
-        """Send each chunk and give it back; raises DependencyError as soon as the broker refuses one."""
+        """Send each chunk and yield it. Raises DependencyError as soon as the broker refuses one."""
         for chunk in chunks:
             event = encode(chunk, "ingest")
             with broker_errors(self._kafka):
@@ -48,7 +51,7 @@ class Ingest:
         self._confirm(0)
 
     def _confirm(self, allowed: int) -> None:
-        """Wait until the broker has all but the newest `allowed` chunks."""
+        """Wait until at most the newest `allowed` chunks are unconfirmed."""
         with broker_errors(self._kafka):
             while len(self._unconfirmed) > allowed:
                 self._unconfirmed.popleft().get(CONFIRM_SECONDS)
@@ -59,7 +62,7 @@ def paced(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Any] = time.sleep,
 ) -> Iterator[AudioChunk]:
-    """As if live: each chunk when its audio would have begun, counted from the first one."""
+    """Yield the chunks in real time: each one when its audio would begin, counted from the first chunk."""
     began: float | None = None
     first = 0.0
     for chunk in chunks:

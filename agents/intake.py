@@ -1,12 +1,12 @@
-"""What comes in: Faust's consumer, handing over whole fetches, and batches taken from them.
+"""Faust's consumer with whole fetches, and the batches that are taken from them.
 
-Faust passes each record through five queues, tasks and locks of its own, at several times the CPU of all else that we
-do with it. It also pauses a partition whose buffer fills up, and then the fetch under way waits for the others, for up
-to a second. Group, offsets, rebalances and commits stay Faust's.
+Faust passes each record through five queues, tasks and locks. They cost several times the CPU of everything else. Faust
+also pauses a partition whose buffer is full. The fetch in progress then waits up to a second for the other partitions.
+So this consumer hands over a whole fetch at once. Consumer group, offsets, rebalances and commits stay Faust's.
 
-Partitions take turns, in each fetch and in each batch. A partition with a backlog gives a fetch no more records than
-the others have room for, and a fetch is made when the next batch needs it. So a fresh record of another partition is
-handled a few batches later, however long the backlog is.
+Partitions take turns in each fetch and in each batch. A partition with a backlog takes only its share of a fetch. A
+fetch is made when the next batch needs it. So a new record of another partition is handled a few batches later, however
+long the backlog is.
 """
 
 import asyncio
@@ -29,10 +29,13 @@ log = logging.getLogger(__name__)
 
 
 class Thread(aiokafka.AIOKafkaConsumerThread):
-    """Faust's, but that each partition with records gives its share of a fetch; aiokafka would empty one first."""
+    """Faust's consumer thread, with one change: each partition with records gets its share of a fetch.
+
+    aiokafka would read all records of one partition first.
+    """
 
     async def getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109 - as Faust calls it
-        """Straight to the thread's loop: Faust's queue of calls costs several tasks for each."""
+        """Fetch in the thread's own event loop. Faust's queue of calls costs several tasks for each call."""
         consumer = self._ensure_consumer()
         fetch = self._fetch_records(consumer, active_partitions, timeout, consumer._max_poll_records)
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(fetch, self.thread_loop))
@@ -51,7 +54,7 @@ class Thread(aiokafka.AIOKafkaConsumerThread):
         return await self._share(consumer, partitions, max(1, max_records // len(partitions)))
 
     async def _share(self, consumer: Any, partitions: list[Any], most: int) -> dict[Any, Any]:
-        """At most so many of each."""
+        """Fetch at most `most` records of each partition."""
         fetched: dict[Any, Any] = {}
         try:
             for tp in partitions:
@@ -59,40 +62,40 @@ class Thread(aiokafka.AIOKafkaConsumerThread):
         except KafkaError as error:
             if not fetched:
                 raise
-            log.warning("no records of one partition, which is tried again: %s", error)  # those taken are not lost
+            log.warning("One partition gave no records; the next fetch tries it again: %s", error)  # keep the others
         return fetched
 
 
 class Consumer(aiokafka.Consumer):
-    """Faust's, but that it makes a fetch when it is wanted, and gives all of it at once."""
+    """Faust's consumer, with one change: it fetches only on request, and hands over the whole fetch."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fetches = Fetches()
         self._expiry = cast("Transport", self.transport).expiry
         self._sought: set[Any] = set()
-        """Partitions of which nothing was read since they were set back to what is committed."""
+        """Partitions that were set back to the committed offset and have not been read since."""
         self._seeks = 0
 
     def _new_consumer_thread(self) -> Thread:
         return Thread(self, loop=self.loop, beacon=self.beacon)
 
     async def perform_seek(self) -> None:
-        """Read again from what is committed, or from the beginning."""
+        """Seek to the committed offsets, or to the beginning where nothing is committed."""
         self._seeks += 1
         await super().perform_seek()
-        # Where nothing is committed, Faust stays where it is, behind what was fetched and will be left out.
+        # Without a committed offset, Faust keeps its position, and would skip the fetched records that we drop.
         if fresh := [TopicPartition(*tp) for tp in self.assignment() if self._read_offset[tp] is None]:
             await self._thread.seek_to_beginning(*fresh)
         self._sought = set(self._read_offset)
 
     async def _drain_messages(self, fetcher: Any) -> None:
-        """What Faust's fetcher runs until it stops."""
+        """Fetch until Faust's fetcher stops."""
         try:
             while not (self.should_stop or fetcher.should_stop):
                 await self._fetch()
         except (ConsumerStoppedError, asyncio.CancelledError):
-            if not self.app.should_stop:  # else it is an end: Faust would take a cancelled fetch for a crash to mend
+            if not self.app.should_stop:  # on a stop, a cancelled fetch is no crash; Faust would restart it
                 raise
 
     async def _fetch(self) -> None:
@@ -111,42 +114,46 @@ class Consumer(aiokafka.Consumer):
                 await self.wait_first(self.fetches.put(records), self.suspend_flow.wait())
 
     async def _seek_back(self) -> None:
-        """Fetch again what came in during a rebalance: it may have come after the seek that ends one."""
+        """Fetch the records again that arrived during a rebalance: they may have come after the seek that ends it."""
         if not self.app.should_stop:
-            with suppress(IllegalStateError):  # the partition has just been taken away, which means another such seek
+            with suppress(IllegalStateError):  # the partition was just revoked; the next rebalance seeks again
                 await self.perform_seek()
 
     async def _read(self, tp: Any, record: Any) -> Any:
-        """`record` as Faust's message. An offset that a topic lacks would hold up all commits: it counts as done."""
+        """Return `record` as a message of Faust.
+
+        Missing offsets count as done, because a gap would block all commits.
+        """
         last = self._read_offset[tp]
         if last is not None:
-            # After a seek it is not what was read last, but what is to be read next.
+            # After a seek, `last` is the next offset to read, not the last offset read.
             await self._expect(tp, last if tp in self._sought else last + 1, record)
         self._sought.discard(tp)
         self._read_offset[tp] = record.offset
         return self._to_message(tp, record)
 
     async def _expect(self, tp: Any, offset: int, record: Any) -> None:
-        """Let commits go on at `record`, where it is not the one with this `offset`."""
+        """Let commits continue at `record` if its offset is not the expected `offset`."""
         if record.offset < offset:
-            log.warning("%s/%d has no offset %d; it is read from %d on", tp.topic, tp.partition, offset, record.offset)
-            self._committed_offset[tp] = record.offset  # else nothing is committed until it has grown as long again
+            log.warning("%s/%d has no offset %d; reading starts at %d", tp.topic, tp.partition, offset, record.offset)
+            # Else nothing is committed until the partition is as long as before.
+            self._committed_offset[tp] = record.offset
         elif record.offset > offset:
             await self._count_expired(tp, offset, record)
             await self._pass(tp, offset, record.offset)
 
     async def _count_expired(self, tp: Any, missing: int, record: Any) -> None:
-        """Tell what the broker has deleted from what a transaction or a compaction leaves out."""
+        """Count expired records. Transactions and compaction leave gaps, too, which are not counted."""
         first = (await self.earliest_offsets(tp))[tp]
         gone = min(first, record.offset) - missing
-        if gone > 0 and tp in self.assignment():  # else whoever has it now tells
+        if gone > 0 and tp in self.assignment():  # else the new owner counts them
             self._expiry.count(gone, record, self.highwater(tp) or record.offset + 1)
 
     async def _pass(self, tp: Any, missing: int, offset: int) -> None:
-        """Let commits go on at `offset`, though those from `missing` on are not there.
+        """Let commits continue at `offset`, although the offsets from `missing` to before `offset` do not exist.
 
-        What was committed may have expired in an outage, with millions after it, and Faust lists each one of a gap.
-        After a seek nothing older is in hand, so that we can begin at the record as if it were the committed one.
+        After an outage, millions of committed offsets may have expired, and Faust lists each number of a gap in memory.
+        After a seek, no earlier record is in hand. So `offset` can count as the committed one without a list.
         """
         if tp in self._sought:
             self._committed_offset[tp] = offset
@@ -155,7 +162,7 @@ class Consumer(aiokafka.Consumer):
 
 
 class Transport(aiokafka.Transport):
-    """Faust's, with our consumer, which tells `expiry` of what it could not read any more."""
+    """Faust's transport with our consumer, which reports expired records to `expiry`."""
 
     Consumer = Consumer
 
@@ -165,9 +172,9 @@ class Transport(aiokafka.Transport):
 
 
 async def batches(app: Any, most: int, within: float) -> AsyncIterator[list[Any]]:
-    """At most so many records of the Faust app, or those of so many seconds after the first. Acknowledges nothing.
+    """Yield batches of at most `most` records. A batch waits `within` seconds for more records. Acknowledges nothing.
 
-    What was fetched before the last rebalance is left out: it comes again, here or elsewhere.
+    Records that were fetched before the last rebalance are left out: Kafka sends them again, to this or another worker.
     """
     fetches: Fetches = app.consumer.fetches
     waiting = Turns()
@@ -180,7 +187,7 @@ async def batches(app: Any, most: int, within: float) -> AsyncIterator[list[Any]
             waiting.add(more)
         batch = waiting.take(most)
         if len(waiting) < most:
-            fetches.want()  # it is made while this batch is worked at
+            fetches.want()  # the fetch runs while this batch is processed
         if current := [record for record in batch if _is_current(app, record)]:
             yield current
 
@@ -193,7 +200,7 @@ async def _more(fetches: Fetches, deadline: float) -> list[Any] | None:
 
 
 def _is_current(app: Any, record: Any) -> bool:
-    """Whether it is of this assignment; if so, a worker that stops waits for its acknowledgement."""
+    """Whether the record belongs to the current assignment. If so, a stopping worker waits for its acknowledgement."""
     if not app.flow_control.is_active() or record.generation_id != app.consumer_generation_id:
         return False
     app.consumer.track_message(record)

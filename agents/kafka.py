@@ -1,4 +1,7 @@
-"""kafka-python's three clients with our settings, for what Faust does not do: topics, ingest, reading audio back."""
+"""The clients of kafka-python with our settings: admin, producer and reader.
+
+They do the work that Faust does not do.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,25 +18,25 @@ from pipeline.settings import Kafka
 from pipeline.topology import DEAD_LETTERS, Topic
 
 ROOM_FOR_ERRORS = 2
-"""The dead-letter topic takes records of twice the size: the largest one of any stage, and why it is there."""
+"""The dead-letter topic takes records of this many times `max_message_bytes`: the largest record, and the reason."""
 
 RECONNECT_MS = 1_000
-"""The library's own 30 s keep a client silent for long after its broker is back."""
+"""The library's default of 30 s would keep a client silent long after its broker is back."""
 
 ANSWER_SECONDS = 30.0
-"""For one request of a reader; as the library has it."""
+"""Limit for one request of a reader; the library's own default."""
 
 DISCARD_SECONDS = 10
-"""For the library's thread to end; it takes milliseconds."""
+"""Time for the library's thread to end. It usually takes milliseconds."""
 
 
 def topic_name(topic: Topic, kafka: Kafka) -> str:
-    """As the broker knows it."""
+    """Return the topic's name on the broker, with `kafka.prefix`."""
     return kafka.prefix + topic.name
 
 
 def max_bytes(topic: Topic, kafka: Kafka) -> int:
-    """The largest record batch, in bytes, that `topic` takes."""
+    """Return the size of the largest record batch that `topic` takes, in bytes."""
     return kafka.max_message_bytes * (ROOM_FOR_ERRORS if topic is DEAD_LETTERS else 1)
 
 
@@ -50,25 +53,25 @@ def common(kafka: Kafka) -> dict[str, Any]:
 
 @contextmanager
 def broker_errors(kafka: Kafka) -> Iterator[None]:
-    """Turn the client's errors into one that names the broker."""
+    """Turn errors of the client into ConfigError (credentials rejected) or DependencyError, which name the broker."""
     with refusals() as refused:
         try:
             yield
         except KafkaError as error:
             if refused.seen or isinstance(error, SaslAuthenticationFailedError):
                 raise ConfigError(
-                    f"Kafka at {kafka.bootstrap} refuses our name or password", "Check `kafka.security`."
+                    f"Kafka at {kafka.bootstrap} rejects our name or password", "Check `kafka.security`."
                 ) from error
             reason = str(error) or type(error).__name__
             raise DependencyError(
-                f"Kafka at {kafka.bootstrap} does not answer as it should: {reason}",
+                f"Kafka at {kafka.bootstrap} failed: {reason}",
                 "Check that the broker runs, `kafka.bootstrap` and `kafka.security`.",
             ) from error
 
 
 @contextmanager
 def admin(kafka: Kafka) -> Iterator[Any]:
-    """An admin client; raises DependencyError if the broker cannot be reached."""
+    """Give an admin client for the block. Raises DependencyError if the broker cannot be reached."""
     with broker_errors(kafka):
         client = KafkaAdminClient(**common(kafka))
         try:
@@ -78,7 +81,7 @@ def admin(kafka: Kafka) -> Iterator[Any]:
 
 
 def producer(kafka: Kafka) -> Any:
-    """A producer that waits for all in-sync replicas; raises DependencyError if the broker cannot be reached."""
+    """Make a producer that waits for all in-sync replicas. Raises DependencyError if the broker cannot be reached."""
     with broker_errors(kafka):
         return KafkaProducer(
             **common(kafka),
@@ -91,16 +94,16 @@ def producer(kafka: Kafka) -> Any:
 
 
 def discard(client: Any) -> None:
-    """Close a producer at once: what the broker has not confirmed is given up, and whoever waits for it is told.
+    """Close a producer at once. Records without confirmation are given up, and their futures fail.
 
-    The library's own `close(0)` waits for that instead, raises, and leaves its thread running.
+    The library's `close(0)` waits for them instead, raises an error, and leaves its thread running.
     """
     client._sender.force_close()
     client.close(DISCARD_SECONDS)
 
 
 def reader(kafka: Kafka, answer_seconds: float = ANSWER_SECONDS) -> Any:
-    """A consumer outside any group, for reading at known offsets; `answer_seconds` is its limit for a request."""
+    """Make a consumer outside any group that reads at known offsets. `answer_seconds` limits each request."""
     with broker_errors(kafka):
         return KafkaConsumer(
             **common(kafka),

@@ -1,4 +1,4 @@
-"""How far a role's consumer group is behind, by partition, as the broker knows it."""
+"""The lag of a role's consumer group, by partition, as the broker reports it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,24 +12,27 @@ from pipeline.settings import Settings
 from pipeline.topology import Stage
 
 PartitionName = tuple[str, int]
-"""A topic's name, and the number of one of its partitions."""
+"""A topic's name and a partition number."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroupPosition:
-    """Where the group stands on a partition: its committed offset, and the broker's next one."""
+    """The committed offset of a group on one partition, and the partition's end offset."""
 
     committed: int
     end: int
 
     @property
     def lag(self) -> int:
-        """Records that wait."""
+        """Number of records that wait."""
         return max(0, self.end - self.committed)
 
 
 class Lag:
-    """Keeps one connection, for one thread; after an error the next call makes a new one."""
+    """Asks for the lag of one stage over one connection.
+
+    For one thread. After an error, the next call opens a new connection.
+    """
 
     def __init__(self, stage: Stage, settings: Settings) -> None:
         self._kafka = settings.kafka
@@ -38,7 +41,7 @@ class Lag:
         self._client: Any = None
 
     def places(self) -> dict[PartitionName, GroupPosition]:
-        """By partition; raises DependencyError if the broker does not answer."""
+        """Return the position on each partition. Raises DependencyError if the broker does not answer."""
         try:
             with broker_errors(self._kafka):
                 return self._ask()

@@ -1,9 +1,9 @@
-"""What a partition's speakers said just before the first record that a worker is given, and what was told since.
+"""What a segmenter reads before its first record of a partition: earlier audio, and utterances already sent.
 
-A worker starts at the committed offset, which may lie in the middle of speech that was cut and sent before. Read from
-there, the rest of it would be cut anew, at other places, and be told a second time under another id. So the segmenter
-hears first what came before. And it learns which utterances were sent meanwhile: it may cut one of them again, with
-audio that has come since.
+A worker starts at the committed offset. This offset may lie in the middle of speech that was already cut and sent. From
+there, the segmenter would cut the rest at other places, and send it again with another id. So it first hears the audio
+before the offset. It also reads which utterances were sent, because it may cut one of them again with audio that came
+later.
 """
 
 import time
@@ -27,39 +27,43 @@ M = TypeVar("M", bound=Message)
 
 POLL_MS = 500
 LATE_SECONDS = 10.0
-"""Audio is usually written less than half of it after it was spoken, and clocks differ by less than the other half."""
+"""Allowed time between speech and its record. One half is for late audio, the other for clocks that differ."""
 MAX_LATE_SECONDS = 600.0
-"""Audio that seems to be older has a wrong time."""
+"""A larger lateness means that the time in the audio is wrong."""
 TOLD_SECONDS = 120.0
-"""Utterances that were sent so long after the record are not read: a group may be set back by hours."""
+"""Utterances written later than this after the record are not read. A group may be set back by hours.
+"""
 PATIENCE_SECONDS = 15.0
-"""Without a record for so long, the broker is taken for dead."""
+"""If no record comes for this long, the broker counts as down."""
 
 
 def lead_seconds(audio: Audio) -> float:
-    """How far back speech in progress reaches, if it was cut for length at most once; and the pause before it."""
+    """Return how many seconds of earlier audio to read: one longest utterance, one soft cut, and the pause before."""
     return audio.max_seconds + audio.soft_seconds + audio.hangover_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What a segmenter learns before its first record of a partition."""
+    """What a segmenter reads before its first record of a partition."""
 
     chunks: Sequence[AudioChunk] = ()
-    """Before that record."""
+    """Audio chunks before that record, in order."""
     told: Sequence[Utterance] = ()
-    """Utterances that were sent since the first of these was there."""
+    """Utterances that were sent since the first of these chunks was written."""
 
 
 class LeadIn:
-    """Reads the last `seconds` of each speaker. For use by one thread."""
+    """Reads the last `seconds` of each speaker. For one thread."""
 
     def __init__(self, kafka: Kafka, seconds: float) -> None:
         self._kafka = kafka
         self._seconds = seconds
 
     def __call__(self, record: Any) -> Earlier:
-        """`record` is a message of Faust; raises DependencyError if the broker does not give what belongs to it."""
+        """Read what comes before `record`, a message of Faust.
+
+        Raises DependencyError if the broker does not give the records.
+        """
         with broker_errors(self._kafka):
             consumer = reader(self._kafka)
             try:
@@ -69,9 +73,9 @@ class LeadIn:
                 consumer.close()
 
     def _before(self, consumer: Any, record: Any) -> tuple[float, Sequence[AudioChunk]]:
-        """The chunks before `record`, and since when they were written.
+        """Return the chunks before `record`, and the time from which they were read (UTC seconds).
 
-        The time is counted back from the last of them, since an outage may lie between that one and `record`.
+        The time counts back from the last chunk before `record`, because an outage may lie between the two.
         """
         place, end = TopicPartition(record.topic, record.partition), record.offset
         consumer.assign([place])
@@ -87,10 +91,13 @@ class LeadIn:
         return since, _latest(list(_messages(AudioChunk, records)), self._seconds)
 
     def _told(self, consumer: Any, record: Any, since: float) -> Sequence[Utterance]:
-        """Utterances lie on the partition with the number of their audio's, since both have the room as their key."""
+        """Return the utterances that were sent since `since`, without their audio.
+
+        Audio and utterances have the room as their key. So both lie on the partition with the same number.
+        """
         place = TopicPartition(topic_name(UTTERANCES, self._kafka), record.partition)
         if place.partition not in (consumer.partitions_for_topic(place.topic) or ()):
-            return ()  # topics get more partitions one after the other
+            return ()  # topics get additional partitions one after the other
         consumer.assign([place])
         end = consumer.end_offsets([place])[place]
         until = 1000 * (record.timestamp + TOLD_SECONDS)
@@ -98,12 +105,12 @@ class LeadIn:
         return [structs.replace(each, data=b"") for each in _messages(Utterance, records)]
 
     def _from(self, consumer: Any, place: TopicPartition, since: float, end: int) -> Iterator[Any]:
-        """The records before offset `end` that were written from `since` (UTC seconds) on."""
+        """Yield the records before offset `end` that were written at or after `since` (UTC seconds)."""
         found = consumer.offsets_for_times({place: max(0, round(since * 1000))})[place]
         yield from self._read(consumer, place, found.offset if found else end, end)
 
     def _read(self, consumer: Any, place: TopicPartition, first: int, end: int) -> Iterator[Any]:
-        """The records from offset `first` up to `end`."""
+        """Yield the records from offset `first` to before `end`."""
         if first >= end:
             return
         consumer.seek(place, first)
@@ -114,24 +121,24 @@ class LeadIn:
             heard = time.monotonic() if records else heard
             if time.monotonic() > heard + PATIENCE_SECONDS:
                 raise DependencyError(
-                    f"Kafka at {self._kafka.bootstrap} does not give records of {place.topic}/{place.partition}",
+                    f"Kafka at {self._kafka.bootstrap} gives no records of {place.topic}/{place.partition}",
                     "Check that the partition has a leader.",
                 )
 
 
 def _latest(chunks: Sequence[AudioChunk], seconds: float) -> list[AudioChunk]:
-    """Each speaker's last `seconds`, in the time of the audio."""
+    """Keep each speaker's last `seconds`, in the time of the audio."""
     last = {(chunk.room, chunk.speaker): chunk.start for chunk in chunks}
     return [chunk for chunk in chunks if chunk.start >= last[chunk.room, chunk.speaker] - seconds]
 
 
 def _lateness(records: Sequence[Any]) -> float:
-    """The most seconds between speech and its record. Apps send late, after an outage, what they could not send."""
+    """Return the longest time between speech and its record, in seconds. After an outage, apps send old audio late."""
     found = (each.timestamp / 1000 - chunk.start for each in records for chunk in _messages(AudioChunk, [each]))
     return min(max(found, default=0.0), MAX_LATE_SECONDS)
 
 
 def _messages(kind: type[M], records: Iterable[Any]) -> Iterator[M]:
     for record in records:
-        with suppress(BadMessage):  # the dead letters have it
+        with suppress(BadMessage):  # this record is already a dead letter
             yield decode(kind, record.value, record.headers)

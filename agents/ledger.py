@@ -1,8 +1,9 @@
-"""Which records may be acknowledged when speech that spans many of them is still unfinished.
+"""The records that may be acknowledged while speech that spans many records is unfinished.
 
-A stage that holds audio back must not let Kafka forget the records it came in. It says how many of a speaker's last
-records it still needs: a count, not a time, so that a clock that jumps holds nothing up. A record is acknowledged when
-it and all before it on its partition are finished, because Faust's commit would skip a single un-acknowledged record.
+A stage that holds audio must not let Kafka forget the records with this audio. It reports how many of a speaker's last
+records it still needs. It reports a count, not a time, so that a clock that jumps cannot block commits. A record is
+acknowledged when it and all records before it on its partition are finished. The reason: Faust's commit skips a single
+record that is not acknowledged.
 """
 
 from collections import deque
@@ -24,16 +25,16 @@ class HeldRecord(Generic[T]):
     record: T
     speaker: Speaker | None
     number: int
-    """Counts the speaker's records on the partition."""
+    """Counts the speaker's records on the partition, from 1."""
 
 
 class Partition(Generic[T]):
-    """The records in hand of one partition, in offset order."""
+    """The unacknowledged records of one partition, in offset order."""
 
     def __init__(self) -> None:
         self.entries: deque[HeldRecord[T]] = deque()
         self._counts: dict[Speaker, int] = {}
-        """The number of the last record of each speaker who has any in hand."""
+        """For each speaker in `entries`, the number of the last record."""
 
     def add(self, record: T, speaker: Speaker | None) -> None:
         number = 0
@@ -55,7 +56,7 @@ class Partition(Generic[T]):
 
 
 class Ledger(Generic[T]):
-    """The records in hand of all partitions."""
+    """The unacknowledged records of all partitions."""
 
     def __init__(self) -> None:
         self._partitions: dict[Hashable, Partition[T]] = {}
@@ -64,13 +65,13 @@ class Ledger(Generic[T]):
         return sum(len(partition.entries) for partition in self._partitions.values())
 
     def add(self, partition: Hashable, record: T, speaker: Speaker | None = None) -> None:
-        """Note a record; without a `speaker` it holds nothing back (a dead letter)."""
+        """Add a record. Without a `speaker` (a dead letter) it holds nothing back."""
         self._partitions.setdefault(partition, Partition()).add(record, speaker)
 
     def finished(self, needed: Callable[[str, str], int]) -> list[T]:
-        """Take out what may be acknowledged now, in offset order for each partition.
+        """Remove and return the records that may be acknowledged now, in offset order for each partition.
 
-        `needed(room, speaker)` is how many of the speaker's last records unfinished speech still needs.
+        `needed(room, speaker)` returns how many of the speaker's last records unfinished speech still needs.
         """
         of = cache(lambda speaker: needed(*speaker))
         return [record for partition in self._partitions.values() for record in partition.finished(of)]

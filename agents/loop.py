@@ -1,8 +1,9 @@
-"""The loop that takes batches from topic to topic and loses nothing, whatever the stage.
+"""The loop of every stage: it takes batches from topic to topic and loses no record.
 
-Decode; run the stage in a thread; send the outcome and wait for the broker; only then acknowledge, in order. On
-anything unexpected the process ends with the batch un-acknowledged: a supervisor starts it again, and Kafka hands the
-work out again. Faust's own ways (automatic acks, restarting an agent, sinks) were each seen to lose messages.
+It decodes a batch, runs the stage in a thread, sends the results, and waits for the broker. Only then it acknowledges
+the batch, in order. On an unexpected error the process ends without an acknowledgement. A supervisor starts it again,
+and Kafka delivers the batch again. Faust's own ways (automatic acks, restarted agents, sinks) each lost records in
+tests.
 """
 
 import asyncio
@@ -30,13 +31,16 @@ from pipeline.topology import DEAD_LETTERS, Stage
 
 R = TypeVar("R")
 Addressed = tuple[str, Event]
-"""An event, and the topic that it goes to."""
+"""A topic and the event that goes to it."""
 
 BACK_OFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Between tries of a dependency; in sum well under the rebalance time-out, which a batch must not outlast."""
+"""Pauses between attempts to reach a dependency. Their sum must stay below the rebalance time-out."""
 
 PATIENCE_TICKS = 10
-"""So many in a row wait for a backlog. What is held blocks commits, and who commits nothing is taken for dead."""
+"""At most this many ticks in a row are skipped for a backlog.
+
+Held records block commits, and a worker without commits seems dead.
+"""
 
 EXIT_UNFINISHED = 3
 EXIT_HALTED = 4
@@ -45,15 +49,17 @@ log = logging.getLogger(__name__)
 
 
 def end_process(code: int) -> NoReturn:
-    """At once: an orderly stop would let Faust commit or restart what must be handed out again."""
+    """End the process at once. An orderly stop would let Faust commit the batch or restart the agent."""
     logging.shutdown()
     os._exit(code)
 
 
 class Figures:
-    """The metrics of one stage, looked up once: for each batch it would cost as much as to decode a message.
+    """The metrics of one stage.
 
-    They are there from 0 on, since Prometheus takes the first value that it sees for no change.
+    They are looked up once, because a look-up for each batch costs as much as decoding a message.
+
+    All start at 0. Prometheus would not see the first increase of a counter that appears with a value.
     """
 
     def __init__(self, metrics: Metrics, stage: str) -> None:
@@ -66,7 +72,7 @@ class Figures:
 
 
 class StageLoop:
-    """The loop of one worker. `end` is what ends the process; it, `sleep` and `clock` (UTC seconds) are for tests."""
+    """The loop of one worker. `end` ends the process. Tests replace `end`, `sleep` and `clock` (UTC seconds)."""
 
     def __init__(
         self,
@@ -84,7 +90,7 @@ class StageLoop:
         self._channel = channel_of(app, stage.takes, settings)
         self._kinds = {topic_name(topic, settings.kafka): topic.message for topic in stage.takes if topic.message}
         self._topics = {topic.message: topic_name(topic, settings.kafka) for topic in stage.gives}
-        """Where an output goes, by its kind."""
+        """The topic for each kind of output."""
         self._batching = settings.batching(stage)
         self._dead_letters = topic_name(DEAD_LETTERS, settings.kafka)
         self._limit = settings.kafka.max_message_bytes
@@ -99,17 +105,20 @@ class StageLoop:
         self._figures = Figures(metrics, stage.name)
 
     def attach(self) -> None:
-        """Make the app run this: one agent, never with more concurrency, and a timer."""
+        """Register the loop with the app: one agent with concurrency 1, and a timer for `tick`."""
         self.app.agent(self._channel, name=self.stage.name, concurrency=1)(self.run)
         self.app.timer(self._work.tick_seconds)(self.tick)
 
     async def run(self, stream: Any) -> None:
-        """Handle records until the app stops. The stream makes Faust subscribe; see agents/intake.py."""
+        """Handle records until the app stops.
+
+        Faust subscribes because of `stream`; the records come from agents/intake.py.
+        """
         del stream
         await self.consume(batches(self.app, self._batching.batch, self._batching.wait_seconds))
 
     async def consume(self, batches: AsyncIterator[list[Any]]) -> None:
-        """Handle one batch after the other. Ends the process on anything that it does not expect."""
+        """Handle one batch after the other. On an unexpected error, end the process."""
         try:
             async for records in batches:
                 async with self._one_at_a_time:
@@ -118,17 +127,17 @@ class StageLoop:
                     self._in_hand = ()
         except asyncio.CancelledError:
             if not self.app.should_stop:
-                self._give_up("it was cancelled though the worker is not stopping")
+                self._give_up("the agent was cancelled, but the worker is not stopping")
             raise
         except Exception as error:
             self._give_up(error)
 
     async def tick(self) -> None:
-        """Between batches: send what is due because time has passed, acknowledge what that finishes.
+        """Between batches, send the results that only time completes, and acknowledge their records.
 
-        Not while a backlog waits: what seems overdue may be among it. Records that come in fast are no backlog, and a
-        batch in hand is waited for: else time would stand still under load. It is the time of the call that counts,
-        since what came in while we waited has not been looked at.
+        Skip the tick while a backlog waits, because speech that seems overdue may be in it. Records that arrive fast
+        are no backlog. The tick waits for the batch in hand: otherwise it would never run under load. It uses the time
+        of the call, because nobody has looked yet at the records that arrived while it waited.
         """
         now = self._clock()
         try:
@@ -140,11 +149,11 @@ class StageLoop:
             self._give_up(error)
 
     def close(self) -> None:
-        """After the app has stopped."""
+        """Close the stage after the app has stopped."""
         self._thread.close(self._work.close)
 
     async def _in_thread(self, function: Callable[[], R]) -> R:
-        """Run in the stage's one thread; a dependency that does not answer is tried again, for a while."""
+        """Run `function` in the stage's one thread. If a dependency does not answer, try again a few times."""
         for pause in BACK_OFF_SECONDS:
             try:
                 return await self._thread.call(function)
@@ -155,7 +164,10 @@ class StageLoop:
         return await self._thread.call(function)
 
     def _backlog_waits(self) -> bool:
-        """Whether one was seen since the last tick. No longer: that full batch may have been the last of all."""
+        """Whether a backlog was seen since the last tick.
+
+        The answer resets, since that full batch may have been the last one.
+        """
         behind, self._behind = self._behind, False
         self._skipped = self._skipped + 1 if behind and self._skipped < PATIENCE_TICKS else 0
         return self._skipped > 0
@@ -176,7 +188,7 @@ class StageLoop:
         self._behind = self._behind or (full and self._clock() - oldest > BEHIND_SECONDS)
 
     async def _send(self, outcome: Sequence[Any], batch: Sequence[Received]) -> None:
-        """Everything to the broker, in order, and wait until it has it all."""
+        """Send dead letters and outputs to the broker, in order, and wait until it has all of them."""
         made = [each for each in map(self._made, outcome) if each]
         rejected = [each for each in made if isinstance(each, Rejected)]
         letters = [self._bad(each) for each in batch if each.error]
@@ -186,7 +198,7 @@ class StageLoop:
         await self._put([each for each in made if not isinstance(each, Rejected)])
 
     def _made(self, outcome: Any) -> Addressed | Rejected | None:
-        """The event of one output of the stage and its topic; None if no topic takes it."""
+        """Return one output of the stage as an event with its topic. None if no topic takes this kind of output."""
         if isinstance(outcome, Rejected):
             return outcome
         topic = self._topics.get(type(outcome))
@@ -199,7 +211,7 @@ class StageLoop:
         return (topic, event) if size_of(event) <= self._limit else Rejected(outcome, self._too_large(event))
 
     def _judge_share(self, batch: Sequence[Received], rejected: Sequence[Rejected]) -> None:
-        """Raises HaltError where nothing of the batch may be sent."""
+        """Raise HaltError if nothing of the batch may be sent."""
         bad = [sender_of(each.message, each.record) for each in batch if each.error]
         bad += [sender_of(each.message) for each in rejected]
         self._share.add([sender_of(each.message, each.record) for each in batch], bad)
@@ -210,9 +222,9 @@ class StageLoop:
         if not events:
             return
         producer: Any = await self.app.maybe_start_producer()
-        send = producer._ensure_producer().send  # Faust's own send tells its signals, and costs half as much again
+        send = producer._ensure_producer().send  # Faust's own send emits signals and costs 50% more CPU
         sent = [await send(topic, each.value, each.key, headers=each.headers) for topic, each in events]
-        await asyncio.gather(*sent)  # the second await: without it a refused record is lost in silence
+        await asyncio.gather(*sent)  # without this second await, a refused record is lost without an error
 
     def _acknowledge(self, batch: Sequence[Received]) -> None:
         for record in self._work.finished(batch):
@@ -225,14 +237,14 @@ class StageLoop:
 
     def _too_large(self, event: Event) -> BadMessage:
         return BadMessage(
-            f"An outcome of {size_of(event)} bytes where a record may have {self._limit}",
-            "Raise kafka.max_message_bytes, and the topics' max.message.bytes with it.",
+            f"An output has {size_of(event)} bytes, but a record may have at most {self._limit}",
+            "Raise kafka.max_message_bytes, and max.message.bytes of the topics.",
         )
 
     def _give_up(self, reason: object) -> None:
         unforeseen = isinstance(reason, Exception) and not isinstance(reason, VoxwardenError)
-        place = spans_of(self._in_hand) or "none in hand"
+        place = spans_of(self._in_hand) or "no record in hand"
         log.critical(
-            "%s ends with its batch un-acknowledged (%s): %s", self.stage.name, place, reason, exc_info=unforeseen
+            "%s ends without acknowledging its batch (%s): %s", self.stage.name, place, reason, exc_info=unforeseen
         )
         self._end(EXIT_HALTED if isinstance(reason, HaltError) else EXIT_UNFINISHED)

@@ -1,7 +1,7 @@
-"""A thread that does one thing after another, for an event loop that waits.
+"""A thread that runs one function after another for an event loop.
 
 ThreadPoolExecutor does the same with two futures, several locks and a chain of callbacks for each call. That cost more
-CPU than all else that a worker does with a small batch.
+CPU than everything else that a worker does with a small batch.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ R = TypeVar("R")
 
 
 class OneThread:
-    """Ends with `close`, else with the process."""
+    """Runs functions in one thread. The thread ends with `close` or with the process."""
 
     def __init__(self, name: str) -> None:
         self._calls: SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any] | Future[Any]] | None] = SimpleQueue()
@@ -24,13 +24,13 @@ class OneThread:
         self._thread.start()
 
     async def call(self, function: Callable[[], R]) -> R:
-        """Run it there; gives what it gives, and raises what it raises."""
+        """Run `function` in the thread and return its result. Raises the errors of `function`."""
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._calls.put((function, future))
         return await future
 
     def close(self, last: Callable[[], None]) -> None:
-        """Run `last` there, after all that was asked for, and wait for it; raises what it raises."""
+        """Run `last` after all earlier calls, wait for it, and end the thread. Raises the errors of `last`."""
         ended: Future[None] = Future()
         self._calls.put((last, ended))
         self._calls.put(None)
@@ -49,7 +49,7 @@ class OneThread:
 
 
 def _tell(future: "asyncio.Future[Any] | Future[Any]", how: Callable[[Any], None], what: Any) -> None:
-    """In the loop of those who wait in one; nobody does any more if it is closed."""
+    """Set the result of a future in its own event loop. If the loop is closed, nobody waits for the result."""
     if isinstance(future, Future):
         how(what)
         return

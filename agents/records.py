@@ -1,4 +1,4 @@
-"""Records as they come and go: decoded or bad, ready to be sent, or on their way to the dead letters."""
+"""Kafka records: decode them, measure them, and turn bad ones into dead letters."""
 
 from collections.abc import Hashable, Sequence
 from contextlib import suppress
@@ -14,14 +14,14 @@ from pipeline.stage import Rejected, blamed
 from pipeline.topology import Stage
 
 RECORD_OVERHEAD = 512
-"""Bytes that Kafka's record batch adds to key, value and headers, generously."""
+"""Upper limit for the bytes that a record batch adds to key, value and headers."""
 HEADER_OVERHEAD = 10
-"""The same, for each header."""
+"""Upper limit for the bytes that each header adds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A Kafka record, as Faust has it, and what it says; `message` is None for a bad one."""
+    """A Kafka record as Faust gives it, with its message. `message` is None for a bad record."""
 
     record: Any
     message: Message | None = None
@@ -29,9 +29,10 @@ class Received:
 
 
 def receive(kind: type[Message], record: Any) -> Received:
-    """Read the record as a message of `kind`. Its raw headers, since Faust's dict drops repeated names.
+    """Decode a record as a message of `kind`. Errors come back in `Received.error`.
 
-    Where an utterance's audio lies is known once it has been written: here it gets its address.
+    Uses the raw headers, since Faust's dict drops repeated names. An utterance gets its address here, because the
+    address is known only after it was written.
     """
     try:
         message = decode(kind, record.value, record.headers or ())
@@ -45,24 +46,30 @@ def receive(kind: type[Message], record: Any) -> Received:
 
 
 def sender_of(message: object, record: Any = None) -> Hashable:
-    """Room and speaker of a message. A record that cannot be read has no sender and stands for itself."""
+    """Return room and speaker of a message.
+
+    A record that cannot be decoded has no sender; its address stands for one.
+    """
     return (message.room, message.speaker) if isinstance(message, Message) else record and address_of(record)
 
 
 def address_of(record: Any) -> str:
-    """`topic/partition/offset` of a Kafka record of either client."""
+    """Return `topic/partition/offset` of a Kafka record of either client."""
     return f"{record.topic}/{record.partition}/{record.offset}"
 
 
 def spans_of(records: Sequence[Any]) -> str:
-    """`topic/partition/first to last` for each partition of a batch, which has each in offset order."""
+    """Return `topic/partition/first to last` for each partition of a batch.
+
+    The batch has each partition in offset order.
+    """
     first = {(record.topic, record.partition): record for record in reversed(records)}
     last = {(record.topic, record.partition): record for record in records}
     return ", ".join(f"{address_of(first[place])} to {last[place].offset}" for place in sorted(last))
 
 
 def size_of(event: Event) -> int:
-    """Bytes on the wire, at most."""
+    """Return the largest possible size of the event as a record, in bytes."""
     size = RECORD_OVERHEAD + len(event.key) + len(event.value) + HEADER_OVERHEAD * len(event.headers)
     for name, value in event.headers:
         size += len(name) + len(value)
@@ -70,13 +77,16 @@ def size_of(event: Event) -> int:
 
 
 def original(record: Any) -> Event:
-    """A record as it came, to be sent on."""
+    """Return the record unchanged, as an event to send."""
     headers = [(name, value or b"") for name, value in record.headers or ()]
     return Event(record.key or b"", record.value or b"", headers)
 
 
 def dead_letter(stage: Stage, event: Event, error: VoxwardenError, source: str | None, limit: int) -> Event:
-    """`event` with the reason and where it came from in headers; without its value if it is larger than `limit`."""
+    """Return `event` with the reason and the address of its source in headers.
+
+    If the result is larger than `limit` bytes, the value is left out and its size is kept in a header.
+    """
     reason = {"voxwarden-stage": stage.name, "voxwarden-error": str(error)}
     if source:
         topic, partition, offset = source.rsplit("/", 2)
@@ -88,7 +98,10 @@ def dead_letter(stage: Stage, event: Event, error: VoxwardenError, source: str |
 
 
 def refused(stage: Stage, rejected: Rejected, batch: Sequence[Received], limit: int) -> Event:
-    """The dead letter of a message that a processor gave back: its record, if it came in this batch."""
+    """Return the dead letter of a message that a processor rejected.
+
+    If the message came in `batch`, it is its record.
+    """
     for received in batch:
         if received.message is rejected.message:
             record = received.record
@@ -97,7 +110,7 @@ def refused(stage: Stage, rejected: Rejected, batch: Sequence[Received], limit: 
 
 
 def _written(message: object, stage: Stage) -> Event:
-    """A message that a stage made: as an event, or for people to read if it makes none."""
+    """Return a message that a stage made as an event. If it cannot be encoded, return its `repr` for people to read."""
     if isinstance(message, Message):
         with suppress(BadMessage):
             return encode(message, stage.name)

@@ -1,6 +1,6 @@
-"""Whether the broker has refused our name or password, which kafka-python tells to nobody but its log.
+"""Detect that the broker rejected our name or password. kafka-python reports this only in its log.
 
-While it looks for a broker it takes a refusal for a fault that may pass, and in the end says only that time is up.
+While it looks for a broker, the library treats a rejection as a temporary fault. In the end it reports only a time-out.
 """
 
 import logging
@@ -13,7 +13,7 @@ BOOTSTRAP = logging.getLogger("kafka.net.manager")
 
 
 class Refusals(logging.Filter):
-    """Listens to the library's log; lets through what would be shown anyway."""
+    """A log filter that notes rejected credentials. It passes the log records that would be shown without it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,9 +27,9 @@ class Refusals(logging.Filter):
 
 @contextmanager
 def refusals() -> Iterator[Refusals]:
-    """Those of this process while the block runs."""
+    """Note rejections in this process while the block runs."""
     listener = Refusals()
-    BOOTSTRAP.setLevel(logging.WARNING)  # the command line turns the library's log off, and with it what we look for
+    BOOTSTRAP.setLevel(logging.WARNING)  # the command line silences the library's log, and we need this logger
     BOOTSTRAP.addFilter(listener)
     try:
         yield listener

@@ -1,4 +1,4 @@
-"""Everything in one process: the gateway, all stages on bounded queues, the store, and the metrics."""
+"""Everything in one process: the gateway, all stages on bounded queues, the review store, and the metrics."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class Host(Protocol):
-    """Is told what happens."""
+    """Receives what happens: the start, and each verdict."""
 
     def started(self, gateway: Gateway, metrics_url: str, console: "Serving | None") -> None: ...
 
@@ -35,9 +35,9 @@ class Host(Protocol):
 
 
 async def run(settings: Settings, host: Host, stop: asyncio.Event | None = None) -> None:
-    """Take audio until SIGTERM, SIGINT or `stop`; then close the connections and finish everything in hand.
+    """Take audio until SIGTERM, SIGINT or `stop`. Then close the connections and finish all audio in hand.
 
-    Raises ConfigError if another process works in the data folder.
+    Raises ConfigError if another process uses the data folder.
     """
     stop = stop or stop_on_signals()
     metrics = Metrics()
@@ -53,7 +53,7 @@ async def run(settings: Settings, host: Host, stop: asyncio.Event | None = None)
         ):
             host.started(gateway, url, console)
             await stop.wait()
-            log.info("stopping: no new audio is taken; everything in hand is finished")
+            log.info("stopping: accepts no new audio and finishes all audio in hand")
 
 
 def _tell(dead_letters: DeadLetters, host: Host, stage: Stage, batch: Sequence[Any], outputs: Sequence[Any]) -> None:
@@ -67,7 +67,7 @@ def _tell(dead_letters: DeadLetters, host: Host, stage: Stage, batch: Sequence[A
 
 @asynccontextmanager
 async def _console(settings: Settings, metrics: Metrics) -> "AsyncIterator[Serving | None]":
-    """The moderators' page, where its libraries are installed."""
+    """Serve the moderators' console if its libraries are installed."""
     try:
         from pipeline.console.server import serving
     except ModuleNotFoundError:

@@ -1,4 +1,4 @@
-"""TLS and SASL from `kafka.security`, as arguments for both client libraries."""
+"""TLS and SASL from `kafka.security`, as arguments for both Kafka clients."""
 
 import asyncio
 import ssl
@@ -16,7 +16,10 @@ COMMAND_SECONDS = 10
 
 
 def client_arguments(security: Security) -> dict[str, Any]:
-    """For kafka-python's clients; raises ConfigError for what is missing or cannot be read."""
+    """Return the arguments for kafka-python's clients.
+
+    Raises ConfigError for a setting that is missing or cannot be read.
+    """
     arguments: dict[str, Any] = {"security_protocol": security.protocol.upper()}
     if security.tls:
         arguments["ssl_context"] = tls_context(security)
@@ -33,7 +36,7 @@ def client_arguments(security: Security) -> dict[str, Any]:
 
 
 def producer_arguments(security: Security) -> dict[str, Any]:
-    """For a client of aiokafka; the same errors."""
+    """Return the arguments for aiokafka's clients. Raises ConfigError as `client_arguments` does."""
     arguments = client_arguments(security)
     if "sasl_oauth_token_provider" in arguments:
         arguments["sasl_oauth_token_provider"] = _ForFaust(security)
@@ -41,7 +44,7 @@ def producer_arguments(security: Security) -> dict[str, Any]:
 
 
 def faust_credentials(security: Security) -> Credentials | None:
-    """For Faust's `broker_credentials`; the same errors."""
+    """Return Faust's `broker_credentials`. Raises ConfigError as `client_arguments` does."""
     context = tls_context(security) if security.tls else None
     if not security.sasl:
         return SSLCredentials(context=context) if context else None
@@ -52,7 +55,10 @@ def faust_credentials(security: Security) -> Credentials | None:
 
 
 def tls_context(security: Security) -> ssl.SSLContext:
-    """Checks the broker's certificate and name; shows ours where there is one."""
+    """Return a TLS context that checks the broker's certificate and name, and presents ours if one is set.
+
+    Raises ConfigError if a file cannot be read.
+    """
     try:
         context = ssl.create_default_context(cafile=security.ca_file)
         if security.cert_file:
@@ -60,13 +66,18 @@ def tls_context(security: Security) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as error:
         files = [str(file) for file in (security.ca_file, security.cert_file, security.key_file) if file]
         raise ConfigError(
-            f"TLS for Kafka: {error.strerror or error} ({', '.join(files)})", "They must be PEM files that can be read."
+            f"TLS for Kafka: {error.strerror or error} ({', '.join(files)})", "Use PEM files that this user can read."
         ) from error
     return context
 
 
 def token(security: Security) -> str:
-    """As the file or command gives it now; it is asked at each new connection, so a renewed one is found."""
+    """Return the current token from the file or command.
+
+    It is read for each new connection, so a renewed token is used.
+
+    Raises ConfigError for the file, DependencyError for the command.
+    """
     if security.token_command:
         return _from_command(security.token_command)
     if not security.token_file:
@@ -84,7 +95,7 @@ def _from_command(command: tuple[str, ...]) -> str:
         done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=COMMAND_SECONDS)
     except (OSError, subprocess.SubprocessError) as error:  # its output may hold a secret, so it is not shown
         raise DependencyError(
-            f"The token command {command[0]} fails ({type(error).__name__})", "Run it by hand."
+            f"The token command {command[0]} failed ({type(error).__name__})", "Run it by hand to see why."
         ) from error
     return done.stdout.strip()
 
@@ -93,7 +104,7 @@ def _login(security: Security) -> tuple[str, str]:
     if security.username is None or security.password is None:
         raise ConfigError(
             f"{security.mechanism} needs kafka.security.username and password",
-            "Set the password by the environment: VOXWARDEN_KAFKA__SECURITY__PASSWORD.",
+            "Set the password in the environment: VOXWARDEN_KAFKA__SECURITY__PASSWORD.",
         )
     return security.username, security.password.get_secret_value()
 
@@ -101,7 +112,7 @@ def _login(security: Security) -> tuple[str, str]:
 class _ForKafka(KafkaTokens):  # type: ignore[misc]  # the library has no types
     def __init__(self, security: Security) -> None:
         super().__init__()
-        token(security)  # a mistake is told at the start, not by a thread of the library
+        token(security)  # report a mistake at the start, not in a thread of the library
         self._security = security
 
     def token(self) -> str:

@@ -1,4 +1,4 @@
-"""The work of a stage that holds messages, as segment holds unfinished speech. A ledger says what to acknowledge."""
+"""The work of a stage that holds records, as segment holds unfinished speech. A ledger decides what to acknowledge."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -17,15 +17,15 @@ from pipeline.stage import HoldingProcessor
 from pipeline.topology import Stage
 
 Before = Callable[[Any], Earlier]
-"""What there is to learn before the first record of a partition."""
+"""Returns what to learn before the first record of a partition."""
 
 
 STANDSTILL_SECONDS = 10.0
-"""A worker that stood still for longer, e.g. was frozen, has been left out of its group (session time-out: 6 s)."""
+"""A worker that stood still for longer has been removed from its consumer group (session time-out: 6 s)."""
 
 
 class Segmenting(Work[HoldingProcessor[Any, Any]]):
-    """Starts anew after each rebalance: Kafka then hands out again what was not acknowledged, and the state with it."""
+    """Resets its state after each rebalance: Kafka then delivers again all records that were not acknowledged."""
 
     tick_seconds = 1.0
 
@@ -37,16 +37,16 @@ class Segmenting(Work[HoldingProcessor[Any, Any]]):
         self._generation_now = generation
         self._before = before
         self._begun: set[PartitionName] = set()
-        """Partitions whose first record has come."""
+        """Partitions whose first record has arrived."""
         self._generation: int | None = None
         self._outdated = False
         self._ledger: Ledger[Any] = Ledger()
         self._ticked = math.inf
-        """When the last tick came, UTC seconds."""
+        """Time of the last tick, in UTC seconds."""
         self._silent_until = 0.0
 
     def choose(self, records: Sequence[Any]) -> Sequence[Any]:
-        """Leaves out what was fetched before the last rebalance: it comes again, or went to another worker."""
+        """Drop records that were fetched before the last rebalance. Kafka delivers them again, here or elsewhere."""
         self._follow()
         return [record for record in records if record.generation_id == self._generation]
 
@@ -60,16 +60,19 @@ class Segmenting(Work[HoldingProcessor[Any, Any]]):
         return self.processor.process([received.message for received in batch])
 
     def tick(self, now: float) -> list[Any]:
-        """Nothing for a while after a standstill: another worker may have our partitions, and we do not know it yet."""
+        """Return what is due at `now` (UTC seconds), and nothing for 10 s after a standstill.
+
+        After a standstill, another worker may have our partitions, and we do not know it yet.
+        """
         self._renew()
         if now - self._ticked > STANDSTILL_SECONDS:
             self._silent_until = now + STANDSTILL_SECONDS
         self._ticked = now
-        silent = 0 < self._silent_until - now <= STANDSTILL_SECONDS  # whatever becomes of the clock
+        silent = 0 < self._silent_until - now <= STANDSTILL_SECONDS  # both bounds, because the clock may be set back
         return [] if silent else self.processor.tick(now)
 
     def finished(self, batch: Sequence[Received]) -> list[Any]:
-        for received in batch:  # the ledger keeps positions for seconds, and need not keep the audio
+        for received in batch:  # the ledger keeps records for seconds; it does not need their audio
             received.record.value = None
         self._follow()
         return [] if self._outdated else self._ledger.finished(self.processor.needed)
@@ -89,7 +92,10 @@ class Segmenting(Work[HoldingProcessor[Any, Any]]):
             self._outdated = False
 
     def _lead_in(self, batch: Sequence[Received]) -> None:
-        """Let the processor hear what came before the first record of a partition; it is acknowledged, and was told."""
+        """Let the processor hear what came before the first record of a partition.
+
+        That audio is already acknowledged and sent.
+        """
         firsts = {(r.record.topic, r.record.partition): r.record for r in reversed(batch)}
         fresh = {partition: record for partition, record in firsts.items() if partition not in self._begun}
         for earlier in [self._before(record) for record in fresh.values()]:
@@ -101,7 +107,7 @@ def build(stage: Stage, app: faust.App, settings: Settings, metrics: Metrics) ->
     def processor() -> HoldingProcessor[Any, Any]:
         made = stage.processor(settings, metrics)
         if not isinstance(made, HoldingProcessor):
-            raise TypeError(f"{stage.build} makes no HoldingProcessor, though {stage.name} holds messages")
+            raise TypeError(f"{stage.build} must make a HoldingProcessor, because stage {stage.name} holds records")
         return made
 
     before = LeadIn(settings.kafka, lead_seconds(settings.audio))

@@ -1,6 +1,6 @@
-"""All roles on one machine: a process each, started again when it ends, ended together.
+"""Run all roles on one machine: one process each. A process that ends is started again, and all stop together.
 
-What an orchestrator does elsewhere; workers rely on somebody doing it, since they end at what they do not expect.
+On a cluster the orchestrator does this. Workers depend on it, because they end on every unexpected error.
 """
 
 import asyncio
@@ -12,29 +12,29 @@ from agents.loop import EXIT_HALTED, EXIT_UNFINISHED
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 HALTED_PAUSE = 300.0
-"""A worker that halts for its dead letters will halt again until somebody has mended the cause."""
+"""A worker that halted because of dead letters halts again until someone has fixed the cause."""
 STEADY_SECONDS = 60.0
-"""Who ran so long starts with a short pause again."""
+"""After a run of this length, the next pause is short again."""
 GRACE_SECONDS = 60.0
-"""The worst batch is done within 30 s."""
+"""Time for workers to stop. The slowest batch takes 30 s."""
 
 EXIT_SETTINGS = 2
 
 MEANINGS = {
-    EXIT_SETTINGS: "a setting or a missing topic",
-    EXIT_UNFINISHED: "its batch is left un-acknowledged and will be done again",
+    EXIT_SETTINGS: "a wrong setting or a missing topic",
+    EXIT_UNFINISHED: "its batch is not acknowledged and will be processed again",
     EXIT_HALTED: "too many dead letters",
 }
 
 
 class BackOff:
-    """Pauses that double as long as a process ends soon after its start."""
+    """Pauses before a restart. They double each time a process ends soon after its start."""
 
     def __init__(self) -> None:
         self._next = FIRST_PAUSE
 
     def after(self, ran_seconds: float, code: int) -> float:
-        """Seconds until the next start."""
+        """Return the seconds until the next start."""
         if code == EXIT_HALTED:
             return HALTED_PAUSE
         if ran_seconds >= STEADY_SECONDS:
@@ -44,7 +44,10 @@ class BackOff:
 
 
 class Supervisor:
-    """Keeps `commands`, by name, running. `say` tells a person what ended and why; `pause` waits for seconds."""
+    """Keeps the processes of `commands` (by name) running.
+
+    `say` reports each end to a person; `pause` waits for seconds.
+    """
 
     def __init__(
         self,
@@ -60,7 +63,10 @@ class Supervisor:
         self._running: dict[str, asyncio.subprocess.Process] = {}
 
     async def run(self, stop: asyncio.Event) -> int:
-        """Until `stop`, then SIGTERM to all and SIGKILL to who is left after the grace period; 0, or 1 if one was."""
+        """Run until `stop`. Then send SIGTERM to all, and SIGKILL to each that is left after the grace period.
+
+        Returns 1 if a process was killed, else 0.
+        """
         keepers = [asyncio.create_task(self._keep(name, command)) for name, command in self._commands.items()]
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait([stopping, *keepers], return_when=asyncio.FIRST_COMPLETED)
@@ -77,24 +83,24 @@ class Supervisor:
         back_off = BackOff()
         while True:
             started = self._clock()
-            # A session of its own: Ctrl-C reaches us alone, and we end them in order.
+            # A new session, so that Ctrl-C reaches only us. We then stop the processes in order.
             process = await asyncio.create_subprocess_exec(*command, start_new_session=True)
             self._running[name] = process
             code = await process.wait()
             del self._running[name]
             pause = back_off.after(self._clock() - started, code)
-            self._say(f"{name} ended with {meaning(code)}; it starts again in {pause:g} s")
+            self._say(f"{name} ended with {meaning(code)}; it restarts in {pause:g} s")
             await self._pause(pause)
 
     async def _end(self, name: str, process: asyncio.subprocess.Process) -> bool:
-        """Whether it had to be killed."""
+        """Stop a process. Returns whether it had to be killed."""
         if process.returncode is not None:
             return False
         process.send_signal(signal.SIGTERM)
         try:
             await asyncio.wait_for(process.wait(), self._grace)
         except TimeoutError:
-            self._say(f"{name} has not ended within {self._grace:g} s and is killed; its batch will be done again")
+            self._say(f"{name} did not end within {self._grace:g} s and is killed; its batch will be processed again")
             process.kill()
             await process.wait()
             return True
@@ -102,7 +108,7 @@ class Supervisor:
 
 
 def meaning(code: int) -> str:
-    """`exit code 3 (…)`, or the signal."""
+    """Return `exit code 3 (…)`, or the name of the signal."""
     if code < 0:
         return f"signal {signal.Signals(-code).name}"
     reason = MEANINGS.get(code)

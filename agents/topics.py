@@ -1,6 +1,6 @@
-"""The topics as they should be, as they are, and what differs.
+"""Compare the Kafka topics with the settings, and create missing ones.
 
-Faust says "ready" and idles when a topic is missing, so a worker checks before it starts.
+Faust says "ready" and idles if a topic is missing. So a worker checks its topics before it starts.
 """
 
 import logging
@@ -19,17 +19,20 @@ from pipeline.topology import DEAD_LETTERS, TOPICS, Stage, Topic
 HOUR_MS = 3_600_000
 
 SEGMENTS_KEPT = 12
-"""Kafka deletes whole segments: each of them holds at most this part of the retention, and is kept so much longer."""
+"""Kafka deletes whole segments.
+
+A segment holds at most this part of the retention, so records live that much longer.
+"""
 
 SEGMENT_BYTES = 268_435_456
-"""A segment that is full ends earlier."""
+"""A segment of this size is closed earlier."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One topic: what it should be, and what the broker has (empty: no such topic)."""
+    """One topic: the wanted settings, and the settings found on the broker (empty if the topic does not exist)."""
 
     name: str
     wanted: Mapping[str, int]
@@ -41,7 +44,7 @@ class Plan:
 
     @property
     def differences(self) -> list[str]:
-        """Each as `retention.ms is 1, wanted 2`; none for a topic that is missing or right."""
+        """Each difference as `retention.ms is 1, wanted 2`. Empty for a topic that is missing or right."""
         return [
             f"{key} is {self.found[key]}, wanted {value}"
             for key, value in self.wanted.items()
@@ -49,13 +52,16 @@ class Plan:
         ]
 
     def kept_too_long(self, bootstrap: str) -> str:
-        """Why records outlive their retention, and the command that mends it at `bootstrap`; empty if they do not."""
+        """Return why records outlive their retention, with the command that fixes it at `bootstrap`.
+
+        Empty if they do not.
+        """
         retention, segment = self.found.get("retention.ms", -1), self.found.get("segment.ms", 0)
         if retention < 0 or segment <= max(self.wanted["segment.ms"], retention / SEGMENTS_KEPT):
             return ""
         changes = ",".join(f"{key}={self.wanted[key]}" for key in ("segment.ms", "segment.bytes"))
         return (
-            f"Topic {self.name} keeps records up to {segment / HOUR_MS:g} h longer than its retention. Mend it with "
+            f"Topic {self.name} keeps records up to {segment / HOUR_MS:g} h longer than its retention. Fix it with "
             f"kafka-configs.sh --bootstrap-server {bootstrap} --alter --entity-type topics --entity-name {self.name} "
             f"--add-config {changes}"
         )
@@ -74,7 +80,7 @@ def wanted(topic: Topic, kafka: Kafka) -> dict[str, int]:
 
 
 def plans(kafka: Kafka, topics: Sequence[Topic] = TOPICS) -> list[Plan]:
-    """Compare `topics` with the broker's; raises DependencyError if it does not answer."""
+    """Compare `topics` with those on the broker. Raises DependencyError if it does not answer."""
     with admin(kafka) as client:
         found = _found(client, [topic_name(topic, kafka) for topic in topics])
     return [
@@ -83,7 +89,7 @@ def plans(kafka: Kafka, topics: Sequence[Topic] = TOPICS) -> list[Plan]:
 
 
 def create(kafka: Kafka) -> list[Plan]:
-    """Create what is missing and leave alone what is there. Gives the plans as they were before."""
+    """Create the missing topics and leave the others unchanged. Returns the plans as they were before."""
     before = plans(kafka)
     if missing := {plan.name: _options(plan.wanted) for plan in before if plan.missing}:
         with admin(kafka) as client:
@@ -92,12 +98,18 @@ def create(kafka: Kafka) -> list[Plan]:
 
 
 def require(kafka: Kafka, stage: Stage) -> None:
-    """Raise ConfigError unless every topic that `stage` reads or writes is there and takes our largest record."""
+    """Check every topic that `stage` reads or writes.
+
+    Raises ConfigError if one is missing or too small for our records.
+    """
     require_topics(kafka, [*stage.takes, *stage.gives, DEAD_LETTERS])
 
 
 def require_topics(kafka: Kafka, needed: Sequence[Topic]) -> None:
-    """The same for `needed`. A topic that keeps records too long is only told of: that is no reason to hear nobody."""
+    """Check the topics in `needed`. Raises ConfigError if one is missing or too small for our records.
+
+    A topic that keeps records too long only causes a warning.
+    """
     for plan in plans(kafka, needed):
         if plan.missing:
             raise ConfigError(
@@ -106,7 +118,7 @@ def require_topics(kafka: Kafka, needed: Sequence[Topic]) -> None:
         limit, largest = plan.found["max.message.bytes"], plan.wanted["max.message.bytes"]
         if limit < largest:
             raise ConfigError(
-                f"Topic {plan.name} takes records of {limit} bytes, and ours may have {largest}",
+                f"Topic {plan.name} takes records of at most {limit} bytes, but ours may have {largest}",
                 "Raise the topic's max.message.bytes, or lower kafka.max_message_bytes.",
             )
         if too_long := plan.kept_too_long(kafka.bootstrap):
@@ -114,7 +126,7 @@ def require_topics(kafka: Kafka, needed: Sequence[Topic]) -> None:
 
 
 def retention_seconds(topics: Sequence[Topic], kafka: Kafka) -> float:
-    """How long the broker keeps the records of `topics`, which must exist: the shortest of their retentions."""
+    """Return the shortest retention of `topics` on the broker, in seconds. Raises ConfigError if one does not exist."""
     require_topics(kafka, topics)
     kept = [plan.found["retention.ms"] for plan in plans(kafka, topics)]
     return min(each / 1000 if each >= 0 else math.inf for each in kept)
@@ -146,7 +158,9 @@ def _found(client: Any, names: list[str]) -> dict[str, dict[str, int]]:
 
 
 def _setting(name: str, settings: Mapping[str, Any], key: str) -> int:
-    """The client gives none, and no error, where the broker refuses to tell."""
+    """Return a setting of a topic. If the broker refuses to show it, the client leaves it out without an error."""
     if key not in settings:
-        raise ConfigError(f"Our Kafka account may not read the settings of topic {name}", "Allow it DescribeConfigs.")
+        raise ConfigError(
+            f"Our Kafka account may not read the settings of topic {name}", "Allow DescribeConfigs for this account."
+        )
     return int(settings[key]["value"])

@@ -1,4 +1,4 @@
-"""Kept transcripts, from Kafka or from a file, as one stream."""
+"""Stored transcripts as one stream, from Kafka or from a file."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -14,26 +14,29 @@ from pipeline.settings import Kafka
 from pipeline.topology import TRANSCRIPTS
 
 Kept = Transcript | VoxwardenError
-"""A transcript, or what is wrong with one."""
+"""A transcript, or the error of one that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     stream: Iterator[Kept]
     total: int | None
-    """How many there are at most, if that is known."""
+    """Upper limit for the number of transcripts; None if unknown."""
 
 
 @contextmanager
 def from_kafka(kafka: Kafka, since: float | None, until: float | None) -> Iterator[Source]:
-    """What `voice.transcripts` keeps, by when it was written there; UTC seconds."""
+    """Give the transcripts in `voice.transcripts` that were written from `since` to before `until` (UTC seconds)."""
     with closing(History(kafka, TRANSCRIPTS, since, until)) as history:
         yield Source((_decoded(record.value, record.headers) for record in history.read()), history.total)
 
 
 @contextmanager
 def from_file(path: Path, since: float | None, until: float | None) -> Iterator[Source]:
-    """JSON lines, by when it was said; UTC seconds. Raises TextError if there is no such file."""
+    """Give the transcripts of a JSON-lines file whose speech began from `since` to before `until` (UTC seconds).
+
+    Raises TextError if the file cannot be opened.
+    """
     try:
         file = path.open("rb")
     except OSError as error:

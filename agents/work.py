@@ -1,4 +1,4 @@
-"""What a stage does with a batch of records, as the loop asks for it. Most stages just process it."""
+"""What a stage does with a batch of records when the loop asks. Most stages only process it."""
 
 import math
 import time
@@ -13,16 +13,17 @@ P = TypeVar("P", bound=Processor[Any, Any])
 
 
 class Work(Generic[P]):
-    """`process`, `tick` and `close` are called in the stage's thread, the rest in the event loop between those.
+    """Connects a processor to the loop.
 
-    `retention` is that of the records, in seconds; `clock` gives UTC seconds.
+    The loop calls `process`, `tick` and `close` in the stage's thread. It calls the other methods in the event loop,
+    never at the same time. `retention` is the retention of the records in seconds. `clock` returns UTC seconds.
     """
 
     tick_seconds = 5.0
-    """How often `tick` is due."""
+    """The time between calls of `tick`."""
 
     backlog: Callable[[], Backlog] = staticmethod(unknown)
-    """The records that wait for this worker at the broker."""
+    """Returns the records that wait for this worker on the broker."""
 
     def __init__(self, processor: P, retention: float = math.inf, clock: Callable[[], float] = time.time) -> None:
         self.processor = processor
@@ -30,14 +31,14 @@ class Work(Generic[P]):
         self._clock = clock
 
     def choose(self, records: Sequence[Any]) -> Sequence[Any]:
-        """Those of a new batch that still concern this worker."""
+        """Return the records of a new batch that still concern this worker."""
         return records
 
     def take(self, received: Received) -> None:
-        """Sees each record, good or bad, in order, before the good ones are processed."""
+        """See each record of a batch, good or bad, in order. Called before the good ones are processed."""
 
     def process(self, batch: Sequence[Received]) -> list[Any]:
-        """Messages and `Rejected`."""
+        """Process the good records of a batch and return the output messages and `Rejected`."""
         self.processor.behind(self._backlog_of(batch))
         return self.processor.handle([received.message for received in batch])
 
@@ -45,7 +46,7 @@ class Work(Generic[P]):
         return self.processor.tick(now)
 
     def finished(self, batch: Sequence[Received]) -> list[Any]:
-        """The records to acknowledge, now that the batch's outcome is with the broker: in offset order."""
+        """Return the records to acknowledge, in offset order. Called after the broker has the results of the batch."""
         return [received.record for received in batch]
 
     def close(self) -> None:
@@ -56,13 +57,16 @@ class Work(Generic[P]):
         oldest = min((_waiting_since(received) for received in batch), default=now)
         return Backlog(
             waited=now - oldest,
-            messages=max(known.messages, len(batch)),  # the broker was asked some seconds ago
+            messages=max(known.messages, len(batch)),  # the broker's answer is some seconds old
             arrivals=known.arrivals,
             retention=self._retention,
         )
 
 
 def _waiting_since(received: Received) -> float:
-    """UTC seconds: when the message was written, or when its speech ends, if that is yet to come, as in a recording."""
+    """Return since when a message waits (UTC seconds): when it was written, or when its speech ends if that is later.
+
+    The speech of a recording can end in the future.
+    """
     written: float = received.record.timestamp or 0.0
     return max(written, getattr(received.message, "end", written))

@@ -1,4 +1,4 @@
-"""One worker process: one role, until a signal ends it or something unexpected does."""
+"""One worker process with one role. It runs until a signal or an unexpected error ends it."""
 
 import logging
 from collections.abc import Callable
@@ -25,9 +25,9 @@ from pipeline.stage import Backlog
 from pipeline.topology import STAGES, Stage
 
 GRACE_SECONDS = 45.0
-"""For the batch in hand, which takes under 30; no worker may hang for ever in a stop that falls into a rebalance."""
+"""Time for the batch in hand, which takes under 30 s. A stop during a rebalance could otherwise hang for ever."""
 END_SECONDS = 10.0
-"""aiokafka may never close while a fetch that failed is tried again: seen once, with workers stopped under load."""
+"""Time for the clients to close. aiokafka may never close while it retries a failed fetch."""
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +36,14 @@ def stage_of(role: str) -> Stage:
     for stage in STAGES:
         if stage.name == role:
             return stage
-    raise ConfigError(f"There is no role {role}", f"Roles are {', '.join(stage.name for stage in STAGES)}.")
+    raise ConfigError(f"There is no role {role}", f"The roles are {', '.join(stage.name for stage in STAGES)}.")
 
 
 def loop_of(stage: Stage, settings: Settings, metrics: Metrics, backlog: Callable[[], Backlog] = unknown) -> StageLoop:
-    """The stage's loop on an app of its own, ready to be started. `backlog` says how much the broker has for it."""
+    """Build the stage's loop on a new Faust app, ready to start.
+
+    `backlog` returns the records that wait on the broker.
+    """
     app = create_app(settings, stage, metrics)
     work = work_of(stage, app, settings, metrics)
     work.backlog = backlog
@@ -58,9 +61,9 @@ def work_of(stage: Stage, app: faust.App, settings: Settings, metrics: Metrics) 
 
 
 def work(role: str, settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT, then finish the batch in hand, commit, and exit.
+    """Run until SIGTERM or SIGINT. Then finish the batch in hand, commit, and exit.
 
-    Waits for a broker or a database that does not answer, and tells so in its figures. Raises ConfigError when a topic
+    Waits while the broker or the database does not answer, and shows this in the metrics. Raises ConfigError if a topic
     is missing or too small.
     """
     stage, metrics = stage_of(role), Metrics()
@@ -74,12 +77,12 @@ def work(role: str, settings: Settings) -> None:
         patiently(lambda: topics.require(settings.kafka, stage))
         loop = patiently(lambda: loop_of(stage, settings, metrics, health.backlog))
         health.follow(loop.app)
-        log.info("%s reads %s; figures at %s", role, ", ".join(topic.name for topic in stage.takes), url)
+        log.info("%s reads %s; metrics at %s", role, ", ".join(topic.name for topic in stage.takes), url)
         run(loop)
 
 
 def checks_of(stage: Stage, settings: Settings) -> dict[str, DependencyCheck]:
-    """The dependencies that the stage cannot work without."""
+    """Return the checks of the dependencies that the stage cannot work without."""
     checks: dict[str, DependencyCheck] = {"kafka": BrokerAnswers(settings.kafka)}
     if stage.stores:
         from pipeline.review import database
@@ -89,7 +92,7 @@ def checks_of(stage: Stage, settings: Settings) -> dict[str, DependencyCheck]:
 
 
 def run(loop: StageLoop) -> None:
-    """In Faust's worker, which listens to signals; raises SystemExit when it is done."""
+    """Run the loop in Faust's worker, which handles signals. Raises SystemExit at the end."""
     loop.app.on_before_shutdown.connect(end_soon)
     try:
         Ending(loop.app, quiet=True, override_logging=False, redirect_stdouts=False).execute_from_commandline()
@@ -98,7 +101,7 @@ def run(loop: StageLoop) -> None:
 
 
 class Ending(faust.Worker):
-    """Faust's, but that it ends if it cannot stop: what is not acknowledged then is done again."""
+    """Faust's worker, with one change: it ends even if it cannot stop. Kafka then delivers the open records again."""
 
     async def stop(self) -> None:
         end_within(GRACE_SECONDS, EXIT_UNFINISHED)
@@ -106,7 +109,7 @@ class Ending(faust.Worker):
 
 
 async def end_soon(*_: Any, **__: Any) -> None:
-    """Once the work is done and committed: end the process even if its clients do not."""
+    """End the process even if its clients do not close. All work is done and committed at this point."""
     end_within(END_SECONDS, 0)
 
 
