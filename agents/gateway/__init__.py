@@ -1,4 +1,4 @@
-"""Audio in by WebSocket, one connection a speaker. docs/integrate.md is the manual."""
+"""Audio input over WebSocket: one connection for each speaker. docs/integrate.md is the manual."""
 
 from agents.gateway.close import Close
 from agents.gateway.server import Gateway

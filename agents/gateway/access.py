@@ -1,4 +1,4 @@
-"""Who may connect: bearer tokens."""
+"""Decide who may connect, by bearer tokens."""
 
 import hmac
 import ipaddress
@@ -10,13 +10,16 @@ from pipeline.settings import GatewaySettings
 
 
 class Tokens:
-    """The tokens that are accepted. `generated` is one made here because none was set; show it to the user once."""
+    """The accepted tokens. If none is set, one is generated on loopback; show `generated` to the user once.
+
+    Raises ConfigError if no token is set and the address is not loopback.
+    """
 
     def __init__(self, settings: GatewaySettings) -> None:
         given = [token.get_secret_value() for token in settings.tokens]
         if not given and not _is_loopback(settings.host):
             raise ConfigError(
-                f"The gateway on {settings.host} has no token, so that anyone could send audio",
+                f"The gateway on {settings.host} has no token, so anyone could send audio",
                 """Set one, e.g. VOXWARDEN_GATEWAY__TOKENS='["<long random text>"]'.""",
             )
         tokens = given or [secrets.token_urlsafe(24)]
@@ -24,7 +27,7 @@ class Tokens:
         self._accepted = [token.encode() for token in tokens]
 
     def accepts(self, headers: Sequence[str]) -> bool:
-        """Whether the only `Authorization` header bears one; the time taken does not tell which, or how much of it."""
+        """Whether the only `Authorization` header holds an accepted token. Its run time does not reveal a token."""
         if len(headers) != 1:
             return False
         scheme, _, token = headers[0].partition(" ")
@@ -38,5 +41,5 @@ def _is_loopback(host: str) -> bool:
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
-    except ValueError:  # another name: it may lead anywhere
+    except ValueError:  # another name can resolve to any address
         return False

@@ -1,4 +1,4 @@
-"""Why the gateway ends a connection."""
+"""The reasons why the gateway ends a connection."""
 
 from enum import IntEnum
 
@@ -6,7 +6,7 @@ from pipeline.errors import InputError
 
 
 class Close(IntEnum):
-    """The close code, and by name the `reason` in the metrics."""
+    """The close code. Its name in lower case is the `reason` in the metrics."""
 
     RESTART = 1012
     TRY_LATER = 1013
@@ -20,7 +20,7 @@ class Close(IntEnum):
 
 
 class RefusalError(InputError):
-    """Ends one connection."""
+    """Ends one connection with a close code."""
 
     def __init__(self, code: Close, what: str, remedy: str = "") -> None:
         super().__init__(what, remedy)

@@ -1,4 +1,4 @@
-"""Records on their way to the partitions of one topic: in order, many in a batch, never longer than promised."""
+"""Send records to the partitions of one topic: in order, in batches, and within a time limit."""
 
 import asyncio
 import logging
@@ -13,18 +13,18 @@ from pipeline.errors import DependencyError
 from pipeline.events import Event
 
 LINGER_SECONDS = 0.01
-"""A batch waits so long for more records."""
+"""How long a batch waits for more records."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
 class Parcel:
-    """A record that is on its way; `confirmed` ends when the broker has it, and is cancelled when nobody waits."""
+    """A record in flight. `confirmed` is done when the broker has it, and cancelled when nobody waits for it."""
 
     event: Event
     at: float
-    """When it was handed over, seconds of the event loop's clock."""
+    """Time of the handover, in seconds of the event loop's clock."""
     confirmed: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def fail(self, error: Exception) -> None:
@@ -37,7 +37,7 @@ class Parcel:
 
 
 class Lane:
-    """One partition. One batch is under way at a time, so that a batch that is sent again comes before the next."""
+    """The records for one partition. Only one batch is in flight, so that a retried batch stays before the next one."""
 
     def __init__(self, producer: Any, topic: str, partition: int, unanswered: Callable[[], Exception]) -> None:
         self._producer = producer
@@ -54,7 +54,7 @@ class Lane:
 
     @property
     def oldest(self) -> float | None:
-        """When the oldest record in hand was handed over."""
+        """Time of the handover of the oldest record in hand; None if there is none."""
         return next((parcel.at for parcel in self._parcels()), None)
 
     async def run(self) -> None:
@@ -68,7 +68,7 @@ class Lane:
                 await self._send(batch)
 
     def expire(self, before: float) -> None:
-        """Fail what was handed over `before` that time, and forget what is not under way."""
+        """Fail the records handed over before time `before`, and drop those that are not in flight."""
         for parcel in self._parcels():
             if parcel.at < before:
                 parcel.fail(self._unanswered())
@@ -80,7 +80,7 @@ class Lane:
         yield from self._waiting
 
     def _filled(self) -> Any:
-        """A batch of what waits, as much as fits; what nobody waits for is left out."""
+        """Return a batch with as many waiting records as fit. Records that nobody waits for are left out."""
         batch = self._producer.create_batch()
         while self._waiting:
             parcel = self._waiting[0]

@@ -1,4 +1,4 @@
-"""How fast a client may send."""
+"""Limit how fast a client may send."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from pipeline.settings import GatewaySettings
 
 
 class TokenBucket:
-    """Lets `rate` units a second pass, and up to `burst` at once."""
+    """Allows `rate` units a second, and up to `burst` units at once."""
 
     def __init__(self, rate: float, burst: float, clock: Callable[[], float]) -> None:
         self._rate = rate
@@ -17,7 +17,7 @@ class TokenBucket:
         self._at = clock()
 
     def take(self, amount: float) -> bool:
-        """Whether `amount` may pass now; if not, nothing is taken."""
+        """Take `amount` if it is allowed now. Returns whether it was taken."""
         now = self._clock()
         self._level = min(self._burst, self._level + (now - self._at) * self._rate)
         self._at = now
@@ -28,7 +28,7 @@ class TokenBucket:
 
 
 class Limits:
-    """Of one connection. Each method raises RefusalError when its limit is passed."""
+    """The limits of one connection. Each method raises RefusalError when its limit is exceeded."""
 
     def __init__(self, settings: GatewaySettings, clock: Callable[[], float]) -> None:
         def bucket(rate: float, least: float = 0.0) -> TokenBucket:
@@ -40,16 +40,16 @@ class Limits:
         self._invalid = bucket(settings.max_invalid_per_second)
 
     def came(self, frames: int, size: int) -> None:
-        """So many frames, text frames included, of so many bytes together."""
+        """Count `frames` frames of `size` bytes in total. Text frames count, too."""
         if not (self._bytes.take(size) and self._frames.take(frames)):
             raise RefusalError(Close.TOO_FAST, "Too many bytes or frames a second", "Send audio as it is spoken.")
 
     def heard(self, seconds: float) -> None:
-        """So much audio."""
+        """Count `seconds` of audio."""
         if not self._audio.take(seconds):
             raise RefusalError(Close.TOO_FAST, "Too much audio a second", "Send audio as it is spoken.")
 
     def skipped(self, frames: int, why: str) -> None:
-        """So many frames that hold no audio; `why` is of the last."""
+        """Count `frames` frames without valid audio. `why` is the fault of the last one."""
         if not self._invalid.take(frames):
-            raise RefusalError(Close.BAD_AUDIO, f"Too many frames that are no audio. {why}")
+            raise RefusalError(Close.BAD_AUDIO, f"Too many frames hold no audio. {why}")

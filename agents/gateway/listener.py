@@ -1,4 +1,4 @@
-"""One admitted connection: what it sends is checked, made into chunks and handed on, until it ends."""
+"""One accepted connection: check the frames, make chunks of them, and pass them on until the connection ends."""
 
 import asyncio
 import time
@@ -20,35 +20,39 @@ from pipeline.metrics import Metrics
 from pipeline.settings import GatewaySettings
 
 STALL_SECONDS = 0.5
-"""Not reading for so much longer than we rest is a stall."""
+"""The gateway has stalled if it has not read for this much longer than its usual pause."""
 
 ACKNOWLEDGE_SECONDS = 0.25
-"""What is confirmed within so long is told in one frame."""
+"""Confirmations within this time go to the client in one frame."""
 
 
 LEFT = {CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY, CloseCode.NO_STATUS_RCVD}
-"""A client that closes with one of these has nothing more to send."""
+"""Close codes of a client that has nothing more to send."""
 
 
 class MuteNote(msgspec.Struct, forbid_unknown_fields=True):
-    """The one text frame we know; LiveKit's track egress sends it. The audio stops by itself, so it changes nothing."""
+    """The only known text frame, which LiveKit's track egress sends. It has no effect: muted audio stops by itself."""
 
     muted: bool
 
 
 class Safe(msgspec.Struct):
-    """The text frame that acknowledges. A client that connects again gives back both, as `first_sample` and `start`."""
+    """The text frame that acknowledges audio.
+
+    A client that reconnects sends both values back, as `first_sample` and `start`.
+    """
 
     received_samples: int
-    """Number of the first sample that is not safe."""
+    """Number of the first sample that is not confirmed."""
     start: float
-    """When it was spoken, UTC seconds."""
+    """When that sample was spoken, in UTC seconds."""
 
 
 class Listener:
-    """Reads what has come, hands it on, rests for `gather_seconds`, and so on: one chunk holds what came meanwhile.
+    """Reads the frames that have arrived, passes them on as one chunk, pauses for `gather_seconds`, and repeats.
 
-    So neither the first frame after silence nor the last before it waits. `clock`: UTC seconds; `ticks`: monotonic.
+    So neither the first frame after silence nor the last frame before it waits. `clock` returns UTC seconds, `ticks`
+    monotonic seconds.
     """
 
     def __init__(
@@ -72,13 +76,13 @@ class Listener:
         self._outbox = Outbox(sink, settings.buffer_seconds, voice.first_sample, self._confirmed, connection.interrupt)
         self._acknowledging: asyncio.Task[None] | None = None
         self._left = False
-        """The client itself has closed the connection."""
+        """Whether the client has closed the connection."""
         self._read_at = ticks()
         self._in_hand = 0.0
-        """Seconds of audio that were read and are not handed on yet."""
+        """Seconds of audio that were read and are not passed on yet."""
 
     async def run(self) -> None:
-        """Until the connection ends: raises ConnectionClosed, or the error that is to end it."""
+        """Listen until the connection ends. Raises ConnectionClosed, or the error that must end the connection."""
         try:
             while True:
                 await self._take(*await self._receive())
@@ -100,7 +104,10 @@ class Listener:
         return messages, Arrival(self._clock(), self._read_at - asked, stalled)
 
     async def _messages(self) -> Sequence[Message]:
-        """What has come. A client is pinged only while we wait: else its answer lies behind unread audio."""
+        """Return the messages that have arrived.
+
+        The client is pinged only while we wait. Otherwise its answer would stand behind unread audio.
+        """
         pong = None
         for _ in range(max(1, round(self._settings.idle_seconds / self._settings.ping_seconds))):
             try:
@@ -135,7 +142,7 @@ class Listener:
             await self._outbox.put(chunk, samples)
 
     def _frames(self, messages: Sequence[Message]) -> tuple[list[Frame], InputError | None]:
-        """The frames that hold audio, and what the first wrong one is, if that is to end the connection."""
+        """Return the frames with audio, and the first error that must end the connection, if there is one."""
         frames: list[Frame] = []
         try:
             for message in messages:
@@ -148,7 +155,10 @@ class Listener:
         return frames, None
 
     def _frame(self, message: bytes) -> Frame | None:
-        """None for a frame without audio: an SFU may forward empty or broken ones, which their speaker cannot mend."""
+        """Return a frame with audio, or None for a frame without audio.
+
+        An SFU may forward empty or broken frames, and their speaker cannot fix them.
+        """
         if not message:
             self._metrics.skipped_frames.labels("empty").inc()
             return None
@@ -160,14 +170,14 @@ class Listener:
             return None
 
     async def _end(self) -> None:
-        """Speech ends here, unless the client names a session and is still to come back: then it goes on."""
+        """End the speech. If the client named a session and may reconnect, the speech goes on instead."""
         final = self._session.final()
         if final and (self._left or not self._voice.session):
             await self._outbox.put(final, 0)
         await self._outbox.drained()
 
     def _give_up(self) -> None:
-        """Nothing more is handed on. Audio that is not known to be safe, or still comes, counts as lost."""
+        """Stop passing audio on. Audio that is not confirmed, or arrives later, counts as lost."""
         self._outbox.abandon()
         if self._acknowledging:
             self._acknowledging.cancel()
@@ -197,4 +207,4 @@ def _check_note(text: str) -> None:
     try:
         msgspec.json.decode(text, type=MuteNote)
     except msgspec.DecodeError as error:
-        raise InputError("A text frame", "Audio goes in binary frames.") from error
+        raise InputError("A text frame", "Send audio in binary frames.") from error

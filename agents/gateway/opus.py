@@ -1,27 +1,27 @@
-"""Is it an Opus packet? Its whole structure, checked without decoding it: RFC 6716, section 3.2."""
+"""Check the whole structure of an Opus packet without decoding it (RFC 6716, section 3.2)."""
 
 from pipeline.audio.opus import opus_samples
 from pipeline.errors import InputError
 
 MAX_FRAME_BYTES = 1_275
-"""Of one of the frames in a packet."""
+"""Limit for one frame inside a packet."""
 
 LONG_LENGTH = 252
-"""A first byte from here on says that the length of a frame takes two bytes."""
+"""If the first byte of a frame length is at least this, the length takes two bytes."""
 
 REMEDY = "Send bare packets, without Ogg or RTP."
 
 
 def checked_samples(packet: bytes) -> int:
-    """Samples at 48 kHz in a packet; raises InputError for what no decoder could take."""
+    """Return the samples at 48 kHz in a packet. Raises InputError if no decoder could decode it."""
     samples = opus_samples(packet)
     if _largest_frame(packet) > MAX_FRAME_BYTES:
-        raise InputError("An Opus packet with a frame too large", REMEDY)
+        raise InputError("An Opus packet has a frame that is too large", REMEDY)
     return samples
 
 
 def _largest_frame(packet: bytes) -> int:
-    """Bytes of the largest frame in a packet of one byte or more."""
+    """Return the bytes of the largest frame in a packet. The packet has at least one byte."""
     code, end = packet[0] & 3, len(packet)
     if code == 3:
         return _of_many(packet)
@@ -31,7 +31,7 @@ def _largest_frame(packet: bytes) -> int:
 
 
 def _of_many(packet: bytes) -> int:
-    """Of code 3: any number of frames, and perhaps padding."""
+    """Return the bytes of the largest frame in a packet of code 3: any number of frames, and optional padding."""
     count, begin, end = packet[1] & 0x3F, 2, len(packet)
     if packet[1] & 0x40:
         begin, end = _without_padding(packet)
@@ -41,7 +41,7 @@ def _of_many(packet: bytes) -> int:
 
 
 def _without_padding(packet: bytes) -> tuple[int, int]:
-    """Where the frames' part of a padded packet begins and ends."""
+    """Return where the frames of a padded packet begin and end."""
     begin, end = 2, len(packet)
     while begin < end:
         size = packet[begin]
@@ -59,7 +59,10 @@ def _equal(size: int, count: int) -> int:
 
 
 def _varied(packet: bytes, begin: int, end: int, count: int) -> int:
-    """The largest of `count` frames whose lengths, but for the last, stand at `begin`; the frames end at `end`."""
+    """Return the bytes of the largest of `count` frames.
+
+    All lengths except the last stand at `begin`; the frames end at `end`.
+    """
     largest = total = 0
     for _ in range(count - 1):
         size, begin = _length(packet, begin, end)
@@ -70,7 +73,7 @@ def _varied(packet: bytes, begin: int, end: int, count: int) -> int:
 
 
 def _length(packet: bytes, at: int, end: int) -> tuple[int, int]:
-    """The length of a frame that stands at `at`, and where what follows it begins."""
+    """Return the frame length that stands at `at`, and the position after it."""
     if at >= end:
         raise _cut_short()
     if packet[at] < LONG_LENGTH:
@@ -81,4 +84,4 @@ def _length(packet: bytes, at: int, end: int) -> tuple[int, int]:
 
 
 def _cut_short() -> InputError:
-    return InputError("An Opus packet cut short", REMEDY)
+    return InputError("An Opus packet is cut short", REMEDY)

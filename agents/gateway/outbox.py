@@ -1,4 +1,4 @@
-"""What one connection has handed on and the pipeline has not confirmed yet."""
+"""The chunks of one connection that were passed on and are not confirmed yet."""
 
 import asyncio
 from collections import deque
@@ -13,18 +13,19 @@ Confirmation = asyncio.Future[None]
 
 
 class Sink(Protocol):
-    """Takes chunks on, e.g. `LocalRunner.put`. As long as it waits, the connection is not read.
+    """Takes chunks, e.g. `LocalRunner.put`. While a call waits, the connection is not read.
 
-    It gives None for a chunk that is safe, or a future that ends when it is. Cancelling the future gives the chunk up.
+    Returns None for a chunk that is safe, or a future that is done when the chunk is safe. Cancelling the future gives
+    up the chunk.
     """
 
     async def __call__(self, chunk: AudioChunk) -> Confirmation | None: ...
 
 
 class Outbox:
-    """Lets up to `limit` seconds of audio be unconfirmed; `put` waits beyond them.
+    """Allows up to `limit` seconds of unconfirmed audio; `put` waits while there is more.
 
-    `confirmed` is told when more is safe, `failed` the error when a chunk cannot be handed on.
+    Calls `confirmed` when more audio is safe, and `failed` with the error when a chunk fails.
     """
 
     def __init__(
@@ -40,18 +41,18 @@ class Outbox:
         self._confirmed = confirmed
         self._failed = failed
         self._waiting: deque[tuple[Confirmation, int, AudioChunk]] = deque()
-        """With samples, oldest first."""
+        """Unconfirmed chunks with their numbers of samples, oldest first."""
         self._fault: Exception | None = None
         self._changed = asyncio.Event()
         self.unconfirmed = 0.0
-        """Seconds of audio."""
+        """Seconds of unconfirmed audio."""
         self.samples = first
-        """Number of the first sample that is not confirmed; sample `first` is the first that is put."""
+        """Number of the first unconfirmed sample. Counting begins at `first`."""
         self.start = 0.0
-        """When that sample was spoken, UTC seconds; known once one before it is confirmed."""
+        """When that sample was spoken, in UTC seconds. Known after the first confirmation."""
 
     async def put(self, chunk: AudioChunk, samples: int) -> None:
-        """Hand a chunk on; raises what the sink says of this or an earlier one."""
+        """Pass a chunk on. Raises the sink's error for this chunk or an earlier one."""
         seconds = samples / chunk.sample_rate
         self.unconfirmed += seconds
         await self._until(lambda: self.unconfirmed <= max(self._limit, seconds))
@@ -63,11 +64,11 @@ class Outbox:
             confirmation.add_done_callback(self._settle)
 
     async def drained(self) -> None:
-        """Return when all is confirmed; raises as `put` does."""
+        """Wait until every chunk is confirmed. Raises the same errors as `put`."""
         await self._until(lambda: not self._waiting)
 
     def abandon(self) -> None:
-        """Give up what is not confirmed."""
+        """Give up all chunks that are not confirmed."""
         for confirmation, _, _ in self._waiting:
             confirmation.remove_done_callback(self._settle)
             confirmation.cancel()

@@ -1,4 +1,4 @@
-"""What the URL of a connection says: whose voice, in which room, in what form.
+"""Parse the URL of a connection: speaker, room and audio format.
 
 /v1/rooms/{room}/speakers/{speaker}/audio?codec=pcm_s16le&sample_rate=48000&channels=1&room_type=default
 """
@@ -16,11 +16,11 @@ from pipeline.messages import Name, Seconds
 PATH = re.compile(r"/v1/rooms/([^/]+)/speakers/([^/]+)/audio")
 KEYS = "Known keys are codec, sample_rate, channels, room_type, start, session and first_sample."
 OPUS_RATE = 48_000
-"""Opus always decodes to 48 kHz, whatever was put in (RFC 6716)."""
+"""Opus always decodes to 48 kHz, whatever the input was (RFC 6716)."""
 
 
 class Voice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One speaker's stream."""
+    """One speaker's audio stream."""
 
     room: Name
     speaker: Name
@@ -29,30 +29,30 @@ class Voice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sample_rate: Annotated[int, Meta(ge=8_000, le=192_000)]
     channels: Annotated[int, Meta(ge=1, le=32)] = 1
     start: Seconds | None = None
-    """When the first frame was spoken, by the client's clock, UTC seconds."""
+    """When the first frame was spoken, in UTC seconds of the client's clock."""
     session: Annotated[str, Meta(min_length=8, max_length=64, pattern=r"^[!-~]*(?![\s\S])")] | None = None
-    """Where samples are numbered from 0. A client that names one is told how many of them are safe."""
+    """Samples are numbered from 0 in a session. A client that names one is told how many samples are confirmed."""
     first_sample: Annotated[int, Meta(ge=0, lt=2**62)] = 0
-    """Number of the first sample of this connection in `session`."""
+    """Number of this connection's first sample in `session`."""
 
 
 def parse(target: str) -> Voice:
-    """Read a request target, percent-encoded as UTF-8; raises InputError, which never repeats a name."""
+    """Parse a request target, percent-encoded as UTF-8. Raises InputError, which never repeats a name."""
     path, _, query = target.partition("?")
     if not (match := PATH.fullmatch(path)):
         raise InputError("Unknown path", "Connect to /v1/rooms/{room}/speakers/{speaker}/audio.")
     fields = _query(query)
     if "first_sample" in fields and "session" not in fields:
-        raise InputError("A first_sample without a session", "Name the session that it counts from.")
+        raise InputError("first_sample has no session", "Name the session in which it counts.")
     if fields.get("codec") == "opus":
         _check_opus(fields)
     elif "sample_rate" not in fields:
-        raise InputError("No sample_rate", "Say it in the query, e.g. sample_rate=48000.")
+        raise InputError("No sample_rate", "Add it to the query, e.g. sample_rate=48000.")
     try:
         room, speaker = (unquote(part, errors="strict") for part in match.groups())
         return msgspec.convert(fields | {"room": room, "speaker": speaker}, Voice, strict=False)
     except UnicodeDecodeError as error:
-        raise InputError("A name that is not UTF-8", "Percent-encode room and speaker as UTF-8.") from error
+        raise InputError("A name is not UTF-8", "Percent-encode room and speaker as UTF-8.") from error
     except msgspec.ValidationError as error:
         raise InputError(_plain(str(error)), KEYS) from error
 
@@ -61,26 +61,26 @@ def _query(text: str) -> dict[str, Any]:
     try:
         pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=16)
     except ValueError as error:
-        raise InputError("A query that cannot be read", KEYS) from error
+        raise InputError("The query cannot be read", KEYS) from error
     fields: dict[str, Any] = dict(pairs)
     if len(fields) < len(pairs):
-        raise InputError("A key of the query stands twice", KEYS)
+        raise InputError("A query key is given twice", KEYS)
     if "token" in fields:
-        raise InputError("A token in the URL, where logs would keep it", "Send it as Authorization: Bearer.")
+        raise InputError("A token is in the URL, where logs would keep it", "Send it as Authorization: Bearer.")
     if reserved := fields.keys() & {"room", "speaker"}:
-        raise InputError(f"{reserved.pop()} in the query", "Room and speaker belong in the path.")
+        raise InputError(f"{reserved.pop()} is in the query", "Put room and speaker into the path.")
     return fields
 
 
 def _check_opus(fields: dict[str, Any]) -> None:
     if fields.setdefault("sample_rate", str(OPUS_RATE)) != str(OPUS_RATE):
-        raise InputError("Opus at another rate than 48000", "Leave sample_rate out.")
+        raise InputError("Opus needs sample_rate 48000", "Leave sample_rate out.")
     if fields.get("channels", "1") not in {"1", "2"}:
-        raise InputError("Opus with other than 1 or 2 channels", "Send a stream for each speaker.")
+        raise InputError("Opus needs 1 or 2 channels", "Send one stream for each speaker.")
 
 
 def _plain(reason: str) -> str:
-    """A name's rule in words instead of its pattern."""
+    """Put the rule for a name into words. Other reasons stay as they are."""
     if "$.room`" in reason or "$.speaker`" in reason:
-        return "Room and speaker are 1 to 256 characters, none of them a control character"
+        return "Room and speaker must have 1 to 256 characters and no control character"
     return reason

@@ -1,4 +1,4 @@
-"""WebSocket ingest: an app sends each speaker's audio over a connection of its own. docs/integrate.md is its manual."""
+"""WebSocket ingest: an app sends each speaker's audio over its own connection. docs/integrate.md is the manual."""
 
 import asyncio
 import logging
@@ -26,22 +26,24 @@ from pipeline.settings import GatewaySettings
 log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 2.0
-"""A peer that does not answer our close for so long is cut off."""
+"""A peer that does not answer our close for this long is disconnected."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LiveConnection:
-    """A speaker's connection; `done` once its last chunk has been passed on."""
+    """A speaker's connection. `done` is set after its last chunk was passed on."""
 
     connection: ServerConnection
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Gateway:
-    """`async with Gateway(...)` listens; leaving closes every connection with 1012 once its last chunk is passed on.
+    """`async with Gateway(...)` listens.
 
-    Raises ConfigError without tokens on an address that others reach, or if the port is taken. `generated_token` is
-    the token made up on loopback when none is set.
+    At the end it closes every connection with 1012 after its last chunk was passed on.
+
+    Raises ConfigError if no token is set and the address is not loopback, or if the port is taken. `generated_token` is
+    the token that is generated on loopback when none is set.
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class Gateway:
 
     @property
     def port(self) -> int:
-        """The one that was bound, also when the settings say 0."""
+        """The bound port, also if the setting is 0."""
         number: int = next(iter(self._server.sockets)).getsockname()[1]
         return number
 
@@ -79,10 +81,10 @@ class Gateway:
                 self._handle,
                 settings.host,
                 settings.port,
-                compression=None,  # audio does not shrink, and a small frame could swell
+                compression=None,  # audio does not shrink, and a small frame could expand
                 max_size=settings.max_frame_bytes,
                 create_connection=Connection,
-                ping_interval=None,  # a listener pings, but only who has nothing unread
+                ping_interval=None,  # the listener pings, and only clients without unread audio
                 close_timeout=CLOSE_SECONDS,
                 server_header=None,
                 logger=_library_log(),
@@ -102,7 +104,7 @@ class Gateway:
 
     async def _handle(self, connection: ServerConnection) -> None:
         if not isinstance(connection, Connection):
-            raise TypeError("The server makes connections of our own kind")
+            raise TypeError("The server must make connections of the class Connection")
         try:
             voice = self._admitted(connection)
             async with self._sole(voice, connection):
@@ -115,7 +117,7 @@ class Gateway:
             log.error("The gateway cannot pass audio on: %s", error)
             await self._refuse(connection, Close.TRY_LATER, "Audio cannot be taken now")
         except ConnectionClosed as closed:
-            if closed.sent and closed.sent.code == Close.TOO_BIG:  # the library measured it before reading it
+            if closed.sent and closed.sent.code == Close.TOO_BIG:  # the library rejects a large message by itself
                 self._count(Close.TOO_BIG)
 
     def _listener(self, connection: Connection, voice: Voice) -> Listener:
@@ -133,7 +135,7 @@ class Gateway:
 
     @asynccontextmanager
     async def _sole(self, voice: Voice, connection: ServerConnection) -> AsyncIterator[None]:
-        """The newest connection of a speaker ends the one before it, whose peer may be long gone."""
+        """Close the speaker's older connection, and register this one. The older peer may be long gone."""
         key = voice.room, voice.speaker
         while before := self._live.get(key):
             self._count(Close.REPLACED)
@@ -149,14 +151,14 @@ class Gateway:
 
     async def _refuse(self, connection: ServerConnection, code: Close, reason: str) -> None:
         self._count(code)
-        await connection.close(code, reason.encode()[:123].decode(errors="ignore"))  # RFC 6455 allows no more
+        await connection.close(code, reason.encode()[:123].decode(errors="ignore"))  # the limit of RFC 6455
 
     def _count(self, code: Close) -> None:
         self._metrics.refused.labels(code.name.lower()).inc()
 
 
 def _library_log() -> logging.Logger:
-    """The library's debug log holds tokens, names and audio, so it stays off whatever the root logger says."""
+    """Keep the library's debug log off, whatever the root logger's level is. It holds tokens, names and audio."""
     library = log.getChild("websockets")
     library.setLevel(logging.WARNING)
     return library

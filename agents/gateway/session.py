@@ -1,4 +1,4 @@
-"""One connection's frames as chunks: numbered from 0, and with times that follow the samples, not the network."""
+"""Turn one connection's frames into chunks, numbered from 0. Their times follow the samples, not the network."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from pipeline.audio.packets import LENGTH_BYTES, MAX_PACKETS, pack
 from pipeline.messages import AudioChunk
 
 PROMPT_SECONDS = 0.01
-"""A read that had to wait for so long has found all that the client had sent."""
+"""If a read waited for this long, it has received everything that the client had sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A binary frame, and how many samples of one channel it holds."""
+    """A binary frame, and the samples of one channel that it holds."""
 
     data: bytes
     samples: int
@@ -21,27 +21,28 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """When the frames of one read came."""
+    """When the frames of one read arrived."""
 
     now: float
     """UTC seconds."""
     waited: float
-    """Seconds from our asking for them to their coming."""
+    """Seconds between the call of the read and the arrival."""
     stalled: bool = False
-    """We read nothing for longer than we usually rest, so that more may wait behind them."""
+    """Whether the gateway paused for longer than usual, so that more frames may be unread."""
 
 
 OLDEST_SECONDS = 600.0
-"""A client whose clock says that audio is older has a wrong clock."""
+"""If a client's clock says that audio is older, the clock is wrong."""
 
 
 class AudioSession:
-    """`start` of the first chunk is as the client says, else the arrival of its frame; later ones follow the samples.
+    """Assigns times to chunks.
 
-    A client that sends nothing while its speaker is muted falls behind the clock; then the time jumps to now. It does
-    not while we are behind: what lies unread after a stall of ours is late, not new. The same holds for a client that
-    began late, until it has caught up: a pause meanwhile is a stall of its own. Nor does time run ahead of the clock by
-    more than `ahead` seconds, however fast audio comes.
+    The first chunk starts at the time that the client gives, or else at its arrival. Later chunks follow the samples. A
+    client that sends nothing while its speaker is muted falls behind the clock. Then the time jumps to now. It does not
+    jump while the gateway is behind: unread audio after a stall is late, not new. It does not jump either while a
+    client that began late has not caught up: a pause is then a stall of the client. Time never runs ahead of the clock
+    by more than `ahead` seconds, however fast audio arrives.
     """
 
     def __init__(self, voice: Voice, gap: float, ahead: float, largest: int) -> None:
@@ -49,19 +50,19 @@ class AudioSession:
         self._gap = gap
         self._ahead = ahead
         self._largest = largest
-        """Bytes of a chunk."""
+        """Limit for a chunk in bytes."""
         self._anchor: float | None = None
         self._samples = 0
-        """Since the anchor."""
+        """Samples since the anchor."""
         self._number = voice.first_sample
-        """Of the next sample in the client's session."""
+        """Number of the next sample in the client's session."""
         self._sequence = 0
         self._behind = False
         self._late = 0.0
-        """Seconds by which the client was behind the clock at first; 0 once it has caught up."""
+        """Seconds by which the client was behind the clock at its start; 0 after it has caught up."""
 
     def chunks(self, frames: Sequence[Frame], arrival: Arrival) -> Iterator[tuple[AudioChunk, int]]:
-        """The frames of one read in as few chunks as hold them, each with its samples."""
+        """Yield the frames of one read in as few chunks as possible, each with its number of samples."""
         self._behind = arrival.waited < PROMPT_SECONDS and (self._behind or arrival.stalled)
         self._keep_time(arrival.now, sum(frame.samples for frame in frames) / self._voice.sample_rate)
         for group in self._groups(frames):
@@ -71,7 +72,7 @@ class AudioSession:
             self._number += samples
 
     def final(self) -> AudioChunk | None:
-        """The end of the session; None if it never began."""
+        """Return the chunk that ends the session; None if the session never began."""
         return self._made(b"", final=True) if self._anchor is not None else None
 
     @property
@@ -79,7 +80,7 @@ class AudioSession:
         return (self._anchor or 0.0) + self._samples / self._voice.sample_rate
 
     def _keep_time(self, now: float, seconds: float) -> None:
-        """Decide when the coming `seconds` of audio begin."""
+        """Decide when the next `seconds` of audio begin."""
         if self._anchor is None:
             self._jump(self._begun(now))
             self._late = max(0.0, now - self._position)
@@ -93,7 +94,7 @@ class AudioSession:
             self._late = 0.0
 
     def _begun(self, now: float) -> float:
-        """When the first frame was spoken, which has just come."""
+        """Return when the first frame was spoken, which has just arrived."""
         stated = self._voice.start
         return stated if stated is not None and now - OLDEST_SECONDS <= stated <= now + self._ahead else now
 

@@ -1,4 +1,4 @@
-"""The gateway of a deployment: what apps send goes to `voice.audio`, and workers elsewhere take it from there."""
+"""The gateway of a Kafka deployment. It writes audio to `voice.audio`, where the workers read it."""
 
 import asyncio
 import logging
@@ -27,29 +27,30 @@ from pipeline.settings import GatewaySettings, Kafka, Settings
 from pipeline.topology import AUDIO
 
 WATCH_SECONDS = 0.25
-"""How often the age of what is on its way is looked at."""
+"""How often to check the age of the records in flight."""
 
 RETRY_MS = 250
-"""Between tries to reach a broker that is away."""
+"""Pause between attempts to reach a broker that is down."""
 
 ASK_SECONDS = 5.0
-"""A broker that is away is asked for so long at a time, so that a stop need not wait for longer."""
+"""Time limit for one attempt to reach the broker, so that a stop never waits longer."""
 
 STOP_SECONDS = 2.0
-"""For the client to close; by then every chunk is confirmed, or its app was told."""
+"""Time for the Kafka client to close. By then every chunk is confirmed, or its app was told."""
 
 Started = Callable[[Gateway, str], None]
-"""Told the gateway and the URL of its figures once both listen."""
+"""Called with the gateway and the URL of its metrics once both listen."""
 
 log = logging.getLogger(__name__)
 
 
 class KafkaSink:
-    """`Sink` of the gateway: each future ends once all in-sync replicas have the chunk.
+    """The gateway's `Sink`: each future is done when all in-sync replicas have the chunk.
 
-    `async with KafkaSink(kafka, settings) as sink`; raises DependencyError if the broker cannot be reached. A future
-    fails with it if the broker refuses a chunk, or does not confirm it within `confirm_seconds`. While a partition has
-    not answered for so long, its chunks are refused at once. No more than `buffer_bytes` wait; then calls wait.
+    `async with KafkaSink(kafka, settings) as sink` connects. It raises DependencyError if the broker cannot be reached.
+    A future fails with DependencyError if the broker rejects a chunk, or does not confirm it within `confirm_seconds`.
+    While a partition has not answered for that long, its chunks are refused at once. At most `buffer_bytes` wait; then
+    calls wait, too.
     """
 
     def __init__(self, kafka: Kafka, settings: GatewaySettings) -> None:
@@ -62,7 +63,7 @@ class KafkaSink:
         self._lanes: list[Lane] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._partition = DefaultPartitioner()
-        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells each try; we tell what comes of them
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it logs each attempt; we report the result
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -140,20 +141,21 @@ class KafkaSink:
 
 
 async def _stopped(producer: Any) -> None:
-    """Close a producer, without waiting long for a broker that is away."""
+    """Close the producer. If the broker is down, close its connections after a time limit."""
     try:
         async with asyncio.timeout(STOP_SECONDS):
             await producer.stop()
     except TimeoutError:
-        log.warning("Kafka has not confirmed what was on its way at the end; the apps were told")
+        log.warning("Kafka did not confirm the last records; the apps were told")
         await producer._sender.close()
         await producer.client.close()
 
 
 async def serve(settings: Settings, started: Started, stop: asyncio.Event | None = None) -> None:
-    """Take audio until SIGTERM, SIGINT or `stop`; then close the connections once their last chunk is with the broker.
+    """Take audio until SIGTERM, SIGINT or `stop`. Then close each connection after its last chunk is with the broker.
 
-    It begins when the broker answers. Raises ConfigError when the topic is missing or a frame would not fit into it.
+    Starts when the broker answers. Raises ConfigError if the topic is missing, or if a frame would not fit into a
+    record.
     """
     stop = stop or stop_on_signals()
     check(settings)
@@ -167,11 +169,11 @@ async def serve(settings: Settings, started: Started, stop: asyncio.Event | None
         ):
             started(gateway, url)
             await stop.wait()
-            log.info("stopping: no new audio; what was taken is with the broker")
+            log.info("stopping: accepts no new audio; the broker has all accepted audio")
 
 
 async def _broker_answers(kafka: Kafka, stop: asyncio.Event) -> bool:
-    """Wait until it does and has the topic; False if `stop` came first."""
+    """Wait until the broker answers and has the topic. Returns False if `stop` comes first."""
     soon = kafka.model_copy(update={"connect_seconds": min(kafka.connect_seconds, ASK_SECONDS)})
     asking = asyncio.ensure_future(answered(lambda: topics.require_topics(soon, [AUDIO])))
     stopping = asyncio.ensure_future(stop.wait())
@@ -185,7 +187,7 @@ async def _broker_answers(kafka: Kafka, stop: asyncio.Event) -> bool:
 
 
 def check(settings: Settings) -> None:
-    """Raise ConfigError where the largest frame is larger than a record may be."""
+    """Raise ConfigError if the largest frame does not fit into a record."""
     frame, record = settings.gateway.max_frame_bytes, settings.kafka.max_message_bytes
     if frame + 2 * RECORD_OVERHEAD > record:
         raise ConfigError(

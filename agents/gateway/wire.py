@@ -1,7 +1,7 @@
-"""A WebSocket connection whose messages are read many at a time.
+"""A WebSocket connection that reads many messages at once.
 
-To parse a frame, the library takes ten times the CPU of everything else that we do with it, and it wakes a task for
-each one. So we cut whole binary frames, in which audio comes, from each read ourselves. The library does all else.
+For one frame, the library's parser costs ten times the CPU of all our other work, and it wakes a task. So we cut whole
+binary frames, which hold the audio, out of each read ourselves. The library does everything else.
 """
 
 import asyncio
@@ -15,16 +15,16 @@ from websockets.protocol import OPEN
 Message = str | bytes
 
 WHOLE_BINARY = 0x82
-"""First byte of a binary message in one frame."""
+"""First byte of a binary message that is a single frame."""
 MASKED = 0x80
 SHORT, MEDIUM = 126, 127
-"""Lengths below SHORT stand in the second byte. SHORT itself there means two bytes more, MEDIUM means eight."""
+"""A length below SHORT stands in the second byte. SHORT there means that two bytes follow, MEDIUM eight."""
 
 
 def whole_frames(data: bytes, largest: int) -> tuple[list[bytes], int]:
-    """Masked binary messages, each in one frame, from the head of `data`; and how many bytes they take.
+    """Return the masked binary messages at the start of `data`, each a single frame, and how many bytes they take.
 
-    Stops at the first frame that is anything else, not all there, or larger than `largest`.
+    Stops at the first frame that is of another kind, incomplete, or larger than `largest` bytes.
     """
     messages: list[bytes] = []
     at, end = 0, len(data)
@@ -43,20 +43,20 @@ def whole_frames(data: bytes, largest: int) -> tuple[list[bytes], int]:
 
 
 class Connection(ServerConnection):
-    """Reads once, then not again before `receive` is called: what comes meanwhile waits in the network's buffers."""
+    """Reads once, then pauses until the next `receive`. Data that arrives meanwhile waits in the network's buffers."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._messages: list[Message] = []
         self._parts = bytearray()
-        """Of a message whose last frame has not come."""
+        """Parts of a message whose last frame has not arrived."""
         self._is_text = False
         self._waiter: asyncio.Future[None] | None = None
         self._fault: Exception | None = None
         self._dismissed: Callable[[Message], None] | None = None
 
     async def receive(self) -> list[Message]:
-        """All messages that have come, at least one, oldest first; raises ConnectionClosed after the last."""
+        """Return all messages that have arrived, at least one, oldest first. Raises ConnectionClosed after the last."""
         if not self._messages:
             await self._stirred()
         if self._fault:
@@ -67,12 +67,12 @@ class Connection(ServerConnection):
         return messages
 
     def interrupt(self, fault: Exception) -> None:
-        """Let `receive` raise this, now or when it is called."""
+        """Make `receive` raise `fault`, now or at the next call."""
         self._fault = fault
         self._wake()
 
     def dismiss(self, unheard: Callable[[Message], None]) -> None:
-        """Nobody receives any more: give each message that was not received, or comes, to `unheard`."""
+        """End receiving: pass each message that was not received, or still arrives, to `unheard`."""
         self._dismissed = unheard
         messages, self._messages = self._messages, []
         for message in messages:
@@ -80,7 +80,7 @@ class Connection(ServerConnection):
         self._resume()
 
     async def _stirred(self) -> None:
-        """Wait until there is something to tell."""
+        """Wait for a message, a fault, or the end of the connection."""
         if self._fault or self.connection_lost_waiter.done():
             return
         self._waiter = self.loop.create_future()
@@ -118,7 +118,7 @@ class Connection(ServerConnection):
         self._wake()
 
     def _between_frames(self) -> bool:
-        """Whether what comes next is the beginning of a message."""
+        """Whether the next data begins a message."""
         protocol = self.protocol
         return protocol.state is OPEN and not protocol.reader.buffer and protocol.current_size is None
 
