@@ -1,1 +1,1 @@
-"""Commands that need a broker."""
+"""Commands that need Kafka, and commands that run the whole pipeline on one machine."""

@@ -1,4 +1,4 @@
-"""`voxwarden backtest`: what another policy would have made of what was said."""
+"""`voxwarden backtest`: judge stored transcripts with a new policy and compare the results."""
 
 import json
 import sys
@@ -31,23 +31,32 @@ BacktestFormat = Literal["table", "jsonl"]
 @app.command()
 def backtest(
     ctx: typer.Context,
-    policy: Annotated[str, typer.Option(help="The policy to try, by name or path.")],
-    against: Annotated[str | None, typer.Option(help="The policy to compare with; unset: judge.policy.")] = None,
-    since: Annotated[
-        str | None, typer.Option("--from", help="Written since: 30m, 12h, 7d ago, or 2026-01-31T08:00 (UTC).")
+    policy: Annotated[str, typer.Option(help="The new policy, by name or path.")],
+    against: Annotated[
+        str | None, typer.Option(help="The policy to compare with, by name or path. Default: judge.policy.")
     ] = None,
-    until: Annotated[str | None, typer.Option("--to", help="Written before; unset: all that is there.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Judge at most so many.")] = None,
-    file: Annotated[Path | None, typer.Option(help="Transcripts as JSON lines, instead of Kafka's.")] = None,
-    examples: Annotated[int, typer.Option(min=0, help="Single differences shown, at most, of each kind.")] = 5,
-    form: Annotated[BacktestFormat, typer.Option("--format", help="For a person, or for a program.")] = "table",
+    since: Annotated[
+        str | None,
+        typer.Option("--from", help="Start: an age such as 30m, 12h or 7d, or a UTC time such as 2026-01-31T08:00."),
+    ] = None,
+    until: Annotated[str | None, typer.Option("--to", help="End, in the same formats. Default: no limit.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Judge at most this many transcripts.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="Read transcripts from this JSON-lines file, not from Kafka.")
+    ] = None,
+    examples: Annotated[
+        int, typer.Option(min=0, help="Show at most this many examples of each kind of difference.")
+    ] = 5,
+    form: Annotated[
+        BacktestFormat, typer.Option("--format", help="table for a person, jsonl for a program.")
+    ] = "table",
 ) -> None:
-    """Judge kept transcripts again, by two policies, and show which flags would be new, gone or changed.
+    """Judge stored transcripts with two policies, and show which flags would be new, gone or changed.
 
-    The classifier reads each text once, both policies go by its scores; nothing is delivered. Transcripts come from
-    voice.transcripts as long as Kafka keeps them, or from a file, such as one that `voxwarden transcribe --format
-    jsonl` wrote; in a file, --from and --to go by when it was said. Words are shown on a screen only. One that cannot
-    be read is named, and the exit code is then 3.
+    Use it before you change a policy. The classifier reads each text once, and both policies use its scores. Nothing is
+    delivered. Transcripts come from voice.transcripts on Kafka, or from a JSON-lines file, such as the output of
+    `voxwarden transcribe --format jsonl`. For a file, --from and --to compare the time of the speech. The texts are
+    shown only on a terminal. A transcript that cannot be read is reported, and the exit code is then 3.
 
     Examples:
       voxwarden backtest --policy new.yaml --from 12h
@@ -75,7 +84,10 @@ def _source(
 
 
 class _Run:
-    """Compares, counts, and keeps a few differences of each kind. With `lines` it prints every one as it is found."""
+    """Compares transcripts, counts the differences, and keeps a few examples of each kind.
+
+    With `lines` it prints every difference at once.
+    """
 
     def __init__(self, test: "Backtest", examples: int, *, lines: bool) -> None:
         from pipeline.judge.backtest import BacktestTally
@@ -105,7 +117,7 @@ class _Run:
         if self._examples:
             stdout.print(differences.examples(self._examples, words=stdout.is_terminal))
         if self._test.skipped:
-            stderr.print(f"{self._test.skipped} were skipped under overload: nobody knows their words.")
+            stderr.print(f"{self._test.skipped} utterances were skipped under overload and have no text.")
 
     def _take(self, comparison: "Comparison") -> None:
         from pipeline.cli.differences import difference_line

@@ -1,4 +1,4 @@
-"""`voxwarden coverage`: how much of what was said was heard."""
+"""`voxwarden coverage`: the share of utterances that were transcribed."""
 
 import json
 import sys
@@ -18,24 +18,29 @@ if TYPE_CHECKING:
     from pipeline.coverage import Coverage
     from pipeline.settings import Settings
 
-Local = Annotated[bool, typer.Option("--local", help="Of `voxwarden run` on this machine: no Kafka, but data_dir.")]
+Local = Annotated[
+    bool, typer.Option("--local", help="Read the data_dir of `voxwarden run` on this machine, not Kafka.")
+]
 
 
 @app.command()
 def coverage(
     ctx: typer.Context,
     since: Annotated[
-        str | None, typer.Option("--from", help="Transcribed since: 30m, 12h, 7d ago, or 2026-01-31T08:00 (UTC).")
+        str | None,
+        typer.Option("--from", help="Start: an age such as 30m, 12h or 7d, or a UTC time such as 2026-01-31T08:00."),
     ] = None,
-    until: Annotated[str | None, typer.Option("--to", help="Transcribed before; unset: all that is there.")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="End, in the same formats. Default: no limit.")] = None,
     local: Local = False,
-    form: Annotated[Literal["table", "jsonl"], typer.Option("--format", help="For a person, or a program.")] = "table",
+    form: Annotated[
+        Literal["table", "jsonl"], typer.Option("--format", help="table for a person, jsonl for a program.")
+    ] = "table",
 ) -> None:
-    """Count, by type of room, the utterances that were heard and those that overload skipped.
+    """Count the transcribed utterances and those that overload skipped, by room type.
 
-    From voice.transcripts, as long as Kafka keeps them, or with --local from the look-back. Each utterance counts once,
-    also one that came twice. The exit code is 3 if there is a transcript that cannot be read, or with --local an
-    utterance that a stage could not handle.
+    Use it to check that the machines keep up. The figures come from voice.transcripts on Kafka, or with --local from
+    the look-back of this machine. An utterance that arrived twice counts once. The exit code is 3 if a transcript
+    cannot be read, or with --local if a stage could not handle an utterance.
 
     Examples:
       voxwarden coverage --from 12h
@@ -51,7 +56,7 @@ def coverage(
         _write(found)
     if lost:
         where = "`voxwarden dead-letters list --local`" if local else "voice.dead-letters"
-        stderr.print(f"{lost} utterances could not be handled; {where} has them.", highlight=False)
+        stderr.print(f"{lost} utterances could not be handled. See {where}.", highlight=False)
     raise typer.Exit(Exit.FAILED if lost else Exit.CLEAN)
 
 
@@ -70,7 +75,7 @@ def _of_kafka(settings: "Settings", since: float | None, until: float | None) ->
 
 
 def _count(source: "Source") -> "tuple[Coverage, int]":
-    """Also how many could not be read."""
+    """Return the coverage, and the number of transcripts that cannot be read."""
     from pipeline.coverage import Coverage
     from pipeline.messages import Transcript
 

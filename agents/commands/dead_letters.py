@@ -1,4 +1,4 @@
-"""`voxwarden dead-letters`: what could not be handled, and what becomes of it."""
+"""`voxwarden dead-letters`: list, show, replay and drop records that a stage could not handle."""
 
 import json
 import sys
@@ -17,18 +17,24 @@ if TYPE_CHECKING:
     from pipeline.letters import Box, Letter, LetterFilter
 
 HEAD_BYTES = 256
-"""Of a value, at the most."""
+"""Bytes of a value that `show` prints, at most."""
 
-Stage = Annotated[str | None, typer.Option(help="The stage that could not handle them.")]
-Reason = Annotated[str | None, typer.Option(help="A part of the reason, in upper or lower case.")]
-Since = Annotated[str | None, typer.Option(help="Since: 30m, 12h, 7d ago, or 2026-01-31T08:00 (UTC).")]
-Addresses = Annotated[
-    list[str] | None, typer.Argument(metavar="[ADDRESS]...", help="Their own, or their origin's, as `list` shows them.")
+Stage = Annotated[str | None, typer.Option(help="Only letters of this stage.")]
+Reason = Annotated[
+    str | None, typer.Option(help="Only letters whose reason contains this text. Upper and lower case are equal.")
 ]
-Local = Annotated[bool, typer.Option("--local", help="Of `voxwarden run` on this machine: no Kafka, but data_dir.")]
-All = Annotated[bool, typer.Option("--all", help="Every one that is not dealt with.")]
+Since = Annotated[
+    str | None,
+    typer.Option(help="Only letters since: an age such as 30m, 12h or 7d, or a UTC time such as 2026-01-31T08:00."),
+]
+Addresses = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[ADDRESS]...", help="Addresses of letters, or of their origins, from `list`."),
+]
+Local = Annotated[bool, typer.Option("--local", help="Use the data_dir of `voxwarden run` on this machine, not Kafka.")]
+All = Annotated[bool, typer.Option("--all", help="All letters that are neither replayed nor dropped.")]
 
-group = typer.Typer(no_args_is_help=True, help="What could not be handled: list, show, replay or drop it.")
+group = typer.Typer(no_args_is_help=True, help="List, show, replay and drop the records that a stage could not handle.")
 app.add_typer(group, name="dead-letters")
 
 
@@ -38,12 +44,18 @@ def list_letters(
     stage: Stage = None,
     reason: Reason = None,
     since: Since = None,
-    handled: Annotated[bool, typer.Option("--handled", help="Also those that were replayed or dropped.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 50,
+    handled: Annotated[
+        bool, typer.Option("--handled", help="Also show letters that were replayed or dropped.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Show only this many letters, the newest.")] = 50,
     local: Local = False,
-    form: Annotated[Literal["table", "jsonl"], typer.Option("--format", help="For a person, or a program.")] = "table",
+    form: Annotated[
+        Literal["table", "jsonl"], typer.Option("--format", help="table for a person, jsonl for a program.")
+    ] = "table",
 ) -> None:
-    """List the letters that nobody has dealt with, the oldest first.
+    """List the dead letters that are neither replayed nor dropped, oldest first.
+
+    Use it to see what a stage could not handle, and why.
 
     Examples:
       voxwarden dead-letters list --stage segment --since 24h
@@ -57,16 +69,18 @@ def list_letters(
         return
     stdout.print(_table(shown) if shown else "No dead letters.")
     if len(found) > len(shown):
-        stderr.print(f"The newest {limit} of {len(found)}; --limit shows more.")
+        stderr.print(f"These are the newest {limit} of {len(found)} letters. Show more with --limit.")
 
 
 @group.command()
 def show(
     ctx: typer.Context,
-    address: Annotated[str, typer.Argument(help="Its own, or its origin's, as `list` shows them.")],
+    address: Annotated[str, typer.Argument(help="Address of the letter, or of its origin, from `list`.")],
     local: Local = False,
 ) -> None:
-    """Show one letter: its headers, and the beginning of its value; audio only as hexadecimal digits.
+    """Show one dead letter: its headers, and the start of its value.
+
+    Use it to find the cause. Audio is shown only as hexadecimal digits.
 
     Example:
       voxwarden dead-letters show voice.dead-letters/0/12
@@ -93,10 +107,11 @@ def replay(
     everything: All = False,
     local: Local = False,
 ) -> None:
-    """Send letters back to the topic they came from; the exit code is 3 if one cannot be.
+    """Send dead letters back to the topic that they came from.
 
-    With --local the next `voxwarden run` handles them again when it starts; none may be running. A record that dies
-    again and again is replayed three times at the most.
+    Use it after you have fixed the cause. The exit code is 3 if a letter cannot be replayed. With --local, the next
+    `voxwarden run` handles the letters when it starts; stop a running one first. A record that fails again can be
+    replayed three times at most.
 
     Examples:
       voxwarden dead-letters replay voice.dead-letters/0/12
@@ -120,7 +135,10 @@ def drop(
     everything: All = False,
     local: Local = False,
 ) -> None:
-    """Mark letters as dealt with. Kafka keeps them until their retention is over; `list --handled` shows them.
+    """Mark dead letters as handled without a replay.
+
+    Use it for records that you do not need, so that `list` shows only open letters. Kafka keeps the records until their
+    retention ends; `list --handled` shows them.
 
     Example:
       voxwarden dead-letters drop --reason "no ce_type header"
@@ -191,7 +209,7 @@ def _write(letter: "Letter") -> None:
 
 
 def _head(value: bytes, text: bool) -> str:
-    """The first bytes; what is no JSON may be audio, and is shown in hexadecimal digits."""
+    """Return the first bytes as text, or as hexadecimal digits if the value may be audio."""
     head = value[:HEAD_BYTES]
     shown = plain(head.decode("utf-8", "replace")) if text else head.hex(" ")
     return f"{shown} ... ({len(value):,} bytes)" if len(value) > HEAD_BYTES else str(shown)

@@ -1,4 +1,4 @@
-"""`voxwarden gateway`: live rooms into Kafka."""
+"""`voxwarden gateway`: write live audio to Kafka."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 @app.command()
 def gateway(ctx: typer.Context) -> None:
-    """Take live audio over WebSocket and hand it to the workers by Kafka; start as many as you like, behind a balancer.
+    """Receive live audio over WebSocket and write it to Kafka for the workers.
 
-    A chunk counts as taken when every in-sync replica has it. While the broker is slow, clients are slowed; if it does
-    not answer, they are told to try later (close code 1013). SIGTERM closes the connections with 1012, for clients to
-    connect to another one. docs/integrate.md shows what apps send.
+    Use it when the workers run on Kafka. Start as many gateways as you need behind a load balancer. A chunk is
+    acknowledged when every in-sync replica has it. While the broker is slow, the gateway slows its clients down. If the
+    broker does not answer, clients are told to try later (close code 1013). On SIGTERM the gateway closes its
+    connections with 1012, so that clients connect to another gateway. docs/integrate.md shows what apps send.
 
     Example:
       VOXWARDEN_GATEWAY__TOKENS='["<long random text>"]' voxwarden --set gateway.host=0.0.0.0 gateway
@@ -30,5 +31,5 @@ def gateway(ctx: typer.Context) -> None:
 def _started(running: "Gateway", metrics_url: str) -> None:
     stderr.print(f"Gateway  port {running.port}, /v1/rooms/ROOM/speakers/SPEAKER/audio", highlight=False)
     if running.generated_token:
-        stderr.print(f"Token    {running.generated_token}   (made for this run; set gateway.tokens to keep one)")
-    stderr.print(f"Figures  {metrics_url}", highlight=False)
+        stderr.print(f"Token    {running.generated_token}   (only for this run; set gateway.tokens to keep one)")
+    stderr.print(f"Metrics  {metrics_url}", highlight=False)

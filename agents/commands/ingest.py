@@ -1,4 +1,4 @@
-"""`voxwarden ingest`: recordings into Kafka, as an app would send them."""
+"""`voxwarden ingest`: send recordings to Kafka, as an app would."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from agents.ingest import Ingest
 
 Play = Callable[[Path, float], Iterator[AudioChunk]]
-"""A file as chunks from a UTC time on."""
+"""Returns a file as chunks, given its path and its start in UTC seconds."""
 
 
 class IngestSpeed(StrEnum):
@@ -32,21 +32,24 @@ class IngestSpeed(StrEnum):
 @app.command()
 def ingest(
     ctx: typer.Context,
-    files: Annotated[list[Path], typer.Argument(help="Recordings, played one after another.", show_default=False)],
-    room: Annotated[str, typer.Option(help="The room they are heard in.")],
-    speaker: Annotated[str, typer.Option(help="Whose voice they are.")],
-    room_type: Annotated[str, typer.Option(help="Which rules of the policy hold, e.g. kids.")] = "default",
+    files: Annotated[list[Path], typer.Argument(help="Recordings, sent one after another.", show_default=False)],
+    room: Annotated[str, typer.Option(help="The id of the room.")],
+    speaker: Annotated[str, typer.Option(help="The id of the speaker.")],
+    room_type: Annotated[
+        str, typer.Option(help="The type of the room, which selects rules of the policy, e.g. kids.")
+    ] = "default",
     speed: Annotated[
-        IngestSpeed, typer.Option(help="As fast as the broker takes it, or as if live.")
+        IngestSpeed, typer.Option(help="realtime sends audio as if it were live, max as fast as the broker takes it.")
     ] = IngestSpeed.REALTIME,
     start: Annotated[
         datetime | None,
-        typer.Option(help="When the first one was recorded, UTC; unset: now. The same start gives the same ids."),
+        typer.Option(help="UTC time when the first recording began. Default: now. The same start gives the same ids."),
     ] = None,
 ) -> None:
-    """Send recordings to Kafka as one speaker's audio in a room, for the workers to moderate.
+    """Send recordings to Kafka as the audio of one speaker in a room, for the workers to moderate.
 
-    A recording that cannot be read is named, and the rest goes on; the exit code is then 3.
+    Use it to test a deployment without an app. A recording that cannot be read is reported, the others are still sent,
+    and the exit code is then 3.
 
     Examples:
       voxwarden ingest call.wav --room lobby --speaker alice
@@ -71,7 +74,7 @@ def ingest(
 
 
 def _send_all(out: "Ingest", files: Sequence[Path], begin: float, play: Play) -> Exit:
-    """Each file starts where the one before it ended."""
+    """Send the files one after another. Each file starts where the previous one ended."""
     from pipeline.audio.decode import duration_of
 
     code = Exit.CLEAN
@@ -91,5 +94,5 @@ def _send_all(out: "Ingest", files: Sequence[Path], begin: float, play: Play) ->
 
 
 def _seconds(chunk: AudioChunk) -> float:
-    """Of 16-bit PCM, which is what files are cut into."""
+    """Return the length of a chunk of 16-bit PCM. Files are cut into such chunks."""
     return len(chunk.data) / 2 / chunk.channels / chunk.sample_rate

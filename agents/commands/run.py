@@ -1,4 +1,4 @@
-"""`voxwarden run`: live rooms on one machine, with no broker."""
+"""`voxwarden run`: moderate live rooms on one machine, without Kafka."""
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 @app.command()
 def run(
     ctx: typer.Context,
-    show: Annotated[bool, typer.Option("--show", help="Print every verdict with its words; not for a log.")] = False,
+    show: Annotated[
+        bool, typer.Option("--show", help="Print every verdict with its text. Do not use it with a log.")
+    ] = False,
 ) -> None:
-    """Moderate live rooms in one process: WebSocket gateway, all stages, review store and metrics.
+    """Moderate live rooms in one process: WebSocket gateway, all stages, review store, console and metrics.
 
-    Apps send each speaker's audio to the gateway, as docs/integrate.md shows. `voxwarden cases list` shows what was
-    flagged. Ctrl-C or SIGTERM closes the connections, finishes everything in hand, and ends. After a kill, the next
-    run finishes what was in hand. One run at a time works in a data folder.
+    Use it when one machine is enough for your rooms. Apps send each speaker's audio to the gateway, as
+    docs/integrate.md shows. `voxwarden cases list` shows the flagged speech. Ctrl-C or SIGTERM closes the connections,
+    finishes the audio in hand, and ends. After a kill, the next run finishes that audio. Only one run at a time can use
+    a data folder.
 
     Examples:
       voxwarden run --show
@@ -37,7 +40,7 @@ def run(
 
 
 class _Terminal:
-    """Tells the person who started it where everything is."""
+    """Prints the addresses of all parts, and with `show` every verdict."""
 
     def __init__(self, show: bool, host: str) -> None:
         self._show = show
@@ -46,13 +49,13 @@ class _Terminal:
     def started(self, gateway: "Gateway", metrics_url: str, console: "Serving | None") -> None:
         _tell(f"Gateway  ws://{self._host}:{gateway.port}/v1/rooms/ROOM/speakers/SPEAKER/audio")
         if gateway.generated_token:
-            _tell(f"Token    {gateway.generated_token}   (made for this run; set gateway.tokens to keep one)")
-        _tell(f"Figures  {metrics_url}")
+            _tell(f"Token    {gateway.generated_token}   (only for this run; set gateway.tokens to keep one)")
+        _tell(f"Metrics  {metrics_url}")
         if console:
             told(console)
         else:
             _tell('Console  not installed: pip install "voxwarden[console]"')
-        stderr.print("Ctrl-C ends it.", style="dim")
+        stderr.print("Press Ctrl-C to stop.", style="dim")
 
     def judged(self, flag: "Flag") -> None:
         if self._show:
@@ -62,5 +65,5 @@ class _Terminal:
 
 
 def _tell(line: str) -> None:
-    """A line that stays one, also in a log."""
+    """Print one line on stderr without wrapping it, so that it stays one line in a log."""
     stderr.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`voxwarden topics`: the Kafka topics that the workers need."""
+"""`voxwarden topics`: create and check the Kafka topics that the workers need."""
 
 from typing import TYPE_CHECKING
 
@@ -10,16 +10,17 @@ from pipeline.cli.app import Exit, app, settings_of, stdout
 if TYPE_CHECKING:
     from agents.topics import Plan
 
-topics = typer.Typer(no_args_is_help=True, help="The Kafka topics that the workers need: create them, check them.")
+topics = typer.Typer(no_args_is_help=True, help="Create and check the Kafka topics that the workers need.")
 app.add_typer(topics, name="topics")
 
 
 @topics.command()
 def create(ctx: typer.Context) -> None:
-    """Create the topics that are missing; leave alone those that are there.
+    """Create the missing Kafka topics, and leave existing ones unchanged.
 
-    Partitions, replication and size come from the settings (`kafka.*`). Safe to repeat. If a topic is there but
-    differs, it is shown, and the exit code is 3.
+    Use it before you start the first worker. You can repeat it safely. Partitions, replication and record size come
+    from the settings (`kafka.*`). If an existing topic differs from the settings, the difference is shown and the exit
+    code is 3.
 
     Examples:
       voxwarden topics create
@@ -33,9 +34,10 @@ def create(ctx: typer.Context) -> None:
 
 @topics.command()
 def check(ctx: typer.Context) -> None:
-    """Compare the broker's topics with the settings; the exit code is 3 if one is missing or differs.
+    """Compare the broker's topics with the settings.
 
-    For a topic that keeps records long after their retention, the command that mends it is shown.
+    Use it after you have changed settings or topics. The exit code is 3 if a topic is missing or differs. If a topic
+    keeps records longer than its retention, the command that fixes it is shown.
 
     Example:
       voxwarden topics check
@@ -43,14 +45,14 @@ def check(ctx: typer.Context) -> None:
     from agents import topics as kafka_topics
 
     kafka = settings_of(ctx).kafka
-    _report(kafka_topics.plans(kafka), kafka.bootstrap, missing="missing: voxwarden topics create", failed=True)
+    _report(kafka_topics.plans(kafka), kafka.bootstrap, missing="missing; run voxwarden topics create", failed=True)
 
 
 def _report(plans: "list[Plan]", bootstrap: str, missing: str, failed: bool) -> None:
-    """`failed`: whether a missing topic is a failure, or has just been made."""
+    """Print the topics. Exit with 3 if one differs, or if one is missing and `failed` is set."""
     table = Table("Topic", "Partitions", "Replication", "Retention", "Largest record", "State")
     for plan in plans:
-        state = missing if plan.missing else "; ".join(plan.differences) or "as it should be"
+        state = missing if plan.missing else "; ".join(plan.differences) or "as wanted"
         shown = plan.found or plan.wanted
         table.add_row(
             plan.name,
@@ -69,5 +71,5 @@ def _report(plans: "list[Plan]", bootstrap: str, missing: str, failed: bool) -> 
 
 
 def _time(milliseconds: int) -> str:
-    """As Kafka means it: less than none is no limit."""
+    """Return a retention in hours. Kafka uses a negative retention for no limit."""
     return "no limit" if milliseconds < 0 else f"{milliseconds / 3_600_000:g} h"

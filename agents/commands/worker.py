@@ -1,4 +1,4 @@
-"""`voxwarden worker`: one stage of the pipeline, on Kafka; or all of them, each in a process of its own."""
+"""`voxwarden worker`: run one stage of the pipeline on Kafka, or all stages with one process each."""
 
 import asyncio
 import signal
@@ -21,48 +21,57 @@ def worker(
     ctx: typer.Context,
     role: Annotated[
         str,
-        typer.Argument(metavar="|".join([*ROLES, ALL]), help="The stage to work at; or all, each in a process."),
+        typer.Argument(metavar="|".join([*ROLES, ALL]), help="The stage to run, or all: one process for each stage."),
     ],
     metrics_port: Annotated[
-        int | None, typer.Option(min=0, max=65_535, help="Instead of metrics.port; 0 takes any free one.")
+        int | None,
+        typer.Option(min=0, max=65_535, help="Port of the metrics, instead of metrics.port. 0 takes any free port."),
     ] = None,
     count: Annotated[
-        list[str] | None, typer.Option(metavar="ROLE=NUMBER", help="With all: processes of a role, else one.")
+        list[str] | None,
+        typer.Option(metavar="ROLE=NUMBER", help="With all: number of processes of a role. Default: 1."),
     ] = None,
 ) -> None:
-    """Work at one stage until SIGTERM or Ctrl-C; start as many as the topic has partitions.
+    """Run one stage of the pipeline on Kafka until SIGTERM or Ctrl-C.
 
-    On a signal the batch in hand is finished and committed. On anything unexpected the process ends at once with exit
-    code 3 and its batch un-acknowledged, so run it under a supervisor that starts it again: nothing is lost.
+    Start at most as many workers of a stage as its topic has partitions. On a signal, the worker finishes and commits
+    its batch. On an unexpected error, it ends at once with exit code 3 and does not acknowledge its batch. No record is
+    lost, but the worker must be restarted: run it under a supervisor. `worker all` is a supervisor for the workers of
+    one machine.
 
     Examples:
       voxwarden worker segment
       voxwarden worker transcribe --metrics-port 9110
-      voxwarden worker all --count transcribe=2      one machine; starts again what ends
+      voxwarden worker all --count transcribe=2      all stages; restarts a process that ends
     """
     settings = _with_port(settings_of(ctx), metrics_port)
     if role == ALL:
         raise typer.Exit(asyncio.run(supervise(_commands(ctx, settings, counts_of(count or [])))))
     if count:
-        raise ConfigError("--count is for `worker all`", "Start one more process of the role instead.")
+        raise ConfigError("--count works only with `worker all`", "Start one more process of the role instead.")
     from agents.worker import work
 
     work(role, settings)
 
 
 def counts_of(assignments: list[str]) -> dict[str, int]:
-    """`["transcribe=2"]` as the number of processes of every role; raises ConfigError."""
+    """Parse `["transcribe=2"]` into the number of processes of every role. Raises ConfigError for a wrong count."""
     counts = dict.fromkeys(ROLES, 1)
     for assignment in assignments:
         role, _, number = assignment.partition("=")
         if role not in counts or not number.isdecimal():
-            raise ConfigError(f"--count {assignment} is no count", f"Write ROLE=NUMBER; roles are {', '.join(counts)}.")
+            raise ConfigError(
+                f"--count {assignment} is not a count", f"Write ROLE=NUMBER. The roles are {', '.join(counts)}."
+            )
         counts[role] = int(number)
     return counts
 
 
 def _commands(ctx: typer.Context, settings: Settings, counts: dict[str, int]) -> dict[str, list[str]]:
-    """Each process's command: our own global options, a port of its own, and a fixed name where we have one."""
+    """Return the command of each process, by name.
+
+    Each gets our global options, its own metrics port, and a fixed `kafka.instance` if one is set.
+    """
     options = ctx.find_root().params
     given = [text for each in options["assignments"] or [] for text in ("--set", each)]
     start = [sys.executable, "-m", "agents", *(["--verbose"] if options["verbose"] else []), *given]
@@ -77,20 +86,20 @@ def _commands(ctx: typer.Context, settings: Settings, counts: dict[str, int]) ->
 
 
 async def supervise(commands: dict[str, list[str]]) -> int:
-    """Keep `commands`, by name, running until a signal; each ends with the port of its figures."""
+    """Keep the processes of `commands` (by name) running until a signal. Each command ends with its metrics port."""
     from agents.signals import stop_on_signals
     from agents.supervisor import Supervisor
 
     stop = stop_on_signals()
     stop_on_hangup(stop)
     for name, command in commands.items():
-        stderr.print(f"{name:<14} figures on port {command[-1]}", style="dim", highlight=False)
+        stderr.print(f"{name:<14} metrics on port {command[-1]}", style="dim", highlight=False)
     return await Supervisor(commands, lambda text: stderr.print(text, highlight=False)).run(stop)
 
 
 def stop_on_hangup(stop: asyncio.Event) -> None:
-    """Set `stop` when the terminal goes: our processes have sessions of their own, and would be left behind."""
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup wants us to stay
+    """Set `stop` when the terminal closes. Our processes have their own sessions and would otherwise go on running."""
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores SIGHUP, so the processes must stay
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stop.set)
 
 
