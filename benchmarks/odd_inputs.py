@@ -31,7 +31,7 @@ COMMAND = f"{sys.executable} -m agents"
 MODEL = ("--set", "asr.model=tiny.en")
 """The smallest recogniser that understands the voices of the demo."""
 
-TRACEBACKS = ("Traceback (most recent call last)", "A fault of Voxwarden itself")
+TRACEBACKS = ("Traceback (most recent call last)", "This is a bug in Voxwarden")
 EVERY = 4
 """Of the recordings, every fourth is transcribed, too."""
 

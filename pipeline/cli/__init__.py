@@ -1,4 +1,4 @@
-"""Commands that need no broker. `agents/cli.py` adds those that do."""
+"""Commands that need no Kafka. `agents/cli.py` adds the others."""
 
 from pipeline.cli import (
     accounts,

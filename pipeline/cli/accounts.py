@@ -1,4 +1,4 @@
-"""`voxwarden accounts`: who may use the console."""
+"""`voxwarden accounts`: manage the accounts of the review console."""
 
 import os
 import time
@@ -21,17 +21,23 @@ Role = Literal["moderator", "lead", "auditor", "admin"]
 
 PASSWORD = "VOXWARDEN_PASSWORD"  # noqa: S105 - the name of a variable
 
-accounts = typer.Typer(no_args_is_help=True, help="Who may use the console.", rich_markup_mode="rich")
+accounts = typer.Typer(no_args_is_help=True, help="Manage the accounts of the review console.", rich_markup_mode="rich")
 app.add_typer(accounts, name="accounts")
 
-Name = Annotated[str, typer.Argument(help="Of the account.")]
+Name = Annotated[str, typer.Argument(help="Name of the account.")]
 
 
 @accounts.command("add")
 def add_account(
-    ctx: typer.Context, name: Name, role: Annotated[Role, typer.Option(help="What it may do.")] = "moderator"
+    ctx: typer.Context, name: Name, role: Annotated[Role, typer.Option(help="Role of the account.")] = "moderator"
 ) -> None:
-    """Make an account. Its password is made, too, and printed once, unless VOXWARDEN_PASSWORD gives one."""
+    """Add an account for the review console.
+
+    The command generates a password and prints it once. To choose the password, set VOXWARDEN_PASSWORD.
+
+    Example:
+      voxwarden accounts add lin --role moderator
+    """
     with _writing(ctx) as connection:
         from pipeline.review.accounts import accounts as domain
         from pipeline.review.accounts import passwords
@@ -44,7 +50,13 @@ def add_account(
 
 @accounts.command("list")
 def list_accounts(ctx: typer.Context) -> None:
-    """List all accounts."""
+    """List all accounts with their roles and ways to sign in.
+
+    Use it to check who has access.
+
+    Example:
+      voxwarden accounts list
+    """
     with _writing(ctx) as connection:
         from pipeline.review.accounts import accounts as domain
 
@@ -59,12 +71,19 @@ def list_accounts(ctx: typer.Context) -> None:
         table.add_row(
             plain(one.name), one.role, ", ".join(ways), utc(one.created_at), "disabled" if one.disabled else ""
         )
-    stdout.print(table if found else "No accounts; `voxwarden accounts add NAME` makes one.")
+    stdout.print(table if found else "No accounts. Add one with `voxwarden accounts add NAME`.")
 
 
 @accounts.command("password")
 def new_password(ctx: typer.Context, name: Name) -> None:
-    """Give an account a new password (as for add), and sign it out."""
+    """Give an account a new password and end its sessions.
+
+    Use it when a moderator has lost the password. The command generates a password and prints it once. To choose the
+    password, set VOXWARDEN_PASSWORD.
+
+    Example:
+      voxwarden accounts password lin
+    """
     from pipeline.review.accounts import passwords
 
     given = os.environ.get(PASSWORD)
@@ -74,22 +93,39 @@ def new_password(ctx: typer.Context, name: Name) -> None:
 
 
 @accounts.command("role")
-def new_role(ctx: typer.Context, name: Name, role: Annotated[Role, typer.Argument(help="What it may do.")]) -> None:
-    """Change what an account may do, and sign it out."""
+def new_role(ctx: typer.Context, name: Name, role: Annotated[Role, typer.Argument(help="The new role.")]) -> None:
+    """Change the role of an account and end its sessions.
+
+    Example:
+      voxwarden accounts role lin lead
+    """
     _change(ctx, name, role=role)
     stdout.print(plain(f"{name} is {role}"))
 
 
 @accounts.command("disable")
 def disable(ctx: typer.Context, name: Name) -> None:
-    """Let an account sign in no more; what it did stays."""
+    """Block an account from signing in. Its decisions stay.
+
+    Use it when somebody leaves the team.
+
+    Example:
+      voxwarden accounts disable lin
+    """
     _change(ctx, name, disabled=True)
     stdout.print(plain(f"{name} is disabled"))
 
 
 @accounts.command("enable")
 def enable(ctx: typer.Context, name: Name) -> None:
-    """Let an account sign in again, without one-time codes if it had such: for who has lost the device."""
+    """Allow an account to sign in again, and remove its one-time codes and its lock.
+
+    Use it after `disable`, after too many wrong passwords, or when somebody has lost the device with the one-time
+    codes.
+
+    Example:
+      voxwarden accounts enable lin
+    """
     _change(ctx, name, disabled=False, totp_secret=None, failures=0, locked_until=0.0)
     stdout.print(plain(f"{name} may sign in"))
 

@@ -1,4 +1,4 @@
-"""The `voxwarden` command: global options, how errors look, and exit codes."""
+"""The `voxwarden` command: global options, error output and exit codes."""
 
 import inspect
 import logging
@@ -21,7 +21,7 @@ from pipeline.settings import Settings, load
 
 
 class Exit(IntEnum):
-    """Exit codes. Ctrl-C is 130 and a closed output pipe 141, as shells expect."""
+    """Exit codes. Shells also expect 130 for Ctrl-C and 141 for a closed output pipe."""
 
     CLEAN = 0
     FLAGGED = 1
@@ -31,12 +31,12 @@ class Exit(IntEnum):
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 flagged (only with --fail-on), 2 wrong usage or settings, 3 an input or a service failed, "
-    "130 Ctrl-C, 141 whoever read the output has closed it."
+    "130 Ctrl-C, 141 the reader of the output has ended."
 )
 
 
 class FailOn(StrEnum):
-    """The mildest suggestion that `--fail-on` ends with 1 for."""
+    """The lowest suggestion for which `--fail-on` exits with 1."""
 
     REVIEW = "review"
     BLOCK = "block"
@@ -46,9 +46,9 @@ class FailOn(StrEnum):
 
 
 stdout = console()
-"""Results, and nothing else."""
+"""For results only."""
 stderr = console(stderr=True)
-"""Progress, notes and errors."""
+"""For progress, notes and errors."""
 
 app = typer.Typer(
     name="voxwarden",
@@ -70,28 +70,31 @@ def _print_version(wanted: bool) -> None:
 def options(
     ctx: typer.Context,
     config: Annotated[
-        Path | None, typer.Option(help="YAML file of settings; else VOXWARDEN_CONFIG, else the shipped one.")
+        Path | None, typer.Option(help="Settings file (YAML). Default: VOXWARDEN_CONFIG, or else the shipped file.")
     ] = None,
     assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, e.g. asr.model=small.")
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change one setting, e.g. asr.model=small. Repeat it for more."
+        ),
     ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens, to stderr.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Write a detailed log to stderr.")] = False,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
-    """Moderation for live voice rooms: speech in, flags out.
+    """Moderate live voice rooms: transcribe speech, and flag what breaks the rules.
 
     Examples:
-      voxwarden demo               two small rooms, as if live
-      voxwarden moderate call.wav  a recording
-      voxwarden run                live rooms on one machine
-      voxwarden doctor             what this machine lacks
+      voxwarden demo               moderate two small rooms as if they were live
+      voxwarden moderate call.wav  moderate a recording
+      voxwarden run                moderate live rooms on one machine
+      voxwarden doctor             check what this machine lacks
     """
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    if not verbose:  # it says the same of each try to connect; our error says it once
+    if not verbose:  # the library logs every attempt to connect; our error reports it once
         logging.getLogger("kafka").setLevel(logging.CRITICAL)
     if config:
         os.environ[PREFIX + "CONFIG"] = str(config)
@@ -99,7 +102,10 @@ def options(
 
 
 def overrides_of(assignments: list[str]) -> dict[str, Any]:
-    """`["asr.model=small"]` as `{"asr": {"model": "small"}}`; lists, mappings and null are YAML."""
+    """Return `["asr.model=small"]` as `{"asr": {"model": "small"}}`. Lists, mappings and null are YAML.
+
+    Raises ConfigError for an assignment that cannot be read.
+    """
     tree: dict[str, Any] = {}
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
@@ -110,13 +116,16 @@ def overrides_of(assignments: list[str]) -> dict[str, Any]:
         for section in sections:
             branch = branch_of(branch, section)
         found = yamlfiles.parse(value, f"--set {key}")
-        # Only the setting knows whether 2024 is a number or a name: so it is from the environment, too.
+        # Numbers stay text, as in the environment: only the setting knows whether 2024 is a number or a name.
         branch[name] = found if isinstance(found, str | list | dict | None) else value
     return tree
 
 
 def branch_of(tree: dict[str, Any], section: str) -> dict[str, Any]:
-    """The settings below `section` of `tree`, to be changed in place."""
+    """Return the settings below `section` of `tree`; you may change them in place.
+
+    Raises ConfigError if it is no section.
+    """
     branch = tree.setdefault(section, {})
     if not isinstance(branch, dict):
         raise ConfigError(
@@ -126,7 +135,7 @@ def branch_of(tree: dict[str, Any], section: str) -> dict[str, Any]:
 
 
 def settings_of(ctx: typer.Context) -> Settings:
-    """The settings, read when a command first needs them."""
+    """Return the settings. They are read when a command first needs them. Raises ConfigError for a wrong setting."""
     root = ctx.find_root()
     if not isinstance(root.obj, Settings):
         root.obj = load(root.obj)
@@ -134,19 +143,19 @@ def settings_of(ctx: typer.Context) -> Settings:
 
 
 def with_policy(settings: Settings, policy: str | None) -> Settings:
-    """The settings with that policy, by name or path, instead of `judge.policy`."""
+    """Return the settings with `policy` (a name or path) as `judge.policy`; unchanged if it is None."""
     if not policy:
         return settings
     return settings.model_copy(update={"judge": settings.judge.model_copy(update={"policy": policy})})
 
 
 def say_error(error: object) -> None:
-    """One line on stderr."""
+    """Print an error as one line on stderr."""
     stderr.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
 
 
 def complete_help(group: typer.Typer) -> None:
-    """For every command: paragraphs as wide as the terminal, and the exit codes at the end."""
+    """Finish the help of every command: reflow its paragraphs to the terminal and append the exit codes."""
     for command in group.registered_commands:
         command.epilog = command.epilog or EXIT_CODES
         command.help = _reflowed(command.help or inspect.getdoc(command.callback) or "")
@@ -156,13 +165,13 @@ def complete_help(group: typer.Typer) -> None:
 
 
 def _reflowed(text: str) -> str:
-    """Paragraphs on one line each; one with examples, which are indented, as it is."""
+    """Join each paragraph into one line. A paragraph with indented examples stays as it is."""
     paragraphs = text.split("\n\n")
     return "\n\n".join(each if "\n  " in each else " ".join(each.split("\n")) for each in paragraphs)
 
 
 def main() -> None:
-    """Run the command line; an error is one line that says what is wrong and what to do."""
+    """Run the command line. An error is one line that says what is wrong and what to do."""
     with standard_streams():
         _run()
 
@@ -177,5 +186,5 @@ def _run() -> None:
         say_error(error)
         sys.exit(Exit.USAGE if isinstance(error, ConfigError) else Exit.FAILED)
     except Exception:
-        logging.getLogger(__name__).exception("A fault of Voxwarden itself; please report it with what follows")
-        sys.exit(Exit.FAILED)  # Python's own would be 1, which means flagged
+        logging.getLogger(__name__).exception("This is a bug in Voxwarden. Please report it with the following text")
+        sys.exit(Exit.FAILED)  # Python would exit with 1, which means flagged

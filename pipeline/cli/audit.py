@@ -1,4 +1,4 @@
-"""`voxwarden audit`: the log of who saw, heard and decided what."""
+"""`voxwarden audit`: check and export the log of who saw, heard and decided what."""
 
 import sys
 from typing import Annotated
@@ -18,12 +18,17 @@ app.add_typer(audit, name="audit")
 def verify(
     ctx: typer.Context,
     expect: Annotated[
-        str | None, typer.Option(metavar="HASH", help="A head that was noted earlier; it must be in the log.")
+        str | None, typer.Option(metavar="HASH", help="A head that you stored earlier. It must be in the log.")
     ] = None,
 ) -> None:
-    """Compute the chain of hashes anew. Exit code 3 where it is broken.
+    """Check that the audit log is unchanged.
 
-    Note the head where the database's owner cannot reach it; given as --expect, it shows a log that was cut or forged.
+    Use it before an audit. The command recomputes the chain of hashes. The exit code is 3 if the chain is broken. It
+    also prints the last hash, the head. Store the head where the owner of the database cannot change it. Pass it later
+    as --expect: the check then also finds a log that was cut or forged.
+
+    Example:
+      voxwarden audit verify --expect HASH
     """
     from pipeline.review import audit as log
     from pipeline.review.database import Database
@@ -36,15 +41,26 @@ def verify(
     finally:
         database.close()
     if report.broken is not None:
-        raise InputError(f"The audit log is broken at line {report.broken}: {report.reason}", "Keep a copy; ask why.")
+        raise InputError(
+            f"The audit log is broken at line {report.broken}: {report.reason}",
+            "Keep a copy of the database, and find out why.",
+        )
     if not known:
-        raise InputError("The head that was noted is not in the audit log", "It was cut or forged since; ask why.")
-    stdout.print(f"{report.lines} lines, sound. Head {report.head}", soft_wrap=True, highlight=False)
+        raise InputError("The audit log does not hold the expected head", "The log was cut or forged. Find out why.")
+    stdout.print(f"{report.lines} lines, unchanged. Head {report.head}", soft_wrap=True, highlight=False)
 
 
 @audit.command()
-def export(ctx: typer.Context, after: Annotated[int, typer.Option(min=0, help="Lines after this number.")] = 0) -> None:
-    """Write the log as JSON lines; the first says what was asked for."""
+def export(
+    ctx: typer.Context, after: Annotated[int, typer.Option(min=0, help="Only lines after this number.")] = 0
+) -> None:
+    """Write the audit log as JSON lines.
+
+    Use it to archive the log or to search it. The first line describes the export.
+
+    Example:
+      voxwarden audit export > audit.jsonl
+    """
     from pipeline.review import audit as log
     from pipeline.review.database import Database
 

@@ -1,4 +1,4 @@
-"""`voxwarden cases`: look at the review store and decide, without the console."""
+"""`voxwarden cases`: list, show and decide cases without the console."""
 
 import re
 import sys
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.review.store import SqlReviewStore
 
 PAGE = 200
-"""Cases fetched at once."""
+"""Cases that one query fetches."""
 
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 AGO = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
@@ -28,28 +28,38 @@ AGO = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 Table = Literal["table", "json", "jsonl"]
 Page = Literal["text", "json"]
 
-cases = typer.Typer(no_args_is_help=True, help="List, show and decide what was flagged.", rich_markup_mode="rich")
+cases = typer.Typer(no_args_is_help=True, help="List, show and decide cases.", rich_markup_mode="rich")
 app.add_typer(cases, name="cases")
 
 
 @cases.command("list")
 def list_cases(
     ctx: typer.Context,
-    status: Annotated[Status | None, typer.Option(help="What became of it so far.")] = None,
-    label: Annotated[str | None, typer.Option(help="A label, e.g. violence.")] = None,
-    suggestion: Annotated[Suggestion | None, typer.Option(help="What the policy suggested.")] = None,
-    room: Annotated[str | None, typer.Option(help="Cases of one room.")] = None,
-    speaker: Annotated[str | None, typer.Option(help="Cases of one speaker.")] = None,
-    since: Annotated[
-        str | None, typer.Option(help="Stored since: 30m, 12h, 7d ago, or 2026-01-31T08:00 (UTC).")
+    status: Annotated[Status | None, typer.Option(help="Only cases with this status.")] = None,
+    label: Annotated[str | None, typer.Option(help="Only cases with this label, e.g. violence.")] = None,
+    suggestion: Annotated[
+        Suggestion | None, typer.Option(help="Only cases with this suggestion of the policy.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 50,
-    output: Annotated[Table, typer.Option("--format", help="For a person, or for a program.")] = "table",
+    room: Annotated[str | None, typer.Option(help="Only cases of this room.")] = None,
+    speaker: Annotated[str | None, typer.Option(help="Only cases of this speaker.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            help="Only cases stored since: an age such as 30m, 12h or 7d, or a UTC time such as 2026-01-31T08:00."
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Show only this many cases, the newest.")] = 50,
+    output: Annotated[
+        Table, typer.Option("--format", help="table for a person, json or jsonl for a program.")
+    ] = "table",
 ) -> None:
-    """List cases, the newest first.
+    """List cases, newest first.
 
-    [bold]voxwarden cases list --status pending --suggestion block[/bold] shows what waits and is urgent;
-    [bold]voxwarden cases list --since 24h --format jsonl[/bold] is for a program.
+    Use it to see what was flagged, or to pass cases to a program.
+
+    Examples:
+      voxwarden cases list --status pending --suggestion block
+      voxwarden cases list --since 24h --format jsonl
     """
     after = None if since is None else moment(since, time.time())
     filters = Filters(status=status, label=label, suggestion=suggestion, room=room, speaker=speaker, since=after)
@@ -61,7 +71,7 @@ def list_cases(
     if output == "table":
         stdout.print(casetables.listing(found, time.time()) if found else "No cases.")
         if len(found) == limit:
-            stderr.print(f"The newest {limit}; --limit shows more.")
+            stderr.print(f"These are the newest {limit} cases. Show more with --limit.")
     else:
         _write(found, lines=output == "jsonl")
 
@@ -70,11 +80,14 @@ def list_cases(
 def show_case(
     ctx: typer.Context,
     case: Annotated[str, typer.Argument(help="Its id, or as much of the beginning as no other has.")],
-    output: Annotated[Page, typer.Option("--format", help="For a person, or for a program.")] = "text",
+    output: Annotated[Page, typer.Option("--format", help="text for a person, json for a program.")] = "text",
 ) -> None:
-    """Show one case: what was said, why it was flagged, where its clip lies, what was decided.
+    """Show one case: the text, the reasons for the flag, the path of its clip, and the decisions.
 
-    [bold]voxwarden cases show 3f2a[/bold] is enough of an id where no other case begins so.
+    The start of an id is enough if no other case begins with it.
+
+    Example:
+      voxwarden cases show 3f2a
     """
     store = _store(ctx)
     try:
@@ -94,16 +107,17 @@ def decide_case(
     ctx: typer.Context,
     case: Annotated[str, typer.Argument(help="Its id, or as much of the beginning as no other has.")],
     verdict: Annotated[Verdict, typer.Argument(help="uphold, dismiss or escalate.")],
-    moderator: Annotated[str, typer.Option(help="Who decides.")],
-    label: Annotated[str | None, typer.Option(help="The right label, where the flag has the wrong one.")] = None,
-    note: Annotated[str, typer.Option(help="Why; kept with the decision.")] = "",
+    moderator: Annotated[str, typer.Option(help="Name of the moderator who decides.")],
+    label: Annotated[str | None, typer.Option(help="The right label, if the flag has a wrong one.")] = None,
+    note: Annotated[str, typer.Option(help="The reason. It is stored with the decision.")] = "",
 ) -> None:
     """Decide one case.
 
-    [bold]uphold[/bold]: the speech breaks the rules. [bold]dismiss[/bold]: it does not. [bold]escalate[/bold]: somebody
-    senior has to decide, and the case stays open.
+    [bold]uphold[/bold]: the speech breaks the rules. [bold]dismiss[/bold]: it does not. [bold]escalate[/bold]: a senior
+    moderator must decide, and the case stays open.
 
-    [bold]voxwarden cases decide 3f2a dismiss --moderator ana --note "it was a quote"[/bold]
+    Example:
+      voxwarden cases decide 3f2a dismiss --moderator ana --note "it was a quote"
     """
     if label is not None:
         from pipeline.judge import labels
@@ -119,13 +133,16 @@ def decide_case(
 
 
 def moment(text: str, now: float, option: str = "--since") -> float:
-    """`12h` before `now`, or a date and time (UTC unless it says otherwise), as UTC seconds; raises InputError."""
+    """Return a time as UTC seconds: an age such as `12h` before `now`, or a date and time, by default in UTC.
+
+    Raises InputError, which names `option`, for other text.
+    """
     if ago := AGO.fullmatch(text):
         return now - float(ago[1]) * UNITS[ago[2]]
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
-        raise InputError(f"{option} {text} is no time", "Write 30m, 12h, 7d or 2026-01-31T08:00.") from error
+        raise InputError(f"{option} {text} is not a time", "Write 30m, 12h, 7d or 2026-01-31T08:00.") from error
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 

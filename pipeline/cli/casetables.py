@@ -1,4 +1,4 @@
-"""How cases look in a terminal. What people said or called a room is printed as text, never as markup or control."""
+"""Show cases in a terminal. Speech and room names are printed as text, never as markup or control characters."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from pipeline.review.cases.values import Case, CaseFile
 
 SHORT = 8
-"""Characters of an id in a list: enough for `cases show`."""
+"""Characters of an id in a list. They are enough for `cases show`."""
 
 EXCERPT = 100
-"""Characters of what was said in a list; `cases show` has all of it."""
+"""Characters of the text in a list. `cases show` prints all of it."""
 
 
 def listing(found: "Sequence[Case]", now: float) -> Table:
@@ -93,7 +93,7 @@ def risk(suggestion: Suggestion) -> Text:
 
 
 def age(seconds: float) -> str:
-    """`40 s`, `5 m`, `3 h`, `2 d`."""
+    """Return a duration as `40 s`, `5 m`, `3 h` or `2 d`."""
     for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
         if seconds >= length:
             return f"{int(seconds // length)} {unit}"

@@ -1,4 +1,4 @@
-"""`voxwarden config`: which settings hold, and where each came from."""
+"""`voxwarden config`: show and check the settings."""
 
 import json
 import sys
@@ -24,11 +24,11 @@ app.add_typer(config, name="config")
 Form = Literal["table", "json", "yaml"]
 
 PIPED_WIDTH = 1_000
-"""Columns of a table that no terminal limits."""
+"""Width of a table in columns if the output is not a terminal."""
 
 
 class SettingRow(NamedTuple):
-    """One setting as it is shown."""
+    """One setting as `config show` prints it."""
 
     key: str
     value: Any
@@ -39,10 +39,19 @@ class SettingRow(NamedTuple):
 @config.command()
 def show(
     ctx: typer.Context,
-    changed: Annotated[bool, typer.Option("--changed", help="Only what differs from the defaults.")] = False,
-    form: Annotated[Form, typer.Option("--format", help="json and yaml: the values only.")] = "table",
+    changed: Annotated[bool, typer.Option("--changed", help="Only settings that differ from the defaults.")] = False,
+    form: Annotated[
+        Form, typer.Option("--format", help="table has all columns; json and yaml have only the values.")
+    ] = "table",
 ) -> None:
-    """Print every setting, its value, where that came from, and what it means. Secrets stay hidden."""
+    """Print every setting with its value, its source and its meaning. Secrets stay hidden.
+
+    Use it to see which value applies: the default, a file, the environment or --set.
+
+    Examples:
+      voxwarden config show --changed
+      voxwarden config show --format yaml > settings.yaml
+    """
     flags = ctx.find_root().obj
     settings = settings_of(ctx)
     shown = [
@@ -58,12 +67,17 @@ def show(
 
 @config.command()
 def check(ctx: typer.Context) -> None:
-    """Read the settings, the policy, labels and lexicons that they name, and all languages.
+    """Check the settings, the policy, labels and lexicons that they name, and all languages.
 
-    Prints what is wrong or doubtful, or only `ok`.
+    Use it before you deploy a change. An error is printed as one line, and the exit code is 2. Doubtful settings give
+    warnings. If everything is right, the command prints only `ok`.
+
+    Example:
+      voxwarden --config mine.yaml config check
     """
     from pipeline import languages
     from pipeline.console.texts import Texts
+
     from pipeline.judge.doubts import doubts
     from pipeline.judge.judge import check as check_judge
 
@@ -76,7 +90,7 @@ def check(ctx: typer.Context) -> None:
 
 
 def rows(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any, str]]:
-    """Each leaf as (key, value, meaning)."""
+    """Yield each setting as (key, value, meaning)."""
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
         if isinstance(value, BaseModel):
@@ -86,7 +100,7 @@ def rows(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any, str]]
 
 
 def tree_of(shown: Iterable[SettingRow]) -> dict[str, Any]:
-    """The rows as nested mappings of plain values; a secret is `**********`."""
+    """Return the rows as nested mappings of plain values. A secret is `**********`."""
     tree: dict[str, Any] = {}
     for row in shown:
         *sections, name = row.key.split(".")

@@ -1,4 +1,4 @@
-"""`voxwarden console`: the moderators' web page."""
+"""`voxwarden console`: serve the review console."""
 
 import asyncio
 import signal
@@ -22,12 +22,15 @@ if TYPE_CHECKING:
 @app.command()
 def console(
     ctx: typer.Context,
-    host: Annotated[str | None, typer.Option(help="Instead of console.host.")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Instead of console.port; 0: a free one.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on, instead of console.host.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="Port, instead of console.port. 0 takes any free port.")
+    ] = None,
 ) -> None:
-    """Serve the review console on http://127.0.0.1:8080, from the store that the settings name.
+    """Serve the review console for moderators on http://127.0.0.1:8080.
 
-    The first time, it makes an account and prints its password once. `voxwarden run` serves it, too.
+    Use it with `voxwarden worker` on Kafka; `voxwarden run` already includes the console. It reads the review store of
+    the settings. At its first start it creates an account and prints the password once.
 
     Examples:
       voxwarden console
@@ -39,11 +42,11 @@ def console(
 
 
 def told(serving: "Serving") -> None:
-    """Say where it is, and the login that was made."""
+    """Print the console's address, and the login if one was created."""
     stderr.print(f"Console  {serving.url}", highlight=False)
     if serving.login:
         name, password = serving.login
-        stderr.print(f"Login    {name} / {password}   (made just now, shown this once)", highlight=False, markup=False)
+        stderr.print(f"Login    {name} / {password}   (new; it is shown only once)", highlight=False, markup=False)
 
 
 async def stopped() -> None:
@@ -55,7 +58,7 @@ async def stopped() -> None:
 
 
 def imported() -> "Callable[[Settings, Metrics], AbstractAsyncContextManager[Serving]]":
-    """What serves the console; raises ConfigError where its libraries are not installed."""
+    """Return the context manager that serves the console. Raises ConfigError if its libraries are not installed."""
     try:
         from pipeline.console.server import serving
     except ModuleNotFoundError as error:
@@ -64,7 +67,7 @@ def imported() -> "Callable[[Settings, Metrics], AbstractAsyncContextManager[Ser
 
 
 async def _serve(settings: Settings) -> None:
-    """Waits for a database that does not answer, and tells so in its figures."""
+    """Serve the console. While the database does not answer, wait and show that in the metrics."""
     from pipeline.dependencies import Dependencies, answered
     from pipeline.metrics import Metrics
     from pipeline.metrics_server import serving as figures
@@ -77,6 +80,6 @@ async def _serve(settings: Settings) -> None:
             await answered(check)
             async with imported()(settings, metrics) as found:
                 told(found)
-                stderr.print(f"Figures  {url}", highlight=False)
-                stderr.print("Ctrl-C ends it.", style="dim")
+                stderr.print(f"Metrics  {url}", highlight=False)
+                stderr.print("Press Ctrl-C to stop.", style="dim")
                 await stopped()

@@ -1,4 +1,4 @@
-"""`voxwarden demo`: two small rooms as if live, which is what `make run` shows."""
+"""`voxwarden demo`: moderate two small rooms as if they were live. `make run` starts it."""
 
 import asyncio
 import time
@@ -19,13 +19,20 @@ if TYPE_CHECKING:
 @app.command()
 def demo(
     ctx: typer.Context,
-    speed: Annotated[float, typer.Option(min=0.1, max=20, help="2 plays twice as fast as people speak.")] = 1.0,
-    console: Annotated[bool, typer.Option("--console", help="Serve the review console, too, until Ctrl-C.")] = False,
+    speed: Annotated[
+        float, typer.Option(min=0.1, max=20, help="Speed of the playback; 2 is twice as fast as live.")
+    ] = 1.0,
+    console: Annotated[bool, typer.Option("--console", help="Also serve the review console until Ctrl-C.")] = False,
 ) -> None:
-    """Moderate two bundled rooms as if they were live, and show the flags as they come.
+    """Moderate two bundled rooms as if they were live, and show the flags as they arrive.
 
-    Four synthetic speakers, English and Mandarin, friendly and not. What is flagged is stored as cases with their
-    clips, as in a deployment; `voxwarden cases list` shows them afterwards. Ends by itself after about 40 seconds.
+    Use it to see Voxwarden work without an app. Four synthetic speakers talk in English and Mandarin, some of them
+    against the rules. Flagged speech is stored as cases with clips, as in a deployment; `voxwarden cases list` shows
+    them afterwards. The demo ends after about 40 seconds.
+
+    Examples:
+      voxwarden demo
+      voxwarden demo --console
     """
     asyncio.run(_demo(settings_of(ctx), speed, console))
 
@@ -41,11 +48,11 @@ async def _demo(settings: Settings, speed: float, console: bool) -> None:
     metrics = Metrics()
     audience = _Audience()
     with sole_user(settings.data_dir), serving(metrics, settings.metrics.host, 0) as url:
-        stdout.print(f"Two rooms, four speakers, as if live. Figures meanwhile: {url}")
+        stdout.print(f"Two rooms, four speakers, as if live. Metrics: {url}")
         async with _console(settings, metrics) if console else nullcontext():
             stderr.print("Loading the models ...", style="dim")
             async with LocalRunner(settings, metrics, audience.see, lookback=open_lookback(settings)) as runner:
-                stdout.print("Listening. Flags come as people speak.\n", style="dim")
+                stdout.print("Listening. Flags appear as people speak.\n", style="dim")
                 audience.playback = Playback(time.time(), speed)
                 await play(runner.put, audience.playback)
             audience.sum_up(settings)
@@ -53,18 +60,18 @@ async def _demo(settings: Settings, speed: float, console: bool) -> None:
 
 @asynccontextmanager
 async def _console(settings: Settings, metrics: "Metrics") -> AsyncIterator[None]:
-    """The review console, from now until Ctrl-C."""
+    """Serve the review console until Ctrl-C."""
     from pipeline.cli.console import imported, stopped, told
 
     async with imported()(settings, metrics) as found:
         told(found)
         yield
-        stderr.print(f"Decide them at {found.url}. Ctrl-C ends it.", highlight=False)
+        stderr.print(f"Decide the cases at {found.url}. Press Ctrl-C to stop.", highlight=False)
         await stopped()
 
 
 class _Audience:
-    """Prints each judged utterance, and at the end what there was."""
+    """Prints each judged utterance, and a summary at the end."""
 
     def __init__(self) -> None:
         self._flags: list[Any] = []
@@ -83,8 +90,8 @@ class _Audience:
     def sum_up(self, settings: Settings) -> None:
         flagged = [flag for flag in self._flags if flag.suggestion != "pass"]
         stdout.print(
-            f"\n{len(self._flags)} utterances, {len(flagged)} flagged. After each time stands how long after "
-            f"the end of the speech the verdict came.\n"
+            f"\n{len(self._flags)} utterances, {len(flagged)} flagged. Each row has the time when the speech "
+            f"ended, and the delay of the verdict.\n"
             f"Cases:  voxwarden cases list   (in {settings.data_dir / 'voxwarden.db'})\n"
             f"Clips:  {settings.data_dir / 'evidence'}\n"
             f"Your own recordings:  voxwarden moderate FILE…\n"

@@ -1,4 +1,4 @@
-"""A backtest's outcome: tables for a person, JSON lines for a program. Words are only shown on a screen."""
+"""The result of a backtest: tables for a person, JSON lines for a program. Speech is shown only on a terminal."""
 
 from collections.abc import Iterable
 from typing import Any, get_args
@@ -18,7 +18,7 @@ SHOWN: tuple[Kind, ...] = get_args(Kind)
 
 
 def totals(test: Backtest, tally: BacktestTally) -> Table:
-    """Flags by kind of difference, for all labels together and for each."""
+    """Return the number of flags by kind of difference, in total and for each label."""
     title = f"{escape(test.before.version)} → {escape(test.after.version)}"
     table = Table(title=title, title_justify="left")
     table.add_column("Label")
@@ -32,7 +32,7 @@ def totals(test: Backtest, tally: BacktestTally) -> Table:
 
 
 def examples(found: Iterable[Comparison], words: bool) -> Table:
-    """Single differences; with what was said only if `words`."""
+    """Return a table of single differences. It shows their text only if `words` is set."""
     table = Table("Difference", "Said at", "Room type", "Before", "After", *(["Words"] if words else []))
     for each in found:
         flag = each.after
@@ -43,7 +43,7 @@ def examples(found: Iterable[Comparison], words: bool) -> Table:
 
 
 def difference_line(each: Comparison) -> dict[str, Any]:
-    """One difference; `transcript` finds the words where they are kept."""
+    """Return one difference without its text. `transcript` is the id of the stored transcript, which has the text."""
     flag = each.after
     return {
         "kind": each.kind,
@@ -59,7 +59,7 @@ def difference_line(each: Comparison) -> dict[str, Any]:
 
 
 def total_line(test: Backtest, tally: BacktestTally, unreadable: int) -> dict[str, Any]:
-    """The last line: how many of each kind, and what was left out."""
+    """Return the last line: the number of each kind, and of transcripts left out."""
     return {
         "kind": "total",
         "before": test.before.version,

@@ -1,4 +1,4 @@
-"""`voxwarden export`: what people decided, for programs that learn from it."""
+"""`voxwarden export`: write moderators' decisions as training data."""
 
 import sys
 import time
@@ -11,28 +11,34 @@ from pipeline.cli.app import app, settings_of
 from pipeline.cli.cases import moment
 from pipeline.cli.terminal import json_text
 
-export = typer.Typer(no_args_is_help=True, help="Write what was decided for other programs.", rich_markup_mode="rich")
+export = typer.Typer(
+    no_args_is_help=True, help="Write moderators' decisions for other programs.", rich_markup_mode="rich"
+)
 app.add_typer(export, name="export")
 
 
 @export.callback()
 def commands() -> None:
-    """Write what was decided for other programs."""
+    """Write moderators' decisions for other programs."""
 
 
 @export.command("decisions")
 def export_decisions(
     ctx: typer.Context,
     since: Annotated[
-        str | None, typer.Option(help="Decided since: 30m, 12h, 7d ago, or 2026-01-31T08:00 (UTC).")
+        str | None,
+        typer.Option(
+            help="Only decisions since: an age such as 30m, 12h or 7d, or a UTC time such as 2026-01-31T08:00."
+        ),
     ] = None,
 ) -> None:
-    """Write decided cases as training data, JSON lines: the text and its labels. No audio and no names.
+    """Write decided cases as training data in JSON lines: the text and its labels, without audio or names.
 
-    It is still what people said in private rooms: keep it as you keep the review store. That it was written is in the
-    audit log.
+    Use it to train or to measure a classifier. The texts were spoken in private rooms, so protect them as you protect
+    the review store. The audit log records the export.
 
-    [bold]voxwarden export decisions --since 30d > decisions.jsonl[/bold]
+    Example:
+      voxwarden export decisions --since 30d > decisions.jsonl
     """
     from pipeline.review import audit
     from pipeline.review.database import Database

@@ -1,4 +1,4 @@
-"""`voxwarden judge`: text to verdict, alone."""
+"""`voxwarden judge`: judge texts without audio."""
 
 import json
 import sys
@@ -34,19 +34,23 @@ class JudgeFormat(StrEnum):
 @app.command()
 def judge(
     ctx: typer.Context,
-    file: Annotated[str, typer.Argument(help="A file of texts, one a line; - is standard input.")] = "-",
-    policy: Annotated[str | None, typer.Option(help="A policy by name or path, instead of judge.policy.")] = None,
-    room_type: Annotated[str, typer.Option(help="Which rules of the policy hold, e.g. kids.")] = "default",
-    form: Annotated[JudgeFormat, typer.Option("--format", help="How results are written.")] = JudgeFormat.TABLE,
-    fail_on: Annotated[FailOn | None, typer.Option(help="Exit with 1 if anything is at least this bad.")] = None,
-    batch: Annotated[int, typer.Option(min=1, max=4096, help="Texts judged together, at most.")] = 32,
+    file: Annotated[str, typer.Argument(help="A file with one text in each line; - is standard input.")] = "-",
+    policy: Annotated[str | None, typer.Option(help="A policy by name or path. Default: judge.policy.")] = None,
+    room_type: Annotated[
+        str, typer.Option(help="The type of the room, which selects rules of the policy, e.g. kids.")
+    ] = "default",
+    form: Annotated[
+        JudgeFormat, typer.Option("--format", help="table for a person, jsonl for a program.")
+    ] = JudgeFormat.TABLE,
+    fail_on: Annotated[FailOn | None, typer.Option(help="Exit with 1 if a suggestion is at least this severe.")] = None,
+    batch: Annotated[int, typer.Option(min=1, max=4096, help="Judge at most this many texts at a time.")] = 32,
 ) -> None:
-    """Judge texts: what of them is risky, and what to do about it.
+    """Judge texts: find those that break the rules, and suggest what to do.
 
-    One text a line, or one JSON object {"text", "language", "room_type", "id"} a line, of which only "text" must be
-    there. Every line gets one result, in order, as soon as it is judged, with its line number and its id. A line that
-    cannot be read is named, the rest goes on, and the exit code is 3. In JSON lines the hits count in characters of
-    the text.
+    Use it to try a policy, or to moderate a chat. Each line is one text, or one JSON object {"text", "language",
+    "room_type", "id"}, in which only "text" is required. Every line gets one result with its line number and its id, in
+    order and as soon as it is judged. A line that cannot be read is reported, the others are still judged, and the exit
+    code is 3. In JSON lines, the positions of hits are character offsets in the text.
 
     Examples:
       echo "add me on telegram" | voxwarden judge
@@ -71,7 +75,7 @@ def _code(found: "Flag | TextError", fail_on: FailOn | None) -> Exit:
 
 
 def outcomes(stream: BinaryIO, settings: Settings, room_type: str, batch: int) -> "Iterator[Outcome]":
-    """Each line's place with its flag, or with what is wrong with it."""
+    """Yield each line's place with its flag, or with the error of a line that cannot be read."""
     from pipeline.cli.textlines import batches, lines_of
     from pipeline.judge.judge import build
     from pipeline.metrics import Metrics
@@ -128,11 +132,11 @@ def write_line(place: "InputPlace", found: "Flag | TextError") -> None:
 def _opened(file: str) -> Iterator[BinaryIO]:
     if file == "-":
         if sys.stdin.isatty():
-            stderr.print("Reading texts from the keyboard, one a line; end with Ctrl-D.")
+            stderr.print("Reading texts from the keyboard, one in each line. End with Ctrl-D.")
         yield sys.stdin.buffer
         return
     try:
-        stream = Path(file).open("rb")  # noqa: SIM115 - closed below, where an error is the judge's
+        stream = Path(file).open("rb")  # noqa: SIM115 - closed below; an error there comes from the judge
     except FileNotFoundError as error:
         raise TextError(f"There is no file {file}", "Name a file of texts, or - for standard input.") from error
     except OSError as error:

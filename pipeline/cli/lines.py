@@ -1,4 +1,4 @@
-"""The JSON lines that commands print: a contract, in this one place."""
+"""The JSON lines that commands print. They are a contract, which this file alone defines."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def utterance_line(flag: Flag, file: str | None) -> dict[str, Any]:
-    """One judged utterance; times, also those of the hits, are seconds."""
+    """Return one judged utterance. All times, also those of hits, are seconds."""
     return {
         "kind": "utterance",
         "file": file,
@@ -31,7 +31,10 @@ def utterance_line(flag: Flag, file: str | None) -> dict[str, Any]:
 
 
 def text_line(flag: Flag, place: "InputPlace") -> dict[str, Any]:
-    """One judged text: the same keys with its place, not a time; hits count in characters of `text`, half open."""
+    """Return one judged text: the same keys, with its place instead of times.
+
+    The positions of hits are character offsets in `text`, half open.
+    """
     nowhere: dict[str, Any] = dict.fromkeys(("room", "speaker", "start", "end", "confidence"))
     hits = [_hit(hit, hit.start, hit.end) for hit in flag.hits]
     kind = {"kind": "utterance", "line": place.line, "id": place.id}
@@ -39,7 +42,7 @@ def text_line(flag: Flag, place: "InputPlace") -> dict[str, Any]:
 
 
 def file_line(report: "FileReport") -> dict[str, Any]:
-    """One recording, ended."""
+    """Return the summary of one recording."""
     return {
         "kind": "file",
         "file": report.file,
@@ -52,7 +55,7 @@ def file_line(report: "FileReport") -> dict[str, Any]:
 
 
 def error_line(place: "InputPlace", error: str) -> dict[str, Any]:
-    """A line of input that could not be read."""
+    """Return the error of an input line that could not be read."""
     return {"kind": "error", "line": place.line, "error": error}
 
 

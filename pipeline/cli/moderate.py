@@ -1,4 +1,4 @@
-"""`voxwarden moderate`: recordings in, flags out."""
+"""`voxwarden moderate`: moderate recordings."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -28,18 +28,24 @@ def moderate(
     ctx: typer.Context,
     paths: Annotated[
         list[Path],
-        typer.Argument(help="Recordings, folders, pipes; - is standard input.", show_default=False),
+        typer.Argument(help="Recordings, folders or pipes; - is standard input.", show_default=False),
     ],
-    room_type: Annotated[str, typer.Option(help="Which rules of the policy hold, e.g. kids.")] = "default",
-    policy: Annotated[str | None, typer.Option(help="A policy by name or path, instead of judge.policy.")] = None,
-    form: Annotated[ModerateFormat, typer.Option("--format", help="How results are written.")] = ModerateFormat.TABLE,
-    fail_on: Annotated[FailOn | None, typer.Option(help="Exit with 1 if anything is at least this bad.")] = None,
+    room_type: Annotated[
+        str, typer.Option(help="The type of the room, which selects rules of the policy, e.g. kids.")
+    ] = "default",
+    policy: Annotated[str | None, typer.Option(help="A policy by name or path. Default: judge.policy.")] = None,
+    form: Annotated[
+        ModerateFormat,
+        typer.Option("--format", help="table for a person, json or jsonl for a program, srt for subtitles."),
+    ] = ModerateFormat.TABLE,
+    fail_on: Annotated[FailOn | None, typer.Option(help="Exit with 1 if a suggestion is at least this severe.")] = None,
 ) -> None:
-    """Moderate recordings: what was said, what of it is risky, and what to do about it.
+    """Moderate recordings: transcribe the speech, find what breaks the rules, and suggest what to do.
 
-    WAV, FLAC, MP3, Ogg, M4A, WebM and whatever else FFmpeg opens; any length. Channels are mixed; one with speech that
-    is lost in the mix is heard by itself, and so is each further audio stream. Nothing is stored. A file that cannot be
-    heard to its last byte is named on stderr, the rest goes on, and the exit code is 3.
+    Use it for files of any length: WAV, FLAC, MP3, Ogg, M4A, WebM and every other format that FFmpeg opens. Channels
+    are mixed. If the mix hides the speech of one channel, this channel is processed separately, as is each further
+    audio stream. Nothing is stored. A file that cannot be read to its last byte is reported on stderr, the others are
+    still moderated, and the exit code is 3.
 
     Examples:
       voxwarden moderate call.wav
@@ -51,9 +57,7 @@ def moderate(
     tell_unknown(settings, room_type)
     with recordings(paths) as named:
         if form is ModerateFormat.SRT and len(named.files) > 1:
-            raise typer.BadParameter(
-                "subtitles are of one recording; name one file, or take jsonl", param_hint="--format"
-            )
+            raise typer.BadParameter("srt works with one recording; name one file, or use jsonl", param_hint="--format")
         errors = named.errors()
         if len(errors) == len(named.files):
             raise typer.Exit(_refuse(errors, form))
@@ -61,7 +65,7 @@ def moderate(
 
 
 def _refuse(errors: Mapping[str, VoxwardenError], form: ModerateFormat) -> Exit:
-    """There is nothing to hear: no model need be loaded to say so."""
+    """Write the errors if no file can be read. No model needs to be loaded for that."""
     from pipeline.cli.results import WRITERS
     from pipeline.recordings import FileReport
 
@@ -99,7 +103,7 @@ def _code(report: Any, fail_on: FailOn | None) -> Exit:
 
 
 class _Bar:
-    """Progress in seconds of audio, by what has been judged."""
+    """Progress in seconds of judged audio."""
 
     def __init__(self, files: Sequence[Path]) -> None:
         self.progress = progress_bar()

@@ -1,4 +1,4 @@
-"""The recordings that a person means when he names files, folders, pipes and `-`."""
+"""Find the recordings for the paths that a user gives: files, folders, pipes and `-`."""
 
 import sys
 import tempfile
@@ -16,21 +16,24 @@ SUFFIXES = frozenset({
     ".m4a", ".m4b", ".mka", ".mkv", ".mov", ".mp3", ".mp4", ".mpeg", ".mpg", ".mts", ".oga", ".ogg", ".opus", ".snd",
     ".spx", ".ts", ".w64", ".wav", ".webm", ".wma", ".wv",
 })  # fmt: skip
-"""What is taken from a folder: endings of every format that we open, since a recording passed over in silence would
-count as clean. A file named by itself is tried whatever its ending."""
+"""The file name endings of recordings in a folder.
+
+They cover every format that we can open, because a recording that is skipped without a message would count as clean. A
+file that is named directly is opened whatever its ending is.
+"""
 
 STDIN = Path("-")
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Files to read, and what people call those that are copies of a pipe."""
+    """The files to read. A file that is a copy of a pipe also has the pipe's name in `names`."""
 
     files: list[Path]
     names: dict[Path, str] = field(default_factory=dict)
 
     def errors(self) -> dict[str, AudioError]:
-        """Files that cannot be opened, by name: a second's work, before a model is loaded."""
+        """Return the errors of files that cannot be opened, by name. This takes a second, before a model is loaded."""
         from pipeline.audio.decode import size_of
 
         found: dict[str, AudioError] = {}
@@ -44,10 +47,13 @@ class Named:
 
 @contextmanager
 def recordings(paths: Sequence[Path]) -> Iterator[Named]:
-    """The files of `audio_files`, with pipes and standard input copied to where a decoder can go back and forth."""
+    """Give the files of `audio_files`. Pipes and standard input are copied to files, because a decoder must seek.
+
+    Raises InputError if there is no file, or if a pipe cannot be copied.
+    """
     files = audio_files(paths)
     if not files:
-        raise InputError(f"No recordings in {', '.join(map(str, paths))}", "Name a file, or a folder that holds some.")
+        raise InputError(f"No recordings in {', '.join(map(str, paths))}", "Name a file, or a folder with recordings.")
     with tempfile.TemporaryDirectory(prefix="voxwarden-") as folder:
         copies = {file: Path(folder) / str(at) for at, file in enumerate(files) if file == STDIN or file.is_fifo()}
         for pipe, copy in copies.items():
@@ -56,13 +62,13 @@ def recordings(paths: Sequence[Path]) -> Iterator[Named]:
 
 
 def audio_files(paths: Iterable[Path]) -> list[Path]:
-    """Folders as the recordings in them, in order; files as they are, also missing ones; nothing twice."""
+    """Return the recordings in each folder, in order, and each file, also a missing one. No file comes twice."""
     files = (file for path in paths for file in (_inside(path) if path.is_dir() else [path]))
     return list(dict.fromkeys(files))
 
 
 def seconds_of(files: Sequence[Path]) -> float | None:
-    """Length of all together, for a progress bar; None if one does not say."""
+    """Return the total length of the files in seconds for a progress bar; None if the length of one is unknown."""
     from pipeline.audio.decode import duration_of
 
     lengths = [duration_of(file) for file in files]

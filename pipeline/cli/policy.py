@@ -1,4 +1,4 @@
-"""`voxwarden policy` and `voxwarden lexicon`: what the rules say, before they judge anybody."""
+"""`voxwarden policy` and `voxwarden lexicon`: check and explain the rules before you use them."""
 
 from typing import Annotated
 
@@ -17,9 +17,16 @@ app.add_typer(lexicon, name="lexicon")
 @policy.command("check")
 def check_policy(
     ctx: typer.Context,
-    name: Annotated[str | None, typer.Argument(help="A policy by name or path; else judge.policy.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A policy by name or path. Default: judge.policy.")] = None,
 ) -> None:
-    """Read a policy with the labels and lexicons it rests on; print its version, or what is wrong with it."""
+    """Check a policy with its labels and lexicons, and print its version.
+
+    Use it after you have edited a policy. An error names the file and the key, and the exit code is 2.
+
+    Examples:
+      voxwarden policy check
+      voxwarden policy check mine.yaml
+    """
     from pipeline.judge.judge import check
 
     config = check(with_policy(settings_of(ctx), name).judge)
@@ -29,11 +36,22 @@ def check_policy(
 @policy.command()
 def explain(
     ctx: typer.Context,
-    text: Annotated[str, typer.Argument(help="What somebody said.")],
-    name: Annotated[str | None, typer.Option("--policy", help="A policy by name or path; else judge.policy.")] = None,
-    room_type: Annotated[str, typer.Option(help="Which rules of the policy hold, e.g. kids.")] = "default",
+    text: Annotated[str, typer.Argument(help="The text to judge.")],
+    name: Annotated[
+        str | None, typer.Option("--policy", help="A policy by name or path. Default: judge.policy.")
+    ] = None,
+    room_type: Annotated[
+        str, typer.Option(help="The type of the room, which selects rules of the policy, e.g. kids.")
+    ] = "default",
 ) -> None:
-    """Say what the policy makes of a text, and which rules fired."""
+    """Show what the policy suggests for a text, and which rules matched.
+
+    Use it to find out why a text is flagged, or why it is not.
+
+    Examples:
+      voxwarden policy explain "add me on telegram"
+      voxwarden policy explain "add me on telegram" --room-type kids --policy mine.yaml
+    """
     from pipeline.cli.table import flag_row
     from pipeline.judge.judge import build
     from pipeline.judge.texts import Text, judge_texts
@@ -44,16 +62,25 @@ def explain(
     judge = build(settings, Metrics())
     for flag in judge_texts(judge, [Text(text, room_type=room_type)]):
         stdout.print(flag_row(flag, flag.policy))
-        for reason in flag.reasons or ("no rule fired",):
+        for reason in flag.reasons or ("no rule matched",):
             stdout.print(f"  {escape(reason)}", highlight=False, soft_wrap=True)
 
 
 @lexicon.command("check")
 def check_lexicon(
     ctx: typer.Context,
-    names: Annotated[list[str] | None, typer.Argument(help="Lexicons by name or path; else judge.lexicons.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Lexicons by name or path. Default: judge.lexicons.")
+    ] = None,
 ) -> None:
-    """Read lexicons and print how many terms each has, or what is wrong with one."""
+    """Check lexicons, and print the number of terms in each.
+
+    Use it after you have edited a lexicon. An error names the file and the entry, and the exit code is 2.
+
+    Examples:
+      voxwarden lexicon check
+      voxwarden lexicon check mine.yaml
+    """
     from pipeline.judge import labels
     from pipeline.judge.lexicon import load
 

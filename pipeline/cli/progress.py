@@ -1,4 +1,4 @@
-"""A progress bar that never gets into the results."""
+"""A progress bar that never mixes with the results."""
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -6,7 +6,7 @@ from pipeline.cli.app import stderr, stdout
 
 
 def progress_bar() -> Progress:
-    """On the screen that results go to, so that the bar stays below them; else on stderr; hidden where none is one."""
+    """Return a progress bar below the results on a terminal, or else on stderr. Hidden if neither is a terminal."""
     screen = stdout if stdout.is_terminal else stderr
     return Progress(
         TextColumn("{task.description}"),

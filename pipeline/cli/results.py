@@ -1,4 +1,4 @@
-"""How what `moderate` found is written: a table for a person, JSON for a program, subtitles for a player."""
+"""Write the results of `moderate`: a table for a person, JSON for a program, or subtitles for a player."""
 
 import json
 import sys
@@ -22,7 +22,7 @@ class Writer(Protocol):
 
 
 class TableWriter:
-    """A row an utterance as it comes, and a line a file."""
+    """One row for each utterance as it arrives, and one line for each file."""
 
     def write(self, found: Flag | FileReport) -> None:
         if isinstance(found, Flag):
@@ -35,7 +35,7 @@ class TableWriter:
 
 
 class JsonLinesWriter:
-    """One object a line, as docs/contract.md has them."""
+    """One JSON object in each line, as docs/contract.md defines."""
 
     def write(self, found: Flag | FileReport) -> None:
         sys.stdout.write(json_text(json.dumps(_line(found), ensure_ascii=False)) + "\n")
@@ -47,7 +47,7 @@ class JsonLinesWriter:
 
 
 class JsonWriter:
-    """The same objects as one array."""
+    """The same JSON objects as one array."""
 
     def __init__(self) -> None:
         self._first = True
@@ -63,7 +63,7 @@ class JsonWriter:
 
 
 class SrtWriter:
-    """Subtitles of one recording, with what was flagged before the words."""
+    """Subtitles of one recording. The labels of flagged speech stand before the text."""
 
     def __init__(self) -> None:
         self._number = 0

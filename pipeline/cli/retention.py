@@ -1,4 +1,4 @@
-"""`voxwarden retention`: deleting what was kept long enough, legal holds, and erasing a speaker."""
+"""`voxwarden retention`: delete old data, place legal holds, and erase a speaker."""
 
 import os
 import pwd
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipeline.review.database import Database
 
 retention = typer.Typer(
-    no_args_is_help=True, help="Delete what was kept long enough, hold it, erase a speaker.", rich_markup_mode="rich"
+    no_args_is_help=True, help="Delete old data, place legal holds, and erase a speaker.", rich_markup_mode="rich"
 )
 app.add_typer(retention, name="retention")
 
@@ -25,12 +25,16 @@ Kind = Literal["case", "speaker", "room"]
 @retention.command("run")
 def run_job(
     ctx: typer.Context,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would delete.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be deleted.")] = False,
 ) -> None:
-    """Run the job now. The console's process runs it once a day by itself.
+    """Delete old data now. The console's process does this by itself once a day.
 
-    It deletes clips and cases whose time is over (`retention` in the settings), what erasures have left, and old lines
-    of the audit log, and notes each case there.
+    It deletes clips and cases whose retention has ended (`retention` in the settings), cases that erasures have left,
+    and old lines of the audit log. The audit log records each case.
+
+    Examples:
+      voxwarden retention run --dry-run
+      voxwarden retention run
     """
     from pipeline.review.evidence.store import EvidenceFolder
     from pipeline.review.privacy import retention as job
@@ -51,10 +55,16 @@ def run_job(
 
 
 @retention.command("erase")
-def erase_speaker(ctx: typer.Context, speaker: Annotated[str, typer.Argument(help="As the app names it.")]) -> None:
-    """Erase a speaker: every case and clip of that voice, and its name on reports. There is no undo.
+def erase_speaker(
+    ctx: typer.Context, speaker: Annotated[str, typer.Argument(help="The speaker's id in the app.")]
+) -> None:
+    """Erase a speaker: all cases and clips with the speaker's voice, and the id in reports. You cannot undo this.
 
-    What is on legal hold stays until the hold is released; the daily job erases it then.
+    Use it when a user asks for deletion. Cases on legal hold stay until the hold is released; the daily job erases them
+    then.
+
+    Example:
+      voxwarden retention erase user-4711
     """
     from pipeline.review.evidence.store import EvidenceFolder
     from pipeline.review.privacy import erasure
@@ -70,11 +80,18 @@ def erase_speaker(ctx: typer.Context, speaker: Annotated[str, typer.Argument(hel
 @retention.command("hold")
 def place_hold(
     ctx: typer.Context,
-    kind: Annotated[Kind, typer.Argument(help="case, speaker or room.")],
-    subject: Annotated[str, typer.Argument(help="Its id.")],
-    reason: Annotated[str, typer.Option(help="Who asked for it, under which reference.")],
+    kind: Annotated[Kind, typer.Argument(help="What to hold: a case, a speaker or a room.")],
+    subject: Annotated[str, typer.Argument(help="Id of the case, speaker or room.")],
+    reason: Annotated[str, typer.Option(help="Who asked for the hold, with a reference.")],
 ) -> None:
-    """Keep a case, a speaker's cases or a room's, whatever retention and erasures say."""
+    """Place a legal hold on a case, or on all cases of a speaker or a room.
+
+    Use it when somebody must keep evidence. Neither retention nor an erasure deletes cases on hold. The command prints
+    the id of the hold.
+
+    Example:
+      voxwarden retention hold speaker user-4711 --reason "police request 2026-18"
+    """
     from pipeline.review.privacy import holds
 
     with _database(ctx) as database, database.write() as connection:
@@ -84,7 +101,11 @@ def place_hold(
 
 @retention.command("release")
 def release_hold(ctx: typer.Context, hold: Annotated[str, typer.Argument(help="Id of the hold.")]) -> None:
-    """End a hold; the next run of the job deletes what is due."""
+    """Release a legal hold. The next retention run deletes what is due.
+
+    Example:
+      voxwarden retention release HOLD
+    """
     from pipeline.review.privacy import holds
 
     with _database(ctx) as database, database.write() as connection:
@@ -93,7 +114,11 @@ def release_hold(ctx: typer.Context, hold: Annotated[str, typer.Argument(help="I
 
 @retention.command("holds")
 def list_holds(ctx: typer.Context) -> None:
-    """List the holds that stand."""
+    """List the active legal holds.
+
+    Example:
+      voxwarden retention holds
+    """
     from pipeline.review.privacy import holds
 
     with _database(ctx) as database, database.read() as connection:
@@ -114,7 +139,7 @@ def _database(ctx: typer.Context) -> "Iterator[Database]":
 
 
 def _actor() -> str:
-    """Who sits at this machine, as its system knows him."""
+    """Return the operating system's user, for the audit log."""
     try:
         return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
     except KeyError:

@@ -1,4 +1,4 @@
-"""A room type that the policy does not name is allowed, but may be a slip: it is told."""
+"""Warn about a room type that the policy does not name. It is allowed, but may be a typing error."""
 
 from rich.markup import escape
 
@@ -7,7 +7,7 @@ from pipeline.settings import Settings
 
 
 def tell_unknown(settings: Settings, room_type: str) -> None:
-    """Say on stderr if the policy has no rules of its own for `room_type`; raises ConfigError for a broken policy."""
+    """Warn on stderr if the policy has no own rules for `room_type`. Raises ConfigError for a broken policy."""
     from pipeline.judge import labels, policy
     from pipeline.judge.doubts import unknown_room_type
 

@@ -1,4 +1,4 @@
-"""Standard output and error of a command, also where nobody reads them, the disk is full, or they are closed."""
+"""Guard standard output and standard error against closed streams, a reader that has ended, and a full disk."""
 
 import io
 import os
@@ -10,15 +10,15 @@ from typing import Any
 from pipeline.errors import VoxwardenError
 
 PIPE_CLOSED = 141
-"""128 and SIGPIPE: the exit code of a program whose reader has gone, as in `| head -1`."""
+"""128 + SIGPIPE: the exit code of a program whose reader has ended, as in `| head -1`."""
 
 
 class OutputError(VoxwardenError):
-    """Results cannot be written."""
+    """The results cannot be written."""
 
 
 class _Stream:
-    """A text stream that ends the command once it cannot be written to."""
+    """A text stream that ends the command when a write fails."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
@@ -45,11 +45,11 @@ class _Stream:
         except OSError as error:
             self._discard()
             raise OutputError(
-                f"The results cannot be written: {error.strerror}", "Make room, or write them elsewhere."
+                f"The results cannot be written: {error.strerror}", "Free disk space, or write them to another place."
             ) from error
 
     def _discard(self) -> None:
-        """What is still buffered goes nowhere, so that Python does not fail at it when it ends."""
+        """Discard the buffer. Otherwise Python fails at its end while it writes the buffer."""
         with suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._inner.fileno())
@@ -57,7 +57,7 @@ class _Stream:
 
 
 class _Quiet(_Stream):
-    """Messages that cannot be written are dropped: they must not end the work."""
+    """A stream for messages. A message that cannot be written is dropped, and the work goes on."""
 
     @contextmanager
     def _ended(self) -> Iterator[None]:
@@ -69,9 +69,10 @@ class _Quiet(_Stream):
 
 @contextmanager
 def standard_streams() -> Iterator[None]:
-    """Guard both. A closed one is opened anew, else the next file takes its number.
+    """Guard stdout and stderr while the block runs.
 
-    What the terminal's character set lacks is written as an escape.
+    A closed stream is opened again. Otherwise the next file would get its number. Characters that the terminal's
+    character set lacks are written as escapes.
     """
     _open_closed()
     for stream in (sys.stdout, sys.stderr):
@@ -86,11 +87,11 @@ def standard_streams() -> Iterator[None]:
 
 
 def _open_closed() -> None:
-    """Results to a closed output fail at the first write, as on a full disk; messages to it are dropped."""
+    """Open closed streams again. Results to a closed output then fail at the first write; messages are dropped."""
     for number, mode in enumerate("rww"):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDONLY)  # takes the lowest free number, which is this one
-            stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - lives as long as the process
+            os.open(os.devnull, os.O_RDONLY)  # gets the lowest free number, which is this one
+            stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - stays open until the process ends
             setattr(sys, ("stdin", "stdout", "stderr")[number], stream)

@@ -1,4 +1,4 @@
-"""Flags as rows that a person reads while they come."""
+"""Show flags as rows that a person reads as they arrive."""
 
 import time
 
@@ -9,11 +9,14 @@ from pipeline.messages import Flag, Suggestion
 
 STYLES: dict[Suggestion, str] = {"block": "bold red", "review": "yellow", "pass": "green"}
 SHAPES: dict[Suggestion, str] = {"block": "■", "review": "◆", "pass": "●"}
-"""Risk is shape, word and colour, never colour alone."""
+"""Risk has a shape, a word and a colour, so that colour is never the only sign."""
 
 
 def flag_row(flag: Flag, when: str | None = None, who: str | None = None) -> Table:
-    """`when` instead of the seconds in a recording, and `who` spoke, where there is more than one."""
+    """Return a flag as a row.
+
+    `when` replaces the seconds of a recording; `who` is the speaker, if there are several.
+    """
     row = Table.grid(padding=(0, 2))
     row.add_column(width=15 if when is None else 16, no_wrap=True)
     row.add_column(width=13, no_wrap=True)
@@ -25,9 +28,9 @@ def flag_row(flag: Flag, when: str | None = None, who: str | None = None) -> Tab
 
 
 def arrived_row(flag: Flag, ended: float | None = None) -> Table:
-    """A flag of a live room: when it was said, how long after that the verdict came, who said it where.
+    """Return a flag of a live room as a row: the time of the speech, the delay of the verdict, room and speaker.
 
-    `ended` is when the speech ended by the clock, UTC seconds, where its own times go faster.
+    `ended` is the clock time of the end of the speech in UTC seconds, for playback that is faster than live.
     """
     ended = flag.end if ended is None else ended
     when = f"{time.strftime('%H:%M:%S', time.localtime(ended))} +{time.time() - ended:.1f} s"
@@ -35,14 +38,14 @@ def arrived_row(flag: Flag, ended: float | None = None) -> Table:
 
 
 def clock(seconds: float) -> str:
-    """`1:02:03.4`, without the hours where there are none."""
+    """Return seconds as `1:02:03.4`, without hours if there are none."""
     minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(int(minutes), 60)
     return (f"{hours}:{minutes:02}" if hours else f"{minutes}") + f":{rest:04.1f}"
 
 
 def _words(flag: Flag, who: str | None) -> Text:
-    """Who said it, what it was flagged for, and the words, with those that hit the lexicon underlined."""
+    """Return speaker, labels and text, with the hits of the lexicon underlined."""
     words = Text(flag.text, style="dim" if flag.suggestion == "pass" else "")
     for hit in flag.hits:
         words.stylize("bold underline", hit.start, hit.end)

@@ -1,7 +1,7 @@
-"""What other people wrote, shown on a terminal without effect on it.
+"""Show text from other people on a terminal without side effects.
 
-A name or a transcript may hold control characters, which a terminal obeys, and characters that turn the direction of
-text round. On the terminal each one becomes a replacement character. In JSON each one is escaped, so no byte is lost.
+A name or a transcript may hold control characters, which a terminal executes, and characters that change the direction
+of text. On the terminal, each becomes a replacement character. In JSON, each is escaped, so that nothing is lost.
 """
 
 import unicodedata
@@ -12,9 +12,9 @@ from rich.segment import Segment
 from rich.text import Text
 
 HARMFUL = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-"""Unicode's categories of control and format characters, lone surrogates, and separators of lines."""
+"""Unicode categories of control and format characters, lone surrogates, and line separators."""
 JOINERS = "\u200c\u200d"
-"""Format characters that scripts and emoji need; they join letters and turn nothing round."""
+"""Format characters that scripts and emoji need. They join letters and do not change the direction."""
 
 
 def is_harmful(character: str) -> bool:
@@ -22,26 +22,26 @@ def is_harmful(character: str) -> bool:
 
 
 def harmless(text: str, but: str = "\n\t") -> str:
-    """`text` with a replacement character for each harmful one, `but` for these."""
+    """Return `text` with a replacement character for each harmful one, except those in `but`."""
     if text.isprintable():
         return text
     return "".join("\N{REPLACEMENT CHARACTER}" if c not in but and is_harmful(c) else c for c in text)
 
 
 def plain(text: str) -> Text:
-    """`text` for one line or cell: no markup, and no line break either."""
+    """Return `text` for one line or table cell: without markup and without line breaks."""
     return Text(harmless(text, but=""))
 
 
 def json_text(text: str) -> str:
-    """JSON with its harmful characters escaped. It says the same; line breaks between its parts stay."""
+    """Escape the harmful characters of a JSON text. Its meaning and its line breaks stay."""
     if text.isprintable():
         return text
     return "".join(_escape(c) if c != "\n" and is_harmful(c) else c for c in text)
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console on which nothing that is printed has an effect, but its own styles."""
+    """Return a console that prints only harmless text, with its own styles."""
     made = Console(stderr=stderr)
     made.push_render_hook(_Cleaning())
     return made
@@ -58,7 +58,7 @@ class _Cleaning(RenderHook):
 
 
 class _Clean:
-    """Renders as `inner` does, with harmless text."""
+    """Renders like `inner`, with harmless text."""
 
     def __init__(self, inner: RenderableType) -> None:
         self._inner = inner

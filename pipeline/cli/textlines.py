@@ -1,4 +1,4 @@
-"""Texts by the line: plain, or one JSON object each."""
+"""Read texts from lines: plain text, or one JSON object in each line."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -15,25 +15,25 @@ from pipeline.messages import Name
 
 MAX_CHARACTERS = 100_000
 MAX_BYTES = 2**20
-"""Of one line: as many characters, each as an escape, and other keys."""
+"""Limit for one line. It holds MAX_CHARACTERS as escapes, and other keys."""
 Numbered = tuple[int, bytes]
 
 OBJECT = re.compile(r'\s*\{\s*("|\}\s*$)')
-"""How a JSON object begins. `{lol} you idiot` is no JSON, but a text."""
+"""The start of a JSON object. `{lol} you idiot` is a text, not JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class InputPlace:
-    """Which text a result belongs to."""
+    """The text to which a result belongs."""
 
     line: int
-    """From 1."""
+    """Line number, from 1."""
     id: str | int | float | None = None
-    """That of the JSON object."""
+    """The id of the JSON object."""
 
 
 class JsonText(Struct):
-    """Keys beyond these are ignored: data sets have labels of their own."""
+    """A line as a JSON object. Other keys are ignored, because data sets have their own."""
 
     text: str
     id: Any = None
@@ -42,9 +42,9 @@ class JsonText(Struct):
 
 
 def text_of(raw: bytes, number: int, room_type: str) -> tuple[InputPlace, Text]:
-    """The text on line `number` (from 1); raises TextError, which names the line."""
+    """Return the text on line `number` (from 1). Raises TextError, which names the line."""
     if len(raw) > MAX_BYTES:
-        raise TextError(f"Line {number} has more than {MAX_BYTES:,} bytes", "Cut it.")
+        raise TextError(f"Line {number} has more than {MAX_BYTES:,} bytes", "Split it into several lines.")
     try:
         line = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
@@ -52,7 +52,10 @@ def text_of(raw: bytes, number: int, room_type: str) -> tuple[InputPlace, Text]:
             f"Line {number} is not UTF-8 (byte {error.start + 1} of it)", "Convert it: iconv -t UTF-8."
         ) from error
     if len(line) > MAX_CHARACTERS:
-        raise TextError(f"Line {number} has {len(line):,} characters", f"Cut it: {MAX_CHARACTERS:,} are the most.")
+        raise TextError(
+            f"Line {number} has {len(line):,} characters",
+            f"Split it into several lines. The limit is {MAX_CHARACTERS:,}.",
+        )
     if not OBJECT.match(line):
         return InputPlace(number), Text(line, room_type=room_type)
     found = _parsed(line, number)
@@ -65,12 +68,15 @@ def _parsed(line: str, number: int) -> JsonText:
         return json.decode(line, type=JsonText)
     except (MsgspecError, RecursionError) as error:
         raise TextError(
-            f"Line {number} is no JSON object with a text: {error}", 'Write {"text": "…", "language": "zh"}.'
+            f"Line {number} is not a JSON object with a text: {error}", 'Write {"text": "…", "language": "zh"}.'
         ) from error
 
 
 def lines_of(stream: BinaryIO) -> Iterator[bytes]:
-    """Lines as they come. Of one beyond `MAX_BYTES` only so much is kept as shows that it is too long."""
+    """Yield lines as they arrive.
+
+    A line longer than `MAX_BYTES` is cut to one byte more, which shows that it is too long.
+    """
     while line := stream.readline(MAX_BYTES + 1):
         rest = line
         while len(rest) > MAX_BYTES and not rest.endswith(b"\n"):
@@ -79,7 +85,10 @@ def lines_of(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def batches(lines: Iterable[bytes], size: int) -> Iterator[list[Numbered]]:
-    """Numbered lines, in order, as many at once as have come in, `size` at most: a slow writer is answered at once."""
+    """Yield numbered lines, in order, in batches of at most `size`.
+
+    A batch holds only the lines that have arrived, so that a slow writer gets each answer at once.
+    """
     waiting: Queue[Numbered | Exception | None] = Queue(maxsize=4 * size)
     Thread(target=_read, args=(lines, waiting), daemon=True).start()
     while first := waiting.get():
@@ -91,7 +100,7 @@ def _read(lines: Iterable[bytes], waiting: "Queue[Numbered | Exception | None]")
         for numbered in enumerate(lines, start=1):
             waiting.put(numbered)
         waiting.put(None)
-    except Exception as error:  # handed to the thread that judges, which would wait for ever else
+    except Exception as error:  # raised again in the judging thread, which would otherwise wait for ever
         waiting.put(error)
 
 
@@ -109,7 +118,7 @@ def _others(waiting: "Queue[Numbered | Exception | None]", most: int) -> Iterato
 
 def _line(found: Numbered | Exception) -> Numbered:
     if isinstance(found, OSError):
-        raise TextError(f"The texts cannot be read on: {found}") from found
+        raise TextError(f"Reading the texts failed: {found}") from found
     if isinstance(found, Exception):
         raise found
     return found

@@ -1,4 +1,4 @@
-"""`voxwarden transcribe`: recordings in, text out."""
+"""`voxwarden transcribe`: transcribe recordings."""
 
 import os
 import sys
@@ -31,19 +31,24 @@ def transcribe(
     ctx: typer.Context,
     paths: Annotated[
         list[Path],
-        typer.Argument(help="Recordings, folders, pipes; - is standard input.", show_default=False),
+        typer.Argument(help="Recordings, folders or pipes; - is standard input.", show_default=False),
     ],
-    engine: Annotated[str | None, typer.Option(help="Instead of asr.engine.")] = None,
-    language: Annotated[str | None, typer.Option(help="E.g. zh; else it is heard for each utterance.")] = None,
+    engine: Annotated[str | None, typer.Option(help="Speech recogniser, instead of asr.engine.")] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Language, e.g. zh. Default: detected for each utterance.")
+    ] = None,
     whole: Annotated[bool, typer.Option("--whole", help="Do not cut recordings of at most 30 s.")] = False,
-    words: Annotated[bool, typer.Option("--words", help="Word times, in jsonl (slower).")] = False,
-    form: Annotated[TranscribeFormat, typer.Option("--format", help="How results are written.")] = TranscribeFormat.TXT,
+    words: Annotated[bool, typer.Option("--words", help="Add word times to jsonl (slower).")] = False,
+    form: Annotated[
+        TranscribeFormat,
+        typer.Option("--format", help="txt for a person, jsonl for a program, srt or vtt for subtitles."),
+    ] = TranscribeFormat.TXT,
 ) -> None:
-    """Write down what is said in recordings: speech to text alone, no verdicts.
+    """Transcribe recordings: speech to text, without verdicts.
 
-    Results come as they are ready, in the order of the files. Long recordings are cut at pauses. A file that cannot be
-    heard to its last byte is named on stderr (and in jsonl as {"file", "error"}), the rest goes on, and the exit code
-    is 3.
+    Use it for transcripts or subtitles. Results appear as they are ready, in the order of the files. Long recordings
+    are cut at pauses. A file that cannot be read to its last byte is reported on stderr (with jsonl also as {"file",
+    "error"}), the others are still transcribed, and the exit code is 3.
 
     Examples:
       voxwarden transcribe call.wav
@@ -58,12 +63,12 @@ def transcribe(
     with recordings(paths) as named:
         if form in {TranscribeFormat.SRT, TranscribeFormat.VTT} and len(named.files) > 1:
             raise typer.BadParameter(
-                "subtitles are of one recording; name one file, or take jsonl", param_hint="--format"
+                "srt and vtt work with one recording; name one file, or use jsonl", param_hint="--format"
             )
         writer, errors = _Writer(form, several=len(named.files) > 1), named.errors()
         if len(errors) < len(named.files):
             raise typer.Exit(_transcribe(settings, named, writer, whole=whole))
-        for name, error in errors.items():  # there is nothing to hear: no model need be loaded to say so
+        for name, error in errors.items():  # no file can be read, so no model needs to be loaded
             writer.write(Path(name), error)
         raise typer.Exit(Exit.FAILED)
 
@@ -86,7 +91,7 @@ def _transcribe(settings: Settings, named: Named, writer: "_Writer", *, whole: b
 
 
 class _Writer:
-    """Results to stdout as they come; errors to stderr, and in jsonl to both."""
+    """Writes results to stdout as they arrive. Errors go to stderr, and with jsonl to both."""
 
     def __init__(self, form: TranscribeFormat, *, several: bool) -> None:
         self._form = form

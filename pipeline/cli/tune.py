@@ -1,4 +1,4 @@
-"""`voxwarden tune`: the fastest recogniser settings for this machine."""
+"""`voxwarden tune`: find the fastest settings of the speech recogniser on this machine."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,9 +15,11 @@ from pipeline.errors import ConfigError
 @app.command()
 def tune(
     ctx: typer.Context,
-    write: Annotated[bool, typer.Option("--write", help="Put them into the file of settings.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write the values into the settings file.")] = False,
 ) -> None:
-    """Measure which `asr.workers`, `asr.batch` and beams recognise most speech on this machine; takes some minutes.
+    """Find the values of `asr.workers`, `asr.batch` and the beams that transcribe the most speech on this machine.
+
+    Use it once on each kind of machine. It takes some minutes.
 
     Examples:
       voxwarden tune
@@ -37,7 +39,11 @@ def tune(
 
 
 def put(path: Path, chosen: dict[str, Any]) -> None:
-    """Into the section `asr` of a file of settings. Comments in it are lost, so the old file stays beside it."""
+    """Write the values into the section `asr` of a settings file.
+
+    The comments of the file are lost, so the old file stays beside it as `.yaml.old`. Raises ConfigError if the file
+    cannot be written.
+    """
     try:
         old = path.read_text("utf-8")
         tree = yamlfiles.parse(old, str(path)) or {}
@@ -45,7 +51,7 @@ def put(path: Path, chosen: dict[str, Any]) -> None:
         path.with_suffix(".yaml.old").write_text(old, "utf-8")
         path.write_text(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), "utf-8")
     except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}", "Name another with --config.") from error
+        raise ConfigError(f"{path} cannot be written: {error.strerror}", "Name another file with --config.") from error
 
 
 def _words(changes: dict[str, Any]) -> str:
