@@ -1,4 +1,4 @@
-"""What waits for a worker, from looks at the broker, told by a clock of the test's own."""
+"""The records that wait for a worker, computed from looks at the broker with a fake clock."""
 
 import math
 
@@ -28,7 +28,7 @@ def test_all_partitions_of_the_worker_count() -> None:
     assert inflow.backlog().arrivals == 2.0
 
 
-def test_nothing_is_known_before_the_first_look_or_after_one_that_failed() -> None:
+def test_the_backlog_is_unknown_before_the_first_look_and_after_a_failed_one() -> None:
     clock = Clock()
     inflow = Inflow(clock)
     assert math.isnan(inflow.backlog().messages)
@@ -38,10 +38,10 @@ def test_nothing_is_known_before_the_first_look_or_after_one_that_failed() -> No
     assert math.isnan(inflow.backlog().messages)
     look(inflow, clock, 20)
     assert inflow.backlog().messages == 20
-    assert math.isnan(inflow.backlog().arrivals), "what came in while nobody looked is no rate"
+    assert math.isnan(inflow.backlog().arrivals), "records that arrived without a look give no rate"
 
 
-def test_a_partition_that_comes_brings_no_arrivals() -> None:
+def test_a_new_partition_adds_no_arrivals() -> None:
     clock = Clock()
     inflow = Inflow(clock)
     for _ in range(4):

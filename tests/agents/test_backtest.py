@@ -1,4 +1,4 @@
-"""`voxwarden backtest` over a file; tests/stream has it over Kafka."""
+"""`voxwarden backtest` on a file. tests/stream has it on Kafka."""
 
 import json
 from pathlib import Path
@@ -55,7 +55,7 @@ def lines(*arguments: object) -> list[dict[str, Any]]:
     return [json.loads(line) for line in output.splitlines()]
 
 
-def test_every_difference_is_a_line_and_the_last_one_sums_up(policy: Path, said: Path) -> None:
+def test_every_difference_is_a_line_and_the_last_line_has_the_totals(policy: Path, said: Path) -> None:
     gone, new, total = lines("--policy", policy, "--file", said)
     assert (gone["kind"], gone["transcript"], gone["room"], gone["start"]) == ("gone", "t-2", "lobby", 20.0)
     assert gone["before"] == {"suggestion": "review", "flagged": ["abuse"], "risk": pytest.approx(0.96)}
@@ -68,24 +68,24 @@ def test_every_difference_is_a_line_and_the_last_one_sums_up(policy: Path, said:
     assert (total["before"][:8], total["after"][:4]) == ("default@", "new@")
 
 
-def test_words_are_not_in_the_lines(policy: Path, said: Path) -> None:
+def test_the_lines_hold_no_text(policy: Path, said: Path) -> None:
     assert "idiots" not in json.dumps(lines("--policy", policy, "--file", said))
 
 
-def test_a_span_and_a_limit_narrow_it(policy: Path, said: Path) -> None:
+def test_a_time_span_and_a_limit_select_transcripts(policy: Path, said: Path) -> None:
     span = ("--from", "1970-01-01T00:00:20", "--to", "1970-01-01T00:00:40")
     assert lines("--policy", policy, "--file", said, *span)[-1]["transcripts"] == 2
     assert lines("--policy", policy, "--file", said, "--limit", 1)[-1]["transcripts"] == 1
     assert lines("--policy", policy, "--file", said, "--to", "1d")[-1]["transcripts"] == 4
 
 
-def test_against_names_the_other_policy(policy: Path, said: Path) -> None:
+def test_against_selects_the_other_policy(policy: Path, said: Path) -> None:
     *differences, total = lines("--policy", policy, "--against", policy, "--file", said)
     assert differences == []
     assert total["before"] == total["after"]
 
 
-def test_the_table_shows_words_on_a_screen_only(policy: Path, said: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_table_shows_text_only_on_a_terminal(policy: Path, said: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ("--policy", policy, "--file", said)
     monkeypatch.setattr(command, "stdout", Console(width=160))
     code, piped, _ = run(*arguments)
@@ -98,7 +98,7 @@ def test_the_table_shows_words_on_a_screen_only(policy: Path, said: Path, monkey
     assert "1970-01-01" not in run(*arguments, "--examples", 0)[1]
 
 
-def test_a_line_that_cannot_be_read_is_named_and_the_rest_goes_on(policy: Path, said: Path) -> None:
+def test_a_broken_line_is_reported_and_the_others_are_judged(policy: Path, said: Path) -> None:
     with said.open("a") as file:
         file.write('{"text": 7}\n{"text": "hello again"}\n')
     code, output, errors = run("--policy", policy, "--file", said, "--format", "jsonl")
@@ -112,7 +112,7 @@ def test_a_line_that_cannot_be_read_is_named_and_the_rest_goes_on(policy: Path, 
     ("arguments", "error", "message"),
     [
         (("--policy", "nowhere"), ConfigError, r"nowhere\.yaml"),
-        (("--policy", "strict", "--from", "lunch"), InputError, "--from lunch is no time"),
+        (("--policy", "strict", "--from", "lunch"), InputError, "--from lunch is not a time"),
         (("--policy", "strict", "--file", "/nowhere.jsonl"), TextError, "/nowhere.jsonl cannot be read"),
     ],
 )

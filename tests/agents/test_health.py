@@ -1,4 +1,4 @@
-"""When a worker stands still, told by a clock of the test's own."""
+"""How long a worker has stood still, measured with a fake clock."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ class Clock:
 
 
 def after(*looks: tuple[float, dict[PartitionName, GroupPosition]]) -> float:
-    """How long it has stood still after looks at these times."""
+    """Return how long the worker has stood still after looks at these times."""
     clock = Clock()
     progress = Progress(clock)
     for at, places in looks:
@@ -34,7 +34,7 @@ def after(*looks: tuple[float, dict[PartitionName, GroupPosition]]) -> float:
     return progress.seconds
 
 
-def test_lag_that_grows_while_the_commit_stands_still_is_a_stall() -> None:
+def test_growing_lag_without_commits_is_a_stall() -> None:
     assert (
         after(
             (0, {FIRST: GroupPosition(5, 9)}), (20, {FIRST: GroupPosition(5, 30)}), (46, {FIRST: GroupPosition(5, 99)})
@@ -43,7 +43,7 @@ def test_lag_that_grows_while_the_commit_stands_still_is_a_stall() -> None:
     )
 
 
-def test_a_slow_worker_moves() -> None:
+def test_a_slow_worker_is_not_stalled() -> None:
     assert (
         after(
             (0, {FIRST: GroupPosition(5, 9)}),
@@ -54,11 +54,11 @@ def test_a_slow_worker_moves() -> None:
     )
 
 
-def test_no_traffic_is_no_stall() -> None:
+def test_no_traffic_is_not_a_stall() -> None:
     assert after((0, {FIRST: GroupPosition(9, 9)}), (900, {FIRST: GroupPosition(9, 9)})) == 0
 
 
-def test_the_time_begins_when_records_wait() -> None:
+def test_the_stall_begins_when_records_wait() -> None:
     assert (
         after(
             (0, {FIRST: GroupPosition(9, 9)}),
@@ -69,7 +69,7 @@ def test_the_time_begins_when_records_wait() -> None:
     )
 
 
-def test_one_partition_that_stands_is_enough() -> None:
+def test_one_stalled_partition_is_enough() -> None:
     assert (
         after(
             (0, {FIRST: GroupPosition(5, 9), SECOND: GroupPosition(1, 2)}),
@@ -79,11 +79,11 @@ def test_one_partition_that_stands_is_enough() -> None:
     )
 
 
-def test_a_partition_that_went_to_another_worker_is_forgotten() -> None:
+def test_a_partition_that_another_worker_took_is_forgotten() -> None:
     assert after((0, {FIRST: GroupPosition(5, 9)}), (30, {}), (60, {FIRST: GroupPosition(5, 9)})) == 0
 
 
-def test_a_broker_that_was_away_is_not_the_workers_fault() -> None:
+def test_a_broker_that_was_down_is_not_the_workers_fault() -> None:
     clock = Clock()
     progress = Progress(clock)
     progress.see({FIRST: GroupPosition(5, 9)})
@@ -94,7 +94,7 @@ def test_a_broker_that_was_away_is_not_the_workers_fault() -> None:
     assert progress.seconds == 0
 
 
-def test_a_token_that_cannot_be_read_ends_no_look_and_is_not_the_workers_fault(
+def test_an_unreadable_token_does_not_end_the_watch_and_is_not_the_workers_fault(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = Clock()
@@ -107,13 +107,13 @@ def test_a_token_that_cannot_be_read_ends_no_look_and_is_not_the_workers_fault(
     assert health.stalled()
     health.look()
     assert health.stalled() == []
-    assert "the lag is unknown: The token file" in caplog.text
+    assert "the lag of the consumer group is unknown: The token file" in caplog.text
     figures = generate_latest(metrics.registry).decode()
     assert 'voxwarden_lag_messages{stage="judge"} NaN' in figures
     assert 'voxwarden_committed_age_seconds{stage="judge"} NaN' in figures
 
 
-def test_a_worker_is_not_started_again_because_its_database_is_down() -> None:
+def test_a_worker_is_not_restarted_because_its_database_is_down() -> None:
     clock, metrics = Clock(), Metrics()
     away = [True]
 
@@ -134,6 +134,6 @@ def test_a_worker_is_not_started_again_because_its_database_is_down() -> None:
     away.clear()
     dependencies.ask("database")
     clock.now += 40
-    assert health.stalled() == [], "its time begins when the database is back"
+    assert health.stalled() == [], "the stall counts from the return of the database"
     clock.now += 10
     assert health.stalled()

@@ -1,6 +1,6 @@
-"""An hour of three speakers through segment and its ledger, with everything that goes wrong on the way.
+"""An hour of three speakers goes through segment and its ledger, with every fault that an app can have.
 
-Each chunk of speech has a loudness of its own, so that what came out can be told chunk by chunk.
+Each chunk of speech has its own loudness, so that the test can identify every chunk in the output.
 """
 
 from collections import Counter
@@ -26,11 +26,11 @@ SIZE = 6_400
 SECONDS = SIZE / SAMPLE_RATE
 NOW = 1_790_000_000.0
 QUIET = 2_000
-"""The least loudness of speech, of 32,768."""
+"""The lowest loudness of speech, of 32,768."""
 
 
 class Loud:
-    """Takes what is loud for speech."""
+    """A voice detector that takes loud audio for speech."""
 
     def probabilities(self, samples: Samples, memory: Memory) -> NDArray[np.float32]:
         del memory
@@ -40,14 +40,14 @@ class Loud:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A chunk, and when it comes."""
+    """A chunk and its time of arrival."""
 
     at: float
     chunk: AudioChunk
 
 
 def spoken(speaker: str, random: Random) -> Iterator[AudioChunk]:
-    """20 minutes of talk and pauses, as a faultless app sends it. One stretch is five minutes without a pause."""
+    """Yield 20 minutes of speech and pauses from a faultless app. One stretch of five minutes has no pause."""
     number, loud = 0, QUIET
     while number * SECONDS < 1_200:
         talk = 750 if number // 750 == 1 else random.randrange(3, 75)
@@ -60,7 +60,7 @@ def spoken(speaker: str, random: Random) -> Iterator[AudioChunk]:
 
 
 def hurt(stream: list[AudioChunk], random: Random) -> Iterator[Arrival]:
-    """Chunks that are lost, repeated, out of order, misdated; clocks that jump; sessions that begin anew; mutes."""
+    """Yield the chunks with faults: lost, repeated, misordered or misdated chunks, clock jumps, new sessions, mutes."""
     shift, first, wait = 0.0, 0, 0.0
     stray: AudioChunk | None = None
     for place, plain in enumerate(stream):
@@ -92,7 +92,7 @@ class Clock:
 
 
 class Hour:
-    """Carries arrivals as the loop does, a second at a time, and measures what is held."""
+    """Handles arrivals as the loop does, one second at a time, and measures how many records are held."""
 
     def __init__(self) -> None:
         self.clock, self.metrics = Clock(), Metrics()
@@ -130,7 +130,7 @@ def loudness(arrival: Arrival) -> tuple[str, int]:
     return arrival.chunk.speaker, int(np.frombuffer(arrival.chunk.data, "<i2").max(initial=0))
 
 
-def test_an_hour_of_faults_loses_no_speech_and_holds_nothing_up() -> None:
+def test_an_hour_of_faults_loses_no_speech_and_blocks_no_commits() -> None:
     hour, random = Hour(), Random(1)  # noqa: S311
     arrivals = [each for name in ("ann", "bo", "cy") for each in hurt(list(spoken(name, random)), random)]
     arrivals.sort(key=lambda arrival: arrival.at)
@@ -138,8 +138,8 @@ def test_an_hour_of_faults_loses_no_speech_and_holds_nothing_up() -> None:
     sent = {key for key in map(loudness, arrivals) if key[1]}
     lost = [key for key in sent if hour.heard[key] < SIZE - WINDOW]
     assert len(sent) > 4_000
-    assert len(lost) <= hour.faults("late"), "only what came after it was given up"
+    assert len(lost) <= hour.faults("late"), "only late audio that segment had given up"
     assert min(map(hour.faults, ("late", "duplicate", "reordered", "gap", "restart", "clock"))) > 0
     assert hour.acknowledged == list(range(len(arrivals)))
     assert hour.most_seconds <= 15
-    assert hour.most_records <= 3 * (15 / SECONDS + 20), "three speakers' longest utterances, and what waits its turn"
+    assert hour.most_records <= 3 * (15 / SECONDS + 20), "three longest utterances, and chunks out of order"

@@ -1,11 +1,11 @@
-"""Playing a file as if live."""
+"""Sending a file in real time."""
 
 from agents.ingest import paced
 from pipeline.messages import AudioChunk
 
 
 class Clock:
-    """Time that only passes by sleeping, and by what the test says sending took."""
+    """A clock that moves only by sleeping, and by the time that sending takes in the test."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -23,7 +23,7 @@ def chunk(sequence: int) -> AudioChunk:
     return AudioChunk(room="lobby", speaker="alice", start=5000.0 + sequence, sequence=sequence)
 
 
-def test_chunks_come_when_their_audio_begins() -> None:
+def test_chunks_are_sent_when_their_audio_begins() -> None:
     clock = Clock()
     sent = []
     for each in paced(map(chunk, range(4)), clock, clock.sleep):
@@ -33,7 +33,7 @@ def test_chunks_come_when_their_audio_begins() -> None:
     assert clock.slept == [1.0, 0.75, 0.75]
 
 
-def test_a_slow_broker_is_caught_up_with() -> None:
+def test_sending_catches_up_after_a_slow_broker() -> None:
     clock = Clock()
     sent = []
     for each in paced(map(chunk, range(4)), clock, clock.sleep):

@@ -1,4 +1,4 @@
-"""Batches from fetches: how many, how long they wait, what a rebalance makes of them, and holes."""
+"""Batches from fetches: their size, their waiting time, rebalances, and gaps in the offsets."""
 
 import asyncio
 import itertools
@@ -40,7 +40,7 @@ class FakeConsumer:
 
 
 class App:
-    """As much of Faust's as the intake looks at."""
+    """The parts of Faust's app that the intake uses."""
 
     def __init__(self) -> None:
         self.consumer = FakeConsumer()
@@ -63,7 +63,7 @@ async def test_a_fetch_is_cut_into_batches_in_order() -> None:
     assert [await anext(taken) for _ in range(3)] == [fetch(0, 1), fetch(2, 3), fetch(4)]
 
 
-async def test_a_batch_waits_for_more_but_not_longer_than_it_takes_to_fill() -> None:
+async def test_a_batch_waits_for_more_records_until_it_is_full_or_time_is_up() -> None:
     app = App()
     taken = asyncio.ensure_future(anext(app.batches(3, LATE)))
     for one in range(3):
@@ -71,7 +71,7 @@ async def test_a_batch_waits_for_more_but_not_longer_than_it_takes_to_fill() -> 
     assert await asyncio.wait_for(taken, LATE / 2) == fetch(0, 1, 2)
 
 
-async def test_what_was_fetched_before_a_rebalance_is_left_out_and_not_waited_for() -> None:
+async def test_records_fetched_before_a_rebalance_are_dropped_and_not_waited_for() -> None:
     app = App()
     app.consumer_generation_id = 2
     await app.consumer.fetches.put([*fetch(0, 1), *fetch(0, 1, generation=2)])
@@ -79,19 +79,19 @@ async def test_what_was_fetched_before_a_rebalance_is_left_out_and_not_waited_fo
     assert app.consumer.tracked == fetch(0, 1, generation=2)
 
 
-async def test_nothing_is_taken_while_the_group_is_rebalancing() -> None:
+async def test_no_records_are_taken_during_a_rebalance() -> None:
     app = App()
     app.flowing = False
     await app.consumer.fetches.put(fetch(0))
     taken = asyncio.ensure_future(anext(app.batches(1, SOON)))
-    await app.consumer.fetches.put([])  # there is room for it once the first is taken
+    await app.consumer.fetches.put([])  # returns once the first fetch was taken
     app.flowing = True
     await app.consumer.fetches.put(fetch(1))
     assert await taken == fetch(1)
     assert app.consumer.tracked == fetch(1)
 
 
-async def test_partitions_take_turns_in_a_batch_and_each_stays_in_order() -> None:
+async def test_partitions_take_turns_in_a_batch_and_each_keeps_its_order() -> None:
     app = App()
     await app.consumer.fetches.put([*fetch(*range(6), tp="loud"), *fetch(0, 1), *fetch(0, tp="third")])
     taken = app.batches(5, SOON)
@@ -105,8 +105,8 @@ async def test_partitions_take_turns_in_a_batch_and_each_stays_in_order() -> Non
     assert await anext(taken) == fetch(*range(2, 6), tp="loud")
 
 
-async def test_a_fresh_record_does_not_wait_for_another_partitions_backlog() -> None:
-    """The loud partition fills each fetch; when the quiet one has a record, the next fetch has it, too."""
+async def test_a_new_record_does_not_wait_for_another_partitions_backlog() -> None:
+    """The loud partition fills each fetch. When the quiet partition has a record, the next fetch contains it."""
     app = App()
     batch, fetched = 4, itertools.count()
     fresh = asyncio.Event()
@@ -121,7 +121,7 @@ async def test_a_fresh_record_does_not_wait_for_another_partitions_backlog() -> 
     taken = app.batches(batch, SOON)
     for _ in range(10):
         await anext(taken)
-        await asyncio.sleep(0)  # a fetch is made meanwhile, if it is wanted
+        await asyncio.sleep(0)  # a fetch runs now, if one is requested
     fresh.set()
     waited = 0
     while all(record.tp == "loud" for record in await anext(taken)):
@@ -139,23 +139,23 @@ NOW = 1_000_000.0
 
 @dataclass
 class Sought:
-    """Faust's own consumer, set back to 5, which the broker says is committed; `first` is the oldest it still has."""
+    """Faust's own consumer after a seek to the committed offset 5. `first` is the oldest offset of the broker."""
 
     consumer: Consumer
     metrics: Metrics
     first: int = 0
 
     async def commits(self, *offsets: int) -> int | None:
-        """What can be committed when records with these offsets are read and done with."""
+        """Return the offset that can be committed after records with these offsets were read and processed."""
         for message in [await self.consumer._read(PLACE, kafka_record(offset)) for offset in offsets]:
             self.consumer.ack(message)
         committed = self.consumer._filter_committable_offsets([PLACE])
-        self.consumer._committed_offset.update(committed)  # as when the broker has them
+        self.consumer._committed_offset.update(committed)  # as after a commit
         return committed.get(PLACE)
 
     @property
     def expired(self) -> tuple[float | None, float | None]:
-        """Records and seconds."""
+        """Return the counted records and seconds."""
         found = self.metrics.registry.get_sample_value
         names = ("voxwarden_expired_records_total", "voxwarden_expired_seconds_total")
         return found(names[0], {"stage": "deliver"}), found(names[1], {"stage": "deliver"})
@@ -191,18 +191,18 @@ def kafka_record(offset: int) -> Any:
     return ConsumerRecord(PLACE.topic, PLACE.partition, offset, written, 0, b"lobby", b"", None, 5, 0, ())
 
 
-async def test_what_expired_in_an_outage_is_passed_without_being_listed(sought: Sought) -> None:
-    """Faust would make a list of as many numbers, and again after each restart for want of memory."""
+async def test_expired_records_are_skipped_without_a_list_of_their_offsets(sought: Sought) -> None:
+    """Faust would list millions of numbers, and after each restart again until memory runs out."""
     sought.first = 1_000_000
     assert await sought.commits(1_000_000, 1_000_001) == 1_000_002
     assert not sought.consumer._gap[PLACE]
 
 
-async def test_what_expired_is_counted_and_told_with_the_time_that_it_took(
+async def test_expired_records_are_counted_and_logged_with_their_time_span(
     sought: Sought, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The hundred records that are left came in 60 s."""
-    assert sought.expired == (0, 0), "Prometheus has to see the counter before it moves"
+    """The hundred records that are left arrived in 60 s."""
+    assert sought.expired == (0, 0), "Prometheus must see the counter at 0 first"
     sought.first = 1_000_000
     await sought.commits(1_000_000, 1_000_001)
     assert sought.expired[0] == 999_995
@@ -212,7 +212,7 @@ async def test_what_expired_is_counted_and_told_with_the_time_that_it_took(
     assert "voice.flags/0/1000000" in told
 
 
-async def test_what_expires_while_a_worker_is_far_behind_is_counted_too(sought: Sought) -> None:
+async def test_records_that_expire_while_a_worker_is_far_behind_are_counted_too(sought: Sought) -> None:
     await sought.commits(5, 6)
     sought.first = 10
     assert await sought.commits(10) == 11
@@ -220,32 +220,35 @@ async def test_what_expires_while_a_worker_is_far_behind_is_counted_too(sought: 
 
 
 @pytest.mark.parametrize(("read", "end"), [((5, 9), 10), ((9,), 10), ((6,), 7)], ids=["within", "at once", "by one"])
-async def test_a_hole_among_the_records_counts_as_done_and_not_as_expired(
+async def test_a_gap_between_records_counts_as_done_and_not_as_expired(
     sought: Sought, read: tuple[int, ...], end: int
 ) -> None:
-    """As a transaction's markers and a compaction leave them."""
+    """Markers of a transaction and compaction leave such gaps."""
     assert await sought.commits(*read) == end
     assert sought.expired == (0, 0)
 
 
-async def test_of_a_hole_at_the_start_only_what_was_deleted_has_expired(sought: Sought) -> None:
+async def test_only_the_deleted_part_of_a_gap_at_the_start_has_expired(sought: Sought) -> None:
     sought.first = 7
     assert await sought.commits(9) == 10
     assert sought.expired[0] == 2
 
 
-async def test_a_topic_that_was_made_anew_is_read_and_committed_from_its_start(
+async def test_a_recreated_topic_is_read_and_committed_from_its_start(
     sought: Sought, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert await sought.commits(0, 1) == 2
     assert sought.expired == (0, 0)
-    assert "voice.flags/0 has no offset 5; it is read from 0 on" in caplog.messages
+    assert "voice.flags/0 has no offset 5; reading starts at 0" in caplog.messages
 
 
-async def test_a_partition_with_nothing_committed_is_read_from_its_beginning_after_a_seek(
+async def test_a_partition_without_commits_is_read_from_its_beginning_after_a_seek(
     sought: Sought, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Faust's seek leaves it where it is: what was fetched and left out during a rebalance was lost."""
+    """Faust's seek does not move the position.
+
+    Records that were fetched and dropped during a rebalance were then lost.
+    """
     begun: list[TP] = []
 
     async def seek_to_committed() -> dict[TP, None]:
@@ -260,8 +263,8 @@ async def test_a_partition_with_nothing_committed_is_read_from_its_beginning_aft
     assert begun == [PLACE]
 
 
-async def test_what_was_fetched_across_a_seek_is_fetched_again(sought: Sought, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It may be from before the seek: then what lies between would be taken for a hole, and lost."""
+async def test_records_fetched_across_a_seek_are_fetched_again(sought: Sought, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fetch may be older than the seek. Then the offsets in between would count as a gap, and would be lost."""
     consumer = sought.consumer
     seeks = iter([consumer.perform_seek])
 

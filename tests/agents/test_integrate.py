@@ -1,4 +1,4 @@
-"""docs/integrate.md is true: its client runs as it stands, its codes and limits are the gateway's."""
+"""docs/integrate.md is true: its client works as printed, and its close codes and limits are the gateway's."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ def block(language: str) -> str:
 
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
-    """A quarter of a second of stereo, which is no whole number of the client's frames."""
+    """Write a quarter of a second of stereo, which is not a whole number of the client's frames."""
     path = tmp_path / "speech.wav"
     samples = np.random.default_rng(0).integers(-3_000, 3_000, (4_000, 2), dtype="<i2")
     with wave.open(str(path), "wb") as wav:
@@ -67,7 +67,7 @@ async def test_the_client_of_the_manual_sends_a_recording(recording: Path) -> No
     assert chunks[-1].start - chunks[0].start == pytest.approx(0.25, abs=1e-6)
 
 
-async def test_the_client_says_why_it_was_refused(recording: Path) -> None:
+async def test_the_client_prints_the_reason_of_a_refusal(recording: Path) -> None:
     async with running() as place:
         status, errors = await run_client(place.gateway.port, recording, "wrong")
         assert status == 1
@@ -76,8 +76,8 @@ async def test_the_client_says_why_it_was_refused(recording: Path) -> None:
         assert place.sink.chunks == []
 
 
-async def test_the_client_sends_again_what_was_not_acknowledged(recording: Path) -> None:
-    """The pipeline refuses audio in the middle; the next connection begins with the first sample that was not safe."""
+async def test_the_client_sends_unacknowledged_audio_again(recording: Path) -> None:
+    """The pipeline refuses audio in the middle. The next connection begins with the first unacknowledged sample."""
     async with running(tokens=("an-ascii-token-of-the-tests",)) as place:
         client = asyncio.create_task(run_client(place.gateway.port, recording, "an-ascii-token-of-the-tests"))
         await until(lambda: len(place.sink.chunks) == 1)
@@ -89,25 +89,27 @@ async def test_the_client_sends_again_what_was_not_acknowledged(recording: Path)
         chunks = place.sink.chunks
         assert place.figure("lost_seconds_total") > 0
     again = next(chunk for chunk in chunks[1:] if chunk.sequence == 0)
-    assert again.start - chunks[0].start == pytest.approx(again.first_sample / 16_000, abs=2e-3), "as it was spoken"
+    assert again.start - chunks[0].start == pytest.approx(again.first_sample / 16_000, abs=2e-3), (
+        "the times are those of the speech"
+    )
     assert {chunk.session for chunk in chunks} == {again.session}
     heard = Heard()
     fresh = [chunk for each in chunks if (chunk := heard.fresh(each))]
     assert b"".join(chunk.data for chunk in fresh) == samples_of(recording)
 
 
-def test_every_close_code_is_explained() -> None:
+def test_every_close_code_is_documented() -> None:
     explained = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", MANUAL, re.MULTILINE) for code in row.split(",")}
     assert {int(code) for code in Close} <= explained
     assert explained - {int(code) for code in Close} == {1000, 1001, 1007, 1011}
 
 
-def test_the_reasons_in_the_metrics_are_all_named() -> None:
+def test_every_reason_in_the_metrics_is_documented() -> None:
     named = set(re.findall(r"`([a-z_]+)`", MANUAL[MANUAL.index("refused_total{reason}") :].split(")")[0]))
     assert named - {"voxwarden_gateway_refused_total"} == {code.name.lower() for code in Close} - {"restart"}
 
 
-def test_the_limits_are_the_defaults() -> None:
+def test_the_documented_limits_are_the_defaults() -> None:
     shown = dict(re.findall(r"^\| `gateway\.(\w+)` \| ([\d.]+) \|", MANUAL, re.MULTILINE))
     assert set(GatewaySettings.model_fields) - set(shown) == {"host", "port", "tokens", "gap_seconds"}
     assert {name: float(value) for name, value in shown.items()} == {
@@ -115,7 +117,7 @@ def test_the_limits_are_the_defaults() -> None:
     }
 
 
-def test_the_headers_for_kafka_are_a_chunk() -> None:
+def test_the_documented_kafka_headers_make_a_chunk() -> None:
     headers = [line.split(": ", 1) for line in block("headers").splitlines()]
     chunk = decode(AudioChunk, b"\0", [(name, value.encode()) for name, value in headers])
     assert (chunk.room, chunk.speaker, chunk.codec, chunk.sequence) == ("lobby", "alice", "opus", 0)

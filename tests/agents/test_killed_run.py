@@ -1,4 +1,4 @@
-"""`voxwarden run` as a process: a kill in mid-work loses nothing, Ctrl-C ends it well, a second one is refused."""
+"""`voxwarden run` as a process: a kill loses no speech, Ctrl-C ends it cleanly, and a second run is refused."""
 
 import json
 import os
@@ -30,20 +30,23 @@ from pipeline.settings import Audio, Settings
 SPEECH = Path(__file__).parents[2] / "pipeline" / "demo" / "lounge-ben.ogg"
 STEP_SECONDS = 0.01
 MOST_MISSING = Audio().pad_seconds + 2 * WINDOW / SAMPLE_RATE
-"""Seconds. At a break in speech the voice detector hears one side only: a pad, and a window at each end, may differ."""
+"""Seconds.
+
+At the start of a session the voice detector has no earlier audio: a pad and a window at each end may differ.
+"""
 
 OPEN_UNTIL = 25.6
-"""Seconds: in the middle of the threat, so that unfinished speech is in hand, too."""
+"""Seconds: in the middle of the threat, so that a kill leaves unfinished speech."""
 WAIT_SECONDS = 300.0
 
 
 class Process:
-    """A `voxwarden run` of tiny.en."""
+    """A `voxwarden run` with the model tiny.en."""
 
     def __init__(self, data: Path) -> None:
         ports = [f"--set={name}.port=0" for name in ("gateway", "metrics", "console")]
         fast = ["--set=asr.model=tiny.en", "--set=asr.language=en", "--set=asr.languages=[en]"]
-        fast.append("--set=gateway.burst_seconds=60")  # all the speech comes at once
+        fast.append("--set=gateway.burst_seconds=60")  # all speech arrives at once
         self.errors = data.parent / f"{data.name}.{time.monotonic_ns()}.err"
         with self.errors.open("wb") as file:
             self.process = subprocess.Popen(
@@ -51,7 +54,7 @@ class Process:
             )
 
     def told(self, pattern: str) -> str:
-        """What is told on stderr; waits for it."""
+        """Wait until stderr matches `pattern` and return the match."""
         return str(until(lambda: re.search(pattern, self.errors.read_text()), self)[1])
 
     def end(self, number: signal.Signals) -> int:
@@ -60,11 +63,11 @@ class Process:
 
 
 def until(look, process: Process):  # type: ignore[no-untyped-def]
-    """What `look` finds at last; fails if the process ends before."""
+    """Return the first true result of `look`. Fails if the process ends before."""
     end = time.monotonic() + WAIT_SECONDS
     while not (found := look()):
         assert process.process.poll() is None, process.errors.read_text()
-        assert time.monotonic() < end, "It does not come"
+        assert time.monotonic() < end, "the time-out has passed"
         time.sleep(0.02)
     return found
 
@@ -73,7 +76,7 @@ def until(look, process: Process):  # type: ignore[no-untyped-def]
 def started(data: Path) -> Iterator[Process]:
     process = Process(data)
     try:
-        process.told("(Ctrl-C ends it)")
+        process.told("(Press Ctrl-C to stop)")
         yield process
     finally:
         process.process.kill()
@@ -97,7 +100,7 @@ def spoken() -> bytes:
 
 
 def expected(settings: Settings) -> list[Utterance]:
-    """What one process that nobody kills cuts."""
+    """Return the utterances that one process cuts without a kill."""
     stage = segment.build(settings, Metrics())
     chunk = AudioChunk(room="lounge", speaker="ben", start=0, sequence=0, data=spoken(), final=True)
     found = stage.process([chunk])
@@ -106,7 +109,7 @@ def expected(settings: Settings) -> list[Utterance]:
 
 
 def missing(wanted: Utterance, found: list[Utterance], shift: float) -> float:
-    """Seconds of `wanted` that none of `found`, which came `shift` later, has."""
+    """Return the seconds of `wanted` that are missing in `found`, whose times are `shift` later."""
     times = np.arange(wanted.start, wanted.end, STEP_SECONDS) + shift
     return STEP_SECONDS * sum(not any(one.start <= at <= one.end for one in found) for at in times)
 

@@ -1,4 +1,4 @@
-"""The ledger: never acknowledges audio that is needed, never out of order, forgets nothing, keeps nothing for ever."""
+"""The ledger holds needed records, keeps the order, loses no record, and releases every record in the end."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +12,7 @@ def nobody(room: str, speaker: str) -> int:
     return 0
 
 
-def test_speech_in_progress_holds_its_records_back() -> None:
+def test_speech_in_progress_holds_its_records() -> None:
     ledger: Ledger[int] = Ledger()
     for number in range(5):
         ledger.add(0, number, ALICE)
@@ -22,8 +22,8 @@ def test_speech_in_progress_holds_its_records_back() -> None:
     assert len(ledger) == 0
 
 
-def test_one_speaker_holds_back_what_came_after() -> None:
-    """Faust's commit would skip a single un-acknowledged record, so nothing behind it may be acknowledged."""
+def test_one_speaker_holds_the_records_behind_it() -> None:
+    """Faust's commit would skip a single unacknowledged record, so no record behind it may be acknowledged."""
     ledger: Ledger[int] = Ledger()
     ledger.add(0, 0, ALICE)
     ledger.add(0, 1, BOB)
@@ -32,7 +32,7 @@ def test_one_speaker_holds_back_what_came_after() -> None:
     assert ledger.finished(nobody) == [0, 1]
 
 
-def test_a_dead_letter_holds_nothing_back_but_keeps_its_place() -> None:
+def test_a_dead_letter_holds_nothing_but_keeps_its_place() -> None:
     ledger: Ledger[int] = Ledger()
     ledger.add(0, 0, ALICE)
     ledger.add(0, 1)
@@ -40,8 +40,8 @@ def test_a_dead_letter_holds_nothing_back_but_keeps_its_place() -> None:
     assert ledger.finished(nobody) == [0, 1]
 
 
-def test_more_may_be_needed_than_is_in_hand() -> None:
-    """A new worker hears what came before its first record, too."""
+def test_more_records_may_be_needed_than_are_in_hand() -> None:
+    """A new worker also hears audio before its first record."""
     ledger: Ledger[int] = Ledger()
     ledger.add(0, 0, ALICE)
     assert ledger.finished(lambda *_: 40) == []
@@ -57,7 +57,7 @@ Record = tuple[int, tuple[str, str] | None]
     st.lists(st.tuples(st.integers(0, 2), st.none() | SPEAKERS), max_size=40),
     st.dictionaries(SPEAKERS, st.integers(0, 45)),
 )
-def test_what_is_needed_stays_and_the_rest_goes_in_order(
+def test_needed_records_stay_and_the_others_go_in_order(
     records: list[Record], needed: dict[tuple[str, str], int]
 ) -> None:
     ledger: Ledger[int] = Ledger()

@@ -1,4 +1,4 @@
-"""`voxwarden coverage` and `dead-letters` of one machine, with no broker anywhere."""
+"""`voxwarden coverage` and `dead-letters` on one machine without a broker."""
 
 import json
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def lookback(settings: Settings) -> Lookback:
 
 @pytest.fixture
 def shell(settings: Settings) -> Shell:
-    """Runs a command; gives its output."""
+    """Return a function that runs a command and returns its output."""
 
     def run(*arguments: str, code: int = 0) -> str:
         done = CliRunner().invoke(app, [*arguments], env={"VOXWARDEN_DATA_DIR": str(settings.data_dir)})
@@ -54,7 +54,7 @@ def say(lookback: Lookback, name: str, outcome: Finish) -> str:
     return address
 
 
-def test_coverage_counts_what_the_look_back_has(shell: Shell, lookback: Lookback) -> None:
+def test_coverage_counts_the_look_back(shell: Shell, lookback: Lookback) -> None:
     for number in range(3):
         say(lookback, str(number), Finish.HEARD)
     say(lookback, "skipped", Finish.SKIPPED)
@@ -63,12 +63,14 @@ def test_coverage_counts_what_the_look_back_has(shell: Shell, lookback: Lookback
     assert lines(shell("coverage", "--local", "--format", "jsonl", "--to", "2020-01-01T00:00")) == []
 
 
-def test_coverage_tells_of_what_could_not_be_handled(shell: Shell, lookback: Lookback) -> None:
+def test_coverage_reports_utterances_that_failed(shell: Shell, lookback: Lookback) -> None:
     say(lookback, "bad", Finish.FAILED)
     shell("coverage", "--local", code=3)
 
 
-def test_a_letter_is_listed_shown_replayed_and_dropped(shell: Shell, settings: Settings, lookback: Lookback) -> None:
+def test_a_dead_letter_is_listed_shown_replayed_and_dropped(
+    shell: Shell, settings: Settings, lookback: Lookback
+) -> None:
     address = say(lookback, "bad", Finish.FAILED)
     box = DeadLetters(path_of(settings))
     box.add("transcribe", Rejected(lookback.get(address), BadMessage("No FLAC")))
@@ -82,7 +84,7 @@ def test_a_letter_is_listed_shown_replayed_and_dropped(shell: Shell, settings: S
     assert lines(shell("dead-letters", "list", "--local", "--format", "jsonl")) == []
 
 
-def test_a_folder_in_which_nothing_ran_is_named(shell: Shell, settings: Settings) -> None:
+def test_a_folder_without_a_run_is_named(shell: Shell, settings: Settings) -> None:
     for command in (["coverage", "--local"], ["dead-letters", "list", "--local"]):
         with pytest.raises(InputError, match=str(settings.data_dir)):
             shell(*command)

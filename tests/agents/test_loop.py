@@ -1,4 +1,4 @@
-"""The loop without a broker: when it ticks, what it acknowledges, and when it ends the process."""
+"""The loop without a broker: its ticks, its acknowledgements, and when it ends the process."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -49,7 +49,7 @@ async def taken(batches: Sequence[list[Record]], fault: type[BaseException] | No
 
 @dataclass
 class Store(Processor[Flag, None]):
-    """Does not answer so many times."""
+    """A stage whose store fails a number of times."""
 
     outages: int = 0
     fault: Exception = field(default_factory=lambda: DependencyError("The store does not answer"))
@@ -69,11 +69,11 @@ class Store(Processor[Flag, None]):
 
 
 class Ended(BaseException):
-    """The process has ended with this code; nothing may catch it."""
+    """The process has ended with this code. No code may catch it."""
 
 
 class Loop:
-    """A runner with a fake of all that is outside it."""
+    """A loop with fakes for everything outside it."""
 
     def __init__(self, store: Store, pause_takes: float = 0.0) -> None:
         self.pauses: list[float] = []
@@ -112,7 +112,7 @@ def records(count: int, age: float = 0.0, partition: int = 0) -> list[Record]:
     return [Record(each.value, each.headers, at, NOW - age, partition) for at, each in enumerate(encoded, 100)]
 
 
-async def test_a_batch_is_acknowledged_once_it_is_done() -> None:
+async def test_a_batch_is_acknowledged_after_it_is_done() -> None:
     store, batch = Store(), records(3)
     loop = Loop(store)
     await loop.run(batch)
@@ -120,7 +120,7 @@ async def test_a_batch_is_acknowledged_once_it_is_done() -> None:
     assert loop.consumer.acknowledged == batch
 
 
-async def test_a_dependency_is_tried_again_and_loses_nothing() -> None:
+async def test_a_failing_dependency_is_tried_again_and_nothing_is_lost() -> None:
     store, batch = Store(outages=2), records(1)
     loop = Loop(store)
     await loop.run(batch)
@@ -129,14 +129,14 @@ async def test_a_dependency_is_tried_again_and_loses_nothing() -> None:
 
 
 @pytest.mark.parametrize("fault", [DependencyError("The store does not answer"), OSError("no disk")])
-async def test_what_does_not_get_better_ends_the_process_before_anything_is_acknowledged(fault: Exception) -> None:
+async def test_a_lasting_fault_ends_the_process_before_any_acknowledgement(fault: Exception) -> None:
     loop = Loop(Store(outages=99, fault=fault))
     with pytest.raises(Ended, match=str(EXIT_UNFINISHED)):
         await loop.run(records(2))
     assert loop.consumer.acknowledged == []
 
 
-async def test_being_cancelled_ends_the_process_unless_the_app_stops() -> None:
+async def test_a_cancelled_agent_ends_the_process_unless_the_app_stops() -> None:
     loop = Loop(Store())
     with pytest.raises(Ended):
         await loop.run(fault=asyncio.CancelledError)
@@ -145,15 +145,15 @@ async def test_being_cancelled_ends_the_process_unless_the_app_stops() -> None:
         await loop.run(fault=asyncio.CancelledError)
 
 
-async def test_the_last_line_says_which_records_were_in_hand(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_last_log_line_names_the_records_in_hand(caplog: pytest.LogCaptureFixture) -> None:
     loop = Loop(Store(outages=99, fault=OSError("no disk")))
     with pytest.raises(Ended):
         await loop.run([*records(2, partition=7), *records(1, partition=3), *records(3, partition=7)[2:]])
     assert "(voice.flags/3/100 to 100, voice.flags/7/100 to 102): no disk" in caplog.text
 
 
-async def test_time_waits_while_more_is_waiting_but_not_for_ever() -> None:
-    """In a backlog the overdue may be next in line; when nothing follows, it is overdue indeed."""
+async def test_a_tick_waits_for_a_backlog_but_not_for_ever() -> None:
+    """In a backlog the overdue speech may be in the next batch. If no batch follows, the speech is overdue."""
     store = Store()
     loop = Loop(store)
     await loop.run(records(DELIVER.batch, age=2 * BEHIND_SECONDS))
@@ -164,8 +164,8 @@ async def test_time_waits_while_more_is_waiting_but_not_for_ever() -> None:
 
 
 @pytest.mark.parametrize(("count", "age"), [(DELIVER.batch, 0.0), (1, 2 * BEHIND_SECONDS)], ids=["fast", "late"])
-async def test_time_goes_on_where_nothing_waits(count: int, age: float) -> None:
-    """From some 1,300 records a second every batch is full, though none of them is late."""
+async def test_ticks_continue_without_a_backlog(count: int, age: float) -> None:
+    """From about 1,300 records a second, every batch is full, although no record is late."""
     store = Store()
     loop = Loop(store)
     await loop.run(records(count, age))
@@ -173,7 +173,7 @@ async def test_time_goes_on_where_nothing_waits(count: int, age: float) -> None:
     assert store.ticks == [NOW]
 
 
-async def test_a_batch_that_took_long_leaves_a_backlog() -> None:
+async def test_a_slow_batch_leaves_a_backlog() -> None:
     store = Store(outages=1)
     loop = Loop(store, pause_takes=2 * BEHIND_SECONDS)
     await loop.run(records(DELIVER.batch))
@@ -181,8 +181,8 @@ async def test_a_batch_that_took_long_leaves_a_backlog() -> None:
     assert store.ticks == []
 
 
-async def test_a_backlog_without_end_does_not_hold_time_up_for_ever() -> None:
-    """One who muted within a word would hold up the commits of a whole partition."""
+async def test_an_endless_backlog_does_not_block_ticks_for_ever() -> None:
+    """A speaker who muted within a word would block the commits of a whole partition."""
     store = Store()
     loop = Loop(store)
     for _ in range(PATIENCE_TICKS + 1):
@@ -191,7 +191,7 @@ async def test_a_backlog_without_end_does_not_hold_time_up_for_ever() -> None:
     assert store.ticks == [NOW]
 
 
-async def test_a_tick_waits_for_the_batch_in_hand_and_is_of_its_own_time() -> None:
+async def test_a_tick_waits_for_the_batch_in_hand_and_uses_the_time_of_its_call() -> None:
     store = Store()
     loop = Loop(store)
     async with loop.runner._one_at_a_time:

@@ -1,4 +1,4 @@
-"""One thing after another in a thread, while the event loop goes on."""
+"""A thread runs one function after another while the event loop continues."""
 
 import asyncio
 import threading
@@ -13,7 +13,7 @@ def thread() -> OneThread:
     return OneThread("stage")
 
 
-async def test_calls_are_made_in_its_thread_in_order(thread: OneThread) -> None:
+async def test_calls_run_in_the_thread_in_order(thread: OneThread) -> None:
     made: list[int] = []
 
     def make(number: int) -> str:
@@ -25,14 +25,14 @@ async def test_calls_are_made_in_its_thread_in_order(thread: OneThread) -> None:
     thread.close(lambda: None)
 
 
-async def test_what_a_call_raises_is_raised_where_it_is_waited_for(thread: OneThread) -> None:
+async def test_an_error_of_a_call_is_raised_to_its_caller(thread: OneThread) -> None:
     with pytest.raises(ZeroDivisionError):
         await thread.call(lambda: 1 // 0)
-    assert await thread.call(lambda: 7) == 7, "and the next call is made"
+    assert await thread.call(lambda: 7) == 7, "the next call still runs"
     thread.close(lambda: None)
 
 
-async def test_the_loop_goes_on_while_a_call_is_made(thread: OneThread) -> None:
+async def test_the_event_loop_continues_during_a_call(thread: OneThread) -> None:
     free = threading.Event()
     call = asyncio.ensure_future(thread.call(lambda: free.wait(60)))
     await asyncio.sleep(0)
@@ -42,7 +42,7 @@ async def test_the_loop_goes_on_while_a_call_is_made(thread: OneThread) -> None:
     thread.close(lambda: None)
 
 
-async def test_a_call_that_nobody_waits_for_any_more_harms_none(thread: OneThread) -> None:
+async def test_a_call_without_a_waiting_caller_harms_no_other(thread: OneThread) -> None:
     free = threading.Event()
     call = asyncio.ensure_future(thread.call(lambda: free.wait(60)))
     await asyncio.sleep(0)
@@ -52,13 +52,13 @@ async def test_a_call_that_nobody_waits_for_any_more_harms_none(thread: OneThrea
     thread.close(lambda: None)
 
 
-def test_the_last_call_is_made_in_its_thread_after_the_loop_has_ended(thread: OneThread) -> None:
+def test_the_last_call_runs_in_the_thread_after_the_loop_has_ended(thread: OneThread) -> None:
     names: list[str] = []
     assert asyncio.run(thread.call(lambda: 7)) == 7
     thread.close(lambda: names.append(threading.current_thread().name))
     assert names == ["stage"]
 
 
-def test_what_the_last_call_raises_is_raised(thread: OneThread) -> None:
+def test_an_error_of_the_last_call_is_raised(thread: OneThread) -> None:
     with pytest.raises(ZeroDivisionError):
         thread.close(lambda: 1 // 0)  # type: ignore[arg-type]

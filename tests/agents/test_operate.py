@@ -1,4 +1,4 @@
-"""docs/operate-drills.md is true: the gateway skips the frames that its drill sends, and goes on."""
+"""docs/operate-drills.md is true: the gateway skips the frames of its drill and continues."""
 
 import ast
 import re
@@ -18,7 +18,7 @@ def found(pattern: str) -> str:
     return str(value)
 
 
-def test_the_drills_packets_are_no_opus() -> None:
+def test_the_packets_of_the_drill_are_not_opus() -> None:
     packet = ast.literal_eval(found(r"gateway\.send\((.*)\)"))
     with pytest.raises(InputError):
         checked_samples(packet)

@@ -1,4 +1,4 @@
-"""Records of any kind through segment's whole loop: none ends the worker, none takes another's audio with it."""
+"""Records of any kind go through segment's whole loop. None ends the worker or costs another speaker's audio."""
 
 import struct
 from collections.abc import AsyncIterator, Sequence
@@ -43,7 +43,7 @@ class Record:
 
 @dataclass
 class Broker:
-    """Keeps what is acknowledged and what is sent."""
+    """Keeps the acknowledged records and the sent events."""
 
     acknowledged: list[int] = field(default_factory=list)
     sent: dict[str, list[tuple[bytes, Headers]]] = field(default_factory=dict)
@@ -68,7 +68,7 @@ def end(code: int) -> NoReturn:
 
 
 async def carried(records: Sequence[Record], most: int = SEGMENT.batch) -> Broker:
-    """Segment's real loop over these records, in batches of at most so many."""
+    """Run segment's real loop on these records, in batches of at most `most`."""
     metrics, broker = Metrics(), Broker()
     app = create_app(Settings(), SEGMENT, metrics)
     app.consumer = cast(Any, broker)
@@ -109,13 +109,13 @@ SPEECH = [event(chunk) for chunk in GOOD]
 
 
 def said(broker: Broker) -> list[str]:
-    """Ids of what the good speaker said."""
+    """Return the ids of the good speaker's utterances."""
     found = [decode(Utterance, value, headers) for value, headers in broker.sent.get("voice.utterances", [])]
     return [each.id for each in found if each.speaker == "good"]
 
 
 def wav(tag: int, bits: int, channels: int, rate: int, data: bytes, size: int | None = None) -> bytes:
-    """A WAV whose header says this, true or not."""
+    """Return a WAV file with this header, whether it is true or not."""
     size = len(data) if size is None else size
     width = channels * bits // 8
     head = struct.pack("<HHIIHH", tag, channels, rate, rate * width % 2**32, width % 2**16, bits)
@@ -153,14 +153,14 @@ RECORDS = st.builds(lambda made, odd: (made[0], made[1] + odd), CHUNKS.map(event
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(RECORDS, max_size=6), st.sampled_from([1, 3, SEGMENT.batch]))
-async def test_any_records_at_all_leave_the_others_alone(odd: list[Any], most: int) -> None:
+async def test_no_record_of_any_kind_harms_the_others(odd: list[Any], most: int) -> None:
     between = [*SPEECH[:2], *odd, *SPEECH[2:]]
     broker = await carried(numbered(between), most)
     assert said(broker) == [SPEECH_ID]
     assert broker.acknowledged == list(range(len(between)))
 
 
-async def test_a_wav_of_64_bit_integers_is_heard() -> None:
+async def test_a_wav_of_64_bit_integers_is_decoded() -> None:
     whole = (clip("tt-weasels").astype(np.float64) * 2**62).astype("<i8").tobytes()
     chunk = AudioChunk(room="r", speaker="good", start=0, sequence=0, codec="container", final=True)
     broker = await carried(numbered([event(structs.replace(chunk, data=wav(1, 64, 1, 16_000, whole)))]))
@@ -168,7 +168,7 @@ async def test_a_wav_of_64_bit_integers_is_heard() -> None:
     assert broker.acknowledged == [0]
 
 
-async def test_a_bug_in_decoding_costs_the_chunk_and_one_in_encoding_the_utterance(
+async def test_a_decoding_bug_costs_the_chunk_and_an_encoding_bug_the_utterance(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def broken(*_: Any) -> NoReturn:
@@ -185,12 +185,12 @@ async def test_a_bug_in_decoding_costs_the_chunk_and_one_in_encoding_the_utteran
     assert said(broker) == []
     ((value, headers),) = broker.sent["voice.dead-letters"]
     assert "ZeroDivisionError" in str(dict(headers)["voxwarden-error"])
-    assert len(value) > 16_000, "the speech is in the letter"
+    assert len(value) > 16_000, "the dead letter has the speech"
     assert broker.acknowledged == list(range(len(SPEECH)))
 
 
-async def test_what_cannot_be_written_becomes_a_dead_letter() -> None:
-    """A chunk dated at the end of the year 9999 is valid, and speech in it ends after that."""
+async def test_an_output_that_cannot_be_encoded_becomes_a_dead_letter() -> None:
+    """A chunk dated at the end of the year 9999 is valid, but its speech ends after that year."""
     speech = structs.replace(seconds(clip("tt-weasels"))[0], speaker="late", start=253_402_300_799.5, final=True)
     broker = await carried(numbered([event(speech), *SPEECH]))
     assert len(said(broker)) == len(broker.sent["voice.utterances"]) == 1
@@ -198,8 +198,8 @@ async def test_what_cannot_be_written_becomes_a_dead_letter() -> None:
     assert broker.acknowledged == list(range(1 + len(SPEECH)))
 
 
-async def test_one_sender_of_garbage_cannot_halt_the_worker_and_leaves_one_letter() -> None:
-    """300 packets a second for 5 s that are no Opus."""
+async def test_one_sender_of_garbage_cannot_halt_the_worker_and_leaves_one_dead_letter() -> None:
+    """The sender sends 300 packets a second for 5 s that are not Opus."""
     junk = AudioChunk(room="r", speaker="bad", start=0, sequence=0, codec="opus", sample_rate=48_000, data=b"\xff" * 9)
     flood = [event(structs.replace(junk, sequence=n, start=n / 300)) for n in range(1_500)]
     broker = await carried(numbered([*flood[:700], *SPEECH, *flood[700:]]))
@@ -208,7 +208,7 @@ async def test_one_sender_of_garbage_cannot_halt_the_worker_and_leaves_one_lette
     assert len(broker.acknowledged) == 1_500 + len(SPEECH)
 
 
-async def test_a_release_that_sends_garbage_for_everybody_halts_the_worker() -> None:
+async def test_a_release_that_sends_garbage_for_all_speakers_halts_the_worker() -> None:
     junk = AudioChunk(room="r", speaker="s", start=0, sequence=0, codec="opus", sample_rate=48_000, data=b"\xff" * 9)
     with pytest.raises(AssertionError, match="ended with 4"):
         await carried(

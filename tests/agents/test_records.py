@@ -1,4 +1,4 @@
-"""Dead letters: the record as it came, why, and from where."""
+"""Dead letters hold the original record, the reason, and the address."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,7 +31,7 @@ def texts(event: Event) -> dict[str, str]:
     return {name: value.decode() for name, value in event.headers}
 
 
-def test_a_good_record_is_read() -> None:
+def test_a_good_record_is_decoded() -> None:
     assert receive(AudioChunk, Record()).message == CHUNK
 
 
@@ -48,24 +48,24 @@ def test_any_other_record_becomes_a_dead_letter_with_its_value(value: bytes | No
     assert texts(Event(b"", b"", letter.headers[-5:]))["voxwarden-offset"] == "14"
 
 
-def test_a_rejected_message_goes_as_the_record_it_came_in() -> None:
+def test_the_dead_letter_of_a_rejected_message_is_its_record() -> None:
     received = Received(Record(), CHUNK)
     letter = refused(SEGMENT, Rejected(CHUNK, BadMessage("no use")), [received], LIMIT)
     assert letter.value == CHUNK.data
     assert texts(letter)["voxwarden-error"] == "no use"
     assert texts(letter)["voxwarden-topic"] == "voice.audio"
     assert texts(letter)["voxwarden-partition"] == "3"
-    assert decode(AudioChunk, letter.value, letter.headers) == CHUNK, "it can be replayed"
+    assert decode(AudioChunk, letter.value, letter.headers) == CHUNK, "the dead letter can be replayed"
 
 
-def test_a_message_of_an_earlier_batch_is_written_anew() -> None:
-    """Segment holds chunks that came before their turn, and may give one back batches later."""
+def test_a_rejected_message_of_an_earlier_batch_is_encoded_again() -> None:
+    """Segment holds chunks that arrive out of order, and may reject one in a later batch."""
     letter = refused(SEGMENT, Rejected(CHUNK, BadMessage("no use")), [], LIMIT)
     assert decode(AudioChunk, letter.value, letter.headers) == CHUNK
     assert "voxwarden-offset" not in texts(letter)
 
 
-def test_what_does_not_fit_the_dead_letters_goes_without_its_value() -> None:
+def test_a_dead_letter_that_is_too_large_has_no_value() -> None:
     event = Event(b"lobby", b"x" * LIMIT, [("ce_type", b"t")])
     letter = dead_letter(SEGMENT, event, BadMessage("too large"), "voice.audio/0/7", LIMIT)
     assert letter.value == b""
@@ -73,5 +73,5 @@ def test_what_does_not_fit_the_dead_letters_goes_without_its_value() -> None:
     assert size_of(letter) <= LIMIT
 
 
-def test_the_address_is_where_the_record_lies() -> None:
+def test_the_address_is_topic_partition_and_offset() -> None:
     assert address_of(Record()) == "voice.audio/3/14"

@@ -1,4 +1,4 @@
-"""`voxwarden run` whole: audio by WebSocket, real Whisper and judge, a case with its clip, a clean stop."""
+"""The whole `voxwarden run`: audio over WebSocket, real Whisper and judge, a case with its clip, and a clean stop."""
 
 import asyncio
 from pathlib import Path
@@ -18,11 +18,11 @@ from pipeline.settings import Settings
 
 THREAT = Path(__file__).parents[2] / "pipeline" / "demo" / "lounge-ben.ogg"
 FROM, TO = 23.5, 28.5
-"""Seconds of the recording in which the threat is spoken."""
+"""The seconds of the recording that hold the threat."""
 
 
 class Host:
-    """Remembers what it is told."""
+    """Keeps what it is told."""
 
     def __init__(self) -> None:
         self.ready = asyncio.Event()
@@ -63,7 +63,7 @@ async def test_a_threat_becomes_a_case_with_its_clip_before_the_process_ends(
     running = asyncio.create_task(run(settings, host, stop))
     await asyncio.wait([running, asyncio.create_task(host.ready.wait())], return_when=asyncio.FIRST_COMPLETED)
     await speak(host.gateway)
-    stop.set()  # at once: what is in hand must still be finished
+    stop.set()  # at once, so that audio in hand must still be finished
     await running
     assert any("kill you" in flag.text for flag in host.flags)
     store = open_store(settings)

@@ -1,4 +1,4 @@
-"""What both client libraries are given for each way to get in."""
+"""The arguments of both client libraries for each way to connect."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ from pipeline.errors import ConfigError, DependencyError
 from pipeline.settings import Security
 
 
-def test_plaintext_needs_nothing() -> None:
+def test_plaintext_needs_no_arguments() -> None:
     assert client_arguments(Security()) == {"security_protocol": "PLAINTEXT"}
     assert faust_credentials(Security()) is None
 
@@ -27,7 +27,7 @@ def test_tls_checks_the_brokers_name() -> None:
 
 
 @pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"])
-def test_a_password_goes_to_both(mechanism: str) -> None:
+def test_both_clients_get_the_password(mechanism: str) -> None:
     security = Security.model_validate(
         {"protocol": "sasl_ssl", "mechanism": mechanism, "username": "u", "password": SecretStr("p")}
     )
@@ -40,7 +40,7 @@ def test_a_password_goes_to_both(mechanism: str) -> None:
     assert (credentials.username, credentials.password) == ("u", "p")
 
 
-async def test_a_renewed_token_is_found(tmp_path: Path) -> None:
+async def test_a_renewed_token_is_used(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("first\n")
     security = Security(protocol="sasl_plaintext", mechanism="OAUTHBEARER", token_file=file)
@@ -51,11 +51,11 @@ async def test_a_renewed_token_is_found(tmp_path: Path) -> None:
     assert arguments["sasl_oauth_token_provider"].token() == await credentials.oauth_cb.token() == "second"
 
 
-def test_a_token_from_a_command() -> None:
+def test_a_token_comes_from_a_command() -> None:
     assert token(Security(token_command=(sys.executable, "-c", "print('made')"))) == "made"
 
 
-def test_a_command_that_fails_does_not_show_its_output() -> None:
+def test_a_failing_command_does_not_show_its_output() -> None:
     command = (sys.executable, "-c", "print('secret'); raise SystemExit(1)")
     with pytest.raises(DependencyError, match="token command") as caught:
         token(Security(token_command=command))

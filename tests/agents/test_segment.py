@@ -1,4 +1,4 @@
-"""Segment's work around a rebalance: what was fetched before it is left out, and the state starts anew."""
+"""Segment's work around a rebalance: earlier records are dropped, and the state starts again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ class Record:
 
 
 class FakeSegment:
-    """Needs the last chunk of every speaker."""
+    """A segmenter that needs the last chunk of every speaker."""
 
     def __init__(self) -> None:
         self.heard: list[AudioChunk] = []
@@ -50,12 +50,12 @@ class FakeSegment:
 
 @dataclass
 class Group:
-    """The generation of a consumer group, and the segmenters that were made meanwhile."""
+    """The generation of a consumer group, and the segmenters that were built."""
 
     generation: int = 1
     made: list[FakeSegment] = field(default_factory=list)
     asked: list[int] = field(default_factory=list)
-    """Offsets of the records whose lead-in was asked for."""
+    """Offsets of the records for which the lead-in was read."""
 
     def build(self) -> Segment:
         self.made.append(FakeSegment())
@@ -65,7 +65,7 @@ class Group:
         return Segmenting(self.build, lambda: self.generation, self.before)
 
     def before(self, first: Record) -> Earlier:
-        """A chunk for each offset before it."""
+        """Return one chunk for each earlier offset."""
         self.asked.append(first.offset)
         return Earlier([chunk(offset) for offset in range(first.offset)])
 
@@ -89,19 +89,19 @@ def chunk(start: float) -> AudioChunk:
 
 
 def carry(work: Segmenting, records: list[Record]) -> list[int]:
-    """One turn of the loop: the offsets that may be acknowledged after it."""
+    """Run the loop once, and return the offsets that may be acknowledged."""
     batch = taken(work, [received(one, float(one.offset)) for one in work.choose(records)])
     work.process(batch)
     return [one.offset for one in work.finished(batch)]
 
 
-def test_only_what_unfinished_speech_does_not_need_is_acknowledged() -> None:
+def test_only_records_that_unfinished_speech_does_not_need_are_acknowledged() -> None:
     work = Group().segmenting()
     assert carry(work, [record(0, 1), record(1, 1), record(2, 1)]) == [0, 1]
     assert carry(work, [record(3, 1)]) == [2]
 
 
-def test_what_was_fetched_before_a_rebalance_is_left_out() -> None:
+def test_records_fetched_before_a_rebalance_are_dropped() -> None:
     group = Group()
     work = group.segmenting()
     assert carry(work, [record(0, 1), record(1, 1)]) == [0]
@@ -121,7 +121,7 @@ def test_a_rebalance_during_a_batch_acknowledges_nothing() -> None:
     assert work.finished(batch) == []
 
 
-def test_the_tick_after_a_rebalance_is_of_the_new_state() -> None:
+def test_the_tick_after_a_rebalance_uses_the_new_state() -> None:
     group = Group()
     work = group.segmenting()
     carry(work, [record(0, 1)])
@@ -131,8 +131,8 @@ def test_the_tick_after_a_rebalance_is_of_the_new_state() -> None:
     assert len(group.made) == 2
 
 
-def test_audio_is_let_go_once_it_is_worked_off() -> None:
-    """Records wait in the ledger for seconds; with their audio, 1,000 speakers would fill half a gigabyte."""
+def test_audio_is_released_after_its_processing() -> None:
+    """Records wait in the ledger for seconds. With their audio, 1,000 speakers would fill half a gigabyte."""
     work = Group().segmenting()
     one = record(0, 1)
     assert carry(work, [one]) == []
@@ -148,7 +148,7 @@ def test_a_bad_record_keeps_its_place_in_the_order() -> None:
     assert work.finished(batch) == []
 
 
-def test_what_came_before_a_partitions_first_record_is_heard_once() -> None:
+def test_audio_before_a_partitions_first_record_is_heard_once() -> None:
     group = Group()
     work = group.segmenting()
     carry(work, [record(2, 1), record(3, 1)])
@@ -159,7 +159,7 @@ def test_what_came_before_a_partitions_first_record_is_heard_once() -> None:
     assert [chunk.start for chunk in made.heard] == [2.0, 3.0, 4.0]
 
 
-def test_after_a_rebalance_it_is_heard_again() -> None:
+def test_earlier_audio_is_heard_again_after_a_rebalance() -> None:
     group = Group()
     work = group.segmenting()
     carry(work, [record(2, 1)])
@@ -169,7 +169,7 @@ def test_after_a_rebalance_it_is_heard_again() -> None:
     assert [chunk.start for chunk in group.made[-1].led_in] == [0.0]
 
 
-def test_a_broker_that_does_not_give_it_leaves_all_as_it_was() -> None:
+def test_a_broker_that_gives_no_earlier_audio_changes_nothing() -> None:
     """The loop tries the batch again."""
     group = Group()
     answers = iter([DependencyError("away", ""), None])
@@ -187,13 +187,13 @@ def test_a_broker_that_does_not_give_it_leaves_all_as_it_was() -> None:
     assert len(group.made[-1].led_in) == 1
 
 
-def test_after_a_standstill_it_tells_nothing_for_a_while() -> None:
-    """Others have told it all, and the news of the rebalance is still on its way."""
+def test_a_tick_gives_nothing_for_a_while_after_a_standstill() -> None:
+    """Other workers have sent all of it, and the notice of the rebalance has not arrived yet."""
     work = Group().segmenting()
     told = [bool(work.tick(now)) for now in (100.0, 101.0, 110.0, 150.0, 151.0, 159.9, 160.0, 169.0)]
     assert told == [True, True, True, False, False, False, True, True]
 
 
-def test_a_clock_that_is_set_back_silences_it_no_longer() -> None:
+def test_a_clock_that_is_set_back_ends_the_silence() -> None:
     work = Group().segmenting()
     assert [bool(work.tick(now)) for now in (100.0, 5_000.0, 101.0, 102.0)] == [True, False, True, True]

@@ -1,4 +1,4 @@
-"""The supervisor with real processes, small ones, and pauses that cost no time."""
+"""The supervisor with small real processes and pauses that take no time."""
 
 import asyncio
 import signal
@@ -36,7 +36,7 @@ def until_written(*files: Path) -> None:
         time.sleep(0.02)
 
 
-def test_pauses_double_up_to_a_limit_and_start_short_again() -> None:
+def test_pauses_double_up_to_a_limit_and_become_short_again() -> None:
     back_off = BackOff()
     pauses = [back_off.after(0.1, 3) for _ in range(9)]
     assert pauses[:3] == [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE]
@@ -44,11 +44,11 @@ def test_pauses_double_up_to_a_limit_and_start_short_again() -> None:
     assert back_off.after(STEADY_SECONDS, 3) == FIRST_PAUSE
 
 
-def test_who_halts_waits_long() -> None:
+def test_a_halted_worker_waits_long() -> None:
     assert BackOff().after(0.1, EXIT_HALTED) == HALTED_PAUSE
 
 
-async def test_starts_again_what_ends_and_says_why() -> None:
+async def test_an_ended_process_is_restarted_with_the_reason() -> None:
     stop, said, pauses = asyncio.Event(), list[str](), list[float]()
 
     async def pause(seconds: float) -> None:
@@ -60,10 +60,10 @@ async def test_starts_again_what_ends_and_says_why() -> None:
     code = await Supervisor({"judge-1": python("raise SystemExit(3)")}, said.append, pause=pause).run(stop)
     assert code == 0
     assert pauses == [1.0, 2.0, 4.0]
-    assert said[0].startswith("judge-1 ended with exit code 3 (its batch is left un-acknowledged")
+    assert said[0].startswith("judge-1 ended with exit code 3 (its batch is not acknowledged")
 
 
-async def test_a_stop_reaches_all_and_lets_them_drain(tmp_path: Path) -> None:
+async def test_a_stop_reaches_all_processes_and_lets_them_finish(tmp_path: Path) -> None:
     stop, files = asyncio.Event(), [tmp_path / "one", tmp_path / "two"]
     commands = {file.name: python(DRAINS, file) for file in files}
     running = asyncio.create_task(Supervisor(commands, print).run(stop))
@@ -73,16 +73,16 @@ async def test_a_stop_reaches_all_and_lets_them_drain(tmp_path: Path) -> None:
     assert [file.read_text() for file in files] == ["drained", "drained"]
 
 
-async def test_who_does_not_end_is_killed(tmp_path: Path) -> None:
+async def test_a_process_that_does_not_end_is_killed(tmp_path: Path) -> None:
     stop, said, file = asyncio.Event(), list[str](), tmp_path / "hangs"
     running = asyncio.create_task(Supervisor({"hangs": python(HANGS, file)}, said.append, grace_seconds=0.2).run(stop))
     await asyncio.to_thread(until_written, file)
     stop.set()
     assert await running == 1
-    assert said == ["hangs has not ended within 0.2 s and is killed; its batch will be done again"]
+    assert said == ["hangs did not end within 0.2 s and is killed; its batch will be processed again"]
 
 
-async def test_a_terminal_that_goes_leaves_no_process_behind(tmp_path: Path) -> None:
+async def test_a_closed_terminal_leaves_no_process_behind(tmp_path: Path) -> None:
     file = tmp_path / "drains"
     script = (
         "import asyncio, signal\n"
@@ -105,7 +105,7 @@ def _nohup() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_nohup")
-async def test_under_nohup_a_terminal_may_go() -> None:
+async def test_processes_under_nohup_survive_a_closed_terminal() -> None:
     stop_on_hangup(asyncio.Event())
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
@@ -115,13 +115,13 @@ async def test_a_command_that_cannot_start_is_an_error() -> None:
         await Supervisor({"x": ["/no/such/program"]}, print).run(asyncio.Event())
 
 
-def test_codes_have_meanings() -> None:
+def test_exit_codes_have_meanings() -> None:
     assert meaning(-9) == "signal SIGKILL"
     assert meaning(1) == "exit code 1"
     assert "dead letters" in meaning(EXIT_HALTED)
 
 
-def test_counts() -> None:
+def test_counts_of_processes_are_parsed() -> None:
     assert counts_of(["transcribe=2", "deliver=0"]) == {"segment": 1, "transcribe": 2, "judge": 1, "deliver": 0}
     for wrong in ("transcribe", "all=2", "judge=-1", "judge=two"):
         with pytest.raises(ConfigError, match="--count"):

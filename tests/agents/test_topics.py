@@ -1,4 +1,4 @@
-"""What `voxwarden topics` shows of a broker's topics; tests/stream has it over Kafka."""
+"""The output of `voxwarden topics`. tests/stream has it on Kafka."""
 
 import pytest
 from typer.testing import CliRunner
@@ -10,7 +10,7 @@ from pipeline.settings import Kafka
 from pipeline.topology import UTTERANCES
 
 
-def test_a_topic_that_is_kept_without_limit_is_shown_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unlimited_retention_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = topics.wanted(UTTERANCES, Kafka())
     monkeypatch.setattr(topics, "plans", lambda _: [Plan("voice.utterances", wanted, {**wanted, "retention.ms": -1})])
     done = CliRunner().invoke(app, ["topics", "check"], env={"COLUMNS": "200"})
@@ -19,7 +19,7 @@ def test_a_topic_that_is_kept_without_limit_is_shown_as_one(monkeypatch: pytest.
     assert "retention.ms is -1, wanted 86400000" in done.stdout
 
 
-def test_the_command_that_mends_a_topic_is_shown_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_that_fixes_a_topic_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = topics.wanted(UTTERANCES, Kafka())
     found = {**wanted, "segment.ms": 7 * 24 * topics.HOUR_MS}
     monkeypatch.setattr(topics, "plans", lambda _: [Plan("voice.utterances", wanted, found)])

@@ -1,4 +1,4 @@
-"""How far behind live speech a worker tells its processor to be."""
+"""The backlog that a worker reports to its processor."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ KNOWN = Backlog(waited=0.0, messages=7, arrivals=0.5)
 
 
 class Stage(Processor[Utterance, Transcript]):
-    """Remembers what it is told, and when."""
+    """Keeps what it is told, in order."""
 
     def __init__(self) -> None:
         self.told: list[object] = []
@@ -44,25 +44,27 @@ def received(id_: str, written: float | None, end: float) -> Received:
     ("written", "end", "waited"),
     [
         (990.0, 989.0, 10.0),
-        (990.0, 10.0, 10.0),  # said long ago, and only now brought in
+        (990.0, 10.0, 10.0),  # spoken long ago, and written only now
         (990.0, 5_000.0, -4_000.0),  # a recording played faster than it was spoken is not late
-        (None, 995.0, 5.0),  # a record without a time
+        (None, 995.0, 5.0),  # a record without a timestamp
     ],
 )
-def test_an_utterance_waits_since_it_was_written_or_ends(written: float | None, end: float, waited: float) -> None:
+def test_an_utterance_waits_since_its_record_or_the_end_of_its_speech(
+    written: float | None, end: float, waited: float
+) -> None:
     stage = Stage()
     work_of(stage).process([received("a", written, end)])
     assert stage.told == [replace(KNOWN, waited=waited, retention=900.0), ["a"]]
 
 
-def test_the_oldest_of_a_batch_counts_and_is_told_before_it() -> None:
+def test_the_oldest_record_of_a_batch_counts_and_is_reported_first() -> None:
     stage = Stage()
     batch = [received("a", 999.0, 998.0), received("b", 970.0, 969.0), received("c", 980.0, 979.0)]
     work_of(stage).process(batch)
     assert stage.told == [replace(KNOWN, waited=30.0, retention=900.0), ["a", "b", "c"]]
 
 
-def test_a_batch_that_came_since_the_broker_was_asked_counts() -> None:
+def test_records_that_arrived_after_the_last_look_count() -> None:
     stage = Stage()
     work_of(stage).process([received(str(number), 999.0, 999.0) for number in range(9)])
     [backlog, _] = stage.told

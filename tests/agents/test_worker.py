@@ -1,4 +1,4 @@
-"""How a worker starts when what it needs is down, and how one ends that does not want to."""
+"""How a worker starts while a dependency is down, and how a worker ends that cannot stop."""
 
 import os
 import signal
@@ -46,10 +46,10 @@ AWAY = {
 @pytest.mark.parametrize(
     ("command", "down"), [(("worker", "deliver"), {"kafka", "database"}), (("console",), {"database"})]
 )
-def test_a_process_that_waits_for_what_is_down_says_so(
+def test_a_worker_that_waits_for_a_dependency_reports_it(
     command: tuple[str, ...], down: set[str], tmp_path: Path
 ) -> None:
-    """It does not end, since it would only be started again, and it is not to be killed for it."""
+    """It does not end, because it would only be restarted. The liveness probe must not kill it."""
     port, log = free_port(), tmp_path / "log"
     ours = AWAY | {"VOXWARDEN_METRICS__PORT": str(port), "VOXWARDEN_DATA_DIR": str(tmp_path)}
     process = Process([sys.executable, "-m", "agents", *command], os.environ | ours, log)
@@ -69,7 +69,7 @@ def test_a_process_that_waits_for_what_is_down_says_so(
 
 
 def get(port: int, path: str) -> tuple[int, str]:
-    """Status and text; 0 if nobody listens yet."""
+    """Return status and text; status 0 if the port is closed."""
     connection = HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         connection.request("GET", path)

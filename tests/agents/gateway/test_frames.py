@@ -1,4 +1,4 @@
-"""The length of a PCM frame."""
+"""The number of samples in a PCM frame."""
 
 import pytest
 from hypothesis import given
@@ -14,7 +14,7 @@ def pcm(codec: str, channels: int) -> Voice:
 
 
 @given(st.integers(0, 500), st.sampled_from([("pcm_s16le", 2), ("pcm_f32le", 4)]), st.integers(1, 8))
-def test_pcm_is_whole_samples_of_all_channels(count: int, codec: tuple[str, int], channels: int) -> None:
+def test_a_pcm_frame_holds_whole_samples_of_all_channels(count: int, codec: tuple[str, int], channels: int) -> None:
     name, width = codec
     assert samples_in(bytes(count * width * channels), pcm(name, channels)) == count
     with pytest.raises(InputError, match="whole samples"):

@@ -12,7 +12,7 @@ class Clock:
         return self.now
 
 
-def test_a_burst_passes_then_the_rate() -> None:
+def test_bucket_passes_a_burst_and_then_its_rate() -> None:
     clock = Clock()
     bucket = TokenBucket(rate=10, burst=30, clock=clock)
     assert bucket.take(30)
@@ -26,7 +26,7 @@ def test_a_burst_passes_then_the_rate() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 5), st.integers(0, 50)), max_size=50))
-def test_never_more_than_burst_and_rate_allow(steps: list[tuple[float, int]]) -> None:
+def test_bucket_never_passes_more_than_burst_and_rate(steps: list[tuple[float, int]]) -> None:
     clock = Clock()
     bucket = TokenBucket(rate=10, burst=30, clock=clock)
     passed = 0

@@ -1,4 +1,4 @@
-"""The structure of a packet, against FFmpeg's own Opus encoder and decoder."""
+"""The check of Opus packets, compared with FFmpeg's Opus encoder and decoder."""
 
 import av
 import numpy as np
@@ -12,7 +12,7 @@ from pipeline.errors import InputError
 
 
 def opus_packets(milliseconds: str, application: str) -> list[bytes]:
-    """One second of noise."""
+    """Return the packets of one second of noise."""
     codec = av.CodecContext.create("libopus", "w")
     codec.sample_rate, codec.layout, codec.format = 48_000, "mono", "s16"
     codec.options = {"frame_duration": milliseconds, "application": application}
@@ -31,7 +31,7 @@ def opus_packets(milliseconds: str, application: str) -> list[bytes]:
 
 @pytest.mark.parametrize("application", ["voip", "audio", "lowdelay"])
 @pytest.mark.parametrize("milliseconds", ["2.5", "5", "10", "20", "40", "60"])
-def test_opus_packets_of_a_real_encoder(milliseconds: str, application: str) -> None:
+def test_packets_of_a_real_encoder_pass(milliseconds: str, application: str) -> None:
     packets = opus_packets(milliseconds, application)
     assert len(packets) > 10
     assert {checked_samples(packet) for packet in packets} == {round(float(milliseconds) * 48)}
@@ -49,7 +49,7 @@ def test_opus_packets_of_a_real_encoder(milliseconds: str, application: str) -> 
         (bytes([31 << 3 | 3, 0x40 | 1, 255, 1]) + bytes(255), 960),  # padding of 254 and 1 bytes
     ],
 )
-def test_opus_frame_counts(packet: bytes, samples: int) -> None:
+def test_packets_of_every_structure_have_the_right_samples(packet: bytes, samples: int) -> None:
     assert checked_samples(packet) == samples
 
 
@@ -57,22 +57,22 @@ def test_opus_frame_counts(packet: bytes, samples: int) -> None:
     "packet",
     [
         b"",
-        bytes([3]),  # no count
+        bytes([3]),  # no frame count
         bytes([3, 0]),  # no frames
         bytes([31 << 3 | 3, 7]),  # 140 ms
         bytes([1, 0]),  # two equal frames in one byte
         bytes([2]),  # no length
         bytes([2, 252]),  # half a length
-        bytes([2, 2, 0]),  # more than there is
+        bytes([2, 2, 0]),  # longer than the packet
         bytes([3, 2, 0]),  # two equal frames in one byte
-        bytes([3, 0x82, 5, 0]),  # more than there is
-        bytes([3, 0x41]),  # no size of the padding
-        bytes([3, 0x41, 255]),  # half a size
-        bytes([3, 0x41, 1]),  # more padding than there is
-        bytes([0]) + bytes(1_276),  # a frame too large
+        bytes([3, 0x82, 5, 0]),  # longer than the packet
+        bytes([3, 0x41]),  # no padding length
+        bytes([3, 0x41, 255]),  # half a padding length
+        bytes([3, 0x41, 1]),  # more padding than bytes
+        bytes([0]) + bytes(1_276),  # a frame that is too large
     ],
 )
-def test_what_is_no_opus_packet(packet: bytes) -> None:
+def test_broken_packets_are_refused(packet: bytes) -> None:
     with pytest.raises(InputError):
         checked_samples(packet)
 
@@ -85,8 +85,8 @@ BODIES = st.integers(0, 1_400).map(bytes)
 
 @settings(max_examples=500)
 @given(st.one_of(st.binary(max_size=40), st.builds(lambda *parts: b"".join(parts), TOC, COUNT, LENGTHS, BODIES)))
-def test_what_is_taken_is_what_libopus_takes(packet: bytes) -> None:
-    """For any bytes: they decode to as many samples as we told, or neither takes them."""
+def test_the_check_agrees_with_libopus(packet: bytes) -> None:
+    """For any bytes, libopus decodes as many samples as the check reports, or both refuse them."""
     decoder = av.CodecContext.create("libopus", "r")
     assert isinstance(decoder, av.AudioCodecContext)
     decoder.sample_rate, decoder.layout = 48_000, "mono"

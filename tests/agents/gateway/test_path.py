@@ -1,4 +1,4 @@
-"""From any frames to samples: what the gateway lets through, segment can decode, and its length is as was told."""
+"""Frames that the gateway accepts can be decoded by segment, and have the length that the gateway counted."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +14,7 @@ from pipeline.messages import AudioChunk
 OPUS = Voice(room="r", speaker="s", codec="opus", sample_rate=48_000)
 PCM = Voice(room="r", speaker="s", codec="pcm_f32le", sample_rate=48_000, channels=2)
 FILTER = 200
-"""Samples that two filters may hold back or add."""
+"""Two filters may hold back or add this many samples."""
 
 
 def checked(data: bytes, voice: Voice) -> Frame | None:
@@ -26,7 +26,7 @@ def checked(data: bytes, voice: Voice) -> Frame | None:
 
 @settings(max_examples=60)
 @given(st.sampled_from([OPUS, PCM]), st.lists(st.lists(st.binary(max_size=60), max_size=12), max_size=4))
-def test_what_the_gateway_takes_can_be_decoded(voice: Voice, reads: list[list[bytes]]) -> None:
+def test_segment_decodes_every_accepted_frame(voice: Voice, reads: list[list[bytes]]) -> None:
     session, decoder = AudioSession(voice, gap=1.0, ahead=10.0, largest=400), StreamDecoder()
     told = heard = 0
     for number, read in enumerate(reads):

@@ -1,4 +1,4 @@
-"""A connection's URL: what is wrong with it is said, without repeating whose it is."""
+"""The URL of a connection. Errors name the fault and never repeat a name from the URL."""
 
 from urllib.parse import quote
 
@@ -13,7 +13,7 @@ from tests.pipeline.strategies import NAMES
 AUDIO = "/v1/rooms/lobby/speakers/alice/audio"
 
 
-def test_everything_is_read() -> None:
+def test_all_fields_are_parsed() -> None:
     voice = parse(f"{AUDIO}?codec=pcm_f32le&sample_rate=48000&channels=2&room_type=dating")
     assert voice == Voice(
         room="lobby", speaker="alice", room_type="dating", codec="pcm_f32le", sample_rate=48_000, channels=2
@@ -25,7 +25,7 @@ def test_opus_needs_no_sample_rate() -> None:
 
 
 @given(NAMES.filter(bool), NAMES.filter(bool))
-def test_any_name_comes_through_percent_encoded(room: str, speaker: str) -> None:
+def test_percent_encoded_names_are_decoded(room: str, speaker: str) -> None:
     target = f"/v1/rooms/{quote(room, safe='')}/speakers/{quote(speaker, safe='')}/audio?sample_rate=16000"
     voice = parse(target)
     assert (voice.room, voice.speaker) == (room, speaker)
@@ -61,7 +61,7 @@ def test_any_name_comes_through_percent_encoded(room: str, speaker: str) -> None
         (f"/v1/rooms/{'x' * 257}/speakers/alice/audio?sample_rate=16000", "1 to 256 characters"),
     ],
 )
-def test_what_is_wrong_is_said(target: str, said: str) -> None:
+def test_an_error_names_the_fault(target: str, said: str) -> None:
     with pytest.raises(InputError) as caught:
         parse(target)
     assert said in str(caught.value)

@@ -1,4 +1,4 @@
-"""A real gateway on loopback and real clients; only clocks and the sink are ours."""
+"""A real gateway on loopback with real clients. Only the clocks and the sink are replaced."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ FRAME = bytes(640)
 
 
 class Recorder:
-    """A sink that keeps what it gets, and waits while `open` is cleared."""
+    """A sink that keeps its chunks. It waits while `open` is cleared."""
 
     def __init__(self) -> None:
         self.chunks: list[AudioChunk] = []
@@ -45,7 +45,7 @@ class Recorder:
 
 
 class Place:
-    """A running gateway with what surrounds it."""
+    """A running gateway with its sink, metrics and clock."""
 
     def __init__(self, **changes: Any) -> None:
         tokens = (SecretStr(OTHER), SecretStr(BEARER))
@@ -79,7 +79,7 @@ async def running(**changes: Any) -> AsyncIterator[Place]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Fails by the test's own time-out."""
+    """Wait for a condition. The test's time-out ends the wait."""
     for _ in count():
         if condition():
             return
@@ -87,7 +87,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def heard(place: Place) -> bytes:
-    """All audio that was handed on, in order."""
+    """Return all audio that was passed on, in order."""
     return b"".join(chunk.data for chunk in place.sink.chunks)
 
 
@@ -101,7 +101,7 @@ async def closed_with(connection: ClientConnection) -> tuple[int, str]:
     return connection.close_code, connection.close_reason or ""
 
 
-async def test_frames_become_chunks_and_the_close_a_final_one() -> None:
+async def test_frames_become_chunks_and_a_close_becomes_a_final_chunk() -> None:
     async with running() as place:
         async with place.client("/v1/rooms/%E8%81%8A%2F1/speakers/%C3%BC/audio?sample_rate=16000&channels=2") as client:
             for byte in range(3):
@@ -117,8 +117,8 @@ async def test_frames_become_chunks_and_the_close_a_final_one() -> None:
         await until(lambda: place.figure("connections") == 0)
 
 
-async def test_a_client_with_a_session_is_told_what_is_safe_and_goes_on_from_there() -> None:
-    """On the next connection it gives back what it was told; only a close of its own ends the speech."""
+async def test_a_client_with_a_session_gets_acknowledgements_and_continues_after_a_reconnect() -> None:
+    """The client sends back the acknowledged position. Only its own close ends the speech."""
     path = f"{PATH}&session=0123456789"
     async with running() as place:
         begun = time.time() - 30
@@ -152,7 +152,7 @@ async def test_a_client_with_a_session_is_told_what_is_safe_and_goes_on_from_the
     ],
     ids=str,
 )
-async def test_without_a_valid_token_nothing_is_taken(headers: Any) -> None:
+async def test_a_connection_without_a_valid_token_is_refused(headers: Any) -> None:
     async with running() as place, place.client(headers=headers) as client:
         code, reason = await closed_with(client)
         assert (code, "Bearer" in reason) == (4401, True)
@@ -184,7 +184,7 @@ async def test_a_bad_url_is_refused_with_the_reason(path: str, said: str) -> Non
 
 
 @pytest.mark.parametrize("frame", ["hello", '{"muted": 1}', '{"muted": true, "more": 1}'])
-async def test_an_unknown_text_frame_ends_the_connection_but_keeps_what_came(frame: str) -> None:
+async def test_an_unknown_text_frame_ends_the_connection_but_earlier_audio_stays(frame: str) -> None:
     async with running() as place, place.client() as client:
         await client.send(FRAME)
         await client.send(frame)
@@ -192,7 +192,7 @@ async def test_an_unknown_text_frame_ends_the_connection_but_keeps_what_came(fra
         await until(lambda: [chunk.final for chunk in place.sink.chunks] == [False, True])
 
 
-async def test_mute_notes_of_a_track_egress_are_passed_over() -> None:
+async def test_mute_notes_of_a_track_egress_are_ignored() -> None:
     async with running() as place:
         async with place.client() as client:
             await client.send('{"muted": true}')
@@ -202,7 +202,7 @@ async def test_mute_notes_of_a_track_egress_are_passed_over() -> None:
         assert heard(place) == FRAME
 
 
-async def test_a_frame_over_the_limit_is_refused_and_the_largest_is_not() -> None:
+async def test_a_frame_over_the_limit_is_refused_and_the_largest_is_accepted() -> None:
     async with running(max_frame_bytes=1_000) as place, place.client() as client:
         await client.send(bytes(1_000))
         await client.send(bytes(1_002))
@@ -224,8 +224,8 @@ async def test_too_many_bytes_a_second_end_the_connection() -> None:
         assert place.figure("lost_seconds_total") == pytest.approx(0.02)
 
 
-async def test_more_audio_than_time_ends_the_connection() -> None:
-    """Packets of two bytes that hold 120 ms each: few bytes, and far more audio than can be spoken."""
+async def test_audio_faster_than_speech_ends_the_connection() -> None:
+    """Packets of two bytes hold 120 ms each: few bytes, but far more audio than anyone can speak."""
     async with running() as place, place.client(OPUS) as client:
         for _ in range(100):
             await client.send(bytes([3 << 3 | 1]))
@@ -233,14 +233,14 @@ async def test_more_audio_than_time_ends_the_connection() -> None:
         assert 120 * 100 / 1000 >= place.figure("lost_seconds_total") > 0
 
 
-async def test_more_frames_than_any_codec_has_end_the_connection() -> None:
+async def test_too_many_frames_a_second_end_the_connection() -> None:
     async with running(max_frames_per_second=50) as place, place.client() as client:
         for _ in range(600):
             await client.send(b"\0\0")
         assert (await closed_with(client))[0] == 4429
 
 
-async def test_frames_that_hold_no_audio_are_passed_over() -> None:
+async def test_frames_without_audio_are_skipped() -> None:
     packet = bytes([3 << 3]) + b"voice"
     async with running() as place:
         async with place.client(OPUS) as client:
@@ -252,7 +252,7 @@ async def test_frames_that_hold_no_audio_are_passed_over() -> None:
         assert (place.skipped("empty"), place.skipped("invalid")) == (2, 1)
 
 
-async def test_a_flood_of_broken_packets_ends_the_connection_with_a_code_to_come_back_on() -> None:
+async def test_a_flood_of_broken_packets_ends_the_connection_with_a_code_that_allows_a_reconnect() -> None:
     async with running() as place, place.client(OPUS) as client:
         for _ in range(200):
             await client.send(b"\xff")
@@ -262,7 +262,7 @@ async def test_a_flood_of_broken_packets_ends_the_connection_with_a_code_to_come
         assert place.skipped("invalid") >= 51
 
 
-async def test_empty_packets_alone_never_end_a_connection() -> None:
+async def test_empty_packets_never_end_a_connection() -> None:
     async with running() as place:
         async with place.client(OPUS) as client:
             for _ in range(300):
@@ -272,8 +272,8 @@ async def test_empty_packets_alone_never_end_a_connection() -> None:
         assert place.skipped("empty") == 300
 
 
-async def test_frames_of_a_gathering_are_one_chunk() -> None:
-    """What comes while we rest is in the chunk after."""
+async def test_frames_of_one_read_are_one_chunk() -> None:
+    """Frames that arrive during the pause are in the next chunk."""
     async with running(gather_seconds=1) as place, place.client() as client:
         await client.send(bytes([1]) * 640)
         await until(lambda: len(place.sink.chunks) == 1)
@@ -283,7 +283,7 @@ async def test_frames_of_a_gathering_are_one_chunk() -> None:
         assert [len(chunk.data) for chunk in place.sink.chunks] == [640, 3 * 640]
 
 
-async def test_beyond_max_connections_one_is_asked_to_come_later() -> None:
+async def test_beyond_max_connections_a_client_is_told_to_try_later() -> None:
     async with running(max_connections=1) as place:
         async with place.client() as first, place.client(PATH.replace("alice", "bob")) as second:
             assert (await closed_with(second))[0] == 1013
@@ -297,7 +297,7 @@ async def test_beyond_max_connections_one_is_asked_to_come_later() -> None:
 
 
 async def test_a_reconnect_replaces_the_old_connection_and_begins_a_new_session() -> None:
-    """Also when the gateway is full: the old one's peer may be long gone."""
+    """It works also on a full gateway, because the old peer may be long gone."""
     async with running(max_connections=1) as place, place.client() as old:
         await old.send(FRAME)
         await until(lambda: len(place.sink.chunks) == 1)
@@ -311,7 +311,7 @@ async def test_a_reconnect_replaces_the_old_connection_and_begins_a_new_session(
         assert place.figure("connections") <= 1
 
 
-async def test_a_slow_sink_makes_the_client_wait_and_loses_nothing() -> None:
+async def test_a_slow_sink_slows_the_client_and_loses_nothing() -> None:
     frames, size = 400, 100_000
     async with running(max_bytes_per_second=10**9, max_speed=10**6, max_frame_bytes=size) as place:
         place.sink.open.clear()
@@ -329,7 +329,7 @@ async def test_a_slow_sink_makes_the_client_wait_and_loses_nothing() -> None:
             while stalled < 20:
                 stalled, before = (stalled + 1, sent) if sent == before else (0, sent)
                 await asyncio.sleep(0.02)
-            assert sent < frames, "40 MB fit nowhere but in the gateway's memory"
+            assert sent < frames, "only the gateway's memory could hold 40 MB"
             assert place.sink.chunks == []
             place.sink.open.set()
             await sending
@@ -339,7 +339,7 @@ async def test_a_slow_sink_makes_the_client_wait_and_loses_nothing() -> None:
         assert [int.from_bytes(said[at : at + 2], "big") for at in range(0, len(said), size)] == list(range(frames))
 
 
-async def test_leaving_closes_with_1012_after_the_last_chunk() -> None:
+async def test_a_stop_closes_with_1012_after_the_last_chunk() -> None:
     place = Place()
     async with place.gateway:
         connection = await connect(
@@ -353,7 +353,7 @@ async def test_leaving_closes_with_1012_after_the_last_chunk() -> None:
     assert (await closed_with(connection))[0] == 1012
 
 
-async def test_a_silent_client_that_answers_pings_is_kept_until_it_idles() -> None:
+async def test_a_silent_client_that_answers_pings_stays_until_it_idles() -> None:
     async with running(ping_seconds=0.05, idle_seconds=0.5) as place, place.client() as client:
         await client.send(FRAME)
         assert (await closed_with(client))[0] == 4408
@@ -374,7 +374,9 @@ async def test_a_client_that_does_not_answer_pings_is_closed() -> None:
         await writer.wait_closed()
 
 
-async def test_a_sink_whose_dependency_is_gone_asks_to_come_later(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_client_is_told_to_try_later_when_the_sinks_dependency_is_down(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async with running() as place, place.client() as client:
         place.sink.fault = DependencyError("Kafka at broker:9092 does not answer")
         await client.send(FRAME)
@@ -399,7 +401,7 @@ async def test_the_log_holds_no_token_name_or_audio(caplog: pytest.LogCaptureFix
     assert [(record.getMessage(), record.exc_info) for record in ours] == []
 
 
-async def test_an_unforeseen_error_is_logged_with_its_trace(
+async def test_an_unexpected_error_is_logged_with_its_traceback(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with running() as place, place.client() as client:
@@ -411,7 +413,7 @@ async def test_an_unforeseen_error_is_logged_with_its_trace(
         await until(lambda: "a bug of ours" in caplog.text)
 
 
-def test_without_tokens_only_loopback_may_start_and_makes_one_up() -> None:
+def test_a_gateway_without_tokens_starts_only_on_loopback_and_generates_one() -> None:
     with pytest.raises(ConfigError, match="VOXWARDEN_GATEWAY__TOKENS"):
         Place(tokens=(), host="192.0.2.1")
     with pytest.raises(ConfigError, match="VOXWARDEN_GATEWAY__TOKENS"):
@@ -422,7 +424,7 @@ def test_without_tokens_only_loopback_may_start_and_makes_one_up() -> None:
     assert Place().gateway.generated_token is None
 
 
-async def test_a_generated_token_opens_the_gateway() -> None:
+async def test_a_generated_token_is_accepted() -> None:
     async with running(tokens=()) as place:
         token = place.gateway.generated_token
         async with place.client(headers={"Authorization": f"Bearer {token}"}) as client:
@@ -430,21 +432,21 @@ async def test_a_generated_token_opens_the_gateway() -> None:
             await until(lambda: len(place.sink.chunks) == 1)
 
 
-async def test_a_taken_port_is_one_clear_error() -> None:
+async def test_a_used_port_is_one_clear_error() -> None:
     async with running() as place:
         with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1:{place.gateway.port}"):
             async with Place(port=place.gateway.port).gateway:
                 pass
 
 
-def test_close_codes_are_those_of_the_manual() -> None:
+def test_the_close_codes_are_those_of_the_manual() -> None:
     assert {code.name: int(code) for code in Close} == {
         "RESTART": 1012, "TRY_LATER": 1013, "TOO_BIG": 1009, "BAD_REQUEST": 4400,
         "UNAUTHORIZED": 4401, "IDLE": 4408, "REPLACED": 4409, "BAD_AUDIO": 4415, "TOO_FAST": 4429,
     }  # fmt: skip
 
 
-async def test_text_that_is_not_utf8_is_the_protocols_own_error() -> None:
+async def test_text_that_is_not_utf8_is_a_protocol_error() -> None:
     async with running() as place, place.client() as client:
         await client.send(b"\xff\xff", text=True)
         with pytest.raises(ConnectionClosed) as caught:

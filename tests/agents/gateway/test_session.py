@@ -1,4 +1,4 @@
-"""Times follow the samples; the clock is asked only at the start and after silence."""
+"""Times follow the samples. The clock counts only at the start and after silence."""
 
 import pytest
 from hypothesis import given
@@ -21,7 +21,7 @@ def session(voice: Voice = VOICE, largest: int = 100_000) -> AudioSession:
 
 
 def late(seconds: float) -> Voice:
-    """A client that sends what was spoken so long ago."""
+    """Return a client that sends audio `seconds` after it was spoken."""
     return structs.replace(VOICE, start=NOW - seconds)
 
 
@@ -45,7 +45,7 @@ def test_times_are_continuous_whatever_the_network_does(frames: list[tuple[int, 
     assert (last.sequence, last.start, last.final, last.data) == (len(frames), NOW + samples / 48_000, True, b"")
 
 
-def test_the_fields_are_those_of_the_connection() -> None:
+def test_a_chunk_has_the_fields_of_its_connection() -> None:
     (chunk,) = take(session(), NOW, 0)
     assert (chunk.room, chunk.speaker, chunk.room_type) == ("r", "s", "game")
     assert (chunk.codec, chunk.sample_rate, chunk.channels, chunk.final) == ("pcm_s16le", 48_000, 2, False)
@@ -53,7 +53,7 @@ def test_the_fields_are_those_of_the_connection() -> None:
 
 
 @given(st.lists(st.binary(min_size=1, max_size=60), min_size=1, max_size=MAX_PACKETS * 2), st.integers(1, 200))
-def test_the_frames_of_a_read_are_in_as_few_chunks_as_hold_them(packets: list[bytes], largest: int) -> None:
+def test_the_frames_of_a_read_are_in_as_few_chunks_as_possible(packets: list[bytes], largest: int) -> None:
     frames = [Frame(packet, 960) for packet in packets]
     chunks = take(session(OPUS, largest), NOW, 0, *frames)
     inside = [unpack(chunk.data) for chunk in chunks]
@@ -64,20 +64,20 @@ def test_the_frames_of_a_read_are_in_as_few_chunks_as_hold_them(packets: list[by
     assert [chunk.start for chunk in chunks] == pytest.approx(begun)
 
 
-def test_pcm_of_a_read_is_one_chunk() -> None:
+def test_the_pcm_of_a_read_is_one_chunk() -> None:
     (chunk,) = take(session(), NOW, 0, Frame(b"abcd", 1), Frame(b"efghijkl", 2))
     assert chunk.data == b"abcdefghijkl"
 
 
-def test_after_silence_the_time_jumps_to_now() -> None:
+def test_the_time_jumps_to_now_after_silence() -> None:
     made = session()
     take(made, NOW, 0)
     assert take(made, NOW + 300, 299)[0].start == pytest.approx(NOW + 299.98)
     assert take(made, NOW + 300.02, 0.02)[0].start == pytest.approx(NOW + 300)
 
 
-def test_lost_packets_add_up_to_a_jump_though_frames_never_pause() -> None:
-    """Half of them are missing: without a wait for any frame, time must not fall behind for ever."""
+def test_lost_packets_lead_to_a_jump_although_frames_never_pause() -> None:
+    """Half of the packets are missing. No frame is late, but the time must not fall behind for ever."""
     made = session()
     starts = [take(made, NOW + 0.2 * i, 0, *[TWENTY_MS] * 5)[0].start for i in range(100)]
     assert all(-0.2 < NOW + 0.2 * i - start <= 1.2 for i, start in enumerate(starts))
@@ -92,7 +92,7 @@ def test_silence_in_small_pieces_adds_up() -> None:
     assert starts == sorted(starts)
 
 
-def test_a_backlog_after_a_stall_of_ours_is_late_and_not_new() -> None:
+def test_audio_after_a_stall_of_the_gateway_is_late_and_not_new() -> None:
     made = session()
     take(made, NOW, 0)
     starts = [take(made, NOW + 30, 0.0001, stalled=i == 0)[0].start for i in range(50)]
@@ -113,18 +113,18 @@ def test_time_does_not_run_ahead_of_the_clock() -> None:
     assert starts == [NOW, *(NOW + i + 10.0 for i in range(1, 5))]
 
 
-def test_what_is_sent_again_begins_when_it_was_spoken() -> None:
+def test_audio_that_is_sent_again_keeps_its_time() -> None:
     made = session(late(7.5))
     assert take(made, NOW, 0)[0].start == NOW - 7.5
     assert take(made, NOW + 0.2, 0)[0].start == pytest.approx(NOW - 7.48), "it is late, not new"
 
 
 @pytest.mark.parametrize("seconds", [601.0, -11.0, NOW])
-def test_a_client_whose_clock_is_wrong_is_not_believed(seconds: float) -> None:
+def test_a_client_with_a_wrong_clock_is_not_trusted(seconds: float) -> None:
     assert take(session(late(seconds)), NOW, 0)[0].start == NOW
 
 
-def test_samples_have_the_numbers_that_the_client_gave_them() -> None:
+def test_samples_keep_the_numbers_of_the_client() -> None:
     made = session(structs.replace(VOICE, session="0123456789", first_sample=480))
     chunks = take(made, NOW, 0) + take(made, NOW + 0.02, 0.02, TWENTY_MS, TWENTY_MS) + take(made, NOW + 0.06, 0.02)
     assert [(chunk.session, chunk.first_sample) for chunk in chunks] == [
@@ -137,7 +137,7 @@ def test_a_session_that_never_began_has_no_end() -> None:
 
 
 def test_audio_that_is_sent_again_keeps_its_time_until_the_client_has_caught_up() -> None:
-    """At 1.5 times the speed of speech: three frames of 20 ms in each 40 ms."""
+    """The client sends at 1.5 times the speed of speech: three frames of 20 ms in each 40 ms."""
     made = session(late(5.0))
     starts = [take(made, NOW + 0.04 * read, 0.03, *[TWENTY_MS] * 3)[0].start for read in range(300)]
     assert starts == pytest.approx([NOW - 5.0 + 0.06 * read for read in range(300)], abs=1e-5)
@@ -145,8 +145,8 @@ def test_audio_that_is_sent_again_keeps_its_time_until_the_client_has_caught_up(
     assert after_silence.start == pytest.approx(NOW + 20 - 0.02)
 
 
-def test_a_pause_of_a_client_that_catches_up_is_no_silence() -> None:
-    """It has much to send, so it is its machine or the network that has stalled."""
+def test_a_pause_of_a_client_that_catches_up_is_not_silence() -> None:
+    """The client still has audio to send, so its machine or the network has stalled."""
     made = session(late(5.0))
     begun = [take(made, NOW + 0.04 * read, 0.03, *[TWENTY_MS] * 3)[0].start for read in range(100)]
     after_the_stall = take(made, NOW + 6.0, 2.0)[0].start

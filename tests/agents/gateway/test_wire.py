@@ -1,4 +1,4 @@
-"""What is cut from a read is what the library would have made of it."""
+"""Our cutting of a read gives the same messages as the library's parser."""
 
 import asyncio
 from typing import Any
@@ -16,7 +16,7 @@ LARGEST = 300
 
 
 def frame(head: int, payload: bytes, mask: bytes) -> bytes:
-    """Masked; `head` has the opcode and all flags, right or wrong."""
+    """Return a masked frame. `head` has the opcode and all flags, valid or not."""
     size = len(payload)
     length = bytes([0x80 | size]) if size < 126 else bytes([0x80 | 126]) + size.to_bytes(2, "big")
     return bytes([head]) + length + mask + bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
@@ -28,7 +28,7 @@ FRAMES = st.builds(frame, HEADS, PAYLOADS | st.binary(max_size=20), st.binary(mi
 
 
 def by_library(data: bytes) -> tuple[list[Any], Any]:
-    """The frames in it, and how the connection then ends."""
+    """Return the library's frames, and how the connection ends."""
     protocol = ServerProtocol(state=OPEN, max_size=LARGEST)
     protocol.receive_data(data)
     frames = [(event.opcode, bytes(event.data), event.fin) for event in protocol.events_received()]  # type: ignore[union-attr]
@@ -37,7 +37,7 @@ def by_library(data: bytes) -> tuple[list[Any], Any]:
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(FRAMES | st.binary(max_size=30), max_size=8).map(b"".join), st.integers(0, 40))
-def test_the_rest_of_a_read_goes_on_where_the_cut_ended(data: bytes, missing: int) -> None:
+def test_the_library_continues_where_the_cut_ended(data: bytes, missing: int) -> None:
     data = data[: max(0, len(data) - missing)]
     messages, taken = whole_frames(data, LARGEST)
     frames, ended = by_library(data[taken:])
@@ -50,8 +50,8 @@ def test_whole_frames_are_cut() -> None:
     assert ([len(message) for message in messages], taken) == ([0, 125, 126, 300], len(data))
 
 
-async def test_messages_come_whole_however_they_are_cut_and_sent() -> None:
-    """In fragments, with a ping between them, and each byte by itself."""
+async def test_messages_arrive_whole_however_they_are_split() -> None:
+    """The client sends fragments, with a ping between them, and each byte by itself."""
     sent = [
         Frame(BINARY, b"ab"), Frame(BINARY, b"cd", fin=False), Frame(PING, b"?"), Frame(CONT, b"", fin=False),
         Frame(CONT, b"ef"), Frame(TEXT, b'{"muted"', fin=False), Frame(CONT, b": true}"), Frame(BINARY, b"gh"),
