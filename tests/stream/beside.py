@@ -5,7 +5,7 @@ from tests.pipeline.listening import LISTEN
 
 topology.STAGES = (*topology.STAGES, LISTEN)
 
-from agents.cli import main  # noqa: E402 - the settings and the workers read STAGES when they are imported
+from agents.cli import main  # noqa: E402 - after the stage was added: settings and workers read STAGES at their import
 
 if __name__ == "__main__":
     main()

@@ -1,4 +1,4 @@
-"""A real broker for all stream tests, and topics of its own for each one."""
+"""A real broker for all stream tests, with own topics for each test."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ def settings_of(bootstrap: str, data: Path, partitions: int = 2) -> Settings:
 
 @pytest.fixture(scope="session")
 def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`KAFKA_BOOTSTRAP` if set; else a broker that lives as long as the tests."""
+    """Return the address of the broker: `KAFKA_BOOTSTRAP`, or a broker that runs as long as the tests."""
     if address := os.environ.get("KAFKA_BOOTSTRAP"):
         yield address
         return
@@ -45,7 +45,7 @@ def _mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 @pytest.fixture
 def broker(_mortal: Broker) -> Broker:
-    """One that a test may stop and freeze; it runs when the test begins."""
+    """Return a broker that a test may stop and freeze. It runs when the test begins."""
     if not _mortal.running:
         _mortal.start()
     return _mortal
@@ -53,7 +53,7 @@ def broker(_mortal: Broker) -> Broker:
 
 @pytest.fixture
 def mortal(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings for that broker, with topics of one partition that nobody else uses."""
+    """Return settings for `broker`, with one partition a topic. Nobody else uses its topics."""
     made = settings_of(broker.bootstrap, tmp_path_factory.mktemp("data"), partitions=1)
     topics.create(made.kafka)
     return made
@@ -61,20 +61,20 @@ def mortal(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Settings
 
 @pytest.fixture
 def bare(bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings with topic names that nobody else uses; none of the topics exists yet."""
+    """Return settings with topic names that nobody else uses. The topics do not exist yet."""
     return settings_of(bootstrap, tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture
 def settings(bare: Settings) -> Settings:
-    """The same, with the topics there."""
+    """Return the settings of `bare`, with existing topics."""
     topics.create(bare.kafka)
     return bare
 
 
 @pytest.fixture(scope="session")
 def moderated_here(tmp_path_factory: pytest.TempPathFactory) -> list[Flag]:
-    """The flags of the speech of `moderated.py`, in one process."""
+    """Return the flags of the speech in `moderated.py`, from one process."""
     flags: list[Flag] = []
 
     def tap(stage: Stage, batch: Sequence[Any], outputs: Sequence[Any]) -> None:
@@ -94,7 +94,7 @@ def moderated_here(tmp_path_factory: pytest.TempPathFactory) -> list[Flag]:
 
 @pytest.fixture(scope="session")
 def moderated(bootstrap: str, moderated_here: list[Flag], tmp_path_factory: pytest.TempPathFactory) -> Moderated:
-    """The same speech, on Kafka."""
+    """Return the results of the same speech on Kafka."""
     settings = settings_of(bootstrap, tmp_path_factory.mktemp("data"))
     topics.create(settings.kafka)
     return moderate(settings, len(moderated_here), tmp_path_factory.mktemp("logs"))

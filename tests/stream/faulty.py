@@ -1,6 +1,6 @@
-"""A stage in judge's place, with each fault that a stage may have: `python -m tests.stream.faulty`.
+"""A stage in place of judge, with each fault that a stage can have: `python -m tests.stream.faulty`.
 
-The text of a transcript says what goes wrong with it. What must go wrong once only leaves a file in the data folder.
+The text of a transcript selects the fault. A fault that must happen only once leaves a file in the data folder.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""What the stream tests put into topics, and how they wait for what comes out."""
+"""Write records to topics, and wait for records, in the stream tests."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -54,7 +54,7 @@ def flag(number: int, suggestion: str, room: str = "lobby") -> Flag:
 
 
 def put(settings: Settings, topic: Topic, records: Iterable[Message | Event]) -> list[Any]:
-    """Write messages or raw records; gives the broker's metadata of each."""
+    """Write messages or raw records. Returns the broker's metadata of each record."""
     client = producer(settings.kafka)
     events = [encode(record, "test") if isinstance(record, Message) else record for record in records]
     name = topic_name(topic, settings.kafka)
@@ -65,7 +65,7 @@ def put(settings: Settings, topic: Topic, records: Iterable[Message | Event]) ->
 
 
 def wait_for(settings: Settings, topic: Topic, enough: Callable[[list[Any]], bool], alive: Callable[[], None]) -> Any:
-    """All records of `topic` once `enough` of them are there; `alive` is called meanwhile, and may fail."""
+    """Return all records of `topic` when `enough` accepts them. `alive` is called in between and may fail."""
     consumer = reader(settings.kafka)
     name = topic_name(topic, settings.kafka)
     partitions = [TopicPartition(name, number) for number in range(settings.kafka.partitions)]
@@ -84,7 +84,7 @@ def wait_for(settings: Settings, topic: Topic, enough: Callable[[list[Any]], boo
 
 
 def wait_until(done: Callable[[], bool], alive: Callable[[], None]) -> None:
-    """Ask again and again until it is `done`; each question may cost a connection. `alive` is called meanwhile."""
+    """Wait until `done` is true. Each call may open a connection. `alive` is called in between and may fail."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not done():
         alive()
@@ -97,13 +97,13 @@ def headers_of(record: Any) -> dict[str, str]:
 
 
 def committed(settings: Settings, stage: Stage) -> dict[int, int]:
-    """The group's committed offset of each partition."""
+    """Return the group's committed offset on each partition."""
     group = group_of(settings, stage)
     with admin(settings.kafka) as client:
         for _ in range(50):
             try:
                 offsets = client.list_group_offsets([group])[group]
-            except KafkaError:  # a new broker is still electing the group's coordinator
+            except KafkaError:  # a new broker has no coordinator for the group yet
                 time.sleep(0.2)
                 continue
             return {place.partition: found.offset for place, found in offsets.items() if found.offset >= 0}

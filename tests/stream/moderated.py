@@ -1,4 +1,4 @@
-"""Real speech that goes through one worker a role, and with it what they complain about."""
+"""Real speech goes through one worker of each role, together with records that the workers complain about."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ from tests.stream.kafka_io import put, wait_for
 from tests.stream.processes import Process, environment
 
 ROOM, SPEAKER = "zqroomqz", "zqspeakerqz"
-"""Nothing else looks like these names, so they are found wherever they are."""
+"""No other text contains these names, so that every occurrence can be found."""
 START = 1_700_000_000.0
 VOICES = {
     (ROOM, SPEAKER): ROOT / "pipeline" / "demo" / "lounge-ben.ogg",
@@ -31,7 +31,7 @@ VOICES = {
 }
 
 LOUD = "import logging; logging.basicConfig(level=logging.DEBUG); from agents.cli import main; main()"
-"""The command line, with all that any library logs."""
+"""The command line with the debug log of every library."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class Moderated:
 
 
 def audio() -> list[AudioChunk]:
-    """All speakers at once, as a live room has them."""
+    """Return the audio of all speakers, mixed in time as in a live room."""
     streams = [chunks_of(path, room, speaker, start=START) for (room, speaker), path in VOICES.items()]
     return sorted((chunk for stream in streams for chunk in stream), key=lambda chunk: chunk.start)
 
 
 def unusable() -> list[AudioChunk]:
-    """What the segment stage refuses, each in its own way."""
+    """Return chunks that the segment stage refuses, each for another reason."""
     good = AudioChunk(
         room=ROOM,
         speaker=f"{SPEAKER}-2",
@@ -67,7 +67,7 @@ def unusable() -> list[AudioChunk]:
 
 
 def moderate(settings: Settings, count: int, logs: Path) -> Moderated:
-    """On Kafka, until `count` flags are there, and a case with its clip."""
+    """Run the workers on Kafka until there are `count` flags and a case with its clip."""
     put(settings, AUDIO, [*unusable(), *audio()])
     with ExitStack() as stack:
         workers = [_worker(role.name, settings, logs / role.name) for role in STAGES]
@@ -91,7 +91,7 @@ def _worker(role: str, settings: Settings, output: Path) -> Process:
 
 
 def _wait_for_case(settings: Settings, alive: Callable[[], None]) -> None:
-    """Until the speech is a case with its clip."""
+    """Wait until the speech is a case with its clip."""
     store = open_store(settings)
     while not any(store.case(case.id).evidence for case in store.cases(Filters())):
         alive()

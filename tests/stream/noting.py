@@ -1,4 +1,4 @@
-"""A stage in judge's place that notes the rooms of each batch, a line each: `python -m tests.stream.noting`."""
+"""A stage in place of judge that writes the rooms of each batch to a file: `python -m tests.stream.noting`."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ from tests.stream.kafka_io import flag
 
 NOTES = "batches.jsonl"
 SECONDS = 0.1
-"""Of a batch: longer than a record takes from the broker to the worker."""
+"""Seconds of a batch: longer than a record takes from the broker to the worker."""
 
 
 class Noting(Processor[Transcript, Flag]):

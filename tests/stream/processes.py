@@ -1,4 +1,4 @@
-"""Workers as processes of their own, told everything by the environment, as in production."""
+"""Workers as separate processes with all settings in the environment, as in production."""
 
 import os
 import signal
@@ -12,11 +12,11 @@ from pipeline.settings import Settings
 from tests.broker import ROOT
 
 STOP_SECONDS = 60
-"""As long as orchestrators are told to wait."""
+"""The grace period of orchestrators."""
 
 
 class Process:
-    """A process that can be killed, stopped and started again, as a supervisor would."""
+    """A process that can be killed, stopped and restarted, as by a supervisor."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], output: Path) -> None:
         self._command = command
@@ -40,7 +40,7 @@ class Process:
         return self._process.poll() is None
 
     def supervise(self) -> None:
-        """Start again if it has ended by itself; at the fifth time something is wrong."""
+        """Restart the process if it has ended by itself. The fifth end is an error."""
         code = self._process.poll()
         if code is None:
             return
@@ -50,12 +50,12 @@ class Process:
         self.start()
 
     def running(self) -> None:
-        """Fail if it has ended."""
+        """Fail if the process has ended."""
         if self._process.poll() is not None:
             raise AssertionError(f"The worker ended with {self._process.returncode}: {self.log[-3000:]}")
 
     def wait(self, seconds: float) -> int:
-        """Until it ends by itself; its exit code."""
+        """Wait until the process ends by itself, and return its exit code."""
         return self._process.wait(seconds)
 
     def kill(self) -> None:
@@ -63,12 +63,12 @@ class Process:
         self._process.wait()
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
-        """Ask it to end, and give its exit code; fails if it does not within the grace period."""
+        """Send a signal and return the exit code. Fails if the process does not end within the grace period."""
         self._process.send_signal(how)
         return self._process.wait(STOP_SECONDS)
 
     def freeze(self) -> None:
-        """It stays alive and does nothing, until `thaw`."""
+        """Stop the process with SIGSTOP, until `thaw`."""
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
@@ -92,7 +92,7 @@ class Worker(Process):
 
 @contextmanager
 def worker(settings: Settings, output: Path, *arguments: str) -> Iterator[Worker]:
-    """`python -m ARGUMENTS` for as long as the block runs."""
+    """Run `python -m ARGUMENTS` while the block runs."""
     process = Worker(settings, arguments, output)
     try:
         yield process
@@ -110,7 +110,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "VOXWARDEN_KAFKA__PARTITIONS": str(settings.kafka.partitions),
         "VOXWARDEN_METRICS__PORT": "0",
         "VOXWARDEN_ASR__MODEL": settings.asr.model,
-        "VOXWARDEN_OVERLOAD__ENABLED": "false",  # a busy machine must not skip what a test waits for
+        "VOXWARDEN_OVERLOAD__ENABLED": "false",  # a busy machine must not skip utterances that a test needs
         "OMP_NUM_THREADS": "2",
         "SSL_CERT_FILE": os.devnull,  # aiohttp reads the machine's certificates at import, a quarter of all CPU time
     }

@@ -1,4 +1,4 @@
-"""Kafka with TLS, SCRAM and rights by account; its certificate is made for the occasion by the JDK's keytool."""
+"""Kafka with TLS, SCRAM and access rights. The JDK's keytool makes its certificate for the test."""
 
 import subprocess
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 from tests.broker import START_SECONDS, Broker
 
 USERNAME, PASSWORD = "voxwarden", "correct-horse"
-"""May do everything."""
+"""This account may do everything."""
 LIMITED = "limited"
-"""May do what it is granted, which is nothing at first; its password is the same."""
+"""This account has no rights until a test grants them. Its password is its name."""
 
 SECURE = """
 process.roles=broker,controller
@@ -41,14 +41,14 @@ LOGIN = f'org.apache.kafka.common.security.scram.ScramLoginModule required usern
 
 
 class SecureBroker(Broker):
-    """The certificate to trust is in `ca_file`."""
+    """A broker with TLS and SCRAM. `ca_file` is the certificate to trust."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.ca_file = folder / "ca.pem"
 
     def format(self) -> None:
-        """Make its folder ready, with the certificate and the users."""
+        """Prepare its folder with the certificate and the users."""
         self.make_certificate()
         controller = self._controllers[0]
         file = self._folder / "server.properties"

@@ -1,4 +1,4 @@
-"""A judge that hangs at the word "hang", in a worker with its probes: `python -m tests.stream.stalled`."""
+"""A judge that hangs at the word "hang", in a worker with probes: `python -m tests.stream.stalled`."""
 
 import logging
 import time

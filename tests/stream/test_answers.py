@@ -1,4 +1,4 @@
-"""A real broker that answers, hangs, dies and comes back."""
+"""The check of a real broker that answers, hangs, dies and comes back."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.broker import Broker
 pytestmark = pytest.mark.broker
 
 
-def test_a_broker_is_asked_again_and_again(broker: Broker) -> None:
+def test_the_check_works_again_after_each_fault(broker: Broker) -> None:
     ask = BrokerAnswers(Kafka(bootstrap=broker.bootstrap, connect_seconds=3))
     ask()
     ask()

@@ -1,4 +1,4 @@
-"""Kept transcripts read back from a real broker, by time, and judged again."""
+"""Stored transcripts are read from a real broker, by time, and judged again."""
 
 import json
 import time
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.broker
 
 
 def put(settings: Settings, *records: tuple[Message | Event, float]) -> None:
-    """Records as if written at a time, UTC seconds."""
+    """Write records with these timestamps, in UTC seconds."""
     with closing(producer(settings.kafka)) as client:
         for record, at in records:
             event = encode(record, "test") if isinstance(record, Message) else record
@@ -43,7 +43,7 @@ def numbers(settings: Settings, since: float | None = None, until: float | None 
     return found
 
 
-def test_a_span_of_time_is_read_once_each_room_in_order(settings: Settings) -> None:
+def test_a_time_span_is_read_once_with_each_room_in_order(settings: Settings) -> None:
     now = time.time() - 100
     put(settings, *((transcript("fine", n, room=f"room-{n % 5}"), now + n) for n in range(40)))
     assert sorted(numbers(settings)) == list(range(40))
@@ -55,8 +55,8 @@ def test_a_span_of_time_is_read_once_each_room_in_order(settings: Settings) -> N
         assert all(a < b for a, b in pairwise(n for n in numbers(settings) if n % 5 == room))
 
 
-def test_holes_in_the_log_are_no_end(settings: Settings) -> None:
-    """The mark that ends a transaction takes an offset, and no reader is given it."""
+def test_gaps_in_the_offsets_do_not_end_the_reading(settings: Settings) -> None:
+    """The marker that ends a transaction takes an offset, but no reader gets it."""
     event = encode(transcript("fine", 1), "test")
     client = KafkaProducer(bootstrap_servers=settings.kafka.bootstrap, transactional_id=settings.kafka.prefix)
     with closing(client):
@@ -69,12 +69,14 @@ def test_holes_in_the_log_are_no_end(settings: Settings) -> None:
         assert len(list(history.read())) == 1
 
 
-def test_without_the_topic_it_says_what_to_do(bare: Settings) -> None:
+def test_a_missing_topic_is_named_with_the_remedy(bare: Settings) -> None:
     with pytest.raises(ConfigError, match="voxwarden topics create"):
         History(bare.kafka, TRANSCRIPTS)
 
 
-def test_backtest_judges_what_kafka_keeps(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_backtest_judges_the_transcripts_on_kafka(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     policy = tmp_path / "lax.yaml"
     policy.write_text("name: lax\nevery: {review: 0.97}\n")
     known = WordClassifier({"idiots": {"abuse": 0.96, "risk": 0.96}})

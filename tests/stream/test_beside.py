@@ -1,4 +1,4 @@
-"""A stage beside transcribe needs one entry in the topology to work on Kafka."""
+"""A stage beside transcribe needs only one entry in the topology to work on Kafka."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from tests.stream.processes import worker
 pytestmark = pytest.mark.broker
 
 
-def test_it_has_a_worker_with_figures(settings: Settings, tmp_path: Path) -> None:
+def test_the_stage_has_a_worker_with_metrics(settings: Settings, tmp_path: Path) -> None:
     port = free_port()
     said = [Utterance(room="r", speaker="s", start=10.0 * n, end=10.0 * n + 2, id=str(n)) for n in range(3)]
     written = put(settings, UTTERANCES, said)

@@ -1,4 +1,4 @@
-"""Dead letters on a real broker: they halt a worker, are listed, go back to their topic, or are dropped."""
+"""Dead letters on a real broker: they halt a worker, and can be listed, replayed and dropped."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.broker
 
 
 class Shell:
-    """`voxwarden dead-letters ...` with these settings."""
+    """Runs `voxwarden dead-letters ...` with these settings."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -51,7 +51,7 @@ def shell(settings: Settings) -> Shell:
 
 
 def letter(settings: Settings, number: int, replays: int = 0, reason: str = "Not to be judged") -> Event:
-    """Of a transcript that has died."""
+    """Return the dead letter of a transcript."""
     event = encode(transcript("words", number), "test")
     if replays:
         event = Event(event.key, event.value, [*event.headers, ("voxwarden-replays", str(replays).encode())])
@@ -59,7 +59,7 @@ def letter(settings: Settings, number: int, replays: int = 0, reason: str = "Not
     return dead_letter(JUDGE, event, BadMessage(reason), source, 2_000_000)
 
 
-def test_list_shows_what_waits_and_filters_it(settings: Settings, shell: Shell) -> None:
+def test_list_shows_open_letters_and_filters_them(settings: Settings, shell: Shell) -> None:
     noise = dead_letter(SEGMENT, Event(b"lobby", b"\xff\xfe", []), BadMessage("No ce_type header"), None, 1_000)
     put(settings, DEAD_LETTERS, [letter(settings, 7), noise])
     assert {(each["stage"], each["reason"]) for each in shell.listed()} == {
@@ -73,7 +73,7 @@ def test_list_shows_what_waits_and_filters_it(settings: Settings, shell: Shell) 
     assert "judge" in shell("list")
 
 
-def test_show_gives_headers_and_no_audio_as_text(settings: Settings, shell: Shell) -> None:
+def test_show_prints_headers_and_no_audio_as_text(settings: Settings, shell: Shell) -> None:
     audio = Event(b"lobby", b"RIFFspoken" * 100, [("content-type", b"audio/pcm")])
     put(settings, DEAD_LETTERS, [dead_letter(SEGMENT, audio, BadMessage("Unknown codec"), None, 10_000)])
     [found] = shell.listed()
@@ -84,7 +84,7 @@ def test_show_gives_headers_and_no_audio_as_text(settings: Settings, shell: Shel
     assert "1,000 bytes" in shown
 
 
-def test_replay_sends_back_once_as_it_was(settings: Settings, shell: Shell) -> None:
+def test_replay_sends_the_original_record_once(settings: Settings, shell: Shell) -> None:
     original = encode(transcript("words", 1), "test")
     put(settings, DEAD_LETTERS, [letter(settings, 1), letter(settings, 2)])
     assert shell("replay", f"{settings.kafka.prefix}voice.transcripts/0/1") == "1 replayed.\n"
@@ -95,7 +95,7 @@ def test_replay_sends_back_once_as_it_was(settings: Settings, shell: Shell) -> N
     assert {each["handled"] for each in shell.listed("--handled")} == {"replayed", None}
 
 
-def test_replay_refuses_what_it_cannot_mend(settings: Settings, shell: Shell) -> None:
+def test_replay_refuses_letters_that_it_cannot_send(settings: Settings, shell: Shell) -> None:
     homeless = dead_letter(JUDGE, encode(transcript("x", 1), "test"), BadMessage("Too large"), None, 1_000_000)
     foreign = dead_letter(JUDGE, encode(transcript("x", 2), "test"), BadMessage("Odd"), "payments/0/1", 1_000_000)
     put(settings, DEAD_LETTERS, [homeless, foreign, letter(settings, 3, replays=MOST_REPLAYS)])
@@ -103,7 +103,7 @@ def test_replay_refuses_what_it_cannot_mend(settings: Settings, shell: Shell) ->
     assert len(shell.listed()) == 3
 
 
-def test_drop_marks_and_keeps(settings: Settings, shell: Shell) -> None:
+def test_drop_marks_letters_and_keeps_them(settings: Settings, shell: Shell) -> None:
     put(settings, DEAD_LETTERS, [letter(settings, 1), letter(settings, 2, reason="Something else")])
     assert shell("drop", "--reason", "something") == "1 dropped.\n"
     assert [each["reason"] for each in shell.listed()] == ["Not to be judged"]
@@ -118,7 +118,7 @@ def test_mistakes_are_named(shell: Shell) -> None:
         shell("show", "voice/0/1")
 
 
-def test_a_worker_halts_rather_than_drain_its_topic_and_halts_again(settings: Settings, tmp_path: Path) -> None:
+def test_a_worker_halts_and_leaves_its_topic_and_halts_again(settings: Settings, tmp_path: Path) -> None:
     count = 40
     put(settings, TRANSCRIPTS, [transcript("reject", n, room=f"room-{n}") for n in range(count)])
     for start in (1, 2):
@@ -129,8 +129,8 @@ def test_a_worker_halts_rather_than_drain_its_topic_and_halts_again(settings: Se
         assert sum(committed(settings, JUDGE).values()) < start * ENOUGH
 
 
-def test_replayed_and_mended(settings: Settings, shell: Shell, tmp_path: Path) -> None:
-    """What dies again after a replay says how often that was."""
+def test_a_replayed_record_is_processed_or_counts_its_replays(settings: Settings, shell: Shell, tmp_path: Path) -> None:
+    """The dead letter of a record that fails again has the number of replays."""
     put(settings, TRANSCRIPTS, [transcript("reject", 0)])
     with worker(settings, tmp_path / "log", "tests.stream.faulty") as process:
         wait_for(settings, DEAD_LETTERS, lambda found: len(found) == 1, process.running)
@@ -141,7 +141,7 @@ def test_replayed_and_mended(settings: Settings, shell: Shell, tmp_path: Path) -
     assert sum("voxwarden-handled" in headers_of(record) for record in records) == 1
 
 
-def test_a_letter_that_was_written_twice_is_told_once(settings: Settings, shell: Shell) -> None:
+def test_a_record_with_two_letters_is_listed_once(settings: Settings, shell: Shell) -> None:
     put(settings, DEAD_LETTERS, [letter(settings, 1), letter(settings, 1), letter(settings, 2)])
     assert len(shell.listed()) == 2
     assert [each["handled"] for each in shell.listed("--handled")].count("repeated") == 1
@@ -149,7 +149,7 @@ def test_a_letter_that_was_written_twice_is_told_once(settings: Settings, shell:
     assert shell.listed() == []
 
 
-def test_a_letter_whose_twin_is_older_than_asked_for_is_told_once_too(settings: Settings) -> None:
+def test_a_letter_is_hidden_when_an_older_letter_of_its_record_is_outside_the_time(settings: Settings) -> None:
     put(settings, DEAD_LETTERS, [letter(settings, 1)])
     [first] = letters(settings.kafka, LetterFilter())
     put(settings, DEAD_LETTERS, [letter(settings, 1), letter(settings, 2)])

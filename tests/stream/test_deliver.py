@@ -1,4 +1,4 @@
-"""Flags delivered again after a crash make no second case, and no second clip."""
+"""Flags that arrive again after a crash create no second case and no second clip."""
 
 import os
 import sys
@@ -25,7 +25,7 @@ COUNT = 12
 
 
 def flags(settings: Settings) -> list[Flag]:
-    """With their audio in the log."""
+    """Return flags whose audio is in the log."""
     samples = next(read_file(ROOT / "tests" / "data" / "tt-weasels.flac"))
     said = [
         Utterance(
@@ -55,7 +55,7 @@ def deliver(settings: Settings, log: Path) -> Process:
 
 
 def done(settings: Settings) -> int:
-    """The flags that deliver has committed."""
+    """Return how many flags deliver has committed."""
     return sum(committed(settings, DELIVER).values())
 
 
@@ -66,7 +66,7 @@ def cases(settings: Settings) -> list[Case]:
     return found
 
 
-def test_redelivered_flags_make_no_second_case(settings: Settings, tmp_path: Path) -> None:
+def test_flags_that_arrive_again_create_no_second_case(settings: Settings, tmp_path: Path) -> None:
     made = flags(settings)
     put(settings, FLAGS, made)
     put(settings, FLAGS, made[::-1])
@@ -86,8 +86,8 @@ def test_redelivered_flags_make_no_second_case(settings: Settings, tmp_path: Pat
     assert len(list((settings.data_dir / "evidence").rglob("*.ogg"))) == COUNT
 
 
-def test_decided_speech_that_is_read_and_cut_again_opens_no_case(settings: Settings, tmp_path: Path) -> None:
-    """As after the reset of the groups: a moderator decides at once, and every flag comes again under another id."""
+def test_decided_speech_that_is_cut_again_opens_no_case(settings: Settings, tmp_path: Path) -> None:
+    """A moderator decides at once, and every flag arrives again with another id, as after a reset of the groups."""
     made = flags(settings)
     again = [
         structs.replace(each, id=f"again-{each.id}", start=each.start + 0.1 * (n % 3), end=each.end - 0.1 * (n % 2))

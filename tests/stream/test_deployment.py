@@ -1,4 +1,4 @@
-"""deploy/compose.yaml's own services as plain processes: live audio in at the gateway, a case with its clip out."""
+"""The services of deploy/compose.yaml run as plain processes: live audio goes in, and a case with a clip comes out."""
 
 import os
 import sys
@@ -27,15 +27,15 @@ from tests.stream.processes import Process
 pytestmark = [pytest.mark.broker, pytest.mark.weights]
 
 VOICE = ROOT / "pipeline" / "demo" / "lounge-ben.ogg"
-"""Of the demo: a threat, among harmless things."""
+"""A speaker of the demo: a threat among harmless sentences."""
 FROM, TO = 18.0, 30.0
-"""Seconds of it."""
+"""Length in seconds."""
 PATIENCE_SECONDS = 120
 SPEED = 2.0
 
 
 class Role:
-    """A service of the compose file, on this machine: its own command and environment, only the addresses are ours."""
+    """A service of the compose file with its own command and environment. Only the addresses are changed."""
 
     def __init__(self, name: str, folder: Path, addresses: dict[str, str]) -> None:
         variables = SECRETS | {"ASR_MODEL": "tiny.en", "KAFKA_PARTITIONS": "2"}
@@ -64,7 +64,7 @@ def store_url() -> Iterator[str]:
 
 
 def speak(port: int) -> None:
-    """What an app does, see docs/integrate.md, but twice as fast as it is spoken: the gateway takes no more."""
+    """Send audio as in docs/integrate.md, twice as fast as speech, which is the gateway's limit."""
     url = f"ws://127.0.0.1:{port}/v1/rooms/lounge/speakers/ben/audio?codec=pcm_s16le&sample_rate=16000"
     headers = {"Authorization": f"Bearer {SECRETS['VOXWARDEN_TOKEN']}"}
     with connect(url, additional_headers=headers, proxy=None) as connection:
@@ -75,7 +75,7 @@ def speak(port: int) -> None:
 
 
 def clips_of(url: str, alive: Callable[[], None]) -> list[tuple[Case, str]]:
-    """The cases that have a clip, and where it lies, as soon as there is one."""
+    """Wait for a case with a clip, and return these cases and the paths of their clips."""
     store = SqlReviewStore(Database(url))
     deadline = time.monotonic() + PATIENCE_SECONDS
     try:
@@ -91,7 +91,7 @@ def clips_of(url: str, alive: Callable[[], None]) -> list[tuple[Case, str]]:
 
 
 def check_figures(figures: Prometheus, roles: dict[str, Role]) -> None:
-    """What operators see of it."""
+    """Check the metrics that operators see."""
     figures.wait_for_all(["voxwarden:speech_to_flag_seconds:p95_5m", "voxwarden:dead_letters:ratio_rate10m"])
     up = {sample["metric"]["role"]: sample["value"][1] for sample in figures.query('up{job="voxwarden"}')}
     assert up == dict.fromkeys(roles, "1")

@@ -1,4 +1,4 @@
-"""Audio read back from Kafka by its address, and what the same speaker said before."""
+"""Audio is read back from Kafka by its address, with the speaker's earlier utterances."""
 
 import time
 from typing import Any
@@ -26,12 +26,12 @@ def utterance(number: int, room: str = "lobby", speaker: str = "ann") -> Utteran
 
 
 def write(settings: Settings, *utterances: Utterance) -> list[str]:
-    """Their addresses."""
+    """Write utterances and return their addresses."""
     written = put(settings, UTTERANCES, utterances)
     return [f"{each.topic}/{each.partition}/{each.offset}" for each in written]
 
 
-def test_an_utterance_is_read_back_whole_with_its_address(settings: Settings) -> None:
+def test_an_utterance_is_read_back_with_its_address(settings: Settings) -> None:
     said = [utterance(number, room=f"room-{number}") for number in range(5)]
     addresses = write(settings, *said)
     log = KafkaLog(settings.kafka)
@@ -40,7 +40,7 @@ def test_an_utterance_is_read_back_whole_with_its_address(settings: Settings) ->
     log.close()
 
 
-def test_before_gives_the_same_speaker_only_in_order_within_the_time(settings: Settings) -> None:
+def test_before_gives_only_the_same_speaker_in_order_and_within_the_time(settings: Settings) -> None:
     said = [
         utterance(0),
         utterance(1),
@@ -59,7 +59,7 @@ def test_before_gives_the_same_speaker_only_in_order_within_the_time(settings: S
 
 
 @pytest.mark.parametrize("room", [10**9, 1_000], ids=["all kept", "most forgotten"])
-def test_what_was_read_before_changes_no_answer(settings: Settings, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+def test_the_cache_changes_no_result(settings: Settings, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
     monkeypatch.setattr(evidence, "KEPT_BYTES", room)
     monkeypatch.setattr(evidence, "SEARCH_RECORDS", 8)
     said = [utterance(number, room=f"room-{number % 3}", speaker=f"s{number % 2}") for number in range(60)]
@@ -75,7 +75,7 @@ def test_what_was_read_before_changes_no_answer(settings: Settings, monkeypatch:
     log.close()
 
 
-def test_latest_gives_what_was_said_in_a_room_by_one_or_by_all(settings: Settings) -> None:
+def test_latest_gives_the_utterances_of_one_or_all_speakers_in_a_room(settings: Settings) -> None:
     now = time.time()
 
     def said(name: str, ago: float, **changes: str) -> Utterance:
@@ -96,7 +96,7 @@ def test_latest_gives_what_was_said_in_a_room_by_one_or_by_all(settings: Setting
     log.close()
 
 
-def test_latest_goes_on_where_it_was_though_other_things_were_read_meanwhile(settings: Settings) -> None:
+def test_latest_continues_although_other_records_were_read_in_between(settings: Settings) -> None:
     now = time.time()
     said = [structs.replace(utterance(n % 200), start=now - 30, end=now - 26) for n in range(1_200)]
     addresses = write(settings, *said, utterance(0, room="attic"))
@@ -109,8 +109,8 @@ def test_latest_goes_on_where_it_was_though_other_things_were_read_meanwhile(set
     log.close()
 
 
-def test_latest_holds_no_other_rooms_audio(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A partition has hours of all the rooms on it."""
+def test_latest_keeps_no_audio_of_other_rooms(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A partition holds hours of all its rooms."""
     now = time.time()
     said = [structs.replace(utterance(n), room=f"room-{n % 5}", start=now - 30, end=now - 26) for n in range(20)]
     write(settings, *said)
@@ -129,21 +129,21 @@ def test_latest_holds_no_other_rooms_audio(settings: Settings, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("address", ["nonsense", "a/b/c", "lookback/1700000000000-00000000/5", "none/0/0", "//"])
-def test_what_is_no_address_here_is_nothing(settings: Settings, address: str) -> None:
+def test_an_address_of_another_log_gives_nothing(settings: Settings, address: str) -> None:
     log = KafkaLog(settings.kafka)
     assert log.get(address) is None
     assert log.before("lobby", "ann", 130.0, 10.0, address) == []
     log.close()
 
 
-def test_an_offset_that_is_not_there_is_nothing(settings: Settings) -> None:
+def test_a_missing_offset_gives_nothing(settings: Settings) -> None:
     (address,) = write(settings, utterance(0))
     log = KafkaLog(settings.kafka)
     assert log.get(address.rpartition("/")[0] + "/99") is None
     log.close()
 
 
-def test_a_broker_that_does_not_answer_is_a_dependency() -> None:
+def test_a_broker_that_does_not_answer_is_a_dependency_error() -> None:
     away = Kafka(bootstrap=f"127.0.0.1:{free_port()}", connect_seconds=0.5)
     with pytest.raises(DependencyError, match=away.bootstrap):
         KafkaLog(away).get("voice.utterances/0/0")

@@ -1,4 +1,4 @@
-"""What a group had still to do is gone from a real broker: it is told, and the work goes on with what is left."""
+"""Records expire on a real broker before a group reads them: the worker reports it and continues with the rest."""
 
 from pathlib import Path
 
@@ -22,19 +22,19 @@ WRITTEN = 10
 
 @pytest.fixture
 def place(settings: Settings) -> TopicPartition:
-    """The partition of one room, with its records."""
+    """Write records of one room and return their partition."""
     first, *_ = put(settings, TRANSCRIPTS, [transcript("fine", number) for number in range(WRITTEN)])
     return TopicPartition(topic_name(TRANSCRIPTS, settings.kafka), first.partition)
 
 
 def commit(settings: Settings, place: TopicPartition, offset: int) -> None:
-    """As if the group had done what is before `offset`."""
+    """Commit `offset`, as if the group had processed the records before it."""
     committed(settings, JUDGE)  # returns when the group has its coordinator
     with admin(settings.kafka) as client:
         client.alter_group_offsets(group_of(settings, JUDGE), {place: OffsetAndMetadata(offset, "", -1)})
 
 
-def test_records_that_expired_are_counted_and_told(
+def test_expired_records_are_counted_and_logged(
     settings: Settings, place: TopicPartition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = free_port()
@@ -48,17 +48,18 @@ def test_records_that_expired_are_counted_and_told(
         assert process.stop() == 0
     assert len(flags) == 4
     assert 'voxwarden_expired_records_total{stage="judge"} 4.0' in figures
-    assert "judge has missed 4 records" in process.log
+    assert "judge missed 4 records" in process.log
     assert committed(settings, JUDGE) == {place.partition: WRITTEN}
 
 
-def test_a_group_that_stands_beyond_the_end_begins_anew(
-    settings: Settings, place: TopicPartition, tmp_path: Path
-) -> None:
-    """As after the topic was deleted and created. Nothing was committed until it had grown as long again."""
+def test_a_group_beyond_the_end_starts_again(settings: Settings, place: TopicPartition, tmp_path: Path) -> None:
+    """This happens after the topic was deleted and created.
+
+    Faust would commit nothing until the topic was as long as before.
+    """
     commit(settings, place, 50)
     with worker(settings, tmp_path / "log", "tests.stream.stalled") as process:
         wait_for(settings, FLAGS, lambda found: len(found) >= WRITTEN, process.running)
         assert process.stop() == 0
-    assert f"{place.topic}/{place.partition} has no offset 50; it is read from 0 on" in process.log
+    assert f"{place.topic}/{place.partition} has no offset 50; reading starts at 0" in process.log
     assert committed(settings, JUDGE) == {place.partition: WRITTEN}

@@ -1,4 +1,4 @@
-"""Three nodes, two of which must have a record: the leader's death loses nothing that was acknowledged."""
+"""On three brokers with two in-sync replicas, the death of the leader loses no acknowledged record."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -44,7 +44,7 @@ def chunk(sequence: int) -> AudioChunk:
 
 
 def leader(cluster: Cluster, settings: Settings, topic: Topic = AUDIO, partition: int = 0) -> Broker:
-    """Of a partition."""
+    """Return the leader of a partition."""
     with admin(settings.kafka) as client:
         assert isinstance(client, KafkaAdminClient)
         (found,) = client.describe_topics([topic_name(topic, settings.kafka)])
@@ -53,10 +53,10 @@ def leader(cluster: Cluster, settings: Settings, topic: Topic = AUDIO, partition
 
 
 @pytest.mark.timeout(180)
-def test_evidence_is_read_again_once_the_brokers_are_back(
+def test_evidence_is_read_again_after_the_brokers_are_back(
     cluster: Cluster, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two of three are away, the audio's leader among them. Deliver stood still for minutes after that."""
+    """Two of three brokers are down, with the leader of the audio. Deliver once stood still for minutes after that."""
     monkeypatch.setattr(evidence, "ANSWER_SECONDS", 3.0)
     said = Utterance(room="lobby", speaker="ann", id="a", start=10.0, end=14.0, data=b"x")
     written = put(settings, UTTERANCES, [said, said])
@@ -74,7 +74,7 @@ def test_evidence_is_read_again_once_the_brokers_are_back(
     for node in victims:
         node.await_ready()
     found = None
-    for _ in range(10):  # a new leader has to be chosen; deliver tries as often, and then again
+    for _ in range(10):  # a new leader must be elected; deliver also retries
         with suppress(DependencyError):
             found = log.get(addresses[1])
             break
@@ -88,7 +88,7 @@ def test_no_acknowledged_chunk_is_lost_when_a_leader_dies(cluster: Cluster, sett
     victim = leader(cluster, settings)
 
     def spoken() -> Iterator[AudioChunk]:
-        """Some are on their way when the leader dies, and some come after."""
+        """Yield chunks before, during and after the leader's death."""
         for number in range(CHUNKS):
             if number == CHUNKS // 2:
                 half.set()
@@ -107,7 +107,7 @@ def test_no_acknowledged_chunk_is_lost_when_a_leader_dies(cluster: Cluster, sett
     victim.stop()
     dead.set()
     sender.join(120)
-    assert sent == list(range(CHUNKS)), "every chunk was acknowledged"
+    assert sent == list(range(CHUNKS)), "every chunk is acknowledged"
     records = wait_for(settings, AUDIO, lambda found: len(ids(found)) >= CHUNKS, lambda: None)
     assert len(ids(records)) == CHUNKS
 

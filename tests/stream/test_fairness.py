@@ -1,4 +1,4 @@
-"""One room's backlog does not hold up a room on another partition of the same worker."""
+"""The backlog of one room does not delay a room on another partition of the same worker."""
 
 import json
 from pathlib import Path
@@ -15,19 +15,19 @@ from tests.stream.processes import worker
 pytestmark = pytest.mark.broker
 
 BACKLOG = 1_600
-"""Fifty batches of judge. All of it fits into one answer of the broker."""
+"""Fifty batches of judge. One answer of the broker holds all of them."""
 SOON = 12
-"""Batches: what the worker has in hand, and what it does until the broker's answer is there."""
+"""Batches that the worker has in hand, and that it processes until the broker's answer arrives."""
 
 
 def rooms(settings: Settings) -> tuple[str, str]:
-    """Two that are on different partitions."""
+    """Return two rooms on different partitions."""
     numbers = list(range(settings.kafka.partitions))
     by_partition = {DefaultPartitioner()(f"room-{n}".encode(), numbers, numbers): f"room-{n}" for n in range(20)}
     return by_partition[0], by_partition[1]
 
 
-def test_a_fresh_record_is_handled_within_the_next_batches(settings: Settings, tmp_path: Path) -> None:
+def test_a_new_record_is_handled_within_the_next_batches(settings: Settings, tmp_path: Path) -> None:
     loud, quiet = rooms(settings)
     file = settings.data_dir / NOTES
 
@@ -44,4 +44,4 @@ def test_a_fresh_record_is_handled_within_the_next_batches(settings: Settings, t
         handled = next(number for number, batch in enumerate(batches()) if quiet in batch)
         process.kill()
     assert handled - before <= SOON
-    assert 32 * (before + 2 * SOON) < BACKLOG, "the loud room had much more to come"
+    assert 32 * (before + 2 * SOON) < BACKLOG, "the loud room must still have a long backlog"

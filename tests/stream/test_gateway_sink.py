@@ -1,4 +1,4 @@
-"""The gateway before a real broker: what is taken is there; one that is away slows clients, then turns them away."""
+"""The gateway with a real broker: accepted audio is stored. A broker that is down slows clients, then turns them away."""
 
 import asyncio
 import json
@@ -44,7 +44,7 @@ async def client(port: int, speaker: str = "alice", query: str = "") -> AsyncIte
 
 
 def frames(count: int) -> list[bytes]:
-    """A tenth of a second each, each different."""
+    """Return frames of a tenth of a second, each different."""
     return [number.to_bytes(2, "little") * 1600 for number in range(count)]
 
 
@@ -53,7 +53,7 @@ def chunks_of(records: list[Any]) -> list[AudioChunk]:
 
 
 def heard(settings: Settings, ends: int) -> dict[str, list[AudioChunk]]:
-    """All of `voice.audio`, by speaker, once `ends` sessions have ended."""
+    """Return all chunks of `voice.audio`, by speaker, after `ends` sessions have ended."""
     records = wait_for(settings, AUDIO, lambda found: sum(c.final for c in chunks_of(found)) >= ends, lambda: None)
     assert len({record.key for record in records}) == 1
     said: dict[str, list[AudioChunk]] = {}
@@ -71,7 +71,7 @@ def figure(metrics: Metrics, name: str, **labels: str) -> float:
 
 
 @pytest.mark.broker
-async def test_what_is_taken_is_with_the_broker(settings: Settings) -> None:
+async def test_accepted_audio_is_with_the_broker(settings: Settings) -> None:
     whole = settings.model_copy(update={"gateway": GATEWAY, "metrics": MetricsServer(port=0)})
     stop = asyncio.Event()
     ports: asyncio.Queue[int] = asyncio.Queue()
@@ -92,7 +92,7 @@ async def test_what_is_taken_is_with_the_broker(settings: Settings) -> None:
 
 
 @pytest.mark.broker
-async def test_a_gateway_waits_for_a_broker_that_is_away(broker: Broker, mortal: Settings) -> None:
+async def test_a_gateway_waits_for_a_broker_that_is_down(broker: Broker, mortal: Settings) -> None:
     whole = mortal.model_copy(update={"gateway": GATEWAY, "metrics": MetricsServer(port=0)})
     stop = asyncio.Event()
     ports: asyncio.Queue[int] = asyncio.Queue()
@@ -124,10 +124,13 @@ async def test_a_broker_that_restarts_only_slows_clients(broker: Broker, mortal:
 
 
 @pytest.mark.broker
-async def test_a_broker_that_hangs_slows_then_turns_away_and_what_is_lost_is_counted(
+async def test_a_broker_that_hangs_slows_clients_then_turns_them_away_and_lost_audio_is_counted(
     broker: Broker, mortal: Settings
 ) -> None:
-    """It is there and says nothing. What was buffered, and what still came, is counted; then it all works again."""
+    """The broker accepts connections and does not answer.
+
+    Buffered and later audio is counted; then everything works again.
+    """
     metrics = Metrics()
     hasty = GATEWAY.model_copy(update={"confirm_seconds": 1.0, "buffer_seconds": 0.5, "max_speed": 1e6})
     async with KafkaSink(mortal.kafka, hasty) as sink, Gateway(hasty, metrics, sink) as gateway:
@@ -150,7 +153,7 @@ async def test_a_broker_that_hangs_slows_then_turns_away_and_what_is_lost_is_cou
 
 
 async def taken_again(port: int) -> None:
-    """A client that comes back until its audio is taken."""
+    """Reconnect a client until its audio is accepted."""
     for _ in count():
         async with client(port, "carol", query="&session=of-the-tests") as carol:
             await carol.send(FRAME)
@@ -160,7 +163,7 @@ async def taken_again(port: int) -> None:
 
 
 @pytest.mark.broker
-async def test_the_client_of_the_manual_loses_nothing_to_a_broker_that_hangs(
+async def test_the_client_of_the_manual_loses_nothing_when_a_broker_hangs(
     broker: Broker, mortal: Settings, tmp_path: Path
 ) -> None:
     metrics = Metrics()
@@ -183,7 +186,7 @@ async def test_the_client_of_the_manual_loses_nothing_to_a_broker_that_hangs(
 
 
 def recording_of(path: Path, seconds: int) -> bytes:
-    """Noise, so that each piece of it is found in one place only."""
+    """Write noise, so that each piece of it occurs only once."""
     samples = np.random.default_rng(0).integers(-3_000, 3_000, 16_000 * seconds, dtype="<i2").tobytes()
     with wave.open(str(path), "wb") as wav:
         wav.setnchannels(1)
@@ -193,8 +196,8 @@ def recording_of(path: Path, seconds: int) -> bytes:
     return samples
 
 
-def test_no_broker_is_one_clear_line_and_a_wait_that_can_be_ended() -> None:
-    """In a process of its own, as the library leaves sockets behind when it finds nobody."""
+def test_a_missing_broker_is_one_clear_line_and_the_wait_can_be_stopped() -> None:
+    """It runs in its own process, because the library leaves sockets open when it finds no broker."""
     sets = ["kafka.bootstrap=127.0.0.1:9", "kafka.connect_seconds=0.2", "metrics.port=0"]
     command = [sys.executable, "-m", "agents", *(part for each in sets for part in ("--set", each)), "gateway"]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as waiting:
@@ -205,7 +208,7 @@ def test_no_broker_is_one_clear_line_and_a_wait_that_can_be_ended() -> None:
     assert waiting.returncode == 0
 
 
-def test_a_frame_has_to_fit_into_a_record() -> None:
+def test_a_frame_must_fit_into_a_record() -> None:
     check(Settings())
     with pytest.raises(ConfigError, match=r"gateway\.max_frame_bytes: a frame of 900000 bytes"):
         check(Settings(gateway=GatewaySettings(max_frame_bytes=900_000), kafka=Kafka(max_message_bytes=900_000)))

@@ -1,4 +1,4 @@
-"""Partitions that are added while workers run: what is written to them is read soon."""
+"""Partitions are added while workers run. The workers soon read them."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.broker
 GROWN = 6
 
 
-def test_a_running_worker_reads_partitions_that_were_added(settings: Settings, tmp_path: Path) -> None:
+def test_a_running_worker_reads_added_partitions(settings: Settings, tmp_path: Path) -> None:
     with worker(settings, tmp_path / "log", "benchmarks.fast_worker", "judge") as judge:
         put(settings, TRANSCRIPTS, [transcript("hello", 0)])
         wait_for(settings, FLAGS, lambda found: len(found) == 1, judge.running)

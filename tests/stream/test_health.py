@@ -1,4 +1,4 @@
-"""The probes of a real worker: ready, then hanging with its heartbeats still going."""
+"""The probes of a real worker: it becomes ready, then it hangs while its heartbeats continue."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.broker
 
 
 def ask(port: int, path: str) -> tuple[int, str]:
-    """Status and text; 0 if nobody listens yet."""
+    """Return status and text; status 0 if the port is closed."""
     connection = HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", path)
@@ -40,7 +40,9 @@ def until(port: int, path: str, status: int, alive: Callable[[], None]) -> str:
         time.sleep(0.2)
 
 
-def test_a_worker_that_hangs_turns_red(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_hangs_fails_its_liveness_probe(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     port = free_port()
     monkeypatch.setenv("VOXWARDEN_KAFKA__STALL_SECONDS", "3")
     monkeypatch.setattr("tests.stream.processes.environment", with_port(port))
@@ -51,7 +53,7 @@ def test_a_worker_that_hangs_turns_red(settings: Settings, tmp_path: Path, monke
         assert ask(port, "/healthz") == (200, "ok\n")
         put(settings, TRANSCRIPTS, [transcript("hang", 5), transcript("fine", 6)])
         reason = until(port, "/healthz", 503, process.running)
-        assert reason.startswith("judge has records waiting and has committed none for")
+        assert reason.startswith("judge has waiting records and has committed nothing for")
         assert ask(port, "/readyz")[0] == 200
         figures = ask(port, "/metrics")[1]
         assert 'voxwarden_lag_messages{stage="judge"} 2.0' in figures

@@ -1,4 +1,4 @@
-"""`voxwarden ingest` into a real broker: a bad file is named, and the rest arrives whole."""
+"""`voxwarden ingest` into a real broker: a bad file is named, and the others arrive complete."""
 
 import os
 import subprocess
@@ -43,10 +43,12 @@ def test_recordings_arrive_one_after_another_and_a_bad_one_is_named(settings: Se
     assert [chunk.data for chunk in chunks] == [chunk.data for chunk in expected]
     assert {chunk.room_type for chunk in chunks} == {"kids"}
     assert chunks[0].start == START
-    assert {record.partition for record in records} == {records[0].partition}, "a room stays on one partition"
+    assert {record.partition for record in records} == {records[0].partition}, (
+        "all chunks of a room are on one partition"
+    )
 
 
-def test_no_broker_is_one_line_that_names_it(settings: Settings) -> None:
+def test_a_missing_broker_is_one_line_with_its_address(settings: Settings) -> None:
     away = settings.kafka.model_copy(update={"bootstrap": f"127.0.0.1:{free_port()}", "connect_seconds": 0.5})
     shown = ingest(settings.model_copy(update={"kafka": away}), CLIPS[0], "--speed", "max")
     assert shown.returncode == 3

@@ -1,4 +1,4 @@
-"""What came before a record, read from a real broker."""
+"""The audio and utterances before a record, read from a real broker."""
 
 import time
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ NOW = time.time()
 
 @dataclass
 class Record:
-    """As Faust has it: its time is in seconds."""
+    """A record as Faust gives it, with its time in seconds."""
 
     topic: str
     partition: int
@@ -29,9 +29,9 @@ class Record:
 
 
 def written(settings: Settings, count: int, *, noise: int = -1, late: int = -1, by: float = 6.0) -> list[Record]:
-    """A chunk a second on one partition. The one numbered `noise` is none.
+    """Write one chunk a second on one partition. Record `noise` is not a chunk.
 
-    From number `late` on they come late by `by` seconds.
+    From number `late` on, the chunks are written `by` seconds late.
     """
     client = producer(settings.kafka)
     name = topic_name(AUDIO, settings.kafka)
@@ -46,7 +46,7 @@ def written(settings: Settings, count: int, *, noise: int = -1, late: int = -1, 
     return [Record(name, place.partition, place.offset, place.timestamp / 1000) for place in places]
 
 
-def test_the_chunks_of_the_seconds_before_a_record(settings: Settings) -> None:
+def test_the_chunks_of_the_last_seconds_are_read(settings: Settings) -> None:
     records = written(settings, 20, noise=12)
     before = LeadIn(settings.kafka, 5.0)
     assert [chunk.sequence for chunk in before(records[15]).chunks] == [9, 10, 11, 13, 14]
@@ -54,24 +54,24 @@ def test_the_chunks_of_the_seconds_before_a_record(settings: Settings) -> None:
     assert not before(records[0]).chunks
 
 
-def test_what_was_written_late_counts_by_when_it_was_spoken(settings: Settings) -> None:
+def test_late_chunks_count_by_the_time_of_their_speech(settings: Settings) -> None:
     records = written(settings, 20, late=15)
     assert [chunk.sequence for chunk in LeadIn(settings.kafka, 5.0)(records[17]).chunks] == [11, 12, 13, 14, 15, 16]
 
 
-def test_an_outage_before_the_record_does_not_hide_what_came_before_the_outage(settings: Settings) -> None:
-    """An app then sends again what may have arrived."""
+def test_an_outage_before_the_record_does_not_hide_the_chunks_before_the_outage(settings: Settings) -> None:
+    """After an outage, an app sends audio again that may have arrived."""
     records = written(settings, 20, late=15, by=60.0)
     assert [chunk.sequence for chunk in LeadIn(settings.kafka, 5.0)(records[15]).chunks] == [9, 10, 11, 12, 13, 14]
 
 
-def test_what_an_app_could_send_only_after_an_outage_is_found(settings: Settings) -> None:
-    """A minute late: by when it was written, what was spoken before the outage lies far back."""
+def test_audio_that_was_sent_only_after_an_outage_is_found(settings: Settings) -> None:
+    """The audio is a minute late. By the time of writing, the speech before the outage is far back."""
     records = written(settings, 40, late=15, by=60.0)
     assert [chunk.sequence for chunk in LeadIn(settings.kafka, 20.0)(records[30]).chunks] == list(range(9, 30))
 
 
-def test_utterances_that_were_sent_since_the_first_chunk_was_there_are_told(settings: Settings) -> None:
+def test_utterances_sent_since_the_first_chunk_are_read(settings: Settings) -> None:
     records = written(settings, 20)
     client = producer(settings.kafka)
     for second in (*range(-60, 40, 20), 130):
@@ -99,7 +99,7 @@ def utterance(second: float) -> Utterance:
     return Utterance(room="lobby", speaker="alice", start=NOW + second - 3, end=NOW + second - 1, id=str(second))
 
 
-def test_a_broker_that_is_away_is_an_error_that_is_tried_again() -> None:
+def test_a_broker_that_is_down_is_a_dependency_error() -> None:
     away = LeadIn(Kafka(bootstrap="127.0.0.1:9", connect_seconds=0.2), 5.0)
     with pytest.raises(DependencyError, match=r"127\.0\.0\.1:9"):
         away(Record("voice.audio", 0, 5, NOW))

@@ -1,4 +1,7 @@
-"""The loop against a real broker: bad records, a stage's faults, kills. Nothing is lost, all is accounted for."""
+"""The loop on a real broker with bad records, faults of a stage, and kills.
+
+It loses nothing and accounts for every record.
+"""
 
 import itertools
 import os
@@ -26,7 +29,7 @@ pytestmark = pytest.mark.broker
 
 FAULTY = "tests.stream.faulty"
 ENDS = {0, -signal.SIGTERM, EXIT_UNFINISHED}
-"""Of a worker that is asked to stop: by the signal while it is still starting, unfinished if Kafka's client hangs."""
+"""Exit codes after a stop: the signal during the start, or unfinished when Kafka's client hangs."""
 
 
 def without_headers(number: int) -> Event:
@@ -39,7 +42,7 @@ def of_version(version: str, number: int) -> Event:
     return Event(event.key, event.value, headers)
 
 
-def test_faults_cost_nothing_but_the_faulty(settings: Settings, tmp_path: Path) -> None:
+def test_a_fault_costs_only_the_faulty_record(settings: Settings, tmp_path: Path) -> None:
     records: list[Message | Event] = [
         transcript("fine", 0),
         without_headers(1),
@@ -73,7 +76,10 @@ def test_faults_cost_nothing_but_the_faulty(settings: Settings, tmp_path: Path) 
 
 
 def test_kills_lose_nothing(settings: Settings, tmp_path: Path) -> None:
-    """Rooms on both partitions, a SIGKILL or SIGTERM again and again: each flag arrives, repeats have the same id."""
+    """Workers of two partitions get SIGKILL or SIGTERM repeatedly.
+
+    Each flag arrives, and repeated flags have the same id.
+    """
     count = 200
     put(settings, TRANSCRIPTS, [transcript("slow", n, room=f"room-{n % 7}") for n in range(count)])
     with worker(settings, tmp_path / "log", FAULTY) as process:
@@ -88,7 +94,7 @@ def test_kills_lose_nothing(settings: Settings, tmp_path: Path) -> None:
 
 
 def test_workers_that_come_and_go_lose_nothing(settings: Settings, tmp_path: Path) -> None:
-    """Each hand-over falls into a time in which records wait and more come in."""
+    """Records wait and arrive during each rebalance."""
     sent = itertools.count()
 
     def send(count: int) -> None:
@@ -107,7 +113,7 @@ def test_workers_that_come_and_go_lose_nothing(settings: Settings, tmp_path: Pat
 
 
 def test_a_worker_that_stands_still_before_its_first_commit_loses_nothing(settings: Settings, tmp_path: Path) -> None:
-    """The group gives it up, records come in, and it goes on with them while it joins anew."""
+    """The group removes the worker, records arrive, and the worker continues with them while it joins again."""
     count = 2_000
     with worker(settings, tmp_path / "log", FAULTY) as process:
         wait_for_members(settings, 1)
@@ -121,7 +127,7 @@ def test_a_worker_that_stands_still_before_its_first_commit_loses_nothing(settin
 
 
 def wait_for_members(settings: Settings, count: int) -> None:
-    """Until judge's group has so many, and is not rebalancing."""
+    """Wait until judge's group has `count` members and is stable."""
     group = group_of(settings, JUDGE)
     with admin(settings.kafka) as client:
         while True:

@@ -1,6 +1,6 @@
-"""No log holds the name of a room or a speaker, or what was said, even at the level DEBUG, with any library.
+"""No log holds the name of a room or a speaker, or any speech, even at level DEBUG and with every library.
 
-Real speech goes through both runners, and with it what they complain about.
+Real speech goes through both runners, together with records that they complain about.
 """
 
 import asyncio
@@ -31,17 +31,17 @@ pytestmark = pytest.mark.weights
 SAID = "kill you"
 
 CLIENTS = ("httpx", "httpcore", "websockets.client")
-"""The apps and browsers of this test log their requests; they are not ours."""
+"""The apps and browsers of this test log their requests. These logs are not ours."""
 
 
 def names_in(log: str) -> list[str]:
-    """The lines that hold a name, or what was said."""
+    """Return the lines that hold a name or speech."""
     return [line[:300] for line in log.splitlines() if any(secret in line.lower() for secret in (ROOM, SPEAKER, SAID))]
 
 
 @contextmanager
 def recorded(path: Path) -> Iterator[None]:
-    """All that this process logs, in a file."""
+    """Write the whole log of this process to a file."""
     handler, root = logging.FileHandler(path), logging.getLogger()
     handler.addFilter(lambda record: not record.name.startswith(CLIENTS))
     level = root.level
@@ -56,7 +56,7 @@ def recorded(path: Path) -> Iterator[None]:
 
 
 async def visit(host: Host) -> None:
-    """Send what nobody can use, then speak."""
+    """Send unusable audio, then speech."""
     url = f"ws://127.0.0.1:{host.gateway.port}/v1/rooms/{ROOM}/speakers/{SPEAKER}/audio"
     token = {"Authorization": f"Bearer {host.gateway.generated_token}"}
     with suppress(ConnectionClosed):
@@ -101,7 +101,7 @@ async def test_the_one_machine_runner_logs_no_names(tmp_path: Path, monkeypatch:
     assert names_in(log) == []
 
 
-async def test_what_the_one_machine_runner_refuses_is_logged_without_names(tmp_path: Path) -> None:
+async def test_refused_audio_of_the_one_machine_runner_is_logged_without_names(tmp_path: Path) -> None:
     settings, letters = Settings(data_dir=tmp_path), DeadLetters(tmp_path / "letters")
 
     def tap(stage: Stage, batch: Sequence[object], outputs: Sequence[object]) -> None:
@@ -117,7 +117,7 @@ async def test_what_the_one_machine_runner_refuses_is_logged_without_names(tmp_p
     log = (tmp_path / "log").read_text()
     assert "segment: Chunk 1 at " in log
     assert names_in(log) == []
-    assert ROOM in (tmp_path / "letters").read_text(), "the letter tells whose it is"
+    assert ROOM in (tmp_path / "letters").read_text(), "the dead letter names its speaker"
 
 
 @pytest.mark.broker

@@ -1,4 +1,4 @@
-"""Kafka and PostgreSQL are killed under real workers: on-call is told which, and nothing else, then or afterwards."""
+"""Kafka and PostgreSQL are killed under real workers. On-call gets an alert for the dead dependency only."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ from tests.stream.test_deployment import Role, speak
 pytestmark = [pytest.mark.broker, pytest.mark.weights, pytest.mark.drill]
 
 FACTOR = 8.0
-"""A quarter of an hour in production takes two minutes here, though a worker starts no faster."""
+"""A quarter of an hour in production takes two minutes here, but a worker does not start faster."""
 OUTAGE_SECONDS = 60.0
 CALM_SECONDS = 30.0
 PATIENCE_SECONDS = 240.0
@@ -28,7 +28,7 @@ WORKERS = ("segment", "transcribe", "judge", "deliver")
 
 
 class Host:
-    """What an orchestrator does: starts again what ends, and looks at the workers' liveness probes."""
+    """Acts as an orchestrator: restarts ended processes and watches the liveness probes of the workers."""
 
     def __init__(self, roles: Mapping[str, Role]) -> None:
         self._roles = roles
@@ -56,14 +56,14 @@ class Host:
                     self.red.append(name)
 
     def _talk(self) -> None:
-        """Somebody talks now and then; his app connects again when it is told to."""
+        """Speak from time to time. The app reconnects when the gateway tells it to."""
         while not self._over.wait(20):
             with suppress(OSError, WebSocketException):
                 speak(self._roles["gateway"].port)
 
 
 def probe(role: Role, path: str) -> int:
-    """Status; 0 if nobody answers."""
+    """Return the status of a probe; 0 if nobody answers."""
     connection = HTTPConnection("127.0.0.1", role.metrics_port, timeout=10)
     try:
         connection.request("GET", path)
@@ -82,7 +82,7 @@ def until(happened: Callable[[], bool], what: str) -> None:
 
 
 @pytest.mark.timeout(900)
-def test_on_call_is_told_what_is_broken_and_not_what_follows(tmp_path: Path) -> None:
+def test_on_call_gets_alerts_for_the_cause_and_not_for_its_effects(tmp_path: Path) -> None:
     with ExitStack() as running:
         broker_folder = tmp_path / "kafka"
         broker_folder.mkdir()
@@ -108,7 +108,7 @@ def test_on_call_is_told_what_is_broken_and_not_what_follows(tmp_path: Path) -> 
         figures = running.enter_context(notifying(tmp_path, targets, on_call, FACTOR))
         figures.wait_for_all([f'up{{role="{name}"}} == 1' for name in roles])
         time.sleep(CALM_SECONDS)
-        assert on_call.names == set(), "all is well"
+        assert on_call.names == set(), "without a fault there is no alert"
 
         for name, kill, start in (
             ("database", database.kill, database.start),
@@ -126,4 +126,4 @@ def test_on_call_is_told_what_is_broken_and_not_what_follows(tmp_path: Path) -> 
             }
             assert "runbooks" not in on_call.told[0]["labels"]
             on_call.told.clear()
-        assert host.red == [], "a probe must not start a worker again for that"
+        assert host.red == [], "a probe must not restart a worker for a dependency"

@@ -1,4 +1,7 @@
-"""A real worker that comes to a backlog: it hears all if it can, else it sheds by policy; coverage tells how much."""
+"""A real worker meets a backlog.
+
+It transcribes all of it if it can, else it skips by policy. Coverage reports the share.
+"""
 
 import json
 import time
@@ -27,11 +30,11 @@ IMPATIENT = {
     "enabled": True, "start_seconds": 0.001, "full_seconds": 0.002, "catch_up_seconds": 0.001,
     "room_types": [{"name": "game", "share": 0}],
 }  # fmt: skip
-"""Whatever waits is too much, once the worker's speed is known."""
+"""Every backlog is too large, as soon as the worker's speed is known."""
 
 
 def backlog(settings: Settings, count: int, first: int = 0) -> None:
-    """Utterances of two room types in turn that have waited for ten minutes."""
+    """Write utterances of two room types in turn that have waited for ten minutes."""
     at = time.time() - 600
     with closing(producer(settings.kafka)) as client:
         for number in range(first, first + count):
@@ -54,18 +57,21 @@ def command(overload: dict[str, object]) -> tuple[str, ...]:
     return ("agents", "--set", f"overload={json.dumps(overload)}", "worker", "transcribe")
 
 
-def test_a_short_outage_costs_nothing(settings: Settings, tmp_path: Path) -> None:
-    """With the settings that we ship: 40 utterances have waited for ten minutes, more than the speed is known by."""
+def test_a_short_outage_skips_nothing(settings: Settings, tmp_path: Path) -> None:
+    """With the shipped settings, 40 utterances have waited for ten minutes.
+
+    That is more than the speed estimate needs.
+    """
     backlog(settings, 40)
     with worker(settings, tmp_path / "log", *command({"enabled": True})) as process:
-        for count in range(10, 41, 10):  # each ten in their own time, on a machine that may be slow
+        for count in range(10, 41, 10):  # ten at a time, because the machine may be slow
             found = transcripts(settings, count, process.running)
         assert process.stop() == 0
     assert sorted(each.utterance for each in found) == sorted(f"u{number}" for number in range(40))
     assert [each for each in found if each.skipped] == []
 
 
-def test_too_much_is_shed_by_policy_and_accounted_for(settings: Settings, tmp_path: Path) -> None:
+def test_an_overload_is_skipped_by_policy_and_accounted_for(settings: Settings, tmp_path: Path) -> None:
     backlog(settings, count := 32)
     with worker(settings, tmp_path / "log", *command(IMPATIENT)) as process:
         for some in range(8, count + 1, 8):
@@ -81,7 +87,7 @@ def test_too_much_is_shed_by_policy_and_accounted_for(settings: Settings, tmp_pa
     last = [each for each in found if int(each.utterance.removeprefix("u")) >= count - 12]
     assert {each.room_type: each.skipped for each in last} == {"game": True, "kids": False}
     assert all(("conference" in each.text.lower()) != each.skipped for each in found)
-    assert all(each.address for each in found), "the audio of what was skipped can be found"
+    assert all(each.address for each in found), "skipped utterances keep the address of their audio"
     assert sum(committed(settings, TRANSCRIBE).values()) == count
     assert_accounted_for(settings, found)
 

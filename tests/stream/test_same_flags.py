@@ -1,4 +1,4 @@
-"""The same audio gives the same flags in one process and through Kafka with Faust."""
+"""The same audio gives the same flags in one process and on Kafka with Faust."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.weights]
 
 
 def comparable(flag: Flag) -> dict[str, Any]:
-    """All but where the audio lies; what is computed in batches within a thousandth."""
+    """Return a flag without the address of its audio. Values computed in batches are rounded to a thousandth."""
     fields = structs.asdict(structs.replace(flag, address=None))
     numbers = {name: fields.pop(name) for name in ("risk", "confidence", "labels")}
     return fields | {name: pytest.approx(value, abs=1e-3) for name, value in numbers.items()}
@@ -27,4 +27,4 @@ def test_the_same_audio_gives_the_same_flags(moderated_here: list[Flag], moderat
     for id_, flag in here.items():
         found = structs.asdict(structs.replace(there[id_], address=None))
         assert found == comparable(flag)
-        assert there[id_].address, "on Kafka, a flag says where its audio lies"
+        assert there[id_].address, "on Kafka, a flag has the address of its audio"

@@ -1,4 +1,4 @@
-"""Topics on a real broker: made once, compared, and insisted upon before a worker starts."""
+"""Topics on a real broker are created once, compared, and checked before a worker starts."""
 
 import time
 from dataclasses import replace
@@ -22,7 +22,7 @@ def with_kafka(settings: Settings, **changes: object) -> Settings:
     return settings.model_copy(update={"kafka": settings.kafka.model_copy(update=changes)})
 
 
-def test_missing_topics_are_created_as_the_settings_want_them(bare: Settings) -> None:
+def test_missing_topics_are_created_with_the_settings(bare: Settings) -> None:
     assert all(plan.missing for plan in topics.create(bare.kafka))
     after = topics.plans(bare.kafka)
     assert [plan.name for plan in after] == [bare.kafka.prefix + topic.name for topic in TOPICS]
@@ -32,13 +32,13 @@ def test_missing_topics_are_created_as_the_settings_want_them(bare: Settings) ->
     assert hours == {topic.retention_hours for topic in TOPICS}
 
 
-def test_creating_again_changes_nothing(settings: Settings) -> None:
+def test_a_second_create_changes_nothing(settings: Settings) -> None:
     before = topics.plans(settings.kafka)
     assert not any(plan.missing for plan in topics.create(settings.kafka))
     assert topics.plans(settings.kafka) == before
 
 
-def test_a_topic_that_differs_is_told_and_left_alone(settings: Settings) -> None:
+def test_a_topic_that_differs_is_reported_and_not_changed(settings: Settings) -> None:
     wider = with_kafka(settings, partitions=6, max_message_bytes=2_000_000)
     plans = topics.create(wider.kafka)
     assert all("partitions is 2, wanted 6" in plan.differences for plan in plans)
@@ -51,20 +51,20 @@ def test_no_worker_starts_without_its_topics(bare: Settings, role: str) -> None:
         work(role, bare)
 
 
-def test_no_worker_starts_on_topics_too_small_for_its_records(settings: Settings) -> None:
+def test_no_worker_starts_on_topics_that_are_too_small_for_its_records(settings: Settings) -> None:
     larger = with_kafka(settings, max_message_bytes=3_000_000)
-    with pytest.raises(ConfigError, match=r"takes records of 1048588 bytes, and ours may have 3000000"):
+    with pytest.raises(ConfigError, match=r"takes records of at most 1048588 bytes, but ours may have 3000000"):
         work("segment", larger)
 
 
-def test_dead_letters_have_room_for_the_largest_record_and_why(settings: Settings) -> None:
+def test_the_dead_letter_topic_takes_the_largest_record_with_its_reason(settings: Settings) -> None:
     plan = next(plan for plan in topics.plans(settings.kafka) if plan.name.endswith(DEAD_LETTERS.name))
     assert plan.found["max.message.bytes"] == 2 * settings.kafka.max_message_bytes
     assert replace(plan, found={}).missing
 
 
 def first_offset(settings: Settings, topic: Topic) -> int:
-    """The oldest record of the one room's partition that the broker still has."""
+    """Return the oldest offset that the broker keeps on the room's partition."""
     consumer = reader(settings.kafka)
     name = topic_name(topic, settings.kafka)
     found = consumer.beginning_offsets([TopicPartition(name, n) for n in range(settings.kafka.partitions)])
@@ -72,8 +72,8 @@ def first_offset(settings: Settings, topic: Topic) -> int:
     return int(max(found.values()))
 
 
-def test_old_records_are_deleted_though_new_ones_come(bare: Settings) -> None:
-    """Two seconds are kept here. Kafka deletes no segment that still takes records."""
+def test_old_records_are_deleted_while_new_ones_arrive(bare: Settings) -> None:
+    """The retention is two seconds. Kafka never deletes a segment that still takes records."""
     kept = Kafka.model_validate({"retention_hours": {"audio": 2 / 3_600}}).retention_hours
     bare = with_kafka(bare, retention_hours=kept)
     topics.create(bare.kafka)
@@ -82,13 +82,13 @@ def test_old_records_are_deleted_though_new_ones_come(bare: Settings) -> None:
     while not (gone := first_offset(bare, AUDIO)):
         [written] = put(bare, AUDIO, [transcript("anything", sent)])
         sent += 1
-        assert time.monotonic() < deadline, f"{sent} records, and the first is still there"
+        assert time.monotonic() < deadline, f"the first of {sent} records is still there"
         time.sleep(0.1)
-    assert 0 < gone <= written.offset, "the newest is kept"
+    assert 0 < gone <= written.offset, "the newest record is kept"
 
 
 def alter(settings: Settings, topic: Topic, changes: dict[str, int]) -> topics.Plan:
-    """As the broker has it then, which it tells a moment after it has taken the change."""
+    """Change a topic and return its plan. The broker reports a change a moment after it has accepted it."""
     values = {key: str(value) for key, value in changes.items()}
     with admin(settings.kafka) as client:
         client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic_name(topic, settings.kafka), values)])
@@ -98,7 +98,7 @@ def alter(settings: Settings, topic: Topic, changes: dict[str, int]) -> topics.P
             return plan
 
 
-def test_a_topic_whose_segments_are_longer_than_its_retention_is_told(
+def test_a_topic_with_segments_longer_than_its_retention_is_reported(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     plan = alter(settings, AUDIO, {"segment.ms": 7 * 24 * topics.HOUR_MS})
@@ -109,9 +109,7 @@ def test_a_topic_whose_segments_are_longer_than_its_retention_is_told(
     assert warning.endswith(f"--entity-name {plan.name} --add-config segment.ms=600000,segment.bytes=268435456")
 
 
-def test_a_retention_that_somebody_has_raised_needs_no_mending(
-    settings: Settings, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_raised_retention_causes_no_warning(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
     alter(settings, AUDIO, {"retention.ms": 48 * topics.HOUR_MS, "segment.ms": 4 * topics.HOUR_MS})
     topics.require_topics(settings.kafka, [AUDIO])
     assert caplog.messages == []
