@@ -1,4 +1,4 @@
-"""The files under deploy/, as their tests read them."""
+"""The files in deploy/, as the tests read them."""
 
 import re
 from pathlib import Path
@@ -19,12 +19,12 @@ def load(path: Path) -> Any:
 
 
 def parsed(text: str) -> Any:
-    """YAML by libyaml, which takes a tenth of the time."""
+    """Parse YAML with libyaml, which takes a tenth of the time."""
     return yaml.load(text, yaml.CSafeLoader)
 
 
 def rules() -> list[dict[str, Any]]:
-    """Alerts and recording rules."""
+    """Return alerts and recording rules."""
     return [rule for group in load(RULES)["groups"] for rule in group["rules"]]
 
 
@@ -37,7 +37,7 @@ def recorded() -> set[str]:
 
 
 def unknown_names(expression: str) -> set[str]:
-    """The series in a PromQL expression that neither `pipeline/metrics.py` nor a recording rule gives."""
+    """Return the series in a PromQL expression that neither `pipeline/metrics.py` nor a recording rule defines."""
     families = Metrics().registry.collect()
     known = {family.name + suffix for family in families for suffix in ("", "_total", "_bucket", "_count", "_sum")}
     return set(re.findall(r"\b(?:voxwarden|process)[\w:]+", expression)) - known - recorded()

@@ -1,4 +1,4 @@
-"""Our Prometheus and Alertmanager, ten times as fast as in production, and everything that on-call is told."""
+"""Our Prometheus and Alertmanager, ten times as fast as in production, and all notifications of on-call."""
 
 import json
 import os
@@ -26,7 +26,7 @@ TIMES = {"for", "keep_firing_for", "interval", "group_wait", "group_interval", "
 
 
 class OnCall:
-    """Takes notifications, as a pager would: `told` are the alerts, in order."""
+    """Receives notifications, as a pager would. `told` holds the alerts in order."""
 
     def __init__(self) -> None:
         self.told: list[dict[str, Any]] = []
@@ -40,14 +40,14 @@ class OnCall:
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:
-                """Not to the terminal."""
+                """Print nothing on the terminal."""
 
         self._server = HTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     @property
     def names(self) -> set[tuple[str, str]]:
-        """Alerts, each with what it is about."""
+        """Return the alerts, each with its subject."""
         return {
             (alert["labels"]["alertname"], next((alert["labels"][k] for k in ABOUT if k in alert["labels"]), ""))
             for alert in self.told
@@ -68,7 +68,7 @@ ABOUT = ("dependency", "stage", "role", "room_type")
 
 
 def faster(value: Any, factor: float, key: str = "") -> Any:
-    """The configuration with all its times divided by `factor`."""
+    """Return the configuration with all its times divided by `factor`."""
     if isinstance(value, dict):
         return {name: faster(each, factor, name) for name, each in value.items()}
     if isinstance(value, list):
@@ -84,7 +84,7 @@ def _shorter(duration: str, factor: float) -> str:
 
 @contextmanager
 def notifying(folder: Path, targets: Mapping[str, str], on_call: OnCall, factor: float) -> Iterator[Prometheus]:
-    """Scrape `targets` (role to host:port), and tell `on_call`."""
+    """Scrape `targets` (role to host:port) and notify `on_call`."""
     with on_call.listening(), _alertmanager(folder, on_call, factor) as address:
         config = faster(load(DEPLOY / "prometheus" / "prometheus.yml"), factor)
         [job, _] = config["scrape_configs"]
@@ -102,7 +102,7 @@ def notifying(folder: Path, targets: Mapping[str, str], on_call: OnCall, factor:
 
 @contextmanager
 def _alertmanager(folder: Path, on_call: OnCall, factor: float) -> Iterator[str]:
-    """Ours, with somebody to tell; gives its address."""
+    """Start our Alertmanager, which notifies `on_call`, and give its address."""
     config = faster(load(DEPLOY / "prometheus" / "alertmanager.yml"), factor)
     operators = next(each for each in config["receivers"] if each["name"] == "operators")
     operators["webhook_configs"] = [{"url": on_call.url}]
@@ -129,7 +129,7 @@ def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            with urlopen(url, timeout=5):  # noqa: S310 - our own, on loopback
+            with urlopen(url, timeout=5):  # noqa: S310 - our own server on loopback
                 return
         except OSError:
             if process.poll() is not None or time.monotonic() > deadline:

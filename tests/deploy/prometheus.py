@@ -1,4 +1,4 @@
-"""A real Prometheus for tests: it scrapes every second, into a temporary folder."""
+"""A real Prometheus for tests. It scrapes every second into a temporary folder."""
 
 import json
 import os
@@ -22,7 +22,7 @@ PATIENCE_SECONDS = 60
 
 
 def program(name: str) -> str:
-    """Where it is; without it tests fail, for a skipped test proves nothing."""
+    """Return the path of a program. Without it the test fails, because a skipped test proves nothing."""
     found = shutil.which(name)
     if not found:
         raise RuntimeError(f"No {name} on the PATH. Install it: apt-get install prometheus prometheus-alertmanager")
@@ -30,19 +30,19 @@ def program(name: str) -> str:
 
 
 class Prometheus:
-    """`query` is an instant query; gives the result's samples."""
+    """A running Prometheus. `query` runs an instant query and returns its samples."""
 
     def __init__(self, port: int) -> None:
         self._url = f"http://127.0.0.1:{port}"
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         url = f"{self._url}/api/v1/query?{urlencode({'query': expression})}"
-        with urlopen(url, timeout=10) as answer:  # noqa: S310 - our own, on loopback
+        with urlopen(url, timeout=10) as answer:  # noqa: S310 - our own server on loopback
             samples: list[dict[str, Any]] = json.load(answer)["data"]["result"]
         return [sample for sample in samples if sample["value"][1] != "NaN"]
 
     def wait_for_all(self, expressions: list[str], meanwhile: Callable[[], None] = lambda: None) -> None:
-        """Until each gives a sample; `meanwhile` is called again and again."""
+        """Wait until each expression has a sample. `meanwhile` is called repeatedly."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while empty := [expression for expression in expressions if not self.query(expression)]:
             assert time.monotonic() < deadline, f"no data for {empty}"
@@ -52,7 +52,7 @@ class Prometheus:
 
 @contextmanager
 def prometheus(folder: Path, targets: Mapping[str, str]) -> Iterator[Prometheus]:
-    """Scrape `targets` (role to host:port) by our configuration and rules, only faster."""
+    """Scrape `targets` (role to host:port) with our configuration and rules, only faster."""
     (folder / "rules.yml").write_text(yaml.safe_dump(_hurried_rules()))
     (folder / "prometheus.yml").write_text(yaml.safe_dump(_hurried_config(targets)))
     with started(folder, {}) as running:
@@ -61,7 +61,7 @@ def prometheus(folder: Path, targets: Mapping[str, str]) -> Iterator[Prometheus]
 
 @contextmanager
 def started(folder: Path, environment: Mapping[str, str], *options: str) -> Iterator[Prometheus]:
-    """A server with the prometheus.yml of `folder`."""
+    """Start a server with the prometheus.yml of `folder`."""
     port = free_port()
     command = [
         program("prometheus"),

@@ -1,4 +1,4 @@
-"""deploy/compose.yaml with its variables filled in, as `docker compose` would read it."""
+"""deploy/compose.yaml with its variables filled in, as `docker compose` reads it."""
 
 import re
 from collections.abc import Mapping
@@ -17,7 +17,10 @@ VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?:(?P<operator>:[-?])(?P<rest>[^}]*))?
 
 
 def interpolated(text: str, variables: Mapping[str, str]) -> str:
-    """`${NAME}`, `${NAME:-default}` and `${NAME:?message}`; the last raises KeyError with its message when unset."""
+    """Replace `${NAME}`, `${NAME:-default}` and `${NAME:?message}`.
+
+    The last raises KeyError with its message if unset.
+    """
 
     def value(found: re.Match[str]) -> str:
         if given := variables.get(found["name"]):
@@ -39,5 +42,5 @@ def services() -> dict[str, dict[str, Any]]:
 
 
 def ours() -> dict[str, dict[str, Any]]:
-    """The services that run the voxwarden image."""
+    """Return the services that run the voxwarden image."""
     return {name: service for name, service in services().items() if service["image"].startswith("voxwarden:")}

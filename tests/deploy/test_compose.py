@@ -1,4 +1,4 @@
-"""The compose stack, as far as a machine without a container engine can tell."""
+"""The compose stack, as far as a machine without a container engine can check it."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,10 @@ EXAMPLE = DEPLOY / ".env.example"
 
 
 def is_setting(variable: str) -> bool:
-    """`VOXWARDEN_ASR__MODEL` is, if Settings has `asr.model`; one with a typo would be ignored in silence."""
+    """Whether Settings has the setting of a variable, as `asr.model` of `VOXWARDEN_ASR__MODEL`.
+
+    A typing error is ignored silently.
+    """
     at: Any = Settings
     for name in variable.removeprefix(PREFIX).lower().split("__"):
         if not (isinstance(at, type) and issubclass(at, BaseModel)) or name not in at.model_fields:
@@ -29,7 +32,7 @@ def is_setting(variable: str) -> bool:
     return True
 
 
-def test_it_is_what_the_specification_says() -> None:
+def test_the_stack_follows_the_compose_specification() -> None:
     compose = PyCompose.from_yaml(yaml.safe_dump(stack()))
     assert set(compose.service_names()) == services().keys()
 
@@ -40,7 +43,7 @@ def test_every_role_has_a_service() -> None:
 
 
 @pytest.mark.parametrize("name", ours())
-def test_its_settings_are_settings(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_variable_is_a_setting(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     given = ours()[name]["environment"]
     assert [variable for variable in given if not is_setting(variable)] == []
     for variable, value in given.items():
@@ -50,7 +53,7 @@ def test_its_settings_are_settings(name: str, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("variable", SECRETS)
 def test_a_secret_has_no_default(variable: str) -> None:
-    """The stack does not start without it, and says so."""
+    """Without the secret the stack does not start, and names the variable."""
     with pytest.raises(KeyError, match=f"Set {variable} in deploy/.env"):
         stack({name: value for name, value in SECRETS.items() if name != variable})
 
@@ -62,7 +65,7 @@ def test_the_example_names_every_variable() -> None:
 
 
 @pytest.mark.parametrize("name", services())
-def test_a_service_is_kept_in_bounds(name: str) -> None:
+def test_every_service_has_limits(name: str) -> None:
     service = services()[name]
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
@@ -72,31 +75,31 @@ def test_a_service_is_kept_in_bounds(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", services())
-def test_an_image_is_pinned(name: str) -> None:
+def test_every_image_is_pinned(name: str) -> None:
     image = services()[name]["image"]
     assert name in ours() or re.fullmatch(r"docker\.io/[\w/]+:v?\d+\.\d+(\.\d+)?(-\w+)?", image)
 
 
 @pytest.mark.parametrize("name", services())
-def test_its_health_is_looked_at(name: str) -> None:
-    """Ours by the image, see Containerfile."""
+def test_every_service_has_a_health_check(name: str) -> None:
+    """Our own services have it in the image, see Containerfile."""
     service = services()[name]
     assert name in ours() or service["healthcheck"]["test"][0] == "CMD"
 
 
-def test_a_stop_waits_for_the_worst_batch() -> None:
+def test_a_stop_waits_for_the_slowest_batch() -> None:
     for service in ours().values():
         if service["command"][0] == "worker":
             assert int(service["stop_grace_period"].removesuffix("s")) > REBALANCE_SECONDS
 
 
-def test_workers_have_no_way_out() -> None:
+def test_workers_have_no_outgoing_network() -> None:
     assert stack()["networks"]["back"] == {"internal": True}
     assert {name for name, service in ours().items() if "front" in service["networks"]} == {"gateway", "console"}
 
 
-def test_the_console_keeps_what_deliver_stores() -> None:
-    """It runs retention, so it needs the same store and the same clips."""
+def test_the_console_uses_the_store_of_deliver() -> None:
+    """The console runs the retention job, so it needs the same store and the same clips."""
     console, deliver = services()["console"], services()["deliver"]
     assert console["environment"]["VOXWARDEN_STORE__URL"] == deliver["environment"]["VOXWARDEN_STORE__URL"]
     assert console["volumes"] == deliver["volumes"]
@@ -104,14 +107,14 @@ def test_the_console_keeps_what_deliver_stores() -> None:
     assert f":{Settings().console.port}/healthz" in console["healthcheck"]["test"][-1]
 
 
-def test_every_mounted_file_is_there() -> None:
+def test_every_mounted_file_exists() -> None:
     mounts = [Path(volume.split(":")[0]) for s in services().values() for volume in s.get("volumes", [])]
     files = [DEPLOY / mount for mount in mounts if mount.parts[0] in {"prometheus", "grafana"} and len(mount.parts) > 1]
     assert files
     assert [file for file in files if not file.exists()] == []
 
 
-def test_kafka_is_the_one_that_the_tests_run_against() -> None:
+def test_the_kafka_image_is_the_tested_version() -> None:
     version = re.search(r"kafka_[\d.]+</artifactId>\s*<version>([\d.]+)<", (ROOT / "tests/stream/pom.xml").read_text())
     assert version
     assert services()["kafka"]["image"].endswith(f":{version[1]}")

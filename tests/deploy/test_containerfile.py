@@ -1,4 +1,4 @@
-"""The image, as far as a machine without a container engine can tell: read by Docker's own parser."""
+"""The image, as far as a machine without a container engine can check it with Docker's own parser."""
 
 import re
 from pathlib import Path
@@ -18,47 +18,49 @@ def commands(name: str) -> list[dockerfile.Command]:
 
 
 def final(name: str) -> dockerfile.Command:
-    """The last one of its kind: the one that holds in the image."""
+    """Return the last command of its kind, which applies to the image."""
     return commands(name)[-1]
 
 
 def copied() -> list[str]:
-    """From the build context; what another stage gives is not ours to find."""
+    """Return the sources that are copied from the build context, not from another stage."""
     taken = [command for command in commands("COPY") if not any(flag.startswith("--from") for flag in command.flags)]
     return [source for command in taken for source in command.value[:-1]]
 
 
-def test_every_base_is_pinned() -> None:
+def test_every_base_image_is_pinned() -> None:
     for base in commands("FROM"):
         assert re.fullmatch(r"docker\.io/library/python:3\.\d+\.\d+-slim-\w+", base.value[0])
-    assert len({base.value[0] for base in commands("FROM")}) == 1, "what is built for one Python runs on it"
+    assert len({base.value[0] for base in commands("FROM")}) == 1, (
+        "packages must run on the Python that they are built for"
+    )
 
 
-def test_it_does_not_run_as_root() -> None:
+def test_the_image_does_not_run_as_root() -> None:
     user, group = final("USER").value[0].split(":")
     assert int(user) >= 10_000
     assert int(group) >= 10_000
-    assert final("USER").start_line > final("RUN").start_line, "nothing is done as root after it"
+    assert final("USER").start_line > final("RUN").start_line, "no command runs as root after USER"
 
 
-def test_it_starts_voxwarden() -> None:
+def test_the_image_starts_voxwarden() -> None:
     assert final("ENTRYPOINT").value == ("voxwarden",)
-    assert final("ENTRYPOINT").json, "no shell between the signal and the worker"
+    assert final("ENTRYPOINT").json, "no shell may take the worker's signals"
 
 
 @pytest.mark.parametrize("source", copied())
-def test_what_is_copied_is_there_and_not_ignored(source: str) -> None:
+def test_every_copied_source_exists_and_is_not_ignored(source: str) -> None:
     assert (ROOT / source).exists()
     ignored = (DEPLOY / "Containerfile.dockerignore").read_text("utf-8").splitlines()
     assert f"!{source}" in ignored
 
 
-def test_what_the_package_is_built_from_is_copied() -> None:
-    """`pip install .` reads these; see pyproject.toml."""
+def test_the_sources_of_the_package_are_copied() -> None:
+    """`pip install .` reads these files; see pyproject.toml."""
     assert {"pyproject.toml", "README.md", "LICENSE", "NOTICE", "configs", "pipeline", "agents"} <= set(copied())
 
 
-def test_the_versions_are_those_that_were_tested() -> None:
+def test_the_versions_are_the_tested_ones() -> None:
     installs = [command.value[0] for command in commands("RUN") if "-r pyproject.toml" in command.value[0]]
     assert len(installs) == 1
     assert "-c constraints.txt" in installs[0]
@@ -67,19 +69,19 @@ def test_the_versions_are_those_that_were_tested() -> None:
     assert "--extra console" in installs[0]
 
 
-def test_its_settings_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_variable_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     values = final("ENV").value
     for name, value in zip(values[::2], values[1::2], strict=True):
         if name.startswith(PREFIX):
             monkeypatch.setenv(name, value)
     settings = Settings()
     assert settings.data_dir == Path(final("VOLUME").value[0])
-    assert settings.metrics.host == "0.0.0.0"  # noqa: S104 - in a container of its own
+    assert settings.metrics.host == "0.0.0.0"  # noqa: S104 - inside a container
     ports = {settings.console.port, settings.gateway.port, settings.metrics.port}
     assert {str(port) for port in ports} == set(final("EXPOSE").value)
     assert f":{settings.metrics.port}/healthz" in " ".join(final("HEALTHCHECK").value)
 
 
-def test_nothing_looks_like_a_secret() -> None:
+def test_the_image_holds_no_secret() -> None:
     for command in commands("ENV") + commands("ARG"):
         assert not re.search(r"(?i)password|token|secret|_key\b", command.original)

@@ -1,4 +1,4 @@
-"""A new worker skips speech before the first scrape, and then none: a real Prometheus and Alertmanager tell it."""
+"""A new worker skips speech before the first scrape, and then no more. A real Prometheus and Alertmanager report it."""
 
 import subprocess
 import sys
@@ -49,7 +49,7 @@ Seen = tuple[subprocess.Popen[bytes], OnCall, Prometheus]
 
 @contextmanager
 def seen(how: str, folder: Path) -> Iterator[Seen]:
-    """A worker that Prometheus scrapes, and those it tells."""
+    """Run a worker that Prometheus scrapes, and collect the notifications."""
     port, on_call = free_port(), OnCall()
     with subprocess.Popen([sys.executable, "-c", WORKER, str(port), how], cwd=ROOT) as worker:
         try:
@@ -61,13 +61,13 @@ def seen(how: str, folder: Path) -> Iterator[Seen]:
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Seen]]:
-    """At the same time: each waits for most of it."""
+    """Run both at the same time, because each waits for most of its time."""
     with ExitStack() as stack:
         yield {how: stack.enter_context(seen(how, tmp_path_factory.mktemp("seen"))) for how in ("late", "on time")}
 
 
 @pytest.mark.parametrize("how", ["late", "on time"])
-def test_the_first_skips_of_a_new_worker_are_told_though_nobody_speaks_any_more(
+def test_the_first_skips_of_a_new_worker_raise_an_alert_although_nobody_speaks_later(
     how: str, both: dict[str, Seen]
 ) -> None:
     worker, on_call, figures = both[how]

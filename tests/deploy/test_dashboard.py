@@ -1,4 +1,4 @@
-"""The dashboard before a real Prometheus that scrapes a real metrics endpoint: no panel stays empty."""
+"""The dashboard with a real Prometheus that scrapes a real metrics endpoint. No panel stays empty."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from pipeline.metrics_server import serving
 from tests.deploy.files import DASHBOARD, DEPLOY, load, unknown_names
 from tests.deploy.prometheus import prometheus
 
-LABELS = {  # where a query asks for a value
+LABELS = {  # values for queries that need one
     "stage": ["segment", "transcribe", "judge", "deliver"],
     "room_type": ["default"],
     "result": ["heard", "skipped"],
@@ -31,7 +31,7 @@ def expressions() -> list[str]:
 
 
 def happen(metrics: Metrics) -> None:
-    """Each figure of the catalogue moves, with every label."""
+    """Change each metric of the catalogue, with every label."""
     for metric in vars(metrics).values():
         if isinstance(metric, Counter | Gauge | Histogram):
             for child in children(metric):
@@ -39,7 +39,7 @@ def happen(metrics: Metrics) -> None:
 
 
 def children(metric: Any) -> list[Any]:
-    """One a label value; the library tells a metric's label names nowhere else."""
+    """Return one child for each label value. The library shows a metric's label names only there."""
     values = {name: LABELS.get(name, ["any"]) for name in metric._labelnames}
     if not values:
         return [metric]
@@ -54,7 +54,7 @@ def test_no_panel_stays_empty(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("panel", panels(), ids=lambda panel: panel["title"])
-def test_a_panel_says_what_it_shows(panel: dict[str, Any]) -> None:
+def test_every_panel_has_a_description(panel: dict[str, Any]) -> None:
     assert panel["description"].endswith(".")
     assert panel["fieldConfig"]["defaults"]["unit"]
     assert (

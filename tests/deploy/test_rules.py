@@ -1,4 +1,4 @@
-"""The alert rules: right by Prometheus' own tools, about figures that exist, with a runbook that exists."""
+"""The alert rules pass Prometheus' own tools, use existing metrics, and link to existing runbooks."""
 
 import os
 import re
@@ -27,7 +27,7 @@ LESS_GARBAGE_COLLECTION = {"GOGC": "400"}
     ],
     ids=" ".join,
 )
-def test_the_tools_agree(command: list[str]) -> None:
+def test_the_tools_accept_the_rules(command: list[str]) -> None:
     done = subprocess.run(
         [program(command[0]), *command[1:]],
         cwd=FOLDER,
@@ -40,13 +40,13 @@ def test_the_tools_agree(command: list[str]) -> None:
 
 
 @pytest.mark.parametrize(("severity", "receiver"), [("page", "operators"), ("ticket", "operators"), ("none", "nobody")])
-def test_who_is_told(severity: str, receiver: str) -> None:
+def test_each_severity_has_its_receiver(severity: str, receiver: str) -> None:
     command = [program("amtool"), "config", "routes", "test", "--config.file=alertmanager.yml", f"severity={severity}"]
     done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == receiver
 
 
-def test_an_inhibition_names_alerts_that_exist() -> None:
+def test_an_inhibition_names_existing_alerts() -> None:
     known = {alert["alert"] for alert in alerts()}
     for rule in load(FOLDER / "alertmanager.yml")["inhibit_rules"]:
         for matcher in rule["source_matchers"] + rule["target_matchers"]:
@@ -62,7 +62,7 @@ def test_every_series_exists(rule: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert["alert"])
-def test_every_alert_says_what_to_do(alert: dict[str, Any]) -> None:
+def test_every_alert_links_to_its_runbook(alert: dict[str, Any]) -> None:
     assert alert["labels"]["severity"] in {"page", "ticket", "none"}
     notes = alert["annotations"]
     assert notes.keys() == {"summary", "description", "runbook_url"}
@@ -71,8 +71,8 @@ def test_every_alert_says_what_to_do(alert: dict[str, Any]) -> None:
     assert anchor in anchors(ROOT / "docs" / "operate-runbooks.md")
 
 
-def test_the_runbooks_are_where_the_label_says() -> None:
-    """Prometheus puts the variable into it, compose sets the variable, and its default is a file of ours."""
+def test_the_runbook_links_lead_to_existing_files() -> None:
+    """Prometheus fills in the variable, compose sets it, and its default is a file of this repository."""
     labels = load(FOLDER / "prometheus.yml")["global"]["external_labels"]
     assert labels == {"runbooks": "${RUNBOOKS}"}
     assert (ROOT / services()["prometheus"]["environment"]["RUNBOOKS"]).is_file()
@@ -81,6 +81,6 @@ def test_the_runbooks_are_where_the_label_says() -> None:
     ] == {"RUNBOOKS": "https://docs.example.org/operate"}
 
 
-def test_every_alert_is_shown_to_fire() -> None:
+def test_every_alert_has_a_test_in_which_it_fires() -> None:
     proofs = "".join(file.read_text("utf-8") for file in FOLDER.glob("rules_*test.yml"))
     assert [alert["alert"] for alert in alerts() if not re.search(rf"{alert['alert']}\b", proofs)] == []
