@@ -1,4 +1,4 @@
-"""`voxwarden accounts` and `voxwarden audit`, as somebody types them."""
+"""`voxwarden accounts` and `voxwarden audit` on the command line."""
 
 import json
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def database(tmp_path: Path) -> Database:
     return Database(f"sqlite:///{tmp_path / 'voxwarden.db'}")
 
 
-def test_an_account_whose_password_is_shown_once(typed: Type, database: Database) -> None:
+def test_a_new_account_gets_a_password_that_is_shown_once(typed: Type, database: Database) -> None:
     made = typed("accounts", "add", "lin", "--role", "lead")
     assert made.exit_code == 0
     password = made.stdout.strip().removeprefix("lin (lead), password: ")
@@ -38,13 +38,15 @@ def test_an_account_whose_password_is_shown_once(typed: Type, database: Database
     assert password not in typed("accounts", "list").stdout
 
 
-def test_a_given_password(typed: Type, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_can_give_the_password(
+    typed: Type, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("VOXWARDEN_PASSWORD", "a long enough password")
     assert typed("accounts", "add", "lin").stdout == "lin (moderator)\n"
     assert accounts.sign_in(database, "lin", "a long enough password", "", 1_000.0) is not None
 
 
-def test_role_disable_enable_password(typed: Type, database: Database) -> None:
+def test_role_disable_enable_and_password_change_an_account(typed: Type, database: Database) -> None:
     typed("accounts", "add", "lin")
     assert typed("accounts", "role", "lin", "auditor").stdout == "lin is auditor\n"
     assert typed("accounts", "disable", "lin").stdout == "lin is disabled\n"
@@ -54,14 +56,14 @@ def test_role_disable_enable_password(typed: Type, database: Database) -> None:
     assert accounts.sign_in(database, "lin", password, "", 1_000.0) is not None
 
 
-def test_an_account_that_is_not_there(typed: Type) -> None:
+def test_a_missing_account_is_named(typed: Type) -> None:
     assert isinstance(typed("accounts", "disable", "nobody").exception, AccountError)
 
 
-def test_a_sound_log_and_one_that_was_forged(typed: Type, database: Database) -> None:
+def test_verify_accepts_an_unchanged_log_and_finds_a_forged_one(typed: Type, database: Database) -> None:
     typed("accounts", "add", "lin")
     sound = typed("audit", "verify")
-    assert sound.stdout.startswith("1 lines, sound. Head ")
+    assert sound.stdout.startswith("1 lines, unchanged. Head ")
     head = sound.stdout.split()[-1]
     assert typed("audit", "verify", "--expect", head).exit_code == 0
     assert isinstance(typed("audit", "verify", "--expect", "0" * 64).exception, InputError)
@@ -73,7 +75,7 @@ def test_a_sound_log_and_one_that_was_forged(typed: Type, database: Database) ->
     assert "line 1 was changed" in str(broken)
 
 
-def test_the_export_says_what_it_is_of(typed: Type, database: Database) -> None:
+def test_the_first_line_of_an_export_describes_it(typed: Type, database: Database) -> None:
     for name in ("lin", "wei"):
         typed("accounts", "add", name)
     lines = [json.loads(line) for line in typed("audit", "export", "--after", "1").stdout.splitlines()]

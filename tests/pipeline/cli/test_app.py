@@ -1,4 +1,4 @@
-"""Global options, and how a person's mistakes look."""
+"""Global options, and the errors for a user's mistakes."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ def test_assignments_become_a_tree() -> None:
     }
 
 
-def test_a_value_is_what_its_setting_takes_it_for() -> None:
+def test_the_setting_decides_the_type_of_a_value() -> None:
     given = ["asr.batch=4", "asr.adapters=false", "asr.beams={zh: 2}", "kafka.prefix=20240101.", "asr.model='12'"]
     settings = load(overrides_of([*given, "judge.lexicons=[en]"]))
     assert (settings.asr.batch, settings.asr.adapters, settings.asr.beams["zh"]) == (4, False, 2)
@@ -49,25 +49,25 @@ def test_an_assignment_without_a_value_is_named() -> None:
         (["asr=base", "asr.model=x"], "asr is a section"),
     ],
 )
-def test_an_assignment_that_cannot_be_read_is_named(assignments: list[str], why: str) -> None:
+def test_an_unreadable_assignment_is_named(assignments: list[str], why: str) -> None:
     with pytest.raises(ConfigError, match=why):
         overrides_of(assignments)
 
 
 @pytest.mark.parametrize("command", ["moderate", "transcribe", "judge", "run", "ingest", "worker", "cases", "doctor"])
-def test_help_teaches_each_command(command: str) -> None:
+def test_the_help_teaches_each_command(command: str) -> None:
     shown = voxwarden(command, "--help")
     assert shown.returncode == 0, shown.stderr
     assert len(shown.stdout.splitlines()) > 8
 
 
-def test_help_loads_no_model_library() -> None:
+def test_the_help_loads_no_model_library() -> None:
     code = "import sys, agents.cli; print([m for m in ('torch', 'whisper', 'faust', 'sqlalchemy') if m in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
 
 
-def test_a_wrong_setting_is_one_line_that_names_the_key() -> None:
+def test_a_wrong_setting_is_one_line_with_the_key() -> None:
     shown = voxwarden("--set", "asr.modell=tiny", "config", "show")
     assert shown.returncode == 2
     assert "asr.modell" in shown.stderr
@@ -81,9 +81,7 @@ def test_a_missing_configuration_file_is_named(tmp_path: Path) -> None:
     assert "none.yaml" in shown.stderr
 
 
-def test_a_fault_of_ours_does_not_read_as_flagged(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_bug_does_not_exit_as_flagged(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     def fault() -> None:
         raise RuntimeError("unforeseen")
 
@@ -99,7 +97,7 @@ def test_wrong_usage_exits_with_2() -> None:
     assert voxwarden("moderate", "x.wav", "--format", "xml").returncode == 2
 
 
-def test_config_show_says_where_each_value_comes_from(tmp_path: Path) -> None:
+def test_config_show_prints_the_source_of_each_value(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("asr: {batch: 3}\n", "utf-8")
     shown = voxwarden(
@@ -128,7 +126,7 @@ def test_config_show_hides_secrets() -> None:
 
 
 @pytest.mark.parametrize(("form", "read"), [("json", json.loads), ("yaml", yaml.safe_load)])
-def test_config_show_for_programs_is_whole_and_hides_secrets(form: str, read: Callable[[str], Any]) -> None:
+def test_config_show_as_json_and_yaml_is_complete_and_hides_secrets(form: str, read: Callable[[str], Any]) -> None:
     long = "/" + "folder/" * 60
     shown = voxwarden("--set", f"data_dir={long}", "config", "show", "--format", form, **SECRETS, COLUMNS="40")
     assert shown.returncode == 0, shown.stderr
@@ -146,7 +144,7 @@ def test_config_show_is_not_cut_in_a_pipe() -> None:
     assert long.rstrip("/") in voxwarden("--set", f"data_dir={long}", "config", "show").stdout
 
 
-def test_a_room_type_that_the_policy_does_not_name_is_told() -> None:
+def test_a_room_type_without_rules_causes_a_warning() -> None:
     told = voxwarden("policy", "explain", "hello", "--room-type", "kid")
     assert told.returncode == 0
     assert "no rules for the room type kid, so those for all rooms hold. Did you mean kids?" in told.stderr
@@ -160,7 +158,7 @@ def test_config_check_warns() -> None:
     assert "VOXWARDEN_ASR_MODEL is no setting, and is not read. Did you mean VOXWARDEN_ASR__MODEL?" in checked.stderr
 
 
-def test_config_check_says_ok_or_names_what_is_wrong() -> None:
+def test_config_check_prints_ok_or_the_error() -> None:
     assert voxwarden("config", "check").returncode == 0
     wrong = voxwarden("--set", "judge.policy=nowhere", "config", "check")
     assert wrong.returncode == 2

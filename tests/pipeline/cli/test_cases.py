@@ -1,4 +1,4 @@
-"""`voxwarden cases`: what a moderator sees without the console."""
+"""`voxwarden cases`: review without the console."""
 
 import json
 import subprocess
@@ -24,7 +24,9 @@ EVIL = "r[red]\x1b[2J'; DROP TABLE cases; --"
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SqlReviewStore]:
-    """Three cases: a block of an hour's age, a review of a day's, and one in a room with a bad name."""
+    """Give a store with three cases: a block from an hour ago, a review from a day ago, and one with a harmful room
+    name.
+    """
     opened = open_store(Settings(data_dir=tmp_path))
     opened.add([flag("old", 0, 5, speaker="bob", text="send me money", flagged=("fraud",))], NOON - 86_400)
     opened.add([flag("new", 10, 15, suggestion="block", risk=0.97, marks=("low_confidence",))], NOON - 3_600)
@@ -35,7 +37,7 @@ def store(tmp_path: Path) -> Iterator[SqlReviewStore]:
 
 @pytest.fixture
 def cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cases:
-    """The command, at noon."""
+    """Return a function that runs the command, at noon."""
     monkeypatch.setattr("time.time", lambda: NOON)
     monkeypatch.setenv("COLUMNS", "160")
 
@@ -49,7 +51,7 @@ def id_of(store: SqlReviewStore, label: str, speaker: str = "ann") -> str:
     return next(c.id for c in store.cases(Filters(label=label, speaker=speaker)) if c.room == "room")
 
 
-def test_the_list_is_a_table_of_the_newest_first(store: SqlReviewStore, cases: Cases) -> None:
+def test_the_list_is_a_table_with_the_newest_case_first(store: SqlReviewStore, cases: Cases) -> None:
     shown = cases("list")
     assert shown.exit_code == 0
     header, evil, new, old = shown.stdout.splitlines()
@@ -60,7 +62,7 @@ def test_the_list_is_a_table_of_the_newest_first(store: SqlReviewStore, cases: C
     assert old.rstrip().endswith("send me money")
 
 
-def test_names_and_words_of_others_have_no_effect_on_the_terminal(store: SqlReviewStore, cases: Cases) -> None:
+def test_names_and_speech_have_no_effect_on_the_terminal(store: SqlReviewStore, cases: Cases) -> None:
     [evil] = [case for case in store.cases(Filters()) if case.text == EVIL]
     for shown in (cases("list"), cases("show", evil.id)):
         assert shown.exit_code == 0
@@ -83,7 +85,7 @@ def test_names_and_words_of_others_have_no_effect_on_the_terminal(store: SqlRevi
         (("--since", "30d", "--status", "pending", "--speaker", "ann", "--room", "room"), ["new"]),
     ],
 )
-def test_filters_and_json_lines(
+def test_filters_and_json_lines_select_cases(
     store: SqlReviewStore, cases: Cases, options: tuple[str, ...], expected: list[str]
 ) -> None:
     names = {flag_.id: case.id for case in store.cases(Filters()) for flag_ in store.case(case.id).flags}
@@ -98,19 +100,19 @@ def test_json_is_one_array(store: SqlReviewStore, cases: Cases) -> None:
     assert found[1]["text"] == "弄死你 new"
 
 
-def test_a_list_longer_than_a_page_is_whole(
+def test_a_list_longer_than_a_page_is_complete(
     store: SqlReviewStore, cases: Cases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.cli.cases.PAGE", 2)
     assert len(cases("list", "--format", "jsonl").stdout.splitlines()) == 3
 
 
-def test_nothing_to_list(store: SqlReviewStore, cases: Cases) -> None:
+def test_an_empty_list_is_reported(store: SqlReviewStore, cases: Cases) -> None:
     assert cases("list", "--room", "nowhere").stdout == "No cases.\n"
     assert cases("list", "--room", "nowhere", "--format", "json").stdout == "[]\n"
 
 
-def test_a_case_is_shown_with_why_and_where(store: SqlReviewStore, cases: Cases, tmp_path: Path) -> None:
+def test_a_case_is_shown_with_reasons_and_clip(store: SqlReviewStore, cases: Cases, tmp_path: Path) -> None:
     case = id_of(store, "violence")
     path = f"2026/01/01/{case}.ogg"
     store.attach(Evidence(path=path, case=case, start=NOON + 5, end=NOON + 15, seconds=9.5, bytes=1_000, sha256="00"))
@@ -130,7 +132,7 @@ def test_a_case_is_shown_with_why_and_where(store: SqlReviewStore, cases: Cases,
         assert expected in shown
 
 
-def test_a_decided_case_shows_what_was_flagged_again(store: SqlReviewStore, cases: Cases) -> None:
+def test_a_decided_case_shows_later_flags(store: SqlReviewStore, cases: Cases) -> None:
     case = id_of(store, "violence")
     store.decide(case, "amy", Choice(verdict="dismiss"), NOON - 30)
     store.add([flag("again", 10.1, 15.1, text="heard once more")], NOON - 20)
@@ -139,11 +141,11 @@ def test_a_decided_case_shows_what_was_flagged_again(store: SqlReviewStore, case
     assert "heard once more" in after
 
 
-def test_a_case_without_a_clip_says_why(store: SqlReviewStore, cases: Cases) -> None:
+def test_a_case_without_a_clip_shows_the_reason(store: SqlReviewStore, cases: Cases) -> None:
     assert "none: the audio was no longer in the log" in cases("show", id_of(store, "violence")).stdout
 
 
-def test_a_case_as_json(store: SqlReviewStore, cases: Cases) -> None:
+def test_a_case_can_be_printed_as_json(store: SqlReviewStore, cases: Cases) -> None:
     found = json.loads(cases("show", id_of(store, "violence"), "--format", "json").stdout)
     assert set(found) == {"case", "flags", "linked", "evidence", "decisions", "clips"}
     assert found["flags"][0]["hits"][0]["term"] == "弄死你"
@@ -176,11 +178,11 @@ def test_mistakes_are_named(
 
 
 @pytest.mark.parametrize("arguments", [("decide", "nil", "praise", "--moderator", "amy"), ("list", "--status", "lost")])
-def test_words_that_the_command_does_not_know_are_wrong_usage(cases: Cases, arguments: tuple[str, ...]) -> None:
+def test_unknown_values_are_wrong_usage(cases: Cases, arguments: tuple[str, ...]) -> None:
     assert cases(*arguments).exit_code == 2
 
 
-def test_without_a_store_nothing_is_made(tmp_path: Path) -> None:
+def test_a_missing_store_is_not_created(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "agents", "--set", f"data_dir={tmp_path / 'none'}", "cases", "list"]
     shown = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert shown.returncode == 2
@@ -199,5 +201,5 @@ def test_without_a_store_nothing_is_made(tmp_path: Path) -> None:
         ("2026-01-01T12:00:00+08:00", NOON - 28_800),
     ],
 )
-def test_moments(text: str, expected: float) -> None:
+def test_times_are_parsed(text: str, expected: float) -> None:
     assert moment(text, NOON) == expected

@@ -1,4 +1,4 @@
-"""`voxwarden export`: JSON lines, and a line in the audit log."""
+"""`voxwarden export` writes JSON lines and an entry in the audit log."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from pipeline.settings import Settings
 from tests.pipeline.review.builders import NOON, flag
 
 
-def test_decisions_as_json_lines(tmp_path: Path) -> None:
+def test_decisions_become_json_lines(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     store = open_store(settings)
     case = store.add([flag("a", 0, 5)], NOON)[0].case
@@ -30,7 +30,7 @@ def test_decisions_as_json_lines(tmp_path: Path) -> None:
     database.close()
 
 
-def test_none_lately(tmp_path: Path) -> None:
+def test_no_decisions_give_no_lines(tmp_path: Path) -> None:
     open_store(Settings(data_dir=tmp_path)).close()
     ran = CliRunner().invoke(app, ["--set", f"data_dir={tmp_path}", "export", "decisions", "--since", "7d"])
     assert (ran.exit_code, ran.stdout) == (0, "")

@@ -26,7 +26,7 @@ KEYS = [
 
 @pytest.fixture(autouse=True)
 def classifier(monkeypatch: pytest.MonkeyPatch) -> WordClassifier:
-    """Instead of the shipped model, one that knows one word."""
+    """Replace the shipped model by a classifier that knows one word."""
     known = WordClassifier({"idiots": {"abuse": 0.99, "risk": 0.99}})
     monkeypatch.setattr(stage, "load_classifier", lambda _: known)
     return known
@@ -51,7 +51,7 @@ def test_every_line_has_the_keys_of_the_contract_in_order() -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 2, 500])
-def test_order_is_kept_whatever_the_batch(tmp_path: Path, batch: int) -> None:
+def test_the_order_is_kept_with_every_batch_size(tmp_path: Path, batch: int) -> None:
     (tmp_path / "many.txt").write_text("".join(f"text {i}\n" for i in range(150)), "utf-8")
     code, lines, _ = judge(tmp_path / "many.txt", "--batch", str(batch))
     assert code == 0
@@ -72,7 +72,7 @@ def test_json_objects_choose_language_and_room_type() -> None:
     assert lines[3]["text"] == "line\nbreak"
 
 
-def test_room_type_and_policy_hold_for_every_line() -> None:
+def test_room_type_and_policy_apply_to_every_line() -> None:
     assert judge("--room-type", "kids", texts=b"you suck")[1][0]["suggestion"] == "review"
     (line,) = judge("--policy", "strict", texts=b"you suck")[1]
     assert line["suggestion"] == "review"
@@ -83,18 +83,18 @@ def test_room_type_and_policy_hold_for_every_line() -> None:
     ("bad", "message"),
     [
         (b"caf\xe9", "Line 2 is not UTF-8 (byte 4 of it)"),
-        (b'{"text": ', "Line 2 is no JSON object with a text"),
-        (b'{"words": "x"}', "Line 2 is no JSON object with a text"),
-        (b'{"text": 3}', "Line 2 is no JSON object with a text"),
-        (b'{"text": "x", "language": "Klingon"}', "Line 2 is no JSON object with a text"),
-        (b'{"text": "\\ud800"}', "Line 2 is no JSON object with a text"),
+        (b'{"text": ', "Line 2 is not a JSON object with a text"),
+        (b'{"words": "x"}', "Line 2 is not a JSON object with a text"),
+        (b'{"text": 3}', "Line 2 is not a JSON object with a text"),
+        (b'{"text": "x", "language": "Klingon"}', "Line 2 is not a JSON object with a text"),
+        (b'{"text": "\\ud800"}', "Line 2 is not a JSON object with a text"),
         (b"x" * 100_001, "Line 2 has 100,001 characters"),
-        (b'{"text": "x", "more": ' + b"[" * 90_000, "Line 2 is no JSON object with a text"),
+        (b'{"text": "x", "more": ' + b"[" * 90_000, "Line 2 is not a JSON object with a text"),
         (b'{"text": "x", "id": ' + b"[" * 50_000 + b"]" * 50_000 + b"}", "Line 2"),
         (b"x" * 5_000_000, "Line 2 has more than 1,048,576 bytes"),
     ],
 )
-def test_a_bad_line_is_named_and_the_rest_goes_on(bad: bytes, message: str) -> None:
+def test_a_bad_line_is_named_and_the_others_are_judged(bad: bytes, message: str) -> None:
     code, lines, errors = judge(texts=b"one\n" + bad + b"\nidiots\n")
     assert code == 3
     assert [line["kind"] for line in lines] == ["utterance", "error", "utterance"]
@@ -114,12 +114,12 @@ def test_braces_in_a_text_do_not_make_it_json() -> None:
 
 
 @pytest.mark.parametrize("identity", [7, "m-1", 1.5, None])
-def test_an_id_comes_back(identity: object) -> None:
+def test_the_result_has_the_id_of_its_text(identity: object) -> None:
     (line,) = judge(texts=json.dumps({"text": "hello", "id": identity}).encode())[1]
     assert line["id"] == identity
 
 
-def test_an_id_that_is_a_structure_is_passed_over() -> None:
+def test_an_id_that_is_a_structure_is_ignored() -> None:
     (line,) = judge(texts=b'{"text": "hello", "id": {"oid": [1]}}')[1]
     assert line["id"] is None
 
@@ -135,13 +135,13 @@ def test_an_id_that_is_a_structure_is_passed_over() -> None:
         ("review", b'idiots\n{"text": 3}\n', 3),
     ],
 )
-def test_fail_on(fail_on: str, texts: bytes, code: int) -> None:
+def test_fail_on_decides_the_exit_code(fail_on: str, texts: bytes, code: int) -> None:
     assert judge("--fail-on", fail_on, texts=texts)[0] == code
 
 
-def test_a_line_is_never_held_whole_beyond_its_limit() -> None:
+def test_a_line_beyond_the_limit_is_never_held_in_memory() -> None:
     class Endless(io.RawIOBase):
-        """Three gigabytes without a line break, of which nothing exists."""
+        """A stream of three gigabytes without a line break. It exists only while it is read."""
 
         left = 3 * 2**30
 
@@ -150,7 +150,7 @@ def test_a_line_is_never_held_whole_beyond_its_limit() -> None:
 
         def readinto(self, buffer: Any) -> int:
             size = min(len(buffer), self.left)
-            buffer[:size] = bytes(size)  # the buffer comes with old content, in which a line may end
+            buffer[:size] = bytes(size)  # the buffer has old content, in which a line may end
             self.left -= size
             return size
 
@@ -158,12 +158,12 @@ def test_a_line_is_never_held_whole_beyond_its_limit() -> None:
     assert len(line) == MAX_BYTES + 1
 
 
-def test_blank_lines_windows_ends_and_a_byte_order_mark() -> None:
+def test_blank_lines_windows_line_ends_and_a_byte_order_mark_are_read() -> None:
     _, lines, _ = judge(texts=b"\xef\xbb\xbfhello\r\n\r\nyou")
     assert [line["text"] for line in lines] == ["hello", "", "you"]
 
 
-def test_nothing_in_nothing_out() -> None:
+def test_an_empty_input_gives_no_output() -> None:
     assert judge(texts=b"") == (0, [], "")
 
 
@@ -182,7 +182,7 @@ def test_the_table_is_for_people() -> None:
     assert "block" in result.stdout
 
 
-def test_a_slow_writer_is_answered_before_he_ends() -> None:
+def test_a_slow_writer_gets_answers_before_it_ends() -> None:
     answered = Event()
 
     def slow() -> Iterator[bytes]:
@@ -196,16 +196,16 @@ def test_a_slow_writer_is_answered_before_he_ends() -> None:
     assert list(found) == [[(2, b"two\n")]]
 
 
-def test_a_broken_pipe_of_texts_is_an_error_not_an_end() -> None:
+def test_an_input_that_breaks_is_an_error_and_not_an_end() -> None:
     def broken() -> Iterator[bytes]:
         yield b"one\n"
         raise OSError("the disk is gone")
 
-    with pytest.raises(TextError, match="cannot be read on: the disk is gone"):
+    with pytest.raises(TextError, match="Reading the texts failed: the disk is gone"):
         list(batches(broken(), 8))
 
 
-def test_an_utterance_line_tells_hits_in_seconds() -> None:
+def test_an_utterance_line_has_hits_in_seconds() -> None:
     (flag,) = judge_of().process([transcript("add me on telegram", 10.0)])
     assert isinstance(flag, Flag)
     line = utterance_line(flag, "call.wav")
@@ -213,13 +213,13 @@ def test_an_utterance_line_tells_hits_in_seconds() -> None:
     assert (line["file"], line["hits"][0]["start"], line["hits"][0]["end"]) == ("call.wav", 10.0, 12.0)
 
 
-def test_explain_says_which_rule_fired() -> None:
+def test_explain_names_the_matched_rule() -> None:
     result = CliRunner().invoke(app, ["policy", "explain", "add me on telegram"], env={"COLUMNS": "120"})
     assert "ads_spam: the term “add me on telegram” (medium) means review" in result.stdout
-    assert "no rule fired" in CliRunner().invoke(app, ["policy", "explain", "hello"]).stdout
+    assert "no rule matched" in CliRunner().invoke(app, ["policy", "explain", "hello"]).stdout
 
 
-def test_policy_and_lexicon_check() -> None:
+def test_policy_check_and_lexicon_check_accept_the_shipped_files() -> None:
     assert "default@" in CliRunner().invoke(app, ["policy", "check"]).stderr
     assert "strict@" in CliRunner().invoke(app, ["policy", "check", "strict"]).stderr
     assert isinstance(CliRunner().invoke(app, ["policy", "check", "nope"]).exception, ConfigError)
@@ -227,7 +227,7 @@ def test_policy_and_lexicon_check() -> None:
     assert isinstance(CliRunner().invoke(app, ["lexicon", "check", "nope"]).exception, ConfigError)
 
 
-def test_checking_a_policy_loads_neither_torch_nor_whisper() -> None:
+def test_policy_check_loads_neither_torch_nor_whisper() -> None:
     script = (
         "import sys; from pipeline.cli import app\n"
         "app(['policy', 'check'], standalone_mode=False)\n"

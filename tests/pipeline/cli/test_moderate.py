@@ -1,4 +1,4 @@
-"""`voxwarden moderate` on real speech and on what is no speech: what a person and a program see."""
+"""`voxwarden moderate` on real speech and on files without speech, for a person and for a program."""
 
 import json
 import subprocess
@@ -30,7 +30,7 @@ def lines(shown: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def batch(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
-    """One run over everything: human speech, the demo rooms, and files that are no recordings."""
+    """Run the command once on everything: human speech, the demo rooms, and files that are not recordings."""
     folder = tmp_path_factory.mktemp("bad")
     (folder / "empty.wav").write_bytes(b"")
     (folder / "notes.txt").write_text("not audio at all", "utf-8")
@@ -46,7 +46,7 @@ def of(batch: subprocess.CompletedProcess[str], name: str, kind: str = "utteranc
     return [line for line in lines(batch) if line["kind"] == kind and Path(line["file"]).name == name]
 
 
-def test_every_line_keeps_the_contract(batch: subprocess.CompletedProcess[str]) -> None:
+def test_every_line_follows_the_contract(batch: subprocess.CompletedProcess[str]) -> None:
     for line in lines(batch):
         if line["kind"] == "utterance":
             assert set(line) == KEYS
@@ -98,20 +98,20 @@ def test_a_mandarin_scam_is_flagged_and_cooking_is_not(batch: subprocess.Complet
 
 
 @pytest.mark.parametrize("name", ["empty.wav", "notes.txt", "missing.wav"])
-def test_what_is_no_recording_is_named(batch: subprocess.CompletedProcess[str], name: str) -> None:
+def test_a_file_that_is_not_a_recording_is_named(batch: subprocess.CompletedProcess[str], name: str) -> None:
     (report,) = of(batch, name, "file")
     assert name in report["error"]
     assert report["suggestion"] is None
     assert sum(name in line for line in batch.stderr.splitlines()) == 1
 
 
-def test_a_cut_file_is_judged_as_far_as_it_goes(batch: subprocess.CompletedProcess[str]) -> None:
+def test_a_cut_file_is_judged_up_to_its_end(batch: subprocess.CompletedProcess[str]) -> None:
     (report,) = of(batch, "cut.flac", "file")
     assert report["error"]
     assert report["utterances"] >= 1
 
 
-def test_a_wrong_ending_does_not_matter(batch: subprocess.CompletedProcess[str]) -> None:
+def test_a_wrong_file_name_ending_does_not_matter(batch: subprocess.CompletedProcess[str]) -> None:
     (report,) = of(batch, "wrong-ending.mp3", "file")
     assert report["error"] is None
     assert report["utterances"] >= 1
@@ -130,14 +130,14 @@ def test_a_person_gets_a_table_and_an_exit_code() -> None:
     assert "3 utterances" in shown.stdout
 
 
-def test_subtitles_carry_the_labels() -> None:
+def test_subtitles_have_the_labels() -> None:
     shown = moderate(DEMO / "lounge-ben.ogg", "--format", "srt", model="tiny.en")
     assert shown.returncode == 0, shown.stderr
     assert shown.stdout.startswith("1\n00:00:0")
     assert "[" in shown.stdout
 
 
-def test_subtitles_are_of_one_recording() -> None:
+def test_subtitles_need_a_single_recording() -> None:
     shown = moderate(DEMO, "--format", "srt")
     assert shown.returncode == 2
     assert "one recording" in shown.stderr

@@ -1,4 +1,4 @@
-"""Which files are meant by a folder."""
+"""The files that the command line finds in a folder."""
 
 from pathlib import Path
 
@@ -12,18 +12,18 @@ ENDINGS = {
     "matroska": {".mka", ".mkv"}, "mpeg": {".mpg", ".mpeg"}, "mpegts": {".ts", ".mts", ".m2ts"},
     "ogg": {".oga", ".ogg", ".opus", ".spx"},
 }  # fmt: skip
-"""Of the formats that are not called by their ending alone."""
+"""Formats whose name differs from their file name ending."""
 
 
 @pytest.mark.parametrize("kind", FORMATS.split(","))
-def test_a_folder_gives_recordings_of_every_format_that_is_opened(kind: str, tmp_path: Path) -> None:
+def test_a_folder_gives_recordings_of_every_supported_format(kind: str, tmp_path: Path) -> None:
     files = [tmp_path / f"call{ending}" for ending in sorted(ENDINGS.get(kind, {f".{kind}"}))]
     for file in files:
         file.touch()
     assert audio_files([tmp_path]) == files
 
 
-def test_endings_in_capitals_and_inner_folders_count_and_other_files_do_not(tmp_path: Path) -> None:
+def test_capital_endings_and_inner_folders_count_and_other_files_do_not(tmp_path: Path) -> None:
     inner = tmp_path / "2024" / "CALL.AMR"
     inner.parent.mkdir()
     inner.touch()

@@ -1,4 +1,4 @@
-"""`voxwarden retention`: the job, holds and erasures from a shell."""
+"""`voxwarden retention`: the job, holds and erasures on the command line."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ Retention = Callable[..., Result]
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SqlReviewStore]:
-    """A case that was dismissed half a year ago, and a new one."""
+    """Give a store with a case that was dismissed half a year ago, and a new one."""
     opened = open_store(Settings(data_dir=tmp_path))
     old = opened.add([flag("old", -180 * DAY, -180 * DAY + 5, speaker="bob")], NOON - 180 * DAY)[0].case
     opened.decide(old, "ana", Choice(verdict="dismiss"), NOON - 180 * DAY)
@@ -30,7 +30,7 @@ def store(tmp_path: Path) -> Iterator[SqlReviewStore]:
 
 @pytest.fixture
 def retention(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Retention:
-    """The command, at noon."""
+    """Return a function that runs the command, at noon."""
     monkeypatch.setattr("time.time", lambda: NOON)
 
     def run(*arguments: str) -> Result:
@@ -51,7 +51,7 @@ def test_the_job_deletes_what_the_dry_run_counts(store: SqlReviewStore, retentio
     assert speakers(store) == ["ann"]
 
 
-def test_a_hold_keeps_and_its_release_lets_go(store: SqlReviewStore, retention: Retention) -> None:
+def test_a_hold_keeps_a_case_until_its_release(store: SqlReviewStore, retention: Retention) -> None:
     placed = retention("hold", "speaker", "bob", "--reason", "court order 7")
     assert "bob  court order 7" in retention("holds").stdout
     assert retention("run").stdout.endswith("1 are on legal hold.\n")
@@ -66,10 +66,10 @@ def test_a_speaker_is_erased_at_once(store: SqlReviewStore, retention: Retention
     assert speakers(store) == ["bob"]
 
 
-def test_what_cannot_be(retention: Retention, store: SqlReviewStore) -> None:
+def test_invalid_holds_and_erasures_are_refused(retention: Retention, store: SqlReviewStore) -> None:
     assert isinstance(retention("release", "0").exception, CaseError)
     assert isinstance(retention("erase", "").exception, CaseError)
 
 
-def test_a_store_that_is_not_there(retention: Retention) -> None:
+def test_a_missing_store_is_named(retention: Retention) -> None:
     assert isinstance(retention("run").exception, ConfigError)

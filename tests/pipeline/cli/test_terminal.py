@@ -1,4 +1,4 @@
-"""Nothing that others wrote has an effect on a terminal, whichever command shows it."""
+"""Text from other people has no effect on a terminal, whatever command prints it."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ from tests.pipeline.review.builders import NOON, flag
 
 EVIL = "a\x1b]0;owned\x07b\x9b2Jc\u202ed\u2066e\u2028f\x7fg\u200eh\U000e0041i"
 NAME = "ann\x9b2Jb\u202ec owned"
-"""The contract lets no other control characters into a name."""
+"""The message contract allows no other control characters in a name."""
 CLEAN = "a�]0;owned�b�2Jc�d�e�f�g�h�i"
 
 
@@ -30,7 +30,7 @@ def run(folder: Path, *arguments: str, lines: str | None = None) -> Result:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A store in which everything that others name has an evil name."""
+    """Return a folder with a store in which every name is harmful."""
     monkeypatch.setenv("COLUMNS", "400")
     store = open_store(Settings(data_dir=tmp_path))
     evil = flag("evil", 0, 5, room=NAME, speaker=NAME, text=EVIL, reasons=(EVIL,), hits=())
@@ -47,7 +47,7 @@ def effects(text: str) -> set[str]:
     return {character for character in text if character != "\n" and is_harmful(character)}
 
 
-def test_what_is_harmful_is_replaced_and_the_rest_stays() -> None:
+def test_harmful_characters_are_replaced_and_others_stay() -> None:
     assert harmless(EVIL) == CLEAN
     kept = "Ünïcødé 弄死你\u3000全角\xa0 مرحبا नमस्ते 👩\u200d👩\u200d👧 می\u200cخواهم"
     assert harmless(kept) == kept
@@ -56,7 +56,7 @@ def test_what_is_harmful_is_replaced_and_the_rest_stays() -> None:
     assert harmless("\ud800") == "�"
 
 
-def test_json_says_the_same_without_effect() -> None:
+def test_json_keeps_its_meaning_without_effect() -> None:
     value = {"text": EVIL + "\ud800", "name": "弄死你"}
     written = json_text(json.dumps(value, ensure_ascii=False, indent=1))
     assert effects(written) == set()
@@ -75,7 +75,7 @@ def test_json_says_the_same_without_effect() -> None:
         ("retention", "holds"),
     ],
 )
-def test_commands_that_show_the_store(folder: Path, arguments: tuple[str, ...]) -> None:
+def test_commands_that_show_the_store_have_no_effect(folder: Path, arguments: tuple[str, ...]) -> None:
     case = (folder / "case").read_text()
     done = run(folder, *(argument.format(case=case) for argument in arguments))
     assert done.exit_code == 0
@@ -83,13 +83,13 @@ def test_commands_that_show_the_store(folder: Path, arguments: tuple[str, ...]) 
     assert effects(done.stdout) == set()
 
 
-def test_json_of_a_case_says_what_was_said(folder: Path) -> None:
+def test_the_json_of_a_case_has_the_original_text(folder: Path) -> None:
     [case] = json.loads(run(folder, "cases", "list", "--format", "json").stdout)
     assert (case["room"], case["text"]) == (NAME, EVIL)
 
 
 @pytest.mark.parametrize("options", [(), ("--format", "jsonl")])
-def test_a_text_that_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]) -> None:
+def test_a_judged_text_has_no_effect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]) -> None:
     monkeypatch.setattr("pipeline.judge.judge.load_classifier", lambda _: WordClassifier({}))
     monkeypatch.setenv("COLUMNS", "200")
     done = run(tmp_path, "judge", "-", *options, lines=json.dumps({"text": EVIL}) + "\n")
@@ -97,7 +97,7 @@ def test_a_text_that_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert effects(done.stdout) == set()
 
 
-def test_an_error_that_names_an_evil_file(
+def test_an_error_that_names_a_harmful_file_has_no_effect(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["voxwarden", "--set", f"data_dir={tmp_path}", "judge", str(tmp_path / EVIL)])
@@ -108,7 +108,7 @@ def test_an_error_that_names_an_evil_file(
     assert effects(said) == set()
 
 
-def test_what_is_printed_keeps_its_form_and_styles(capsys: pytest.CaptureFixture[str]) -> None:
+def test_printed_text_keeps_its_form_and_styles(capsys: pytest.CaptureFixture[str]) -> None:
     table = Table("name", box=None)
     table.add_row(Text(EVIL))
     stdout.print(table)
@@ -116,4 +116,4 @@ def test_what_is_printed_keeps_its_form_and_styles(capsys: pytest.CaptureFixture
     stderr.print(EVIL, markup=False)
     shown = capsys.readouterr()
     assert effects(shown.out + shown.err) == set()
-    assert f"{CLEAN.replace('owned�', 'owned')} | second\n" in shown.out  # rich itself leaves the bell out
+    assert f"{CLEAN.replace('owned�', 'owned')} | second\n" in shown.out  # rich itself drops the bell

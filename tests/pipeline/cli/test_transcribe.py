@@ -1,4 +1,4 @@
-"""`voxwarden transcribe` as a program sees it: one process with real weights, others with scripted speech."""
+"""`voxwarden transcribe` for programs: one process with real weights, others with scripted speech."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ from tests.pipeline.asr.parts import DATA, Scripted, plain, recognition
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Asr]]:
-    """Instead of Whisper, what says "hello & there" to everything; the settings it was loaded with."""
+    """Replace Whisper by a transcriber that always answers "hello & there". Gives the settings that were loaded."""
     settings: list[Asr] = []
 
     def load(asr: Asr) -> Scripted:
@@ -34,7 +34,7 @@ def run(*arguments: str | Path) -> tuple[int, str, str]:
 
 
 @pytest.mark.weights
-def test_speech_in_text_out(tmp_path: Path) -> None:
+def test_speech_becomes_text(tmp_path: Path) -> None:
     (tmp_path / "notes.wav").write_text("not audio")
     command = ["--set", "asr.model=tiny.en", "transcribe", DATA / "tt-weasels.flac", tmp_path, "nope.mp3"]
     done = subprocess.run(
@@ -55,13 +55,13 @@ def test_speech_in_text_out(tmp_path: Path) -> None:
     assert [line.split(": ")[0] for line in done.stderr.splitlines()] == ["error", "error"]
 
 
-def test_text_is_bare_for_one_file_and_named_for_more(asked: Iterator[list[Asr]]) -> None:
+def test_text_is_bare_for_one_file_and_has_names_for_more(asked: Iterator[list[Asr]]) -> None:
     one, two = DATA / "tt-weasels.flac", DATA / "dir-nomatch.flac"
     assert run(one) == (0, "hello & there\n", "")
     assert run(one, two) == (0, f"{one}\thello & there\n{two}\thello & there\n", "")
 
 
-def test_subtitles(asked: Iterator[list[Asr]]) -> None:
+def test_subtitles_have_times(asked: Iterator[list[Asr]]) -> None:
     file = DATA / "tt-weasels.flac"
     _, srt, _ = run(file, "--whole", "--format", "srt")
     assert srt == "1\n00:00:00,000 --> 00:00:02,951\nhello & there\n\n"
@@ -76,7 +76,7 @@ def test_a_folder_is_walked(asked: Iterator[list[Asr]]) -> None:
     assert files == sorted(map(str, DATA.rglob("*.flac")))
 
 
-def test_flags_reach_the_engine(asked: Iterator[list[Asr]]) -> None:
+def test_options_reach_the_engine(asked: Iterator[list[Asr]]) -> None:
     run(DATA / "tt-weasels.flac", "--language", "zh", "--words", "--engine", "openai-whisper")
     ((asr,),) = asked
     assert (asr.language, asr.words, asr.engine) == ("zh", True, "openai-whisper")
@@ -85,12 +85,15 @@ def test_flags_reach_the_engine(asked: Iterator[list[Asr]]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["--format", "srt", DATA / "tt-weasels.flac", DATA / "dir-nomatch.flac"], "subtitles are of one recording"),
+        (
+            ["--format", "srt", DATA / "tt-weasels.flac", DATA / "dir-nomatch.flac"],
+            "srt and vtt work with one recording",
+        ),
         (["--format", "doc", DATA / "tt-weasels.flac"], "doc"),
         ([], "paths"),
     ],
 )
-def test_wrong_usage_exits_2(arguments: list[str | Path], why: str) -> None:
+def test_wrong_usage_exits_with_2(arguments: list[str | Path], why: str) -> None:
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
     assert why in err
@@ -101,7 +104,7 @@ def test_an_unknown_engine_is_named() -> None:
     assert "asr.engine" in str(result.exception)
 
 
-def test_nothing_of_the_judge_is_loaded() -> None:
+def test_no_part_of_the_judge_is_loaded() -> None:
     code = (
         "import sys; from pipeline.cli import app; from typer.testing import CliRunner; "
         f"CliRunner().invoke(app, ['--set', 'asr.model=nope', 'transcribe', {str(DATA / 'tt-weasels.flac')!r}]); "

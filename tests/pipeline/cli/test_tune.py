@@ -10,7 +10,7 @@ from pipeline.settings import Asr, load
 CHOSEN = {"workers": 2, "batch": 16, "beams": {"en": 5}}
 
 
-def test_what_is_written_is_read_and_the_rest_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_written_values_are_read_and_other_settings_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("asr:\n  model: small  # ours\njudge:\n  policy: strict\n")
     put(path, CHOSEN)
@@ -33,15 +33,18 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         put(tmp_path / "nowhere" / "mine.yaml", CHOSEN)
 
 
-def test_the_shipped_speech_is_as_long_as_utterances_are() -> None:
+def test_the_shipped_speech_is_as_long_as_real_utterances() -> None:
     clips = tuning.shipped()
     assert len(clips) == tuning.CLIPS
     assert {round(len(clip) / 16_000, 1) for clip in clips} == set(tuning.LENGTHS)
 
 
 @pytest.mark.weights
-def test_the_fastest_is_measured_and_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On real weights, few clips: which wins is the machine's affair, that it is one of those measured is ours."""
+def test_the_fastest_setting_is_measured_and_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs on real weights with few clips.
+
+    The machine decides which setting wins, but it must be one of the measured ones.
+    """
     monkeypatch.setattr(tuning, "CLIPS", 2)
     monkeypatch.setattr(tuning, "BATCHES", (2, 4))
     asr = Asr(model="tiny.en", download=False, device="cpu")
