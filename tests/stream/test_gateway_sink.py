@@ -1,4 +1,4 @@
-"""The gateway with a real broker: accepted audio is stored. A broker that is down slows clients, then turns them away."""
+"""The gateway with a real broker stores accepted audio. A broker that is down slows clients, then turns them away."""
 
 import asyncio
 import json
