@@ -208,7 +208,7 @@ async def test_expired_records_are_counted_and_logged_with_their_time_span(
     assert sought.expired[0] == 999_995
     assert sought.expired[1] == pytest.approx(999_995 * 0.6)
     [told] = caplog.messages
-    assert "deliver has missed 999995 records, about 599997 s" in told
+    assert "deliver missed 999995 records (about 599997 s)" in told
     assert "voice.flags/0/1000000" in told
 
 
