@@ -184,7 +184,7 @@ def _wanted(
 def _table(letters: "list[Letter]") -> Table:
     table = Table("Letter", "Stage", "Reason", "Origin", "Time (UTC)", "Bytes", "State")
     for letter in letters:
-        again = f"replayed {letter.replays} times, died again" if letter.replays else "waits"
+        again = f"replayed {letter.replays} times, failed again" if letter.replays else "waits"
         table.add_row(
             plain(letter.address),
             plain(letter.stage),

@@ -33,7 +33,8 @@ def add_account(
 ) -> None:
     """Add an account for the review console.
 
-    The command generates a password and prints it once. To choose the password, set VOXWARDEN_PASSWORD.
+    Use it for each new moderator, lead, auditor or administrator. The command generates a password and prints it once.
+    To choose the password, set VOXWARDEN_PASSWORD.
 
     Example:
       voxwarden accounts add lin --role moderator
@@ -95,6 +96,8 @@ def new_password(ctx: typer.Context, name: Name) -> None:
 @accounts.command("role")
 def new_role(ctx: typer.Context, name: Name, role: Annotated[Role, typer.Argument(help="The new role.")]) -> None:
     """Change the role of an account and end its sessions.
+
+    Use it when somebody gets other rights, such as those of a lead.
 
     Example:
       voxwarden accounts role lin lead

@@ -79,12 +79,14 @@ def list_cases(
 @cases.command("show")
 def show_case(
     ctx: typer.Context,
-    case: Annotated[str, typer.Argument(help="Its id, or as much of the beginning as no other has.")],
+    case: Annotated[
+        str, typer.Argument(help="Id of the case, or the start of the id if no other case begins with it.")
+    ],
     output: Annotated[Page, typer.Option("--format", help="text for a person, json for a program.")] = "text",
 ) -> None:
     """Show one case: the text, the reasons for the flag, the path of its clip, and the decisions.
 
-    The start of an id is enough if no other case begins with it.
+    Use it before you decide. The start of an id is enough if no other case begins with it.
 
     Example:
       voxwarden cases show 3f2a
@@ -105,7 +107,9 @@ def show_case(
 @cases.command("decide")
 def decide_case(
     ctx: typer.Context,
-    case: Annotated[str, typer.Argument(help="Its id, or as much of the beginning as no other has.")],
+    case: Annotated[
+        str, typer.Argument(help="Id of the case, or the start of the id if no other case begins with it.")
+    ],
     verdict: Annotated[Verdict, typer.Argument(help="uphold, dismiss or escalate.")],
     moderator: Annotated[str, typer.Option(help="Name of the moderator who decides.")],
     label: Annotated[str | None, typer.Option(help="The right label, if the flag has a wrong one.")] = None,
@@ -113,8 +117,8 @@ def decide_case(
 ) -> None:
     """Decide one case.
 
-    [bold]uphold[/bold]: the speech breaks the rules. [bold]dismiss[/bold]: it does not. [bold]escalate[/bold]: a senior
-    moderator must decide, and the case stays open.
+    Use it to decide without the console. [bold]uphold[/bold]: the speech breaks the rules. [bold]dismiss[/bold]: it
+    does not. [bold]escalate[/bold]: a senior moderator must decide, and the case stays open.
 
     Example:
       voxwarden cases decide 3f2a dismiss --moderator ana --note "it was a quote"

@@ -27,10 +27,11 @@ def run_job(
     ctx: typer.Context,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be deleted.")] = False,
 ) -> None:
-    """Delete old data now. The console's process does this by itself once a day.
+    """Delete old data now.
 
-    It deletes clips and cases whose retention has ended (`retention` in the settings), cases that erasures have left,
-    and old lines of the audit log. The audit log records each case.
+    Use it to apply changed settings at once: the console's process runs this job only once a day. It deletes clips and
+    cases whose retention has ended (`retention` in the settings), cases that erasures have left, and old lines of the
+    audit log. The audit log records each case.
 
     Examples:
       voxwarden retention run --dry-run
