@@ -11,6 +11,7 @@ from pipeline.errors import ConfigError
 from pipeline.judge.labels import Labels, Severity
 from pipeline.judge.matcher import Matcher, Term
 from pipeline.judge.normalise import normalise
+from pipeline.languages.codes import CODES
 from pipeline.sheets import Sheet, is_path, read
 
 Phrase = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -62,10 +63,8 @@ def path_of(name: str) -> Path:
     path = Path(name) if is_path(name) else languages.file(name, FILE)
     if path is None:
         codes = ", ".join(code for code in languages.known() if languages.file(code, FILE))
-        raise ConfigError(
-            f"judge.lexicons: the language {name} has no lexicon",
-            f"Use {codes} or a path, or write {languages.own_folder() / name / FILE}.",
-        )
+        own = f", or write {languages.own_folder() / name / FILE}" if name in CODES else ""
+        raise ConfigError(f"judge.lexicons: there is no lexicon {name}", f"Use {codes} or a path{own}.")
     return path
 
 

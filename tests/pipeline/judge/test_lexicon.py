@@ -120,6 +120,8 @@ def test_mistakes_are_named_by_file_and_key(tmp_path: Path, text: str, message: 
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(
         ConfigError,
-        match=r"the language fr has no lexicon. Use en, zh or a path, or write .*/languages/fr/lexicon.yaml",
+        match=r"no lexicon fr. Use en, zh or a path, or write .*/languages/fr/lexicon.yaml",
     ):
         lexicon.load(["fr"], LABELS)
+    with pytest.raises(ConfigError, match=r"no lexicon mine. Use en, zh or a path\.$"):
+        lexicon.load(["mine"], LABELS)
