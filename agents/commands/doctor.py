@@ -8,7 +8,7 @@ from pipeline.cli.app import Exit, app, settings_of, stdout
 
 @app.command()
 def doctor(ctx: typer.Context) -> None:
-    """Look at weights, audio libraries, models, database and broker, and say what to do about what is missing.
+    """Check packages, weights, audio libraries, models, database and broker. Say how to get each missing part.
 
     Nothing is created or downloaded.
 

@@ -1,14 +1,13 @@
 """Whisper's log-mel spectrogram, in NumPy: a clip of 5 s takes a millisecond, and PyTorch is not needed."""
 
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.asr.transcriber import Samples
-from pipeline.errors import DependencyError
+from pipeline.errors import WeightsMissing
+from pipeline.packages import data_file
 
 Mel = NDArray[np.float32]
 """Log-mel spectrogram, shape (bands, frames), a frame each 10 ms; scaled as Whisper wants it, about -1.5 to 1.5."""
@@ -43,9 +42,9 @@ def _hann() -> NDArray[np.float64]:
 
 @cache
 def _filters(bands: int) -> NDArray[np.float64]:
-    """Shape (bands, 201), from the package openai-whisper, found without running it."""
-    spec = find_spec("whisper")
-    if spec is None or spec.origin is None:
-        raise DependencyError("The package openai-whisper is not installed", "pip install openai-whisper")
-    with np.load(Path(spec.origin).parent / "assets" / "mel_filters.npz") as filters:
+    """Shape (bands, 201). Raises WeightsMissing without the package openai-whisper; its dependencies are not needed."""
+    file = data_file("openai-whisper", "whisper/assets/mel_filters.npz")
+    if file is None:
+        raise WeightsMissing("The package openai-whisper is not installed", "pip install --no-deps openai-whisper")
+    with np.load(file) as filters:
         return np.asarray(filters[f"mel_{bands}"], np.float64)

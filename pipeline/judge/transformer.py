@@ -54,11 +54,6 @@ def load(source: str) -> TransformersClassifier:
     """
     folder = Path(source)
     hub = is_id(source)
-    if not hub and not (folder / "config.json").is_file():
-        raise ConfigError(
-            f"judge.model: no model at {source}",
-            "Name a folder with a config.json, or a hub id, owner/name@commit.",
-        )
     place, commit = commit_of(source, "judge.model") if hub else (source, LATEST)
     try:
         with quietly():

@@ -171,7 +171,7 @@ def _engine(url: URL) -> Engine:
         # hide_parameters: an error's text must not carry a transcript into a log.
         engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, json_serializer=_json, connect_args=more)
     except ModuleNotFoundError as error:
-        raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[postgres]".') from error
+        raise ConfigError(f"{error.name} is not installed", "Install it: pip install 'psycopg[binary]'") from error
     if url.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

@@ -6,6 +6,7 @@ from pathlib import Path
 import dockerfile
 import pytest
 
+from deploy.slim import EXTRAS
 from pipeline.configuration import PREFIX
 from pipeline.settings import Settings
 from tests.deploy.files import DEPLOY, ROOT
@@ -30,7 +31,7 @@ def copied() -> list[str]:
 
 def test_every_base_image_is_pinned() -> None:
     for base in commands("FROM"):
-        assert re.fullmatch(r"docker\.io/library/python:3\.\d+\.\d+-slim-\w+", base.value[0])
+        assert re.fullmatch(r"docker\.io/library/python:3\.\d+\.\d+-slim-\w+@sha256:[0-9a-f]{64}", base.value[0])
     assert len({base.value[0] for base in commands("FROM")}) == 1, (
         "packages must run on the Python that they are built for"
     )
@@ -57,16 +58,19 @@ def test_every_copied_source_exists_and_is_not_ignored(source: str) -> None:
 
 def test_the_sources_of_the_package_are_copied() -> None:
     """`pip install .` reads these files; see pyproject.toml."""
-    assert {"pyproject.toml", "README.md", "LICENSE", "NOTICE", "configs", "pipeline", "agents"} <= set(copied())
+    sources = {"pyproject.toml", "README.md", "LICENSE", "NOTICE", "configs", "pipeline", "agents", "voxwarden.py"}
+    assert sources <= set(copied())
 
 
 def test_the_versions_are_the_tested_ones() -> None:
     installs = [command.value[0] for command in commands("RUN") if "-r pyproject.toml" in command.value[0]]
     assert len(installs) == 1
-    assert "-c constraints.txt" in installs[0]
-    assert "--extra weights" in installs[0]
-    assert "--extra postgres" in installs[0]
-    assert "--extra console" in installs[0]
+    slim, _, full = installs[0].partition("else")
+    assert "--no-deps -r requirements-slim.txt" in slim, "without FULL, and its test holds it to constraints.txt"
+    assert "-c constraints.txt" in full
+    for extra in (*EXTRAS, "postgres"):
+        assert f"--extra {extra}" in full
+    assert "-c constraints.txt 'psycopg[binary]'" in slim
 
 
 def test_every_variable_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:

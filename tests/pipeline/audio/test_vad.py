@@ -54,5 +54,5 @@ def test_the_model_is_found_without_importing_pytorch() -> None:
 
 def test_a_missing_model_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vad, "MODEL", "no-such-model.onnx")
-    with pytest.raises(WeightsMissing, match=r"Install silero-vad 6\.2\.3"):
+    with pytest.raises(WeightsMissing, match=r"pip install --no-deps 'silero-vad>=6\.2\.3'"):
         Vad()

@@ -1,0 +1,74 @@
+"""Print deploy/requirements-slim.txt: every package of a run without PyTorch, in the versions of constraints.txt.
+
+Run it by `make slim`, in an environment with everything installed: the packages themselves say what they need.
+"""
+
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import requires
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+EXTRAS = ("weights", "console")
+DATA_ONLY = {"openai-whisper", "silero-vad"}
+"""One data file of each is read, and none of its code runs: it is installed without its dependencies."""
+LEFT_OUT = {"transformers"}
+"""Needed only for a `judge.model` that is not in ONNX."""
+MACHINES = [
+    {"python_version": python, "python_full_version": f"{python}.0", "platform_machine": machine}
+    for python in ("3.11", "3.12", "3.13")
+    for machine in ("x86_64", "aarch64")
+]
+HEAD = """\
+# What `make run` and the image install without PyTorch; `make slim` writes this file from constraints.txt.
+# Install it with --no-deps: openai-whisper and silero-vad ask for PyTorch, but only a data file of each is read.
+"""
+
+
+def main() -> None:
+    """Write the file to standard output."""
+    sys.stdout.write(HEAD + "".join(f"{name}=={version}\n" for name, version in slim().items()))
+
+
+def slim() -> dict[str, str]:
+    """The version of each package, by name. Raises KeyError for a package that constraints.txt lacks."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    listed = project["dependencies"] + [each for extra in EXTRAS for each in project["optional-dependencies"][extra]]
+    found: set[tuple[str, str]] = set()
+    for requirement in map(Requirement, listed):
+        _collect(requirement, found)
+    pinned = _pinned()
+    return {name: pinned[name] for name in sorted({name for name, _ in found})}
+
+
+def _collect(requirement: Requirement, found: set[tuple[str, str]]) -> None:
+    """Add the package and all that it needs to `found`, which holds (name, extra) pairs."""
+    name = canonicalize_name(requirement.name)
+    for extra in {"", *requirement.extras} if name not in LEFT_OUT else ():
+        if (name, extra) not in found:
+            found.add((name, extra))
+            for needed in _needs(name, extra):
+                _collect(needed, found)
+
+
+def _needs(name: str, extra: str) -> Iterator[Requirement]:
+    """What an installed package needs on one of MACHINES at least."""
+    if name in DATA_ONLY:
+        return
+    for needed in map(Requirement, requires(name) or ()):
+        if needed.marker is None or any(needed.marker.evaluate(machine | {"extra": extra}) for machine in MACHINES):
+            yield needed
+
+
+def _pinned() -> dict[str, str]:
+    text = (ROOT / "constraints.txt").read_text("utf-8")
+    return dict(re.findall(r"^([\w.-]+)==(\S+)$", text, re.MULTILINE))
+
+
+if __name__ == "__main__":
+    main()
