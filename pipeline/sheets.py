@@ -12,7 +12,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Sheet(BaseModel):
-    """A part of such a file. Unknown keys are errors, so a typo never passes for a rule."""
+    """A mapping in such a file. Unknown keys are errors, so a misspelt key is never ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -32,7 +32,7 @@ def read(path: Path, kind: type[M]) -> M:
         said = first["msg"].removeprefix("Value error, ")
         raise ConfigError(
             f"{path}: {key}: {said}",
-            "Correct that key; the shipped files show the form.",
+            "Correct that key. The shipped files show the form.",
         ) from error
 
 

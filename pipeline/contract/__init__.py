@@ -1,1 +1,1 @@
-"""The message contract, written from the code: `python -m pipeline.contract`."""
+"""Generates the message contract from the code: `python -m pipeline.contract`."""

@@ -1,4 +1,4 @@
-"""Write docs/schemas/, docs/asyncapi.yaml and the tables of docs/contract.md anew."""
+"""Write docs/schemas/, docs/asyncapi.yaml and the tables of docs/contract.md."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ COMMAND = "python -m pipeline.contract"
 
 
 def files(docs: Path) -> dict[Path, str]:
-    """What each generated file under `docs` should hold."""
+    """The expected content of each generated file under `docs`."""
     made = {docs / "schemas" / f"{kind.__name__.lower()}.json": _json(schema(kind)) for kind in KINDS}
     made[docs / "asyncapi.yaml"] = f"# Written by {COMMAND}\n" + yaml.safe_dump(
         document(), sort_keys=False, allow_unicode=True, width=110

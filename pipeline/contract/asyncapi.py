@@ -1,4 +1,4 @@
-"""The topics as an AsyncAPI 3 document, from `pipeline/topology.py`."""
+"""Generates the AsyncAPI 3 document of the topics in `pipeline/topology.py`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,17 +13,17 @@ BINDING = {"bindingVersion": "0.5.0"}
 
 REASONS = {
     "voxwarden-stage": "The stage that could not handle it.",
-    "voxwarden-error": "Why, in one line.",
-    "voxwarden-topic": "Where it came from; not there if the stage made it up itself.",
-    "voxwarden-partition": "Of that topic.",
-    "voxwarden-offset": "In that partition.",
-    "voxwarden-cut": "Bytes of the value, which was too large to be kept.",
+    "voxwarden-error": "The error, in one line.",
+    "voxwarden-topic": "The source topic. Absent if the stage created the message.",
+    "voxwarden-partition": "The partition of the source topic.",
+    "voxwarden-offset": "The offset in that partition.",
+    "voxwarden-cut": "The size in bytes of a value that was too large to keep.",
 }
-"""Headers of a dead letter, beside its own."""
+"""Headers of a dead letter, added to the record's own."""
 
 
 def document() -> dict[str, Any]:
-    """For a deployment with default settings."""
+    """The document for a deployment with default settings."""
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -51,7 +51,8 @@ def _message_id(topic: Topic) -> str:
 
 def _channel(topic: Topic, kafka: Kafka) -> dict[str, Any]:
     configuration = {"retention.ms": round(kafka.retention_seconds(topic) * 1000)}
-    if topic is not DEAD_LETTERS:  # theirs has room for the reason, too
+    # The dead-letter topic has a higher limit, with room for the headers that give the reason.
+    if topic is not DEAD_LETTERS:
         configuration["max.message.bytes"] = kafka.max_message_bytes
     return {
         "address": topic.name,
@@ -75,7 +76,7 @@ def _operations(stage: Stage) -> dict[str, Any]:
 
 
 def _suffix(topic: Topic, among: Sequence[Topic]) -> str:
-    """Tells the operations of a stage apart that takes or gives several topics."""
+    """Separates the operations of a stage that takes or gives several topics."""
     return _message_id(topic) if len(among) > 1 else ""
 
 
@@ -93,7 +94,7 @@ def _message(topic: Topic) -> dict[str, Any]:
     if topic.message is None:
         headers = {name: {"type": "string", "description": meaning} for name, meaning in REASONS.items()}
         return {
-            "summary": "A record as it came, with the reason in headers.",
+            "summary": "The original record, with the reason in headers.",
             "contentType": "application/octet-stream",
             "headers": {"type": "object", "properties": headers, "required": list(headers)[:2]},
             "payload": {"type": "string", "format": "binary"},

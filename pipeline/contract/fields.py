@@ -1,4 +1,4 @@
-"""What a field means, read from the docstring under it: said once, in `pipeline/messages.py`."""
+"""Reads the meaning of each message field from its docstring in `pipeline/messages.py`."""
 
 import ast
 import inspect
@@ -11,7 +11,10 @@ from pipeline import messages
 
 
 def meanings(kind: type[Struct]) -> dict[str, str]:
-    """One line a field; what a class leaves unsaid, the first class of the module with such a field says."""
+    """One line for each field of `kind`.
+
+    A field without a docstring gets the docstring of the first class in the module with a field of that name.
+    """
     said: dict[str, str] = {}
     for name in kind.__struct_fields__:
         own = (_said(base.__name__).get(name) for base in kind.__mro__)

@@ -1,4 +1,4 @@
-"""JSON Schema (2020-12) of every message: of its JSON, or of its headers where the value is audio."""
+"""JSON Schema (2020-12) for every message: for its JSON value, or for its headers if the value is audio."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from pipeline.messages import Alternative, AudioChunk, Decision, Flag, Hit, Mess
 
 KINDS: tuple[type[msgspec.Struct], ...] = (AudioChunk, Utterance, Transcript, Flag, Decision)
 PARTS: tuple[type[msgspec.Struct], ...] = (Word, Alternative, Hit)
-"""What messages are made of."""
+"""Types of nested objects in messages."""
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 HEADERS_NOTE = "The Kafka headers. Each is UTF-8 text; numbers and booleans are written as in JSON."
@@ -19,12 +19,12 @@ Schema = dict[str, Any]
 
 
 def is_audio(kind: type[msgspec.Struct]) -> bool:
-    """Whether the value is raw audio, and the fields are headers."""
+    """Whether the value is raw audio and the fields are headers."""
     return kind.__name__ in CONTENT_TYPES
 
 
 def schema(kind: type[msgspec.Struct]) -> Schema:
-    """The whole document for one message."""
+    """The complete schema document for one message type."""
     if is_audio(kind) and issubclass(kind, Message):
         return {"$schema": DIALECT} | _headers(kind)
     _, components = msgspec.json.schema_components([kind])
@@ -36,20 +36,23 @@ def schema(kind: type[msgspec.Struct]) -> Schema:
 
 
 def attributes(kind: type[Message]) -> dict[str, Schema]:
-    """The CloudEvents headers that a message has on Kafka; a chunk has only those that CloudEvents requires."""
+    """The CloudEvents headers of a message on Kafka. An AudioChunk has only the required ones."""
     found: dict[str, Schema] = {
-        "ce_specversion": {"const": "1.0", "description": "Of CloudEvents."},
-        "ce_id": {"type": "string", "description": "The same when the message is sent again."},
-        "ce_source": {"type": "string", "description": "Who sent it, e.g. `/voxwarden/segment`."},
-        "ce_type": {"const": type_of(kind), "description": "Which message, in which version of the contract."},
-        "ce_time": {"type": "string", "format": "date-time", "description": "`start`, RFC 3339."},
-        "content-type": {"const": CONTENT_TYPES.get(kind.__name__, "application/json"), "description": "Of the value."},
+        "ce_specversion": {"const": "1.0", "description": "The CloudEvents version."},
+        "ce_id": {"type": "string", "description": "The message's id. A message that is sent again keeps its id."},
+        "ce_source": {"type": "string", "description": "The sender, for example `/voxwarden/segment`."},
+        "ce_type": {"const": type_of(kind), "description": "The message type and the version of the contract."},
+        "ce_time": {"type": "string", "format": "date-time", "description": "The value of `start`, as RFC 3339 text."},
+        "content-type": {
+            "const": CONTENT_TYPES.get(kind.__name__, "application/json"),
+            "description": "The format of the value.",
+        },
     }
     return {name: found[name] for name in REQUIRED} if kind is AudioChunk else found
 
 
 REQUIRED = ["ce_specversion", "ce_id", "ce_source", "ce_type"]
-"""By CloudEvents; Voxwarden itself reads `ce_type` alone of them."""
+"""Required by CloudEvents. Voxwarden itself reads only `ce_type`."""
 
 
 def _headers(kind: type[Message]) -> Schema:

@@ -1,4 +1,4 @@
-"""The tables of docs/contract.md, each between two comments that name it."""
+"""The tables of docs/contract.md. Two comments with the table's name enclose each table."""
 
 import json
 import re
@@ -14,7 +14,7 @@ BLOCK = re.compile(r"(<!-- begin (\w+) -->\n).*?(<!-- end \2 -->)", re.DOTALL)
 
 
 def filled(text: str) -> str:
-    """`text` with every named block written anew; raises ConfigError for a name that is not known."""
+    """`text` with every table generated again; raises ConfigError for an unknown table name."""
     tables = _tables()
 
     def fill(match: re.Match[str]) -> str:
@@ -86,7 +86,7 @@ def _default(name: str, field: Schema, whole: Schema) -> str:
 
 
 def _form(field: Schema) -> str:
-    """A value's schema in a word or two."""
+    """The type of a value, in one or two words."""
     if "const" in field:
         return f"`{field['const']}`"
     if "enum" in field:

@@ -1,4 +1,4 @@
-"""Two policies over the same transcripts: which flags would be new, gone or changed."""
+"""Compares two policies over the same transcripts: which flags are new, gone or changed."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
@@ -13,15 +13,17 @@ from pipeline.messages import Flag, Transcript
 from pipeline.settings import JudgeSettings
 
 Kind = Literal["new", "gone", "changed", "same"]
-"""`changed`: flagged by both, with another suggestion or for other labels. `same` are clean ones, too."""
+"""`changed`: both policies flag it, with different suggestions or labels. `same` includes clean transcripts."""
 
 MAX_REMEMBERED = 100_000
-"""Transcripts that may have come twice: a worker writes again, after a crash, what it did since its last commit."""
+"""How many transcript ids are kept to recognise repeats. After a crash, a worker writes again what it did since its
+last commit.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What both policies say of one transcript."""
+    """The flags of both policies for one transcript."""
 
     before: Flag
     after: Flag
@@ -44,7 +46,7 @@ class Comparison:
 
 @dataclass(slots=True)
 class BacktestTally:
-    """The sum of many comparisons."""
+    """Counts of many comparisons."""
 
     kinds: Counter[Kind] = field(default_factory=Counter)
     labels: dict[str, Counter[Kind]] = field(default_factory=dict)
@@ -56,9 +58,9 @@ class BacktestTally:
 
 
 class Backtest:
-    """The classifier reads each text once, and both policies rule on its scores.
+    """The classifier reads each text once. Both policies decide on the same scores.
 
-    `skipped` counts transcripts that overload left empty, `repeated` those that had come before.
+    `skipped` counts transcripts that are empty because of overload. `repeated` counts transcripts that came before.
     """
 
     def __init__(self, detector: Detector, before: Flagger, after: Flagger) -> None:
@@ -68,7 +70,10 @@ class Backtest:
         self._seen: OrderedDict[str, None] = OrderedDict()
 
     def compare(self, batch: Sequence[Transcript]) -> list[Comparison]:
-        """One for each transcript that says something new, in order; those of a room must come in order."""
+        """One comparison for each transcript that is neither skipped nor repeated, in order.
+
+        The transcripts of one room must come in order.
+        """
         batch = [transcript for transcript in batch if self._counts(transcript)]
         return [
             Comparison(self.before.flag(transcript, found), self.after.flag(transcript, found))
@@ -88,7 +93,7 @@ class Backtest:
 
 
 def build(chosen: JudgeSettings, before: str, after: str) -> Backtest:
-    """A backtest of the policies of these names or paths; raises ConfigError."""
+    """A backtest of two policies, each given by name or path; raises ConfigError."""
     config = check(chosen.model_copy(update={"policy": before, "shadow_policies": (after,)}))
     detector = Detector(load_classifier(chosen), config.matcher)
     first, second = (Flagger(policy, config.labels, detector.model) for policy in (config.policy, *config.shadows))
@@ -100,5 +105,5 @@ def flagged(flag: Flag) -> bool:
 
 
 def labels_of(flag: Flag) -> set[str]:
-    """The labels that somebody would be told of."""
+    """The flagged labels; empty if the suggestion is `pass`."""
     return set(flag.flagged) if flagged(flag) else set()

@@ -1,4 +1,4 @@
-"""From a model's logits to probabilities, by the temperatures of `calibration.json` in its folder."""
+"""Turns a model's logits into probabilities, with the temperatures of `calibration.json` in the model's folder."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -14,41 +14,41 @@ Numbers = NDArray[np.float64]
 
 
 class Calibration(msgspec.Struct, forbid_unknown_fields=True):
-    """Each label's logits are divided by its temperature (Guo et al. 2017); 1 where none is given."""
+    """Each label's logits are divided by its temperature (Guo et al. 2017). The default temperature is 1."""
 
     temperature: dict[str, float] = {}
 
 
 class Calibrated(ABC):
-    """Whatever gives each text a logit for each of its own labels: as probabilities."""
+    """A model that gives each text a logit for each of its own labels; subclasses compute the logits."""
 
     def __init__(self, name: str, labels: Sequence[str], calibration: Calibration, exclusive: bool = False) -> None:
         self.name = name
-        """Which model, with its version."""
+        """Name and version of the model."""
         self.labels = tuple(labels)
         self.exclusive = exclusive
-        """Exactly one of the labels applies: the probabilities of a text add up to 1."""
+        """Exactly one label applies, so the probabilities of a text add up to 1."""
         self._temperature = np.array([calibration.temperature.get(label, 1.0) for label in self.labels])
 
     def probabilities(self, texts: Sequence[str]) -> Numbers:
-        """Calibrated, of shape (texts, labels)."""
+        """Calibrated probabilities, shape (texts, labels)."""
         logits = self.logits(texts) / self._temperature
         return _softmax(logits) if self.exclusive else sigmoid(logits)
 
     @abstractmethod
     def logits(self, texts: Sequence[str]) -> Numbers:
-        """As the model gives them, of shape (texts, labels)."""
+        """Uncalibrated logits, shape (texts, labels)."""
 
 
 def load(folder: Path) -> Calibration:
-    """The calibration in `folder`, if there is one; raises ConfigError for a broken file."""
+    """The calibration in `folder`, or the default one if there is no file; raises ConfigError for a broken file."""
     path = folder / "calibration.json"
     if not path.is_file():
         return Calibration()
     try:
         calibration = msgspec.json.decode(path.read_bytes(), type=Calibration)
     except msgspec.DecodeError as error:
-        raise ConfigError(f"{path}: {error}", 'It holds {"temperature": {label: number}}.') from error
+        raise ConfigError(f"{path}: {error}", 'The file must hold {"temperature": {label: number}}.') from error
     if wrong := [label for label, value in calibration.temperature.items() if value <= 0]:
         raise ConfigError(f"{path}: the temperature of {wrong[0]} is not above 0", "Train or calibrate again.")
     return calibration

@@ -1,4 +1,4 @@
-"""The seam between the judge and whatever tells, from a text alone, what is wrong with it."""
+"""The interface between the judge and a text classifier, and the function that loads one."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from pipeline.judge.calibration import Calibrated
 
 SHIPPED = Path(__file__).parent / "model"
-"""The shipped model; its README.md is its model card."""
+"""The folder of the shipped model. Its README.md is the model card."""
 
 
 class Classifier(Protocol):
-    """Gives each text the calibrated probability of each label, and of `risk`: of any label at all."""
+    """Gives each text a calibrated probability for each label, and one for `risk`: that any label applies."""
 
     name: str
-    """Which model, with its version: it stands in every flag."""
+    """Name and version of the model, as written in every flag."""
     labels: tuple[str, ...]
 
     def classify(self, texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
-        """Scores in the order of `texts`; `languages` are ISO 639-1 codes, one a text."""
+        """One dict of scores for each text, in order. `languages` has one ISO 639-1 code for each text."""
 
 
 def load(settings: JudgeSettings) -> Classifier:
@@ -45,9 +45,9 @@ def languages_of(folder: Path) -> frozenset[str]:
 
 
 def load_model(source: str, threads: int | None = None) -> "Calibrated":
-    """The model in a folder of ours, or a `transformers` one from a folder or the hub, with its own labels.
+    """Loads an ONNX folder, or a `transformers` model from a folder or the hub. The model keeps its own labels.
 
-    Raises ConfigError for a source without a model, and for a `transformers` model where that is not installed.
+    Raises ConfigError if there is no model, or if it needs `transformers` and the package is not installed.
     """
     from pipeline.judge import calibration, mixed, onnx, sounds
     from pipeline.judge.hub import is_id

@@ -1,19 +1,21 @@
-"""What the judge remembers of a room: whom it blocked for what, until the cool-down is over. In memory, bounded."""
+"""The judge's memory of a room: which speakers it blocked, for which labels, until the cool-down ends. Bounded."""
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 
 MAX_SPEAKERS = 100_000
-"""In all rooms together, about 50 MB."""
+"""Limit for all rooms together, about 50 MB."""
 MAX_IN_ROOM = 1_000
-"""Speakers of one room: a room with more forgets its own."""
+"""Limit for one room. A room with more speakers forgets its own, oldest block first."""
 MAX_BLOCKS = 32
-"""Of one speaker. In a cool-down each block has a label that was not blocked yet, so there are no more than labels."""
+"""Limit for one speaker. Within a cool-down each block adds a label that was not blocked yet, so there are at most as
+many blocks as labels.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """An utterance for which a block was suggested."""
+    """An utterance for which the judge suggested a block."""
 
     speaker: str
     start: float
@@ -21,11 +23,10 @@ class Blocked:
 
 
 class Context:
-    """The blocks of each speaker in a room, until their cool-down is over.
+    """The blocks of each speaker in each room, until their cool-down ends.
 
-    No speaker and no room can make it forget the others: where there are too many, the fullest room forgets the
-    speaker who was blocked longest ago. Times are those of the speech, not of the clock, so that a replay is judged as
-    the first run was.
+    One busy speaker or room cannot push out all others: above the limit, the fullest room forgets the speaker with the
+    oldest block. Times are those of the speech, not of the clock, so a replay gives the same flags as the first run.
     """
 
     def __init__(self, max_speakers: int = MAX_SPEAKERS, max_in_room: int = MAX_IN_ROOM) -> None:
@@ -35,7 +36,7 @@ class Context:
         self._speakers = 0
 
     def cooling(self, room: str, speaker: str, start: float, seconds: float) -> frozenset[str]:
-        """Labels for which this speaker was blocked in the `seconds` before `start`, that moment itself left out."""
+        """Labels for which this speaker was blocked in the `seconds` before `start`, excluding `start` itself."""
         speakers = self._rooms.get(room)
         blocks = speakers.get(speaker, ()) if speakers else ()
         return frozenset().union(*(block.labels for block in blocks if 0 < start - block.start <= seconds))
@@ -61,7 +62,7 @@ class Context:
             self._forget(room)
 
     def _forget(self, room: str) -> None:
-        """The speaker of this room who was blocked longest ago."""
+        """Forget the speaker of this room with the oldest block."""
         self._rooms[room].popitem(last=False)
         self._speakers -= 1
         if not self._rooms[room]:

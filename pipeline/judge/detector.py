@@ -1,4 +1,4 @@
-"""What the classifier and the lexicons detect in transcripts, before any policy looks at it."""
+"""Runs the classifier and the lexicon matcher on transcripts, before any policy decides."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from pipeline.messages import Transcript
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """The classifier's scores and the lexicons' matches, before any policy."""
+    """The classifier's scores and the lexicon matches of one transcript."""
 
     scores: Mapping[str, float]
     matches: Sequence[Match]
 
 
 class Detector:
-    """Classifier and lexicons. The classifier reads every reading; the lexicons search the text that people see."""
+    """Classifier and lexicons. The classifier scores every reading; the lexicons search the displayed text only."""
 
     def __init__(self, classifier: Classifier, matcher: Matcher) -> None:
         self._classifier = classifier
@@ -26,7 +26,7 @@ class Detector:
         self.model = classifier.name
 
     def detect(self, batch: Sequence[Transcript]) -> list[Detection]:
-        """One for each transcript, in order."""
+        """One detection for each transcript, in order."""
         scores = classify(self._classifier, batch)
         return [
             Detection(found, self._matcher.find(transcript.text))

@@ -1,8 +1,8 @@
-"""Undoing what hides a word on purpose: leet (k1ll), separators (k.i.l.l, 傻*逼), stretching (killlll).
+"""Finds words that are disguised on purpose: leet (k1ll), separators (k.i.l.l, 傻*逼), stretching (killlll).
 
-A text is brought to its skeleton (after Unicode TS 39), in which a hidden word and the plain word look the same.
-Skeletons of ordinary words meet, too (`as` and `ass`), so a find in one counts only where something was really hidden:
-at a position of `marks`.
+A text is reduced to its skeleton (after Unicode TS 39), in which a disguised word and the plain word are equal.
+Different ordinary words can have the same skeleton (`as` and `ass`). So a match in a skeleton counts only if it covers
+a position of `marks`, where a disguise was removed.
 """
 
 import re
@@ -17,14 +17,16 @@ _STRETCH = re.compile(rf"([a-z{HAN}])\1{{2,}}")
 _SYMBOLS = r"[*.·•~\-_+=|/\\^#@&$%]"
 _HAN_GAP = re.compile(rf"(?<=[{HAN}]) ?{_SYMBOLS}{{1,3}} ?(?=[{HAN}])")
 _LATIN_GAP = re.compile(r"(?<=[a-z])[*~^|·•_]{1,3}(?=[a-z])")
-"""Symbols that ordinary writing never puts inside a word; dots and hyphens it does."""
+"""Symbols that ordinary writing never puts inside a word. Dots and hyphens are excluded: ordinary words have them."""
 _SPELLED = re.compile(
     r"(?<![a-z0-9.])"
     r"(?:[a-z0-9@$!](?P<gap>[.\-*~_·•/]|\. )[a-z0-9@$!](?:(?P=gap)[a-z0-9@$!])+"
     r"|[a-z0-9@$!](?: [a-z0-9@$!]){3,})"
     r"(?![a-z0-9])"
 )
-"""Single letters apart: by a symbol from three on, by a space from four on (`a s s` may be an ordinary spelling)."""
+"""Spelled-out letters: three or more with a symbol between them, or four or more with spaces. `a s s` may be an
+ordinary spelling.
+"""
 _BETWEEN = re.compile(r"(?<=[a-z0-9@$!])[ .\-*~_·•/]+(?=[a-z0-9@$!])")
 
 _LEET_WORD = re.compile(r"(?=[0-9@$!|]*[a-z])[a-z0-9@$]+(?:[!|]+[a-z0-9@$]+)*|![a-z][a-z0-9@$]*")
@@ -34,24 +36,24 @@ _SUSPECT = re.compile(
     rf"{_STRETCH.pattern}|{_HAN_GAP.pattern}|{_LATIN_GAP.pattern}|[a-z][013457@$]|[013457@$!|][a-z]|[a-z][!|][a-z]"
     r"|(?<![a-z0-9])[a-z0-9@$!][ .\-*~_·•/]+[a-z0-9@$!](?![a-z0-9])"
 )
-"""Cheap to look for; most utterances have none of it and are done."""
+"""A quick test. Most utterances do not match and need no further work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Skeleton:
-    """A view, and the positions in it at which something was hidden, in order."""
+    """A view, and the positions in it where a disguise was removed, in order."""
 
     view: PlainView
     marks: Sequence[int]
 
     def hides(self, start: int, end: int) -> bool:
-        """Whether anything was hidden in `start` to `end` (half open)."""
+        """Whether a disguise was removed in `start` to `end` (half open)."""
         index = bisect_left(self.marks, start)
         return index < len(self.marks) and self.marks[index] < end
 
 
 def disguised(view: PlainView) -> Skeleton | None:
-    """The skeleton of a normalised text; None where nothing looks hidden."""
+    """The skeleton of a normalised text; None if nothing looks disguised."""
     return skeleton(view) if _SUSPECT.search(view.text) else None
 
 
@@ -63,7 +65,7 @@ def skeleton(view: PlainView) -> Skeleton:
 
 
 def _join(view: PlainView) -> tuple[PlainView, set[int]]:
-    """Without separators inside words; marked is what followed one."""
+    """The view without separators inside words, and the positions that followed a separator."""
     gaps = [*_HAN_GAP.finditer(view.text), *_LATIN_GAP.finditer(view.text)]
     for spelled in _SPELLED.finditer(view.text):
         if any(character.isalpha() for character in spelled.group()):
@@ -77,19 +79,19 @@ def _join(view: PlainView) -> tuple[PlainView, set[int]]:
 
 
 def _unleet(text: str) -> tuple[str, set[int]]:
-    """With the letters that digits and symbols stand for, in words that have letters; and where."""
+    """The text with digits and symbols replaced by the letters they stand for, and the replaced positions."""
     places: set[int] = set()
 
     def letters(word: re.Match[str]) -> str:
         places.update(word.start() + i for i, character in enumerate(word.group()) if character in _LEET_LETTERS)
         return word.group().translate(_LEET)
 
-    # `1` stands for i and for l: in a skeleton the two are one.
+    # `1` stands for i and for l, so a skeleton writes both as i.
     return _LEET_WORD.sub(letters, text).replace("l", "i"), places
 
 
 def _collapse(view: PlainView, marks: set[int]) -> Skeleton:
-    """Every run of one letter as one, which stands for the whole run."""
+    """Each run of one letter becomes one letter, which stands for the whole run in the source."""
     characters: list[str] = []
     starts: list[int] = []
     ends: list[int] = []

@@ -1,4 +1,4 @@
-"""From a detection to a flag, by one policy. Several policies may judge the same detection."""
+"""Turns a detection into a flag, with one policy. Several policies may judge the same detection."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from pipeline.messages import Flag, Hit, Transcript, derive_id
 
 
 class Flagger:
-    """Applies one policy. It remembers blocked speakers, so transcripts of a room must come in order."""
+    """Applies one policy. It remembers blocked speakers, so the transcripts of a room must come in order."""
 
     def __init__(self, policies: PolicyResolver, labels: Labels, model: str) -> None:
         self.version = policies.version

@@ -1,4 +1,4 @@
-"""The judge stage: transcripts in, a flag for each out, clean ones too."""
+"""The judge stage: takes transcripts and gives one flag for each, also for clean ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,13 +21,12 @@ from pipeline.stage import Processor, Rejected
 
 @dataclass(frozen=True, slots=True)
 class JudgeConfig:
-    """Labels, lexicons and policies, as people write them."""
+    """Labels, lexicons and policies, read from the users' YAML files."""
 
     labels: Labels
     matcher: Matcher
     policy: PolicyResolver
     shadows: tuple[PolicyResolver, ...] = ()
-    """The shadow policies."""
 
 
 class Judge(Processor[Transcript, Flag]):
@@ -42,7 +41,7 @@ class Judge(Processor[Transcript, Flag]):
         from_zero(metrics.labels, config.labels.labels)
 
     def process(self, batch: Sequence[Transcript]) -> list[Flag | Rejected]:
-        """One flag for each transcript that was heard; of what overload skipped there is nothing to say."""
+        """One flag for each transcript. Transcripts that overload skipped get none."""
         heard = [transcript for transcript in batch if not transcript.skipped]
         return [self._judge(*each) for each in zip(heard, self._detector.detect(heard), strict=True)]
 
@@ -61,13 +60,13 @@ class Judge(Processor[Transcript, Flag]):
 
 
 def build(all_settings: settings.Settings, metrics: Metrics) -> Judge:
-    """The judge as the settings want it; raises ConfigError."""
+    """The judge for these settings; raises ConfigError."""
     chosen = all_settings.judge
     return Judge(check(chosen), load_classifier(chosen), metrics)
 
 
 def check(chosen: settings.JudgeSettings) -> JudgeConfig:
-    """Read labels, lexicons and policies, without a model; raises ConfigError, which names file and key."""
+    """Read labels, lexicons and policies, without loading a model; raises ConfigError, which names file and key."""
     known = labels.load(chosen.labels)
     lexicons = lexicon.load(chosen.lexicons, known)
     shadows = [policy.load(name, known, lexicons) for name in chosen.shadow_policies]

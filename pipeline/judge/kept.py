@@ -1,4 +1,4 @@
-"""Kept transcripts as JSON lines: those of `voice.transcripts`, or what our own commands print with --format jsonl."""
+"""Reads transcripts from JSON lines: records of `voice.transcripts`, or the output of `--format jsonl`."""
 
 from collections.abc import Iterable, Iterator
 
@@ -10,7 +10,7 @@ from pipeline.messages import Mark, Name, Seconds, Transcript, Unit
 
 
 class KeptLine(Struct):
-    """Only `text` must be there. A line without it (a file's own, an error's) says nothing that could be judged."""
+    """Only `text` is required. Lines without a text, such as lines about a file or an error, are skipped."""
 
     text: str | None = None
     language: str | None = None
@@ -26,14 +26,16 @@ class KeptLine(Struct):
 
 
 def transcripts(lines: Iterable[bytes]) -> Iterator[Transcript | TextError]:
-    """One for each line that holds a text; a TextError, which names the line, for one that cannot be read."""
+    """A transcript for each line with a text, or a TextError, which names the line, if it cannot be read."""
     for number, raw in enumerate(lines, start=1):
         if not raw.strip():
             continue
         try:
             line = json.decode(raw, type=KeptLine)
         except (MsgspecError, UnicodeDecodeError) as error:
-            yield TextError(f"Line {number} is no transcript: {error}", "Write one JSON object a line, with a text.")
+            yield TextError(
+                f"Line {number} is not a transcript: {error}", "Write one JSON object with a text on each line."
+            )
             continue
         if line.text is not None:
             yield _transcript(line, line.text, number)

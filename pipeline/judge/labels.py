@@ -1,4 +1,4 @@
-"""The labels that a verdict can carry, as `configs/labels.yaml` defines them."""
+"""The labels that a flag can carry, from `configs/labels.yaml`."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,21 +13,21 @@ from pipeline.sheets import Sheet, read
 
 Severity = Literal["low", "medium", "high", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
-"""The words of ROOST's harm taxonomy, mildest first."""
+"""The severities of ROOST's harm taxonomy, mildest first."""
 
 Item = Annotated[str, Field(pattern=r"^(6\((?:[1-9]|10|11)\)|7\([1-9]\))$")]
-"""An item of the law: article 6 has eleven, article 7 nine."""
+"""An item of the law: article 6 has items 1 to 11, article 7 items 1 to 9."""
 
 
 class LabelExamples(Sheet):
-    """Sentences for people; the judge does not read them."""
+    """Example sentences for moderators. The judge does not read them."""
 
     meant: tuple[str, ...] = ()
     not_meant: tuple[str, ...] = ()
 
 
 class NamedSheet(Sheet):
-    """Has a name in English, and in other languages under their codes."""
+    """A sheet with a name in English, and in other languages under their codes."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, str] = Field(init=False)
@@ -36,25 +36,25 @@ class NamedSheet(Sheet):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        """Every other key is a language code, so a misspelt key is never taken for a name."""
+        """Check that every other key is a language code, so that a misspelt key is an error."""
         for key in self.__pydantic_extra__:
             if key not in CODES:
                 raise ValueError(f"there is no key {key}, and it is no language code")
         return self
 
     def name(self, language: str) -> str:
-        """In `language`, else in English."""
+        """The name in `language`, or else in English."""
         return self.__pydantic_extra__.get(language, self.en)
 
 
 class Kind(NamedSheet):
-    """A finer label, for people; `sets` are the training sets whose annotators told it apart."""
+    """A sub-label for moderators. `sets` names the training sets that annotate it."""
 
     sets: tuple[str, ...] = Field(min_length=1)
 
 
 class Elsewhere(Sheet):
-    """The nearest labels of other systems, as those spell them; empty where they have none."""
+    """The closest labels of other systems, in their spelling; empty if there is none."""
 
     tencent: tuple[str, ...] = ()
     alibaba: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ class Elsewhere(Sheet):
 
 
 class Label(NamedSheet):
-    """`law` holds items of art. 6 and 7 of 网络信息内容生态治理规定 (CAC Order 5, 2019)."""
+    """`law` lists items of articles 6 and 7 of 网络信息内容生态治理规定 (CAC Order 5, 2019)."""
 
     severity: Severity
     means: str
@@ -77,7 +77,7 @@ class Label(NamedSheet):
 
 
 class Labels(Sheet):
-    """Every label by its id."""
+    """All labels, by id."""
 
     labels: dict[str, Label] = Field(min_length=1)
 
@@ -85,7 +85,7 @@ class Labels(Sheet):
         return SEVERITIES.index(self.labels[label].severity)
 
     def check(self, names: Iterable[str], where: str) -> None:
-        """Raise ConfigError for the first of `names` that is not a label; `where` says who names it."""
+        """Raise ConfigError for the first of `names` that is not a label. The error names `where`."""
         for name in names:
             if name not in self.labels:
                 raise ConfigError(f"{where}: unknown label {name}", f"Known labels: {', '.join(self.labels)}.")
@@ -97,5 +97,5 @@ def load(path: Path | None = None) -> Labels:
 
 
 def worst_first(scores: Mapping[str, float], labels: Labels) -> list[str]:
-    """Labels by severity, then by score."""
+    """Labels sorted by severity, then by score, highest first."""
     return sorted(scores, key=lambda label: (-labels.severity(label), -scores[label], label))

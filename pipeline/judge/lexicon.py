@@ -1,4 +1,4 @@
-"""Lexicons: terms that alone justify a look, with their label and level, as moderator leads write them in YAML."""
+"""Lexicons: terms that moderator leads write in YAML, each with a label and a level."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ Phrase = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, m
 FILE = "lexicon.yaml"
 
 MIN_SYLLABLES = 3
-"""Shorter terms are not matched by sound: two syllables sound like too much else."""
+"""Shorter terms are not matched by sound, because too many other words sound like two syllables."""
 
 
 class Group(Sheet):
@@ -28,13 +28,13 @@ class Group(Sheet):
     label: str
     level: Severity
     terms: tuple[Phrase, ...] = Field(min_length=1)
-    """A Latin term matches whole words; with `*` at its end, also longer ones."""
+    """A Latin term matches whole words. With `*` at its end it also matches longer words."""
     pinyin: bool = False
-    """Match by sound, too."""
+    """Also match by sound."""
     near: tuple[Phrase, ...] = ()
-    """Only if one of these stands near, on either side."""
+    """Match only if one of these phrases is near, before or after."""
     unless: tuple[Phrase, ...] = ()
-    """Not if one of these does."""
+    """Do not match if one of these phrases is near."""
 
 
 class Lexicon(Sheet):
@@ -43,16 +43,16 @@ class Lexicon(Sheet):
     about: str = ""
     groups: tuple[Group, ...] = ()
     allow: tuple[Phrase, ...] = ()
-    """Harmless phrases: what is found inside one does not count."""
+    """Harmless phrases. A match inside one of them does not count."""
 
 
 def load(names: Sequence[str], labels: Labels) -> list[Lexicon]:
-    """Read and check the lexicons, by language code or path; raises ConfigError."""
+    """Read and check lexicons, given by language code or path; raises ConfigError."""
     return [_load(name, labels) for name in names]
 
 
 def compile_terms(lexicons: Iterable[Lexicon]) -> Matcher:
-    """One matcher for all of them: speakers mix languages."""
+    """One matcher for all lexicons, since speakers mix languages."""
     lexicons = list(lexicons)
     terms = (term for lexicon in lexicons for term in _terms(lexicon))
     return Matcher(terms, (phrase for lexicon in lexicons for phrase in lexicon.allow))
@@ -78,7 +78,7 @@ def _load(name: str, labels: Labels) -> Lexicon:
     path = path_of(name)
     lexicon = read(path, Lexicon)
     if not lexicon.groups and not lexicon.allow:
-        raise ConfigError(f"{path} has no terms", "Give it groups, or leave it out of judge.lexicons.")
+        raise ConfigError(f"{path} has no terms", "Add groups, or remove it from judge.lexicons.")
     for number, group in enumerate(lexicon.groups):
         where = f"{path}: groups.{number}"
         labels.check([group.label], f"{where}.label")
@@ -94,7 +94,7 @@ def _check_term(term: str, group: Group, where: str) -> None:
     if group.pinyin and max(script.syllables(plain) for script in languages.scripts()) < MIN_SYLLABLES:
         raise ConfigError(
             f"{where}: {term} is too short to be matched by sound",
-            f"Give it {MIN_SYLLABLES} Chinese characters, or a group without pinyin.",
+            f"Use {MIN_SYLLABLES} Chinese characters or more, or a group without pinyin.",
         )
 
 

@@ -1,4 +1,4 @@
-"""From a model's own labels to ours, by a YAML that gives each of them one of ours, several, or null for harmless."""
+"""Maps a model's own labels to ours. A YAML file maps each to one label, to several, or to null for harmless."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,11 +13,11 @@ from pipeline.judge.calibration import Calibrated, Numbers
 RISK = "risk"
 
 Outputs = Mapping[str, Sequence[str]]
-"""Their label → ours."""
+"""Maps each of the model's labels to labels of ours."""
 
 
 class MappedClassifier:
-    """A `Classifier` over any model with labels of its own."""
+    """A `Classifier` over a model that has its own labels."""
 
     def __init__(self, model: Calibrated, outputs: Outputs) -> None:
         self.name = model.name
@@ -31,9 +31,11 @@ class MappedClassifier:
             self._columns[RISK] = [at for at, theirs in enumerate(model.labels) if outputs[theirs]]
 
     def classify(self, texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
-        """One of our labels that several of theirs map to has their sum if they exclude each other, else the highest.
+        """Scores by our labels.
 
-        `risk` is the model's own if it has such a label, else made in the same way of all that are not harmless.
+        If several of the model's labels map to one of ours, it gets their sum if they exclude each other, else the
+        highest. `risk` is the model's own `risk` if it has one. Otherwise it is computed the same way from all labels
+        that are not harmless.
         """
         del languages
         table = self._model.probabilities(texts)
@@ -46,7 +48,10 @@ class MappedClassifier:
 
 
 def load(path: Path | None, theirs: Sequence[str], source: str, known: Path | None = None) -> Outputs:
-    """Read the map at `path` (None: their labels are ours) and check it against the model's labels and ours."""
+    """Read the map at `path` and check it against the model's labels and ours; raises ConfigError.
+
+    Without a path, the model's labels must be ours.
+    """
     outputs = _read(path) if path else {label: (label,) for label in theirs}
     if missing := [label for label in theirs if label not in outputs]:
         raise ConfigError(f"{path}: no line for {', '.join(missing)} of {source}", "Map each to a label, or to null.")
@@ -57,7 +62,7 @@ def load(path: Path | None, theirs: Sequence[str], source: str, known: Path | No
             f"Set judge.label_map to a YAML that maps the labels of {source} to: {', '.join(ours)}, or null.",
         )
     if not any(outputs[label] for label in theirs):
-        raise ConfigError(f"{path}: every label maps to null", "Map one at least to a label.")
+        raise ConfigError(f"{path}: every label maps to null", "Map at least one to a label.")
     return outputs
 
 
@@ -66,6 +71,6 @@ def _read(path: Path) -> Outputs:
         lines = msgspec.convert(yamlfiles.read(path) or {}, dict[str, str | list[str] | None])
     except msgspec.ValidationError as error:
         raise ConfigError(
-            f"judge.label_map: {path}: {error}", "A line is `their label: our label`, or null."
+            f"judge.label_map: {path}: {error}", "Each line is `model's label: our label`, or null."
         ) from error
     return {theirs: (ours,) if isinstance(ours, str) else tuple(ours or ()) for theirs, ours in lines.items()}

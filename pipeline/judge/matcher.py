@@ -1,6 +1,6 @@
-"""Finding terms in text: Aho–Corasick over the plain view, over its skeleton and over its sound.
+"""Finds lexicon terms in text: Aho–Corasick over the plain view, its skeleton and its sound.
 
-A. V. Aho, M. J. Corasick, Efficient string matching, CACM 18 (6), 1975; by pyahocorasick.
+A. V. Aho, M. J. Corasick, Efficient string matching, CACM 18 (6), 1975. The implementation is pyahocorasick.
 """
 
 from bisect import bisect_left
@@ -16,18 +16,18 @@ from pipeline.judge.labels import SEVERITIES, Severity
 from pipeline.judge.normalise import PlainView, normalise
 
 MILDER: dict[Severity, Severity] = {"critical": "high", "high": "medium"}
-"""What a level becomes where a term was found by sound alone: enough for a person to look, not to act upon."""
+"""The lower level of a term that matches by sound alone. A moderator should check such a match."""
 
 NEAR_CHARACTERS = 24
-"""How far `near` and `unless` look to either side."""
+"""How many characters before and after a match `near` and `unless` search."""
 VOWELS = frozenset("aeiou")
 MAX_SPACED = 2
-"""Chinese terms up to this length do not match across a space: it may be the end of a sentence."""
+"""Chinese terms up to this length do not match across a space, which may be the end of a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A term as written, and what its find means; `near` and `unless` are normalised."""
+    """A term as written, with its label and level. `near` and `unless` are normalised."""
 
     text: str
     label: str
@@ -39,7 +39,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """`term` at the source's characters `start` to `end` (half open); found by sound alone, the level may be milder."""
+    """`term` matches the source's characters `start` to `end` (half open). Matches by sound have a lower `level`."""
 
     term: Term
     level: Severity
@@ -48,7 +48,7 @@ class Match:
 
 
 class Matcher:
-    """Compiled terms and allowed phrases; `find` may be called from any thread."""
+    """Compiled terms and allowed phrases. `find` is thread-safe."""
 
     def __init__(self, terms: Iterable[Term], allowed: Iterable[str] = ()) -> None:
         self._plain, self._bare, self._sound, self._allowed = _Index(), _Index(), _Index(), _Index()
@@ -70,7 +70,10 @@ class Matcher:
                 self._sound.add(reading, term, open_end)
 
     def find(self, text: str) -> list[Match]:
-        """Every term in `text`, by place; of those of one label that overlap, the worst and longest."""
+        """All matches in `text`, by position.
+
+        Of overlapping matches of one label, only the most severe and longest is kept.
+        """
         view = normalise(text)
         found = [match for match in self._candidates(view) if not _paused(match, text) and _fits(match, view)]
         if found:
@@ -94,7 +97,7 @@ class Matcher:
 
 
 class _Index:
-    """Patterns with what they stand for. Latin ones match at word boundaries; an open one need not end there."""
+    """Patterns and the values they stand for. Latin patterns match whole words; an open one may end inside a word."""
 
     def __init__(self) -> None:
         self._entries: dict[str, list[tuple[Any, bool]]] = {}
@@ -123,13 +126,13 @@ class _Index:
 
 
 def _inside_word(text: str, position: int) -> bool:
-    """Whether Latin letters or digits stand on both sides of `position`."""
+    """Whether Latin letters or digits are on both sides of `position`."""
     around = text[max(0, position - 1) : position + 1]
     return len(around) == 2 and position > 0 and around.isascii() and around.isalnum()
 
 
 def _skeletons(view: PlainView) -> set[str]:
-    """The term's skeleton, and each with a vowel missing: what is left of `f*ck`."""
+    """The term's skeleton, and its variants with one vowel removed, to match `f*ck`."""
     whole = skeleton(view).view.text
     if not whole.isascii():
         return {whole}
@@ -137,7 +140,7 @@ def _skeletons(view: PlainView) -> set[str]:
 
 
 def _paused(match: Match, text: str) -> bool:
-    """Whether a short Chinese term only spans a pause (`很傻 逼我`), and is not spelled out by itself (`傻 逼`)."""
+    """Whether a short Chinese term only spans a pause (`很傻 逼我`). If spelled out by itself (`傻 逼`), it counts."""
     pieces = text[match.start : match.end].split()
     if len(pieces) == 1 or len(match.term.text) > MAX_SPACED or not all(piece.isalnum() for piece in pieces):
         return False
@@ -154,7 +157,7 @@ def _fits(match: Match, view: PlainView) -> bool:
 
 
 def _stands(phrase: str, text: str) -> bool:
-    """Whether `phrase` is in `text`; of Latin words, as whole ones (no `kid` in `kidding`)."""
+    """Whether `phrase` is in `text`. A Latin phrase must match whole words: `kid` is not in `kidding`."""
     at = text.find(phrase)
     while at >= 0 and (_inside_word(text, at) or _inside_word(text, at + len(phrase))):
         at = text.find(phrase, at + 1)
@@ -162,7 +165,7 @@ def _stands(phrase: str, text: str) -> bool:
 
 
 def _around(match: Match, view: PlainView) -> tuple[str, str, str]:
-    """The plain text before a match, of the match, and after it."""
+    """The plain text before a match, in it, and after it."""
     first, last = bisect_left(view.starts, match.start), bisect_left(view.starts, match.end)
     text = view.text
     return text[max(0, first - NEAR_CHARACTERS) : first], text[first:last], text[last : last + NEAR_CHARACTERS]

@@ -1,4 +1,4 @@
-"""Two views of a sentence in one classifier: the encoder reads it, the pinyin model listens to it."""
+"""Combines two models in one classifier: the encoder, which reads characters, and the pinyin model."""
 
 from collections.abc import Sequence
 
@@ -9,12 +9,12 @@ from pipeline.languages.zh.pinyin import has_han
 
 
 class Mixed(Calibrated):
-    """The weighted mean of both models' logits where there are Chinese characters, elsewhere the encoder alone."""
+    """The weighted mean of both models' logits for texts with Chinese characters; the encoder alone for others."""
 
     def __init__(self, encoder: Calibrated, sounds: Sounds, calibration: Calibration) -> None:
         if sounds.labels != encoder.labels:
             raise ConfigError(
-                f"judge.model: {FILE} of {encoder.name} knows other labels than the model beside it",
+                f"judge.model: {FILE} of {encoder.name} has other labels than the model beside it",
                 "Train both together, or remove the file.",
             )
         super().__init__(encoder.name, encoder.labels, calibration)

@@ -1,7 +1,7 @@
 """A sequence classifier in ONNX Runtime: the shipped model, or one that `python -m training.classifier` wrote.
 
-Its folder holds `model.onnx` (inputs `input_ids` and `attention_mask`, output `logits`), `tokenizer.json`,
-`config.json` with the labels, and may hold `calibration.json`. PyTorch is not needed.
+Its folder holds `model.onnx` (inputs `input_ids` and `attention_mask`, output `logits`), `tokenizer.json` and
+`config.json` with the labels. It may hold `calibration.json`. PyTorch is not needed.
 """
 
 import hashlib
@@ -23,15 +23,15 @@ from pipeline.judge.view import MAX_TOKENS, view
 
 MODEL = "model.onnx"
 FILES = (MODEL, sounds.FILE, "tokenizer.json", "config.json", "calibration.json")
-"""What a folder's version is made from."""
+"""The files that determine a folder's version."""
 UNFUSED = ["SkipLayerNormFusion", "BiasGeluFusion"]
-"""Operators that ONNX Runtime would join to slower ones: without, a quarter less time."""
+"""Fusions of ONNX Runtime that make this model slower. Without them it takes a quarter less time."""
 BATCH = 4
-"""Texts that a thread takes at a time: a fifth faster than one by one. With more, 32 make too few parts."""
+"""Texts in one run of a thread: a fifth faster than 1. A larger batch would split 32 texts over too few threads."""
 
 
 class Config(msgspec.Struct):
-    """What is needed of a `transformers` configuration."""
+    """The fields that we read from a `transformers` configuration."""
 
     id2label: dict[str, str]
 
@@ -41,9 +41,9 @@ class Config(msgspec.Struct):
 
 
 class OnnxClassifier(Calibrated):
-    """Multi-label, on the CPU: batches of texts of about one length, one on each thread.
+    """A multi-label classifier on the CPU. Each thread takes batches of texts of similar length.
 
-    A text has the same scores in any company: layers round their inputs token by token, and padding is masked out.
+    A text's scores do not depend on the other texts: layers round their inputs for each token, and padding is masked.
     """
 
     def __init__(self, folder: Path, config: Config, threads: int) -> None:
@@ -52,7 +52,7 @@ class OnnxClassifier(Calibrated):
         self._tokenizer.enable_truncation(MAX_TOKENS)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
-        # Else sums of 8-bit products saturate on processors without VNNI, and logits are off by .3.
+        # Without it, sums of 8-bit products saturate on processors without VNNI, and logits are off by .3.
         options.add_session_config_entry("session.x64quantprecision", "1")
         self._session = onnxruntime.InferenceSession(
             folder / MODEL, options, providers=["CPUExecutionProvider"], disabled_optimizers=UNFUSED
@@ -72,7 +72,7 @@ class OnnxClassifier(Calibrated):
         return found
 
     def _run(self, batch: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """Logits (texts, labels) of token ids."""
+        """Logits for token ids, shape (texts, labels)."""
         tokens = np.zeros((len(batch), max(map(len, batch))), np.int64)
         mask = np.zeros_like(tokens)
         for row, ids in enumerate(batch):
@@ -83,19 +83,19 @@ class OnnxClassifier(Calibrated):
 
 
 def load(folder: Path, threads: int | None = None) -> OnnxClassifier:
-    """The model in `folder`, on so many threads (None: one a core); raises ConfigError for what is not one."""
+    """The model in `folder`, on `threads` threads (None: one a core); raises ConfigError if it cannot be loaded."""
     try:
         config = msgspec.json.decode((folder / "config.json").read_bytes(), type=Config)
         return OnnxClassifier(folder, config, threads or cores())
     except ConfigError:
         raise
-    except Exception as error:  # the tokenizer and the runtime have no common error but this one
+    except Exception as error:  # the tokenizer and the runtime share no narrower base class
         reason = " ".join(str(error).split())[:200]
         raise ConfigError(f"judge.model: {folder} cannot be loaded: {reason}", "Train or copy it again.") from error
 
 
 def _name(folder: Path) -> str:
-    """Name and version, from the content."""
+    """Name and version. The version is a hash of the files."""
     digest = hashlib.sha256()
     for name in FILES:
         if (folder / name).is_file():

@@ -1,4 +1,4 @@
-"""Policies: which labels count, from which score on, and what a term's level leads to, by room type and language."""
+"""Policies: which labels count, their score thresholds, and the effect of term levels, by room type and language."""
 
 import hashlib
 import math
@@ -23,48 +23,48 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Limit = Share | Literal["never"]
 
 MAX_CACHED = 1024
-"""Room types are named by apps: they must not fill the memory."""
+"""Apps choose the names of room types, so the cache needs a limit."""
 
 NEVER = math.inf
 """A threshold that no score reaches."""
 
 MAX_COOLDOWN_SECONDS = 600.0
-"""A longer cool-down would block hardly anybody."""
+"""A longer cool-down would almost never lead to a block."""
 
 OTHER = ""
-"""A room type or language that the policy does not name."""
+"""The key for a room type or language that the policy does not name."""
 
 
 class Threshold(Sheet):
-    """Scores (calibrated probabilities) from which on to review or block; unset: as the wider rule has."""
+    """Minimum scores (calibrated probabilities) for review and block. An unset one is inherited from the wider rule."""
 
     review: Limit | None = None
     block: Limit | None = None
 
 
 class RiskRule(Threshold):
-    """Thresholds, and what differs in single languages, by ISO 639-1 code."""
+    """Thresholds, and different ones for single languages, by ISO 639-1 code."""
 
     languages: dict[LanguageCode, Threshold] = Field(default_factory=dict)
 
 
 class LabelRule(RiskRule):
-    """What is special of one label."""
+    """The rule of one label."""
 
     enabled: bool | None = None
     levels: dict[Severity, Suggestion] = Field(default_factory=dict)
 
 
 class PolicyLayer(Sheet):
-    """ResolvedPolicy for all rooms, or what a room type changes of them."""
+    """The rules for all rooms, or the changes for one room type."""
 
     every: LabelRule = LabelRule()
-    """For each label, unless `labels` says otherwise."""
+    """The rule of each label that `labels` does not change."""
     labels: dict[str, LabelRule] = Field(default_factory=dict)
     risk: RiskRule = RiskRule()
-    """For the probability that any label applies, where no label is sure enough by itself."""
+    """The rule for the probability that any label applies. It helps when no single label reaches its threshold."""
     review_scale: float | None = Field(None, gt=0, le=10)
-    """What every `review` score is multiplied by: below 1 is stricter."""
+    """A factor for every `review` threshold. Below 1 is stricter."""
     cooldown_seconds: float | None = Field(None, ge=0, le=MAX_COOLDOWN_SECONDS)
 
 
@@ -74,13 +74,13 @@ class Policy(PolicyLayer):
     name: str = Field(min_length=1, max_length=100, pattern=r"^[\w.-]+$")
     about: str = ""
     marks: dict[Mark, Literal["pass", "review"]] = Field(default_factory=dict)
-    """The most that is suggested for a text that the recogniser may have invented; never `block`."""
+    """The highest suggestion for a text that may be a hallucination of the recogniser; never `block`."""
     room_types: dict[str, PolicyLayer] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class LabelLimits:
-    """What holds for one label in one kind of room and one language."""
+    """The limits of one label, for one room type and one language."""
 
     review: float
     block: float
@@ -88,7 +88,7 @@ class LabelLimits:
 
     @property
     def mute(self) -> bool:
-        """Whether neither a score nor a term leads to anything."""
+        """Whether no score and no term of this label has an effect."""
         return self.review > 1 and self.block > 1 and set(self.levels.values()) <= {"pass"}
 
     def by_score(self, score: float) -> Suggestion:
@@ -97,7 +97,7 @@ class LabelLimits:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedPolicy:
-    """The policy for one room type and one language. Labels that are off are not in `labels`."""
+    """The policy for one room type and one language. `labels` does not hold labels that are switched off."""
 
     labels: Mapping[str, LabelLimits]
     risk: LabelLimits
@@ -106,7 +106,7 @@ class ResolvedPolicy:
 
 
 class PolicyResolver:
-    """A checked policy, to be resolved. `version` is its name with eight digits of the hash of all that it rests on."""
+    """A checked policy. `version` is its name plus eight digits of the hash of all files that it depends on."""
 
     def __init__(self, policy: Policy, labels: Labels, rests_on: Iterable[Sheet] = ()) -> None:
         self.policy = policy
@@ -115,7 +115,7 @@ class PolicyResolver:
         self.resolved = lru_cache(MAX_CACHED)(self._resolved)
 
     def _resolved(self, room_type: str, language: str) -> ResolvedPolicy:
-        """For a room type and a language. A room type that the policy does not name is treated as any room."""
+        """For a room type and a language. A room type that the policy does not name gets the rules for all rooms."""
         layers = [self.policy, *filter(None, [self.policy.room_types.get(room_type)])]
         scale = _set([layer.review_scale for layer in layers], 1.0)
         labels = {label: _limits(layers, label, language, scale) for label in self._known if _enabled(layers, label)}
@@ -146,7 +146,7 @@ def _path(name: str) -> Path:
 
 
 def digest(sheets: Iterable[Sheet]) -> str:
-    """Eight hexadecimal digits of the SHA-256 of the sheets' contents; comments and order of keys do not count."""
+    """Eight hexadecimal digits of the SHA-256 of the sheets' contents, without comments and the order of keys."""
     content = msgspec.json.encode([sheet.model_dump(mode="json") for sheet in sheets], order="deterministic")
     return hashlib.sha256(content).hexdigest()[:8]
 
@@ -160,20 +160,20 @@ def _check(policy: ResolvedPolicy, where: str) -> None:
     for label, rule in (*policy.labels.items(), ("risk", policy.risk)):
         if 1 < rule.review < NEVER:
             raise ConfigError(
-                f"{where}: {label}: review at {rule.review:g}, by review_scale, is above every score",
+                f"{where}: {label}: review at {rule.review:g}, with review_scale, is above every score",
                 "Lower review_scale, or write `review: never`.",
             )
         if rule.block < rule.review < NEVER:
             raise ConfigError(
                 f"{where}: {label}: block at {rule.block} is below review at {rule.review}",
-                "Block needs the higher score.",
+                "Block needs a higher score than review.",
             )
     if not policy.labels or all(rule.mute for rule in (policy.risk, *policy.labels.values())):
-        raise ConfigError(f"{where}: no label leads to anything", "Switch one on, and give it a score or a level.")
+        raise ConfigError(f"{where}: no label has an effect", "Switch a label on, and give it a score or a level.")
 
 
 def _limits(layers: list[PolicyLayer], label: str, language: str, scale: float) -> LabelLimits:
-    """A room type's rules go before those of all rooms, a label's before every label's, a language's before all."""
+    """Narrow rules win: room type over all rooms, a label over every label, a language over all languages."""
     steps = _steps(layers, label)
     levels: dict[Severity, Suggestion] = dict.fromkeys(SEVERITIES, "pass")
     for step in steps:
@@ -182,7 +182,7 @@ def _limits(layers: list[PolicyLayer], label: str, language: str, scale: float) 
 
 
 def _steps(layers: list[PolicyLayer], label: str) -> list[LabelRule]:
-    """What is said of a label, from the widest to the narrowest."""
+    """All rules for a label, from the widest to the narrowest."""
     return [step for layer in layers for step in (layer.every, layer.labels.get(label)) if step]
 
 

@@ -1,7 +1,7 @@
-"""Scores of what may have been said: the text, and the recogniser's alternatives beside it.
+"""Scores a transcript from all its readings: the text and the recogniser's alternatives.
 
-Where a word was misheard, another reading often has it right. The scores are the mean of the readings' logits, each
-weighted by how likely some tokens of it are: a beam's readings all count, the likelier ones more, a wild guess little.
+If the text has a misheard word, another reading often has it right. The score is the weighted mean of the readings'
+logits. A likelier reading weighs more, and an unlikely one weighs little.
 """
 
 import math
@@ -12,16 +12,18 @@ from pipeline.judge.windows import classify as classify_texts
 from pipeline.messages import Transcript
 
 SURE = 1e-6
-"""Probabilities are held so far from 0 and 1, whose logits are infinite."""
+"""Probabilities are clipped to this distance from 0 and 1, where logits are infinite."""
 LEAST = 1e-6
-"""The smallest probability of a token that counts."""
+"""The lowest token probability that is used."""
 TOKENS = 4
-"""Whose probability is a reading's weight. Recognisers give the mean of a token's, by which all count nearly alike. Two
-to nine ranked misheard Mandarin better than one does; the likeliest reading alone ranked worse."""
+"""A reading's weight is its token probability to this power. Recognisers give the mean probability of a token, which is
+nearly equal for all readings. Powers of 2 to 9 rank misheard Mandarin better than 1. Using only the likeliest reading
+ranks worse.
+"""
 
 
 def classify(classifier: Classifier, batch: Sequence[Transcript]) -> list[dict[str, float]]:
-    """Each transcript's probability of each label and `risk`; nothing where its text is blank."""
+    """The probability of each label and of `risk` for each transcript; empty for a blank text."""
     readings = [readings_of(transcript) for transcript in batch]
     texts = [text for found in readings for text in found]
     languages = [transcript.language for transcript, found in zip(batch, readings, strict=True) for _ in found]
@@ -30,7 +32,7 @@ def classify(classifier: Classifier, batch: Sequence[Transcript]) -> list[dict[s
 
 
 def readings_of(transcript: Transcript) -> dict[str, float]:
-    """Each different reading with its weight. For a blank text none is taken: nothing could be shown."""
+    """Each different reading with its weight. A blank text has none, because a moderator could not see the reading."""
     found = {transcript.text: _weight(transcript.confidence)}
     if transcript.text.strip():
         for other in transcript.alternatives:
@@ -40,12 +42,12 @@ def readings_of(transcript: Transcript) -> dict[str, float]:
 
 
 def _weight(probability: float) -> float:
-    """Of a reading whose tokens have that probability, the mean."""
+    """The weight of a reading with this mean token probability."""
     return max(probability, LEAST) ** TOKENS
 
 
 def mean(scores: Sequence[Mapping[str, float]], weights: Sequence[float]) -> dict[str, float]:
-    """The weighted mean of logits, as probabilities; one reading's scores stay as they are."""
+    """The weighted mean of logits, as probabilities. The scores of a single reading do not change."""
     if len(scores) == 1:
         return dict(scores[0])
     total = sum(weights)

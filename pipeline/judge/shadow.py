@@ -1,4 +1,4 @@
-"""Shadow policies: they judge live speech beside the real policy, are counted, and lead to nothing else."""
+"""Shadow policies judge live speech beside the real policy. Their decisions are only counted."""
 
 from typing import get_args
 
@@ -9,7 +9,7 @@ from pipeline.metrics import Metrics, from_zero
 
 
 class Shadow:
-    """One of them. Its series are there from the start, so that a rate sees its first flag."""
+    """One shadow policy. Its time series exist from the start, so that a rate includes the first flag."""
 
     def __init__(self, flagger: Flagger, metrics: Metrics) -> None:
         self._flagger = flagger
@@ -17,6 +17,6 @@ class Shadow:
         from_zero(metrics.shadow_flags, (flagger.version,), get_args(Suggestion), ("yes", "no"))
 
     def watch(self, transcript: Transcript, detection: Detection, real: Flag) -> None:
-        """Judge the same findings, and count whether the suggestion is that of the real policy's flag."""
+        """Judge the same detection, and count whether the suggestion equals that of the real policy."""
         suggestion = self._flagger.flag(transcript, detection).suggestion
         self._count.labels(self._flagger.version, suggestion, "yes" if suggestion == real.suggestion else "no").inc()

@@ -1,7 +1,7 @@
-"""A second view of Mandarin: a linear model over hashed n-grams of toneless syllables.
+"""The pinyin model for Mandarin: a linear model over hashed n-grams of toneless syllables.
 
-A recogniser that mishears writes another character of the same sound, or of a near one. To the encoder that is another
-word; here it is the same. Hashing after Weinberger et al. 2009.
+A recogniser's mistake is often another character with the same or a similar sound. The encoder reads that as a
+different word; this model reads the same syllable. Feature hashing after Weinberger et al. 2009.
 """
 
 import re
@@ -23,31 +23,31 @@ Buckets = NDArray[np.int64]
 
 FILE = "sounds.npz"
 LONGEST = 3
-"""Syllables of the longest n-gram; four were measured to be worse."""
+"""Syllables in the longest n-gram. Four were measured and were worse."""
 
 _TOKEN = re.compile(rf"[{HAN}]|[^\W_{HAN}]+")
 _NEAR = ((re.compile("^([zcs])h"), r"\1"), (re.compile("^n(?=.)"), "l"), (re.compile("(?<=[aei]n)g$"), ""))
-"""What accents and recognisers mix up: zh/z, ch/c, sh/s; n/l; ang/an, eng/en, ing/in."""
+"""Sounds that accents and recognisers confuse: zh/z, ch/c, sh/s; n/l; ang/an, eng/en, ing/in."""
 
 _STEP, _MIX = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
-"""Odd constants of multiplicative hashing (Knuth, vol. 3, 6.4)."""
+"""Odd constants for multiplicative hashing (Knuth, vol. 3, 6.4)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sounds:
-    """What `training/sounds.py` found; `weights` are whole numbers, int8, of shape (buckets, outputs)."""
+    """The model that `training/classifier/sounds.py` trains. `weights` is int8, shape (buckets, outputs)."""
 
     labels: tuple[str, ...]
     weights: NDArray[np.int8]
     scale: NDArray[np.float32]
-    """Of a whole number in logits, (outputs,)."""
+    """The logit value of one unit of `weights`, shape (outputs,)."""
     bias: NDArray[np.float32]
-    """(outputs,)"""
+    """Shape (outputs,)."""
     share: float
-    """Of the mixture with the encoder, 0 to 1."""
+    """Weight of this model beside the encoder, 0 to 1."""
 
     def logits(self, texts: Sequence[str]) -> Numbers:
-        """Of shape (texts, outputs); a text without a syllable has the bias alone."""
+        """Logits, shape (texts, outputs). A text without syllables gets the bias alone."""
         return np.stack([self._logits(text) for text in texts]) if texts else np.zeros((0, len(self.labels)))
 
     def _logits(self, text: str) -> Numbers:
@@ -63,7 +63,7 @@ class Sounds:
 
 
 def load(folder: Path) -> Sounds | None:
-    """What stands in a model folder; None where nothing does. Raises ConfigError for a broken file."""
+    """The pinyin model in a model folder, or None if there is no file; raises ConfigError for a broken file."""
     path = folder / FILE
     if not path.is_file():
         return None
@@ -76,7 +76,7 @@ def load(folder: Path) -> Sounds | None:
 
 
 def grams(text: str, buckets: int) -> Buckets:
-    """The bucket of each n-gram of `text`, n from 1 to LONGEST; `buckets` is a power of two."""
+    """The bucket of each n-gram of `text`, for n from 1 to LONGEST. `buckets` is a power of two."""
     codes = np.array([_CODES[token] for token in _TOKEN.findall(view(text).lower())], np.uint64)
     hashes = [codes]
     for n in range(1, min(LONGEST, len(codes))):
@@ -86,7 +86,7 @@ def grams(text: str, buckets: int) -> Buckets:
 
 
 def syllable(character: str) -> str:
-    """A Chinese character's toneless sound, with what is easily mixed up made one; other words stay."""
+    """A Chinese character's toneless syllable, with confusable sounds merged. Other words do not change."""
     from pypinyin import lazy_pinyin
 
     sound: str = lazy_pinyin(character)[0]
@@ -96,10 +96,10 @@ def syllable(character: str) -> str:
 
 
 class _Codes(dict[str, int]):
-    """A number for each token: that of its sound. Characters are remembered."""
+    """A number for the sound of each token. Results for characters are cached."""
 
     def __missing__(self, token: str) -> int:
-        if not has_han(token):  # words and numbers have no end: they are not kept
+        if not has_han(token):  # There is no limit on the number of words and numbers, so they are not cached.
             return zlib.crc32(token.encode())
         self[token] = code = zlib.crc32(syllable(token).encode())
         return code

@@ -1,12 +1,12 @@
-"""When a part of a transcript was said."""
+"""Finds when a part of a transcript was spoken."""
 
 from pipeline.messages import Transcript
 
 
 def times_of(transcript: Transcript, start: int, end: int) -> tuple[float, float]:
-    """UTC seconds of the characters `start` to `end` (half open) of the text.
+    """Start and end of the characters `start` to `end` (half open) of the text, in UTC seconds.
 
-    From the words' own times where the recogniser gave them; else by the share of characters.
+    Uses the words' own times if the recogniser gave them, else the share of characters.
     """
     touched = [word for word, first, last in _words(transcript) if first < end and start < last]
     if touched:
@@ -17,7 +17,7 @@ def times_of(transcript: Transcript, start: int, end: int) -> tuple[float, float
 
 
 def _words(transcript: Transcript) -> list[tuple[tuple[float, float], int, int]]:
-    """Each word's times, with its characters in the text; words that are not there in order are left out."""
+    """Each word's times and its characters in the text. Words that are not in the text in order are left out."""
     placed: list[tuple[tuple[float, float], int, int]] = []
     cursor = 0
     for word in transcript.words:

@@ -1,4 +1,4 @@
-"""A `transformers` sequence classifier: a folder, or a model of the Hugging Face hub, run by PyTorch."""
+"""A `transformers` sequence classifier, from a folder or the Hugging Face hub, run by PyTorch."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ class TransformersClassifier(Calibrated):
         self._tokenizer = tokenizer
 
     def logits(self, texts: Sequence[str]) -> Numbers:
-        """In batches of texts of about one length, so that little of a batch is padding."""
+        """Runs batches of texts of similar length, so that a batch has little padding."""
         found = np.zeros((len(texts), len(self.labels)))
         if not texts:
             return found
@@ -50,7 +50,7 @@ class TransformersClassifier(Calibrated):
 def load(source: str) -> TransformersClassifier:
     """Load a model folder, or a model of the Hugging Face hub by its id `owner/name@commit`.
 
-    Raises ConfigError for what is not a sequence classifier, DependencyError for a hub that does not answer.
+    Raises ConfigError if it is not a sequence classifier, DependencyError if the hub does not answer.
     """
     folder = Path(source)
     hub = is_id(source)
@@ -65,7 +65,7 @@ def load(source: str) -> TransformersClassifier:
         raise _why(source, error, hub) from error
     if found["missing_keys"] or found["mismatched_keys"]:
         raise ConfigError(
-            f"judge.model: {source} is not trained to classify: it lacks weights of its head",
+            f"judge.model: {source} is not a trained classifier: weights of its head are missing",
             "Name a model that was fine-tuned for sequence classification.",
         )
     return TransformersClassifier(model.eval(), tokenizer, calibration.load(folder), _name(source, folder, model))
@@ -78,7 +78,7 @@ def _is_exclusive(config: Any) -> bool:
 
 
 def _name(source: str, folder: Path, model: Any) -> str:
-    """Name and version: of a folder, from its content."""
+    """Name and version. For a folder, the version is a hash of its files."""
     if not folder.is_dir():
         name, _, commit = source.partition("@")
         return f"{name}@{commit[:8]}"
@@ -100,7 +100,7 @@ def _why(source: str, error: Exception, hub: bool) -> ConfigError | DependencyEr
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Without the progress bars and warnings of `transformers`: whatever matters of them is an error of ours."""
+    """Hides the progress bars and warnings of `transformers`. Real problems raise our own errors."""
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

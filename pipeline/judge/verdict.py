@@ -1,8 +1,9 @@
-"""From scores and matches to one verdict, by a resolved policy, with the reasons in words.
+"""Decides one verdict from scores and matches, by a resolved policy, with reasons in words.
 
-A match is evidence beside the classifier's: with w for its level (`WEIGHTS`), a probability p rises to
-1 - (1 - p)(1 - w), so both `risk` and the label's score grow with p and with the level. Thresholds hold for the
-classifier's own scores (and for `risk` as raised); a level leads to what the policy says of it.
+A match is evidence beside the classifier's score. A match whose level has weight w (`WEIGHTS`) raises a probability p
+to 1 - (1 - p)(1 - w), for `risk` and for the label. So both grow with p and with the level. The labels' thresholds
+apply to the classifier's own scores. The threshold of `risk` applies to the raised value. The policy says what each
+level leads to.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from pipeline.judge.policy import ResolvedPolicy
 from pipeline.messages import Mark, Suggestion
 
 WEIGHTS: dict[Severity, float] = {"low": 0.15, "medium": 0.6, "high": 0.85, "critical": 0.97}
-"""How often a match of a level is right, by our own terms' standards."""
+"""The estimated probability that a match of this level is right, for our own lexicons."""
 
 ORDER: tuple[Suggestion, ...] = ("pass", "review", "block")
 
@@ -26,13 +27,13 @@ class Verdict:
     labels: dict[str, float]
     flagged: tuple[str, ...]
     blocked: frozenset[str]
-    """The labels that by themselves lead to a block, before marks and cool-down."""
+    """Labels that lead to a block by themselves, before marks and cool-down apply."""
     reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class FiredRule:
-    """One rule that fired. `label` None: the risk as a whole."""
+    """One rule that fired. `label` is None for the rule on `risk`."""
 
     label: str | None
     suggestion: Suggestion
@@ -47,7 +48,11 @@ def decide(
     marks: Iterable[Mark] = (),
     cooling: frozenset[str] = frozenset(),
 ) -> Verdict:
-    """`scores` are the classifier's, with `risk`; `cooling` are labels blocked a moment ago for this speaker."""
+    """The verdict for one transcript.
+
+    `scores` are the classifier's, including `risk`. `cooling` holds the labels for which this speaker was blocked
+    during the cool-down.
+    """
     matches = [match for match in matches if match.term.label in policy.labels]
     weights = _weights(matches)
     raised = {label: _either(scores.get(label, 0.0), weights.get(label, 0.0)) for label in policy.labels}
@@ -96,11 +101,14 @@ def _by_level(matches: Iterable[Match], policy: ResolvedPolicy) -> Iterator[Fire
 
 def _by_risk(risk: float, policy: ResolvedPolicy) -> Iterator[FiredRule]:
     if (suggestion := policy.risk.by_score(risk)) != "pass":
-        yield FiredRule(None, suggestion, f"risk {risk:.2f} as a whole reaches {suggestion}, though no label does")
+        yield FiredRule(None, suggestion, f"risk {risk:.2f} reaches {suggestion}, but no label does")
 
 
 def _held(marks: Iterable[Mark], policy: ResolvedPolicy, least: Suggestion) -> Iterator[tuple[Mark, Suggestion]]:
-    """The most that each mark leaves, but `least`: nobody gets a term past by saying first what recognisers invent."""
+    """The highest suggestion that each mark allows, but at least `least`.
+
+    Without this minimum, a speaker could hide a term behind words that a recogniser typically invents.
+    """
     for mark in marks:
         yield mark, max(policy.marks.get(mark, "review"), least, key=ORDER.index)
 
@@ -120,9 +128,10 @@ def _limits(
 
 
 def _risk(scores: Mapping[str, float], policy: ResolvedPolicy) -> float:
-    """The probability that a label applies that is switched on: the classifier's, less what others may account for.
+    """The probability that a label applies that is switched on.
 
-    P(on) >= P(any) - P(off), by the union bound; and it is at least the largest of those that are on.
+    P(on) >= P(any) - P(off), by the union bound. The result is also at least the largest probability of a label that is
+    on.
     """
     off = sum(score for label, score in scores.items() if label != "risk" and label not in policy.labels)
     largest = max((scores.get(label, 0.0) for label in policy.labels), default=0.0)
@@ -130,7 +139,7 @@ def _risk(scores: Mapping[str, float], policy: ResolvedPolicy) -> float:
 
 
 def _weights(matches: Iterable[Match]) -> dict[str, float]:
-    """The weight of each label's worst match."""
+    """The weight of each label's most severe match."""
     levels: dict[str, Severity] = {}
     for match in matches:
         levels[match.term.label] = max(levels.get(match.term.label, "low"), match.level, key=SEVERITIES.index)

@@ -1,4 +1,4 @@
-"""Scores for texts of any length: a classifier reads only so far, and must not overlook the end of a long text."""
+"""Scores texts of any length. A classifier has a length limit, so a long text is split into windows."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +11,7 @@ OVERLAP = 0.2
 
 
 def classify(classifier: Classifier, texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
-    """Each text's probability of each label and `risk`: the highest of its windows; nothing for a blank one."""
+    """Each text's probability of each label and `risk`: the highest of its windows; empty for a blank text."""
     pieces = [(place, piece) for place, text in enumerate(texts) for piece in windows(text)]
     found: list[dict[str, float]] = [{} for _ in texts]
     if pieces:
@@ -22,7 +22,7 @@ def classify(classifier: Classifier, texts: Sequence[str], languages: Sequence[s
 
 
 def windows(text: str) -> list[str]:
-    """`text` in overlapping pieces; one piece if it is short, none if it is blank."""
+    """`text` in overlapping pieces. A short text is one piece; a blank one has none."""
     if not text.strip():
         return []
     width = WINDOW[UNSPACED.search(text) is not None]

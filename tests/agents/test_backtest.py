@@ -103,7 +103,7 @@ def test_a_broken_line_is_reported_and_the_others_are_judged(policy: Path, said:
         file.write('{"text": 7}\n{"text": "hello again"}\n')
     code, output, errors = run("--policy", policy, "--file", said, "--format", "jsonl")
     assert code == 3
-    assert "Line 5 is no transcript" in errors
+    assert "Line 5 is not a transcript" in errors
     total = json.loads(output.splitlines()[-1])
     assert (total["transcripts"], total["unreadable"]) == (5, 1)
 

@@ -38,5 +38,5 @@ def test_the_mixture_is_calibrated_and_not_the_encoder() -> None:
 
 
 def test_models_of_other_labels_do_not_mix() -> None:
-    with pytest.raises(ConfigError, match=r"sounds\.npz of lengths@1 knows other labels"):
+    with pytest.raises(ConfigError, match=r"sounds\.npz of lengths@1 has other labels"):
         Mixed(Lengths(), sounds(labels=("hate", "risk")), Calibration())
