@@ -1,5 +1,5 @@
 #!/bin/sh
-# need.sh PACKAGE [PATH]: see that a Debian package is there. As root install it, else say how.
+# need.sh PACKAGE [PATH]: check that a Debian package is installed. As root, install it; else print the command.
 package=$1
 path=${2:-}
 if [ -n "$path" ] && [ -e "$path" ]; then exit 0; fi
