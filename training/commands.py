@@ -1,4 +1,4 @@
-"""What the commands of this package share: a console for notes, and errors of one line."""
+"""Shared parts of the commands: a console for notes, and errors as one line."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

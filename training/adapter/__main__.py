@@ -1,7 +1,7 @@
-"""Teach Whisper Mandarin as rooms speak it: an adapter, from training lines in synthesised voices.
+"""Train the Mandarin adapter of Whisper on training lines in synthesised voices.
 
-    python -m training.adapter --data DIR --audio DIR [--voices COMMAND] [--lines N] [--takes N] [--seed N]
-                               [--start FILE] [--out FILE]
+python -m training.adapter --data DIR --audio DIR [--voices COMMAND] [--lines N] [--takes N] [--seed N]
+                           [--start FILE] [--out FILE]
 
 `--data` holds the training sets (docs/training.md). `--audio` and `--voices` work as in training/speech/round_trips.py.
 """
@@ -12,10 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.asr import weights
-from pipeline.asr.adapter import file_of
+from pipeline.asr import adapter, weights
 from pipeline.asr.checkpoint import model_of
-from pipeline.languages import SHIPPED
 from pipeline.settings import Asr
 from training.adapter.lessons import LANGUAGE, begun, lessons, lines
 from training.adapter.teach import AdapterRecipe, teach
@@ -44,11 +42,13 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of the training sets")
     parser.add_argument("--audio", type=Path, required=True, help="recordings of the lines")
-    parser.add_argument("--voices", help="a shell command that speaks what is missing")
-    parser.add_argument("--lines", type=int, default=6000, help="so many are drawn (default: %(default)s)")
-    parser.add_argument("--takes", type=int, default=2, help="clips of a line (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="from 1; another has other takes, if as many")
-    parser.add_argument("--start", type=Path, help="an adapter to teach on, of the same rank")
+    parser.add_argument("--voices", help="shell command that makes missing recordings")
+    parser.add_argument("--lines", type=int, default=6000, help="number of lines to draw (default: %(default)s)")
+    parser.add_argument("--takes", type=int, default=2, help="clips for each line (default: %(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="from 1; with the same --takes, each seed has different takes"
+    )
+    parser.add_argument("--start", type=Path, help="adapter of the same rank to start from")
     parser.add_argument("--out", type=Path, default=SHIPPED / LANGUAGE / file_of("base"))
     return parser.parse_args(given)
 

@@ -1,7 +1,7 @@
-"""What the adapter is taught: our training lines and ordinary talk in synthesised voices, rooms and noise.
+"""Makes the adapter's training clips: training lines and ordinary talk in synthesised voices, rooms and noise.
 
-Lines come from the training side alone. Each voice is two of Kokoro's mixed half and half, and rooms and noise are
-made here. So a lesson shares no line, voice, room or noise with the sets to test on.
+All lines come from the training side. Each voice is a mix of two of Kokoro's voices, and rooms and noise are made here.
+So a clip shares no line, voice, room or noise with the test sets.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,40 +33,40 @@ from training.speech.sounds import SOUNDS
 LANGUAGE = "zh"
 SETS = ("authored", "kdconv", "crosswoz", "teleantifraud")
 LENGTHS = range(5, 33)
-"""Characters of a line."""
+"""Characters in a line."""
 MOST_SECONDS = adapter.LONGEST - 1
-"""Longer clips are left to Whisper."""
+"""Longer clips are not trained on, because Whisper transcribes them without the adapter."""
 PACED = 0.7
-"""Share of the clips that are faster or slower."""
+"""Share of the clips that are played faster or slower."""
 PACES = (0.85, 1.35)
 JOINED = 0.25
-"""Share of the clips that are a line with the next ones: people do not stop after each sentence."""
+"""Share of the clips that join a line with the next ones. People do not pause after each sentence."""
 MOST_JOINED = 3
 PAUSES = (0.1, 0.8)
-"""Seconds between lines of one breath."""
+"""Seconds between joined lines."""
 KINDS = ("quiet", "quiet", "quiet", "room", "noise", "room and noise", "room and noise")
 SNR = (3.0, 20.0)
-"""Decibels from speech down to noise."""
+"""Signal-to-noise ratio in decibels."""
 BABBLE = 0.3
 """Share of the noises that are other lines."""
 VOICES_OF_BABBLE = 4
 FADING = (0.15, 1.0)
-"""Seconds until a room's sound has faded by 60 dB."""
+"""Reverberation time: seconds until the room's sound has faded by 60 dB."""
 REFLECTED = (0.03, 0.15)
-"""How loud a room answers, beside what comes straight."""
+"""Loudness of the reverberation, relative to the direct sound."""
 FIRST_REFLECTION = 0.0125
-"""Seconds until it does, at most."""
+"""Maximum delay of the first reflection, in seconds."""
 
 
 def lines(data: Path, count: int) -> list[TrainingLine]:
-    """So many, in the order of a hash, so that new lines change little of the choice."""
+    """`count` lines, in the order of a hash, so that new lines change few of the selected ones."""
     rows = [row for row in split([*read(data, SETS)])["train"] if row.language == LANGUAGE]
     found = [TrainingLine(LANGUAGE, row.source, row.text) for row in rows if len(row.text) in LENGTHS]
     return sorted(found, key=lambda line: line.id)[:count]
 
 
 def clip(wanted: Sequence[TrainingLine], audio: Path, at: int, take: int) -> tuple[str, Samples]:
-    """What is said in a take of a line, and how that sounds; always the same."""
+    """The text and the samples of one take of a line. The result is deterministic."""
     random = Random(f"{take}: {wanted[at].text}")
     spoken = wanted[at : at + (random.randint(2, MOST_JOINED) if random.random() < JOINED else 1)]
     samples = joined([samples_of(recording(audio, line)) for line in spoken], random)
@@ -81,7 +81,7 @@ def clip(wanted: Sequence[TrainingLine], audio: Path, at: int, take: int) -> tup
 
 
 def room(random: Random) -> Samples:
-    """An impulse response: what comes straight, and after a gap noise that fades."""
+    """An impulse response: the direct sound, then after a gap noise that fades."""
     seconds = random.uniform(*FADING)
     impulse = echo(_dice(random), seconds, random.uniform(*REFLECTED))
     impulse[: round(random.uniform(0, FIRST_REFLECTION) * SAMPLE_RATE)] = 0.0
@@ -90,7 +90,7 @@ def room(random: Random) -> Samples:
 
 
 def noise(wanted: Sequence[TrainingLine], audio: Path, random: Random) -> Samples:
-    """Other people's talk, or one of the noises that are made."""
+    """Other speech, or one of the generated noises."""
     if random.random() < BABBLE:
         others = random.sample(wanted, min(random.randint(1, VOICES_OF_BABBLE), len(wanted)))
         heard = [samples_of(recording(audio, line)) for line in others]
@@ -104,14 +104,14 @@ def _dice(random: Random) -> np.random.Generator:
 
 
 def paced(samples: Samples, pace: float) -> Samples:
-    """So many times as fast, and as high."""
+    """`samples` played `pace` times as fast, which also raises the pitch."""
     places = np.arange(0, len(samples) - 1, pace)
     found: Samples = np.interp(places, np.arange(len(samples)), samples).astype(np.float32)
     return found
 
 
 def joined(spoken: Sequence[Samples], random: Random) -> Samples:
-    """Lines one after another with pauses between them."""
+    """Lines in sequence, with pauses between them."""
     sounds: list[Samples] = []
     for samples in spoken:
         sounds += [samples, np.zeros(round(random.uniform(*PAUSES) * SAMPLE_RATE), np.float32)]
@@ -124,7 +124,7 @@ def taught(text: str, samples: Samples, bands: int) -> Taught:
 
 
 def lessons(wanted: Sequence[TrainingLine], audio: Path, bands: int, takes: range) -> Iterator[Taught]:
-    """Those takes of every line, but what is too long."""
+    """The training clips of all lines, in these takes. Clips that are too long are skipped."""
 
     def of(at: int) -> list[Taught]:
         found = [clip(wanted, audio, at, take) for take in takes]
@@ -136,7 +136,7 @@ def lessons(wanted: Sequence[TrainingLine], audio: Path, bands: int, takes: rang
 
 
 def begun(path: Path) -> Factors:
-    """What was taught before; raises ConfigError if that is no adapter."""
+    """Reads the factors of an existing adapter; raises ConfigError if the file is not one."""
     try:
         return adapter.read(path, LANGUAGE).factors
     except (OSError, ValueError, EOFError, BadZipFile) as error:

@@ -1,9 +1,9 @@
-"""The mean of what several adapters add to each weight, cut down to their rank.
+"""The mean of the additions that several adapters make to each weight, reduced to their rank.
 
-    python -m training.adapter.mean FILE FILE... --out FILE
+python -m training.adapter.mean FILE FILE... --out FILE
 
-For turns of one teaching (`python -m training.adapter --start FILE`): the later ones know a synthesiser better, and
-the mean of all people (docs/asr.md). Source: Wortsman et al. 2022, of whole weights.
+Use it on the turns of one training (`python -m training.adapter --start FILE`). Later turns recognise the synthesiser
+better, and the mean recognises people better (docs/asr.md). Source: Wortsman et al. 2022, for whole weights.
 """
 
 import argparse
@@ -23,10 +23,10 @@ Weight = NDArray[np.floating[Any]]
 
 
 def mean(some: Sequence[Factors]) -> Factors:
-    """The nearest of their rank; raises ConfigError if they are of several models or ranks."""
+    """The closest adapter of the same rank; raises ConfigError if the adapters differ in model or rank."""
     first, *others = ({name: factor.shape for name, factor in factors.items()} for factors in some)
     if any(shapes != first for shapes in others):
-        raise ConfigError("These adapters are of several models or ranks", "Name turns of one teaching.")
+        raise ConfigError("The adapters differ in model or rank", "Name turns of one training.")
     found: dict[str, NDArray[np.float16]] = {}
     for place in (name.removesuffix("/a") for name in first if name.endswith("/a")):
         a = np.concatenate([factors[f"{place}/a"].astype(np.float32) for factors in some])
@@ -36,7 +36,7 @@ def mean(some: Sequence[Factors]) -> Factors:
 
 
 def cut(a: Weight, b: Weight, rank: int) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
-    """Factors of that rank whose product is nearest to `b @ a`, which is never made whole."""
+    """Factors of rank `rank` whose product is closest to `b @ a`. The full product is never computed."""
     (outputs, left), (inputs, right) = np.linalg.qr(b), np.linalg.qr(a.T)
     u, values, v = np.linalg.svd(left @ right.T)
     root = np.sqrt(values[:rank])
@@ -57,7 +57,7 @@ def main() -> None:
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="adapters of one model and rank")
-    parser.add_argument("--out", type=Path, required=True, help="where their mean goes")
+    parser.add_argument("--out", type=Path, required=True, help="file for their mean")
     return parser.parse_args(given)
 
 

@@ -1,4 +1,4 @@
-"""Teach Whisper to write what was said: from clips and their texts to an adapter."""
+"""Trains an adapter of Whisper on clips and their texts."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,20 +26,20 @@ from training.gradients import Gradients
 
 HALVES = multiplies_bfloat16()
 SIMILAR = 8
-"""Batches whose clips are sorted by length among each other."""
+"""Clips are sorted by length within this many batches."""
 REPORT_EVERY = 50
 UNASKED = -100
-"""In place of a token that is not to be learnt."""
+"""Replaces a token that the loss ignores."""
 
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """A clip and what was said in it."""
+    """A clip and its text."""
 
     text: str
     seconds: float
     mel: NDArray[np.float16]
-    """As the engine encodes it, padded to one of its limits, shape (bands, frames)."""
+    """Padded to one of the engine's limits, shape (bands, frames)."""
 
 
 class Written(NamedTuple):
@@ -48,9 +48,9 @@ class Written(NamedTuple):
     mel: Tensor
     """Shape (clips, bands, frames)."""
     given: Tensor
-    """Tokens before those to come, shape (clips, tokens)."""
+    """Input tokens of the decoder, shape (clips, tokens)."""
     tokens: Tensor
-    """Those to come; `UNASKED` where one is not to be learnt."""
+    """Target tokens, shape (clips, tokens); `UNASKED` where the loss ignores one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class AdapterRecipe:
     seed: int = 1
     rank: int = 32
     turns: float = 1.0
-    """How often each clip is heard."""
+    """How often each clip is used."""
     batch: int = 16
     learning_rate: float = 5e-4
     warm_up: int = 50
@@ -67,12 +67,12 @@ class AdapterRecipe:
     """Threads that share a batch."""
 
     def slope(self, step: int, steps: int) -> float:
-        """Factor of the learning rate: up during warm-up, then down to 0, both in a straight line."""
+        """Factor of the learning rate: rises linearly during warm-up, then falls linearly to 0."""
         return min((step + 1) / self.warm_up, 1 - step / steps)
 
 
 class LowRank(nn.Module):
-    """Adds to a weight of shape (outputs, inputs); nothing at first."""
+    """A low-rank addition to a weight of shape (outputs, inputs). It is zero at the start."""
 
     def __init__(self, a: nn.Parameter, outputs: int) -> None:
         super().__init__()
@@ -91,16 +91,16 @@ def teach(
     say: Callable[[str], None],
     start: Factors,
 ) -> Factors:
-    """The factors of an adapter, what `start` holds taught on; `say` is told how it goes.
+    """Trains from `start` and returns the factors of the adapter. `say` receives lines of progress.
 
-    `model` is not to be used afterwards. Raises ConfigError if `start` does not fit, before a lesson is asked for, and
-    if there are none.
+    `model` must not be used afterwards. Raises ConfigError if `start` does not fit, before it reads a lesson, and if
+    there are no lessons.
     """
     torch.manual_seed(recipe.seed)
     places = attach(model.requires_grad_(False), recipe.rank)
     begin(places, start)
     if not (clips := [*lessons]):
-        raise ConfigError("There is no clip to teach", "Give more lines, takes, or shorter ones.")
+        raise ConfigError("There are no clips to train on", "Use more lines or takes, or shorter lines.")
     learning = [parameter for lows in places.values() for parameter in (lows[0].a, *(low.b for low in lows))]
     optimizer = torch.optim.AdamW(learning, lr=recipe.learning_rate, weight_decay=0.0)
     gradients = Gradients(learning, recipe.workers)
@@ -120,7 +120,9 @@ def teach(
 
 
 def attach(model: Whisper, rank: int) -> dict[str, list[LowRank]]:
-    """Additions to each place; what CTranslate2 stacks shares one side, and so stays of that rank."""
+    """Adds a `LowRank` to each place. CTranslate2 stacks some weights; their additions share one factor, so the stack
+    keeps the rank.
+    """
     places: dict[str, list[LowRank]] = {}
     for side, wheres in PLACES.items():
         for layer, block in enumerate(model.get_submodule(side).blocks):
@@ -139,13 +141,13 @@ def _added(module: nn.Linear, a: nn.Parameter) -> LowRank:
 
 
 def begin(places: Mapping[str, Sequence[LowRank]], start: Factors) -> None:
-    """Put factors into the places that they name; raises ConfigError if they are of another rank or model."""
+    """Loads factors into the places they name; raises ConfigError if they have another rank or model."""
     shapes = {name: factor.shape for name, factor in factors(places).items()}
     for name, factor in start.items():
         if factor.shape != shapes.get(name):
             raise ConfigError(
                 f"The adapter's {name} has the shape {factor.shape}, not {shapes.get(name)}",
-                "Teach on one of the same model and rank.",
+                "Start from an adapter of the same model and rank.",
             )
         place, side = name.rsplit("/", 1)
         parts = [places[place][0].a] if side == "a" else [low.b for low in places[place]]
@@ -154,7 +156,7 @@ def begin(places: Mapping[str, Sequence[LowRank]], start: Factors) -> None:
 
 
 def factors(places: Mapping[str, Sequence[LowRank]]) -> Factors:
-    """What was learnt."""
+    """The trained factors."""
     found: dict[str, NDArray[np.float16]] = {}
     for place, lows in places.items():
         found[f"{place}/a"] = lows[0].a.detach().numpy().astype(np.float16)
@@ -163,7 +165,7 @@ def factors(places: Mapping[str, Sequence[LowRank]]) -> Factors:
 
 
 def batches(clips: Sequence[Taught], size: int, random: Random) -> Iterator[list[Taught]]:
-    """For ever: each clip once a turn, beside others of as many frames and about its length."""
+    """Endless batches: each clip once a turn, together with clips of as many frames and a similar length."""
     while True:
         turn = [batch for alike in _by_frames(clips) for batch in _sorted(alike, size, random)]
         random.shuffle(turn)
@@ -185,7 +187,7 @@ def _sorted(clips: list[Taught], size: int, random: Random) -> Iterator[list[Tau
 
 
 def written(batch: Sequence[Taught], tokenizer: Tokenizer) -> Written:
-    """Learnt are the text, the time at which it ends and the end."""
+    """A batch as tensors. The loss covers the text, its end time and the end token."""
     mel = torch.stack([torch.from_numpy(clip.mel).float() for clip in batch])
     rows = [tokens_of(clip, tokenizer) for clip in batch]
     longest, told = max(map(len, rows)), len(tokenizer.sot_sequence) + 1
@@ -209,7 +211,7 @@ def _loss(model: Whisper, part: Written, asked: int) -> Tensor:
 
 
 def tokens_of(clip: Taught, tokenizer: Tokenizer) -> list[int]:
-    """What Whisper is to write, with the times, as the engine lets it."""
+    """The target tokens for a clip, with timestamps, in the engine's format."""
     start = tokenizer.timestamp_begin
     end = start + round(clip.seconds * POSITIONS_PER_SECOND)
     return [*tokenizer.sot_sequence, start, *tokenizer.encode(clip.text), end, tokenizer.eot]

@@ -1,4 +1,4 @@
-"""The shipped text classifier, made anew from its data sets: `python -m training.classifier --help`."""
+"""The command that trains the text classifier: `python -m training.classifier --help`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,18 +17,18 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder for the model: onnx/ and transformers/.", show_default=False)],
     encoder: Annotated[
         str | None,
-        typer.Option(help="Folder (OUT/onnx, too) or hub id NAME@COMMIT to start from; else multilingual-e5-small."),
+        typer.Option(help="Folder or hub id NAME@COMMIT to start from. Default: multilingual-e5-small."),
     ] = None,
-    only: Annotated[list[str] | None, typer.Option(help="Train on this set alone. Repeat it for several.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Train only on this set. Repeat it for several.")] = None,
     learning_rate: Annotated[float, typer.Option(min=0, help="The highest learning rate.")] = 1e-4,
     seed: Annotated[int, typer.Option(help="The same seed gives the same figures, within noise.")] = 1,
     runs: Annotated[int, typer.Option(min=1, help="Number of models. Each learns from the one before it.")] = 2,
     teacher: Annotated[str | None, typer.Option(help="Folder of an ONNX model that teaches the first.")] = None,
-    samples: Annotated[int, typer.Option(min=1, help="Texts for each model. Each text is misheard anew.")] = 300_000,
+    samples: Annotated[int, typer.Option(min=1, help="Texts for each model, each with new errors.")] = 300_000,
     kept: Annotated[float, typer.Option(min=0, max=1, help="Share of --encoder's weights in the result.")] = 0.0,
     minutes: Annotated[float | None, typer.Option(min=0, help="Stop after this time, with fewer texts.")] = None,
 ) -> None:
-    """Train the text classifier: whether a text is risky, and under which labels.
+    """Train the text classifier, which scores whether a text is risky and under which labels.
 
     It needs `pip install -e '.[train]'` and the text sets that docs/training.md names. It takes an hour and a half on
     two cores that multiply bfloat16, and three hours on others. judge.model takes OUT/onnx. Other tools can fine-tune
@@ -44,7 +44,7 @@ def train(
         from training.classifier.sets import SETS, check
 
         names = only or [*SETS]
-        check(data, names)  # before PyTorch is imported, which takes seconds
+        check(data, names)  # check the sets before importing PyTorch, which takes seconds
         from training.classifier.run import run
         from training.classifier.train import Recipe
     except ModuleNotFoundError as error:

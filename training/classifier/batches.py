@@ -1,4 +1,4 @@
-"""Rows as tensors: token ids, targets, and how much each target counts."""
+"""Turns rows into tensors: token ids, targets, and the weight of each target."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,27 +12,27 @@ from transformers import PreTrainedTokenizerBase
 from training.classifier.rows import OUTPUTS, RISK, Row
 
 RISK_WEIGHT = 2.0
-"""`risk` decides whether anybody looks at all, so it counts twice."""
+"""`risk` decides whether a moderator sees the text at all, so it counts twice."""
 SORTED = 50
-"""Batches whose rows are sorted by length together, so that little is padded."""
+"""Rows are sorted by length within this many batches, to reduce padding."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Of n rows of at most t tokens, for k outputs."""
+    """A batch of n rows with at most t tokens, for k outputs."""
 
     input_ids: Tensor
-    """(n, t)"""
+    """Shape (n, t)."""
     attention_mask: Tensor
-    """(n, t)"""
+    """Shape (n, t)."""
     targets: Tensor
-    """(n, k), 0 to 1"""
+    """Shape (n, k), values 0 to 1."""
     weights: Tensor
-    """(n, k); 0 where nobody annotated"""
+    """Shape (n, k); 0 for outputs that are not annotated."""
 
 
 def targets_of(rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
-    """Targets and weights, (rows, outputs) each."""
+    """Targets and weights, each of shape (rows, outputs)."""
     targets = torch.tensor([[row.labels.get(output, 0.0) for output in OUTPUTS] for row in rows])
     weights = torch.tensor([[row.weight if output in row.labels else 0.0 for output in OUTPUTS] for row in rows])
     weights[:, OUTPUTS.index(RISK)] *= RISK_WEIGHT
@@ -40,7 +40,7 @@ def targets_of(rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
 
 
 def masked_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """Binary cross-entropy over what is annotated; an output of weight 0 has no gradient. All (n, k)."""
+    """Binary cross-entropy over annotated outputs. Outputs with weight 0 have no gradient. All shapes are (n, k)."""
     losses = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
     return (losses * weights).sum() / weights.sum().clamp(min=1e-6)
 
@@ -53,7 +53,7 @@ def batches(
     hear: Callable[[Row], str],
     random: Random,
 ) -> Iterator[Batch]:
-    """All rows once, in batches of about one length; `hear` makes of each row the text that a recogniser would."""
+    """All rows once, in batches of similar length. `hear` turns a row into the text that a recogniser would write."""
     stream = iter(rows)
     while chunk := [*islice(stream, size * SORTED)]:
         ids = tokenizer([hear(row) for row in chunk], truncation=True, max_length=max_tokens)["input_ids"]

@@ -1,4 +1,4 @@
-"""Temperatures, so that scores are probabilities; thresholds, so that ordinary talk is left alone."""
+"""Sets temperatures, so that scores are probabilities, and thresholds from the scores of ordinary talk."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,13 +13,15 @@ Thresholds = dict[str, dict[str, dict[str, float]]]
 
 TEMPERATURES = np.geomspace(0.25, 8, 101)
 FEWEST = 20
-"""With fewer risky or clean texts a temperature would be made up: it stays 1."""
+"""With fewer risky or clean texts there is not enough data for a temperature, so it stays 1."""
 RATES: Mapping[str, float] = {"review": 0.01, "block": 0.001}
-"""Shares of ordinary talk that may pass a threshold: any label's, all of them taken together."""
+"""The share of ordinary talk that may reach a threshold of any label."""
 
 
 def temperature(logits: Numbers, truth: Numbers, weights: Numbers) -> float:
-    """The temperature of least log loss (Guo et al. 2017); all of shape (texts,), weight 0 for not annotated."""
+    """The temperature with the lowest log loss (Guo et al. 2017). All shapes are (texts,); weight 0 means not
+    annotated.
+    """
     known = weights > 0
     if min((truth[known] == 1).sum(), (truth[known] == 0).sum()) < FEWEST:
         return 1.0
@@ -29,10 +31,10 @@ def temperature(logits: Numbers, truth: Numbers, weights: Numbers) -> float:
 
 
 def thresholds(languages: Sequence[str], table: Numbers, rates: Mapping[str, float] = RATES) -> Thresholds:
-    """{label: {language: {"review": score, "block": score}}} from ordinary talk's scores, `table` (texts, outputs).
+    """{label: {language: {"review": score, "block": score}}} from `table`, the scores of ordinary talk, (texts,
+    outputs).
 
-    A label may take its share of false alarms only: the labels together (without `risk`, which has thresholds of its
-    own) flag the rate of `rates`.
+    All labels together flag the share that `rates` states. `risk` is not among them and has thresholds of its own.
     """
     found: Thresholds = {output: {} for output in OUTPUTS}
     risk = OUTPUTS.index(RISK)
@@ -46,7 +48,7 @@ def thresholds(languages: Sequence[str], table: Numbers, rates: Mapping[str, flo
 
 
 def _joint(table: Numbers, rate: float) -> list[float]:
-    """For each column a threshold, at one share of false alarms a column, so that `rate` of the rows pass any."""
+    """A threshold for each column, with equal shares of false flags, so that `rate` of the rows reach any of them."""
     limits: list[float] = []
     for share in np.linspace(rate, 0, 51):
         limits = [threshold_at(column, float(share)) for column in table.T]

@@ -1,6 +1,6 @@
-"""Syllables that a recogniser takes for others, counted in what was really heard (`heard/`).
+"""Counts which syllables a recogniser confuses, in real transcripts (`heard/`).
 
-A third of the wrong characters there have another sound, which no rule of accents foresees: 谁 as 水, 了 as 脸.
+A third of the wrong characters there have another sound that no rule about accents predicts: 谁 as 水, 了 as 脸.
 """
 
 from collections import Counter, defaultdict
@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 
 
 def confusions(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Mapping[str, Counter[str]]:
-    """Syllable → how often it was heard as which others; of pairs of what was said and what was heard, in syllables."""
+    """For each syllable, how often it was heard as others. `pairs` are the spoken and the heard syllables of a text."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for said, heard in pairs:
         for one, other in _swapped(said, heard):
@@ -18,7 +18,7 @@ def confusions(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Mapping[
 
 
 def _swapped(said: Sequence[str], heard: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Where stretches of as many syllables differ; of others nobody can tell what was taken for what."""
+    """Differing stretches of equal length. In others, it is unknown which syllable became which."""
     for kind, start, end, at, to in SequenceMatcher(None, said, heard, autojunk=False).get_opcodes():
         if kind == "replace" and end - start == to - at:
             yield from zip(said[start:end], heard[at:to], strict=True)

@@ -1,4 +1,4 @@
-"""Near-duplicates, by MinHash over character shingles (Broder 1997)."""
+"""Finds near-duplicates by MinHash over character shingles (Broder 1997)."""
 
 import re
 import zlib
@@ -8,7 +8,9 @@ import numpy as np
 
 SHINGLE = 4
 BANDS, ROWS = 6, 4
-"""Two texts are taken for the same if all hashes of one band agree: half the pairs of similarity 0.57 (Jaccard) do."""
+"""Two texts are near-duplicates if all hashes of one band agree. This is true for half of the pairs with a Jaccard
+similarity of 0.57.
+"""
 
 PRIME = np.uint64(2**31 - 1)
 RANDOM = np.random.default_rng(20260101)
@@ -18,16 +20,16 @@ NOT_LETTERS = re.compile(r"[\W_]+")
 
 
 class Seen:
-    """Remembers texts; says whether one is nearly one of them."""
+    """Remembers texts and finds near-duplicates of them."""
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self.keys: set[tuple[int, bytes]] = set()
-        """Of the bands of all texts."""
+        """The band keys of all texts."""
         for text in texts:
             self.add(text)
 
     def add(self, text: str) -> bool:
-        """Remember `text`; True if it, or nearly it, was there already."""
+        """Add `text`; True if it, or a near-duplicate, was already there."""
         keys = bands(text)
         known = not self.keys.isdisjoint(keys)
         self.keys.update(keys)
@@ -38,7 +40,7 @@ class Seen:
 
 
 def bands(text: str) -> list[tuple[int, bytes]]:
-    """`BANDS` keys of a text; two texts that share one are nearly the same."""
+    """The `BANDS` keys of a text. Two texts that share one are near-duplicates."""
     letters = NOT_LETTERS.sub("", text.lower())
     shingles = {letters[at : at + SHINGLE] for at in range(max(1, len(letters) - SHINGLE + 1))}
     hashes = np.array([zlib.crc32(shingle.encode()) for shingle in shingles], np.uint64) % PRIME

@@ -1,4 +1,4 @@
-"""What training starts from: multilingual-e5-small (Wang et al. 2024, MIT), or a classifier of ours, to train on."""
+"""Loads the model that training starts from: multilingual-e5-small (Wang et al. 2024, MIT) or a classifier of ours."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +17,14 @@ from training.classifier.restore import restored
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """A classifier, its head new or trained, and the tokenizer whose ids its embedding has rows for."""
+    """A classifier with a new or trained head, and the tokenizer that matches its embedding."""
 
     model: BertForSequenceClassification
     tokenizer: Tokenizer
 
 
 def check(source: str | None = None) -> None:
-    """Raise ConfigError where `load` would, without reading the packaged encoder, which takes seconds."""
+    """Raise ConfigError where `load` would, but without reading the packaged encoder, which takes seconds."""
     if source is None:
         packaged.file()
     else:
@@ -32,9 +32,9 @@ def check(source: str | None = None) -> None:
 
 
 def load(source: str | None = None) -> Encoder:
-    """The encoder in the folder, or under the hub id `owner/name@commit`; None: the packaged one. Raises ConfigError.
+    """Loads a folder, or the hub id `owner/name@commit`. None: the packaged encoder. Raises ConfigError.
 
-    A folder is either of the two that a training writes: `onnx`, such as the shipped model's, is enough to train it on.
+    A folder is `transformers` or `onnx` as a training writes them. The shipped model is an `onnx` folder.
     """
     if source is None:
         weights = packaged.read()
@@ -44,7 +44,9 @@ def load(source: str | None = None) -> Encoder:
         model = _model(place, commit)
         tokenizer = AutoTokenizer.from_pretrained(place, revision=commit)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ConfigError(f"No encoder at {source}: {error}", "Name a folder or hub id, or leave it out.") from error
+        raise ConfigError(
+            f"No encoder at {source}: {error}", "Name a folder or a hub id, or omit the option."
+        ) from error
     return Encoder(model, tokenizer.backend_tokenizer)
 
 

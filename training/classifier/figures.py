@@ -1,4 +1,4 @@
-"""How well scores tell risky from clean. `truth` is 0 or 1, `scores` any real numbers, both of shape (texts,)."""
+"""Measures of a ranking. `truth` is 0 or 1, `scores` are real numbers, both of shape (texts,)."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,7 +7,7 @@ Numbers = NDArray[np.float64]
 
 
 def auroc(truth: Numbers, scores: Numbers) -> float:
-    """Area under the ROC curve, by rank sums (Mann and Whitney 1947), ties counted half; NaN with one class only."""
+    """Area under the ROC curve, by rank sums (Mann and Whitney 1947), ties counted half; NaN with only one class."""
     _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
     risky = int(truth.sum())
@@ -25,13 +25,13 @@ def average_precision(truth: Numbers, scores: Numbers) -> float:
 
 
 def threshold_at(clean_scores: Numbers, rate: float) -> float:
-    """The least threshold that at most a share `rate` of `clean_scores` reaches or passes."""
+    """The lowest threshold that at most a share `rate` of `clean_scores` reaches."""
     allowed = int(rate * len(clean_scores))
     return float(np.nextafter(np.sort(clean_scores)[::-1][allowed], np.inf))
 
 
 def recall_at(truth: Numbers, scores: Numbers, rate: float) -> float:
-    """Share of risky texts found where a share `rate` of the clean ones is flagged."""
+    """Share of risky texts found at the threshold that flags a share `rate` of the clean ones."""
     if not (truth == 1).any() or not (truth == 0).any():
         return float("nan")
     return float((scores[truth == 1] >= threshold_at(scores[truth == 0], rate)).mean())

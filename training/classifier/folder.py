@@ -1,4 +1,4 @@
-"""A trained model as two folders: `transformers/`, to fine-tune further, and `onnx/`, which the judge runs."""
+"""Writes a trained model as two folders: `transformers/` to fine-tune further, and `onnx/` for the judge."""
 
 import shutil
 from collections.abc import Sequence
@@ -23,10 +23,10 @@ THRESHOLDS = "thresholds.json"
 
 
 def save(folder: Path, model: BertForSequenceClassification, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Write weights (float16), configuration and tokenizer, as `transformers` does."""
+    """Write weights (float16), configuration and tokenizer in the format of `transformers`."""
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder, state_dict={name: values.half() for name, values in model.state_dict().items()})
-    tokenizer.backend_tokenizer.no_truncation()  # training texts are shorter than those that a model reads
+    tokenizer.backend_tokenizer.no_truncation()  # Training texts are truncated, but the judge reads longer ones.
     tokenizer.save_pretrained(folder)
 
 
@@ -40,7 +40,7 @@ def convert(source: Path, target: Path) -> None:
 
 
 def calibrate(folder: Path, validation: Sequence[Row], seed: int) -> Thresholds:
-    """Write `calibration.json` and `thresholds.json`, both from `validation` as it would be heard."""
+    """Write `calibration.json` and `thresholds.json`, from `validation` with recognition errors added."""
     (folder / CALIBRATION).unlink(missing_ok=True)
     hear = hearing([row.text for row in validation], seed)
     logits = load_model(str(folder)).logits([hear(row.text) for row in validation])

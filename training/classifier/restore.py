@@ -1,4 +1,4 @@
-"""A model in 8 bits as PyTorch's again: the inverse of export.py, as far as rounding allows, to train it on."""
+"""Loads an 8-bit model into PyTorch to train it further: the inverse of export.py, up to rounding."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,28 +23,28 @@ Arrays = Mapping[str, NDArray[np.generic]]
 
 
 def restored(folder: Path) -> BertForSequenceClassification:
-    """The model that `export` wrote into `folder`; raises ValueError or KeyError for any other.
+    """The model that `export` wrote into `folder`; raises ValueError or KeyError for other models.
 
-    Of biases that are alike the exporter keeps one: an untrained model cannot be restored.
+    The exporter merges equal biases, so an untrained model cannot be restored.
     """
     arrays = {each.name: numpy_helper.to_array(each) for each in _graph(folder / MODEL).initializer}
     model = BertForSequenceClassification(BertConfig.from_pretrained(folder, **HEAD))
     state = dict(_plain(arrays)) | dict(_layers(arrays)) | {f"{EMBEDDING}.weight": _embedding(arrays)}
     missing, _ = model.load_state_dict(state, strict=False)
     if missing:
-        raise ValueError(f"{MODEL} is not one of ours: it lacks {', '.join(missing[:3])}")
+        raise ValueError(f"{MODEL} is not a model of this project: it lacks {', '.join(missing[:3])}")
     return model
 
 
 def _graph(path: Path) -> GraphProto:
     try:
         return onnx.load(path).graph
-    except Exception as error:  # protobuf's errors have no types
-        raise ValueError(f"{path} is no ONNX model") from error
+    except Exception as error:  # protobuf's errors have no common type
+        raise ValueError(f"{path} is not an ONNX model") from error
 
 
 def _plain(arrays: Arrays) -> Iterator[tuple[str, Tensor]]:
-    """What was left as it is."""
+    """The tensors that are not rounded."""
     for name, values in arrays.items():
         if name.startswith(PREFIX):
             yield name.removeprefix(PREFIX), torch.tensor(values)
@@ -56,9 +56,9 @@ def _embedding(arrays: Arrays) -> Tensor:
 
 
 def _layers(arrays: Arrays) -> Iterator[tuple[str, Tensor]]:
-    """Weights (outputs, inputs) and biases of what is in whole numbers.
+    """Weights, shape (outputs, inputs), and biases of the layers in whole numbers.
 
-    The exporter drops the names of numbers that are alike, as the places of loud inputs are; but there these are all 0.
+    The exporter drops the names of equal tensors, such as the rows of loud inputs. Those rows are all 0.
     """
     for name in arrays:
         if name.startswith(ENCODER) and name.endswith(WHOLE):

@@ -1,4 +1,4 @@
-"""A labelled text, and on which side of the split it falls."""
+"""A labelled text, and its side of the split."""
 
 import csv
 import html
@@ -26,19 +26,19 @@ LABELS = (
     "privacy",
 )
 RISK = "risk"
-"""Any label at all: an output of its own, since sets often say that a text is fine without saying of what."""
+"""The output for any label. Sets often say that a text is fine without saying which labels it is free of."""
 OUTPUTS = (*LABELS, RISK)
 
 Part = Literal["train", "validation", "test"]
 BUCKETS: Mapping[int, Part] = {0: "test", 1: "validation"}
-"""Of ten; all others train."""
+"""Sides of two of the ten hash buckets. All other buckets are for training."""
 
 MARKUP = re.compile(r"https?://\S+|\brt @\w+:?|@\w+|\[(?:user|url)\]|&#?\w+;|[#\"“”]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`labels` holds what somebody annotated, 0 or 1; a label that is absent is unknown, and is masked in the loss."""
+    """`labels` holds annotations, 0 or 1. A missing label is unknown, and the loss masks it."""
 
     text: str
     language: str
@@ -46,9 +46,9 @@ class Row:
     source: str = ""
     weight: float = 1.0
     group: str = field(default="", compare=False)
-    """Rows of one group (a dialogue, a sentence in two languages) stay on one side of the split."""
+    """Rows of one group (a dialogue, a sentence in two languages) stay on the same side of the split."""
     part: Part | None = None
-    """As the set's authors split it; None: by hash of the group."""
+    """The split of the set's authors. None: a hash of the group decides."""
 
 
 def positive(*labels: str) -> dict[str, float]:
@@ -56,38 +56,38 @@ def positive(*labels: str) -> dict[str, float]:
 
 
 def negative(*labels: str) -> dict[str, float]:
-    """Annotated as free of `labels`, which does not make it free of risk."""
+    """Annotated as free of `labels`. The text may still be risky."""
     return dict.fromkeys(labels, 0.0)
 
 
 CLEAN: Mapping[str, float] = negative(*OUTPUTS)
-"""Free of everything."""
+"""Free of every label."""
 
 
 def part_of(row: Row) -> Part:
-    """The row's side: 80 / 10 / 10 by a hash of its group, the same in every run and on every machine."""
+    """The row's side: 80 / 10 / 10 by a hash of its group, the same on every machine."""
     if row.part:
         return row.part
     return BUCKETS.get(zlib.crc32(f"{row.source}/{row.group or row.text}".encode()) % 10, "train")
 
 
 def untested(row: Row) -> Row:
-    """`row`, of a set whose test side lies elsewhere: nothing of it is held out but for validation."""
+    """`row` for a set that has its test side elsewhere: it is only used for training or validation."""
     return replace(row, part="validation" if part_of(row) == "validation" else "train")
 
 
 def plain(text: str) -> str:
-    """`text` without what only writing has: links, user names, hashtags, entities, quotation marks."""
+    """`text` without links, user names, hashtags, entities and quotation marks, which speech does not have."""
     return " ".join(MARKUP.sub(" ", html.unescape(text)).split())
 
 
 def read_csv(path: Path) -> Iterator[dict[str, str]]:
-    """The rows of a CSV file as dicts; raises ConfigError where there is none."""
+    """The rows of a CSV file as dicts; raises ConfigError if there is no file."""
     yield from csv.DictReader(read_lines(path, newline=""))
 
 
 def read_lines(path: Path, newline: str | None = None) -> Iterator[str]:
-    """The lines of a text file; raises ConfigError where there is none."""
+    """The lines of a text file; raises ConfigError if there is no file."""
     if not path.is_file():
         raise ConfigError(f"No training set at {path}", "docs/training.md says where the sets are.")
     with path.open(encoding="utf-8-sig", newline=newline) as file:

@@ -1,4 +1,4 @@
-"""One command's training, from the sets to folders that the judge loads."""
+"""Runs a whole training, from the sets to the folders that the judge loads."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -28,17 +28,18 @@ def run(
     teacher: str | None,
     say: Callable[[str], None],
 ) -> None:
-    """Train on the sets `names` under `data`, from the encoder `base` on; write `out`/transformers and `out`/onnx.
+    """Train on the sets `names` under `data`, starting from the encoder `base`; write `out`/transformers and
+    `out`/onnx.
 
-    The first run is `teacher`'s pupil, if one is named; each run after it the pupil of the one before.
-    transformers/ is there after some minutes already, and is renewed, onnx/ after each run: what an interrupt leaves
-    can be used.
+    The first run learns from `teacher`, if there is one. Each later run learns from the one before it. `transformers/`
+    holds a first model after some minutes and is updated. `onnx/` is written after each run. So you can use the result
+    of an interrupted training.
     """
     started = monotonic()
     guide = named(teacher) if teacher else None
-    encoder.check(base)  # each run loads its own; a name that is wrong is told before minutes of reading
+    encoder.check(base)  # Each run loads its own encoder. This check reports a wrong name before minutes of reading.
     sides = split([*sets.read(data, names)])
-    say(", ".join(f"{len(rows)} texts to {part}" for part, rows in sides.items()))
+    say(", ".join(f"{part}: {len(rows)} texts" for part, rows in sides.items()))
     weights, onnx = out / "transformers", out / "onnx"
     hear = hearing([row.text for row in sides["train"]], recipe.seed)
     listener = sounds.train(sides["train"], sounds.SoundsRecipe(recipe.seed), hear, say)
@@ -63,24 +64,31 @@ def named(teacher: str) -> Calibrated:
 
 
 def time_of(number: int, recipe: Recipe, spent: float) -> float | None:
-    """Minutes that run `number`, from 0, may take of those that are left after `spent`; raises ConfigError for none."""
+    """The minutes for run `number` (from 0): an equal share of the minutes left after `spent`; raises ConfigError if
+    none are left.
+    """
     if recipe.minutes is None:
         return None
     if spent >= recipe.minutes:
-        raise ConfigError(f"--minutes {recipe.minutes:g}: over before run {number + 1} could begin", "Allow it more.")
+        raise ConfigError(
+            f"--minutes {recipe.minutes:g}: the time is over before run {number + 1}", "Allow more minutes."
+        )
     return (recipe.minutes - spent) / (recipe.runs - number)
 
 
 def generation(
     number: int, rows: Sequence[Row], out: Path, recipe: Recipe, base: str | None, say: Callable[[str], None]
 ) -> None:
-    """Write the model of run `number`, from 0, to `out`: all begin alike; orders and noise are their own."""
+    """Write the model of run `number` (from 0) to `out`.
+
+    All runs start from the same weights, but with their own order and noise.
+    """
     one = replace(recipe, seed=recipe.seed + number)
-    torch.manual_seed(recipe.seed)  # of the new head
-    # Young, a pupil is worse than the teacher that stands there.
+    torch.manual_seed(recipe.seed)  # for the new head
+    # Early in its run, the second model is worse than the first, which is already saved.
     save = _unsaved if number else partial(folder.save, out)
     folder.save(out, *train(rows, encoder.load(base), one, say, save))
 
 
 def _unsaved(*_: object) -> None:
-    """Nothing is kept before the end."""
+    """Later runs save no intermediate models."""

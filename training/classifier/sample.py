@@ -1,4 +1,4 @@
-"""Which rows training sees how often, and how much of each."""
+"""Decides how often training sees each row, and how much of it."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,14 +18,14 @@ TIMES: Mapping[str, float] = {
     "davidson": 0.3,
     CLAUSE: 0.6,
 }
-"""How often a row of a set is drawn in a pass: more for the few that nothing else covers, less for much of a kind."""
+"""How often a row of each set is drawn in a pass: more for rare subjects, less for large sets of one kind."""
 CLAUSES = re.compile(r"(?<=[,.!?;，。！？；])\s*")
 FRAGMENTS = 0.4
-"""Share of the clean lines of talk that are cut down to some of their clauses: people speak in fragments."""
+"""Share of the clean talk lines that are cut to some of their clauses, because people speak in fragments."""
 
 
 class Sampler:
-    """Draws rows of `rows` without end; the same seed draws the same."""
+    """An endless sample of `rows`. The same seed gives the same sample."""
 
     def __init__(self, rows: Sequence[Row], seed: int) -> None:
         self._rows = rows
@@ -35,7 +35,7 @@ class Sampler:
         return islice(self._passes(), count)
 
     def said(self, row: Row) -> str:
-        """The row's text, or a fragment of it: a part of what is clean is clean."""
+        """The row's text or a fragment of it. A fragment of a clean text is clean."""
         if row.labels is not CLEAN or row.source not in TALK or self._random.random() >= FRAGMENTS:
             return row.text
         clauses = [clause for clause in CLAUSES.split(row.text) if clause]
@@ -49,5 +49,5 @@ class Sampler:
             yield from order
 
     def _times(self, row: Row) -> int:
-        """The share rounded up or down, so that it holds on average."""
+        """The set's share, randomly rounded up or down so that the mean is right."""
         return int(TIMES.get(row.source, 1.0) + self._random.random())

@@ -1,6 +1,6 @@
-"""Pieces that sound alike share a part of their embedding while it is trained: what one is taught, all of them know.
+"""During training, pieces that sound alike share a part of their embedding, so each learns from the others.
 
-The idea is ChineseBERT's (Sun et al. 2021). Here the sum is what is saved, so a model is no larger and no slower.
+The idea is from ChineseBERT (Sun et al. 2021). Here the sum is saved, so the model is no larger and no slower.
 """
 
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from pipeline.judge.sounds import syllable
 from pipeline.languages.zh.pinyin import has_han
 
 SYLLABLES = 4
-"""Of a piece, from its first on, that count."""
+"""How many syllables of a piece count, from the first."""
 PLACES = 3
-"""A syllable sounds of its own as the first, the second or a later one of its piece."""
+"""A syllable has its own vector as the first, the second, and a later one of its piece."""
 
 
 class Sounding(torch.nn.Embedding):
-    """The embedding `rows`, shape (pieces, width), and to each of them what its syllables add, at first nothing."""
+    """The embedding `rows`, shape (pieces, width), plus the vectors of each piece's syllables, which start at 0."""
 
     _syllables: Tensor
 
@@ -36,13 +36,13 @@ class Sounding(torch.nn.Embedding):
         return torch.nn.functional.embedding(self._syllables[ids], self.sounds, padding_idx=0).sum(-2)
 
     def _save_to_state_dict(self, destination: dict[str, Tensor], prefix: str, keep_vars: bool) -> None:
-        """As an embedding that anything loads."""
+        """Saves the sum, as a standard embedding."""
         whole = self.weight + self._sound(torch.arange(len(self.weight)))
         destination[prefix + "weight"] = whole if keep_vars else whole.detach()
 
 
 def _numbered(piece: str, numbers: dict[tuple[int, str], int]) -> list[int]:
-    """The number of each syllable, new ones from 1 on; 0 where there is none."""
+    """The number of each syllable, from 1, with numbers added for new ones; 0 if there is none."""
     found = [
         numbers.setdefault((min(place, PLACES - 1), syllable(char)), len(numbers) + 1)
         for place, char in enumerate([char for char in piece if has_han(char)][:SYLLABLES])

@@ -1,4 +1,4 @@
-"""Training of the pinyin model: logistic regression of all outputs at once on rows with Chinese characters."""
+"""Trains the pinyin model: logistic regression for all outputs together, on rows with Chinese characters."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,32 +19,34 @@ from training.classifier.rows import OUTPUTS, Row
 Numbers = NDArray[np.float64]
 
 RARELY = -3.0
-"""Where the bias starts, in logits: most labels apply to few texts."""
+"""The initial bias in logits, because most labels apply to few texts."""
 WHOLE = 127
-"""The largest whole number that a weight becomes."""
+"""The largest whole number of a rounded weight."""
 SHARES = tuple(step / 20 for step in range(9))
-"""Up to 0.4: validation texts are like those of training and ask for more, but on texts unlike them it costs."""
+"""Candidate shares, up to 0.4. Validation texts resemble the training texts and would select a larger share, which is
+worse on other texts.
+"""
 FEWEST = 20
-"""With fewer risky or clean texts an output has no say in the share."""
+"""An output with fewer risky or clean texts has no influence on the share."""
 
 
 @dataclass(frozen=True, slots=True)
 class SoundsRecipe:
-    """Two minutes on one core for 50 thousand rows."""
+    """The training takes two minutes on one core for 50 thousand rows."""
 
     seed: int = 1
     rounds: int = 4
-    """Times each row is seen, misheard anew each time."""
+    """How often each row is seen, with new recognition errors each time."""
     batch: int = 256
     learning_rate: float = 0.05
     weight_decay: float = 0.01
     dropped: float = 0.2
-    """Share of a row's n-grams that are left out, so that none is relied upon alone."""
+    """Share of a row's n-grams that are dropped, so that the model relies on no single one."""
     buckets: int = 2**19
 
 
 class Linear(torch.nn.Module):
-    """The model while it learns; `Sounds` says what it computes."""
+    """The model during training. `Sounds` explains its output."""
 
     def __init__(self, buckets: int) -> None:
         super().__init__()
@@ -53,13 +55,13 @@ class Linear(torch.nn.Module):
         self.bias = torch.nn.Parameter(torch.full((len(OUTPUTS),), RARELY))
 
     def forward(self, rows: Sequence[NDArray[np.int64]]) -> Tensor:
-        """Logits (rows, outputs) from the buckets of each row's n-grams."""
+        """Logits, shape (rows, outputs), from the buckets of each row's n-grams."""
         counts = torch.tensor([len(row) for row in rows])
         total: Tensor = self.weights(torch.from_numpy(np.concatenate(rows)), counts.cumsum(0) - counts)
         return total / counts.clamp(min=1).sqrt()[:, None] + self.bias
 
     def quantised(self) -> Sounds:
-        """With weights as whole numbers, one scale an output; the share is still to be found."""
+        """The model with weights as whole numbers and one scale for each output. The share is not set yet."""
         weights = self.weights.weight.detach().numpy()
         scale = np.maximum(np.abs(weights).max(axis=0) / WHOLE, np.float32(1e-9))
         whole = np.round(weights / scale).astype(np.int8)
@@ -67,7 +69,7 @@ class Linear(torch.nn.Module):
 
 
 def add(folder: Path, model: Sounds, validation: Sequence[Row], hear: Callable[[str], str]) -> float:
-    """Put the pinyin model beside the encoder in `folder`; gives its share, which ranks Mandarin best as heard."""
+    """Add the pinyin model to the encoder's `folder`; returns the share that ranks misheard Mandarin best."""
     rows = [row for row in validation if has_han(row.text)]
     heard = [hear(row.text) for row in rows]
     truth, weights = (tensor.double().numpy() for tensor in targets_of(rows))
@@ -77,7 +79,7 @@ def add(folder: Path, model: Sounds, validation: Sequence[Row], hear: Callable[[
 
 
 def train(rows: Sequence[Row], recipe: SoundsRecipe, hear: Callable[[str], str], say: Callable[[str], None]) -> Sounds:
-    """Train on those of `rows` that have Chinese characters; `hear` makes of each text what a recogniser would."""
+    """Train on the `rows` with Chinese characters. `hear` turns a text into what a recogniser would write."""
     rows = [row for row in rows if has_han(row.text)]
     random = np.random.default_rng(recipe.seed)
     model = Linear(recipe.buckets)
@@ -101,7 +103,7 @@ def train(rows: Sequence[Row], recipe: SoundsRecipe, hear: Callable[[str], str],
 
 
 def best_share(encoder: Numbers, sounds: Numbers, truth: Numbers, weights: Numbers) -> float:
-    """The share of `SHARES` with the highest AUROC, the mean over outputs; logits and the rest (texts, outputs)."""
+    """The share of `SHARES` with the highest mean AUROC over outputs. All shapes are (texts, outputs)."""
     columns = [
         (known, output)
         for output, known in enumerate((weights > 0).T)

@@ -1,7 +1,7 @@
 """A model learns from the one before it ("Born-again neural networks", Furlanello et al. 2018).
 
-The teacher reads a text as it was written, the pupil hears it. So the pupil learns how sure one can be of a text, and
-of every label: also of those that nobody annotated.
+The teacher scores a text as it was written. The pupil sees the text with recognition errors. So the pupil learns how
+certain a text is, for every label, including labels that are not annotated.
 """
 
 import re
@@ -18,29 +18,29 @@ from training.classifier.rows import CLEAN, OUTPUTS, Row
 from training.classifier.sets import TALK
 
 BELIEVED = 0.5
-"""Share of the teacher's word in a target that somebody annotated. Where nobody did, it stands alone."""
+"""The teacher's share of the target for an annotated label. For other labels the teacher alone is the target."""
 BELIEVED_OF_OURS = 0.25
-"""The same for our own lines, which are annotated with more care than crowds have, and may be new to the teacher."""
+"""The same for our own lines. Their annotations are better than crowd annotations, and may be new to the teacher."""
 CLAUSE = "clause"
-"""Source of what is a part of a line."""
+"""The source name of a row that is part of a line."""
 MARKS = re.compile(r"[，。！？；、,.!?;\s]+")
 FEWEST = 4
-"""Characters of a clause that says something."""
+"""Minimum number of characters in a useful clause."""
 TESTED = Path(__file__).parent / "spoken" / "tested.txt"
-"""Clauses of our lines that are nearly a sentence of a test, one a line; tests/benchmarks/test_suites.py finds them."""
+"""Clauses of our lines that are close to a test sentence, one a line. tests/benchmarks/test_suites.py finds them."""
 CHUNK = 10_000
 """Texts between two lines of progress."""
 
 
 def taught(rows: Sequence[Row], teacher: Calibrated, say: Callable[[str], None]) -> list[Row]:
-    """`rows` with a target for every output. Clean talk stays as it is, since fragments of it are drawn.
+    """`rows` with a target for every output. Clean talk does not change, since training draws fragments of it.
 
-    Raises ConfigError for a teacher with other outputs than ours.
+    Raises ConfigError if the teacher has other outputs than ours.
     """
     if teacher.labels != OUTPUTS:
         raise ConfigError(
-            f"{teacher.name} knows other labels than are trained here",
-            "Take one that `python -m training.classifier` wrote.",
+            f"{teacher.name} has other labels than this training",
+            "Use a model that `python -m training.classifier` wrote.",
         )
     return [
         row if row.labels is CLEAN and row.source in TALK else replace(row, labels=_targets(row, said))
@@ -49,9 +49,9 @@ def taught(rows: Sequence[Row], teacher: Calibrated, say: Callable[[str], None])
 
 
 def clauses(rows: Sequence[Row], held: Sequence[Row] = ()) -> list[Row]:
-    """The clauses of our own Mandarin lines: people speak in fragments, and a teacher can say what one means alone.
+    """The clauses of our own Mandarin lines. People speak in fragments, and the teacher can score a fragment alone.
 
-    None is nearly one of `held`, or of what our own suites and HateCheck test.
+    Clauses that are close to `held`, to one of our suites or to HateCheck are left out.
     """
     ours = [row for row in rows if row.source == "authored" and row.language == "zh"]
     texts = {clause: row for row in ours for clause in MARKS.split(row.text) if FEWEST <= len(clause) < len(row.text)}
@@ -64,7 +64,7 @@ def clauses(rows: Sequence[Row], held: Sequence[Row] = ()) -> list[Row]:
 
 
 def _read(rows: Sequence[Row], teacher: Calibrated, say: Callable[[str], None]) -> Numbers:
-    """What the teacher says, before calibration, of each text: probabilities (rows, outputs)."""
+    """The teacher's probabilities before calibration, shape (rows, outputs)."""
     found = []
     for start in range(0, len(rows), CHUNK):
         say(f"the teacher reads: {start} of {len(rows)} texts")
@@ -73,7 +73,7 @@ def _read(rows: Sequence[Row], teacher: Calibrated, say: Callable[[str], None]) 
 
 
 def _targets(row: Row, said: Numbers) -> dict[str, float]:
-    """Output → target, of `said`, (outputs,)."""
+    """The target for each output, from the teacher's probabilities `said`, shape (outputs,)."""
     share = BELIEVED_OF_OURS if row.source == "authored" else BELIEVED
     guessed = dict(zip(OUTPUTS, map(float, said), strict=True))
     return guessed | {output: (1 - share) * value + share * guessed[output] for output, value in row.labels.items()}

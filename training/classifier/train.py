@@ -1,4 +1,4 @@
-"""From labelled rows to a model: a pre-trained encoder, fine-tuned, with one output a label."""
+"""Fine-tunes a pre-trained encoder on labelled rows, with one output for each label."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -33,44 +33,44 @@ Save = Callable[[BertForSequenceClassification, PreTrainedTokenizerFast], None]
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What training is made of. The same recipe on the same rows gives the same figures, within noise."""
+    """The settings of a training. The same recipe on the same rows gives the same figures, within noise."""
 
     seed: int = 1
     runs: int = 2
-    """Models trained, each the pupil of the one before it."""
+    """Number of models. Each learns from the one before it."""
     samples: int = 300_000
-    """Texts seen in a run, each in another noise."""
+    """Texts in a run. Each has new recognition errors."""
     minutes: float | None = None
-    """The run ends by then, with fewer texts where the machine is slow or shared: the learning rate falls in time."""
+    """Time limit of the run. A slow machine then sees fewer texts, and the learning rate falls accordingly."""
     batch: int = 64
     learning_rate: float = 1e-4
     kept: float = 0.0
-    """Share of the first weights in those that a run ends with: less is forgotten (Wortsman et al. 2022)."""
+    """Share of the initial weights in the final ones, so that the model forgets less (Wortsman et al. 2022)."""
     head: float = 5.0
-    """How many times faster what is new learns than the encoder: the last layer, and what syllables add."""
+    """Learning rate of new parts (the last layer, syllable vectors) relative to the encoder's."""
     warm_up: int = 500
-    """Steps in which the learning rate rises; with a few only, the encoder forgets what it knew and never recovers."""
+    """Steps with a rising learning rate. With only a few, the encoder forgets its training and never recovers."""
     weight_decay: float = 0.01
     max_tokens: int = 56
-    """Of a training text; the model reads up to 128."""
+    """Limit for training texts. The judge reads up to 128."""
     workers: int = 2
-    """Threads that share a batch; two with a core each are twice as fast as PyTorch's own two."""
+    """Threads that share a batch. Two with a core each are twice as fast as PyTorch's own two."""
 
     @property
     def steps(self) -> int:
         return -(-self.samples // self.batch)
 
     def done(self, steps: int, seconds: float) -> float:
-        """Share of the run that is behind us, 0 to 1."""
+        """The finished share of the run, 0 to 1."""
         return max(steps / self.steps, seconds / 60 / self.minutes if self.minutes is not None else 0.0)
 
     def slope(self, steps: int, done: float) -> float:
-        """Factor of the learning rates: up during warm-up, then down to 0, both in a straight line."""
+        """Factor of the learning rates: rises linearly during warm-up, then falls linearly to 0."""
         return min((steps + 1) / self.warm_up, 1 - done)
 
 
 def split(rows: Sequence[Row]) -> dict[Part, list[Row]]:
-    """Rows by side, as the classifier views them; of near-duplicates only one stays, on the test side if it can."""
+    """Rows by side, as the classifier sees them. Of near-duplicates one stays, on the test side if possible."""
     sides: dict[Part, list[Row]] = {"test": [], "validation": [], "train": []}
     for row in rows:
         sides[part_of(row)].append(replace(row, text=view(row.text)))
@@ -81,7 +81,7 @@ def split(rows: Sequence[Row]) -> dict[Part, list[Row]]:
 def train(
     rows: Sequence[Row], encoder: Encoder, recipe: Recipe, say: Callable[[str], None], save: Save
 ) -> tuple[BertForSequenceClassification, PreTrainedTokenizerFast]:
-    """Fine-tune `encoder` on `rows`; `say` is told how it goes, `save` gets the model from time to time."""
+    """Fine-tune `encoder` on `rows`. `say` receives lines of progress, and `save` receives intermediate models."""
     texts = [row.text for row in rows]
     trimmed = trim(encoder, texts)
     model, tokenizer = trimmed.model.train(), wrapped(trimmed.tokenizer)
@@ -109,15 +109,15 @@ def train(
 
 
 def losses(model: BertForSequenceClassification, batch: Batch, count: int) -> list[Callable[[], Tensor]]:
-    """The mean loss in so many parts."""
+    """The mean loss in `count` parts."""
     total = batch.weights.sum().clamp(min=1e-6)
     return [partial(_loss, model, part, total) for part in _parts(batch, count)]
 
 
 def _loss(model: BertForSequenceClassification, part: Batch, total: Tensor) -> Tensor:
-    """The part's share of the mean loss of a batch, whose weights are `total` in all.
+    """One part's share of the mean loss of a batch. `total` is the sum of the batch's weights.
 
-    Where the CPU multiplies bfloat16, matrix products are; weights, norms, loss and gradients are always in float32.
+    Matrix products use bfloat16 if the CPU supports it. Weights, norms, loss and gradients are always float32.
     """
     with torch.autocast("cpu", torch.bfloat16, enabled=HALVES, cache_enabled=False):
         logits = model(part.input_ids, part.attention_mask).logits
@@ -125,7 +125,7 @@ def _loss(model: BertForSequenceClassification, part: Batch, total: Tensor) -> T
 
 
 def _parts(batch: Batch, count: int) -> list[Batch]:
-    """Every `count`-th row, so that the parts are about as long as each other."""
+    """Every `count`-th row, so that the parts have similar lengths."""
     return [
         Batch(
             batch.input_ids[at::count],
@@ -139,7 +139,7 @@ def _parts(batch: Batch, count: int) -> list[Batch]:
 
 @torch.no_grad()
 def _keep(model: BertForSequenceClassification, began: Sequence[Tensor], share: float) -> None:
-    """Put back so much of what the parameters were as they `began`."""
+    """Mix a share of the initial parameters `began` into the current ones."""
     for parameter, before in zip(model.parameters(), began, strict=True):
         parameter.lerp_(before, share)
 

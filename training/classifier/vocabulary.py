@@ -1,4 +1,4 @@
-"""The part of a multilingual vocabulary that Mandarin and English need: four fifths of the embedding go."""
+"""Reduces a multilingual vocabulary to what Mandarin and English need. This removes four fifths of the embedding."""
 
 import json
 import re
@@ -14,11 +14,11 @@ from training.classifier.sounding import Sounding
 SIZE = 51_000
 SPECIAL = re.compile(r"<\w+>|</s>")
 OURS = re.compile(r"▁?(?:[A-Za-z']+|[0-9]+|[!-~]+|[㐀-鿿]{1,2})")
-"""Pieces of no other script than ours; the embedding has them for many languages, the commonest first."""
+"""Pieces in our scripts only. The full embedding has pieces of many languages, the most common first."""
 
 
 def trim(encoder: Encoder, texts: Iterable[str], size: int = SIZE) -> Encoder:
-    """`encoder` with at most `size` pieces: the special ones, what `texts` need, and the commonest of our scripts."""
+    """`encoder` with at most `size` pieces: special ones, those in `texts`, and the most common ones of our scripts."""
     vocabulary = json.loads(encoder.tokenizer.to_str())["model"]["vocab"]
     kept = _kept(vocabulary, needed(encoder.tokenizer, texts), size)
     model = encoder.model
@@ -30,7 +30,7 @@ def trim(encoder: Encoder, texts: Iterable[str], size: int = SIZE) -> Encoder:
 
 
 def needed(tokenizer: Tokenizer, texts: Iterable[str]) -> set[int]:
-    """The ids that occur in `texts`, as they stand and bare."""
+    """The ids that occur in `texts`, with and without punctuation."""
     found: set[int] = set()
     for text in texts:
         for encoding in tokenizer.encode_batch([text, bare(text)]):
@@ -39,7 +39,7 @@ def needed(tokenizer: Tokenizer, texts: Iterable[str]) -> set[int]:
 
 
 def _kept(vocabulary: list[tuple[str, float]], used: set[int], size: int) -> list[int]:
-    """Places in `vocabulary`, in order, so that special pieces keep their ids."""
+    """Indices in `vocabulary`, in order, so that special pieces keep their ids."""
     must = {
         at
         for at, (piece, _) in enumerate(vocabulary)

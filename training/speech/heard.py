@@ -1,16 +1,16 @@
-"""The as-heard set: the sentences of spoken.yaml, spoken by a synthesiser and heard again as production hears.
+"""Make the as-heard set: synthesised sentences of spoken.yaml, transcribed as in production.
 
-    python -m training.speech.heard --audio DIR --noise DIR [--voices COMMAND] [--out DIR]
+python -m training.speech.heard --audio DIR --noise DIR [--voices COMMAND] [--out DIR]
 
-`--audio` holds a recording ID.flac of each sentence. What is missing there COMMAND speaks, a shell command that reads
-lines of file, language, voice and text, with tabs between, and writes each file. The voices are those of Kokoro-82M,
-and `joe` of Piper; the synthesiser is a tool that the project does not need. `--noise` holds room impulse responses,
-`rirs_*`, and noises, `noise_*`: two sentences in five are heard in a room, in noise or in both. Voice and surroundings
-are drawn by the sentence, so that a new one changes no other. The recogniser is that of the settings, e.g.
-VOXWARDEN_ASR__MODEL=base; it is told the language, as it knows that of a room where people have talked.
+`--audio` holds a recording ID.flac of each sentence. COMMAND makes the missing ones: a shell command that reads lines
+of file, language, voice and text, separated by tabs, and writes each file. The voices are those of Kokoro-82M, and
+`joe` of Piper. The project does not depend on the synthesiser. `--noise` holds room impulse responses, `rirs_*`, and
+noises, `noise_*`. Two sentences in five are transcribed in a room, in noise or in both. A hash of the sentence selects
+voice and surroundings, so a new sentence changes no other. The recogniser is that of the settings, for example
+VOXWARDEN_ASR__MODEL=base. It is told the language, because in production it knows the language of a room.
 
-Writes a TSV file for each language, which benchmarks/judge.py reads with `--heard`, and prints error rates. To print
-those of files that are there already: `--rates`.
+Writes a TSV file for each language, which benchmarks/judge.py reads with `--heard`, and prints error rates. `--rates`
+prints the rates of existing files.
 """
 
 import argparse
@@ -54,20 +54,20 @@ VOICES = {
     """,
     "zh": "zf_xiaobei zf_xiaoni zf_xiaoxiao zf_xiaoyi zm_yunjian zm_yunxi zm_yunxia zm_yunyang",
 }
-"""One has as many chances as it has names here."""
+"""Voices by language. A voice that is listed more than once is selected more often."""
 SURROUNDINGS = {"quiet": 12, "room": 2, "noise": 3, "room and noise": 3}
-"""How often each is drawn, of twenty."""
+"""How often each kind is drawn, out of twenty."""
 SNR = (5.0, 20.0)
-"""Decibels from speech down to noise."""
+"""Signal-to-noise ratio in decibels."""
 SILENCE = 1e-12
-"""Power below which nothing is made louder."""
+"""Samples with less power than this are not amplified."""
 
 Heard = dict[str, str]
 """A row of the TSV file."""
 
 
 class Surroundings(NamedTuple):
-    """What stands between a mouth and the recogniser."""
+    """The room and the noise between a speaker and the recogniser."""
 
     kind: str
     room: Path | None
@@ -76,7 +76,7 @@ class Surroundings(NamedTuple):
     snr: float
     """Decibels."""
     at: float
-    """Where the noise sets in, as a share of its length."""
+    """Where the noise starts, as a share of its length."""
 
 
 class Sentence(NamedTuple):
@@ -104,7 +104,7 @@ def sentences() -> list[Sentence]:
 
 
 def surroundings(sentence: Sentence, folder: Path) -> Surroundings:
-    """Those of the sentence, always the same; raises ConfigError if the folder has none."""
+    """The surroundings of the sentence, always the same; raises ConfigError if the folder has none."""
     rooms, noises = sorted(folder.glob("rirs_*")), sorted(folder.glob("noise_*"))
     if not rooms or not noises:
         raise ConfigError(f"--noise: no rirs_* or no noise_* in {folder}", "Name a folder that has both.")
@@ -115,17 +115,17 @@ def surroundings(sentence: Sentence, folder: Path) -> Surroundings:
 
 
 def speak(wanted: Sequence[Sentence], audio: Path, command: str | None) -> None:
-    """Have `command` speak what `audio` lacks. Raises ConfigError if something is missing then."""
+    """Let `command` make the recordings that `audio` lacks; raises ConfigError if some are still missing."""
     if command and (missing := _missing(wanted, audio)):
         audio.mkdir(parents=True, exist_ok=True)
         lines = "".join(f"{recording(audio, s)}\t{s.language}\t{s.voice}\t{s.text}\n" for s in missing)
         status = subprocess.run(command, shell=True, input=lines, text=True, check=False).returncode  # noqa: S602
         if status:
-            raise ConfigError(f"--voices: the command ended with status {status}", "Its own messages say why.")
+            raise ConfigError(f"--voices: the command ended with status {status}", "See the command's own messages.")
     if missing := _missing(wanted, audio):
         raise ConfigError(
             f"--audio: {len(missing)} of {len(wanted)} recordings are not in {audio}, e.g. {missing[0].id}.flac",
-            "Name a command that speaks them with --voices.",
+            "Name a command that makes them with --voices.",
         )
 
 
@@ -138,7 +138,7 @@ def recording(audio: Path, sentence: Sentence) -> Path:
 
 
 def among(samples: Samples, around: Surroundings) -> Samples:
-    """Speech as a microphone there has it, shape (samples,); never beyond full scale."""
+    """The speech as a microphone there records it, shape (samples,), limited to full scale."""
     if around.room:
         samples = reverberated(samples, samples_of(around.room))
     if around.noise:
@@ -148,7 +148,7 @@ def among(samples: Samples, around: Surroundings) -> Samples:
 
 
 def reverberated(samples: Samples, impulse: Samples) -> Samples:
-    """`samples` in the room of `impulse`, as loud and as long as before, the direct sound where it was."""
+    """`samples` in the room of `impulse`, with the same loudness, length and position of the direct sound."""
     size = len(samples) + len(impulse) - 1
     wet = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(impulse, size), size)
     direct = int(np.abs(impulse).argmax())
@@ -157,7 +157,7 @@ def reverberated(samples: Samples, impulse: Samples) -> Samples:
 
 
 def noisy(samples: Samples, noise: Samples, snr: float) -> Samples:
-    """`samples` and, `snr` dB below them on the mean, `noise`, repeated for as long as they last."""
+    """`samples` plus `noise`, which is repeated as needed and `snr` dB quieter on average."""
     under = np.resize(noise, len(samples))
     return samples + _times(under, sqrt(_power(samples) / max(_power(under), SILENCE) / 10 ** (snr / 10)))
 
@@ -171,14 +171,14 @@ def _power(samples: Samples) -> float:
 
 
 def listener(overrides: dict[str, Any]) -> Processor[Utterance, Transcript]:
-    """The transcribe stage, which skips nothing."""
+    """The transcribe stage, without skipping."""
     return TRANSCRIBE.processor(settings.load({"overload": {"enabled": False}, "asr": overrides}), Metrics())
 
 
 def hear(
     listening: Processor[Utterance, Transcript], wanted: Iterable[Sentence], audio: Path, noise: Path
 ) -> Iterator[Heard]:
-    """Each sentence as it was heard, each in a room of its own."""
+    """The transcript of each sentence. Each sentence has a room of its own."""
     left = iter(wanted)
     while batch := list(islice(left, TRANSCRIBE.batch)):
         around = [surroundings(sentence, noise) for sentence in batch]
@@ -214,7 +214,7 @@ def _row(sentence: Sentence, around: Surroundings, found: Transcript) -> Heard:
 
 
 def write(rows: Iterable[Heard], path: Path) -> None:
-    """As they come, so that what was heard before a fault is kept."""
+    """Writes rows as they come, so that an error loses no finished rows."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
         out: csv.DictWriter[str] | None = None
@@ -227,7 +227,7 @@ def write(rows: Iterable[Heard], path: Path) -> None:
 
 
 def rates(folder: Path) -> Table:
-    """Errors a word (English) or a character (Mandarin), of all that was heard in the same surroundings."""
+    """Error rates by surroundings: words for English, characters for Mandarin."""
     normalise = normalisers()
     table = Table("language", "surroundings", "risky", "clean", "errors %", title="As heard")
     for path in sorted(folder.glob("*.tsv")):
@@ -265,12 +265,12 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--audio", type=Path, help="recordings of the sentences")
     parser.add_argument("--noise", type=Path, help="room impulse responses and noises")
-    parser.add_argument("--voices", help="a shell command that speaks what is missing")
-    parser.add_argument("--out", type=Path, default=HEARD, help="where the TSV files are, or go")
-    parser.add_argument("--rates", action="store_true", help="only print the error rates of the files there")
+    parser.add_argument("--voices", help="shell command that makes missing recordings")
+    parser.add_argument("--out", type=Path, default=HEARD, help="folder of the TSV files")
+    parser.add_argument("--rates", action="store_true", help="only print the error rates of existing files")
     options = parser.parse_args()
     if not options.rates and not (options.audio and options.noise):
-        parser.error("--audio and --noise are needed to hear anything")
+        parser.error("--audio and --noise are required without --rates")
     return options
 
 

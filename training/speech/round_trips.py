@@ -1,10 +1,10 @@
-"""Round trips: training lines spoken by a synthesiser and transcribed again, for real mishearings to train on.
+"""Make round trips: training lines that are synthesised and transcribed, as real recognition errors to train on.
 
-    python -m training.speech.round_trips --audio DIR [--voices COMMAND] [--out DIR]
+python -m training.speech.round_trips --audio DIR [--voices COMMAND] [--out DIR]
 
-It works as training/speech/heard.py does, and shares nothing with that test set: it takes training lines, voices that
-mix two of Kokoro's half and half (COMMAND reads `a+b` for one), and rooms and noise made here. It writes one TSV file
-for each language. A line holds the sentence, its transcript and the other readings. Training reads these files.
+It works like training/speech/heard.py, but shares nothing with that test set: it uses training lines, voices that mix
+two of Kokoro's (COMMAND reads `a+b` for one), and rooms and noise made here. It writes one TSV file for each language.
+A line holds the sentence, its transcript and the other readings. Training reads these files.
 """
 
 import argparse
@@ -28,10 +28,11 @@ from training.speech.heard import VOICES, Heard, Sentence, hear, listener, speak
 from training.speech.sounds import SEED, SOUNDS
 
 SHARE: Mapping[str, Mapping[bool, float]] = {"en": {True: 0.025, False: 0.025}, "zh": {True: 0.2173, False: 0.3092}}
-"""Of the lines, by language and whether they are clean. Mandarin is misheard most, and what is risky missed. Drawn by
-a hash, so that new lines change none of the choice."""
+"""Shares of the lines, by language and whether they are clean. Mandarin has the largest shares, because it is misheard
+most. A hash draws the lines, so that new lines do not change the selection.
+"""
 REVERBERATION = (0.15, 0.3, 0.5, 0.8)
-"""Seconds until a sound has faded by 60 dB: from a bedroom to a hall."""
+"""Reverberation times (60 dB) in seconds, from a bedroom to a hall."""
 NOISES = ("pink", "brown", "hum", "knocks", "music")
 NOISE_SECONDS = 20
 
@@ -44,7 +45,7 @@ class TrainingLine(Sentence):
 
 
 def lines() -> list[TrainingLine]:
-    """One sentence of each pattern that is drawn."""
+    """One sentence of each selected pattern."""
     of_pattern = {row.group: row for row in authored.spoken(Path())}
     return [TrainingLine(row.language, row.group, row.text) for row in of_pattern.values() if _drawn(row)]
 
@@ -55,7 +56,7 @@ def _drawn(row: Row) -> bool:
 
 
 def furnish(folder: Path) -> None:
-    """Room impulse responses and noises, always the same."""
+    """Makes room impulse responses and noises. The result is deterministic."""
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(SEED)
     for seconds in REVERBERATION:
@@ -69,13 +70,13 @@ def furnish(folder: Path) -> None:
 
 
 def echo(random: np.random.Generator, seconds: float, level: float) -> NDArray[np.float64]:
-    """Noise that fades by 60 dB in so many seconds."""
+    """Noise that fades by 60 dB in `seconds`."""
     size = round(seconds * SAMPLE_RATE)
     return random.normal(size=size) * 10 ** (-3 * np.arange(size) / size) * level
 
 
 def readings(row: Heard) -> Iterator[str]:
-    """What was heard, likeliest first."""
+    """The transcript's readings, likeliest first."""
     yield row["heard"]
     for other in msgspec.json.decode(row["alternatives"], type=list[Alternative]):
         yield other.text
@@ -83,8 +84,8 @@ def readings(row: Heard) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--audio", type=Path, required=True, help="recordings of the lines, and of rooms and noises")
-    parser.add_argument("--voices", help="a shell command that speaks what is missing")
+    parser.add_argument("--audio", type=Path, required=True, help="folder for recordings of lines, rooms and noises")
+    parser.add_argument("--voices", help="shell command that makes missing recordings")
     parser.add_argument("--out", type=Path, default=ROUND_TRIPS)
     options = parser.parse_args()
     with errors_in_a_line():
@@ -100,7 +101,7 @@ def make(audio: Path, voices: str | None, out: Path) -> None:
 
 
 def trips(wanted: Sequence[TrainingLine], audio: Path, path: Path) -> None:
-    """Hear lines of one language that are spoken already, and write what was heard."""
+    """Transcribe lines of one language that are already spoken, and write the readings."""
     language = wanted[0].language
     furnish(audio / "around")
     found = hear(listener({"language": language}), wanted, audio, audio / "around")

@@ -1,4 +1,4 @@
-"""Sounds that nobody speaks in, made from noise and tones: silence, hiss, hum, knocks, music. Each is (samples,)."""
+"""Makes sounds without speech: silence, hiss, hum, knocks, music. Each has shape (samples,)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from pipeline.messages import SAMPLE_RATE
 SEED = 4
 
 Sound = Callable[[np.random.Generator, int], Samples]
-"""Makes so many samples."""
+"""Makes a given number of samples."""
 
 
 def _coloured(power: float, level: float) -> Sound:
@@ -53,7 +53,7 @@ def _tone(frequency: float, size: int) -> Any:
 
 
 def _at(level: float, wave: Any) -> Samples:
-    """At a root mean square of `level`."""
+    """`wave` scaled to a root mean square of `level`."""
     levelled: Samples = (wave * level / max(float(np.sqrt(np.mean(np.square(wave)))), 1e-9)).astype(np.float32)
     return levelled
 

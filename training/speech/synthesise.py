@@ -1,10 +1,10 @@
-"""Clips of synthesised speech with their texts, so many that error rates can be told apart by a third of a point.
+"""Make a set of synthesised clips with their texts, large enough to tell error rates apart by a third of a point.
 
-    python -m training.speech.synthesise --speaker FILE --voices DIR --en TABLE --zh TABLE --clips DIR [--count 300]
+python -m training.speech.synthesise --speaker FILE --voices DIR --en TABLE --zh TABLE --clips DIR [--count 300]
 
-`FILE` is Python with a function `speak(text, language, voice, voices)` that gives 24 kHz samples; run this with a
-Python that has what it needs, and `soundfile`. `TABLE` is CSV with a column `text`, of which short plain sentences are
-taken. `--clips` becomes a folder with `refs.tsv`, as benchmarks/asr.py reads it; what is there is not made again.
+`FILE` is Python with a function `speak(text, language, voice, voices)` that returns 24 kHz samples. Run this command
+with a Python that has its dependencies and `soundfile`. `TABLE` is CSV with a column `text`; short plain sentences are
+drawn from it. `--clips` becomes a folder with `refs.tsv`, as benchmarks/asr.py reads it. Existing clips are kept.
 """
 
 import argparse
@@ -24,7 +24,7 @@ PLAIN = {
     "en": re.compile(r"[A-Z][a-z']*(,? [A-Za-z][a-z']*){3,17}[.?!]"),
     "zh": re.compile(r"[\u4e00-\u9fff，]{4,32}[。？！]?"),
 }
-"""Sentences that are spoken as they are written: no digits, no abbreviations, no emoticons."""
+"""Sentences that are spoken as they are written: no digits, abbreviations or emoticons."""
 
 VOICES = {"en": "[ab][fm]_*.bin", "zh": "z[fm]_*.bin"}
 
@@ -50,7 +50,7 @@ def main() -> None:
 def speaker_of(path: Path) -> Speak:
     spec = spec_from_file_location("speaker", path)
     if spec is None or spec.loader is None:
-        raise SystemExit(f"{path} is no Python file")
+        raise SystemExit(f"{path} is not a Python file")
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     speak: Speak = module.speak
@@ -58,7 +58,7 @@ def speaker_of(path: Path) -> Speak:
 
 
 def sentences(table: Path, language: str, count: int) -> list[str]:
-    """Drawn from those of the table, each once."""
+    """A sample of the table's plain sentences, without repeats."""
     with table.open(encoding="utf-8") as file:
         texts = (row["text"].strip() for row in csv.DictReader(file))
         found = sorted({text for text in texts if PLAIN[language].fullmatch(text)})

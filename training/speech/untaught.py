@@ -1,9 +1,9 @@
-"""Round trips through Whisper's adapter of Mandarin: its mishearings of lines that it was not taught.
+"""Make round trips through Whisper's Mandarin adapter, of lines that it was not trained on.
 
-    python -m training.speech.untaught --data DIR --audio DIR --after N [--lines N] [--voices COMMAND] [--out FILE]
+python -m training.speech.untaught --data DIR --audio DIR --after N [--lines N] [--voices COMMAND] [--out FILE]
 
-It works as round_trips.py does, on lines that training/adapter/lessons.py draws, from the `--after`-th on.
-The adapter mishears a taught line a quarter to half as often as another line, so taught lines would teach little.
+It works like round_trips.py, on lines that training/adapter/lessons.py draws, from line `--after`. The adapter mishears
+lines that it was trained on only a quarter to half as often, so they would teach little.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from training.speech.round_trips import trips
 def make(options: argparse.Namespace) -> None:
     wanted = lines(options.data, options.after + options.lines)[options.after :]
     if not wanted:
-        raise ConfigError(f"--after {options.after}: --data has no such line", "Name fewer, or more sets.")
+        raise ConfigError(f"--after {options.after}: --data has no such line", "Use a smaller number, or more sets.")
     speak(wanted, options.audio, options.voices)
     trips(wanted, options.audio, options.out)
 
@@ -34,10 +34,12 @@ def main() -> None:
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of the training sets")
-    parser.add_argument("--audio", type=Path, required=True, help="recordings of the lines, and of rooms and noises")
-    parser.add_argument("--after", type=int, required=True, help="the adapter was taught so many lines, or fewer")
-    parser.add_argument("--lines", type=int, default=5000, help="so many are heard (default: %(default)s)")
-    parser.add_argument("--voices", help="a shell command that speaks what is missing")
+    parser.add_argument("--audio", type=Path, required=True, help="folder for recordings of lines, rooms and noises")
+    parser.add_argument(
+        "--after", type=int, required=True, help="the number of lines that the adapter was trained on, or more"
+    )
+    parser.add_argument("--lines", type=int, default=5000, help="number of lines to transcribe (default: %(default)s)")
+    parser.add_argument("--voices", help="shell command that makes missing recordings")
     parser.add_argument("--out", type=Path, default=ROUND_TRIPS / f"{LANGUAGE}.adapter.tsv")
     return parser.parse_args(given)
 

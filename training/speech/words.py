@@ -1,4 +1,4 @@
-"""Texts as error rates compare them: English by Whisper's normaliser, Mandarin by characters in simplified script."""
+"""Normalises texts for error rates: English with Whisper's normaliser, Mandarin as simplified characters."""
 
 from collections.abc import Callable
 from functools import cache
@@ -7,13 +7,14 @@ from opencc import OpenCC
 
 
 def normalisers() -> dict[str, Callable[[str], str]]:
-    from whisper.normalizers import EnglishTextNormalizer  # PyTorch must not come before pipeline's OpenMP settings
+    # PyTorch must be imported after pipeline has set OpenMP's environment.
+    from whisper.normalizers import EnglishTextNormalizer
 
     return {"en": EnglishTextNormalizer(), "zh": characters}
 
 
 def characters(text: str) -> str:
-    """The letters and digits of a Mandarin text in simplified script, with spaces between."""
+    """The letters and digits of a Mandarin text in simplified script, separated by spaces."""
     return " ".join(letter for letter in _simplified().convert(text).lower() if letter.isalnum())
 
 

@@ -46,7 +46,7 @@ def test_a_rank_that_is_enough_loses_nothing() -> None:
 
 
 def test_adapters_of_several_ranks_have_no_mean() -> None:
-    with pytest.raises(ConfigError, match="several models or ranks"):
+    with pytest.raises(ConfigError, match="differ in model or rank"):
         mean([factors(1), factors(2, rank=8)])
 
 

@@ -94,7 +94,7 @@ def test_what_was_learnt_is_taught_on() -> None:
 
 
 def test_no_clips_teach_nothing() -> None:
-    with pytest.raises(ConfigError, match="no clip to teach"):
+    with pytest.raises(ConfigError, match="no clips to train on"):
         teach(little_whisper(MULTILINGUAL), "zh", [], RECIPE, print, {})
 
 

@@ -69,7 +69,7 @@ def test_it_writes_models_for_the_judge_after_each_run(
     monkeypatch.setattr(run, "generation", watched)
     code, said = train("--data", tmp_path, "--encoder", encoder, "--only", "authored", "--samples", "96", "--out", out)
     assert code == 0
-    assert "texts to train" in said
+    assert "train: " in said
     first, _, pupil = said.partition("run 2 of 2")
     assert "teacher" not in first
     assert "the teacher reads: 0 of" in pupil

@@ -109,5 +109,5 @@ def test_what_was_read_meanwhile_counts_and_runs_share_the_rest() -> None:
 
 
 def test_a_run_without_a_minute_left_does_not_begin() -> None:
-    with pytest.raises(ConfigError, match="--minutes 80: over before run 2"):
+    with pytest.raises(ConfigError, match="--minutes 80: the time is over before run 2"):
         time_of(1, Recipe(runs=2, minutes=80), spent=80)

@@ -49,7 +49,7 @@ def test_each_row_has_its_own_text_however_many_there_are(monkeypatch: pytest.Mo
 
 
 def test_a_teacher_of_other_labels_is_refused() -> None:
-    with pytest.raises(ConfigError, match="teacher knows other labels"):
+    with pytest.raises(ConfigError, match="teacher has other labels"):
         taught([], Teacher(["toxic"]), print)
 
 

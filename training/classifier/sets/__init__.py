@@ -1,7 +1,7 @@
-"""The training sets: one reader each, from a set's own files and labels to `Row`.
+"""The training sets. Each has a reader from the set's own files and labels to `Row`.
 
-Each function takes the folder that holds all sets and yields every row that says something about our labels. What a
-set does not annotate stays out of `Row.labels`. The licence of each set in `SETS` lets you publish a model that is
+A reader takes the folder that holds all sets and yields every row with information about our labels. `Row.labels` has
+no entry for a label that the set does not annotate. The licence of each set in `SETS` lets you publish a model that is
 trained on it.
 """
 
@@ -47,11 +47,11 @@ SETS: Mapping[str, Reader] = {
 }
 
 TALK = ("kdconv", "crosswoz", "medical_zh", "topical_chat", "teleantifraud")
-"""Sets with ordinary talk: their clean rows set the thresholds."""
+"""Sets of ordinary talk. Their clean rows set the thresholds."""
 
 
 def read(folder: Path, names: Iterable[str] = tuple(SETS)) -> Iterator[Row]:
-    """All rows of the sets `names` under `folder`, cleaned of markup, each with its source; empty ones are dropped."""
+    """All rows of the sets `names` under `folder`, without markup, each with its source. Empty rows are dropped."""
     for name, reader in _readers(names).items():
         for row in reader(folder):
             if text := plain(row.text):
@@ -59,7 +59,7 @@ def read(folder: Path, names: Iterable[str] = tuple(SETS)) -> Iterator[Row]:
 
 
 def check(folder: Path, names: Iterable[str]) -> None:
-    """Raise ConfigError for a set that nobody knows, or whose first row cannot be read under `folder`."""
+    """Raise ConfigError for an unknown set, or one whose first row cannot be read under `folder`."""
     for reader in _readers(names).values():
         next(reader(folder), None)
 

@@ -1,7 +1,7 @@
-"""Our own spoken-style examples, `spoken/`: threats, offers, grooming, and what only sounds like them.
+"""Our own lines in spoken style (`spoken/`): risky ones, and harmless ones that sound similar.
 
-Each language has a folder with two files. `risky.yaml` holds patterns by label (`a+b` for two at once), `clean.yaml`
-holds harmless twins by the label they are the twins of; one pattern a line.
+Each language has a folder with two files. `risky.yaml` holds patterns by label (`a+b` for two labels). `clean.yaml`
+holds harmless patterns by the label that they resemble. There is one pattern a line.
 """
 
 import random
@@ -17,15 +17,17 @@ from training.classifier.rows import CLEAN, LABELS, Row, negative, positive, unt
 EXAMPLES = Path(__file__).parent.parent / "spoken"
 CHOICE = re.compile(r"\[([^\]]*)\]")
 PATTERN_WEIGHT = 12.0
-"""Of all the sentences of one pattern together, so that one with many choices does not drown the others."""
+"""Total weight of the sentences of one pattern, so that a pattern with many variants does not dominate."""
 MOST = 24
-"""Sentences taken of one pattern, drawn from its combinations."""
+"""Maximum number of sentences drawn from one pattern."""
 APART = ("hate", "minor_safety", "terror_extremism", "political_sensitive", "illegal_trade", "fraud", "ads_spam")
-"""Labels that the author would have written down had they applied; of the others, one may come with another unsaid."""
+"""Labels that the author always annotates. A sentence without one of these is free of it. Other labels may apply
+without being annotated.
+"""
 
 
 def spoken(_folder: Path) -> Iterator[Row]:
-    """Every example; the sentences of one pattern stay on one side of the split, and none is kept for a test."""
+    """Every line. The sentences of one pattern stay on one side of the split, and none is used for tests."""
     for path in sorted(EXAMPLES.glob("*/*.yaml")):
         for key, pattern in patterns(path):
             targets = CLEAN if path.stem == "clean" else _targets(key)
@@ -36,14 +38,14 @@ def spoken(_folder: Path) -> Iterator[Row]:
 
 
 def patterns(path: Path) -> Iterator[tuple[str, str]]:
-    """Each pattern of a file with its key."""
+    """Each pattern of a file, with its key."""
     for key, lines in msgspec.yaml.decode(path.read_bytes(), type=dict[str, str]).items():
         for line in lines.splitlines():
             yield key, line
 
 
 def expand(pattern: str) -> list[str]:
-    """At most `MOST` of the sentences that `pattern` stands for: `[a|b] c` is `a c` and `b c`."""
+    """At most `MOST` of the sentences that `pattern` describes: `[a|b] c` gives `a c` and `b c`."""
     parts = CHOICE.split(pattern)
     choices = ([part] if at % 2 == 0 else part.split("|") for at, part in enumerate(parts))
     sentences = [" ".join("".join(combination).split()) for combination in product(*choices)]
@@ -53,5 +55,5 @@ def expand(pattern: str) -> list[str]:
 def _targets(key: str) -> Mapping[str, float]:
     labels = key.split("+")
     if strange := set(labels) - set(LABELS):
-        raise ValueError(f"no such label: {strange}")
+        raise ValueError(f"unknown label: {strange}")
     return negative(*APART) | positive(*labels)

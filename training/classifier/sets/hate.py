@@ -10,7 +10,7 @@ GROUP_TEMPLATES = {"verb_identity", "hate_identity", "am_hate_adj", "verb_adj"}
 
 
 def swsr(folder: Path) -> Iterator[Row]:
-    """SWSR: sexism on Weibo (Jiang et al. 2022, MIT). Not sexist may still be abusive: only `hate` is said."""
+    """SWSR: sexism on Weibo (Jiang et al. 2022, MIT). Other rows may still be abusive, so only `hate` is annotated."""
     for row in read_csv(folder / "swsr" / "SexComment.csv"):
         labels = negative("hate")
         if row["label"] == "1":
@@ -33,7 +33,7 @@ def edos(folder: Path) -> Iterator[Row]:
 
 
 def stormfront(folder: Path) -> Iterator[Row]:
-    """Sentences of a white supremacist forum (de Gibert et al. 2018, CC-BY-SA 3.0), judged one by one."""
+    """Sentences of a white supremacist forum (de Gibert et al. 2018, CC-BY-SA 3.0), annotated one by one."""
     for row in read_csv(folder / "stormfront" / "sentences.csv"):
         if row["label"] in {"hate", "noHate"}:
             labels = positive("hate") if row["label"] == "hate" else negative("hate", "abuse")
@@ -68,7 +68,7 @@ def toxigen(folder: Path) -> Iterator[Row]:
 
 
 def identity_templates(folder: Path) -> Iterator[Row]:
-    """Templates with identity words (Dixon et al. 2018, CC-BY-4.0): a group's name alone is no hate."""
+    """Templates with identity words (Dixon et al. 2018, CC-BY-4.0). A group's name alone is not hate."""
     for row in read_csv(folder / "identity_templates" / "rows.csv"):
         if row["label"] == "nontoxic":
             labels = negative("hate", "abuse", "risk")

@@ -11,9 +11,10 @@ HATE_KINDS = ("racist", "homophobic", "transphobic", "sexist", "ableist")
 
 
 def cold(folder: Path) -> Iterator[Row]:
-    """COLD: offence on Weibo and Zhihu about race, gender and region (Deng et al. 2022, Apache-2.0); dev is our test.
+    """COLD: offence on Weibo and Zhihu about race, gender and region (Deng et al. 2022, Apache-2.0). dev is our test
+    side.
 
-    Its offence is nearly always aimed at a group, so an offensive row says `hate` and `abuse` alike.
+    Its offence nearly always targets a group, so an offensive row gets both `hate` and `abuse`.
     """
     for name in ("train", "dev"):
         for row in read_csv(folder / "cold" / f"{name}.csv"):
@@ -22,7 +23,7 @@ def cold(folder: Path) -> Iterator[Row]:
 
 
 def davidson(folder: Path) -> Iterator[Row]:
-    """Davidson et al. 2017, tweets (MIT): 0 hate, 1 offensive, 2 neither. `offensive` is often mere dialect."""
+    """Davidson et al. 2017, tweets (MIT): 0 hate, 1 offensive, 2 neither. `offensive` rows are often only dialect."""
     kinds = {
         "0": (positive("hate"), 1.0),
         "1": (positive("abuse") | negative("hate"), 0.6),
@@ -47,7 +48,7 @@ def jigsaw(folder: Path) -> Iterator[Row]:
 
 
 def convabuse(folder: Path) -> Iterator[Row]:
-    """ConvAbuse: what people say to chat bots (Cercas Curry et al. 2021, CC-BY-4.0)."""
+    """ConvAbuse: users' messages to chat bots (Cercas Curry et al. 2021, CC-BY-4.0)."""
     for row in read_csv(folder / "convabuse" / "rows.csv"):
         votes, annotators = int(row["abusive_votes"]), int(row["annotators"])
         if votes == 0:
@@ -60,7 +61,7 @@ def convabuse(folder: Path) -> Iterator[Row]:
 
 
 def diasafety(folder: Path) -> Iterator[Row]:
-    """DiaSafety: replies judged by what was asked of them (Sun et al. 2022, Apache-2.0)."""
+    """DiaSafety: replies judged in the context of the question (Sun et al. 2022, Apache-2.0)."""
     unsafe: dict[str, tuple[Mapping[str, float], float]] = {
         "Offending User": (positive("abuse"), 1.0),
         "Biased Opinion": (positive("hate"), 0.5),
@@ -80,7 +81,7 @@ def diasafety(folder: Path) -> Iterator[Row]:
 
 
 def surge(folder: Path) -> Iterator[Row]:
-    """Surge AI toxicity (MIT): toxic says only that something is wrong."""
+    """Surge AI toxicity (MIT): `toxic` does not say which label applies."""
     for row in read_csv(folder / "surge_toxicity" / "rows.csv"):
         clean = negative("abuse", "hate", "violence", "sexual", "risk")
         yield Row(row["text"], "en", positive() if row["label"] == "Toxic" else clean)

@@ -1,4 +1,4 @@
-"""Sets of requests to language models: typed, not spoken, and all positive, so they weigh little."""
+"""Sets of requests to language models. They are typed, not spoken, and all risky, so they get a low weight."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -79,7 +79,7 @@ SIMPLE_AREAS = {
 
 
 def jade(folder: Path) -> Iterator[Row]:
-    """JADE-DB (MIT): requests by kind of offence; and rules of conduct, which name every sin and commit none."""
+    """JADE-DB (MIT): requests by kind of offence, and rules of conduct, which are clean."""
     kinds = _inverted(JADE_KINDS)
     for row in read_csv(folder / "jade" / "rows.csv"):
         labels = {kinds[kind] for kind in row["subkind"].split("|") if kind in kinds}
@@ -90,7 +90,7 @@ def jade(folder: Path) -> Iterator[Row]:
 
 
 def multijail(folder: Path) -> Iterator[Row]:
-    """MultiJail (Deng et al. 2024, MIT): English and Mandarin of one request stay together."""
+    """MultiJail (Deng et al. 2024, MIT): the English and Mandarin versions of a request stay on one side."""
     for row in read_csv(folder / "multijail" / "rows.csv"):
         labels = {label for tag in row["tags"].split("; ") for label in MULTIJAIL_TAGS.get(tag, ())}
         if labels:
@@ -106,13 +106,13 @@ def catqa(folder: Path) -> Iterator[Row]:
 
 
 def simple_safety(folder: Path) -> Iterator[Row]:
-    """SimpleSafetyTests (Vidgen et al. 2023, CC-BY-4.0): since we train on it, nothing is reported on it."""
+    """SimpleSafetyTests (Vidgen et al. 2023, CC-BY-4.0). We train on it, so we report no figures for it."""
     for row in read_csv(folder / "simple_safety_tests" / "rows.csv"):
         yield Row(row["text"], "en", positive(SIMPLE_AREAS[row["harm_area"]]), weight=WEIGHT)
 
 
 def deccp(folder: Path) -> Iterator[Row]:
-    """deccp (Apache-2.0): questions about Chinese politics; their `risk` is the operator's to say, so it is masked."""
+    """deccp (Apache-2.0): questions about Chinese politics. `risk` is masked, because it depends on the operator."""
     for row in read_csv(folder / "deccp" / "rows.csv"):
         others = negative(*(label for label in CLEAN if label not in {"political_sensitive", "risk"}))
         yield Row(row["text"], "en", others | {"political_sensitive": float(row["refused"])}, weight=0.5)

@@ -1,6 +1,6 @@
 """Ordinary talk, presumed to be clean, and talk of people in distress.
 
-Nobody annotated the ordinary talk for our labels. A line that a plain word rule suspects is left out.
+The ordinary talk is not annotated for our labels. A simple word rule leaves out suspicious lines.
 """
 
 import re
@@ -23,7 +23,9 @@ def kdconv(folder: Path) -> Iterator[Row]:
 
 
 def crosswoz(folder: Path) -> Iterator[Row]:
-    """CrossWOZ (Zhu et al. 2020, Apache-2.0): asking for sights, restaurants, hotels; full of addresses and numbers."""
+    """CrossWOZ (Zhu et al. 2020, Apache-2.0): questions about sights, restaurants, hotels, with many addresses and
+    numbers.
+    """
     return presumed(folder / "crosswoz" / "rows.csv", "zh")
 
 
@@ -43,7 +45,7 @@ def medical(folder: Path) -> Iterator[Row]:
 
 
 def cssrs(folder: Path) -> Iterator[Row]:
-    """Reddit C-SSRS (Gaur et al. 2019, CC-BY-4.0): experts' judgement; comfort for others is the hard negative."""
+    """Reddit C-SSRS (Gaur et al. 2019, CC-BY-4.0), annotated by experts. Comfort for others is the hard negative."""
     for row in read_csv(folder / "cssrs_reddit" / "rows.csv"):
         if row["label"] in {"ideation", "behavior", "attempt"}:
             yield Row(row["text"], "en", positive("self_harm"))

@@ -16,13 +16,14 @@ PERSONAL = {
     "US_DRIVER_LICENSE",
 }
 CALLED = negative(*(label for label in LABELS if label not in {"fraud", "illegal_trade", "privacy"}))
-"""Whoever was called doubts, asks and gives data away: no fraud, but no model of a clean text either."""
+"""Labels of the called person's turns: no fraud. But they discuss it and give data away, so they are not simply clean.
+"""
 TURNS = 3
-"""A caller's turns joined: one turn of a fraudulent call is often as harmless as any other."""
+"""How many turns of a caller are joined. One turn of a fraudulent call often looks harmless."""
 
 
 def sms_spam(folder: Path) -> Iterator[Row]:
-    """SMS Spam Collection (Almeida et al. 2011, CC-BY-4.0): spam here is premium-rate fraud and adverts at once."""
+    """SMS Spam Collection (Almeida et al. 2011, CC-BY-4.0): spam here is both premium-rate fraud and advertising."""
     for line in read_lines(folder / "sms_spam" / "SMSSpamCollection"):
         label, _, text = line.partition("\t")
         if label in {"ham", "spam"}:
@@ -30,14 +31,14 @@ def sms_spam(folder: Path) -> Iterator[Row]:
 
 
 def youtube_spam(folder: Path) -> Iterator[Row]:
-    """YouTube Spam Collection (Alberto et al. 2015, CC-BY-4.0), kept apart by video."""
+    """YouTube Spam Collection (Alberto et al. 2015, CC-BY-4.0), grouped by video."""
     for row in read_csv(folder / "youtube_spam" / "rows.csv"):
         labels = positive("ads_spam") if row["label"] == "1" else negative("ads_spam", "fraud")
         yield Row(row["text"], "en", labels, part="test" if row["video"] == "Shakira" else "train")
 
 
 def teleantifraud(folder: Path) -> Iterator[Row]:
-    """TeleAntiFraud (Ma et al. 2025, Apache-2.0): a fraudulent caller's turns, three by three, and ordinary calls."""
+    """TeleAntiFraud (Ma et al. 2025, Apache-2.0): turns of fraudulent callers, three at a time, and ordinary calls."""
     rows = read_csv(folder / "teleantifraud" / "rows.csv")
     for dialogue, turns in groupby(rows, key=lambda row: row["dialogue"]):
         lines = list(turns)
@@ -52,7 +53,7 @@ def teleantifraud(folder: Path) -> Iterator[Row]:
 
 
 def presidio(folder: Path) -> Iterator[Row]:
-    """Presidio's synthetic sentences (MIT): personal data said aloud, though not by whom or why."""
+    """Presidio's synthetic sentences (MIT): spoken personal data, without who says it or why."""
     for row in read_csv(folder / "presidio_pii" / "rows.csv"):
         kinds = set(row["entities"].split())
         if kinds & PERSONAL or {"STREET_ADDRESS", "PERSON"} <= kinds:
