@@ -1,12 +1,13 @@
-"""How fast and how well speech is recognised: ours, beside openai-whisper and faster-whisper, on the same weights.
+"""Measure speed, error rates and latency of our recogniser beside openai-whisper and faster-whisper, on the same
+weights.
 
     python -m benchmarks.asr --clips DIR [--repeat 3] [--limit N] [--only NAME ...] [--model base] [--given]
 
-`DIR` is as benchmarks/clips.py says; clips of more than 30 s are left out. Contenders take turns, each in a process of
-its own, `--repeat` times, so that what else the machine does hits all alike; speeds are the median, with least and
-most. Each tells the languages itself, unless `--given`. Ours is the whole transcribe stage, from FLAC through triage to
-marks, every clip a room of its own. A latency is the time of the call that a clip was in. Words for sounds without
-words count as invented unless the recogniser itself says that nobody spoke.
+benchmarks/clips.py describes `DIR`. Clips of more than 30 s are skipped. Contenders take turns, each in a process of
+its own, `--repeat` times, so that other load affects all alike. Speeds are the median, with the lowest and highest.
+Each contender detects the languages itself, unless `--given`. Ours is the whole transcribe stage, from FLAC through
+triage to marks, with a room for every clip. A latency is the time of the call that contained the clip. Words for sounds
+without words count as invented, unless the recogniser itself reports that nobody spoke.
 """
 
 import argparse
@@ -29,22 +30,22 @@ from pipeline.settings import Asr
 
 
 class Contender:
-    """A recogniser in a process of its own, loaded when it is first asked."""
+    """A recogniser in a process of its own. It loads at the first question."""
 
     def __init__(self, name: str, asr: Asr) -> None:
         command = [sys.executable, "-m", "benchmarks.contender", name, asr.model_dump_json()]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         if self._process.stdin is None or self._process.stdout is None:
-            raise RuntimeError("a process without the pipes that it was given")
+            raise RuntimeError("a process without its pipes")
         self._questions, self._answers = self._process.stdin, self._process.stdout
 
     def ask(self, **question: object) -> tuple[list[Recognised], float]:
-        """What it heard, and the seconds that it took."""
+        """Its transcripts, and the seconds that they took."""
         self._questions.write(json.dumps(question) + "\n")
         self._questions.flush()
         line = self._answers.readline()
         if not line:
-            raise SystemExit("a contender ended; what it said stands above")
+            raise SystemExit("a contender ended; its output is above")
         answer = json.loads(line)
         return [Recognised(*each) for each in answer["heard"]], answer["took"]
 
@@ -55,7 +56,7 @@ class Contender:
 
 @dataclass
 class Score:
-    """Of one contender on one language, turn by turn."""
+    """The results of one contender in one language, for each turn."""
 
     speeds: list[float] = field(default_factory=list)
     heard: list[list[Recognised]] = field(default_factory=list)
@@ -65,7 +66,7 @@ class Score:
         return [each.seconds for turn in self.heard for each in turn]
 
     def errors(self, refs: Sequence[Reference]) -> Iterator[str]:
-        """Of each group, the mean over the turns, and how far they differ: some recognisers sample where they doubt."""
+        """For each group, the mean over the turns and the range. Some recognisers sample when they are unsure."""
         turns = [[*errors(refs, [each.text for each in heard])] for heard in self.heard]
         for found in zip(*turns, strict=True):
             wrong = [rate for _, rate, _ in found]
@@ -77,11 +78,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=Path, required=True)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--limit", type=int, help="clips of each language; else all")
+    parser.add_argument("--limit", type=int, help="clips of each language (default: all)")
     parser.add_argument("--only", nargs="+", choices=MAKE, metavar="NAME", help=f"some of: {'; '.join(MAKE)}")
     parser.add_argument("--languages", nargs="+", default=["en", "zh"])
     parser.add_argument("--model", default="base")
-    parser.add_argument("--given", action="store_true", help="tell all of them the language")
+    parser.add_argument("--given", action="store_true", help="give all contenders the language")
     options = parser.parse_args()
     scores = measure(options)
     for language, refs, seconds in sets(options):
@@ -91,7 +92,7 @@ def main() -> None:
 
 
 def sets(options: argparse.Namespace) -> Iterator[tuple[str, list[Reference], float]]:
-    """Each language with its clips, spread over the folder, and their length in sum."""
+    """Each language with its clips, spread over the folder, and their total length."""
     for language in options.languages:
         refs = [ref for ref in references(options.clips) if ref.language == language and ref.seconds <= 30]
         refs = refs[:: max(1, len(refs) // options.limit)] if options.limit else refs
@@ -99,7 +100,9 @@ def sets(options: argparse.Namespace) -> Iterator[tuple[str, list[Reference], fl
 
 
 def measure(options: argparse.Namespace) -> dict[tuple[str, str], Score]:
-    """Of each contender on each language; its sounds without words, under the language `none`, are heard once."""
+    """The results of each contender in each language. The sounds without words have the language `none` and are
+    transcribed once.
+    """
     scores: dict[tuple[str, str], Score] = {}
     turns = [(turn, name, each) for turn in range(options.repeat) for each in sets(options) for name in names(options)]
     made: dict[tuple[str, str | None], Contender] = {}

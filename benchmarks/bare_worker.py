@@ -1,4 +1,4 @@
-"""The least that reads a record, writes one and commits: a plain aiokafka loop, to compare with (stream.py).
+"""A plain aiokafka loop that reads, writes and commits records, as the baseline of stream.py.
 
 python -m benchmarks.bare_worker BOOTSTRAP TAKES GIVES GROUP BATCH
 """

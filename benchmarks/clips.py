@@ -1,7 +1,8 @@
-"""Clips with their words, sounds without any, and how many words a recogniser got wrong.
+"""Clips with their texts, sounds without words, and error rates of recognisers.
 
 A folder of clips has `refs.tsv` with the columns file, language, source, seconds, reference. English is scored by words
-after Whisper's own normaliser; Mandarin by characters, simplified, without punctuation; clean and hard clips apart.
+after Whisper's own normaliser. Mandarin is scored by simplified characters without punctuation. Clean and hard clips
+are scored separately.
 """
 
 import csv
@@ -19,7 +20,9 @@ from training.speech.sounds import SEED, SOUNDS
 from training.speech.words import normalisers
 
 CLEAN = {"en": frozenset({"asterisk", "librivox", "synthesised"}), "zh": frozenset({"fireredasr", "synthesised"})}
-"""Sources of clear, near speech; other English is sung or noisy, other Mandarin far, fast, sung or dialect."""
+"""Sources of clear speech near the microphone. Other English is sung or noisy; other Mandarin is far, fast, sung or
+dialect.
+"""
 
 SOUND_SECONDS = (1.0, 3.0, 6.0)
 
@@ -46,7 +49,7 @@ def references(folder: Path) -> list[Reference]:
 
 
 def errors(refs: Sequence[Reference], texts: Sequence[str]) -> Iterator[tuple[str, float, int]]:
-    """(group, error rate in per cent, words or characters) for each group of clips, and all English together."""
+    """(group, error rate in per cent, words or characters) for each group of clips, and for all English together."""
     normalise = normalisers()
     groups = sorted({ref.group for ref in refs} | {ref.language for ref in refs})
     for group in groups:
@@ -57,7 +60,7 @@ def errors(refs: Sequence[Reference], texts: Sequence[str]) -> Iterator[tuple[st
 
 
 def wordless(folder: Path) -> dict[str, Samples]:
-    """Sounds that nobody speaks in: silence, noise, hums, knocks, music; and recordings in `folder`/noise."""
+    """Sounds without speech: silence, noise, hums, knocks, music, and the recordings in `folder`/noise."""
     random = np.random.default_rng(SEED)
     made = {
         f"{name} {s:g} s": make(random, round(s * SAMPLE_RATE)) for name, make in SOUNDS.items() for s in SOUND_SECONDS

@@ -1,11 +1,11 @@
-"""How fast is the console when much waits and many work? Queue page, next case, and from stored to told.
+"""Measure the console with many open cases and many moderators: queue page, next case, and the delay of new cases.
 
     python -m benchmarks.console [--cases 100000] [--moderators 20] [--seconds 30] [--pause 5] [--browser]
         [--postgres URL]
 
-The store is filled with open cases of all labels, rooms and speakers; a console in a process of its own serves them;
-so many moderators ask for the queue, take a case, decide it, and take the next. Times are what a client waits for,
-server and loopback together. `--browser` measures from the key to the case that can be decided, in Chromium.
+The store is filled with open cases of all labels, rooms and speakers. A console in a process of its own serves them.
+Each moderator asks for the queue, takes a case, decides it, and takes the next. Times are what a client waits for,
+server and loopback together. `--browser` measures in Chromium, from the key to the next case that can be decided.
 """
 
 import argparse
@@ -67,7 +67,7 @@ def flag(number: int, label: str, at: float) -> Flag:
 
 
 def fill(database: Database, count: int, now: float) -> None:
-    """`count` open cases of one flag each, as old as a backlog of a day."""
+    """`count` open cases with one flag each, as old as a backlog of a day."""
     known = labels.load()
     order = ranking.Ranking({name: known.severity(name) for name in known.labels})
     names = list(known.labels)
@@ -96,7 +96,7 @@ def _case(one: Flag, order: ranking.Ranking) -> dict[str, Any]:
 
 
 def serve(url: str, folder: str, listener: socket.socket) -> None:
-    """Of the server's process."""
+    """Runs in the server's process."""
     import asyncio
 
     import uvicorn
@@ -115,7 +115,7 @@ def served(url: str, folder: str) -> Iterator[str]:
     process.start()
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:
-        httpx.get(f"{address}/healthz", timeout=120)  # the socket is open already: it answers once the app has started
+        httpx.get(f"{address}/healthz", timeout=120)  # The socket is already open. It answers once the app has started.
         yield address
     finally:
         process.terminate()
@@ -124,7 +124,7 @@ def served(url: str, folder: str) -> Iterator[str]:
 
 
 def moderate(client: httpx.Client, until: float, pause: float, times: Times, lock: threading.Lock) -> None:
-    """Look at the queue, take a case, decide it, and wait about `pause` seconds, over and over."""
+    """Look at the queue, take a case, decide it, and wait about `pause` seconds, again and again."""
 
     def timed(name: str, act: Callable[[], httpx.Response]) -> httpx.Response:
         start = time.perf_counter()
@@ -133,7 +133,7 @@ def moderate(client: httpx.Client, until: float, pause: float, times: Times, loc
             times[name].append(time.perf_counter() - start)
         return answer.raise_for_status()
 
-    # Not all at once, as people are not.
+    # people do not all start at the same time
     time.sleep(random.random() * pause)
     while time.monotonic() < until:
         timed("queue page", lambda: client.get("/queue"))
@@ -149,12 +149,12 @@ def _between(page: str, opening: str) -> str:
 
 
 def told(client: httpx.Client, database: Database, first: int, count: int = 100) -> list[float]:
-    """Seconds from the end of the transaction that stores a flag until a page's stream tells of its case."""
+    """Seconds from the commit of a flag until a page's event stream reports its case."""
     store, waits = SqlReviewStore(database), []
     with client.stream("GET", "/queue/live") as stream:
         lines = stream.iter_lines()
         for number in range(first, first + count):
-            time.sleep(random.uniform(0.05, 0.55))  # not in step with the looks at the store
+            time.sleep(random.uniform(0.05, 0.55))  # not in step with the polling of the store
             [outcome] = store.add([flag(number, "fraud", time.time() + 100 * (number - first))], time.time())
             start = time.perf_counter()
             while outcome.case not in next(lines):
@@ -175,7 +175,7 @@ def entered(database: Database, address: str, name: str) -> httpx.Client:
 
 
 def browsed(address: str, client: httpx.Client, count: int) -> list[float]:
-    """Seconds from the key until the case can be decided, in Chromium."""
+    """Seconds in Chromium from the key until the next case can be decided."""
     from playwright.sync_api import sync_playwright
 
     waits = []
@@ -234,8 +234,8 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=100_000)
     parser.add_argument("--moderators", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=90)
-    parser.add_argument("--pause", type=float, default=5.0, help="seconds that each spends on a case")
-    parser.add_argument("--postgres", help="of an empty database, beside SQLite")
+    parser.add_argument("--pause", type=float, default=5.0, help="seconds that each moderator spends on a case")
+    parser.add_argument("--postgres", help="URL of an empty database to measure beside SQLite")
     parser.add_argument("--browser", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,10 +1,10 @@
-"""One recogniser in a process of its own; `benchmarks.asr` starts it and asks.
+"""One recogniser in a process of its own. `benchmarks.asr` starts it and sends it questions.
 
     python -m benchmarks.contender NAME SETTINGS    # those of asr, as JSON
 
-A question is a line of JSON, `{"files": [FILE, ...]}` or `{"wordless": DIR}`; so is the answer, `{"took": seconds,
-"heard": [[text, seconds, silent], ...]}`. Ours runs with the environment that `pipeline` sets for its threads, the
-others as their users start them; what a process has loaded or set helps and hinders no other.
+A question is a line of JSON, `{"files": [FILE, ...]}` or `{"wordless": DIR}`. The answer is also a line, `{"took":
+seconds, "heard": [[text, seconds, silent], ...]}`. Ours runs with the environment that `pipeline` sets for its threads,
+the others as their users start them. Separate processes keep them from affecting each other.
 """
 
 import json
@@ -20,7 +20,7 @@ OURS = "ours"
 def main() -> None:
     name, settings = sys.argv[1:]
     before = dict(os.environ)
-    import_module("pipeline")  # before anything that reads what it sets
+    import_module("pipeline")  # sets the environment before other modules read it
     if not name.startswith(OURS):
         os.environ.clear()
         os.environ.update(before)

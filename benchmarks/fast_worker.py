@@ -1,10 +1,10 @@
-"""A worker of one role, as production has it, but that Whisper and the classifier cost nothing.
+"""A production worker of one role, but with instant fakes for Whisper and the classifier.
 
     python -m benchmarks.fast_worker ROLE [BATCH [MS]]
 
-MS: an utterance takes so many milliseconds, without any CPU of this machine, as on a GPU.
+MS: an utterance takes this many milliseconds, without any CPU of this machine, as on a GPU.
 
-The data path is what chaos.py and stream.py measure: everything else, lexicon and policy included, is the real thing.
+chaos.py and stream.py measure the data path with it. Everything else, including lexicon and policy, is real.
 """
 
 import sys
@@ -21,19 +21,19 @@ from pipeline.stage import Processor, Rejected
 
 
 class Instant(Processor[Utterance, Transcript]):
-    """Hears a threat in every utterance, so that each must end as a case."""
+    """Transcribes every utterance as a threat, so that each must become a case."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
 
     def process(self, batch: Sequence[Utterance]) -> list[Transcript | Rejected]:
-        if self._seconds:  # even a sleep of no length costs as much as to handle a message
+        if self._seconds:  # even a sleep of 0 s costs as much as handling a message
             time.sleep(self._seconds * len(batch))
         return [transcript(utterance) for utterance in batch]
 
 
 class Careless:
-    """A classifier that finds nothing: the lexicon decides."""
+    """A classifier that finds nothing, so the lexicon decides."""
 
     name = "careless@1"
     labels: tuple[str, ...] = ("violence",)

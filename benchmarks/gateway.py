@@ -1,12 +1,12 @@
-"""What a speaker with 20 ms Opus costs the gateway and segment, and what gathering frames does to the latency of flags.
+"""Measure the cost of a speaker with 20 ms Opus packets at the gateway and segment, and the latency of flags.
 
     python -m benchmarks.gateway [--before FOLDER] [--speakers 60 400] [--seconds 10] [--repeat 3]
 
 FOLDER is a checkout of an older version, e.g. `git worktree add FOLDER 848c285`. It runs on the same Kafka, in turn
-with this one. Each speaker sends real speech as Opus packets, one in a frame. A cost is the CPU of the process over
-the audio that it handled, so other work on the machine changes it little. `--speakers` says how many speak to the
-older version, and how many to this one. Latency is from the end of an utterance to its record in `voice.flags`, of
-few speakers, with Whisper and the classifier replaced by something instant.
+with this version. Each speaker sends real speech as Opus packets, one in a frame. A cost is the CPU time of the process
+divided by the audio that it handled, so other load changes it little. `--speakers` gives the number of speakers for the
+older version and for this one. Latency is from the end of an utterance to its record in `voice.flags`, with few
+speakers and instant fakes for Whisper and the classifier.
 """
 
 import argparse
@@ -42,20 +42,20 @@ from tests.stream.processes import Process, environment
 TOKEN = "benchmark-of-the-gateway"  # noqa: S105 - of a benchmark
 PATIENCE_SECONDS = 180
 JOIN_SECONDS = 10
-"""For the workers to start, and their groups to form."""
+"""Time for the workers to start and to join their groups."""
 FEW = 8
-"""Speakers while latency is measured."""
+"""Number of speakers while latency is measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one run, for each second of a speaker's audio."""
+    """The cost of one run for each second of a speaker's audio."""
 
     gateway_ms: float
     segment_ms: float
     records: float
     bytes: float
-    """On the topic, of records as Kafka stores them."""
+    """Bytes of the topic's records as Kafka stores them."""
 
 
 def main() -> None:
@@ -91,7 +91,7 @@ class Installation:
         topics.create(kafka)
 
     def cost(self, speakers: int, seconds: float) -> Cost:
-        """The gateway takes all speakers in real time; then segment works off what it wrote."""
+        """The gateway takes all speakers in real time. Then segment processes what it wrote."""
         with self.running("agents", "gateway") as gateway:
             begun = cpu_seconds(gateway)
             self.speak(speakers, seconds)
@@ -104,7 +104,7 @@ class Installation:
         return Cost(used / heard * 1000, segmenting / heard * 1000, records / heard, size / heard)
 
     def waits(self, seconds: float) -> list[float]:
-        """Seconds from the end of each utterance to its flag, of few speakers."""
+        """Seconds from the end of each utterance to its flag, with few speakers."""
         roles = ("segment", "transcribe", "judge")
         commands = [("benchmarks.fast_worker", role) for role in roles]
         with ExitStack() as processes:
@@ -132,14 +132,14 @@ class Installation:
             process.close()
 
     def idle(self) -> float:
-        """CPU seconds of a segment worker that has nothing to do: its start, mostly."""
+        """CPU seconds of a segment worker without work, mostly for its start."""
         empty = Installation(self.code, self.settings.kafka.bootstrap, self.folder)
         with empty.running("agents", "worker", "segment") as process:
             time.sleep(JOIN_SECONDS)
             return cpu_seconds(process)
 
     def until_quiet(self, topic: Topic) -> None:
-        """Wait until the topic has something, and has had nothing new for a while."""
+        """Wait until the topic has records and no new ones arrive."""
         deadline, found, since = time.monotonic() + PATIENCE_SECONDS, 0, time.monotonic()
         while not found or time.monotonic() - since < 5:
             if time.monotonic() > deadline:
@@ -149,7 +149,7 @@ class Installation:
                 found, since = now, time.monotonic()
 
     def held(self, topic: Topic) -> tuple[int, float]:
-        """Records of a topic, and their bytes: headers, key and value."""
+        """Number of records in a topic, and their bytes: headers, key and value."""
         sizes = [_size(record) for record in self.records(topic)]
         return len(sizes), sum(sizes)
 
@@ -178,7 +178,7 @@ class Installation:
 
 
 def _size(record: Any) -> int:
-    """About what Kafka stores of a record: its parts, each with a length of a byte or two."""
+    """The approximate size of a record in Kafka: its parts, each with a length of a byte or two."""
     key, value, headers = record.key, record.value, record.headers
     return 12 + len(key) + len(value) + sum(2 + len(name) + len(text) for name, text in headers)
 

@@ -1,9 +1,9 @@
-"""How well the judge tells risky from clean, beside its parts and other classifiers, in one run.
+"""Measure how well the judge separates risky from clean texts, beside its parts and other classifiers.
 
     python -m benchmarks.judge --data DIR [--heard PATH] [--only SECTION ...] [--model FOLDER] [--sample N]
 
 `DIR` holds the text sets, one folder each. PATH is a TSV file, or a folder of them, of sentences as text and as a
-recogniser heard them (columns language, label, text, heard); without it there is no section `heard`. Held out: COLD's
+recogniser heard them (columns language, label, text, heard). Without it there is no section `heard`. Held out: COLD's
 dev part, a tenth of the others by a hash, and HateCheck. The baselines come with `pip install 'voxwarden[bench]'`.
 """
 
@@ -28,7 +28,7 @@ SECTIONS: Mapping[str, Callable[[Bench], Iterator[Table]]] = {
     "throughput": throughput.tables,
 }
 WIDTH = 120
-"""Of a table that goes to a file."""
+"""Width of a table that goes to a file."""
 
 
 def main() -> None:
@@ -48,11 +48,11 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="the folder with a folder for each set")
-    parser.add_argument("--heard", type=Path, help="pairs of text and what was heard")
-    parser.add_argument("--only", nargs="+", choices=SECTIONS, help="these sections alone")
+    parser.add_argument("--data", type=Path, required=True, help="folder with one folder for each set")
+    parser.add_argument("--heard", type=Path, help="TSV file or folder of texts and their transcripts")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, help="only these sections")
     parser.add_argument("--model", help="folder or hub id of another classifier; unset: the shipped one")
-    parser.add_argument("--sample", type=int, help="at most so many cases of a language in each table")
+    parser.add_argument("--sample", type=int, help="maximum number of cases of a language in each table")
     return parser.parse_args()
 
 

@@ -1,9 +1,9 @@
-"""Does memory stay bounded? Prints the resident size while audio goes through, and the growth from first to last.
+"""Measure whether memory stays bounded. Prints the resident size during the run, and the growth from first to last.
 
     python -m benchmarks.memory file [--hours 8]           an MP3 file, decoded and cut as `moderate` does
     python -m benchmarks.memory speakers [--speakers 200]  open speakers who talk without end, a second at a time
 
-Speech is that of `tests/data`, over and over.
+The speech of `tests/data` is repeated.
 """
 
 import argparse
@@ -32,7 +32,7 @@ REPORTS = 12
 
 
 def resident() -> float:
-    """Resident set size of this process in MiB, now (not its peak)."""
+    """Current resident set size of this process in MiB (not its peak)."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
 
@@ -42,7 +42,7 @@ def speech() -> Samples:
 
 
 def write_long_file(path: Path, hours: float) -> None:
-    """A minute of MP3 frames again and again, with no length tag before them: it plays as one recording."""
+    """A minute of MP3 frames, repeated, without a length tag. It plays as one recording."""
     frame = av.AudioFrame.from_ndarray(np.resize(speech(), 60 * SAMPLE_RATE)[None], format="fltp", layout="mono")
     frame.sample_rate = SAMPLE_RATE
     minute = io.BytesIO()
@@ -56,7 +56,7 @@ def write_long_file(path: Path, hours: float) -> None:
 
 
 class MemoryReport:
-    """Prints a line now and then, and the sum at the end."""
+    """Prints a line now and then, and the total at the end."""
 
     def __init__(self, every: int) -> None:
         self._every = every
@@ -96,7 +96,7 @@ def file(hours: float) -> None:
 
 
 def endless() -> Iterator[AudioChunk]:
-    """One speaker who talks for ever."""
+    """One speaker who talks without end."""
     for second, block in enumerate(cycle(np.split(np.resize(speech(), 60 * SAMPLE_RATE), 60))):
         yield AudioChunk(room="room", speaker="any", start=float(second), sequence=second, data=to_pcm16(block))
 

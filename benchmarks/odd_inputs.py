@@ -1,10 +1,11 @@
-"""Does the command line hold on odd inputs? No traceback, the right exit code, and nothing called clean unheard.
+"""Test the command line with odd inputs: no traceback, the right exit code, and no input that is passed without being
+heard.
 
     python -m benchmarks.odd_inputs                     every input, some minutes
     python -m benchmarks.odd_inputs lines sheets        only these parts
 
-Makes each input itself from the voices of the demo. Prints a row for each part, then each input that came out wrong;
-ends with 1 if there is one.
+It makes each input itself from the voices of the demo. It prints a row for each part, then each input with a wrong
+result. The exit code is 1 if there is one.
 """
 
 import argparse
@@ -33,12 +34,12 @@ MODEL = ("--set", "asr.model=tiny.en")
 
 TRACEBACKS = ("Traceback (most recent call last)", "This is a bug in Voxwarden")
 EVERY = 4
-"""Of the recordings, every fourth is transcribed, too."""
+"""Every fourth recording is also transcribed."""
 
 
 @dataclass(frozen=True, slots=True)
 class OddOutcome:
-    """What came of an input; `wrong` says why that is not right."""
+    """The result of an input. `wrong` says what is wrong with it."""
 
     part: str
     name: str
@@ -48,7 +49,7 @@ class OddOutcome:
 def main() -> None:
     parts = {"recordings": moderated, "transcripts": transcribed, "lines": judged, "sheets": checked, "shells": typed}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", choices=[*parts, []], help="all of them if none is named")
+    parser.add_argument("parts", nargs="*", choices=[*parts, []], help="parts to run (default: all)")
     chosen = parser.parse_args().parts or list(parts)
     found = [outcome for part in chosen for outcome in run(part, parts[part])]
     print(f"\n{len(found)} inputs, {sum(bool(outcome.wrong) for outcome in found)} wrong")
@@ -81,7 +82,7 @@ def moderated(folder: Path) -> Iterator[OddOutcome]:
 
 
 def transcribed(folder: Path) -> Iterator[OddOutcome]:
-    """What `moderate` refuses is refused here, too; of the rest all words are there."""
+    """`transcribe` must refuse what `moderate` refuses, and give all words of the others."""
     expected = dict(list(_written(folder).items())[::EVERY])
     done = _started(*MODEL, "transcribe", *expected, "--format", "jsonl")
     found = _objects(done.stdout)
@@ -95,7 +96,7 @@ def transcribed(folder: Path) -> Iterator[OddOutcome]:
 
 
 def judged(folder: Path) -> Iterator[OddOutcome]:
-    """All lines in one process, and one result for each."""
+    """All lines in one process, with one result for each."""
     lines = list(texts.lines())
     (folder / "lines.txt").write_bytes(b"".join(line + b"\n" for _, line, _ in lines))
     done = _started("judge", folder / "lines.txt", "--format", "jsonl")
@@ -109,7 +110,7 @@ def judged(folder: Path) -> Iterator[OddOutcome]:
 
 
 def checked(folder: Path) -> Iterator[OddOutcome]:
-    """Each sheet in each form, in this process: none is accepted."""
+    """Each sheet in each form, in this process. None may be accepted."""
     for form, arguments in FORMS.items():
         for name, content in SHEETS.items():
             (path := folder / "sheet.yaml").write_bytes(content)
@@ -160,7 +161,7 @@ def _started(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def _called(*arguments: str) -> tuple[object, str]:
-    """Exit code, and what was printed. `--config` sets a variable, which must not outlive the call."""
+    """Exit code and output. `--config` sets a variable, which must not outlive the call."""
     shown, code = StringIO(), 0
     argv, environment = patch.object(sys, "argv", ["voxwarden", *arguments]), patch.dict(os.environ)
     with redirect_stdout(shown), redirect_stderr(shown), argv, environment:

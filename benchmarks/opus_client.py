@@ -1,9 +1,9 @@
-"""Many speakers who send 20 ms Opus packets to a gateway in real time, at little CPU of their own.
+"""Many speakers who send 20 ms Opus packets to a gateway in real time, with little CPU of their own.
 
     python -m benchmarks.opus_client PORT SPEAKERS SECONDS
 
-The packets are the clips of tests/data, one after another with pauses, encoded once; each speaker begins at another
-place. `TOKEN` in the environment is the gateway's.
+The packets are the clips of tests/data in sequence with pauses, encoded once. Each speaker starts at another position.
+`TOKEN` in the environment is the gateway's.
 """
 
 import os
@@ -24,12 +24,12 @@ from pipeline.messages import SAMPLE_RATE
 FRAME_SECONDS = 0.02
 TALK_SECONDS = 60
 GROUPS = 5
-"""Speakers do not all send at the same moment."""
+"""Speakers send in groups, not all at the same moment."""
 PATIENCE_SECONDS = 60
 
 
 def packets() -> list[bytes]:
-    """Speech as masked WebSocket frames, each of one packet."""
+    """Speech as masked WebSocket frames, with one packet each."""
     encoder: Any = av.CodecContext.create("libopus", "w")
     encoder.sample_rate, encoder.layout, encoder.format, encoder.bit_rate = SAMPLE_RATE, "mono", "s16", 24_000
     encoder.options = {"application": "voip", "frame_duration": "20"}
@@ -46,7 +46,7 @@ def packets() -> list[bytes]:
 
 
 def masked(payload: bytes) -> bytes:
-    """A final binary frame; the mask is zero, which costs the server the same as any other."""
+    """A final binary frame. The mask is zero, which costs the server the same as any other."""
     size = len(payload)
     head = bytes([0x80 | size]) if size < 126 else bytes([0x80 | 126]) + size.to_bytes(2, "big")
     return b"\x82" + head + bytes(4) + payload
@@ -71,7 +71,7 @@ def connected(port: int, number: int) -> socket.socket:
     made.sendall("\r\n".join(lines).encode())
     answer = made.recv(4096)
     if b" 101 " not in answer:
-        raise SystemExit(f"The gateway does not take the connection: {answer[:80]!r}")
+        raise SystemExit(f"The gateway does not accept the connection: {answer[:80]!r}")
     return made
 
 

@@ -1,9 +1,9 @@
-"""What the overload settings skip, and how late speech is heard, in outages and in rush hours.
+"""Simulate which speech the overload settings skip, and how late speech is heard, in outages and in rush hours.
 
     python -m benchmarks.overload
 
-The transcribe stage is the real one, but its recogniser only takes time, and the time is simulated: so a day passes in
-seconds, and each run gives the same figures.
+The transcribe stage is real, but its recogniser only takes time, and the time is simulated. So a day passes in seconds,
+and each run gives the same figures.
 """
 
 import logging
@@ -26,18 +26,18 @@ from pipeline.stage import Backlog, Processor, Rejected
 from pipeline.topology import TRANSCRIBE
 
 ROOM_TYPES = ("game", "default", "default", "kids")
-"""Each fourth utterance is of such a room."""
+"""Room types of the utterances, in rotation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Speech comes in all the time; the worker starts `outage` seconds later, and is watched for `seconds`."""
+    """Speech arrives all the time. The worker starts `outage` seconds later and is observed for `seconds`."""
 
     name: str
     arrivals: float
-    """Utterances a second."""
+    """Utterances per second."""
     speed: float
-    """Utterances a second that the recogniser hears."""
+    """Utterances per second that the recogniser can process."""
     outage: float
     seconds: float
     overload: Overload = field(default_factory=Overload)
@@ -46,13 +46,13 @@ class Scenario:
 
 @dataclass(slots=True)
 class Result:
-    """What became of the utterances. Delays are in seconds, from its end until it was heard."""
+    """The results for the utterances. Delays are seconds from an utterance's end until it was processed."""
 
     heard: int = 0
     skipped: int = 0
     expired: int = 0
     delays: list[float] = field(default_factory=list)
-    """Of what was said after the worker started."""
+    """Of speech after the worker's start."""
     caught_up: float = math.inf
     """Seconds after the start."""
 
@@ -70,7 +70,7 @@ class Clock:
 
 
 class Recogniser(Processor[Utterance, Transcript]):
-    """Takes as long as it should, and hears nothing."""
+    """Takes the simulated time, and recognises no text."""
 
     def __init__(self, clock: Clock, speed: float) -> None:
         self._clock, self._seconds = clock, 1 / speed
@@ -81,7 +81,7 @@ class Recogniser(Processor[Utterance, Transcript]):
 
 
 class Run:
-    """One worker and its partition: `end` is the number of utterances written so far, `done` of those dealt with."""
+    """One worker and its partition. `end` is the number of written utterances, `done` that of processed ones."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
@@ -155,9 +155,9 @@ SCENARIOS = (
     Scenario("ten minutes away, two thirds busy", arrivals=2, speed=3, outage=600, seconds=HOUR),
     Scenario("an hour away, two thirds busy", arrivals=2, speed=3, outage=HOUR, seconds=4 * HOUR),
     Scenario("four hours away, two thirds busy", arrivals=2, speed=3, outage=4 * HOUR, seconds=4 * HOUR),
-    Scenario("never away, 1.05 times too much", arrivals=3.15, speed=3, outage=0, seconds=2 * HOUR),
-    Scenario("never away, 1.5 times too much", arrivals=4.5, speed=3, outage=0, seconds=2 * HOUR),
-    Scenario("never away, 3 times too much", arrivals=9, speed=3, outage=0, seconds=2 * HOUR),
+    Scenario("never away, 1.05 times the capacity", arrivals=3.15, speed=3, outage=0, seconds=2 * HOUR),
+    Scenario("never away, 1.5 times the capacity", arrivals=4.5, speed=3, outage=0, seconds=2 * HOUR),
+    Scenario("never away, 3 times the capacity", arrivals=9, speed=3, outage=0, seconds=2 * HOUR),
     Scenario("23 hours away, a quiet night", arrivals=0.1, speed=5, outage=23 * HOUR, seconds=HOUR),
     Scenario("23 hours away, two thirds busy", arrivals=0.2, speed=0.3, outage=23 * HOUR, seconds=4 * HOUR),
 )

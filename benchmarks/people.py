@@ -3,8 +3,8 @@
     python -m benchmarks.people --clips DIR [--without SOURCE ...] [--split dev] [--limit N] [--texts FILE]
 
 `DIR` has clips and a `refs.tsv` with the columns file, language, source, seconds and reference; `split` is optional.
-Both recognisers hear the same clips, batch by batch in turn. The table gives the share of wrong characters and of wrong
-toneless syllables, and the difference with its 95% interval (bootstrap over clips, 10,000 draws, fixed seed).
+Both recognisers transcribe the same clips, batch by batch in turn. The table gives the share of wrong characters and of
+wrong toneless syllables, and the difference with its 95% interval (bootstrap over clips, 10,000 draws, fixed seed).
 Characters are compared in simplified script, without punctuation. Arabic digits are spelt out, digit by digit or as a
 number: the reading with fewer errors counts. `--texts` keeps the transcripts in a TSV file, or scores those in it.
 """
@@ -52,7 +52,7 @@ class PersonClip(NamedTuple):
 
 
 class ClipTexts(NamedTuple):
-    """What each recogniser wrote for each clip."""
+    """The transcripts of each recogniser for each clip."""
 
     without: list[str]
     with_adapter: list[str]
@@ -70,7 +70,7 @@ def clips(folder: Path, leave_out: Sequence[str], split: str | None) -> list[Per
 
 
 def recognise(found: Sequence[PersonClip]) -> ClipTexts:
-    """Hear every clip twice, a batch at a time, so that the machine treats both alike."""
+    """Transcribe every clip twice, a batch at a time, so that other load affects both alike."""
     without, with_adapter = (ours(Asr(language="zh", adapters=on)) for on in (False, True))
     texts = ClipTexts([], [])
     for batch in track([*batches(found)], "hearing", console=Console(stderr=True)):
@@ -81,7 +81,7 @@ def recognise(found: Sequence[PersonClip]) -> ClipTexts:
 
 
 def kept(found: Sequence[PersonClip], file: Path | None) -> ClipTexts:
-    """The transcripts in `file`; if it is not there, new ones, which are written to it."""
+    """The transcripts in `file`. If the file does not exist, it is written with new transcripts."""
     if file and file.exists():
         rows = [line.split("\t") for line in file.read_text("utf-8").splitlines()]
         return ClipTexts(*([row[column] for row in rows] for column in (1, 2)))
@@ -97,7 +97,7 @@ def _texts(recogniser: Recognise, sound: Sequence[NDArray[np.float32]]) -> list[
 
 
 def errors(references: Sequence[str], texts: Sequence[str], spelt: Spell) -> Errors:
-    """Wrong units of each clip. `spelt` makes a list of units, with spaces between, of a text."""
+    """Wrong units of each clip. `spelt` turns a text into units, separated by spaces."""
     rows = []
     for reference, text in zip(references, texts, strict=True):
         wanted = spelt(by_digit(reference))
@@ -117,7 +117,7 @@ def by_digit(text: str) -> str:
 
 
 def as_numbers(text: str) -> str:
-    """Numbers of up to four digits as they are said: 25 becomes 二十五. Longer ones digit by digit."""
+    """Numbers of up to four digits as they are spoken: 25 becomes 二十五. Longer ones digit by digit."""
     return by_digit(re.sub(r"(?<![0-9])[1-9][0-9]{0,3}(?![0-9])", lambda number: _number(number[0]), text))
 
 
@@ -159,7 +159,7 @@ def table(found: Sequence[PersonClip], texts: ClipTexts) -> Table:
 
 
 def syllables(text: str) -> str:
-    """The toneless syllables of a Mandarin text, with spaces between."""
+    """The toneless syllables of a Mandarin text, separated by spaces."""
     return " ".join(lazy_pinyin(characters(text).replace(" ", "")))
 
 

@@ -1,13 +1,14 @@
-"""How much a policy has people review, and blocks, of ordinary talk and of risky texts, by the judge as it is shipped.
+"""Measure how much ordinary talk and how many risky texts a policy reviews and blocks, with the shipped judge.
 
     python -m benchmarks.policy --data DIR [--policy NAME] [--room-type T]
     python -m benchmarks.policy --data DIR --limits 0.004
 
 `DIR` holds the text sets, one folder each. Rows are a fixed sample of each set. Ordinary talk and COLD's dev part are
-held out; ChineseHarm the classifier has seen, so its recall is what a moderator sees, not what generalises.
+held out. The shipped classifier was trained on ChineseHarm, so its recall there does not show how well it generalises.
 
-`--limits` instead shows which scores that share of ordinary talk reaches, of any label, and of `risk`: numbers for a
-policy. They come from half of the dialogues of one set a language; only the other half is counted above.
+`--limits` instead shows the scores that this share of ordinary talk reaches, for any label and for `risk`. You can use
+them as thresholds of a policy. They come from half of the dialogues of one set for each language. The command without
+`--limits` counts only the other half.
 """
 
 import argparse
@@ -32,7 +33,7 @@ from training.classifier.rows import OUTPUTS, part_of
 
 ORDINARY = ("kdconv", "crosswoz", "cped", "medical_zh", "swda", "mrda", "topical_chat")
 SETTING = {"swda": "en", "cped": "zh"}
-"""Half of their dialogues set limits."""
+"""Half of their dialogues set the limits."""
 SAMPLE = 3_000
 
 
@@ -41,7 +42,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--policy", default="default")
     parser.add_argument("--room-type", default="default")
-    parser.add_argument("--limits", type=float, metavar="SHARE", help="show thresholds, of this share of ordinary talk")
+    parser.add_argument(
+        "--limits", type=float, metavar="SHARE", help="show the scores that this share of ordinary talk reaches"
+    )
     options = parser.parse_args()
     if options.limits:
         show_limits(options.data, options.limits)
@@ -94,7 +97,7 @@ def sets(data: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def ordinary(data: Path, name: str) -> Iterator[str]:
-    """Of a set that trained the classifier, its test side; of one that set limits, the other half."""
+    """Of a set that trained the classifier, its test side. Of one that set limits, the other half."""
     if name in training_sets.SETS:
         yield from (row.text for row in training_sets.read(data, (name,)) if part_of(row) == "test")
     else:

@@ -26,9 +26,9 @@ from pipeline.topology import TRANSCRIBE
 class Recognised(msgspec.Struct, frozen=True):
     text: str
     seconds: float
-    """Of the call."""
+    """Duration of the call."""
     silent: bool = False
-    """The recogniser says that nobody spoke."""
+    """The recogniser reports that nobody spoke."""
 
 
 Recognise = Callable[[Sequence[Samples]], list[Recognised]]

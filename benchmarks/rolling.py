@@ -1,10 +1,10 @@
-"""A rolling restart under load: two workers of each role, each stopped and started again in turn.
+"""Measure a rolling restart under load: two workers of each role, stopped and started again one after another.
 
     python -m benchmarks.rolling [--minutes 1.5] [--rooms 6] [--seed 1]
 
-Prints for each restart how long the worker took to finish what it had in hand, and how long until its group had taken
-over all partitions: until the committed offset of each had moved on. The last line, and the exit code, are as of
-benchmarks/chaos, whose rooms and workers these are.
+For each restart it prints how long the worker took to finish the work in hand, and how long until its group had taken
+over all partitions, that is until the committed offset of each had moved. The rooms, the workers, the last line and the
+exit code are those of benchmarks/chaos.
 """
 
 import argparse
@@ -29,7 +29,7 @@ HANDOVER_SECONDS = 60.0
 
 
 class Restart(Frequent):
-    """The worker of that name is stopped and started again, while the rooms talk on."""
+    """The worker of this name is stopped and started again, while the rooms talk."""
 
     every = 0.0
 
@@ -65,7 +65,7 @@ def moved(before: dict[Any, int], now: dict[Any, int]) -> bool:
 
 
 def offsets(settings: Settings, role: str) -> dict[Any, int]:
-    """What the group of `role` has committed, by partition; nothing before it has a coordinator."""
+    """The committed offsets of the group of `role`, by partition; empty before the group has a coordinator."""
     group = group_of(settings, stage_of(role))
     try:
         with admin(settings.kafka) as client:

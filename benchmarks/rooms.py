@@ -1,11 +1,11 @@
-"""How many live rooms does a machine carry? Rooms talk in real time through the whole local pipeline.
+"""Measure how many live rooms a machine can process. Rooms talk in real time through the whole local pipeline.
 
     python -m benchmarks.rooms --rooms 10 20 40 [--workers 1 2] [--seconds 90] [--clips DIR]
 
-In each room people speak 40% of the time, one after the other, the clips of DIR (else those of tests/data). Waits are
-from the end of an utterance, and from a moment of it, to when its verdict has been through the store; the pause that
-ends an utterance is in them. What waits for a stage at the end says whether the machine keeps up. `--workers` sets
-asr.workers. The largest number of rooms with p95 within 1.5 s (and 10 s from a word) is what is sustained.
+In each room people speak 40% of the time, one after the other, with the clips of DIR (default: those of tests/data).
+Waits are from the end of an utterance, and from a moment in it, until its verdict is in the store. They include the
+pause that ends an utterance. Records that wait for a stage at the end show that the machine cannot keep up. `--workers`
+sets asr.workers. The result is the largest number of rooms with p95 within 1.5 s (and 10 s from a word).
 """
 
 import argparse
@@ -35,18 +35,18 @@ from pipeline.settings import Asr, Settings
 from pipeline.topology import DELIVER, STAGES, Stage
 
 SHARE = 0.4
-"""Of the time somebody speaks."""
+"""Share of the time in which somebody speaks."""
 WARM_SECONDS = 10.0
-"""Not counted: rooms begin one after the other."""
+"""Not counted, because rooms start one after the other."""
 LIMITS = {"speech": 1.5, "word": 10.0}
 FRAME_SECONDS = 0.1
-"""What an app sends at a time: as the client of docs/integrate.md."""
+"""Audio that an app sends at a time, as the client of docs/integrate.md does."""
 STEPS = (0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 
 
 @dataclass
 class Waits:
-    """A Tap: seconds from speech to verdict."""
+    """A Tap that records seconds from speech to verdict."""
 
     since: float
     speech: list[float] = field(default_factory=list)
@@ -112,7 +112,7 @@ def histogram(waits: Sequence[float]) -> str:
 
 
 async def live(number: int, workers: int, seconds: float, speech: Sequence[Samples]) -> tuple[Waits, str]:
-    """Rooms in real time; their waits, and how many messages wait for each stage when they end."""
+    """Rooms in real time: their waits, and how many messages wait for each stage at the end."""
     metrics = Metrics()
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data_dir=Path(folder), asr=Asr(workers=workers))
@@ -130,7 +130,7 @@ async def live(number: int, workers: int, seconds: float, speech: Sequence[Sampl
 
 
 def talk(room: str, started: float, speech: Sequence[Samples], random: Random) -> Iterator[AudioChunk]:
-    """A frame at a time, each named by the moment at which it has been spoken to its end."""
+    """One frame at a time, each with the time at which it has been spoken to its end."""
     samples = np.zeros(round(random.uniform(0, 8) * SAMPLE_RATE), np.float32)
     size = round(FRAME_SECONDS * SAMPLE_RATE)
     for sequence in count():

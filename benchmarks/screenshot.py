@@ -1,4 +1,4 @@
-"""What a command shows on a terminal, as an SVG for the README.
+"""Draw the terminal output of a command as an SVG for the README.
 
 python -m benchmarks.screenshot docs/demo.svg voxwarden demo
 """
@@ -24,7 +24,7 @@ def main() -> None:
 
 
 def shown(command: list[str]) -> str:
-    """All that `command` writes to a terminal. The commands of this Python's environment come first."""
+    """The terminal output of `command`. Commands of this Python's environment take precedence."""
     ours, theirs = pty.openpty()
     environment = os.environ | {
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),

@@ -1,4 +1,4 @@
-"""People who speak the clips of tests/data, at times that are known beforehand."""
+"""Speakers who say the clips of tests/data at known times."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class SpokenSpan:
         return self.room, self.speaker
 
     def shared(self, other: "SpokenSpan") -> float:
-        """Seconds that both have; negative: the gap between them."""
+        """Seconds that both share. Negative: the gap between them."""
         return min(self.end, other.end) - max(self.start, other.start)
 
 
@@ -51,14 +51,14 @@ def talk(seconds: float, random: Random) -> Samples:
 
 
 def voices(rooms: int, speakers: int, seconds: float, seed: int) -> dict[Voice, Samples]:
-    """What each speaker of each room says. The same seed gives the same samples."""
+    """The speech of each speaker in each room. The same seed gives the same samples."""
     random = Random(seed)
     names = [(f"room-{room}", f"speaker-{speaker}") for room in range(rooms) for speaker in range(speakers)]
     return {voice: talk(seconds, random) for voice in names}
 
 
 def merged(spans: Sequence[SpokenSpan], gap: float = 0.0) -> list[SpokenSpan]:
-    """Spans of one speaker that touch, or are at most `gap` seconds apart, become one."""
+    """Merges spans of one speaker that touch or are at most `gap` seconds apart."""
     found: list[SpokenSpan] = []
     for span in sorted(spans, key=lambda span: (span.voice, span.start)):
         last = found[-1] if found else None

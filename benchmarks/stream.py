@@ -1,11 +1,11 @@
-"""What Faust and our rules cost: the transcribe role with Whisper as a no-op, beside a bare aiokafka loop.
+"""Measure the cost of Faust and our rules: the transcribe role without Whisper, beside a bare aiokafka loop.
 
     python -m benchmarks.stream [--messages 8000] [--repeat 3] [--batch 8] [--workers 1]
 
 Both read utterances of 8 kB from a real Kafka, decode them, write a transcript each with acks=all and commit once a
-second. All workers have joined before the first record is there. Runs are interleaved. Each figure is the median, with
-the least and the most. A share of bare is that of one round: both ran one after the other, on the same machine with the
-same other work on it. CPU is the workers' own. `--batch` and `--workers` leave out the setups with others.
+second. All workers join before the first record is written. Runs are interleaved. Each figure is the median, with the
+lowest and highest. A ratio to bare compares two runs of the same round, one after the other with the same other load.
+CPU is that of the workers. `--batch` and `--workers` select the setups with these values.
 """
 
 import argparse
@@ -49,7 +49,7 @@ class Setup:
     partitions: int
     batch: int
     ms: int = 0
-    """What an utterance takes, without CPU."""
+    """Time of an utterance, without CPU."""
 
     def __str__(self) -> str:
         slow = f", {self.ms} ms each" if self.ms else ""
@@ -59,9 +59,9 @@ class Setup:
 @dataclass(frozen=True, slots=True)
 class Throughput:
     per_second: float
-    """Messages."""
+    """Messages per second."""
     cpu: float
-    """Seconds for 1,000 messages, all workers together."""
+    """CPU seconds for 1,000 messages, all workers together."""
 
 
 BARE, OURS = "bare aiokafka", "voxwarden"
@@ -117,7 +117,7 @@ def measure(setup: Setup, bootstrap: str, count: int, folder: Path) -> Throughpu
 
 
 def join(settings: Settings, setup: Setup) -> None:
-    """Wait until all workers have partitions: before that, a second one has no share of the work."""
+    """Wait until all workers have partitions. Before that, a second worker gets no share of the work."""
     group = settings.kafka.prefix if setup.kind == BARE else group_of(settings, TRANSCRIBE)
     deadline = time.monotonic() + PATIENCE_SECONDS
     with admin(settings.kafka) as client:
@@ -166,9 +166,9 @@ def fill(settings: Settings, count: int) -> None:
 
 
 def watch(settings: Settings, workers: Sequence[Process], count: int) -> Throughput:
-    """The time from when a tenth is done, past the start and the first fetch, until all is done.
+    """The time from a tenth of the messages until all are done, without the start and the first fetch.
 
-    Raises SystemExit if all was done between two looks: then there are too few messages to measure.
+    Raises SystemExit if all messages were done between two polls: then there are too few to measure.
     """
     consumer = reader(settings.kafka)
     name = topic_name(TRANSCRIPTS, settings.kafka)
@@ -179,7 +179,7 @@ def watch(settings: Settings, workers: Sequence[Process], count: int) -> Through
         done = sum(consumer.end_offsets(partitions).values())
         now, cpu = time.monotonic(), sum(map(cpu_seconds, workers))
         if begun is None and done >= count:
-            raise SystemExit(f"{count} messages are too few to measure: name more with --messages.")
+            raise SystemExit(f"{count} messages are too few to measure. Use more --messages.")
         if begun is None and done >= count / 10:
             begun = now, cpu, done
         if begun and done >= count:
@@ -212,7 +212,7 @@ def show(figures: dict[Setup, list[Throughput]]) -> None:
 
 
 def spread(values: Sequence[float], form: str) -> str:
-    """The median, with the least and the most."""
+    """The median, with the lowest and highest."""
     return f"{statistics.median(values):{form}} ({min(values):{form}}–{max(values):{form}})"
 
 

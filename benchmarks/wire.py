@@ -1,8 +1,8 @@
-"""What should `voice.utterances` carry: FLAC, or Opus? Bytes, CPU, and what it does to the words heard.
+"""Compare FLAC and Opus for `voice.utterances`: bytes, CPU, and the effect on recognised words.
 
     python -m benchmarks.wire --clips DIR [--wer] [--model base]
 
-`DIR/refs.tsv` has the columns file, language, source, seconds, reference. CPU is of one core, encoding and decoding
+`DIR/refs.tsv` has the columns file, language, source, seconds, reference. CPU is for one core, encoding and decoding
 together. `--wer` also transcribes every clip after a round trip through each codec.
 """
 

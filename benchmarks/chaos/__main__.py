@@ -1,26 +1,26 @@
-"""Does anything get lost, or told twice, when everything breaks?
+"""Test whether speech is lost or delivered twice under many failures.
 
     python -m benchmarks.chaos [--minutes 3] [--rooms 6] [--seed 1] [--store sqlite|postgresql] [--troubles kill,lock]
 
-People talk in rooms, two in each. Their apps send to a real `voxwarden gateway` and connect again as docs/integrate.md
-says. Two workers of each role carry the speech over three brokers; Whisper and the classifier are replaced by something
-instant (benchmarks/fast_worker.py). A moderator decides each case at once. Meanwhile troubles strike.
+Two people talk in each room. Their apps send audio to a real `voxwarden gateway` and reconnect as docs/integrate.md
+says. Two workers of each role process the speech over three brokers. Instant fakes replace Whisper and the classifier
+(benchmarks/fast_worker.py). A moderator decides each case at once. Meanwhile failures are injected.
 
 Afterwards the store must have every stretch of speech, once:
 
 lost               stretches that are not stored from the first sample to the last. Only the pads before and after
                    may be missing, which are silence, and 0.23 s where a break falls into speech (a pad and a window).
                    A stretch has no pause of more than 0.4 s.
-                   What is stored is known by its content: each tenth of a second carries its number in the lowest
+                   Stored speech is identified by its content: each tenth of a second carries its number in the lowest
                    bits (benchmarks/chaos/marks.py).
 overlapping cases  cases of a speaker, in any state, that share more than a forced cut repeats (0.5 s and a window)
-told again         flags that tell what another flag tells, under another id; 0.5% may
-unexpected         flags of what nobody said
-hung               processes that neither work nor exit: the health probe fails, the grace period is not enough, or
+told again         flags for speech that another flag covers, under another id; up to 0.5% are allowed
+unexpected         flags for speech that nobody said
+hung               processes that neither work nor exit: the health probe fails, the grace period is too short, or
                    records still wait at the end
 malformed: lost    bad records that are not in the dead letters; redelivered: those that are there twice
 
-The last line has the counts. The exit code is 0 if all is well, else 1. The troubles:
+The last line has the counts. The exit code is 0 without faults, else 1. The failures:
 
 """
 
@@ -54,10 +54,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--rooms", type=int, default=6)
     made.add_argument("--seed", type=int, default=1)
     made.add_argument("--store", choices=("sqlite", "postgresql"), default="sqlite")
-    made.add_argument("--troubles", default=",".join(TROUBLES), help="names, with commas between; all unless given")
-    made.add_argument(
-        "--folder", type=Path, help="an empty folder that keeps logs and data; a temporary one unless given"
-    )
+    made.add_argument("--troubles", default=",".join(TROUBLES), help="names, separated by commas (default: all)")
+    made.add_argument("--folder", type=Path, help="an empty folder for logs and data (default: a temporary one)")
     return made
 
 

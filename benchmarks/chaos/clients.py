@@ -1,7 +1,7 @@
-"""Apps that send speech to the gateway as docs/integrate.md says: one connection a speaker, and they come back.
+"""Apps that send speech to the gateway as docs/integrate.md says: one connection for each speaker, with reconnects.
 
-A client is a microphone: a frame is due when it is spoken, whatever the network does. What cannot be sent waits, up to
-`QUEUE_SECONDS`; after an outage it is sent somewhat faster than it was spoken.
+A client works like a microphone: a frame is due when it is spoken, whatever the network does. Frames that cannot be
+sent wait, up to `QUEUE_SECONDS`. After an outage they are sent somewhat faster than they were spoken.
 """
 
 import asyncio
@@ -24,16 +24,16 @@ FORM = "codec=pcm_s16le&sample_rate=16000"
 TOKEN = "chaos-clients-of-the-benchmark"  # noqa: S105
 QUEUE_SECONDS = 120.0
 FASTER = 1.5
-"""A client that is behind sends so many times as fast as people speak."""
+"""A client that is behind sends this many times as fast as people speak."""
 LONGEST_PAUSE = 30.0
 NO_CODE = 1006
-"""The gateway died."""
+"""The gateway's process died."""
 FINAL = {1007, 1009, 4400, 4401, 4409}
-"""Close codes after which docs/integrate.md tells clients not to connect again."""
+"""Close codes after which docs/integrate.md tells clients not to reconnect."""
 
 
 class Client:
-    """One speaker. `frames` are numbered from 0. What the gateway did not acknowledge is sent again after a break."""
+    """One speaker. `frames` are numbered from 0. Frames without acknowledgement are sent again after a break."""
 
     def __init__(self, voice: Voice, frames: Sequence[bytes], address: str) -> None:
         room, speaker = voice
@@ -43,9 +43,9 @@ class Client:
         self.codes: Counter[str] = Counter()
         self._next = 0
         self._acknowledged = 0
-        """Samples that are safe. All others are sent again after a break."""
+        """Samples that the gateway acknowledged. All later ones are sent again after a break."""
         self._start = 0.0
-        """When the sample after these was spoken, as the gateway says; UTC seconds."""
+        """UTC seconds at which the first sample without acknowledgement was spoken, as the gateway states."""
         self._pause = 0.0
 
     async def talk(self, started: float) -> None:
@@ -66,10 +66,10 @@ class Client:
         return connect(f"{self.url}&{place}", additional_headers={"Authorization": f"Bearer {TOKEN}"}, proxy=None)
 
     async def _closed(self, code: int | str) -> None:
-        """Connect at once, then after 1, 2, 4 … up to 30 s."""
+        """Reconnect at once, then after 1, 2, 4 … up to 30 s."""
         self.codes[str(code)] += 1
         if code in FINAL:
-            raise RuntimeError(f"The gateway closed with {code}, after which a client must not come back")
+            raise RuntimeError(f"The gateway closed with {code}, after which a client must not reconnect")
         self._next = self._acknowledged // FRAME
         await asyncio.sleep(self._pause)
         self._pause = min(max(1.0, 2 * self._pause), LONGEST_PAUSE)
@@ -83,7 +83,7 @@ class Client:
             listening.cancel()
 
     async def _listen(self, gateway: ClientConnection) -> None:
-        with suppress(ConnectionClosed):  # sending raises it, too
+        with suppress(ConnectionClosed):  # sending also raises it
             async for note in gateway:
                 safe = json.loads(note)
                 self._acknowledged, self._start = int(safe["received_samples"]), float(safe["start"])
@@ -95,13 +95,13 @@ class Client:
             due = max(started + self._next * FRAME_SECONDS, sent_at + FRAME_SECONDS / FASTER)
             await asyncio.sleep(due - time.time())
             if self._oldest(started) > self._next:
-                await gateway.close()  # the numbers of samples go on elsewhere; sending raises
+                await gateway.close()  # The numbering of samples continues elsewhere; sending raises.
             sent_at = time.time()
             await gateway.send(self.frames[self._next])
             self._next += 1
 
     async def _await_acknowledgement(self, gateway: ClientConnection) -> None:
-        """Of the last frame."""
+        """Wait for the acknowledgement of the last frame."""
         while self._acknowledged < len(self.frames) * FRAME:
             await gateway.ping()  # raises once the connection is closed
             await asyncio.sleep(0.2)
@@ -128,7 +128,7 @@ class Crowd:
         self._thread.start()
 
     def wait(self, seconds: float) -> bool:
-        """Whether all have sent all within so many seconds."""
+        """Whether all clients sent all frames within `seconds`."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
@@ -138,10 +138,10 @@ class Crowd:
 
     @property
     def codes(self) -> Counter[str]:
-        """Why connections ended, all clients together."""
+        """Close codes of all clients' connections."""
         return sum((client.codes for client in self.clients), Counter())
 
     @property
     def dropped(self) -> int:
-        """Frames that waited for too long."""
+        """Frames that waited too long and were dropped."""
         return sum(client.dropped for client in self.clients)

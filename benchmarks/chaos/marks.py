@@ -1,7 +1,7 @@
-"""Frames that tell which they are, so that each can be found again in what the log and the store have.
+"""Frames that carry their number, so that each can be found again in the log and the store.
 
 The lowest bit of the first samples holds the frame's number and a checksum, far below what is audible. The pipeline
-keeps 16 kHz audio as it is, to the bit, and so it keeps the marks, wherever it cuts.
+keeps 16 kHz audio unchanged to the bit, so it keeps the marks, wherever it cuts.
 """
 
 import itertools
@@ -18,7 +18,7 @@ from pipeline.audio.resample import Samples
 from pipeline.messages import SAMPLE_RATE
 
 FRAME = SAMPLE_RATE // 10
-"""Samples of a frame."""
+"""Samples in a frame."""
 FRAME_SECONDS = FRAME / SAMPLE_RATE
 NUMBER_BITS, CHECK_BITS = 24, 16
 BITS = NUMBER_BITS + CHECK_BITS
@@ -27,7 +27,7 @@ Pcm = NDArray[np.int16]
 
 
 def marked(voice: Voice, samples: Samples) -> list[bytes]:
-    """`samples` as frames of 16-bit PCM, numbered from 0; the last one is filled up with silence."""
+    """`samples` as frames of 16-bit PCM, numbered from 0. The last one is padded with silence."""
     whole = np.concatenate([samples, np.zeros(-samples.size % FRAME, np.float32)])
     frames = np.frombuffer(to_pcm16(whole), "<i2").reshape(-1, FRAME).copy()
     marks = [f"{number:0{NUMBER_BITS}b}{_check(voice, number):0{CHECK_BITS}b}" for number in range(len(frames))]
@@ -36,10 +36,10 @@ def marked(voice: Voice, samples: Samples) -> list[bytes]:
 
 
 def said_in(voice: Voice, pcm: Pcm, count: int) -> list[SpokenSpan]:
-    """Which of the `count` frames of the speaker are in `pcm`, shape (samples,): as spans of what the speaker said.
+    """Which of the speaker's `count` frames are in `pcm`, shape (samples,), as spans of the spoken audio.
 
-    Their times are seconds since the speaker's first sample. The parts before the first mark and after the last one
-    belong to the frames there. There are several spans if `pcm` leaves something out.
+    Times are seconds since the speaker's first sample. Audio before the first mark and after the last one belongs to
+    the frames there. There are several spans if `pcm` leaves something out.
     """
     places = _places(voice, pcm, count)
     if not places:
@@ -62,7 +62,7 @@ def _follows(at: int, number: int, next_at: int, next_number: int) -> bool:
 
 
 def _places(voice: Voice, pcm: Pcm, count: int) -> list[tuple[int, int]]:
-    """Where the marks of frames are, in samples, and which frames they are of."""
+    """The positions of frame marks, in samples, and their frame numbers."""
     if pcm.size < BITS:
         return []
     bits = (pcm & 1).astype(np.int64)
@@ -74,7 +74,7 @@ def _places(voice: Voice, pcm: Pcm, count: int) -> list[tuple[int, int]]:
 
 
 def _read(bits: NDArray[np.int64], width: int) -> NDArray[np.int64]:
-    """The number that begins at each bit."""
+    """The number that starts at each bit."""
     return sliding_window_view(bits, width) @ (1 << np.arange(width - 1, -1, -1, dtype=np.int64))
 
 

@@ -1,4 +1,4 @@
-"""A moderator who decides each case as soon as it is there: later flags of the same speech meet a decided case."""
+"""A moderator who decides each case at once, so that later flags of the same speech meet a decided case."""
 
 from contextlib import suppress
 from threading import Event, Thread
@@ -15,7 +15,7 @@ NAME = "chaos"
 
 
 class Moderator:
-    """`with Moderator(settings) as moderator`: decides in a thread until the block ends; counts its decisions."""
+    """`with Moderator(settings) as moderator`: decides cases in a thread until the block ends, and counts them."""
 
     def __init__(self, settings: Settings) -> None:
         self.decided = 0
@@ -34,12 +34,12 @@ class Moderator:
     def _run(self) -> None:
         store = open_store(self._settings)
         while not self._over.wait(LOOK_SECONDS):
-            with suppress(DependencyError):  # the store is locked, or away: later
+            with suppress(DependencyError):  # the store is locked or away; try again later
                 self._decide_all(store)
         store.close()
 
     def _decide_all(self, store: ReviewStore) -> None:
         for case in store.cases(Filters(status="pending"), limit=PAGE):
-            with suppress(CaseError):  # it was joined to another one meanwhile
+            with suppress(CaseError):  # the case was merged into another one meanwhile
                 store.decide(case.id, NAME, Choice(verdict="uphold"), time())
                 self.decided += 1

@@ -1,4 +1,4 @@
-"""What the broker and the store have after a run, and how far the workers are."""
+"""Reads what the broker and the store hold after a run, and the lag of the workers."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -24,11 +24,11 @@ from pipeline.topology import AUDIO, DEAD_LETTERS, STAGES, UTTERANCES, Stage, To
 M = TypeVar("M", bound=Message)
 
 Counts = Mapping[Voice, int]
-"""How many frames each speaker has."""
+"""Number of frames of each speaker."""
 
 
 def records(topic: Topic, settings: Settings) -> Iterator[Any]:
-    """All that `topic` holds now, partition by partition."""
+    """All records in `topic`, partition by partition."""
     consumer = reader(settings.kafka)
     name = topic_name(topic, settings.kafka)
     places = [TopicPartition(name, number) for number in sorted(consumer.partitions_for_topic(name))]
@@ -42,7 +42,7 @@ def records(topic: Topic, settings: Settings) -> Iterator[Any]:
 
 
 def messages(topic: Topic, kind: type[M], settings: Settings) -> Iterator[M]:
-    """The good ones of it; the dead letters have the others."""
+    """The messages in `topic`. Bad records are in the dead letters."""
     for record in records(topic, settings):
         try:
             yield decode(kind, record.value, record.headers)
@@ -51,7 +51,7 @@ def messages(topic: Topic, kind: type[M], settings: Settings) -> Iterator[M]:
 
 
 def logged(settings: Settings, counts: Counts) -> list[SpokenSpan]:
-    """What the gateway has written, by content."""
+    """The audio that the gateway has written, identified by content."""
     found = []
     for chunk in messages(AUDIO, AudioChunk, settings):
         voice = (chunk.room, chunk.speaker)
@@ -60,7 +60,7 @@ def logged(settings: Settings, counts: Counts) -> list[SpokenSpan]:
 
 
 def uttered(settings: Settings, counts: Counts) -> dict[str, list[SpokenSpan]]:
-    """What is in each utterance, by its id and by content."""
+    """The audio in each utterance, by utterance id, identified by content."""
     found = {}
     for utterance in messages(UTTERANCES, Utterance, settings):
         if utterance.id not in found:
@@ -71,7 +71,7 @@ def uttered(settings: Settings, counts: Counts) -> dict[str, list[SpokenSpan]]:
 
 
 def dead_letters(settings: Settings) -> tuple[set[bytes], int]:
-    """The values of the bad records; and how many came twice, since a worker died before it acknowledged the source."""
+    """The values of the bad records, and how many came twice, because a worker died before its acknowledgement."""
     sources: Counter[str] = Counter()
     values = set()
     for record in records(DEAD_LETTERS, settings):
@@ -82,7 +82,7 @@ def dead_letters(settings: Settings) -> tuple[set[bytes], int]:
 
 
 def flagged(settings: Settings) -> list[str]:
-    """The id of the utterance of each flag in the store."""
+    """The utterance id of each flag in the store."""
     database = Database(settings.database_url)
     with database.read() as connection:
         found = list(connection.scalars(select(FLAGS.c.utterance)))
@@ -91,7 +91,7 @@ def flagged(settings: Settings) -> list[str]:
 
 
 def cases(settings: Settings) -> list[SpokenSpan]:
-    """Every case in the store, in any state: in UTC seconds."""
+    """Every case in the store, in any state, in UTC seconds."""
     database = Database(settings.database_url)
     with database.read() as connection:
         query = select(CASES.c.room, CASES.c.speaker, CASES.c.start, CASES.c.end)
@@ -101,7 +101,7 @@ def cases(settings: Settings) -> list[SpokenSpan]:
 
 
 def waiting(settings: Settings) -> dict[str, int]:
-    """How many records wait, by stage, where any do; raises DependencyError if the broker does not answer."""
+    """The number of waiting records, for stages that have any; raises DependencyError if the broker does not answer."""
     counts = {stage.name: sum(_lags(stage, settings)) for stage in STAGES}
     return {name: count for name, count in counts.items() if count}
 

@@ -1,4 +1,4 @@
-"""One run: people speak, things break, and the verdict."""
+"""One run: people speak, failures are injected, and the result is judged."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -22,15 +22,15 @@ from tests.broker import Cluster
 SPEAKERS = 2
 PARTITIONS = 4
 SETTLE_SECONDS = 240.0
-"""After the last frame, all of it has to be stored within so many seconds."""
+"""All speech must be stored within this time after the last frame."""
 SHOWN = 12
-"""Of each kind of fault, in full."""
+"""Number of faults of each kind that are printed in full."""
 
 
 def run(
     folder: Path, seconds: float, rooms: int, seed: int, store_kind: str, planned: Sequence[Planned]
 ) -> ChaosVerdict:
-    """Raises RuntimeError if what the run needs does not start."""
+    """Raises RuntimeError if a process that the run needs does not start."""
     said = voices(rooms, SPEAKERS, seconds, seed)
     with ExitStack() as stack:
         store = stack.enter_context(stores.opened(store_kind, folder / "data"))
@@ -47,11 +47,11 @@ def run(
         crowd.start()
         Storm(scene, planned).run(time.monotonic())
         if not crowd.wait(SETTLE_SECONDS):
-            scene.hung.append("gateway-0: clients could not send all they had")
+            scene.hung.append("gateway-0: clients could not send all their audio")
         settle(scene)
         scene.stop_all()
-        say(f"what happened: {dict(sorted(scene.happened.items()))}")
-        say(f"connections that ended: {dict(crowd.codes)}; frames dropped by clients: {crowd.dropped}")
+        say(f"events: {dict(sorted(scene.happened.items()))}")
+        say(f"closed connections: {dict(crowd.codes)}; frames dropped by clients: {crowd.dropped}")
         say(f"decisions: {moderator.decided}")
         found = judged(scene, wanted, {voice: -(-samples.size // FRAME) for voice, samples in said.items()})
         explain(found)
@@ -59,7 +59,7 @@ def run(
 
 
 def settle(scene: Scene) -> None:
-    """Wait until nothing waits any more. A stage that still has work after that hangs."""
+    """Wait until no record waits. A stage that still has work after that is counted as hung."""
     deadline = time.monotonic() + SETTLE_SECONDS
     waiting = {stage.name: 1 for stage in STAGES}
     while waiting and time.monotonic() < deadline:
@@ -96,7 +96,7 @@ def judged(scene: Scene, wanted: Sequence[SpokenSpan], counts: Mapping[Voice, in
 
 
 def explain(found: ChaosVerdict) -> None:
-    """For whoever has to find the cause."""
+    """Print details for finding the cause."""
     for lost in found.lost[:SHOWN]:
         holes = ", ".join(f"{hole.start:.3f}-{hole.end:.3f}" for hole in lost.holes)
         where = "in the log" if lost.in_log else "never reached the log"

@@ -1,7 +1,7 @@
-"""The processes of a run: workers of all roles, the gateway, three brokers; and who looks after them.
+"""The processes of a run: workers of all roles, the gateway and three brokers, with a supervisor.
 
-The supervisor does what an orchestrator does: it starts again what has ended, and ends what its health probe calls
-stalled. Such a process counts as hung, as does one that does not end within the grace period.
+Like an orchestrator, the supervisor restarts processes that ended, and ends processes whose health probe reports a
+stall. Such a process counts as hung. So does one that does not end within the grace period.
 """
 
 import itertools
@@ -34,13 +34,13 @@ from tests.stream.processes import Process, environment
 LOOK_SECONDS = 2.0
 PROBE_SECONDS = 5.0
 SILENT_SECONDS = 180.0
-"""A process that has not answered its probe for so long hangs; a busy machine needs a minute for a start."""
+"""A process without an answer to its probe for this long is hung. On a busy machine a start takes a minute."""
 
 say = partial(Console(stderr=True, highlight=False).print, soft_wrap=True)
 
 
 class Member:
-    """A process with a name. Who holds `busy` troubles it, and the supervisor leaves it alone."""
+    """A named process. While a trouble holds `busy`, the supervisor leaves the process alone."""
 
     def __init__(self, name: str, command: Sequence[str], settings: dict[str, str], folder: Path) -> None:
         port = free_port()
@@ -60,11 +60,11 @@ class Member:
         self.spare()
 
     def spare(self) -> None:
-        """Count its silence from now on."""
+        """Restart the time without an answer."""
         self._answered = time.monotonic()
 
     def ill(self) -> str:
-        """What is wrong with it; empty: nothing."""
+        """The process's problem; empty if there is none."""
         try:
             with urlopen(self._probe, timeout=PROBE_SECONDS):  # noqa: S310
                 self.spare()
@@ -128,7 +128,7 @@ class Scene:
             time.sleep(0.2)
 
     def stop(self, member: Member, how: Signals = SIGTERM) -> None:
-        """Signal it and wait; what does not end within the grace period hangs."""
+        """Send the signal and wait. A process that does not end within the grace period is hung."""
         if not member.process.alive:
             return
         try:
@@ -141,13 +141,13 @@ class Scene:
         self._supervisor.join()
 
     def stop_all(self) -> None:
-        """In order, for as long as each needs; nothing is started again."""
+        """Stop the processes in order, each without a time limit. None is restarted."""
         self.stop_supervising()
         for member in self.members.values():
             self.stop(member)
 
     def pick(self, members: Sequence[Member], random: Random) -> Member:
-        """One that nothing else troubles, if there is any."""
+        """A member that no other trouble holds, if there is one."""
         return random.choice([member for member in members if not member.busy.locked()] or list(members))
 
     def _add(self, name: str, command: Sequence[str]) -> None:
@@ -177,7 +177,7 @@ class Scene:
             member.start()
 
     def _end_hung(self, member: Member, problem: str) -> None:
-        """SIGABRT makes it write the stack of each thread into its log."""
+        """SIGABRT makes the process write the stack of each thread into its log."""
         self.hung.append(f"{member.name}: {problem}")
         say(f"{member.name} hangs: {problem}", style="red")
         try:

@@ -1,4 +1,4 @@
-"""The review store of a run: SQLite or PostgreSQL, and how each refuses its service."""
+"""The review store of a run, SQLite or PostgreSQL, and how to make it unavailable."""
 
 import sqlite3
 import time
@@ -16,7 +16,7 @@ from tests.pipeline.review import postgres
 
 
 class ChaosStore(Protocol):
-    """`settings` name it; `refuse` keeps everybody else out for so many seconds."""
+    """`settings` name the store. `refuse` locks everybody else out for the given seconds."""
 
     settings: StoreSettings
 
@@ -24,7 +24,7 @@ class ChaosStore(Protocol):
 
 
 class Sqlite(ChaosStore):
-    """A process that holds the lock, as a stuck backup does."""
+    """A process that holds the lock, like a stuck backup."""
 
     def __init__(self, data_dir: Path) -> None:
         self.settings = StoreSettings()
@@ -38,7 +38,7 @@ class Sqlite(ChaosStore):
 
 
 class Postgres(ChaosStore):
-    """A migration that locks the cases; then the server drops all connections, as at a restart or a failover."""
+    """A migration that locks the cases. Then the server drops all connections, as at a restart or a failover."""
 
     def __init__(self, url: str) -> None:
         self.settings = StoreSettings(url=SecretStr(url))

@@ -1,6 +1,6 @@
-"""What breaks: each trouble is a class, and a schedule made of a seed says when.
+"""The failures: each trouble is a class, and a schedule from a seed says when it strikes.
 
-Troubles that are `rare` come one at a time; the others come whenever they are due.
+Troubles that are `rare` strike one at a time. The others strike whenever they are due.
 """
 
 import itertools
@@ -23,7 +23,7 @@ from pipeline.errors import DependencyError
 from pipeline.topology import AUDIO, STAGES, TOPICS, Stage
 
 RARE_SECONDS = 45.0
-"""Between two rare troubles."""
+"""Time between two rare troubles."""
 FREEZE_SECONDS = 40.0
 BROKERS_SECONDS = 15.0
 LOCK_SECONDS = 20.0
@@ -32,17 +32,17 @@ RESET_TRIES = 60
 GROWTH = 2
 MALFORMED = 3
 UNEVEN = (0.5, 1.5)
-"""Of the mean, at the least and the most."""
+"""Lowest and highest interval, as a factor of the mean."""
 
 
 class Trouble(Protocol):
-    """`every`: seconds between two of its kind on average, unless it is `rare`."""
+    """`every` is the mean number of seconds between two of its kind, unless it is `rare`."""
 
     rare: ClassVar[bool]
     every: ClassVar[float]
 
     def strike(self, scene: Scene, random: Random) -> None:
-        """Break something; returns once it is whole again."""
+        """Break something. Returns when it works again."""
 
 
 class Frequent(Trouble):
@@ -73,7 +73,7 @@ class Stop(Frequent):
 
 
 class KillGateway(Frequent):
-    """The gateway gets SIGKILL: every client has to connect again, and to send what was not acknowledged."""
+    """The gateway gets SIGKILL: every client must reconnect and send again what was not acknowledged."""
 
     every = 90.0
 
@@ -91,7 +91,7 @@ class StopGateway(Frequent):
 
 
 class Malformed(Frequent):
-    """Another app writes records into `voice.audio` that are none of ours."""
+    """Another app writes invalid records into `voice.audio`."""
 
     every = 7.0
 
@@ -106,7 +106,7 @@ class Malformed(Frequent):
 
 
 class Freeze(Rare):
-    """A worker gets SIGSTOP for 40 s: a machine that swaps, a hypervisor that moves it. Then it goes on, unaware."""
+    """A worker gets SIGSTOP for 40 s: a machine that swaps, a hypervisor that moves it. Then it continues unaware."""
 
     def strike(self, scene: Scene, random: Random) -> None:
         member = scene.pick(scene.workers, random)
@@ -121,7 +121,7 @@ class Freeze(Rare):
 
 
 class Brokers(Rare):
-    """Two brokers of three die and come back: no record can be written meanwhile, and nobody leads the cluster."""
+    """Two brokers of three die and return: no record can be written meanwhile, and the cluster has no controller."""
 
     def strike(self, scene: Scene, random: Random) -> None:
         nodes = random.sample(scene.cluster.nodes, 2)
@@ -132,7 +132,7 @@ class Brokers(Rare):
 
 
 class LockStore(Rare):
-    """The store is locked for 20 s: a stuck backup, a migration. PostgreSQL then drops its connections, too."""
+    """The store is locked for 20 s: a stuck backup, a migration. PostgreSQL then also drops its connections."""
 
     def strike(self, scene: Scene, random: Random) -> None:
         del random
@@ -141,7 +141,7 @@ class LockStore(Rare):
 
 
 class Reset(Rare):
-    """A stage's consumer group is set back by 30 s: an operator wants what went wrong to be done again."""
+    """A stage's consumer group is set back by 30 s: an operator wants records to be processed again."""
 
     def strike(self, scene: Scene, random: Random) -> None:
         stage = random.choice(STAGES)
@@ -160,7 +160,7 @@ class Reset(Rare):
 
 
 class Grow(Rare):
-    """Every topic gets more partitions: rooms move to another partition, and worker, in the middle of speech."""
+    """Every topic gets more partitions: rooms move to another partition and worker in the middle of speech."""
 
     def strike(self, scene: Scene, random: Random) -> None:
         del random
@@ -195,7 +195,7 @@ class Planned:
 
 
 def plan(seconds: float, troubles: Sequence[Trouble], seed: int) -> list[Planned]:
-    """The schedule of a run: the same for the same seed. Each trouble comes at least once."""
+    """The schedule of a run. The same seed gives the same schedule. Each trouble strikes at least once."""
     random = Random(seed)
     frequent = [
         (at, trouble) for trouble in troubles if not trouble.rare for at in _now_and_then(trouble, seconds, random)
@@ -226,7 +226,7 @@ def _in_turn(troubles: Sequence[Trouble], seconds: float, random: Random) -> Ite
 
 
 class Storm:
-    """Lets the planned troubles strike, each in a thread of its own, those that are rare one at a time."""
+    """Runs the planned troubles, each in a thread of its own. Rare ones run one at a time."""
 
     def __init__(self, scene: Scene, planned: Sequence[Planned]) -> None:
         self._scene = scene
@@ -236,7 +236,7 @@ class Storm:
         self._over = threading.Event()
 
     def run(self, started: float) -> None:
-        """`started`: monotonic seconds. Returns once all is whole again."""
+        """`started` is in monotonic seconds. Returns when everything works again."""
         for planned in self._planned:
             if self._over.wait(max(0.0, started + planned.at - time.monotonic())):
                 break
@@ -254,8 +254,8 @@ class Storm:
                 return
             with self._alone:
                 trouble.strike(self._scene, random)
-        except (DependencyError, KafkaError) as error:  # it needs a broker that another trouble has taken away
-            note(self._scene, f"{type(trouble).__name__} did not come about: {error}", "troubles that failed")
+        except (DependencyError, KafkaError) as error:  # it needs a broker that another trouble has stopped
+            note(self._scene, f"{type(trouble).__name__} could not strike: {error}", "troubles that failed")
 
 
 def restart(scene: Scene, member: Member, how: Signals) -> None:
@@ -266,7 +266,7 @@ def restart(scene: Scene, member: Member, how: Signals) -> None:
 
 
 def set_back(scene: Scene, stage: Stage, seconds: float) -> None:
-    """As `kafka-consumer-groups.sh --reset-offsets --by-duration` does, but never forward: the group must be empty."""
+    """As `kafka-consumer-groups.sh --reset-offsets --by-duration` does, but never forward. The group must be empty."""
     kafka = scene.settings.kafka
     group, topic = group_of(scene.settings, stage), topic_name(stage.takes[0], kafka)
     moment = OffsetTimestamp(int((time.time() - seconds) * 1000))
@@ -284,7 +284,7 @@ def _set(client: object, group: str, offsets: dict[TopicPartition, int]) -> bool
 
 
 def _retried(attempt: Callable[[], bool]) -> None:
-    """A worker that was killed stays a member of its group for the session's 6 s."""
+    """A killed worker stays a member of its group for the session timeout of 6 s."""
     for _ in range(RESET_TRIES):
         if attempt():
             return

@@ -1,8 +1,8 @@
-"""What a run comes to: what was said, and what the store has of it.
+"""Compares what was said with what the store holds.
 
-Nothing here needs a broker or a database; tests/benchmarks/test_chaos.py proves that each fault is seen. Speech is
-known by its content (benchmarks/chaos/marks.py), in seconds since the speaker's first sample: whatever time the
-pipeline believes it to have.
+This module needs no broker and no database; tests/benchmarks/test_chaos.py tests it with each fault. Speech is
+identified by its content (benchmarks/chaos/marks.py), in seconds since the speaker's first sample, whatever time the
+pipeline assigns to it.
 """
 
 import math
@@ -19,14 +19,14 @@ from pipeline.metrics import Metrics
 from pipeline.settings import Audio, Settings
 
 TOLD_AGAIN = 0.005
-"""The share of flags that may tell what another flag tells."""
+"""The allowed share of flags for speech that another flag covers."""
 ROUNDING = 0.5 / SAMPLE_RATE
 """Seconds: less than a sample."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A stretch of speech of which the store lacks something; and whether the log has that."""
+    """A stretch of speech that is incomplete in the store, and whether the log has all of it."""
 
     stretch: SpokenSpan
     holes: tuple[SpokenSpan, ...]
@@ -67,9 +67,9 @@ class ChaosVerdict:
 
 
 def stretches(voice: Voice, samples: Samples, settings: Settings) -> list[SpokenSpan]:
-    """The speech in what the segmenter finds when nothing breaks.
+    """The speech that the segmenter finds without failures.
 
-    Neither the pads nor longer pauses inside an utterance are speech: another cut may leave them out.
+    Pads, and longer pauses inside an utterance, are not speech. Another cut may leave them out.
     """
     pad = settings.audio.pad_seconds
     fine = Audio(hangover_seconds=2 * pad, min_seconds=WINDOW / SAMPLE_RATE, pad_seconds=pad)
@@ -97,8 +97,8 @@ def _spoken(voice: Voice, samples: Samples, settings: Audio) -> Iterator[SpokenS
 def allowed_hole(settings: Settings) -> float:
     """Seconds that may be missing where a break falls into speech: a pad and a window.
 
-    The detector then hears one side only. It takes a moment to find the voice again, and what is left of a word may be
-    too short to be one.
+    The detector then hears one side only. It needs a moment to find the voice again, and the rest of a word may be too
+    short to be an utterance.
     """
     return settings.audio.pad_seconds + WINDOW / SAMPLE_RATE
 
@@ -106,7 +106,9 @@ def allowed_hole(settings: Settings) -> float:
 def lost(
     wanted: Iterable[SpokenSpan], told: Sequence[SpokenSpan], logged: Sequence[SpokenSpan], allowed: float
 ) -> list[Lost]:
-    """The stretches that are told with a hole of more than `allowed` seconds. `logged`: what reached the log."""
+    """The stretches with a hole of more than `allowed` seconds in the store. `logged` is the speech that reached the
+    log.
+    """
     known, there = _by_voice(told), _by_voice(logged)
     found = []
     for stretch in wanted:
@@ -117,7 +119,7 @@ def lost(
 
 
 def _holes(span: SpokenSpan, covering: Sequence[SpokenSpan], allowed: float) -> list[SpokenSpan]:
-    """What of `span` none of `covering` has, where it is more than `allowed`; they are in order, without overlaps."""
+    """Parts of `span` longer than `allowed` that none of `covering` has. `covering` is in order, without overlaps."""
     holes, at = [], span.start
     for other in covering:
         if span.shared(other) > 0:
@@ -135,12 +137,12 @@ def _by_voice(spans: Sequence[SpokenSpan]) -> dict[Voice, list[SpokenSpan]]:
 
 
 def allowed_overlap(settings: Settings) -> float:
-    """Seconds that two utterances in a row may share: what a forced cut repeats, and a window."""
+    """Seconds that two successive utterances may share: the repetition of a forced cut, and a window."""
     return settings.audio.overlap_seconds + WINDOW / SAMPLE_RATE + ROUNDING
 
 
 def again(spans: Sequence[SpokenSpan], allowed: float) -> list[SpokenSpan]:
-    """Those that share more than `allowed` seconds with one that began before; of a short one, half is enough."""
+    """Spans that share more than `allowed` seconds with an earlier one. For a short span, half its length is enough."""
     found: list[SpokenSpan] = []
     furthest: dict[Voice, float] = {}
     for span in sorted(spans, key=lambda span: (span.voice, span.start, span.end)):

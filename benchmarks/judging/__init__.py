@@ -1,1 +1,1 @@
-"""The parts of `benchmarks/judge.py`: what is compared, on what, and by which figures."""
+"""The parts of `benchmarks/judge.py`: systems, data and measures."""

@@ -1,4 +1,4 @@
-"""What is flagged, by each system's own thresholds: ordinary talk, look-alikes, tricks and what resembles them."""
+"""Flags by each system's own thresholds: on ordinary talk, look-alikes, disguised texts and texts like them."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,7 +11,7 @@ from benchmarks.judging.systems import Found
 from training.classifier.rows import RISK
 
 HOURLY = {"en": 160 * 60, "zh": 260 * 60}
-"""Words, or Chinese characters, that somebody speaks in an hour without pauses, at an ordinary pace."""
+"""Words, or Chinese characters, in an hour of speech without pauses at normal speed."""
 
 
 def ordinary(bench: Bench) -> Iterator[Table]:
@@ -52,7 +52,7 @@ def tricks(bench: Bench) -> Iterator[Table]:
 
 
 def length(case: TextCase) -> int:
-    """In words, or in characters where the language is written so."""
+    """In words, or in characters for Chinese."""
     return len(case.text.split()) if case.language == "en" else sum(map(str.isalnum, case.text))
 
 

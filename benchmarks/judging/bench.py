@@ -1,4 +1,4 @@
-"""One run of the benchmark: what is compared, on which data, and how texts go through it."""
+"""One run of the benchmark: systems, data, and how texts go through the systems."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ ORDINARY = 1_000
 """Texts of a language that set a baseline's threshold."""
 
 notes = Console(stderr=True)
-"""Progress and remarks; results alone go to stdout."""
+"""Progress and remarks. Only results go to stdout."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Bench:
     model: str | None = None
     heard: Path | None = None
     sample: int | None = None
-    """At most so many cases of a language in each table, drawn with a fixed seed; None: all."""
+    """Maximum number of cases of a language in each table, drawn with a fixed seed; None: all."""
 
     @cached_property
     def sides(self) -> Sides:
@@ -46,7 +46,7 @@ class Bench:
         return systems(self.model, self._ordinary(), notes.print)
 
     def of(self, language: str) -> list[System]:
-        """The systems that know `language`."""
+        """The systems that support `language`."""
         return [system for system in self.systems if language in system.languages]
 
     def languages(self, cases: Iterable[TextCase]) -> Iterator[tuple[str, list[TextCase]]]:

@@ -1,4 +1,4 @@
-"""Texts with what is true of them: held-out rows, HateCheck, pairs of read and heard, ordinary talk, our own suites."""
+"""Labelled texts: held-out rows, HateCheck, pairs of text and transcript, ordinary talk, our own suites."""
 
 import csv
 from collections.abc import Iterator, Mapping
@@ -17,9 +17,9 @@ from training.classifier.train import split
 T = TypeVar("T")
 
 SUITES = Path(__file__).parent.parent
-"""`lookalikes.yaml`, `evasion.yaml`, `spoken.yaml`: sentences of our own that no training sees."""
+"""`lookalikes.yaml`, `evasion.yaml`, `spoken.yaml`: our own sentences, never used in training."""
 TALK: Mapping[str, str] = {"swda": "en", "mrda": "en", "cped": "zh", "kdconv": "zh"}
-"""Nobody in it is presumed to be risky; a few are, in anger or in jest."""
+"""Ordinary talk. It is presumed to be clean; a few speakers are risky, in anger or in jest."""
 HATECHECK: Mapping[str, str] = {"hatecheck": "en", "hatecheck_zh": "zh"}
 PAIR = ("language", "label", "text", "heard")
 
@@ -29,11 +29,11 @@ class TextCase:
     text: str
     language: str
     labels: Mapping[str, float]
-    """As in `Row`: 0 or 1; what is absent is unknown."""
+    """As in `Row`: 0 or 1. A missing label is unknown."""
     kind: str = ""
-    """A set, a functionality, a trick, or the label that a clean sentence looks like."""
+    """A set, a functionality, a kind of disguise, or the label that a clean sentence resembles."""
     confidence: float = 1.0
-    """The recogniser's own."""
+    """The recogniser's own confidence."""
     alternatives: tuple[Alternative, ...] = ()
 
 
@@ -47,20 +47,20 @@ class CasePair:
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Rows that no training sees: those that set a threshold, and those that it is tried on."""
+    """Rows that training does not use: those that set thresholds, and those for tests."""
 
     validation: list[TextCase]
     test: list[TextCase]
 
 
 def held_out(data: Path) -> Sides:
-    """The split of training itself, near-duplicates taken out."""
+    """The split of the training itself, without near-duplicates."""
     sides = split([*sets.read(data)])
     return Sides([*map(_case, sides["validation"])], [*map(_case, sides["test"])])
 
 
 def hatecheck(data: Path) -> Iterator[TextCase]:
-    """HateCheck (Röttger et al. 2021) and its Mandarin sister (Röttger et al. 2022): `kind` is the functionality."""
+    """HateCheck (Röttger et al. 2021) and its Mandarin version (Röttger et al. 2022). `kind` is the functionality."""
     for name, language in HATECHECK.items():
         (file,) = (data / name).glob("*cases.csv")
         for row in _rows(file):
@@ -69,7 +69,7 @@ def hatecheck(data: Path) -> Iterator[TextCase]:
 
 
 def talk(data: Path) -> Iterator[TextCase]:
-    """Ordinary talk of which nothing set a threshold: of a training set, the test side."""
+    """Ordinary talk that set no threshold. Of a training set, only the test side."""
     for name, language in TALK.items():
         if name in sets.SETS:
             rows = (row.text for row in sets.read(data, (name,)) if part_of(row) == "test")
@@ -79,14 +79,14 @@ def talk(data: Path) -> Iterator[TextCase]:
 
 
 def lookalikes() -> Iterator[TextCase]:
-    """Safe sentences that sound risky; `kind` is the label that they look like."""
+    """Safe sentences that sound risky. `kind` is the label that they resemble."""
     for language, kinds in _suite("lookalikes", dict[str, dict[str, str]]).items():
         for kind, lines in kinds.items():
             yield from (TextCase(line, language, CLEAN, kind) for line in lines.splitlines())
 
 
 def evasion() -> Iterator[TextCase]:
-    """What slips past filters, and what such tricks are confused with; `kind` is the trick."""
+    """Disguised texts, and clean texts that resemble them. `kind` is the kind of disguise."""
     for language, kinds in _suite("evasion", dict[str, dict[str, dict[str, str]]]).items():
         for kind, labels in kinds.items():
             for label, lines in labels.items():
@@ -101,22 +101,22 @@ def spoken() -> Iterator[TextCase]:
 
 
 def heard(path: Path) -> Iterator[CasePair]:
-    """Pairs from a TSV file, or all of a folder. Raises ConfigError.
+    """Pairs from a TSV file, or from all TSV files of a folder; raises ConfigError.
 
-    Columns `language`, `label` (or `clean`), `text`, `heard`; if wanted, `confidence` and `alternatives`, a JSON list
-    of {"text", "score"}, the recogniser's other readings.
+    Columns `language`, `label` (or `clean`), `text`, `heard`. Optional are `confidence` and `alternatives`, a JSON list
+    of {"text", "score"} with the recogniser's other readings.
     """
     files = sorted(path.glob("*.tsv")) if path.is_dir() else [path]
     if not files:
-        raise ConfigError(f"--heard: no .tsv file in {path}", "Name a file, or the folder that has it.")
+        raise ConfigError(f"--heard: no .tsv file in {path}", "Name a file, or a folder with one.")
     for file in files:
         for number, row in enumerate(_rows(file, delimiter="\t"), 2):
             if missing := [column for column in PAIR if row.get(column) is None]:
                 raise ConfigError(f"{file}: no column {', '.join(missing)}", f"The first line has {', '.join(PAIR)}.")
             try:
                 yield _pair(row)
-            except ValueError as error:  # of a number, or of JSON
-                raise ConfigError(f"{file}, line {number}: {error}", "Mend that line.") from error
+            except ValueError as error:  # a number or JSON that cannot be parsed
+                raise ConfigError(f"{file}, line {number}: {error}", "Correct that line.") from error
 
 
 def _pair(row: Mapping[str, str]) -> CasePair:
@@ -133,7 +133,7 @@ def _case(row: Row) -> TextCase:
 
 
 def _labels(label: str) -> Mapping[str, float]:
-    """One label, or several joined by `+`; of the others nothing is said."""
+    """One label, or several joined by `+`. Other labels are unknown."""
     return CLEAN if label == "clean" else positive(*label.split("+"))
 
 

@@ -1,4 +1,4 @@
-"""Sentence embeddings of multilingual-e5-small (Wang et al. 2024), as it is before fine-tuning."""
+"""Sentence embeddings of multilingual-e5-small (Wang et al. 2024) before fine-tuning."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from training.classifier.model import wrapped
 
 BATCH = 32
 PREFIX = "query: "
-"""What its authors put before texts that are compared with each other."""
+"""The prefix that the model's authors use for texts that are compared with each other."""
 
 
 class Embedding:
@@ -22,7 +22,7 @@ class Embedding:
         self._tokenizer = wrapped(loaded.tokenizer)
 
     def __call__(self, texts: Sequence[str]) -> Numbers:
-        """Of length 1, (texts, width): the mean of the last layer's tokens."""
+        """Embeddings of length 1, shape (texts, width): the mean of the last layer's tokens."""
         order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
         found = np.zeros((len(texts), self._model.config.hidden_size))
         with torch.inference_mode():

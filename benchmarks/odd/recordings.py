@@ -1,4 +1,4 @@
-"""Recordings that are damaged, cut, hide speech, or are none. What is hidden in them is an insult, never small talk."""
+"""Recordings that are damaged, truncated, have hidden speech, or are no recordings. The hidden speech is an insult."""
 
 import io
 import struct
@@ -18,10 +18,10 @@ VOICE = Path(__file__).parents[2] / "pipeline" / "demo" / "lounge-ben.ogg"
 
 PASS, FLAGGED, REFUSED = "pass", "flagged", "refused"
 HEARD = frozenset({FLAGGED, REFUSED})
-"""What may come of a file with an insult in it: it is found, or the file fails."""
+"""Allowed results for a file with an insult: it is flagged, or the file fails."""
 
 Case = tuple[str, bytes, frozenset[str]]
-"""A file's name, its content, and what may come of it."""
+"""A file's name, its content, and its allowed results."""
 
 KINDS = {
     "wav": ("wav", "pcm_s16le", 16_000, "mono"),
@@ -85,7 +85,7 @@ def made(kind: str, *, bad: bool) -> bytes:
 
 
 def wav(*channels: Samples, rate: int = SAMPLE_RATE) -> bytes:
-    """Sixteen-bit samples with the shortest head."""
+    """16-bit samples with the shortest possible header."""
     samples = (np.stack(channels, axis=1).clip(-1, 1) * 32_767).astype("<i2").tobytes()
     return riff(chunk(b"fmt ", form(len(channels), rate)), chunk(b"data", samples))
 
@@ -108,7 +108,7 @@ def pcm(samples: Samples) -> bytes:
 
 
 def cases() -> Iterator[Case]:
-    """All of them; the same bytes each time."""
+    """All recordings. They have the same bytes in each run."""
     for make in (whole, appended, tagged, cut, damaged, wavs, channels, streams, lengths, none):
         yield from make()
 
@@ -135,7 +135,7 @@ def appended() -> Iterator[Case]:
 
 
 def tagged() -> Iterator[Case]:
-    """Tags, as players write them, are no reason to refuse."""
+    """Tags as players write them. They are no reason to refuse a file."""
     for kind in ("wav", "flac", "mp3", "aac"):
         yield f"id3v1.{kind}", made(kind, bad=False) + ID3V1, frozenset({PASS})
     id3v2 = b"ID3\3\0\0" + bytes([0, 0, 16, 0]) + bytes(2_048)
@@ -230,7 +230,7 @@ def streams() -> Iterator[Case]:
 
 
 def lengths() -> Iterator[Case]:
-    """Files that state another length than they have."""
+    """Files that state a wrong length."""
     flac = bytearray(made("flac", bad=True))
     for total in (0, 1, 44_100):
         flac[21:26] = bytes([flac[21] & 0xF0]) + total.to_bytes(4, "big")
@@ -242,7 +242,7 @@ def lengths() -> Iterator[Case]:
 
 
 def none() -> Iterator[Case]:
-    """What is no recording."""
+    """Inputs that are not recordings."""
     for name, content in {
         "empty.wav": b"",
         "one-byte.wav": b"R",
@@ -262,7 +262,7 @@ def none() -> Iterator[Case]:
 
 
 def _frames(samples: Samples, form: str, rate: int, layout: str) -> Iterator[av.AudioFrame | None]:
-    """For an encoder, with None at the end, which flushes it."""
+    """Frames for an encoder, with None at the end to flush it."""
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples)[None], format="flt", layout="mono")
     frame.sample_rate = SAMPLE_RATE
     spread = av.AudioResampler(format=form, layout=layout, rate=rate)

@@ -1,4 +1,4 @@
-"""YAML for policies, lexicons, labels and settings that no sane person writes. Each is refused in one line."""
+"""Invalid YAML for policies, lexicons, labels and settings. Each must be refused with one line."""
 
 BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30))
 
@@ -33,4 +33,4 @@ FORMS = {
     "labels": ("--set", "judge.labels={}", "policy", "check"),
     "settings": ("--config", "{}", "config", "check"),
 }
-"""How the command line is given each."""
+"""The command line for each kind of file."""

@@ -1,11 +1,11 @@
-"""Command lines in a shell: pipes, closed outputs, missing files, typical mistakes. Each with its exit code."""
+"""Command lines in a shell: pipes, closed outputs, missing files, typical mistakes. Each has its exit code."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class ShellLine:
-    """`code` is what bash gives with `pipefail`; `out` and `err` are parts of what it must print."""
+    """`code` is the exit code of bash with `pipefail`. `out` and `err` are parts of the expected output."""
 
     line: str
     code: int

@@ -1,4 +1,4 @@
-"""Lines for `voxwarden judge`, each with what has to come of it."""
+"""Lines for `voxwarden judge`, each with the expected result."""
 
 from collections.abc import Iterator
 from json import dumps
@@ -7,7 +7,7 @@ PASS, FLAGGED, REFUSED = "pass", "flagged", "refused"
 INSULT = "shut up, you worthless idiot"
 
 TextLine = tuple[str, bytes, str]
-"""A name, the line without its end, and what has to come of it."""
+"""A name, the line without its end, and the expected result."""
 
 
 def lines() -> Iterator[TextLine]:

@@ -75,7 +75,7 @@ def test_pairs_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no column label, heard"):
         list(heard(tmp_path))
     (tmp_path / "odd.tsv").write_text(HEAD + "en\tclean\thello\thallo\tno list\t1\n")
-    with pytest.raises(ConfigError, match=r"odd\.tsv, line 2: .*Mend that line"):
+    with pytest.raises(ConfigError, match=r"odd\.tsv, line 2: .*Correct that line"):
         list(heard(tmp_path))
 
 

@@ -1,7 +1,7 @@
 """Train the Mandarin adapter of Whisper on training lines in synthesised voices.
 
-python -m training.adapter --data DIR --audio DIR [--voices COMMAND] [--lines N] [--takes N] [--seed N]
-                           [--start FILE] [--out FILE]
+    python -m training.adapter --data DIR --audio DIR [--voices COMMAND] [--lines N] [--takes N] [--seed N]
+                               [--start FILE] [--out FILE]
 
 `--data` holds the training sets (docs/training.md). `--audio` and `--voices` work as in training/speech/round_trips.py.
 """

@@ -1,9 +1,9 @@
 """The mean of the additions that several adapters make to each weight, reduced to their rank.
 
-python -m training.adapter.mean FILE FILE... --out FILE
+    python -m training.adapter.mean FILE FILE... --out FILE
 
 Use it on the turns of one training (`python -m training.adapter --start FILE`). Later turns recognise the synthesiser
-better, and the mean recognises people better (docs/asr.md). Source: Wortsman et al. 2022, for whole weights.
+better, and the mean recognises people better (training/NOTES.md). Source: Wortsman et al. 2022, for whole weights.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Make the as-heard set: synthesised sentences of spoken.yaml, transcribed as in production.
 
-python -m training.speech.heard --audio DIR --noise DIR [--voices COMMAND] [--out DIR]
+    python -m training.speech.heard --audio DIR --noise DIR [--voices COMMAND] [--out DIR]
 
 `--audio` holds a recording ID.flac of each sentence. COMMAND makes the missing ones: a shell command that reads lines
 of file, language, voice and text, separated by tabs, and writes each file. The voices are those of Kokoro-82M, and

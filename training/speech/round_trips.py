@@ -1,6 +1,6 @@
 """Make round trips: training lines that are synthesised and transcribed, as real recognition errors to train on.
 
-python -m training.speech.round_trips --audio DIR [--voices COMMAND] [--out DIR]
+    python -m training.speech.round_trips --audio DIR [--voices COMMAND] [--out DIR]
 
 It works like training/speech/heard.py, but shares nothing with that test set: it uses training lines, voices that mix
 two of Kokoro's (COMMAND reads `a+b` for one), and rooms and noise made here. It writes one TSV file for each language.

@@ -1,6 +1,6 @@
 """Make a set of synthesised clips with their texts, large enough to tell error rates apart by a third of a point.
 
-python -m training.speech.synthesise --speaker FILE --voices DIR --en TABLE --zh TABLE --clips DIR [--count 300]
+    python -m training.speech.synthesise --speaker FILE --voices DIR --en TABLE --zh TABLE --clips DIR [--count 300]
 
 `FILE` is Python with a function `speak(text, language, voice, voices)` that returns 24 kHz samples. Run this command
 with a Python that has its dependencies and `soundfile`. `TABLE` is CSV with a column `text`; short plain sentences are

@@ -1,6 +1,6 @@
 """Make round trips through Whisper's Mandarin adapter, of lines that it was not trained on.
 
-python -m training.speech.untaught --data DIR --audio DIR --after N [--lines N] [--voices COMMAND] [--out FILE]
+    python -m training.speech.untaught --data DIR --audio DIR --after N [--lines N] [--voices COMMAND] [--out FILE]
 
 It works like round_trips.py, on lines that training/adapter/lessons.py draws, from line `--after`. The adapter mishears
 lines that it was trained on only a quarter to half as often, so they would teach little.
