@@ -1,7 +1,7 @@
-"""What HateCheck says, as fingerprints: enough to tell that a sentence is nearly one of its cases, not to read one.
+"""Fingerprints of HateCheck's cases. They show that a sentence is close to a case, without containing the cases.
 
-`python -m tests.benchmarks.hatecheck FOLDER` writes them anew, where FOLDER holds `hatecheck/test_suite_cases.csv`
-(Röttger et al. 2021) and `hatecheck_zh/cases.csv` (Röttger et al. 2022), both CC-BY-4.0.
+`python -m tests.benchmarks.hatecheck FOLDER` writes them. FOLDER holds `hatecheck/test_suite_cases.csv` (Röttger et al.
+2021) and `hatecheck_zh/cases.csv` (Röttger et al. 2022), both CC-BY-4.0.
 """
 
 import sys
@@ -15,24 +15,24 @@ from training.classifier.rows import read_csv
 FILE = Path(__file__).parent.parent / "data" / "hatecheck.fingerprints"
 CASES = ("hatecheck/test_suite_cases.csv", "hatecheck_zh/cases.csv")
 SIZE = 6
-"""Bytes of a fingerprint: of 10^5 of ours against 4 x 10^4 of theirs, one in 10^5 such runs meets by chance."""
+"""Bytes of a fingerprint. With 10^5 of ours against 4 x 10^4 of theirs, one in 10^5 runs has a match by chance."""
 OURS = "this sentence stands in the file though nobody ever wrote it for the test of hate"
-"""Written with the others: if it is not found again, the file is older than the way of finding."""
+"""Written with the others. If it is not found, the file is older than the code that makes fingerprints."""
 
 
 def fingerprints(keys: Iterable[tuple[int, bytes]]) -> set[bytes]:
-    """Of the bands of texts."""
+    """Fingerprints of texts, from their bands."""
     return {blake2b(bytes([band]) + key, digest_size=SIZE).digest() for band, key in keys}
 
 
 def near(texts: Iterable[str]) -> list[str]:
-    """Those of `texts` that are nearly a case."""
+    """The `texts` that are close to a case."""
     known = _known()
     return [text for text in texts if not known.isdisjoint(fingerprints(bands(text)))]
 
 
 def meets(texts: Seen) -> bool:
-    """Whether one of the texts is nearly a case: `near` says which, and takes longer."""
+    """Whether one of the texts is close to a case. `near` also finds which, but takes longer."""
     return not _known().isdisjoint(fingerprints(texts.keys))
 
 

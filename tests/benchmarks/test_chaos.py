@@ -1,4 +1,4 @@
-"""The verdict of benchmarks/chaos: each fault is seen, so that its zeros mean something."""
+"""The verdict of benchmarks/chaos detects each fault, so that its zeros mean something."""
 
 import asyncio
 import json
@@ -51,13 +51,13 @@ def pcm_of(frames: Sequence[bytes]) -> Pcm:
     return np.frombuffer(b"".join(frames), "<i2")
 
 
-def test_a_lost_tail_of_a_twentieth_is_seen() -> None:
+def test_a_lost_tail_is_detected() -> None:
     [lost] = verdict.lost([alice(0, 10)], [alice(0, 9.5)], WHOLE, HOLE)
     assert lost.holes == (alice(9.5, 10),)
     assert lost.in_log
 
 
-def test_a_hole_is_seen_and_where_it_was_lost() -> None:
+def test_a_hole_and_its_place_are_detected() -> None:
     told = [alice(0, 5), alice(5.25, 10)]
     [lost] = verdict.lost([alice(0, 10)], told, told, HOLE)
     assert [hole.start for hole in lost.holes] == [5]
@@ -69,21 +69,21 @@ def test_a_pad_and_a_window_may_be_missing_at_a_break() -> None:
     assert not verdict.lost([alice(0, 10)], [alice(0.1, 5), alice(5.23, 10)], WHOLE, HOLE)
 
 
-def test_speech_of_another_speaker_is_no_substitute() -> None:
+def test_speech_of_another_speaker_does_not_fill_a_hole() -> None:
     assert verdict.lost([alice(0, 10)], [SpokenSpan("lobby", "bob", 0, 10)], WHOLE, HOLE)
 
 
-def test_a_stretch_may_be_told_in_parts() -> None:
+def test_a_stretch_may_be_stored_in_parts() -> None:
     assert not verdict.lost([alice(1, 10)], [alice(5, 10.2), alice(0.8, 3), alice(2.5, 5)], WHOLE, HOLE)
 
 
-def test_a_stretch_of_which_nothing_is_told_is_seen() -> None:
+def test_a_stretch_that_is_not_stored_at_all_is_detected() -> None:
     [lost] = verdict.lost([alice(1, 10)], [alice(20, 30)], [], HOLE)
     assert lost.holes == (alice(1, 10),)
 
 
-def test_what_a_real_segmenter_cuts_is_all_that_is_wanted() -> None:
-    """By the marks in its own utterances; without the last twentieth of each, every stretch is lost."""
+def test_the_utterances_of_a_real_segmenter_cover_every_stretch() -> None:
+    """Uses the marks in the segmenter's own utterances. Without the last twentieth of each, every stretch is lost."""
     samples = speech(40)
     frames = marked(ALICE, samples)
     wanted = verdict.stretches(ALICE, samples, Settings())
@@ -105,7 +105,7 @@ def segmented(frames: Sequence[bytes]) -> list[Utterance]:
     return [found for found in [*segment.process(stream), *segment.drain()] if isinstance(found, Utterance)]
 
 
-def test_an_overlap_with_a_decided_case_is_seen(tmp_path: Path) -> None:
+def test_an_overlap_with_a_decided_case_is_detected(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     store = open_store(settings)
     [outcome] = store.add([flag(1, "review")], 0.0)
@@ -118,7 +118,7 @@ def test_an_overlap_with_a_decided_case_is_seen(tmp_path: Path) -> None:
 
 
 def copy_case(settings: Settings, later: float) -> None:
-    """Another case of the same speaker, that begins so much later than the only one."""
+    """Another case of the same speaker, which starts this much later than the only one."""
     database = Database(settings.database_url)
     with database.write() as connection:
         row = dict(connection.execute(select(CASES)).one()._mapping)
@@ -127,19 +127,19 @@ def copy_case(settings: Settings, later: float) -> None:
     database.close()
 
 
-def test_an_overlap_with_any_case_before_is_seen_not_only_with_the_last() -> None:
+def test_an_overlap_with_any_earlier_case_is_detected() -> None:
     assert verdict.again([alice(0, 30), alice(5, 6), alice(20, 25)], ALLOWED) == [alice(5, 6), alice(20, 25)]
 
 
-def test_what_a_forced_cut_repeats_is_no_overlap() -> None:
+def test_the_repetition_of_a_forced_cut_is_no_overlap() -> None:
     assert not verdict.again([alice(0, 8), alice(7.5, 15), SpokenSpan("lobby", "bob", 0, 8)], ALLOWED)
 
 
-def test_the_allowance_does_not_cover_a_short_case() -> None:
+def test_the_allowed_overlap_does_not_cover_a_short_case() -> None:
     assert verdict.again([alice(0, 8), alice(1, 1.4)], ALLOWED) == [alice(1, 1.4)]
 
 
-def test_each_fault_spoils_the_verdict() -> None:
+def test_each_fault_makes_the_verdict_bad() -> None:
     good = ChaosVerdict(stretches=400, flags=400, again=[alice(0, 1)] * 2)
     assert good.good
     lost = verdict.Lost(alice(0, 1), (alice(0, 1),), in_log=True)
@@ -163,7 +163,7 @@ def test_the_last_line_has_the_counts() -> None:
     )
 
 
-def test_what_was_said_is_found_again_wherever_it_is_cut() -> None:
+def test_speech_is_identified_wherever_it_is_cut() -> None:
     frames = marked(ALICE, np.concatenate([speech(3), np.full(7, 0.9, np.float32)]))
     pcm = pcm_of(frames)
     [span] = said_in(ALICE, pcm[1_000:20_123], len(frames))
@@ -171,20 +171,20 @@ def test_what_was_said_is_found_again_wherever_it_is_cut() -> None:
     assert span.end == pytest.approx(20_123 / SAMPLE_RATE)
 
 
-def test_what_is_left_out_in_between_is_seen() -> None:
+def test_a_gap_inside_a_span_is_detected() -> None:
     frames = marked(ALICE, speech(3))
     spans = said_in(ALICE, pcm_of([*frames[2:8], *frames[9:12]]), len(frames))
     assert [(round(span.start, 6), round(span.end, 6)) for span in spans] == [(0.2, 0.8), (0.9, 1.2)]
 
 
-def test_the_marks_of_one_speaker_are_not_those_of_another() -> None:
+def test_speakers_have_different_marks() -> None:
     frames = marked(ALICE, speech(3))
     assert said_in(("lobby", "bob"), pcm_of(frames), len(frames)) == []
     assert said_in(ALICE, np.zeros(16_000, np.int16), len(frames)) == []
     assert said_in(ALICE, np.zeros(3, np.int16), len(frames)) == []
 
 
-def test_a_seed_makes_one_schedule_in_which_nothing_is_left_out() -> None:
+def test_a_seed_gives_one_schedule_with_every_trouble() -> None:
     every = list(TROUBLES.values())
     first = plan(600, every, 1)
     assert first == plan(600, every, 1) != plan(600, every, 2)
@@ -196,7 +196,7 @@ def test_a_seed_makes_one_schedule_in_which_nothing_is_left_out() -> None:
 
 @asynccontextmanager
 async def gateway_that(code: int, after: int, received: list[bytes]) -> AsyncIterator[str]:
-    """Takes `after` frames, acknowledges all but the last of them, and closes with `code`; then takes all."""
+    """Takes `after` frames, acknowledges all but the last of them, and closes with `code`. Then it takes all frames."""
     visits = iter(range(100))
 
     async def handle(connection: ServerConnection) -> None:
@@ -222,7 +222,7 @@ def first_sample(connection: ServerConnection) -> int:
 
 
 @pytest.mark.parametrize("after", [1, 7])
-async def test_a_client_comes_back_and_sends_again_what_was_not_acknowledged(after: int) -> None:
+async def test_a_client_reconnects_and_sends_unacknowledged_audio_again(after: int) -> None:
     frames = marked(ALICE, speech(1))[:20]
     received: list[bytes] = []
     async with gateway_that(1012, after, received) as address:
@@ -233,7 +233,7 @@ async def test_a_client_comes_back_and_sends_again_what_was_not_acknowledged(aft
     assert client.dropped == 0
 
 
-async def test_a_client_does_not_come_back_after_what_it_must_mend() -> None:
+async def test_a_client_does_not_reconnect_after_its_own_fault() -> None:
     async with gateway_that(4400, 2, []) as address:
         with pytest.raises(RuntimeError, match="4400"):
             await asyncio.wait_for(Client(ALICE, [bytes(2 * FRAME)] * 20, address).talk(time.time()), 30)

@@ -1,4 +1,4 @@
-"""What the benchmark of the gateway sends is what an app sends."""
+"""The benchmark of the gateway sends what an app sends."""
 
 from agents.gateway.opus import checked_samples
 from agents.gateway.wire import whole_frames

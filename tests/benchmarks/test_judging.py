@@ -1,4 +1,4 @@
-"""The judge's benchmark counts right, reads what it is given, and names what is wrong with it."""
+"""The judge's benchmark counts correctly, reads its inputs, and names errors in them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ HEAD = "language\tlabel\ttext\theard\talternatives\tconfidence\n"
 
 
 def words(cases: Sequence[TextCase]) -> Scores:
-    """As risky as often as `bad` stands in a text."""
+    """The score is the number of `bad` in a text."""
     return dict.fromkeys(OUTPUTS, np.array([float(case.text.count("bad")) for case in cases]))
 
 
@@ -66,7 +66,7 @@ def test_pairs_are_read_with_their_alternatives(tmp_path: Path) -> None:
     assert clean.read.labels is CLEAN
 
 
-def test_pairs_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+def test_unreadable_pairs_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no \.tsv file"):
         list(heard(tmp_path))
     with pytest.raises(ConfigError, match=r"nowhere\.tsv cannot be read"):
@@ -103,7 +103,7 @@ def test_held_out_figures_and_false_flags_are_shown() -> None:
     assert "sexual" not in shown
 
 
-def test_what_hearing_costs_is_shown(tmp_path: Path) -> None:
+def test_the_loss_by_recognition_is_shown(tmp_path: Path) -> None:
     lines = [f"en\tabuse\tbad {at}\t{'bad' if at % 2 else 'bat'}\t\t\n" for at in range(20)]
     (tmp_path / "en.tsv").write_text(HEAD + "".join(lines) + "en\tclean\tgood\tgood\t\t\n" * 20)
     shown = printed(heard_section.tables(bench_of([], tmp_path)))
@@ -119,7 +119,7 @@ def test_suites_are_counted_by_kind() -> None:
     assert "all" in printed(alarms.safe(bench_of([])))
 
 
-def test_a_remembering_classifier_asks_once() -> None:
+def test_a_remembering_classifier_scores_a_text_once() -> None:
     asked = WordClassifier({"scam": {RISK: 0.9}})
     classifier = Remembering(asked)
     texts = ["a scam", "hello", "a scam"]

@@ -1,4 +1,4 @@
-"""A few of the odd inputs that `python -m benchmarks.odd_inputs` goes through."""
+"""Some of the odd inputs of `python -m benchmarks.odd_inputs`."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,7 +32,7 @@ def test_no_sheet_is_accepted(form: str, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("make", [recordings.damaged, recordings.wavs, recordings.lengths, recordings.none])
-def test_what_has_to_be_refused_is(make: Callable[[], Iterator[recordings.Case]], tmp_path: Path) -> None:
+def test_inputs_that_must_be_refused_are(make: Callable[[], Iterator[recordings.Case]], tmp_path: Path) -> None:
     for name, content, allowed in make():
         (path := tmp_path / name).write_bytes(content)
         refused = False

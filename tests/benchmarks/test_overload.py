@@ -1,4 +1,4 @@
-"""Outages and rush hours in simulated time, through the real stage: what is skipped, and how late speech is heard."""
+"""Outages and rush hours in simulated time, through the real stage: how much is skipped, and how late speech is."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ def test_a_short_outage_on_a_busy_day_skips_nothing() -> None:
 
 
 @pytest.mark.parametrize("arrivals", [2.1, 3.0, 6.0])
-def test_too_much_for_too_long_is_shed_so_that_live_speech_is_not_late(arrivals: float) -> None:
+def test_long_overload_is_shed_so_live_speech_is_not_late(arrivals: float) -> None:
     found = run(replace(RUSH, arrivals=arrivals))
     assert found.delay_p95 < Overload().full_seconds
     fits = RUSH.speed * RUSH.seconds
@@ -43,14 +43,14 @@ def test_without_shedding_live_speech_is_late() -> None:
     assert found.delay_p95 > 500
 
 
-def test_a_worker_that_comes_to_a_backlog_too_large_sheds_until_it_can_catch_up() -> None:
+def test_a_worker_with_a_large_backlog_sheds_until_it_can_catch_up() -> None:
     found = run(replace(BUSY, outage=4 * 3_600, seconds=4 * 3_600))
     assert found.skipped > 0
     assert found.caught_up < 4 * 3_600
     assert found.heard > 0.6 * (found.heard + found.skipped)
 
 
-def test_what_would_expire_is_shed_by_policy_instead() -> None:
+def test_speech_that_would_expire_is_shed_by_policy() -> None:
     """Speech is kept for an hour, and the backlog takes longer than that."""
     late = Scenario("late", arrivals=0.9, speed=1, outage=3_300, seconds=3_600, retention=3_600)
     patient = replace(late, overload=Overload(catch_up_seconds=1e6))

@@ -1,4 +1,4 @@
-"""Our own suites test what training did not teach: no sentence of one is nearly one of another, nor of training."""
+"""Our suites share nothing with the training: no sentence is close to another suite's or to a training line."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -48,7 +48,7 @@ def branches(tree: Tree) -> Mapping[str, Tree]:
 
 @pytest.fixture(scope="module")
 def rows() -> list[Row]:
-    """All that we wrote, as training reads it."""
+    """All our lines, as training reads them."""
     return [*read(Path("unused"), ("authored",))]
 
 
@@ -59,7 +59,7 @@ def taught(rows: list[Row]) -> Seen:
 
 @pytest.fixture(scope="module")
 def viewed(rows: list[Row]) -> list[Row]:
-    """As the classifier views it."""
+    """The lines as the classifier sees them."""
     return [replace(row, text=view(row.text)) for row in rows]
 
 
@@ -78,29 +78,29 @@ def near(found: list[str], known: Seen) -> list[str]:
 
 
 @pytest.mark.parametrize("name", SUITES)
-def test_training_saw_none_of_a_suite(name: str, taught: Seen) -> None:
+def test_training_has_no_sentence_of_a_suite(name: str, taught: Seen) -> None:
     assert near(sentences(name), taught) == []
 
 
 @pytest.mark.parametrize("name", SUITES)
-def test_no_clause_is_nearly_in_a_suite(name: str, parts: list[str], taught_in_parts: Seen) -> None:
-    """What is found are the clauses, for tested.txt: first the few sentences are looked up among the many clauses."""
+def test_no_clause_is_close_to_a_suite(name: str, parts: list[str], taught_in_parts: Seen) -> None:
+    """Reports the clauses, for tested.txt. The few sentences are looked up first among the many clauses."""
     assert near(parts, Seen(near(sentences(name), taught_in_parts))) == []
 
 
-def test_no_clause_is_nearly_a_hatecheck_case(parts: list[str], taught_in_parts: Seen) -> None:
+def test_no_clause_is_close_to_a_hatecheck_case(parts: list[str], taught_in_parts: Seen) -> None:
     assert not hatecheck.meets(taught_in_parts), hatecheck.near(parts)
 
 
 @pytest.mark.parametrize("name", ["heard_validation", "heard_short"])
-def test_the_lines_to_choose_by_are_not_trained_on(name: str, viewed: list[Row]) -> None:
+def test_validation_lines_are_not_trained_on(name: str, viewed: list[Row]) -> None:
     chosen_by = {pair.read.text for pair in heard(Path(benchmarks.__file__).parent / name)}
     ours = [row for row in viewed if row.language == "zh"]
     assert {row.part for row in ours if row.text in chosen_by} == {"validation"}
     assert chosen_by <= {row.text for row in ours}
 
 
-def test_no_sentence_is_nearly_in_a_suite_twice() -> None:
+def test_no_suite_has_near_duplicates() -> None:
     seen = Seen()
     assert [text for name in SUITES for text in sentences(name) if seen.add(text)] == []
 
@@ -110,7 +110,7 @@ def test_neither_training_nor_a_suite_repeats_hatecheck(rows: list[Row], taught:
     assert hatecheck.near(chain.from_iterable(map(sentences, SUITES))) == []
 
 
-def test_what_is_nearly_a_hatecheck_case_would_be_found() -> None:
+def test_a_near_duplicate_of_hatecheck_is_found() -> None:
     ours = [hatecheck.OURS.upper() + "!"]
     assert hatecheck.near(ours) == ours
     assert hatecheck.meets(Seen(ours))
@@ -124,7 +124,7 @@ def test_there_are_enough_look_alikes_of_every_label(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_trick_has_enough_sentences_and_clean_ones_beside_them(language: str) -> None:
+def test_every_disguise_has_enough_risky_and_clean_sentences(language: str) -> None:
     for kind, tree in suite_of_evasion(language).items():
         assert set(tree) <= {*LABELS, CLEAN}, kind
         assert len([*lines(tree[CLEAN])]) >= 15, kind

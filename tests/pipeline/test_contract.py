@@ -1,4 +1,4 @@
-"""The contract in docs/ is the one in the code, and what is sent keeps to it."""
+"""The contract in docs/ equals the one in the code, and sent messages follow it."""
 
 import json
 import re
@@ -92,7 +92,7 @@ def test_a_schema_refuses_what_lacks_a_field(kind: type[Message], data: st.DataO
 
 
 def test_the_asyncapi_document_holds_together() -> None:
-    """Every reference leads somewhere, every topic and stage is there."""
+    """Every reference resolves, and every topic and stage is there."""
     document = yaml.safe_load((DOCS / "asyncapi.yaml").read_text(encoding="utf-8"))
     assert [channel["address"] for channel in document["channels"].values()] == [topic.name for topic in TOPICS]
     references = list(_references(document))

@@ -1,4 +1,4 @@
-"""The smallest classifier: it knows a few words, and gives each the scores it is told."""
+"""A minimal classifier that knows a few words and gives them fixed scores."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,7 +14,7 @@ LABELS = load()
 
 
 class WordClassifier:
-    """Any text that contains a known word has that word's scores; others have a risk of 0.01."""
+    """A text that contains a known word gets that word's scores. Others have a risk of 0.01."""
 
     name = "words@1"
     labels = tuple(LABELS.labels)

@@ -66,7 +66,7 @@ def test_a_policy_does_not_differ_from_itself(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("classifier")
-def test_each_policy_cools_down_by_its_own_blocks(tmp_path: Path) -> None:
+def test_each_policy_has_its_own_cool_downs(tmp_path: Path) -> None:
     calm = written(tmp_path, "calm", block=0.8, cooldown=30)
     eager = written(tmp_path, "eager", block=0.8)
     test = backtests.build(JudgeSettings(), calm, eager)
@@ -75,7 +75,7 @@ def test_each_policy_cools_down_by_its_own_blocks(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("classifier")
-def test_what_came_before_or_was_never_heard_is_not_judged(tmp_path: Path) -> None:
+def test_repeated_and_skipped_transcripts_are_not_judged(tmp_path: Path) -> None:
     test = backtests.build(JudgeSettings(), written(tmp_path, "lax"), "strict")
     once, unheard = transcript("mild", 1.0), structs.replace(transcript("", 2.0), skipped=True)
     assert len(test.compare([once, once, unheard])) == 1
@@ -85,12 +85,12 @@ def test_what_came_before_or_was_never_heard_is_not_judged(tmp_path: Path) -> No
     assert len(test.compare([heard_later])) == 1, "a redelivery that was heard after all counts"
 
 
-def test_a_policy_that_is_not_there_is_named() -> None:
+def test_a_missing_policy_is_named() -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.yaml"):
         backtests.build(JudgeSettings(), "default", "nowhere")
 
 
-def test_labels_are_told_apart(tmp_path: Path) -> None:
+def test_each_label_has_its_own_difference(tmp_path: Path) -> None:
     before, after = flag("review", "abuse", "violence"), flag("review", "abuse", "sexual")
     comparison = Comparison(before, after)
     assert comparison.kind == "changed"
@@ -107,7 +107,7 @@ FLAGS = st.builds(
 
 
 @given(FLAGS, FLAGS)
-def test_there_and_back_are_mirror_images(one: Flag, other: Flag) -> None:
+def test_swapped_policies_give_mirrored_results(one: Flag, other: Flag) -> None:
     mirrored: dict[Kind, Kind] = {"new": "gone", "gone": "new", "changed": "changed", "same": "same"}
     there, back = Comparison(one, other), Comparison(other, one)
     assert mirrored[there.kind] == back.kind
@@ -130,7 +130,7 @@ def test_any_line_with_a_text_is_a_transcript() -> None:
 
 
 @given(st.binary())
-def test_a_line_that_cannot_be_read_is_named(line: bytes) -> None:
+def test_an_unreadable_line_is_named(line: bytes) -> None:
     for found in transcripts([b'{"text": "good"}', line.replace(b"\n", b"")]):
         assert isinstance(found, Transcript) or (isinstance(found, TextError) and "Line 2" in str(found))
 

@@ -1,4 +1,4 @@
-"""The shipped classifier, and any other, through the seam that the judge uses."""
+"""The shipped classifier, and others, through the interface that the judge uses."""
 
 import json
 import shutil
@@ -42,7 +42,7 @@ def risks(classifier: Classifier, texts: list[tuple[str, str]]) -> list[float]:
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_shipped_model_tells_risky_from_clean(shipped: Classifier, language: str) -> None:
+def test_the_shipped_model_separates_risky_from_clean(shipped: Classifier, language: str) -> None:
     risky = risks(shipped, [text for text in RISKY if text[1] == language])
     clean = risks(shipped, [text for text in CLEAN if text[1] == language])
     assert min(risky) > max(clean)
@@ -56,7 +56,7 @@ def test_it_scores_every_label_and_risk_as_probabilities(shipped: Classifier) ->
     assert shipped.name.startswith("model@")
 
 
-def test_a_text_has_the_same_scores_in_any_company(shipped: Classifier) -> None:
+def test_a_text_has_the_same_scores_in_any_batch(shipped: Classifier) -> None:
     texts = [text for text, _ in RISKY + CLEAN]
     together = shipped.classify(texts, ["en"] * len(texts))
     for text, among in zip(texts, together, strict=True):
@@ -81,7 +81,7 @@ def test_the_package_stays_small() -> None:
     assert sum(file.stat().st_size for file in SHIPPED.iterdir()) < 60_000_000
 
 
-def test_threads_change_no_score() -> None:
+def test_the_number_of_threads_changes_no_score() -> None:
     one, two = (
         load(JudgeSettings(threads=threads)).classify(["you idiot", "今天天气很好"], ["en", "zh"]) for threads in (1, 2)
     )
@@ -89,7 +89,7 @@ def test_threads_change_no_score() -> None:
         assert scores == pytest.approx(same, abs=1e-6)
 
 
-def test_endless_and_odd_texts_are_scored(shipped: Classifier) -> None:
+def test_long_and_odd_texts_are_scored(shipped: Classifier) -> None:
     odd = ["", " ", "a" * 100_000, "傻" * 5_000, "\x00\ud83d", "🙂" * 300, "word " * 4_000]
     assert len(shipped.classify(odd, ["en"] * len(odd))) == len(odd)
 
@@ -99,7 +99,7 @@ def copy(tmp_path: Path) -> Path:
     return Path(shutil.copytree(SHIPPED, tmp_path / "model"))
 
 
-def test_the_calibration_is_respected(copy: Path) -> None:
+def test_the_calibration_is_applied(copy: Path) -> None:
     texts = [text for text, _ in RISKY]
     (copy / "calibration.json").write_text(json.dumps({"temperature": {"risk": 1.0}}))
     sharp = load_model(str(copy)).probabilities(texts)[:, -1]
@@ -139,13 +139,13 @@ def test_other_labels_are_mapped_to_ours(copy: Path, tmp_path: Path) -> None:
     assert scores["hate"] == pytest.approx(own["hate"], abs=1e-6)
 
 
-def test_labels_that_nobody_mapped_are_named_with_the_remedy(copy: Path) -> None:
+def test_unmapped_labels_are_named_with_the_remedy(copy: Path) -> None:
     rename(copy, {"abuse": "toxic"})
     with pytest.raises(ConfigError, match=r"unknown label toxic.*judge\.label_map"):
         load(JudgeSettings(model=str(copy)))
 
 
-def test_a_map_that_forgets_a_label_is_named(copy: Path, tmp_path: Path) -> None:
+def test_a_map_without_a_label_is_named(copy: Path, tmp_path: Path) -> None:
     file = tmp_path / "map.yaml"
     file.write_text("abuse: abuse\n")
     with pytest.raises(ConfigError, match="no line for"):

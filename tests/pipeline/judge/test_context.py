@@ -12,7 +12,7 @@ def remembering(*blocks: Blocked, seconds: float = 10.0) -> Context:
     return context
 
 
-def test_a_block_cools_its_labels_for_its_speaker_for_so_long() -> None:
+def test_a_block_cools_its_labels_for_its_speaker_for_the_given_time() -> None:
     context = remembering(Blocked("ann", 100.0, ABUSE))
     assert context.cooling("lobby", "ann", 110.0, 10.0) == ABUSE
     assert context.cooling("lobby", "ann", 110.1, 10.0) == frozenset()
@@ -20,7 +20,7 @@ def test_a_block_cools_its_labels_for_its_speaker_for_so_long() -> None:
     assert context.cooling("attic", "ann", 101.0, 10.0) == frozenset()
 
 
-def test_a_replayed_utterance_does_not_cool_itself_nor_what_came_before() -> None:
+def test_a_replayed_utterance_does_not_cool_itself_or_earlier_ones() -> None:
     context = remembering(Blocked("ann", 100.0, ABUSE))
     assert context.cooling("lobby", "ann", 100.0, 10.0) == frozenset()
     assert context.cooling("lobby", "ann", 99.0, 10.0) == frozenset()
@@ -31,23 +31,23 @@ def test_labels_of_several_blocks_add_up() -> None:
     assert context.cooling("lobby", "ann", 102.0, 10.0) == {"abuse", "hate"}
 
 
-def test_others_who_are_blocked_do_not_end_a_cool_down() -> None:
+def test_blocks_of_others_do_not_end_a_cool_down() -> None:
     others = [Blocked(f"other{number}", 101.0 + number / 100, ABUSE) for number in range(900)]
     context = remembering(Blocked("ann", 100.0, ABUSE), *others)
     assert context.cooling("lobby", "ann", 110.0, 10.0) == ABUSE
 
 
-def test_what_is_over_is_forgotten() -> None:
+def test_an_ended_cool_down_is_forgotten() -> None:
     context = remembering(*(Blocked(f"s{number}", 100.0 * number, ABUSE) for number in range(50)))
     assert context._speakers == 1
     assert context.cooling("lobby", "s49", 4_901.0, 10.0) == ABUSE
 
 
-def test_without_a_cool_down_nothing_is_kept() -> None:
+def test_without_a_cool_down_no_block_is_kept() -> None:
     assert remembering(Blocked("ann", 100.0, ABUSE), seconds=0.0)._rooms == {}
 
 
-def test_a_crowded_room_forgets_its_own() -> None:
+def test_a_crowded_room_forgets_its_own_speakers() -> None:
     context = Context(max_in_room=2)
     context.remember("attic", Blocked("ann", 100.0, ABUSE), 10.0)
     for number in range(5):

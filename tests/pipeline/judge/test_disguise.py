@@ -25,7 +25,7 @@ from pipeline.judge.normalise import normalise
         ("弄死死死你", "弄死你"),
     ],
 )
-def test_a_hidden_word_has_the_skeleton_of_the_plain_one(hidden: str, plain: str) -> None:
+def test_a_disguised_word_has_the_skeleton_of_the_plain_one(hidden: str, plain: str) -> None:
     found = disguised(normalise(hidden))
     assert found is not None
     assert found.view.text == skeleton(normalise(plain)).view.text
@@ -36,19 +36,19 @@ def test_a_hidden_word_has_the_skeleton_of_the_plain_one(hidden: str, plain: str
     "text",
     ["I need 100 of them", "3.14 and 2,000", "well... yes", "它很好,我去过", "pass the salt", "哈哈", "at 5 o'clock"],
 )
-def test_ordinary_text_hides_nothing(text: str) -> None:
+def test_ordinary_text_has_no_marks(text: str) -> None:
     assert disguised(normalise(text)) is None
 
 
 @pytest.mark.parametrize("text", ["a s s ess", "U.S. law", "e.g. this"])
-def test_short_spellings_stay_apart(text: str) -> None:
+def test_short_spellings_are_not_joined(text: str) -> None:
     found = disguised(normalise(text))
     assert found is None or found.view.text == skeleton(normalise(text)).view.text
     assert found is None or " " in found.view.text
 
 
 @given(st.text(alphabet="ab1l!@$.*- 傻逼0\u200b-", max_size=30))
-def test_marks_and_places_are_valid(text: str) -> None:
+def test_marks_and_positions_are_valid(text: str) -> None:
     found = skeleton(normalise(text))
     size = len(found.view.text)
     assert list(found.marks) == sorted(set(found.marks))

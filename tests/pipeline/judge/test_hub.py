@@ -1,4 +1,4 @@
-"""A model of the hub is taken only at a commit: what a name gives there can change."""
+"""A hub model is only accepted with a commit, because the files under a name can change."""
 
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,13 @@ COMMIT = "0123456789abcdef" * 2 + "01234567"
 
 
 @pytest.mark.parametrize("source", ["owner/name", "owner/name@main", "owner/name@0123abc"])
-def test_an_id_without_a_commit_is_refused_before_anything_is_fetched(source: str) -> None:
+def test_an_id_without_a_commit_is_refused_before_a_download(source: str) -> None:
     for load in (transformer.load, encoder.load):
         with pytest.raises(ConfigError, match=r"Write owner/name@COMMIT"):
             load(source)
 
 
-def test_the_commit_is_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commit_is_the_one_requested(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
     def fetch(place: str, **options: Any) -> None:
@@ -33,7 +33,7 @@ def test_the_commit_is_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> Non
     assert asked == [("owner/name", COMMIT)]
 
 
-def test_a_folder_needs_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_needs_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "owner" / "name").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     assert not hub.is_id("owner/name")

@@ -14,7 +14,7 @@ def flags(found: list[Flag | Rejected]) -> list[Flag]:
     return [flag for flag in found if isinstance(flag, Flag)]
 
 
-def test_every_transcript_gets_a_flag_in_order_clean_ones_too() -> None:
+def test_every_transcript_gets_a_flag_in_order() -> None:
     batch = [transcript("hello there", 1.0), transcript("", 2.0), transcript("我弄死你", 3.0, language="zh")]
     found = flags(judge_of().process(batch))
     assert [flag.text for flag in found] == ["hello there", "", "我弄死你"]
@@ -22,7 +22,7 @@ def test_every_transcript_gets_a_flag_in_order_clean_ones_too() -> None:
     assert judge_of().process([]) == []
 
 
-def test_a_flag_carries_what_it_rests_on() -> None:
+def test_a_flag_carries_its_evidence() -> None:
     words = (Word("so", 100.0, 100.2), Word("add me", 100.4, 100.6), Word("on telegram", 100.7, 101.3))
     said = transcript("so add me on telegram", words=words)
     (flag,) = flags(judge_of().process([said]))
@@ -56,7 +56,7 @@ def test_room_types_differ() -> None:
     assert [flag.suggestion for flag in flags(judge.process(said))] == ["pass", "review", "pass"]
 
 
-def test_invented_words_are_not_blocked() -> None:
+def test_hallucinated_words_are_not_blocked() -> None:
     judge = judge_of(RUDE)
     said = [transcript("idiots", 1.0, marks=("repetition",)), transcript("idiots", 2.0, marks=("silence_phrase",))]
     assert [flag.suggestion for flag in flags(judge.process(said))] == ["review", "pass"]

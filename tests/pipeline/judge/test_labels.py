@@ -7,7 +7,7 @@ from pipeline.judge import labels
 from training.classifier.sets import SETS
 
 LEAST = "en: A, zh: 甲, severity: low, means: x, not_meant: y"
-"""What every label must have."""
+"""The required fields of a label."""
 
 ALL = {
     "sexual",
@@ -31,19 +31,19 @@ def test_the_shipped_labels_are_all_defined_with_examples() -> None:
     assert all(label.examples.meant and label.examples.not_meant for label in shipped.labels.values())
 
 
-def test_every_shipped_label_answers_to_the_law_and_is_known_elsewhere() -> None:
+def test_every_shipped_label_has_law_items_and_labels_of_others() -> None:
     for label in labels.load().labels.values():
         assert label.law
         assert any(label.elsewhere.model_dump().values())
 
 
-def test_kinds_stand_where_a_training_set_tells_them_apart() -> None:
+def test_kinds_name_the_training_sets_that_annotate_them() -> None:
     kinds = [kind for label in labels.load().labels.values() for kind in label.kinds.values()]
     assert len(kinds) > 20
     assert {name for kind in kinds for name in kind.sets} <= set(SETS)
 
 
-def test_no_two_shipped_labels_have_a_kind_of_one_name() -> None:
+def test_kinds_of_shipped_labels_have_unique_names() -> None:
     names = [name for label in labels.load().labels.values() for name in label.kinds]
     assert len(names) == len(set(names))
 

@@ -54,7 +54,7 @@ def labels(text: str, at_least: tuple[str, ...] = ("medium", "high", "critical")
         ("ok 兄弟 kill yourself 哈", "self_harm"),
     ],
 )
-def test_what_is_meant_is_found(text: str, label: str) -> None:
+def test_terms_are_found(text: str, label: str) -> None:
     assert label in labels(text)
 
 
@@ -93,11 +93,11 @@ def test_what_is_meant_is_found(text: str, label: str) -> None:
         "给老狗做了安乐死全家都哭了",
     ],
 )
-def test_clean_look_alikes_are_not(text: str) -> None:
+def test_clean_look_alikes_are_not_found(text: str) -> None:
     assert labels(text) == set()
 
 
-def test_a_grave_hit_by_sound_alone_is_a_level_milder() -> None:
+def test_a_severe_hit_by_sound_alone_is_a_level_lower() -> None:
     (exact,), (heard,) = SHIPPED.find("弄死你"), SHIPPED.find("农丝你")
     assert (exact.level, heard.level) == ("high", "medium")
 
@@ -111,7 +111,7 @@ def test_a_grave_hit_by_sound_alone_is_a_level_milder() -> None:
         ("ﬁnd: ｋｙｓ", "ｋｙｓ"),
     ],
 )
-def test_spans_are_of_the_original_text(text: str, hit: str) -> None:
+def test_spans_refer_to_the_original_text(text: str, hit: str) -> None:
     (match,) = SHIPPED.find(text)
     assert text[match.start : match.end] == hit
 
@@ -122,13 +122,13 @@ def test_latin_terms_are_whole_words_unless_open() -> None:
     assert [match.term.text for match in matcher.find("an ass和kikes")] == ["ass", "kike*"]
 
 
-def test_what_only_looks_stretched_elsewhere_does_not_count() -> None:
+def test_stretching_outside_of_the_match_does_not_count() -> None:
     matcher = Matcher([Term("kick ass", "abuse", "low")])
     assert matcher.find("they kick as soooo many do") == []
     assert len(matcher.find("they kick asssss")) == 1
 
 
-def test_of_overlapping_finds_of_a_label_the_worst_stays() -> None:
+def test_of_overlapping_matches_of_a_label_the_worst_stays() -> None:
     terms = [
         Term("kill you", "violence", "low"),
         Term("will kill you", "violence", "high"),
@@ -138,7 +138,7 @@ def test_of_overlapping_finds_of_a_label_the_worst_stays() -> None:
     assert [match.term.text for match in found] == ["will kill you", "you"]
 
 
-def test_near_and_unless_look_to_both_sides_but_not_far() -> None:
+def test_near_and_unless_search_both_sides_up_to_a_distance() -> None:
     matcher = Matcher([Term("meet me", "minor_safety", "high", near=("school",), unless=("mother",))])
     assert len(matcher.find("after school you meet me")) == 1
     assert len(matcher.find("meet me after school")) == 1
@@ -146,30 +146,30 @@ def test_near_and_unless_look_to_both_sides_but_not_far() -> None:
     assert matcher.find("meet me after school, mother said") == []
 
 
-def test_a_term_does_not_stand_near_itself() -> None:
+def test_a_term_is_not_near_itself() -> None:
     matcher = Matcher([Term("放学来找我", "minor_safety", "high", near=("放学", "老师"))])
     assert matcher.find("放学来找我") == []
     assert len(matcher.find("放学来找我老师")) == 1
 
 
-def test_what_stands_near_is_a_whole_word() -> None:
+def test_near_matches_whole_words() -> None:
     matcher = Matcher([Term("meet me", "minor_safety", "high", near=("kid",), unless=("mum",))])
     assert matcher.find("just kidding meet me") == []
     assert len(matcher.find("kidding aside kid meet me")) == 1
     assert len(matcher.find("kid meet me at the museum of mummies")) == 1
 
 
-def test_no_terms_find_nothing() -> None:
+def test_without_terms_nothing_is_found() -> None:
     assert Matcher([]).find("kill 你 k1ll") == []
 
 
 @given(st.text(alphabet=st.one_of(st.characters(), st.sampled_from("kilyou 弄死你.*1!傻逼")), max_size=60))
-def test_spans_lie_in_any_text(text: str) -> None:
+def test_spans_are_inside_the_text(text: str) -> None:
     for match in SHIPPED.find(text):
         assert 0 <= match.start < match.end <= len(text)
 
 
 @given(st.text(max_size=20), st.text(max_size=20))
-def test_a_chinese_threat_is_found_whatever_surrounds_it(before: str, after: str) -> None:
+def test_a_chinese_threat_is_found_in_any_text(before: str, after: str) -> None:
     matcher = Matcher([Term("弄死你全家", "violence", "high")])
     assert any(match.level == "high" for match in matcher.find(f"{before} 弄死你全家 {after}"))

@@ -1,4 +1,4 @@
-"""The mixture is the mean that its share says, of Mandarin alone, and calibrated as a whole."""
+"""The mixture is the weighted mean for Mandarin only, and is calibrated as a whole."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ class Lengths(Calibrated):
         return np.array([[float(len(text))] * 2 for text in texts]).reshape(-1, 2)
 
 
-def test_mandarin_has_both_views_and_english_one() -> None:
+def test_mandarin_uses_both_models_and_english_one() -> None:
     texts = ["hello", "你好世界", "打game吧"]
     mixed = Mixed(Lengths(), sounds(share=0.25), Calibration())
     heard = sounds().logits(texts)
@@ -37,6 +37,6 @@ def test_the_mixture_is_calibrated_and_not_the_encoder() -> None:
     np.testing.assert_allclose(mixed.probabilities(["abcd"]), [[1 / (1 + np.exp(-2)), 1 / (1 + np.exp(-4))]])
 
 
-def test_models_of_other_labels_do_not_mix() -> None:
+def test_models_with_different_labels_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"sounds\.npz of lengths@1 has other labels"):
         Mixed(Lengths(), sounds(labels=("hate", "risk")), Calibration())

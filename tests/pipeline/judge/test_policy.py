@@ -32,7 +32,7 @@ def book(folder: Path, text: str = OWN) -> policy.PolicyResolver:
     return policy.load(str(path), LABELS)
 
 
-def test_a_label_goes_before_every_label_and_a_language_before_both(tmp_path: Path) -> None:
+def test_a_label_rule_wins_over_every_and_a_language_rule_over_both(tmp_path: Path) -> None:
     own = book(tmp_path)
     english, chinese = own.resolved("default", "en").labels, own.resolved("default", "zh").labels
     assert (english["fraud"].review, english["abuse"].review, chinese["abuse"].review) == (0.5, 0.6, 0.7)
@@ -40,7 +40,7 @@ def test_a_label_goes_before_every_label_and_a_language_before_both(tmp_path: Pa
     assert "hate" not in english
 
 
-def test_a_room_type_goes_before_all_rooms(tmp_path: Path) -> None:
+def test_a_room_type_rule_wins_over_all_rooms(tmp_path: Path) -> None:
     own = book(tmp_path)
     kids = own.resolved("kids", "zh")
     assert (kids.labels["fraud"].review, kids.labels["abuse"].review, kids.labels["abuse"].block) == (0.3, 0.2, 0.9)

@@ -1,4 +1,4 @@
-"""What may have been said counts by how likely it was said."""
+"""Each reading counts by its probability."""
 
 import msgspec
 import pytest
@@ -23,24 +23,24 @@ def risk_of(said: Transcript) -> float:
     return scores["risk"]
 
 
-def test_a_text_alone_has_the_scores_of_the_classifier() -> None:
+def test_a_single_reading_has_the_scores_of_the_classifier() -> None:
     assert risk_of(heard("a scam")) == 0.9
     assert risk_of(heard("a can")) == 0.01
 
 
-def test_an_equally_likely_reading_counts_as_much_as_the_text() -> None:
+def test_an_equally_likely_reading_has_the_same_weight_as_the_text() -> None:
     """The mean of logit(.9) and logit(.01) is -1.2."""
     assert risk_of(heard("a can", ("a scam", 0.0))) == pytest.approx(0.232, abs=1e-3)
     assert risk_of(heard("a scam", ("a can", 0.0))) == risk_of(heard("a can", ("a scam", 0.0)))
 
 
-def test_the_likelier_a_reading_the_more_it_counts() -> None:
+def test_a_likelier_reading_has_more_weight() -> None:
     risks = [risk_of(heard("a can", ("a scam", score))) for score in (-9.0, -2.0, -0.5, 0.0)]
     assert risks == sorted(set(risks))
     assert risks[0] == pytest.approx(0.01, abs=1e-3)
 
 
-def test_a_reading_that_came_twice_is_asked_for_once_and_counts_twice() -> None:
+def test_a_repeated_reading_is_scored_once_and_counts_twice() -> None:
     classifier = WordClassifier(SCAM)
     once = classify(classifier, [heard("a can", ("a scam", 0.0), ("a scam", 0.0))])
     assert classifier.asked == ["a can", "a scam"]
@@ -53,7 +53,7 @@ def test_transcripts_do_not_mix() -> None:
     assert [score.get("risk") for score in scores] == [pytest.approx(0.232, abs=1e-3), None, 0.9, 0.01]
 
 
-def test_the_judge_reads_the_alternatives() -> None:
+def test_the_judge_scores_the_alternatives() -> None:
     judge = judge_of({"scam": {"fraud": 0.98, "risk": 0.98}})
     alone, doubted = judge.process([heard("a can"), heard("a can", ("a scam", 0.0), ("scam", 0.0), confidence=0.2)])
     assert (alone.suggestion, doubted.suggestion) == ("pass", "review")  # type: ignore[union-attr]
@@ -76,7 +76,7 @@ def test_any_transcript_has_readings_with_weights(said: Transcript) -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(1e-6, 6)), min_size=1, max_size=6))
-def test_a_mean_lies_between_its_parts(parts: list[tuple[float, float]]) -> None:
+def test_a_mean_is_between_its_parts(parts: list[tuple[float, float]]) -> None:
     scores = [score for score, _ in parts]
     found = mean([{"risk": score} for score in scores], [weight for _, weight in parts])["risk"]
     assert min(scores) - 1e-5 <= found <= max(scores) + 1e-5

@@ -55,7 +55,7 @@ def test_a_shadow_is_counted_beside_the_real_policy_on_the_same_scores(chosen: J
 
 
 def test_a_shadow_changes_no_flag(chosen: JudgeSettings, tmp_path: Path) -> None:
-    """Not even by its blocks: for those, only the shadow itself cools down."""
+    """Its blocks have no effect either: only the shadow policy itself cools down for them."""
     (tmp_path / "lax.yaml").write_text("name: lax\nevery: {review: 0.6, block: 0.95}\ncooldown_seconds: 60\n")
     classifier = WordClassifier({"harsh": {"abuse": 0.9}, "vile": {"abuse": 0.99}})
     said = [transcript(text, float(at)) for at, text in enumerate(["harsh", "vile", "harsh", "vile"])]
@@ -65,14 +65,14 @@ def test_a_shadow_changes_no_flag(chosen: JudgeSettings, tmp_path: Path) -> None
     assert [flag.suggestion for flag in flags if isinstance(flag, Flag)] == ["review", "block", "review", "review"]
 
 
-def test_a_mistake_in_a_shadow_policy_is_named_before_anything_is_judged(tmp_path: Path) -> None:
+def test_a_mistake_in_a_shadow_policy_is_named_at_the_start(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text("name: wrong\nevery: {reviw: 0.4}\n")
     with pytest.raises(ConfigError, match=r"wrong\.yaml: every\.reviw"):
         check(JudgeSettings(shadow_policies=(str(wrong),)))
 
 
-def test_what_was_skipped_has_no_flag() -> None:
+def test_a_skipped_transcript_has_no_flag() -> None:
     metrics = Metrics()
     unheard = structs.replace(transcript(""), skipped=True)
     found = judge_of(metrics=metrics).process([unheard, transcript("hello")])

@@ -1,4 +1,4 @@
-"""The judge as it is shipped: model, lexicons and policy together."""
+"""The judge as shipped: model, lexicons and policy together."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def judge() -> Judge:
 
 
 @pytest.mark.parametrize(("text", "label"), RISKY)
-def test_risky_speech_is_not_passed_and_rightly_named(judge: Judge, text: str, label: str) -> None:
+def test_risky_speech_is_flagged_with_the_right_label(judge: Judge, text: str, label: str) -> None:
     (flag,) = judge_texts(judge, [Text(text)])
     assert flag.suggestion != "pass"
     assert label in flag.flagged
@@ -45,7 +45,7 @@ def test_ordinary_speech_passes(judge: Judge, text: str) -> None:
     assert (flag.suggestion, flag.flagged) == ("pass", ())
 
 
-def test_risk_puts_all_risky_speech_above_all_ordinary(judge: Judge) -> None:
+def test_risk_ranks_all_risky_speech_above_ordinary_speech(judge: Judge) -> None:
     risky = judge_texts(judge, [Text(text) for text, _ in RISKY])
     clean = judge_texts(judge, [Text(text) for text in CLEAN])
     assert min(flag.risk for flag in risky) > max(flag.risk for flag in clean)

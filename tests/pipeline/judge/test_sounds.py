@@ -1,4 +1,4 @@
-"""The pinyin model hears what is alike, keeps its file, and says nothing of other languages."""
+"""The pinyin model merges similar sounds, saves and loads its file, and scores other languages with the bias alone."""
 
 from pathlib import Path
 
@@ -32,12 +32,12 @@ def sounds(share: float = 0.4, labels: tuple[str, ...] = ("abuse", "risk")) -> S
         ("加 VX 聊", "加vx聊"),
     ],
 )
-def test_what_sounds_alike_is_the_same(one: str, other: str) -> None:
+def test_similar_sounds_give_the_same_syllables(one: str, other: str) -> None:
     assert grams(one, BUCKETS).tolist() == grams(other, BUCKETS).tolist()
 
 
 @pytest.mark.parametrize(("one", "other"), [("你好", "好你"), ("再见", "再贱人"), ("ok", "no"), ("班", "帮忙")])
-def test_what_sounds_otherwise_is_not(one: str, other: str) -> None:
+def test_different_sounds_give_different_syllables(one: str, other: str) -> None:
     assert sorted(grams(one, BUCKETS)) != sorted(grams(other, BUCKETS))
 
 
@@ -67,7 +67,7 @@ def test_logits_are_the_scaled_sum_and_the_bias() -> None:
     assert model.logits([]).shape == (0, 2)
 
 
-def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+def test_a_saved_model_is_loaded(tmp_path: Path) -> None:
     assert load(tmp_path) is None
     model = sounds(share=0.35)
     model.save(tmp_path)
@@ -84,7 +84,7 @@ def test_a_broken_file_is_named(tmp_path: Path, content: bytes) -> None:
         load(tmp_path)
 
 
-def test_a_file_that_lacks_a_part_is_named(tmp_path: Path) -> None:
+def test_an_incomplete_file_is_named(tmp_path: Path) -> None:
     np.savez(tmp_path / FILE, weights=np.zeros((2, 2), np.int8))
     with pytest.raises(ConfigError, match=FILE):
         load(tmp_path)

@@ -13,7 +13,7 @@ def test_times_are_those_of_the_words_touched() -> None:
     assert times_of(found, 4, 5) == (100.5, 100.9)
 
 
-def test_without_words_time_is_shared_by_characters() -> None:
+def test_without_words_times_follow_the_share_of_characters() -> None:
     assert times_of(transcript("abcdefgh"), 2, 4) == pytest.approx((100.5, 101.0))
 
 

@@ -33,13 +33,13 @@ def test_clean_speech_passes_with_the_classifiers_risk() -> None:
     assert set(verdict.labels) == set(RULES.labels)
 
 
-def test_a_score_at_a_threshold_reaches_it() -> None:
+def test_a_score_equal_to_a_threshold_reaches_it() -> None:
     assert decide({"abuse": 0.5}, [], RULES, LABELS).suggestion == "review"
     assert decide({"abuse": 0.9}, [], RULES, LABELS).suggestion == "block"
     assert decide({"abuse": 0.49}, [], RULES, LABELS).suggestion == "pass"
 
 
-def test_a_level_leads_to_what_the_policy_says_with_a_reason() -> None:
+def test_a_level_has_the_effect_of_the_policy_with_a_reason() -> None:
     verdict = decide({"risk": 0.0}, [hit("fraud", "critical"), hit("abuse", "low")], RULES, LABELS)
     assert (verdict.suggestion, verdict.flagged) == ("block", ("fraud",))
     assert verdict.reasons == ("fraud: the term “term” (critical) means block",)
@@ -50,7 +50,7 @@ def test_flagged_labels_come_worst_first() -> None:
     assert verdict.flagged == ("violence", "abuse", "ads_spam")
 
 
-def test_a_label_that_is_off_says_nothing_and_takes_its_share_of_the_risk() -> None:
+def test_a_label_that_is_off_has_no_effect_and_lowers_the_risk() -> None:
     scores = {"risk": 0.95, "political_sensitive": 0.9, "abuse": 0.1}
     verdict = decide(scores, [hit("political_sensitive", "critical")], RULES, LABELS)
     assert verdict.suggestion == "pass"
@@ -68,14 +68,14 @@ def test_risk_alone_is_reviewed_under_the_likeliest_label() -> None:
     ("mark", "suggestion"),
     [("silence_phrase", "pass"), ("repetition", "review"), ("no_speech", "review"), ("low_confidence", "review")],
 )
-def test_words_that_may_be_invented_are_never_blocked(mark: Mark, suggestion: str) -> None:
+def test_words_that_may_be_hallucinated_are_never_blocked(mark: Mark, suggestion: str) -> None:
     verdict = decide({"abuse": 0.99}, [], RULES, LABELS, marks=(mark,))
     assert verdict.suggestion == suggestion
     assert verdict.flagged == ("abuse",)
     assert mark in verdict.reasons[-1]
 
 
-def test_a_term_is_looked_at_whatever_was_said_before_it() -> None:
+def test_a_term_is_reviewed_whatever_marks_the_text_has() -> None:
     found = [hit("abuse", "critical")]
     assert decide({}, found, RULES, LABELS, marks=("silence_phrase",)).suggestion == "review"
     assert decide({}, [hit("abuse", "low")], RULES, LABELS, marks=("silence_phrase",)).suggestion == "pass"
@@ -95,7 +95,7 @@ def test_after_a_block_the_same_label_is_reviewed_but_another_is_blocked() -> No
     st.sampled_from(["abuse", "fraud"]),
     st.lists(st.sampled_from(SEVERITIES), max_size=4),
 )
-def test_matches_only_raise_and_a_worse_level_raises_more(
+def test_matches_only_raise_scores_and_a_higher_level_raises_more(
     risk: float, score: float, label: str, levels: list[Severity]
 ) -> None:
     scores = {"risk": risk, "abuse": score}

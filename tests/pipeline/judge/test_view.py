@@ -1,4 +1,4 @@
-"""What differs without meaning anything is one text to the classifier."""
+"""Differences without meaning disappear before the classifier reads a text."""
 
 import pytest
 
@@ -16,5 +16,5 @@ from pipeline.judge.view import view
         ("half a \ud83d pair", "half a ? pair"),
     ],
 )
-def test_one_view_of_many_ways_to_write(heard: str, seen: str) -> None:
+def test_many_spellings_have_one_view(heard: str, seen: str) -> None:
     assert view(heard) == seen

@@ -22,7 +22,7 @@ def test_a_short_text_is_one_window_and_a_blank_one_none() -> None:
     assert windows(" \n") == []
 
 
-def test_what_is_said_at_the_end_of_a_long_text_counts() -> None:
+def test_the_end_of_a_long_text_counts() -> None:
     classifier = WordClassifier({"scam": {"fraud": 0.9, "risk": 0.95}})
     scores = classify(classifier, ["ok " * 400 + "scam", "", "fine"], ["en", "en", "en"])
     assert (scores[0]["fraud"], scores[0]["risk"]) == (0.9, 0.95)
@@ -30,7 +30,7 @@ def test_what_is_said_at_the_end_of_a_long_text_counts() -> None:
     assert scores[2]["risk"] == 0.01
 
 
-def test_blank_texts_do_not_trouble_the_classifier() -> None:
+def test_blank_texts_do_not_reach_the_classifier() -> None:
     classifier = WordClassifier()
     assert classify(classifier, ["", " "], ["en", "zh"]) == [{}, {}]
     assert classifier.asked == []

@@ -1,4 +1,4 @@
-"""The adapter's lessons: lines of training alone, heard as production hears, and factors that the engines read."""
+"""The adapter's clips: training lines only, recorded as in production, and factors that both engines read."""
 
 from collections import Counter
 from pathlib import Path
@@ -26,16 +26,16 @@ CLIPS = Path(__file__).parents[2] / "data"
 @pytest.fixture(scope="module")
 def lines() -> list[TrainingLine]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lessons, "SETS", ("authored",))  # the others lie outside the repository
+        patch.setattr(lessons, "SETS", ("authored",))  # the other sets are outside the repository
         return lessons.lines(Path(), 2000)
 
 
-def test_no_line_is_nearly_one_to_test_on(lines: list[TrainingLine]) -> None:
+def test_no_line_is_close_to_a_test_line(lines: list[TrainingLine]) -> None:
     held = Seen(sentence.text for sentence in heard.sentences() if sentence.language == "zh")
     assert not [line.text for line in lines if line.text in held]
 
 
-def test_lines_are_mandarin_and_an_utterance_long(lines: list[TrainingLine]) -> None:
+def test_lines_are_mandarin_and_as_long_as_an_utterance(lines: list[TrainingLine]) -> None:
     assert len(lines) == len({line.id for line in lines}) == 2000
     assert all(line.language == "zh" and len(line.text) in lessons.LENGTHS for line in lines)
 
@@ -56,14 +56,14 @@ def takes(said: list[TrainingLine], audio: Path, count: int) -> list[tuple[str, 
     return [lessons.clip(said, audio, 0, take) for take in range(count)]
 
 
-def test_a_take_is_of_a_line_alone_or_with_the_next_ones(said: list[TrainingLine], tmp_path: Path) -> None:
+def test_a_take_has_a_line_alone_or_with_the_next_ones(said: list[TrainingLine], tmp_path: Path) -> None:
     texts = Counter(text for text, _ in takes(said, tmp_path, 60))
     whole = "，".join(line.text for line in said)
     assert set(texts) == {said[0].text, whole, whole.rpartition("，")[0]}
     assert texts[said[0].text] > sum(texts.values()) / 2
 
 
-def test_takes_differ_and_are_always_the_same(said: list[TrainingLine], tmp_path: Path) -> None:
+def test_takes_differ_and_are_deterministic(said: list[TrainingLine], tmp_path: Path) -> None:
     some, again = (takes(said, tmp_path, 4) for _ in range(2))
     assert len({samples.tobytes() for _, samples in some}) == 4
     for (text, samples), (same, others) in zip(some, again, strict=True):
@@ -73,7 +73,7 @@ def test_takes_differ_and_are_always_the_same(said: list[TrainingLine], tmp_path
         assert np.abs(samples).max() <= 1
 
 
-def test_other_takes_are_heard_otherwise(said: list[TrainingLine], tmp_path: Path) -> None:
+def test_different_takes_sound_different(said: list[TrainingLine], tmp_path: Path) -> None:
     def heard_in(takes: range) -> list[bytes]:
         return [clip.mel.tobytes() for clip in lessons.lessons(said, tmp_path, 80, takes)]
 
@@ -82,7 +82,7 @@ def test_other_takes_are_heard_otherwise(said: list[TrainingLine], tmp_path: Pat
     assert some == heard_in(range(2))
 
 
-def test_lines_in_one_breath_have_pauses_between_them() -> None:
+def test_joined_lines_have_pauses_between_them() -> None:
     parts = [np.ones(size, np.float32) for size in (300, 200, 100)]
     found = lessons.joined(parts, dice())
     assert found.sum() == 600
@@ -92,12 +92,12 @@ def test_lines_in_one_breath_have_pauses_between_them() -> None:
 
 
 @pytest.mark.parametrize("pace", [1.25, 0.9])
-def test_faster_is_shorter(pace: float) -> None:
+def test_faster_clips_are_shorter(pace: float) -> None:
     samples = np.ones(16000, np.float32)
     assert len(lessons.paced(samples, pace)) == pytest.approx(16000 / pace, abs=2)
 
 
-def test_a_room_answers_more_softly_and_fades() -> None:
+def test_reverberation_is_quieter_and_fades() -> None:
     impulse = lessons.room(dice())
     assert np.abs(impulse).argmax() == 0
     third = len(impulse) // 3
@@ -107,7 +107,7 @@ def test_a_room_answers_more_softly_and_fades() -> None:
 
 
 @pytest.mark.weights
-def test_what_is_made_is_an_adapter_for_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_writes_an_adapter_for_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = [TrainingLine("zh", "clean", "今晚一起打游戏吧"), TrainingLine("zh", "clean", "手表充电了没")]
     monkeypatch.setattr(command, "lines", lambda data, count: said)
     voices = f"cut -f1 | xargs -n1 cp {quote(str(CLIPS / 'auth-incorrect.flac'))}"
@@ -121,7 +121,7 @@ def test_what_is_made_is_an_adapter_for_base(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no adapter"])
-def test_what_is_no_adapter_cannot_be_taught_on(tmp_path: Path, content: bytes | None) -> None:
+def test_a_file_that_is_no_adapter_is_refused(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "base.zh.npz"
     if content is not None:
         path.write_bytes(content)

@@ -40,7 +40,7 @@ def loss_on(model: Whisper, taught: list[Taught]) -> float:
         return sum(loss().item() for loss in losses(model, parts))
 
 
-def test_whisper_is_to_write_the_text_between_its_times() -> None:
+def test_the_target_is_the_text_between_timestamps() -> None:
     tokenizer = tokenizer_of(little_whisper(MULTILINGUAL), "zh")
     tokens = tokens_of(clips()[0], tokenizer)
     assert tokenizer.decode_with_timestamps(tokens[3:-1]) == f"<|0.00|>{TEXTS[0]}<|2.00|>"
@@ -48,7 +48,7 @@ def test_whisper_is_to_write_the_text_between_its_times() -> None:
     assert tokens[-1] == tokenizer.eot
 
 
-def test_only_the_text_its_end_and_the_end_of_all_are_learnt() -> None:
+def test_the_loss_covers_text_end_time_and_end_token() -> None:
     tokenizer = tokenizer_of(little_whisper(MULTILINGUAL), "zh")
     rows = [clips()[1], clips()[3]]
     part = written(rows, tokenizer)
@@ -59,14 +59,14 @@ def test_only_the_text_its_end_and_the_end_of_all_are_learnt() -> None:
         assert asked[3 : len(whole) - 1] == whole[4:]
 
 
-def test_each_turn_hears_each_clip_once_beside_others_of_its_size() -> None:
+def test_each_turn_has_each_clip_once_with_others_of_its_size() -> None:
     found = batches(clips(), 2, dice())
     turn = [next(found) for _ in range(3)]
     assert Counter(clip.text for batch in turn for clip in batch) == Counter(TEXTS)
     assert all(len({clip.mel.shape for clip in batch}) == 1 for batch in turn)
 
 
-def test_what_was_learnt_is_in_the_factors_and_the_rest_is_as_before() -> None:
+def test_training_changes_the_factors_and_nothing_else() -> None:
     model = little_whisper(MULTILINGUAL)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     untaught, said = loss_on(model, clips()), list[str]()
@@ -85,7 +85,7 @@ def test_the_same_recipe_gives_the_same_factors() -> None:
         np.testing.assert_allclose(factor, same[name], atol=1e-3, err_msg=name)
 
 
-def test_what_was_learnt_is_taught_on() -> None:
+def test_training_continues_from_an_adapter() -> None:
     whole = teach(little_whisper(MULTILINGUAL), "zh", clips(), RECIPE, print, {})
     untaught = replace(RECIPE, learning_rate=0.0)
     on = teach(little_whisper(MULTILINGUAL), "zh", clips(), untaught, print, whole)
@@ -93,12 +93,12 @@ def test_what_was_learnt_is_taught_on() -> None:
         np.testing.assert_allclose(on[name], factor, atol=1e-3, err_msg=name)
 
 
-def test_no_clips_teach_nothing() -> None:
+def test_a_training_without_clips_is_refused() -> None:
     with pytest.raises(ConfigError, match="no clips to train on"):
         teach(little_whisper(MULTILINGUAL), "zh", [], RECIPE, print, {})
 
 
-def test_what_was_learnt_at_another_rank_is_refused_before_a_clip_is_made() -> None:
+def test_an_adapter_of_another_rank_is_refused_before_a_clip_is_made() -> None:
     other = teach(little_whisper(MULTILINGUAL), "zh", clips(), replace(RECIPE, turns=0.5, rank=2), print, {})
     with pytest.raises(ConfigError, match=r"linear_\d/. has the shape \(.*2.*\), not \(.*4.*\)"):
         teach(little_whisper(MULTILINGUAL), "zh", map(pytest.fail, ["made"]), RECIPE, print, other)

@@ -1,4 +1,4 @@
-"""An export takes seconds: one serves all tests that only need any."""
+"""An export takes seconds, so one serves all tests that need any export."""
 
 from pathlib import Path
 
@@ -16,10 +16,10 @@ WIDTH = 384
 
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[BertForSequenceClassification, Path]:
-    """A model that learnt nothing, and the folder that it was exported to."""
+    """An untrained model, and the folder that it was exported to."""
     out = tmp_path_factory.mktemp("written")
     tiny_one = tiny.encoder(TEXTS, WIDTH)
-    with torch.no_grad():  # the exporter keeps one of what is alike, and biases begin as zeros
+    with torch.no_grad():  # the exporter merges equal tensors, and biases start as zeros
         for values in tiny_one.model.parameters():
             values.add_(0.1 * torch.randn_like(values))
     folder.save(out / "transformers", tiny_one.model, wrapped(tiny_one.tokenizer))

@@ -1,4 +1,4 @@
-"""The authored examples: patterns mean what they say, and no line is both risky and harmless."""
+"""Our own lines: patterns expand correctly, and no line is both risky and harmless."""
 
 from collections import Counter
 from pathlib import Path
@@ -17,7 +17,7 @@ def rows() -> list[Row]:
     return list(authored.spoken(Path("unused")))
 
 
-def test_a_choice_stands_for_each_of_its_parts() -> None:
+def test_a_choice_expands_to_each_of_its_parts() -> None:
     assert expand("[i|we] sell [tea|]") == ["i sell tea", "i sell", "we sell tea", "we sell"]
 
 
@@ -26,7 +26,7 @@ def test_a_pattern_without_a_choice_is_one_sentence() -> None:
 
 
 @given(st.lists(st.integers(2, 6), min_size=1, max_size=4))
-def test_a_pattern_gives_distinct_sentences_up_to_the_cap_and_the_same_each_time(sizes: list[int]) -> None:
+def test_a_pattern_gives_distinct_sentences_up_to_the_limit_deterministically(sizes: list[int]) -> None:
     pattern = " ".join(f"[{'|'.join(f'w{at}x{n}' for n in range(size))}]" for at, size in enumerate(sizes))
     sentences = expand(pattern)
     total = 1
@@ -41,7 +41,7 @@ def write(folder: Path, name: str, text: str) -> None:
     (folder / "en" / name).write_text(text, "utf-8")
 
 
-def test_a_key_may_name_two_labels_and_what_the_author_left_out_is_mostly_absent(
+def test_a_key_may_name_two_labels_and_most_others_stay_unknown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path, "risky.yaml", "illegal_trade+ads_spam: |\n  join my casino\n")
@@ -53,13 +53,13 @@ def test_a_key_may_name_two_labels_and_what_the_author_left_out_is_mostly_absent
     assert "abuse" not in row.labels
 
 
-def test_the_file_of_twins_is_free_of_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_of_clean_lines_is_free_of_every_label(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, "clean.yaml", "violence: |\n  kill the boss\n")
     monkeypatch.setattr(authored, "EXAMPLES", tmp_path)
     assert [row.labels for row in authored.spoken(tmp_path)] == [CLEAN]
 
 
-def test_a_label_that_does_not_exist_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_label_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, "risky.yaml", "violance: |\n  x\n")
     monkeypatch.setattr(authored, "EXAMPLES", tmp_path)
     with pytest.raises(ValueError, match="violance"):
@@ -70,7 +70,7 @@ def test_no_line_is_written_twice(rows: list[Row]) -> None:
     assert not [text for text, times in Counter(row.text for row in rows).items() if times > 1]
 
 
-def test_no_bracket_is_left_open(rows: list[Row]) -> None:
+def test_every_bracket_is_closed(rows: list[Row]) -> None:
     assert not [row.text for row in rows if set(row.text) & set("[]|")]
 
 

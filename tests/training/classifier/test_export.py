@@ -1,4 +1,4 @@
-"""In 8 bits a model says nearly what it says in 32, whatever the size of its inner values."""
+"""A model in 8 bits gives nearly the same logits as in 32, whatever the size of its inner values."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from training.classifier.model import wrapped
 TEXTS = ["good morning", "you pay me now", "早上好", "你给我滚", "no"]
 WIDTH = 384
 LARGE = 60.0
-"""Beside values of about 1."""
+"""The other values are about 1."""
 
 
 def exported(model: BertForSequenceClassification, out: Path) -> OnnxClassifier:
@@ -28,7 +28,7 @@ def exported(model: BertForSequenceClassification, out: Path) -> OnnxClassifier:
 
 
 def model_with(outlier: float) -> BertForSequenceClassification:
-    """With one inner value that is always so large, of which the layers after it make nothing."""
+    """A model with one very large inner value, which the next layers ignore."""
     model = tiny.encoder(TEXTS, WIDTH).model
     layer: Any = model.bert.encoder.layer[0]
     with torch.no_grad():
@@ -50,7 +50,7 @@ def exact(model: BertForSequenceClassification, text: str) -> NDArray[np.float32
 
 
 @pytest.mark.parametrize("outlier", [0.0, LARGE])
-def test_the_logits_are_nearly_those_of_32_bits(outlier: float, tmp_path: Path) -> None:
+def test_the_logits_are_close_to_those_in_32_bits(outlier: float, tmp_path: Path) -> None:
     model = model_with(outlier)
     found = exported(model, tmp_path).logits(TEXTS)
     wanted = np.array([exact(model, text) for text in TEXTS])

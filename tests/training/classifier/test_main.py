@@ -55,10 +55,10 @@ def encoder(tmp_path_factory: pytest.TempPathFactory, few_lines: Path) -> Path:
     return out
 
 
-def test_it_writes_models_for_the_judge_after_each_run(
+def test_a_training_writes_models_for_the_judge_after_each_run(
     tmp_path: Path, encoder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first run is whole before the second begins, whose teacher is the model of the first."""
+    """The first run writes a complete model before the second starts. The second learns from it."""
     out, before_second = tmp_path / "model", set[str]()
 
     def watched(number: int, *rest: Any) -> None:
@@ -86,15 +86,15 @@ def files(out: Path) -> set[str]:
     return {file.name for file in (out / "onnx").iterdir()}
 
 
-def test_its_defaults_are_those_of_the_recipe() -> None:
-    """They stand twice: the command's own module does without PyTorch, which takes seconds to import."""
+def test_the_options_have_the_defaults_of_the_recipe() -> None:
+    """They are written twice, because the command's module must not import PyTorch, which takes seconds."""
     recipe = asdict(Recipe())
     options = {name: option.default for name, option in signature(command.train).parameters.items() if name in recipe}
     assert len(options) == 6
     assert options == {name: recipe[name] for name in options}
 
 
-def test_its_options_reach_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_options_reach_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[Any, ...]] = []
     monkeypatch.setattr(run, "run", lambda *arguments: calls.append(arguments))
     options: dict[str, Any] = {"seed": 7, "runs": 3, "samples": 5, "minutes": 9.0, "learning_rate": 0.25, "kept": 0.5}
@@ -114,7 +114,7 @@ def test_its_options_reach_the_recipe(tmp_path: Path, monkeypatch: pytest.Monkey
         (["--only", "authored", "--teacher", "nowhere"], r"--teacher: no model\.onnx in nowhere"),
     ],
 )
-def test_what_is_not_there_is_named_before_any_work(
+def test_missing_inputs_are_named_before_any_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], named: str
 ) -> None:
     monkeypatch.setattr(run, "split", lambda _: pytest.fail("the sets were read first"))
@@ -122,8 +122,8 @@ def test_what_is_not_there_is_named_before_any_work(
         train("--data", tmp_path, "--out", tmp_path / "out", *arguments)
 
 
-def test_a_set_that_is_not_there_is_named_without_pytorch(tmp_path: Path) -> None:
-    """Importing it takes seconds."""
+def test_a_missing_set_is_named_without_pytorch(tmp_path: Path) -> None:
+    """Importing PyTorch takes seconds."""
     code = (
         "import sys; from training.classifier.__main__ import app; from typer.testing import CliRunner; "
         f"done = CliRunner().invoke(app, ['--data', {str(tmp_path)!r}, '--out', {str(tmp_path)!r}]); "

@@ -1,4 +1,4 @@
-"""What is misheard sounds alike, at the rates that were asked for, and the same seed mishears the same."""
+"""Replacements sound alike, errors have the requested rates, and the same seed gives the same errors."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +29,7 @@ SURELY = (1e6, 1.0)
 
 
 def always(deleted: float = 0, doubled: float = 0) -> Noise:
-    """Every unit misheard, and nothing else happens to it than is asked for."""
+    """Noise that changes every unit, with these shares of deletions and repetitions."""
     errors = Errors(SURELY, deleted, doubled)
     return Noise(misheard=1, bare=1, marked=0, mandarin=errors, english=errors, rarity=0)
 
@@ -64,31 +64,31 @@ def test_words_that_sound_alike_have_one_sound(one: str, other: str) -> None:
 
 
 @pytest.mark.parametrize(("one", "other"), [("四川", "事穿"), ("难民", "蓝名"), ("老师", "脑思")])
-def test_near_sounds_are_told_apart_by_nobody(one: str, other: str) -> None:
+def test_similar_sounds_are_merged(one: str, other: str) -> None:
     assert near_pinyin(pinyin(one)) == near_pinyin(pinyin(other))
 
 
-def test_what_is_typed_stays_and_what_is_bare_loses_its_marks_alone() -> None:
+def test_typed_texts_stay_and_bare_texts_lose_only_punctuation() -> None:
     typed = Mishearing(TEXTS, Noise(misheard=0, bare=0))
     assert typed("Don't! STOP，好吗？") == "Don't! STOP，好吗？"
     spoken = Mishearing(TEXTS, Noise(misheard=0, bare=1))
     assert spoken("Don't! STOP，好吗？") == "don't stop 好吗"
 
 
-def test_what_was_really_heard_is_taken_where_it_is_known() -> None:
+def test_real_readings_are_used_if_they_exist() -> None:
     heard = {"他是人": ["她是人", "他试人"]}
     hear = Mishearing(TEXTS, Noise(misheard=1, bare=1, real=1), seed=1, heard=heard)
     assert {hear("他是人") for _ in range(50)} == set(heard["他是人"])
     assert hear("?!") == "?!"
 
 
-def test_a_text_of_marks_alone_stays() -> None:
+def test_a_text_of_punctuation_only_stays() -> None:
     assert Mishearing(TEXTS, Noise(misheard=0.5, bare=1))("?!") == "?!"
 
 
 def test_words_are_lost_and_doubled() -> None:
     lost = Mishearing(TEXTS, always(deleted=1))
-    assert lost("他是人") == "他是人"  # rather than nothing at all
+    assert lost("他是人") == "他是人"  # an empty text would be worse
     doubled = Mishearing(TEXTS, always(doubled=1))
     assert sorted(doubled("他是人")) == sorted("他是人" * 2)
 
@@ -97,7 +97,7 @@ def test_bare_text_has_no_punctuation_but_keeps_apostrophes() -> None:
     assert bare("Don't! 'Stop'—now, OK?") == "don't stop now ok"
 
 
-def test_a_sound_is_taken_for_another_as_it_really_was() -> None:
+def test_real_confusions_replace_sounds() -> None:
     confused = replace(ALWAYS, confused=1.0)
     hear = Mishearing(TEXTS, confused, seed=1, heard={"我是谁": ["我是好"], "谁": ["人"]})
     assert {pinyin(hear("谁")) for _ in range(50)} == {"hao", "ren"}
@@ -105,7 +105,7 @@ def test_a_sound_is_taken_for_another_as_it_really_was() -> None:
 
 
 @pytest.mark.parametrize(("marked", "marks"), [(0.0, ""), (1.0, "，？")])
-def test_misheard_mandarin_keeps_its_marks_as_often_as_was_asked(marked: float, marks: str) -> None:
+def test_misheard_mandarin_keeps_its_punctuation_at_the_given_rate(marked: float, marks: str) -> None:
     hear = Mishearing(TEXTS, replace(ALWAYS, marked=marked), seed=1)
     for _ in range(20):
         heard = hear("他是人，好吗？")
@@ -113,7 +113,7 @@ def test_misheard_mandarin_keeps_its_marks_as_often_as_was_asked(marked: float, 
         assert heard != "他是人，好吗？"
 
 
-def test_misheard_english_has_no_marks() -> None:
+def test_misheard_english_has_no_punctuation() -> None:
     heard = Mishearing(TEXTS, replace(ALWAYS, marked=1), seed=1)("Sell, SAIL!")
     assert {*heard.split()} <= {"sell", "sail"}
 
@@ -140,7 +140,7 @@ def test_short_texts_are_misheard_more_often() -> None:
     assert share("他是人") > 1.7 * share("他是人" * 5)
 
 
-def test_a_text_that_was_heard_twice_has_all_readings(tmp_path: Path) -> None:
+def test_a_text_with_two_round_trips_has_all_readings(tmp_path: Path) -> None:
     (tmp_path / "one.tsv").write_text("他是人\t她是人\t他试人\n二\n", "utf-8")
     (tmp_path / "other.tsv").write_text("他是人\t它是人\n", "utf-8")
     assert round_trips(tmp_path) == {"他是人": ["她是人", "他试人", "它是人"]}

@@ -28,7 +28,7 @@ def likeness(known: Encoder, one: str, other: str) -> float:
     return torch.cosine_similarity(embed(known, one), embed(known, other), dim=0).item()
 
 
-def test_it_knows_a_translation_from_another_sentence(packaged: Encoder) -> None:
+def test_a_translation_is_closer_than_another_sentence(packaged: Encoder) -> None:
     pairs = [
         ("query: Where is the railway station?", "query: 火车站在哪里？"),
         ("query: My cat is ill and does not eat.", "query: 我的猫病了，不吃东西。"),
@@ -41,7 +41,7 @@ def test_it_knows_a_translation_from_another_sentence(packaged: Encoder) -> None
     assert min(same) > max(other) + 0.02
 
 
-def test_trimmed_it_reads_what_it_was_trimmed_to_as_before(packaged: Encoder) -> None:
+def test_a_trimmed_encoder_reads_its_texts_as_before(packaged: Encoder) -> None:
     texts = ["Where is the railway station?", "我的猫病了，不吃东西。", "WiFi 密码是多少"]
     before = [(packaged.tokenizer.encode(text).tokens, embed(packaged, text)) for text in texts]
     trimmed = trim(packaged, texts, 9_000)
@@ -53,6 +53,6 @@ def test_trimmed_it_reads_what_it_was_trimmed_to_as_before(packaged: Encoder) ->
 
 
 @given(st.binary(max_size=400))
-def test_anything_else_is_named(content: bytes) -> None:
+def test_another_file_is_named(content: bytes) -> None:
     with pytest.raises(ConfigError, match=r"e5-small-q4\.bin"):
         PackedWeights(MAGIC + content)

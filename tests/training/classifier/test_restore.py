@@ -1,4 +1,4 @@
-"""What was exported in 8 bits can be trained on: its weights come back, within what rounding took."""
+"""An 8-bit model can be trained further: its weights are restored within the rounding error."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from training.classifier.export import export
 from training.classifier.restore import restored
 
 
-def test_each_weight_is_half_a_step_or_less_from_what_it_was(
+def test_each_weight_is_restored_within_half_a_step(
     written: tuple[BertForSequenceClassification, Path],
 ) -> None:
     model, out = written
@@ -25,7 +25,7 @@ def test_each_weight_is_half_a_step_or_less_from_what_it_was(
         assert (found[name] - values).abs().max().item() <= 0.51 * largest / 127 + 1e-3 * largest, name
 
 
-def test_what_is_restored_and_exported_again_is_the_same_model(
+def test_a_restored_model_exports_to_the_same_model(
     written: tuple[BertForSequenceClassification, Path], tmp_path: Path
 ) -> None:
     _, out = written
@@ -37,7 +37,7 @@ def test_what_is_restored_and_exported_again_is_the_same_model(
 
 
 @pytest.mark.parametrize("content", [b"", b"no model", b"\x08\x07"])
-def test_a_file_that_is_no_export_of_ours_is_named(
+def test_another_onnx_file_is_named(
     written: tuple[BertForSequenceClassification, Path], tmp_path: Path, content: bytes
 ) -> None:
     _, out = written

@@ -1,4 +1,4 @@
-"""Runs follow one another: they begin alike, see other noise, and each is the pupil of the one before."""
+"""Successive runs start from the same weights, see different noise, and learn from the run before."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,7 +26,7 @@ SHORT = replace(RECIPE, samples=64)
 
 
 class Believer(Calibrated):
-    """Takes everything for fraud."""
+    """Scores every text as fraud."""
 
     def __init__(self) -> None:
         super().__init__("believer", OUTPUTS, Calibration())
@@ -50,7 +50,7 @@ def weights(out: Path) -> torch.Tensor:
     return torch.cat([parameter.detach().flatten().float() for parameter in model.parameters()])
 
 
-def test_a_pupil_learns_what_its_teacher_says_and_nobody_annotated(base: str, tmp_path: Path) -> None:
+def test_a_pupil_learns_labels_that_only_its_teacher_knows(base: str, tmp_path: Path) -> None:
     scores = []
     for rows in (ROWS, taught(ROWS, Believer(), print)):
         generation(0, rows, tmp_path, RECIPE, base, print)
@@ -61,7 +61,7 @@ def test_a_pupil_learns_what_its_teacher_says_and_nobody_annotated(base: str, tm
     assert pupil > 0.6
 
 
-def test_runs_begin_alike_and_see_the_texts_otherwise(base: str, tmp_path: Path) -> None:
+def test_runs_start_alike_and_see_texts_with_different_noise(base: str, tmp_path: Path) -> None:
     outs = [tmp_path / str(number) for number in range(4)]
     still = replace(SHORT, learning_rate=0.0)
     for out, number, recipe in zip(outs, (0, 1, 0, 1), (still, still, SHORT, SHORT), strict=True):
@@ -71,7 +71,7 @@ def test_runs_begin_alike_and_see_the_texts_otherwise(base: str, tmp_path: Path)
     assert (one - other).abs().max() > 1e-2
 
 
-def test_the_first_run_alone_leaves_checkpoints(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_first_run_saves_checkpoints(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "SAVE_EVERY", 2)
     saved: list[int] = []
     real = folder.save
@@ -87,7 +87,7 @@ def test_the_first_run_alone_leaves_checkpoints(base: str, tmp_path: Path, monke
 
 
 def steps_of(minutes: float, base: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> int:
-    """By a clock that goes on by a second whenever it is looked at."""
+    """The number of steps, with a clock that advances by a second at each call."""
     monkeypatch.setattr(training, "REPORT_EVERY", 1)
     monkeypatch.setattr(training, "monotonic", count().__next__)
     lines: list[str] = []
@@ -95,12 +95,12 @@ def steps_of(minutes: float, base: str, out: Path, monkeypatch: pytest.MonkeyPat
     return sum(line.startswith("step") for line in lines)
 
 
-def test_a_run_ends_in_time(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_ends_within_its_minutes(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     short, long = (steps_of(minutes, base, tmp_path, monkeypatch) for minutes in (0.2, 0.4))
     assert 0 < short < long
 
 
-def test_what_was_read_meanwhile_counts_and_runs_share_the_rest() -> None:
+def test_reading_counts_and_runs_share_the_remaining_minutes() -> None:
     recipe = Recipe(runs=2, minutes=80)
     assert time_of(0, recipe, spent=10) == 35
     assert time_of(1, recipe, spent=54) == 26
@@ -108,6 +108,6 @@ def test_what_was_read_meanwhile_counts_and_runs_share_the_rest() -> None:
     assert time_of(1, replace(recipe, minutes=None), spent=10**6) is None
 
 
-def test_a_run_without_a_minute_left_does_not_begin() -> None:
+def test_a_run_without_time_left_does_not_start() -> None:
     with pytest.raises(ConfigError, match="--minutes 80: the time is over before run 2"):
         time_of(1, Recipe(runs=2, minutes=80), spent=80)

@@ -1,4 +1,4 @@
-"""Few rows are drawn often and many of a kind seldom; what is cut from clean talk is a part of it."""
+"""Rows of small sets are drawn often, rows of large sets seldom. Fragments of clean talk are parts of it."""
 
 from collections import Counter
 from dataclasses import replace
@@ -21,7 +21,7 @@ def test_sets_are_drawn_by_their_share() -> None:
     assert drawn["davidson"] / drawn["x"] == pytest.approx(TIMES["davidson"], rel=0.2)
 
 
-def test_draws_go_on_for_ever_and_repeat_with_the_seed() -> None:
+def test_draws_are_endless_and_repeat_with_the_seed() -> None:
     rows = [Row(str(n), "en", CLEAN) for n in range(10)]
     one, same, other = ([row.text for row in Sampler(rows, seed).draw(95)] for seed in (1, 1, 2))
     assert len(one) == 95

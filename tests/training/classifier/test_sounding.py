@@ -1,4 +1,4 @@
-"""What one piece learns of its sound, those that sound alike know; what is saved is a plain embedding."""
+"""Pieces that sound alike learn together, and the saved model has a plain embedding."""
 
 import torch
 
@@ -9,7 +9,7 @@ HELLO, IS, THING, FOUR, KILL, TWICE = range(1, len(PIECES))
 
 
 def moved(piece: int) -> set[int]:
-    """Which pieces are embedded elsewhere once the part that `piece` shares has been moved."""
+    """The pieces whose embedding changes when the shared vectors of `piece` change."""
     embedding = Sounding(torch.randn(len(PIECES), 8), PIECES, padding_idx=0)
     every = torch.arange(len(PIECES))
     before = embedding(every).detach()
@@ -20,7 +20,7 @@ def moved(piece: int) -> set[int]:
     return {*(embedding(every) - before).abs().sum(-1).nonzero().flatten().tolist()}
 
 
-def test_homophones_and_near_ones_learn_together() -> None:
+def test_homophones_and_similar_sounds_learn_together() -> None:
     assert moved(IS) == {IS, THING, FOUR, TWICE}
 
 
@@ -29,19 +29,19 @@ def test_a_piece_without_a_syllable_learns_alone() -> None:
     assert moved(KILL) == {KILL}
 
 
-def test_a_syllable_has_its_place_in_a_piece() -> None:
+def test_a_syllable_has_a_vector_for_each_position() -> None:
     embedding = Sounding(torch.zeros(len(PIECES), 8), PIECES, padding_idx=0)
     torch.nn.init.normal_(embedding.sounds)
     once, twice = embedding(torch.tensor([THING, TWICE]))
     assert not torch.allclose(twice, 2 * once)
 
 
-def test_at_first_nothing_is_added() -> None:
+def test_the_shared_part_starts_at_zero() -> None:
     rows = torch.randn(len(PIECES), 8)
     assert torch.equal(Sounding(rows.clone(), PIECES, padding_idx=0)(torch.arange(len(PIECES))), rows)
 
 
-def test_it_is_saved_as_a_plain_embedding() -> None:
+def test_the_sum_is_saved_as_a_plain_embedding() -> None:
     embedding = Sounding(torch.randn(len(PIECES), 8), PIECES, padding_idx=0)
     torch.nn.init.normal_(embedding.sounds)
     plain = torch.nn.Embedding(len(PIECES), 8)

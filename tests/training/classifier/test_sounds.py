@@ -1,4 +1,4 @@
-"""The pinyin model learns what is annotated, from sounds; the share is the one that ranks best."""
+"""The pinyin model learns annotations from sounds, and its share is the one that ranks best."""
 
 import shutil
 from pathlib import Path
@@ -18,7 +18,7 @@ ROWS = [
 ]
 
 
-def test_it_learns_and_hears_homophones() -> None:
+def test_the_model_learns_and_scores_homophones_alike() -> None:
     model = train(ROWS, RECIPE, str, lambda _: None)
     insult, misheard, weather = model.logits(["你这个大傻瓜", "你这个大杀挂", "今天天气很好"])
     abuse, hate = OUTPUTS.index("abuse"), OUTPUTS.index("hate")
@@ -32,7 +32,7 @@ def test_the_same_seed_trains_the_same_model() -> None:
     np.testing.assert_array_equal(one.weights, same.weights)
 
 
-def test_each_round_is_heard_anew() -> None:
+def test_each_round_has_new_noise() -> None:
     heard: list[str] = []
     said: list[str] = []
 
@@ -45,7 +45,7 @@ def test_each_round_is_heard_anew() -> None:
     assert len(said) == 3
 
 
-def test_the_share_is_that_which_ranks_best() -> None:
+def test_the_share_ranks_best() -> None:
     random = np.random.default_rng(1)
     truth = np.zeros((400, len(OUTPUTS)))
     weights = np.zeros_like(truth)
@@ -59,7 +59,7 @@ def test_the_share_is_that_which_ranks_best() -> None:
     assert best_share(good, good, truth, np.zeros_like(weights)) == 0
 
 
-def test_it_stands_beside_the_encoder_with_the_best_share(
+def test_the_pinyin_model_is_saved_with_the_best_share(
     written: tuple[BertForSequenceClassification, Path], tmp_path: Path
 ) -> None:
     shutil.copytree(written[1], tmp_path, dirs_exist_ok=True)

@@ -1,4 +1,4 @@
-"""A pupil's targets: what was annotated, mixed with what the teacher says of it; of the rest, what it says."""
+"""A pupil's targets: a mix of annotation and teacher for annotated labels, the teacher alone for others."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from training.classifier.teach import TESTED, clauses, taught
 
 
 class Teacher(Calibrated):
-    """Sure of a text's first label if it is long; calibrated to doubt, which a pupil is not to hear of."""
+    """Scores a text's first label high if the text is long. Its calibration must not reach the pupil."""
 
     def __init__(self, labels: Sequence[str] = OUTPUTS) -> None:
         super().__init__("teacher", labels, Calibration({OUTPUTS[0]: 100.0}))
@@ -25,21 +25,21 @@ class Teacher(Calibrated):
 
 
 @pytest.mark.parametrize(("source", "known"), [("cold", 0.625), ("authored", 0.8125)])
-def test_the_known_is_mixed_with_what_the_teacher_says_and_the_rest_is_the_teachers(source: str, known: float) -> None:
+def test_annotations_are_mixed_with_the_teacher_and_the_rest_is_the_teachers(source: str, known: float) -> None:
     row = Row("a scam", "en", positive("fraud"), source)
     (found,) = taught([row], Teacher(), print)
     assert found.labels == pytest.approx(dict.fromkeys(OUTPUTS, 0.25) | {"sexual": 0.75, "fraud": known, "risk": known})
     assert (found.text, found.source, found.weight) == (row.text, row.source, row.weight)
 
 
-def test_clean_talk_stays_so_that_fragments_of_it_are_drawn() -> None:
+def test_clean_talk_keeps_its_targets() -> None:
     talk, line = (Row("good morning", "en", CLEAN, source) for source in ("topical_chat", "authored"))
     kept, changed = taught([talk, line], Teacher(), print)
     assert kept.labels is CLEAN
     assert changed.labels["sexual"] == pytest.approx(0.1875)
 
 
-def test_each_row_has_its_own_text_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_row_gets_the_scores_of_its_own_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(teach, "CHUNK", 2)
     said: list[str] = []
     rows = [Row(text, "en", {}, "cold") for text in ("long one", "no", "another", "ok", "the last")]
@@ -48,12 +48,12 @@ def test_each_row_has_its_own_text_however_many_there_are(monkeypatch: pytest.Mo
     assert len(said) == 3
 
 
-def test_a_teacher_of_other_labels_is_refused() -> None:
+def test_a_teacher_with_other_labels_is_refused() -> None:
     with pytest.raises(ConfigError, match="teacher has other labels"):
         taught([], Teacher(["toxic"]), print)
 
 
-def test_clauses_are_of_our_own_mandarin_lines_and_for_the_teacher_to_judge() -> None:
+def test_clauses_come_from_our_mandarin_lines_without_annotations() -> None:
     rows = [
         Row("我杀了那个首领，你快跟上来 别掉队", "zh", CLEAN, "authored", group="首领"),
         Row("没有标点的一句话", "zh", CLEAN, "authored"),
@@ -67,7 +67,7 @@ def test_clauses_are_of_our_own_mandarin_lines_and_for_the_teacher_to_judge() ->
     assert first.labels == pytest.approx(dict.fromkeys(OUTPUTS, 0.25) | {"sexual": 0.75})
 
 
-def test_no_clause_is_of_the_other_sides_or_tested() -> None:
+def test_no_clause_is_close_to_other_sides_or_tests() -> None:
     (tested, *_) = TESTED.read_text("utf-8").split()
     rows = [Row(f"我杀了那个首领，你快跟上来，{tested}", "zh", CLEAN, "authored")]
     held = [Row("你快跟上来！", "zh", CLEAN, "authored")]

@@ -1,4 +1,4 @@
-"""Training: what is unknown teaches nothing, noise repeats, splits do not leak, and a run writes a model that loads."""
+"""Missing annotations have no effect, noise repeats, splits do not leak, and a run writes a loadable model."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +34,7 @@ TEXTS = [row.text for row in ROWS]
 RECIPE = Recipe(samples=2_500, batch=16, learning_rate=5e-3, warm_up=10)
 
 
-def test_what_nobody_annotated_has_no_gradient() -> None:
+def test_missing_annotations_have_no_gradient() -> None:
     rows = [Row("x", "en", {"abuse": 1.0}), Row("y", "en", {"hate": 0.0, "risk": 1.0})]
     logits = torch.zeros(2, len(OUTPUTS), requires_grad=True)
     masked_loss(logits, *targets_of(rows)).backward()
@@ -43,7 +43,7 @@ def test_what_nobody_annotated_has_no_gradient() -> None:
     assert moved == {(0, "abuse"), (1, "hate"), (1, "risk")}
 
 
-def test_a_batch_without_annotations_costs_nothing() -> None:
+def test_a_batch_without_annotations_has_no_loss() -> None:
     targets, weights = targets_of([Row("x", "en", {})])
     assert masked_loss(torch.ones(1, len(OUTPUTS)), targets, weights).item() == 0
 
@@ -55,18 +55,18 @@ def test_batches_hold_every_row_once() -> None:
     assert sum(batch.targets[:, OUTPUTS.index("abuse")].sum().item() for batch in found) == 40
 
 
-def test_near_duplicates_are_seen() -> None:
+def test_near_duplicates_are_found() -> None:
     seen = Seen(["The quick brown fox jumps over the lazy dog near the river bank today"])
     assert seen.add("the quick brown fox jumps over the lazy dog, near the river bank today!")
     assert not seen.add("an entirely different sentence about cooking rice and beans at home")
 
 
-def test_a_set_tested_elsewhere_holds_out_nothing_for_a_test() -> None:
+def test_a_set_with_a_test_side_elsewhere_has_none_here() -> None:
     rows = [replace(untested(row), source="elsewhere") for row in ROWS]
     assert {part_of(row) for row in rows} == {"train", "validation"}
 
 
-def test_no_side_of_the_split_sees_another() -> None:
+def test_the_sides_of_the_split_are_disjoint() -> None:
     sides = split([*ROWS, *ROWS])
     texts = [row.text for side in sides.values() for row in side]
     assert len(texts) == len(set(texts))
@@ -75,7 +75,7 @@ def test_no_side_of_the_split_sees_another() -> None:
         assert {part_of(row) for row in rows} <= {part}
 
 
-def test_figures_agree_with_counting_by_hand() -> None:
+def test_measures_agree_with_a_count_by_hand() -> None:
     truth, scores = np.array([1.0, 0, 1, 0, 0]), np.array([0.9, 0.8, 0.8, 0.1, 0.2])
     pairs = [(r, c) for r in scores[truth == 1] for c in scores[truth == 0]]
     assert figures.auroc(truth, scores) == pytest.approx(sum((r > c) + (r == c) / 2 for r, c in pairs) / len(pairs))
@@ -101,7 +101,7 @@ def test_thresholds_leave_ordinary_talk_alone() -> None:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folders that a run leaves behind."""
+    """The folders that a run writes."""
     out = tmp_path_factory.mktemp("trained")
     folder.save(out / "transformers", *train(ROWS, tiny.encoder(TEXTS), RECIPE, print, folder_unused))
     folder.convert(out / "transformers", out / "onnx")
@@ -120,18 +120,18 @@ def test_a_run_writes_a_model_that_the_judge_loads(trained: Path) -> None:
     assert (trained / "onnx" / "thresholds.json").is_file()
 
 
-def test_nothing_is_left_of_the_length_of_training_texts(trained: Path) -> None:
+def test_the_saved_tokenizer_does_not_truncate(trained: Path) -> None:
     tokenizer = Tokenizer.from_file(str(trained / "transformers" / "tokenizer.json"))
     assert len(tokenizer.encode("no " * (2 * RECIPE.max_tokens)).ids) > 2 * RECIPE.max_tokens
 
 
-def test_eight_bits_and_no_pytorch_make_hardly_a_difference(trained: Path) -> None:
+def test_eight_bits_change_the_scores_little(trained: Path) -> None:
     exact, small = (load_model(str(trained / kind)).logits(TEXTS[::9]) for kind in ("transformers", "onnx"))
     np.testing.assert_allclose(small, exact, atol=0.15)
 
 
-def test_of_what_was_known_so_much_is_kept() -> None:
-    """With half of it, each weight ends midway."""
+def test_the_kept_share_of_the_weights_is_mixed_in() -> None:
+    """With a share of half, each weight ends in the middle."""
 
     def ended(share: float) -> torch.Tensor:
         recipe = replace(RECIPE, samples=64, kept=share)
@@ -144,8 +144,8 @@ def test_of_what_was_known_so_much_is_kept() -> None:
 
 
 @pytest.mark.parametrize("kind", ["transformers", "onnx"])
-def test_what_a_run_writes_can_be_trained_further(trained: Path, kind: str) -> None:
-    """It starts where the run ended, with its head, not with a new one."""
+def test_a_written_model_can_be_trained_further(trained: Path, kind: str) -> None:
+    """It starts with the weights and the head of the first run, not with a new head."""
     before = encoder.load(str(trained / kind))
     model, tokenizer = train(ROWS, before, replace(RECIPE, samples=16, learning_rate=1e-6), print, folder_unused)
     batch = tokenizer(TEXTS[:40], padding=True, return_tensors="pt")
@@ -160,7 +160,7 @@ def test_a_folder_without_an_encoder_is_named(tmp_path: Path) -> None:
 
 
 def test_the_same_seed_trains_the_same_model() -> None:
-    """But for the last digits: two threads add up in the order in which they finish."""
+    """The last digits may differ, because two threads add up in the order in which they finish."""
     recipe = replace(RECIPE, samples=64)
     one, same = (parameters(recipe) for _ in range(2))
     other = parameters(replace(recipe, seed=2))
@@ -173,7 +173,7 @@ def parameters(recipe: Recipe) -> torch.Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
 
-def test_threads_share_a_batch_and_find_the_gradient_of_all_of_it() -> None:
+def test_threads_compute_the_gradient_of_the_whole_batch() -> None:
     torch.manual_seed(1)
     model, tokenizer = tiny.encoder(TEXTS).model, wrapped(tiny.encoder(TEXTS).tokenizer)
     (batch,) = batches(ROWS[::4], tokenizer, 64, 32, lambda row: row.text, Random(1))  # noqa: S311
@@ -196,11 +196,11 @@ def test_the_learning_rate_rises_and_falls_with_the_samples_or_with_time() -> No
     assert recipe.done(100, 0) == recipe.done(3, 600) == 1
 
 
-def test_a_set_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_set_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"No training set at .*cold"):
         list(sets.read(tmp_path, ("cold",)))
 
 
-def test_a_set_that_nobody_knows_is_named(tmp_path: Path) -> None:
+def test_an_unknown_set_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such set: hatecheck"):
         list(sets.read(tmp_path, ("hatecheck",)))

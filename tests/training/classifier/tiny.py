@@ -1,4 +1,4 @@
-"""An encoder small enough to train in a test, of the same make as the real one."""
+"""An encoder small enough to train in a test, with the same architecture as the real one."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 
 
 def encoder(texts: Iterable[str], width: int = 32) -> Encoder:
-    """With a piece for each character and each word of `texts`."""
+    """An encoder with a piece for each character and each word of `texts`."""
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(["▁", *text])
@@ -40,7 +40,7 @@ def encoder(texts: Iterable[str], width: int = 32) -> Encoder:
 
 
 def examples(folder: Path) -> Path:
-    """One in 100 of our lines, in a folder like `authored.EXAMPLES`: all of them take minutes, and show no more."""
+    """One in 100 of our lines, in a folder like `authored.EXAMPLES`. All lines would take minutes and test no more."""
     for path in authored.EXAMPLES.glob("*/*.yaml"):
         written = msgspec.yaml.decode(path.read_bytes(), type=dict[str, str])
         kept = {key: "\n".join(lines.splitlines()[::100]) for key, lines in written.items()}

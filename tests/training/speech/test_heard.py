@@ -1,4 +1,4 @@
-"""The as-heard set: what is drawn for a sentence stays, surroundings do what they say, judge.py reads the result."""
+"""The as-heard set: voices and surroundings are stable, surroundings have their effect, judge.py reads the result."""
 
 from collections import Counter
 from pathlib import Path
@@ -40,14 +40,14 @@ def around(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_ids_are_each_sentences_own_and_every_voice_speaks() -> None:
+def test_ids_are_unique_and_every_voice_is_used() -> None:
     sentences = heard.sentences()
     assert len({sentence.id for sentence in sentences}) == len(sentences)
     for language, names in heard.VOICES.items():
         assert {s.voice for s in sentences if s.language == language} == set(names.split())
 
 
-def test_two_in_five_are_not_quiet_and_a_sentence_is_always_in_the_same_place(around: Path) -> None:
+def test_two_in_five_are_not_quiet_and_surroundings_are_stable(around: Path) -> None:
     sentences = heard.sentences()
     drawn = [heard.surroundings(sentence, around) for sentence in sentences]
     kinds = Counter(where.kind for where in drawn)
@@ -58,13 +58,13 @@ def test_two_in_five_are_not_quiet_and_a_sentence_is_always_in_the_same_place(ar
 
 
 @given(st.floats(5, 20), st.floats(0.01, 0.9))
-def test_noise_is_as_far_below_speech_as_asked(snr: float, loudness: float) -> None:
+def test_noise_has_the_given_signal_to_noise_ratio(snr: float, loudness: float) -> None:
     speech, noise = tone(1), np.random.default_rng(2).normal(0, loudness, 5_000).astype(np.float32)
     added = heard.noisy(speech, noise, snr) - speech
     assert 10 * np.log10(power(speech) / power(added)) == pytest.approx(snr, abs=0.01)
 
 
-def test_a_room_keeps_time_length_and_loudness() -> None:
+def test_a_room_keeps_delay_length_and_loudness() -> None:
     speech = np.concatenate([np.zeros(500, np.float32), tone(0.5)])
     late = np.zeros(400, np.float32)
     late[160] = -0.3
@@ -77,7 +77,7 @@ def test_a_room_keeps_time_length_and_loudness() -> None:
     assert np.abs(np.abs(echoed) - np.abs(speech)).max() > 0.01
 
 
-def test_nothing_goes_beyond_full_scale(around: Path) -> None:
+def test_no_sample_exceeds_full_scale(around: Path) -> None:
     where = heard.Surroundings("room and noise", around / "rirs_hall.flac", around / "noise_fan.flac", 0.0, 0.5)
     loud = heard.among(5 * tone(1), where)
     assert loud.dtype == np.float32
@@ -89,14 +89,14 @@ def test_a_folder_without_noises_is_named(tmp_path: Path) -> None:
         heard.surroundings(SENTENCE, tmp_path)
 
 
-def test_recordings_that_are_missing_are_told(tmp_path: Path) -> None:
+def test_missing_recordings_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=f"1 of 1 recordings .* {SENTENCE.id}.flac"):
         heard.speak([SENTENCE], tmp_path, None)
     with pytest.raises(ConfigError, match="status 3"):
         heard.speak([SENTENCE], tmp_path, "exit 3")
 
 
-def test_the_command_speaks_only_what_is_missing(tmp_path: Path) -> None:
+def test_the_command_makes_only_missing_recordings(tmp_path: Path) -> None:
     there = Sentence("en", "clean", "already there")
     (tmp_path / f"{there.id}.flac").touch()
     log = tmp_path / "asked"
@@ -106,8 +106,8 @@ def test_the_command_speaks_only_what_is_missing(tmp_path: Path) -> None:
 
 
 @pytest.mark.weights
-@pytest.mark.filterwarnings("ignore:unclosed file .*english.json:ResourceWarning")  # whisper leaves it open
-def test_what_is_spoken_is_heard_and_read_by_the_judges_benchmark(tmp_path: Path, around: Path) -> None:
+@pytest.mark.filterwarnings("ignore:unclosed file .*english.json:ResourceWarning")  # Whisper leaves the file open.
+def test_recordings_are_transcribed_and_read_by_the_judges_benchmark(tmp_path: Path, around: Path) -> None:
     from benchmarks.judging.cases import heard as pairs
 
     said = Sentence("en", "privacy", "password incorrect")

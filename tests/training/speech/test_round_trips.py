@@ -1,4 +1,4 @@
-"""Round trips: lines of training in voices of their own, heard, and read by training."""
+"""Round trips: training lines in voices of their own, transcribed, and read by the training."""
 
 from pathlib import Path
 from shlex import quote
@@ -12,7 +12,7 @@ from training.speech.heard import Sentence
 CLIPS = Path(__file__).parents[2] / "data"
 
 
-def test_each_line_has_a_pattern_and_voices_of_its_own() -> None:
+def test_each_line_has_its_own_pattern_and_voices() -> None:
     lines = round_trips.lines()
     assert len({line.label for line in lines}) == len(lines)
     assert {line.language for line in lines} == set(heard.VOICES)
@@ -23,8 +23,8 @@ def test_each_line_has_a_pattern_and_voices_of_its_own() -> None:
 
 
 @pytest.mark.weights
-@pytest.mark.filterwarnings("ignore:unclosed file .*english.json:ResourceWarning")  # whisper leaves it open
-def test_what_was_heard_is_what_training_mishears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.filterwarnings("ignore:unclosed file .*english.json:ResourceWarning")  # Whisper leaves the file open.
+def test_training_reads_the_round_trips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = round_trips.TrainingLine("en", "privacy", "Password incorrect!")
     monkeypatch.setattr(round_trips, "lines", lambda: [said])
     monkeypatch.setattr(round_trips, "listener", lambda overrides: heard.listener(overrides | {"model": "tiny.en"}))
@@ -38,7 +38,7 @@ def test_what_was_heard_is_what_training_mishears(tmp_path: Path, monkeypatch: p
     assert noise.Mishearing([], always, heard=found)("Password incorrect!") in readings
 
 
-def test_rooms_and_noises_serve_as_surroundings(tmp_path: Path) -> None:
+def test_rooms_and_noises_are_usable_as_surroundings(tmp_path: Path) -> None:
     round_trips.furnish(tmp_path)
     where = heard.surroundings(Sentence("en", "clean", "thank you for calling"), tmp_path)
     assert {path.name.split("_")[0] for path in tmp_path.iterdir()} == {"rirs", "noise"}

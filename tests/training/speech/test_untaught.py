@@ -1,4 +1,4 @@
-"""Mishearings of what an adapter was not taught: the lines after those that it was, and no others."""
+"""Mishearings of lines that the adapter was not trained on: only the lines after those."""
 
 from pathlib import Path
 from shlex import quote
@@ -18,7 +18,7 @@ CLIP = Path(__file__).parents[2] / "data" / "auth-incorrect.flac"
 
 @pytest.fixture(autouse=True)
 def ours_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(adapter, "SETS", ("authored",))  # the others lie outside the repository
+    monkeypatch.setattr(adapter, "SETS", ("authored",))  # the other sets are outside the repository
     monkeypatch.setattr(authored, "EXAMPLES", tiny.examples(tmp_path / "few"))
 
 
@@ -27,7 +27,7 @@ def options(tmp_path: Path, *more: str) -> list[str]:
 
 
 @pytest.mark.weights
-def test_the_lines_after_those_that_were_taught_are_heard(tmp_path: Path) -> None:
+def test_only_lines_that_were_not_taught_are_transcribed(tmp_path: Path) -> None:
     voices = f"cut -f1 | xargs -n1 cp {quote(str(CLIP))}"
     untaught.make(untaught.arguments(options(tmp_path, "--after", "7", "--lines", "3", "--voices", voices)))
     wanted = adapter.lines(tmp_path, 10)[7:]
@@ -36,6 +36,6 @@ def test_the_lines_after_those_that_were_taught_are_heard(tmp_path: Path) -> Non
     assert all({*line.voice.split("+")} < {*VOICES["zh"].split()} for line in wanted)
 
 
-def test_after_all_lines_there_is_none(tmp_path: Path) -> None:
+def test_no_line_after_the_last_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--after 10000000"):
         untaught.make(untaught.arguments(options(tmp_path, "--after", "10000000")))
