@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.asr import adapter, weights
+from pipeline.asr import weights
+from pipeline.asr.adapter import file_of
 from pipeline.asr.checkpoint import model_of
+from pipeline.languages import SHIPPED
 from pipeline.settings import Asr
 from training.adapter.lessons import LANGUAGE, begun, lessons, lines
 from training.adapter.teach import AdapterRecipe, teach
