@@ -26,15 +26,12 @@ from pipeline.errors import BadMessage, DependencyError, VoxwardenError
 from pipeline.events import Event, encode
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings
-from pipeline.stage import BEHIND_SECONDS, Rejected
+from pipeline.stage import BEHIND_SECONDS, RETRY_SECONDS, Rejected
 from pipeline.topology import DEAD_LETTERS, Stage
 
 R = TypeVar("R")
 Addressed = tuple[str, Event]
 """A topic and the event that goes to it."""
-
-BACK_OFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Pauses between attempts to reach a dependency. Their sum must stay below the rebalance time-out."""
 
 PATIENCE_TICKS = 10
 """At most this many ticks in a row are skipped for a backlog.
@@ -154,7 +151,7 @@ class StageLoop:
 
     async def _in_thread(self, function: Callable[[], R]) -> R:
         """Run `function` in the stage's one thread. If a dependency does not answer, try again a few times."""
-        for pause in BACK_OFF_SECONDS:
+        for pause in RETRY_SECONDS:
             try:
                 return await self._thread.call(function)
             except DependencyError as error:

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from unittest.mock import patch
 
 from agents.worker import work
+from pipeline.asr.transcripts import transcript_of
 from pipeline.judge.judge import Judge, check
-from pipeline.messages import Transcript, Utterance, derive_id
+from pipeline.messages import Transcript, Utterance
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings, load
 from pipeline.stage import Processor, Rejected
@@ -44,19 +45,7 @@ class Careless:
 
 
 def transcript(utterance: Utterance) -> Transcript:
-    return Transcript(
-        room=utterance.room,
-        speaker=utterance.speaker,
-        start=utterance.start,
-        end=utterance.end,
-        id=derive_id("transcribe", utterance),
-        utterance=utterance.id,
-        text="i am going to kill you",
-        language="en",
-        confidence=0.9,
-        model="instant",
-        address=utterance.address,
-    )
+    return transcript_of(utterance, text="i am going to kill you", language="en", confidence=0.9, model="instant")
 
 
 def careless(settings: Settings, metrics: Metrics) -> Judge:

@@ -17,7 +17,8 @@ import numpy as np
 from agents.backlog import Inflow
 from agents.health import LOOK_SECONDS
 from agents.lag import GroupPosition
-from pipeline.asr.shedding import Shedding, wordless
+from pipeline.asr.shedding import Shedding
+from pipeline.asr.transcripts import wordless
 from pipeline.messages import Transcript, Utterance
 from pipeline.metrics import Metrics
 from pipeline.overload import Valve

@@ -21,7 +21,7 @@ from pipeline.metrics import Metrics, from_zero
 from pipeline.overload import Arrivals
 from pipeline.recovery import Recovery
 from pipeline.settings import Batching, Settings
-from pipeline.stage import BEHIND_SECONDS, Backlog, HoldingProcessor, Processor, Rejected
+from pipeline.stage import BEHIND_SECONDS, RETRY_SECONDS, Backlog, HoldingProcessor, Processor, Rejected
 from pipeline.topology import AUDIO, STAGES, UTTERANCES, Stage, Topic
 
 if TYPE_CHECKING:
@@ -33,9 +33,6 @@ QUEUE_BATCHES = 4
 """Batches that wait for a stage before whoever feeds it waits, too."""
 TICK_SECONDS = 0.5
 """How often a stage is told the time."""
-RETRY_SECONDS = (0.5, 1, 2, 4, 8)
-"""Pauses before a dependency that does not answer is tried again; then the runner ends."""
-
 T = TypeVar("T")
 Clock = Callable[[], float]
 """UTC seconds."""

@@ -29,7 +29,9 @@ Unit = Annotated[float, Meta(ge=0, le=1)]
 MAX_ALTERNATIVES = 5
 """Readings beside the text of a transcript."""
 
-Codec = Literal["pcm_s16le", "pcm_f32le", "opus", "opus_packets", "container"]
+StreamCodec = Literal["pcm_s16le", "pcm_f32le", "opus"]
+"""What an app sends frame by frame."""
+Codec = Literal[StreamCodec, "opus_packets", "container"]
 """`container` is any whole file that FFmpeg can open (WAV, FLAC, MP3, Ogg, M4A, WebM). `opus` is one bare packet.
 `opus_packets` is several of them in a row: pipeline/audio/packets.py.
 """

@@ -18,6 +18,10 @@ BEHIND_SECONDS = 1.0
 """Messages that waited longer tell of a backlog: what seems overdue may be in it. Well below `audio.idle_seconds`."""
 
 
+RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Pauses before a runner tries a dependency again. Their sum is well below Kafka's rebalance time-out, which a batch
+must not outlast."""
+
 STAGE_FAULTS = (VoxwardenError, OSError, MemoryError)
 """Errors of a dependency, the disk or the memory: no message is to blame, and the batch must not be acknowledged."""
 

@@ -2,10 +2,8 @@
 
 from agents.gateway.opus import checked_samples
 from agents.gateway.request import Voice
+from pipeline.audio.pcm import PCM
 from pipeline.errors import InputError
-
-WIDTHS = {"pcm_s16le": 2, "pcm_f32le": 4}
-"""Bytes of one sample."""
 
 
 def samples_in(frame: bytes, voice: Voice) -> int:
@@ -15,7 +13,7 @@ def samples_in(frame: bytes, voice: Voice) -> int:
     """
     if voice.codec == "opus":
         return checked_samples(frame)
-    size = WIDTHS[voice.codec] * voice.channels
+    size = PCM[voice.codec].itemsize * voice.channels
     if len(frame) % size:
         raise InputError(
             f"A frame of {len(frame)} bytes is not whole: one sample of every channel takes {size}",

@@ -4,14 +4,14 @@
 """
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
 from msgspec import Meta, Struct
 
 from pipeline.errors import InputError
-from pipeline.messages import Name, Seconds
+from pipeline.messages import Name, Seconds, StreamCodec
 
 PATH = re.compile(r"/v1/rooms/([^/]+)/speakers/([^/]+)/audio")
 KEYS = "Known keys are codec, sample_rate, channels, room_type, start, session and first_sample."
@@ -25,7 +25,7 @@ class Voice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     room: Name
     speaker: Name
     room_type: Name = "default"
-    codec: Literal["pcm_s16le", "pcm_f32le", "opus"] = "pcm_s16le"
+    codec: StreamCodec = "pcm_s16le"
     sample_rate: Annotated[int, Meta(ge=8_000, le=192_000)]
     channels: Annotated[int, Meta(ge=1, le=32)] = 1
     start: Seconds | None = None

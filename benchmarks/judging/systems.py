@@ -16,6 +16,7 @@ from pipeline.judge import labels
 from pipeline.judge.classifier import Classifier, load
 from pipeline.judge.judge import Judge, check
 from pipeline.judge.readings import classify
+from pipeline.judge.texts import as_transcript
 from pipeline.judge.verdict import WEIGHTS
 from pipeline.messages import Flag, Transcript
 from pipeline.metrics import Metrics
@@ -136,19 +137,7 @@ def systems(model: str | None, ordinary: Sequence[TextCase], say: Callable[[str]
 
 
 def transcript(case: TextCase) -> Transcript:
-    return Transcript(
-        room="benchmark",
-        speaker="benchmark",
-        start=0.0,
-        end=0.0,
-        id="",
-        utterance="",
-        text=case.text,
-        language=case.language,
-        confidence=case.confidence,
-        alternatives=case.alternatives,
-        model="text",
-    )
+    return as_transcript(case.text, case.language, confidence=case.confidence, alternatives=case.alternatives)
 
 
 def _baselines(say: Callable[[str], None]) -> list[Scored]:

@@ -6,17 +6,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
-from pipeline.messages import Transcript, Utterance, derive_id
+from pipeline.asr.transcripts import wordless
+from pipeline.messages import Transcript, Utterance
 from pipeline.metrics import Metrics, from_zero
 from pipeline.overload import Valve
 from pipeline.stage import NO_BACKLOG, Backlog, Processor, Rejected
 
 log = logging.getLogger(__name__)
-
-UNDETERMINED = "und"
-"""ISO 639-2 for a language that nobody has told."""
 
 
 class Shedding(Processor[Utterance, Transcript]):
@@ -102,21 +99,3 @@ class Shedding(Processor[Utterance, Transcript]):
 def skipped(utterance: Utterance) -> Transcript:
     """What stands in the log instead of words: the audio can still be found by its address."""
     return wordless(utterance, skipped=True, model="none")
-
-
-def wordless(utterance: Utterance, **why: Any) -> Transcript:
-    """A transcript that nobody listened for; `why` are the fields that tell the reason."""
-    return Transcript(
-        room=utterance.room,
-        speaker=utterance.speaker,
-        room_type=utterance.room_type,
-        start=utterance.start,
-        id=derive_id("transcribe", utterance),
-        utterance=utterance.id,
-        end=utterance.end,
-        text="",
-        language=UNDETERMINED,
-        confidence=0.0,
-        address=utterance.address,
-        **why,
-    )

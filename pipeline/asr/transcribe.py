@@ -8,14 +8,15 @@ from typing import get_args
 from pipeline.asr.guards import Guards, collapse, is_sure
 from pipeline.asr.language import RoomLanguages
 from pipeline.asr.overlap import Overlaps, without_repeat, words_left
-from pipeline.asr.shedding import Shedding, wordless
+from pipeline.asr.shedding import Shedding
 from pipeline.asr.transcriber import MAX_SAMPLES, MAX_SECONDS, Clip, Recognition, Samples, Transcriber, load
+from pipeline.asr.transcripts import transcript_of, wordless
 from pipeline.asr.triage import GATE, VOICED, Reason, triage
 from pipeline.audio.encode import decode_flac
 from pipeline.audio.vad import shared
 from pipeline.cores import cores
 from pipeline.errors import AudioError, BadMessage
-from pipeline.messages import MAX_ALTERNATIVES, SAMPLE_RATE, Alternative, Mark, Transcript, Utterance, Word, derive_id
+from pipeline.messages import MAX_ALTERNATIVES, SAMPLE_RATE, Alternative, Mark, Transcript, Utterance, Word
 from pipeline.metrics import Metrics, from_zero
 from pipeline.overload import Valve
 from pipeline.settings import Asr, Settings
@@ -78,14 +79,8 @@ class Transcribe(Processor[Utterance, Transcript]):
         self._metrics.transcripts.labels(heard.language).inc()
         for mark in marks:
             self._metrics.marked.labels(mark).inc()
-        return Transcript(
-            room=utterance.room,
-            speaker=utterance.speaker,
-            room_type=utterance.room_type,
-            start=utterance.start,
-            id=derive_id("transcribe", utterance),
-            utterance=utterance.id,
-            end=utterance.end,
+        return transcript_of(
+            utterance,
             text=text,
             language=heard.language,
             confidence=_unit(math.exp(heard.avg_logprob)),
@@ -94,7 +89,6 @@ class Transcribe(Processor[Utterance, Transcript]):
             words=words,
             alternatives=others,
             model=self._transcriber.name,
-            address=utterance.address,
         )
 
 

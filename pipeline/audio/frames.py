@@ -10,14 +10,10 @@ from av.error import FFmpegError
 from pipeline.audio.decode import read_bytes
 from pipeline.audio.opus import OPUS_RATE, opus_samples
 from pipeline.audio.packets import unpack
+from pipeline.audio.pcm import PCM
 from pipeline.audio.resample import EMPTY, Resampler, Samples, from_pcm, not_cancelled, planes
 from pipeline.errors import AudioError, BadMessage, InputError
 from pipeline.messages import AudioChunk
-
-PCM: dict[str, np.dtype[np.int16] | np.dtype[np.float32]] = {
-    "pcm_s16le": np.dtype("<i2"),
-    "pcm_f32le": np.dtype("<f4"),
-}
 
 OPUS_RATES = frozenset({8_000, 12_000, 16_000, 24_000, 48_000})
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from msgspec import structs
 
-from pipeline.audio.frames import PCM
 from pipeline.audio.opus import opus_samples
 from pipeline.audio.packets import pack, unpack
+from pipeline.audio.pcm import PCM
 from pipeline.errors import VoxwardenError
 from pipeline.messages import AudioChunk
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import MsgspecError, Struct, json
 
 from pipeline.errors import TextError
-from pipeline.languages import language_of
+from pipeline.judge.texts import as_transcript
 from pipeline.messages import Mark, Name, Seconds, Transcript, Unit
 
 
@@ -43,18 +43,16 @@ def transcripts(lines: Iterable[bytes]) -> Iterator[Transcript | TextError]:
 
 def _transcript(line: KeptLine, text: str, number: int) -> Transcript:
     start = line.start or 0.0
-    return Transcript(
+    return as_transcript(
+        text,
+        line.language,
         room=line.room or "text",
         speaker=line.speaker or "text",
         room_type=line.room_type,
         start=start,
         end=line.end or start,
         id=line.id or f"line {number}",
-        utterance="",
-        text=text,
-        language=line.language or language_of(text),
         confidence=1.0 if line.confidence is None else line.confidence,
         marks=line.marks,
         skipped=line.skipped,
-        model="text",
     )

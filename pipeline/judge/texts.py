@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pipeline import languages
 from pipeline.judge.judge import Judge
@@ -19,21 +20,15 @@ class Text:
 
 def judge_texts(judge: Judge, texts: Iterable[Text]) -> list[Flag]:
     """A flag for each text, in order. Times are 0, and no text cools down another."""
-    flags: Sequence[object] = judge.process([_transcript(text) for text in texts])
+    flags: Sequence[object] = judge.process(
+        [as_transcript(each.text, each.language, room_type=each.room_type) for each in texts]
+    )
     return [flag for flag in flags if isinstance(flag, Flag)]
 
 
-def _transcript(text: Text) -> Transcript:
+def as_transcript(text: str, language: str | None = None, **fields: Any) -> Transcript:
+    """A text as the judge takes it; `fields` are those of a Transcript that are known."""
+    unknown: dict[str, Any] = {"room": "text", "speaker": "text", "start": 0.0, "end": 0.0, "id": "", "confidence": 1.0}
     return Transcript(
-        room="text",
-        speaker="text",
-        room_type=text.room_type,
-        start=0.0,
-        end=0.0,
-        id="",
-        utterance="",
-        text=text.text,
-        language=text.language or languages.language_of(text.text),
-        confidence=1.0,
-        model="text",
+        text=text, language=language or languages.language_of(text), utterance="", model="text", **(unknown | fields)
     )

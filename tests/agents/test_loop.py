@@ -8,14 +8,14 @@ from typing import Any, NoReturn, cast
 import pytest
 
 from agents.app import create_app
-from agents.loop import BACK_OFF_SECONDS, EXIT_UNFINISHED, PATIENCE_TICKS, StageLoop
+from agents.loop import EXIT_UNFINISHED, PATIENCE_TICKS, StageLoop
 from agents.work import Work
 from pipeline.errors import DependencyError
 from pipeline.events import encode
 from pipeline.messages import Flag
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings
-from pipeline.stage import BEHIND_SECONDS, Processor
+from pipeline.stage import BEHIND_SECONDS, RETRY_SECONDS, Processor
 from pipeline.topology import DELIVER
 from tests.stream.kafka_io import flag
 
@@ -124,7 +124,7 @@ async def test_a_failing_dependency_is_tried_again_and_nothing_is_lost() -> None
     store, batch = Store(outages=2), records(1)
     loop = Loop(store)
     await loop.run(batch)
-    assert loop.pauses == list(BACK_OFF_SECONDS[:2])
+    assert loop.pauses == list(RETRY_SECONDS[:2])
     assert loop.consumer.acknowledged == batch
 
 

@@ -10,21 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.errors import ConfigError
+from pipeline.judge.labels import load
 
-LABELS = (
-    "sexual",
-    "abuse",
-    "hate",
-    "violence",
-    "self_harm",
-    "minor_safety",
-    "terror_extremism",
-    "political_sensitive",
-    "illegal_trade",
-    "fraud",
-    "ads_spam",
-    "privacy",
-)
+LABELS = tuple(load().labels)
+"""In the order of configs/labels.yaml, which is that of the model's outputs."""
 RISK = "risk"
 """The output for any label. Sets often say that a text is fine without saying which labels it is free of."""
 OUTPUTS = (*LABELS, RISK)

@@ -212,7 +212,7 @@ class Room:
         self.found: list[Transcript] = []
         cut = replace(SEGMENT, batch=1)  # holds little, so that what was put waits before the recogniser
         made = {SEGMENT.name: Cut(), TRANSCRIBE.name: self.held}
-        monkeypatch.setattr(Stage, "processor", lambda stage, settings, metrics: made[stage.name])
+        monkeypatch.setattr(Stage, "processor", lambda stage, *_: made[stage.name])
         stages, clock = (cut, TRANSCRIBE), self.clock if live else None
         self.runner = LocalRunner(Settings(), self.metrics, self._tap, stages=stages, clock=clock)
         self.held.full = self.runner._runners[1].queue.full
