@@ -18,7 +18,7 @@ from pipeline.review.evidence.lookback import open_lookback
 from pipeline.settings import Settings
 from pipeline.sole import sole_user
 from pipeline.stage import Rejected
-from pipeline.topology import Stage
+from pipeline.topology import DEAD_LETTERS, Stage
 
 if TYPE_CHECKING:
     from pipeline.console.server import Serving
@@ -45,7 +45,7 @@ async def run(settings: Settings, host: Host, stop: asyncio.Event | None = None)
         sole_user(settings.data_dir),
         serving(metrics, settings.metrics.host, settings.metrics.port) as url,
     ):
-        tap = partial(_tell, DeadLetters(path_of(settings)), host)
+        tap = partial(_tell, DeadLetters(path_of(settings), settings.kafka.retention_seconds(DEAD_LETTERS)), host)
         async with (
             LocalRunner(settings, metrics, tap, lookback=open_lookback(settings)) as runner,
             Gateway(settings.gateway, metrics, runner.put) as gateway,

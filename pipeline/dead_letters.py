@@ -6,6 +6,7 @@ A letter that was replayed or dropped gets a marker, a line of its own. Both are
 import base64
 import json
 import logging
+import math
 import os
 import time
 from collections import Counter
@@ -26,13 +27,11 @@ from pipeline.review.evidence.lookback import NOWHERE, open_lookback
 from pipeline.settings import Settings
 from pipeline.sole import sole_user
 from pipeline.stage import Rejected
-from pipeline.topology import DEAD_LETTERS
 
 log = logging.getLogger(__name__)
 
 MAX_BYTES = 100_000_000
 """A flood of bad messages must not fill the disk; beyond this they are counted and logged only."""
-KEEP_SECONDS = DEAD_LETTERS.retention_hours * 3600
 
 
 def path_of(settings: Settings) -> Path:
@@ -42,15 +41,21 @@ def path_of(settings: Settings) -> Path:
 class DeadLetters:
     """Appends to `path`: stage, error, time, the message as its CloudEvent headers and base64 value, and its address.
 
-    Old letters are deleted when it is opened.
+    Letters older than `keep_seconds` are deleted when it is opened.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self,
+        path: Path,
+        keep_seconds: float = math.inf,
+        clock: Callable[[], float] = time.time,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
         self._path = path
         self._clock = clock
         self._max_bytes = max_bytes
         private.repair(path)
-        _forget(path, clock() - KEEP_SECONDS)
+        _forget(path, clock() - keep_seconds)
 
     def add(self, stage: str, rejected: Rejected) -> None:
         if not rejected.letter:

@@ -293,6 +293,11 @@ class Kafka(Section):
         hours: float = getattr(self.retention_hours, topic.key)
         return hours * 3600
 
+    @property
+    def longest_retention_seconds(self) -> float:
+        """How long any topic keeps a record."""
+        return max(map(self.retention_seconds, TOPICS))
+
 
 class GatewaySettings(Section):
     """WebSocket ingest."""

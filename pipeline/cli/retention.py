@@ -45,7 +45,10 @@ def run_job(
         if dry_run:
             done = job.preview(database, settings.retention, time.time())
         else:
-            done = job.run(database, EvidenceFolder(settings.data_dir / "evidence"), settings.retention, time.time())
+            evidence = EvidenceFolder(settings.data_dir / "evidence")
+            done = job.run(
+                database, evidence, settings.retention, time.time(), settings.kafka.longest_retention_seconds
+            )
     verb = "Would delete" if dry_run else "Deleted"
     stdout.print(
         f"{verb} {done.clips} clips, {done.cases} cases, {done.lines} lines of the log; "

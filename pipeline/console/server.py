@@ -103,7 +103,9 @@ async def sending(settings: Settings, database: Database, metrics: Metrics) -> A
 
 def keep(desk: Desk) -> None:
     """Run the retention job if it is due."""
-    retention.run_if_due(desk.database, desk.evidence, desk.settings.retention, desk.clock())
+    settings = desk.settings
+    kept = settings.kafka.longest_retention_seconds
+    retention.run_if_due(desk.database, desk.evidence, settings.retention, desk.clock(), kept)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from pipeline.dead_letters import KEEP_SECONDS, DeadLetters, box_of, path_of
+from pipeline.dead_letters import DeadLetters, box_of, path_of
 from pipeline.errors import AudioError, BadMessage, ConfigError, InputError
 from pipeline.events import decode
 from pipeline.letters import MOST_REPLAYS, Letter, LetterFilter
@@ -19,6 +19,7 @@ from pipeline.settings import Settings
 from pipeline.sole import sole_user
 from pipeline.stage import Rejected
 
+KEEP_SECONDS = 3_600.0
 CHUNK = AudioChunk(room="茶馆", speaker="wei", start=12.5, sequence=3, codec="opus", data=b"\x00\xff")
 
 
@@ -72,9 +73,9 @@ def test_letters_are_kept_as_long_as_on_kafka(tmp_path: Path) -> None:
     path = tmp_path / "dead-letters.jsonl"
     box = DeadLetters(path, clock=lambda: 0.0)
     box.add("segment", Rejected(CHUNK, AudioError("Old")))
-    DeadLetters(path, clock=lambda: KEEP_SECONDS - 1.0).add("segment", Rejected(CHUNK, AudioError("New")))
+    DeadLetters(path, KEEP_SECONDS, clock=lambda: KEEP_SECONDS - 1.0).add("segment", Rejected(CHUNK, AudioError("New")))
     assert [letter["error"] for letter in letters(path)] == ["Old", "New"]
-    DeadLetters(path, clock=lambda: KEEP_SECONDS + 1.0)
+    DeadLetters(path, KEEP_SECONDS, clock=lambda: KEEP_SECONDS + 1.0)
     assert [letter["error"] for letter in letters(path)] == ["New"]
 
 

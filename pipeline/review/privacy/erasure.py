@@ -5,6 +5,8 @@ and each run of the retention job carries it out again. When no earlier speech c
 job deletes the request, too.
 """
 
+import math
+
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 
@@ -17,10 +19,7 @@ from pipeline.review.privacy.pseudonym import pseudonym
 from pipeline.review.tables.core import CASES
 from pipeline.review.tables.quality import COPIES
 from pipeline.review.tables.rights import ERASURES, REPORTS, VOICES
-from pipeline.topology import TOPICS
 
-REACH_SECONDS = 3_600.0 * max(topic.retention_hours for topic in TOPICS)
-"""Seconds after a request in which earlier speech may still arrive."""
 BATCH = 50
 
 
@@ -59,8 +58,13 @@ def requests(connection: Connection) -> list[Request]:
     return [Request(row.speaker, row.asked_by, row.asked_at) for row in rows]
 
 
-def carry_out(database: Database, evidence: EvidenceStore, request: Request, actor: str, at: float) -> Erased:
-    """Delete all data that the request covers, up to BATCH cases in each transaction."""
+def carry_out(
+    database: Database, evidence: EvidenceStore, request: Request, actor: str, at: float, kept: float = math.inf
+) -> Erased:
+    """Delete all data that the request covers, up to BATCH cases in each transaction.
+
+    Kafka keeps speech for `kept` seconds: after that time the request itself is deleted.
+    """
     cases, clips = 0, 0
     while True:
         with database.write() as connection:
@@ -74,7 +78,7 @@ def carry_out(database: Database, evidence: EvidenceStore, request: Request, act
     with database.write() as connection:
         clips += _erase_traces(connection, evidence, request)
         held = _held(connection, request)
-        if not held and at > request.asked_at + REACH_SECONDS:
+        if not held and at > request.asked_at + kept:
             connection.execute(delete(ERASURES).where(ERASURES.c.speaker == request.speaker))
         if cases or clips:
             detail = {"cases": cases, "clips": clips, "held": held}

@@ -5,6 +5,7 @@ deletion to the audit log. Cases on legal hold stay, and so do cases with an ope
 job at once, and you can repeat it at any time.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -60,12 +61,15 @@ def rules(settings: Retention) -> Iterator[RetentionRule]:
             yield RetentionRule(state, label, frozenset(), keep)
 
 
-def run(database: Database, evidence: EvidenceStore, settings: Retention, at: float) -> Done:
-    """Delete all data whose time is over at `at` (UTC seconds), up to BATCH cases in each transaction."""
+def run(database: Database, evidence: EvidenceStore, settings: Retention, at: float, kept: float = math.inf) -> Done:
+    """Delete all data whose time is over at `at` (UTC seconds), up to BATCH cases in each transaction.
+
+    Kafka keeps speech for `kept` seconds. A request to erase a speaker stays until no earlier speech can arrive.
+    """
     evidence.sweep(at - PART_SECONDS)
     with database.read() as connection:
         asked = erasure.requests(connection)
-    erased = sum(erasure.carry_out(database, evidence, request, ACTOR, at).cases for request in asked)
+    erased = sum(erasure.carry_out(database, evidence, request, ACTOR, at, kept).cases for request in asked)
     found = list(rules(settings))
     cases = sum(_delete(database, evidence, rule, "case", at) for rule in found)
     clips = sum(_delete(database, evidence, rule, "audio", at) for rule in found)
@@ -93,13 +97,15 @@ def preview(database: Database, settings: Retention, at: float) -> Done:
         return Done(clips, cases, lines, 0, _held(connection, found, at))
 
 
-def run_if_due(database: Database, evidence: EvidenceStore, settings: Retention, at: float) -> Done | None:
+def run_if_due(
+    database: Database, evidence: EvidenceStore, settings: Retention, at: float, kept: float = math.inf
+) -> Done | None:
     """Run the job unless any process ran it in the last `every_hours`. Return None if it did not run."""
     with database.read() as connection:
         last = last_run(connection)
     if last is not None and at < last + settings.every_hours * 3_600:
         return None
-    return run(database, evidence, settings, at)
+    return run(database, evidence, settings, at, kept)
 
 
 def last_run(connection: Connection) -> float | None:

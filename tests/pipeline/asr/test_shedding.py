@@ -3,7 +3,6 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from pipeline.local import LocalRunner
 from pipeline.messages import AudioChunk, Transcript, Utterance
 from pipeline.metrics import Metrics
 from pipeline.overload import Valve
-from pipeline.settings import Asr, Overload, RoomShare, Settings
+from pipeline.settings import Asr, Overload, RoomShare, load
 from pipeline.stage import Backlog, Processor, Rejected
 from pipeline.topology import SEGMENT, TRANSCRIBE, Stage
 from tests.pipeline.asr.parts import Scripted, recognition, utterance
@@ -210,11 +209,12 @@ class Room:
         self.inner = Inner(self.clock, seconds)
         self.held = Held(Shedding(self.inner, Valve(overload, self.clock), self.metrics, self.clock))
         self.found: list[Transcript] = []
-        cut = replace(SEGMENT, batch=1)  # holds little, so that what was put waits before the recogniser
+        # Segment holds little, so that what was put waits before the recogniser.
+        settings = load({"stages": {"segment": {"batch": 1}}})
         made = {SEGMENT.name: Cut(), TRANSCRIBE.name: self.held}
         monkeypatch.setattr(Stage, "processor", lambda stage, *_: made[stage.name])
-        stages, clock = (cut, TRANSCRIBE), self.clock if live else None
-        self.runner = LocalRunner(Settings(), self.metrics, self._tap, stages=stages, clock=clock)
+        stages, clock = (SEGMENT, TRANSCRIBE), self.clock if live else None
+        self.runner = LocalRunner(settings, self.metrics, self._tap, stages=stages, clock=clock)
         self.held.full = self.runner._runners[1].queue.full
 
     def _tap(self, stage: Stage, batch: Sequence[Any], outputs: Sequence[Any]) -> None:

@@ -24,9 +24,10 @@ from pipeline.review.quality import checks
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables import METADATA
 from pipeline.review.tables.core import CASES, OUTBOX
-from pipeline.settings import Keep, KeepLabel, Retention
+from pipeline.settings import Kafka, Keep, KeepLabel, Retention
 from tests.pipeline.review.builders import NOON, flag
 
+KEPT = Kafka().longest_retention_seconds
 UPHELD = Choice(verdict="uphold", action="mute")
 DISMISSED = Choice(verdict="dismiss")
 RULES = Retention(
@@ -65,7 +66,7 @@ class Archive:
         return report.case
 
     def run(self, days: float, rules: Retention = RULES) -> Done:
-        return retention.run(self.database, self.evidence, rules, NOON + days * DAY)
+        return retention.run(self.database, self.evidence, rules, NOON + days * DAY, KEPT)
 
     def state(self, case: str) -> str:
         """Return "audio", "case" (without audio) or "gone"."""
@@ -266,7 +267,7 @@ def test_an_erasure_also_deletes_late_speech_and_is_then_deleted(archive: Archiv
     new = SqlReviewStore(archive.database).add([flag("new", 2 * DAY, 2 * DAY + 5)], NOON + 2 * DAY)[0].case
     assert archive.run(2).erased == 1
     assert (archive.state(late), archive.state(new)) == ("gone", "case")
-    archive.run(1 + erasure.REACH_SECONDS / DAY + 0.1)
+    archive.run(1 + KEPT / DAY + 0.1)
     with archive.database.read() as connection:
         assert erasure.requests(connection) == []
 
