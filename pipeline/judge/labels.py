@@ -48,9 +48,9 @@ class NamedSheet(Sheet):
 
 
 class Kind(NamedSheet):
-    """A sub-label for moderators. `sets` names the training sets that annotate it."""
+    """A sub-label for moderators. `sets` names the training sets that annotate it, if any does."""
 
-    sets: tuple[str, ...] = Field(min_length=1)
+    sets: tuple[str, ...] = ()
 
 
 class Elsewhere(Sheet):

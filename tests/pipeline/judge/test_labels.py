@@ -76,7 +76,6 @@ def test_an_unknown_label_is_named_with_the_known_ones() -> None:
         ),
         (f"labels: {{a: {{{LEAST}, es: [A]}}}}", r"labels\.a\.es"),
         (f"labels: {{a: {{{LEAST}, law: ['6(12)']}}}}", r"labels\.a\.law\.0"),
-        (f"labels: {{a: {{{LEAST}, kinds: {{b: {{en: B, zh: 乙, sets: []}}}}}}}}", r"labels\.a\.kinds\.b\.sets"),
         (f"labels: {{a: {{{LEAST}, elsewhere: {{perspective: [X]}}}}}}", r"labels\.a\.elsewhere\.perspective"),
         ("labels: {}", "labels: "),
         ("labels: [1", "not YAML"),
