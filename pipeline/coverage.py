@@ -1,5 +1,6 @@
-"""Coverage: how much of what was said was heard, by type of room. On Kafka the transcripts tell it, on one machine the
-marks in the look-back.
+"""Coverage: the share of utterances that was transcribed, by type of room.
+
+On Kafka it is counted from the transcripts. On one machine it is counted from the marks in the look-back.
 """
 
 from collections import Counter, OrderedDict
@@ -11,11 +12,14 @@ if TYPE_CHECKING:
     from pipeline.review.evidence.lookback import Lookback
 
 MAX_REMEMBERED = 100_000
-"""Utterances that may come again: after a crash a worker does over what it did since its last commit."""
+"""Utterances that are remembered. After a crash a worker repeats the utterances since its last commit."""
 
 
 class Coverage:
-    """Counts each utterance once; one that was skipped and heard when it came again was heard."""
+    """Counts each utterance once. An utterance that was skipped first and heard when it was repeated counts as heard.
+
+    `remembered` is the number of utterances whose repetitions are recognised.
+    """
 
     def __init__(self, remembered: int = MAX_REMEMBERED) -> None:
         self.heard: Counter[str] = Counter()
@@ -27,7 +31,7 @@ class Coverage:
         self.count(transcript.id, transcript.room_type, skipped=transcript.skipped)
 
     def count(self, name: str, room_type: str, *, skipped: bool) -> None:
-        """`name` is an id of the utterance, always of the same kind."""
+        """Count one utterance. `name` is its id; use the same kind of id in all calls."""
         skipped_before = self._recent.get(name)
         if skipped_before is None:
             self._remember(name, skipped)
@@ -42,7 +46,7 @@ class Coverage:
         return sorted(self.heard.keys() | self.skipped.keys())
 
     def share(self, room_type: str) -> float:
-        """Of the room type's utterances that were heard; 1 where nothing was said."""
+        """The share of the room type's utterances that was heard, 0 to 1. It is 1 if there were none."""
         said = self.heard[room_type] + self.skipped[room_type]
         return self.heard[room_type] / said if said else 1.0
 
@@ -53,7 +57,10 @@ class Coverage:
 
 
 def of_lookback(lookback: "Lookback", since: float, until: float) -> tuple[Coverage, int]:
-    """Of utterances that were finished from `since` to `until`, UTC seconds; also how many no stage could handle."""
+    """The coverage of utterances finished from `since` up to `until`, in UTC seconds.
+
+    The second value is the number of utterances that failed in a stage. They are not part of the coverage.
+    """
     from pipeline.review.evidence.marks import Finish
 
     found, failed = Coverage(), 0

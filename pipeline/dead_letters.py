@@ -1,6 +1,6 @@
-"""What the local runner could not handle: a file of JSON lines, as the topic `voice.dead-letters` is on Kafka.
+"""The dead letters of one machine: a file of JSON lines. On Kafka, the topic `voice.dead-letters` holds them.
 
-A letter that was replayed or dropped gets a marker, a line of its own. Both are kept as long as on Kafka.
+When a letter is replayed or dropped, a marker line is appended. Letters and markers are kept as long as on Kafka.
 """
 
 import base64
@@ -31,7 +31,8 @@ from pipeline.stage import Rejected
 log = logging.getLogger(__name__)
 
 MAX_BYTES = 100_000_000
-"""A flood of bad messages must not fill the disk; beyond this they are counted and logged only."""
+"""Maximum size of the file, so that many bad messages cannot fill the disk. Later letters are only counted and logged.
+"""
 
 
 def path_of(settings: Settings) -> Path:
@@ -39,9 +40,10 @@ def path_of(settings: Settings) -> Path:
 
 
 class DeadLetters:
-    """Appends to `path`: stage, error, time, the message as its CloudEvent headers and base64 value, and its address.
+    """Appends dead letters to the file at `path`.
 
-    Letters older than `keep_seconds` are deleted when it is opened.
+    A letter has the stage, the error, the time, the message (CloudEvent headers and base64 value) and its address.
+    The constructor deletes letters that are older than `keep_seconds`.
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class DeadLetters:
             return
         log.warning("%s: %s", stage, rejected.error)
         if self._path.exists() and self._path.stat().st_size > self._max_bytes:
-            log.error("%s is full: replay or drop its letters, then delete it", self._path)
+            log.error("%s is full. Replay or drop its letters, then delete the file", self._path)
             return
         private.make_folder(self._path.parent)
         _append(self._path, self._letter(stage, rejected))
@@ -70,7 +72,7 @@ class DeadLetters:
     def _letter(self, stage: str, rejected: Rejected) -> dict[str, object]:
         letter: dict[str, object] = {"stage": stage, "error": str(rejected.error), "at": self._clock()}
         if isinstance(rejected.message, Message):
-            with suppress(BadMessage):  # it cannot be written: the reason alone is kept
+            with suppress(BadMessage):  # a message that cannot be encoded: only the error is kept
                 event = encode(rejected.message, stage)
                 letter["headers"] = {name: value.decode() for name, value in event.headers}
                 letter["value"] = base64.b64encode(event.value).decode()
@@ -79,16 +81,16 @@ class DeadLetters:
 
 
 def box_of(settings: Settings) -> "LocalBox":
-    """Raises InputError if nothing ever ran here."""
+    """The dead letters in `settings.data_dir`. Raises InputError if that folder does not exist."""
     if not settings.data_dir.is_dir():
         raise InputError(f"There is no folder {settings.data_dir}", NOWHERE)
     return LocalBox(settings)
 
 
 class LocalBox:
-    """The dead letters of one machine; a `Box`.
+    """The dead letters of one machine. Implements `Box`.
 
-    What is replayed is put in hand again: the next `voxwarden run` handles it when it starts.
+    The next `voxwarden run` handles replayed messages when it starts.
     """
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
@@ -97,7 +99,7 @@ class LocalBox:
         self._clock = clock
 
     def letters(self, wanted: LetterFilter) -> list[Letter]:
-        """A record that dies again after a replay has the same origin, and is to be handled again."""
+        """See `Box`. A message that fails again after a replay has a new letter with the same origin."""
         found = self._all()
         waiting = iter(told_once([letter for letter in found if not letter.handled]))
         return chosen_of([letter if letter.handled else next(waiting) for letter in found], wanted)
@@ -107,7 +109,7 @@ class LocalBox:
         return Content(dict(line.get("headers", {})), base64.b64decode(line.get("value", "")))
 
     def send_back(self, chosen: Sequence[Letter]) -> tuple[int, Refusals]:
-        """Raises ConfigError while a `voxwarden run` works in the folder."""
+        """See `Box`. Raises ConfigError while a `voxwarden run` uses the folder."""
         refusals: Refusals = []
         with sole_user(self._settings.data_dir):
             for letter in chosen:
@@ -123,7 +125,7 @@ class LocalBox:
         return len(chosen)
 
     def _all(self) -> list[Letter]:
-        """With a marker all letters of its origin that stand before it are dealt with."""
+        """All letters in the file. A marker applies to its letter and to all earlier letters of the same origin."""
         found: list[Letter] = []
         replays: Counter[str | None] = Counter()
         for address, line in _lines(self._path):
@@ -140,7 +142,10 @@ class LocalBox:
         return f"it has been replayed {letter.replays} times" if letter.replays >= MOST_REPLAYS else None
 
     def _put_back(self, letter: Letter) -> str | None:
-        """An utterance is in hand once its mark is gone; audio, once it is in the journal. Gives why it cannot be."""
+        """Queue the message for the next run. Returns the reason if that is impossible.
+
+        An utterance is queued by the removal of its mark in the look-back, an audio chunk by adding it to the journal.
+        """
         if letter.origin:
             kept = open_lookback(self._settings).reopen(letter.origin)
             return None if kept else "its audio is no longer kept"
@@ -148,7 +153,7 @@ class LocalBox:
         try:
             chunk = decode(AudioChunk, content.value, [(name, text.encode()) for name, text in content.headers.items()])
         except BadMessage as error:
-            return f"it is no audio ({error.what})"
+            return f"it is not audio ({error.what})"
         Journal(self._settings.data_dir / "journal").add_again(chunk)
         return None
 
@@ -176,7 +181,7 @@ def _handled(letter: Letter, marked: str, origin: str | None, how: str) -> Lette
 
 
 def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each whole line with its address, which is made of its content."""
+    """The address and the content of each valid line. The address is a hash of the line."""
     if not path.is_file():
         return
     with path.open("rb") as file:
@@ -184,7 +189,7 @@ def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             try:
                 yield f"dead-letters/{sha256(line).hexdigest()[:12]}", json.loads(line)
             except ValueError:
-                log.warning("%s: a line that is no JSON is passed over", path)
+                log.warning("%s: skipped a line that is not JSON", path)
 
 
 def _append(path: Path, line: dict[str, object]) -> None:
@@ -194,7 +199,7 @@ def _append(path: Path, line: dict[str, object]) -> None:
 
 
 def _forget(path: Path, before: float) -> None:
-    """Delete the lines that are older."""
+    """Delete the lines from before `before`, UTC seconds."""
     if not any(line.get("at", 0.0) < before for _, line in _lines(path)):
         return
     fresh = path.with_name(path.name + ".new")

@@ -1,6 +1,7 @@
-"""Kafka and the database: whether they answer, asked again and again, and a start that waits until they do.
+"""Checks whether Kafka and the database answer, and a start that waits for them.
 
-A worker shows it as `voxwarden_dependency_up`, so on-call is told what is broken, not what follows from it.
+A worker exposes the result as the metric `voxwarden_dependency_up`. So on-call sees the cause of a failure, not only
+its consequences.
 """
 
 import asyncio
@@ -17,18 +18,18 @@ from pipeline.metrics import Metrics
 T = TypeVar("T")
 
 CHECK_SECONDS = 5.0
-"""Between two checks, and the longest that one should take."""
+"""Seconds between two checks. A check should not take longer than this."""
 START_SECONDS = 5.0
-"""Between two tries to start."""
+"""Seconds between two attempts to start."""
 
 DependencyCheck = Callable[[], None]
-"""Raises an error if the dependency does not answer."""
+"""A function that raises an error if the dependency does not answer."""
 
 log = logging.getLogger(__name__)
 
 
 class Dependencies:
-    """`checks` by the name of what they ask. Each has a thread of its own: one that hangs delays no other."""
+    """Runs `checks`, by name of the dependency. Each check has its own thread: a check that hangs delays no other."""
 
     def __init__(self, checks: Mapping[str, DependencyCheck], metrics: Metrics) -> None:
         self._checks = checks
@@ -39,12 +40,12 @@ class Dependencies:
 
     @property
     def down(self) -> frozenset[str]:
-        """Those that did not answer when last asked."""
+        """The names of the dependencies whose last check failed."""
         return self._down
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Ask while the block runs."""
+        """Run the checks in the background until the block ends."""
         for name in self._checks:
             threading.Thread(target=self._watch, args=(name,), name=f"asks {name}", daemon=True).start()
         try:
@@ -53,7 +54,7 @@ class Dependencies:
             self._over.set()
 
     def ask(self, name: str) -> None:
-        """Once."""
+        """Run the check `name` once, and record the result."""
         try:
             self._checks[name]()
         except Exception as error:
@@ -75,7 +76,10 @@ class Dependencies:
 
 
 def patiently(start: Callable[[], T], sleep: Callable[[float], object] = time.sleep) -> T:
-    """Try until every dependency answers. A process that ended instead would only be started again, and again."""
+    """Call `start` until it raises no DependencyError. If the process ended instead, a supervisor would restart it.
+
+    `sleep` takes seconds. Other errors are raised.
+    """
     said = ""
     while True:
         try:
@@ -86,7 +90,7 @@ def patiently(start: Callable[[], T], sleep: Callable[[float], object] = time.sl
 
 
 async def answered(check: DependencyCheck, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
-    """The same in an event loop, where it can be cancelled: return once `check` raises nothing."""
+    """Wait in an event loop until `check` raises no DependencyError. Can be cancelled. Other errors are raised."""
     said = ""
     while True:
         try:
@@ -99,7 +103,7 @@ async def answered(check: DependencyCheck, sleep: Callable[[float], Awaitable[ob
 
 
 def _say(error: DependencyError, said: str) -> str:
-    """Once: an outage may take hours."""
+    """Log the error if its text differs from the last one: an outage may take hours."""
     if str(error) != said:
-        log.warning("not started yet, tried again every %g s: %s", START_SECONDS, error)
+        log.warning("not started yet, retrying every %g s: %s", START_SECONDS, error)
     return str(error)

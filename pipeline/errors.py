@@ -1,25 +1,25 @@
-"""Every error that Voxwarden raises on purpose.
+"""All errors that Voxwarden raises on purpose.
 
-VoxwardenError                  one clear line for a person: what is wrong, and the remedy
-├── ConfigError                 a setting, policy, lexicon or label file
-├── InputError                  a file or stream that someone handed in
-│   ├── AudioError              it cannot be decoded as audio
-│   └── TextError               it cannot be read as text
-├── CaseError                   a case that is not there, or is decided already
-│   ├── Missing                 there is none of that id
-│   ├── Taken                   somebody else holds it
-│   ├── Involved                whoever asks has a part in it, and may not decide
-│   └── Stale                   it has changed since it was looked at, or the lease has gone to somebody else
-├── AccountError                an account that is not there, or may not do this
-├── BadMessage                  a record that cannot be decoded; it goes to the dead letters
+VoxwardenError                  one line for a person: the problem and its remedy
+├── ConfigError                 a mistake in a setting, policy, lexicon or label file
+├── InputError                  a mistake in an input file or stream
+│   ├── AudioError              the input cannot be decoded as audio
+│   └── TextError               the input cannot be read as text
+├── CaseError                   the case does not exist, or is already decided
+│   ├── Missing                 no case has this id
+│   ├── Taken                   another moderator holds the case
+│   ├── Involved                the moderator is involved in the case, and may not decide it
+│   └── Stale                   the case has changed since it was read, or the lease belongs to another moderator now
+├── AccountError                the account does not exist, or may not do this
+├── BadMessage                  the record cannot be decoded; it goes to the dead letters
 ├── WeightsMissing              no model weights in folder, package or download
-├── WeightsCorrupt              weights whose SHA-256 is not the pinned one
-└── DependencyError             broker, database or model does not answer; worth a retry
+├── WeightsCorrupt              the SHA-256 of the weights is not the pinned one
+└── DependencyError             broker, database or model does not answer; a retry may help
 """
 
 
 class VoxwardenError(Exception):
-    """`what` names the thing (file, key, topic); `remedy` says what to do about it."""
+    """`what` states the problem and names the file, key or topic. `remedy` says how to solve it."""
 
     def __init__(self, what: str, remedy: str = "") -> None:
         super().__init__(f"{what}. {remedy}" if remedy else what)

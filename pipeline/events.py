@@ -1,7 +1,7 @@
-"""Messages as CloudEvents 1.0 in Kafka's binary mode: raw bytes or JSON as the value, what describes them in headers.
+"""Messages as CloudEvents 1.0 in Kafka's binary mode: the value is raw audio or JSON, the attributes are headers.
 
-Audio (`AudioChunk`, `Utterance`) is the value as it is, never base64; its fields travel as `ce_` extension headers,
-whose names have lower-case letters and digits only (`sample_rate` is `ce_samplerate`). The other messages are JSON.
+For `AudioChunk` and `Utterance` the value is the audio, without base64. Their fields are `ce_` extension headers, whose
+names have only lower-case letters and digits (`sample_rate` is `ce_samplerate`). The value of other messages is JSON.
 Source: the CloudEvents Kafka protocol binding, https://github.com/cloudevents/spec.
 """
 
@@ -23,16 +23,17 @@ Headers = Sequence[tuple[str, bytes | None]]
 
 VERSION = "v1"
 CONTENT_TYPES: dict[str, str] = {"AudioChunk": "application/octet-stream", "Utterance": "audio/flac"}
-REMEDY = "docs/contract.md shows what belongs in it."
+REMEDY = "docs/contract.md describes its fields."
 ID_BYTES = 8
-"""Of a chunk's `ce_id`, which tells chunks apart for as long as the topic keeps them."""
+"""Length of a chunk's `ce_id`: enough to tell chunks apart while the topic keeps them."""
 LOCAL_FIELDS = frozenset({"address", "data"})
-"""Not in the headers of audio: `data` is the value, and `address` is only known once the record is written."""
+"""Fields that are not headers of audio: `data` is the value, and `address` is known only after the record is written.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A record, ready to be sent."""
+    """A Kafka record, ready to send."""
 
     key: bytes
     value: bytes
@@ -49,23 +50,26 @@ def header_of(field: str) -> str:
 
 
 def encode(message: Message, source: str) -> Event:
-    """`source` is who sends it: a stage's name, or `gateway`. Raises BadMessage for what no reader could take."""
+    """Encode a message. `source` is the sender: a stage's name, or `gateway`.
+
+    Raises BadMessage for a message that no reader could decode.
+    """
     try:
         msgspec.convert(getattr(message, "end", message.start), Seconds)
         headers = [(name, text.encode()) for name, text in _attributes(message, source).items()]
         if isinstance(message, AudioChunk | Utterance):
             return Event(message.room.encode(), message.data, headers + _extensions(message))
         return Event(message.room.encode(), msgspec.json.encode(message), headers)
-    except (msgspec.MsgspecError, ValueError) as error:  # a time without a date, or text that is no Unicode
-        raise BadMessage(f"A {type(message).__name__} that cannot be written: {error}", REMEDY) from error
+    except (msgspec.MsgspecError, ValueError) as error:  # a time out of range, or text that is not valid Unicode
+        raise BadMessage(f"The {type(message).__name__} cannot be encoded: {error}", REMEDY) from error
 
 
 def decode(kind: type[M], value: bytes | None, headers: Headers) -> M:
-    """Read a record as a `kind`; raises BadMessage, which says what is wrong with it, for anything else."""
+    """Decode a record to a message of class `kind`. Raises BadMessage with the reason if that fails."""
     texts = _texts(headers)
     if (found := texts.get("ce_type", "")) != type_of(kind):
         raise BadMessage(
-            f"A record of type {found[:64] or 'unknown (no ce_type header)'} where {type_of(kind)} belongs",
+            f"The record has type {found[:64] or 'unknown (no ce_type header)'} instead of {type_of(kind)}",
             f"Send CloudEvents in binary mode. {REMEDY}",
         )
     try:
@@ -73,7 +77,7 @@ def decode(kind: type[M], value: bytes | None, headers: Headers) -> M:
             return msgspec.convert(_fields(kind, texts) | {"data": value or b""}, kind, strict=False)
         return msgspec.json.decode(value or b"", type=kind)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise BadMessage(f"A {kind.__name__} that cannot be read: {error}", REMEDY) from error
+        raise BadMessage(f"The {kind.__name__} cannot be decoded: {error}", REMEDY) from error
 
 
 def _attributes(message: Message, source: str) -> dict[str, str]:
@@ -84,7 +88,7 @@ def _attributes(message: Message, source: str) -> dict[str, str]:
         "ce_source": f"/voxwarden/{source}",
         "ce_type": type_of(type(message)),
     }
-    if isinstance(message, AudioChunk):  # several a second of each speaker: only what CloudEvents requires
+    if isinstance(message, AudioChunk):  # speakers send several chunks a second: only the required attributes
         return attributes
     return attributes | {
         "ce_time": datetime.fromtimestamp(start, UTC).isoformat(),
@@ -99,14 +103,14 @@ def _chunk_id(message: Message) -> str:
 
 
 def _extensions(message: Message) -> list[tuple[str, bytes]]:
-    """The fields that are not at their default."""
+    """The headers of all fields that differ from their default."""
     values = ((header, getattr(message, field), default) for header, field, default in _columns(type(message)))
     return [(header, _text(value).encode()) for header, value, default in values if value != default]
 
 
 @cache
 def _columns(kind: type[Message]) -> list[tuple[str, str, Any]]:
-    """Header, field and default of what an audio message has in headers."""
+    """Header, field name and default of each field that is a header of an audio message."""
     names = fields_by_header(kind)
     defaults = {field.name: field.default for field in msgspec.structs.fields(kind)}
     return [(header, field, defaults[field]) for header, field in names.items()]
@@ -120,7 +124,7 @@ def _texts(headers: Headers) -> dict[str, str]:
     try:
         return {name: (value or b"").decode() for name, value in headers}
     except UnicodeDecodeError as error:
-        raise BadMessage("A header that is not UTF-8", "CloudEvents headers are UTF-8 text.") from error
+        raise BadMessage("A header is not UTF-8", "CloudEvents headers are UTF-8 text.") from error
 
 
 def _fields(kind: type[Message], texts: dict[str, str]) -> dict[str, str]:
@@ -130,5 +134,5 @@ def _fields(kind: type[Message], texts: dict[str, str]) -> dict[str, str]:
 
 @cache
 def fields_by_header(kind: type[Message]) -> dict[str, str]:
-    """Which header carries which field of an audio message."""
+    """The field name of an audio message by header name."""
     return {header_of(field): field for field in kind.__struct_fields__ if field not in LOCAL_FIELDS}

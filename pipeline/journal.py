@@ -1,11 +1,11 @@
-"""Audio that the one-machine runner has taken and not yet cut into utterances, kept on disk in case of a crash.
+"""Keeps the audio that the one-machine runner has taken but not cut into utterances yet, on disk in case of a crash.
 
-Each chunk is appended to a page when it is taken. A page is closed after a few seconds. It is deleted once the segment
-stage has heard all of it and no open speech reaches back into it. A clean stop leaves nothing. After a crash the chunks
-that no utterance in the look-back covers are heard again.
+Each chunk is appended to a page file when it is taken. A page is closed after a few seconds. It is deleted when the
+segment stage has processed all of it and no unfinished speech needs it. A clean stop leaves no pages. After a crash,
+the chunks that no utterance in the look-back covers are processed again.
 
-Nothing is forced to the disk. A killed process loses nothing here. A power cut may lose what the system had not
-written.
+There is no fsync. A killed process loses nothing. A power failure may lose data that the operating system had not
+written yet.
 """
 
 import errno
@@ -25,35 +25,35 @@ from pipeline.messages import AudioChunk
 
 SUFFIX = ".audio"
 AGAIN = ".again"
-"""Of a page whose audio is heard again whatever was cut: a person has replayed it from the dead letters."""
+"""Suffix of a page with replayed dead letters. Its audio is processed again, even if utterances cover its time."""
 PAGE_SECONDS = 5.0
 PAGE_BYTES = 8_000_000
-"""A page is closed when it is older or larger."""
+"""A page is closed when it is older than PAGE_SECONDS or larger than PAGE_BYTES."""
 
 Speaker = tuple[str, str]
 """Room and speaker."""
 HeldSince = Callable[[str, str], float | None]
-"""UTC start of the oldest audio that a speaker's unfinished speech still needs; None if there is none."""
+"""For a room and speaker: UTC start of the oldest audio that unfinished speech still needs; None if it needs none."""
 
 
 @dataclass(slots=True)
 class Page:
-    """One file."""
+    """One file of the journal."""
 
     path: Path
     opened: float
     size: int = 0
     closed: bool = False
     until: int = 0
-    """The number of the last chunk in it."""
+    """Number of the last chunk in the page."""
     ends: dict[Speaker, float] = field(default_factory=dict)
-    """Where each speaker's audio in it ends; infinite until a later page goes on with it."""
+    """UTC seconds at which each speaker's audio in the page ends; inf until a later page has more of the speaker."""
 
 
 class Journal:
-    """`add` what is taken, say with `taken` what was heard, and read with `left` what the last process left.
+    """`add` stores a chunk, `taken` reports processed chunks, and `left` reads the chunks that the last process left.
 
-    Safe to use from two threads. Raises DependencyError when the disk does.
+    Safe to use from two threads. All methods raise DependencyError if the disk fails.
     """
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
@@ -71,7 +71,7 @@ class Journal:
         self._next = 1 + max((int(path.stem) for path in found if path.stem.isdecimal()), default=0)
 
     def add(self, chunk: AudioChunk) -> None:
-        """Keep a chunk until it is cut into utterances."""
+        """Store a chunk until it is cut into utterances."""
         record = recordfile.pack(chunk)
         with self._guarded():
             page = self._writable()
@@ -80,19 +80,19 @@ class Journal:
             try:
                 _append(page.path, record)
             except OSError:
-                self._close_page()  # after a torn record nothing is read
+                self._close_page()  # the rest of a page after an incomplete record cannot be read
                 raise
 
     def add_again(self, chunk: AudioChunk) -> None:
-        """Have the next process hear `chunk`, which a stage could not handle."""
+        """Store a dead letter's `chunk`, so that the next process processes it again."""
         with self._guarded():
             _append(self.folder / f"{self._next:012d}{AGAIN}", recordfile.pack(chunk))
             self._next += 1
 
     def left(self, cut_to: Callable[[str, str], float]) -> Iterator[AudioChunk]:
-        """What the last process took and did not cut, in order; each counts as added.
+        """Yield the chunks that the last process took but did not cut, in order. Each counts as added.
 
-        `cut_to(room, speaker)` says up to when, in UTC seconds, the speaker's audio was cut into utterances.
+        `cut_to(room, speaker)` gives the UTC seconds up to which the speaker's audio was cut into utterances.
         """
         needed = self._uncut(cut_to)
         for page in self._left:
@@ -106,7 +106,7 @@ class Journal:
             page.closed = True
 
     def taken(self, count: int, held_since: HeldSince) -> None:
-        """So many more chunks were heard. Deletes the pages that are not needed any more."""
+        """Report `count` more processed chunks. Deletes the pages that are not needed any more."""
         with self._guarded():
             self._taken += count
             if self._open and self._full(self._open):
@@ -115,7 +115,7 @@ class Journal:
                 self._forget(self._pages.popleft())
 
     def close(self) -> None:
-        """All was heard and cut."""
+        """Report that all audio is processed and cut."""
         with self._guarded():
             self._close_page()
         self.taken(0, lambda *_: None)
@@ -160,7 +160,7 @@ class Journal:
                 del self._latest[speaker]
 
     def _uncut(self, cut_to: Callable[[str, str], float]) -> dict[Path, list[int]]:
-        """Offsets of the chunks that are needed, the latest first. A chunk ends where the speaker's next one starts."""
+        """Offsets of the chunks that are still needed, latest first. A chunk ends at the start of the speaker's next."""
         following: dict[Speaker, float] = {}
         found: dict[Path, list[int]] = {}
         with self._guarded():

@@ -1,4 +1,4 @@
-"""Dead letters as people deal with them, wherever they are kept: on Kafka, or in a file of one machine."""
+"""Dead letters as the commands list, replay and drop them. They are kept on Kafka, or in a file on one machine."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -11,34 +11,35 @@ MOST_REPLAYS = 3
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A dead letter without its value, which may be large."""
+    """A dead letter without its value, because the value may be large."""
 
     address: str
-    """Its own: `topic/partition/offset`, or `dead-letters/ID` on one machine."""
+    """The letter's own address: `topic/partition/offset`, or `dead-letters/ID` on one machine."""
     origin: str | None
-    """The address of the record that it was. None: a stage made it, or it is audio of one machine."""
+    """Address of the original record. None if a stage made the message, or for an audio chunk on one machine."""
     stage: str
     reason: str
     at: float
     """UTC seconds."""
     size: int
-    """Bytes of the value, also of one that was cut off."""
+    """Bytes of the value. A value that was too large to keep counts in full."""
     cut: bool
+    """The value was too large and is not kept."""
     replays: int
     handled: str | None
-    """`replayed`, `dropped`, `repeated` (the same record's letter stands before), or None."""
+    """`replayed`, `dropped`, `repeated` (an earlier letter has the same origin), or None (not handled yet)."""
 
 
 @dataclass(frozen=True, slots=True)
 class LetterFilter:
-    """Which letters; `addresses` are their own or of their origin. Empty fields want all."""
+    """Selects letters. `addresses` are addresses of letters or of their origins. An empty field selects all letters."""
 
     addresses: Collection[str] = ()
     stage: str | None = None
     reason: str | None = None
     since: float | None = None
     handled: bool = False
-    """Also those that are dealt with."""
+    """Include letters that are already handled."""
 
     def takes(self, letter: Letter) -> bool:
         return (
@@ -52,7 +53,7 @@ class LetterFilter:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a letter holds."""
+    """The message in a letter: its headers and its value."""
 
     headers: dict[str, str]
     value: bytes
@@ -63,28 +64,28 @@ Refusals = list[tuple[Letter, str]]
 
 
 class Box(Protocol):
-    """Where dead letters are kept."""
+    """A store of dead letters."""
 
     def letters(self, wanted: LetterFilter) -> list[Letter]:
-        """Those that are `wanted`, the oldest first; raises InputError for an address that no letter has."""
+        """The letters that `wanted` selects, oldest first. Raises InputError for an address that no letter has."""
 
     def content(self, letter: Letter) -> Content: ...
 
     def send_back(self, chosen: Sequence[Letter]) -> tuple[int, Refusals]:
-        """Give `chosen` back to their stages; gives how many, and those that cannot be."""
+        """Send the `chosen` letters back to their stages. Returns how many were sent, and the refused ones."""
 
     def drop(self, chosen: Sequence[Letter]) -> int:
-        """Mark `chosen` as dealt with; gives how many."""
+        """Mark the `chosen` letters as dropped. Returns how many."""
 
 
 def check_chosen(wanted: LetterFilter, everything: bool) -> None:
-    """Raise ConfigError if somebody would replay or drop all by leaving something out."""
+    """Raise ConfigError if nothing is selected, so that nobody replays or drops all letters by mistake."""
     if not (everything or wanted.addresses or wanted.stage or wanted.reason or wanted.since):
-        raise ConfigError("No letters are named", "Give addresses, --stage, --reason or --since; or --all.")
+        raise ConfigError("No letters are selected", "Give addresses, --stage, --reason or --since; or --all.")
 
 
 def chosen_of(found: Sequence[Letter], wanted: LetterFilter) -> list[Letter]:
-    """Of all letters those that are `wanted`; raises InputError for an address that none has."""
+    """The letters in `found` that `wanted` selects. Raises InputError for an address that no letter has."""
     known = {name for letter in found for name in (letter.address, letter.origin)}
     if unknown := [address for address in wanted.addresses if address not in known]:
         raise InputError(f"There is no dead letter {unknown[0]}", "`voxwarden dead-letters list --handled` shows them.")
@@ -92,7 +93,10 @@ def chosen_of(found: Sequence[Letter], wanted: LetterFilter) -> list[Letter]:
 
 
 def told_once(found: Sequence[Letter]) -> list[Letter]:
-    """Of letters with one origin only the first is to be handled: a worker died before it acknowledged the record."""
+    """Mark all but the first letter of each origin as `repeated`.
+
+    A record gets several letters if a worker dies before it acknowledges the record.
+    """
     first: dict[str, str] = {}
     for letter in found:
         if letter.origin:

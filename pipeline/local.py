@@ -1,8 +1,8 @@
-"""The topology in one process: a bounded queue and one thread for each stage, for one machine, files and tests.
+"""The topology in one process, with a bounded queue and a thread for each stage: for one machine, files and tests.
 
-A full queue makes its feeder wait, back to the microphone's connection or the file. At the end the runner finishes
-everything in hand before it closes. With a look-back, a killed runner loses nothing: the next one finishes it
-(`pipeline/recovery.py`).
+A full queue blocks its source (backpressure), back to the microphone's connection or the file. At the end the runner
+finishes all queued work before it closes. With a look-back, a killed runner loses nothing: the next run finishes its
+work (`pipeline/recovery.py`).
 """
 
 import asyncio
@@ -30,24 +30,24 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 QUEUE_BATCHES = 4
-"""Batches that wait for a stage before whoever feeds it waits, too."""
+"""Size of a stage's queue in batches. Sources wait while the queue is full."""
 TICK_SECONDS = 0.5
-"""How often a stage is told the time."""
+"""Seconds between two calls of a stage's `tick`."""
 T = TypeVar("T")
 Clock = Callable[[], float]
 """UTC seconds."""
 
 
 class Tap(Protocol):
-    """Sees each batch of each stage with what came of it."""
+    """A function that receives each batch of each stage, with the outputs."""
 
     def __call__(self, stage: Stage, batch: Sequence[Message], outputs: Sequence[Any]) -> None: ...
 
 
 class StageRunner:
-    """Takes batches to one stage's processor, and its outputs to the stages that take them.
+    """Passes batches to one stage's processor, and the outputs to the next stages.
 
-    `sources` is the number of those that put messages here. The stream ends when each of them has put None.
+    `sources` is the number of sources that put messages into the queue. The stream ends when each has put None.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class StageRunner:
         self.stage = stage
         self.queue: asyncio.Queue[tuple[Message | None, float]] = asyncio.Queue(batching.batch * QUEUE_BATCHES)
         self.takers: Mapping[type[Message], Sequence[StageRunner]] = {}
-        """Who takes an output, by its kind."""
+        """The stages that take an output, by the type of its message."""
         self.recovery: Recovery | None = None
         self._batching = batching
         self._open_sources = sources
@@ -74,20 +74,23 @@ class StageRunner:
         self.processor = await asyncio.get_running_loop().run_in_executor(self._thread, build)
 
     async def put(self, message: Message | None) -> None:
-        """None ends the stream. Waits while the queue is full; raises DependencyError once nobody empties it."""
+        """Add a message; None ends the stream. Waits while the queue is full.
+
+        Raises DependencyError if a stage has failed.
+        """
         await self.queue.put((message, self._now()))
         if self._refuses:
             self.refuse()
-            raise DependencyError("No audio is taken any more, since a stage has failed", "Start it again.")
+            raise DependencyError("Audio is refused because a stage has failed", "Start Voxwarden again.")
 
     def refuse(self) -> None:
         """Nobody works here any more: whoever waits, or comes, is told so, and does not wait for ever."""
         self._refuses = True
         if not self.queue.empty():
-            self.queue.get_nowait()  # room for the first who waits, who makes it for the next
+            self.queue.get_nowait()  # wakes the first waiting source, which then wakes the next one
 
     async def run(self) -> None:
-        """Run until the stream ends, then drain, and tell those that take the outputs."""
+        """Run until the stream ends. Then drain the processor, and end the stream of the next stages."""
         loop = asyncio.get_running_loop()
         ticked = loop.time()
         while self._open_sources:
@@ -113,7 +116,7 @@ class StageRunner:
         return self._clock() if self._clock else 0.0
 
     def _watch(self) -> None:
-        """A queue that stays full makes others wait outside of it: then its own messages do not tell how long."""
+        """Note since when the queue is full. Sources then wait outside of it, longer than its messages show."""
         if not self.queue.full():
             self._full_since = None
         elif self._full_since is None:
@@ -124,10 +127,11 @@ class StageRunner:
         return self._now() - oldest
 
     def _worked_off_to(self, since: float) -> float | None:
-        """Up to when all that came is worked off; None for files, and while a backlog waits.
+        """UTC seconds up to which all messages are processed; None for files, and during a backlog.
 
-        What seems overdue may be waiting here. Messages that come in fast are no backlog, though: else time would
-        stand still under load. It has then come as far as the batch in which the oldest came at `since`.
+        During a backlog, the audio of a speaker who seems silent may be in the queue. But a busy queue is not a
+        backlog: otherwise the time for `tick` would stop under load. Then the time is `since`, the arrival of the
+        oldest message of the batch.
         """
         if not self._clock:
             return None
@@ -136,7 +140,7 @@ class StageRunner:
         return since if self._waited(since) <= BEHIND_SECONDS else None
 
     def _backlog(self, in_hand: int, since: float) -> Backlog:
-        """A queue that is full makes others wait outside of it: then more comes in than anybody can count."""
+        """The backlog for the processor. Arrivals outside of a full queue cannot be counted, so their rate is inf."""
         waiting = self.queue.qsize()
         self._arrivals.see(self._taken + waiting, self._now())
         arrivals = self._arrivals.rate if self._full_since is None else math.inf
@@ -148,7 +152,10 @@ class StageRunner:
         return self.processor.handle(batch)
 
     async def _take(self, patience: float | None) -> tuple[list[Message], float]:
-        """A batch of the messages that come within `wait_seconds` of the first, and since when the first has waited."""
+        """The messages that come within `wait_seconds` of the first one, and the arrival time of the first one.
+
+        `patience` is the longest wait for the first message in seconds; None waits without limit.
+        """
         batch: list[Message] = []
         first = 0.0
         try:
@@ -163,7 +170,7 @@ class StageRunner:
                         limit.reschedule(asyncio.get_running_loop().time() + self._batching.wait_seconds)
                     batch.append(message)
         except TimeoutError:
-            log.debug("%s: %d messages within the time", self.stage.name, len(batch))
+            log.debug("%s: %d messages before the timeout", self.stage.name, len(batch))
         return batch, first
 
     async def _work(self, batch: list[Message], work: Callable[[], list[Any]]) -> None:
@@ -184,17 +191,18 @@ class StageRunner:
             try:
                 return await loop.run_in_executor(self._thread, work)
             except DependencyError as error:
-                log.warning("%s: %s; again in %s s", self.stage.name, error, pause)
+                log.warning("%s: %s; retry in %s s", self.stage.name, error, pause)
                 await asyncio.sleep(pause)
         return await loop.run_in_executor(self._thread, work)
 
 
 class LocalRunner:
-    """`async with LocalRunner(...) as runner: await runner.put(chunk)`; leaving the block drains every stage.
+    """`async with LocalRunner(...) as runner: await runner.put(chunk)`. The end of the block drains all stages.
 
-    With a `lookback`, utterances are kept on disk for a while, and deliver cuts its evidence from there. What a killed
-    runner had in hand is then finished first, before new audio. `clock` is for live audio: it ends the speech of a
-    speaker who falls silent without leaving. Files need none.
+    With a `lookback`, utterances are kept on disk for some time, and the deliver stage takes its evidence from there.
+    The unfinished work of a killed runner is then processed before new audio. `clock` (UTC seconds) is for live audio:
+    it ends the speech of a speaker who falls silent without leaving. For files it is None. The block raises the error
+    of a failed stage.
     """
 
     def __init__(
@@ -256,9 +264,9 @@ class LocalRunner:
             self._close()
 
     async def put(self, chunk: AudioChunk) -> None:
-        """Hand in audio; waits while the first stage has its hands full. Raises DependencyError once one has failed.
+        """Add audio. Waits while the queue of the first stage is full. Raises DependencyError if a stage has failed.
 
-        With a look-back, the audio is on disk when this returns.
+        With a look-back, the audio is on disk when this method returns.
         """
         await self._put(chunk)
         if self._recovery:
@@ -270,7 +278,7 @@ class LocalRunner:
             await runner.put(chunk)
 
     async def _recover(self) -> None:
-        """Hand on the utterances and the audio that a killed runner left."""
+        """Add the utterances and the audio that a killed runner left."""
         if self._recovery:
             await self._hand_on(UTTERANCES, self._recovery.utterances())
             await self._hand_on(AUDIO, self._recovery.chunks())
@@ -283,7 +291,7 @@ class LocalRunner:
                 await taker.put(message)
 
     async def _end(self) -> BaseException | None:
-        """Send the end of the stream. A stage that fails meanwhile cancels us: its group must hear of that."""
+        """Send the end of the stream. Returns the cancellation if a stage fails meanwhile: the task group needs it."""
         try:
             await self._put(None)
         except asyncio.CancelledError as cancelled:
@@ -291,7 +299,7 @@ class LocalRunner:
         return None
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """After the group has seen it, so that the stage's own error is the first."""
+        """Refuse more audio if a task failed. The task group's own callback runs first and records the stage's error."""
         if task.cancelled() or task.exception():
             for runner in self._takers(AUDIO):
                 runner.refuse()
@@ -316,12 +324,12 @@ class LocalRunner:
 
 
 def _each(takers: Mapping[type[Message], Sequence[StageRunner]]) -> list[StageRunner]:
-    """Each once, though it may take several kinds."""
+    """All runners in `takers`, each one once."""
     return list(dict.fromkeys(runner for found in takers.values() for runner in found))
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What to tell a person: the error meant for him, else the first of all."""
+    """The error to show to the user: the first VoxwardenError, or the first of all errors."""
     meant = group.subgroup(VoxwardenError)
     error: BaseException = meant or group
     while isinstance(error, BaseExceptionGroup):

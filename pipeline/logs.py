@@ -1,10 +1,13 @@
-"""What libraries may log: nothing that holds names, words or audio."""
+"""Log levels of libraries, so that their messages contain no names, words or audio."""
 
 import logging
 
 
 def without_debug(*libraries: str) -> None:
-    """Turn off what these loggers say at DEBUG, whatever the root logger says: keys and values of what they carry."""
+    """Turn off DEBUG messages of these loggers, also if the root logger is at DEBUG.
+
+    At DEBUG these libraries log keys and values of the records they carry.
+    """
     for name in libraries:
         logger = logging.getLogger(name)
         logger.setLevel(max(logging.INFO, logger.getEffectiveLevel()))

@@ -1,7 +1,7 @@
 """The messages between stages, and their deterministic ids.
 
 Times are UTC seconds as float. Audio inside the pipeline is 16 kHz mono. On Kafka each message is a CloudEvent in
-binary mode (`pipeline/events.py`); the contract in words is docs/contract.md, generated from these types.
+binary mode (`pipeline/events.py`). The tables of docs/contract.md are generated from these types and their docstrings.
 """
 
 import uuid
@@ -15,106 +15,108 @@ SAMPLE_RATE = 16_000
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://voxwarden.invalid/ids/v1")
 
 Name = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*(?![\s\S])")]
-"""A room, speaker, policy or model name: no control characters, since one of them keeps the parts of an id apart.
+"""A room, speaker, policy or model name. Control characters are refused: one of them separates the parts of an id.
 
-The pattern ends in a look-ahead because `$` would let a line break follow in Python, and JSON Schema knows no other.
+The pattern ends in a look-ahead. In Python, `$` also matches before a final line break, and JSON Schema has no other
+anchor for the end.
 """
 
 Seconds = Annotated[float, Meta(ge=0, lt=253_402_300_800)]
-"""A moment, UTC seconds: finite, and before the year 10000, so that RFC 3339 can write it."""
+"""A time in UTC seconds. It is finite and before the year 10000, because RFC 3339 writes the year with four digits."""
 
 Unit = Annotated[float, Meta(ge=0, le=1)]
 """A score, probability or confidence."""
 
 MAX_ALTERNATIVES = 5
-"""Readings beside the text of a transcript."""
+"""Maximum number of alternatives in a transcript."""
 
 StreamCodec = Literal["pcm_s16le", "pcm_f32le", "opus"]
-"""What an app sends frame by frame."""
+"""Codecs of audio that an app sends frame by frame."""
 Codec = Literal[StreamCodec, "opus_packets", "container"]
-"""`container` is any whole file that FFmpeg can open (WAV, FLAC, MP3, Ogg, M4A, WebM). `opus` is one bare packet.
-`opus_packets` is several of them in a row: pipeline/audio/packets.py.
+"""`container` is a whole file that FFmpeg can open (WAV, FLAC, MP3, Ogg, M4A, WebM). `opus` is one bare Opus packet.
+`opus_packets` is several joined packets: pipeline/audio/packets.py.
 """
 
 Suggestion = Literal["pass", "review", "block"]
 Verdict = Literal["uphold", "dismiss", "escalate"]
 Action = Literal["warn", "mute", "remove", "close_room"]
-"""What the app is asked to do about an upheld case."""
+"""The action that the app should take on an upheld case."""
 Mark = Literal["no_speech", "repetition", "silence_phrase", "low_confidence"]
-"""Why a transcript may be invented by the recogniser. A marked text is kept; the policy says what becomes of it."""
+"""A sign that the recogniser invented the text. A marked text is kept; the policy decides how it counts."""
 
 
 class Message(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What every message knows: whose voice, in which room, when."""
+    """The fields of every message on a topic: room, speaker, type of room, and start."""
 
     room: Name
-    """The room, as the app names it."""
+    """The app's name of the room."""
     speaker: Name
-    """Whose voice, as the app names them."""
+    """The app's name of the speaker."""
     room_type: Name = "default"
-    """What kind of room; the policy may differ by it."""
+    """Type of the room. A policy can have rules for each type."""
     start: Seconds
-    """Of the first sample, UTC seconds."""
+    """Start in UTC seconds."""
 
 
 class AudioChunk(Message, frozen=True, kw_only=True, omit_defaults=True):
-    """A piece of one speaker's audio as it came in; gaps and order are told by `sequence`."""
+    """A piece of one speaker's audio as the app sent it. `sequence` gives the order and shows gaps."""
 
     sequence: Annotated[int, Meta(ge=0, le=2**63 - 1)]
-    """Counts the chunks of one connection or file from 0; a smaller number later is of a new connection."""
+    """Number of the chunk in its connection or file, from 0. A smaller number later means a new connection."""
     session: Annotated[str, Meta(max_length=64, pattern=r"^[!-~]*(?![\s\S])")] = ""
-    """Where `first_sample` counts from 0: an id of the app's, the same on each connection that sends audio again."""
+    """The app's id of the session. It stays the same on each connection that sends the same audio again."""
     first_sample: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
-    """Number of the first sample in `session`. Samples with numbers that were heard before are left out."""
+    """Number of the chunk's first sample in `session`, from 0. Samples that were received before are skipped."""
     codec: Codec = "pcm_s16le"
-    """What `data` is: PCM, one bare Opus packet, several joined packets, or one whole small file."""
+    """Encoding of `data`: PCM, one bare Opus packet, several joined packets, or one whole small file."""
     sample_rate: Annotated[int, Meta(ge=8_000, le=192_000)] = SAMPLE_RATE
-    """Samples per second of one channel; 48000 for Opus; a whole file knows its own."""
+    """Samples per second of one channel; 48000 for Opus. A whole file states its own rate."""
     channels: Annotated[int, Meta(ge=1, le=32)] = 1
-    """Of one speaker, mixed down to one; PCM is interleaved."""
+    """Channels of this speaker, which are mixed to one. PCM is interleaved."""
     final: bool = False
-    """The speaker has left or the file has ended: nothing waits for more."""
+    """True in the last chunk: the speaker has left or the file has ended. Unfinished speech ends at once."""
     data: bytes = b""
-    """The audio, as the value of the record."""
+    """The audio. It is the value of the record."""
 
 
 class Utterance(Message, frozen=True, kw_only=True, omit_defaults=True):
     """0.3 to 15 s of one speaker's speech, encoded once (FLAC, 16 kHz mono)."""
 
     id: str
-    """UUIDv5, the same after any replay."""
+    """UUIDv5. It is the same after any replay."""
     end: Seconds
-    """Of the last sample, UTC seconds."""
+    """End in UTC seconds."""
     forced: bool = False
-    """Cut for length, not at a pause: the next utterance repeats its last `overlap` seconds."""
+    """True if the utterance was cut for length, not at a pause. Then the next utterance repeats its last `overlap`
+    seconds."""
     overlap: Annotated[float, Meta(ge=0)] = 0.0
-    """Seconds at the head that the utterance before has too."""
+    """Seconds at the start that the previous utterance has too."""
     address: str | None = None
-    """Where the audio lies (`topic/partition/offset`), filled in by whoever read it from there."""
+    """Address of the audio (`topic/partition/offset`). The reader of the record sets it."""
     data: bytes = b""
 
 
 class Word(Struct, frozen=True, omit_defaults=True):
-    """A word of a transcript; times are UTC seconds."""
+    """A word of a transcript. Times are UTC seconds."""
 
     text: str
-    """What was said."""
+    """The recognised text."""
     start: Seconds
     end: Seconds
     probability: Unit = 1.0
-    """The recogniser's own."""
+    """The recogniser's probability of the word."""
 
 
 class Alternative(Struct, frozen=True):
-    """Another reading by the recogniser."""
+    """An alternative text from the recogniser."""
 
     text: str
     score: float
-    """Mean log-probability a token."""
+    """Mean log-probability per token."""
 
 
 class Transcript(Message, frozen=True, kw_only=True, omit_defaults=True):
-    """An utterance as text."""
+    """The text of an utterance."""
 
     id: str
     utterance: str
@@ -122,46 +124,46 @@ class Transcript(Message, frozen=True, kw_only=True, omit_defaults=True):
     end: Seconds
     text: str
     language: str
-    """ISO 639-1, e.g. `en`, `zh`."""
+    """Language code, ISO 639-1, e.g. `en`, `zh`."""
     confidence: Unit
-    """exp of the mean log-probability a token."""
+    """exp of the mean log-probability per token."""
     no_speech: Unit = 0.0
-    """The recogniser's own probability that nobody spoke."""
+    """The recogniser's probability that nobody spoke."""
     marks: tuple[Mark, ...] = ()
-    """Why the text may be invented by the recogniser; empty if nothing speaks for it."""
+    """Signs that the recogniser invented the text. Empty if there are none."""
     words: tuple[Word, ...] = ()
-    """With their times; empty unless asked for."""
+    """Words with their times. Empty unless `asr.words` is on."""
     alternatives: Annotated[tuple[Alternative, ...], Meta(max_length=MAX_ALTERNATIVES)] = ()
-    """Other readings, best first; at most 5. The classifier reads them, too."""
+    """Alternative texts, best first, at most 5. The classifier reads them, too."""
     skipped: bool = False
-    """Nobody listened: more was said than could be transcribed, and overload's settings chose this. `text` is empty."""
+    """True if the utterance was skipped under overload. Then `text` is empty."""
     model: str
-    """What made this of it, by name and version."""
+    """Name and version of the model that made this."""
     address: str | None = None
-    """Where the utterance's audio lies."""
+    """Address of the utterance's audio."""
 
 
 class Hit(Struct, frozen=True, omit_defaults=True):
-    """A lexicon term found in the text: characters `start` to `end` (half open) of `Flag.text`."""
+    """A lexicon term in the text: characters `start` to `end` (half open) of `Flag.text`."""
 
     term: str
-    """As the lexicon has it."""
+    """The term as the lexicon spells it."""
     label: str
-    """Of the term."""
+    """Label of the term."""
     level: Literal["low", "medium", "high", "critical"]
-    """How grave it is."""
+    """Severity of the term."""
     start: Annotated[int, Meta(ge=0)]
-    """Its first character in `Flag.text`."""
+    """Index of its first character in `Flag.text`."""
     end: Annotated[int, Meta(ge=0)]
-    """The character after its last."""
+    """Index of the character after its last one."""
     start_time: Seconds | None = None
-    """UTC seconds of the first matched word; by share of characters where there are no word times."""
+    """Start of the first matched word in UTC seconds. Estimated from the character position without word times."""
     end_time: Seconds | None = None
-    """UTC seconds of the end of the last."""
+    """End of the last matched word in UTC seconds. Estimated in the same way."""
 
 
 class Flag(Message, frozen=True, kw_only=True, omit_defaults=True):
-    """What the judge says of one transcript; clean speech gets one too, with suggestion `pass`."""
+    """The judge's result for one transcript. Clean speech gets a flag too, with suggestion `pass`."""
 
     id: str
     utterance: str
@@ -172,59 +174,59 @@ class Flag(Message, frozen=True, kw_only=True, omit_defaults=True):
     language: str
     confidence: Unit
     suggestion: Suggestion
-    """What to do: let it pass, show it to a moderator, or act at once."""
+    """Suggested handling: `pass`, `review` by a moderator, or `block` at once."""
     risk: Unit
     """Calibrated probability that any label applies."""
     labels: dict[str, Unit] = field(default_factory=dict)
-    """Score of every label that the policy switches on."""
+    """Score of each label that the policy turns on."""
     flagged: tuple[str, ...] = ()
-    """The labels that passed a threshold, or whose terms the policy heeds; worst first."""
+    """Labels whose score passed a threshold or whose terms the policy counts. Worst first."""
     hits: tuple[Hit, ...] = ()
     """Lexicon terms in the text."""
     marks: tuple[Mark, ...] = ()
     reasons: tuple[str, ...] = ()
-    """Which rules of the policy fired, in words."""
+    """The policy's rules that led to the suggestion, in words."""
     words: tuple[Word, ...] = ()
-    """As the transcript has them, of what is not passed; empty unless the recogniser was asked for word times."""
+    """Words of the transcript with their times. Empty for suggestion `pass`, and unless `asr.words` is on."""
     policy: str
-    """Name and version, e.g. `default@1a2b3c4d`."""
+    """Name and version of the policy, e.g. `default@1a2b3c4d`."""
     model: str
     address: str | None = None
 
 
 class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a moderator decided of a case."""
+    """A moderator's decision on a case."""
 
     id: str
     case: str
     """Id of the case."""
     moderator: Name
-    """Who decided."""
+    """Name of the moderator."""
     verdict: Verdict
-    """The flag was right, was wrong, or someone else must decide."""
+    """`uphold`: the flag was right. `dismiss`: it was wrong. `escalate`: someone else must decide."""
     label: str | None = None
-    """The label as corrected by the moderator."""
+    """The label, if the moderator corrected it."""
     reason: Annotated[str, Meta(max_length=64, pattern=r"^[a-z_]*(?![\s\S])")] = ""
-    """Why, as a code."""
+    """Reason code."""
     note: Annotated[str, Meta(max_length=4_000)] = ""
-    """Why, in the moderator's words."""
+    """Reason in the moderator's own words."""
     action: Action | None = None
-    """What the app is asked to do."""
+    """The action that the app should take."""
     at: Seconds
-    """When, UTC seconds."""
+    """Time of the decision in UTC seconds."""
     undone: Seconds | None = None
-    """When it was taken back; it then counts for nothing."""
+    """Time at which the decision was undone, in UTC seconds. An undone decision has no effect."""
 
 
 def sample_of(seconds: float) -> int:
-    """The 16 kHz sample at a UTC time: what ids are made of, so that float noise does not change them."""
+    """Convert UTC seconds to a count of 16 kHz samples. Ids use it, so that rounding errors do not change an id."""
     return round(seconds * SAMPLE_RATE)
 
 
 def derive_id(stage: str, message: Utterance | Transcript, version: str = "") -> str:
-    """UUIDv5 of room, speaker, first and last sample, stage, version: the same speech has the same id after any replay.
+    """UUIDv5 of room, speaker, first and last sample, stage and version. A replay gives the same speech the same id.
 
-    The last sample counts, since what was cut short in an outage and is then cut whole is not the same speech.
+    The last sample is part of the id. An utterance cut short in an outage and the later whole one need different ids.
     """
     samples = (str(sample_of(seconds)) for seconds in (message.start, message.end))
     return str(uuid.uuid5(NAMESPACE, "\x1f".join((message.room, message.speaker, *samples, stage, version))))

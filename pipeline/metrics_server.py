@@ -1,4 +1,4 @@
-"""Prometheus exposition and probes over HTTP, from a thread of its own: a busy event loop cannot make it late."""
+"""Prometheus metrics and health probes over HTTP. They have their own thread: a busy event loop cannot delay them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,19 +13,20 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 Probe = Callable[[], Sequence[str]]
-"""What is wrong, in words; nothing: all is well."""
+"""A function that returns the problems of the process, in words. Empty means healthy."""
 
 
 def no_problem() -> Sequence[str]:
-    """The probe of a process that is well as long as it answers."""
+    """The probe of a process that is healthy as long as it answers."""
     return ()
 
 
 @contextmanager
 def serving(metrics: Metrics, host: str, port: int, probes: Mapping[str, Probe] | None = None) -> Iterator[str]:
-    """Serve while the block runs; gives the URL. Port 0 takes a free one.
+    """Serve metrics and `probes` (by path) until the block ends. Gives the URL. Port 0 selects a free port.
 
-    `/healthz` and `/readyz` answer 200, or 503 and what their probe says is wrong.
+    `/healthz` and `/readyz` answer 200, or 503 with the problems of their probe. Raises DependencyError if the port
+    cannot be opened.
     """
     try:
         server, thread = start_http_server(port, host, registry=metrics.registry)

@@ -1,14 +1,15 @@
-"""Overload: when more is said than can be transcribed, some utterances are skipped, by policy and never in silence.
+"""Load shedding: under overload the transcribe stage skips some utterances, by the settings, and reports each of them.
 
-Nothing is skipped unless two things come together. Speech is late: the oldest utterance has waited for longer than
-`start_seconds`. And the worker cannot catch up: at its measured speed, and with what comes in meanwhile, the backlog
-takes longer than `catch_up_seconds`, or than half of the time until it expires. A short outage makes speech late, but
-a worker with speed to spare catches up, and all is heard.
+Utterances are skipped only if two conditions hold together:
+- Speech is late: the oldest utterance has waited for more than `start_seconds`.
+- The worker cannot catch up. At its measured speed, and with the current arrivals, the backlog takes longer than
+  `catch_up_seconds`, or longer than half of the time until it expires.
+A short outage makes speech late. But a worker that is fast enough catches up, and all utterances are transcribed.
 
-Each of the two gives a number from 0 to 1, and the smaller one is the pressure. As the pressure grows, the room types
-of `settings.overload.room_types` are thinned out one after the other, each down to its smallest share. The id of an
-utterance decides whether it is heard. What is heard under a pressure is heard under any lower one, and a redelivery
-under the same pressure chooses the same utterances.
+Each condition gives a number from 0 to 1. The smaller number is the pressure. As the pressure grows, the room types of
+`settings.overload.room_types` are reduced one after the other, each down to its minimum share. The id of an utterance
+decides whether it is heard. An utterance that is heard under some pressure is also heard under any lower pressure. A
+redelivery under the same pressure selects the same utterances.
 """
 
 import math
@@ -25,30 +26,30 @@ from pipeline.stage import Backlog
 OTHER = "other"
 
 MEASURED_UTTERANCES = 256
-"""The speed is that of so many."""
+"""The speed is measured over this number of the latest utterances."""
 ENOUGH_UTTERANCES = 32
-"""Fewer tell no speed: a first batch may be slow, and nothing is skipped for that."""
+"""With fewer utterances the speed is unknown. The first batch may be slow, and must not cause skipping."""
 
 WINDOW_SECONDS = 60.0
-"""Arrivals are counted over so long: rooms are quiet for moments."""
+"""The arrival rate is measured over this time, because rooms have short quiet periods."""
 SHORTEST_SECONDS = 10.0
-"""Over a shorter time nothing is known of them."""
+"""Over a shorter time the arrival rate is unknown."""
 
 
 class DecodingSpeed:
-    """How many utterances a second a worker transcribes. A median: one batch that hangs does not change it."""
+    """The utterances per second that a worker transcribes. It is a median: one slow batch does not change it."""
 
     def __init__(self) -> None:
         self._seconds: deque[float] = deque(maxlen=MEASURED_UTTERANCES)
 
     def add(self, utterances: int, seconds: float) -> None:
-        """So many took so long."""
+        """Record that a batch of `utterances` took `seconds`."""
         if utterances:
             self._seconds.extend([seconds / utterances] * utterances)
 
     @property
     def per_second(self) -> float:
-        """NaN while too few were measured."""
+        """Utterances per second; NaN while fewer than ENOUGH_UTTERANCES were measured."""
         if len(self._seconds) < ENOUGH_UTTERANCES:
             return math.nan
         each = median(self._seconds)
@@ -56,13 +57,13 @@ class DecodingSpeed:
 
 
 class Arrivals:
-    """How many messages a second come in, from looks at how many have come so far."""
+    """The arrival rate of messages, measured from samples of their total number."""
 
     def __init__(self) -> None:
         self._looks: deque[tuple[float, float]] = deque()
 
     def see(self, total: float, now: float) -> None:
-        """`total` have come until `now`, in seconds from anywhere."""
+        """Record that `total` messages had arrived at `now`, in seconds of any monotonic clock."""
         self._looks.append((now, total))
         while now - self._looks[0][0] > WINDOW_SECONDS:
             self._looks.popleft()
@@ -72,7 +73,7 @@ class Arrivals:
 
     @property
     def rate(self) -> float:
-        """Over the last minute; NaN while the looks are too near to each other."""
+        """Messages per second over the last minute; NaN while the samples span less than SHORTEST_SECONDS."""
         if not self._looks:
             return math.nan
         (first, before), (last, total) = self._looks[0], self._looks[-1]
@@ -80,7 +81,7 @@ class Arrivals:
 
 
 class Valve:
-    """Knows the pressure, and what it leaves. `clock` gives seconds from anywhere."""
+    """Computes the pressure and decides which utterances are heard. `clock` is any monotonic clock in seconds."""
 
     def __init__(self, overload: Overload, clock: Callable[[], float] = time.monotonic) -> None:
         self._overload = overload
@@ -91,11 +92,14 @@ class Valve:
         self._late = 0.0
         self.speed = DecodingSpeed()
         self.catch_up = 0.0
-        """Seconds until nothing waits; inf: never; NaN: nobody knows."""
+        """Predicted seconds until the backlog is cleared; inf: never; NaN: unknown."""
         self.pressure = 0.0
 
     def observe(self, backlog: Backlog) -> None:
-        """What waits now. Lateness rises at once and falls slowly, so that a lull does not bring back too much."""
+        """Compute the pressure from the current backlog.
+
+        Lateness rises at once and falls slowly. Otherwise a short pause would bring back too many utterances.
+        """
         now = self._clock()
         fallen = self._late - (now - self._seen) / self._overload.recover_seconds
         self._seen = now
@@ -108,15 +112,15 @@ class Valve:
 
     @property
     def kinds(self) -> list[str]:
-        """Every value of `kind`."""
+        """All values that `kind` can return."""
         return list(dict.fromkeys([*self._order, OTHER]))
 
     def kind(self, room_type: str) -> str:
-        """The room type as the settings know it, or `other`: a closed set."""
+        """The room type if the settings list it, else `other`. So metric labels come from a closed set."""
         return room_type if room_type in self._order else OTHER
 
     def share(self, room_type: str) -> float:
-        """Of the room type's utterances, those heard now; from 1 down to its smallest."""
+        """The share of the room type's utterances that is heard now, between its minimum share and 1."""
         kind = self.kind(room_type)
         if kind not in self._order:
             return 1.0
@@ -127,16 +131,16 @@ class Valve:
         return lot(utterance.id) < self.share(utterance.room_type)
 
     def _horizon(self, backlog: Backlog) -> float:
-        """A backlog that is worked off within so many seconds is heard whole.
+        """Seconds of catch-up time up to which nothing is skipped.
 
-        With twice as much, which is all the time until it expires, only the smallest shares are heard.
+        At twice this time only the minimum shares are heard. It is at most half of the time until the backlog expires.
         """
         left = (backlog.retention - backlog.waited) / 2
         return max(self._overload.start_seconds, min(self._overload.catch_up_seconds, left))
 
 
 def catch_up_seconds(backlog: Backlog, speed: float) -> float:
-    """Until nothing waits if all is heard at `speed` messages a second; inf: never; NaN: nobody knows."""
+    """Seconds until the backlog is cleared at `speed` messages per second; inf: never; NaN: unknown."""
     if backlog.messages == 0:
         return 0.0
     spare = speed - backlog.arrivals
@@ -144,12 +148,12 @@ def catch_up_seconds(backlog: Backlog, speed: float) -> float:
 
 
 def lot(id_: str) -> float:
-    """A number from 0 up to, not including, 1: the same for the same id, even over all ids."""
+    """A number from 0 to 1 (excluded), derived from the id. It is evenly distributed over ids."""
     return (int.from_bytes(blake2b(id_.encode(), digest_size=8).digest()) >> 11) / 2**53
 
 
 def _ramp(value: float, start: float, end: float) -> float:
-    """0 up to `start`, 1 from `end` on; 0 for NaN, since nothing is skipped for what nobody knows."""
+    """0 up to `start`, 1 from `end` on, linear in between. 0 for NaN: an unknown value must not cause skipping."""
     return _unit((value - start) / (end - start)) if value > start else 0.0
 
 

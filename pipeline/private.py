@@ -1,4 +1,4 @@
-"""Files and folders for their owner alone: they hold what people said in private rooms."""
+"""Files and folders that only their owner can access, because they hold speech from private rooms."""
 
 import logging
 import os
@@ -13,22 +13,22 @@ OTHERS = 0o077
 
 
 def make_folder(folder: Path) -> None:
-    """Make `folder`, with the parents that are missing, for its owner alone. One that is there stays as it is."""
+    """Create `folder` and its missing parents for their owner only. An existing folder is not changed."""
     if folder.is_dir():
         return
     if not folder.parent.exists():
         make_folder(folder.parent)
-    folder.mkdir(FOLDER, exist_ok=True)  # another process may be quicker
+    folder.mkdir(FOLDER, exist_ok=True)  # another process may have created it meanwhile
 
 
 def open_folder(folder: Path) -> None:
-    """Make `folder`, or take it and all in it from others, where an older version left it open to them."""
+    """Create `folder` for its owner only. Remove other users' access if an older version left the folder open."""
     make_folder(folder)
     repair(folder)
 
 
 def make_file(file: Path) -> None:
-    """Make `file` empty, for its owner alone; one that is there is taken from others."""
+    """Create an empty `file` for its owner only. Remove other users' access from an existing file."""
     if not file.exists():
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT, FILE))
     elif file.is_file():
@@ -36,14 +36,14 @@ def make_file(file: Path) -> None:
 
 
 def repair(path: Path) -> None:
-    """Take a file, or a folder with all in it, from others; nothing where there is none.
+    """Remove other users' access from a file, or from a folder and its content. Does nothing if `path` is missing.
 
-    A folder that is closed to others is taken as done: who cannot enter it cannot reach what is in it.
+    The content of a folder that is already closed is not checked: other users cannot enter the folder.
     """
     try:
         _close(path)
     except PermissionError:
-        log.warning("%s is open to other users, and its owner is another one; run chmod -R go= on it", path)
+        log.warning("Other users can access %s, and another user owns it; run chmod -R go= on it", path)
 
 
 def _close(path: Path) -> None:
@@ -51,7 +51,7 @@ def _close(path: Path) -> None:
         if path.is_symlink() or not path.stat().st_mode & OTHERS:
             return
         is_folder = path.is_dir()
-        # The folder itself comes last. So the next start makes up for one that is cut short.
+        # The folder itself is closed last. After an interruption, the next start then finds it open and continues.
         for inner in path.iterdir() if is_folder else ():
             _close(inner)
         path.chmod(FOLDER if is_folder else FILE)

@@ -1,7 +1,8 @@
-"""The files of the look-back and of the journal: records one after the other, each able to tell whether it is whole.
+"""The record format of the look-back and of the journal.
 
-A record is a head of 16 bytes (lengths and CRC-32 of what follows, big-endian), the message without its audio
-(MessagePack), and the audio. So an index is read without reading the audio, and a torn tail is seen.
+A file is a sequence of records. A record has three parts: a header of 16 bytes (the lengths and CRC-32 checksums of the
+other parts, big-endian), the message without its audio (MessagePack), and the audio. An index can be read without the
+audio. The checksums show an incomplete record at the end of a file.
 """
 
 import struct
@@ -18,19 +19,19 @@ M = TypeVar("M", Utterance, AudioChunk)
 HEAD = struct.Struct(">IIII")
 MAX_META = 65_536
 MAX_AUDIO = 67_108_864
-"""Bytes; a head that claims more is not one."""
+"""Maximum bytes of the two parts. A header with larger lengths is not a header."""
 
 
 def pack(message: Utterance | AudioChunk) -> bytes:
     audio = message.data
     meta = msgspec.msgpack.encode(msgspec.structs.replace(message, data=b""))
     if len(meta) > MAX_META or len(audio) > MAX_AUDIO:
-        raise ValueError(f"A message of {len(meta)} + {len(audio)} bytes does not fit a record")
+        raise ValueError(f"A message of {len(meta)} + {len(audio)} bytes does not fit into a record")
     return HEAD.pack(len(meta), len(audio), crc32(meta), crc32(audio)) + meta + audio
 
 
 def read(file: BinaryIO, offset: int, kind: type[M]) -> M | None:
-    """The message whose record begins at `offset`, with its audio; None where no whole record begins."""
+    """The message of the record at `offset`, with its audio. None if there is no complete record."""
     found = _meta(file, offset, kind)
     if found is None:
         return None
@@ -42,9 +43,9 @@ def read(file: BinaryIO, offset: int, kind: type[M]) -> M | None:
 
 
 def scan(file: BinaryIO, offset: int, end: int, kind: type[M]) -> Iterator[tuple[int, int, M]]:
-    """From `offset` on, (offset, next offset, message without audio) of each record that ends by `end`.
+    """Yield (offset, next offset, message without audio) for each record between `offset` and `end`.
 
-    Stops at the first that is torn or still being written.
+    Stops at the first incomplete record: it is damaged, or another thread is still writing it.
     """
     while (found := _meta(file, offset, kind)) is not None:
         message, size, _ = found
@@ -56,7 +57,7 @@ def scan(file: BinaryIO, offset: int, end: int, kind: type[M]) -> Iterator[tuple
 
 
 def _meta(file: BinaryIO, offset: int, kind: type[M]) -> tuple[M, int, int] | None:
-    """The message, and the audio's length and checksum; the file is left where the audio begins."""
+    """The message, the audio's length and the audio's checksum. Leaves the file position at the audio."""
     file.seek(offset)
     head = file.read(HEAD.size)
     if len(head) != HEAD.size:

@@ -1,4 +1,4 @@
-"""Recordings through the local runner, file after file, with what is found in each."""
+"""Moderate recordings with the one-machine runner, one file after the other."""
 
 import asyncio
 import os
@@ -20,45 +20,48 @@ from pipeline.stage import Rejected
 from pipeline.topology import STAGES, UTTERANCES, Stage
 
 SPEAKER = "speaker"
-"""A recording does not say who speaks."""
+"""The speaker's name for all recordings, because a recording does not name its speakers."""
 
 WORST_FIRST: tuple[Suggestion, ...] = ("block", "review", "pass")
 
 
 @dataclass(slots=True)
 class FileReport:
-    """One file, ended. `error` says why it, or its rest, could not be read."""
+    """The result for one file. `error` says why the file, or the rest of it, could not be read."""
 
     file: str
     seconds: float = 0.0
     speech_seconds: float = 0.0
     utterances: int = 0
     suggestion: Suggestion | None = None
-    """The worst of its utterances; None when there is none and the file could not be read to its end."""
+    """The worst suggestion of its utterances. None if it has none and could not be read to its end."""
     error: str | None = None
 
 
 @dataclass(slots=True)
 class _Progress:
-    """How far a file has come through the stages."""
+    """Progress of a file through the stages."""
 
     report: FileReport
     waiting: int = 0
-    """Utterances cut, but not yet judged."""
+    """Utterances that are cut but not judged yet."""
     uncut: int = 1
-    """Parts of it whose final chunk has not been cut."""
+    """Parts of the file whose final chunk is not cut yet."""
 
 
 @dataclass
 class Recordings:
-    """`async for found in Recordings(...)`: a Flag for each utterance, and a Report after the last of each file."""
+    """`async for found in Recordings(...)` yields a Flag for each utterance, and a FileReport after the last of a file.
+
+    Reports come in the order of `paths`. Errors of a file are in its report; other errors are raised.
+    """
 
     paths: Sequence[Path]
     settings: Settings
     metrics: Metrics
     room_type: str = "default"
     names: Mapping[Path, str] = field(default_factory=dict)
-    """What people call files that are copies, such as of standard input."""
+    """Display names of files that are copies, e.g. of standard input."""
     _found: "asyncio.Queue[Flag | FileReport | None]" = field(default_factory=asyncio.Queue)
     _files: dict[str, _Progress] = field(default_factory=dict)
 
@@ -103,7 +106,10 @@ class Recordings:
             await runner.put(AudioChunk(room=report.file, speaker=speaker, start=end, sequence=sequence, final=True))
 
     async def _chunks(self, path: Path, part: Part, report: FileReport) -> AsyncIterator[AudioChunk]:
-        """One behind the reader: damage after the last chunk is on the report before that chunk is on its way."""
+        """The chunks of a part, one behind the reader.
+
+        So damage after the last chunk is in the report before that chunk enters the pipeline.
+        """
         room, speaker = report.file, part.of(SPEAKER)
         chunks = chunks_of(path, room, speaker, self.room_type, part=part, name=room)
         held: AudioChunk | None = None
@@ -154,7 +160,7 @@ class Recordings:
 
 
 def _finished(files: dict[str, _Progress]) -> Iterator[tuple[str, _Progress]]:
-    """Files that are through, up to the first that is not: reports keep the order of the files."""
+    """The finished files before the first unfinished one, so that reports keep the order of the files."""
     for room, file in list(files.items()):
         if file.uncut or file.waiting:
             return
@@ -166,7 +172,7 @@ def _worse(one: Suggestion | None, other: Suggestion) -> Suggestion:
 
 
 def _name(path: Path, names: Mapping[Path, str]) -> str:
-    """A file's name as text, also where it is not UTF-8; two names stay two."""
+    """A file's name as text. Bytes that are not UTF-8 are escaped, so that different names stay different."""
     return names.get(path) or os.fsencode(path).decode(errors="backslashreplace")
 
 

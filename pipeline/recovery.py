@@ -1,8 +1,8 @@
-"""What the one-machine runner keeps so that a kill loses nothing, and what it does again when it starts.
+"""Crash recovery of the one-machine runner: the data it keeps, and the work it repeats when it starts.
 
-Audio is in the journal from when it is taken until it is cut. An utterance is in the look-back from when it is cut, and
-is in hand until it is marked as finished. After a kill both are done again. Ids make it once: the store knows a flag
-that it has.
+The journal holds audio until it is cut into utterances. The look-back holds an utterance from then on, and a mark says
+that it is finished. After a crash, the next run repeats the audio in the journal and the utterances without a mark.
+Nothing is stored twice, because ids are deterministic and the store recognises a flag that it already has.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -27,10 +27,10 @@ Cutting = HoldingProcessor[AudioChunk, Utterance]
 
 
 class Logged(Processor[AudioChunk, Utterance]):
-    """Writes each utterance to the look-back as soon as it is cut, and its address on it. Then the journal may forget.
+    """Writes each utterance to the look-back when it is cut, and sets its address. Then the journal may drop the audio.
 
-    When the look-back fails, the runner tries the same batch again. But the stage has heard that audio and would give
-    nothing for it. So the first outputs are kept until the look-back has them all.
+    If the look-back fails, the runner retries the same batch. But the segment stage has already consumed that audio,
+    and would return nothing for it. So the outputs are kept until the look-back has all of them.
     """
 
     def __init__(self, inner: Cutting, lookback: "Lookback", journal: Journal) -> None:
@@ -43,7 +43,7 @@ class Logged(Processor[AudioChunk, Utterance]):
         return self._addressed(lambda: self._inner.process(batch), len(batch))
 
     def handle(self, batch: Sequence[AudioChunk]) -> Outputs:
-        """The segment stage finds the bad message of a batch by itself: it must not hear the others twice."""
+        """Same as `process`: the segment stage finds a bad message itself, and must not take the others twice."""
         return self.process(batch)
 
     def tick(self, now: float) -> Outputs:
@@ -68,7 +68,7 @@ class Logged(Processor[AudioChunk, Utterance]):
 
 
 class Recovery:
-    """Of one data folder."""
+    """Crash recovery for one data folder. Raises DependencyError if the disk fails."""
 
     def __init__(self, settings: Settings, lookback: "Lookback") -> None:
         self.lookback = lookback
@@ -79,17 +79,17 @@ class Recovery:
         return Logged(segment, self.lookback, self.journal)
 
     def utterances(self) -> Iterator[Utterance]:
-        """Those that were cut and not finished, the earliest first."""
+        """The utterances that were cut but not finished, oldest first."""
         for address in self.lookback.unfinished():
             if found := self.lookback.get(address):
                 yield found
 
     def chunks(self) -> Iterator[AudioChunk]:
-        """Those that were taken and not cut, in order."""
+        """The audio chunks that were taken but not cut into utterances, in order."""
         return self.journal.left(self._cut_to)
 
     def finish(self, batch: Sequence[Message], outputs: Sequence[Any]) -> None:
-        """Mark what went into a stage, with an address, and does not go on to the next."""
+        """Mark the utterances of a stage's `batch` as finished if no output continues to the next stage."""
         rejected = {_address(output.message) for output in outputs if isinstance(output, Rejected)}
         going_on = {_address(output) for output in outputs if not isinstance(output, Rejected)}
         ended: dict[Finish, list[str]] = {outcome: [] for outcome in Finish}
@@ -104,7 +104,7 @@ class Recovery:
                 self.lookback.finish(addresses, outcome)
 
     def _cut_to(self, room: str, speaker: str) -> float:
-        """Up to when this speaker's audio was cut. An utterance that was cut for length is repeated in part."""
+        """UTC seconds up to which this speaker's audio was cut. A forced cut leaves its overlap to be heard again."""
         last = self.lookback.newest(room, speaker)
         if last is None:
             return float("-inf")

@@ -1,9 +1,9 @@
-"""All settings, with their defaults: from flags, then the environment, then `configs/voxwarden.yaml`.
+"""All settings and their defaults. Flags override the environment, which overrides `configs/voxwarden.yaml`.
 
-`VOXWARDEN_ASR__MODEL=small` sets `asr.model`; `voxwarden --set asr.model=small` does, too. Secrets (the gateway's
-tokens, database and broker passwords) belong in the environment.
+Both `VOXWARDEN_ASR__MODEL=small` and `voxwarden --set asr.model=small` set `asr.model`. Keep secrets (the gateway's
+tokens, database and broker passwords) in the environment.
 
-A value that would switch moderation off is refused. So each limit here says from where on speech is no longer heard.
+The limits of each setting refuse values that would switch moderation off.
 """
 
 import logging
@@ -45,51 +45,51 @@ log = logging.getLogger(__name__)
 OF_KUBERNETES = re.compile(
     r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)=|\w+_PORT=(tcp|udp|sctp)://"
 )
-"""What Kubernetes sets for a service named voxwarden or voxwarden-gateway, as NAME=VALUE."""
+"""Matches the variables that Kubernetes sets for a service named voxwarden or voxwarden-gateway, as NAME=VALUE."""
 NEAR = 0.8
-"""How similar a name is to a valid one, from 0 to 1, to be taken for a mistake."""
+"""Minimum similarity, from 0 to 1, at which an unknown name counts as a misspelt setting."""
 
 STORE_URL = re.compile(r"(sqlite|postgres(ql)?(\+psycopg)?)://")
 BYTES_PER_SECOND = 32_000
-"""Of an utterance, at the most: FLAC is never larger than PCM of 16 kHz."""
+"""Largest size of an utterance per second: FLAC is never larger than 16-bit PCM at 16 kHz."""
 RECORD_BYTES = 65_536
-"""Of a record without its audio, at the most."""
+"""Largest size of a record without its audio."""
 
 
 ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s,:\[\]/]+)(:\d{1,5})?")
 
 
 def _addresses(text: str) -> str:
-    """`HOST:PORT,HOST:PORT`; the client would fail on a wrong one with an error of its own, and late."""
+    """Check `HOST:PORT,HOST:PORT` here: the Kafka client reports a wrong address late and in its own words."""
     for address in text.split(","):
         if not ADDRESS.fullmatch(address):
-            raise ValueError(f"{address!r} is no HOST:PORT")
+            raise ValueError(f"{address!r} is not HOST:PORT")
     return text
 
 
 def _store_url(url: SecretStr) -> SecretStr:
     if not STORE_URL.match(url.get_secret_value()):
-        raise ValueError("the store is sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
+        raise ValueError("the URL must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
     return url
 
 
 LanguageCode = Annotated[str, AfterValidator(check_code)]
-"""A code that Whisper writes, e.g. zh."""
+"""A language code that Whisper uses, e.g. zh."""
 
 
 SHORTEST_TOKEN = 16
-"""Characters: a shorter one could be guessed."""
+"""Minimum length of a token in characters. A shorter token could be guessed."""
 
 
 def _token(token: SecretStr) -> SecretStr:
     if len(token.get_secret_value()) < SHORTEST_TOKEN:
         made = "python -c 'import secrets; print(secrets.token_urlsafe(24))'"
-        raise ValueError(f"a token shorter than {SHORTEST_TOKEN} characters; make one: {made}")
+        raise ValueError(f"a token is shorter than {SHORTEST_TOKEN} characters; create one with: {made}")
     return token
 
 
 Token = Annotated[SecretStr, AfterValidator(_token)]
-"""What a program shows to be let in."""
+"""A bearer token with which a program authenticates."""
 
 
 class Section(BaseModel):
@@ -97,93 +97,123 @@ class Section(BaseModel):
 
 
 class Audio(Section):
-    """How speech is found and cut."""
+    """Voice activity detection, and the segmentation of speech into utterances."""
 
     vad_threshold: float = Field(
-        0.5, gt=0, le=0.9, description="speech probability from which a frame counts as speech"
+        0.5, gt=0, le=0.9, description="lowest speech probability at which a frame counts as speech"
     )
-    min_seconds: float = Field(0.3, gt=0, le=1, description="shorter speech is dropped")
+    min_seconds: float = Field(0.3, gt=0, le=1, description="minimum seconds of speech; shorter speech is dropped")
     max_seconds: float = Field(
-        15.0, ge=3, le=30, description="longer speech is cut at the latest here; Whisper hears 30"
+        15.0, ge=3, le=30, description="maximum seconds of an utterance; Whisper takes at most 30"
     )
-    soft_seconds: float = Field(8.0, ge=2, le=30, description="from here on a monologue is cut at its quietest moment")
-    hangover_seconds: float = Field(0.6, gt=0, le=5, description="silence that ends an utterance")
-    pad_seconds: float = Field(0.2, ge=0, le=1, description="kept before and after the speech")
-    overlap_seconds: float = Field(0.5, ge=0, le=1.5, description="repeated after a forced cut")
-    idle_seconds: float = Field(3.0, gt=0, le=60, description="without a chunk for so long, held speech is sent on")
-    max_gap_seconds: float = Field(2.0, gt=0, le=60, description="a longer hole in a stream ends the utterance")
+    soft_seconds: float = Field(
+        8.0, ge=2, le=30, description="seconds after which an utterance is cut at its next quiet moment"
+    )
+    hangover_seconds: float = Field(0.6, gt=0, le=5, description="seconds of silence that end an utterance")
+    pad_seconds: float = Field(0.2, ge=0, le=1, description="seconds of audio kept before and after the speech")
+    overlap_seconds: float = Field(
+        0.5, ge=0, le=1.5, description="seconds that the next utterance repeats after a cut without a pause"
+    )
+    idle_seconds: float = Field(
+        3.0, gt=0, le=60, description="seconds without a chunk after which unfinished speech is sent on"
+    )
+    max_gap_seconds: float = Field(
+        2.0, gt=0, le=60, description="longest gap in a stream, in seconds; a longer gap ends the utterance"
+    )
     reorder_chunks: int = Field(
-        8, ge=0, le=500, description="chunks after a missing one that are held before it is given up"
+        8, ge=0, le=500, description="chunks held while an earlier chunk is missing; then it counts as lost"
     )
     max_speakers: int = Field(
-        10_000, ge=100, description="open speakers in one process; the idlest is closed beyond it"
+        10_000, ge=100, description="open speakers per process; above it, the speaker who is idle longest is closed"
     )
 
     @model_validator(mode="after")
     def _check(self) -> "Audio":
         if self.soft_seconds > self.max_seconds:
             raise ValueError(
-                f"soft_seconds ({self.soft_seconds:g}) must not be above max_seconds ({self.max_seconds:g})"
+                f"soft_seconds ({self.soft_seconds:g}) must not be more than max_seconds ({self.max_seconds:g})"
             )
         return self
 
 
 class Asr(Section):
-    """Speech to text."""
+    """Speech recognition."""
 
-    engine: Literal["ctranslate2", "openai-whisper"] = Field("ctranslate2", description="the runtime; docs/asr.md")
+    engine: Literal["ctranslate2", "openai-whisper"] = Field(
+        "ctranslate2", description="runtime of the model; docs/asr.md compares them"
+    )
     model: str = Field("base", description="a Whisper size, a .pt file, or a CTranslate2 folder")
-    folder: Path | None = Field(None, description="where weights are looked for first")
-    download: bool = Field(True, description="let weights that are found nowhere else be downloaded")
+    folder: Path | None = Field(None, description="folder that is searched for weights first")
+    download: bool = Field(True, description="download the weights if they are not on this machine")
     revision: str | None = Field(
         None,
         pattern=r"^[0-9a-f]{40}$",
-        description="commit of the hub's conversion, for ctranslate2 sizes without a pinned SHA-256",
+        description="commit of the model on the hub, for ctranslate2 sizes without a pinned SHA-256",
     )
-    adapters: bool = Field(True, description="hear Mandarin with what voxwarden taught `base` of it; docs/asr.md")
+    adapters: bool = Field(True, description="use Voxwarden's Mandarin fine-tuning of `base`; docs/asr.md describes it")
     device: str = Field("auto", description="cpu, cuda, cuda:1, or auto")
-    language: LanguageCode | None = Field(None, description="fixed language, e.g. zh; unset: told per utterance")
-    languages: tuple[LanguageCode, ...] = Field(
-        ("en", "zh"), min_length=1, description="languages that rooms speak; others only if clear"
+    language: LanguageCode | None = Field(
+        None, description="language of all utterances, e.g. zh; unset: detected for each utterance"
     )
-    words: bool = Field(False, description="word times for every utterance (slower); flagged ones get estimates else")
+    languages: tuple[LanguageCode, ...] = Field(
+        ("en", "zh"), min_length=1, description="languages spoken in rooms; another one needs a clear detection"
+    )
+    words: bool = Field(
+        False, description="word times for every utterance (slower); off: estimated times, for flagged utterances"
+    )
     batch: int = Field(8, ge=1, le=512, description="utterances decoded together; `voxwarden tune` finds the best")
-    workers: PositiveInt | None = Field(None, description="batches decoded at once; unset: one a core")
+    workers: PositiveInt | None = Field(None, description="batches decoded at the same time; unset: one per CPU core")
     beams: dict[LanguageCode, Annotated[int, Field(ge=1, le=20)]] = Field(
-        {}, description="width of the search by language; others: its language.yaml, else 5 (openai-whisper: 1)"
+        {}, description="beam size by language; others: from its language.yaml, else 5 (openai-whisper: 1)"
     )
 
 
 class JudgeSettings(Section):
-    """Text to verdict."""
+    """Classification of transcripts, and the policies."""
 
-    model: str | None = Field(None, description="folder or hub id (owner/name@commit) of a classifier; unset: shipped")
-    label_map: Path | None = Field(None, description="YAML that maps that classifier's labels to ours")
-    threads: PositiveInt | None = Field(None, description="that the shipped classifier runs on; unset: one a core")
+    model: str | None = Field(
+        None, description="classifier: a folder or a hub id (owner/name@commit); unset: the shipped one"
+    )
+    label_map: Path | None = Field(
+        None, description="YAML file that maps the labels of `model` to the labels of Voxwarden"
+    )
+    threads: PositiveInt | None = Field(
+        None, description="CPU threads of the shipped classifier; unset: one per CPU core"
+    )
     policy: str = Field("default", description="name of a file in configs/policies, or a path")
     lexicons: tuple[str, ...] = Field(("en", "zh"), description="language codes, or paths of lexicons")
-    labels: Path | None = Field(None, description="label definitions; unset: configs/labels.yaml")
-    shadow_policies: tuple[str, ...] = Field((), description="judge beside `policy`, counted and never delivered")
+    labels: Path | None = Field(None, description="file of label definitions; unset: configs/labels.yaml")
+    shadow_policies: tuple[str, ...] = Field(
+        (), description="policies whose verdicts are counted in metrics but never delivered"
+    )
 
 
 class RoomShare(Section):
-    """How much of a room type is heard at the least."""
+    """The minimum share of a room type that is transcribed under overload."""
 
-    name: str = Field(min_length=1, max_length=256, description="a room type; `other` is every one that is not named")
-    share: float = Field(0.1, ge=0, le=1, description="of its utterances, however great the overload")
+    name: str = Field(
+        min_length=1, max_length=256, description="a room type; `other` means each room type that is not listed"
+    )
+    share: float = Field(0.1, ge=0, le=1, description="minimum share of its utterances that is transcribed")
 
 
 class Overload(Section):
-    """What is skipped when more is said than can be transcribed."""
+    """Which utterances are skipped when more arrive than the workers can transcribe."""
 
-    enabled: bool = Field(True, description="off: speech waits, however long, as a backlog of recordings should")
-    start_seconds: PositiveFloat = Field(60.0, description="nothing is skipped before speech has waited so long")
-    full_seconds: PositiveFloat = Field(300.0, description="from here on only the smallest shares are heard")
+    enabled: bool = Field(
+        True, description="skip utterances under overload; off: all of them wait, e.g. a backlog of recordings"
+    )
+    start_seconds: PositiveFloat = Field(
+        60.0, description="seconds that the oldest utterance must wait before any utterance is skipped"
+    )
+    full_seconds: PositiveFloat = Field(
+        300.0, description="seconds of waiting at which only the minimum shares are transcribed"
+    )
     catch_up_seconds: PositiveFloat = Field(
-        7_200.0, description="a backlog that the worker can work off within so long is heard whole"
+        7_200.0, description="nothing is skipped if the worker can clear the backlog within these seconds"
     )
     recover_seconds: float = Field(
-        60.0, gt=0, le=3600, description="from the smallest shares back to all, at the soonest"
+        60.0, gt=0, le=3600, description="shortest time in seconds from the minimum shares back to all utterances"
     )
     room_types: tuple[RoomShare, ...] = Field(
         (
@@ -192,7 +222,7 @@ class Overload(Section):
             RoomShare(name="other"),
             RoomShare(name="kids", share=0.5),
         ),
-        description="the first is skipped first; one that is not here, nor `other`, is never skipped",
+        description="room types, the first is skipped first; if `other` is absent, unlisted types are never skipped",
     )
 
     @model_validator(mode="after")
@@ -200,7 +230,7 @@ class Overload(Section):
         if self.full_seconds <= self.start_seconds:
             raise ValueError("full_seconds must be more than start_seconds")
         if len({kind.name for kind in self.room_types}) < len(self.room_types):
-            raise ValueError("a room type stands twice in room_types")
+            raise ValueError("room_types lists a room type twice")
         return self
 
 
@@ -208,30 +238,48 @@ class Store(Section):
     """Cases and evidence."""
 
     url: Annotated[SecretStr, AfterValidator(_store_url)] | None = Field(
-        None, description="postgresql:// or sqlite:// URL; unset: SQLite in data_dir"
+        None, description="URL of the database, postgresql:// or sqlite://; unset: SQLite in data_dir"
     )
-    preroll_seconds: float = Field(5.0, ge=0, le=60, description="kept before the flagged utterance in the clip")
-    lookback_hours: float = Field(24.0, ge=0.25, description="how long the local runner keeps utterances on disk")
-    lookback_bytes: int = Field(2_000_000_000, ge=10_000_000, description="and how many of them at most")
-    merge_gap_seconds: float = Field(0.0, ge=0, le=600, description="flags of one speaker so near count as one case")
+    preroll_seconds: float = Field(
+        5.0, ge=0, le=60, description="seconds of audio before the flagged utterance in the clip"
+    )
+    lookback_hours: float = Field(24.0, ge=0.25, description="hours that one machine keeps utterances on disk")
+    lookback_bytes: int = Field(
+        2_000_000_000, ge=10_000_000, description="maximum size of these utterances on disk, in bytes"
+    )
+    merge_gap_seconds: float = Field(
+        0.0, ge=0, le=600, description="largest gap in seconds between flags of one speaker that join one case"
+    )
     report_seconds: PositiveFloat = Field(
-        180.0, le=540, description="kept of a voice or room from before the moment that a user reports"
+        180.0, le=540, description="seconds of audio kept from before the moment that a user reports"
     )
-    max_case_seconds: PositiveFloat = Field(120.0, description="no case takes more flags than fit into so long")
+    max_case_seconds: PositiveFloat = Field(
+        120.0, description="maximum seconds from the start to the end of a case; more flags open another case"
+    )
 
 
 class Security(Section):
-    """Of the connection to the broker, for both client libraries. Keep secrets in the environment."""
+    """Security of the connection to the broker, for both client libraries. Keep secrets in the environment."""
 
-    protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
-    mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN", "OAUTHBEARER"] = "SCRAM-SHA-512"
-    username: str | None = None
-    password: SecretStr | None = None
-    ca_file: Path | None = Field(None, description="PEM; unset: the system's authorities")
-    cert_file: Path | None = Field(None, description="PEM; the client's own certificate, for mutual TLS")
-    key_file: Path | None = Field(None, description="PEM; its key, unless in cert_file")
-    token_file: Path | None = Field(None, description="for OAUTHBEARER; read again at each connection")
-    token_command: tuple[str, ...] = Field((), description="for OAUTHBEARER; prints a token, run at each connection")
+    protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
+        "plaintext", description="ssl: TLS; sasl_plaintext: SASL without TLS; sasl_ssl: SASL over TLS"
+    )
+    mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN", "OAUTHBEARER"] = Field(
+        "SCRAM-SHA-512", description="SASL mechanism"
+    )
+    username: str | None = Field(None, description="SASL user name")
+    password: SecretStr | None = Field(None, description="SASL password")
+    ca_file: Path | None = Field(
+        None, description="PEM file of certificate authorities; unset: those of the operating system"
+    )
+    cert_file: Path | None = Field(None, description="PEM file of the client's own certificate, for mutual TLS")
+    key_file: Path | None = Field(None, description="PEM file of the client's key; unset: the key is in cert_file")
+    token_file: Path | None = Field(
+        None, description="file of the OAUTHBEARER token; it is read again at each connection"
+    )
+    token_command: tuple[str, ...] = Field(
+        (), description="command that prints the OAUTHBEARER token; it runs at each connection"
+    )
 
     @property
     def tls(self) -> bool:
@@ -243,10 +291,12 @@ class Security(Section):
 
 
 class Batching(Section):
-    """How many messages a stage takes at once."""
+    """The batches in which a stage takes messages."""
 
-    batch: PositiveInt = Field(description="messages handed over at once, at most")
-    wait_seconds: float = Field(ge=0, le=5, description="a batch is handed over so long after its first message")
+    batch: PositiveInt = Field(description="maximum messages in one batch")
+    wait_seconds: float = Field(
+        ge=0, le=5, description="seconds after its first message when a batch starts, full or not"
+    )
 
 
 def _section(name: str, fields: Mapping[str, Any]) -> type[Section]:
@@ -261,35 +311,41 @@ Stages = _section(
 RetentionHours = _section(
     "RetentionHours",
     {
-        topic.key: (PositiveFloat, Field(topic.retention_hours, description=f"how long {topic.name} keeps a record"))
+        topic.key: (PositiveFloat, Field(topic.retention_hours, description=f"hours that {topic.name} keeps a record"))
         for topic in TOPICS
     },
 )
 
 
 class Kafka(Section):
-    """The broker."""
+    """The Kafka broker, topics and consumer groups."""
 
     bootstrap: Annotated[str, AfterValidator(_addresses)] = Field(
-        "127.0.0.1:9092", description="HOST:PORT, several with commas between"
+        "127.0.0.1:9092", description="HOST:PORT of the brokers, separated by commas"
     )
-    prefix: str = Field("", description="put before every topic name, e.g. staging.")
-    partitions: PositiveInt = 12
-    replication: PositiveInt = 1
-    max_message_bytes: PositiveInt = Field(1_048_588, description="one limit for topics, producers and consumers")
-    connect_seconds: PositiveFloat = Field(15.0, description="a broker that does not answer for so long is an error")
+    prefix: str = Field("", description="prefix of every topic name, e.g. staging.")
+    partitions: PositiveInt = Field(12, description="partitions per topic, used when Voxwarden creates the topics")
+    replication: PositiveInt = Field(1, description="replicas per partition, used when Voxwarden creates the topics")
+    max_message_bytes: PositiveInt = Field(
+        1_048_588, description="maximum bytes of a record, for topics, producers and consumers"
+    )
+    connect_seconds: PositiveFloat = Field(
+        15.0, description="seconds without an answer from the broker that count as an error"
+    )
     instance: str | None = Field(
-        None, description="a worker's fixed name in its group (static membership), e.g. a pod's"
+        None, description="fixed name of a worker in its consumer group (static membership), e.g. its pod's name"
     )
     dead_letter_share: float = Field(
-        0.5, gt=0, le=1, description="share of bad messages, over all senders, that halts; 1: never"
+        0.5, gt=0, le=1, description="share of bad messages over all senders above which a worker stops; 1: never"
     )
-    stall_seconds: PositiveFloat = Field(45.0, description="a lagging worker without a commit is unhealthy")
+    stall_seconds: PositiveFloat = Field(
+        45.0, description="seconds without a commit after which a worker that has lag is unhealthy"
+    )
     retention_hours: RetentionHours = RetentionHours()  # type: ignore[valid-type]
     security: Security = Security()
 
     def retention_seconds(self, topic: Topic) -> float:
-        """How long `topic` keeps a record."""
+        """How many seconds `topic` keeps a record."""
         hours: float = getattr(self.retention_hours, topic.key)
         return hours * 3600
 
@@ -300,90 +356,124 @@ class Kafka(Section):
 
 
 class GatewaySettings(Section):
-    """WebSocket ingest."""
+    """The WebSocket gateway."""
 
-    host: str = "127.0.0.1"
-    port: int = Field(8765, ge=0, le=65_535)
-    tokens: tuple[Token, ...] = Field((), description="bearer tokens of 16 characters or more, from the environment")
-    max_connections: PositiveInt = 2_000
-    max_frame_bytes: PositiveInt = 262_144
-    max_bytes_per_second: PositiveInt = Field(400_000, description="per connection; PCM at 48 kHz stereo is 192,000")
-    max_frames_per_second: PositiveInt = Field(500, description="per connection; Opus has at most 400 packets")
-    max_speed: float = Field(2.0, ge=1, description="seconds of audio a second, per connection")
-    max_invalid_per_second: PositiveFloat = Field(5.0, description="frames that are no audio, per connection")
-    burst_seconds: PositiveFloat = Field(10.0, description="so much of each at once, after a stall of the network")
-    gather_seconds: float = Field(0.2, ge=0, le=5, description="one record holds the frames of so long")
-    buffer_seconds: PositiveFloat = Field(5.0, description="of audio that Kafka has not confirmed, per connection")
-    buffer_bytes: PositiveInt = Field(67_108_864, description="the same, of all connections together")
-    confirm_seconds: PositiveFloat = Field(10.0, description="audio that Kafka confirms later ends its connection")
-    gap_seconds: PositiveFloat = Field(1.0, description="so far behind the clock, a stream's time jumps to now")
-    ping_seconds: PositiveFloat = Field(20.0, description="a silent client is pinged so often, and must answer as soon")
-    idle_seconds: PositiveFloat = Field(600.0, description="without a frame for so long, a connection is closed")
+    host: str = Field("127.0.0.1", description="address on which the gateway listens")
+    port: int = Field(8765, ge=0, le=65_535, description="port on which the gateway listens; 0: any free port")
+    tokens: tuple[Token, ...] = Field(
+        (), description="bearer tokens of clients, 16 characters or more; set them in the environment"
+    )
+    max_connections: PositiveInt = Field(2_000, description="maximum open connections")
+    max_frame_bytes: PositiveInt = Field(262_144, description="maximum bytes of one frame")
+    max_bytes_per_second: PositiveInt = Field(
+        400_000, description="maximum bytes per second and connection; PCM at 48 kHz stereo has 192,000"
+    )
+    max_frames_per_second: PositiveInt = Field(
+        500, description="maximum frames per second and connection; Opus has at most 400 packets"
+    )
+    max_speed: float = Field(2.0, ge=1, description="maximum seconds of audio per second and connection")
+    max_invalid_per_second: PositiveFloat = Field(
+        5.0, description="maximum frames without valid audio, per second and connection"
+    )
+    burst_seconds: PositiveFloat = Field(
+        10.0, description="seconds of each of these rates that may come at once, e.g. after a network stall"
+    )
+    gather_seconds: float = Field(0.2, ge=0, le=5, description="seconds of frames that are sent as one record")
+    buffer_seconds: PositiveFloat = Field(
+        5.0, description="maximum seconds of audio that wait for Kafka's confirmation, per connection"
+    )
+    buffer_bytes: PositiveInt = Field(
+        67_108_864, description="maximum bytes that wait for Kafka's confirmation, in all connections together"
+    )
+    confirm_seconds: PositiveFloat = Field(
+        10.0, description="seconds within which Kafka must confirm audio; else the connection is closed"
+    )
+    gap_seconds: PositiveFloat = Field(
+        1.0, description="seconds of delay behind the clock from which the stream's time jumps to the present"
+    )
+    ping_seconds: PositiveFloat = Field(
+        20.0, description="seconds of silence after which a client is pinged, and seconds it has to answer"
+    )
+    idle_seconds: PositiveFloat = Field(600.0, description="seconds without a frame after which a connection is closed")
 
 
 class Targets(Section):
-    """Seconds within which a case should be decided, by severity of its label."""
+    """Target time to decide a case, in seconds, by the severity of its label."""
 
-    low: PositiveFloat = 14_400.0
-    medium: PositiveFloat = 3_600.0
-    high: PositiveFloat = 900.0
-    critical: PositiveFloat = 300.0
+    low: PositiveFloat = Field(14_400.0, description="seconds to decide a case of low severity")
+    medium: PositiveFloat = Field(3_600.0, description="seconds to decide a case of medium severity")
+    high: PositiveFloat = Field(900.0, description="seconds to decide a case of high severity")
+    critical: PositiveFloat = Field(300.0, description="seconds to decide a case of critical severity")
 
 
 class Quality(Section):
-    """Checks of the work, mixed into the queue: docs/console-quality.md."""
+    """Quality checks that are mixed into the queue: docs/console-quality.md."""
 
-    audit_share: float = Field(0.0, ge=0, le=1, description="of passed speech, kept and shown to find what was missed")
-    second_share: float = Field(0.05, ge=0, le=1, description="of decisions, for a blind second opinion")
-    golden_share: float = Field(0.03, ge=0, le=1, description="golden cases per decision, where leads have marked some")
-    draw_seconds: PositiveFloat = Field(15.0, description="how often the console draws")
+    audit_share: float = Field(
+        0.0, ge=0, le=1, description="share of passed speech that moderators check for missed violations"
+    )
+    second_share: float = Field(
+        0.05, ge=0, le=1, description="share of decisions that a second moderator checks without seeing the first"
+    )
+    golden_share: float = Field(
+        0.03, ge=0, le=1, description="golden cases shown per decision, if leads have marked any"
+    )
+    draw_seconds: PositiveFloat = Field(15.0, description="seconds between two draws of checks")
 
 
 class Oidc(Section):
-    """Signing in by OpenID Connect."""
+    """Sign-in with OpenID Connect."""
 
-    issuer: str = Field(description="as the provider calls itself, e.g. https://id.example.org")
-    client_id: str
-    client_secret: SecretStr | None = Field(None, description="keep it in the environment")
-    scopes: tuple[str, ...] = Field(("openid", "profile"), description="asked for")
-    name_claim: str = Field("preferred_username", description="what an account is called here")
-    groups_claim: str = Field("groups", description="where the provider says what somebody belongs to")
+    issuer: str = Field(description="issuer URL of the provider, e.g. https://id.example.org")
+    client_id: str = Field(description="client id of the console at the provider")
+    client_secret: SecretStr | None = Field(None, description="client secret; set it in the environment")
+    scopes: tuple[str, ...] = Field(("openid", "profile"), description="scopes that the console requests")
+    name_claim: str = Field("preferred_username", description="claim that names the account")
+    groups_claim: str = Field("groups", description="claim that lists the groups of the account")
     roles: dict[str, Literal["moderator", "lead", "auditor", "admin"]] = Field(
-        description="role by group; who is in none of them is refused"
+        description="role by group; a person in none of these groups is refused"
     )
-    seconds: PositiveFloat = Field(10.0, description="within which the provider must answer")
+    seconds: PositiveFloat = Field(10.0, description="seconds within which the provider must answer")
 
 
 class ReviewConsole(Section):
-    """The moderators' web page."""
+    """The web console for moderators."""
 
-    host: str = "127.0.0.1"
-    port: int = Field(8080, ge=0, le=65_535)
-    public_url: str = Field("http://127.0.0.1:8080", description="how browsers reach it; the provider sends them there")
-    oidc: Oidc | None = Field(None, description="sign in elsewhere, beside local accounts")
-    secure_cookies: bool = Field(False, description="on when served over https, by a proxy that ends TLS")
-    max_body_bytes: PositiveInt = Field(262_144, description="of a request")
-    lease_seconds: PositiveFloat = Field(300.0, description="without activity, a case goes back to all")
+    host: str = Field("127.0.0.1", description="address on which the console listens")
+    port: int = Field(8080, ge=0, le=65_535, description="port on which the console listens; 0: any free port")
+    public_url: str = Field(
+        "http://127.0.0.1:8080", description="URL that browsers use; the OpenID provider redirects to it"
+    )
+    oidc: Oidc | None = Field(None, description="sign-in with OpenID Connect; unset: local accounts only")
+    secure_cookies: bool = Field(False, description="turn on if a proxy serves the console over https")
+    max_body_bytes: PositiveInt = Field(262_144, description="maximum bytes of a request body")
+    lease_seconds: PositiveFloat = Field(
+        300.0, description="seconds without activity after which a moderator's case returns to the queue"
+    )
     undo_seconds: float = Field(
-        10.0, ge=0, le=60, description="so long a decision can be taken back, and webhooks wait"
+        10.0, ge=0, le=60, description="seconds in which a decision can be undone; its webhook waits as long"
     )
-    poll_seconds: PositiveFloat = Field(0.25, description="how often the store is asked what is new")
+    poll_seconds: PositiveFloat = Field(0.25, description="seconds between two reads of news from the database")
     webhook_url: str | None = Field(
-        None, pattern="^https?://", description="where decisions are sent (Standard Webhooks); unset: nowhere"
+        None, pattern="^https?://", description="URL that receives decisions (Standard Webhooks); unset: no webhooks"
     )
-    webhook_secret: SecretStr | None = Field(None, description="whsec_ and 24 to 64 bytes in base64; signs them")
-    webhook_seconds: PositiveFloat = Field(10.0, description="an app that has not answered by then is tried again")
+    webhook_secret: SecretStr | None = Field(
+        None, description="secret that signs webhooks: whsec_ and 24 to 64 bytes in base64"
+    )
+    webhook_seconds: PositiveFloat = Field(
+        10.0, description="seconds within which the app must answer a webhook; else it is sent again"
+    )
     api_tokens: tuple[Token, ...] = Field(
-        (), description="of apps that hand in appeals and reports; 16 characters or more"
+        (), description="bearer tokens of apps that send appeals and reports; 16 characters or more"
     )
     targets_seconds: Targets = Targets()
 
 
 class Keep(Section):
-    """Days; 0 keeps nothing from the next run of the job on."""
+    """Days to keep a case. With 0, the next run of the retention job deletes it."""
 
-    audio_days: float = Field(ge=0, description="of the clip")
-    case_days: float = Field(ge=0, description="of the case: what was said, its flags and decisions")
+    audio_days: float = Field(ge=0, description="days to keep the clip")
+    case_days: float = Field(ge=0, description="days to keep the case: transcript, flags and decisions")
 
     @model_validator(mode="after")
     def _check(self) -> "Keep":
@@ -393,26 +483,28 @@ class Keep(Section):
 
 
 class KeepLabel(Section):
-    """What differs for one label; what is left out is kept as for all."""
+    """Retention for one label. Unset fields have the values that hold for all labels."""
 
-    open: Keep | None = None
-    upheld: Keep | None = None
-    dismissed: Keep | None = None
+    open: Keep | None = Field(None, description="retention of undecided cases with this label")
+    upheld: Keep | None = Field(None, description="retention of upheld cases with this label")
+    dismissed: Keep | None = Field(None, description="retention of dismissed cases with this label")
 
 
 class Retention(Section):
-    """How long cases are kept, counted from the last decision, or from their arrival while there is none."""
+    """How long cases are kept, counted from the last decision; undecided cases count from their arrival."""
 
     open: Keep = Keep(audio_days=90, case_days=180)
     upheld: Keep = Keep(audio_days=190, case_days=365)
     dismissed: Keep = Keep(audio_days=14, case_days=90)
-    labels: dict[str, KeepLabel] = Field({}, description="by label, where it is to be kept otherwise")
-    logs_days: float = Field(365.0, ge=183, description="of the audit log; half a year at the least")
-    every_hours: float = Field(24.0, gt=0, le=168, description="how often the console's process runs the job")
+    labels: dict[str, KeepLabel] = Field({}, description="retention by label, where it differs")
+    logs_days: float = Field(365.0, ge=183, description="days to keep the audit log; at least half a year")
+    every_hours: float = Field(
+        24.0, gt=0, le=168, description="hours between two runs of the retention job in the console's process"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> "Retention":
-        """Nobody could decide a case that is deleted before it is seen."""
+        """Refuse to delete open cases within a day: moderators must see a case before it is deleted."""
         for name, kept in (("open", self.open), *((f"labels.{name}.open", k.open) for name, k in self.labels.items())):
             if kept and kept.case_days < 1:
                 raise ValueError(
@@ -422,14 +514,14 @@ class Retention(Section):
 
 
 class MetricsServer(Section):
-    """Prometheus exposition."""
+    """The HTTP server of the Prometheus metrics."""
 
-    host: str = "127.0.0.1"
-    port: int = Field(9108, ge=0, le=65_535)
+    host: str = Field("127.0.0.1", description="address on which metrics are served")
+    port: int = Field(9108, ge=0, le=65_535, description="port on which metrics are served; 0: any free port")
 
 
 class Settings(BaseSettings):
-    """Everything that can be set. Unknown keys are errors, so a typo never passes for a setting."""
+    """All settings. An unknown key is an error, so that a typing mistake is noticed."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -440,7 +532,7 @@ class Settings(BaseSettings):
         nested_model_default_partial_update=True,
     )
 
-    data_dir: Path = Field(Path("voxwarden-data"), description="store, evidence and look-back of one machine")
+    data_dir: Path = Field(Path("voxwarden-data"), description="folder of database, evidence and audio on one machine")
     audio: Audio = Audio()
     asr: Asr = Asr()
     overload: Overload = Overload()
@@ -476,7 +568,7 @@ class Settings(BaseSettings):
         return self
 
     def batching(self, stage: Stage) -> Batching:
-        """How many messages `stage` takes at once."""
+        """The batch settings of `stage`."""
         found: Batching = getattr(self.stages, stage.name)
         return found
 
@@ -488,15 +580,15 @@ class Settings(BaseSettings):
 
 
 def in_file() -> dict[str, Any]:
-    """What the configuration file says; raises ConfigError."""
+    """The content of the configuration file. Raises ConfigError if it cannot be read."""
     found = yamlfiles.read(config_file(), "Name one with --config or VOXWARDEN_CONFIG.") or {}
     if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
-        raise ConfigError(f"{config_file()} is no mapping of sections", "Write it as the shipped file is written.")
+        raise ConfigError(f"{config_file()} is not a mapping of sections", "Take the shipped file as an example.")
     return found
 
 
 def load(overrides: dict[str, Any] | None = None) -> Settings:
-    """Read all sources; raises ConfigError that names the key, what is wrong with it, and where it was set."""
+    """Read the settings from all sources. Raises ConfigError with the key, the mistake, and where the key was set."""
     flags = overrides or {}
     _check_environment()
     try:
@@ -509,7 +601,7 @@ def load(overrides: dict[str, Any] | None = None) -> Settings:
 
 
 def keys(section: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
-    """Every key, e.g. `asr.model`."""
+    """All keys, e.g. `asr.model`."""
     for name, field in section.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
@@ -519,7 +611,7 @@ def keys(section: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]
 
 
 def origin_of(key: str, flags: Mapping[str, Any]) -> str:
-    """Where a key was set: a flag, a variable, the file's path, or `default`. In order of precedence."""
+    """Where a key was set, in order of precedence: `--set`, a variable's name, the file's path, or `default`."""
     path = key.split(".")
     if _holds(flags, path):
         return "--set"
@@ -534,7 +626,7 @@ def _told(error: ValidationError, flags: Mapping[str, Any]) -> ConfigError:
     first = error.errors(include_input=False, include_url=False)[0]
     key = ".".join(map(str, first["loc"])).removesuffix(".[key]")
     known = sorted(keys())
-    # What is wrong with several keys together names them.
+    # An error that concerns several keys has no key of its own; its text names them.
     said = first["msg"].removeprefix("Value error, ")
     inside = f"{key}." if key else ""
     named = [one for one in known if one.startswith(inside) and one.removeprefix(inside) in said]
@@ -550,7 +642,7 @@ def _told(error: ValidationError, flags: Mapping[str, Any]) -> ConfigError:
 
 
 def _check_environment() -> None:
-    """Refuse a section that does not exist, which pydantic-settings ignores. Warn of what is almost a setting."""
+    """Refuse an unknown section, which pydantic-settings would ignore. Warn of a misspelt setting."""
     for name, value in os.environ.items():
         if not name.upper().startswith(PREFIX) or name.upper() == PREFIX + "CONFIG":
             continue
@@ -559,15 +651,15 @@ def _check_environment() -> None:
             near = _nearest_variable(name)
             raise ConfigError(
                 f"{name}: there is no section {section.lower()}",
-                f"Did you mean {near}?" if near else "`voxwarden config show` lists them.",
+                f"Did you mean {near}?" if near else "`voxwarden config show` lists every key.",
             )
         known = nested or section.lower() in Settings.model_fields or OF_KUBERNETES.match(f"{name}={value}")
         if not known and (near := _nearest_variable(name)):
-            log.warning("%s is no setting, and is not read. Did you mean %s?", name, near)
+            log.warning("%s is not a setting and is ignored. Did you mean %s?", name, near)
 
 
 def _nearest_variable(name: str) -> str | None:
-    """Of a setting; an underscore too few or too many counts for nothing."""
+    """The variable of the most similar setting. Missing or additional underscores do not count."""
     known = {re.sub("_+", "_", key.replace(".", "_")): _variable(key.split(".")) for key in keys()}
     found = get_close_matches(re.sub("_+", "_", name[len(PREFIX) :].lower()), known, 1, NEAR)
     return known[found[0]] if found else None
@@ -578,7 +670,7 @@ def _variable(path: list[str]) -> str:
 
 
 def _holds(tree: Any, path: list[str]) -> bool:
-    """A path may go on into a list, as that of a mistake in one of its items does."""
+    """Whether `tree` has a value at `path`. A path that leads into a list counts as found."""
     for name in path:
         if isinstance(tree, list | tuple):
             return True

@@ -1,4 +1,4 @@
-"""One process at a time works in a data folder: two would write over each other's files."""
+"""A lock on the data folder: two processes in one folder would overwrite each other's files."""
 
 import fcntl
 import os
@@ -14,7 +14,7 @@ NAME = "lock"
 
 @contextmanager
 def sole_user(folder: Path) -> Iterator[None]:
-    """Hold `folder` until the block ends, or the process does. Raises ConfigError if another process holds it."""
+    """Lock `folder` until the block or the process ends. Raises ConfigError if another process holds the lock."""
     private.make_folder(folder)
     file = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, private.FILE)
     try:

@@ -1,4 +1,4 @@
-"""The interface between a stage's processor and the runner that feeds it: the local runner, or a Faust agent."""
+"""The interface between a stage's processor and its runner: the local runner, or a Faust agent."""
 
 import logging
 import math
@@ -15,7 +15,8 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 
 BEHIND_SECONDS = 1.0
-"""Messages that waited longer tell of a backlog: what seems overdue may be in it. Well below `audio.idle_seconds`."""
+"""If messages waited longer, there is a backlog, and a silent speaker's audio may be in it. Far below
+`audio.idle_seconds`."""
 
 
 RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -23,23 +24,23 @@ RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 must not outlast."""
 
 STAGE_FAULTS = (VoxwardenError, OSError, MemoryError)
-"""Errors of a dependency, the disk or the memory: no message is to blame, and the batch must not be acknowledged."""
+"""Errors of a dependency, the disk or the memory. No message causes them, and the batch must not be acknowledged."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """The messages that wait for a stage, as its runner sees them; NaN for an unknown number."""
+    """The messages that wait for a stage. NaN is an unknown number."""
 
     waited: float
-    """Seconds that the oldest message of the coming batch has waited."""
+    """Seconds that the oldest message of the next batch has waited."""
     messages: float = math.nan
-    """That wait, with the coming batch."""
+    """Number of waiting messages, with the next batch."""
     arrivals: float = math.nan
-    """Messages that come in a second."""
+    """Messages that arrive per second."""
     retention: float = math.inf
-    """Seconds after which a message expires, heard or not."""
+    """Seconds after which a message is deleted, processed or not."""
 
 
 NO_BACKLOG = Backlog(waited=0.0, messages=0, arrivals=0.0)
@@ -47,40 +48,41 @@ NO_BACKLOG = Backlog(waited=0.0, messages=0, arrivals=0.0)
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A message that cannot be handled, or not all of it, however often it is tried: it goes to the dead letters."""
+    """A message that cannot be handled, fully or in part, by any retry. It goes to the dead letters."""
 
     message: object
     error: VoxwardenError
     letter: bool = True
-    """False: it counts as a bad message, but its sender has a letter for the same fault already."""
+    """False: it counts as a bad message, but writes no letter: its sender has one for the same fault already."""
 
 
 def blamed(error: Exception) -> BadMessage:
-    """What to reject a message with when handling it raised an `error` that nobody foresaw: a bug of ours.
+    """The BadMessage for a message whose handling raised an unexpected `error`: a bug in Voxwarden.
 
-    It names the place in the code, not the error's own text, which may hold what somebody said.
+    It names the place in the code. It does not repeat the text of `error`, which may contain speech.
     """
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
-    log.error("A message raised an unforeseen %s; it goes to the dead letters", where)
-    return BadMessage(f"An unforeseen {where}", "Please report it, with the message if you may share it.")
+    log.error("A message raised an unexpected %s; it goes to the dead letters", where)
+    return BadMessage(f"An unexpected {where}", "Please report it, with the message if you may share it.")
 
 
 class Processor(ABC, Generic[In, Out]):
-    """One stage's work, called from one thread at a time and free to block.
+    """The work of one stage. A runner calls it from one thread at a time; methods may block.
 
-    A message that can never be handled comes back as `Rejected`; a dependency that does not answer raises
-    `DependencyError`. The runner then tries again, and in the end stops the process.
+    A message that can never be handled is returned as `Rejected`. If a dependency does not answer, methods raise
+    `DependencyError`. The runner then retries, and stops the process if all retries fail.
     """
 
     @abstractmethod
     def process(self, batch: Sequence[In]) -> list[Out | Rejected]:
-        """Handle `batch`, in order, and give what it leads to, in order."""
+        """Handle `batch` in order, and return its outputs in order."""
 
     def handle(self, batch: Sequence[In]) -> list[Out | Rejected]:
-        """`process` for the runners: a message that raises an unforeseen error is rejected, the others go on.
+        """Call `process`, and reject only the message that raises an unexpected error.
 
-        The batch is then tried again message by message. A stage whose state would hear them twice has its own way.
+        After such an error the batch is repeated message by message. Processors with state override this method, so
+        that they do not take a message twice.
         """
         try:
             return self.process(batch)
@@ -92,14 +94,14 @@ class Processor(ABC, Generic[In, Out]):
         return [result for message in batch for result in self.handle([message])]
 
     def behind(self, backlog: Backlog) -> None:
-        """What waits; told before each batch of live speech."""
+        """Receive the current backlog, before each batch of live speech."""
 
     def tick(self, now: float) -> list[Out | Rejected]:
-        """What is due because time has passed (`now`, UTC seconds), though nothing came in."""
+        """Return the outputs that are due at `now` (UTC seconds) without a new message."""
         return []
 
     def drain(self) -> list[Out | Rejected]:
-        """What is still held, at the end of the stream."""
+        """Return the outputs of all held messages, at the end of the stream."""
         return []
 
     def close(self) -> None:
@@ -107,23 +109,23 @@ class Processor(ABC, Generic[In, Out]):
 
 
 class HoldingProcessor(Processor[In, Out]):
-    """A processor that keeps messages of a speaker between batches, for example speech that is not finished.
+    """A processor that holds messages of a speaker between batches, for example unfinished speech.
 
-    Kafka hands out again what is not acknowledged, so the runner acknowledges a message when it is `needed` no more.
+    The runner acknowledges a message only when it is no longer `needed`. Kafka redelivers unacknowledged messages.
     """
 
     @abstractmethod
     def needed(self, room: str, speaker: str) -> int:
-        """How many of this speaker's last messages are still needed."""
+        """How many of this speaker's latest messages are still needed."""
 
     @abstractmethod
     def held_since(self, room: str, speaker: str) -> float | None:
-        """When the oldest of these starts, as it states, UTC seconds; None if none is needed."""
+        """UTC seconds at which the oldest needed message starts, by its own `start`; None if none is needed."""
 
     @abstractmethod
     def lead_in(self, earlier: Iterable[In], told: Iterable[Out] = ()) -> None:
-        """Learn from acknowledged messages before the first batch, and from the outputs `told` for them then."""
+        """Restore the state before the first batch, from acknowledged messages and their outputs `told`."""
 
     def handle(self, batch: Sequence[In]) -> list[Out | Rejected]:
-        """A batch that is tried again would be taken twice, so `process` itself finds the message to reject."""
+        """Call `process`, which must reject a bad message itself: a repeated batch would be taken twice."""
         return self.process(batch)

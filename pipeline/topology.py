@@ -1,13 +1,13 @@
-"""The pipeline as data: topics and the stages between them. Two runners read it: `pipeline/local.py` and the agents.
+"""The pipeline as data: the topics, and the stages between them. The local runner and the Kafka agents both read it.
 
     app ──► voice.audio ──► voice.utterances ──► voice.transcripts ──► voice.flags ──► review store
                segment          transcribe            judge              deliver
 
-A stage may take and give several topics. To add a stage, write its processor in a folder of its own and add an entry
-to STAGES. Both runners, `voxwarden worker`, the metrics and the contract then know it.
+A stage may take and give several topics. To add a stage, write its processor in its own folder and add an entry to
+STAGES. Both runners, `voxwarden worker`, the metrics and the contract then know it.
 
-Every topic is keyed by room, so a room stays in order on one partition. A message that a stage cannot handle goes to
-`voice.dead-letters`.
+Every topic is keyed by room, so the messages of a room stay in order on one partition. A message that a stage cannot
+handle goes to `voice.dead-letters`.
 """
 
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A Kafka topic, and the kind of message in its records."""
+    """A Kafka topic and its message type."""
 
     name: str
     message: type[Message] | None
-    """None: records of any stage, as they came."""
+    """None: unchanged records from any stage."""
     retention_hours: float
-    """The default of kafka.retention_hours.KEY. Flagged speech lives longer: in the review store."""
+    """The default of kafka.retention_hours.KEY. The review store keeps flagged speech longer."""
 
     @property
     def key(self) -> str:
@@ -46,25 +46,25 @@ class Stage:
     name: str
     takes: tuple[Topic, ...]
     gives: tuple[Topic, ...]
-    """Each with another kind of message: the kind of an output says which topic it goes to."""
+    """Each topic has another message type: the type of an output selects its topic."""
     build: str
-    """`module:function`. The function makes the processor from (Settings, Metrics), and from an UtteranceLog if
-    `reads_audio`. It is imported when the stage is started."""
+    """`module:function`. The function builds the processor from (Settings, Metrics), and from an UtteranceLog if
+    `reads_audio`. The module is imported when the stage starts."""
     batch: int
-    """Messages handed over at once, at most: the default of stages.NAME.batch."""
+    """Maximum messages in one batch: the default of stages.NAME.batch."""
     wait_seconds: float
-    """A batch is handed over so long after its first message, full or not: the default of stages.NAME.wait_seconds."""
+    """Seconds after its first message when a batch starts, full or not: the default of stages.NAME.wait_seconds."""
     holds: bool = False
     """The processor is a `HoldingProcessor`: it keeps messages between batches."""
     reads_audio: bool = False
-    """The processor reads audio back from the log of utterances."""
+    """The processor reads audio from the log of utterances."""
     stores: bool = False
     """The processor needs the database."""
 
     def processor(
         self, settings: "Settings", metrics: "Metrics", log: "UtteranceLog | None" = None
     ) -> Processor[Any, Any]:
-        """The stage's processor, which reads audio back from `log` if the stage `reads_audio`."""
+        """Build the stage's processor. It reads audio from `log` if the stage `reads_audio`."""
         module, function = self.build.split(":")
         build = getattr(import_module(module), function)
         made: Processor[Any, Any] = build(settings, metrics, *([log] if self.reads_audio else []))
@@ -82,7 +82,8 @@ TOPICS = (AUDIO, UTTERANCES, TRANSCRIPTS, FLAGS, DEAD_LETTERS)
 SEGMENT = Stage("segment", (AUDIO,), (UTTERANCES,), "pipeline.audio.segment:build", 64, 0.02, holds=True)
 TRANSCRIBE = Stage("transcribe", (UTTERANCES,), (TRANSCRIPTS,), "pipeline.asr.transcribe:build", 16, 0.02)
 JUDGE = Stage("judge", (TRANSCRIPTS,), (FLAGS,), "pipeline.judge.judge:build", 32, 0.02)
-# A flag may cost the clip of the longest case, 1.5 s of CPU. A batch must be done before the group takes it away.
+# One flag may need the clip of the longest case: 1.5 s of CPU. A larger batch could take so long that Kafka reassigns
+# its partition.
 DELIVER = Stage(
     "deliver", (FLAGS,), (), "pipeline.review.delivery.deliver:build", 16, 0.02, reads_audio=True, stores=True
 )

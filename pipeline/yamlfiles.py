@@ -1,4 +1,4 @@
-"""YAML that people write, read safely: no tags, no key given twice, and a limit on size, depth and aliases."""
+"""Read hand-written YAML safely: tags and repeated keys are refused, and size, depth and aliases are limited."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,17 +9,20 @@ import yaml
 from pipeline.errors import ConfigError
 
 MAX_BYTES = 16 * 2**20
-"""A lexicon of half a million terms."""
+"""Maximum size of a file, enough for a lexicon of half a million terms."""
 MAX_NODES = 1_000_000
-"""Values in the whole file, with each alias counted as all that it stands for."""
+"""Maximum number of values in a file. An alias counts as all values that it stands for."""
 MAX_DEPTH = 50
-"""Lists and mappings within each other."""
+"""Maximum nesting depth of lists and mappings."""
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read(path: Path, remedy: str = "Check the path.") -> Any:
-    """The content of the file, None if it is empty; raises ConfigError. `remedy` is for a file that is not there."""
+    """The content of the file; None if the file is empty. Raises ConfigError.
+
+    `remedy` is the advice in the error for a file that cannot be opened.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -29,14 +32,14 @@ def read(path: Path, remedy: str = "Check the path.") -> Any:
 
 
 def parse(data: str | bytes, name: str) -> Any:
-    """The content of one YAML document; raises ConfigError, which calls it `name` and says the line."""
+    """The content of one YAML document. Raises ConfigError with `name` and the line of the mistake."""
     if len(data) > MAX_BYTES:
         raise ConfigError(f"{name} is larger than {MAX_BYTES // 2**20} MiB", "Split it.")
     try:
         checker = _Checker(name)
         for event in yaml.parse(data, Loader=_Loader):
             checker.see(event)
-        return yaml.load(data, Loader=_Loader)  # noqa: S506 - a safe loader, perhaps the one in C
+        return yaml.load(data, Loader=_Loader)  # noqa: S506 - _Loader is a safe loader, in C if available
     except yaml.MarkedYAMLError as error:
         raise ConfigError(
             f"{_at(name, error.problem_mark)} is not YAML: {error.problem}", "Correct it there."
@@ -49,13 +52,13 @@ def parse(data: str | bytes, name: str) -> Any:
 
 @dataclass(slots=True)
 class _Extent:
-    """How much an anchored part, or an open list or mapping, holds with its aliases spelled out."""
+    """Size of an anchored value, or of an open list or mapping, with its aliases expanded."""
 
     nodes: int = 1
     height: int = 1
     anchor: str | None = None
     keys: set[str] | None = None
-    """Of a mapping: the keys so far. A list has none."""
+    """The keys of a mapping so far. None for a list."""
     at_key: bool = True
 
     def add(self, other: "_Extent") -> None:
@@ -65,7 +68,7 @@ class _Extent:
 
 @dataclass(slots=True)
 class _Checker:
-    """Follows the parser's events, so that nothing is built of a file that is refused."""
+    """Checks the parser's events before any object is built from the file."""
 
     name: str
     open: list[_Extent] = field(default_factory=list)
@@ -88,7 +91,7 @@ class _Checker:
                 self._close(event, self.open.pop())
 
     def _close(self, event: Any, part: _Extent) -> None:
-        """A value has ended, and belongs to the list or mapping around it."""
+        """Add the value that has just ended to the list or mapping around it."""
         self._limit(event, part)
         if part.anchor:
             self.anchors[part.anchor] = part

@@ -1,1 +1,1 @@
-"""Two small rooms that come with Voxwarden, to see it at work; `rooms.yaml` has their words."""
+"""Two small demo rooms with recorded speech. `rooms.yaml` has their text."""

@@ -1,4 +1,4 @@
-"""The bundled rooms, and how they are played as if people spoke now."""
+"""The bundled demo rooms, and their playback as live audio."""
 
 import asyncio
 import time
@@ -13,14 +13,14 @@ from pipeline.audio.files import chunks_of
 from pipeline.messages import SAMPLE_RATE, AudioChunk
 
 CHUNK_SECONDS = 0.2
-"""As a voice app would send them."""
+"""Length of the chunks, as a voice app sends them."""
 
 Put = Callable[[AudioChunk], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One speaker's side of a room."""
+    """The recording of one speaker in a room."""
 
     room: str
     room_type: str
@@ -40,19 +40,19 @@ def tracks() -> list[Track]:
 
 @dataclass(frozen=True, slots=True)
 class Playback:
-    """How the times of the speech and the clock go together; `speed` 2 is twice as fast as people speak."""
+    """Maps the time of the speech to the clock. `speed` 2 plays twice as fast as people speak."""
 
     start: float
-    """UTC seconds, of both."""
+    """Start of the speech and of its playback, UTC seconds."""
     speed: float = 1.0
 
     def played_at(self, moment: float) -> float:
-        """When a moment of the speech is played, by the clock; UTC seconds."""
+        """The clock time at which `moment` of the speech is played. Both are UTC seconds."""
         return self.start + (moment - self.start) / self.speed
 
 
 async def play(put: Put, playback: Playback) -> None:
-    """Every track at once, each chunk when it has been spoken."""
+    """Play all tracks at the same time. Each chunk is `put` when its speech ends."""
     async with asyncio.TaskGroup() as group:
         for track in tracks():
             group.create_task(_play_track(track, put, playback))
@@ -66,7 +66,7 @@ async def _play_track(track: Track, put: Put, playback: Playback) -> None:
 
 
 def _slices(whole: AudioChunk) -> Iterator[AudioChunk]:
-    """A chunk of a second as chunks of a fifth."""
+    """Split a chunk of one second into chunks of CHUNK_SECONDS."""
     size = 2 * round(CHUNK_SECONDS * SAMPLE_RATE)
     offsets = range(0, max(len(whole.data), 1), size)
     for number, offset in enumerate(offsets):

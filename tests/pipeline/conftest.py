@@ -1,4 +1,4 @@
-"""Real databases, one for each test."""
+"""A real database for each test."""
 
 import itertools
 import shutil
@@ -23,7 +23,7 @@ def postgres_server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def sqlite_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with all tables and no rows. A copy of it takes no time, a migration longer than most tests."""
+    """A database file with all tables and no rows. To copy it is fast; a migration takes longer than most tests."""
     file = tmp_path_factory.mktemp("model") / "store.db"
     Database(f"sqlite:///{file}").close()
     return file
@@ -31,20 +31,20 @@ def sqlite_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_model(postgres_server: str) -> str:
-    """The name of a database with all tables and no rows, for PostgreSQL to copy."""
+    """The name of a PostgreSQL template database with all tables and no rows."""
     Database(_created(postgres_server, "model")).close()
     return "model"
 
 
 @pytest.fixture
 def sqlite_url(tmp_path: Path, sqlite_model: Path) -> str:
-    """A store without rows."""
+    """The URL of a SQLite database with all tables and no rows."""
     return f"sqlite:///{shutil.copy(sqlite_model, tmp_path / 'store.db')}"
 
 
 @pytest.fixture
 def postgres_url(postgres_server: str, postgres_model: str) -> str:
-    """A store without rows."""
+    """The URL of a PostgreSQL database with all tables and no rows."""
     return _created(postgres_server, f"test{next(numbers)} TEMPLATE {postgres_model}")
 
 
@@ -59,7 +59,7 @@ def empty_postgres_url(postgres_server: str) -> str:
 
 
 def _created(server: str, name: str) -> str:
-    """The URL of a new database; `name` may be followed by options of `CREATE DATABASE`."""
+    """The URL of a new database. Options of `CREATE DATABASE` may follow the `name`."""
     engine = create_engine(make_url(server).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
@@ -69,14 +69,14 @@ def _created(server: str, name: str) -> str:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def url(request: pytest.FixtureRequest) -> str:
-    """Each of both kinds, with all tables and no rows."""
+    """A database of each kind (SQLite, PostgreSQL) with all tables and no rows."""
     found: str = request.getfixturevalue(f"{request.param}_url")
     return found
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def empty_url(request: pytest.FixtureRequest) -> str:
-    """Each of both kinds, which nobody has opened yet: it has no tables."""
+    """A database of each kind that was never opened and has no tables."""
     found: str = request.getfixturevalue(f"empty_{request.param}_url")
     return found
 
@@ -90,7 +90,7 @@ def store(url: str) -> Iterator[SqlReviewStore]:
 
 @pytest.fixture
 def database(url: str) -> Iterator[Database]:
-    """With everybody's accounts."""
+    """A database with the accounts of all test people."""
     opened = Database(url)
     people.hire(opened)
     yield opened

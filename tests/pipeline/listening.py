@@ -1,4 +1,4 @@
-"""A stage beside transcribe, as a new one would be added: an entry, and a processor in a place of its own."""
+"""A new stage beside transcribe, added as a user would add it: an entry in STAGES, and a processor in its own file."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -7,7 +7,7 @@ from pipeline.messages import Flag, Utterance, derive_id
 from pipeline.stage import Processor, Rejected
 from pipeline.topology import FLAGS, UTTERANCES, Stage
 
-if TYPE_CHECKING:  # the settings are made from the topology, to which this entry is added first
+if TYPE_CHECKING:  # the settings are built from the topology, after this entry is added
     from pipeline.metrics import Metrics
     from pipeline.settings import Settings
 
@@ -15,7 +15,7 @@ LISTEN = Stage("listen", (UTTERANCES,), (FLAGS,), "tests.pipeline.listening:buil
 
 
 class Listen(Processor[Utterance, Flag]):
-    """Flags every utterance by its sound."""
+    """Flags each utterance by its sound."""
 
     def process(self, batch: Sequence[Utterance]) -> list[Flag | Rejected]:
         return [_flag(utterance) for utterance in batch]

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for any message, read off its type: a field added later is tested without a word here."""
+"""Hypothesis strategies for all messages, built from their types: new fields are tested without a change here."""
 
 import re
 from collections.abc import Callable
@@ -15,12 +15,12 @@ CODES = st.text("abyz_", max_size=40)
 
 
 def messages(kind: type[M]) -> st.SearchStrategy[M]:
-    """Valid messages of a msgspec type, any field at its default or not."""
+    """Valid messages of a msgspec type. Each field may have its default or another value."""
     return strategy(inspect.type_info(kind)).map(lambda fields: msgspec.convert(fields, kind))
 
 
 def strategy(info: inspect.Type) -> st.SearchStrategy[Any]:
-    """Builtin values that convert to the type."""
+    """Built-in Python values that msgspec converts to the type."""
     return BUILDERS[type(info)](info)
 
 

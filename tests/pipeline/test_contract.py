@@ -1,4 +1,4 @@
-"""The contract in docs/ equals the one in the code, and sent messages follow it."""
+"""The contract in docs/ matches the code, and encoded messages match the contract."""
 
 import json
 import re
@@ -29,7 +29,7 @@ ON_KAFKA = [kind for kind in KINDS if kind is not Decision]
 
 
 def sent(message: Message, document: dict[str, Any]) -> Any:
-    """What a reader in another language sees: JSON, or headers read as the schema types them."""
+    """The message as a client in another language decodes it: from JSON, or from headers with the schema's types."""
     event = encode(message, "test")
     if not is_audio(type(message)):
         return json.loads(event.value)
@@ -39,12 +39,12 @@ def sent(message: Message, document: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("path", files(DOCS), ids=lambda path: path.name)
-def test_the_documents_are_those_the_code_writes(path: Path) -> None:
+def test_the_documents_match_the_code(path: Path) -> None:
     assert path.is_file(), f"Run {COMMAND}"
     assert path.read_text(encoding="utf-8") == files(DOCS)[path], f"The contract has changed: run {COMMAND}"
 
 
-def test_the_command_writes_what_it_should_and_the_same_twice(tmp_path: Path) -> None:
+def test_the_command_writes_the_same_documents_twice(tmp_path: Path) -> None:
     (tmp_path / "contract.md").write_text("# Topics\n<!-- begin topics -->\n<!-- end topics -->\n", encoding="utf-8")
     main(tmp_path)
     first = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
@@ -54,12 +54,12 @@ def test_the_command_writes_what_it_should_and_the_same_twice(tmp_path: Path) ->
     assert "`voice.dead-letters`" in (tmp_path / "contract.md").read_text(encoding="utf-8")
 
 
-def test_a_table_that_nobody_writes_is_an_error() -> None:
+def test_an_unknown_table_is_an_error() -> None:
     with pytest.raises(ConfigError, match="no table Typo"):
         filled("<!-- begin Typo -->\n<!-- end Typo -->")
 
 
-def test_every_table_has_its_place_in_the_manual() -> None:
+def test_the_manual_has_a_place_for_every_table() -> None:
     text = (DOCS / "contract.md").read_text(encoding="utf-8")
     places = set(re.findall(r"<!-- begin (\w+) -->", text))
     assert places == {kind.__name__ for kind in (*KINDS, *PARTS)} | {"topics", "headers", "reasons"}
@@ -71,28 +71,28 @@ def test_schemas_are_valid(kind: type[msgspec.Struct]) -> None:
 
 
 @pytest.mark.parametrize("kind", [*KINDS, *PARTS])
-def test_every_field_says_what_it_means(kind: type[msgspec.Struct]) -> None:
+def test_every_field_has_a_meaning(kind: type[msgspec.Struct]) -> None:
     assert [name for name, meaning in meanings(kind).items() if not meaning] == []
 
 
 @pytest.mark.parametrize("kind", ON_KAFKA)
 @given(data=st.data())
-def test_what_is_sent_keeps_to_its_schema(kind: type[Message], data: st.DataObject) -> None:
+def test_an_encoded_message_matches_its_schema(kind: type[Message], data: st.DataObject) -> None:
     document = schema(kind)
     Draft202012Validator(document).validate(sent(data.draw(messages(kind)), document))
 
 
 @pytest.mark.parametrize("kind", ON_KAFKA)
 @given(data=st.data())
-def test_a_schema_refuses_what_lacks_a_field(kind: type[Message], data: st.DataObject) -> None:
+def test_a_schema_refuses_a_message_without_a_required_field(kind: type[Message], data: st.DataObject) -> None:
     document = schema(kind)
     whole = sent(data.draw(messages(kind)), document)
     del whole[data.draw(st.sampled_from(document["required"]))]
     assert not Draft202012Validator(document).is_valid(whole)
 
 
-def test_the_asyncapi_document_holds_together() -> None:
-    """Every reference resolves, and every topic and stage is there."""
+def test_the_asyncapi_document_is_consistent() -> None:
+    """Every reference has a target, and every topic and stage is present."""
     document = yaml.safe_load((DOCS / "asyncapi.yaml").read_text(encoding="utf-8"))
     assert [channel["address"] for channel in document["channels"].values()] == [topic.name for topic in TOPICS]
     references = list(_references(document))
@@ -118,7 +118,7 @@ def _references(node: Any) -> Any:
 
 
 @given(messages(Flag).filter(lambda flag: flag.hits))
-def test_the_json_lines_of_the_manual_have_the_keys_of_the_command(flag: Flag) -> None:
+def test_the_json_lines_in_the_manual_have_the_keys_that_the_command_prints(flag: Flag) -> None:
     text = (DOCS / "contract.md").read_text(encoding="utf-8")
     shown = [
         json.loads(line) for block in re.findall(r"```jsonl\n(.*?)```", text, re.DOTALL) for line in block.splitlines()

@@ -16,7 +16,7 @@ def transcript(number: int, skipped: bool, room_type: str = "game") -> Transcrip
     )  # fmt: skip
 
 
-def test_room_types_are_counted_apart() -> None:
+def test_room_types_are_counted_separately() -> None:
     found = Coverage()
     for number, (kind, skipped) in enumerate([("game", True), ("game", False), ("kids", False), ("game", True)]):
         found.add(transcript(number, skipped, kind))
@@ -25,7 +25,7 @@ def test_room_types_are_counted_apart() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 8), st.booleans())))
-def test_each_utterance_counts_once_and_as_heard_if_it_ever_was(seen: list[tuple[int, bool]]) -> None:
+def test_each_utterance_counts_once_and_as_heard_if_it_was_ever_heard(seen: list[tuple[int, bool]]) -> None:
     found = Coverage()
     for number, skipped in seen:
         found.add(transcript(number, skipped))
@@ -34,7 +34,7 @@ def test_each_utterance_counts_once_and_as_heard_if_it_ever_was(seen: list[tuple
     assert found.skipped["game"] == len({number for number, _ in seen} - heard)
 
 
-def test_what_is_remembered_is_bounded() -> None:
+def test_the_number_of_remembered_utterances_is_bounded() -> None:
     found = Coverage(remembered=2)
     for number in (1, 2, 3, 1):
         found.add(transcript(number, skipped=False))

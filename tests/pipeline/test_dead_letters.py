@@ -1,4 +1,4 @@
-"""What the local runner cannot handle stays whole on disk, and never fills it."""
+"""The local runner keeps dead letters complete on disk, up to a maximum size."""
 
 import base64
 import json
@@ -27,7 +27,7 @@ def letters(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def test_a_letter_holds_the_message_whole(tmp_path: Path) -> None:
+def test_a_letter_holds_the_complete_message(tmp_path: Path) -> None:
     path = tmp_path / "data" / "dead-letters.jsonl"
     DeadLetters(path, clock=lambda: 99.0).add("segment", Rejected(CHUNK, AudioError("No Opus packet", "Send one.")))
     (letter,) = letters(path)
@@ -40,14 +40,14 @@ def test_a_letter_holds_the_message_whole(tmp_path: Path) -> None:
     assert decode(AudioChunk, value, [(name, text.encode()) for name, text in headers.items()]) == CHUNK
 
 
-def test_letters_are_added(tmp_path: Path) -> None:
+def test_letters_are_appended(tmp_path: Path) -> None:
     path = tmp_path / "dead-letters.jsonl"
     for _ in range(3):
         DeadLetters(path).add("segment", Rejected(CHUNK, AudioError("No Opus packet")))
     assert len(letters(path)) == 3
 
 
-def test_a_flood_stops_at_the_limit(tmp_path: Path) -> None:
+def test_the_file_stops_growing_at_the_limit(tmp_path: Path) -> None:
     path = tmp_path / "dead-letters.jsonl"
     box = DeadLetters(path, max_bytes=1_000)
     for _ in range(100):
@@ -55,14 +55,14 @@ def test_a_flood_stops_at_the_limit(tmp_path: Path) -> None:
     assert 1_000 < path.stat().st_size < 2_000
 
 
-def test_a_bad_message_whose_sender_has_a_letter_gets_no_other(tmp_path: Path) -> None:
+def test_a_bad_message_gets_no_letter_if_its_sender_has_one(tmp_path: Path) -> None:
     path = tmp_path / "dead-letters.jsonl"
     for letter in (True, False, False):
         DeadLetters(path).add("segment", Rejected(CHUNK, AudioError("No Opus packet"), letter=letter))
     assert len(letters(path)) == 1
 
 
-def test_what_cannot_be_written_leaves_its_reason(tmp_path: Path) -> None:
+def test_a_message_that_cannot_be_encoded_leaves_only_its_error(tmp_path: Path) -> None:
     path = tmp_path / "dead-letters.jsonl"
     DeadLetters(path).add("segment", Rejected(structs.replace(CHUNK, start=-1.0), AudioError("No Opus packet")))
     (letter,) = letters(path)
@@ -80,7 +80,7 @@ def test_letters_are_kept_as_long_as_on_kafka(tmp_path: Path) -> None:
 
 
 class Machine:
-    """A data folder whose runner has ended."""
+    """The data folder of a runner that has ended."""
 
     def __init__(self, folder: Path) -> None:
         self.settings = Settings(data_dir=folder)
@@ -88,7 +88,7 @@ class Machine:
         self.box = box_of(self.settings)
 
     def dies(self, name: str = "one") -> str:
-        """An utterance that transcribe cannot handle; gives its address."""
+        """Add an utterance that transcribe cannot handle. Returns its address."""
         said = Utterance(room="r", speaker="s", start=1, end=2, id=name, data=b"flac")
         address = self.lookback.put(said)
         self.dies_again(address)
@@ -116,7 +116,7 @@ def test_a_letter_is_listed_with_its_content(machine: Machine) -> None:
     assert (content.value, content.headers["ce_type"]) == (b"flac", "voxwarden.utterance.v1")
 
 
-def test_what_is_dropped_is_only_listed_on_request(machine: Machine) -> None:
+def test_dropped_letters_are_listed_only_on_request(machine: Machine) -> None:
     machine.dies("one")
     machine.dies("two")
     one, two = machine.waiting()
@@ -125,7 +125,7 @@ def test_what_is_dropped_is_only_listed_on_request(machine: Machine) -> None:
     assert [letter.handled for letter in machine.box.letters(LetterFilter(handled=True))] == ["dropped", None]
 
 
-def test_an_utterance_that_is_replayed_is_in_hand_again(machine: Machine) -> None:
+def test_a_replayed_utterance_is_unfinished_again(machine: Machine) -> None:
     address = machine.dies()
     assert machine.lookback.unfinished() == []
     assert machine.box.send_back(machine.waiting()) == (1, [])
@@ -133,13 +133,13 @@ def test_an_utterance_that_is_replayed_is_in_hand_again(machine: Machine) -> Non
     assert machine.waiting() == []
 
 
-def test_audio_that_is_replayed_is_heard_at_the_next_start(machine: Machine) -> None:
+def test_replayed_audio_is_processed_at_the_next_start(machine: Machine) -> None:
     DeadLetters(path_of(machine.settings)).add("segment", Rejected(CHUNK, AudioError("No Opus packet")))
     assert machine.box.send_back(machine.waiting()) == (1, [])
     assert list(Recovery(machine.settings, machine.lookback).chunks()) == [CHUNK]
 
 
-def test_what_dies_again_waits_again_but_not_for_ever(machine: Machine) -> None:
+def test_a_letter_that_fails_again_can_be_replayed_a_limited_number_of_times(machine: Machine) -> None:
     address = machine.dies()
     for replays in range(MOST_REPLAYS):
         (letter,) = machine.waiting()
@@ -150,7 +150,7 @@ def test_what_dies_again_waits_again_but_not_for_ever(machine: Machine) -> None:
     assert machine.box.send_back([letter]) == (0, [(letter, "it has been replayed 3 times")])
 
 
-def test_one_that_died_twice_before_a_kill_is_told_once(machine: Machine) -> None:
+def test_two_letters_with_the_same_origin_are_listed_once(machine: Machine) -> None:
     address = machine.dies()
     machine.dies_again(address)
     assert len(machine.waiting()) == 1
@@ -166,13 +166,13 @@ def test_audio_that_is_no_longer_kept_cannot_be_replayed(machine: Machine) -> No
     assert machine.box.send_back([letter]) == (0, [(letter, "its audio is no longer kept")])
 
 
-def test_nothing_is_replayed_under_a_runner(machine: Machine) -> None:
+def test_replay_is_refused_while_a_runner_works(machine: Machine) -> None:
     machine.dies()
     with sole_user(machine.settings.data_dir), pytest.raises(ConfigError, match="is in use by another"):
         machine.box.send_back(machine.waiting())
 
 
-def test_an_address_or_a_folder_that_is_not_there(machine: Machine, tmp_path: Path) -> None:
+def test_an_unknown_address_or_folder_is_an_error(machine: Machine, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="There is no dead letter dead-letters/0"):
         machine.box.letters(LetterFilter(["dead-letters/0"]))
     with pytest.raises(InputError, match="There is no folder"):

@@ -6,7 +6,7 @@ from pipeline.metrics import Metrics
 
 
 class Switch:
-    """A dependency that answers or does not."""
+    """A dependency that can be switched between answering and not answering."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
@@ -25,7 +25,7 @@ def up(metrics: Metrics, name: str) -> float | None:
 @pytest.mark.parametrize(
     "error", [DependencyError("It does not answer"), ConfigError("It refuses our password"), OSError("unforeseen")]
 )
-def test_what_does_not_answer_is_down_until_it_does(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_dependency_is_down_until_it_answers(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     metrics, kafka, database = Metrics(), Switch(error), Switch()
     asked = Dependencies({"kafka": kafka, "database": database}, metrics)
     assert up(metrics, "kafka") is None, "nobody has asked yet"
@@ -41,7 +41,7 @@ def test_what_does_not_answer_is_down_until_it_does(error: Exception, caplog: py
     assert up(metrics, "kafka") == 1
 
 
-def test_one_that_hangs_does_not_delay_the_other() -> None:
+def test_a_check_that_hangs_does_not_delay_another() -> None:
     from threading import Event
 
     metrics, let_go, answered = Metrics(), Event(), Event()
@@ -51,7 +51,7 @@ def test_one_that_hangs_does_not_delay_the_other() -> None:
         let_go.set()
 
 
-def test_a_start_waits_for_what_does_not_answer(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_start_waits_for_a_dependency(caplog: pytest.LogCaptureFixture) -> None:
     kafka, pauses = Switch(DependencyError("Kafka does not answer")), list[float]()
 
     def pause(seconds: float) -> None:
@@ -64,7 +64,7 @@ def test_a_start_waits_for_what_does_not_answer(caplog: pytest.LogCaptureFixture
     assert caplog.text.count("not started yet") == 1
 
 
-async def test_an_event_loop_waits_too(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_event_loop_waits_for_a_dependency(caplog: pytest.LogCaptureFixture) -> None:
     kafka, pauses = Switch(DependencyError("Kafka does not answer")), list[float]()
 
     async def pause(seconds: float) -> None:
@@ -77,6 +77,6 @@ async def test_an_event_loop_waits_too(caplog: pytest.LogCaptureFixture) -> None
     assert caplog.text.count("not started yet") == 1
 
 
-def test_a_wrong_setting_is_not_waited_for() -> None:
+def test_a_start_does_not_wait_after_a_wrong_setting() -> None:
     with pytest.raises(ConfigError):
         patiently(Switch(ConfigError("There is no topic")))

@@ -1,4 +1,4 @@
-"""What goes onto Kafka comes back the same; what is not ours is refused with one clear line."""
+"""An encoded message decodes to the same message. Any other record is refused with a clear error of one line."""
 
 from typing import Any
 
@@ -31,13 +31,13 @@ def test_round_trip(kind: type[Message], data: st.DataObject) -> None:
     message = data.draw(messages(kind))
     event = encode(message, "test")
     there = decode(kind, event.value, event.headers)
-    # The address is not written with the audio: it is where the record came to lie.
+    # The address is not encoded with the audio: it is the position of the record itself.
     expected = {} if kind is not Utterance else {"address": None}
     assert there == type(message)(**{f: getattr(message, f) for f in kind.__struct_fields__} | expected)
     assert event.key.decode() == message.room
 
 
-def test_audio_travels_as_raw_bytes_with_its_fields_in_headers() -> None:
+def test_audio_is_sent_as_raw_bytes_with_its_fields_in_headers() -> None:
     event = encode(CHUNK, "gateway")
     assert event.value == b"\0\1"
     headers = {name: value.decode() for name, value in event.headers}
@@ -55,13 +55,13 @@ def test_audio_travels_as_raw_bytes_with_its_fields_in_headers() -> None:
     assert identity == dict(encode(CHUNK, "gateway").headers)["ce_id"].decode()
 
 
-def test_an_utterance_says_its_time_and_form() -> None:
+def test_an_utterance_has_headers_for_time_and_content_type() -> None:
     headers = headers_of(Utterance(room="r", speaker="s", start=1_700_000_000.1, end=1_700_000_001.0, id="1"))
     assert headers["ce_time"] == b"2023-11-14T22:13:20.100000+00:00"
     assert headers["content-type"] == b"audio/flac"
 
 
-def test_a_chunks_id_is_its_own() -> None:
+def test_each_chunk_has_its_own_id() -> None:
     others: list[dict[str, Any]] = [{"room": "b"}, {"speaker": "b"}, {"start": 2.0}, {"sequence": 8}]
     chunks = [CHUNK, *(replace(CHUNK, **other) for other in others)]
     assert len({headers_of(chunk)["ce_id"] for chunk in chunks}) == len(chunks)
@@ -77,7 +77,7 @@ def test_header_names_are_cloudevents_names() -> None:
 @pytest.mark.parametrize("kind", ON_KAFKA)
 @given(data=st.data())
 def test_any_bytes_give_a_message_or_a_bad_message(kind: type[Message], data: st.DataObject) -> None:
-    """From a good record with some headers and the value replaced, or from nothing at all."""
+    """The record is a valid one with some headers and the value replaced, or it is random."""
     good = encode(data.draw(messages(kind)), "test")
     headers = list(good.headers) if data.draw(st.booleans()) else [("ce_type", type_of(kind).encode())]
     noise: Headers = data.draw(st.lists(st.tuples(HEADER_NAMES, VALUES), max_size=4))
@@ -98,7 +98,7 @@ def _written(message: Message) -> tuple[bytes, Headers]:
     ("headers", "said"),
     [
         ({}, "no ce_type header"),
-        ({"ce_type": b"voxwarden.audiochunk.v2"}, "voxwarden.audiochunk.v2 where voxwarden.audiochunk.v1 belongs"),
+        ({"ce_type": b"voxwarden.audiochunk.v2"}, "voxwarden.audiochunk.v2 instead of voxwarden.audiochunk.v1"),
         ({"ce_type": b"\xff"}, "not UTF-8"),
         ({"ce_type": b"x" * 10_000}, "type " + "x" * 64 + " where"),
         ({"ce_type": b"voxwarden.audiochunk.v1"}, "missing required field `room`"),
@@ -108,7 +108,7 @@ def _written(message: Message) -> tuple[bytes, Headers]:
         (headers_of(CHUNK) | {"ce_room": b""}, "`$.room`"),
     ],
 )
-def test_what_is_wrong_with_a_chunk_is_said(headers: dict[str, bytes | None], said: str) -> None:
+def test_the_error_says_what_is_wrong_with_a_chunk(headers: dict[str, bytes | None], said: str) -> None:
     with pytest.raises(BadMessage) as caught:
         decode(AudioChunk, b"\0\0", list(headers.items()))
     assert said in str(caught.value)
@@ -116,8 +116,8 @@ def test_what_is_wrong_with_a_chunk_is_said(headers: dict[str, bytes | None], sa
 
 
 @pytest.mark.parametrize("value", [None, b"", b"null", b"{}", b"\xff", b'{"x":' + b"[" * 200_000])
-def test_a_flag_that_is_not_one_is_refused(value: bytes | None) -> None:
-    """Deep nesting too: it must not end the worker with a RecursionError."""
+def test_an_invalid_flag_is_refused(value: bytes | None) -> None:
+    """This includes deep nesting: a RecursionError must not stop the worker."""
     with pytest.raises(BadMessage):
         decode(Flag, value, [("ce_type", type_of(Flag).encode())])
 
@@ -125,12 +125,12 @@ def test_a_flag_that_is_not_one_is_refused(value: bytes | None) -> None:
 @pytest.mark.parametrize(
     "wrong", [{"start": float("nan")}, {"start": float("inf")}, {"start": -1.0}, {"start": 1e18}, {"room": "\ud800"}]
 )
-def test_what_nobody_could_read_is_not_written(wrong: dict[str, Any]) -> None:
+def test_a_message_that_could_not_be_decoded_is_not_encoded(wrong: dict[str, Any]) -> None:
     fields = {field: getattr(CHUNK, field) for field in CHUNK.__struct_fields__} | wrong
-    with pytest.raises(BadMessage, match="cannot be written"):
+    with pytest.raises(BadMessage, match="cannot be encoded"):
         encode(AudioChunk(**fields), "test")
 
 
-def test_an_unknown_field_of_a_later_minor_version_is_passed_over() -> None:
+def test_an_unknown_field_of_a_later_minor_version_is_ignored() -> None:
     event = encode(CHUNK, "test")
     assert decode(AudioChunk, event.value, [*event.headers, ("ce_loudness", b"3"), ("traceparent", b"00-1")]) == CHUNK

@@ -1,4 +1,4 @@
-"""The local runner carries messages in order, waits where it must, and finishes what it has in hand."""
+"""The local runner keeps messages in order, applies backpressure, and finishes all work before it ends."""
 
 import asyncio
 import threading
@@ -26,7 +26,7 @@ def chunk(sequence: int) -> AudioChunk:
 
 
 class Forward(Chunks):
-    """Hands on what comes, and remembers in which batches."""
+    """Returns each message unchanged, and remembers the batches."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
@@ -46,7 +46,7 @@ class Forward(Chunks):
 
 
 class Hold(Forward):
-    """Gives nothing before the end."""
+    """Returns nothing until the stream ends."""
 
     def process(self, batch: Sequence[AudioChunk]) -> list[AudioChunk | Rejected]:
         super().process(batch)
@@ -57,7 +57,7 @@ class Hold(Forward):
 
 
 class Gate(Forward):
-    """Works only once it is let."""
+    """Blocks until the test opens it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class Gate(Forward):
 
 
 class Flaky(Forward):
-    """A dependency that answers at the `n`-th try."""
+    """A dependency that answers at the `n`-th attempt."""
 
     def __init__(self, failures: int) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class Broken(Chunks):
 
 
 class BrokenGate(Gate):
-    """Fails once it is let."""
+    """Fails when the test opens it."""
 
     def process(self, batch: Sequence[AudioChunk]) -> list[AudioChunk | Rejected]:
         self.open.wait()
@@ -96,21 +96,21 @@ class BrokenGate(Gate):
 
 
 class Fussy(Forward):
-    """Has a bug that shows at one number."""
+    """Has a bug that one number triggers."""
 
     def process(self, batch: Sequence[AudioChunk]) -> list[AudioChunk | Rejected]:
         return [c for c in batch if c.sequence != 3 or 1 // 0]
 
 
 class Choosy(Forward):
-    """Refuses odd numbers."""
+    """Rejects odd numbers."""
 
     def process(self, batch: Sequence[AudioChunk]) -> list[AudioChunk | Rejected]:
         return [Rejected(c, AudioError("An odd chunk")) if c.sequence % 2 else c for c in batch]
 
 
 class Seen:
-    """A tap that keeps what each stage gave."""
+    """A tap that records the outputs of each stage."""
 
     def __init__(self) -> None:
         self.outputs: dict[str, list[Any]] = {}
@@ -126,7 +126,7 @@ Make = Callable[..., LocalRunner]
 
 
 def chain(length: int, batch: int) -> list[Stage]:
-    """Stages one after another, all with chunks between them."""
+    """A chain of stages that pass audio chunks."""
     topics = [AUDIO, *(Topic(f"topic{n}", AudioChunk, 1) for n in range(1, length))]
     return [
         Stage(f"stage{n}", (topics[n],), tuple(topics[n + 1 : n + 2]), "unused:unused", batch, 0.0)
@@ -136,7 +136,7 @@ def chain(length: int, batch: int) -> list[Stage]:
 
 @pytest.fixture
 def make(monkeypatch: pytest.MonkeyPatch) -> Make:
-    """A runner over in-test processors, one stage each."""
+    """Builds a runner with one stage for each of the test's processors."""
 
     def runner(processors: Sequence[Chunks], seen: Seen, batch: int = 4, **options: Any) -> LocalRunner:
         stages = chain(len(processors), batch)
@@ -154,7 +154,7 @@ async def feed(runner: LocalRunner, count: int) -> None:
             await runner.put(chunk(number))
 
 
-async def test_messages_go_through_every_stage_in_order(make: Make) -> None:
+async def test_messages_pass_every_stage_in_order(make: Make) -> None:
     first, second, seen = Forward(), Forward(), Seen()
     await feed(make([first, second], seen), 50)
     assert seen.numbers("stage1") == list(range(50))
@@ -163,15 +163,15 @@ async def test_messages_go_through_every_stage_in_order(make: Make) -> None:
     assert second.closed
 
 
-async def test_what_is_held_comes_out_at_the_end(make: Make) -> None:
+async def test_held_messages_are_returned_at_the_end(make: Make) -> None:
     seen = Seen()
     await feed(make([Hold(), Forward()], seen), 10)
     assert seen.numbers("stage1") == list(range(10))
 
 
-async def test_a_slow_stage_makes_the_feeder_wait(make: Make) -> None:
+async def test_a_slow_stage_makes_the_source_wait(make: Make) -> None:
     gate, seen = Gate(), Seen()
-    room_for = 4 * QUEUE_BATCHES + 4  # the queue, and the batch in work
+    room_for = 4 * QUEUE_BATCHES + 4  # the queue, and the batch that the stage works on
     async with make([gate], seen) as runner:
         puts = [asyncio.create_task(runner.put(chunk(number))) for number in range(room_for + 5)]
         await asyncio.wait(puts, timeout=0.2)
@@ -182,41 +182,41 @@ async def test_a_slow_stage_makes_the_feeder_wait(make: Make) -> None:
     assert seen.numbers("stage0") == list(range(room_for + 5))
 
 
-async def test_a_dependency_is_tried_again(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_dependency_is_retried(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "RETRY_SECONDS", (0, 0, 0))
     seen = Seen()
     await feed(make([Flaky(3)], seen), 5)
     assert seen.numbers("stage0") == list(range(5))
 
 
-async def test_a_dependency_that_stays_away_ends_the_runner(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_dependency_that_stays_down_ends_the_runner(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "RETRY_SECONDS", (0, 0))
     with pytest.raises(DependencyError, match="The store does not answer"):
         await feed(make([Flaky(4)], Seen()), 5)
 
 
-async def test_a_bug_costs_the_message_that_shows_it(make: Make) -> None:
+async def test_a_bug_rejects_only_the_message_that_triggers_it(make: Make) -> None:
     seen = Seen()
     await feed(make([Fussy(), Forward()], seen), 6)
     assert seen.numbers("stage1") == [0, 1, 2, 4, 5]
     (rejected,) = [each for each in seen.outputs["stage0"] if isinstance(each, Rejected)]
-    assert "unforeseen ZeroDivisionError" in str(rejected.error)
+    assert "unexpected ZeroDivisionError" in str(rejected.error)
 
 
-async def test_a_stage_that_fails_ends_the_runner_even_while_the_feeder_waits(make: Make) -> None:
+async def test_a_failing_stage_ends_the_runner_even_while_the_source_waits(make: Make) -> None:
     with pytest.raises(OSError, match="no disk"):
         await feed(make([Forward(), Broken()], Seen()), 1_000)
 
 
-async def test_a_failure_while_the_end_waits_for_a_full_queue_is_the_error_that_is_seen(make: Make) -> None:
+async def test_a_failure_while_the_end_waits_for_a_full_queue_is_raised(make: Make) -> None:
     gate = BrokenGate()
     asyncio.get_running_loop().call_later(0.1, gate.open.set)
     with pytest.raises(OSError, match="no disk"):
-        await feed(make([gate], Seen()), 4 * QUEUE_BATCHES + 4)  # the batch in work, and a full queue
+        await feed(make([gate], Seen()), 4 * QUEUE_BATCHES + 4)  # the batch that the stage works on, and a full queue
 
 
-async def test_a_stage_that_fails_lets_nobody_wait_for_ever(make: Make) -> None:
-    """The gateway waits for its connections before it closes, and each of them may wait for room in the queue."""
+async def test_no_source_waits_for_ever_after_a_stage_fails(make: Make) -> None:
+    """The gateway waits for its connections before it closes, and a connection may wait for space in the queue."""
     gate = BrokenGate()
     asyncio.get_running_loop().call_later(0.1, gate.open.set)
     runner, told = make([gate], Seen()), []
@@ -236,29 +236,29 @@ async def test_a_stage_that_fails_lets_nobody_wait_for_ever(make: Make) -> None:
         await runner.put(chunk(0))
 
 
-async def test_a_stage_that_cannot_start_says_why() -> None:
+async def test_the_error_of_a_stage_that_cannot_start_is_raised() -> None:
     stage = replace(SEGMENT, build="pipeline.nowhere:build")
     with pytest.raises(ModuleNotFoundError, match=r"pipeline\.nowhere"):
         await feed(LocalRunner(Settings(), Metrics(), Seen(), stages=[stage]), 1)
 
 
-async def test_what_cannot_be_handled_is_counted_and_the_rest_goes_on(make: Make) -> None:
+async def test_rejected_messages_are_counted_and_the_others_continue(make: Make) -> None:
     metrics, seen = Metrics(), Seen()
     await feed(make([Choosy(), Forward()], seen, metrics=metrics), 6)
     assert seen.numbers("stage1") == [0, 2, 4]
     assert metrics.registry.get_sample_value("voxwarden_dead_letters_total", {"stage": "stage0"}) == 3
 
 
-async def test_a_stage_with_nothing_to_do_is_told_the_time(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_idle_stage_is_ticked(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "TICK_SECONDS", 0.01)
     idle = Forward()
     async with make([idle], Seen(), clock=lambda: 42.0):
-        while not idle.ticks:  # noqa: ASYNC110 - the runner's own timer is what is waited for
+        while not idle.ticks:  # noqa: ASYNC110 - waits for the runner's own timer
             await asyncio.sleep(0.01)
     assert set(idle.ticks) == {42.0}
 
 
-async def test_steady_traffic_does_not_stop_the_clock(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_steady_traffic_does_not_stop_the_ticks(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "TICK_SECONDS", 0.01)
     busy = Forward()
     async with make([busy], Seen(), clock=lambda: 42.0) as runner:
@@ -277,22 +277,22 @@ async def ticks_with_a_queue_that_is_never_empty(busy: Forward, runner: LocalRun
         return list(busy.ticks)
 
 
-async def test_a_queue_that_is_never_empty_does_not_stop_the_clock(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_queue_that_is_never_empty_does_not_stop_the_ticks(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "TICK_SECONDS", 0.0)
     busy = Forward()
     runner = make([busy], Seen(), clock=lambda: 42.0)
     assert set(await ticks_with_a_queue_that_is_never_empty(busy, runner)) == {42.0}
 
 
-async def test_a_backlog_does_stop_it(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who seems to have been silent for long may be in it."""
+async def test_a_backlog_stops_the_ticks(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The audio of a speaker who seems silent may be in the backlog."""
     monkeypatch.setattr(local, "TICK_SECONDS", 0.0)
     busy, seconds = Forward(), count(0, 10)
     runner = make([busy], Seen(), clock=lambda: float(next(seconds)))
     assert await ticks_with_a_queue_that_is_never_empty(busy, runner) == []
 
 
-async def test_files_are_not_hurried_by_the_clock(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_files_are_processed_without_ticks(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "TICK_SECONDS", 0.001)
     idle = Forward()
     async with make([idle], Seen(), clock=None):

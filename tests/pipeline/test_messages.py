@@ -1,4 +1,4 @@
-"""Ids are stable for ever; fields refuse what no later stage could use."""
+"""Ids never change, and fields refuse values that no later stage could use."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def speech(**changes: Any) -> Utterance:
 
 
 def test_the_id_of_the_same_speech_never_changes() -> None:
-    """Pinned: a change would store every case of a replayed log twice."""
+    """The ids are fixed here. After a change, a replay of the log would store every case twice."""
     assert derive_id("segment", speech()) == "8efe4937-2a6b-55f4-ab6b-5c0cac400e06"
     assert derive_id("judge", speech(room="聊天室"), "default@1a2b3c4d") == "ee15ffa3-2e1b-5cb5-a1c0-7f012e1975e9"
 
@@ -30,7 +30,7 @@ def test_the_id_of_the_same_speech_never_changes() -> None:
     [{"room": "lobby2"}, {"speaker": "bob"}, {"start": SPEECH["start"] + 1 / SAMPLE_RATE}, {"end": SPEECH["end"] + 1}],
     ids=str,
 )
-def test_other_speech_has_another_id(other: dict[str, Any]) -> None:
+def test_different_speech_has_a_different_id(other: dict[str, Any]) -> None:
     assert derive_id("segment", speech(**other)) != derive_id("segment", speech())
 
 
@@ -40,7 +40,7 @@ def test_stage_and_version_are_part_of_the_id() -> None:
 
 
 @given(st.floats(0, 4_000_000_000), st.integers(0, 10_000_000))
-def test_ids_survive_the_float_noise_of_adding_up_times(start: float, samples: int) -> None:
+def test_rounding_errors_of_times_do_not_change_an_id(start: float, samples: int) -> None:
     at_once = start + samples / SAMPLE_RATE
     in_steps = start + (samples // 2) / SAMPLE_RATE + (samples - samples // 2) / SAMPLE_RATE
     assert abs(sample_of(at_once) - sample_of(in_steps)) <= 1
@@ -49,7 +49,7 @@ def test_ids_survive_the_float_noise_of_adding_up_times(start: float, samples: i
 
 
 @given(messages(Utterance), messages(Utterance))
-def test_two_places_share_an_id_only_if_they_are_one(one: Utterance, other: Utterance) -> None:
+def test_two_utterances_have_the_same_id_only_if_their_samples_are_the_same(one: Utterance, other: Utterance) -> None:
     def place(message: Utterance) -> tuple[str, str, int, int]:
         return message.room, message.speaker, sample_of(message.start), sample_of(message.end)
 
@@ -57,13 +57,13 @@ def test_two_places_share_an_id_only_if_they_are_one(one: Utterance, other: Utte
 
 
 @pytest.mark.parametrize("name", ["", "a\n", "a\x1fb", "\x7f", "x" * 257])
-def test_a_name_that_could_blur_an_id_is_refused(name: str) -> None:
+def test_a_name_with_a_control_character_is_refused(name: str) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(name, Name)
 
 
 @pytest.mark.parametrize("name", ["a", "聊天室 7", "x" * 256, "🎤/../%2F"])
-def test_any_printable_name_is_taken(name: str) -> None:
+def test_any_printable_name_is_accepted(name: str) -> None:
     assert msgspec.convert(name, Name) == name
 
 
@@ -81,7 +81,7 @@ def test_any_printable_name_is_taken(name: str) -> None:
     ],
     ids=str,
 )
-def test_a_chunk_with_a_useless_field_is_refused(wrong: dict[str, Any]) -> None:
+def test_a_chunk_with_an_invalid_field_is_refused(wrong: dict[str, Any]) -> None:
     chunk = {"room": "lobby", "speaker": "alice", "start": 1.0, "sequence": 0}
     assert msgspec.convert(chunk, AudioChunk).sequence == 0
     with pytest.raises(msgspec.ValidationError):
@@ -90,6 +90,6 @@ def test_a_chunk_with_a_useless_field_is_refused(wrong: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("kind", [AudioChunk, Utterance, Transcript, Flag, Decision])
 @given(data=st.data())
-def test_every_message_survives_json(kind: type[msgspec.Struct], data: st.DataObject) -> None:
+def test_every_message_survives_a_json_round_trip(kind: type[msgspec.Struct], data: st.DataObject) -> None:
     message = data.draw(messages(kind))
     assert msgspec.json.decode(msgspec.json.encode(message), type=kind) == message

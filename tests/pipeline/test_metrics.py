@@ -1,4 +1,4 @@
-"""Counters whose labels are known in advance are shown with 0 from the start, or Prometheus misses the first count."""
+"""Counters with known label values start at 0, because Prometheus would otherwise miss their first increment."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -89,7 +89,7 @@ def deliver_stage(settings: Settings, metrics: Metrics) -> Any:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_closed_set_is_shown_from_the_start(
+def test_a_counter_with_known_label_values_starts_at_zero(
     build: Callable[[Settings, Metrics], Any], name: str, labels: set[tuple[str, ...]], settings: Settings
 ) -> None:
     metrics = Metrics()
@@ -99,14 +99,14 @@ def test_a_closed_set_is_shown_from_the_start(
         made.close()
 
 
-async def test_the_local_runner_shows_its_stages_from_the_start(settings: Settings) -> None:
+async def test_the_local_runner_starts_its_counters_at_zero(settings: Settings) -> None:
     metrics = Metrics()
     LocalRunner(settings, metrics, lambda stage, batch, outputs: None)
     for name in ("messages", "dead_letters"):
         assert shown(metrics, name) == {(stage.name,): 0.0 for stage in STAGES}
 
 
-def test_every_combination_of_two_labels_is_shown() -> None:
+def test_every_combination_of_two_label_values_is_exposed() -> None:
     metrics = Metrics()
     from_zero(metrics.coverage, ("game", "kids"), ("heard", "skipped"))
     assert len(shown(metrics, "coverage_utterances")) == 4

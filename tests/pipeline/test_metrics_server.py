@@ -1,4 +1,4 @@
-"""Figures and probes on one port."""
+"""Metrics and probes are served on one port."""
 
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ def ask(url: str, path: str) -> tuple[int, str]:
     return response.status, text
 
 
-def test_a_probe_says_what_is_wrong() -> None:
+def test_a_probe_reports_the_problems() -> None:
     problems = ["judge stands still"]
     with serving(Metrics(), "127.0.0.1", 0, {"/healthz": lambda: problems}) as url:
         assert ask(url, "/healthz") == (503, "judge stands still\n")
@@ -28,7 +28,7 @@ def test_a_probe_says_what_is_wrong() -> None:
         assert ask(url, "/healthz") == (200, "ok\n")
 
 
-def test_figures_are_beside_them() -> None:
+def test_metrics_are_served_beside_the_probes() -> None:
     with serving(Metrics(), "127.0.0.1", 0) as url:
         status, text = ask(url, "/metrics")
         assert status == 200
@@ -36,7 +36,7 @@ def test_figures_are_beside_them() -> None:
         assert ask(url, "/healthz") == (200, "ok\n")
 
 
-def test_a_port_in_use_is_named() -> None:
+def test_the_error_names_a_port_in_use() -> None:
     with serving(Metrics(), "127.0.0.1", 0) as url:
         port = urlsplit(url).port or 0
         with (

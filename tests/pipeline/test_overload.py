@@ -30,7 +30,7 @@ class Clock:
 
 
 def valve(overload: Overload = SETTINGS) -> tuple[Valve, Clock]:
-    """Of a worker that does two utterances a second."""
+    """The backlog of a worker that transcribes two utterances per second."""
     clock = Clock()
     made = Valve(overload, clock)
     made.speed.add(64, 32.0)
@@ -38,7 +38,7 @@ def valve(overload: Overload = SETTINGS) -> tuple[Valve, Clock]:
 
 
 def too_much(waited: float) -> Backlog:
-    """More comes in than is heard."""
+    """A backlog that grows: more utterances arrive than the worker transcribes."""
     return Backlog(waited, messages=10, arrivals=3.0)
 
 
@@ -56,14 +56,14 @@ def utterance(number: int, room_type: str) -> Utterance:
     ("waited", "game", "other", "kids"),
     [(0, 1, 1, 1), (10, 1, 1, 1), (15, 0.5, 1, 1), (20, 0, 1, 1), (25, 0, 0.6, 1), (30, 0, 0.2, 1), (40, 0, 0.2, 0.5)],
 )
-def test_room_types_are_thinned_out_one_after_the_other(waited: float, game: float, other: float, kids: float) -> None:
+def test_room_types_are_reduced_one_after_the_other(waited: float, game: float, other: float, kids: float) -> None:
     made = at(waited)
     assert made.share("game") == pytest.approx(game)
     assert made.share("unheard-of") == made.share("other") == pytest.approx(other)
     assert made.share("kids") == pytest.approx(kids)
 
 
-def test_a_room_type_that_is_not_named_is_never_skipped_without_other() -> None:
+def test_an_unlisted_room_type_is_never_skipped_without_other() -> None:
     made, _ = valve(SETTINGS.model_copy(update={"room_types": (RoomShare(name="game", share=0.1),)}))
     made.observe(too_much(1_000))
     assert made.share("game") == pytest.approx(0.1)
@@ -71,7 +71,7 @@ def test_a_room_type_that_is_not_named_is_never_skipped_without_other() -> None:
     assert made.kind("kids") == "other"
 
 
-def test_switched_off_it_hears_everything() -> None:
+def test_everything_is_heard_if_overload_is_disabled() -> None:
     made, _ = valve(SETTINGS.model_copy(update={"enabled": False}))
     made.observe(too_much(1_000))
     assert all(made.hears(utterance(n, "game")) for n in range(100))
@@ -89,14 +89,14 @@ def test_pressure_rises_at_once_and_falls_slowly() -> None:
     assert made.pressure == pytest.approx(0.5)
 
 
-def test_the_shares_are_kept() -> None:
+def test_the_heard_utterances_match_the_shares() -> None:
     made = at(25)
     heard = sum(made.hears(utterance(number, "party")) for number in range(5_000))
     assert heard / 5_000 == pytest.approx(0.6, abs=0.03)
 
 
 @given(WAITS, WAITS, st.text(), st.sampled_from(KINDS))
-def test_what_is_heard_under_a_pressure_is_heard_under_any_that_is_lower(
+def test_an_utterance_heard_under_a_pressure_is_heard_under_a_lower_one(
     one: float, other: float, id_: str, kind: str
 ) -> None:
     said = Utterance(room="r", speaker="s", room_type=kind, start=0.0, end=1.0, id=id_)
@@ -124,7 +124,7 @@ def pressure(overload: Overload = SETTINGS, **backlog: float) -> float:
     return made.pressure
 
 
-def test_late_speech_is_heard_whole_if_the_worker_catches_up() -> None:
+def test_all_late_speech_is_heard_if_the_worker_can_catch_up() -> None:
     assert pressure(waited=600, messages=60, arrivals=0.1) == 0
     assert pressure(waited=600, messages=100, arrivals=1.0) == 0, "within catch_up_seconds"
     assert pressure(waited=600, messages=150, arrivals=1.0) == pytest.approx(0.5)
@@ -133,12 +133,12 @@ def test_late_speech_is_heard_whole_if_the_worker_catches_up() -> None:
     assert pressure(waited=10, messages=200, arrivals=2.0) == 0, "but it is not late yet"
 
 
-def test_what_nobody_knows_is_no_reason_to_skip() -> None:
+def test_unknown_values_cause_no_skipping() -> None:
     assert pressure(waited=600) == 0
     assert pressure(waited=600, messages=500) == 0
 
 
-def test_a_worker_that_has_just_started_skips_nothing_until_its_speed_is_known() -> None:
+def test_a_new_worker_skips_nothing_until_its_speed_is_known() -> None:
     made = Valve(SETTINGS, Clock())
     made.observe(too_much(600))
     assert made.pressure == 0
@@ -150,9 +150,9 @@ def test_a_worker_that_has_just_started_skips_nothing_until_its_speed_is_known()
     assert made.pressure == 1
 
 
-def test_a_backlog_that_would_expire_is_shed_before() -> None:
+def test_a_backlog_is_shed_before_it_would_expire() -> None:
     patient = SETTINGS.model_copy(update={"catch_up_seconds": 1e6})
-    half_way = {"waited": 500.0, "messages": 250.0, "arrivals": 1.0}  # caught up in 250 s
+    half_way = {"waited": 500.0, "messages": 250.0, "arrivals": 1.0}  # cleared in 250 s
     assert pressure(patient, **half_way, retention=1_000) == 0
     assert pressure(patient, **half_way, retention=500 + 400) == pytest.approx(0.25)
     assert pressure(patient, **half_way, retention=500 + 250) == 1
@@ -178,11 +178,13 @@ def test_pressure_ends_as_soon_as_the_worker_can_catch_up() -> None:
         (1, math.inf, 5, math.inf),
     ],
 )
-def test_catching_up(messages: float, arrivals: float, speed: float, seconds: float) -> None:
+def test_the_catch_up_time_is_backlog_over_spare_speed(
+    messages: float, arrivals: float, speed: float, seconds: float
+) -> None:
     assert catch_up_seconds(Backlog(0, messages, arrivals), speed) == seconds
 
 
-def test_a_batch_that_hung_does_not_count_as_slow() -> None:
+def test_one_batch_that_hangs_does_not_change_the_speed() -> None:
     speed = DecodingSpeed()
     for _ in range(9):
         speed.add(16, 4.0)
@@ -190,7 +192,7 @@ def test_a_batch_that_hung_does_not_count_as_slow() -> None:
     assert speed.per_second == 4
 
 
-def test_a_speed_that_has_changed_is_known_soon() -> None:
+def test_a_changed_speed_is_known_soon() -> None:
     speed = DecodingSpeed()
     for _ in range(100):
         speed.add(1, 0.5)
@@ -199,7 +201,7 @@ def test_a_speed_that_has_changed_is_known_soon() -> None:
     assert speed.per_second == pytest.approx(10)
 
 
-def test_arrivals_are_those_of_the_last_minute() -> None:
+def test_the_arrival_rate_covers_the_last_minute() -> None:
     arrivals = Arrivals()
     assert math.isnan(arrivals.rate)
     for second in range(0, 300, 5):
@@ -213,7 +215,7 @@ def test_arrivals_are_those_of_the_last_minute() -> None:
 
 
 @given(st.text())
-def test_a_lot_is_the_same_for_the_same_id(id_: str) -> None:
+def test_the_same_id_gives_the_same_lot(id_: str) -> None:
     assert 0 <= lot(id_) < 1
     assert lot(id_) == lot(id_)
 
@@ -222,10 +224,10 @@ def test_a_lot_is_the_same_for_the_same_id(id_: str) -> None:
     ("overload", "message"),
     [
         ({"start_seconds": 60, "full_seconds": 60}, "full_seconds must be more"),
-        ({"room_types": [{"name": "game"}, {"name": "game"}]}, "stands twice"),
+        ({"room_types": [{"name": "game"}, {"name": "game"}]}, "lists a room type twice"),
         ({"room_types": [{"name": "game", "share": 2}]}, "overload.room_types.0.share"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(overload: dict[str, object], message: str) -> None:
+def test_contradictory_settings_are_refused(overload: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load({"overload": overload})

@@ -1,4 +1,4 @@
-"""Files that hold speech are open to their owner alone, also those that an older version made."""
+"""Only the owner can access files with speech. This includes files that an older version wrote."""
 
 import os
 from collections.abc import Iterator
@@ -24,14 +24,14 @@ OPEN = 0o077
 
 @pytest.fixture(autouse=True)
 def careless() -> Iterator[None]:
-    """A umask that gives everything to everybody."""
+    """A umask that gives all users full access."""
     before = os.umask(0)
     yield
     os.umask(before)
 
 
 def work(settings: Settings) -> None:
-    """All that a machine writes: a case with its clip, look-back, dead letters, and what SQLite writes beside."""
+    """All files that one machine writes: a case with its clip, look-back, dead letters, and the files of SQLite."""
     with sole_user(settings.data_dir):
         lookback = open_lookback(settings)
         stage = build(settings, Metrics(), lookback)
@@ -42,13 +42,13 @@ def work(settings: Settings) -> None:
 
 
 def shut(folder: Path) -> set[str]:
-    """The names of all that is under `folder`, if nothing is open to others."""
+    """The names of all files under `folder`. Fails if other users can access any of them."""
     found = [folder, *folder.rglob("*")]
     assert [str(path) for path in found if path.stat().st_mode & OPEN] == []
     return {path.name for path in found}
 
 
-def test_what_a_machine_writes_is_private(tmp_path: Path) -> None:
+def test_all_files_of_one_machine_are_private(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "new" / "data")
     work(settings)
     names = shut(tmp_path / "new")
@@ -56,7 +56,7 @@ def test_what_a_machine_writes_is_private(tmp_path: Path) -> None:
     assert any(name.endswith(".ogg") for name in names)
 
 
-def test_what_an_older_version_left_open_is_closed_at_the_start(tmp_path: Path) -> None:
+def test_files_that_an_older_version_left_open_are_closed_at_the_start(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "data")
     work(settings)
     left = list(settings.data_dir.rglob("*"))
@@ -67,7 +67,7 @@ def test_what_an_older_version_left_open_is_closed_at_the_start(tmp_path: Path) 
     shut(settings.data_dir)
 
 
-def test_an_open_file_deep_in_an_open_folder(tmp_path: Path) -> None:
+def test_an_open_file_deep_in_an_open_folder_is_closed(tmp_path: Path) -> None:
     deep = tmp_path / "a" / "b"
     deep.mkdir(parents=True)
     (deep / "clip").touch(0o644)
@@ -75,7 +75,7 @@ def test_an_open_file_deep_in_an_open_folder(tmp_path: Path) -> None:
     assert shut(tmp_path / "a") == {"a", "b", "clip"}
 
 
-def test_links_lead_nowhere(tmp_path: Path) -> None:
+def test_links_are_not_followed(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.touch(0o644)
     (tmp_path / "ours").mkdir()
@@ -84,7 +84,7 @@ def test_links_lead_nowhere(tmp_path: Path) -> None:
     assert outside.stat().st_mode & OPEN
 
 
-def test_a_folder_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+def test_an_existing_folder_is_not_changed(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     private.make_folder(tmp_path / "a" / "b")
     private.make_folder(tmp_path)
@@ -95,14 +95,14 @@ def test_a_folder_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
     ]
 
 
-def test_a_folder_that_is_given_for_a_file_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_in_place_of_a_file_is_not_changed(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     private.make_file(tmp_path)
     assert tmp_path.stat().st_mode & 0o777 == 0o755
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_what_belongs_to_somebody_else_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_of_another_owner_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     with TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         os.seteuid(65534)
@@ -110,4 +110,4 @@ def test_what_belongs_to_somebody_else_is_told_of(caplog: pytest.LogCaptureFixtu
             private.repair(Path(folder))
         finally:
             os.seteuid(0)
-    assert f"{folder} is open to other users, and its owner is another one" in caplog.text
+    assert f"Other users can access {folder}, and another user owns it" in caplog.text

@@ -1,4 +1,4 @@
-"""The look-back's records: whatever bytes lie in a file, what is read was written, and nothing else."""
+"""The look-back's records: from any bytes, only records that were written are read."""
 
 import io
 from zlib import crc32
@@ -30,7 +30,7 @@ def scan(content: bytes, offset: int = 0) -> list[tuple[int, int, Utterance]]:
 
 
 @given(st.lists(utterances, max_size=5))
-def test_what_is_written_is_read(written: list[Utterance]) -> None:
+def test_written_records_are_read_back(written: list[Utterance]) -> None:
     content = b"".join(map(recordfile.pack, written))
     found = scan(content)
     assert [u for _, _, u in found] == [msgspec.structs.replace(u, data=b"") for u in written]
@@ -39,41 +39,41 @@ def test_what_is_written_is_read(written: list[Utterance]) -> None:
 
 
 @given(st.lists(utterances, min_size=1, max_size=4), st.data())
-def test_a_torn_tail_costs_only_what_was_torn(written: list[Utterance], data: st.DataObject) -> None:
+def test_an_incomplete_end_loses_only_the_last_record(written: list[Utterance], data: st.DataObject) -> None:
     records = [recordfile.pack(u) for u in written]
     whole = b"".join(records[:-1])
     torn = whole + records[-1][: data.draw(st.integers(0, len(records[-1]) - 1))]
     assert [u.id for _, _, u in scan(torn)] == [u.id for u in written[:-1]]
     assert recordfile.read(io.BytesIO(torn), len(whole), Utterance) is None
-    # The writer may just not have finished: the same place reads well once it has.
+    # The writer may not have finished yet. Then the record at the same place can be read later.
     assert [u.id for _, _, u in scan(whole + records[-1], len(whole))] == [written[-1].id]
 
 
 @given(utterances, st.data())
-def test_a_changed_byte_is_never_taken_for_the_utterance(written: Utterance, data: st.DataObject) -> None:
+def test_a_record_with_a_changed_byte_is_not_read(written: Utterance, data: st.DataObject) -> None:
     record = bytearray(recordfile.pack(written))
     record[data.draw(st.integers(0, len(record) - 1))] ^= data.draw(st.integers(1, 255))
     assert recordfile.read(io.BytesIO(bytes(record)), 0, Utterance) is None
 
 
 @given(st.binary(max_size=300), st.integers(0, 400))
-def test_any_bytes_are_read_without_harm(content: bytes, offset: int) -> None:
+def test_random_bytes_raise_no_error(content: bytes, offset: int) -> None:
     assert scan(content, offset) == []
     assert recordfile.read(io.BytesIO(content), offset, Utterance) is None
 
 
-def test_a_tail_of_zeros_is_no_record() -> None:
+def test_zeros_are_not_a_record() -> None:
     assert scan(bytes(4096)) == []
 
 
-def test_a_record_whose_checksums_hold_but_whose_content_is_no_utterance() -> None:
+def test_a_record_with_correct_checksums_but_no_utterance_is_not_read() -> None:
     record = recordfile.pack(Utterance(id="a", room="room", speaker="ann", start=NOON, end=NOON + 1))
     meta = msgspec.msgpack.encode({"id": 5})
     head = recordfile.HEAD.pack(len(meta), 0, crc32(meta), 0)
     assert [u.id for _, _, u in scan(record + head + meta + record)] == ["a"]
 
 
-def test_what_does_not_fit_is_refused_when_written() -> None:
+def test_a_message_that_does_not_fit_is_refused() -> None:
     huge = Utterance(id="x" * recordfile.MAX_META, room="room", speaker="ann", start=NOON, end=NOON + 1)
-    with pytest.raises(ValueError, match="does not fit a record"):
+    with pytest.raises(ValueError, match="does not fit into a record"):
         recordfile.pack(huge)

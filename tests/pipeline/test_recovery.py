@@ -1,4 +1,4 @@
-"""A runner that was killed is followed by one that finishes its work."""
+"""After a runner is killed, the next runner finishes its work."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ from pipeline.stage import HoldingProcessor, Rejected
 
 
 class Deaf(HoldingProcessor[AudioChunk, Utterance]):
-    """Like the segment stage, gives nothing for what it has heard before."""
+    """Like the segment stage, returns nothing for audio that it has processed before."""
 
     def __init__(self) -> None:
         self._heard: set[int] = set()
@@ -71,16 +71,16 @@ def recovery(settings: Settings) -> Recovery:
 
 
 def again(settings: Settings) -> Recovery:
-    """That of the next process."""
+    """The recovery of the next process."""
     return Recovery(settings, open_lookback(settings))
 
 
-def test_a_look_back_that_fails_for_a_while_loses_no_utterance(tmp_path: Path) -> None:
-    """The runner tries the same batch again, and the stage takes it for a duplicate."""
+def test_a_temporary_failure_of_the_look_back_loses_no_utterance(tmp_path: Path) -> None:
+    """The runner retries the same batch, and the stage takes it for a duplicate."""
     folder = tmp_path / "lookback"
     lookback = Lookback(folder, 3_600, 1_000_000)
     folder.rmdir()
-    folder.touch()  # as good as a full disk
+    folder.touch()  # a file in place of the folder: writing fails, as on a full disk
     logged = Logged(Deaf(), lookback, Journal(tmp_path / "journal"))
     with pytest.raises(DependencyError):
         logged.process([chunk(0), chunk(1)])
@@ -91,7 +91,7 @@ def test_a_look_back_that_fails_for_a_while_loses_no_utterance(tmp_path: Path) -
     assert [u.id for u in kept if u] == ["0", "1", "2"]
 
 
-def test_utterances_without_a_mark_are_handed_out_again(recovery: Recovery, settings: Settings) -> None:
+def test_utterances_without_a_mark_are_processed_again(recovery: Recovery, settings: Settings) -> None:
     addresses = [recovery.lookback.put(said(str(number), number)) for number in range(3)]
     recovery.finish([flag(addresses[1])], [object()])
     assert [utterance.id for utterance in again(settings).utterances()] == ["0", "2"]
@@ -107,7 +107,7 @@ def test_utterances_without_a_mark_are_handed_out_again(recovery: Recovery, sett
         (transcript, [flag("?")], None),
     ],
 )
-def test_a_mark_tells_how_it_ended(
+def test_a_mark_records_the_outcome(
     recovery: Recovery, make: type[Message], outputs: list[object], outcome: Finish | None
 ) -> None:
     address = recovery.lookback.put(said("one"))
@@ -123,10 +123,10 @@ def test_a_mark_tells_how_it_ended(
 
 
 @pytest.mark.parametrize(("forced", "left"), [(False, [3, 4]), (True, [2, 3, 4])])
-def test_audio_after_the_last_cut_is_handed_out_again(
+def test_audio_after_the_last_cut_is_processed_again(
     recovery: Recovery, settings: Settings, forced: bool, left: list[int]
 ) -> None:
-    """Speech that was cut for length goes on within the last half second of what was cut."""
+    """After a forced cut, speech continues within the last half second of the cut utterance."""
     for number in range(1, 5):
         recovery.journal.add(chunk(number))
         recovery.journal.add(chunk(number, "other"))
@@ -143,7 +143,7 @@ def test_a_segment_of_a_version_without_marks_is_finished(recovery: Recovery, se
     assert list(again(settings).utterances()) == []
 
 
-def test_an_utterance_can_be_put_in_hand_again(recovery: Recovery) -> None:
+def test_a_finished_utterance_can_be_reopened(recovery: Recovery) -> None:
     address, other = (recovery.lookback.put(said(name)) for name in ("one", "two"))
     recovery.lookback.finish([address, other], Finish.FAILED)
     assert recovery.lookback.reopen(address)

@@ -1,4 +1,4 @@
-"""Flags before the environment before the file before the defaults; a mistake is named, a secret never shown."""
+"""Flags override the environment, the file and the defaults. Errors name the mistake and never show a secret."""
 
 import os
 from pathlib import Path
@@ -32,7 +32,7 @@ def write(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     return written
 
 
-def test_the_shipped_file_is_read_and_says_nothing_else_than_the_defaults() -> None:
+def test_the_shipped_file_has_the_default_values() -> None:
     assert config_file() == configs_folder() / "voxwarden.yaml"
     shipped = load()
     assert shipped.asr.model == "base"
@@ -40,7 +40,7 @@ def test_the_shipped_file_is_read_and_says_nothing_else_than_the_defaults() -> N
     assert shipped.database_url == "sqlite:///voxwarden-data/voxwarden.db"
 
 
-def test_each_source_goes_before_the_next(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_source_overrides_the_next(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     write("asr: {model: file, device: file, language: yue}\n")
     monkeypatch.setenv("VOXWARDEN_ASR__MODEL", "environment")
     monkeypatch.setenv("VOXWARDEN_ASR__DEVICE", "environment")
@@ -53,7 +53,7 @@ def test_lists_in_the_environment_are_json(monkeypatch: pytest.MonkeyPatch) -> N
     assert [token.get_secret_value() for token in load().gateway.tokens] == [HIDDEN, "other-other-other"]
 
 
-def test_an_empty_file_means_the_defaults(write: Any) -> None:
+def test_an_empty_file_gives_the_defaults(write: Any) -> None:
     write("# nothing yet\n")
     assert load() == Settings()
 
@@ -64,7 +64,7 @@ def test_an_empty_file_means_the_defaults(write: Any) -> None:
         ("asr: {modl: tiny}", "Setting asr.modl: there is no such setting (from "),
         ("asrr: {}", "Setting asrr: there is no such setting"),
         ("asr: 3", "Setting asr: "),
-        ("kafka: {bootstrap: 'a:1,b:x'}", "Setting kafka.bootstrap: 'b:x' is no HOST:PORT"),
+        ("kafka: {bootstrap: 'a:1,b:x'}", "Setting kafka.bootstrap: 'b:x' is not HOST:PORT"),
         ("gateway: {port: 70000}", "Setting gateway.port: "),
         ("gateway: {max_frame_bytes: 0}", "Setting gateway.max_frame_bytes: "),
         ("audio:\n  vad_threshold: [unclosed\n", "voxwarden.yaml, line 3, is not YAML"),
@@ -72,7 +72,7 @@ def test_an_empty_file_means_the_defaults(write: Any) -> None:
         (b"\xc3\x28", "voxwarden.yaml"),
     ],
 )
-def test_a_mistake_in_the_file_is_named(write: Any, content: str | bytes, said: str) -> None:
+def test_the_error_names_a_mistake_in_the_file(write: Any, content: str | bytes, said: str) -> None:
     write(content)
     with pytest.raises(ConfigError) as caught:
         load()
@@ -90,7 +90,7 @@ def test_a_mistake_in_the_file_is_named(write: Any, content: str | bytes, said: 
         ("VOXWARDEN_CONFIG", "/nowhere.yaml", "/nowhere.yaml cannot be read: No such file"),
     ],
 )
-def test_a_mistake_in_the_environment_is_named(
+def test_the_error_names_a_mistake_in_the_environment(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -125,7 +125,9 @@ def test_a_mistake_in_the_environment_is_named(
         ("retention.labels", {"abuse": {"open": {"audio_days": 0, "case_days": 0.5}}}),
     ],
 )
-def test_a_value_that_silences_moderation_is_refused_and_the_file_named(write: Any, key: str, value: object) -> None:
+def test_a_value_that_switches_moderation_off_is_refused_with_the_files_name(
+    write: Any, key: str, value: object
+) -> None:
     section, name = key.split(".")
     path = write(yaml.safe_dump({section: {name: value}}))
     with pytest.raises(ConfigError) as caught:
@@ -134,7 +136,7 @@ def test_a_value_that_silences_moderation_is_refused_and_the_file_named(write: A
     assert str(path) in str(caught.value)
 
 
-def test_a_key_given_twice_is_refused(write: Any) -> None:
+def test_a_repeated_key_is_refused(write: Any) -> None:
     write("judge: {policy: strict}\nasr: {model: tiny}\njudge: {policy: default}\n")
     with pytest.raises(ConfigError, match=r"line 3, gives the key judge twice"):
         load()
@@ -143,7 +145,7 @@ def test_a_key_given_twice_is_refused(write: Any) -> None:
 @pytest.mark.parametrize(
     ("set_by", "said"), [("flag", r"\(from --set\)"), ("environment", r"\(from VOXWARDEN_ASR__LANGUAGE\)")]
 )
-def test_a_mistake_names_the_flag_or_variable(monkeypatch: pytest.MonkeyPatch, set_by: str, said: str) -> None:
+def test_the_error_names_the_flag_or_variable(monkeypatch: pytest.MonkeyPatch, set_by: str, said: str) -> None:
     if set_by == "environment":
         monkeypatch.setenv("VOXWARDEN_ASR__LANGUAGE", "cn")
     with pytest.raises(ConfigError, match=r"'cn' is no language code of Whisper \(did you mean zh\?\) " + said):
@@ -160,13 +162,13 @@ def test_a_mistake_names_the_flag_or_variable(monkeypatch: pytest.MonkeyPatch, s
         ("VOXWARDEN_KAFKA_SECURITY_PASSWORD", "VOXWARDEN_KAFKA__SECURITY__PASSWORD"),
     ],
 )
-def test_a_variable_that_is_almost_a_setting_is_told(
+def test_a_misspelt_variable_is_reported(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str, near: str
 ) -> None:
     monkeypatch.setenv(name, HIDDEN)
     try:
         load()
-    except ConfigError as error:  # of a section that does not exist
+    except ConfigError as error:  # the section does not exist
         told = str(error)
     else:
         told = caplog.text
@@ -175,7 +177,7 @@ def test_a_variable_that_is_almost_a_setting_is_told(
 
 
 @pytest.mark.parametrize("service", ["VOXWARDEN", "VOXWARDEN_GATEWAY", "VOXWARDEN_CONSOLE"])
-def test_what_kubernetes_sets_for_a_service_is_no_mistake(
+def test_variables_that_kubernetes_sets_for_a_service_are_ignored(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, service: str
 ) -> None:
     monkeypatch.setenv(f"{service}_SERVICE_HOST", "10.0.0.1")
@@ -190,7 +192,7 @@ def test_what_kubernetes_sets_for_a_service_is_no_mistake(
     assert caplog.text == ""
 
 
-def test_a_mistake_in_a_flag_is_named() -> None:
+def test_the_error_names_a_mistake_in_a_flag() -> None:
     with pytest.raises(ConfigError, match=r"Setting audio\.vad_threshold"):
         load({"audio": {"vad_threshold": 2}})
 
@@ -205,7 +207,7 @@ def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("value", [HIDDEN, f'"{HIDDEN}"', f'[{{"token": "{HIDDEN}"}}]'])
-def test_a_mistaken_secret_is_not_shown_either(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+def test_an_invalid_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("VOXWARDEN_GATEWAY__TOKENS", value)
     with pytest.raises(ConfigError) as caught:
         load()
@@ -214,7 +216,7 @@ def test_a_mistaken_secret_is_not_shown_either(monkeypatch: pytest.MonkeyPatch, 
 
 @pytest.mark.parametrize(("section", "key"), [("gateway", "tokens"), ("console", "api_tokens")])
 @pytest.mark.parametrize("short", ["", "fifteen-letters"])
-def test_a_token_that_could_be_guessed_is_refused(section: str, key: str, short: str) -> None:
+def test_a_short_token_is_refused(section: str, key: str, short: str) -> None:
     assert load({section: {key: [HIDDEN, "sixteen-letters!"]}})
     with pytest.raises(ConfigError) as caught:
         load({section: {key: [HIDDEN, short]}})
@@ -226,7 +228,7 @@ def test_a_token_that_could_be_guessed_is_refused(section: str, key: str, short:
 
 
 @pytest.mark.parametrize("section", ["asr", "gateway"])
-def test_settings_do_not_change_once_read(section: str) -> None:
+def test_settings_cannot_be_changed_after_loading(section: str) -> None:
     settings = load()
     with pytest.raises(ValueError, match="frozen"):
         setattr(settings, section, getattr(Settings(), section))

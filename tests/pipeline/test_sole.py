@@ -1,4 +1,4 @@
-"""Only one process works in a data folder."""
+"""Only one process uses a data folder."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from pipeline.errors import ConfigError
 from pipeline.sole import sole_user
 
 
-def test_a_second_user_is_refused_and_told_who_holds_it(tmp_path: Path) -> None:
+def test_a_second_process_is_refused_with_the_id_of_the_first(tmp_path: Path) -> None:
     with (
         sole_user(tmp_path / "data"),
         pytest.raises(ConfigError, match=rf"data is in use .*\({os.getpid()}\)"),
@@ -18,7 +18,7 @@ def test_a_second_user_is_refused_and_told_who_holds_it(tmp_path: Path) -> None:
         pass
 
 
-def test_it_is_free_after_the_first(tmp_path: Path) -> None:
+def test_the_folder_is_free_after_the_first_process(tmp_path: Path) -> None:
     for _ in range(2):
         with sole_user(tmp_path):
             pass

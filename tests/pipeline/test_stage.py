@@ -1,4 +1,4 @@
-"""An unforeseen error costs the message that raised it, and nothing else."""
+"""An unexpected error rejects the message that raised it, and no other message."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ def chunk(number: int) -> AudioChunk:
 
 
 class Fussy(Processor[AudioChunk, int]):
-    """Gives each number, but raises `fault` at those in `bad`."""
+    """Returns each number, but raises `fault` for a number in `bad`."""
 
     def __init__(self, bad: set[int], fault: Exception) -> None:
         self._bad, self._fault = bad, fault
@@ -25,7 +25,7 @@ class Fussy(Processor[AudioChunk, int]):
         return [each.sequence for each in batch]
 
 
-def test_one_poisonous_message_does_not_take_the_batch_with_it() -> None:
+def test_one_bad_message_does_not_reject_the_whole_batch() -> None:
     batch = [chunk(number) for number in range(5)]
     results = Fussy({2}, ZeroDivisionError("what alice said")).handle(batch)
     (rejected,) = [result for result in results if isinstance(result, Rejected)]
@@ -38,12 +38,12 @@ def test_one_poisonous_message_does_not_take_the_batch_with_it() -> None:
     "fault", [DependencyError("The store does not answer"), OSError("disk full"), MemoryError(), BadMessage("odd")]
 )
 @pytest.mark.parametrize("count", [1, 3])
-def test_what_is_no_messages_fault_is_raised(fault: Exception, count: int) -> None:
+def test_an_error_that_no_message_causes_is_raised(fault: Exception, count: int) -> None:
     with pytest.raises(type(fault)):
         Fussy({0}, fault).handle([chunk(number) for number in range(count)])
 
 
-def test_the_reason_names_the_place_and_tells_nothing_that_was_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_error_names_the_place_in_the_code_and_no_speech(caplog: pytest.LogCaptureFixture) -> None:
     try:
         raise ValueError("what alice said")
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The topology hangs together, every stage keeps the contract of a processor, and a new stage needs one entry."""
+"""The topology is consistent, every stage keeps the contract of a processor, and a new stage needs one entry."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +25,7 @@ BAD = {
         confidence=0.9, suggestion="review", risk=0.9, policy="p@1", model="m",
     ),
 }  # fmt: skip
-"""For each kind of message, one that no stage can handle; None: there is no such message."""
+"""For each message type, a message that no stage can handle. None: there is no such message."""
 
 
 def test_every_topic_is_written_and_read() -> None:
@@ -35,13 +35,13 @@ def test_every_topic_is_written_and_read() -> None:
     assert taken | {DEAD_LETTERS} == set(TOPICS)
 
 
-def test_an_output_has_one_topic_to_go_to() -> None:
+def test_each_output_of_a_stage_has_one_topic() -> None:
     for stage in STAGES:
         kinds = [topic.message for topic in stage.gives]
         assert len(kinds) == len(set(kinds)), stage.name
 
 
-def test_no_stage_takes_what_comes_of_its_own_output() -> None:
+def test_the_topology_has_no_cycle() -> None:
     order = {topic: number for number, topic in enumerate(TOPICS)}
     for stage in STAGES:
         assert all(order[taken] < order[given] for taken in stage.takes for given in stage.gives), stage.name
@@ -63,7 +63,7 @@ def processor(stage: Stage, tmp_path: Path) -> Iterator[Processor[Any, Any]]:
 
 @pytest.mark.weights
 def test_a_processor_keeps_the_contract(stage: Stage, processor: Processor[Any, Any]) -> None:
-    """It rejects what it cannot handle, and gives only what its topics take."""
+    """It rejects messages that it cannot handle, and returns only messages of the topics it gives."""
     kinds = tuple(topic.message for topic in stage.gives if topic.message)
     bad = [message for topic in stage.takes if topic.message and (message := BAD[topic.message])]
     outcomes = processor.handle(bad)
@@ -86,7 +86,7 @@ def test_the_settings_reach_every_stage_and_topic(monkeypatch: pytest.MonkeyPatc
 
 
 class Hear(Processor[Utterance, Transcript]):
-    """In the place of Whisper."""
+    """Replaces Whisper in this test."""
 
     def process(self, batch: Any) -> list[Any]:
         return [
@@ -101,7 +101,7 @@ class Hear(Processor[Utterance, Transcript]):
 async def test_a_stage_beside_transcribe_works_in_the_local_runner(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each utterance goes to both, and the store hears of both."""
+    """Both stages receive each utterance, and the store receives flags from both."""
     before = Settings.batching
     monkeypatch.setattr(topology, "STAGES", (*STAGES, LISTEN))
     monkeypatch.setattr(
@@ -121,7 +121,7 @@ async def test_a_stage_beside_transcribe_works_in_the_local_runner(
     for utterance in utterances:
         lookback.put(utterance)
     async with LocalRunner(settings, Metrics(), tap, stages=(*STAGES, LISTEN), lookback=lookback, clock=None):
-        """What the look-back holds is handed on to everybody who takes utterances."""
+        """Every stage that takes utterances receives the utterances in the look-back."""
     assert [u.id for u in seen["listen"]] == [u.id for u in seen["transcribe"]] == [u.id for u in utterances]
     models = [flag.model for flag in seen["deliver"]]
     assert models.count("listen@1") == len(utterances)

@@ -1,4 +1,4 @@
-"""YAML that people write, and YAML that attackers write."""
+"""Hand-written YAML is read, and malicious YAML is refused."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_refused_names_file_and_reason(case: str) -> None:
+def test_a_refusal_names_the_file_and_the_reason(case: str) -> None:
     data, reason = REFUSED[case]
     with pytest.raises(ConfigError) as caught:
         yamlfiles.parse(data, "rules.yaml")
@@ -44,7 +44,7 @@ def test_what_is_refused_names_file_and_reason(case: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_ordinary_files_are_read_as_they_are() -> None:
+def test_ordinary_files_are_read() -> None:
     text = "base: &base {a: 1, b: [x, 'y']}\nmore:\n  <<: *base\n  a: 2\nnone:\ndate: 2024-02-29\n"
     found = yamlfiles.parse(text, "rules.yaml")
     assert found["more"] == {"a": 2, "b": ["x", "y"]}
@@ -52,22 +52,22 @@ def test_ordinary_files_are_read_as_they_are() -> None:
     assert yamlfiles.parse("", "rules.yaml") is None
 
 
-def test_the_same_key_may_stand_in_two_mappings() -> None:
+def test_the_same_key_may_be_in_two_mappings() -> None:
     assert yamlfiles.parse("a: {k: 1}\nb: {k: k}\nc: [{k: 1}, {k: 2}]", "x")["c"] == [{"k": 1}, {"k": 2}]
 
 
-def test_not_utf8(tmp_path: Path) -> None:
+def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "rules.yaml"
     path.write_bytes(b"a: \xff\xfe\xfa")
     with pytest.raises(ConfigError, match=r"rules\.yaml is not YAML"):
         yamlfiles.read(path)
 
 
-def test_a_file_without_end_is_refused() -> None:
+def test_an_endless_file_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"/dev/zero is larger than 16 MiB"):
         yamlfiles.read(Path("/dev/zero"))
 
 
-def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_file_has_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.yaml cannot be read: No such file.*There are: strict"):
         yamlfiles.read(tmp_path / "none.yaml", "There are: strict.")

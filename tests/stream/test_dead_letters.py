@@ -112,7 +112,7 @@ def test_drop_marks_letters_and_keeps_them(settings: Settings, shell: Shell) -> 
 
 
 def test_mistakes_are_named(shell: Shell) -> None:
-    with pytest.raises(ConfigError, match="No letters are named"):
+    with pytest.raises(ConfigError, match="No letters are selected"):
         shell("drop")
     with pytest.raises(InputError, match="no dead letter voice/0/1"):
         shell("show", "voice/0/1")

@@ -155,7 +155,7 @@ def test_config_check_warns() -> None:
     checked = voxwarden("--set", "asr.languages=[en, fr]", "config", "check", VOXWARDEN_ASR_MODEL="tiny")
     assert checked.returncode == 0
     assert "fr is transcribed, but hardly judged" in checked.stderr
-    assert "VOXWARDEN_ASR_MODEL is no setting, and is not read. Did you mean VOXWARDEN_ASR__MODEL?" in checked.stderr
+    assert "VOXWARDEN_ASR_MODEL is not a setting and is ignored. Did you mean VOXWARDEN_ASR__MODEL?" in checked.stderr
 
 
 def test_config_check_prints_ok_or_the_error() -> None:

@@ -1,4 +1,4 @@
-"""The bundled rooms are played at any speed, and what is shown of their times is true."""
+"""The bundled rooms play at any speed, and the displayed times are correct."""
 
 import pytest
 from rich.console import Console
@@ -12,11 +12,11 @@ START = 1_000.0
 
 
 @pytest.mark.parametrize(("speed", "clock"), [(1.0, 1_010.0), (2.0, 1_005.0), (0.5, 1_020.0)])
-def test_speech_of_ten_seconds_is_played_in(speed: float, clock: float) -> None:
+def test_ten_seconds_of_speech_are_played_at_the_given_speed(speed: float, clock: float) -> None:
     assert Playback(START, speed).played_at(START + 10) == clock
 
 
-def test_the_latency_that_is_shown_is_that_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_displayed_latency_is_measured_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     flag = Flag(
         room="r", speaker="s", start=START, end=START + 10, id="f", utterance="u", transcript="t", text="hello",
         language="en", confidence=1, suggestion="pass", risk=0, policy="p", model="m",
@@ -28,8 +28,8 @@ def test_the_latency_that_is_shown_is_that_of_the_clock(monkeypatch: pytest.Monk
     assert "+1.5 s" in shown.get()
 
 
-async def test_each_chunk_comes_when_it_has_been_played(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a clock that goes on only while somebody sleeps."""
+async def test_each_chunk_comes_when_its_speech_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test's clock advances only while a task sleeps."""
     now = [START]
 
     async def sleep(seconds: float) -> None:
