@@ -160,7 +160,7 @@ class Journal:
                 del self._latest[speaker]
 
     def _uncut(self, cut_to: Callable[[str, str], float]) -> dict[Path, list[int]]:
-        """Offsets of the chunks that are still needed, latest first. A chunk ends at the start of the speaker's next."""
+        """Offsets of the chunks that are still needed, latest first. A chunk ends where the speaker's next starts."""
         following: dict[Speaker, float] = {}
         found: dict[Path, list[int]] = {}
         with self._guarded():

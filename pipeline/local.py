@@ -299,7 +299,7 @@ class LocalRunner:
         return None
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """Refuse more audio if a task failed. The task group's own callback runs first and records the stage's error."""
+        """Refuse more audio if a task failed. The task group's callback runs first, and records the stage's error."""
         if task.cancelled() or task.exception():
             for runner in self._takers(AUDIO):
                 runner.refuse()

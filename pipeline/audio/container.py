@@ -1,4 +1,4 @@
-"""Files and whole recordings in memory to 16 kHz mono blocks, by FFmpeg (PyAV), in bounded memory."""
+"""Decode files and whole recordings to blocks of 16 kHz mono audio with FFmpeg (PyAV), in bounded memory."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,40 +17,43 @@ from pipeline.messages import SAMPLE_RATE
 FORMATS = (
     "aac,aiff,amr,amrnb,amrwb,asf,au,avi,caf,flac,flv,matroska,webm,mov,mp4,m4a,3gp,mp3,mpeg,mpegts,ogg,w64,wav,wv"
 )
-"""Demuxers that read nothing but the file they are given: a playlist could name other files, or addresses."""
+"""Demuxers that read only the given file. A playlist could name other files or network addresses."""
 
 EXACT_LENGTH = frozenset({"aiff", "au", "flac", "flv", "mp3", "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "w64"})
-"""Containers that say how long they are meant to be, rather than how long they turn out."""
+"""Containers that state their intended length. Others give the length that was found in the file."""
 
 OPTIONS = {"format_whitelist": FORMATS, "ignore_editlist": "1"}
-"""An edit list says which parts of a track are played; players differ in that, so we hear all of it."""
+"""An edit list selects the parts of a track to play. Players treat it differently, so all of the track is decoded."""
 
 DECODER_OPTIONS = {"err_detect": "crccheck+explode"}
-"""FLAC frames with a wrong checksum are dropped, and so counted as missing, where FFmpeg would decode noise."""
+"""Drop FLAC frames with a wrong checksum, so that they count as missing. By default FFmpeg would decode noise."""
 
 STREAMED = frozenset({"wav", "au"})
-"""Containers that may leave their length open. FFmpeg then expects more than there is, and calls the end corrupt."""
+"""Containers that may omit their length. Then FFmpeg expects more data and marks the last packet as corrupt."""
 
 TOLERANCE_SECONDS = 0.25
-"""Encoders pad, and round, by less; a file cut short mostly lacks more."""
+"""Missing audio up to this length is accepted: encoders pad and round by less. A truncated file mostly lacks more."""
 EXACT_SECONDS = 0.001
-"""The same where nothing is padded: rounding by the resampler."""
+"""The same for containers without padding. It covers the rounding of the resampler."""
 
 MAX_OFFSET = 0.02
-"""Mean of a second of samples. Microphones stay far below it."""
+"""Largest mean (DC offset) of one second of samples that is not corrected. Microphones stay far below it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What is heard as one: the mean of all channels of an audio stream, or one channel. Both count from 0."""
+    """A part of a recording that is processed separately: the mean of all channels of an audio stream, or one channel.
+
+    `stream` and `channel` count from 0. `channel` None is the mean of all channels.
+    """
 
     stream: int = 0
     channel: int | None = None
     gain: float = 1.0
-    """What its samples are multiplied by, so that a voice detector hears a very quiet recording."""
+    """Factor for its samples, so that voice activity detection works on a very quiet recording."""
 
     def of(self, speaker: str) -> str:
-        """The speaker's name, with what part of the recording this is."""
+        """The speaker's name with the part's stream and channel, which count from 1 here."""
         stream = f", stream {self.stream + 1}" if self.stream else ""
         return speaker + stream + ("" if self.channel is None else f", channel {self.channel + 1}")
 
@@ -60,24 +63,24 @@ MAIN = Part()
 
 @dataclass
 class DecodeTally:
-    """What came of a decoding."""
+    """Statistics of a decoding. The decoding functions fill it."""
 
     samples: int = 0
-    """At 16 kHz."""
+    """Decoded samples at 16 kHz."""
     damaged: int = 0
-    """Packets that could not be decoded and were passed over."""
+    """Packets that could not be decoded and were skipped."""
     not_numbers: int = 0
-    """Samples that were NaN or infinite, taken as silence."""
+    """Samples that were NaN or infinite and became silence."""
     last: range = range(0)
-    """Bytes of the packet, of whatever stream, that ends last in the file."""
+    """Byte range in the file of the packet that ends last, in any stream."""
     until: float = 0.0
-    """Seconds at which the last packet of audio ends, by its time stamp; 0 if it has none."""
+    """Seconds at which the last audio packet ends, by its time stamp; 0 without a time stamp."""
     channels: set[int] = field(default_factory=set)
-    """Numbers of channels that its frames had: one number, unless somebody hides something."""
+    """All numbers of channels that frames had. More than one number may hide audio from the mix."""
 
 
 class _Source:
-    """A file as FFmpeg reads it. Broken files make it seek to before the beginning, which is no fault of ours."""
+    """A file object for FFmpeg. In broken files FFmpeg may seek to a negative position, which must not raise here."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.read, self.tell, self.seekable = file.read, file.tell, file.seekable
@@ -91,20 +94,23 @@ class _Source:
 
 
 def opened(source: BinaryIO, name: str) -> InputContainer:
-    """Open audio whatever its name says it is; raises AudioError for what is not audio."""
+    """Open an audio file. Its content decides the format, not its name. Raises AudioError if it is not audio.
+
+    `name` names the file in errors.
+    """
     try:
         container = av.open(_Source(source), "r", options=OPTIONS, metadata_errors="replace")
     except (FFmpegError, ValueError, OSError) as error:
         raise AudioError(
-            f"{name} cannot be read as audio: it is none of the known formats, or its head or index is missing",
-            "Hand in WAV, FLAC, MP3, Ogg, M4A or WebM; copy it again if it was cut short.",
+            f"{name} cannot be read as audio: its format is unknown, or its header or index is missing",
+            "Use WAV, FLAC, MP3, Ogg, M4A or WebM. If the file is truncated, copy it again.",
         ) from error
     codecs = [stream.codec_context for stream in container.streams.audio]
     if not codecs or None in codecs:
         container.close()
         raise AudioError(
-            f"{name} holds {'audio in an unknown codec' if codecs else 'no audio stream'}",
-            "Hand in WAV, FLAC, MP3, Ogg, M4A or WebM with sound.",
+            f"{name} has {'audio in an unknown codec' if codecs else 'no audio stream'}",
+            "Use WAV, FLAC, MP3, Ogg, M4A or WebM with sound.",
         )
     return container
 
@@ -112,7 +118,7 @@ def opened(source: BinaryIO, name: str) -> InputContainer:
 def decoded(
     container: InputContainer, name: str, tally: DecodeTally, part: Part = MAIN, mix: Mix = mean
 ) -> Iterator[Samples]:
-    """All audio of one part, in pieces of any size."""
+    """All audio of one part at 16 kHz mono, in pieces of shape (samples,) and any size. Fills `tally`."""
     resampler: Resampler | None = None
     for frame in frames(container, name, tally, part.stream):
         if resampler is None or resampler.rate != frame.sample_rate:
@@ -127,7 +133,7 @@ def decoded(
 
 
 def frames(container: InputContainer, name: str, tally: DecodeTally, stream: int = 0) -> Iterator[av.AudioFrame]:
-    """Decoded frames of the audio stream of that number (from 0); raises AudioError for a rate that cannot be."""
+    """Decoded frames of audio stream `stream` (from 0). Raises AudioError for a sample rate outside RATES."""
     for packet in _packets(container, tally, container.streams.audio[stream]):
         for frame in _frames(packet, tally):
             if frame.sample_rate not in RATES:
@@ -145,7 +151,7 @@ def _packets(container: InputContainer, tally: DecodeTally, audio: AudioStream) 
     while True:
         try:
             packet = next(packets, None)
-        except (FFmpegError, OSError):  # the container breaks off, or its disk: there is nothing to go on from
+        except (FFmpegError, OSError):  # the container is cut off, or the disk failed: no further packet can be read
             tally.damaged += 1
             return
         if packet is None:
@@ -169,7 +175,7 @@ def _frames(packet: "av.Packet[Any]", tally: DecodeTally) -> list[av.AudioFrame]
 
 
 def in_blocks(pieces: Iterator[Samples], tally: DecodeTally, size: int = SAMPLE_RATE) -> Iterator[Samples]:
-    """The same audio in blocks of `size` samples; only the last is shorter."""
+    """Join pieces into blocks of `size` samples. Only the last block is shorter. Counts the samples in `tally`."""
     held: list[Samples] = []
     count = 0
     for piece in pieces:
@@ -186,7 +192,7 @@ def in_blocks(pieces: Iterator[Samples], tally: DecodeTally, size: int = SAMPLE_
 
 
 def audible(block: Samples, gain: float) -> Samples:
-    """A block without an offset so large that speech on top of it is taken for none, and as loud as it has to be."""
+    """Remove a large DC offset from a block, then multiply it by `gain`. A large offset hides speech from the VAD."""
     offset = block.mean()
     if abs(offset) >= MAX_OFFSET:
         block = (block - offset).clip(-1, 1)
@@ -194,7 +200,7 @@ def audible(block: Samples, gain: float) -> Samples:
 
 
 def seconds_of(container: InputContainer, number: int = 0) -> float | None:
-    """How long the container says that audio stream is, or FFmpeg's estimate."""
+    """Length in seconds of audio stream `number`, as the container states it or FFmpeg estimates it."""
     stream: AudioStream = container.streams.audio[number]
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
@@ -202,20 +208,20 @@ def seconds_of(container: InputContainer, number: int = 0) -> float | None:
 
 
 def shortfall(container: InputContainer, number: int, head: bytes, size: int, tally: DecodeTally) -> str | None:
-    """What an audio stream that was decoded to its end lacks of the length that is stated, in words; else None.
+    """How much shorter a fully decoded audio stream is than the container states, in words. None if nothing is missing.
 
-    `head` holds the file's first bytes, `size` is its length in bytes.
+    `head` holds the first bytes of the file, `size` is the size of the file in bytes.
     """
     kind = container.format.name
     heard = tally.samples / SAMPLE_RATE
     declared = seconds_of(container, number) or 0.0
     if kind == "flac":
         declared = max(declared, tally.until)
-    elif kind == "wav":  # FFmpeg takes a WAV's length from the file, not from the header
+    elif kind == "wav":  # FFmpeg computes the length of a WAV from the file size and ignores the header
         stated = int.from_bytes(head[4:8], "little") + 8
         declared = heard * stated / size if size + 1 < stated < 0x7FFF_0000 else 0.0
     elif kind == "mp3" and not (b"Xing" in head or b"Info" in head):
-        return None  # FFmpeg's estimate from the bit rate, which may vary
+        return None  # the length is only FFmpeg's estimate from the bit rate, which may vary
     elif kind not in EXACT_LENGTH or (kind in {"matroska,webm", "flv"} and container.streams.video):
         return None
     missing = declared - heard

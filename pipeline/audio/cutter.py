@@ -1,9 +1,9 @@
-"""Speech into utterances, by speech probability and loudness alone. Pure: no clock, no model, no codec.
+"""Cuts speech into utterances by speech probability and loudness. It has no clock, no model and no codec.
 
-The unit inside is the window of 512 samples. Speech opens at the threshold and stays open down to a lower one
-(hysteresis), until the hang-over has passed in silence. Speech beyond the soft limit is cut at a quiet moment, whose
-bar is lowered as it goes on; at the hard limit the quietest moment since the soft limit is taken. A cut that is no real
-pause is `forced`: what follows repeats its last bit, so that no word is lost between the two.
+It works on windows of 512 samples. Speech starts at the threshold and continues down to a lower threshold (hysteresis).
+It ends after the hangover time of silence. Speech longer than the soft limit is cut at a quiet moment; the longer it
+continues, the louder that moment may be. At the hard limit it is cut at the quietest moment since the soft limit. A cut
+without a real pause is `forced`: the next utterance repeats the end of this one, so that no word is lost between them.
 """
 
 import math
@@ -20,42 +20,43 @@ from pipeline.messages import SAMPLE_RATE
 from pipeline.settings import Audio
 
 HYSTERESIS = 0.15
-"""Speech closes so much below the threshold that opens it: Silero's own choice."""
+"""Difference between the thresholds that start and end speech. Silero uses the same value."""
 
 SMOOTH = 3
-"""Windows over which a moment's quiet is judged: 96 ms, longer than the closure before a plosive."""
+"""Windows in a moment (96 ms). A moment is longer than the silence before a plosive."""
 
 QUIET_AT_SOFT, QUIET_AT_LAST = 0.1, 0.5
-"""The bar for a quiet moment, on the scale of `_noise`: a pause between sentences at the soft limit, a gap between
-words from half-way to the hard limit on."""
+"""Highest `_noise` of a quiet moment: at the soft limit (a pause between sentences), and from half-way to the hard
+limit on (a gap between words)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A piece of speech; places are samples since the start of the stream."""
+    """An utterance that was cut from a stream. `start` is in samples from the start of the stream."""
 
     start: int
     samples: Samples
     forced: bool = False
     overlap: int = 0
-    """Samples at the head that the cut before has too."""
+    """Samples at the start that the previous cut has too."""
 
 
 @dataclass(slots=True)
 class Open:
-    """Unfinished speech, in window numbers."""
+    """Unfinished speech. All places are numbers of windows."""
 
     start: int
-    """Pre-roll, or the repeated end of the cut before, included."""
+    """First window, including the padding or the repeated end of the previous cut."""
     onset: int
+    """First window of speech."""
     last: int
-    """First and last window of speech."""
+    """Last window of speech so far."""
     repeated: int = 0
-    """Windows at the head that the cut before has too."""
+    """Windows at the start that the previous cut has too."""
 
 
 class Cutter:
-    """The state of one speaker. Holds a pre-roll in silence, and at most the hard limit in speech."""
+    """Cuts the stream of one speaker. It holds `pad_seconds` of audio in silence, at most `max_seconds` in speech."""
 
     def __init__(self, settings: Audio) -> None:
         self._threshold = settings.vad_threshold
@@ -71,25 +72,25 @@ class Cutter:
         self._speech: list[float] = []
         self._loudness: list[float] = []
         self._base = 0
-        """Number of the first window held in these three."""
+        """Number of the first window in these three lists."""
         self._next = 0
         """Number of the window that is judged next."""
         self._floor = 0
-        """No utterance may start before it: what was given before ends here."""
+        """Number of the window at which the previous cut ends. No utterance may start before it."""
         self._open: Open | None = None
 
     @property
     def open_since(self) -> int | None:
-        """First sample of unfinished speech; None in silence."""
+        """First sample of unfinished speech. None in silence."""
         return self._open.start * WINDOW if self._open else None
 
     @property
     def held(self) -> int:
-        """Samples in hand."""
+        """Number of samples in memory."""
         return len(self._audio) * WINDOW
 
     def push(self, samples: Samples, probabilities: NDArray[np.float32]) -> Iterator[Cut]:
-        """Whole windows, shape (windows * 512,), and their speech probabilities, shape (windows,)."""
+        """Add whole windows, shape (windows * 512,), with their speech probabilities, shape (windows,). Yields cuts."""
         windows = samples.reshape(-1, WINDOW)
         self._audio.extend(windows)
         self._speech.extend(probabilities.tolist())
@@ -101,7 +102,7 @@ class Cutter:
         self._forget()
 
     def flush(self, padding: int = 0) -> Iterator[Cut]:
-        """The end of the stream, whose last `padding` samples are not the speaker's."""
+        """End the stream. Yields unfinished speech, without the last `padding` samples, which only fill a window."""
         cut = self.unfinished()
         if self._open:
             self._end(self._open.last + 1 + self._pad)
@@ -111,9 +112,9 @@ class Cutter:
             yield Cut(cut.start, samples, cut.forced, cut.overlap)
 
     def unfinished(self) -> Cut | None:
-        """Open speech, as it would be cut if nothing more came; None in silence.
+        """Unfinished speech as it would be cut if the stream ended now; None in silence.
 
-        Speech that has just begun is kept, though it is too short: it may have been cut off.
+        The length includes the padding, so that short speech that has just begun counts: its rest may be missing.
         """
         if self._open is None:
             return None
@@ -134,7 +135,7 @@ class Cutter:
         return self._limit(self._open)
 
     def _limit(self, speech: Open) -> Cut | None:
-        """Cut speech that goes on for long."""
+        """Cut speech that reaches the soft or the hard limit."""
         length = self._next - speech.start
         if length >= self._max:
             noise = self._noise(speech)
@@ -147,9 +148,9 @@ class Cutter:
         return None
 
     def _noise(self, speech: Open) -> NDArray[np.float64]:
-        """How far from quiet it is, 0 to about 1, over the `SMOOTH` windows from each on, shape (length - SMOOTH + 1,).
+        """Noise of each moment (SMOOTH windows), from 0 (quiet) to about 1, shape (length - SMOOTH + 1,).
 
-        The mean of the speech probability and of the loudness, as a share of the loud parts of this speech.
+        It is the mean of speech probability and relative loudness. The loud parts of this speech have loudness 1.
         """
         held = slice(speech.start - self._base, self._next - self._base)
         loudness = np.array(self._loudness[held])
@@ -157,7 +158,7 @@ class Cutter:
         return np.convolve((np.array(self._speech[held]) + share) / 2, np.full(SMOOTH, 1 / SMOOTH), "valid")
 
     def _cut(self, speech: Open, quiet: int) -> Cut | None:
-        """Cut within the quiet moment that begins at window `quiet`; what follows is judged anew."""
+        """Cut in the middle of the quiet moment that begins at window `quiet`. Later windows are judged again."""
         place = quiet + SMOOTH // 2
         around = self._speech[quiet - self._base : quiet - self._base + SMOOTH]
         pause = max(around) < self._release
@@ -175,7 +176,7 @@ class Cutter:
         return self._piece(speech, end, forced=forced)
 
     def _end(self, end: int) -> int:
-        """Speech is over at window `end`, or at the last one that was judged."""
+        """End the speech at window `end`, or at the last judged window if that is earlier."""
         self._open, self._floor = None, min(end, self._next)
         return self._floor
 
@@ -184,7 +185,7 @@ class Cutter:
         return Cut(speech.start * WINDOW, audio, forced, speech.repeated * WINDOW)
 
     def _forget(self) -> None:
-        """Drop the windows that nothing can need any more."""
+        """Drop the windows that no later cut can need."""
         keep = self._open.start if self._open else max(self._floor, self._next - self._pad)
         spent = keep - self._base
         del self._audio[:spent], self._speech[:spent], self._loudness[:spent]
@@ -192,7 +193,7 @@ class Cutter:
 
 
 def _loud(loudness: NDArray[np.float64]) -> float:
-    """The 90th percentile. NumPy's own function takes several times as long for so few numbers, once a window."""
+    """The 90th percentile. This runs once per window, and NumPy's function is several times slower for few numbers."""
     place = 0.9 * (len(loudness) - 1)
     low, high = math.floor(place), math.ceil(place)
     ordered = np.partition(loudness, (low, high))

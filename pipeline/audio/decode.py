@@ -1,4 +1,4 @@
-"""Recordings to 16 kHz mono: a file as a stream of blocks, or a small recording in memory."""
+"""Decodes recordings to 16 kHz mono: a file as a stream of blocks, or a small recording in memory."""
 
 import io
 import logging
@@ -18,18 +18,19 @@ from pipeline.messages import SAMPLE_RATE
 log = logging.getLogger(__name__)
 
 EDGE_BYTES = 65_536
-"""Enough at the head for the length tags of WAV and MP3, unless a large picture stands before it."""
+"""Bytes at the start of a file that are searched for the length tags of WAV and MP3. A large picture before the tags
+can hide them."""
 
-DAMAGED_REMEDY = "What could be decoded was used. Copy or record it again."
-UNHEARD_REMEDY = "What could be decoded was used. Save it anew with an audio editor, as one file for each recording."
+DAMAGED_REMEDY = "The decoded part was used. Copy or record the file again."
+UNHEARD_REMEDY = "The decoded part was used. Save each recording as one file with an audio editor."
 
 
 def read_file(path: Path, part: Part = MAIN, name: str | None = None) -> Iterator[Samples]:
-    """One part of a recording as blocks of one second, shape (16000,); only the last is shorter.
+    """One part of a recording as blocks of one second, shape (16000,). Only the last block is shorter.
 
-    Memory stays at a few blocks. Raises AudioError, which calls the file `name`: at once for what is no audio; after
-    the last good block for a file that is damaged, shorter than it says, or holds bytes that no decoder sees. Keep
-    the blocks in that case. Samples that are not numbers become silence.
+    Only a few blocks are in memory. Raises AudioError with `name`: at once if the file is not audio; after the last
+    good block if the file is damaged, shorter than it states, or has bytes that the decoder does not read. In the
+    second case keep the blocks. Samples that are NaN or infinite become silence.
     """
     name = name or str(path)
     size = size_of(path, name)
@@ -39,16 +40,16 @@ def read_file(path: Path, part: Part = MAIN, name: str | None = None) -> Iterato
             yield audible(block, part.gain)
         _check(name, container, part, file, size, tally)
     if tally.not_numbers:
-        log.warning("%s: %d samples were not numbers; taken as silence", name, tally.not_numbers)
+        log.warning("%s: %d samples were NaN or infinite and became silence", name, tally.not_numbers)
 
 
 def samples_of(path: Path, part: Part = MAIN) -> Samples:
-    """The whole of one part of a short recording, shape (samples,); raises as `read_file`."""
+    """All samples of one part of a short recording, shape (samples,). Raises AudioError like `read_file`."""
     return np.concatenate([*read_file(path, part)])
 
 
 def duration_of(path: Path) -> float | None:
-    """Seconds that the file says it holds, for progress bars; None if it does not say, or cannot be read."""
+    """Length in seconds that the file states, for progress bars. None if it states none or cannot be read."""
     try:
         size_of(path)
         with path.open("rb") as file, opened(file, str(path)) as container:
@@ -58,9 +59,10 @@ def duration_of(path: Path) -> float | None:
 
 
 def read_bytes(data: bytes, name: str, limit_seconds: float) -> tuple[Samples, DecodeTally]:
-    """A whole recording in memory, shape (samples,). Raises beyond the limit: a tiny file can hold days of silence.
+    """Decode a whole recording in memory to 16 kHz mono, shape (samples,). Channels do not cancel each other.
 
-    Channels do not cancel each other.
+    Raises AudioError with `name` if the recording cannot be decoded, or is longer than `limit_seconds`. The limit is
+    needed because a tiny file can hold days of silence.
     """
     tally = DecodeTally()
     limit = int(limit_seconds * SAMPLE_RATE)
@@ -72,13 +74,13 @@ def read_bytes(data: bytes, name: str, limit_seconds: float) -> tuple[Samples, D
             if tally.samples > limit:
                 raise AudioError(f"{name} is longer than {limit_seconds:g} s", "Send it in shorter pieces.")
         if len(container.streams.audio) > 1:
-            raise AudioError(f"{name} holds several audio streams", "Send each by itself.")
+            raise AudioError(f"{name} has several audio streams", "Send each stream separately.")
         _check(name, container, MAIN, file, len(data), tally)
     return np.concatenate(blocks), tally
 
 
 def size_of(path: Path, name: str | None = None) -> int:
-    """Size in bytes of a file that can be opened and is not empty; raises AudioError, which calls it `name`."""
+    """Size of a file in bytes. Raises AudioError with `name` if the file cannot be opened or is empty."""
     name = name or str(path)
     try:
         if path.is_dir():
@@ -90,14 +92,14 @@ def size_of(path: Path, name: str | None = None) -> int:
     except OSError as error:
         raise AudioError(f"{name} cannot be opened: {error.strerror}", "Check the path and its permissions.") from error
     if not size:
-        raise AudioError(f"{name} is empty (0 bytes)", "Copy or record it again.")
+        raise AudioError(f"{name} is empty (0 bytes)", "Copy or record the file again.")
     return size
 
 
 def _check(name: str, container: InputContainer, part: Part, file: BinaryIO, size: int, tally: DecodeTally) -> None:
-    """Raise AudioError unless all of the file was heard."""
+    """Raise AudioError unless all of the file was decoded."""
     if not tally.samples:
-        raise AudioError(f"{name} holds no samples that can be decoded", "Copy or record it again.")
+        raise AudioError(f"{name} has no samples that can be decoded", "Copy or record the file again.")
     if len(tally.channels) > 1:
         raise AudioError(f"{name} changes its number of channels", UNHEARD_REMEDY)
     if missing := shortfall(container, part.stream, _head(file), size, tally):
@@ -105,7 +107,7 @@ def _check(name: str, container: InputContainer, part: Part, file: BinaryIO, siz
     if tally.damaged:
         raise AudioError(f"{name} is damaged: {tally.damaged} of its packets cannot be decoded", DAMAGED_REMEDY)
     if fault := fault_of(container.format.name, file, size, tally.last):
-        raise AudioError(f"{name} was not heard whole: {fault}", UNHEARD_REMEDY)
+        raise AudioError(f"{name} was not decoded completely: {fault}", UNHEARD_REMEDY)
 
 
 def _head(file: BinaryIO) -> bytes:

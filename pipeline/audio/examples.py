@@ -1,17 +1,17 @@
-"""Which bad packets become dead letters: an example of each speaker's, not all of them."""
+"""Limits how many bad packets become dead letters: at most one example per speaker and minute."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
 EVERY_SECONDS = 60.0
-"""A speaker's next example, at the soonest."""
+"""Minimum seconds between two examples of one speaker."""
 
 REMEMBERED = 10_000
-"""Speakers of whom the last example is known."""
+"""Number of speakers whose last example is remembered."""
 
 
 class FaultExamples:
-    """Says when one is due. It outlives a speaker's session, so that reconnecting makes no more of them.
+    """Decides when an example is due. It outlives a speaker's session: a new connection gives no additional example.
 
     `clock` gives UTC seconds.
     """
@@ -21,7 +21,7 @@ class FaultExamples:
         self._last: OrderedDict[Hashable, float] = OrderedDict()
 
     def due(self, speaker: Hashable) -> bool:
-        """Whether this speaker's bad packet should be kept; if so, the next is due after EVERY_SECONDS."""
+        """Whether to keep this speaker's bad packet as an example. If so, the next is due after EVERY_SECONDS."""
         now = self._clock()
         if now - self._last.get(speaker, float("-inf")) < EVERY_SECONDS:
             return False

@@ -1,4 +1,4 @@
-"""A recording as if one speaker had sent it."""
+"""Reads a recording as audio chunks, as if one speaker had sent it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,10 +20,10 @@ def chunks_of(
     part: Part = MAIN,
     name: str | None = None,
 ) -> Iterator[AudioChunk]:
-    """One part of the file as chunks of one second of 16-bit PCM, 16 kHz mono; chunk n starts at `start` + n seconds.
+    """One part of the file as chunks of one second of 16-bit PCM, 16 kHz mono. Chunk n starts at `start` + n seconds.
 
-    `start` is UTC seconds; the last chunk is final. A damaged file gives what could be decoded, final chunk included,
-    and then raises AudioError, which calls the file `name`.
+    `start` is UTC seconds. The last chunk is final. A damaged file first yields all chunks that could be decoded, with
+    a final one. Then it raises AudioError with `name`.
     """
     held: Samples | None = None
     sequence = 0

@@ -1,4 +1,4 @@
-"""What one speaker's app sends, frame by frame, to 16 kHz mono: PCM, Opus packets, or small whole recordings."""
+"""Decodes the chunks of one speaker to 16 kHz mono: PCM, Opus packets, or small whole recordings."""
 
 from collections.abc import Sequence
 
@@ -18,32 +18,32 @@ from pipeline.messages import AudioChunk
 OPUS_RATES = frozenset({8_000, 12_000, 16_000, 24_000, 48_000})
 
 USUAL_PACKET = OPUS_RATE // 50
-"""Samples of a packet whose length nobody knows: 20 ms, which most senders use."""
+"""Samples of a packet of unknown length: 20 ms, which most senders use."""
 
 CONTAINER_SECONDS = 600.0
-"""The longest recording in one chunk."""
+"""Maximum seconds of a recording in one chunk."""
 
 CONTAINER_RATE = 16_000
-"""Whole recordings are resampled where they are decoded."""
+"""Sample rate of decoded recordings. Their decoder resamples them."""
 
 
 class StreamDecoder:
-    """Decodes the chunks of one speaker, in order. Holds a filter's few samples between them, nothing else.
+    """Decodes the chunks of one speaker, in order. Between chunks it holds only a few samples of the resampling filter.
 
-    Rate, codec or channels may change between chunks: a speaker who comes back from another device.
+    Sample rate, codec and channels may change between chunks, for example when a speaker changes the device.
     """
 
     def __init__(self) -> None:
         self.not_numbers = 0
-        """Samples so far that were NaN or infinite, taken as silence."""
+        """Samples so far that were NaN or infinite and became silence."""
         self.concealed = 0
-        """Opus packets so far that could not be decoded, taken as silence."""
+        """Opus packets so far that could not be decoded and became silence."""
         self._usual = USUAL_PACKET
         self._resampler = Resampler(CONTAINER_RATE)
         self._opus: tuple[int, AudioCodecContext] | None = None
 
     def decode(self, chunk: AudioChunk) -> Samples:
-        """A chunk's audio, shape (samples,). Raises BadMessage for what cannot be what the chunk says it is."""
+        """Decode a chunk to 16 kHz mono, shape (samples,). Raises BadMessage if its data do not match its fields."""
         if not chunk.data:
             return EMPTY
         rate, samples = self._read(chunk)
@@ -53,7 +53,7 @@ class StreamDecoder:
         return np.concatenate([tail, self._resampler.push(samples)])
 
     def flush(self) -> Samples:
-        """What is still held, at the end or before a gap; then it starts anew."""
+        """Return the held samples, at the end or before a gap. Then the decoder is as new."""
         tail, self._resampler = self._resampler.flush(), Resampler(self._resampler.rate)
         self._opus = None
         return tail
@@ -73,23 +73,23 @@ class StreamDecoder:
         kind = PCM[chunk.codec]
         if len(chunk.data) % (kind.itemsize * chunk.channels):
             raise BadMessage(
-                f"{_name(chunk)} has {len(chunk.data)} bytes of {chunk.codec}, which is no whole number of "
+                f"{_name(chunk)} has {len(chunk.data)} bytes of {chunk.codec}, which is not a whole number of "
                 f"{chunk.channels}-channel samples",
-                "Send whole samples, and state codec and channels as they are.",
+                "Send whole samples, with their codec and number of channels.",
             )
         return self._counted(*from_pcm(np.frombuffer(chunk.data, kind).reshape(-1, chunk.channels).T, not_cancelled))
 
     def _packets(self, chunk: AudioChunk, packets: Sequence[bytes]) -> Samples:
         if chunk.sample_rate not in OPUS_RATES or chunk.channels > 2:
             raise BadMessage(
-                f"{_name(chunk)} says Opus of {chunk.sample_rate} Hz in {chunk.channels} channels",
+                f"{_name(chunk)} states Opus with {chunk.sample_rate} Hz and {chunk.channels} channels",
                 "Opus has one or two channels and a rate of 8, 12, 16, 24 or 48 kHz.",
             )
         decoder = self._opus_decoder(chunk.channels)
         return np.concatenate([EMPTY, *(piece for packet in packets for piece in self._packet(decoder, packet))])
 
     def _packet(self, decoder: AudioCodecContext, packet: bytes) -> list[Samples]:
-        """A packet that cannot be decoded becomes silence of its length, so that times stay true."""
+        """Decode a packet. If that fails, it becomes silence of the same length, so that times stay correct."""
         try:
             frames = decoder.decode(av.Packet(packet))
             pieces = [self._counted(*from_pcm(planes(frame), not_cancelled)) for frame in frames]
@@ -100,7 +100,7 @@ class StreamDecoder:
         return pieces
 
     def _length(self, packet: bytes) -> int:
-        """Samples at 48 kHz of a packet that cannot be decoded: as it says, or as the packet before it."""
+        """Samples at 48 kHz of a packet that cannot be decoded: by its header, or as many as in the packet before."""
         try:
             return opus_samples(packet)
         except InputError:
@@ -127,5 +127,5 @@ class StreamDecoder:
 
 
 def _name(chunk: AudioChunk) -> str:
-    """For errors, which are logged: without the names of people. Those are in the dead letter."""
+    """The chunk's name in errors. Errors are logged, so it has no names of people. The dead letter has them."""
     return f"Chunk {chunk.sequence} at {chunk.start:.3f}"

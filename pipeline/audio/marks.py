@@ -1,4 +1,4 @@
-"""Which chunks the audio of a stream came in, so that those which are still needed can be named."""
+"""Remembers the chunks in which the audio of a stream came, to find the chunks that are still needed."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -9,32 +9,32 @@ class ChunkMark:
     """A chunk without its audio."""
 
     end: int
-    """Where its audio ends in the stream, in samples."""
+    """End of its audio in 16 kHz samples since 1970 UTC."""
     arrival: int
-    """Counts the speaker's chunks, as they came."""
+    """Number of the chunk in order of arrival."""
     start: float
-    """As it states, UTC seconds."""
+    """The chunk's own `start` in UTC seconds."""
 
 
 class ChunkMarks:
-    """Of chunks in the order of their audio. Chunks may have come in another order."""
+    """Marks of chunks in the order of their audio. The chunks may have arrived in another order."""
 
     def __init__(self) -> None:
         self._marks: deque[ChunkMark] = deque()
 
     def add(self, mark: ChunkMark) -> None:
-        """Note a chunk after those before it in the stream."""
+        """Add the mark of the next chunk in the stream."""
         while self._marks and self._marks[-1].arrival > mark.arrival:
-            self._marks.pop()  # whoever needs that chunk needs this one, too, which came before it
+            self._marks.pop()  # if that chunk is needed, this one is too, and this one arrived before it
         self._marks.append(mark)
 
     def forget(self, until: int) -> None:
-        """Audio before sample `until` will not be needed any more."""
+        """Drop the marks of audio before sample `until`, which is no longer needed."""
         while self._marks and self._marks[0].end <= until:
             self._marks.popleft()
 
     def oldest(self, since: int) -> ChunkMark | None:
-        """The chunk that came first of those with audio after sample `since`."""
+        """The chunk that arrived first among those with audio after sample `since`. None if there is none."""
         return next((mark for mark in self._marks if mark.end > since), None)
 
     def clear(self) -> None:

@@ -1,22 +1,25 @@
-"""How long an Opus packet is, told from its first bytes without decoding it."""
+"""The duration of an Opus packet, from its first bytes and without decoding."""
 
 from pipeline.errors import InputError
 
 OPUS_RATE = 48_000
-"""Hz. Opus always decodes to this, whatever went in."""
+"""Hz. Opus always decodes to this rate."""
 
 MAX_PACKET = OPUS_RATE * 120 // 1000
-"""An Opus packet holds at most 120 ms (RFC 6716, section 3.2.5)."""
+"""Maximum samples in an Opus packet: 120 ms (RFC 6716, section 3.2.5)."""
 
 
 def opus_samples(packet: bytes) -> int:
-    """Samples at 48 kHz in an Opus packet, from its TOC byte (RFC 6716, section 3.1); raises InputError."""
+    """Samples at 48 kHz in an Opus packet, from its TOC byte (RFC 6716, section 3.1).
+
+    Raises InputError if the packet is empty, truncated, or longer than 120 ms.
+    """
     if not packet:
-        raise InputError("An empty Opus packet", "Send one packet a frame.")
+        raise InputError("An empty Opus packet", "Send one packet per frame.")
     configuration, code = packet[0] >> 3, packet[0] & 3
     total = _frames(packet, code) * _frame_samples(configuration)
     if not 0 < total <= MAX_PACKET:
-        raise InputError("An Opus packet of no or more than 120 ms", "Send bare packets, without Ogg or RTP.")
+        raise InputError("An Opus packet of 0 ms or of more than 120 ms", "Send bare packets, without Ogg or RTP.")
     return total
 
 
@@ -24,7 +27,7 @@ def _frames(packet: bytes, code: int) -> int:
     if code < 3:
         return (1, 2, 2)[code]
     if len(packet) < 2:
-        raise InputError("An Opus packet cut short", "Send bare packets, without Ogg or RTP.")
+        raise InputError("A truncated Opus packet", "Send bare packets, without Ogg or RTP.")
     return packet[1] & 0x3F
 
 

@@ -1,4 +1,4 @@
-"""Chunks of one speaker into the order of their sequence numbers, waiting a little for what is missing."""
+"""Sorts the chunks of one speaker by sequence number, and waits a little for missing chunks."""
 
 from collections import deque
 from collections.abc import Collection, Iterator
@@ -9,27 +9,34 @@ from prometheus_client import Counter
 from pipeline.messages import AudioChunk
 
 REMEMBERED = 128
-"""Chunks that were given, and numbers that were given up, which are known when they come again."""
+"""Number of returned chunks, and of skipped sequence numbers, that are recognised when they come again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
+    """A chunk in its turn."""
+
     chunk: AudioChunk
     arrival: int
-    """Counts the chunks from 1, as they came."""
+    """Number of the chunk in order of arrival, from 1."""
     after_gap: bool = False
-    """Chunks before it were given up, or the numbering began anew."""
+    """Chunks before this one are missing, or the app restarted its numbering."""
 
 
 FAULTS = ("late", "duplicate", "reordered", "gap", "restart", "clock", "resent")
+"""Values of the label `result` of `voxwarden_sequence_faults_total`."""
 
 
 class Reorder:
-    """Holds up to `ahead` chunks that come before their turn, then gives the missing one up.
+    """Holds up to `ahead` chunks that come before their turn. Then it skips the missing chunk.
 
-    Faults are counted: `late` (after it was given up) and `duplicate` (same number, time and size) are dropped;
-    `reordered` filled a hole in time; `gap` is a hole; `restart` is a smaller number at another time: the app began to
-    count anew. Its clock may have been set back meanwhile, so that the time may be an earlier one, too.
+    It counts these faults:
+    - `late`: the chunk came after its number was skipped. It is dropped.
+    - `duplicate`: number, time and size are the same as before. It is dropped.
+    - `reordered`: the chunk came late, but in time to fill its gap.
+    - `gap`: chunks are missing.
+    - `restart`: a smaller number at another time. The app has restarted its numbering. The time may be earlier, too,
+      because the app's clock may have been set back.
     """
 
     def __init__(self, ahead: int, faults: Counter) -> None:
@@ -38,18 +45,18 @@ class Reorder:
         self._expected: int | None = None
         self._waiting: dict[int, Ordered] = {}
         self._given: deque[tuple[int, float, int]] = deque(maxlen=REMEMBERED)
-        """Number, start and bytes. A new connection that sends audio again may gather other frames in a chunk."""
+        """Number, start and size in bytes. The size matters: a new connection may group the same audio differently."""
         self._given_up: deque[int] = deque(maxlen=REMEMBERED)
         self.arrived = 0
-        """Chunks so far."""
+        """Number of chunks so far."""
 
     @property
     def waiting(self) -> Collection[Ordered]:
-        """Those whose turn has not come."""
+        """The chunks that wait for a missing chunk before them."""
         return self._waiting.values()
 
     def push(self, chunk: AudioChunk) -> Iterator[Ordered]:
-        """The chunks whose turn it is now that `chunk` has come."""
+        """Add `chunk`. Yields the chunks whose turn has come."""
         self.arrived += 1
         if self._expected is None:
             self._expected = chunk.sequence
@@ -69,7 +76,7 @@ class Reorder:
         self._drop_strays()
 
     def flush(self) -> Iterator[Ordered]:
-        """Everything that waits, with its gaps: nothing more will come."""
+        """Yield all waiting chunks in order, and skip the gaps between them."""
         while self._waiting:
             yield from self._skip()
 
@@ -85,13 +92,13 @@ class Reorder:
             yield self._give(Ordered(chunk, self.arrived, after_gap=True))
 
     def _precedes_first(self, chunk: AudioChunk) -> bool:
-        """Whether it changed places with the first that came, and is of no other session."""
+        """Whether the chunk belongs shortly before the first chunk that came, and not to another session."""
         first, start, _ = self._given[0]
         near = first - self._ahead <= chunk.sequence < first
         return near and chunk.start <= start and len(self._given) <= self._ahead
 
     def _skip(self) -> Iterator[Ordered]:
-        """Give up what is missing before the first that waits."""
+        """Skip the missing chunks before the first waiting chunk."""
         first = min(self._waiting)
         if gap := first != self._expected:
             self._count("gap")
@@ -109,7 +116,8 @@ class Reorder:
         return ordered
 
     def _drop_strays(self) -> None:
-        """What waits while the numbers go on far below is of a session that has ended; it would wait for ever."""
+        """Drop chunks that wait while many smaller numbers arrive. They belong to an ended session, and would never
+        have their turn."""
         oldest = self.arrived - 2 * (self._ahead + 1)
         for stray in [number for number, each in self._waiting.items() if each.arrival < oldest]:
             del self._waiting[stray]

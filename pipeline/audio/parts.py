@@ -1,4 +1,4 @@
-"""What of a recording has to be heard by itself, because the mean of the channels of its first stream lacks it."""
+"""Finds the parts of a recording that need separate processing, because the mean of the channels would lose speech."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,35 +15,35 @@ from pipeline.audio.vad import WINDOW, Memory, Vad
 from pipeline.errors import AudioError
 
 SPEECH, NO_SPEECH = 0.5, 0.3
-"""Probabilities: a window is speech above the one, and certainly none below the other."""
+"""Speech probabilities. Above SPEECH a window is speech. Below NO_SPEECH it certainly is not."""
 SHORTEST_WORD = 8
-"""Windows: a quarter of a second."""
+"""Length of the shortest word in windows: a quarter of a second."""
 BESIDE = 0.1
-"""A channel's speech drowns in the rest if that is louder than this share of it, and rises and falls otherwise."""
+"""The other channels can cover a channel's speech if their power is more than this share of the channel's power."""
 ALIKE = 0.6
-"""Correlation of the loudness of two channels with the same speech, also where one has it later than the other."""
+"""Correlation of loudness above which two channels have the same speech, also if one is delayed."""
 STRETCH = 31
-"""Windows, a second, over which loudness is compared."""
+"""Windows over which the loudness of channels is compared: one second."""
 QUIET, USUAL, MAX_GAIN = 0.005, 0.1, 1_000.0
-"""Root mean square of the loudest second: a recording below the first is raised to the second."""
+"""A recording whose loudest second has a root mean square below QUIET is amplified to USUAL, at most by MAX_GAIN."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
-    """By windows of a stream: of the mean of its channels (row 0), and of each channel (row 1 and on)."""
+    """Speech and loudness of a stream, by window."""
 
     speech: NDArray[np.float32]
-    """Probabilities, shape (1 + channels, windows)."""
+    """Speech probabilities, shape (1 + channels, windows). Row 0 is the mean of the channels, then each channel."""
     loudness: NDArray[np.float32]
-    """Of each channel, in decibels, shape (channels, windows)."""
+    """Loudness of each channel in decibels, shape (channels, windows)."""
     rest: NDArray[np.float32]
-    """Of all other channels together, in the same way."""
+    """Loudness of the sum of all other channels in decibels, shape (channels, windows)."""
 
 
 def parts_of(path: Path, vad: Vad, name: str | None = None) -> list[Part]:
-    """Each audio stream, and each channel with speech that cancels out or drowns in the mean of its stream.
+    """Each audio stream, and each channel whose speech cancels out or is covered in the mean of its stream.
 
-    Raises AudioError for what cannot be opened as audio; it calls the file `name`. Damage shows when a part is read.
+    Raises AudioError with `name` if the file cannot be opened as audio. Damage is reported when a part is read.
     """
     size_of(path, name)
     with path.open("rb") as file, opened(file, name or str(path)) as container:
@@ -53,11 +53,11 @@ def parts_of(path: Path, vad: Vad, name: str | None = None) -> list[Part]:
 
 
 def check_one_part(path: Path, vad: Vad) -> None:
-    """For those who can hear but one; raises AudioError if the mean of the first stream is not all."""
+    """Raise AudioError if the recording has more than one part. For callers that can process only one."""
     if len(parts_of(path, vad)) > 1:
         raise AudioError(
-            f"{path} holds several audio streams, or channels that cancel or cover each other",
-            "Save each as a mono file, and name them all.",
+            f"{path} has several audio streams, or channels that cancel or cover each other",
+            "Save each of them as a mono file, and name all files.",
         )
 
 
@@ -69,7 +69,7 @@ def _parts(path: Path, stream: int, channels: int, vad: Vad) -> Iterator[Part]:
 
 
 def _lost(heard: _Heard) -> Iterator[int]:
-    """Channels with speech where the mean has none, as few as hold all of it."""
+    """The smallest set of channels that hold all speech that is missing in the mean."""
     unheard = heard.speech[0] < NO_SPEECH
     while True:
         added = ((heard.speech[1:] > SPEECH) & unheard).sum(axis=1)
@@ -81,7 +81,7 @@ def _lost(heard: _Heard) -> Iterator[int]:
 
 
 def _covered(heard: _Heard) -> Iterator[int]:
-    """Channels with speech while the rest is as loud, but is not the same speech."""
+    """The channels whose speech is covered by different sound in the other channels."""
     for channel, speech in enumerate(heard.speech[1:]):
         own, rest = heard.loudness[channel], heard.rest[channel]
         beside = (speech > SPEECH) & (rest > own + 10 * np.log10(BESIDE))

@@ -1,4 +1,4 @@
-"""Any PCM to what the pipeline works on: 16 kHz mono float32."""
+"""Converts PCM of any format to the pipeline's format: 16 kHz mono float32."""
 
 from collections.abc import Callable, Iterable
 
@@ -9,35 +9,36 @@ from numpy.typing import NDArray
 from pipeline.messages import SAMPLE_RATE
 
 Samples = NDArray[np.float32]
-"""Audio of shape (samples,), within -1 to 1."""
+"""Mono audio, shape (samples,), from -1 to 1."""
 
 EMPTY: Samples = np.zeros(0, np.float32)
 
 RATES = range(4_000, 768_001)
-"""Hz. What lies outside is a broken header, and would make a small file very large."""
+"""Accepted sample rates in Hz. Other rates come from broken headers, and could turn a small file into huge audio."""
 
 WIDE = frozenset({"s64", "s64p"})
-"""FFmpeg's sample formats of 64-bit integers."""
+"""FFmpeg's sample formats with 64-bit integers."""
 
 SLICE = 4_096
-"""Samples filtered at once: FFmpeg keeps buffers of the largest piece it ever saw, for every speaker."""
+"""Samples per call of the filter. FFmpeg keeps buffers for the largest call, for each speaker."""
 
 
 Mix = Callable[[NDArray[np.float32]], Samples]
-"""Makes one channel of several, shape (channels, samples)."""
+"""A function that mixes channels, shape (channels, samples), to one, shape (samples,)."""
 
 
 def mean(channels: NDArray[np.float32]) -> Samples:
-    """The mean channel, for recordings: their channels are looked at one by one, too (`pipeline/audio/parts.py`)."""
+    """The mean of the channels, for recordings. `pipeline/audio/parts.py` also checks their channels one by one."""
     mixed: Samples = channels.mean(axis=0)
     return mixed
 
 
 def not_cancelled(channels: NDArray[np.float32]) -> Samples:
-    """The mean channel; but where channels cancel each other, the loudest of them. For live audio, which is heard once.
+    """The mean of the channels, or the loudest channel where channels cancel each other. For live audio.
 
-    Someone may send a voice and its opposite, so that the mean is silent. Any fixed weights can be cancelled like that.
-    So each sample moves from the mean to the loudest channel as the mean falls from half of that channel to nothing.
+    A client could send a voice and its inverse, so that the mean is silent. The same works against any fixed weights.
+    So each sample is a blend: the mean, if it is at least half as large as the loudest channel, and more of the loudest
+    channel, the smaller the mean is.
     """
     middle = channels.mean(axis=0)
     loudest = np.take_along_axis(channels, np.abs(channels).argmax(axis=0)[None], axis=0)[0]
@@ -47,22 +48,22 @@ def not_cancelled(channels: NDArray[np.float32]) -> Samples:
 
 
 def planes(frame: AudioFrame) -> NDArray[np.generic]:
-    """A frame's samples, shape (channels, samples), in its own number format."""
+    """A frame's samples, shape (channels, samples), in the frame's own sample format."""
     pcm = _wide(frame) if frame.format.name in WIDE else frame.to_ndarray()
     return pcm if frame.format.is_planar else pcm.reshape(-1, frame.layout.nb_channels).T
 
 
 def _wide(frame: AudioFrame) -> NDArray[np.int64]:
-    """64-bit integers, of which PyAV makes no array; shape (planes, values in a plane)."""
+    """The samples of a frame with 64-bit integers, which PyAV cannot convert; shape (planes, values per plane)."""
     values = frame.samples * (1 if frame.format.is_planar else frame.layout.nb_channels)
     return np.stack([np.frombuffer(memoryview(plane), np.int64, values) for plane in frame.planes])
 
 
 def from_pcm(pcm: NDArray[np.generic], mix: Mix) -> tuple[Samples, int]:
-    """Channels of shape (channels, samples), integers at full scale or floats, as one channel of floats.
+    """Mix channels, shape (channels, samples), to one float channel. Samples are floats or full-scale integers.
 
-    FFmpeg's own down-mix knows speaker layouts only; rooms also record one person a channel.
-    NaN and infinity become silence here, before a filter can smear them; the second value counts them.
+    FFmpeg's own downmix assumes loudspeaker layouts, but some rooms record one person per channel. NaN and infinite
+    samples become silence before a filter can spread them. The second value is their number.
     """
     floats, bad = _floats(pcm)
     return (floats[0] if len(floats) == 1 else mix(floats)), bad
@@ -79,13 +80,14 @@ def _floats(pcm: NDArray[np.generic]) -> tuple[NDArray[np.float32], int]:
 
 
 class Resampler:
-    """Mono audio of one rate to 16 kHz, block by block: any blocking of the same audio gives the same samples."""
+    """Resamples mono audio from `rate` to 16 kHz, block by block. The block sizes do not change the result."""
 
     def __init__(self, rate: int) -> None:
         self.rate = rate
         self._filter = None if rate == SAMPLE_RATE else AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
 
     def push(self, samples: Samples) -> Samples:
+        """Resample a block, shape (samples,). The filter holds the last few samples until the next call."""
         if (to_ours := self._filter) is None:
             return samples
         slices = (samples[begin : begin + SLICE] for begin in range(0, samples.size, SLICE))
@@ -97,7 +99,7 @@ class Resampler:
         return frame
 
     def flush(self) -> Samples:
-        """What the filter still holds; the resampler is spent afterwards."""
+        """Return the samples that the filter still holds. Do not use the resampler afterwards."""
         return EMPTY if self._filter is None else _joined(self._filter.resample(None))
 
 

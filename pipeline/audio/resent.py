@@ -1,7 +1,7 @@
-"""Audio that an app sends again after its connection broke: each sample is heard once.
+"""Removes samples that an app sends a second time after its connection broke.
 
-An app cannot know whether audio arrived whose acknowledgement was lost, so it sends that audio again. It gives the
-samples the numbers that they had before (docs/integrate.md). By these numbers we know them.
+If an acknowledgement is lost, the app cannot know whether the audio arrived, so it sends the audio again. The samples
+keep the numbers that they had before (docs/integrate.md). The segment stage recognises them by these numbers.
 """
 
 from collections import OrderedDict, deque
@@ -17,15 +17,16 @@ from pipeline.errors import VoxwardenError
 from pipeline.messages import AudioChunk
 
 MAX_SPANS = 16
-"""Heard spans of one session that are remembered: more than one only where chunks came in another order."""
+"""Heard spans that are remembered per session. There is more than one only if chunks arrived out of order."""
 
 SAME_SECONDS = 120.0
-"""Samples with one number whose times lie further apart are not the same: the app used a session's id twice."""
+"""If the times of two samples with the same number differ by more, the app has used one session id twice. Then both
+samples are heard."""
 
 
 @dataclass(slots=True)
 class SampleSpan:
-    """Samples `first` to `end` (half open) of a session; its sample 0 would begin at `origin`, UTC seconds."""
+    """Samples `first` to `end` (half open) of a session. `origin` is the time of its sample 0 in UTC seconds."""
 
     first: int
     end: int
@@ -33,16 +34,16 @@ class SampleSpan:
 
 
 class Heard:
-    """What was heard of one speaker's present session."""
+    """The heard samples of one speaker's current session."""
 
     def __init__(self) -> None:
         self._session = ""
         self._spans: deque[SampleSpan] = deque(maxlen=MAX_SPANS)
 
     def fresh(self, chunk: AudioChunk) -> AudioChunk | None:
-        """`chunk` without the samples at its head that were heard before; None if that leaves nothing.
+        """Remove the samples at the start of `chunk` that were heard before. Returns None if no samples remain.
 
-        A chunk without a session, or whose samples cannot be counted, is returned as it is.
+        A chunk is returned unchanged if it has no session or if its samples cannot be counted.
         """
         samples = _samples(chunk) if chunk.session else 0
         if not samples:
@@ -56,7 +57,7 @@ class Heard:
         return _without(chunk, known - first)
 
     def _known(self, first: int, origin: float) -> int:
-        """The first sample from `first` on that was not heard."""
+        """The number of the first unheard sample, from `first` on."""
         same = (span for span in self._spans if abs(span.origin - origin) <= SAME_SECONDS)
         return max((span.end for span in same if span.first <= first), default=first)
 
@@ -69,14 +70,14 @@ class Heard:
 
 
 class Sessions:
-    """`Heard` of each speaker, also after the speaker left: of the `most` who came last."""
+    """The `Heard` of each speaker, also after the speaker left. It remembers the `most` latest speakers."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._heard: OrderedDict[tuple[str, str], Heard] = OrderedDict()
 
     def of(self, key: tuple[str, str]) -> Heard:
-        """`key`: room and speaker."""
+        """The `Heard` of a speaker. `key` is (room, speaker)."""
         heard = self._heard.setdefault(key, Heard())
         self._heard.move_to_end(key)
         if len(self._heard) > self._most:
@@ -85,7 +86,7 @@ class Sessions:
 
 
 def _samples(chunk: AudioChunk) -> int:
-    """Of one channel; 0 if they cannot be counted."""
+    """Number of samples per channel; 0 if they cannot be counted."""
     if chunk.codec in PCM:
         return len(chunk.data) // _sample_bytes(chunk)
     try:
@@ -95,12 +96,12 @@ def _samples(chunk: AudioChunk) -> int:
 
 
 def _sample_bytes(chunk: AudioChunk) -> int:
-    """Of all channels."""
+    """Bytes of one sample in all channels."""
     return PCM[chunk.codec].itemsize * chunk.channels
 
 
 def _without(chunk: AudioChunk, skipped: int) -> AudioChunk | None:
-    """What is left without the first `skipped` samples. An Opus packet is left out only as a whole."""
+    """Remove the first `skipped` samples. An Opus packet is removed only if all its samples are skipped."""
     if skipped <= 0:
         return chunk
     if chunk.codec in PCM:
@@ -115,7 +116,7 @@ def _without(chunk: AudioChunk, skipped: int) -> AudioChunk | None:
 
 
 def _later(packets: Sequence[bytes], skipped: int) -> tuple[int, Sequence[bytes]]:
-    """How many samples the packets have that end within the first `skipped`, and the packets after them."""
+    """The samples in the packets that lie completely within the first `skipped`, and the packets after these."""
     total = 0
     for place, packet in enumerate(packets):
         samples = opus_samples(packet)

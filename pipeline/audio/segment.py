@@ -1,4 +1,4 @@
-"""The segment stage: everybody's audio in, utterances out."""
+"""The segment stage: it takes the audio of all speakers and returns utterances."""
 
 import time
 from collections import OrderedDict, deque
@@ -20,14 +20,14 @@ from pipeline.settings import Audio, Settings
 from pipeline.stage import STAGE_FAULTS, HoldingProcessor, Rejected, blamed
 
 KEEP_SECONDS = 120.0
-"""Speech that an outage cut off goes on if its speaker comes back within so long."""
+"""Seconds of silence after `idle_seconds` for which interrupted speech stays open, in case an outage interrupted it."""
 
 Key = tuple[str, str]
 """Room and speaker."""
 
 
 class Segment(HoldingProcessor[AudioChunk, Utterance]):
-    """Cuts each speaker's audio into utterances. Neither other speakers nor the size of chunks change the result."""
+    """Cuts each speaker's audio into utterances. The result does not depend on other speakers or on the chunk size."""
 
     def __init__(
         self, settings: Audio, metrics: Metrics, model: vad.Vad, clock: Callable[[], float] = time.time
@@ -38,7 +38,7 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
         self._model = model
         self._clock = clock
         self._speakers: OrderedDict[Key, Speaker] = OrderedDict()
-        """The idlest first."""
+        """The speaker who is idle longest comes first."""
         self._told = Told(settings)
         self._sessions = Sessions(2 * settings.max_speakers)
         self._examples = FaultExamples(clock)
@@ -49,19 +49,19 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
         return self._counted(results)
 
     def lead_in(self, earlier: Iterable[AudioChunk], told: Iterable[Utterance] = ()) -> None:
-        """Hear what came before the first batch and was told then: speech that is in progress keeps its cuts.
+        """Process the audio from before the first batch again, so that unfinished speech keeps its cuts.
 
-        `told` are the utterances of that audio and of audio that comes once more.
+        `told` are the utterances that were already returned for that audio, and for audio that is redelivered.
         """
         self._told.note(told)
         for chunk in earlier:
             deque(self._take(chunk), maxlen=0)
 
     def tick(self, now: float) -> list[Utterance | Rejected]:
-        """Tell the unfinished speech of those of whom nothing was heard for `idle_seconds`.
+        """Return the unfinished speech of speakers who sent nothing for `idle_seconds`.
 
-        It stays open for `KEEP_SECONDS`, since an outage looks the same. A runner that fell behind should work off
-        what waits first: their audio may be among it.
+        Their speech stays open for `KEEP_SECONDS`, because an outage looks the same. A runner with a backlog must not
+        call this: the backlog may contain their audio.
         """
         idle = []
         for key, speaker in self._speakers.items():
@@ -76,21 +76,21 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
         return self._end_all(self.speakers())
 
     def needed(self, room: str, speaker: str) -> int:
-        """How many of this speaker's last chunks unfinished speech still needs."""
+        """How many of this speaker's latest chunks are still needed."""
         held = self._speakers.get((room, speaker))
         return held.needed if held else 0
 
     def held_since(self, room: str, speaker: str) -> float | None:
-        """When the oldest of these starts, as it states, UTC seconds; None if none is needed."""
+        """UTC seconds at which the oldest needed chunk starts, by its own `start`; None if none is needed."""
         held = self._speakers.get((room, speaker))
         return held.held_since if held else None
 
     def speakers(self) -> list[Key]:
-        """Who has audio in hand, the idlest first."""
+        """The speakers that the stage follows. The one who is idle longest comes first."""
         return list(self._speakers)
 
     def held_seconds(self) -> list[float]:
-        """Seconds of decoded audio in hand of each speaker, as `speakers` lists them."""
+        """Seconds of decoded audio in memory for each speaker, in the order of `speakers`."""
         return [speaker.held / SAMPLE_RATE for speaker in self._speakers.values()]
 
     def _tell(self, key: Key) -> Iterator[Utterance | Rejected]:
@@ -109,7 +109,7 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
         except STAGE_FAULTS:
             raise
         except Exception as error:
-            self._speakers.pop(key, None)  # nobody knows what state it is in
+            self._speakers.pop(key, None)  # its state is unknown after the error
             yield Rejected(chunk, blamed(error))
 
     def _hear(self, key: Key, chunk: AudioChunk) -> Iterator[Utterance | Rejected]:
@@ -147,7 +147,7 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
                 yield self._encoded(key, untold)
 
     def _encoded(self, key: Key, piece: SpeechPiece) -> Utterance | Rejected:
-        """What cannot be encoded goes to the dead letters as raw samples."""
+        """Encode a piece as an utterance. If that fails, its raw samples go to the dead letters."""
         try:
             return _utterance(key, piece, encode_flac(piece.cut.samples))
         except STAGE_FAULTS:
@@ -173,4 +173,5 @@ def _utterance(key: Key, piece: SpeechPiece, data: bytes) -> Utterance:
 
 
 def build(settings: Settings, metrics: Metrics) -> Segment:
+    """Build the segment stage. Loads the voice activity detector once per process."""
     return Segment(settings.audio, metrics, vad.shared())

@@ -1,4 +1,4 @@
-"""One speaker's way from chunks to cuts: order, decode, keep time, find speech, cut."""
+"""Processes the audio of one speaker from chunks to cuts: order, decode, align in time, find speech, cut."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,31 +19,31 @@ from pipeline.settings import Audio
 from pipeline.stage import Rejected, blamed
 
 JITTER = SAMPLE_RATE // 10
-"""Samples by which the times of chunks in a row may wander before we believe that something is missing."""
+"""Largest deviation in samples between the times of consecutive chunks that does not count as missing audio."""
 
 AHEAD_SECONDS = 24 * 3600.0
-"""A chunk that says it comes from so far in the future has a wrong clock."""
+"""A chunk whose time is further in the future has a wrong clock."""
 
 RESET = 32
-"""Windows on the grid (1 s) after which the voice detector forgets what came before, unless speech is open: else small
-traces of long-past audio move the edge of an utterance by a window, and its id depends on where reading began."""
+"""The voice activity detector is reset every 32 windows of the grid (1 s), except during speech. Without resets, old
+audio could still move the edge of an utterance by one window, and its id would depend on where reading began."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechPiece:
-    """A cut with its place in time."""
+    """A cut with its time and the type of its room."""
 
     room_type: str
     start: int
-    """16 kHz samples since 1970, UTC."""
+    """Start of the cut in 16 kHz samples since 1970 UTC."""
     cut: Cut
 
 
 class Stream:
-    """Audio without a hole, from `start` (16 kHz samples since 1970) on, cut as it grows.
+    """Audio without a gap, from `start` (16 kHz samples since 1970 UTC). It is cut while it grows.
 
-    Windows lie on one grid for all streams: at multiples of 512 samples since 1970. So the same speech has the same
-    windows, cuts and ids, no matter from which chunk on it is read. Silence fills the first window up to `start`.
+    All streams have the same grid of windows, at multiples of 512 samples since 1970. So the same speech has the same
+    windows, cuts and ids, whatever chunk the reader starts with. Silence fills the first window up to `start`.
     """
 
     def __init__(self, start: int, vad: Vad, settings: Audio) -> None:
@@ -53,26 +53,28 @@ class Stream:
         self._memory = Memory()
         self._cutter = Cutter(settings)
         self._rest: Samples = np.zeros(lead, np.float32)
-        """Less than a window."""
+        """Samples of the last, incomplete window."""
         self._next = self._origin // WINDOW
-        """Number on the grid of the window that is judged next."""
+        """Grid number of the window that is judged next."""
 
     @property
     def end(self) -> int:
+        """End of the audio in 16 kHz samples since 1970 UTC."""
         return self._next * WINDOW + self._rest.size
 
     @property
     def open_since(self) -> int | None:
-        """Where unfinished speech begins."""
+        """Start of unfinished speech in 16 kHz samples since 1970 UTC. None in silence."""
         since = self._cutter.open_since
         return None if since is None else self._origin + since
 
     @property
     def held(self) -> int:
-        """Samples in hand."""
+        """Number of samples in memory."""
         return self._cutter.held + self._rest.size
 
     def push(self, samples: Samples) -> Iterator[tuple[int, Cut]]:
+        """Add 16 kHz audio, shape (samples,). Yields cuts, each with its start in samples since 1970 UTC."""
         joined = np.concatenate([self._rest, samples])
         whole = joined.size - joined.size % WINDOW
         self._rest = joined[whole:].copy()
@@ -83,18 +85,19 @@ class Stream:
             first = after
 
     def _judge(self, windows: Samples) -> Iterator[Cut]:
-        """Whole windows, none of which lies beyond the next reset."""
+        """Judge whole windows that end at or before the next reset."""
         if self._next % RESET == 0 and self._cutter.open_since is None:
             self._memory.reset()
         self._next += windows.size // WINDOW
         return self._cutter.push(windows, self._vad.probabilities(windows, self._memory))
 
     def unfinished(self) -> tuple[int, Cut] | None:
-        """Open speech, as far as it goes; it stays open."""
+        """The unfinished speech so far, with its start. The speech stays open."""
         cut = self._cutter.unfinished()
         return (self._origin + cut.start, cut) if cut else None
 
     def flush(self) -> Iterator[tuple[int, Cut]]:
+        """End the stream. Yields the remaining cuts."""
         padding = -self._rest.size % WINDOW
         yield from self.push(np.zeros(padding, np.float32))
         yield from self._placed(self._cutter.flush(padding))
@@ -104,12 +107,12 @@ class Stream:
 
 
 class Speaker:
-    """State of one speaker in one room. What it holds is bounded: see `Reorder` and `Cutter`."""
+    """State of one speaker in one room. Its memory is bounded: see `Reorder` and `Cutter`."""
 
     def __init__(self, vad: Vad, settings: Audio, metrics: Metrics, heard: Heard, example: Callable[[], bool]) -> None:
         """`example` says whether a packet that cannot be decoded should become a dead letter."""
         self.seen = 0.0
-        """When its last chunk was worked on, by the stage's clock."""
+        """UTC seconds, by the stage's clock, at which the speaker's last chunk was processed."""
         self._settings = settings
         self._metrics = metrics
         self._heard = heard
@@ -119,40 +122,44 @@ class Speaker:
         self._new_stream: Callable[[int], Stream] = lambda start: Stream(start, vad, settings)
         self._stream: Stream | None = None
         self._marks = ChunkMarks()
-        """Of the chunks whose audio is in hand."""
+        """The chunks whose audio is in memory."""
         self._set_back = False
-        """The last chunk began well before the stream's end, and its time was not believed."""
+        """The last chunk began far before the end of the stream, and its time was ignored."""
         self._told_to = -1
-        """Where the stream ended when its unfinished speech was told."""
+        """End of the stream when its unfinished speech was last returned."""
         self._room_type = "default"
 
     @property
     def needed(self) -> int:
-        """How many of the chunks that came last are still needed: for unfinished speech, or to wait for their turn."""
+        """How many of the latest chunks are still needed, for unfinished speech or because they wait for their turn."""
         oldest = min((arrival for arrival, _ in self._needed()), default=self._order.arrived + 1)
         return self._order.arrived + 1 - oldest
 
     @property
     def held_since(self) -> float | None:
-        """When the earliest of these starts, as it states, UTC seconds."""
+        """UTC seconds at which the earliest needed chunk starts, by its own `start`. None if none is needed."""
         return min((start for _, start in self._needed()), default=None)
 
     @property
     def held(self) -> int:
-        """Decoded 16 kHz samples in hand."""
+        """Number of decoded 16 kHz samples in memory."""
         return self._stream.held if self._stream else 0
 
     def push(self, chunk: AudioChunk) -> Iterator[SpeechPiece | Rejected]:
+        """Process a chunk. Yields finished speech, and the chunks that cannot be decoded."""
         for ordered in self._order.push(chunk):
             yield from self._take(ordered)
 
     def flush(self) -> Iterator[SpeechPiece | Rejected]:
-        """All that is held, as at the end of the speaker's audio."""
+        """Process all held chunks, and end the speaker's audio."""
         yield from self._in_order()
         yield from self._end()
 
     def tell(self) -> Iterator[SpeechPiece | Rejected]:
-        """All that is held, once; speech stays open, so that its later cuts do not depend on when this was called."""
+        """Process all held chunks, and yield the unfinished speech once. The speech stays open.
+
+        So its later cuts do not depend on the moment of this call.
+        """
         yield from self._in_order()
         if self._stream and self._stream.end != self._told_to:
             self._told_to = self._stream.end
@@ -161,16 +168,16 @@ class Speaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether speech is unfinished."""
+        """Whether there is unfinished speech."""
         return self._stream is not None and self._stream.open_since is not None
 
     def _in_order(self) -> Iterator[SpeechPiece | Rejected]:
-        """What waits for its turn, though something is missing before it."""
+        """Process the waiting chunks, although chunks before them are missing."""
         for ordered in self._order.flush():
             yield from self._take(ordered)
 
     def _needed(self) -> Iterator[tuple[int, float]]:
-        """Arrival and start of the chunks that wait, and of the first that unfinished speech reaches back into."""
+        """Arrival number and start of each waiting chunk, and of the first chunk that unfinished speech needs."""
         yield from ((each.arrival, each.chunk.start) for each in self._order.waiting)
         untold = self._stream and self._stream.end != self._told_to
         since = self._stream.open_since if self._stream and untold else None
@@ -208,7 +215,7 @@ class Speaker:
             return Rejected(chunk, error)
         except MemoryError:
             raise
-        except Exception as error:  # whatever it is, of FFmpeg or of ours: it is this chunk's
+        except Exception as error:  # any other error, from FFmpeg or a bug of ours, is caused by this chunk
             self._decoder = StreamDecoder()
             return Rejected(chunk, blamed(error))
         self._metrics.repaired_samples.inc(self._decoder.not_numbers - before)
@@ -218,16 +225,16 @@ class Speaker:
     def _concealed(self, chunk: AudioChunk, packets: int) -> Rejected:
         self._metrics.concealed_packets.inc(packets)
         error = BadMessage(
-            f"{packets} Opus packets of chunk {chunk.sequence} cannot be decoded; silence stands for them",
-            "Send bare packets. This letter is an example: there is at most one a minute for each speaker.",
+            f"{packets} Opus packets of chunk {chunk.sequence} cannot be decoded and became silence",
+            "Send bare packets. This letter is an example: there is at most one per speaker and minute.",
         )
         return Rejected(chunk, error, letter=self._example())
 
     def _align(self, start: int, *, after_gap: bool) -> Iterator[SpeechPiece]:
-        """Fill a small hole before `start` with silence, so that times stay true; begin anew after a large one.
+        """Fill a small gap before `start` with silence, so that times stay correct. A large gap starts a new stream.
 
-        A chunk that seems to come early, by less than the largest gap, is taken as a clock that wanders. One whose
-        clock is wrong goes on where the last one ended.
+        If a chunk seems to start before the stream's end, by less than the largest gap, its clock has drifted and the
+        chunk is appended. A chunk with a wrong clock is appended, too.
         """
         if self._stream:
             hole = start - self._stream.end
@@ -245,10 +252,10 @@ class Speaker:
             yield from self._hear(np.zeros(max(0, start - self._stream.end), np.float32))
 
     def _clock_is_wrong(self, start: int, end: int) -> bool:
-        """Whether a time far from the stream's `end` is to be passed over, since no chunk is missing.
+        """Whether to ignore a `start` that is far from the stream's `end`, although no chunk is missing.
 
-        One that lies in the future is. One that lies before the end is, too, until the next chunk says the same: then
-        the clock was set back. Any other jump forward is a speaker who was muted.
+        A time in the future is ignored. A time before the end is ignored once. If the next chunk's time is also before
+        the end, the app's clock was set back. Any other jump forward means that the speaker was muted.
         """
         latest = (self.seen + AHEAD_SECONDS) * SAMPLE_RATE
         self._set_back = start < end and not self._set_back

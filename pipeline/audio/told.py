@@ -1,8 +1,8 @@
-"""Speech that was told before it was over: when it is cut, only the rest of it is told.
+"""Remembers unfinished speech that was already returned as an utterance. When it is cut, only its rest is returned.
 
-When nothing comes any more, unfinished speech is told as far as it goes. It may go on after all, e.g. after an outage.
-Another worker may then have it, which hears the same audio again. The speech is known by its beginning, which is the
-same to the sample.
+When a speaker sends nothing for some time, the unfinished speech so far becomes an utterance. But the speech may
+continue, for example after an outage. Then the same worker, or another one that reads the audio again, cuts it. The
+speech is recognised by its start, which is the same to the sample.
 """
 
 from collections import OrderedDict
@@ -18,19 +18,20 @@ Key = tuple[str, str]
 
 
 MOST = 50_000
-"""Utterances that are remembered."""
+"""Number of utterances that are remembered."""
 
 
 class Told:
-    """The last utterances that were told before their speech was over."""
+    """The latest utterances that were returned before their speech ended."""
 
     def __init__(self, settings: Audio) -> None:
         self._overlap = round(settings.overlap_seconds * SAMPLE_RATE)
         self._shortest = round(settings.min_seconds * SAMPLE_RATE)
         self._ends: OrderedDict[tuple[Key, int], int] = OrderedDict()
-        """The last sample of each, by its first one."""
+        """The end sample of each utterance, by speaker and start sample."""
 
     def note(self, utterances: Iterable[Utterance]) -> None:
+        """Remember `utterances`."""
         for each in utterances:
             place = (each.room, each.speaker), sample_of(each.start)
             self._ends[place] = max(sample_of(each.end), self._ends.get(place, 0))
@@ -38,7 +39,10 @@ class Told:
                 self._ends.popitem(last=False)
 
     def rest(self, key: Key, piece: SpeechPiece) -> SpeechPiece | None:
-        """What of `piece` was not told, after some that was, as it is after a cut for length; None if too little is."""
+        """The rest of `piece` that was not returned before, with an overlap as after a forced cut.
+
+        Returns `piece` itself if nothing of it was returned, and None if its rest is too short.
+        """
         samples = piece.cut.samples
         told = self._ends.get((key, piece.start), piece.start) - piece.start
         if told == 0:

@@ -100,7 +100,7 @@ def _written(message: Message) -> tuple[bytes, Headers]:
         ({}, "no ce_type header"),
         ({"ce_type": b"voxwarden.audiochunk.v2"}, "voxwarden.audiochunk.v2 instead of voxwarden.audiochunk.v1"),
         ({"ce_type": b"\xff"}, "not UTF-8"),
-        ({"ce_type": b"x" * 10_000}, "type " + "x" * 64 + " where"),
+        ({"ce_type": b"x" * 10_000}, "type " + "x" * 64 + " instead of"),
         ({"ce_type": b"voxwarden.audiochunk.v1"}, "missing required field `room`"),
         (headers_of(CHUNK) | {"ce_codec": b"mp3"}, "Invalid enum value 'mp3' - at `$.codec`"),
         (headers_of(CHUNK) | {"ce_start": b"nan"}, "`$.start`"),

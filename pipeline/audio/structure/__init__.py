@@ -1,4 +1,4 @@
-"""Does a decoder see all of a file? FFmpeg passes over damage and over what follows the end, and says nothing."""
+"""Checks that the decoder reads a whole file. FFmpeg silently skips damage, and data after the end of the audio."""
 
 from collections.abc import Callable
 from typing import BinaryIO
@@ -7,7 +7,8 @@ from pipeline.audio.structure import boxes, flac, matroska, ogg, tail
 from pipeline.audio.structure.chunks import Form
 
 StructureCheck = Callable[[BinaryIO, int, range], str | None]
-"""From an open file, its size in bytes and the bytes of its last packet, to what is wrong, in words."""
+"""A function of an open file, its size in bytes and the byte range of its last packet. It returns the fault in words,
+or None."""
 
 CHECKS: dict[str, StructureCheck] = {
     "ogg": ogg.fault,
@@ -21,10 +22,13 @@ CHECKS: dict[str, StructureCheck] = {
     "avi": Form("little", 4, 4).fault,
     **dict.fromkeys(("aac", "amr", "amrnb", "amrwb", "au", "flv", "mp3", "wv"), tail.fault),
 }
-"""By FFmpeg's name of the container. In MPEG streams and ASF it looks for each packet, also behind damage."""
+"""Checks by FFmpeg's name of the container. MPEG streams and ASF need none: FFmpeg finds packets after damage, too."""
 
 
 def fault_of(kind: str, file: BinaryIO, size: int, last: range) -> str | None:
-    """What was not heard of a file of `size` bytes, whose last packet is the bytes `last`; None if all was."""
+    """The part of a file that was not decoded, in words; None if all of it was.
+
+    `kind` is FFmpeg's name of the container, `size` the size in bytes, `last` the byte range of the last packet.
+    """
     check = CHECKS.get(kind)
     return check(file, size, last) if check else None

@@ -1,4 +1,4 @@
-"""MP4, M4A and QuickTime (ISO 14496-12): a chain of boxes up to the last byte, with one index, `moov`."""
+"""MP4, M4A and QuickTime (ISO 14496-12): boxes up to the last byte of the file. One box is the index, `moov`."""
 
 from typing import BinaryIO
 
@@ -25,7 +25,10 @@ def fault(file: BinaryIO, size: int, last: range) -> str | None:
 
 
 def _box(file: BinaryIO, at: int, size: int) -> tuple[int, bytes]:
-    """Length with head, and type. A length of 1 stands behind the type; 0 means up to the end."""
+    """Length of a box with its header, and its type. If the length field is 1, the length follows the type.
+
+    If the length field is 0, the box extends to the end of the file. The type is empty for an invalid box.
+    """
     file.seek(at)
     length, kind = int.from_bytes(file.read(4), "big"), file.read(4)
     if length == 1:

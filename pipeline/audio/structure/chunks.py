@@ -1,4 +1,4 @@
-"""WAV, AIFF, CAF, W64 and AVI: chunks up to the last byte, each with name and length, one of them with the samples."""
+"""WAV, AIFF, CAF, W64 and AVI: chunks with name and length, up to the last byte. One chunk holds the samples."""
 
 import string
 from dataclasses import dataclass
@@ -7,25 +7,26 @@ from typing import BinaryIO, Literal
 from pipeline.audio.structure import tail
 
 RECORDINGS = {b"RIFF", b"RIFX", b"RF64", b"FORM", b"caff", b"OggS", b"fLaC"}
-"""No chunks, but how another file begins."""
+"""First bytes of audio files. They are not names of chunks: another file begins there."""
 
 PRINTABLE = frozenset(string.printable.encode())
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a container writes its chunks."""
+    """Layout of the chunks in a container."""
 
     order: Literal["little", "big"]
     name: int
-    """Bytes of a chunk's name."""
+    """Size of a chunk's name in bytes."""
     length: int
-    """Bytes of its length."""
+    """Size of a chunk's length field in bytes."""
     first: int | None = None
-    """Byte at which the first chunk begins. None: chunks are looked at from the end of the last packet on."""
+    """Byte at which the first chunk begins. None: check the chunks after the last packet only."""
     align: int = 2
+    """Chunks begin at multiples of this number of bytes."""
     inclusive: bool = False
-    """The length counts name and length, too."""
+    """The length field includes the name and itself."""
 
     def fault(self, file: BinaryIO, size: int, last: range) -> str | None:
         samples = 0
@@ -35,9 +36,9 @@ class Form:
             has_samples = name[:4] in {b"data", b"SSND"}
             samples += has_samples
             if samples > 1:
-                return f"it holds a second block of samples at byte {at:,}"
+                return f"it has a second block of samples at byte {at:,}"
             if has_samples and (length == self.name + self.length or at + length > size + 1):
-                at = self._aligned(last.stop)  # the length was not known when it was written
+                at = self._aligned(last.stop)  # the writer did not know the length: continue after the last packet
             elif self._is_chunk(name) and self.name + self.length <= length <= size + 1 - at:
                 at = self._aligned(at + length)
             else:
@@ -45,7 +46,7 @@ class Form:
         return None
 
     def _head(self, file: BinaryIO, at: int) -> tuple[bytes, int]:
-        """Name, and length of the whole chunk."""
+        """Name and total length of the chunk at byte `at`."""
         file.seek(at)
         name, length = file.read(self.name), int.from_bytes(file.read(self.length), self.order)
         return name, length if self.inclusive else length + self.name + self.length

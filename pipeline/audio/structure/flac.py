@@ -1,4 +1,4 @@
-"""FLAC (RFC 9639): a frame ends with a checksum. FFmpeg takes all that follows the last frame as a part of it."""
+"""FLAC (RFC 9639): a frame ends with a checksum. FFmpeg treats all data after the last frame as part of that frame."""
 
 from functools import cache
 from typing import BinaryIO
@@ -7,7 +7,7 @@ from pipeline.audio.structure import tail
 
 POLYNOMIAL = 0x8005
 LONGEST = 1 << 20
-"""Bytes. Encoders make frames of 4,608 samples or fewer, far smaller than this."""
+"""Maximum bytes of a frame. Encoders write frames of at most 4,608 samples, which are far smaller."""
 
 
 def fault(file: BinaryIO, size: int, last: range) -> str | None:
@@ -16,12 +16,12 @@ def fault(file: BinaryIO, size: int, last: range) -> str | None:
         return tail.unheard(last.start + LONGEST, end)
     file.seek(last.start)
     if checksum(file.read(end - last.start)):
-        return "its last frame is damaged, or followed by something else"
+        return "its last frame is damaged, or other data follows it"
     return None
 
 
 def checksum(frame: bytes) -> int:
-    """CRC-16 of a whole frame, 0 if it is sound."""
+    """CRC-16 of a whole frame with its own checksum. It is 0 for an undamaged frame."""
     table, crc = _table(), 0
     for byte in frame:
         crc = (crc << 8 & 0xFFFF) ^ table[crc >> 8 ^ byte]

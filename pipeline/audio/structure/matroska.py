@@ -1,11 +1,11 @@
-"""Matroska and WebM (RFC 9559): elements in elements. Behind an unknown one FFmpeg looks for the next cluster."""
+"""Matroska and WebM (RFC 9559): nested elements. After an unknown element FFmpeg skips to the next cluster."""
 
 from typing import BinaryIO
 
 from pipeline.audio.structure import tail
 
 OPENED = {0x18538067, 0x1F43B675}
-"""Segment and Cluster: we step into them, since live recorders do not state their length."""
+"""Segment and Cluster. The check reads their children, because live recorders do not state the length of these two."""
 
 KNOWN = {
     0x1A45DFA3: "EBML",
@@ -40,14 +40,17 @@ def fault(file: BinaryIO, size: int, last: range) -> str | None:
         elif name not in KNOWN or length is None:
             return tail.beyond(file, size, at)
         elif body + length > size:
-            return f"it breaks off in the element at byte {at:,}"
+            return f"it ends inside the element at byte {at:,}"
         else:
             at = body + length
     return None
 
 
 def _number(file: BinaryIO, *, marked: bool) -> int | None:
-    """A number of one to eight bytes, whose leading zeros say how many; `marked` keeps the bit after them."""
+    """A number of one to eight bytes. The leading zero bits of the first byte give the number of bytes.
+
+    `marked` keeps the 1 bit after these zeros, as element ids do. None at the end of the file or for a zero byte.
+    """
     first = file.read(1)
     if not first or not first[0]:
         return None

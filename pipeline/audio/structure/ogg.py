@@ -1,4 +1,4 @@
-"""Ogg (RFC 3533): a chain of pages, each with a checksum and a number. A page with a wrong one is passed over."""
+"""Ogg (RFC 3533): pages with a checksum and a number. FFmpeg skips a page whose checksum is wrong."""
 
 import zlib
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ class _Page:
     stream: bytes
     number: int
     sound: bool
-    """Its checksum is right."""
+    """Its checksum is correct."""
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class _Faults:
     broken: list[int] = field(default_factory=list)
     missing: int = 0
     open: dict[bytes, int] = field(default_factory=dict)
-    """Number of the last page of each stream that has not ended."""
+    """Number of the latest page of each stream that has not ended."""
 
     def see(self, page: _Page) -> None:
         self.pages += 1
@@ -45,7 +45,7 @@ class _Faults:
 def fault(file: BinaryIO, size: int, last: range) -> str | None:
     del last
     faults, at = _Faults(), 0
-    for page, at in _pages(file):  # noqa: B007 - where the chain ends
+    for page, at in _pages(file):  # noqa: B007 - `at` is used after the loop
         faults.see(page)
     if faults.broken:
         return f"{len(faults.broken)} of its {faults.pages} pages are damaged, the first at byte {faults.broken[0]:,}"
@@ -57,7 +57,7 @@ def fault(file: BinaryIO, size: int, last: range) -> str | None:
 
 
 def _pages(file: BinaryIO) -> Iterator[tuple[_Page, int]]:
-    """The pages, each with where the next one has to begin, up to the first that is cut short or is none."""
+    """The pages, each with the byte at which the next page must begin. Stops at an incomplete or invalid page."""
     file.seek(0)
     at = 0
     while len(head := file.read(HEAD)) == HEAD and head.startswith(b"OggS"):
@@ -73,6 +73,6 @@ def _pages(file: BinaryIO) -> Iterator[tuple[_Page, int]]:
 
 
 def checksum(page: bytes) -> int:
-    """CRC-32 with the bits the other way round than zlib has them, and without its inversions."""
+    """CRC-32 as Ogg defines it: zlib's CRC-32 with reversed bits and without the inversions at start and end."""
     mirrored = zlib.crc32(page.translate(REVERSED), 0xFFFF_FFFF) ^ 0xFFFF_FFFF
     return int(f"{mirrored:032b}"[::-1], 2)

@@ -1,18 +1,18 @@
-"""What follows the last packet: nothing, or tags. Anything else was not heard."""
+"""Checks the data after the last packet. Only tags may follow; other data may be audio that was not decoded."""
 
 from typing import BinaryIO
 
 TOLERANCE = 256
-"""Bytes that hold no word."""
+"""Bytes that are too few to hold a spoken word."""
 
 
 def fault(file: BinaryIO, size: int, last: range) -> str | None:
-    """For containers that end with their audio, but for tags."""
+    """The check for containers that hold only audio and then tags."""
     return beyond(file, size, last.stop)
 
 
 def beyond(file: BinaryIO, size: int, end: int) -> str | None:
-    """What follows byte `end`, if it is more than tags, in words."""
+    """Report data other than tags after byte `end`, in words. None if there is none."""
     return unheard(end, size) if end_of_tags(file, end, size) > end + TOLERANCE else None
 
 
@@ -21,7 +21,7 @@ def unheard(begin: int, end: int) -> str:
 
 
 def end_of_tags(file: BinaryIO, begin: int, end: int) -> int:
-    """Where the tags at the end of a file begin: ID3v1, Lyrics3 and APE tags, and zeros that fill up."""
+    """The byte at which the tags at the end of a file begin: ID3v1, Lyrics3 and APE tags, and padding with zeros."""
     while end > begin:
         length = _last_tag(file, begin, end)
         if not length:

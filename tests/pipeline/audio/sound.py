@@ -1,4 +1,4 @@
-"""Real speech to test with, in any container."""
+"""Real speech for tests, in any container."""
 
 import io
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ DATA = Path(__file__).parents[2] / "data"
 
 @cache
 def clip(name: str) -> Samples:
-    """A clip of tests/data, 16 kHz mono."""
+    """A clip from tests/data, 16 kHz mono."""
     return samples_of(DATA / f"{name}.flac")
 
 
@@ -28,7 +28,7 @@ def silence(seconds: float) -> Samples:
 
 
 def recording(samples: Samples, container: str, codec: str, rate: int = SAMPLE_RATE, layout: str = "mono") -> bytes:
-    """Speech as a whole file; every channel has the same."""
+    """Speech as a whole file. All channels have the same samples."""
     file = io.BytesIO()
     frame = av.AudioFrame.from_ndarray(samples[None], format="flt", layout="mono")
     frame.sample_rate = SAMPLE_RATE
@@ -45,7 +45,7 @@ def recording(samples: Samples, container: str, codec: str, rate: int = SAMPLE_R
 def chunks(
     samples: Samples, sizes: list[int], room: str = "r", speaker: str = "s", start: float = 0.0
 ) -> list[AudioChunk]:
-    """The samples as float PCM in chunks of so many samples, the last of which takes what is left and is final."""
+    """The samples as chunks of float PCM with the given sizes. The last, final chunk has all remaining samples."""
     edges = [0, *np.cumsum(sizes, dtype=int).tolist(), samples.size]
     return [
         AudioChunk(
@@ -62,12 +62,12 @@ def chunks(
 
 
 def seconds(samples: Samples, start: float = 0.0) -> list[AudioChunk]:
-    """The samples in chunks of one second, the last final."""
+    """The samples in chunks of one second. The last chunk is final."""
     return chunks(samples, [SAMPLE_RATE] * ((samples.size - 1) // SAMPLE_RATE), start=start)
 
 
 def until_error(blocks: Iterator[Samples]) -> tuple[Samples, AudioError]:
-    """What comes before the error that must come."""
+    """The samples before the error. Fails if there is no error."""
     heard: list[Samples] = []
     try:
         heard.extend(blocks)

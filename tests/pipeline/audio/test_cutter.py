@@ -1,4 +1,4 @@
-"""The cutter sees probabilities and loudness only, so these tests draw both."""
+"""The cutter sees only probabilities and loudness, so these tests generate both."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def pause(seconds: float) -> Drawn:
 
 
 def cut(drawn: Drawn, settings: Audio = SETTINGS, block: int | None = None) -> list[Cut]:
-    """Each window's samples all have its loudness, but for the first, which has its number."""
+    """All samples of a window have its loudness, except the first sample, which has the window's number."""
     cutter = Cutter(settings)
     cuts: list[Cut] = []
     for first in range(0, len(drawn), block or len(drawn) or 1):
@@ -44,22 +44,22 @@ def near(seconds: float) -> object:
     return pytest.approx(seconds, abs=0.12)
 
 
-def test_speech_is_cut_out_with_its_padding() -> None:
+def test_speech_is_cut_with_its_padding() -> None:
     (span,) = spans(cut(pause(2) + speech(1) + pause(2)))
     assert span == (near(1.8), near(3.2))
 
 
-def test_silence_gives_nothing() -> None:
+def test_silence_gives_no_utterance() -> None:
     assert cut(pause(30)) == []
     assert cut([]) == []
 
 
-def test_a_pause_shorter_than_the_hang_over_does_not_cut() -> None:
+def test_a_pause_shorter_than_the_hangover_time_does_not_cut() -> None:
     assert spans(cut(pause(1) + speech(1) + pause(0.5) + speech(1) + pause(1))) == [(near(0.8), near(3.7))]
     assert len(cut(pause(1) + speech(1) + pause(0.8) + speech(1) + pause(1))) == 2
 
 
-def test_speech_that_grows_faint_stays_open() -> None:
+def test_speech_that_becomes_quieter_stays_open() -> None:
     assert len(cut(speech(1) + speech(1, 0.4) + speech(1))) == 1
     assert cut(speech(3, 0.4)) == []
 
@@ -84,8 +84,8 @@ def test_a_monologue_is_cut_in_its_first_pause_after_the_soft_limit() -> None:
     assert spans([one])[0][1] == spans([two])[0][0]
 
 
-def test_a_gap_between_words_is_good_enough_later_on() -> None:
-    """No pause by the voice detector, but quieter: cut there, and repeat a bit, as a word may go through it."""
+def test_later_a_gap_between_words_is_enough_for_a_cut() -> None:
+    """The audio gets quieter, but the detector finds no pause. The cut repeats some audio, to keep words whole."""
     gap = speech(0.16, 0.8, 0.01)
     one, two = cut(speech(8.5) + gap + speech(2.5) + gap + speech(2))
     assert one.forced
@@ -94,21 +94,21 @@ def test_a_gap_between_words_is_good_enough_later_on() -> None:
     assert spans([two])[0][0] == near(11.3 - 0.5)
 
 
-def test_speech_without_any_quiet_is_cut_at_its_quietest_by_the_hard_limit() -> None:
+def test_speech_without_a_quiet_moment_is_cut_at_its_quietest_at_the_hard_limit() -> None:
     one, two, *_ = cut(speech(10) + speech(0.2, 0.9, 0.25) + speech(30))
     assert one.forced
     assert spans([one]) == [(0, near(10.1))]
     assert two.start + two.overlap == one.start + one.samples.size
 
 
-def test_silence_after_a_cut_is_no_utterance() -> None:
+def test_silence_after_a_cut_gives_no_utterance() -> None:
     one, *rest = cut(speech(14.8) + pause(3))
     assert not one.forced
     assert spans([one]) == [(0, near(14.9))]
     assert rest == []
 
 
-def test_the_last_window_is_trimmed_to_what_was_said() -> None:
+def test_padding_is_removed_from_the_last_window() -> None:
     cutter = Cutter(SETTINGS)
     windows = np.full(31 * WINDOW, 0.3, np.float32)
     assert list(cutter.push(windows, np.full(31, 0.9, np.float32))) == []
@@ -116,7 +116,7 @@ def test_the_last_window_is_trimmed_to_what_was_said() -> None:
     assert last.samples.size == 31 * WINDOW - 100
 
 
-def test_it_says_from_where_on_audio_is_needed() -> None:
+def test_open_since_is_the_start_of_unfinished_speech() -> None:
     cutter = Cutter(SETTINGS)
     list(cutter.push(np.zeros(31 * WINDOW, np.float32), np.zeros(31, np.float32)))
     assert cutter.open_since is None
@@ -143,7 +143,7 @@ audios = st.builds(
 
 
 @given(drawings, audios, st.integers(1, 100))
-def test_whatever_comes_the_cuts_keep_the_rules(drawn: Drawn, settings: Audio, block: int) -> None:
+def test_cuts_keep_the_limits_for_any_input(drawn: Drawn, settings: Audio, block: int) -> None:
     cuts = cut(drawn, settings)
     assert [(c.start, c.samples.size, c.forced, c.overlap) for c in cuts] == [
         (c.start, c.samples.size, c.forced, c.overlap) for c in cut(drawn, settings, block)
@@ -159,7 +159,7 @@ def test_whatever_comes_the_cuts_keep_the_rules(drawn: Drawn, settings: Audio, b
 
 @given(drawings)
 def test_no_speech_is_lost(drawn: Drawn) -> None:
-    """Windows above the threshold are in some utterance, but for runs too short to be one."""
+    """Every window above the threshold is in an utterance, except in runs that are shorter than the minimum."""
     kept = np.zeros(len(drawn), bool)
     for each in cut(drawn):
         kept[each.start // WINDOW : (each.start + each.samples.size) // WINDOW] = True
@@ -169,7 +169,7 @@ def test_no_speech_is_lost(drawn: Drawn) -> None:
 
 
 @given(drawings)
-def test_what_is_held_is_bounded(drawn: Drawn) -> None:
+def test_the_held_audio_is_bounded(drawn: Drawn) -> None:
     cutter = Cutter(SETTINGS)
     for probability, loudness in drawn:
         list(cutter.push(np.full(WINDOW, loudness, np.float32), np.array([probability], np.float32)))

@@ -38,7 +38,7 @@ def made(kind: str, name: str = "tt-weasels") -> bytes:
 
 
 def similarity(one: Samples, other: Samples) -> float:
-    """Highest correlation within 100 ms of shift, which encoders add."""
+    """The highest correlation over shifts of up to 100 ms, because encoders add a delay."""
     size = min(one.size, other.size) - 3_200
     return max(float(np.corrcoef(one[:size], other[lag : lag + size])[0, 1]) for lag in range(0, 3_200, 2))
 
@@ -52,7 +52,7 @@ def test_every_format_gives_the_same_speech(kind: str) -> None:
     assert tally.damaged == 0
 
 
-def test_blocks_are_one_second_but_for_the_last(tmp_path: Path) -> None:
+def test_blocks_have_one_second_except_the_last(tmp_path: Path) -> None:
     (path := tmp_path / "long.mp3").write_bytes(made("mp3"))
     *blocks, last = read_file(path)
     assert {block.shape for block in blocks} == {(SAMPLE_RATE,)}
@@ -64,7 +64,7 @@ def test_a_wrong_extension_does_not_matter(tmp_path: Path) -> None:
     assert sum(block.size for block in read_file(path)) == pytest.approx(clip("tt-weasels").size, abs=16)
 
 
-def test_duration_is_what_decodes(tmp_path: Path) -> None:
+def test_the_stated_duration_matches_the_decoded_audio(tmp_path: Path) -> None:
     for kind in ("wav", "flac", "mp3", "webm"):
         (path := tmp_path / "clip").write_bytes(made(kind))
         assert duration_of(path) == pytest.approx(clip("tt-weasels").size / SAMPLE_RATE, abs=0.1)
@@ -72,11 +72,11 @@ def test_duration_is_what_decodes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", CUT_SHORT)
-def test_a_file_cut_short_gives_its_good_part_and_then_says_so(kind: str, tmp_path: Path) -> None:
+def test_a_truncated_file_gives_its_good_part_and_then_an_error(kind: str, tmp_path: Path) -> None:
     whole = made(kind, "auth-incorrect")
     (path := tmp_path / "cut").write_bytes(whole[: len(whole) * 6 // 10])
     heard, error = until_error(read_file(path))
-    assert "cut is incomplete" in str(error) or "cut is damaged" in str(error) or "cut was not heard" in str(error)
+    assert "cut is incomplete" in str(error) or "cut is damaged" in str(error) or "cut was not decoded" in str(error)
     assert heard.size > 0.4 * clip("auth-incorrect").size
     assert similarity(clip("auth-incorrect"), np.concatenate([heard, silence(0.2)])) > 0.95
 
@@ -87,7 +87,7 @@ def test_an_m4a_without_its_index_is_refused(tmp_path: Path) -> None:
         list(read_file(path))
 
 
-def test_damage_in_the_middle_is_passed_over(tmp_path: Path) -> None:
+def test_damage_in_the_middle_is_skipped_and_reported(tmp_path: Path) -> None:
     damaged = bytearray(made("flac"))
     damaged[len(damaged) // 2 : len(damaged) // 2 + 400] = bytes(400)
     (path := tmp_path / "x.flac").write_bytes(damaged)
@@ -97,7 +97,7 @@ def test_damage_in_the_middle_is_passed_over(tmp_path: Path) -> None:
 
 
 def streamed_wav(size: int) -> bytes:
-    """A WAV by a program that could not know the length when it wrote the head."""
+    """A WAV from a program that did not know the length when it wrote the header."""
     data = made("wav")
     at = data.index(b"data")
     stated = size.to_bytes(4, "little")
@@ -105,7 +105,7 @@ def streamed_wav(size: int) -> bytes:
 
 
 @pytest.mark.parametrize("size", [0, 0xFFFF_FFFF, 0x7FFF_FFFF])
-def test_a_wav_of_unknown_length_is_whole(size: int) -> None:
+def test_a_wav_of_unknown_length_is_complete(size: int) -> None:
     samples, _ = read_bytes(streamed_wav(size), "streamed", 60)
     assert samples.size == pytest.approx(clip("tt-weasels").size, abs=16)
 
@@ -131,7 +131,7 @@ def test_nan_and_infinity_become_silence(tmp_path: Path, caplog: pytest.LogCaptu
     assert (heard[100:110] == 0).all()
     assert (heard[200:205] == 0).all()
     assert (heard[300:] == samples[300:]).all()
-    assert "15 samples were not numbers" in caplog.text
+    assert "15 samples were NaN or infinite" in caplog.text
 
 
 def test_silence_is_audio(tmp_path: Path) -> None:
@@ -145,16 +145,16 @@ def test_silence_is_audio(tmp_path: Path) -> None:
         (b"", r"bad is empty \(0 bytes\)"),
         (b"minutes of the meeting\n" * 100, "bad cannot be read as audio"),
         (b"\x89PNG\r\n\x1a\n" + bytes(200), "bad cannot be read as audio"),
-        (recording(silence(1), "wav", "pcm_s16le")[:44], "bad (holds no samples|is incomplete|cannot be read)"),
+        (recording(silence(1), "wav", "pcm_s16le")[:44], "bad (has no samples|is incomplete|cannot be read)"),
     ],
 )
-def test_what_is_no_audio_is_named(content: bytes, says: str, tmp_path: Path) -> None:
+def test_the_error_names_a_file_that_is_not_audio(content: bytes, says: str, tmp_path: Path) -> None:
     (path := tmp_path / "bad").write_bytes(content)
     with pytest.raises(AudioError, match=says):
         list(read_file(path))
 
 
-def test_what_is_no_file_is_named(tmp_path: Path) -> None:
+def test_the_error_names_a_path_that_is_not_a_file(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match=r"There is no file .*missing"):
         next(read_file(tmp_path / "missing"))
     with pytest.raises(AudioError, match="is a folder"):
@@ -163,7 +163,7 @@ def test_what_is_no_file_is_named(tmp_path: Path) -> None:
         next(read_file(tmp_path / ("x" * 300)))
 
 
-def test_a_playlist_cannot_make_us_read_other_files(tmp_path: Path) -> None:
+def test_a_playlist_cannot_open_other_files(tmp_path: Path) -> None:
     (tmp_path / "secret.wav").write_bytes(made("wav"))
     for name, content in {
         "list.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\nsecret.wav\n#EXT-X-ENDLIST\n",
@@ -183,7 +183,7 @@ def test_hours_of_silence_in_a_small_recording_are_refused() -> None:
 
 
 @given(st.binary(max_size=2_000))
-def test_any_bytes_at_all_decode_or_are_refused(data: bytes) -> None:
+def test_any_bytes_are_decoded_or_refused(data: bytes) -> None:
     with suppress(VoxwardenError):
         samples, _ = read_bytes(data, "fuzz", 60)
         assert np.isfinite(samples).all()
@@ -194,7 +194,9 @@ def test_any_bytes_at_all_decode_or_are_refused(data: bytes) -> None:
     st.lists(st.tuples(st.floats(0, 1), st.booleans(), st.integers(0, 255)), max_size=20),
     st.floats(0.01, 1),
 )
-def test_any_damage_to_a_recording_is_survived(whole: bytes, hits: list[tuple[float, bool, int]], kept: float) -> None:
+def test_any_damage_to_a_recording_gives_audio_or_an_audio_error(
+    whole: bytes, hits: list[tuple[float, bool, int]], kept: float
+) -> None:
     data = bytearray(whole)
     for place, in_head, value in hits:
         data[int(place * (min(400, len(data)) - 1 if in_head else len(data) - 1))] = value
@@ -203,8 +205,8 @@ def test_any_damage_to_a_recording_is_survived(whole: bytes, hits: list[tuple[fl
         assert np.isfinite(samples).all()
 
 
-def test_a_long_file_is_never_held_whole() -> None:
-    """Blocks come while the source is still being read: at most a few of them are ahead of the reader."""
+def test_a_long_file_is_never_in_memory_as_a_whole() -> None:
+    """Blocks are returned while the source is still being read, with at most a few blocks read ahead."""
     source = io.BytesIO(recording(np.tile(clip("auth-incorrect"), 30), "wav", "pcm_s16le"))
     with opened(source, "long") as container:
         tally = DecodeTally()

@@ -11,7 +11,7 @@ from tests.pipeline.audio.sound import clip, silence
 
 
 @given(st.lists(st.integers(-32_768, 32_767), min_size=1, max_size=5_000))
-def test_flac_gives_back_every_16_bit_sample(pcm: list[int]) -> None:
+def test_flac_is_lossless_for_16_bit_samples(pcm: list[int]) -> None:
     samples = (np.array(pcm) / 32_768).astype(np.float32)
     assert np.array_equal(decode_flac(encode_flac(samples)), samples)
 
@@ -21,7 +21,7 @@ def test_flac_is_smaller_than_pcm_and_has_no_padding() -> None:
     assert len(encode_flac(silence(0.3))) < 300
 
 
-def test_loud_samples_are_clipped_not_wrapped() -> None:
+def test_loud_samples_are_clipped_without_overflow() -> None:
     assert np.frombuffer(to_pcm16(np.array([2, -2, 1, -1], np.float32)), "<i2").tolist() == [
         32_767,
         -32_768,
@@ -31,7 +31,7 @@ def test_loud_samples_are_clipped_not_wrapped() -> None:
 
 
 @pytest.mark.parametrize("bitrate", [16_000, 24_000, 32_000])
-def test_opus_has_about_the_bit_rate_asked_for(bitrate: int) -> None:
+def test_opus_has_about_the_requested_bit_rate(bitrate: int) -> None:
     speech = clip("demo-abouttotry")
     data = encode_opus_clip(speech, bitrate)
     assert len(data) * 8 / (speech.size / SAMPLE_RATE) == pytest.approx(bitrate, rel=0.3)
@@ -40,11 +40,11 @@ def test_opus_has_about_the_bit_rate_asked_for(bitrate: int) -> None:
 
 
 @pytest.mark.parametrize("samples", [silence(0), silence(601)])
-def test_nothing_and_too_much_are_refused(samples: np.ndarray) -> None:
+def test_empty_and_too_long_audio_is_refused(samples: np.ndarray) -> None:
     with pytest.raises(AudioError, match="Cannot encode"):
         encode_flac(samples)
 
 
-def test_what_is_no_audio_is_refused() -> None:
+def test_data_that_is_not_audio_is_refused() -> None:
     with pytest.raises(AudioError, match="The utterance's audio cannot be read"):
         decode_flac(b"fLaC but not really")

@@ -10,7 +10,7 @@ from pipeline.messages import AudioChunk
 from tests.pipeline.audio.sound import DATA, clip, recording
 
 
-def test_a_file_is_a_stream_of_seconds() -> None:
+def test_a_file_becomes_chunks_of_one_second() -> None:
     chunks = list(chunks_of(DATA / "auth-incorrect.flac", "lobby", "ann", "game", start=100.0))
     assert [chunk.start for chunk in chunks] == [100, 101, 102, 103, 104]
     assert [chunk.sequence for chunk in chunks] == [0, 1, 2, 3, 4]
@@ -19,7 +19,7 @@ def test_a_file_is_a_stream_of_seconds() -> None:
     assert np.array_equal(np.concatenate(list(map(StreamDecoder().decode, chunks))), clip("auth-incorrect"))
 
 
-def test_a_damaged_file_ends_its_stream_before_it_is_reported(tmp_path: Path) -> None:
+def test_a_damaged_file_gives_a_final_chunk_before_the_error(tmp_path: Path) -> None:
     whole = recording(clip("auth-incorrect"), "flac", "flac")
     (path := tmp_path / "cut.flac").write_bytes(whole[: len(whole) // 2])
     taken: list[AudioChunk] = []
@@ -29,6 +29,6 @@ def test_a_damaged_file_ends_its_stream_before_it_is_reported(tmp_path: Path) ->
     assert len(taken) >= 2
 
 
-def test_what_is_no_audio_gives_no_chunk(tmp_path: Path) -> None:
+def test_a_missing_file_gives_no_chunk(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match="There is no file"):
         next(chunks_of(tmp_path / "missing.wav", "r", "s"))

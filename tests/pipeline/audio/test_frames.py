@@ -34,7 +34,7 @@ def opus_packets(samples: Samples, layout: str) -> Iterator[bytes]:
     yield from (bytes(packet) for packet in encoder.encode(None))
 
 
-def test_pcm_at_our_rate_is_exact() -> None:
+def test_pcm_at_16_khz_is_unchanged() -> None:
     speech = clip("tt-weasels")
     assert np.array_equal(StreamDecoder().decode(chunk(to_pcm16(speech))), speech)
     assert np.array_equal(StreamDecoder().decode(chunk(speech.tobytes(), "pcm_f32le")), speech)
@@ -46,7 +46,7 @@ def test_channels_of_pcm_are_averaged() -> None:
 
 
 @pytest.mark.parametrize(("layout", "channels"), [("mono", 1), ("stereo", 2)])
-def test_opus_packets_are_speech(layout: str, channels: int) -> None:
+def test_opus_packets_are_decoded(layout: str, channels: int) -> None:
     decoder, speech = StreamDecoder(), clip("tt-weasels")
     packets = [chunk(data, "opus", 48_000, channels) for data in opus_packets(speech, layout)]
     heard = np.concatenate([*map(decoder.decode, packets), decoder.flush()])
@@ -56,7 +56,7 @@ def test_opus_packets_are_speech(layout: str, channels: int) -> None:
     assert max(np.corrcoef(speech[:size], heard[lag : lag + size])[0, 1] for lag in delays) > 0.9
 
 
-def test_joined_opus_packets_are_the_same_speech() -> None:
+def test_joined_opus_packets_give_the_same_speech() -> None:
     one, joined = StreamDecoder(), StreamDecoder()
     packets = list(opus_packets(clip("tt-weasels"), "mono"))
     apart = [one.decode(chunk(data, "opus", 48_000)) for data in packets]
@@ -65,20 +65,20 @@ def test_joined_opus_packets_are_the_same_speech() -> None:
     assert np.array_equal(np.concatenate([*apart, one.flush()]), np.concatenate([*together, joined.flush()]))
 
 
-def test_a_whole_recording_may_be_a_chunk() -> None:
+def test_a_chunk_may_be_a_whole_recording() -> None:
     data = recording(clip("tt-weasels"), "ogg", "libopus", 48_000)
     heard = StreamDecoder().decode(chunk(data, "container"))
     assert heard.size == pytest.approx(clip("tt-weasels").size, abs=0.05 * SAMPLE_RATE)
 
 
-def test_a_speaker_may_come_back_at_another_rate() -> None:
+def test_a_speaker_may_change_the_sample_rate() -> None:
     decoder = StreamDecoder()
     one = decoder.decode(chunk(bytes(2 * 48_000), rate=48_000))
     two = decoder.decode(chunk(bytes(2 * 8_000), rate=8_000))
     assert one.size + two.size + decoder.flush().size == 2 * SAMPLE_RATE
 
 
-def test_what_is_not_a_number_is_silence_and_counted() -> None:
+def test_nan_becomes_silence_and_is_counted() -> None:
     decoder = StreamDecoder()
     pcm = np.array([0.5, np.nan, np.inf, -0.5], np.float32)
     assert decoder.decode(chunk(pcm.tobytes(), "pcm_f32le")).tolist() == [0.5, 0, 0, -0.5]
@@ -89,15 +89,15 @@ def test_what_is_not_a_number_is_silence_and_counted() -> None:
     ("bad", "says"),
     [
         (chunk(b"odd"), "3 bytes of pcm_s16le"),
-        (chunk(bytes(6), channels=2), "no whole number of 2-channel samples"),
+        (chunk(bytes(6), channels=2), "not a whole number of 2-channel samples"),
         (chunk(bytes(6), "pcm_f32le"), "6 bytes of pcm_f32le"),
-        (chunk(b"\x00" * 9, "opus", 44_100), "Opus of 44100 Hz"),
-        (chunk(b"\x00" * 9, "opus", 48_000, 3), "in 3 channels"),
+        (chunk(b"\x00" * 9, "opus", 44_100), "Opus with 44100 Hz"),
+        (chunk(b"\x00" * 9, "opus", 48_000, 3), "and 3 channels"),
         (chunk(b"hello", "container"), "cannot be read as audio"),
         (chunk(b"hello", "speex"), "unknown codec 'speex'"),  # type: ignore[arg-type]
     ],
 )
-def test_a_bad_chunk_is_named_and_harms_no_other(bad: AudioChunk, says: str) -> None:
+def test_the_error_names_a_bad_chunk_and_later_chunks_are_decoded(bad: AudioChunk, says: str) -> None:
     decoder = StreamDecoder()
     with pytest.raises(BadMessage, match=f"Chunk 7 at .* {says}") as raised:
         decoder.decode(bad)
@@ -108,8 +108,8 @@ def test_a_bad_chunk_is_named_and_harms_no_other(bad: AudioChunk, says: str) -> 
 @pytest.mark.parametrize(
     ("bad", "samples"), [(b"\xff" * 9, 960), (b"\x0b", 960), (b"\x1b\x00", 960), (b"\x38" + b"\xff" * 2_000, 2_880)]
 )
-def test_silence_stands_for_a_packet_that_cannot_be_decoded(bad: bytes, samples: int) -> None:
-    """Of the length that it states; if it states none, that of the packet before it, or 20 ms."""
+def test_a_packet_that_cannot_be_decoded_becomes_silence(bad: bytes, samples: int) -> None:
+    """The silence has the packet's stated length. Without one, it has the length of the packet before, or 20 ms."""
     decoder = StreamDecoder()
     heard = np.concatenate([decoder.decode(chunk(bad, "opus", 48_000)), decoder.flush()])
     assert decoder.concealed == 1
@@ -145,7 +145,7 @@ def test_a_chunk_may_be_empty() -> None:
         max_size=6,
     )
 )
-def test_any_bytes_at_all_decode_or_are_refused(stream: list[AudioChunk]) -> None:
+def test_any_bytes_are_decoded_or_refused(stream: list[AudioChunk]) -> None:
     decoder = StreamDecoder()
     for each in stream:
         with suppress(VoxwardenError):

@@ -8,7 +8,7 @@ from pipeline.metrics import Metrics
 
 
 class Bench:
-    """A Reorder, what it gave, and what it counted."""
+    """A Reorder, the chunks that it returned, and the faults that it counted."""
 
     def __init__(self, ahead: int = 3) -> None:
         self.metrics = Metrics()
@@ -25,13 +25,13 @@ class Bench:
         return self.metrics.registry.get_sample_value("voxwarden_sequence_faults_total", {"result": result}) or 0
 
 
-def test_what_comes_in_order_goes_on_at_once() -> None:
+def test_chunks_in_order_are_returned_at_once() -> None:
     bench = Bench()
     assert bench.push(5, 6, 7) == [5, 6, 7]
     assert not bench.order.waiting
 
 
-def test_what_comes_early_waits_for_its_turn() -> None:
+def test_an_early_chunk_waits_for_its_turn() -> None:
     bench = Bench()
     assert bench.push(0, 2, 3) == [0]
     assert [(each.arrival, each.chunk.start) for each in bench.order.waiting] == [(2, 2), (3, 3)]
@@ -40,7 +40,7 @@ def test_what_comes_early_waits_for_its_turn() -> None:
     assert bench.faults("gap") == 0
 
 
-def test_a_missing_chunk_is_given_up_in_the_end() -> None:
+def test_a_missing_chunk_is_skipped_in_the_end() -> None:
     bench = Bench(ahead=3)
     assert bench.push(0, 2, 3, 4) == [0]
     assert bench.push(5) == [2, 3, 4, 5]
@@ -49,7 +49,7 @@ def test_a_missing_chunk_is_given_up_in_the_end() -> None:
     assert bench.faults("late") == 1
 
 
-def test_the_first_after_a_gap_is_marked() -> None:
+def test_the_first_chunk_after_a_gap_is_marked() -> None:
     order = Reorder(0, Metrics().sequence_faults)
     marks = [
         ordered.after_gap
@@ -59,7 +59,7 @@ def test_the_first_after_a_gap_is_marked() -> None:
     assert marks == [False, True, False]
 
 
-def test_who_changes_places_with_the_first_is_late() -> None:
+def test_a_chunk_that_arrives_after_a_later_first_chunk_is_late() -> None:
     bench = Bench()
     assert bench.push(4, 3, 5) == [4, 5]
     assert bench.faults("late") == 1
@@ -71,15 +71,15 @@ def test_a_duplicate_is_dropped() -> None:
     assert bench.faults("duplicate") == 3
 
 
-def test_an_app_that_counts_anew_is_heard() -> None:
+def test_an_app_that_restarts_its_numbering_is_heard() -> None:
     bench = Bench()
     assert bench.push(100, 101, 103) == [100, 101]
     assert bench.push(0, 1, later=500) == [103, 0, 1]
     assert bench.faults("restart") == 1
 
 
-def test_an_app_that_counts_anew_is_heard_even_if_its_clock_was_set_back() -> None:
-    """One of two gateways may be behind the other by seconds, or a machine by an hour."""
+def test_an_app_that_restarts_its_numbering_is_heard_even_if_its_clock_was_set_back() -> None:
+    """The clock of one gateway may be seconds behind another's, and a machine's clock may be wrong by an hour."""
     bench = Bench()
     assert bench.push(0, 1, 2, later=3_600) == [0, 1, 2]
     assert bench.push(0, 1) == [0, 1]
@@ -88,14 +88,14 @@ def test_an_app_that_counts_anew_is_heard_even_if_its_clock_was_set_back() -> No
     assert bench.faults("duplicate") == 1
 
 
-def test_a_date_in_the_far_future_shuts_nobody_out() -> None:
+def test_a_time_in_the_far_future_blocks_no_later_chunk() -> None:
     bench = Bench()
     assert bench.push(0, 1) == [0, 1]
     assert bench.push(2, later=3e8) == [2]
     assert bench.push(0, 1, later=10) == [0, 1]
 
 
-def test_a_stray_of_a_session_that_has_ended_does_not_wait_for_ever() -> None:
+def test_a_chunk_of_an_ended_session_does_not_wait_for_ever() -> None:
     bench = Bench(ahead=3)
     assert bench.push(0, 1, 5_000) == [0, 1]
     assert bench.push(*range(2, 12)) == list(range(2, 12))
@@ -103,20 +103,20 @@ def test_a_stray_of_a_session_that_has_ended_does_not_wait_for_ever() -> None:
     assert bench.faults("late") == 1
 
 
-def test_the_final_chunk_waits_for_nothing() -> None:
+def test_the_final_chunk_does_not_wait() -> None:
     bench = Bench()
     assert bench.push(0, 2) == [0]
     assert bench.push(4, final=True) == [2, 4]
     assert bench.faults("gap") == 2
 
 
-def test_a_huge_leap_costs_nothing() -> None:
+def test_a_huge_jump_of_the_numbers_is_cheap() -> None:
     bench = Bench(ahead=0)
     assert bench.push(0, 2**60) == [0, 2**60]
     assert len(bench.order._given_up) == REMEMBERED
 
 
-def test_flush_gives_all_that_waits() -> None:
+def test_flush_returns_all_waiting_chunks() -> None:
     bench = Bench()
     bench.push(0, 3, 5)
     assert [ordered.chunk.sequence for ordered in bench.order.flush()] == [3, 5]
@@ -124,14 +124,14 @@ def test_flush_gives_all_that_waits() -> None:
 
 
 @given(st.permutations(range(1, 9)), st.sampled_from([8, 20]))
-def test_any_disorder_within_reach_is_put_right(numbers: list[int], ahead: int) -> None:
+def test_any_disorder_within_the_limit_is_sorted(numbers: list[int], ahead: int) -> None:
     bench = Bench(ahead)
     assert bench.push(0, *numbers) == list(range(9))
     assert bench.faults("gap") == bench.faults("late") == bench.faults("duplicate") == 0
 
 
 @given(st.lists(st.integers(0, 40), max_size=60), st.integers(0, 8))
-def test_whatever_comes_goes_on_once_in_order_and_is_bounded(numbers: list[int], ahead: int) -> None:
+def test_any_numbers_are_returned_once_in_order_with_bounded_memory(numbers: list[int], ahead: int) -> None:
     bench = Bench(ahead)
     gone = []
     for number in numbers:
@@ -144,6 +144,6 @@ def test_whatever_comes_goes_on_once_in_order_and_is_bounded(numbers: list[int],
 
 
 @pytest.mark.parametrize("ahead", [0, 1, 8])
-def test_every_number_after_the_first_goes_on_whatever_the_reach(ahead: int) -> None:
+def test_every_number_after_the_first_is_returned_for_any_limit(ahead: int) -> None:
     bench = Bench(ahead)
     assert bench.push(*range(3, 50)) == list(range(3, 50))

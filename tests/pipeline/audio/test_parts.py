@@ -1,4 +1,4 @@
-"""Speech that the mean of all channels does not hold."""
+"""Parts are found for speech that is lost in the mean of all channels."""
 
 import io
 import wave
@@ -49,7 +49,7 @@ def written(path: Path, *channels: Samples) -> Path:
         [NOTHING, NOTHING],
     ],
 )
-def test_the_mean_is_enough_where_it_holds_all_speech(channels: list[Samples], tmp_path: Path) -> None:
+def test_the_mean_is_the_only_part_if_it_holds_all_speech(channels: list[Samples], tmp_path: Path) -> None:
     assert parts_of(written(tmp_path / "x.wav", *channels), shared()) == [MAIN]
 
 
@@ -62,7 +62,7 @@ def test_the_mean_is_enough_where_it_holds_all_speech(channels: list[Samples], t
         ([music()] * 5 + [0.3 * SPEECH], SPEECH),
     ],
 )
-def test_speech_that_cancels_or_drowns_is_heard_by_its_channel(
+def test_a_channel_is_a_part_if_its_speech_is_lost_in_the_mean(
     channels: list[Samples], loudest: Samples, tmp_path: Path
 ) -> None:
     path = written(tmp_path / "x.wav", *channels)
@@ -74,13 +74,13 @@ def test_speech_that_cancels_or_drowns_is_heard_by_its_channel(
         check_one_part(path, shared())
 
 
-def test_two_who_speak_at_once_are_heard_one_by_one(tmp_path: Path) -> None:
+def test_two_people_who_speak_at_once_are_separate_parts(tmp_path: Path) -> None:
     path = written(tmp_path / "x.wav", SPEECH, OTHER)
     assert parts_of(path, shared()) == [MAIN, Part(0, 0), Part(0, 1)]
     assert samples_of(path, Part(0, 1)) == pytest.approx(OTHER, abs=1e-3)
 
 
-def test_a_very_quiet_recording_is_raised(tmp_path: Path) -> None:
+def test_a_very_quiet_recording_is_amplified(tmp_path: Path) -> None:
     path = written(tmp_path / "x.wav", 0.001 * SPEECH)
     (part,) = parts_of(path, shared())
     heard = samples_of(path, part)
@@ -112,7 +112,7 @@ def test_a_constant_offset_does_not_hide_speech(tmp_path: Path) -> None:
     assert np.corrcoef(heard, SPEECH)[0, 1] > 0.99
 
 
-def test_parts_are_named_for_people() -> None:
+def test_parts_have_readable_names() -> None:
     assert [part.of("speaker") for part in (MAIN, Part(1), Part(0, 5), Part(1, 0))] == [
         "speaker",
         "speaker, stream 2",

@@ -9,7 +9,7 @@ from tests.pipeline.audio.sound import clip
 
 
 @pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 44_100, 48_000, 96_000])
-def test_a_tone_stays_where_it_was(rate: int) -> None:
+def test_resampling_keeps_the_frequency_of_a_tone(rate: int) -> None:
     tone = np.sin(2 * np.pi * 440 * np.arange(rate) / rate).astype(np.float32)
     resampler = Resampler(rate)
     heard = np.concatenate([resampler.push(tone), resampler.flush()])
@@ -19,7 +19,7 @@ def test_a_tone_stays_where_it_was(rate: int) -> None:
 
 
 @given(st.lists(st.integers(0, 3_000), max_size=12), st.sampled_from([8_000, 44_100, 48_000]))
-def test_any_blocking_gives_the_same_samples(sizes: list[int], rate: int) -> None:
+def test_the_block_sizes_do_not_change_the_samples(sizes: list[int], rate: int) -> None:
     sound = clip("tt-weasels")[:20_000]
     whole, blockwise = Resampler(rate), Resampler(rate)
     parts = np.split(sound, np.cumsum([0, *sizes]))
@@ -29,7 +29,7 @@ def test_any_blocking_gives_the_same_samples(sizes: list[int], rate: int) -> Non
 
 
 @pytest.mark.parametrize("kind", ["u1", "<i2", "<i4", "<f4", "<f8"])
-def test_pcm_of_any_kind_is_scaled_to_one(kind: str) -> None:
+def test_pcm_of_any_format_is_scaled_to_one(kind: str) -> None:
     wanted = np.array([[-1.0, -0.5, 0.0, 0.5]])
     if kind[-2] == "f":
         pcm = wanted.astype(kind)
@@ -49,7 +49,7 @@ def test_one_broken_channel_does_not_silence_the_other() -> None:
 
 @given(st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=50), st.floats(-2, 2))
 def test_no_second_channel_silences_the_first(voice: list[float], weight: float) -> None:
-    """Least is left where the mean is half of the loudest channel, or where both are equal and opposite."""
+    """The result is quietest if the mean is half of the loudest channel, or if both are equal and opposite."""
     one = np.array(voice, np.float32)
     mixed = not_cancelled(np.stack([one, np.float32(weight) * one]))
     assert np.all(np.abs(mixed) >= 0.49 * np.abs(one) - 1e-6)

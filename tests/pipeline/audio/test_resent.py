@@ -1,4 +1,4 @@
-"""Samples that come again under their numbers are heard once, and none is left out."""
+"""Samples that are sent again with their numbers are heard once, and no sample is lost."""
 
 import itertools
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ RATE = 8_000
 
 
 def pcm(first: int, end: int, *, session: str = SESSION, start: float | None = None) -> AudioChunk:
-    """Stereo samples `first` to `end`, each of which tells its number."""
+    """Stereo samples `first` to `end`. The value of each sample is its number."""
     data = b"".join(number.to_bytes(2, "little") * 2 for number in range(first, end))
     begun = NOW + first / RATE if start is None else start
     return AudioChunk(
@@ -43,8 +43,8 @@ def numbers(chunk: AudioChunk | None) -> list[int]:
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 20)), min_size=1, max_size=12))
-def test_each_connection_goes_on_where_the_app_knows_that_it_may(connections: list[tuple[int, int]]) -> None:
-    """Each begins at or before the end of what came, and cuts its chunks anew."""
+def test_audio_sent_again_on_a_new_connection_is_heard_once(connections: list[tuple[int, int]]) -> None:
+    """Each connection begins at or before the end of the received audio, and its chunks have other sizes."""
     heard, given, end = Heard(), [], 0
     for back, size in connections:
         at = max(0, end - back)
@@ -55,15 +55,15 @@ def test_each_connection_goes_on_where_the_app_knows_that_it_may(connections: li
 
 
 @given(st.lists(st.tuples(st.integers(0, 100), st.integers(1, 30)), min_size=1, max_size=16))
-def test_no_sample_is_left_out_whatever_comes_in_whatever_order(spans: list[tuple[int, int]]) -> None:
+def test_no_sample_is_lost_for_any_spans_in_any_order(spans: list[tuple[int, int]]) -> None:
     heard = Heard()
     given = [numbers(heard.fresh(pcm(first, first + size))) for first, size in spans]
     wanted = {number for first, size in spans for number in range(first, first + size)}
     assert set(itertools.chain.from_iterable(given)) == wanted
 
 
-def test_opus_packets_are_left_out_as_a_whole() -> None:
-    """20 ms each; what begins before the known end and ends after it is kept."""
+def test_opus_packets_are_removed_only_as_a_whole() -> None:
+    """Packets have 20 ms. A packet that begins before the end of the heard audio and ends after it is kept."""
     heard, packets = Heard(), [bytes([8 + 0x90, number]) for number in range(5)]
     assert heard.fresh(opus(0, packets[:3])) is not None
     fresh = heard.fresh(opus(960, packets[1:]))
@@ -76,14 +76,14 @@ def test_opus_packets_are_left_out_as_a_whole() -> None:
     assert heard.fresh(opus(0, packets)) is None
 
 
-def test_another_session_is_other_audio() -> None:
+def test_another_session_has_different_audio() -> None:
     heard = Heard()
     heard.fresh(pcm(0, 50))
     assert numbers(heard.fresh(pcm(0, 50, session="another-session"))) == list(range(50))
 
 
-def test_a_session_id_that_is_used_for_other_audio_hides_nothing() -> None:
-    """An app starts again, counts from 0 and names the same session."""
+def test_a_session_id_that_is_used_again_hides_no_audio() -> None:
+    """The app restarts, counts from 0 and uses the same session id."""
     heard = Heard()
     heard.fresh(pcm(0, 50))
     later = pcm(0, 50, start=NOW + SAME_SECONDS + 1)
@@ -103,14 +103,14 @@ def test_a_session_id_that_is_used_for_other_audio_hides_nothing() -> None:
         ),
     ],
 )  # fmt: skip
-def test_what_cannot_be_counted_is_kept(chunk: AudioChunk) -> None:
+def test_a_chunk_whose_samples_cannot_be_counted_is_kept(chunk: AudioChunk) -> None:
     heard = Heard()
     heard.fresh(pcm(0, 50))
     assert heard.fresh(chunk) is chunk
     assert heard.fresh(chunk) is chunk
 
 
-def test_only_so_many_speakers_are_remembered() -> None:
+def test_the_number_of_remembered_speakers_is_bounded() -> None:
     sessions = Sessions(2)
     ann = sessions.of(("r", "ann"))
     for name in ("ben", "ann", "cleo"):

@@ -20,7 +20,7 @@ from pipeline.stage import Rejected
 from tests.pipeline.audio.sound import chunks, clip, seconds, silence
 
 DAY = 1_790_000_000.0
-"""A UTC time as they are in real life, where a float has no room for more than microseconds."""
+"""A realistic UTC time. At this size, a float has a resolution of microseconds only."""
 
 
 class Clock:
@@ -40,7 +40,7 @@ def utterances(results: list[Utterance | Rejected]) -> list[Utterance]:
 
 
 def dialogue() -> Samples:
-    """Two sentences with 2 s between them."""
+    """Two sentences with a pause of 2 s between them."""
     return np.concatenate([silence(1), clip("conf-invalidpin"), silence(2), clip("tt-weasels"), silence(1)])
 
 
@@ -52,7 +52,7 @@ def similar(one: Utterance, two: Utterance) -> bool:
     return structs.replace(one, data=b"") == structs.replace(two, data=b"") and one.data == two.data
 
 
-def test_each_sentence_is_an_utterance_with_true_times() -> None:
+def test_each_sentence_is_an_utterance_with_correct_times() -> None:
     one, two = utterances(segment().process(seconds(dialogue(), DAY)))
     first = clip("conf-invalidpin").size / SAMPLE_RATE
     second = clip("tt-weasels").size / SAMPLE_RATE
@@ -68,7 +68,7 @@ def test_each_sentence_is_an_utterance_with_true_times() -> None:
 
 @pytest.mark.parametrize("final", [True, False])
 def test_audio_that_is_sent_again_is_heard_once(final: bool) -> None:
-    """A connection breaks in a sentence. The next one begins 3 s earlier, in chunks of another size."""
+    """A connection breaks during a sentence. The next one begins 3 s earlier, with chunks of another size."""
     audio = dialogue()
     broken, safe = 7 * SAMPLE_RATE, 4 * SAMPLE_RATE
     first = connection(audio[:broken], 0, SAMPLE_RATE)
@@ -108,7 +108,7 @@ def test_a_monologue_is_cut_at_quiet_moments() -> None:
         assert np.sqrt(np.square(around).mean()) < 0.1 * loud
 
 
-def test_speech_without_a_pause_loses_nothing() -> None:
+def test_no_audio_of_speech_without_a_pause_is_lost() -> None:
     read = clip("sense-and-sensibility")[5_000:-3_500]
     endless = np.tile(read, 6)
     parts = utterances(segment().process(seconds(endless)))
@@ -123,7 +123,7 @@ def test_speech_without_a_pause_loses_nothing() -> None:
 
 @settings(max_examples=12)
 @given(st.lists(st.integers(0, 40_000), max_size=20), st.sampled_from([dialogue, monologue]))
-def test_the_size_of_chunks_does_not_matter(sizes: list[int], sound: object) -> None:
+def test_the_chunk_sizes_do_not_change_the_utterances(sizes: list[int], sound: object) -> None:
     assert callable(sound)
     samples: Samples = sound()
     sizes = [size for size in sizes if size] if sum(sizes) < samples.size else []
@@ -133,7 +133,7 @@ def test_the_size_of_chunks_does_not_matter(sizes: list[int], sound: object) -> 
     assert all(map(similar, heard, expected))
 
 
-def test_chunks_of_twenty_milliseconds_and_batches_of_one_give_the_same() -> None:
+def test_small_chunks_and_batches_of_one_give_the_same_utterances() -> None:
     samples = dialogue()
     stage = segment()
     small = chunks(samples, [320] * ((samples.size - 1) // 320))
@@ -142,7 +142,7 @@ def test_chunks_of_twenty_milliseconds_and_batches_of_one_give_the_same() -> Non
     assert len(heard) == 2
 
 
-def test_speakers_and_rooms_do_not_change_each_other() -> None:
+def test_speakers_and_rooms_are_independent() -> None:
     sounds = {"ann": dialogue(), "bo": monologue(), "cy": clip("vm-newuser")}
     streams = [
         [structs.replace(chunk, room=room, speaker=name) for chunk in seconds(sound)]
@@ -159,7 +159,7 @@ def test_speakers_and_rooms_do_not_change_each_other() -> None:
         assert all(map(similar, alone, mine))
 
 
-def test_a_bad_chunk_is_rejected_and_the_rest_goes_on() -> None:
+def test_a_bad_chunk_is_rejected_and_the_others_continue() -> None:
     stream = seconds(dialogue())
     bad = structs.replace(stream[0], speaker="other", data=b"odd", codec="pcm_s16le", final=True)
     results = segment().process([stream[0], bad, *stream[1:]])
@@ -169,7 +169,7 @@ def test_a_bad_chunk_is_rejected_and_the_rest_goes_on() -> None:
     assert len(results) == 3
 
 
-def test_a_bad_chunk_in_a_stream_is_a_hole_of_silence() -> None:
+def test_a_bad_chunk_in_a_stream_becomes_silence() -> None:
     stream = seconds(dialogue())
     hurt = [structs.replace(chunk, data=b"odd") if chunk.sequence == 4 else chunk for chunk in stream]
     results = segment().process(hurt)
@@ -179,7 +179,7 @@ def test_a_bad_chunk_in_a_stream_is_a_hole_of_silence() -> None:
     assert [u.start for u in kept] == pytest.approx([u.start for u in whole], abs=0.3)
 
 
-def test_a_small_gap_is_filled_so_that_times_stay_true() -> None:
+def test_a_small_gap_is_filled_so_that_times_stay_correct() -> None:
     stream = seconds(dialogue())
     del stream[4]
     metrics = Metrics()
@@ -197,7 +197,7 @@ def test_a_large_gap_ends_the_utterance() -> None:
     assert two.start == pytest.approx(63, abs=0.1)
 
 
-def test_times_that_wander_do_not_tear_speech() -> None:
+def test_small_deviations_of_time_do_not_split_speech() -> None:
     wander = np.random.default_rng(7)
     stream = [
         structs.replace(chunk, start=chunk.start + (float(wander.uniform(-0.08, 0.08)) if chunk.sequence else 0))
@@ -207,15 +207,15 @@ def test_times_that_wander_do_not_tear_speech() -> None:
 
 
 def unrelated(whole: list[Utterance], moment: float) -> list[Utterance]:
-    """Those after `moment` that are not cut from the speech in progress then: a pause stands before the first."""
+    """The utterances after the first pause that follows `moment`."""
     later = [place for place, each in enumerate(whole) if each.start >= moment + 0.25]
     first = next((place for place in later if not place or whole[place - 1].end < whole[place].start), len(whole))
     return whole[first:]
 
 
 @pytest.mark.parametrize("size", [320, 3_200, 16_000])
-def test_speech_keeps_its_id_whichever_chunk_reading_begins_at(size: int) -> None:
-    """After a crash Kafka hands out from an offset that lies anywhere in a speaker's audio."""
+def test_speech_has_the_same_id_from_any_first_chunk(size: int) -> None:
+    """After a crash Kafka redelivers from an offset that may be anywhere in a speaker's audio."""
     random = Random(size)  # noqa: S311
     samples = talk(60, random)
     stream = chunks(samples, [size] * ((samples.size - 1) // size), start=DAY + 0.123)
@@ -230,8 +230,8 @@ def test_speech_keeps_its_id_whichever_chunk_reading_begins_at(size: int) -> Non
     assert kept >= 0.95 * compared
 
 
-def test_speech_in_progress_keeps_its_id_after_a_lead_in() -> None:
-    """A crash in the middle of an utterance that was sent: the rest of it is not told again under another id."""
+def test_unfinished_speech_keeps_its_id_after_a_lead_in() -> None:
+    """A worker crashes during an utterance that was already sent. Its rest is not sent again with another id."""
     samples = talk(60, Random(5))  # noqa: S311
     stream = chunks(samples, [1_600] * ((samples.size - 1) // 1_600), start=DAY + 0.123)
     whole = segment_of(stream)
@@ -254,7 +254,7 @@ def segment_of(stream: list[AudioChunk]) -> list[Utterance]:
     return utterances(segment().process(stream))
 
 
-def test_chunks_out_of_order_give_the_same() -> None:
+def test_chunks_out_of_order_give_the_same_utterances() -> None:
     stream = seconds(monologue())
     mixed = [stream[0], *(chunk for pair in zip(stream[2:-1:2], stream[1:-1:2], strict=False) for chunk in pair)]
     mixed += [chunk for chunk in stream if chunk not in mixed]
@@ -262,7 +262,7 @@ def test_chunks_out_of_order_give_the_same() -> None:
     assert all(map(similar, segment_of(mixed), segment_of(stream)))
 
 
-def test_a_final_chunk_ends_and_forgets_the_speaker() -> None:
+def test_a_final_chunk_ends_the_speaker() -> None:
     stage = segment()
     stream = seconds(clip("tt-weasels"))
     assert stage.process(stream[:-1]) == []
@@ -271,7 +271,7 @@ def test_a_final_chunk_ends_and_forgets_the_speaker() -> None:
     assert stage.speakers() == []
 
 
-def test_who_falls_silent_without_leaving_is_sent_on() -> None:
+def test_speech_of_a_speaker_who_falls_silent_is_returned() -> None:
     clock = Clock()
     metrics = Metrics()
     stage = segment(metrics, clock, idle_seconds=3)
@@ -287,8 +287,8 @@ def test_who_falls_silent_without_leaving_is_sent_on() -> None:
     assert metrics.registry.get_sample_value("voxwarden_open_speakers") == 0
 
 
-def test_who_comes_back_goes_on_and_is_cut_as_without_a_pause() -> None:
-    """An outage looks like silence. What was told meanwhile is told once, and all later cuts are the same."""
+def test_speech_continues_after_an_outage_with_the_same_cuts() -> None:
+    """An outage looks like silence. Speech returned meanwhile is not returned again, and later cuts do not change."""
     stream = seconds(np.concatenate([monologue(), silence(1), clip("tt-weasels"), silence(1)]), DAY)
     wanted = utterances(segment().process(stream))
     for pause in range(4, len(stream) - 4, 7):
@@ -314,7 +314,7 @@ def covered(spans: list[tuple[float, float]], start: float, end: float) -> bool:
     return start >= end - 0.15
 
 
-def test_drain_gives_all_that_is_held() -> None:
+def test_drain_returns_all_held_speech() -> None:
     stage = segment()
     for name in ("ann", "bo"):
         stage.process([structs.replace(c, speaker=name) for c in seconds(clip("tt-weasels"))[:-1]])
@@ -322,7 +322,7 @@ def test_drain_gives_all_that_is_held() -> None:
     assert stage.drain() == []
 
 
-def test_beyond_the_limit_the_idlest_speaker_is_ended() -> None:
+def test_above_the_limit_the_speaker_who_is_idle_longest_is_ended() -> None:
     stage = segment(max_speakers=100)
     stream = seconds(clip("tt-weasels"))[:-1]
     for name in ("ann", "bo", "ann", *map(str, range(98))):
@@ -335,7 +335,7 @@ def test_beyond_the_limit_the_idlest_speaker_is_ended() -> None:
     assert len(stage.speakers()) == 100
 
 
-def test_it_says_which_chunks_are_still_needed() -> None:
+def test_needed_counts_the_chunks_of_unfinished_speech() -> None:
     stage = segment()
     stream = seconds(dialogue(), DAY)
     needed = []
@@ -352,7 +352,7 @@ def test_it_says_which_chunks_are_still_needed() -> None:
     assert stage.held_since("r", "nobody") is None
 
 
-def test_a_chunk_that_waits_for_its_turn_is_still_needed() -> None:
+def test_a_chunk_that_waits_for_its_turn_is_needed() -> None:
     stage = segment()
     stream = seconds(silence(5), DAY)
     stage.process([stream[0], stream[2], stream[3]])
@@ -362,7 +362,7 @@ def test_a_chunk_that_waits_for_its_turn_is_still_needed() -> None:
     assert stage.needed("r", "s") == 0
 
 
-def test_a_chunk_that_came_late_is_needed_with_those_that_came_before_it() -> None:
+def test_a_late_chunk_is_needed_with_the_chunks_that_arrived_before_it() -> None:
     stage = segment()
     stream = seconds(clip("sense-and-sensibility"), DAY)
     stage.process([stream[0], stream[2], stream[1], stream[3]])
@@ -370,8 +370,8 @@ def test_a_chunk_that_came_late_is_needed_with_those_that_came_before_it() -> No
 
 
 @pytest.mark.parametrize("jump", [-3_600.0, 3e8, 60.0])
-def test_a_clock_that_jumps_in_endless_speech_holds_nothing_up(jump: float) -> None:
-    """Commits go on as long as only the chunks of the speech in hand are needed."""
+def test_a_clock_that_jumps_during_endless_speech_delays_no_commit(jump: float) -> None:
+    """Commits continue as long as only the chunks of the unfinished speech are needed."""
     endless = np.tile(clip("sense-and-sensibility")[5_000:-3_500], 6)
     stream = [structs.replace(c, start=c.start + (jump if c.sequence >= 20 else 0)) for c in seconds(endless, DAY)]
     metrics, clock = Metrics(), Clock()
@@ -387,7 +387,7 @@ def test_a_clock_that_jumps_in_endless_speech_holds_nothing_up(jump: float) -> N
 
 
 @pytest.mark.parametrize("jump", [-3_600.0, 3e8])
-def test_one_false_date_tears_no_speech(jump: float) -> None:
+def test_one_wrong_time_does_not_split_speech(jump: float) -> None:
     metrics, clock = Metrics(), Clock()
     clock.now = DAY
     plain = seconds(dialogue(), DAY)
@@ -398,14 +398,14 @@ def test_one_false_date_tears_no_speech(jump: float) -> None:
     assert metrics.registry.get_sample_value("voxwarden_sequence_faults_total", {"result": "clock"}) == 1
 
 
-def test_silence_gives_nothing() -> None:
+def test_silence_gives_no_utterance() -> None:
     metrics = Metrics()
     assert segment(metrics).process(seconds(silence(30))) == []
     assert metrics.registry.get_sample_value("voxwarden_audio_seconds_total") == 30
     assert metrics.registry.get_sample_value("voxwarden_speech_seconds_total") == 0
 
 
-def test_speech_is_counted_once_overlap_or_not() -> None:
+def test_overlapping_speech_is_counted_once() -> None:
     metrics = Metrics()
     endless = np.tile(clip("sense-and-sensibility")[5_000:-3_500], 4)
     segment(metrics).process(seconds(endless))
@@ -413,13 +413,13 @@ def test_speech_is_counted_once_overlap_or_not() -> None:
     assert counted == pytest.approx(endless.size / SAMPLE_RATE, abs=0.5)
 
 
-def test_what_is_not_a_number_is_counted() -> None:
+def test_nan_samples_are_counted() -> None:
     metrics = Metrics()
     segment(metrics).process(seconds(np.full(SAMPLE_RATE, np.nan, np.float32)))
     assert metrics.registry.get_sample_value("voxwarden_repaired_samples_total") == SAMPLE_RATE
 
 
-def test_speakers_who_never_stop_hold_a_bounded_buffer() -> None:
+def test_the_buffer_of_endless_speech_is_bounded() -> None:
     stage = segment()
     endless = np.tile(clip("sense-and-sensibility")[5_000:-3_500], 4)[: 22 * SAMPLE_RATE]
     most = 0.0
@@ -435,7 +435,7 @@ def test_the_stage_is_built_from_the_settings() -> None:
 
 
 @pytest.mark.parametrize("weight", [-1.0, -0.5, -2.0])
-def test_a_voice_and_its_opposite_on_two_channels_are_heard(weight: float) -> None:
+def test_a_voice_and_its_inverse_on_two_channels_are_heard(weight: float) -> None:
     voice = clip("tt-weasels") * np.float32(0.5)
     data = np.ascontiguousarray(np.stack([voice, weight * voice], axis=1).astype("<f4")).tobytes()
     chunk = AudioChunk(

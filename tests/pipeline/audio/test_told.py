@@ -1,4 +1,4 @@
-"""Speech that a worker before us told is told once, though it is cut elsewhere now."""
+"""Speech that an earlier worker returned is not returned again, although it is cut at another place now."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def told(*utterances: Utterance) -> Told:
 
 
 @pytest.mark.parametrize(("new", "repeated"), [(4.0, 0.5), (0.5, 0.5), (0.2, 0.2)])
-def test_the_rest_repeats_a_little_as_after_a_cut_for_length(new: float, repeated: float) -> None:
+def test_the_rest_has_an_overlap_as_after_a_forced_cut(new: float, repeated: float) -> None:
     rest = told(utterance(3.0)).rest(KEY, piece(3.0 + new))
     assert rest is not None
     at = round((3.0 - repeated) * SAMPLE_RATE)
@@ -45,21 +45,21 @@ def test_the_rest_repeats_a_little_as_after_a_cut_for_length(new: float, repeate
 
 
 @pytest.mark.parametrize("now", [1.0, 2.9, 3.0, 3.1])
-def test_nothing_is_left_of_what_is_shorter_or_longer_by_too_little(now: float) -> None:
+def test_speech_without_enough_new_audio_has_no_rest(now: float) -> None:
     assert told(utterance(3.0)).rest(KEY, piece(now)) is None
 
 
-def test_what_begins_elsewhere_or_is_of_another_speaker_was_not_told() -> None:
+def test_speech_with_another_start_or_speaker_is_returned_whole() -> None:
     one = piece(5.0)
     assert told(utterance(3.0, speaker="ben"), utterance(3.0, start=START + 1)).rest(KEY, one) is one
     assert told().rest(KEY, one) is one
 
 
-def test_the_longest_counts() -> None:
+def test_the_longest_returned_utterance_counts() -> None:
     assert told(utterance(4.0), structs.replace(utterance(3.0), id="shorter")).rest(KEY, piece(4.0)) is None
 
 
-def test_speech_may_be_told_in_several_parts() -> None:
+def test_speech_may_be_returned_in_several_parts() -> None:
     first = utterance(3.0)
     rest = told(first).rest(KEY, piece(5.0))
     assert rest is not None
@@ -69,7 +69,7 @@ def test_speech_may_be_told_in_several_parts() -> None:
     assert last.start == START + round(4.5 * SAMPLE_RATE)
 
 
-def test_only_so_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_remembered_utterances_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.audio.told.MOST", 2)
     one = piece(5.0)
     assert told(*(utterance(3.0, start=START + number) for number in range(3))).rest(KEY, one) is one

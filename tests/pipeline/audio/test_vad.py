@@ -15,7 +15,7 @@ def whole_windows(name: str) -> np.ndarray:
     return speech[: speech.size // WINDOW * WINDOW]
 
 
-def test_speech_is_likely_in_speech_and_not_in_silence() -> None:
+def test_the_probability_is_high_in_speech_and_low_in_silence() -> None:
     speech = shared().probabilities(whole_windows("sense-and-sensibility"), Memory())
     quiet = shared().probabilities(silence(WINDOW * 100 / 16_000), Memory())
     assert speech.shape == (whole_windows("sense-and-sensibility").size // WINDOW,)
@@ -24,7 +24,7 @@ def test_speech_is_likely_in_speech_and_not_in_silence() -> None:
 
 
 @pytest.mark.parametrize("windows", [1, 3, 31])
-def test_the_size_of_blocks_does_not_matter(windows: int) -> None:
+def test_the_block_size_does_not_change_the_probabilities(windows: int) -> None:
     speech = whole_windows("auth-incorrect")
     memory = Memory()
     blocks = np.split(speech, range(windows * WINDOW, speech.size, windows * WINDOW))
@@ -32,7 +32,7 @@ def test_the_size_of_blocks_does_not_matter(windows: int) -> None:
     assert np.array_equal(blockwise, shared().probabilities(speech, Memory()))
 
 
-def test_speakers_do_not_hear_each_other() -> None:
+def test_speakers_have_independent_memories() -> None:
     one, other = whole_windows("auth-incorrect"), whole_windows("vm-newuser")
     mine, theirs = Memory(), Memory()
     heard = []
@@ -42,7 +42,7 @@ def test_speakers_do_not_hear_each_other() -> None:
     assert np.array_equal(np.concatenate(heard), shared().probabilities(one, Memory()))
 
 
-def test_nothing_gives_nothing() -> None:
+def test_no_samples_give_no_probabilities() -> None:
     memory = Memory()
     assert shared().probabilities(silence(0), memory).shape == (0,)
 
@@ -52,7 +52,7 @@ def test_the_model_is_found_without_importing_pytorch() -> None:
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
-def test_a_missing_model_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_missing_model_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vad, "MODEL", "no-such-model.onnx")
     with pytest.raises(WeightsMissing, match=r"pip install --no-deps 'silero-vad>=6\.2\.3'"):
         Vad()
