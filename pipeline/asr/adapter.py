@@ -1,6 +1,6 @@
-"""What Whisper was taught of one language after OpenAI had trained it: low-rank additions to its weights.
+"""Adapters: fine-tuning of Whisper for one language, as low-rank additions to its weights.
 
-For every other language it stays as it is. Source: LoRA (Hu et al. 2021).
+For all other languages the weights stay unchanged. Source: LoRA (Hu et al. 2021).
 """
 
 import hashlib
@@ -21,7 +21,8 @@ from pipeline.settings import Asr
 T = TypeVar("T")
 
 LONGEST = 12.0
-"""Seconds of context: an adapter is taught nothing longer, and a former one made people's longer clips worse."""
+"""Longest context in seconds for which an adapter is used. It is trained with no longer context, and an earlier adapter
+made longer clips of real people worse."""
 
 _OF_EITHER: Mapping[str, tuple[str, ...]] = {
     "self_attention/linear_0": ("attn.query", "attn.key", "attn.value"),
@@ -32,31 +33,32 @@ _OF_EITHER: Mapping[str, tuple[str, ...]] = {
 _ACROSS = {"attention/linear_0": ("cross_attn.query",), "attention/linear_2": ("cross_attn.out",)}
 
 PLACES: Mapping[str, Mapping[str, tuple[str, ...]]] = {"encoder": _OF_EITHER, "decoder": {**_OF_EITHER, **_ACROSS}}
-"""What is added to in each layer of a side: CTranslate2's names, and openai-whisper's for what that stacks. Not to the
-keys and values of the sound, which the encoder's last layer can change as well."""
+"""The matrices with additions, in each layer of a side. Keys are CTranslate2's names. Values are openai-whisper's names
+of the matrices that CTranslate2 stacks there. The keys and values of cross-attention have no additions: the encoder's
+last layer can change them, too."""
 
 
 Factors = Mapping[str, NDArray[np.float16]]
-"""`PLACE/a`, shape (rank, inputs), and `PLACE/b`, shape (outputs, rank), by CTranslate2's name of the place."""
+"""Matrices `PLACE/a`, shape (rank, inputs), and `PLACE/b`, shape (outputs, rank). PLACE is CTranslate2's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """Additions for one language."""
+    """The additions for one language."""
 
     language: str
     sha256: str
     factors: Factors
 
     def additions(self) -> Iterator[tuple[str, NDArray[np.float32]]]:
-        """What is added to the weight of each place, shape (outputs, inputs)."""
+        """The addition to the weight of each place, shape (outputs, inputs)."""
         for name, factor in self.factors.items():
             place, side = name.rsplit("/", 1)
             if side == "b":
                 yield place, factor.astype(np.float32) @ self.factors[f"{place}/a"].astype(np.float32)
 
     def added_to(self, model: bytes) -> bytes:
-        """`model`, a `model.bin` of CTranslate2 in floating point, with the additions."""
+        """Apply the additions to `model`, the bytes of a CTranslate2 `model.bin` in floating point."""
         data = bytearray(model)
         variables = ct2.read(data)
         for place, addition in self.additions():
@@ -66,12 +68,15 @@ class Adapter:
 
 
 def fitting(plain: T, adapted: Mapping[str, T], language: str, limit: float) -> T:
-    """The model for clips of a language, or of none yet (""), that are padded to `limit`, in seconds."""
+    """Select the model for clips in `language` that are padded to `limit` seconds.
+
+    `language` is empty if it is unknown. Contexts longer than LONGEST get the plain model.
+    """
     return adapted.get(language, plain) if limit <= LONGEST else plain
 
 
 def shipped(asr: Asr, found: WhisperWeights) -> tuple[Adapter, ...]:
-    """Those for the weights, unless they are off or `asr.model` names a fine-tune, which has learnt otherwise."""
+    """The shipped adapters for the weights. None if `asr.adapters` is off, or if `asr.model` is a fine-tuned model."""
     if not asr.adapters or found.name != asr.model:
         return ()
     paths = {language: languages.file(language, file_of(found.name)) for language in languages.known()}
@@ -79,17 +84,18 @@ def shipped(asr: Asr, found: WhisperWeights) -> tuple[Adapter, ...]:
 
 
 def file_of(model: str) -> str:
-    """The adapter for a model, in the folder of a language. `python -m training.adapter` makes it."""
+    """Path of a model's adapter in the folder of a language. `python -m training.adapter` writes it."""
     return f"adapters/{model}.npz"
 
 
 def read(path: Path, language: str) -> Adapter:
+    """Read an adapter file for `language`."""
     data = path.read_bytes()
     with np.load(BytesIO(data)) as factors:
         return Adapter(language, hashlib.sha256(data).hexdigest(), dict(factors))
 
 
 def name_of(engine: str, found: WhisperWeights, adapters: tuple[Adapter, ...]) -> str:
-    """As transcripts bear it, e.g. `ctranslate2/base@905e5bf8+zh@0a1b2c3d`."""
+    """The model's name in transcripts, e.g. `ctranslate2/base@905e5bf8+zh@0a1b2c3d`."""
     added = "".join(f"+{adapter.language}@{adapter.sha256[:8]}" for adapter in adapters)
     return f"{engine}/{found.name}@{found.sha256[:8]}{added}"

@@ -1,4 +1,4 @@
-"""openai-whisper's decoder for clips of different lengths in one batch."""
+"""openai-whisper's decoder, adapted to clips of different lengths in one batch."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from pipeline.asr.engine import BeamSearch
 
 
 def decode(model: Whisper, features: Tensor, language: str, limit: float, how: BeamSearch) -> list[DecodingResult]:
-    """Decode `features` (clips, positions, width), all of one language."""
+    """Decode `features`, shape (clips, positions, width), all in one language. `limit` is their length in seconds."""
     options = DecodingOptions(
         language=language,
         fp16=features.dtype == torch.float16,
@@ -23,7 +23,7 @@ def decode(model: Whisper, features: Tensor, language: str, limit: float, how: B
         sample_len=budget(limit),
     )
     task = BatchTask(model, options)
-    # First of all: the rules for timestamps weigh what may be written against one another.
+    # This filter must be first: Whisper's timestamp rules compare the probabilities of all tokens that are allowed.
     task.logit_filters.insert(0, WithinContext(task.tokenizer.timestamp_begin + last_timestamp(limit)))
     if how.no_repeat:
         task.logit_filters.append(NoRepeat(how.no_repeat, task.sample_begin, task.tokenizer.eot))
@@ -38,7 +38,7 @@ def tokenizer_of(model: Whisper, language: str | None = None) -> Tokenizer:
 
 @contextmanager
 def one_sound_a_beam(model: Whisper, beam: int) -> Iterator[None]:
-    """A clip's hypotheses look at one copy of its sound, as so many questions; Whisper would copy it for each."""
+    """Let all hypotheses of a clip attend to one copy of its encoding. Whisper would use a copy for each hypothesis."""
 
     def ask(_: Module, given: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         rows, sounds = given
@@ -60,18 +60,20 @@ def one_sound_a_beam(model: Whisper, beam: int) -> Iterator[None]:
 
 
 class BatchTask(DecodingTask):  # type: ignore[misc] # whisper has no types
+    """A decoding task for encoded clips that are shorter than 30 s."""
+
     def _get_audio_features(self, features: Tensor) -> Tensor:
-        """Whisper would take what is shorter than 30 s for a spectrogram; it wants one for each hypothesis."""
+        """Repeat the encodings for each hypothesis. Whisper would take encodings of less than 30 s for spectrograms."""
         return features.repeat_interleave(self.n_group, dim=0)
 
     def _detect_language(self, features: Tensor, tokens: Tensor) -> tuple[list[str | None], None]:
-        """One a clip: of the features there are now as many as hypotheses."""
+        """The language of each clip. `features` has one row per hypothesis here, so its length is not used."""
         del features
         return [self.options.language] * len(tokens), None
 
 
 class WithinContext(LogitFilter):  # type: ignore[misc] # whisper has no types
-    """Allows no time after the last."""
+    """Suppresses timestamps after the timestamp token `last`."""
 
     def __init__(self, last: int) -> None:
         self._last = last
@@ -81,7 +83,7 @@ class WithinContext(LogitFilter):  # type: ignore[misc] # whisper has no types
 
 
 class NoRepeat(LogitFilter):  # type: ignore[misc] # whisper has no types
-    """Lets no text token complete a run of `size` tokens that its row has already."""
+    """Suppresses text tokens that would repeat a sequence of `size` tokens in the same hypothesis."""
 
     def __init__(self, size: int, begin: int, end_of_text: int) -> None:
         self._size = size
@@ -93,7 +95,7 @@ class NoRepeat(LogitFilter):  # type: ignore[misc] # whisper has no types
             logits[row, self._taken(written)] = -torch.inf
 
     def _taken(self, written: list[int]) -> list[int]:
-        """What has followed the last tokens before."""
+        """The tokens that followed earlier occurrences of the last `size` - 1 tokens."""
         before = self._size - 1
         last = written[-before:]
         runs = (written[at : at + self._size] for at in range(len(written) - before))

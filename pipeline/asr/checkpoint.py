@@ -1,4 +1,4 @@
-"""Weights on disk as an openai-whisper model in memory."""
+"""Loads weights from disk as an openai-whisper model."""
 
 import copy
 import json
@@ -20,21 +20,21 @@ from pipeline.errors import WeightsCorrupt
 
 
 def model_of(weights: WhisperWeights, device: str) -> Whisper:
-    """The model on `device`, in float32; raises WeightsCorrupt if the files hold no Whisper model."""
+    """Load the model to `device` in float32. Raises WeightsCorrupt if the files are not a Whisper model."""
     try:
         model = _openai(weights) if weights.kind == "openai" else _ctranslate2(weights)
     except WeightsCorrupt:
         raise
-    except Exception as error:  # bytes that are no checkpoint make an unpickler raise anything
+    except Exception as error:  # for other bytes than a checkpoint, an unpickler can raise any error
         raise WeightsCorrupt(
             f"No Whisper model can be read from the weights {weights.name!r}",
-            "They must be an openai-whisper checkpoint (.pt) or a CTranslate2 folder in float16 or float32.",
+            "Use an openai-whisper checkpoint (.pt), or a CTranslate2 folder in float16 or float32.",
         ) from error
     return model.to(device).eval()
 
 
 def adapted(model: Whisper, adapter: Adapter) -> Whisper:
-    """Another with an adapter's additions, which shares all other weights with `model`."""
+    """A copy of `model` with an adapter's additions. It shares all other weights with `model`."""
     other = sharing(model)
     for place, addition in adapter.additions():
         side, layer, where = place.split("/", 2)
@@ -46,7 +46,7 @@ def adapted(model: Whisper, adapter: Adapter) -> Whisper:
 
 
 def sharing(model: Whisper) -> Whisper:
-    """Other modules on the weights of `model`."""
+    """A copy of the modules of `model` that shares all its weights."""
     return copy.deepcopy(model, {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())})
 
 
@@ -71,7 +71,7 @@ def _ctranslate2(weights: WhisperWeights) -> Whisper:
 
 
 def dimensions(variables: ct2.Variables) -> ModelDimensions:
-    """A model's size, told from the shapes of its weights."""
+    """The dimensions of a model, from the shapes of its weights."""
     audio_context, width = variables["encoder/position_encodings/encodings"].shape
     text_context, _ = variables["decoder/position_encodings/encodings"].shape
     return ModelDimensions(
@@ -89,7 +89,7 @@ def dimensions(variables: ct2.Variables) -> ModelDimensions:
 
 
 def state(variables: ct2.Variables) -> Iterator[tuple[str, Tensor]]:
-    """A CTranslate2 Whisper as openai-whisper's state dict (float16 to float32, which is exact)."""
+    """Convert a CTranslate2 model to openai-whisper's state dict. The conversion from float16 to float32 is exact."""
     for conv in ("conv1", "conv2"):
         yield from _linear(f"encoder.{conv}", variables, f"encoder/{conv}")
     yield from _norm("encoder.ln_post", variables, "encoder/layer_norm")
@@ -129,7 +129,10 @@ def _norm(name: str, variables: ct2.Variables, key: str) -> Iterator[tuple[str, 
 def _stacked(
     name: str, projections: tuple[str, ...], variables: ct2.Variables, key: str
 ) -> Iterator[tuple[str, Tensor]]:
-    """CTranslate2 stacks projections of one input; Whisper's key projection has no bias (zeros in the stack)."""
+    """Split stacked projections: CTranslate2 stacks the projections of one input in one matrix.
+
+    Whisper's key projection has no bias; its part of the stack is zero.
+    """
     weights = np.split(variables[f"{key}/weight"], len(projections))
     biases = np.split(variables[f"{key}/bias"], len(projections))
     for projection, weight, bias in zip(projections, weights, biases, strict=True):

@@ -1,8 +1,12 @@
-"""A reader of CTranslate2's `model.bin`, for the float16 and float32 weights in it.
+"""Reads CTranslate2's `model.bin` with float16 or float32 weights.
 
-Layout, little endian: u32 version, str spec, u32 revision, u32 count; for each variable str name, u8 rank,
-u32 shape[rank], u8 dtype, u32 bytes, data; then u32 count of aliases, each str alias and str name. A str is u16 length
-and as many bytes, NUL at the end. Source: `python/ctranslate2/specs/model_spec.py` in CTranslate2's repository.
+The layout is little-endian:
+- u32 version, str spec, u32 revision, u32 number of variables
+- for each variable: str name, u8 rank, u32 shape[rank], u8 dtype, u32 size in bytes, data
+- u32 number of aliases
+- for each alias: str alias, str name
+A str is a u16 length and that many bytes; the last byte is NUL.
+Source: `python/ctranslate2/specs/model_spec.py` in CTranslate2's repository.
 """
 
 import math
@@ -15,7 +19,7 @@ from numpy.typing import NDArray
 from pipeline.errors import WeightsCorrupt
 
 Variables = Mapping[str, NDArray[np.generic]]
-"""Arrays by name, views into the bytes that were read."""
+"""Arrays by name. They are views into the bytes of the file."""
 
 SPEC = "WhisperSpec"
 VERSIONS = (5, 6)
@@ -24,22 +28,22 @@ DTYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
 
 
 def read(data: bytes | bytearray) -> Variables:
-    """Every variable of a Whisper model; raises WeightsCorrupt for anything but a whole, well-formed file."""
+    """All variables of a Whisper model. Raises WeightsCorrupt unless `data` is a complete, valid file."""
     reader = _Reader(data)
     version, spec, _revision = reader.u32(), reader.text(), reader.u32()
     if version not in VERSIONS or spec != SPEC:
         raise _corrupt(f"it has spec {spec!r}, version {version}, not {SPEC}, version {VERSIONS}")
     variables: dict[str, NDArray[np.generic]] = {}
-    for _ in range(reader.u32()):  # each turn takes bytes or raises, so that a false count ends early
+    for _ in range(reader.u32()):  # each round reads bytes or raises, so a wrong count cannot loop for long
         name = reader.text()
         variables[name] = reader.array(name)
     for _ in range(reader.u32()):
         alias, name = reader.text(), reader.text()
         if name not in variables:
-            raise _corrupt(f"{alias!r} stands for {name!r}, which is not there")
+            raise _corrupt(f"the alias {alias!r} refers to {name!r}, which does not exist")
         variables[alias] = variables[name]
     if reader.left:
-        raise _corrupt(f"{reader.left} bytes follow its end")
+        raise _corrupt(f"{reader.left} bytes follow after its end")
     return variables
 
 
@@ -54,7 +58,7 @@ class _Reader:
 
     def take(self, size: int) -> memoryview:
         if size > self.left:
-            raise _corrupt("it is cut short")
+            raise _corrupt("it is truncated")
         taken = self._data[self._at : self._at + size]
         self._at += size
         return taken
@@ -71,7 +75,7 @@ class _Reader:
         try:
             return raw.rstrip(b"\0").decode()
         except UnicodeDecodeError as error:
-            raise _corrupt("a name in it is not UTF-8") from error
+            raise _corrupt("a name is not UTF-8") from error
 
     def array(self, name: str) -> NDArray[np.generic]:
         rank = self.number("B")
@@ -81,9 +85,9 @@ class _Reader:
         dtype = DTYPES.get(self.number("B"))
         size = self.u32()
         if dtype is None or 0 in shape or math.prod(shape) * np.dtype(dtype).itemsize != size:
-            raise _corrupt(f"{name!r} has a type, shape and size that do not go together")
+            raise _corrupt(f"type, shape and size of {name!r} do not match")
         return np.frombuffer(self.take(size), dtype).reshape(shape)
 
 
 def _corrupt(why: str) -> WeightsCorrupt:
-    return WeightsCorrupt(f"A model.bin that cannot be read: {why}", "Get the weights again.")
+    return WeightsCorrupt(f"A model.bin cannot be read: {why}", "Get the weights again.")

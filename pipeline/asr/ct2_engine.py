@@ -1,4 +1,4 @@
-"""The `ctranslate2` engine: int8 on CPU, float16 on CUDA."""
+"""The `ctranslate2` engine. It uses int8 on CPU and float16 on CUDA."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -35,7 +35,7 @@ TIMESTAMPS = 1500
 
 
 def load(asr: Asr) -> Transcriber:
-    """Find and load the weights, and warm the model up."""
+    """Find and load the weights, and warm up the model. Raises WeightsMissing, WeightsCorrupt or ConfigError."""
     found = weights.find(asr)
     adapters = adapter.shipped(asr, found)
     network = network_of(asr, found, adapters)
@@ -46,7 +46,10 @@ def load(asr: Asr) -> Transcriber:
 
 
 class CTranslate2:
-    """A Network: one model in memory, and another for each language with an adapter; a worker, one thread, a core."""
+    """Implements `Network`: one model in memory, and one more for each language with an adapter.
+
+    Each worker has one thread. By default there is one worker per core.
+    """
 
     def __init__(
         self, model: Model, vocabulary: Vocabulary, beams: Mapping[str, int], adapted: Mapping[str, Model]
@@ -61,19 +64,19 @@ class CTranslate2:
         self._silence = self.encode(silence)
 
     def encode(self, mel: Mel, language: str = "") -> Encoding:
-        """One clip alone: a batch gains nothing, and would have to be of one length."""
+        """See `Network`. A batch would not be faster, and its clips would need the same length."""
         model = fitting(self.model, self._adapted, language, seconds_of(mel))
         encoded = self._guarded(model.encode, ctranslate2.StorageView.from_array(mel[None]), to_cpu=True)
         return np.asarray(encoded)[0]
 
     def _padded(self, encodings: Sequence[Encoding], seconds: float) -> Any:
-        """A batch of `seconds` each, filled up with the encoder's own idea of silence at that place."""
+        """A batch of encodings, each padded to `seconds` with the encoding of silence at the same positions."""
         positions = round(seconds * POSITIONS_PER_SECOND)
         rows = [np.concatenate([one, self._silence[len(one) : positions]]) for one in encodings]
         return ctranslate2.StorageView.from_array(np.stack(rows))
 
     def languages(self, encodings: Sequence[Encoding], limit: float) -> list[Mapping[str, float]]:
-        """Probability of each language for each clip of a batch: costs about one step of decoding it."""
+        """See `Network`. It takes about as long as one decoder step."""
         if not self.model.is_multilingual:
             return [{"en": 1.0} for _ in encodings]
         found = self._guarded(self.model.detect_language, self._padded(encodings, limit))
@@ -98,7 +101,7 @@ class CTranslate2:
             beam_size=how.beam,
             num_hypotheses=how.readings,
             no_repeat_ngram_size=how.no_repeat,
-            max_length=2 * budget(limit),  # it takes half of it
+            max_length=2 * budget(limit),  # CTranslate2 uses half of it
             suppress_tokens=self._suppressed(limit),
             return_scores=True,
             return_no_speech_prob=True,
@@ -122,17 +125,15 @@ class CTranslate2:
         except RuntimeError as error:
             if "out of memory" not in str(error):
                 raise
-            raise DependencyError(
-                "The device is out of memory", "Lower asr.batch, or choose a smaller model."
-            ) from error
+            raise DependencyError("The device is out of memory", "Lower asr.batch, or use a smaller model.") from error
 
     def _suppressed(self, limit: float) -> list[int]:
-        """Tokens that the model's own settings name, `<|notimestamps|>`, and the times after the end."""
+        """Ids of suppressed tokens: the model's own list (-1), `<|notimestamps|>`, and the times after the end."""
         first = self.vocabulary.marks.timestamps
         return [-1, self.vocabulary.no_timestamps, *range(first + last_timestamp(limit) + 1, first + TIMESTAMPS + 1)]
 
     def words(self, mel: Mel, heard: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
-        """When each word of a clip was spoken. Encodes it once more, at 30 s: the aligning heads know no less."""
+        """See `Network`. Encodes the clip again, padded to 30 s: the alignment heads were trained with that length."""
         if not heard.tokens:
             return ()
         encoding = self.encode(as_trained(mel, LIMITS[-1]))
@@ -146,7 +147,10 @@ class CTranslate2:
 
 
 def network_of(asr: Asr, found: weights.WhisperWeights, adapters: Sequence[Adapter] = ()) -> CTranslate2:
-    """Raises WeightsCorrupt if the files hold no Whisper model that CTranslate2 can run."""
+    """Load the weights `found`. Raises WeightsCorrupt if they are not a Whisper model that CTranslate2 can run.
+
+    Raises ConfigError for an openai-whisper checkpoint.
+    """
     if found.kind != "ctranslate2":
         raise ConfigError(
             f"asr.engine: ctranslate2 cannot read the checkpoint {found.name}.pt",
@@ -166,7 +170,7 @@ def network_of(asr: Asr, found: weights.WhisperWeights, adapters: Sequence[Adapt
     except (RuntimeError, ValueError, KeyError) as error:
         raise WeightsCorrupt(
             f"No Whisper model can be read from the weights {found.name!r}: {error}",
-            "CTranslate2 wants model.bin, config.json, tokenizer.json and a vocabulary in one folder.",
+            "CTranslate2 needs model.bin, config.json, tokenizer.json and a vocabulary in one folder.",
         ) from error
     return CTranslate2(model, vocabulary, asr.beams, adapted)
 
@@ -185,7 +189,7 @@ def _model(asr: Asr, device: str, name: str, files: Mapping[str, bytes]) -> Mode
 
 
 def device_of(name: str) -> str:
-    """`auto` is CUDA where there is one; raises ConfigError for a device that is not there."""
+    """The device for `asr.device`. `auto` is CUDA if available. Raises ConfigError if the device does not exist."""
     devices = {"cpu", *(f"cuda:{index}" for index in range(ctranslate2.get_cuda_device_count()))}
     chosen = {"auto": "cuda:0" if len(devices) > 1 else "cpu", "cuda": "cuda:0"}.get(name, name)
     if chosen not in devices:

@@ -1,4 +1,4 @@
-"""Word times from CTranslate2's alignment: each word from its first token's place to the next word's."""
+"""Word times from CTranslate2's alignment. A word lasts from its first token's position to that of the next word."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,14 +7,14 @@ from pipeline.asr.transcriber import TimedWord
 from pipeline.languages.characters import TOKEN, UNSPACED, tokens_of
 
 OPENING = "\"'“¿([{-《「"
-"""Punctuation that goes with the word after it."""
+"""Punctuation that belongs to the next word."""
 
 TornWord = tuple[str, int]
-"""A word, as text with the space before it, and of how many tokens it is made."""
+"""The text of a word with the space before it, and its number of tokens."""
 
 
 def joined(pieces: Iterable[TornWord]) -> list[TornWord]:
-    """Words of `pieces` (whole characters): one begins after a space, and beside what is written without."""
+    """Join `pieces` (whole characters) to words. A word begins at a space, or beside a letter of an unspaced script."""
     words: list[TornWord] = []
     for text, count in pieces:
         if words and not _begins(text, words[-1][0]):
@@ -27,7 +27,10 @@ def joined(pieces: Iterable[TornWord]) -> list[TornWord]:
 def timed(
     words: Sequence[TornWord], path: Sequence[tuple[int, int]], probabilities: Sequence[float], seconds: float
 ) -> tuple[TimedWord, ...]:
-    """`path` has pairs of token and position, in order; `probabilities` one for each token."""
+    """Compute the times of `words` in a clip of `seconds`.
+
+    `path` has pairs of token index and encoder position, in order. `probabilities` has one value per token.
+    """
     starts = {token: position * SECONDS_PER_TIMESTAMP for token, position in reversed(path)}
     found, at = [], 0
     for text, count in words:

@@ -1,4 +1,4 @@
-"""openai-whisper's encoder for less than 30 s."""
+"""openai-whisper's encoder, adapted to clips of less than 30 s."""
 
 from torch import Tensor
 from torch.nn.functional import gelu
@@ -6,9 +6,10 @@ from whisper.model import AudioEncoder
 
 
 def encode(encoder: AudioEncoder, mel: Tensor) -> Tensor:
-    """Of `mel` (clips, bands, frames), shape (clips, positions, width).
+    """Encode `mel`, shape (clips, bands, frames), to shape (clips, positions, width).
 
-    Whisper's own forward insists on 30 s; its positions are sinusoids, so that the first are enough for less.
+    Whisper's own `forward` requires 30 s. Its positional embeddings are sinusoids, so a shorter clip can use the first
+    ones.
     """
     heard = gelu(encoder.conv2(gelu(encoder.conv1(mel)))).permute(0, 2, 1)
     heard = (heard + encoder.positional_embedding[: heard.shape[1]]).to(heard.dtype)

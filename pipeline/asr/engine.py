@@ -1,7 +1,11 @@
-"""The recipe, whatever runs the network: each clip in little more than its own length, and a second look where needed.
+"""The transcription algorithm, which all engines share.
 
-Encode each clip, tell the languages, decode in batches; then decode what is suspicious again, with more context and a
-wider search, and keep the likeliest. The steps stand in files of their own: context.py, hypothesis.py, suspicion.py.
+The steps are:
+1. Encode each clip, with little more than its own length.
+2. Detect the languages.
+3. Decode the clips in batches.
+4. Decode suspicious clips again, with more context and a wider beam, and keep the likeliest text.
+Details are in context.py, hypothesis.py and suspicion.py.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,27 +25,27 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 Encoding = Any
-"""The encoder's output for one clip, shape (positions, width), a position each 20 ms; the network's kind of array."""
+"""The encoder's output for one clip, shape (positions, width), one position per 20 ms. Each engine has its own type."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class BeamSearch:
-    """How the decoder looks for a text."""
+    """Parameters of the decoder's search."""
 
     beam: int = 1
     no_repeat: int = 0
-    """No run of so many tokens comes twice; 0: any may."""
+    """No sequence of this many tokens may occur twice. 0: no limit."""
     plain: bool = False
-    """Without the language's adapter."""
+    """Decode without the language's adapter."""
 
     @property
     def readings(self) -> int:
-        """Texts to give: a wide beam's are worth reading, a narrow one's differ by a comma."""
+        """How many texts to return. With a narrow beam, the other texts differ only by a comma."""
         return self.beam if self.beam >= WIDE else 1
 
 
 WIDE = 5
-"""Whisper's own beam."""
+"""Whisper's default beam size."""
 
 
 def first_beam(language: str, beams: Mapping[str, int], default: int) -> int:
@@ -50,23 +54,28 @@ def first_beam(language: str, beams: Mapping[str, int], default: int) -> int:
 
 
 AGAIN = (12.0, LIMITS[-1])
-"""Seconds of context for another decode: the least that leaves a clip a second or more."""
+"""Seconds of context for a second decode. The smallest value is used that is at least 1 s longer than the clip."""
 
 
 class Network(Protocol):
-    """Whisper's weights in memory. Called from as many threads as it has workers."""
+    """Whisper's weights in memory, on one runtime. Each of `workers` threads may call it at the same time.
+
+    All methods raise DependencyError if the device is out of memory.
+    """
 
     bands: int
+    """Mel bands of the model's spectrogram."""
     workers: int
+    """Number of clips or batches that are processed at the same time."""
 
     def encode(self, mel: Mel, language: str = "") -> Encoding:
-        """One clip, of a language if that is known."""
+        """Encode one clip. `language` selects its adapter; it is empty if the language is unknown."""
 
     def languages(self, encodings: Sequence[Encoding], limit: float) -> list[Mapping[str, float]]:
-        """Probability of each language for each clip of a batch; they are padded to `limit`."""
+        """The probability of each language, for each clip of a batch. Clips are padded to `limit` seconds."""
 
     def first(self, language: str) -> BeamSearch:
-        """How a clip is searched at first."""
+        """The search for the first decode of a clip in `language`."""
 
     def decode(
         self,
@@ -76,28 +85,33 @@ class Network(Protocol):
         limit: float,
         how: BeamSearch,
     ) -> list[list[Hypothesis]]:
-        """What each clip of a batch may say, likeliest first; they are padded to `limit`, of so many seconds each."""
+        """The hypotheses for each clip of a batch, likeliest first.
+
+        `lengths` are the clips' lengths in seconds. The clips are padded to `limit` seconds.
+        """
 
     def words(self, mel: Mel, heard: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
-        """When each word of one clip was spoken."""
+        """The words of one clip of `seconds`, with their times from the start of the clip."""
 
 
 @dataclass(eq=False)
 class _Sound:
-    """A clip on its way through the steps."""
+    """The state of a clip between the steps."""
 
     clip: Clip
     mel: Mel = field(init=False)
     encoding: Encoding = None
-    """None: still to be made."""
+    """None: the clip must be encoded."""
     limit: float = 0.0
+    """Seconds to which the encoding is padded in a batch."""
     told: Mapping[str, float] = field(default_factory=dict)
+    """Detected probability of each language."""
     language: str = ""
     context: float = 0.0
-    """Seconds that it is to be padded to as Whisper was trained; 0: it keeps the clip's own length."""
+    """Seconds to which the clip is padded with zeros, as in Whisper's training. 0: the clip keeps its own length."""
     search: BeamSearch = field(default_factory=BeamSearch)
     decodes: int = 0
-    """So far; each leaves one or more texts in `tried`."""
+    """Number of decodes so far. Each adds one or more texts to `tried`."""
     tried: list[Hypothesis] = field(default_factory=list)
 
     @property
@@ -109,15 +123,17 @@ class _Sound:
         return best_first(self.tried)[0]
 
     def pad(self, seconds: float) -> None:
-        """Have it encoded anew, padded to so many seconds as Whisper was trained."""
+        """Request a new encoding, padded with zeros to `seconds`, as in Whisper's training."""
         self.limit = self.context = seconds
         self.encoding = None
 
     def another_try(self) -> bool:
-        """Whether it is to be decoded again, and then how. Nothing is sampled: a clip gives the same text each time.
+        """Whether to decode the clip again. If so, sets `context` and `search` for that.
 
-        What is unfamiliar to an adapter, without it; what is suspicious then, once, in more context; what loops with
-        the longest already, or still, may not repeat itself.
+        - A text that is unfamiliar to the adapter is decoded without the adapter.
+        - A suspicious text is then decoded once more, with more context and a wide beam.
+        - A text that loops, after that or in the longest context, is decoded with repetitions suppressed.
+        Nothing is sampled at random, so a clip always gives the same text.
         """
         if is_unfamiliar(self.best) and not self.search.plain:
             self.pad(self.context)
@@ -137,7 +153,7 @@ class _Sound:
 
 
 class Engine:
-    """A Transcriber."""
+    """Implements `Transcriber` on a `Network`. `batch` is the maximum number of clips that are decoded together."""
 
     def __init__(self, network: Network, name: str, batch: int) -> None:
         self._network = network
@@ -151,7 +167,7 @@ class Engine:
 
     def transcribe(self, clips: Sequence[Clip], *, words: bool = False) -> list[Recognition]:
         if any(len(clip.samples) > MAX_SAMPLES for clip in clips):
-            raise ValueError(f"a clip of more than {MAX_SAMPLES} samples")
+            raise ValueError(f"A clip has more than {MAX_SAMPLES} samples")
         sounds = [_Sound(clip) for clip in clips]
         self._each(self._begin, sorted(sounds, key=lambda sound: -sound.seconds))
         self._tell_languages(sounds)
@@ -165,7 +181,7 @@ class Engine:
             sound.limit = limit_of(len(sound.encoding))
 
     def _tell_languages(self, sounds: Sequence[_Sound]) -> None:
-        """Picked in the order of the clips: a room's earlier ones are the prior of its later ones."""
+        """Detect the languages, and select them in the order of the clips: a room's earlier clips are the prior."""
         asked = [sound for sound in sounds if sound.clip.language is None]
         self._each(self._hear_languages, self._batches(asked))
         self._each(self._hear_language_again, [sound for sound in asked if max(sound.told.values()) < CLEAR_LANGUAGE])
@@ -182,7 +198,7 @@ class Engine:
         (sound.told,) = self._network.languages([encoding], LIMITS[-1])
 
     def _decode(self, sounds: Sequence[_Sound]) -> None:
-        """Each clip until nothing is suspicious; what is to be tried again joins the rest, so that no worker waits."""
+        """Decode all clips. Clips for another decode join the waiting ones, so that no worker is idle."""
         for sound in sounds:
             sound.search = self._network.first(sound.language)
             if not _has_own_length(sound.language):
@@ -195,7 +211,7 @@ class Engine:
             waiting += [sound for each in done for sound in each.result()]
 
     def _search(self, batch: Sequence[_Sound]) -> list[_Sound]:
-        """Those of the batch that are to be decoded again."""
+        """Decode a batch. Returns the clips that need another decode."""
         for sound in batch:
             if sound.encoding is None:
                 language = "" if sound.search.plain else sound.language
@@ -218,9 +234,10 @@ class Engine:
             yield self._next_batch(left, self._network.workers)
 
     def _next_batch(self, waiting: list[_Sound], idle: int) -> list[_Sound]:
-        """Takes from `waiting` sounds that are padded and searched alike, so that none depends on what else is in hand.
+        """Take a batch from `waiting`. Its clips have the same padding and search, so a text depends on its clip alone.
 
-        The longest first, so that no worker is left with it; no more than leaves some for each `idle` one.
+        The longest clips come first, so that they do not remain for the end. The batch is so small that each of the
+        `idle` workers gets one.
         """
         longest = max(map(_alike, waiting))
         alike = [sound for sound in waiting if _alike(sound) == longest]
@@ -230,7 +247,7 @@ class Engine:
         return batch
 
     def _each(self, work: Callable[[T], R], parts: Iterable[T]) -> list[R]:
-        """`work` on each part, by all workers; the results in order."""
+        """Run `work` on each part in the thread pool. The results are in order."""
         return list(self._pool.map(work, parts))
 
     def _recognition(self, sound: _Sound, *, words: bool) -> Recognition:

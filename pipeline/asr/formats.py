@@ -1,4 +1,4 @@
-"""How a transcript is written: JSON lines, SubRip, WebVTT."""
+"""Output formats of transcripts: JSON lines, SubRip, WebVTT."""
 
 import msgspec
 
@@ -9,18 +9,18 @@ VTT_HEADER = "WEBVTT\n\n"
 
 
 def srt_cue(number: int, start: float, end: float, text: str) -> str:
-    """A SubRip block; `start` and `end` in seconds from the start of the recording, `number` from 1."""
+    """A SubRip cue. `start` and `end` are seconds from the start of the recording. `number` counts from 1."""
     return f"{number}\n{_clock(start, ',')} --> {_clock(end, ',')}\n{_one_line(text)}\n\n"
 
 
 def vtt_cue(start: float, end: float, text: str) -> str:
-    """A WebVTT block (https://www.w3.org/TR/webvtt1/), to follow VTT_HEADER."""
+    """A WebVTT cue (https://www.w3.org/TR/webvtt1/). `start` and `end` are seconds. The file begins with VTT_HEADER."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return f"{_clock(start, '.')} --> {_clock(end, '.')}\n{_one_line(escaped)}\n\n"
 
 
 def json_line(file: str, transcript: Transcript) -> str:
-    """One object: file, start, end, language, text, confidence, no_speech, marks and, if there are any, words."""
+    """A JSON object: file, start, end, language, text, confidence, no_speech, marks, and words if there are any."""
     fields = {
         "file": file,
         "start": round(transcript.start, 3),
@@ -37,12 +37,12 @@ def json_line(file: str, transcript: Transcript) -> str:
 
 
 def error_line(file: str, error: VoxwardenError) -> str:
-    """One object: file, error."""
+    """A JSON object: file, error."""
     return msgspec.json.encode({"file": file, "error": str(error)}).decode() + "\n"
 
 
 def _one_line(text: str) -> str:
-    """An empty line would end the cue."""
+    """Replace line breaks by spaces: an empty line would end the cue."""
     return " ".join(text.split())
 
 

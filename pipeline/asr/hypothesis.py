@@ -1,4 +1,4 @@
-"""What a decoder wrote for a clip, told from its tokens."""
+"""A decoder's hypothesis for a clip, and its properties computed from the tokens."""
 
 import re
 import zlib
@@ -12,35 +12,35 @@ from pipeline.asr.guards import is_doubled, is_looping
 SECONDS_PER_TIMESTAMP = 0.02
 
 SPARE_TOKENS = 6
-"""Allowed beyond the language's tokens per second."""
+"""Tokens allowed in addition to the language's tokens per second."""
 
 BROKEN = "\N{REPLACEMENT CHARACTER}"
-"""What bytes that are no whole character are decoded to."""
+"""The character for bytes that are not a whole UTF-8 character."""
 MAX_PARTS = 4
-"""Tokens of a character: UTF-8 has at most so many bytes."""
+"""Maximum tokens of a character: UTF-8 has at most four bytes per character."""
 
 SAID = re.compile(r"[\u3400-\u9fff]|[A-Za-z']+")
-"""A Chinese character, or a word among them; numbers are said in characters."""
+"""A Chinese character, or a Latin word in Chinese text. Spoken numbers are written as characters."""
 
 
 OVERCONFIDENCE = 0.2
-"""Of a mean log-probability, so much is the adapter's own: it is surer than Whisper of what it hears wrong, too."""
+"""Subtracted from the mean log-probability of an adapter: it is surer than Whisper, also where it is wrong."""
 
 
 @dataclass(frozen=True)
 class Hypothesis:
     language: str
     tokens: tuple[int, ...]
-    """Of the text, without timestamps."""
+    """Tokens of the text, without timestamps."""
     text: str
     avg_logprob: float
-    """Mean log-probability a token."""
+    """Mean log-probability per token."""
     no_speech: float
     """Probability that nobody spoke."""
     seconds: float
-    """Of the clip."""
+    """Length of the clip."""
     adapted: bool = False
-    """Written with an adapter."""
+    """Decoded with an adapter."""
 
     @cached_property
     def compression_ratio(self) -> float:
@@ -57,7 +57,7 @@ class Hypothesis:
 
     @cached_property
     def plausibility(self) -> float:
-        """The best of several texts has the highest. The language says whether it is a mean or a sum."""
+        """The score that selects the best of several texts. The language decides whether it is a mean or a sum."""
         logprob = self.avg_logprob - OVERCONFIDENCE * self.adapted
         if languages.of(self.language).recogniser.ranking == "mean":
             return logprob
@@ -65,22 +65,22 @@ class Hypothesis:
 
     @property
     def hasty(self) -> bool:
-        """Whether the text is longer than anybody can say in the clip's time."""
+        """Whether the text has more tokens than anybody can speak in the clip's time."""
         rate = languages.of(self.language).recogniser.tokens_per_second
         return len(self.tokens) > SPARE_TOKENS + rate * self.seconds
 
 
 @dataclass(frozen=True, slots=True)
 class SpecialTokens:
-    """Where in a vocabulary the tokens are that are no text: from `end_of_text` on."""
+    """Ids of the tokens that are not text. All ids from `end_of_text` on are such tokens."""
 
     end_of_text: int
     timestamps: int
-    """The first of them, 0.00 s; the others follow it."""
+    """Id of the first timestamp, 0.00 s. The other timestamps follow it."""
 
 
 def spoken(tokens: Sequence[int], marks: SpecialTokens, seconds: float) -> tuple[int, ...]:
-    """Tokens of the segments that start within the clip's `seconds`."""
+    """The text tokens of the segments that start within the clip's `seconds`."""
     return tuple(token for start, segment in _segments(tokens, marks) if start < seconds for token in segment)
 
 
@@ -98,9 +98,9 @@ def _segments(tokens: Sequence[int], marks: SpecialTokens) -> Iterator[tuple[flo
 
 
 def legible(tokens: Sequence[int], text_of: Callable[[Sequence[int]], str]) -> tuple[tuple[int, ...], str]:
-    """`tokens` with their text, without those of a character of which a part is missing.
+    """Remove the tokens of incomplete characters. Returns the remaining tokens and their text.
 
-    A token may be a part of a character's UTF-8, and the decoder may stop, or be cut, within one.
+    A token may be a part of a character's UTF-8 bytes, and the decoder may stop inside a character.
     """
     if BROKEN not in (text := text_of(tokens)):
         return tuple(tokens), text

@@ -1,4 +1,4 @@
-"""Whisper's log-mel spectrogram, in NumPy: a clip of 5 s takes a millisecond, and PyTorch is not needed."""
+"""Whisper's log-mel spectrogram in NumPy, without PyTorch. A clip of 5 s takes one millisecond."""
 
 from functools import cache
 
@@ -10,20 +10,20 @@ from pipeline.errors import WeightsMissing
 from pipeline.packages import data_file
 
 Mel = NDArray[np.float32]
-"""Log-mel spectrogram, shape (bands, frames), a frame each 10 ms; scaled as Whisper wants it, about -1.5 to 1.5."""
+"""Log-mel spectrogram, shape (bands, frames), one frame per 10 ms. It is scaled for Whisper, to about -1.5 to 1.5."""
 
 FRAMES_PER_SECOND = 100
 HOP = 160
 WINDOW = 400
 RANGE = 8.0
-"""What is so many powers of ten below the clip's loudest bin counts as its floor."""
+"""Dynamic range in powers of ten. Bins that are further below the clip's loudest bin are raised to this floor."""
 
 
 def log_mel(samples: Samples, bands: int) -> Mel:
-    """Of one clip alone, since its loudest bin sets the floor. Source: `whisper/audio.py` of openai-whisper.
+    """The log-mel spectrogram of one clip, shape (samples,), with `bands` bands. The clip's loudest bin sets the floor.
 
-    In float64: a last bit of float32 is another with each number of BLAS threads, and 8-bit weights make it half a
-    point of confidence.
+    It is computed in float64. In float32 the last bit depends on the number of BLAS threads, and with 8-bit weights
+    that can change the confidence by half a point. Source: `whisper/audio.py` of openai-whisper.
     """
     half = WINDOW // 2
     padded = np.pad(np.pad(samples, (0, WINDOW)), half, mode="reflect")
@@ -42,9 +42,14 @@ def _hann() -> NDArray[np.float64]:
 
 @cache
 def _filters(bands: int) -> NDArray[np.float64]:
-    """Shape (bands, 201). Raises WeightsMissing without the package openai-whisper; its dependencies are not needed."""
+    """The mel filters, shape (bands, 201), from a file of the package openai-whisper.
+
+    Raises WeightsMissing if the package is not installed. Its dependencies are not needed.
+    """
     file = data_file("openai-whisper", "whisper/assets/mel_filters.npz")
     if file is None:
-        raise WeightsMissing("The package openai-whisper is not installed", "pip install --no-deps openai-whisper")
+        raise WeightsMissing(
+            "The package openai-whisper is not installed", "Install it: pip install --no-deps openai-whisper"
+        )
     with np.load(file) as filters:
         return np.asarray(filters[f"mel_{bands}"], np.float64)

@@ -1,4 +1,7 @@
-"""The `openai-whisper` engine: PyTorch, in float16 on CUDA, in float32 on CPU, the encoder in bfloat16 if it can."""
+"""The `openai-whisper` engine on PyTorch. It uses float16 on CUDA and float32 on CPU.
+
+On a CPU that multiplies bfloat16 in hardware, the encoder uses bfloat16.
+"""
 
 import os
 import threading
@@ -30,10 +33,10 @@ from pipeline.settings import Asr
 
 
 def load(asr: Asr) -> Transcriber:
-    """Find and load the weights, and warm the model up."""
+    """Find and load the weights, and warm up the model. Raises WeightsMissing, WeightsCorrupt or ConfigError."""
     found = weights.find(asr)
     model = model_of(found, device_of(asr.device))
-    codes = tokenizer_of(model).all_language_codes  # Cantonese came with large-v3: not each model has every language
+    codes = tokenizer_of(model).all_language_codes  # the models differ: only large-v3 and later know Cantonese
     check_languages(asr, codes.__contains__, multilingual=model.is_multilingual)
     adapters = adapter.shipped(asr, found)
     workers = 1 if model.device.type == "cuda" else asr.workers or cores()
@@ -45,7 +48,7 @@ def load(asr: Asr) -> Transcriber:
 
 
 def device_of(name: str) -> str:
-    """`auto` is CUDA where there is one; raises ConfigError for a device that is not there."""
+    """The device for `asr.device`. `auto` is CUDA if available. Raises ConfigError if the device does not exist."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -56,14 +59,15 @@ def device_of(name: str) -> str:
 
 
 ROWS = 20
-"""Hypotheses in hand at once. Whisper computes all until the batch's last clip ends: with beams, a few clips are faster
-than many."""
+"""Maximum hypotheses that are decoded at the same time. Whisper decodes all clips of a batch until the last one ends.
+So with beams, small batches are faster than large ones."""
 
 
 def types_for(device: torch.device) -> tuple[torch.dtype, torch.dtype]:
-    """The encoder's and the decoder's: half as wide as float32 where that is faster.
+    """The number types of the encoder and of the decoder: 16-bit types where they are faster than float32.
 
-    bfloat16 is coarse, and the decoder, whose clips are computed together, would write other words among other clips.
+    The decoder never uses bfloat16. It decodes clips in batches, and with this low precision a clip's text would depend
+    on the other clips in the batch.
     """
     if device.type == "cuda":
         return torch.float16, torch.float16
@@ -71,14 +75,17 @@ def types_for(device: torch.device) -> tuple[torch.dtype, torch.dtype]:
 
 
 def _cast(encoder: AudioEncoder, dtype: torch.dtype) -> None:
-    """Once, what Whisper would at each use. It wants its norms in float32."""
+    """Convert the encoder's weights once. Whisper would convert them at each use. Its norms must stay float32."""
     for module in encoder.modules():
         if isinstance(module, (nn.Linear, nn.Conv1d)):
             module.to(dtype)
 
 
 class OpenAIWhisper:
-    """A Network: on a CPU a worker of one thread for each core, faster than PyTorch's own threads for one batch."""
+    """Implements `Network`. On a CPU it has one single-threaded worker per core.
+
+    This is faster than one batch on PyTorch's own threads.
+    """
 
     def __init__(self, model: Whisper, workers: int, beams: Mapping[str, int], adapted: Mapping[str, Whisper]) -> None:
         self._model = model
@@ -93,7 +100,7 @@ class OpenAIWhisper:
         self._silence = self.encode(np.full((self.bands, LONGEST), SILENCE, np.float32))
 
     def _mine(self, model: Whisper) -> Whisper:
-        """This thread's modules, on the weights of all: while Whisper decodes, its cache hooks into the modules."""
+        """This thread's copy of the modules, with shared weights. Each decoding adds its own hooks to the modules."""
         mine: dict[int, Whisper] = self._of_thread.__dict__.setdefault("mine", {})
         if id(model) not in mine:
             mine[id(model)] = sharing(model)
@@ -106,7 +113,7 @@ class OpenAIWhisper:
             return encode(encoder, heard)[0].to(self._writing)
 
     def languages(self, encodings: Sequence[Tensor], limit: float) -> list[Mapping[str, float]]:
-        """From the first step of the decoder, as whisper's `detect_language` does for 30 s."""
+        """See `Network`. Uses the first step of the decoder, as openai-whisper's `detect_language` does for 30 s."""
         if not self._model.is_multilingual:
             return [{"en": 1.0} for _ in encodings]
         tokenizer = tokenizer_of(self._model)
@@ -122,7 +129,7 @@ class OpenAIWhisper:
         return torch.stack([torch.cat([one, self._silence[len(one) : positions]]) for one in encodings])
 
     def first(self, language: str) -> BeamSearch:
-        """Greedy, unless the settings or the language give a beam. With one, Mandarin would take thrice as long."""
+        """See `Network`. Greedy search without a configured beam: for Mandarin a beam takes three times as long."""
         return BeamSearch(first_beam(language, self._beams, 1))
 
     def decode(
@@ -154,14 +161,14 @@ class OpenAIWhisper:
 
 @contextmanager
 def out_of_memory() -> Iterator[None]:
-    """Raises DependencyError where PyTorch finds no memory: another try may find some."""
+    """Raise DependencyError if PyTorch runs out of memory, because a retry may succeed."""
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise DependencyError("The device is out of memory", "Lower asr.batch, or choose a smaller model.") from error
+        raise DependencyError("The device is out of memory", "Lower asr.batch, or use a smaller model.") from error
 
 
 def _share_cores(workers: int) -> None:
-    """Among all threads to come. PyTorch counts the machine's cores, which in a container are not all ours."""
+    """Divide the cores among the workers' threads. PyTorch counts all cores of the machine, also in a container."""
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, cores() // workers))

@@ -1,4 +1,4 @@
-"""A forced cut repeats half a second of speech: its words are taken off the head of the later transcript."""
+"""Removes repeated words. After a forced cut, an utterance repeats the last half second of the one before."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -9,30 +9,34 @@ from pipeline.languages.characters import tokens_of
 from pipeline.messages import Utterance, Word
 
 TOKENS_PER_SECOND = 6
-"""Fast speech, in words or Chinese characters ..."""
+"""Words or Chinese characters per second in fast speech."""
 SPARE_TOKENS = 2
-"""... and the words that the cut left in pieces."""
+"""Additional tokens for words that the cut has split."""
 ALIKE = 0.75
-"""Share of characters in common from which two readings are of the same words."""
+"""Two texts have the same words if their similarity ratio is at least this."""
 
 
 class Overlaps:
-    """The last words of speakers who were cut off. Bounded: the one longest unheard is forgotten."""
+    """The last text of each speaker whose utterance was cut without a pause.
+
+    It remembers `max_speakers` speakers, and forgets the one who was cut longest ago.
+    """
 
     def __init__(self, max_speakers: int = 10_000) -> None:
         self._max_speakers = max_speakers
         self._cut_off: OrderedDict[tuple[str, str], tuple[float, str]] = OrderedDict()
 
     def before(self, utterance: Utterance) -> str:
-        """What the speaker's utterance before gave, if this one repeats the end of it.
+        """The text of the speaker's previous utterance if this one repeats its end, else an empty text.
 
-        One that ends with this one is this one, delivered again: of its own words none is a repeat.
+        If the remembered utterance ends where this one ends, it is this one, delivered a second time. It does not
+        repeat itself.
         """
         end, text = self._cut_off.get((utterance.room, utterance.speaker), (0.0, ""))
         return text if utterance.overlap and utterance.start < end < utterance.end else ""
 
     def trim(self, utterance: Utterance, text: str) -> str:
-        """`text` without what the speaker's utterance before already gave; remembers it if it is cut off, too."""
+        """Remove the words from `text` that the previous utterance has. Remembers the rest if this cut is forced."""
         key = (utterance.room, utterance.speaker)
         text = without_repeat(self.before(utterance), text, utterance.overlap)
         self._cut_off.pop(key, None)
@@ -44,7 +48,7 @@ class Overlaps:
 
 
 def without_repeat(before: str, text: str, seconds: float) -> str:
-    """`text` without the words at its head that end `before`, as far as those of `seconds` of speech are alike."""
+    """Remove the words at the start of `text` that repeat the end of `before`, in an overlap of `seconds`."""
     longest = SPARE_TOKENS + round(TOKENS_PER_SECOND * seconds)
     tail, head = tokens_of(before)[-longest - 1 :], tokens_of(text)[: longest + 1]
     repeated = _repeated([token[0].casefold() for token in tail], [token[0].casefold() for token in head])
@@ -52,10 +56,10 @@ def without_repeat(before: str, text: str, seconds: float) -> str:
 
 
 def _repeated(old: Sequence[str], new: Sequence[str]) -> int:
-    """How many tokens of `new` repeat the end of `old`: those of the pair of runs that have most in common.
+    """How many tokens at the start of `new` repeat the end of `old`. The most similar pair of sequences decides.
 
-    The cut may have left a piece of a word on either side, so a run of two tokens or more may leave out the last token
-    of `old` and the first of `new`.
+    The cut may have split a word. So a sequence of two or more tokens may skip the last token of `old` and the first
+    token of `new`.
     """
     best, repeated = 0, 0
     for size in range(1, min(len(old), len(new)) + 1):
@@ -67,7 +71,7 @@ def _repeated(old: Sequence[str], new: Sequence[str]) -> int:
 
 
 def words_left(words: tuple[Word, ...], text: str) -> tuple[Word, ...]:
-    """The last of `words`, as many as stand in `text`."""
+    """The last of `words`: as many as are in `text`."""
     left, letters = len(words), len("".join(text.split()))
     while left and letters > 0:
         left -= 1
@@ -76,7 +80,7 @@ def words_left(words: tuple[Word, ...], text: str) -> tuple[Word, ...]:
 
 
 def _likeness(one: Sequence[str], other: Sequence[str]) -> int:
-    """Characters in common less those that differ; 0 for other words. The last must be alike in itself."""
+    """Number of common characters minus the differing ones; 0 for different words, or if the last words differ."""
     if not _alike(one[-1], other[-1]) or not _alike("".join(one), "".join(other)):
         return 0
     matcher = SequenceMatcher(None, "".join(one), "".join(other), autojunk=False)

@@ -1,4 +1,4 @@
-"""UtteranceFiles through the transcribe stage, many files batched together."""
+"""Transcribes recordings with the transcribe stage, in batches with utterances of several files."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,14 +22,14 @@ from pipeline.stage import Processor, Rejected
 SPEAKER = "file"
 
 Advance = Callable[[float], None]
-"""Told how many seconds more have been read."""
+"""A function that receives how many more seconds have been read, for progress bars."""
 
 
 @dataclass(frozen=True, slots=True)
 class UtteranceFiles:
-    """Files cut into utterances, in order; times start at 0 in each. A broken file gives its error after its good part.
+    """Yields the utterances of files, in order. Times start at 0 in each file.
 
-    `whole`: a file of at most 30 s is one utterance, as it is.
+    A damaged file yields its error after its good part. With `whole`, a file of at most 30 s is one utterance.
     """
 
     paths: Sequence[Path]
@@ -37,7 +37,7 @@ class UtteranceFiles:
     whole: bool = False
     advance: Advance = lambda _: None
     names: Mapping[Path, str] = field(default_factory=dict)
-    """What people call files that are copies, such as of standard input."""
+    """Display names of files that are copies, e.g. of standard input."""
 
     def __iter__(self) -> Iterator[tuple[Path, Utterance | VoxwardenError]]:
         for number, path in enumerate(self.paths):
@@ -69,7 +69,10 @@ class UtteranceFiles:
 def transcribed(
     recordings: UtteranceFiles, stage: Processor[Utterance, Transcript], batch: int
 ) -> Iterator[tuple[Path, Transcript | VoxwardenError]]:
-    """What was said in each file, in order, `batch` utterances of whichever files at a time."""
+    """Transcribe the files in order. Each call of `stage` gets up to `batch` utterances, of one or more files.
+
+    Yields the file with a transcript, or with the error of an utterance or of the file.
+    """
     found = iter(recordings)
     while group := list(islice(found, batch)):
         heard = iter(stage.process([item for _, item in group if isinstance(item, Utterance)]))
@@ -79,7 +82,7 @@ def transcribed(
 
 
 def _short(path: Path, part: Part, name: str | None) -> tuple[Samples | None, AudioError | None]:
-    """All of a part of the file, and what broke it off; None if it is too long to be recognised at once."""
+    """All samples of a part of the file, and the error that ended it. The samples are None if they exceed 30 s."""
     blocks: list[Samples] = [np.empty(0, np.float32)]
     damage: AudioError | None = None
     try:
@@ -93,7 +96,7 @@ def _short(path: Path, part: Part, name: str | None) -> tuple[Samples | None, Au
 
 
 def utterance_of(room: str, samples: Samples) -> Utterance:
-    """All of a recording, or a piece that begins at 0."""
+    """An utterance of all `samples`, shape (samples,), 16 kHz. It starts at 0 s."""
     seconds = len(samples) / SAMPLE_RATE
     bare = Utterance(room=room, speaker=SPEAKER, start=0.0, end=seconds, id="", data=encode_flac(samples))
     return structs.replace(bare, id=derive_id("segment", bare))

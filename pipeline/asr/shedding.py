@@ -1,4 +1,4 @@
-"""Around the transcribe stage: what overload skips is not decoded, but still gives a transcript that says so."""
+"""Load shedding for the transcribe stage. A skipped utterance is not decoded. It gives a transcript that says so."""
 
 import logging
 import math
@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 
 
 class Shedding(Processor[Utterance, Transcript]):
-    """Lets through to `inner` what the valve hears; `inner` gives one outcome an utterance, in order.
+    """Passes the utterances that the valve hears to `inner`, which returns one output per utterance, in order.
 
-    `clock` gives seconds from anywhere; it measures how fast `inner` is.
+    `clock` is any monotonic clock in seconds. It measures the speed of `inner`.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Shedding(Processor[Utterance, Transcript]):
         return results
 
     def tick(self, now: float) -> list[Transcript | Rejected]:
-        self.behind(replace(self._backlog, waited=0.0))  # what waited is in hand
+        self.behind(replace(self._backlog, waited=0.0))  # ticks come only while no message has waited for long
         self._metrics.catch_up_seconds.set(0)
         return self._inner.tick(now)
 
@@ -69,7 +69,7 @@ class Shedding(Processor[Utterance, Transcript]):
         self._inner.close()
 
     def _timed(self, heard: Sequence[Utterance]) -> list[Transcript | Rejected]:
-        """Measures the speed. What waited since before the last batch ended has kept us busy since then, too."""
+        """Process utterances, and measure the speed. If they waited, the time since the last batch counts, too."""
         began = self._clock()
         between = min(began - self._ended, max(self._backlog.waited, 0.0))
         outcomes = self._inner.process(heard)
@@ -79,13 +79,11 @@ class Shedding(Processor[Utterance, Transcript]):
 
     def _tell_begin(self, backlog: Backlog) -> None:
         catch_up = self._valve.catch_up
-        reason = f"it would take {catch_up:.0f} s to catch up" if catch_up < math.inf else "more comes in than is heard"
-        log.warning("overload: speech has waited for %.0f s and %s, so some of it is skipped", backlog.waited, reason)
+        reason = f"to catch up would take {catch_up:.0f} s" if catch_up < math.inf else "more arrives than is heard"
+        log.warning("overload: speech waits for %.0f s and %s; some utterances are skipped", backlog.waited, reason)
 
     def _tell_end(self) -> None:
-        log.warning(
-            "the overload is over: %d utterances heard, %d skipped", self._episode["heard"], self._episode["skipped"]
-        )
+        log.warning("overload ended: %d utterances heard, %d skipped", self._episode["heard"], self._episode["skipped"])
         self._episode.clear()
 
     def _count(self, batch: Sequence[Utterance], chosen: Sequence[bool]) -> None:
@@ -97,5 +95,5 @@ class Shedding(Processor[Utterance, Transcript]):
 
 
 def skipped(utterance: Utterance) -> Transcript:
-    """What stands in the log instead of words: the audio can still be found by its address."""
+    """The transcript of a skipped utterance. It has no text, but the address of the audio."""
     return wordless(utterance, skipped=True, model="none")

@@ -1,19 +1,20 @@
-"""Signs that a decode went wrong, so that another may do better; for both engines."""
+"""Signs of a bad decode, after which another decode may be better. Both engines use them."""
 
 from pipeline import languages
 from pipeline.asr.guards import LOW_LOGPROB, NO_SPEECH
 from pipeline.asr.hypothesis import Hypothesis
 
 FAMILIAR = -0.3
-"""Mean log-probability a token from which an adapter is believed: of what is like that which it was taught 96% are
-above, of people's clips one of 17."""
+"""The lowest mean log-probability per token at which an adapter's text is accepted. 96% of clips that are like the
+adapter's training data are above, but only one of 17 clips of real people."""
 
 CLEAR_LANGUAGE = 0.5
-"""Probability of the likeliest language below which 30 s of context tell better: so for two clips of 410."""
+"""If the likeliest language has a lower probability, 30 s of context detect the language better. This concerned two of
+410 clips."""
 
 
 def is_suspicious(heard: Hypothesis) -> bool:
-    """Whether to decode a clip again. Silence is not suspicious: another decode would invent, too."""
+    """Whether to decode a clip again. Silence is not suspicious: another decode would invent words, too."""
     if _is_silence(heard):
         return False
     unsure = heard.avg_logprob < languages.of(heard.language).recogniser.sure_logprob
@@ -21,7 +22,7 @@ def is_suspicious(heard: Hypothesis) -> bool:
 
 
 def is_unfamiliar(heard: Hypothesis) -> bool:
-    """Whether to decode a clip again without its adapter, which knows less of the world than Whisper."""
+    """Whether to decode a clip again without the adapter, because the clip differs from the adapter's training data."""
     return heard.adapted and heard.avg_logprob < FAMILIAR and not _is_silence(heard)
 
 

@@ -1,4 +1,4 @@
-"""The transcribe stage: utterances of many rooms in, transcripts out."""
+"""The transcribe stage: it takes utterances of many rooms and returns transcripts."""
 
 import math
 from collections.abc import Sequence
@@ -24,11 +24,13 @@ from pipeline.stage import Processor, Rejected
 
 
 def build(settings: Settings, metrics: Metrics) -> Shedding:
-    """Load the model, once for the process, and warm it up."""
+    """Build the transcribe stage with its model. Raises WeightsMissing, WeightsCorrupt or ConfigError."""
     return Shedding(Transcribe(load(settings.asr), settings.asr, metrics), Valve(settings.overload), metrics)
 
 
 class Transcribe(Processor[Utterance, Transcript]):
+    """Transcribes batches of utterances. The output has one transcript or `Rejected` per utterance, in order."""
+
     def __init__(self, transcriber: Transcriber, asr: Asr, metrics: Metrics) -> None:
         self._transcriber = transcriber
         self._asr = asr
@@ -40,7 +42,7 @@ class Transcribe(Processor[Utterance, Transcript]):
         self._languages = RoomLanguages(asr.languages)
         self._overlaps = Overlaps()
         self._pool = ThreadPoolExecutor(asr.workers or cores(), thread_name_prefix="triage")
-        shared()  # loaded before threads ask for it at once
+        shared()  # load the detector once, before several threads ask for it at the same time
 
     def process(self, batch: Sequence[Utterance]) -> list[Transcript | Rejected]:
         opened = list(self._pool.map(self._open, batch))
@@ -55,7 +57,7 @@ class Transcribe(Processor[Utterance, Transcript]):
         self._pool.shutdown()
 
     def _open(self, utterance: Utterance) -> Clip | Transcript | Rejected:
-        """What to recognise; or, if there is no speech in it or no audio, what comes of it without that."""
+        """The clip to transcribe; a transcript without text if there is no speech; `Rejected` for invalid audio."""
         samples = _samples(utterance)
         if isinstance(samples, Rejected):
             return samples
@@ -102,7 +104,7 @@ def _samples(utterance: Utterance) -> Samples | Rejected:
         return Rejected(
             utterance,
             BadMessage(
-                f"An utterance of {seconds:.1f} s of audio", f"It must hold some, and at most {MAX_SECONDS:g} s."
+                f"The utterance has {seconds:.1f} s of audio", f"Send more than 0 s and at most {MAX_SECONDS:g} s."
             ),
         )
     return samples
@@ -113,12 +115,12 @@ def _words(start: float, heard: Recognition) -> tuple[Word, ...]:
 
 
 def _alternatives(heard: Recognition, before: str, overlap: float) -> tuple[Alternative, ...]:
-    """Without what `before` gave already, as the text: or the judge would read it in both."""
+    """The alternative texts, without the words that `before` has already. Otherwise the judge would read them twice."""
     best = heard.alternatives[:MAX_ALTERNATIVES]
     texts = (without_repeat(before, collapse(other.text), overlap) for other in best)
     return tuple(Alternative(text, other.avg_logprob) for text, other in zip(texts, best, strict=True))
 
 
 def _unit(value: float) -> float:
-    """Float noise may leave a probability a hair outside 0 to 1; a model without a no-speech token says NaN."""
+    """Limit a probability to 0 to 1, because of rounding errors. Models without a no-speech token give NaN, here 0."""
     return 0.0 if math.isnan(value) else min(max(value, 0.0), 1.0)

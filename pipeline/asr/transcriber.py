@@ -1,4 +1,4 @@
-"""The seam between the transcribe stage and a speech recogniser."""
+"""The interface between the transcribe stage and a speech recogniser."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from pipeline.messages import SAMPLE_RATE
 from pipeline.settings import Asr
 
 Samples = NDArray[np.float32]
-"""16 kHz mono, shape (samples,), full scale 1."""
+"""16 kHz mono audio, shape (samples,), from -1 to 1."""
 
 MAX_SECONDS = 30.0
-"""What Whisper hears at once."""
+"""The longest clip that Whisper can process at once."""
 
 MAX_SAMPLES = int(MAX_SECONDS * SAMPLE_RATE)
 
 Tell = Callable[[Mapping[str, float]], str]
-"""Picks a language from the recogniser's probability for each."""
+"""A function that selects a language from the recogniser's probability of each language."""
 
 
 def most_likely(probabilities: Mapping[str, float]) -> str:
@@ -30,19 +30,19 @@ def most_likely(probabilities: Mapping[str, float]) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clip:
-    """One utterance to recognise, of at most 30 s."""
+    """One utterance to transcribe, of at most 30 s."""
 
     samples: Samples
     language: str | None = None
-    """ISO 639-1; None: heard from the audio, and picked by `tell`."""
+    """ISO 639-1 code. None: the recogniser detects the language, and `tell` selects it."""
     tell: Tell = most_likely
     voice: float = 1.0
-    """As triage found it: the speech probability of its surest stretch."""
+    """The result of triage: the highest mean speech probability of a stretch."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimedWord:
-    """Seconds from the start of the clip."""
+    """A word. Its times are seconds from the start of the clip."""
 
     text: str
     start: float
@@ -52,7 +52,7 @@ class TimedWord:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Another text that the recogniser found for the clip, and its mean log-probability a token."""
+    """An alternative text for the clip, with its mean log-probability per token."""
 
     text: str
     avg_logprob: float
@@ -60,44 +60,46 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """What was heard in one clip."""
+    """The result for one clip."""
 
     text: str
     language: str
     language_probability: float
-    """The recogniser's own, before any prior; 1 where the language was given."""
+    """The recogniser's probability, without the room's prior. 1 if the language was given."""
     avg_logprob: float
-    """Mean log-probability a token."""
+    """Mean log-probability per token."""
     no_speech: float
     """Probability that nobody spoke."""
     compression_ratio: float
-    """Bytes of the text against its zlib size: high for loops."""
+    """Bytes of the text divided by its zlib size. It is high for repetitive text."""
     words: tuple[TimedWord, ...] = ()
     alternatives: tuple[Reading, ...] = ()
 
 
 class Transcriber(Protocol):
-    """A speech recogniser with its model in memory, used by one thread at a time."""
+    """A speech recogniser with its model in memory. Only one thread at a time may use it."""
 
     @property
     def name(self) -> str:
-        """Engine, model and first eight digits of the weights' SHA-256, e.g. `openai-whisper/base@905e5bf8`."""
+        """Engine, model and the first eight digits of the weights' SHA-256, e.g. `openai-whisper/base@905e5bf8`."""
 
     def transcribe(self, clips: Sequence[Clip], *, words: bool = False) -> list[Recognition]:
-        """Recognise `clips`, in order; what is heard in one does not depend on the others.
+        """Transcribe `clips`. Results are in order, and the result of a clip does not depend on the other clips.
 
-        `words` asks for word times. Raises DependencyError if the device is out of memory.
+        `words` requests word times. Raises ValueError for a clip of more than 30 s, and DependencyError if the device
+        is out of memory.
         """
 
 
 ENGINES = {"ctranslate2": "pipeline.asr.ct2_engine", "openai-whisper": "pipeline.asr.openai_whisper"}
-"""Modules with a `load(Asr) -> Transcriber`, imported only when chosen: each brings its own runtime."""
+"""Modules with a function `load(Asr) -> Transcriber`. Only the selected one is imported: each imports its own runtime.
+"""
 
 
 def load(asr: Asr) -> Transcriber:
-    """The engine that the settings choose, with its weights loaded.
+    """Load the engine that `asr.engine` selects, with its weights.
 
-    Raises WeightsMissing, WeightsCorrupt, or ConfigError, which also names an engine that is not installed.
+    Raises WeightsMissing, WeightsCorrupt, or ConfigError, for example if the engine is not installed.
     """
     require(asr.engine, f"asr.engine: {asr.engine}")
     transcriber: Transcriber = import_module(ENGINES[asr.engine]).load(asr)

@@ -1,4 +1,4 @@
-"""Which workers, batch and beam suit this machine: measured on the English speech that is shipped with the demo."""
+"""Measures which workers, batch and beam size are best on this machine, with the English speech of the demo."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -17,24 +17,26 @@ from pipeline.settings import Asr
 
 BATCHES = (4, 8, 16, 32)
 LENGTHS = (1.5, 2.5, 3.5, 5.0, 7.0, 4.0, 2.0, 6.0)
-"""Seconds of the clips, as utterances in rooms are."""
+"""Lengths of the clips in seconds, as utterances in rooms have them."""
 CLIPS = 32
 WORTH = 0.9
-"""A wide beam for all languages is taken if it is so fast, beside the narrow one: on a GPU it is."""
+"""A wide beam for all languages is used if it has at least this share of the narrow beam's speed. On a GPU it has."""
 
 SPEECH = Path(__file__).parents[1] / "demo"
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
+    """The speed with some settings."""
+
     changes: dict[str, Any]
-    """Settings under `asr`."""
+    """Changed settings under `asr`."""
     speed: float
-    """Seconds of speech a second."""
+    """Seconds of speech transcribed per second."""
 
 
 def figures(asr: Asr) -> Iterator[Figure]:
-    """Each setting worth a try, as it is measured."""
+    """Measure all useful combinations of `workers` and `batch`. Yields each when it is measured."""
     clips = shipped()
     workers = sorted({1, max(1, cores() // 2), cores()})
     for number in workers:
@@ -42,7 +44,7 @@ def figures(asr: Asr) -> Iterator[Figure]:
 
 
 def best(asr: Asr, found: Sequence[Figure]) -> Figure:
-    """The fastest; with the wide beam for all, if that is nearly as fast."""
+    """The fastest of `found`. It gets a wide beam for all languages if that is nearly as fast."""
     fastest = max(found, key=lambda figure: figure.speed)
     if asr.engine != "ctranslate2":
         return fastest
@@ -52,7 +54,7 @@ def best(asr: Asr, found: Sequence[Figure]) -> Figure:
 
 
 def shipped() -> list[Samples]:
-    """Pieces of the demo's lounge: English, which has a narrow beam to widen."""
+    """Clips from the demo's English room, because English has a narrow beam that can be widened. Each (samples,)."""
     whole = np.concatenate([block for path in sorted(SPEECH.glob("lounge-*.ogg")) for block in read_file(path)])
     starts = np.linspace(0, len(whole) - max(LENGTHS) * SAMPLE_RATE, CLIPS).astype(int)
     return [whole[start : start + round(LENGTHS[i % len(LENGTHS)] * SAMPLE_RATE)] for i, start in enumerate(starts)]
@@ -64,6 +66,7 @@ def _figure(asr: Asr, clips: Sequence[Samples], changes: dict[str, Any]) -> Figu
 
 
 def speed(transcriber: Transcriber, clips: Sequence[Clip]) -> float:
+    """Seconds of speech transcribed per second."""
     began = time.perf_counter()
     transcriber.transcribe(clips)
     return sum(len(clip.samples) for clip in clips) / SAMPLE_RATE / (time.perf_counter() - began)

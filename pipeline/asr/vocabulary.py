@@ -1,4 +1,4 @@
-"""Whisper's tokens: the special ones by name, the others as text."""
+"""Whisper's vocabulary: the ids of special tokens, and the text of other tokens."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,22 +11,23 @@ NO_TIMESTAMPS = "<|notimestamps|>"
 
 
 class Vocabulary:
-    """Of one model, from the `tokenizer.json` beside its weights."""
+    """The vocabulary of one model, from the `tokenizer.json` beside its weights. Raises ValueError if it is invalid."""
 
     def __init__(self, tokenizer: bytes, *, multilingual: bool) -> None:
         try:
             self._tokenizer = Tokenizer.from_str(tokenizer.decode())
-        except Exception as error:  # the library's errors are of no class of their own
+        except Exception as error:  # the library raises plain Exception
             raise ValueError(f"tokenizer.json: {error}") from error
         self._multilingual = multilingual
         self.no_timestamps = self._id(NO_TIMESTAMPS)
         self.marks = SpecialTokens(self._id("<|endoftext|>"), self.no_timestamps + 1)
 
     def knows(self, language: str) -> bool:
+        """Whether the model has a token for `language` (a code such as zh)."""
         return self._tokenizer.token_to_id(f"<|{language}|>") is not None
 
     def prompt(self, language: str) -> list[int]:
-        """What the decoder's text begins after."""
+        """The token ids that precede the decoder's text."""
         start = [self._id("<|startoftranscript|>")]
         return [*start, self._id(f"<|{language}|>"), self._id("<|transcribe|>")] if self._multilingual else start
 
@@ -38,7 +39,7 @@ class Vocabulary:
         return joined(self._pieces(tokens))
 
     def _pieces(self, tokens: Sequence[int]) -> Iterator[TornWord]:
-        """Tokens as text, those of one character together: a token may be a part of its UTF-8."""
+        """The text of tokens. Tokens that are parts of the same UTF-8 character are decoded together."""
         part: list[int] = []
         for token in tokens:
             part.append(token)
@@ -50,5 +51,5 @@ class Vocabulary:
     def _id(self, token: str) -> int:
         found: int | None = self._tokenizer.token_to_id(token)
         if found is None:
-            raise ValueError(f"a vocabulary without {token}")
+            raise ValueError(f"the vocabulary has no {token}")
         return found

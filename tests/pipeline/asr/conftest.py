@@ -1,4 +1,4 @@
-"""Engines with real weights, loaded once for all tests here, and human speech."""
+"""Engines with real weights, which all tests of this folder share, and human speech."""
 
 import pytest
 
@@ -8,11 +8,11 @@ from pipeline.settings import Asr
 
 @pytest.fixture(scope="session", params=ENGINES)
 def tiny(request: pytest.FixtureRequest) -> Transcriber:
-    """English only, fast."""
+    """A fast model, for English only."""
     return load(Asr(engine=request.param, model="tiny.en", download=False, device="cpu"))
 
 
 @pytest.fixture(scope="session", params=ENGINES)
 def base(request: pytest.FixtureRequest) -> Transcriber:
-    """The default: multilingual."""
+    """The default model, which is multilingual."""
     return load(Asr(engine=request.param, model="base", download=False, device="cpu"))

@@ -1,4 +1,4 @@
-"""Whisper models small enough to make up, as files of both formats."""
+"""Very small Whisper models with random weights, as files of both formats."""
 
 import struct
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ CODES = {np.dtype(dtype): code for code, dtype in DTYPES.items()}
 
 
 def little_whisper(vocabulary: int = 40) -> Whisper:
-    """Random weights that float16 holds exactly, but for the sinusoids."""
+    """Random weights that float16 represents exactly, except for the sinusoids."""
     torch.manual_seed(1)
     model = Whisper(ModelDimensions(80, 1500, 8, 2, 2, vocabulary, 448, 8, 2, 2))
     rounded = {name: tensor.half().float() for name, tensor in model.state_dict().items()}
@@ -29,7 +29,7 @@ def save_pt(model: Whisper, path: Path) -> None:
 
 
 def ct2_bytes(variables: Mapping[str, NDArray[np.generic]], aliases: Mapping[str, str] | None = None) -> bytes:
-    """`model.bin` as CTranslate2 writes it."""
+    """A `model.bin` in CTranslate2's format."""
     out = struct.pack("<I", 6) + _text("WhisperSpec") + struct.pack("<II", 3, len(variables))
     for name, array in variables.items():
         out += _text(name) + struct.pack(f"<B{array.ndim}I", array.ndim, *array.shape)
@@ -39,7 +39,7 @@ def ct2_bytes(variables: Mapping[str, NDArray[np.generic]], aliases: Mapping[str
 
 
 def ct2_variables(model: Whisper) -> dict[str, NDArray[np.generic]]:
-    """The model's weights under CTranslate2's names, projections stacked, in float16."""
+    """The model's weights in float16, with CTranslate2's names and stacked projections."""
     state = {name: tensor.numpy().astype(np.float16) for name, tensor in model.state_dict().items()}
     zeros = np.zeros(model.dims.n_text_state, np.float16)
     found: dict[str, NDArray[np.generic]] = {}

@@ -1,4 +1,4 @@
-"""What the tests of the transcribe stage share."""
+"""Helpers for the tests of the transcribe stage."""
 
 import re
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ def speech(name: str) -> Samples:
 
 
 def plain(text: str) -> str:
-    """Words alone, so that a comma more or less does not fail a test."""
+    """Only the words of a text, so that a different comma does not fail a test."""
     return " ".join(re.findall(r"[\w']+", text.lower()))
 
 
@@ -31,7 +31,7 @@ def recognition(text: str, **changes: object) -> Recognition:
 
 @dataclass
 class Scripted:
-    """A Transcriber that says what it was told to, in order, and remembers what it was asked."""
+    """A Transcriber that returns given results in order, and remembers the clips."""
 
     script: list[Recognition]
     batches: list[int] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Scripted:
 
 
 def utterance(start: float = 0.0, seconds: float = 1.0, room: str = "lounge", **changes: object) -> Utterance:
-    """Of somebody's voice, so that triage lets it through."""
+    """An utterance with a real voice, so that triage accepts it."""
     data = encode_flac(np.resize(speech("conf-invalidpin"), round(seconds * SAMPLE_RATE)))
     fields = {"speaker": "ana", "id": f"{room}@{start}", "data": data} | changes
     return Utterance(room=room, start=start, end=start + seconds, **fields)  # type: ignore[arg-type]

@@ -23,12 +23,12 @@ from tests.pipeline.asr.parts import DATA, speech
 from training.speech.words import normalisers
 
 WIDTH = {"ffn/linear_1": 32}
-"""Inputs of a place in the little Whisper where they are not 8."""
+"""Input widths in the small Whisper model that are not 8, by place."""
 HEIGHT = {"self_attention/linear_0": 24, "ffn/linear_0": 32}
-"""Outputs likewise."""
+"""Output widths in the small Whisper model that are not 8, by place."""
 ALL = [(side, where) for side, wheres in PLACES.items() for where in wheres]
 SPOKEN = DATA / "mandarin"
-"""Ten harmless lines of benchmarks/heard_validation, as a synthesiser spoke them."""
+"""Ten harmless lines of benchmarks/heard_validation, spoken by a synthesiser."""
 
 
 def little_adapter() -> Adapter:
@@ -53,16 +53,16 @@ def test_only_the_named_weights_change() -> None:
         np.testing.assert_array_equal(after[name], expected, err_msg=name)
 
 
-def test_both_engines_add_the_same(tmp_path: Path) -> None:
+def test_both_engines_apply_the_same_additions(tmp_path: Path) -> None:
     model, ours = little_whisper(), little_adapter()
     (tmp_path / "model.bin").write_bytes(ours.added_to(ct2_bytes(ct2_variables(model))))
     (tmp_path / "config.json").write_text(json.dumps({}))
     there = model_of(weights.find(Asr(model=f"{tmp_path}/", download=False)), "cpu").state_dict()
     for name, tensor in adapted(model, ours).state_dict().items():
-        torch.testing.assert_close(tensor, there[name], rtol=0, atol=4e-3, msg=name)  # one adds in float16
+        torch.testing.assert_close(tensor, there[name], rtol=0, atol=4e-3, msg=name)  # one engine adds in float16
 
 
-def test_what_is_not_added_to_is_shared_and_the_model_is_left_alone() -> None:
+def test_unchanged_weights_are_shared_and_the_model_is_not_changed() -> None:
     model = little_whisper()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     other = adapted(model, little_adapter())
@@ -77,7 +77,7 @@ def test_what_is_not_added_to_is_shared_and_the_model_is_left_alone() -> None:
     }
 
 
-def test_long_clips_and_other_languages_are_left_to_whisper() -> None:
+def test_long_clips_and_other_languages_use_the_plain_model() -> None:
     adapted = {"zh": "adapted"}
     assert adapter.fitting("plain", adapted, "zh", 12.0) == "adapted"
     assert adapter.fitting("plain", adapted, "zh", 17.0) == "plain"
@@ -85,7 +85,7 @@ def test_long_clips_and_other_languages_are_left_to_whisper() -> None:
 
 
 @pytest.mark.weights
-def test_base_has_one_for_mandarin_and_a_fine_tune_has_none(tmp_path: Path) -> None:
+def test_base_has_a_mandarin_adapter_and_a_fine_tuned_model_has_none(tmp_path: Path) -> None:
     found = weights.find(Asr(download=False))
     (ours,) = adapter.shipped(Asr(), found)
     assert ours.language == "zh"
@@ -106,7 +106,7 @@ def network(engine: str) -> Network:
 
 @pytest.mark.weights
 @pytest.mark.parametrize("engine", ENGINES)
-def test_short_mandarin_is_encoded_as_it_was_taught_and_all_else_as_before(engine: str) -> None:
+def test_only_short_mandarin_is_encoded_with_the_adapter(engine: str) -> None:
     ours, mel = network(engine), log_mel(speech("vm-newuser"), 80)
 
     def encoded(seconds: float, language: str = "") -> NDArray[np.float32]:
@@ -118,8 +118,8 @@ def test_short_mandarin_is_encoded_as_it_was_taught_and_all_else_as_before(engin
 
 
 @pytest.mark.weights
-@pytest.mark.filterwarnings("ignore:unclosed file .*english.json:ResourceWarning")  # whisper leaves it open
-def test_mandarin_is_heard_better_and_english_as_before(base: Transcriber) -> None:
+@pytest.mark.filterwarnings("ignore:unclosed file .*english.json:ResourceWarning")  # openai-whisper does not close it
+def test_the_adapter_improves_mandarin_and_does_not_change_english(base: Transcriber) -> None:
     said = dict(line.split("\t") for line in (SPOKEN / "said.tsv").read_text("utf-8").splitlines())
     clips = [Clip(speech(f"mandarin/{name}"), "zh") for name in said]
     english = [Clip(speech(name), "en") for name in ("conf-invalidpin", "tt-weasels")]

@@ -30,7 +30,7 @@ def folder_of(tmp_path: Path, data: bytes) -> Path:
     return folder
 
 
-def test_a_ctranslate2_folder_is_the_same_model(tmp_path: Path, model: Whisper) -> None:
+def test_a_ctranslate2_folder_gives_the_same_model(tmp_path: Path, model: Whisper) -> None:
     again = model_of(found_at(folder_of(tmp_path, ct2_bytes(ct2_variables(model)))), "cpu")
     assert again.dims == model.dims
     for (name, tensor), (other, same) in zip(again.state_dict().items(), model.state_dict().items(), strict=True):
@@ -39,7 +39,7 @@ def test_a_ctranslate2_folder_is_the_same_model(tmp_path: Path, model: Whisper) 
     assert again.alignment_heads.to_dense().tolist() == [[False, True], [False, False]]
 
 
-def test_an_openai_checkpoint_is_the_same_model(tmp_path: Path, model: Whisper) -> None:
+def test_an_openai_checkpoint_gives_the_same_model(tmp_path: Path, model: Whisper) -> None:
     save_pt(model, tmp_path / "ours.pt")
     again = model_of(found_at(tmp_path / "ours.pt"), "cpu")
     assert torch.equal(again.decoder.token_embedding.weight, model.decoder.token_embedding.weight)
@@ -59,7 +59,7 @@ def test_a_model_without_a_layer_is_refused(tmp_path: Path, model: Whisper) -> N
 
 
 @pytest.mark.parametrize("junk", [b"", b"not a checkpoint", b"\x80\x04]\x94."])
-def test_a_pt_that_is_none_is_refused(tmp_path: Path, junk: bytes) -> None:
+def test_an_invalid_pt_file_is_refused(tmp_path: Path, junk: bytes) -> None:
     (tmp_path / "ours.pt").write_bytes(junk)
     with pytest.raises(WeightsCorrupt, match="'ours'"):
         model_of(found_at(tmp_path / "ours.pt"), "cpu")

@@ -12,7 +12,7 @@ def mel(frames: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
 
 
 @given(st.integers(1, LONGEST))
-def test_a_clip_has_its_own_length_and_a_margin_of_its_own_floor(frames: int) -> None:
+def test_a_clip_has_its_own_length_and_a_margin_at_its_quietest_level(frames: int) -> None:
     clip = mel(frames)
     context = own(clip)
     np.testing.assert_array_equal(context[:, :frames], clip)
@@ -21,7 +21,7 @@ def test_a_clip_has_its_own_length_and_a_margin_of_its_own_floor(frames: int) ->
     assert context.shape[1] < frames + MARGIN + 10
 
 
-def test_what_is_heard_again_is_padded_as_whisper_was_trained() -> None:
+def test_a_second_decode_has_zero_padding() -> None:
     context = as_trained(mel(300), 12)
     assert context.shape == (80, 1200)
     assert not context[:, 300:].any()
@@ -29,16 +29,16 @@ def test_what_is_heard_again_is_padded_as_whisper_was_trained() -> None:
 
 
 @pytest.mark.parametrize(("positions", "limit"), [(1, 3.0), (150, 3.0), (151, 5.0), (1500, 30.0)])
-def test_every_context_has_a_limit(positions: int, limit: float) -> None:
+def test_every_number_of_positions_has_a_limit(positions: int, limit: float) -> None:
     assert limit_of(positions) == limit
 
 
 @pytest.mark.parametrize(("frames", "limit"), [(1, 3.0), (200, 3.0), (202, 5.0), (2200, 23.0), (2950, 30.0)])
-def test_a_limit_leaves_a_clip_a_second_where_any_does(frames: int, limit: float) -> None:
+def test_a_limit_leaves_one_second_of_margin_up_to_30_seconds(frames: int, limit: float) -> None:
     assert with_margin(mel(frames)) == limit
 
 
-def test_times_may_be_written_up_to_the_latest_end_of_speech() -> None:
+def test_timestamps_are_allowed_up_to_the_latest_end_of_speech() -> None:
     for limit in LIMITS[:-1]:
         latest = (limit * 100 - MARGIN) / 2
         assert latest < last_timestamp(limit) < latest + 20

@@ -16,7 +16,7 @@ VARIABLES: dict[str, NDArray[np.generic]] = {
 WHOLE = ct2_bytes(VARIABLES, {"decoder/projection/weight": "decoder/embeddings/weight"})
 
 
-def test_reads_what_was_written() -> None:
+def test_written_variables_are_read() -> None:
     found = ct2.read(WHOLE)
     assert set(found) == {*VARIABLES, "decoder/projection/weight"}
     for name, array in VARIABLES.items():
@@ -25,7 +25,7 @@ def test_reads_what_was_written() -> None:
     np.testing.assert_array_equal(found["decoder/projection/weight"], VARIABLES["decoder/embeddings/weight"])
 
 
-def test_every_shorter_file_is_refused() -> None:
+def test_every_truncated_file_is_refused() -> None:
     for length in range(len(WHOLE)):
         with pytest.raises(WeightsCorrupt):
             ct2.read(WHOLE[:length])
@@ -37,12 +37,12 @@ def test_every_shorter_file_is_refused() -> None:
         (WHOLE + b"\0", "1 bytes follow"),
         (WHOLE.replace(b"WhisperSpec", b"WhisperSpam"), "WhisperSpam"),
         (b"\x63" + WHOLE[1:], "version 99"),
-        (ct2_bytes({}, {"a": "b"}), "'a' stands for 'b'"),
+        (ct2_bytes({}, {"a": "b"}), "'a' refers to 'b'"),
         (ct2_bytes({"w": np.ones((1, 1, 1, 1, 1), np.float16)}), "5 dimensions"),
-        (ct2_bytes({"w": np.ones((0, 4), np.float16)}), "do not go together"),
+        (ct2_bytes({"w": np.ones((0, 4), np.float16)}), "do not match"),
     ],
 )
-def test_says_what_is_wrong(data: bytes, why: str) -> None:
+def test_the_error_says_what_is_wrong(data: bytes, why: str) -> None:
     with pytest.raises(WeightsCorrupt, match=why):
         ct2.read(data)
 

@@ -1,4 +1,4 @@
-"""Both engines on real weights and human speech: what is promised of one holds for the other."""
+"""Both engines keep the same promises, with real weights and human speech."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,19 +23,22 @@ from tests.pipeline.asr.models import little_whisper, save_pt
 from tests.pipeline.asr.parts import DATA, plain, speech
 
 TOLERANCE = 1e-3
-"""Matrix products of another batch size round otherwise; seen: 2e-6 of a mean log-probability on CPU."""
+"""Tolerance of mean log-probabilities: batch sizes change the rounding of matrix products, by up to 2e-6 on CPU."""
 
 pytestmark = pytest.mark.weights
 
 
 def mandarin(seconds: float = 6.0) -> Samples:
-    """The first words of the bundled tea house."""
+    """The first words of the demo's tea house."""
     path = DATA.parents[1] / "pipeline" / "demo" / "teahouse-lin.ogg"
     return samples_of(path)[: round(seconds * SAMPLE_RATE)]
 
 
-def test_the_words_of_human_speech(tiny: Transcriber) -> None:
-    names = ("conf-invalid", "tt-weasels")  # no word that rounding on another processor could change, as pin and pen
+def test_human_speech_is_transcribed_correctly(tiny: Transcriber) -> None:
+    names = (
+        "conf-invalid",
+        "tt-weasels",
+    )  # without words such as pin and pen, which rounding on another CPU could change
     heard = tiny.transcribe([Clip(speech(name)) for name in names])
     assert [plain(found.text) for found in heard] == [
         "that is not a valid conference number please try again",
@@ -48,8 +51,8 @@ def test_the_words_of_human_speech(tiny: Transcriber) -> None:
         assert found.words == ()
 
 
-def test_neither_neighbours_nor_place_change_what_is_heard(tiny: Transcriber) -> None:
-    """A clip alone; beside one as long, in the same batch; beside a longer one, and noise that is decoded again."""
+def test_other_clips_do_not_change_the_text_of_a_clip(tiny: Transcriber) -> None:
+    """A clip gives the same text alone, in a batch with an equally long one, and with a longer one and noise."""
     clip, twin, long = (Clip(speech(name)) for name in ("conf-invalidpin", "tt-weasels", "vm-newuser"))
     noise = Clip(np.random.default_rng(1).normal(0, 0.1, SAMPLE_RATE).astype(np.float32))
     (alone,) = tiny.transcribe([clip])
@@ -59,13 +62,13 @@ def test_neither_neighbours_nor_place_change_what_is_heard(tiny: Transcriber) ->
     assert found.no_speech == pytest.approx(alone.no_speech, abs=TOLERANCE)
 
 
-def test_the_same_again(tiny: Transcriber) -> None:
-    """Also where all has to be tried."""
+def test_the_same_clip_gives_the_same_result_again(tiny: Transcriber) -> None:
+    """This includes a clip that needs all decodes."""
     noise = Clip(np.random.default_rng(2).normal(0, 0.2, SAMPLE_RATE).astype(np.float32))
     assert tiny.transcribe([noise]) == tiny.transcribe([noise])
 
 
-def test_word_times(tiny: Transcriber) -> None:
+def test_words_have_times(tiny: Transcriber) -> None:
     samples = speech("conf-invalidpin")
     (heard,) = tiny.transcribe([Clip(samples)], words=True)
     assert plain(" ".join(word.text for word in heard.words)) == plain(heard.text)
@@ -75,7 +78,7 @@ def test_word_times(tiny: Transcriber) -> None:
     assert all(0 < word.probability <= 1 for word in heard.words)
 
 
-def test_languages_are_heard_in_one_batch(base: Transcriber) -> None:
+def test_languages_are_detected_in_one_batch(base: Transcriber) -> None:
     asked: list[dict[str, float]] = []
 
     def tell(probabilities: object) -> str:
@@ -94,66 +97,66 @@ def test_languages_are_heard_in_one_batch(base: Transcriber) -> None:
     assert sum(letter in zh.text for letter in "大家晚上好聊天室") >= 6
 
 
-def test_no_more_than_whisper_hears_at_once(tiny: Transcriber) -> None:
+def test_a_clip_of_more_than_30_seconds_is_refused(tiny: Transcriber) -> None:
     with pytest.raises(ValueError, match="more than 480000"):
         tiny.transcribe([Clip(np.zeros(MAX_SAMPLES + 1, np.float32))])
 
 
-def test_a_name_says_engine_model_and_weights(tiny: Transcriber) -> None:
+def test_the_name_has_engine_model_and_weights(tiny: Transcriber) -> None:
     assert tiny.name.split("/")[0] in ENGINES
     assert tiny.name.split("/")[1] == "tiny.en@1a5afae0"
 
 
-def test_a_fine_tune_by_path(tmp_path: Path) -> None:
-    """Found, checked for shape, and warmed up."""
+def test_a_fine_tuned_model_is_loaded_by_path(tmp_path: Path) -> None:
+    """The fine-tuned model is found, its shapes are checked, and it is warmed up."""
     save_pt(little_whisper(vocabulary=51865), tmp_path / "ours.pt")
     engine = load(Asr(engine="openai-whisper", model=str(tmp_path / "ours.pt"), device="cpu", language="zh"))
     assert engine.name.startswith("openai-whisper/ours@")
 
 
-def test_a_checkpoint_is_not_for_ctranslate2(tmp_path: Path) -> None:
+def test_ctranslate2_refuses_a_checkpoint(tmp_path: Path) -> None:
     save_pt(little_whisper(), tmp_path / "ours.pt")
     with pytest.raises(ConfigError, match=r"ours\.pt.*asr\.engine=openai-whisper"):
         load(Asr(engine="ctranslate2", model=str(tmp_path / "ours.pt"), device="cpu"))
 
 
-def test_a_folder_that_holds_no_model_is_corrupt(tmp_path: Path) -> None:
+def test_a_folder_without_a_model_is_corrupt(tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(b"anything")
     with pytest.raises(WeightsCorrupt, match="No Whisper model"):
         load(Asr(engine="ctranslate2", model=str(tmp_path), device="cpu"))
 
 
-def test_a_tokenizer_that_cannot_be_read_is_named() -> None:
+def test_the_error_names_an_invalid_tokenizer() -> None:
     with pytest.raises(ValueError, match=r"tokenizer\.json"):
         Vocabulary(b"{}", multilingual=True)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_language_that_the_model_lacks(engine: Any) -> None:
-    with pytest.raises(ConfigError, match="knows English alone"):
+def test_an_english_model_refuses_another_language(engine: Any) -> None:
+    with pytest.raises(ConfigError, match="knows only English"):
         load(Asr(engine=engine, model="tiny.en", download=False, device="cpu", language="zh"))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_language_that_only_larger_models_have(engine: Any) -> None:
-    with pytest.raises(ConfigError, match=r"asr\.language: Whisper knows no 'yue'"):
+def test_a_language_that_only_larger_models_know_is_refused(engine: Any) -> None:
+    with pytest.raises(ConfigError, match=r"asr\.language: Whisper does not know 'yue'"):
         load(Asr(engine=engine, download=False, device="cpu", language="yue"))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_language_of_the_rooms_that_only_larger_models_have(engine: Any) -> None:
-    with pytest.raises(ConfigError, match=r"asr\.languages: Whisper knows no 'yue'"):
+def test_a_room_language_that_only_larger_models_know_is_refused(engine: Any) -> None:
+    with pytest.raises(ConfigError, match=r"asr\.languages: Whisper does not know 'yue'"):
         load(Asr(engine=engine, download=False, device="cpu", languages=("en", "yue")))
 
 
 @pytest.mark.parametrize("device_of", [ct2_engine.device_of, openai_whisper.device_of])
-def test_a_device_that_is_not_there(device_of: Callable[[str], str]) -> None:
+def test_an_unknown_device_is_refused(device_of: Callable[[str], str]) -> None:
     with pytest.raises(ConfigError, match="'cuda:99'"):
         device_of("cuda:99")
 
 
-def test_a_wide_beam_gives_its_other_readings(base: Transcriber, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mandarin has many homophones: the judge reads them all. Here words drown, and may be several."""
+def test_a_wide_beam_gives_alternatives(base: Transcriber, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mandarin has many homophones, and the judge reads all alternatives. Noise makes this clip ambiguous."""
     written: list[Hypothesis] = []
 
     def noted(tried: list[Hypothesis]) -> list[Hypothesis]:
@@ -178,7 +181,7 @@ def _likeliest(one: Hypothesis) -> tuple[bool, float]:
 
 
 LIMIT = 5.0
-"""Seconds that fit all clips of the next test."""
+"""A limit in seconds that fits all clips of the next test."""
 
 
 def mandarin_clips() -> list[Samples]:
@@ -193,10 +196,10 @@ def english_clips() -> list[Samples]:
 @pytest.mark.parametrize(
     ("model", "language", "of_language"), [("base", "zh", mandarin_clips), ("tiny.en", "en", english_clips)]
 )
-def test_a_beam_searches_each_clip_of_a_batch_in_its_own_sound(
+def test_a_beam_uses_each_clips_own_encoding_in_a_batch(
     model: str, language: str, of_language: Callable[[], list[Samples]]
 ) -> None:
-    """More clips than PyTorch takes at once; Whisper's own search gives all its rows one clip's sound."""
+    """The batch has more clips than PyTorch decodes at once. Whisper's own search would use one clip for all rows."""
     clips = of_language()
     found_weights = weights.find(Asr(engine="openai-whisper", model=model))
     network = openai_whisper.OpenAIWhisper(model_of(found_weights, "cpu"), 1, {}, {})

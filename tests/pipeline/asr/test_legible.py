@@ -1,4 +1,4 @@
-"""A transcript never has a broken character, wherever its tokens are cut, with either engine's tokenizer."""
+"""With both engines' tokenizers, a transcript never has a broken character, wherever its tokens are cut."""
 
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ from pipeline.asr.vocabulary import Vocabulary
 from pipeline.settings import Asr
 
 RARE = "你这个龌龊的饕餮 and 魑魅魍魉😀"
-"""Most of its characters are of two or three tokens."""
+"""A text with rare characters: most have two or three tokens."""
 WHISPER = get_tokenizer(multilingual=True, language="zh", task="transcribe")
 TOKENS: list[int] = WHISPER.encode(RARE)
 
@@ -29,7 +29,7 @@ def vocabulary() -> Vocabulary:
 
 @pytest.fixture(params=["ctranslate2", "openai-whisper"])
 def read(request: pytest.FixtureRequest, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch) -> Read:
-    """What an engine writes of a decoder's tokens."""
+    """The function of an engine that converts a decoder's tokens to text."""
     if request.param == "ctranslate2":
         ct2 = CTranslate2.__new__(CTranslate2)
         ct2.vocabulary = vocabulary
@@ -44,11 +44,11 @@ def result(tokens: Sequence[int]) -> SimpleNamespace:
     return SimpleNamespace(sequences_ids=[list(tokens)], scores=[-0.1], no_speech_prob=0.0)
 
 
-def test_the_tokens_do_tear_characters() -> None:
+def test_single_tokens_are_parts_of_characters() -> None:
     assert sum(BROKEN in WHISPER.decode(TOKENS[:end]) for end in range(len(TOKENS))) > 5
 
 
-def test_a_text_that_is_cut_anywhere_ends_with_a_whole_character(read: Read) -> None:
+def test_a_text_cut_at_any_token_ends_with_a_whole_character(read: Read) -> None:
     assert read(TOKENS) == RARE
     for end in range(len(TOKENS)):
         text = read(TOKENS[:end])
@@ -57,7 +57,7 @@ def test_a_text_that_is_cut_anywhere_ends_with_a_whole_character(read: Read) -> 
         assert len(text) >= len(WHISPER.decode(TOKENS[:end]).rstrip(BROKEN).strip())
 
 
-def test_a_part_that_is_missing_within_costs_its_character_only(read: Read) -> None:
+def test_a_missing_token_removes_only_its_character(read: Read) -> None:
     for gone in range(len(TOKENS)):
         text = read([*TOKENS[:gone], *TOKENS[gone + 1 :]])
         assert BROKEN not in text

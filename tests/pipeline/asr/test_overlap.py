@@ -24,11 +24,11 @@ from tests.pipeline.asr.parts import utterance
         ("all of it", "all of it", ""),
     ],
 )
-def test_repeated_words_are_taken_off(before: str, text: str, left: str) -> None:
+def test_repeated_words_are_removed(before: str, text: str, left: str) -> None:
     assert without_repeat(before, text, 0.5) == left
 
 
-def test_only_after_a_forced_cut_of_the_same_speaker() -> None:
+def test_words_are_removed_only_after_a_forced_cut_of_the_same_speaker() -> None:
     overlaps = Overlaps()
     assert overlaps.trim(utterance(0, 15, forced=True), "so I went to the") == "so I went to the"
     assert overlaps.trim(utterance(14.5, 3, speaker="ben", overlap=0.5), "to the bank") == "to the bank"
@@ -36,15 +36,15 @@ def test_only_after_a_forced_cut_of_the_same_speaker() -> None:
     assert overlaps.trim(utterance(17, 3), "to the bank") == "to the bank"
 
 
-def test_a_chain_of_cuts() -> None:
+def test_words_are_removed_after_several_forced_cuts() -> None:
     overlaps = Overlaps()
     overlaps.trim(utterance(0, 15, forced=True), "one two three")
     assert overlaps.trim(utterance(14.5, 15, overlap=0.5, forced=True), "two three four five") == "four five"
     assert overlaps.trim(utterance(29.0, 5, overlap=0.5), "five six") == "six"
 
 
-def test_what_is_delivered_again_is_no_repeat_of_itself() -> None:
-    """Its first "no" is not its last."""
+def test_a_redelivered_utterance_does_not_repeat_itself() -> None:
+    """The first "no" of the text does not repeat its last one."""
     overlaps = Overlaps()
     again = utterance(14.5, 15, overlap=0.5, forced=True)
     for _ in range(2):
@@ -59,7 +59,7 @@ def test_memory_is_bounded() -> None:
     assert overlaps.trim(utterance(14.5, 3, speaker="ben", overlap=0.5), "to the bank") == "bank"
 
 
-def test_words_follow_the_text() -> None:
+def test_the_words_match_the_remaining_text() -> None:
     words = tuple(Word(text, i, i + 1) for i, text in enumerate(["to", "the", "bank,", "now"]))
     assert [word.text for word in words_left(words, "bank, now")] == ["bank,", "now"]
     assert words_left(words, "to the bank, now") == words

@@ -25,7 +25,7 @@ def utterances(found: Sequence[tuple[Path, Utterance | VoxwardenError]]) -> list
     return [(path.stem, item.start, item.end) for path, item in found if isinstance(item, Utterance)]
 
 
-def test_a_short_file_is_left_whole(segment: Segment) -> None:
+def test_a_short_file_is_one_utterance(segment: Segment) -> None:
     path = DATA / "demo-abouttotry.flac"
     ((_, found),) = UtteranceFiles([path], segment, whole=True)
     assert isinstance(found, Utterance)
@@ -34,7 +34,7 @@ def test_a_short_file_is_left_whole(segment: Segment) -> None:
     assert len(list(UtteranceFiles([path], segment))) > 1
 
 
-def test_a_long_file_is_cut_all_the_same(segment: Segment, tmp_path: Path) -> None:
+def test_a_long_file_is_cut(segment: Segment, tmp_path: Path) -> None:
     twice = np.concatenate([speech("demo-echotest")] * 2)
     (tmp_path / "long.flac").write_bytes(encode_flac(twice))
     found = utterances(list(UtteranceFiles([tmp_path / "long.flac"], segment, whole=True)))
@@ -43,7 +43,7 @@ def test_a_long_file_is_cut_all_the_same(segment: Segment, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("whole", [True, False])
-def test_a_broken_file_gives_its_good_part_then_its_error(segment: Segment, tmp_path: Path, whole: bool) -> None:
+def test_a_damaged_file_gives_its_good_part_then_its_error(segment: Segment, tmp_path: Path, whole: bool) -> None:
     data = (DATA / "demo-abouttotry.flac").read_bytes()
     (tmp_path / "cut.flac").write_bytes(data[: len(data) * 2 // 3])
     (tmp_path / "none.wav").write_bytes(b"no audio at all")
@@ -55,13 +55,13 @@ def test_a_broken_file_gives_its_good_part_then_its_error(segment: Segment, tmp_
     assert all(str(path) in text for path, (_, text) in zip(paths, errors, strict=False))
 
 
-def test_progress_adds_up(segment: Segment) -> None:
+def test_the_progress_adds_up_to_the_length_of_the_files(segment: Segment) -> None:
     seconds: list[float] = []
     list(UtteranceFiles([DATA / "tt-weasels.flac"], segment, advance=seconds.append))
     assert sum(seconds) == pytest.approx(len(speech("tt-weasels")) / SAMPLE_RATE)
 
 
-def test_files_are_batched_together_and_come_back_in_order(segment: Segment) -> None:
+def test_files_share_batches_and_results_are_in_order(segment: Segment) -> None:
     names = ["tt-weasels", "nope", "conf-invalidpin", "dir-nomatch"]
     recordings = UtteranceFiles([DATA / f"{name}.flac" for name in names], segment, whole=True)
     transcriber = Scripted([recognition(text) for text in "abc"])

@@ -27,7 +27,7 @@ OVERLOAD = Overload(
 
 
 class Clock:
-    """UTC seconds, moved by hand: 1,000 s after 1970 at first."""
+    """A clock in UTC seconds that the test moves. It starts at 1,000."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -37,7 +37,7 @@ class Clock:
 
 
 class Inner(Processor[Utterance, Transcript]):
-    """Transcribes at once, or in `seconds` of the clock's time an utterance; refuses what has no audio."""
+    """Transcribes at once, or in `seconds` per utterance by the test's clock. Rejects utterances without audio."""
 
     def __init__(self, clock: Clock, seconds: float = 0) -> None:
         self._clock, self.seconds = clock, seconds
@@ -66,7 +66,7 @@ def too_much(waited: float) -> Backlog:
     return Backlog(waited, messages=100, arrivals=math.inf)
 
 
-def test_without_overload_all_is_heard() -> None:
+def test_everything_is_heard_without_overload() -> None:
     metrics = Metrics()
     made, inner = shedding(Clock(), metrics)
     made.behind(too_much(10))
@@ -76,7 +76,7 @@ def test_without_overload_all_is_heard() -> None:
     assert coverage(metrics, "game", "skipped") == 0
 
 
-def test_what_is_skipped_is_told_in_its_place_and_not_decoded() -> None:
+def test_a_skipped_utterance_gives_a_transcript_and_is_not_decoded() -> None:
     metrics = Metrics()
     made, inner = shedding(Clock(), metrics)
     made.behind(too_much(20))
@@ -93,7 +93,7 @@ def test_what_is_skipped_is_told_in_its_place_and_not_decoded() -> None:
     assert coverage(metrics, "kids", "heard") == 0, "room types that the settings do not name are one series"
 
 
-def test_a_skipped_utterance_has_the_id_that_its_transcript_would_have() -> None:
+def test_the_transcript_of_a_skipped_utterance_has_the_usual_id() -> None:
     said = utterance(5.0, room_type="game")
     calm, _ = shedding(Clock(), Metrics())
     hard, _ = shedding(Clock(), Metrics())
@@ -105,7 +105,7 @@ def test_a_skipped_utterance_has_the_id_that_its_transcript_would_have() -> None
     assert heard.skipped != unheard.skipped
 
 
-def test_a_bad_utterance_among_skipped_ones_is_still_rejected() -> None:
+def test_a_bad_utterance_among_skipped_ones_is_rejected() -> None:
     made, _ = shedding(Clock(), Metrics())
     made.behind(too_much(20))
     broken = utterance(1.0, room_type="kids", data=b"not audio")
@@ -115,7 +115,7 @@ def test_a_bad_utterance_among_skipped_ones_is_still_rejected() -> None:
     assert second.message is broken
 
 
-def test_quiet_moments_end_the_overload_and_say_what_it_cost(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_quiet_period_ends_the_overload_and_logs_its_counts(caplog: pytest.LogCaptureFixture) -> None:
     clock, metrics = Clock(), Metrics()
     made, _ = shedding(clock, metrics)
     with caplog.at_level(logging.WARNING):
@@ -128,12 +128,12 @@ def test_quiet_moments_end_the_overload_and_say_what_it_cost(caplog: pytest.LogC
         made.tick(clock.now)
     assert metrics.registry.get_sample_value("voxwarden_overload_pressure") == 0
     assert [record.getMessage() for record in caplog.records] == [
-        "overload: speech has waited for 20 s and more comes in than is heard, so some of it is skipped",
-        "the overload is over: 0 utterances heard, 3 skipped",
+        "overload: speech waits for 20 s and more arrives than is heard; some utterances are skipped",
+        "overload ended: 0 utterances heard, 3 skipped",
     ]
 
 
-def test_speed_is_measured_and_a_backlog_that_it_can_do_is_heard_whole() -> None:
+def test_a_backlog_is_heard_completely_if_the_measured_speed_allows_it() -> None:
     clock, metrics = Clock(), Metrics()
     inner = Inner(clock, seconds=0.25)
     made = Shedding(inner, Valve(OVERLOAD, clock), metrics, clock)
@@ -145,8 +145,8 @@ def test_speed_is_measured_and_a_backlog_that_it_can_do_is_heard_whole() -> None
     assert metrics.registry.get_sample_value("voxwarden_catch_up_seconds") == pytest.approx(20)
 
 
-def test_what_the_worker_does_between_batches_slows_it_too() -> None:
-    """Here as much as the recogniser: what waited meanwhile shows that it was not idle."""
+def test_time_between_batches_counts_in_the_speed() -> None:
+    """Both take the same time here. Messages that waited meanwhile show that the worker was not idle."""
     clock = Clock()
     valve = Valve(OVERLOAD, clock)
     made = Shedding(Inner(clock, seconds=0.25), valve, Metrics(), clock)
@@ -158,7 +158,7 @@ def test_what_the_worker_does_between_batches_slows_it_too() -> None:
         assert valve.speed.per_second == pytest.approx(speed)
 
 
-def test_coverage_is_shown_from_the_start() -> None:
+def test_the_coverage_counters_start_at_zero() -> None:
     metrics = Metrics()
     shedding(Clock(), metrics)
     shown = {
@@ -173,14 +173,14 @@ def test_coverage_is_shown_from_the_start() -> None:
 
 
 class Cut(Processor[AudioChunk, Utterance]):
-    """Each chunk is an utterance."""
+    """A segment stage that turns each chunk into an utterance."""
 
     def process(self, batch: Sequence[AudioChunk]) -> list[Utterance | Rejected]:
         return [utterance(chunk.start, 0.3, room_type=chunk.room_type, id=str(chunk.sequence)) for chunk in batch]
 
 
 class Held(Processor[Utterance, Transcript]):
-    """The stage, entered only while the queue before it is full: so what waits does not hang on the machine."""
+    """Runs the stage only while its queue is full, so that the backlog does not depend on the machine's speed."""
 
     def __init__(self, stage: Shedding) -> None:
         self._stage = stage
@@ -200,7 +200,7 @@ class Held(Processor[Utterance, Transcript]):
 
 
 class Room:
-    """The local runner with a recogniser that takes `seconds` of the clock's time an utterance."""
+    """The local runner with a recogniser that takes `seconds` per utterance by the test's clock."""
 
     def __init__(
         self, monkeypatch: pytest.MonkeyPatch, overload: Overload, seconds: float, *, live: bool = True
@@ -209,7 +209,7 @@ class Room:
         self.inner = Inner(self.clock, seconds)
         self.held = Held(Shedding(self.inner, Valve(overload, self.clock), self.metrics, self.clock))
         self.found: list[Transcript] = []
-        # Segment holds little, so that what was put waits before the recogniser.
+        # The segment stage has a small queue, so that utterances wait in the recogniser's queue.
         settings = load({"stages": {"segment": {"batch": 1}}})
         made = {SEGMENT.name: Cut(), TRANSCRIBE.name: self.held}
         monkeypatch.setattr(Stage, "processor", lambda stage, *_: made[stage.name])
@@ -222,21 +222,21 @@ class Room:
             self.found += outputs
 
     async def speak(self, count: int, first: int = 0) -> None:
-        """So many utterances, of all room types in turn, and wait until all have been dealt with."""
+        """Send `count` utterances, with all room types in turn, and wait until all are processed."""
         self.held.fed.clear()
         for number in range(first, first + count):
             kind = ("game", "default", "kids")[number % 3]
             start = self.clock.now + number
             await self.runner.put(AudioChunk(room="r", speaker="s", room_type=kind, start=start, sequence=number))
         self.held.fed.set()
-        while len(self.found) < first + count:  # noqa: ASYNC110 - the stages' own threads are what is waited for
+        while len(self.found) < first + count:  # noqa: ASYNC110 - waits for the threads of the stages
             await asyncio.sleep(0.005)
 
     def heard(self, kind: str) -> list[Transcript]:
         return [each for each in self.found if each.room_type == kind and not each.skipped]
 
 
-async def test_a_slow_recogniser_sheds_by_policy_and_recovers(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_recogniser_sheds_by_room_type_and_recovers(monkeypatch: pytest.MonkeyPatch) -> None:
     room = Room(monkeypatch, OVERLOAD, seconds=4.0)
     async with room.runner:
         await room.speak(300)
@@ -255,8 +255,8 @@ async def test_a_slow_recogniser_sheds_by_policy_and_recovers(monkeypatch: pytes
     assert len(room.heard("game")) == before + 10, "with the load gone all are heard again"
 
 
-async def test_what_waits_outside_of_a_full_queue_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a queue of 32, at a second each, nothing waits for a minute; those who cannot get into it do."""
+async def test_waiting_outside_of_a_full_queue_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a queue of 32 with one second each, nothing waits for a minute. Sources that wait for the full queue do."""
     patient = OVERLOAD.model_copy(update={"start_seconds": 60.0, "full_seconds": 90.0})
     room = Room(monkeypatch, patient, seconds=1.0)
     async with room.runner:

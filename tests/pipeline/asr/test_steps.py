@@ -1,4 +1,4 @@
-"""The order of the recipe's steps, with a network that says what it is told to, and remembers what it was asked."""
+"""The order of the algorithm's steps, with a network that returns given results and remembers its calls."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,22 +24,22 @@ Say = Callable[[BeamSearch], str]
 
 @dataclass
 class Told:
-    """A Network of one worker."""
+    """A Network with one worker and given results."""
 
     say: Say
     heard: Mapping[float, Mapping[str, float]] = field(default_factory=dict)
-    """Limit → probabilities of the languages; else English."""
+    """Language probabilities by limit in seconds. Other limits give English."""
     tokens: int = 4
     logprob: float = -0.1
     adapted: str = ""
-    """The language with an adapter."""
+    """The language that has an adapter."""
     adapted_logprob: float = -0.1
     search: BeamSearch = FIRST
-    """How a clip is searched at first."""
+    """The search for the first decode."""
     contexts: list[float] = field(default_factory=list)
-    """Seconds of each encoding."""
+    """Length of each encoding in seconds."""
     languages_encoded: list[str] = field(default_factory=list)
-    """What each was said to be in."""
+    """Language of each encoding."""
     searches: list[tuple[float, BeamSearch]] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
     bands = 80
@@ -83,7 +83,7 @@ def transcribe(network: Told, *seconds: float, language: str | None = None) -> l
     return Engine(network, "told", batch=8).transcribe(clips)
 
 
-def test_a_loop_is_tried_in_more_context_and_then_may_not_repeat() -> None:
+def test_a_loop_is_decoded_with_more_context_and_then_without_repetitions() -> None:
     network = Told(lambda how: "get out of here" if how == LAST else LOOP)
     (found,) = transcribe(network, 3.0)
     assert found.text == "get out of here"
@@ -91,13 +91,13 @@ def test_a_loop_is_tried_in_more_context_and_then_may_not_repeat() -> None:
     assert network.contexts == [4.0, 12.0, 30.0]
 
 
-def test_a_long_loop_may_not_repeat_from_the_second_decode_on() -> None:
+def test_the_second_decode_of_a_long_loop_suppresses_repetitions() -> None:
     network = Told(lambda how: LOOP if how == FIRST else "get out of here")
     transcribe(network, 15.0)
     assert network.searches == [(17.0, FIRST), (30.0, LAST)]
 
 
-def test_what_loops_to_the_end_is_decoded_three_times_and_no_more() -> None:
+def test_a_clip_that_always_loops_is_decoded_three_times() -> None:
     network = Told(lambda how: LOOP)
     (found,) = transcribe(network, 9.0)
     assert found.text == LOOP
@@ -105,7 +105,7 @@ def test_what_loops_to_the_end_is_decoded_three_times_and_no_more() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "context"), [(2.0, 12.0), (10.9, 12.0), (11.0, 30.0), (14.0, 30.0)])
-def test_what_is_unsure_gets_the_least_context_that_leaves_it_a_second(seconds: float, context: float) -> None:
+def test_an_unsure_clip_gets_the_smallest_context_with_one_second_of_margin(seconds: float, context: float) -> None:
     network = Told(lambda how: "hello", logprob=-0.7)
     transcribe(network, seconds)
     assert network.searches[1:] == [(context, WIDE)]
@@ -118,7 +118,7 @@ def test_the_longest_clips_are_encoded_and_decoded_first() -> None:
     assert [limit for limit, _ in network.searches] == [23.0, 8.0, 3.0]
 
 
-def test_a_language_that_is_not_clear_is_heard_again_from_30_seconds() -> None:
+def test_an_unclear_language_is_detected_again_with_30_seconds() -> None:
     network = Told(lambda how: "你好", heard={5.0: {"en": 0.3, "zh": 0.2}, 30.0: {"en": 0.2, "zh": 0.6}})
     near, far = transcribe(network, 3.0, 6.0)
     assert (near.language, near.language_probability) == ("zh", 0.6)
@@ -131,8 +131,10 @@ PLAIN = replace(FIRST, plain=True)
 
 
 @pytest.mark.parametrize(("logprob", "text"), [(-0.48, "Whisper"), (-0.54, "adapter")])
-def test_what_an_adapter_does_not_know_is_decoded_without_it_and_the_likelier_kept(logprob: float, text: str) -> None:
-    """By more than the adapter's own confidence."""
+def test_an_unfamiliar_clip_is_decoded_without_the_adapter_and_the_likelier_text_is_kept(
+    logprob: float, text: str
+) -> None:
+    """The adapter's text must be likelier by more than its overconfidence."""
     network = Told(
         lambda how: "Whisper" if how.plain else "adapter", logprob=logprob, adapted="zh", adapted_logprob=-0.31
     )
@@ -143,19 +145,19 @@ def test_what_an_adapter_does_not_know_is_decoded_without_it_and_the_likelier_ke
     assert network.contexts == [5.0, 5.0]
 
 
-def test_what_an_adapter_knows_is_decoded_once() -> None:
+def test_a_familiar_clip_is_decoded_once() -> None:
     network = Told(lambda how: "adapter", adapted="zh", adapted_logprob=-0.29)
     transcribe(network, 3.0, language="zh")
     assert network.searches == [(5.0, FIRST)]
 
 
-def test_what_is_suspicious_without_an_adapter_too_is_tried_in_more_context_without_it() -> None:
+def test_a_clip_that_is_suspicious_without_the_adapter_gets_more_context() -> None:
     network = Told(lambda how: "nobody", logprob=-1.2, adapted="zh", adapted_logprob=-1.1)
     transcribe(network, 3.0, language="zh")
     assert network.searches == [(5.0, FIRST), (5.0, PLAIN), (12.0, replace(WIDE, plain=True))]
 
 
-def test_clips_of_two_languages_are_decoded_apart() -> None:
+def test_clips_of_two_languages_are_in_separate_batches() -> None:
     network = Told(lambda how: "hello")
     clips = [Clip(np.zeros(2 * SAMPLE_RATE, np.float32), language) for language in ("zh", "en", "zh")]
     found = Engine(network, "told", batch=8).transcribe(clips)
@@ -163,13 +165,13 @@ def test_clips_of_two_languages_are_decoded_apart() -> None:
     assert len(network.searches) == 2
 
 
-def test_languages_are_told_in_batches_of_one_limit() -> None:
+def test_languages_are_detected_in_batches_of_one_limit() -> None:
     network = Told(lambda how: "hello")
     transcribe(network, 3.0, 6.0, 3.5, 4.0)
     assert sorted(network.batches) == [1, 3]
 
 
-def test_mandarin_may_have_more_tokens_a_second_than_english() -> None:
+def test_mandarin_may_have_more_tokens_per_second_than_english() -> None:
     fast = Told(lambda how: "说得很快", tokens=30)
     transcribe(fast, 2.5)
     assert fast.searches[-1] == (12.0, WIDE)
@@ -179,28 +181,28 @@ def test_mandarin_may_have_more_tokens_a_second_than_english() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "context"), [(2.0, 3.0), (3.0, 5.0), (11.1, 17.0), (29.0, 30.0), (29.9, 30.0)])
-def test_mandarin_is_padded_as_whisper_was_trained_with_a_second_or_more(seconds: float, context: float) -> None:
+def test_mandarin_has_zero_padding_of_one_second_or_more(seconds: float, context: float) -> None:
     network = Told(lambda how: "你好")
     transcribe(network, seconds, language="zh")
     assert network.contexts == [context]
     assert network.searches == [(context, FIRST)]
 
 
-def test_unsure_mandarin_gets_more_context_than_it_had() -> None:
+def test_unsure_mandarin_gets_more_context() -> None:
     network = Told(lambda how: "你好", logprob=-1.2)
     transcribe(network, 10.5, language="zh")
     assert network.searches == [(12.0, FIRST), (30.0, WIDE)]
 
 
 @pytest.mark.parametrize("first", [FIRST, WIDE])
-def test_nothing_is_decoded_twice_in_one_way(first: BeamSearch) -> None:
-    """At 30 s there is no more context, but a narrow beam may still become a wide one."""
+def test_no_clip_is_decoded_twice_with_the_same_parameters(first: BeamSearch) -> None:
+    """At 30 s there is no longer context, but a narrow beam can still become a wide one."""
     network = Told(lambda how: "你好", logprob=-1.2, search=first)
     transcribe(network, 25.0, language="zh")
     assert network.searches == list(dict.fromkeys([(30.0, first), (30.0, WIDE)]))
 
 
-def test_mandarin_that_loops_at_30_seconds_may_not_repeat() -> None:
+def test_the_second_decode_of_mandarin_that_loops_at_30_seconds_suppresses_repetitions() -> None:
     network = Told(lambda how: LOOP)
     transcribe(network, 25.0, language="zh")
     assert network.searches == [(30.0, FIRST), (30.0, LAST)]

@@ -18,7 +18,7 @@ from pipeline.asr.suspicion import is_suspicious, is_unfamiliar
         ("more than anybody says in a second", "en", 15, -0.1, 0.1, True),
     ],
 )
-def test_what_is_decoded_again(
+def test_suspicious_texts_are_decoded_again(
     text: str, language: str, tokens: int, logprob: float, no_speech: float, suspicious: bool
 ) -> None:
     heard = Hypothesis(language, (1,) * tokens, text, logprob, no_speech, seconds=1.0)
@@ -29,7 +29,7 @@ def test_what_is_decoded_again(
     ("adapted", "logprob", "no_speech", "unfamiliar"),
     [(True, -0.31, 0.1, True), (True, -0.29, 0.1, False), (False, -0.9, 0.1, False), (True, -1.5, 0.9, False)],
 )
-def test_an_adapter_is_doubted_where_it_is_unsure(
+def test_an_unsure_text_of_an_adapter_is_unfamiliar(
     adapted: bool, logprob: float, no_speech: float, unfamiliar: bool
 ) -> None:
     heard = Hypothesis("zh", (1, 2), "你好", logprob, no_speech, 2.0, adapted)

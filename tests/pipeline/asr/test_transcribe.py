@@ -24,7 +24,7 @@ def stage(*script: Recognition, metrics: Metrics | None = None, **asr: Any) -> t
 
 
 def drowned() -> Samples:
-    """What hardly sounds like a voice."""
+    """Audio that hardly sounds like a voice."""
     voice = speech("tt-weasels")
     noise = np.random.default_rng(1).normal(0, 0.1, len(voice)).astype(np.float32)
     assert POSSIBLE < triage(0.23 * voice + noise).voice < VOICED
@@ -35,7 +35,7 @@ def texts(results: list[Transcript | Rejected]) -> list[str]:
     return [result.text for result in results if isinstance(result, Transcript)]
 
 
-def test_what_is_known_of_an_utterance_goes_on() -> None:
+def test_the_transcript_has_the_fields_of_its_utterance() -> None:
     heard = recognition("hello", avg_logprob=0.0, alternatives=(Reading("hallo", -0.9),))
     asked = utterance(100.0, room_type="kids", address="voice.utterances/3/17")
     (found,) = stage(heard)[0].process([asked])
@@ -57,7 +57,7 @@ def test_what_is_known_of_an_utterance_goes_on() -> None:
     )
 
 
-def test_few_alternatives_go_on_without_their_loops() -> None:
+def test_a_few_alternatives_are_kept_without_loops() -> None:
     loop = Reading("get out " * 9, -2.0)
     heard = recognition("hello", alternatives=(Reading("hallo", -0.9), loop, *[Reading("hello", -1.0)] * 9))
     (found,) = stage(heard)[0].process([utterance(100.0)])
@@ -66,13 +66,13 @@ def test_few_alternatives_go_on_without_their_loops() -> None:
     assert [other.text.strip() for other in found.alternatives[:2]] == ["hallo", "get out"]
 
 
-def test_confidence_is_the_mean_probability_of_a_token() -> None:
+def test_the_confidence_is_the_mean_probability_per_token() -> None:
     (found,) = stage(recognition("hello", avg_logprob=math.log(0.8)))[0].process([utterance()])
     assert isinstance(found, Transcript)
     assert found.confidence == pytest.approx(0.8)
 
 
-def test_bad_audio_is_rejected_and_the_rest_goes_on() -> None:
+def test_bad_audio_is_rejected_and_the_others_are_transcribed() -> None:
     broken = utterance(1, data=b"not audio")
     long = utterance(2, data=encode_flac(np.zeros(31 * SAMPLE_RATE, np.float32)))
     transcribe, _ = stage(recognition("one"), recognition("two"))
@@ -86,14 +86,14 @@ def test_bad_audio_is_rejected_and_the_rest_goes_on() -> None:
     assert "31.0 s" in str(third.error)
 
 
-def test_rooms_are_given_to_the_recogniser_together() -> None:
+def test_utterances_of_several_rooms_are_transcribed_in_one_call() -> None:
     transcribe, transcriber = stage(*[recognition(str(i)) for i in range(5)])
     found = transcribe.process([utterance(0, room=f"room-{i}") for i in range(5)])
     assert texts(found) == ["0", "1", "2", "3", "4"]
     assert transcriber.batches == [5]
 
 
-def test_what_is_no_speech_is_counted_and_not_recognised() -> None:
+def test_an_utterance_without_speech_is_counted_and_not_transcribed() -> None:
     metrics = Metrics()
     transcribe, transcriber = stage(recognition("one"), recognition("two"), metrics=metrics)
     hiss = np.random.default_rng(1).normal(0, 0.05, SAMPLE_RATE).astype(np.float32)
@@ -118,32 +118,32 @@ def test_what_is_no_speech_is_counted_and_not_recognised() -> None:
         ({"no_speech": 0.2, "avg_logprob": -0.8}, ""),
     ],
 )
-def test_what_hardly_sounds_like_a_voice_counts_if_the_recogniser_is_sure(heard: dict[str, float], text: str) -> None:
+def test_a_doubtful_voice_counts_if_the_recogniser_is_sure(heard: dict[str, float], text: str) -> None:
     (found,) = stage(recognition("weasels", **heard))[0].process([utterance(data=encode_flac(drowned()))])
     assert isinstance(found, Transcript)
     assert (found.text, found.marks) == (text, () if text else ("no_speech",))
 
 
 class Hearing(Scripted):
-    """Asks each clip which of these it is in."""
+    """Gives each clip's `tell` the same language probabilities."""
 
     def transcribe(self, clips: Sequence[Clip], *, words: bool = False) -> list[Recognition]:
         heard = ({"zh": 0.99, "en": 0.01}, *[{"zh": 0.01, "en": 0.99}] * 5, {"zh": 0.4, "en": 0.6})
         return [recognition("hm", language=clip.tell(each)) for clip, each in zip(clips, heard, strict=True)]
 
 
-def test_music_does_not_tell_the_language_of_a_room() -> None:
+def test_music_does_not_change_the_language_of_a_room() -> None:
     music = [utterance(n, data=encode_flac(drowned())) for n in range(1, 6)]
     *_, found = Transcribe(Hearing([]), Asr(), Metrics()).process([utterance(0), *music, utterance(6)])
     assert isinstance(found, Transcript)
     assert found.language == "zh"
 
 
-def test_nothing_in_nothing_out() -> None:
+def test_an_empty_batch_gives_no_transcripts() -> None:
     assert stage()[0].process([]) == []
 
 
-def test_inventions_are_marked_and_counted() -> None:
+def test_invented_texts_are_marked_and_counted() -> None:
     metrics = Metrics()
     transcribe, _ = stage(
         recognition("get out " * 9, compression_ratio=6.0), recognition("谢谢观看", language="zh"), metrics=metrics
@@ -157,7 +157,7 @@ def test_inventions_are_marked_and_counted() -> None:
     assert metrics.registry.get_sample_value("voxwarden_transcripts_marked_total", {"mark": "repetition"}) == 1
 
 
-def test_words_are_in_room_time_and_leave_out_the_overlap() -> None:
+def test_words_have_utc_times_and_no_overlap() -> None:
     timed = tuple(TimedWord(text, i, i + 1.0, 0.9) for i, text in enumerate(["to", "the", "bank"]))
     transcribe, _ = stage(recognition("so I went to the"), recognition("to the bank", words=timed))
     _, found = transcribe.process([utterance(0, 15, forced=True), utterance(14.5, 3, overlap=0.5)])
@@ -166,7 +166,7 @@ def test_words_are_in_room_time_and_leave_out_the_overlap() -> None:
     assert found.words == (Word("bank", 16.5, 17.5, 0.9),)
 
 
-def test_alternatives_leave_out_the_overlap_too() -> None:
+def test_alternatives_have_no_overlap() -> None:
     tail = recognition("to the bank", alternatives=(Reading("to the tank", -0.9), Reading("the bang", -1.0)))
     transcribe, _ = stage(recognition("so I went to the"), tail)
     _, found = transcribe.process([utterance(0, 15, forced=True), utterance(14.5, 3, overlap=0.5)])
@@ -175,8 +175,8 @@ def test_alternatives_leave_out_the_overlap_too() -> None:
 
 
 @pytest.mark.weights
-def test_speech_is_cut_and_joined_without_a_word_twice(tiny: Transcriber) -> None:
-    """A forced cut inside "represenatives are currently busy. Please stay on the line", with half a second twice."""
+def test_a_forced_cut_repeats_no_word_in_the_transcripts(tiny: Transcriber) -> None:
+    """The cut is inside "representatives are currently busy. Please stay on the line", and repeats half a second."""
     samples, cut, overlap = speech("queue-periodic-announce"), round(4.2 * SAMPLE_RATE), SAMPLE_RATE // 2
     head = utterance(0, 4.2, forced=True, data=encode_flac(samples[:cut]))
     tail = utterance(3.7, 4.1, overlap=0.5, data=encode_flac(samples[cut - overlap :]))
@@ -187,7 +187,7 @@ def test_speech_is_cut_and_joined_without_a_word_twice(tiny: Transcriber) -> Non
 
 
 @pytest.mark.weights
-def test_build_loads_what_the_settings_name() -> None:
+def test_build_loads_the_model_of_the_settings() -> None:
     settings = Settings(asr=Asr(model="tiny.en", download=False, device="cpu"))
     transcribe = build(settings, Metrics())
     (found,) = transcribe.process([utterance(0, 2.95, data=encode_flac(speech("tt-weasels")))])

@@ -22,23 +22,23 @@ def sounds() -> dict[str, Samples]:
 
 
 @pytest.mark.parametrize("name", sounds())
-def test_what_nobody_said(name: str) -> None:
+def test_sounds_without_a_voice_are_not_speech(name: str) -> None:
     assert triage(sounds()[name]).reason == "no_voice"
 
 
 @pytest.mark.parametrize("name", [path.stem for path in DATA.glob("*.flac")])
-def test_speech_goes_through_also_when_it_is_faint(name: str) -> None:
+def test_loud_and_quiet_speech_is_accepted(name: str) -> None:
     for volume in (1.0, 0.1):
         found = triage(volume * speech(name))
         assert found.reason is None
         assert found.voice > 0.8
 
 
-def test_silence_is_not_even_listened_to() -> None:
+def test_silence_is_found_without_the_detector() -> None:
     assert triage(np.zeros(SAMPLE_RATE, np.float32)).reason == "silence"
 
 
-def test_one_sure_window_is_no_syllable() -> None:
+def test_one_certain_window_is_not_a_stretch() -> None:
     assert loudest_stretch([0, 0, 1, 0, 0, 0, 0, 0]) == pytest.approx(1 / 6)
     assert loudest_stretch([0.5]) == 0.5
     assert loudest_stretch([0] * 9 + [1] * 6) == pytest.approx(1)

