@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.asr.shedding import Shedding
 from pipeline.asr.transcribe import Transcribe
-from pipeline.local import LocalRunner
+from pipeline.local import QUEUE_BATCHES, LocalRunner
 from pipeline.messages import AudioChunk, Transcript, Utterance
 from pipeline.metrics import Metrics
 from pipeline.overload import Valve
@@ -209,8 +209,8 @@ class Room:
         self.inner = Inner(self.clock, seconds)
         self.held = Held(Shedding(self.inner, Valve(overload, self.clock), self.metrics, self.clock))
         self.found: list[Transcript] = []
-        # The segment stage has a small queue, so that utterances wait in the recogniser's queue.
-        settings = load({"stages": {"segment": {"batch": 1}}})
+        # The segment stage has a small queue, so that utterances wait in the recogniser's queue, which holds 32.
+        settings = load({"stages": {"segment": {"batch": 1}, "transcribe": {"batch": 32 // QUEUE_BATCHES}}})
         made = {SEGMENT.name: Cut(), TRANSCRIBE.name: self.held}
         monkeypatch.setattr(Stage, "processor", lambda stage, *_: made[stage.name])
         stages, clock = (SEGMENT, TRANSCRIBE), self.clock if live else None
