@@ -152,15 +152,15 @@ class Run:
 HOUR = 3600.0
 
 SCENARIOS = (
-    Scenario("ten minutes away, a quiet night", arrivals=0.1, speed=5, outage=600, seconds=HOUR),
-    Scenario("ten minutes away, two thirds busy", arrivals=2, speed=3, outage=600, seconds=HOUR),
-    Scenario("an hour away, two thirds busy", arrivals=2, speed=3, outage=HOUR, seconds=4 * HOUR),
-    Scenario("four hours away, two thirds busy", arrivals=2, speed=3, outage=4 * HOUR, seconds=4 * HOUR),
-    Scenario("never away, 1.05 times the capacity", arrivals=3.15, speed=3, outage=0, seconds=2 * HOUR),
-    Scenario("never away, 1.5 times the capacity", arrivals=4.5, speed=3, outage=0, seconds=2 * HOUR),
-    Scenario("never away, 3 times the capacity", arrivals=9, speed=3, outage=0, seconds=2 * HOUR),
-    Scenario("23 hours away, a quiet night", arrivals=0.1, speed=5, outage=23 * HOUR, seconds=HOUR),
-    Scenario("23 hours away, two thirds busy", arrivals=0.2, speed=0.3, outage=23 * HOUR, seconds=4 * HOUR),
+    Scenario("ten minutes down, a quiet night", arrivals=0.1, speed=5, outage=600, seconds=HOUR),
+    Scenario("ten minutes down, two thirds busy", arrivals=2, speed=3, outage=600, seconds=HOUR),
+    Scenario("one hour down, two thirds busy", arrivals=2, speed=3, outage=HOUR, seconds=4 * HOUR),
+    Scenario("four hours down, two thirds busy", arrivals=2, speed=3, outage=4 * HOUR, seconds=4 * HOUR),
+    Scenario("never down, 1.05 times the capacity", arrivals=3.15, speed=3, outage=0, seconds=2 * HOUR),
+    Scenario("never down, 1.5 times the capacity", arrivals=4.5, speed=3, outage=0, seconds=2 * HOUR),
+    Scenario("never down, 3 times the capacity", arrivals=9, speed=3, outage=0, seconds=2 * HOUR),
+    Scenario("23 hours down, a quiet night", arrivals=0.1, speed=5, outage=23 * HOUR, seconds=HOUR),
+    Scenario("23 hours down, two thirds busy", arrivals=0.2, speed=0.3, outage=23 * HOUR, seconds=4 * HOUR),
 )
 
 
