@@ -53,7 +53,7 @@ class Result:
     skipped: int = 0
     expired: int = 0
     delays: list[float] = field(default_factory=list)
-    """Of speech after the worker's start."""
+    """Delays of speech after the worker's start."""
     caught_up: float = math.inf
     """Seconds after the start."""
 

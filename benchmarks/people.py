@@ -81,7 +81,7 @@ def recognise(found: Sequence[PersonClip]) -> ClipTexts:
 
 
 def kept(found: Sequence[PersonClip], file: Path | None) -> ClipTexts:
-    """The transcripts in `file`. If the file does not exist, it is written with new transcripts."""
+    """The transcripts in `file`. If the file does not exist, transcribes the clips and writes it."""
     if file and file.exists():
         rows = [line.split("\t") for line in file.read_text("utf-8").splitlines()]
         return ClipTexts(*([row[column] for row in rows] for column in (1, 2)))

@@ -1,4 +1,4 @@
-"""Computes gradients of a batch in threads. With a core each, they are twice as fast as PyTorch's own threads."""
+"""Computes gradients of a batch in threads. With one core each, they are twice as fast as PyTorch's own threads."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor

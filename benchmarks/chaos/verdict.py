@@ -119,7 +119,7 @@ def lost(
 
 
 def _holes(span: SpokenSpan, covering: Sequence[SpokenSpan], allowed: float) -> list[SpokenSpan]:
-    """Parts of `span` longer than `allowed` that none of `covering` has. `covering` is in order, without overlaps."""
+    """Parts of `span`, longer than `allowed`, that are not covered. `covering` is in order, without overlaps."""
     holes, at = [], span.start
     for other in covering:
         if span.shared(other) > 0:

@@ -17,7 +17,7 @@ def is_id(source: str) -> bool:
 
 
 def commit_of(source: str, setting: str) -> tuple[str, str]:
-    """Splits an id into `owner/name` and commit; raises ConfigError, which names `setting`, without a commit."""
+    """Splits an id into `owner/name` and commit. Raises ConfigError, which names `setting`, if it has no commit."""
     name, _, commit = source.partition("@")
     if not COMMIT.fullmatch(commit):
         raise ConfigError(

@@ -26,7 +26,7 @@ class KeptLine(Struct):
 
 
 def transcripts(lines: Iterable[bytes]) -> Iterator[Transcript | TextError]:
-    """A transcript for each line with a text, or a TextError, which names the line, if it cannot be read."""
+    """One result for each line with a text: a transcript, or a TextError with the line number if it is invalid."""
     for number, raw in enumerate(lines, start=1):
         if not raw.strip():
             continue

@@ -206,5 +206,5 @@ def _enabled(layers: list[PolicyLayer], label: str) -> bool:
 
 
 def _set(values: Iterable[V | None], default: V) -> V:
-    """The narrowest value that is set."""
+    """The value of the narrowest rule that sets it, or `default`."""
     return [default, *(value for value in values if value is not None)][-1]

@@ -23,7 +23,7 @@ Weight = NDArray[np.floating[Any]]
 
 
 def mean(some: Sequence[Factors]) -> Factors:
-    """The closest adapter of the same rank; raises ConfigError if the adapters differ in model or rank."""
+    """The adapter of their rank that is closest to their mean; raises ConfigError if they differ in model or rank."""
     first, *others = ({name: factor.shape for name, factor in factors.items()} for factors in some)
     if any(shapes != first for shapes in others):
         raise ConfigError("The adapters differ in model or rank", "Name turns of one training.")

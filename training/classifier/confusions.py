@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 
 
 def confusions(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Mapping[str, Counter[str]]:
-    """For each syllable, how often it was heard as others. `pairs` are the spoken and the heard syllables of a text."""
+    """For each syllable, how often each other one was heard for it. `pairs`: spoken and heard syllables of a text."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for said, heard in pairs:
         for one, other in _swapped(said, heard):
