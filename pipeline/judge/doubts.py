@@ -1,4 +1,4 @@
-"""Settings that are allowed, but may leave speech without moderation: `voxwarden config check` warns of them."""
+"""Finds settings that are allowed but may leave speech without moderation. `voxwarden config check` prints them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
@@ -12,20 +12,20 @@ from pipeline.messages import Mark
 from pipeline.settings import Settings
 
 INVENTED: tuple[Mark, ...] = ("no_speech", "repetition", "low_confidence")
-"""Marks that real speech gets, too: in noise, or of somebody who mumbles."""
+"""Marks that real speech also gets, in noise or if somebody mumbles."""
 ALWAYS_KNOWN = ("default", "other")
-"""Room types that need no rules of their own: speech without a type, and in the settings of overload all others."""
+"""Room types without rules of their own: speech without a type, and in the overload settings all other types."""
 
 
 def doubts(settings: Settings, config: JudgeConfig) -> Iterator[str]:
-    """Each as one line."""
+    """One line for each doubt."""
     yield from _languages(settings)
     for mark in INVENTED:
         if config.policy.policy.marks.get(mark) == "pass":
             yield f"the policy: marks.{mark} is pass, so speech with that mark passes unless a term is in it."
     for kind in settings.overload.room_types:
         if settings.overload.enabled and kind.share == 0:
-            yield f"overload.room_types: the share of {kind.name} is 0, so under overload none of its speech is heard."
+            yield f"overload.room_types: the share of {kind.name} is 0, so under overload none of its speech is transcribed."
         if told := unknown_room_type(config.policy.policy, kind.name):
             yield f"overload.room_types: {told}"
     for label in settings.retention.labels:
@@ -34,11 +34,11 @@ def doubts(settings: Settings, config: JudgeConfig) -> Iterator[str]:
 
 
 def unknown_room_type(policy: Policy, room_type: str) -> str | None:
-    """What to tell somebody who names a room type without rules of its own."""
+    """A warning about a room type without rules of its own; None if it has rules."""
     if room_type in policy.room_types or room_type in ALWAYS_KNOWN:
         return None
     return (
-        f"the policy {policy.name} has no rules for the room type {room_type}, so those for all rooms hold."
+        f"the policy {policy.name} has no rules for the room type {room_type}, so the rules for all rooms apply."
         f"{_near(room_type, policy.room_types)}"
     )
 
@@ -46,7 +46,7 @@ def unknown_room_type(policy: Policy, room_type: str) -> str | None:
 def _languages(settings: Settings) -> Iterator[str]:
     judge, asr = settings.judge, settings.asr
     if not judge.lexicons:
-        yield "judge.lexicons is empty: no term is looked for, and the classifier judges alone."
+        yield "judge.lexicons is empty, so no terms are matched and the classifier judges alone."
     yield from _unused_lexicons(judge.lexicons)
     if judge.model is not None:
         return
@@ -55,7 +55,7 @@ def _languages(settings: Settings) -> Iterator[str]:
     for language in (asr.language,) if asr.language else asr.languages:
         if language not in judged:
             yield (
-                f"asr: {language} is transcribed, but hardly judged: judge.lexicons has no lexicon for {language}, "
+                f"asr: {language} is transcribed, but barely judged: judge.lexicons has no lexicon for {language}, "
                 f"and the shipped classifier knows {' and '.join(sorted(taught))} only."
             )
 

@@ -1,8 +1,8 @@
-"""Text as it is matched: one form for every way to write the same thing, each character with its place in the source.
+"""Normalises text for matching: all spellings of a text get one form, and each character keeps its place in the source.
 
-Folding is NFKC, case, width, accents off, Traditional to Simplified, apostrophes and invisible characters out. Letters
-of other alphabets that look like Latin ones are Latin inside a Latin word. What hides a word on purpose (leet,
-stretching, separators) is for `disguise.py`, since undoing it would wreck ordinary text.
+Normalising applies NFKC, lower case and Simplified characters, and removes accents, apostrophes and invisible
+characters. Inside a Latin word, similar letters of other alphabets become Latin. Deliberate disguises (leet,
+stretching, separators) are left to `disguise.py`, because removing them would damage ordinary text.
 """
 
 import re
@@ -15,32 +15,32 @@ from pipeline.languages.characters import HAN
 
 APOSTROPHES = frozenset("'’‘ʼ`＇")
 INVISIBLE = frozenset({"Mn", "Me", "Cf", "Cc"})
-"""Unicode categories of what leaves no letter behind: accents, enclosures, zero-width and control characters."""
+"""Unicode categories of characters without a letter: accents, enclosures, zero-width and control characters."""
 
 _OTHER_ALPHABET = re.compile(r"[\u0370-\u052f]")
 _MIXED_WORD = re.compile(r"(?=[^\W\d_]*[a-z])(?=[^\W\d_]*[\u0370-\u052f])[^\W\d_]+")
 _LOOK_ALIKES = str.maketrans("асеорхуіјѕһԁԛԝкмтвнгαορνικτυχβε", "aceopxyijshdqwkmtbhraopviktuxbe")
-"""Lower-case Cyrillic and Greek letters to the Latin ones they pass for."""
+"""Lower-case Cyrillic and Greek letters, and the Latin letters that they resemble."""
 
 _SPACES = re.compile(rf"(?<= ) +|(?<=[{HAN}]) +(?=[{HAN}a-z0-9])|(?<=[a-z0-9]) +(?=[{HAN}])")
-"""Recognisers put spaces for pauses, also beside Chinese characters, where they mean nothing."""
+"""Recognisers write spaces for pauses. Beside Chinese characters they have no meaning."""
 _HYPHENS = re.compile(r"(?<=[a-z0-9]{2})[-_](?=[a-z0-9]{2})")
 
 
 @dataclass(frozen=True, slots=True)
 class PlainView:
-    """Normalised `text`, whose character i stands for the source's characters `starts[i]` to `ends[i]` (half open)."""
+    """Normalised `text`. Its character i comes from the source's characters `starts[i]` to `ends[i]` (half open)."""
 
     text: str
     starts: Sequence[int]
     ends: Sequence[int]
 
     def span(self, start: int, end: int) -> tuple[int, int]:
-        """The source characters behind `text[start:end]`, which is not empty."""
+        """The span in the source of `text[start:end]`, which is not empty."""
         return self.starts[start], self.ends[end - 1]
 
     def without(self, gaps: Iterable[re.Match[str]]) -> "PlainView":
-        """This view less what `gaps` match."""
+        """This view without the parts that `gaps` match."""
         dropped = {position for gap in gaps for position in range(*gap.span())}
         if not dropped:
             return self
@@ -73,7 +73,7 @@ def _folded(text: str) -> PlainView:
 
 
 class _Foldings(dict[str, str]):
-    """What each character becomes; worked out when it is first met."""
+    """The folded form of each character, computed at its first use."""
 
     def __missing__(self, character: str) -> str:
         folded, before = _fold(character), character

@@ -1,4 +1,4 @@
-"""Judging texts that nobody spoke: chat logs, test sets, a sentence a moderator wonders about."""
+"""Judges texts that were not spoken: chat logs, test sets, single sentences."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from pipeline.messages import Flag, Transcript
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One text; `language` None: told by its script."""
+    """One text. If `language` is None, its script decides."""
 
     text: str
     language: str | None = None
@@ -27,7 +27,7 @@ def judge_texts(judge: Judge, texts: Iterable[Text]) -> list[Flag]:
 
 
 def as_transcript(text: str, language: str | None = None, **fields: Any) -> Transcript:
-    """A text as the judge takes it; `fields` are those of a Transcript that are known."""
+    """A text as a transcript for the judge. `fields` are known fields of the Transcript."""
     unknown: dict[str, Any] = {"room": "text", "speaker": "text", "start": 0.0, "end": 0.0, "id": "", "confidence": 1.0}
     return Transcript(
         text=text, language=language or languages.language_of(text), utterance="", model="text", **(unknown | fields)

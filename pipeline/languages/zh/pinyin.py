@@ -1,7 +1,7 @@
-"""Chinese by sound: recognisers swap homophones, so a term can also be found by its toneless pinyin.
+"""Chinese by sound. Recognisers confuse homophones, so terms are also matched by their toneless pinyin.
 
-Each syllable is one private-use character. A text by sound is as long as the text, place for place, and the same
-matcher serves both.
+Each syllable is one private-use character. A text by sound has the same length and positions as the text, so the same
+matcher handles both.
 """
 
 import re
@@ -13,17 +13,17 @@ _HAN = re.compile(f"[{HAN}]")
 
 
 def sounds(text: str) -> str:
-    """`text` (normalised) with each Chinese character replaced by its most usual sound."""
+    """`text` (normalised) with each Chinese character replaced by its most common sound."""
     return "".join([_SOUNDS[character] for character in text])
 
 
 def readings(term: str) -> set[str]:
-    """How `term` (normalised) may sound: read as a phrase, and character by character as texts are."""
+    """The possible sounds of `term` (normalised): read as a phrase, and read character by character like texts."""
     from pypinyin import lazy_pinyin
 
     characters = _HAN.findall(term)
     syllables = lazy_pinyin("".join(characters))
-    if len(syllables) != len(characters):  # rare characters without a reading come back as one
+    if len(syllables) != len(characters):  # rare characters without a reading are returned as one item
         return {sounds(term)}
     phrase = iter(syllables)
     return {sounds(term), _HAN.sub(lambda _: _code(next(phrase)), term)}
@@ -54,5 +54,5 @@ _next_code = count(0xE000)
 
 
 def _code(syllable: str) -> str:
-    """One private-use character a syllable, in the order in which they are met; safe from several threads."""
+    """One private-use character for each syllable, assigned at its first use. Thread-safe."""
     return _CODES.setdefault(syllable, chr(next(_next_code)))

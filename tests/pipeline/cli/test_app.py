@@ -147,14 +147,14 @@ def test_config_show_is_not_cut_in_a_pipe() -> None:
 def test_a_room_type_without_rules_causes_a_warning() -> None:
     told = voxwarden("policy", "explain", "hello", "--room-type", "kid")
     assert told.returncode == 0
-    assert "no rules for the room type kid, so those for all rooms hold. Did you mean kids?" in told.stderr
+    assert "no rules for the room type kid, so the rules for all rooms apply. Did you mean kids?" in told.stderr
     assert "room type" not in voxwarden("policy", "explain", "hello", "--room-type", "kids").stderr
 
 
 def test_config_check_warns() -> None:
     checked = voxwarden("--set", "asr.languages=[en, fr]", "config", "check", VOXWARDEN_ASR_MODEL="tiny")
     assert checked.returncode == 0
-    assert "fr is transcribed, but hardly judged" in checked.stderr
+    assert "fr is transcribed, but barely judged" in checked.stderr
     assert "VOXWARDEN_ASR_MODEL is not a setting and is ignored. Did you mean VOXWARDEN_ASR__MODEL?" in checked.stderr
 
 

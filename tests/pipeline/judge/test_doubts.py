@@ -22,8 +22,8 @@ def test_the_shipped_settings_leave_no_doubt() -> None:
 @pytest.mark.parametrize(
     ("sections", "said"),
     [
-        ({"asr": Asr(languages=("en", "fr"))}, "asr: fr is transcribed, but hardly judged"),
-        ({"asr": Asr(language="fr")}, "asr: fr is transcribed, but hardly judged"),
+        ({"asr": Asr(languages=("en", "fr"))}, "asr: fr is transcribed, but barely judged"),
+        ({"asr": Asr(language="fr")}, "asr: fr is transcribed, but barely judged"),
         ({"judge": JudgeSettings(lexicons=())}, "judge.lexicons is empty"),
         ({"overload": Overload(room_types=(RoomShare(name="kid"),))}, "the room type kid, .* Did you mean kids?"),
         ({"overload": Overload(room_types=(RoomShare(name="game", share=0),))}, "the share of game is 0"),
