@@ -25,7 +25,7 @@ def doubts(settings: Settings, config: JudgeConfig) -> Iterator[str]:
             yield f"the policy: marks.{mark} is pass, so speech with that mark passes unless a term is in it."
     for kind in settings.overload.room_types:
         if settings.overload.enabled and kind.share == 0:
-            yield f"overload.room_types: the share of {kind.name} is 0, so under overload none of its speech is transcribed."
+            yield f"overload.room_types: the share of {kind.name} is 0, so overload skips all of its speech."
         if told := unknown_room_type(config.policy.policy, kind.name):
             yield f"overload.room_types: {told}"
     for label in settings.retention.labels:
