@@ -48,7 +48,7 @@ class Receiver(BaseHTTPRequestHandler):
             self.server.came.set()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log no requests."""
 
 
 @contextmanager

@@ -97,9 +97,9 @@ def undo(
 
 
 def last_of(connection: Connection, moderator: str, since: float) -> list[Decision]:
-    """Return the moderator's newest decisions at or after `since` (UTC seconds) that were not undone.
+    """Return the moderator's newest decision at or after `since` (UTC seconds); none if there is none.
 
-    All of them were made at the same moment, in one bulk decision or alone.
+    After a bulk decision, return all its decisions. Undone decisions are left out.
     """
     mine = (DECISIONS.c.moderator == moderator, DECISIONS.c.undone.is_(None))
     newest = select(func.max(DECISIONS.c.at)).where(DECISIONS.c.at >= since, *mine).scalar_subquery()

@@ -28,7 +28,7 @@ SECRET_BYTES = range(24, 65)
 
 
 class Webhooks:
-    """Sender of events. `secret` is raw bytes, and `clock` returns UTC seconds.
+    """Sends events to the app. `secret` is raw bytes, and `clock` returns UTC seconds.
 
     The app must answer within `seconds`.
     """

@@ -55,7 +55,7 @@ class ClipCutter:
     def _utterance(self, flag: Flag) -> Utterance | None:
         """Return the flag's utterance; None if it is gone.
 
-        By now the address may hold another person's utterance, which must not become evidence here.
+        The log may have reused the address for another person's utterance, which must not become evidence here.
         """
         found = self._log.get(flag.address) if flag.address else None
         return found if found and found.id == flag.utterance else None
