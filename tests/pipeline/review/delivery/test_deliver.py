@@ -265,7 +265,7 @@ def test_a_tick_deletes_old_utterances(desk: Desk) -> None:
 def test_the_topology_builds_the_stage_on_the_local_look_back(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, store=Store(preroll_seconds=0))
     log = Lookback(tmp_path / "lookback", 3_600, 10_000_000)
-    stage = DELIVER.processor(settings, Metrics())
+    stage = DELIVER.processor(settings, Metrics(), log)
     said = utterance("a", 0, 4)
     stage.process([flag("a", 0, 4, address=log.put(said))])
     stage.close()
