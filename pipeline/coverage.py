@@ -28,6 +28,7 @@ class Coverage:
         self._recent: OrderedDict[str, bool] = OrderedDict()
 
     def add(self, transcript: Transcript) -> None:
+        """Count the utterance of a transcript."""
         self.count(transcript.id, transcript.room_type, skipped=transcript.skipped)
 
     def count(self, name: str, room_type: str, *, skipped: bool) -> None:
@@ -43,6 +44,7 @@ class Coverage:
 
     @property
     def room_types(self) -> list[str]:
+        """All room types that were counted, in alphabetical order."""
         return sorted(self.heard.keys() | self.skipped.keys())
 
     def share(self, room_type: str) -> float:

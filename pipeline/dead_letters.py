@@ -36,6 +36,7 @@ MAX_BYTES = 100_000_000
 
 
 def path_of(settings: Settings) -> Path:
+    """The file of the dead letters in the data folder."""
     return settings.data_dir / "dead-letters.jsonl"
 
 
@@ -60,6 +61,7 @@ class DeadLetters:
         _forget(path, clock() - keep_seconds)
 
     def add(self, stage: str, rejected: Rejected) -> None:
+        """Append a letter for a message that `stage` rejected, and log its error."""
         if not rejected.letter:
             return
         log.warning("%s: %s", stage, rejected.error)

@@ -46,6 +46,7 @@ def type_of(kind: type[Message]) -> str:
 
 
 def header_of(field: str) -> str:
+    """The header of a field, e.g. `ce_samplerate` for `sample_rate`."""
     return "ce_" + field.replace("_", "")
 
 

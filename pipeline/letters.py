@@ -42,6 +42,7 @@ class LetterFilter:
     """Include letters that are already handled."""
 
     def takes(self, letter: Letter) -> bool:
+        """Whether this filter selects `letter`."""
         return (
             (self.handled or not letter.handled)
             and (not self.addresses or letter.address in self.addresses or letter.origin in self.addresses)
@@ -69,7 +70,8 @@ class Box(Protocol):
     def letters(self, wanted: LetterFilter) -> list[Letter]:
         """The letters that `wanted` selects, oldest first. Raises InputError for an address that no letter has."""
 
-    def content(self, letter: Letter) -> Content: ...
+    def content(self, letter: Letter) -> Content:
+        """The content of `letter`."""
 
     def send_back(self, chosen: Sequence[Letter]) -> tuple[int, Refusals]:
         """Send the `chosen` letters back to their stages. Returns how many were sent, and the refused ones."""

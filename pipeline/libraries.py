@@ -1,4 +1,4 @@
-"""The libraries that run models. The slim install (deploy/requirements-slim.txt) brings only `ctranslate2`."""
+"""The libraries that run models. The slim install (deploy/requirements-slim.txt) has only `ctranslate2`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ class ModelLibrary:
     """A library that runs models."""
 
     modules: tuple[str, ...]
-    """All modules that it needs and a slim install may lack."""
+    """The modules that it needs and that a slim install may not have."""
     install: str
     """The command that installs them."""
 
 
 LIBRARIES: Mapping[str, ModelLibrary] = {
     "ctranslate2": ModelLibrary(("ctranslate2",), "pip install ctranslate2"),
-    # pip finds the package installed, and adds the dependencies that a slim install left out.
+    # A slim install has the package without its dependencies. pip then adds the dependencies.
     "openai-whisper": ModelLibrary(("whisper", "torch", "numba", "tiktoken"), "pip install openai-whisper"),
     "transformers": ModelLibrary(("transformers", "torch"), "pip install transformers torch"),
 }
-"""By the name of the package."""
+"""Libraries by the name of the package."""
 
 
 def missing_modules(library: str) -> list[str]:

@@ -71,6 +71,7 @@ class StageRunner:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=stage.name)
 
     async def start(self, build: Callable[[], Processor[Any, Any]]) -> None:
+        """Build the processor in the stage's own thread."""
         self.processor = await asyncio.get_running_loop().run_in_executor(self._thread, build)
 
     async def put(self, message: Message | None) -> None:
@@ -84,7 +85,7 @@ class StageRunner:
             raise DependencyError("Audio is refused because a stage has failed", "Start Voxwarden again.")
 
     def refuse(self) -> None:
-        """Nobody works here any more: whoever waits, or comes, is told so, and does not wait for ever."""
+        """Make all current and later calls of `put` raise: the stage has failed and takes no more messages."""
         self._refuses = True
         if not self.queue.empty():
             self.queue.get_nowait()  # wakes the first waiting source, which then wakes the next one

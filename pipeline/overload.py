@@ -128,6 +128,7 @@ class Valve:
         return 1 - thinned * (1 - self._least[kind])
 
     def hears(self, utterance: Utterance) -> bool:
+        """Whether `utterance` is transcribed under the current pressure."""
         return lot(utterance.id) < self.share(utterance.room_type)
 
     def _horizon(self, backlog: Backlog) -> float:

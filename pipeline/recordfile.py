@@ -23,6 +23,7 @@ MAX_AUDIO = 67_108_864
 
 
 def pack(message: Utterance | AudioChunk) -> bytes:
+    """The record of `message`, in bytes. Raises ValueError if the message is too large."""
     audio = message.data
     meta = msgspec.msgpack.encode(msgspec.structs.replace(message, data=b""))
     if len(meta) > MAX_META or len(audio) > MAX_AUDIO:

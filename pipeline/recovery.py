@@ -76,6 +76,7 @@ class Recovery:
         self._overlap = settings.audio.overlap_seconds
 
     def logged(self, segment: Cutting) -> Logged:
+        """Wrap the segment stage, so that the look-back has each utterance before its audio is deleted."""
         return Logged(segment, self.lookback, self.journal)
 
     def utterances(self) -> Iterator[Utterance]:

@@ -93,6 +93,8 @@ Token = Annotated[SecretStr, AfterValidator(_token)]
 
 
 class Section(BaseModel):
+    """A group of settings. Unknown keys are errors."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
@@ -283,10 +285,12 @@ class Security(Section):
 
     @property
     def tls(self) -> bool:
+        """Whether the connection uses TLS."""
         return self.protocol in {"ssl", "sasl_ssl"}
 
     @property
     def sasl(self) -> bool:
+        """Whether the client authenticates with SASL."""
         return self.protocol in {"sasl_plaintext", "sasl_ssl"}
 
 
@@ -574,6 +578,7 @@ class Settings(BaseSettings):
 
     @property
     def database_url(self) -> str:
+        """The URL of the database: `store.url`, or SQLite in `data_dir`."""
         if self.store.url:
             return self.store.url.get_secret_value()
         return f"sqlite:///{self.data_dir / 'voxwarden.db'}"

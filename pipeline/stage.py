@@ -15,13 +15,13 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 
 BEHIND_SECONDS = 1.0
-"""If messages waited longer, there is a backlog, and a silent speaker's audio may be in it. Far below
-`audio.idle_seconds`."""
+"""If messages wait for more seconds, there is a backlog, and it may contain the audio of a speaker who seems silent.
+This is far below `audio.idle_seconds`."""
 
 
 RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Pauses before a runner tries a dependency again. Their sum is well below Kafka's rebalance time-out, which a batch
-must not outlast."""
+"""Pauses in seconds before the retries if a dependency does not answer. Their sum is far below Kafka's rebalance
+timeout, because a batch must end before that."""
 
 STAGE_FAULTS = (VoxwardenError, OSError, MemoryError)
 """Errors of a dependency, the disk or the memory. No message causes them, and the batch must not be acknowledged."""

@@ -33,6 +33,7 @@ def decode(model: Whisper, features: Tensor, language: str, limit: float, how: B
 
 
 def tokenizer_of(model: Whisper, language: str | None = None) -> Tokenizer:
+    """The tokenizer of `model`. `language` is the language of its prompts."""
     return get_tokenizer(model.is_multilingual, num_languages=model.num_languages, language=language)
 
 

@@ -22,4 +22,5 @@ def check_languages(asr: Asr, knows: Callable[[str], bool], *, multilingual: boo
 
 
 def no_device(name: str) -> ConfigError:
+    """The error for a device that this machine does not have."""
     return ConfigError(f"asr.device: this machine has no {name!r}", "Set cpu, cuda, cuda:1 or auto.")

@@ -28,8 +28,9 @@ SILENCE = 0.0
 and -1, the error rate on difficult Mandarin was 50.0% and 53.5% instead of 47.4%. Other speech hardly changed."""
 
 LIMITS = (3.0, 5.0, 8.0, 12.0, 17.0, 23.0, 30.0)
-"""Seconds. Clips in a batch have the same limit and are padded to it, so a text depends on its clip alone. Padding is
-cheap (8 s instead of 4 s: a sixth slower). Smaller batches are expensive (4 clips instead of 8: half as fast)."""
+"""Limits in seconds. Clips in a batch have the same limit and are padded to it, so a text depends on its clip alone.
+Padding is cheap (8 s instead of 4 s: a sixth slower). Smaller batches are expensive (4 clips instead of 8: half as
+fast)."""
 
 
 def own_length(mel: Mel) -> Mel:

@@ -49,7 +49,7 @@ WIDE = 5
 
 
 def first_beam(language: str, beams: Mapping[str, int], default: int) -> int:
-    """The width of the first search: from the settings, else from the language, else the engine's default."""
+    """The beam size of the first decode: from the settings, else from the language, else the engine's default."""
     return beams.get(language) or languages.of(language).recogniser.beam or default
 
 

@@ -29,6 +29,8 @@ OVERCONFIDENCE = 0.2
 
 @dataclass(frozen=True)
 class Hypothesis:
+    """A text that the decoder proposes for a clip."""
+
     language: str
     tokens: tuple[int, ...]
     """Tokens of the text, without timestamps."""
@@ -44,15 +46,18 @@ class Hypothesis:
 
     @cached_property
     def compression_ratio(self) -> float:
+        """Bytes of the text divided by its zlib size. It is high for repetitive text."""
         raw = self.text.encode()
         return len(raw) / len(zlib.compress(raw))
 
     @cached_property
     def looping(self) -> bool:
+        """Whether the text repeats the same words again and again."""
         return is_looping(self.text, self.compression_ratio)
 
     @cached_property
     def doubled(self) -> bool:
+        """Whether the text is one sentence, twice."""
         return is_doubled(self.text)
 
     @cached_property
@@ -119,7 +124,11 @@ def legible(tokens: Sequence[int], text_of: Callable[[Sequence[int]], str]) -> t
 
 
 def best_first(tried: Sequence[Hypothesis]) -> list[Hypothesis]:
-    """Sound ones before loops, the hasty and the doubled, which score high; then plausible ones; each text once."""
+    """Sort the hypotheses, best first, and keep each text once.
+
+    Texts that loop, are too long for the clip, or say a sentence twice come last, because their scores are too high.
+    Otherwise the most plausible text is first.
+    """
     found: dict[str, Hypothesis] = {}
     for one in sorted(tried, key=lambda one: (one.looping, one.hasty, one.doubled, -one.plausibility)):
         found.setdefault(one.text, one)

@@ -36,7 +36,7 @@ class Overlaps:
         return text if utterance.overlap and utterance.start < end < utterance.end else ""
 
     def trim(self, utterance: Utterance, text: str) -> str:
-        """Remove the words from `text` that the previous utterance has. Remembers the rest if this cut is forced."""
+        """Remove the words that repeat the previous utterance from `text`. Remembers the rest if this cut is forced."""
         key = (utterance.room, utterance.speaker)
         text = without_repeat(self.before(utterance), text, utterance.overlap)
         self._cut_off.pop(key, None)

@@ -25,6 +25,7 @@ Tell = Callable[[Mapping[str, float]], str]
 
 
 def most_likely(probabilities: Mapping[str, float]) -> str:
+    """The language with the highest probability."""
     return max(probabilities, key=lambda language: probabilities[language])
 
 

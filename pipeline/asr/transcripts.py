@@ -1,15 +1,15 @@
-"""The transcript of an utterance: where and when it was spoken comes from the utterance."""
+"""Builds the transcript of an utterance. Room, speaker and times come from the utterance."""
 
 from typing import Any
 
 from pipeline.messages import Transcript, Utterance, derive_id
 
 UNDETERMINED = "und"
-"""ISO 639-2 for a language that nobody has told."""
+"""ISO 639-2 code of an undetermined language."""
 
 
 def transcript_of(utterance: Utterance, **fields: Any) -> Transcript:
-    """`fields` are the transcript's own: text, language, confidence, model and so on."""
+    """The transcript of `utterance`. `fields` are its own fields: text, language, confidence, model and so on."""
     return Transcript(
         room=utterance.room,
         speaker=utterance.speaker,
@@ -24,5 +24,5 @@ def transcript_of(utterance: Utterance, **fields: Any) -> Transcript:
 
 
 def wordless(utterance: Utterance, **why: Any) -> Transcript:
-    """A transcript without words. `why` are the fields that tell the reason."""
+    """The transcript of an utterance that was not transcribed. It has no text. `why` are the fields with the reason."""
     return transcript_of(utterance, text="", language=UNDETERMINED, confidence=0.0, **why)

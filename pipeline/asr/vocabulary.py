@@ -32,10 +32,12 @@ class Vocabulary:
         return [*start, self._id(f"<|{language}|>"), self._id("<|transcribe|>")] if self._multilingual else start
 
     def text(self, tokens: Sequence[int]) -> str:
+        """The text of `tokens`, without space at its start and end."""
         text: str = self._tokenizer.decode(list(tokens))
         return text.strip()
 
     def words(self, tokens: Sequence[int]) -> list[TornWord]:
+        """The words of `tokens`, each with its number of tokens."""
         return joined(self._pieces(tokens))
 
     def _pieces(self, tokens: Sequence[int]) -> Iterator[TornWord]:

@@ -84,7 +84,7 @@ PACKAGES: Mapping[str, Package] = {
 HUB = dict.fromkeys(("turbo", "large-v3-turbo"), "mobiuslabsgmbh/faster-whisper-large-v3-turbo") | {
     "large": "Systran/faster-whisper-large-v3"
 }
-"""Hub repositories of sizes whose repository has another name."""
+"""Hub repository by size, for sizes whose repository is not Systran/faster-whisper-SIZE."""
 HUB_FILES = ["model.bin", "config.json", "tokenizer.json", "vocabulary.*", "preprocessor_config.json"]
 
 CTRANSLATE2_PINS: Mapping[str, Mapping[str, str]] = {
@@ -252,6 +252,7 @@ def checked(weights: WhisperWeights, pins: Mapping[str, str]) -> WhisperWeights:
 
 
 def sha256(parts: Parts) -> str:
+    """SHA-256 of a file in parts, as hexadecimal digits."""
     digest = hashlib.sha256()
     for part in parts:
         with part.open("rb") as file:

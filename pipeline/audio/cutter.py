@@ -26,8 +26,8 @@ SMOOTH = 3
 """Windows in a moment (96 ms). A moment is longer than the silence before a plosive."""
 
 QUIET_AT_SOFT, QUIET_AT_LAST = 0.1, 0.5
-"""Highest `_noise` of a quiet moment: at the soft limit (a pause between sentences), and from half-way to the hard
-limit on (a gap between words)."""
+"""A moment is quiet if its `_noise` is at most this value. It is QUIET_AT_SOFT at the soft limit (a pause between
+sentences), and grows to QUIET_AT_LAST (a gap between words) half-way between the soft and the hard limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,8 @@ class Cutter:
     def unfinished(self) -> Cut | None:
         """Unfinished speech as it would be cut if the stream ended now; None in silence.
 
-        The length includes the padding, so that short speech that has just begun counts: its rest may be missing.
+        Here the minimum length includes the padding. So speech that has just begun is returned, too: its rest may be
+        missing.
         """
         if self._open is None:
             return None

@@ -37,8 +37,8 @@ def not_cancelled(channels: NDArray[np.float32]) -> Samples:
     """The mean of the channels, or the loudest channel where channels cancel each other. For live audio.
 
     A client could send a voice and its inverse, so that the mean is silent. The same works against any fixed weights.
-    So each sample is a blend: the mean, if it is at least half as large as the loudest channel, and more of the loudest
-    channel, the smaller the mean is.
+    So each sample is a blend of the mean and the loudest channel. It is the mean if that is at least half as large as
+    the loudest channel. The smaller the mean is, the more it is replaced by the loudest channel.
     """
     middle = channels.mean(axis=0)
     loudest = np.take_along_axis(channels, np.abs(channels).argmax(axis=0)[None], axis=0)[0]

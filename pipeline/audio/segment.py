@@ -20,7 +20,7 @@ from pipeline.settings import Audio, Settings
 from pipeline.stage import STAGE_FAULTS, HoldingProcessor, Rejected, blamed
 
 KEEP_SECONDS = 120.0
-"""Seconds of silence after `idle_seconds` for which interrupted speech stays open, in case an outage interrupted it."""
+"""Seconds after `idle_seconds` for which unfinished speech stays open, because an outage may have interrupted it."""
 
 Key = tuple[str, str]
 """Room and speaker."""

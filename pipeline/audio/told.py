@@ -1,8 +1,8 @@
 """Remembers unfinished speech that was already returned as an utterance. When it is cut, only its rest is returned.
 
 When a speaker sends nothing for some time, the unfinished speech so far becomes an utterance. But the speech may
-continue, for example after an outage. Then the same worker, or another one that reads the audio again, cuts it. The
-speech is recognised by its start, which is the same to the sample.
+continue, for example after an outage. Then the same worker cuts it, or another worker that reads the audio again. The
+speech is recognised by its start sample, which is the same each time.
 """
 
 from collections import OrderedDict

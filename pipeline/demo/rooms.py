@@ -29,6 +29,7 @@ class Track:
 
 
 def tracks() -> list[Track]:
+    """The recordings of all speakers in all demo rooms."""
     folder = Path(__file__).parent
     rooms = yaml.safe_load((folder / "rooms.yaml").read_text("utf-8"))
     return [

@@ -11,6 +11,7 @@ KNOWN = {
 
 
 def fault(file: BinaryIO, size: int, last: range) -> str | None:
+    """See `StructureCheck`."""
     del last
     at, indexes = 0, 0
     while at < size:

@@ -7,7 +7,7 @@ from typing import BinaryIO, Literal
 from pipeline.audio.structure import tail
 
 RECORDINGS = {b"RIFF", b"RIFX", b"RF64", b"FORM", b"caff", b"OggS", b"fLaC"}
-"""First bytes of audio files. They are not names of chunks: another file begins there."""
+"""First bytes of audio files. If they are in the place of a chunk's name, another recording begins there."""
 
 PRINTABLE = frozenset(string.printable.encode())
 
@@ -29,6 +29,7 @@ class Form:
     """The length field includes the name and itself."""
 
     def fault(self, file: BinaryIO, size: int, last: range) -> str | None:
+        """See `StructureCheck`."""
         samples = 0
         at = self._aligned(last.stop) if self.first is None else self.first
         while at + self.name + self.length <= size:

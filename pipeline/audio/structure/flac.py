@@ -11,6 +11,7 @@ LONGEST = 1 << 20
 
 
 def fault(file: BinaryIO, size: int, last: range) -> str | None:
+    """See `StructureCheck`."""
     end = tail.end_of_tags(file, last.start, size)
     if end - last.start > LONGEST:
         return tail.unheard(last.start + LONGEST, end)

@@ -29,6 +29,7 @@ KNOWN = {
 
 
 def fault(file: BinaryIO, size: int, last: range) -> str | None:
+    """See `StructureCheck`."""
     del last
     at = 0
     while at < size:
@@ -47,9 +48,10 @@ def fault(file: BinaryIO, size: int, last: range) -> str | None:
 
 
 def _number(file: BinaryIO, *, marked: bool) -> int | None:
-    """A number of one to eight bytes. The leading zero bits of the first byte give the number of bytes.
+    """Read an EBML number of one to eight bytes. The count of leading zero bits in its first byte gives its length.
 
-    `marked` keeps the 1 bit after these zeros, as element ids do. None at the end of the file or for a zero byte.
+    Element ids include the first 1 bit (`marked`), lengths do not. Returns None at the end of the file or if the first
+    byte is zero.
     """
     first = file.read(1)
     if not first or not first[0]:

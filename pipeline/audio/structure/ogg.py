@@ -43,6 +43,7 @@ class _Faults:
 
 
 def fault(file: BinaryIO, size: int, last: range) -> str | None:
+    """See `StructureCheck`."""
     del last
     faults, at = _Faults(), 0
     for page, at in _pages(file):  # noqa: B007 - `at` is used after the loop

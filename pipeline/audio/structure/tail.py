@@ -17,6 +17,7 @@ def beyond(file: BinaryIO, size: int, end: int) -> str | None:
 
 
 def unheard(begin: int, end: int) -> str:
+    """The fault for bytes `begin` to `end` (half open), in words."""
     return f"the {end - begin:,} bytes from byte {begin:,} on are not part of the recording"
 
 
