@@ -355,7 +355,7 @@ class Kafka(Section):
 
     @property
     def longest_retention_seconds(self) -> float:
-        """How long any topic keeps a record."""
+        """The longest retention of all topics, in seconds."""
         return max(map(self.retention_seconds, TOPICS))
 
 

@@ -46,7 +46,7 @@ def test_texts_are_judged_without_pytorch(tmp_path: Path) -> None:
         (f"judge.model=owner/name@{'0' * 40}", ("judge", "texts.txt"), "pip install transformers torch"),
     ],
 )
-def test_what_is_not_installed_is_one_line_with_the_install_command(
+def test_the_error_for_a_missing_library_is_one_line_with_the_install_command(
     setting: str, command: tuple[str | Path, ...], install: str, tmp_path: Path
 ) -> None:
     (tmp_path / "texts.txt").write_text("hello\n", "utf-8")
