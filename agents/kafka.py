@@ -64,7 +64,7 @@ def broker_errors(kafka: Kafka) -> Iterator[None]:
                 ) from error
             reason = str(error) or type(error).__name__
             raise DependencyError(
-                f"Kafka at {kafka.bootstrap} failed: {reason}",
+                f"Kafka at {kafka.bootstrap} does not answer correctly: {reason}",
                 "Check that the broker runs, `kafka.bootstrap` and `kafka.security`.",
             ) from error
 
