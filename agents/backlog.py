@@ -9,7 +9,7 @@ from pipeline.stage import Backlog
 
 
 def unknown() -> Backlog:
-    """Return the backlog to assume before the first look at the broker, or when the broker does not answer."""
+    """Return a backlog of unknown size: nobody has looked at the broker yet, or it did not answer."""
     return Backlog(waited=0.0)
 
 

@@ -137,7 +137,7 @@ def _refusal(kafka: Kafka, letter: Letter) -> str | None:
 
 
 def _reborn(record: Any, replays: int) -> Event:
-    """Return the record without the headers of the dead letter, with the number of its replays."""
+    """Return the original record: without the headers that a stage added, and with the number of its replays."""
     own = [(name, value or b"") for name, value in record.headers or () if not name.startswith(REASON)]
     return Event(record.key or b"", record.value or b"", [*own, (REPLAYS, str(replays).encode())])
 

@@ -119,7 +119,7 @@ class KafkaLog(UtteranceLog):
         return next(iter(self._range(partition, offset, offset + 1)), None)
 
     def _range(self, partition: TopicPartition, first: int, end: int) -> list[Any]:
-        """Return the records from offset `first` to before `end`. Cached records are not read again."""
+        """Return the records with offsets from `first` on, and below `end`. Cached records are not read again."""
         kept = self._kept.pop(partition, deque())
         if not (kept and kept[0].offset <= first <= kept[-1].offset + SEARCH_RECORDS):
             kept = deque()
@@ -140,7 +140,10 @@ class KafkaLog(UtteranceLog):
             room += sum(_size(record) for record in self._kept.pop(oldest))
 
     def _parts(self, partition: TopicPartition, first: int, end: int) -> Iterator[list[Any]]:
-        """Yield the records from offset `first` to before `end`, as the broker gives them. Expired ones are missing."""
+        """Yield the records with offsets from `first` on, and below `end`. Expired ones are missing.
+
+        Each list is one answer of the broker.
+        """
         position = max(first, self._consumer().beginning_offsets([partition])[partition])
         end = min(end, self._consumer().end_offsets([partition])[partition])
         while position < end:

@@ -24,8 +24,7 @@ class Expiry:
     def count(self, gone: int, record: Any, end: int) -> None:
         """Count `gone` records that are missing before the Kafka `record`. `end` is the next offset of its partition.
 
-        The expired records cannot be read. So the seconds that they span are estimated from the rate of the records
-        that are left.
+        The expired records cannot be read. So their time span is estimated from the pace of the records that are left.
         """
         pace = max(0.0, self._clock() - record.timestamp / 1000) / max(1, end - record.offset)
         self._records.inc(gone)

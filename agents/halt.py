@@ -26,7 +26,7 @@ MESSAGES = 200
 """Size of the window over all senders. The share of bad messages in it must exceed the limit, too."""
 
 ENOUGH = 8
-"""The worker does not halt with fewer bad messages in the window. They come from at least four senders."""
+"""The smallest number of bad messages that halts a worker. They come from at least four senders."""
 
 
 class HaltError(VoxwardenError):

@@ -17,7 +17,7 @@ POLL_MS = 500
 
 @dataclass(frozen=True, slots=True)
 class TimeSpan:
-    """Offsets `first` to before `end` of one partition."""
+    """The offsets of one partition from `first` on, and below `end`."""
 
     partition: TopicPartition
     first: int
@@ -25,9 +25,10 @@ class TimeSpan:
 
 
 class History:
-    """The records of a topic with timestamps from `since` to before `until`, in UTC seconds. None means no limit.
+    """The records of a topic whose timestamps are at or after `since` and before `until`.
 
-    Raises ConfigError if the topic does not exist. Raises DependencyError if the broker does not answer.
+    Both are UTC seconds; None means no limit. Raises ConfigError if the topic does not exist. Raises DependencyError if
+    the broker does not answer.
     """
 
     def __init__(self, kafka: Kafka, topic: Topic, since: float | None = None, until: float | None = None) -> None:

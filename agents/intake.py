@@ -150,7 +150,7 @@ class Consumer(aiokafka.Consumer):
             self._expiry.count(gone, record, self.highwater(tp) or record.offset + 1)
 
     async def _pass(self, tp: Any, missing: int, offset: int) -> None:
-        """Let commits continue at `offset`, although the offsets from `missing` to before `offset` do not exist.
+        """Let commits continue at `offset`, although the records between `missing` and `offset` do not exist.
 
         After an outage, millions of committed offsets may have expired, and Faust lists each number of a gap in memory.
         After a seek, no earlier record is in hand. So `offset` can count as the committed one without a list.

@@ -103,7 +103,7 @@ def discard(client: Any) -> None:
 
 
 def reader(kafka: Kafka, answer_seconds: float = ANSWER_SECONDS) -> Any:
-    """Make a consumer outside any group that reads at known offsets. `answer_seconds` limits each request."""
+    """Make a consumer without a group, for reading at known offsets. `answer_seconds` limits each request."""
     with broker_errors(kafka):
         return KafkaConsumer(
             **common(kafka),

@@ -110,7 +110,7 @@ class LeadIn:
         yield from self._read(consumer, place, found.offset if found else end, end)
 
     def _read(self, consumer: Any, place: TopicPartition, first: int, end: int) -> Iterator[Any]:
-        """Yield the records from offset `first` to before `end`."""
+        """Yield the records with offsets from `first` on, and below `end`."""
         if first >= end:
             return
         consumer.seek(place, first)

@@ -1,4 +1,4 @@
-"""Decide who may connect, by bearer tokens."""
+"""Accept or refuse connections by their bearer tokens."""
 
 import hmac
 import ipaddress

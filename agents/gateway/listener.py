@@ -1,4 +1,4 @@
-"""One accepted connection: check the frames, make chunks of them, and pass them on until the connection ends."""
+"""Handle one accepted connection: check its frames, make chunks of them, and pass the chunks on."""
 
 import asyncio
 import time

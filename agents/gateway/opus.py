@@ -7,7 +7,7 @@ MAX_FRAME_BYTES = 1_275
 """Limit for one frame inside a packet."""
 
 LONG_LENGTH = 252
-"""If the first byte of a frame length is at least this, the length takes two bytes."""
+"""A frame length takes two bytes if its first byte is at least this number."""
 
 REMEDY = "Send bare packets, without Ogg or RTP."
 

@@ -38,12 +38,11 @@ class LiveConnection:
 
 
 class Gateway:
-    """`async with Gateway(...)` listens.
+    """A WebSocket server. `async with Gateway(...)` starts it.
 
-    At the end it closes every connection with 1012 after its last chunk was passed on.
-
-    Raises ConfigError if no token is set and the address is not loopback, or if the port is taken. `generated_token` is
-    the token that is generated on loopback when none is set.
+    At the end it closes every connection with 1012 after its last chunk was passed on. Raises ConfigError if no token
+    is set and the address is not loopback, or if the port is taken. `generated_token` is the token that is generated on
+    loopback when none is set.
     """
 
     def __init__(
@@ -158,7 +157,7 @@ class Gateway:
 
 
 def _library_log() -> logging.Logger:
-    """Keep the library's debug log off, whatever the root logger's level is. It holds tokens, names and audio."""
+    """Return a log for the library that never has its debug messages. They hold tokens, names and audio."""
     library = log.getChild("websockets")
     library.setLevel(logging.WARNING)
     return library

@@ -8,7 +8,7 @@ from pipeline.audio.packets import LENGTH_BYTES, MAX_PACKETS, pack
 from pipeline.messages import AudioChunk
 
 PROMPT_SECONDS = 0.01
-"""If a read waited for this long, it has received everything that the client had sent."""
+"""A read that waited at least this long has received everything that the client had sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,13 @@ class Arrival:
     now: float
     """UTC seconds."""
     waited: float
-    """Seconds between the call of the read and the arrival."""
+    """Seconds for which the read waited."""
     stalled: bool = False
     """Whether the gateway paused for longer than usual, so that more frames may be unread."""
 
 
 OLDEST_SECONDS = 600.0
-"""If a client's clock says that audio is older, the clock is wrong."""
+"""If a client dates its audio further back than this, its clock is wrong."""
 
 
 class AudioSession:
@@ -50,7 +50,7 @@ class AudioSession:
         self._gap = gap
         self._ahead = ahead
         self._largest = largest
-        """Limit for a chunk in bytes."""
+        """The most bytes in one chunk."""
         self._anchor: float | None = None
         self._samples = 0
         """Samples since the anchor."""

@@ -6,7 +6,10 @@ from pipeline.cli.app import stderr, stdout
 
 
 def progress_bar() -> Progress:
-    """Return a progress bar below the results on a terminal, or else on stderr. Hidden if neither is a terminal."""
+    """Return a progress bar. It stays below the results on a terminal. If these go elsewhere, it is on stderr.
+
+    It is hidden if stderr is no terminal either.
+    """
     screen = stdout if stdout.is_terminal else stderr
     return Progress(
         TextColumn("{task.description}"),

@@ -15,7 +15,7 @@ from pipeline.messages import Name
 
 MAX_CHARACTERS = 100_000
 MAX_BYTES = 2**20
-"""Limit for one line. It holds MAX_CHARACTERS as escapes, and other keys."""
+"""The most bytes in one line. They suffice for MAX_CHARACTERS escapes and for other keys."""
 Numbered = tuple[int, bytes]
 
 OBJECT = re.compile(r'\s*\{\s*("|\}\s*$)')

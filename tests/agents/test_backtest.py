@@ -1,4 +1,4 @@
-"""`voxwarden backtest` on a file. tests/stream has it on Kafka."""
+"""`voxwarden backtest` on a file. tests/stream/test_backtest.py tests it on Kafka."""
 
 import json
 from pathlib import Path

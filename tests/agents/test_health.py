@@ -25,7 +25,7 @@ class Clock:
 
 
 def after(*looks: tuple[float, dict[PartitionName, GroupPosition]]) -> float:
-    """Return how long the worker has stood still after looks at these times."""
+    """Return how long the worker has stood still after these looks, each with its time."""
     clock = Clock()
     progress = Progress(clock)
     for at, places in looks:

@@ -1,4 +1,4 @@
-"""The output of `voxwarden topics`. tests/stream has it on Kafka."""
+"""The output of `voxwarden topics`. tests/stream/test_topics.py tests it on Kafka."""
 
 import pytest
 from typer.testing import CliRunner

@@ -19,7 +19,7 @@ def commands(name: str) -> list[dockerfile.Command]:
 
 
 def final(name: str) -> dockerfile.Command:
-    """Return the last command of its kind, which applies to the image."""
+    """Return the last command of this kind. Only the last one applies to the image."""
     return commands(name)[-1]
 
 

@@ -61,7 +61,7 @@ def seen(how: str, folder: Path) -> Iterator[Seen]:
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Seen]]:
-    """Run both at the same time, because each waits for most of its time."""
+    """Run both at the same time. Each mostly waits."""
     with ExitStack() as stack:
         yield {how: stack.enter_context(seen(how, tmp_path_factory.mktemp("seen"))) for how in ("late", "on time")}
 

@@ -110,7 +110,7 @@ def test_latest_continues_although_other_records_were_read_in_between(settings: 
 
 
 def test_latest_keeps_no_audio_of_other_rooms(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A partition holds hours of all its rooms."""
+    """A partition holds hours of audio of all its rooms."""
     now = time.time()
     said = [structs.replace(utterance(n), room=f"room-{n % 5}", start=now - 30, end=now - 26) for n in range(20)]
     write(settings, *said)

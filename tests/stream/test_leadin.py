@@ -20,7 +20,7 @@ NOW = time.time()
 
 @dataclass
 class Record:
-    """A record as Faust gives it, with its time in seconds."""
+    """A record as Faust gives it. Its time is in seconds."""
 
     topic: str
     partition: int

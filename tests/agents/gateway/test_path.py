@@ -14,7 +14,7 @@ from pipeline.messages import AudioChunk
 OPUS = Voice(room="r", speaker="s", codec="opus", sample_rate=48_000)
 PCM = Voice(room="r", speaker="s", codec="pcm_f32le", sample_rate=48_000, channels=2)
 FILTER = 200
-"""Two filters may hold back or add this many samples."""
+"""The most samples that two filters hold back or add."""
 
 
 def checked(data: bytes, voice: Voice) -> Frame | None:

@@ -79,7 +79,7 @@ async def running(**changes: Any) -> AsyncIterator[Place]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition. The test's time-out ends the wait."""
+    """Wait until a condition holds. The test's time-out limits the wait."""
     for _ in count():
         if condition():
             return
