@@ -31,14 +31,16 @@ LATE_SECONDS = 10.0
 MAX_LATE_SECONDS = 600.0
 """A larger lateness means that the time in the audio is wrong."""
 TOLD_SECONDS = 120.0
-"""Utterances written later than this after the record are not read. A group may be set back by hours.
-"""
+"""An utterance that was written more than this after the record is not read. A group may be set back by hours."""
 PATIENCE_SECONDS = 15.0
 """If no record comes for this long, the broker counts as down."""
 
 
 def lead_seconds(audio: Audio) -> float:
-    """Return how many seconds of earlier audio to read: one longest utterance, one soft cut, and the pause before."""
+    """Return how many seconds of earlier audio to read.
+
+    They hold speech in progress that was cut for its length at most once, and the pause before it.
+    """
     return audio.max_seconds + audio.soft_seconds + audio.hangover_seconds
 
 

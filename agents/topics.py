@@ -19,9 +19,9 @@ from pipeline.topology import DEAD_LETTERS, TOPICS, Stage, Topic
 HOUR_MS = 3_600_000
 
 SEGMENTS_KEPT = 12
-"""Kafka deletes whole segments.
+"""Kafka deletes whole segments. A segment spans the retention divided by this number.
 
-A segment holds at most this part of the retention, so records live that much longer.
+So records live up to one segment longer than the retention.
 """
 
 SEGMENT_BYTES = 268_435_456

@@ -22,7 +22,7 @@ FROM, TO = 23.5, 28.5
 
 
 class Host:
-    """Keeps what it is told."""
+    """Keeps the events of the run."""
 
     def __init__(self) -> None:
         self.ready = asyncio.Event()

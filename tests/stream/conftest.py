@@ -19,7 +19,7 @@ from tests.broker import Broker
 from tests.stream.moderated import Moderated, audio, moderate
 
 ASR = Asr(model="tiny.en")
-"""The cheapest one."""
+"""The cheapest model."""
 
 
 def settings_of(bootstrap: str, data: Path, partitions: int = 2) -> Settings:

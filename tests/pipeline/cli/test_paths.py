@@ -12,7 +12,7 @@ ENDINGS = {
     "matroska": {".mka", ".mkv"}, "mpeg": {".mpg", ".mpeg"}, "mpegts": {".ts", ".mts", ".m2ts"},
     "ogg": {".oga", ".ogg", ".opus", ".spx"},
 }  # fmt: skip
-"""Formats whose name differs from their file name ending."""
+"""Formats of FFmpeg whose name is not a file name ending."""
 
 
 @pytest.mark.parametrize("kind", FORMATS.split(","))
