@@ -114,7 +114,7 @@ class Consumer(aiokafka.Consumer):
                 await self.wait_first(self.fetches.put(records), self.suspend_flow.wait())
 
     async def _seek_back(self) -> None:
-        """Fetch again the records that arrived during a rebalance: they may have arrived after the seek that ends it."""
+        """Fetch again the records that arrived during a rebalance: they may be newer than the seek that ends it."""
         if not self.app.should_stop:
             with suppress(IllegalStateError):  # the partition was just revoked; the next rebalance seeks again
                 await self.perform_seek()

@@ -12,7 +12,7 @@ ENDINGS = {
     "matroska": {".mka", ".mkv"}, "mpeg": {".mpg", ".mpeg"}, "mpegts": {".ts", ".mts", ".m2ts"},
     "ogg": {".oga", ".ogg", ".opus", ".spx"},
 }  # fmt: skip
-"""Formats of FFmpeg whose name is not a file name ending."""
+"""Endings of the formats whose name is not their only ending."""
 
 
 @pytest.mark.parametrize("kind", FORMATS.split(","))
