@@ -28,10 +28,11 @@ def train(
     kept: Annotated[float, typer.Option(min=0, max=1, help="Share of --encoder's weights in the result.")] = 0.0,
     minutes: Annotated[float | None, typer.Option(min=0, help="Stop after this time, with fewer texts.")] = None,
 ) -> None:
-    """Train the text classifier, which scores whether a text is risky and under which labels.
+    """Train the text classifier: is a text risky, and under which labels?
 
-    It needs `pip install -e '.[train]'` and the text sets that docs/training.md names. It takes an hour and a half on
-    two cores that multiply bfloat16, and three hours on others. judge.model takes OUT/onnx. Other tools can fine-tune
+    It needs `pip install -e '.\\[train]'` and the text sets of docs/training.md.
+    It takes an hour and a half on two cores that multiply bfloat16, and three
+    hours on others. judge.model takes OUT/onnx. Other tools can fine-tune
     OUT/transformers.
 
     Examples:
