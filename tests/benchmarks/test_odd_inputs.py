@@ -14,7 +14,7 @@ from pipeline.audio.vad import shared
 from pipeline.errors import AudioError
 
 
-def test_there_are_more_than_150() -> None:
+def test_there_are_more_than_150_odd_inputs() -> None:
     names = [
         *(name for name, _, _ in recordings.whole()),
         *(name for name, _, _ in recordings.wavs()),
@@ -32,7 +32,7 @@ def test_no_sheet_is_accepted(form: str, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("make", [recordings.damaged, recordings.wavs, recordings.lengths, recordings.none])
-def test_inputs_that_must_be_refused_are(make: Callable[[], Iterator[recordings.Case]], tmp_path: Path) -> None:
+def test_inputs_that_must_be_refused_are_refused(make: Callable[[], Iterator[recordings.Case]], tmp_path: Path) -> None:
     for name, content, allowed in make():
         (path := tmp_path / name).write_bytes(content)
         refused = False

@@ -49,7 +49,7 @@ def test_kept_transcripts_are_scored_without_transcribing_again(tmp_path: Path) 
     assert cells[3:6] == ["11.1", "0.0", "-11.1"]  # 你号吗 has one wrong character out of nine
 
 
-def test_clips_are_the_mandarin_ones_of_the_split(tmp_path: Path) -> None:
+def test_only_mandarin_clips_of_the_split_are_used(tmp_path: Path) -> None:
     head = "file\tlanguage\tsource\tseconds\treference\tsplit\n"
     rows = "a.flac\tzh\tphone\t1\t你好\tdev\nb.flac\ten\tphone\t1\thello\tdev\nc.flac\tzh\tplaces\t1\t法国\tdev\n"
     (tmp_path / "refs.tsv").write_text(head + rows + "d.flac\tzh\tphone\t1\t再见\ttrain\n", "utf-8")

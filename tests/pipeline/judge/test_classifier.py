@@ -48,7 +48,7 @@ def test_the_shipped_model_separates_risky_from_clean(shipped: Classifier, langu
     assert min(risky) > max(clean)
 
 
-def test_it_scores_every_label_and_risk_as_probabilities(shipped: Classifier) -> None:
+def test_every_label_and_risk_get_probabilities(shipped: Classifier) -> None:
     (scores,) = shipped.classify(["hello"], ["en"])
     assert set(scores) == {*shipped.labels, "risk"}
     assert len(shipped.labels) == 12

@@ -1,4 +1,4 @@
-"""What is allowed but leaves speech without moderation is told, with the name that may have been meant."""
+"""Settings that leave speech without moderation cause a warning, with a suggestion for a misspelt name."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def told(**sections: object) -> list[str]:
     return list(doubts(settings, check(settings.judge)))
 
 
-def test_the_shipped_settings_leave_no_doubt() -> None:
+def test_the_shipped_settings_cause_no_warning() -> None:
     assert told() == []
 
 
@@ -30,12 +30,12 @@ def test_the_shipped_settings_leave_no_doubt() -> None:
         ({"retention": Retention.model_validate({"labels": {"abusse": {}}})}, "no label abusse. Did you mean abuse?"),
     ],
 )
-def test_a_doubt_names_its_setting(sections: dict[str, object], said: str) -> None:
+def test_a_warning_names_its_setting(sections: dict[str, object], said: str) -> None:
     (doubt,) = told(**sections)
     assert all(part in doubt for part in said.split(".*"))
 
 
-def test_a_mark_that_lets_real_speech_pass_is_told(tmp_path: Path) -> None:
+def test_a_mark_that_lets_real_speech_pass_causes_a_warning(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     path.write_text(
         "{name: own, every: {review: 0.5}, marks: {low_confidence: pass}, room_types: {game: {}, kids: {}}}"
@@ -44,7 +44,7 @@ def test_a_mark_that_lets_real_speech_pass_is_told(tmp_path: Path) -> None:
     assert "marks.low_confidence is pass" in doubt
 
 
-def test_a_room_type_without_rules_is_told() -> None:
+def test_a_room_type_without_rules_causes_a_warning() -> None:
     policy = Policy.model_validate({"name": "own", "room_types": {"kids": {}}})
     assert unknown_room_type(policy, "kids") is None
     assert unknown_room_type(policy, "default") is None

@@ -56,7 +56,7 @@ def test_the_span_of_everything_holds_every_letter(text: str) -> None:
         ("t-shirt 3.14 U.S.A", "t-shirt 3.14 u.s.a"),
     ],
 )
-def test_ways_to_write_the_same(written: str, plain: str) -> None:
+def test_spellings_of_the_same_text_are_equal(written: str, plain: str) -> None:
     assert normalise(written).text == plain
 
 

@@ -7,7 +7,7 @@ from tests.pipeline.judge.fakes import transcript
 WORDS = (Word("we", 100.1, 100.3), Word(" kill", 100.5, 100.9), Word(" you.", 101.0, 101.4))
 
 
-def test_times_are_those_of_the_words_touched() -> None:
+def test_a_span_has_the_times_of_its_words() -> None:
     found = transcript("we kill you.", words=WORDS)
     assert times_of(found, 3, 11) == (100.5, 101.4)
     assert times_of(found, 4, 5) == (100.5, 100.9)

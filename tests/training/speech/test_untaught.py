@@ -36,6 +36,6 @@ def test_only_lines_that_were_not_taught_are_transcribed(tmp_path: Path) -> None
     assert all({*line.voice.split("+")} < {*VOICES["zh"].split()} for line in wanted)
 
 
-def test_no_line_after_the_last_is_an_error(tmp_path: Path) -> None:
+def test_a_start_after_the_last_line_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--after 10000000"):
         untaught.make(untaught.arguments(options(tmp_path, "--after", "10000000")))
