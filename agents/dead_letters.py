@@ -14,7 +14,7 @@ from agents.history import History
 from agents.kafka import broker_errors, producer, topic_name
 from agents.records import address_of
 from pipeline.events import Event
-from pipeline.letters import MOST_REPLAYS, Content, Letter, LetterFilter, Refusals, chosen_of, told_once
+from pipeline.letterbox import MOST_REPLAYS, Content, Letter, LetterFilter, Refusals, chosen_of, told_once
 from pipeline.settings import Kafka
 from pipeline.topology import DEAD_LETTERS, TOPICS
 

@@ -23,7 +23,7 @@ from faust.transport.drivers import aiokafka
 
 from agents.expiry import Expiry
 from agents.fetches import Fetches
-from agents.turns import Turns
+from agents.partition_turns import Turns
 
 log = logging.getLogger(__name__)
 

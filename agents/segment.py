@@ -7,7 +7,7 @@ from typing import Any
 import faust
 
 from agents.lag import PartitionName
-from agents.leadin import Earlier, LeadIn, lead_seconds
+from agents.lead_in import Earlier, LeadIn, lead_seconds
 from agents.ledger import Ledger
 from agents.records import Received
 from agents.work import Work

@@ -8,7 +8,7 @@ from pathlib import Path
 from agents.history import History
 from pipeline.errors import BadMessage, TextError, VoxwardenError
 from pipeline.events import decode
-from pipeline.judge.kept import transcripts
+from pipeline.judge.transcript_lines import transcripts
 from pipeline.messages import Transcript
 from pipeline.settings import Kafka
 from pipeline.topology import TRANSCRIPTS

@@ -17,15 +17,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from pipeline import private
+from pipeline import private_files
 from pipeline.errors import BadMessage, InputError
 from pipeline.events import decode, encode
+from pipeline.folder_lock import sole_user
 from pipeline.journal import Journal
-from pipeline.letters import MOST_REPLAYS, Content, Letter, LetterFilter, Refusals, chosen_of, told_once
+from pipeline.letterbox import MOST_REPLAYS, Content, Letter, LetterFilter, Refusals, chosen_of, told_once
 from pipeline.messages import AudioChunk, Message
 from pipeline.review.evidence.lookback import NOWHERE, open_lookback
 from pipeline.settings import Settings
-from pipeline.sole import sole_user
 from pipeline.stage import Rejected
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class DeadLetters:
         self._path = path
         self._clock = clock
         self._max_bytes = max_bytes
-        private.repair(path)
+        private_files.repair(path)
         _forget(path, clock() - keep_seconds)
 
     def add(self, stage: str, rejected: Rejected) -> None:
@@ -68,7 +68,7 @@ class DeadLetters:
         if self._path.exists() and self._path.stat().st_size > self._max_bytes:
             log.error("%s is full. Replay or drop its letters, then delete the file", self._path)
             return
-        private.make_folder(self._path.parent)
+        private_files.make_folder(self._path.parent)
         _append(self._path, self._letter(stage, rejected))
 
     def _letter(self, stage: str, rejected: Rejected) -> dict[str, object]:
@@ -195,7 +195,7 @@ def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _append(path: Path, line: dict[str, object]) -> None:
-    target = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, private.FILE)
+    target = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, private_files.FILE)
     with os.fdopen(target, "w", encoding="utf-8") as file:
         file.write(json.dumps(line, ensure_ascii=False) + "\n")
 

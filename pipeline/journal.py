@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
-from pipeline import private, recordfile
+from pipeline import private_files, recordfile
 from pipeline.errors import DependencyError
 from pipeline.messages import AudioChunk
 
@@ -63,7 +63,7 @@ class Journal:
         self._added = self._taken = 0
         self._latest: dict[Speaker, Page] = {}
         with self._guarded():
-            private.open_folder(folder)
+            private_files.open_folder(folder)
             found = sorted(path for path in folder.iterdir() if path.suffix in {SUFFIX, AGAIN})
         self._left = [Page(path, 0.0) for path in found]
         self._pages = deque(self._left)
@@ -185,7 +185,7 @@ class Journal:
 
 
 def _append(path: Path, record: bytes) -> None:
-    target = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, private.FILE)
+    target = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, private_files.FILE)
     try:
         if os.write(target, record) != len(record):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

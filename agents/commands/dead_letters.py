@@ -14,7 +14,7 @@ from pipeline.cli.cases import moment
 from pipeline.cli.terminal import json_text, plain
 
 if TYPE_CHECKING:
-    from pipeline.letters import Box, Letter, LetterFilter
+    from pipeline.letterbox import Box, Letter, LetterFilter
 
 HEAD_BYTES = 256
 """Bytes of a value that `show` prints, at most."""
@@ -165,7 +165,7 @@ def _chosen(
     since: str | None,
     everything: bool,
 ) -> "list[Letter]":
-    from pipeline.letters import check_chosen
+    from pipeline.letterbox import check_chosen
 
     wanted = _wanted(addresses or [], stage, reason, since, handled=False)
     check_chosen(wanted, everything)
@@ -175,7 +175,7 @@ def _chosen(
 def _wanted(
     addresses: list[str], stage: str | None, reason: str | None, since: str | None, handled: bool
 ) -> "LetterFilter":
-    from pipeline.letters import LetterFilter
+    from pipeline.letterbox import LetterFilter
 
     after = moment(since, time.time()) if since else None
     return LetterFilter(frozenset(addresses), stage, reason, after, handled)

@@ -13,7 +13,7 @@ from pipeline.audio.examples import FaultExamples
 from pipeline.audio.order import FAULTS
 from pipeline.audio.resent import Sessions
 from pipeline.audio.speaker import Speaker, SpeechPiece
-from pipeline.audio.told import Told
+from pipeline.audio.told_speech import Told
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance, derive_id
 from pipeline.metrics import Metrics, from_zero
 from pipeline.settings import Audio, Settings

@@ -77,8 +77,8 @@ def check(ctx: typer.Context) -> None:
     """
     from pipeline import languages
     from pipeline.console.texts import Texts
-    from pipeline.judge.doubts import doubts
     from pipeline.judge.judge import check as check_judge
+    from pipeline.judge.warnings import doubts
 
     settings = settings_of(ctx)
     languages.check()

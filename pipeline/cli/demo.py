@@ -39,11 +39,11 @@ def demo(
 
 async def _demo(settings: Settings, speed: float, console: bool) -> None:
     from pipeline.demo.rooms import Playback, play
+    from pipeline.folder_lock import sole_user
     from pipeline.local import LocalRunner
     from pipeline.metrics import Metrics
     from pipeline.metrics_server import serving
     from pipeline.review.evidence.lookback import open_lookback
-    from pipeline.sole import sole_user
 
     metrics = Metrics()
     audience = _Audience()

@@ -9,7 +9,7 @@ from pipeline.settings import Settings
 def tell_unknown(settings: Settings, room_type: str) -> None:
     """Warn on stderr if the policy has no own rules for `room_type`. Raises ConfigError for a broken policy."""
     from pipeline.judge import labels, policy
-    from pipeline.judge.doubts import unknown_room_type
+    from pipeline.judge.warnings import unknown_room_type
 
     book = policy.load(settings.judge.policy, labels.load(settings.judge.labels))
     if told := unknown_room_type(book.policy, room_type):

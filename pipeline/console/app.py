@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
 from pipeline.console import (
+    account_page,
     acting,
     appeals_api,
     appeals_page,
@@ -22,7 +23,6 @@ from pipeline.console import (
     keeping_page,
     leads_page,
     login,
-    me,
     oidc_login,
     pages,
     problems,
@@ -32,9 +32,9 @@ from pipeline.console import (
 )
 from pipeline.console.access import ACCESS
 from pipeline.console.desk import Desk
-from pipeline.console.every import every
 from pipeline.console.guard import guard
 from pipeline.console.live import LiveQueue
+from pipeline.console.periodic import every
 from pipeline.console.shield import Shield
 from pipeline.console.texts import Texts
 from pipeline.errors import ConfigError
@@ -53,7 +53,7 @@ FIGURES_SECONDS = 10.0
 ROUTERS: tuple[APIRouter, ...] = (
     login.router,
     oidc_login.router,
-    me.router,
+    account_page.router,
     queue_page.router,
     case_page.router,
     acting.router,

@@ -8,10 +8,10 @@ from fastapi.responses import HTMLResponse, Response
 
 from pipeline.console.desk import Desk, Signed, TheDesk
 from pipeline.console.fields import CaseId
-from pipeline.console.outline import HEIGHT, WIDTH, outline
 from pipeline.console.pages import page
 from pipeline.console.queue_page import Asked, around, listing
 from pipeline.console.view import PageView, view
+from pipeline.console.waveform import HEIGHT, WIDTH, outline
 from pipeline.review import audit
 from pipeline.review.appeals import reports
 from pipeline.review.cases import reading

@@ -10,8 +10,8 @@ from pipeline.console.fields import CaseId, NameQuery
 from pipeline.console.pages import page
 from pipeline.messages import Verdict
 from pipeline.review import audit
-from pipeline.review.quality import checks, figures, leading
-from pipeline.review.quality.leading import DAY, MOST, WINDOW, What
+from pipeline.review.quality import checks, figures, lead_figures
+from pipeline.review.quality.lead_figures import DAY, MOST, WINDOW, What
 
 router = APIRouter()
 
@@ -24,11 +24,11 @@ def leads_page(request: Request, desk: TheDesk) -> Response:
         pairs = figures.pairs(connection, now - WINDOW)
         answers = figures.answers(connection, now - WINDOW)
         values: dict[str, Any] = {
-            "backlog": leading.backlog(connection, now),
-            "forecast": leading.forecast(connection, now),
-            "in_time": leading.in_time(connection, now - DAY),
-            "loads": leading.loads(connection, now),
-            "overturned": leading.overturned(connection, now - WINDOW),
+            "backlog": lead_figures.backlog(connection, now),
+            "forecast": lead_figures.forecast(connection, now),
+            "in_time": lead_figures.in_time(connection, now - DAY),
+            "loads": lead_figures.loads(connection, now),
+            "overturned": lead_figures.overturned(connection, now - WINDOW),
             "precision": figures.precision(connection, now - WINDOW),
             "recall": figures.recall(connection, now - WINDOW),
         }
@@ -54,7 +54,7 @@ def leads_cases(
 ) -> Response:
     """Show the cases behind a figure."""
     with desk.database.read() as connection:
-        cases = leading.found(connection, what, desk.clock(), severity=severity, account=account, label=label)
+        cases = lead_figures.found(connection, what, desk.clock(), severity=severity, account=account, label=label)
     return page(request, "found.html", cases=cases, what=what, severity=severity, by=account, label=label, most=MOST)
 
 

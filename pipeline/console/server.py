@@ -12,8 +12,8 @@ from fastapi import FastAPI
 
 from pipeline.console.app import create_app, open_desk
 from pipeline.console.desk import Desk
-from pipeline.console.every import every
-from pipeline.console.first import first_login
+from pipeline.console.first_login import first_login
+from pipeline.console.periodic import every
 from pipeline.errors import DependencyError
 from pipeline.metrics import Metrics
 from pipeline.review.database import Database

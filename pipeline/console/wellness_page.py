@@ -11,7 +11,7 @@ from pipeline.console.pages import page
 from pipeline.review.accounts import accounts, wellness
 from pipeline.review.accounts.comfort import Comfort
 from pipeline.review.quality import figures
-from pipeline.review.quality.leading import WINDOW
+from pipeline.review.quality.lead_figures import WINDOW
 
 router = APIRouter(prefix="/wellness")
 

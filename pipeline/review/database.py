@@ -17,7 +17,7 @@ from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
 
-from pipeline import logs, private
+from pipeline import logs, private_files
 from pipeline.errors import ConfigError, DependencyError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -156,12 +156,12 @@ def _prepare_file(path: Path, must_exist: bool) -> None:
             "Set data_dir or store.url to the place where `voxwarden run` keeps the store.",
         )
     try:
-        private.make_folder(path.parent)
-        private.make_file(path)
+        private_files.make_folder(path.parent)
+        private_files.make_file(path)
     except OSError as error:
         raise ConfigError(f"The review store {path} cannot be made: {error.strerror}", "Set data_dir.") from error
     for suffix in ("-wal", "-shm"):
-        private.repair(path.with_name(path.name + suffix))
+        private_files.repair(path.with_name(path.name + suffix))
 
 
 def _engine(url: URL) -> Engine:

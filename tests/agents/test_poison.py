@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from agents.app import create_app
-from agents.leadin import Earlier
+from agents.lead_in import Earlier
 from agents.loop import StageLoop
 from agents.segment import Segmenting
 from pipeline.audio import segment as stage

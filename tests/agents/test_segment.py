@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from agents.leadin import Earlier
+from agents.lead_in import Earlier
 from agents.records import Received
 from agents.segment import Segmenting
 from pipeline.audio.segment import Segment

@@ -10,13 +10,13 @@ from msgspec import structs
 from pipeline.dead_letters import DeadLetters, box_of, path_of
 from pipeline.errors import AudioError, BadMessage, ConfigError, InputError
 from pipeline.events import decode
-from pipeline.letters import MOST_REPLAYS, Letter, LetterFilter
+from pipeline.folder_lock import sole_user
+from pipeline.letterbox import MOST_REPLAYS, Letter, LetterFilter
 from pipeline.messages import AudioChunk, Utterance
 from pipeline.recovery import Recovery
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.review.evidence.marks import Finish
 from pipeline.settings import Settings
-from pipeline.sole import sole_user
 from pipeline.stage import Rejected
 
 KEEP_SECONDS = 3_600.0

@@ -14,7 +14,7 @@ from agents.kafka import topic_name
 from agents.records import dead_letter
 from pipeline.errors import BadMessage, ConfigError, InputError
 from pipeline.events import Event, encode
-from pipeline.letters import MOST_REPLAYS, LetterFilter
+from pipeline.letterbox import MOST_REPLAYS, LetterFilter
 from pipeline.settings import Settings
 from pipeline.topology import DEAD_LETTERS, JUDGE, SEGMENT, TRANSCRIPTS
 from tests.stream.kafka_io import committed, headers_of, put, transcript, wait_for

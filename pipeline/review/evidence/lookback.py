@@ -22,7 +22,7 @@ from threading import Lock
 
 import msgspec
 
-from pipeline import private, recordfile
+from pipeline import private_files, recordfile
 from pipeline.errors import DependencyError, InputError
 from pipeline.messages import Utterance
 from pipeline.review.evidence import marks
@@ -82,7 +82,7 @@ class Lookback(UtteranceLog):
         self._entries: deque[IndexEntry] = deque()
         self._by_speaker: dict[tuple[str, str], deque[IndexEntry]] = {}
         with self._guarded():
-            private.open_folder(folder)
+            private_files.open_folder(folder)
             self._forget(clock())
 
     def put(self, utterance: Utterance) -> str:
@@ -203,8 +203,8 @@ class Lookback(UtteranceLog):
                 return file
         self._segment = f"{max(0, round(now * 1000)):013d}-{secrets.token_hex(4)}"
         file = self._file(self._segment)
-        self._marks(self._segment).touch(private.FILE)
-        file.touch(private.FILE, exist_ok=False)
+        self._marks(self._segment).touch(private_files.FILE)
+        file.touch(private_files.FILE, exist_ok=False)
         self._forget(now, size)
         return file
 

@@ -11,7 +11,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline import private
+from pipeline import private_files
 
 RECORD = struct.Struct(">QdB")
 SUFFIX = ".marks"
@@ -63,6 +63,6 @@ def remove(file: Path, offset: int) -> None:
     """Remove the marks of an utterance, so that it is unfinished again."""
     kept = b"".join(RECORD.pack(at, *mark) for at, mark in read(file).items() if at != offset)
     fresh = file.with_name(file.name + ".new")
-    fresh.touch(private.FILE)
+    fresh.touch(private_files.FILE)
     fresh.write_bytes(kept)
     fresh.replace(file)

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Protocol
 
-from pipeline import private
+from pipeline import private_files
 from pipeline.errors import DependencyError
 
 IDENTITY = re.compile(r"[0-9a-f-]{1,64}")
@@ -44,13 +44,13 @@ class EvidenceFolder(EvidenceStore):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        private.repair(folder)
+        private_files.repair(folder)
 
     def put(self, case: str, start: float, clip: bytes) -> str:
         path = clip_path(case, start)
         target = self.file(path)
         try:
-            private.make_folder(target.parent)
+            private_files.make_folder(target.parent)
             _write(target, clip)
         except OSError as error:
             raise _unusable(self.folder, error) from error

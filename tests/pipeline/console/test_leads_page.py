@@ -7,7 +7,7 @@ import pytest
 from pipeline.console.app import draw, open_desk
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice
-from pipeline.review.quality import checks, leading
+from pipeline.review.quality import checks, lead_figures
 from pipeline.review.store import SqlReviewStore
 from pipeline.settings import Quality, Settings
 from tests.pipeline.console.conftest import Console, Enter
@@ -35,7 +35,7 @@ def test_every_figure_links_to_its_cases(console: Console, enter: Enter) -> None
     assert counts["/leads/cases?what=upheld&label=violence"] == 1
 
 
-@pytest.mark.parametrize("what", leading.WHATS)
+@pytest.mark.parametrize("what", lead_figures.WHATS)
 def test_every_list_opens(console: Console, enter: Enter, what: str) -> None:
     stored(console)
     assert enter("lea").get(f"/leads/cases?what={what}&severity=1&account=ana&label=violence").status_code == 200
@@ -60,15 +60,17 @@ def test_the_forecast_and_the_oldest_against_its_target(console: Console) -> Non
     store = SqlReviewStore(console.database, ranking=Ranking({"violence": 2}))
     old, new = (store.add([flag(str(n), n, n + 0.5)], NOON + n)[0].case for n in (0, 1_000))
     with console.database.read() as connection:
-        [backlog] = leading.backlog(connection, NOON + 1_100)
+        [backlog] = lead_figures.backlog(connection, NOON + 1_100)
         assert (backlog.oldest_case, backlog.oldest, backlog.target, backlog.over) == (old, 1_100, 900, True)
         assert (backlog.open, backlog.late) == (2, 1)
-        assert leading.forecast(connection, NOON + 1_100).seconds is None
-        [late] = leading.found(connection, "late", NOON + 1_100)
+        assert lead_figures.forecast(connection, NOON + 1_100).seconds is None
+        [late] = lead_figures.found(connection, "late", NOON + 1_100)
     store.decide(new, "ana", Choice(verdict="dismiss"), NOON + 4_500)
     with console.database.read() as connection:
-        assert leading.forecast(connection, NOON + 4_601).seconds == 3_600  # one case waits, one is decided per hour
-        found = leading.in_time(connection, NOON)
+        assert (
+            lead_figures.forecast(connection, NOON + 4_601).seconds == 3_600
+        )  # one case waits, one is decided per hour
+        found = lead_figures.in_time(connection, NOON)
     assert (late.id, found.hits, found.n) == (old, 0, 1)
 
 

@@ -9,7 +9,7 @@ from msgspec import json, structs
 from pipeline.errors import ConfigError, TextError
 from pipeline.judge import backtest as backtests
 from pipeline.judge.backtest import Backtest, BacktestTally, Comparison, Kind
-from pipeline.judge.kept import transcripts
+from pipeline.judge.transcript_lines import transcripts
 from pipeline.messages import Flag, Suggestion, Transcript
 from pipeline.settings import JudgeSettings
 from tests.pipeline.judge.fakes import WordClassifier, transcript

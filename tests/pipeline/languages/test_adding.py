@@ -11,8 +11,8 @@ from pipeline.asr.guards import Guards
 from pipeline.asr.hypothesis import Hypothesis
 from pipeline.asr.suspicion import is_suspicious
 from pipeline.cli.app import app
-from pipeline.judge.doubts import doubts
 from pipeline.judge.judge import check
+from pipeline.judge.warnings import doubts
 from pipeline.languages import Language
 from pipeline.messages import Flag
 from pipeline.settings import JudgeSettings, Settings, load

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline import private
+from pipeline import private_files
 from pipeline.errors import ConfigError
 
 NAME = "lock"
@@ -15,8 +15,8 @@ NAME = "lock"
 @contextmanager
 def sole_user(folder: Path) -> Iterator[None]:
     """Lock `folder` until the block or the process ends. Raises ConfigError if another process holds the lock."""
-    private.make_folder(folder)
-    file = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, private.FILE)
+    private_files.make_folder(folder)
+    file = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, private_files.FILE)
     try:
         _lock(file, folder)
         yield

@@ -7,14 +7,14 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from pipeline import private
+from pipeline import private_files
 from pipeline.dead_letters import DeadLetters, path_of
 from pipeline.errors import BadMessage
+from pipeline.folder_lock import sole_user
 from pipeline.metrics import Metrics
 from pipeline.review.delivery.deliver import build
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.settings import Settings
-from pipeline.sole import sole_user
 from pipeline.stage import Rejected
 from tests.pipeline.review.builders import flag
 from tests.pipeline.review.voices import utterance
@@ -71,7 +71,7 @@ def test_an_open_file_deep_in_an_open_folder_is_closed(tmp_path: Path) -> None:
     deep = tmp_path / "a" / "b"
     deep.mkdir(parents=True)
     (deep / "clip").touch(0o644)
-    private.repair(tmp_path / "a")
+    private_files.repair(tmp_path / "a")
     assert shut(tmp_path / "a") == {"a", "b", "clip"}
 
 
@@ -80,14 +80,14 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     outside.touch(0o644)
     (tmp_path / "ours").mkdir()
     (tmp_path / "ours" / "link").symlink_to(outside)
-    private.repair(tmp_path / "ours")
+    private_files.repair(tmp_path / "ours")
     assert outside.stat().st_mode & OPEN
 
 
 def test_an_existing_folder_is_not_changed(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
-    private.make_folder(tmp_path / "a" / "b")
-    private.make_folder(tmp_path)
+    private_files.make_folder(tmp_path / "a" / "b")
+    private_files.make_folder(tmp_path)
     assert [path.stat().st_mode & 0o777 for path in (tmp_path, tmp_path / "a", tmp_path / "a" / "b")] == [
         0o755,
         0o700,
@@ -97,7 +97,7 @@ def test_an_existing_folder_is_not_changed(tmp_path: Path) -> None:
 
 def test_a_folder_in_place_of_a_file_is_not_changed(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
-    private.make_file(tmp_path)
+    private_files.make_file(tmp_path)
     assert tmp_path.stat().st_mode & 0o777 == 0o755
 
 
@@ -107,7 +107,7 @@ def test_a_file_of_another_owner_is_reported(caplog: pytest.LogCaptureFixture) -
         Path(folder).chmod(0o755)
         os.seteuid(65534)
         try:
-            private.repair(Path(folder))
+            private_files.repair(Path(folder))
         finally:
             os.seteuid(0)
     assert f"Other users can access {folder}, and another user owns it" in caplog.text

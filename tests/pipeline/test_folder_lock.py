@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.sole import sole_user
+from pipeline.folder_lock import sole_user
 
 
 def test_a_second_process_is_refused_with_the_id_of_the_first(tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.judge.doubts import doubts, unknown_room_type
 from pipeline.judge.judge import check
 from pipeline.judge.policy import Policy
+from pipeline.judge.warnings import doubts, unknown_room_type
 from pipeline.settings import Asr, JudgeSettings, Overload, Retention, RoomShare, Settings
 
 

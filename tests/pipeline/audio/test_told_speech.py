@@ -7,7 +7,7 @@ from msgspec import structs
 from pipeline.audio.cutter import Cut
 from pipeline.audio.resample import Samples
 from pipeline.audio.speaker import SpeechPiece
-from pipeline.audio.told import Told
+from pipeline.audio.told_speech import Told
 from pipeline.messages import SAMPLE_RATE, Utterance
 from pipeline.settings import Audio
 
@@ -70,6 +70,6 @@ def test_speech_may_be_returned_in_several_parts() -> None:
 
 
 def test_the_number_of_remembered_utterances_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.audio.told.MOST", 2)
+    monkeypatch.setattr("pipeline.audio.told_speech.MOST", 2)
     one = piece(5.0)
     assert told(*(utterance(3.0, start=START + number) for number in range(3))).rest(KEY, one) is one

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from agents.kafka import producer, topic_name
-from agents.leadin import LeadIn
+from agents.lead_in import LeadIn
 from pipeline.errors import DependencyError
 from pipeline.events import encode
 from pipeline.messages import AudioChunk, Utterance

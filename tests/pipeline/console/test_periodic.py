@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from pipeline.console.every import every
+from pipeline.console.periodic import every
 from pipeline.errors import DependencyError
 
 
