@@ -1,4 +1,4 @@
-"""Mishearings of lines that the adapter was not trained on: only the lines after those."""
+"""The command transcribes only lines that the adapter was not trained on."""
 
 from pathlib import Path
 from shlex import quote
