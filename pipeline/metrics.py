@@ -77,7 +77,7 @@ class Metrics:
         self.connections = gauge("gateway_connections", "Open audio connections.")
         self.refused = counter("gateway_refused_total", "Connections and frames refused, by reason.", "reason")
         self.received_bytes = counter("gateway_received_bytes_total", "Audio bytes received.")
-        self.skipped_frames = counter("gateway_skipped_frames_total", "Frames without audio, by reason.", "reason")
+        self.skipped_frames = counter("gateway_skipped_frames_total", "Empty or broken frames, by reason.", "reason")
         from_zero(self.skipped_frames, ("empty", "invalid"))
         self.lost_seconds = counter(
             "gateway_lost_seconds_total",

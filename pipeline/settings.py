@@ -376,9 +376,7 @@ class GatewaySettings(Section):
         500, description="maximum frames per second and connection; Opus has at most 400 packets"
     )
     max_speed: float = Field(2.0, ge=1, description="maximum seconds of audio per second and connection")
-    max_invalid_per_second: PositiveFloat = Field(
-        5.0, description="maximum frames without valid audio, per second and connection"
-    )
+    max_invalid_per_second: PositiveFloat = Field(5.0, description="maximum broken frames per second and connection")
     burst_seconds: PositiveFloat = Field(
         10.0, description="seconds of each of these rates that may come at once, e.g. after a network stall"
     )

@@ -50,6 +50,6 @@ class Limits:
             raise RefusalError(Close.TOO_FAST, "Too much audio a second", "Send audio as it is spoken.")
 
     def skipped(self, frames: int, why: str) -> None:
-        """Count `frames` frames without valid audio. `why` is the fault of the last one."""
+        """Count `frames` broken frames. `why` is the fault of the last one."""
         if not self._invalid.take(frames):
-            raise RefusalError(Close.BAD_AUDIO, f"Too many frames hold no audio. {why}")
+            raise RefusalError(Close.BAD_AUDIO, f"Too many broken frames. {why}")

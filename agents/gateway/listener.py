@@ -155,7 +155,7 @@ class Listener:
         return frames, None
 
     def _frame(self, message: bytes) -> Frame | None:
-        """Return a frame with audio, or None for a frame without audio.
+        """Return a frame with audio, or None for an empty or broken frame.
 
         An SFU may forward empty or broken frames, and their speaker cannot fix them.
         """
