@@ -1,8 +1,8 @@
 """The topology in one process, with a bounded queue and a thread for each stage: for one machine, files and tests.
 
-A full queue blocks its source (backpressure), back to the microphone's connection or the file. At the end the runner
-finishes all queued work before it closes. With a look-back, a killed runner loses nothing: the next run finishes its
-work (`pipeline/recovery.py`).
+A full queue blocks its source (backpressure), up to the client's connection or the file. At the end the runner finishes
+all queued work before it closes. With a look-back, a killed runner loses nothing: the next run finishes its work
+(`pipeline/recovery.py`).
 """
 
 import asyncio

@@ -142,11 +142,11 @@ class Asr(Section):
     """Speech recognition."""
 
     engine: Literal["ctranslate2", "openai-whisper"] = Field(
-        "ctranslate2", description="runtime of the model; docs/asr.md compares them"
+        "ctranslate2", description="engine that runs Whisper; docs/asr.md compares them"
     )
     model: str = Field("base", description="a Whisper size, a .pt file, or a CTranslate2 folder")
     folder: Path | None = Field(None, description="folder that is searched for weights first")
-    download: bool = Field(True, description="download the weights if they are not on this machine")
+    download: bool = Field(True, description="download the weights if they are not found on this machine")
     revision: str | None = Field(
         None,
         pattern=r"^[0-9a-f]{40}$",
@@ -250,7 +250,7 @@ class Store(Section):
         2_000_000_000, ge=10_000_000, description="maximum size of these utterances on disk, in bytes"
     )
     merge_gap_seconds: float = Field(
-        0.0, ge=0, le=600, description="largest gap in seconds between flags of one speaker that join one case"
+        0.0, ge=0, le=600, description="flags of one speaker that are at most this many seconds apart join one case"
     )
     report_seconds: PositiveFloat = Field(
         180.0, le=540, description="seconds of audio kept from before the moment that a user reports"
@@ -299,7 +299,7 @@ class Batching(Section):
 
     batch: PositiveInt = Field(description="maximum messages in one batch")
     wait_seconds: float = Field(
-        ge=0, le=5, description="seconds after its first message when a batch starts, full or not"
+        ge=0, le=5, description="seconds that a batch waits for more messages after its first message"
     )
 
 
@@ -327,7 +327,7 @@ class Kafka(Section):
     bootstrap: Annotated[str, AfterValidator(_addresses)] = Field(
         "127.0.0.1:9092", description="HOST:PORT of the brokers, separated by commas"
     )
-    prefix: str = Field("", description="prefix of every topic name, e.g. staging.")
+    prefix: str = Field("", description="prefix of every topic name, e.g. `staging.`")
     partitions: PositiveInt = Field(12, description="partitions per topic, used when Voxwarden creates the topics")
     replication: PositiveInt = Field(1, description="replicas per partition, used when Voxwarden creates the topics")
     max_message_bytes: PositiveInt = Field(
@@ -343,7 +343,7 @@ class Kafka(Section):
         0.5, gt=0, le=1, description="share of bad messages over all senders above which a worker stops; 1: never"
     )
     stall_seconds: PositiveFloat = Field(
-        45.0, description="seconds without a commit after which a worker that has lag is unhealthy"
+        45.0, description="seconds without a commit after which a worker with lag counts as unhealthy"
     )
     retention_hours: RetentionHours = RetentionHours()  # type: ignore[valid-type]
     security: Security = Security()
@@ -378,7 +378,7 @@ class GatewaySettings(Section):
     max_speed: float = Field(2.0, ge=1, description="maximum seconds of audio per second and connection")
     max_invalid_per_second: PositiveFloat = Field(5.0, description="maximum broken frames per second and connection")
     burst_seconds: PositiveFloat = Field(
-        10.0, description="seconds of each of these rates that may come at once, e.g. after a network stall"
+        10.0, description="size of a burst, in seconds at the maximum rates, e.g. after a network stall"
     )
     gather_seconds: float = Field(0.2, ge=0, le=5, description="seconds of frames that are sent as one record")
     buffer_seconds: PositiveFloat = Field(
@@ -391,7 +391,7 @@ class GatewaySettings(Section):
         10.0, description="seconds within which Kafka must confirm audio; else the connection is closed"
     )
     gap_seconds: PositiveFloat = Field(
-        1.0, description="seconds of delay behind the clock from which the stream's time jumps to the present"
+        1.0, description="a stream that is this many seconds behind the clock jumps to the present time"
     )
     ping_seconds: PositiveFloat = Field(
         20.0, description="seconds of silence after which a client is pinged, and seconds it has to answer"
@@ -453,7 +453,7 @@ class ReviewConsole(Section):
         300.0, description="seconds without activity after which a moderator's case returns to the queue"
     )
     undo_seconds: float = Field(
-        10.0, ge=0, le=60, description="seconds in which a decision can be undone; its webhook waits as long"
+        10.0, ge=0, le=60, description="seconds in which a decision can be undone; its webhook is sent after them"
     )
     poll_seconds: PositiveFloat = Field(0.25, description="seconds between two reads of news from the database")
     webhook_url: str | None = Field(

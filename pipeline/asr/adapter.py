@@ -21,8 +21,8 @@ from pipeline.settings import Asr
 T = TypeVar("T")
 
 LONGEST = 12.0
-"""Longest context in seconds for which an adapter is used. It is trained with no longer context, and an earlier adapter
-made longer clips of real people worse."""
+"""Longest context in seconds for which an adapter is used. Adapters are trained with contexts up to this length. With
+longer contexts, an earlier adapter made transcripts of real people worse."""
 
 _OF_EITHER: Mapping[str, tuple[str, ...]] = {
     "self_attention/linear_0": ("attn.query", "attn.key", "attn.value"),

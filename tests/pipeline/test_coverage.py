@@ -38,7 +38,7 @@ def test_the_number_of_remembered_utterances_is_bounded() -> None:
     found = Coverage(remembered=2)
     for number in (1, 2, 3, 1):
         found.add(transcript(number, skipped=False))
-    assert found.heard["game"] == 4, "the first was forgotten by then"
+    assert found.heard["game"] == 4, "the first utterance is forgotten"
 
 
 def test_the_marks_of_one_machine_are_counted(tmp_path: Path) -> None:

@@ -28,13 +28,13 @@ def up(metrics: Metrics, name: str) -> float | None:
 def test_a_dependency_is_down_until_it_answers(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     metrics, kafka, database = Metrics(), Switch(error), Switch()
     asked = Dependencies({"kafka": kafka, "database": database}, metrics)
-    assert up(metrics, "kafka") is None, "nobody has asked yet"
+    assert up(metrics, "kafka") is None, "no check has run yet"
     for _ in range(3):
         asked.ask("kafka")
         asked.ask("database")
     assert asked.down == {"kafka"}
     assert (up(metrics, "kafka"), up(metrics, "database")) == (0, 1)
-    assert caplog.text.count("kafka is down") == 1, "said once, not at every look"
+    assert caplog.text.count("kafka is down") == 1, "logged once, not at each check"
     kafka.error = None
     asked.ask("kafka")
     assert asked.down == frozenset()

@@ -102,7 +102,7 @@ def test_an_utterance_heard_under_a_pressure_is_heard_under_a_lower_one(
     said = Utterance(room="r", speaker="s", room_type=kind, start=0.0, end=1.0, id=id_)
     hard, soft = at(max(one, other)), at(min(one, other))
     assert soft.hears(said) or not hard.hears(said)
-    assert at(one).hears(said) == at(one).hears(said), "a redelivery is decided as the first time"
+    assert at(one).hears(said) == at(one).hears(said), "a redelivery gets the same decision"
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), WAITS), max_size=30))
@@ -113,7 +113,7 @@ def test_pressure_and_shares_stay_within_their_bounds(steps: list[tuple[float, f
         clock.now += seconds
         made.observe(too_much(waited))
         assert 0 <= made.pressure <= 1
-        assert made.pressure >= before - seconds / 20 - 1e-9, "no faster down than it may"
+        assert made.pressure >= before - seconds / 20 - 1e-9, "the pressure falls no faster than allowed"
         for kind, least in (("game", 0.0), ("other", 0.2), ("kids", 0.5)):
             assert least - 1e-9 <= made.share(kind) <= 1
 
@@ -129,8 +129,8 @@ def test_all_late_speech_is_heard_if_the_worker_can_catch_up() -> None:
     assert pressure(waited=600, messages=100, arrivals=1.0) == 0, "within catch_up_seconds"
     assert pressure(waited=600, messages=150, arrivals=1.0) == pytest.approx(0.5)
     assert pressure(waited=600, messages=200, arrivals=1.0) == 1
-    assert pressure(waited=600, messages=200, arrivals=2.0) == 1, "never"
-    assert pressure(waited=10, messages=200, arrivals=2.0) == 0, "but it is not late yet"
+    assert pressure(waited=600, messages=200, arrivals=2.0) == 1, "the worker never catches up"
+    assert pressure(waited=10, messages=200, arrivals=2.0) == 0, "speech is not late yet"
 
 
 def test_unknown_values_cause_no_skipping() -> None:
@@ -156,7 +156,9 @@ def test_a_backlog_is_shed_before_it_would_expire() -> None:
     assert pressure(patient, **half_way, retention=1_000) == 0
     assert pressure(patient, **half_way, retention=500 + 400) == pytest.approx(0.25)
     assert pressure(patient, **half_way, retention=500 + 250) == 1
-    assert pressure(patient, waited=500, messages=5, arrivals=1.0, retention=400) == 0, "a moment is always left"
+    assert pressure(patient, waited=500, messages=5, arrivals=1.0, retention=400) == 0, (
+        "the limit is at least start_seconds"
+    )
 
 
 def test_pressure_ends_as_soon_as_the_worker_can_catch_up() -> None:

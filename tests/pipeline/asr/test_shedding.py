@@ -90,7 +90,7 @@ def test_a_skipped_utterance_gives_a_transcript_and_is_not_decoded() -> None:
     assert (game.skipped, game.text, game.address) == (True, "", "voice.utterances/0/0")
     assert (kids.skipped, kids.text) == (False, "words")
     assert (coverage(metrics, "game", "skipped"), coverage(metrics, "other", "heard")) == (2, 2)
-    assert coverage(metrics, "kids", "heard") == 0, "room types that the settings do not name are one series"
+    assert coverage(metrics, "kids", "heard") == 0, "room types that the settings do not list share one series"
 
 
 def test_the_transcript_of_a_skipped_utterance_has_the_usual_id() -> None:
@@ -252,7 +252,7 @@ async def test_a_slow_recogniser_sheds_by_room_type_and_recovers(monkeypatch: py
         room.clock.now += OVERLOAD.recover_seconds
         before = len(room.heard("game"))
         await room.speak(30, first=300)
-    assert len(room.heard("game")) == before + 10, "with the load gone all are heard again"
+    assert len(room.heard("game")) == before + 10, "without load everything is heard again"
 
 
 async def test_waiting_outside_of_a_full_queue_counts(monkeypatch: pytest.MonkeyPatch) -> None:

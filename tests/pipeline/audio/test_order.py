@@ -83,7 +83,7 @@ def test_an_app_that_restarts_its_numbering_is_heard_even_if_its_clock_was_set_b
     bench = Bench()
     assert bench.push(0, 1, 2, later=3_600) == [0, 1, 2]
     assert bench.push(0, 1) == [0, 1]
-    assert bench.push(0, later=3_600) == [], "it comes again"
+    assert bench.push(0, later=3_600) == [], "it is a duplicate"
     assert bench.faults("restart") == 1
     assert bench.faults("duplicate") == 1
 

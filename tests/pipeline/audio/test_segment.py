@@ -302,7 +302,7 @@ def test_speech_continues_after_an_outage_with_the_same_cuts() -> None:
         same = {each.id for each in found} & {each.id for each in wanted}
         assert len(same) >= len(wanted) - 1
         for one, two in pairwise(found):
-            assert two.start - one.end + 1e-5 >= -0.5, "no more than after a forced cut is repeated"
+            assert two.start - one.end + 1e-5 >= -0.5, "the overlap is at most that of a forced cut"
         heard = [(each.start, each.end) for each in found]
         assert all(covered(heard, each.start, each.end) for each in wanted)
 
