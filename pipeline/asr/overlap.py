@@ -29,8 +29,8 @@ class Overlaps:
     def before(self, utterance: Utterance) -> str:
         """The text of the speaker's previous utterance if this one repeats its end, else an empty text.
 
-        If the remembered utterance ends where this one ends, it is this one, delivered a second time. It does not
-        repeat itself.
+        If the remembered utterance ends where this one ends, it is this utterance, delivered a second time. Then the
+        text is empty, too.
         """
         end, text = self._cut_off.get((utterance.room, utterance.speaker), (0.0, ""))
         return text if utterance.overlap and utterance.start < end < utterance.end else ""
