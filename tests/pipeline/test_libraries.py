@@ -15,12 +15,29 @@ from tests.deploy.files import ROOT
 SPEECH = ROOT / "tests" / "data" / "tt-weasels.flac"
 BLOCKED = ("torch", "transformers", "whisper", "numba", "triton", "tiktoken", "silero_vad")
 """No import of these succeeds where `sys.modules` says None; `find_spec` finds none of them either."""
-START = f"import sys; sys.modules.update(dict.fromkeys({BLOCKED})); from agents.cli import main; main()"
+BLOCK = f"import sys; sys.modules.update(dict.fromkeys({BLOCKED}))"
+START = f"{BLOCK}; from agents.cli import main; main()"
+IMPORT_ALL = f"""{BLOCK}
+import agents, pipeline, pkgutil
+for package in (agents, pipeline):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        if not module.name.endswith("__main__") and "migrations" not in module.name:
+            try:
+                __import__(module.name)
+            except ImportError:
+                print(module.name)
+"""
 
 
 def slim(*arguments: str | Path, cwd: Path, model: str = "tiny.en") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", START, "--set", f"asr.model={model}", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, cwd=cwd)
+
+
+def test_only_the_two_other_engines_need_pytorch() -> None:
+    shown = subprocess.run([sys.executable, "-c", IMPORT_ALL], capture_output=True, text=True, check=True, cwd=ROOT)
+    whisper = {"openai_whisper", "batch_decoding", "checkpoint", "encoder", "word_times"}
+    assert set(shown.stdout.split()) == {"pipeline.judge.transformer", *(f"pipeline.asr.{name}" for name in whisper)}
 
 
 @pytest.mark.weights
