@@ -70,9 +70,9 @@ class AudioChunk(Message, frozen=True, kw_only=True, omit_defaults=True):
     codec: Codec = "pcm_s16le"
     """Encoding of `data`: PCM, one bare Opus packet, several joined packets, or one whole small file."""
     sample_rate: Annotated[int, Meta(ge=8_000, le=192_000)] = SAMPLE_RATE
-    """Samples per second of one channel; 48000 for Opus. A whole file states its own rate."""
+    """Samples per second of one channel. 48000 for Opus. Not used for a whole file, which states its own rate."""
     channels: Annotated[int, Meta(ge=1, le=32)] = 1
-    """Channels of this speaker, which are mixed to one. PCM is interleaved."""
+    """Number of channels, at most 2 for Opus. They are mixed to one. PCM samples are interleaved."""
     final: bool = False
     """True in the last chunk: the speaker has left or the file has ended. Unfinished speech ends at once."""
     data: bytes = b""
@@ -87,10 +87,9 @@ class Utterance(Message, frozen=True, kw_only=True, omit_defaults=True):
     end: Seconds
     """End in UTC seconds."""
     forced: bool = False
-    """True if the utterance was cut for length, not at a pause. Then the next utterance repeats its last `overlap`
-    seconds."""
+    """True if the utterance was cut because of its length, not at a pause. Then the next utterance repeats its end."""
     overlap: Annotated[float, Meta(ge=0)] = 0.0
-    """Seconds at the start that the previous utterance has too."""
+    """Seconds at the start that repeat the end of the previous utterance."""
     address: str | None = None
     """Address of the audio (`topic/partition/offset`). The reader of the record sets it."""
     data: bytes = b""
@@ -126,15 +125,15 @@ class Transcript(Message, frozen=True, kw_only=True, omit_defaults=True):
     language: str
     """Language code, ISO 639-1, e.g. `en`, `zh`."""
     confidence: Unit
-    """exp of the mean log-probability per token."""
+    """Confidence of the recogniser in the text: exp of the mean log-probability per token."""
     no_speech: Unit = 0.0
     """The recogniser's probability that nobody spoke."""
     marks: tuple[Mark, ...] = ()
     """Signs that the recogniser invented the text. Empty if there are none."""
     words: tuple[Word, ...] = ()
-    """Words with their times. Empty unless `asr.words` is on."""
+    """Words with their times. Empty if `asr.words` is off."""
     alternatives: Annotated[tuple[Alternative, ...], Meta(max_length=MAX_ALTERNATIVES)] = ()
-    """Alternative texts, best first, at most 5. The classifier reads them, too."""
+    """Up to 5 alternative texts, best first. The classifier reads them, too."""
     skipped: bool = False
     """True if the utterance was skipped under overload. Then `text` is empty."""
     model: str
@@ -157,9 +156,9 @@ class Hit(Struct, frozen=True, omit_defaults=True):
     end: Annotated[int, Meta(ge=0)]
     """Index of the character after its last one."""
     start_time: Seconds | None = None
-    """Start of the first matched word in UTC seconds. Estimated from the character position without word times."""
+    """Start of the first matched word in UTC seconds. If there are no word times, it is estimated from the text."""
     end_time: Seconds | None = None
-    """End of the last matched word in UTC seconds. Estimated in the same way."""
+    """End of the last matched word in UTC seconds, found in the same way."""
 
 
 class Flag(Message, frozen=True, kw_only=True, omit_defaults=True):
@@ -180,14 +179,14 @@ class Flag(Message, frozen=True, kw_only=True, omit_defaults=True):
     labels: dict[str, Unit] = field(default_factory=dict)
     """Score of each label that the policy turns on."""
     flagged: tuple[str, ...] = ()
-    """Labels whose score passed a threshold or whose terms the policy counts. Worst first."""
+    """Labels whose score passed a threshold or whose lexicon terms the policy counts. The worst label comes first."""
     hits: tuple[Hit, ...] = ()
     """Lexicon terms in the text."""
     marks: tuple[Mark, ...] = ()
     reasons: tuple[str, ...] = ()
     """The policy's rules that led to the suggestion, in words."""
     words: tuple[Word, ...] = ()
-    """Words of the transcript with their times. Empty for suggestion `pass`, and unless `asr.words` is on."""
+    """Words of the transcript with their times. Empty if the suggestion is `pass` or `asr.words` is off."""
     policy: str
     """Name and version of the policy, e.g. `default@1a2b3c4d`."""
     model: str

@@ -12,12 +12,12 @@ from pipeline.topology import DEAD_LETTERS, STAGES, TOPICS, Stage, Topic
 BINDING = {"bindingVersion": "0.5.0"}
 
 REASONS = {
-    "voxwarden-stage": "The stage that could not handle it.",
+    "voxwarden-stage": "The stage that could not handle the record.",
     "voxwarden-error": "The error, in one line.",
     "voxwarden-topic": "The source topic. Absent if the stage created the message.",
     "voxwarden-partition": "The partition of the source topic.",
-    "voxwarden-offset": "The offset in that partition.",
-    "voxwarden-cut": "The size in bytes of a value that was too large to keep.",
+    "voxwarden-offset": "The offset in this partition.",
+    "voxwarden-cut": "Size in bytes of a value that was too large. The letter has no value then.",
 }
 """Headers of a dead letter, added to the record's own."""
 

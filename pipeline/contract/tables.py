@@ -57,7 +57,7 @@ def _holds(topic: Topic) -> str:
 
 def _stages(topic: Topic, side: str) -> str:
     if topic.message is None:
-        return "every stage" if side == "gives" else "people"
+        return "every stage" if side == "gives" else "`voxwarden dead-letters`"
     return ", ".join(stage.name for stage in STAGES if topic in getattr(stage, side))
 
 
