@@ -1,20 +1,22 @@
-"""All errors that Voxwarden raises on purpose.
+"""The errors that Voxwarden raises for a person to read. Each has one line: the problem and its remedy.
 
-VoxwardenError                  one line for a person: the problem and its remedy
-├── ConfigError                 a mistake in a setting, policy, lexicon or label file
-├── InputError                  a mistake in an input file or stream
+An error of a single module is in that module: OutputError, RefusalError and HaltError.
+
+VoxwardenError
+├── ConfigError                 a setting, policy, lexicon or label file is wrong
+├── InputError                  an input file, a stream or an argument is wrong
 │   ├── AudioError              the input cannot be decoded as audio
 │   └── TextError               the input cannot be read as text
-├── CaseError                   the case does not exist, or is already decided
-│   ├── Missing                 no case has this id
+├── CaseError                   the action is not possible, for example because the case is already decided
+│   ├── Missing                 no case, decision or appeal has this id
 │   ├── Taken                   another moderator holds the case
-│   ├── Involved                the moderator is involved in the case, and may not decide it
-│   └── Stale                   the case has changed since it was read, or the lease belongs to another moderator now
-├── AccountError                the account does not exist, or may not do this
-├── BadMessage                  the record cannot be decoded; it goes to the dead letters
-├── WeightsMissing              no model weights in folder, package or download
-├── WeightsCorrupt              the SHA-256 of the weights is not the pinned one
-└── DependencyError             broker, database or model does not answer; a retry may help
+│   ├── Involved                the moderator has a part in the case, so another person must decide it
+│   └── Stale                   the case has changed since it was read, or the moderator no longer holds it
+├── AccountError                the account does not exist, or a sign-in or a change of an account is refused
+├── BadMessage                  the message cannot be decoded, encoded or handled; it becomes a dead letter
+├── WeightsMissing              the weights of the model, or the package that contains them, were not found
+├── WeightsCorrupt              the weights cannot be read, are incomplete, or have an unexpected SHA-256
+└── DependencyError             a broker, database, model, disk or port cannot be used; a retry may help
 """
 
 
