@@ -139,7 +139,7 @@ class Transcript(Message, frozen=True, kw_only=True, omit_defaults=True):
     model: str
     """Name and version of the model that made this."""
     address: str | None = None
-    """Address of the utterance's audio."""
+    """Address of the utterance's audio: `topic/partition/offset`, or `lookback/NAME/OFFSET` on one machine."""
 
 
 class Hit(Struct, frozen=True, omit_defaults=True):
@@ -191,12 +191,14 @@ class Flag(Message, frozen=True, kw_only=True, omit_defaults=True):
     """Name and version of the policy, e.g. `default@1a2b3c4d`."""
     model: str
     address: str | None = None
+    """Address of the utterance's audio: `topic/partition/offset`, or `lookback/NAME/OFFSET` on one machine."""
 
 
 class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A moderator's decision on a case."""
 
     id: str
+    """UUIDv5. A decision that is sent twice keeps its id."""
     case: str
     """Id of the case."""
     moderator: Name
