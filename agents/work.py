@@ -13,10 +13,11 @@ P = TypeVar("P", bound=Processor[Any, Any])
 
 
 class Work(Generic[P]):
-    """Connects a processor to the loop.
+    """Connects a processor to a `StageLoop`.
 
-    The loop calls `process`, `tick` and `close` in the stage's thread. It calls the other methods in the event loop,
-    never at the same time. `retention` is the retention of the records in seconds. `clock` returns UTC seconds.
+    The `StageLoop` calls `process`, `tick` and `close` in the stage's thread, and the other methods on the asyncio
+    event loop. Two calls never run at the same time. `retention` is the retention of the records in seconds. `clock`
+    returns UTC seconds.
     """
 
     tick_seconds = 5.0

@@ -120,7 +120,7 @@ class HoldingProcessor(Processor[In, Out]):
 
     @abstractmethod
     def held_since(self, room: str, speaker: str) -> float | None:
-        """UTC seconds at which the oldest needed message starts, by its own `start`; None if none is needed."""
+        """The `start` (UTC seconds) of the oldest message of this speaker that is still needed; None if none is."""
 
     @abstractmethod
     def lead_in(self, earlier: Iterable[In], told: Iterable[Out] = ()) -> None:

@@ -51,7 +51,7 @@ def backtest(
         BacktestFormat, typer.Option("--format", help="table for a person, jsonl for a program.")
     ] = "table",
 ) -> None:
-    """Judge stored transcripts with two policies, and show which flags would be new, gone or changed.
+    """Judge stored transcripts with two policies, and show which utterances they flag differently.
 
     Use it before you change a policy. The classifier reads each text once, and both policies use its scores. Nothing is
     delivered. Transcripts come from voice.transcripts on Kafka, or from a JSON-lines file, such as the output of

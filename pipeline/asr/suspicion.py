@@ -14,7 +14,10 @@ CLEAR_LANGUAGE = 0.5
 
 
 def is_suspicious(heard: Hypothesis) -> bool:
-    """Whether to decode a clip again. Silence is not suspicious: another decode would invent words, too."""
+    """Whether to decode a clip again.
+
+    Silence is not suspicious. If the first decode invented words for it, another decode would also invent words.
+    """
     if _is_silence(heard):
         return False
     unsure = heard.avg_logprob < languages.of(heard.language).recogniser.sure_logprob

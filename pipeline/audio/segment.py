@@ -49,9 +49,10 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
         return self._counted(results)
 
     def lead_in(self, earlier: Iterable[AudioChunk], told: Iterable[Utterance] = ()) -> None:
-        """Process the audio from before the first batch again, so that unfinished speech keeps its cuts.
+        """Process again the audio that came before the first batch.
 
-        `told` are the utterances that were already returned for that audio, and for audio that is redelivered.
+        So speech in progress is cut at the same places as before. `told` are the utterances that were already returned:
+        for this audio, and for audio that is delivered again after it.
         """
         self._told.note(told)
         for chunk in earlier:
@@ -81,7 +82,7 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
         return held.needed if held else 0
 
     def held_since(self, room: str, speaker: str) -> float | None:
-        """UTC seconds at which the oldest needed chunk starts, by its own `start`; None if none is needed."""
+        """The `start` (UTC seconds) of the oldest chunk of this speaker that is still needed; None if none is."""
         held = self._speakers.get((room, speaker))
         return held.held_since if held else None
 

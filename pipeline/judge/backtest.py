@@ -1,4 +1,4 @@
-"""Compares two policies over the same transcripts: which flags are new, gone or changed."""
+"""Compares two policies over the same transcripts: which ones only the new policy flags, only the old one, or both."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Sequence

@@ -23,7 +23,10 @@ Weight = NDArray[np.floating[Any]]
 
 
 def mean(some: Sequence[Factors]) -> Factors:
-    """The adapter of their rank that is closest to their mean; raises ConfigError if they differ in model or rank."""
+    """The adapter that is closest to the mean of `some` and has the same rank.
+
+    Raises ConfigError if the adapters differ in model or rank.
+    """
     first, *others = ({name: factor.shape for name, factor in factors.items()} for factors in some)
     if any(shapes != first for shapes in others):
         raise ConfigError("The adapters differ in model or rank", "Name turns of one training.")

@@ -33,7 +33,10 @@ CHUNK = 10_000
 
 
 def taught(rows: Sequence[Row], teacher: Calibrated, say: Callable[[str], None]) -> list[Row]:
-    """`rows` with a target for every output. Clean talk does not change, since training draws fragments of it.
+    """`rows` with a target for every output.
+
+    Rows of clean talk keep their labels. Training also uses fragments of them, and a target for the whole text would be
+    wrong for a fragment.
 
     Raises ConfigError if the teacher has other outputs than ours.
     """

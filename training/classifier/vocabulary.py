@@ -14,11 +14,15 @@ from training.classifier.sounding import Sounding
 SIZE = 51_000
 SPECIAL = re.compile(r"<\w+>|</s>")
 OURS = re.compile(r"▁?(?:[A-Za-z']+|[0-9]+|[!-~]+|[㐀-鿿]{1,2})")
-"""Pieces in our scripts only. The full embedding has pieces of many languages, the most common first."""
+"""Pieces of Latin or Chinese characters, digits or ASCII marks. The full embedding has pieces of many languages, the
+most common first."""
 
 
 def trim(encoder: Encoder, texts: Iterable[str], size: int = SIZE) -> Encoder:
-    """`encoder` with at most `size` pieces: special ones, those in `texts`, and the most common ones of our scripts."""
+    """`encoder` with at most `size` pieces.
+
+    They are the special ones, those in `texts`, and the most common ones in Latin or Chinese characters.
+    """
     vocabulary = json.loads(encoder.tokenizer.to_str())["model"]["vocab"]
     kept = _kept(vocabulary, needed(encoder.tokenizer, texts), size)
     model = encoder.model

@@ -69,7 +69,7 @@ def file(
 ) -> tuple[Report, bool]:
     """Store a complaint. Return the report, and whether it is new.
 
-    A new case covers the `seconds` before the complaint's moment.
+    If no open case fits, this opens a case. It covers the `seconds` before the time that the complaint is about.
     """
     lock_speakers(connection, [(complaint.room, complaint.speaker)])
     if known := _reports(connection, select(REPORTS).where(REPORTS.c.id == complaint.id)):

@@ -21,7 +21,10 @@ Likeness = Literal["speaker", "room", "phrase"]
 
 
 class Without(Struct, frozen=True, kw_only=True):
-    """The cases that one person does not get: by id, by label, and by a severity of `severity` or above."""
+    """The cases that one person does not get.
+
+    These are the cases with one of these ids, with one of these labels, or with at least this severity.
+    """
 
     cases: frozenset[str] = frozenset()
     labels: frozenset[str] = frozenset()

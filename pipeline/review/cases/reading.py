@@ -53,7 +53,7 @@ def case_file(connection: Connection, identity: str) -> CaseFile:
 
 
 def flags(connection: Connection, case_id: str, linked: bool = False) -> tuple[Flag, ...]:
-    """Return the flags of a case by time; with `linked`, the flags that came after its decision."""
+    """Return the flags of a case by time: those it consists of, or with `linked` those after its decision."""
     query = select(FLAGS).where(FLAGS.c.case_id == case_id, FLAGS.c.linked.is_(linked))
     return flags_of(connection, query.order_by(FLAGS.c.start, FLAGS.c.id))
 

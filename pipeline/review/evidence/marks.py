@@ -37,7 +37,7 @@ class FinishMark(NamedTuple):
 
 
 def write(file: Path, offsets: Iterable[int], mark: FinishMark) -> None:
-    """Append one mark for each offset. If `file` does not exist, its segment is deleted and nothing happens."""
+    """Append one mark for each offset. Do nothing if `file` is gone: then its segment has been deleted, too."""
     content = b"".join(RECORD.pack(offset, mark.at, mark.outcome) for offset in offsets)
     try:
         target = os.open(file, os.O_WRONLY | os.O_APPEND)
