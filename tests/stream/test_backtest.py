@@ -93,5 +93,5 @@ def test_backtest_judges_the_transcripts_on_kafka(
     *differences, total = [json.loads(line) for line in result.stdout.splitlines()]
     assert (total["transcripts"], total["repeated"], total["skipped"], total["unreadable"]) == (1, 1, 1, 1)
     assert [(each["kind"], each["transcript"]) for each in differences] == [("gone", "transcript-1")]
-    assert "A Transcript that cannot be read" in result.stderr
+    assert "The Transcript cannot be decoded" in result.stderr
     assert result.exit_code == 3
