@@ -31,6 +31,7 @@ from pipeline.cores import cores
 from pipeline.local import LocalRunner
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Flag, Message, Transcript
 from pipeline.metrics import Metrics
+from pipeline.review.evidence.lookback import open_lookback
 from pipeline.settings import Asr, Settings
 from pipeline.topology import DELIVER, STAGES, Stage
 
@@ -117,7 +118,7 @@ async def live(number: int, workers: int, seconds: float, speech: Sequence[Sampl
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data_dir=Path(folder), asr=Asr(workers=workers))
         waits = Waits(time.time())
-        async with LocalRunner(settings, metrics, waits) as runner:
+        async with LocalRunner(settings, metrics, waits, lookback=open_lookback(settings)) as runner:
             started = time.time()
             waits.since = started + WARM_SECONDS
             rooms = [talk(f"room-{room}", started, speech, Random(room)) for room in range(number)]

@@ -65,6 +65,8 @@ class Stage:
         self, settings: "Settings", metrics: "Metrics", log: "UtteranceLog | None" = None
     ) -> Processor[Any, Any]:
         """Build the stage's processor. It reads audio from `log` if the stage `reads_audio`."""
+        if self.reads_audio and log is None:
+            raise TypeError(f"The stage {self.name} reads audio, but there is no log to read it from")
         module, function = self.build.split(":")
         build = getattr(import_module(module), function)
         made: Processor[Any, Any] = build(settings, metrics, *([log] if self.reads_audio else []))

@@ -128,3 +128,8 @@ async def test_a_stage_beside_transcribe_works_in_the_local_runner(
     assert len(models) == 2 * len(utterances)
     assert TRANSCRIPTS not in LISTEN.gives
     assert UTTERANCES in LISTEN.takes
+
+
+def test_a_stage_that_reads_audio_needs_a_log(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="The stage deliver reads audio"):
+        topology.DELIVER.processor(Settings(data_dir=tmp_path), Metrics())
