@@ -5,10 +5,13 @@ python -m benchmarks.screenshot docs/demo.svg voxwarden demo
 
 import os
 import pty
+import re
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
@@ -20,7 +23,17 @@ def main() -> None:
     console = Console(record=True, width=COLUMNS, file=Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     console.print(Text(f"$ {' '.join(command)}", style="bold"))
     console.print(Text.from_ansi(shown(command)))
-    Path(out).write_text(console.export_svg(title="Voxwarden"), "utf-8")
+    Path(out).write_text(widened(console.export_svg(title="Voxwarden")), "utf-8")
+
+
+def widened(svg: str) -> str:
+    """The SVG with twice the width for wide characters. Rich takes a Chinese character for one column wide."""
+
+    def width(match: re.Match[str]) -> str:
+        text = unescape(match[3])
+        return f"{match[1]}{float(match[2]) * cell_len(text) / max(1, len(text)):g}{match[4]}{match[3]}</text>"
+
+    return re.sub(r'(<text [^>]*textLength=")([\d.]+)(?="[^>]*>([^<]*)</text>)("[^>]*>)[^<]*</text>', width, svg)
 
 
 def shown(command: list[str]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from rich.text import Text
 
-from benchmarks.screenshot import shown
+from benchmarks.screenshot import shown, widened
 
 pytestmark = pytest.mark.weights
 
@@ -70,3 +70,8 @@ def test_the_picture_has_the_utterances(in_demo: list[str]) -> None:
     assert len(drawn) == len(spoken) > 10
     for old, new in zip(drawn, spoken, strict=True):
         assert SequenceMatcher(None, old, new).ratio() > ALIKE, f"the picture has {old!r}, the demo {new!r}"
+
+
+def test_chinese_takes_two_columns_for_each_character() -> None:
+    svg = '<text x="0" textLength="24.4" clip-path="a">你好</text><text x="9" textLength="24.4" clip-path="a">hi</text>'
+    assert widened(svg) == svg.replace('"24.4" clip-path="a">你', '"48.8" clip-path="a">你')
