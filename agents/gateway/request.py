@@ -10,13 +10,12 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 from msgspec import Meta, Struct
 
+from pipeline.audio.opus import OPUS_RATE
 from pipeline.errors import InputError
 from pipeline.messages import Name, Seconds, StreamCodec
 
 PATH = re.compile(r"/v1/rooms/([^/]+)/speakers/([^/]+)/audio")
 KEYS = "Known keys are codec, sample_rate, channels, room_type, start, session and first_sample."
-OPUS_RATE = 48_000
-"""Opus always decodes to 48 kHz, whatever the input was (RFC 6716)."""
 
 
 class Voice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
