@@ -120,7 +120,7 @@ def test_only_short_mandarin_is_encoded_with_the_adapter(engine: str) -> None:
 @pytest.mark.weights
 @pytest.mark.filterwarnings("ignore:unclosed file .*english.json:ResourceWarning")  # openai-whisper does not close it
 def test_the_adapter_improves_mandarin_and_does_not_change_english(base: Transcriber) -> None:
-    said = dict(line.split("\t") for line in (SPOKEN / "said.tsv").read_text("utf-8").splitlines())
+    said = dict(line.split("\t") for line in (SPOKEN / "said.tsv").read_text("utf-8").splitlines()[::2])
     clips = [Clip(speech(f"mandarin/{name}"), "zh") for name in said]
     english = [Clip(speech(name), "en") for name in ("conf-invalidpin", "tt-weasels")]
     characters = normalisers()["zh"]
