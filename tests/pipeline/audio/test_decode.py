@@ -1,7 +1,5 @@
-import io
 import wave
 from contextlib import suppress
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.audio.container import FORMATS, DecodeTally, decoded, in_blocks, opened
 from pipeline.audio.decode import duration_of, read_bytes, read_file, samples_of
 from pipeline.audio.resample import Samples
 from pipeline.errors import AudioError, VoxwardenError
@@ -163,18 +160,6 @@ def test_the_error_names_a_path_that_is_not_a_file(tmp_path: Path) -> None:
         next(read_file(tmp_path / ("x" * 300)))
 
 
-def test_a_playlist_cannot_open_other_files(tmp_path: Path) -> None:
-    (tmp_path / "secret.wav").write_bytes(made("wav"))
-    for name, content in {
-        "list.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\nsecret.wav\n#EXT-X-ENDLIST\n",
-        "list.ffconcat": "ffconcat version 1.0\nfile secret.wav\n",
-    }.items():
-        (path := tmp_path / name).write_text(content)
-        with pytest.raises(AudioError, match="cannot be read as audio"):
-            list(read_file(path))
-    assert not {"hls", "concat", "dash", "sdp", "rtsp"} & set(FORMATS.split(","))
-
-
 def test_hours_of_silence_in_a_small_recording_are_refused() -> None:
     bomb = recording(silence(120), "flac", "flac")
     assert len(bomb) < 40_000
@@ -203,14 +188,3 @@ def test_any_damage_to_a_recording_gives_audio_or_an_audio_error(
     with suppress(VoxwardenError):
         samples, _ = read_bytes(bytes(data[: int(len(data) * kept)]), "fuzz", 60)
         assert np.isfinite(samples).all()
-
-
-def test_a_long_file_is_never_in_memory_as_a_whole() -> None:
-    """Blocks are returned while the source is still being read, with at most a few blocks read ahead."""
-    source = io.BytesIO(recording(np.tile(clip("auth-incorrect"), 30), "wav", "pcm_s16le"))
-    with opened(source, "long") as container:
-        tally = DecodeTally()
-        places = [source.tell() for _ in in_blocks(decoded(container, "long", tally), tally)]
-    steps = [after - before for before, after in pairwise(places)]
-    assert len(places) > 100
-    assert max(steps) <= 4 * 2 * SAMPLE_RATE

@@ -110,12 +110,3 @@ def test_a_constant_offset_does_not_hide_speech(tmp_path: Path) -> None:
     heard = samples_of(path)
     assert abs(heard.mean()) < 0.01
     assert np.corrcoef(heard, SPEECH)[0, 1] > 0.99
-
-
-def test_parts_have_readable_names() -> None:
-    assert [part.of("speaker") for part in (MAIN, Part(1), Part(0, 5), Part(1, 0))] == [
-        "speaker",
-        "speaker, stream 2",
-        "speaker, channel 6",
-        "speaker, stream 2, channel 1",
-    ]
