@@ -110,10 +110,10 @@ def _others(waiting: "Queue[Numbered | Exception | None]", most: int) -> Iterato
             found = waiting.get_nowait()
         except Empty:
             return
-        if found is None:
-            waiting.put(None)
+        if found is None or isinstance(found, Exception):  # the lines before it come first
+            waiting.put(found)
             return
-        yield _line(found)
+        yield found
 
 
 def _line(found: Numbered | Exception) -> Numbered:

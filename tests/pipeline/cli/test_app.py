@@ -1,20 +1,14 @@
 """Global options, and the errors for a user's mistakes."""
 
-import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from pipeline.cli.app import main, overrides_of
 from pipeline.errors import ConfigError
 from pipeline.settings import load
-
-SECRETS = {"VOXWARDEN_GATEWAY__TOKENS": '["s3cret-token-of-tests"]', "VOXWARDEN_KAFKA__SECURITY__PASSWORD": "s3cret"}
 
 
 def voxwarden(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -97,69 +91,8 @@ def test_wrong_usage_exits_with_2() -> None:
     assert voxwarden("moderate", "x.wav", "--format", "xml").returncode == 2
 
 
-def test_config_show_prints_the_source_of_each_value(tmp_path: Path) -> None:
-    file = tmp_path / "mine.yaml"
-    file.write_text("asr: {batch: 3}\n", "utf-8")
-    shown = voxwarden(
-        "--config",
-        str(file),
-        "--set",
-        "judge.policy=strict",
-        "config",
-        "show",
-        "--changed",
-        VOXWARDEN_ASR__MODEL="tiny.en",
-        COLUMNS="200",
-    )
-    assert shown.returncode == 0, shown.stderr
-    rows = {line.split()[0]: line.split()[1:3] for line in shown.stdout.splitlines()[1:]}
-    assert rows["asr.batch"] == ["3", "mine.yaml"]
-    assert rows["judge.policy"] == ["strict", "--set"]
-    assert rows["asr.model"] == ["tiny.en", "VOXWARDEN_ASR__MODEL"]
-
-
-def test_config_show_hides_secrets() -> None:
-    shown = voxwarden("config", "show", VOXWARDEN_GATEWAY__TOKENS='["s3cret-token-of-the-tests"]', COLUMNS="300")
-    assert shown.returncode == 0, shown.stderr
-    assert "gateway.tokens" in shown.stdout
-    assert "s3cret" not in shown.stdout + shown.stderr
-
-
-@pytest.mark.parametrize(("form", "read"), [("json", json.loads), ("yaml", yaml.safe_load)])
-def test_config_show_as_json_and_yaml_is_complete_and_hides_secrets(form: str, read: Callable[[str], Any]) -> None:
-    long = "/" + "folder/" * 60
-    shown = voxwarden("--set", f"data_dir={long}", "config", "show", "--format", form, **SECRETS, COLUMNS="40")
-    assert shown.returncode == 0, shown.stderr
-    assert "s3cret" not in shown.stdout
-    found = read(shown.stdout)
-    assert found["data_dir"] == long.rstrip("/")
-    assert found["gateway"]["tokens"] == ["**********"]
-    assert found["kafka"]["security"]["password"] == "*" * 10
-    assert found["audio"]["min_seconds"] == 0.3
-    assert found["asr"]["language"] is None
-
-
-def test_config_show_is_not_cut_in_a_pipe() -> None:
-    long = "/" + "folder/" * 30
-    assert long.rstrip("/") in voxwarden("--set", f"data_dir={long}", "config", "show").stdout
-
-
 def test_a_room_type_without_rules_causes_a_warning() -> None:
     told = voxwarden("policy", "explain", "hello", "--room-type", "kid")
     assert told.returncode == 0
     assert "no rules for the room type kid, so the rules for all rooms apply. Did you mean kids?" in told.stderr
     assert "room type" not in voxwarden("policy", "explain", "hello", "--room-type", "kids").stderr
-
-
-def test_config_check_warns() -> None:
-    checked = voxwarden("--set", "asr.languages=[en, fr]", "config", "check", VOXWARDEN_ASR_MODEL="tiny")
-    assert checked.returncode == 0
-    assert "fr is transcribed, but barely judged" in checked.stderr
-    assert "VOXWARDEN_ASR_MODEL is not a setting and is ignored. Did you mean VOXWARDEN_ASR__MODEL?" in checked.stderr
-
-
-def test_config_check_prints_ok_or_the_error() -> None:
-    assert voxwarden("config", "check").returncode == 0
-    wrong = voxwarden("--set", "judge.policy=nowhere", "config", "check")
-    assert wrong.returncode == 2
-    assert "nowhere" in wrong.stderr

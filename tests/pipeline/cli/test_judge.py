@@ -1,22 +1,16 @@
-import io
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli.app import app
-from pipeline.cli.lines import utterance_line
-from pipeline.cli.textlines import MAX_BYTES, batches, lines_of
 from pipeline.errors import ConfigError, TextError
 from pipeline.judge import judge as stage
-from pipeline.messages import Flag
-from tests.pipeline.judge.fakes import WordClassifier, judge_of, transcript
+from tests.pipeline.judge.fakes import WordClassifier
 
 KEYS = [
     "kind", "file", "room", "speaker", "start", "end", "language", "text", "confidence",
@@ -139,25 +133,6 @@ def test_fail_on_decides_the_exit_code(fail_on: str, texts: bytes, code: int) ->
     assert judge("--fail-on", fail_on, texts=texts)[0] == code
 
 
-def test_a_line_beyond_the_limit_is_never_held_in_memory() -> None:
-    class Endless(io.RawIOBase):
-        """A stream of three gigabytes without a line break. It exists only while it is read."""
-
-        left = 3 * 2**30
-
-        def readable(self) -> bool:
-            return True
-
-        def readinto(self, buffer: Any) -> int:
-            size = min(len(buffer), self.left)
-            buffer[:size] = bytes(size)  # the buffer has old content, in which a line may end
-            self.left -= size
-            return size
-
-    (line,) = lines_of(io.BufferedReader(Endless(), 2**20))
-    assert len(line) == MAX_BYTES + 1
-
-
 def test_blank_lines_windows_line_ends_and_a_byte_order_mark_are_read() -> None:
     _, lines, _ = judge(texts=b"\xef\xbb\xbfhello\r\n\r\nyou")
     assert [line["text"] for line in lines] == ["hello", "", "you"]
@@ -180,37 +155,6 @@ def test_the_table_is_for_people() -> None:
     assert "line 1" in result.stdout
     assert "idiots [all]" in result.stdout
     assert "block" in result.stdout
-
-
-def test_a_slow_writer_gets_answers_before_it_ends() -> None:
-    answered = Event()
-
-    def slow() -> Iterator[bytes]:
-        yield b"one\n"
-        answered.wait(30)
-        yield b"two\n"
-
-    found = batches(slow(), 32)
-    assert next(found) == [(1, b"one\n")]
-    answered.set()
-    assert list(found) == [[(2, b"two\n")]]
-
-
-def test_an_input_that_breaks_is_an_error_and_not_an_end() -> None:
-    def broken() -> Iterator[bytes]:
-        yield b"one\n"
-        raise OSError("the disk is gone")
-
-    with pytest.raises(TextError, match="Reading the texts failed: the disk is gone"):
-        list(batches(broken(), 8))
-
-
-def test_an_utterance_line_has_hits_in_seconds() -> None:
-    (flag,) = judge_of().process([transcript("add me on telegram", 10.0)])
-    assert isinstance(flag, Flag)
-    line = utterance_line(flag, "call.wav")
-    assert list(line) == KEYS
-    assert (line["file"], line["hits"][0]["start"], line["hits"][0]["end"]) == ("call.wav", 10.0, 12.0)
 
 
 def test_explain_names_the_matched_rule() -> None:
