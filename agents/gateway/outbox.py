@@ -55,7 +55,7 @@ class Outbox:
         """Pass a chunk on. Raises the sink's error for this chunk or an earlier one."""
         seconds = samples / chunk.sample_rate
         self.unconfirmed += seconds
-        await self._until(lambda: self.unconfirmed <= max(self._limit, seconds))
+        await self._until(lambda: not self._waiting or self.unconfirmed <= self._limit)
         confirmation = await self._sink(chunk)
         if confirmation is None:
             self._count(samples, chunk)
@@ -84,10 +84,13 @@ class Outbox:
     def _settle(self, _: Confirmation) -> None:
         while self._waiting and self._waiting[0][0].done():
             confirmation, samples, chunk = self._waiting.popleft()
-            if fault := confirmation.exception():
+            fault = confirmation.exception()
+            if self._fault:
+                continue  # an earlier chunk is lost, and the client must send this one again with it
+            if fault:
                 self._fail(fault)
-                return
-            self._count(samples, chunk)
+            else:
+                self._count(samples, chunk)
         self._changed.set()
 
     def _count(self, samples: int, chunk: AudioChunk) -> None:
