@@ -6,32 +6,48 @@ While it looks for a broker, the library treats a rejection as a temporary fault
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
 
 from kafka.errors import SaslAuthenticationFailedError
 
 BOOTSTRAP = logging.getLogger("kafka.net.manager")
 
 
-class Refusals(logging.Filter):
-    """A log filter that notes rejected credentials. It passes the log records that would be shown without it."""
+@dataclass(slots=True, eq=False)
+class Refusals:
+    """Whether the broker rejected our credentials while a block ran."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen = False
+    seen: bool = False
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        arguments = record.args if isinstance(record.args, tuple) else ()
-        self.seen = self.seen or any(isinstance(each, SaslAuthenticationFailedError) for each in arguments)
-        return logging.getLogger("kafka").isEnabledFor(record.levelno)
+
+_OPEN: list[Refusals] = []
+"""Those of all blocks that run now, in any thread."""
+_LOCK = Lock()
 
 
 @contextmanager
 def refusals() -> Iterator[Refusals]:
     """Note rejections in this process while the block runs."""
-    listener = Refusals()
-    BOOTSTRAP.setLevel(logging.WARNING)  # the command line silences the library's log, and we need this logger
-    BOOTSTRAP.addFilter(listener)
+    found = Refusals()
+    with _LOCK:
+        _OPEN.append(found)
+        BOOTSTRAP.addFilter(_note)
+        BOOTSTRAP.setLevel(logging.WARNING)  # the command line silences the library's log, and we need this logger
     try:
-        yield listener
+        yield found
     finally:
-        BOOTSTRAP.removeFilter(listener)
+        with _LOCK:
+            _OPEN.remove(found)
+            if not _OPEN:
+                BOOTSTRAP.setLevel(logging.NOTSET)
+                BOOTSTRAP.removeFilter(_note)
+
+
+def _note(record: logging.LogRecord) -> bool:
+    """A log filter that passes the log records that would be shown without it."""
+    arguments = record.args if isinstance(record.args, tuple) else ()
+    if any(isinstance(each, SaslAuthenticationFailedError) for each in arguments):
+        for each in [*_OPEN]:
+            each.seen = True
+    return logging.getLogger("kafka").isEnabledFor(record.levelno)
