@@ -50,7 +50,7 @@ class MappedClassifier:
 def load(path: Path | None, theirs: Sequence[str], source: str, known: Path | None = None) -> Outputs:
     """Read the map at `path` and check it against the model's labels and ours; raises ConfigError.
 
-    Without a path, the model's labels must be ours.
+    Without a path, the model's labels must be ours. Lines for labels that the model does not have are left out.
     """
     outputs = _read(path) if path else {label: (label,) for label in theirs}
     if missing := [label for label in theirs if label not in outputs]:
@@ -63,7 +63,7 @@ def load(path: Path | None, theirs: Sequence[str], source: str, known: Path | No
         )
     if not any(outputs[label] for label in theirs):
         raise ConfigError(f"{path}: every label maps to null", "Map at least one to a label.")
-    return outputs
+    return {label: outputs[label] for label in theirs}
 
 
 def _read(path: Path) -> Outputs:
