@@ -55,7 +55,8 @@ def load(folder: Path) -> Calibration:
 
 
 def sigmoid(logits: Numbers) -> Numbers:
-    powers: Numbers = 1 / (1 + np.exp(-logits))
+    with np.errstate(over="ignore"):  # infinity leads to 0, which is right
+        powers: Numbers = 1 / (1 + np.exp(-logits))
     return powers
 
 
