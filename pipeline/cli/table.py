@@ -39,7 +39,7 @@ def arrived_row(flag: Flag, ended: float | None = None) -> Table:
 
 def clock(seconds: float) -> str:
     """Return seconds as `1:02:03.4`, without hours if there are none."""
-    minutes, rest = divmod(seconds, 60)
+    minutes, rest = divmod(round(seconds, 1), 60)  # rounded first, or 59.96 would be 0:60.0
     hours, minutes = divmod(int(minutes), 60)
     return (f"{hours}:{minutes:02}" if hours else f"{minutes}") + f":{rest:04.1f}"
 
