@@ -25,7 +25,8 @@ def is_path(name: str) -> bool:
 def read(path: Path, kind: type[M]) -> M:
     """Read `path` as a `kind`; raises ConfigError."""
     try:
-        return kind.model_validate(yamlfiles.read(path, _known(path)) or {})
+        content = yamlfiles.read(path, _known(path))
+        return kind.model_validate({} if content is None else content)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         key = ".".join(map(str, first["loc"])).removesuffix(".[key]") or "the file"
