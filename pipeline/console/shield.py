@@ -42,17 +42,27 @@ class Shield:
         if _announced(scope) > self._max_body:
             await PlainTextResponse("The request is too large.", 413, HEADERS)(scope, receive, send)
             return
-        started = False
+        taken, started = 0, False
+
+        async def receiving() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self._max_body:
+                raise TooLargeError
+            return message
 
         async def sending(message: Message) -> None:
             nonlocal started
+            if taken > self._max_body and not started:
+                raise TooLargeError  # FastAPI caught the first one, and answers 400
             if message["type"] == "http.response.start":
                 started = True
                 self._add_headers(scope, message)
             await send(message)
 
         try:
-            await self._app(scope, _bounded(receive, self._max_body), sending)
+            await self._app(scope, receiving, sending)
         except TooLargeError:
             if started:
                 raise
@@ -71,17 +81,3 @@ def _announced(scope: Scope) -> int:
     """Return the bytes of Content-Length; 0 if it is missing or not a number (the server refuses that)."""
     length = Headers(scope=scope).get("content-length", "0")
     return int(length) if length.isdecimal() else 0
-
-
-def _bounded(receive: Receive, limit: int) -> Receive:
-    taken = 0
-
-    async def receiving() -> Message:
-        nonlocal taken
-        message = await receive()
-        taken += len(message.get("body", b""))
-        if taken > limit:
-            raise TooLargeError
-        return message
-
-    return receiving

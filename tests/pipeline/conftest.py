@@ -1,4 +1,4 @@
-"""A real database for each test."""
+"""A real database for each test, and fast hashes of passwords."""
 
 import itertools
 import shutil
@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import create_engine, make_url, text
 
+from pipeline.review.accounts import passwords
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
 from tests.pipeline.review import people, postgres
@@ -95,3 +97,11 @@ def database(url: str) -> Iterator[Database]:
     people.hire(opened)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make hashing fast. It is slow on purpose, but its speed does not change who may sign in."""
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "_hasher", hasher)
+    monkeypatch.setattr(passwords, "_DUMMY", hasher.hash("a dummy"))

@@ -1,8 +1,7 @@
-"""Sign-in, accounts and sessions."""
+"""Sign-in and accounts."""
 
 import pyotp
 import pytest
-from argon2 import PasswordHasher
 
 from pipeline.errors import AccountError
 from pipeline.review import audit
@@ -11,17 +10,11 @@ from pipeline.review.database import Database
 from tests.pipeline.review.builders import NOON
 from tests.pipeline.review.people import PASSWORD
 
+pytestmark = pytest.mark.usefixtures("cheap_hashes")
+
 
 def enter(database: Database, password: str = PASSWORD, code: str = "", at: float = NOON, name: str = "zoe") -> bool:
     return accounts.sign_in(database, name, password, code, at) is not None
-
-
-@pytest.fixture(autouse=True)
-def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make hashing fast. It is slow on purpose, but its speed does not change who may sign in."""
-    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(passwords, "_hasher", hasher)
-    monkeypatch.setattr(passwords, "_DUMMY", hasher.hash("a dummy"))
 
 
 @pytest.fixture
@@ -83,18 +76,3 @@ def test_a_one_time_code_is_required_and_works_once(zoe: Database) -> None:
 def test_invalid_accounts_are_refused(zoe: Database, name: str, password: str, message: str) -> None:
     with pytest.raises(AccountError, match=message), zoe.write() as connection:
         accounts.add(connection, name, "lead", NOON, "test", password=password)
-
-
-def test_a_session_ends_after_a_shift_or_when_idle(zoe: Database) -> None:
-    with zoe.write() as connection:
-        token = sessions.begin(connection, "zoe", NOON)
-        found = sessions.find(connection, token, NOON + 3_600)
-        assert found is not None
-        assert found.account.name == "zoe"
-        assert sessions.find(connection, token, NOON + 3_601) is None
-        sessions.touch(connection, found, NOON + 43_000)
-        assert sessions.find(connection, token, NOON + 43_200) is not None
-        assert sessions.find(connection, token, NOON + 43_201) is None
-        assert sessions.find(connection, token + "x", NOON) is None
-        sessions.end(connection, found)
-        assert sessions.find(connection, token, NOON) is None
