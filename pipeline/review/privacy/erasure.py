@@ -87,14 +87,7 @@ def carry_out(
 
 
 def _cases(connection: Connection, request: Request) -> list[str]:
-    query = (
-        select(CASES.c.id)
-        .where(CASES.c.speaker == request.speaker, ~holds.held())
-        # A copy of an older case may have a later time than the request.
-        .where(or_(CASES.c.start <= request.asked_at, CASES.c.id.in_(COPIES)))
-        .limit(BATCH)
-        .with_for_update()
-    )
+    query = select(CASES.c.id).where(_theirs(request), ~holds.held()).limit(BATCH).with_for_update()
     return list(connection.scalars(query))
 
 
@@ -116,10 +109,17 @@ def _erase_traces(connection: Connection, evidence: EvidenceStore, request: Requ
 
 def _held(connection: Connection, request: Request) -> int:
     heard = CASES.c.id.in_(select(VOICES.c.case_id).where(VOICES.c.speaker == request.speaker))
-    theirs = or_(CASES.c.speaker == request.speaker, heard) & (CASES.c.start <= request.asked_at)
+    present = and_(heard, CASES.c.start <= request.asked_at)
     reported = CASES.c.id.in_(select(REPORTS.c.case_id).where(_reported(request)))
-    query = select(CASES.c.id).where(or_(theirs, reported), holds.held())
+    query = select(CASES.c.id).where(or_(_theirs(request), present, reported), holds.held())
     return len(connection.scalars(query).all())
+
+
+def _theirs(request: Request) -> ColumnElement[bool]:
+    """Return the condition on a row of CASES that it is about speech that the request covers."""
+    # A copy of an older case may have a later time than the request.
+    covered = or_(CASES.c.start <= request.asked_at, CASES.c.id.in_(COPIES))
+    return and_(CASES.c.speaker == request.speaker, covered)
 
 
 def _reported(request: Request) -> ColumnElement[bool]:

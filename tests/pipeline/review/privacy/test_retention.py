@@ -2,91 +2,22 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from sqlalchemy import func, select, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from pipeline.errors import Missing
 from pipeline.review import audit
-from pipeline.review.appeals import appeals, reports
-from pipeline.review.appeals.reports import Complaint
-from pipeline.review.cases import deciding, leases, reading
-from pipeline.review.cases.ranking import Ranking
-from pipeline.review.cases.values import Choice, Evidence
+from pipeline.review.appeals import appeals
+from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.privacy import erasure, holds, retention
+from pipeline.review.privacy import holds, retention
 from pipeline.review.privacy.retention import DAY, Done
-from pipeline.review.quality import checks
-from pipeline.review.store import SqlReviewStore
-from pipeline.review.tables import METADATA
-from pipeline.review.tables.core import CASES, OUTBOX
-from pipeline.settings import Kafka, Keep, KeepLabel, Retention
-from tests.pipeline.review.builders import NOON, flag
-
-KEPT = Kafka().longest_retention_seconds
-UPHELD = Choice(verdict="uphold", action="mute")
-DISMISSED = Choice(verdict="dismiss")
-RULES = Retention(
-    open=Keep(audio_days=30, case_days=60),
-    upheld=Keep(audio_days=20, case_days=40),
-    dismissed=Keep(audio_days=2, case_days=10),
-    labels={"minor_safety": KeepLabel(upheld=Keep(audio_days=100, case_days=200))},
-)
-
-
-class Archive:
-    """A store with clips, and the retention job."""
-
-    def __init__(self, database: Database, folder: Path) -> None:
-        self.database = database
-        self.store = SqlReviewStore(database)
-        self.evidence = EvidenceFolder(folder / "evidence")
-
-    def add(self, name: str, choice: Choice | None, at: float = NOON, **changes: Any) -> str:
-        """Store a case with a clip, decide it at `at`, and return its id."""
-        offset = 10.0 * (sum(map(ord, name)) + 1)
-        case = self.store.add([flag(name, offset, offset + 5, **changes)], NOON)[0].case
-        self._attach(case)
-        if choice:
-            with self.database.write() as connection:
-                deciding.decide(connection, case, "ana", choice, at)
-        return case
-
-    def report(self, voices: set[str], reporter: str = "cy") -> str:
-        """Store a reported case of a whole room, with a clip of these speakers, and return its id."""
-        complaint = Complaint(room="den", reporter=reporter, at=NOON)
-        with self.database.write() as connection:
-            report, _ = reports.file(connection, complaint, NOON, Ranking({}), 60.0)
-            reports.heard(connection, report, voices)
-        self._attach(report.case)
-        return report.case
-
-    def run(self, days: float, rules: Retention = RULES) -> Done:
-        return retention.run(self.database, self.evidence, rules, NOON + days * DAY, KEPT)
-
-    def state(self, case: str) -> str:
-        """Return "audio", "case" (without audio) or "gone"."""
-        try:
-            file = self.store.case(case)
-        except Missing:
-            return "gone"
-        return "audio" if file.evidence else "case"
-
-    def _attach(self, case: str) -> None:
-        path = self.evidence.put(case, NOON, b"sound")
-        self.store.attach(Evidence(path=path, case=case, start=NOON, end=NOON, seconds=1.0, bytes=5, sha256=""))
-
-    def clips(self) -> int:
-        return sum(file.is_file() for file in self.evidence.folder.rglob("*"))
-
-
-@pytest.fixture
-def archive(database: Database, tmp_path: Path) -> Archive:
-    return Archive(database, tmp_path)
+from pipeline.settings import Keep, Retention
+from tests.pipeline.review.builders import NOON
+from tests.pipeline.review.privacy.conftest import DISMISSED, RULES, UPHELD, Archive
 
 
 @pytest.mark.parametrize(
@@ -118,23 +49,6 @@ def test_a_label_can_have_longer_times(archive: Archive) -> None:
     assert (archive.state(grave), archive.state(plain)) == ("audio", "gone")
     archive.run(201)
     assert archive.state(grave) == "gone"
-
-
-def test_all_rows_about_a_case_are_deleted_with_it(archive: Archive) -> None:
-    made = archive.add("a", Choice(verdict="escalate"))
-    with archive.database.write() as connection:
-        leases.claim(connection, made, "lea", NOON)
-        deciding.decide(connection, made, "lea", UPHELD, NOON + 1)
-        appeal, _ = appeals.lodge(connection, made, "ann", "no", NOON + 60, 10.0)
-        appeals.settle(connection, appeal.id, "ben", DISMISSED, NOON + 90, 10.0)
-        checks.mark_golden(connection, made, "lea", "dismiss", NOON + 95)
-        checks.record(connection, made, "audit", None, 1.0, NOON + 99)
-    archive.run(11)
-    with archive.database.read() as connection:
-        tables = [table for table in METADATA.sorted_tables if {"case_id", "about"} & set(table.columns.keys())]
-        left = {table.name: connection.scalar(select(func.count()).select_from(table)) for table in [*tables, CASES]}
-    assert OUTBOX in tables
-    assert set(left.values()) == {0}, left
 
 
 def test_held_cases_stay_until_their_hold_is_released(archive: Archive) -> None:
@@ -243,84 +157,6 @@ def test_the_job_is_due_once_a_day(archive: Archive) -> None:
         return retention.run_if_due(archive.database, archive.evidence, RULES, at) is not None
 
     assert [due(days) for days in (0, 0.01, 0.9, 1.0, 1.5, 2.1)] == [True, False, False, True, False, True]
-
-
-def test_an_erasure_deletes_all_of_the_speaker_and_nothing_of_others(archive: Archive) -> None:
-    mine = [archive.add("a", UPHELD), archive.add("b", None)]
-    other = archive.add("c", UPHELD, speaker="bob")
-    with archive.database.write() as connection:
-        request = erasure.ask(connection, "ann", "ada", NOON + DAY)
-    done = erasure.carry_out(archive.database, archive.evidence, request, "ada", NOON + DAY)
-    assert (done.cases, done.clips, done.held) == (2, 2, 0)
-    assert [archive.state(case) for case in (*mine, other)] == ["gone", "gone", "audio"]
-    with archive.database.read() as connection:
-        assert "ann" not in {event.payload["speaker"] for event in connection.execute(select(OUTBOX))}
-        lines = list(audit.lines(connection))
-    assert [line.action for line in lines[-4:]] == ["erasure.ask", "case.erase", "case.erase", "erasure.done"]
-    assert not any('"ann"' in line.detail or line.subject == "ann" for line in lines)
-
-
-def test_an_erasure_also_deletes_late_speech_and_is_then_deleted(archive: Archive) -> None:
-    with archive.database.write() as connection:
-        erasure.ask(connection, "ann", "ada", NOON + DAY)
-    late = archive.add("late", None)
-    new = SqlReviewStore(archive.database).add([flag("new", 2 * DAY, 2 * DAY + 5)], NOON + 2 * DAY)[0].case
-    assert archive.run(2).erased == 1
-    assert (archive.state(late), archive.state(new)) == ("gone", "case")
-    archive.run(1 + KEPT / DAY + 0.1)
-    with archive.database.read() as connection:
-        assert erasure.requests(connection) == []
-
-
-def test_an_erasure_waits_until_a_hold_is_released(archive: Archive) -> None:
-    held = archive.add("a", UPHELD)
-    with archive.database.write() as connection:
-        hold = holds.place(connection, "case", held, "court", "lea", NOON)
-        request = erasure.ask(connection, "ann", "ada", NOON + DAY)
-    assert erasure.carry_out(archive.database, archive.evidence, request, "ada", NOON + DAY).held == 1
-    archive.run(15)
-    assert archive.state(held) == "audio"
-    with archive.database.write() as connection:
-        holds.release(connection, hold.id, "lea", NOON + 16 * DAY)
-    assert archive.run(16).erased == 1
-    with archive.database.read() as connection:
-        assert erasure.requests(connection) == []
-        with pytest.raises(Missing):
-            reading.case(connection, held)
-
-
-def test_a_hold_on_a_speaker_keeps_clips_of_rooms_with_them(archive: Archive) -> None:
-    case = archive.report({"ann", "bob"})
-    with archive.database.write() as connection:
-        hold = holds.place(connection, "speaker", "ann", "court", "lea", NOON)
-        request = erasure.ask(connection, "bob", "ada", NOON + DAY)
-    assert erasure.carry_out(archive.database, archive.evidence, request, "ada", NOON + DAY).held == 1
-    assert archive.run(1_000).held == 1
-    assert archive.state(case) == "audio"
-    with archive.database.write() as connection:
-        holds.release(connection, hold.id, "lea", NOON + 1_000 * DAY)
-    assert archive.run(1_000).cases == 1
-    assert archive.clips() == 0
-
-
-def test_a_held_case_keeps_its_reporter_until_the_hold_is_released(archive: Archive) -> None:
-    def reporters() -> list[str]:
-        with archive.database.read() as connection:
-            return [one.reporter for one in reports.of_case(connection, case)]
-
-    case = archive.report({"ann"}, reporter="bob")
-    with archive.database.write() as connection:
-        hold = holds.place(connection, "case", case, "court", "lea", NOON)
-        request = erasure.ask(connection, "bob", "ada", NOON + DAY)
-    assert erasure.carry_out(archive.database, archive.evidence, request, "ada", NOON + DAY).held == 1
-    assert reporters() == ["bob"]
-    archive.run(20)
-    with archive.database.write() as connection:
-        holds.release(connection, hold.id, "lea", NOON + 20 * DAY)
-    archive.run(21)
-    assert reporters() == [""]
-    with archive.database.read() as connection:
-        assert erasure.requests(connection) == []
 
 
 def test_a_run_deletes_incomplete_clips(archive: Archive) -> None:

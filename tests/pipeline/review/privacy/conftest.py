@@ -1,0 +1,81 @@
+"""A store with clips, and the retention job."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import Missing
+from pipeline.review.appeals import reports
+from pipeline.review.appeals.reports import Complaint
+from pipeline.review.cases import deciding
+from pipeline.review.cases.ranking import Ranking
+from pipeline.review.cases.values import Choice, Evidence
+from pipeline.review.database import Database
+from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.privacy import retention
+from pipeline.review.privacy.retention import DAY, Done
+from pipeline.review.store import SqlReviewStore
+from pipeline.settings import Kafka, Keep, KeepLabel, Retention
+from tests.pipeline.review.builders import NOON, flag
+
+KEPT = Kafka().longest_retention_seconds
+UPHELD = Choice(verdict="uphold", action="mute")
+DISMISSED = Choice(verdict="dismiss")
+RULES = Retention(
+    open=Keep(audio_days=30, case_days=60),
+    upheld=Keep(audio_days=20, case_days=40),
+    dismissed=Keep(audio_days=2, case_days=10),
+    labels={"minor_safety": KeepLabel(upheld=Keep(audio_days=100, case_days=200))},
+)
+
+
+class Archive:
+    """A store with clips, and the retention job."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.database = database
+        self.store = SqlReviewStore(database)
+        self.evidence = EvidenceFolder(folder / "evidence")
+
+    def add(self, name: str, choice: Choice | None, at: float = NOON, **changes: Any) -> str:
+        """Store a case with a clip, decide it at `at`, and return its id."""
+        offset = 10.0 * (sum(map(ord, name)) + 1)
+        case = self.store.add([flag(name, offset, offset + 5, **changes)], NOON)[0].case
+        self._attach(case)
+        if choice:
+            with self.database.write() as connection:
+                deciding.decide(connection, case, "ana", choice, at)
+        return case
+
+    def report(self, voices: set[str], reporter: str = "cy") -> str:
+        """Store a reported case of a whole room, with a clip of these speakers, and return its id."""
+        complaint = Complaint(room="den", reporter=reporter, at=NOON)
+        with self.database.write() as connection:
+            report, _ = reports.file(connection, complaint, NOON, Ranking({}), 60.0)
+            reports.heard(connection, report, voices)
+        self._attach(report.case)
+        return report.case
+
+    def run(self, days: float, rules: Retention = RULES) -> Done:
+        return retention.run(self.database, self.evidence, rules, NOON + days * DAY, KEPT)
+
+    def state(self, case: str) -> str:
+        """Return "audio", "case" (without audio) or "gone"."""
+        try:
+            file = self.store.case(case)
+        except Missing:
+            return "gone"
+        return "audio" if file.evidence else "case"
+
+    def _attach(self, case: str) -> None:
+        path = self.evidence.put(case, NOON, b"sound")
+        self.store.attach(Evidence(path=path, case=case, start=NOON, end=NOON, seconds=1.0, bytes=5, sha256=""))
+
+    def clips(self) -> int:
+        return sum(file.is_file() for file in self.evidence.folder.rglob("*"))
+
+
+@pytest.fixture
+def archive(database: Database, tmp_path: Path) -> Archive:
+    return Archive(database, tmp_path)

@@ -1,0 +1,209 @@
+"""An erasure deletes all about the speaker, also what arrives late, and nothing of other people."""
+
+import pytest
+from sqlalchemy import select
+
+from pipeline.errors import CaseError, Missing
+from pipeline.review import audit
+from pipeline.review.appeals import reports
+from pipeline.review.cases import deciding, reading
+from pipeline.review.cases.values import Choice
+from pipeline.review.privacy import erasure, holds
+from pipeline.review.privacy.erasure import Erased, Request
+from pipeline.review.privacy.pseudonym import pseudonym
+from pipeline.review.privacy.retention import DAY
+from pipeline.review.quality import checks, drawing
+from pipeline.review.store import SqlReviewStore
+from pipeline.review.tables.core import OUTBOX
+from tests.pipeline.review.builders import NOON, flag
+from tests.pipeline.review.privacy.conftest import DISMISSED, KEPT, UPHELD, Archive
+
+
+def ask(archive: Archive, speaker: str = "ann", at: float = NOON + DAY) -> Request:
+    with archive.database.write() as connection:
+        return erasure.ask(connection, speaker, "ada", at)
+
+
+def erase(archive: Archive, request: Request, at: float = NOON + DAY, kept: float = KEPT) -> Erased:
+    return erasure.carry_out(archive.database, archive.evidence, request, "ada", at, kept)
+
+
+def asked(archive: Archive) -> list[Request]:
+    with archive.database.read() as connection:
+        return erasure.requests(connection)
+
+
+def test_an_erasure_deletes_all_of_the_speaker_and_nothing_of_others(archive: Archive) -> None:
+    mine = [archive.add("a", UPHELD), archive.add("b", None)]
+    other = archive.add("c", UPHELD, speaker="bob")
+    with archive.database.write() as connection:
+        request = erasure.ask(connection, "ann", "ada", NOON + DAY)
+    done = erasure.carry_out(archive.database, archive.evidence, request, "ada", NOON + DAY)
+    assert (done.cases, done.clips, done.held) == (2, 2, 0)
+    assert [archive.state(case) for case in (*mine, other)] == ["gone", "gone", "audio"]
+    with archive.database.read() as connection:
+        assert "ann" not in {event.payload["speaker"] for event in connection.execute(select(OUTBOX))}
+        lines = list(audit.lines(connection))
+    assert [line.action for line in lines[-4:]] == ["erasure.ask", "case.erase", "case.erase", "erasure.done"]
+    assert not any('"ann"' in line.detail or line.subject == "ann" for line in lines)
+
+
+def test_an_erasure_also_deletes_late_speech_and_is_then_deleted(archive: Archive) -> None:
+    with archive.database.write() as connection:
+        erasure.ask(connection, "ann", "ada", NOON + DAY)
+    late = archive.add("late", None)
+    new = SqlReviewStore(archive.database).add([flag("new", 2 * DAY, 2 * DAY + 5)], NOON + 2 * DAY)[0].case
+    assert archive.run(2).erased == 1
+    assert (archive.state(late), archive.state(new)) == ("gone", "case")
+    archive.run(1 + KEPT / DAY + 0.1)
+    with archive.database.read() as connection:
+        assert erasure.requests(connection) == []
+
+
+def test_an_erasure_waits_until_a_hold_is_released(archive: Archive) -> None:
+    held = archive.add("a", UPHELD)
+    with archive.database.write() as connection:
+        hold = holds.place(connection, "case", held, "court", "lea", NOON)
+        request = erasure.ask(connection, "ann", "ada", NOON + DAY)
+    assert erasure.carry_out(archive.database, archive.evidence, request, "ada", NOON + DAY).held == 1
+    archive.run(15)
+    assert archive.state(held) == "audio"
+    with archive.database.write() as connection:
+        holds.release(connection, hold.id, "lea", NOON + 16 * DAY)
+    assert archive.run(16).erased == 1
+    with archive.database.read() as connection:
+        assert erasure.requests(connection) == []
+        with pytest.raises(Missing):
+            reading.case(connection, held)
+
+
+def test_a_hold_on_a_speaker_keeps_clips_of_rooms_with_them(archive: Archive) -> None:
+    case = archive.report({"ann", "bob"})
+    with archive.database.write() as connection:
+        hold = holds.place(connection, "speaker", "ann", "court", "lea", NOON)
+        request = erasure.ask(connection, "bob", "ada", NOON + DAY)
+    assert erasure.carry_out(archive.database, archive.evidence, request, "ada", NOON + DAY).held == 1
+    assert archive.run(1_000).held == 1
+    assert archive.state(case) == "audio"
+    with archive.database.write() as connection:
+        holds.release(connection, hold.id, "lea", NOON + 1_000 * DAY)
+    assert archive.run(1_000).cases == 1
+    assert archive.clips() == 0
+
+
+def test_a_held_case_keeps_its_reporter_until_the_hold_is_released(archive: Archive) -> None:
+    def reporters() -> list[str]:
+        with archive.database.read() as connection:
+            return [one.reporter for one in reports.of_case(connection, case)]
+
+    case = archive.report({"ann"}, reporter="bob")
+    with archive.database.write() as connection:
+        hold = holds.place(connection, "case", case, "court", "lea", NOON)
+        request = erasure.ask(connection, "bob", "ada", NOON + DAY)
+    assert erasure.carry_out(archive.database, archive.evidence, request, "ada", NOON + DAY).held == 1
+    assert reporters() == ["bob"]
+    archive.run(20)
+    with archive.database.write() as connection:
+        holds.release(connection, hold.id, "lea", NOON + 20 * DAY)
+    archive.run(21)
+    assert reporters() == [""]
+    with archive.database.read() as connection:
+        assert erasure.requests(connection) == []
+
+
+def test_an_erasure_without_a_speaker_is_refused(archive: Archive) -> None:
+    # An empty speaker is the whole room: the erasure would delete all reports about rooms.
+    case = archive.report({"ann"})
+    with pytest.raises(CaseError, match="names no speaker"):
+        ask(archive, "")
+    assert (archive.state(case), asked(archive)) == ("audio", [])
+
+
+def test_a_second_request_replaces_the_first(archive: Archive) -> None:
+    ask(archive, "ann", NOON)
+    ask(archive, "bob", NOON + 1)
+    ask(archive, "ann", NOON + 2)
+    assert asked(archive) == [Request("bob", "ada", NOON + 1), Request("ann", "ada", NOON + 2)]
+
+
+def test_many_cases_are_erased_in_batches(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erasure, "BATCH", 2)
+    made = [archive.add(name, DISMISSED) for name in "abcde"]
+    request = ask(archive)
+    assert erase(archive, request) == Erased(cases=5, clips=5)
+    assert {archive.state(case) for case in made} == {"gone"}
+    assert erase(archive, request) == Erased()
+    with archive.database.read() as connection:
+        done = [line for line in audit.lines(connection) if line.action == "erasure.done"]
+    assert [(line.subject, line.detail) for line in done] == [(pseudonym("ann"), '{"cases":5,"clips":5,"held":0}')]
+
+
+def test_a_room_s_clip_with_the_speaker_s_voice_goes_but_its_case_stays(archive: Archive) -> None:
+    heard, other = archive.report({"ann", "bob"}), archive.report({"bob"}, reporter="dee")
+    assert heard == other, "both reports are about the same minutes"
+    elsewhere = archive.add("x", None, speaker="bob")
+    assert erase(archive, ask(archive)) == Erased(clips=1)
+    assert [archive.state(case) for case in (heard, elsewhere)] == ["case", "audio"]
+    with archive.database.read() as connection:
+        assert {one.reporter for one in reports.of_case(connection, heard)} == {"cy", "dee"}
+
+
+def test_a_reporter_is_forgotten_but_their_report_stays(archive: Archive) -> None:
+    case = archive.report({"ann"}, reporter="bob")
+    erase(archive, ask(archive, "bob"))
+    with archive.database.read() as connection:
+        assert [one.reporter for one in reports.of_case(connection, case)] == [""]
+    assert archive.state(case) == "audio"
+
+
+def golden_copy(archive: Archive, at: float) -> str:
+    """Draw a copy of a golden case. The copy's speech has the time `at`."""
+    original = archive.add("a", UPHELD)
+    with archive.database.write() as connection:
+        checks.mark_golden(connection, original, "lea", "uphold", NOON + 1)
+        copy = drawing.copy(connection, archive.evidence, "golden", original, "any", 1.0, at)
+        assert copy is not None
+        assert reading.case(connection, copy).start > NOON + DAY
+    return copy
+
+
+def test_a_golden_copy_goes_although_its_time_is_after_the_request(archive: Archive) -> None:
+    copy = golden_copy(archive, NOON + 2 * DAY)
+    assert erase(archive, ask(archive)) == Erased(cases=2, clips=2)
+    assert (archive.state(copy), archive.clips()) == ("gone", 0)
+
+
+def test_the_request_stays_while_a_golden_copy_is_held(archive: Archive) -> None:
+    copy = golden_copy(archive, NOON + 2 * DAY)
+    with archive.database.write() as connection:
+        hold = holds.place(connection, "case", copy, "court", "lea", NOON)
+    request = ask(archive)
+    late = NOON + DAY + KEPT + 1
+    assert erase(archive, request, late) == Erased(cases=1, clips=1, held=1)
+    assert asked(archive) == [request]
+    with archive.database.write() as connection:
+        holds.release(connection, hold.id, "lea", late)
+    assert erase(archive, request, late) == Erased(cases=1, clips=1)
+    assert (archive.state(copy), asked(archive)) == ("gone", [])
+
+
+def test_the_request_stays_until_no_earlier_speech_can_arrive(archive: Archive) -> None:
+    request = ask(archive, at=NOON)
+    erase(archive, request, NOON + 100, kept=100)
+    assert asked(archive) == [request]
+    erase(archive, request, NOON + 101, kept=100)
+    assert asked(archive) == []
+
+
+def test_an_event_that_waits_goes_with_its_case(archive: Archive) -> None:
+    archive.add("a", Choice(verdict="escalate"))
+    undone = archive.add("b", UPHELD)
+    with archive.database.write() as connection:
+        connection.execute(OUTBOX.update().values(status="sent"))
+        [last] = deciding.last_of(connection, "ana", NOON)[-1:]
+        deciding.undo(connection, last.id, "ana", NOON + 1)
+        assert "case.undone" in set(connection.scalars(select(OUTBOX.c.kind)))
+    erase(archive, ask(archive))
+    with archive.database.read() as connection:
+        assert connection.execute(select(OUTBOX)).all() == []
+    assert archive.state(undone) == "gone"
