@@ -1,0 +1,133 @@
+"""Separation of duty: who may not act in a case."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from pipeline.errors import Involved
+from pipeline.messages import Verdict
+from pipeline.review.accounts import accounts
+from pipeline.review.appeals import reports
+from pipeline.review.appeals.reports import Complaint
+from pipeline.review.cases import deciding, duty, reading
+from pipeline.review.cases.ranking import Ranking
+from pipeline.review.cases.values import WHOLE_ROOM, Choice
+from pipeline.review.database import Database
+from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.quality import drawing
+from pipeline.review.store import SqlReviewStore
+from pipeline.review.tables.core import CASES
+from tests.pipeline.review.builders import NOON, flag
+
+
+@pytest.fixture
+def evidence(tmp_path: Path) -> EvidenceFolder:
+    return EvidenceFolder(tmp_path / "evidence")
+
+
+def stored(database: Database, name: str = "a", speaker: str = "ann") -> str:
+    return SqlReviewStore(database).add([flag(name, 0, 5, speaker=speaker)], NOON)[0].case
+
+
+def reported(database: Database, reporter: str, speaker: str = "ann") -> str:
+    with database.write() as connection:
+        complaint = Complaint(room="room", speaker=speaker, reporter=reporter, at=NOON)
+        return reports.file(connection, complaint, NOON, Ranking({}), 60.0)[0].case
+
+
+def decide(database: Database, case: str, who: str, verdict: Verdict, at: float = NOON) -> str:
+    with database.write() as connection:
+        return deciding.decide(connection, case, who, Choice(verdict=verdict), at).id
+
+
+def undo(database: Database, decision: str, who: str) -> None:
+    with database.write() as connection:
+        deciding.undo(connection, decision, who, NOON + 1)
+
+
+def refused(database: Database, case: str, check: str) -> set[str]:
+    """Return the accounts for which `check` raises Involved."""
+    with database.read() as connection:
+        found, involved = reading.case(connection, case), set()
+        for one in accounts.everybody(connection):
+            try:
+                getattr(duty, check)(connection, found, one.name)
+            except Involved:
+                involved.add(one.name)
+    return involved
+
+
+def test_the_speaker_is_a_party_and_nobody_else(database: Database) -> None:
+    assert refused(database, stored(database, speaker="ben"), "check_party") == {"ben"}
+    assert refused(database, stored(database, "b", speaker="Ben"), "check_party") == set()
+
+
+def test_every_reporter_is_a_party(database: Database) -> None:
+    case = reported(database, "ana")
+    assert reported(database, "lea") == case
+    assert refused(database, case, "check_party") == {"ana", "lea"}
+    assert refused(database, reported(database, "ana", speaker="x"), "check_party") == {"ana"}
+
+
+def test_a_whole_room_and_a_reporter_without_a_name_are_no_persons(database: Database) -> None:
+    assert refused(database, reported(database, "", speaker=WHOLE_ROOM), "check_party") == set()
+
+
+def test_a_person_is_known_by_the_subject_at_the_identity_provider(database: Database) -> None:
+    with database.write() as connection:
+        for name, subject in (("zoe", "https://id.example user 7"), ("max", "https://id.example 8")):
+            accounts.add(connection, name, "moderator", NOON, "test", oidc_subject=subject)
+    # A subject may contain spaces.
+    assert refused(database, stored(database, "a", speaker="user 7"), "check_party") == {"zoe"}
+    assert refused(database, stored(database, "b", speaker="zoe"), "check_party") == {"zoe"}
+    assert refused(database, stored(database, "c", speaker="8"), "check_party") == {"max"}
+    assert refused(database, stored(database, "d", speaker="https://id.example"), "check_party") == set()
+    assert refused(database, reported(database, "user 7"), "check_party") == {"zoe"}
+
+
+def test_the_person_who_escalated_may_not_decide(database: Database) -> None:
+    case, other = stored(database), stored(database, "b", speaker="bob")
+    assert refused(database, case, "check_escalated") == set()
+    escalation = decide(database, case, "ana", "escalate")
+    assert refused(database, case, "check_escalated") == {"ana"}
+    assert refused(database, other, "check_escalated") == set()
+    undo(database, escalation, "ana")
+    assert refused(database, case, "check_escalated") == set()
+
+
+def test_all_who_escalated_are_left_out_of_the_queue_until_it_is_decided(database: Database) -> None:
+    def theirs(account: str) -> list[str]:
+        with database.read() as connection:
+            return list(connection.scalars(select(CASES.c.id).where(duty.escalated_by(account))))
+
+    case, _ = stored(database), stored(database, "b", speaker="bob")
+    decide(database, case, "ana", "escalate")
+    decide(database, case, "ben", "escalate", NOON + 1)
+    assert [theirs(name) for name in ("ana", "ben", "lea")] == [[case], [case], []]
+    decide(database, case, "lea", "uphold", NOON + 2)
+    assert theirs("ana") == []
+
+
+def test_nobody_reviews_a_case_that_they_took_part_in(database: Database, evidence: EvidenceFolder) -> None:
+    case = stored(database, speaker="aud")
+    undo(database, decide(database, case, "ben", "uphold"), "ben")
+    decide(database, case, "ana", "dismiss", NOON + 2)
+    with database.write() as connection:
+        copy = drawing.copy(connection, evidence, "second", case, "any", 1.0, NOON + 60)
+    assert copy is not None
+    decide(database, copy, "lea", "uphold", NOON + 61)
+    # The speaker, an undone decision, the decision itself and a second opinion.
+    assert (
+        refused(database, case, "check_fresh") == refused(database, copy, "check_fresh") == {"aud", "ben", "ana", "lea"}
+    )
+    with database.read() as connection:
+        assert duty.deciders(connection, case) == duty.deciders(connection, copy) == {"ana", "ben", "lea"}
+
+
+def test_the_error_names_the_person_and_the_case(database: Database) -> None:
+    identity = stored(database, speaker="ben")
+    with database.read() as connection:
+        case = reading.case(connection, identity)
+        with pytest.raises(Involved, match=f"ben is the speaker or a reporter of case {case.id}"):
+            duty.check_party(connection, case, "ben")
