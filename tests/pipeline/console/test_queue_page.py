@@ -1,0 +1,130 @@
+"""The queue page: its order, its pages, its filters and its count."""
+
+import re
+from html import unescape
+from itertools import chain
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from pipeline.console import queue_page
+from pipeline.console.queue_page import Asked
+from pipeline.review.cases import leases, queue
+from pipeline.review.cases.queue import QueueFilter
+from tests.pipeline.console.conftest import Console, Enter
+from tests.pipeline.console.test_acting import decide, stored, taken
+from tests.pipeline.review.builders import NOON, flag
+
+ROW = re.compile(r'class="row" href="/cases/([0-9a-f-]+)"')
+MORE = re.compile(r'data-href="([^"]+)"')
+
+
+def shown(client: httpx.Client, path: str) -> list[list[str]]:
+    """Return the ids of the cases on the page at `path` and on all pages after it."""
+    pages = []
+    while path:
+        page = client.get(path)
+        assert page.status_code == 200
+        pages.append(ROW.findall(page.text))
+        more = MORE.search(page.text)
+        path = unescape(more[1]) if more else ""
+    return pages
+
+
+def test_the_first_page_is_the_queue(enter: Enter) -> None:
+    home = enter("ana").get("/")
+    assert (home.status_code, home.headers["location"]) == (303, "/queue")
+
+
+@pytest.mark.parametrize("count", [3, 4, 6, 7])
+def test_the_pages_contain_every_case_once_in_order(
+    console: Console, enter: Enter, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr(queue, "PAGE", 3)
+    cases = stored(console, count)
+    with console.database.read() as connection:
+        order = [case.id for case in queue.page(connection, limit=100)]
+    pages = shown(enter("ana"), "/queue")
+    assert list(chain.from_iterable(pages)) == order
+    assert sorted(order) == sorted(cases)
+    assert [len(page) for page in pages[:-1]] == [3] * (len(pages) - 1)
+
+
+def test_the_next_page_keeps_the_filters(console: Console, enter: Enter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "PAGE", 1)
+    room = "a&b=c#茶 馆"
+    wanted = {
+        one.case for one in console.store.add([flag(str(n), n * 10, n * 10 + 5, room=room) for n in (100, 101)], NOON)
+    }
+    stored(console, 2)
+    ana = enter("ana")
+    first = ana.get("/queue", params={"room": room, "label": "violence"})
+    [more] = MORE.findall(first.text)
+    query = parse_qs(urlsplit(unescape(more)).query)
+    assert (query["room"], query["label"]) == ([room], ["violence"])
+    assert {*ROW.findall(first.text), *chain.from_iterable(shown(ana, unescape(more)))} == wanted
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("", "abc"),
+        ("label=hate", "b"),
+        ("language=en", "c"),
+        ("room=r", "a"),
+        ("speaker=bob", "b"),
+        ("suggestion=block", "c"),
+        ("policy=strict@2", "a"),
+        ("status=pending", "abc"),
+        ("status=escalated", ""),
+        ("room=r&speaker=bob", ""),
+        ("room=&label=", "abc"),
+    ],
+)
+def test_each_filter_narrows_the_list(console: Console, enter: Enter, query: str, names: str) -> None:
+    flags = [
+        flag("a", 0, 5, room="r", policy="strict@2"),
+        flag("b", 10, 15, speaker="bob", flagged=("hate",)),
+        flag("c", 20, 25, language="en", suggestion="block"),
+    ]
+    ids = dict(zip("abc", (outcome.case for outcome in console.store.add(flags, NOON)), strict=True))
+    ana = enter("ana")
+    page = ana.get(f"/queue?{query}").text
+    assert set(ROW.findall(page)) == set(ROW.findall(ana.get(f"/queue/rows?{query}").text)) == {ids[n] for n in names}
+    assert f'<span class="count">{len(names)} open' in page
+
+
+def test_every_filter_of_a_request_reaches_the_queue() -> None:
+    names = tuple(Asked.__dataclass_fields__)
+    assert set(names) == set(QueueFilter.__struct_fields__) - {"without"}
+    asked = Asked(**{name: "pending" if name == "status" else "review" for name in names})
+    assert {getattr(asked.wanted, name) for name in names} == {"pending", "review"}
+
+
+def test_the_count_stops_at_a_limit(console: Console, enter: Enter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_page, "COUNTED", 2)
+    ana = enter("ana")
+    stored(console)
+    assert '<span class="count">1 open' in ana.get("/queue").text
+    stored(console, 3)
+    assert '<span class="count">2+ open' in ana.get("/queue").text
+
+
+def test_a_row_shows_the_holder_and_the_strikes(console: Console, enter: Enter) -> None:
+    upheld, held = stored(console, 2)
+    ana = enter("ana")
+    decide(ana, upheld, taken(ana, upheld))
+    with console.database.write() as connection:
+        leases.claim(connection, held, "ben", NOON)
+    page = ana.get("/queue").text
+    assert ROW.findall(page) == [held]
+    assert 'data-holder="ben"' in page
+    assert 'class="strikes"' in page
+    console.clock.now += 301
+    assert "data-holder" not in ana.get("/queue").text
+
+
+@pytest.mark.parametrize("query", ["urgency=nan", "urgency=x", "urgency=1e13", "urgency=1&after=ZZ"])
+def test_invalid_places_and_filters_are_refused(enter: Enter, query: str) -> None:
+    assert enter("ana").get(f"/queue/rows?{query}").status_code == 422
