@@ -76,8 +76,8 @@ def shown(desk: Desk, case: str, lease: Lease | None = None) -> dict[str, Any]:
 def marks(found: PageView) -> dict[str, Any]:
     """Return the places of the flagged part and of the hits in the clip.
 
-    Boxes are (left, width) in units of the outline. `span` and `seconds` are seconds of the clip. The result is empty
-    if there is no clip.
+    Boxes are (left, width) in units of the outline. `span` and `seconds` are seconds of the clip. A hit after the end
+    of the clip has no box. The result is empty if there is no clip.
     """
     clip, case = found.clip, found.case
     if clip is None or not clip.seconds:
@@ -88,7 +88,7 @@ def marks(found: PageView) -> dict[str, Any]:
         _span(found, hit.start_time, hit.end_time, clip.seconds)
         for flag in found.file.flags
         for hit in flag.hits
-        if hit.start_time is not None and hit.end_time is not None
+        if hit.start_time is not None and hit.end_time is not None and found.offset(hit.start_time) is not None
     ]
     return {
         "width": WIDTH,
