@@ -1,5 +1,6 @@
 """The values that the review store keeps: cases, evidence, choices and filters."""
 
+import re
 import uuid
 from collections.abc import Sequence
 from typing import Literal
@@ -26,6 +27,10 @@ WHOLE_ROOM = ""
 
 MAX_ID = 128
 """The most characters of an id. An index of PostgreSQL cannot hold a longer one."""
+
+
+NUL = re.compile(rb"(?<!\\)(\\\\)*\\u0000")
+"""A NUL character in JSON. With an even number of backslashes, "u0000" is text."""
 
 
 class Outcome(Struct, frozen=True):
@@ -202,7 +207,7 @@ def _check_contract(value: Flag | Decision) -> None:
         raise BadMessage(
             f"The {kind.__name__.lower()} breaks its contract: {error}", "See docs/contract.md."
         ) from error
-    if b"\\u0000" in encoded:
+    if NUL.search(encoded):
         raise BadMessage(
             f"The {kind.__name__.lower()} has a NUL character", "Leave it out: PostgreSQL cannot store it."
         )
