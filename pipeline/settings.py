@@ -584,7 +584,9 @@ class Settings(BaseSettings):
 
 def in_file() -> dict[str, Any]:
     """The content of the configuration file. Raises ConfigError if it cannot be read."""
-    found = yamlfiles.read(config_file(), "Name one with --config or VOXWARDEN_CONFIG.") or {}
+    found = yamlfiles.read(config_file(), "Name one with --config or VOXWARDEN_CONFIG.")
+    if found is None:
+        return {}
     if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
         raise ConfigError(f"{config_file()} is not a mapping of sections", "Take the shipped file as an example.")
     return found
@@ -613,8 +615,11 @@ def keys(section: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]
             yield prefix + name
 
 
-def origin_of(key: str, flags: Mapping[str, Any]) -> str:
-    """Where a key was set, in order of precedence: `--set`, a variable's name, the file's path, or `default`."""
+def origin_of(key: str, flags: Mapping[str, Any], content: Mapping[str, Any]) -> str:
+    """Where a key was set, in order of precedence: `--set`, a variable's name, the file's path, or `default`.
+
+    `content` is what `in_file` returns.
+    """
     path = key.split(".")
     if _holds(flags, path):
         return "--set"
@@ -622,7 +627,7 @@ def origin_of(key: str, flags: Mapping[str, Any]) -> str:
     for length in range(len(path), 0, -1):
         if found := names.get(_variable(path[:length])):
             return found
-    return str(config_file()) if _holds(in_file(), path) else "default"
+    return str(config_file()) if _holds(content, path) else "default"
 
 
 def _told(error: ValidationError, flags: Mapping[str, Any]) -> ConfigError:
@@ -633,7 +638,8 @@ def _told(error: ValidationError, flags: Mapping[str, Any]) -> ConfigError:
     said = first["msg"].removeprefix("Value error, ")
     inside = f"{key}." if key else ""
     named = [one for one in known if one.startswith(inside) and one.removeprefix(inside) in said]
-    origins = dict.fromkeys(origin_of(one, flags) for one in [key, *named] if one)
+    content = in_file()
+    origins = dict.fromkeys(origin_of(one, flags, content) for one in [key, *named] if one)
     places = [origin for origin in origins if origin != "default"]
     remedy = "`voxwarden config show` lists every key."
     if first["type"] == "extra_forbidden":

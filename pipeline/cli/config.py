@@ -16,7 +16,7 @@ from rich.table import Table
 
 from pipeline.cli.app import app, settings_of, stderr, stdout
 from pipeline.configuration import config_file
-from pipeline.settings import origin_of
+from pipeline.settings import in_file, origin_of
 
 config = typer.Typer(no_args_is_help=True, help="Show and check the settings.")
 app.add_typer(config, name="config")
@@ -53,11 +53,11 @@ def show(
       voxwarden config show --format yaml > settings.yaml
     """
     flags = ctx.find_root().obj
-    settings = settings_of(ctx)
+    settings, content = settings_of(ctx), in_file()
     shown = [
         SettingRow(key, value, origin, meaning)
         for key, value, meaning in rows(settings)
-        if (origin := origin_of(key, flags)) != "default" or not changed
+        if (origin := origin_of(key, flags, content)) != "default" or not changed
     ]
     if form == "table":
         (stdout if stdout.is_terminal else Console(width=PIPED_WIDTH)).print(_table(shown))

@@ -69,6 +69,8 @@ def test_an_empty_file_gives_the_defaults(write: Any) -> None:
         ("gateway: {max_frame_bytes: 0}", "Setting gateway.max_frame_bytes: "),
         ("audio:\n  vad_threshold: [unclosed\n", "voxwarden.yaml, line 3, is not YAML"),
         ("- a list", "voxwarden.yaml"),
+        ("[]", "voxwarden.yaml is not a mapping of sections"),
+        ("false", "voxwarden.yaml is not a mapping of sections"),
         (b"\xc3\x28", "voxwarden.yaml"),
     ],
 )
