@@ -23,7 +23,7 @@ class FaultExamples:
     def due(self, speaker: Hashable) -> bool:
         """Whether to keep this speaker's bad packet as an example. If so, the next is due after EVERY_SECONDS."""
         now = self._clock()
-        if now - self._last.get(speaker, float("-inf")) < EVERY_SECONDS:
+        if abs(now - self._last.get(speaker, float("-inf"))) < EVERY_SECONDS:  # the clock may be set back
             return False
         self._last[speaker] = now
         self._last.move_to_end(speaker)

@@ -25,6 +25,15 @@ def test_the_next_example_is_due_after_a_minute() -> None:
     assert not examples.due("ann")
 
 
+def test_a_clock_that_is_set_back_delays_the_next_example_by_no_more_than_a_minute() -> None:
+    clock = Clock()
+    examples = FaultExamples(clock)
+    assert examples.due("ann")
+    clock.now -= 3_600
+    assert examples.due("ann")
+    assert not examples.due("ann")
+
+
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 100)), max_size=40))
 def test_two_examples_of_a_speaker_are_never_closer_than_a_minute(packets: list[tuple[str, float]]) -> None:
     clock, kept = Clock(), dict[str, float]()
