@@ -144,6 +144,12 @@ def test_a_block_keeps_its_sound_without_offset_and_within_full_scale(offset: fl
         assert abs(heard.mean()) <= max(MAX_OFFSET, 1e-6)
 
 
+def test_a_dip_in_a_block_with_an_offset_stays_within_full_scale() -> None:
+    block = np.full(1_600, 0.9, np.float32)
+    block[7] = -1
+    assert audible(block, 1).min() == -1
+
+
 @pytest.mark.parametrize("kind", ["wav", "flac", "mp3", "m4a", "webm", "aiff", "ogg"])
 def test_nothing_is_missing_in_a_whole_file(kind: str) -> None:
     missing, tally = told(made(kind))

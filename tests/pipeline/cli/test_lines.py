@@ -10,6 +10,7 @@ from pipeline.cli.textlines import InputPlace
 from pipeline.messages import Flag
 from pipeline.recordings import FileReport
 from tests.pipeline.judge.fakes import judge_of, transcript
+from tests.pipeline.review.builders import NOON, flag
 from tests.pipeline.strategies import messages
 
 KEYS = [
@@ -58,3 +59,10 @@ def test_a_file_line_tells_why_a_file_was_not_read() -> None:
 
 def test_an_error_line_names_its_line() -> None:
     assert error_line(InputPlace(7, "x"), "not UTF-8") == {"kind": "error", "line": 7, "error": "not UTF-8"}
+
+
+def test_numbers_are_rounded_to_what_a_reader_needs() -> None:
+    said = flag("x", 1.23456 - NOON, 2.5 - NOON, confidence=0.87654, risk=0.12345678, labels={"hate": 0.12345678})
+    line = utterance_line(said, None)
+    assert (line["start"], line["end"], line["confidence"]) == (1.235, 2.5, 0.8765)
+    assert (line["risk"], line["labels"]) == (0.123457, {"hate": 0.123457})

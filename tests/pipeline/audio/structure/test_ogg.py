@@ -99,3 +99,8 @@ def test_data_after_the_last_page_is_named_by_its_place(count: int) -> None:
     whole = b"".join(stream(count))
     said = fault_in(fault, whole + JUNK)
     assert said == f"the {len(JUNK):,} bytes from byte {len(whole):,} on are not part of the recording"
+
+
+def test_a_stream_that_begins_again_lacks_no_page() -> None:
+    """A recorder that was killed starts a new stream, with the same serial number, in the same file."""
+    assert fault_in(fault, b"".join(stream(4)[:-1] + stream(3))) is None
