@@ -14,7 +14,7 @@ CLOSING = "\"'.。,，!！?？:：”)]}、》」"
 
 
 def words_of(model: Whisper, mel: Tensor, heard: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
-    """The words of one decoded clip with their times. Mandarin gives one word for each character.
+    """The words of one decoded clip with their times. Mandarin gives one word for each token: one or two characters.
 
     `mel` has shape (bands, 3000). The clip is encoded a second time, so this takes about as long as transcribing it.
     """
