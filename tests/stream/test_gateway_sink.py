@@ -18,12 +18,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from agents.gateway import Close, Gateway
-from agents.gateway.sink import KafkaSink, check, serve
-from pipeline.errors import ConfigError
+from agents.gateway.sink import KafkaSink, serve
 from pipeline.events import decode
 from pipeline.messages import AudioChunk
 from pipeline.metrics import Metrics
-from pipeline.settings import GatewaySettings, Kafka, MetricsServer, Settings
+from pipeline.settings import GatewaySettings, MetricsServer, Settings
 from pipeline.topology import AUDIO
 from tests.agents.gateway.test_server import until
 from tests.agents.test_integrate import run_client
@@ -206,9 +205,3 @@ def test_a_missing_broker_is_one_clear_line_and_the_wait_can_be_stopped() -> Non
         waiting.terminate()
         assert waiting.stderr.read() == ""
     assert waiting.returncode == 0
-
-
-def test_a_frame_must_fit_into_a_record() -> None:
-    check(Settings())
-    with pytest.raises(ConfigError, match=r"gateway\.max_frame_bytes: a frame of 900000 bytes"):
-        check(Settings(gateway=GatewaySettings(max_frame_bytes=900_000), kafka=Kafka(max_message_bytes=900_000)))

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from agents.gateway import Close, Gateway
+from agents.gateway import Gateway
 from pipeline.audio.packets import unpack
 from pipeline.errors import ConfigError, DependencyError
 from pipeline.messages import AudioChunk
@@ -437,13 +437,6 @@ async def test_a_used_port_is_one_clear_error() -> None:
         with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1:{place.gateway.port}"):
             async with Place(port=place.gateway.port).gateway:
                 pass
-
-
-def test_the_close_codes_are_those_of_the_manual() -> None:
-    assert {code.name: int(code) for code in Close} == {
-        "RESTART": 1012, "TRY_LATER": 1013, "TOO_BIG": 1009, "BAD_REQUEST": 4400,
-        "UNAUTHORIZED": 4401, "IDLE": 4408, "REPLACED": 4409, "BAD_AUDIO": 4415, "TOO_FAST": 4429,
-    }  # fmt: skip
 
 
 async def test_text_that_is_not_utf8_is_a_protocol_error() -> None:

@@ -14,7 +14,6 @@ from pipeline.asr.engine import BeamSearch
 from pipeline.asr.hypothesis import Hypothesis, best_first
 from pipeline.asr.mel import log_mel
 from pipeline.asr.transcriber import ENGINES, MAX_SAMPLES, Clip, Samples, Transcriber, load
-from pipeline.asr.vocabulary import Vocabulary
 from pipeline.audio.decode import samples_of
 from pipeline.errors import ConfigError, WeightsCorrupt
 from pipeline.messages import SAMPLE_RATE
@@ -124,11 +123,6 @@ def test_a_folder_without_a_model_is_corrupt(tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(b"anything")
     with pytest.raises(WeightsCorrupt, match="No Whisper model"):
         load(Asr(engine="ctranslate2", model=str(tmp_path), device="cpu"))
-
-
-def test_the_error_names_an_invalid_tokenizer() -> None:
-    with pytest.raises(ValueError, match=r"tokenizer\.json"):
-        Vocabulary(b"{}", multilingual=True)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -2,10 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.asr import tuning
 from pipeline.cli.tune import put
 from pipeline.errors import ConfigError
-from pipeline.settings import Asr, load
+from pipeline.settings import load
 
 CHOSEN = {"workers": 2, "batch": 16, "beams": {"en": 5}}
 
@@ -31,26 +30,3 @@ def test_an_empty_file_gets_the_section(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be written"):
         put(tmp_path / "nowhere" / "mine.yaml", CHOSEN)
-
-
-def test_the_shipped_speech_is_as_long_as_real_utterances() -> None:
-    clips = tuning.shipped()
-    assert len(clips) == tuning.CLIPS
-    assert {round(len(clip) / 16_000, 1) for clip in clips} == set(tuning.LENGTHS)
-
-
-@pytest.mark.weights
-def test_the_fastest_setting_is_measured_and_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It runs on real weights with few clips.
-
-    The machine decides which setting wins, but it must be one of the measured ones.
-    """
-    monkeypatch.setattr(tuning, "CLIPS", 2)
-    monkeypatch.setattr(tuning, "BATCHES", (2, 4))
-    asr = Asr(model="tiny.en", download=False, device="cpu")
-    found = list(tuning.figures(asr))
-    assert all(figure.speed > 0 for figure in found)
-    assert {figure.changes["batch"] for figure in found} == {2, 4}
-    chosen = tuning.best(asr, found)
-    fastest = max(found, key=lambda figure: figure.speed)
-    assert {name: chosen.changes[name] for name in ("workers", "batch")} == fastest.changes

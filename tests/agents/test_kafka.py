@@ -1,0 +1,50 @@
+"""Errors of the library become one line that names the broker, and credentials are told from a broker that is down."""
+
+import pytest
+from kafka.errors import KafkaTimeoutError, SaslAuthenticationFailedError
+
+from agents.kafka import broker_errors, common, max_bytes, topic_name
+from agents.refusals import BOOTSTRAP
+from pipeline.errors import ConfigError, DependencyError
+from pipeline.settings import Kafka
+from pipeline.topology import AUDIO, DEAD_LETTERS
+
+KAFKA = Kafka(bootstrap="one:9092,two:9092", prefix="test.", connect_seconds=1.5, max_message_bytes=1_000_000)
+
+
+def test_an_error_without_a_text_is_named_by_its_kind() -> None:
+    said = r"Kafka at one:9092,two:9092 does not answer correctly: .*Timeout"
+    with pytest.raises(DependencyError, match=said), broker_errors(KAFKA):
+        raise KafkaTimeoutError
+
+
+def test_rejected_credentials_are_an_error_of_the_settings() -> None:
+    with pytest.raises(ConfigError, match="rejects our name or password"), broker_errors(KAFKA):
+        raise SaslAuthenticationFailedError("wrong")
+
+
+def test_a_rejection_in_the_log_explains_a_time_out() -> None:
+    def connect() -> None:
+        with broker_errors(KAFKA):
+            BOOTSTRAP.warning("%s", SaslAuthenticationFailedError("wrong"))
+            raise KafkaTimeoutError
+
+    with pytest.raises(ConfigError, match="rejects our name or password"):
+        connect()
+
+
+def test_other_errors_pass() -> None:
+    with pytest.raises(ValueError, match="ours"), broker_errors(KAFKA):
+        raise ValueError("ours")
+
+
+def test_settings_reach_the_client() -> None:
+    arguments = common(KAFKA)
+    assert arguments["bootstrap_servers"] == ["one:9092", "two:9092"]
+    assert arguments["bootstrap_timeout_ms"] == 1_500
+    assert topic_name(AUDIO, KAFKA) == f"test.{AUDIO.name}"
+
+
+def test_a_dead_letter_has_room_for_the_largest_record_and_its_reason() -> None:
+    assert max_bytes(AUDIO, KAFKA) == 1_000_000
+    assert max_bytes(DEAD_LETTERS, KAFKA) > 1_000_000

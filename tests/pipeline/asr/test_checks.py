@@ -1,0 +1,39 @@
+"""A language that the model does not know is named by its setting."""
+
+import pytest
+
+from pipeline.asr.checks import check_languages, no_device
+from pipeline.errors import ConfigError
+from pipeline.settings import Asr
+
+KNOWN = {"en", "zh", "es"}.__contains__
+
+
+@pytest.mark.parametrize(
+    ("asr", "multilingual"),
+    [
+        (Asr(), True),
+        (Asr(language="es", languages=("en", "zh")), True),
+        (Asr(language="en"), False),
+        (Asr(languages=("en", "yue")), False),
+    ],
+)
+def test_known_languages_are_accepted_and_an_english_model_ignores_the_rooms(asr: Asr, multilingual: bool) -> None:
+    check_languages(asr, KNOWN, multilingual=multilingual)
+
+
+@pytest.mark.parametrize(
+    ("asr", "multilingual", "said"),
+    [
+        (Asr(language="yue"), True, r"asr\.language: Whisper does not know 'yue'"),
+        (Asr(languages=("en", "yue")), True, r"asr\.languages: Whisper does not know 'yue'"),
+        (Asr(language="zh", model="base.en"), False, r"asr\.language: base\.en knows only English, not 'zh'"),
+    ],
+)
+def test_another_language_is_named_with_its_setting(asr: Asr, multilingual: bool, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        check_languages(asr, KNOWN, multilingual=multilingual)
+
+
+def test_a_missing_device_is_named() -> None:
+    assert "asr.device: this machine has no 'cuda:7'" in str(no_device("cuda:7"))
