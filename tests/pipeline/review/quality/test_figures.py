@@ -1,0 +1,178 @@
+"""Figures of quality: agreement, golden answers, precision and recall."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.messages import Verdict
+from pipeline.review.cases import deciding, queue
+from pipeline.review.cases.values import Choice
+from pipeline.review.quality import checks, drawing, figures
+from pipeline.review.quality.figures import ENOUGH, Opinion, Pair, Recall
+from pipeline.review.quality.statistics import Share
+from tests.pipeline.review.builders import NOON, flag
+from tests.pipeline.review.quality.conftest import SECOND, Desk
+
+VERDICTS = st.sampled_from(["uphold", "dismiss"])
+
+
+def opinion(verdict: str, who: str = "ana") -> Opinion:
+    return Opinion(verdict, who, NOON)
+
+
+def pair(first: str, second: str, label: str = "abuse", third: str | None = None) -> Pair:
+    settling = opinion(third, "lea") if third else None
+    return Pair("o", "c", label, opinion(first), opinion(second, "ben"), settling)
+
+
+def undo(desk: Desk, who: str, at: float) -> None:
+    with desk.database.write() as connection:
+        [last] = deciding.last_of(connection, who, NOON)
+        deciding.undo(connection, last.id, who, at)
+
+
+@given(VERDICTS, VERDICTS, st.none() | VERDICTS)
+def test_two_equal_opinions_settle_a_case(first: str, second: str, third: str | None) -> None:
+    found = pair(first, second, third=third)
+    assert found.agrees == (first == second)
+    assert found.settled == (first if first == second else third)
+
+
+@given(st.lists(st.tuples(VERDICTS, VERDICTS, st.sampled_from("abc")), max_size=20))
+def test_the_labels_share_all_pairs_and_the_largest_comes_first(drawn: list[tuple[str, str, str]]) -> None:
+    pairs = [pair(*one) for one in drawn]
+    whole, parts = figures.agreement(pairs), figures.by_label(pairs)
+    assert whole.share == Share(sum(one.agrees for one in pairs), len(pairs))
+    assert whole.share.n == whole.kappa.n == sum(part.share.n for part in parts.values())
+    assert whole.share.hits == sum(part.share.hits for part in parts.values())
+    sizes = [(-part.share.n, label) for label, part in parts.items()]
+    assert sizes == sorted(sizes)
+
+
+@pytest.mark.parametrize(("count", "enough"), [(ENOUGH - 1, False), (ENOUGH, True)])
+def test_few_pairs_give_no_figure(count: int, enough: bool) -> None:
+    assert figures.agreement([pair("uphold", "uphold")] * count).enough == enough
+
+
+@given(st.integers(0, 1_000), st.floats(0, 1e6), st.floats(0, 1), st.floats(1, 10))
+def test_the_recall_lies_in_its_interval(caught: int, missed: float, low: float, high: float) -> None:
+    found = Recall(caught, 9, 9, 1, missed, (missed * low, missed * high))
+    least, most = found.interval
+    assert 0 <= least <= most <= 1
+    if caught or missed:
+        assert least - 1e-9 <= found.value <= most + 1e-9
+    else:
+        assert math.isnan(found.value)
+
+
+def test_a_pair_needs_a_standing_second_opinion(desk: Desk) -> None:
+    def verdicts(since: float = NOON) -> list[tuple[str, str, str, str]]:
+        with desk.database.read() as connection:
+            found = figures.pairs(connection, since)
+        return [(one.first.moderator, one.first.verdict, one.second.moderator, one.second.verdict) for one in found]
+
+    [copy] = desk.draw(SECOND, NOON + 11)
+    assert verdicts() == []
+    desk.decide(copy, "ben", "escalate", NOON + 12)
+    assert verdicts() == []
+    desk.decide(copy, "lea", "dismiss", NOON + 13)
+    assert verdicts() == verdicts(NOON + 11) == [("ana", "uphold", "lea", "dismiss")]
+    assert verdicts(NOON + 11.5) == []
+    undo(desk, "lea", NOON + 14)
+    assert verdicts() == []
+
+
+def test_a_pair_keeps_the_first_opinion_after_an_appeal(desk: Desk) -> None:
+    [copy] = desk.draw(SECOND, NOON + 11)
+    desk.decide(copy, "ben", "uphold", NOON + 12)
+    with desk.database.write() as connection:
+        case = desk.store.case(desk.case).case
+        deciding.add(connection, case, "lea", Choice(verdict="dismiss"), NOON + 90)
+    with desk.database.read() as connection:
+        [found] = figures.pairs(connection, NOON)
+        assert (found.original, found.second_case, found.label) == (desk.case, copy, "violence")
+        assert (found.agrees, found.settled) == (True, "uphold")
+
+
+@pytest.mark.parametrize(("right", "correct"), [("uphold", True), ("dismiss", False)])
+def test_an_answer_is_correct_if_it_is_the_golden_verdict(desk: Desk, right: Verdict, correct: bool) -> None:
+    with desk.database.write() as connection:
+        checks.mark_golden(connection, desk.case, "lea", right, NOON + 1)
+        copy = drawing.copy(connection, desk.evidence, "golden", desk.case, "any", 1.0, NOON + 60)
+        assert copy is not None
+        assert figures.answers(connection, NOON) == []
+    desk.decide(copy, "ben", "uphold", NOON + 70)
+    with desk.database.read() as connection:
+        found = figures.answers(connection, NOON)
+        assert figures.answers(connection, NOON + 61) == []
+    assert [(one.original, one.copy, one.right, one.given.verdict) for one in found] == [
+        (desk.case, copy, right, "uphold")
+    ]
+    assert figures.correct(found) == Share(int(correct), 1)
+    undo(desk, "ben", NOON + 71)
+    with desk.database.read() as connection:
+        assert figures.answers(connection, NOON) == []
+
+
+def test_precision_counts_cases_that_were_decided_lately_by_label(desk: Desk) -> None:
+    def found(since: float) -> dict[str, tuple[int, int]]:
+        with desk.database.read() as connection:
+            return {label: (one.hits, one.n) for label, one in figures.precision(connection, since).items()}
+
+    flags = [flag(f"h{n}", 100 * n, 100 * n + 5, flagged=("hate",)) for n in range(1, 4)]
+    first, second, third = (outcome.case for outcome in desk.store.add(flags, NOON))
+    desk.decide(first, "ben", "dismiss", NOON + 20)
+    desk.decide(second, "ben", "uphold", NOON + 21)
+    desk.decide(third, "ben", "escalate", NOON + 22)
+    assert found(NOON) == {"hate": (1, 2), "violence": (1, 1)}
+    assert found(NOON + 21) == {"hate": (1, 1)}
+    undo_at = NOON + 23
+    with desk.database.write() as connection:
+        [last] = desk.store.case(second).decisions
+        deciding.undo(connection, last.id, "ben", undo_at)
+    assert found(NOON) == {"hate": (0, 1), "violence": (1, 1)}
+
+
+def test_a_recall_without_an_upheld_audit_still_has_an_interval(desk: Desk) -> None:
+    passed = [flag("p", 300, 301, suggestion="pass", flagged=(), hits=())]
+    [outcome] = desk.store.audit(passed, 0.1, NOON + 20)
+    desk.decide(outcome.case, "ben", "dismiss", NOON + 30)
+    with desk.database.read() as connection:
+        found = figures.recall(connection, NOON)
+        assert figures.recall(connection, NOON + 21) is None
+    assert found is not None
+    assert (found.caught, found.audited, found.decided, found.found, found.missed) == (1, 1, 1, 0, 0.0)
+    assert found.value == found.interval[1] == 1.0
+    # 3.69 times the weight: the largest Poisson mean that gives no find in 2.5 % of all samples.
+    assert found.interval[0] == pytest.approx(1 / (1 + 36.889), rel=1e-3)
+
+
+def test_an_audit_is_its_own_case_and_counts_for_recall(desk: Desk) -> None:
+    passed = [flag(f"p{n}", n, n + 1, suggestion="pass", flagged=(), hits=()) for n in range(4)]
+    outcomes = desk.store.audit(passed, 0.01, NOON + 20)
+    assert [outcome.result for outcome in desk.store.audit(passed, 0.01, NOON + 21)] == ["repeated"] * 4
+    assert len({outcome.case for outcome in outcomes}) == 4
+    with desk.database.read() as connection:
+        assert figures.recall(connection, NOON) is None
+    for outcome, verdict in zip(outcomes, ("uphold", "dismiss"), strict=False):
+        desk.decide(outcome.case, "ana", verdict, NOON + 30)  # type: ignore[arg-type]
+    with desk.database.read() as connection:
+        found = figures.recall(connection, NOON)
+        assert queue.strikes(connection, ["ann"]) == {"ann": 2}
+    assert found
+    assert (found.audited, found.decided, found.found) == (4, 2, 1)
+    # 4 of 400 utterances were drawn, and one of two decided audits was upheld: 200 were missed, and one was caught.
+    assert found.missed == pytest.approx(200)
+    assert found.value == pytest.approx(1 / 201)
+    assert found.interval[0] < found.value < found.interval[1]
+
+
+def test_precision_by_label_leaves_copies_and_audits_out(desk: Desk) -> None:
+    desk.draw(SECOND, NOON + 11)
+    other = desk.store.add([flag("b", 100, 105)], NOON)[0].case
+    desk.decide(other, "ben", "dismiss", NOON + 12)
+    with desk.database.read() as connection:
+        found = figures.precision(connection, NOON)
+    assert {label: (share.hits, share.n) for label, share in found.items()} == {"violence": (1, 2)}
