@@ -15,6 +15,9 @@ from pipeline.review.accounts import accounts, passwords
 
 router = APIRouter(prefix="/me")
 
+AS_BROWSER = "browser"
+"""Value of a form for "as in the browser". An empty one would not arrive: FastAPI takes it for a missing field."""
+
 
 @router.get("", response_class=HTMLResponse)
 def me_page(request: Request, desk: TheDesk, session: Signed) -> Response:
@@ -29,16 +32,16 @@ def set_preferences(
     request: Request,
     desk: TheDesk,
     session: Signed,
-    language: Annotated[str | None, Form(max_length=3, pattern=r"^[a-z]*$")] = None,
-    theme: Annotated[Literal["", "dark", "light"] | None, Form()] = None,
+    language: Annotated[str | None, Form(max_length=7, pattern=r"^[a-z]*$")] = None,
+    theme: Annotated[Literal["browser", "dark", "light"] | None, Form()] = None,
     density: Annotated[Literal["compact", "comfortable"] | None, Form()] = None,
     keys: Annotated[Literal["on", "off"] | None, Form()] = None,
 ) -> Response:
     """Change the given preferences and keep the others. 422 for an unknown language."""
-    if language and language not in desk.texts.names:
+    if language and language not in {AS_BROWSER, *desk.texts.names}:
         raise AccountError(f"The console has no texts in {language!r}", f"Choose {', '.join(desk.texts.names)}.")
     given = {"language": language, "theme": theme, "density": density, "keys": None if keys is None else keys == "on"}
-    changes = {name: value for name, value in given.items() if value is not None}
+    changes = {name: "" if value == AS_BROWSER else value for name, value in given.items() if value is not None}
     with desk.database.write() as connection:
         accounts.prefer(
             connection, session.account.name, msgspec.structs.replace(session.account.preferences, **changes)

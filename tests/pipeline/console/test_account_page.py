@@ -1,0 +1,102 @@
+"""A person's own page: preferences, password and one-time codes."""
+
+import re
+
+import pyotp
+import pytest
+
+from pipeline.review.accounts import accounts, passwords
+from pipeline.review.accounts.accounts import Account, Preferences
+from pipeline.review.accounts.comfort import Comfort
+from tests.pipeline.console.conftest import Console, Enter
+from tests.pipeline.review.builders import NOON
+from tests.pipeline.review.people import PASSWORD
+
+NEW = "a wholly new pass phrase"
+SECRET = re.compile(r'name="secret" value="([A-Z2-7]{32})"')
+
+pytestmark = pytest.mark.usefixtures("cheap_hashes")
+
+
+def account(console: Console, name: str = "ana") -> Account:
+    with console.database.read() as connection:
+        found = accounts.find(connection, name)
+    assert found is not None
+    return found
+
+
+def give_password(console: Console) -> None:
+    with console.database.write() as connection:
+        accounts.change(connection, "ana", NOON, "test", password=PASSWORD)
+
+
+def test_a_form_changes_only_the_preferences_that_it_names(console: Console, enter: Enter) -> None:
+    kept = Preferences(language="zh", remapped={"next": "z"}, comfort=Comfort(soften=True))
+    with console.database.write() as connection:
+        accounts.prefer(connection, "ana", kept)
+    ana = enter("ana")
+    assert ana.post("/me/preferences", data={"theme": "dark"}).headers["location"] == "/me"
+    assert ana.post("/me/preferences", data={"keys": "off", "density": "comfortable"}).status_code == 303
+    found = account(console).preferences
+    assert (found.theme, found.keys, found.density) == ("dark", False, "comfortable")
+    assert (found.language, found.remapped, found.comfort) == (kept.language, kept.remapped, kept.comfort)
+    assert account(console, "ben").preferences == Preferences()
+
+
+@pytest.mark.parametrize(
+    ("field", "chosen", "shown"), [("language", "zh", 'lang="zh'), ("theme", "dark", 'data-theme="dark')]
+)
+def test_a_choice_holds_until_the_browser_decides_again(enter: Enter, field: str, chosen: str, shown: str) -> None:
+    ana = enter("ana")
+    page = ana.get("/me").text
+    assert shown not in page
+    [as_browser] = re.findall(rf'name="{field}"><option value="([^"]*)" selected>', page)
+    ana.post("/me/preferences", data={field: chosen})
+    page = ana.get("/me").text
+    assert shown in page
+    assert f'<option value="{chosen}" selected>' in page
+    ana.post("/me/preferences", data={field: as_browser})
+    assert ana.get("/me").text.partition("<main")[0].count(shown) == 0
+
+
+@pytest.mark.parametrize("form", [{"language": "xx"}, {"language": "../"}, {"theme": "pink"}, {"keys": "maybe"}])
+def test_unknown_preferences_are_refused(console: Console, enter: Enter, form: dict[str, str]) -> None:
+    assert enter("ana").post("/me/preferences", data=form).status_code == 422
+    assert account(console).preferences == Preferences()
+
+
+def test_a_new_password_needs_the_old_one_and_signs_out_everywhere(console: Console, enter: Enter) -> None:
+    give_password(console)
+    ana, elsewhere = enter("ana"), enter("ana")
+    for form in ({"old": "wrong", "new": NEW}, {"old": PASSWORD, "new": "short"}, {"old": "", "new": NEW}):
+        assert ana.post("/me/password", data=form).status_code == 422
+    assert passwords.fits(PASSWORD, account(console).password)
+    changed = ana.post("/me/password", data={"old": PASSWORD, "new": NEW})
+    assert (changed.status_code, changed.headers["location"]) == (303, "/login")
+    assert [client.get("/queue").status_code for client in (ana, elsewhere)] == [401, 401]
+    signed = [enter("").post("/login", data={"name": "ana", "password": word}).status_code for word in (PASSWORD, NEW)]
+    assert signed == [401, 303]
+
+
+def test_an_account_without_a_password_cannot_set_one(console: Console, enter: Enter) -> None:
+    # Such a person signs in at the identity provider.
+    assert enter("ana").post("/me/password", data={"old": "", "new": NEW}).status_code == 422
+    assert account(console).password is None
+
+
+def test_one_time_codes_begin_with_a_code_of_the_shown_secret(console: Console, enter: Enter) -> None:
+    give_password(console)
+    ana = enter("ana")
+    secrets = [SECRET.findall(ana.get("/me").text)[0] for _ in range(2)]
+    assert secrets[0] != secrets[1]
+    right, wrong = (pyotp.TOTP(secret).at(int(NOON)) for secret in secrets)
+    assert ana.post("/me/totp", data={"secret": secrets[0], "code": wrong}).status_code == 422
+    assert ana.post("/me/totp", data={"secret": "short", "code": right}).status_code == 422
+    assert account(console).totp_secret is None
+    assert ana.post("/me/totp", data={"secret": secrets[0], "code": right}).headers["location"] == "/login"
+    assert account(console).totp_secret == secrets[0]
+    assert ana.get("/queue").status_code == 401
+    form = {"name": "ana", "password": PASSWORD}
+    nobody = enter("")
+    assert nobody.post("/login", data=form).status_code == 401
+    assert nobody.post("/login", data=form | {"code": right}).status_code == 303
