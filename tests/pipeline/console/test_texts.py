@@ -8,7 +8,6 @@ import pytest
 
 from pipeline import languages, yamlfiles
 from pipeline.console import texts
-from pipeline.console.keys import KEYS
 from pipeline.console.texts import Texts
 from pipeline.errors import ConfigError
 
@@ -48,11 +47,6 @@ def test_the_chinese_catalogue_is_in_chinese() -> None:
         key for key, text in catalogue.items() if text.isascii() and re.search("[A-Za-z]", PLACEHOLDER.sub("", text))
     }
     assert latin <= {"app.name", "nav.docs", "docs.title"}
-
-
-def test_every_key_has_a_text_and_one_action() -> None:
-    assert {f"keys.{name}" for name in KEYS} <= Texts().catalogue("en").keys()
-    assert len(set(KEYS.values())) == len(KEYS)
 
 
 @pytest.fixture

@@ -4,8 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from pipeline.errors import CaseError, Taken
-from pipeline.review.accounts import accounts, wellness
-from pipeline.review.accounts.accounts import Preferences
+from pipeline.review.accounts import wellness
 from pipeline.review.accounts.comfort import Comfort
 from pipeline.review.accounts.wellness import Meter, stretch
 from pipeline.review.cases import deciding, leases, queue
@@ -123,16 +122,6 @@ def test_the_limit_of_listening_minutes(database: Database) -> None:
         wellness.allow(connection, "ana", Comfort(most_minutes=6), NOON)
         with pytest.raises(CaseError, match="for 5 minutes"):
             wellness.allow(connection, "ana", Comfort(most_minutes=5), NOON)
-
-
-def test_comfort_is_stored_with_the_account(database: Database) -> None:
-    comfort = Comfort(without=("sexual",), soften=True, break_minutes=30)
-    with database.write() as connection:
-        accounts.prefer(connection, "ana", Preferences(comfort=comfort))
-    with database.read() as connection:
-        found = accounts.find(connection, "ana")
-    assert found
-    assert found.preferences.comfort == comfort
 
 
 def test_records_of_an_earlier_shift_are_deleted(database: Database) -> None:

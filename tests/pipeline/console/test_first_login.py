@@ -1,0 +1,47 @@
+"""The first login is made once, for an admin, and nobody can read its password in the store."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import select
+
+from pipeline.console.first_login import NAME, first_login
+from pipeline.review import audit
+from pipeline.review.accounts import accounts
+from pipeline.review.database import Database
+from pipeline.review.tables.core import ACCOUNTS
+from tests.pipeline.review.builders import NOON
+
+pytestmark = pytest.mark.usefixtures("cheap_hashes")
+
+
+def test_an_empty_store_gets_one_admin_who_can_sign_in(url: str) -> None:
+    database = Database(url)
+    made = first_login(database, lambda: NOON)
+    assert made is not None
+    name, password = made
+    with database.read() as connection:
+        [account] = accounts.everybody(connection)
+        [row] = connection.execute(select(ACCOUNTS)).all()
+        [line] = audit.lines(connection)
+    assert (name, account.name, account.role, account.disabled) == (NAME, NAME, "admin", False)
+    assert password not in str(row)
+    assert (line.at, line.actor, line.action) == (NOON, "voxwarden", "account.add")
+    assert accounts.sign_in(database, name, password, "", NOON)
+    assert not accounts.sign_in(database, name, password + "x", "", NOON + 1)
+    assert first_login(database) is None
+    database.close()
+
+
+def test_any_account_is_enough(database: Database) -> None:
+    assert first_login(database) is None
+    with database.read() as connection:
+        assert accounts.find(connection, NAME) is None
+
+
+def test_processes_that_start_together_make_one_account(url: str) -> None:
+    database = Database(url)
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: first_login(database), range(4)))
+    assert sum(one is not None for one in made) == 1
+    database.close()
