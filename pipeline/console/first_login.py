@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable
 
+from sqlalchemy.exc import IntegrityError
+
 from pipeline.review.accounts import accounts, passwords
 from pipeline.review.database import Database
 
@@ -15,8 +17,11 @@ def first_login(database: Database, clock: Callable[[], float] = time.time) -> t
         if not accounts.nobody(connection):
             return None
     password = passwords.generated()
-    with database.write() as connection:
-        if not accounts.nobody(connection):
-            return None  # another process made the account meanwhile
-        accounts.add(connection, NAME, "admin", clock(), "voxwarden", password=password)
+    try:
+        with database.write() as connection:
+            if not accounts.nobody(connection):
+                return None  # another process made the account meanwhile
+            accounts.add(connection, NAME, "admin", clock(), "voxwarden", password=password)
+    except IntegrityError:
+        return None  # another process made it at the same moment
     return NAME, password
