@@ -228,6 +228,7 @@ class LocalRunner:
             runner.takers = {topic.message: self._takers(topic) for topic in runner.stage.gives if topic.message}
             if AUDIO not in runner.stage.takes:
                 runner.recovery = self._recovery
+        self._entries = self._takers(AUDIO)
         self._tasks = asyncio.TaskGroup()
 
     async def __aenter__(self) -> "LocalRunner":
@@ -275,7 +276,7 @@ class LocalRunner:
 
     async def _put(self, chunk: AudioChunk | None) -> None:
         await self._ready.wait()
-        for runner in self._takers(AUDIO):
+        for runner in self._entries:
             await runner.put(chunk)
 
     async def _recover(self) -> None:
@@ -302,7 +303,7 @@ class LocalRunner:
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Refuse more audio if a task failed. The task group's callback runs first, and records the stage's error."""
         if task.cancelled() or task.exception():
-            for runner in self._takers(AUDIO):
+            for runner in self._entries:
                 runner.refuse()
             self._ready.set()
 
