@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiokafka.errors import KafkaError
-
 from pipeline.errors import DependencyError
 from pipeline.events import Event
 
@@ -96,7 +94,7 @@ class Lane:
         try:
             batch.close()
             await (await self._producer.send_batch(batch, self._topic, partition=self._partition))
-        except KafkaError as error:
+        except Exception as error:  # whatever it is, the lane must go on: all rooms of its partition wait for it
             log.warning("Kafka did not take %d records: %s", len(self._under_way), type(error).__name__)
             reason = DependencyError(f"Kafka refuses audio ({type(error).__name__})", "See the broker's log.")
             for parcel in self._under_way:

@@ -105,13 +105,14 @@ async def test_a_record_larger_than_a_batch_is_sent_alone() -> None:
         assert road.broker.batches == [[bytes(2 * BATCH_BYTES)], [b"small"]]
 
 
-async def test_a_refused_batch_fails_its_records_and_the_lane_goes_on() -> None:
+@pytest.mark.parametrize("error", [NotEnoughReplicasError(), RuntimeError("a bug of the client")], ids=["kafka", "bug"])
+async def test_a_refused_batch_fails_its_records_and_the_lane_goes_on(error: Exception) -> None:
     async with open_road() as road:
         refused = [road.put(value) for value in (b"a", b"b")]
         await road.sent(1)
-        road.broker.answers[0].set_exception(NotEnoughReplicasError())
+        road.broker.answers[0].set_exception(error)
         for parcel in refused:
-            with pytest.raises(DependencyError, match=r"refuses audio \(NotEnoughReplicasError\)"):
+            with pytest.raises(DependencyError, match=rf"refuses audio \({type(error).__name__}\)"):
                 await parcel.confirmed
         accepted = road.put(b"c")
         await road.sent(2)
