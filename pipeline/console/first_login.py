@@ -3,8 +3,7 @@
 import time
 from collections.abc import Callable
 
-from sqlalchemy.exc import IntegrityError
-
+from pipeline.errors import AccountError
 from pipeline.review.accounts import accounts, passwords
 from pipeline.review.database import Database
 
@@ -20,8 +19,8 @@ def first_login(database: Database, clock: Callable[[], float] = time.time) -> t
     try:
         with database.write() as connection:
             if not accounts.nobody(connection):
-                return None  # another process made the account meanwhile
+                return None
             accounts.add(connection, NAME, "admin", clock(), "voxwarden", password=password)
-    except IntegrityError:
-        return None  # another process made it at the same moment
+    except AccountError:
+        return None  # another process made the account at the same moment
     return NAME, password

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from pipeline.errors import AccountError
 from pipeline.messages import Name
@@ -77,9 +78,11 @@ def add(
         )
     except msgspec.ValidationError as error:
         raise AccountError(f"{name!r} is not a valid account name: {error}", "Choose another name.") from error
-    if find(connection, name):
-        raise AccountError(f"An account named {name} exists already", "Choose another name.")
-    connection.execute(insert(ACCOUNTS).values(msgspec.to_builtins(account)))
+    try:
+        with connection.begin_nested():  # so that the caller's transaction goes on after a refused name
+            connection.execute(insert(ACCOUNTS).values(msgspec.to_builtins(account)))
+    except IntegrityError as error:
+        raise AccountError(f"An account named {name} exists already", "Choose another name.") from error
     audit.append(connection, at, actor, "account.add", name, {"role": role})
     return account
 

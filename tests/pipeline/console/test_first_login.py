@@ -41,7 +41,9 @@ def test_any_account_is_enough(database: Database) -> None:
 
 def test_processes_that_start_together_make_one_account(url: str) -> None:
     database = Database(url)
-    with ThreadPoolExecutor(4) as pool:
-        made = list(pool.map(lambda _: first_login(database), range(4)))
-    assert sum(one is not None for one in made) == 1
-    database.close()
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            made = list(pool.map(lambda _: first_login(database), range(4)))
+        assert sum(one is not None for one in made) == 1
+    finally:
+        database.close()
