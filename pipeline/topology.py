@@ -4,7 +4,8 @@
                segment          transcribe            judge              deliver
 
 A stage may take and give several topics. To add a stage, write its processor in its own folder and add an entry to
-STAGES. Both runners, `voxwarden worker`, the metrics and the contract then know it.
+STAGES. Both runners, `voxwarden worker` and the metrics then know it. `python -m deploy.stages` and
+`python -m pipeline.contract` write it into the compose stack, the alert rules and the contract.
 
 Every topic is keyed by room, so the messages of a room stay in order on one partition. A message that a stage cannot
 handle goes to `voice.dead-letters`.

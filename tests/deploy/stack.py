@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tests.deploy.files import DEPLOY, parsed
@@ -32,8 +33,8 @@ def interpolated(text: str, variables: Mapping[str, str]) -> str:
     return VARIABLE.sub(value, text)
 
 
-def stack(variables: Mapping[str, str] = SECRETS) -> Any:
-    return parsed(interpolated(PATH.read_text("utf-8"), variables))
+def stack(variables: Mapping[str, str] = SECRETS, path: Path = PATH) -> Any:
+    return parsed(interpolated(path.read_text("utf-8"), variables))
 
 
 def services() -> dict[str, dict[str, Any]]:

@@ -10,11 +10,12 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from pipeline.metrics import Metrics
 from pipeline.metrics_server import serving
+from pipeline.topology import STAGES
 from tests.deploy.files import DASHBOARD, DEPLOY, load, unknown_names
 from tests.deploy.prometheus import prometheus
 
 LABELS = {  # values for queries that need one
-    "stage": ["segment", "transcribe", "judge", "deliver"],
+    "stage": [stage.name for stage in STAGES],
     "room_type": ["default"],
     "result": ["heard", "skipped"],
     "agrees": ["no"],

@@ -1,0 +1,107 @@
+"""Write the lines in deploy/ that name the stages of pipeline/topology.py: services, scrape targets and alert rules.
+
+Run it with `python -m deploy.stages` after a change of STAGES. It replaces only the lines between `# begin NAME` and
+`# end NAME`. The other lines of these files are written by hand.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from textwrap import indent
+
+from pipeline.topology import STAGES, UTTERANCES, Stage, Topic
+
+COMMAND = "python -m deploy.stages"
+DEPLOY = Path(__file__).parent
+FILES = ("compose.yaml", "prometheus/prometheus.yml", "prometheus/rules.yml", "prometheus/alertmanager.yml")
+BLOCK = re.compile(r"^(( *)# begin ([\w-]+).*\n)[\s\S]*?^( *# end \3)$", re.MULTILINE)
+
+Stages = Sequence[Stage]
+
+
+def main(deploy: Path = DEPLOY) -> None:
+    for path, text in files(STAGES, deploy).items():
+        path.write_text(text, encoding="utf-8")
+
+
+def files(stages: Stages = STAGES, deploy: Path = DEPLOY) -> dict[Path, str]:
+    """The expected content of each file that has generated lines. Raises KeyError for a block with an unknown name."""
+    return {deploy / name: _filled((deploy / name).read_text(encoding="utf-8"), stages) for name in FILES}
+
+
+def _filled(text: str, stages: Stages) -> str:
+    def fill(found: re.Match[str]) -> str:
+        begin, margin, name, end = found.groups()
+        lines = _services(stages, text) if name == "services" else BLOCKS[name](stages)
+        return begin + indent("\n".join(lines), margin) + "\n" + end
+
+    return BLOCK.sub(fill, text)
+
+
+def _services(stages: Stages, compose: str) -> list[str]:
+    return [f"{s.name}: {{<<: *{_template(s, compose)}, command: [worker, {s.name}]}}" for s in stages]
+
+
+def _template(stage: Stage, compose: str) -> str:
+    """The anchor in compose.yaml that the service of the stage starts from: its own one, if there is one."""
+    if f" &{stage.name}\n" in compose:
+        return stage.name
+    return "storing-worker" if stage.stores else "worker"
+
+
+def _scraped(stages: Stages) -> list[str]:
+    return [f"names: [{', '.join(_roles(stages))}]"]
+
+
+def _missing(stages: Stages) -> list[str]:
+    """PromQL needs the name of each role: it cannot know which one is missing."""
+    absent = [f'absent(up{{job="voxwarden", role="{role}"}})' for role in _roles(stages)]
+    return ["expr: |", f"  {absent[0]}", *(f"    or {each}" for each in absent[1:])]
+
+
+def _roles(stages: Stages) -> list[str]:
+    return ["gateway", *(stage.name for stage in stages), "console"]
+
+
+def _path_lags(stages: Stages) -> list[str]:
+    return [line for path in dict.fromkeys(_paths(UTTERANCES, stages)) for line in _path_lag(path)]
+
+
+def _path_lag(path: Sequence[str]) -> list[str]:
+    return [
+        "- record: voxwarden:path_lag_seconds:sum",
+        f"  labels: {{path: {'-'.join(path)}}}",
+        f'  expr: sum(voxwarden:lag_seconds:max{{stage=~"{"|".join(path)}"}})',
+    ]
+
+
+def _paths(topic: Topic, stages: Stages) -> Iterator[tuple[str, ...]]:
+    """Each path from the topic to a stage that reads audio, as the names of its stages."""
+    for stage in (each for each in stages if topic in each.takes):
+        if stage.reads_audio:
+            yield (stage.name,)
+        yield from ((stage.name, *rest) for given in stage.gives for rest in _paths(given, stages))
+
+
+def _storing_roles(stages: Stages) -> list[str]:
+    return [f'- role=~"{"|".join([*_storing(stages), "console"])}"']
+
+
+def _storing_stages(stages: Stages) -> list[str]:
+    return [f'- stage=~"{"|".join(_storing(stages))}"']
+
+
+def _storing(stages: Stages) -> list[str]:
+    return [stage.name for stage in stages if stage.stores]
+
+
+BLOCKS: dict[str, Callable[[Stages], list[str]]] = {
+    "roles": _scraped,
+    "missing-roles": _missing,
+    "path-lags": _path_lags,
+    "storing-roles": _storing_roles,
+    "storing-stages": _storing_stages,
+}
+
+if __name__ == "__main__":
+    main()
