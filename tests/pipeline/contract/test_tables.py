@@ -9,7 +9,7 @@ from pipeline.contract.schemas import KINDS, PARTS
 from pipeline.contract.tables import filled
 from pipeline.errors import ConfigError
 from pipeline.messages import Flag
-from pipeline.topology import TOPICS
+from pipeline.topology import STAGES, TOPICS
 
 
 def table(name: str) -> list[list[str]]:
@@ -39,7 +39,9 @@ def test_prose_without_a_table_is_unchanged() -> None:
 def test_every_topic_has_a_row_with_its_writers_and_readers() -> None:
     rows = {row[0].strip("`"): row for row in table("topics")}
     assert list(rows) == [topic.name for topic in TOPICS]
-    assert rows["voice.flags"][3] == "judge"
+    for stage in STAGES:
+        assert all(stage.name in rows[topic.name][3].split(", ") for topic in stage.gives)
+        assert all(stage.name in rows[topic.name][4].split(", ") for topic in stage.takes)
     assert rows["voice.dead-letters"][3:] == ["every stage", "`voxwarden dead-letters`"]
     assert all(len(row) == 5 and all(row) for row in rows.values())
 
