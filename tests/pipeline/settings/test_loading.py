@@ -1,7 +1,5 @@
 """Flags override the environment, the file and the defaults. Errors name the mistake and never show a secret."""
 
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,24 +10,6 @@ from pipeline.errors import ConfigError
 from pipeline.settings import Settings, load
 
 HIDDEN = "hunter2hunter2hunter2"
-
-
-@pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in [name for name in os.environ if name.upper().startswith("VOXWARDEN_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def write(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    def written(content: str | bytes) -> Path:
-        path = tmp_path / "voxwarden.yaml"
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        monkeypatch.setenv("VOXWARDEN_CONFIG", str(path))
-        return path
-
-    return written
 
 
 def test_the_shipped_file_has_the_default_values() -> None:
@@ -154,46 +134,6 @@ def test_the_error_names_the_flag_or_variable(monkeypatch: pytest.MonkeyPatch, s
         load({"asr": {"language": "cn"}} if set_by == "flag" else None)
 
 
-@pytest.mark.parametrize(
-    ("name", "near"),
-    [
-        ("VOXWARDEN_ASR_MODEL", "VOXWARDEN_ASR__MODEL"),
-        ("VOXWARDEN_GATEWAY_PORT", "VOXWARDEN_GATEWAY__PORT"),
-        ("VOXWARDEN_DATA__DIR", "VOXWARDEN_DATA_DIR"),
-        ("VOXWARDEN_DATADIR", "VOXWARDEN_DATA_DIR"),
-        ("VOXWARDEN_KAFKA_SECURITY_PASSWORD", "VOXWARDEN_KAFKA__SECURITY__PASSWORD"),
-    ],
-)
-def test_a_misspelt_variable_is_reported(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str, near: str
-) -> None:
-    monkeypatch.setenv(name, HIDDEN)
-    try:
-        load()
-    except ConfigError as error:  # the section does not exist
-        told = str(error)
-    else:
-        told = caplog.text
-    assert f"Did you mean {near}?" in told
-    assert HIDDEN not in told
-
-
-@pytest.mark.parametrize("service", ["VOXWARDEN", "VOXWARDEN_GATEWAY", "VOXWARDEN_CONSOLE"])
-def test_variables_that_kubernetes_sets_for_a_service_are_ignored(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, service: str
-) -> None:
-    monkeypatch.setenv(f"{service}_SERVICE_HOST", "10.0.0.1")
-    monkeypatch.setenv(f"{service}_SERVICE_PORT", "8765")
-    monkeypatch.setenv(f"{service}_SERVICE_PORT_HTTP", "8765")
-    monkeypatch.setenv(f"{service}_PORT", "tcp://10.0.0.1:8765")
-    monkeypatch.setenv(f"{service}_PORT_8765_TCP", "tcp://10.0.0.1:8765")
-    monkeypatch.setenv(f"{service}_PORT_8765_TCP_PROTO", "tcp")
-    monkeypatch.setenv(f"{service}_PORT_8765_TCP_PORT", "8765")
-    monkeypatch.setenv(f"{service}_PORT_8765_TCP_ADDR", "10.0.0.1")
-    assert load() == Settings()
-    assert caplog.text == ""
-
-
 def test_the_error_names_a_mistake_in_a_flag() -> None:
     with pytest.raises(ConfigError, match=r"Setting audio\.vad_threshold"):
         load({"audio": {"vad_threshold": 2}})
@@ -214,19 +154,6 @@ def test_an_invalid_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch, value: 
     with pytest.raises(ConfigError) as caught:
         load()
     assert HIDDEN not in str(caught.value)
-
-
-@pytest.mark.parametrize(("section", "key"), [("gateway", "tokens"), ("console", "api_tokens")])
-@pytest.mark.parametrize("short", ["", "fifteen-letters"])
-def test_a_short_token_is_refused(section: str, key: str, short: str) -> None:
-    assert load({section: {key: [HIDDEN, "sixteen-letters!"]}})
-    with pytest.raises(ConfigError) as caught:
-        load({section: {key: [HIDDEN, short]}})
-    said = str(caught.value)
-    assert f"{section}.{key}" in said
-    assert "shorter than 16 characters" in said
-    assert "secrets.token_urlsafe" in said
-    assert not short or short not in said
 
 
 @pytest.mark.parametrize("section", ["asr", "gateway"])

@@ -1,0 +1,52 @@
+"""All settings and their defaults. Flags override the environment, which overrides `configs/voxwarden.yaml`.
+
+Both `VOXWARDEN_ASR__MODEL=small` and `voxwarden --set asr.model=small` set `asr.model`. Keep secrets (the gateway's
+tokens, database and broker passwords) in the environment.
+
+The limits of each setting refuse values that would switch moderation off.
+"""
+
+from pipeline.settings.asr import Asr, LanguageCode
+from pipeline.settings.audio import Audio
+from pipeline.settings.console import ReviewConsole
+from pipeline.settings.file import in_file
+from pipeline.settings.gateway import GatewaySettings
+from pipeline.settings.judge import JudgeSettings
+from pipeline.settings.kafka import Kafka
+from pipeline.settings.loading import load
+from pipeline.settings.metrics import MetricsServer
+from pipeline.settings.oidc import Oidc
+from pipeline.settings.origin import keys, origin_of
+from pipeline.settings.overload import Overload, RoomShare
+from pipeline.settings.quality import Quality
+from pipeline.settings.retention import Keep, KeepLabel, Retention
+from pipeline.settings.security import Security
+from pipeline.settings.stages import Batching
+from pipeline.settings.store import Store
+from pipeline.settings.tree import Settings
+
+__all__ = [
+    "Asr",
+    "Audio",
+    "Batching",
+    "GatewaySettings",
+    "JudgeSettings",
+    "Kafka",
+    "Keep",
+    "KeepLabel",
+    "LanguageCode",
+    "MetricsServer",
+    "Oidc",
+    "Overload",
+    "Quality",
+    "Retention",
+    "ReviewConsole",
+    "RoomShare",
+    "Security",
+    "Settings",
+    "Store",
+    "in_file",
+    "keys",
+    "load",
+    "origin_of",
+]

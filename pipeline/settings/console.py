@@ -1,0 +1,49 @@
+"""Settings of the web console."""
+
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
+
+from pipeline.settings.oidc import Oidc
+from pipeline.settings.section import Section
+from pipeline.settings.token import Token
+
+
+class Targets(Section):
+    """Target time to decide a case, in seconds, by the severity of its label."""
+
+    low: PositiveFloat = Field(14_400.0, description="seconds to decide a case of low severity")
+    medium: PositiveFloat = Field(3_600.0, description="seconds to decide a case of medium severity")
+    high: PositiveFloat = Field(900.0, description="seconds to decide a case of high severity")
+    critical: PositiveFloat = Field(300.0, description="seconds to decide a case of critical severity")
+
+
+class ReviewConsole(Section):
+    """The web console for moderators."""
+
+    host: str = Field("127.0.0.1", description="address on which the console listens")
+    port: int = Field(8080, ge=0, le=65_535, description="port on which the console listens; 0: any free port")
+    public_url: str = Field(
+        "http://127.0.0.1:8080", description="URL that browsers use; the OpenID provider redirects to it"
+    )
+    oidc: Oidc | None = Field(None, description="sign-in with OpenID Connect; unset: local accounts only")
+    secure_cookies: bool = Field(False, description="turn on if a proxy serves the console over https")
+    max_body_bytes: PositiveInt = Field(262_144, description="maximum bytes of a request body")
+    lease_seconds: PositiveFloat = Field(
+        300.0, description="seconds without activity after which a moderator's case returns to the queue"
+    )
+    undo_seconds: float = Field(
+        10.0, ge=0, le=60, description="seconds in which a decision can be undone; its webhook is sent after them"
+    )
+    poll_seconds: PositiveFloat = Field(0.25, description="seconds between two reads of news from the database")
+    webhook_url: str | None = Field(
+        None, pattern="^https?://", description="URL that receives decisions (Standard Webhooks); unset: no webhooks"
+    )
+    webhook_secret: SecretStr | None = Field(
+        None, description="secret that signs webhooks: whsec_ and 24 to 64 bytes in base64"
+    )
+    webhook_seconds: PositiveFloat = Field(
+        10.0, description="seconds within which the app must answer a webhook; else it is sent again"
+    )
+    api_tokens: tuple[Token, ...] = Field(
+        (), description="bearer tokens of apps that send appeals and reports; 16 characters or more"
+    )
+    targets_seconds: Targets = Targets()

@@ -1,0 +1,21 @@
+"""A token that could be guessed is refused, and the error tells how to create one."""
+
+import pytest
+
+from pipeline.errors import ConfigError
+from pipeline.settings import load
+
+LONG = "hunter2hunter2hunter2"
+
+
+@pytest.mark.parametrize(("section", "key"), [("gateway", "tokens"), ("console", "api_tokens")])
+@pytest.mark.parametrize("short", ["", "fifteen-letters"])
+def test_a_short_token_is_refused(section: str, key: str, short: str) -> None:
+    assert load({section: {key: [LONG, "sixteen-letters!"]}})
+    with pytest.raises(ConfigError) as caught:
+        load({section: {key: [LONG, short]}})
+    said = str(caught.value)
+    assert f"{section}.{key}" in said
+    assert "shorter than 16 characters" in said
+    assert "secrets.token_urlsafe" in said
+    assert not short or short not in said
