@@ -16,7 +16,7 @@ from pipeline.console.app import create_app, open_desk
 from pipeline.judge import judge, labels
 from pipeline.local import LocalRunner
 from pipeline.messages import Mark, Suggestion, Verdict
-from pipeline.metrics import Metrics, from_zero
+from pipeline.metrics import Metrics, catalogue, from_zero
 from pipeline.review.database import Database
 from pipeline.review.delivery import deliver, webhooks
 from pipeline.review.evidence.lookback import open_lookback
@@ -110,3 +110,30 @@ def test_every_combination_of_two_label_values_is_exposed() -> None:
     metrics = Metrics()
     from_zero(metrics.coverage, ("game", "kids"), ("heard", "skipped"))
     assert len(shown(metrics, "coverage_utterances")) == 4
+
+
+def test_the_catalogue_describes_every_metric_that_is_exposed() -> None:
+    metrics = Metrics()
+    exposed = {
+        family.name: (family.type, family.documentation)
+        for family in metrics.registry.collect()
+        if family.name.startswith("voxwarden_")
+    }
+    described = {
+        entry.name.removesuffix("_total"): (entry.kind.__name__.lower(), entry.meaning)
+        for entry in catalogue().values()
+    }
+    assert described == exposed
+
+
+def test_an_attribute_has_the_type_that_the_catalogue_describes() -> None:
+    metrics = Metrics()
+    for attribute, entry in catalogue().items():
+        assert type(getattr(metrics, attribute)) is entry.kind
+
+
+def test_each_process_object_counts_for_itself() -> None:
+    first, second = Metrics(), Metrics()
+    first.audio_seconds.inc(3)
+    assert shown(first, "audio_seconds") == {(): 3.0}
+    assert shown(second, "audio_seconds") == {(): 0.0}
