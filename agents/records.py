@@ -1,4 +1,4 @@
-"""Kafka records: decode them, measure them, and turn bad ones into dead letters."""
+"""Kafka records: decode them, compute their size, and turn records that cannot be handled into dead letters."""
 
 from collections.abc import Hashable, Sequence
 from contextlib import suppress
@@ -21,7 +21,10 @@ HEADER_OVERHEAD = 10
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A Kafka record as Faust gives it, with its message. `message` is None for a bad record."""
+    """A Kafka record as Faust gives it, with the message that was decoded from it.
+
+    If the record cannot be decoded, `message` is None and `error` says why.
+    """
 
     record: Any
     message: Message | None = None

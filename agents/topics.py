@@ -100,15 +100,16 @@ def create(kafka: Kafka) -> list[Plan]:
 def require(kafka: Kafka, stage: Stage) -> None:
     """Check every topic that `stage` reads or writes.
 
-    Raises ConfigError if one is missing or too small for our records.
+    Raises ConfigError if a topic is missing, or if its `max.message.bytes` is smaller than our largest record.
     """
     require_topics(kafka, [*stage.takes, *stage.gives, DEAD_LETTERS])
 
 
 def require_topics(kafka: Kafka, needed: Sequence[Topic]) -> None:
-    """Check the topics in `needed`. Raises ConfigError if one is missing or too small for our records.
+    """Check the topics in `needed`.
 
-    A topic that keeps records too long only causes a warning.
+    Raises ConfigError if a topic is missing, or if its `max.message.bytes` is smaller than our largest record. A topic
+    that keeps records longer than its retention only causes a warning: privacy suffers, but no speech is lost.
     """
     for plan in plans(kafka, needed):
         if plan.missing:

@@ -64,7 +64,7 @@ def work(role: str, settings: Settings) -> None:
     """Run until SIGTERM or SIGINT. Then finish the batch in hand, commit, and exit.
 
     Waits while the broker or the database does not answer, and shows this in the metrics. Raises ConfigError if a topic
-    is missing or too small.
+    is missing, or if its `max.message.bytes` is smaller than our largest record.
     """
     stage, metrics = stage_of(role), Metrics()
     dependencies = Dependencies(checks_of(stage, settings), metrics)
@@ -101,7 +101,10 @@ def run(loop: StageLoop) -> None:
 
 
 class Ending(faust.Worker):
-    """Faust's worker, with one change: it ends even if it cannot stop. Kafka then delivers the open records again."""
+    """Faust's worker, with one change: if its shutdown hangs, the process ends anyway, after GRACE_SECONDS.
+
+    Kafka then delivers the records that were not acknowledged again.
+    """
 
     async def stop(self) -> None:
         end_within(GRACE_SECONDS, EXIT_UNFINISHED)

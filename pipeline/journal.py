@@ -51,7 +51,7 @@ class Page:
 
 
 class Journal:
-    """`add` stores a chunk, `taken` reports processed chunks, and `left` reads the chunks that the last process left.
+    """`add` stores a chunk, `taken` notes processed chunks, and `left` reads the chunks that the last process left.
 
     Safe to use from two threads. All methods raise DependencyError if the disk fails.
     """
@@ -106,7 +106,7 @@ class Journal:
             page.closed = True
 
     def taken(self, count: int, held_since: HeldSince) -> None:
-        """Report `count` more processed chunks. Deletes the pages that are not needed any more."""
+        """Note that the segment stage has processed `count` more chunks, and delete the pages that nobody needs now."""
         with self._guarded():
             self._taken += count
             if self._open and self._full(self._open):
@@ -115,7 +115,7 @@ class Journal:
                 self._forget(self._pages.popleft())
 
     def close(self) -> None:
-        """Report that all audio is processed and cut."""
+        """Note that all audio is processed and cut, and delete all pages."""
         with self._guarded():
             self._close_page()
         self.taken(0, lambda *_: None)

@@ -112,7 +112,7 @@ class Valve:
 
     @property
     def kinds(self) -> list[str]:
-        """All values that `kind` can return."""
+        """The room types that the settings list, and `other`: all values that `kind` can return."""
         return list(dict.fromkeys([*self._order, OTHER]))
 
     def kind(self, room_type: str) -> str:

@@ -32,7 +32,10 @@ def read(path: Path, remedy: str = "Check the path.") -> Any:
 
 
 def parse(data: str | bytes, name: str) -> Any:
-    """The content of one YAML document. Raises ConfigError with `name` and the line of the mistake."""
+    """The content of one YAML document.
+
+    Raises ConfigError. Its message has `name`, for example the path of the file, and the line of the mistake.
+    """
     if len(data) > MAX_BYTES:
         raise ConfigError(f"{name} is larger than {MAX_BYTES // 2**20} MiB", "Split it.")
     try:

@@ -1,4 +1,4 @@
-"""The chunks of one connection that were passed on and are not confirmed yet."""
+"""The chunks of one connection that were sent on, to Kafka or to the local runner, and are not confirmed as stored."""
 
 import asyncio
 from collections import deque

@@ -1,8 +1,8 @@
 """Triage before Whisper: utterances without speech are not transcribed, because Whisper would invent words for them.
 
-The segment stage starts an utterance when a few windows look like speech. Here the detector rates the whole utterance
-again, without earlier state. For a voice its probability stays high for some time; for a bang, a hum or a note it does
-not.
+The segment stage starts an utterance when a few windows look like speech. This module runs the detector again on the
+whole utterance, from a fresh state. If somebody speaks, the speech probability stays high for some time. After a bang,
+a hum or a musical note, it falls at once.
 """
 
 from collections.abc import Sequence

@@ -31,12 +31,14 @@ class Reorder:
     """Holds up to `ahead` chunks that come before their turn. Then it skips the missing chunk.
 
     It counts these faults:
-    - `late`: the chunk came after its number was skipped. It is dropped.
-    - `duplicate`: number, time and size are the same as before. It is dropped.
+    - `late`: the chunk came after its number was skipped, or after chunks with larger numbers had begun. It is dropped.
+    - `duplicate`: a chunk with the same number already waits for its turn. Or one of the last REMEMBERED chunks had the
+      same number, start and size. The chunk is dropped.
     - `reordered`: the chunk came late, but in time to fill its gap.
     - `gap`: chunks are missing.
-    - `restart`: a smaller number at another time. The app has restarted its numbering. The time may be earlier, too,
-      because the app's clock may have been set back.
+    - `restart`: the number is smaller than expected, and the chunk is neither late nor a duplicate. The app has
+      restarted its numbering. The chunk is kept, and counting goes on from its number. Its start may be earlier or
+      later than the one before, because the app's clock may have been set back.
     """
 
     def __init__(self, ahead: int, faults: Counter) -> None:

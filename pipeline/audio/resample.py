@@ -28,7 +28,11 @@ Mix = Callable[[NDArray[np.float32]], Samples]
 
 
 def mean(channels: NDArray[np.float32]) -> Samples:
-    """The mean of the channels, for recordings. `pipeline/audio/parts.py` also checks their channels one by one."""
+    """The mean of the channels, shape (samples,). For recordings.
+
+    Speech of one channel can be lost in the mean. So `pipeline/audio/parts.py` finds such channels of a recording, and
+    they are also processed separately.
+    """
     mixed: Samples = channels.mean(axis=0)
     return mixed
 

@@ -36,7 +36,10 @@ def schema(kind: type[msgspec.Struct]) -> Schema:
 
 
 def attributes(kind: type[Message]) -> dict[str, Schema]:
-    """The CloudEvents headers of a message on Kafka. An AudioChunk has only the required ones."""
+    """The CloudEvents headers of a message on Kafka, beside the headers for the message's own fields.
+
+    An AudioChunk has only those headers that CloudEvents requires.
+    """
     found: dict[str, Schema] = {
         "ce_specversion": {"const": "1.0", "description": "The CloudEvents version."},
         "ce_id": {"type": "string", "description": "The message's id. A message that is sent again keeps its id."},

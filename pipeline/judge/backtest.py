@@ -1,4 +1,8 @@
-"""Compares two policies over the same transcripts: which ones only the new policy flags, only the old one, or both."""
+"""Compares two policies on the same transcripts.
+
+It finds the transcripts that only the new policy flags, that only the old policy flags, that both flag with a
+difference, and that both judge in the same way.
+"""
 
 from collections import Counter, OrderedDict
 from collections.abc import Sequence

@@ -1,4 +1,8 @@
-"""Policies: which labels count, their score thresholds, and the effect of term levels, by room type and language."""
+"""Policies turn scores and terms into a suggestion.
+
+A policy says which labels are switched on, which scores lead to a review or a block, and which suggestion each level of
+a term leads to. All of this can differ by room type, and the thresholds also by language.
+"""
 
 import hashlib
 import math
@@ -62,7 +66,7 @@ class PolicyLayer(Sheet):
     """The rule of each label that `labels` does not change."""
     labels: dict[str, LabelRule] = Field(default_factory=dict)
     risk: RiskRule = RiskRule()
-    """The rule for the probability that any label applies. It helps when no single label reaches its threshold."""
+    """The rule for the probability that at least one label applies. It helps if no label reaches its threshold."""
     review_scale: float | None = Field(None, gt=0, le=10)
     """A factor for every `review` threshold. Below 1 is stricter."""
     cooldown_seconds: float | None = Field(None, ge=0, le=MAX_COOLDOWN_SECONDS)

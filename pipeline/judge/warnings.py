@@ -18,7 +18,7 @@ ALWAYS_KNOWN = ("default", "other")
 
 
 def doubts(settings: Settings, config: JudgeConfig) -> Iterator[str]:
-    """One line for each doubt."""
+    """Yield one line for each setting or rule that may be a mistake, as described above."""
     yield from _languages(settings)
     for mark in INVENTED:
         if config.policy.policy.marks.get(mark) == "pass":

@@ -20,7 +20,10 @@ class Script:
         return text
 
     def sounds(self, text: str) -> str:
-        """A folded text with each character of this script replaced by its sound, as long as `text`."""
+        """Replace each character of this script by its sound, e.g. its toneless pinyin. `text` must be folded.
+
+        Each sound is one character. So the result has as many characters as `text`, at the same positions.
+        """
         return text
 
     def readings(self, term: str) -> set[str]:

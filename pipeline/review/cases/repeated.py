@@ -1,17 +1,20 @@
 """Speech that is flagged again after its case was decided, for example because Kafka delivered the audio twice.
 
 A moderator decides about speech, not about the way it was cut into utterances. So a flag of decided speech is linked
-to the decided case, and opens no new case. A linked flag is stored, but no moderator has seen it. So it never counts as
-heard.
+to the decided case, and opens no new case.
 
-The rule compares a flag with the flags that moderators saw in decided cases of the same speaker:
+The rule compares the time of a flag with the times of the flags that moderators saw in decided cases of the same
+speaker. It ignores linked flags, because they are stored but no moderator has seen them. The first line that applies
+decides:
 
-- If all its speech was heard, the flag is linked, whatever its label and suggestion. Up to `repeat` seconds may be new,
-  because a cut can move a little.
-- If the larger part of its speech was heard, the flag is linked only if it has no worse suggestion and no new label.
-  The part that nobody heard may be the reason for a worse suggestion or a new label.
-- If it shares at most `repeat` seconds with decided speech, the flag is new speech, because a forced cut repeats so
-  much.
+1. The flag shares at most `repeat` seconds with those flags: it is new speech. This overlap is normal. If an utterance
+   is cut at its longest duration, the next utterance repeats its last `repeat` seconds. There is one exception: a flag
+   with less than ROUNDING seconds of new speech is linked.
+2. At most `repeat` seconds of the flag are new: it is linked, whatever its labels and suggestion. The tolerance is
+   needed because a cut can move a little.
+3. At least half of the flag is decided speech, its suggestion is not worse, and it has no new label: it is linked. With
+   a worse suggestion or a new label it is new speech, because the part that nobody heard may be the reason.
+4. Otherwise, it is new speech.
 
 Each function runs in a transaction that the caller opened.
 """

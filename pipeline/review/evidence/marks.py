@@ -50,7 +50,10 @@ def write(file: Path, offsets: Iterable[int], mark: FinishMark) -> None:
 
 
 def read(file: Path) -> dict[int, FinishMark]:
-    """Return the last mark of each offset. An incomplete mark at the end is ignored."""
+    """Return the last mark of each utterance, by the utterance's offset in the segment.
+
+    Ignores an incomplete mark at the end of the file: the process was killed while it wrote this mark.
+    """
     content = file.read_bytes()
     whole = content[: len(content) - len(content) % RECORD.size]
     known = {outcome.value for outcome in Finish}

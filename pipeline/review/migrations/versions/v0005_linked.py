@@ -1,4 +1,7 @@
-"""Linked flags: flags that came after the decision on their speech."""
+"""Add the column `linked` to the flags.
+
+It is true for a flag that came after a moderator had decided about its speech (`pipeline/review/cases/repeated.py`).
+"""
 
 from collections.abc import Sequence
 
