@@ -14,7 +14,7 @@ from agents.history import History
 from agents.kafka import broker_errors, producer, topic_name
 from agents.records import address_of
 from pipeline.events import Event
-from pipeline.letterbox import MOST_REPLAYS, Content, Letter, LetterFilter, Refusals, chosen_of, told_once
+from pipeline.letterbox import MOST_REPLAYS, Content, Letter, LetterFilter, Refusals, chosen_of, mark_repeated
 from pipeline.settings import Kafka
 from pipeline.topology import DEAD_LETTERS, TOPICS
 
@@ -63,7 +63,7 @@ def letters(kafka: Kafka, wanted: LetterFilter) -> list[Letter]:
             else:
                 found.append(letter_of(record))
     found = sorted((replace(letter, handled=markers.get(letter.address)) for letter in found), key=lambda each: each.at)
-    return chosen_of(told_once(found), wanted)
+    return chosen_of(mark_repeated(found), wanted)
 
 
 def content(kafka: Kafka, letter: Letter) -> Content:

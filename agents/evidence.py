@@ -33,7 +33,7 @@ A partition holds utterances of other rooms in between.
 """
 SLACK_SECONDS = 60.0
 """An utterance is written when it ends, up to 15 s after its start, and later when segment lags."""
-KEPT_BYTES = 64_000_000
+CACHE_BYTES = 64_000_000
 """Limit for the values of cached records, all partitions together.
 
 Flags come in the order of the log, so that neighbouring flags need the same records.
@@ -52,7 +52,7 @@ class KafkaLog(UtteranceLog):
         self._reader: Any = None
         self._stands: tuple[TopicPartition, int] | None = None
         """The position from which the reader continues without a seek."""
-        self._kept: OrderedDict[TopicPartition, deque[Any]] = OrderedDict()
+        self._cache: OrderedDict[TopicPartition, deque[Any]] = OrderedDict()
         """Consecutive cached records of each partition. The partition that was read last comes last."""
 
     def get(self, address: str) -> Utterance | None:
@@ -81,14 +81,16 @@ class KafkaLog(UtteranceLog):
             first, past = self._offset_at(partition, end - seconds), self._offset_at(partition, end + SLACK_SECONDS)
             for records in self._parts(partition, first, past):
                 # Drop the records of other rooms at once: a partition can hold hours of them.
-                said = [_utterance(record) for record in records if record.key == room.encode()]
+                utterances = [_utterance(record) for record in records if record.key == room.encode()]
                 yield [
-                    u for u in said if u and speaker in {None, u.speaker} and u.start < end and u.end > end - seconds
+                    u
+                    for u in utterances
+                    if u and speaker in {None, u.speaker} and u.start < end and u.end > end - seconds
                 ]
 
     def close(self) -> None:
         self._discard()
-        self._kept.clear()
+        self._cache.clear()
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
@@ -120,24 +122,24 @@ class KafkaLog(UtteranceLog):
 
     def _range(self, partition: TopicPartition, first: int, end: int) -> list[Any]:
         """Return the records with offsets from `first` on, and below `end`. Cached records are not read again."""
-        kept = self._kept.pop(partition, deque())
-        if not (kept and kept[0].offset <= first <= kept[-1].offset + SEARCH_RECORDS):
-            kept = deque()
-        unread = kept[-1].offset + 1 if kept else first
+        cached = self._cache.pop(partition, deque())
+        if not (cached and cached[0].offset <= first <= cached[-1].offset + SEARCH_RECORDS):
+            cached = deque()
+        unread = cached[-1].offset + 1 if cached else first
         if unread < end:
-            kept.extend(record for part in self._parts(partition, unread, end) for record in part)
-        found = [record for record in kept if first <= record.offset < end]
-        self._keep(partition, kept)
+            cached.extend(record for part in self._parts(partition, unread, end) for record in part)
+        found = [record for record in cached if first <= record.offset < end]
+        self._store(partition, cached)
         return found
 
-    def _keep(self, partition: TopicPartition, records: deque[Any]) -> None:
+    def _store(self, partition: TopicPartition, records: deque[Any]) -> None:
         while len(records) > SEARCH_RECORDS:
             records.popleft()
-        self._kept[partition] = records
-        room = KEPT_BYTES - sum(_size(record) for kept in self._kept.values() for record in kept)
+        self._cache[partition] = records
+        room = CACHE_BYTES - sum(_size(record) for cached in self._cache.values() for record in cached)
         while room < 0:
-            oldest = next(iter(self._kept))
-            room += sum(_size(record) for record in self._kept.pop(oldest))
+            oldest = next(iter(self._cache))
+            room += sum(_size(record) for record in self._cache.pop(oldest))
 
     def _parts(self, partition: TopicPartition, first: int, end: int) -> Iterator[list[Any]]:
         """Yield the records with offsets from `first` on, and below `end`. Expired ones are missing.

@@ -152,16 +152,16 @@ class Health:
                 "the lag of the consumer group is unknown: %s", error, exc_info=not isinstance(error, VoxwardenError)
             )
             self._forget()
-            self._tell(math.nan, math.nan)
+            self._publish(math.nan, math.nan)
             return
         if self._dependencies.down:
             self._progress.forget()
         mine = {partition: place for partition, place in places.items() if partition in (self._mine or ())}
         self._progress.see(mine)
         self._inflow.see(mine)
-        self._tell(sum(place.lag for place in places.values()), self._progress.seconds)
+        self._publish(sum(place.lag for place in places.values()), self._progress.seconds)
 
-    def _tell(self, lag: float, age: float) -> None:
+    def _publish(self, lag: float, age: float) -> None:
         """Set the metrics, to NaN if unknown: NaN raises no alert, and panels do not draw an old value."""
         self._metrics.lag_messages.labels(self._stage.name).set(lag)
         self._metrics.committed_age_seconds.labels(self._stage.name).set(age)

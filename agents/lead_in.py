@@ -30,7 +30,7 @@ LATE_SECONDS = 10.0
 """Allowed time between speech and its record. One half is for late audio, the other for clocks that differ."""
 MAX_LATE_SECONDS = 600.0
 """A larger lateness means that the time in the audio is wrong."""
-TOLD_SECONDS = 120.0
+SENT_SECONDS = 120.0
 """An utterance that was written more than this after the record is not read. A group may be set back by hours."""
 PATIENCE_SECONDS = 15.0
 """If no record comes for this long, the broker counts as down."""
@@ -50,7 +50,7 @@ class Earlier:
 
     chunks: Sequence[AudioChunk] = ()
     """Audio chunks before that record, in order."""
-    told: Sequence[Utterance] = ()
+    sent: Sequence[Utterance] = ()
     """Utterances that were sent since the first of these chunks was written."""
 
 
@@ -70,7 +70,7 @@ class LeadIn:
             consumer = reader(self._kafka)
             try:
                 since, chunks = self._before(consumer, record)
-                return Earlier(chunks, self._told(consumer, record, since))
+                return Earlier(chunks, self._sent(consumer, record, since))
             finally:
                 consumer.close()
 
@@ -92,7 +92,7 @@ class LeadIn:
             records = list(self._from(consumer, place, since, end))
         return since, _latest(list(_messages(AudioChunk, records)), self._seconds)
 
-    def _told(self, consumer: Any, record: Any, since: float) -> Sequence[Utterance]:
+    def _sent(self, consumer: Any, record: Any, since: float) -> Sequence[Utterance]:
         """Return the utterances that were sent since `since`, without their audio.
 
         Audio and utterances have the room as their key. So both lie on the partition with the same number.
@@ -102,7 +102,7 @@ class LeadIn:
             return ()  # topics get additional partitions one after the other
         consumer.assign([place])
         end = consumer.end_offsets([place])[place]
-        until = 1000 * (record.timestamp + TOLD_SECONDS)
+        until = 1000 * (record.timestamp + SENT_SECONDS)
         records = takewhile(lambda each: each.timestamp <= until, self._from(consumer, place, since, end))
         return [structs.replace(each, data=b"") for each in _messages(Utterance, records)]
 
@@ -116,12 +116,12 @@ class LeadIn:
         if first >= end:
             return
         consumer.seek(place, first)
-        heard = time.monotonic()
+        answered = time.monotonic()
         while consumer.position(place) < end:
             records = consumer.poll(POLL_MS).get(place, [])
             yield from (record for record in records if record.offset < end)
-            heard = time.monotonic() if records else heard
-            if time.monotonic() > heard + PATIENCE_SECONDS:
+            answered = time.monotonic() if records else answered
+            if time.monotonic() > answered + PATIENCE_SECONDS:
                 raise DependencyError(
                     f"Kafka at {self._kafka.bootstrap} gives no records of {place.topic}/{place.partition}",
                     "Check that the partition has a leader.",

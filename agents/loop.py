@@ -96,7 +96,7 @@ class StageLoop:
         self._end, self._sleep, self._clock = end, sleep, clock
         self._thread = OneThread(stage.name)
         self._one_at_a_time = asyncio.Lock()
-        self._in_hand: Sequence[Any] = ()
+        self._batch: Sequence[Any] = ()
         self._behind = False
         self._skipped = 0
         self._figures = Figures(metrics, stage.name)
@@ -119,9 +119,9 @@ class StageLoop:
         try:
             async for records in batches:
                 async with self._one_at_a_time:
-                    self._in_hand = records
+                    self._batch = records
                     await self._handle(records)
-                    self._in_hand = ()
+                    self._batch = ()
         except asyncio.CancelledError:
             if not self.app.should_stop:
                 self._give_up("the agent was cancelled, but the worker is not stopping")
@@ -240,7 +240,7 @@ class StageLoop:
 
     def _give_up(self, reason: object) -> None:
         unforeseen = isinstance(reason, Exception) and not isinstance(reason, VoxwardenError)
-        place = spans_of(self._in_hand) or "no record in hand"
+        place = spans_of(self._batch) or "no record in hand"
         log.critical(
             "%s ends without acknowledging its batch (%s): %s", self.stage.name, place, reason, exc_info=unforeseen
         )

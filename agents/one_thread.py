@@ -43,12 +43,12 @@ class OneThread:
             try:
                 result = function()
             except BaseException as error:
-                _tell(future, future.set_exception, error)
+                _resolve(future, future.set_exception, error)
             else:
-                _tell(future, future.set_result, result)
+                _resolve(future, future.set_result, result)
 
 
-def _tell(future: "asyncio.Future[Any] | Future[Any]", how: Callable[[Any], None], what: Any) -> None:
+def _resolve(future: "asyncio.Future[Any] | Future[Any]", how: Callable[[Any], None], what: Any) -> None:
     """Set the result of a future in its own event loop. If the loop is closed, nobody waits for the result."""
     if isinstance(future, Future):
         how(what)

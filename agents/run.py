@@ -45,7 +45,7 @@ async def run(settings: Settings, host: Host, stop: asyncio.Event | None = None)
         sole_user(settings.data_dir),
         serving(metrics, settings.metrics.host, settings.metrics.port) as url,
     ):
-        tap = partial(_tell, DeadLetters(path_of(settings), settings.kafka.retention_seconds(DEAD_LETTERS)), host)
+        tap = partial(_report, DeadLetters(path_of(settings), settings.kafka.retention_seconds(DEAD_LETTERS)), host)
         async with (
             LocalRunner(settings, metrics, tap, lookback=open_lookback(settings)) as runner,
             Gateway(settings.gateway, metrics, runner.put) as gateway,
@@ -56,7 +56,7 @@ async def run(settings: Settings, host: Host, stop: asyncio.Event | None = None)
             log.info("stopping: accepts no new audio and finishes all audio in hand")
 
 
-def _tell(dead_letters: DeadLetters, host: Host, stage: Stage, batch: Sequence[Any], outputs: Sequence[Any]) -> None:
+def _report(dead_letters: DeadLetters, host: Host, stage: Stage, batch: Sequence[Any], outputs: Sequence[Any]) -> None:
     del batch
     for output in outputs:
         if isinstance(output, Rejected):

@@ -99,7 +99,7 @@ class Segmenting(Work[HoldingProcessor[Any, Any]]):
         firsts = {(r.record.topic, r.record.partition): r.record for r in reversed(batch)}
         fresh = {partition: record for partition, record in firsts.items() if partition not in self._begun}
         for earlier in [self._before(record) for record in fresh.values()]:
-            self.processor.lead_in(earlier.chunks, earlier.told)
+            self.processor.lead_in(earlier.chunks, earlier.sent)
         self._begun.update(fresh)
 
 

@@ -18,7 +18,7 @@ from pipeline.topology import DEAD_LETTERS, TOPICS, Stage, Topic
 
 HOUR_MS = 3_600_000
 
-SEGMENTS_KEPT = 12
+SEGMENTS_PER_RETENTION = 12
 """Kafka deletes whole segments. A segment spans the retention divided by this number.
 
 So records live up to one segment longer than the retention.
@@ -51,13 +51,13 @@ class Plan:
             if not self.missing and self.found[key] != value
         ]
 
-    def kept_too_long(self, bootstrap: str) -> str:
+    def retention_problem(self, bootstrap: str) -> str:
         """Return why records outlive their retention, with the command that fixes it at `bootstrap`.
 
         Empty if they do not.
         """
         retention, segment = self.found.get("retention.ms", -1), self.found.get("segment.ms", 0)
-        if retention < 0 or segment <= max(self.wanted["segment.ms"], retention / SEGMENTS_KEPT):
+        if retention < 0 or segment <= max(self.wanted["segment.ms"], retention / SEGMENTS_PER_RETENTION):
             return ""
         changes = ",".join(f"{key}={self.wanted[key]}" for key in ("segment.ms", "segment.bytes"))
         return (
@@ -73,7 +73,7 @@ def wanted(topic: Topic, kafka: Kafka) -> dict[str, int]:
         "partitions": kafka.partitions,
         "replication": kafka.replication,
         "retention.ms": retention,
-        "segment.ms": retention // SEGMENTS_KEPT,
+        "segment.ms": retention // SEGMENTS_PER_RETENTION,
         "segment.bytes": max(SEGMENT_BYTES, max_bytes(topic, kafka)),
         "max.message.bytes": max_bytes(topic, kafka),
     }
@@ -122,15 +122,15 @@ def require_topics(kafka: Kafka, needed: Sequence[Topic]) -> None:
                 f"Topic {plan.name} takes records of at most {limit} bytes, but ours may have {largest}",
                 "Raise the topic's max.message.bytes, or lower kafka.max_message_bytes.",
             )
-        if too_long := plan.kept_too_long(kafka.bootstrap):
+        if too_long := plan.retention_problem(kafka.bootstrap):
             log.warning("%s", too_long)
 
 
 def retention_seconds(topics: Sequence[Topic], kafka: Kafka) -> float:
     """Return the shortest retention of `topics` on the broker, in seconds. Raises ConfigError if one does not exist."""
     require_topics(kafka, topics)
-    kept = [plan.found["retention.ms"] for plan in plans(kafka, topics)]
-    return min(each / 1000 if each >= 0 else math.inf for each in kept)
+    retentions = [plan.found["retention.ms"] for plan in plans(kafka, topics)]
+    return min(each / 1000 if each >= 0 else math.inf for each in retentions)
 
 
 def _options(values: Mapping[str, int]) -> dict[str, Any]:

@@ -13,13 +13,13 @@ from pipeline.messages import Transcript
 from pipeline.settings import Kafka
 from pipeline.topology import TRANSCRIPTS
 
-Kept = Transcript | VoxwardenError
+StoredTranscript = Transcript | VoxwardenError
 """A transcript, or the error of one that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    stream: Iterator[Kept]
+    stream: Iterator[StoredTranscript]
     total: int | None
     """Upper limit for the number of transcripts; None if unknown."""
 
@@ -48,14 +48,14 @@ def from_file(path: Path, since: float | None, until: float | None) -> Iterator[
         yield Source(filter(_within(since, until), transcripts(file)), None)
 
 
-def _decoded(value: bytes, headers: list[tuple[str, bytes]]) -> Kept:
+def _decoded(value: bytes, headers: list[tuple[str, bytes]]) -> StoredTranscript:
     try:
         return decode(Transcript, value, headers)
     except BadMessage as error:
         return error
 
 
-def _within(since: float | None, until: float | None) -> Callable[[Kept], bool]:
+def _within(since: float | None, until: float | None) -> Callable[[StoredTranscript], bool]:
     first = 0.0 if since is None else since
     end = float("inf") if until is None else until
-    return lambda kept: not isinstance(kept, Transcript) or first <= kept.start < end
+    return lambda transcript: not isinstance(transcript, Transcript) or first <= transcript.start < end

@@ -15,5 +15,5 @@ def multiplies_bfloat16() -> bool:
     """
     import torch  # here, because the import takes seconds and most callers of this module do not need it
 
-    told = torch.cpu.get_capabilities()
-    return any(told.get(name) for name in ("amx_bf16", "avx512_bf16"))
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name) for name in ("amx_bf16", "avx512_bf16"))

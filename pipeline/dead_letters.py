@@ -22,7 +22,7 @@ from pipeline.errors import BadMessage, InputError
 from pipeline.events import decode, encode
 from pipeline.folder_lock import sole_user
 from pipeline.journal import Journal
-from pipeline.letterbox import MOST_REPLAYS, Content, Letter, LetterFilter, Refusals, chosen_of, told_once
+from pipeline.letterbox import MOST_REPLAYS, Content, Letter, LetterFilter, Refusals, chosen_of, mark_repeated
 from pipeline.messages import AudioChunk, Message
 from pipeline.review.evidence.lookback import NOWHERE, open_lookback
 from pipeline.settings import Settings
@@ -103,7 +103,7 @@ class LocalBox:
     def letters(self, wanted: LetterFilter) -> list[Letter]:
         """See `Box`. A message that fails again after a replay has a new letter with the same origin."""
         found = self._all()
-        waiting = iter(told_once([letter for letter in found if not letter.handled]))
+        waiting = iter(mark_repeated([letter for letter in found if not letter.handled]))
         return chosen_of([letter if letter.handled else next(waiting) for letter in found], wanted)
 
     def content(self, letter: Letter) -> Content:

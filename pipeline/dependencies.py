@@ -60,11 +60,11 @@ class Dependencies:
         except Exception as error:
             if name not in self._down:
                 log.warning("%s is down: %s", name, error, exc_info=not isinstance(error, VoxwardenError))
-            self._tell(name, up=False)
+            self._record(name, up=False)
         else:
-            self._tell(name, up=True)
+            self._record(name, up=True)
 
-    def _tell(self, name: str, *, up: bool) -> None:
+    def _record(self, name: str, *, up: bool) -> None:
         self._up.labels(name).set(up)
         with self._lock:
             self._down = self._down - {name} if up else self._down | {name}
@@ -80,30 +80,30 @@ def patiently(start: Callable[[], T], sleep: Callable[[float], object] = time.sl
 
     `sleep` takes seconds. Other errors are raised.
     """
-    said = ""
+    logged = ""
     while True:
         try:
             return start()
         except DependencyError as error:
-            said = _say(error, said)
+            logged = _log_new(error, logged)
             sleep(START_SECONDS)
 
 
 async def answered(check: DependencyCheck, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
     """Wait in an event loop until `check` raises no DependencyError. Can be cancelled. Other errors are raised."""
-    said = ""
+    logged = ""
     while True:
         try:
             await asyncio.to_thread(check)
         except DependencyError as error:
-            said = _say(error, said)
+            logged = _log_new(error, logged)
             await sleep(START_SECONDS)
         else:
             return
 
 
-def _say(error: DependencyError, said: str) -> str:
+def _log_new(error: DependencyError, logged: str) -> str:
     """Log the error if its text differs from the last one: an outage may take hours."""
-    if str(error) != said:
+    if str(error) != logged:
         log.warning("not started yet, retrying every %g s: %s", START_SECONDS, error)
     return str(error)

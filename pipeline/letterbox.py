@@ -94,7 +94,7 @@ def chosen_of(found: Sequence[Letter], wanted: LetterFilter) -> list[Letter]:
     return [letter for letter in found if wanted.takes(letter)]
 
 
-def told_once(found: Sequence[Letter]) -> list[Letter]:
+def mark_repeated(found: Sequence[Letter]) -> list[Letter]:
     """Mark all but the first letter of each origin as `repeated`.
 
     A record gets several letters if a worker dies before it acknowledges the record.

@@ -140,12 +140,12 @@ class StageRunner:
             return self._clock()
         return since if self._waited(since) <= BEHIND_SECONDS else None
 
-    def _backlog(self, in_hand: int, since: float) -> Backlog:
+    def _backlog(self, taken: int, since: float) -> Backlog:
         """The backlog for the processor. Arrivals outside of a full queue cannot be counted, so their rate is inf."""
         waiting = self.queue.qsize()
         self._arrivals.see(self._taken + waiting, self._now())
         arrivals = self._arrivals.rate if self._full_since is None else math.inf
-        return Backlog(self._waited(since), in_hand + waiting, arrivals)
+        return Backlog(self._waited(since), taken + waiting, arrivals)
 
     def _process(self, batch: list[Message], since: float) -> list[Any]:
         if self._clock:
@@ -282,11 +282,11 @@ class LocalRunner:
     async def _recover(self) -> None:
         """Add the utterances and the audio that a killed runner left."""
         if self._recovery:
-            await self._hand_on(UTTERANCES, self._recovery.utterances())
-            await self._hand_on(AUDIO, self._recovery.chunks())
+            await self._enqueue(UTTERANCES, self._recovery.utterances())
+            await self._enqueue(AUDIO, self._recovery.chunks())
         self._ready.set()
 
-    async def _hand_on(self, topic: Topic, messages: Iterable[Message]) -> None:
+    async def _enqueue(self, topic: Topic, messages: Iterable[Message]) -> None:
         takers = self._takers(topic)
         for message in messages:
             for taker in takers:

@@ -37,7 +37,7 @@ class Logged(Processor[AudioChunk, Utterance]):
         self._inner = inner
         self._lookback = lookback
         self._journal = journal
-        self._kept: Outputs | None = None
+        self._outputs: Outputs | None = None
 
     def process(self, batch: Sequence[AudioChunk]) -> Outputs:
         return self._addressed(lambda: self._inner.process(batch), len(batch))
@@ -58,12 +58,12 @@ class Logged(Processor[AudioChunk, Utterance]):
         self._inner.close()
 
     def _addressed(self, work: Callable[[], Outputs], chunks: int = 0) -> Outputs:
-        outputs = self._kept = work() if self._kept is None else self._kept
+        outputs = self._outputs = work() if self._outputs is None else self._outputs
         for place, output in enumerate(outputs):
             if isinstance(output, Utterance) and output.address is None:
                 outputs[place] = msgspec.structs.replace(output, address=self._lookback.put(output))
         self._journal.taken(chunks, self._inner.held_since)
-        self._kept = None
+        self._outputs = None
         return outputs
 
 
@@ -98,8 +98,8 @@ class Recovery:
             address = _address(message)
             if address and address not in going_on:
                 skipped = isinstance(message, Transcript) and message.skipped
-                unheard = Finish.FAILED if address in rejected else Finish.SKIPPED
-                ended[unheard if skipped or address in rejected else Finish.HEARD].append(address)
+                other = Finish.FAILED if address in rejected else Finish.SKIPPED
+                ended[other if skipped or address in rejected else Finish.JUDGED].append(address)
         for outcome, addresses in ended.items():
             if addresses:
                 self.lookback.finish(addresses, outcome)

@@ -30,9 +30,9 @@ def read(path: Path, kind: type[M]) -> M:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         key = ".".join(map(str, first["loc"])).removesuffix(".[key]") or "the file"
-        said = first["msg"].removeprefix("Value error, ")
+        reason = first["msg"].removeprefix("Value error, ")
         raise ConfigError(
-            f"{path}: {key}: {said}",
+            f"{path}: {key}: {reason}",
             "Correct that key. The shipped files show the form.",
         ) from error
 

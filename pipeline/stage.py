@@ -123,8 +123,8 @@ class HoldingProcessor(Processor[In, Out]):
         """The `start` (UTC seconds) of the oldest message of this speaker that is still needed; None if none is."""
 
     @abstractmethod
-    def lead_in(self, earlier: Iterable[In], told: Iterable[Out] = ()) -> None:
-        """Restore the state before the first batch, from acknowledged messages and their outputs `told`."""
+    def lead_in(self, earlier: Iterable[In], sent: Iterable[Out] = ()) -> None:
+        """Restore the state before the first batch, from acknowledged messages and their outputs `sent`."""
 
     def handle(self, batch: Sequence[In]) -> list[Out | Rejected]:
         """Call `process`, which must reject a bad message itself: a repeated batch would be taken twice."""

@@ -20,7 +20,7 @@ from pipeline.messages import Transcript
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from agents.transcripts import Kept, Source
+    from agents.transcripts import Source, StoredTranscript
     from pipeline.judge.backtest import Backtest, Comparison
 
 BATCH = 64
@@ -131,7 +131,7 @@ class _Run:
         elif self.tally.kinds[kind] <= self._most:
             self._examples.append(comparison)
 
-    def _good(self, batch: "Sequence[Kept]") -> list[Transcript]:
+    def _good(self, batch: "Sequence[StoredTranscript]") -> list[Transcript]:
         for error in batch:
             if isinstance(error, VoxwardenError):
                 self.unreadable += 1
@@ -139,7 +139,7 @@ class _Run:
         return [transcript for transcript in batch if isinstance(transcript, Transcript)]
 
 
-def _batches(stream: "Iterable[Kept]", size: int) -> "Iterator[list[Kept]]":
+def _batches(stream: "Iterable[StoredTranscript]", size: int) -> "Iterator[list[StoredTranscript]]":
     stream = iter(stream)
     while batch := list(islice(stream, size)):
         yield batch

@@ -62,9 +62,9 @@ def coverage(
 
 def _of_machine(settings: "Settings", since: float | None, until: float | None) -> "tuple[Coverage, int]":
     from pipeline.coverage import of_lookback
-    from pipeline.review.evidence.lookback import kept_lookback
+    from pipeline.review.evidence.lookback import existing_lookback
 
-    return of_lookback(kept_lookback(settings), since or 0.0, float("inf") if until is None else until)
+    return of_lookback(existing_lookback(settings), since or 0.0, float("inf") if until is None else until)
 
 
 def _of_kafka(settings: "Settings", since: float | None, until: float | None) -> "tuple[Coverage, int]":
@@ -81,9 +81,9 @@ def _count(source: "Source") -> "tuple[Coverage, int]":
 
     found, unreadable = Coverage(), 0
     with progress_bar() as bar:
-        for kept in bar.track(source.stream, total=source.total, description="counting"):
-            if isinstance(kept, Transcript):
-                found.add(kept)
+        for transcript in bar.track(source.stream, total=source.total, description="counting"):
+            if isinstance(transcript, Transcript):
+                found.add(transcript)
             else:
                 unreadable += 1
     return found, unreadable

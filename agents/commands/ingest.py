@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from pipeline.cli.app import Exit, app, say_error, settings_of
 from pipeline.cli.progress import progress_bar
-from pipeline.cli.roomtype import tell_unknown
+from pipeline.cli.roomtype import warn_unknown
 from pipeline.cli.terminal import harmless
 from pipeline.errors import InputError
 from pipeline.messages import AudioChunk
@@ -56,7 +56,7 @@ def ingest(
       voxwarden ingest day1.flac day2.flac --room lobby --speaker bob --speed max
     """
     settings = settings_of(ctx)
-    tell_unknown(settings, room_type)
+    warn_unknown(settings, room_type)
     from agents.ingest import Ingest, paced
     from pipeline.audio import vad
     from pipeline.audio.files import chunks_of

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.app import app, settings_of, stderr, stdout
-from pipeline.cli.console import told
+from pipeline.cli.console import print_address
 
 if TYPE_CHECKING:
     from agents.gateway import Gateway
@@ -47,14 +47,14 @@ class _Terminal:
         self._host = f"[{host}]" if ":" in host else host
 
     def started(self, gateway: "Gateway", metrics_url: str, console: "Serving | None") -> None:
-        _tell(f"Gateway  ws://{self._host}:{gateway.port}/v1/rooms/ROOM/speakers/SPEAKER/audio")
+        _print(f"Gateway  ws://{self._host}:{gateway.port}/v1/rooms/ROOM/speakers/SPEAKER/audio")
         if gateway.generated_token:
-            _tell(f"Token    {gateway.generated_token}   (only for this run; set gateway.tokens to keep one)")
-        _tell(f"Metrics  {metrics_url}")
+            _print(f"Token    {gateway.generated_token}   (only for this run; set gateway.tokens to keep one)")
+        _print(f"Metrics  {metrics_url}")
         if console:
-            told(console)
+            print_address(console)
         else:
-            _tell('Console  not installed: pip install "voxwarden[console]"')
+            _print('Console  not installed: pip install "voxwarden[console]"')
         stderr.print("Press Ctrl-C to stop.", style="dim")
 
     def judged(self, flag: "Flag") -> None:
@@ -64,6 +64,6 @@ class _Terminal:
             stdout.print(arrived_row(flag))
 
 
-def _tell(line: str) -> None:
+def _print(line: str) -> None:
     """Print one line on stderr without wrapping it, so that it stays one line in a log."""
     stderr.print(line, markup=False, highlight=False, soft_wrap=True)

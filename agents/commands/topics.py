@@ -64,7 +64,7 @@ def _report(plans: "list[Plan]", bootstrap: str, missing: str, failed: bool) -> 
         )
     stdout.print(table)
     for plan in plans:
-        if too_long := plan.kept_too_long(bootstrap):
+        if too_long := plan.retention_problem(bootstrap):
             stdout.print(too_long, soft_wrap=True, markup=False)
     if any(plan.differences or (failed and plan.missing) for plan in plans):
         raise typer.Exit(Exit.FAILED)

@@ -39,17 +39,17 @@ class Limits:
         self._audio = TokenBucket(settings.max_speed, settings.burst_seconds, clock)
         self._invalid = bucket(settings.max_invalid_per_second)
 
-    def came(self, frames: int, size: int) -> None:
+    def count_frames(self, frames: int, size: int) -> None:
         """Count `frames` frames of `size` bytes in total. Text frames count, too."""
         if not (self._bytes.take(size) and self._frames.take(frames)):
             raise RefusalError(Close.TOO_FAST, "Too many bytes or frames a second", "Send audio as it is spoken.")
 
-    def heard(self, seconds: float) -> None:
+    def count_audio(self, seconds: float) -> None:
         """Count `seconds` of audio."""
         if not self._audio.take(seconds):
             raise RefusalError(Close.TOO_FAST, "Too much audio a second", "Send audio as it is spoken.")
 
-    def skipped(self, frames: int, why: str) -> None:
+    def count_broken(self, frames: int, why: str) -> None:
         """Count `frames` broken frames. `why` is the fault of the last one."""
         if not self._invalid.take(frames):
             raise RefusalError(Close.BAD_AUDIO, f"Too many broken frames. {why}")

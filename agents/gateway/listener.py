@@ -78,7 +78,7 @@ class Listener:
         self._left = False
         """Whether the client has closed the connection."""
         self._read_at = ticks()
-        self._in_hand = 0.0
+        self._unsent_seconds = 0.0
         """Seconds of audio that were read and are not passed on yet."""
 
     async def run(self) -> None:
@@ -123,22 +123,22 @@ class Listener:
 
     async def _take(self, messages: Sequence[Message], arrival: Arrival) -> None:
         try:
-            self._limits.came(len(messages), sum(map(len, messages)))
+            self._limits.count_frames(len(messages), sum(map(len, messages)))
         except RefusalError:
-            self._in_hand += sum(map(self._seconds_in, messages))
+            self._unsent_seconds += sum(map(self._seconds_in, messages))
             raise
         self._metrics.received_bytes.inc(sum(len(message) for message in messages if isinstance(message, bytes)))
         frames, problem = self._frames(messages)
-        await self._hand_on(frames, arrival)
+        await self._forward(frames, arrival)
         if problem:
             raise problem
 
-    async def _hand_on(self, frames: Sequence[Frame], arrival: Arrival) -> None:
+    async def _forward(self, frames: Sequence[Frame], arrival: Arrival) -> None:
         seconds = sum(frame.samples for frame in frames) / self._voice.sample_rate
-        self._in_hand += seconds
-        self._limits.heard(seconds)
+        self._unsent_seconds += seconds
+        self._limits.count_audio(seconds)
         for chunk, samples in self._session.chunks(frames, arrival) if frames else ():
-            self._in_hand -= samples / self._voice.sample_rate
+            self._unsent_seconds -= samples / self._voice.sample_rate
             await self._outbox.put(chunk, samples)
 
     def _frames(self, messages: Sequence[Message]) -> tuple[list[Frame], InputError | None]:
@@ -166,7 +166,7 @@ class Listener:
             return Frame(message, samples_in(message, self._voice))
         except InputError as error:
             self._metrics.skipped_frames.labels("invalid").inc()
-            self._limits.skipped(1, str(error))
+            self._limits.count_broken(1, str(error))
             return None
 
     async def _end(self) -> None:
@@ -181,7 +181,7 @@ class Listener:
         self._outbox.abandon()
         if self._acknowledging:
             self._acknowledging.cancel()
-        self._metrics.lost_seconds.inc(max(0.0, self._outbox.unconfirmed + self._in_hand))
+        self._metrics.lost_seconds.inc(max(0.0, self._outbox.unconfirmed + self._unsent_seconds))
         self._connection.dismiss(lambda message: self._metrics.lost_seconds.inc(self._seconds_in(message)))
 
     def _seconds_in(self, message: Message) -> float:

@@ -80,7 +80,7 @@ class CTranslate2:
         if not self.model.is_multilingual:
             return [{"en": 1.0} for _ in encodings]
         found = self._guarded(self.model.detect_language, self._padded(encodings, limit))
-        return [{token[2:-2]: probability for token, probability in told} for told in found]
+        return [{token[2:-2]: probability for token, probability in row} for row in found]
 
     def first(self, language: str) -> BeamSearch:
         return BeamSearch(first_beam(language, self._beams, WIDE))
@@ -132,18 +132,18 @@ class CTranslate2:
         first = self.vocabulary.marks.timestamps
         return [-1, self.vocabulary.no_timestamps, *range(first + last_timestamp(limit) + 1, first + TIMESTAMPS + 1)]
 
-    def words(self, mel: Mel, heard: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
+    def words(self, mel: Mel, hypothesis: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
         """See `Network`. Encodes the clip again, padded to 30 s: the alignment heads were trained with that length."""
-        if not heard.tokens:
+        if not hypothesis.tokens:
             return ()
         encoding = self.encode(as_trained(mel, LIMITS[-1]))
         (aligned,) = self.model.align(
             ctranslate2.StorageView.from_array(encoding[None]),
-            self.vocabulary.prompt(heard.language),
-            [list(heard.tokens)],
+            self.vocabulary.prompt(hypothesis.language),
+            [list(hypothesis.tokens)],
             mel.shape[1],
         )
-        return timed(self.vocabulary.words(heard.tokens), aligned.alignments, aligned.text_token_probs, seconds)
+        return timed(self.vocabulary.words(hypothesis.tokens), aligned.alignments, aligned.text_token_probs, seconds)
 
 
 def network_of(asr: Asr, found: weights.WhisperWeights, adapters: Sequence[Adapter] = ()) -> CTranslate2:

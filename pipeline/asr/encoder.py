@@ -11,9 +11,9 @@ def encode(encoder: AudioEncoder, mel: Tensor) -> Tensor:
     Whisper's own `forward` requires 30 s. Its positional embeddings are sinusoids, so a shorter clip can use the first
     ones.
     """
-    heard = gelu(encoder.conv2(gelu(encoder.conv1(mel)))).permute(0, 2, 1)
-    heard = (heard + encoder.positional_embedding[: heard.shape[1]]).to(heard.dtype)
+    hidden = gelu(encoder.conv2(gelu(encoder.conv1(mel)))).permute(0, 2, 1)
+    hidden = (hidden + encoder.positional_embedding[: hidden.shape[1]]).to(hidden.dtype)
     for block in encoder.blocks:
-        heard = block(heard)
-    encoded: Tensor = encoder.ln_post(heard)
+        hidden = block(hidden)
+    encoded: Tensor = encoder.ln_post(hidden)
     return encoded

@@ -90,7 +90,7 @@ class Network(Protocol):
         `lengths` are the clips' lengths in seconds. The clips are padded to `limit` seconds.
         """
 
-    def words(self, mel: Mel, heard: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
+    def words(self, mel: Mel, hypothesis: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
         """The words of one clip of `seconds`, with their times from the start of the clip."""
 
 
@@ -104,7 +104,7 @@ class _Sound:
     """None: the clip must be encoded."""
     limit: float = 0.0
     """Seconds to which the encoding is padded in a batch."""
-    told: Mapping[str, float] = field(default_factory=dict)
+    probabilities: Mapping[str, float] = field(default_factory=dict)
     """Detected probability of each language."""
     language: str = ""
     context: float = 0.0
@@ -170,7 +170,7 @@ class Engine:
             raise ValueError(f"A clip has more than {MAX_SAMPLES} samples")
         sounds = [_Sound(clip) for clip in clips]
         self._each(self._begin, sorted(sounds, key=lambda sound: -sound.seconds))
-        self._tell_languages(sounds)
+        self._detect_languages(sounds)
         self._decode(sounds)
         return [self._recognition(sound, words=words) for sound in sounds]
 
@@ -180,22 +180,22 @@ class Engine:
             sound.encoding = self._network.encode(own_length(sound.mel))
             sound.limit = limit_of(len(sound.encoding))
 
-    def _tell_languages(self, sounds: Sequence[_Sound]) -> None:
+    def _detect_languages(self, sounds: Sequence[_Sound]) -> None:
         """Detect the languages, and select them in the order of the clips: a room's earlier clips are the prior."""
         asked = [sound for sound in sounds if sound.clip.language is None]
-        self._each(self._hear_languages, self._batches(asked))
-        self._each(self._hear_language_again, [sound for sound in asked if max(sound.told.values()) < CLEAR_LANGUAGE])
+        self._each(self._detect_batch, self._batches(asked))
+        self._each(self._detect_again, [sound for sound in asked if max(sound.probabilities.values()) < CLEAR_LANGUAGE])
         for sound in sounds:
-            sound.language = sound.clip.language or sound.clip.tell(sound.told)
+            sound.language = sound.clip.language or sound.clip.choose(sound.probabilities)
 
-    def _hear_languages(self, batch: Sequence[_Sound]) -> None:
+    def _detect_batch(self, batch: Sequence[_Sound]) -> None:
         found = self._network.languages([sound.encoding for sound in batch], batch[0].limit)
-        for sound, told in zip(batch, found, strict=True):
-            sound.told = told
+        for sound, probabilities in zip(batch, found, strict=True):
+            sound.probabilities = probabilities
 
-    def _hear_language_again(self, sound: _Sound) -> None:
+    def _detect_again(self, sound: _Sound) -> None:
         encoding = self._network.encode(as_trained(sound.mel, LIMITS[-1]))
-        (sound.told,) = self._network.languages([encoding], LIMITS[-1])
+        (sound.probabilities,) = self._network.languages([encoding], LIMITS[-1])
 
     def _decode(self, sounds: Sequence[_Sound]) -> None:
         """Decode all clips. Clips for another decode join the waiting ones, so that no worker is idle."""
@@ -255,7 +255,7 @@ class Engine:
         return Recognition(
             text=best.text,
             language=best.language,
-            language_probability=sound.told.get(best.language, 1.0),
+            language_probability=sound.probabilities.get(best.language, 1.0),
             avg_logprob=best.avg_logprob,
             no_speech=best.no_speech,
             compression_ratio=best.compression_ratio,

@@ -59,9 +59,9 @@ def is_looping(text: str, compression_ratio: float) -> bool:
     return compression_ratio > COMPRESSION or loop_of([token[0].casefold() for token in tokens_of(text)]) is not None
 
 
-def is_sure(heard: Recognition) -> bool:
+def is_sure(recognition: Recognition) -> bool:
     """Whether the recogniser is certain enough to outweigh a detector that hears no voice."""
-    return heard.no_speech < SURE_NO_SPEECH and heard.avg_logprob > SURE_LOGPROB
+    return recognition.no_speech < SURE_NO_SPEECH and recognition.avg_logprob > SURE_LOGPROB
 
 
 def is_doubled(text: str) -> bool:
@@ -80,13 +80,13 @@ class Guards:
         self._credits = _pattern(each.credits for each in phrases)
         self._doubtful = _pattern(each.credits + each.doubtful for each in phrases)
 
-    def marks(self, heard: Recognition) -> tuple[Mark, ...]:
+    def marks(self, recognition: Recognition) -> tuple[Mark, ...]:
         """Why the text may be invented, worst first; none for a text to be relied on."""
-        unsure = heard.avg_logprob < LOW_LOGPROB
+        unsure = recognition.avg_logprob < LOW_LOGPROB
         signs: dict[Mark, bool] = {
-            "no_speech": unsure and heard.no_speech > NO_SPEECH,
-            "repetition": is_looping(heard.text, heard.compression_ratio),
-            "silence_phrase": self._is_silence(heard.text, heard.no_speech),
+            "no_speech": unsure and recognition.no_speech > NO_SPEECH,
+            "repetition": is_looping(recognition.text, recognition.compression_ratio),
+            "silence_phrase": self._is_silence(recognition.text, recognition.no_speech),
             "low_confidence": unsure,
         }
         return tuple(mark for mark, holds in signs.items() if holds)

@@ -19,7 +19,7 @@ BROKEN = "\N{REPLACEMENT CHARACTER}"
 MAX_PARTS = 4
 """Maximum tokens of a character: UTF-8 has at most four bytes per character."""
 
-SAID = re.compile(r"[\u3400-\u9fff]|[A-Za-z']+")
+WORD = re.compile(r"[\u3400-\u9fff]|[A-Za-z']+")
 """A Chinese character, or a Latin word in Chinese text. Spoken numbers are written as characters."""
 
 
@@ -66,7 +66,7 @@ class Hypothesis:
         logprob = self.avg_logprob - OVERCONFIDENCE * self.adapted
         if languages.of(self.language).recogniser.ranking == "mean":
             return logprob
-        return logprob * (len(self.tokens) + 1) + len(SAID.findall(self.text))
+        return logprob * (len(self.tokens) + 1) + len(WORD.findall(self.text))
 
     @property
     def hasty(self) -> bool:

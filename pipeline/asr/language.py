@@ -4,7 +4,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
-from pipeline.asr.transcriber import Tell, most_likely
+from pipeline.asr.transcriber import LanguageChoice, most_likely
 
 CLEAR = 0.9
 """Probability from which a language that the settings do not name is believed."""
@@ -17,21 +17,21 @@ FLOOR = 1e-4
 
 
 class RoomLanguages:
-    """Bayes' rule, with the room's last utterances as the prior. Bounded: the room longest unheard is forgotten."""
+    """Bayes' rule, with the room's last utterances as the prior. Forgets the room that is silent longest."""
 
     def __init__(self, allowed: Sequence[str], max_rooms: int = 10_000) -> None:
         self._allowed = tuple(allowed)
         self._max_rooms = max_rooms
         self._votes: OrderedDict[str, dict[str, float]] = OrderedDict()
 
-    def tell(self, room: str, *, voiced: bool = True) -> Tell:
-        """For the next utterance of `room`: picks its language from the probabilities, and remembers it.
+    def chooser(self, room: str, *, voiced: bool = True) -> LanguageChoice:
+        """Return a function that selects the language of the next utterance of `room` and remembers it.
 
-        What may not be a voice has no vote: to Whisper music has a language, too.
+        If `voiced` is false, the utterance may be music. Whisper finds a language in music, too, so it has no vote.
         """
-        return lambda probabilities: self._tell(room, probabilities, voiced=voiced)
+        return lambda probabilities: self._choose(room, probabilities, voiced=voiced)
 
-    def _tell(self, room: str, probabilities: Mapping[str, float], *, voiced: bool) -> str:
+    def _choose(self, room: str, probabilities: Mapping[str, float], *, voiced: bool) -> str:
         loudest = most_likely(probabilities)
         candidates = [language for language in self._allowed if language in probabilities]
         if not candidates or (loudest not in candidates and probabilities[loudest] >= CLEAR):

@@ -75,9 +75,9 @@ def transcribed(
     """
     found = iter(recordings)
     while group := list(islice(found, batch)):
-        heard = iter(stage.process([item for _, item in group if isinstance(item, Utterance)]))
+        results = iter(stage.process([item for _, item in group if isinstance(item, Utterance)]))
         for path, item in group:
-            result = next(heard) if isinstance(item, Utterance) else item
+            result = next(results) if isinstance(item, Utterance) else item
             yield path, result.error if isinstance(result, Rejected) else result
 
 

@@ -45,14 +45,14 @@ class Shedding(Processor[Utterance, Transcript]):
         self._metrics.overload_pressure.set(self._valve.pressure)
         self._metrics.catch_up_seconds.set(self._valve.catch_up)
         if self._valve.pressure and not before:
-            self._tell_begin(backlog)
+            self._log_begin(backlog)
         elif before and not self._valve.pressure:
-            self._tell_end()
+            self._log_end()
 
     def process(self, batch: Sequence[Utterance]) -> list[Transcript | Rejected]:
         chosen = [self._valve.hears(utterance) for utterance in batch]
-        heard = [utterance for utterance, hears in zip(batch, chosen, strict=True) if hears]
-        outcomes = iter(self._timed(heard) if heard else [])
+        admitted = [utterance for utterance, hears in zip(batch, chosen, strict=True) if hears]
+        outcomes = iter(self._timed(admitted) if admitted else [])
         results = [next(outcomes) if hears else skipped(u) for u, hears in zip(batch, chosen, strict=True)]
         self._count(batch, chosen)
         return results
@@ -68,21 +68,21 @@ class Shedding(Processor[Utterance, Transcript]):
     def close(self) -> None:
         self._inner.close()
 
-    def _timed(self, heard: Sequence[Utterance]) -> list[Transcript | Rejected]:
+    def _timed(self, admitted: Sequence[Utterance]) -> list[Transcript | Rejected]:
         """Process utterances, and measure the speed. If they waited, the time since the last batch counts, too."""
         began = self._clock()
         between = min(began - self._ended, max(self._backlog.waited, 0.0))
-        outcomes = self._inner.process(heard)
+        outcomes = self._inner.process(admitted)
         self._ended = self._clock()
-        self._valve.speed.add(len(heard), between + self._ended - began)
+        self._valve.speed.add(len(admitted), between + self._ended - began)
         return outcomes
 
-    def _tell_begin(self, backlog: Backlog) -> None:
+    def _log_begin(self, backlog: Backlog) -> None:
         catch_up = self._valve.catch_up
         reason = f"to catch up would take {catch_up:.0f} s" if catch_up < math.inf else "more arrives than is heard"
         log.warning("overload: speech waits for %.0f s and %s; some utterances are skipped", backlog.waited, reason)
 
-    def _tell_end(self) -> None:
+    def _log_end(self) -> None:
         log.warning("overload ended: %d utterances heard, %d skipped", self._episode["heard"], self._episode["skipped"])
         self._episode.clear()
 

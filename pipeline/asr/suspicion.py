@@ -13,21 +13,21 @@ CLEAR_LANGUAGE = 0.5
 410 clips."""
 
 
-def is_suspicious(heard: Hypothesis) -> bool:
+def is_suspicious(hypothesis: Hypothesis) -> bool:
     """Whether to decode a clip again.
 
     Silence is not suspicious. If the first decode invented words for it, another decode would also invent words.
     """
-    if _is_silence(heard):
+    if _is_silence(hypothesis):
         return False
-    unsure = heard.avg_logprob < languages.of(heard.language).recogniser.sure_logprob
-    return unsure or heard.hasty or heard.looping or heard.doubled
+    unsure = hypothesis.avg_logprob < languages.of(hypothesis.language).recogniser.sure_logprob
+    return unsure or hypothesis.hasty or hypothesis.looping or hypothesis.doubled
 
 
-def is_unfamiliar(heard: Hypothesis) -> bool:
+def is_unfamiliar(hypothesis: Hypothesis) -> bool:
     """Whether to decode a clip again without the adapter, because the clip differs from the adapter's training data."""
-    return heard.adapted and heard.avg_logprob < FAMILIAR and not _is_silence(heard)
+    return hypothesis.adapted and hypothesis.avg_logprob < FAMILIAR and not _is_silence(hypothesis)
 
 
-def _is_silence(heard: Hypothesis) -> bool:
-    return heard.no_speech > NO_SPEECH and heard.avg_logprob < LOW_LOGPROB
+def _is_silence(hypothesis: Hypothesis) -> bool:
+    return hypothesis.no_speech > NO_SPEECH and hypothesis.avg_logprob < LOW_LOGPROB

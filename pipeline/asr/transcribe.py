@@ -47,9 +47,9 @@ class Transcribe(Processor[Utterance, Transcript]):
     def process(self, batch: Sequence[Utterance]) -> list[Transcript | Rejected]:
         opened = list(self._pool.map(self._open, batch))
         clips = [clip for clip in opened if isinstance(clip, Clip)]
-        heard = iter(self._transcriber.transcribe(clips, words=self._asr.words) if clips else [])
+        recognitions = iter(self._transcriber.transcribe(clips, words=self._asr.words) if clips else [])
         return [
-            self._transcript(utterance, clip, next(heard)) if isinstance(clip, Clip) else clip
+            self._transcript(utterance, clip, next(recognitions)) if isinstance(clip, Clip) else clip
             for utterance, clip in zip(batch, opened, strict=True)
         ]
 
@@ -63,30 +63,30 @@ class Transcribe(Processor[Utterance, Transcript]):
             return samples
         found = triage(samples)
         if found.reason is None:
-            tell = self._languages.tell(utterance.room, voiced=found.voice >= VOICED)
-            return Clip(samples, self._asr.language, tell, found.voice)
+            choose = self._languages.chooser(utterance.room, voiced=found.voice >= VOICED)
+            return Clip(samples, self._asr.language, choose, found.voice)
         return self._no_speech(utterance, found.reason, found.voice)
 
     def _no_speech(self, utterance: Utterance, reason: Reason, voice: float) -> Transcript:
         self._metrics.triaged.labels(reason).inc()
         return wordless(utterance, no_speech=1 - voice, marks=("no_speech",), model=GATE)
 
-    def _transcript(self, utterance: Utterance, clip: Clip, heard: Recognition) -> Transcript:
-        if clip.voice < VOICED and not is_sure(heard):
+    def _transcript(self, utterance: Utterance, clip: Clip, recognition: Recognition) -> Transcript:
+        if clip.voice < VOICED and not is_sure(recognition):
             return self._no_speech(utterance, "no_voice", clip.voice)
-        marks = self._guards.marks(heard)
-        others = _alternatives(heard, self._overlaps.before(utterance), utterance.overlap)
-        text = self._overlaps.trim(utterance, collapse(heard.text))
-        words = () if "repetition" in marks else words_left(_words(utterance.start, heard), text)
-        self._metrics.transcripts.labels(heard.language).inc()
+        marks = self._guards.marks(recognition)
+        others = _alternatives(recognition, self._overlaps.before(utterance), utterance.overlap)
+        text = self._overlaps.trim(utterance, collapse(recognition.text))
+        words = () if "repetition" in marks else words_left(_words(utterance.start, recognition), text)
+        self._metrics.transcripts.labels(recognition.language).inc()
         for mark in marks:
             self._metrics.marked.labels(mark).inc()
         return transcript_of(
             utterance,
             text=text,
-            language=heard.language,
-            confidence=_unit(math.exp(heard.avg_logprob)),
-            no_speech=_unit(heard.no_speech),
+            language=recognition.language,
+            confidence=_unit(math.exp(recognition.avg_logprob)),
+            no_speech=_unit(recognition.no_speech),
             marks=marks,
             words=words,
             alternatives=others,
@@ -110,13 +110,15 @@ def _samples(utterance: Utterance) -> Samples | Rejected:
     return samples
 
 
-def _words(start: float, heard: Recognition) -> tuple[Word, ...]:
-    return tuple(Word(word.text, start + word.start, start + word.end, _unit(word.probability)) for word in heard.words)
+def _words(start: float, recognition: Recognition) -> tuple[Word, ...]:
+    return tuple(
+        Word(word.text, start + word.start, start + word.end, _unit(word.probability)) for word in recognition.words
+    )
 
 
-def _alternatives(heard: Recognition, before: str, overlap: float) -> tuple[Alternative, ...]:
+def _alternatives(recognition: Recognition, before: str, overlap: float) -> tuple[Alternative, ...]:
     """The alternative texts, without the words that `before` has already. Otherwise the judge would read them twice."""
-    best = heard.alternatives[:MAX_ALTERNATIVES]
+    best = recognition.alternatives[:MAX_ALTERNATIVES]
     texts = (without_repeat(before, collapse(other.text), overlap) for other in best)
     return tuple(Alternative(text, other.avg_logprob) for text, other in zip(texts, best, strict=True))
 

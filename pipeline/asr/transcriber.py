@@ -20,7 +20,7 @@ MAX_SECONDS = 30.0
 
 MAX_SAMPLES = int(MAX_SECONDS * SAMPLE_RATE)
 
-Tell = Callable[[Mapping[str, float]], str]
+LanguageChoice = Callable[[Mapping[str, float]], str]
 """A function that selects a language from the recogniser's probability of each language."""
 
 
@@ -35,8 +35,8 @@ class Clip:
 
     samples: Samples
     language: str | None = None
-    """ISO 639-1 code. None: the recogniser detects the language, and `tell` selects it."""
-    tell: Tell = most_likely
+    """ISO 639-1 code. None: the recogniser detects the language, and `choose` selects it."""
+    choose: LanguageChoice = most_likely
     voice: float = 1.0
     """The result of triage: the highest mean speech probability of a stretch."""
 

@@ -13,13 +13,13 @@ from pipeline.asr.transcriber import TimedWord
 CLOSING = "\"'.。,，!！?？:：”)]}、》」"
 
 
-def words_of(model: Whisper, mel: Tensor, heard: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
+def words_of(model: Whisper, mel: Tensor, hypothesis: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
     """The words of one decoded clip with their times. Mandarin gives one word for each token: one or two characters.
 
     `mel` has shape (bands, 3000). The clip is encoded a second time, so this takes about as long as transcribing it.
     """
-    tokenizer = tokenizer_of(model, heard.language)
-    timings = find_alignment(model, tokenizer, list(heard.tokens), mel, round(seconds * FRAMES_PER_SECOND))
+    tokenizer = tokenizer_of(model, hypothesis.language)
+    timings = find_alignment(model, tokenizer, list(hypothesis.tokens), mel, round(seconds * FRAMES_PER_SECOND))
     merge_punctuations(timings, OPENING, CLOSING)
     return tuple(
         TimedWord(text, round(float(timing.start), 2), round(float(timing.end), 2), float(timing.probability))

@@ -213,17 +213,17 @@ def shortfall(container: InputContainer, number: int, head: bytes, size: int, ta
     `head` holds the first bytes of the file, `size` is the size of the file in bytes.
     """
     kind = container.format.name
-    heard = tally.samples / SAMPLE_RATE
+    decoded_seconds = tally.samples / SAMPLE_RATE
     declared = seconds_of(container, number) or 0.0
     if kind == "flac":
         declared = max(declared, tally.until)
     elif kind == "wav":  # FFmpeg computes the length of a WAV from the file size and ignores the header
         stated = int.from_bytes(head[4:8], "little") + 8
-        declared = heard * stated / size if size + 1 < stated < 0x7FFF_0000 else 0.0
+        declared = decoded_seconds * stated / size if size + 1 < stated < 0x7FFF_0000 else 0.0
     elif kind == "mp3" and not (b"Xing" in head or b"Info" in head):
         return None  # the length is only FFmpeg's estimate from the bit rate, which may vary
     elif kind not in EXACT_LENGTH or (kind in {"matroska,webm", "flv"} and container.streams.video):
         return None
-    missing = declared - heard
+    missing = declared - decoded_seconds
     tolerance = EXACT_SECONDS if kind in {"wav", "flac"} else TOLERANCE_SECONDS
     return f"{missing:.2f} s of {declared:.2f} s are missing" if missing > tolerance else None

@@ -29,7 +29,7 @@ QUIET, USUAL, MAX_GAIN = 0.005, 0.1, 1_000.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
+class _Activity:
     """Speech and loudness of a stream, by window."""
 
     speech: NDArray[np.float32]
@@ -64,26 +64,26 @@ def check_one_part(path: Path, vad: Vad) -> None:
 def _parts(path: Path, stream: int, channels: int, vad: Vad) -> Iterator[Part]:
     yield Part(stream)
     if channels > 1:
-        heard = _heard(path, stream, channels, vad)
-        yield from (Part(stream, channel) for channel in sorted({*_lost(heard), *_covered(heard)}))
+        activity = _activity_of(path, stream, channels, vad)
+        yield from (Part(stream, channel) for channel in sorted({*_lost(activity), *_covered(activity)}))
 
 
-def _lost(heard: _Heard) -> Iterator[int]:
+def _lost(activity: _Activity) -> Iterator[int]:
     """The smallest set of channels that hold all speech that is missing in the mean."""
-    unheard = heard.speech[0] < NO_SPEECH
+    missing = activity.speech[0] < NO_SPEECH
     while True:
-        added = ((heard.speech[1:] > SPEECH) & unheard).sum(axis=1)
+        added = ((activity.speech[1:] > SPEECH) & missing).sum(axis=1)
         best = int(added.argmax())
         if added[best] < SHORTEST_WORD:
             return
-        unheard &= heard.speech[1 + best] < NO_SPEECH
+        missing &= activity.speech[1 + best] < NO_SPEECH
         yield best
 
 
-def _covered(heard: _Heard) -> Iterator[int]:
+def _covered(activity: _Activity) -> Iterator[int]:
     """The channels whose speech is covered by different sound in the other channels."""
-    for channel, speech in enumerate(heard.speech[1:]):
-        own, rest = heard.loudness[channel], heard.rest[channel]
+    for channel, speech in enumerate(activity.speech[1:]):
+        own, rest = activity.loudness[channel], activity.rest[channel]
         beside = (speech > SPEECH) & (rest > own + 10 * np.log10(BESIDE))
         stretches = (slice(at, at + STRETCH) for at in range(0, speech.size, STRETCH))
         covered = sum(int(beside[each].sum()) for each in stretches if not _alike(own[each], rest[each]))
@@ -96,7 +96,7 @@ def _alike(own: NDArray[np.float32], rest: NDArray[np.float32]) -> bool:
     return spread < 1e-3 or float(((own - own.mean()) * (rest - rest.mean())).mean()) / spread > ALIKE
 
 
-def _heard(path: Path, stream: int, channels: int, vad: Vad) -> _Heard:
+def _activity_of(path: Path, stream: int, channels: int, vad: Vad) -> _Activity:
     parts = [Part(stream), *(Part(stream, channel) for channel in range(channels))]
     memories = [Memory() for _ in parts]
     nothing = np.zeros((channels, 0), np.float32)
@@ -106,7 +106,7 @@ def _heard(path: Path, stream: int, channels: int, vad: Vad) -> _Heard:
             rows = np.stack([np.pad(block, (0, -block.size % WINDOW)) for block in blocks])
             speech = np.stack([vad.probabilities(row, memory) for row, memory in zip(rows, memories, strict=True)])
             found.append((speech, _decibels(rows[1:]), _decibels(rows[:1] * channels - rows[1:])))
-    return _Heard(*(np.concatenate(each, axis=1) for each in zip(*found, strict=True)))
+    return _Activity(*(np.concatenate(each, axis=1) for each in zip(*found, strict=True)))
 
 
 def _decibels(rows: NDArray[np.float32]) -> NDArray[np.float32]:

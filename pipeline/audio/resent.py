@@ -17,11 +17,11 @@ from pipeline.errors import VoxwardenError
 from pipeline.messages import AudioChunk
 
 MAX_SPANS = 16
-"""Heard spans that are remembered per session. There is more than one only if chunks arrived out of order."""
+"""Maximum spans of received samples per session. There is more than one only if chunks arrived out of order."""
 
 SAME_SECONDS = 120.0
 """If the times of two samples with the same number differ by more, the app has used one session id twice. Then both
-samples are heard."""
+samples are used."""
 
 
 @dataclass(slots=True)
@@ -33,15 +33,15 @@ class SampleSpan:
     origin: float
 
 
-class Heard:
-    """The heard samples of one speaker's current session."""
+class ReceivedSamples:
+    """The samples of one speaker's current session that were received."""
 
     def __init__(self) -> None:
         self._session = ""
         self._spans: deque[SampleSpan] = deque(maxlen=MAX_SPANS)
 
     def fresh(self, chunk: AudioChunk) -> AudioChunk | None:
-        """Remove the samples at the start of `chunk` that were heard before. Returns None if no samples remain.
+        """Remove the samples at the start of `chunk` that were received before. Returns None if no samples remain.
 
         A chunk is returned unchanged if it has no session or if its samples cannot be counted.
         """
@@ -57,7 +57,7 @@ class Heard:
         return _without(chunk, known - first)
 
     def _known(self, first: int, origin: float) -> int:
-        """The number of the first unheard sample, from `first` on."""
+        """The number of the first new sample, from `first` on."""
         same = (span for span in self._spans if abs(span.origin - origin) <= SAME_SECONDS)
         return max((span.end for span in same if span.first <= first), default=first)
 
@@ -70,19 +70,19 @@ class Heard:
 
 
 class Sessions:
-    """The `Heard` of each speaker, also after the speaker left. It remembers the `most` latest speakers."""
+    """The `ReceivedSamples` of each speaker, also after the speaker left. It remembers the `most` latest speakers."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._heard: OrderedDict[tuple[str, str], Heard] = OrderedDict()
+        self._received: OrderedDict[tuple[str, str], ReceivedSamples] = OrderedDict()
 
-    def of(self, key: tuple[str, str]) -> Heard:
-        """The `Heard` of a speaker. `key` is (room, speaker)."""
-        heard = self._heard.setdefault(key, Heard())
-        self._heard.move_to_end(key)
-        if len(self._heard) > self._most:
-            self._heard.popitem(last=False)
-        return heard
+    def of(self, key: tuple[str, str]) -> ReceivedSamples:
+        """The `ReceivedSamples` of a speaker. `key` is (room, speaker)."""
+        received = self._received.setdefault(key, ReceivedSamples())
+        self._received.move_to_end(key)
+        if len(self._received) > self._most:
+            self._received.popitem(last=False)
+        return received
 
 
 def _samples(chunk: AudioChunk) -> int:

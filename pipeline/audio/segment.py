@@ -12,8 +12,8 @@ from pipeline.audio.encode import encode_flac
 from pipeline.audio.examples import FaultExamples
 from pipeline.audio.order import FAULTS
 from pipeline.audio.resent import Sessions
+from pipeline.audio.sent_speech import SentSpeech
 from pipeline.audio.speaker import Speaker, SpeechPiece
-from pipeline.audio.told_speech import Told
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance, derive_id
 from pipeline.metrics import Metrics, from_zero
 from pipeline.settings import Audio, Settings
@@ -39,7 +39,7 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
         self._clock = clock
         self._speakers: OrderedDict[Key, Speaker] = OrderedDict()
         """The speaker who is idle longest comes first."""
-        self._told = Told(settings)
+        self._sent = SentSpeech(settings)
         self._sessions = Sessions(2 * settings.max_speakers)
         self._examples = FaultExamples(clock)
 
@@ -48,13 +48,13 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
         self._metrics.open_speakers.set(len(self._speakers))
         return self._counted(results)
 
-    def lead_in(self, earlier: Iterable[AudioChunk], told: Iterable[Utterance] = ()) -> None:
+    def lead_in(self, earlier: Iterable[AudioChunk], sent: Iterable[Utterance] = ()) -> None:
         """Process again the audio that came before the first batch.
 
-        So speech in progress is cut at the same places as before. `told` are the utterances that were already returned:
+        So speech in progress is cut at the same places as before. `sent` are the utterances that were already returned:
         for this audio, and for audio that is delivered again after it.
         """
-        self._told.note(told)
+        self._sent.note(sent)
         for chunk in earlier:
             deque(self._take(chunk), maxlen=0)
 
@@ -69,9 +69,9 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
             if now - speaker.seen < self._settings.idle_seconds:
                 break
             idle.append(key)
-        told = [result for key in idle for result in self._tell(key)]
-        over = [key for key in idle if not self._is_kept(self._speakers[key], now)]
-        return self._counted(told) + self._end_all(over)
+        sent = [result for key in idle for result in self._unfinished(key)]
+        over = [key for key in idle if not self._stays_open(self._speakers[key], now)]
+        return self._counted(sent) + self._end_all(over)
 
     def drain(self) -> list[Utterance | Rejected]:
         return self._end_all(self.speakers())
@@ -94,13 +94,13 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
         """Seconds of decoded audio in memory for each speaker, in the order of `speakers`."""
         return [speaker.held / SAMPLE_RATE for speaker in self._speakers.values()]
 
-    def _tell(self, key: Key) -> Iterator[Utterance | Rejected]:
-        for result in self._utterances(key, self._speakers[key].tell()):
+    def _unfinished(self, key: Key) -> Iterator[Utterance | Rejected]:
+        for result in self._utterances(key, self._speakers[key].unfinished()):
             yield result
             if isinstance(result, Utterance):
-                self._told.note([result])
+                self._sent.note([result])
 
-    def _is_kept(self, speaker: Speaker, now: float) -> bool:
+    def _stays_open(self, speaker: Speaker, now: float) -> bool:
         return speaker.is_open and now - speaker.seen < self._settings.idle_seconds + KEEP_SECONDS
 
     def _take(self, chunk: AudioChunk) -> Iterator[Utterance | Rejected]:
@@ -118,8 +118,8 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
             if len(self._speakers) >= self._settings.max_speakers:
                 yield from self._end(next(iter(self._speakers)))
             example = partial(self._examples.due, key)
-            heard = self._sessions.of(key)
-            self._speakers[key] = Speaker(self._model, self._settings, self._metrics, heard, example)
+            received = self._sessions.of(key)
+            self._speakers[key] = Speaker(self._model, self._settings, self._metrics, received, example)
         self._speakers.move_to_end(key)
         speaker = self._speakers[key]
         speaker.seen = self._clock()
@@ -133,8 +133,8 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
         return self._counted(results)
 
     def _counted(self, results: list[Utterance | Rejected]) -> list[Utterance | Rejected]:
-        told = (result.end - result.start - result.overlap for result in results if isinstance(result, Utterance))
-        self._metrics.speech_seconds.inc(sum(told))
+        seconds = (result.end - result.start - result.overlap for result in results if isinstance(result, Utterance))
+        self._metrics.speech_seconds.inc(sum(seconds))
         return results
 
     def _end(self, key: Key) -> Iterator[Utterance | Rejected]:
@@ -144,8 +144,8 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
         for piece in pieces:
             if isinstance(piece, Rejected):
                 yield piece
-            elif untold := self._told.rest(key, piece):
-                yield self._encoded(key, untold)
+            elif unsent := self._sent.rest(key, piece):
+                yield self._encoded(key, unsent)
 
     def _encoded(self, key: Key, piece: SpeechPiece) -> Utterance | Rejected:
         """Encode a piece as an utterance. If that fails, its raw samples go to the dead letters."""

@@ -10,7 +10,7 @@ from pipeline.audio.frames import StreamDecoder
 from pipeline.audio.marks import ChunkMark, ChunkMarks
 from pipeline.audio.order import Ordered, Reorder
 from pipeline.audio.resample import Samples
-from pipeline.audio.resent import Heard
+from pipeline.audio.resent import ReceivedSamples
 from pipeline.audio.vad import WINDOW, Memory, Vad
 from pipeline.errors import BadMessage, VoxwardenError
 from pipeline.messages import SAMPLE_RATE, AudioChunk, sample_of
@@ -109,13 +109,15 @@ class Stream:
 class Speaker:
     """State of one speaker in one room. Its memory is bounded: see `Reorder` and `Cutter`."""
 
-    def __init__(self, vad: Vad, settings: Audio, metrics: Metrics, heard: Heard, example: Callable[[], bool]) -> None:
+    def __init__(
+        self, vad: Vad, settings: Audio, metrics: Metrics, received: ReceivedSamples, example: Callable[[], bool]
+    ) -> None:
         """`example` says whether a packet that cannot be decoded should become a dead letter."""
         self.seen = 0.0
         """UTC seconds, by the stage's clock, at which the speaker's last chunk was processed."""
         self._settings = settings
         self._metrics = metrics
-        self._heard = heard
+        self._received = received
         self._example = example
         self._decoder = StreamDecoder()
         self._order = Reorder(settings.reorder_chunks, metrics.sequence_faults)
@@ -125,7 +127,7 @@ class Speaker:
         """The chunks whose audio is in memory."""
         self._set_back = False
         """The last chunk began far before the end of the stream, and its time was ignored."""
-        self._told_to = -1
+        self._sent_to = -1
         """End of the stream when its unfinished speech was last returned."""
         self._room_type = "default"
 
@@ -155,14 +157,14 @@ class Speaker:
         yield from self._in_order()
         yield from self._end()
 
-    def tell(self) -> Iterator[SpeechPiece | Rejected]:
+    def unfinished(self) -> Iterator[SpeechPiece | Rejected]:
         """Process all held chunks, and yield the unfinished speech once. The speech stays open.
 
         So its later cuts do not depend on the moment of this call.
         """
         yield from self._in_order()
-        if self._stream and self._stream.end != self._told_to:
-            self._told_to = self._stream.end
+        if self._stream and self._stream.end != self._sent_to:
+            self._sent_to = self._stream.end
             if unfinished := self._stream.unfinished():
                 yield SpeechPiece(self._room_type, *unfinished)
 
@@ -179,13 +181,13 @@ class Speaker:
     def _needed(self) -> Iterator[tuple[int, float]]:
         """Arrival number and start of each waiting chunk, and of the first chunk that unfinished speech needs."""
         yield from ((each.arrival, each.chunk.start) for each in self._order.waiting)
-        untold = self._stream and self._stream.end != self._told_to
-        since = self._stream.open_since if self._stream and untold else None
+        unsent = self._stream and self._stream.end != self._sent_to
+        since = self._stream.open_since if self._stream and unsent else None
         if since is not None and (mark := self._marks.oldest(since)):
             yield mark.arrival, mark.start
 
     def _take(self, ordered: Ordered) -> Iterator[SpeechPiece | Rejected]:
-        chunk = self._heard.fresh(ordered.chunk)
+        chunk = self._received.fresh(ordered.chunk)
         if chunk is not ordered.chunk:
             self._metrics.sequence_faults.labels("resent").inc()
         if chunk is None:

@@ -41,7 +41,7 @@ def console(
     asyncio.run(_serve(settings.model_copy(update={"console": settings.console.model_copy(update=given)})))
 
 
-def told(serving: "Serving") -> None:
+def print_address(serving: "Serving") -> None:
     """Print the console's address, and the login if one was created."""
     stderr.print(f"Console  {serving.url}", highlight=False)
     if serving.login:
@@ -79,7 +79,7 @@ async def _serve(settings: Settings) -> None:
         with Dependencies({"database": check}, metrics).watching():
             await answered(check)
             async with imported()(settings, metrics) as found:
-                told(found)
+                print_address(found)
                 stderr.print(f"Metrics  {url}", highlight=False)
                 stderr.print("Press Ctrl-C to stop.", style="dim")
                 await stopped()

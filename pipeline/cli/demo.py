@@ -61,10 +61,10 @@ async def _demo(settings: Settings, speed: float, console: bool) -> None:
 @asynccontextmanager
 async def _console(settings: Settings, metrics: "Metrics") -> AsyncIterator[None]:
     """Serve the review console until Ctrl-C."""
-    from pipeline.cli.console import imported, stopped, told
+    from pipeline.cli.console import imported, print_address, stopped
 
     async with imported()(settings, metrics) as found:
-        told(found)
+        print_address(found)
         yield
         stderr.print(f"Decide the cases at {found.url}. Press Ctrl-C to stop.", highlight=False)
         await stopped()

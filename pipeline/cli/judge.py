@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, TypeAlias
 import typer
 
 from pipeline.cli.app import Exit, FailOn, app, say_error, settings_of, stderr, stdout, with_policy
-from pipeline.cli.roomtype import tell_unknown
+from pipeline.cli.roomtype import warn_unknown
 from pipeline.cli.terminal import json_text
 from pipeline.errors import TextError
 from pipeline.settings import Settings
@@ -58,7 +58,7 @@ def judge(
       voxwarden judge chat.jsonl --room-type kids --policy strict --fail-on review
     """
     settings = with_policy(settings_of(ctx), policy)
-    tell_unknown(settings, room_type)
+    warn_unknown(settings, room_type)
     write = {JudgeFormat.TABLE: write_row, JudgeFormat.JSONL: write_line}[form]
     code = Exit.CLEAN
     with _opened(file) as stream:

@@ -11,7 +11,7 @@ import typer
 from pipeline.cli.app import Exit, FailOn, app, settings_of, with_policy
 from pipeline.cli.paths import Named, recordings, seconds_of
 from pipeline.cli.progress import progress_bar
-from pipeline.cli.roomtype import tell_unknown
+from pipeline.cli.roomtype import warn_unknown
 from pipeline.errors import VoxwardenError
 from pipeline.settings import Settings
 
@@ -54,7 +54,7 @@ def moderate(
       curl -s https://example.org/call.ogg | voxwarden moderate -
     """
     settings = with_policy(settings_of(ctx), policy)
-    tell_unknown(settings, room_type)
+    warn_unknown(settings, room_type)
     with recordings(paths) as named:
         if form is ModerateFormat.SRT and len(named.files) > 1:
             raise typer.BadParameter("srt works with one recording; name one file, or use jsonl", param_hint="--format")

@@ -6,7 +6,7 @@ import typer
 from rich.markup import escape
 
 from pipeline.cli.app import app, settings_of, stderr, stdout, with_policy
-from pipeline.cli.roomtype import tell_unknown
+from pipeline.cli.roomtype import warn_unknown
 
 policy = typer.Typer(no_args_is_help=True, help="Check and explain the policy.")
 lexicon = typer.Typer(no_args_is_help=True, help="Check the lexicons.")
@@ -58,7 +58,7 @@ def explain(
     from pipeline.metrics import Metrics
 
     settings = with_policy(settings_of(ctx), name)
-    tell_unknown(settings, room_type)
+    warn_unknown(settings, room_type)
     judge = build(settings, Metrics())
     for flag in judge_texts(judge, [Text(text, room_type=room_type)]):
         stdout.print(flag_row(flag, flag.policy))

@@ -6,11 +6,11 @@ from pipeline.cli.app import stderr
 from pipeline.settings import Settings
 
 
-def tell_unknown(settings: Settings, room_type: str) -> None:
+def warn_unknown(settings: Settings, room_type: str) -> None:
     """Warn on stderr if the policy has no own rules for `room_type`. Raises ConfigError for a broken policy."""
     from pipeline.judge import labels, policy
     from pipeline.judge.warnings import unknown_room_type
 
     book = policy.load(settings.judge.policy, labels.load(settings.judge.labels))
-    if told := unknown_room_type(book.policy, room_type):
-        stderr.print(f"[yellow]warning:[/] {escape(told)}", highlight=False, soft_wrap=True)
+    if warning := unknown_room_type(book.policy, room_type):
+        stderr.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False, soft_wrap=True)

@@ -15,18 +15,18 @@ def meanings(kind: type[Struct]) -> dict[str, str]:
 
     A field without a docstring gets the docstring of the first class in the module with a field of that name.
     """
-    said: dict[str, str] = {}
+    found: dict[str, str] = {}
     for name in kind.__struct_fields__:
-        own = (_said(base.__name__).get(name) for base in kind.__mro__)
-        said[name] = next(filter(None, own), "") or _first_said(name)
-    return said
+        own = (_described(base.__name__).get(name) for base in kind.__mro__)
+        found[name] = next(filter(None, own), "") or _first_described(name)
+    return found
 
 
-def _first_said(field: str) -> str:
-    return next((said[field] for said in _classes().values() if field in said), "")
+def _first_described(field: str) -> str:
+    return next((found[field] for found in _classes().values() if field in found), "")
 
 
-def _said(name: str) -> dict[str, str]:
+def _described(name: str) -> dict[str, str]:
     return _classes().get(name, {})
 
 

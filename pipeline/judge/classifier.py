@@ -54,8 +54,8 @@ def load_model(source: str, threads: int | None = None) -> "Calibrated":
 
     folder = Path(source)
     if (folder / onnx.MODEL).is_file():
-        encoder, heard = onnx.load(folder, threads), sounds.load(folder)
-        return mixed.Mixed(encoder, heard, calibration.load(folder)) if heard else encoder
+        encoder, by_sound = onnx.load(folder, threads), sounds.load(folder)
+        return mixed.Mixed(encoder, by_sound, calibration.load(folder)) if by_sound else encoder
     if not is_id(source) and not (folder / "config.json").is_file():
         raise ConfigError(
             f"judge.model: no model at {source}",

@@ -42,8 +42,8 @@ class Judge(Processor[Transcript, Flag]):
 
     def process(self, batch: Sequence[Transcript]) -> list[Flag | Rejected]:
         """One flag for each transcript. Transcripts that overload skipped get none."""
-        heard = [transcript for transcript in batch if not transcript.skipped]
-        return [self._judge(*each) for each in zip(heard, self._detector.detect(heard), strict=True)]
+        transcribed = [transcript for transcript in batch if not transcript.skipped]
+        return [self._judge(*each) for each in zip(transcribed, self._detector.detect(transcribed), strict=True)]
 
     def _judge(self, transcript: Transcript, detection: Detection) -> Flag:
         flag = self._flagger.flag(transcript, detection)

@@ -24,6 +24,6 @@ class Mixed(Calibrated):
     def logits(self, texts: Sequence[str]) -> Numbers:
         found = self._encoder.logits(texts)
         places = [at for at, text in enumerate(texts) if has_han(text)]
-        heard = self._sounds.logits([texts[at] for at in places])
-        found[places] += self._sounds.share * (heard - found[places])
+        by_sound = self._sounds.logits([texts[at] for at in places])
+        found[places] += self._sounds.share * (by_sound - found[places])
         return found

@@ -9,7 +9,7 @@ from pipeline.judge.texts import as_transcript
 from pipeline.messages import Mark, Name, Seconds, Transcript, Unit
 
 
-class KeptLine(Struct):
+class TranscriptLine(Struct):
     """Only `text` is required. Lines without a text, such as lines about a file or an error, are skipped."""
 
     text: str | None = None
@@ -31,7 +31,7 @@ def transcripts(lines: Iterable[bytes]) -> Iterator[Transcript | TextError]:
         if not raw.strip():
             continue
         try:
-            line = json.decode(raw, type=KeptLine)
+            line = json.decode(raw, type=TranscriptLine)
         except (MsgspecError, UnicodeDecodeError) as error:
             yield TextError(
                 f"Line {number} is not a transcript: {error}", "Write one JSON object with a text on each line."
@@ -41,7 +41,7 @@ def transcripts(lines: Iterable[bytes]) -> Iterator[Transcript | TextError]:
             yield _transcript(line, line.text, number)
 
 
-def _transcript(line: KeptLine, text: str, number: int) -> Transcript:
+def _transcript(line: TranscriptLine, text: str, number: int) -> Transcript:
     start = line.start or 0.0
     return as_transcript(
         text,

@@ -6,7 +6,7 @@ from pipeline import languages
 
 LOOP = re.compile(r"(.{1,24}?)\1{3,}", re.DOTALL)
 """A piece that is repeated four times or more: stretched letters, or a looping recogniser."""
-KEPT = r"\1\1"
+TWO_ROUNDS = r"\1\1"
 MAX_TOKENS = 128
 """The classifier's limit for one text. An utterance has at most 15 s. Longer texts are split into windows."""
 
@@ -14,7 +14,7 @@ MAX_TOKENS = 128
 def view(text: str) -> str:
     """`text` in simplified characters, with loops cut to two rounds, and single spaces."""
     text = text.encode(errors="replace").decode()  # JSON may hold half a surrogate pair, which tokenizers refuse.
-    text = " ".join(LOOP.sub(KEPT, text).split())
+    text = " ".join(LOOP.sub(TWO_ROUNDS, text).split())
     for script in languages.scripts():
         text = script.converted(text) if script.is_in(text) else text
     return text

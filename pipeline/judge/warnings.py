@@ -26,8 +26,8 @@ def doubts(settings: Settings, config: JudgeConfig) -> Iterator[str]:
     for kind in settings.overload.room_types:
         if settings.overload.enabled and kind.share == 0:
             yield f"overload.room_types: the share of {kind.name} is 0, so overload skips all of its speech."
-        if told := unknown_room_type(config.policy.policy, kind.name):
-            yield f"overload.room_types: {told}"
+        if warning := unknown_room_type(config.policy.policy, kind.name):
+            yield f"overload.room_types: {warning}"
     for label in settings.retention.labels:
         if label not in config.labels.labels:
             yield f"retention.labels: there is no label {label}.{_near(label, config.labels.labels)}"

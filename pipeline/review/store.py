@@ -34,10 +34,10 @@ class ReviewStore(Protocol):
     def attach(self, clip: Evidence) -> list[str]:
         """Store `clip` as the only evidence of its case; return the paths of the clips that it replaces."""
 
-    def unheard(self, before: float) -> list[Report]:
+    def awaiting_clip(self, before: float) -> list[Report]:
         """Return a batch of reports stored before `before` (UTC seconds) that still wait for their clip."""
 
-    def heard(self, report: Report, voices: Collection[str]) -> None:
+    def finish_search(self, report: Report, voices: Collection[str]) -> None:
         """Record that the search for the report's clip is over, and the speakers that are in the clip.
 
         No `voices` means that the audio was already gone.
@@ -97,13 +97,13 @@ class SqlReviewStore(ReviewStore):
         with self._database.write() as connection:
             return writing.attach(connection, clip)
 
-    def unheard(self, before: float) -> list[Report]:
+    def awaiting_clip(self, before: float) -> list[Report]:
         with self._database.read() as connection:
-            return reports.unheard(connection, before)
+            return reports.awaiting_clip(connection, before)
 
-    def heard(self, report: Report, voices: Collection[str]) -> None:
+    def finish_search(self, report: Report, voices: Collection[str]) -> None:
         with self._database.write() as connection:
-            reports.heard(connection, report, voices)
+            reports.finish_search(connection, report, voices)
 
     def cases(self, filters: Filters, after: tuple[float, str] | None = None, limit: int = 50) -> list[Case]:
         with self._database.read() as connection:

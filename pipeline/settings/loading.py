@@ -30,21 +30,21 @@ def _explained(error: ValidationError, flags: Mapping[str, Any]) -> ConfigError:
     mistake = error.errors(include_input=False, include_url=False)[0]
     key = ".".join(map(str, mistake["loc"])).removesuffix(".[key]")
     known = sorted(keys())
-    said = mistake["msg"].removeprefix("Value error, ")
-    places = _places([key, *_named(key, said, known)], flags)
+    reason = mistake["msg"].removeprefix("Value error, ")
+    places = _places([key, *_named(key, reason, known)], flags)
     remedy = "`voxwarden config show` lists every key."
     if mistake["type"] == "extra_forbidden":
-        said = "there is no such setting"
+        reason = "there is no such setting"
         if near := nearest(key, known):
             remedy = f"Did you mean {near}? {remedy}"
-    message = f"Setting {key}: {said}" if key else said
+    message = f"Setting {key}: {reason}" if key else reason
     return ConfigError(message + (f" (from {', '.join(places)})" if places else ""), remedy)
 
 
-def _named(key: str, said: str, known: Iterable[str]) -> list[str]:
+def _named(key: str, reason: str, known: Iterable[str]) -> list[str]:
     """The keys that the message names. An error that concerns several keys has no key of its own."""
     inside = f"{key}." if key else ""
-    return [one for one in known if one.startswith(inside) and one.removeprefix(inside) in said]
+    return [one for one in known if one.startswith(inside) and one.removeprefix(inside) in reason]
 
 
 def _places(names: Iterable[str], flags: Mapping[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from agents.gateway import Close
-from pipeline.audio.resent import Heard
+from pipeline.audio.resent import ReceivedSamples
 from pipeline.errors import DependencyError
 from pipeline.events import decode
 from pipeline.messages import AudioChunk
@@ -93,8 +93,8 @@ async def test_the_client_sends_unacknowledged_audio_again(recording: Path) -> N
         "the times are those of the speech"
     )
     assert {chunk.session for chunk in chunks} == {again.session}
-    heard = Heard()
-    fresh = [chunk for each in chunks if (chunk := heard.fresh(each))]
+    received = ReceivedSamples()
+    fresh = [chunk for each in chunks if (chunk := received.fresh(each))]
     assert b"".join(chunk.data for chunk in fresh) == samples_of(recording)
 
 

@@ -135,7 +135,7 @@ def test_a_killed_run_loses_no_speech(tmp_path: Path) -> None:
     with started(data) as process:
         assert process.end(signal.SIGINT) == 0
     kept = list(open_lookback(settings).marked())
-    assert {mark.outcome if mark else None for _, _, mark in kept} == {Finish.HEARD}
+    assert {mark.outcome if mark else None for _, _, mark in kept} == {Finish.JUDGED}
     found = [utterance for _, utterance, _ in kept]
     shift = min(one.start for one in found) - whole[0].start
     assert [seconds for one in whole if (seconds := missing(one, found, shift)) > MOST_MISSING] == []

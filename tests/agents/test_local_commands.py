@@ -56,7 +56,7 @@ def say(lookback: Lookback, name: str, outcome: Finish) -> str:
 
 def test_coverage_counts_the_look_back(shell: Shell, lookback: Lookback) -> None:
     for number in range(3):
-        say(lookback, str(number), Finish.HEARD)
+        say(lookback, str(number), Finish.JUDGED)
     say(lookback, "skipped", Finish.SKIPPED)
     found = lines(shell("coverage", "--local", "--format", "jsonl"))
     assert found == [{"room_type": "kids", "heard": 3, "skipped": 1, "coverage": 0.75}]

@@ -44,7 +44,7 @@ def test_the_number_of_remembered_utterances_is_bounded() -> None:
 def test_the_marks_of_one_machine_are_counted(tmp_path: Path) -> None:
     now = [100.0]
     lookback = Lookback(tmp_path, 3_600, 1_000_000, clock=lambda: now[0])
-    for second, outcome in enumerate([Finish.HEARD, Finish.SKIPPED, Finish.HEARD, Finish.FAILED, None]):
+    for second, outcome in enumerate([Finish.JUDGED, Finish.SKIPPED, Finish.JUDGED, Finish.FAILED, None]):
         said = Utterance(room="r", speaker="s", start=0, end=1, id=str(second), room_type="kids")
         address = lookback.put(said)
         if outcome:

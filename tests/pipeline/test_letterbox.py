@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import ConfigError, InputError
-from pipeline.letterbox import Letter, LetterFilter, check_chosen, chosen_of, told_once
+from pipeline.letterbox import Letter, LetterFilter, check_chosen, chosen_of, mark_repeated
 
 HOWS = st.sampled_from([None, "replayed", "dropped"])
 ORIGINS = st.sampled_from([None, "voice.chunks/0/1", "voice.chunks/0/2", "voice.chunks/1/1"])
@@ -66,9 +66,9 @@ def test_nothing_is_replayed_or_dropped_unless_letters_are_selected() -> None:
 
 @given(letters())
 def test_each_record_is_told_once_and_no_letter_is_lost(found: list[Letter]) -> None:
-    told = told_once(found)
-    assert [each.address for each in told] == [each.address for each in found]
-    for each, before in zip(told, found, strict=True):
+    marked = mark_repeated(found)
+    assert [each.address for each in marked] == [each.address for each in found]
+    for each, before in zip(marked, found, strict=True):
         earlier = [other for other in found if other.at < each.at and other.origin == each.origin]
         repeats = before.handled is None and before.origin is not None and bool(earlier)
         assert each.handled == ("repeated" if repeats else before.handled)
@@ -76,4 +76,4 @@ def test_each_record_is_told_once_and_no_letter_is_lost(found: list[Letter]) -> 
 
 @given(letters())
 def test_telling_twice_changes_nothing(found: list[Letter]) -> None:
-    assert told_once(told_once(found)) == told_once(found)
+    assert mark_repeated(mark_repeated(found)) == mark_repeated(found)

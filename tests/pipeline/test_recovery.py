@@ -100,8 +100,8 @@ def test_utterances_without_a_mark_are_processed_again(recovery: Recovery, setti
 @pytest.mark.parametrize(
     ("make", "outputs", "outcome"),
     [
-        (flag, [object()], Finish.HEARD),
-        (transcript, [], Finish.HEARD),
+        (flag, [object()], Finish.JUDGED),
+        (transcript, [], Finish.JUDGED),
         (lambda address: transcript(address, skipped=True), [], Finish.SKIPPED),
         (flag, [Rejected(flag("?"), BadMessage("no"))], Finish.FAILED),
         (transcript, [flag("?")], None),

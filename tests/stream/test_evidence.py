@@ -60,7 +60,7 @@ def test_before_gives_only_the_same_speaker_in_order_and_within_the_time(setting
 
 @pytest.mark.parametrize("room", [10**9, 1_000], ids=["all kept", "most forgotten"])
 def test_the_cache_changes_no_result(settings: Settings, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
-    monkeypatch.setattr(evidence, "KEPT_BYTES", room)
+    monkeypatch.setattr(evidence, "CACHE_BYTES", room)
     monkeypatch.setattr(evidence, "SEARCH_RECORDS", 8)
     said = [utterance(number, room=f"room-{number % 3}", speaker=f"s{number % 2}") for number in range(60)]
     addresses = write(settings, *said)

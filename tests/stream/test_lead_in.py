@@ -86,8 +86,8 @@ def test_utterances_sent_since_the_first_chunk_are_read(settings: Settings) -> N
         )
     client.close()
     found = LeadIn(settings.kafka, 5.0)(records[3])
-    assert found.told == [utterance(0), utterance(20)]
-    assert LeadIn(settings.kafka, 32.0)(records[3]).told == [
+    assert found.sent == [utterance(0), utterance(20)]
+    assert LeadIn(settings.kafka, 32.0)(records[3]).sent == [
         utterance(-40),
         utterance(-20),
         utterance(0),

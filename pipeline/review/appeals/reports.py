@@ -90,13 +90,13 @@ def of_case(connection: Connection, case: str) -> list[Report]:
     return _reports(connection, query.order_by(REPORTS.c.created_at, REPORTS.c.id))
 
 
-def unheard(connection: Connection, before: float, limit: int = BATCH) -> list[Report]:
+def awaiting_clip(connection: Connection, before: float, limit: int = BATCH) -> list[Report]:
     """Return reports stored before `before` (UTC seconds) that still wait for their clip, oldest first."""
     query = select(REPORTS).where(REPORTS.c.audio == "waiting", REPORTS.c.created_at <= before)
     return _reports(connection, query.order_by(REPORTS.c.created_at).limit(limit))
 
 
-def heard(connection: Connection, report: Report, voices: Collection[str]) -> None:
+def finish_search(connection: Connection, report: Report, voices: Collection[str]) -> None:
     """Record that the search for the report's clip is over, and the speakers that are in the clip.
 
     No `voices` means that the audio was already gone.

@@ -34,10 +34,10 @@ ROUNDING = 0.1
 
 def decided_case(connection: Connection, flag: Flag, cases: Collection[str], repeat: float) -> str | None:
     """Return the one of `cases` (ids of decided cases) that `flag` is linked to; None if the flag is new speech."""
-    heard = _heard(connection, flag, cases)
-    if not heard or not _is_same(connection, flag, heard, repeat):
+    overlaps = _overlaps(connection, flag, cases)
+    if not overlaps or not _is_same(connection, flag, overlaps, repeat):
         return None
-    return max(heard, key=lambda case: (shared(flag, heard[case]), case))
+    return max(overlaps, key=lambda case: (shared(flag, overlaps[case]), case))
 
 
 def shared(flag: Flag, others: Collection[Flag]) -> float:
@@ -55,13 +55,13 @@ def reopen(connection: Connection, case: str) -> None:
     connection.execute(update(FLAGS).where(FLAGS.c.case_id == case, FLAGS.c.linked).values(linked=False))
 
 
-def _is_same(connection: Connection, flag: Flag, heard: dict[str, list[Flag]], repeat: float) -> bool:
-    known = [one for flags in heard.values() for one in flags]
+def _is_same(connection: Connection, flag: Flag, overlaps: dict[str, list[Flag]], repeat: float) -> bool:
+    known = [one for flags in overlaps.values() for one in flags]
     old = shared(flag, known)
     new = flag.end - flag.start - old
     if old <= repeat:
         return new < ROUNDING
-    return new <= repeat or (new <= old and not _brings_more(flag, known, _corrected(connection, heard)))
+    return new <= repeat or (new <= old and not _brings_more(flag, known, _corrected(connection, overlaps)))
 
 
 def _brings_more(flag: Flag, known: Sequence[Flag], corrected: set[str]) -> bool:
@@ -71,7 +71,7 @@ def _brings_more(flag: Flag, known: Sequence[Flag], corrected: set[str]) -> bool
     return worse or not labels.issuperset(flag.flagged)
 
 
-def _heard(connection: Connection, flag: Flag, cases: Collection[str]) -> dict[str, list[Flag]]:
+def _overlaps(connection: Connection, flag: Flag, cases: Collection[str]) -> dict[str, list[Flag]]:
     """Return, by case id, the flags that overlap `flag` and were in the case when it was decided."""
     return {case: found for case in cases if (found := _overlapping(connection, flag, case))}
 

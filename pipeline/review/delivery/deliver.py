@@ -49,14 +49,14 @@ class Deliver(Processor[Flag, Outcome]):
 
     def process(self, batch: Sequence[Flag]) -> list[Outcome | Rejected]:
         checked = [_checked(flag) for flag in batch]
-        kept = [flag for flag in checked if isinstance(flag, Flag) and flag.suggestion != "pass"]
-        outcomes = self._store.add(kept, self._clock())
-        self._count(kept, outcomes)
+        flagged = [flag for flag in checked if isinstance(flag, Flag) and flag.suggestion != "pass"]
+        outcomes = self._store.add(flagged, self._clock())
+        self._count(flagged, outcomes)
         audits = self._audit([flag for flag in checked if isinstance(flag, Flag) and flag.suggestion == "pass"])
         # A linked flag cuts no clip: a decided case keeps the clip that the moderator heard.
-        heard = [outcome for outcome in (*outcomes, *audits) if outcome.result != "linked"]
-        fresh = {outcome.flag for outcome in heard if outcome.result != "repeated"}
-        for case in dict.fromkeys(outcome.case for outcome in heard):
+        unlinked = [outcome for outcome in (*outcomes, *audits) if outcome.result != "linked"]
+        fresh = {outcome.flag for outcome in unlinked if outcome.result != "repeated"}
+        for case in dict.fromkeys(outcome.case for outcome in unlinked):
             self._metrics.evidence_missing.inc(self._cutter.cut(case, fresh))
         stored = iter(outcomes)
         return [
@@ -80,8 +80,8 @@ class Deliver(Processor[Flag, Outcome]):
         self._metrics.cases.labels("audit").inc(len(taken))
         return self._store.audit(taken, self._audit_share, self._clock())
 
-    def _count(self, kept: Sequence[Flag], outcomes: Sequence[Outcome]) -> None:
-        for flag, outcome in zip(kept, outcomes, strict=True):
+    def _count(self, flagged: Sequence[Flag], outcomes: Sequence[Outcome]) -> None:
+        for flag, outcome in zip(flagged, outcomes, strict=True):
             self._metrics.cases.labels(outcome.result).inc()
             if outcome.result in {"created", "merged"}:
                 self._metrics.speech_to_flag.observe(max(0.0, self._clock() - flag.end))

@@ -47,8 +47,8 @@ def withdraw(connection: Connection, about: str, at: float) -> None:
 
     Unsent events are never sent. For each event that the app may already have, store a `case.undone` event.
     """
-    told = select(OUTBOX).where(OUTBOX.c.about == about).with_for_update()
-    for event in connection.execute(told).all():
+    query = select(OUTBOX).where(OUTBOX.c.about == about).with_for_update()
+    for event in connection.execute(query).all():
         if event.status == "waiting":
             connection.execute(update(OUTBOX).where(OUTBOX.c.id == event.id).values(status="withdrawn"))
         elif event.status in {"sending", "sent"}:

@@ -278,7 +278,7 @@ def open_lookback(settings: Settings, clock: Callable[[], float] = time.time) ->
     return Lookback(settings.data_dir / "lookback", store.lookback_hours * 3600, store.lookback_bytes, clock)
 
 
-def kept_lookback(settings: Settings) -> Lookback:
+def existing_lookback(settings: Settings) -> Lookback:
     """Open the look-back that `voxwarden run` made. Raises InputError if there is none."""
     if not (folder := settings.data_dir / "lookback").is_dir():
         raise InputError(f"There is no look-back at {folder}", NOWHERE)

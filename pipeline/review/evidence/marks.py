@@ -20,7 +20,7 @@ SUFFIX = ".marks"
 class Finish(IntEnum):
     """How an utterance ended."""
 
-    HEARD = 1
+    JUDGED = 1
     """The utterance was transcribed and judged. If it was flagged, the flag is in the review store."""
     SKIPPED = 2
     """Overload skipped it."""

@@ -28,18 +28,18 @@ READ_SECONDS = 3.0
 class ClipSearch:
     """A search in the log for the speech of a report, which may take several runs.
 
-    `begin` and `end` are UTC seconds. `said` holds the utterances found so far.
+    `begin` and `end` are UTC seconds. `utterances` holds the utterances found so far.
     """
 
     def __init__(self, report: Report, begin: float, end: float, parts: Iterator[list[Utterance]]) -> None:
         self.report, self.begin, self.end = report, begin, end
-        self.said: list[Utterance] = []
+        self.utterances: list[Utterance] = []
         self._parts = parts
 
     def read(self, over: Callable[[], bool]) -> bool:
         """Read until the end of the search or until `over` returns True. Return whether the search is complete."""
         for part in self._parts:
-            self.said += part
+            self.utterances += part
             if over():
                 return False
         return True
@@ -80,11 +80,11 @@ class ReportCutter:
         return True
 
     def _begin(self, now: float) -> ClipSearch | None:
-        for report in self._store.unheard(now - SETTLE_SECONDS):
+        for report in self._store.awaiting_clip(now - SETTLE_SECONDS):
             with suppress(CaseError):  # an erasure has deleted the case meanwhile
                 case = self._store.case(report.case).case
-                said = self._log.latest(report.room, report.speaker or None, case.end, case.end - case.start)
-                return ClipSearch(report, case.start, case.end, said)
+                utterances = self._log.latest(report.room, report.speaker or None, case.end, case.end - case.start)
+                return ClipSearch(report, case.start, case.end, utterances)
         return None
 
     def _cut(self, search: ClipSearch) -> None:
@@ -93,11 +93,11 @@ class ReportCutter:
             file = self._store.case(report.case)
         except CaseError:
             return  # an erasure has deleted the case meanwhile
-        samples, timeline = compose(mixed(search.said, begin), begin)
+        samples, timeline = compose(mixed(search.utterances, begin), begin)
         # A longer old clip stays: it holds speech that the log no longer has.
         if timeline and all(clip.seconds < len(samples) / SAMPLE_RATE for clip in file.evidence):
             keep(self._store, self._evidence, report.case, begin, search.end, samples, timeline)
-        self._store.heard(report, {utterance.speaker for utterance in search.said} if timeline else set())
+        self._store.finish_search(report, {utterance.speaker for utterance in search.utterances} if timeline else set())
 
 
 def mixed(utterances: Sequence[Utterance], begin: float) -> Pieces:

@@ -96,20 +96,20 @@ def _erase_traces(connection: Connection, evidence: EvidenceStore, request: Requ
 
     The traces are clips of rooms with the speaker's voice, and the speaker's id as reporter.
     """
-    heard = (
+    with_voice = (
         select(CASES.c.id)
         .join(VOICES, VOICES.c.case_id == CASES.c.id)
         .where(VOICES.c.speaker == request.speaker, CASES.c.start <= request.asked_at, ~holds.held())
     )
-    clips = sum(forgetting.audio(connection, evidence, case) for case in connection.scalars(heard).all())
+    clips = sum(forgetting.audio(connection, evidence, case) for case in connection.scalars(with_voice).all())
     free = REPORTS.c.case_id.in_(select(CASES.c.id).where(~holds.held()))
     connection.execute(update(REPORTS).where(_reported(request), free).values(reporter=""))
     return clips
 
 
 def _held(connection: Connection, request: Request) -> int:
-    heard = CASES.c.id.in_(select(VOICES.c.case_id).where(VOICES.c.speaker == request.speaker))
-    present = and_(heard, CASES.c.start <= request.asked_at)
+    with_voice = CASES.c.id.in_(select(VOICES.c.case_id).where(VOICES.c.speaker == request.speaker))
+    present = and_(with_voice, CASES.c.start <= request.asked_at)
     reported = CASES.c.id.in_(select(REPORTS.c.case_id).where(_reported(request)))
     query = select(CASES.c.id).where(or_(_theirs(request), present, reported), holds.held())
     return len(connection.scalars(query).all())

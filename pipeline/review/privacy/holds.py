@@ -80,8 +80,8 @@ def follow(connection: Connection, case: str, into: str) -> None:
 
 def _voices() -> Select[tuple[str]]:
     # The alias is needed because the outer query may contain VOICES, too.
-    heard = VOICES.alias("heard")
-    return select(heard.c.speaker).where(heard.c.case_id == CASES.c.id)
+    others = VOICES.alias("others")
+    return select(others.c.speaker).where(others.c.case_id == CASES.c.id)
 
 
 def _audit_detail(hold: Hold) -> dict[str, Any]:

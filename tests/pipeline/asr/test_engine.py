@@ -80,11 +80,15 @@ def test_words_have_times(tiny: Transcriber) -> None:
 def test_languages_are_detected_in_one_batch(base: Transcriber) -> None:
     asked: list[dict[str, float]] = []
 
-    def tell(probabilities: object) -> str:
+    def choose(probabilities: object) -> str:
         asked.append(dict(probabilities))  # type: ignore[call-overload]
         return max(asked[-1], key=lambda language: asked[-1][language])
 
-    clips = [Clip(mandarin(), tell=tell), Clip(speech("dir-nomatch"), tell=tell), Clip(speech("tt-weasels"), "en")]
+    clips = [
+        Clip(mandarin(), choose=choose),
+        Clip(speech("dir-nomatch"), choose=choose),
+        Clip(speech("tt-weasels"), "en"),
+    ]
     zh, en, fixed = base.transcribe(clips)
     assert [zh.language, en.language, fixed.language] == ["zh", "en", "en"]
     assert [round(probabilities[code], 6) for probabilities, code in zip(asked, ("zh", "en"), strict=True)] == [

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.audio.packets import MAX_PACKETS, pack, unpack
-from pipeline.audio.resent import SAME_SECONDS, Heard, Sessions
+from pipeline.audio.resent import SAME_SECONDS, ReceivedSamples, Sessions
 from pipeline.messages import AudioChunk
 
 NOW = 1_790_000_000.0
@@ -45,49 +45,49 @@ def numbers(chunk: AudioChunk | None) -> list[int]:
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 20)), min_size=1, max_size=12))
 def test_audio_sent_again_on_a_new_connection_is_heard_once(connections: list[tuple[int, int]]) -> None:
     """Each connection begins at or before the end of the received audio, and its chunks have other sizes."""
-    heard, given, end = Heard(), [], 0
+    received, given, end = ReceivedSamples(), [], 0
     for back, size in connections:
         at = max(0, end - back)
         for first in range(at, at + 3 * size, size):
-            given += numbers(heard.fresh(pcm(first, first + size)))
+            given += numbers(received.fresh(pcm(first, first + size)))
         end = max(end, at + 3 * size)
     assert given == list(range(end))
 
 
 @given(st.lists(st.tuples(st.integers(0, 100), st.integers(1, 30)), min_size=1, max_size=16))
 def test_no_sample_is_lost_for_any_spans_in_any_order(spans: list[tuple[int, int]]) -> None:
-    heard = Heard()
-    given = [numbers(heard.fresh(pcm(first, first + size))) for first, size in spans]
+    received = ReceivedSamples()
+    given = [numbers(received.fresh(pcm(first, first + size))) for first, size in spans]
     wanted = {number for first, size in spans for number in range(first, first + size)}
     assert set(itertools.chain.from_iterable(given)) == wanted
 
 
 def test_opus_packets_are_removed_only_as_a_whole() -> None:
     """Packets have 20 ms. A packet that begins before the end of the heard audio and ends after it is kept."""
-    heard, packets = Heard(), [bytes([8 + 0x90, number]) for number in range(5)]
-    assert heard.fresh(opus(0, packets[:3])) is not None
-    fresh = heard.fresh(opus(960, packets[1:]))
+    received, packets = ReceivedSamples(), [bytes([8 + 0x90, number]) for number in range(5)]
+    assert received.fresh(opus(0, packets[:3])) is not None
+    fresh = received.fresh(opus(960, packets[1:]))
     assert fresh is not None
     assert (unpack(fresh.data), fresh.first_sample) == (packets[3:], 3 * 960)
     assert fresh.start == pytest.approx(NOW + 0.06)
-    late = heard.fresh(opus(5 * 960 - 480, packets[:1]))
+    late = received.fresh(opus(5 * 960 - 480, packets[:1]))
     assert late is not None
     assert unpack(late.data) == packets[:1]
-    assert heard.fresh(opus(0, packets)) is None
+    assert received.fresh(opus(0, packets)) is None
 
 
 def test_another_session_has_different_audio() -> None:
-    heard = Heard()
-    heard.fresh(pcm(0, 50))
-    assert numbers(heard.fresh(pcm(0, 50, session="another-session"))) == list(range(50))
+    received = ReceivedSamples()
+    received.fresh(pcm(0, 50))
+    assert numbers(received.fresh(pcm(0, 50, session="another-session"))) == list(range(50))
 
 
 def test_a_session_id_that_is_used_again_hides_no_audio() -> None:
     """The app restarts, counts from 0 and uses the same session id."""
-    heard = Heard()
-    heard.fresh(pcm(0, 50))
+    received = ReceivedSamples()
+    received.fresh(pcm(0, 50))
     later = pcm(0, 50, start=NOW + SAME_SECONDS + 1)
-    assert heard.fresh(later) is later
+    assert received.fresh(later) is later
 
 
 @pytest.mark.parametrize(
@@ -104,10 +104,10 @@ def test_a_session_id_that_is_used_again_hides_no_audio() -> None:
     ],
 )  # fmt: skip
 def test_a_chunk_whose_samples_cannot_be_counted_is_kept(chunk: AudioChunk) -> None:
-    heard = Heard()
-    heard.fresh(pcm(0, 50))
-    assert heard.fresh(chunk) is chunk
-    assert heard.fresh(chunk) is chunk
+    received = ReceivedSamples()
+    received.fresh(pcm(0, 50))
+    assert received.fresh(chunk) is chunk
+    assert received.fresh(chunk) is chunk
 
 
 def test_the_number_of_remembered_speakers_is_bounded() -> None:

@@ -13,7 +13,7 @@ from msgspec import structs
 from pipeline.audio.encode import to_pcm16
 from pipeline.audio.packets import pack
 from pipeline.audio.resample import Samples
-from pipeline.audio.resent import Heard
+from pipeline.audio.resent import ReceivedSamples
 from pipeline.audio.speaker import Speaker, SpeechPiece, Stream
 from pipeline.audio.vad import WINDOW, shared
 from pipeline.errors import BadMessage
@@ -31,9 +31,9 @@ SENTENCE = np.concatenate([silence(1.5), clip("tt-weasels"), silence(1)])
 class Bench:
     """A speaker, what it returned, and what it counted."""
 
-    def __init__(self, example: bool = True, heard: Heard | None = None) -> None:
+    def __init__(self, example: bool = True, received: ReceivedSamples | None = None) -> None:
         self.metrics = Metrics()
-        self.speaker = Speaker(shared(), Audio(), self.metrics, heard or Heard(), lambda: example)
+        self.speaker = Speaker(shared(), Audio(), self.metrics, received or ReceivedSamples(), lambda: example)
         self.speaker.seen = DAY
         self.pieces: list[SpeechPiece] = []
         self.rejected: list[Rejected] = []
@@ -98,8 +98,8 @@ def test_unfinished_speech_is_told_once_and_later_cuts_do_not_change() -> None:
     plain.push(*chunks)
     asked.push(*chunks[:3])
     assert asked.speaker.is_open
-    asked.take(asked.speaker.tell())
-    asked.take(asked.speaker.tell())
+    asked.take(asked.speaker.unfinished())
+    asked.take(asked.speaker.unfinished())
     (early,) = asked.pieces
     asked.push(*chunks[3:])
     ((whole,), (_, late)) = plain.pieces, asked.pieces
@@ -115,7 +115,7 @@ def test_only_the_chunks_of_unfinished_speech_are_needed() -> None:
     assert (bench.speaker.needed, bench.speaker.held_since) == (0, None)
     bench.push(*chunks[1:3])
     assert (bench.speaker.needed, bench.speaker.held_since) == (2, DAY + 1)
-    bench.take(bench.speaker.tell())
+    bench.take(bench.speaker.unfinished())
     assert (bench.speaker.needed, bench.speaker.held_since) == (0, None), "it is told"
     bench.push(chunks[3])
     assert (bench.speaker.needed, bench.speaker.held_since) == (3, DAY + 1), "there is more of it"
@@ -158,13 +158,13 @@ def test_chunks_from_tomorrow_are_appended_to_the_speech_of_today() -> None:
 
 
 def test_audio_that_was_heard_before_is_heard_no_second_time() -> None:
-    heard = Heard()
+    received = ReceivedSamples()
     chunks = [
         structs.replace(chunk, session="a-session", first_sample=chunk.sequence * SAMPLE_RATE)
         for chunk in ticks(SENTENCE)
     ]
-    Bench(heard=heard).push(*chunks)
-    again = Bench(heard=heard).push(*chunks)
+    Bench(received=received).push(*chunks)
+    again = Bench(received=received).push(*chunks)
     again.take(again.speaker.flush())
     assert again.pieces == []
     assert again.count("sequence_faults", result="resent") == len(chunks)

@@ -8,7 +8,7 @@ import sys
 import httpx
 import pytest
 
-from pipeline.cli.console import _serve, imported, told
+from pipeline.cli.console import _serve, imported, print_address
 from pipeline.console.server import Serving
 from pipeline.errors import ConfigError
 from pipeline.settings import Settings
@@ -41,7 +41,7 @@ async def test_the_console_and_its_figures_are_served_until_the_signal_to_stop(
 
 @pytest.mark.parametrize("login", [None, ("admin", "[bold]x[/] pass")])
 def test_a_login_is_printed_as_it_is(login: tuple[str, str] | None, capsys: pytest.CaptureFixture[str]) -> None:
-    told(Serving("http://127.0.0.1:1", login))
+    print_address(Serving("http://127.0.0.1:1", login))
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines()[0] == "Console  http://127.0.0.1:1"

@@ -4,20 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.roomtype import tell_unknown
+from pipeline.cli.roomtype import warn_unknown
 from pipeline.errors import ConfigError
 from pipeline.settings import JudgeSettings, Settings
 
 
 @pytest.mark.parametrize("known", ["default", "kids"])
 def test_a_known_room_type_causes_no_warning(known: str, capsys: pytest.CaptureFixture[str]) -> None:
-    tell_unknown(Settings(), known)
+    warn_unknown(Settings(), known)
     assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("name", ["kid", "[bold]kids[/]"])
 def test_an_unknown_room_type_is_named_as_it_is_written(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    tell_unknown(Settings(), name)
+    warn_unknown(Settings(), name)
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("warning: ")
@@ -27,4 +27,4 @@ def test_an_unknown_room_type_is_named_as_it_is_written(name: str, capsys: pytes
 def test_a_broken_policy_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("every: 3\n", "utf-8")
     with pytest.raises(ConfigError, match=r"mine\.yaml"):
-        tell_unknown(Settings(judge=JudgeSettings(policy=str(tmp_path / "mine.yaml"))), "kids")
+        warn_unknown(Settings(judge=JudgeSettings(policy=str(tmp_path / "mine.yaml"))), "kids")

@@ -124,10 +124,10 @@ def test_a_copy_shows_the_reports_of_its_original(database: Database) -> None:
 def test_reports_wait_until_the_search_for_their_clip_is_over(database: Database) -> None:
     store = SqlReviewStore(database)
     heard, silent, late = file(database), file(database, room="b"), file(database, NOON + 15, room="c")
-    assert {one.id for one in store.unheard(NOON + 10)} == {heard.id, silent.id}
-    store.heard(heard, {"ann"})
-    store.heard(silent, set())
-    assert store.unheard(NOON + 20) == [late]
+    assert {one.id for one in store.awaiting_clip(NOON + 10)} == {heard.id, silent.id}
+    store.finish_search(heard, {"ann"})
+    store.finish_search(silent, set())
+    assert store.awaiting_clip(NOON + 20) == [late]
     with database.read() as connection:
         states = [reports.of_case(connection, one.case)[0].audio for one in (heard, silent, late)]
     assert states == ["kept", "gone", "waiting"]

@@ -53,7 +53,7 @@ class Archive:
         complaint = Complaint(room="den", reporter=reporter, at=NOON)
         with self.database.write() as connection:
             report, _ = reports.file(connection, complaint, NOON, Ranking({}), 60.0)
-            reports.heard(connection, report, voices)
+            reports.finish_search(connection, report, voices)
         self._attach(report.case)
         return report.case
 

@@ -65,7 +65,7 @@ def test_a_report_whose_clip_is_deleted_waits_for_no_clip(archive: Archive) -> N
     with archive.database.write() as connection:
         connection.execute(REPORTS.update().values(audio="waiting"))
         forgetting.audio(connection, archive.evidence, case)
-        assert reports.unheard(connection, NOON + 1) == []
+        assert reports.awaiting_clip(connection, NOON + 1) == []
 
 
 def test_an_unknown_case_is_nothing_to_delete(archive: Archive) -> None:

@@ -17,11 +17,11 @@ Key = tuple[str, str]
 """Room and speaker."""
 
 
-MOST = 50_000
+MAX_REMEMBERED = 50_000
 """Number of utterances that are remembered."""
 
 
-class Told:
+class SentSpeech:
     """The latest utterances that were returned before their speech ended."""
 
     def __init__(self, settings: Audio) -> None:
@@ -35,7 +35,7 @@ class Told:
         for each in utterances:
             place = (each.room, each.speaker), sample_of(each.start)
             self._ends[place] = max(sample_of(each.end), self._ends.get(place, 0))
-            if len(self._ends) > MOST:
+            if len(self._ends) > MAX_REMEMBERED:
                 self._ends.popitem(last=False)
 
     def rest(self, key: Key, piece: SpeechPiece) -> SpeechPiece | None:
@@ -44,13 +44,13 @@ class Told:
         Returns `piece` itself if nothing of it was returned, and None if its rest is too short.
         """
         samples = piece.cut.samples
-        told = self._ends.get((key, piece.start), piece.start) - piece.start
-        if told == 0:
+        sent = self._ends.get((key, piece.start), piece.start) - piece.start
+        if sent == 0:
             return piece
-        new = samples.size - told
-        repeated = min(self._overlap, new, told - 1)
+        new = samples.size - sent
+        repeated = min(self._overlap, new, sent - 1)
         if new + repeated < self._shortest:
             return None
-        head = told - repeated
+        head = sent - repeated
         cut = replace(piece.cut, start=piece.cut.start + head, samples=samples[head:], overlap=repeated)
         return self.rest(key, replace(piece, start=piece.start + head, cut=cut))
