@@ -1,4 +1,4 @@
-"""Write docs/schemas/, docs/asyncapi.yaml and the tables of docs/contract.md."""
+"""Write docs/schemas/, docs/asyncapi.yaml and the generated parts of docs/contract.md."""
 
 import json
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import yaml
 
 from pipeline.contract.asyncapi import document
+from pipeline.contract.manual import filled
 from pipeline.contract.schemas import KINDS, schema
-from pipeline.contract.tables import filled
 
 DOCS = Path(__file__).parents[2] / "docs"
 COMMAND = "python -m pipeline.contract"

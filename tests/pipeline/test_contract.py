@@ -32,12 +32,15 @@ def test_the_command_writes_the_same_documents_twice(tmp_path: Path) -> None:
     assert "`voice.dead-letters`" in (tmp_path / "contract.md").read_text(encoding="utf-8")
 
 
+def test_no_line_of_the_manual_is_too_long_to_read() -> None:
+    assert max(map(len, (DOCS / "contract.md").read_text(encoding="utf-8").splitlines())) <= 120
+
+
 @given(messages(Flag).filter(lambda flag: flag.hits))
 def test_the_json_lines_in_the_manual_have_the_keys_that_the_command_prints(flag: Flag) -> None:
     text = (DOCS / "contract.md").read_text(encoding="utf-8")
-    shown = [
-        json.loads(line) for block in re.findall(r"```jsonl\n(.*?)```", text, re.DOTALL) for line in block.splitlines()
-    ]
+    blocks = re.findall(r"```jsonl\n(.*?)```", text, re.DOTALL)
+    shown = [json.loads(one) for block in blocks for one in re.split(r"\n(?=\{)", block)]
     report = FileReport("a.wav", seconds=3.0, speech_seconds=1.7, utterances=1, suggestion="review", error=None)
     printed = [utterance_line(flag, "a.wav"), file_line(report), error_line(InputPlace(7), "")]
     assert [list(line) for line in shown] == [list(line) for line in printed]

@@ -1,7 +1,8 @@
-"""The tables of docs/contract.md. Two comments with the table's name enclose each table."""
+"""The generated parts of docs/contract.md: tables, and lists of fields. Two comments with its name enclose each."""
 
 import json
 import re
+import textwrap
 from collections.abc import Sequence
 
 from pipeline.contract.asyncapi import REASONS
@@ -10,22 +11,25 @@ from pipeline.errors import ConfigError
 from pipeline.messages import Flag
 from pipeline.topology import STAGES, TOPICS, Topic
 
+WIDTH = 118
+"""Maximum characters of a line in the lists."""
+
 BLOCK = re.compile(r"(<!-- begin (\w+) -->\n).*?(<!-- end \2 -->)", re.DOTALL)
 
 
 def filled(text: str) -> str:
-    """`text` with every table generated again; raises ConfigError for an unknown table name."""
-    tables = _tables()
+    """`text` with every part generated again; raises ConfigError for an unknown name."""
+    parts = _parts()
 
     def fill(match: re.Match[str]) -> str:
-        if match[2] not in tables:
-            raise ConfigError(f"docs/contract.md: no table {match[2]}", f"There are {', '.join(tables)}.")
-        return f"{match[1]}\n{tables[match[2]]}\n\n{match[3]}"
+        if match[2] not in parts:
+            raise ConfigError(f"docs/contract.md: no part {match[2]}", f"There are {', '.join(parts)}.")
+        return f"{match[1]}\n{parts[match[2]]}\n\n{match[3]}"
 
     return BLOCK.sub(fill, text)
 
 
-def _tables() -> dict[str, str]:
+def _parts() -> dict[str, str]:
     made = {kind.__name__: _fields(schema(kind), kind.__doc__) for kind in KINDS}
     flag_parts = schema(Flag)["$defs"] | schema(KINDS[2])["$defs"]
     made |= {part.__name__: _fields(flag_parts[part.__name__], part.__doc__) for part in PARTS}
@@ -71,18 +75,28 @@ def _reasons() -> str:
 
 
 def _fields(found: Schema, doc: str | None) -> str:
-    rows = [
-        (f"`{name}`", _form(field), _default(name, field, found), field.get("description", ""))
+    items = [
+        _field(name, field, required=name in found["required"])
         for name, field in found["properties"].items()
         if name not in attributes(Flag) or name == "ce_id"
     ]
-    return f"{doc}\n\n{_table(('field', 'value', 'default', 'meaning'), rows)}"
+    return "\n".join([f"{doc}\n", *items])
 
 
-def _default(name: str, field: Schema, whole: Schema) -> str:
-    if name in whole["required"]:
-        return "required"
-    return f"`{json.dumps(field['default'])}`" if field.get("default") not in (None, "", [], {}) else ""
+def _field(name: str, field: Schema, *, required: bool) -> str:
+    """Two lines: name, form and default of a field, then its meaning."""
+    facts = [_form(field), "required" if required else _default(field)]
+    return _item(f"`{name}`: {'; '.join(filter(None, facts))}.", field.get("description", ""))
+
+
+def _item(*lines: str) -> str:
+    """An item of a list. Each of `lines` begins a new line, and is wrapped."""
+    wrapped = [textwrap.fill(line, WIDTH - 2, break_long_words=False, break_on_hyphens=False) for line in lines]
+    return "- " + textwrap.indent("\n".join(wrapped), "  ").removeprefix("  ")
+
+
+def _default(field: Schema) -> str:
+    return f"default `{json.dumps(field['default'])}`" if field.get("default") not in (None, "", [], {}) else ""
 
 
 def _form(field: Schema) -> str:
