@@ -162,7 +162,7 @@ class Hit(Struct, frozen=True, omit_defaults=True):
 
 
 class Flag(Message, frozen=True, kw_only=True, omit_defaults=True):
-    """The judge's result for one transcript. Clean speech gets a flag too, with suggestion `pass`."""
+    """The judge's result for one transcript. Harmless speech gets a flag, too, with the suggestion `pass`."""
 
     id: str
     utterance: str
@@ -175,7 +175,7 @@ class Flag(Message, frozen=True, kw_only=True, omit_defaults=True):
     suggestion: Suggestion
     """Suggested handling: `pass`, `review` by a moderator, or `block` at once."""
     risk: Unit
-    """Calibrated probability that any label applies."""
+    """Calibrated probability that at least one label applies."""
     labels: dict[str, Unit] = field(default_factory=dict)
     """Score of each label that the policy turns on."""
     flagged: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ SHIPPED = Path(__file__).parent / "model"
 
 
 class Classifier(Protocol):
-    """Gives each text a calibrated probability for each label, and one for `risk`: that any label applies."""
+    """Gives each text a calibrated probability for each label, and one for `risk`: that one or more apply."""
 
     name: str
     """Name and version of the model, as written in every flag."""
