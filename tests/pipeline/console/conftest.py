@@ -5,13 +5,16 @@ import shutil
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import httpx
 import pytest
 
+from pipeline.console import pages
 from pipeline.console.app import create_app, open_desk
 from pipeline.console.guard import COOKIE, HEADER
+from pipeline.judge import labels
 from pipeline.review.accounts import sessions
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
@@ -23,6 +26,10 @@ from tests.pipeline.review.builders import NOON
 NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """An empty TLS context for clients of plain HTTP. Loading the usual certificates takes longer than most tests."""
 CSRF = re.compile(r'"X-CSRF-Token":"([^"]+)"')
+
+
+templates = cache(pages.environment)
+shipped_labels = cache(labels.load)
 
 
 class Clock:
@@ -64,6 +71,13 @@ def staffed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     people.hire(database)
     database.close()
     return file
+
+
+@pytest.fixture(autouse=True)
+def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Share the compiled templates and the labels. To make them for each console takes longer than most tests."""
+    monkeypatch.setattr(pages, "environment", templates)
+    monkeypatch.setattr(labels, "load", shipped_labels)
 
 
 @pytest.fixture
