@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 from agents.cli import app
 from pipeline.dead_letters import DeadLetters, path_of
 from pipeline.errors import BadMessage, InputError
-from pipeline.messages import Utterance
 from pipeline.review.evidence.lookback import Lookback, open_lookback
 from pipeline.review.evidence.marks import Finish
 from pipeline.settings import Settings
 from pipeline.stage import Rejected
+from tests.builders import utterance
 
 Shell = Callable[..., str]
 
@@ -49,7 +49,7 @@ def lines(text: str) -> list[dict[str, Any]]:
 
 
 def say(lookback: Lookback, name: str, outcome: Finish) -> str:
-    address = lookback.put(Utterance(room="r", speaker="s", start=0, end=1, id=name, room_type="kids", data=b"flac"))
+    address = lookback.put(utterance(name, 0, room_type="kids"))
     lookback.finish([address], outcome)
     return address
 

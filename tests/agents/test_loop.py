@@ -17,7 +17,7 @@ from pipeline.metrics import Metrics
 from pipeline.settings import Settings
 from pipeline.stage import BEHIND_SECONDS, RETRY_SECONDS, Processor
 from pipeline.topology import DELIVER
-from tests.stream.kafka_io import flag
+from tests.builders import flag
 
 NOW = 1_000.0
 
@@ -108,7 +108,7 @@ class Loop:
 
 
 def records(count: int, age: float = 0.0, partition: int = 0) -> list[Record]:
-    encoded = [encode(flag(number, "review"), "test") for number in range(count)]
+    encoded = [encode(flag(f"flag-{number}"), "test") for number in range(count)]
     return [Record(each.value, each.headers, at, NOW - age, partition) for at, each in enumerate(encoded, 100)]
 
 

@@ -10,6 +10,7 @@ from agents.records import Received
 from agents.work import Work
 from pipeline.messages import Transcript, Utterance
 from pipeline.stage import Backlog, Processor, Rejected
+from tests.builders import utterance
 
 NOW = 1_000.0
 KNOWN = Backlog(waited=0.0, messages=7, arrivals=0.5)
@@ -36,8 +37,8 @@ def work_of(stage: Stage) -> Work[Stage]:
 
 
 def received(id_: str, written: float | None, end: float) -> Received:
-    utterance = Utterance(room="r", speaker="s", start=end - 1, end=end, id=id_)
-    return Received(SimpleNamespace(timestamp=written), utterance)
+    said = utterance(id_, end - 1, end)
+    return Received(SimpleNamespace(timestamp=written), said)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from pipeline.review.database import Database
 from pipeline.review.evidence.store import EvidenceFolder, checksum
 from pipeline.review.store import SqlReviewStore
 from pipeline.settings import Settings
+from tests.builders import NOON, flag
 from tests.pipeline.console.servers import served
 from tests.pipeline.review import people
 
@@ -73,33 +74,28 @@ class Stack:
         flags = [self._flag(self._count + n) for n in range(count)]
         self._count += count
         cases = [outcome.case for outcome in self.store.add(flags, time.time())]
-        for flag, case in zip(flags, cases, strict=True):
-            self._attach(flag, case)
+        for each, case in zip(flags, cases, strict=True):
+            self._attach(each, case)
         return cases
 
     def _flag(self, number: int) -> Flag:
         language, text, term, label, suggestion = SAID[number % len(SAID)]
         start = time.time() - 20 - number * 10
         first = text.index(term)
-        return Flag(
-            id=f"flag-{number}",
-            utterance=f"utterance-{number}",
-            transcript=f"transcript-{number}",
+        return flag(
+            f"flag-{number}",
+            start - NOON,
+            start - NOON + 3,
             room=f"room-{number % 4}",
             speaker=f"speaker-{number % 7}",
-            start=start,
-            end=start + 3,
             text=text,
             language=language,
-            confidence=0.9,
-            suggestion=suggestion,  # type: ignore[arg-type]
+            suggestion=suggestion,
             risk=0.7,
             labels={label: 0.7, "ads_spam": 0.1},
             flagged=(label,),
             hits=(Hit(term, label, "high", first, first + len(term), start + 0.5, start + 1.2),),
             reasons=(f"{label}: the term “{term}” (high) means {suggestion}",),
-            policy="default@1a2b3c4d",
-            model="baseline@1",
         )
 
     def _attach(self, flag: Flag, case: str) -> None:

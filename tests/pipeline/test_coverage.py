@@ -4,22 +4,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.coverage import Coverage, of_lookback
-from pipeline.messages import Transcript, Utterance
+from pipeline.messages import Transcript
 from pipeline.review.evidence.lookback import Lookback
 from pipeline.review.evidence.marks import Finish
+from tests.builders import transcript, utterance
 
 
-def transcript(number: int, skipped: bool, room_type: str = "game") -> Transcript:
-    return Transcript(
-        room="r", speaker="s", room_type=room_type, start=0.0, end=1.0, id=str(number), utterance=str(number),
-        text="", language="en", confidence=1.0, skipped=skipped, model="m",
-    )  # fmt: skip
+def said(number: int, skipped: bool, room_type: str = "game") -> Transcript:
+    return transcript("", id=str(number), utterance=str(number), room_type=room_type, skipped=skipped)
 
 
 def test_room_types_are_counted_separately() -> None:
     found = Coverage()
     for number, (kind, skipped) in enumerate([("game", True), ("game", False), ("kids", False), ("game", True)]):
-        found.add(transcript(number, skipped, kind))
+        found.add(said(number, skipped, kind))
     assert found.room_types == ["game", "kids"]
     assert (found.share("game"), found.share("kids"), found.share("unheard-of")) == (1 / 3, 1.0, 1.0)
 
@@ -28,7 +26,7 @@ def test_room_types_are_counted_separately() -> None:
 def test_each_utterance_counts_once_and_as_heard_if_it_was_ever_heard(seen: list[tuple[int, bool]]) -> None:
     found = Coverage()
     for number, skipped in seen:
-        found.add(transcript(number, skipped))
+        found.add(said(number, skipped))
     heard = {number for number, skipped in seen if not skipped}
     assert found.heard["game"] == len(heard)
     assert found.skipped["game"] == len({number for number, _ in seen} - heard)
@@ -37,7 +35,7 @@ def test_each_utterance_counts_once_and_as_heard_if_it_was_ever_heard(seen: list
 def test_the_number_of_remembered_utterances_is_bounded() -> None:
     found = Coverage(remembered=2)
     for number in (1, 2, 3, 1):
-        found.add(transcript(number, skipped=False))
+        found.add(said(number, skipped=False))
     assert found.heard["game"] == 4, "the first utterance is forgotten"
 
 
@@ -45,8 +43,7 @@ def test_the_marks_of_one_machine_are_counted(tmp_path: Path) -> None:
     now = [100.0]
     lookback = Lookback(tmp_path, 3_600, 1_000_000, clock=lambda: now[0])
     for second, outcome in enumerate([Finish.JUDGED, Finish.SKIPPED, Finish.JUDGED, Finish.FAILED, None]):
-        said = Utterance(room="r", speaker="s", start=0, end=1, id=str(second), room_type="kids")
-        address = lookback.put(said)
+        address = lookback.put(utterance(str(second), room_type="kids"))
         if outcome:
             lookback.finish([address], outcome)
         now[0] += 1

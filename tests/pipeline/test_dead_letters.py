@@ -12,12 +12,13 @@ from pipeline.errors import AudioError, BadMessage, ConfigError, InputError
 from pipeline.events import decode
 from pipeline.folder_lock import sole_user
 from pipeline.letterbox import MOST_REPLAYS, Letter, LetterFilter
-from pipeline.messages import AudioChunk, Utterance
+from pipeline.messages import AudioChunk
 from pipeline.recovery import Recovery
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.review.evidence.marks import Finish
 from pipeline.settings import Settings
 from pipeline.stage import Rejected
+from tests.builders import utterance
 
 KEEP_SECONDS = 3_600.0
 CHUNK = AudioChunk(room="茶馆", speaker="wei", start=12.5, sequence=3, codec="opus", data=b"\x00\xff")
@@ -89,7 +90,7 @@ class Machine:
 
     def dies(self, name: str = "one") -> str:
         """Add an utterance that transcribe cannot handle. Returns its address."""
-        said = Utterance(room="r", speaker="s", start=1, end=2, id=name, data=b"flac")
+        said = utterance(name, 1)
         address = self.lookback.put(said)
         self.dies_again(address)
         return address

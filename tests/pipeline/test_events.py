@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from pipeline.errors import BadMessage
 from pipeline.events import Headers, decode, encode, header_of, type_of
 from pipeline.messages import AudioChunk, Flag, Message, Transcript, Utterance
+from tests.builders import utterance
 from tests.pipeline.strategies import messages
 
 ON_KAFKA: list[type[Message]] = [AudioChunk, Utterance, Transcript, Flag]
@@ -56,7 +57,7 @@ def test_audio_is_sent_as_raw_bytes_with_its_fields_in_headers() -> None:
 
 
 def test_an_utterance_has_headers_for_time_and_content_type() -> None:
-    headers = headers_of(Utterance(room="r", speaker="s", start=1_700_000_000.1, end=1_700_000_001.0, id="1"))
+    headers = headers_of(utterance("1", 1_700_000_000.1, 1_700_000_001.0))
     assert headers["ce_time"] == b"2023-11-14T22:13:20.100000+00:00"
     assert headers["content-type"] == b"audio/flac"
 

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import ConfigError
-from pipeline.messages import Utterance
 from pipeline.overload import Arrivals, DecodingSpeed, Valve, catch_up_seconds, lot
 from pipeline.settings import Overload, RoomShare, load
 from pipeline.stage import Backlog
+from tests.builders import utterance
 
 KINDS = ("game", "default", "kids")
 SETTINGS = Overload(
@@ -48,10 +48,6 @@ def at(waited: float) -> Valve:
     return made
 
 
-def utterance(number: int, room_type: str) -> Utterance:
-    return Utterance(room="r", speaker="s", room_type=room_type, start=0.0, end=1.0, id=f"id-{number}")
-
-
 @pytest.mark.parametrize(
     ("waited", "game", "other", "kids"),
     [(0, 1, 1, 1), (10, 1, 1, 1), (15, 0.5, 1, 1), (20, 0, 1, 1), (25, 0, 0.6, 1), (30, 0, 0.2, 1), (40, 0, 0.2, 0.5)],
@@ -74,7 +70,7 @@ def test_an_unlisted_room_type_is_never_skipped_without_other() -> None:
 def test_everything_is_heard_if_overload_is_disabled() -> None:
     made, _ = valve(SETTINGS.model_copy(update={"enabled": False}))
     made.observe(too_much(1_000))
-    assert all(made.hears(utterance(n, "game")) for n in range(100))
+    assert all(made.hears(utterance(f"id-{n}", room_type="game")) for n in range(100))
 
 
 def test_pressure_rises_at_once_and_falls_slowly() -> None:
@@ -91,7 +87,7 @@ def test_pressure_rises_at_once_and_falls_slowly() -> None:
 
 def test_the_heard_utterances_match_the_shares() -> None:
     made = at(25)
-    heard = sum(made.hears(utterance(number, "party")) for number in range(5_000))
+    heard = sum(made.hears(utterance(f"id-{number}", room_type="party")) for number in range(5_000))
     assert heard / 5_000 == pytest.approx(0.6, abs=0.03)
 
 
@@ -99,7 +95,7 @@ def test_the_heard_utterances_match_the_shares() -> None:
 def test_an_utterance_heard_under_a_pressure_is_heard_under_a_lower_one(
     one: float, other: float, id_: str, kind: str
 ) -> None:
-    said = Utterance(room="r", speaker="s", room_type=kind, start=0.0, end=1.0, id=id_)
+    said = utterance(id_, room_type=kind)
     hard, soft = at(max(one, other)), at(min(one, other))
     assert soft.hears(said) or not hard.hears(said)
     assert at(one).hears(said) == at(one).hears(said), "a redelivery gets the same decision"

@@ -16,7 +16,7 @@ from pipeline.review.delivery.deliver import build
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.settings import Settings
 from pipeline.stage import Rejected
-from tests.pipeline.review.builders import flag
+from tests.builders import flag
 from tests.pipeline.review.voices import utterance
 
 OPEN = 0o077

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline import recordfile
 from pipeline.messages import Utterance
-from tests.pipeline.review.builders import NOON
+from tests.builders import utterance
 
 utterances = st.builds(
     Utterance,
@@ -67,13 +67,13 @@ def test_zeros_are_not_a_record() -> None:
 
 
 def test_a_record_with_correct_checksums_but_no_utterance_is_not_read() -> None:
-    record = recordfile.pack(Utterance(id="a", room="room", speaker="ann", start=NOON, end=NOON + 1))
+    record = recordfile.pack(utterance("a", data=b""))
     meta = msgspec.msgpack.encode({"id": 5})
     head = recordfile.HEAD.pack(len(meta), 0, crc32(meta), 0)
     assert [u.id for _, _, u in scan(record + head + meta + record)] == ["a"]
 
 
 def test_a_message_that_does_not_fit_is_refused() -> None:
-    huge = Utterance(id="x" * recordfile.MAX_META, room="room", speaker="ann", start=NOON, end=NOON + 1)
+    huge = utterance("x" * recordfile.MAX_META, data=b"")
     with pytest.raises(ValueError, match="does not fit into a record"):
         recordfile.pack(huge)

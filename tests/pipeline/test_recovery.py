@@ -4,15 +4,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from pipeline.errors import BadMessage, DependencyError
 from pipeline.journal import Journal
-from pipeline.messages import AudioChunk, Flag, Message, Transcript, Utterance
+from pipeline.messages import AudioChunk, Flag, Transcript, Utterance
 from pipeline.recovery import Logged, Recovery
 from pipeline.review.evidence.lookback import Lookback, open_lookback
 from pipeline.review.evidence.marks import Finish
 from pipeline.settings import Settings
 from pipeline.stage import HoldingProcessor, Rejected
+from tests.builders import flag, transcript, utterance
 
 
 class Deaf(HoldingProcessor[AudioChunk, Utterance]):
@@ -39,25 +41,11 @@ class Deaf(HoldingProcessor[AudioChunk, Utterance]):
 
 
 def said(name: str, start: float = 0.0, speaker: str = "s", *, forced: bool = False) -> Utterance:
-    return Utterance(room="r", speaker=speaker, start=start, end=start + 1, id=name, forced=forced, data=b"flac")
+    return utterance(name, start, room="r", speaker=speaker, forced=forced)
 
 
 def chunk(sequence: int, speaker: str = "s") -> AudioChunk:
     return AudioChunk(room="r", speaker=speaker, start=float(sequence), sequence=sequence)
-
-
-def transcript(address: str, *, skipped: bool = False) -> Transcript:
-    return Transcript(
-        room="r", speaker="s", start=0, end=1, id="t", utterance="u", text="", language="en", confidence=1, model="m",
-        address=address, skipped=skipped,
-    )  # fmt: skip
-
-
-def flag(address: str) -> Flag:
-    return Flag(
-        room="r", speaker="s", start=0, end=1, id="f", utterance="u", transcript="t", text="", language="en",
-        confidence=1, suggestion="pass", risk=0, policy="p", model="m", address=address,
-    )  # fmt: skip
 
 
 @pytest.fixture
@@ -93,30 +81,30 @@ def test_a_temporary_failure_of_the_look_back_loses_no_utterance(tmp_path: Path)
 
 def test_utterances_without_a_mark_are_processed_again(recovery: Recovery, settings: Settings) -> None:
     addresses = [recovery.lookback.put(said(str(number), number)) for number in range(3)]
-    recovery.finish([flag(addresses[1])], [object()])
+    recovery.finish([flag(address=addresses[1])], [object()])
     assert [utterance.id for utterance in again(settings).utterances()] == ["0", "2"]
 
 
 @pytest.mark.parametrize(
-    ("make", "outputs", "outcome"),
+    ("message", "outputs", "outcome"),
     [
-        (flag, [object()], Finish.JUDGED),
-        (transcript, [], Finish.JUDGED),
-        (lambda address: transcript(address, skipped=True), [], Finish.SKIPPED),
-        (flag, [Rejected(flag("?"), BadMessage("no"))], Finish.FAILED),
-        (transcript, [flag("?")], None),
+        (flag(), [object()], Finish.JUDGED),
+        (transcript(), [], Finish.JUDGED),
+        (transcript(skipped=True), [], Finish.SKIPPED),
+        (flag(), [Rejected(flag(), BadMessage("no"))], Finish.FAILED),
+        (transcript(), [flag()], None),
     ],
 )
 def test_a_mark_records_the_outcome(
-    recovery: Recovery, make: type[Message], outputs: list[object], outcome: Finish | None
+    recovery: Recovery, message: Flag | Transcript, outputs: list[object], outcome: Finish | None
 ) -> None:
     address = recovery.lookback.put(said("one"))
     of_it = [
-        Rejected(flag(address), each.error) if isinstance(each, Rejected) else flag(address)
+        Rejected(flag(address=address), each.error) if isinstance(each, Rejected) else flag(address=address)
         if isinstance(each, Flag) else each
         for each in outputs
     ]  # fmt: skip
-    recovery.finish([make(address)], of_it)  # type: ignore[call-arg]
+    recovery.finish([structs.replace(message, address=address)], of_it)
     ((_, utterance, mark),) = recovery.lookback.marked()
     assert utterance.id == "one"
     assert (mark.outcome if mark else None) == outcome

@@ -14,17 +14,15 @@ from pipeline.review.evidence.lookback import open_lookback
 from pipeline.settings import Asr, Batching, Settings, load
 from pipeline.stage import HoldingProcessor, Processor, Rejected
 from pipeline.topology import AUDIO, DEAD_LETTERS, STAGES, TOPICS, TRANSCRIPTS, UTTERANCES, Stage
+from tests.builders import flag, transcript, utterance
 from tests.pipeline.listening import LISTEN
 
 BAD = {
     AudioChunk: AudioChunk(room="r", speaker="s", start=1.0, sequence=0, codec="container", data=b"no recording"),
-    Utterance: Utterance(room="r", speaker="s", start=1.0, end=2.0, id="a", data=b"no FLAC"),
+    Utterance: utterance(data=b"no FLAC"),
     Transcript: None,
-    Flag: Flag(
-        id="\0", utterance="u", transcript="t", room="r", speaker="s", start=1.0, end=2.0, text="\0", language="en",
-        confidence=0.9, suggestion="review", risk=0.9, policy="p@1", model="m",
-    ),
-}  # fmt: skip
+    Flag: flag("\0", text="\0"),
+}
 """For each message type, a message that no stage can handle. None: there is no such message."""
 
 
@@ -90,12 +88,18 @@ class Hear(Processor[Utterance, Transcript]):
 
     def process(self, batch: Any) -> list[Any]:
         return [
-            Transcript(
-                id=f"t-{u.id}", utterance=u.id, room=u.room, speaker=u.speaker, start=u.start, end=u.end,
-                text="i am going to kill you", language="en", confidence=0.9, model="none", address=u.address,
+            transcript(
+                "i am going to kill you",
+                u.start,
+                id=f"t-{u.id}",
+                utterance=u.id,
+                room=u.room,
+                speaker=u.speaker,
+                end=u.end,
+                address=u.address,
             )
             for u in batch
-        ]  # fmt: skip
+        ]
 
 
 async def test_a_stage_beside_transcribe_works_in_the_local_runner(
@@ -116,10 +120,10 @@ async def test_a_stage_beside_transcribe_works_in_the_local_runner(
     def tap(stage: Stage, batch: Any, outputs: Any) -> None:
         seen.setdefault(stage.name, []).extend(batch)
 
-    utterances = [Utterance(room="r", speaker="s", start=10.0 * n, end=10.0 * n + 2, id=str(n)) for n in range(5)]
+    utterances = [utterance(str(n), 10.0 * n, 10.0 * n + 2) for n in range(5)]
     lookback = open_lookback(settings)
-    for utterance in utterances:
-        lookback.put(utterance)
+    for each in utterances:
+        lookback.put(each)
     async with LocalRunner(settings, Metrics(), tap, stages=(*STAGES, LISTEN), lookback=lookback, clock=None):
         """Every stage that takes utterances receives the utterances in the look-back."""
     assert [u.id for u in seen["listen"]] == [u.id for u in seen["transcribe"]] == [u.id for u in utterances]

@@ -17,7 +17,7 @@ from pipeline.metrics import Metrics
 from pipeline.settings import Settings, load
 from pipeline.stage import Processor, Rejected
 from pipeline.topology import JUDGE
-from tests.stream.kafka_io import flag
+from tests.builders import flag
 
 HUGE = "x" * 1_200_000
 
@@ -39,7 +39,7 @@ class Faulty(Processor[Transcript, Flag]):
                 raise DependencyError("The store does not answer")
             case "slow":
                 time.sleep(0.02)
-        made = flag(int(transcript.start), "review")
+        made = flag(f"flag-{transcript.start:.0f}")
         return make_huge(made) if transcript.text == "huge" else made
 
     def _first_time(self, name: str) -> bool:

@@ -10,47 +10,11 @@ from kafka.errors import KafkaError
 from agents.app import group_of
 from agents.kafka import admin, producer, reader, topic_name
 from pipeline.events import Event, encode
-from pipeline.messages import Flag, Message, Transcript
+from pipeline.messages import Message
 from pipeline.settings import Settings
 from pipeline.topology import Stage, Topic
 
 PATIENCE_SECONDS = 60
-
-
-def transcript(text: str, number: int, room: str = "lobby") -> Transcript:
-    return Transcript(
-        id=f"transcript-{number}",
-        utterance=f"utterance-{number}",
-        room=room,
-        speaker="alice",
-        start=float(number),
-        end=number + 1.0,
-        text=text,
-        language="en",
-        confidence=0.9,
-        model="test",
-    )
-
-
-def flag(number: int, suggestion: str, room: str = "lobby") -> Flag:
-    return Flag(
-        id=f"flag-{number}",
-        utterance=f"utterance-{number}",
-        transcript=f"transcript-{number}",
-        room=room,
-        speaker="alice",
-        start=10.0 * number,
-        end=10.0 * number + 2,
-        text="words",
-        language="en",
-        confidence=0.9,
-        suggestion="review" if suggestion == "review" else "pass",
-        risk=0.8,
-        labels={"abuse": 0.8},
-        flagged=("abuse",),
-        policy="default@1",
-        model="test",
-    )
 
 
 def put(settings: Settings, topic: Topic, records: Iterable[Message | Event]) -> list[Any]:

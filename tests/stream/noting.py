@@ -14,7 +14,7 @@ from pipeline.metrics import Metrics
 from pipeline.settings import Settings, load
 from pipeline.stage import Processor, Rejected
 from pipeline.topology import JUDGE
-from tests.stream.kafka_io import flag
+from tests.builders import flag
 
 NOTES = "batches.jsonl"
 SECONDS = 0.1
@@ -29,7 +29,7 @@ class Noting(Processor[Transcript, Flag]):
         with self._file.open("a") as notes:
             notes.write(json.dumps([transcript.room for transcript in batch]) + "\n")
         time.sleep(SECONDS)
-        return [flag(int(transcript.start), "review", transcript.room) for transcript in batch]
+        return [flag(transcript.id, room=transcript.room) for transcript in batch]
 
 
 def main() -> None:

@@ -16,14 +16,14 @@ from pipeline.metrics_server import serving
 from pipeline.settings import load
 from pipeline.stage import Processor, Rejected
 from pipeline.topology import JUDGE
-from tests.stream.kafka_io import flag
+from tests.builders import flag
 
 
 class Stalling(Processor[Transcript, Flag]):
     def process(self, batch: Sequence[Transcript]) -> list[Flag | Rejected]:
         if any(transcript.text == "hang" for transcript in batch):
             time.sleep(600)
-        return [flag(int(transcript.start), "pass") for transcript in batch]
+        return [flag(transcript.id, suggestion="pass") for transcript in batch]
 
 
 def main() -> None:

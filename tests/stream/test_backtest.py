@@ -20,8 +20,8 @@ from pipeline.judge import backtest
 from pipeline.messages import Message
 from pipeline.settings import Settings
 from pipeline.topology import TRANSCRIPTS
+from tests.builders import transcript
 from tests.pipeline.judge.fakes import WordClassifier
-from tests.stream.kafka_io import transcript
 
 pytestmark = pytest.mark.broker
 

@@ -6,9 +6,10 @@ import httpx
 import pytest
 
 from pipeline.events import decode
-from pipeline.messages import Flag, Utterance
+from pipeline.messages import Flag
 from pipeline.settings import Settings
 from pipeline.topology import FLAGS, UTTERANCES
+from tests.builders import utterance
 from tests.ports import free_port
 from tests.stream.kafka_io import put, wait_for
 from tests.stream.processes import worker
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.broker
 
 def test_the_stage_has_a_worker_with_metrics(settings: Settings, tmp_path: Path) -> None:
     port = free_port()
-    said = [Utterance(room="r", speaker="s", start=10.0 * n, end=10.0 * n + 2, id=str(n)) for n in range(3)]
+    said = [utterance(str(n), 10.0 * n, 10.0 * n + 2) for n in range(3)]
     written = put(settings, UTTERANCES, said)
     arguments = (
         "tests.stream.beside",

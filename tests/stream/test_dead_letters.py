@@ -17,7 +17,8 @@ from pipeline.events import Event, encode
 from pipeline.letterbox import MOST_REPLAYS, LetterFilter
 from pipeline.settings import Settings
 from pipeline.topology import DEAD_LETTERS, JUDGE, SEGMENT, TRANSCRIPTS
-from tests.stream.kafka_io import committed, headers_of, put, transcript, wait_for
+from tests.builders import transcript
+from tests.stream.kafka_io import committed, headers_of, put, wait_for
 from tests.stream.processes import worker
 
 pytestmark = pytest.mark.broker

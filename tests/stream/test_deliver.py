@@ -10,13 +10,14 @@ from msgspec import structs
 
 from pipeline.audio.decode import read_file
 from pipeline.audio.encode import encode_flac
-from pipeline.messages import Flag, Utterance
+from pipeline.messages import Flag
 from pipeline.review.cases.values import Case, Choice, Filters
 from pipeline.review.store import open_store
 from pipeline.settings import Settings
 from pipeline.topology import DELIVER, FLAGS, UTTERANCES
 from tests.broker import ROOT
-from tests.stream.kafka_io import committed, flag, put, wait_until
+from tests.builders import NOON, flag, utterance
+from tests.stream.kafka_io import committed, put, wait_until
 from tests.stream.processes import Process, environment
 
 pytestmark = pytest.mark.broker
@@ -26,26 +27,14 @@ COUNT = 12
 
 def flags(settings: Settings) -> list[Flag]:
     """Return flags whose audio is in the log."""
-    samples = next(read_file(ROOT / "tests" / "data" / "tt-weasels.flac"))
+    audio = encode_flac(next(read_file(ROOT / "tests" / "data" / "tt-weasels.flac")))
     said = [
-        Utterance(
-            room=f"room-{n % 3}",
-            speaker="alice",
-            start=10.0 * n,
-            end=10.0 * n + 1,
-            id=f"utterance-{n}",
-            data=encode_flac(samples),
-        )
+        utterance(f"utterance-{n}", NOON + 10 * n, NOON + 10 * n + 1, room=f"room-{n % 3}", data=audio)
         for n in range(COUNT)
     ]
-    written = put(settings, UTTERANCES, said)
-    made = [flag(n, "review", room=f"room-{n % 3}") for n in range(COUNT)]
+    written = [f"{at.topic}/{at.partition}/{at.offset}" for at in put(settings, UTTERANCES, said)]
     return [
-        Flag(
-            **{name: getattr(each, name) for name in each.__struct_fields__}
-            | {"address": f"{at.topic}/{at.partition}/{at.offset}"}
-        )
-        for each, at in zip(made, written, strict=True)
+        flag(str(n), 10 * n, 10 * n + 2, room=f"room-{n % 3}", address=address) for n, address in enumerate(written)
     ]
 
 

@@ -12,17 +12,16 @@ from pipeline.errors import DependencyError
 from pipeline.messages import Utterance
 from pipeline.settings import Kafka, Settings
 from pipeline.topology import UTTERANCES
+from tests.builders import utterance
 from tests.ports import free_port
 from tests.stream.kafka_io import put
 
 pytestmark = pytest.mark.broker
 
 
-def utterance(number: int, room: str = "lobby", speaker: str = "ann") -> Utterance:
-    start = 100.0 + 10 * number
-    return Utterance(
-        room=room, speaker=speaker, start=start, end=start + 4, id=f"{speaker}-{number}", data=bytes([number]) * 100
-    )
+def spoken(number: int, room: str = "lobby", speaker: str = "ann") -> Utterance:
+    start, audio = 100.0 + 10 * number, bytes([number]) * 100
+    return utterance(f"{speaker}-{number}", start, start + 4, room=room, speaker=speaker, data=audio)
 
 
 def write(settings: Settings, *utterances: Utterance) -> list[str]:
@@ -32,7 +31,7 @@ def write(settings: Settings, *utterances: Utterance) -> list[str]:
 
 
 def test_an_utterance_is_read_back_with_its_address(settings: Settings) -> None:
-    said = [utterance(number, room=f"room-{number}") for number in range(5)]
+    said = [spoken(number, room=f"room-{number}") for number in range(5)]
     addresses = write(settings, *said)
     log = KafkaLog(settings.kafka)
     for expected, address in zip(said, addresses, strict=True):
@@ -42,12 +41,12 @@ def test_an_utterance_is_read_back_with_its_address(settings: Settings) -> None:
 
 def test_before_gives_only_the_same_speaker_in_order_and_within_the_time(settings: Settings) -> None:
     said = [
-        utterance(0),
-        utterance(1),
-        utterance(1, speaker="bob"),
-        utterance(2, room="attic"),
-        utterance(2),
-        utterance(3),
+        spoken(0),
+        spoken(1),
+        spoken(1, speaker="bob"),
+        spoken(2, room="attic"),
+        spoken(2),
+        spoken(3),
     ]
     addresses = write(settings, *said)
     log = KafkaLog(settings.kafka)
@@ -62,7 +61,7 @@ def test_before_gives_only_the_same_speaker_in_order_and_within_the_time(setting
 def test_the_cache_changes_no_result(settings: Settings, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
     monkeypatch.setattr(evidence, "CACHE_BYTES", room)
     monkeypatch.setattr(evidence, "SEARCH_RECORDS", 8)
-    said = [utterance(number, room=f"room-{number % 3}", speaker=f"s{number % 2}") for number in range(60)]
+    said = [spoken(number, room=f"room-{number % 3}", speaker=f"s{number % 2}") for number in range(60)]
     addresses = write(settings, *said)
     log = KafkaLog(settings.kafka)
     for number in [0, 1, 2, 9, 8, 30, 31, 33, 5, 59, 58, 59]:
@@ -79,11 +78,10 @@ def test_latest_gives_the_utterances_of_one_or_all_speakers_in_a_room(settings: 
     now = time.time()
 
     def said(name: str, ago: float, **changes: str) -> Utterance:
-        made = Utterance(room="lobby", speaker="ann", id=name, start=now - ago, end=now - ago + 4, data=b"x")
-        return structs.replace(made, **changes)
+        return utterance(name, now - ago, now - ago + 4, **{"room": "lobby"} | changes)
 
-    spoken = [said("old", 90), said("one", 30), said("bob", 20, speaker="bob"), said("two", 10)]
-    write(settings, *spoken, *(said(f"other-{n}", 20, room=f"room-{n}") for n in range(20)))
+    known = [said("old", 90), said("one", 30), said("bob", 20, speaker="bob"), said("two", 10)]
+    write(settings, *known, *(said(f"other-{n}", 20, room=f"room-{n}") for n in range(20)))
     log = KafkaLog(settings.kafka)
 
     def latest(speaker: str | None, end: float, room: str = "lobby") -> list[str]:
@@ -98,8 +96,8 @@ def test_latest_gives_the_utterances_of_one_or_all_speakers_in_a_room(settings: 
 
 def test_latest_continues_although_other_records_were_read_in_between(settings: Settings) -> None:
     now = time.time()
-    said = [structs.replace(utterance(n % 200), start=now - 30, end=now - 26) for n in range(1_200)]
-    addresses = write(settings, *said, utterance(0, room="attic"))
+    said = [structs.replace(spoken(n % 200), start=now - 30, end=now - 26) for n in range(1_200)]
+    addresses = write(settings, *said, spoken(0, room="attic"))
     log = KafkaLog(settings.kafka)
     found = []
     for part in log.latest("lobby", None, now, 60):
@@ -112,7 +110,7 @@ def test_latest_continues_although_other_records_were_read_in_between(settings: 
 def test_latest_keeps_no_audio_of_other_rooms(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """A partition holds hours of audio of all its rooms."""
     now = time.time()
-    said = [structs.replace(utterance(n), room=f"room-{n % 5}", start=now - 30, end=now - 26) for n in range(20)]
+    said = [structs.replace(spoken(n), room=f"room-{n % 5}", start=now - 30, end=now - 26) for n in range(20)]
     write(settings, *said)
     looked_into: list[str] = []
 
@@ -137,7 +135,7 @@ def test_an_address_of_another_log_gives_nothing(settings: Settings, address: st
 
 
 def test_a_missing_offset_gives_nothing(settings: Settings) -> None:
-    (address,) = write(settings, utterance(0))
+    (address,) = write(settings, spoken(0))
     log = KafkaLog(settings.kafka)
     assert log.get(address.rpartition("/")[0] + "/99") is None
     log.close()

@@ -10,8 +10,9 @@ from agents.app import group_of
 from agents.kafka import admin, topic_name
 from pipeline.settings import Settings
 from pipeline.topology import FLAGS, JUDGE, TRANSCRIPTS
+from tests.builders import transcript
 from tests.ports import free_port
-from tests.stream.kafka_io import committed, put, transcript, wait_for
+from tests.stream.kafka_io import committed, put, wait_for
 from tests.stream.processes import worker
 from tests.stream.test_health import ask, with_port
 

@@ -13,10 +13,11 @@ from agents.evidence import KafkaLog
 from agents.ingest import Ingest
 from agents.kafka import admin, topic_name
 from pipeline.errors import DependencyError
-from pipeline.messages import AudioChunk, Utterance
+from pipeline.messages import AudioChunk
 from pipeline.settings import Kafka, Settings
 from pipeline.topology import AUDIO, UTTERANCES, Topic
 from tests.broker import Broker, Cluster
+from tests.builders import utterance
 from tests.stream.kafka_io import headers_of, put, wait_for
 
 pytestmark = pytest.mark.broker
@@ -58,7 +59,7 @@ def test_evidence_is_read_again_after_the_brokers_are_back(
 ) -> None:
     """Two of three brokers are down, with the leader of the audio. Deliver once stood still for minutes after that."""
     monkeypatch.setattr(evidence, "ANSWER_SECONDS", 3.0)
-    said = Utterance(room="lobby", speaker="ann", id="a", start=10.0, end=14.0, data=b"x")
+    said = utterance("a", room="lobby")
     written = put(settings, UTTERANCES, [said, said])
     addresses = [f"{each.topic}/{each.partition}/{each.offset}" for each in written]
     log = KafkaLog(settings.kafka)

@@ -8,7 +8,8 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from pipeline.settings import Settings
 from pipeline.topology import FLAGS, TRANSCRIPTS
-from tests.stream.kafka_io import put, transcript, wait_for
+from tests.builders import transcript
+from tests.stream.kafka_io import put, wait_for
 from tests.stream.noting import NOTES
 from tests.stream.processes import worker
 
@@ -34,11 +35,11 @@ def test_a_new_record_is_handled_within_the_next_batches(settings: Settings, tmp
     def batches() -> list[list[str]]:
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
-    put(settings, TRANSCRIPTS, [transcript("again and again", n, loud) for n in range(BACKLOG)])
+    put(settings, TRANSCRIPTS, [transcript("again and again", n, room=loud) for n in range(BACKLOG)])
     with worker(settings, tmp_path / "log", "tests.stream.noting") as process:
         while len(batches()) < 3:
             process.running()
-        put(settings, TRANSCRIPTS, [transcript("now", 0, quiet)])
+        put(settings, TRANSCRIPTS, [transcript("now", 0, room=quiet)])
         before = len(batches())
         wait_for(settings, FLAGS, lambda found: any(one.key == quiet.encode() for one in found), process.running)
         handled = next(number for number, batch in enumerate(batches()) if quiet in batch)

@@ -7,7 +7,8 @@ import pytest
 from agents.kafka import admin, topic_name
 from pipeline.settings import Settings
 from pipeline.topology import FLAGS, TRANSCRIPTS
-from tests.stream.kafka_io import put, transcript, wait_for
+from tests.builders import transcript
+from tests.stream.kafka_io import put, wait_for
 from tests.stream.processes import worker
 
 pytestmark = pytest.mark.broker

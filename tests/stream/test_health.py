@@ -9,8 +9,9 @@ import pytest
 
 from pipeline.settings import Settings
 from pipeline.topology import FLAGS, TRANSCRIPTS
+from tests.builders import transcript
 from tests.ports import free_port
-from tests.stream.kafka_io import PATIENCE_SECONDS, put, transcript, wait_for
+from tests.stream.kafka_io import PATIENCE_SECONDS, put, wait_for
 from tests.stream.processes import worker
 
 pytestmark = pytest.mark.broker

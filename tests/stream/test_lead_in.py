@@ -12,6 +12,7 @@ from pipeline.events import encode
 from pipeline.messages import AudioChunk, Utterance
 from pipeline.settings import Kafka, Settings
 from pipeline.topology import AUDIO, UTTERANCES
+from tests.builders import utterance
 
 pytestmark = pytest.mark.broker
 
@@ -75,7 +76,7 @@ def test_utterances_sent_since_the_first_chunk_are_read(settings: Settings) -> N
     records = written(settings, 20)
     client = producer(settings.kafka)
     for second in (*range(-60, 40, 20), 130):
-        event = encode(utterance(second), "test")
+        event = encode(said(second), "test")
         moment = round((NOW + second) * 1000)
         client.send(
             topic_name(UTTERANCES, settings.kafka),
@@ -86,17 +87,17 @@ def test_utterances_sent_since_the_first_chunk_are_read(settings: Settings) -> N
         )
     client.close()
     found = LeadIn(settings.kafka, 5.0)(records[3])
-    assert found.sent == [utterance(0), utterance(20)]
+    assert found.sent == [said(0), said(20)]
     assert LeadIn(settings.kafka, 32.0)(records[3]).sent == [
-        utterance(-40),
-        utterance(-20),
-        utterance(0),
-        utterance(20),
+        said(-40),
+        said(-20),
+        said(0),
+        said(20),
     ]
 
 
-def utterance(second: float) -> Utterance:
-    return Utterance(room="lobby", speaker="alice", start=NOW + second - 3, end=NOW + second - 1, id=str(second))
+def said(second: float) -> Utterance:
+    return utterance(str(second), NOW + second - 3, NOW + second - 1, room="lobby", speaker="alice", data=b"")
 
 
 def test_a_broker_that_is_down_is_a_dependency_error() -> None:

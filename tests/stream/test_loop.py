@@ -22,7 +22,8 @@ from pipeline.events import Event, decode, encode
 from pipeline.messages import Flag, Message
 from pipeline.settings import Settings
 from pipeline.topology import DEAD_LETTERS, FLAGS, JUDGE, TRANSCRIPTS
-from tests.stream.kafka_io import committed, headers_of, put, transcript, wait_for
+from tests.builders import transcript
+from tests.stream.kafka_io import committed, headers_of, put, wait_for
 from tests.stream.processes import worker
 
 pytestmark = pytest.mark.broker

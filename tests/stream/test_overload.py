@@ -16,9 +16,10 @@ from agents.cli import app
 from agents.kafka import producer, topic_name
 from pipeline.audio.encode import encode_flac
 from pipeline.events import decode, encode
-from pipeline.messages import Transcript, Utterance
+from pipeline.messages import Transcript
 from pipeline.settings import Settings
 from pipeline.topology import TRANSCRIBE, TRANSCRIPTS, UTTERANCES
+from tests.builders import utterance
 from tests.pipeline.asr.parts import speech
 from tests.stream.kafka_io import committed, wait_for
 from tests.stream.processes import worker
@@ -39,10 +40,9 @@ def backlog(settings: Settings, count: int, first: int = 0) -> None:
     with closing(producer(settings.kafka)) as client:
         for number in range(first, first + count):
             kind = ("game", "kids")[number % 2]
-            said = Utterance(
-                room=f"room-{number % 4}", speaker="ann", room_type=kind, id=f"u{number}",
-                start=at + number, end=at + number + 2, data=AUDIO,
-            )  # fmt: skip
+            said = utterance(
+                f"u{number}", at + number, at + number + 2, room=f"room-{number % 4}", room_type=kind, data=AUDIO
+            )
             event = encode(said, "test")
             name = topic_name(UTTERANCES, settings.kafka)
             client.send(name, event.value, event.key, event.headers, timestamp_ms=round(1000 * said.end)).get(60)

@@ -13,7 +13,8 @@ from agents.lag import Lag
 from pipeline.errors import ConfigError, DependencyError
 from pipeline.settings import Kafka, Security, Settings
 from pipeline.topology import FLAGS, JUDGE, TRANSCRIPTS
-from tests.stream.kafka_io import committed, put, transcript, wait_for
+from tests.builders import transcript
+from tests.stream.kafka_io import committed, put, wait_for
 from tests.stream.processes import worker
 from tests.stream.secure_broker import LIMITED, PASSWORD, USERNAME, SecureBroker
 

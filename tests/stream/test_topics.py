@@ -13,7 +13,8 @@ from agents.worker import work
 from pipeline.errors import ConfigError
 from pipeline.settings import Kafka, Settings
 from pipeline.topology import AUDIO, DEAD_LETTERS, TOPICS, Topic
-from tests.stream.kafka_io import PATIENCE_SECONDS, put, transcript
+from tests.builders import transcript
+from tests.stream.kafka_io import PATIENCE_SECONDS, put
 
 pytestmark = pytest.mark.broker
 

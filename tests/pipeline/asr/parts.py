@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from pipeline.asr.transcriber import Clip, Recognition, Samples
 from pipeline.audio.decode import samples_of
 from pipeline.audio.encode import encode_flac
 from pipeline.messages import SAMPLE_RATE, Utterance
+from tests import builders
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -42,8 +44,8 @@ class Scripted:
         return [self.script.pop(0) for _ in clips]
 
 
-def utterance(start: float = 0.0, seconds: float = 1.0, room: str = "lounge", **changes: object) -> Utterance:
+def utterance(start: float = 0.0, seconds: float = 1.0, room: str = "lounge", **changes: Any) -> Utterance:
     """An utterance with a real voice, so that triage accepts it."""
     data = encode_flac(np.resize(speech("conf-invalidpin"), round(seconds * SAMPLE_RATE)))
-    fields = {"speaker": "ana", "id": f"{room}@{start}", "data": data} | changes
-    return Utterance(room=room, start=start, end=start + seconds, **fields)  # type: ignore[arg-type]
+    fields = {"room": room, "speaker": "ana", "data": data} | changes
+    return builders.utterance(f"{room}@{start}", start, start + seconds, **fields)

@@ -1,11 +1,9 @@
 """A transcript takes room, speaker, times and address from its utterance."""
 
 from pipeline.asr.transcripts import UNDETERMINED, transcript_of, wordless
-from pipeline.messages import Utterance
+from tests.builders import utterance
 
-SAID = Utterance(
-    room="lobby", speaker="ann", room_type="kids", start=10.0, end=12.5, id="u", data=b"flac", address="topic/0/7"
-)
+SAID = utterance("u", 10.0, 12.5, room="lobby", room_type="kids", address="topic/0/7")
 
 
 def test_it_is_the_transcript_of_its_utterance() -> None:

@@ -10,14 +10,15 @@ from pipeline.audio.sent_speech import SentSpeech
 from pipeline.audio.speaker import SpeechPiece
 from pipeline.messages import SAMPLE_RATE, Utterance
 from pipeline.settings import Audio
+from tests.builders import utterance
 
 KEY = ("r", "ann")
 START = 1_790_000_000 * SAMPLE_RATE
 
 
-def utterance(seconds: float, *, speaker: str = "ann", start: int = START) -> Utterance:
+def said(seconds: float, *, speaker: str = "ann", start: int = START) -> Utterance:
     begun = start / SAMPLE_RATE
-    return Utterance(room="r", speaker=speaker, start=begun, end=begun + seconds, id="told")
+    return utterance("told", begun, begun + seconds, room="r", speaker=speaker, data=b"")
 
 
 def audio(seconds: float) -> Samples:
@@ -36,7 +37,7 @@ def sent(*utterances: Utterance) -> SentSpeech:
 
 @pytest.mark.parametrize(("new", "repeated"), [(4.0, 0.5), (0.5, 0.5), (0.2, 0.2)])
 def test_the_rest_has_an_overlap_as_after_a_forced_cut(new: float, repeated: float) -> None:
-    rest = sent(utterance(3.0)).rest(KEY, piece(3.0 + new))
+    rest = sent(said(3.0)).rest(KEY, piece(3.0 + new))
     assert rest is not None
     at = round((3.0 - repeated) * SAMPLE_RATE)
     assert (rest.start, rest.cut.start, rest.cut.forced) == (START + at, 320 + at, True)
@@ -46,24 +47,24 @@ def test_the_rest_has_an_overlap_as_after_a_forced_cut(new: float, repeated: flo
 
 @pytest.mark.parametrize("now", [1.0, 2.9, 3.0, 3.1])
 def test_speech_without_enough_new_audio_has_no_rest(now: float) -> None:
-    assert sent(utterance(3.0)).rest(KEY, piece(now)) is None
+    assert sent(said(3.0)).rest(KEY, piece(now)) is None
 
 
 def test_speech_with_another_start_or_speaker_is_returned_whole() -> None:
     one = piece(5.0)
-    assert sent(utterance(3.0, speaker="ben"), utterance(3.0, start=START + 1)).rest(KEY, one) is one
+    assert sent(said(3.0, speaker="ben"), said(3.0, start=START + 1)).rest(KEY, one) is one
     assert sent().rest(KEY, one) is one
 
 
 def test_the_longest_returned_utterance_counts() -> None:
-    assert sent(utterance(4.0), structs.replace(utterance(3.0), id="shorter")).rest(KEY, piece(4.0)) is None
+    assert sent(said(4.0), structs.replace(said(3.0), id="shorter")).rest(KEY, piece(4.0)) is None
 
 
 def test_speech_may_be_returned_in_several_parts() -> None:
-    first = utterance(3.0)
+    first = said(3.0)
     rest = sent(first).rest(KEY, piece(5.0))
     assert rest is not None
-    second = utterance(2.5, start=rest.start)
+    second = said(2.5, start=rest.start)
     last = sent(first, second).rest(KEY, piece(8.0))
     assert last is not None
     assert last.start == START + round(4.5 * SAMPLE_RATE)
@@ -72,4 +73,4 @@ def test_speech_may_be_returned_in_several_parts() -> None:
 def test_the_number_of_remembered_utterances_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.audio.sent_speech.MAX_REMEMBERED", 2)
     one = piece(5.0)
-    assert sent(*(utterance(3.0, start=START + number) for number in range(3))).rest(KEY, one) is one
+    assert sent(*(said(3.0, start=START + number) for number in range(3))).rest(KEY, one) is one

@@ -15,7 +15,7 @@ from pipeline.errors import CaseError, ConfigError, InputError
 from pipeline.review.cases.values import Choice, Evidence, Filters
 from pipeline.review.store import SqlReviewStore, open_store
 from pipeline.settings import Settings
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag
 
 Cases = Callable[..., Result]
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pipeline.cli.casetables import age, decided, utc
 from pipeline.messages import Decision
-from tests.pipeline.review.builders import NOON
+from tests.builders import NOON
 
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 

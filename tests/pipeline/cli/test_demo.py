@@ -6,9 +6,8 @@ import pytest
 
 from pipeline.cli.demo import _Audience
 from pipeline.demo.rooms import Playback
-from pipeline.messages import Utterance
 from pipeline.settings import Settings
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag, utterance
 
 
 def test_only_flags_are_printed_and_counted(
@@ -17,7 +16,7 @@ def test_only_flags_are_printed_and_counted(
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.setattr("time.time", lambda: NOON + 4)
     audience = _Audience()
-    said = Utterance(room="room", speaker="ann", start=NOON, end=NOON + 4, id="u")
+    said = utterance("u", NOON, NOON + 4)
     audience.see("judge", [], [flag("early", 0, 2)])
     audience.playback = Playback(NOON, 2.0)
     audience.see("judge", [said], [flag("late", 0, 4), flag("fine", 1, 5, suggestion="pass"), said])

@@ -14,8 +14,8 @@ from pipeline.judge.flagger import Flagger
 from pipeline.judge.judge import check
 from pipeline.messages import Flag
 from pipeline.settings import JudgeSettings
+from tests.builders import flag
 from tests.pipeline.judge.fakes import WordClassifier
-from tests.pipeline.review.builders import flag
 
 SPOKEN = "a secret sentence"
 

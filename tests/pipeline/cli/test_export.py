@@ -11,7 +11,7 @@ from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.store import open_store
 from pipeline.settings import Settings
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag
 
 
 def test_decisions_become_json_lines(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from pipeline.cli.lines import error_line, file_line, text_line, utterance_line
 from pipeline.cli.textlines import InputPlace
 from pipeline.messages import Flag
 from pipeline.recordings import FileReport
-from tests.pipeline.judge.fakes import judge_of, transcript
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag, transcript
+from tests.pipeline.judge.fakes import judge_of
 from tests.pipeline.strategies import messages
 
 KEYS = [

@@ -9,7 +9,7 @@ import pytest
 from pipeline.cli.results import WRITERS
 from pipeline.messages import Flag
 from pipeline.recordings import FileReport
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag
 
 SAID = flag("x", -NOON + 1, -NOON + 2.5, room="call.wav")
 FINE = flag("y", -NOON + 3, -NOON + 4, room="call.wav", suggestion="pass", flagged=(), text="fine\n\n\x1b[2J")

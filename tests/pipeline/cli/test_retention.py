@@ -12,7 +12,7 @@ from pipeline.review.cases.values import Choice, Filters
 from pipeline.review.privacy.retention import DAY
 from pipeline.review.store import SqlReviewStore, open_store
 from pipeline.settings import Settings
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag
 
 Retention = Callable[..., Result]
 

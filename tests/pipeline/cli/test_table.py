@@ -11,7 +11,7 @@ from rich.table import Table
 
 from pipeline.cli.table import SHAPES, arrived_row, clock, flag_row
 from pipeline.messages import Hit, Suggestion
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag
 
 
 def printed(row: Table) -> str:

@@ -15,8 +15,8 @@ from pipeline.review.accounts import accounts
 from pipeline.review.privacy import holds
 from pipeline.review.store import open_store
 from pipeline.settings import Settings
+from tests.builders import NOON, flag
 from tests.pipeline.judge.fakes import WordClassifier
-from tests.pipeline.review.builders import NOON, flag
 
 EVIL = "a\x1b]0;owned\x07b\x9b2Jc\u202ed\u2066e\u2028f\x7fg\u200eh\U000e0041i"
 NAME = "ann\x9b2Jb\u202ec owned"

@@ -19,9 +19,9 @@ from pipeline.review.accounts import sessions
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
 from pipeline.settings import Settings
+from tests.builders import NOON
 from tests.pipeline.console.servers import served
 from tests.pipeline.review import people
-from tests.pipeline.review.builders import NOON
 
 NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """An empty TLS context for clients of plain HTTP. Loading the usual certificates takes longer than most tests."""

@@ -8,8 +8,8 @@ import pytest
 from pipeline.review.accounts import accounts, passwords
 from pipeline.review.accounts.accounts import Account, Preferences
 from pipeline.review.accounts.comfort import Comfort
+from tests.builders import NOON
 from tests.pipeline.console.conftest import Console, Enter
-from tests.pipeline.review.builders import NOON
 from tests.pipeline.review.people import PASSWORD
 
 NEW = "a wholly new pass phrase"

@@ -7,8 +7,8 @@ import pytest
 
 from pipeline.review import audit
 from pipeline.review.cases import leases
+from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
-from tests.pipeline.review.builders import NOON, flag
 
 LEASE = re.compile(r'id="lease-id" value="([^"]+)"')
 

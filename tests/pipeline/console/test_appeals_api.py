@@ -16,9 +16,9 @@ from pipeline.review.cases import deciding, queue
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.settings import ReviewConsole, Settings
+from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import NO_CERTIFICATES, Clock, Console
 from tests.pipeline.console.servers import served
-from tests.pipeline.review.builders import NOON, flag
 
 TOKEN = "a-token-of-the-app"  # noqa: S105 - of tests
 REPORT = {"room": "lobby", "speaker": "bob", "reporter": "ann", "label": "hate", "text": "he insults us", "at": NOON}

@@ -8,8 +8,8 @@ from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases import deciding
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice
+from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
-from tests.pipeline.review.builders import NOON, flag
 
 XSS = "<script>alert(1)</script>"
 

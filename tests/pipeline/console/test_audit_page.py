@@ -6,8 +6,8 @@ from html import unescape
 import pytest
 
 from pipeline.review import audit
+from tests.builders import NOON
 from tests.pipeline.console.conftest import Console, Enter
-from tests.pipeline.review.builders import NOON
 
 LINE = re.compile(r'<tr><td class="mono">(\d+)</td>')
 OLDER = re.compile(r'href="(/audit\?[^"]+)"')

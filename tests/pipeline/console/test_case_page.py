@@ -13,12 +13,12 @@ from pipeline.console.view import PageView
 from pipeline.console.waveform import HEIGHT, WIDTH
 from pipeline.messages import SAMPLE_RATE, Hit
 from pipeline.review import audit
-from pipeline.review.cases.values import Case, CaseFile, ClipPiece, Evidence
+from pipeline.review.cases.values import CaseFile, ClipPiece, Evidence
 from pipeline.review.evidence import sound
 from pipeline.review.evidence.store import EvidenceFolder
+from tests.builders import NOON, case, flag
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.console.test_acting import stored, taken
-from tests.pipeline.review.builders import NOON, flag
 from tests.pipeline.review.voices import tone
 
 SECONDS = 10.0
@@ -41,21 +41,7 @@ def page_view(start: float, end: float, hits: Sequence[Span], *clips: Evidence) 
         for first, last in hits
     ]
     one = flag("a", start, end, hits=tuple(timed))
-    case = Case(
-        id="c",
-        room=one.room,
-        speaker=one.speaker,
-        room_type="default",
-        start=one.start,
-        end=one.end,
-        label="abuse",
-        suggestion="review",
-        risk=0.5,
-        language="zh",
-        text=one.text,
-        created_at=NOON,
-    )
-    file = CaseFile(case=case, flags=(one,), evidence=clips, decisions=())
+    file = CaseFile(case=case(start, end, text=one.text), flags=(one,), evidence=clips, decisions=())
     return PageView(file, (), (), (), 0, (), None, None, None)
 
 

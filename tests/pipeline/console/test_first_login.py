@@ -10,7 +10,7 @@ from pipeline.review import audit
 from pipeline.review.accounts import accounts
 from pipeline.review.database import Database
 from pipeline.review.tables.core import ACCOUNTS
-from tests.pipeline.review.builders import NOON
+from tests.builders import NOON
 
 pytestmark = pytest.mark.usefixtures("cheap_hashes")
 

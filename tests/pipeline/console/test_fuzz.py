@@ -16,8 +16,8 @@ from schemathesis.core.result import Ok
 from pipeline.console.app import create_app, open_desk
 from pipeline.console.guard import COOKIE, HEADER
 from pipeline.settings import Settings
+from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console
-from tests.pipeline.review.builders import NOON, flag
 
 STREAM = "/queue/live"
 """This answer does not end by itself."""

@@ -2,8 +2,8 @@
 
 from pipeline.console.guard import COOKIE, HEADER
 from pipeline.review.accounts.sessions import IDLE_SECONDS
+from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
-from tests.pipeline.review.builders import NOON, flag
 from tests.pipeline.review.people import PASSWORD
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}"

@@ -2,8 +2,8 @@
 
 from pipeline.errors import Missing
 from pipeline.review.privacy import erasure, holds
+from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
-from tests.pipeline.review.builders import NOON, flag
 
 
 def exists(console: Console, case: str) -> bool:

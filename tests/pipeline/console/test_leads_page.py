@@ -10,9 +10,9 @@ from pipeline.review.cases.values import Choice
 from pipeline.review.quality import checks, lead_figures
 from pipeline.review.store import SqlReviewStore
 from pipeline.settings import Quality, Settings
+from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.console.test_acting import decide, stored, taken
-from tests.pipeline.review.builders import NOON, flag
 
 LINK = re.compile(r'href="(/leads/cases[^"]+)"')
 

@@ -13,9 +13,9 @@ from pipeline.review.cases import deciding, leases
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
+from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.review import people
-from tests.pipeline.review.builders import NOON, flag
 
 
 @pytest.fixture

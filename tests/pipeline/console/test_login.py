@@ -12,8 +12,8 @@ from pipeline.console.guard import COOKIE
 from pipeline.console.login import own, with_cookie
 from pipeline.review.accounts import accounts
 from pipeline.settings import ReviewConsole, Settings
+from tests.builders import NOON
 from tests.pipeline.console.conftest import Console, Enter
-from tests.pipeline.review.builders import NOON
 from tests.pipeline.review.people import PASSWORD
 
 HERE = "https://console.example"

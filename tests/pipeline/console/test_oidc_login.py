@@ -24,9 +24,9 @@ from pipeline.console.oidc_login import BACK, COOKIE
 from pipeline.review.accounts import accounts
 from pipeline.review.database import Database
 from pipeline.settings import Oidc, ReviewConsole, Settings
+from tests.builders import NOON
 from tests.pipeline.console.conftest import NO_CERTIFICATES, Clock, Console, Enter
 from tests.pipeline.console.servers import served
-from tests.pipeline.review.builders import NOON
 
 PUBLIC = "https://console.example"
 

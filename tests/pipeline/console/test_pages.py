@@ -12,8 +12,8 @@ from pipeline.console.pages import LANGUAGE_COOKIE, age, environment, script_tex
 from pipeline.console.texts import Texts
 from pipeline.review.accounts import accounts
 from pipeline.review.accounts.accounts import Preferences
+from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
-from tests.pipeline.review.builders import NOON, flag
 
 LENGTHS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 TEXTS = Texts()

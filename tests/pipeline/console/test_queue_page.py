@@ -12,9 +12,9 @@ from pipeline.console import queue_page
 from pipeline.console.queue_page import Asked
 from pipeline.review.cases import leases, queue
 from pipeline.review.cases.queue import QueueFilter
+from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.console.test_acting import decide, stored, taken
-from tests.pipeline.review.builders import NOON, flag
 
 ROW = re.compile(r'class="row" href="/cases/([0-9a-f-]+)"')
 MORE = re.compile(r'data-href="([^"]+)"')

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipeline.console.rows import AROUND, LONGEST, TextPiece, excerpt, pieces, rows
 from pipeline.messages import Hit
 from pipeline.review.cases.values import Case
-from tests.pipeline.review.builders import NOON
+from tests.builders import case
 
 TEXTS = st.text("ab中 \n", max_size=200)
 
@@ -18,30 +18,12 @@ def hit(start: int, end: int) -> Hit:
     return Hit("term", "violence", "high", start, end)
 
 
-def case(text: str, *hits: Hit, identity: str = "c", speaker: str = "ann") -> Case:
-    return Case(
-        id=identity,
-        room="room",
-        speaker=speaker,
-        room_type="default",
-        start=NOON,
-        end=NOON + 5,
-        label="violence",
-        suggestion="review",
-        risk=0.5,
-        language="zh",
-        text=text,
-        created_at=NOON,
-        hits=hits,
-    )
-
-
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     text = draw(TEXTS)
     ends = st.integers(0, len(text))
     spans = draw(st.lists(st.tuples(ends, ends).map(sorted), max_size=4))
-    return case(text, *(hit(start, end) for start, end in spans))
+    return case(text=text, hits=tuple(hit(start, end) for start, end in spans))
 
 
 @given(cases(), st.integers(0, 200), st.integers(0, 200))
@@ -81,9 +63,9 @@ def test_an_excerpt_is_short_and_shows_where_text_is_left_out(of: Case) -> None:
     ],
 )
 def test_excerpts_written_by_hand(text: str, hits: tuple[Hit, ...], shown: tuple[tuple[str, bool], ...]) -> None:
-    assert excerpt(case(text, *hits)) == tuple(TextPiece(*piece) for piece in shown)
+    assert excerpt(case(text=text, hits=hits)) == tuple(TextPiece(*piece) for piece in shown)
 
 
 def test_strikes_belong_to_the_speaker_and_a_holder_to_the_case() -> None:
-    found = rows([case("a"), case("b", identity="d", speaker="bob")], {"bob": 2}, {"c": "ana"})
+    found = rows([case(text="a"), case(text="b", id="d", speaker="bob")], {"bob": 2}, {"c": "ana"})
     assert [(row.case.id, row.strikes, row.holder) for row in found] == [("c", 0, "ana"), ("d", 2, "")]

@@ -11,7 +11,7 @@ from pipeline.console.waveform import HEIGHT, WIDTH, outline
 from pipeline.messages import SAMPLE_RATE
 from pipeline.review.cases.values import Evidence
 from pipeline.review.evidence.store import EvidenceFolder
-from tests.pipeline.review.builders import NOON
+from tests.builders import NOON
 from tests.pipeline.review.voices import tone
 
 POINT = re.compile(r"[ML](\d+) ([\d.]+)")

@@ -8,9 +8,9 @@ from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.quality import drawing
 from pipeline.review.quality.drawing import Shares
 from pipeline.review.store import SqlReviewStore
+from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.console.test_acting import decide, stored, taken
-from tests.pipeline.review.builders import NOON, flag
 
 LIMITS = {"break_minutes": "50", "break_severe": "20", "most_minutes": "240", "most_severe": "100"}
 

@@ -1,12 +1,14 @@
 """The bundled rooms play at any speed, and the displayed times are correct."""
 
 import pytest
+from msgspec import structs
 from rich.console import Console
 
 from pipeline.cli import table
 from pipeline.demo import rooms
 from pipeline.demo.rooms import Playback
-from pipeline.messages import AudioChunk, Flag
+from pipeline.messages import AudioChunk
+from tests.builders import flag
 
 START = 1_000.0
 
@@ -17,14 +19,11 @@ def test_ten_seconds_of_speech_are_played_at_the_given_speed(speed: float, clock
 
 
 def test_the_displayed_latency_is_measured_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    flag = Flag(
-        room="r", speaker="s", start=START, end=START + 10, id="f", utterance="u", transcript="t", text="hello",
-        language="en", confidence=1, suggestion="pass", risk=0, policy="p", model="m",
-    )  # fmt: skip
+    said = structs.replace(flag(), start=START, end=START + 10)
     monkeypatch.setattr("time.time", lambda: START + 6.5)
     console = Console(width=100)
     with console.capture() as shown:
-        console.print(table.arrived_row(flag, Playback(START, 2.0).played_at(flag.end)))
+        console.print(table.arrived_row(said, Playback(START, 2.0).played_at(said.end)))
     assert "+1.5 s" in shown.get()
 
 

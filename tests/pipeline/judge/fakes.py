@@ -6,7 +6,6 @@ from pipeline.judge import lexicon
 from pipeline.judge.judge import Judge, JudgeConfig, check
 from pipeline.judge.labels import load
 from pipeline.judge.matcher import Matcher
-from pipeline.messages import Mark, Transcript, Word
 from pipeline.metrics import Metrics
 from pipeline.settings import JudgeSettings
 
@@ -46,32 +45,3 @@ def judge_of(
     metrics: Metrics | None = None,
 ) -> Judge:
     return Judge(config or check(JudgeSettings()), WordClassifier(known), metrics or Metrics())
-
-
-def transcript(
-    text: str,
-    start: float = 100.0,
-    *,
-    speaker: str = "ann",
-    room: str = "lobby",
-    room_type: str = "default",
-    language: str = "en",
-    marks: tuple[Mark, ...] = (),
-    words: tuple[Word, ...] = (),
-) -> Transcript:
-    return Transcript(
-        room=room,
-        speaker=speaker,
-        room_type=room_type,
-        start=start,
-        end=start + 2.0,
-        id=f"t{start}",
-        utterance=f"u{start}",
-        text=text,
-        language=language,
-        confidence=0.9,
-        marks=marks,
-        words=words,
-        model="base",
-        address="voice.utterances/0/7",
-    )

@@ -10,9 +10,10 @@ from pipeline.errors import ConfigError, TextError
 from pipeline.judge import backtest as backtests
 from pipeline.judge.backtest import Backtest, BacktestTally, Comparison, Kind
 from pipeline.judge.transcript_lines import transcripts
-from pipeline.messages import Flag, Suggestion, Transcript
+from pipeline.messages import Flag, Transcript
 from pipeline.settings import JudgeSettings
-from tests.pipeline.judge.fakes import WordClassifier, transcript
+from tests.builders import flag, transcript
+from tests.pipeline.judge.fakes import WordClassifier
 
 POLICY = """
 name: {name}
@@ -91,16 +92,22 @@ def test_a_missing_policy_is_named() -> None:
 
 
 def test_each_label_has_its_own_difference(tmp_path: Path) -> None:
-    before, after = flag("review", "abuse", "violence"), flag("review", "abuse", "sexual")
+    before, after = flag(flagged=("abuse", "violence")), flag(flagged=("abuse", "sexual"))
     comparison = Comparison(before, after)
     assert comparison.kind == "changed"
     assert comparison.labels == {"abuse": "same", "violence": "gone", "sexual": "new"}
-    assert Comparison(before, flag("block", "abuse", "violence")).labels == {"abuse": "changed", "violence": "changed"}
-    assert Comparison(before, flag("pass", "abuse")).labels == {"abuse": "gone", "violence": "gone"}
+    assert Comparison(before, flag(suggestion="block", flagged=("abuse", "violence"))).labels == {
+        "abuse": "changed",
+        "violence": "changed",
+    }
+    assert Comparison(before, flag(suggestion="pass", flagged=("abuse",))).labels == {
+        "abuse": "gone",
+        "violence": "gone",
+    }
 
 
 FLAGS = st.builds(
-    lambda suggestion, labels: flag(suggestion, *labels),
+    lambda suggestion, labels: flag(suggestion=suggestion, flagged=tuple(labels)),
     st.sampled_from(["pass", "review", "block"]),
     st.sets(st.sampled_from(["abuse", "violence", "sexual"])),
 )
@@ -133,12 +140,3 @@ def test_any_line_with_a_text_is_a_transcript() -> None:
 def test_an_unreadable_line_is_named(line: bytes) -> None:
     for found in transcripts([b'{"text": "good"}', line.replace(b"\n", b"")]):
         assert isinstance(found, Transcript) or (isinstance(found, TextError) and "Line 2" in str(found))
-
-
-def flag(suggestion: Suggestion, *labels: str) -> Flag:
-    said = transcript("words")
-    return Flag(
-        room=said.room, speaker=said.speaker, start=said.start, end=said.end, id="f", utterance="u", transcript="t",
-        text=said.text, language="en", confidence=1.0, suggestion=suggestion, risk=0.5, flagged=labels,
-        policy="p", model="m",
-    )  # fmt: skip

@@ -4,7 +4,8 @@ from msgspec import structs
 
 from pipeline.judge.detector import Detector
 from pipeline.messages import Alternative
-from tests.pipeline.judge.fakes import WordClassifier, shipped_matcher, transcript
+from tests.builders import transcript
+from tests.pipeline.judge.fakes import WordClassifier, shipped_matcher
 
 
 def test_each_transcript_has_its_scores_and_matches() -> None:

@@ -11,7 +11,8 @@ from pipeline.judge.detector import Detection
 from pipeline.judge.flagger import Flagger
 from pipeline.judge.matcher import Match, Term
 from pipeline.messages import Transcript, Word
-from tests.pipeline.judge.fakes import LABELS, transcript
+from tests.builders import transcript
+from tests.pipeline.judge.fakes import LABELS
 from tests.pipeline.strategies import messages
 
 OWN = """
@@ -74,7 +75,7 @@ def test_another_label_is_blocked_in_the_cooldown(own: Flagger) -> None:
 @pytest.mark.parametrize("other", [{"speaker": "bob"}, {"room": "hall"}])
 def test_another_speaker_or_room_has_no_cooldown(own: Flagger, other: dict[str, str]) -> None:
     own.flag(transcript("x", 100.0), RUDE)
-    assert own.flag(transcript("x", 101.0, **other), RUDE).suggestion == "block"  # type: ignore[arg-type]
+    assert own.flag(transcript("x", 101.0, **other), RUDE).suggestion == "block"
 
 
 def test_the_room_type_chooses_the_rules(own: Flagger) -> None:

@@ -1,10 +1,11 @@
 import msgspec
 
 from pipeline.judge.texts import Text, judge_texts
-from pipeline.messages import Flag, Transcript, Word
+from pipeline.messages import Flag, Word
 from pipeline.metrics import Metrics
 from pipeline.stage import Rejected
-from tests.pipeline.judge.fakes import judge_of, transcript
+from tests.builders import transcript
+from tests.pipeline.judge.fakes import judge_of
 
 RUDE = {"idiots": {"abuse": 0.99, "risk": 0.99}}
 
@@ -87,17 +88,6 @@ def test_texts_are_judged_without_cooling_each_other() -> None:
 
 
 def test_any_transcript_of_the_contract_can_be_judged() -> None:
-    odd = Transcript(
-        room="r",
-        speaker="s",
-        start=0.0,
-        end=0.0,
-        id="",
-        utterance="",
-        text="\x00\ufffd k1ll\u2028you 😀",
-        language="xx",
-        confidence=0.0,
-        model="m",
-    )
+    odd = transcript("\x00\ufffd k1ll\u2028you 😀", 0.0, end=0.0, id="", utterance="", language="xx", confidence=0.0)
     (flag,) = flags(judge_of().process([odd]))
     assert flag.start == 0.0

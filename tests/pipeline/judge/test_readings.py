@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from pipeline.judge.readings import classify, mean, readings_of
 from pipeline.messages import MAX_ALTERNATIVES, Alternative, Transcript
-from tests.pipeline.judge.fakes import WordClassifier, judge_of, transcript
+from tests.builders import transcript
+from tests.pipeline.judge.fakes import WordClassifier, judge_of
 from tests.pipeline.strategies import messages
 
 SCAM = {"scam": {"fraud": 0.9, "risk": 0.9}}

@@ -9,7 +9,8 @@ from pipeline.judge.judge import Judge, check
 from pipeline.messages import Flag
 from pipeline.metrics import Metrics
 from pipeline.settings import JudgeSettings
-from tests.pipeline.judge.fakes import WordClassifier, judge_of, transcript
+from tests.builders import transcript
+from tests.pipeline.judge.fakes import WordClassifier, judge_of
 
 STRICTER = """
 name: stricter

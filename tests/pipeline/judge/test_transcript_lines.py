@@ -7,7 +7,7 @@ from msgspec import json
 from pipeline.errors import TextError
 from pipeline.judge.transcript_lines import transcripts
 from pipeline.messages import Transcript
-from tests.pipeline.judge.fakes import transcript
+from tests.builders import transcript
 
 
 def test_a_record_of_the_topic_is_read_as_it_was_judged() -> None:

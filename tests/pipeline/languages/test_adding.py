@@ -16,9 +16,10 @@ from pipeline.judge.warnings import doubts
 from pipeline.languages import Language
 from pipeline.messages import Flag
 from pipeline.settings import JudgeSettings, Settings, load
+from tests.builders import transcript
 from tests.pipeline.asr.parts import recognition
 from tests.pipeline.console.conftest import Enter
-from tests.pipeline.judge.fakes import judge_of, transcript
+from tests.pipeline.judge.fakes import judge_of
 
 SETTINGS = """
 asr: {languages: [en, es]}

@@ -3,7 +3,7 @@
 from pipeline.review.accounts import accounts
 from pipeline.review.accounts.accounts import Role
 from pipeline.review.database import Database
-from tests.pipeline.review.builders import NOON
+from tests.builders import NOON
 
 PASSWORD = "correct horse battery staple"  # noqa: S105 - of tests
 

@@ -13,7 +13,7 @@ from pipeline.errors import DependencyError
 from pipeline.review import audit
 from pipeline.review.database import Database
 from pipeline.review.tables.core import AUDIT
-from tests.pipeline.review.builders import NOON
+from tests.builders import NOON
 
 
 def write(database: Database, count: int = 5) -> None:

@@ -4,11 +4,11 @@ import msgspec
 import pytest
 
 from pipeline.errors import CaseError
-from pipeline.messages import Flag, Utterance, derive_id
+from pipeline.messages import Flag, derive_id
 from pipeline.review.cases.values import Case, Choice, ClipPiece, Evidence, Filters
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag, utterance
 
 
 def results(store: SqlReviewStore, *flags: Flag, at: float = NOON) -> list[str]:
@@ -215,7 +215,7 @@ def test_a_longer_second_utterance_extends_the_case(store: SqlReviewStore) -> No
 
     The second reading begins at the same sample and ends where the speech ends.
     """
-    short, whole = (Utterance(room="room", speaker="ann", start=NOON, end=NOON + end, id="") for end in (2.0, 7.0))
+    short, whole = (utterance("", NOON, NOON + end) for end in (2.0, 7.0))
     results(store, flag(derive_id("segment", short), 0, 2))
     results(store, flag(derive_id("segment", whole), 0, 7))
     (case,) = store.cases(Filters())

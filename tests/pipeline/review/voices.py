@@ -7,7 +7,8 @@ import numpy as np
 from pipeline.audio.encode import encode_flac
 from pipeline.audio.resample import Samples
 from pipeline.messages import SAMPLE_RATE, Utterance
-from tests.pipeline.review.builders import NOON
+from tests import builders
+from tests.builders import NOON
 
 
 def tone(seconds: float, hertz: float = 220.0) -> Samples:
@@ -17,12 +18,5 @@ def tone(seconds: float, hertz: float = 220.0) -> Samples:
 
 def utterance(name: str, start: float, end: float, hertz: float = 220.0, **changes: Any) -> Utterance:
     """Return the utterance of the flag with the same `name`: a tone from `start` to `end`, in seconds after NOON."""
-    fields: dict[str, Any] = {
-        "id": f"utterance-{name}",
-        "room": "room",
-        "speaker": "ann",
-        "start": NOON + start,
-        "end": NOON + end,
-        "data": encode_flac(tone(end - start, hertz)),
-    }
-    return Utterance(**fields | changes)
+    fields: dict[str, Any] = {"id": f"utterance-{name}", "data": encode_flac(tone(end - start, hertz))}
+    return builders.utterance(name, NOON + start, NOON + end, **fields | changes)

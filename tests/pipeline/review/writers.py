@@ -7,7 +7,7 @@ from pipeline.messages import Flag
 from pipeline.review.cases.values import Outcome
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag
 
 
 def many(writer: int = 0) -> list[Flag]:

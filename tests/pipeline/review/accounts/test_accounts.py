@@ -7,7 +7,7 @@ from pipeline.errors import AccountError
 from pipeline.review import audit
 from pipeline.review.accounts import accounts, passwords, sessions
 from pipeline.review.database import Database
-from tests.pipeline.review.builders import NOON
+from tests.builders import NOON
 from tests.pipeline.review.people import PASSWORD
 
 pytestmark = pytest.mark.usefixtures("cheap_hashes")

@@ -7,7 +7,7 @@ from pipeline.review.accounts import accounts, sessions
 from pipeline.review.accounts.sessions import IDLE_SECONDS, LONGEST_SECONDS, LoginSession
 from pipeline.review.database import Database
 from pipeline.review.tables.core import SESSIONS
-from tests.pipeline.review.builders import NOON
+from tests.builders import NOON
 
 
 def begin(database: Database, at: float = NOON, name: str = "ana") -> str:

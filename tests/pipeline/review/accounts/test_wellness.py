@@ -14,7 +14,7 @@ from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.wellness import BREAKS, LISTENED
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag
 
 SEVERE = Ranking({"violence": 2, "abuse": 1})
 

@@ -15,7 +15,7 @@ from pipeline.review.delivery import outbox
 from pipeline.review.quality import checks
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.core import ACCOUNTS, OUTBOX
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag
 
 UPHELD = Choice(verdict="uphold", reason="confirmed", action="mute")
 OVERTURN = Choice(verdict="dismiss", reason="joke", note="heard the whole of it")

@@ -15,7 +15,7 @@ from pipeline.review.cases.values import REPORTED, Choice
 from pipeline.review.database import Database
 from pipeline.review.quality import checks
 from pipeline.review.store import SqlReviewStore
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag
 
 COMPLAINT = Complaint(room="room", speaker="ann", reporter="bob", label="violence", text="he threatens us", at=NOON)
 RANKING = Ranking({"violence": 2, "abuse": 1})

@@ -12,7 +12,7 @@ from pipeline.review.database import Database
 from pipeline.review.delivery import outbox
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.core import OUTBOX
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag
 
 UPHOLD = Choice(verdict="uphold", reason="confirmed", action="mute")
 

@@ -18,7 +18,7 @@ from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.quality import drawing
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.core import CASES
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag
 
 
 @pytest.fixture

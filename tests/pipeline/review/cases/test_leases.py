@@ -11,7 +11,7 @@ from pipeline.review.cases import deciding, leases, queue
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag
 
 MODERATORS = ("ana", "ben", "lea", "ada")
 

@@ -9,7 +9,7 @@ from pipeline.review.cases.queue import QueueFilter
 from pipeline.review.cases.ranking import HEAD_START, TARGETS, Ranking
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag
 
 SEVERITIES = {"ads_spam": 0, "abuse": 1, "fraud": 2, "minor_safety": 3}
 

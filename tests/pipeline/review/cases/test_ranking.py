@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.review.cases.ranking import HEAD_START, TARGETS, Ranking
-from tests.pipeline.review.builders import flag
+from tests.builders import flag
 
 RANKING = Ranking({"minor_safety": 3, "violence": 2, "ads_spam": 0})
 

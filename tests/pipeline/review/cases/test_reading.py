@@ -12,7 +12,7 @@ from pipeline.review.database import Database
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.quality import drawing
 from pipeline.review.store import SqlReviewStore
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag
 
 
 def stored(database: Database, name: str = "a", at: float = NOON, **changes: object) -> str:

@@ -21,7 +21,7 @@ from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.quality import checks, drawing
 from pipeline.review.quality.drawing import Shares
 from pipeline.review.store import SqlReviewStore
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag
 
 LATER = NOON + 3_600
 REPEAT = 0.5

@@ -13,7 +13,6 @@ from pipeline.errors import BadMessage, CaseError
 from pipeline.messages import Decision, Flag
 from pipeline.review.cases.values import (
     MAX_ID,
-    Case,
     CaseFile,
     Choice,
     Evidence,
@@ -23,7 +22,7 @@ from pipeline.review.cases.values import (
     decision_id,
     worst,
 )
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, case, flag
 
 FLAGS = st.builds(
     flag,
@@ -35,24 +34,6 @@ FLAGS = st.builds(
 )
 UPHOLD = Choice(verdict="uphold", label="hate", reason="confirmed", note="n", action="mute")
 DECISION = Decision(id="d", case="c", moderator="ana", verdict="uphold", at=NOON)
-
-
-def case(start: float, end: float) -> Case:
-    return Case(
-        id="c",
-        room="room",
-        speaker="ann",
-        room_type="default",
-        start=NOON + start,
-        end=NOON + end,
-        label="hate",
-        suggestion="review",
-        risk=0.5,
-        language="zh",
-        text="x",
-        created_at=NOON,
-        urgency=7.0,
-    )
 
 
 def clip(start: float, end: float) -> Evidence:
@@ -117,7 +98,8 @@ def test_one_clip_must_cover_the_whole_case(clips: list[tuple[float, float]], co
 
 
 def test_a_case_has_a_place_in_the_list_and_one_in_the_queue() -> None:
-    assert (case(0, 5).key, case(0, 5).place) == ((NOON, "c"), (7.0, "c"))
+    one = case(0, 5, urgency=7.0)
+    assert (one.key, one.place) == ((NOON, "c"), (7.0, "c"))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from pipeline.messages import Decision, Flag
 from pipeline.review.cases.values import Choice, Filters, Outcome
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag
 from tests.pipeline.review.writers import deliver, many, work
 
 rooms = map(str, itertools.count())

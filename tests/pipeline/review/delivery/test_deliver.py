@@ -23,7 +23,7 @@ from pipeline.review.store import SqlReviewStore
 from pipeline.settings import Settings, Store
 from pipeline.stage import Rejected
 from pipeline.topology import DELIVER
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag
 from tests.pipeline.review.voices import utterance
 
 

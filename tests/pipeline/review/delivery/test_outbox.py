@@ -9,7 +9,7 @@ from pipeline.review.database import Database
 from pipeline.review.delivery import outbox
 from pipeline.review.delivery.outbox import HELD_SECONDS, PAUSES, OutboxEvent
 from pipeline.review.tables.core import OUTBOX
-from tests.pipeline.review.builders import NOON
+from tests.builders import NOON
 
 
 def put(database: Database, about: str = "d1", send_at: float = NOON, kind: str = "case.decided") -> str:

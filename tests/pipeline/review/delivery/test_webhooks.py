@@ -17,7 +17,7 @@ from pipeline.review.database import Database
 from pipeline.review.delivery import outbox, webhooks
 from pipeline.review.delivery.webhooks import Webhooks
 from pipeline.review.tables.core import OUTBOX
-from tests.pipeline.review.builders import NOON
+from tests.builders import NOON
 
 SECRET = bytes(range(32))
 

@@ -10,7 +10,7 @@ from pipeline.errors import DependencyError
 from pipeline.messages import Utterance
 from pipeline.review.evidence.lookback import SHARE, SUFFIX, Lookback, open_lookback
 from pipeline.settings import Settings, Store
-from tests.pipeline.review.builders import NOON
+from tests.builders import NOON, utterance
 
 HOUR = 3_600.0
 
@@ -24,10 +24,7 @@ class Clock:
 
 
 def said(name: str, start: float, end: float, size: int = 100, **changes: str) -> Utterance:
-    found = Utterance(
-        id=name, room="room", speaker="ann", start=NOON + start, end=NOON + end, data=name.encode().ljust(size, b".")
-    )
-    return msgspec.structs.replace(found, **changes)
+    return utterance(name, NOON + start, NOON + end, data=name.encode().ljust(size, b"."), **changes)
 
 
 @pytest.fixture
@@ -75,8 +72,8 @@ def test_an_address_inside_a_record_gives_none(lookback: Lookback) -> None:
 
 
 def test_before_finds_the_speaker_s_utterances_in_the_seconds_before(lookback: Lookback) -> None:
-    for utterance in (said("old", 0, 5), said("late", 16, 19), said("reaching", 8, 14), said("now", 20, 22)):
-        address = lookback.put(utterance)
+    for each in (said("old", 0, 5), said("late", 16, 19), said("reaching", 8, 14), said("now", 20, 22)):
+        address = lookback.put(each)
     lookback.put(said("bob", 16, 19, speaker="bob"))
     lookback.put(said("elsewhere", 16, 19, room="other"))
     lookback.put(said("after", 23, 25))
@@ -214,7 +211,7 @@ def test_the_settings_set_the_folder_and_the_limits(tmp_path: Path, clock: Clock
 
 
 def test_latest_finds_utterances_of_one_speaker_or_of_all(lookback: Lookback) -> None:
-    for utterance in (
+    for each in (
         said("old", 0, 5),
         said("reaching", 8, 14),
         said("bob", 12, 16, speaker="bob"),
@@ -222,7 +219,7 @@ def test_latest_finds_utterances_of_one_speaker_or_of_all(lookback: Lookback) ->
         said("elsewhere", 12, 16, room="other"),
         said("after", 20, 25),
     ):
-        lookback.put(utterance)
+        lookback.put(each)
 
     def latest(speaker: str | None, end: float, seconds: float) -> list[str]:
         return names(*lookback.latest("room", speaker, NOON + end, seconds))

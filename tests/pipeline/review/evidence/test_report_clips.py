@@ -22,7 +22,7 @@ from pipeline.review.evidence.report_clips import READ_SECONDS, SETTLE_SECONDS, 
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.privacy import erasure
 from pipeline.review.store import SqlReviewStore
-from tests.pipeline.review.builders import NOON
+from tests.builders import NOON
 from tests.pipeline.review.voices import utterance
 
 Samples = np.ndarray[tuple[int], np.dtype[np.float32]]

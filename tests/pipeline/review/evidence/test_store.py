@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.errors import DependencyError
 from pipeline.review.evidence.store import EvidenceFolder, checksum, clip_path
-from tests.pipeline.review.builders import NOON
+from tests.builders import NOON
 
 CASE = "36334933-469b-56e0-92f3-85246dd522e9"
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pipeline.messages import Hit, Word
 from pipeline.review.cases.values import ClipPiece
 from pipeline.review.evidence.times import offset_of, tokens
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag
 
 TIMELINE = (ClipPiece(0.0, NOON, 2.0), ClipPiece(3.0, NOON + 10, 4.0))
 

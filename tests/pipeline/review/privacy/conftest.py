@@ -17,7 +17,7 @@ from pipeline.review.privacy import retention
 from pipeline.review.privacy.retention import DAY, Done
 from pipeline.review.store import SqlReviewStore
 from pipeline.settings import Kafka, Keep, KeepLabel, Retention
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag
 
 KEPT = Kafka().longest_retention_seconds
 UPHELD = Choice(verdict="uphold", action="mute")

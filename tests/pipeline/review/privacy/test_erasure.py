@@ -15,7 +15,7 @@ from pipeline.review.privacy.retention import DAY
 from pipeline.review.quality import checks, drawing
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.core import OUTBOX
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag
 from tests.pipeline.review.privacy.conftest import DISMISSED, KEPT, UPHELD, Archive
 
 

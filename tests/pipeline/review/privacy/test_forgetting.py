@@ -15,7 +15,7 @@ from pipeline.review.quality import checks
 from pipeline.review.tables import METADATA
 from pipeline.review.tables.core import CASES, EVIDENCE, OUTBOX
 from pipeline.review.tables.rights import REPORTS, VOICES
-from tests.pipeline.review.builders import NOON
+from tests.builders import NOON
 from tests.pipeline.review.privacy.conftest import DISMISSED, UPHELD, Archive
 
 

@@ -9,7 +9,7 @@ from pipeline.review.database import Database
 from pipeline.review.privacy import holds
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.core import CASES
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag
 
 
 def test_a_hold_is_active_until_it_is_released(database: Database) -> None:

@@ -16,7 +16,7 @@ from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.privacy import holds, retention
 from pipeline.review.privacy.retention import DAY, Done
 from pipeline.settings import Keep, Retention
-from tests.pipeline.review.builders import NOON
+from tests.builders import NOON
 from tests.pipeline.review.privacy.conftest import DISMISSED, RULES, UPHELD, Archive
 
 

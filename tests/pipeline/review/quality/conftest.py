@@ -14,7 +14,7 @@ from pipeline.review.quality import drawing
 from pipeline.review.quality.drawing import Shares
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.core import OUTBOX
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag
 
 SECOND, GOLDEN = Shares(second=1.0, golden=0.0), Shares(second=0.0, golden=1.0)
 

@@ -9,7 +9,7 @@ from pipeline.messages import Verdict
 from pipeline.review.cases import leases, reading
 from pipeline.review.quality import checks
 from pipeline.review.quality.checks import Check
-from tests.pipeline.review.builders import NOON
+from tests.builders import NOON
 from tests.pipeline.review.quality.conftest import SECOND, Desk
 
 

@@ -4,7 +4,7 @@ from pipeline.review.cases import deciding, queue
 from pipeline.review.cases.queue import QueueFilter, Without
 from pipeline.review.cases.values import ClipPiece, Filters
 from pipeline.review.quality import checks, figures
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag
 from tests.pipeline.review.people import PEOPLE
 from tests.pipeline.review.quality.conftest import GOLDEN, SECOND, Desk
 

@@ -13,7 +13,7 @@ from pipeline.review.quality import checks, drawing, exporting
 from pipeline.review.quality.drawing import Shares
 from pipeline.review.quality.exporting import Example
 from pipeline.review.store import SqlReviewStore
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag
 
 
 def case(database: Database, name: str, **changes: object) -> str:

@@ -12,7 +12,7 @@ from pipeline.review.cases.values import Choice
 from pipeline.review.quality import checks, drawing, figures
 from pipeline.review.quality.figures import ENOUGH, Opinion, Pair, Recall
 from pipeline.review.quality.statistics import Share
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag
 from tests.pipeline.review.quality.conftest import SECOND, Desk
 
 VERDICTS = st.sampled_from(["uphold", "dismiss"])

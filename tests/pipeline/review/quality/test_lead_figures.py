@@ -18,7 +18,7 @@ from pipeline.review.quality import checks, drawing, figures, lead_figures
 from pipeline.review.quality.lead_figures import DAY, HOUR, WINDOW, Forecast, What
 from pipeline.review.quality.statistics import Share
 from pipeline.review.store import SqlReviewStore
-from tests.pipeline.review.builders import NOON, flag
+from tests.builders import NOON, flag
 
 RANKING = Ranking({"violence": 2, "abuse": 0})
 AT = NOON + 2 * DAY

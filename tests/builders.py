@@ -1,0 +1,84 @@
+"""One message of each kind, and one case, for all tests. `changes` replaces fields."""
+
+from typing import Any
+
+from pipeline.messages import Flag, Hit, Transcript, Utterance
+from pipeline.review.cases.values import Case
+
+NOON = 1_767_268_800.0
+"""2026-01-01 12:00 UTC, in UTC seconds."""
+
+
+def utterance(name: str = "utterance", start: float = NOON, end: float | None = None, **changes: Any) -> Utterance:
+    """Return an utterance with the id `name` from `start` to `end` , in UTC seconds. It has no sound."""
+    fields: dict[str, Any] = {
+        "id": name,
+        "room": "room",
+        "speaker": "ann",
+        "start": start,
+        "end": start + 1.0 if end is None else end,
+        "data": b"flac",
+    }
+    return Utterance(**fields | changes)
+
+
+def transcript(text: str = "words", start: float = 100.0, **changes: Any) -> Transcript:
+    """Return a transcript of 2 s from `start`, in UTC seconds."""
+    fields: dict[str, Any] = {
+        "id": f"transcript-{start}",
+        "utterance": f"utterance-{start}",
+        "room": "lobby",
+        "speaker": "ann",
+        "start": start,
+        "end": start + 2.0,
+        "text": text,
+        "language": "en",
+        "confidence": 0.9,
+        "model": "base",
+        "address": "voice.utterances/0/7",
+    }
+    return Transcript(**fields | changes)
+
+
+def flag(name: str = "flag", start: float = 0.0, end: float = 1.0, **changes: Any) -> Flag:
+    """Return a flag with the id `name` from `start` to `end`, in seconds after NOON."""
+    fields: dict[str, Any] = {
+        "id": name,
+        "utterance": f"utterance-{name}",
+        "transcript": f"transcript-{name}",
+        "room": "room",
+        "speaker": "ann",
+        "start": NOON + start,
+        "end": NOON + end,
+        "text": f"弄死你 {name}",
+        "language": "zh",
+        "confidence": 0.9,
+        "suggestion": "review",
+        "risk": 0.5,
+        "labels": {"violence": 0.5, "abuse": 0.1},
+        "flagged": ("violence",),
+        "hits": (Hit("弄死你", "violence", "high", 0, 3),),
+        "reasons": ("lexicon: 弄死你",),
+        "policy": "default@1",
+        "model": "baseline",
+    }
+    return Flag(**fields | changes)
+
+
+def case(start: float = 0.0, end: float = 5.0, **changes: Any) -> Case:
+    """Return a case from `start` to `end`, in seconds after NOON."""
+    fields: dict[str, Any] = {
+        "id": "c",
+        "room": "room",
+        "speaker": "ann",
+        "room_type": "default",
+        "start": NOON + start,
+        "end": NOON + end,
+        "label": "violence",
+        "suggestion": "review",
+        "risk": 0.5,
+        "language": "zh",
+        "text": "弄死你",
+        "created_at": NOON,
+    }
+    return Case(**fields | changes)
