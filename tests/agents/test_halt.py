@@ -28,6 +28,7 @@ def test_a_few_senders_cannot_halt_whatever_they_send() -> None:
     window = DeadLetterShare("segment", 0.5)
     for _ in range(75):
         window.add(people(3) * 20, people(3) * 20)
+    assert window.share == 1.0
 
 
 def test_a_sender_that_floods_does_not_hide_the_others() -> None:
@@ -44,6 +45,7 @@ def test_a_little_garbage_of_many_senders_does_not_outvote_a_few_who_talk() -> N
     for number in range(100):
         garbage = people(3, first=100 + 3 * number)
         window.add([*people(6) * 35, *garbage], garbage)
+    assert window.share > 0.5, "only the share of all messages is small"
 
 
 def test_a_few_bad_messages_after_a_start_do_not_halt() -> None:

@@ -65,7 +65,7 @@ def test_coverage_counts_the_look_back(shell: Shell, lookback: Lookback) -> None
 
 def test_coverage_reports_utterances_that_failed(shell: Shell, lookback: Lookback) -> None:
     say(lookback, "bad", Finish.FAILED)
-    shell("coverage", "--local", code=3)
+    assert lines(shell("coverage", "--local", "--format", "jsonl", code=3)) == []
 
 
 def test_a_dead_letter_is_listed_shown_replayed_and_dropped(

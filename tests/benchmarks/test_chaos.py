@@ -108,7 +108,7 @@ def segmented(frames: Sequence[bytes]) -> list[Utterance]:
 def test_an_overlap_with_a_decided_case_is_detected(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     store = open_store(settings)
-    [outcome] = store.add([flag()], 0.0)
+    [outcome] = store.add([flag(end=2)], 0.0)
     store.decide(outcome.case, "carol", Choice(verdict="uphold"), 1.0)
     store.close()
     copy_case(settings, 0.6)

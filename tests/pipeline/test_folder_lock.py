@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.folder_lock import sole_user
+from pipeline.folder_lock import NAME, sole_user
 
 
 def test_a_second_process_is_refused_with_the_id_of_the_first(tmp_path: Path) -> None:
@@ -19,6 +19,7 @@ def test_a_second_process_is_refused_with_the_id_of_the_first(tmp_path: Path) ->
 
 
 def test_the_folder_is_free_after_the_first_process(tmp_path: Path) -> None:
-    for _ in range(2):
-        with sole_user(tmp_path):
-            pass
+    with sole_user(tmp_path):
+        pass
+    with sole_user(tmp_path):
+        assert (tmp_path / NAME).read_text() == str(os.getpid())

@@ -125,9 +125,13 @@ async def test_drained_waits_for_all_chunks() -> None:
     for _ in range(2):
         await box.put(10)
     drained = await waits(box.out.drained())
-    for future in box.sink.futures:
-        future.set_result(None)
+    first, second = box.sink.futures
+    first.set_result(None)
+    await steps()
+    assert not drained.done()
+    second.set_result(None)
     await drained
+    assert box.out.unconfirmed == 0
 
 
 async def test_a_lost_chunk_is_reported_once_and_ends_every_wait() -> None:

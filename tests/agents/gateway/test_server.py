@@ -164,7 +164,8 @@ async def test_every_token_of_the_settings_is_accepted() -> None:
     async with running() as place:
         async with place.client(headers={"Authorization": f"bearer {OTHER}"}) as client:
             await client.send(FRAME)
-        await until(lambda: len(place.sink.chunks) == 2)
+        await until(lambda: ended(place))
+        assert heard(place) == FRAME
 
 
 @pytest.mark.parametrize(
@@ -370,6 +371,7 @@ async def test_a_client_that_does_not_answer_pings_is_closed() -> None:
         writer.write("\r\n".join([*lines, "", ""]).encode())
         await reader.readuntil(b"\r\n\r\n")
         await until(lambda: place.refused("idle") == 1)
+        assert (4408).to_bytes(2) in await reader.read()
         writer.close()
         await writer.wait_closed()
 
@@ -429,7 +431,8 @@ async def test_a_generated_token_is_accepted() -> None:
         token = place.gateway.generated_token
         async with place.client(headers={"Authorization": f"Bearer {token}"}) as client:
             await client.send(FRAME)
-            await until(lambda: len(place.sink.chunks) == 1)
+            await until(lambda: bool(place.sink.chunks))
+        assert place.refused("unauthorized") == 0
 
 
 async def test_a_used_port_is_one_clear_error() -> None:

@@ -9,6 +9,15 @@ from pipeline.settings import Asr
 KNOWN = {"en", "zh", "es"}.__contains__
 
 
+def complaint(asr: Asr, multilingual: bool) -> str:
+    """Return the error of the check; empty if it accepts the settings."""
+    try:
+        check_languages(asr, KNOWN, multilingual=multilingual)
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
 @pytest.mark.parametrize(
     ("asr", "multilingual"),
     [
@@ -19,20 +28,19 @@ KNOWN = {"en", "zh", "es"}.__contains__
     ],
 )
 def test_known_languages_are_accepted_and_an_english_model_ignores_the_rooms(asr: Asr, multilingual: bool) -> None:
-    check_languages(asr, KNOWN, multilingual=multilingual)
+    assert complaint(asr, multilingual) == ""
 
 
 @pytest.mark.parametrize(
     ("asr", "multilingual", "said"),
     [
-        (Asr(language="yue"), True, r"asr\.language: Whisper does not know 'yue'"),
-        (Asr(languages=("en", "yue")), True, r"asr\.languages: Whisper does not know 'yue'"),
-        (Asr(language="zh", model="base.en"), False, r"asr\.language: base\.en knows only English, not 'zh'"),
+        (Asr(language="yue"), True, "asr.language: Whisper does not know 'yue'"),
+        (Asr(languages=("en", "yue")), True, "asr.languages: Whisper does not know 'yue'"),
+        (Asr(language="zh", model="base.en"), False, "asr.language: base.en knows only English, not 'zh'"),
     ],
 )
 def test_another_language_is_named_with_its_setting(asr: Asr, multilingual: bool, said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
-        check_languages(asr, KNOWN, multilingual=multilingual)
+    assert said in complaint(asr, multilingual)
 
 
 def test_a_missing_device_is_named() -> None:

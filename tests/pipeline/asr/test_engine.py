@@ -180,14 +180,15 @@ def _likeliest(one: Hypothesis) -> tuple[bool, float]:
 
 LIMIT = 5.0
 """A limit in seconds that fits all clips of the next test."""
+BEAM = BeamSearch(beam=3)
 
 
 def mandarin_clips() -> list[Samples]:
-    return [mandarin(end)[-3 * SAMPLE_RATE :] for end in (3.0, 5.0, 8.0, 11.0)] + [mandarin(14.0)[-4 * SAMPLE_RATE :]]
+    return [mandarin(end)[-3 * SAMPLE_RATE :] for end in (3.0, 8.0)] + [mandarin(14.0)[-4 * SAMPLE_RATE :]]
 
 
 def english_clips() -> list[Samples]:
-    ends = {"conf-invalidpin": 4, "tt-weasels": 4, "dir-nomatch": 4, "conf-invalid": 4, "vm-newuser": 3}
+    ends = {"conf-invalidpin": 4, "tt-weasels": 4, "vm-newuser": 3}
     return [speech(name)[: seconds * SAMPLE_RATE] for name, seconds in ends.items()]
 
 
@@ -195,17 +196,18 @@ def english_clips() -> list[Samples]:
     ("model", "language", "of_language"), [("base", "zh", mandarin_clips), ("tiny.en", "en", english_clips)]
 )
 def test_a_beam_uses_each_clips_own_encoding_in_a_batch(
-    model: str, language: str, of_language: Callable[[], list[Samples]]
+    model: str, language: str, of_language: Callable[[], list[Samples]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The batch has more clips than PyTorch decodes at once. Whisper's own search would use one clip for all rows."""
+    monkeypatch.setattr(openai_whisper, "ROWS", 2 * BEAM.beam)
     clips = of_language()
     found_weights = weights.find(Asr(engine="openai-whisper", model=model))
     network = openai_whisper.OpenAIWhisper(model_of(found_weights, "cpu"), 1, {}, {})
     lengths = [len(samples) / SAMPLE_RATE for samples in clips]
     encodings = [network.encode(as_trained(log_mel(samples, network.bands), LIMIT)) for samples in clips]
-    together = network.decode(encodings, language, lengths, LIMIT, BeamSearch(beam=5))
+    together = network.decode(encodings, language, lengths, LIMIT, BEAM)
     for (found,), encoding, seconds in zip(together, encodings, lengths, strict=True):
-        ((alone,),) = network.decode([encoding], language, [seconds], LIMIT, BeamSearch(beam=5))
+        ((alone,),) = network.decode([encoding], language, [seconds], LIMIT, BEAM)
         assert (found.language, found.text) == (language, alone.text)
         assert found.avg_logprob == pytest.approx(alone.avg_logprob, abs=TOLERANCE)
     assert len({found.text for (found,) in together}) == len(clips)

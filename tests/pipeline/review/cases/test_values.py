@@ -22,6 +22,7 @@ from pipeline.review.cases.values import (
     decision_id,
     worst,
 )
+from pipeline.review.store import SqlReviewStore
 from tests.builders import NOON, case, flag
 
 FLAGS = st.builds(
@@ -128,8 +129,11 @@ def test_a_flag_that_no_database_can_store_is_bad(changes: dict[str, Any]) -> No
     "changes",
     [{}, {"id": "x" * MAX_ID}, {"text": "a\\u0000b"}, {"room": "\\\\\\u0000"}, {"start": NOON + 5}, {"labels": {}}],
 )
-def test_other_flags_are_good(changes: dict[str, Any]) -> None:
-    check(msgspec.structs.replace(flag("a", 0, 5), **changes))
+def test_other_flags_are_good_and_are_stored(store: SqlReviewStore, changes: dict[str, Any]) -> None:
+    good = msgspec.structs.replace(flag("a", 0, 5), **changes)
+    check(good)
+    [outcome] = store.add([good], NOON)
+    assert store.case(outcome.case).flags == (good,)
 
 
 @pytest.mark.parametrize(
