@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -139,9 +139,8 @@ def test_a_killed_run_loses_no_speech(tmp_path: Path) -> None:
     found = [utterance for _, utterance, _ in kept]
     shift = min(one.start for one in found) - whole[0].start
     assert [seconds for one in whole if (seconds := missing(one, found, shift)) > MOST_MISSING] == []
-    store = open_store(settings)
-    cases = store.cases(Filters())
-    store.close()
+    with closing(open_store(settings)) as store:
+        cases = store.cases(Filters())
     assert "violence" in {case.label for case in cases}
     assert len({case.start for case in cases}) == len(cases)
     assert journaled(data) == 0

@@ -1,6 +1,7 @@
 """The whole `voxwarden run`: audio over WebSocket, real Whisper and judge, a case with its clip, and a clean stop."""
 
 import asyncio
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -66,8 +67,7 @@ async def test_a_threat_becomes_a_case_with_its_clip_before_the_process_ends(
     stop.set()  # at once, so that audio in hand must still be finished
     await running
     assert any("kill you" in flag.text for flag in host.flags)
-    store = open_store(settings)
-    (case,) = store.cases(Filters())
-    store.close()
+    with closing(open_store(settings)) as store:
+        (case,) = store.cases(Filters())
     assert (case.room, case.speaker, case.label) == ("lounge", "ben", "violence")
     assert list((tmp_path / "evidence").rglob("*.ogg"))

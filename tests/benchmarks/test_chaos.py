@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,10 +107,9 @@ def segmented(frames: Sequence[bytes]) -> list[Utterance]:
 
 def test_an_overlap_with_a_decided_case_is_detected(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
-    store = open_store(settings)
-    [outcome] = store.add([flag(end=2)], 0.0)
-    store.decide(outcome.case, "carol", Choice(verdict="uphold"), 1.0)
-    store.close()
+    with closing(open_store(settings)) as store:
+        [outcome] = store.add([flag(end=2)], 0.0)
+        store.decide(outcome.case, "carol", Choice(verdict="uphold"), 1.0)
     copy_case(settings, 0.6)
     found = records.cases(settings)
     assert len(found) == 2
@@ -119,12 +118,10 @@ def test_an_overlap_with_a_decided_case_is_detected(tmp_path: Path) -> None:
 
 def copy_case(settings: Settings, later: float) -> None:
     """Another case of the same speaker, which starts this much later than the only one."""
-    database = Database(settings.database_url)
-    with database.write() as connection:
+    with closing(Database(settings.database_url)) as database, database.write() as connection:
         row = dict(connection.execute(select(CASES)).one()._mapping)
         again = {"id": "another", "status": "pending", "start": row["start"] + later, "end": row["end"] + later}
         connection.execute(insert(CASES).values(row | again))
-    database.close()
 
 
 def test_an_overlap_with_any_earlier_case_is_detected() -> None:

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -144,11 +145,10 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
     settings = Settings(data_dir=tmp_path)
-    database = Database(settings.database_url)
-    people.hire(database)
-    with served(create_app(open_desk(settings, database))) as url:
-        yield Stack(url, tmp_path, database)
-    database.close()
+    with closing(Database(settings.database_url)) as database:
+        people.hire(database)
+        with served(create_app(open_desk(settings, database))) as url:
+            yield Stack(url, tmp_path, database)
 
 
 Sit = Callable[..., Page]

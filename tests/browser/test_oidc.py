@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -38,11 +39,10 @@ def place(tmp_path: Path) -> Iterator[tuple[str, Database]]:
             roles={"moderators": "moderator", "leads": "lead"},
         )
         console = ReviewConsole(public_url=f"http://127.0.0.1:{port}", oidc=oidc)
-        database = Database(f"sqlite:///{tmp_path / 'store.db'}")
-        app = create_app(open_desk(Settings(data_dir=tmp_path, console=console), database))
-        with served(app, port) as url:
-            yield url, database
-        database.close()
+        with closing(Database(f"sqlite:///{tmp_path / 'store.db'}")) as database:
+            app = create_app(open_desk(Settings(data_dir=tmp_path, console=console), database))
+            with served(app, port) as url:
+                yield url, database
         provider.terminate()
 
 

@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -107,11 +107,11 @@ def sign_in(page: Page, name: str, password: str) -> None:
 
 def await_clip(data: Path) -> None:
     """Wait until a case has a clip, because the clip is stored after the case."""
-    store, deadline = open_store(Settings(data_dir=data)), time.monotonic() + 120
-    while not any(store.case(case.id).evidence for case in store.cases(Filters())):
-        assert time.monotonic() < deadline, "The case has no clip"
-        time.sleep(0.1)
-    store.close()
+    deadline = time.monotonic() + 120
+    with closing(open_store(Settings(data_dir=data))) as store:
+        while not any(store.case(case.id).evidence for case in store.cases(Filters())):
+            assert time.monotonic() < deadline, "The case has no clip"
+            time.sleep(0.1)
 
 
 @pytest.mark.weights
@@ -161,9 +161,7 @@ def test_a_threat_is_flagged_decided_and_sent_to_the_app(
     assert (told["type"], told["data"]["room"], told["data"]["speaker"]) == ("case.decided", "lounge", "ben")
     assert told["data"]["decision"]["verdict"] == "uphold"
     assert 'voxwarden_decisions_total{verdict="uphold"} 1.0' in figures
-    database = Database(f"sqlite:///{tmp_path / 'voxwarden.db'}")
-    with database.read() as connection:
+    with closing(Database(f"sqlite:///{tmp_path / 'voxwarden.db'}")) as database, database.read() as connection:
         done = [line.action for line in audit.lines(connection) if line.action != "retention.run"]
         assert audit.verify(connection).broken is None
-    database.close()
     assert done == ["account.add", "login", "case.claim", "case.play", "case.decide"]

@@ -1,6 +1,7 @@
 """Counters with known label values start at 0, because Prometheus would otherwise miss their first increment."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, get_args
 
@@ -58,11 +59,13 @@ def transcribe(settings: Settings, metrics: Metrics) -> Any:
 
 
 def console(settings: Settings, metrics: Metrics) -> Any:
-    return create_app(open_desk(settings, Database(settings.database_url), metrics=metrics))
+    with closing(Database(settings.database_url)) as database:
+        return create_app(open_desk(settings, database, metrics=metrics))
 
 
 def outbox(settings: Settings, metrics: Metrics) -> Any:
-    return webhooks.build(settings, Database(settings.database_url), metrics, lambda: 0.0)
+    with closing(Database(settings.database_url)) as database:
+        return webhooks.build(settings, database, metrics, lambda: 0.0)
 
 
 def gateway(settings: Settings, metrics: Metrics) -> Any:

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,8 +92,7 @@ def _worker(role: str, settings: Settings, output: Path) -> Process:
 
 def _wait_for_case(settings: Settings, alive: Callable[[], None]) -> None:
     """Wait until the speech is a case with its clip."""
-    store = open_store(settings)
-    while not any(store.case(case.id).evidence for case in store.cases(Filters())):
-        alive()
-        time.sleep(0.5)
-    store.close()
+    with closing(open_store(settings)) as store:
+        while not any(store.case(case.id).evidence for case in store.cases(Filters())):
+            alive()
+            time.sleep(0.5)

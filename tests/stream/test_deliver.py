@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -49,10 +50,8 @@ def done(settings: Settings) -> int:
 
 
 def cases(settings: Settings) -> list[Case]:
-    store = open_store(settings)
-    found = store.cases(Filters(), limit=1_000)
-    store.close()
-    return found
+    with closing(open_store(settings)) as store:
+        return store.cases(Filters(), limit=1_000)
 
 
 def test_flags_that_arrive_again_create_no_second_case(settings: Settings, tmp_path: Path) -> None:
@@ -94,17 +93,16 @@ def test_decided_speech_that_is_cut_again_opens_no_case(settings: Settings, tmp_
             store.decide(case.id, "mia", Choice(verdict="dismiss"), time.time())
         return len(store.cases(Filters(status="decided"))) == COUNT
 
-    store = open_store(settings)
-    try:
-        wait_until(decided, running)
-        put(settings, FLAGS, again)
-        wait_until(lambda: done(settings) >= 2 * COUNT, running)
-        assert [process.stop() for process in workers] == [0, 0]
-    finally:
-        for process in workers:
-            process.close()
-    found = store.cases(Filters(), limit=1_000)
-    assert [case.status for case in found] == ["decided"] * COUNT
-    linked = [one.id for case in found for one in store.case(case.id).linked]
-    store.close()
+    with closing(open_store(settings)) as store:
+        try:
+            wait_until(decided, running)
+            put(settings, FLAGS, again)
+            wait_until(lambda: done(settings) >= 2 * COUNT, running)
+            assert [process.stop() for process in workers] == [0, 0]
+        finally:
+            for process in workers:
+                process.close()
+        found = store.cases(Filters(), limit=1_000)
+        assert [case.status for case in found] == ["decided"] * COUNT
+        linked = [one.id for case in found for one in store.case(case.id).linked]
     assert sorted(linked) == sorted(each.id for each in again)

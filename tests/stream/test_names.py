@@ -6,7 +6,7 @@ Real speech goes through both runners, together with records that they complain 
 import asyncio
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -93,9 +93,8 @@ async def test_the_one_machine_runner_logs_no_names(tmp_path: Path, monkeypatch:
         await look(host)
         stop.set()
         await running
-        store = open_store(settings)
-        assert [(case.room, case.speaker) for case in store.cases(Filters())] == [(ROOM, SPEAKER)]
-        store.close()
+        with closing(open_store(settings)) as store:
+            assert [(case.room, case.speaker) for case in store.cases(Filters())] == [(ROOM, SPEAKER)]
     log = (tmp_path / "log").read_text()
     assert "stopping" in log
     assert names_in(log) == []

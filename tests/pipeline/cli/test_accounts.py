@@ -1,7 +1,8 @@
 """`voxwarden accounts` and `voxwarden audit` on the command line."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,9 @@ def typed(tmp_path: Path) -> Type:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return Database(f"sqlite:///{tmp_path / 'voxwarden.db'}")
+def database(tmp_path: Path) -> Iterator[Database]:
+    with closing(Database(f"sqlite:///{tmp_path / 'voxwarden.db'}")) as opened:
+        yield opened
 
 
 def test_a_new_account_gets_a_password_that_is_shown_once(typed: Type, database: Database) -> None:

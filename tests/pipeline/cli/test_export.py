@@ -1,6 +1,7 @@
 """`voxwarden export` writes JSON lines and an entry in the audit log."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 from typer.testing import CliRunner
@@ -16,18 +17,15 @@ from tests.builders import NOON, flag
 
 def test_decisions_become_json_lines(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
-    store = open_store(settings)
-    case = store.add([flag("a", 0, 5)], NOON)[0].case
-    store.decide(case, "ana", Choice(verdict="uphold"), NOON)
-    store.close()
+    with closing(open_store(settings)) as store:
+        case = store.add([flag("a", 0, 5)], NOON)[0].case
+        store.decide(case, "ana", Choice(verdict="uphold"), NOON)
     ran = CliRunner().invoke(app, ["--set", f"data_dir={tmp_path}", "export", "decisions"])
     assert ran.exit_code == 0
     [line] = ran.stdout.splitlines()
     assert json.loads(line)["labels"] == {"violence": 1.0, "risk": 1.0}
-    database = Database(settings.database_url)
-    with database.read() as connection:
+    with closing(Database(settings.database_url)) as database, database.read() as connection:
         assert next(one.action for one in audit.newest(connection)) == "export.decisions"
-    database.close()
 
 
 def test_no_decisions_give_no_lines(tmp_path: Path) -> None:

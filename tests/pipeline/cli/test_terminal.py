@@ -1,6 +1,7 @@
 """Text from other people has no effect on a terminal, whatever command prints it."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -32,14 +33,13 @@ def run(folder: Path, *arguments: str, lines: str | None = None) -> Result:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder with a store in which every name is harmful."""
     monkeypatch.setenv("COLUMNS", "400")
-    store = open_store(Settings(data_dir=tmp_path))
-    evil = flag("evil", 0, 5, room=NAME, speaker=NAME, text=EVIL, reasons=(EVIL,), hits=())
-    [stored] = store.add([evil], NOON)
-    with store._database.write() as connection:
-        accounts.add(connection, "lin", "moderator", NOON, "test")
-        holds.place(connection, "room", NAME, EVIL, "test", NOON)
-    (tmp_path / "case").write_text(stored.case)
-    store.close()
+    with closing(open_store(Settings(data_dir=tmp_path))) as store:
+        evil = flag("evil", 0, 5, room=NAME, speaker=NAME, text=EVIL, reasons=(EVIL,), hits=())
+        [stored] = store.add([evil], NOON)
+        with store._database.write() as connection:
+            accounts.add(connection, "lin", "moderator", NOON, "test")
+            holds.place(connection, "room", NAME, EVIL, "test", NOON)
+        (tmp_path / "case").write_text(stored.case)
     return tmp_path
 
 

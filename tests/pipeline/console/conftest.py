@@ -4,7 +4,7 @@ import re
 import shutil
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import cache
 from pathlib import Path
 
@@ -67,9 +67,8 @@ class Console:
 def staffed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite store with the accounts of PEOPLE. Tests copy it, because making one takes longer than most tests."""
     file = tmp_path_factory.mktemp("staffed") / "store.db"
-    database = Database(f"sqlite:///{file}")
-    people.hire(database)
-    database.close()
+    with closing(Database(f"sqlite:///{file}")) as database:
+        people.hire(database)
     return file
 
 
@@ -85,11 +84,10 @@ def console(tmp_path: Path, staffed: Path) -> Iterator[Console]:
     """A console on SQLite. Tests of the review store cover the differences between the databases."""
     settings = Settings(data_dir=tmp_path)
     shutil.copy(staffed, tmp_path / "voxwarden.db")
-    database = Database(settings.database_url)
-    clock = Clock()
-    with served(create_app(open_desk(settings, database, clock))) as url:
-        yield Console(url, database, clock, tmp_path)
-    database.close()
+    with closing(Database(settings.database_url)) as database:
+        clock = Clock()
+        with served(create_app(open_desk(settings, database, clock))) as url:
+            yield Console(url, database, clock, tmp_path)
 
 
 Enter = Callable[[str], httpx.Client]

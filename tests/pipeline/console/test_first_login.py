@@ -1,6 +1,7 @@
 """The first login is made once, for an admin, and nobody can read its password in the store."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 from sqlalchemy import select
@@ -16,21 +17,20 @@ pytestmark = pytest.mark.usefixtures("cheap_hashes")
 
 
 def test_an_empty_store_gets_one_admin_who_can_sign_in(url: str) -> None:
-    database = Database(url)
-    made = first_login(database, lambda: NOON)
-    assert made is not None
-    name, password = made
-    with database.read() as connection:
-        [account] = accounts.everybody(connection)
-        [row] = connection.execute(select(ACCOUNTS)).all()
-        [line] = audit.lines(connection)
-    assert (name, account.name, account.role, account.disabled) == (NAME, NAME, "admin", False)
-    assert password not in str(row)
-    assert (line.at, line.actor, line.action) == (NOON, "voxwarden", "account.add")
-    assert accounts.sign_in(database, name, password, "", NOON)
-    assert not accounts.sign_in(database, name, password + "x", "", NOON + 1)
-    assert first_login(database) is None
-    database.close()
+    with closing(Database(url)) as database:
+        made = first_login(database, lambda: NOON)
+        assert made is not None
+        name, password = made
+        with database.read() as connection:
+            [account] = accounts.everybody(connection)
+            [row] = connection.execute(select(ACCOUNTS)).all()
+            [line] = audit.lines(connection)
+        assert (name, account.name, account.role, account.disabled) == (NAME, NAME, "admin", False)
+        assert password not in str(row)
+        assert (line.at, line.actor, line.action) == (NOON, "voxwarden", "account.add")
+        assert accounts.sign_in(database, name, password, "", NOON)
+        assert not accounts.sign_in(database, name, password + "x", "", NOON + 1)
+        assert first_login(database) is None
 
 
 def test_any_account_is_enough(database: Database) -> None:

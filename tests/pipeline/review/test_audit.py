@@ -1,6 +1,8 @@
 """The audit log shows every change that somebody made to it."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 from hypothesis import given
@@ -88,8 +90,9 @@ def test_concurrent_writers_make_one_chain(database: Database) -> None:
 
 
 @pytest.fixture(scope="module")
-def reused(tmp_path_factory: pytest.TempPathFactory) -> Database:
-    return Database(f"sqlite:///{tmp_path_factory.mktemp('audit') / 'store.db'}")
+def reused(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    with closing(Database(f"sqlite:///{tmp_path_factory.mktemp('audit') / 'store.db'}")) as opened:
+        yield opened
 
 
 @examples(max_examples=40)

@@ -1,6 +1,7 @@
 """Opening a database, and the errors if that fails."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,41 +17,33 @@ from pipeline.settings import Settings
 
 
 def test_migrations_of_an_empty_database_make_the_tables(empty_url: str) -> None:
-    database = Database(empty_url)
-    with database.read() as connection:
+    with closing(Database(empty_url)) as database, database.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, METADATA) == []
-    database.close()
 
 
 def test_opening_again_keeps_the_data(empty_url: str) -> None:
     for expected in (0, 1):
-        database = Database(empty_url)
-        with database.write() as connection:
+        with closing(Database(empty_url)) as database, database.write() as connection:
             assert len(connection.execute(text("SELECT 1 FROM alembic_version")).all()) == 1
             assert connection.execute(text("SELECT count(*) FROM decisions")).scalar_one() == 0
             if not expected:
                 connection.execute(text("CREATE TABLE marker (x INTEGER)"))
             assert connection.execute(text("SELECT count(*) FROM marker")).scalar_one() == 0
-        database.close()
 
 
 def test_a_store_of_a_newer_version_is_not_changed(url: str) -> None:
-    database = Database(url)
-    with database.write() as connection:
+    with closing(Database(url)) as database, database.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    database.close()
     with pytest.raises(ConfigError, match="newer Voxwarden"):
         Database(url)
 
 
 def test_sqlite_readers_work_beside_a_writer(sqlite_url: str) -> None:
-    database = Database(sqlite_url)
-    with database.write(), database.read() as reader:
+    with closing(Database(sqlite_url)) as database, database.write(), database.read() as reader:
         assert reader.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
         assert reader.execute(text("PRAGMA foreign_keys")).scalar_one() == 1
         assert reader.execute(text("SELECT count(*) FROM cases")).scalar_one() == 0
-    database.close()
 
 
 def test_a_file_that_is_not_a_database(tmp_path: Path) -> None:
@@ -61,15 +54,14 @@ def test_a_file_that_is_not_a_database(tmp_path: Path) -> None:
 
 def test_a_locked_database_raises_a_dependency_error(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.review.database.BUSY_MILLISECONDS", 50)
-    database = Database(sqlite_url)
-    other = sqlite3.connect(database.url.database or "", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(DependencyError, match="database is locked"), database.write():
-        raise AssertionError("two writers at once")
-    other.close()
-    with database.write():
-        pass
-    database.close()
+    with closing(Database(sqlite_url)) as database:
+        other = sqlite3.connect(database.url.database or "", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DependencyError, match="database is locked"), database.write():
+            raise AssertionError("two writers at once")
+        other.close()
+        with database.write():
+            pass
 
 
 def test_the_error_names_a_missing_server_without_its_password() -> None:
@@ -82,14 +74,15 @@ def test_the_error_names_a_missing_server_without_its_password() -> None:
 
 @pytest.mark.parametrize(("query", "patience"), [("", "20000"), ("tcp_user_timeout=7000", "7000")])
 def test_the_client_gives_up_a_lost_server(postgres_url: str, query: str, patience: str) -> None:
-    database = Database(f"{postgres_url}{'&' if '?' in postgres_url else '?'}{query}" if query else postgres_url)
-    assert "keepalives" not in database.name
-    with database.read() as connection:
-        driver = connection.connection.dbapi_connection
-        assert driver is not None
-        given = driver.info.get_parameters()  # only parameters that differ from libpq's defaults
-    assert (given["tcp_user_timeout"], given["keepalives_idle"]) == (patience, "10")
-    database.close()
+    with closing(
+        Database(f"{postgres_url}{'&' if '?' in postgres_url else '?'}{query}" if query else postgres_url)
+    ) as database:
+        assert "keepalives" not in database.name
+        with database.read() as connection:
+            driver = connection.connection.dbapi_connection
+            assert driver is not None
+            given = driver.info.get_parameters()  # only parameters that differ from libpq's defaults
+        assert (given["tcp_user_timeout"], given["keepalives_idle"]) == (patience, "10")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The review store on SQLite and on PostgreSQL."""
 
+from contextlib import closing
+
 import msgspec
 import pytest
 
@@ -102,20 +104,18 @@ def test_an_escalated_case_keeps_its_decisions_when_it_grows(store: SqlReviewSto
 
 
 def test_a_case_has_a_longest_time(url: str) -> None:
-    store = SqlReviewStore(Database(url), max_case=10)
-    monologue = [flag(str(second), second, second + 3) for second in range(0, 30, 2)]
-    store.add(monologue, NOON)
-    found = [store.case(case.id) for case in store.cases(Filters())]
-    assert sorted(f.id for file in found for f in file.flags) == sorted(f.id for f in monologue)
-    assert max(file.case.end - file.case.start for file in found) <= 10
-    assert len(found) == 4
-    store.close()
+    with closing(SqlReviewStore(Database(url), max_case=10)) as store:
+        monologue = [flag(str(second), second, second + 3) for second in range(0, 30, 2)]
+        store.add(monologue, NOON)
+        found = [store.case(case.id) for case in store.cases(Filters())]
+        assert sorted(f.id for file in found for f in file.flags) == sorted(f.id for f in monologue)
+        assert max(file.case.end - file.case.start for file in found) <= 10
+        assert len(found) == 4
 
 
 def test_a_merge_gap_merges_near_flags(url: str) -> None:
-    store = SqlReviewStore(Database(url), merge_gap=2)
-    assert results(store, flag("a", 0, 5), flag("b", 7, 9), flag("c", 12, 13)) == ["created", "merged", "created"]
-    store.close()
+    with closing(SqlReviewStore(Database(url), merge_gap=2)) as store:
+        assert results(store, flag("a", 0, 5), flag("b", 7, 9), flag("c", 12, 13)) == ["created", "merged", "created"]
 
 
 def test_pages_contain_every_case_once_newest_first(store: SqlReviewStore) -> None:

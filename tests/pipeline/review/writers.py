@@ -1,5 +1,6 @@
 """Several workers that deliver the same flags."""
 
+from contextlib import closing
 from multiprocessing import Queue
 from multiprocessing.synchronize import Barrier
 
@@ -27,6 +28,5 @@ def deliver(store: SqlReviewStore, writer: int) -> list[Outcome]:
 def work(url: str, writer: int, start: Barrier, results: "Queue[list[Outcome]]") -> None:
     """Run in one process: open the store at the same moment as the other processes, and deliver the flags."""
     start.wait()
-    store = SqlReviewStore(Database(url))
-    results.put(deliver(store, writer))
-    store.close()
+    with closing(SqlReviewStore(Database(url))) as store:
+        results.put(deliver(store, writer))

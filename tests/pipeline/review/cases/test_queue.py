@@ -1,6 +1,7 @@
 """The order, the pages and the filters of the queue."""
 
 import itertools
+from contextlib import closing
 
 from sqlalchemy import text
 
@@ -87,11 +88,9 @@ def test_filters(database: Database) -> None:
 
 def test_an_index_gives_the_order(sqlite_url: str) -> None:
     """Without the index, one page of a queue of 100,000 cases would sort all of them."""
-    database = Database(sqlite_url)
-    with database.read() as connection:
+    with closing(Database(sqlite_url)) as database, database.read() as connection:
         for where in ("", " AND label = 'x'", " AND room = 'x'", " AND speaker = 'x'"):
             sql = f"SELECT * FROM cases WHERE status <> 'decided'{where} ORDER BY urgency, id LIMIT 50"  # noqa: S608
             plan = " ".join(str(row) for row in connection.execute(text("EXPLAIN QUERY PLAN " + sql)))
             assert "ix_cases_queue" in plan
             assert "TEMP B-TREE" not in plan
-    database.close()

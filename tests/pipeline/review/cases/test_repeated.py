@@ -3,6 +3,7 @@
 import itertools
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -198,20 +199,16 @@ def test_concurrent_workers_and_moderators(url: str, desk: Desk) -> None:
     cases = [case for _, case in desk.add(*(flag(f"{start}", start, end) for start, end in spans))]
 
     def deliver(worker: int) -> list[Result]:
-        database = Database(url)
-        store = SqlReviewStore(database, repeat=REPEAT)
-        results = [
-            store.add([flag(f"{worker}/{start}", start + worker / 10, end + worker / 10)], LATER)[0].result
-            for start, end in spans
-        ]
-        database.close()
-        return results
+        with closing(Database(url)) as database:
+            store = SqlReviewStore(database, repeat=REPEAT)
+            return [
+                store.add([flag(f"{worker}/{start}", start + worker / 10, end + worker / 10)], LATER)[0].result
+                for start, end in spans
+            ]
 
     def moderate(moderator: str) -> list[str]:
-        database = Database(url)
-        done = list(filter(None, (_decide(database, case, moderator) for case in cases)))
-        database.close()
-        return done
+        with closing(Database(url)) as database:
+            return list(filter(None, (_decide(database, case, moderator) for case in cases)))
 
     with ThreadPoolExecutor(5) as pool:
         delivered = [pool.submit(deliver, worker) for worker in range(1, 4)]
@@ -244,10 +241,8 @@ def test_a_case_is_decided_while_a_flag_arrives(url: str, desk: Desk) -> None:
 
 
 def _add_elsewhere(url: str, one: Flag) -> list[tuple[str, str]]:
-    database = Database(url)
-    found = Desk(database).add(one)
-    database.close()
-    return found
+    with closing(Database(url)) as database:
+        return Desk(database).add(one)
 
 
 @pytest.mark.parametrize(

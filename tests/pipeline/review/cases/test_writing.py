@@ -2,8 +2,9 @@
 
 import itertools
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -59,9 +60,11 @@ def grouped(store: SqlReviewStore, filters: Filters) -> set[frozenset[str]]:
 
 
 @pytest.fixture(scope="module")
-def reused(tmp_path_factory: pytest.TempPathFactory) -> SqlReviewStore:
+def reused(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlReviewStore]:
     """A store for all examples. Each example uses its own room."""
-    return SqlReviewStore(Database(f"sqlite:///{tmp_path_factory.mktemp('reused') / 'store.db'}"), max_case=1_000)
+    file = tmp_path_factory.mktemp("reused") / "store.db"
+    with closing(SqlReviewStore(Database(f"sqlite:///{file}"), max_case=1_000)) as store:
+        yield store
 
 
 @examples(max_examples=60)
@@ -99,9 +102,8 @@ def test_processes_open_an_empty_store_and_deliver_the_same_flags(empty_url: str
     outcomes = [outcome for _ in processes for outcome in results.get(timeout=200)]
     for process in processes:
         process.join()
-    store = SqlReviewStore(Database(empty_url))
-    check_once(store, outcomes)
-    store.close()
+    with closing(SqlReviewStore(Database(empty_url))) as store:
+        check_once(store, outcomes)
 
 
 def test_one_of_several_concurrent_decisions_is_stored(store: SqlReviewStore) -> None:
@@ -120,9 +122,8 @@ def test_one_of_several_concurrent_decisions_is_stored(store: SqlReviewStore) ->
 
 
 def test_a_batch_is_stored_whole_or_not_at_all(tmp_path: Path) -> None:
-    store = SqlReviewStore(Database(f"sqlite:///{tmp_path / 'store.db'}"))
-    broken = msgspec.structs.replace(flag("b", 10, 15), hits=(object(),))
-    with pytest.raises(TypeError):
-        store.add([flag("a", 0, 5), broken], NOON)
-    assert store.cases(Filters()) == []
-    store.close()
+    with closing(SqlReviewStore(Database(f"sqlite:///{tmp_path / 'store.db'}"))) as store:
+        broken = msgspec.structs.replace(flag("b", 10, 15), hits=(object(),))
+        with pytest.raises(TypeError):
+            store.add([flag("a", 0, 5), broken], NOON)
+        assert store.cases(Filters()) == []
