@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from textwrap import indent
 
-from pipeline.topology import STAGES, UTTERANCES, Stage, Topic
+from pipeline.topology import SPEECH, STAGES, UTTERANCES, Stage, Topic
 
 COMMAND = "python -m deploy.stages"
 DEPLOY = Path(__file__).parent
@@ -76,11 +76,15 @@ def _path_lag(path: Sequence[str]) -> list[str]:
 
 
 def _paths(topic: Topic, stages: Stages) -> Iterator[tuple[str, ...]]:
-    """Each path from the topic to a stage that reads audio, as the names of its stages."""
+    """Each path of speech from the topic to a stage that reads audio, as the names of its stages.
+
+    No audio is read for the statuses in SPEECH.
+    """
     for stage in (each for each in stages if topic in each.takes):
         if stage.reads_audio:
             yield (stage.name,)
-        yield from ((stage.name, *rest) for given in stage.gives for rest in _paths(given, stages))
+        speech = [given for given in stage.gives if given is not SPEECH]
+        yield from ((stage.name, *rest) for given in speech for rest in _paths(given, stages))
 
 
 def _storing_roles(stages: Stages) -> list[str]:

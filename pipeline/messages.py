@@ -5,7 +5,8 @@ binary mode (`pipeline/events.py`). These types and their docstrings give the fi
 """
 
 import uuid
-from typing import Annotated, Literal
+from collections.abc import Collection
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -27,6 +28,12 @@ Seconds = Annotated[float, Meta(ge=0, lt=253_402_300_800)]
 Unit = Annotated[float, Meta(ge=0, le=1)]
 """A score, probability or confidence."""
 
+Listeners = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+"""A number of people who can hear a room."""
+
+Drill = Annotated[str, Meta(max_length=64, pattern=r"^[a-z0-9-]*(?![\s\S])")]
+"""Id of a drill; empty for real speech."""
+
 MAX_ALTERNATIVES = 5
 """Maximum number of alternatives in a transcript."""
 
@@ -45,8 +52,11 @@ Mark = Literal["no_speech", "repetition", "silence_phrase", "low_confidence"]
 """A sign that the recogniser invented the text. A marked text is kept; the policy decides how it counts."""
 
 
+SpeechState = Literal["segmented", "skipped", "failed"]
+
+
 class Message(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The fields of every message on a topic: room, speaker, type of room, and start."""
+    """The fields of every message on a topic. They come from the app, and each stage copies them (`origin`)."""
 
     room: Name
     """The app's name of the room."""
@@ -54,6 +64,12 @@ class Message(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The app's name of the speaker."""
     room_type: Name = "default"
     """Type of the room. A policy can have rules for each type."""
+    listeners: Listeners | None = None
+    """Number of people who can hear the room, if the app sends it."""
+    identity_verified: bool | None = None
+    """Whether the app has verified the speaker's identity, if the app sends it."""
+    drill: Drill = ""
+    """Id of the drill that this speech belongs to. Speech of a drill counts in no production figure."""
     start: Seconds
     """Start in UTC seconds."""
 
@@ -194,6 +210,21 @@ class Flag(Message, frozen=True, kw_only=True, omit_defaults=True):
     """Address of the utterance's audio: `topic/partition/offset`, or `lookback/NAME/OFFSET` on one machine."""
 
 
+class SpeechStatus(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """A status of an utterance without a verdict. With the flags, these messages account for every utterance."""
+
+    id: str
+    utterance: str
+    """Id of the utterance."""
+    end: Seconds
+    state: SpeechState
+    """`segmented`: the utterance was cut. `skipped`: overload left it out. `failed`: it is a dead letter."""
+    reason: Annotated[str, Meta(max_length=64)] = ""
+    """Why the utterance has no verdict: `overload`, or the name of the stage that failed."""
+    address: str | None = None
+    """Address of the utterance's audio. Only a status that ends the work on the utterance has it."""
+
+
 class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A moderator's decision on a case."""
 
@@ -222,6 +253,11 @@ class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True):
 def sample_of(seconds: float) -> int:
     """Convert UTC seconds to a count of 16 kHz samples. Ids use it, so that rounding errors do not change an id."""
     return round(seconds * SAMPLE_RATE)
+
+
+def origin(message: Message, *, without: Collection[str] = ()) -> dict[str, Any]:
+    """Return the fields of `Message`, for the message that a stage makes from `message`."""
+    return {name: getattr(message, name) for name in Message.__struct_fields__ if name not in without}
 
 
 def derive_id(stage: str, message: Utterance | Transcript, version: str = "") -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pipeline.journal import Journal
-from pipeline.messages import AudioChunk, Message, Transcript, Utterance
+from pipeline.messages import AudioChunk, Message, SpeechStatus, Transcript, Utterance
 from pipeline.review.evidence.marks import Finish
 from pipeline.settings import Settings
 from pipeline.stage import HoldingProcessor, Processor, Rejected
@@ -97,9 +97,7 @@ class Recovery:
         for message in batch:
             address = _address(message)
             if address and address not in going_on:
-                skipped = isinstance(message, Transcript) and message.skipped
-                other = Finish.FAILED if address in rejected else Finish.SKIPPED
-                ended[other if skipped or address in rejected else Finish.JUDGED].append(address)
+                ended[Finish.FAILED if address in rejected else _finish(message)].append(address)
         for outcome, addresses in ended.items():
             if addresses:
                 self.lookback.finish(addresses, outcome)
@@ -110,6 +108,13 @@ class Recovery:
         if last is None:
             return float("-inf")
         return last.end - self._overlap if last.forced else last.end
+
+
+def _finish(message: Message) -> Finish:
+    """How an utterance ended whose last message was `message`."""
+    if isinstance(message, SpeechStatus):
+        return Finish.SKIPPED if message.state == "skipped" else Finish.FAILED
+    return Finish.SKIPPED if isinstance(message, Transcript) and message.skipped else Finish.JUDGED
 
 
 def _address(message: object) -> str | None:

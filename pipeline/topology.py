@@ -3,6 +3,9 @@
     app ──► voice.audio ──► voice.utterances ──► voice.transcripts ──► voice.flags ──► review store
                segment          transcribe            judge              deliver
 
+Beside them, segment, transcribe and judge write to `voice.speech` which utterances were cut, skipped or failed.
+Deliver counts them (`pipeline/review/delivery/tallies.py`).
+
 A stage may take and give several topics. To add a stage, write its processor in its own folder and add an entry to
 STAGES. Both runners, `voxwarden worker` and the metrics then know it. `python -m deploy.stages` and
 `python -m pipeline.contract` write it into the compose stack, the alert rules and the contract.
@@ -15,7 +18,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pipeline.messages import AudioChunk, Flag, Message, Transcript, Utterance
+from pipeline.messages import AudioChunk, Flag, Message, SpeechStatus, Transcript, Utterance
+from pipeline.speech_status import reporting
 from pipeline.stage import Processor
 
 if TYPE_CHECKING:
@@ -71,24 +75,25 @@ class Stage:
         module, function = self.build.split(":")
         build = getattr(import_module(module), function)
         made: Processor[Any, Any] = build(settings, metrics, *([log] if self.reads_audio else []))
-        return made
+        return reporting(made, self.name) if SPEECH in self.gives else made
 
 
 AUDIO = Topic("voice.audio", AudioChunk, retention_hours=2)
 UTTERANCES = Topic("voice.utterances", Utterance, retention_hours=24)
 TRANSCRIPTS = Topic("voice.transcripts", Transcript, retention_hours=24)
 FLAGS = Topic("voice.flags", Flag, retention_hours=24)
+SPEECH = Topic("voice.speech", SpeechStatus, retention_hours=24)
 DEAD_LETTERS = Topic("voice.dead-letters", None, retention_hours=7 * 24)
 
-TOPICS = (AUDIO, UTTERANCES, TRANSCRIPTS, FLAGS, DEAD_LETTERS)
+TOPICS = (AUDIO, UTTERANCES, TRANSCRIPTS, FLAGS, SPEECH, DEAD_LETTERS)
 
-SEGMENT = Stage("segment", (AUDIO,), (UTTERANCES,), "pipeline.audio.segment:build", 64, 0.02, holds=True)
-TRANSCRIBE = Stage("transcribe", (UTTERANCES,), (TRANSCRIPTS,), "pipeline.asr.transcribe:build", 16, 0.02)
-JUDGE = Stage("judge", (TRANSCRIPTS,), (FLAGS,), "pipeline.judge.judge:build", 32, 0.02)
+SEGMENT = Stage("segment", (AUDIO,), (UTTERANCES, SPEECH), "pipeline.audio.segment:build", 64, 0.02, holds=True)
+TRANSCRIBE = Stage("transcribe", (UTTERANCES,), (TRANSCRIPTS, SPEECH), "pipeline.asr.transcribe:build", 16, 0.02)
+JUDGE = Stage("judge", (TRANSCRIPTS,), (FLAGS, SPEECH), "pipeline.judge.judge:build", 32, 0.02)
 # One flag may need the clip of the longest case: 1.5 s of CPU. A larger batch could take so long that Kafka reassigns
 # its partition.
 DELIVER = Stage(
-    "deliver", (FLAGS,), (), "pipeline.review.delivery.deliver:build", 16, 0.02, reads_audio=True, stores=True
+    "deliver", (FLAGS, SPEECH), (), "pipeline.review.delivery.deliver:build", 16, 0.02, reads_audio=True, stores=True
 )
 
 STAGES: tuple[Stage, ...] = (SEGMENT, TRANSCRIBE, JUDGE, DELIVER)

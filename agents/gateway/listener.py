@@ -16,6 +16,7 @@ from agents.gateway.request import Voice
 from agents.gateway.session import Arrival, AudioSession, Frame
 from agents.gateway.wire import Connection, Message
 from pipeline.errors import InputError
+from pipeline.messages import Listeners
 from pipeline.metrics import Metrics
 from pipeline.settings import GatewaySettings
 
@@ -31,9 +32,15 @@ LEFT = {CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY, CloseCode.NO_STATUS_RCVD
 
 
 class MuteNote(msgspec.Struct, forbid_unknown_fields=True):
-    """The only known text frame, which LiveKit's track egress sends. It has no effect: muted audio stops by itself."""
+    """A text frame of LiveKit's track egress. It has no effect: muted audio stops by itself."""
 
     muted: bool
+
+
+class ListenersNote(msgspec.Struct, forbid_unknown_fields=True):
+    """A text frame of the app: the number of people who can hear the room from now on."""
+
+    listeners: Listeners
 
 
 class Safe(msgspec.Struct):
@@ -147,12 +154,19 @@ class Listener:
         try:
             for message in messages:
                 if isinstance(message, str):
-                    _check_note(message)
+                    self._note(message)
                 elif frame := self._frame(message):
                     frames.append(frame)
         except InputError as error:
             return frames, error
         return frames, None
+
+    def _note(self, text: str) -> None:
+        """Take a text frame. Raises InputError for an unknown one."""
+        try:
+            msgspec.json.decode(text, type=MuteNote)
+        except msgspec.DecodeError:
+            self._session.listeners = _listeners(text)
 
     def _frame(self, message: bytes) -> Frame | None:
         """Return a frame with audio, or None for an empty or broken frame.
@@ -203,8 +217,8 @@ class Listener:
             return
 
 
-def _check_note(text: str) -> None:
+def _listeners(text: str) -> int:
     try:
-        msgspec.json.decode(text, type=MuteNote)
+        return msgspec.json.decode(text, type=ListenersNote).listeners
     except msgspec.DecodeError as error:
-        raise InputError("A text frame", "Send audio in binary frames.") from error
+        raise InputError("A text frame", """Send audio in binary frames. Text is {"listeners": 12}.""") from error

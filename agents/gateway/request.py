@@ -12,10 +12,13 @@ from msgspec import Meta, Struct
 
 from pipeline.audio.opus import OPUS_RATE
 from pipeline.errors import InputError
-from pipeline.messages import Name, Seconds, StreamCodec
+from pipeline.messages import Drill, Listeners, Name, Seconds, StreamCodec
 
 PATH = re.compile(r"/v1/rooms/([^/]+)/speakers/([^/]+)/audio")
-KEYS = "Known keys are codec, sample_rate, channels, room_type, start, session and first_sample."
+KEYS = (
+    "Known keys are codec, sample_rate, channels, room_type, start, session, first_sample, listeners, "
+    "identity_verified and drill."
+)
 
 
 class Voice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,6 +27,12 @@ class Voice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     room: Name
     speaker: Name
     room_type: Name = "default"
+    listeners: Listeners | None = None
+    """Number of people who can hear the room. Text frames update it."""
+    identity_verified: bool | None = None
+    """Whether the app has verified the speaker's identity. None: the app does not say."""
+    drill: Drill = ""
+    """Id of the drill that this audio belongs to."""
     codec: StreamCodec = "pcm_s16le"
     sample_rate: Annotated[int, Meta(ge=8_000, le=192_000)]
     channels: Annotated[int, Meta(ge=1, le=32)] = 1

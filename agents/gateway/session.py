@@ -57,6 +57,8 @@ class AudioSession:
         self._number = voice.first_sample
         """Number of the next sample in the client's session."""
         self._sequence = 0
+        self.listeners = voice.listeners
+        """Number of people who can hear the room now; None: unknown."""
         self._behind = False
         self._late = 0.0
         """Seconds by which the client was behind the clock at its start; 0 after it has caught up."""
@@ -123,6 +125,9 @@ class AudioSession:
             room=voice.room,
             speaker=voice.speaker,
             room_type=voice.room_type,
+            listeners=self.listeners,
+            identity_verified=voice.identity_verified,
+            drill=voice.drill,
             start=self._position,
             sequence=sequence,
             session=voice.session or "",

@@ -18,6 +18,7 @@ told again         flags for speech that another flag covers, under another id; 
 unexpected         flags for speech that nobody said
 hung               processes that neither work nor exit: the health probe fails, the grace period is too short, or
                    records still wait at the end
+tallies: wrong     hours in which the tallies differ from a count of voice.flags and voice.speech
 malformed: lost    bad records that are not in the dead letters; redelivered: those that are there twice
 
 The last line has the counts. The exit code is 0 without faults, else 1. The failures:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from agents import topics
-from benchmarks.chaos import records, stores, verdict
+from benchmarks.chaos import records, stores, tallied, verdict
 from benchmarks.chaos.clients import Crowd
 from benchmarks.chaos.marks import FRAME
 from benchmarks.chaos.moderator import Moderator
@@ -90,6 +90,7 @@ def judged(scene: Scene, wanted: Sequence[SpokenSpan], counts: Mapping[Voice, in
         unexpected=[utterance for utterance in flags if not uttered.get(utterance)],
         hung=scene.hung,
         letters_lost=[value.decode() for value in sorted(scene.malformed - values)],
+        miscounted=tallied.miscounted(settings),
         malformed=len(scene.malformed),
         redelivered=redelivered,
     )
@@ -101,6 +102,6 @@ def explain(found: ChaosVerdict) -> None:
         holes = ", ".join(f"{hole.start:.3f}-{hole.end:.3f}" for hole in lost.holes)
         where = "in the log" if lost.in_log else "never reached the log"
         say(f"  lost: {lost.stretch}: {holes}, {where}")
-    for name in ("overlapping", "again", "unexpected", "hung", "letters_lost"):
+    for name in ("overlapping", "again", "unexpected", "hung", "letters_lost", "miscounted"):
         for fault in getattr(found, name)[:SHOWN]:
             say(f"  {name}: {fault}")

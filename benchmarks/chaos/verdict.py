@@ -45,6 +45,7 @@ class ChaosVerdict:
     unexpected: Sequence[str] = ()
     hung: Sequence[str] = ()
     letters_lost: Sequence[str] = ()
+    miscounted: Sequence[str] = ()
     malformed: int = 0
     redelivered: int = 0
 
@@ -54,7 +55,7 @@ class ChaosVerdict:
 
     @property
     def good(self) -> bool:
-        faults = (self.lost, self.overlapping, self.unexpected, self.hung, self.letters_lost)
+        faults = (self.lost, self.overlapping, self.unexpected, self.hung, self.letters_lost, self.miscounted)
         return not any(faults) and self.share_again <= TOLD_AGAIN and self.stretches > 0
 
     def __str__(self) -> str:
@@ -62,7 +63,8 @@ class ChaosVerdict:
             f"stretches {self.stretches}: lost {len(self.lost)}, overlapping cases {len(self.overlapping)}, "
             f"told again {len(self.again)} of {self.flags} ({self.share_again:.2%}), "
             f"unexpected {len(self.unexpected)}, hung {len(self.hung)}; "
-            f"malformed {self.malformed}: lost {len(self.letters_lost)}, redelivered {self.redelivered}"
+            f"malformed {self.malformed}: lost {len(self.letters_lost)}, redelivered {self.redelivered}; "
+            f"tallies: wrong {len(self.miscounted)}"
         )
 
 

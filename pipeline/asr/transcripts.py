@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.messages import Transcript, Utterance, derive_id
+from pipeline.messages import Transcript, Utterance, derive_id, origin
 
 UNDETERMINED = "und"
 """ISO 639-2 code of an undetermined language."""
@@ -11,10 +11,7 @@ UNDETERMINED = "und"
 def transcript_of(utterance: Utterance, **fields: Any) -> Transcript:
     """The transcript of `utterance`. `fields` are its own fields: text, language, confidence, model and so on."""
     return Transcript(
-        room=utterance.room,
-        speaker=utterance.speaker,
-        room_type=utterance.room_type,
-        start=utterance.start,
+        **origin(utterance),
         id=derive_id("transcribe", utterance),
         utterance=utterance.id,
         end=utterance.end,

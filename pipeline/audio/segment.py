@@ -145,24 +145,23 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
             if isinstance(piece, Rejected):
                 yield piece
             elif unsent := self._sent.rest(key, piece):
-                yield self._encoded(key, unsent)
-
-    def _encoded(self, key: Key, piece: SpeechPiece) -> Utterance | Rejected:
-        """Encode a piece as an utterance. If that fails, its raw samples go to the dead letters."""
-        try:
-            return _utterance(key, piece, encode_flac(piece.cut.samples))
-        except STAGE_FAULTS:
-            raise
-        except Exception as error:
-            return Rejected(_utterance(key, piece, piece.cut.samples.tobytes()), blamed(error))
+                yield _encoded(unsent)
 
 
-def _utterance(key: Key, piece: SpeechPiece, data: bytes) -> Utterance:
+def _encoded(piece: SpeechPiece) -> Utterance | Rejected:
+    """Encode a piece as an utterance. If that fails, its raw samples go to the dead letters."""
+    try:
+        return _utterance(piece, encode_flac(piece.cut.samples))
+    except STAGE_FAULTS:
+        raise
+    except Exception as error:
+        return Rejected(_utterance(piece, piece.cut.samples.tobytes()), blamed(error))
+
+
+def _utterance(piece: SpeechPiece, data: bytes) -> Utterance:
     cut = piece.cut
     utterance = Utterance(
-        room=key[0],
-        speaker=key[1],
-        room_type=piece.room_type,
+        **piece.origin,
         start=piece.start / SAMPLE_RATE,
         end=(piece.start + cut.samples.size) / SAMPLE_RATE,
         id="",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from pipeline.audio.resample import Samples
 from pipeline.audio.resent import ReceivedSamples
 from pipeline.audio.vad import WINDOW, Memory, Vad
 from pipeline.errors import BadMessage, VoxwardenError
-from pipeline.messages import SAMPLE_RATE, AudioChunk, sample_of
+from pipeline.messages import SAMPLE_RATE, AudioChunk, origin, sample_of
 from pipeline.metrics import Metrics
 from pipeline.settings import Audio
 from pipeline.stage import Rejected, blamed
@@ -31,9 +32,10 @@ audio could still move the edge of an utterance by one window, and its id would 
 
 @dataclass(frozen=True, slots=True)
 class SpeechPiece:
-    """A cut with its time and the type of its room."""
+    """A cut with its time, and the fields that its chunks had from the app."""
 
-    room_type: str
+    origin: dict[str, Any]
+    """The fields of `Message` but `start`, from the last chunk."""
     start: int
     """Start of the cut in 16 kHz samples since 1970 UTC."""
     cut: Cut
@@ -129,7 +131,7 @@ class Speaker:
         """The last chunk began far before the end of the stream, and its time was ignored."""
         self._sent_to = -1
         """End of the stream when its unfinished speech was last returned."""
-        self._room_type = "default"
+        self._origin: dict[str, Any] = {}
 
     @property
     def needed(self) -> int:
@@ -166,7 +168,7 @@ class Speaker:
         if self._stream and self._stream.end != self._sent_to:
             self._sent_to = self._stream.end
             if unfinished := self._stream.unfinished():
-                yield SpeechPiece(self._room_type, *unfinished)
+                yield SpeechPiece(self._origin, *unfinished)
 
     @property
     def is_open(self) -> bool:
@@ -199,7 +201,7 @@ class Speaker:
             self._marks.add(ChunkMark(self._stream.end, ordered.arrival, ordered.chunk.start))
 
     def _listen(self, chunk: AudioChunk) -> Iterator[SpeechPiece | Rejected]:
-        self._room_type = chunk.room_type
+        self._origin = origin(chunk, without=("start",))
         before = self._decoder.concealed
         samples = self._decode(chunk)
         if isinstance(samples, Rejected):
@@ -279,4 +281,4 @@ class Speaker:
         self._stream = None
 
     def _pieces(self, cuts: Iterator[tuple[int, Cut]]) -> Iterator[SpeechPiece]:
-        return (SpeechPiece(self._room_type, start, cut) for start, cut in cuts)
+        return (SpeechPiece(self._origin, start, cut) for start, cut in cuts)

@@ -58,6 +58,8 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
     "lodge_appeal": APP,
     "appeal_state": APP,
     "file_report": APP,
+    "confirm_action": APP,
+    "store_room_hours": APP,
     "keeping_page": AUDIT,
     "place_hold": LEAD,
     "release_hold": LEAD,

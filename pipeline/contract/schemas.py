@@ -6,9 +6,20 @@ import msgspec
 
 from pipeline.contract.fields import meanings
 from pipeline.events import CONTENT_TYPES, LOCAL_FIELDS, header_of, type_of
-from pipeline.messages import Alternative, AudioChunk, Decision, Flag, Hit, Message, Transcript, Utterance, Word
+from pipeline.messages import (
+    Alternative,
+    AudioChunk,
+    Decision,
+    Flag,
+    Hit,
+    Message,
+    SpeechStatus,
+    Transcript,
+    Utterance,
+    Word,
+)
 
-KINDS: tuple[type[msgspec.Struct], ...] = (AudioChunk, Utterance, Transcript, Flag, Decision)
+KINDS: tuple[type[msgspec.Struct], ...] = (AudioChunk, Utterance, Transcript, Flag, SpeechStatus, Decision)
 PARTS: tuple[type[msgspec.Struct], ...] = (Word, Alternative, Hit)
 """Types of nested objects in messages."""
 
@@ -62,7 +73,9 @@ def _headers(kind: type[Message]) -> Schema:
     _, components = msgspec.json.schema_components([kind])
     whole = components[kind.__name__]
     _describe(whole, kind)
-    fields = {header_of(name): field for name, field in whole["properties"].items() if name not in LOCAL_FIELDS}
+    fields = {
+        header_of(name): _present(field) for name, field in whole["properties"].items() if name not in LOCAL_FIELDS
+    }
     needed = [header_of(name) for name in whole["required"]]
     return {
         "title": kind.__name__,
@@ -71,6 +84,12 @@ def _headers(kind: type[Message]) -> Schema:
         "properties": attributes(kind) | fields,
         "required": [*REQUIRED, *(name for name in needed if name not in REQUIRED)],
     }
+
+
+def _present(field: Schema) -> Schema:
+    """The schema of a header. A header is never null: it is left out."""
+    kinds = [kind for kind in field.get("anyOf", ()) if kind != {"type": "null"}]
+    return kinds[0] | {"description": field["description"]} if len(kinds) == 1 else field
 
 
 def _describe(found: Schema, kind: type[msgspec.Struct]) -> None:

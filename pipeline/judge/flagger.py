@@ -9,7 +9,7 @@ from pipeline.judge.matcher import Match
 from pipeline.judge.policy import PolicyResolver
 from pipeline.judge.times import times_of
 from pipeline.judge.verdict import Verdict, decide
-from pipeline.messages import Flag, Hit, Transcript, derive_id
+from pipeline.messages import Flag, Hit, Transcript, derive_id, origin
 
 
 class Flagger:
@@ -34,10 +34,7 @@ class Flagger:
 
     def _flag(self, transcript: Transcript, verdict: Verdict, matches: Sequence[Match]) -> Flag:
         return Flag(
-            room=transcript.room,
-            speaker=transcript.speaker,
-            room_type=transcript.room_type,
-            start=transcript.start,
+            **origin(transcript),
             id=derive_id("judge", transcript, self.version),
             utterance=transcript.utterance,
             transcript=transcript.id,

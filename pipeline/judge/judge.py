@@ -14,8 +14,9 @@ from pipeline.judge.labels import Labels
 from pipeline.judge.matcher import Matcher
 from pipeline.judge.policy import PolicyResolver
 from pipeline.judge.shadow import Shadow
-from pipeline.messages import Flag, Suggestion, Transcript
+from pipeline.messages import Flag, SpeechStatus, Suggestion, Transcript
 from pipeline.metrics import Metrics, from_zero
+from pipeline.speech_status import status_of
 from pipeline.stage import Processor, Rejected
 
 
@@ -29,7 +30,7 @@ class JudgeConfig:
     shadows: tuple[PolicyResolver, ...] = ()
 
 
-class Judge(Processor[Transcript, Flag]):
+class Judge(Processor[Transcript, Flag | SpeechStatus]):
     """Classifier and lexicons detect; the policy decides. Shadow policies only count their decisions."""
 
     def __init__(self, config: JudgeConfig, classifier: Classifier, metrics: Metrics) -> None:
@@ -40,10 +41,11 @@ class Judge(Processor[Transcript, Flag]):
         from_zero(metrics.flags, get_args(Suggestion))
         from_zero(metrics.labels, config.labels.labels)
 
-    def process(self, batch: Sequence[Transcript]) -> list[Flag | Rejected]:
-        """One flag for each transcript. Transcripts that overload skipped get none."""
+    def process(self, batch: Sequence[Transcript]) -> list[Flag | SpeechStatus | Rejected]:
+        """One flag for each transcript; a status for a transcript that overload skipped."""
         transcribed = [transcript for transcript in batch if not transcript.skipped]
-        return [self._judge(*each) for each in zip(transcribed, self._detector.detect(transcribed), strict=True)]
+        flags = [self._judge(*each) for each in zip(transcribed, self._detector.detect(transcribed), strict=True)]
+        return [*flags, *(status_of(each, "skipped", "overload") for each in batch if each.skipped)]
 
     def _judge(self, transcript: Transcript, detection: Detection) -> Flag:
         flag = self._flagger.flag(transcript, detection)

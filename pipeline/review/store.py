@@ -4,32 +4,36 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from pipeline.errors import CaseError
-from pipeline.messages import Decision, Flag
+from pipeline.messages import Decision, Flag, SpeechStatus
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Report
 from pipeline.review.cases import deciding, ranking, reading, writing
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Case, CaseFile, Choice, Evidence, Filters, Outcome
 from pipeline.review.database import Database
+from pipeline.review.delivery import tallies
 from pipeline.settings import Settings
 
 
 class ReviewStore(Protocol):
     """Storage of cases. Every method may block, and raises DependencyError if the database does not answer."""
 
-    def add(self, flags: Sequence[Flag], at: float) -> list[Outcome]:
-        """Store all flags or none, at the time `at` (UTC seconds). Return the outcome of each flag, in order.
+    def add(
+        self, batch: Sequence[Flag | SpeechStatus], at: float, drawn: Collection[str] = (), probability: float = 0.0
+    ) -> list[Outcome]:
+        """Store a batch in one transaction, at the time `at` (UTC seconds), and count all its speech.
 
-        A flag whose id is already stored changes nothing. If a flag touches open cases of its speaker in time, it joins
-        them. A flag of speech that was decided before is linked to the decided case, by the rule in
-        `cases/repeated.py`. Other speech opens a new case, so that a moderator sees it.
+        Flags to review or block become cases. If a flag touches open cases of its speaker in time, it joins them. A
+        flag of speech that was decided before is linked to the decided case, by the rule in `cases/repeated.py`. Other
+        speech opens a new case, so that a moderator sees it.
+
+        Of the passed flags, those with an id in `drawn` become cases of their own, for audit: they were drawn with this
+        `probability`. Returns the outcome of each stored flag: first the cases, then the audits, in order. A message
+        whose id is already stored changes nothing.
         """
 
-    def audit(self, flags: Sequence[Flag], probability: float, at: float) -> list[Outcome]:
-        """Store passed flags that were drawn for audit with this probability, each as a case of its own.
-
-        Return the outcome of each flag, in order. A flag whose id is already stored changes nothing.
-        """
+    def forget_counted(self, before: float) -> None:
+        """Forget the ids of speech that was counted before `before` (UTC seconds), and cannot be delivered again."""
 
     def attach(self, clip: Evidence) -> list[str]:
         """Store `clip` as the only evidence of its case; return the paths of the clips that it replaces."""
@@ -81,17 +85,23 @@ class SqlReviewStore(ReviewStore):
         self._merge = writing.Merge(merge_gap, max_case, repeat)
         self._ranking = ranking or Ranking({})
 
-    def add(self, flags: Sequence[Flag], at: float) -> list[Outcome]:
-        if not flags:
+    def add(
+        self, batch: Sequence[Flag | SpeechStatus], at: float, drawn: Collection[str] = (), probability: float = 0.0
+    ) -> list[Outcome]:
+        if not batch:
             return []
+        flags = [each for each in batch if isinstance(each, Flag)]
+        caught = [flag for flag in flags if flag.suggestion != "pass"]
+        audits = [flag for flag in flags if flag.suggestion == "pass" and flag.id in drawn]
         with self._database.write() as connection:
-            return writing.add(connection, flags, at, self._merge, self._ranking)
+            outcomes = writing.add(connection, caught, at, self._merge, self._ranking) if caught else []
+            outcomes += writing.audit(connection, audits, at, probability, self._ranking) if audits else []
+            tallies.count(connection, batch, at)
+        return outcomes
 
-    def audit(self, flags: Sequence[Flag], probability: float, at: float) -> list[Outcome]:
-        if not flags:
-            return []
+    def forget_counted(self, before: float) -> None:
         with self._database.write() as connection:
-            return writing.audit(connection, flags, at, probability, self._ranking)
+            tallies.forget(connection, before)
 
     def attach(self, clip: Evidence) -> list[str]:
         with self._database.write() as connection:

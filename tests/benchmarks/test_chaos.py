@@ -14,7 +14,7 @@ from sqlalchemy import insert, select
 from websockets.asyncio.server import ServerConnection, serve
 
 from agents.gateway import request as gateway_request
-from benchmarks.chaos import records, verdict
+from benchmarks.chaos import records, tallied, verdict
 from benchmarks.chaos.clients import Client
 from benchmarks.chaos.marks import FRAME, FRAME_SECONDS, Pcm, marked, said_in
 from benchmarks.chaos.troubles import TROUBLES, plan
@@ -30,7 +30,8 @@ from pipeline.review.database import Database
 from pipeline.review.store import open_store
 from pipeline.review.tables.core import CASES
 from pipeline.settings import Settings
-from tests.builders import flag
+from pipeline.speech_status import status_of
+from tests.builders import NOON, flag
 
 ALICE = ("lobby", "alice")
 ALLOWED = 0.54
@@ -156,7 +157,7 @@ def test_the_last_line_has_the_counts() -> None:
     line = str(ChaosVerdict(stretches=10, flags=200, again=[alice(0, 1)], hung=["judge-0"], malformed=3, redelivered=1))
     assert line == (
         "stretches 10: lost 0, overlapping cases 0, told again 1 of 200 (0.50%), unexpected 0, hung 1; "
-        "malformed 3: lost 0, redelivered 1"
+        "malformed 3: lost 0, redelivered 1; tallies: wrong 0"
     )
 
 
@@ -234,3 +235,17 @@ async def test_a_client_does_not_reconnect_after_its_own_fault() -> None:
     async with gateway_that(4400, 2, []) as address:
         with pytest.raises(RuntimeError, match="4400"):
             await asyncio.wait_for(Client(ALICE, [bytes(2 * FRAME)] * 20, address).talk(time.time()), 30)
+
+
+def test_tallies_are_compared_with_the_messages() -> None:
+    one = flag("a", 0, 2)
+    status = status_of(flag("b", 2, 3), "segmented")
+    counted = tallied.counted([one, one], [status, status_of(one, "segmented")])
+    hour = int(NOON) // 3_600
+    assert counted == {
+        ("segmented", "", hour, 2, 3 * SAMPLE_RATE),
+        ("monitored", "", hour, 1, 2 * SAMPLE_RATE),
+        ("judged", "review", hour, 1, 2 * SAMPLE_RATE),
+    }
+    assert tallied.differences(counted, counted) == []
+    assert len(tallied.differences(counted, {("judged", "review", hour, 2, 4 * SAMPLE_RATE)})) == 4

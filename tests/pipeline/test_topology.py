@@ -8,7 +8,7 @@ import pytest
 
 from pipeline import topology
 from pipeline.local import LocalRunner
-from pipeline.messages import AudioChunk, Flag, Transcript, Utterance
+from pipeline.messages import AudioChunk, Flag, SpeechStatus, Transcript, Utterance
 from pipeline.metrics import Metrics
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.settings import Asr, Batching, Settings, load
@@ -22,6 +22,7 @@ BAD = {
     Utterance: utterance(data=b"no FLAC"),
     Transcript: None,
     Flag: flag("\0", text="\0"),
+    SpeechStatus: SpeechStatus(id="\0", utterance="u", room="r", speaker="s", start=2.0, end=1.0, state="segmented"),
 }
 """For each message type, a message that no stage can handle. None: there is no such message."""
 

@@ -36,7 +36,7 @@ def _last_tag(file: BinaryIO, begin: int, end: int) -> int:
     last = file.read(end - file.tell())
     if len(last) == 128 and last.startswith(b"TAG"):
         return 128
-    if last[-32:].startswith(b"APETAGEX"):
+    if len(last) >= 32 and last[-32:].startswith(b"APETAGEX"):
         return int.from_bytes(last[-20:-16], "little") + (32 if last[-9] & 0x80 else 0)
     if last.endswith(b"LYRICS200") and last[-15:-9].isdigit():
         return int(last[-15:-9]) + 15

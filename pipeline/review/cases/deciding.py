@@ -148,5 +148,7 @@ def _update_case(connection: Connection, case: Case, decisions: Sequence[Decisio
 def _put_event(connection: Connection, case: Case, decision: Decision, undo_seconds: float) -> None:
     about: dict[str, Any] = {"room": case.room, "speaker": case.speaker, "room_type": case.room_type}
     about |= {"start": case.start, "end": case.end, "label": decision.label or case.label}
+    if case.drill:
+        about["drill"] = case.drill
     payload = {"decision": columns(decision), **about}
     outbox.put(connection, "case.decided", decision.id, payload, decision.at, decision.at + undo_seconds)

@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import MsgspecError, Struct, json
 
 from pipeline.errors import BadMessage, CaseError
-from pipeline.messages import NAMESPACE, Action, Decision, Flag, Hit, Suggestion, Verdict
+from pipeline.messages import NAMESPACE, Action, Decision, Flag, Hit, SpeechStatus, Suggestion, Verdict
 
 Status = Literal["pending", "escalated", "decided"]
 """An escalated case has a decision, but waits for another decision by a more senior person."""
@@ -104,6 +104,8 @@ class Case(Struct, frozen=True, kw_only=True):
     """Sort key of the queue, lowest first: `due_at` minus the head start of its severity."""
     verdict: Verdict | None = None
     """The verdict of the decision that holds; None if there is none."""
+    drill: str = ""
+    """Id of the drill that the case belongs to; empty for real speech."""
 
     @property
     def key(self) -> tuple[float, str]:
@@ -177,17 +179,20 @@ def worst(flags: Sequence[Flag]) -> Flag:
     return max(flags, key=lambda flag: (SEVERITY[flag.suggestion], flag.risk, -flag.start, flag.id))
 
 
-def check(flag: Flag) -> None:
-    """Raise BadMessage if a database could not store `flag`, or if the stored flag could not be read.
+def check(message: Flag | SpeechStatus) -> None:
+    """Raise BadMessage if a database could not store `message`, or if a stored flag could not be read.
 
-    So the flag becomes one dead letter. Otherwise its whole batch would fail at every retry.
+    So the message becomes one dead letter. Otherwise its whole batch would fail at every retry.
     """
-    _check_contract(flag)
-    if flag.start > flag.end:
-        raise BadMessage(f"The flag starts at {flag.start}, after its end at {flag.end}", "Send start before end.")
-    longest = max(len(flag.id), len(flag.utterance))
+    _check_contract(message)
+    name = type(message).__name__.lower()
+    if message.start > message.end:
+        raise BadMessage(
+            f"The {name} starts at {message.start}, after its end at {message.end}", "Send start before end."
+        )
+    longest = max(len(message.id), len(message.utterance))
     if longest > MAX_ID:
-        raise BadMessage(f"The flag has an id of {longest} characters", f"Use at most {MAX_ID} characters.")
+        raise BadMessage(f"The {name} has an id of {longest} characters", f"Use at most {MAX_ID} characters.")
 
 
 def check_decision(decision: Decision) -> None:
@@ -198,7 +203,7 @@ def check_decision(decision: Decision) -> None:
         raise CaseError(error.what, error.remedy) from error
 
 
-def _check_contract(value: Flag | Decision) -> None:
+def _check_contract(value: Flag | SpeechStatus | Decision) -> None:
     kind = type(value)
     try:
         encoded = json.encode(value)

@@ -105,14 +105,14 @@ def _store(connection: Connection, flag: Flag, at: float, merge: Merge, ranking:
         connection, flag, [case.id for case in near if case.status == "decided"], merge.repeat
     )
     if decided:
-        connection.execute(insert(FLAGS).values(columns(flag) | {"case_id": decided, "linked": True}))
+        connection.execute(insert(FLAGS).values(columns(flag) | {"case_id": decided, "linked": True, "stored_at": at}))
         return "linked"
     touched = _touched(flag, [case for case in near if case.status in OPEN], merge.longest)
     if not touched:
         _open(connection, flag, at, ranking)
         return "created"
     kept = min(touched, key=lambda case: (case.status != "escalated", case.created_at, case.id))
-    connection.execute(insert(FLAGS).values(columns(flag) | {"case_id": kept.id}))
+    connection.execute(insert(FLAGS).values(columns(flag) | {"case_id": kept.id, "stored_at": at}))
     for case in touched:
         if case.id != kept.id:
             _merge_into(connection, case, kept)
@@ -124,7 +124,7 @@ def _store(connection: Connection, flag: Flag, at: float, merge: Merge, ranking:
 def _open(connection: Connection, flag: Flag, at: float, ranking: Ranking) -> None:
     made = {"id": case_id(flag), "status": "pending", "version": 1, "created_at": at}
     connection.execute(insert(CASES).values(_summary([flag], at, ranking) | made))
-    connection.execute(insert(FLAGS).values(columns(flag) | {"case_id": made["id"]}))
+    connection.execute(insert(FLAGS).values(columns(flag) | {"case_id": made["id"], "stored_at": at}))
 
 
 def _nearby(connection: Connection, flag: Flag, gap: float) -> list[Case]:
@@ -187,6 +187,7 @@ def _summary(flags: Sequence[Flag], at: float, ranking: Ranking) -> dict[str, An
         "text": lead.text,
         "hits": msgspec.to_builtins(lead.hits),
         "policy": lead.policy,
+        "drill": lead.drill,
         **ranking.columns(lead, at),
     }
 

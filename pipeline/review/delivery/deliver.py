@@ -1,31 +1,37 @@
-"""The deliver stage: it stores flags in the review store, and cuts a clip of the speech for each case.
+"""The deliver stage: it counts all speech, stores flags in the review store, and cuts a clip for each case.
 
 It stores the case first, and the clip after it. A crash between the two leaves a case without a clip. Then the flag
 arrives again, and its case gets the clip.
 """
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import get_args
 
 from pipeline.errors import BadMessage
-from pipeline.messages import Flag
+from pipeline.messages import Flag, SpeechStatus
 from pipeline.metrics import Metrics, from_zero
 from pipeline.review.cases.values import Outcome, Result, check
 from pipeline.review.evidence.clip import ClipCutter
 from pipeline.review.evidence.log import UtteranceLog
 from pipeline.review.evidence.report_clips import ReportCutter
 from pipeline.review.evidence.store import EvidenceFolder, EvidenceStore
-from pipeline.review.quality.checks import drawn
+from pipeline.review.quality import checks
 from pipeline.review.store import ReviewStore, open_store
 from pipeline.settings import Settings
+from pipeline.speech_status import status_of
 from pipeline.stage import Processor, Rejected
+from pipeline.topology import DELIVER
+
+FORGET_EVERY_SECONDS = 3_600.0
 
 
-class Deliver(Processor[Flag, Outcome]):
+class Deliver(Processor[Flag | SpeechStatus, Outcome]):
     """Stores flags to review or block. Of the passed flags it draws the share `audit_share` (0 to 1) for audit.
 
-    `preroll` is the speech before a case that its clip contains, in seconds. `clock` returns UTC seconds.
+    `preroll` is the speech before a case that its clip contains, in seconds. `clock` returns UTC seconds. The ids of
+    counted speech are kept for `keep_counted` seconds: as long as a message may be delivered again.
     """
 
     def __init__(
@@ -37,6 +43,7 @@ class Deliver(Processor[Flag, Outcome]):
         preroll: float,
         clock: Callable[[], float] = time.time,
         audit_share: float = 0.0,
+        keep_counted: float = math.inf,
     ) -> None:
         self._store = store
         self._log = log
@@ -45,45 +52,52 @@ class Deliver(Processor[Flag, Outcome]):
         self._metrics = metrics
         self._clock = clock
         self._audit_share = audit_share
+        self._keep_counted = keep_counted
+        self._forgot = -math.inf
+        """When ids were last forgotten, in UTC seconds."""
         from_zero(metrics.cases, (*get_args(Result), "passed", "audit"))
 
-    def process(self, batch: Sequence[Flag]) -> list[Outcome | Rejected]:
-        checked = [_checked(flag) for flag in batch]
-        flagged = [flag for flag in checked if isinstance(flag, Flag) and flag.suggestion != "pass"]
-        outcomes = self._store.add(flagged, self._clock())
-        self._count(flagged, outcomes)
-        audits = self._audit([flag for flag in checked if isinstance(flag, Flag) and flag.suggestion == "pass"])
-        # A linked flag cuts no clip: a decided case keeps the clip that the moderator heard.
-        unlinked = [outcome for outcome in (*outcomes, *audits) if outcome.result != "linked"]
-        fresh = {outcome.flag for outcome in unlinked if outcome.result != "repeated"}
-        for case in dict.fromkeys(outcome.case for outcome in unlinked):
-            self._metrics.evidence_missing.inc(self._cutter.cut(case, fresh))
+    def process(self, batch: Sequence[Flag | SpeechStatus]) -> list[Outcome | Rejected]:
+        checked = [_checked(message) for message in batch]
+        good = [message for message in checked if not isinstance(message, Rejected)]
+        flags = [message for message in good if isinstance(message, Flag)]
+        passed = [flag for flag in flags if flag.suggestion == "pass"]
+        drawn = {flag.id for flag in passed if not flag.drill and checks.drawn("audit", flag.id, self._audit_share)}
+        outcomes = self._store.add([*good, *_failed(checked)], self._clock(), drawn, self._audit_share)
+        self._metrics.cases.labels("passed").inc(len(passed) - len(drawn))
+        self._count({flag.id: flag for flag in flags}, outcomes)
+        self._cut_clips(outcomes)
         stored = iter(outcomes)
         return [
-            flag if isinstance(flag, Rejected) else next(stored)
-            for flag in checked
-            if isinstance(flag, Rejected) or flag.suggestion != "pass"
+            message if isinstance(message, Rejected) else next(stored)
+            for message in checked
+            if isinstance(message, Rejected) or (isinstance(message, Flag) and message.suggestion != "pass")
         ]
 
     def tick(self, now: float) -> list[Outcome | Rejected]:
         self._log.expire(now)
         self._reports.run(now)
+        if now - self._forgot >= FORGET_EVERY_SECONDS:
+            self._store.forget_counted(now - self._keep_counted)
+            self._forgot = now
         return []
 
     def close(self) -> None:
         self._store.close()
         self._log.close()
 
-    def _audit(self, passed: Sequence[Flag]) -> list[Outcome]:
-        taken = [flag for flag in passed if drawn("audit", flag.id, self._audit_share)]
-        self._metrics.cases.labels("passed").inc(len(passed) - len(taken))
-        self._metrics.cases.labels("audit").inc(len(taken))
-        return self._store.audit(taken, self._audit_share, self._clock())
+    def _cut_clips(self, outcomes: Sequence[Outcome]) -> None:
+        # A linked flag cuts no clip: a decided case keeps the clip that the moderator heard.
+        unlinked = [outcome for outcome in outcomes if outcome.result != "linked"]
+        fresh = {outcome.flag for outcome in unlinked if outcome.result != "repeated"}
+        for case in dict.fromkeys(outcome.case for outcome in unlinked):
+            self._metrics.evidence_missing.inc(self._cutter.cut(case, fresh))
 
-    def _count(self, flagged: Sequence[Flag], outcomes: Sequence[Outcome]) -> None:
-        for flag, outcome in zip(flagged, outcomes, strict=True):
-            self._metrics.cases.labels(outcome.result).inc()
-            if outcome.result in {"created", "merged"}:
+    def _count(self, flags: Mapping[str, Flag], outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            flag = flags[outcome.flag]
+            self._metrics.cases.labels("audit" if flag.suggestion == "pass" else outcome.result).inc()
+            if flag.suggestion != "pass" and outcome.result in {"created", "merged"}:
                 self._metrics.speech_to_flag.observe(max(0.0, self._clock() - flag.end))
 
 
@@ -96,12 +110,20 @@ def build(settings: Settings, metrics: Metrics, log: UtteranceLog) -> Deliver:
         metrics,
         settings.store.preroll_seconds,
         audit_share=settings.quality.audit_share,
+        keep_counted=settings.kafka.longest_retention_seconds + 86_400,
     )
 
 
-def _checked(flag: Flag) -> Flag | Rejected:
+def _checked(message: Flag | SpeechStatus) -> Flag | SpeechStatus | Rejected:
     try:
-        check(flag)
+        check(message)
     except BadMessage as error:
-        return Rejected(flag, error)
-    return flag
+        return Rejected(message, error)
+    return message
+
+
+def _failed(checked: Sequence[Flag | SpeechStatus | Rejected]) -> list[SpeechStatus]:
+    """Return the statuses of the flags that cannot be stored. A flag whose fields cannot be counted has none."""
+    flags = [each.message for each in checked if isinstance(each, Rejected) and isinstance(each.message, Flag)]
+    statuses = [_checked(status_of(flag, "failed", DELIVER.name)) for flag in flags]
+    return [status for status in statuses if isinstance(status, SpeechStatus)]

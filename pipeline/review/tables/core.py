@@ -58,6 +58,8 @@ CASES = Table(
     Column("due_at", Double, nullable=False),
     Column("urgency", Double, nullable=False),
     Column("verdict", String, nullable=True),
+    # Id of the drill that the case belongs to; empty for real speech.
+    Column("drill", String, nullable=False, server_default=text("''")),
     # The list of cases in pages, newest first, with and without a status.
     Index(None, "created_at", "id"),
     Index(None, "status", "created_at", "id"),
@@ -102,6 +104,12 @@ FLAGS = Table(
     Column("address", String, nullable=True),
     # The flag came after the decision on its speech (`pipeline/review/cases/repeated.py`).
     Column("linked", Boolean, nullable=False, server_default=false()),
+    Column("listeners", Integer, nullable=True),
+    Column("identity_verified", Boolean, nullable=True),
+    Column("drill", String, nullable=False, server_default=text("''")),
+    # NULL: stored before this column existed.
+    Column("stored_at", Double, nullable=True),
+    Index(None, "stored_at"),
     # The other speech in a room at the same time.
     Index(None, "room", "start"),
 )

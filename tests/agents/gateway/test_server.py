@@ -184,7 +184,9 @@ async def test_a_bad_url_is_refused_with_the_reason(path: str, said: str) -> Non
         assert place.refused("bad_request") == 1
 
 
-@pytest.mark.parametrize("frame", ["hello", '{"muted": 1}', '{"muted": true, "more": 1}'])
+@pytest.mark.parametrize(
+    "frame", ["hello", '{"muted": 1}', '{"muted": true, "more": 1}', '{"listeners": -1}', '{"listeners": "12"}']
+)
 async def test_an_unknown_text_frame_ends_the_connection_but_earlier_audio_stays(frame: str) -> None:
     async with running() as place, place.client() as client:
         await client.send(FRAME)
@@ -201,6 +203,20 @@ async def test_mute_notes_of_a_track_egress_are_ignored() -> None:
             await client.send('{"muted": false}')
         await until(lambda: ended(place))
         assert heard(place) == FRAME
+
+
+async def test_chunks_carry_the_listeners_of_their_moment() -> None:
+    path = f"{PATH}&listeners=3&identity_verified=true&drill=d-1"
+    async with running() as place:
+        async with place.client(path) as client:
+            await client.send(FRAME)
+            await until(lambda: len(place.sink.chunks) == 1)
+            await client.send('{"listeners": 12}')
+            await client.send(FRAME)
+        await until(lambda: ended(place))
+    chunks = place.sink.chunks
+    assert [chunk.listeners for chunk in chunks] == [3, 12, 12]
+    assert {(chunk.identity_verified, chunk.drill) for chunk in chunks} == {(True, "d-1")}
 
 
 async def test_a_frame_over_the_limit_is_refused_and_the_largest_is_accepted() -> None:

@@ -26,7 +26,7 @@ def audio(seconds: float) -> Samples:
 
 
 def piece(seconds: float) -> SpeechPiece:
-    return SpeechPiece("default", START, Cut(320, audio(seconds), forced=True, overlap=160))
+    return SpeechPiece({}, START, Cut(320, audio(seconds), forced=True, overlap=160))
 
 
 def sent(*utterances: Utterance) -> SentSpeech:

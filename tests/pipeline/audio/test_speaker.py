@@ -203,5 +203,5 @@ def test_the_piece_has_the_room_type_of_its_last_chunk() -> None:
     bench = Bench()
     bench.push(*(structs.replace(chunk, room_type="kids", codec="pcm_s16le", data=to_pcm16(
         np.frombuffer(chunk.data, np.float32))) for chunk in seconds(SENTENCE, DAY)))  # fmt: skip
-    assert [piece.room_type for piece in bench.pieces] == ["kids"]
+    assert [piece.origin["room_type"] for piece in bench.pieces] == ["kids"]
     assert bench.count("audio_seconds") == pytest.approx(len(SENTENCE) / SAMPLE_RATE)

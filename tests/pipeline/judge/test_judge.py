@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import msgspec
 
 from pipeline.judge.texts import Text, judge_texts
@@ -10,7 +12,7 @@ from tests.pipeline.judge.fakes import judge_of
 RUDE = {"idiots": {"abuse": 0.99, "risk": 0.99}}
 
 
-def flags(found: list[Flag | Rejected]) -> list[Flag]:
+def flags(found: Sequence[object]) -> list[Flag]:
     assert not any(isinstance(flag, Rejected) for flag in found)
     return [flag for flag in found if isinstance(flag, Flag)]
 

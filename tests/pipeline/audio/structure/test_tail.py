@@ -34,6 +34,12 @@ def test_tags_and_blocks_of_padding_are_skipped_in_any_order(tags: bytes) -> Non
     assert fault_in(fault, JUNK + tags, range(len(JUNK))) is None
 
 
+@pytest.mark.parametrize("size", [8, 9, 31])
+def test_a_tag_that_is_cut_off_is_no_tag(size: int) -> None:
+    data = b"APETAGEX".ljust(size, b"\x01")
+    assert end_of_tags(io.BytesIO(data), 0, size) == size
+
+
 @given(TAGS, st.integers(0, 2 * TOLERANCE))
 def test_other_data_is_refused_if_it_could_hold_a_word(tags: bytes, more: int) -> None:
     data = JUNK + b"\x01" * more + tags

@@ -188,7 +188,7 @@ def test_flags_are_never_linked_to_a_copy(desk: Desk, tmp_path: Path) -> None:
 
 
 def test_flags_are_linked_to_a_decided_audit(desk: Desk) -> None:
-    [drawn] = desk.store.audit([flag("a", 0, 5, suggestion="pass", flagged=())], 0.1, LATER)
+    [drawn] = desk.store.add([flag("a", 0, 5, suggestion="pass", flagged=())], LATER, ["a"], 0.1)
     desk.decide(drawn.case, "uphold")
     assert desk.add(flag("b", 0.1, 5.1)) == [("linked", drawn.case)]
 

@@ -81,7 +81,7 @@ def test_a_disputed_case_is_left_out_until_a_third_opinion(database: Database, t
 
 def test_audits_have_a_probability_and_a_golden_verdict_comes_first(database: Database) -> None:
     passed = flag("p", 0, 5, suggestion="pass", flagged=(), hits=())
-    [audit] = SqlReviewStore(database).audit([passed], 0.01, NOON)
+    [audit] = SqlReviewStore(database).add([passed], NOON, [passed.id], 0.01)
     decide(database, audit.case, "uphold", label="abuse")
     golden = case(database, "g")
     decide(database, golden, "uphold")

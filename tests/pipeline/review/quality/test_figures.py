@@ -137,7 +137,7 @@ def test_precision_counts_cases_that_were_decided_lately_by_label(desk: Desk) ->
 
 def test_a_recall_without_an_upheld_audit_still_has_an_interval(desk: Desk) -> None:
     passed = [flag("p", 300, 301, suggestion="pass", flagged=(), hits=())]
-    [outcome] = desk.store.audit(passed, 0.1, NOON + 20)
+    [outcome] = desk.store.add(passed, NOON + 20, ["p"], 0.1)
     desk.decide(outcome.case, "ben", "dismiss", NOON + 30)
     with desk.database.read() as connection:
         found = figures.recall(connection, NOON)
@@ -151,8 +151,9 @@ def test_a_recall_without_an_upheld_audit_still_has_an_interval(desk: Desk) -> N
 
 def test_an_audit_is_its_own_case_and_counts_for_recall(desk: Desk) -> None:
     passed = [flag(f"p{n}", n, n + 1, suggestion="pass", flagged=(), hits=()) for n in range(4)]
-    outcomes = desk.store.audit(passed, 0.01, NOON + 20)
-    assert [outcome.result for outcome in desk.store.audit(passed, 0.01, NOON + 21)] == ["repeated"] * 4
+    ids = [one.id for one in passed]
+    outcomes = desk.store.add(passed, NOON + 20, ids, 0.01)
+    assert [outcome.result for outcome in desk.store.add(passed, NOON + 21, ids, 0.01)] == ["repeated"] * 4
     assert len({outcome.case for outcome in outcomes}) == 4
     with desk.database.read() as connection:
         assert figures.recall(connection, NOON) is None

@@ -176,7 +176,7 @@ def test_the_lists_of_checks_have_their_cases(shift: Shift) -> None:
 
 def test_the_lists_of_audits_have_their_cases(shift: Shift) -> None:
     passed = [flag(f"p{n}", n, n + 1, suggestion="pass", flagged=(), hits=()) for n in range(2)]
-    first, second = (one.case for one in shift.store.audit(passed, 0.1, AT - DAY))
+    first, second = (one.case for one in shift.store.add(passed, AT - DAY, ["p0", "p1"], 0.1))
     shift.decide(first, "ana", HOUR)
     assert set(shift.found("audits")) == {first, second}
     assert shift.found("missed") == [first]

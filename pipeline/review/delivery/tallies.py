@@ -1,0 +1,226 @@
+"""Counts all speech by the hour, for figures of any past time. The counts contain no room and no person.
+
+`count` runs in the transaction that stores the flags. Each utterance and each flag counts once, however often it is
+delivered: COUNTED holds their ids. Speech of a drill does not count.
+"""
+
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from typing import Any, Literal, NamedTuple
+
+from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from pipeline.messages import Flag, SpeechStatus, sample_of
+from pipeline.review.tables.assessment import COUNTED, ROOM_TYPES, TALLIES
+
+HOUR = 3_600
+DAY_HOURS = 24
+
+Measure = Literal[
+    "segmented",
+    "skipped",
+    "failed",
+    "monitored",
+    "confidence",
+    "marked",
+    "identity",
+    "listened",
+    "judged",
+    "flagged",
+    "delay",
+    "speakers",
+    "rooms",
+]
+
+State = Literal["", "segmented", "failed", "skipped", "monitored", "counted"]
+RANKS: dict[State, int] = {"": 0, "segmented": 1, "failed": 2, "skipped": 3, "monitored": 4}
+"""An utterance moves to a state of higher rank only. The empty state is not counted yet. Other ids are `counted`."""
+
+DELAYS = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0)
+"""Upper bounds of the buckets of `delay`, in seconds. The last bucket is `inf`."""
+
+OTHER = "other"
+MAX_ROOM_TYPES = 200
+"""Further types of rooms count as OTHER: apps choose the names, and each name adds rows."""
+
+
+class Cell(NamedTuple):
+    """The key of a row of TALLIES. An empty field: the measure has no such dimension."""
+
+    hour: int
+    """Hours since 1970 UTC, of the start of the speech."""
+    measure: Measure
+    bucket: str = ""
+    room_type: str = ""
+    language: str = ""
+    label: str = ""
+    policy: str = ""
+    model: str = ""
+
+
+class Seen(NamedTuple):
+    """The state in which an id was last counted."""
+
+    state: State
+    reason: str
+
+
+class Tally:
+    """The changes that one batch makes to TALLIES."""
+
+    def __init__(self) -> None:
+        self._changes: dict[Cell, tuple[int, int]] = {}
+
+    def add(self, cell: Cell, samples: int, times: int = 1) -> None:
+        """Count an utterance or a flag of `samples` in a cell. With `times` -1, take it away."""
+        count, total = self._changes.get(cell, (0, 0))
+        self._changes[cell] = count + times, total + times * samples
+
+    def write(self, connection: Connection) -> None:
+        """Add the changes to TALLIES, in the order of the keys, so that two writers never wait for each other."""
+        changed = [(cell, change) for cell, change in sorted(self._changes.items()) if change != (0, 0)]
+        if changed:
+            rows = [cell._asdict() | {"count": count, "samples": samples} for cell, (count, samples) in changed]
+            connection.execute(_add_up(connection), rows)
+
+
+def count(connection: Connection, batch: Sequence[Flag | SpeechStatus], at: float) -> None:
+    """Count the messages of a batch that were not counted before. `at` is UTC seconds."""
+    real = [message for message in batch if not message.drill]
+    if not real:
+        return
+    seen = _seen(connection, sorted({key for message in real for key in _keys(message)}), at)
+    kinds = _room_types(connection, {message.room_type for message in real}, at)
+    tally = Tally()
+    states = {key: state for message in real for key, state in _count(tally, message, kinds, seen, at)}
+    _store_states(connection, states)
+    tally.write(connection)
+
+
+def forget(connection: Connection, before: float) -> None:
+    """Delete the ids that were counted before `before` (UTC seconds). No message with such an id may arrive again."""
+    connection.execute(delete(COUNTED).where(COUNTED.c.at < before))
+
+
+def bucket_of(seconds: float) -> str:
+    """Return the bucket of `delay` for a number of seconds: its upper bound, or `inf`."""
+    return next((f"{bound:g}" for bound in DELAYS if seconds <= bound), "inf")
+
+
+def _count(
+    tally: Tally, message: Flag | SpeechStatus, kinds: dict[str, str], seen: dict[bytes, Seen], at: float
+) -> Iterator[tuple[bytes, Seen]]:
+    """Count one message. Yields the ids whose state changes, and notes them in `seen`."""
+    hour, samples = int(message.start) // HOUR, sample_of(message.end) - sample_of(message.start)
+    kind = kinds[message.room_type]
+    utterance, *others = _keys(message)
+    new = Seen("monitored", "") if isinstance(message, Flag) else Seen(message.state, message.reason)
+    old = seen[utterance]
+    if RANKS[new.state] > RANKS[old.state]:
+        _move(tally, Cell(hour, "segmented", room_type=kind), samples, old, new)
+        if isinstance(message, Flag):
+            _count_speech(tally, Cell(hour, "monitored", room_type=kind, language=message.language), samples, message)
+        seen[utterance] = new
+        yield utterance, new
+    for key, cell in zip(others, _other_cells(message, hour, kind), strict=True):
+        if not seen[key].state:
+            tally.add(cell, samples)
+            if isinstance(message, Flag) and cell.measure == "judged":
+                _count_flag(tally, cell, samples, message, at)
+            seen[key] = Seen("counted", "")
+            yield key, seen[key]
+
+
+def _move(tally: Tally, segmented: Cell, samples: int, old: Seen, new: Seen) -> None:
+    """Count an utterance in its new state. `monitored` itself is counted with its language, in `_count_speech`."""
+    if not old.state:
+        tally.add(segmented, samples)
+    for seen, times in ((old, -1), (new, 1)):
+        if seen.state == "skipped" or seen.state == "failed":  # noqa: PLR1714 (mypy narrows only this)
+            tally.add(segmented._replace(measure=seen.state, bucket=seen.reason), samples, times)
+
+
+def _count_speech(tally: Tally, monitored: Cell, samples: int, flag: Flag) -> None:
+    verified = {True: "yes", False: "no", None: "unknown"}[flag.identity_verified]
+    tally.add(monitored, samples)
+    tally.add(monitored._replace(measure="confidence", bucket=f"{int(flag.confidence * 10) / 10:.1f}"), samples)
+    tally.add(monitored._replace(measure="identity", bucket=verified, language=""), samples)
+    for mark in flag.marks:
+        tally.add(monitored._replace(measure="marked", bucket=mark), samples)
+    if flag.listeners is not None:
+        tally.add(monitored._replace(measure="listened", language=""), samples * flag.listeners)
+
+
+def _count_flag(tally: Tally, judged: Cell, samples: int, flag: Flag, at: float) -> None:
+    for label in flag.flagged:
+        tally.add(judged._replace(measure="flagged", label=label), samples)
+    if flag.suggestion != "pass":
+        tally.add(judged._replace(measure="delay", bucket=bucket_of(at - flag.end)), samples)
+
+
+def _other_cells(message: Flag | SpeechStatus, hour: int, kind: str) -> Iterator[Cell]:
+    """Yield the cells beside the utterance's own, in the order of `_keys`."""
+    yield Cell(hour - hour % DAY_HOURS, "speakers")
+    yield Cell(hour, "rooms", room_type=kind)
+    if isinstance(message, Flag):
+        yield Cell(
+            hour,
+            "judged",
+            bucket=message.suggestion,
+            room_type=kind,
+            language=message.language,
+            policy=message.policy,
+            model=message.model,
+        )
+
+
+def _keys(message: Flag | SpeechStatus) -> list[bytes]:
+    """Return the ids to count: of the utterance, of the speaker on this day, of the room in this hour, of the flag."""
+    hour = int(message.start) // HOUR
+    names = [
+        ("utterance", message.utterance),
+        ("speaker", str(hour // DAY_HOURS), message.speaker),
+        ("room", str(hour), message.room),
+    ]
+    if isinstance(message, Flag):
+        names.append(("flag", message.id))
+    return [blake2b("\x1f".join(name).encode(), digest_size=16).digest() for name in names]
+
+
+def _seen(connection: Connection, keys: Sequence[bytes], at: float) -> dict[bytes, Seen]:
+    """Return the states of these ids, locked until the transaction ends. New ids are stored with an empty state."""
+    rows = [{"key": key, "state": "", "reason": "", "at": at} for key in keys]
+    connection.execute(_insert(connection, COUNTED).on_conflict_do_nothing(), rows)
+    query = select(COUNTED).where(COUNTED.c.key.in_(keys)).order_by(COUNTED.c.key).with_for_update()
+    return {bytes(row.key): Seen(row.state, row.reason) for row in connection.execute(query)}
+
+
+def _store_states(connection: Connection, states: dict[bytes, Seen]) -> None:
+    rows = [
+        {"its_key": key, "its_state": seen.state, "its_reason": seen.reason} for key, seen in sorted(states.items())
+    ]
+    if rows:
+        change = update(COUNTED).where(COUNTED.c.key == bindparam("its_key"))
+        connection.execute(change.values(state=bindparam("its_state"), reason=bindparam("its_reason")), rows)
+
+
+def _room_types(connection: Connection, names: set[str], at: float) -> dict[str, str]:
+    """Return, for each type of room, the name under which it counts: itself, or OTHER beyond MAX_ROOM_TYPES."""
+    known = set(connection.scalars(select(ROOM_TYPES.c.name)))
+    fresh = sorted(names - known)[: max(0, MAX_ROOM_TYPES - len(known))]
+    if fresh:
+        rows = [{"name": name, "first_seen_at": at} for name in fresh]
+        connection.execute(_insert(connection, ROOM_TYPES).on_conflict_do_nothing(), rows)
+    return {name: name if name in known or name in fresh else OTHER for name in names}
+
+
+def _insert(connection: Connection, table: Any) -> Any:
+    """Return an INSERT that can handle conflicts. Both databases have it, each in its own dialect."""
+    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+
+
+def _add_up(connection: Connection) -> Any:
+    insert = _insert(connection, TALLIES)
+    sums = {name: TALLIES.c[name] + insert.excluded[name] for name in ("count", "samples")}
+    return insert.on_conflict_do_update(index_elements=list(TALLIES.primary_key), set_=sums)

@@ -1,0 +1,45 @@
+"""Tables of the risk-control figures: counts of all speech, which contain no room and no person."""
+
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, LargeBinary, String, Table
+
+from pipeline.review.tables.core import METADATA
+
+TALLIES = Table(
+    "tallies",
+    METADATA,
+    # Hours since 1970 UTC, of the start of the speech.
+    Column("hour", Integer, primary_key=True, autoincrement=False),
+    # See `pipeline/review/delivery/tallies.py`.
+    Column("measure", String, primary_key=True),
+    Column("bucket", String, primary_key=True),
+    # Empty: the measure has no such dimension.
+    Column("room_type", String, primary_key=True),
+    Column("language", String, primary_key=True),
+    Column("label", String, primary_key=True),
+    Column("policy", String, primary_key=True),
+    Column("model", String, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    # 16 kHz samples. Integers, so that the order of the additions does not change a sum.
+    Column("samples", BigInteger, nullable=False),
+)
+
+COUNTED = Table(
+    # The ids that TALLIES contains, so that a message that is delivered again changes nothing. Kept for some days.
+    "counted",
+    METADATA,
+    # The first 16 bytes of a hash.
+    Column("key", LargeBinary, primary_key=True),
+    # The state that was counted; an utterance moves from "segmented" or "skipped" to "monitored".
+    Column("state", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("at", Double, nullable=False),
+    Index(None, "at"),
+)
+
+ROOM_TYPES = Table(
+    # The types of rooms that apps have sent.
+    "room_types",
+    METADATA,
+    Column("name", String, primary_key=True),
+    Column("first_seen_at", Double, nullable=False),
+)
