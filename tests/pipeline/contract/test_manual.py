@@ -61,7 +61,7 @@ def test_a_field_states_its_values_its_default_and_its_meaning() -> None:
     found = fields("Flag")
     assert [*found] == [*Flag.__struct_fields__]
     assert found["suggestion"][0] == ["`block`, `pass`, `review`", "required"]
-    assert found["risk"] == (["number 0 to 1", "required"], "Calibrated probability that any label applies.")
+    assert found["risk"] == (["number 0 to 1", "required"], "Calibrated probability that at least one label applies.")
     assert found["room"][0] == ["text, 1 to 256 characters", "required"]
     assert found["labels"][0] == ["object of number 0 to 1"]
     assert found["hits"][0][0] == "list of `Hit`"
