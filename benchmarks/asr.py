@@ -59,15 +59,15 @@ class Score:
     """The results of one contender in one language, for each turn."""
 
     speeds: list[float] = field(default_factory=list)
-    heard: list[list[Recognised]] = field(default_factory=list)
+    results: list[list[Recognised]] = field(default_factory=list)
 
     @property
     def waits(self) -> list[float]:
-        return [each.seconds for turn in self.heard for each in turn]
+        return [each.seconds for turn in self.results for each in turn]
 
     def errors(self, refs: Sequence[Reference]) -> Iterator[str]:
         """For each group, the mean over the turns and the range. Some recognisers sample when they are unsure."""
-        turns = [[*errors(refs, [each.text for each in heard])] for heard in self.heard]
+        turns = [[*errors(refs, [each.text for each in turn])] for turn in self.results]
         for found in zip(*turns, strict=True):
             wrong = [rate for _, rate, _ in found]
             spread = f" ({min(wrong):.1f}–{max(wrong):.1f})" if max(wrong) > min(wrong) else ""
@@ -112,11 +112,11 @@ def measure(options: argparse.Namespace) -> dict[tuple[str, str], Score]:
             made[name, given] = Contender(name, Asr(model=options.model, language=given))
         contender = made[name, given]
         score = scores.setdefault((name, language), Score())
-        heard, took = contender.ask(files=[str(options.clips / ref.file) for ref in refs])
-        score.heard.append(heard)
+        results, took = contender.ask(files=[str(options.clips / ref.file) for ref in refs])
+        score.results.append(results)
         score.speeds.append(seconds / took)
         if turn == 0 and (name, "none") not in scores and (options.clips / "noise").is_dir():
-            scores[name, "none"] = Score(heard=[contender.ask(wordless=str(options.clips))[0]])
+            scores[name, "none"] = Score(results=[contender.ask(wordless=str(options.clips))[0]])
     for contender in made.values():
         contender.close()
     return scores
@@ -150,8 +150,8 @@ def show_invented(options: argparse.Namespace, scores: dict[tuple[str, str], Sco
     table = Table("contender", "words on", "which", title=f"{len(sounds)} sounds without words")
     for (name, language), score in scores.items():
         if language == "none":
-            (once,) = score.heard
-            words = [sound for sound, heard in zip(sounds, once, strict=True) if heard.text and not heard.silent]
+            (once,) = score.results
+            words = [sound for sound, one in zip(sounds, once, strict=True) if one.text and not one.silent]
             table.add_row(name, str(len(words)), ", ".join(words))
     Console(width=150).print(table)
 

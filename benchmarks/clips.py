@@ -55,8 +55,8 @@ def errors(refs: Sequence[Reference], texts: Sequence[str]) -> Iterator[tuple[st
     for group in groups:
         pairs = [(ref, text) for ref, text in zip(refs, texts, strict=True) if group in {ref.group, ref.language}]
         wanted = [normalise[ref.language](ref.text) for ref, _ in pairs]
-        heard = [normalise[ref.language](text) for ref, text in pairs]
-        yield group, 100 * jiwer.wer(wanted, heard), sum(len(text.split()) for text in wanted)
+        recognised = [normalise[ref.language](text) for ref, text in pairs]
+        yield group, 100 * jiwer.wer(wanted, recognised), sum(len(text.split()) for text in wanted)
 
 
 def wordless(folder: Path) -> dict[str, Samples]:

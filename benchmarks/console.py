@@ -83,8 +83,8 @@ def _number(one: Flag) -> int:
 
 
 def _case(one: Flag, order: ranking.Ranking) -> dict[str, Any]:
-    kept = ("room", "speaker", "room_type", "start", "end", "suggestion", "risk", "language", "text", "policy")
-    return {name: getattr(one, name) for name in kept} | {
+    fields = ("room", "speaker", "room_type", "start", "end", "suggestion", "risk", "language", "text", "policy")
+    return {name: getattr(one, name) for name in fields} | {
         "id": f"{_number(one):032x}",
         "label": one.flagged[0],
         "status": "pending",
@@ -148,7 +148,7 @@ def _between(page: str, opening: str) -> str:
     return page.partition(opening)[2].partition('"')[0]
 
 
-def told(client: httpx.Client, database: Database, first: int, count: int = 100) -> list[float]:
+def news_waits(client: httpx.Client, database: Database, first: int, count: int = 100) -> list[float]:
     """Seconds from the commit of a flag until a page's event stream reports its case."""
     store, waits = SqlReviewStore(database), []
     with client.stream("GET", "/queue/live") as stream:
@@ -217,7 +217,7 @@ def run(url: str, folder: str, options: argparse.Namespace) -> None:
         ]
         for thread in threads:
             thread.start()
-        waits = told(clients[0], database, 10_000_000)
+        waits = news_waits(clients[0], database, 10_000_000)
         keys = browsed(address, clients[0], 200) if options.browser else []
         for thread in threads:
             thread.join()

@@ -42,9 +42,9 @@ def answer(name: str, settings: str) -> None:
         files = [samples_of(Path(file))[:MAX_SAMPLES] for file in asked.get("files", ())]
         clips = files or [*wordless(Path(asked["wordless"])).values()]
         began = time.perf_counter()
-        heard = recognise(clips)
+        recognised = recognise(clips)
         took = time.perf_counter() - began
-        print(json.dumps({"took": took, "heard": [msgspec.structs.astuple(each) for each in heard]}), flush=True)
+        print(json.dumps({"took": took, "heard": [msgspec.structs.astuple(each) for each in recognised]}), flush=True)
 
 
 if __name__ == "__main__":

@@ -96,12 +96,17 @@ class Installation:
             begun = cpu_seconds(gateway)
             self.speak(speakers, seconds)
             used = cpu_seconds(gateway) - begun
-        heard = speakers * seconds
+        audio_seconds = speakers * seconds
         records, size = self.held(AUDIO)
         with self.running("agents", "worker", "segment") as segment:
             self.until_quiet(UTTERANCES)
             segmenting = cpu_seconds(segment) - self.idle()
-        return Cost(used / heard * 1000, segmenting / heard * 1000, records / heard, size / heard)
+        return Cost(
+            used / audio_seconds * 1000,
+            segmenting / audio_seconds * 1000,
+            records / audio_seconds,
+            size / audio_seconds,
+        )
 
     def waits(self, seconds: float) -> list[float]:
         """Seconds from the end of each utterance to its flag, with few speakers."""

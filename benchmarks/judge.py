@@ -14,14 +14,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.judging import alarms, hatecheck, heard, heldout, throughput
+from benchmarks.judging import alarms, hatecheck, heldout, throughput, transcribed
 from benchmarks.judging.bench import Bench, notes
 from pipeline.errors import VoxwardenError
 
 SECTIONS: Mapping[str, Callable[[Bench], Iterator[Table]]] = {
     "heldout": heldout.tables,
     "hatecheck": hatecheck.tables,
-    "heard": heard.tables,
+    "heard": transcribed.tables,
     "talk": alarms.ordinary,
     "lookalikes": alarms.safe,
     "evasion": alarms.tricks,

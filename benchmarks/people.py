@@ -93,7 +93,7 @@ def kept(found: Sequence[PersonClip], file: Path | None) -> ClipTexts:
 
 
 def _texts(recogniser: Recognise, sound: Sequence[NDArray[np.float32]]) -> list[str]:
-    return [heard.text for heard in recogniser(sound)]
+    return [recognised.text for recognised in recogniser(sound)]
 
 
 def errors(references: Sequence[str], texts: Sequence[str], spelt: Spell) -> Errors:

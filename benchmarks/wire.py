@@ -44,8 +44,8 @@ def cost(clips: Sequence[Samples], encode: Encode) -> str:
 
 
 def words(refs: Sequence[Reference], clips: Sequence[Samples], encode: Encode, asr: Asr) -> str:
-    heard = ours(asr)([read_bytes(encode(clip), "clip", 600)[0] for clip in clips])
-    return "   ".join(f"{group} {rate:.2f} %" for group, rate, _ in errors(refs, [each.text for each in heard]))
+    recognised = ours(asr)([read_bytes(encode(clip), "clip", 600)[0] for clip in clips])
+    return "   ".join(f"{group} {rate:.2f} %" for group, rate, _ in errors(refs, [each.text for each in recognised]))
 
 
 def main() -> None:

@@ -31,19 +31,21 @@ def run(
     folder: Path, seconds: float, rooms: int, seed: int, store_kind: str, planned: Sequence[Planned]
 ) -> ChaosVerdict:
     """Raises RuntimeError if a process that the run needs does not start."""
-    said = voices(rooms, SPEAKERS, seconds, seed)
+    audio = voices(rooms, SPEAKERS, seconds, seed)
     with ExitStack() as stack:
         store = stack.enter_context(stores.opened(store_kind, folder / "data"))
         cluster = stack.enter_context(Cluster(folder))
         kafka = Kafka(bootstrap=cluster.bootstrap, partitions=PARTITIONS, replication=3, connect_seconds=60)
         settings = Settings(kafka=kafka, data_dir=folder / "data", store=store.settings)
         topics.create(kafka)
-        wanted = [stretch for voice, samples in said.items() for stretch in verdict.stretches(voice, samples, settings)]
-        say(f"{len(said)} speakers, {len(wanted)} stretches of speech in {seconds:.0f} s; seed {seed}")
+        wanted = [
+            stretch for voice, samples in audio.items() for stretch in verdict.stretches(voice, samples, settings)
+        ]
+        say(f"{len(audio)} speakers, {len(wanted)} stretches of speech in {seconds:.0f} s; seed {seed}")
         moderator = stack.enter_context(Moderator(settings))
         scene = stack.enter_context(Scene(settings, cluster, store, folder))
         scene.await_gateway()
-        crowd = Crowd(said, scene.address)
+        crowd = Crowd(audio, scene.address)
         crowd.start()
         Storm(scene, planned).run(time.monotonic())
         if not crowd.wait(SETTLE_SECONDS):
@@ -53,7 +55,7 @@ def run(
         say(f"events: {dict(sorted(scene.happened.items()))}")
         say(f"closed connections: {dict(crowd.codes)}; frames dropped by clients: {crowd.dropped}")
         say(f"decisions: {moderator.decided}")
-        found = judged(scene, wanted, {voice: -(-samples.size // FRAME) for voice, samples in said.items()})
+        found = judged(scene, wanted, {voice: -(-samples.size // FRAME) for voice, samples in audio.items()})
         explain(found)
         return found
 
@@ -78,15 +80,15 @@ def settle(scene: Scene) -> None:
 def judged(scene: Scene, wanted: Sequence[SpokenSpan], counts: Mapping[Voice, int]) -> ChaosVerdict:
     settings = scene.settings
     uttered, flags = records.uttered(settings, counts), records.flagged(settings)
-    told = [span for utterance in flags for span in uttered.get(utterance, [])]
+    delivered = [span for utterance in flags for span in uttered.get(utterance, [])]
     values, redelivered = records.dead_letters(settings)
     allowed = verdict.allowed_overlap(settings)
     return ChaosVerdict(
         stretches=len(wanted),
         flags=len(flags),
-        lost=verdict.lost(wanted, told, records.logged(settings, counts), verdict.allowed_hole(settings)),
+        lost=verdict.lost(wanted, delivered, records.logged(settings, counts), verdict.allowed_hole(settings)),
         overlapping=verdict.again(records.cases(settings), allowed),
-        again=verdict.again(told, allowed),
+        again=verdict.again(delivered, allowed),
         unexpected=[utterance for utterance in flags if not uttered.get(utterance)],
         hung=scene.hung,
         letters_lost=[value.decode() for value in sorted(scene.malformed - values)],

@@ -18,7 +18,7 @@ from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance
 from pipeline.metrics import Metrics
 from pipeline.settings import Audio, Settings
 
-TOLD_AGAIN = 0.005
+MAX_REPEATED = 0.005
 """The allowed share of flags for speech that another flag covers."""
 ROUNDING = 0.5 / SAMPLE_RATE
 """Seconds: less than a sample."""
@@ -56,7 +56,7 @@ class ChaosVerdict:
     @property
     def good(self) -> bool:
         faults = (self.lost, self.overlapping, self.unexpected, self.hung, self.letters_lost, self.miscounted)
-        return not any(faults) and self.share_again <= TOLD_AGAIN and self.stretches > 0
+        return not any(faults) and self.share_again <= MAX_REPEATED and self.stretches > 0
 
     def __str__(self) -> str:
         return (
@@ -75,13 +75,13 @@ def stretches(voice: Voice, samples: Samples, settings: Settings) -> list[Spoken
     """
     pad = settings.audio.pad_seconds
     fine = Audio(hangover_seconds=2 * pad, min_seconds=WINDOW / SAMPLE_RATE, pad_seconds=pad)
-    told = merged(list(_spoken(voice, samples, settings.audio)))
+    delivered = merged(list(_spoken(voice, samples, settings.audio)))
     found = [
         SpokenSpan(*voice, span.start + pad, span.end - pad)
         for span in merged(list(_spoken(voice, samples, fine)))
         if span.end - span.start > 2 * pad
     ]
-    return [span for span in found if any(span.start >= each.start and span.end <= each.end for each in told)]
+    return [span for span in found if any(span.start >= each.start and span.end <= each.end for each in delivered)]
 
 
 def _spoken(voice: Voice, samples: Samples, settings: Audio) -> Iterator[SpokenSpan]:
@@ -106,12 +106,12 @@ def allowed_hole(settings: Settings) -> float:
 
 
 def lost(
-    wanted: Iterable[SpokenSpan], told: Sequence[SpokenSpan], logged: Sequence[SpokenSpan], allowed: float
+    wanted: Iterable[SpokenSpan], delivered: Sequence[SpokenSpan], logged: Sequence[SpokenSpan], allowed: float
 ) -> list[Lost]:
     """The stretches with a hole of more than `allowed` seconds in the store. `logged` is the speech that reached the
     log.
     """
-    known, there = _by_voice(told), _by_voice(logged)
+    known, there = _by_voice(delivered), _by_voice(logged)
     found = []
     for stretch in wanted:
         if holes := _holes(stretch, known.get(stretch.voice, []), allowed):

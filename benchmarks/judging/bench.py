@@ -32,7 +32,7 @@ notes = Console(stderr=True)
 class Bench:
     data: Path
     model: str | None = None
-    heard: Path | None = None
+    transcribed: Path | None = None
     sample: int | None = None
     """Maximum number of cases of a language in each table, drawn with a fixed seed; None: all."""
 

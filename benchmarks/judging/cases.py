@@ -42,7 +42,7 @@ class CasePair:
     """A sentence as text, and as a recogniser heard it."""
 
     read: TextCase
-    heard: TextCase
+    transcribed: TextCase
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def spoken() -> Iterator[TextCase]:
             yield from (TextCase(line, language, _labels(label), label) for line in lines.splitlines())
 
 
-def heard(path: Path) -> Iterator[CasePair]:
+def transcribed(path: Path) -> Iterator[CasePair]:
     """Pairs from a TSV file, or from all TSV files of a folder; raises ConfigError.
 
     Columns `language`, `label` (or `clean`), `text`, `heard`. Optional are `confidence` and `alternatives`, a JSON list

@@ -17,7 +17,7 @@ from pipeline.messages import SAMPLE_RATE
 VOICE = Path(__file__).parents[2] / "pipeline" / "demo" / "lounge-ben.ogg"
 
 PASS, FLAGGED, REFUSED = "pass", "flagged", "refused"
-HEARD = frozenset({FLAGGED, REFUSED})
+NOT_MISSED = frozenset({FLAGGED, REFUSED})
 """Allowed results for a file with an insult: it is flagged, or the file fails."""
 
 Case = tuple[str, bytes, frozenset[str]]
@@ -118,7 +118,7 @@ def whole() -> Iterator[Case]:
         yield f"whole-talk.{kind}", made(kind, bad=False), frozenset({PASS})
         yield f"whole-insult.{kind}", made(kind, bad=True), frozenset({FLAGGED})
     for codec in WAV_CODECS:
-        yield f"{codec}.wav", encoded(insult(), "wav", codec), HEARD
+        yield f"{codec}.wav", encoded(insult(), "wav", codec), NOT_MISSED
     yield "wrong-ending.mp3", made("flac", bad=True), frozenset({FLAGGED})
     yield "silence.wav", wav(NOTHING), frozenset({PASS})
     yield "two-seconds-of-noise.wav", wav(_noise(0.1)), frozenset({PASS})
@@ -126,7 +126,7 @@ def whole() -> Iterator[Case]:
 
 def appended() -> Iterator[Case]:
     for kind in KINDS:
-        yield f"second-behind.{kind}", made(kind, bad=False) + made(kind, bad=True), HEARD
+        yield f"second-behind.{kind}", made(kind, bad=False) + made(kind, bad=True), NOT_MISSED
     for kind in ("mp3", "flac", "opus", "m4a", "webm"):
         yield f"wav-behind.{kind}", made(kind, bad=False) + made("wav", bad=True), frozenset({REFUSED})
         yield f"behind.{kind}.wav", made("wav", bad=False) + made(kind, bad=True), frozenset({REFUSED})
@@ -148,7 +148,7 @@ def tagged() -> Iterator[Case]:
 def cut() -> Iterator[Case]:
     for kind in KINDS:
         data = made(kind, bad=True)
-        yield f"cut.{kind}", data[: len(data) * 6 // 10], HEARD
+        yield f"cut.{kind}", data[: len(data) * 6 // 10], NOT_MISSED
     for kind in ("wav", "flac", "mp3", "opus", "webm", "m4a"):
         yield f"head-only.{kind}", made(kind, bad=True)[:40], frozenset({REFUSED})
 
@@ -160,7 +160,7 @@ def damaged() -> Iterator[Case]:
     yield "missing-page.ogg", small[: pages[-2]] + small[pages[-1] :], frozenset({REFUSED})
     yield "last-page-missing.ogg", small[: pages[-1]], frozenset({REFUSED})
     flac = made("flac", bad=True)
-    yield "changed-frame.flac", _changed(flac, [len(flac) // 2]), HEARD
+    yield "changed-frame.flac", _changed(flac, [len(flac) // 2]), NOT_MISSED
     yield "hole.flac", flac[: len(flac) // 3] + flac[len(flac) // 2 :], frozenset({REFUSED})
     webm = encoded(np.concatenate([talk(), insult()] * 3), "webm", "libopus", 48_000)
     clusters = _places(webm, b"\x1f\x43\xb6\x75")
@@ -169,8 +169,8 @@ def damaged() -> Iterator[Case]:
     mp3[len(mp3) // 2 :] = bytes(len(mp3) // 2)
     yield "zeros-from-the-middle.mp3", bytes(mp3), frozenset({REFUSED})
     for at in (0, 4, 20, 100, 1_000):
-        yield f"byte-{at}-changed.wav", _changed(made("wav", bad=True), [at]), HEARD
-        yield f"byte-{at}-changed.m4a", _changed(made("m4a", bad=True), [at]), HEARD
+        yield f"byte-{at}-changed.wav", _changed(made("wav", bad=True), [at]), NOT_MISSED
+        yield f"byte-{at}-changed.m4a", _changed(made("m4a", bad=True), [at]), NOT_MISSED
 
 
 def wavs() -> Iterator[Case]:
@@ -182,7 +182,7 @@ def wavs() -> Iterator[Case]:
     twice = riff(head, chunk(b"data", pcm(insult())), chunk(b"data", pcm(talk())))
     yield "two-blocks.wav", twice, frozenset({REFUSED})
     for name in (b"junk", b"LIST", b"PAD "):
-        yield f"{name.decode().strip()}-first.wav", riff(head, chunk(name, JUNK), chunk(b"data", both)), HEARD
+        yield f"{name.decode().strip()}-first.wav", riff(head, chunk(name, JUNK), chunk(b"data", both)), NOT_MISSED
     sizes = struct.pack("<QQQI", len(both) + 72, len(both), len(both) // 2, 0)
     wide = b"RF64\xff\xff\xff\xffWAVE" + chunk(b"ds64", sizes) + head + b"data\xff\xff\xff\xff" + both
     yield "lengths-of-64-bits.wav", wide, frozenset({FLAGGED})
@@ -199,21 +199,21 @@ def wavs() -> Iterator[Case]:
 
 
 def channels() -> Iterator[Case]:
-    said, music = insult(), _music()
+    speech, music = insult(), _music()
     for name, rows in {
-        "opposite": [said, -said],
-        "opposite-and-quiet": [0.01 * said, -0.01 * said],
-        "opposite-under-music": [music + 0.3 * said, music - 0.3 * said],
-        "one-of-six": [np.zeros_like(said)] * 5 + [said],
-        "one-of-six-under-music": [music] * 5 + [0.3 * said],
-        "one-of-thirty-two": [np.zeros_like(said)] * 31 + [said],
-        "minus-60-decibels": [0.001 * said],
-        "on-an-offset": [0.1 * said + 0.9],
-        "on-an-offset-below": [0.1 * said - 0.9],
-        "upside-down": [-said],
-        "one-a-channel": [talk()[: said.size], said[: talk().size]],
+        "opposite": [speech, -speech],
+        "opposite-and-quiet": [0.01 * speech, -0.01 * speech],
+        "opposite-under-music": [music + 0.3 * speech, music - 0.3 * speech],
+        "one-of-six": [np.zeros_like(speech)] * 5 + [speech],
+        "one-of-six-under-music": [music] * 5 + [0.3 * speech],
+        "one-of-thirty-two": [np.zeros_like(speech)] * 31 + [speech],
+        "minus-60-decibels": [0.001 * speech],
+        "on-an-offset": [0.1 * speech + 0.9],
+        "on-an-offset-below": [0.1 * speech - 0.9],
+        "upside-down": [-speech],
+        "one-a-channel": [talk()[: speech.size], speech[: talk().size]],
     }.items():
-        yield f"{name}.wav", wav(*rows), HEARD
+        yield f"{name}.wav", wav(*rows), NOT_MISSED
 
 
 def streams() -> Iterator[Case]:
@@ -226,7 +226,7 @@ def streams() -> Iterator[Case]:
                     for frame in _frames(samples, stream.format.name, 48_000, "mono"):
                         output.mux(stream.encode(frame))
             name = "second-stream" if order[1] is insult() else "first-stream"
-            yield f"{name}.{container}", file.getvalue(), HEARD
+            yield f"{name}.{container}", file.getvalue(), NOT_MISSED
 
 
 def lengths() -> Iterator[Case]:
@@ -238,7 +238,7 @@ def lengths() -> Iterator[Case]:
     m4a = bytearray(made("m4a", bad=True))
     at = m4a.index(b"elst") + 12
     m4a[at : at + 4] = struct.pack(">I", 1)
-    yield "edit-of-a-millisecond.m4a", bytes(m4a), HEARD
+    yield "edit-of-a-millisecond.m4a", bytes(m4a), NOT_MISSED
 
 
 def none() -> Iterator[Case]:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from benchmarks.judging import alarms, heldout
-from benchmarks.judging import heard as heard_section
+from benchmarks.judging import transcribed as section
 from benchmarks.judging.bench import Bench
-from benchmarks.judging.cases import Sides, TextCase, evasion, heard, lookalikes, spoken
+from benchmarks.judging.cases import Sides, TextCase, evasion, lookalikes, spoken, transcribed
 from benchmarks.judging.measures import best_threshold, macro_f1
 from benchmarks.judging.systems import Remembering, Scored, Scores, System
 from pipeline.errors import ConfigError
@@ -28,8 +28,8 @@ def words(cases: Sequence[TextCase]) -> Scores:
     return dict.fromkeys(OUTPUTS, np.array([float(case.text.count("bad")) for case in cases]))
 
 
-def bench_of(cases: list[TextCase], heard: Path | None = None) -> Bench:
-    bench = Bench(Path(), heard=heard)
+def bench_of(cases: list[TextCase], transcribed: Path | None = None) -> Bench:
+    bench = Bench(Path(), transcribed=transcribed)
     systems: list[System] = [Scored("words", words, frozenset({"en"}), 1.0)]
     vars(bench).update(systems=systems, sides=Sides(cases, cases))
     return bench
@@ -59,24 +59,24 @@ def test_pairs_are_read_with_their_alternatives(tmp_path: Path) -> None:
     (tmp_path / "en.tsv").write_text(
         HEAD + 'en\tfraud+ads_spam\ta scam\ta can\t[{"text":"a scam","score":-0.5}]\t0.5\nen\tclean\thello\thallo\t\t\n'
     )
-    risky, clean = heard(tmp_path)
+    risky, clean = transcribed(tmp_path)
     assert risky.read == TextCase("a scam", "en", positive("fraud", "ads_spam"))
-    assert (risky.heard.text, risky.heard.confidence) == ("a can", 0.5)
-    assert risky.heard.alternatives == (Alternative("a scam", -0.5),)
+    assert (risky.transcribed.text, risky.transcribed.confidence) == ("a can", 0.5)
+    assert risky.transcribed.alternatives == (Alternative("a scam", -0.5),)
     assert clean.read.labels is CLEAN
 
 
 def test_unreadable_pairs_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no \.tsv file"):
-        list(heard(tmp_path))
+        list(transcribed(tmp_path))
     with pytest.raises(ConfigError, match=r"nowhere\.tsv cannot be read"):
-        list(heard(tmp_path / "nowhere.tsv"))
+        list(transcribed(tmp_path / "nowhere.tsv"))
     (tmp_path / "odd.tsv").write_text("language\ttext\nen\thello\n")
     with pytest.raises(ConfigError, match="no column label, heard"):
-        list(heard(tmp_path))
+        list(transcribed(tmp_path))
     (tmp_path / "odd.tsv").write_text(HEAD + "en\tclean\thello\thallo\tno list\t1\n")
     with pytest.raises(ConfigError, match=r"odd\.tsv, line 2: .*Correct that line"):
-        list(heard(tmp_path))
+        list(transcribed(tmp_path))
 
 
 @pytest.mark.parametrize("suite", [lookalikes, evasion, spoken])
@@ -106,7 +106,7 @@ def test_held_out_figures_and_false_flags_are_shown() -> None:
 def test_the_loss_by_recognition_is_shown(tmp_path: Path) -> None:
     lines = [f"en\tabuse\tbad {at}\t{'bad' if at % 2 else 'bat'}\t\t\n" for at in range(20)]
     (tmp_path / "en.tsv").write_text(HEAD + "".join(lines) + "en\tclean\tgood\tgood\t\t\n" * 20)
-    shown = printed(heard_section.tables(bench_of([], tmp_path)))
+    shown = printed(section.tables(bench_of([], tmp_path)))
     assert "1.000 → 0.750" in shown
     assert "1.000 → 0.500" in shown
 

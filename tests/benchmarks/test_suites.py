@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 import benchmarks
-from benchmarks.judging.cases import heard
+from benchmarks.judging.cases import transcribed
 from pipeline.judge.view import view
 from tests.benchmarks import hatecheck
 from training.classifier.duplicates import Seen
@@ -94,7 +94,7 @@ def test_no_clause_is_close_to_a_hatecheck_case(parts: list[str], taught_in_part
 
 @pytest.mark.parametrize("name", ["heard_validation", "heard_short"])
 def test_validation_lines_are_not_trained_on(name: str, viewed: list[Row]) -> None:
-    chosen_by = {pair.read.text for pair in heard(Path(benchmarks.__file__).parent / name)}
+    chosen_by = {pair.read.text for pair in transcribed(Path(benchmarks.__file__).parent / name)}
     ours = [row for row in viewed if row.language == "zh"]
     assert {row.part for row in ours if row.text in chosen_by} == {"validation"}
     assert chosen_by <= {row.text for row in ours}

@@ -20,7 +20,7 @@ from pipeline.settings import Asr
 from training.adapter.lessons import LANGUAGE, begun, lessons, lines
 from training.adapter.teach import AdapterRecipe, teach
 from training.commands import errors_in_a_line, notes
-from training.speech.heard import speak
+from training.speech.transcribed import speak
 
 
 def make(options: argparse.Namespace) -> None:
@@ -29,8 +29,8 @@ def make(options: argparse.Namespace) -> None:
     speak(wanted, options.audio, options.voices)
     model = model_of(weights.find(Asr()), "cpu")
     takes = range(options.takes * (options.seed - 1), options.takes * options.seed)
-    heard = lessons(wanted, options.audio, model.dims.n_mels, takes)
-    factors = teach(model, LANGUAGE, heard, AdapterRecipe(options.seed), notes.print, start)
+    prepared = lessons(wanted, options.audio, model.dims.n_mels, takes)
+    factors = teach(model, LANGUAGE, prepared, AdapterRecipe(options.seed), notes.print, start)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     np.savez(options.out, allow_pickle=False, **factors)
 

@@ -26,9 +26,9 @@ from training.adapter.teach import Taught
 from training.classifier.sets import read
 from training.classifier.train import split
 from training.commands import notes
-from training.speech.heard import noisy, recording, reverberated
 from training.speech.round_trips import NOISE_SECONDS, NOISES, TrainingLine, echo
 from training.speech.sounds import SOUNDS
+from training.speech.transcribed import noisy, recording, reverberated
 
 LANGUAGE = "zh"
 SETS = ("authored", "kdconv", "crosswoz", "teleantifraud")
@@ -93,8 +93,8 @@ def noise(wanted: Sequence[TrainingLine], audio: Path, random: Random) -> Sample
     """Other speech, or one of the generated noises."""
     if random.random() < BABBLE:
         others = random.sample(wanted, min(random.randint(1, VOICES_OF_BABBLE), len(wanted)))
-        heard = [samples_of(recording(audio, line)) for line in others]
-        together: Samples = np.sum([np.resize(one, max(map(len, heard))) for one in heard], axis=0, dtype=np.float32)
+        clips = [samples_of(recording(audio, line)) for line in others]
+        together: Samples = np.sum([np.resize(one, max(map(len, clips))) for one in clips], axis=0, dtype=np.float32)
         return together
     return SOUNDS[random.choice(NOISES)](_dice(random), NOISE_SECONDS * SAMPLE_RATE).clip(-1, 1)
 

@@ -190,10 +190,10 @@ def written(batch: Sequence[Taught], tokenizer: Tokenizer) -> Written:
     """A batch as tensors. The loss covers the text, its end time and the end token."""
     mel = torch.stack([torch.from_numpy(clip.mel).float() for clip in batch])
     rows = [tokens_of(clip, tokenizer) for clip in batch]
-    longest, told = max(map(len, rows)), len(tokenizer.sot_sequence) + 1
+    longest, prefix = max(map(len, rows)), len(tokenizer.sot_sequence) + 1
     tokens = torch.tensor([row + [tokenizer.eot] * (longest - len(row)) for row in rows])
     learnt = torch.tensor([[*range(longest)]]) < torch.tensor([[len(row)] for row in rows])
-    learnt[:, :told] = False
+    learnt[:, :prefix] = False
     return Written(mel, tokens[:, :-1], tokens[:, 1:].where(learnt[:, 1:], UNASKED))
 
 

@@ -11,14 +11,14 @@ from difflib import SequenceMatcher
 def confusions(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Mapping[str, Counter[str]]:
     """For each syllable, how often each other one was heard for it. `pairs`: spoken and heard syllables of a text."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
-    for said, heard in pairs:
-        for one, other in _swapped(said, heard):
+    for spoken, recognised in pairs:
+        for one, other in _swapped(spoken, recognised):
             found[one][other] += 1
     return found
 
 
-def _swapped(said: Sequence[str], heard: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _swapped(spoken: Sequence[str], recognised: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Differing stretches of equal length. In others, it is unknown which syllable became which."""
-    for kind, start, end, at, to in SequenceMatcher(None, said, heard, autojunk=False).get_opcodes():
+    for kind, start, end, at, to in SequenceMatcher(None, spoken, recognised, autojunk=False).get_opcodes():
         if kind == "replace" and end - start == to - at:
-            yield from zip(said[start:end], heard[at:to], strict=True)
+            yield from zip(spoken[start:end], recognised[at:to], strict=True)

@@ -153,14 +153,14 @@ def _loudness(model: BertForSequenceClassification) -> dict[str, Tensor]:
         def hear(_: Module, given: tuple[Tensor, ...]) -> None:
             found[name] = given[0].abs().flatten(0, 1).amax(dim=0)
 
-        heard.append(layer.register_forward_pre_hook(hear))
+        hooks.append(layer.register_forward_pre_hook(hear))
 
-    heard: list[torch.utils.hooks.RemovableHandle] = []
+    hooks: list[torch.utils.hooks.RemovableHandle] = []
     for name, layer in model.bert.encoder.named_modules():
         if isinstance(layer, Linear):
             listen(name, layer)
     model(torch.randint(model.config.vocab_size, PROBES, generator=torch.Generator().manual_seed(1)))
-    for each in heard:
+    for each in hooks:
         each.remove()
     return found
 

@@ -100,7 +100,7 @@ class Noise:
     """Share of misheard texts that use a real reading, if the text has one."""
 
 
-HEARD = Noise()
+USUAL = Noise()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +121,12 @@ class Mishearing:
     def __init__(
         self,
         texts: Iterable[str],
-        noise: Noise = HEARD,
+        noise: Noise = USUAL,
         seed: int = 0,
-        heard: Mapping[str, Sequence[str]] | None = None,
+        readings: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self._noise = noise
-        self._really = heard or {}
+        self._really = readings or {}
         self._random = Random(seed)
         han, latin = _counts(texts)
         self._rarity = _rarity(han, noise.rarity)
@@ -158,8 +158,8 @@ class Mishearing:
 
     def _word(self, word: str, rate: float, errors: Errors) -> str:
         if HAN.search(word):
-            return "".join(self._heard(unit, rate * self._rare(unit), errors) for unit in self._units(word))
-        return self._heard(word, rate / 3, errors, " ")
+            return "".join(self._with_errors(unit, rate * self._rare(unit), errors) for unit in self._units(word))
+        return self._with_errors(word, rate / 3, errors, " ")
 
     def _units(self, text: str) -> Iterator[str]:
         """Single characters or pairs, at random."""
@@ -169,7 +169,7 @@ class Mishearing:
             yield text[at : at + width]
             at += width
 
-    def _heard(self, unit: str, rate: float, errors: Errors, between: str = "") -> str:
+    def _with_errors(self, unit: str, rate: float, errors: Errors, between: str = "") -> str:
         if self._random.random() >= rate:
             return unit
         chance = self._random.random()
@@ -193,32 +193,34 @@ class Mishearing:
 
     def _sound(self, unit: str) -> str:
         """The unit's pinyin. One syllable may be replaced by one that it is confused with."""
-        said = [*map(syllable, unit)]
+        syllables = [*map(syllable, unit)]
         if self._random.random() < self._noise.confused:
-            at = self._random.randrange(len(said))
-            if others := self._confused.get(said[at]):
-                said[at] = others.pick(self._random)
-        return " ".join(said)
+            at = self._random.randrange(len(syllables))
+            if others := self._confused.get(syllables[at]):
+                syllables[at] = others.pick(self._random)
+        return " ".join(syllables)
 
 
 def hearing(texts: Iterable[str], seed: int) -> Mishearing:
     """The noise that training uses."""
-    return Mishearing(texts, HEARD, seed, round_trips())
+    return Mishearing(texts, USUAL, seed, round_trips())
 
 
 def round_trips(folder: Path = ROUND_TRIPS) -> Mapping[str, Sequence[str]]:
     """The readings of each spoken text, prepared as the classifier sees them."""
     lines = (line.split("\t") for path in sorted(folder.glob("*.tsv")) for line in path.read_text("utf-8").splitlines())
     found: dict[str, list[str]] = defaultdict(list)
-    for text, *heard in lines:
-        found[view(text)] += map(view, heard)
-    return {text: heard for text, heard in found.items() if heard}
+    for text, *readings in lines:
+        found[view(text)] += map(view, readings)
+    return {text: readings for text, readings in found.items() if readings}
 
 
-def _confused(heard: Mapping[str, Sequence[str]]) -> Mapping[str, Choices]:
+def _confused(readings: Mapping[str, Sequence[str]]) -> Mapping[str, Choices]:
     """For each syllable, the different-sounding syllables that were heard for it."""
-    pairs = ((_syllables(text), _syllables(reading)) for text, readings in heard.items() for reading in readings)
-    return {said: Choices([*others], [*accumulate(others.values())]) for said, others in confusions(pairs).items()}
+    pairs = ((_syllables(text), _syllables(reading)) for text, several in readings.items() for reading in several)
+    return {
+        syllables: Choices([*others], [*accumulate(others.values())]) for syllables, others in confusions(pairs).items()
+    }
 
 
 def _syllables(text: str) -> list[str]:

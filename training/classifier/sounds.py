@@ -71,9 +71,9 @@ class Linear(torch.nn.Module):
 def add(folder: Path, model: Sounds, validation: Sequence[Row], hear: Callable[[str], str]) -> float:
     """Add the pinyin model to the encoder's `folder`; returns the share that ranks misheard Mandarin best."""
     rows = [row for row in validation if has_han(row.text)]
-    heard = [hear(row.text) for row in rows]
+    texts = [hear(row.text) for row in rows]
     truth, weights = (tensor.double().numpy() for tensor in targets_of(rows))
-    share = best_share(onnx.load(folder).logits(heard), model.logits(heard), truth, weights)
+    share = best_share(onnx.load(folder).logits(texts), model.logits(texts), truth, weights)
     replace(model, share=share).save(folder)
     return share
 
@@ -91,8 +91,8 @@ def train(rows: Sequence[Row], recipe: SoundsRecipe, hear: Callable[[str], str],
         found = [grams(hear(row.text), recipe.buckets) for row in rows]
         losses = []
         for places in _batches(len(rows), recipe.batch, random):
-            kept = [_thinned(found[place], recipe.dropped, random) for place in places]
-            loss = masked_loss(model(kept), targets[places], weights[places])
+            inputs = [_thinned(found[place], recipe.dropped, random) for place in places]
+            loss = masked_loss(model(inputs), targets[places], weights[places])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

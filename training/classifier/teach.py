@@ -46,8 +46,8 @@ def taught(rows: Sequence[Row], teacher: Calibrated, say: Callable[[str], None])
             "Use a model that `python -m training.classifier` wrote.",
         )
     return [
-        row if row.labels is CLEAN and row.source in TALK else replace(row, labels=_targets(row, said))
-        for row, said in zip(rows, _read(rows, teacher, say), strict=True)
+        row if row.labels is CLEAN and row.source in TALK else replace(row, labels=_targets(row, scores))
+        for row, scores in zip(rows, _read(rows, teacher, say), strict=True)
     ]
 
 
@@ -75,8 +75,8 @@ def _read(rows: Sequence[Row], teacher: Calibrated, say: Callable[[str], None]) 
     return sigmoid(np.concatenate(found))
 
 
-def _targets(row: Row, said: Numbers) -> dict[str, float]:
-    """The target for each output, from the teacher's probabilities `said`, shape (outputs,)."""
+def _targets(row: Row, scores: Numbers) -> dict[str, float]:
+    """The target for each output, from the teacher's probabilities `scores`, shape (outputs,)."""
     share = BELIEVED_OF_OURS if row.source == "authored" else BELIEVED
-    guessed = dict(zip(OUTPUTS, map(float, said), strict=True))
+    guessed = dict(zip(OUTPUTS, map(float, scores), strict=True))
     return guessed | {output: (1 - share) * value + share * guessed[output] for output, value in row.labels.items()}

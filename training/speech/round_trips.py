@@ -2,8 +2,9 @@
 
     python -m training.speech.round_trips --audio DIR [--voices COMMAND] [--out DIR]
 
-It works like training/speech/heard.py, but shares nothing with that test set: it uses training lines, voices that mix
-two of Kokoro's (COMMAND reads `a+b` for one), and rooms and noise made here. It writes one TSV file for each language.
+It works like training/speech/transcribed.py, but shares nothing with that test set. It uses training lines, voices that
+mix two of Kokoro's (COMMAND reads `a+b` for one), and rooms and noise made here. It writes one TSV file for each
+language.
 A line holds the sentence, its transcript and the other readings. Training reads these files.
 """
 
@@ -24,8 +25,8 @@ from training.classifier.noise import ROUND_TRIPS
 from training.classifier.rows import CLEAN, Row
 from training.classifier.sets import authored
 from training.commands import errors_in_a_line, notes
-from training.speech.heard import VOICES, Heard, Sentence, hear, listener, speak
 from training.speech.sounds import SEED, SOUNDS
+from training.speech.transcribed import VOICES, Sentence, TranscribedRow, hear, listener, speak
 
 SHARE: Mapping[str, Mapping[bool, float]] = {"en": {True: 0.025, False: 0.025}, "zh": {True: 0.2173, False: 0.3092}}
 """Shares of the lines, by language and whether they are clean. Mandarin has the largest shares, because it is misheard
@@ -75,7 +76,7 @@ def echo(random: np.random.Generator, seconds: float, level: float) -> NDArray[n
     return random.normal(size=size) * 10 ** (-3 * np.arange(size) / size) * level
 
 
-def readings(row: Heard) -> Iterator[str]:
+def readings(row: TranscribedRow) -> Iterator[str]:
     """The transcript's readings, likeliest first."""
     yield row["heard"]
     for other in msgspec.json.decode(row["alternatives"], type=list[Alternative]):

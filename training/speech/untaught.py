@@ -14,8 +14,8 @@ from pipeline.errors import ConfigError
 from training.adapter.lessons import LANGUAGE, lines
 from training.classifier.noise import ROUND_TRIPS
 from training.commands import errors_in_a_line
-from training.speech.heard import speak
 from training.speech.round_trips import trips
+from training.speech.transcribed import speak
 
 
 def make(options: argparse.Namespace) -> None:

@@ -17,7 +17,7 @@ from pipeline.settings import Asr
 from training.adapter import __main__ as command
 from training.adapter import lessons
 from training.classifier.duplicates import Seen
-from training.speech import heard
+from training.speech import transcribed
 from training.speech.round_trips import TrainingLine
 
 CLIPS = Path(__file__).parents[2] / "data"
@@ -31,7 +31,7 @@ def lines() -> list[TrainingLine]:
 
 
 def test_no_line_is_close_to_a_test_line(lines: list[TrainingLine]) -> None:
-    held = Seen(sentence.text for sentence in heard.sentences() if sentence.language == "zh")
+    held = Seen(sentence.text for sentence in transcribed.sentences() if sentence.language == "zh")
     assert not [line.text for line in lines if line.text in held]
 
 
@@ -44,7 +44,7 @@ def test_lines_are_mandarin_and_as_long_as_an_utterance(lines: list[TrainingLine
 def said(tmp_path: Path) -> list[TrainingLine]:
     found = [TrainingLine("zh", "", text) for text in ("手表充电了没", "这房间真热闹", "明天见")]
     for line, clip in zip(found, ("auth-incorrect", "conf-invalid", "dir-nomatch"), strict=True):
-        copy(CLIPS / f"{clip}.flac", heard.recording(tmp_path, line))
+        copy(CLIPS / f"{clip}.flac", transcribed.recording(tmp_path, line))
     return found
 
 

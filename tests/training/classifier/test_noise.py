@@ -39,23 +39,23 @@ ALWAYS = always()
 
 def test_the_same_seed_makes_the_same_noise() -> None:
     one, same, other = (Mishearing(TEXTS * 5, seed=seed) for seed in (7, 7, 8))
-    heard = [one(text) for text in TEXTS]
-    assert heard == [same(text) for text in TEXTS]
-    assert heard != [other(text) for text in TEXTS]
+    readings = [one(text) for text in TEXTS]
+    assert readings == [same(text) for text in TEXTS]
+    assert readings != [other(text) for text in TEXTS]
 
 
 def test_another_character_has_about_the_same_sound() -> None:
     hear = Mishearing(TEXTS, ALWAYS, seed=1)
-    heard = {hear("他是人") for _ in range(50)}
-    assert len(heard) > 1
-    assert {near_pinyin(pinyin(text)) for text in heard} == {near_pinyin(pinyin("他是人"))}
+    readings = {hear("他是人") for _ in range(50)}
+    assert len(readings) > 1
+    assert {near_pinyin(pinyin(text)) for text in readings} == {near_pinyin(pinyin("他是人"))}
 
 
 def test_another_word_has_about_the_same_consonants() -> None:
     hear = Mishearing(TEXTS, ALWAYS, seed=1)
-    heard = {hear("sell") for _ in range(100)}
-    assert heard == {"sell", "sail"}
-    assert {voiceless(consonants(word)) for word in heard} == {"sl"}
+    readings = {hear("sell") for _ in range(100)}
+    assert readings == {"sell", "sail"}
+    assert {voiceless(consonants(word)) for word in readings} == {"sl"}
 
 
 @pytest.mark.parametrize(("one", "other"), [("write", "right"), ("knight", "night"), ("phone", "fone"), ("bat", "bad")])
@@ -76,9 +76,9 @@ def test_typed_texts_stay_and_bare_texts_lose_only_punctuation() -> None:
 
 
 def test_real_readings_are_used_if_they_exist() -> None:
-    heard = {"他是人": ["她是人", "他试人"]}
-    hear = Mishearing(TEXTS, Noise(misheard=1, bare=1, real=1), seed=1, heard=heard)
-    assert {hear("他是人") for _ in range(50)} == set(heard["他是人"])
+    readings = {"他是人": ["她是人", "他试人"]}
+    hear = Mishearing(TEXTS, Noise(misheard=1, bare=1, real=1), seed=1, readings=readings)
+    assert {hear("他是人") for _ in range(50)} == set(readings["他是人"])
     assert hear("?!") == "?!"
 
 
@@ -99,7 +99,7 @@ def test_bare_text_has_no_punctuation_but_keeps_apostrophes() -> None:
 
 def test_real_confusions_replace_sounds() -> None:
     confused = replace(ALWAYS, confused=1.0)
-    hear = Mishearing(TEXTS, confused, seed=1, heard={"我是谁": ["我是好"], "谁": ["人"]})
+    hear = Mishearing(TEXTS, confused, seed=1, readings={"我是谁": ["我是好"], "谁": ["人"]})
     assert {pinyin(hear("谁")) for _ in range(50)} == {"hao", "ren"}
     assert pinyin(hear("他")) == pinyin("他")
 
@@ -108,14 +108,14 @@ def test_real_confusions_replace_sounds() -> None:
 def test_misheard_mandarin_keeps_its_punctuation_at_the_given_rate(marked: float, marks: str) -> None:
     hear = Mishearing(TEXTS, replace(ALWAYS, marked=marked), seed=1)
     for _ in range(20):
-        heard = hear("他是人，好吗？")
-        assert "".join(char for char in heard if char in "，？") == marks
-        assert heard != "他是人，好吗？"
+        readings = hear("他是人，好吗？")
+        assert "".join(char for char in readings if char in "，？") == marks
+        assert readings != "他是人，好吗？"
 
 
 def test_misheard_english_has_no_punctuation() -> None:
-    heard = Mishearing(TEXTS, replace(ALWAYS, marked=1), seed=1)("Sell, SAIL!")
-    assert {*heard.split()} <= {"sell", "sail"}
+    readings = Mishearing(TEXTS, replace(ALWAYS, marked=1), seed=1)("Sell, SAIL!")
+    assert {*readings.split()} <= {"sell", "sail"}
 
 
 def test_rare_characters_are_misheard_more_often() -> None:
@@ -123,8 +123,8 @@ def test_rare_characters_are_misheard_more_often() -> None:
     texts = ["他是人"] * 400 + ["她事仁"] * 3 + usual
     errors = Errors((20.0, 80.0), 0, 0)
     hear = Mishearing(texts, Noise(misheard=1, bare=1, mandarin=errors), seed=1)
-    heard = [hear("他她") for _ in range(2000)]
-    he, she = (sum(text[at] != char for text in heard) for at, char in enumerate("他她"))
+    readings = [hear("他她") for _ in range(2000)]
+    he, she = (sum(text[at] != char for text in readings) for at, char in enumerate("他她"))
     assert she > 1.2 * he > 0
 
 
@@ -134,8 +134,8 @@ def test_short_texts_are_misheard_more_often() -> None:
     hear = Mishearing(texts, Noise(misheard=1, bare=1, mandarin=errors, rarity=0), seed=1)
 
     def share(text: str) -> float:
-        heard = [hear(text) for _ in range(500)]
-        return sum(one != other for found in heard for one, other in zip(found, text, strict=True)) / len(text) / 500
+        readings = [hear(text) for _ in range(500)]
+        return sum(one != other for found in readings for one, other in zip(found, text, strict=True)) / len(text) / 500
 
     assert share("他是人") > 1.7 * share("他是人" * 5)
 

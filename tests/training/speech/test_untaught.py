@@ -11,7 +11,7 @@ from training.adapter import lessons as adapter
 from training.classifier.noise import round_trips
 from training.classifier.sets import authored
 from training.speech import untaught
-from training.speech.heard import VOICES
+from training.speech.transcribed import VOICES
 
 CLIP = Path(__file__).parents[2] / "data" / "auth-incorrect.flac"
 

@@ -13,8 +13,8 @@ from pipeline.asr.transcriber import Samples
 from pipeline.audio.encode import encode_flac
 from pipeline.errors import ConfigError
 from pipeline.messages import SAMPLE_RATE
-from training.speech import heard
-from training.speech.heard import Sentence
+from training.speech import transcribed
+from training.speech.transcribed import Sentence
 
 CLIPS = Path(__file__).parents[2] / "data"
 SENTENCE = Sentence("en", "clean", "thank you for calling")
@@ -41,26 +41,26 @@ def around(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_ids_are_unique_and_every_voice_is_used() -> None:
-    sentences = heard.sentences()
+    sentences = transcribed.sentences()
     assert len({sentence.id for sentence in sentences}) == len(sentences)
-    for language, names in heard.VOICES.items():
+    for language, names in transcribed.VOICES.items():
         assert {s.voice for s in sentences if s.language == language} == set(names.split())
 
 
 def test_two_in_five_are_not_quiet_and_surroundings_are_stable(around: Path) -> None:
-    sentences = heard.sentences()
-    drawn = [heard.surroundings(sentence, around) for sentence in sentences]
+    sentences = transcribed.sentences()
+    drawn = [transcribed.surroundings(sentence, around) for sentence in sentences]
     kinds = Counter(where.kind for where in drawn)
-    assert set(kinds) == set(heard.SURROUNDINGS)
+    assert set(kinds) == set(transcribed.SURROUNDINGS)
     assert 0.35 < 1 - kinds["quiet"] / len(sentences) < 0.45
     assert all(5 <= where.snr <= 20 for where in drawn)
-    assert drawn[::-1] == [heard.surroundings(sentence, around) for sentence in sentences[::-1]]
+    assert drawn[::-1] == [transcribed.surroundings(sentence, around) for sentence in sentences[::-1]]
 
 
 @given(st.floats(5, 20), st.floats(0.01, 0.9))
 def test_noise_has_the_given_signal_to_noise_ratio(snr: float, loudness: float) -> None:
     speech, noise = tone(1), np.random.default_rng(2).normal(0, loudness, 5_000).astype(np.float32)
-    added = heard.noisy(speech, noise, snr) - speech
+    added = transcribed.noisy(speech, noise, snr) - speech
     assert 10 * np.log10(power(speech) / power(added)) == pytest.approx(snr, abs=0.01)
 
 
@@ -68,32 +68,32 @@ def test_a_room_keeps_delay_length_and_loudness() -> None:
     speech = np.concatenate([np.zeros(500, np.float32), tone(0.5)])
     late = np.zeros(400, np.float32)
     late[160] = -0.3
-    alone = heard.reverberated(speech, late)
+    alone = transcribed.reverberated(speech, late)
     assert np.allclose(np.abs(alone), np.abs(speech), atol=1e-4)
     late[300] = 0.2
-    echoed = heard.reverberated(speech, late)
+    echoed = transcribed.reverberated(speech, late)
     assert len(echoed) == len(speech)
     assert power(echoed) == pytest.approx(power(speech), rel=1e-3)
     assert np.abs(np.abs(echoed) - np.abs(speech)).max() > 0.01
 
 
 def test_no_sample_exceeds_full_scale(around: Path) -> None:
-    where = heard.Surroundings("room and noise", around / "rirs_hall.flac", around / "noise_fan.flac", 0.0, 0.5)
-    loud = heard.among(5 * tone(1), where)
+    where = transcribed.Surroundings("room and noise", around / "rirs_hall.flac", around / "noise_fan.flac", 0.0, 0.5)
+    loud = transcribed.among(5 * tone(1), where)
     assert loud.dtype == np.float32
     assert np.abs(loud).max() <= 1
 
 
 def test_a_folder_without_noises_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=f"no noise_\\* in {tmp_path}"):
-        heard.surroundings(SENTENCE, tmp_path)
+        transcribed.surroundings(SENTENCE, tmp_path)
 
 
 def test_missing_recordings_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=f"1 of 1 recordings .* {SENTENCE.id}.flac"):
-        heard.speak([SENTENCE], tmp_path, None)
+        transcribed.speak([SENTENCE], tmp_path, None)
     with pytest.raises(ConfigError, match="status 3"):
-        heard.speak([SENTENCE], tmp_path, "exit 3")
+        transcribed.speak([SENTENCE], tmp_path, "exit 3")
 
 
 def test_the_command_makes_only_missing_recordings(tmp_path: Path) -> None:
@@ -101,22 +101,22 @@ def test_the_command_makes_only_missing_recordings(tmp_path: Path) -> None:
     (tmp_path / f"{there.id}.flac").touch()
     log = tmp_path / "asked"
     command = f"tee {quote(str(log))} | cut -f1 | xargs touch"
-    heard.speak([there, SENTENCE], tmp_path, command)
+    transcribed.speak([there, SENTENCE], tmp_path, command)
     assert log.read_text() == f"{tmp_path / SENTENCE.id}.flac\ten\t{SENTENCE.voice}\t{SENTENCE.text}\n"
 
 
 @pytest.mark.weights
 @pytest.mark.filterwarnings("ignore:unclosed file .*english.json:ResourceWarning")  # Whisper leaves the file open.
 def test_recordings_are_transcribed_and_read_by_the_judges_benchmark(tmp_path: Path, around: Path) -> None:
-    from benchmarks.judging.cases import heard as pairs
+    from benchmarks.judging.cases import transcribed as pairs
 
     said = Sentence("en", "privacy", "password incorrect")
-    heard.speak([said], tmp_path, f"cut -f1 | xargs cp {quote(str(CLIPS / 'auth-incorrect.flac'))}")
-    rows = heard.hear(heard.listener({"model": "tiny.en", "language": "en"}), [said], tmp_path, around)
-    heard.write(rows, tmp_path / "en.tsv")
+    transcribed.speak([said], tmp_path, f"cut -f1 | xargs cp {quote(str(CLIPS / 'auth-incorrect.flac'))}")
+    rows = transcribed.hear(transcribed.listener({"model": "tiny.en", "language": "en"}), [said], tmp_path, around)
+    transcribed.write(rows, tmp_path / "en.tsv")
     (pair,) = pairs(tmp_path / "en.tsv")
     assert pair.read.text == said.text
-    assert "incorrect" in pair.heard.text
-    assert pair.heard.labels["privacy"] == 1
-    table = heard.rates(tmp_path)
+    assert "incorrect" in pair.transcribed.text
+    assert pair.transcribed.labels["privacy"] == 1
+    table = transcribed.rates(tmp_path)
     assert [*table.columns[0].cells] == ["en", "en"]

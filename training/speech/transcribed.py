@@ -1,6 +1,6 @@
 """Make the as-heard set: synthesised sentences of spoken.yaml, transcribed as in production.
 
-    python -m training.speech.heard --audio DIR --noise DIR [--voices COMMAND] [--out DIR]
+    python -m training.speech.transcribed --audio DIR --noise DIR [--voices COMMAND] [--out DIR]
 
 `--audio` holds a recording ID.flac of each sentence. COMMAND makes the missing ones: a shell command that reads lines
 of file, language, voice and text, separated by tabs, and writes each file. The voices are those of Kokoro-82M, and
@@ -45,7 +45,7 @@ from training.speech.words import normalisers
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SPOKEN = BENCHMARKS / "spoken.yaml"
-HEARD = BENCHMARKS / "heard"
+TRANSCRIBED = BENCHMARKS / "heard"
 VOICES = {
     "en": """
         af_alloy af_aoede af_bella af_heart af_jessica af_kore af_nicole af_nova af_river af_sarah af_sky am_adam
@@ -62,7 +62,7 @@ SNR = (5.0, 20.0)
 SILENCE = 1e-12
 """Samples with less power than this are not amplified."""
 
-Heard = dict[str, str]
+TranscribedRow = dict[str, str]
 """A row of the TSV file."""
 
 
@@ -177,14 +177,14 @@ def listener(overrides: dict[str, Any]) -> Processor[Utterance, Transcript]:
 
 def hear(
     listening: Processor[Utterance, Transcript], wanted: Iterable[Sentence], audio: Path, noise: Path
-) -> Iterator[Heard]:
+) -> Iterator[TranscribedRow]:
     """The transcript of each sentence. Each sentence has a room of its own."""
     left = iter(wanted)
     while batch := list(islice(left, TRANSCRIBE.batch)):
         around = [surroundings(sentence, noise) for sentence in batch]
         sound = [among(samples_of(recording(audio, s)), where) for s, where in zip(batch, around, strict=True)]
-        heard = listening.process([_utterance(s.id, samples) for s, samples in zip(batch, sound, strict=True)])
-        for sentence, where, found in zip(batch, around, heard, strict=True):
+        transcripts = listening.process([_utterance(s.id, samples) for s, samples in zip(batch, sound, strict=True)])
+        for sentence, where, found in zip(batch, around, transcripts, strict=True):
             if not isinstance(found, Transcript):
                 raise found.error
             yield _row(sentence, where, found)
@@ -195,7 +195,7 @@ def _utterance(name: str, samples: Samples) -> Utterance:
     return Utterance(room=name, speaker="voice", start=0.0, end=seconds, id=name, data=encode_flac(samples))
 
 
-def _row(sentence: Sentence, around: Surroundings, found: Transcript) -> Heard:
+def _row(sentence: Sentence, around: Surroundings, found: Transcript) -> TranscribedRow:
     return {
         "id": sentence.id,
         **sentence._asdict(),
@@ -213,7 +213,7 @@ def _row(sentence: Sentence, around: Surroundings, found: Transcript) -> Heard:
     }
 
 
-def write(rows: Iterable[Heard], path: Path) -> None:
+def write(rows: Iterable[TranscribedRow], path: Path) -> None:
     """Writes rows as they come, so that an error loses no finished rows."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -237,9 +237,9 @@ def rates(folder: Path) -> Table:
             part = [row for row in rows if kind in {row["surroundings"], "all"}]
             if part:
                 plain = normalise[part[0]["language"]]
-                texts, heard = ([plain(row[column]) for row in part] for column in ("text", "heard"))
+                texts, transcripts = ([plain(row[column]) for row in part] for column in ("text", "heard"))
                 clean = sum(row["label"] == "clean" for row in part)
-                error = f"{100 * jiwer.wer(texts, heard):.1f}"
+                error = f"{100 * jiwer.wer(texts, transcripts):.1f}"
                 table.add_row(path.stem, kind, str(len(part) - clean), str(clean), error)
     return table
 
@@ -266,7 +266,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--audio", type=Path, help="recordings of the sentences")
     parser.add_argument("--noise", type=Path, help="room impulse responses and noises")
     parser.add_argument("--voices", help="shell command that makes missing recordings")
-    parser.add_argument("--out", type=Path, default=HEARD, help="folder of the TSV files")
+    parser.add_argument("--out", type=Path, default=TRANSCRIBED, help="folder of the TSV files")
     parser.add_argument("--rates", action="store_true", help="only print the error rates of existing files")
     options = parser.parse_args()
     if not options.rates and not (options.audio and options.noise):

@@ -7,7 +7,7 @@ from functools import partial
 from rich.table import Table
 
 from benchmarks.judging.bench import Bench
-from benchmarks.judging.cases import heard
+from benchmarks.judging.cases import transcribed
 from benchmarks.judging.heldout import enough, known, shown
 from benchmarks.judging.measures import Numbers
 from training.classifier.figures import auroc, recall_at
@@ -18,9 +18,9 @@ RATES = (0.01, 0.05)
 
 def tables(bench: Bench) -> Iterator[Table]:
     """One table for each language. False-positive rates are shares of the clean sentences, for each view separately."""
-    if bench.heard is None:
+    if bench.transcribed is None:
         return
-    pairs = [*heard(bench.heard)]
+    pairs = [*transcribed(bench.transcribed)]
     for language in sorted({pair.read.language for pair in pairs}):
         drawn = bench.drawn([pair for pair in pairs if pair.read.language == language])
         table = Table(
@@ -31,8 +31,8 @@ def tables(bench: Bench) -> Iterator[Table]:
         for system in bench.of(language):
             views = [
                 [pair.read for pair in drawn],
-                [pair.heard for pair in drawn],
-                [replace(pair.heard, alternatives=()) for pair in drawn],
+                [pair.transcribed for pair in drawn],
+                [replace(pair.transcribed, alternatives=()) for pair in drawn],
             ]
             scores = [bench.scores(system, view) for view in views]
             for output in OUTPUTS if system.name == "judge" else (RISK,):
@@ -53,5 +53,5 @@ def _figures(*parts: tuple[Numbers, Numbers]) -> Iterator[str]:
 
 
 def _row(parts: Sequence[tuple[Numbers, Numbers]], figure: Callable[[Numbers, Numbers], float]) -> str:
-    read, heard, alone = (shown(figure(*part)) for part in parts)
-    return f"{read} → {heard} ({alone})"
+    typed, best, alone = (shown(figure(*part)) for part in parts)
+    return f"{typed} → {best} ({alone})"
