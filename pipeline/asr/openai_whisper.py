@@ -109,8 +109,8 @@ class OpenAIWhisper:
     def encode(self, mel: Mel, language: str = "") -> Tensor:
         encoder = fitting(self._model, self._adapted, language, seconds_of(mel)).encoder
         with torch.inference_mode(), out_of_memory():
-            heard = torch.from_numpy(mel).to(self._model.device, self._hearing)[None]
-            return encode(encoder, heard)[0].to(self._writing)
+            features = torch.from_numpy(mel).to(self._model.device, self._hearing)[None]
+            return encode(encoder, features)[0].to(self._writing)
 
     def languages(self, encodings: Sequence[Tensor], limit: float) -> list[Mapping[str, float]]:
         """See `Network`. Uses the first step of the decoder, as openai-whisper's `detect_language` does for 30 s."""
@@ -120,9 +120,7 @@ class OpenAIWhisper:
         with torch.inference_mode(), out_of_memory():
             start = torch.tensor([[tokenizer.sot]] * len(encodings), device=encodings[0].device)
             logits = self._model.logits(start, self._padded(encodings, limit))[:, 0, [*tokenizer.all_language_tokens]]
-        return [
-            dict(zip(tokenizer.all_language_codes, told, strict=True)) for told in logits.float().softmax(1).tolist()
-        ]
+        return [dict(zip(tokenizer.all_language_codes, row, strict=True)) for row in logits.float().softmax(1).tolist()]
 
     def _padded(self, encodings: Sequence[Tensor], limit: float) -> Tensor:
         positions = round(limit * POSITIONS_PER_SECOND)
@@ -153,10 +151,10 @@ class OpenAIWhisper:
         score, silent = float(result.avg_logprob), float(result.no_speech_prob)
         return Hypothesis(result.language, kept, text, score, silent, seconds, adapted)
 
-    def words(self, mel: Mel, heard: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
+    def words(self, mel: Mel, hypothesis: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
         with torch.inference_mode(), out_of_memory():
             whole = torch.from_numpy(as_trained(mel, LIMITS[-1])).to(self._model.device, self._writing)
-            return words_of(self._model, whole, heard, seconds)
+            return words_of(self._model, whole, hypothesis, seconds)
 
 
 @contextmanager

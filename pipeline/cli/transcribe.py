@@ -82,8 +82,8 @@ def _transcribe(settings: Settings, named: Named, writer: "_Writer", *, whole: b
     segment, stage = SEGMENT.processor(settings, metrics), TRANSCRIBE.processor(settings, metrics)
     with progress_bar() as progress:
         task = progress.add_task("listening", total=seconds_of(named.files))
-        heard = UtteranceFiles(named.files, segment, whole, partial(progress.advance, task), named.names)
-        for path, result in transcribed(heard, stage, settings.batching(TRANSCRIBE).batch):
+        utterances = UtteranceFiles(named.files, segment, whole, partial(progress.advance, task), named.names)
+        for path, result in transcribed(utterances, stage, settings.batching(TRANSCRIBE).batch):
             writer.write(Path(named.names.get(path, path)), result)
             if isinstance(result, VoxwardenError):
                 code = Exit.FAILED
@@ -109,20 +109,20 @@ class _Writer:
         if self._form is TranscribeFormat.JSONL:
             self._put(json_text(error_line(file, result)))
 
-    def _write(self, file: str, heard: Transcript) -> None:
+    def _write(self, file: str, transcript: Transcript) -> None:
         if self._form is TranscribeFormat.JSONL:
-            self._put(json_text(json_line(file, heard)))
+            self._put(json_text(json_line(file, transcript)))
             return
-        if not heard.text:
+        if not transcript.text:
             return
         self._cues += 1
         match self._form:
             case TranscribeFormat.SRT:
-                self._put(srt_cue(self._cues, heard.start, heard.end, harmless(heard.text)))
+                self._put(srt_cue(self._cues, transcript.start, transcript.end, harmless(transcript.text)))
             case TranscribeFormat.VTT:
-                self._put(vtt_cue(heard.start, heard.end, harmless(heard.text)))
+                self._put(vtt_cue(transcript.start, transcript.end, harmless(transcript.text)))
             case TranscribeFormat.TXT:
-                self._put(harmless(f"{file}\t{heard.text}\n" if self._several else f"{heard.text}\n"))
+                self._put(harmless(f"{file}\t{transcript.text}\n" if self._several else f"{transcript.text}\n"))
 
     @staticmethod
     def _put(text: str) -> None:

@@ -65,7 +65,7 @@ def test_nothing_is_replayed_or_dropped_unless_letters_are_selected() -> None:
 
 
 @given(letters())
-def test_each_record_is_told_once_and_no_letter_is_lost(found: list[Letter]) -> None:
+def test_each_record_is_listed_once_and_no_letter_is_lost(found: list[Letter]) -> None:
     marked = mark_repeated(found)
     assert [each.address for each in marked] == [each.address for each in found]
     for each, before in zip(marked, found, strict=True):

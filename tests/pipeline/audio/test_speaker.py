@@ -92,7 +92,7 @@ def test_the_end_of_a_stream_follows_its_samples(start: int, sizes: list[int]) -
     assert stream.held <= Audio().pad_seconds * SAMPLE_RATE + 2 * WINDOW
 
 
-def test_unfinished_speech_is_told_once_and_later_cuts_do_not_change() -> None:
+def test_unfinished_speech_is_sent_once_and_later_cuts_do_not_change() -> None:
     plain, asked = Bench(), Bench()
     chunks = seconds(SENTENCE, DAY)
     plain.push(*chunks)
