@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class Host(Protocol):
-    """Receives what happens: the start, and each verdict."""
+    """Receives what happens: the start, and each flag."""
 
     def started(self, gateway: Gateway, metrics_url: str, console: "Serving | None") -> None: ...
 

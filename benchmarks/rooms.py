@@ -3,7 +3,7 @@
     python -m benchmarks.rooms --rooms 10 20 40 [--workers 1 2] [--seconds 90] [--clips DIR]
 
 In each room people speak 40% of the time, one after the other, with the clips of DIR (default: those of tests/data).
-Waits are from the end of an utterance, and from a moment in it, until its verdict is in the store. They include the
+Waits are from the end of an utterance, and from a moment in it, until its flag is in the store. They include the
 pause that ends an utterance. Records that wait for a stage at the end show that the machine cannot keep up. `--workers`
 sets asr.workers. The result is the largest number of rooms with p95 within 1.5 s (and 10 s from a word).
 """
@@ -47,7 +47,7 @@ STEPS = (0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 
 @dataclass
 class Waits:
-    """A Tap that records seconds from speech to verdict."""
+    """A Tap that records seconds from speech to flag."""
 
     since: float
     speech: list[float] = field(default_factory=list)

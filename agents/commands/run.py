@@ -40,7 +40,7 @@ def run(
 
 
 class _Terminal:
-    """Prints the addresses of all parts, and with `show` every verdict."""
+    """Prints the addresses of all parts, and with `show` every flag."""
 
     def __init__(self, show: bool, host: str) -> None:
         self._show = show

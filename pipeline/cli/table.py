@@ -28,7 +28,7 @@ def flag_row(flag: Flag, when: str | None = None, who: str | None = None) -> Tab
 
 
 def arrived_row(flag: Flag, ended: float | None = None) -> Table:
-    """Return a flag of a live room as a row: the time of the speech, the delay of the verdict, room and speaker.
+    """Return a flag of a live room as a row: the time of the speech, the delay of the flag, room and speaker.
 
     `ended` is the clock time of the end of the speech in UTC seconds, for playback that is faster than live.
     """
