@@ -16,8 +16,9 @@ Unmeasured = Literal[
     "needs_audits",
     "needs_listeners",
     "needs_register",
+    "censored",
 ]
-"""Why a figure has no value. Empty: it has one."""
+"""Why a figure has no value. Empty: it has one. `censored`: it is longer than all times that were observed."""
 
 
 class Window(Struct, frozen=True):

@@ -7,6 +7,7 @@ The limits of each setting refuse values that would switch moderation off.
 """
 
 from pipeline.settings.asr import Asr, LanguageCode
+from pipeline.settings.assessment import Assessment
 from pipeline.settings.audio import Audio
 from pipeline.settings.console import ReviewConsole
 from pipeline.settings.file import in_file
@@ -27,6 +28,7 @@ from pipeline.settings.tree import Settings
 
 __all__ = [
     "Asr",
+    "Assessment",
     "Audio",
     "Batching",
     "GatewaySettings",

@@ -1,0 +1,52 @@
+"""Decisions as they stood at the end of a window, so that later decisions never change the figures of a past window."""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Select, Subquery, case, cast, func, or_, select
+
+from pipeline.review.quality.checks import FINAL
+from pipeline.review.tables.core import CASES, DECISIONS
+
+MICROSECOND = 1e-6
+"""Differences of UTC seconds are exact to less than this."""
+
+REAL = CASES.c.drill == ""
+"""The case is no drill."""
+
+
+def standing(until: float) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions for decisions to uphold or dismiss that were made before `until` and not undone by then."""
+    kept = or_(DECISIONS.c.undone.is_(None), DECISIONS.c.undone >= until)
+    return DECISIONS.c.at < until, kept, DECISIONS.c.verdict.in_(FINAL)
+
+
+def firsts(until: float) -> Subquery:
+    """Return the time `at` of the first standing decision of each case that has one, by `case_id`."""
+    query = select(DECISIONS.c.case_id, func.min(DECISIONS.c.at).label("at")).where(*standing(until))
+    return query.group_by(DECISIONS.c.case_id).subquery()
+
+
+def upheld(until: float) -> Select[tuple[str]]:
+    """Return the query for the ids of the cases whose last standing decision upholds them."""
+    newest = func.row_number().over(
+        partition_by=DECISIONS.c.case_id, order_by=(DECISIONS.c.at.desc(), DECISIONS.c.id.desc())
+    )
+    ranked = select(DECISIONS.c.case_id, DECISIONS.c.verdict, newest.label("place")).where(*standing(until)).subquery()
+    return select(ranked.c.case_id).where(ranked.c.place == 1, ranked.c.verdict == "uphold")
+
+
+def ceiling(value: ColumnElement[float]) -> ColumnElement[int]:
+    """Return a value of at least 0 as a whole number, rounded up.
+
+    A cast cuts on SQLite and rounds on PostgreSQL. The comparison makes both the same.
+    """
+    exact: Any = value - MICROSECOND
+    whole = cast(exact, BigInteger)
+    return whole + case((exact > whole, 1), else_=0)
+
+
+def floor(value: ColumnElement[float]) -> ColumnElement[int]:
+    """Return a value of at least 0 as a whole number, rounded down."""
+    exact: Any = value + MICROSECOND
+    whole = cast(exact, BigInteger)
+    return whole - case((exact < whole, 1), else_=0)

@@ -1,0 +1,88 @@
+"""How many cases wait for a decision: I-08."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from statistics import median
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Connection, Row, case, cast, func, or_, select
+
+from pipeline.assessment.catalogue import figure
+from pipeline.assessment.decided import REAL, firsts
+from pipeline.assessment.figure import Figure, Window
+from pipeline.assessment.options import Options
+from pipeline.assessment.totals import hours
+from pipeline.judge.labels import SEVERITIES
+from pipeline.review.delivery.tallies import DAY_HOURS, HOUR
+from pipeline.review.tables.core import CASES
+from pipeline.review.tables.quality import COPIES
+
+
+def backlog(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
+    """I-08, for all cases that were open at some time of the window."""
+    del options
+    rows = _rows(connection, window)
+    yield from _figures(rows, window, {})
+    for severity in sorted({row.severity for row in rows}):
+        yield from _figures([row for row in rows if row.severity == severity], window, _named(severity))
+
+
+def _named(severity: int) -> dict[str, str]:
+    return {"severity": SEVERITIES[severity]}
+
+
+def _figures(rows: Sequence[Row[Any]], window: Window, part: dict[str, str]) -> Iterator[Figure]:
+    n = sum(row.n for row in rows)
+    still = [row for row in rows if row.closed is None]
+    daily = _daily_maxima(rows, window) if rows else []
+    values = {
+        "open": sum(row.n for row in still) if rows else None,
+        "open_max": max(daily, default=None),
+        "open_daily": median(daily) if daily else None,
+        "oldest": max((row.age for row in still), default=None),
+        "oldest_max": max((row.age for row in rows), default=None),
+    }
+    for key, value in values.items():
+        yield figure("I-08", key, value, n, part)
+
+
+def _rows(connection: Connection, window: Window) -> Sequence[Row[Any]]:
+    """Return the numbers of cases by severity, and by the full hours from and before which they were open.
+
+    `age` is the longest time that one of them was open, until its decision or the end of the window.
+    """
+    decided = firsts(window.until)
+    before = case((CASES.c.created_at > window.since, _full_hour(CASES.c.created_at)))
+    age = func.max(func.coalesce(decided.c.at, window.until) - CASES.c.created_at)
+    names = CASES.c.severity, before.label("opened"), _full_hour(decided.c.at).label("closed")
+    query = (
+        select(*names, func.count().label("n"), age.label("age"))
+        .outerjoin(decided, decided.c.case_id == CASES.c.id)
+        .where(CASES.c.created_at < window.until, CASES.c.id.not_in(COPIES), REAL)
+        .where(or_(decided.c.at.is_(None), decided.c.at > window.since))
+    )
+    return connection.execute(query.group_by(CASES.c.severity, "opened", "closed")).all()
+
+
+def _full_hour(at: ColumnElement[float]) -> ColumnElement[int]:
+    """Return the first full hour at or after a time, in hours since 1970; NULL for NULL.
+
+    A cast cuts on SQLite and rounds on PostgreSQL. The comparison makes both the same.
+    """
+    hour = cast(at / HOUR, BigInteger)
+    return hour + case((hour * HOUR < at, 1), else_=0)
+
+
+def _daily_maxima(rows: Sequence[Row[Any]], window: Window) -> list[int]:
+    """Return the largest number of open cases at a full hour of each UTC day of the window."""
+    marks = hours(window)
+    changes: dict[int, int] = defaultdict(int)
+    for row in rows:
+        changes[marks.start if row.opened is None else row.opened] += row.n
+        if row.closed is not None:
+            changes[max(marks.start, row.closed)] -= row.n
+    days: dict[int, int] = defaultdict(int)
+    for hour, count in zip(marks, accumulate(changes[hour] for hour in marks), strict=True):
+        days[hour // DAY_HOURS] = max(days[hour // DAY_HOURS], count)
+    return list(days.values())

@@ -1,0 +1,159 @@
+"""How much speech is monitored, lost or hard to hear: I-01 to I-04, and I-32."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from pipeline.assessment.catalogue import figure, quotient
+from pipeline.assessment.figure import Figure, Unmeasured, Window
+from pipeline.assessment.options import Options
+from pipeline.assessment.survival import Spell, Survival
+from pipeline.assessment.totals import Total, Totals, hours, split, summed, totals
+from pipeline.messages import SAMPLE_RATE
+from pipeline.review.delivery.tallies import Measure
+from pipeline.review.tables.duties import REGISTER, ROOM_HOURS
+
+STATES: tuple[Measure, ...] = ("segmented", "monitored", "skipped", "failed")
+
+
+def room_coverage(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
+    """I-01, from the app's ledger and the rooms that spoke. One row of the ledger is one hour and type of room."""
+    del options
+    heard = totals(connection, window, ["rooms"], "hour", "room_type")
+    ledger = _ledger(connection, window)
+    spoken = {key[0] for key in heard}
+    listed = {row.hour for row in ledger}
+    if not ledger:
+        yield figure("I-01", "share", None, 0, unmeasured="needs_ledger")
+        yield figure("I-01", "hours", None, len(spoken), unmeasured="needs_ledger")
+        return
+    whole = spoken <= listed
+    for kind in (None, *sorted({row.room_type for row in ledger})):
+        rows = [row for row in ledger if kind in {None, row.room_type}]
+        yield _covered(rows, heard, {} if kind is None else {"room_type": kind}, whole)
+    yield quotient("I-01", "hours", len(spoken & listed), len(spoken), len(spoken))
+
+
+def speech_coverage(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
+    """I-02, in voiced seconds."""
+    del options
+    found = totals(connection, window, ["segmented", "monitored"], "measure", "room_type")
+    for part, speech in split(found, room_type=1):
+        segmented, monitored = summed(speech, "segmented"), summed(speech, "monitored")
+        yield quotient("I-02", "share", monitored.samples, segmented.samples, segmented.n, part)
+        yield _seconds("speech", segmented, part)
+        yield _seconds("monitored", monitored, part)
+    yield from _verified(totals(connection, window, ["identity"], "bucket", "room_type"))
+
+
+def loss(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
+    """I-03, over the window moved back until all speech has its final state."""
+    found = totals(connection, settled(window, options), STATES, "measure", "bucket", "room_type")
+    for part, speech in split(found, room_type=2):
+        segmented = summed(speech, "segmented").n
+        yield from _lost(segmented, segmented - summed(speech, "monitored").n, part)
+    segmented, reasons = summed(found, "segmented").n, _reasons(found)
+    for reason in sorted(reasons):
+        yield from _lost(segmented, reasons[reason], {"reason": reason})
+
+
+def hard_to_hear(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
+    """I-04, in voiced seconds of monitored speech."""
+    found = totals(connection, window, ["confidence"], "bucket", "language", "room_type")
+    limit = round(options.low_confidence * 10)
+    for part, speech in split(found, language=1, room_type=2):
+        low = {key for key in speech if round(float(key[0]) * 10) < limit}
+        other = {key for key in speech if key[1] not in options.languages}
+        total = summed(speech)
+        for name, keys in (("share", low | other), ("low_confidence", low), ("other_language", other)):
+            samples = sum(speech[key].samples for key in keys)
+            yield quotient("I-04", name, samples, total.samples, total.n, part)
+
+
+def stability(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
+    """I-32: stable hours from the tallies, incidents and restore tests from the register."""
+    found = totals(connection, settled(window, options), ["segmented", "monitored"], "hour", "measure")
+    spoken = {key[0]: total.n for key, total in found.items() if key[1] == "segmented"}
+    stable = sum(
+        count - found.get((hour, "monitored"), Total()).n <= options.stable_loss * count
+        for hour, count in spoken.items()
+    )
+    yield quotient("I-32", "share", stable, len(spoken), len(spoken))
+    yield from _registered(connection, window)
+
+
+def settled(window: Window, options: Options) -> Window:
+    """Return the window moved back so far that no message about its speech is on a topic at the end of `window`."""
+    return Window(window.since - options.settled, window.until - options.settled)
+
+
+def _ledger(connection: Connection, window: Window) -> Sequence[Row[Any]]:
+    within = hours(window)
+    query = select(ROOM_HOURS).where(ROOM_HOURS.c.hour >= within.start, ROOM_HOURS.c.hour < within.stop)
+    return connection.execute(query.where(ROOM_HOURS.c.rooms > 0)).all()
+
+
+def _covered(rows: Sequence[Row[Any]], heard: Totals, part: dict[str, str], whole: bool) -> Figure:
+    """Return the coverage of these rows of the ledger. Sums of floats are exact, so their order changes nothing."""
+    covered = math.fsum(
+        row.seconds * min(1.0, heard.get((row.hour, row.room_type), Total()).n / row.rooms) for row in rows
+    )
+    seconds = math.fsum(row.seconds for row in rows)
+    return quotient("I-01", "share", covered, seconds, sum(row.rooms for row in rows), part, whole=whole)
+
+
+def _seconds(key: str, total: Total, part: dict[str, str]) -> Figure:
+    return figure("I-02", key, total.samples / SAMPLE_RATE if total.n else None, total.n, part)
+
+
+def _verified(found: Totals) -> Iterator[Figure]:
+    """Yield the share of speech of verified speakers. Speech without the app's word on it counts as not verified."""
+    for part, speech in split(found, room_type=1):
+        yes, total = summed(speech, "yes"), summed(speech)
+        if summed(speech, "unknown").n == total.n:
+            yield figure("I-02", "verified", None, total.n, part, "not_recorded" if total.n else "no_data")
+        else:
+            yield quotient("I-02", "verified", yes.samples, total.samples, total.n, part)
+
+
+def _lost(segmented: int, lost: int, part: dict[str, str]) -> Iterator[Figure]:
+    yield quotient("I-03", "share", lost, segmented, segmented, part)
+    yield figure("I-03", "utterances", lost if segmented else None, segmented, part)
+
+
+def _reasons(found: Totals) -> Mapping[str, int]:
+    """Return the number of utterances without a verdict, by reason."""
+    reasons: dict[str, int] = defaultdict(int)
+    for (measure, bucket, _), total in found.items():
+        if measure in {"skipped", "failed"}:
+            reasons[bucket] += total.n
+    lost = summed(found, "segmented").n - summed(found, "monitored").n
+    return {"lost": lost - sum(reasons.values()), **reasons}
+
+
+def _registered(connection: Connection, window: Window) -> Iterator[Figure]:
+    """Yield the figures of incidents and restore tests. An empty register says nothing, so then they have no value."""
+    used = connection.scalar(select(REGISTER.c.id).where(REGISTER.c.opened_at < window.until).limit(1)) is not None
+    reason: Unmeasured = "no_data" if used else "needs_register"
+    incidents, tests = _entries(connection, window, "incident"), _entries(connection, window, "restore_test")
+    n, recovery = len(incidents), Survival(_recovery(row, window.until) for row in incidents)
+    yield figure("I-32", "incidents", n if used else None, n, unmeasured=reason)
+    for key, share in (("recovery_p50", 0.5), ("recovery_max", 1.0)):
+        yield figure("I-32", key, recovery.quantile(share), n, unmeasured="censored" if n else reason)
+    passed = sum(row.fields.get("result") == "passed" for row in tests)
+    yield figure("I-32", "restored", passed / len(tests) if tests else None, len(tests), unmeasured=reason)
+
+
+def _recovery(incident: Row[Any], until: float) -> Spell:
+    closed = incident.closed_at
+    if closed is None or closed >= until:
+        return Spell(math.floor(until - incident.opened_at), ended=0, open=1)
+    return Spell(math.ceil(closed - incident.opened_at), ended=1, open=0)
+
+
+def _entries(connection: Connection, window: Window, kind: str) -> Sequence[Row[Any]]:
+    query = select(REGISTER).where(REGISTER.c.kind == kind, REGISTER.c.opened_at >= window.since)
+    return connection.execute(query.where(REGISTER.c.opened_at < window.until).order_by(REGISTER.c.id)).all()

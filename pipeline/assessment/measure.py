@@ -1,0 +1,118 @@
+"""Compute all indicators of a window, with limits, trend, and a mark where data cover only a part of the window."""
+
+import math
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Select, distinct, func, select
+
+from pipeline.assessment.catalogue import INDICATORS, Indicator, Source
+from pipeline.assessment.figure import Figure, Window
+from pipeline.assessment.options import DAY_SECONDS, Options
+from pipeline.assessment.totals import hours
+from pipeline.review.delivery.tallies import HOUR
+from pipeline.review.tables.assessment import TALLIES
+from pipeline.review.tables.core import AUDIT, CASES
+from pipeline.review.tables.duties import ROOM_HOURS
+
+Compute = Callable[[Connection, Window, Options], Iterator[Figure]]
+Key = tuple[str, str, tuple[tuple[str, str], ...]]
+
+OF_CASES: frozenset[Source] = frozenset(
+    {"cases", "flags", "decisions", "audits", "opinions", "reports", "appeals", "actions", "evidence"}
+)
+"""Sources that retention and erasure delete with the cases."""
+
+
+def measure(connection: Connection, window: Window, options: Options) -> list[Figure]:
+    """Return the figures of all indicators, in the order of the catalogue.
+
+    Figures of one policy or model are returned only if more than one was in use in the window.
+    """
+    partial = _partial(connection, window)
+    before = {_key(figure): figure.value for figure in _computed(connection, window.before(), options)}
+    return [
+        msgspec.structs.replace(
+            figure,
+            whole=figure.whole and partial.isdisjoint(INDICATORS[figure.indicator].sources),
+            previous=before.get(_key(figure)),
+            **_limited(figure, options),
+        )
+        for figure in _apart(connection, window, _computed(connection, window, options))
+    ]
+
+
+def function(indicator: Indicator) -> Compute:
+    """Return the function that computes an indicator."""
+    module, _, name = indicator.compute.partition(":")
+    found: Compute = getattr(import_module(f"pipeline.assessment.indicators.{module}"), name)
+    return found
+
+
+def _computed(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
+    for indicator in INDICATORS.values():
+        if indicator.compute:
+            yield from function(indicator)(connection, window, options)
+
+
+def _key(figure: Figure) -> Key:
+    return figure.indicator, figure.key, tuple(sorted(figure.split.items()))
+
+
+def _limited(figure: Figure, options: Options) -> dict[str, float | bool | None]:
+    """Return the fields `threshold` and `met`. A limit holds for the figure of all speech."""
+    limit = None if figure.split else options.limits.get(f"{figure.indicator}.{figure.key}")
+    if limit is None or figure.value is None:
+        return {"threshold": limit, "met": None}
+    lower = INDICATORS[figure.indicator].values[figure.key].better == "lower"
+    return {"threshold": limit, "met": figure.value <= limit if lower else figure.value >= limit}
+
+
+def _apart(connection: Connection, window: Window, figures: Iterator[Figure]) -> Iterator[Figure]:
+    """Leave out the figures of the only policy or model: they repeat the figures of all speech."""
+    counts = [func.count(distinct(TALLIES.c[name])) for name in ("policy", "model")]
+    judged = (TALLIES.c.measure == "judged", TALLIES.c.hour >= hours(window).start, TALLIES.c.hour < hours(window).stop)
+    used = connection.execute(select(*counts).where(*judged)).one()
+    same = {name for name, count in zip(("policy", "model"), used, strict=True) if count <= 1}
+    return (figure for figure in figures if same.isdisjoint(figure.split))
+
+
+def _partial(connection: Connection, window: Window) -> frozenset[Source]:
+    """Return the sources whose data cover only a part of the window."""
+    spoken = select(TALLIES.c.hour).where(TALLIES.c.measure == "segmented").order_by(TALLIES.c.hour).limit(1)
+    tallied = _first(connection, spoken) * HOUR
+    stored = min(tallied, _first(connection, select(func.min(CASES.c.created_at))))
+    logged = _first(connection, select(AUDIT.c.at).order_by(AUDIT.c.seq).limit(1))
+    listed = _first(connection, select(func.min(ROOM_HOURS.c.hour))) * HOUR
+    late: set[Source] = set()
+    if tallied > window.since:
+        late.add("tallies")
+    if stored > window.since or _deleted(connection, window):
+        late |= OF_CASES
+    if logged > window.since:
+        late.add("audit_log")
+    if listed > window.since:
+        late.add("ledger")
+    return frozenset(late)
+
+
+def _first(connection: Connection, query: Select[Any]) -> float:
+    """Return the time that a query finds; infinity if it finds none."""
+    found: float | None = connection.scalar(query)
+    return math.inf if found is None else found
+
+
+def _deleted(connection: Connection, window: Window) -> bool:
+    """Tell whether cases that may have been stored in the window or later are deleted already.
+
+    The retention job deletes a case after a number of days, so it tells how old the case was at least.
+    """
+    query = (
+        select(AUDIT.c.action, AUDIT.c.detail, func.max(AUDIT.c.at).label("at"))
+        .where(AUDIT.c.at > window.since, AUDIT.c.action.in_(("case.expire", "case.erase")))
+        .group_by(AUDIT.c.action, AUDIT.c.detail)
+    )
+    rows = connection.execute(query)
+    return any(row.at - msgspec.json.decode(row.detail).get("days", 0) * DAY_SECONDS > window.since for row in rows)

@@ -1,0 +1,96 @@
+"""What the operator decides about the indicators, from the settings and the label file."""
+
+from msgspec import Struct
+
+from pipeline.assessment.catalogue import INDICATORS
+from pipeline.errors import ConfigError
+from pipeline.judge import labels
+from pipeline.judge.labels import Labels
+from pipeline.review.cases.ranking import TARGETS
+from pipeline.settings import Settings
+
+DAY_SECONDS = 86_400.0
+HOUR_SECONDS = 3_600.0
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """The choices that the indicators depend on. Times are seconds."""
+
+    limits: dict[str, float] = {}
+    """The operator's limits by figure, e.g. {"I-02.share": 0.99}."""
+    low_confidence: float = 0.5
+    languages: frozenset[str] = frozenset({"en", "zh"})
+    """The languages that the operator moderates."""
+    illegal: frozenset[str] = frozenset()
+    """Labels of illegal information: article 6 of the Provisions on the Governance of Online Information Content."""
+    targets: tuple[float, float, float, float] = TARGETS
+    """Time to decide a case, by severity."""
+    settled: float = 8 * DAY_SECONDS
+    """Speech of this age has its final state: its messages are no longer on any topic."""
+    lease: float = 300.0
+    """A moderator counts as active for this long after each action in a case."""
+    acknowledge: float | None = None
+    """Stated time to acknowledge a user's report. None: none is stated."""
+    report: float | None = None
+    """Stated time to close a user's report."""
+    appeal: float | None = None
+    """Stated time to settle an appeal."""
+    spread_rooms: int = 3
+    spread_speakers: int = 3
+    spread: float = 3_600.0
+    """Time within which rooms and speakers with the same phrase are counted."""
+    stable_loss: float = 0.001
+    """Share of lost utterances up to which an hour counts as stable."""
+
+
+def build(settings: Settings) -> Options:
+    """Return the options of the settings and of the label file that they name. Raises ConfigError."""
+    return of(settings, labels.load(settings.judge.labels))
+
+
+def of(settings: Settings, known: Labels) -> Options:
+    """Return the options of these settings and labels. Raises ConfigError for a limit of an unknown figure."""
+    chosen, targets = settings.assessment, settings.console.targets_seconds
+    _check(chosen.limits)
+    return Options(
+        limits=dict(chosen.limits),
+        low_confidence=chosen.low_confidence,
+        languages=frozenset(_with_lexicon(settings) if chosen.languages is None else chosen.languages),
+        illegal=illegal(known),
+        targets=(targets.low, targets.medium, targets.high, targets.critical),
+        settled=settings.kafka.longest_retention_seconds + DAY_SECONDS,
+        lease=settings.console.lease_seconds,
+        acknowledge=_seconds(chosen.acknowledge_hours),
+        report=_seconds(chosen.report_hours),
+        appeal=_seconds(chosen.appeal_hours),
+        spread_rooms=chosen.spread_rooms,
+        spread_speakers=chosen.spread_speakers,
+        spread=chosen.spread_minutes * 60,
+        stable_loss=chosen.stable_loss,
+    )
+
+
+def illegal(known: Labels) -> frozenset[str]:
+    """Return the labels that cover an item of article 6."""
+    return frozenset(name for name, label in known.labels.items() if any(item.startswith("6") for item in label.law))
+
+
+def _with_lexicon(settings: Settings) -> set[str]:
+    return set(settings.asr.languages) & set(settings.judge.lexicons)
+
+
+def _check(limits: dict[str, float]) -> None:
+    for name in limits:
+        indicator, _, key = name.partition(".")
+        if indicator not in INDICATORS:
+            raise ConfigError(
+                f"Setting assessment.limits: there is no indicator {indicator}", "There are I-01 to I-32."
+            )
+        if key not in (values := INDICATORS[indicator].values):
+            raise ConfigError(
+                f"Setting assessment.limits: {indicator} has no value {key}", f"Its values are {', '.join(values)}."
+            )
+
+
+def _seconds(hours: float | None) -> float | None:
+    return None if hours is None else hours * HOUR_SECONDS

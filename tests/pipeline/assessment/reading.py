@@ -1,0 +1,29 @@
+"""Reads figures in tests."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from sqlalchemy import Connection
+
+from pipeline.assessment.figure import Figure, Window
+from pipeline.assessment.options import Options
+from pipeline.review.database import Database
+from tests.builders import NOON
+
+WEEK = Window(NOON - 12 * 3_600, NOON - 12 * 3_600 + 7 * 86_400)
+"""Seven whole days, the first of which is the day of NOON."""
+
+Compute = Callable[[Connection, Window, Options], Iterator[Figure]]
+Key = tuple[str, ...]
+
+
+def figures(database: Database, compute: Compute, options: Options, window: Window = WEEK) -> dict[Key, Figure]:
+    """Return the figures by key, followed by the dimension and the value of the split."""
+    with database.read() as connection:
+        return by_key(compute(connection, window, options))
+
+
+def by_key(found: Iterable[Figure]) -> dict[Key, Figure]:
+    listed = list(found)
+    named = {(one.key, *(text for item in sorted(one.split.items()) for text in item)): one for one in listed}
+    assert len(named) == len(listed), "two figures have the same key and split"
+    return named

@@ -1,0 +1,117 @@
+"""All figures of a window: their order, limits, trend, and the marks of what the data do not cover."""
+
+from typing import Any
+
+from pipeline.assessment.catalogue import INDICATORS
+from pipeline.assessment.figure import Figure, Window
+from pipeline.assessment.measure import measure
+from pipeline.assessment.options import DAY_SECONDS, Options
+from pipeline.messages import Flag
+from pipeline.review import audit
+from pipeline.review.database import Database
+from pipeline.review.store import SqlReviewStore
+from pipeline.speech_status import status_of
+from tests.builders import NOON, flag
+
+DAY = Window(NOON, NOON + DAY_SECONDS)
+OPTIONS = Options(limits={"I-02.share": 0.9, "I-04.share": 0.1}, settled=0.0)
+
+
+def said(name: str, at: float, **changes: Any) -> Flag:
+    return flag(name, at, at + 2, **{"suggestion": "pass", "flagged": (), "hits": ()} | changes)
+
+
+def keep(database: Database, *flags: Flag, lost: int = 0) -> None:
+    """Store verdicts, and `lost` utterances that never get one."""
+    store = SqlReviewStore(database)
+    store.add(flags, NOON)
+    missing = [said(f"{flags[0].id}-{number}", flags[0].start - NOON + 10 * number) for number in range(1, lost + 1)]
+    store.add([status_of(one, "segmented") for one in missing], NOON)
+
+
+def measured(database: Database, options: Options = OPTIONS, window: Window = DAY) -> list[Figure]:
+    with database.read() as connection:
+        return measure(connection, window, options)
+
+
+def figure(database: Database, indicator: str, key: str, **split: str) -> Figure:
+    """Return the only figure of this indicator, key and split."""
+    [found] = [one for one in measured(database) if (one.indicator, one.key) == (indicator, key) and one.split == split]
+    return found
+
+
+def test_figures_have_the_order_of_the_catalogue_and_repeat(database: Database) -> None:
+    keep(database, said("a", 0), said("b", 60, room_type="kids"))
+    found = measured(database)
+    places = [list(INDICATORS).index(one.indicator) for one in found]
+    assert places == sorted(places)
+    assert measured(database) == found
+    assert all(one.unit == INDICATORS[one.indicator].values[one.key].unit for one in found)
+    assert all((one.value is None) == bool(one.unmeasured) for one in found)
+
+
+def test_an_empty_store_measures_nothing(database: Database) -> None:
+    found = measured(database)
+    assert {one.indicator for one in found} == {name for name, about in INDICATORS.items() if about.compute}
+    assert {one.value for one in found} == {None}
+
+
+def test_a_limit_is_kept_in_the_direction_of_the_catalogue(database: Database) -> None:
+    keep(database, said("a", 0), said("b", 60, language="th"), lost=1)
+    coverage, hard = figure(database, "I-02", "share"), figure(database, "I-04", "share")
+    assert (coverage.value, coverage.threshold, coverage.met) == (2 / 3, 0.9, False)
+    assert (hard.value, hard.threshold, hard.met) == (0.5, 0.1, False)
+    assert figure(database, "I-02", "share", room_type="default").threshold is None
+    with database.read() as connection:
+        kept = measure(connection, DAY, Options(limits={"I-02.share": 0.6, "I-04.share": 0.6}, settled=0.0))
+    assert [one.met for one in kept if one.threshold is not None] == [True, True]
+
+
+def test_no_value_keeps_no_limit(database: Database) -> None:
+    coverage = figure(database, "I-02", "share")
+    assert (coverage.threshold, coverage.met) == (0.9, None)
+
+
+def test_the_trend_compares_with_the_window_before(database: Database) -> None:
+    keep(database, said("a", 0), lost=1)
+    keep(database, said("b", -DAY_SECONDS), lost=3)
+    found = figure(database, "I-02", "share")
+    assert (found.value, found.previous) == (0.5, 0.25)
+    assert figure(database, "I-04", "share", language="zh").previous == 0.0
+
+
+def test_data_that_begin_inside_the_window_cover_a_part_of_it(database: Database) -> None:
+    keep(database, said("a", 3_600))
+    assert not figure(database, "I-02", "share").whole
+    keep(database, said("b", -10))
+    assert figure(database, "I-02", "share").whole
+
+
+def test_deleted_cases_leave_a_part_of_the_window(database: Database) -> None:
+    keep(database, said("a", -10))
+    assert figure(database, "I-06", "undecided").whole
+    detail = {"class": "upheld", "label": "any", "days": 2}
+    with database.write() as connection:
+        audit.append(connection, DAY.since + 1.5 * DAY_SECONDS, "retention", "case.expire", "x", detail)
+    assert figure(database, "I-06", "undecided").whole, "that case was stored before the window"
+    with database.write() as connection:
+        audit.append(connection, DAY.since + 2.5 * DAY_SECONDS, "retention", "case.expire", "y", detail)
+    assert not figure(database, "I-06", "undecided").whole
+    assert figure(database, "I-02", "share").whole, "the tallies stay"
+
+
+def test_an_erased_case_leaves_a_part_of_the_window(database: Database) -> None:
+    keep(database, said("a", -10))
+    with database.write() as connection:
+        audit.append(connection, DAY.since + 1, "lea", "case.erase", "x")
+    assert not figure(database, "I-06", "undecided").whole
+
+
+def test_a_policy_stands_apart_only_if_another_one_was_in_use(database: Database) -> None:
+    first = said("a", 0, suggestion="review", flagged=("fraud",))
+    keep(database, first)
+    assert not [one for one in measured(database) if {"policy", "model"} & one.split.keys()]
+    keep(database, said("b", 60, suggestion="review", flagged=("fraud",), policy="default@2"))
+    apart = {one.split["policy"] for one in measured(database) if one.indicator == "I-05" and "policy" in one.split}
+    assert apart == {"default@1", "default@2"}
+    assert not [one for one in measured(database) if "model" in one.split]

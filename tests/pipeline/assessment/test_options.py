@@ -1,0 +1,48 @@
+"""The options come from the settings, and a limit of an unknown figure is an error."""
+
+import pytest
+
+from pipeline.assessment import options
+from pipeline.errors import ConfigError
+from pipeline.settings import Assessment, Settings
+from pipeline.topology import DEAD_LETTERS
+
+
+def chosen(**changes: object) -> Settings:
+    return Settings().model_copy(update={"assessment": Assessment.model_validate(changes)})
+
+
+def test_the_defaults() -> None:
+    found = options.build(Settings())
+    assert found.languages == {"en", "zh"}
+    assert found.illegal == {
+        "sexual", "abuse", "hate", "violence", "minor_safety", "terror_extremism", "political_sensitive",
+        "illegal_trade", "fraud", "privacy",
+    }  # fmt: skip
+    assert found.targets == (14_400, 3_600, 900, 300)
+    assert found.settled == (DEAD_LETTERS.retention_hours + 24) * 3_600
+    assert (found.acknowledge, found.report, found.appeal) == (None, None, None)
+
+
+def test_the_operator_chooses() -> None:
+    found = options.build(
+        chosen(limits={"I-02.share": 0.99}, languages=["th"], report_hours=24, spread_minutes=30, low_confidence=0.7)
+    )
+    assert found.limits == {"I-02.share": 0.99}
+    assert found.languages == {"th"}
+    assert (found.report, found.spread, found.low_confidence) == (86_400, 1_800, 0.7)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("I-33.share", "there is no indicator I-33"), ("I-05.p90", "I-05 has no value p90. Its values are p50, p95, p99")],
+)
+def test_a_limit_of_an_unknown_figure_is_an_error(name: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=r"assessment\.limits") as caught:
+        options.build(chosen(limits={name: 1}))
+    assert said in str(caught.value)
+
+
+def test_the_confidence_limit_is_a_tenth() -> None:
+    with pytest.raises(ValueError, match=r"multiple of 0\.1"):
+        Assessment(low_confidence=0.25)
