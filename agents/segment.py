@@ -13,6 +13,7 @@ from agents.records import Received
 from agents.work import Work
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings
+from pipeline.speech_status import reporting
 from pipeline.stage import HoldingProcessor
 from pipeline.topology import Stage
 
@@ -105,7 +106,7 @@ class Segmenting(Work[HoldingProcessor[Any, Any]]):
 
 def build(stage: Stage, app: faust.App, settings: Settings, metrics: Metrics) -> Segmenting:
     def processor() -> HoldingProcessor[Any, Any]:
-        made = stage.processor(settings, metrics)
+        made = reporting(stage.processor(settings, metrics), stage)
         if not isinstance(made, HoldingProcessor):
             raise TypeError(f"{stage.build} must make a HoldingProcessor, because stage {stage.name} holds records")
         return made

@@ -21,6 +21,7 @@ from pipeline.errors import ConfigError
 from pipeline.metrics import Metrics
 from pipeline.metrics_server import serving
 from pipeline.settings import Settings
+from pipeline.speech_status import reporting
 from pipeline.stage import Backlog
 from pipeline.topology import STAGES, Stage
 
@@ -57,7 +58,7 @@ def work_of(stage: Stage, app: faust.App, settings: Settings, metrics: Metrics) 
         return segment.build(stage, app, settings, metrics)
     log = open_log(settings, metrics) if stage.reads_audio else None
     retention = topics.retention_seconds(stage.takes, settings.kafka)
-    return Work(stage.processor(settings, metrics, log), retention)
+    return Work(reporting(stage.processor(settings, metrics, log), stage), retention)
 
 
 def work(role: str, settings: Settings) -> None:

@@ -21,6 +21,7 @@ from pipeline.metrics import Metrics, from_zero
 from pipeline.overload import Arrivals
 from pipeline.recovery import Recovery
 from pipeline.settings import Batching, Settings
+from pipeline.speech_status import reporting
 from pipeline.stage import BEHIND_SECONDS, RETRY_SECONDS, Backlog, HoldingProcessor, Processor, Rejected
 from pipeline.topology import AUDIO, STAGES, UTTERANCES, Stage, Topic
 
@@ -309,7 +310,7 @@ class LocalRunner:
 
     def _build(self, stage: Stage) -> Processor[Any, Any]:
         lookback = self._recovery.lookback if self._recovery else None
-        processor = stage.processor(self._settings, self._metrics, lookback)
+        processor = reporting(stage.processor(self._settings, self._metrics, lookback), stage)
         if self._recovery and UTTERANCES in stage.gives:
             return self._recovery.logged(cast("HoldingProcessor[AudioChunk, Utterance]", processor))
         return processor

@@ -1,6 +1,6 @@
 """Reports the status of utterances that have no verdict, so that every utterance is accounted for.
 
-A stage that gives `SpeechStatus` messages is wrapped: each utterance that it cuts, and each that it rejects, gets one.
+The runners wrap each stage that gives `SpeechStatus` messages: each utterance that it cuts or rejects gets one.
 The judge gives one itself for each utterance that overload skipped.
 """
 
@@ -10,6 +10,7 @@ from uuid import uuid5
 
 from pipeline.messages import NAMESPACE, Flag, Message, SpeechState, SpeechStatus, Transcript, Utterance, origin
 from pipeline.stage import Backlog, HoldingProcessor, Processor, Rejected
+from pipeline.topology import SPEECH, Stage
 
 
 def status_of(message: Utterance | Transcript | Flag, state: SpeechState, reason: str = "") -> SpeechStatus:
@@ -86,8 +87,10 @@ class HoldingReporting(Reporting, HoldingProcessor[Any, Any]):
         self._inner.lead_in(earlier, told)
 
 
-def reporting(processor: Processor[Any, Any], stage: str) -> Processor[Any, Any]:
-    """Wrap the processor of `stage`, so that it also gives `SpeechStatus` messages."""
+def reporting(processor: Processor[Any, Any], stage: Stage) -> Processor[Any, Any]:
+    """Wrap the processor of `stage`, if the stage gives statuses."""
+    if SPEECH not in stage.gives:
+        return processor
     if isinstance(processor, HoldingProcessor):
-        return HoldingReporting(processor, stage)
-    return Reporting(processor, stage)
+        return HoldingReporting(processor, stage.name)
+    return Reporting(processor, stage.name)

@@ -19,7 +19,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pipeline.messages import AudioChunk, Flag, Message, SpeechStatus, Transcript, Utterance
-from pipeline.speech_status import reporting
 from pipeline.stage import Processor
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ class Stage:
         module, function = self.build.split(":")
         build = getattr(import_module(module), function)
         made: Processor[Any, Any] = build(settings, metrics, *([log] if self.reads_audio else []))
-        return reporting(made, self.name) if SPEECH in self.gives else made
+        return made
 
 
 AUDIO = Topic("voice.audio", AudioChunk, retention_hours=2)

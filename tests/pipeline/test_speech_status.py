@@ -7,6 +7,7 @@ from pipeline.errors import BadMessage
 from pipeline.messages import AudioChunk, SpeechStatus, Utterance
 from pipeline.speech_status import reporting, status_of
 from pipeline.stage import Backlog, HoldingProcessor, Processor, Rejected
+from pipeline.topology import DELIVER, SEGMENT, TRANSCRIBE
 from tests.builders import transcript
 
 SPEECH = Utterance(
@@ -76,7 +77,7 @@ def test_a_transcript_has_the_status_of_its_utterance() -> None:
 
 
 def test_each_utterance_is_reported_after_the_outputs() -> None:
-    processor = reporting(Echo(), "segment")
+    processor = reporting(Echo(), SEGMENT)
     assert processor.process([SPEECH, CHUNK]) == [SPEECH, CHUNK, status_of(SPEECH, "segmented")]
     for outputs in (processor.handle([SPEECH]), processor.tick(1.0), processor.drain()):
         assert statuses(outputs) == [status_of(SPEECH, "segmented")]
@@ -85,13 +86,13 @@ def test_each_utterance_is_reported_after_the_outputs() -> None:
 def test_a_rejected_utterance_has_failed() -> None:
     error = BadMessage("broken", "Send it whole.")
     rejected = [Rejected(SPEECH, error), Rejected(transcript("hello"), error), Rejected(CHUNK, error)]
-    found = statuses(reporting(Echo(), "transcribe").process(rejected))
+    found = statuses(reporting(Echo(), TRANSCRIBE).process(rejected))
     assert [(each.state, each.reason) for each in found] == [("failed", "transcribe")] * 2
 
 
 def test_the_wrapped_processor_receives_every_call() -> None:
     inner = HoldingEcho()
-    processor = reporting(inner, "segment")
+    processor = reporting(inner, SEGMENT)
     assert isinstance(processor, HoldingProcessor)
     processor.behind(Backlog(waited=2.5))
     processor.lead_in([CHUNK], [SPEECH])
@@ -99,3 +100,8 @@ def test_the_wrapped_processor_receives_every_call() -> None:
     assert statuses(processor.handle([SPEECH])) == [status_of(SPEECH, "segmented")]
     processor.close()
     assert (inner.waited, inner.earlier, inner.told, inner.closed) == (2.5, [CHUNK], [SPEECH], True)
+
+
+def test_a_stage_without_statuses_is_not_wrapped() -> None:
+    inner = Echo()
+    assert reporting(inner, DELIVER) is inner
