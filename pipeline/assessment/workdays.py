@@ -1,0 +1,118 @@
+"""China's working days, for the due dates of article 7 of the Provisions.
+
+`calendars/YEAR.yaml` has the holidays and the working weekends that the State Council publishes each November for the
+next year. A file in `calendars/` beside the configuration file replaces the shipped file of that year, or adds a year.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Self
+
+from msgspec import Struct
+from pydantic import Field, model_validator
+
+from pipeline.configuration import config_file
+from pipeline.errors import ConfigError
+from pipeline.sheets import Sheet, read
+
+SHIPPED = Path(__file__).parent / "calendars"
+CHINA = timezone(timedelta(hours=8))
+SATURDAY = 5
+DAYS = 30
+"""Working days within which cases 3(3) to 3(5) must be reported."""
+
+
+class Span(Sheet):
+    """A holiday, both days included."""
+
+    first: date = Field(alias="from")
+    last: date = Field(alias="to")
+
+    def __contains__(self, day: date) -> bool:
+        return self.first <= day <= self.last
+
+
+class Year(Sheet):
+    """The published calendar of one year."""
+
+    year: int
+    source: str = Field(min_length=1)
+    holidays: dict[str, Span]
+    working_weekends: tuple[date, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        spans = self.holidays.values()
+        if any(span.first > span.last for span in spans):
+            raise ValueError("a holiday ends before it begins")
+        days = [day for span in spans for day in (span.first, span.last)] + list(self.working_weekends)
+        if wrong := [day for day in days if day.year != self.year]:
+            raise ValueError(f"{wrong[0]} is not a day of {self.year}")
+        if wrong := [day for day in self.working_weekends if day.weekday() < SATURDAY]:
+            raise ValueError(f"{wrong[0]} is no Saturday or Sunday")
+        return self
+
+    def works(self, day: date) -> bool:
+        """Tell whether a day of this year is a working day."""
+        if day in self.working_weekends:
+            return True
+        return day.weekday() < SATURDAY and not any(day in span for span in self.holidays.values())
+
+
+class Due(Struct, frozen=True):
+    """A due date. None if a year has no calendar; then `warning` names the file to add."""
+
+    day: date | None
+    warning: str = ""
+
+
+class Calendar:
+    """The working days of all years that have a file in one of the folders. The first folder with the year wins."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = folders
+        self._years: dict[int, Year | None] = {}
+
+    def due(self, start: date, days: int = DAYS) -> Due:
+        """Return the last of the `days` working days after `start`, which does not count itself.
+
+        Raises ConfigError for a file that is wrong.
+        """
+        day = start
+        while days:
+            day += timedelta(days=1)
+            year = self._year(day.year)
+            if year is None:
+                return Due(None, self._missing(day.year))
+            days -= year.works(day)
+        return Due(day)
+
+    def _year(self, number: int) -> Year | None:
+        if number not in self._years:
+            path = next((path for folder in self._folders if (path := folder / f"{number}.yaml").is_file()), None)
+            self._years[number] = None if path is None else _read(path, number)
+        return self._years[number]
+
+    def _missing(self, year: int) -> str:
+        return (
+            f"The working days of {year} are not known, so the due date is not set. "
+            f"Add {self._folders[0] / f'{year}.yaml'} with the dates that the State Council published."
+        )
+
+
+def calendar() -> Calendar:
+    """Return the user's calendars and the shipped ones."""
+    return Calendar((config_file().parent / "calendars", SHIPPED))
+
+
+def day_of(at: float) -> date:
+    """Return the day in China at `at` (UTC seconds)."""
+    return datetime.fromtimestamp(at, UTC).astimezone(CHINA).date()
+
+
+def _read(path: Path, number: int) -> Year:
+    year = read(path, Year)
+    if year.year != number:
+        raise ConfigError(f"{path} is about {year.year}", f"Name it {year.year}.yaml, or correct the key year.")
+    return year
