@@ -4,12 +4,11 @@ Only the app knows it. The share of room time that was moderated (I-01) needs it
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import Connection
-from sqlalchemy.dialects import postgresql, sqlite
 
+from pipeline.review import upsert
 from pipeline.review.delivery.tallies import HOUR
 from pipeline.review.tables.duties import ROOM_HOURS
 
@@ -35,8 +34,7 @@ def fault(line: RoomHour) -> str | None:
 
 def store(connection: Connection, lines: Sequence[RoomHour], at: float) -> None:
     """Store lines of the ledger at `at` (UTC seconds). A line replaces an earlier line of its hour and type of room."""
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    insert = dialect.insert(ROOM_HOURS)
+    insert = upsert.insert(connection, ROOM_HOURS)
     values = {name: insert.excluded[name] for name in ("rooms", "seconds", "received_at")}
     rows = [{name: getattr(line, name) for name in line.__struct_fields__} | {"received_at": at} for line in lines]
     newest = {(row["hour"], row["room_type"]): row for row in rows}

@@ -25,6 +25,7 @@ from pipeline.settings.security import Security
 from pipeline.settings.stages import Batching
 from pipeline.settings.store import Store
 from pipeline.settings.tree import Settings
+from pipeline.settings.triggers import Triggers
 
 __all__ = [
     "Asr",
@@ -47,6 +48,7 @@ __all__ = [
     "Security",
     "Settings",
     "Store",
+    "Triggers",
     "in_file",
     "keys",
     "load",

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 
 from pipeline.settings.asr import LanguageCode
 from pipeline.settings.section import Section
+from pipeline.settings.triggers import Triggers
 
 
 def _tenth(value: float) -> float:
@@ -42,3 +43,4 @@ class Assessment(Section):
     stable_loss: float = Field(
         0.001, ge=0, lt=1, description="share of lost utterances up to which an hour counts as stable"
     )
+    triggers: Triggers = Triggers()

@@ -9,9 +9,9 @@ from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.messages import Flag, SpeechStatus, sample_of
+from pipeline.review import upsert
 from pipeline.review.tables.assessment import COUNTED, ROOM_TYPES, TALLIES
 
 HOUR = 3_600
@@ -191,7 +191,7 @@ def _keys(message: Flag | SpeechStatus) -> list[bytes]:
 def _seen(connection: Connection, keys: Sequence[bytes], at: float) -> dict[bytes, Seen]:
     """Return the states of these ids, locked until the transaction ends. New ids are stored with an empty state."""
     rows = [{"key": key, "state": "", "reason": "", "at": at} for key in keys]
-    connection.execute(_insert(connection, COUNTED).on_conflict_do_nothing(), rows)
+    connection.execute(upsert.insert_new(connection, COUNTED), rows)
     query = select(COUNTED).where(COUNTED.c.key.in_(keys)).order_by(COUNTED.c.key).with_for_update()
     return {bytes(row.key): Seen(row.state, row.reason) for row in connection.execute(query)}
 
@@ -211,16 +211,11 @@ def _room_types(connection: Connection, names: set[str], at: float) -> dict[str,
     fresh = sorted(names - known)[: max(0, MAX_ROOM_TYPES - len(known))]
     if fresh:
         rows = [{"name": name, "first_seen_at": at} for name in fresh]
-        connection.execute(_insert(connection, ROOM_TYPES).on_conflict_do_nothing(), rows)
+        connection.execute(upsert.insert_new(connection, ROOM_TYPES), rows)
     return {name: name if name in known or name in fresh else OTHER for name in names}
 
 
-def _insert(connection: Connection, table: Any) -> Any:
-    """Return an INSERT that can handle conflicts. Both databases have it, each in its own dialect."""
-    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
-
-
 def _add_up(connection: Connection) -> Any:
-    insert = _insert(connection, TALLIES)
+    insert = upsert.insert(connection, TALLIES)
     sums = {name: TALLIES.c[name] + insert.excluded[name] for name in ("count", "samples")}
     return insert.on_conflict_do_update(index_elements=list(TALLIES.primary_key), set_=sums)

@@ -1,0 +1,72 @@
+"""Proofs that people give: a file with its hash, or a figure that keeps its limit."""
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from pipeline.assessment.figure import Figure, Window
+from pipeline.errors import InputError
+
+BLOCK = 1 << 20
+
+
+class FileProof(Struct, frozen=True):
+    """A file outside the store. Its hash shows later whether it is the same file."""
+
+    path: str
+    sha256: str
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain
+
+
+class FigureProof(Struct, frozen=True):
+    """A figure that keeps the operator's limit."""
+
+    figure: str
+    """See `name_of`."""
+    value: float
+    threshold: float
+    since: float
+    until: float
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain
+
+
+Proof = FileProof | FigureProof
+
+
+def of_file(path: Path) -> FileProof:
+    """Hash a file. Raises InputError if it cannot be read or is empty."""
+    digest = sha256()
+    try:
+        with path.open("rb") as file:
+            empty = not file.peek(1)
+            while block := file.read(BLOCK):
+                digest.update(block)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}", "Check the path.") from error
+    if empty:
+        raise InputError(f"{path} is empty", "An empty file proves nothing.")
+    return FileProof(str(path.resolve()), digest.hexdigest())
+
+
+def of_figure(figure: Figure, window: Window) -> FigureProof | None:
+    """Return the proof that a figure of a window keeps its limit; None if it does not."""
+    if figure.met is not True or figure.value is None or figure.threshold is None:
+        return None
+    return FigureProof(name_of(figure), figure.value, figure.threshold, window.since, window.until)
+
+
+def name_of(figure: Figure) -> str:
+    """Return the name of a figure, for example `I-06.in_time` or `I-06.in_time severity=critical`."""
+    parts = [f"{key}={value}" for key, value in sorted(figure.split.items())]
+    return " ".join((f"{figure.indicator}.{figure.key}", *parts))
