@@ -34,7 +34,7 @@ def sqlite_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgres_model(postgres_server: str) -> str:
     """The name of a PostgreSQL template database with all tables and no rows."""
-    Database(_created(postgres_server, "model")).close()
+    Database(created(postgres_server, "model")).close()
     return "model"
 
 
@@ -47,7 +47,7 @@ def sqlite_url(tmp_path: Path, sqlite_model: Path) -> str:
 @pytest.fixture
 def postgres_url(postgres_server: str, postgres_model: str) -> str:
     """The URL of a PostgreSQL database with all tables and no rows."""
-    return _created(postgres_server, f"test{next(numbers)} TEMPLATE {postgres_model}")
+    return created(postgres_server, f"test{next(numbers)} TEMPLATE {postgres_model}")
 
 
 @pytest.fixture
@@ -57,10 +57,10 @@ def empty_sqlite_url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def empty_postgres_url(postgres_server: str) -> str:
-    return _created(postgres_server, f"test{next(numbers)}")
+    return created(postgres_server, f"test{next(numbers)}")
 
 
-def _created(server: str, name: str) -> str:
+def created(server: str, name: str) -> str:
     """The URL of a new database. Options of `CREATE DATABASE` may follow the `name`."""
     engine = create_engine(make_url(server).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:

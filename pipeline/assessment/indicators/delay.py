@@ -64,7 +64,9 @@ def review(connection: Connection, window: Window, options: Options) -> Iterator
 def handling(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
     """I-07, for the upheld cases of the window in which a moderator ordered an action."""
     del options
-    confirms = connection.scalar(select(ACTIONS.c.decision).where(ACTIONS.c.at < window.until).limit(1)) is not None
+    confirms = (
+        connection.scalar(select(ACTIONS.c.decision).where(ACTIONS.c.received_at < window.until).limit(1)) is not None
+    )
     for part, waits in _by_part(_handled(connection, window), *HANDLED).items():
         survival = waits.survival()
         if not confirms:
@@ -132,7 +134,7 @@ def _handled(connection: Connection, window: Window) -> Iterable[Row[Any]]:
 
 def _ordered(until: float) -> Subquery:
     """Return, by case with an ordered action, the time when the app had carried out the first one; NULL: not yet."""
-    done = case(((ACTIONS.c.result == "done") & (ACTIONS.c.at < until), ACTIONS.c.at))
+    done = case(((ACTIONS.c.result == "done") & (ACTIONS.c.received_at < until), ACTIONS.c.at))
     query = select(DECISIONS.c.case_id, func.min(done).label("done_at")).outerjoin(ACTIONS)
     return query.where(DECISIONS.c.action.is_not(None), *standing(until)).group_by(DECISIONS.c.case_id).subquery()
 

@@ -1,0 +1,180 @@
+"""How many people heard violating speech, and how far it spread: I-24 and I-25."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, Subquery, case, func, select
+
+from pipeline.assessment.catalogue import figure
+from pipeline.assessment.decided import REAL, ceiling, standing, upheld
+from pipeline.assessment.figure import Figure, Unmeasured, Window
+from pipeline.assessment.options import Options
+from pipeline.assessment.totals import Totals, summed, totals
+from pipeline.messages import SAMPLE_RATE
+from pipeline.review.quality.figures import FLAGGED
+from pipeline.review.tables.core import CASES, DECISIONS, FLAGS
+from pipeline.review.tables.duties import ACTIONS
+
+MILLISECONDS = 1_000
+
+
+def exposure(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
+    """I-24, for the violating utterances of the cases of the window."""
+    del options
+    rows = _exposed(connection, window)
+    listened = totals(connection, window, ["listened", "monitored"], "measure", "room_type")
+    hours = summed(listened, "listened").samples / SAMPLE_RATE / 3_600
+    reason: Unmeasured = "needs_listeners" if _silent(listened, rows) else "no_data"
+    yield from _exposure(rows, hours, {}, reason)
+    for label in sorted({row.label for row in rows}):
+        yield from _exposure([row for row in rows if row.label == label], hours, {"label": label}, reason)
+    for kind in sorted({row.room_type for row in rows}):
+        hours = summed(listened, "listened", kind).samples / SAMPLE_RATE / 3_600
+        yield from _exposure([row for row in rows if row.room_type == kind], hours, {"room_type": kind}, reason)
+
+
+def spread(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
+    """I-25, for the illegal terms of the lexicon in the upheld cases of the window."""
+    chains = _chains(_uses(connection, window, options.illegal), options.spread)
+    yield from _spread(chains, options, {})
+    for label in sorted({chain.label for chain in chains}):
+        yield from _spread([chain for chain in chains if chain.label == label], options, {"label": label})
+
+
+class Use(NamedTuple):
+    """One use of a term, at UTC seconds."""
+
+    label: str
+    term: str
+    at: float
+    room: str
+    speaker: str
+
+
+class Chain(NamedTuple):
+    """Uses of one term, each within the set time of the next one."""
+
+    label: str
+    uses: int
+    rooms: int
+    """The most rooms in which the term was used within the set time."""
+    speakers: int
+    seconds: float
+    """From the first use to the last one."""
+
+    def spreads(self, options: Options) -> bool:
+        return self.rooms >= options.spread_rooms or self.speakers >= options.spread_speakers
+
+
+def _exposed(connection: Connection, window: Window) -> Sequence[Row[Any]]:
+    """Return the violating utterances by label and type of room: with and without listeners, and the exposure.
+
+    `exposure` is in listener milliseconds. Whole numbers, so that the order of the rows does not change the sum.
+    """
+    decided = _decided(window.until)
+    confirms = (
+        connection.scalar(select(ACTIONS.c.decision).where(ACTIONS.c.received_at < window.until).limit(1)) is not None
+    )
+    unconfirmed = case((decided.c.ordered > 0, window.until), else_=decided.c.at)
+    stopped = func.coalesce(decided.c.done_at, unconfirmed) if confirms else decided.c.at
+    late = case((stopped > FLAGS.c.end, ceiling((stopped - FLAGS.c.end) * MILLISECONDS)), else_=0)
+    numbers = {
+        "n": func.count(FLAGS.c.listeners),
+        "unknown": func.count() - func.count(FLAGS.c.listeners),
+        "exposure": func.coalesce(func.sum(FLAGS.c.listeners * late), 0),
+    }
+    query = _violating(window, CASES.c.label, CASES.c.room_type, *(sum_.label(name) for name, sum_ in numbers.items()))
+    query = query.join(decided, decided.c.case_id == CASES.c.id)
+    return connection.execute(query.group_by(CASES.c.label, CASES.c.room_type)).all()
+
+
+def _decided(until: float) -> Subquery:
+    """Return, by upheld case, the first decision, the number of ordered actions, and when the app had done the first.
+
+    `done_at` is NULL if the app has not confirmed any.
+    """
+    done = case(((ACTIONS.c.result == "done") & (ACTIONS.c.received_at < until), ACTIONS.c.at))
+    query = select(
+        DECISIONS.c.case_id,
+        func.min(DECISIONS.c.at).label("at"),
+        func.count(DECISIONS.c.action).label("ordered"),
+        func.min(done).label("done_at"),
+    )
+    query = query.outerjoin(ACTIONS).where(*standing(until), DECISIONS.c.verdict == "uphold")
+    return query.group_by(DECISIONS.c.case_id).subquery()
+
+
+def _violating(window: Window, *columns: ColumnElement[Any]) -> Select[Any]:
+    """Select the flagged utterances of the cases of the window that are upheld at its end."""
+    query = select(*columns).select_from(FLAGS).join(CASES, CASES.c.id == FLAGS.c.case_id)
+    query = query.where(CASES.c.created_at >= window.since, CASES.c.created_at < window.until, REAL, *FLAGGED)
+    return query.where(FLAGS.c.suggestion != "pass", ~FLAGS.c.linked, CASES.c.id.in_(upheld(window.until)))
+
+
+def _silent(listened: Totals, rows: Sequence[Row[Any]]) -> bool:
+    """Tell whether there is speech, but the app never sent the number of listeners."""
+    return not summed(listened, "listened").n and bool(summed(listened, "monitored").n or rows)
+
+
+def _exposure(rows: Sequence[Row[Any]], hours: float, part: dict[str, str], reason: Unmeasured) -> Iterator[Figure]:
+    n, known = sum(row.n for row in rows), not any(row.unknown for row in rows)
+    seconds = sum(int(row.exposure) for row in rows) / MILLISECONDS
+    rate = seconds / hours * 1_000 if n and hours else None
+    yield figure("I-24", "per_1000_hours", rate, n, part, reason, whole=known)
+    yield figure("I-24", "listener_seconds", seconds if n else None, n, part, reason, whole=known)
+
+
+def _uses(connection: Connection, window: Window, illegal: frozenset[str]) -> list[Use]:
+    """Return the uses of illegal terms, by label, term and time. A term counts once in an utterance."""
+    rows = connection.execute(_violating(window, FLAGS.c.start, FLAGS.c.room, FLAGS.c.speaker, FLAGS.c.hits))
+    uses = {
+        Use(hit["label"], hit["term"].casefold(), row.start, row.room, row.speaker)
+        for row in rows
+        for hit in row.hits
+        if hit["label"] in illegal
+    }
+    return sorted(uses)
+
+
+def _chains(uses: Sequence[Use], seconds: float) -> list[Chain]:
+    """Divide the uses of each term where more than `seconds` pass without one."""
+    chains: list[Chain] = []
+    for _, of_term in groupby(uses, key=lambda use: (use.label, use.term)):
+        chain: list[Use] = []
+        for use in of_term:
+            if chain and use.at - chain[-1].at > seconds:
+                chains.append(_chain(chain, seconds))
+                chain = []
+            chain.append(use)
+        chains.append(_chain(chain, seconds))
+    return chains
+
+
+def _chain(uses: Sequence[Use], seconds: float) -> Chain:
+    rooms = _most([(use.at, use.room) for use in uses], seconds)
+    speakers = _most([(use.at, use.speaker) for use in uses], seconds)
+    return Chain(uses[0].label, len(uses), rooms, speakers, uses[-1].at - uses[0].at)
+
+
+def _most(uses: Sequence[tuple[float, str]], seconds: float) -> int:
+    """Return the most different names within `seconds`, by a window that slides over the uses."""
+    inside: Counter[str] = Counter()
+    most, oldest = 0, 0
+    for at, name in uses:
+        inside[name] += 1
+        while uses[oldest][0] < at - seconds:
+            inside -= Counter([uses[oldest][1]])
+            oldest += 1
+        most = max(most, len(inside))
+    return most
+
+
+def _spread(chains: Sequence[Chain], options: Options, part: dict[str, str]) -> Iterator[Figure]:
+    n = sum(chain.uses for chain in chains)
+    clusters = [chain for chain in chains if chain.spreads(options)]
+    yield figure("I-25", "clusters", len(clusters) if n else None, n, part)
+    yield figure("I-25", "rooms", max((chain.rooms for chain in chains), default=None), n, part)
+    yield figure("I-25", "speakers", max((chain.speakers for chain in chains), default=None), n, part)
+    yield figure("I-25", "longest", max((chain.seconds for chain in clusters), default=None), n, part)

@@ -1,0 +1,41 @@
+"""One random week of cases for all tests that only read it."""
+
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.review.database import Database
+from tests.pipeline.assessment import world
+from tests.pipeline.assessment.world import Fact
+from tests.pipeline.conftest import created
+from tests.pipeline.review import people
+
+
+@pytest.fixture(scope="session")
+def facts() -> list[Fact]:
+    return world.week(random.Random(27), 250)  # noqa: S311 - no secret
+
+
+@pytest.fixture(scope="session")
+def sqlite_week(tmp_path_factory: pytest.TempPathFactory, sqlite_model: Path) -> str:
+    return f"sqlite:///{shutil.copy(sqlite_model, tmp_path_factory.mktemp('week') / 'store.db')}"
+
+
+@pytest.fixture(scope="session")
+def postgres_week(postgres_server: str, postgres_model: str) -> str:
+    return created(postgres_server, f"week TEMPLATE {postgres_model}")
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+def filled(request: pytest.FixtureRequest, facts: list[Fact]) -> Iterator[Database]:
+    """A database of each kind with the facts. Only read it."""
+    database = Database(request.getfixturevalue(f"{request.param}_week"))
+    try:
+        people.hire(database)
+        world.store(database, facts)
+        yield database
+    finally:
+        database.close()

@@ -1,0 +1,111 @@
+"""Staffing figures equal values counted minute by minute from the same acts, on both databases."""
+
+import math
+import random
+from statistics import median_low
+
+import pytest
+
+from pipeline.assessment.figure import Window
+from pipeline.assessment.indicators import staffing
+from pipeline.assessment.options import Options
+from pipeline.review import audit
+from pipeline.review.database import Database
+from pipeline.review.store import SqlReviewStore
+from tests.builders import NOON, flag
+from tests.pipeline.assessment.reading import figures
+
+DAY = Window(NOON, NOON + 86_400)
+LASTING = 5
+"""Minutes that an act counts, with the default lease."""
+Line = tuple[float, str, str, str]
+
+
+@pytest.fixture
+def lines(database: Database) -> list[Line]:
+    """Random lines of the audit log, from an hour before the day until an hour after it."""
+    rng = random.Random(17)  # noqa: S311 - no secret
+    times = sorted(NOON + rng.choice([rng.uniform(-3_600, 90_000), rng.uniform(0, 9_000)]) for _ in range(400))
+    actions = ("case.claim", "case.claim", "case.decide", "case.decide", "case.skip", "case.view", "case.expire")
+    made = [
+        (at, rng.choice(["ana", "ben", "lea"]), rng.choice(actions), rng.choice(["c1", "c2"])) for at in (*times, NOON)
+    ]
+    made.sort()
+    with database.write() as connection:
+        for at, person, action, case in made:
+            audit.append(connection, at, person, action, case)
+    return made
+
+
+def acts(lines: list[Line], window: Window) -> list[Line]:
+    return [line for line in lines if line[2] in staffing.ACTS and window.contains(line[0])]
+
+
+def test_a_minute_is_covered_if_somebody_acted_in_the_last_minutes(database: Database, lines: list[Line]) -> None:
+    first, last = int(DAY.since // 60), int(DAY.until // 60)
+    acted = {int(line[0] // 60) for line in lines if line[2] in staffing.ACTS}
+    covered = [any(minute - before in acted for before in range(LASTING)) for minute in range(first, last)]
+    gaps = "".join("x" if one else "." for one in covered).split("x")
+    found = figures(database, staffing.duty_cover, Options(), DAY)
+    assert found["share",].value == pytest.approx(sum(covered) / len(covered))
+    assert found["longest_gap",].value == max(map(len, gaps)) * 60
+    assert found["share",].n == 1_440
+
+
+def test_nobody_on_duty_is_a_share_of_zero(database: Database) -> None:
+    """The database has lines of the audit log: about its accounts."""
+    found = figures(database, staffing.duty_cover, Options(), DAY)
+    assert (found["share",].value, found["longest_gap",].value) == (0.0, 86_400)
+
+
+def test_without_an_audit_log_nothing_is_known(database: Database) -> None:
+    before = Window(NOON - 172_800, NOON - 86_400)
+    found = figures(database, staffing.duty_cover, Options(), before)
+    assert {(one.value, one.unmeasured, one.n) for one in found.values()} == {(None, "no_data", 0)}
+
+
+def test_reviewers_to_rooms_is_lowest_in_the_busiest_hour(database: Database, lines: list[Line]) -> None:
+    rooms = {2: 3, 5: 1, 20: 2}
+    said = [
+        flag(f"{h}-{r}", h * 3_600, h * 3_600 + 1, room=f"r{r}") for h, count in rooms.items() for r in range(count)
+    ]
+    SqlReviewStore(database).add(said, NOON)
+    ratios = []
+    for hour, count in rooms.items():
+        within = Window(NOON + hour * 3_600, NOON + (hour + 1) * 3_600)
+        ratios.append(len({line[1] for line in acts(lines, within)}) / count)
+    found = figures(database, staffing.reviewers_to_rooms, Options(), DAY)
+    assert found["min",].value == pytest.approx(min(ratios))
+    assert found["p5",].value == pytest.approx(min(ratios))
+    assert found["min",].n == 3
+
+
+def test_hours_without_speech_have_no_ratio(database: Database, lines: list[Line]) -> None:
+    assert lines
+    found = figures(database, staffing.reviewers_to_rooms, Options(), DAY)
+    assert {(one.value, one.unmeasured) for one in found.values()} == {(None, "no_data")}
+
+
+def test_load_is_decisions_by_active_hour(database: Database, lines: list[Line]) -> None:
+    within = acts(lines, DAY)
+    minutes = 0
+    for person in ("ana", "ben", "lea"):
+        acted = {int(line[0] // 60) for line in within if line[1] == person}
+        minutes += len({minute + later for minute in acted for later in range(LASTING)})
+    decisions = sum(line[2] == "case.decide" for line in within)
+    found = figures(database, staffing.load, Options(), DAY)
+    assert found["reviewer_hours",].value == pytest.approx(minutes / 60)
+    assert (found["decisions",].value, found["decisions",].n) == (decisions, decisions)
+    assert found["decisions_per_hour",].value == pytest.approx(decisions / minutes * 60)
+
+
+def test_a_decision_lasts_from_taking_the_case(database: Database, lines: list[Line]) -> None:
+    taken: dict[tuple[str, str], tuple[float, str]] = {}
+    times = []
+    for at, person, action, case in acts(lines, DAY):
+        before = taken.get((person, case))
+        if action == "case.decide" and before and before[1] == "case.claim":
+            times.append(math.ceil(round(at - before[0], 6)))
+        taken[person, case] = (at, action)
+    found = figures(database, staffing.load, Options(), DAY)["seconds",]
+    assert (found.value, found.n) == (median_low(times), len(times))
