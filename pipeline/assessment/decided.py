@@ -26,13 +26,21 @@ def firsts(until: float) -> Subquery:
     return query.group_by(DECISIONS.c.case_id).subquery()
 
 
-def upheld(until: float) -> Select[tuple[str]]:
-    """Return the query for the ids of the cases whose last standing decision upholds them."""
+def lasts(until: float) -> Subquery:
+    """Return `verdict`, `label` and `at` of the last standing decision of each case that has one, by `case_id`."""
     newest = func.row_number().over(
         partition_by=DECISIONS.c.case_id, order_by=(DECISIONS.c.at.desc(), DECISIONS.c.id.desc())
     )
-    ranked = select(DECISIONS.c.case_id, DECISIONS.c.verdict, newest.label("place")).where(*standing(until)).subquery()
-    return select(ranked.c.case_id).where(ranked.c.place == 1, ranked.c.verdict == "uphold")
+    columns = [DECISIONS.c[name] for name in ("case_id", "verdict", "label", "at")]
+    ranked = select(*columns, newest.label("place")).where(*standing(until)).subquery()
+    kept = [ranked.c[column.name] for column in columns]
+    return select(*kept).where(ranked.c.place == 1).subquery()
+
+
+def upheld(until: float) -> Select[tuple[str]]:
+    """Return the query for the ids of the cases whose last standing decision upholds them."""
+    last = lasts(until)
+    return select(last.c.case_id).where(last.c.verdict == "uphold")
 
 
 def ceiling(value: ColumnElement[float]) -> ColumnElement[int]:

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from pipeline.assessment import audits
+from pipeline.assessment.figure import Window
 from pipeline.console.desk import Signed, TheDesk
 from pipeline.console.fields import CaseId, NameQuery
 from pipeline.console.pages import page
@@ -29,8 +31,8 @@ def leads_page(request: Request, desk: TheDesk) -> Response:
             "in_time": lead_figures.in_time(connection, now - DAY),
             "loads": lead_figures.loads(connection, now),
             "overturned": lead_figures.overturned(connection, now - WINDOW),
-            "precision": figures.precision(connection, now - WINDOW),
-            "recall": figures.recall(connection, now - WINDOW),
+            "confirmed": figures.confirmed(connection, now - WINDOW),
+            "recall": audits.recall(audits.read(connection, Window(now - WINDOW, now))),
         }
     return page(
         request,

@@ -136,14 +136,15 @@ def _copy_clip(connection: Connection, evidence: EvidenceStore, clip: Evidence, 
 def _decided(connection: Connection, since: float, until: float) -> list[tuple[str, str]]:
     """Return the decisions (id, case) that closed a case and were not undone, oldest first.
 
-    Copies are left out. So are reported cases, because their clips contain other speakers, and because their reporters
-    may not decide a copy.
+    Copies and drills are left out. So are reported cases, because their clips contain other speakers, and because
+    their reporters may not decide a copy.
     """
     query = (
         select(DECISIONS.c.id, DECISIONS.c.case_id)
         .join(CASES, CASES.c.id == DECISIONS.c.case_id)
         .where(DECISIONS.c.at >= since, DECISIONS.c.at <= until, DECISIONS.c.undone.is_(None))
-        .where(DECISIONS.c.verdict.in_(FINAL), DECISIONS.c.case_id.not_in(COPIES), CASES.c.policy != REPORTED)
+        .where(DECISIONS.c.verdict.in_(FINAL), DECISIONS.c.case_id.not_in(COPIES))
+        .where(CASES.c.policy != REPORTED, CASES.c.drill == "")
         .order_by(DECISIONS.c.at, DECISIONS.c.id)
     )
     return [(row.id, row.case_id) for row in connection.execute(query)]

@@ -1,4 +1,4 @@
-"""Quality figures: agreement between people, results on golden cases, the pipeline's precision and recall.
+"""Quality figures: agreement between people, results on golden cases, and how many flags moderators confirm.
 
 Undone decisions do not count. The caller opens the connection. Times are UTC seconds.
 """
@@ -8,16 +8,23 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Column, ColumnElement, Connection, func, select
 
+from pipeline.assessment.decided import lasts, standing
 from pipeline.review.cases.values import REPORTED
+from pipeline.review.quality import checks
 from pipeline.review.quality.checks import FINAL
-from pipeline.review.quality.statistics import Interval, Kappa, Share, kappa, none_found, weighted_count
-from pipeline.review.tables.core import CASES, DECISIONS, FLAGS
+from pipeline.review.quality.statistics import Kappa, Share, kappa
+from pipeline.review.tables.core import CASES, DECISIONS
 from pipeline.review.tables.quality import CHECKS, COPIES, GOLDEN
 
-FLAGGED = (CASES.c.suggestion != "pass", CASES.c.policy != REPORTED, CASES.c.id.not_in(COPIES))
-"""Conditions for cases that the pipeline flagged: no audits, no reports, no copies."""
+FLAGGED = (
+    CASES.c.suggestion != "pass",
+    CASES.c.policy != REPORTED,
+    CASES.c.drill == "",
+    CASES.c.id.not_in(COPIES),
+)
+"""Conditions for cases that the pipeline flagged: no audits, no reports, no drills, no copies."""
 
 ENOUGH = 30
 """With fewer pairs or golden cases than this, the console shows no figure."""
@@ -82,46 +89,20 @@ class Answer(Struct, frozen=True):
         return self.right == self.given.verdict
 
 
-class Recall(Struct, frozen=True):
-    """Recall: the share of utterances that break the rules and were flagged.
+def pairs(connection: Connection, since: float, until: float = math.inf) -> list[Pair]:
+    """Return the pairs whose second opinion was drawn from `since` to `until`, newest first.
 
-    `caught` counts the flags of upheld cases. `missed` is estimated from the audits: the sum of 1 / p over all upheld
-    audits, where p is the probability with which an audit was drawn (Horvitz and Thompson 1952). The sum is scaled up
-    for audits that are not decided yet.
+    Only decisions from before `until` count.
     """
-
-    caught: int
-    audited: int
-    decided: int
-    found: int
-    missed: float
-    missed_interval: Interval
-
-    @property
-    def value(self) -> float:
-        """The estimated recall, 0 to 1; NaN if nothing was caught or missed."""
-        return self.caught / (self.caught + self.missed) if self.caught + self.missed else math.nan
-
-    @property
-    def interval(self) -> Interval:
-        """The 95 % interval of `value`. It comes from `missed` alone, because `caught` is a full count."""
-        if not self.caught:
-            return 0.0, 1.0
-        low, high = self.missed_interval
-        return self.caught / (self.caught + high), self.caught / (self.caught + low)
-
-
-def pairs(connection: Connection, since: float) -> list[Pair]:
-    """Return the pairs whose second opinion was drawn at or after `since` and is decided, newest first."""
     query = (
         select(CHECKS.c.case_id, CHECKS.c.original, CASES.c.label)
         .join(CASES, CASES.c.id == CHECKS.c.case_id)
-        .where(CHECKS.c.kind == "second", CHECKS.c.done.is_(True), CHECKS.c.drawn_at >= since)
+        .where(*_drawn("second", since, until))
         .order_by(CHECKS.c.drawn_at.desc(), CHECKS.c.case_id)
     )
-    firsts = _opinions(connection, "second", since, of_original=True)
-    seconds, thirds = _opinions(connection, "second", since), _opinions(connection, "third", since)
-    by_original = {original: copy for copy, original in _originals(connection, "third", since).items()}
+    firsts = _opinions(connection, "second", since, until, of_original=True)
+    seconds, thirds = (_opinions(connection, kind, since, until) for kind in ("second", "third"))
+    by_original = {original: copy for copy, original in _originals(connection, "third", since, until).items()}
     return [
         Pair(
             row.original,
@@ -150,16 +131,16 @@ def by_label(found: Iterable[Pair]) -> dict[str, Agreement]:
     }
 
 
-def answers(connection: Connection, since: float) -> list[Answer]:
-    """Return the answers to golden cases that were drawn at or after `since`, newest first."""
+def answers(connection: Connection, since: float, until: float = math.inf) -> list[Answer]:
+    """Return the answers to golden cases that were drawn from `since` to `until`, newest first."""
     query = (
         select(CHECKS.c.case_id, CHECKS.c.original, CASES.c.label, GOLDEN.c.verdict)
         .join(CASES, CASES.c.id == CHECKS.c.case_id)
         .join(GOLDEN, GOLDEN.c.case_id == CHECKS.c.original)
-        .where(CHECKS.c.kind == "golden", CHECKS.c.done.is_(True), CHECKS.c.drawn_at >= since)
+        .where(*_drawn("golden", since, until))
         .order_by(CHECKS.c.drawn_at.desc(), CHECKS.c.case_id)
     )
-    given = _opinions(connection, "golden", since)
+    given = _opinions(connection, "golden", since, until)
     return [
         Answer(row.original, row.case_id, row.label, row.verdict, given[row.case_id][-1])
         for row in connection.execute(query)
@@ -172,66 +153,39 @@ def correct(found: Sequence[Answer]) -> Share:
     return Share(sum(answer.correct for answer in found), len(found))
 
 
-def precision(connection: Connection, since: float) -> dict[str, Share]:
-    """Return, by label, the share of upheld cases among flagged cases that were decided at or after `since`.
+def confirmed(
+    connection: Connection, since: float, until: float = math.inf, by: Column[str] = CASES.c.label
+) -> dict[str, Share]:
+    """Return the share of upheld cases among the flagged cases that were decided from `since` to `until`.
 
-    The label is the one that the pipeline gave.
+    The result has a share for each value of the column `by` of CASES. The label is the one that the pipeline gave. The
+    verdicts are those at `until`. The share is no precision if only a part of the flagged cases is reviewed.
     """
+    decided = select(DECISIONS.c.case_id).where(DECISIONS.c.at >= since, *standing(until))
+    last = lasts(until)
     query = (
-        select(CASES.c.label, CASES.c.verdict, func.count().label("n"))
-        .where(CASES.c.id.in_(_decided_cases(since)), CASES.c.verdict.in_(FINAL), *FLAGGED)
-        .group_by(CASES.c.label, CASES.c.verdict)
+        select(by.label("part"), last.c.verdict, func.count().label("n"))
+        .join(last, last.c.case_id == CASES.c.id)
+        .where(CASES.c.id.in_(decided), *FLAGGED)
+        .group_by(by, last.c.verdict)
     )
     counts: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(FINAL, 0))
     for row in connection.execute(query):
-        counts[row.label][row.verdict] = row.n
-    return {label: Share(c["uphold"], c["uphold"] + c["dismiss"]) for label, c in sorted(counts.items())}
+        counts[row.part][row.verdict] = row.n
+    return {part: Share(c["uphold"], c["uphold"] + c["dismiss"]) for part, c in sorted(counts.items())}
 
 
-def recall(connection: Connection, since: float) -> Recall | None:
-    """Return the recall for speech that was drawn or flagged at or after `since`.
-
-    None: no audit is decided, so there is no estimate.
-    """
-    query = (
-        select(CHECKS.c.probability, CASES.c.verdict, CASES.c.status)
-        .join(CASES, CASES.c.id == CHECKS.c.case_id)
-        .where(CHECKS.c.kind == "audit", CHECKS.c.drawn_at >= since)
-    )
-    audits = connection.execute(query).all()
-    decided = [row for row in audits if row.status == "decided"]
-    if not decided:
-        return None
-    waiting = len(audits) / len(decided)
-    weights = [waiting / row.probability for row in decided if row.verdict == "uphold"]
-    heaviest = waiting / min(row.probability for row in decided)
-    interval = weighted_count(weights) if weights else none_found(heaviest)
-    caught = _caught(connection, since)
-    return Recall(caught, len(audits), len(decided), len(weights), sum(weights), interval)
+def _drawn(kind: checks.Kind, since: float, until: float) -> tuple[ColumnElement[bool], ...]:
+    return CHECKS.c.kind == kind, CHECKS.c.drawn_at >= since, CHECKS.c.drawn_at < until
 
 
-def _caught(connection: Connection, since: float) -> int:
-    """Count the flags of upheld cases that were stored at or after `since`."""
-    query = (
-        select(func.count())
-        .select_from(FLAGS)
-        .join(CASES, CASES.c.id == FLAGS.c.case_id)
-        .where(CASES.c.created_at >= since, CASES.c.verdict == "uphold", ~FLAGS.c.linked, *FLAGGED)
-    )
-    return int(connection.execute(query).scalar_one())
-
-
-def _decided_cases(since: float) -> Select[tuple[str]]:
-    return select(DECISIONS.c.case_id).where(DECISIONS.c.at >= since, DECISIONS.c.undone.is_(None))
-
-
-def _originals(connection: Connection, kind: str, since: float) -> dict[str, str]:
-    query = select(CHECKS.c.case_id, CHECKS.c.original).where(CHECKS.c.kind == kind, CHECKS.c.drawn_at >= since)
+def _originals(connection: Connection, kind: checks.Kind, since: float, until: float) -> dict[str, str]:
+    query = select(CHECKS.c.case_id, CHECKS.c.original).where(*_drawn(kind, since, until))
     return {row.case_id: row.original for row in connection.execute(query)}
 
 
 def _opinions(
-    connection: Connection, kind: str, since: float, of_original: bool = False
+    connection: Connection, kind: checks.Kind, since: float, until: float, of_original: bool = False
 ) -> Mapping[str, Sequence[Opinion]]:
     """Return, by case, the final verdicts on the checks of a kind, in order of time. Undone ones are left out.
 
@@ -240,8 +194,7 @@ def _opinions(
     which = CHECKS.c.original if of_original else CHECKS.c.case_id
     query = (
         select(DECISIONS.c.case_id, DECISIONS.c.verdict, DECISIONS.c.moderator, DECISIONS.c.at)
-        .where(DECISIONS.c.case_id.in_(select(which).where(CHECKS.c.kind == kind, CHECKS.c.drawn_at >= since)))
-        .where(DECISIONS.c.undone.is_(None), DECISIONS.c.verdict.in_(FINAL))
+        .where(DECISIONS.c.case_id.in_(select(which).where(*_drawn(kind, since, until))), *standing(until))
         .order_by(DECISIONS.c.at, DECISIONS.c.id)
     )
     found: dict[str, list[Opinion]] = defaultdict(list)

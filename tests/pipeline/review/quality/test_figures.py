@@ -1,4 +1,4 @@
-"""Figures of quality: agreement, golden answers, precision and recall."""
+"""Figures of quality: agreement, golden answers, and confirmed flags."""
 
 import math
 
@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.messages import Verdict
-from pipeline.review.cases import deciding, queue
+from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice
 from pipeline.review.quality import checks, drawing, figures
-from pipeline.review.quality.figures import ENOUGH, Opinion, Pair, Recall
+from pipeline.review.quality.figures import ENOUGH, Opinion, Pair
 from pipeline.review.quality.statistics import Share
 from tests.builders import NOON, flag
 from tests.pipeline.review.quality.conftest import SECOND, Desk
@@ -54,17 +54,6 @@ def test_the_labels_share_all_pairs_and_the_largest_comes_first(drawn: list[tupl
 @pytest.mark.parametrize(("count", "enough"), [(ENOUGH - 1, False), (ENOUGH, True)])
 def test_few_pairs_give_no_figure(count: int, enough: bool) -> None:
     assert figures.agreement([pair("uphold", "uphold")] * count).enough == enough
-
-
-@given(st.integers(0, 1_000), st.floats(0, 1e6), st.floats(0, 1), st.floats(1, 10))
-def test_the_recall_lies_in_its_interval(caught: int, missed: float, low: float, high: float) -> None:
-    found = Recall(caught, 9, 9, 1, missed, (missed * low, missed * high))
-    least, most = found.interval
-    assert 0 <= least <= most <= 1
-    if caught or missed:
-        assert least - 1e-9 <= found.value <= most + 1e-9
-    else:
-        assert math.isnan(found.value)
 
 
 def test_a_pair_needs_a_standing_second_opinion(desk: Desk) -> None:
@@ -116,10 +105,10 @@ def test_an_answer_is_correct_if_it_is_the_golden_verdict(desk: Desk, right: Ver
         assert figures.answers(connection, NOON) == []
 
 
-def test_precision_counts_cases_that_were_decided_lately_by_label(desk: Desk) -> None:
-    def found(since: float) -> dict[str, tuple[int, int]]:
+def test_confirmed_counts_cases_that_were_decided_lately_by_label(desk: Desk) -> None:
+    def found(since: float, until: float = math.inf) -> dict[str, tuple[int, int]]:
         with desk.database.read() as connection:
-            return {label: (one.hits, one.n) for label, one in figures.precision(connection, since).items()}
+            return {label: (one.hits, one.n) for label, one in figures.confirmed(connection, since, until).items()}
 
     flags = [flag(f"h{n}", 100 * n, 100 * n + 5, flagged=("hate",)) for n in range(1, 4)]
     first, second, third = (outcome.case for outcome in desk.store.add(flags, NOON))
@@ -128,52 +117,21 @@ def test_precision_counts_cases_that_were_decided_lately_by_label(desk: Desk) ->
     desk.decide(third, "ben", "escalate", NOON + 22)
     assert found(NOON) == {"hate": (1, 2), "violence": (1, 1)}
     assert found(NOON + 21) == {"hate": (1, 1)}
+    assert found(NOON, NOON + 21) == {"hate": (0, 1), "violence": (1, 1)}
     undo_at = NOON + 23
     with desk.database.write() as connection:
         [last] = desk.store.case(second).decisions
         deciding.undo(connection, last.id, "ben", undo_at)
     assert found(NOON) == {"hate": (0, 1), "violence": (1, 1)}
+    assert found(NOON, NOON + 22) == {"hate": (1, 2), "violence": (1, 1)}
 
 
-def test_a_recall_without_an_upheld_audit_still_has_an_interval(desk: Desk) -> None:
-    passed = [flag("p", 300, 301, suggestion="pass", flagged=(), hits=())]
-    [outcome] = desk.store.add(passed, NOON + 20, ["p"], 0.1)
-    desk.decide(outcome.case, "ben", "dismiss", NOON + 30)
-    with desk.database.read() as connection:
-        found = figures.recall(connection, NOON)
-        assert figures.recall(connection, NOON + 21) is None
-    assert found is not None
-    assert (found.caught, found.audited, found.decided, found.found, found.missed) == (1, 1, 1, 0, 0.0)
-    assert found.value == found.interval[1] == 1.0
-    # 3.69 times the weight: the largest Poisson mean that gives no find in 2.5 % of all samples.
-    assert found.interval[0] == pytest.approx(1 / (1 + 36.889), rel=1e-3)
-
-
-def test_an_audit_is_its_own_case_and_counts_for_recall(desk: Desk) -> None:
-    passed = [flag(f"p{n}", n, n + 1, suggestion="pass", flagged=(), hits=()) for n in range(4)]
-    ids = [one.id for one in passed]
-    outcomes = desk.store.add(passed, NOON + 20, ids, 0.01)
-    assert [outcome.result for outcome in desk.store.add(passed, NOON + 21, ids, 0.01)] == ["repeated"] * 4
-    assert len({outcome.case for outcome in outcomes}) == 4
-    with desk.database.read() as connection:
-        assert figures.recall(connection, NOON) is None
-    for outcome, verdict in zip(outcomes, ("uphold", "dismiss"), strict=False):
-        desk.decide(outcome.case, "ana", verdict, NOON + 30)  # type: ignore[arg-type]
-    with desk.database.read() as connection:
-        found = figures.recall(connection, NOON)
-        assert queue.strikes(connection, ["ann"]) == {"ann": 2}
-    assert found
-    assert (found.audited, found.decided, found.found) == (4, 2, 1)
-    # 4 of 400 utterances were drawn, and one of two decided audits was upheld: 200 were missed, and one was caught.
-    assert found.missed == pytest.approx(200)
-    assert found.value == pytest.approx(1 / 201)
-    assert found.interval[0] < found.value < found.interval[1]
-
-
-def test_precision_by_label_leaves_copies_and_audits_out(desk: Desk) -> None:
+def test_confirmed_leaves_copies_and_drills_out(desk: Desk) -> None:
     desk.draw(SECOND, NOON + 11)
     other = desk.store.add([flag("b", 100, 105)], NOON)[0].case
     desk.decide(other, "ben", "dismiss", NOON + 12)
+    drill = desk.store.add([flag("d", 200, 205, drill="d1", speaker="bob")], NOON)[0].case
+    desk.decide(drill, "ben", "uphold", NOON + 12)
     with desk.database.read() as connection:
-        found = figures.precision(connection, NOON)
+        found = figures.confirmed(connection, NOON)
     assert {label: (share.hits, share.n) for label, share in found.items()} == {"violence": (1, 2)}

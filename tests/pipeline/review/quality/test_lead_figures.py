@@ -145,13 +145,13 @@ def test_an_undone_decision_counts_nowhere(shift: Shift) -> None:
     assert shift.found("open") == [case]
 
 
-def test_the_lists_of_precision_have_its_cases(shift: Shift) -> None:
+def test_the_lists_of_confirmed_flags_have_their_cases(shift: Shift) -> None:
     for n, verdict in enumerate(("uphold", "uphold", "dismiss")):
         shift.decide(shift.add(f"v{n}", DAY), "ana", HOUR, verdict)  # type: ignore[arg-type]
     shift.decide(shift.add("h", DAY, "abuse"), "ana", HOUR, "dismiss")
     shift.decide(shift.add("old", 40 * DAY), "ana", WINDOW + 1)
     with shift.database.read() as connection:
-        shares = figures.precision(connection, AT - WINDOW)
+        shares = figures.confirmed(connection, AT - WINDOW)
     assert set(shares) == {"violence", "abuse"}
     for label, share in shares.items():
         assert len(shift.found("upheld", label=label)) == share.hits

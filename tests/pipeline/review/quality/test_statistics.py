@@ -6,7 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.review.quality.statistics import Share, kappa, none_found, weighted_count
+from pipeline.review.quality.statistics import (
+    Drawn,
+    Estimate,
+    Share,
+    added,
+    divided,
+    kappa,
+    lower_gamma,
+    poisson_interval,
+    scaled,
+    weighted_share,
+    weighted_total,
+    wilson,
+)
+
+ESTIMATES = st.tuples(st.floats(0.1, 1e6), st.floats(0, 1), st.floats(0, 5)).map(
+    lambda parts: Estimate(parts[0], (parts[0] * parts[1], parts[0] * (1 + parts[2])))
+)
 
 
 def test_the_wilson_interval_of_ten_in_twenty() -> None:
@@ -51,18 +68,105 @@ def test_kappa_lies_in_its_interval(pairs: list[tuple[str, str]]) -> None:
         assert found.value - 1e-9 <= found.interval[1] <= 1
 
 
-def poisson(most: int, mean: float) -> float:
-    """Return the probability of at most `most` events of a Poisson process."""
-    return math.fsum(math.exp(n * math.log(mean) - mean - math.lgamma(n + 1)) for n in range(most + 1))
+def drawn(count: int, weight: float) -> Drawn:
+    return Drawn(count=count, weight=weight, size=count, squares=count)
+
+
+def poisson(count: int, mean: float) -> float:
+    """Return the probability of `count` events of a Poisson process."""
+    return math.exp(count * math.log(mean) - mean - math.lgamma(count + 1))
+
+
+def mid_p(count: int, mean: float) -> float:
+    """Return the probability of fewer than `count` events, and half of that of `count` events."""
+    return math.fsum(poisson(n, mean) for n in range(count)) + poisson(count, mean) / 2
 
 
 @pytest.mark.parametrize("count", [1, 3, 10, 100])
-def test_equal_weights_give_the_exact_poisson_limits(count: int) -> None:
-    low, high = weighted_count([1.0] * count)
-    assert poisson(count, high) == pytest.approx(0.025, rel=1e-6)
-    assert 1 - poisson(count - 1, low) == pytest.approx(0.025, rel=1e-6)
-    assert weighted_count([50.0] * count) == pytest.approx((low * 50, high * 50))
+def test_the_poisson_interval_is_the_mid_p_interval(count: int) -> None:
+    low, high = poisson_interval(count)
+    assert mid_p(count, high) == pytest.approx(0.025, rel=1e-6)
+    assert 1 - mid_p(count, low) == pytest.approx(0.025, rel=1e-6)
 
 
-def test_the_interval_when_nothing_is_found() -> None:
-    assert none_found(100.0) == pytest.approx((0.0, 368.888), abs=1e-3)
+def test_the_poisson_interval_of_nothing() -> None:
+    """The upper limit solves exp(-x) / 2 = 0.025."""
+    assert poisson_interval(0.0) == pytest.approx((0.0, math.log(20)))
+
+
+@pytest.mark.parametrize("share", [0.9, 1.0, 1.1])
+def test_the_approximation_for_large_shapes_is_close(share: float) -> None:
+    """At the shape 500 the function is exact, and just above it is not."""
+    assert lower_gamma(500.001, 500 * share) == pytest.approx(lower_gamma(500.0, 500 * share), abs=1e-4)
+
+
+def test_a_total_with_equal_weights() -> None:
+    """6 of 100 drawn items are hits. Each item had the probability 1/4, so 18 of 24 hits were not drawn."""
+    found = weighted_total([drawn(6, 4.0)], [drawn(100, 4.0)])
+    low, high = poisson_interval(18 / 4)
+    assert found.value == 24
+    assert found.interval == pytest.approx((6 + 4 * low, 6 + 4 * high))
+
+
+def test_a_total_with_unequal_weights_has_the_mean_weight_of_the_sample() -> None:
+    """The weights 10 and 100 each stand for 1,000 items. Outside the sample, the mean weight is 55 (roughly)."""
+    sample = [drawn(100, 10.0), drawn(10, 100.0)]
+    found = weighted_total([drawn(5, 10.0)], sample)
+    unit = (100 * 10 * 9 + 10 * 100 * 99) / (100 * 9 + 10 * 99)
+    assert found.value == 50
+    assert found.interval[1] == pytest.approx(5 + unit * poisson_interval(45 / unit)[1])
+
+
+def test_a_total_of_sizes() -> None:
+    """Two hits of 3 and 5 seconds, each for 10 hits."""
+    hits = [Drawn(count=2, weight=10.0, size=8.0, squares=34.0)]
+    found = weighted_total(hits, [drawn(50, 10.0)], spread=34 / 8)
+    low, high = poisson_interval(72 / (10 * 34 / 8))
+    assert found.value == 80
+    assert found.interval == pytest.approx((8 + 42.5 * low, 8 + 42.5 * high))
+
+
+def test_nothing_found_still_has_an_upper_limit() -> None:
+    found = weighted_total([], [drawn(50, 100.0)])
+    assert found.value == 0
+    assert found.interval == pytest.approx((0.0, 100 * math.log(20)))
+
+
+def test_a_complete_sample_has_no_interval() -> None:
+    assert weighted_total([drawn(7, 1.0)], [drawn(90, 1.0)]) == Estimate(7.0, (7.0, 7.0))
+    assert weighted_share([drawn(7, 1.0)], [drawn(3, 1.0)]).interval == pytest.approx((0.7, 0.7))
+
+
+def test_a_share_with_unequal_weights() -> None:
+    """By hand: 60 of 160 are hits. The effective size is 160² / (30 · 2 · 1 + 20 · 5 · 4)."""
+    found = weighted_share([drawn(20, 2.0), drawn(4, 5.0)], [drawn(10, 2.0), drawn(16, 5.0)])
+    assert found.value == 60 / 160
+    assert found.interval == pytest.approx(wilson(60 / 160, 160**2 / (60 + 400)))
+
+
+def test_known_numbers_keep_the_interval() -> None:
+    top, exact = Estimate(10.0, (5.0, 18.0)), Estimate(100.0, (100.0, 100.0))
+    assert divided(top, exact).interval == pytest.approx((0.05, 0.18))
+    assert added(top, exact) == Estimate(110.0, (105.0, 118.0))
+    assert scaled(top, 2.0) == Estimate(20.0, (10.0, 36.0))
+
+
+def test_a_quotient_by_a_number_that_may_be_zero_has_no_upper_limit() -> None:
+    found = divided(Estimate(1.0, (0.5, 2.0)), Estimate(2.0, (0.0, 8.0)))
+    assert found.interval[0] == pytest.approx(0.5 / 8)
+    assert found.interval[1] == math.inf
+
+
+@given(ESTIMATES, ESTIMATES)
+def test_sums_and_quotients_lie_in_their_intervals(one: Estimate, other: Estimate) -> None:
+    for found in (added(one, other), divided(one, other)):
+        assert found.interval[0] <= found.value * (1 + 1e-9)
+        assert found.value <= found.interval[1] * (1 + 1e-9)
+        assert found.interval[0] >= -1e-9
+
+
+@given(st.floats(0, 1), st.floats(1, 1e6))
+def test_a_share_lies_in_its_interval(share: float, n: float) -> None:
+    low, high = wilson(share, n)
+    assert 0 <= low <= share + 1e-9
+    assert share - 1e-9 <= high <= 1

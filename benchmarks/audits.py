@@ -1,0 +1,342 @@
+"""Measure how often the intervals of recall, precision and prevalence contain the truth, in simulated audits.
+
+    python -m benchmarks.audits
+
+Each audit is one window of a simulated service. Its rooms differ in how much of their speech breaks the rules, and a
+violation is a little longer than other speech. The truth is the recall, precision and prevalence of exactly this
+speech. Passed speech is drawn for audit with the shares that the settings had at the time. Flagged cases are drawn for
+a second opinion. A part of both is not decided yet. Moderators are always right.
+
+The draws are random numbers with the product's probabilities, and the figures come from the product's functions
+(`pipeline/assessment/audits.py`). With `--stored`, audits also pass through a real store, and the product draws them.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import select
+
+from pipeline.assessment import audits
+from pipeline.assessment.audits import Judged, Reviewed, Speech
+from pipeline.assessment.figure import Window
+from pipeline.messages import SAMPLE_RATE, Flag
+from pipeline.review.cases import deciding
+from pipeline.review.cases.values import Choice
+from pipeline.review.database import Database
+from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.quality import checks, drawing
+from pipeline.review.quality.drawing import Shares
+from pipeline.review.quality.statistics import Interval
+from pipeline.review.store import SqlReviewStore
+from pipeline.review.tables.core import CASES
+
+Rng = np.random.Generator
+Mask = NDArray[np.bool_]
+
+LONGER = 1.3
+"""A violation is this much longer than other speech."""
+ROOMS = 400
+UNEVEN = 0.5
+"""Shape of the gamma distribution of the rooms' rates: most rooms have few violations, some have many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service and its checks. Shares are 0 to 1."""
+
+    name: str
+    utterances: int
+    prevalence: float
+    recall: float
+    audit_shares: tuple[float, ...]
+    """The setting `quality.audit_share` in equal parts of the window."""
+    precision: float = 0.8
+    second_shares: tuple[float, ...] = (0.1,)
+    """The setting `quality.second_share` in equal parts of the window."""
+    undecided: float = 0.0
+    """The share of flagged speech of low severity, and of audits, that is not decided yet. High severity: a fifth."""
+    drift: float = 1.0
+    """How much more often the rules are broken at the end of the window than at its begin."""
+
+
+SERVICES = (
+    Service("many audits", 100_000, 0.01, 0.7, (0.1,)),
+    Service("few audits", 100_000, 0.01, 0.8, (0.03,)),
+    Service("few violations, low recall", 200_000, 0.001, 0.6, (0.1,)),
+    Service("many violations, high recall", 100_000, 0.02, 0.95, (0.1,), precision=0.95),
+    Service("unequal weights", 100_000, 0.01, 0.7, (0.1, 0.02, 0.05), 0.6, (0.2, 0.05), drift=1.5),
+    Service("very unequal weights", 100_000, 0.02, 0.8, (0.02, 0.1), 0.9, (0.05, 0.3), drift=0.7),
+    Service("a fifth undecided", 100_000, 0.01, 0.75, (0.08,), undecided=0.2),
+    Service("audits in one half of the time", 100_000, 0.01, 0.75, (0.0, 0.1)),
+    Service("half of all speech audited", 20_000, 0.02, 0.6, (0.5,), 0.7, (0.5,), undecided=0.1),
+)
+
+
+STORED = Service("real store", 4_000, 0.05, 0.7, (0.2,), second_shares=(0.4,), undecided=0.1)
+
+HOUR = 3_600.0
+BATCH = 500
+
+
+class Speeches(NamedTuple):
+    """All utterances of a window, as arrays of the same length."""
+
+    violating: Mask
+    flagged: Mask
+    samples: NDArray[np.int64]
+    place: NDArray[np.float64]
+    """The time of the utterance: 0 is the begin of the window, 1 its end."""
+
+
+class Truth(NamedTuple):
+    recall: float
+    precision: float
+    prevalence: float
+
+
+@dataclass(slots=True)
+class Coverage:
+    """How often intervals contained the truth, and how often they were below or above it."""
+
+    hits: int = 0
+    below: int = 0
+    above: int = 0
+
+    def count(self, interval: Interval, truth: float) -> None:
+        low, high = interval
+        self.below += high < truth
+        self.above += low > truth
+        self.hits += low <= truth <= high
+
+    def __str__(self) -> str:
+        n = self.hits + self.below + self.above
+        return f"{self.hits / n:7.1%} ({self.below / n:.1%}/{self.above / n:.1%})"
+
+
+@dataclass(slots=True)
+class Tested:
+    """The results of the audits of one service."""
+
+    audited: list[int] = field(default_factory=list)
+    found: list[int] = field(default_factory=list)
+    recall: Coverage = field(default_factory=Coverage)
+    precision: Coverage = field(default_factory=Coverage)
+    prevalence: Coverage = field(default_factory=Coverage)
+
+    def count(self, judged: Judged, reviewed: Reviewed, truth: Truth) -> None:
+        recall, precision, prevalence = audits.recall(judged), audits.precision(reviewed), audits.prevalence(judged)
+        if recall is None or precision is None or prevalence is None:
+            raise SystemExit("An audit drew nothing: give the service more speech.")
+        self.audited.append(recall.decided)
+        self.found.append(recall.found)
+        self.recall.count(recall.interval, truth.recall)
+        self.precision.count(precision.interval, truth.precision)
+        self.prevalence.count(prevalence.interval, truth.prevalence)
+
+    def row(self, name: str) -> str:
+        audited, found = np.mean(self.audited), np.mean(self.found)
+        return f"{name:30} {audited:8.0f} {found:6.1f}  {self.recall}  {self.prevalence}  {self.precision}"
+
+
+def speak(rng: Rng, service: Service) -> Speeches:
+    """Return the speech of one window: rooms with rates of their own, and a flag for each utterance."""
+    rates = service.prevalence * rng.gamma(UNEVEN, 1 / UNEVEN, ROOMS)
+    place = rng.random(service.utterances)
+    trend = 1 + (place - 0.5) * 2 * (service.drift - 1) / (service.drift + 1)
+    violating = rng.random(service.utterances) < rates[rng.integers(ROOMS, size=service.utterances)] * trend
+    wrong = service.prevalence * service.recall * (1 - service.precision) / service.precision
+    flagged = rng.random(service.utterances) < np.where(violating, service.recall, wrong)
+    seconds = np.clip(rng.lognormal(0.9, 0.7, service.utterances), 0.3, 15) * np.where(violating, LONGER, 1.0)
+    return Speeches(violating, flagged, np.rint(seconds * SAMPLE_RATE).astype(np.int64), place)
+
+
+def truth(speech: Speeches) -> Truth:
+    caught = int((speech.violating & speech.flagged).sum())
+    seconds = float(speech.samples[speech.violating].sum() / speech.samples.sum())
+    return Truth(caught / int(speech.violating.sum()), caught / int(speech.flagged.sum()), seconds)
+
+
+def judge(rng: Rng, service: Service, speech: Speeches) -> tuple[Judged, Reviewed]:
+    """Draw the checks and decide them. A case is one utterance."""
+    passed = ~speech.flagged
+    severity = rng.integers(2, size=service.utterances)
+    decided = rng.random(service.utterances) >= service.undecided / np.where(severity == 1, 5, 1)
+    audited, audit_share = _drawn(rng, speech, service.audit_shares)
+    second, second_share = _drawn(rng, speech, service.second_shares)
+    judged_audit = rng.random(service.utterances) >= service.undecided
+    judged = Judged(
+        passed=(_speech(speech, passed),),
+        audits=tuple(_groups(speech, passed & audited, judged_audit, audit_share)),
+        flagged=tuple(_groups(speech, speech.flagged, decided, severity=severity)),
+    )
+    reviewed = Reviewed(
+        flagged=tuple(_groups(speech, speech.flagged, decided)),
+        opinions=tuple(_groups(speech, speech.flagged & decided & second, judged_audit, second_share)),
+    )
+    return judged, reviewed
+
+
+def run(rng: Rng, services: Iterator[Service]) -> Tested:
+    """Return the results of one audit of each service."""
+    tested = Tested()
+    for service in services:
+        speech = speak(rng, service)
+        tested.count(*judge(rng, service, speech), truth(speech))
+    return tested
+
+
+def run_stored(rng: Rng, services: Iterator[Service], folder: Path) -> Tested:
+    """Return the results of one audit of each service, through a real store in `folder`."""
+    tested = Tested()
+    for number, service in enumerate(services):
+        speech = speak(rng, service)
+        tested.count(*keep(rng, service, speech, folder / str(number)), truth(speech))
+    return tested
+
+
+def keep(rng: Rng, service: Service, speech: Speeches, folder: Path) -> tuple[Judged, Reviewed]:
+    """Store all speech, let the product draw the checks, decide them, and read the judged speech from the store.
+
+    The service has one share of audits and one of second opinions.
+    """
+    database = Database(f"sqlite:///{folder / 'store.db'}")
+    try:
+        store, evidence = SqlReviewStore(database), EvidenceFolder(folder / "evidence")
+        _store_speech(store, speech, service.audit_shares[0], str(folder))
+        _decide(rng, database, service, speech, HOUR)
+        with database.write() as connection:
+            drawing.draw(connection, evidence, 2 * HOUR, Shares(service.second_shares[0], 0.0), 10.0)
+        _decide(rng, database, service, speech, 3 * HOUR)
+        with database.read() as connection:
+            window = Window(0.0, 4 * HOUR)
+            return audits.read(connection, window), audits.read_reviewed(connection, window)
+    finally:
+        database.close()
+
+
+def _store_speech(store: SqlReviewStore, speech: Speeches, share: float, name: str) -> None:
+    """Store each utterance as speech of another speaker, so that each flag is a case."""
+    flags = [_flag(f"{name}/{at}", at, speech) for at in range(len(speech.flagged))]
+    for first in range(0, len(flags), BATCH):
+        batch = flags[first : first + BATCH]
+        passed = [flag.id for flag in batch if flag.suggestion == "pass"]
+        store.add(batch, HOUR - 1, [one for one in passed if checks.drawn("audit", one, share)], share)
+
+
+def _flag(identity: str, at: int, speech: Speeches) -> Flag:
+    start = float(speech.place[at]) * (HOUR - 60)
+    return Flag(
+        id=sha256(identity.encode()).hexdigest(),
+        utterance=identity,
+        transcript=identity,
+        room="room",
+        speaker=str(at),
+        start=start,
+        end=start + int(speech.samples[at]) / SAMPLE_RATE,
+        text="",
+        language="zh",
+        confidence=1.0,
+        suggestion="review" if speech.flagged[at] else "pass",
+        risk=0.5,
+        flagged=("abuse",) if speech.flagged[at] else (),
+        policy="default@1",
+        model="baseline",
+    )
+
+
+def _decide(rng: Rng, database: Database, service: Service, speech: Speeches, at: float) -> None:
+    """Decide the open cases, apart from the share that stays undecided."""
+    with database.write() as connection:
+        for case in connection.execute(select(CASES.c.id, CASES.c.speaker).where(CASES.c.status == "pending")).all():
+            if rng.random() >= service.undecided:
+                choice = Choice(verdict="uphold" if speech.violating[int(case.speaker)] else "dismiss")
+                deciding.decide(connection, case.id, f"moderator-{at:.0f}", choice, at)
+
+
+def mixed(rng: Rng, runs: int) -> Iterator[Service]:
+    """Yield services with random rates and shares."""
+    for _ in range(runs):
+        share = 10 ** rng.uniform(-1.5, -0.8)
+        yield Service(
+            "mixed",
+            100_000,
+            prevalence=10 ** rng.uniform(-2.3, -1.7),
+            recall=rng.uniform(0.6, 0.95),
+            audit_shares=(share, share * rng.uniform(0.3, 1)),
+            precision=rng.uniform(0.5, 0.95),
+            second_shares=(rng.uniform(0.05, 0.3),),
+            undecided=rng.uniform(0, 0.2),
+            drift=rng.uniform(0.7, 1.5),
+        )
+
+
+def _drawn(rng: Rng, speech: Speeches, shares: Sequence[float]) -> tuple[Mask, NDArray[np.float64]]:
+    """Return what is drawn, and the probability of each utterance."""
+    share = np.asarray(shares)[(speech.place * len(shares)).astype(int)]
+    return rng.random(len(share)) < share, share
+
+
+def _groups(
+    speech: Speeches,
+    chosen: Mask,
+    decided: Mask,
+    share: NDArray[np.float64] | None = None,
+    severity: NDArray[np.int64] | None = None,
+) -> Iterator[Speech]:
+    """Yield the chosen speech in groups of the same probability, severity and verdict."""
+    shares = np.ones(len(chosen)) if share is None else share
+    severities = np.zeros(len(chosen), int) if severity is None else severity
+    for probability in np.unique(shares[chosen]):
+        for level in np.unique(severities[chosen]):
+            group = chosen & (shares == probability) & (severities == level)
+            for verdict, mask in (
+                ("uphold", decided & speech.violating),
+                ("dismiss", decided & ~speech.violating),
+                (None, ~decided),
+            ):
+                fields = {"verdict": verdict, "probability": float(probability), "severity": int(level)}
+                if (group & mask).any():
+                    yield _speech(speech, group & mask, **fields)
+
+
+def _speech(speech: Speeches, chosen: Mask, **fields: Any) -> Speech:
+    samples = speech.samples[chosen]
+    return Speech(
+        language="zh",
+        model="baseline",
+        policy="default@1",
+        room_type="default",
+        count=int(chosen.sum()),
+        samples=int(samples.sum()),
+        squares=int((samples * samples).sum()),
+        **fields,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--audits", type=int, default=500, help="simulated audits of each service (default: 500)")
+    parser.add_argument("--seed", type=int, default=27, help="seed of the random numbers (default: 27)")
+    parser.add_argument("--stored", type=int, default=0, help="audits that also pass through a store (default: 0)")
+    arguments = parser.parse_args()
+    print(f"{'service':30} {'audits':>8} {'found':>6}  {'recall':17}  {'prevalence':17}  {'precision':17}")
+    for number, service in enumerate(SERVICES):
+        rng = np.random.default_rng((arguments.seed, number))
+        print(run(rng, (service for _ in range(arguments.audits))).row(service.name), flush=True)
+    rng = np.random.default_rng((arguments.seed, len(SERVICES)))
+    print(run(rng, mixed(rng, arguments.audits)).row("mixed"), flush=True)
+    if arguments.stored:
+        with tempfile.TemporaryDirectory() as folder:
+            tested = run_stored(rng, (STORED for _ in range(arguments.stored)), Path(folder))
+        print(tested.row(STORED.name), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,287 @@
+"""The fields of the report that people fill in, and their answers.
+
+`forms.yaml` has the fields. Each change of an answer is a new row with author and time. The caller opens the
+transaction. Times are UTC seconds.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from msgspec import Struct
+from pydantic import Field as Key
+from pydantic import model_validator
+from sqlalchemy import Connection, insert, select
+
+from pipeline import yamlfiles
+from pipeline.errors import CaseError, InputError, Missing
+from pipeline.review import audit
+from pipeline.review.tables.duties import ANSWERS, ASSESSMENTS
+from pipeline.sheets import Sheet, read
+
+FILE = Path(__file__).with_name("forms.yaml")
+MAX_TEXT = 20_000
+
+Part = Literal["1", "5(1)", "5(2)", "5(3)", "5(4)", "5(5)", "5(6)", "5(7)", "5(8)", "3", "4"]
+FieldType = Literal["text", "long", "date", "url", "phone", "choice", "choices"]
+Language = Literal["zh", "en"]
+
+PATTERNS: dict[FieldType, re.Pattern[str]] = {
+    "text": re.compile(".*"),
+    "long": re.compile(".*", re.DOTALL),
+    "phone": re.compile(r"[+0-9][0-9 ()-]{4,30}"),
+    "url": re.compile(r"https?://\S{1,2000}"),
+}
+FAULTS: dict[FieldType, str] = {
+    "text": "has more than one line",
+    "date": "is not a date such as 2026-01-31",
+    "phone": "is not a phone number",
+    "url": "does not begin with http:// or https://",
+}
+
+
+class Text(Sheet):
+    """A text in both languages."""
+
+    zh: str
+    en: str
+
+    def of(self, language: Language) -> str:
+        """Return the text in a language."""
+        return self.zh if language == "zh" else self.en
+
+
+class Field(Sheet):
+    """A field of the form."""
+
+    part: Part
+    type: FieldType = "text"
+    required: bool = False
+    choices: dict[str, Text] = Key(default_factory=dict)
+    only_if: dict[str, str] = Key(default_factory=dict, max_length=1)
+    """The answer to another field after which this one is asked."""
+    zh: str
+    en: str
+    help: Text
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if bool(self.choices) != (self.type in {"choice", "choices"}):
+            raise ValueError("only a choice has choices, and it needs some")
+        return self
+
+    def name(self, language: Language) -> str:
+        """Return the name in a language."""
+        return self.zh if language == "zh" else self.en
+
+
+class Form(Sheet):
+    """All fields, in the order of the report."""
+
+    fields: dict[Annotated[str, Key(pattern="^[a-z][a-z0-9_]*$")], Field]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for field in self.fields.values():
+            for other, answer in field.only_if.items():
+                if other not in self.fields or answer not in self.fields[other].choices:
+                    raise ValueError(f"only_if: {other} has no choice {answer}")
+        return self
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """A field with its newest answer. `text` is empty until somebody writes one."""
+
+    id: str
+    field: Field
+    text: str = ""
+    author: str = ""
+    at: float | None = None
+
+    @property
+    def missing(self) -> bool:
+        return self.field.required and not self.text.strip()
+
+    def shown(self, language: Language) -> str:
+        """Return the text for a reader: the names of choices, not their keys."""
+        if not self.field.choices:
+            return self.text
+        return "、".join(self.field.choices[key].of(language) for key in self.text.split(",") if key)
+
+
+@cache
+def form() -> Form:
+    """Return the fields. Raises ConfigError if the file is wrong."""
+    return read(FILE, Form)
+
+
+def answers(connection: Connection, assessment: str) -> list[Answer]:
+    """Return the fields that apply, with the newest answers, in the order of the report."""
+    newest = _newest(connection, assessment)
+    return [
+        newest.get(name) or Answer(id=name, field=field)
+        for name, field in form().fields.items()
+        if all(other in newest and newest[other].text == text for other, text in field.only_if.items())
+    ]
+
+
+def missing(connection: Connection, assessment: str) -> list[Answer]:
+    """Return the required fields that are empty."""
+    return [answer for answer in answers(connection, assessment) if answer.missing]
+
+
+def history(connection: Connection, assessment: str, field: str) -> list[tuple[float, str, str]]:
+    """Return all answers to a field as (time, author, text), oldest first."""
+    query = select(ANSWERS.c.at, ANSWERS.c.author, ANSWERS.c.text).order_by(ANSWERS.c.number)
+    rows = connection.execute(query.where(ANSWERS.c.assessment == assessment, ANSWERS.c.field == field))
+    return [(row.at, row.author, row.text) for row in rows]
+
+
+def answer(connection: Connection, assessment: str, given: Mapping[str, Any], author: str, at: float) -> list[str]:
+    """Store the answers that differ from the newest ones, and return their fields. An empty text clears an answer.
+
+    Raises InputError, which names every wrong field; Missing for an unknown assessment; CaseError for a final one.
+    """
+    checked = _checked(given)
+    _lock(connection, assessment)
+    stored = {each: rows[-1][2] for each in checked if (rows := history(connection, assessment, each))}
+    changed = {each: text for each, text in checked.items() if text != stored.get(each, "")}
+    for field, text in changed.items():
+        number = len(history(connection, assessment, field)) + 1
+        row = {"assessment": assessment, "field": field, "number": number, "text": text, "author": author, "at": at}
+        connection.execute(insert(ANSWERS).values(row))
+    if changed:
+        audit.append(connection, at, author, "assessment.answer", assessment, {"fields": sorted(changed)})
+    return list(changed)
+
+
+def template(connection: Connection, assessment: str, language: Language) -> str:
+    """Return all fields as YAML, each with its answer so far, and with comments that tell how to fill it in."""
+    newest = _newest(connection, assessment)
+    lines = [_intro(assessment, language)]
+    for name, field in form().fields.items():
+        lines += ["", *_comments(field, language), _entry(name, newest[name].text if name in newest else "")]
+    return "\n".join(lines) + "\n"
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """Return the answers of a YAML file. Raises ConfigError if it is not YAML, InputError if it is no mapping."""
+    found = yamlfiles.read(path)
+    if not isinstance(found, dict):
+        raise InputError(f"{path} is not a mapping of fields", "`voxwarden assess answer --template` writes one.")
+    return found
+
+
+def _newest(connection: Connection, assessment: str) -> dict[str, Answer]:
+    query = select(ANSWERS).where(ANSWERS.c.assessment == assessment).order_by(ANSWERS.c.number)
+    fields = form().fields
+    return {
+        row.field: Answer(id=row.field, field=fields[row.field], text=row.text, author=row.author, at=row.at)
+        for row in connection.execute(query)
+        if row.field in fields
+    }
+
+
+def _lock(connection: Connection, assessment: str) -> None:
+    """Let one writer at a time change the answers of an assessment."""
+    query = select(ASSESSMENTS.c.state).where(ASSESSMENTS.c.id == assessment).with_for_update()
+    state = connection.scalar(query)
+    if state is None:
+        raise Missing(f"There is no assessment {assessment}", "Open one with `voxwarden assess open`.")
+    if state == "final":
+        raise CaseError(f"The report of assessment {assessment} is final", "Open a new assessment for changes.")
+
+
+def _checked(given: Mapping[str, Any]) -> dict[str, str]:
+    """Return the answers as text."""
+    faults, checked = [], {}
+    for name, value in given.items():
+        field = form().fields.get(name)
+        text = _text(value)
+        if field is None:
+            faults.append(f"there is no field {name}")
+        elif text is None:
+            faults.append(f"{name} must be text in quotes")
+        elif fault := _fault(field, text):
+            faults.append(f"{name} {fault}")
+        else:
+            checked[name] = text
+    if faults:
+        raise InputError("The answers are wrong: " + "; ".join(faults), "Correct them. Nothing was stored.")
+    return checked
+
+
+def _text(value: Any) -> str | None:
+    """Return a YAML value as text; None if it can be none."""
+    if value is None:
+        return ""
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return ",".join(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else None
+
+
+def _fault(field: Field, text: str) -> str:
+    """Tell what is wrong with an answer; empty if nothing is."""
+    if len(text) > MAX_TEXT:
+        return f"has more than {MAX_TEXT} characters"
+    if text and not _fits(field, text):
+        return f"must be one of {', '.join(field.choices)}" if field.choices else FAULTS[field.type]
+    return ""
+
+
+def _fits(field: Field, text: str) -> bool:
+    """Tell whether a text is of the field's type."""
+    match field.type:
+        case "date":
+            return _is_date(text)
+        case "choice" | "choices":
+            return set(text.split(",") if field.type == "choices" else [text]) <= set(field.choices)
+        case kind:
+            return PATTERNS[kind].fullmatch(text) is not None
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _intro(assessment: str, language: Language) -> str:
+    if language == "zh":
+        return f"# 安全评估 {assessment} 的人工填写项。留空表示未填写；删除一行则不改变该项。"
+    return f"# The fields of assessment {assessment} that people fill in. A field that you leave out stays as it is."
+
+
+def _comments(field: Field, language: Language) -> Iterator[str]:
+    asked = (
+        ("必填" if field.required else "选填") if language == "zh" else ("required" if field.required else "optional")
+    )
+    yield f"# [{field.part}] {field.name(language)} ({asked})"
+    yield f"# {field.help.of(language)}"
+    for key, name in field.choices.items():
+        yield f"#   {key}: {name.of(language)}"
+    for other, key in field.only_if.items():
+        yield f"#   {other} = {key}"
+
+
+class _Lines(yaml.SafeDumper):
+    """Writes text of several lines as a block, so that a person can edit it."""
+
+
+_Lines.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None),
+)
+
+
+def _entry(name: str, text: str) -> str:
+    """Return `name: text` as YAML; an empty text stays empty."""
+    entry: str = yaml.dump({name: text}, Dumper=_Lines, allow_unicode=True, width=10**6).strip()
+    return entry if text else f"{name}:"
