@@ -76,7 +76,7 @@ class Hazard(Struct, frozen=True, kw_only=True):
 def find_all(connection: Connection, findings: Iterable[Finding], author: str, at: float) -> list[Hazard]:
     """Store findings. Return the hazards that are new, and those that were closed and are now open again.
 
-    A finding about a hazard that is open or fixed changes nothing.
+    A finding about a hazard that is open or fixed changes nothing. An incident opens one hazard, once.
     """
     return [hazard for finding in findings if (hazard := _found(connection, finding, author, at))]
 
@@ -168,7 +168,7 @@ def _found(connection: Connection, finding: Finding, author: str, at: float) -> 
     if put_new(connection, HAZARDS, values):
         return _step(connection, made, "open", "hazard.open", author, finding.title, (), at)
     known = get(connection, finding.id, lock=True)
-    if known.state == "closed":
+    if known.state == "closed" and finding.source != "incident":
         return _step(connection, known, "open", "hazard.reopen", author, finding.title, (), at)
     return None
 
