@@ -11,7 +11,7 @@ from pipeline.review.cases import deciding, ranking, reading, writing
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Case, CaseFile, Choice, Evidence, Filters, Outcome
 from pipeline.review.database import Database
-from pipeline.review.delivery import tallies
+from pipeline.review.delivery import drills, tallies
 from pipeline.settings import Settings
 
 
@@ -97,6 +97,7 @@ class SqlReviewStore(ReviewStore):
             outcomes = writing.add(connection, caught, at, self._merge, self._ranking) if caught else []
             outcomes += writing.audit(connection, audits, at, probability, self._ranking) if audits else []
             tallies.count(connection, batch, at)
+            drills.record(connection, flags, at)
         return outcomes
 
     def forget_counted(self, before: float) -> None:

@@ -10,6 +10,7 @@ from pipeline.settings.asr import Asr, LanguageCode
 from pipeline.settings.assessment import Assessment
 from pipeline.settings.audio import Audio
 from pipeline.settings.console import ReviewConsole
+from pipeline.settings.drills import Drills
 from pipeline.settings.file import in_file
 from pipeline.settings.gateway import GatewaySettings
 from pipeline.settings.judge import JudgeSettings
@@ -32,6 +33,7 @@ __all__ = [
     "Assessment",
     "Audio",
     "Batching",
+    "Drills",
     "GatewaySettings",
     "JudgeSettings",
     "Kafka",

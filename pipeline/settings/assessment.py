@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 
 from pipeline.settings.asr import LanguageCode
+from pipeline.settings.drills import Drills
 from pipeline.settings.section import Section
 from pipeline.settings.triggers import Triggers
 
@@ -44,3 +45,4 @@ class Assessment(Section):
         0.001, ge=0, lt=1, description="share of lost utterances up to which an hour counts as stable"
     )
     triggers: Triggers = Triggers()
+    drills: Drills = Drills()

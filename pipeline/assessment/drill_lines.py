@@ -1,0 +1,130 @@
+"""What detection drills say, and the sound of it: shipped recordings, a folder of recordings, or a synthesiser."""
+
+import shlex
+import subprocess
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from msgspec import Struct
+from pydantic import Field
+
+from pipeline.audio.decode import samples_of
+from pipeline.audio.resample import Samples
+from pipeline.configuration import config_file
+from pipeline.errors import InputError
+from pipeline.messages import SAMPLE_RATE
+from pipeline.sheets import Sheet, read
+
+SHIPPED = Path(__file__).with_name("drills.yaml")
+RECORDINGS = Path(__file__).parent.parent / "demo"
+CLEAN = "clean"
+MAX_SECONDS = 15.0
+"""The longest recording of a line: that of an utterance."""
+SPEAK_SECONDS = 60
+
+Voice = Callable[["Line"], Samples | None]
+"""Returns the sound of a line, 16 kHz mono; None if it has no recording."""
+
+
+class Line(Struct, frozen=True):
+    """A test sentence."""
+
+    name: str
+    """For example `zh-fraud-2`."""
+    language: str
+    label: str
+    """Empty: clean speech."""
+    text: str
+
+
+class Cut(Sheet):
+    """A part of a shipped recording, in seconds."""
+
+    file: str = Field(pattern="^[a-z-]+[.]ogg$")
+    begin: float = Field(alias="from", ge=0)
+    end: float = Field(alias="to")
+
+
+class Book(Sheet):
+    """The file of test sentences."""
+
+    lines: dict[str, dict[str, tuple[str, ...]]]
+    recordings: dict[str, Cut] = Field(default_factory=dict)
+
+
+def book() -> Book:
+    """Return the user's file beside the settings, or the shipped one. Raises ConfigError if it is wrong."""
+    own = config_file().parent / "drills.yaml"
+    return read(own if own.is_file() else SHIPPED, Book)
+
+
+def lines_of(book: Book, enabled: Mapping[str, Collection[str]]) -> list[Line]:
+    """Return the lines of the languages of `enabled`, which has the labels that the policy turns on in each."""
+    return [
+        Line(f"{language}-{label}-{number}", language, "" if label == CLEAN else label, text)
+        for language, labels in book.lines.items()
+        if language in enabled
+        for label, texts in labels.items()
+        if label == CLEAN or label in enabled[language]
+        for number, text in enumerate(texts, 1)
+    ]
+
+
+def shipped(book: Book) -> Voice:
+    """Return the voice that has the shipped recordings."""
+
+    def speak(line: Line) -> Samples | None:
+        if (cut := book.recordings.get(line.name)) is None:
+            return None
+        samples = samples_of(RECORDINGS / cut.file)
+        return samples[round(cut.begin * SAMPLE_RATE) : round(cut.end * SAMPLE_RATE)]
+
+    return speak
+
+
+def folder(path: Path) -> Voice:
+    """Return the voice that has the recordings of a folder, named like the lines: `zh-fraud-2.wav`.
+
+    Raises InputError if the folder has no recording.
+    """
+    files = {file.stem: file for file in sorted(path.iterdir()) if file.is_file()} if path.is_dir() else {}
+    if not files:
+        raise InputError(f"{path} has no recordings", "Name them like the lines: `voxwarden assess drill lines`.")
+
+    def speak(line: Line) -> Samples | None:
+        return _short(samples_of(files[line.name]), files[line.name]) if line.name in files else None
+
+    return speak
+
+
+def synthesiser(command: str) -> Voice:
+    """Return the voice of a program, for example `espeak-ng -v {language} -w {file} {text}`.
+
+    Raises InputError if the command lacks {file} or {text}; later if the program fails.
+    """
+    if not all(place in command for place in ("{file}", "{text}")):
+        raise InputError("The command lacks {file} or {text}", "For example: espeak-ng -v {language} -w {file} {text}")
+    words = shlex.split(command)
+
+    def speak(line: Line) -> Samples | None:
+        with TemporaryDirectory() as made:
+            file = Path(made) / f"{line.name}.wav"
+            places = {"{file}": str(file), "{text}": line.text, "{language}": line.language}
+            _run([places.get(word, word) for word in words])
+            return _short(samples_of(file), file)
+
+    return speak
+
+
+def _run(words: list[str]) -> None:
+    try:
+        subprocess.run(words, check=True, capture_output=True, timeout=SPEAK_SECONDS)  # noqa: S603 - the user's own
+    except (OSError, subprocess.SubprocessError) as error:
+        raise InputError(f"The synthesiser failed: {words[0]}: {error}", "Try the command in a shell.") from error
+
+
+def _short(samples: Samples, file: Path) -> Samples:
+    if len(samples) > MAX_SECONDS * SAMPLE_RATE:
+        raise InputError(f"{file.name} is longer than {MAX_SECONDS:g} s", "A line is one sentence.")
+    return samples

@@ -1,0 +1,81 @@
+"""The sentences of detection drills, and where their sound comes from."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.assessment import drill_lines
+from pipeline.assessment.drill_lines import Line
+from pipeline.configuration import configs_folder
+from pipeline.errors import ConfigError, InputError
+from pipeline.judge import labels
+from pipeline.messages import SAMPLE_RATE
+
+LABELS = set(labels.load(configs_folder() / "labels.yaml").labels)
+CLIP = Path(__file__).parents[2] / "data" / "tt-weasels.flac"
+COPY = f"{sys.executable} -c 'import shutil,sys; shutil.copy(sys.argv[1], sys.argv[2])' {CLIP} {{file}} {{text}}"
+FRAUD = Line("zh-fraud-1", "zh", "fraud", "刷单")
+
+
+def test_the_shipped_lines_cover_every_label_and_clean_speech_in_each_language() -> None:
+    lines = drill_lines.lines_of(drill_lines.book(), {"en": LABELS, "zh": LABELS})
+    for language in ("en", "zh"):
+        assert {line.label for line in lines if line.language == language} == LABELS | {""}
+    assert len({line.name for line in lines}) == len({line.text for line in lines}) == len(lines)
+
+
+def test_lines_of_labels_that_are_off_and_of_other_languages_are_left_out() -> None:
+    lines = drill_lines.lines_of(drill_lines.book(), {"zh": {"fraud"}, "fr": {"fraud"}})
+    assert {(line.language, line.label) for line in lines} == {("zh", "fraud"), ("zh", "")}
+
+
+def test_the_users_file_replaces_the_shipped_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOXWARDEN_CONFIG", str(tmp_path / "mine.yaml"))
+    (tmp_path / "drills.yaml").write_text("lines: {fr: {fraud: [donne-moi ton code]}}\n", encoding="utf-8")
+    (line,) = drill_lines.lines_of(drill_lines.book(), {"fr": {"fraud"}})
+    assert line == Line("fr-fraud-1", "fr", "fraud", "donne-moi ton code")
+    (tmp_path / "drills.yaml").write_text("line: {}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"drills\.yaml"):
+        drill_lines.book()
+
+
+def test_every_shipped_recording_is_of_a_line_and_has_sound() -> None:
+    book = drill_lines.book()
+    lines = {line.name: line for line in drill_lines.lines_of(book, {"en": LABELS, "zh": LABELS})}
+    speak = drill_lines.shipped(book)
+    for name, cut in book.recordings.items():
+        samples = speak(lines[name])
+        assert samples is not None
+        assert len(samples) == round((cut.end - cut.begin) * SAMPLE_RATE)
+        assert abs(samples).max() > 0.1
+    assert speak(lines["zh-hate-1"]) is None
+
+
+def test_a_folder_has_recordings_under_the_names_of_the_lines(tmp_path: Path) -> None:
+    shutil.copy(CLIP, tmp_path / "zh-fraud-1.flac")
+    speak = drill_lines.folder(tmp_path)
+    samples = speak(FRAUD)
+    assert samples is not None
+    assert len(samples) > SAMPLE_RATE
+    assert speak(Line("zh-fraud-2", "zh", "fraud", "刷单")) is None
+
+
+@pytest.mark.parametrize("name", ["nowhere", "."])
+def test_a_folder_without_recordings_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="no recordings"):
+        drill_lines.folder(tmp_path / name)
+
+
+def test_a_program_speaks_a_line_into_a_file() -> None:
+    samples = drill_lines.synthesiser(COPY)(FRAUD)
+    assert samples is not None
+    assert len(samples) > SAMPLE_RATE
+
+
+def test_a_program_that_fails_or_takes_no_text_is_refused() -> None:
+    with pytest.raises(InputError, match=r"\{file\} or \{text\}"):
+        drill_lines.synthesiser("espeak-ng {text}")
+    with pytest.raises(InputError, match="no-such-program"):
+        drill_lines.synthesiser("no-such-program {file} {text}")(FRAUD)
