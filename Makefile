@@ -18,7 +18,7 @@ else # bytecode of all packages takes 90 MB; Python writes that of the modules t
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 endif
 
-.PHONY: help setup run test test-units test-processes drills lint format audit constraints kafka postgres prometheus chromium slim clean
+.PHONY: help setup run test test-units test-processes drills lint format audit constraints kafka postgres prometheus chromium pango slim clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,7 +28,7 @@ setup: $(VENV)/.dev  ## .venv with everything for development
 run: $(VENV)/$(if $(FULL),.full,.slim)  ## moderate two small rooms as if live, and serve the review console
 	@$(BIN)/voxwarden demo --console
 
-test: $(VENV)/.dev $(CLASSES) $(OIDC) postgres prometheus chromium  ## lint, then every test, against a real Kafka, PostgreSQL and browser
+test: $(VENV)/.dev $(CLASSES) $(OIDC) postgres prometheus chromium pango  ## lint, then every test, against a real Kafka, PostgreSQL and browser
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory --jobs=2 test-units test-processes
 
@@ -56,7 +56,7 @@ audit: $(VENV)/.dev  ## look the pinned dependencies up for known holes
 constraints:  ## renew constraints.txt (needs uv); versions only, and torch picks its own CUDA libraries
 	@{ echo "# Versions that were tested together; \`make constraints\` renews them."; \
 	  uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 --no-header --no-annotate \
-	    --extra weights --extra console --extra postgres --extra train --extra bench --extra dev pyproject.toml \
+	    --extra weights --extra console --extra postgres --extra report --extra train --extra bench --extra dev pyproject.toml \
 	  | grep -vE '^(nvidia-|cuda-|triton)' | sed -E 's/ *;.*//'; } > constraints.new && mv constraints.new constraints.txt
 	@$(MAKE) --no-print-directory slim
 
@@ -75,6 +75,13 @@ prometheus:
 chromium:
 	@deploy/need.sh chromium /usr/bin/chromium
 	@deploy/need.sh fonts-noto-cjk /usr/share/fonts/opentype/noto
+
+pango: # what WeasyPrint needs to make a PDF
+	@deploy/need.sh libpango-1.0-0
+	@deploy/need.sh libpangoft2-1.0-0
+	@deploy/need.sh libharfbuzz-subset0
+	@deploy/need.sh fonts-noto-cjk /usr/share/fonts/opentype/noto
+	@deploy/need.sh fonts-liberation
 
 $(BIN)/python:
 	@deploy/need.sh python3-venv
@@ -95,7 +102,7 @@ $(VENV)/.full: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
 	@echo "Installing into $(VENV), with PyTorch and what the tests need (the first time takes a few minutes) ..."
-	@$(PIP) $(CONSTRAINTS) -e '.[weights,console,postgres,train,dev]'
+	@$(PIP) $(CONSTRAINTS) -e '.[weights,console,postgres,report,train,dev]'
 	@touch $(VENV)/.slim $(VENV)/.full $@
 
 $(KAFKA): tests/stream/pom.xml

@@ -2,6 +2,7 @@
 
 from pipeline.cli import (
     accounts,
+    assess,
     audit,
     cases,
     config,
@@ -20,6 +21,7 @@ from pipeline.cli.app import app, main
 __all__ = [
     "accounts",
     "app",
+    "assess",
     "audit",
     "cases",
     "config",

@@ -1,18 +1,12 @@
 """`voxwarden retention`: delete old data, place legal holds, and erase a speaker."""
 
-import os
-import pwd
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from pipeline.cli.app import app, settings_of, stdout
-
-if TYPE_CHECKING:
-    from pipeline.review.database import Database
+from pipeline.cli.store_access import actor, database_of
 
 retention = typer.Typer(
     no_args_is_help=True, help="Delete old data, place legal holds, and erase a speaker.", rich_markup_mode="rich"
@@ -41,7 +35,7 @@ def run_job(
     from pipeline.review.privacy import retention as job
 
     settings = settings_of(ctx)
-    with _database(ctx) as database:
+    with database_of(ctx) as database:
         if dry_run:
             done = job.preview(database, settings.retention, time.time())
         else:
@@ -74,10 +68,10 @@ def erase_speaker(
     from pipeline.review.privacy import erasure
 
     evidence = EvidenceFolder(settings_of(ctx).data_dir / "evidence")
-    with _database(ctx) as database:
+    with database_of(ctx) as database:
         with database.write() as connection:
-            request = erasure.ask(connection, speaker, _actor(), time.time())
-        done = erasure.carry_out(database, evidence, request, _actor(), time.time())
+            request = erasure.ask(connection, speaker, actor(), time.time())
+        done = erasure.carry_out(database, evidence, request, actor(), time.time())
     stdout.print(f"Erased {done.cases} cases, {done.clips} clips; {done.held} are on legal hold.", highlight=False)
 
 
@@ -98,8 +92,8 @@ def place_hold(
     """
     from pipeline.review.privacy import holds
 
-    with _database(ctx) as database, database.write() as connection:
-        hold = holds.place(connection, kind, subject, reason, _actor(), time.time())
+    with database_of(ctx) as database, database.write() as connection:
+        hold = holds.place(connection, kind, subject, reason, actor(), time.time())
     stdout.print(hold.id, highlight=False)
 
 
@@ -112,8 +106,8 @@ def release_hold(ctx: typer.Context, hold: Annotated[str, typer.Argument(help="I
     """
     from pipeline.review.privacy import holds
 
-    with _database(ctx) as database, database.write() as connection:
-        holds.release(connection, hold, _actor(), time.time())
+    with database_of(ctx) as database, database.write() as connection:
+        holds.release(connection, hold, actor(), time.time())
 
 
 @retention.command("holds")
@@ -125,26 +119,7 @@ def list_holds(ctx: typer.Context) -> None:
     """
     from pipeline.review.privacy import holds
 
-    with _database(ctx) as database, database.read() as connection:
+    with database_of(ctx) as database, database.read() as connection:
         for hold in holds.active(connection):
             line = f"{hold.id}  {hold.kind} {hold.subject}  {hold.reason}  ({hold.placed_by})"
             stdout.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-@contextmanager
-def _database(ctx: typer.Context) -> "Iterator[Database]":
-    from pipeline.review.database import Database
-
-    database = Database(settings_of(ctx).database_url, must_exist=True)
-    try:
-        yield database
-    finally:
-        database.close()
-
-
-def _actor() -> str:
-    """Return the operating system's user, for the audit log."""
-    try:
-        return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
-    except KeyError:
-        return f"cli:{os.getuid()}"

@@ -59,8 +59,7 @@ def append(
     connection: Connection, at: float, actor: str, action: str, subject: str, detail: dict[str, Any] | None = None
 ) -> AuditLine:
     """Add a line. Call it last in a transaction, because other writers wait until that transaction ends."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
+    lock(connection)
     last = connection.execute(select(AUDIT.c.seq, AUDIT.c.hash).order_by(AUDIT.c.seq.desc()).limit(1)).one_or_none()
     seq, before = (last.seq + 1, last.hash) if last else (1, GENESIS)
     text = msgspec.json.encode(detail or {}, order="deterministic").decode()
@@ -68,6 +67,12 @@ def append(
     line = AuditLine(seq, at, actor, action, subject, text, _hash(before, seq, at, actor, action, subject, text))
     connection.execute(insert(AUDIT).values(msgspec.structs.asdict(line)))
     return line
+
+
+def lock(connection: Connection) -> None:
+    """Make other writers of lines wait until this transaction ends. On SQLite each transaction does so anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
 
 
 def lines(connection: Connection, after: int = 0, page: int = 1_000) -> Iterator[AuditLine]:
@@ -111,6 +116,26 @@ def verify(connection: Connection) -> ChainReport:
 def holds(connection: Connection, head: str) -> bool:
     """Tell whether a line has the hash `head`."""
     return connection.execute(select(AUDIT.c.seq).where(AUDIT.c.hash == head)).first() is not None
+
+
+def intact(line: AuditLine, before: str) -> bool:
+    """Tell whether the line has the hash that its fields and the hash of the line `before` give."""
+    return line.hash == _hash(before, *_covered(line))
+
+
+def about(connection: Connection, action: str, subject: str) -> tuple[AuditLine, str] | None:
+    """Return the newest line of an action about a subject, and the hash of the line before it; None without one.
+
+    The hash is empty if retention has deleted that line.
+    """
+    wanted = (AUDIT.c.action == action, AUDIT.c.subject == subject)
+    row = connection.execute(select(AUDIT).where(*wanted).order_by(AUDIT.c.seq.desc()).limit(1)).one_or_none()
+    if row is None:
+        return None
+    before = connection.scalar(select(AUDIT.c.hash).where(AUDIT.c.seq == row.seq - 1))
+    return AuditLine(**{str(name): value for name, value in row._mapping.items()}), before or (
+        GENESIS if row.seq == 1 else ""
+    )
 
 
 def _covered(line: AuditLine) -> tuple[Any, ...]:

@@ -15,6 +15,7 @@ def upgrade() -> None:
     create_reports_of_apps()
     create_records_of_people()
     create_drills()
+    keep_final_reports()
 
 
 def create_reports_of_apps() -> None:
@@ -146,4 +147,27 @@ def create_drills() -> None:
         sa.Column("stored_at", sa.Double(), nullable=True),
         sa.ForeignKeyConstraint(["drill"], ["drills.id"], name=op.f("fk_drill_lines_drill")),
         sa.PrimaryKeyConstraint("drill", "room", name=op.f("pk_drill_lines")),
+    )
+
+
+def keep_final_reports() -> None:
+    """Let the database refuse a change of a final report, and its deletion."""
+    if op.get_bind().dialect.name == "sqlite":
+        for action in ("UPDATE", "DELETE"):
+            op.execute(
+                f"CREATE TRIGGER assessments_no_{action.lower()} BEFORE {action} ON assessments "
+                "WHEN OLD.state = 'final' BEGIN SELECT RAISE(ABORT, 'a final report is never changed'); END"
+            )
+        return
+    op.execute(
+        "CREATE FUNCTION assessments_guard() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "RAISE EXCEPTION 'a final report is never changed'; END $$"
+    )
+    op.execute(
+        "CREATE TRIGGER assessments_no_change BEFORE UPDATE OR DELETE ON assessments FOR EACH ROW "
+        "WHEN (OLD.state = 'final') EXECUTE FUNCTION assessments_guard()"
+    )
+    op.execute(
+        "CREATE TRIGGER assessments_no_truncate BEFORE TRUNCATE ON assessments "
+        "FOR EACH STATEMENT EXECUTE FUNCTION assessments_guard()"
     )

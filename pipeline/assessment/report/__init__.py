@@ -1,0 +1,1 @@
+"""The report of the security assessment: its content, its pages, its tables, the signed bundle, and their check."""

@@ -1,0 +1,133 @@
+"""The assessments in the store: open one, find it, and freeze its report.
+
+The caller opens the connection. Times are UTC seconds.
+"""
+
+from datetime import UTC, datetime
+
+from msgspec import Struct
+from sqlalchemy import Connection, func, insert, select, update
+
+from pipeline.assessment.figure import Window
+from pipeline.assessment.report import canonical, content
+from pipeline.assessment.report.content import Report
+from pipeline.errors import CaseError, InputError, Missing
+from pipeline.review import audit
+from pipeline.review.delivery.tallies import HOUR
+from pipeline.review.tables.duties import ASSESSMENTS
+
+DAYS = 90
+DAY_SECONDS = 86_400.0
+FROZEN = "assessment.final"
+"""Action of the line of the audit log that has the hash of a final report."""
+
+
+class Assessment(Struct, frozen=True, kw_only=True):
+    """One assessment. The last three fields are empty in a draft."""
+
+    id: str
+    title: str
+    since: float
+    until: float
+    opened_by: str
+    opened_at: float
+    state: str
+    sha256: str | None
+    content: str | None
+
+    @property
+    def window(self) -> Window:
+        return Window(self.since, self.until)
+
+    @property
+    def final(self) -> bool:
+        return self.state == "final"
+
+    def report(self) -> Report:
+        """Return the frozen report. Raises InputError if it was changed."""
+        if self.content is None:
+            raise InputError(f"Assessment {self.id} has no final report", "Make it with `report --final`.")
+        return content.decode(self.content, f"The report of assessment {self.id}")
+
+
+def default_window(now: float, days: int = DAYS) -> Window:
+    """Return the last `days` days, up to the end of the last full hour."""
+    until = now // HOUR * HOUR
+    return Window(until - days * DAY_SECONDS, until)
+
+
+def open_one(connection: Connection, title: str, window: Window, by: str, at: float) -> Assessment:
+    """Open an assessment. Its id is the year and a number, for example 2026-2.
+
+    Raises InputError for an empty window or one that ends in the future.
+    """
+    if not window.since < window.until <= at:
+        raise InputError("The window is empty or ends in the future", "Give --since before --until, and --until past.")
+    year = datetime.fromtimestamp(at, UTC).year
+    audit.lock(connection)  # no other process opens one with the same number
+    count = connection.scalar(select(func.count()).where(ASSESSMENTS.c.id.like(f"{year}-%"))) or 0
+    made = Assessment(
+        id=f"{year}-{count + 1}",
+        title=title,
+        since=window.since,
+        until=window.until,
+        opened_by=by,
+        opened_at=at,
+        state="draft",
+        sha256=None,
+        content=None,
+    )
+    values = {name: getattr(made, name) for name in made.__struct_fields__}
+    connection.execute(insert(ASSESSMENTS).values(values))
+    audit.append(connection, at, by, "assessment.open", made.id, {"since": window.since, "until": window.until})
+    return made
+
+
+def find(connection: Connection, identity: str | None) -> Assessment:
+    """Return an assessment; the newest one if `identity` is None. Raises Missing."""
+    columns = [ASSESSMENTS.c[name] for name in Assessment.__struct_fields__]
+    query = select(*columns).order_by(ASSESSMENTS.c.opened_at.desc(), ASSESSMENTS.c.id.desc()).limit(1)
+    row = connection.execute(query.where(ASSESSMENTS.c.id == identity) if identity else query).one_or_none()
+    if row is None:
+        found = f"no assessment {identity}" if identity else "no assessment"
+        raise Missing(f"There is {found}", "Open one with `voxwarden assess open`.")
+    return Assessment(**row._asdict())
+
+
+def all_of(connection: Connection) -> list[Assessment]:
+    """Return all assessments, newest first."""
+    columns = [ASSESSMENTS.c[name] for name in Assessment.__struct_fields__]
+    query = select(*columns).order_by(ASSESSMENTS.c.opened_at.desc(), ASSESSMENTS.c.id.desc())
+    return [Assessment(**row._asdict()) for row in connection.execute(query)]
+
+
+def check_open(assessment: Assessment) -> None:
+    """Raise CaseError if the assessment has a final report."""
+    if assessment.final:
+        raise CaseError(f"Assessment {assessment.id} already has a final report", "Open a new assessment for changes.")
+
+
+def freeze(connection: Connection, report: Report) -> str:
+    """Store a final report and the line of the audit log with its SHA-256, which is returned.
+
+    `report` has `finished_by` and `finished_at`. Raises CaseError if required fields are empty, or if the assessment
+    already has a final report. The database refuses every later change.
+    """
+    if report.missing:
+        fields = ", ".join(answer.field for answer in report.missing)
+        raise CaseError(f"{len(report.missing)} required fields are empty: {fields}", "Fill them in, then try again.")
+    assert report.finished_at is not None  # noqa: S101 - a final report has both
+    encoded = content.encode(report)
+    digest = canonical.digest(encoded)
+    values = {
+        "state": "final",
+        "finished_by": report.finished_by,
+        "finished_at": report.finished_at,
+        "sha256": digest,
+        "content": encoded.decode(),
+    }
+    draft = (ASSESSMENTS.c.id == report.id, ASSESSMENTS.c.state == "draft")
+    if not connection.execute(update(ASSESSMENTS).where(*draft).values(values)).rowcount:
+        raise CaseError(f"Assessment {report.id} already has a final report", "Open a new assessment for changes.")
+    audit.append(connection, report.finished_at, report.finished_by, FROZEN, report.id, {"sha256": digest})
+    return digest

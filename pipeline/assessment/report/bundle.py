@@ -1,0 +1,146 @@
+"""The evidence bundle for an inspector: one zip with the report, its data, their hashes and a signature.
+
+The same report, clips and key always give the same bytes.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import Struct
+from sqlalchemy import Connection, select
+
+from pipeline.assessment.report import canonical, content, dsa, html, keys, packing, pdf, tables, tallies, transparency
+from pipeline.assessment.report.assessments import FROZEN, Assessment
+from pipeline.assessment.report.content import Report
+from pipeline.assessment.report.numbers import LANGUAGES
+from pipeline.errors import InputError, Missing
+from pipeline.review import audit
+from pipeline.review.audit import AuditLine
+from pipeline.review.evidence.store import EvidenceStore, checksum
+from pipeline.review.tables.core import EVIDENCE
+
+MANIFEST, SIGNATURE, PUBLIC_KEY = "manifest.json", "manifest.sig", "key.pem"
+CONTENT, TALLIES, LEDGER, AUDIT_LINE = "report.json", "tallies.csv", "room_hours.csv", "audit.json"
+
+
+class Anchor(Struct, frozen=True):
+    """The line of the audit log with the hash of the report, and the hash of the line before it."""
+
+    line: AuditLine
+    before: str
+
+
+class Manifest(Struct, frozen=True, kw_only=True):
+    """The list of the files of a bundle, which the signature covers."""
+
+    format: int = content.FORMAT
+    assessment: str
+    sha256: str
+    """Hash of the content of the report, as in the audit log."""
+    voxwarden: str
+    """The version that made the bundle. Pages are compared only with the same one."""
+    pdf: str
+    """What made the PDFs. Empty: there are none."""
+    key: str
+    """Fingerprint of the public key."""
+    files: dict[str, str]
+    """SHA-256 by name."""
+
+
+def build(
+    connection: Connection,
+    assessment: Assessment,
+    key: Ed25519PrivateKey,
+    clips: Mapping[str, bytes] | None = None,
+    with_pdf: bool = True,
+) -> bytes:
+    """Return the bundle of a final report. `clips` are audio files by case id.
+
+    Raises InputError for a draft, or if the audit log has no line about the report.
+    """
+    report = assessment.report()
+    files = {
+        **pages(report, with_pdf),
+        **parts(report),
+        TALLIES: tallies.tallies(connection, report.data_window),
+        LEDGER: tallies.ledger(connection, report.data_window),
+        AUDIT_LINE: canonical.encode(anchor(connection, report.id)),
+        **{f"clips/{case}.ogg": clip for case, clip in (clips or {}).items()},
+    }
+    pem = keys.public_pem(key.public_key())
+    manifest = canonical.encode(
+        Manifest(
+            assessment=report.id,
+            sha256=canonical.digest(files[CONTENT]),
+            voxwarden=renderer(),
+            pdf=pdf.engine() if with_pdf else "",
+            key=keys.fingerprint(pem),
+            files={name: canonical.digest(data) for name, data in files.items()},
+        )
+    )
+    return packing.pack({**files, MANIFEST: manifest, SIGNATURE: key.sign(manifest), PUBLIC_KEY: pem})
+
+
+def pages(report: Report, with_pdf: bool = True) -> dict[str, bytes]:
+    """Return the report in both languages, as HTML and PDF."""
+    shown = {language: html.render(report, language) for language in LANGUAGES}
+    made = {f"report.{language}.html": page.encode() for language, page in shown.items()}
+    return made | ({f"report.{each}.pdf": pdf.render(page) for each, page in shown.items()} if with_pdf else {})
+
+
+def parts(report: Report) -> dict[str, bytes]:
+    """Return the content, its lists as files of their own, figures, DSA tables and the public page."""
+    lists = {name: getattr(report, name) for name in ("answers", "triggers", "hazards", "drills")}
+    return {
+        CONTENT: content.encode(report),
+        "figures.json": tables.figures_json(report),
+        "figures.csv": tables.figures_csv(report),
+        **{f"{name}.json": canonical.encode(values) for name, values in lists.items()},
+        **{f"rules/{file.name}": file.text.encode() for file in report.files},
+        **{f"dsa/{name}": table for name, table in dsa.tables(report).items()},
+        **{f"transparency.{each}.html": transparency.render(report, each).encode() for each in LANGUAGES},
+    }
+
+
+def renderer() -> str:
+    """Return the version of Voxwarden with the hash of its templates and texts, on which the pages depend."""
+    return html.version()
+
+
+def anchor(connection: Connection, identity: str) -> Anchor:
+    """Return the line of the audit log about a final report. Raises InputError if the log no longer has it."""
+    found = audit.about(connection, FROZEN, identity)
+    if found is None:
+        raise InputError(f"The audit log has no line about report {identity}", "Run `voxwarden audit verify`.")
+    return Anchor(*found)
+
+
+def clips_of(connection: Connection, store: EvidenceStore, cases: Sequence[str]) -> dict[str, bytes]:
+    """Return the clips of these cases. Raises Missing for a case without a clip, InputError for a changed clip."""
+    found: dict[str, bytes] = {}
+    for case in cases:
+        row = connection.execute(select(EVIDENCE.c.path, EVIDENCE.c.sha256).where(EVIDENCE.c.case_id == case)).first()
+        clip = store.get(row.path) if row else None
+        if row is None or clip is None:
+            raise Missing(f"Case {case} has no clip", "`voxwarden cases show` tells whether it was deleted.")
+        if checksum(clip) != row.sha256:
+            raise InputError(f"The clip of case {case} was changed", "Its SHA-256 differs from the stored one.")
+        found[case] = clip
+    return found
+
+
+def read_anchor(data: bytes) -> Anchor:
+    """Read the audit line of a bundle. Raises InputError for other content."""
+    try:
+        return msgspec.json.decode(data, type=Anchor)
+    except msgspec.DecodeError as error:
+        raise InputError(f"{AUDIT_LINE} cannot be read: {error}", "Get the bundle again.") from error
+
+
+def read_manifest(data: bytes, name: str) -> Manifest:
+    """Read a manifest. Raises InputError, which names `name`, for other content."""
+    try:
+        return msgspec.json.decode(data, type=Manifest)
+    except msgspec.DecodeError as error:
+        raise InputError(f"{name} has no readable manifest: {error}", "Get the bundle again.") from error

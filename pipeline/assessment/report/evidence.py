@@ -1,0 +1,153 @@
+"""The records that the store holds for each item of article 5, as a number and a SHA-256 over their ids.
+
+Each hash covers the ids and, where there are any, the hashes of the records of the window, in the order of their keys.
+Somebody who has the same records gets the same hash. Records of drills are left out.
+"""
+
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Select, select
+
+from pipeline.assessment.figure import Window
+from pipeline.assessment.report.content import Evidence
+from pipeline.review.quality.checks import FINAL
+from pipeline.review.tables.core import AUDIT, CASES, DECISIONS, EVIDENCE, FLAGS
+from pipeline.review.tables.duties import ACTIONS, DRILLS, HAZARDS, REGISTER, ROOM_HOURS
+from pipeline.review.tables.quality import CHECKS
+from pipeline.review.tables.rights import APPEALS, HOLDS, REPORTS
+
+HOUR = 3_600
+PAGE = 10_000
+"""Rows that are read at a time."""
+
+
+class Source(NamedTuple):
+    """Records that prove something for `items` of article 5."""
+
+    kind: str
+    items: tuple[str, ...]
+    query: Callable[[Window], Select[tuple[object, ...]]]
+
+
+def of_item(found: list[tuple[Source, Evidence]], item: str) -> tuple[Evidence, ...]:
+    """Return the evidence of one item."""
+    return tuple(evidence for source, evidence in found if item in source.items)
+
+
+def collect(connection: Connection, window: Window) -> list[tuple[Source, Evidence]]:
+    """Read all records of the window, and return the evidence of each source."""
+    return [(source, _evidence(connection, source, window)) for source in SOURCES]
+
+
+def _evidence(connection: Connection, source: Source, window: Window) -> Evidence:
+    n, hashed = 0, sha256()
+    for row in connection.execution_options(yield_per=PAGE).execute(source.query(window)):
+        hashed.update(msgspec.json.encode(tuple(row)) + b"\n")
+        n += 1
+    return Evidence(kind=source.kind, n=n, sha256=hashed.hexdigest())
+
+
+def _within(column: ColumnElement[float], window: Window) -> ColumnElement[bool]:
+    return (column >= window.since) & (column < window.until)
+
+
+def _cases(window: Window) -> Select[tuple[object, ...]]:
+    kept = (_within(CASES.c.created_at, window), CASES.c.drill == "")
+    return select(CASES.c.id, CASES.c.verdict).where(*kept).order_by(CASES.c.id)
+
+
+def _flags(window: Window) -> Select[tuple[object, ...]]:
+    kept = (_within(FLAGS.c.stored_at, window), FLAGS.c.drill == "")
+    return select(FLAGS.c.id, FLAGS.c.policy, FLAGS.c.model).where(*kept).order_by(FLAGS.c.id)
+
+
+def _decisions(window: Window) -> Select[tuple[object, ...]]:
+    joined = DECISIONS.join(CASES, CASES.c.id == DECISIONS.c.case_id)
+    kept = (_within(DECISIONS.c.at, window), CASES.c.drill == "")
+    columns = (DECISIONS.c.id, DECISIONS.c.verdict, DECISIONS.c.undone)
+    return select(*columns).select_from(joined).where(*kept).order_by(DECISIONS.c.id)
+
+
+def _audits(window: Window) -> Select[tuple[object, ...]]:
+    joined = CHECKS.join(DECISIONS, DECISIONS.c.case_id == CHECKS.c.case_id)
+    kept = (_within(DECISIONS.c.at, window), DECISIONS.c.undone.is_(None), DECISIONS.c.verdict.in_(FINAL))
+    columns = (CHECKS.c.case_id, CHECKS.c.kind, CHECKS.c.probability, DECISIONS.c.id, DECISIONS.c.verdict)
+    return select(*columns).select_from(joined).where(*kept).order_by(CHECKS.c.case_id, DECISIONS.c.id)
+
+
+def _clips(window: Window) -> Select[tuple[object, ...]]:
+    joined = EVIDENCE.join(CASES, CASES.c.id == EVIDENCE.c.case_id)
+    kept = (_within(CASES.c.created_at, window), CASES.c.drill == "")
+    return select(EVIDENCE.c.case_id, EVIDENCE.c.sha256).select_from(joined).where(*kept).order_by(EVIDENCE.c.case_id)
+
+
+def _log(window: Window) -> Select[tuple[object, ...]]:
+    return select(AUDIT.c.seq, AUDIT.c.hash).where(_within(AUDIT.c.at, window)).order_by(AUDIT.c.seq)
+
+
+def _actions(window: Window) -> Select[tuple[object, ...]]:
+    columns = (ACTIONS.c.decision, ACTIONS.c.action, ACTIONS.c.result, ACTIONS.c.at)
+    return select(*columns).where(_within(ACTIONS.c.at, window)).order_by(ACTIONS.c.decision)
+
+
+def _ledger(window: Window) -> Select[tuple[object, ...]]:
+    columns = (ROOM_HOURS.c.hour, ROOM_HOURS.c.room_type, ROOM_HOURS.c.rooms, ROOM_HOURS.c.seconds)
+    kept = (ROOM_HOURS.c.hour >= window.since / HOUR, ROOM_HOURS.c.hour < window.until / HOUR)
+    return select(*columns).where(*kept).order_by(ROOM_HOURS.c.hour, ROOM_HOURS.c.room_type)
+
+
+def _reports(window: Window) -> Select[tuple[object, ...]]:
+    columns = (REPORTS.c.id, REPORTS.c.created_at)
+    return select(*columns).where(_within(REPORTS.c.created_at, window)).order_by(REPORTS.c.id)
+
+
+def _appeals(window: Window) -> Select[tuple[object, ...]]:
+    columns = (APPEALS.c.id, APPEALS.c.created_at, APPEALS.c.resolution)
+    return select(*columns).where(_within(APPEALS.c.created_at, window)).order_by(APPEALS.c.id)
+
+
+def _holds(window: Window) -> Select[tuple[object, ...]]:
+    columns = (HOLDS.c.id, HOLDS.c.kind, HOLDS.c.placed_at, HOLDS.c.released_at)
+    kept = (HOLDS.c.placed_at < window.until, (HOLDS.c.released_at.is_(None)) | (HOLDS.c.released_at >= window.since))
+    return select(*columns).where(*kept).order_by(HOLDS.c.id)
+
+
+def _register(window: Window) -> Select[tuple[object, ...]]:
+    columns = (REGISTER.c.id, REGISTER.c.kind, REGISTER.c.opened_at, REGISTER.c.closed_at)
+    return select(*columns).where(_within(REGISTER.c.opened_at, window)).order_by(REGISTER.c.id)
+
+
+def _drills(window: Window) -> Select[tuple[object, ...]]:
+    columns = (DRILLS.c.id, DRILLS.c.kind, DRILLS.c.started_at, DRILLS.c.ended_at)
+    return select(*columns).where(_within(DRILLS.c.started_at, window)).order_by(DRILLS.c.id)
+
+
+def _hazards(window: Window) -> Select[tuple[object, ...]]:
+    return select(HAZARDS.c.id, HAZARDS.c.state).where(HAZARDS.c.found_at < window.until).order_by(HAZARDS.c.id)
+
+
+SOURCES = (
+    Source("decisions", ("5(1)", "5(4)"), _decisions),
+    Source("audits", ("5(1)", "5(4)"), _audits),
+    Source("flags", ("5(3)", "5(4)"), _flags),
+    Source("clips", ("5(3)", "5(8)"), _clips),
+    Source("audit_log", ("5(1)", "5(3)", "5(5)"), _log),
+    Source("cases", ("5(4)",), _cases),
+    Source("actions", ("5(4)",), _actions),
+    Source("ledger", ("5(4)",), _ledger),
+    Source("drills", ("5(5)",), _drills),
+    Source("hazards", ("5(5)",), _hazards),
+    Source("reports", ("5(6)",), _reports),
+    Source("appeals", ("5(6)",), _appeals),
+    Source("register", ("5(7)", "5(8)"), _register),
+    Source("holds", ("5(5)", "5(8)"), _holds),
+)
+
+
+def kinds() -> Iterator[str]:
+    """Yield the kinds of evidence, for which the texts need names."""
+    yield from (source.kind for source in SOURCES)
+    yield from ("tallies", "policy", "labels")

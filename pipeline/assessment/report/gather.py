@@ -1,0 +1,167 @@
+"""Gathers the content of a report from the store: figures, answers, evidence, triggers, hazards, drills."""
+
+import msgspec
+from sqlalchemy import Connection, distinct, func, select
+
+from pipeline.assessment import catalogue
+from pipeline.assessment import measure as measuring
+from pipeline.assessment import options as choices
+from pipeline.assessment.figure import Figure, Window
+from pipeline.assessment.options import Options
+from pipeline.assessment.report import canonical, content, evidence, files, records, tallies
+from pipeline.assessment.report.assessments import Assessment
+from pipeline.assessment.report.content import (
+    ITEMS,
+    Answer,
+    Definition,
+    Evidence,
+    Gap,
+    Item,
+    Names,
+    Report,
+    Reviewers,
+    Value,
+)
+from pipeline.review import audit
+from pipeline.review.tables.core import ACCOUNTS, AUDIT, CASES, DECISIONS
+from pipeline.settings import Settings
+
+OF_DRILLS = "drills"
+"""The source of indicators that are measured on test data."""
+
+
+def gather(connection: Connection, assessment: Assessment, settings: Settings) -> Report:
+    """Return the report of an assessment as it is now: the frozen one, or else a draft. Raises ConfigError."""
+    if assessment.final:
+        return assessment.report()
+    return draft(connection, assessment, settings)
+
+
+def draft(connection: Connection, assessment: Assessment, settings: Settings) -> Report:
+    """Measure, and read what people wrote."""
+    window, options = assessment.window, choices.build(settings)
+    figures = tuple(measuring.measure(connection, window, options))
+    answers = records.answers(connection, assessment.id)
+    found = evidence.collect(connection, window)
+    hazards = records.hazards(connection, window)
+    digest = canonical.digest(tallies.tallies(connection, Window(window.since - options.settled, window.until)))
+    shown = files.in_force(settings)
+    return Report(
+        id=assessment.id,
+        title=assessment.title,
+        window=window,
+        opened_by=assessment.opened_by,
+        opened_at=assessment.opened_at,
+        versions=files.versions(connection, window, settings),
+        answers=answers,
+        items=tuple(
+            _item(number, answers, figures, (*evidence.of_item(found, number), *_fixed(number, shown, digest)), hazards)
+            for number in ITEMS
+        ),
+        figures=tuple(each for each in figures if not of_drills(each)),
+        drill_figures=tuple(each for each in figures if of_drills(each)),
+        restrictions=records.restrictions(connection, window),
+        definitions=tuple(map(definition, catalogue.INDICATORS.values())),
+        labels=files.label_names(files.known_labels(settings)),
+        triggers=records.triggers(connection, window),
+        hazards=hazards,
+        drills=records.drills(connection, window),
+        reviewers=_reviewers(connection, window),
+        options=_plain(options),
+        files=shown,
+        settled=options.settled,
+        tallies=digest,
+        audit_head=_head(connection),
+    )
+
+
+def finish(report: Report, by: str, at: float) -> Report:
+    """Return the report as final, in the form that its JSON gives back."""
+    final = msgspec.structs.replace(report, finished_by=by, finished_at=float(at))
+    return content.decode(content.encode(final), report.id)
+
+
+def of_drills(figure: Figure) -> bool:
+    """Tell whether a figure was measured on test data."""
+    return OF_DRILLS in catalogue.INDICATORS[figure.indicator].sources
+
+
+def indicators_of(number: str) -> tuple[str, ...]:
+    """Return the ids of the indicators of an item of article 5."""
+    return tuple(each.id for each in catalogue.INDICATORS.values() if number in each.items)
+
+
+def _item(
+    number: str,
+    answers: tuple[Answer, ...],
+    figures: tuple[Figure, ...],
+    found: tuple[Evidence, ...],
+    hazards: tuple[content.Hazard, ...],
+) -> Item:
+    indicators = indicators_of(number)
+    empty = (each.field for each in answers if each.part == number and each.required and not each.text.strip())
+    whole = [each for each in figures if each.indicator in indicators and not each.split]
+    measured = {each.indicator for each in figures if each.value is not None}
+    return Item(
+        number=number,
+        indicators=indicators,
+        evidence=found,
+        gaps=(
+            *(Gap("answer", field) for field in empty),
+            *(Gap("unmeasured", each) for each in indicators if each not in measured),
+            *(Gap("missed", f"{each.indicator}.{each.key}") for each in whole if each.met is False),
+        ),
+        hazards=tuple(each.id for each in hazards if each.about.partition(".")[0] in (number, *indicators)),
+    )
+
+
+def _fixed(number: str, shown: tuple[content.File, ...], digest: str) -> tuple[Evidence, ...]:
+    """Return the evidence that is no list of records: tallies and rules."""
+    if number in {"5(2)", "5(3)"}:
+        return (Evidence(kind="tallies", sha256=digest),)
+    if number == "5(4)":
+        of_files = (Evidence(kind=each.name.removesuffix(".yaml"), sha256=each.sha256) for each in shown)
+        return (Evidence(kind="tallies", sha256=digest), *of_files)
+    return ()
+
+
+def definition(indicator: catalogue.Indicator) -> Definition:
+    """Return the definition of an indicator, with its texts in both languages."""
+    return Definition(
+        id=indicator.id,
+        name=Names(zh=indicator.name_zh, en=indicator.name),
+        definition=Names(zh=indicator.definition_zh, en=indicator.definition),
+        formula=Names(zh=indicator.formula_zh, en=indicator.formula),
+        source=Names(zh=indicator.source("zh"), en=indicator.source("en")),
+        compute=indicator.compute,
+        values={
+            key: Value(name=Names(zh=value.zh, en=value.en), unit=value.unit, better=value.better)
+            for key, value in indicator.values.items()
+        },
+    )
+
+
+def _reviewers(connection: Connection, window: Window) -> Reviewers:
+    roles = (
+        select(ACCOUNTS.c.role, func.count().label("n")).where(ACCOUNTS.c.disabled.is_(False)).group_by(ACCOUNTS.c.role)
+    )
+    kept = (DECISIONS.c.at >= window.since, DECISIONS.c.at < window.until, CASES.c.drill == "")
+    joined = DECISIONS.join(CASES, CASES.c.id == DECISIONS.c.case_id)
+    counts = select(func.count(), func.count(distinct(DECISIONS.c.moderator))).select_from(joined).where(*kept)
+    decisions, deciders = connection.execute(counts).one()
+    return Reviewers(
+        accounts={row.role: row.n for row in connection.execute(roles)},
+        deciders=deciders,
+        decisions=decisions,
+        audits=connection.scalar(counts.with_only_columns(func.count()).where(CASES.c.suggestion == "pass")) or 0,
+    )
+
+
+def _plain(options: Options) -> dict[str, object]:
+    plain: dict[str, object] = msgspec.to_builtins(options, order="sorted")
+    return plain
+
+
+def _head(connection: Connection) -> str:
+    newest = select(AUDIT.c.hash).order_by(AUDIT.c.seq.desc()).limit(1)
+    return connection.scalar(newest) or audit.GENESIS

@@ -1,0 +1,204 @@
+"""The report as one HTML page, in Chinese or English. The same content always gives the same page."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from msgspec import Struct
+
+from pipeline.assessment.report import canonical, content, numbers
+from pipeline.assessment.report.content import Answer, Item, Report
+from pipeline.assessment.report.numbers import Language
+from pipeline.assessment.report.rows import Row, Rows, SplitTable, combined
+from pipeline.assessment.report.texts import FOLDER, texts
+
+TEMPLATES = Path(__file__).parent / "templates"
+HAN = range(0x4E00, 0xA000)
+RECALL = "I-12"
+LIMITS = {"I-01": "room_coverage", "I-03": "loss", "I-04": "hard"}
+"""Indicators whose figures limit what the others say, with the keys of their texts."""
+MOMENT = 1e9
+"""Larger numbers in the details of a trigger are moments in UTC seconds."""
+OWN_ITEM = "5(4)"
+"""The item about handling, which repeats these limits."""
+
+
+class ItemView(Struct, frozen=True, kw_only=True):
+    """An item of article 5 as its section shows it."""
+
+    item: Item
+    answers: tuple[Answer, ...]
+    rows: tuple[Row, ...]
+    splits: tuple[SplitTable, ...]
+    elsewhere: str
+    """The item that shows the splits of indicators that this one shares; empty if there is none."""
+    combined: int
+    limits: tuple[str, ...]
+    gaps: tuple[str, ...]
+    hazards: tuple[content.Hazard, ...]
+
+    @property
+    def filled(self) -> int:
+        return sum(bool(answer.text.strip()) for answer in self.answers)
+
+    @property
+    def measured(self) -> int:
+        """The number of indicators with a value."""
+        return len({row.indicator for row in self.rows if row.value})
+
+    @property
+    def open(self) -> int:
+        return sum(hazard.state != "closed" for hazard in self.hazards)
+
+
+def render(report: Report, language: Language) -> str:
+    """Return the whole report as a page without outside files."""
+    made = Rows(report, language)
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            {
+                "report": report,
+                "language": language,
+                "t": texts(language),
+                "digest": canonical.digest(content.encode(report)),
+                "css": Markup((TEMPLATES / "report.css").read_text("utf-8")),  # noqa: S704 - our own file
+                "items": item_views(report, language),
+                "answers": _by_part(report),
+                "drill_rows": made.whole(
+                    report.drill_figures, dict.fromkeys(f.indicator for f in report.drill_figures)
+                ),
+                "text": lambda names: getattr(names, language),
+                "part": made.part,
+                "signal": lambda trigger: signal(trigger, language),
+            }
+        )
+    )
+
+
+def item_views(report: Report, language: Language) -> list[ItemView]:
+    """Return the sections of the eight items. An indicator of several items has its splits in the first of them."""
+    shown: dict[str, str] = {}
+    return [_item_view(report, item, language, shown) for item in report.items]
+
+
+def render_with(template: str, values: Mapping[str, Any]) -> str:
+    """Render another template of the report with these values."""
+    return _environment().get_template(template).render(values)
+
+
+@cache
+def version() -> str:
+    """Return the version of Voxwarden, and a hash of the templates and texts."""
+    files = sorted([*TEMPLATES.iterdir(), *FOLDER.iterdir()])
+    made = canonical.digest(b"".join(file.read_bytes() for file in files if file.is_file()))
+    return f"{metadata.version('voxwarden')}+{made[:16]}"
+
+
+def signal(trigger: content.Trigger, language: Language) -> str:
+    """Return the name of a trigger's signal, for example "New room type: quiz"."""
+    kind, _, subject = trigger.signal.partition(":")
+    name = texts(language)["signals"].get(kind, kind)
+    return f"{name}{texts(language)['colon']}{subject}" if subject else str(name)
+
+
+def detail(value: object) -> str:
+    """Return a detail of a trigger as text: a list of ids, a number, or a moment in UTC seconds."""
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return numbers.moment(value) if value > MOMENT else numbers.plain(value)
+    return str(value)
+
+
+def tongue(text: str) -> str:
+    """Return the language code of a text that a person wrote: zh if it has a Chinese character, else en."""
+    return "zh" if any(ord(letter) in HAN for letter in text) else "en"
+
+
+def _item_view(report: Report, item: Item, language: Language, shown: dict[str, str]) -> ItemView:
+    made = Rows(report, language)
+    fresh = [name for name in item.indicators if name not in shown]
+    earlier = next((shown[name] for name in item.indicators if name in shown and _has_splits(report, name)), "")
+    shown |= dict.fromkeys(fresh, item.number)
+    operation = [name for name in item.indicators if name not in {each.indicator for each in report.drill_figures}]
+    rows = tuple(made.whole(report.figures, operation))
+    return ItemView(
+        item=item,
+        answers=_by_part(report).get(item.number, ()),
+        rows=rows,
+        splits=tuple(made.splits(report.figures, fresh)),
+        elsewhere=earlier,
+        combined=combined(report.figures, fresh),
+        limits=tuple(_limits(report, item, rows, language)),
+        gaps=tuple(_gaps(report, item, language)),
+        hazards=tuple(each for each in report.hazards if each.id in item.hazards),
+    )
+
+
+def _has_splits(report: Report, indicator: str) -> bool:
+    return any(each.indicator == indicator and each.split for each in report.figures)
+
+
+def _limits(report: Report, item: Item, rows: tuple[Row, ...], language: Language) -> list[str]:
+    """Return what the figures of an item do not show."""
+    words, comma = texts(language)["limits"], texts(language)["comma"]
+    found = _limits_of_handling(rows, language) if item.number == OWN_ITEM else []
+    unmeasured = dict.fromkeys(row.indicator for row in rows if not row.value)
+    if unmeasured:
+        found.append(words["unmeasured"].format(names=comma.join(unmeasured)))
+    silent = _labels_without_recall(report, language) if RECALL in item.indicators else []
+    if silent:
+        found.append(words["labels"].format(names=comma.join(silent)))
+    return [*found, words["partial"]] if any(row.partial for row in rows) else found
+
+
+def _limits_of_handling(rows: tuple[Row, ...], language: Language) -> list[str]:
+    words = texts(language)
+    found = []
+    for indicator, key in LIMITS.items():
+        values = words["comma"].join(
+            f"{row.name} {row.value}" for row in rows if row.indicator == indicator and row.value
+        )
+        found.append(words["limits"][key] + (words["brackets"].format(values) if values else ""))
+    return [*found, words["limits"]["outside"]]
+
+
+def _labels_without_recall(report: Report, language: Language) -> list[str]:
+    recalls = [each for each in report.figures if each.indicator == RECALL and each.value is not None]
+    measured = {each.split.get("label") for each in recalls}
+    return [getattr(names, language) for label, names in report.labels.items() if label not in measured]
+
+
+def _gaps(report: Report, item: Item, language: Language) -> list[str]:
+    names = {answer.field: getattr(answer.name, language) for answer in report.answers}
+    names |= {each.id: f"{each.id} {getattr(each.name, language)}" for each in report.definitions}
+    words = texts(language)["gaps"]
+    return [words[gap.kind].format(about=names.get(gap.about.partition(".")[0], gap.about)) for gap in item.gaps]
+
+
+def _by_part(report: Report) -> dict[str, tuple[Answer, ...]]:
+    return {part: tuple(a for a in report.answers if a.part == part) for part in content.PARTS}
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"detail": detail} | {
+        "moment": numbers.moment,
+        "day": numbers.day,
+        "iso": numbers.iso,
+        "tongue": tongue,
+    }
+    return made

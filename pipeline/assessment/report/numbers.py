@@ -1,0 +1,82 @@
+"""Numbers, times and splits as text, in Chinese and English."""
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from pipeline.assessment.figure import Unit
+from pipeline.review.quality.statistics import Interval
+
+Language = Literal["zh", "en"]
+LANGUAGES: tuple[Language, ...] = ("zh", "en")
+
+SECONDS = {"zh": ("毫秒", "秒", "分钟", "小时", "天"), "en": ("ms", "s", "min", "h", "d")}
+SCALES = (0.001, 1.0, 60.0, 3_600.0, 86_400.0)
+STEPS = (1.0, 120.0, 7_200.0, 172_800.0)
+"""Seconds at which the next larger unit begins."""
+DAYS = {"zh": "天", "en": "days"}
+MINUS = "\u2212"
+
+
+def shown(value: float, unit: Unit, language: Language) -> str:
+    """Return a value with its unit, for example 99.2%, 2.4 s or 1,204."""
+    match unit:
+        case "share":
+            return f"{percent(value)}%"
+        case "seconds":
+            return seconds(value, language)
+        case "days":
+            return f"{plain(value)} {DAYS[language]}"
+        case _:
+            return plain(value)
+
+
+def interval(bounds: Interval, unit: Unit, language: Language) -> str:
+    """Return the bounds of an interval, for example 98.9–99.4%."""
+    low, high = bounds
+    if unit == "share":
+        return f"{percent(low)}–{percent(high)}%"
+    if unit == "seconds":
+        return f"{seconds(low, language)} – {seconds(high, language)}"
+    return f"{plain(low)}–{plain(high)}"
+
+
+def percent(share: float) -> str:
+    """Return a share as a percentage with 3 significant digits, but never 100 or 0 for a share between them."""
+    value = share * 100
+    digits = 3 if 0 < value < 0.1 or 99.95 <= value < 100 else 2 if value < 1 or value >= 99.5 else 1
+    text = f"{value:.{digits}f}"
+    if 0 < value < 0.0005:
+        return "< 0.001"
+    if 99.9995 <= value < 100:
+        return "> 99.999"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def seconds(value: float, language: Language) -> str:
+    place = sum(abs(value) >= step for step in STEPS) if value else 1
+    return f"{plain(value / SCALES[place])} {SECONDS[language][place]}"
+
+
+def plain(value: float) -> str:
+    """Return a number with 3 significant digits; a whole number with all its digits."""
+    if float(value).is_integer():
+        text = f"{int(value):,}"
+    elif abs(value) >= 100:
+        text = f"{value:,.0f}"
+    else:
+        text = f"{value:.3g}"
+    return text.replace("-", MINUS)
+
+
+def moment(at: float) -> str:
+    """Return UTC seconds as a date with the time in minutes."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}"
+
+
+def day(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
+
+
+def iso(at: float) -> str:
+    """Return UTC seconds as HTML and PDF metadata write a time."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"

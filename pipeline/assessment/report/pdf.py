@@ -1,0 +1,45 @@
+"""The report as PDF, by WeasyPrint. The same page gives the same bytes with the same WeasyPrint, Pango and fonts."""
+
+import logging
+from importlib import metadata
+from io import BytesIO
+from typing import Any
+
+from pipeline.assessment.report import canonical
+from pipeline.errors import ConfigError, DependencyError
+
+EXTRA = "pip install 'voxwarden[report]'"
+SYSTEM = "sudo apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-noto-cjk"
+"""Installs the libraries and fonts that WeasyPrint needs, on Debian and Ubuntu."""
+
+
+def render(page: str) -> bytes:
+    """Return the HTML `page` as PDF. Nothing outside the page is loaded.
+
+    Raises ConfigError or DependencyError if a part is not installed.
+    """
+    weasyprint = _weasyprint()
+    written = BytesIO()
+    identity = canonical.digest(page.encode())[:32].encode()
+    document = weasyprint.HTML(string=page, url_fetcher=weasyprint.URLFetcher(allowed_protocols=())).render()
+    document.write_pdf(written, pdf_identifier=identity)
+    return written.getvalue()
+
+
+def engine() -> str:
+    """Return the versions that the bytes of a PDF depend on."""
+    from weasyprint.text.ffi import pango
+
+    return f"weasyprint {metadata.version('weasyprint')}, pango {pango.pango_version()}"
+
+
+def _weasyprint() -> Any:
+    logging.getLogger("weasyprint").setLevel(logging.ERROR)
+    logging.getLogger("fontTools").setLevel(logging.ERROR)
+    try:
+        import weasyprint
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"A PDF needs {error.name}, which is not installed", f"Install it: {EXTRA}") from error
+    except OSError as error:  # a system library is missing
+        raise DependencyError("A PDF needs Pango, which is not installed", f"Install it: {SYSTEM}") from error
+    return weasyprint

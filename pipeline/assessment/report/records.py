@@ -1,0 +1,127 @@
+"""What people recorded, as content of a report: answers, triggers, hazards, drills."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from sqlalchemy import Connection, Row, case, func, select
+
+from pipeline.assessment import forms
+from pipeline.assessment.figure import Window
+from pipeline.assessment.report.content import Answer, Drill, DrillCount, Hazard, Names, Restrictions, Step, Trigger
+from pipeline.review.cases.values import REPORTED
+from pipeline.review.tables.core import CASES, DECISIONS
+from pipeline.review.tables.duties import DRILL_LINES, DRILLS, HAZARD_STEPS, HAZARDS, TRIGGERS
+from pipeline.review.tables.quality import COPIES
+
+
+def triggers(connection: Connection, window: Window) -> tuple[Trigger, ...]:
+    """Return the triggers that were found before the end of the window, oldest first."""
+    found = select(TRIGGERS).where(TRIGGERS.c.found_at < window.until).order_by(TRIGGERS.c.found_at, TRIGGERS.c.id)
+    return tuple(
+        Trigger(
+            id=row.id,
+            clause=row.clause,
+            signal=row.signal,
+            detail=row.detail,
+            found_at=row.found_at,
+            state=row.state,
+            decided_by=row.decided_by or "",
+            decided_at=row.decided_at,
+            reason=row.reason,
+            due=row.due,
+        )
+        for row in connection.execute(found)
+    )
+
+
+def hazards(connection: Connection, window: Window) -> tuple[Hazard, ...]:
+    """Return the hazards that were found before the end of the window, with their history."""
+    kept = HAZARDS.c.found_at < window.until
+    of_each = select(HAZARD_STEPS).order_by(HAZARD_STEPS.c.hazard, HAZARD_STEPS.c.number)
+    grouped = groupby(connection.execute(of_each), key=lambda row: row.hazard)
+    steps = {hazard: tuple(map(_step, rows)) for hazard, rows in grouped}
+    rows = connection.execute(select(HAZARDS).where(kept).order_by(HAZARDS.c.found_at, HAZARDS.c.id))
+    return tuple(Hazard(**row._asdict(), steps=steps.get(row.id, ())) for row in rows)
+
+
+def drills(connection: Connection, window: Window) -> tuple[Drill, ...]:
+    """Return the drills that began in the window, with the result by language and label."""
+    kept = (DRILLS.c.started_at >= window.since, DRILLS.c.started_at < window.until)
+    rows = connection.execute(select(DRILLS).where(*kept).order_by(DRILLS.c.started_at, DRILLS.c.id))
+    return tuple(
+        Drill(
+            id=row.id,
+            kind=row.kind,
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+            counts=_counts(connection, row.id),
+        )
+        for row in rows
+    )
+
+
+def answers(connection: Connection, assessment: str) -> tuple[Answer, ...]:
+    """Return the fields of the report that apply, with their newest answers."""
+    return tuple(map(_answer, forms.answers(connection, assessment)))
+
+
+def restrictions(connection: Connection, window: Window) -> tuple[Restrictions, ...]:
+    """Return the numbers of upheld decisions of the window that stand, by label, source and action."""
+    source = case((CASES.c.policy == REPORTED, "report"), (CASES.c.suggestion == "pass", "audit"), else_="machine")
+    label, action = func.coalesce(DECISIONS.c.label, CASES.c.label), func.coalesce(DECISIONS.c.action, "")
+    kept = (
+        DECISIONS.c.at >= window.since,
+        DECISIONS.c.at < window.until,
+        DECISIONS.c.verdict == "uphold",
+        DECISIONS.c.undone.is_(None),
+        CASES.c.drill == "",
+        CASES.c.id.not_in(COPIES),
+    )
+    joined = DECISIONS.join(CASES, CASES.c.id == DECISIONS.c.case_id)
+    query = select(label, source, action, func.count()).select_from(joined).where(*kept).group_by(label, source, action)
+    rows = sorted(tuple(row) for row in connection.execute(query))
+    return tuple(Restrictions(label=name, found_by=found, action=done, n=n) for name, found, done, n in rows)
+
+
+def _answer(given: forms.Answer) -> Answer:
+    field = given.field
+    return Answer(
+        field=given.id,
+        part=field.part,
+        name=Names(zh=field.zh, en=field.en),
+        required=field.required,
+        text=given.text,
+        shown=Names(zh=given.shown("zh"), en=given.shown("en")),
+        author=given.author,
+        at=given.at,
+    )
+
+
+def _step(row: Row[tuple[object, ...]]) -> Step:
+    return Step(at=row.at, author=row.author, state=row.state, note=row.note, evidence=_evidence(row.evidence))
+
+
+def _evidence(written: object) -> tuple[str, ...]:
+    """Return each proof as one line, whether it is written as text or as a mapping."""
+    proofs: Sequence[object] = written if isinstance(written, list) else [written] if written else []
+    return tuple(" ".join(_parts(proof)) for proof in proofs)
+
+
+def _parts(proof: object) -> list[str]:
+    """Return the parts of a proof. Of a file, the name is kept and the folder is not."""
+    if not isinstance(proof, dict):
+        return [str(proof)]
+    return [Path(str(value)).name if key == "path" else str(value) for key, value in proof.items()]
+
+
+def _counts(connection: Connection, drill: str) -> tuple[DrillCount, ...]:
+    by = (DRILL_LINES.c.language, DRILL_LINES.c.label)
+    answered = func.count(DRILL_LINES.c.suggestion)
+    caught = func.count().filter(DRILL_LINES.c.suggestion.in_(("review", "block")))
+    query = select(*by, func.count(), answered, caught).where(DRILL_LINES.c.drill == drill).group_by(*by)
+    rows = sorted(tuple(row) for row in connection.execute(query))
+    return tuple(
+        DrillCount(language=language, label=label, lines=lines, answered=given, caught=flagged)
+        for language, label, lines, given, flagged in rows
+    )

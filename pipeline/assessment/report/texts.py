@@ -1,0 +1,17 @@
+"""The texts of the report in one language, from `texts/`."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pipeline import yamlfiles
+from pipeline.assessment.report.numbers import Language
+
+FOLDER = Path(__file__).parent / "texts"
+
+
+@cache
+def texts(language: Language) -> dict[str, Any]:
+    """Return all texts of a language."""
+    found: dict[str, Any] = yamlfiles.read(FOLDER / f"{language}.yaml")
+    return found

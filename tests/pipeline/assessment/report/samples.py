@@ -1,0 +1,196 @@
+"""A report with every kind of content, without a store."""
+
+import msgspec
+
+from pipeline.assessment import catalogue
+from pipeline.assessment.figure import Figure, Window
+from pipeline.assessment.report import content, gather
+from pipeline.assessment.report.bundle import Manifest
+from pipeline.assessment.report.content import (
+    ITEMS,
+    Answer,
+    Drill,
+    DrillCount,
+    Evidence,
+    File,
+    Gap,
+    Hazard,
+    Item,
+    Names,
+    Report,
+    Restrictions,
+    Reviewers,
+    Step,
+    Trigger,
+    Versions,
+)
+from pipeline.review.quality.statistics import Share
+from tests.builders import NOON
+
+DAY = 86_400.0
+SAID = "设安全管理负责人一名，信息审核人员三班轮值，7×24 小时在岗。\n培训每季度一次，考核合格后上岗。"
+HASH = "0123456789abcdef" * 4
+
+
+def report(**changes: object) -> Report:
+    """Return a draft. `changes` replaces fields."""
+    made = Report(
+        id="2026-1",
+        title="语音房服务安全评估",
+        window=Window(NOON - 90 * DAY, NOON),
+        opened_by="lena",
+        opened_at=NOON + 60,
+        versions=Versions(
+            voxwarden="0.1.0", policies=("default@1a2b3c4d",), models=("baseline",), recogniser="ctranslate2 base"
+        ),
+        answers=answers(),
+        items=tuple(map(item, ITEMS)),
+        figures=figures(),
+        drill_figures=(Figure(indicator="I-28", key="seconds", unit="seconds", value=4.2, n=5),),
+        restrictions=(
+            Restrictions(label="abuse", found_by="machine", action="mute", n=312),
+            Restrictions(label="sexual", found_by="report", action="", n=8),
+        ),
+        definitions=tuple(gather.definition(each) for each in catalogue.INDICATORS.values()),
+        labels={"sexual": Names("色情低俗", "Sexual content"), "abuse": Names("谩骂侮辱", "Insult")},
+        triggers=triggers(),
+        hazards=(hazard(),),
+        drills=(drill(),),
+        reviewers=Reviewers(accounts={"moderator": 12, "lead": 2}, deciders=11, decisions=48_210, audits=650),
+        options={"low_confidence": 0.5, "languages": ["en", "zh"], "report": None},
+        files=(File("policy.yaml", HASH, "name: default\n"), File("labels.yaml", HASH, "labels: {}\n")),
+        settled=DAY,
+        tallies=HASH,
+        audit_head=HASH,
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def final(**changes: object) -> Report:
+    """Return a final report, in the form that its JSON gives back."""
+    made = msgspec.structs.replace(report(**changes), finished_by="lena", finished_at=NOON + 3_600)
+    return content.decode(content.encode(made), "sample")
+
+
+def answers() -> tuple[Answer, ...]:
+    names = {"1": "服务名称与功能", "3": "评估结论", "4": "本期变更"}
+    return tuple(
+        Answer(
+            field=f"field_{part}",
+            part=part,
+            name=Names(names.get(part, "落实情况"), f"Field of part {part}"),
+            required=True,
+            text=SAID,
+            shown=Names(SAID, SAID),
+            author="lena",
+            at=NOON,
+        )
+        for part in content.PARTS
+    )
+
+
+def figures() -> tuple[Figure, ...]:
+    """Return a figure for the main value of each indicator of operation but the last, and splits of precision."""
+    kept = [each for each in catalogue.INDICATORS.values() if "drills" not in each.sources]
+    whole = [_figure(place, each) for place, each in enumerate(kept)]
+    splits = [
+        Figure(
+            indicator="I-10",
+            key=next(iter(catalogue.INDICATORS["I-10"].values)),
+            split={"label": label},
+            unit="share",
+            value=hits / 100,
+            n=100,
+            interval=Share(hits, 100).interval,
+        )
+        for label, hits in (("abuse", 71), ("sexual", 92))
+    ]
+    return tuple(whole + splits)
+
+
+def _figure(place: int, indicator: catalogue.Indicator) -> Figure:
+    key, value = next(iter(indicator.values.items()))
+    measured: dict[str, object] = {"value": 0.9 if value.unit == "share" else 38.0 + place, "n": 1_020 + place}
+    if value.unit == "share":
+        measured |= {"interval": (0.881, 0.916), "threshold": 0.95 if place % 3 else 0.85, "met": place % 3 == 0}
+    if place % 5 == 4:
+        measured = {"unmeasured": "no_data"}
+    return Figure(indicator=indicator.id, key=key, unit=value.unit, whole=place != 2, previous=0.87, **measured)  # type: ignore[arg-type]
+
+
+def item(number: str) -> Item:
+    return Item(
+        number=number,
+        indicators=gather.indicators_of(number),
+        evidence=(Evidence(kind="decisions", n=48_210, sha256=HASH), Evidence(kind="tallies", sha256=HASH)),
+        gaps=(Gap("missed", "I-12"),) if number == "5(4)" else (),
+        hazards=("H-1",) if number == "5(4)" else (),
+    )
+
+
+def hazard() -> Hazard:
+    steps = (
+        Step(at=NOON - DAY, author="ana", state="open", note="漏放多为地域蔑称。", evidence=()),
+        Step(at=NOON, author="ana", state="fixed", note="词库已补充。", evidence=("lexicon.yaml 3f2a",)),
+    )
+    return Hazard(
+        id="H-1",
+        source="threshold",
+        about="I-12.value",
+        title="谩骂与仇恨的漏放",
+        found_at=NOON - 2 * DAY,
+        owner="ana",
+        due="2026-01-31",
+        state="fixed",
+        steps=steps,
+    )
+
+
+def triggers() -> tuple[Trigger, ...]:
+    return (
+        Trigger(
+            id="t1",
+            clause="3.4",
+            signal="missed_illegal_speech",
+            detail={"day": "2025-12-23", "n": 2, "cases": ["c-1", "c-2"]},
+            found_at=NOON - 9 * DAY,
+            state="accepted",
+            decided_by="leo",
+            decided_at=NOON - 8 * DAY,
+            reason="构成违法有害信息传播扩散。",
+            due="2026-02-11",
+        ),
+    )
+
+
+def drill() -> Drill:
+    counts = (
+        DrillCount(language="zh", label="", lines=40, answered=40, caught=1),
+        DrillCount(language="zh", label="abuse", lines=20, answered=20, caught=17),
+    )
+    return Drill(id="d1", kind="detection", started_at=NOON - DAY, ended_at=NOON - DAY + 600, counts=counts)
+
+
+def blank(answer: Answer, required: bool = True) -> Answer:
+    """Return a field that nobody filled in."""
+    return msgspec.structs.replace(answer, text=" ", author="", at=None, required=required)
+
+
+def said(answer: Answer, text: str) -> Answer:
+    """Return a field with this answer."""
+    return msgspec.structs.replace(answer, text=text, shown=Names(text, text))
+
+
+def gapped(item: Item, *gaps: Gap) -> Item:
+    """Return an item with these gaps."""
+    return msgspec.structs.replace(item, gaps=gaps)
+
+
+def triggered(signal: str) -> Trigger:
+    """Return a trigger with this signal."""
+    return msgspec.structs.replace(triggers()[0], signal=signal)
+
+
+def changed(manifest: Manifest, files: dict[str, str]) -> Manifest:
+    """Return a manifest that lists other files."""
+    return msgspec.structs.replace(manifest, files=files)

@@ -1,0 +1,93 @@
+"""A store with speech, decisions and an assessment, for the tests of the report."""
+
+from pathlib import Path
+
+from sqlalchemy import insert
+
+from pipeline.assessment import forms
+from pipeline.assessment.figure import Window
+from pipeline.assessment.forms import Field
+from pipeline.assessment.report import assessments, gather
+from pipeline.assessment.report.assessments import Assessment
+from pipeline.assessment.report.content import Report
+from pipeline.review.cases.values import Choice
+from pipeline.review.database import Database
+from pipeline.review.store import SqlReviewStore
+from pipeline.review.tables.duties import DRILL_LINES, DRILLS, HAZARD_STEPS, HAZARDS, TRIGGERS
+from pipeline.settings import Settings
+from pipeline.speech_status import status_of
+from tests.builders import NOON, flag
+
+DAY = 86_400.0
+WINDOW = Window(NOON - DAY, NOON + DAY)
+NOW = NOON + 2 * DAY
+SPEAKER = "speaker-4711"
+ROOM = "room-of-secrets"
+SAID = "每日 24 小时有人值守"
+WORDS = "words that nobody may read"
+
+
+def fill(database: Database) -> None:
+    """Store flags, passed speech, one decision, a trigger, a hazard and a drill."""
+    store = SqlReviewStore(database)
+    private = {"speaker": SPEAKER, "room": ROOM, "text": WORDS}
+    caught = flag("a", 10, 12, **private)
+    passed = flag("b", 100, 103, suggestion="pass", flagged=(), hits=(), language="en", **private)
+    lost = status_of(flag("c", 200, 202, **private), "segmented")
+    found = store.add([caught, passed, lost], NOON + 12.5)
+    store.decide(found[0].case, "ana", Choice(verdict="uphold", label="violence", action="mute"), NOON + 300)
+    _record(database)
+
+
+def _record(database: Database) -> None:
+    trigger = {"id": "t", "clause": "3.4", "signal": "spread", "detail": {"n": 2, "cases": ["c-1"]}, "found_at": NOON}
+    hazard = {"id": "H-1", "source": "threshold", "about": "I-02.share", "title": "Low coverage", "found_at": NOON}
+    step = {"hazard": "H-1", "number": 1, "at": NOON, "author": "ana", "state": "open", "note": "Seen.", "evidence": []}
+    drill = {"id": "d", "kind": "detection", "started_by": "ana", "started_at": NOON, "ended_at": NOON + 60}
+    line = {"drill": "d", "language": "zh", "label": "abuse", "text": WORDS, "spoken_at": NOON}
+    with database.write() as connection:
+        connection.execute(insert(TRIGGERS).values(trigger | {"state": "suggested", "reason": ""}))
+        connection.execute(insert(HAZARDS).values(hazard | {"owner": "ana", "state": "open"}))
+        connection.execute(insert(HAZARD_STEPS).values(step))
+        connection.execute(insert(DRILLS).values(drill))
+        connection.execute(insert(DRILL_LINES).values(line | {"room": "r1", "suggestion": "block"}))
+        connection.execute(insert(DRILL_LINES).values(line | {"room": "r2"}))
+
+
+def opened(database: Database, window: Window = WINDOW) -> Assessment:
+    with database.write() as connection:
+        return assessments.open_one(connection, "Harbour", window, "lea", NOW)
+
+
+def drafted(database: Database, made: Assessment, data_dir: Path) -> Report:
+    with database.read() as connection:
+        return gather.draft(connection, made, Settings(data_dir=data_dir))
+
+
+def found(database: Database, identity: str) -> Assessment:
+    with database.read() as connection:
+        return assessments.find(connection, identity)
+
+
+def freeze(database: Database, data_dir: Path) -> Assessment:
+    """Open an assessment, answer all fields and freeze its report."""
+    made = opened(database)
+    answer(database, made.id)
+    report = gather.finish(drafted(database, made, data_dir), "lea", NOW + 60)
+    with database.write() as connection:
+        assessments.freeze(connection, report)
+    return found(database, made.id)
+
+
+def answer(database: Database, assessment: str) -> None:
+    """Answer all required fields."""
+    with database.write() as connection:
+        while missing := forms.missing(connection, assessment):
+            given = {each.id: _text(each.field) for each in missing}
+            forms.answer(connection, assessment, given, "lea", NOW)
+
+
+def _text(field: Field) -> str:
+    if field.choices:
+        return next(iter(field.choices))
+    return {"date": "2026-01-02", "url": "https://example.com", "phone": "+86 10 1234 5678"}.get(field.type, SAID)

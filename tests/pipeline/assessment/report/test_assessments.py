@@ -1,0 +1,84 @@
+"""Assessments are opened, found and frozen; a final report never changes."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import delete, update
+from sqlalchemy.exc import DBAPIError
+
+from pipeline.assessment.figure import Window
+from pipeline.assessment.report import assessments, canonical
+from pipeline.assessment.report.assessments import Assessment
+from pipeline.errors import CaseError, DependencyError, InputError, Missing
+from pipeline.review import audit
+from pipeline.review.database import Database
+from pipeline.review.tables.duties import ASSESSMENTS
+from tests.builders import NOON
+from tests.pipeline.assessment.report import samples, stored
+
+
+def test_the_usual_window_is_90_days_up_to_a_full_hour() -> None:
+    window = assessments.default_window(NOON + 1_799)
+    assert window == Window(NOON - 90 * stored.DAY, NOON)
+
+
+def test_ids_count_within_a_year(database: Database) -> None:
+    assert [stored.opened(database).id, stored.opened(database).id] == ["2026-1", "2026-2"]
+    with database.read() as connection:
+        assert assessments.find(connection, None).id == "2026-2"
+        assert [each.id for each in assessments.all_of(connection)] == ["2026-2", "2026-1"]
+
+
+@pytest.mark.parametrize("window", [Window(5, 5), Window(5, stored.NOW + 1)])
+def test_an_empty_or_future_window_is_an_error(database: Database, window: Window) -> None:
+    with pytest.raises(InputError, match="window"):
+        stored.opened(database, window)
+
+
+@pytest.mark.parametrize("identity", [None, "2026-9"])
+def test_an_unknown_assessment_is_missing(database: Database, identity: str | None) -> None:
+    with database.read() as connection, pytest.raises(Missing, match="assess open"):
+        assessments.find(connection, identity)
+
+
+def test_a_frozen_report_has_its_hash_in_the_audit_log(frozen: Assessment, database: Database) -> None:
+    assert frozen.final
+    assert canonical.digest((frozen.content or "").encode()) == frozen.sha256
+    with database.read() as connection:
+        found = audit.about(connection, assessments.FROZEN, frozen.id)
+    assert found is not None
+    assert frozen.sha256 in found[0].detail
+    assert audit.intact(*found)
+
+
+def test_a_report_is_frozen_once(frozen: Assessment, database: Database) -> None:
+    with database.write() as connection, pytest.raises(CaseError, match="already"):
+        assessments.freeze(connection, frozen.report())
+
+
+def test_empty_required_fields_block_the_final_report(database: Database) -> None:
+    [first, *others] = samples.answers()
+    report = samples.final(answers=(samples.blank(first), *others))
+    with database.write() as connection, pytest.raises(CaseError, match="1 required fields are empty: field_1"):
+        assessments.freeze(connection, report)
+
+
+@pytest.mark.parametrize("change", ["title", "content", "state", "delete"])
+def test_the_database_refuses_to_change_a_final_report(frozen: Assessment, database: Database, change: str) -> None:
+    wanted = ASSESSMENTS.c.id == frozen.id
+    statement = delete(ASSESSMENTS) if change == "delete" else update(ASSESSMENTS).values({change: "x"})
+    with pytest.raises((DBAPIError, DependencyError), match="never changed"), database.write() as connection:
+        connection.execute(statement.where(wanted))
+    assert stored.found(database, frozen.id) == frozen
+
+
+def test_a_draft_may_change(database: Database) -> None:
+    made = stored.opened(database)
+    with database.write() as connection:
+        connection.execute(update(ASSESSMENTS).values(title="Other"))
+    assert stored.found(database, made.id).title == "Other"
+
+
+def test_a_draft_has_no_frozen_report(database: Database, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no final report"):
+        stored.opened(database).report()

@@ -1,0 +1,81 @@
+"""The bundle has everything that an inspector needs, in the same bytes each time."""
+
+import json
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from pipeline.assessment.report import bundle, canonical, packing
+from pipeline.assessment.report.assessments import Assessment
+from pipeline.errors import InputError, Missing
+from pipeline.review.cases.values import Evidence, Filters
+from pipeline.review.database import Database
+from pipeline.review.evidence.store import EvidenceFolder, checksum
+from pipeline.review.store import SqlReviewStore
+from tests.builders import NOON
+from tests.pipeline.assessment.report import stored
+
+KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
+
+
+def built(database: Database, assessment: Assessment, clips: dict[str, bytes] | None = None) -> bytes:
+    with database.read() as connection:
+        return bundle.build(connection, assessment, KEY, clips, with_pdf=False)
+
+
+def test_a_bundle_has_the_same_bytes_each_time(frozen: Assessment, database: Database) -> None:
+    assert built(database, frozen) == built(database, frozen)
+
+
+def test_the_manifest_lists_every_file(frozen: Assessment, database: Database) -> None:
+    files = packing.unpack(built(database, frozen, {"c": b"opus"}), "it")
+    manifest = json.loads(files["manifest.json"])
+    assert {*manifest["files"], "manifest.json", "manifest.sig", "key.pem"} == set(files)
+    assert all(canonical.digest(files[name]) == digest for name, digest in manifest["files"].items())
+    assert manifest["sha256"] == frozen.sha256
+    assert files["report.json"].decode() == frozen.content
+    assert files["clips/c.ogg"] == b"opus"
+    wanted = {"report.zh.html", "report.en.html", "figures.csv", "figures.json", "tallies.csv", "answers.json"}
+    wanted |= {"triggers.json", "hazards.json", "drills.json", "audit.json", "rules/policy.yaml", "rules/labels.yaml"}
+    assert wanted <= set(files)
+
+
+def test_a_draft_has_no_bundle(database: Database) -> None:
+    made = stored.opened(database)
+    with pytest.raises(InputError, match="no final report"):
+        built(database, made)
+
+
+@pytest.fixture
+def clip(filled: Database, tmp_path: Path) -> tuple[EvidenceFolder, str]:
+    """A folder with the clip of the case, and the id of the case."""
+    store, folder = SqlReviewStore(filled), EvidenceFolder(tmp_path / "evidence")
+    [case] = store.cases(Filters())
+    sound = b"opus"
+    path = folder.put(case.id, NOON, sound)
+    store.attach(
+        Evidence(
+            path=path,
+            case=case.id,
+            codec="opus",
+            start=NOON,
+            end=NOON + 1,
+            seconds=1.0,
+            bytes=len(sound),
+            sha256=checksum(sound),
+            timeline=(),
+        )
+    )
+    return folder, case.id
+
+
+def test_clips_are_found_and_checked(filled: Database, clip: tuple[EvidenceFolder, str]) -> None:
+    folder, case = clip
+    with filled.read() as connection:
+        assert bundle.clips_of(connection, folder, [case]) == {case: b"opus"}
+        with pytest.raises(Missing, match="Case other has no clip"):
+            bundle.clips_of(connection, folder, ["other"])
+        folder.put(case, NOON, b"forged")
+        with pytest.raises(InputError, match="was changed"):
+            bundle.clips_of(connection, folder, [case])

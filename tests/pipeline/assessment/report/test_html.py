@@ -1,0 +1,121 @@
+"""The page shows everything, in both languages, and nothing twice under one id."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from markupsafe import escape
+
+from pipeline.assessment.figure import Figure
+from pipeline.assessment.report import html
+from pipeline.assessment.report.content import ITEMS, Gap
+from pipeline.assessment.report.numbers import LANGUAGES, Language
+from pipeline.assessment.report.texts import texts
+from tests.builders import NOON
+from tests.pipeline.assessment.report import samples
+
+
+class Anchors(HTMLParser):
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        if found.get("id"):
+            self.ids.append(str(found["id"]))
+        if (found.get("href") or "").startswith("#"):
+            self.links.append(str(found["href"])[1:])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_link_has_its_target(language: Language) -> None:
+    anchors = Anchors(html.render(samples.report(), language))
+    assert len(anchors.ids) == len(set(anchors.ids))
+    assert anchors.links
+    assert set(anchors.links) <= set(anchors.ids)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_all_parts_and_items_are_there_without_any_data(language: Language) -> None:
+    words = texts(language)
+    empty = samples.report(answers=(), figures=(), drill_figures=(), triggers=(), hazards=(), drills=())
+    page = html.render(empty, language)
+    assert all(str(escape(words["items"][item])) in page for item in ITEMS)
+    assert all(part in page for part in words["parts"].values())
+    indicators = {name for item in empty.items for name in item.indicators}
+    assert page.count(f"<b>{words['not_measured']}</b>") >= len(indicators)
+
+
+def test_a_draft_says_so_and_a_final_report_does_not() -> None:
+    assert "草稿，不得提交" in html.render(samples.report(), "zh")
+    final = html.render(samples.final(), "zh")
+    assert "草稿" not in final
+    assert "lena，2026-01-01 13:00" in final
+
+
+def test_a_hand_written_text_has_author_and_time_and_is_escaped() -> None:
+    [first, *_] = samples.answers()
+    page = html.render(samples.report(answers=(samples.said(first, "<script>x</script>"),)), "zh")
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert "人工填写 · lena，2026-01-01 12:00" in page
+
+
+def test_an_empty_field_is_shown() -> None:
+    [first, *_] = samples.answers()
+    assert '<p class="empty">未填写</p>' in html.render(samples.report(answers=(samples.blank(first),)), "zh")
+
+
+def test_test_data_share_no_table_with_operation() -> None:
+    page = html.render(samples.report(), "en")
+    tables = re.findall(r'<table class="figures">.*?</table>', page, flags=re.DOTALL)
+    of_drills = [table for table in tables if "#I-28" in table]
+    assert len(of_drills) == 1
+    assert re.findall(r'href="#(I-\d+)"', of_drills[0]) == ["I-28"]
+
+
+def test_limits_name_what_is_not_measured() -> None:
+    figures = tuple(
+        Figure(indicator="I-12", key="share", split={"label": label}, unit="share", value=0.5) for label in ("abuse",)
+    )
+    views = {view.item.number: view for view in html.item_views(samples.report(figures=figures), "en")}
+    limits = " ".join(views["5(4)"].limits)
+    assert "no audit found them: Sexual content." in limits
+    assert "Text of" not in limits
+
+
+def test_gaps_have_names() -> None:
+    item = samples.item("5(1)")
+    gapped = [samples.gapped(item, Gap("answer", "field_1"), Gap("missed", "I-02.share"))]
+    [view] = html.item_views(samples.report(items=tuple(gapped)), "en")
+    assert view.gaps == (
+        "A required field is empty: Field of part 1",
+        "A figure does not keep the operator's limit: I-02 Speech coverage",
+    )
+
+
+def test_an_indicator_of_two_items_has_its_splits_in_the_first() -> None:
+    split = Figure(indicator="I-22", key="days", split={"label": "abuse"}, unit="days", value=183.0)
+    views = {view.item.number: view for view in html.item_views(samples.report(figures=(split,)), "en")}
+    assert len(views["5(3)"].splits) == 1
+    assert (views["5(5)"].splits, views["5(5)"].elsewhere) == ((), "5(3)")
+
+
+def test_the_tongue_of_a_text() -> None:
+    assert (html.tongue("抽检"), html.tongue("audit")) == ("zh", "en")
+
+
+def test_the_same_content_gives_the_same_page() -> None:
+    assert html.render(samples.final(), "zh") == html.render(samples.final(), "zh")
+
+
+def test_a_signal_has_a_name_and_its_details_are_readable() -> None:
+    [trigger] = samples.triggers()
+    assert html.signal(trigger, "en") == "Illegal information that the machine passed"
+    assert html.signal(samples.triggered("room_type:quiz"), "zh") == "首见房间类型：quiz"
+    assert html.signal(samples.triggered("I-24.value"), "zh") == "I-24.value"
+    shown = [html.detail(value) for value in (["c-1", "c-2"], 0.25, NOON, "x")]
+    assert shown == ["c-1 c-2", "0.25", "2026-01-01 12:00", "x"]

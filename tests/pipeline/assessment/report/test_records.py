@@ -1,0 +1,53 @@
+"""What people recorded becomes content."""
+
+from pipeline.assessment import forms
+from pipeline.assessment.figure import Window
+from pipeline.assessment.report import records
+from pipeline.assessment.report.content import DrillCount, Restrictions
+from pipeline.review.database import Database
+from tests.builders import NOON
+from tests.pipeline.assessment.report import stored
+
+LATER = Window(NOON + 400, stored.NOW)
+EARLIER = Window(NOON - stored.DAY, NOON - 1)
+
+
+def test_triggers_of_the_window(filled: Database) -> None:
+    with filled.read() as connection:
+        [trigger] = records.triggers(connection, stored.WINDOW)
+        assert records.triggers(connection, EARLIER) == ()
+    assert (trigger.clause, trigger.state, trigger.decided_by) == ("3.4", "suggested", "")
+
+
+def test_hazards_with_their_history_stay_until_they_are_closed(filled: Database) -> None:
+    with filled.read() as connection:
+        [hazard] = records.hazards(connection, LATER)
+        assert records.hazards(connection, EARLIER) == ()
+    assert [step.note for step in hazard.steps] == ["Seen."]
+
+
+def test_drills_are_counted_by_language_and_label(filled: Database) -> None:
+    with filled.read() as connection:
+        [drill] = records.drills(connection, stored.WINDOW)
+        assert records.drills(connection, LATER) == ()
+    assert drill.counts == (DrillCount(language="zh", label="abuse", lines=2, answered=1, caught=1),)
+
+
+def test_upheld_decisions_are_counted_by_label_source_and_action(filled: Database) -> None:
+    with filled.read() as connection:
+        assert records.restrictions(connection, stored.WINDOW) == (
+            Restrictions(label="violence", found_by="machine", action="mute", n=1),
+        )
+        assert records.restrictions(connection, LATER) == ()
+
+
+def test_answers_have_author_time_and_the_names_of_choices(filled: Database) -> None:
+    made = stored.opened(filled)
+    with filled.write() as connection:
+        forms.answer(connection, made.id, {"subject_kind": "individual"}, "lea", stored.NOW)
+        found = {each.field: each for each in records.answers(connection, made.id)}
+    kind = found["subject_kind"]
+    assert (kind.part, kind.required, kind.author, kind.at) == ("1", True, "lea", stored.NOW)
+    assert (kind.text, kind.shown.zh, kind.shown.en) == ("individual", "个人", "Individual")
+    assert "person_name" in found
+    assert "organisation_name" not in found

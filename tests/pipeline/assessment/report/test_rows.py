@@ -1,0 +1,58 @@
+"""Figures become rows of tables."""
+
+import pytest
+
+from pipeline.assessment.figure import Figure
+from pipeline.assessment.report import rows
+from pipeline.assessment.report.rows import Rows
+from tests.pipeline.assessment.report import samples
+
+REPORT = samples.report()
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "met", "state"),
+    [
+        (0.99, (0.985, 0.995), True, "met"),
+        (0.99, (0.97, 0.995), True, "inconclusive"),
+        (0.9, (0.8, 0.95), False, "missed"),
+        (0.97, (0.9, 0.99), False, "inconclusive"),
+        (0.9, None, False, "missed"),
+        (0.9, None, None, "none"),
+    ],
+)
+def test_a_limit_inside_the_interval_is_inconclusive(
+    value: float, interval: tuple[float, float] | None, met: bool | None, state: str
+) -> None:
+    threshold = None if met is None else 0.98
+    figure = Figure(
+        indicator="I-02", key="share", unit="share", value=value, interval=interval, threshold=threshold, met=met
+    )
+    assert rows.state(figure) == state
+
+
+def test_an_indicator_without_figures_has_a_row() -> None:
+    [row] = Rows(REPORT, "zh").whole((), ["I-12"])
+    assert (row.name, row.value, row.reason) == ("召回率", "", "本版本未计算")
+
+
+def test_a_figure_without_a_value_says_why() -> None:
+    figure = Figure(indicator="I-01", key="share", unit="share", unmeasured="needs_ledger")
+    [row] = Rows(REPORT, "en").whole([figure], ["I-01"])
+    assert (row.value, row.reason, row.chart) == ("", "needs the app's room ledger", "")
+
+
+def test_splits_are_grouped_and_named() -> None:
+    [table] = Rows(REPORT, "zh").splits(REPORT.figures, ["I-10"])
+    assert (table.by, [row.name for row in table.rows]) == ("按标签", ["谩骂侮辱", "色情低俗"])
+
+
+def test_the_limit_shows_the_better_direction() -> None:
+    figure = Figure(indicator="I-03", key="share", unit="share", value=0.1, threshold=0.005, met=False, n=4_000)
+    [row] = Rows(REPORT, "en").whole([figure], ["I-03"])
+    assert (row.limit, row.n, row.state) == ("≤ 0.5%", "4,000", "missed")
+
+
+def test_figures_of_several_dimensions_are_counted() -> None:
+    both = Figure(indicator="I-10", key="share", split={"label": "a", "language": "zh"}, unit="share", value=0.5)
+    assert rows.combined([both, *REPORT.figures], ["I-10"]) == 1

@@ -1,0 +1,194 @@
+"""`verify` accepts what was made, and finds each change."""
+
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from sqlalchemy import delete, text, update
+
+from pipeline.assessment.report import bundle, canonical, keys, packing, verify
+from pipeline.assessment.report.assessments import Assessment
+from pipeline.assessment.report.verify import Check
+from pipeline.review.database import Database
+from pipeline.review.tables.assessment import TALLIES
+from pipeline.review.tables.core import AUDIT
+from pipeline.review.tables.duties import ASSESSMENTS
+from tests.pipeline.assessment.report import samples, stored
+from tests.pipeline.review import people
+
+KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
+PEM = keys.public_pem(KEY.public_key())
+SMALL = packing.pack({"manifest.json": b"{}", "a.txt": b"a"})
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, sqlite_model: Path) -> bytes:
+    """A bundle without PDF."""
+    folder = tmp_path_factory.mktemp("bundle")
+    database = Database(f"sqlite:///{shutil.copy(sqlite_model, folder / 'store.db')}")
+    try:
+        people.hire(database)
+        stored.fill(database)
+        return built(database, stored.freeze(database, folder))
+    finally:
+        database.close()
+
+
+def built(database: Database, assessment: Assessment) -> bytes:
+    with database.read() as connection:
+        return bundle.build(connection, assessment, KEY, {"c-1": b"opus"}, with_pdf=False)
+
+
+def results(checks: Iterable[Check]) -> dict[str, list[str]]:
+    """Return the texts by result."""
+    found: dict[str, list[str]] = {"ok": [], "fault": [], "skipped": []}
+    for check in checks:
+        found[check.result].append(check.text)
+    return found
+
+
+def test_a_bundle_holds_by_itself(made: bytes) -> None:
+    found = results(verify.of_bundle(made, "it", PEM))
+    assert found["fault"] == found["skipped"] == []
+    assert any("figures, computed again from the tallies, are the same" in text for text in found["ok"])
+    assert any("files follow from the content, byte for byte" in text for text in found["ok"])
+
+
+def test_without_a_public_key_the_fingerprint_is_to_be_compared(made: bytes) -> None:
+    assert ["No public key was given" in text for text in results(verify.of_bundle(made, "it"))["skipped"]] == [True]
+
+
+def test_another_key_is_a_fault(made: bytes) -> None:
+    other = keys.public_pem(Ed25519PrivateKey.generate().public_key())
+    assert results(verify.of_bundle(made, "it", other))["fault"] == ["Not true: That key is the given public key"]
+
+
+def test_every_flipped_byte_is_a_fault(made: bytes) -> None:
+    @examples(deadline=None, max_examples=150)
+    @given(st.integers(0, len(made) - 1), st.integers(0, 7))
+    def flip(place: int, bit: int) -> None:
+        forged = bytearray(made)
+        forged[place] ^= 1 << bit
+        assert any(check.result == "fault" for check in verify.of_files(bytes(forged), "it", PEM))
+
+    flip()
+
+
+@pytest.mark.parametrize(
+    "name", ["manifest.json", "manifest.sig", "key.pem", "report.json", "audit.json", "clips/c-1.ogg"]
+)
+def test_a_missing_file_is_a_fault(made: bytes, name: str) -> None:
+    files = packing.unpack(made, "it")
+    del files[name]
+    assert results(verify.of_bundle(packing.pack(files), "it", PEM))["fault"]
+
+
+def resealed(made: bytes, change: Callable[[dict[str, bytes]], None]) -> bytes:
+    """Return the bundle after a change, with a new manifest and a signature by the right key."""
+    files = packing.unpack(made, "it")
+    change(files)
+    manifest = bundle.read_manifest(files["manifest.json"], "it")
+    listed = {name: canonical.digest(data) for name, data in files.items() if name not in verify.UNSIGNED}
+    files["manifest.json"] = canonical.encode(samples.changed(manifest, files=listed))
+    files["manifest.sig"] = KEY.sign(files["manifest.json"])
+    return packing.pack(files)
+
+
+def swap(name: str, old: bytes, new: bytes) -> Callable[[dict[str, bytes]], None]:
+    def change(files: dict[str, bytes]) -> None:
+        assert old in files[name]
+        files[name] = files[name].replace(old, new)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (swap("report.zh.html", b"Harbour", b"Harbor"), "Does not follow from the content: report.zh.html"),
+        (swap("figures.csv", b"I-02", b"I-99"), "Does not follow from the content: figures.csv"),
+        (swap("report.json", b"Harbour", b"Harbor"), "SHA-256"),
+        (swap("audit.json", b"lea", b"leo"), "audit log"),
+    ],
+)
+def test_the_operator_cannot_change_a_file_and_sign_again(
+    made: bytes, change: Callable[[dict[str, bytes]], None], fault: str
+) -> None:
+    found = results(verify.of_bundle(resealed(made, change), "it", PEM))["fault"]
+    assert any(fault in text for text in found)
+
+
+def test_changed_tallies_are_not_computed_with(made: bytes) -> None:
+    forged = resealed(made, swap("tallies.csv", b"monitored", b"segmented"))
+    found = results(verify.of_bundle(forged, "it", PEM))
+    assert any("tallies changed" in text for text in found["skipped"])
+
+
+def test_other_versions_do_not_compare_pages(made: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundle, "renderer", lambda: "9.9+other")
+    found = results(verify.of_bundle(made, "it", PEM))
+    assert found["fault"] == []
+    assert any("pages not compared" in text for text in found["skipped"])
+
+
+def test_what_is_no_bundle_is_a_fault() -> None:
+    for data in (b"", b"no zip", SMALL):
+        assert results(verify.of_bundle(data, "it"))["fault"]
+
+
+def of_store(database: Database, identity: str) -> dict[str, list[str]]:
+    with database.read() as connection:
+        return results(verify.of_assessment(connection, stored.found(database, identity)))
+
+
+def test_a_frozen_report_holds(frozen: Assessment, database: Database) -> None:
+    found = of_store(database, frozen.id)
+    assert (found["fault"], found["skipped"], len(found["ok"])) == ([], [], 5)
+
+
+def test_a_changed_report_is_a_fault(frozen: Assessment, database: Database) -> None:
+    unguard(database)
+    with database.write() as connection:
+        changed = (frozen.content or "").replace("Harbour", "Harbor")
+        values = {"content": changed, "sha256": canonical.digest(changed.encode())}
+        connection.execute(update(ASSESSMENTS).values(values))
+    assert any("audit log has the SHA-256" in fault for fault in of_store(database, frozen.id)["fault"])
+
+
+def test_deleted_tallies_are_skipped(frozen: Assessment, database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(delete(TALLIES))
+    found = of_store(database, frozen.id)
+    assert found["fault"] == []
+    assert any("figures not compared" in text for text in found["skipped"])
+
+
+def test_the_store_has_the_line_of_the_bundle(database: Database, frozen: Assessment) -> None:
+    made = built(database, frozen)
+    with database.read() as connection:
+        assert verify.of_anchor(connection, made).result == "ok"
+        assert verify.of_anchor(connection, SMALL).result == "fault"
+
+
+def unguard(database: Database) -> None:
+    """Remove the triggers, as the owner of the database can."""
+    with database.write() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("ALTER TABLE assessments DISABLE TRIGGER ALL"))
+        else:
+            connection.execute(text("DROP TRIGGER assessments_no_update"))
+
+
+def test_a_missing_audit_line_is_skipped(frozen: Assessment, database: Database) -> None:
+    with database.write() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("ALTER TABLE audit DISABLE TRIGGER ALL"))
+        else:
+            connection.execute(text("DROP TRIGGER audit_no_delete"))
+        connection.execute(delete(AUDIT))
+    assert any("no longer has the line" in line for line in of_store(database, frozen.id)["skipped"])
