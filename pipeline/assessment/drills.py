@@ -115,10 +115,12 @@ def spoken(connection: Connection, drill: str, room: str, at: float) -> None:
     connection.execute(update(DRILL_LINES).where(*line).values(spoken_at=at))
 
 
-def waiting(connection: Connection, drill: str) -> int:
-    """Return the number of lines that have no verdict yet."""
-    lines = (DRILL_LINES.c.drill == drill, DRILL_LINES.c.suggestion.is_(None))
-    return connection.scalar(select(func.count()).where(*lines)) or 0
+def waiting(connection: Connection, drill: Drill) -> int:
+    """Return the number of lines without a verdict, or of test rooms whose action the app has not confirmed."""
+    found = results(connection, drill.id)
+    if drill.kind == "stop":
+        return sum(line.acted_at is None for line in found)
+    return sum(not line.answered for line in found)
 
 
 def order_stop(
@@ -220,6 +222,13 @@ def findings(drill: Drill, found: Sequence[LineResult]) -> Iterator[Finding]:
         if cell.right < cell.lines:
             title = f"{drill.id}: {cell.language} {cell.label or 'clean'} {cell.right} / {cell.lines}"
             yield Finding(source="drill", about=f"5(4).drill {cell.language} {cell.label or 'clean'}", title=title)
+
+
+def failures(connection: Connection) -> Iterator[Finding]:
+    """Yield the hazards of the last drill of each kind that has ended."""
+    newest = {drill.kind: drill for drill in reversed(all_of(connection)) if drill.ended_at is not None}
+    for drill in newest.values():
+        yield from findings(drill, results(connection, drill.id))
 
 
 def last(connection: Connection) -> dict[DrillKind, float | None]:

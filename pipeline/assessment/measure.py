@@ -1,7 +1,7 @@
 """Compute all indicators of a window, with limits, trend, and a mark where data cover only a part of the window."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -42,6 +42,13 @@ def measure(connection: Connection, window: Window, options: Options) -> list[Fi
         )
         for figure in _apart(connection, window, _computed(connection, window, options))
     ]
+
+
+def limited(connection: Connection, window: Window, options: Options, names: Iterable[str]) -> Iterator[Figure]:
+    """Yield the figures of some indicators with their limits, but without trend."""
+    for name in names:
+        for figure in function(INDICATORS[name])(connection, window, options):
+            yield msgspec.structs.replace(figure, **_limited(figure, options))
 
 
 def function(indicator: Indicator) -> Compute:

@@ -1,0 +1,24 @@
+"""The watch for cases of article 3: it looks for signals, and stores the new ones as triggers. Run it once a day."""
+
+from pipeline.assessment import measure, signals, triggers
+from pipeline.assessment import options as choices
+from pipeline.assessment.figure import Window
+from pipeline.assessment.options import DAY_SECONDS
+from pipeline.assessment.triggers import Trigger
+from pipeline.assessment.workdays import Calendar
+from pipeline.review.database import Database
+from pipeline.settings import Settings
+
+
+def watch(database: Database, settings: Settings, calendar: Calendar, now: float) -> list[Trigger]:
+    """Return the new triggers at `now` (UTC seconds). Exposure and spread are those of the last 24 hours.
+
+    Raises ConfigError for a limit of an unknown figure.
+    """
+    options = choices.build(settings)
+    window = Window(now - DAY_SECONDS, now)
+    with database.read() as connection:
+        figures = list(measure.limited(connection, window, options, sorted(signals.SPREADING)))
+        found = list(signals.signals(connection, settings.assessment.triggers, options.illegal, now, figures))
+    with database.write() as connection:
+        return triggers.suggest(connection, found, calendar, now)

@@ -1,0 +1,33 @@
+"""The commands of the assessment's duties, on a store of their own, a day after NOON."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from pipeline.cli import app
+from pipeline.review.database import Database
+from tests.builders import NOON
+
+DAY = 86_400.0
+Assess = Callable[..., Result]
+
+
+@pytest.fixture
+def duties(tmp_path: Path) -> Iterator[Database]:
+    """The store of `assess_at`."""
+    made = Database(f"sqlite:///{tmp_path / 'voxwarden.db'}")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def assess_at(tmp_path: Path, duties: Database, monkeypatch: pytest.MonkeyPatch) -> Assess:
+    """Return a function that runs `voxwarden assess`, at NOON plus `days`."""
+
+    def run(*arguments: str, days: float = 1.0) -> Result:
+        monkeypatch.setattr("time.time", lambda: NOON + days * DAY)
+        return CliRunner().invoke(app, ["--set", f"data_dir={tmp_path}", "assess", *arguments])
+
+    return run
