@@ -67,7 +67,7 @@ def draft(connection: Connection, assessment: Assessment, settings: Settings) ->
         hazards=hazards,
         drills=records.drills(connection, window),
         reviewers=_reviewers(connection, window),
-        options=_plain(options),
+        options=plain(options),
         files=shown,
         settled=options.settled,
         tallies=digest,
@@ -157,7 +157,7 @@ def _reviewers(connection: Connection, window: Window) -> Reviewers:
     )
 
 
-def _plain(options: Options) -> dict[str, object]:
+def plain(options: Options) -> dict[str, object]:
     plain: dict[str, object] = msgspec.to_builtins(options, order="sorted")
     return plain
 

@@ -1,6 +1,6 @@
 """The report as one HTML page, in Chinese or English. The same content always gives the same page."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -34,8 +34,8 @@ class ItemView(Struct, frozen=True, kw_only=True):
     answers: tuple[Answer, ...]
     rows: tuple[Row, ...]
     splits: tuple[SplitTable, ...]
-    elsewhere: str
-    """The item that shows the splits of indicators that this one shares; empty if there is none."""
+    elsewhere: tuple[str, ...]
+    """Where to find the splits of indicators that an earlier item has, too."""
     combined: int
     limits: tuple[str, ...]
     gaps: tuple[str, ...]
@@ -108,12 +108,21 @@ def signal(trigger: content.Trigger, language: Language) -> str:
 
 
 def detail(value: object) -> str:
-    """Return a detail of a trigger as text: a list of ids, a number, or a moment in UTC seconds."""
-    if isinstance(value, list):
-        return " ".join(map(str, value))
+    """Return a detail of a trigger as text: ids, a number, or a moment in UTC seconds."""
+    if isinstance(value, list | dict):
+        return setting(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return numbers.moment(value) if value > MOMENT else numbers.plain(value)
+        return numbers.moment(value) if value > MOMENT else numbers.plain(value, "en")
     return str(value)
+
+
+def setting(value: object) -> str:
+    """Return a setting as text. An empty text stands for a setting that is not set."""
+    if isinstance(value, dict):
+        return " · ".join(f"{name} = {setting(inner)}" for name, inner in sorted(value.items()))
+    if isinstance(value, list):
+        return " · ".join(map(setting, value))
+    return f"{value:g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
 def tongue(text: str) -> str:
@@ -124,7 +133,7 @@ def tongue(text: str) -> str:
 def _item_view(report: Report, item: Item, language: Language, shown: dict[str, str]) -> ItemView:
     made = Rows(report, language)
     fresh = [name for name in item.indicators if name not in shown]
-    earlier = next((shown[name] for name in item.indicators if name in shown and _has_splits(report, name)), "")
+    earlier = {name: shown[name] for name in item.indicators if name in shown and _has_splits(report, name)}
     shown |= dict.fromkeys(fresh, item.number)
     operation = [name for name in item.indicators if name not in {each.indicator for each in report.drill_figures}]
     rows = tuple(made.whole(report.figures, operation))
@@ -133,12 +142,21 @@ def _item_view(report: Report, item: Item, language: Language, shown: dict[str, 
         answers=_by_part(report).get(item.number, ()),
         rows=rows,
         splits=tuple(made.splits(report.figures, fresh)),
-        elsewhere=earlier,
+        elsewhere=tuple(_elsewhere(earlier, language)),
         combined=combined(report.figures, fresh),
         limits=tuple(_limits(report, item, rows, language)),
         gaps=tuple(_gaps(report, item, language)),
         hazards=tuple(each for each in report.hazards if each.id in item.hazards),
     )
+
+
+def _elsewhere(earlier: dict[str, str], language: Language) -> Iterator[str]:
+    """Yield a sentence for each earlier item."""
+    words = texts(language)
+    for number in dict.fromkeys(earlier.values()):
+        names = words["comma"].join(name for name, place in earlier.items() if place == number)
+        item = words["item"].format(n=words["numerals"][content.ITEMS.index(number)])
+        yield words["see_item"].format(names=names, item=item)
 
 
 def _has_splits(report: Report, indicator: str) -> bool:
@@ -195,7 +213,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"detail": detail} | {
+    made.filters |= {"detail": detail, "setting": setting} | {
         "moment": numbers.moment,
         "day": numbers.day,
         "iso": numbers.iso,

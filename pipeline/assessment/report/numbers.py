@@ -14,6 +14,8 @@ SCALES = (0.001, 1.0, 60.0, 3_600.0, 86_400.0)
 STEPS = (1.0, 120.0, 7_200.0, 172_800.0)
 """Seconds at which the next larger unit begins."""
 DAYS = {"zh": "天", "en": "days"}
+LARGE = 1e7
+MILLIONS = {"zh": (1e4, "万"), "en": (1e6, "M")}
 MINUS = "\u2212"
 
 
@@ -25,9 +27,9 @@ def shown(value: float, unit: Unit, language: Language) -> str:
         case "seconds":
             return seconds(value, language)
         case "days":
-            return f"{plain(value)} {DAYS[language]}"
+            return f"{plain(value, language)} {DAYS[language]}"
         case _:
-            return plain(value)
+            return plain(value, language)
 
 
 def interval(bounds: Interval, unit: Unit, language: Language) -> str:
@@ -36,8 +38,10 @@ def interval(bounds: Interval, unit: Unit, language: Language) -> str:
     if unit == "share":
         return f"{percent(low)}–{percent(high)}%"
     if unit == "seconds":
-        return f"{seconds(low, language)} – {seconds(high, language)}"
-    return f"{plain(low)}–{plain(high)}"
+        first, last = seconds(low, language), seconds(high, language)
+        number, _, name = first.partition(" ")
+        return f"{number}–{last}" if last.endswith(f" {name}") else f"{first} – {last}"
+    return f"{plain(low, language)}–{plain(high, language)}"
 
 
 def percent(share: float) -> str:
@@ -54,17 +58,18 @@ def percent(share: float) -> str:
 
 def seconds(value: float, language: Language) -> str:
     place = sum(abs(value) >= step for step in STEPS) if value else 1
-    return f"{plain(value / SCALES[place])} {SECONDS[language][place]}"
+    return f"{plain(value / SCALES[place], language)} {SECONDS[language][place]}"
 
 
-def plain(value: float) -> str:
-    """Return a number with 3 significant digits; a whole number with all its digits."""
-    if float(value).is_integer():
+def plain(value: float, language: Language) -> str:
+    """Return a number with 3 significant digits; a whole number with all its digits, unless it has 8 or more."""
+    if abs(value) >= LARGE:
+        unit, name = MILLIONS[language]
+        text = f"{value / unit:,.0f} {name}" if abs(value) >= 100 * unit else f"{value / unit:.3g} {name}"
+    elif float(value).is_integer():
         text = f"{int(value):,}"
-    elif abs(value) >= 100:
-        text = f"{value:,.0f}"
     else:
-        text = f"{value:.3g}"
+        text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
     return text.replace("-", MINUS)
 
 

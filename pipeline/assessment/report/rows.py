@@ -62,9 +62,7 @@ class Rows:
         """Return the name of a value of a dimension, for example of a label."""
         if dimension == "label" and value in self._report.labels:
             return str(getattr(self._report.labels[value], self._language))
-        if dimension == "severity":
-            return str(self._texts["severities"].get(value, value))
-        return value
+        return str(self._texts["values"].get(dimension, {}).get(value, value))
 
     def _table(self, figures: list[Figure]) -> SplitTable:
         first = figures[0]
@@ -113,7 +111,7 @@ class Rows:
         definition = self._definitions[figure.indicator]
         name, value = self._text(definition.name), definition.values.get(figure.key)
         own = self._text(value.name) if value else figure.key
-        return name if own == name else f"{name}{self._texts['colon']}{own}"
+        return name if own.casefold() == name.casefold() else f"{name}{self._texts['colon']}{own}"
 
     def _text(self, names: Any) -> str:
         return str(getattr(names, self._language))

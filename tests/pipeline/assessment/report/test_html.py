@@ -101,7 +101,7 @@ def test_an_indicator_of_two_items_has_its_splits_in_the_first() -> None:
     split = Figure(indicator="I-22", key="days", split={"label": "abuse"}, unit="days", value=183.0)
     views = {view.item.number: view for view in html.item_views(samples.report(figures=(split,)), "en")}
     assert len(views["5(3)"].splits) == 1
-    assert (views["5(5)"].splits, views["5(5)"].elsewhere) == ((), "5(3)")
+    assert (views["5(5)"].splits, views["5(5)"].elsewhere) == ((), ("Article 5(3) shows the parts of I-22.",))
 
 
 def test_the_tongue_of_a_text() -> None:
@@ -118,4 +118,9 @@ def test_a_signal_has_a_name_and_its_details_are_readable() -> None:
     assert html.signal(samples.triggered("room_type:quiz"), "zh") == "首见房间类型：quiz"
     assert html.signal(samples.triggered("I-24.value"), "zh") == "I-24.value"
     shown = [html.detail(value) for value in (["c-1", "c-2"], 0.25, NOON, "x")]
-    assert shown == ["c-1 c-2", "0.25", "2026-01-01 12:00", "x"]
+    assert shown == ["c-1 · c-2", "0.25", "2026-01-01 12:00", "x"]
+
+
+def test_settings_are_readable() -> None:
+    values = ({"I-02.share": 0.98}, ["en", "zh"], 3_600.0, None, 3)
+    assert [html.setting(value) for value in values] == ["I-02.share = 0.98", "en · zh", "3600", "", "3"]

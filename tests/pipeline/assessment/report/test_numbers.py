@@ -25,7 +25,9 @@ from pipeline.assessment.report.numbers import Language
         (1_204_880.0, "count", "en", "1,204,880"),
         (0.7812, "ratio", "en", "0.781"),
         (-0.25, "ratio", "en", "\u22120.25"),
-        (31_400_000.5, "count", "en", "31,400,000"),
+        (31_400_000.5, "count", "en", "31.4 M"),
+        (31_400_000.0, "count", "zh", "3,140 万"),
+        (1_234_567_890.0, "count", "en", "1,235 M"),
     ],
 )
 def test_a_value_has_its_unit(value: float, unit: Unit, language: Language, text: str) -> None:
@@ -34,7 +36,8 @@ def test_a_value_has_its_unit(value: float, unit: Unit, language: Language, text
 
 def test_an_interval_has_both_bounds() -> None:
     assert numbers.interval((0.984, 0.99), "share", "en") == "98.4–99%"
-    assert numbers.interval((31.0, 47.0), "seconds", "zh") == "31 秒 – 47 秒"
+    assert numbers.interval((31.0, 47.0), "seconds", "zh") == "31–47 秒"
+    assert numbers.interval((0.5, 2.0), "seconds", "en") == "500 ms – 2 s"
     assert numbers.interval((1.0, 2.5), "ratio", "en") == "1–2.5"
 
 
