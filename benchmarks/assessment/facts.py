@@ -1,0 +1,241 @@
+"""What happened in a simulated world. The truth is computed from these facts, never from the store. Times: UTC seconds."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pipeline.messages import Action, Mark, SpeechState, Suggestion, Verdict
+
+DAY = 86_400.0
+HOUR = 3_600.0
+
+BEGIN = 1_775_001_600.0
+"""2026-04-01 00:00 UTC: the first speech of the world."""
+
+MODERATORS = ("ana", "ben", "cai", "dia")
+LEADS = ("lea", "leo")
+
+SEVERITIES = {"violence": 3, "fraud": 2, "sexual": 2, "ads_spam": 0}
+"""The label abuse has no severity of its own, so it is medium."""
+LABELS = ("violence", "fraud", "sexual", "ads_spam", "abuse")
+ILLEGAL = frozenset({"violence", "fraud", "sexual"})
+MEDIUM, HIGH = 1, 2
+WORSE: tuple[Suggestion, ...] = ("pass", "review", "block")
+
+Kind = Literal["flagged", "audit", "report", "second", "third", "golden"]
+CHECKS: tuple[Kind, ...] = ("second", "third", "golden")
+
+
+@dataclass
+class Speech:
+    """An utterance, the judge's result for it, and what became of it."""
+
+    number: int
+    room: str
+    room_type: str
+    speaker: str
+    start: float
+    end: float
+    language: str
+    confidence: float
+    policy: str
+    model: str
+    violates: str = ""
+    """The label that a perfect moderator gives. Empty: clean speech."""
+    suggestion: Suggestion = "pass"
+    flagged: tuple[str, ...] = ()
+    terms: tuple[tuple[str, str], ...] = ()
+    """Terms of the lexicon in it, each with its label."""
+    risk: float = 0.0
+    marks: tuple[Mark, ...] = ()
+    verified: bool | None = None
+    listeners: int | None = None
+    drill: str = ""
+    lost: tuple[SpeechState, str] | None = None
+    """Why it has no verdict: "skipped" or "failed", and the reason. ("segmented", "") if it disappeared."""
+    stored: float | None = None
+    """When its flag was stored. None: it has no verdict."""
+
+    @property
+    def monitored(self) -> bool:
+        return self.stored is not None
+
+    @property
+    def hour(self) -> int:
+        return int(self.start // HOUR)
+
+    @property
+    def samples(self) -> int:
+        """Its length at 16 kHz."""
+        return round(self.end * 16_000) - round(self.start * 16_000)
+
+
+@dataclass
+class Confirmed:
+    """A confirmation of the app."""
+
+    result: Literal["done", "failed"]
+    at: float
+    received: float
+
+
+@dataclass
+class Given:
+    """A decision, whether it was undone, and what the app confirmed."""
+
+    id: str
+    at: float
+    person: str
+    verdict: Verdict
+    label: str | None = None
+    action: Action | None = None
+    undone: float | None = None
+    confirmed: list[Confirmed] = field(default_factory=list)
+
+    def done(self, until: float) -> float | None:
+        """Return the time at which the app carried out the action, if it told so before `until`."""
+        return next((one.at for one in self.confirmed if one.result == "done" and one.received < until), None)
+
+
+@dataclass
+class Appealed:
+    """An appeal against the decision `against`, and the decision that settled it."""
+
+    at: float
+    against: Given
+    settled: Given | None = None
+
+
+@dataclass
+class Reported:
+    """A user's report."""
+
+    at: float
+    room: str
+    speaker: str
+    about: float
+    label: str
+
+
+@dataclass
+class CaseFact:
+    """A case as it must be in the store."""
+
+    id: str
+    kind: Kind
+    created: float
+    room: str
+    room_type: str
+    speaker: str
+    start: float
+    end: float
+    label: str
+    severity: int
+    language: str
+    policy: str
+    suggestion: Suggestion
+    violates: str
+    """The label that a perfect moderator gives. Empty: clean speech."""
+    drill: str = ""
+    flags: list[Speech] = field(default_factory=list)
+    linked: list[Speech] = field(default_factory=list)
+    """Speech that was flagged again after the decision."""
+    decisions: list[Given] = field(default_factory=list)
+    original: "CaseFact | None" = None
+    probability: float = 1.0
+    appeals: list[Appealed] = field(default_factory=list)
+    reports: list[Reported] = field(default_factory=list)
+    clip: bool | None = None
+    """Whether its clip is in order. None: it has no clip."""
+    deleted: bool = False
+
+    def standing(self, until: float) -> list[Given]:
+        """Return the decisions to uphold or dismiss that held at `until`, in order of time."""
+        return [
+            one
+            for one in self.decisions
+            if one.at < until and one.verdict != "escalate" and (one.undone is None or one.undone >= until)
+        ]
+
+    def decided(self, until: float) -> float | None:
+        """Return the time of the first decision that held at `until`."""
+        return min((one.at for one in self.standing(until)), default=None)
+
+    def last(self, until: float) -> Given | None:
+        """Return the last decision that held at `until`."""
+        return max(self.standing(until), key=lambda one: one.at, default=None)
+
+    def upheld(self, until: float) -> bool:
+        last = self.last(until)
+        return last is not None and last.verdict == "uphold"
+
+    @property
+    def open(self) -> bool:
+        """Whether it waits for a decision now."""
+        kept = [one for one in self.decisions if one.undone is None]
+        return not kept or kept[-1].verdict == "escalate"
+
+    def deciders(self) -> set[str]:
+        return {one.person for one in self.decisions}
+
+
+@dataclass(frozen=True)
+class Act:
+    """An action of a person in a case: a line of the audit log."""
+
+    at: float
+    person: str
+    action: str
+    case: str
+
+
+@dataclass(frozen=True)
+class LedgerHour:
+    """The app's count of its open rooms in an hour."""
+
+    hour: int
+    room_type: str
+    rooms: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry of the register."""
+
+    kind: str
+    opened: float
+    closed: float | None
+    fields: dict[str, str]
+
+
+@dataclass
+class History:
+    """Everything that happened in a world."""
+
+    speech: list[Speech] = field(default_factory=list)
+    cases: list[CaseFact] = field(default_factory=list)
+    acts: list[Act] = field(default_factory=list)
+    ledger: list[LedgerHour] = field(default_factory=list)
+    register: list[Entry] = field(default_factory=list)
+    first_line: float = BEGIN
+    """Time of the first line of the audit log."""
+    deleted: list[float] = field(default_factory=list)
+    """For each case that the retention job deleted, the latest time at which it may have been stored."""
+
+    def kept(self) -> list[CaseFact]:
+        """Return the cases that retention has not deleted."""
+        return [case for case in self.cases if not case.deleted]
+
+
+def worst(flags: Iterable[Speech]) -> Speech:
+    """Return the utterance that gives a case its label."""
+    return max(flags, key=lambda one: (WORSE.index(one.suggestion), one.risk, -one.start, f"f{one.number}"))
+
+
+def severity(lead: Speech) -> int:
+    """Return the severity of a case, from 0 to 3."""
+    if lead.suggestion == "pass":
+        return 0
+    own = SEVERITIES.get(lead.flagged[0], MEDIUM)
+    return max(own, HIGH) if lead.suggestion == "block" else own

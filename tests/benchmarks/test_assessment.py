@@ -1,0 +1,24 @@
+"""The product's figures of a simulated world equal the truth, on both databases."""
+
+import pytest
+
+from benchmarks.assessment import simulate
+from benchmarks.assessment.simulate import Line
+from benchmarks.assessment.truth import Fact
+
+
+def test_all_figures_equal_the_truth(empty_url: str) -> None:
+    lines = simulate.run(empty_url, seed=3, utterances=250)
+    assert [str(line) for line in lines if not line.ok] == []
+    measured = {line.key[0] for line in lines if line.truth and line.truth.value is not None}
+    assert {"I-01", "I-05", "I-07", "I-24"} <= measured
+
+
+@pytest.mark.parametrize(
+    "product",
+    [Fact(0.5001, 10), Fact(0.5, 11), Fact(None, 10), None],
+    ids=["another value", "another size", "not measured", "missing"],
+)
+def test_a_wrong_figure_is_detected(product: Fact | None) -> None:
+    assert Line("week", ("I-02", "share", ()), Fact(0.5, 10), Fact(0.5, 10)).ok
+    assert not Line("week", ("I-02", "share", ()), product, Fact(0.5, 10)).ok
