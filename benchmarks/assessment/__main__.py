@@ -3,14 +3,14 @@
     python -m benchmarks.assessment simulate [--utterances 20000] [--seed 1] [--store sqlite|postgresql] [--all]
     python -m benchmarks.assessment scale [--utterances 100000000] [--cases 1000000] [--store sqlite|postgresql]
 
-`simulate` plays two weeks of rooms through the real review store, with crashes, batches that arrive again, undecided and
-undone decisions, appeals, reports, drills, an overload, lost speech, a new policy and a new model. It computes every
-figure a second time in plain Python, from what happened, and prints each difference (with --all, each figure). The exit
-code is 1 if there is a difference.
+`simulate` plays two weeks of rooms through the real review store: with crashes, batches that arrive again, undecided
+and undone decisions, appeals, reports, drills, an overload, lost speech, a new policy and a new model. It computes
+every figure a second time in plain Python, from what happened. It prints each difference, or with --all each figure.
+The exit code is 1 if there is a difference.
 
-`scale` fills a store with the tallies of a quarter of speech and with cases. It prints the seconds and the peak memory of
-each indicator, and of all figures together with their trend. Each is measured in a process of its own. With --folder, it
-keeps a SQLite store there, and measures it again if it is already filled.
+`scale` fills a store with the tallies of a quarter of speech and with cases. It prints the seconds and the peak memory
+of each indicator, of all figures together with their trend, and of a report. Each is measured in a process of its own.
+With --folder, it keeps a SQLite store there, and measures it again if it is already filled.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Fills a store with the data of a large app: tallies of a quarter of speech, and its cases, without their audio.
 
-It writes the tables directly, because `add` would take days. The rows have the shape and the number that `add`, decisions
-and the audit log would give, but random content.
+It writes the tables directly, because `add` would take days. The rows have the shape and the number that `add`,
+decisions and the audit log would give, but random content.
 """
 
 import random
@@ -209,14 +209,26 @@ def _case(rng: random.Random, number: int, at: float, audited: bool, reported: b
 def _flag(rng: random.Random, case: Row) -> Row:
     label = case["label"]
     term = {"term": f"term {rng.randrange(500)}", "label": label, "level": "high", "start": 0, "end": 5}
-    names = ("room", "speaker", "room_type", "start", "end", "text", "language", "suggestion", "risk", "policy", "drill")
+    names = (
+        "room",
+        "speaker",
+        "room_type",
+        "start",
+        "end",
+        "text",
+        "language",
+        "suggestion",
+        "risk",
+        "policy",
+        "drill",
+    )
     return {name: case[name] for name in names} | {
         "id": _id(rng),
         "case_id": case["id"],
         "utterance": _id(rng),
         "transcript": _id(rng),
         "confidence": 0.8,
-        "labels": {name: 0.1 for name in LABELS},
+        "labels": dict.fromkeys(LABELS, 0.1),
         "flagged": [label] if label else [],
         "hits": [term] if label else [],
         "marks": [],

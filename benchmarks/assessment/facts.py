@@ -1,4 +1,7 @@
-"""What happened in a simulated world. The truth is computed from these facts, never from the store. Times: UTC seconds."""
+"""What happened in a simulated world. The truth is computed from these facts, never from the store.
+
+Times are UTC seconds.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

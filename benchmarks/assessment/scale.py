@@ -1,4 +1,4 @@
-"""Measures how long the figures of a quarter take on a large store, and the memory of the process that computes them."""
+"""Measures how long the figures of a quarter take on a large store, and how much memory."""
 
 import multiprocessing
 import resource

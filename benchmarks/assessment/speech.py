@@ -7,6 +7,7 @@ from benchmarks.assessment.facts import BEGIN, DAY, HOUR, LABELS, Speech
 from pipeline.messages import Flag, Hit, SpeechState, SpeechStatus, Suggestion
 
 DAYS = 14
+NIGHT_HOURS = 6
 ROOMS = 16
 ROOM_TYPES = ("game", "karaoke", "dating", "kids")
 SILENT_APP = "kids"
@@ -48,7 +49,7 @@ class Talk:
     def _sessions(self) -> list[tuple[float, int]]:
         """Return the hours (UTC seconds) and rooms in which people talk. At night, few do."""
         slots = [(BEGIN + hour * HOUR, room) for hour in range(DAYS * 24) for room in range(ROOMS)]
-        awake = [slot for slot in slots if 6 <= (slot[0] - BEGIN) / HOUR % 24 or self._rng.random() < 0.2]
+        awake = [slot for slot in slots if (slot[0] - BEGIN) / HOUR % 24 >= NIGHT_HOURS or self._rng.random() < 0.2]
         chosen = set(self._rng.sample(awake, max(1, self._wanted // SESSION_SPEECH)))
         chosen |= {(hour, room) for hour in CAMPAIGNS for room in range(6)}
         return sorted(chosen)
@@ -170,4 +171,3 @@ def flag(speech: Speech) -> Flag:
         identity_verified=speech.verified,
         drill=speech.drill,
     )
-

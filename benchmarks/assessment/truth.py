@@ -6,7 +6,7 @@ Nothing here reads the store or calls the code that computes the indicators. The
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby
@@ -18,6 +18,7 @@ from benchmarks.assessment.facts import DAY, HOUR, CaseFact, Given, History, Spe
 Split = tuple[tuple[str, str], ...]
 Key = tuple[str, str, Split]
 T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 
 SEVERITY_NAMES = ("low", "medium", "high", "critical")
 CLASSES = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0, math.inf)
@@ -43,6 +44,16 @@ class Rules:
     spread_speakers: int = 3
     spread: float = HOUR
     stable_loss: float = 0.05
+
+
+class Use(NamedTuple):
+    """One use of a term."""
+
+    label: str
+    term: str
+    at: float
+    room: str
+    speaker: str
 
 
 class Fact(NamedTuple):
@@ -237,7 +248,7 @@ class Truth:
         ages = [(self._until if at is None else at) - case.created for case, at in cases]
         marks = [hour * HOUR for hour in range(math.ceil(self._since / HOUR), math.ceil(self._until / HOUR))]
         days = by(marks, lambda mark: mark // DAY)
-        most = [max(map(lambda mark: count_open(cases, mark), day)) for day in days.values()] if n else []
+        most = [max(count_open(cases, mark) for mark in day) for day in days.values()] if n else []
         self._put("I-08", "open", len(left) if n else None, n, part)
         self._put("I-08", "open_max", max(most, default=None), n, part)
         self._put("I-08", "open_daily", median(most) if most else None, n, part)
@@ -254,7 +265,7 @@ class Truth:
         ]
 
     def _reviewers(self) -> None:
-        people = defaultdict(set)
+        people: dict[int, set[str]] = defaultdict(set)
         for at, person, _, _ in self._acts(self._since):
             people[int(at // HOUR)].add(person)
         rooms = by(self._speech, lambda one: one.hour)
@@ -265,9 +276,7 @@ class Truth:
     def _cover(self) -> None:
         lasting = math.ceil(self._rules.lease / 60)
         busy = {
-            int(at // 60) + later
-            for at, _, _, _ in self._acts(self._since - lasting * 60)
-            for later in range(lasting)
+            int(at // 60) + later for at, _, _, _ in self._acts(self._since - lasting * 60) for later in range(lasting)
         }
         logged = self._history.first_line < self._until
         minutes = range(math.ceil(self._since / 60), math.ceil(self._until / 60) if logged else 0)
@@ -322,26 +331,26 @@ class Truth:
 
     def _spread(self) -> None:
         uses = {
-            (label, term.casefold(), one.start, one.room, one.speaker)
+            Use(label, term.casefold(), one.start, one.room, one.speaker)
             for _, one in self._violating()
             for term, label in one.terms
             if label in self._rules.illegal
         }
         chains = list(self._chains(sorted(uses)))
-        for part, found in parts(chains, label=lambda chain: chain[0][0]):
+        for part, found in parts(chains, label=lambda chain: chain[0].label):
             self._spread_of(found, part)
 
-    def _chains(self, uses: Sequence[tuple[str, str, float, str, str]]) -> Iterator[list[tuple[str, str, float, str, str]]]:
+    def _chains(self, uses: Sequence[Use]) -> Iterator[list[Use]]:
         for _, of_term in groupby(uses, key=lambda use: use[:2]):
-            chain: list[tuple[str, str, float, str, str]] = []
+            chain: list[Use] = []
             for use in of_term:
-                if chain and use[2] - chain[-1][2] > self._rules.spread:
+                if chain and use.at - chain[-1].at > self._rules.spread:
                     yield chain
                     chain = []
                 chain.append(use)
             yield chain
 
-    def _spread_of(self, chains: Sequence[list[tuple[str, str, float, str, str]]], part: Split) -> None:
+    def _spread_of(self, chains: Sequence[list[Use]], part: Split) -> None:
         n = sum(map(len, chains))
         rooms, speakers = ([self._most(chain, place) for chain in chains] for place in (3, 4))
         wide = [
@@ -352,12 +361,12 @@ class Truth:
         self._put("I-25", "clusters", len(wide) if n else None, n, part)
         self._put("I-25", "rooms", max(rooms, default=None), n, part)
         self._put("I-25", "speakers", max(speakers, default=None), n, part)
-        self._put("I-25", "longest", max((chain[-1][2] - chain[0][2] for chain in wide), default=None), n, part)
+        self._put("I-25", "longest", max((chain[-1].at - chain[0].at for chain in wide), default=None), n, part)
 
-    def _most(self, chain: Sequence[tuple[str, str, float, str, str]], place: int) -> int:
+    def _most(self, chain: Sequence[Use], place: int) -> int:
         """Return the most different rooms or speakers within the set time."""
         return max(
-            len({use[place] for use in chain if first[2] <= use[2] <= first[2] + self._rules.spread}) for first in chain
+            len({use[place] for use in chain if first.at <= use.at <= first.at + self._rules.spread}) for first in chain
         )
 
 
@@ -451,9 +460,9 @@ def over(top: Fraction | int, bottom: Fraction | int) -> Fraction | None:
     return Fraction(top) / bottom if bottom else None
 
 
-def by(items: Iterable[T], name: Callable[[T], object]) -> dict[object, list[T]]:
+def by(items: Iterable[T], name: Callable[[T], K]) -> dict[K, list[T]]:
     """Group items."""
-    groups: dict[object, list[T]] = defaultdict(list)
+    groups: dict[K, list[T]] = defaultdict(list)
     for item in items:
         groups[name(item)].append(item)
     return groups

@@ -1,12 +1,12 @@
 """Two simulated weeks of rooms, moderators, users and an app, played through the real review store.
 
-Every change goes through the product's own functions, in the order of a simulated clock. Beside it, the world notes what
-happened (`facts.py`). The world also predicts what the store does with each flag, and stops if the store does otherwise.
+Every change goes through the product's own functions, in the order of a simulated clock. Beside it, the world notes
+what happened (`facts.py`). It also predicts what the store does with each flag, and stops if the store does otherwise.
 """
 
 import heapq
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -187,9 +187,7 @@ class World:
             batch.append(each)
         yield self._batch(batch)
 
-    def _batch(
-        self, batch: list[tuple[float, Speech, Message]]
-    ) -> tuple[float, list[tuple[Speech, Message]]]:
+    def _batch(self, batch: list[tuple[float, Speech, Message]]) -> tuple[float, list[tuple[Speech, Message]]]:
         return batch[-1][0] + 0.05, [(speech, message) for _, speech, message in batch]
 
     def _deliver(self, batches: list[tuple[float, list[tuple[Speech, Message]]]]) -> Process:
@@ -303,8 +301,17 @@ class World:
         """Store a clip. Some clips are damaged on disk."""
         clip = f"clip of {case.id}".encode()
         path = self.evidence.put(case.id, case.start, clip)
-        times = {"start": case.start, "end": case.end, "seconds": case.end - case.start}
-        self._store.attach(Evidence(path=path, case=case.id, bytes=len(clip), sha256=checksum(clip), **times))
+        self._store.attach(
+            Evidence(
+                path=path,
+                case=case.id,
+                bytes=len(clip),
+                sha256=checksum(clip),
+                start=case.start,
+                end=case.end,
+                seconds=case.end - case.start,
+            )
+        )
         case.clip = self._rng.random() < 0.96
         if not case.clip:
             self.evidence.put(case.id, case.start, b"damaged")
@@ -368,7 +375,7 @@ class World:
     def _follow(self, case: CaseFact, given: Given) -> None:
         """Start what a final decision leads to."""
         if given.action:
-            self._start(self._confirm(given), self.now + UNDO + self._rng.uniform(0.5, 60))
+            self._start(self._confirm(given, given.action), self.now + UNDO + self._rng.uniform(0.5, 60))
         if given.verdict == "uphold" and case.speaker and self._rng.random() < 0.15:
             self._start(self._appeal(case, given), self.now + self._rng.uniform(0.2, 48) * HOUR)
         if case.kind == "flagged" and self._rng.random() < 0.06:
@@ -427,23 +434,20 @@ class World:
     def _note(self, person: str, action: str, case: CaseFact) -> None:
         self.history.acts.append(Act(self.now, person, action, case.id))
 
-    def _confirm(self, given: Given) -> Process:
+    def _confirm(self, given: Given, action: Action) -> Process:
         """The app carries out an action. Sometimes it fails at first, and sometimes it tells nothing."""
         drawn = self._rng.random()
         if drawn < 0.12:
             return
         if drawn < 0.2:
-            self._tell(given, Confirmed("failed", self.now - 0.2, self.now))
+            self._tell(given, action, Confirmed("failed", self.now - 0.2, self.now))
             if drawn < 0.15:
                 return
             yield self.now + self._rng.uniform(5, 600)
-        self._tell(given, Confirmed("done", self.now - self._rng.uniform(0.05, 3), self.now))
+        self._tell(given, action, Confirmed("done", self.now - self._rng.uniform(0.05, 3), self.now))
 
-    def _tell(self, given: Given, told: Confirmed) -> None:
-        assert given.action
-        line = Confirmation(
-            decision=given.id, action=given.action, result=told.result, at=told.at, received_at=told.received
-        )
+    def _tell(self, given: Given, action: Action, told: Confirmed) -> None:
+        line = Confirmation(decision=given.id, action=action, result=told.result, at=told.at, received_at=told.received)
         with self._write() as connection:
             confirm(connection, line)
         given.confirmed.append(told)
@@ -555,10 +559,10 @@ class World:
             yield self.now + DRAW_SECONDS
             with self._write() as connection:
                 made = drawing.draw(connection, self.evidence, self.now, SHARES, UNDO)
-                drawn = [checks.of(connection, case) for case in made]
+                drawn = [check for case in made if (check := checks.of(connection, case))]
             for check in drawn:
-                assert check and check.original
-                self._open(self._copy(check.case_id, check.kind, self._by_id[check.original], check.probability))
+                original = self._by_id[check.original or ""]
+                self._open(self._copy(check.case_id, check.kind, original, check.probability))
 
     def _copy(self, identity: str, kind: Any, original: CaseFact, probability: float) -> CaseFact:
         later = self.now - original.created if kind == "golden" else 0.0
@@ -571,7 +575,9 @@ class World:
     def _mark_golden(self) -> Process:
         for day in (1.5, 4.5):
             yield BEGIN + day * DAY
-            fitting = [case for case in self.history.cases if case.kind == "flagged" and not case.open and not case.drill]
+            fitting = [
+                case for case in self.history.cases if case.kind == "flagged" and not case.open and not case.drill
+            ]
             for case in self._rng.sample(fitting, min(4, len(fitting))):
                 with self._write() as connection:
                     right: Verdict = "uphold" if case.violates else "dismiss"
@@ -620,7 +626,7 @@ class World:
             self._store.forget_counted(self.now - KEPT_COUNTED)
 
     def _over(self, case: CaseFact) -> bool:
-        """Tell whether retention must delete a case at the end of the world: dismissed, old, and without open appeal."""
+        """Tell whether retention deletes a case at the end: it is dismissed and old, and has no open appeal."""
         before = END - RETENTION.dismissed.case_days * DAY
         kept = [one for one in case.decisions if one.undone is None]
         last = max((one.at for one in case.decisions), default=case.created)
@@ -631,6 +637,3 @@ class World:
 def audit_share(at: float) -> float:
     """Return the share of passed speech that is drawn for audits. The operator changed it."""
     return 0.03 if at < NEW_POLICY else 0.08
-
-
-Playing = Callable[[str], World]

@@ -173,13 +173,13 @@ def _growth(connection: Connection, base: Base, rules: Triggers, now: float) -> 
 def _mean(connection: Connection, measure: str, end: int) -> float | None:
     """Return the daily mean of a use, over the 30 whole UTC days before the hour `end`; None if there are no data.
 
-    A store that is younger than 30 days has fewer days.
+    Data that are younger than 30 days have fewer days.
     """
     last = end - end % DAY_HOURS
     begin = last - DAYS * DAY_HOURS
     value = TALLIES.c.samples if measure == "listened" else TALLIES.c["count"]
     total = connection.scalar(select(func.sum(value)).where(*_between(measure, begin, last)))
-    oldest = connection.scalar(select(func.min(TALLIES.c.hour)))
+    oldest = connection.scalar(select(func.min(TALLIES.c.hour)).where(TALLIES.c.measure == measure))
     if total is None or oldest is None:
         return None
     days = math.ceil((last - max(begin, oldest)) / DAY_HOURS)

@@ -3,12 +3,15 @@
 import pytest
 
 from benchmarks.assessment import simulate
+from benchmarks.assessment.__main__ import STORES, url_of
 from benchmarks.assessment.simulate import Line
 from benchmarks.assessment.truth import Fact
 
 
-def test_all_figures_equal_the_truth(empty_url: str) -> None:
-    lines = simulate.run(empty_url, seed=3, utterances=250)
+@pytest.mark.parametrize("store", STORES)
+def test_all_figures_equal_the_truth(store: str) -> None:
+    with url_of(store) as url:
+        lines = simulate.run(url, seed=3, utterances=150)
     assert [str(line) for line in lines if not line.ok] == []
     measured = {line.key[0] for line in lines if line.truth and line.truth.value is not None}
     assert {"I-01", "I-05", "I-07", "I-24"} <= measured

@@ -14,6 +14,7 @@ CLIPS = ROOT / "tests" / "data"
 MANDARIN = CLIPS / "mandarin"
 
 ELSEWHERE = {
+    "assessment": "test_assessment.py",
     "audits": "test_audits.py",
     "bare_worker": "started by stream",
     "chaos": "test_chaos.py",

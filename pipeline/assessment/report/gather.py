@@ -8,7 +8,7 @@ from pipeline.assessment import measure as measuring
 from pipeline.assessment import options as choices
 from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.options import Options
-from pipeline.assessment.report import canonical, content, evidence, files, records, tallies
+from pipeline.assessment.report import content, evidence, files, records, tallies
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.content import (
     ITEMS,
@@ -44,7 +44,7 @@ def draft(connection: Connection, assessment: Assessment, settings: Settings) ->
     answers = records.answers(connection, assessment.id)
     found = evidence.collect(connection, window)
     hazards = records.hazards(connection, window)
-    digest = canonical.digest(tallies.tallies(connection, Window(window.since - options.settled, window.until)))
+    digest = tallies.digest(connection, Window(window.since - options.settled, window.until))
     shown = files.in_force(settings)
     return Report(
         id=assessment.id,

@@ -3,32 +3,42 @@
 import csv
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
 from itertools import groupby
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import Connection, Table, insert, select
 
 from pipeline.assessment.figure import Window
 from pipeline.errors import InputError
-from pipeline.review.delivery.tallies import HOUR
+from pipeline.review.delivery.tallies import HOUR, Measure
 from pipeline.review.tables.assessment import TALLIES
 from pipeline.review.tables.duties import ROOM_HOURS
 
 PAGE = 10_000
 """Rows that are read or written at a time."""
+MEASURES: tuple[Measure, ...] = get_args(Measure)
 LEFT_OUT = {"received_at"}
 """Columns that no figure uses."""
 
 
 def tallies(connection: Connection, window: Window) -> bytes:
     """Return the tallies of the window as CSV."""
-    return _csv(connection, TALLIES, window)
+    return b"".join(_pages(connection, TALLIES, window))
+
+
+def digest(connection: Connection, window: Window) -> str:
+    """Return the SHA-256 of the tallies of the window as CSV, without holding them all in memory."""
+    found = sha256()
+    for page in _pages(connection, TALLIES, window):
+        found.update(page)
+    return found.hexdigest()
 
 
 def ledger(connection: Connection, window: Window) -> bytes:
     """Return the app's ledger of room hours as CSV."""
-    return _csv(connection, ROOM_HOURS, window)
+    return b"".join(_pages(connection, ROOM_HOURS, window))
 
 
 def load(connection: Connection, tallied: bytes, ledgered: bytes) -> None:
@@ -42,17 +52,22 @@ def load(connection: Connection, tallied: bytes, ledgered: bytes) -> None:
             connection.execute(insert(table), rows[at : at + PAGE])
 
 
-def _csv(connection: Connection, table: Table, window: Window) -> bytes:
+def _pages(connection: Connection, table: Table, window: Window) -> Iterator[bytes]:
+    """Yield the lines of a table, some hours at a time. The tallies come by measure, as their index has them."""
     columns = _columns(table)
+    yield _lines([columns])
     hours = (math.ceil(window.since / HOUR), math.ceil(window.until / HOUR))
     kept = (table.c.hour >= hours[0], table.c.hour < hours[1])
     query = select(*(table.c[name] for name in columns)).where(*kept).order_by(table.c.hour)
-    rows = connection.execution_options(yield_per=PAGE).execute(query)
+    for part in [query.where(table.c.measure == measure) for measure in MEASURES] if table is TALLIES else [query]:
+        rows = connection.execution_options(yield_per=PAGE).execute(part)
+        for _, hour in groupby(rows, key=lambda row: row.hour):
+            yield _lines(sorted(tuple(row) for row in hour))  # here, because databases sort texts differently
+
+
+def _lines(rows: Iterable[Sequence[Any]]) -> bytes:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    for _, hour in groupby(rows, key=lambda row: row.hour):
-        writer.writerows(sorted(tuple(row) for row in hour))  # here, because databases sort texts differently
+    csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode()
 
 

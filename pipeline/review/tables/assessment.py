@@ -7,10 +7,10 @@ from pipeline.review.tables.core import METADATA
 TALLIES = Table(
     "tallies",
     METADATA,
+    # See `pipeline/review/delivery/tallies.py`. It is the first column of the key, because a figure reads few measures.
+    Column("measure", String, primary_key=True),
     # Hours since 1970 UTC, of the start of the speech.
     Column("hour", Integer, primary_key=True, autoincrement=False),
-    # See `pipeline/review/delivery/tallies.py`.
-    Column("measure", String, primary_key=True),
     Column("bucket", String, primary_key=True),
     # Empty: the measure has no such dimension.
     Column("room_type", String, primary_key=True),
@@ -21,6 +21,8 @@ TALLIES = Table(
     Column("count", BigInteger, nullable=False),
     # 16 kHz samples. Integers, so that the order of the additions does not change a sum.
     Column("samples", BigInteger, nullable=False),
+    # The rows lie in the order of the key, so that a sum over many hours reads one place of the file.
+    sqlite_with_rowid=False,
 )
 
 COUNTED = Table(

@@ -10,7 +10,7 @@ down_revision: str | None = "0005"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
-DIMENSIONS = ("measure", "bucket", "room_type", "language", "label", "policy", "model")
+DIMENSIONS = ("bucket", "room_type", "language", "label", "policy", "model")
 
 
 def upgrade() -> None:
@@ -26,11 +26,13 @@ def upgrade() -> None:
 def create_tallies() -> None:
     op.create_table(
         "tallies",
+        sa.Column("measure", sa.String(), nullable=False),
         sa.Column("hour", sa.Integer(), autoincrement=False, nullable=False),
         *(sa.Column(name, sa.String(), nullable=False) for name in DIMENSIONS),
         sa.Column("count", sa.BigInteger(), nullable=False),
         sa.Column("samples", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("hour", *DIMENSIONS, name=op.f("pk_tallies")),
+        sa.PrimaryKeyConstraint("measure", "hour", *DIMENSIONS, name=op.f("pk_tallies")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "counted",
