@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from pipeline.assessment.report.verify import Check
     from pipeline.settings import Settings
 
-KEY = "assessment.key"
-"""Name of the signing key in data_dir."""
-
 assess = typer.Typer(
     no_args_is_help=True,
     help="Carry out the security assessment: figures, forms, report, evidence bundle.",
@@ -32,7 +29,7 @@ app.add_typer(assess, name="assess")
 Identity = Annotated[str | None, typer.Argument(help="Id of the assessment. Default: the newest one.")]
 KeyFile = Annotated[
     Path | None,
-    typer.Option("--key", envvar="VOXWARDEN_ASSESSMENT_KEY", help=f"The private key. Default: {KEY} in data_dir."),
+    typer.Option("--key", envvar="VOXWARDEN_ASSESSMENT_KEY", help="The key. Default: assessment.key in data_dir."),
 ]
 
 
@@ -234,7 +231,9 @@ def _frozen(ctx: typer.Context, identity: str | None) -> "Report":
 
 
 def _key(settings: "Settings", path: Path | None) -> Path:
-    return path or settings.data_dir / KEY
+    from pipeline.assessment.report import keys
+
+    return path or settings.data_dir / keys.FILE
 
 
 def _write(folder: Path, files: "Mapping[str, bytes]") -> None:

@@ -12,11 +12,17 @@ from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
+from pipeline.assessment import options
 from pipeline.console import (
     account_page,
     acting,
     appeals_api,
     appeals_page,
+    assessment_forms,
+    assessment_hazards,
+    assessment_indicators,
+    assessment_reports,
+    assessment_triggers,
     audit_page,
     case_page,
     confirmations_api,
@@ -35,6 +41,7 @@ from pipeline.console.access import ACCESS
 from pipeline.console.desk import Desk
 from pipeline.console.guard import guard
 from pipeline.console.live import LiveQueue
+from pipeline.console.measured import Measured
 from pipeline.console.periodic import every
 from pipeline.console.shield import Shield
 from pipeline.console.texts import Texts
@@ -64,6 +71,11 @@ ROUTERS: tuple[APIRouter, ...] = (
     confirmations_api.router,
     keeping_page.router,
     leads_page.router,
+    assessment_indicators.router,
+    assessment_triggers.router,
+    assessment_hazards.router,
+    assessment_forms.router,
+    assessment_reports.router,
     wellness_page.router,
     docs_page.router,
     static.router,
@@ -73,15 +85,20 @@ ROUTERS: tuple[APIRouter, ...] = (
 def open_desk(
     settings: Settings, database: Database, clock: Callable[[], float] = time.time, metrics: Metrics | None = None
 ) -> Desk:
-    """Make the desk from the settings. `clock` returns UTC seconds. Raises ConfigError for a wrong label file."""
+    """Make the desk from the settings. `clock` returns UTC seconds.
+
+    Raises ConfigError for a wrong label file, and for a limit of an unknown figure.
+    """
+    known = labels.load(settings.judge.labels)
     return Desk(
         settings,
         database,
         EvidenceFolder(settings.data_dir / "evidence"),
-        labels.load(settings.judge.labels),
+        known,
         Texts(),
         metrics or Metrics(),
         clock,
+        Measured(database, options.of(settings, known), clock),
     )
 
 
@@ -98,6 +115,7 @@ def create_app(desk: Desk) -> FastAPI:
             every(FIGURES_SECONDS, partial(figures, desk), "figures"),
         ):
             yield
+        desk.measured.close()
         if app.state.oidc:
             app.state.oidc.close()
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from pipeline.console.measured import Measured
 from pipeline.console.texts import Texts
 from pipeline.judge.labels import Labels
 from pipeline.metrics import Metrics
@@ -25,6 +26,7 @@ class Desk:
     metrics: Metrics
     clock: Callable[[], float]
     """Returns UTC seconds."""
+    measured: Measured
 
 
 def desk_of(request: Request) -> Desk:

@@ -3,6 +3,7 @@
 No field may contain a NUL character, because PostgreSQL cannot store it.
 """
 
+from datetime import date
 from typing import Annotated
 
 from fastapi import Form, Path, Query
@@ -18,3 +19,6 @@ CodeForm = Annotated[str, Form(max_length=16)]
 NoteForm = Annotated[str, Form(max_length=4_000, pattern=NO_NUL)]
 WordForm = Annotated[str, Form(max_length=64, pattern=r"^[a-z_]*$")]
 IdForm = Annotated[str, Form(max_length=64, pattern=r"^[0-9a-f-]*$")]
+DayForm = Annotated[date | None, Form(ge=date(2000, 1, 1), lt=date(2100, 1, 1))]
+NeededDayForm = Annotated[date, Form(ge=date(2000, 1, 1), lt=date(2100, 1, 1))]
+HashForm = Annotated[str, Form(pattern="^([0-9a-f]{64})?$", description="SHA-256 of a file.")]

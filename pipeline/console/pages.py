@@ -23,6 +23,7 @@ NAVIGATION = (
     ("queue", "/queue", "queue_page"),
     ("appeals", "/appeals", "appeals_page"),
     ("leads", "/leads", "leads_page"),
+    ("assessment", "/assessment", "indicators_page"),
     ("audit", "/audit", "audit_page"),
     ("keeping", "/keeping", "keeping_page"),
     ("wellness", "/wellness", "wellness_page"),

@@ -4,9 +4,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+POLICY = "content-security-policy"
+"""The only header that an endpoint may set itself: the preview of a report has its own style sheet."""
 HEADERS = {
     # Scripts, styles and data come from this server only, and nothing is inline. The player fetches audio as data.
-    "content-security-policy": (
+    POLICY: (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
@@ -72,7 +74,8 @@ class Shield:
     def _add_headers(scope: Scope, message: Message) -> None:
         headers = MutableHeaders(scope=message)
         for name, value in HEADERS.items():
-            headers[name] = value
+            if name != POLICY or name not in headers:
+                headers[name] = value
         if not scope["path"].startswith("/static/"):
             headers.setdefault("cache-control", "no-store")
 

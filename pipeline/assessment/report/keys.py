@@ -18,6 +18,9 @@ from pipeline import private_files
 from pipeline.assessment.report.canonical import digest
 from pipeline.errors import ConfigError, InputError
 
+FILE = "assessment.key"
+"""Name of the private key in data_dir."""
+
 
 def make(path: Path) -> str:
     """Write a new private key to `path`, for its owner only, and its public key to `path`.pub.

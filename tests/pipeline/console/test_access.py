@@ -30,9 +30,12 @@ READS |= {"appeals_page", "appeal_page"}
 DECIDES = {"open_case", "open_next", "retake_case", "renew_lease", "skip_case", "decide_case", "undo_decision"}
 DECIDES |= {"like_cases", "decide_like", "case_clip", "listened", "take_break", "settle_appeal", "undo_appeal"}
 LEADS = {"leads_page", "leads_cases", "mark_golden", "place_hold", "release_hold"}
-AUDITS = {"audit_page", "keeping_page"}
+LEADS |= {"decide_trigger", "record_notice", "report_hazard", "find_hazards", "assign_hazard", "recheck_hazard"}
+LEADS |= {"step_hazard", "save_answer", "open_assessment", "finish_report"}
+AUDITS = {"audit_page", "keeping_page", "indicators_page", "indicator_page", "triggers_page", "hazards_page"}
+AUDITS |= {"newest_form", "form_page", "reports_page", "report_page", "report_preview", "report_file", "report_bundle"}
 OPEN = {"login_page", "login", "oidc_login", "oidc_back", "static_file", "health"}
-APPS = {"lodge_appeal", "appeal_state", "file_report"}
+APPS = {"lodge_appeal", "appeal_state", "file_report", "confirm_action", "store_room_hours"}
 EXPECTED: dict[Role, set[str]] = {
     "moderator": READS | DECIDES,
     "lead": READS | DECIDES | LEADS | AUDITS,

@@ -1,0 +1,69 @@
+"""The figures of an indicator as the pages show them."""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from pipeline.assessment.catalogue import INDICATORS, Indicator
+from pipeline.assessment.figure import Figure
+from pipeline.assessment.report.gather import OF_DRILLS
+
+State = Literal["met", "missed", "unlimited", "unmeasured"]
+STATES: tuple[State, ...] = ("met", "missed", "unlimited", "unmeasured")
+SPLITS = ("label", "language", "room_type", "policy", "model", "severity", "reason")
+"""The order of the tables of parts."""
+
+
+class FigureRow(Struct, frozen=True):
+    """One line of a table. `figure` is for all speech, or for the part `part` of it."""
+
+    indicator: Indicator
+    figure: Figure
+    main: bool = True
+    """False: a further value of the indicator."""
+    part: str = ""
+
+    @property
+    def state(self) -> State:
+        if self.figure.value is None:
+            return "unmeasured"
+        if self.figure.met is None:
+            return "unlimited"
+        return "met" if self.figure.met else "missed"
+
+
+def rows(figures: Sequence[Figure], drills: bool) -> list[FigureRow]:
+    """Return the main value of each indicator, and the further values that have a limit.
+
+    With `drills`: of the indicators that are measured on test data, and no others.
+    """
+    shown = [each for each in INDICATORS.values() if (OF_DRILLS in each.sources) == drills]
+    return [row for each in shown for row in _rows(each, figures) if row.main or row.figure.threshold is not None]
+
+
+def values(indicator: Indicator, figures: Sequence[Figure]) -> list[FigureRow]:
+    """Return all values of an indicator, for all speech."""
+    return list(_rows(indicator, figures))
+
+
+def parts(indicator: Indicator, figures: Sequence[Figure]) -> dict[tuple[str, str], list[FigureRow]]:
+    """Return the values of the parts of the speech, by split and by value of the indicator."""
+    found: dict[tuple[str, str], list[FigureRow]] = {}
+    for split in SPLITS:
+        for figure in figures:
+            if figure.indicator == indicator.id and next(iter(figure.split), "") == split:
+                row = FigureRow(indicator, figure, part=_part(figure))
+                found.setdefault((split, figure.key), []).append(row)
+    return found
+
+
+def _rows(indicator: Indicator, figures: Sequence[Figure]) -> Iterator[FigureRow]:
+    whole = {each.key: each for each in figures if each.indicator == indicator.id and not each.split}
+    for key, value in indicator.values.items():
+        absent = Figure(indicator=indicator.id, key=key, unit=value.unit, unmeasured="no_data")
+        yield FigureRow(indicator, whole.get(key, absent), key == next(iter(indicator.values)))
+
+
+def _part(figure: Figure) -> str:
+    return " · ".join(figure.split.values())

@@ -1,0 +1,52 @@
+"""The page of the cases of article 3: suggestions that people accept or reject, and written notices."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Form, Path, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from pipeline.assessment import triggers, workdays
+from pipeline.assessment.proofs import FileProof
+from pipeline.console.assessment_view import show
+from pipeline.console.desk import Signed, TheDesk
+from pipeline.console.fields import HashForm, NameForm, NeededDayForm, NoteForm
+
+router = APIRouter(prefix="/assessment/triggers")
+
+TriggerId = Annotated[str, Path(pattern=r"^[0-9a-f.-]{1,64}$")]
+
+
+@router.get("", response_class=HTMLResponse)
+def triggers_page(request: Request, desk: TheDesk) -> Response:
+    """Show the cases of article 3, undecided ones first, with due dates."""
+    with desk.database.read() as connection:
+        found = triggers.all_of(connection)
+    calendar = workdays.calendar()
+    warnings = sorted({triggers.due_of(each, calendar).warning for each in found if not each.due} - {""})
+    found.sort(key=lambda each: each.state != "suggested")
+    return show(request, "assessment_triggers.html", triggers=found, warnings=warnings, most=triggers.MAX_REASON)
+
+
+@router.post("/{trigger}")
+def decide_trigger(
+    desk: TheDesk,
+    session: Signed,
+    trigger: TriggerId,
+    answer: Annotated[Literal["accept", "reject"], Form()],
+    reason: NoteForm,
+) -> Response:
+    """Accept or reject a suggestion. 409 if it is decided already, 422 without a reason."""
+    with desk.database.write() as connection:
+        triggers.decide(connection, trigger, answer == "accept", reason, session.account.name, desk.clock())
+    return RedirectResponse(f"/assessment/triggers#{trigger}", 303)
+
+
+@router.post("")
+def record_notice(
+    desk: TheDesk, session: Signed, authority: NameForm, day: NeededDayForm, scan: NameForm, sha256: HashForm
+) -> Response:
+    """Record the written notice of an authority, case 3(5), with the name and hash of its scan."""
+    proof, calendar = FileProof(scan, sha256), workdays.calendar()
+    with desk.database.write() as connection:
+        triggers.record_notice(connection, authority, day, proof, session.account.name, calendar, desk.clock())
+    return RedirectResponse("/assessment/triggers", 303)

@@ -1,0 +1,103 @@
+"""The pages of the indicators."""
+
+import re
+from pathlib import Path
+
+import pytest
+from markupsafe import escape
+
+from pipeline.assessment.catalogue import INDICATORS
+from pipeline.console.app import open_desk
+from pipeline.console.measured import Measured
+from pipeline.errors import ConfigError
+from pipeline.review.delivery.tallies import Cell
+from pipeline.settings import Settings
+from tests.pipeline.assessment.tallied import MIDNIGHT_HOUR, tally
+from tests.pipeline.console.conftest import Console, Enter
+
+CHINESE = {"accept-language": "zh-CN"}
+ROW = re.compile(r"<tr[^>]*>.*?</tr>", re.DOTALL)
+
+
+def row_of(page: str, text: str) -> str:
+    """Return the first table row with a text."""
+    return next(row[0] for row in ROW.finditer(page) if text in row[0])
+
+
+@pytest.fixture
+def spoken(console: Console) -> Console:
+    """A store with 98 of 100 utterances monitored."""
+    hour = MIDNIGHT_HOUR + 1
+    with console.database.write() as connection:
+        tally(
+            connection,
+            (Cell(hour, "segmented", room_type="quiz"), 100),
+            (Cell(hour, "monitored", room_type="quiz", language="zh"), 98),
+        )
+    return console
+
+
+def test_the_table_has_every_indicator_of_operation(spoken: Console, enter: Enter) -> None:
+    page = enter("aud").get("/assessment").text
+    shown = set(re.findall(r"/assessment/indicators/(I-\d\d)\?", page))
+    assert shown == {each.id for each in INDICATORS.values() if "drills" not in each.sources}
+    assert "98%" in row_of(page, "Speech coverage")
+    assert "the app must send its ledger of rooms" in row_of(page, "Room coverage")
+    assert "not measured" in row_of(page, "Room coverage")
+
+
+def test_test_data_has_its_own_table_with_a_warning(console: Console, enter: Enter) -> None:
+    page = enter("aud").get("/assessment?data=test").text
+    assert "These figures come from drills" in page
+    assert set(re.findall(r"/assessment/indicators/(I-\d\d)\?", page)) == {
+        each.id for each in INDICATORS.values() if "drills" in each.sources
+    }
+
+
+def test_an_indicator_has_its_parts_and_its_definition(spoken: Console, enter: Enter) -> None:
+    page = enter("aud").get("/assessment/indicators/I-02").text
+    assert INDICATORS["I-02"].definition.partition(".")[0] in page
+    assert "hourly counts of all speech" in page
+    assert "By type of room" in page
+    assert "98%" in row_of(page, "quiz")
+
+
+def test_both_languages(spoken: Console, enter: Enter) -> None:
+    aud = enter("aud")
+    assert "未测量: 需要应用提供房间台账" in aud.get("/assessment", headers=CHINESE).text
+    page = aud.get("/assessment/indicators/I-02", headers=CHINESE).text
+    assert INDICATORS["I-02"].formula_zh in page
+    assert "按房间类型" in page
+
+
+def test_every_indicator_opens(enter: Enter) -> None:
+    aud = enter("aud")
+    for indicator in INDICATORS.values():
+        assert escape(indicator.name) in aud.get(f"/assessment/indicators/{indicator.id}").text
+
+
+def test_an_unknown_indicator_is_not_found(enter: Enter) -> None:
+    assert enter("aud").get("/assessment/indicators/I-99").status_code == 404
+
+
+def test_a_page_asks_again_while_figures_are_computed(enter: Enter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Measured, "figures", lambda *_: None)
+    aud = enter("aud")
+    for path in ("/assessment?days=30", "/assessment/indicators/I-02?days=30"):
+        page = aud.get(path).text
+        assert "The figures are being computed" in page
+        assert f'hx-get="{path}' in page
+
+
+def test_no_page_has_an_inline_style_or_script(spoken: Console, enter: Enter) -> None:
+    aud = enter("aud")
+    for path in ("/assessment", "/assessment/indicators/I-02"):
+        page = aud.get(path).text
+        assert "style=" not in page
+        assert "onclick" not in page
+
+
+def test_the_console_does_not_start_with_a_limit_of_an_unknown_figure(console: Console, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, assessment={"limits": {"I-99.share": 1}})
+    with pytest.raises(ConfigError, match="I-99"):
+        open_desk(settings, console.database)

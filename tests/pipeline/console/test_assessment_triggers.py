@@ -1,0 +1,71 @@
+"""The page of the cases of article 3."""
+
+from pipeline.assessment import triggers, workdays
+from pipeline.assessment.triggers import Signal, Trigger
+from tests.builders import NOON
+from tests.pipeline.console.conftest import Console, Enter
+
+NOTICE = {"authority": "市网信办", "day": "2025-12-30", "scan": "notice.pdf", "sha256": "ab" * 32}
+
+
+def suggested(console: Console) -> Trigger:
+    signal = Signal("3.1", "room_type:quiz", {"first_seen_at": NOON - 60})
+    with console.database.write() as connection:
+        [found] = triggers.suggest(connection, [signal], workdays.calendar(), NOON)
+    return found
+
+
+def stored(console: Console) -> list[Trigger]:
+    with console.database.read() as connection:
+        return triggers.all_of(connection)
+
+
+def test_a_lead_decides_a_trigger_with_a_reason(console: Console, enter: Enter) -> None:
+    trigger = suggested(console)
+    lea = enter("lea")
+    page = lea.get("/assessment/triggers").text
+    assert "New room type: quiz" in page
+    assert "Due before the launch" in page
+    path = f"/assessment/triggers/{trigger.id}"
+    assert lea.post(path, data={"answer": "reject"}).status_code == 422
+    assert lea.post(path, data={"answer": "reject", "reason": " "}).status_code == 422
+    assert lea.post(path, data={"answer": "reject", "reason": "a rename"}).status_code == 303
+    [found] = stored(console)
+    assert (found.state, found.reason, found.decided_by) == ("rejected", "a rename", "lea")
+    assert "a rename" in lea.get("/assessment/triggers").text
+    assert lea.post(path, data={"answer": "accept", "reason": "again"}).status_code == 409
+    assert lea.post("/assessment/triggers/3.1-00", data={"answer": "accept", "reason": "x"}).status_code == 404
+
+
+def test_a_lead_enters_a_written_notice(console: Console, enter: Enter) -> None:
+    lea = enter("lea")
+    assert lea.post("/assessment/triggers", data=NOTICE | {"sha256": "ab"}).status_code == 422
+    assert lea.post("/assessment/triggers", data=NOTICE | {"day": "2026-02-01"}).status_code == 422
+    assert lea.post("/assessment/triggers", data=NOTICE).status_code == 303
+    [found] = stored(console)
+    assert (found.clause, found.detail["authority"], found.detail["scan"]["path"]) == ("3.5", "市网信办", "notice.pdf")
+    assert lea.post("/assessment/triggers", data=NOTICE).status_code == 409
+    assert "市网信办" in lea.get("/assessment/triggers").text
+    assert f"Due {found.due}" in lea.get("/assessment/triggers").text
+
+
+def test_an_auditor_reads_and_a_moderator_sees_nothing(console: Console, enter: Enter) -> None:
+    trigger = suggested(console)
+    page = enter("aud").get("/assessment/triggers").text
+    assert "New room type: quiz" in page
+    assert "<textarea" not in page
+    assert "Enter a written notice" not in page
+    ana = enter("ana")
+    assert ana.get("/assessment/triggers").status_code == 403
+    assert "/assessment" not in ana.get("/queue").text
+    assert ana.post(f"/assessment/triggers/{trigger.id}", data={"answer": "accept", "reason": "x"}).status_code == 403
+    assert stored(console)[0].state == "suggested"
+
+
+def test_the_cases_of_a_trigger_are_links(console: Console, enter: Enter) -> None:
+    signal = Signal("3.4", "late_illegal_cases", {"day": "2025-12-31", "n": 1, "cases": ["c1-c2"]}, "2025-12-31")
+    with console.database.write() as connection:
+        triggers.suggest(connection, [signal], workdays.calendar(), NOON)
+    page = enter("aud").get("/assessment/triggers", headers={"accept-language": "zh-CN"}).text
+    assert 'href="/cases/c1-c2"' in page
+    assert "第三条第（四）项" in page
