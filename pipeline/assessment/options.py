@@ -7,7 +7,8 @@ from pipeline.errors import ConfigError
 from pipeline.judge import labels
 from pipeline.judge.labels import Labels
 from pipeline.review.cases.ranking import TARGETS
-from pipeline.settings import Settings
+from pipeline.review.evidence.store import EvidenceFolder, EvidenceStore
+from pipeline.settings import Retention, Settings
 
 DAY_SECONDS = 86_400.0
 HOUR_SECONDS = 3_600.0
@@ -41,6 +42,10 @@ class Options(Struct, frozen=True, kw_only=True):
     """Time within which rooms and speakers with the same phrase are counted."""
     stable_loss: float = 0.001
     """Share of lost utterances up to which an hour counts as stable."""
+    retention: Retention = Retention()
+    """How long cases are kept."""
+    evidence: EvidenceStore | None = None
+    """The clips. None: they are not at hand, and I-23 has no value."""
 
 
 def build(settings: Settings) -> Options:
@@ -67,6 +72,8 @@ def of(settings: Settings, known: Labels) -> Options:
         spread_speakers=chosen.spread_speakers,
         spread=chosen.spread_minutes * 60,
         stable_loss=chosen.stable_loss,
+        retention=settings.retention,
+        evidence=EvidenceFolder(settings.data_dir / "evidence"),
     )
 
 

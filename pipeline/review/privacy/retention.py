@@ -115,6 +115,12 @@ def last_run(connection: Connection) -> float | None:
     return found
 
 
+def overdue(connection: Connection, settings: Retention, at: float) -> int:
+    """Count the cases that the last run before `at` (UTC seconds) should have deleted. Cases on hold do not count."""
+    before = at - settings.every_hours * 3_600
+    return sum(_count(connection, _due(rule, "case", before).where(~holds.held())) for rule in rules(settings))
+
+
 def _delete(database: Database, evidence: EvidenceStore, rule: RetentionRule, part: Part, at: float) -> int:
     """Delete the cases or the clips for which a rule's time is over, and return their number."""
     total = 0
