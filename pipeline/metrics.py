@@ -1,19 +1,47 @@
 """The catalogue of all Prometheus metrics of Voxwarden, with their help texts.
 
-The values of metric labels come from closed sets (stage, label, suggestion, language, result). A metric label never
-holds a room, a speaker or a text.
+The values of metric labels come from closed sets (LABELS). A metric label never holds a room, a speaker or a text.
+`python -m deploy.metrics_page` writes docs/metrics.md from this catalogue.
 """
 # ruff: noqa: RUF009 (`_metric` describes a field of the dataclass and is no default)
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
+from importlib.metadata import version
 from itertools import product
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, Literal, NamedTuple, get_type_hints
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 LATENCY_SECONDS = (0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30)
 """Histogram buckets around the promised latency: a flag within one or two seconds of the end of the speech."""
+
+
+REVIEW_SECONDS = (30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400)
+"""Histogram buckets for work that people do. The default targets of `console.targets_seconds` are among them."""
+
+LABELS = {
+    "agrees": "yes, no",
+    "bound": "estimate, low, high: the estimate, and the ends of its 95 % interval",
+    "dependency": "kafka, database",
+    "label": "the labels of `configs/labels.yaml`, and other",
+    "language": "the languages of `asr.languages`",
+    "mark": "the marks of a transcript",
+    "model": "the model that this process has loaded",
+    "policy": "a policy that this process has loaded, with its version",
+    "reason": "a closed list for each metric",
+    "result": "a closed list for each metric",
+    "room_type": "the room types of `overload.room_types`, and other",
+    "severity": "low, medium, high, critical",
+    "stage": "the stages of `pipeline/topology.py`",
+    "suggestion": "pass, review, block",
+    "tenth": "0.0 to 0.9: the lower bound of a tenth",
+    "verdict": "uphold, dismiss, escalate",
+    "version": "the version of Voxwarden",
+}
+"""The values of each metric label. All of them are closed sets."""
+
+Bound = Literal["estimate", "low", "high"]
 
 
 class Entry(NamedTuple):
@@ -41,6 +69,9 @@ class Metrics:
     """The metrics of one process, in a registry of their own. Pass this object; there is no global registry."""
 
     registry: CollectorRegistry = field(default_factory=CollectorRegistry, init=False)
+
+    # all processes
+    build: Gauge = _metric("build_info", "Always 1. The label names the version in use.", "version")
 
     # runners of stages
     messages: Counter = _metric("messages_total", "Messages that a stage took.", "stage")
@@ -114,6 +145,12 @@ class Metrics:
         "room_type",
         "result",
     )
+    recogniser: Gauge = _metric("recogniser_info", "Always 1. The label names the speech recogniser in use.", "model")
+    recognised_seconds: Counter = _metric("recognised_seconds_total", "Seconds of speech that the recogniser read.")
+    recogniser_busy_seconds: Counter = _metric(
+        "recogniser_busy_seconds_total",
+        "Seconds for which the recogniser worked. Divided by the seconds of speech, this is the real-time factor.",
+    )
     catch_up_seconds: Gauge = _metric(
         "catch_up_seconds", "Predicted seconds until transcribe has cleared its backlog; +Inf: never."
     )
@@ -124,6 +161,9 @@ class Metrics:
     # judge
     flags: Counter = _metric("flags_total", "Judged utterances, by suggestion.", "suggestion")
     labels: Counter = _metric("labels_total", "Labels of utterances whose suggestion is not pass.", "label")
+    scores: Counter = _metric("scores_total", "Scores of judged utterances, by label and tenth.", "label", "tenth")
+    classifier: Gauge = _metric("classifier_info", "Always 1. The label names the classifier in use.", "model")
+    policy: Gauge = _metric("policy_info", "Always 1. The label names the policy in use.", "policy")
     shadow_flags: Counter = _metric(
         "shadow_flags_total",
         "Suggestions of shadow policies; `agrees` (yes, no): whether the real policy suggests the same.",
@@ -138,6 +178,16 @@ class Metrics:
         "Flags at the store; `result` is created, merged, linked (decided speech), repeated, passed or audit.",
         "result",
     )
+    counted_seconds: Counter = _metric(
+        "counted_seconds_total",
+        "Seconds of real speech by `result`: segmented, then monitored (it has a verdict), skipped or failed."
+        " Each utterance counts once for each result, also if it arrives again.",
+        "room_type",
+        "result",
+    )
+    speech_to_flag: Histogram = _metric(
+        "speech_to_flag_seconds", "Seconds from the end of the speech to its stored flag.", buckets=LATENCY_SECONDS
+    )
     evidence_missing: Counter = _metric("evidence_missing_total", "Flags whose audio had already been deleted.")
     evidence_retention_seconds: Gauge = _metric(
         "evidence_retention_seconds", "Retention of voice.utterances in seconds, read from the broker at the start."
@@ -149,12 +199,56 @@ class Metrics:
     webhooks: Counter = _metric(
         "webhooks_total", "Attempts to send a webhook, by result: sent, retried or failed (given up).", "result"
     )
-    open_cases: Gauge = _metric("open_cases", "Cases that wait for a decision, at the last check.")
+    open_cases: Gauge = _metric("open_cases", "Cases that wait for a decision, at the last check.", "severity")
+    late_cases: Gauge = _metric("late_cases", "Open cases whose target time has passed, at the last check.", "severity")
+    oldest_case_seconds: Gauge = _metric(
+        "oldest_case_seconds", "Age of the oldest open case; 0 if none is open.", "severity"
+    )
     oldest_overdue_seconds: Gauge = _metric(
         "oldest_overdue_seconds", "Seconds by which the most overdue open case is late; 0 if none is late."
     )
-    speech_to_flag: Histogram = _metric(
-        "speech_to_flag_seconds", "Seconds from the end of the speech to its stored flag.", buckets=LATENCY_SECONDS
+    reviews: Counter = _metric(
+        "reviews_total", "First final decisions on flagged cases, by the pipeline's label.", "label", "verdict"
+    )
+    review_deadlines: Counter = _metric(
+        "review_deadlines_total", "First final decisions on flagged cases: in time (met) or not.", "severity", "result"
+    )
+    flag_to_review: Histogram = _metric(
+        "flag_to_review_seconds",
+        "Seconds from the stored flag to the first final decision.",
+        "severity",
+        buckets=REVIEW_SECONDS,
+    )
+    review_to_action: Histogram = _metric(
+        "review_to_action_seconds",
+        "Seconds from the decision to the action, as the app confirms it.",
+        buckets=(*LATENCY_SECONDS, *REVIEW_SECONDS[1:]),
+    )
+    actions: Counter = _metric("actions_total", "Actions that the app confirmed, by result: done or failed.", "result")
+    appeals: Counter = _metric(
+        "appeals_total", "Appeals, by result: lodged, then upheld or overturned; reopened by an undo.", "result"
+    )
+
+    # console, once in five minutes, from the review store
+    confirmed_ratio: Gauge = _metric(
+        "confirmed_ratio", "Share of upheld cases among the decided flagged cases of 30 days. NaN: none.", "label"
+    )
+    recall_ratio: Gauge = _metric(
+        "recall_ratio", "Share of violating utterances of 30 days that were flagged, from audits. NaN: none.", "bound"
+    )
+    precision_ratio: Gauge = _metric(
+        "precision_ratio", "Share of flagged cases of 30 days that violate, from second opinions. NaN: none.", "bound"
+    )
+    decided_audits: Gauge = _metric("decided_audits", "Audits of 30 days that are decided.")
+    upheld_speakers: Gauge = _metric("upheld_speakers", "Speakers with an upheld case in 30 days.")
+    repeat_offenders: Gauge = _metric("repeat_offenders", "Speakers with at least two upheld cases in 30 days.")
+    spread_speakers: Gauge = _metric(
+        "spread_speakers", "Most speakers with the same flagged term within `assessment.spread_minutes`.", "label"
+    )
+    spread_terms: Gauge = _metric(
+        "spread_terms",
+        "Flagged terms that at least `assessment.spread_speakers` speakers used within the same time.",
+        "label",
     )
 
     def __post_init__(self) -> None:
@@ -162,6 +256,7 @@ class Metrics:
         for attribute, entry in catalogue().items():
             setattr(self, attribute, entry.register(self.registry))
         from_zero(self.skipped_frames, ("empty", "invalid"))
+        self.build.labels(version("voxwarden")).set(1)
 
 
 def catalogue() -> dict[str, Entry]:

@@ -1,6 +1,7 @@
 """The transcribe stage: it takes utterances of many rooms and returns transcripts."""
 
 import math
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import get_args
@@ -38,6 +39,7 @@ class Transcribe(Processor[Utterance, Transcript]):
         from_zero(metrics.transcripts, asr.languages)
         from_zero(metrics.marked, get_args(Mark))
         from_zero(metrics.triaged, get_args(Reason))
+        metrics.recogniser.labels(transcriber.name).set(1)
         self._guards = Guards()
         self._languages = RoomLanguages(asr.languages)
         self._overlaps = Overlaps()
@@ -47,7 +49,7 @@ class Transcribe(Processor[Utterance, Transcript]):
     def process(self, batch: Sequence[Utterance]) -> list[Transcript | Rejected]:
         opened = list(self._pool.map(self._open, batch))
         clips = [clip for clip in opened if isinstance(clip, Clip)]
-        recognitions = iter(self._transcriber.transcribe(clips, words=self._asr.words) if clips else [])
+        recognitions = iter(self._recognise(clips) if clips else [])
         return [
             self._transcript(utterance, clip, next(recognitions)) if isinstance(clip, Clip) else clip
             for utterance, clip in zip(batch, opened, strict=True)
@@ -55,6 +57,13 @@ class Transcribe(Processor[Utterance, Transcript]):
 
     def close(self) -> None:
         self._pool.shutdown()
+
+    def _recognise(self, clips: Sequence[Clip]) -> list[Recognition]:
+        began = time.monotonic()
+        recognitions = self._transcriber.transcribe(clips, words=self._asr.words)
+        self._metrics.recogniser_busy_seconds.inc(time.monotonic() - began)
+        self._metrics.recognised_seconds.inc(sum(len(clip.samples) for clip in clips) / SAMPLE_RATE)
+        return recognitions
 
     def _open(self, utterance: Utterance) -> Clip | Transcript | Rejected:
         """The clip to transcribe; a transcript without text if there is no speech; `Rejected` for invalid audio."""

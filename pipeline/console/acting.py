@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from sqlalchemy import Connection
 
+from pipeline.console import measuring
 from pipeline.console.case_page import REASONS, shown
 from pipeline.console.desk import Desk, Signed, TheDesk
 from pipeline.console.fields import CaseId, IdForm, NoteForm, WordForm
@@ -213,8 +214,7 @@ def _decide(
 
 def _decided(request: Request, desk: Desk, made: list[Decision]) -> Response:
     seconds = desk.settings.console.undo_seconds
-    for decision in made:
-        desk.metrics.decisions.labels(decision.verdict).inc()
+    measuring.decided(desk, made)
     return _with_event(page(request, "decided.html", made=made, seconds=seconds), "decided", [one.case for one in made])
 
 

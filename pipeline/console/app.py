@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
-from typing import get_args
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import PlainTextResponse
@@ -30,6 +29,7 @@ from pipeline.console import (
     keeping_page,
     leads_page,
     login,
+    measuring,
     oidc_login,
     pages,
     problems,
@@ -47,16 +47,15 @@ from pipeline.console.shield import Shield
 from pipeline.console.texts import Texts
 from pipeline.errors import ConfigError
 from pipeline.judge import labels
-from pipeline.messages import Verdict
-from pipeline.metrics import Metrics, from_zero
-from pipeline.review.cases import queue
+from pipeline.metrics import Metrics
 from pipeline.review.database import Database
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.quality import drawing
 from pipeline.review.quality.drawing import Shares
 from pipeline.settings import Settings
 
-FIGURES_SECONDS = 10.0
+QUEUE_SECONDS = 10.0
+QUALITY_SECONDS = 300.0
 
 ROUTERS: tuple[APIRouter, ...] = (
     login.router,
@@ -104,7 +103,7 @@ def open_desk(
 
 def create_app(desk: Desk) -> FastAPI:
     """Make the console's app. Raises ConfigError if an endpoint is missing in `access.py`."""
-    from_zero(desk.metrics.decisions, get_args(Verdict))
+    measuring.from_the_start(desk)
     live = LiveQueue(desk.database, desk.clock, desk.settings.console.poll_seconds)
 
     @asynccontextmanager
@@ -112,7 +111,8 @@ def create_app(desk: Desk) -> FastAPI:
         async with (
             live,
             every(desk.settings.quality.draw_seconds, partial(draw, desk), "checks"),
-            every(FIGURES_SECONDS, partial(figures, desk), "figures"),
+            every(QUEUE_SECONDS, partial(measuring.queue, desk), "figures of the queue"),
+            every(QUALITY_SECONDS, partial(measuring.quality, desk), "figures of quality"),
         ):
             yield
         desk.measured.close()
@@ -137,14 +137,6 @@ def create_app(desk: Desk) -> FastAPI:
     problems.install(app)
     _check([*app.routes, *(route for router in ROUTERS for route in router.routes)])
     return app
-
-
-def figures(desk: Desk) -> None:
-    """Update the metrics of open cases and of the oldest overdue case."""
-    with desk.database.read() as connection:
-        waiting, due = queue.count(connection), queue.earliest_due(connection)
-    desk.metrics.open_cases.set(waiting)
-    desk.metrics.oldest_overdue_seconds.set(max(0.0, desk.clock() - due) if due is not None else 0.0)
 
 
 def draw(desk: Desk) -> None:

@@ -73,6 +73,8 @@ def lodge_appeal(desk: TheDesk, body: NewAppeal, response: Response) -> AppealSt
     undo_seconds = desk.settings.console.undo_seconds
     with desk.database.write() as connection:
         appeal, new = appeals.lodge(connection, body.case, body.speaker, body.statement, desk.clock(), undo_seconds)
+    if new:
+        desk.metrics.appeals.labels("lodged").inc()
     response.status_code = 201 if new else 200
     return _state(appeal)
 

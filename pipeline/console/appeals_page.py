@@ -62,6 +62,7 @@ def undo_appeal(desk: TheDesk, session: Signed) -> Response:
         if not last:
             raise CaseError("There is nothing to undo", "After the time to undo, a settled appeal stays settled.")
         deciding.undo(connection, last[0].id, name, now, window)
+    desk.metrics.appeals.labels("reopened").inc()
     return _to_list()
 
 
@@ -84,6 +85,7 @@ def settle_appeal(
     name, window = session.account.name, desk.settings.console.undo_seconds
     with desk.database.write() as connection:
         appeals.settle(connection, appeal, name, choice, desk.clock(), window)
+    desk.metrics.appeals.labels("upheld" if verdict == "uphold" else "overturned").inc()
     return _to_list()
 
 

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, Field
 
 from pipeline.assessment import room_hours
 from pipeline.assessment.room_hours import RoomHour
+from pipeline.console import measuring
 from pipeline.console.appeals_api import MAX_CLOCK_SKEW, Body, Id, Moment, Name
 from pipeline.console.desk import TheDesk
 from pipeline.console.fields import NO_NUL
@@ -92,6 +93,8 @@ def confirm_action(desk: TheDesk, body: NewConfirmation, response: Response) -> 
     )
     with desk.database.write() as connection:
         held, new = confirmations.confirm(connection, given)
+    if new:
+        measuring.confirmed(desk, held)
     response.status_code = 201 if new else 200
     return ConfirmationState(**{name: getattr(held, name) for name in ConfirmationState.model_fields})
 

@@ -19,6 +19,9 @@ from pipeline.metrics import Metrics, from_zero
 from pipeline.speech_status import status_of
 from pipeline.stage import Processor, Rejected
 
+TENTHS = tuple(f"{tenth / 10:.1f}" for tenth in range(10))
+"""The lower bounds of the tenths of a score."""
+
 
 @dataclass(frozen=True, slots=True)
 class JudgeConfig:
@@ -40,6 +43,9 @@ class Judge(Processor[Transcript, Flag | SpeechStatus]):
         self._metrics = metrics
         from_zero(metrics.flags, get_args(Suggestion))
         from_zero(metrics.labels, config.labels.labels)
+        from_zero(metrics.scores, config.labels.labels, TENTHS)
+        metrics.classifier.labels(classifier.name).set(1)
+        metrics.policy.labels(config.policy.version).set(1)
 
     def process(self, batch: Sequence[Transcript]) -> list[Flag | SpeechStatus | Rejected]:
         """One flag for each transcript; a status for a transcript that overload skipped."""
@@ -56,6 +62,8 @@ class Judge(Processor[Transcript, Flag | SpeechStatus]):
 
     def _count(self, flag: Flag) -> None:
         self._metrics.flags.labels(flag.suggestion).inc()
+        for label, score in flag.labels.items():
+            self._metrics.scores.labels(label, TENTHS[min(int(score * 10), 9)]).inc()
         if flag.suggestion != "pass":
             for label in flag.flagged:
                 self._metrics.labels.labels(label).inc()

@@ -1,6 +1,6 @@
 """The review store: the cases for moderators and their decisions, in SQLite or PostgreSQL."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from pipeline.errors import CaseError
@@ -12,6 +12,7 @@ from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Case, CaseFile, Choice, Evidence, Filters, Outcome
 from pipeline.review.database import Database
 from pipeline.review.delivery import drills, tallies
+from pipeline.review.delivery.tallies import Tally
 from pipeline.settings import Settings
 
 
@@ -19,7 +20,12 @@ class ReviewStore(Protocol):
     """Storage of cases. Every method may block, and raises DependencyError if the database does not answer."""
 
     def add(
-        self, batch: Sequence[Flag | SpeechStatus], at: float, drawn: Collection[str] = (), probability: float = 0.0
+        self,
+        batch: Sequence[Flag | SpeechStatus],
+        at: float,
+        drawn: Collection[str] = (),
+        probability: float = 0.0,
+        counted: Callable[[Tally], object] = lambda tally: None,
     ) -> list[Outcome]:
         """Store a batch in one transaction, at the time `at` (UTC seconds), and count all its speech.
 
@@ -29,7 +35,7 @@ class ReviewStore(Protocol):
 
         Of the passed flags, those with an id in `drawn` become cases of their own, for audit: they were drawn with this
         `probability`. Returns the outcome of each stored flag: first the cases, then the audits, in order. A message
-        whose id is already stored changes nothing.
+        whose id is already stored changes nothing. After the commit, `counted` gets what was counted newly.
         """
 
     def forget_counted(self, before: float) -> None:
@@ -86,7 +92,12 @@ class SqlReviewStore(ReviewStore):
         self._ranking = ranking or Ranking({})
 
     def add(
-        self, batch: Sequence[Flag | SpeechStatus], at: float, drawn: Collection[str] = (), probability: float = 0.0
+        self,
+        batch: Sequence[Flag | SpeechStatus],
+        at: float,
+        drawn: Collection[str] = (),
+        probability: float = 0.0,
+        counted: Callable[[Tally], object] = lambda tally: None,
     ) -> list[Outcome]:
         if not batch:
             return []
@@ -96,8 +107,9 @@ class SqlReviewStore(ReviewStore):
         with self._database.write() as connection:
             outcomes = writing.add(connection, caught, at, self._merge, self._ranking) if caught else []
             outcomes += writing.audit(connection, audits, at, probability, self._ranking) if audits else []
-            tallies.count(connection, batch, at)
+            tally = tallies.count(connection, batch, at)
             drills.record(connection, flags, at)
+        counted(tally)
         return outcomes
 
     def forget_counted(self, before: float) -> None:

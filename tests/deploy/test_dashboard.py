@@ -17,7 +17,7 @@ from tests.deploy.prometheus import prometheus
 LABELS = {  # values for queries that need one
     "stage": [stage.name for stage in STAGES],
     "room_type": ["default"],
-    "result": ["heard", "skipped"],
+    "result": ["heard", "skipped", "segmented", "monitored", "met", "missed"],
     "agrees": ["no"],
 }
 

@@ -17,14 +17,16 @@ from pipeline.console.app import create_app, open_desk
 from pipeline.judge import judge, labels
 from pipeline.local import LocalRunner
 from pipeline.messages import Mark, Suggestion, Verdict
-from pipeline.metrics import Metrics, catalogue, from_zero
+from pipeline.metrics import LABELS, Metrics, catalogue, from_zero
 from pipeline.review.database import Database
 from pipeline.review.delivery import deliver, webhooks
+from pipeline.review.delivery.confirmations import Result
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.settings import Settings, load
 from pipeline.topology import STAGES
 from tests.pipeline.asr.parts import Scripted
 
+ROOM_TYPES = ("game", "default", "other", "kids")
 SECRET = "whsec_" + "QUFB" * 8
 
 
@@ -85,8 +87,13 @@ def deliver_stage(settings: Settings, metrics: Metrics) -> Any:
         (transcribe, "triaged", all_of(Reason)),
         (judge.build, "flags", all_of(Suggestion)),
         (judge.build, "labels", {(label,) for label in labels.load().labels}),
+        (deliver_stage, "counted_seconds", {(one, result) for one in ROOM_TYPES for result in deliver.COUNTED}),
+        (judge.build, "scores", {(label, tenth) for label in labels.load().labels for tenth in judge.TENTHS}),
         (deliver_stage, "cases", {("created",), ("merged",), ("linked",), ("repeated",), ("passed",), ("audit",)}),
         (console, "decisions", all_of(Verdict)),
+        (console, "actions", all_of(Result)),
+        (console, "appeals", {("lodged",), ("upheld",), ("overturned",), ("reopened",)}),
+        (console, "review_deadlines", {(one, result) for one in labels.SEVERITIES for result in ("met", "missed")}),
         (outbox, "webhooks", {("sent",), ("retried",), ("failed",)}),
         (gateway, "gateway_refused", {(code.name.lower(),) for code in Close}),
     ],
@@ -127,6 +134,19 @@ def test_the_catalogue_describes_every_metric_that_is_exposed() -> None:
         for entry in catalogue().values()
     }
     assert described == exposed
+
+
+def test_every_label_of_a_metric_is_described() -> None:
+    assert {label for entry in catalogue().values() for label in entry.labels} == LABELS.keys()
+
+
+def test_versions_in_use_are_shown(settings: Settings) -> None:
+    metrics = Metrics()
+    with closing(transcribe(settings, metrics)), closing(judge.build(settings, metrics)):
+        infos = [(name, family) for family in metrics.registry.collect() if (name := family.name).endswith("_info")]
+    assert {name: [sample.value for sample in family.samples] for name, family in infos} == {
+        f"voxwarden_{name}_info": [1.0] for name in ("build", "recogniser", "classifier", "policy")
+    }
 
 
 def test_an_attribute_has_the_type_that_the_catalogue_describes() -> None:

@@ -43,6 +43,22 @@ def spread(connection: Connection, window: Window, options: Options) -> Iterator
         yield from _spread([chain for chain in chains if chain.label == label], options, {"label": label})
 
 
+def speakers(connection: Connection, window: Window, labels: frozenset[str]) -> dict[tuple[str, str], int]:
+    """Return the number of speakers of each flagged term of these labels, by label and term.
+
+    It counts the flags stored in the window. Unlike `spread`, it does not wait for decisions.
+    """
+    query = select(FLAGS.c.speaker, FLAGS.c.hits).where(FLAGS.c.stored_at >= window.since)
+    query = query.where(FLAGS.c.stored_at < window.until, FLAGS.c.suggestion != "pass", FLAGS.c.drill == "")
+    said = {
+        (hit["label"], hit["term"].casefold(), row.speaker)
+        for row in connection.execute(query)
+        for hit in row.hits
+        if hit["label"] in labels
+    }
+    return Counter((label, term) for label, term, _ in said)
+
+
 class Use(NamedTuple):
     """One use of a term, at UTC seconds."""
 

@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import get_args
 
 from pipeline.errors import BadMessage
-from pipeline.messages import Flag, SpeechStatus
+from pipeline.messages import SAMPLE_RATE, Flag, SpeechStatus
 from pipeline.metrics import Metrics, from_zero
+from pipeline.overload import OTHER, Valve
 from pipeline.review.cases.values import Outcome, Result, check
+from pipeline.review.delivery.tallies import Tally
 from pipeline.review.evidence.clip import ClipCutter
 from pipeline.review.evidence.log import UtteranceLog
 from pipeline.review.evidence.report_clips import ReportCutter
@@ -26,12 +28,16 @@ from pipeline.topology import DELIVER
 
 FORGET_EVERY_SECONDS = 3_600.0
 
+COUNTED = ("segmented", "monitored", "skipped", "failed")
+"""The measures of the tallies that the metric `voxwarden_counted_seconds_total` shows."""
+
 
 class Deliver(Processor[Flag | SpeechStatus, Outcome]):
     """Stores flags to review or block. Of the passed flags it draws the share `audit_share` (0 to 1) for audit.
 
     `preroll` is the speech before a case that its clip contains, in seconds. `clock` returns UTC seconds. The ids of
-    counted speech are kept for `keep_counted` seconds: as long as a message may be delivered again.
+    counted speech are kept for `keep_counted` seconds: as long as a message may be delivered again. The metrics know
+    only these `room_types`; the others count as `other`.
     """
 
     def __init__(
@@ -44,6 +50,7 @@ class Deliver(Processor[Flag | SpeechStatus, Outcome]):
         clock: Callable[[], float] = time.time,
         audit_share: float = 0.0,
         keep_counted: float = math.inf,
+        room_types: Sequence[str] = (OTHER,),
     ) -> None:
         self._store = store
         self._log = log
@@ -55,6 +62,8 @@ class Deliver(Processor[Flag | SpeechStatus, Outcome]):
         self._keep_counted = keep_counted
         self._forgot = -math.inf
         """When ids were last forgotten, in UTC seconds."""
+        self._room_types = frozenset(room_types)
+        from_zero(metrics.counted_seconds, room_types, COUNTED)
         from_zero(metrics.cases, (*get_args(Result), "passed", "audit"))
 
     def process(self, batch: Sequence[Flag | SpeechStatus]) -> list[Outcome | Rejected]:
@@ -63,7 +72,9 @@ class Deliver(Processor[Flag | SpeechStatus, Outcome]):
         flags = [message for message in good if isinstance(message, Flag)]
         passed = [flag for flag in flags if flag.suggestion == "pass"]
         drawn = {flag.id for flag in passed if not flag.drill and checks.drawn("audit", flag.id, self._audit_share)}
-        outcomes = self._store.add([*good, *_failed(checked)], self._clock(), drawn, self._audit_share)
+        outcomes = self._store.add(
+            [*good, *_failed(checked)], self._clock(), drawn, self._audit_share, self._count_speech
+        )
         self._metrics.cases.labels("passed").inc(len(passed) - len(drawn))
         self._count({flag.id: flag for flag in flags}, outcomes)
         self._cut_clips(outcomes)
@@ -93,6 +104,12 @@ class Deliver(Processor[Flag | SpeechStatus, Outcome]):
         for case in dict.fromkeys(outcome.case for outcome in unlinked):
             self._metrics.evidence_missing.inc(self._cutter.cut(case, fresh))
 
+    def _count_speech(self, tally: Tally) -> None:
+        for cell, (_, samples) in tally.changes:
+            if cell.measure in COUNTED and samples > 0:
+                room_type = cell.room_type if cell.room_type in self._room_types else OTHER
+                self._metrics.counted_seconds.labels(room_type, cell.measure).inc(samples / SAMPLE_RATE)
+
     def _count(self, flags: Mapping[str, Flag], outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
             flag = flags[outcome.flag]
@@ -111,6 +128,7 @@ def build(settings: Settings, metrics: Metrics, log: UtteranceLog) -> Deliver:
         settings.store.preroll_seconds,
         audit_share=settings.quality.audit_share,
         keep_counted=settings.kafka.longest_retention_seconds + 86_400,
+        room_types=Valve(settings.overload).kinds,
     )
 
 

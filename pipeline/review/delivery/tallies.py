@@ -77,25 +77,31 @@ class Tally:
         count, total = self._changes.get(cell, (0, 0))
         self._changes[cell] = count + times, total + times * samples
 
+    @property
+    def changes(self) -> list[tuple[Cell, tuple[int, int]]]:
+        """The changes of counts and samples, in the order of the keys."""
+        return [(cell, change) for cell, change in sorted(self._changes.items()) if change != (0, 0)]
+
     def write(self, connection: Connection) -> None:
         """Add the changes to TALLIES, in the order of the keys, so that two writers never wait for each other."""
-        changed = [(cell, change) for cell, change in sorted(self._changes.items()) if change != (0, 0)]
+        changed = self.changes
         if changed:
             rows = [cell._asdict() | {"count": count, "samples": samples} for cell, (count, samples) in changed]
             connection.execute(_add_up(connection), rows)
 
 
-def count(connection: Connection, batch: Sequence[Flag | SpeechStatus], at: float) -> None:
-    """Count the messages of a batch that were not counted before. `at` is UTC seconds."""
+def count(connection: Connection, batch: Sequence[Flag | SpeechStatus], at: float) -> Tally:
+    """Count the messages of a batch that were not counted before. `at` is UTC seconds. Returns the changes."""
+    tally = Tally()
     real = [message for message in batch if not message.drill]
     if not real:
-        return
+        return tally
     seen = _seen(connection, sorted({key for message in real for key in _keys(message)}), at)
     kinds = _room_types(connection, {message.room_type for message in real}, at)
-    tally = Tally()
     states = {key: state for message in real for key, state in _count(tally, message, kinds, seen, at)}
     _store_states(connection, states)
     tally.write(connection)
+    return tally
 
 
 def forget(connection: Connection, before: float) -> None:

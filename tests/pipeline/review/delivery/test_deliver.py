@@ -21,6 +21,7 @@ from pipeline.review.evidence.lookback import Lookback
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.store import SqlReviewStore
 from pipeline.settings import Settings, Store
+from pipeline.speech_status import status_of
 from pipeline.stage import Rejected
 from pipeline.topology import DELIVER
 from tests.builders import NOON, flag
@@ -99,6 +100,18 @@ def test_a_clip_begins_with_the_speech_just_before(desk: Desk) -> None:
     assert pitch(heard[0]) == pytest.approx(440, abs=2)
     assert np.abs(heard[1]).max() < 0.01
     assert pitch(heard[2]) == pytest.approx(220, abs=2)
+
+
+def test_each_second_of_speech_counts_once_however_often_it_arrives(desk: Desk) -> None:
+    flagged = desk.said("a", 0, 4)
+    segmented, skipped = status_of(flagged, "segmented"), status_of(flagged, "skipped", "overload")
+    desk.stage.process([segmented])
+    desk.stage.process([skipped])
+    for _ in range(2):
+        desk.stage.process([flagged, segmented])
+    results = ("segmented", "monitored", "skipped", "failed")
+    found = [desk.figure("counted_seconds_total", room_type="other", result=result) for result in results]
+    assert found == [4, 4, 4, 0]
 
 
 def test_passed_speech_is_not_stored(desk: Desk) -> None:
