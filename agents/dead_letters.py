@@ -2,7 +2,8 @@
 
 Kafka cannot delete a single record, and a committed offset can only say "everything before this". So a letter that was
 replayed or dropped gets a marker: a small record in the same topic that names the letter. Everyone who reads the topic
-sees the marker. It lives a little longer than its letter. It needs no other topic, consumer group or database.
+sees the marker. Kafka keeps the marker a little longer than its letter. So this module needs no other topic, no
+consumer group and no database.
 """
 
 from collections.abc import Iterator, Sequence

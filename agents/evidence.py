@@ -41,7 +41,9 @@ Flags come in the order of the log, so that neighbouring flags need the same rec
 
 
 class KafkaLog(UtteranceLog):
-    """`voice.utterances`, read by a consumer that seeks. For one thread. The broker expires the records.
+    """Reads single records of the topic `voice.utterances` by their address. Use it in one thread only.
+
+    An old record may be missing, because the broker deletes records after their retention time.
 
     After an error, the next call makes a new consumer, because the old one may never notice that the brokers are back.
     """

@@ -109,7 +109,8 @@ class StageLoop:
     async def run(self, stream: Any) -> None:
         """Handle records until the app stops.
 
-        Faust subscribes because of `stream`; the records come from agents/intake.py.
+        Faust subscribes to the topic because this method takes a `stream`. The records are not read from `stream`: they
+        come from agents/intake.py.
         """
         del stream
         await self.consume(batches(self.app, self._batching.batch, self._batching.wait_seconds))

@@ -35,7 +35,7 @@ class Host(Protocol):
 
 
 async def run(settings: Settings, host: Host, stop: asyncio.Event | None = None) -> None:
-    """Take audio until SIGTERM, SIGINT or `stop`. Then close the connections and finish all audio in hand.
+    """Take audio until SIGTERM, SIGINT or `stop`. Then close the connections and process the received audio.
 
     Raises ConfigError if another process uses the data folder.
     """

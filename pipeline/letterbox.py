@@ -71,7 +71,7 @@ class Box(Protocol):
         """The letters that `wanted` selects, oldest first. Raises InputError for an address that no letter has."""
 
     def content(self, letter: Letter) -> Content:
-        """The content of `letter`."""
+        """Return the headers and the value (bytes) of the message that `letter` holds."""
 
     def send_back(self, chosen: Sequence[Letter]) -> tuple[int, Refusals]:
         """Send the `chosen` letters back to their stages. Returns how many were sent, and the refused ones."""

@@ -211,7 +211,7 @@ class Flag(Message, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class SpeechStatus(Message, frozen=True, kw_only=True, omit_defaults=True):
-    """A status of an utterance without a verdict. With the flags, these messages account for every utterance."""
+    """A status of an utterance that has no flag (yet). With the flags, these messages account for every utterance."""
 
     id: str
     utterance: str
@@ -220,7 +220,7 @@ class SpeechStatus(Message, frozen=True, kw_only=True, omit_defaults=True):
     state: SpeechState
     """`segmented`: the utterance was cut. `skipped`: overload left it out. `failed`: it is a dead letter."""
     reason: Annotated[str, Meta(max_length=64)] = ""
-    """Why the utterance has no verdict: `overload`, or the name of the stage that failed."""
+    """Why the utterance has no flag: `overload`, or the name of the stage that failed."""
     address: str | None = None
     """Address of the utterance's audio. Only a status that ends the work on the utterance has it."""
 

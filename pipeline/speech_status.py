@@ -1,7 +1,8 @@
-"""Reports the status of utterances that have no verdict, so that every utterance is accounted for.
+"""Reports the status of utterances that have no flag or no flag yet, so that every utterance is accounted for.
 
-The runners wrap each stage that gives `SpeechStatus` messages: each utterance that it cuts or rejects gets one.
-The judge gives one itself for each utterance that overload skipped.
+The runners put the class `Reporting` around each stage that gives `SpeechStatus` messages. It adds one message for each
+utterance that the stage cuts, and one for each that it rejects. The judge itself gives one for each utterance that
+overload skipped.
 """
 
 from collections.abc import Iterable, Sequence

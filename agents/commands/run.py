@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 def run(
     ctx: typer.Context,
     show: Annotated[
-        bool, typer.Option("--show", help="Print every verdict with its text. Do not use it with a log.")
+        bool, typer.Option("--show", help="Print every flag with its text. Do not use it with a log.")
     ] = False,
 ) -> None:
     """Moderate live rooms in one process: WebSocket gateway, all stages, review store, console and metrics.
 
     Use it when one machine is enough for your rooms. Apps send each speaker's audio to the gateway, as
     docs/integrate.md shows. `voxwarden cases list` shows the flagged speech. Ctrl-C or SIGTERM closes the connections,
-    finishes the audio in hand, and ends. After a kill, the next run finishes that audio. Only one run at a time can use
-    a data folder.
+    processes the received audio, and ends. After a kill, the next run processes this audio. Only one run at a time can
+    use a data folder.
 
     Examples:
       voxwarden run --show

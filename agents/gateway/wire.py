@@ -43,7 +43,10 @@ def whole_frames(data: bytes, largest: int) -> tuple[list[bytes], int]:
 
 
 class Connection(ServerConnection):
-    """Reads once, then pauses until the next `receive`. Data that arrives meanwhile waits in the network's buffers."""
+    """A WebSocket connection that reads from its socket only when `receive` is called.
+
+    Data that arrives between two calls waits in the buffers of the network.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -82,9 +82,9 @@ def _cast(encoder: AudioEncoder, dtype: torch.dtype) -> None:
 
 
 class OpenAIWhisper:
-    """Implements `Network`. On a CPU it has one single-threaded worker per core.
+    """Implements `Network` (see pipeline/asr/engine.py) with PyTorch.
 
-    This is faster than one batch on PyTorch's own threads.
+    On a CPU, it has one single-threaded worker per core, which is faster than one batch on PyTorch's own threads.
     """
 
     def __init__(self, model: Whisper, workers: int, beams: Mapping[str, int], adapted: Mapping[str, Whisper]) -> None:

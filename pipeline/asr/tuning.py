@@ -44,7 +44,7 @@ def figures(asr: Asr) -> Iterator[Figure]:
 
 
 def best(asr: Asr, found: Sequence[Figure]) -> Figure:
-    """The fastest of `found`. It gets a wide beam for all languages if that is nearly as fast."""
+    """Return the fastest of `found`, with a wide beam for all languages if that is nearly as fast."""
     fastest = max(found, key=lambda figure: figure.speed)
     if asr.engine != "ctranslate2":
         return fastest

@@ -15,7 +15,7 @@ HOUR_SECONDS = 3_600.0
 
 
 class Options(Struct, frozen=True, kw_only=True):
-    """The choices that the indicators depend on. Times are seconds."""
+    """The values that the operator sets for the indicators of the assessment. Times are seconds."""
 
     limits: dict[str, float] = {}
     """The operator's limits by figure, e.g. {"I-02.share": 0.99}."""

@@ -53,7 +53,7 @@ class Part:
     """Factor for its samples, so that voice activity detection works on a very quiet recording."""
 
     def of(self, speaker: str) -> str:
-        """The speaker's name with the part's stream and channel, which count from 1 here."""
+        """Return `speaker`, followed by this part's stream and channel. In the name, both count from 1."""
         stream = f", stream {self.stream + 1}" if self.stream else ""
         return speaker + stream + ("" if self.channel is None else f", channel {self.channel + 1}")
 

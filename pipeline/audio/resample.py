@@ -38,11 +38,11 @@ def mean(channels: NDArray[np.float32]) -> Samples:
 
 
 def not_cancelled(channels: NDArray[np.float32]) -> Samples:
-    """The mean of the channels, or the loudest channel where channels cancel each other. For live audio.
+    """Mix the channels of live audio so that they cannot cancel each other. Shape (channels, samples) to (samples,).
 
-    A client could send a voice and its inverse, so that the mean is silent. The same works against any fixed weights.
-    So each sample is a blend of the mean and the loudest channel. It is the mean if that is at least half as large as
-    the loudest channel. The smaller the mean is, the more it is replaced by the loudest channel.
+    A client could send a voice and its inverse, so that the mean is silent. With other fixed weights, a client could do
+    the same. So each sample is a blend of the mean and the loudest channel. It is the mean if the mean is at least half
+    as large as the loudest channel. The smaller the mean is, the more the loudest channel replaces it.
     """
     middle = channels.mean(axis=0)
     loudest = np.take_along_axis(channels, np.abs(channels).argmax(axis=0)[None], axis=0)[0]

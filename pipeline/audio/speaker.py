@@ -66,7 +66,7 @@ class Stream:
 
     @property
     def open_since(self) -> int | None:
-        """Start of unfinished speech in 16 kHz samples since 1970 UTC. None in silence."""
+        """Where the unfinished speech begins, as a number of 16 kHz samples since 1970 UTC. None if nobody speaks."""
         since = self._cutter.open_since
         return None if since is None else self._origin + since
 

@@ -91,7 +91,7 @@ class _Audience:
         flagged = [flag for flag in self._flags if flag.suggestion != "pass"]
         stdout.print(
             f"\n{len(self._flags)} utterances, {len(flagged)} flagged. Each row has the time when the speech "
-            f"ended, and the delay of the verdict.\n"
+            f"ended, and the delay of the flag.\n"
             f"Cases:  voxwarden cases list   (in {settings.data_dir / 'voxwarden.db'})\n"
             f"Clips:  {settings.data_dir / 'evidence'}\n"
             f"Your own recordings:  voxwarden moderate FILE…\n"

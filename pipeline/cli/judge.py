@@ -54,7 +54,7 @@ def judge(
 
     Examples:
       echo "add me on telegram" | voxwarden judge
-      voxwarden judge chat.txt --format jsonl > verdicts.jsonl
+      voxwarden judge chat.txt --format jsonl > flags.jsonl
       voxwarden judge chat.jsonl --room-type kids --policy strict --fail-on review
     """
     settings = with_policy(settings_of(ctx), policy)

@@ -44,7 +44,7 @@ def transcribe(
         typer.Option("--format", help="txt for a person, jsonl for a program, srt or vtt for subtitles."),
     ] = TranscribeFormat.TXT,
 ) -> None:
-    """Transcribe recordings: speech to text, without verdicts.
+    """Transcribe recordings: speech to text, without judging the text.
 
     Use it for transcripts or subtitles. Results appear as they are ready, in the order of the files. Long recordings
     are cut at pauses. A file that cannot be read to its last byte is reported on stderr (with jsonl also as {"file",

@@ -26,7 +26,7 @@ COUNTED = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The filters of a request. An empty one does not filter."""
+    """The filters that a request asks for. An empty field selects all cases."""
 
     label: NameQuery = ""
     language: NameQuery = ""

@@ -85,7 +85,10 @@ def of(code: str) -> Language:
 
 
 def known() -> tuple[str, ...]:
-    """The codes of all languages that have a folder; raises ConfigError for a folder whose name is not a code."""
+    """Return the codes of all languages that have a folder in one of the folders `languages`, sorted.
+
+    Raises ConfigError for a folder whose name is not a code.
+    """
     return tuple(sorted({code for folder in _folders() for code in _codes(folder)}))
 
 

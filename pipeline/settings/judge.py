@@ -23,5 +23,5 @@ class JudgeSettings(Section):
     lexicons: tuple[str, ...] = Field(("en", "zh"), description="language codes, or paths of lexicons")
     labels: Path | None = Field(None, description="file of label definitions; unset: configs/labels.yaml")
     shadow_policies: tuple[str, ...] = Field(
-        (), description="policies whose verdicts are counted in metrics but never delivered"
+        (), description="policies whose suggestions are counted in metrics but never delivered"
     )

@@ -50,7 +50,10 @@ def speech_coverage(connection: Connection, window: Window, options: Options) ->
 
 
 def loss(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
-    """I-03, over the window moved back until all speech has its final state."""
+    """I-03: the share of utterances without a flag.
+
+    The window is moved into the past, so that all its speech has its final state (see `settled`).
+    """
     found = totals(connection, settled(window, options), STATES, "measure", "bucket", "room_type")
     for part, speech in split(found, room_type=2):
         segmented = summed(speech, "segmented").n
@@ -125,7 +128,7 @@ def _lost(segmented: int, lost: int, part: dict[str, str]) -> Iterator[Figure]:
 
 
 def _reasons(found: Totals) -> Mapping[str, int]:
-    """Return the number of utterances without a verdict, by reason."""
+    """Return the number of utterances without a flag, by reason."""
     reasons: dict[str, int] = defaultdict(int)
     for (measure, bucket, _), total in found.items():
         if measure in {"skipped", "failed"}:

@@ -1,6 +1,7 @@
 """Quality figures: agreement between people, results on golden cases, and how many flags moderators confirm.
 
-Undone decisions do not count. The caller opens the connection. Times are UTC seconds.
+A golden case is a decided case that a lead has marked with the right answer. Undone decisions do not count. The
+functions take an open connection to the database. Times are UTC seconds.
 """
 
 import math

@@ -57,7 +57,7 @@ def test_the_help_fills_a_narrow_terminal_and_keeps_its_examples() -> None:
     shown = shell("voxwarden judge --help", COLUMNS="80").stdout
     first = shown[shown.index(" Use it") : shown.index(" Examples:")].strip().splitlines()
     assert all(len(line) > 55 for line in map(str.strip, first[:-1]))
-    assert "\n   voxwarden judge chat.txt --format jsonl > verdicts.jsonl" in shown
+    assert "\n   voxwarden judge chat.txt --format jsonl > flags.jsonl" in shown
 
 
 @pytest.mark.parametrize("command", ["", "judge", "moderate", "cases list", "run", "worker", "config show"])
