@@ -165,7 +165,7 @@ def get(connection: Connection, drill: str) -> Drill:
 
 def results(connection: Connection, drill: str) -> list[LineResult]:
     """Return the results of all lines, in the order of the rooms' names. Raises Missing."""
-    get(connection, drill)
+    stops = get(connection, drill).kind == "stop"
     acted = _acted(connection, drill)
     rows = connection.execute(
         select(DRILL_LINES).where(DRILL_LINES.c.drill == drill).order_by(DRILL_LINES.c.room)
@@ -180,8 +180,8 @@ def results(connection: Connection, drill: str) -> list[LineResult]:
             suggestion=row.suggestion,
             flagged=tuple(row.flagged or ()),
             heard=row.heard or "",
-            stored_at=row.stored_at,
-            **acted.get(row.room, {}),
+            stored_at=None if stops else row.stored_at,
+            **acted.get(row.room, {}) | ({"acted_at": row.stored_at} if stops else {}),
         )
         for row in rows
     ]

@@ -48,7 +48,7 @@ class AuthorityRequest(Entry, frozen=True, kw_only=True):
     """The person who approved the answer."""
     exports: Count = 0
     """Number of exports handed over."""
-    signed_exports: Count = 0
+    signed: Count = 0
     """Exports with hash and signature."""
     note: Long = ""
 
@@ -122,11 +122,11 @@ class SyntheticVoice(Entry, frozen=True, kw_only=True):
 
     clips: Count
     """Generated clips."""
-    labelled_clips: Count
+    labelled: Count
     """Clips with an explicit label."""
-    exports: Count = 0
+    files: Count = 0
     """Exported files."""
-    labelled_exports: Count = 0
+    marked: Count = 0
     """Files with a label in their metadata."""
     note: Long = ""
 
@@ -142,7 +142,7 @@ KINDS: dict[Kind, type[Entry]] = {
     "synthetic_voice": SyntheticVoice,
 }
 
-PARTS_OF = {"signed_exports": "exports", "labelled_clips": "clips", "labelled_exports": "exports"}
+PARTS_OF = {"signed": "exports", "labelled": "clips", "marked": "files"}
 """Counts that are a part of another count."""
 
 HOURS_TO_REPORT = 24.0

@@ -10,6 +10,8 @@ from functools import partial
 import uvicorn
 from fastapi import FastAPI
 
+from pipeline.assessment import watching
+from pipeline.assessment.workdays import calendar
 from pipeline.console.app import create_app, open_desk
 from pipeline.console.desk import Desk
 from pipeline.console.first_login import first_login
@@ -26,6 +28,8 @@ SEND_SECONDS = 0.5
 """Seconds between two looks into the outbox."""
 RETENTION_SECONDS = 3_600.0
 """Seconds between two checks whether the retention job is due."""
+WATCH_SECONDS = 21_600.0
+"""Seconds between two looks for cases of article 3 (`pipeline/assessment/watching.py`)."""
 STOP_SECONDS = 3
 """Seconds that running requests get when the server stops."""
 
@@ -57,7 +61,7 @@ class ConsoleServer(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving]:
-    """Serve the console, send webhooks and run the retention job while the block runs.
+    """Serve the console, send webhooks, run the retention job and watch for triggers while the block runs.
 
     Port 0 takes a free port. Raises DependencyError if the port is taken or the database does not answer.
     """
@@ -77,7 +81,11 @@ async def serving(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving
         server = ConsoleServer(config)
         task = asyncio.create_task(server.serve([listener]), name="console")
         try:
-            async with sending(settings, database, metrics), every(RETENTION_SECONDS, partial(keep, desk), "retention"):
+            async with (
+                sending(settings, database, metrics),
+                every(RETENTION_SECONDS, partial(keep, desk), "retention"),
+                every(WATCH_SECONDS, partial(watch, desk), "watch"),
+            ):
                 yield Serving(f"http://{console.host}:{listener.getsockname()[1]}", login)
         finally:
             server.should_exit = True
@@ -106,6 +114,11 @@ def keep(desk: Desk) -> None:
     settings = desk.settings
     kept = settings.kafka.longest_retention_seconds
     retention.run_if_due(desk.database, desk.evidence, settings.retention, desk.clock(), kept)
+
+
+def watch(desk: Desk) -> None:
+    """Look for cases of article 3, and store the new ones as triggers. Repeated runs change nothing."""
+    watching.watch(desk.database, desk.settings, calendar(), desk.clock())
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, insert, select
 from pipeline.errors import CaseError, Missing
 from pipeline.messages import Action
 from pipeline.review import audit
+from pipeline.review.delivery import drills
 from pipeline.review.tables.core import DECISIONS
 from pipeline.review.tables.duties import ACTIONS
 
@@ -50,6 +51,8 @@ def confirm(connection: Connection, given: Confirmation) -> tuple[Confirmation, 
         return held, False
     connection.execute(delete(ACTIONS).where(ACTIONS.c.decision == given.decision))
     connection.execute(insert(ACTIONS).values({name: getattr(given, name) for name in given.__struct_fields__}))
+    if given.result == "done":
+        drills.stopped(connection, decision.case_id, given.at)
     detail = {"decision": given.decision, "action": given.action, "at": given.at}
     audit.append(connection, given.received_at, "app", f"action.{given.result}", decision.case_id, detail)
     return given, True

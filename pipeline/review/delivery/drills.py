@@ -1,14 +1,15 @@
-"""Writes the verdicts on the speech of drills to DRILL_LINES, in the transaction that stores the flags.
+"""Writes the results of drills to DRILL_LINES: the verdicts on test speech, and the times at which rooms stopped.
 
 A test utterance may be cut in two. Its worst verdict counts, so a flag that is delivered again changes nothing.
 """
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, case, or_, update
+from sqlalchemy import Connection, case, or_, select, update
 
 from pipeline.messages import Flag, Suggestion
-from pipeline.review.tables.duties import DRILL_LINES
+from pipeline.review.tables.core import CASES
+from pipeline.review.tables.duties import DRILL_LINES, DRILLS
 
 RANKS: dict[Suggestion, int] = {"pass": 0, "review": 1, "block": 2}
 
@@ -24,3 +25,15 @@ def record(connection: Connection, flags: Sequence[Flag], at: float) -> None:
         line = update(DRILL_LINES).where(DRILL_LINES.c.drill == flag.drill, DRILL_LINES.c.room == flag.room, worse)
         verdict = {"suggestion": flag.suggestion, "flagged": list(flag.flagged), "heard": flag.text, "stored_at": at}
         connection.execute(line.values(verdict))
+
+
+def stopped(connection: Connection, case_id: str, at: float) -> None:
+    """Write that the app stopped the room of a case at `at` (UTC seconds), if the case belongs to a stop drill.
+
+    The line keeps the time after retention has deleted the case.
+    """
+    query = select(CASES.c.drill, CASES.c.room).join(DRILLS, DRILLS.c.id == CASES.c.drill)
+    found = connection.execute(query.where(CASES.c.id == case_id, DRILLS.c.kind == "stop")).one_or_none()
+    if found:
+        line = update(DRILL_LINES).where(DRILL_LINES.c.drill == found.drill, DRILL_LINES.c.room == found.room)
+        connection.execute(line.values(stored_at=at))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from msgspec import structs
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from pipeline.assessment import drills, hazards
 from pipeline.assessment.drill_lines import Line
@@ -16,7 +16,7 @@ from pipeline.review.database import Database
 from pipeline.review.delivery import confirmations
 from pipeline.review.delivery.confirmations import Confirmation
 from pipeline.review.store import SqlReviewStore
-from pipeline.review.tables.core import CASES, DECISIONS, OUTBOX
+from pipeline.review.tables.core import CASES, DECISIONS, FLAGS, OUTBOX
 from tests.builders import NOON, flag
 
 LINES = [
@@ -135,6 +135,16 @@ def test_a_stop_drill_sends_an_event_for_each_room_at_once_and_takes_the_confirm
 def test_a_stop_drill_needs_different_rooms(connection: Connection, rooms: list[str]) -> None:
     with pytest.raises(InputError):
         drills.order_stop(connection, rooms, "lea", NOON)
+
+
+def test_the_time_of_a_stop_outlives_its_case(database: Database) -> None:
+    with database.write() as connection:
+        drill = drills.order_stop(connection, ["test-1"], "lea", NOON)
+        confirm(connection, connection.scalars(select(DECISIONS.c.id)).one(), 4)
+        for table in (DECISIONS, FLAGS, CASES):
+            connection.execute(delete(table))
+    (line,) = results(database, drill)
+    assert line.acted_at == NOON + 4
 
 
 def test_a_second_stop_drill_of_the_same_rooms_is_a_new_order(database: Database) -> None:

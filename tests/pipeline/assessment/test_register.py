@@ -22,7 +22,7 @@ FIELDS: dict[Kind, dict[str, Any]] = {
     "shadow_run": {"policy": "next@1", "caught_before": 0.01, "caught_after": 0.02},
     "incident": {"title": "broker down", "severity": "high"},
     "restore_test": {"backup": "store of 1 January", "result": "passed"},
-    "synthetic_voice": {"clips": 10, "labelled_clips": 9},
+    "synthetic_voice": {"clips": 10, "labelled": 9},
 }
 
 
@@ -57,7 +57,7 @@ def test_an_entry_keeps_its_fields_author_and_time(connection: Connection, kind:
         ("incident", {"colour": "red"}, "colour"),
         ("restore_test", {"backup": ""}, "backup"),
         ("shadow_run", {"caught_after": 2}, "caught_after"),
-        ("synthetic_voice", {"labelled_clips": 11}, "more labelled_clips than clips"),
+        ("synthetic_voice", {"labelled": 11}, "more labelled than clips"),
     ],
 )
 def test_a_wrong_field_is_refused_by_name(
@@ -74,8 +74,8 @@ def test_an_unknown_kind_is_refused(connection: Connection) -> None:
 
 
 def test_text_of_a_command_line_becomes_numbers(connection: Connection) -> None:
-    made = register.add(connection, "synthetic_voice", {"clips": "10", "labelled_clips": "9"}, "lea", NOON)
-    assert (made.fields["clips"], made.fields["exports"]) == (10, 0)
+    made = register.add(connection, "synthetic_voice", {"clips": "10", "labelled": "9"}, "lea", NOON)
+    assert (made.fields["clips"], made.fields["files"]) == (10, 0)
 
 
 def test_a_police_report_is_due_after_a_day(connection: Connection) -> None:

@@ -1,0 +1,20 @@
+"""The jobs that run beside the console."""
+
+from pathlib import Path
+
+from pipeline.assessment import triggers
+from pipeline.console import server
+from pipeline.console.app import open_desk
+from pipeline.review.database import Database
+from pipeline.review.store import SqlReviewStore
+from pipeline.settings import Settings
+from tests.builders import NOON, flag
+
+
+def test_the_watch_stores_new_triggers_once(database: Database, tmp_path: Path) -> None:
+    SqlReviewStore(database).add([flag("a", 0, 1, room_type="kids", flagged=("ads_spam",))], NOON)
+    desk = open_desk(Settings(data_dir=tmp_path), database, clock=lambda: NOON + 60)
+    for _ in range(2):
+        server.watch(desk)
+    with database.read() as connection:
+        assert [(each.signal, each.found_at) for each in triggers.all_of(connection)] == [("room_type:kids", NOON + 60)]
