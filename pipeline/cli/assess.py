@@ -177,6 +177,9 @@ def verify(
     public_key: Annotated[
         Path | None, typer.Option("--public-key", help="The public key (PEM) that the operator published.")
     ] = None,
+    audit_log: Annotated[
+        bool, typer.Option("--audit-log", help="Also look for the bundle's line in the audit log of this store.")
+    ] = False,
 ) -> None:
     """Check that a bundle or a final report is unchanged and follows from its data.
 
@@ -193,6 +196,9 @@ def verify(
     if file.is_file():
         given = _read(public_key) if public_key else None
         faults = _show(checking.of_bundle(_read(file), target, given))
+        if audit_log:
+            with database_of(ctx) as database, database.read() as connection:
+                faults += _show([checking.of_anchor(connection, _read(file))])
     else:
         with database_of(ctx) as database, database.read() as connection:
             faults = _show(checking.of_assessment(connection, assessments.find(connection, target)))

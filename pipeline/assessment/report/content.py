@@ -114,6 +114,15 @@ class Trigger(Struct, frozen=True, kw_only=True):
     due: str | None
 
 
+class Entries(Struct, frozen=True, kw_only=True):
+    """The number of entries of one kind in the register. What they say stays in the store: it is often confidential."""
+
+    kind: str
+    n: int
+    open: int
+    """Those without an end."""
+
+
 class DrillCount(Struct, frozen=True, kw_only=True):
     """The test utterances of one language and label. An empty label: clean speech, which must pass."""
 
@@ -121,7 +130,20 @@ class DrillCount(Struct, frozen=True, kw_only=True):
     label: str
     lines: int
     answered: int
-    caught: int
+    right: int
+    """Risky speech that was caught, or clean speech that passed."""
+    named: int
+    """Lines that were caught under their own label."""
+
+
+class DrillTime(Struct, frozen=True, kw_only=True):
+    """Seconds from the end of the speech, or from the order of a stop drill, to one step."""
+
+    step: str
+    """flag, decision or action."""
+    n: int
+    median: float | None
+    longest: float | None
 
 
 class Drill(Struct, frozen=True, kw_only=True):
@@ -130,6 +152,7 @@ class Drill(Struct, frozen=True, kw_only=True):
     started_at: float
     ended_at: float | None
     counts: tuple[DrillCount, ...]
+    times: tuple[DrillTime, ...]
 
 
 class Value(Struct, frozen=True, kw_only=True):
@@ -214,6 +237,7 @@ class Report(Struct, frozen=True, kw_only=True):
     triggers: tuple[Trigger, ...]
     hazards: tuple[Hazard, ...]
     drills: tuple[Drill, ...]
+    register: tuple[Entries, ...]
     reviewers: Reviewers
     options: dict[str, object]
     """The settings that the figures depend on."""

@@ -44,7 +44,7 @@ def collect(connection: Connection, window: Window) -> list[tuple[Source, Eviden
 
 def _evidence(connection: Connection, source: Source, window: Window) -> Evidence:
     n, hashed = 0, sha256()
-    for row in connection.execution_options(yield_per=PAGE).execute(source.query(window)):
+    for row in connection.execute(source.query(window).execution_options(yield_per=PAGE)):
         hashed.update(msgspec.json.encode(tuple(row)) + b"\n")
         n += 1
     return Evidence(kind=source.kind, n=n, sha256=hashed.hexdigest())

@@ -66,6 +66,7 @@ def draft(connection: Connection, assessment: Assessment, settings: Settings) ->
         triggers=records.triggers(connection, window),
         hazards=hazards,
         drills=records.drills(connection, window),
+        register=records.register(connection, window),
         reviewers=_reviewers(connection, window),
         options=plain(options),
         files=shown,

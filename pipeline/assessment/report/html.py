@@ -75,6 +75,7 @@ def render(report: Report, language: Language) -> str:
                 ),
                 "text": lambda names: getattr(names, language),
                 "part": made.part,
+                "seconds": lambda value: numbers.seconds(value, language),
                 "signal": lambda trigger: signal(trigger, language),
             }
         )

@@ -6,12 +6,24 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Row, case, func, select
 
+from pipeline.assessment import drills as drilling
 from pipeline.assessment import forms
 from pipeline.assessment.figure import Window
-from pipeline.assessment.report.content import Answer, Drill, DrillCount, Hazard, Names, Restrictions, Step, Trigger
+from pipeline.assessment.report.content import (
+    Answer,
+    Drill,
+    DrillCount,
+    DrillTime,
+    Entries,
+    Hazard,
+    Names,
+    Restrictions,
+    Step,
+    Trigger,
+)
 from pipeline.review.cases.values import REPORTED
 from pipeline.review.tables.core import CASES, DECISIONS
-from pipeline.review.tables.duties import DRILL_LINES, DRILLS, HAZARD_STEPS, HAZARDS, TRIGGERS
+from pipeline.review.tables.duties import HAZARD_STEPS, HAZARDS, REGISTER, TRIGGERS
 from pipeline.review.tables.quality import COPIES
 
 
@@ -46,19 +58,18 @@ def hazards(connection: Connection, window: Window) -> tuple[Hazard, ...]:
 
 
 def drills(connection: Connection, window: Window) -> tuple[Drill, ...]:
-    """Return the drills that began in the window, with the result by language and label."""
-    kept = (DRILLS.c.started_at >= window.since, DRILLS.c.started_at < window.until)
-    rows = connection.execute(select(DRILLS).where(*kept).order_by(DRILLS.c.started_at, DRILLS.c.id))
-    return tuple(
-        Drill(
-            id=row.id,
-            kind=row.kind,
-            started_at=row.started_at,
-            ended_at=row.ended_at,
-            counts=_counts(connection, row.id),
-        )
-        for row in rows
-    )
+    """Return the drills that began in the window, oldest first, with their results by language and label."""
+    held = [each for each in reversed(drilling.all_of(connection)) if window.contains(each.started_at)]
+    return tuple(_drill(connection, each) for each in held)
+
+
+def register(connection: Connection, window: Window) -> tuple[Entries, ...]:
+    """Return the numbers of entries that were opened in the window, by kind."""
+    kept = (REGISTER.c.opened_at >= window.since, REGISTER.c.opened_at < window.until)
+    ended = func.count(REGISTER.c.closed_at)
+    query = select(REGISTER.c.kind, func.count(), ended).where(*kept).group_by(REGISTER.c.kind)
+    rows = sorted(tuple(row) for row in connection.execute(query))
+    return tuple(Entries(kind=kind, n=n, open=n - closed) for kind, n, closed in rows)
 
 
 def answers(connection: Connection, assessment: str) -> tuple[Answer, ...]:
@@ -115,13 +126,14 @@ def _parts(proof: object) -> list[str]:
     return [Path(str(value)).name if key == "path" else str(value) for key, value in proof.items()]
 
 
-def _counts(connection: Connection, drill: str) -> tuple[DrillCount, ...]:
-    by = (DRILL_LINES.c.language, DRILL_LINES.c.label)
-    answered = func.count(DRILL_LINES.c.suggestion)
-    caught = func.count().filter(DRILL_LINES.c.suggestion.in_(("review", "block")))
-    query = select(*by, func.count(), answered, caught).where(DRILL_LINES.c.drill == drill).group_by(*by)
-    rows = sorted(tuple(row) for row in connection.execute(query))
-    return tuple(
-        DrillCount(language=language, label=label, lines=lines, answered=given, caught=flagged)
-        for language, label, lines, given, flagged in rows
+def _drill(connection: Connection, held: drilling.Drill) -> Drill:
+    found = drilling.results(connection, held.id)
+    times = drilling.times(found).items()
+    return Drill(
+        id=held.id,
+        kind=held.kind,
+        started_at=held.started_at,
+        ended_at=held.ended_at,
+        counts=tuple(DrillCount(**cell._asdict()) for cell in drilling.cells(found)),
+        times=tuple(DrillTime(step=step, **time._asdict()) for step, time in times if time.n),
     )

@@ -60,7 +60,7 @@ def _pages(connection: Connection, table: Table, window: Window) -> Iterator[byt
     kept = (table.c.hour >= hours[0], table.c.hour < hours[1])
     query = select(*(table.c[name] for name in columns)).where(*kept).order_by(table.c.hour)
     for part in [query.where(table.c.measure == measure) for measure in MEASURES] if table is TALLIES else [query]:
-        rows = connection.execution_options(yield_per=PAGE).execute(part)
+        rows = connection.execute(part.execution_options(yield_per=PAGE))
         for _, hour in groupby(rows, key=lambda row: row.hour):
             yield _lines(sorted(tuple(row) for row in hour))  # here, because databases sort texts differently
 

@@ -66,8 +66,9 @@ def test_a_final_report_becomes_a_bundle_that_verifies(
 ) -> None:
     assert assess("key").exit_code == 0
     assert assess("bundle", "--no-pdf", "--out", "it.zip").stdout == "Wrote it.zip.\n"
-    result = assess("verify", "it.zip", "--public-key", "assessment.key.pub")
+    result = assess("verify", "it.zip", "--public-key", "assessment.key.pub", "--audit-log")
     assert (result.exit_code, "fault" in result.stdout) == (0, False)
+    assert "The audit log of this store has line" in result.stdout
     files = packing.unpack((tmp_path / "it.zip").read_bytes(), "it")
     assert files["report.en.html"] == (tmp_path / "out" / "report.en.html").read_bytes()
     with database.read() as connection:

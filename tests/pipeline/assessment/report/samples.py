@@ -11,6 +11,8 @@ from pipeline.assessment.report.content import (
     Answer,
     Drill,
     DrillCount,
+    DrillTime,
+    Entries,
     Evidence,
     File,
     Gap,
@@ -56,6 +58,7 @@ def report(**changes: object) -> Report:
         triggers=triggers(),
         hazards=(hazard(),),
         drills=(drill(),),
+        register=(Entries(kind="incident", n=2, open=1),),
         reviewers=Reviewers(accounts={"moderator": 12, "lead": 2}, deciders=11, decisions=48_210, audits=650),
         options={"low_confidence": 0.5, "languages": ["en", "zh"], "report": None},
         files=(File("policy.yaml", HASH, "name: default\n"), File("labels.yaml", HASH, "labels: {}\n")),
@@ -165,10 +168,13 @@ def triggers() -> tuple[Trigger, ...]:
 
 def drill() -> Drill:
     counts = (
-        DrillCount(language="zh", label="", lines=40, answered=40, caught=1),
-        DrillCount(language="zh", label="abuse", lines=20, answered=20, caught=17),
+        DrillCount(language="zh", label="", lines=40, answered=40, right=39, named=0),
+        DrillCount(language="zh", label="abuse", lines=20, answered=20, right=17, named=16),
     )
-    return Drill(id="d1", kind="detection", started_at=NOON - DAY, ended_at=NOON - DAY + 600, counts=counts)
+    times = (DrillTime(step="flag", n=17, median=2.4, longest=9.0),)
+    return Drill(
+        id="d1", kind="detection", started_at=NOON - DAY, ended_at=NOON - DAY + 600, counts=counts, times=times
+    )
 
 
 def blank(answer: Answer, required: bool = True) -> Answer:

@@ -50,7 +50,9 @@ def _record(database: Database) -> None:
         connection.execute(insert(HAZARDS).values(hazard | {"owner": "ana", "state": "open"}))
         connection.execute(insert(HAZARD_STEPS).values(step))
         connection.execute(insert(DRILLS).values(drill))
-        connection.execute(insert(DRILL_LINES).values(line | {"room": "r1", "suggestion": "block"}))
+        connection.execute(
+            insert(DRILL_LINES).values(line | {"room": "r1", "suggestion": "block", "stored_at": NOON + 2})
+        )
         connection.execute(insert(DRILL_LINES).values(line | {"room": "r2"}))
 
 

@@ -1,10 +1,13 @@
 """What people recorded becomes content."""
 
+from sqlalchemy import insert
+
 from pipeline.assessment import forms
 from pipeline.assessment.figure import Window
 from pipeline.assessment.report import records
-from pipeline.assessment.report.content import DrillCount, Restrictions
+from pipeline.assessment.report.content import DrillCount, Entries, Restrictions
 from pipeline.review.database import Database
+from pipeline.review.tables.duties import REGISTER
 from tests.builders import NOON
 from tests.pipeline.assessment.report import stored
 
@@ -30,7 +33,8 @@ def test_drills_are_counted_by_language_and_label(filled: Database) -> None:
     with filled.read() as connection:
         [drill] = records.drills(connection, stored.WINDOW)
         assert records.drills(connection, LATER) == ()
-    assert drill.counts == (DrillCount(language="zh", label="abuse", lines=2, answered=1, caught=1),)
+    assert drill.counts == (DrillCount(language="zh", label="abuse", lines=2, answered=1, right=1, named=0),)
+    assert [(each.step, each.n) for each in drill.times] == [("flag", 1)]
 
 
 def test_upheld_decisions_are_counted_by_label_source_and_action(filled: Database) -> None:
@@ -51,3 +55,12 @@ def test_answers_have_author_time_and_the_names_of_choices(filled: Database) -> 
     assert (kind.text, kind.shown.zh, kind.shown.en) == ("individual", "个人", "Individual")
     assert "person_name" in found
     assert "organisation_name" not in found
+
+
+def test_the_register_gives_numbers_only(filled: Database) -> None:
+    entry = {"fields": {"matter": "secret"}, "author": "lea", "changed_at": NOON, "opened_at": NOON}
+    with filled.write() as connection:
+        for name, closed in (("a", NOON + 5), ("b", None)):
+            connection.execute(insert(REGISTER).values(entry | {"id": name, "kind": "incident", "closed_at": closed}))
+        assert records.register(connection, stored.WINDOW) == (Entries(kind="incident", n=2, open=1),)
+        assert records.register(connection, LATER) == ()

@@ -4,6 +4,7 @@ from typing import Any, get_args
 
 import pytest
 
+from pipeline.assessment import hazards, register
 from pipeline.assessment.figure import Unmeasured
 from pipeline.assessment.report import content, evidence
 from pipeline.assessment.report.numbers import LANGUAGES, Language
@@ -32,6 +33,9 @@ def test_all_values_have_texts(language: Language) -> None:
     assert set(found["evidence"]) == set(evidence.kinds())
     assert set(found["items"]) == set(content.ITEMS)
     assert set(found["roles"]) == set(get_args(Role))
+    assert set(found["register"]) == set(get_args(register.Kind))
+    assert set(found["hazard_states"]) == set(get_args(hazards.HazardState))
+    assert set(found["hazard_sources"]) == set(get_args(hazards.HazardSource))
     assert set(found["gaps"]) == set(get_args(content.GapKind))
 
 
