@@ -59,6 +59,8 @@ class Value(Struct, frozen=True):
     zh: str
     better: Better | None = None
     """The direction of a better value. None: neither direction is better."""
+    cases: str = ""
+    """The list of cases behind it (`pipeline/assessment/cases.py`). Empty: there is none."""
 
 
 class Indicator(Struct, frozen=True, kw_only=True):
@@ -138,10 +140,18 @@ def figure(
 
     `more` are further fields of Figure. Raises KeyError if the catalogue has no such value.
     """
-    unit = INDICATORS[indicator].values[key].unit
-    reason = unmeasured if value is None else ""
+    about = INDICATORS[indicator].values[key]
+    reason, cases = (unmeasured, "") if value is None else ("", about.cases)
     return Figure(
-        indicator=indicator, key=key, split=dict(split or {}), unit=unit, value=value, n=n, unmeasured=reason, **more
+        indicator=indicator,
+        key=key,
+        split=dict(split or {}),
+        unit=about.unit,
+        value=value,
+        n=n,
+        unmeasured=reason,
+        cases=cases,
+        **more,
     )
 
 
