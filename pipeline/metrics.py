@@ -180,7 +180,7 @@ class Metrics:
     )
     counted_seconds: Counter = _metric(
         "counted_seconds_total",
-        "Seconds of real speech by `result`: segmented, then monitored (it has a verdict), skipped or failed."
+        "Seconds of real speech by `result`: segmented, then monitored (it has a flag), skipped or failed."
         " Each utterance counts once for each result, also if it arrives again.",
         "room_type",
         "result",

@@ -1,6 +1,6 @@
 """Drills: test speech through the live pipeline, and orders to stop test rooms. Their history and results.
 
-A detection drill sends each line in a room of its own, with the drill's id as the mark. Deliver writes the verdicts
+A detection drill sends each line in a room of its own, with the drill's id as the mark. Deliver writes the results
 (`pipeline/review/delivery/drills.py`). A stop drill orders the app to close test rooms, and takes the app's
 confirmations. No production figure counts a drill. The caller opens the transactions. Times are UTC seconds.
 """
@@ -54,7 +54,7 @@ class LineResult(Struct, frozen=True, kw_only=True):
     spoken_at: float
     """End of the speech, or the time of the order."""
     suggestion: str | None
-    """None: no verdict arrived."""
+    """None: no flag arrived."""
     flagged: tuple[str, ...]
     heard: str
     stored_at: float | None
@@ -116,7 +116,7 @@ def spoken(connection: Connection, drill: str, room: str, at: float) -> None:
 
 
 def waiting(connection: Connection, drill: Drill) -> int:
-    """Return the number of lines without a verdict, or of test rooms whose action the app has not confirmed."""
+    """Return the number of lines without a flag, or of test rooms whose action the app has not confirmed."""
     found = results(connection, drill.id)
     if drill.kind == "stop":
         return sum(line.acted_at is None for line in found)
@@ -143,7 +143,7 @@ def order_stop(
 
 
 def end(connection: Connection, drill: str, author: str, at: float) -> None:
-    """Record that a drill has ended. Verdicts and confirmations that come later still count. Raises Missing."""
+    """Record that a drill has ended. Flags and confirmations that come later still count. Raises Missing."""
     get(connection, drill)
     connection.execute(update(DRILLS).where(DRILLS.c.id == drill).values(ended_at=at))
     audit.append(connection, at, author, "drill.end", drill)

@@ -25,7 +25,7 @@ class GatewaySettings(Section):
     max_speed: float = Field(2.0, ge=1, description="maximum seconds of audio per second and connection")
     max_invalid_per_second: PositiveFloat = Field(5.0, description="maximum broken frames per second and connection")
     burst_seconds: PositiveFloat = Field(
-        10.0, description="size of a burst, in seconds at the maximum rates, e.g. after a network stall"
+        10.0, description="size of a burst after a network stall: seconds of audio, and of the other maximum rates"
     )
     gather_seconds: float = Field(0.2, ge=0, le=5, description="seconds of frames that are sent as one record")
     buffer_seconds: PositiveFloat = Field(

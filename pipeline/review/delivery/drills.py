@@ -1,6 +1,7 @@
-"""Writes the results of drills to DRILL_LINES: the verdicts on test speech, and the times at which rooms stopped.
+"""Writes the results of drills to DRILL_LINES: the suggestions for test speech, and the times at which rooms stopped.
 
-A test utterance may be cut in two. Its worst verdict counts, so a flag that is delivered again changes nothing.
+A test utterance may be cut in two. Its most severe suggestion counts. So a flag that is delivered again changes
+nothing.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ RANKS: dict[Suggestion, int] = {"pass": 0, "review": 1, "block": 2}
 
 
 def record(connection: Connection, flags: Sequence[Flag], at: float) -> None:
-    """Write the verdicts of the flags that belong to a drill, stored at `at` (UTC seconds).
+    """Write the results of the flags that belong to a drill, stored at `at` (UTC seconds).
 
     Speech with the mark of an unknown drill, or in a room without a line, changes nothing.
     """

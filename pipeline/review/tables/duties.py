@@ -151,7 +151,7 @@ DRILL_LINES = Table(
     Column("label", String, nullable=False),
     Column("text", Text, nullable=False),
     Column("spoken_at", Double, nullable=False),
-    # The verdict of the pipeline. NULL: none arrived.
+    # The suggestion of the judge. NULL: no flag arrived.
     Column("suggestion", String, nullable=True),
     Column("flagged", JSON, nullable=True),
     Column("heard", Text, nullable=True),
