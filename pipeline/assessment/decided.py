@@ -39,8 +39,9 @@ def lasts(until: float) -> Subquery:
 
 def upheld(until: float) -> Select[tuple[str]]:
     """Return the query for the ids of the cases whose last standing decision upholds them."""
-    last = lasts(until)
-    return select(last.c.case_id).where(last.c.verdict == "uphold")
+    last = {verdict: func.max(case((DECISIONS.c.verdict == verdict, DECISIONS.c.at))) for verdict in FINAL}
+    query = select(DECISIONS.c.case_id).where(*standing(until)).group_by(DECISIONS.c.case_id)
+    return query.having(last["uphold"] > func.coalesce(last["dismiss"], 0.0))
 
 
 def ceiling(value: ColumnElement[float]) -> ColumnElement[int]:

@@ -1,29 +1,25 @@
 """How fast speech is flagged, reviewed and acted on: I-05 to I-07."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Subquery, case, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Subquery, case, func, select
 
+from pipeline.assessment import waits
 from pipeline.assessment.catalogue import figure, quotient
 from pipeline.assessment.decided import REAL, ceiling, firsts, floor, standing
 from pipeline.assessment.figure import Figure, Unmeasured, Window
 from pipeline.assessment.options import Options
-from pipeline.assessment.survival import Spell, Survival
+from pipeline.assessment.survival import Survival
 from pipeline.assessment.totals import Totals, split, totals
-from pipeline.judge.labels import SEVERITIES
+from pipeline.assessment.waits import Part
 from pipeline.review.delivery.tallies import DELAYS
 from pipeline.review.quality.figures import FLAGGED
 from pipeline.review.tables.core import CASES, DECISIONS
 from pipeline.review.tables.duties import ACTIONS
 
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
-REVIEWED = ("severity", "label", "language", "room_type", "policy")
-HANDLED = ("severity", "label")
-
-Part = tuple[tuple[str, str], ...]
-"""A part of the cases: a dimension and its value, or nothing for all cases."""
 
 
 def detection(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
@@ -53,83 +49,40 @@ def interpolated(counts: Mapping[str, int], share: float) -> float | None:
 
 def review(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
     """I-06, for the cases that the machine flagged in the window."""
-    for part, waits in _by_part(_reviews(connection, window), *REVIEWED).items():
-        survival = waits.survival()
+    for part, found in waits.parts(connection, _reviews(window), "label", "language", "room_type", "policy"):
+        survival = found.survival()
         for key in ("p50", "p95"):
             yield _quantile("I-06", key, survival, part)
-        yield figure("I-06", "in_time", waits.in_time(options.targets), survival.n, dict(part), _reason(survival))
-        yield figure("I-06", "undecided", survival.open if survival.n else None, survival.n, dict(part))
+        yield figure("I-06", "in_time", found.in_time(options.targets), survival.n, part, _reason(survival))
+        yield figure("I-06", "undecided", survival.open if survival.n else None, survival.n, part)
 
 
 def handling(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
     """I-07, for the upheld cases of the window in which a moderator ordered an action."""
     del options
-    confirms = (
-        connection.scalar(select(ACTIONS.c.decision).where(ACTIONS.c.received_at < window.until).limit(1)) is not None
-    )
-    for part, waits in _by_part(_handled(connection, window), *HANDLED).items():
-        survival = waits.survival()
-        if not confirms:
-            yield from (_unconfirmed(key, survival.n, part) for key in ("p50", "p95", "confirmed"))
-            continue
-        for key in ("p50", "p95"):
-            yield _quantile("I-07", key, survival, part)
-        yield quotient("I-07", "confirmed", survival.n - survival.open, survival.n, survival.n, dict(part))
+    confirmed = select(ACTIONS.c.decision).where(ACTIONS.c.received_at < window.until).limit(1)
+    confirms = connection.scalar(confirmed) is not None
+    for part, found in waits.parts(connection, _handled(window), "label"):
+        yield from _handling(found.survival(), part) if confirms else _unconfirmed(len(found.seconds), part)
 
 
-class Waits:
-    """How long the cases of one part of the speech waited, by severity."""
-
-    def __init__(self) -> None:
-        self._cells: dict[tuple[int, int], tuple[int, int]] = defaultdict(lambda: (0, 0))
-
-    def add(self, row: Row[Any]) -> None:
-        key, (ended, waiting) = (row.severity, row.seconds), (row.ended, row.open)
-        before = self._cells[key]
-        self._cells[key] = before[0] + ended, before[1] + waiting
-
-    def survival(self, severity: int | None = None) -> Survival:
-        return Survival(
-            Spell(seconds, *counts) for (of, seconds), counts in self._cells.items() if severity in {None, of}
-        )
-
-    def in_time(self, targets: Sequence[float]) -> float | None:
-        """Return the share decided within the target of its severity: the mean, weighted by the number of cases."""
-        severities = sorted({severity for severity, _ in self._cells})
-        waits = [(self.survival(severity), targets[severity]) for severity in severities]
-        shares = [(waits.n, share) for waits, target in waits if (share := waits.over_after(target)) is not None]
-        return sum(n * share for n, share in shares) / sum(n for n, _ in shares) if shares else None
-
-
-def _by_part(rows: Iterable[Row[Any]], *dimensions: str) -> dict[Part, Waits]:
-    """Return the waits of all cases, and of the cases of each value of each dimension."""
-    parts: dict[Part, Waits] = {(): Waits()}
-    for row in rows:
-        parts[()].add(row)
-        for name in dimensions:
-            value = SEVERITIES[row.severity] if name == "severity" else getattr(row, name)
-            parts.setdefault(((name, value),), Waits()).add(row)
-    return dict(sorted(parts.items()))
-
-
-def _reviews(connection: Connection, window: Window) -> Iterable[Row[Any]]:
-    """Return the numbers of cases that waited equally long for their first decision."""
+def _reviews(window: Window) -> Select[Any]:
+    """Return the query for the time that each case waited for its first decision."""
     decided = firsts(window.until)
     over = decided.c.at.is_not(None)
     seconds = case((over, ceiling(decided.c.at - CASES.c.created_at)), else_=floor(window.until - CASES.c.created_at))
-    names = [CASES.c[name] for name in REVIEWED]
-    waits = select(*names, seconds.label("seconds"), over.label("over")).where(*_in_window(window), *FLAGGED)
-    return connection.execute(_counted(waits.outerjoin(decided, decided.c.case_id == CASES.c.id), *REVIEWED))
+    names = [CASES.c[name] for name in ("severity", "label", "language", "room_type", "policy")]
+    query = select(*names, seconds.label("seconds"), over.label("over")).where(*_in_window(window), *FLAGGED)
+    return query.outerjoin(decided, decided.c.case_id == CASES.c.id)
 
 
-def _handled(connection: Connection, window: Window) -> Iterable[Row[Any]]:
-    """Return the numbers of cases whose ordered action took equally long."""
+def _handled(window: Window) -> Select[Any]:
+    """Return the query for the time that each ordered action took."""
     ordered = _ordered(window.until)
     over = ordered.c.done_at.is_not(None)
     seconds = case((over, ceiling(ordered.c.done_at - CASES.c.end)), else_=floor(window.until - CASES.c.end))
-    waits = select(CASES.c.severity, CASES.c.label, seconds.label("seconds"), over.label("over"))
-    waits = waits.join(ordered, ordered.c.case_id == CASES.c.id).where(*_in_window(window), *FLAGGED)
-    return connection.execute(_counted(waits, *HANDLED))
+    query = select(CASES.c.severity, CASES.c.label, seconds.label("seconds"), over.label("over"))
+    return query.join(ordered, ordered.c.case_id == CASES.c.id).where(*_in_window(window), *FLAGGED)
 
 
 def _ordered(until: float) -> Subquery:
@@ -137,16 +90,6 @@ def _ordered(until: float) -> Subquery:
     done = case(((ACTIONS.c.result == "done") & (ACTIONS.c.received_at < until), ACTIONS.c.at))
     query = select(DECISIONS.c.case_id, func.min(done).label("done_at")).outerjoin(ACTIONS)
     return query.where(DECISIONS.c.action.is_not(None), *standing(until)).group_by(DECISIONS.c.case_id).subquery()
-
-
-def _counted(waits: Select[Any], *dimensions: str) -> Select[Any]:
-    """Return a query that counts equal waits, ended and open ones."""
-    rows = waits.subquery()
-    names = [rows.c[name] for name in dimensions]
-    ended = func.sum(case((rows.c.over, 1), else_=0))
-    return select(*names, rows.c.seconds, ended.label("ended"), (func.count() - ended).label("open")).group_by(
-        *names, rows.c.seconds
-    )
 
 
 def _in_window(window: Window) -> tuple[ColumnElement[bool], ...]:
@@ -160,14 +103,20 @@ def _by_bound(flags: Totals) -> Mapping[str, int]:
     return counts
 
 
+def _handling(survival: Survival, part: Part) -> Iterator[Figure]:
+    for key in ("p50", "p95"):
+        yield _quantile("I-07", key, survival, part)
+    yield quotient("I-07", "confirmed", survival.n - survival.open, survival.n, survival.n, part)
+
+
+def _unconfirmed(n: int, part: Part) -> Iterator[Figure]:
+    for key in ("p50", "p95", "confirmed"):
+        yield figure("I-07", key, None, n, part, "needs_confirmations")
+
+
 def _quantile(indicator: str, key: str, survival: Survival, part: Part) -> Figure:
-    value = survival.quantile(QUANTILES[key])
-    return figure(indicator, key, value, survival.n, dict(part), _reason(survival))
+    return figure(indicator, key, survival.quantile(QUANTILES[key]), survival.n, part, _reason(survival))
 
 
 def _reason(survival: Survival) -> Unmeasured:
     return "censored" if survival.n else "no_data"
-
-
-def _unconfirmed(key: str, n: int, part: Part) -> Figure:
-    return figure("I-07", key, None, n, dict(part), "needs_confirmations")

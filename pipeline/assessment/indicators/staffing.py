@@ -5,12 +5,14 @@ and auditors look at cases too.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Select, case, cast, func, select
 
 from pipeline.assessment.catalogue import figure, quotient
-from pipeline.assessment.decided import ceiling
+from pipeline.assessment.decided import MICROSECOND
 from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.options import Options
 from pipeline.assessment.survival import Spell, Survival
@@ -19,6 +21,8 @@ from pipeline.review.delivery.tallies import HOUR
 from pipeline.review.tables.core import AUDIT
 
 MINUTE = 60
+STREAM = {"yield_per": 10_000}
+"""A quarter may have millions of lines, so they are read in pieces."""
 ACTS = ("case.claim", "case.skip", "case.decide", "case.undo", "appeal.settle")
 """Lines of the audit log that show a moderator at work."""
 
@@ -40,8 +44,8 @@ def duty_cover(connection: Connection, window: Window, options: Options) -> Iter
     """I-17, over the minutes that begin in the window."""
     lasting = _lasting(options)
     early = Window(window.since - lasting * MINUTE, window.until)
-    acts = _acts(early, MINUTE).subquery()
-    acted = connection.scalars(select(acts.c.unit).distinct().order_by(acts.c.unit)).all()
+    minute = _whole(AUDIT.c.at, MINUTE).label("minute")
+    acted = connection.scalars(select(minute).where(*_within(early, *ACTS)).distinct().order_by(minute)).all()
     minutes = range(math.ceil(window.since / MINUTE), math.ceil(window.until / MINUTE))
     gaps = list(_gaps(acted, minutes, lasting))
     n = len(minutes) if _logged(connection, window) else 0
@@ -51,13 +55,22 @@ def duty_cover(connection: Connection, window: Window, options: Options) -> Iter
 
 def load(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
     """I-18. A moderator's hours are the minutes of their actions, each with the minutes of a lease after it."""
-    hours = _active_minutes(connection, window, _lasting(options)) / 60
-    decisions = _decisions(connection, window)
-    yield quotient("I-18", "decisions_per_hour", decisions, hours, decisions)
-    times = _decision_times(connection, window)
+    work = _work(connection, window, _lasting(options))
+    hours, n = work.minutes / 60, work.decisions
+    times = Survival(Spell(seconds, count, 0) for seconds, count in work.times.items())
+    yield quotient("I-18", "decisions_per_hour", n, hours, n)
     yield figure("I-18", "seconds", times.quantile(0.5), times.n)
-    yield figure("I-18", "decisions", decisions or None, decisions)
-    yield figure("I-18", "reviewer_hours", hours or None, decisions)
+    yield figure("I-18", "decisions", n or None, n)
+    yield figure("I-18", "reviewer_hours", hours or None, n)
+
+
+@dataclass
+class Work:
+    """The work of all moderators. `times` counts the decisions by the seconds since their case was taken."""
+
+    minutes: int = 0
+    decisions: int = 0
+    times: Counter[int] = field(default_factory=Counter)
 
 
 def _logged(connection: Connection, window: Window) -> bool:
@@ -85,34 +98,32 @@ def _within(window: Window, *actions: str) -> tuple[ColumnElement[bool], ...]:
 
 def _acts(window: Window, seconds: int) -> Select[tuple[str, int]]:
     """Return the query for the persons who acted, with the `unit` of time: a number of `seconds` since 1970."""
-    whole = cast(AUDIT.c.at / seconds, BigInteger)
-    # A cast cuts on SQLite and rounds on PostgreSQL. The comparison makes both the same.
-    unit = whole - case((whole * seconds > AUDIT.c.at, 1), else_=0)
-    return select(AUDIT.c.actor, unit.label("unit")).where(*_within(window, *ACTS)).distinct()
+    return select(AUDIT.c.actor, _whole(AUDIT.c.at, seconds).label("unit")).where(*_within(window, *ACTS)).distinct()
 
 
-def _active_minutes(connection: Connection, window: Window, lasting: int) -> int:
-    """Return the minutes for which the moderators were active, added up."""
-    acts = _acts(window, MINUTE).subquery()
-    wait = func.lead(acts.c.unit).over(partition_by=acts.c.actor, order_by=acts.c.unit) - acts.c.unit
-    each = select(case((wait < lasting, wait), else_=lasting).label("minutes")).subquery()
-    return int(connection.scalar(select(func.coalesce(func.sum(each.c.minutes), 0))) or 0)
+def _whole(at: ColumnElement[float], seconds: int) -> ColumnElement[int]:
+    """Return a time in whole units of `seconds`, rounded down.
+
+    A cast cuts on SQLite and rounds on PostgreSQL. The comparison makes both the same.
+    """
+    whole = cast(at / seconds, BigInteger)
+    return whole - case((whole * seconds > at, 1), else_=0)
 
 
-def _decisions(connection: Connection, window: Window) -> int:
-    return int(connection.scalar(select(func.count()).where(*_within(window, "case.decide"))) or 0)
-
-
-def _decision_times(connection: Connection, window: Window) -> Survival:
-    """Return the times from taking a case to deciding it. The last action of the person before must be the taking."""
-    before = [
-        func.lag(AUDIT.c[name])
-        .over(partition_by=(AUDIT.c.subject, AUDIT.c.actor), order_by=AUDIT.c.seq)
-        .label(f"{name}_before")
-        for name in ("at", "action")
-    ]
-    acts = select(AUDIT.c.at, AUDIT.c.action, *before).where(*_within(window, *ACTS)).subquery()
-    seconds = ceiling(acts.c.at - acts.c.at_before)
-    decided = (acts.c.action == "case.decide", acts.c.action_before == "case.claim")
-    query = select(seconds.label("seconds"), func.count().label("n")).where(*decided).group_by("seconds")
-    return Survival(Spell(row.seconds, row.n, 0) for row in connection.execute(query))
+def _work(connection: Connection, window: Window, lasting: int) -> Work:
+    """Add up the work, line by line: a window function would sort all lines, which takes longer."""
+    query = select(AUDIT.c.actor, AUDIT.c.at, AUDIT.c.action, AUDIT.c.subject).where(*_within(window, *ACTS))
+    work = Work()
+    last: dict[str, int] = {}
+    taken: dict[tuple[str, str], float] = {}
+    for person, at, action, case_id in connection.execute(query.order_by(AUDIT.c.seq), execution_options=STREAM):
+        minute = int(at // MINUTE)
+        work.minutes += max(0, min(minute - last.get(person, minute - lasting), lasting))
+        last[person] = minute
+        begun = taken.pop((person, case_id), None)
+        if action == "case.claim":
+            taken[person, case_id] = at
+        elif action == "case.decide":
+            work.decisions += 1
+            work.times.update([] if begun is None else [math.ceil(at - begun - MICROSECOND)])
+    return work

@@ -100,12 +100,13 @@ def test_load_is_decisions_by_active_hour(database: Database, lines: list[Line])
 
 
 def test_a_decision_lasts_from_taking_the_case(database: Database, lines: list[Line]) -> None:
-    taken: dict[tuple[str, str], tuple[float, str]] = {}
+    last: dict[tuple[str, str], Line] = {}
     times = []
-    for at, person, action, case in acts(lines, DAY):
-        before = taken.get((person, case))
-        if action == "case.decide" and before and before[1] == "case.claim":
+    for line in acts(lines, DAY):
+        at, person, action, case = line
+        before = last.get((person, case))
+        if action == "case.decide" and before and before[2] == "case.claim":
             times.append(math.ceil(round(at - before[0], 6)))
-        taken[person, case] = (at, action)
+        last[person, case] = line
     found = figures(database, staffing.load, Options(), DAY)["seconds",]
     assert (found.value, found.n) == (median_low(times), len(times))
