@@ -70,6 +70,7 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
     "indicators_page": AUDIT,
     "indicator_page": AUDIT,
     "triggers_page": AUDIT,
+    "watch_triggers": LEAD,
     "decide_trigger": LEAD,
     "record_notice": LEAD,
     "hazards_page": AUDIT,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from pipeline.assessment import triggers, workdays
+from pipeline.assessment import triggers, watching, workdays
 from pipeline.assessment.proofs import FileProof
 from pipeline.console.assessment_view import show
 from pipeline.console.desk import Signed, TheDesk
@@ -25,6 +25,13 @@ def triggers_page(request: Request, desk: TheDesk) -> Response:
     warnings = sorted({triggers.due_of(each, calendar).warning for each in found if not each.due} - {""})
     found.sort(key=lambda each: each.state != "suggested")
     return show(request, "assessment_triggers.html", triggers=found, warnings=warnings, most=triggers.MAX_REASON)
+
+
+@router.post("/watch")
+def watch_triggers(desk: TheDesk) -> Response:
+    """Look for new signals now."""
+    watching.watch(desk.database, desk.settings, workdays.calendar(), desk.clock())
+    return RedirectResponse("/assessment/triggers", 303)
 
 
 @router.post("/{trigger}")

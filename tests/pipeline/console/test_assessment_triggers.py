@@ -2,7 +2,7 @@
 
 from pipeline.assessment import triggers, workdays
 from pipeline.assessment.triggers import Signal, Trigger
-from tests.builders import NOON
+from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
 
 NOTICE = {"authority": "市网信办", "day": "2025-12-30", "scan": "notice.pdf", "sha256": "ab" * 32}
@@ -69,3 +69,9 @@ def test_the_cases_of_a_trigger_are_links(console: Console, enter: Enter) -> Non
     page = enter("aud").get("/assessment/triggers", headers={"accept-language": "zh-CN"}).text
     assert 'href="/cases/c1-c2"' in page
     assert "第三条第（四）项" in page
+
+
+def test_a_lead_can_look_for_signals_now(console: Console, enter: Enter) -> None:
+    console.store.add([flag("a", -60, -57, room_type="quiz")], NOON - 55)
+    assert enter("lea").post("/assessment/triggers/watch").status_code == 303
+    assert "room_type:quiz" in {each.signal for each in stored(console)}
