@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Literal
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, exists, func, select
 
@@ -51,16 +52,23 @@ class Base(Struct, frozen=True):
 
 
 def signals(
-    connection: Connection, rules: Triggers, illegal: frozenset[str], now: float, figures: Iterable[Figure] = ()
+    connection: Connection,
+    rules: Triggers,
+    illegal: frozenset[str],
+    now: float,
+    figures: Iterable[Figure] = (),
+    recogniser: str = "",
 ) -> Iterator[Signal]:
     """Yield all signals that the data show at `now` (UTC seconds).
 
-    `illegal` are the labels of illegal information. `figures` are those of a recent window, with limits.
+    `illegal` are the labels of illegal information. `figures` are those of a recent window, with limits. `recogniser`
+    is engine and model of the settings; empty: it is not compared.
     """
     base = last_assessment(connection)
     yield from _room_types(connection, base)
     yield from _languages(connection, base, rules, now)
     yield from _families(connection, base)
+    yield from _recogniser(connection, base, recogniser)
     yield from _caught_shares(connection, base, rules, now)
     yield from _registered(connection, base, rules)
     yield from _growth(connection, base, rules, now)
@@ -112,6 +120,14 @@ def _families(connection: Connection, base: Base) -> Iterator[Signal]:
         for family, hour in sorted(first.items()):
             if hour > start and hour >= base.hour:
                 yield Signal("3.2", f"{kind}:{family}", {"first_used_at": hour * HOUR})
+
+
+def _recogniser(connection: Connection, base: Base, now: str) -> Iterator[Signal]:
+    """Yield the recogniser if it is another one than in the last finished report."""
+    content = connection.scalar(select(ASSESSMENTS.c.content).where(ASSESSMENTS.c.id == base.id))
+    before = content and msgspec.json.decode(content).get("versions", {}).get("recogniser")
+    if now and before and before != now:
+        yield Signal("3.2", f"recogniser:{now}", {"before": before, "after": now}, base.id)
 
 
 def _first_hours(connection: Connection, kind: Literal["model", "policy"]) -> dict[str, int]:

@@ -4,6 +4,7 @@ from pipeline.assessment import measure, signals, triggers
 from pipeline.assessment import options as choices
 from pipeline.assessment.figure import Window
 from pipeline.assessment.options import DAY_SECONDS
+from pipeline.assessment.report import files
 from pipeline.assessment.triggers import Trigger
 from pipeline.assessment.workdays import Calendar
 from pipeline.review.database import Database
@@ -19,6 +20,7 @@ def watch(database: Database, settings: Settings, calendar: Calendar, now: float
     window = Window(now - DAY_SECONDS, now)
     with database.read() as connection:
         figures = list(measure.limited(connection, window, options, sorted(signals.SPREADING)))
-        found = list(signals.signals(connection, settings.assessment.triggers, options.illegal, now, figures))
+        rules, recogniser = settings.assessment.triggers, files.recogniser(settings)
+        found = list(signals.signals(connection, rules, options.illegal, now, figures, recogniser))
     with database.write() as connection:
         return triggers.suggest(connection, found, calendar, now)

@@ -31,8 +31,13 @@ def versions(connection: Connection, window: Window, settings: Settings) -> Vers
         voxwarden=metadata.version("voxwarden"),
         policies=_used(connection, window, "policy"),
         models=_used(connection, window, "model"),
-        recogniser=f"{settings.asr.engine} {settings.asr.model}",
+        recogniser=recogniser(settings),
     )
+
+
+def recogniser(settings: Settings) -> str:
+    """Return engine and model of the recogniser."""
+    return f"{settings.asr.engine} {settings.asr.model}"
 
 
 def label_names(known: Labels) -> dict[str, Names]:

@@ -6,6 +6,7 @@ from sqlalchemy import insert
 
 from pipeline.assessment import signals, triggers
 from pipeline.assessment.figure import Figure
+from pipeline.assessment.report import content
 from pipeline.assessment.triggers import Signal
 from pipeline.assessment.workdays import SHIPPED, Calendar
 from pipeline.review.appeals import reports
@@ -18,6 +19,7 @@ from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.duties import REGISTER
 from pipeline.settings.triggers import Triggers
 from tests.builders import NOON, flag
+from tests.pipeline.assessment.report import samples
 from tests.pipeline.assessment.tallied import DAY, MIDNIGHT_HOUR, NOON_HOUR, finish, tally
 
 RULES = Triggers()
@@ -90,6 +92,21 @@ def test_another_family_of_policy_or_model_is_a_signal_and_a_new_version_is_none
     with database.write() as connection:
         finish(connection, "2025-1", NOON)
     assert names(database) == set()
+
+
+def test_another_recogniser_than_in_the_last_report_is_a_signal(database: Database) -> None:
+    def seen(recogniser: str) -> list[tuple[str, str, dict[str, Any]]]:
+        with database.read() as connection:
+            every = signals.signals(connection, RULES, ILLEGAL, NOON, recogniser=recogniser)
+            return [(each.name, each.period, each.detail) for each in every]
+
+    report = samples.final()
+    used = report.versions.recogniser
+    assert seen("other large") == []
+    with database.write() as connection:
+        finish(connection, "2025-1", NOON - DAY, content=content.encode(report).decode())
+    assert seen(used) == []
+    assert seen("other large") == [("recogniser:other large", "2025-1", {"before": used, "after": "other large"})]
 
 
 def test_a_version_that_catches_another_share_of_speech_is_a_signal(database: Database) -> None:
