@@ -7,8 +7,7 @@ from pipeline.assessment import catalogue
 from pipeline.assessment import measure as measuring
 from pipeline.assessment import options as choices
 from pipeline.assessment.figure import Figure, Window
-from pipeline.assessment.options import Options
-from pipeline.assessment.report import content, evidence, files, records, tallies
+from pipeline.assessment.report import content, evidence, files, plain_options, records, tallies
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.content import (
     ITEMS,
@@ -68,7 +67,7 @@ def draft(connection: Connection, assessment: Assessment, settings: Settings) ->
         drills=records.drills(connection, window),
         register=records.register(connection, window),
         reviewers=_reviewers(connection, window),
-        options=plain(options),
+        options=plain_options.to_plain(options),
         files=shown,
         settled=options.settled,
         tallies=digest,
@@ -156,11 +155,6 @@ def _reviewers(connection: Connection, window: Window) -> Reviewers:
         decisions=decisions,
         audits=connection.scalar(counts.with_only_columns(func.count()).where(CASES.c.suggestion == "pass")) or 0,
     )
-
-
-def plain(options: Options) -> dict[str, object]:
-    plain: dict[str, object] = msgspec.to_builtins(options, order="sorted")
-    return plain
 
 
 def _head(connection: Connection) -> str:

@@ -4,14 +4,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 from sqlalchemy import Connection
 
 from pipeline.assessment import catalogue
 from pipeline.assessment.figure import Figure
 from pipeline.assessment.measure import function
-from pipeline.assessment.options import Options
-from pipeline.assessment.report import canonical, tallies
+from pipeline.assessment.report import canonical, plain_options, tallies
 from pipeline.assessment.report.content import Report
 from pipeline.review.database import Database
 
@@ -38,7 +36,7 @@ def from_tables(report: Report, tallied: bytes, ledger: bytes) -> tuple[int, lis
 
 
 def _computed(connection: Connection, report: Report) -> Iterator[Figure]:
-    options = msgspec.convert(report.options, Options)
+    options = plain_options.from_plain(report.options)
     known = {each.id for each in report.definitions}
     for indicator in catalogue.INDICATORS.values():
         if indicator.compute and indicator.id in known and SOURCES.issuperset(indicator.sources):

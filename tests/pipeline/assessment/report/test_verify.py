@@ -15,9 +15,11 @@ from pipeline.assessment.report import bundle, canonical, keys, packing, verify
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.verify import Check
 from pipeline.review.database import Database
+from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.assessment import TALLIES
 from pipeline.review.tables.core import AUDIT
 from pipeline.review.tables.duties import ASSESSMENTS
+from tests.builders import NOON, flag
 from tests.pipeline.assessment.report import samples, stored
 from tests.pipeline.review import people
 
@@ -192,3 +194,12 @@ def test_a_missing_audit_line_is_skipped(frozen: Assessment, database: Database)
             connection.execute(text("DROP TRIGGER audit_no_delete"))
         connection.execute(delete(AUDIT))
     assert any("no longer has the line" in line for line in of_store(database, frozen.id)["skipped"])
+
+
+def test_a_later_change_of_policy_changes_nothing(frozen: Assessment, database: Database) -> None:
+    later = stored.NOW - NOON + 100
+    SqlReviewStore(database).add([flag("new", later, later + 2, policy="strict@2", model="other")], stored.NOW + 200)
+    found = of_store(database, frozen.id)
+    assert (found["fault"], found["skipped"]) == ([], [])
+    assert built(database, frozen) == built(database, frozen)
+    assert results(verify.of_bundle(built(database, frozen), "it", PEM))["fault"] == []
