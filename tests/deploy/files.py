@@ -11,7 +11,7 @@ from pipeline.metrics import Metrics
 ROOT = Path(__file__).parent.parent.parent
 DEPLOY = ROOT / "deploy"
 RULES = DEPLOY / "prometheus" / "rules.yml"
-DASHBOARD = DEPLOY / "grafana" / "dashboards" / "operations.json"
+DASHBOARDS = DEPLOY / "grafana" / "dashboards"
 
 
 def load(path: Path) -> Any:

@@ -22,6 +22,7 @@ LESS_GARBAGE_COLLECTION = {"GOGC": "400"}
         ["promtool", "check", "rules", "rules.yml"],
         ["promtool", "test", "rules", "rules_test.yml"],
         ["promtool", "test", "rules", "rules_minutes_test.yml"],
+        ["promtool", "test", "rules", "rules_objectives_test.yml"],
         ["promtool", "check", "config", "prometheus.yml"],
         ["amtool", "check-config", "alertmanager.yml"],
     ],
