@@ -14,8 +14,10 @@ from typing import Any, Literal, NamedTuple
 from msgspec import Struct
 from sqlalchemy import Connection, func, insert, select, update
 
+from pipeline.assessment import hazards
 from pipeline.assessment.drill_lines import Line
-from pipeline.assessment.hazards import Finding
+from pipeline.assessment.hazards import Finding, Hazard
+from pipeline.assessment.proofs import DrillProof
 from pipeline.errors import InputError, Missing
 from pipeline.messages import Flag
 from pipeline.review import audit
@@ -214,14 +216,10 @@ def times(found: Sequence[LineResult]) -> dict[str, Times]:
 
 def findings(drill: Drill, found: Sequence[LineResult]) -> Iterator[Finding]:
     """Yield the hazard of a failed drill: a label that was missed in a language, or a room that was not stopped."""
-    if drill.kind == "stop":
-        if open_rooms := sum(line.acted_at is None for line in found):
-            yield Finding(source="drill", about="I-28.drill", title=f"{drill.id}: {open_rooms} / {len(found)}")
-        return
-    for cell in cells(found):
-        if cell.right < cell.lines:
-            title = f"{drill.id}: {cell.language} {cell.label or 'clean'} {cell.right} / {cell.lines}"
-            yield Finding(source="drill", about=f"5(4).drill {cell.language} {cell.label or 'clean'}", title=title)
+    for about, right, lines in _parts(drill, found):
+        if right < lines:
+            title = " ".join(filter(None, (f"{drill.id}:", about.partition(" ")[2], f"{right} / {lines}")))
+            yield Finding(source="drill", about=about, title=title)
 
 
 def failures(connection: Connection) -> Iterator[Finding]:
@@ -229,6 +227,18 @@ def failures(connection: Connection) -> Iterator[Finding]:
     newest = {drill.kind: drill for drill in reversed(all_of(connection)) if drill.ended_at is not None}
     for drill in newest.values():
         yield from findings(drill, results(connection, drill.id))
+
+
+def recheck(connection: Connection, author: str, at: float) -> list[Hazard]:
+    """Close the fixed hazards of drills that a later drill, begun after the fix, proves to be gone. Return them."""
+    ended = [drill for drill in reversed(all_of(connection)) if drill.ended_at is not None]
+    proofs = [(drill.started_at, _passed(drill, results(connection, drill.id))) for drill in ended]
+    closed = []
+    for hazard in hazards.all_of(connection, "fixed"):
+        later = [passed.get(hazard.about) for began, passed in proofs if began >= hazard.steps[-1].at]
+        if hazard.source == "drill" and (proof := next(filter(None, later), None)):
+            closed.append(hazards.close(connection, hazard.id, "", author, at, [proof]))
+    return closed
 
 
 def last(connection: Connection) -> dict[DrillKind, float | None]:
@@ -241,6 +251,19 @@ def last(connection: Connection) -> dict[DrillKind, float | None]:
 def overdue(connection: Connection, days: Mapping[DrillKind, float], now: float) -> list[DrillKind]:
     """Return the kinds whose last drill is older than `days`, or that had none."""
     return [kind for kind, at in last(connection).items() if at is None or now - at > days[kind] * DAY]
+
+
+def _parts(drill: Drill, found: Sequence[LineResult]) -> Iterator[tuple[str, int, int]]:
+    """Yield what a drill tests: its name as a hazard, the lines that went right, and all its lines."""
+    if drill.kind == "stop":
+        yield "I-28.drill", sum(line.acted_at is not None for line in found), len(found)
+        return
+    for cell in cells(found):
+        yield f"5(4).drill {cell.language} {cell.label or 'clean'}", cell.right, cell.lines
+
+
+def _passed(drill: Drill, found: Sequence[LineResult]) -> dict[str, DrillProof]:
+    return {about: DrillProof(drill.id, lines) for about, right, lines in _parts(drill, found) if right == lines}
 
 
 def _start(connection: Connection, kind: DrillKind, author: str, at: float) -> Drill:

@@ -1,4 +1,4 @@
-"""Proofs that people give: a file with its hash, or a figure that keeps its limit."""
+"""Proofs that a hazard is gone: a file with its hash, a figure that keeps its limit, or a drill that went right."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -41,7 +41,20 @@ class FigureProof(Struct, frozen=True):
         return plain
 
 
-Proof = FileProof | FigureProof
+class DrillProof(Struct, frozen=True):
+    """A later drill that did not fail in the same way."""
+
+    drill: str
+    lines: int
+    """Lines, or test rooms, that the drill had about it. All went right."""
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain
+
+
+Proof = FileProof | FigureProof | DrillProof
 
 
 def of_file(path: Path) -> FileProof:

@@ -159,17 +159,20 @@ def close(ctx: typer.Context, identity: Id, files: Files = None, note: Note = ""
 
 @hazard.command()
 def recheck(ctx: typer.Context, since: Since, by: By = None) -> None:
-    """Measure a window after the fix, and close the fixed hazards whose figure now keeps its limit.
+    """Close the fixed hazards whose figure now keeps its limit, or whose drill has gone right since the fix.
+
+    It measures the window from --since to now. The window must begin after the fix.
 
     Example:
       voxwarden assess hazard recheck --since 7d
     """
-    from pipeline.assessment import hazards
+    from pipeline.assessment import drills, hazards
 
     with database_of(ctx) as database:
         figures, window = _figures(ctx, database, since)
         with database.write() as connection:
             closed = hazards.recheck(connection, figures, window, author(by), time.time())
+            closed += drills.recheck(connection, author(by), time.time())
     for each in closed:
         _show(each)
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, select
 from pipeline.assessment import drills, hazards
 from pipeline.assessment.drill_lines import Line
 from pipeline.assessment.drills import Cell, Drill, Times
+from pipeline.assessment.hazards import Finding
 from pipeline.errors import InputError, Missing
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
@@ -128,7 +129,7 @@ def test_a_stop_drill_sends_an_event_for_each_room_at_once_and_takes_the_confirm
         ("test-3", None, True),
     ]
     (finding,) = drills.findings(drill, found)
-    assert (finding.about, finding.title) == ("I-28.drill", f"{drill.id}: 1 / 3")
+    assert (finding.about, finding.title) == ("I-28.drill", f"{drill.id}: 2 / 3")
 
 
 @pytest.mark.parametrize("rooms", [[], ["a", "a"]])
@@ -162,6 +163,29 @@ def test_a_failed_drill_opens_one_hazard_however_often_it_fails(database: Databa
             assert list(drills.failures(connection)) == [] or at  # it has not ended
             drills.end(connection, drill.id, "lea", NOON + at)
             assert len(hazards.find_all(connection, drills.failures(connection), "lea", NOON + at)) == 1 - at
+
+
+def test_a_drill_after_the_fix_that_stops_every_room_closes_the_hazard(connection: Connection) -> None:
+    def held(room: str, at: float, *, stops: bool) -> Drill:
+        drill = drills.order_stop(connection, [room], "lea", NOON + at)
+        if stops:
+            query = select(DECISIONS.c.id).join(CASES, CASES.c.id == DECISIONS.c.case_id)
+            confirm(connection, connection.scalars(query.where(CASES.c.drill == drill.id)).one(), at + 1)
+        drills.end(connection, drill.id, "lea", NOON + at + 2)
+        return drill
+
+    held("test-1", 0, stops=False)
+    held("test-2", 10, stops=True)
+    (hazard,) = hazards.find_all(
+        connection, [Finding(source="drill", about="I-28.drill", title="one room stayed open")], "lea", NOON + 15
+    )
+    hazards.fix(connection, hazard.id, "a new version of the app", "ben", NOON + 20)
+    assert drills.recheck(connection, "lea", NOON + 21) == []
+    held("test-3", 30, stops=False)
+    assert drills.recheck(connection, "lea", NOON + 35) == []
+    passed = held("test-4", 40, stops=True)
+    (closed,) = drills.recheck(connection, "lea", NOON + 45)
+    assert (closed.id, closed.steps[-1].evidence) == (hazard.id, ({"drill": passed.id, "lines": 1},))
 
 
 def test_a_drill_is_due_when_the_last_one_is_too_old_or_there_was_none(connection: Connection) -> None:
