@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, or_, select
 from sqlalchemy.orm import aliased
 
 from pipeline.assessment.audits import within
-from pipeline.assessment.decided import REAL, lasts, standing, upheld
+from pipeline.assessment.decided import REAL, firsts, lasts, standing, upheld
 from pipeline.assessment.figure import Figure, Window
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review.cases.values import REPORTED
@@ -54,6 +54,19 @@ def _flagged(connection: Connection, window: Window) -> Query:
 def _undecided(connection: Connection, window: Window) -> Query:
     decided = select(lasts(window.until).c.case_id)
     return _flagged(connection, window).where(CASES.c.id.not_in(decided))
+
+
+def _open(connection: Connection, window: Window) -> Query:
+    del connection
+    decided = select(firsts(window.until).c.case_id)
+    return select(CASES.c.id).where(
+        CASES.c.created_at < window.until, CASES.c.id.not_in(decided), CASES.c.id.not_in(COPIES)
+    )
+
+
+def _ordered(connection: Connection, window: Window) -> Query:
+    ordered = select(DECISIONS.c.case_id).where(DECISIONS.c.action.is_not(None), *standing(window.until))
+    return _flagged(connection, window).where(CASES.c.id.in_(ordered))
 
 
 def _caught(connection: Connection, window: Window) -> Query:
@@ -122,6 +135,8 @@ def _pairs(chosen: Callable[[Pair], bool]) -> Callable[[Connection, Window], Que
 LISTS: Mapping[str, Callable[[Connection, Window], Query]] = {
     "flagged": _flagged,
     "undecided": _undecided,
+    "open": _open,
+    "ordered": _ordered,
     "caught": _caught,
     "decided": _decided,
     "audits": _audits,

@@ -60,8 +60,7 @@ def function(indicator: Indicator) -> Compute:
 
 def _computed(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
     for indicator in INDICATORS.values():
-        if indicator.compute:
-            yield from function(indicator)(connection, window, options)
+        yield from function(indicator)(connection, window, options)
 
 
 def _key(figure: Figure) -> Key:

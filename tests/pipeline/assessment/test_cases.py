@@ -27,6 +27,8 @@ HOUR = 3_600.0
 FACTS: dict[str, Callable[[Fact], bool]] = {
     "flagged": lambda fact: fact.flagged and WEEK.contains(fact.stored),
     "undecided": lambda fact: FACTS["flagged"](fact) and fact.decided(WEEK.until) is None,
+    "open": lambda fact: not fact.flag.drill and fact.stored < WEEK.until and fact.decided(WEEK.until) is None,
+    "ordered": lambda fact: FACTS["flagged"](fact) and any(one.action for one in fact.standing(WEEK.until)),
     "caught": lambda fact: FACTS["flagged"](fact) and fact.upheld(WEEK.until),
     "decided": lambda fact: fact.flagged and any(one.at >= WEEK.since for one in fact.standing(WEEK.until)),
     "audits": lambda fact: fact.audited and not fact.flag.drill and WEEK.contains(fact.stored),
