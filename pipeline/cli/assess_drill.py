@@ -230,7 +230,7 @@ def _show(database: "Database", made: "Drill") -> None:
         for cell in drills.cells(found):
             say(
                 f"{cell.language}  {cell.label or 'clean':20} {cell.right} of {cell.lines} right, "
-                f"{cell.answered} with a verdict" + (f", {cell.named} under this label" if cell.label else "")
+                f"{cell.answered} with a flag" + (f", {cell.named} under this label" if cell.label else "")
             )
     for name, (n, median, longest) in drills.times(found).items():
         if n:

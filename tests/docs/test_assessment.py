@@ -1,9 +1,9 @@
 """The map from clauses to evidence names every indicator and every item of article 5."""
 
 from pipeline.assessment.catalogue import INDICATORS
-from tests.docs.pages import ROOT, text_of
+from tests.docs.pages import PAGES, text_of
 
-TEXT = text_of(ROOT / "docs" / "assessment.md")
+TEXT = next(text_of(page) for page in PAGES if page.name == "assessment.md")
 ROWS = {line.split("|")[1].strip(): line for line in TEXT.splitlines() if line.startswith("| 5(")}
 
 
