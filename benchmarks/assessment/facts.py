@@ -5,8 +5,9 @@ Times are UTC seconds.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
+from pipeline.assessment.register import Kind as Record
 from pipeline.messages import Action, Mark, SpeechState, Suggestion, Verdict
 
 DAY = 86_400.0
@@ -102,11 +103,16 @@ class Given:
 
 @dataclass
 class Appealed:
-    """An appeal against the decision `against`, and the decision that settled it."""
+    """An appeal against the decision `against`, and the decisions that settled it: the first one may be undone."""
 
     at: float
     against: Given
-    settled: Given | None = None
+    settlements: list[Given] = field(default_factory=list)
+
+    @property
+    def waits(self) -> bool:
+        """Whether no settlement holds now."""
+        return all(one.undone is not None for one in self.settlements)
 
 
 @dataclass
@@ -148,6 +154,8 @@ class CaseFact:
     probability: float = 1.0
     appeals: list[Appealed] = field(default_factory=list)
     reports: list[Reported] = field(default_factory=list)
+    heard: bool = False
+    """Whether a report of the case has a clip."""
     clip: bool | None = None
     """Whether its clip is in order. None: it has no clip."""
     deleted: bool = False
@@ -206,10 +214,19 @@ class LedgerHour:
 class Entry:
     """An entry of the register."""
 
-    kind: str
+    kind: Record
     opened: float
     closed: float | None
-    fields: dict[str, str]
+    fields: dict[str, Any]
+    due: float | None = None
+
+
+@dataclass
+class StopDrill:
+    """A stop drill, and what the app confirmed for each of its rooms."""
+
+    at: float
+    rooms: dict[str, Confirmed | None]
 
 
 @dataclass
@@ -221,10 +238,15 @@ class History:
     acts: list[Act] = field(default_factory=list)
     ledger: list[LedgerHour] = field(default_factory=list)
     register: list[Entry] = field(default_factory=list)
-    first_line: float = BEGIN
-    """Time of the first line of the audit log."""
-    deleted: list[float] = field(default_factory=list)
-    """For each case that the retention job deleted, the latest time at which it may have been stored."""
+    drills: list[StopDrill] = field(default_factory=list)
+    lines: list[float] = field(default_factory=list)
+    """The times of all lines of the audit log."""
+    told: set[str] = field(default_factory=set)
+    """The decisions of which the app knows."""
+    expired: float = 0.0
+    """When the retention job ran."""
+    clips_deleted: int = 0
+    """Clips that the retention job deleted before their case."""
 
     def kept(self) -> list[CaseFact]:
         """Return the cases that retention has not deleted."""

@@ -1,17 +1,19 @@
 """Compares the product's figures of simulated weeks with the truth, on both databases."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.assessment.facts import BEGIN, DAY, ILLEGAL, History
 from benchmarks.assessment.truth import Fact, Key, Rules, Truth
-from benchmarks.assessment.world import END, World
+from benchmarks.assessment.verdicts import Verdicts
+from benchmarks.assessment.world import END, RETENTION, World
 from pipeline.assessment.catalogue import INDICATORS
 from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.measure import measure
 from pipeline.assessment.options import Options
+from pipeline.review.evidence.store import EvidenceStore
 
 RULES = Rules(illegal=ILLEGAL)
 WINDOWS = {
@@ -45,14 +47,14 @@ class Line:
         return f"{self.window:<24}{indicator}  {key:<20}{part:<24}{shown[0]:>26}{shown[1]:>26}  {shown[2]}"
 
 
-def run(url: str, seed: int, utterances: int) -> list[Line]:
+def run(url: str, seed: int, utterances: int, windows: Mapping[str, Window] = WINDOWS) -> list[Line]:
     """Play a world in the empty database at `url`. Return all figures, before and after the retention job."""
     world = World(url, seed, utterances)
     try:
         history = world.play()
-        lines = list(_compared(world, history, ""))
+        lines = list(_compared(world, history, windows, ""))
         world.expire()
-        return lines + list(_compared(world, history, ", expired"))
+        return lines + list(_compared(world, history, windows, ", expired"))
     finally:
         world.close()
 
@@ -64,7 +66,7 @@ def same(one: float | None, other: float | None) -> bool:
     return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-6)
 
 
-def options() -> Options:
+def options(clips: EvidenceStore | None = None) -> Options:
     """Return the options of the product that say the same as RULES."""
     return Options(
         low_confidence=RULES.low_confidence,
@@ -79,14 +81,26 @@ def options() -> Options:
         spread_speakers=RULES.spread_speakers,
         spread=RULES.spread,
         stable_loss=RULES.stable_loss,
+        retention=RETENTION,
+        evidence=clips,
     )
 
 
-def _compared(world: World, history: History, when: str) -> Iterator[Line]:
-    for name, window in WINDOWS.items():
+def _compared(world: World, history: History, windows: Mapping[str, Window], when: str) -> Iterator[Line]:
+    for name, window in windows.items():
         with world.database.read() as connection:
-            figures = measure(connection, window, options())
-        yield from compared(f"{name}{when}", figures, Truth(history, RULES, window.since, window.until).figures)
+            figures = measure(connection, window, options(world.evidence))
+        yield from compared(f"{name}{when}", figures, true_figures(history, window))
+
+
+def true_figures(history: History, window: Window) -> dict[Key, Fact]:
+    """Return all true figures of a window. Those of the only policy or model are left out, as the product does."""
+    truth = Truth(history, RULES, window.since, window.until)
+    verdicts = Verdicts(history, RULES, window.since, window.until)
+    found = truth.figures | verdicts.figures
+    if window.until <= history.lines[0]:  # nothing had happened yet, so nothing is measured
+        found = {key: Fact(None, fact.n) for key, fact in found.items()}
+    return {key: fact for key, fact in found.items() if truth.only().isdisjoint(dict(key[2]))}
 
 
 def compared(window: str, figures: Sequence[Figure], truth: dict[Key, Fact]) -> Iterator[Line]:

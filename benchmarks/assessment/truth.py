@@ -44,6 +44,9 @@ class Rules:
     spread_speakers: int = 3
     spread: float = HOUR
     stable_loss: float = 0.05
+    dismissed_days: float = 4.0
+    """How long dismissed cases are kept."""
+    accounts: int = 6
 
 
 class Use(NamedTuple):
@@ -90,17 +93,14 @@ class Truth:
             self._stability,
         ):
             measure()
-        self._drop_only_version()
 
     def _put(self, indicator: str, key: str, value: float | Fraction | None, n: int, part: Split = ()) -> None:
         self.figures[indicator, key, part] = Fact(None if value is None else float(value), n)
 
-    def _drop_only_version(self) -> None:
-        """Figures of the only policy or model repeat those of all speech."""
-        judged = [one for one in self._speech if one.monitored]
-        for name in ("policy", "model"):
-            if len({getattr(one, name) for one in judged}) <= 1:
-                self.figures = {key: fact for key, fact in self.figures.items() if name not in dict(key[2])}
+    def only(self) -> set[str]:
+        """Return the dimensions of which one version was in use. Its figures repeat those of all speech."""
+        judged = self._monitored()
+        return {name for name in ("policy", "model") if len({getattr(one, name) for one in judged}) <= 1}
 
     # Speech
 
@@ -278,7 +278,7 @@ class Truth:
         busy = {
             int(at // 60) + later for at, _, _, _ in self._acts(self._since - lasting * 60) for later in range(lasting)
         }
-        logged = self._history.first_line < self._until
+        logged = any(at < self._until for at in self._history.lines)
         minutes = range(math.ceil(self._since / 60), math.ceil(self._until / 60) if logged else 0)
         gaps = [len(list(run)) for free, run in groupby(minutes, lambda minute: minute not in busy) if free]
         self._put("I-17", "share", over(len(minutes) - sum(gaps), len(minutes)), len(minutes))

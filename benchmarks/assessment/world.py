@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, insert
+import msgspec
+from sqlalchemy import Connection
 
 from benchmarks.assessment.clips import MemoryEvidence
 from benchmarks.assessment.facts import (
@@ -33,13 +34,15 @@ from benchmarks.assessment.facts import (
     LedgerHour,
     Reported,
     Speech,
+    StopDrill,
     severity,
     worst,
 )
-from benchmarks.assessment.speech import DAYS, NEW_POLICY, ROOM_TYPES, Talk, flag, status
-from pipeline.assessment import room_hours
+from benchmarks.assessment.speech import DAYS, LAG, NEW_POLICY, OVERLOAD, ROOM_TYPES, Talk, flag, status
+from pipeline.assessment import drills, register, room_hours
 from pipeline.assessment.room_hours import RoomHour
 from pipeline.messages import Action, Flag, SpeechStatus, Verdict
+from pipeline.review import audit
 from pipeline.review.accounts import accounts
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.appeals.reports import Complaint
@@ -47,16 +50,17 @@ from pipeline.review.cases import deciding, leases
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice, Evidence, Outcome
 from pipeline.review.database import Database
+from pipeline.review.delivery import outbox
 from pipeline.review.delivery.confirmations import Confirmation, confirm
 from pipeline.review.evidence.store import checksum
 from pipeline.review.privacy import retention
 from pipeline.review.quality import checks, drawing
 from pipeline.review.quality.drawing import Shares
 from pipeline.review.store import SqlReviewStore
-from pipeline.review.tables.duties import REGISTER
 from pipeline.settings import Keep, Retention
 
 END = BEGIN + DAYS * DAY
+EXPIRY = END - 60.0
 BATCH = 32
 BATCH_SECONDS = 45.0
 OUTAGE = BEGIN + 9 * DAY + 18 * HOUR
@@ -65,6 +69,7 @@ UNDO = 10.0
 REPORT_SECONDS = 120.0
 SHARES = Shares(second=0.12, golden=0.04)
 DRAW_SECONDS = 4 * HOUR
+SEND_SECONDS = 3 * HOUR
 KEPT_COUNTED = 3 * DAY
 RETENTION = Retention(
     open=Keep(audio_days=90, case_days=180),
@@ -74,6 +79,38 @@ RETENTION = Retention(
 WAITS = (5_000.0, 1_500.0, 400.0, 120.0)
 """Mean seconds that a case waits for a moderator, by severity."""
 ACTIONS: tuple[Action, ...] = ("warn", "mute", "remove")
+
+STOP_DRILLS = (BEGIN + 2.4 * DAY, BEGIN + 9.2 * DAY)
+REQUEST = {"authority": "网信办", "reference": "1", "legal_basis": "CSL", "approver": "lea"}
+ENTRIES = (
+    Entry("incident", OVERLOAD, OVERLOAD + 2.5 * HOUR, {"title": "overload", "severity": "high"}),
+    Entry("incident", OUTAGE, OUTAGE + OUTAGE_SECONDS, {"title": "outage", "severity": "high"}),
+    Entry("incident", BEGIN + 12 * DAY, None, {"title": "still open", "severity": "low"}),
+    Entry("restore_test", BEGIN + 2 * DAY, BEGIN + 2 * DAY + HOUR, {"backup": "last night", "result": "passed"}),
+    Entry("restore_test", BEGIN + 11 * DAY, BEGIN + 11 * DAY + HOUR, {"backup": "last night", "result": "failed"}),
+    Entry("policy_change", NEW_POLICY - HOUR, NEW_POLICY + LAG, {"version": "default@2", "reason": "new terms"}),
+    Entry("policy_change", BEGIN + 8 * DAY, BEGIN + 8 * DAY + 600, {"version": "x", "reason": "y", "emergency": True}),
+    Entry("policy_change", BEGIN + 13 * DAY, None, {"version": "default@3", "reason": "more terms"}),
+    Entry(
+        "authority_request",
+        BEGIN + DAY,
+        BEGIN + 2 * DAY,
+        REQUEST | {"exports": 2, "signed": 1},
+        BEGIN + 3 * DAY,
+    ),
+    Entry("authority_request", BEGIN + 5 * DAY, BEGIN + 9 * DAY, REQUEST | {"exports": 1}, BEGIN + 6 * DAY),
+    Entry("authority_request", BEGIN + 11 * DAY, None, REQUEST, BEGIN + 12 * DAY),
+    Entry("authority_request", BEGIN + 12 * DAY, None, REQUEST),
+    Entry("police_report", BEGIN + 3 * DAY, BEGIN + 3.5 * DAY, {"matter": "threat"}, BEGIN + 4 * DAY),
+    Entry("police_report", BEGIN + 6 * DAY, BEGIN + 7.5 * DAY, {"matter": "fraud"}, BEGIN + 7 * DAY),
+    Entry(
+        "synthetic_voice",
+        BEGIN + 7 * DAY,
+        None,
+        {"clips": 40, "labelled": 38, "files": 5, "marked": 4},
+    ),
+    Entry("synthetic_voice", BEGIN + 13 * DAY, None, {"clips": 10, "labelled": 10}),
+)
 
 Message = Flag | SpeechStatus
 Process = Iterator[float]
@@ -112,8 +149,12 @@ class World:
         speech = Talk(self._rng, self._utterances).speech() + self._drill()
         self.history.speech = sorted(speech, key=lambda one: one.start)
         self._start(self._deliver(list(self._batches(list(self._messages(self.history.speech))))), BEGIN)
-        for process in (self._draw(), self._keep_ledger(), self._mark_golden(), self._register(), self._forget()):
+        for process in (self._draw(), self._keep_ledger(), self._mark_golden(), self._send(), self._forget()):
             self._start(process, BEGIN)
+        for entry in ENTRIES:
+            self._start(self._register(entry), entry.opened)
+        for at in STOP_DRILLS:
+            self._start(self._stop(), at)
         for _ in range(max(20, self._utterances // 130)):
             self._start(self._report(self._rng.choice(self.history.speech)), BEGIN)
         while self._queue and self._queue[0][0] < END:
@@ -123,14 +164,22 @@ class World:
         return self.history
 
     def expire(self) -> None:
-        """Run the retention job at the end of the world."""
-        due = [case for case in self.history.cases if self._over(case)]
-        done = retention.run(self.database, self.evidence, RETENTION, END)
+        """Run the retention job shortly before the end of the world."""
+        self.now = self.history.expired = EXPIRY
+        due = [case for case in self.history.cases if self._over(case, RETENTION.dismissed.case_days)]
+        audio = [case for case in self.history.cases if self._over(case, RETENTION.dismissed.audio_days)]
+        done = retention.run(self.database, self.evidence, RETENTION, EXPIRY)
         for case in due:
             case.deleted = True
-            self.history.deleted.append(END - RETENTION.dismissed.case_days * DAY)
-        if done.cases != len(due):
-            raise UnexpectedError(f"retention deleted {done.cases} cases, not {len(due)}")
+            self._line()
+        for case in audio:
+            if not case.deleted and case.clip is not None:
+                case.clip = None
+                self.history.clips_deleted += 1
+                self._line()
+        self._line()
+        if (done.cases, done.clips) != (len(due), self.history.clips_deleted):
+            raise UnexpectedError(f"retention deleted {done}, not {len(due)} cases")
 
     # The clock
 
@@ -152,10 +201,10 @@ class World:
             yield connection
 
     def _hire(self) -> None:
-        self.history.first_line = self.now
         with self._write() as connection:
             for name in MODERATORS + LEADS:
                 accounts.add(connection, name, "lead" if name in LEADS else "moderator", self.now, "setup")
+                self._line()
 
     # Speech
 
@@ -247,6 +296,7 @@ class World:
 
     def _link(self, case: CaseFact, speech: Speech) -> str:
         case.linked.append(speech)
+        self._line()
         self._by_flag[f"f{speech.number}"] = case
         return case.id
 
@@ -404,7 +454,10 @@ class World:
     def _claim(self, case: CaseFact, person: str) -> None:
         with self._write() as connection:
             leases.claim(connection, case.id, person, self.now)
-        self._note(person, "case.claim", case)
+            self._note(person, "case.claim", case)
+            for viewer in (person, "leo") if self._rng.random() < 0.1 else (person,):
+                audit.append(connection, self.now, viewer, "case.view", case.id)
+                self._note(viewer, "case.view", case)
 
     def _decide(self, case: CaseFact, person: str, verdict: Verdict) -> Given:
         ordered = verdict == "uphold" and self._rng.random() < 0.8
@@ -433,6 +486,11 @@ class World:
 
     def _note(self, person: str, action: str, case: CaseFact) -> None:
         self.history.acts.append(Act(self.now, person, action, case.id))
+        self._line()
+
+    def _line(self) -> None:
+        """Note that the audit log got a line."""
+        self.history.lines.append(self.now)
 
     def _confirm(self, given: Given, action: Action) -> Process:
         """The app carries out an action. Sometimes it fails at first, and sometimes it tells nothing."""
@@ -451,6 +509,7 @@ class World:
         with self._write() as connection:
             confirm(connection, line)
         given.confirmed.append(told)
+        self._line()
 
     def _appeal(self, case: CaseFact, given: Given) -> Process:
         if case.last(self.now) is not given:
@@ -459,6 +518,7 @@ class World:
             lodged, _ = appeals.lodge(connection, case.id, case.speaker, "I did not say that", self.now, UNDO)
         appealed = Appealed(self.now, given)
         case.appeals.append(appealed)
+        self._line()
         yield self.now + self._rng.expovariate(1 / (10 * HOUR))
         again = self._rng.random() < 0.1
         for _ in range(1 + again):
@@ -469,7 +529,6 @@ class World:
             if again and settled.undone is None and len(case.decisions) < 4:
                 yield self.now + self._rng.uniform(1, 9)
                 self._undo(case, settled)
-                appealed.settled = None
                 yield self.now + self._rng.uniform(60, 5 * HOUR)
 
     def _settle(self, case: CaseFact, appealed: Appealed, identity: str, person: str) -> Given:
@@ -478,7 +537,7 @@ class World:
             made = appeals.settle(connection, identity, person, Choice(verdict=verdict), self.now, UNDO)
         given = Given(made.id, self.now, person, verdict)
         case.decisions.append(given)
-        appealed.settled = given
+        appealed.settlements.append(given)
         self._note(person, "appeal.settle", case)
         return given
 
@@ -516,7 +575,12 @@ class World:
             self._open(joined)
         elif joined.id != report.case:
             raise UnexpectedError(f"report {report.id} joined case {report.case}, not {joined.id}")
+        self._line()
         self._raise(joined, label, moment)
+        if report.audio == "waiting":
+            found = self._rng.random() < 0.85
+            self._store.finish_search(report, [about.speaker] if found else [])
+            joined.heard = joined.heard or found
         joined.reports.append(Reported(self.now, about.room, speaker, moment, label))
 
     def _reported(self, room: str, speaker: str, moment: float) -> CaseFact | None:
@@ -570,7 +634,7 @@ class World:
         fields |= {"start": original.start + later, "end": original.end + later, "probability": probability}
         for name in ("flags", "linked", "decisions", "appeals", "reports"):
             fields[name] = []
-        return CaseFact(**fields | {"clip": None})
+        return CaseFact(**fields)
 
     def _mark_golden(self) -> Process:
         for day in (1.5, 4.5):
@@ -596,41 +660,81 @@ class World:
                 for rooms in [self._rng.randint(0, 5)]
             ]
             wrong = [replace(line, seconds=line.seconds / 2) for line in lines if self._rng.random() < 0.05]
-            self._send(wrong + lines)
+            self._send_ledger(wrong + lines)
             self.history.ledger += lines
 
-    def _send(self, lines: Sequence[LedgerHour]) -> None:
+    def _send_ledger(self, lines: Sequence[LedgerHour]) -> None:
         with self._write() as connection:
             room_hours.store(connection, [RoomHour(**vars(line)) for line in lines], self.now)
 
-    def _register(self) -> Process:
-        """People register incidents and restore tests."""
-        entries = [
-            Entry("incident", BEGIN + 5 * DAY + 20 * HOUR, BEGIN + 5 * DAY + 22.5 * HOUR, {}),
-            Entry("incident", OUTAGE, OUTAGE + OUTAGE_SECONDS, {}),
-            Entry("incident", BEGIN + 12 * DAY, None, {}),
-            Entry("restore_test", BEGIN + 2 * DAY, BEGIN + 2 * DAY + HOUR, {"result": "passed"}),
-            Entry("restore_test", BEGIN + 11 * DAY, BEGIN + 11 * DAY + HOUR, {"result": "failed"}),
-        ]
-        self.history.register = entries
+    def _register(self, entry: Entry) -> Process:
+        """Somebody registers an entry when it begins, and closes it when it is over."""
+        self.history.register.append(entry)
         with self._write() as connection:
-            for number, entry in enumerate(entries):
-                times = {"opened_at": entry.opened, "closed_at": entry.closed, "changed_at": entry.opened}
-                who = {"id": f"entry-{number}", "kind": entry.kind, "fields": entry.fields, "author": "ada"}
-                connection.execute(insert(REGISTER).values(who | times))
+            made = register.add(connection, entry.kind, entry.fields, "lea", self.now, due_at=entry.due)
+        self._line()
+        if entry.closed is not None:
+            yield entry.closed
+            with self._write() as connection:
+                register.close(connection, made.id, "lea", self.now)
+            self._line()
+
+    def _stop(self) -> Process:
+        """Order a stop drill. The app gets its events at once."""
+        rooms = [f"test room {len(self.history.drills)}-{number}" for number in range(4)]
+        with self._write() as connection:
+            drills.order_stop(connection, rooms, "lea", self.now)
+        self.history.drills.append(StopDrill(self.now, dict.fromkeys(rooms)))
+        for room in rooms:
+            self.history.acts.append(Act(self.now, "lea", "case.decide", room))
+            self._line()
+        self._line()
+        self._send_now()
         yield from ()
+
+    def _send(self) -> Process:
+        """The webhooks' sender works off the outbox."""
+        while True:
+            yield self.now + SEND_SECONDS
+            self._send_now()
+
+    def _send_now(self) -> None:
+        while True:
+            with self._write() as connection:
+                if not (events := outbox.take(connection, self.now)):
+                    return
+                for event in events:
+                    outbox.sent(connection, event)
+                    self._told(event.kind, event.payload)
+
+    def _told(self, kind: str, payload: dict[str, Any]) -> None:
+        """Note that the app knows a decision. In a stop drill, it closes the room, but not always."""
+        if kind == "case.decided":
+            self.history.told.add(payload["decision"]["id"])
+            drill = next((one for one in self.history.drills if payload["room"] in one.rooms), None)
+            if drill and (len(self.history.drills) > 1 or not payload["room"].endswith("3")):
+                self._start(self._close(drill, payload["room"], payload["decision"]["id"]), self.now + 0.5)
+
+    def _close(self, drill: StopDrill, room: str, decision: str) -> Process:
+        yield self.now + self._rng.uniform(0.5, 5)
+        told = Confirmed("done", self.now - 0.3, self.now)
+        with self._write() as connection:
+            line = {"decision": decision, "action": "close_room", "result": "done", "at": told.at}
+            confirm(connection, msgspec.convert(line | {"received_at": told.received}, Confirmation))
+        drill.rooms[room] = told
+        self._line()
 
     def _forget(self) -> Process:
         while True:
             yield self.now + DAY
             self._store.forget_counted(self.now - KEPT_COUNTED)
 
-    def _over(self, case: CaseFact) -> bool:
-        """Tell whether retention deletes a case at the end: it is dismissed and old, and has no open appeal."""
-        before = END - RETENTION.dismissed.case_days * DAY
+    def _over(self, case: CaseFact, days: float) -> bool:
+        """Tell whether retention deletes a part of a case: it is dismissed, `days` old, and has no open appeal."""
+        before = EXPIRY - days * DAY
         kept = [one for one in case.decisions if one.undone is None]
         last = max((one.at for one in case.decisions), default=case.created)
-        waits = any(appeal.settled is None for appeal in case.appeals)
+        waits = any(appeal.waits for appeal in case.appeals)
         return bool(kept) and kept[-1].verdict == "dismiss" and max(case.created, last) < before and not waits
 
 
