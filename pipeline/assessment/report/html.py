@@ -168,7 +168,8 @@ def _limits(report: Report, item: Item, rows: tuple[Row, ...], language: Languag
     """Return what the figures of an item do not show."""
     words, comma = texts(language)["limits"], texts(language)["comma"]
     found = _limits_of_handling(rows, language) if item.number == OWN_ITEM else []
-    unmeasured = dict.fromkeys(row.indicator for row in rows if not row.value)
+    measured = {row.indicator for row in rows if row.value}
+    unmeasured = dict.fromkeys(row.indicator for row in rows if row.indicator not in measured)
     if unmeasured:
         found.append(words["unmeasured"].format(names=comma.join(unmeasured)))
     silent = _labels_without_recall(report, language) if RECALL in item.indicators else []

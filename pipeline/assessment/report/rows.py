@@ -53,10 +53,15 @@ class Rows:
         return [row for name, own in found.items() for row in (map(self._row, own) if own else [self._absent(name)])]
 
     def splits(self, figures: Iterable[Figure], indicators: Iterable[str]) -> list[SplitTable]:
-        """Return a table for each figure and dimension, where a dimension has more than one value."""
+        """Return a table for each figure and dimension that has several parts, of which at least one is measured.
+
+        A single part repeats the figure of all speech.
+        """
         wanted = set(indicators)
         parts = [each for each in figures if each.indicator in wanted and len(each.split) == 1]
-        return [self._table(list(group)) for _, group in groupby(sorted(parts, key=_split_key), key=_split_key)]
+        groups = [list(group) for _, group in groupby(sorted(parts, key=_split_key), key=_split_key)]
+        several = [group for group in groups if len(group) > 1 and any(each.value is not None for each in group)]
+        return [self._table(group) for group in several]
 
     def part(self, dimension: str, value: str) -> str:
         """Return the name of a value of a dimension, for example of a label."""

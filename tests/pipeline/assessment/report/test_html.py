@@ -98,8 +98,10 @@ def test_gaps_have_names() -> None:
 
 
 def test_an_indicator_of_two_items_has_its_splits_in_the_first() -> None:
-    split = Figure(indicator="I-22", key="days", split={"label": "abuse"}, unit="days", value=183.0)
-    views = {view.item.number: view for view in html.item_views(samples.report(figures=(split,)), "en")}
+    splits = tuple(
+        Figure(indicator="I-22", key="days", split={"label": label}, unit="days", value=183.0) for label in "ab"
+    )
+    views = {view.item.number: view for view in html.item_views(samples.report(figures=splits), "en")}
     assert len(views["5(3)"].splits) == 1
     assert (views["5(5)"].splits, views["5(5)"].elsewhere) == ((), ("Article 5(3) shows the parts of I-22.",))
 
