@@ -69,6 +69,7 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
     "mark_golden": LEAD,
     "indicators_page": AUDIT,
     "indicator_page": AUDIT,
+    "indicator_cases": AUDIT,
     "triggers_page": AUDIT,
     "watch_triggers": LEAD,
     "decide_trigger": LEAD,

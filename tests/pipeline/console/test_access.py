@@ -33,7 +33,16 @@ LEADS = {"leads_page", "leads_cases", "mark_golden", "place_hold", "release_hold
 LEADS |= {"decide_trigger", "record_notice", "report_hazard", "find_hazards", "assign_hazard", "recheck_hazard"}
 LEADS |= {"step_hazard", "watch_triggers", "save_answer", "open_assessment", "finish_report"}
 AUDITS = {"audit_page", "keeping_page", "indicators_page", "indicator_page", "triggers_page", "hazards_page"}
-AUDITS |= {"newest_form", "form_page", "reports_page", "report_page", "report_preview", "report_file", "report_bundle"}
+AUDITS |= {
+    "indicator_cases",
+    "newest_form",
+    "form_page",
+    "reports_page",
+    "report_page",
+    "report_preview",
+    "report_file",
+    "report_bundle",
+}
 OPEN = {"login_page", "login", "oidc_login", "oidc_back", "static_file", "health"}
 APPS = {"lodge_appeal", "appeal_state", "file_report", "confirm_action", "store_room_hours"}
 EXPECTED: dict[Role, set[str]] = {

@@ -1,6 +1,7 @@
 """The pages of the indicators."""
 
 import re
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,15 @@ from pipeline.assessment.catalogue import INDICATORS
 from pipeline.console.app import open_desk
 from pipeline.console.measured import Measured
 from pipeline.errors import ConfigError
+from pipeline.review.cases.values import Choice
 from pipeline.review.delivery.tallies import Cell
 from pipeline.settings import Settings
+from tests.builders import NOON, flag
 from tests.pipeline.assessment.tallied import MIDNIGHT_HOUR, tally
 from tests.pipeline.console.conftest import Console, Enter
 
 CHINESE = {"accept-language": "zh-CN"}
+CASES = re.compile(r'href="(/assessment/indicators/I-\d\d/cases[^"]+)"')
 ROW = re.compile(r"<tr[^>]*>.*?</tr>", re.DOTALL)
 
 
@@ -101,3 +105,23 @@ def test_the_console_does_not_start_with_a_limit_of_an_unknown_figure(console: C
     settings = Settings(data_dir=tmp_path, assessment={"limits": {"I-99.share": 1}})
     with pytest.raises(ConfigError, match="I-99"):
         open_desk(settings, console.database)
+
+
+def test_a_figure_links_to_the_cases_behind_it(console: Console, enter: Enter) -> None:
+    first, second = (
+        console.store.add([flag(n, at, at + 5)], NOON + at + 6)[0].case for n, at in (("a", -7_200), ("b", -900))
+    )
+    console.store.decide(first, "ana", Choice(verdict="uphold"), NOON - 7_100)
+    aud = enter("aud")
+    pages = [aud.get(path).text for path in ("/assessment?days=30", "/assessment/indicators/I-09?days=30")]
+    links = {unescape(link) for page in pages for link in CASES.findall(page) if "/I-09/" in link}
+    assert any("split=label%3Dviolence" in link for link in links)
+    for link in links:
+        page = aud.get(link).text
+        assert f'href="/cases/{first}"' in page
+        assert f'href="/cases/{second}"' not in page
+
+
+@pytest.mark.parametrize("query", ["key=share&split=label%3Dnone", "key=nothing", "key=share&split=label"])
+def test_a_figure_without_a_list_has_no_page(enter: Enter, query: str) -> None:
+    assert enter("aud").get(f"/assessment/indicators/I-02/cases?{query}").status_code == 404
