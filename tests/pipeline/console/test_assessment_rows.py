@@ -1,8 +1,11 @@
 """The figures of indicators as lines of tables."""
 
+from typing import get_args
+
 from pipeline.assessment.catalogue import INDICATORS
-from pipeline.assessment.figure import Figure
+from pipeline.assessment.figure import Figure, Unmeasured
 from pipeline.console import assessment_rows
+from pipeline.console.texts import Texts
 
 SHARE = Figure(indicator="I-02", key="share", unit="share", value=0.99, n=10, threshold=0.98, met=True)
 DELAY = Figure(indicator="I-05", key="p95", unit="seconds", value=4.0, n=10, threshold=3.0, met=False)
@@ -38,3 +41,9 @@ def test_all_values_of_an_indicator() -> None:
     rows = assessment_rows.values(INDICATORS["I-05"], [DELAY, CHINESE])
     assert [(row.figure.key, row.figure.value) for row in rows] == [("p50", None), ("p95", 4.0), ("p99", None)]
     assert rows[0].figure.unmeasured == "no_data"
+
+
+def test_every_state_split_and_reason_has_a_text() -> None:
+    texts = Texts().catalogue("en")
+    groups = {"state": assessment_rows.STATES, "by": assessment_rows.SPLITS, "reason": get_args(Unmeasured)}
+    assert {f"assess.{group}.{name}" for group, names in groups.items() for name in names if name} <= texts.keys()
