@@ -7,7 +7,7 @@ Shares of moderators' decisions have Wilson's interval. The methods of estimated
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, Select, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, or_, select
 
 from pipeline.assessment import audits
 from pipeline.assessment.audits import DIMENSIONS, Judged, Reviewed, within
@@ -37,13 +37,10 @@ AGAIN = 30 * DAY_SECONDS
 def confirmation(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
     """I-09, for the flagged cases that were decided in the window."""
     del options
-    columns: dict[str, Column[str]] = {name: CASES.c[name] for name in PARTS}
-    for name, column in columns.items():
-        found = figures.confirmed(connection, window.since, window.until, column)
-        if name == PARTS[0]:
-            yield share("I-09", "share", summed(found.values()))
-        for value, one in found.items():
-            yield share("I-09", "share", one, {name: value})
+    counted = figures.decided_flags(connection, window.since, window.until, *(CASES.c[name] for name in PARTS))
+    for part, rows in parts(counted, *PARTS):
+        hits = sum(row.n for row in rows if row.verdict == "uphold")
+        yield share("I-09", "share", Share(hits, sum(row.n for row in rows)), part)
 
 
 def precision(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
@@ -116,12 +113,6 @@ def share(indicator: str, key: str, found: Share, part: Split | None = None, **m
     """Return the figure of a share, with Wilson's interval. A share of nothing has no value."""
     value, interval = (found.value, found.interval) if found.n else (None, None)
     return figure(indicator, key, value, found.n, part, interval=interval, **more)
-
-
-def summed(shares: Any) -> Share:
-    """Return the share of all shares together."""
-    every = list(shares)
-    return Share(sum(one.hits for one in every), sum(one.n for one in every))
 
 
 def _precise(reviewed: Reviewed, part: Split, drawn: bool) -> Iterator[Figure]:

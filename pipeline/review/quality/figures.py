@@ -7,9 +7,10 @@ functions take an open connection to the database. Times are UTC seconds.
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Column, ColumnElement, Connection, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Row, Select, func, select
 
 from pipeline.assessment.decided import lasts, standing
 from pipeline.review.cases.values import REPORTED
@@ -154,26 +155,32 @@ def correct(found: Sequence[Answer]) -> Share:
     return Share(sum(answer.correct for answer in found), len(found))
 
 
-def confirmed(
-    connection: Connection, since: float, until: float = math.inf, by: Column[str] = CASES.c.label
-) -> dict[str, Share]:
-    """Return the share of upheld cases among the flagged cases that were decided from `since` to `until`.
+def confirmed(connection: Connection, since: float, until: float = math.inf) -> dict[str, Share]:
+    """Return, by the label that the pipeline gave, the share of upheld cases among decided flagged cases.
 
-    The result has a share for each value of the column `by` of CASES. The label is the one that the pipeline gave. The
-    verdicts are those at `until`. The share is no precision if only a part of the flagged cases is reviewed.
+    The cases were decided from `since` to `until`. The share is no precision if only a part of the flagged cases is
+    reviewed.
+    """
+    counts: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(FINAL, 0))
+    for row in decided_flags(connection, since, until, CASES.c.label):
+        counts[row.label][row.verdict] = row.n
+    return {label: Share(c["uphold"], c["uphold"] + c["dismiss"]) for label, c in sorted(counts.items())}
+
+
+def decided_flags(connection: Connection, since: float, until: float, *by: Column[str]) -> Sequence[Row[Any]]:
+    """Return the numbers `n` of flagged cases that were decided from `since` to `until`.
+
+    They are grouped by the columns `by` of CASES and by their `verdict` at `until`.
     """
     decided = select(DECISIONS.c.case_id).where(DECISIONS.c.at >= since, *standing(until))
     last = lasts(until)
+    query: Select[Any] = select(last.c.verdict, func.count().label("n"))
     query = (
-        select(by.label("part"), last.c.verdict, func.count().label("n"))
-        .join(last, last.c.case_id == CASES.c.id)
+        query.add_columns(*by)
+        .join_from(CASES, last, last.c.case_id == CASES.c.id)
         .where(CASES.c.id.in_(decided), *FLAGGED)
-        .group_by(by, last.c.verdict)
     )
-    counts: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(FINAL, 0))
-    for row in connection.execute(query):
-        counts[row.part][row.verdict] = row.n
-    return {part: Share(c["uphold"], c["uphold"] + c["dismiss"]) for part, c in sorted(counts.items())}
+    return connection.execute(query.group_by(*by, last.c.verdict)).all()
 
 
 def _drawn(kind: checks.Kind, since: float, until: float) -> tuple[ColumnElement[bool], ...]:
