@@ -134,7 +134,7 @@ def tongue(text: str) -> str:
 def _item_view(report: Report, item: Item, language: Language, shown: dict[str, str]) -> ItemView:
     made = Rows(report, language)
     fresh = [name for name in item.indicators if name not in shown]
-    earlier = {name: shown[name] for name in item.indicators if name in shown and _has_splits(report, name)}
+    earlier = {name: shown[name] for name in item.indicators if name in shown and made.splits(report.figures, (name,))}
     shown |= dict.fromkeys(fresh, item.number)
     operation = [name for name in item.indicators if name not in {each.indicator for each in report.drill_figures}]
     rows = tuple(made.whole(report.figures, operation))
@@ -158,10 +158,6 @@ def _elsewhere(earlier: dict[str, str], language: Language) -> Iterator[str]:
         names = words["comma"].join(name for name, place in earlier.items() if place == number)
         item = words["item"].format(n=words["numerals"][content.ITEMS.index(number)])
         yield words["see_item"].format(names=names, item=item)
-
-
-def _has_splits(report: Report, indicator: str) -> bool:
-    return any(each.indicator == indicator and each.split for each in report.figures)
 
 
 def _limits(report: Report, item: Item, rows: tuple[Row, ...], language: Language) -> list[str]:
