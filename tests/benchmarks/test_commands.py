@@ -24,6 +24,7 @@ ELSEWHERE = {
     "odd_inputs": "test_odd_inputs.py",
     "opus_client": "started by gateway",
     "overload": "test_overload.py",
+    "panels": "tests/deploy/test_dashboards.py asks the same queries",
     "rolling": "test_chaos.py: the same people, processes and verdict",
     "stream": "test_stream.py",
 }

@@ -36,10 +36,18 @@ class Prometheus:
         self._url = f"http://127.0.0.1:{port}"
 
     def query(self, expression: str) -> list[dict[str, Any]]:
-        url = f"{self._url}/api/v1/query?{urlencode({'query': expression})}"
-        with urlopen(url, timeout=10) as answer:  # noqa: S310 - our own server on loopback
-            samples: list[dict[str, Any]] = json.load(answer)["data"]["result"]
+        samples = self._ask("query", {"query": expression})
         return [sample for sample in samples if sample["value"][1] != "NaN"]
+
+    def query_range(self, expression: str, start: float, end: float, step: float) -> list[dict[str, Any]]:
+        """Return the series from `start` to `end` (UTC seconds), with a value each `step` seconds."""
+        return self._ask("query_range", {"query": expression, "start": start, "end": end, "step": step})
+
+    def _ask(self, what: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
+        url = f"{self._url}/api/v1/{what}?{urlencode(values)}"
+        with urlopen(url, timeout=10) as answer:  # noqa: S310 - our own server on loopback
+            found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
+        return found
 
     def wait_for_all(self, expressions: list[str], meanwhile: Callable[[], None] = lambda: None) -> None:
         """Wait until each expression has a sample. `meanwhile` is called repeatedly."""
