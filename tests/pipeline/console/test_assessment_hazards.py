@@ -1,8 +1,11 @@
 """The page of hazards."""
 
+import pytest
+
 from pipeline.assessment import hazards
-from pipeline.assessment.hazards import Finding, Hazard
-from tests.builders import NOON
+from pipeline.assessment.figure import Figure
+from pipeline.assessment.hazards import Hazard
+from pipeline.console.measured import Measured
 from tests.pipeline.console.conftest import Console, Enter
 
 PROOF = {"scan": "rota.pdf", "sha256": "cd" * 32}
@@ -43,15 +46,38 @@ def test_an_auditor_can_only_read(console: Console, enter: Enter) -> None:
     assert '<form method="post" action="/assessment' not in page
 
 
-def test_figures_that_miss_their_limit_become_hazards_and_are_checked_again(console: Console, enter: Enter) -> None:
-    """The console has no limits, so nothing is found; a fixed hazard stays fixed without a figure."""
+def figures(value: float) -> list[Figure]:
+    """Return one figure with the limit 0.95."""
+    met = value >= 0.95
+    return [Figure(indicator="I-06", key="in_time", unit="share", value=value, n=9, threshold=0.95, met=met)]
+
+
+def test_a_figure_that_misses_its_limit_is_a_hazard_until_it_keeps_it(
+    console: Console, enter: Enter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Measured, "figures", lambda *_: figures(0.5))
     lea = enter("lea")
     assert lea.post("/assessment/hazards/find").status_code == 303
+    [hazard] = stored(console)
+    assert (hazard.about, hazard.state) == ("I-06.in_time", "open")
+    path = f"/assessment/hazards/{hazard.id}"
+    lea.post(f"{path}/fix", data={"note": "two more moderators"})
+    assert lea.post(f"{path}/recheck").status_code == 422
+    console.clock.now += 2 * 3_600
+    lea = enter("lea")  # the session has ended
+    assert lea.post(f"{path}/recheck").status_code == 409
+    monkeypatch.setattr(Measured, "figures", lambda *_: figures(0.99))
+    assert lea.post(f"{path}/recheck").status_code == 303
+    [hazard] = stored(console)
+    assert hazard.state == "closed"
+    assert "I-06.in_time</a>: 0.99" in lea.get("/assessment/hazards").text
+
+
+def test_without_limits_nothing_is_found(console: Console, enter: Enter) -> None:
+    assert enter("lea").post("/assessment/hazards/find").status_code == 303
     assert stored(console) == []
-    finding = Finding(source="threshold", about="I-06.in_time", title="late")
-    with console.database.write() as connection:
-        [hazard] = hazards.find_all(connection, [finding], "lea", NOON - 7_000)
-        hazards.fix(connection, hazard.id, "more people", "lea", NOON - 5_000)
-    assert lea.post(f"/assessment/hazards/{hazard.id}/recheck").status_code == 409
-    console.clock.now = NOON - 4_900
-    assert lea.post(f"/assessment/hazards/{hazard.id}/recheck").status_code == 422
+
+
+def test_an_action_does_not_wait_for_ever_for_figures(enter: Enter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Measured, "figures", lambda *_: None)
+    assert enter("lea").post("/assessment/hazards/find").status_code == 503
