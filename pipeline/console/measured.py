@@ -27,10 +27,10 @@ class Measured:
         self._lock = Lock()
         self._kept: dict[Window, tuple[float, Future[list[Figure]]]] = {}
 
-    def figures(self, window: Window, seconds: float = WAIT_SECONDS) -> list[Figure] | None:
-        """Return the figures of a window; None if they are not ready after `seconds`."""
+    def figures(self, window: Window, seconds: float | None = None) -> list[Figure] | None:
+        """Return the figures of a window; None if they are not ready after `seconds` (WAIT_SECONDS)."""
         future = self._future(window)
-        wait([future], seconds)
+        wait([future], WAIT_SECONDS if seconds is None else seconds)
         return future.result() if future.done() else None
 
     def close(self) -> None:

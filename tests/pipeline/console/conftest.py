@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipeline.console import pages
+from pipeline.console import measured, pages
 from pipeline.console.app import create_app, open_desk
 from pipeline.console.guard import COOKIE, HEADER
 from pipeline.judge import labels
@@ -30,6 +30,12 @@ CSRF = re.compile(r'"X-CSRF-Token":"([^"]+)"')
 
 templates = cache(pages.environment)
 shipped_labels = cache(labels.load)
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let pages wait for figures for a minute, so that a busy machine does not fail a test."""
+    monkeypatch.setattr(measured, "WAIT_SECONDS", 60.0)
 
 
 class Clock:
