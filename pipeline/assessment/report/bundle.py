@@ -57,14 +57,15 @@ def build(
 ) -> bytes:
     """Return the bundle of a final report. `clips` are audio files by case id.
 
+    It has the tallies only while they are those of the report: messages that arrive later may change them.
     Raises InputError for a draft, or if the audit log has no line about the report.
     """
     report = assessment.report()
+    same = tallies.digest(connection, report.data_window) == report.tallies
     files = {
         **pages(report, with_pdf),
         **parts(report),
-        TALLIES: tallies.tallies(connection, report.data_window),
-        LEDGER: tallies.ledger(connection, report.data_window),
+        **(_tables(connection, report) if same else {}),
         AUDIT_LINE: canonical.encode(anchor(connection, report.id)),
         **{f"clips/{case}.ogg": clip for case, clip in (clips or {}).items()},
     }
@@ -80,6 +81,11 @@ def build(
         )
     )
     return packing.pack({**files, MANIFEST: manifest, SIGNATURE: key.sign(manifest), PUBLIC_KEY: pem})
+
+
+def _tables(connection: Connection, report: Report) -> dict[str, bytes]:
+    window = report.data_window
+    return {TALLIES: tallies.tallies(connection, window), LEDGER: tallies.ledger(connection, window)}
 
 
 def pages(report: Report, with_pdf: bool = True) -> dict[str, bytes]:

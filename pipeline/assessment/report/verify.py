@@ -70,7 +70,7 @@ def of_assessment(connection: Connection, assessment: Assessment) -> Iterator[Ch
         return
     yield _same("The content is in canonical form", content.encode(report) == encoded)
     if tallies.digest(connection, report.data_window) != report.tallies:
-        yield Check("skipped", "The hourly tallies of the window have changed or were deleted: figures not compared")
+        yield Check("fault", "The hourly tallies of the window are not those of the report: figures not compared")
         return
     yield _compared(*recompute.from_store(connection, report))
 
@@ -120,8 +120,11 @@ def _of_content(files: Mapping[str, bytes], manifest: Manifest) -> Iterator[Chec
     yield _same(f"The content has the SHA-256 {digest}", digest == manifest.sha256)
     yield _anchored(files, report, digest)
     yield from _rendered(files, manifest, report)
-    if canonical.digest(files.get(bundle.TALLIES, b"")) != report.tallies:
-        yield Check("skipped", "The tallies changed after the report, or were deleted: figures not compared")
+    if bundle.TALLIES not in files:
+        yield Check("skipped", "The bundle was made after the tallies had changed, and has none: figures not compared")
+        return
+    if canonical.digest(files[bundle.TALLIES]) != report.tallies:
+        yield Check("fault", "The tallies are not those of the report: figures not compared")
         return
     yield _compared(*recompute.from_tables(report, files[bundle.TALLIES], files.get(bundle.LEDGER, b"")))
 

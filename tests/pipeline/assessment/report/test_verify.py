@@ -125,10 +125,18 @@ def test_the_operator_cannot_change_a_file_and_sign_again(
     assert any(fault in text for text in found)
 
 
-def test_changed_tallies_are_not_computed_with(made: bytes) -> None:
+def test_changed_tallies_are_a_fault(made: bytes) -> None:
     forged = resealed(made, swap("tallies.csv", b"monitored", b"segmented"))
     found = results(verify.of_bundle(forged, "it", PEM))
-    assert any("tallies changed" in text for text in found["skipped"])
+    assert any("tallies are not those of the report" in text for text in found["fault"])
+
+
+def test_a_bundle_leaves_tallies_out_that_changed_after_the_report(frozen: Assessment, database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(delete(TALLIES))
+    found = results(verify.of_bundle(built(database, frozen), "it", PEM))
+    assert found["fault"] == []
+    assert any("after the tallies had changed" in text for text in found["skipped"])
 
 
 def test_other_versions_do_not_compare_pages(made: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,12 +170,10 @@ def test_a_changed_report_is_a_fault(frozen: Assessment, database: Database) -> 
     assert any("audit log has the SHA-256" in fault for fault in of_store(database, frozen.id)["fault"])
 
 
-def test_deleted_tallies_are_skipped(frozen: Assessment, database: Database) -> None:
+def test_changed_tallies_of_the_store_are_a_fault(frozen: Assessment, database: Database) -> None:
     with database.write() as connection:
         connection.execute(delete(TALLIES))
-    found = of_store(database, frozen.id)
-    assert found["fault"] == []
-    assert any("figures not compared" in text for text in found["skipped"])
+    assert any("figures not compared" in text for text in of_store(database, frozen.id)["fault"])
 
 
 def test_the_store_has_the_line_of_the_bundle(database: Database, frozen: Assessment) -> None:
