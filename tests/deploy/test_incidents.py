@@ -1,0 +1,84 @@
+"""One incident gives one alert. A real Prometheus and Alertmanager watch the metrics of a whole service."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from pipeline.metrics import Metrics
+from pipeline.metrics_server import serving
+from pipeline.topology import STAGES
+from tests.deploy.notified import OnCall, notifying
+
+FACTOR = 30
+ROLES = ("gateway", *(stage.name for stage in STAGES), "console")
+PATIENCE_SECONDS = 120
+LATER_SECONDS = 12
+"""Six minutes of the service, in which no other alert may come."""
+
+
+class Service:
+    """Processes of all roles, with metrics that move as in a healthy service."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self.metrics = Metrics()
+        self.targets: dict[str, str] = {}
+        for role in ROLES:
+            shown = self.metrics if role == "deliver" else Metrics()
+            self.targets[role] = urlsplit(stack.enter_context(serving(shown, "127.0.0.1", 0))).netloc
+        self.judging = self.answering = True
+
+    def work(self) -> None:
+        """One moment of work: speech, flags, decisions and webhooks."""
+        self.metrics.counted_seconds.labels("game", "segmented").inc(100)
+        self.metrics.counted_seconds.labels("game", "monitored").inc(100 if self.judging else 0)
+        if self.judging:
+            self.metrics.speech_to_flag.observe(0.8)
+        self.metrics.decisions.labels("uphold").inc()
+        self.metrics.review_deadlines.labels("high", "met").inc()
+        self.metrics.webhooks.labels("sent" if self.answering else "retried").inc()
+
+
+def the_app_fails(service: Service) -> None:
+    service.answering = False
+
+
+def verdicts_get_lost(service: Service) -> None:
+    service.judging = False
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    with ExitStack() as stack:
+        yield Service(stack)
+
+
+@pytest.mark.parametrize(
+    ("incident", "alert"),
+    [
+        (the_app_fails, ("VoxwardenWebhooksFail", "")),
+        (verdicts_get_lost, ("VoxwardenMonitoredBudget", "")),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_one_incident_gives_one_alert(
+    incident: Callable[[Service], None], alert: tuple[str, str], service: Service, tmp_path: Path
+) -> None:
+    on_call = OnCall()
+    with notifying(tmp_path, service.targets, on_call, FACTOR) as figures:
+        figures.wait_for_all(['voxwarden:slo:burn_rate1h{slo="monitored"} < 1'], service.work)
+        assert on_call.names == set()
+        incident(service)
+        work_until(service, lambda: alert in on_call.names, PATIENCE_SECONDS)
+        work_until(service, lambda: False, LATER_SECONDS)
+    assert on_call.names == {alert}
+
+
+def work_until(service: Service, done: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not done() and time.monotonic() < deadline:
+        service.work()
+        time.sleep(0.2)
