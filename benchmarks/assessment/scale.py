@@ -3,7 +3,7 @@
 import multiprocessing
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +16,10 @@ from benchmarks.assessment.simulate import options
 from pipeline.assessment.catalogue import INDICATORS
 from pipeline.assessment.figure import Window
 from pipeline.assessment.measure import function, measure
+from pipeline.assessment.report.assessments import Assessment
+from pipeline.assessment.report.gather import draft
 from pipeline.review.database import Database
+from pipeline.settings import Settings
 
 QUARTER = Window(bulk.BEGIN, bulk.BEGIN + bulk.SECONDS)
 
@@ -44,10 +47,12 @@ def fill(url: str, utterances: int, cases: int) -> float:
     return time.monotonic() - begin
 
 
-def costs(url: str) -> list[Cost]:
-    """Return the cost of each indicator, and of all figures of the quarter. Each is measured in a new process."""
+def costs(url: str) -> Iterator[Cost]:
+    """Yield the cost of each indicator, of all figures of the quarter, and of a report. Each has a new process."""
     names = [name for name, indicator in INDICATORS.items() if indicator.compute]
-    return [*(_apart(partial(one, url, name)) for name in names), _apart(partial(every, url))]
+    works = [*(partial(one, url, name) for name in names), partial(every, url), partial(report, url)]
+    for work in works:
+        yield _apart(work)
 
 
 def one(url: str, name: str) -> Cost:
@@ -60,6 +65,22 @@ def one(url: str, name: str) -> Cost:
 def every(url: str) -> Cost:
     """Compute all figures, with their trend."""
     return _cost(url, "measure", lambda read: measure(read, QUARTER, options()))
+
+
+def report(url: str) -> Cost:
+    """Compute the content of a report: the figures, the digests of the records, and that of the tallies."""
+    quarter = Assessment(
+        id="scale",
+        title="a quarter",
+        since=QUARTER.since,
+        until=QUARTER.until,
+        opened_by="lea",
+        opened_at=QUARTER.until,
+        state="draft",
+        sha256=None,
+        content=None,
+    )
+    return _cost(url, "report", lambda read: draft(read, quarter, Settings()))
 
 
 def _cost(url: str, name: str, work: Callable[[Connection], Any]) -> Cost:

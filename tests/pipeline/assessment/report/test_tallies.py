@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from pipeline.assessment.figure import Window
-from pipeline.assessment.report import tallies
+from pipeline.assessment.report import canonical, tallies
 from pipeline.errors import InputError
 from pipeline.review.database import Database
 from pipeline.review.tables.assessment import TALLIES
@@ -53,3 +53,9 @@ def test_hours_outside_the_window_are_left_out(filled: Database) -> None:
 def test_a_damaged_table_is_an_error(database: Database) -> None:
     with database.write() as connection, pytest.raises(InputError, match="tallies"):
         tallies.load(connection, b"hour,measure\n1,segmented\n", b"")
+
+
+def test_the_digest_is_that_of_the_whole_table(filled: Database) -> None:
+    with filled.read() as connection:
+        found = tallies.digest(connection, stored.WINDOW)
+    assert found == canonical.digest(tables(filled)[0])
