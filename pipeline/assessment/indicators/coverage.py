@@ -128,10 +128,13 @@ def _lost(segmented: int, lost: int, part: dict[str, str]) -> Iterator[Figure]:
 
 
 def _reasons(found: Totals) -> Mapping[str, int]:
-    """Return the number of utterances without a flag, by reason."""
+    """Return the number of utterances without a flag, by reason.
+
+    A row of 0 is left from utterances that got a flag later.
+    """
     reasons: dict[str, int] = defaultdict(int)
     for (measure, bucket, _), total in found.items():
-        if measure in {"skipped", "failed"}:
+        if measure in {"skipped", "failed"} and total.n:
             reasons[bucket] += total.n
     lost = summed(found, "segmented").n - summed(found, "monitored").n
     return {"lost": lost - sum(reasons.values()), **reasons}

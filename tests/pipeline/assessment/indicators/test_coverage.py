@@ -92,6 +92,14 @@ def test_loss_has_every_reason(filled: Database, said: list[Flag]) -> None:
     assert found["share", "room_type", "kids"].value == pytest.approx(lost / len(kids))
 
 
+def test_a_reason_is_left_out_if_all_its_utterances_got_a_flag_later(database: Database) -> None:
+    late = flag("late")
+    keep(database, [status(late, "failed", "transcribe")])
+    assert ("utterances", "reason", "transcribe") in figures(database, coverage.loss, OPTIONS)
+    keep(database, [late])
+    assert ("utterances", "reason", "transcribe") not in figures(database, coverage.loss, OPTIONS)
+
+
 def test_loss_waits_until_no_message_about_the_speech_can_arrive(filled: Database, said: list[Flag]) -> None:
     later = Options(settled=2 * DAY_SECONDS)
     moved = [one for one in said if one.start < WEEK.until - 2 * DAY_SECONDS]
