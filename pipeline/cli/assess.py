@@ -189,12 +189,14 @@ def verify(
       voxwarden assess verify assessment-2026-1.zip --public-key operator.pub
       voxwarden assess verify 2026-1
     """
-    from pipeline.assessment.report import assessments
+    from pipeline.assessment.report import assessments, keys
     from pipeline.assessment.report import verify as checking
 
     file = Path(target)
+    if file.is_dir():
+        raise InputError(f"{target} is a folder", "Name the zip file that `voxwarden assess bundle` wrote.")
     if file.is_file():
-        given = _read(public_key) if public_key else None
+        given = keys.read_public(public_key) if public_key else None
         faults = _show(checking.of_bundle(_read(file), target, given))
         if audit_log:
             with database_of(ctx) as database, database.read() as connection:

@@ -1,6 +1,7 @@
 """`voxwarden assess hazard`: hazards, who fixes them by when, and the proof that they are gone."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -45,8 +46,8 @@ def list_hazards(
     from pipeline.assessment import hazards
 
     with database_of(ctx) as database, database.read() as connection:
-        for found in hazards.all_of(connection, state):
-            _show(found)
+        found = hazards.all_of(connection, state)
+    _show_all(found, "No hazards.")
 
 
 @hazard.command()
@@ -81,8 +82,7 @@ def find(ctx: typer.Context, since: Since = "90d", by: By = None) -> None:
         with database.write() as connection:
             found = [*hazards.of_figures(figures), *register.incidents(connection), *drills.failures(connection)]
             opened = hazards.find_all(connection, found, author(by), time.time())
-    for each in opened:
-        _show(each)
+    _show_all(opened, "No new hazards. A figure needs a limit in assessment.limits to miss it.")
 
 
 @hazard.command()
@@ -102,6 +102,7 @@ def add(
     from pipeline.assessment import hazards
     from pipeline.assessment.hazards import Finding
 
+    _check_subject(about)
     finding = Finding(source="person", about=about, title=title, owner=owner, due=day(due, "--due"))
     with database_of(ctx) as database, database.write() as connection:
         made = hazards.find_all(connection, [finding], author(by), time.time())
@@ -173,8 +174,7 @@ def recheck(ctx: typer.Context, since: Since, by: By = None) -> None:
         with database.write() as connection:
             closed = hazards.recheck(connection, figures, window, author(by), time.time())
             closed += drills.recheck(connection, author(by), time.time())
-    for each in closed:
-        _show(each)
+    _show_all(closed, "No fixed hazard is proved yet.")
 
 
 @hazard.command()
@@ -200,6 +200,21 @@ def _figures(ctx: typer.Context, database: "Database", since: str) -> "tuple[lis
     window = Window(moment(since, now), now)
     with database.read() as connection:
         return measure.measure(connection, window, choices.build(settings_of(ctx))), window
+
+
+def _check_subject(about: str) -> None:
+    from pipeline.assessment.catalogue import INDICATORS
+    from pipeline.assessment.report.content import ITEMS
+
+    if about not in ITEMS and about.partition(".")[0] not in INDICATORS:
+        raise InputError(f"There is no item or indicator {about}", "Give 5(1) to 5(8), or I-01 to I-32.")
+
+
+def _show_all(found: "Sequence[Hazard]", none: str) -> None:
+    for each in found:
+        _show(each)
+    if not found:
+        say(none)
 
 
 def _show(found: "Hazard") -> None:

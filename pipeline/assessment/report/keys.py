@@ -57,6 +57,18 @@ def load(path: Path) -> Ed25519PrivateKey:
     return key
 
 
+def read_public(path: Path) -> bytes:
+    """Return the PEM text of a public key. Raises InputError for a missing or wrong file."""
+    try:
+        pem = path.read_bytes()
+        load_pem_public_key(pem)
+    except OSError as error:
+        raise InputError(f"The key {path} cannot be read: {error.strerror}", "Name a .pub file.") from error
+    except ValueError as error:
+        raise InputError(f"{path} is not a public key in PEM", "Name a .pub file.") from error
+    return pem
+
+
 def public_file(path: Path) -> Path:
     """Return the file of the public key that belongs to the private key `path`."""
     return path.with_name(path.name + ".pub")

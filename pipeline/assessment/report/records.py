@@ -1,10 +1,14 @@
-"""What people recorded, as content of a report: answers, triggers, hazards, drills."""
+"""What people recorded, as content of a report: answers, triggers, hazards, drills.
+
+Figures end with the window. But people decide triggers, work off hazards and hold drills until the report is final, so
+these lists end with the report.
+"""
 
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from sqlalchemy import Connection, Row, case, func, select
+from sqlalchemy import Connection, Row, case, func, or_, select
 
 from pipeline.assessment import drills as drilling
 from pipeline.assessment import forms
@@ -28,8 +32,10 @@ from pipeline.review.tables.quality import COPIES
 
 
 def triggers(connection: Connection, window: Window) -> tuple[Trigger, ...]:
-    """Return the triggers that were found before the end of the window, oldest first."""
-    found = select(TRIGGERS).where(TRIGGERS.c.found_at < window.until).order_by(TRIGGERS.c.found_at, TRIGGERS.c.id)
+    """Return the triggers that were found or decided since the window began, or that wait, oldest first."""
+    recent = or_(TRIGGERS.c.found_at >= window.since, TRIGGERS.c.decided_at >= window.since)
+    kept = or_(recent, TRIGGERS.c.state == "suggested")
+    found = select(TRIGGERS).where(kept).order_by(TRIGGERS.c.found_at, TRIGGERS.c.id)
     return tuple(
         Trigger(
             id=row.id,
@@ -48,8 +54,9 @@ def triggers(connection: Connection, window: Window) -> tuple[Trigger, ...]:
 
 
 def hazards(connection: Connection, window: Window) -> tuple[Hazard, ...]:
-    """Return the hazards that were found before the end of the window, with their history."""
-    kept = HAZARDS.c.found_at < window.until
+    """Return the hazards that were open at any time since the window began, with their history."""
+    changed = select(HAZARD_STEPS.c.hazard).where(HAZARD_STEPS.c.at >= window.since)
+    kept = or_(HAZARDS.c.state != "closed", HAZARDS.c.found_at >= window.since, HAZARDS.c.id.in_(changed))
     of_each = select(HAZARD_STEPS).order_by(HAZARD_STEPS.c.hazard, HAZARD_STEPS.c.number)
     grouped = groupby(connection.execute(of_each), key=lambda row: row.hazard)
     steps = {hazard: tuple(map(_step, rows)) for hazard, rows in grouped}
@@ -58,8 +65,8 @@ def hazards(connection: Connection, window: Window) -> tuple[Hazard, ...]:
 
 
 def drills(connection: Connection, window: Window) -> tuple[Drill, ...]:
-    """Return the drills that began in the window, oldest first, with their results by language and label."""
-    held = [each for each in reversed(drilling.all_of(connection)) if window.contains(each.started_at)]
+    """Return the drills that began since the window did, oldest first, with their results by language and label."""
+    held = [each for each in reversed(drilling.all_of(connection)) if each.started_at >= window.since]
     return tuple(_drill(connection, each) for each in held)
 
 

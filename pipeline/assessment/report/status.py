@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from pipeline.assessment.report.content import Report
 from pipeline.assessment.report.numbers import moment
+from pipeline.assessment.report.texts import texts
 
 
 def lines(report: Report) -> Iterator[str]:
@@ -26,8 +27,9 @@ def lines(report: Report) -> Iterator[str]:
 def _figures(report: Report) -> Iterator[str]:
     measured = {each.indicator for each in (*report.figures, *report.drill_figures) if each.value is not None}
     missing = [each for each in report.definitions if each.id not in measured]
+    reasons = {each.indicator: texts("en")["unmeasured"][each.unmeasured] for each in reversed(report.figures)}
     yield f"Indicators: {len(report.definitions) - len(missing)} of {len(report.definitions)} are measured"
-    yield from (f"  not measured: {each.id} {each.name.en}" for each in missing)
+    yield from (f"  not measured: {each.id} {each.name.en} ({reasons.get(each.id, 'no figure')})" for each in missing)
     missed = [each for each in report.figures if each.met is False]
     yield f"Limits not kept: {len(missed)}"
     yield from (f"  {each.indicator}.{each.key}: {each.value:g}, limit {each.threshold:g}" for each in missed)

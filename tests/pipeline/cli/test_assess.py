@@ -97,3 +97,4 @@ def test_mistakes_have_remedies(assess: Assess) -> None:
     assess("open", "Harbour")
     assert isinstance(assess("bundle").exception, ConfigError), "no key"
     assert isinstance(assess("verify", "none.zip").exception, Missing)
+    assert isinstance(assess("verify", ".").exception, InputError), "a folder"

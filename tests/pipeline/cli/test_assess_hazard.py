@@ -55,4 +55,11 @@ def test_an_incident_and_a_failed_drill_are_found(assess_at: Assess, duties: Dat
     found = assess_at("hazard", "find").stdout
     assert "broker down" in found
     assert "I-28.drill" in found
-    assert assess_at("hazard", "find").stdout == ""
+    assert assess_at("hazard", "find").stdout.startswith("No new hazards.")
+
+
+@pytest.mark.parametrize("about", ["5(9)", "I-33", "backups"])
+def test_a_hazard_is_about_an_item_or_an_indicator(assess_at: Assess, duties: Database, about: str) -> None:
+    refused = assess_at("hazard", "add", "backups are open", "--about", about)
+    assert isinstance(refused.exception, InputError)
+    assert assess_at("hazard", "list").stdout == "No hazards.\n"

@@ -49,3 +49,12 @@ def test_a_missing_or_wrong_key_has_a_remedy(path: Path) -> None:
     path.write_bytes(curve.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     with pytest.raises(ConfigError, match="not an Ed25519 key"):
         keys.load(path)
+
+
+def test_only_a_public_key_is_read_as_one(tmp_path: Path) -> None:
+    keys.make(tmp_path / "a.key")
+    assert keys.read_public(tmp_path / "a.key.pub").startswith(b"-----BEGIN PUBLIC KEY")
+    with pytest.raises(InputError, match="is not a public key"):
+        keys.read_public(tmp_path / "a.key")
+    with pytest.raises(InputError, match="cannot be read"):
+        keys.read_public(tmp_path / "gone.pub")

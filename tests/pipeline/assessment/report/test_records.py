@@ -1,38 +1,46 @@
 """What people recorded becomes content."""
 
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from pipeline.assessment import forms
 from pipeline.assessment.figure import Window
 from pipeline.assessment.report import records
 from pipeline.assessment.report.content import DrillCount, Entries, Restrictions
 from pipeline.review.database import Database
-from pipeline.review.tables.duties import REGISTER
+from pipeline.review.tables.duties import HAZARDS, REGISTER, TRIGGERS
 from tests.builders import NOON
 from tests.pipeline.assessment.report import stored
 
 LATER = Window(NOON + 400, stored.NOW)
 EARLIER = Window(NOON - stored.DAY, NOON - 1)
+AFTER = Window(stored.NOW + 1, stored.NOW + 2)
+"""It begins after all entries."""
 
 
-def test_triggers_of_the_window(filled: Database) -> None:
-    with filled.read() as connection:
-        [trigger] = records.triggers(connection, stored.WINDOW)
-        assert records.triggers(connection, EARLIER) == ()
-    assert (trigger.clause, trigger.state, trigger.decided_by) == ("3.4", "suggested", "")
+def test_triggers_stay_until_they_are_decided_and_in_the_window_of_the_decision(filled: Database) -> None:
+    with filled.write() as connection:
+        for window in (EARLIER, stored.WINDOW, AFTER):
+            [trigger] = records.triggers(connection, window)
+        assert (trigger.clause, trigger.state, trigger.decided_by) == ("3.4", "suggested", "")
+        connection.execute(update(TRIGGERS).values(state="accepted", decided_at=stored.NOW, decided_by="lea"))
+        assert len(records.triggers(connection, EARLIER)) == 1
+        assert records.triggers(connection, AFTER) == ()
 
 
 def test_hazards_with_their_history_stay_until_they_are_closed(filled: Database) -> None:
-    with filled.read() as connection:
-        [hazard] = records.hazards(connection, LATER)
-        assert records.hazards(connection, EARLIER) == ()
-    assert [step.note for step in hazard.steps] == ["Seen."]
+    with filled.write() as connection:
+        for window in (EARLIER, stored.WINDOW, AFTER):
+            [hazard] = records.hazards(connection, window)
+        assert [step.note for step in hazard.steps] == ["Seen."]
+        connection.execute(update(HAZARDS).values(state="closed"))
+        assert len(records.hazards(connection, stored.WINDOW)) == 1
+        assert records.hazards(connection, AFTER) == ()
 
 
 def test_drills_are_counted_by_language_and_label(filled: Database) -> None:
     with filled.read() as connection:
-        [drill] = records.drills(connection, stored.WINDOW)
-        assert records.drills(connection, LATER) == ()
+        [drill] = records.drills(connection, EARLIER)
+        assert records.drills(connection, AFTER) == ()
     assert drill.counts == (DrillCount(language="zh", label="abuse", lines=2, answered=1, right=1, named=0),)
     assert [(each.step, each.n) for each in drill.times] == [("flag", 1)]
 

@@ -10,7 +10,7 @@ def test_a_draft_with_gaps() -> None:
     assert found[0] == "Assessment 2026-1 (draft): 语音房服务安全评估"
     assert "Answers: 10 of 11, 1 required ones are empty" in found
     assert "  empty: field_1 (1, Field of part 1)" in found
-    assert "  not measured: I-05 Detection delay" in found
+    assert any(line.startswith("  not measured: I-05 Detection delay (") for line in found)
     assert "  I-02.share: 0.9, limit 0.95" in found
     assert "  H-1 (fixed): 谩骂与仇恨的漏放" in found
 
