@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 
 from pipeline.assessment import audits
-from pipeline.assessment.audits import Judged, Reviewed, Speech
+from pipeline.assessment.audits import Judged, JudgedSpeech, Reviewed
 from pipeline.assessment.figure import Window
 from pipeline.messages import SAMPLE_RATE, Flag
 from pipeline.review.cases import deciding
@@ -95,14 +95,14 @@ class Speeches(NamedTuple):
     """The time of the utterance: 0 is the begin of the window, 1 its end."""
 
 
-class Truth(NamedTuple):
+class ServiceTruth(NamedTuple):
     recall: float
     precision: float
     prevalence: float
 
 
 @dataclass(slots=True)
-class Coverage:
+class IntervalCoverage:
     """How often intervals contained the truth, and how often they were below or above it."""
 
     hits: int = 0
@@ -126,11 +126,11 @@ class Tested:
 
     audited: list[int] = field(default_factory=list)
     found: list[int] = field(default_factory=list)
-    recall: Coverage = field(default_factory=Coverage)
-    precision: Coverage = field(default_factory=Coverage)
-    prevalence: Coverage = field(default_factory=Coverage)
+    recall: IntervalCoverage = field(default_factory=IntervalCoverage)
+    precision: IntervalCoverage = field(default_factory=IntervalCoverage)
+    prevalence: IntervalCoverage = field(default_factory=IntervalCoverage)
 
-    def count(self, judged: Judged, reviewed: Reviewed, truth: Truth) -> None:
+    def count(self, judged: Judged, reviewed: Reviewed, truth: ServiceTruth) -> None:
         recall, precision, prevalence = audits.recall(judged), audits.precision(reviewed), audits.prevalence(judged)
         if recall is None or precision is None or prevalence is None:
             raise SystemExit("An audit drew nothing: give the service more speech.")
@@ -157,10 +157,10 @@ def speak(rng: Rng, service: Service) -> Speeches:
     return Speeches(violating, flagged, np.rint(seconds * SAMPLE_RATE).astype(np.int64), place)
 
 
-def truth(speech: Speeches) -> Truth:
+def truth(speech: Speeches) -> ServiceTruth:
     caught = int((speech.violating & speech.flagged).sum())
     seconds = float(speech.samples[speech.violating].sum() / speech.samples.sum())
-    return Truth(caught / int(speech.violating.sum()), caught / int(speech.flagged.sum()), seconds)
+    return ServiceTruth(caught / int(speech.violating.sum()), caught / int(speech.flagged.sum()), seconds)
 
 
 def judge(rng: Rng, service: Service, speech: Speeches) -> tuple[Judged, Reviewed]:
@@ -289,7 +289,7 @@ def _groups(
     decided: Mask,
     share: NDArray[np.float64] | None = None,
     severity: NDArray[np.int64] | None = None,
-) -> Iterator[Speech]:
+) -> Iterator[JudgedSpeech]:
     """Yield the chosen speech in groups of the same probability, severity and verdict."""
     shares = np.ones(len(chosen)) if share is None else share
     severities = np.zeros(len(chosen), int) if severity is None else severity
@@ -306,9 +306,9 @@ def _groups(
                     yield _speech(speech, group & mask, **fields)
 
 
-def _speech(speech: Speeches, chosen: Mask, **fields: Any) -> Speech:
+def _speech(speech: Speeches, chosen: Mask, **fields: Any) -> JudgedSpeech:
     samples = speech.samples[chosen]
-    return Speech(
+    return JudgedSpeech(
         language="zh",
         model="baseline",
         policy="default@1",

@@ -35,7 +35,7 @@ NOTE = "Drawn by benchmarks/panels.py from the answers of Prometheus to a seeded
 VALUES = {"$__rate_interval": "20s", "$job": ".*", "$instance": ".*"}
 
 
-class Line(NamedTuple):
+class PanelLine(NamedTuple):
     """The points of one series: UTC seconds and values."""
 
     legend: str
@@ -124,13 +124,13 @@ def _reviewed(metrics: Metrics, random: Random, progress: float) -> None:
     metrics.repeat_offenders.set(23)
 
 
-def answered(server: Prometheus, board: dict[str, Any], span: tuple[float, float]) -> dict[str, list[Line]]:
+def answered(server: Prometheus, board: dict[str, Any], span: tuple[float, float]) -> dict[str, list[PanelLine]]:
     """Return the lines of each query of a dashboard over `span`, which is UTC seconds."""
     targets = [target for panel in board["panels"] for target in panel.get("targets", [])]
     return {target["expr"]: list(_lines(server, target, span)) for target in targets}
 
 
-def _lines(server: Prometheus, target: dict[str, str], span: tuple[float, float]) -> Iterator[Line]:
+def _lines(server: Prometheus, target: dict[str, str], span: tuple[float, float]) -> Iterator[PanelLine]:
     query = target["expr"]
     for name, value in VALUES.items():
         query = query.replace(name, value)
@@ -138,12 +138,12 @@ def _lines(server: Prometheus, target: dict[str, str], span: tuple[float, float]
         legend = target["legendFormat"]
         for name, value in series["metric"].items():
             legend = legend.replace("{{" + name + "}}", value)
-        yield Line(
+        yield PanelLine(
             legend, [(at, round(float(value), 9)) for at, value in series["values"] if math.isfinite(float(value))]
         )
 
 
-def draw(board: dict[str, Any], answers: dict[str, list[Line]]) -> str:
+def draw(board: dict[str, Any], answers: dict[str, list[PanelLine]]) -> str:
     """Return a dashboard as SVG."""
     height = ROW * max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in board["panels"]) + 60
     head = (
@@ -154,7 +154,7 @@ def draw(board: dict[str, Any], answers: dict[str, list[Line]]) -> str:
     return "\n".join([head, *(_panel(panel, answers) for panel in board["panels"]), "</svg>\n"])
 
 
-def _panel(panel: dict[str, Any], answers: dict[str, list[Line]]) -> str:
+def _panel(panel: dict[str, Any], answers: dict[str, list[PanelLine]]) -> str:
     place = panel["gridPos"]
     x, y, width, height = place["x"] * CELL + 4, place["y"] * ROW + 58, place["w"] * CELL - 8, place["h"] * ROW - 6
     title = f'<text x="8" y="16" font-size="12" font-weight="bold">{escape(panel["title"])}</text>'
@@ -166,12 +166,12 @@ def _panel(panel: dict[str, Any], answers: dict[str, list[Line]]) -> str:
     return f'<g transform="translate({x},{y})">{box}{title}{body}</g>'
 
 
-def _stat(panel: dict[str, Any], lines: list[Line]) -> str:
+def _stat(panel: dict[str, Any], lines: list[PanelLine]) -> str:
     values = ", ".join(_text(line.points[-1][1], panel["fieldConfig"]["defaults"]["unit"]) for line in lines)
     return f'<text x="8" y="56" font-size="26" fill="{COLOURS[0]}">{values}</text>'
 
 
-def _graph(panel: dict[str, Any], lines: list[Line], width: int, height: int) -> str:
+def _graph(panel: dict[str, Any], lines: list[PanelLine], width: int, height: int) -> str:
     """Lines over time from 0 to the largest value, with this value and a legend."""
     top = max((value for line in lines for _, value in line.points), default=0.0) or 1.0
     begin = min((line.points[0][0] for line in lines), default=0.0)
@@ -180,7 +180,7 @@ def _graph(panel: dict[str, Any], lines: list[Line], width: int, height: int) ->
 
     across, up = (right - 16) / max(end - begin, 1), (low - high) / top
 
-    def path(line: Line) -> str:
+    def path(line: PanelLine) -> str:
         return " ".join(
             f"{8 + (at - begin) * across:.0f},{low - max(value, 0) * up:.0f}" for at, value in line.points[::2]
         )

@@ -31,7 +31,7 @@ CHECKS: tuple[Kind, ...] = ("second", "third", "golden")
 
 
 @dataclass
-class Speech:
+class WorldSpeech:
     """An utterance, the judge's result for it, and what became of it."""
 
     number: int
@@ -146,8 +146,8 @@ class CaseFact:
     violates: str
     """The label that a perfect moderator gives. Empty: clean speech."""
     drill: str = ""
-    flags: list[Speech] = field(default_factory=list)
-    linked: list[Speech] = field(default_factory=list)
+    flags: list[WorldSpeech] = field(default_factory=list)
+    linked: list[WorldSpeech] = field(default_factory=list)
     """Speech that was flagged again after the decision."""
     decisions: list[Given] = field(default_factory=list)
     original: "CaseFact | None" = None
@@ -211,7 +211,7 @@ class LedgerHour:
 
 
 @dataclass(frozen=True)
-class Entry:
+class WorldEntry:
     """An entry of the register."""
 
     kind: Record
@@ -230,14 +230,14 @@ class StopDrill:
 
 
 @dataclass
-class History:
+class WorldHistory:
     """Everything that happened in a world."""
 
-    speech: list[Speech] = field(default_factory=list)
+    speech: list[WorldSpeech] = field(default_factory=list)
     cases: list[CaseFact] = field(default_factory=list)
     acts: list[Act] = field(default_factory=list)
     ledger: list[LedgerHour] = field(default_factory=list)
-    register: list[Entry] = field(default_factory=list)
+    register: list[WorldEntry] = field(default_factory=list)
     drills: list[StopDrill] = field(default_factory=list)
     lines: list[float] = field(default_factory=list)
     """The times of all lines of the audit log."""
@@ -253,12 +253,12 @@ class History:
         return [case for case in self.cases if not case.deleted]
 
 
-def worst(flags: Iterable[Speech]) -> Speech:
+def worst(flags: Iterable[WorldSpeech]) -> WorldSpeech:
     """Return the utterance that gives a case its label."""
     return max(flags, key=lambda one: (WORSE.index(one.suggestion), one.risk, -one.start, f"f{one.number}"))
 
 
-def severity(lead: Speech) -> int:
+def severity(lead: WorldSpeech) -> int:
     """Return the severity of a case, from 0 to 3."""
     if lead.suggestion == "pass":
         return 0

@@ -25,7 +25,7 @@ QUARTER = Window(bulk.BEGIN, bulk.BEGIN + bulk.SECONDS)
 
 
 @dataclass(frozen=True)
-class Cost:
+class ReportCost:
     """Seconds, and the peak memory of the whole process in MB."""
 
     name: str
@@ -47,7 +47,7 @@ def fill(url: str, utterances: int, cases: int) -> float:
     return time.monotonic() - begin
 
 
-def costs(url: str) -> Iterator[Cost]:
+def costs(url: str) -> Iterator[ReportCost]:
     """Yield the cost of each indicator, of all figures of the quarter, and of a report. Each has a new process."""
     names = [name for name, indicator in INDICATORS.items() if indicator.compute]
     works = [*(partial(one, url, name) for name in names), partial(every, url), partial(report, url)]
@@ -55,19 +55,19 @@ def costs(url: str) -> Iterator[Cost]:
         yield _apart(work)
 
 
-def one(url: str, name: str) -> Cost:
+def one(url: str, name: str) -> ReportCost:
     """Compute one indicator."""
     indicator = INDICATORS[name]
     compute = function(indicator)
     return _cost(url, f"{name} {indicator.name}", lambda read: list(compute(read, QUARTER, options())))
 
 
-def every(url: str) -> Cost:
+def every(url: str) -> ReportCost:
     """Compute all figures, with their trend."""
     return _cost(url, "measure", lambda read: measure(read, QUARTER, options()))
 
 
-def report(url: str) -> Cost:
+def report(url: str) -> ReportCost:
     """Compute the content of a report: the figures, the digests of the records, and that of the tallies."""
     quarter = Assessment(
         id="scale",
@@ -83,18 +83,18 @@ def report(url: str) -> Cost:
     return _cost(url, "report", lambda read: draft(read, quarter, Settings()))
 
 
-def _cost(url: str, name: str, work: Callable[[Connection], Any]) -> Cost:
+def _cost(url: str, name: str, work: Callable[[Connection], Any]) -> ReportCost:
     database = Database(url)
     try:
         with database.read() as connection:
             begin = time.monotonic()
             work(connection)
-            return Cost(name, time.monotonic() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+            return ReportCost(name, time.monotonic() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     finally:
         database.close()
 
 
-def _apart(work: Callable[[], Cost]) -> Cost:
+def _apart(work: Callable[[], ReportCost]) -> ReportCost:
     """Run work in a new process, so that its memory is its own."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(work).result()

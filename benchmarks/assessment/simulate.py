@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.assessment.facts import BEGIN, DAY, ILLEGAL, History
+from benchmarks.assessment.facts import BEGIN, DAY, ILLEGAL, WorldHistory
 from benchmarks.assessment.truth import Fact, Key, Rules, Truth
 from benchmarks.assessment.verdicts import Verdicts
 from benchmarks.assessment.world import END, RETENTION, World
@@ -26,7 +26,7 @@ WINDOWS = {
 
 
 @dataclass(frozen=True)
-class Line:
+class ComparedLine:
     """One figure, as the product and as the truth have it. None: it has no such figure."""
 
     window: str
@@ -47,7 +47,7 @@ class Line:
         return f"{self.window:<24}{indicator}  {key:<20}{part:<24}{shown[0]:>26}{shown[1]:>26}  {shown[2]}"
 
 
-def run(url: str, seed: int, utterances: int, windows: Mapping[str, Window] = WINDOWS) -> list[Line]:
+def run(url: str, seed: int, utterances: int, windows: Mapping[str, Window] = WINDOWS) -> list[ComparedLine]:
     """Play a world in the empty database at `url`. Return all figures, before and after the retention job."""
     world = World(url, seed, utterances)
     try:
@@ -86,14 +86,14 @@ def options(clips: EvidenceStore | None = None) -> Options:
     )
 
 
-def _compared(world: World, history: History, windows: Mapping[str, Window], when: str) -> Iterator[Line]:
+def _compared(world: World, history: WorldHistory, windows: Mapping[str, Window], when: str) -> Iterator[ComparedLine]:
     for name, window in windows.items():
         with world.database.read() as connection:
             figures = measure(connection, window, options(world.evidence))
         yield from compared(f"{name}{when}", figures, true_figures(history, window))
 
 
-def true_figures(history: History, window: Window) -> dict[Key, Fact]:
+def true_figures(history: WorldHistory, window: Window) -> dict[Key, Fact]:
     """Return all true figures of a window. Those of the only policy or model are left out, as the product does."""
     truth = Truth(history, RULES, window.since, window.until)
     verdicts = Verdicts(history, RULES, window.since, window.until)
@@ -103,12 +103,12 @@ def true_figures(history: History, window: Window) -> dict[Key, Fact]:
     return {key: fact for key, fact in found.items() if truth.only().isdisjoint(dict(key[2]))}
 
 
-def compared(window: str, figures: Sequence[Figure], truth: dict[Key, Fact]) -> Iterator[Line]:
+def compared(window: str, figures: Sequence[Figure], truth: dict[Key, Fact]) -> Iterator[ComparedLine]:
     """Yield a line for each figure of the product, and for each figure that it lacks."""
     product = {key_of(figure): Fact(figure.value, figure.n) for figure in figures}
     computed = {name for name, indicator in INDICATORS.items() if indicator.compute}
     for key in sorted(product.keys() | {key for key in truth if key[0] in computed}):
-        yield Line(window, key, product.get(key), truth.get(key))
+        yield ComparedLine(window, key, product.get(key), truth.get(key))
 
 
 def key_of(figure: Figure) -> Key:

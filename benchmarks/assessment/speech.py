@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 
-from benchmarks.assessment.facts import BEGIN, DAY, HOUR, LABELS, Speech
+from benchmarks.assessment.facts import BEGIN, DAY, HOUR, LABELS, WorldSpeech
 from pipeline.messages import Flag, Hit, SpeechState, SpeechStatus, Suggestion
 
 DAYS = 14
@@ -41,7 +41,7 @@ class Talk:
         self._wanted = utterances
         self._number = 0
 
-    def speech(self) -> list[Speech]:
+    def speech(self) -> list[WorldSpeech]:
         """Return all utterances, in order of their start."""
         found = [one for hour, room in self._sessions() for one in self._session(hour, room)]
         return sorted(found, key=lambda one: one.start)
@@ -54,7 +54,7 @@ class Talk:
         chosen |= {(hour, room) for hour in CAMPAIGNS for room in range(6)}
         return sorted(chosen)
 
-    def _session(self, hour: float, room: int) -> Iterator[Speech]:
+    def _session(self, hour: float, room: int) -> Iterator[WorldSpeech]:
         begin = hour + self._rng.uniform(0, HOUR - SESSION_SECONDS - REST)
         for person in range(self._rng.randint(1, 3)):
             at = begin + self._rng.uniform(0, 10)
@@ -70,16 +70,16 @@ class Talk:
                     at = second.end
                 at += 1.0 + self._rng.expovariate(1 / 9)
 
-    def _follow(self, first: Speech, second: Speech) -> None:
+    def _follow(self, first: WorldSpeech, second: WorldSpeech) -> None:
         """Often, a violation goes on in the utterance after a forced cut."""
         if first.violates and self._rng.random() < 0.8:
             second.violates, second.suggestion, second.flagged = first.violates, first.suggestion, first.flagged
             second.terms, second.risk = first.terms, self._rng.random()
 
-    def _utterance(self, at: float, room: int, speaker: str, hour: float) -> Speech:
+    def _utterance(self, at: float, room: int, speaker: str, hour: float) -> WorldSpeech:
         rng, self._number = self._rng, self._number + 1
         kind = ROOM_TYPES[room % len(ROOM_TYPES)]
-        made = Speech(
+        made = WorldSpeech(
             number=self._number,
             room=f"room {room}",
             room_type=kind,
@@ -98,7 +98,7 @@ class Talk:
         made.lost = self._loss(at)
         return made
 
-    def _judge(self, speech: Speech, campaign: bool) -> None:
+    def _judge(self, speech: WorldSpeech, campaign: bool) -> None:
         rng = self._rng
         if campaign and rng.random() < 0.2:
             speech.violates = CAMPAIGN_TERM[1]
@@ -128,7 +128,7 @@ class Talk:
         return ("segmented", "") if drawn < 0.006 else None
 
 
-def status(speech: Speech, state: SpeechState = "segmented", reason: str = "") -> SpeechStatus:
+def status(speech: WorldSpeech, state: SpeechState = "segmented", reason: str = "") -> SpeechStatus:
     """Return the message about a status of an utterance."""
     return SpeechStatus(
         id=f"{state} {speech.number}",
@@ -146,7 +146,7 @@ def status(speech: Speech, state: SpeechState = "segmented", reason: str = "") -
     )
 
 
-def flag(speech: Speech) -> Flag:
+def flag(speech: WorldSpeech) -> Flag:
     """Return the judge's message about an utterance."""
     return Flag(
         id=f"f{speech.number}",

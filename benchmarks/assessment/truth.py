@@ -13,7 +13,7 @@ from itertools import groupby
 from statistics import median
 from typing import NamedTuple, TypeVar
 
-from benchmarks.assessment.facts import DAY, HOUR, CaseFact, Given, History, Speech
+from benchmarks.assessment.facts import DAY, HOUR, CaseFact, Given, WorldHistory, WorldSpeech
 
 Split = tuple[tuple[str, str], ...]
 Key = tuple[str, str, Split]
@@ -49,7 +49,7 @@ class Rules:
     accounts: int = 6
 
 
-class Use(NamedTuple):
+class SimulatedUse(NamedTuple):
     """One use of a term."""
 
     label: str
@@ -69,7 +69,7 @@ class Fact(NamedTuple):
 class Truth:
     """The figures of the window from `since` to `until`, UTC seconds."""
 
-    def __init__(self, history: History, rules: Rules, since: float, until: float) -> None:
+    def __init__(self, history: WorldHistory, rules: Rules, since: float, until: float) -> None:
         self._history = history
         self._rules = rules
         self._since = since
@@ -104,7 +104,7 @@ class Truth:
 
     # Speech
 
-    def _spoken(self, since: float, until: float) -> list[Speech]:
+    def _spoken(self, since: float, until: float) -> list[WorldSpeech]:
         """Return the speech of the hours that begin in a window. Drills do not count."""
         return [one for one in self._history.speech if since <= one.hour * HOUR < until and not one.drill]
 
@@ -186,7 +186,7 @@ class Truth:
         passed = sum(one.fields.get("result") == "passed" for one in tests)
         self._put("I-32", "restored", over(passed, len(tests)), len(tests))
 
-    def _monitored(self) -> list[Speech]:
+    def _monitored(self) -> list[WorldSpeech]:
         return [one for one in self._speech if one.monitored]
 
     # Cases
@@ -298,7 +298,7 @@ class Truth:
 
     # Harm
 
-    def _violating(self) -> list[tuple[CaseFact, Speech]]:
+    def _violating(self) -> list[tuple[CaseFact, WorldSpeech]]:
         """Return the caught utterances of the cases of the window that are upheld at its end."""
         upheld = [case for case in self._flagged() if case.upheld(self._until)]
         return [(case, one) for case in upheld for one in case.flags if one.suggestion != "pass"]
@@ -319,7 +319,7 @@ class Truth:
             rate = over(exposed * 1_000, listened) if known else None
             self._put("I-24", "per_1000_hours", rate, len(heard), part)
 
-    def _exposed(self, case: CaseFact, speech: Speech) -> Fraction:
+    def _exposed(self, case: CaseFact, speech: WorldSpeech) -> Fraction:
         """Return listener seconds from the end of an utterance to the action, in whole milliseconds."""
         upholding = [one for one in case.standing(self._until) if one.verdict == "uphold"]
         done = [at for one in upholding if (at := one.done(self._until)) is not None]
@@ -331,7 +331,7 @@ class Truth:
 
     def _spread(self) -> None:
         uses = {
-            Use(label, term.casefold(), one.start, one.room, one.speaker)
+            SimulatedUse(label, term.casefold(), one.start, one.room, one.speaker)
             for _, one in self._violating()
             for term, label in one.terms
             if label in self._rules.illegal
@@ -340,9 +340,9 @@ class Truth:
         for part, found in parts(chains, label=lambda chain: chain[0].label):
             self._spread_of(found, part)
 
-    def _chains(self, uses: Sequence[Use]) -> Iterator[list[Use]]:
+    def _chains(self, uses: Sequence[SimulatedUse]) -> Iterator[list[SimulatedUse]]:
         for _, of_term in groupby(uses, key=lambda use: use[:2]):
-            chain: list[Use] = []
+            chain: list[SimulatedUse] = []
             for use in of_term:
                 if chain and use.at - chain[-1].at > self._rules.spread:
                     yield chain
@@ -350,7 +350,7 @@ class Truth:
                 chain.append(use)
             yield chain
 
-    def _spread_of(self, chains: Sequence[list[Use]], part: Split) -> None:
+    def _spread_of(self, chains: Sequence[list[SimulatedUse]], part: Split) -> None:
         n = sum(map(len, chains))
         rooms, speakers = ([self._most(chain, place) for chain in chains] for place in (3, 4))
         wide = [
@@ -363,7 +363,7 @@ class Truth:
         self._put("I-25", "speakers", max(speakers, default=None), n, part)
         self._put("I-25", "longest", max((chain[-1].at - chain[0].at for chain in wide), default=None), n, part)
 
-    def _most(self, chain: Sequence[Use], place: int) -> int:
+    def _most(self, chain: Sequence[SimulatedUse], place: int) -> int:
         """Return the most different rooms or speakers within the set time."""
         return max(
             len({use[place] for use in chain if first.at <= use.at <= first.at + self._rules.spread}) for first in chain
@@ -417,7 +417,7 @@ def over_after(waits: Sequence[Wait], seconds: float) -> Fraction | None:
     return Fraction(0) if any(wait.seconds >= seconds for wait in waits) else None
 
 
-def delays(flags: Iterable[Speech]) -> list[float]:
+def delays(flags: Iterable[WorldSpeech]) -> list[float]:
     """Return the upper limits of the classes of the delays of flags."""
     return [
         next(limit for limit in CLASSES if one.stored - one.end <= limit) for one in flags if one.stored is not None
@@ -450,7 +450,7 @@ def decision_times(acts: Sequence[tuple[float, str, str, str]]) -> Iterator[floa
         before[person, case] = at, action
 
 
-def samples(speech: Iterable[Speech]) -> int:
+def samples(speech: Iterable[WorldSpeech]) -> int:
     """Return the length of utterances at 16 kHz."""
     return sum(one.samples for one in speech)
 

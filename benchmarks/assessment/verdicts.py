@@ -10,7 +10,17 @@ from fractions import Fraction
 from hashlib import sha256
 from typing import NamedTuple
 
-from benchmarks.assessment.facts import DAY, HOUR, Appealed, CaseFact, Entry, Given, History, Reported, Speech
+from benchmarks.assessment.facts import (
+    DAY,
+    HOUR,
+    Appealed,
+    CaseFact,
+    Given,
+    Reported,
+    WorldEntry,
+    WorldHistory,
+    WorldSpeech,
+)
 from benchmarks.assessment.truth import Fact, Key, Rules, Split, Wait, attribute, by, over, over_after, parts, quantile
 
 OF_CASES = {name: attribute(name) for name in ("label", "language", "room_type", "policy")}
@@ -20,18 +30,18 @@ NEAR = 60.0
 AGAIN = 30 * DAY
 
 
-class Ordered(NamedTuple):
+class SimulatedAction(NamedTuple):
     """An action that a moderator ordered in a case."""
 
     case: CaseFact
     given: Given
 
 
-class Item(NamedTuple):
+class RuledItem(NamedTuple):
     """A judged utterance: its case, its final label, whether it breaks the rules (None: not decided), and 1/π."""
 
     case: CaseFact
-    speech: Speech
+    speech: WorldSpeech
     label: str
     violates: bool | None
     weight: Fraction
@@ -40,7 +50,7 @@ class Item(NamedTuple):
 class Verdicts:
     """The figures of the window from `since` to `until`, UTC seconds."""
 
-    def __init__(self, history: History, rules: Rules, since: float, until: float) -> None:
+    def __init__(self, history: WorldHistory, rules: Rules, since: float, until: float) -> None:
         self._history = history
         self._rules = rules
         self._since = since
@@ -107,10 +117,10 @@ class Verdicts:
             self._put("I-10", "share", value, len(chosen), part)
             self._put("I-10", "false_alarms", None if value is None else 1 - value, len(chosen), part)
 
-    def _actions(self, since: float) -> list[Ordered]:
+    def _actions(self, since: float) -> list[SimulatedAction]:
         """Return the actions since a time whose decision stands."""
         cases = [case for case in self._real if case.kind in {"flagged", "audit", "report"}]
-        found = [Ordered(case, one) for case in cases for one in case.standing(self._until)]
+        found = [SimulatedAction(case, one) for case in cases for one in case.standing(self._until)]
         return [one for one in found if one.given.action and one.given.at >= since]
 
     def _wrong(self) -> None:
@@ -120,15 +130,15 @@ class Verdicts:
             wrong = sum(not one.case.upheld(self._until) for one in found)
             self._put("I-11", "share", over(wrong, len(found)), len(found), part)
 
-    def _items(self, kind: str) -> list[Item]:
+    def _items(self, kind: str) -> list[RuledItem]:
         cases = [case for case in self._real if case.kind == kind and self._within(case.created)]
         return [self._item(case, speech) for case in cases for speech in case.flags]
 
-    def _item(self, case: CaseFact, speech: Speech) -> Item:
+    def _item(self, case: CaseFact, speech: WorldSpeech) -> RuledItem:
         last = case.last(self._until)
         label = (last.label if last else None) or case.label
         violates = None if last is None else last.verdict == "uphold"
-        return Item(case, speech, label, violates, 1 / Fraction(str(case.probability)))
+        return RuledItem(case, speech, label, violates, 1 / Fraction(str(case.probability)))
 
     def _audited(self) -> None:
         judged = [
@@ -151,7 +161,12 @@ class Verdicts:
             self._estimated((("label", label),), passed, audits, flagged, label)
 
     def _estimated(
-        self, part: Split, passed: Sequence[Speech], audits: Sequence[Item], flagged: Sequence[Item], label: str
+        self,
+        part: Split,
+        passed: Sequence[WorldSpeech],
+        audits: Sequence[RuledItem],
+        flagged: Sequence[RuledItem],
+        label: str,
     ) -> None:
         decided = [one for one in audits if one.violates is not None]
         weights = audit_weights(decided, len(passed))
@@ -162,7 +177,7 @@ class Verdicts:
             self._put("I-12", "represented", stood, len(audits), part)
 
     def _recall(
-        self, part: Split, weights: Sequence[tuple[Item, Fraction]], flagged: Sequence[Item], label: str
+        self, part: Split, weights: Sequence[tuple[RuledItem, Fraction]], flagged: Sequence[RuledItem], label: str
     ) -> None:
         missed = sum((weight for one, weight in weights if counts(one, label)), Fraction())
         caught = caught_size(flagged, label, lambda one: 1)
@@ -175,9 +190,9 @@ class Verdicts:
     def _prevalence(
         self,
         part: Split,
-        passed: Sequence[Speech],
-        weights: Sequence[tuple[Item, Fraction]],
-        flagged: Sequence[Item],
+        passed: Sequence[WorldSpeech],
+        weights: Sequence[tuple[RuledItem, Fraction]],
+        flagged: Sequence[RuledItem],
         label: str,
         decided: int,
     ) -> None:
@@ -375,7 +390,7 @@ class Verdicts:
 
     # Changes
 
-    def _entries(self, kind: str) -> list[Entry]:
+    def _entries(self, kind: str) -> list[WorldEntry]:
         return [one for one in self._history.register if one.kind == kind and self._within(one.opened)]
 
     def _changes(self) -> None:
@@ -420,11 +435,11 @@ class Verdicts:
         told = sum(one.closed is not None and self._over(one) and one.closed <= one.opened + DAY for one in police)
         self._put("I-30", "police", over(told, len(police)), len(police))
 
-    def _over(self, entry: Entry) -> bool:
+    def _over(self, entry: WorldEntry) -> bool:
         return entry.closed is not None and entry.closed < self._until
 
 
-def audit_weights(decided: Sequence[Item], passed: int) -> list[tuple[Item, Fraction]]:
+def audit_weights(decided: Sequence[RuledItem], passed: int) -> list[tuple[RuledItem, Fraction]]:
     """Return the weights of decided audits. They add up to the passed utterances, and each is at least 1."""
     if not passed or not decided:
         return []
@@ -432,7 +447,7 @@ def audit_weights(decided: Sequence[Item], passed: int) -> list[tuple[Item, Frac
     return [(one, max(Fraction(1), one.weight * scale)) for one in decided]
 
 
-def caught_size(flagged: Sequence[Item], label: str, size: Callable[[Item], int]) -> Fraction:
+def caught_size(flagged: Sequence[RuledItem], label: str, size: Callable[[RuledItem], int]) -> Fraction:
     """Return the size of the flagged speech that breaks the rules. Undecided speech counts like its severity."""
     levels = by(flagged, lambda one: one.case.severity)
     known = {level: [one for one in found if one.violates is not None] for level, found in levels.items()}
@@ -445,17 +460,17 @@ def caught_size(flagged: Sequence[Item], label: str, size: Callable[[Item], int]
     return hits / every * sum(map(size, flagged)) if every else Fraction()
 
 
-def counts(one: Item, label: str) -> bool:
+def counts(one: RuledItem, label: str) -> bool:
     """Tell whether an utterance breaks the rules, by any label or by this one."""
     return bool(one.violates) and label in {"", one.label}
 
 
-def dimension(one: Item, name: str) -> str:
+def dimension(one: RuledItem, name: str) -> str:
     """Return the value by which an utterance is split: that of its case, except for the model."""
     return str(getattr(one.speech if name == "model" else one.case, name))
 
 
-def near(case: CaseFact, speech: Speech) -> bool:
+def near(case: CaseFact, speech: WorldSpeech) -> bool:
     """Tell whether speech was said within NEAR of a report's minutes, in its room and by its speaker."""
     said = speech.room == case.room and case.speaker in {"", speech.speaker}
     return said and speech.end >= case.start - NEAR and speech.start <= case.end + NEAR
@@ -472,15 +487,15 @@ def kappa(pairs: Sequence[tuple[str, str]]) -> Fraction | None:
     return (seen - chance) / (1 - chance) if chance < 1 else None
 
 
-def of_case(names: dict[str, Callable[[object], str]]) -> dict[str, Callable[[Ordered], str]]:
+def of_case(names: dict[str, Callable[[object], str]]) -> dict[str, Callable[[SimulatedAction], str]]:
     """Return functions that take these attributes from the case of an action."""
 
-    def take(of: Callable[[object], str]) -> Callable[[Ordered], str]:
+    def take(of: Callable[[object], str]) -> Callable[[SimulatedAction], str]:
         return lambda one: of(one.case)
 
     return {name: take(of) for name, of in names.items()}
 
 
-def total(entries: Iterable[Entry], field: str) -> int:
+def total(entries: Iterable[WorldEntry], field: str) -> int:
     """Return the sum of a number in the entries."""
     return sum(int(one.fields.get(field, 0)) for one in entries)

@@ -28,13 +28,13 @@ from benchmarks.assessment.facts import (
     Appealed,
     CaseFact,
     Confirmed,
-    Entry,
     Given,
-    History,
     LedgerHour,
     Reported,
-    Speech,
     StopDrill,
+    WorldEntry,
+    WorldHistory,
+    WorldSpeech,
     severity,
     worst,
 )
@@ -83,33 +83,35 @@ ACTIONS: tuple[Action, ...] = ("warn", "mute", "remove")
 STOP_DRILLS = (BEGIN + 2.4 * DAY, BEGIN + 9.2 * DAY)
 REQUEST = {"authority": "网信办", "reference": "1", "legal_basis": "CSL", "approver": "lea"}
 ENTRIES = (
-    Entry("incident", OVERLOAD, OVERLOAD + 2.5 * HOUR, {"title": "overload", "severity": "high"}),
-    Entry("incident", OUTAGE, OUTAGE + OUTAGE_SECONDS, {"title": "outage", "severity": "high"}),
-    Entry("incident", BEGIN + 12 * DAY, None, {"title": "still open", "severity": "low"}),
-    Entry("restore_test", BEGIN + 2 * DAY, BEGIN + 2 * DAY + HOUR, {"backup": "last night", "result": "passed"}),
-    Entry("restore_test", BEGIN + 11 * DAY, BEGIN + 11 * DAY + HOUR, {"backup": "last night", "result": "failed"}),
-    Entry("policy_change", NEW_POLICY - HOUR, NEW_POLICY + LAG, {"version": "default@2", "reason": "new terms"}),
-    Entry("policy_change", BEGIN + 8 * DAY, BEGIN + 8 * DAY + 600, {"version": "x", "reason": "y", "emergency": True}),
-    Entry("policy_change", BEGIN + 13 * DAY, None, {"version": "default@3", "reason": "more terms"}),
-    Entry(
+    WorldEntry("incident", OVERLOAD, OVERLOAD + 2.5 * HOUR, {"title": "overload", "severity": "high"}),
+    WorldEntry("incident", OUTAGE, OUTAGE + OUTAGE_SECONDS, {"title": "outage", "severity": "high"}),
+    WorldEntry("incident", BEGIN + 12 * DAY, None, {"title": "still open", "severity": "low"}),
+    WorldEntry("restore_test", BEGIN + 2 * DAY, BEGIN + 2 * DAY + HOUR, {"backup": "last night", "result": "passed"}),
+    WorldEntry("restore_test", BEGIN + 11 * DAY, BEGIN + 11 * DAY + HOUR, {"backup": "last night", "result": "failed"}),
+    WorldEntry("policy_change", NEW_POLICY - HOUR, NEW_POLICY + LAG, {"version": "default@2", "reason": "new terms"}),
+    WorldEntry(
+        "policy_change", BEGIN + 8 * DAY, BEGIN + 8 * DAY + 600, {"version": "x", "reason": "y", "emergency": True}
+    ),
+    WorldEntry("policy_change", BEGIN + 13 * DAY, None, {"version": "default@3", "reason": "more terms"}),
+    WorldEntry(
         "authority_request",
         BEGIN + DAY,
         BEGIN + 2 * DAY,
         REQUEST | {"exports": 2, "signed": 1},
         BEGIN + 3 * DAY,
     ),
-    Entry("authority_request", BEGIN + 5 * DAY, BEGIN + 9 * DAY, REQUEST | {"exports": 1}, BEGIN + 6 * DAY),
-    Entry("authority_request", BEGIN + 11 * DAY, None, REQUEST, BEGIN + 12 * DAY),
-    Entry("authority_request", BEGIN + 12 * DAY, None, REQUEST),
-    Entry("police_report", BEGIN + 3 * DAY, BEGIN + 3.5 * DAY, {"matter": "threat"}, BEGIN + 4 * DAY),
-    Entry("police_report", BEGIN + 6 * DAY, BEGIN + 7.5 * DAY, {"matter": "fraud"}, BEGIN + 7 * DAY),
-    Entry(
+    WorldEntry("authority_request", BEGIN + 5 * DAY, BEGIN + 9 * DAY, REQUEST | {"exports": 1}, BEGIN + 6 * DAY),
+    WorldEntry("authority_request", BEGIN + 11 * DAY, None, REQUEST, BEGIN + 12 * DAY),
+    WorldEntry("authority_request", BEGIN + 12 * DAY, None, REQUEST),
+    WorldEntry("police_report", BEGIN + 3 * DAY, BEGIN + 3.5 * DAY, {"matter": "threat"}, BEGIN + 4 * DAY),
+    WorldEntry("police_report", BEGIN + 6 * DAY, BEGIN + 7.5 * DAY, {"matter": "fraud"}, BEGIN + 7 * DAY),
+    WorldEntry(
         "synthetic_voice",
         BEGIN + 7 * DAY,
         None,
         {"clips": 40, "labelled": 38, "files": 5, "marked": 4},
     ),
-    Entry("synthetic_voice", BEGIN + 13 * DAY, None, {"clips": 10, "labelled": 10}),
+    WorldEntry("synthetic_voice", BEGIN + 13 * DAY, None, {"clips": 10, "labelled": 10}),
 )
 
 Message = Flag | SpeechStatus
@@ -131,7 +133,7 @@ class World:
         self._queue: list[tuple[float, int, Process]] = []
         self._started = 0
         self.now = BEGIN - DAY
-        self.history = History()
+        self.history = WorldHistory()
         self._by_flag: dict[str, CaseFact] = {}
         self._by_id: dict[str, CaseFact] = {}
         self._of_speaker: dict[tuple[str, str], list[CaseFact]] = {}
@@ -143,7 +145,7 @@ class World:
         """Close the database."""
         self.database.close()
 
-    def play(self) -> History:
+    def play(self) -> WorldHistory:
         """Let everything happen."""
         self._hire()
         speech = Talk(self._rng, self._utterances).speech() + self._drill()
@@ -208,7 +210,7 @@ class World:
 
     # Speech
 
-    def _messages(self, speech: Sequence[Speech]) -> Iterator[tuple[float, Speech, Message]]:
+    def _messages(self, speech: Sequence[WorldSpeech]) -> Iterator[tuple[float, WorldSpeech, Message]]:
         """Yield the messages about all speech, with the times at which they reach the store."""
         for one in speech:
             cut = one.end + 0.2
@@ -225,10 +227,10 @@ class World:
         return over + self._rng.uniform(0, 60) if OUTAGE <= at < over else at
 
     def _batches(
-        self, messages: list[tuple[float, Speech, Message]]
-    ) -> Iterator[tuple[float, list[tuple[Speech, Message]]]]:
+        self, messages: list[tuple[float, WorldSpeech, Message]]
+    ) -> Iterator[tuple[float, list[tuple[WorldSpeech, Message]]]]:
         """Yield batches of messages in the order of their arrival, each with the time at which it is stored."""
-        batch: list[tuple[float, Speech, Message]] = []
+        batch: list[tuple[float, WorldSpeech, Message]] = []
         for each in sorted(messages, key=lambda one: one[0]):
             if batch and (len(batch) == BATCH or each[0] > batch[0][0] + BATCH_SECONDS):
                 yield self._batch(batch)
@@ -236,10 +238,12 @@ class World:
             batch.append(each)
         yield self._batch(batch)
 
-    def _batch(self, batch: list[tuple[float, Speech, Message]]) -> tuple[float, list[tuple[Speech, Message]]]:
+    def _batch(
+        self, batch: list[tuple[float, WorldSpeech, Message]]
+    ) -> tuple[float, list[tuple[WorldSpeech, Message]]]:
         return batch[-1][0] + 0.05, [(speech, message) for _, speech, message in batch]
 
-    def _deliver(self, batches: list[tuple[float, list[tuple[Speech, Message]]]]) -> Process:
+    def _deliver(self, batches: list[tuple[float, list[tuple[WorldSpeech, Message]]]]) -> Process:
         """Store all batches. Now and then a worker dies, and stores its last batches again."""
         for place, (at, batch) in enumerate(batches):
             yield at
@@ -247,14 +251,14 @@ class World:
             if self._rng.random() < 0.04:
                 self._start(self._redeliver(batches[max(0, place - 2) : place + 1]), at + self._rng.uniform(1, 30))
 
-    def _redeliver(self, batches: list[tuple[float, list[tuple[Speech, Message]]]]) -> Process:
+    def _redeliver(self, batches: list[tuple[float, list[tuple[WorldSpeech, Message]]]]) -> Process:
         if self._rng.random() < 0.3:
             self._crash()
         for _, batch in batches:
             self._add(batch)
         yield from ()
 
-    def _add(self, batch: list[tuple[Speech, Message]]) -> None:
+    def _add(self, batch: list[tuple[WorldSpeech, Message]]) -> None:
         share = audit_share(self.now)
         flags = {message.id: speech for speech, message in batch if isinstance(message, Flag)}
         drawn = {name for name, one in flags.items() if not one.drill and checks.drawn("audit", name, share)}
@@ -264,7 +268,7 @@ class World:
         for speech in flags.values():
             speech.stored = self.now if speech.stored is None else speech.stored
 
-    def _predict(self, outcome: Outcome, speech: Speech, share: float) -> None:
+    def _predict(self, outcome: Outcome, speech: WorldSpeech, share: float) -> None:
         """Note what one flag did to the cases. Raises UnexpectedError if the store differs."""
         if outcome.flag in self._by_flag:
             wanted = (self._by_flag[outcome.flag].id, "repeated")
@@ -276,7 +280,7 @@ class World:
         if (outcome.case, outcome.result) != wanted:
             raise UnexpectedError(f"{outcome} differs from {wanted}")
 
-    def _place(self, outcome: Outcome, speech: Speech) -> tuple[str, str]:
+    def _place(self, outcome: Outcome, speech: WorldSpeech) -> tuple[str, str]:
         """Note which case caught speech joins, by the times of the cases of its speaker."""
         near = [
             case
@@ -294,13 +298,13 @@ class World:
         self._open(case)
         return case.id, "created"
 
-    def _link(self, case: CaseFact, speech: Speech) -> str:
+    def _link(self, case: CaseFact, speech: WorldSpeech) -> str:
         case.linked.append(speech)
         self._line()
         self._by_flag[f"f{speech.number}"] = case
         return case.id
 
-    def _join(self, case: CaseFact, speech: Speech) -> str:
+    def _join(self, case: CaseFact, speech: WorldSpeech) -> str:
         case.flags.append(speech)
         self._by_flag[f"f{speech.number}"] = case
         self._sum_up(case)
@@ -314,7 +318,7 @@ class World:
         case.language, case.policy, case.suggestion = lead.language, lead.policy, lead.suggestion
         case.violates = next((one.violates for one in case.flags if one.violates), "")
 
-    def _case(self, identity: str, kind: Any, flags: list[Speech], probability: float) -> CaseFact:
+    def _case(self, identity: str, kind: Any, flags: list[WorldSpeech], probability: float) -> CaseFact:
         lead = worst(flags)
         case = CaseFact(
             id=identity,
@@ -366,7 +370,7 @@ class World:
         if not case.clip:
             self.evidence.put(case.id, case.start, b"damaged")
 
-    def _drill(self) -> list[Speech]:
+    def _drill(self) -> list[WorldSpeech]:
         """Return the marked speech of a drill: each sentence in a room of its own, and most of it is caught."""
         begin, made = BEGIN + 4 * DAY + 11 * HOUR, []
         for number in range(1_000_000, 1_000_012):
@@ -374,7 +378,7 @@ class World:
             label = LABELS[number % len(LABELS)]
             caught = number % 6 > 0
             made.append(
-                Speech(
+                WorldSpeech(
                     number=number,
                     room=f"drill room {number}",
                     room_type="drill",
@@ -547,12 +551,12 @@ class World:
             return
         first = case.flags[0]
         fields = {**vars(first), "number": len(self.history.speech) + 2_000_000, "start": first.start + 0.05}
-        again = Speech(**fields | {"stored": None})
+        again = WorldSpeech(**fields | {"stored": None})
         self.history.speech.append(again)
         self._add([(again, status(again)), (again, flag(again))])
         yield from ()
 
-    def _report(self, about: Speech) -> Process:
+    def _report(self, about: WorldSpeech) -> Process:
         """A user reports speech, more often if it is bad. Others may report it too."""
         if about.drill or (not about.violates and self._rng.random() < 0.3):
             about = self._rng.choice([one for one in self.history.speech if one.violates and not one.drill])
@@ -563,7 +567,7 @@ class World:
             if number < 3:
                 yield self.now + self._rng.uniform(1, 20)
 
-    def _file(self, about: Speech, speaker: str, reporter: str) -> None:
+    def _file(self, about: WorldSpeech, speaker: str, reporter: str) -> None:
         label = about.violates or self._rng.choice(LABELS)
         moment = about.end + 1.0
         complaint = Complaint(room=about.room, speaker=speaker, reporter=reporter, label=label, at=moment)
@@ -597,7 +601,7 @@ class World:
             case.label, case.severity = label, SEVERITIES.get(label, 1)
         case.end = max(case.end, moment)
 
-    def _reported_case(self, identity: str, about: Speech, speaker: str, label: str, moment: float) -> CaseFact:
+    def _reported_case(self, identity: str, about: WorldSpeech, speaker: str, label: str, moment: float) -> CaseFact:
         return CaseFact(
             id=identity,
             kind="report",
@@ -667,7 +671,7 @@ class World:
         with self._write() as connection:
             room_hours.store(connection, [RoomHour(**vars(line)) for line in lines], self.now)
 
-    def _register(self, entry: Entry) -> Process:
+    def _register(self, entry: WorldEntry) -> Process:
         """Somebody registers an entry when it begins, and closes it when it is over."""
         self.history.register.append(entry)
         with self._write() as connection:

@@ -26,7 +26,7 @@ SPEECH = Path(__file__).parents[1] / "demo"
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class TuningFigure:
     """The speed with some settings."""
 
     changes: dict[str, Any]
@@ -35,7 +35,7 @@ class Figure:
     """Seconds of speech transcribed per second."""
 
 
-def figures(asr: Asr) -> Iterator[Figure]:
+def figures(asr: Asr) -> Iterator[TuningFigure]:
     """Measure all useful combinations of `workers` and `batch`. Yields each when it is measured."""
     clips = shipped()
     workers = sorted({1, max(1, cores() // 2), cores()})
@@ -43,7 +43,7 @@ def figures(asr: Asr) -> Iterator[Figure]:
         yield from (_figure(asr, clips, {"workers": number, "batch": batch}) for batch in BATCHES)
 
 
-def best(asr: Asr, found: Sequence[Figure]) -> Figure:
+def best(asr: Asr, found: Sequence[TuningFigure]) -> TuningFigure:
     """Return the fastest of `found`, with a wide beam for all languages if that is nearly as fast."""
     fastest = max(found, key=lambda figure: figure.speed)
     if asr.engine != "ctranslate2":
@@ -60,9 +60,9 @@ def shipped() -> list[Samples]:
     return [whole[start : start + round(LENGTHS[i % len(LENGTHS)] * SAMPLE_RATE)] for i, start in enumerate(starts)]
 
 
-def _figure(asr: Asr, clips: Sequence[Samples], changes: dict[str, Any]) -> Figure:
+def _figure(asr: Asr, clips: Sequence[Samples], changes: dict[str, Any]) -> TuningFigure:
     spoken = [Clip(samples, "en") for samples in clips]
-    return Figure(changes, speed(load(asr.model_copy(update=changes)), spoken))
+    return TuningFigure(changes, speed(load(asr.model_copy(update=changes)), spoken))
 
 
 def speed(transcriber: Transcriber, clips: Sequence[Clip]) -> float:

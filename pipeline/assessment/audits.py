@@ -39,7 +39,7 @@ Dimension = Literal["language", "model", "policy", "room_type"]
 DIMENSIONS: tuple[Dimension, ...] = ("language", "model", "policy", "room_type")
 
 
-class Speech(Struct, frozen=True, kw_only=True):
+class JudgedSpeech(Struct, frozen=True, kw_only=True):
     """Utterances that have all these fields in common."""
 
     language: str
@@ -69,9 +69,9 @@ class Judged(Struct, frozen=True):
     `passed` is all passed speech by the tallies, and `audits` is the sample of it. `flagged` is all flagged speech.
     """
 
-    passed: tuple[Speech, ...] = ()
-    audits: tuple[Speech, ...] = ()
-    flagged: tuple[Speech, ...] = ()
+    passed: tuple[JudgedSpeech, ...] = ()
+    audits: tuple[JudgedSpeech, ...] = ()
+    flagged: tuple[JudgedSpeech, ...] = ()
 
     def part(self, dimension: Dimension, value: str) -> "Judged":
         """Return the speech that has this value, for example the language zh."""
@@ -93,11 +93,11 @@ class Reviewed(Struct, frozen=True):
     Both count cases, and not utterances. The label is the one that the machine gave.
     """
 
-    flagged: tuple[Speech, ...] = ()
-    opinions: tuple[Speech, ...] = ()
+    flagged: tuple[JudgedSpeech, ...] = ()
+    opinions: tuple[JudgedSpeech, ...] = ()
 
     def part(self, name: str, value: str) -> "Reviewed":
-        """Return the cases of which a field of `Speech` has this value."""
+        """Return the cases of which a field of `JudgedSpeech` has this value."""
         groups = (self.flagged, self.opinions)
         return Reviewed(*(tuple(one for one in group if getattr(one, name) == value) for group in groups))
 
@@ -211,16 +211,16 @@ def represented(judged: Judged) -> float | None:
     return math.fsum(one.count / one.probability for one in judged.audits) / passed if passed else None
 
 
-def _counts(one: Speech, label: str) -> bool:
+def _counts(one: JudgedSpeech, label: str) -> bool:
     return one.violating and label in {"", one.label}
 
 
-def _weights(judged: Judged) -> dict[Speech, float]:
+def _weights(judged: Judged) -> dict[JudgedSpeech, float]:
     """Return the weight of each decided audit; nothing if no speech was passed."""
     return _scaled([one for one in judged.audits if one.verdict and judged.passed], judged.passed)
 
 
-def _scaled(sample: Sequence[Speech], everything: Sequence[Speech]) -> dict[Speech, float]:
+def _scaled(sample: Sequence[JudgedSpeech], everything: Sequence[JudgedSpeech]) -> dict[JudgedSpeech, float]:
     """Return the weights of a sample, scaled so that they add up to the size of `everything`.
 
     An item stands for itself at least, even if `everything` counts less at the edges of the window.
@@ -230,15 +230,15 @@ def _scaled(sample: Sequence[Speech], everything: Sequence[Speech]) -> dict[Spee
     return {one: max(1.0, scale / one.probability) for one in sample}
 
 
-def _utterances(one: Speech, weight: float) -> Drawn:
+def _utterances(one: JudgedSpeech, weight: float) -> Drawn:
     return Drawn(count=one.count, weight=weight, size=one.count, squares=one.count)
 
 
-def _seconds(one: Speech, weight: float) -> Drawn:
+def _seconds(one: JudgedSpeech, weight: float) -> Drawn:
     return Drawn(count=one.count, weight=weight, size=one.samples, squares=one.squares)
 
 
-def _caught(judged: Judged, label: str, sized: Callable[[Speech, float], Drawn]) -> Estimate:
+def _caught(judged: Judged, label: str, sized: Callable[[JudgedSpeech, float], Drawn]) -> Estimate:
     """Estimate the size of all flagged speech that breaks the rules, from the part that is decided."""
     weights = _review_weights(judged)
     hits = [sized(one, weight) for one, weight in weights.items() if _counts(one, label)]
@@ -248,7 +248,7 @@ def _caught(judged: Judged, label: str, sized: Callable[[Speech, float], Drawn])
     return scaled(weighted_share(hits, others), sum(sized(one, 1.0).size for one in judged.flagged))
 
 
-def _review_weights(judged: Judged) -> dict[Speech, float]:
+def _review_weights(judged: Judged) -> dict[JudgedSpeech, float]:
     """Return the weight of each decided group of flagged speech: the utterances for which one decided one stands.
 
     The queue serves the severities in order, so each severity has its own weight. A severity without any decision
@@ -264,17 +264,17 @@ def _review_weights(judged: Judged) -> dict[Speech, float]:
     return {one: rest * totals[one.severity] / decided[one.severity] for one in judged.flagged if one.verdict}
 
 
-def _spread(speech: Sequence[Speech]) -> float:
+def _spread(speech: Sequence[JudgedSpeech]) -> float:
     """Return the sum of the squares of the samples divided by the sum of the samples; 1 without speech."""
     samples = sum(one.samples for one in speech)
     return sum(one.squares for one in speech) / samples if samples else 1.0
 
 
-def _passed(connection: Connection, window: Window) -> Iterator[Speech]:
+def _passed(connection: Connection, window: Window) -> Iterator[JudgedSpeech]:
     for (bucket, *names), total in totals(connection, window, ["judged"], "bucket", *DIMENSIONS).items():
         if bucket == "pass":
             values: dict[str, Any] = dict(zip(DIMENSIONS, names, strict=True))
-            yield Speech(**values, count=total.n, samples=total.samples)
+            yield JudgedSpeech(**values, count=total.n, samples=total.samples)
 
 
 def _audits(window: Window) -> Select[Any]:
@@ -304,7 +304,7 @@ def _select(
     label: ColumnElement[str],
     samples: ColumnElement[int],
 ) -> Select[Any]:
-    """Select the fields of `Speech` from CASES, with the verdicts of `last`."""
+    """Select the fields of `JudgedSpeech` from CASES, with the verdicts of `last`."""
     query = select(CASES.c.language, CASES.c.policy, CASES.c.room_type, CASES.c.severity, last.c.verdict)
     query = query.add_columns(
         probability.label("probability"), model.label("model"), label.label("label"), samples.label("samples")
@@ -312,7 +312,7 @@ def _select(
     return query.select_from(CASES.outerjoin(last, last.c.case_id == CASES.c.id))
 
 
-def _grouped(connection: Connection, query: Select[Any]) -> Iterator[Speech]:
+def _grouped(connection: Connection, query: Select[Any]) -> Iterator[JudgedSpeech]:
     """Yield the rows of a query in groups of equal fields."""
     each = query.subquery().c
     keys = [column for column in each if column.name != "samples"]
@@ -320,7 +320,7 @@ def _grouped(connection: Connection, query: Select[Any]) -> Iterator[Speech]:
     named = [total.label(name) for name, total in sums.items()]
     for row in connection.execute(select(*keys, *named).group_by(*keys).order_by(*keys)):
         fields: dict[str, Any] = {str(name): value for name, value in row._mapping.items()}
-        yield Speech(**fields | {name: int(fields[name]) for name in sums})
+        yield JudgedSpeech(**fields | {name: int(fields[name]) for name in sums})
 
 
 def within(at: ColumnElement[float], window: Window) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

@@ -39,7 +39,7 @@ SPACE_IN_CHINESE = re.compile(r"(?<=[^\x00-\x7f]) (?=[^\x00-\x7f])")
 """YAML joins lines with a space, and Chinese text has none."""
 
 
-class Text(Struct, frozen=True):
+class Bilingual(Struct, frozen=True):
     """A text in English and in simplified Chinese."""
 
     en: str
@@ -91,9 +91,9 @@ class Indicator(Struct, frozen=True, kw_only=True):
 class _Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An indicator as the file writes it."""
 
-    name: Text
-    definition: Text
-    formula: Text
+    name: Bilingual
+    definition: Bilingual
+    formula: Bilingual
     sources: tuple[Source, ...]
     items: tuple[str, ...]
     compute: str
@@ -101,7 +101,7 @@ class _Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
-    sources: dict[Source, Text]
+    sources: dict[Source, Bilingual]
     indicators: dict[str, _Entry]
 
 
@@ -123,7 +123,7 @@ def _indicator(identity: str, entry: _Entry) -> Indicator:
 
 _FILE = msgspec.convert(yamlfiles.read(Path(__file__).with_name("catalogue.yaml")), _File)
 
-SOURCES: dict[Source, Text] = _FILE.sources
+SOURCES: dict[Source, Bilingual] = _FILE.sources
 INDICATORS: dict[str, Indicator] = {name: _indicator(name, entry) for name, entry in _FILE.indicators.items()}
 
 

@@ -23,11 +23,11 @@ MAX_SECONDS = 15.0
 """The longest recording of a line: that of an utterance."""
 SPEAK_SECONDS = 60
 
-Voice = Callable[["Line"], Samples | None]
+Voice = Callable[["DrillLine"], Samples | None]
 """Returns the sound of a line, 16 kHz mono; None if it has no recording."""
 
 
-class Line(Struct, frozen=True):
+class DrillLine(Struct, frozen=True):
     """A test sentence."""
 
     name: str
@@ -38,7 +38,7 @@ class Line(Struct, frozen=True):
     text: str
 
 
-class Cut(Sheet):
+class RecordingPart(Sheet):
     """A part of a shipped recording, in seconds."""
 
     file: str = Field(pattern="^[a-z-]+[.]ogg$")
@@ -50,7 +50,7 @@ class Book(Sheet):
     """The file of test sentences."""
 
     lines: dict[str, dict[str, tuple[str, ...]]]
-    recordings: dict[str, Cut] = Field(default_factory=dict)
+    recordings: dict[str, RecordingPart] = Field(default_factory=dict)
 
 
 def book() -> Book:
@@ -59,10 +59,10 @@ def book() -> Book:
     return read(own if own.is_file() else SHIPPED, Book)
 
 
-def lines_of(book: Book, enabled: Mapping[str, Collection[str]]) -> list[Line]:
+def lines_of(book: Book, enabled: Mapping[str, Collection[str]]) -> list[DrillLine]:
     """Return the lines of the languages of `enabled`, which has the labels that the policy turns on in each."""
     return [
-        Line(f"{language}-{label}-{number}", language, "" if label == CLEAN else label, text)
+        DrillLine(f"{language}-{label}-{number}", language, "" if label == CLEAN else label, text)
         for language, labels in book.lines.items()
         if language in enabled
         for label, texts in labels.items()
@@ -74,7 +74,7 @@ def lines_of(book: Book, enabled: Mapping[str, Collection[str]]) -> list[Line]:
 def shipped(book: Book) -> Voice:
     """Return the voice that has the shipped recordings."""
 
-    def speak(line: Line) -> Samples | None:
+    def speak(line: DrillLine) -> Samples | None:
         if (cut := book.recordings.get(line.name)) is None:
             return None
         samples = samples_of(RECORDINGS / cut.file)
@@ -92,7 +92,7 @@ def folder(path: Path) -> Voice:
     if not files:
         raise InputError(f"{path} has no recordings", "Name them like the lines: `voxwarden assess drill lines`.")
 
-    def speak(line: Line) -> Samples | None:
+    def speak(line: DrillLine) -> Samples | None:
         return _short(samples_of(files[line.name]), files[line.name]) if line.name in files else None
 
     return speak
@@ -107,7 +107,7 @@ def synthesiser(command: str) -> Voice:
         raise InputError("The command lacks {file} or {text}", "For example: espeak-ng -v {language} -w {file} {text}")
     words = shlex.split(command)
 
-    def speak(line: Line) -> Samples | None:
+    def speak(line: DrillLine) -> Samples | None:
         with TemporaryDirectory() as made:
             file = Path(made) / f"{line.name}.wav"
             places = {"{file}": str(file), "{text}": line.text, "{language}": line.language}

@@ -15,7 +15,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, func, insert, select, update
 
 from pipeline.assessment import hazards
-from pipeline.assessment.drill_lines import Line
+from pipeline.assessment.drill_lines import DrillLine
 from pipeline.assessment.hazards import Finding, Hazard
 from pipeline.assessment.proofs import DrillProof
 from pipeline.errors import InputError, Missing
@@ -80,7 +80,7 @@ class LineResult(Struct, frozen=True, kw_only=True):
         return self.caught if self.label else self.suggestion == "pass"
 
 
-class Cell(NamedTuple):
+class DrillCell(NamedTuple):
     """The result for one label in one language; an empty label is clean speech."""
 
     language: str
@@ -100,7 +100,9 @@ class Times(NamedTuple):
     longest: float | None
 
 
-def begin(connection: Connection, lines: Iterable[Line], author: str, at: float) -> tuple[Drill, dict[str, Line]]:
+def begin(
+    connection: Connection, lines: Iterable[DrillLine], author: str, at: float
+) -> tuple[Drill, dict[str, DrillLine]]:
     """Start a detection drill. Return it, and the line of each room. Raises InputError without lines."""
     drill = _start(connection, "detection", author, at)
     rooms = {f"{drill.id}-{number}": line for number, line in enumerate(lines, 1)}
@@ -135,7 +137,7 @@ def order_stop(
     if not rooms or len(set(rooms)) < len(rooms):
         raise InputError("The stop drill needs different test rooms", "Name each with --room.")
     drill = _start(connection, "stop", author, at)
-    _write_lines(connection, drill, {room: Line("", "", "", ORDER) for room in rooms}, at)
+    _write_lines(connection, drill, {room: DrillLine("", "", "", ORDER) for room in rooms}, at)
     flags = [_order(drill, room) for room in rooms]
     for outcome in writing.add(connection, flags, at, Merge(0.0, 0.0, 0.0), ranking or Ranking({})):
         choice = Choice(verdict="uphold", action="close_room", note=ORDER)
@@ -189,10 +191,10 @@ def results(connection: Connection, drill: str) -> list[LineResult]:
     ]
 
 
-def cells(found: Sequence[LineResult]) -> list[Cell]:
+def cells(found: Sequence[LineResult]) -> list[DrillCell]:
     """Return the results by language and label."""
     return [
-        Cell(
+        DrillCell(
             language,
             label,
             len(lines := [line for line in found if (line.language, line.label) == (language, label)]),
@@ -273,7 +275,7 @@ def _start(connection: Connection, kind: DrillKind, author: str, at: float) -> D
     return drill
 
 
-def _write_lines(connection: Connection, drill: Drill, rooms: Mapping[str, Line], at: float) -> None:
+def _write_lines(connection: Connection, drill: Drill, rooms: Mapping[str, DrillLine], at: float) -> None:
     rows = [
         {"room": room, "language": line.language, "label": line.label, "text": line.text}
         for room, line in rooms.items()

@@ -44,7 +44,7 @@ FAULTS: dict[FieldType, str] = {
 }
 
 
-class Text(Sheet):
+class FieldText(Sheet):
     """A text in both languages."""
 
     zh: str
@@ -61,12 +61,12 @@ class Field(Sheet):
     part: Part
     type: FieldType = "text"
     required: bool = False
-    choices: dict[str, Text] = Key(default_factory=dict)
+    choices: dict[str, FieldText] = Key(default_factory=dict)
     only_if: dict[str, str] = Key(default_factory=dict, max_length=1)
     """The answer to another field after which this one is asked."""
     zh: str
     en: str
-    help: Text
+    help: FieldText
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -79,7 +79,7 @@ class Field(Sheet):
         return self.zh if language == "zh" else self.en
 
 
-class Form(Sheet):
+class AnswerForm(Sheet):
     """All fields, in the order of the report."""
 
     fields: dict[Annotated[str, Key(pattern="^[a-z][a-z0-9_]*$")], Field]
@@ -93,7 +93,7 @@ class Form(Sheet):
         return self
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class GivenAnswer(Struct, frozen=True, kw_only=True):
     """A field with its newest answer. `text` is empty until somebody writes one."""
 
     id: str
@@ -114,22 +114,22 @@ class Answer(Struct, frozen=True, kw_only=True):
 
 
 @cache
-def form() -> Form:
+def form() -> AnswerForm:
     """Return the fields. Raises ConfigError if the file is wrong."""
-    return read(FILE, Form)
+    return read(FILE, AnswerForm)
 
 
-def answers(connection: Connection, assessment: str) -> list[Answer]:
+def answers(connection: Connection, assessment: str) -> list[GivenAnswer]:
     """Return the fields that apply, with the newest answers, in the order of the report."""
     newest = _newest(connection, assessment)
     return [
-        newest.get(name) or Answer(id=name, field=field)
+        newest.get(name) or GivenAnswer(id=name, field=field)
         for name, field in form().fields.items()
         if all(other in newest and newest[other].text == text for other, text in field.only_if.items())
     ]
 
 
-def missing(connection: Connection, assessment: str) -> list[Answer]:
+def missing(connection: Connection, assessment: str) -> list[GivenAnswer]:
     """Return the required fields that are empty."""
     return [answer for answer in answers(connection, assessment) if answer.missing]
 
@@ -176,11 +176,11 @@ def read_file(path: Path) -> dict[str, Any]:
     return found
 
 
-def _newest(connection: Connection, assessment: str) -> dict[str, Answer]:
+def _newest(connection: Connection, assessment: str) -> dict[str, GivenAnswer]:
     query = select(ANSWERS).where(ANSWERS.c.assessment == assessment).order_by(ANSWERS.c.number)
     fields = form().fields
     return {
-        row.field: Answer(id=row.field, field=fields[row.field], text=row.text, author=row.author, at=row.at)
+        row.field: GivenAnswer(id=row.field, field=fields[row.field], text=row.text, author=row.author, at=row.at)
         for row in connection.execute(query)
         if row.field in fields
     }
@@ -271,11 +271,11 @@ def _comments(field: Field, language: Language) -> Iterator[str]:
         yield f"#   {other} = {key}"
 
 
-class _Lines(yaml.SafeDumper):
+class _AnswerLines(yaml.SafeDumper):
     """Writes text of several lines as a block, so that a person can edit it."""
 
 
-_Lines.add_representer(
+_AnswerLines.add_representer(
     str,
     lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None),
 )
@@ -283,5 +283,5 @@ _Lines.add_representer(
 
 def _entry(name: str, text: str) -> str:
     """Return `name: text` as YAML; an empty text stays empty."""
-    entry: str = yaml.dump({name: text}, Dumper=_Lines, allow_unicode=True, width=10**6).strip()
+    entry: str = yaml.dump({name: text}, Dumper=_AnswerLines, allow_unicode=True, width=10**6).strip()
     return entry if text else f"{name}:"

@@ -32,11 +32,11 @@ Count = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 
-class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RegisterEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The fields of an entry. Each kind has its own."""
 
 
-class AuthorityRequest(Entry, frozen=True, kw_only=True):
+class AuthorityRequest(RegisterEntry, frozen=True, kw_only=True):
     """A request of an authority for data or help. Opened when received, closed when answered, due as it says."""
 
     authority: Line
@@ -53,7 +53,7 @@ class AuthorityRequest(Entry, frozen=True, kw_only=True):
     note: Long = ""
 
 
-class PoliceReport(Entry, frozen=True, kw_only=True):
+class PoliceReport(RegisterEntry, frozen=True, kw_only=True):
     """A report to the police that the law asks for. Opened when the matter was found, closed when it was sent."""
 
     matter: Line
@@ -64,7 +64,7 @@ class PoliceReport(Entry, frozen=True, kw_only=True):
     note: Long = ""
 
 
-class PolicyChange(Entry, frozen=True, kw_only=True):
+class PolicyChange(RegisterEntry, frozen=True, kw_only=True):
     """A change of a policy or a lexicon. Opened when it was approved."""
 
     version: Line
@@ -76,7 +76,7 @@ class PolicyChange(Entry, frozen=True, kw_only=True):
     note: Long = ""
 
 
-class TechnicalChange(Entry, frozen=True, kw_only=True):
+class TechnicalChange(RegisterEntry, frozen=True, kw_only=True):
     """A change of the technology. Opened when it was approved. It suggests case 3(2)."""
 
     component: Literal[
@@ -87,7 +87,7 @@ class TechnicalChange(Entry, frozen=True, kw_only=True):
     note: Long = ""
 
 
-class ShadowRun(Entry, frozen=True, kw_only=True):
+class ShadowRun(RegisterEntry, frozen=True, kw_only=True):
     """The result of a shadow policy. A share that moved by more than the set limit suggests case 3(2)."""
 
     policy: Line
@@ -99,7 +99,7 @@ class ShadowRun(Entry, frozen=True, kw_only=True):
     note: Long = ""
 
 
-class Incident(Entry, frozen=True, kw_only=True):
+class Incident(RegisterEntry, frozen=True, kw_only=True):
     """A failure or a security incident. Opened when it began, closed when the service was well again."""
 
     title: Line
@@ -108,7 +108,7 @@ class Incident(Entry, frozen=True, kw_only=True):
     note: Long = ""
 
 
-class RestoreTest(Entry, frozen=True, kw_only=True):
+class RestoreTest(RegisterEntry, frozen=True, kw_only=True):
     """A test that a backup can be restored. Opened at its start, closed at its end."""
 
     backup: Line
@@ -117,7 +117,7 @@ class RestoreTest(Entry, frozen=True, kw_only=True):
     note: Long = ""
 
 
-class SyntheticVoice(Entry, frozen=True, kw_only=True):
+class SyntheticVoice(RegisterEntry, frozen=True, kw_only=True):
     """Generated voice of a period, and its labels. Opened at the end of the period."""
 
     clips: Count
@@ -131,7 +131,7 @@ class SyntheticVoice(Entry, frozen=True, kw_only=True):
     note: Long = ""
 
 
-KINDS: dict[Kind, type[Entry]] = {
+KINDS: dict[Kind, type[RegisterEntry]] = {
     "authority_request": AuthorityRequest,
     "police_report": PoliceReport,
     "policy_change": PolicyChange,

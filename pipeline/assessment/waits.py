@@ -20,15 +20,15 @@ Part = dict[str, str]
 """A part of the cases: a dimension and its value, or nothing for all cases."""
 
 
-class Waits(Struct, frozen=True, eq=False):
+class CaseWaits(Struct, frozen=True, eq=False):
     """Cases, one in each place of the arrays. `over` tells whether a wait had ended."""
 
     severity: NDArray[np.int64]
     seconds: NDArray[np.int64]
     over: NDArray[np.bool_]
 
-    def where(self, chosen: NDArray[np.bool_]) -> "Waits":
-        return Waits(self.severity[chosen], self.seconds[chosen], self.over[chosen])
+    def where(self, chosen: NDArray[np.bool_]) -> "CaseWaits":
+        return CaseWaits(self.severity[chosen], self.seconds[chosen], self.over[chosen])
 
     def survival(self) -> Survival:
         return Survival([*_spells(self.seconds[self.over], ended=1), *_spells(self.seconds[~self.over], ended=0)])
@@ -43,13 +43,13 @@ class Waits(Struct, frozen=True, eq=False):
         return sum(n * share for n, share in shares) / sum(n for n, _ in shares) if shares else None
 
 
-def parts(connection: Connection, query: Select[Any], *dimensions: str) -> Iterator[tuple[Part, Waits]]:
+def parts(connection: Connection, query: Select[Any], *dimensions: str) -> Iterator[tuple[Part, CaseWaits]]:
     """Yield the waits of all cases, and of the cases of each value of each dimension.
 
     `query` has the columns `severity`, `seconds` and `over`, and one for each of the `dimensions`.
     """
     columns, values = _columns(connection, query, dimensions)
-    waits = Waits(columns["severity"], columns["seconds"], columns["over"].astype(bool))
+    waits = CaseWaits(columns["severity"], columns["seconds"], columns["over"].astype(bool))
     yield {}, waits
     for code, severity in enumerate(SEVERITIES):
         if (chosen := waits.severity == code).any():

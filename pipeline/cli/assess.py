@@ -15,8 +15,8 @@ from pipeline.errors import ConfigError, InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pipeline.assessment.report.content import Report
-    from pipeline.assessment.report.verify import Check
+    from pipeline.assessment.report.content import AssessmentReport
+    from pipeline.assessment.report.verify import Checked
     from pipeline.settings import Settings
 
 assess = typer.Typer(
@@ -208,7 +208,7 @@ def verify(
         raise typer.Exit(Exit.FLAGGED)
 
 
-def _show(checks: "Iterable[Check]") -> int:
+def _show(checks: "Iterable[Checked]") -> int:
     """Print the results, and return the number of faults."""
     faults = 0
     for check in checks:
@@ -217,14 +217,14 @@ def _show(checks: "Iterable[Check]") -> int:
     return faults
 
 
-def _report(ctx: typer.Context, identity: str | None) -> "Report":
+def _report(ctx: typer.Context, identity: str | None) -> "AssessmentReport":
     from pipeline.assessment.report import assessments, gather
 
     with database_of(ctx) as database, database.read() as connection:
         return gather.gather(connection, assessments.find(connection, identity), settings_of(ctx))
 
 
-def _frozen(ctx: typer.Context, identity: str | None) -> "Report":
+def _frozen(ctx: typer.Context, identity: str | None) -> "AssessmentReport":
     """Measure, freeze and return the report."""
     from pipeline.assessment.report import assessments, gather
 

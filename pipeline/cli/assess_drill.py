@@ -15,7 +15,7 @@ from pipeline.cli.store_access import database_of
 from pipeline.errors import InputError
 
 if TYPE_CHECKING:
-    from pipeline.assessment.drill_lines import Line, Voice
+    from pipeline.assessment.drill_lines import DrillLine, Voice
     from pipeline.assessment.drills import Drill
     from pipeline.audio.resample import Samples
     from pipeline.review.database import Database
@@ -173,7 +173,7 @@ def show(ctx: typer.Context, identity: Annotated[str, typer.Argument(help="Id of
         _show(database, found)
 
 
-def _lines(settings: "Settings", languages: Sequence[str] | None, labels: Sequence[str] | None) -> "list[Line]":
+def _lines(settings: "Settings", languages: Sequence[str] | None, labels: Sequence[str] | None) -> "list[DrillLine]":
     """Return the lines of the languages and labels that are chosen, and that the policy turns on."""
     from pipeline.assessment import drill_lines
     from pipeline.judge import labels as label_file
@@ -199,7 +199,7 @@ def _voice(audio: Path | None, speak: str | None) -> "Voice":
     return drill_lines.synthesiser(speak) if speak else drill_lines.shipped(drill_lines.book())
 
 
-def _sounds(lines: "Sequence[Line]", voice: "Voice") -> "list[tuple[Line, Samples]]":
+def _sounds(lines: "Sequence[DrillLine]", voice: "Voice") -> "list[tuple[DrillLine, Samples]]":
     """Return the lines that have a sound, and warn about the others."""
     sounds = [(line, samples) for line in lines if (samples := voice(line)) is not None]
     if len(sounds) < len(lines):

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pipeline.assessment import forms, hazards, triggers
 from pipeline.assessment.report import assessments, bundle, gather, html, keys, pdf
 from pipeline.assessment.report.assessments import Assessment
-from pipeline.assessment.report.content import Report
+from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.numbers import Language
 from pipeline.console import assessment_rows
 from pipeline.console.assessment_forms import AssessmentId
@@ -106,7 +106,7 @@ def _find(desk: Desk, assessment: str) -> Assessment:
         return assessments.find(connection, assessment)
 
 
-def _report(desk: Desk, assessment: str) -> Report:
+def _report(desk: Desk, assessment: str) -> AssessmentReport:
     with desk.database.read() as connection:
         return gather.gather(connection, assessments.find(connection, assessment), desk.settings)
 
@@ -133,7 +133,7 @@ def _final(desk: Desk, assessment: Assessment) -> dict[str, Any]:
         return {"anchor": bundle.anchor(connection, assessment.id), "report": assessment.report()}
 
 
-def _file(report: Report, name: File) -> bytes:
+def _file(report: AssessmentReport, name: File) -> bytes:
     if name.endswith(".pdf"):
         language: Language = "zh" if name == "report.zh.pdf" else "en"
         return pdf.render(html.render(report, language))

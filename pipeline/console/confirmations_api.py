@@ -64,7 +64,7 @@ class LedgerLine(Body):
     )
 
 
-class Ledger(Body):
+class RoomLedger(Body):
     """Lines of the app's ledger. A line replaces an earlier line of the same hour and type of room."""
 
     lines: Annotated[list[LedgerLine], Field(min_length=1, max_length=MAX_LINES)]
@@ -100,7 +100,7 @@ def confirm_action(desk: TheDesk, body: NewConfirmation, response: Response) -> 
 
 
 @router.put("/room-hours")
-def store_room_hours(desk: TheDesk, body: Ledger) -> LedgerState:
+def store_room_hours(desk: TheDesk, body: RoomLedger) -> LedgerState:
     """Store lines of the ledger of rooms. The share of moderated room time needs them."""
     lines = [_line(each) for each in body.lines]
     for line in lines:

@@ -7,7 +7,7 @@ The limits of each setting refuse values that would switch moderation off.
 """
 
 from pipeline.settings.asr import Asr, LanguageCode
-from pipeline.settings.assessment import Assessment
+from pipeline.settings.assessment import AssessmentSettings
 from pipeline.settings.audio import Audio
 from pipeline.settings.console import ReviewConsole
 from pipeline.settings.drills import Drills
@@ -30,7 +30,7 @@ from pipeline.settings.triggers import Triggers
 
 __all__ = [
     "Asr",
-    "Assessment",
+    "AssessmentSettings",
     "Audio",
     "Batching",
     "Drills",

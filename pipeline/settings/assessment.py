@@ -17,7 +17,7 @@ def _tenth(value: float) -> float:
     return value
 
 
-class Assessment(Section):
+class AssessmentSettings(Section):
     """The security assessment: docs/assessment.md."""
 
     limits: dict[Annotated[str, Field(pattern=r"^I-\d\d\.[a-z0-9_]+$")], float] = Field(

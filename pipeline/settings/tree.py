@@ -7,7 +7,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 from pipeline.configuration import PREFIX
 from pipeline.settings.asr import Asr
-from pipeline.settings.assessment import Assessment
+from pipeline.settings.assessment import AssessmentSettings
 from pipeline.settings.audio import Audio
 from pipeline.settings.console import ReviewConsole
 from pipeline.settings.file import in_file
@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     console: ReviewConsole = ReviewConsole()
     retention: Retention = Retention()
     quality: Quality = Quality()
-    assessment: Assessment = Assessment()
+    assessment: AssessmentSettings = AssessmentSettings()
     metrics: MetricsServer = MetricsServer()
 
     @classmethod

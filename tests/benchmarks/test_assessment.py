@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.assessment import simulate
 from benchmarks.assessment.__main__ import STORES, url_of
-from benchmarks.assessment.simulate import Line
+from benchmarks.assessment.simulate import ComparedLine
 from benchmarks.assessment.truth import Fact
 from pipeline.assessment.catalogue import INDICATORS
 
@@ -23,5 +23,5 @@ def test_all_figures_equal_the_truth(store: str) -> None:
     ids=["another value", "another size", "not measured", "missing"],
 )
 def test_a_wrong_figure_is_detected(product: Fact | None) -> None:
-    assert Line("week", ("I-02", "share", ()), Fact(0.5, 10), Fact(0.5, 10)).ok
-    assert not Line("week", ("I-02", "share", ()), product, Fact(0.5, 10)).ok
+    assert ComparedLine("week", ("I-02", "share", ()), Fact(0.5, 10), Fact(0.5, 10)).ok
+    assert not ComparedLine("week", ("I-02", "share", ()), product, Fact(0.5, 10)).ok

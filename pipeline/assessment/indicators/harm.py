@@ -59,7 +59,7 @@ def speakers(connection: Connection, window: Window, labels: frozenset[str]) -> 
     return Counter((label, term) for label, term, _ in said)
 
 
-class Use(NamedTuple):
+class PhraseUse(NamedTuple):
     """One use of a term, at UTC seconds."""
 
     label: str
@@ -142,11 +142,11 @@ def _exposure(rows: Sequence[Row[Any]], hours: float, part: dict[str, str], reas
     yield figure("I-24", "listener_seconds", seconds if n else None, n, part, reason, whole=known)
 
 
-def _uses(connection: Connection, window: Window, illegal: frozenset[str]) -> list[Use]:
+def _uses(connection: Connection, window: Window, illegal: frozenset[str]) -> list[PhraseUse]:
     """Return the uses of illegal terms, by label, term and time. A term counts once in an utterance."""
     rows = connection.execute(_violating(window, FLAGS.c.start, FLAGS.c.room, FLAGS.c.speaker, FLAGS.c.hits))
     uses = {
-        Use(hit["label"], hit["term"].casefold(), row.start, row.room, row.speaker)
+        PhraseUse(hit["label"], hit["term"].casefold(), row.start, row.room, row.speaker)
         for row in rows
         for hit in row.hits
         if hit["label"] in illegal
@@ -154,11 +154,11 @@ def _uses(connection: Connection, window: Window, illegal: frozenset[str]) -> li
     return sorted(uses)
 
 
-def _chains(uses: Sequence[Use], seconds: float) -> list[Chain]:
+def _chains(uses: Sequence[PhraseUse], seconds: float) -> list[Chain]:
     """Divide the uses of each term where more than `seconds` pass without one."""
     chains: list[Chain] = []
     for _, of_term in groupby(uses, key=lambda use: (use.label, use.term)):
-        chain: list[Use] = []
+        chain: list[PhraseUse] = []
         for use in of_term:
             if chain and use.at - chain[-1].at > seconds:
                 chains.append(_chain(chain, seconds))
@@ -168,7 +168,7 @@ def _chains(uses: Sequence[Use], seconds: float) -> list[Chain]:
     return chains
 
 
-def _chain(uses: Sequence[Use], seconds: float) -> Chain:
+def _chain(uses: Sequence[PhraseUse], seconds: float) -> Chain:
     rooms = _most([(use.at, use.room) for use in uses], seconds)
     speakers = _most([(use.at, use.speaker) for use in uses], seconds)
     return Chain(uses[0].label, len(uses), rooms, speakers, uses[-1].at - uses[0].at)

@@ -65,7 +65,7 @@ def load(connection: Connection, window: Window, options: Options) -> Iterator[F
 
 
 @dataclass
-class Work:
+class ReviewerWork:
     """The work of all moderators. `times` counts the decisions by the seconds since their case was taken."""
 
     minutes: int = 0
@@ -110,10 +110,10 @@ def _whole(at: ColumnElement[float], seconds: int) -> ColumnElement[int]:
     return whole - case((whole * seconds > at, 1), else_=0)
 
 
-def _work(connection: Connection, window: Window, lasting: int) -> Work:
+def _work(connection: Connection, window: Window, lasting: int) -> ReviewerWork:
     """Add up the work, line by line: a window function would sort all lines, which takes longer."""
     query = select(AUDIT.c.actor, AUDIT.c.at, AUDIT.c.action, AUDIT.c.subject).where(*_within(window, *ACTS))
-    work = Work()
+    work = ReviewerWork()
     last: dict[str, int] = {}
     taken: dict[tuple[str, str], float] = {}
     for person, at, action, case_id in connection.execute(query.order_by(AUDIT.c.seq), execution_options=STREAM):

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from pipeline.assessment.figure import Window
 from pipeline.assessment.report import canonical, content
-from pipeline.assessment.report.content import Report
+from pipeline.assessment.report.content import AssessmentReport
 from pipeline.errors import CaseError, InputError, Missing
 from pipeline.review import audit
 from pipeline.review.delivery.tallies import HOUR
@@ -43,7 +43,7 @@ class Assessment(Struct, frozen=True, kw_only=True):
     def final(self) -> bool:
         return self.state == "final"
 
-    def report(self) -> Report:
+    def report(self) -> AssessmentReport:
         """Return the frozen report. Raises InputError if it was changed."""
         if self.content is None:
             raise InputError(f"Assessment {self.id} has no final report", "Make it with `report --final`.")
@@ -107,7 +107,7 @@ def check_open(assessment: Assessment) -> None:
         raise CaseError(f"Assessment {assessment.id} already has a final report", "Open a new assessment for changes.")
 
 
-def freeze(connection: Connection, report: Report) -> str:
+def freeze(connection: Connection, report: AssessmentReport) -> str:
     """Store a final report and the line of the audit log with its SHA-256, which is returned.
 
     `report` has `finished_by` and `finished_at`. Raises CaseError if required fields are empty, or if the assessment

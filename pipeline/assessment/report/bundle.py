@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 
 from pipeline.assessment.report import canonical, content, dsa, html, keys, packing, pdf, tables, tallies, transparency
 from pipeline.assessment.report.assessments import FROZEN, Assessment
-from pipeline.assessment.report.content import Report
+from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.numbers import LANGUAGES
 from pipeline.errors import InputError, Missing
 from pipeline.review import audit
@@ -83,19 +83,19 @@ def build(
     return packing.pack({**files, MANIFEST: manifest, SIGNATURE: key.sign(manifest), PUBLIC_KEY: pem})
 
 
-def _tables(connection: Connection, report: Report) -> dict[str, bytes]:
+def _tables(connection: Connection, report: AssessmentReport) -> dict[str, bytes]:
     window = report.data_window
     return {TALLIES: tallies.tallies(connection, window), LEDGER: tallies.ledger(connection, window)}
 
 
-def pages(report: Report, with_pdf: bool = True) -> dict[str, bytes]:
+def pages(report: AssessmentReport, with_pdf: bool = True) -> dict[str, bytes]:
     """Return the report in both languages, as HTML and PDF."""
     shown = {language: html.render(report, language) for language in LANGUAGES}
     made = {f"report.{language}.html": page.encode() for language, page in shown.items()}
     return made | ({f"report.{each}.pdf": pdf.render(page) for each, page in shown.items()} if with_pdf else {})
 
 
-def parts(report: Report) -> dict[str, bytes]:
+def parts(report: AssessmentReport) -> dict[str, bytes]:
     """Return the content, its lists as files of their own, figures, DSA tables and the public page."""
     lists = {name: getattr(report, name) for name in ("answers", "triggers", "hazards", "drills")}
     return {

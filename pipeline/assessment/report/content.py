@@ -30,7 +30,7 @@ class Names(Struct, frozen=True):
     en: str
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class ReportedAnswer(Struct, frozen=True, kw_only=True):
     """One field that a person fills in. `text` is empty until somebody does.
 
     `shown` is the text for readers: for a choice, its names.
@@ -47,7 +47,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     at: float | None = None
 
 
-class Evidence(Struct, frozen=True, kw_only=True):
+class ReportedEvidence(Struct, frozen=True, kw_only=True):
     """Records that the store holds for an item. `sha256` covers the records of the window, so a change shows."""
 
     kind: str
@@ -66,18 +66,18 @@ class Gap(Struct, frozen=True):
     """The field, or the id of the indicator."""
 
 
-class Item(Struct, frozen=True, kw_only=True):
+class ReportItem(Struct, frozen=True, kw_only=True):
     """One item of article 5."""
 
     number: str
     indicators: tuple[str, ...]
     """Ids of the indicators whose figures belong to the item."""
-    evidence: tuple[Evidence, ...]
+    evidence: tuple[ReportedEvidence, ...]
     gaps: tuple[Gap, ...]
     hazards: tuple[str, ...]
 
 
-class Step(Struct, frozen=True, kw_only=True):
+class ReportedStep(Struct, frozen=True, kw_only=True):
     """One entry in the history of a hazard."""
 
     at: float
@@ -87,7 +87,7 @@ class Step(Struct, frozen=True, kw_only=True):
     evidence: tuple[str, ...]
 
 
-class Hazard(Struct, frozen=True, kw_only=True):
+class ReportedHazard(Struct, frozen=True, kw_only=True):
     id: str
     source: str
     about: str
@@ -96,10 +96,10 @@ class Hazard(Struct, frozen=True, kw_only=True):
     owner: str
     due: str | None
     state: str
-    steps: tuple[Step, ...]
+    steps: tuple[ReportedStep, ...]
 
 
-class Trigger(Struct, frozen=True, kw_only=True):
+class ReportedTrigger(Struct, frozen=True, kw_only=True):
     """A case of article 3 that was suggested or recorded, and what a person decided."""
 
     id: str
@@ -146,7 +146,7 @@ class DrillTime(Struct, frozen=True, kw_only=True):
     longest: float | None
 
 
-class Drill(Struct, frozen=True, kw_only=True):
+class ReportedDrill(Struct, frozen=True, kw_only=True):
     id: str
     kind: str
     started_at: float
@@ -155,7 +155,7 @@ class Drill(Struct, frozen=True, kw_only=True):
     times: tuple[DrillTime, ...]
 
 
-class Value(Struct, frozen=True, kw_only=True):
+class ReportedValue(Struct, frozen=True, kw_only=True):
     """One value of an indicator: its name, unit, and which direction is better."""
 
     name: Names
@@ -183,7 +183,7 @@ class Definition(Struct, frozen=True, kw_only=True):
     source: Names
     compute: str
     """The function that computes it."""
-    values: dict[str, Value]
+    values: dict[str, ReportedValue]
 
 
 class File(Struct, frozen=True):
@@ -214,7 +214,7 @@ class Reviewers(Struct, frozen=True, kw_only=True):
     """Decided audits of passed speech."""
 
 
-class Report(Struct, frozen=True, kw_only=True):
+class AssessmentReport(Struct, frozen=True, kw_only=True):
     """A whole report. `finished_by` is empty in a draft."""
 
     format: int = FORMAT
@@ -226,17 +226,17 @@ class Report(Struct, frozen=True, kw_only=True):
     finished_by: str = ""
     finished_at: float | None = None
     versions: Versions
-    answers: tuple[Answer, ...]
-    items: tuple[Item, ...]
+    answers: tuple[ReportedAnswer, ...]
+    items: tuple[ReportItem, ...]
     figures: tuple[Figure, ...]
     drill_figures: tuple[Figure, ...]
     """Figures of test data. They never stand beside those of operation."""
     restrictions: tuple[Restrictions, ...]
     definitions: tuple[Definition, ...]
     labels: dict[str, Names]
-    triggers: tuple[Trigger, ...]
-    hazards: tuple[Hazard, ...]
-    drills: tuple[Drill, ...]
+    triggers: tuple[ReportedTrigger, ...]
+    hazards: tuple[ReportedHazard, ...]
+    drills: tuple[ReportedDrill, ...]
     register: tuple[Entries, ...]
     reviewers: Reviewers
     options: dict[str, object]
@@ -259,20 +259,20 @@ class Report(Struct, frozen=True, kw_only=True):
         return Window(self.window.since - self.settled, self.window.until)
 
     @property
-    def missing(self) -> tuple[Answer, ...]:
+    def missing(self) -> tuple[ReportedAnswer, ...]:
         """The required fields that are empty."""
         return tuple(answer for answer in self.answers if answer.required and not answer.text.strip())
 
 
-def encode(report: Report) -> bytes:
+def encode(report: AssessmentReport) -> bytes:
     """Return the report as canonical JSON."""
     return canonical.encode(report)
 
 
-def decode(content: bytes | str, name: str) -> Report:
+def decode(content: bytes | str, name: str) -> AssessmentReport:
     """Read a report. Raises InputError, which names `name`, for other content."""
     try:
-        report = msgspec.json.decode(content, type=Report)
+        report = msgspec.json.decode(content, type=AssessmentReport)
     except msgspec.DecodeError as error:
         raise InputError(f"{name} is not the content of a report: {error}", "Make the report again.") from error
     if report.format != FORMAT:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline import yamlfiles
 from pipeline.assessment.figure import Figure
-from pipeline.assessment.report.content import Report
+from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.numbers import day
 from pipeline.assessment.report.tables import table
 
@@ -21,7 +21,7 @@ NOTICES, COMPLAINTS, AUTOMATED, PEOPLE = ("I-19",), ("I-20", "I-11"), ("I-10", "
 COLUMNS = ("indicator", "value_name", "scope", "value", "low", "high", "n", "unit", "not_measured")
 
 
-def tables(report: Report) -> dict[str, bytes]:
+def tables(report: AssessmentReport) -> dict[str, bytes]:
     """Return the CSV files by name."""
     return {
         "1_identification.csv": _identification(report),
@@ -45,7 +45,7 @@ def categories() -> dict[str, str]:
     return found
 
 
-def _identification(report: Report) -> bytes:
+def _identification(report: AssessmentReport) -> bytes:
     rows = [
         ("service", report.title),
         ("reporting_period_start", day(report.window.since)),
@@ -56,12 +56,12 @@ def _identification(report: Report) -> bytes:
     return table(("indicator", "value"), rows)
 
 
-def _restrictions(report: Report) -> bytes:
+def _restrictions(report: AssessmentReport) -> bytes:
     rows = ((category(each.label), each.label, each.found_by, each.action, each.n) for each in report.restrictions)
     return table(("category", "label", "detected_by", "restriction", "measures"), sorted(rows))
 
 
-def _figures(report: Report, indicators: Iterable[str]) -> bytes:
+def _figures(report: AssessmentReport, indicators: Iterable[str]) -> bytes:
     wanted = tuple(indicators)
     names = {each.id: each.name.en for each in report.definitions}
     return table(COLUMNS, (_row(names[each.indicator], each) for each in report.figures if each.indicator in wanted))

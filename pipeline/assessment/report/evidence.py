@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, select
 
 from pipeline.assessment.figure import Window
-from pipeline.assessment.report.content import Evidence
+from pipeline.assessment.report.content import ReportedEvidence
 from pipeline.review.quality.checks import FINAL
 from pipeline.review.tables.core import AUDIT, CASES, DECISIONS, EVIDENCE, FLAGS
 from pipeline.review.tables.duties import ACTIONS, DRILLS, HAZARDS, REGISTER, ROOM_HOURS
@@ -24,7 +24,7 @@ PAGE = 10_000
 """Rows that are read at a time."""
 
 
-class Source(NamedTuple):
+class EvidenceSource(NamedTuple):
     """Records that prove something for `items` of article 5."""
 
     kind: str
@@ -32,22 +32,22 @@ class Source(NamedTuple):
     query: Callable[[Window], Select[tuple[object, ...]]]
 
 
-def of_item(found: list[tuple[Source, Evidence]], item: str) -> tuple[Evidence, ...]:
+def of_item(found: list[tuple[EvidenceSource, ReportedEvidence]], item: str) -> tuple[ReportedEvidence, ...]:
     """Return the evidence of one item."""
     return tuple(evidence for source, evidence in found if item in source.items)
 
 
-def collect(connection: Connection, window: Window) -> list[tuple[Source, Evidence]]:
+def collect(connection: Connection, window: Window) -> list[tuple[EvidenceSource, ReportedEvidence]]:
     """Read all records of the window, and return the evidence of each source."""
     return [(source, _evidence(connection, source, window)) for source in SOURCES]
 
 
-def _evidence(connection: Connection, source: Source, window: Window) -> Evidence:
+def _evidence(connection: Connection, source: EvidenceSource, window: Window) -> ReportedEvidence:
     n, hashed = 0, sha256()
     for row in connection.execute(source.query(window).execution_options(yield_per=PAGE)):
         hashed.update(msgspec.json.encode(tuple(row)) + b"\n")
         n += 1
-    return Evidence(kind=source.kind, n=n, sha256=hashed.hexdigest())
+    return ReportedEvidence(kind=source.kind, n=n, sha256=hashed.hexdigest())
 
 
 def _within(column: ColumnElement[float], window: Window) -> ColumnElement[bool]:
@@ -130,20 +130,20 @@ def _hazards(window: Window) -> Select[tuple[object, ...]]:
 
 
 SOURCES = (
-    Source("decisions", ("5(1)", "5(4)"), _decisions),
-    Source("audits", ("5(1)", "5(4)"), _audits),
-    Source("flags", ("5(3)", "5(4)"), _flags),
-    Source("clips", ("5(3)", "5(8)"), _clips),
-    Source("audit_log", ("5(1)", "5(3)", "5(5)"), _log),
-    Source("cases", ("5(4)",), _cases),
-    Source("actions", ("5(4)",), _actions),
-    Source("ledger", ("5(4)",), _ledger),
-    Source("drills", ("5(5)",), _drills),
-    Source("hazards", ("5(5)",), _hazards),
-    Source("reports", ("5(6)",), _reports),
-    Source("appeals", ("5(6)",), _appeals),
-    Source("register", ("5(7)", "5(8)"), _register),
-    Source("holds", ("5(5)", "5(8)"), _holds),
+    EvidenceSource("decisions", ("5(1)", "5(4)"), _decisions),
+    EvidenceSource("audits", ("5(1)", "5(4)"), _audits),
+    EvidenceSource("flags", ("5(3)", "5(4)"), _flags),
+    EvidenceSource("clips", ("5(3)", "5(8)"), _clips),
+    EvidenceSource("audit_log", ("5(1)", "5(3)", "5(5)"), _log),
+    EvidenceSource("cases", ("5(4)",), _cases),
+    EvidenceSource("actions", ("5(4)",), _actions),
+    EvidenceSource("ledger", ("5(4)",), _ledger),
+    EvidenceSource("drills", ("5(5)",), _drills),
+    EvidenceSource("hazards", ("5(5)",), _hazards),
+    EvidenceSource("reports", ("5(6)",), _reports),
+    EvidenceSource("appeals", ("5(6)",), _appeals),
+    EvidenceSource("register", ("5(7)", "5(8)"), _register),
+    EvidenceSource("holds", ("5(5)", "5(8)"), _holds),
 )
 
 

@@ -11,15 +11,15 @@ from pipeline.assessment.report import content, evidence, files, plain_options, 
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.content import (
     ITEMS,
-    Answer,
+    AssessmentReport,
     Definition,
-    Evidence,
     Gap,
-    Item,
     Names,
-    Report,
+    ReportedAnswer,
+    ReportedEvidence,
+    ReportedValue,
+    ReportItem,
     Reviewers,
-    Value,
 )
 from pipeline.review import audit
 from pipeline.review.tables.core import ACCOUNTS, AUDIT, CASES, DECISIONS
@@ -29,14 +29,14 @@ OF_DRILLS = "drills"
 """The source of indicators that are measured on test data."""
 
 
-def gather(connection: Connection, assessment: Assessment, settings: Settings) -> Report:
+def gather(connection: Connection, assessment: Assessment, settings: Settings) -> AssessmentReport:
     """Return the report of an assessment as it is now: the frozen one, or else a draft. Raises ConfigError."""
     if assessment.final:
         return assessment.report()
     return draft(connection, assessment, settings)
 
 
-def draft(connection: Connection, assessment: Assessment, settings: Settings) -> Report:
+def draft(connection: Connection, assessment: Assessment, settings: Settings) -> AssessmentReport:
     """Measure, and read what people wrote."""
     window, options = assessment.window, choices.build(settings)
     figures = tuple(measuring.measure(connection, window, options))
@@ -45,7 +45,7 @@ def draft(connection: Connection, assessment: Assessment, settings: Settings) ->
     hazards = records.hazards(connection, window)
     digest = tallies.digest(connection, Window(window.since - options.settled, window.until))
     shown = files.in_force(settings)
-    return Report(
+    return AssessmentReport(
         id=assessment.id,
         title=assessment.title,
         window=window,
@@ -75,7 +75,7 @@ def draft(connection: Connection, assessment: Assessment, settings: Settings) ->
     )
 
 
-def finish(report: Report, by: str, at: float) -> Report:
+def finish(report: AssessmentReport, by: str, at: float) -> AssessmentReport:
     """Return the report as final, in the form that its JSON gives back."""
     final = msgspec.structs.replace(report, finished_by=by, finished_at=float(at))
     return content.decode(content.encode(final), report.id)
@@ -93,16 +93,16 @@ def indicators_of(number: str) -> tuple[str, ...]:
 
 def _item(
     number: str,
-    answers: tuple[Answer, ...],
+    answers: tuple[ReportedAnswer, ...],
     figures: tuple[Figure, ...],
-    found: tuple[Evidence, ...],
-    hazards: tuple[content.Hazard, ...],
-) -> Item:
+    found: tuple[ReportedEvidence, ...],
+    hazards: tuple[content.ReportedHazard, ...],
+) -> ReportItem:
     indicators = indicators_of(number)
     empty = (each.field for each in answers if each.part == number and each.required and not each.text.strip())
     whole = [each for each in figures if each.indicator in indicators and not each.split]
     measured = {each.indicator for each in figures if each.value is not None}
-    return Item(
+    return ReportItem(
         number=number,
         indicators=indicators,
         evidence=found,
@@ -115,13 +115,13 @@ def _item(
     )
 
 
-def _fixed(number: str, shown: tuple[content.File, ...], digest: str) -> tuple[Evidence, ...]:
+def _fixed(number: str, shown: tuple[content.File, ...], digest: str) -> tuple[ReportedEvidence, ...]:
     """Return the evidence that is no list of records: tallies and rules."""
     if number in {"5(2)", "5(3)"}:
-        return (Evidence(kind="tallies", sha256=digest),)
+        return (ReportedEvidence(kind="tallies", sha256=digest),)
     if number == "5(4)":
-        of_files = (Evidence(kind=each.name.removesuffix(".yaml"), sha256=each.sha256) for each in shown)
-        return (Evidence(kind="tallies", sha256=digest), *of_files)
+        of_files = (ReportedEvidence(kind=each.name.removesuffix(".yaml"), sha256=each.sha256) for each in shown)
+        return (ReportedEvidence(kind="tallies", sha256=digest), *of_files)
     return ()
 
 
@@ -135,7 +135,7 @@ def definition(indicator: catalogue.Indicator) -> Definition:
         source=Names(zh=indicator.source("zh"), en=indicator.source("en")),
         compute=indicator.compute,
         values={
-            key: Value(name=Names(zh=value.zh, en=value.en), unit=value.unit, better=value.better)
+            key: ReportedValue(name=Names(zh=value.zh, en=value.en), unit=value.unit, better=value.better)
             for key, value in indicator.values.items()
         },
     )

@@ -11,9 +11,9 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from pipeline.assessment.report import canonical, content, numbers
-from pipeline.assessment.report.content import Answer, Item, Report
+from pipeline.assessment.report.content import AssessmentReport, ReportedAnswer, ReportItem
 from pipeline.assessment.report.numbers import Language
-from pipeline.assessment.report.rows import Row, Rows, SplitTable, combined
+from pipeline.assessment.report.rows import ReportRow, ReportRows, SplitTable, combined
 from pipeline.assessment.report.texts import FOLDER, texts
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -30,16 +30,16 @@ OWN_ITEM = "5(4)"
 class ItemView(Struct, frozen=True, kw_only=True):
     """An item of article 5 as its section shows it."""
 
-    item: Item
-    answers: tuple[Answer, ...]
-    rows: tuple[Row, ...]
+    item: ReportItem
+    answers: tuple[ReportedAnswer, ...]
+    rows: tuple[ReportRow, ...]
     splits: tuple[SplitTable, ...]
     elsewhere: tuple[str, ...]
     """Where to find the splits of indicators that an earlier item has, too."""
     combined: int
     limits: tuple[str, ...]
     gaps: tuple[str, ...]
-    hazards: tuple[content.Hazard, ...]
+    hazards: tuple[content.ReportedHazard, ...]
 
     @property
     def filled(self) -> int:
@@ -55,9 +55,9 @@ class ItemView(Struct, frozen=True, kw_only=True):
         return sum(hazard.state != "closed" for hazard in self.hazards)
 
 
-def render(report: Report, language: Language) -> str:
+def render(report: AssessmentReport, language: Language) -> str:
     """Return the whole report as a page without outside files."""
-    made = Rows(report, language)
+    made = ReportRows(report, language)
     return (
         _environment()
         .get_template("report.html")
@@ -82,7 +82,7 @@ def render(report: Report, language: Language) -> str:
     )
 
 
-def item_views(report: Report, language: Language) -> list[ItemView]:
+def item_views(report: AssessmentReport, language: Language) -> list[ItemView]:
     """Return the sections of the eight items. An indicator of several items has its splits in the first of them."""
     shown: dict[str, str] = {}
     return [_item_view(report, item, language, shown) for item in report.items]
@@ -101,7 +101,7 @@ def version() -> str:
     return f"{metadata.version('voxwarden')}+{made[:16]}"
 
 
-def signal(trigger: content.Trigger, language: Language) -> str:
+def signal(trigger: content.ReportedTrigger, language: Language) -> str:
     """Return the name of a trigger's signal, for example "New room type: quiz"."""
     kind, _, subject = trigger.signal.partition(":")
     name = texts(language)["signals"].get(kind, kind)
@@ -131,8 +131,8 @@ def tongue(text: str) -> str:
     return "zh" if any(ord(letter) in HAN for letter in text) else "en"
 
 
-def _item_view(report: Report, item: Item, language: Language, shown: dict[str, str]) -> ItemView:
-    made = Rows(report, language)
+def _item_view(report: AssessmentReport, item: ReportItem, language: Language, shown: dict[str, str]) -> ItemView:
+    made = ReportRows(report, language)
     fresh = [name for name in item.indicators if name not in shown]
     earlier = {name: shown[name] for name in item.indicators if name in shown and made.splits(report.figures, (name,))}
     shown |= dict.fromkeys(fresh, item.number)
@@ -160,7 +160,7 @@ def _elsewhere(earlier: dict[str, str], language: Language) -> Iterator[str]:
         yield words["see_item"].format(names=names, item=item)
 
 
-def _limits(report: Report, item: Item, rows: tuple[Row, ...], language: Language) -> list[str]:
+def _limits(report: AssessmentReport, item: ReportItem, rows: tuple[ReportRow, ...], language: Language) -> list[str]:
     """Return what the figures of an item do not show."""
     words, comma = texts(language)["limits"], texts(language)["comma"]
     found = _limits_of_handling(rows, language) if item.number == OWN_ITEM else []
@@ -174,7 +174,7 @@ def _limits(report: Report, item: Item, rows: tuple[Row, ...], language: Languag
     return [*found, words["partial"]] if any(row.partial for row in rows) else found
 
 
-def _limits_of_handling(rows: tuple[Row, ...], language: Language) -> list[str]:
+def _limits_of_handling(rows: tuple[ReportRow, ...], language: Language) -> list[str]:
     words = texts(language)
     found = []
     for indicator, key in LIMITS.items():
@@ -185,20 +185,20 @@ def _limits_of_handling(rows: tuple[Row, ...], language: Language) -> list[str]:
     return [*found, words["limits"]["outside"]]
 
 
-def _labels_without_recall(report: Report, language: Language) -> list[str]:
+def _labels_without_recall(report: AssessmentReport, language: Language) -> list[str]:
     recalls = [each for each in report.figures if each.indicator == RECALL and each.value is not None]
     measured = {each.split.get("label") for each in recalls}
     return [getattr(names, language) for label, names in report.labels.items() if label not in measured]
 
 
-def _gaps(report: Report, item: Item, language: Language) -> list[str]:
+def _gaps(report: AssessmentReport, item: ReportItem, language: Language) -> list[str]:
     names = {answer.field: getattr(answer.name, language) for answer in report.answers}
     names |= {each.id: f"{each.id} {getattr(each.name, language)}" for each in report.definitions}
     words = texts(language)["gaps"]
     return [words[gap.kind].format(about=names.get(gap.about.partition(".")[0], gap.about)) for gap in item.gaps]
 
 
-def _by_part(report: Report) -> dict[str, tuple[Answer, ...]]:
+def _by_part(report: AssessmentReport) -> dict[str, tuple[ReportedAnswer, ...]]:
     return {part: tuple(a for a in report.answers if a.part == part) for part in content.PARTS}
 
 

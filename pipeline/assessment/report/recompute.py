@@ -10,19 +10,19 @@ from pipeline.assessment import catalogue
 from pipeline.assessment.figure import Figure
 from pipeline.assessment.measure import function
 from pipeline.assessment.report import canonical, plain_options, tallies
-from pipeline.assessment.report.content import Report
+from pipeline.assessment.report.content import AssessmentReport
 from pipeline.review.database import Database
 
 SOURCES: frozenset[catalogue.Source] = frozenset({"tallies", "ledger", "settings"})
 """Sources that the tables of a bundle have completely."""
 
 
-def from_store(connection: Connection, report: Report) -> tuple[int, list[str]]:
+def from_store(connection: Connection, report: AssessmentReport) -> tuple[int, list[str]]:
     """Return the number of compared figures, and the names of those that differ."""
     return _compare(report, list(_computed(connection, report)))
 
 
-def from_tables(report: Report, tallied: bytes, ledger: bytes) -> tuple[int, list[str]]:
+def from_tables(report: AssessmentReport, tallied: bytes, ledger: bytes) -> tuple[int, list[str]]:
     """Compare with the tables of a bundle, in a database of their own. Returns the same as `from_store`."""
     with tempfile.TemporaryDirectory(prefix="voxwarden-") as folder:
         database = Database(f"sqlite:///{Path(folder) / 'tables.db'}")
@@ -35,7 +35,7 @@ def from_tables(report: Report, tallied: bytes, ledger: bytes) -> tuple[int, lis
             database.close()
 
 
-def _computed(connection: Connection, report: Report) -> Iterator[Figure]:
+def _computed(connection: Connection, report: AssessmentReport) -> Iterator[Figure]:
     options = plain_options.from_plain(report.options)
     known = {each.id for each in report.definitions}
     for indicator in catalogue.INDICATORS.values():
@@ -43,7 +43,7 @@ def _computed(connection: Connection, report: Report) -> Iterator[Figure]:
             yield from function(indicator)(connection, report.window, options)
 
 
-def _compare(report: Report, computed: list[Figure]) -> tuple[int, list[str]]:
+def _compare(report: AssessmentReport, computed: list[Figure]) -> tuple[int, list[str]]:
     """Compare the figures that both have: a report leaves out the split by the only policy or model."""
     found = {_key(figure): figure for figure in computed}
     stored = [figure for figure in report.figures if figure.indicator in {each.indicator for each in computed}]

@@ -14,16 +14,16 @@ from pipeline.assessment import drills as drilling
 from pipeline.assessment import forms
 from pipeline.assessment.figure import Window
 from pipeline.assessment.report.content import (
-    Answer,
-    Drill,
     DrillCount,
     DrillTime,
     Entries,
-    Hazard,
     Names,
+    ReportedAnswer,
+    ReportedDrill,
+    ReportedHazard,
+    ReportedStep,
+    ReportedTrigger,
     Restrictions,
-    Step,
-    Trigger,
 )
 from pipeline.review.cases.values import REPORTED
 from pipeline.review.tables.core import CASES, DECISIONS
@@ -31,13 +31,13 @@ from pipeline.review.tables.duties import HAZARD_STEPS, HAZARDS, REGISTER, TRIGG
 from pipeline.review.tables.quality import COPIES
 
 
-def triggers(connection: Connection, window: Window) -> tuple[Trigger, ...]:
+def triggers(connection: Connection, window: Window) -> tuple[ReportedTrigger, ...]:
     """Return the triggers that were found or decided since the window began, or that wait, oldest first."""
     recent = or_(TRIGGERS.c.found_at >= window.since, TRIGGERS.c.decided_at >= window.since)
     kept = or_(recent, TRIGGERS.c.state == "suggested")
     found = select(TRIGGERS).where(kept).order_by(TRIGGERS.c.found_at, TRIGGERS.c.id)
     return tuple(
-        Trigger(
+        ReportedTrigger(
             id=row.id,
             clause=row.clause,
             signal=row.signal,
@@ -53,7 +53,7 @@ def triggers(connection: Connection, window: Window) -> tuple[Trigger, ...]:
     )
 
 
-def hazards(connection: Connection, window: Window) -> tuple[Hazard, ...]:
+def hazards(connection: Connection, window: Window) -> tuple[ReportedHazard, ...]:
     """Return the hazards that were open at any time since the window began, with their history."""
     changed = select(HAZARD_STEPS.c.hazard).where(HAZARD_STEPS.c.at >= window.since)
     kept = or_(HAZARDS.c.state != "closed", HAZARDS.c.found_at >= window.since, HAZARDS.c.id.in_(changed))
@@ -61,10 +61,10 @@ def hazards(connection: Connection, window: Window) -> tuple[Hazard, ...]:
     grouped = groupby(connection.execute(of_each), key=lambda row: row.hazard)
     steps = {hazard: tuple(map(_step, rows)) for hazard, rows in grouped}
     rows = connection.execute(select(HAZARDS).where(kept).order_by(HAZARDS.c.found_at, HAZARDS.c.id))
-    return tuple(Hazard(**row._asdict(), steps=steps.get(row.id, ())) for row in rows)
+    return tuple(ReportedHazard(**row._asdict(), steps=steps.get(row.id, ())) for row in rows)
 
 
-def drills(connection: Connection, window: Window) -> tuple[Drill, ...]:
+def drills(connection: Connection, window: Window) -> tuple[ReportedDrill, ...]:
     """Return the drills that began since the window did, oldest first, with their results by language and label."""
     held = [each for each in reversed(drilling.all_of(connection)) if each.started_at >= window.since]
     return tuple(_drill(connection, each) for each in held)
@@ -79,7 +79,7 @@ def register(connection: Connection, window: Window) -> tuple[Entries, ...]:
     return tuple(Entries(kind=kind, n=n, open=n - closed) for kind, n, closed in rows)
 
 
-def answers(connection: Connection, assessment: str) -> tuple[Answer, ...]:
+def answers(connection: Connection, assessment: str) -> tuple[ReportedAnswer, ...]:
     """Return the fields of the report that apply, with their newest answers."""
     return tuple(map(_answer, forms.answers(connection, assessment)))
 
@@ -102,9 +102,9 @@ def restrictions(connection: Connection, window: Window) -> tuple[Restrictions, 
     return tuple(Restrictions(label=name, found_by=found, action=done, n=n) for name, found, done, n in rows)
 
 
-def _answer(given: forms.Answer) -> Answer:
+def _answer(given: forms.GivenAnswer) -> ReportedAnswer:
     field = given.field
-    return Answer(
+    return ReportedAnswer(
         field=given.id,
         part=field.part,
         name=Names(zh=field.zh, en=field.en),
@@ -116,8 +116,8 @@ def _answer(given: forms.Answer) -> Answer:
     )
 
 
-def _step(row: Row[tuple[object, ...]]) -> Step:
-    return Step(at=row.at, author=row.author, state=row.state, note=row.note, evidence=_evidence(row.evidence))
+def _step(row: Row[tuple[object, ...]]) -> ReportedStep:
+    return ReportedStep(at=row.at, author=row.author, state=row.state, note=row.note, evidence=_evidence(row.evidence))
 
 
 def _evidence(written: object) -> tuple[str, ...]:
@@ -133,10 +133,10 @@ def _parts(proof: object) -> list[str]:
     return [Path(str(value)).name if key == "path" else str(value) for key, value in proof.items()]
 
 
-def _drill(connection: Connection, held: drilling.Drill) -> Drill:
+def _drill(connection: Connection, held: drilling.Drill) -> ReportedDrill:
     found = drilling.results(connection, held.id)
     times = drilling.times(found).items()
-    return Drill(
+    return ReportedDrill(
         id=held.id,
         kind=held.kind,
         started_at=held.started_at,

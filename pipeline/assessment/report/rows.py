@@ -9,12 +9,12 @@ from msgspec import Struct
 
 from pipeline.assessment.figure import Figure
 from pipeline.assessment.report import charts, numbers
-from pipeline.assessment.report.content import Report
+from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.numbers import Language
 from pipeline.assessment.report.texts import texts
 
 
-class Row(Struct, frozen=True, kw_only=True):
+class ReportRow(Struct, frozen=True, kw_only=True):
     """One figure as text. `value` is empty if it is not measured, and `reason` tells why."""
 
     indicator: str
@@ -37,17 +37,17 @@ class SplitTable(Struct, frozen=True, kw_only=True):
     indicator: str
     name: str
     by: str
-    rows: tuple[Row, ...]
+    rows: tuple[ReportRow, ...]
 
 
-class Rows:
+class ReportRows:
     """Makes the rows of one report in one language."""
 
-    def __init__(self, report: Report, language: Language) -> None:
+    def __init__(self, report: AssessmentReport, language: Language) -> None:
         self._report, self._language, self._texts = report, language, texts(language)
         self._definitions = {each.id: each for each in report.definitions}
 
-    def whole(self, figures: Iterable[Figure], indicators: Iterable[str]) -> list[Row]:
+    def whole(self, figures: Iterable[Figure], indicators: Iterable[str]) -> list[ReportRow]:
         """Return a row for each value of these indicators over all speech, and one for each that has no value."""
         found = {name: [each for each in figures if each.indicator == name and not each.split] for name in indicators}
         return [row for name, own in found.items() for row in (map(self._row, own) if own else [self._absent(name)])]
@@ -80,9 +80,9 @@ class Rows:
             rows=tuple(self._row(each, self.part(dimension, each.split[dimension]), scale) for each in figures),
         )
 
-    def _row(self, figure: Figure, name: str = "", scale: charts.Scale | None = None) -> Row:
+    def _row(self, figure: Figure, name: str = "", scale: charts.Scale | None = None) -> ReportRow:
         measured = figure.value is not None
-        return Row(
+        return ReportRow(
             indicator=figure.indicator,
             name=name or self._name(figure),
             value=self._number(figure, figure.value),
@@ -96,9 +96,9 @@ class Rows:
             partial=not figure.whole,
         )
 
-    def _absent(self, indicator: str) -> Row:
+    def _absent(self, indicator: str) -> ReportRow:
         """Return the row of an indicator without figures, so that none is left out."""
-        return Row(
+        return ReportRow(
             indicator=indicator,
             name=self._text(self._definitions[indicator].name),
             value="",

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from pipeline.assessment.report.content import Report
+from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.numbers import moment
 from pipeline.assessment.report.texts import texts
 
 
-def lines(report: Report) -> Iterator[str]:
+def lines(report: AssessmentReport) -> Iterator[str]:
     """Yield one line for each fact: first the report itself, then what it lacks."""
     state = "final" if report.final else "draft"
     yield f"Assessment {report.id} ({state}): {report.title}"
@@ -24,7 +24,7 @@ def lines(report: Report) -> Iterator[str]:
     yield from (f"  {each.id} ({each.state}): {each.title}" for each in open_ones)
 
 
-def _figures(report: Report) -> Iterator[str]:
+def _figures(report: AssessmentReport) -> Iterator[str]:
     measured = {each.indicator for each in (*report.figures, *report.drill_figures) if each.value is not None}
     missing = [each for each in report.definitions if each.id not in measured]
     reasons = {each.indicator: texts("en")["unmeasured"][each.unmeasured] for each in reversed(report.figures)}

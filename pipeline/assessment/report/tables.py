@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from pipeline.assessment.figure import Figure
 from pipeline.assessment.report import canonical
-from pipeline.assessment.report.content import Report
+from pipeline.assessment.report.content import AssessmentReport
 
 COLUMNS = (
     "data",
@@ -31,7 +31,7 @@ COLUMNS = (
 )
 
 
-def figures_json(report: Report) -> bytes:
+def figures_json(report: AssessmentReport) -> bytes:
     """Return all figures with their definitions as canonical JSON."""
     return canonical.encode(
         {
@@ -44,7 +44,7 @@ def figures_json(report: Report) -> bytes:
     )
 
 
-def figures_csv(report: Report) -> bytes:
+def figures_csv(report: AssessmentReport) -> bytes:
     """Return all figures as CSV. The column `data` tells operation from drills."""
     kinds = (("operation", report.figures), ("drill", report.drill_figures))
     return table(COLUMNS, (_row(report, kind, figure) for kind, figures in kinds for figure in figures))
@@ -59,7 +59,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
     return text.getvalue().encode()
 
 
-def _row(report: Report, kind: str, figure: Figure) -> list[object]:
+def _row(report: AssessmentReport, kind: str, figure: Figure) -> list[object]:
     definition = next(each for each in report.definitions if each.id == figure.indicator)
     low, high = figure.interval or (None, None)
     return [

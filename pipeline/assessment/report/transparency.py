@@ -3,18 +3,18 @@
 from markupsafe import Markup
 
 from pipeline.assessment.report import html
-from pipeline.assessment.report.content import Report
+from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.numbers import Language
-from pipeline.assessment.report.rows import Rows
+from pipeline.assessment.report.rows import ReportRows
 from pipeline.assessment.report.texts import texts
 
 SHOWN = ("I-02", "I-03", "I-05", "I-06", "I-07", "I-10", "I-12", "I-13", "I-15", "I-19", "I-20")
 """Indicators of public interest."""
 
 
-def render(report: Report, language: Language) -> str:
+def render(report: AssessmentReport, language: Language) -> str:
     """Return the page in one language."""
-    made = Rows(report, language)
+    made = ReportRows(report, language)
     return html.render_with(
         "transparency.html",
         {

@@ -59,7 +59,7 @@ class Cell(NamedTuple):
     model: str = ""
 
 
-class Seen(NamedTuple):
+class CountedState(NamedTuple):
     """The state in which an id was last counted."""
 
     state: State
@@ -115,13 +115,13 @@ def bucket_of(seconds: float) -> str:
 
 
 def _count(
-    tally: Tally, message: Flag | SpeechStatus, kinds: dict[str, str], seen: dict[bytes, Seen], at: float
-) -> Iterator[tuple[bytes, Seen]]:
+    tally: Tally, message: Flag | SpeechStatus, kinds: dict[str, str], seen: dict[bytes, CountedState], at: float
+) -> Iterator[tuple[bytes, CountedState]]:
     """Count one message. Yields the ids whose state changes, and notes them in `seen`."""
     hour, samples = int(message.start) // HOUR, sample_of(message.end) - sample_of(message.start)
     kind = kinds[message.room_type]
     utterance, *others = _keys(message)
-    new = Seen("monitored", "") if isinstance(message, Flag) else Seen(message.state, message.reason)
+    new = CountedState("monitored", "") if isinstance(message, Flag) else CountedState(message.state, message.reason)
     old = seen[utterance]
     if RANKS[new.state] > RANKS[old.state]:
         _move(tally, Cell(hour, "segmented", room_type=kind), samples, old, new)
@@ -134,11 +134,11 @@ def _count(
             tally.add(cell, samples)
             if isinstance(message, Flag) and cell.measure == "judged":
                 _count_flag(tally, cell, samples, message, at)
-            seen[key] = Seen("counted", "")
+            seen[key] = CountedState("counted", "")
             yield key, seen[key]
 
 
-def _move(tally: Tally, segmented: Cell, samples: int, old: Seen, new: Seen) -> None:
+def _move(tally: Tally, segmented: Cell, samples: int, old: CountedState, new: CountedState) -> None:
     """Count an utterance in its new state. `monitored` itself is counted with its language, in `_count_speech`."""
     if not old.state:
         tally.add(segmented, samples)
@@ -194,15 +194,15 @@ def _keys(message: Flag | SpeechStatus) -> list[bytes]:
     return [blake2b("\x1f".join(name).encode(), digest_size=16).digest() for name in names]
 
 
-def _seen(connection: Connection, keys: Sequence[bytes], at: float) -> dict[bytes, Seen]:
+def _seen(connection: Connection, keys: Sequence[bytes], at: float) -> dict[bytes, CountedState]:
     """Return the states of these ids, locked until the transaction ends. New ids are stored with an empty state."""
     rows = [{"key": key, "state": "", "reason": "", "at": at} for key in keys]
     connection.execute(upsert.insert_new(connection, COUNTED), rows)
     query = select(COUNTED).where(COUNTED.c.key.in_(keys)).order_by(COUNTED.c.key).with_for_update()
-    return {bytes(row.key): Seen(row.state, row.reason) for row in connection.execute(query)}
+    return {bytes(row.key): CountedState(row.state, row.reason) for row in connection.execute(query)}
 
 
-def _store_states(connection: Connection, states: dict[bytes, Seen]) -> None:
+def _store_states(connection: Connection, states: dict[bytes, CountedState]) -> None:
     rows = [
         {"its_key": key, "its_state": seen.state, "its_reason": seen.reason} for key, seen in sorted(states.items())
     ]

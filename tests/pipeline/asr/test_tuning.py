@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.asr import tuning
-from pipeline.asr.tuning import Figure
+from pipeline.asr.tuning import TuningFigure
 from pipeline.settings import Asr
 
 
@@ -31,5 +31,5 @@ def test_the_fastest_setting_is_measured_and_chosen(monkeypatch: pytest.MonkeyPa
 
 
 def test_an_engine_without_beams_for_each_language_gets_the_fastest_setting() -> None:
-    found = [Figure({"batch": 4}, 10.0), Figure({"batch": 8}, 30.0), Figure({"batch": 16}, 20.0)]
+    found = [TuningFigure({"batch": 4}, 10.0), TuningFigure({"batch": 8}, 30.0), TuningFigure({"batch": 16}, 20.0)]
     assert tuning.best(Asr(engine="openai-whisper"), found) == found[1]

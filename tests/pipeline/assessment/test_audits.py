@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.assessment import audits
-from pipeline.assessment.audits import Judged, Recall, Reviewed, Speech
+from pipeline.assessment.audits import Judged, JudgedSpeech, Recall, Reviewed
 from pipeline.assessment.figure import Window
 from pipeline.messages import Flag, Verdict
 from pipeline.review.cases.values import Choice, Filters
@@ -192,10 +192,10 @@ def test_an_empty_store_has_no_recall(database: Database) -> None:
 def test_a_severity_without_decisions_counts_like_the_others() -> None:
     """All 4 decided cases of high severity are upheld; none of the 6 of low severity is decided."""
     fields: dict[str, Any] = {"language": "zh", "model": "m", "policy": "p", "room_type": "default"}
-    high = Speech(**fields, count=4, samples=40, squares=400, verdict="uphold", severity=2)
-    low = Speech(**fields, count=6, samples=60, squares=600)
-    audit = Speech(**fields, count=1, samples=10, squares=100, verdict="dismiss", probability=0.1)
-    everything = Speech(**fields, count=10, samples=100)
+    high = JudgedSpeech(**fields, count=4, samples=40, squares=400, verdict="uphold", severity=2)
+    low = JudgedSpeech(**fields, count=6, samples=60, squares=600)
+    audit = JudgedSpeech(**fields, count=1, samples=10, squares=100, verdict="dismiss", probability=0.1)
+    everything = JudgedSpeech(**fields, count=10, samples=100)
     found = audits.recall(Judged(passed=(everything,), audits=(audit,), flagged=(high, low)))
     assert found is not None
     assert found.caught.value == pytest.approx(10)

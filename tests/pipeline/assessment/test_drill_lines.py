@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.assessment import drill_lines
-from pipeline.assessment.drill_lines import Line
+from pipeline.assessment.drill_lines import DrillLine
 from pipeline.configuration import configs_folder
 from pipeline.errors import ConfigError, InputError
 from pipeline.judge import labels
@@ -16,7 +16,7 @@ from pipeline.messages import SAMPLE_RATE
 LABELS = set(labels.load(configs_folder() / "labels.yaml").labels)
 CLIP = Path(__file__).parents[2] / "data" / "tt-weasels.flac"
 COPY = f"{sys.executable} -c 'import shutil,sys; shutil.copy(sys.argv[1], sys.argv[2])' {CLIP} {{file}} {{text}}"
-FRAUD = Line("zh-fraud-1", "zh", "fraud", "刷单")
+FRAUD = DrillLine("zh-fraud-1", "zh", "fraud", "刷单")
 
 
 def test_the_shipped_lines_cover_every_label_and_clean_speech_in_each_language() -> None:
@@ -35,7 +35,7 @@ def test_the_users_file_replaces_the_shipped_one(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("VOXWARDEN_CONFIG", str(tmp_path / "mine.yaml"))
     (tmp_path / "drills.yaml").write_text("lines: {fr: {fraud: [donne-moi ton code]}}\n", encoding="utf-8")
     (line,) = drill_lines.lines_of(drill_lines.book(), {"fr": {"fraud"}})
-    assert line == Line("fr-fraud-1", "fr", "fraud", "donne-moi ton code")
+    assert line == DrillLine("fr-fraud-1", "fr", "fraud", "donne-moi ton code")
     (tmp_path / "drills.yaml").write_text("line: {}\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"drills\.yaml"):
         drill_lines.book()
@@ -59,7 +59,7 @@ def test_a_folder_has_recordings_under_the_names_of_the_lines(tmp_path: Path) ->
     samples = speak(FRAUD)
     assert samples is not None
     assert len(samples) > SAMPLE_RATE
-    assert speak(Line("zh-fraud-2", "zh", "fraud", "刷单")) is None
+    assert speak(DrillLine("zh-fraud-2", "zh", "fraud", "刷单")) is None
 
 
 @pytest.mark.parametrize("name", ["nowhere", "."])

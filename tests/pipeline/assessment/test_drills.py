@@ -8,8 +8,8 @@ from msgspec import structs
 from sqlalchemy import Connection, delete, select
 
 from pipeline.assessment import drills, hazards
-from pipeline.assessment.drill_lines import Line
-from pipeline.assessment.drills import Cell, Drill, Times
+from pipeline.assessment.drill_lines import DrillLine
+from pipeline.assessment.drills import Drill, DrillCell, Times
 from pipeline.assessment.hazards import Finding
 from pipeline.errors import InputError, Missing
 from pipeline.review.cases.values import Choice
@@ -21,10 +21,10 @@ from pipeline.review.tables.core import CASES, DECISIONS, FLAGS, OUTBOX
 from tests.builders import NOON, flag
 
 LINES = [
-    Line("zh-violence-1", "zh", "violence", "打死你"),
-    Line("zh-violence-2", "zh", "violence", "弄死你"),
-    Line("zh-clean-1", "zh", "", "你好"),
-    Line("en-fraud-1", "en", "fraud", "send me the code"),
+    DrillLine("zh-violence-1", "zh", "violence", "打死你"),
+    DrillLine("zh-violence-2", "zh", "violence", "弄死你"),
+    DrillLine("zh-clean-1", "zh", "", "你好"),
+    DrillLine("en-fraud-1", "en", "fraud", "send me the code"),
 ]
 DAY = 86_400.0
 
@@ -75,9 +75,9 @@ def test_a_drill_measures_detection_by_label_and_language_and_each_time(database
         assert drills.get(connection, drill.id).ended_at == NOON + 60
     found = results(database, drill)
     assert drills.cells(found) == [
-        Cell("en", "fraud", 1, 0, 0, 0),
-        Cell("zh", "", 1, 1, 1, 0),
-        Cell("zh", "violence", 2, 2, 1, 1),
+        DrillCell("en", "fraud", 1, 0, 0, 0),
+        DrillCell("zh", "", 1, 1, 1, 0),
+        DrillCell("zh", "violence", 2, 2, 1, 1),
     ]
     assert drills.times(found) == {"flag": Times(1, 2, 2), "decision": Times(1, 15, 15), "action": Times(1, 20, 20)}
     assert [(each.about, each.title.split(": ")[1]) for each in drills.findings(drill, found)] == [

@@ -4,12 +4,12 @@ import pytest
 
 from pipeline.assessment import options
 from pipeline.errors import ConfigError
-from pipeline.settings import Assessment, Settings
+from pipeline.settings import AssessmentSettings, Settings
 from pipeline.topology import DEAD_LETTERS
 
 
 def chosen(**changes: object) -> Settings:
-    return Settings().model_copy(update={"assessment": Assessment.model_validate(changes)})
+    return Settings().model_copy(update={"assessment": AssessmentSettings.model_validate(changes)})
 
 
 def test_the_defaults() -> None:
@@ -45,4 +45,4 @@ def test_a_limit_of_an_unknown_figure_is_an_error(name: str, said: str) -> None:
 
 def test_the_confidence_limit_is_a_tenth() -> None:
     with pytest.raises(ValueError, match=r"multiple of 0\.1"):
-        Assessment(low_confidence=0.25)
+        AssessmentSettings(low_confidence=0.25)

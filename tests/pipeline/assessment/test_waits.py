@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from sqlalchemy import literal, select, union_all
 
-from pipeline.assessment.waits import Waits, parts
+from pipeline.assessment.waits import CaseWaits, parts
 from pipeline.review.database import Database
 
 ROWS = [(0, "en", 10, True), (0, "zh", 20, False), (2, "en", 5, True), (2, "en", 900, True), (2, "en", 30, False)]
 
 
-def waits(rows: list[tuple[int, str, int, bool]]) -> Waits:
+def waits(rows: list[tuple[int, str, int, bool]]) -> CaseWaits:
     severity, _, seconds, over = zip(*rows, strict=True)
-    return Waits(np.array(severity), np.array(seconds), np.array(over))
+    return CaseWaits(np.array(severity), np.array(seconds), np.array(over))
 
 
 def test_each_value_of_a_dimension_is_a_part(database: Database) -> None:

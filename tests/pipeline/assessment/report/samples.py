@@ -8,22 +8,22 @@ from pipeline.assessment.report import content, gather
 from pipeline.assessment.report.bundle import Manifest
 from pipeline.assessment.report.content import (
     ITEMS,
-    Answer,
-    Drill,
+    AssessmentReport,
     DrillCount,
     DrillTime,
     Entries,
-    Evidence,
     File,
     Gap,
-    Hazard,
-    Item,
     Names,
-    Report,
+    ReportedAnswer,
+    ReportedDrill,
+    ReportedEvidence,
+    ReportedHazard,
+    ReportedStep,
+    ReportedTrigger,
+    ReportItem,
     Restrictions,
     Reviewers,
-    Step,
-    Trigger,
     Versions,
 )
 from pipeline.review.quality.statistics import Share
@@ -34,9 +34,9 @@ SAID = "设安全管理负责人一名，信息审核人员三班轮值，7×24 
 HASH = "0123456789abcdef" * 4
 
 
-def report(**changes: object) -> Report:
+def report(**changes: object) -> AssessmentReport:
     """Return a draft. `changes` replaces fields."""
-    made = Report(
+    made = AssessmentReport(
         id="2026-1",
         title="语音房服务安全评估",
         window=Window(NOON - 90 * DAY, NOON),
@@ -69,16 +69,16 @@ def report(**changes: object) -> Report:
     return msgspec.structs.replace(made, **changes)
 
 
-def final(**changes: object) -> Report:
+def final(**changes: object) -> AssessmentReport:
     """Return a final report, in the form that its JSON gives back."""
     made = msgspec.structs.replace(report(**changes), finished_by="lena", finished_at=NOON + 3_600)
     return content.decode(content.encode(made), "sample")
 
 
-def answers() -> tuple[Answer, ...]:
+def answers() -> tuple[ReportedAnswer, ...]:
     names = {"1": "服务名称与功能", "3": "评估结论", "4": "本期变更"}
     return tuple(
-        Answer(
+        ReportedAnswer(
             field=f"field_{part}",
             part=part,
             name=Names(names.get(part, "落实情况"), f"Field of part {part}"),
@@ -121,22 +121,25 @@ def _figure(place: int, indicator: catalogue.Indicator) -> Figure:
     return Figure(indicator=indicator.id, key=key, unit=value.unit, whole=place != 2, previous=0.87, **measured)  # type: ignore[arg-type]
 
 
-def item(number: str) -> Item:
-    return Item(
+def item(number: str) -> ReportItem:
+    return ReportItem(
         number=number,
         indicators=gather.indicators_of(number),
-        evidence=(Evidence(kind="decisions", n=48_210, sha256=HASH), Evidence(kind="tallies", sha256=HASH)),
+        evidence=(
+            ReportedEvidence(kind="decisions", n=48_210, sha256=HASH),
+            ReportedEvidence(kind="tallies", sha256=HASH),
+        ),
         gaps=(Gap("missed", "I-12"),) if number == "5(4)" else (),
         hazards=("H-1",) if number == "5(4)" else (),
     )
 
 
-def hazard() -> Hazard:
+def hazard() -> ReportedHazard:
     steps = (
-        Step(at=NOON - DAY, author="ana", state="open", note="漏放多为地域蔑称。", evidence=()),
-        Step(at=NOON, author="ana", state="fixed", note="词库已补充。", evidence=("lexicon.yaml 3f2a",)),
+        ReportedStep(at=NOON - DAY, author="ana", state="open", note="漏放多为地域蔑称。", evidence=()),
+        ReportedStep(at=NOON, author="ana", state="fixed", note="词库已补充。", evidence=("lexicon.yaml 3f2a",)),
     )
-    return Hazard(
+    return ReportedHazard(
         id="H-1",
         source="threshold",
         about="I-12.value",
@@ -149,9 +152,9 @@ def hazard() -> Hazard:
     )
 
 
-def triggers() -> tuple[Trigger, ...]:
+def triggers() -> tuple[ReportedTrigger, ...]:
     return (
-        Trigger(
+        ReportedTrigger(
             id="t1",
             clause="3.4",
             signal="missed_illegal_speech",
@@ -166,33 +169,33 @@ def triggers() -> tuple[Trigger, ...]:
     )
 
 
-def drill() -> Drill:
+def drill() -> ReportedDrill:
     counts = (
         DrillCount(language="zh", label="", lines=40, answered=40, right=39, named=0),
         DrillCount(language="zh", label="abuse", lines=20, answered=20, right=17, named=16),
     )
     times = (DrillTime(step="flag", n=17, median=2.4, longest=9.0),)
-    return Drill(
+    return ReportedDrill(
         id="d1", kind="detection", started_at=NOON - DAY, ended_at=NOON - DAY + 600, counts=counts, times=times
     )
 
 
-def blank(answer: Answer, required: bool = True) -> Answer:
+def blank(answer: ReportedAnswer, required: bool = True) -> ReportedAnswer:
     """Return a field that nobody filled in."""
     return msgspec.structs.replace(answer, text=" ", author="", at=None, required=required)
 
 
-def said(answer: Answer, text: str) -> Answer:
+def said(answer: ReportedAnswer, text: str) -> ReportedAnswer:
     """Return a field with this answer."""
     return msgspec.structs.replace(answer, text=text, shown=Names(text, text))
 
 
-def gapped(item: Item, *gaps: Gap) -> Item:
+def gapped(item: ReportItem, *gaps: Gap) -> ReportItem:
     """Return an item with these gaps."""
     return msgspec.structs.replace(item, gaps=gaps)
 
 
-def triggered(signal: str) -> Trigger:
+def triggered(signal: str) -> ReportedTrigger:
     """Return a trigger with this signal."""
     return msgspec.structs.replace(triggers()[0], signal=signal)
 

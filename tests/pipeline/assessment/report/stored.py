@@ -9,7 +9,7 @@ from pipeline.assessment.figure import Window
 from pipeline.assessment.forms import Field
 from pipeline.assessment.report import assessments, gather
 from pipeline.assessment.report.assessments import Assessment
-from pipeline.assessment.report.content import Report
+from pipeline.assessment.report.content import AssessmentReport
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
@@ -61,7 +61,7 @@ def opened(database: Database, window: Window = WINDOW) -> Assessment:
         return assessments.open_one(connection, "Harbour", window, "lea", NOW)
 
 
-def drafted(database: Database, made: Assessment, data_dir: Path) -> Report:
+def drafted(database: Database, made: Assessment, data_dir: Path) -> AssessmentReport:
     with database.read() as connection:
         return gather.draft(connection, made, Settings(data_dir=data_dir))
 

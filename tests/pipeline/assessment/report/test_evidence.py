@@ -3,13 +3,13 @@
 from sqlalchemy import update
 
 from pipeline.assessment.report import evidence
-from pipeline.assessment.report.content import ITEMS, Evidence
+from pipeline.assessment.report.content import ITEMS, ReportedEvidence
 from pipeline.review.database import Database
 from pipeline.review.tables.core import CASES, DECISIONS
 from tests.pipeline.assessment.report import stored
 
 
-def collected(database: Database) -> dict[str, Evidence]:
+def collected(database: Database) -> dict[str, ReportedEvidence]:
     with database.read() as connection:
         return {source.kind: found for source, found in evidence.collect(connection, stored.WINDOW)}
 

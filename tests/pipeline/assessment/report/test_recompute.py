@@ -6,37 +6,37 @@ from sqlalchemy import update
 
 from pipeline.assessment.report import recompute, tallies
 from pipeline.assessment.report.assessments import Assessment
-from pipeline.assessment.report.content import Report
+from pipeline.assessment.report.content import AssessmentReport
 from pipeline.review.database import Database
 from pipeline.review.tables.assessment import TALLIES
 
 
 @pytest.fixture
-def report(frozen: Assessment) -> Report:
+def report(frozen: Assessment) -> AssessmentReport:
     return frozen.report()
 
 
-def tables(database: Database, report: Report) -> tuple[bytes, bytes]:
+def tables(database: Database, report: AssessmentReport) -> tuple[bytes, bytes]:
     with database.read() as connection:
         window = report.data_window
         return tallies.tallies(connection, window), tallies.ledger(connection, window)
 
 
-def test_both_ways_give_the_figures_of_the_report(database: Database, report: Report) -> None:
+def test_both_ways_give_the_figures_of_the_report(database: Database, report: AssessmentReport) -> None:
     with database.read() as connection:
         count, different = recompute.from_store(connection, report)
     assert (count > 5, different) == (True, [])
     assert recompute.from_tables(report, *tables(database, report)) == (count, [])
 
 
-def test_a_changed_tally_shows(database: Database, report: Report) -> None:
+def test_a_changed_tally_shows(database: Database, report: AssessmentReport) -> None:
     with database.write() as connection:
         connection.execute(update(TALLIES).where(TALLIES.c.measure == "monitored").values(samples=1))
     with database.read() as connection:
         assert "I-02.share" in recompute.from_store(connection, report)[1]
 
 
-def test_a_changed_figure_shows(database: Database, report: Report) -> None:
+def test_a_changed_figure_shows(database: Database, report: AssessmentReport) -> None:
     forged = [
         msgspec.structs.replace(each, value=1.0)
         if (each.indicator, each.key, each.split) == ("I-02", "share", {})

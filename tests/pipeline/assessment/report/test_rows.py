@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.assessment.figure import Figure
 from pipeline.assessment.report import rows
-from pipeline.assessment.report.rows import Rows
+from pipeline.assessment.report.rows import ReportRows
 from tests.pipeline.assessment.report import samples
 
 REPORT = samples.report()
@@ -32,24 +32,24 @@ def test_a_limit_inside_the_interval_is_inconclusive(
 
 
 def test_an_indicator_without_figures_has_a_row() -> None:
-    [row] = Rows(REPORT, "zh").whole((), ["I-12"])
+    [row] = ReportRows(REPORT, "zh").whole((), ["I-12"])
     assert (row.name, row.value, row.reason) == ("召回率", "", "本版本未计算")
 
 
 def test_a_figure_without_a_value_says_why() -> None:
     figure = Figure(indicator="I-01", key="share", unit="share", unmeasured="needs_ledger")
-    [row] = Rows(REPORT, "en").whole([figure], ["I-01"])
+    [row] = ReportRows(REPORT, "en").whole([figure], ["I-01"])
     assert (row.value, row.reason, row.chart) == ("", "needs the app's room ledger", "")
 
 
 def test_splits_are_grouped_and_named() -> None:
-    [table] = Rows(REPORT, "zh").splits(REPORT.figures, ["I-10"])
+    [table] = ReportRows(REPORT, "zh").splits(REPORT.figures, ["I-10"])
     assert (table.by, [row.name for row in table.rows]) == ("按标签", ["谩骂侮辱", "色情低俗"])
 
 
 def test_the_limit_shows_the_better_direction() -> None:
     figure = Figure(indicator="I-03", key="share", unit="share", value=0.1, threshold=0.005, met=False, n=4_000)
-    [row] = Rows(REPORT, "en").whole([figure], ["I-03"])
+    [row] = ReportRows(REPORT, "en").whole([figure], ["I-03"])
     assert (row.limit, row.n, row.state) == ("≤ 0.5%", "4,000", "missed")
 
 
@@ -64,4 +64,4 @@ def test_a_single_part_or_parts_without_values_have_no_table() -> None:
         Figure(indicator="I-10", key="share", split={"label": label}, unit="share", unmeasured="no_data")
         for label in ("abuse", "sexual")
     ]
-    assert Rows(REPORT, "en").splits([one, *none], ["I-10"]) == []
+    assert ReportRows(REPORT, "en").splits([one, *none], ["I-10"]) == []

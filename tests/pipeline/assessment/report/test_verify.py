@@ -13,7 +13,7 @@ from sqlalchemy import delete, text, update
 
 from pipeline.assessment.report import bundle, canonical, keys, packing, verify
 from pipeline.assessment.report.assessments import Assessment
-from pipeline.assessment.report.verify import Check
+from pipeline.assessment.report.verify import Checked
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.assessment import TALLIES
@@ -46,7 +46,7 @@ def built(database: Database, assessment: Assessment) -> bytes:
         return bundle.build(connection, assessment, KEY, {"c-1": b"opus"}, with_pdf=False)
 
 
-def results(checks: Iterable[Check]) -> dict[str, list[str]]:
+def results(checks: Iterable[Checked]) -> dict[str, list[str]]:
     """Return the texts by result."""
     found: dict[str, list[str]] = {"ok": [], "fault": [], "skipped": []}
     for check in checks:
