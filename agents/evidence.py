@@ -200,7 +200,7 @@ class KafkaLog(UtteranceLog):
 
 
 def open_log(settings: Settings, metrics: Metrics) -> KafkaLog:
-    """Open the log of utterances, and set the metric for its retention on the broker."""
+    """Open the log of utterances. Set the metric that shows how long the broker keeps this log."""
     metrics.evidence_retention_seconds.set(topics.retention_seconds([UTTERANCES], settings.kafka))
     return KafkaLog(settings.kafka)
 

@@ -43,7 +43,10 @@ class Logged(Processor[AudioChunk, Utterance]):
         return self._addressed(lambda: self._inner.process(batch), len(batch))
 
     def handle(self, batch: Sequence[AudioChunk]) -> Outputs:
-        """Same as `process`: the segment stage finds a bad message itself, and must not take the others twice."""
+        """Same as `process`. Other stages repeat a failed batch message by message, to find the bad one.
+
+        The segment stage finds it itself, and must not take the good messages twice.
+        """
         return self.process(batch)
 
     def tick(self, now: float) -> Outputs:

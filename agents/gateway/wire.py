@@ -1,7 +1,8 @@
 """A WebSocket connection that reads many messages at once.
 
-For one frame, the library's parser costs ten times the CPU of all our other work, and it wakes a task. So we cut whole
-binary frames, which hold the audio, out of each read ourselves. The library does everything else.
+For one frame, the library's parser costs ten times the CPU of all our other work, and it wakes a task. So we parse
+complete binary frames ourselves, in the bytes of each read of the socket. These frames hold the audio. The library does
+everything else.
 """
 
 import asyncio

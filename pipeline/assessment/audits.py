@@ -66,7 +66,8 @@ class JudgedSpeech(Struct, frozen=True, kw_only=True):
 class Judged(Struct, frozen=True):
     """The judged speech of a window.
 
-    `passed` is all passed speech by the tallies, and `audits` is the sample of it. `flagged` is all flagged speech.
+    `passed` counts all passed speech, taken from the tallies. `audits` is the audited sample of it. `flagged` is all
+    flagged speech.
     """
 
     passed: tuple[JudgedSpeech, ...] = ()

@@ -70,7 +70,7 @@ class PhraseUse(NamedTuple):
 
 
 class Chain(NamedTuple):
-    """Uses of one term, each within the set time of the next one."""
+    """Uses of one term. Between one use and the next, at most the configured time passes."""
 
     label: str
     uses: int

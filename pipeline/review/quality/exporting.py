@@ -47,8 +47,8 @@ def examples(connection: Connection, since: float) -> Iterator[Example]:
     """Yield an example for each case that was decided at or after `since` (UTC seconds), in order of case ids.
 
     Three kinds of cases are left out: cases on which two people disagree without a third opinion, cases with a wrong
-    transcript, and reported cases, which have no text. A golden verdict comes first, then the verdict of an appeal,
-    then the verdict of most opinions.
+    transcript, and reported cases, which have no text. The label of an example is the golden verdict if there is one,
+    otherwise the verdict of the appeal, otherwise the verdict of most opinions.
     """
     pairs = {pair.original: pair for pair in figures.pairs(connection, 0.0)}
     rows = connection.execution_options(yield_per=1_000).execute(_query(since))

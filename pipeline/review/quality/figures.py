@@ -73,7 +73,7 @@ class Agreement(Struct, frozen=True):
 
     @property
     def enough(self) -> bool:
-        """Whether there are enough pairs to show a figure."""
+        """Whether there are enough pairs of opinions on the same case to show a figure."""
         return self.share.n >= ENOUGH
 
 
