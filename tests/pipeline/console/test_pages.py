@@ -74,8 +74,8 @@ def test_the_account_decides_the_language_then_the_cookie_then_the_browser(conso
     ("name", "links"),
     [
         ("ana", ["/queue", "/appeals", "/wellness", "/me"]),
-        ("aud", ["/queue", "/appeals", "/audit", "/keeping", "/wellness", "/me"]),
-        ("lea", ["/queue", "/appeals", "/leads", "/audit", "/keeping", "/wellness", "/me"]),
+        ("aud", ["/queue", "/appeals", "/assessment", "/audit", "/keeping", "/wellness", "/me"]),
+        ("lea", ["/queue", "/appeals", "/leads", "/assessment", "/audit", "/keeping", "/wellness", "/me"]),
     ],
 )
 def test_the_menu_has_only_pages_that_the_person_may_open(enter: Enter, name: str, links: list[str]) -> None:
