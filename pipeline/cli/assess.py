@@ -1,6 +1,7 @@
 """`voxwarden assess`: the security assessment, from its opening to the signed bundle and its check."""
 
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -111,6 +112,7 @@ def report(
       voxwarden assess report --out draft
       voxwarden assess report 2026-1 --final
     """
+    _require_extra()
     from pipeline.assessment.report import bundle
 
     made = _frozen(ctx, identity) if final else _report(ctx, identity)
@@ -128,6 +130,7 @@ def key(ctx: typer.Context, path: KeyFile = None) -> None:
     Example:
       voxwarden assess key
     """
+    _require_extra()
     from pipeline.assessment.report import keys
 
     made = _key(settings_of(ctx), path)
@@ -152,6 +155,7 @@ def write_bundle(
       voxwarden assess bundle 2026-1
       voxwarden assess bundle 2026-1 --clips CASE --clips CASE
     """
+    _require_extra()
     from pipeline.assessment.report import assessments, bundle, keys
     from pipeline.review import audit
     from pipeline.review.evidence.store import EvidenceFolder
@@ -189,6 +193,7 @@ def verify(
       voxwarden assess verify assessment-2026-1.zip --public-key operator.pub
       voxwarden assess verify 2026-1
     """
+    _require_extra()
     from pipeline.assessment.report import assessments, keys
     from pipeline.assessment.report import verify as checking
 
@@ -206,6 +211,13 @@ def verify(
             faults = _show(checking.of_assessment(connection, assessments.find(connection, target)))
     if faults:
         raise typer.Exit(Exit.FLAGGED)
+
+
+def _require_extra() -> None:
+    """Raise ConfigError if the libraries that write and sign reports are not installed."""
+    for name in ("cryptography", "jinja2"):
+        if find_spec(name) is None:
+            raise ConfigError(f"{name} is not installed", "Install it: pip install 'voxwarden[report]'.")
 
 
 def _show(checks: "Iterable[Checked]") -> int:

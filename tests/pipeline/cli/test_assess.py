@@ -1,5 +1,6 @@
 """`voxwarden assess`: from the opening to a bundle that verifies."""
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -98,3 +99,11 @@ def test_mistakes_have_remedies(assess: Assess) -> None:
     assert isinstance(assess("bundle").exception, ConfigError), "no key"
     assert isinstance(assess("verify", "none.zip").exception, Missing)
     assert isinstance(assess("verify", ".").exception, InputError), "a folder"
+
+
+@pytest.mark.parametrize("command", [("report",), ("bundle",), ("key",), ("verify", "it.zip")])
+def test_a_missing_library_is_named(assess: Assess, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    error = assess(*command).exception
+    assert isinstance(error, ConfigError)
+    assert str(error) == "cryptography is not installed. Install it: pip install 'voxwarden[report]'."
