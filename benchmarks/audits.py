@@ -278,7 +278,7 @@ def mixed(rng: Rng, runs: int) -> Iterator[Service]:
 
 
 def _drawn(rng: Rng, speech: Speeches, shares: Sequence[float]) -> tuple[Mask, NDArray[np.float64]]:
-    """Return what is drawn, and the probability of each utterance."""
+    """Return which utterances are drawn, and the probability with which each could be."""
     share = np.asarray(shares)[(speech.place * len(shares)).astype(int)]
     return rng.random(len(share)) < share, share
 
