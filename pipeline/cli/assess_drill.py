@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -93,7 +94,7 @@ def run(
 
     Each sentence is spoken in a room of its own, marked as a drill, so it counts in no production figure. Its cases
     come to your moderators. Without --audio and --speak only the few sentences are spoken for which Voxwarden ships
-    recordings. The exit code is 3 if a verdict is missing at the end.
+    recordings. The exit code is 3 if a flag is missing at the end.
 
     Examples:
       voxwarden assess drill run
@@ -109,14 +110,7 @@ def run(
         with database.write() as connection:
             made, rooms = drills.begin(connection, [line for line, _ in sounds], author(by), time.time())
         say(f"{made.id}: {len(rooms)} lines")
-
-        def send(room: str, samples: "Samples") -> None:
-            from pipeline.assessment.drill_sending import send as send_one
-
-            ended = send_one(gateway, key, made.id, room, samples, room_type)
-            with database.write() as connection:
-                drills.spoken(connection, made.id, room, ended)
-
+        send = partial(_send, database, made, gateway, key, room_type)
         with ThreadPoolExecutor(AT_ONCE) as threads:
             list(threads.map(send, rooms, [samples for _, samples in sounds]))
         missing = _await(database, made, wait)
@@ -206,6 +200,18 @@ def _sounds(lines: "Sequence[DrillLine]", voice: "Voice") -> "list[tuple[DrillLi
         silent = sorted({line.name for line in lines} - {line.name for line, _ in sounds})
         warn(f"{len(silent)} lines have no recording and are left out: {', '.join(silent)}")
     return sounds
+
+
+def _send(
+    database: "Database", made: "Drill", gateway: str, token: str, room_type: str, room: str, samples: "Samples"
+) -> None:
+    """Speak one line in its room, and store when it ended."""
+    from pipeline.assessment import drills
+    from pipeline.assessment.drill_sending import send
+
+    ended = send(gateway, token, made.id, room, samples, room_type)
+    with database.write() as connection:
+        drills.spoken(connection, made.id, room, ended)
 
 
 def _await(database: "Database", made: "Drill", seconds: float) -> int:
