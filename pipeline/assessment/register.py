@@ -213,9 +213,11 @@ def close(connection: Connection, identity: str, author: str, at: float, closed_
     return _write(connection, record, {"closed_at": closed}, "register.close", {"closed_at": closed}, author, at)
 
 
-def all_of(connection: Connection, kind: Kind | None = None, *, still_open: bool = False) -> list[Record]:
-    """Return entries, newest first: of one kind, or only those that are not closed, if you ask."""
-    query = select(REGISTER).order_by(REGISTER.c.opened_at.desc(), REGISTER.c.id)
+def all_of(
+    connection: Connection, kind: Kind | None = None, *, still_open: bool = False, limit: int | None = None
+) -> list[Record]:
+    """Return entries, newest first: of one kind, or only those that are not closed, or at most `limit`, if you ask."""
+    query = select(REGISTER).order_by(REGISTER.c.opened_at.desc(), REGISTER.c.id).limit(limit)
     query = query.where(REGISTER.c.kind == kind) if kind else query
     query = query.where(REGISTER.c.closed_at.is_(None)) if still_open else query
     return [Record(**row._asdict()) for row in connection.execute(query)]

@@ -1,11 +1,13 @@
 """Renders the assessment pages: numbers with their units, and charts, in the reader's language."""
 
+import json
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.assessment.figure import Unit
 from pipeline.assessment.report import charts, html, numbers
@@ -27,9 +29,20 @@ def show(request: Request, template: str, **values: Any) -> HTMLResponse:
         "scale_of": charts.scale_of,
         "signal": lambda trigger: html.signal(trigger, language),
         "detail": html.detail,
+        "tongue": lambda code: desk_of(request).texts.names.get(code, code),
         "named": partial(_named, desk_of(request).texts.catalogue(language_of(request))),
     }
     return page(request, template, **tools, **values)
+
+
+def go(request: Request, path: str) -> Response:
+    """Show the page `path` after a form was sent. The page that sent it is only updated, and keeps its place."""
+    if request.headers.get("hx-request") != "true":
+        return RedirectResponse(path, 303)
+    if urlsplit(request.headers.get("hx-current-url", "")).path != path:
+        return Response(headers={"HX-Redirect": path})
+    update = {"path": path, "target": "#pane", "select": "#pane", "swap": "outerHTML"}
+    return Response(headers={"HX-Location": json.dumps(update)})
 
 
 def _named(catalogue: Mapping[str, str], group: str, name: str) -> str:
