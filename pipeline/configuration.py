@@ -15,4 +15,9 @@ def configs_folder() -> Path:
 
 def config_file() -> Path:
     """`VOXWARDEN_CONFIG`, or the shipped `configs/voxwarden.yaml`."""
-    return Path(os.environ.get(PREFIX + "CONFIG") or configs_folder() / "voxwarden.yaml")
+    return Path(os.environ.get(PREFIX + "CONFIG") or shipped_file())
+
+
+def shipped_file() -> Path:
+    """The settings file with the defaults."""
+    return configs_folder() / "voxwarden.yaml"

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.proofs import Proof, name_of, of_figure
+from pipeline.assessment.workdays import day_of
 from pipeline.errors import CaseError, InputError, Missing
 from pipeline.review import audit
 from pipeline.review.tables.duties import HAZARD_STEPS, HAZARDS
@@ -91,15 +92,19 @@ def of_figures(figures: Iterable[Figure]) -> Iterator[Finding]:
 
 
 def assign(connection: Connection, hazard: str, owner: str, due: date | None, author: str, at: float) -> Hazard:
-    """Set the owner and the due date. Raises Missing, CaseError if it is closed, InputError without an owner."""
+    """Set the owner and the due date.
+
+    Raises Missing, CaseError if it is closed, InputError without an owner or for a day that is over.
+    """
     if not owner.strip():
         raise InputError("The hazard needs an owner", "Name the person who fixes it.")
+    _check_due(due, at)
     found = get(connection, hazard, lock=True)
     if found.state == "closed":
         raise CaseError(f"Hazard {hazard} is closed", "Reopen it first.")
     values = {"owner": owner.strip(), "due": due.isoformat() if due else None}
     connection.execute(update(HAZARDS).where(HAZARDS.c.id == hazard).values(values))
-    note = f"owner: {owner.strip()}" + (f", due: {due.isoformat()}" if due else "")
+    note = f"→ {owner.strip()}" + (f" · {due.isoformat()}" if due else "")  # read in two languages
     return _step(connection, found, found.state, "hazard.assign", author, note, (), at)
 
 
@@ -154,6 +159,7 @@ def get(connection: Connection, hazard: str, *, lock: bool = False) -> Hazard:
 def _found(connection: Connection, finding: Finding, author: str, at: float) -> Hazard | None:
     if not finding.title.strip():
         raise InputError("The hazard needs a title", "Say what is wrong.")
+    _check_due(finding.due, at)
     made = Hazard(
         id=finding.id,
         source=finding.source,
@@ -171,6 +177,11 @@ def _found(connection: Connection, finding: Finding, author: str, at: float) -> 
     if known.state == "closed" and finding.source != "incident":
         return _step(connection, known, "open", "hazard.reopen", author, finding.title, (), at)
     return None
+
+
+def _check_due(due: date | None, at: float) -> None:
+    if due and due < (today := day_of(at)):
+        raise InputError(f"The due date {due.isoformat()} is over", f"Give {today.isoformat()} or a later day.")
 
 
 def _move(

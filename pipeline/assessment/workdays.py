@@ -12,7 +12,7 @@ from typing import Self
 from msgspec import Struct
 from pydantic import Field, model_validator
 
-from pipeline.configuration import config_file
+from pipeline.configuration import config_file, shipped_file
 from pipeline.errors import ConfigError
 from pipeline.sheets import Sheet, read
 
@@ -61,10 +61,10 @@ class Year(Sheet):
 
 
 class Due(Struct, frozen=True):
-    """A due date. None if a year has no calendar; then `warning` names the file to add."""
+    """A due date. None if a year has no calendar; `without` is that year."""
 
     day: date | None
-    warning: str = ""
+    without: int | None = None
 
 
 class Calendar:
@@ -84,7 +84,7 @@ class Calendar:
             day += timedelta(days=1)
             year = self._year(day.year)
             if year is None:
-                return Due(None, self._missing(day.year))
+                return Due(None, day.year)
             days -= year.works(day)
         return Due(day)
 
@@ -94,15 +94,16 @@ class Calendar:
             self._years[number] = None if path is None else _read(path, number)
         return self._years[number]
 
-    def _missing(self, year: int) -> str:
-        return (
-            f"The working days of {year} are not known, so the due date is not set. "
-            f"Add {self._folders[0] / f'{year}.yaml'} with the dates that the State Council published."
-        )
+    def file(self, year: int) -> Path:
+        """Return where the user writes the calendar of a year: `calendars/` is beside the user's settings file."""
+        own = self._folders[0]
+        return (Path("calendars") if own == SHIPPED else own) / f"{year}.yaml"
 
 
 def calendar() -> Calendar:
-    """Return the user's calendars and the shipped ones."""
+    """Return the user's calendars, beside the settings file that VOXWARDEN_CONFIG names, and the shipped ones."""
+    if config_file() == shipped_file():
+        return Calendar((SHIPPED,))
     return Calendar((config_file().parent / "calendars", SHIPPED))
 
 

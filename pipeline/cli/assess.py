@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
-from pipeline.cli.app import Exit, app, settings_of, stdout
+from pipeline.cli.app import Exit, app, settings_of
+from pipeline.cli.assess_words import Language, choose, language, said, say, show
 from pipeline.cli.cases import moment
 from pipeline.cli.store_access import actor, database_of
 from pipeline.errors import ConfigError, InputError
@@ -30,8 +30,18 @@ app.add_typer(assess, name="assess")
 Identity = Annotated[str | None, typer.Argument(help="Id of the assessment. Default: the newest one.")]
 KeyFile = Annotated[
     Path | None,
-    typer.Option("--key", envvar="VOXWARDEN_ASSESSMENT_KEY", help="The key. Default: assessment.key in data_dir."),
+    typer.Option("--key", help="The key. Default: the setting assessment.key, or else assessment.key in data_dir."),
 ]
+
+
+@assess.callback()
+def speak(
+    lang: Annotated[
+        Language | None, typer.Option("--lang", help="Language of the output. Default: that of LC_ALL or LANG, or en.")
+    ] = None,
+) -> None:
+    """Set the language of what the commands print. Help and errors are in English."""
+    choose(lang)
 
 
 @assess.command("open")
@@ -63,7 +73,7 @@ def open_assessment(
     )
     with database_of(ctx) as database, database.write() as connection:
         made = assessments.open_one(connection, title, window, actor(), now)
-    stdout.print(made.id, highlight=False)
+    show(made.id)
 
 
 @assess.command("list")
@@ -78,7 +88,8 @@ def list_assessments(ctx: typer.Context) -> None:
 
     with database_of(ctx) as database, database.read() as connection:
         for each in assessments.all_of(connection):
-            _say(f"{each.id}  {each.state:5}  {day(each.since)} to {day(each.until)}  {each.title}")
+            window = said("{since} to {until}", since=day(each.since), until=day(each.until))
+            show(f"{each.id}  {said(each.state):5}  {window}  {each.title}")
 
 
 @assess.command()
@@ -91,8 +102,8 @@ def status(ctx: typer.Context, identity: Identity = None) -> None:
     report = _report(ctx, identity)
     from pipeline.assessment.report.status import lines
 
-    for line in lines(report):
-        _say(line)
+    for line in lines(report, language()):
+        show(line)
 
 
 @assess.command()
@@ -118,7 +129,8 @@ def report(
     made = _frozen(ctx, identity) if final else _report(ctx, identity)
     folder = out or Path(f"assessment-{made.id}")
     _write(folder, {**bundle.pages(made, pdf), **bundle.parts(made)})
-    _say(f"Wrote the {'final report' if made.final else 'draft'} of assessment {made.id} to {folder}.")
+    kind = said("final report") if made.final else said("draft")
+    say("Wrote the {kind} of assessment {id} to {folder}.", kind=kind, id=made.id, folder=folder)
 
 
 @assess.command()
@@ -134,7 +146,7 @@ def key(ctx: typer.Context, path: KeyFile = None) -> None:
     from pipeline.assessment.report import keys
 
     made = _key(settings_of(ctx), path)
-    _say(f"{keys.make(made)}  {made}")
+    show(f"{keys.make(made)}  {made}")
 
 
 @assess.command("bundle")
@@ -171,7 +183,7 @@ def write_bundle(
             audit.append(connection, time.time(), actor(), "assessment.bundle", found.id, {"clips": sorted(audio)})
     file = out or Path(f"assessment-{found.id}.zip")
     _write(file.parent, {file.name: data})
-    _say(f"Wrote {file}.")
+    say("Wrote {file}.", file=file)
 
 
 @assess.command()
@@ -224,7 +236,8 @@ def _show(checks: "Iterable[Checked]") -> int:
     """Print the results, and return the number of faults."""
     faults = 0
     for check in checks:
-        _say(f"{check.result:7}  {check.text}")
+        denied = said("Not true:") + " " if check.denied else ""
+        show(f"{said(check.result):7}  {denied}{said(check.about, **check.values)}")
         faults += check.result == "fault"
     return faults
 
@@ -246,14 +259,14 @@ def _frozen(ctx: typer.Context, identity: str | None) -> "AssessmentReport":
             assessments.check_open(found)
             made = gather.finish(gather.draft(connection, found, settings_of(ctx)), actor(), time.time())
         with database.write() as connection:
-            _say(f"SHA-256 {assessments.freeze(connection, made)}")
+            show(f"SHA-256 {assessments.freeze(connection, made)}")
     return made
 
 
 def _key(settings: "Settings", path: Path | None) -> Path:
     from pipeline.assessment.report import keys
 
-    return path or settings.data_dir / keys.FILE
+    return path or keys.of(settings)
 
 
 def _write(folder: Path, files: "Mapping[str, bytes]") -> None:
@@ -270,7 +283,3 @@ def _read(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}", "Check the path.") from error
-
-
-def _say(text: str) -> None:
-    stdout.print(escape(text), soft_wrap=True, highlight=False)

@@ -3,12 +3,12 @@
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from pipeline.cli.assess import assess
-from pipeline.cli.assess_words import By, author, say
+from pipeline.cli.assess_words import By, author, language, say, show
 from pipeline.cli.store_access import database_of
 
 
@@ -18,7 +18,6 @@ def answer(
     identity: Annotated[str | None, typer.Argument(help="Id of the assessment. Default: the newest one.")] = None,
     file: Annotated[Path | None, typer.Option(help="YAML file with the answers.")] = None,
     template: Annotated[bool, typer.Option("--template", help="Print a YAML file to fill in.")] = False,
-    language: Annotated[Literal["zh", "en"], typer.Option(help="Language of the comments and names.")] = "zh",
     by: By = None,
 ) -> None:
     """Fill in the fields of a report, or list the required ones that are still empty.
@@ -38,15 +37,16 @@ def answer(
     with database_of(ctx) as database:
         with database.read() as connection:
             assessment = assessments.find(connection, identity).id
-            text = forms.template(connection, assessment, language) if template else ""
+            text = forms.template(connection, assessment, language()) if template else ""
         if given is not None:
             with database.write() as connection:
-                say(f"{len(forms.answer(connection, assessment, given, author(by), time.time()))} answers changed.")
+                changed = forms.answer(connection, assessment, given, author(by), time.time())
+            say("{n} answers changed.", n=len(changed))
         with database.read() as connection:
             missing = forms.missing(connection, assessment)
     if template:
         sys.stdout.write(text)
         return
     for each in missing:
-        say(f"{each.field.part:5} {each.id:24} {each.field.name(language)}")
-    say(f"{len(missing)} required fields of assessment {assessment} are empty.")
+        show(f"{each.field.part:5} {each.id:24} {each.field.name(language())}")
+    say("{n} required fields of assessment {id} are empty.", n=len(missing), id=assessment)

@@ -11,7 +11,7 @@ import typer
 
 from pipeline.cli.app import Exit, settings_of
 from pipeline.cli.assess import assess
-from pipeline.cli.assess_words import By, author, say, warn, when
+from pipeline.cli.assess_words import By, author, said, say, show, warn, when
 from pipeline.cli.store_access import database_of
 from pipeline.errors import InputError
 
@@ -52,10 +52,11 @@ def list_drills(ctx: typer.Context) -> None:
     rules = settings_of(ctx).assessment.drills
     with database_of(ctx) as database, database.read() as connection:
         for each in drills.all_of(connection):
-            say(f"{each.id}  {when(each.started_at)}  to {when(each.ended_at)}  {each.started_by}")
+            held = said("{since} to {until}", since=when(each.started_at), until=when(each.ended_at))
+            show(f"{each.id}  {held}  {each.started_by}")
         due = drills.overdue(connection, {"detection": rules.detection_days, "stop": rules.stop_days}, time.time())
     for kind in due:
-        warn(f"A {kind} drill is due. assessment.drills.{kind}_days says how often.")
+        warn("A {name} drill is due. assessment.drills.{kind}_days says how often.", name=said(kind), kind=kind)
 
 
 @drill.command()
@@ -66,7 +67,7 @@ def lines(ctx: typer.Context, languages: Languages = None, labels: Labels = None
       voxwarden assess drill lines --language zh
     """
     for line in _lines(settings_of(ctx), languages, labels):
-        say(f"{line.name:26} {line.text}")
+        show(f"{line.name:26} {line.text}")
 
 
 @drill.command()
@@ -109,14 +110,14 @@ def run(
     with database_of(ctx) as database:
         with database.write() as connection:
             made, rooms = drills.begin(connection, [line for line, _ in sounds], author(by), time.time())
-        say(f"{made.id}: {len(rooms)} lines")
+        say("{id}: {n} lines", id=made.id, n=len(rooms))
         send = partial(_send, database, made, gateway, key, room_type)
         with ThreadPoolExecutor(AT_ONCE) as threads:
             list(threads.map(send, rooms, [samples for _, samples in sounds]))
         missing = _await(database, made, wait)
         with database.write() as connection:
             drills.end(connection, made.id, author(by), time.time())
-        _show(database, made)
+        _results(database, made)
     if missing:
         raise typer.Exit(Exit.FAILED)
 
@@ -143,17 +144,17 @@ def stop(
         with database.write() as connection:
             order = ranking.build(settings_of(ctx))
             made = drills.order_stop(connection, rooms, author(by), time.time(), order)
-        say(f"{made.id}: {len(rooms)} rooms")
+        say("{id}: {n} rooms", id=made.id, n=len(rooms))
         missing = _await(database, made, wait)
         with database.write() as connection:
             drills.end(connection, made.id, author(by), time.time())
-        _show(database, made)
+        _results(database, made)
     if missing:
         raise typer.Exit(Exit.FAILED)
 
 
-@drill.command()
-def show(ctx: typer.Context, identity: Annotated[str, typer.Argument(help="Id of the drill.")]) -> None:
+@drill.command("show")
+def show_drill(ctx: typer.Context, identity: Annotated[str, typer.Argument(help="Id of the drill.")]) -> None:
     """Show the results of a drill by language and label, its times, and each line.
 
     Example:
@@ -164,7 +165,7 @@ def show(ctx: typer.Context, identity: Annotated[str, typer.Argument(help="Id of
     with database_of(ctx) as database:
         with database.read() as connection:
             found = drills.get(connection, identity)
-        _show(database, found)
+        _results(database, found)
 
 
 def _lines(settings: "Settings", languages: Sequence[str] | None, labels: Sequence[str] | None) -> "list[DrillLine]":
@@ -198,7 +199,7 @@ def _sounds(lines: "Sequence[DrillLine]", voice: "Voice") -> "list[tuple[DrillLi
     sounds = [(line, samples) for line in lines if (samples := voice(line)) is not None]
     if len(sounds) < len(lines):
         silent = sorted({line.name for line in lines} - {line.name for line, _ in sounds})
-        warn(f"{len(silent)} lines have no recording and are left out: {', '.join(silent)}")
+        warn("{n} lines have no recording and are left out: {names}", n=len(silent), names=", ".join(silent))
     return sounds
 
 
@@ -227,20 +228,28 @@ def _await(database: "Database", made: "Drill", seconds: float) -> int:
         time.sleep(POLL_SECONDS)
 
 
-def _show(database: "Database", made: "Drill") -> None:
+def _results(database: "Database", made: "Drill") -> None:
     from pipeline.assessment import drills
 
     with database.read() as connection:
         found = drills.results(connection, made.id)
     if made.kind == "detection":
         for cell in drills.cells(found):
-            say(
-                f"{cell.language}  {cell.label or 'clean':20} {cell.right} of {cell.lines} right, "
-                f"{cell.answered} with a flag" + (f", {cell.named} under this label" if cell.label else "")
-            )
+            label, under = cell.label or said("clean"), ""
+            if cell.label:
+                under = said(", {n} under this label", n=cell.named)
+            right = said("{n} of {m} right, {k} with a flag", n=cell.right, m=cell.lines, k=cell.answered)
+            show(f"{cell.language}  {label:20} {right}{under}")
     for name, (n, median, longest) in drills.times(found).items():
         if n:
-            say(f"to {name}: {n} of {len(found)}, median {median:.1f} s, longest {longest:.1f} s")
+            say(
+                "to {step}: {n} of {m}, median {median:.1f} s, longest {longest:.1f} s",
+                step=said(name),
+                n=n,
+                m=len(found),
+                median=median,
+                longest=longest,
+            )
     for line in found:
-        result = line.suggestion or ("failed" if line.failed else "done" if line.acted_at else "no result")
-        say(f"  {line.room}  {line.language} {line.label or '-'}  {result}  {', '.join(line.flagged)}".rstrip())
+        result = said(line.suggestion or ("failed" if line.failed else "done" if line.acted_at else "no result"))
+        show(f"  {line.room}  {line.language} {line.label or '-'}  {result}  {', '.join(line.flagged)}")

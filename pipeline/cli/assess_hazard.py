@@ -9,7 +9,7 @@ import typer
 
 from pipeline.cli.app import settings_of
 from pipeline.cli.assess import assess
-from pipeline.cli.assess_words import By, author, day, say, when
+from pipeline.cli.assess_words import By, author, day, said, say, show, when
 from pipeline.cli.cases import moment
 from pipeline.cli.store_access import database_of
 from pipeline.errors import InputError
@@ -50,8 +50,8 @@ def list_hazards(
     _show_all(found, "No hazards.")
 
 
-@hazard.command()
-def show(ctx: typer.Context, identity: Id) -> None:
+@hazard.command("show")
+def show_hazard(ctx: typer.Context, identity: Id) -> None:
     """Show one hazard with its history and proofs.
 
     Example:
@@ -63,9 +63,9 @@ def show(ctx: typer.Context, identity: Id) -> None:
         found = hazards.get(connection, identity)
     _show(found)
     for step in found.steps:
-        say(f"  {step.number}  {when(step.at)}  {step.state:6}  {step.author}  {step.note}".rstrip())
+        show(f"  {step.number}  {when(step.at)}  {said(step.state):6}  {step.author}  {step.note}")
         for proof in step.evidence:
-            say("       " + "  ".join(f"{key} {value}" for key, value in proof.items()))
+            show("       " + "  ".join(f"{key} {value}" for key, value in proof.items()))
 
 
 @hazard.command()
@@ -218,7 +218,6 @@ def _show_all(found: "Sequence[Hazard]", none: str) -> None:
 
 
 def _show(found: "Hazard") -> None:
-    say(
-        f"{found.id}  {found.state:6}  {found.source:9}  due {found.due or '-'}  owner {found.owner or '-'}  "
-        f"{found.about}  {found.title}"
-    )
+    state, source = said(found.state), said(found.source)
+    duty = said("due {due}  owner {owner}", due=found.due or "-", owner=found.owner or "-")
+    show(f"{found.id}  {state:6}  {source:9}  {duty}  {found.about}  {found.title}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.assess import assess
-from pipeline.cli.assess_words import By, author, say, when
+from pipeline.cli.assess_words import By, author, said, show, when
 from pipeline.cli.cases import moment
 from pipeline.cli.store_access import database_of
 from pipeline.errors import InputError
@@ -38,8 +38,8 @@ def kinds(ctx: typer.Context) -> None:
 
     for kind, entry in KINDS.items():
         required = entry.__struct_fields__[: len(entry.__struct_fields__) - len(entry.__struct_defaults__)]
-        say(f"{kind}: {inspect.cleandoc(entry.__doc__ or '')}")
-        say("  " + ", ".join(f"{name}*" if name in required else name for name in entry.__struct_fields__))
+        show(f"{kind}: {said(inspect.cleandoc(entry.__doc__ or ''))}")
+        show("  " + ", ".join(f"{name}*" if name in required else name for name in entry.__struct_fields__))
 
 
 @register.command("list")
@@ -146,7 +146,10 @@ def _fields(given: Sequence[str] | None) -> dict[str, str]:
 
 def _show(record: "Record") -> None:
     fields = "  ".join(f"{name}={value}" for name, value in record.fields.items() if value != "")
-    say(
-        f"{record.id}  {record.kind}  opened {when(record.opened_at)}  due {when(record.due_at)}  "
-        f"closed {when(record.closed_at)}  {fields}"
+    times = said(
+        "opened {opened}  due {due}  closed {closed}",
+        opened=when(record.opened_at),
+        due=when(record.due_at),
+        closed=when(record.closed_at),
     )
+    show(f"{record.id}  {record.kind}  {times}  {fields}")

@@ -1,6 +1,7 @@
 """`voxwarden assess trigger`: the cases of article 3 that the data suggest, and what people decide."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -8,7 +9,7 @@ import typer
 
 from pipeline.cli.app import settings_of
 from pipeline.cli.assess import assess
-from pipeline.cli.assess_words import By, author, day, say, warn, when
+from pipeline.cli.assess_words import By, author, day, language, said, show, warn, when
 from pipeline.cli.store_access import database_of
 
 if TYPE_CHECKING:
@@ -19,6 +20,11 @@ trigger = typer.Typer(
 )
 assess.add_typer(trigger, name="trigger")
 
+CALENDAR = (
+    "The working days of {year} are not known, so due dates are not set. "
+    "Write the dates that the State Council published to {file}, beside the settings file that VOXWARDEN_CONFIG names."
+)
+"""Said once for each year."""
 Id = Annotated[str, typer.Argument(help="Id of the trigger.")]
 Reason = Annotated[str, typer.Option(help="Why. It is stored and written to the audit log.")]
 
@@ -37,8 +43,7 @@ def watch(ctx: typer.Context) -> None:
     from pipeline.assessment.workdays import calendar
 
     with database_of(ctx) as database:
-        for found in watching.watch(database, settings_of(ctx), calendar(), time.time()):
-            _show(found)
+        _show(watching.watch(database, settings_of(ctx), calendar(), time.time()))
 
 
 @trigger.command("list")
@@ -56,8 +61,7 @@ def list_triggers(
     from pipeline.assessment import triggers
 
     with database_of(ctx) as database, database.read() as connection:
-        for found in triggers.all_of(connection, state):
-            _show(found)
+        _show(triggers.all_of(connection, state))
 
 
 @trigger.command()
@@ -100,21 +104,28 @@ def notice(
     assert dated is not None  # noqa: S101 - the option is required
     with database_of(ctx) as database, database.write() as connection:
         made = triggers.record_notice(connection, authority, dated, proof, author(by), calendar(), time.time())
-    _show(made)
+    _show([made])
 
 
 def _decide(ctx: typer.Context, identity: str, reason: str, by: str | None, *, accepted: bool) -> None:
     from pipeline.assessment import triggers
 
     with database_of(ctx) as database, database.write() as connection:
-        _show(triggers.decide(connection, identity, accepted, reason, author(by), time.time()))
+        _show([triggers.decide(connection, identity, accepted, reason, author(by), time.time())])
 
 
-def _show(found: "Trigger") -> None:
+def _show(found: "Sequence[Trigger]") -> None:
+    """Print triggers, and warn once about each year without a calendar."""
     from pipeline.assessment import triggers
+    from pipeline.assessment.report.texts import signal
     from pipeline.assessment.workdays import calendar
 
-    due = "before launch" if found.before_launch else found.due or "未定"
-    say(f"{found.id}  {found.state:9}  {when(found.found_at)}  due {due}  {found.signal}  {found.reason}".rstrip())
-    if not found.due and (warning := triggers.due_of(found, calendar()).warning):
-        warn(warning)
+    days = calendar()
+    for each in found:
+        due = said("before launch") if each.before_launch else each.due or said("undetermined")
+        name = signal(each.signal, language())
+        state = said("{state:9}  {found}  due {due}", state=said(each.state), found=when(each.found_at), due=due)
+        show(f"{each.id}  {state}  {name}  {each.reason}")
+    undated = [triggers.due_of(each, days).without for each in found if not each.due]
+    for year in sorted({year for year in undated if year}):
+        warn(CALENDAR, year=year, file=days.file(year))

@@ -78,7 +78,7 @@ def report_file(desk: TheDesk, assessment: AssessmentId, name: File) -> Response
 @router.get("/{assessment}/bundle.zip", response_class=Response)
 def report_bundle(desk: TheDesk, session: Signed, assessment: AssessmentId) -> Response:
     """Return the signed evidence bundle of a final report, without audio. The audit log records it."""
-    found, signer = _find(desk, assessment), keys.load(desk.settings.data_dir / keys.FILE)
+    found, signer = _find(desk, assessment), keys.load(keys.of(desk.settings))
     with desk.database.read() as connection:
         data = bundle.build(connection, found, signer)
     with desk.database.write() as connection:

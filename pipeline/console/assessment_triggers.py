@@ -22,9 +22,10 @@ def triggers_page(request: Request, desk: TheDesk) -> Response:
     with desk.database.read() as connection:
         found = triggers.all_of(connection)
     calendar = workdays.calendar()
-    warnings = sorted({triggers.due_of(each, calendar).warning for each in found if not each.due} - {""})
+    without = {triggers.due_of(each, calendar).without for each in found if not each.due}
+    missing = {year: calendar.file(year) for year in without if year}
     found.sort(key=lambda each: each.state != "suggested")
-    return show(request, "assessment_triggers.html", triggers=found, warnings=warnings, most=triggers.MAX_REASON)
+    return show(request, "assessment_triggers.html", triggers=found, missing=missing, most=triggers.MAX_REASON)
 
 
 @router.post("/watch")

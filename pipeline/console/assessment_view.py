@@ -10,7 +10,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.assessment.figure import Unit
-from pipeline.assessment.report import charts, html, numbers
+from pipeline.assessment.report import charts, html, numbers, texts
 from pipeline.assessment.report.numbers import Language
 from pipeline.console.desk import desk_of
 from pipeline.console.pages import language_of, page
@@ -27,7 +27,7 @@ def show(request: Request, template: str, **values: Any) -> HTMLResponse:
         "day": numbers.day,
         "moment": numbers.moment,
         "scale_of": charts.scale_of,
-        "signal": lambda trigger: html.signal(trigger, language),
+        "signal": lambda trigger: texts.signal(trigger.signal, language),
         "detail": html.detail,
         "tongue": lambda code: desk_of(request).texts.names.get(code, code),
         "named": partial(_named, desk_of(request).texts.catalogue(language_of(request))),

@@ -1,5 +1,6 @@
 """Settings of the security assessment: limits, stated times, and the meaning of some indicators."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
@@ -44,5 +45,6 @@ class AssessmentSettings(Section):
     stable_loss: float = Field(
         0.001, ge=0, lt=1, description="share of lost utterances up to which an hour counts as stable"
     )
+    key: Path | None = Field(None, description="the key that signs bundles; unset: assessment.key in data_dir")
     triggers: Triggers = Triggers()
     drills: Drills = Drills()

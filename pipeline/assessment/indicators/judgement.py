@@ -94,7 +94,8 @@ def agreement(connection: Connection, window: Window, options: Options) -> Itera
     del options
     pairs = figures.pairs(connection, window.since, window.until)
     settled = _settled(connection, window)
-    for label in ("", *sorted({pair.label for pair in pairs} | {row.label for row in settled})):
+    labels = ({pair.label for pair in pairs} | {row.label for row in settled}) - {""}
+    for label in ("", *sorted(labels)):
         part = {"label": label} if label else {}
         chosen = [pair for pair in pairs if label in {"", pair.label}]
         yield from _agreement(chosen, part)

@@ -39,7 +39,7 @@ def appeals(connection: Connection, window: Window, options: Options) -> Iterato
     """I-20, for the appeals that were lodged in the window, compared with the actions of the window."""
     rows = _appeals(connection, window)
     ordered = {row.label: row.n for row in _actions(connection, window)}
-    labels, used = sorted({row.label for row in rows} | set(ordered)), in_use(connection, window)
+    labels, used = sorted(({row.label for row in rows} | set(ordered)) - {""}), in_use(connection, window)
     for label in ("", *labels):
         part = {"label": label} if label else {}
         chosen = [row for row in rows if label in {"", row.label}]

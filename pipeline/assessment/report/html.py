@@ -14,7 +14,7 @@ from pipeline.assessment.report import canonical, content, numbers
 from pipeline.assessment.report.content import AssessmentReport, ReportedAnswer, ReportItem
 from pipeline.assessment.report.numbers import Language
 from pipeline.assessment.report.rows import ReportRow, ReportRows, SplitTable, combined
-from pipeline.assessment.report.texts import FOLDER, texts
+from pipeline.assessment.report.texts import FOLDER, signal, texts
 
 TEMPLATES = Path(__file__).parent / "templates"
 HAN = range(0x4E00, 0xA000)
@@ -76,7 +76,7 @@ def render(report: AssessmentReport, language: Language) -> str:
                 "text": lambda names: getattr(names, language),
                 "part": made.part,
                 "seconds": lambda value: numbers.seconds(value, language),
-                "signal": lambda trigger: signal(trigger, language),
+                "signal": lambda trigger: signal(trigger.signal, language),
             }
         )
     )
@@ -99,13 +99,6 @@ def version() -> str:
     files = sorted([*TEMPLATES.iterdir(), *FOLDER.iterdir()])
     made = canonical.digest(b"".join(file.read_bytes() for file in files if file.is_file()))
     return f"{metadata.version('voxwarden')}+{made[:16]}"
-
-
-def signal(trigger: content.ReportedTrigger, language: Language) -> str:
-    """Return the name of a trigger's signal, for example "New room type: quiz"."""
-    kind, _, subject = trigger.signal.partition(":")
-    name = texts(language)["signals"].get(kind, kind)
-    return f"{name}{texts(language)['colon']}{subject}" if subject else str(name)
 
 
 def detail(value: object) -> str:

@@ -17,9 +17,15 @@ from cryptography.hazmat.primitives.serialization import (
 from pipeline import private_files
 from pipeline.assessment.report.canonical import digest
 from pipeline.errors import ConfigError, InputError
+from pipeline.settings import Settings
 
 FILE = "assessment.key"
 """Name of the private key in data_dir."""
+
+
+def of(settings: Settings) -> Path:
+    """Return the file of the private key."""
+    return settings.assessment.key or settings.data_dir / FILE
 
 
 def make(path: Path) -> str:

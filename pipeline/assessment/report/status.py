@@ -1,35 +1,45 @@
 """What a report still lacks, as lines of text."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from pipeline.assessment.report.content import AssessmentReport
-from pipeline.assessment.report.numbers import moment
-from pipeline.assessment.report.texts import texts
+from pipeline.assessment.report.numbers import Language, moment
+from pipeline.assessment.report.texts import signal, texts
 
 
-def lines(report: AssessmentReport) -> Iterator[str]:
+def lines(report: AssessmentReport, language: Language) -> Iterator[str]:
     """Yield one line for each fact: first the report itself, then what it lacks."""
-    state = "final" if report.final else "draft"
-    yield f"Assessment {report.id} ({state}): {report.title}"
-    yield f"Window {moment(report.window.since)} to {moment(report.window.until)} UTC"
+    words = texts(language)["status"]
+    state = texts(language)["state"]["final" if report.final else "draft"]
+    yield words["head"].format(id=report.id, state=state, title=report.title)
+    yield words["window"].format(since=moment(report.window.since), until=moment(report.window.until))
     filled = sum(bool(answer.text.strip()) for answer in report.answers)
-    yield f"Answers: {filled} of {len(report.answers)}, {len(report.missing)} required ones are empty"
-    yield from (f"  empty: {answer.field} ({answer.part}, {answer.name.en})" for answer in report.missing)
-    yield from _figures(report)
+    yield words["answers"].format(n=filled, m=len(report.answers), empty=len(report.missing))
+    for answer in report.missing:
+        yield words["empty"].format(field=answer.field, part=answer.part, name=getattr(answer.name, language))
+    yield from _figures(report, language, words)
     undecided = [each for each in report.triggers if each.state == "suggested"]
-    yield f"Triggers to decide: {len(undecided)}"
-    yield from (f"  {each.id} (art. {each.clause}): {each.signal}" for each in undecided)
+    yield words["triggers"].format(n=len(undecided))
+    for each in undecided:
+        yield words["trigger"].format(id=each.id, clause=each.clause, signal=signal(each.signal, language))
     open_ones = [each for each in report.hazards if each.state != "closed"]
-    yield f"Open hazards: {len(open_ones)} of {len(report.hazards)}"
-    yield from (f"  {each.id} ({each.state}): {each.title}" for each in open_ones)
+    yield words["hazards"].format(n=len(open_ones), m=len(report.hazards))
+    for hazard in open_ones:
+        hazard_state = texts(language)["hazard_states"][hazard.state]
+        yield words["hazard"].format(id=hazard.id, state=hazard_state, title=hazard.title)
 
 
-def _figures(report: AssessmentReport) -> Iterator[str]:
+def _figures(report: AssessmentReport, language: Language, words: dict[str, Any]) -> Iterator[str]:
     measured = {each.indicator for each in (*report.figures, *report.drill_figures) if each.value is not None}
     missing = [each for each in report.definitions if each.id not in measured]
-    reasons = {each.indicator: texts("en")["unmeasured"][each.unmeasured] for each in reversed(report.figures)}
-    yield f"Indicators: {len(report.definitions) - len(missing)} of {len(report.definitions)} are measured"
-    yield from (f"  not measured: {each.id} {each.name.en} ({reasons.get(each.id, 'no figure')})" for each in missing)
+    why = texts(language)["unmeasured"]
+    reasons = {each.indicator: why[each.unmeasured] for each in reversed(report.figures)}
+    yield words["measured"].format(n=len(report.definitions) - len(missing), m=len(report.definitions))
+    for each in missing:
+        reason = reasons.get(each.id, why["no_data"])
+        yield words["unmeasured"].format(id=each.id, name=getattr(each.name, language), reason=reason)
     missed = [each for each in report.figures if each.met is False]
-    yield f"Limits not kept: {len(missed)}"
-    yield from (f"  {each.indicator}.{each.key}: {each.value:g}, limit {each.threshold:g}" for each in missed)
+    yield words["missed"].format(n=len(missed))
+    for figure in missed:
+        yield words["limit"].format(name=f"{figure.indicator}.{figure.key}", value=figure.value, limit=figure.threshold)

@@ -21,7 +21,15 @@ class Checked(Struct, frozen=True):
     """One result. `skipped` means that the data or the program for the check are not here; that is no fault."""
 
     result: Literal["ok", "fault", "skipped"]
-    text: str
+    about: str
+    """What was checked, with places for `values`."""
+    values: dict[str, object] = {}
+    denied: bool = False
+    """What `about` says is not true."""
+
+    @property
+    def text(self) -> str:
+        return ("Not true: " if self.denied else "") + self.about.format(**self.values)
 
 
 def of_bundle(data: bytes, name: str, public_key: bytes | None = None) -> Iterator[Checked]:
@@ -44,7 +52,7 @@ def of_files(data: bytes, name: str, public_key: bytes | None = None) -> Iterato
         files = packing.unpack(data, name)
         manifest = bundle.read_manifest(files.get(bundle.MANIFEST, b""), name)
     except VoxwardenError as error:
-        yield Checked("fault", error.what)
+        yield Checked("fault", "{error}", {"error": error.what})
         return
     yield _same("The zip is in canonical form", True)
     yield from _signed(files, manifest, public_key)
@@ -57,16 +65,16 @@ def of_assessment(connection: Connection, assessment: Assessment) -> Iterator[Ch
     digest = canonical.digest(encoded)
     yield _same("The content has the stored SHA-256", digest == assessment.sha256)
     chain = audit.verify(connection)
-    yield _same(f"The audit log is unchanged ({chain.lines} lines)", chain.broken is None)
+    yield _same("The audit log is unchanged ({n} lines)", chain.broken is None, n=chain.lines)
     found = audit.about(connection, FROZEN, assessment.id)
     if found is None:
         yield Checked("skipped", "The audit log no longer has the line about the report; the bundle has it")
     else:
-        yield _same(f"Line {found[0].seq} of the audit log has the SHA-256", digest in found[0].detail)
+        yield _same("Line {n} of the audit log has the SHA-256", digest in found[0].detail, n=found[0].seq)
     try:
         report = assessment.report()
     except VoxwardenError as error:
-        yield Checked("fault", error.what)
+        yield Checked("fault", "{error}", {"error": error.what})
         return
     yield _same("The content is in canonical form", content.encode(report) == encoded)
     if tallies.digest(connection, report.data_window) != report.tallies:
@@ -80,8 +88,10 @@ def of_anchor(connection: Connection, data: bytes) -> Checked:
     try:
         line = anchor_of(packing.unpack(data, "The bundle")).line
     except VoxwardenError as error:
-        return Checked("fault", error.what)
-    return _same(f"The audit log of this store has line {line.seq} of the bundle", audit.holds(connection, line.hash))
+        return Checked("fault", "{error}", {"error": error.what})
+    return _same(
+        "The audit log of this store has line {n} of the bundle", audit.holds(connection, line.hash), n=line.seq
+    )
 
 
 def anchor_of(files: Mapping[str, bytes]) -> Anchor:
@@ -92,7 +102,7 @@ def anchor_of(files: Mapping[str, bytes]) -> Anchor:
 def _signed(files: Mapping[str, bytes], manifest: Manifest, public_key: bytes | None) -> Iterator[Checked]:
     pem = files.get(bundle.PUBLIC_KEY, b"")
     signed = keys.signed(pem, files.get(bundle.SIGNATURE, b""), files[bundle.MANIFEST])
-    yield _same(f"The manifest is signed by the key {keys.fingerprint(pem)}", signed)
+    yield _same("The manifest is signed by the key {key}", signed, key=keys.fingerprint(pem))
     yield _same("The manifest names that key", manifest.key == keys.fingerprint(pem))
     if public_key is None:
         yield Checked("skipped", "No public key was given: compare the fingerprint with the one that the operator gave")
@@ -103,8 +113,9 @@ def _signed(files: Mapping[str, bytes], manifest: Manifest, public_key: bytes | 
 def _listed(files: Mapping[str, bytes], manifest: Manifest) -> Checked:
     found = {name: canonical.digest(data) for name, data in files.items() if name not in UNSIGNED}
     wrong = sorted(name for name in {*found, *manifest.files} if found.get(name) != manifest.files.get(name))
-    text = f"All {len(manifest.files)} files have the SHA-256 of the manifest"
-    return Checked("fault", f"Changed, missing or unlisted: {', '.join(wrong)}") if wrong else Checked("ok", text)
+    if wrong:
+        return Checked("fault", "Changed, missing or unlisted: {names}", {"names": ", ".join(wrong)})
+    return Checked("ok", "All {n} files have the SHA-256 of the manifest", {"n": len(manifest.files)})
 
 
 def _of_content(files: Mapping[str, bytes], manifest: Manifest) -> Iterator[Checked]:
@@ -113,11 +124,11 @@ def _of_content(files: Mapping[str, bytes], manifest: Manifest) -> Iterator[Chec
     try:
         report = content.decode(encoded, bundle.CONTENT)
     except VoxwardenError as error:
-        yield Checked("fault", error.what)
+        yield Checked("fault", "{error}", {"error": error.what})
         return
     yield _same("The content is in canonical form", content.encode(report) == encoded)
     digest = canonical.digest(encoded)
-    yield _same(f"The content has the SHA-256 {digest}", digest == manifest.sha256)
+    yield _same("The content has the SHA-256 {hash}", digest == manifest.sha256, hash=digest)
     yield _anchored(files, report, digest)
     yield from _rendered(files, manifest, report)
     if bundle.TALLIES not in files:
@@ -135,29 +146,30 @@ def _anchored(files: Mapping[str, bytes], report: AssessmentReport, digest: str)
     try:
         found = anchor_of(files)
     except VoxwardenError as error:
-        return Checked("fault", error.what)
+        return Checked("fault", "{error}", {"error": error.what})
     line = found.line
     right = line.action == FROZEN and line.subject == report.id and digest in line.detail
     intact = not found.before or audit.intact(line, found.before)
-    return _same(f"Line {line.seq} of the audit log has the SHA-256", right and intact)
+    return _same("Line {n} of the audit log has the SHA-256", right and intact, n=line.seq)
 
 
 def _rendered(files: Mapping[str, bytes], manifest: Manifest, report: AssessmentReport) -> Iterator[Checked]:
     """Make the files of the report again and compare them."""
     here = bundle.renderer()
     if manifest.voxwarden != here:
-        yield Checked("skipped", f"Made by Voxwarden {manifest.voxwarden}, this is {here}: pages not compared")
+        versions: dict[str, object] = {"made": manifest.voxwarden, "here": here}
+        yield Checked("skipped", "Made by Voxwarden {made}, this is {here}: pages not compared", versions)
         return
     same_pdf = bool(manifest.pdf) and _pdf_engine() == manifest.pdf
     made = {**bundle.pages(report, same_pdf), **bundle.parts(report)}
     wrong = sorted(name for name, data in made.items() if files.get(name) != data)
-    yield (
-        Checked("fault", f"Does not follow from the content: {', '.join(wrong)}")
-        if wrong
-        else Checked("ok", f"{len(made)} files follow from the content, byte for byte")
-    )
+    if wrong:
+        yield Checked("fault", "Does not follow from the content: {names}", {"names": ", ".join(wrong)})
+    else:
+        yield Checked("ok", "{n} files follow from the content, byte for byte", {"n": len(made)})
     if manifest.pdf and not same_pdf:
-        yield Checked("skipped", f"The PDFs were made by {manifest.pdf}, this is {_pdf_engine()}: not compared")
+        engines: dict[str, object] = {"made": manifest.pdf, "here": _pdf_engine()}
+        yield Checked("skipped", "The PDFs were made by {made}, this is {here}: not compared", engines)
 
 
 def _pdf_engine() -> str:
@@ -169,9 +181,9 @@ def _pdf_engine() -> str:
 
 def _compared(count: int, different: list[str]) -> Checked:
     if different:
-        return Checked("fault", f"Computed again, these figures differ: {', '.join(different)}")
-    return Checked("ok", f"{count} figures, computed again from the tallies, are the same")
+        return Checked("fault", "Computed again, these figures differ: {names}", {"names": ", ".join(different)})
+    return Checked("ok", "{n} figures, computed again from the tallies, are the same", {"n": count})
 
 
-def _same(text: str, holds: bool) -> Checked:
-    return Checked("ok" if holds else "fault", text if holds else f"Not true: {text}")
+def _same(about: str, holds: bool, **values: object) -> Checked:
+    return Checked("ok" if holds else "fault", about, values, denied=not holds)

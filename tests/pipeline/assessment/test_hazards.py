@@ -59,7 +59,7 @@ def test_a_hazard_goes_from_open_to_closed_and_the_audit_log_has_each_step(
     assert (closed.state, closed.owner, closed.due) == ("closed", "ben", "2026-03-01")
     assert steps(closed) == [
         ("open", "lea", "the clips are not encrypted"),
-        ("open", "lea", "owner: ben, due: 2026-03-01"),
+        ("open", "lea", "→ ben · 2026-03-01"),
         ("fixed", "ben", "encrypted the disk"),
         ("closed", "lea", "looked at it"),
     ]

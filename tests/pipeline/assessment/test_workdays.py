@@ -41,9 +41,14 @@ def test_thirty_working_days_are_counted_from_the_day_after() -> None:
 
 
 def test_a_year_without_a_file_gives_no_date_and_names_the_file(tmp_path: Path) -> None:
-    due = Calendar((tmp_path, SHIPPED)).due(date(2026, 12, 1))
-    assert due.day is None
-    assert str(tmp_path / "2027.yaml") in due.warning
+    calendar = Calendar((tmp_path, SHIPPED))
+    assert calendar.due(date(2026, 12, 1)) == Due(None, 2027)
+    assert calendar.file(2027) == tmp_path / "2027.yaml"
+
+
+def test_without_settings_of_their_own_people_are_told_where_to_write_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VOXWARDEN_CONFIG", raising=False)
+    assert workdays.calendar().file(2027) == Path("calendars/2027.yaml")
 
 
 def test_the_users_file_adds_a_year(tmp_path: Path) -> None:
@@ -55,7 +60,7 @@ def test_the_users_file_adds_a_year(tmp_path: Path) -> None:
 
 def test_the_users_folder_is_beside_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOXWARDEN_CONFIG", str(tmp_path / "mine.yaml"))
-    assert str(tmp_path / "calendars" / "2030.yaml") in workdays.calendar().due(date(2030, 1, 1)).warning
+    assert workdays.calendar().file(2030) == tmp_path / "calendars" / "2030.yaml"
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ def duties(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def assess_at(tmp_path: Path, duties: Database, monkeypatch: pytest.MonkeyPatch) -> Assess:
-    """Return a function that runs `voxwarden assess`, at NOON plus `days`."""
+    """Return a function that runs `voxwarden assess` in English, at NOON plus `days`."""
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
 
     def run(*arguments: str, days: float = 1.0) -> Result:
         monkeypatch.setattr("time.time", lambda: NOON + days * DAY)

@@ -32,6 +32,7 @@ def assess(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) 
     """Return a function that runs the command in `tmp_path`, two days after the speech."""
     monkeypatch.setattr("time.time", lambda: stored.NOW)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
     return lambda *arguments: CliRunner().invoke(app, ["--set", f"data_dir={tmp_path}", "assess", *arguments])
 
 

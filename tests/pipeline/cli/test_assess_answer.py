@@ -10,7 +10,7 @@ from tests.pipeline.cli.conftest import Assess
 
 def test_the_template_is_filled_in_and_read_back(assess_at: Assess, duties: Database, tmp_path: Path) -> None:
     identity = assess_at("open", "Harbour").stdout.strip()
-    template = assess_at("answer", "--template", "--language", "en").stdout
+    template = assess_at("answer", "--template").stdout
     assert "# [5(1)] Safety officer (required)" in template
     before = int(assess_at("answer").stdout.splitlines()[-1].split()[0])
     file = tmp_path / "answers.yaml"

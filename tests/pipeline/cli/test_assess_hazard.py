@@ -63,3 +63,13 @@ def test_a_hazard_is_about_an_item_or_an_indicator(assess_at: Assess, duties: Da
     refused = assess_at("hazard", "add", "backups are open", "--about", about)
     assert isinstance(refused.exception, InputError)
     assert assess_at("hazard", "list").stdout == "No hazards.\n"
+
+
+def test_a_due_date_that_is_over_is_refused(assess_at: Assess, duties: Database) -> None:
+    late = assess_at("hazard", "add", "backups are open", "--about", "5(5)", "--due", "2026-01-01")
+    assert isinstance(late.exception, InputError)
+    identity = assess_at("hazard", "add", "backups are open", "--about", "5(5)", "--due", "2026-01-02").stdout.split()[
+        0
+    ]
+    error = assess_at("hazard", "assign", identity, "--owner", "ben", "--due", "2026-01-01").exception
+    assert str(error) == "The due date 2026-01-01 is over. Give 2026-01-02 or a later day."

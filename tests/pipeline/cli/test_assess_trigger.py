@@ -17,7 +17,7 @@ def speak(database: Database, **changes: Any) -> None:
 def test_the_watch_prints_new_triggers_once_and_the_list_keeps_them(assess_at: Assess, duties: Database) -> None:
     speak(duties, room_type="kids", flagged=("ads_spam",))
     first = assess_at("trigger", "watch").stdout
-    assert "due before launch  room_type:kids" in first
+    assert "due before launch  New room type: kids" in first
     assert assess_at("trigger", "watch").stdout == ""
     assert sorted(assess_at("trigger", "list").stdout.splitlines()) == sorted(first.splitlines())
 
@@ -25,7 +25,7 @@ def test_the_watch_prints_new_triggers_once_and_the_list_keeps_them(assess_at: A
 def test_an_illegal_case_past_its_deadline_is_due_in_working_days(assess_at: Assess, duties: Database) -> None:
     speak(duties)
     found = assess_at("trigger", "watch").stdout
-    assert "due 2026-02-12  late_illegal_cases" in found  # 30 working days after 2 January
+    assert "due 2026-02-12  Late cases of illegal information" in found  # 30 working days after 2 January
 
 
 def test_a_year_without_a_calendar_is_told(assess_at: Assess, duties: Database, tmp_path: Path) -> None:
@@ -33,8 +33,11 @@ def test_a_year_without_a_calendar_is_told(assess_at: Assess, duties: Database, 
     scan.write_bytes(b"scan")
     given = ("--authority", "网信办", "--date", "2026-12-28", "--scan", str(scan))
     told = assess_at("trigger", "notice", *given, days=370)
-    assert "未定" in told.stdout
+    assert "undetermined" in told.stdout
     assert "2027.yaml" in "".join(told.stderr.split())
+    scan.write_bytes(b"another scan")
+    assess_at("trigger", "notice", *given, days=371)
+    assert assess_at("trigger", "list", days=371).stderr.count("The working days of 2027") == 1
 
 
 def test_a_person_decides_with_a_reason(assess_at: Assess, duties: Database) -> None:

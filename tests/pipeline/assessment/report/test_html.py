@@ -10,7 +10,7 @@ from pipeline.assessment.figure import Figure
 from pipeline.assessment.report import html
 from pipeline.assessment.report.content import ITEMS, Gap
 from pipeline.assessment.report.numbers import LANGUAGES, Language
-from pipeline.assessment.report.texts import texts
+from pipeline.assessment.report.texts import signal, texts
 from tests.builders import NOON
 from tests.pipeline.assessment.report import samples
 
@@ -115,10 +115,10 @@ def test_the_same_content_gives_the_same_page() -> None:
 
 
 def test_a_signal_has_a_name_and_its_details_are_readable() -> None:
-    [trigger] = samples.triggers()
-    assert html.signal(trigger, "en") == "Illegal information that the machine passed"
-    assert html.signal(samples.triggered("room_type:quiz"), "zh") == "首见房间类型：quiz"
-    assert html.signal(samples.triggered("I-24.value"), "zh") == "I-24.value"
+    assert signal("missed_illegal_speech", "en") == "Illegal information that the machine passed"
+    assert signal("room_type:quiz", "zh") == "首见房间类型：quiz"
+    assert signal("language:zh", "zh") == "首见语言：中文"
+    assert signal("I-24.value", "zh") == "I-24.value"
     shown = [html.detail(value) for value in (["c-1", "c-2"], 0.25, NOON, "x")]
     assert shown == ["c-1 · c-2", "0.25", "2026-01-01 12:00", "x"]
 
