@@ -1,4 +1,4 @@
-"""Our Prometheus and Alertmanager, ten times as fast as in production, and all notifications of on-call."""
+"""Our Prometheus and Alertmanager, faster than in production, and all notifications of on-call."""
 
 import json
 import os
@@ -22,6 +22,7 @@ from tests.ports import free_port
 
 DURATION = re.compile(r"(?<=\[)\d+[smhd](?=\])|(?<=offset )\d+[smhd]\b")
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+TARGETS = "targets.json"
 TIMES = {"for", "keep_firing_for", "interval", "group_wait", "group_interval", "repeat_interval"}
 
 
@@ -48,10 +49,7 @@ class OnCall:
     @property
     def names(self) -> set[tuple[str, str]]:
         """Return the alerts, each with its subject."""
-        return {
-            (alert["labels"]["alertname"], next((alert["labels"][k] for k in ABOUT if k in alert["labels"]), ""))
-            for alert in self.told
-        }
+        return {(alert["labels"]["alertname"], subject_of(alert["labels"])) for alert in self.told}
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -64,7 +62,12 @@ class OnCall:
             self._server.server_close()
 
 
-ABOUT = ("dependency", "stage", "role", "room_type")
+ABOUT = ("dependency", "stage", "role", "room_type", "label")
+
+
+def subject_of(labels: Mapping[str, str]) -> str:
+    """Return what an alert is about, for example its stage; empty if it is about the whole service."""
+    return next((labels[name] for name in ABOUT if name in labels), "")
 
 
 def faster(value: Any, factor: float, key: str = "") -> Any:
@@ -84,20 +87,38 @@ def _shorter(duration: str, factor: float) -> str:
 
 @contextmanager
 def notifying(folder: Path, targets: Mapping[str, str], on_call: OnCall, factor: float) -> Iterator[Prometheus]:
-    """Scrape `targets` (role to host:port) and notify `on_call`."""
+    """Scrape `targets` (role to host:port) and notify `on_call`. All times of the rules are divided by `factor`.
+
+    The rules begin when all targets and the Alertmanager are known. Otherwise a fast rule fires in the first seconds,
+    for example because a role seems to be missing. Prometheus drops this alert, and sends it again only after the
+    resend delay. An alert that mutes others would not mute them meanwhile.
+    """
     with on_call.listening(), _alertmanager(folder, on_call, factor) as address:
         config = faster(load(DEPLOY / "prometheus" / "prometheus.yml"), factor)
         [job, _] = config["scrape_configs"]
-        static = [{"targets": [target], "labels": {"role": role}} for role, target in targets.items()]
-        config["scrape_configs"] = [{"job_name": job["job_name"], "static_configs": static}]
+        announce(folder, targets)
+        config["scrape_configs"] = [{"job_name": job["job_name"], "file_sd_configs": [{"files": [TARGETS]}]}]
         pace = _shorter("15s", factor)
         config["global"] |= {"scrape_interval": pace, "scrape_timeout": pace, "evaluation_interval": pace}
         config["alerting"]["alertmanagers"] = [{"static_configs": [{"targets": [address]}]}]
         (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-        (folder / "rules.yml").write_text(yaml.safe_dump(faster(load(RULES), factor)))
         environment = services()["prometheus"]["environment"]
-        with started(folder, environment, "--enable-feature=expand-external-labels") as running:
+        delay = f"--rules.alert.resend-delay={_shorter('1m', factor)}"
+        options = ("--enable-feature=expand-external-labels", "--web.enable-lifecycle", delay)
+        with started(folder, environment, *options) as running:
+            running.wait_for_all([f'count(up{{job="voxwarden"}}) == {len(targets)}'])
+            running.wait_for_alertmanager()
+            (folder / "rules.yml").write_text(yaml.safe_dump(faster(load(RULES), factor)))
+            running.reload()
             yield running
+
+
+def announce(folder: Path, targets: Mapping[str, str]) -> None:
+    """Tell a running Prometheus its targets (role to host:port), as service discovery does."""
+    found = [{"targets": [target], "labels": {"role": role}} for role, target in targets.items()]
+    part = folder / "announced"
+    part.write_text(json.dumps(found))
+    part.replace(folder / TARGETS)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import yaml
 
@@ -30,7 +30,7 @@ def program(name: str) -> str:
 
 
 class Prometheus:
-    """A running Prometheus. `query` runs an instant query and returns its samples."""
+    """A running Prometheus. `query` runs an instant query and returns its samples without those that are NaN."""
 
     def __init__(self, port: int) -> None:
         self._url = f"http://127.0.0.1:{port}"
@@ -43,10 +43,25 @@ class Prometheus:
         """Return the series from `start` to `end` (UTC seconds), with a value each `step` seconds."""
         return self._ask("query_range", {"query": expression, "start": start, "end": end, "step": step})
 
+    def wait_for_alertmanager(self) -> None:
+        """Wait until it can send alerts. In its first five seconds it drops them."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not self._data("alertmanagers", {})["activeAlertmanagers"]:
+            assert time.monotonic() < deadline, "Prometheus finds no Alertmanager"
+            time.sleep(0.3)
+
+    def reload(self) -> None:
+        """Read the configuration again. Needs the option `--web.enable-lifecycle`."""
+        urlopen(Request(f"{self._url}/-/reload", method="POST"), timeout=30).close()  # noqa: S310 - our own server
+
     def _ask(self, what: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._data(what, values)["result"]
+        return found
+
+    def _data(self, what: str, values: Mapping[str, object]) -> dict[str, Any]:
         url = f"{self._url}/api/v1/{what}?{urlencode(values)}"
         with urlopen(url, timeout=10) as answer:  # noqa: S310 - our own server on loopback
-            found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
+            found: dict[str, Any] = json.load(answer)["data"]
         return found
 
     def wait_for_all(self, expressions: list[str], meanwhile: Callable[[], None] = lambda: None) -> None:

@@ -26,9 +26,10 @@ class Service:
     def __init__(self, stack: ExitStack) -> None:
         self.metrics = Metrics()
         self.targets: dict[str, str] = {}
-        for role in ROLES:
+        self.processes = {role: stack.enter_context(ExitStack()) for role in ROLES}
+        for role, process in self.processes.items():
             shown = self.metrics if role == "deliver" else Metrics()
-            self.targets[role] = urlsplit(stack.enter_context(serving(shown, "127.0.0.1", 0))).netloc
+            self.targets[role] = urlsplit(process.enter_context(serving(shown, "127.0.0.1", 0))).netloc
         self.judging = self.answering = True
 
     def work(self) -> None:
@@ -50,6 +51,12 @@ def verdicts_get_lost(service: Service) -> None:
     service.judging = False
 
 
+def the_judge_stops(service: Service) -> None:
+    """Its speech gets no verdicts, but this must not give a second alert."""
+    service.processes["judge"].close()
+    service.judging = False
+
+
 @pytest.fixture
 def service() -> Iterator[Service]:
     with ExitStack() as stack:
@@ -61,6 +68,7 @@ def service() -> Iterator[Service]:
     [
         (the_app_fails, ("VoxwardenWebhooksFail", "")),
         (verdicts_get_lost, ("VoxwardenMonitoredBudget", "")),
+        (the_judge_stops, ("VoxwardenWorkerDown", "judge")),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
