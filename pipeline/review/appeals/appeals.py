@@ -17,7 +17,7 @@ from pipeline.messages import NAMESPACE, Decision
 from pipeline.review import audit
 from pipeline.review.cases import deciding, duty, reading
 from pipeline.review.cases.values import Case, Choice
-from pipeline.review.cases.writing import columns
+from pipeline.review.cases.writing import plain
 from pipeline.review.delivery import outbox
 from pipeline.review.quality import checks
 from pipeline.review.tables.core import CASES, DECISIONS
@@ -175,8 +175,8 @@ def _put_event(
     payload: dict[str, Any] = {
         "appeal": appeal.id,
         "appellant": appeal.appellant,
-        "decision": columns(decision),
-        "against": columns(first),
+        "decision": plain(decision),
+        "against": plain(first),
         "reverse": first.action if overturned else None,
         "room": case.room,
         "speaker": case.speaker,

@@ -13,7 +13,7 @@ from pipeline.messages import Decision, Verdict
 from pipeline.review import audit
 from pipeline.review.cases import duty, reading, repeated
 from pipeline.review.cases.values import Case, Choice, Status, check_decision, decision_id
-from pipeline.review.cases.writing import columns
+from pipeline.review.cases.writing import columns, plain
 from pipeline.review.delivery import outbox
 from pipeline.review.quality import checks
 from pipeline.review.tables.core import CASES, DECISIONS, LEASES
@@ -150,5 +150,5 @@ def _put_event(connection: Connection, case: Case, decision: Decision, undo_seco
     about |= {"start": case.start, "end": case.end, "label": decision.label or case.label}
     if case.drill:
         about["drill"] = case.drill
-    payload = {"decision": columns(decision), **about}
+    payload = {"decision": plain(decision), **about}
     outbox.put(connection, "case.decided", decision.id, payload, decision.at, decision.at + undo_seconds)

@@ -192,7 +192,11 @@ def _summary(flags: Sequence[Flag], at: float, ranking: Ranking) -> dict[str, An
     }
 
 
+def plain(value: msgspec.Struct) -> dict[str, Any]:
+    """Return every field as plain data, defaults too."""
+    return {name: msgspec.to_builtins(getattr(value, name)) for name in value.__struct_fields__}
+
+
 def columns(value: msgspec.Struct) -> dict[str, Any]:
-    """Return every field as plain data, defaults too. The field `case` becomes the column `case_id`."""
-    fields = {name: msgspec.to_builtins(getattr(value, name)) for name in value.__struct_fields__}
-    return {"case_id" if name == "case" else name: field for name, field in fields.items()}
+    """Return every field as `plain` does, as columns: the field `case` becomes the column `case_id`."""
+    return {"case_id" if name == "case" else name: field for name, field in plain(value).items()}

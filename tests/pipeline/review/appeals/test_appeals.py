@@ -63,6 +63,7 @@ def test_overturning_a_decision_reverses_it_in_one_transaction(database: Databas
         assert appeals.settled(connection, NOON) == Count(1, 1)
     assert (event.payload["reverse"], event.payload["speaker"], event.payload["appeal"]) == ("mute", "ann", appeal.id)
     assert (event.payload["against"]["id"], event.payload["decision"]["id"]) == (first.id, second.id)
+    assert event.payload["against"]["case"] == event.payload["decision"]["case"] == first.case
     assert event.send_at == second.at + 10
     assert (line.actor, line.action, line.subject) == ("ben", "appeal.settle", first.case)
     assert "heard" not in line.detail

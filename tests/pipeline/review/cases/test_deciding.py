@@ -45,7 +45,9 @@ def test_an_upheld_case_leaves_the_queue_and_gives_a_strike_and_an_event(databas
         assert queue.strikes(connection, ["ann", "bob"]) == {"ann": 1}
         [event] = connection.execute(select(OUTBOX)).all()
     assert (event.kind, event.status, event.send_at) == ("case.decided", "waiting", NOON + 10)
-    assert event.payload["decision"]["action"] == "mute"
+    sent = event.payload["decision"]
+    assert (sent["id"], sent["case"], sent["verdict"], sent["action"]) == (decision.id, case, "uphold", "mute")
+    assert sent.keys() == set(Decision.__struct_fields__), "names of the contract, not of columns"
     assert event.payload["speaker"] == "ann"
     assert decision.reason == "confirmed"
 
