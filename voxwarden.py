@@ -1,13 +1,21 @@
-"""The `voxwarden` command. It starts only if the packages `agents` and `pipeline` are Voxwarden's own.
+"""The `voxwarden` command, and the classes for programs. Both need that `agents` and `pipeline` are Voxwarden's own.
 
 Other packages use these import names, too: `openai-agents` installs an `agents`, and the last one installed wins.
 """
 
 import sys
+from importlib import import_module
 from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from pipeline.client.gateway import SpeakerStream
+
+__all__ = ["SpeakerStream"]
+
+MODULES = {"SpeakerStream": "pipeline.client.gateway"}
 NAMES = ("agents", "pipeline")
 REMEDY = "Install Voxwarden into a virtual environment of its own: python3 -m venv .venv"
 FAILED = 3
@@ -16,13 +24,29 @@ FAILED = 3
 
 def main() -> None:
     """Run the command line, or end with one line that names the foreign package."""
-    if taken := next((name for name in NAMES if not is_ours(name)), None):
-        owners = ", ".join(others(taken)) or "another package"
-        sys.stderr.write(f"error: the import name `{taken}` belongs to {owners}, not to Voxwarden. {REMEDY}\n")
+    if fault := foreign():
+        sys.stderr.write(f"error: {fault}\n")
         sys.exit(FAILED)
     from agents.cli import main as start
 
     start()
+
+
+def __getattr__(name: str) -> Any:
+    """Import a class for programs. Raises ImportError if a package is foreign."""
+    if name not in MODULES:
+        raise AttributeError(f"module 'voxwarden' has no attribute {name!r}")
+    if fault := foreign():
+        raise ImportError(fault)
+    return getattr(import_module(MODULES[name]), name)
+
+
+def foreign() -> str | None:
+    """Return the name and owner of a package that is not Voxwarden's, and the remedy; None if all are."""
+    if not (taken := next((name for name in NAMES if not is_ours(name)), None)):
+        return None
+    owners = ", ".join(others(taken)) or "another package"
+    return f"the import name `{taken}` belongs to {owners}, not to Voxwarden. {REMEDY}"
 
 
 def is_ours(name: str) -> bool:

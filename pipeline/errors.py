@@ -1,6 +1,6 @@
 """The errors that Voxwarden raises for a person to read. Each has one line: the problem and its remedy.
 
-An error of a single module is in that module: OutputError, RefusalError and HaltError.
+An error of a single module is in that module: OutputError, RefusalError, StreamError and HaltError.
 
 VoxwardenError
 ├── ConfigError                 a setting, policy, lexicon or label file is wrong

@@ -66,3 +66,13 @@ def test_the_doctor_names_a_package_that_comes_second(tmp_path: Path, monkeypatc
     assert result.state == "missing"
     assert "`pipeline` is also in other-thing" in result.detail
     assert voxwarden.REMEDY in result.detail
+
+
+def test_the_classes_for_programs_can_be_imported() -> None:
+    import voxwarden
+
+    assert {name: getattr(voxwarden, name).__name__ for name in voxwarden.__all__} == {
+        name: name for name in voxwarden.MODULES
+    }
+    with pytest.raises(AttributeError, match="Nothing"):
+        voxwarden.Nothing  # noqa: B018

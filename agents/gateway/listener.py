@@ -9,12 +9,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
 from agents.gateway.close import Close, RefusalError
-from agents.gateway.frames import samples_in
 from agents.gateway.limits import Limits
 from agents.gateway.outbox import Outbox, Sink
 from agents.gateway.request import Voice
 from agents.gateway.session import Arrival, AudioSession, Frame
 from agents.gateway.wire import Connection, Message
+from pipeline.audio.counting import samples_in
 from pipeline.errors import InputError
 from pipeline.messages import Listeners
 from pipeline.metrics import Metrics
@@ -177,7 +177,7 @@ class Listener:
             self._metrics.skipped_frames.labels("empty").inc()
             return None
         try:
-            return Frame(message, samples_in(message, self._voice))
+            return Frame(message, self._samples_in(message))
         except InputError as error:
             self._metrics.skipped_frames.labels("invalid").inc()
             self._limits.count_broken(1, str(error))
@@ -199,10 +199,15 @@ class Listener:
         self._connection.dismiss(lambda message: self._metrics.lost_seconds.inc(self._seconds_in(message)))
 
     def _seconds_in(self, message: Message) -> float:
+        if isinstance(message, str):
+            return 0.0
         try:
-            return samples_in(message, self._voice) / self._voice.sample_rate if isinstance(message, bytes) else 0.0
+            return self._samples_in(message) / self._voice.sample_rate
         except InputError:
             return 0.0
+
+    def _samples_in(self, message: bytes) -> int:
+        return samples_in(message, self._voice.codec, self._voice.channels)
 
     def _confirmed(self) -> None:
         if self._voice.session and self._acknowledging is None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.gateway.opus import checked_samples
+from pipeline.audio.opus_check import checked_samples
 from pipeline.errors import InputError
 from pipeline.settings import GatewaySettings
 

@@ -1,8 +1,8 @@
 """The benchmark of the gateway sends what an app sends."""
 
-from agents.gateway.opus import checked_samples
 from agents.gateway.wire import whole_frames
 from benchmarks.opus_client import packets
+from pipeline.audio.opus_check import checked_samples
 
 
 def test_each_frame_is_a_packet_of_20_ms() -> None:

@@ -3,9 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.gateway.frames import samples_in
 from agents.gateway.request import Voice
 from agents.gateway.session import Arrival, AudioSession, Frame
+from pipeline.audio.counting import samples_in
 from pipeline.audio.frames import StreamDecoder
 from pipeline.errors import InputError
 from pipeline.events import decode, encode
@@ -19,7 +19,7 @@ FILTER = 200
 
 def checked(data: bytes, voice: Voice) -> Frame | None:
     try:
-        return Frame(data, samples_in(data, voice)) if data else None
+        return Frame(data, samples_in(data, voice.codec, voice.channels)) if data else None
     except InputError:
         return None
 

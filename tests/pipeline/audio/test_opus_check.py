@@ -7,7 +7,7 @@ from av.error import FFmpegError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.gateway.opus import checked_samples
+from pipeline.audio.opus_check import checked_samples
 from pipeline.errors import InputError
 
 
