@@ -69,8 +69,6 @@ def test_the_doctor_names_a_package_that_comes_second(tmp_path: Path, monkeypatc
 
 
 def test_the_classes_for_programs_can_be_imported() -> None:
-    import voxwarden
-
     assert {name: getattr(voxwarden, name).__name__ for name in voxwarden.__all__} == {
         name: name for name in voxwarden.MODULES
     }
