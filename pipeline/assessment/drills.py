@@ -238,7 +238,7 @@ def recheck(connection: Connection, author: str, at: float) -> list[Hazard]:
     proofs = [(drill.started_at, _passed(drill, results(connection, drill.id))) for drill in ended]
     closed = []
     for hazard in hazards.all_of(connection, "fixed"):
-        later = [passed.get(hazard.about) for began, passed in proofs if began >= hazard.steps[-1].at]
+        later = [passed.get(hazard.about) for began, passed in proofs if began >= hazard.since]
         if hazard.source == "drill" and (proof := next(filter(None, later), None)):
             closed.append(hazards.close(connection, hazard.id, "", author, at, [proof]))
     return closed

@@ -73,6 +73,12 @@ class Hazard(Struct, frozen=True, kw_only=True):
     state: HazardState
     steps: tuple[Step, ...] = ()
 
+    @property
+    def since(self) -> float:
+        """When it came into its state, in UTC seconds. A new owner or due date does not change that."""
+        others = [number for number, step in enumerate(self.steps) if step.state != self.state]
+        return self.steps[others[-1] + 1 if others else 0].at
+
 
 def find_all(connection: Connection, findings: Iterable[Finding], author: str, at: float) -> list[Hazard]:
     """Store findings. Return the hazards that are new, and those that were closed and are now open again.
@@ -136,7 +142,7 @@ def recheck(connection: Connection, figures: Iterable[Figure], window: Window, a
     return [
         close(connection, hazard.id, "", author, at, [proof])
         for hazard in all_of(connection, "fixed")
-        if (proof := proofs.get(hazard.about)) and hazard.steps[-1].at <= window.since
+        if (proof := proofs.get(hazard.about)) and hazard.since <= window.since
     ]
 
 

@@ -11,7 +11,6 @@ from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
-from pipeline.assessment import options
 from pipeline.console import (
     account_page,
     acting,
@@ -21,6 +20,7 @@ from pipeline.console import (
     assessment_forms,
     assessment_hazards,
     assessment_indicators,
+    assessment_measuring,
     assessment_register,
     assessment_reports,
     assessment_triggers,
@@ -73,6 +73,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     keeping_page.router,
     leads_page.router,
     assessment_indicators.router,
+    assessment_measuring.router,
     assessment_triggers.router,
     assessment_hazards.router,
     assessment_drills.router,
@@ -101,7 +102,7 @@ def open_desk(
         Texts(),
         metrics or Metrics(),
         clock,
-        Measured(database, options.of(settings, known), clock),
+        Measured(database, settings, known, clock),
     )
 
 

@@ -1,29 +1,55 @@
 """The page of hazards (安全隐患): found, assigned, fixed, and closed with a proof."""
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
-from fastapi import APIRouter, Form, Path, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi import APIRouter, Depends, Form, Path, Request
+from fastapi.responses import HTMLResponse, Response
+from starlette.concurrency import run_in_threadpool
 
-from pipeline.assessment import hazards
+from pipeline.assessment import drills, hazards, register
 from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.hazards import Finding, Hazard
 from pipeline.assessment.proofs import FileProof, Proof
 from pipeline.assessment.report.assessments import default_window
-from pipeline.console.assessment_view import show
+from pipeline.console.assessment_view import go, show
 from pipeline.console.desk import Desk, Signed, TheDesk
 from pipeline.console.fields import DayForm, HashForm, NameForm, NoteForm
 from pipeline.errors import CaseError, DependencyError, InputError
 from pipeline.review.delivery.tallies import HOUR
 
-router = APIRouter(prefix="/assessment/hazards")
+PAGE = "/assessment/hazards"
+router = APIRouter(prefix=PAGE)
 
-MEASURE_SECONDS = 60.0
-"""Seconds that an action waits for figures."""
+MEASURE_SECONDS = 30.0
+"""Seconds that an action waits for figures. Proxies end a request after a minute."""
 
 HazardId = Annotated[str, Path(pattern="^[0-9a-f]{1,64}$")]
 AboutForm = Annotated[str, Form(max_length=128, pattern=r"^[IA0-9a-zA-Z_.:()=, -]+$")]
+
+
+class Recheck(NamedTuple):
+    """The figures of the full hours since a hazard was fixed."""
+
+    window: Window
+    figures: list[Figure]
+
+
+async def recent_figures(desk: TheDesk) -> list[Figure]:
+    """Return the figures of the last 90 days. Raises DependencyError if they take too long."""
+    return await _figures(desk, default_window(desk.clock()))
+
+
+async def figures_since_fix(desk: TheDesk, hazard: HazardId) -> Recheck | None:
+    """Return what a new check of a hazard needs; nothing if it is not about a figure.
+
+    Raises Missing, InputError if the fix is too young, and DependencyError if the figures take too long.
+    """
+    found = await run_in_threadpool(_find, desk, hazard)
+    if found.source != "threshold":
+        return None
+    window = _since_fix(found, desk.clock())
+    return Recheck(window, await _figures(desk, window))
 
 
 @router.get("", response_class=HTMLResponse)
@@ -37,6 +63,7 @@ def hazards_page(request: Request, desk: TheDesk) -> Response:
 
 @router.post("")
 def report_hazard(
+    request: Request,
     desk: TheDesk,
     session: Signed,
     about: AboutForm,
@@ -50,41 +77,51 @@ def report_hazard(
         found = hazards.find_all(connection, [finding], session.account.name, desk.clock())
     if not found:
         raise CaseError("This hazard is already recorded", "Add a step to it.")
-    return RedirectResponse(f"/assessment/hazards#{finding.id}", 303)
+    return go(request, PAGE)
 
 
 @router.post("/find")
-def find_hazards(desk: TheDesk, session: Signed) -> Response:
-    """Record the figures of the last 90 days that miss their limit as hazards."""
-    findings = hazards.of_figures(_figures(desk, default_window(desk.clock())))
+def find_hazards(
+    request: Request, desk: TheDesk, session: Signed, figures: Annotated[list[Figure], Depends(recent_figures)]
+) -> Response:
+    """Record the figures of the last 90 days that miss their limit, incidents, and failures of the last drills."""
     with desk.database.write() as connection:
+        findings = [*hazards.of_figures(figures), *register.incidents(connection), *drills.failures(connection)]
         hazards.find_all(connection, findings, session.account.name, desk.clock())
-    return RedirectResponse("/assessment/hazards", 303)
+    return go(request, PAGE)
 
 
 @router.post("/{hazard}/assign")
-def assign_hazard(desk: TheDesk, session: Signed, hazard: HazardId, owner: NameForm, due: DayForm = None) -> Response:
+def assign_hazard(
+    request: Request, desk: TheDesk, session: Signed, hazard: HazardId, owner: NameForm, due: DayForm = None
+) -> Response:
     """Set the owner and the due date."""
     with desk.database.write() as connection:
         hazards.assign(connection, hazard, owner, due, session.account.name, desk.clock())
-    return _to(hazard)
+    return go(request, PAGE)
 
 
 @router.post("/{hazard}/recheck")
-def recheck_hazard(desk: TheDesk, session: Signed, hazard: HazardId) -> Response:
-    """Close a fixed hazard if its figure keeps the limit since the fix. 409 if it does not."""
-    with desk.database.read() as connection:
-        window = _since_fix(hazards.get(connection, hazard), desk.clock())
-    figures = _figures(desk, window)
+def recheck_hazard(
+    request: Request,
+    desk: TheDesk,
+    session: Signed,
+    hazard: HazardId,
+    found: Annotated[Recheck | None, Depends(figures_since_fix)],
+) -> Response:
+    """Close a fixed hazard if its figure keeps the limit since the fix, or a later drill went right. 409 if not."""
+    by, now = session.account.name, desk.clock()
     with desk.database.write() as connection:
-        closed = hazards.recheck(connection, figures, window, session.account.name, desk.clock())
+        closed = hazards.recheck(connection, found.figures, found.window, by, now) if found else []
+        closed += drills.recheck(connection, by, now)
     if hazard not in {each.id for each in closed}:
-        raise CaseError(f"Hazard {hazard} stays fixed", "Its figure does not keep the limit since the fix.")
-    return _to(hazard)
+        raise CaseError(f"Hazard {hazard} stays as it is", "Nothing since the fix proves that it is gone.")
+    return go(request, PAGE)
 
 
 @router.post("/{hazard}/{step}")
 def step_hazard(
+    request: Request,
     desk: TheDesk,
     session: Signed,
     hazard: HazardId,
@@ -101,22 +138,27 @@ def step_hazard(
         else:
             change = hazards.fix if step == "fix" else hazards.close
             change(connection, hazard, note, by, now, _proofs(scan, sha256))
-    return _to(hazard)
+    return go(request, PAGE)
 
 
 def _since_fix(hazard: Hazard, now: float) -> Window:
     """Return the window of full hours since the fix."""
-    window = Window(math.ceil(hazard.steps[-1].at / HOUR) * HOUR, now // HOUR * HOUR)
+    window = Window(math.ceil(hazard.since / HOUR) * HOUR, now // HOUR * HOUR)
     if window.since >= window.until:
         raise InputError("The fix is not older than one full hour", "Try again later.")
     return window
 
 
-def _figures(desk: Desk, window: Window) -> list[Figure]:
-    figures = desk.measured.figures(window, MEASURE_SECONDS)
-    if figures is None:
-        raise DependencyError("The figures are still being computed", "Try again in a minute.")
-    return figures
+def _find(desk: Desk, hazard: str) -> Hazard:
+    with desk.database.read() as connection:
+        return hazards.get(connection, hazard)
+
+
+async def _figures(desk: Desk, window: Window) -> list[Figure]:
+    look = await desk.measured.figures.wait(window, MEASURE_SECONDS, newest=True)
+    if look.kept is None:
+        raise DependencyError("The figures are being measured", "Try again in a minute.")
+    return look.kept.value
 
 
 def _proofs(scan: str, sha256: str) -> list[Proof]:
@@ -124,7 +166,3 @@ def _proofs(scan: str, sha256: str) -> list[Proof]:
     if bool(scan) != bool(sha256):
         raise InputError("A proof needs the name of the file and its SHA-256", "Give both.")
     return [FileProof(scan, sha256)] if scan else []
-
-
-def _to(hazard: str) -> Response:
-    return RedirectResponse(f"/assessment/hazards#{hazard}", 303)

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, HTTPException, Path, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from pipeline.assessment import cases
@@ -13,6 +13,7 @@ from pipeline.console import assessment_rows
 from pipeline.console.assessment_view import show
 from pipeline.console.assessment_window import DAYS, TheWindow
 from pipeline.console.desk import TheDesk
+from pipeline.console.measured import Look
 from pipeline.errors import DependencyError
 from pipeline.review.cases import reading
 
@@ -26,21 +27,36 @@ SplitQuery = Annotated[list[Annotated[str, Query(max_length=256, pattern=r"^[^\x
 Identity = Annotated[str, Path(pattern=r"^I-\d\d$")]
 
 
+async def figures_of(desk: TheDesk, chosen: TheWindow) -> Look[list[Figure]]:
+    """Return the figures of the chosen window; none if they take longer than a page may."""
+    return await desk.measured.figures.wait(chosen.window)
+
+
+Figures = Annotated[Look[list[Figure]], Depends(figures_of)]
+
+
+async def listed_figures(desk: TheDesk, chosen: TheWindow) -> list[Figure]:
+    """Return the figures of the chosen window. Raises DependencyError if they take longer than LIST_SECONDS."""
+    look = await desk.measured.figures.wait(chosen.window, LIST_SECONDS)
+    if look.kept is None:
+        raise DependencyError("The figures are being measured", "Load the page again in a minute.")
+    return look.kept.value
+
+
 @router.get("", response_class=HTMLResponse)
 def indicators_page(
     request: Request,
-    desk: TheDesk,
     chosen: TheWindow,
+    look: Figures,
     data: Annotated[Literal["operation", "test"], Query()] = "operation",
 ) -> Response:
-    """Show the indicators of a window, of operation or of test data. While they are computed, the page says so."""
-    figures = desk.measured.figures(chosen.window)
-    rows = assessment_rows.rows(figures or [], data == "test")
+    """Show the indicators of a window, of operation or of test data. While they are measured, the page says so."""
+    rows = assessment_rows.rows(look.kept.value if look.kept else [], data == "test")
     counts = Counter(row.state for row in rows)
     return show(
         request,
         "assessment_indicators.html",
-        ready=figures is not None,
+        look=look,
         rows=rows,
         counts=[(state, counts[state]) for state in assessment_rows.STATES],
         chosen=chosen,
@@ -50,19 +66,18 @@ def indicators_page(
 
 
 @router.get("/indicators/{identity}", response_class=HTMLResponse)
-def indicator_page(request: Request, desk: TheDesk, chosen: TheWindow, identity: Identity) -> Response:
+def indicator_page(request: Request, chosen: TheWindow, look: Figures, identity: Identity) -> Response:
     """Show one indicator: values, definition, formula, sources, and the values of parts of the speech."""
     if identity not in INDICATORS:
         raise HTTPException(404, "There is no such indicator.")
-    figures = desk.measured.figures(chosen.window)
-    indicator = INDICATORS[identity]
+    indicator, figures = INDICATORS[identity], look.kept.value if look.kept else []
     return show(
         request,
         "assessment_indicator.html",
-        ready=figures is not None,
+        look=look,
         indicator=indicator,
-        rows=assessment_rows.values(indicator, figures or []),
-        parts=assessment_rows.parts(indicator, figures or []),
+        rows=assessment_rows.values(indicator, figures),
+        parts=assessment_rows.parts(indicator, figures),
         chosen=chosen,
         days=DAYS,
     )
@@ -73,22 +88,21 @@ def indicator_cases(
     request: Request,
     desk: TheDesk,
     chosen: TheWindow,
+    figures: Annotated[list[Figure], Depends(listed_figures)],
     identity: Identity,
     key: KeyQuery,
     split: SplitQuery = [],  # noqa: B006 - FastAPI copies it
 ) -> Response:
     """List the cases behind a figure, newest first. `split` has the figure's part of the speech, as `name=value`."""
-    figure = _figure(desk.measured.figures(chosen.window, LIST_SECONDS), identity, key, split)
+    figure = _figure(figures, identity, key, split)
     with desk.database.read() as connection:
         found = [reading.case(connection, each) for each in cases.listed(connection, figure, chosen.window)]
     row = assessment_rows.FigureRow(INDICATORS[identity], figure)
     return show(request, "assessment_cases.html", row=row, cases=found, most=cases.MOST, chosen=chosen)
 
 
-def _figure(figures: list[Figure] | None, identity: str, key: str, split: list[str]) -> Figure:
+def _figure(figures: list[Figure], identity: str, key: str, split: list[str]) -> Figure:
     """Return the figure that has a list of cases."""
-    if figures is None:
-        raise DependencyError("The figures are still being computed", "Load the page again in a minute.")
     parts = dict(each.partition("=")[::2] for each in split)
     found = (each for each in figures if (each.indicator, each.key, each.split) == (identity, key, parts))
     if (figure := next(found, None)) is None or not figure.cases:

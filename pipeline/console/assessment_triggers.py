@@ -3,15 +3,16 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Path, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, Response
 
 from pipeline.assessment import triggers, watching, workdays
 from pipeline.assessment.proofs import FileProof
-from pipeline.console.assessment_view import show
+from pipeline.console.assessment_view import go, show
 from pipeline.console.desk import Signed, TheDesk
 from pipeline.console.fields import HashForm, NameForm, NeededDayForm, NoteForm
 
-router = APIRouter(prefix="/assessment/triggers")
+PAGE = "/assessment/triggers"
+router = APIRouter(prefix=PAGE)
 
 TriggerId = Annotated[str, Path(pattern=r"^[0-9a-f.-]{1,64}$")]
 
@@ -29,14 +30,15 @@ def triggers_page(request: Request, desk: TheDesk) -> Response:
 
 
 @router.post("/watch")
-def watch_triggers(desk: TheDesk) -> Response:
+def watch_triggers(request: Request, desk: TheDesk) -> Response:
     """Look for new signals now."""
     watching.watch(desk.database, desk.settings, workdays.calendar(), desk.clock())
-    return RedirectResponse("/assessment/triggers", 303)
+    return go(request, PAGE)
 
 
 @router.post("/{trigger}")
 def decide_trigger(
+    request: Request,
     desk: TheDesk,
     session: Signed,
     trigger: TriggerId,
@@ -46,15 +48,21 @@ def decide_trigger(
     """Accept or reject a suggestion. 409 if it is decided already, 422 without a reason."""
     with desk.database.write() as connection:
         triggers.decide(connection, trigger, answer == "accept", reason, session.account.name, desk.clock())
-    return RedirectResponse(f"/assessment/triggers#{trigger}", 303)
+    return go(request, PAGE)
 
 
 @router.post("")
 def record_notice(
-    desk: TheDesk, session: Signed, authority: NameForm, day: NeededDayForm, scan: NameForm, sha256: HashForm
+    request: Request,
+    desk: TheDesk,
+    session: Signed,
+    authority: NameForm,
+    day: NeededDayForm,
+    scan: NameForm,
+    sha256: HashForm,
 ) -> Response:
     """Record the written notice of an authority, case 3(5), with the name and hash of its scan."""
     proof, calendar = FileProof(scan, sha256), workdays.calendar()
     with desk.database.write() as connection:
         triggers.record_notice(connection, authority, day, proof, session.account.name, calendar, desk.clock())
-    return RedirectResponse("/assessment/triggers", 303)
+    return go(request, PAGE)

@@ -1,61 +1,237 @@
-"""Keeps the figures of windows for some minutes. On a large store they take seconds, so a thread computes them."""
+"""Measures windows in the background, and keeps the results. On a large store a window takes up to a minute.
 
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+One thread measures one window at a time, so that moderators keep the other cores and most of the database. A result is
+kept as long as the store does not change. If the store has changed, readers see the old result with its age until a new
+one is there.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Lock
+from typing import Any, Generic, TypeVar
 
-from pipeline.assessment import measure
+from msgspec import Struct
+from sqlalchemy import Connection, func, select
+from starlette.concurrency import run_in_threadpool
+
+from pipeline.assessment import measure, options
 from pipeline.assessment.figure import Figure, Window
-from pipeline.assessment.options import Options
+from pipeline.assessment.report import gather
+from pipeline.assessment.report.gather import Measurement
+from pipeline.judge.labels import Labels
 from pipeline.review.database import Database
+from pipeline.review.tables.assessment import COUNTED
+from pipeline.review.tables.core import AUDIT, FLAGS
+from pipeline.review.tables.duties import ACTIONS, DRILL_LINES, REGISTER, ROOM_HOURS
+from pipeline.review.tables.rights import APPEALS, REPORTS
+from pipeline.settings import Settings
+
+T = TypeVar("T")
+State = tuple[float | None, ...]
 
 KEEP_SECONDS = 300.0
+"""A result is kept for at least this long, whatever happens in the store."""
+KEEP_TIMES = 10.0
+"""It is kept for at least this many times as long as it took, so that readers cause a bounded load."""
 WAIT_SECONDS = 2.0
-"""Seconds that a page waits for figures. Then it says that they are being computed, and asks again."""
+"""Seconds that a page waits for its first result. Then it says that the window is being measured."""
+STOP_SECONDS = 0.05
 MOST = 16
-"""The most windows that it keeps."""
+"""The most results that are kept, and the most windows that wait."""
+
+NEWS = (
+    AUDIT.c.seq,
+    COUNTED.c.at,
+    FLAGS.c.stored_at,
+    ACTIONS.c.at,
+    ROOM_HOURS.c.received_at,
+    REPORTS.c.created_at,
+    APPEALS.c.created_at,
+    DRILL_LINES.c.stored_at,
+    REGISTER.c.changed_at,
+)
+"""Columns whose largest value grows when data for a figure arrive. People's decisions are in the audit log."""
+
+
+class Kept(Struct, Generic[T], frozen=True):
+    """A result."""
+
+    value: T
+    at: float
+    """When it was measured, in UTC seconds."""
+    seconds: float
+    """How long it took."""
+    state: State
+    """What the store had: see `state_of`."""
+
+
+class Running(Struct, frozen=True):
+    """A measurement that has not ended."""
+
+    started: bool
+    """False: it waits for another one."""
+    seconds: float
+    """Time since it was asked for."""
+    usual: float | None
+    """How long the last measurement took. None: there was none."""
+
+
+class Look(Struct, Generic[T], frozen=True):
+    """What a reader sees: the newest result, and the measurement of the next one. At least one of them is there."""
+
+    kept: Kept[T] | None
+    running: Running | None
+
+
+class _Job(Struct, frozen=True):
+    future: Future[Exception | None]
+    """Gives the error of a measurement that failed."""
+    asked_at: float
+    """A time of the monotonic clock."""
+
+
+class Background(Generic[T]):
+    """Measures windows with `measure` in the threads of `pool`. `clock` returns UTC seconds."""
+
+    def __init__(
+        self,
+        pool: Executor,
+        database: Database,
+        measure: Callable[[Connection, Window], T],
+        clock: Callable[[], float],
+    ) -> None:
+        self._pool = pool
+        self._database = database
+        self._measure = measure
+        self._clock = clock
+        self._lock = Lock()
+        self._kept: dict[Window, Kept[T]] = {}
+        self._jobs: dict[Window, _Job] = {}
+        self._usual: float | None = None
+        self._connection: Any = None
+        """The driver's connection while a window is measured."""
+
+    def look(self, window: Window) -> Look[T]:
+        """Return what there is now. Start a measurement if there is no result, or an old one of a changed store.
+
+        Raises the error of a measurement that failed, once.
+        """
+        self._job(window, self._outdated(window))
+        return self._now(window)
+
+    async def wait(self, window: Window, seconds: float | None = None, *, newest: bool = False) -> Look[T]:
+        """Look, but wait for a first result for `seconds` (WAIT_SECONDS); with `newest`, also for the next one."""
+        found = await run_in_threadpool(self.look, window)
+        job = self._jobs.get(window)
+        if job and (newest or found.kept is None):
+            await asyncio.wait([asyncio.wrap_future(job.future)], timeout=WAIT_SECONDS if seconds is None else seconds)
+            self._job(window, start=False)
+        return self._now(window)
+
+    def again(self, window: Window) -> None:
+        """Measure a window now, unless its result is that of the store as it is."""
+        with self._database.read() as connection:
+            state = state_of(connection)
+        kept = self._kept.get(window)
+        self._job(window, kept is None or kept.state != state)
+
+    def interrupt(self) -> bool:
+        """Make the database end the query in progress, so that the measurement fails. Return False if there is none."""
+        with self._lock:
+            if (raw := self._connection) is None:
+                return False
+            raw.interrupt() if hasattr(raw, "interrupt") else raw.cancel()  # SQLite, PostgreSQL
+            return True
+
+    def _now(self, window: Window) -> Look[T]:
+        with self._lock:
+            job = self._jobs.get(window)
+            if job is None:
+                return Look(self._kept.get(window), None)
+            running = Running(job.future.running(), time.monotonic() - job.asked_at, self._usual)
+            return Look(self._kept.get(window), running)
+
+    def _job(self, window: Window, start: bool) -> None:
+        """Forget the window's measurement if it has ended, and start one if there is none and `start` says so."""
+        with self._lock:
+            job = self._jobs.get(window)
+            if job and job.future.done():
+                del self._jobs[window]
+                if error := job.future.result():
+                    raise error
+            elif job is None and start:
+                self._jobs[window] = _Job(self._pool.submit(self._run, window), time.monotonic())
+                self._cancel_oldest()
+
+    def _outdated(self, window: Window) -> bool:
+        kept = self._kept.get(window)
+        if kept is None:
+            return True
+        if self._clock() - kept.at < max(KEEP_SECONDS, KEEP_TIMES * kept.seconds):
+            return False
+        with self._database.read() as connection:
+            return state_of(connection) != kept.state
+
+    def _cancel_oldest(self) -> None:
+        if len(self._jobs) > MOST:
+            oldest = next(window for window, job in self._jobs.items() if not job.future.running())
+            self._jobs.pop(oldest).future.cancel()
+
+    def _run(self, window: Window) -> Exception | None:
+        try:
+            self._keep(window)
+        except Exception as error:
+            return error
+        return None
+
+    def _keep(self, window: Window) -> None:
+        began, at = time.monotonic(), self._clock()
+        with self._database.read() as connection, self._interruptible(connection):
+            state = state_of(connection)
+            value = self._measure(connection, window)
+        seconds = time.monotonic() - began
+        with self._lock:
+            self._usual = seconds
+            self._kept.pop(window, None)
+            self._kept[window] = Kept(value, at, seconds, state)
+            if len(self._kept) > MOST:
+                del self._kept[next(iter(self._kept))]
+
+    @contextmanager
+    def _interruptible(self, connection: Connection) -> Iterator[None]:
+        self._connection = connection.connection.dbapi_connection
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._connection = None
 
 
 class Measured:
-    """The figures of the newest windows. `clock` returns UTC seconds."""
+    """The figures of windows, and the measured parts of draft reports. One thread measures both."""
 
-    def __init__(self, database: Database, options: Options, clock: Callable[[], float]) -> None:
-        self._database = database
-        self._options = options
-        self._clock = clock
+    def __init__(self, database: Database, settings: Settings, labels: Labels, clock: Callable[[], float]) -> None:
+        """Raises ConfigError for a limit of an unknown figure."""
+        chosen = options.of(settings, labels)
         self._pool = ThreadPoolExecutor(1, "measure")
-        self._lock = Lock()
-        self._kept: dict[Window, tuple[float, Future[list[Figure]]]] = {}
-
-    def figures(self, window: Window, seconds: float | None = None) -> list[Figure] | None:
-        """Return the figures of a window; None if they are not ready after `seconds` (WAIT_SECONDS)."""
-        future = self._future(window)
-        wait([future], WAIT_SECONDS if seconds is None else seconds)
-        return future.result() if future.done() else None
+        self.figures = Background[list[Figure]](
+            self._pool, database, lambda connection, window: measure.measure(connection, window, chosen), clock
+        )
+        self.drafts = Background[Measurement](
+            self._pool, database, lambda connection, window: gather.measure(connection, window, settings), clock
+        )
 
     def close(self) -> None:
-        """Wait for the computation in progress, and drop the others."""
-        self._pool.shutdown(cancel_futures=True)
-
-    def _future(self, window: Window) -> Future[list[Figure]]:
-        with self._lock:
-            at, future = self._kept.get(window, (0.0, None))
-            if future is None or self._clock() - at >= KEEP_SECONDS or _failed(future):
-                future = self._pool.submit(self._compute, window)
-                self._kept.pop(window, None)
-                self._kept[window] = (self._clock(), future)
-                self._drop_oldest()
-            return future
-
-    def _drop_oldest(self) -> None:
-        while len(self._kept) > MOST:
-            _, dropped = self._kept.pop(next(iter(self._kept)))
-            dropped.cancel()
-
-    def _compute(self, window: Window) -> list[Figure]:
-        with self._database.read() as connection:
-            return measure.measure(connection, window, self._options)
+        """End the measurement in progress, and drop the others."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        while self.figures.interrupt() or self.drafts.interrupt():
+            time.sleep(STOP_SECONDS)  # between two queries there is nothing to interrupt
+        self._pool.shutdown()
 
 
-def _failed(future: Future[list[Figure]]) -> bool:
-    return future.done() and (future.cancelled() or future.exception() is not None)
+def state_of(connection: Connection) -> State:
+    """Return values that change when data for a figure arrive."""
+    return tuple(connection.scalar(select(func.max(column))) for column in NEWS)

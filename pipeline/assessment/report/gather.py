@@ -1,6 +1,7 @@
 """Gathers the content of a report from the store: figures, answers, evidence, triggers, hazards, drills."""
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import Connection, distinct, func, select
 
 from pipeline.assessment import catalogue
@@ -19,14 +20,28 @@ from pipeline.assessment.report.content import (
     ReportedEvidence,
     ReportedValue,
     ReportItem,
+    Restrictions,
     Reviewers,
+    Versions,
 )
+from pipeline.assessment.report.evidence import EvidenceSource
 from pipeline.review import audit
 from pipeline.review.tables.core import ACCOUNTS, AUDIT, CASES, DECISIONS
 from pipeline.settings import Settings
 
 OF_DRILLS = "drills"
 """The source of indicators that are measured on test data."""
+
+
+class Measurement(Struct, frozen=True, kw_only=True):
+    """The part of a report that rests on speech and decisions. On a large store it takes up to a minute."""
+
+    figures: tuple[Figure, ...]
+    evidence: list[tuple[EvidenceSource, ReportedEvidence]]
+    tallies: str
+    versions: Versions
+    restrictions: tuple[Restrictions, ...]
+    reviewers: Reviewers
 
 
 def gather(connection: Connection, assessment: Assessment, settings: Settings) -> AssessmentReport:
@@ -36,14 +51,28 @@ def gather(connection: Connection, assessment: Assessment, settings: Settings) -
     return draft(connection, assessment, settings)
 
 
-def draft(connection: Connection, assessment: Assessment, settings: Settings) -> AssessmentReport:
-    """Measure, and read what people wrote."""
+def measure(connection: Connection, window: Window, settings: Settings) -> Measurement:
+    """Measure a window for a report. Raises ConfigError."""
+    options = choices.build(settings)
+    return Measurement(
+        figures=tuple(measuring.measure(connection, window, options)),
+        evidence=evidence.collect(connection, window),
+        tallies=tallies.digest(connection, Window(window.since - options.settled, window.until)),
+        versions=files.versions(connection, window, settings),
+        restrictions=records.restrictions(connection, window),
+        reviewers=_reviewers(connection, window),
+    )
+
+
+def draft(
+    connection: Connection, assessment: Assessment, settings: Settings, measured: Measurement | None = None
+) -> AssessmentReport:
+    """Return the report with what people wrote until now. Its window is measured now, unless it is `measured`."""
     window, options = assessment.window, choices.build(settings)
-    figures = tuple(measuring.measure(connection, window, options))
+    measured = measured or measure(connection, window, settings)
+    figures, found, digest = measured.figures, measured.evidence, measured.tallies
     answers = records.answers(connection, assessment.id)
-    found = evidence.collect(connection, window)
     hazards = records.hazards(connection, window)
-    digest = tallies.digest(connection, Window(window.since - options.settled, window.until))
     shown = files.in_force(settings)
     return AssessmentReport(
         id=assessment.id,
@@ -51,7 +80,7 @@ def draft(connection: Connection, assessment: Assessment, settings: Settings) ->
         window=window,
         opened_by=assessment.opened_by,
         opened_at=assessment.opened_at,
-        versions=files.versions(connection, window, settings),
+        versions=measured.versions,
         answers=answers,
         items=tuple(
             _item(number, answers, figures, (*evidence.of_item(found, number), *_fixed(number, shown, digest)), hazards)
@@ -59,14 +88,14 @@ def draft(connection: Connection, assessment: Assessment, settings: Settings) ->
         ),
         figures=tuple(each for each in figures if not of_drills(each)),
         drill_figures=tuple(each for each in figures if of_drills(each)),
-        restrictions=records.restrictions(connection, window),
+        restrictions=measured.restrictions,
         definitions=tuple(map(definition, catalogue.INDICATORS.values())),
         labels=files.label_names(files.known_labels(settings)),
         triggers=records.triggers(connection, window),
         hazards=hazards,
         drills=records.drills(connection, window),
         register=records.register(connection, window),
-        reviewers=_reviewers(connection, window),
+        reviewers=measured.reviewers,
         options=plain_options.to_plain(options),
         files=shown,
         settled=options.settled,

@@ -36,6 +36,10 @@ LEADS |= {"step_hazard", "watch_triggers", "save_answer", "open_assessment", "fi
 AUDITS = {"audit_page", "keeping_page", "indicators_page", "indicator_page", "triggers_page", "hazards_page"}
 AUDITS |= {
     "indicator_cases",
+    "figures_progress",
+    "measure_figures",
+    "draft_progress",
+    "measure_draft",
     "drills_page",
     "drill_page",
     "register_page",

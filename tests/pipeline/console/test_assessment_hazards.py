@@ -1,11 +1,15 @@
 """The page of hazards."""
 
+from threading import Event
+
 import pytest
 
-from pipeline.assessment import hazards
+from pipeline.assessment import drills, hazards, measure
+from pipeline.assessment.drill_lines import DrillLine
 from pipeline.assessment.figure import Figure
 from pipeline.assessment.hazards import Hazard
-from pipeline.console.measured import Measured
+from pipeline.console import assessment_hazards
+from tests.builders import flag
 from tests.pipeline.console.conftest import Console, Enter
 
 PROOF = {"scan": "rota.pdf", "sha256": "cd" * 32}
@@ -46,16 +50,20 @@ def test_an_auditor_can_only_read(console: Console, enter: Enter) -> None:
     assert '<form method="post" action="/assessment' not in page
 
 
-def figures(value: float) -> list[Figure]:
-    """Return one figure with the limit 0.95."""
+def measured(monkeypatch: pytest.MonkeyPatch, value: float) -> None:
+    """Let each window have one figure, with the limit 0.95."""
     met = value >= 0.95
-    return [Figure(indicator="I-06", key="in_time", unit="share", value=value, n=9, threshold=0.95, met=met)]
+    monkeypatch.setattr(
+        measure,
+        "measure",
+        lambda *_: [Figure(indicator="I-06", key="in_time", unit="share", value=value, n=9, threshold=0.95, met=met)],
+    )
 
 
 def test_a_figure_that_misses_its_limit_is_a_hazard_until_it_keeps_it(
     console: Console, enter: Enter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Measured, "figures", lambda *_: figures(0.5))
+    measured(monkeypatch, 0.5)
     lea = enter("lea")
     assert lea.post("/assessment/hazards/find").status_code == 303
     [hazard] = stored(console)
@@ -66,7 +74,9 @@ def test_a_figure_that_misses_its_limit_is_a_hazard_until_it_keeps_it(
     console.clock.now += 2 * 3_600
     lea = enter("lea")  # the session has ended
     assert lea.post(f"{path}/recheck").status_code == 409
-    monkeypatch.setattr(Measured, "figures", lambda *_: figures(0.99))
+    measured(monkeypatch, 0.99)
+    console.clock.now += 600
+    lea.post(f"{path}/assign", data={"owner": "ana"})  # the store changes, so the figures are measured again
     assert lea.post(f"{path}/recheck").status_code == 303
     [hazard] = stored(console)
     assert hazard.state == "closed"
@@ -79,5 +89,36 @@ def test_without_limits_nothing_is_found(console: Console, enter: Enter) -> None
 
 
 def test_an_action_does_not_wait_for_ever_for_figures(enter: Enter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Measured, "figures", lambda *_: None)
-    assert enter("lea").post("/assessment/hazards/find").status_code == 503
+    may = Event()
+    monkeypatch.setattr(measure, "measure", lambda *_: [] * may.wait(60))
+    monkeypatch.setattr(assessment_hazards, "MEASURE_SECONDS", 0.1)
+    lea = enter("lea")
+    assert lea.post("/assessment/hazards/find").status_code == 503
+    may.set()
+    monkeypatch.setattr(assessment_hazards, "MEASURE_SECONDS", 60.0)
+    assert lea.post("/assessment/hazards/find").status_code == 303
+
+
+def test_a_failed_drill_is_a_hazard_until_a_later_one_goes_right(console: Console, enter: Enter) -> None:
+    def held(suggestion: str) -> None:
+        with console.database.write() as connection:
+            drill, rooms = drills.begin(
+                connection, [DrillLine("zh-fraud-1", "zh", "fraud", "x")], "lea", console.clock.now
+            )
+        said = flag(drill.id, 4, 5, room=next(iter(rooms)), speaker="drill", drill=drill.id, suggestion=suggestion)
+        console.store.add([said], console.clock.now)
+        with console.database.write() as connection:
+            drills.end(connection, drill.id, "lea", console.clock.now)
+
+    lea = enter("lea")
+    held("pass")
+    lea.post("/assessment/hazards/find")
+    [hazard] = stored(console)
+    assert (hazard.source, hazard.about) == ("drill", "5(4).drill zh fraud")
+    path = f"/assessment/hazards/{hazard.id}"
+    lea.post(f"{path}/fix", data={"note": "new terms"})
+    assert lea.post(f"{path}/recheck").status_code == 409
+    console.clock.now += 60
+    held("block")
+    assert lea.post(f"{path}/recheck").status_code == 303
+    assert stored(console)[0].state == "closed"

@@ -3,14 +3,18 @@
 import re
 from html import unescape
 from pathlib import Path
+from threading import Event
+from time import sleep
 
 import pytest
 from markupsafe import escape
 
+from pipeline.assessment import measure
 from pipeline.assessment.catalogue import INDICATORS
+from pipeline.console import measured
 from pipeline.console.app import open_desk
-from pipeline.console.measured import Measured
 from pipeline.errors import ConfigError
+from pipeline.review import audit
 from pipeline.review.cases.values import Choice
 from pipeline.review.delivery.tallies import Cell
 from pipeline.settings import Settings
@@ -84,13 +88,43 @@ def test_an_unknown_indicator_is_not_found(enter: Enter) -> None:
     assert enter("aud").get("/assessment/indicators/I-99").status_code == 404
 
 
-def test_a_page_asks_again_while_figures_are_computed(enter: Enter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Measured, "figures", lambda *_: None)
+def test_a_page_tells_while_figures_are_measured(enter: Enter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measured, "WAIT_SECONDS", 0.0)
+    may = Event()
+    whole = measure.measure
+    monkeypatch.setattr(measure, "measure", lambda *given: [*whole(*given)] if may.wait(60) else [])
     aud = enter("aud")
     for path in ("/assessment?days=30", "/assessment/indicators/I-02?days=30"):
         page = aud.get(path).text
-        assert "The figures are being computed" in page
-        assert f'hx-get="{path}' in page
+        assert "The figures are being measured" in page
+        assert 'hx-get="/assessment/measuring?days=30&amp;shown=0"' in page
+    line = aud.get("/assessment/measuring?days=30")
+    assert "Being measured for" in line.text
+    assert "hx-refresh" not in line.headers
+    may.set()
+    for _ in range(600):
+        if "hx-refresh" in (line := aud.get("/assessment/measuring?days=30")).headers:
+            break
+        sleep(0.1)
+    assert line.headers["hx-refresh"] == "true"
+    assert "Measured 2026-01-01 12:00 UTC, 0 s ago." in aud.get("/assessment?days=30").text
+
+
+def test_a_page_tells_of_newer_figures(console: Console, enter: Enter) -> None:
+    aud = enter("aud")
+    aud.get("/assessment?days=30")
+    with console.database.write() as connection:
+        audit.append(connection, NOON, "ana", "case.view", "c")
+    console.clock.now += 60
+    assert aud.post("/assessment/measuring?days=30").headers["hx-refresh"] == "true"
+    for _ in range(600):
+        line = aud.get(f"/assessment/measuring?days=30&shown={NOON}").text
+        if "Show the new figures" in line:
+            break
+        sleep(0.1)
+    assert "Show the new figures" in line
+    assert "Measured 2026-01-01 12:00 UTC, 1 m ago." in line
+    assert "Measured 2026-01-01 12:01 UTC, 0 s ago." in aud.get("/assessment?days=30").text
 
 
 def test_no_page_has_an_inline_style_or_script(spoken: Console, enter: Enter) -> None:

@@ -5,11 +5,14 @@ import re
 from base64 import b64encode
 from hashlib import sha256
 from io import BytesIO
+from threading import Event
+from unittest.mock import Mock
 from zipfile import ZipFile
 
 import pytest
 
-from pipeline.assessment.report import assessments, keys, pdf
+from pipeline.assessment.report import assessments, gather, keys, pdf
+from pipeline.console import assessment_reports, measured
 from tests.builders import NOON
 from tests.pipeline.assessment.report import stored
 from tests.pipeline.console.conftest import Console, Enter
@@ -91,3 +94,36 @@ def test_a_final_form_cannot_be_changed(console: Console, enter: Enter) -> None:
     lea.post(f"{path}/final", data={"sure": "yes"})
     assert "hx-post" not in lea.get(f"/assessment/forms/{identity}").text
     assert lea.post(f"/assessment/forms/{identity}/service_name", data={"text": "x"}).status_code == 409
+
+
+def test_a_draft_that_takes_long_says_so(console: Console, enter: Enter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measured, "WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(assessment_reports, "FINISH_SECONDS", 0.0)
+    may, whole = Event(), gather.measure
+    monkeypatch.setattr(gather, "measure", lambda *given: whole(*given) if may.wait(60) else None)
+    path = opened(console, enter)
+    identity = path.rpartition("/")[2]
+    stored.answer(console.database, identity)
+    lea = enter("lea")
+    assert f'hx-get="/assessment/measuring/{identity}?&amp;shown=0"' in lea.get(path).text
+    for file in ("report.en.html", "files/report.json"):
+        page = lea.get(f"{path}/{file}").text
+        assert "The report is being measured" in page
+        assert 'http-equiv="refresh"' in page
+    assert lea.post(f"{path}/final", data={"sure": "yes"}).status_code == 503
+    may.set()
+    monkeypatch.setattr(assessment_reports, "FINISH_SECONDS", 60.0)
+    assert lea.post(f"{path}/final", data={"sure": "yes"}).status_code == 303
+
+
+def test_a_draft_is_measured_once_and_has_the_newest_answers(
+    console: Console, enter: Enter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = opened(console, enter)
+    spy = Mock(side_effect=gather.measure)
+    monkeypatch.setattr(gather, "measure", spy)
+    lea = enter("lea")
+    for name in ("First", "Second"):
+        lea.post(f"/assessment/forms/{path.rpartition('/')[2]}/service_name", data={"text": f"{name} name"})
+        assert f"{name} name" in lea.get(f"{path}/report.en.html").text
+    assert spy.call_count == 1
