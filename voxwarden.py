@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.client.gateway import SpeakerStream
+    from pipeline.moderator import Moderator
 
-__all__ = ["SpeakerStream"]
+__all__ = ["Moderator", "SpeakerStream"]
 
-MODULES = {"SpeakerStream": "pipeline.client.gateway"}
+MODULES = {"Moderator": "pipeline.moderator", "SpeakerStream": "pipeline.client.gateway"}
 NAMES = ("agents", "pipeline")
 REMEDY = "Install Voxwarden into a virtual environment of its own: python3 -m venv .venv"
 FAILED = 3

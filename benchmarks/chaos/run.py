@@ -8,8 +8,8 @@ from pathlib import Path
 from agents import topics
 from benchmarks.chaos import records, stores, tallied, verdict
 from benchmarks.chaos.clients import Crowd
+from benchmarks.chaos.decider import Decider
 from benchmarks.chaos.marks import FRAME
-from benchmarks.chaos.moderator import Moderator
 from benchmarks.chaos.scene import Scene, say
 from benchmarks.chaos.troubles import Planned, Storm
 from benchmarks.chaos.verdict import ChaosVerdict
@@ -42,7 +42,7 @@ def run(
             stretch for voice, samples in audio.items() for stretch in verdict.stretches(voice, samples, settings)
         ]
         say(f"{len(audio)} speakers, {len(wanted)} stretches of speech in {seconds:.0f} s; seed {seed}")
-        moderator = stack.enter_context(Moderator(settings))
+        decider = stack.enter_context(Decider(settings))
         scene = stack.enter_context(Scene(settings, cluster, store, folder))
         scene.await_gateway()
         crowd = Crowd(audio, scene.address)
@@ -54,7 +54,7 @@ def run(
         scene.stop_all()
         say(f"events: {dict(sorted(scene.happened.items()))}")
         say(f"closed connections: {dict(crowd.codes)}; frames dropped by clients: {crowd.dropped}")
-        say(f"decisions: {moderator.decided}")
+        say(f"decisions: {decider.decided}")
         found = judged(scene, wanted, {voice: -(-samples.size // FRAME) for voice, samples in audio.items()})
         explain(found)
         return found

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline.libraries import require
 from pipeline.messages import SAMPLE_RATE
 from pipeline.settings import Asr
+from pipeline.sharing import Shelf
 
 Samples = NDArray[np.float32]
 """16 kHz mono audio, shape (samples,), from -1 to 1."""
@@ -97,11 +99,26 @@ ENGINES = {"ctranslate2": "pipeline.asr.ct2_engine", "openai-whisper": "pipeline
 """
 
 
+class SharedTranscriber:
+    """A transcriber that several threads may use. One of them works at a time."""
+
+    def __init__(self, transcriber: Transcriber) -> None:
+        self.name = transcriber.name
+        self._transcriber = transcriber
+        self._turn = Lock()
+
+    def transcribe(self, clips: Sequence[Clip], *, words: bool = False) -> list[Recognition]:
+        with self._turn:
+            return self._transcriber.transcribe(clips, words=words)
+
+
+_shelf: Shelf[SharedTranscriber] = Shelf()
+
+
 def load(asr: Asr) -> Transcriber:
-    """Load the engine that `asr.engine` selects, with its weights.
+    """Load the engine that `asr.engine` selects, with its weights. Callers with the same settings share it.
 
     Raises WeightsMissing, WeightsCorrupt, or ConfigError, for example if the engine is not installed.
     """
     require(asr.engine, f"asr.engine: {asr.engine}")
-    transcriber: Transcriber = import_module(ENGINES[asr.engine]).load(asr)
-    return transcriber
+    return _shelf.get(asr.model_dump_json(), lambda: SharedTranscriber(import_module(ENGINES[asr.engine]).load(asr)))

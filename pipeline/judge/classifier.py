@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from pipeline.errors import ConfigError
 from pipeline.libraries import require
 from pipeline.settings import JudgeSettings
+from pipeline.sharing import Shelf
 
 if TYPE_CHECKING:
     from pipeline.judge.calibration import Calibrated
@@ -28,8 +30,32 @@ class Classifier(Protocol):
         """One dict of scores for each text, in order. `languages` has one ISO 639-1 code for each text."""
 
 
+class SharedClassifier:
+    """A classifier that several threads may use. One of them works at a time."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self.name = classifier.name
+        self.labels = classifier.labels
+        self._classifier = classifier
+        self._turn = Lock()
+
+    def classify(self, texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
+        with self._turn:
+            return self._classifier.classify(texts, languages)
+
+
+_shelf: Shelf[SharedClassifier] = Shelf()
+
+
 def load(settings: JudgeSettings) -> Classifier:
-    """The classifier that `settings.model` names, or the shipped one; raises ConfigError or DependencyError."""
+    """The classifier that `settings.model` names, or the shipped one. Callers with the same settings share it.
+
+    Raises ConfigError or DependencyError.
+    """
+    return _shelf.get(settings.model_dump_json(), lambda: SharedClassifier(_mapped(settings)))
+
+
+def _mapped(settings: JudgeSettings) -> Classifier:
     from pipeline.judge import mapping
 
     source = settings.model or str(SHIPPED)

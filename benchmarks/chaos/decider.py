@@ -14,8 +14,8 @@ PAGE = 200
 NAME = "chaos"
 
 
-class Moderator:
-    """`with Moderator(settings) as moderator`: decides cases in a thread until the block ends, and counts them."""
+class Decider:
+    """`with Decider(settings) as decider`: decides cases in a thread until the block ends, and counts them."""
 
     def __init__(self, settings: Settings) -> None:
         self.decided = 0
@@ -23,7 +23,7 @@ class Moderator:
         self._over = Event()
         self._thread = Thread(target=self._run, name="moderator", daemon=True)
 
-    def __enter__(self) -> "Moderator":
+    def __enter__(self) -> "Decider":
         self._thread.start()
         return self
 

@@ -1,0 +1,107 @@
+"""Moderate recordings and texts in a Python program. docs/python.md is the manual."""
+
+import asyncio
+import os
+from collections.abc import Coroutine, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pipeline.errors import AudioError
+from pipeline.messages import Flag, Suggestion
+from pipeline.metrics import Metrics
+from pipeline.settings import load
+
+if TYPE_CHECKING:
+    from pipeline.asr.transcriber import Transcriber
+    from pipeline.judge.judge import Judge
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ModeratedFile:
+    """The result for a recording. docs/contract.md describes the flags; their times are seconds in the recording."""
+
+    utterances: tuple[Flag, ...]
+    """One flag for each utterance, by time. Harmless speech has the suggestion `pass`."""
+    suggestion: Suggestion | None
+    """The worst suggestion of the utterances. None: there are none, and the recording could not be read to its end."""
+    seconds: float
+    """Length of the recording."""
+    speech_seconds: float
+    """Seconds of speech in it."""
+    error: str | None = None
+    """Why the rest of the recording could not be read."""
+
+
+class Moderator:
+    """Finds what breaks the rules, as `voxwarden moderate` and `voxwarden judge` do. Nothing is stored.
+
+    `overrides` are settings that differ from those of the environment and the settings file, e.g.
+    `{"judge": {"policy": "strict"}}`. Each model is loaded when it is first needed. Raises ConfigError for a wrong
+    setting. Several threads may use one moderator.
+    """
+
+    def __init__(self, overrides: Mapping[str, Any] | None = None) -> None:
+        self._settings = load(dict(overrides or {}))
+        self._metrics = Metrics()
+        self._turn = Lock()
+
+    def file(self, path: str | os.PathLike[str], *, room_type: str = "default") -> ModeratedFile:
+        """Moderate a recording of any format that FFmpeg opens. `room_type` selects rules of the policy.
+
+        Raises AudioError if no audio can be read, and WeightsMissing if there are no weights of the recogniser.
+        """
+        with self._turn:
+            self._models  # noqa: B018 - keeps the models in memory for the next file
+        return _run(self._moderated(Path(path), room_type))
+
+    def texts(
+        self, texts: Iterable[str], *, language: str | None = None, room_type: str = "default"
+    ) -> tuple[Flag, ...]:
+        """Judge texts: one flag for each, in order. `language` is an ISO 639-1 code; without it, the script decides."""
+        from pipeline.judge.texts import Text, judge_texts
+
+        with self._turn:
+            return tuple(judge_texts(self._judge, [Text(text, language, room_type) for text in texts]))
+
+    async def _moderated(self, path: Path, room_type: str) -> ModeratedFile:
+        from pipeline.recordings import FileReport, Recordings
+
+        flags: list[Flag] = []
+        report = FileReport(str(path))
+        async for found in Recordings([path], self._settings, self._metrics, room_type):
+            if isinstance(found, Flag):
+                flags.append(found)
+            else:
+                report = found
+        if report.error and not report.seconds:
+            raise AudioError(report.error)
+        utterances = tuple(sorted(flags, key=lambda flag: flag.start))
+        return ModeratedFile(utterances, report.suggestion, report.seconds, report.speech_seconds, report.error)
+
+    @cached_property
+    def _models(self) -> "tuple[Judge, Transcriber]":
+        from pipeline.asr import transcriber
+
+        return self._judge, transcriber.load(self._settings.asr)
+
+    @cached_property
+    def _judge(self) -> "Judge":
+        from pipeline.judge.judge import build
+
+        return build(self._settings, self._metrics)
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, also where an event loop runs already, e.g. in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
