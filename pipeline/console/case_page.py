@@ -16,6 +16,7 @@ from pipeline.review import audit
 from pipeline.review.appeals import reports
 from pipeline.review.cases import reading
 from pipeline.review.cases.leases import Lease
+from pipeline.review.delivery import enforcements
 from pipeline.review.evidence import sound
 
 router = APIRouter(prefix="/cases")
@@ -59,12 +60,14 @@ def shown(desk: Desk, case: str, lease: Lease | None = None) -> dict[str, Any]:
     """Return the values for `case.html`. With a `lease` of the reader, the page has the form for a decision."""
     with desk.database.read() as connection:
         found, reported = view(connection, case), reports.of_case(connection, case)
+        enforced = enforcements.of_case(connection, case)
     picture = outline(desk.evidence, found.clip) if found.clip else None
     return {
         "view": found,
         "case": found.case,
         "lease": lease,
         "reports": reported,
+        "enforced": enforced,
         "outline": picture,
         "marks": marks(found) if picture else {},
         "labels": list(desk.labels.labels),

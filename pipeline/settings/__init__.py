@@ -15,6 +15,7 @@ from pipeline.settings.file import in_file
 from pipeline.settings.gateway import GatewaySettings
 from pipeline.settings.judge import JudgeSettings
 from pipeline.settings.kafka import Kafka
+from pipeline.settings.livekit import ActionRule, LiveKitSettings
 from pipeline.settings.loading import load
 from pipeline.settings.metrics import MetricsServer
 from pipeline.settings.oidc import Oidc
@@ -29,6 +30,7 @@ from pipeline.settings.tree import Settings
 from pipeline.settings.triggers import Triggers
 
 __all__ = [
+    "ActionRule",
     "Asr",
     "AssessmentSettings",
     "Audio",
@@ -40,6 +42,7 @@ __all__ = [
     "Keep",
     "KeepLabel",
     "LanguageCode",
+    "LiveKitSettings",
     "MetricsServer",
     "Oidc",
     "Overload",

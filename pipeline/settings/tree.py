@@ -14,6 +14,7 @@ from pipeline.settings.file import in_file
 from pipeline.settings.gateway import GatewaySettings
 from pipeline.settings.judge import JudgeSettings
 from pipeline.settings.kafka import Kafka
+from pipeline.settings.livekit import LiveKitSettings
 from pipeline.settings.metrics import MetricsServer
 from pipeline.settings.overload import Overload
 from pipeline.settings.quality import Quality
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
     stages: Stages = Stages()  # type: ignore[valid-type]
     kafka: Kafka = Kafka()
     gateway: GatewaySettings = GatewaySettings()
+    livekit: LiveKitSettings = LiveKitSettings()
     console: ReviewConsole = ReviewConsole()
     retention: Retention = Retention()
     quality: Quality = Quality()

@@ -32,8 +32,8 @@ class Confirmation(Struct, frozen=True, kw_only=True):
     """The reason of a failure, in the app's words. No names."""
 
 
-def confirm(connection: Connection, given: Confirmation) -> tuple[Confirmation, bool]:
-    """Store a confirmation. Return the one that holds, and whether it is new.
+def confirm(connection: Connection, given: Confirmation, actor: str = "app") -> tuple[Confirmation, bool]:
+    """Store a confirmation of `actor`. Return the one that holds, and whether it is new.
 
     Raises Missing for an unknown decision, and CaseError if the decision asked for another action, or for none.
     """
@@ -54,7 +54,7 @@ def confirm(connection: Connection, given: Confirmation) -> tuple[Confirmation, 
     if given.result == "done":
         drills.stopped(connection, decision.case_id, given.at)
     detail = {"decision": given.decision, "action": given.action, "at": given.at}
-    audit.append(connection, given.received_at, "app", f"action.{given.result}", decision.case_id, detail)
+    audit.append(connection, given.received_at, actor, f"action.{given.result}", decision.case_id, detail)
     return given, True
 
 

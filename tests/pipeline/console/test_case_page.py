@@ -14,6 +14,8 @@ from pipeline.console.waveform import HEIGHT, WIDTH
 from pipeline.messages import SAMPLE_RATE, Hit
 from pipeline.review import audit
 from pipeline.review.cases.values import CaseFile, ClipPiece, Evidence
+from pipeline.review.delivery import enforcements
+from pipeline.review.delivery.enforcements import Enforcement
 from pipeline.review.evidence import sound
 from pipeline.review.evidence.store import EvidenceFolder
 from tests.builders import NOON, case, flag
@@ -174,3 +176,18 @@ def test_the_form_for_a_decision_needs_a_lease(console: Console, enter: Enter) -
     assert not form.search(ana.get(f"/cases/{case}").text)
     assert taken(ana, case)
     assert form.search(ana.post(f"/cases/{case}/open").text)
+
+
+def test_actions_in_the_room_are_shown(console: Console, enter: Enter) -> None:
+    """A rule muted the speaker, and the mute is in force."""
+    [case] = stored(console)
+    [spoken] = console.store.case(case).flags
+    assert "Actions in the room" not in enter("aud").get(f"/cases/{case}").text
+    given = Enforcement(
+        id=spoken.id, case=case, room="room", speaker="ann", action="mute", label="hate", asked_at=NOON, decided=False
+    )
+    with console.database.write() as connection:
+        enforcements.settle(connection, given, NOON + 9, until=NOON + 600)
+    shown = enter("aud").get(f"/cases/{case}").text
+    assert "mute · done · by a rule" in shown
+    assert "2026-01-01 12:10:00" in shown

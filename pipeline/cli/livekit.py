@@ -1,0 +1,45 @@
+"""`voxwarden livekit`: listen and act in LiveKit rooms."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import typer
+
+from pipeline.cli.app import app, settings_of, stderr
+from pipeline.cli.console import stopped
+from pipeline.errors import ConfigError
+from pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from pipeline.livekit.serving import Listening
+
+
+@app.command()
+def livekit(ctx: typer.Context) -> None:
+    """Listen to each microphone in LiveKit rooms, and carry out actions there.
+
+    A hidden bot joins each room that matches livekit.rooms, and sends the audio of each speaker to the gateway. Use it
+    with `voxwarden run`, or with `voxwarden gateway` and the workers. It carries out the actions of moderators and of
+    livekit.rules: warn, mute, remove, close the room. docs/livekit.md leads from nothing to the first flag.
+
+    Example:
+      VOXWARDEN_LIVEKIT__API_KEY=... VOXWARDEN_LIVEKIT__API_SECRET=... voxwarden livekit
+    """
+    asyncio.run(_serve(settings_of(ctx)))
+
+
+async def _serve(settings: Settings) -> None:
+    try:
+        from pipeline.livekit.serving import serve
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[livekit]".') from error
+    await serve(settings, _started, stopped())
+
+
+def _started(listening: "Listening") -> None:
+    stderr.print(f"Metrics  {listening.metrics_url}", highlight=False)
+    if listening.webhook_url:
+        stderr.print(
+            f"Webhooks {listening.webhook_url}   (write it into the LiveKit server's settings)", highlight=False
+        )
+    stderr.print("Press Ctrl-C to stop.", style="dim")

@@ -1,0 +1,85 @@
+"""The four actions in a LiveKit room, by the server's API."""
+
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+import msgspec
+from google.protobuf.json_format import MessageToDict, ParseDict
+from livekit import api
+
+T = TypeVar("T")
+
+TOPIC = "moderation"
+"""Topic of the data messages for the app in the speaker's browser or phone."""
+
+
+class AbsentError(Exception):
+    """The speaker is not in the room, or there is no such room."""
+
+
+class Moderation:
+    """Acts in rooms. Every method raises AbsentError, or what a call of the API raises."""
+
+    def __init__(self, service: api.room_service.RoomService) -> None:
+        self._service = service
+
+    async def warn(self, room: str, speaker: str, notice: dict[str, Any]) -> None:
+        """Send `notice` as JSON to the speaker; to the whole room if `speaker` is empty."""
+        if speaker:
+            await self._participant(room, speaker)
+        data = api.SendDataRequest(
+            room=room,
+            data=msgspec.json.encode(notice),
+            kind=api.DataPacket.Kind.RELIABLE,
+            topic=TOPIC,
+            destination_identities=[speaker] if speaker else [],
+        )
+        await _called(self._service.send_data(data))
+
+    async def rights(self, room: str, speaker: str) -> dict[str, Any] | None:
+        """The permission to give back after a mute; None if the speaker may not publish."""
+        held = (await self._participant(room, speaker)).permission
+        return MessageToDict(held, preserving_proto_field_name=True) if held.can_publish else None
+
+    async def mute(self, room: str, speaker: str) -> None:
+        """Take the right to publish.
+
+        A mute of the track would not hold: the speaker's own client may undo it.
+        """
+        held = (await self._participant(room, speaker)).permission
+        held.can_publish = False
+        held.ClearField("can_publish_sources")  # a list of sources would override it
+        await self._permit(room, speaker, held)
+
+    async def unmute(self, room: str, speaker: str, given: dict[str, Any]) -> None:
+        """Give back the right to publish, as it was in `given`. Other rights stay as they are now."""
+        now, before = (await self._participant(room, speaker)).permission, ParseDict(given, api.ParticipantPermission())
+        if now.can_publish:
+            return
+        now.can_publish = True
+        now.can_publish_sources.extend(before.can_publish_sources)
+        await self._permit(room, speaker, now)
+
+    async def remove(self, room: str, speaker: str) -> None:
+        """Remove the speaker. A valid token lets them in again."""
+        await _called(self._service.remove_participant(api.RoomParticipantIdentity(room=room, identity=speaker)))
+
+    async def close(self, room: str) -> None:
+        """Close the room for everybody."""
+        await _called(self._service.delete_room(api.DeleteRoomRequest(room=room)))
+
+    async def _participant(self, room: str, speaker: str) -> api.ParticipantInfo:
+        return await _called(self._service.get_participant(api.RoomParticipantIdentity(room=room, identity=speaker)))
+
+    async def _permit(self, room: str, speaker: str, permission: api.ParticipantPermission) -> None:
+        update = api.UpdateParticipantRequest(room=room, identity=speaker, permission=permission)
+        await _called(self._service.update_participant(update))
+
+
+async def _called(call: Awaitable[T]) -> T:
+    try:
+        return await call
+    except api.TwirpError as error:
+        if error.code == api.TwirpErrorCode.NOT_FOUND:
+            raise AbsentError from error
+        raise

@@ -1,0 +1,251 @@
+"""Actions that Voxwarden carries out in rooms itself: those of decisions, and those of rules on flags.
+
+Each function runs in a transaction that the caller opened. An action is asked for until a row of ENFORCEMENTS says that
+it is done, or that it failed. A mute is planned before it takes a right, so that a crash cannot lose what to give back.
+It is in force from then on until it is lifted.
+"""
+
+from typing import Any, Literal
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
+
+from pipeline.messages import Action, Suggestion
+from pipeline.review import audit, upsert
+from pipeline.review.delivery import confirmations
+from pipeline.review.delivery.confirmations import Confirmation
+from pipeline.review.tables.core import CASES, DECISIONS, FLAGS
+from pipeline.review.tables.duties import ACTIONS
+from pipeline.review.tables.enforcement import ENFORCEMENTS
+from pipeline.review.tables.quality import COPIES
+
+ACTOR = "livekit"
+IN_FORCE = ("planned", "done")
+"""The states of a mute that may have taken a right."""
+
+Ending = Literal["expired", "undone", "overturned"]
+"""Why a mute ended: its time is over, its decision was undone, or a later decision or the review says otherwise."""
+
+
+class Enforcement(Struct, frozen=True, kw_only=True):
+    """An action to carry out. `asked_at` is when it was decided, or when the flag was stored (UTC seconds)."""
+
+    id: str
+    """Id of the decision or of the flag."""
+    case: str
+    room: str
+    speaker: str
+    """Empty: the whole room."""
+    action: Action
+    label: str
+    asked_at: float
+    decided: bool
+    """True: by a decision. False: by a rule."""
+
+
+class FlaggedSpeech(Struct, frozen=True, kw_only=True):
+    """What rules need to know of a flag. `stored_at` is UTC seconds."""
+
+    id: str
+    case: str
+    room: str
+    speaker: str
+    suggestion: Suggestion
+    flagged: tuple[str, ...]
+    stored_at: float
+
+
+class Mute(Struct, frozen=True, kw_only=True):
+    """A mute in force. `permission` is what to give back, None if there is nothing."""
+
+    id: str
+    case: str
+    room: str
+    speaker: str
+    until: float
+    permission: dict[str, Any] | None
+    ending: Ending | None
+    """Why it must end now; None: only its time limits it."""
+
+
+class Enforced(Struct, frozen=True, kw_only=True):
+    """A result for the page of a case. Times are UTC seconds."""
+
+    action: Action
+    state: Literal["done", "failed", "lifted"]
+    at: float
+    until: float | None
+    decided: bool
+
+
+def asked(connection: Connection, since: float) -> list[Enforcement]:
+    """Return the actions of decisions since `since` (UTC seconds) that wait. Actions that the app confirmed do not."""
+    confirmed = select(ACTIONS.c.decision).where(ACTIONS.c.decision == DECISIONS.c.id).exists()
+    label = func.coalesce(DECISIONS.c.label, CASES.c.label).label("label")
+    query = (
+        select(DECISIONS.c.id, DECISIONS.c.action, DECISIONS.c.at, DECISIONS.c.case_id, CASES.c.room, CASES.c.speaker)
+        .add_columns(label)
+        .join(CASES)
+        .where(DECISIONS.c.at >= since, DECISIONS.c.action.is_not(None), DECISIONS.c.undone.is_(None))
+        .where(CASES.c.id.not_in(COPIES), CASES.c.verdict == "uphold", ~_settled(DECISIONS.c.id), ~confirmed)
+        .order_by(DECISIONS.c.at)
+    )
+    return [
+        Enforcement(
+            id=row.id,
+            case=row.case_id,
+            room=row.room,
+            speaker=row.speaker,
+            action=row.action,
+            label=row.label,
+            asked_at=row.at,
+            decided=True,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def flagged(connection: Connection, since: float) -> list[FlaggedSpeech]:
+    """Return the flags to review or block that were stored since `since` (UTC seconds), without drills.
+
+    A flag of speech that was decided before asks for nothing new.
+    """
+    query = (
+        select(FLAGS)
+        .where(FLAGS.c.stored_at >= since, FLAGS.c.suggestion != "pass", FLAGS.c.drill == "", ~FLAGS.c.linked)
+        .where(~_settled(FLAGS.c.id))
+        .order_by(FLAGS.c.stored_at)
+    )
+    return [
+        FlaggedSpeech(
+            id=row.id,
+            case=row.case_id,
+            room=row.room,
+            speaker=row.speaker,
+            suggestion=row.suggestion,
+            flagged=tuple(row.flagged),
+            stored_at=row.stored_at,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def plan(connection: Connection, given: Enforcement, at: float, until: float, permission: dict[str, Any]) -> None:
+    """Record that a mute is about to take `permission` from the speaker until `until` (UTC seconds)."""
+    if _case_of(connection, given) is not None:
+        upsert.put_new(connection, ENFORCEMENTS, _row(given, "planned", at, until) | {"permission": permission})
+
+
+def settle(
+    connection: Connection,
+    given: Enforcement,
+    at: float,
+    *,
+    failure: str = "",
+    until: float | None = None,
+) -> None:
+    """Record that an action was carried out at `at` (UTC seconds), or that it failed because of `failure`.
+
+    A mute has an end, `until`. An action of a decision is confirmed as the app would do it. If the case was deleted
+    meanwhile, nothing is recorded.
+    """
+    state: Literal["done", "failed"] = "failed" if failure else "done"
+    case = _case_of(connection, given)
+    if case is None or not _store(connection, _row(given, state, at, until) | {"detail": failure}):
+        return  # the case was deleted, or another process was faster
+    if given.decided:
+        _confirm(connection, given, state, at, failure)
+    else:
+        audit.append(
+            connection, at, ACTOR, f"action.{state}", case, {"flag": given.id, "action": given.action, "at": at}
+        )
+
+
+def mutes(connection: Connection) -> list[Mute]:
+    """Return the mutes in force."""
+    case = func.coalesce(DECISIONS.c.case_id, FLAGS.c.case_id)
+    joined = ENFORCEMENTS.outerjoin(DECISIONS).outerjoin(FLAGS, FLAGS.c.id == ENFORCEMENTS.c.flag)
+    decided = ENFORCEMENTS.c.decision.is_not(None)
+    overturned = or_(
+        and_(decided, func.coalesce(CASES.c.verdict, "") != "uphold"),
+        and_(~decided, func.coalesce(CASES.c.verdict, "") == "dismiss"),
+    )
+    query = (
+        select(ENFORCEMENTS.c.id, ENFORCEMENTS.c.until, ENFORCEMENTS.c.permission, CASES.c.id.label("case"))
+        .add_columns(CASES.c.room, CASES.c.speaker, DECISIONS.c.undone, overturned.label("overturned"))
+        .select_from(joined.join(CASES, CASES.c.id == case))
+        .where(ENFORCEMENTS.c.state.in_(IN_FORCE), ENFORCEMENTS.c.until.is_not(None))
+        .order_by(ENFORCEMENTS.c.at)
+    )
+    return [
+        Mute(
+            id=row.id,
+            case=row.case,
+            room=row.room,
+            speaker=row.speaker,
+            until=row.until,
+            permission=row.permission,
+            ending="undone" if row.undone is not None else "overturned" if row.overturned else None,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def lift(connection: Connection, mute: Mute, why: Ending, at: float) -> None:
+    """Record that a mute ended at `at` (UTC seconds)."""
+    change = update(ENFORCEMENTS).where(ENFORCEMENTS.c.id == mute.id, ENFORCEMENTS.c.state.in_(IN_FORCE))
+    if connection.execute(change.values(state="lifted", detail=why)).rowcount:
+        audit.append(connection, at, ACTOR, "action.lifted", mute.case, {"action": "mute", "why": why, "of": mute.id})
+
+
+def keep(connection: Connection, mute: Mute, permission: dict[str, Any]) -> None:
+    """Record the permission to give back at the end of a mute that had taken nothing so far."""
+    connection.execute(update(ENFORCEMENTS).where(ENFORCEMENTS.c.id == mute.id).values(permission=permission))
+
+
+def of_case(connection: Connection, case: str) -> list[Enforced]:
+    """Return the actions about a case, oldest first."""
+    query = (
+        select(ENFORCEMENTS)
+        .outerjoin(DECISIONS)
+        .outerjoin(FLAGS, FLAGS.c.id == ENFORCEMENTS.c.flag)
+        .where(or_(DECISIONS.c.case_id == case, FLAGS.c.case_id == case), ENFORCEMENTS.c.state != "planned")
+        .order_by(ENFORCEMENTS.c.at, ENFORCEMENTS.c.id)
+    )
+    return [
+        Enforced(action=row.action, state=row.state, at=row.at, until=row.until, decided=row.decision is not None)
+        for row in connection.execute(query)
+    ]
+
+
+def _settled(identity: ColumnElement[str]) -> ColumnElement[bool]:
+    rows = select(ENFORCEMENTS.c.id).where(ENFORCEMENTS.c.id == identity, ENFORCEMENTS.c.state != "planned")
+    return rows.exists()
+
+
+def _case_of(connection: Connection, given: Enforcement) -> str | None:
+    source = DECISIONS if given.decided else FLAGS
+    found: str | None = connection.scalar(select(source.c.case_id).where(source.c.id == given.id))
+    return found
+
+
+def _row(given: Enforcement, state: str, at: float, until: float | None) -> dict[str, Any]:
+    source = "decision" if given.decided else "flag"
+    row = {"id": given.id, source: given.id, "action": given.action, "state": state, "at": at, "until": until}
+    return row | {"detail": ""}
+
+
+def _store(connection: Connection, row: dict[str, Any]) -> bool:
+    """Store the result of an action, planned or not. Return False if there is one already."""
+    planned = update(ENFORCEMENTS).where(ENFORCEMENTS.c.id == row["id"], ENFORCEMENTS.c.state == "planned")
+    changed = connection.execute(planned.values(row)).rowcount
+    return bool(changed) or upsert.put_new(connection, ENFORCEMENTS, row)
+
+
+def _confirm(
+    connection: Connection, given: Enforcement, state: Literal["done", "failed"], at: float, failure: str
+) -> None:
+    confirmation = Confirmation(
+        decision=given.id, action=given.action, result=state, at=at, received_at=at, detail=failure
+    )
+    confirmations.confirm(connection, confirmation, ACTOR)
