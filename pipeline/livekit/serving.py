@@ -58,7 +58,10 @@ async def _running(settings: Settings, metrics: Metrics) -> AsyncIterator[tuple[
     async with AsyncExitStack() as stack:
         stack.callback(database.close)
         service = (await stack.enter_async_context(access.client(settings.livekit))).room
-        arrived = lambda room, who: actor.arrived(room, who)  # noqa: E731, PLW0108 - the actor is made below
+
+        def arrived(room: str, identity: str) -> None:
+            actor.arrived(room, identity)
+
         rooms = Rooms(settings.livekit, service, _speech(settings), metrics, arrived)
         actor = Actor(
             settings.livekit,
