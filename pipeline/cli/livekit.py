@@ -33,13 +33,11 @@ async def _serve(settings: Settings) -> None:
         from pipeline.livekit.serving import serve
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[livekit]".') from error
-    await serve(settings, _started, stopped())
+    await serve(settings, _started, stopped)
 
 
 def _started(listening: "Listening") -> None:
     stderr.print(f"Metrics  {listening.metrics_url}", highlight=False)
     if listening.webhook_url:
-        stderr.print(
-            f"Webhooks {listening.webhook_url}   (write it into the LiveKit server's settings)", highlight=False
-        )
+        stderr.print(f"Webhooks {listening.webhook_url}", highlight=False)
     stderr.print("Press Ctrl-C to stop.", style="dim")

@@ -26,6 +26,9 @@ from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
 
+Stop = Callable[[], Coroutine[Any, Any, None]]
+"""Waits for the signal to stop."""
+
 
 class Listening(Struct, frozen=True, kw_only=True):
     """The addresses of a running process. `webhook_url` is empty if it receives no webhooks."""
@@ -34,8 +37,8 @@ class Listening(Struct, frozen=True, kw_only=True):
     webhook_url: str
 
 
-async def serve(settings: Settings, started: Callable[[Listening], None], stop: Coroutine[Any, Any, None]) -> None:
-    """Listen and act until `stop` ends. While the database does not answer, wait.
+async def serve(settings: Settings, started: Callable[[Listening], None], stop: Stop) -> None:
+    """Listen and act until `stop` returns. While the database does not answer, wait.
 
     Raises ConfigError for missing keys, and DependencyError for a port in use.
     """
@@ -82,9 +85,9 @@ async def _running(settings: Settings, metrics: Metrics) -> AsyncIterator[tuple[
             await asyncio.wait(work)
 
 
-async def _until(stop: Coroutine[Any, Any, None], work: list[asyncio.Task[None]]) -> None:
+async def _until(stop: Stop, work: list[asyncio.Task[None]]) -> None:
     """Wait for `stop`. Raise the error of a part that fails."""
-    waiting = asyncio.create_task(stop)
+    waiting = asyncio.create_task(stop())
     done, _ = await asyncio.wait({waiting, *work}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     for task in done:
