@@ -47,7 +47,7 @@ class HandMade:
 
     @asynccontextmanager
     async def speech(self) -> AsyncIterator[Speech]:
-        yield self  # type: ignore[misc]
+        yield self
         self.ended = True
 
     @property
