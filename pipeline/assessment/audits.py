@@ -13,14 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, Subquery, cast, func, literal, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, cast, func, literal, select
 
-from pipeline.assessment.decided import REAL, lasts
 from pipeline.assessment.figure import Window
+from pipeline.assessment.snapshot import FLAGGED, LABEL, SNAPSHOT
 from pipeline.assessment.totals import totals
 from pipeline.messages import SAMPLE_RATE
 from pipeline.review.delivery.tallies import HOUR
-from pipeline.review.quality.figures import FLAGGED
 from pipeline.review.quality.statistics import (
     Drawn,
     Estimate,
@@ -32,7 +31,7 @@ from pipeline.review.quality.statistics import (
     weighted_total,
 )
 from pipeline.review.tables.assessment import TALLIES
-from pipeline.review.tables.core import CASES, FLAGS
+from pipeline.review.tables.core import FLAGS
 from pipeline.review.tables.quality import CHECKS
 
 Dimension = Literal["language", "model", "policy", "room_type"]
@@ -136,7 +135,7 @@ class Recall(Struct, frozen=True):
 
 
 def read(connection: Connection, window: Window) -> Judged:
-    """Return the speech of the window with its verdicts at the window's end.
+    """Return the speech of the window with the verdicts of the snapshot, which is taken at the window's end.
 
     Time before the first tally is left out, because nothing counts the speech that was passed then.
     """
@@ -152,13 +151,13 @@ def read(connection: Connection, window: Window) -> Judged:
 
 
 def read_reviewed(connection: Connection, window: Window) -> Reviewed:
-    """Return the flagged cases of the window with their verdicts at its end."""
-    flagged = _of_cases(window, literal(1.0)).where(*FLAGGED, *within(CASES.c.created_at, window))
-    drawn = _of_cases(window, CHECKS.c.probability).join(CHECKS, CHECKS.c.case_id == CASES.c.id)
+    """Return the flagged cases of the window with the verdicts of the snapshot, which is taken at the window's end."""
+    flagged = _of_cases(literal(1.0)).where(FLAGGED, *within(SNAPSHOT.c.created_at, window))
+    drawn = _of_cases(CHECKS.c.probability).join(CHECKS, CHECKS.c.case_id == SNAPSHOT.c.id)
     drawn = drawn.where(CHECKS.c.kind == "second", *within(CHECKS.c.drawn_at, window))
     return Reviewed(
         flagged=tuple(_grouped(connection, flagged)),
-        opinions=tuple(_grouped(connection, drawn.where(CASES.c.suggestion != "pass", REAL))),
+        opinions=tuple(_grouped(connection, drawn.where(SNAPSHOT.c.suggestion != "pass"))),
     )
 
 
@@ -279,38 +278,34 @@ def _passed(connection: Connection, window: Window) -> Iterator[JudgedSpeech]:
 
 
 def _audits(window: Window) -> Select[Any]:
-    query = _of_utterances(window, CHECKS.c.probability).join(CHECKS, CHECKS.c.case_id == CASES.c.id)
-    return query.where(CHECKS.c.kind == "audit", REAL, *within(CHECKS.c.drawn_at, window))
+    query = _of_utterances(CHECKS.c.probability).join(CHECKS, CHECKS.c.case_id == SNAPSHOT.c.id)
+    return query.where(CHECKS.c.kind == "audit", *within(CHECKS.c.drawn_at, window))
 
 
 def _flagged(window: Window) -> Select[Any]:
-    return _of_utterances(window, literal(1.0)).where(~FLAGS.c.linked, *FLAGGED, *within(CASES.c.created_at, window))
+    return _of_utterances(literal(1.0)).where(~FLAGS.c.linked, FLAGGED, *within(SNAPSHOT.c.created_at, window))
 
 
-def _of_utterances(window: Window, probability: ColumnElement[float]) -> Select[Any]:
-    last = lasts(window.until)
-    label = func.coalesce(last.c.label, CASES.c.label)
+def _of_utterances(probability: ColumnElement[float]) -> Select[Any]:
     samples = _sample(FLAGS.c.end) - _sample(FLAGS.c.start)
-    return _select(last, probability, FLAGS.c.model, label, samples).join(FLAGS, FLAGS.c.case_id == CASES.c.id)
+    return _select(probability, FLAGS.c.model, LABEL, samples).join(FLAGS, FLAGS.c.case_id == SNAPSHOT.c.id)
 
 
-def _of_cases(window: Window, probability: ColumnElement[float]) -> Select[Any]:
-    return _select(lasts(window.until), probability, literal(""), CASES.c.label, literal(0))
+def _of_cases(probability: ColumnElement[float]) -> Select[Any]:
+    return _select(probability, literal(""), SNAPSHOT.c.label, literal(0))
 
 
 def _select(
-    last: Subquery,
     probability: ColumnElement[float],
     model: ColumnElement[str],
     label: ColumnElement[str],
     samples: ColumnElement[int],
 ) -> Select[Any]:
-    """Select the fields of `JudgedSpeech` from CASES, with the verdicts of `last`."""
-    query = select(CASES.c.language, CASES.c.policy, CASES.c.room_type, CASES.c.severity, last.c.verdict)
-    query = query.add_columns(
-        probability.label("probability"), model.label("model"), label.label("label"), samples.label("samples")
-    )
-    return query.select_from(CASES.outerjoin(last, last.c.case_id == CASES.c.id))
+    """Select the fields of `JudgedSpeech` from SNAPSHOT."""
+    names = ("language", "policy", "room_type", "severity", "verdict")
+    fields: list[ColumnElement[Any]] = [SNAPSHOT.c[name] for name in names]
+    fields += [probability.label("probability"), model.label("model"), label.label("label"), samples.label("samples")]
+    return select(*fields).select_from(SNAPSHOT)
 
 
 def _grouped(connection: Connection, query: Select[Any]) -> Iterator[JudgedSpeech]:

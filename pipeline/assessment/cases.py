@@ -3,14 +3,12 @@
 A list has the cases that the figure counts, with the verdicts at the end of the window.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
-from sqlalchemy import Connection, Select, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, Connection, exists, select
 
 from pipeline.assessment.audits import within
-from pipeline.assessment.decided import REAL, firsts, lasts, standing, upheld
+from pipeline.assessment.decided import REAL, standing, verdict
 from pipeline.assessment.figure import Figure, Window
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review.cases.values import REPORTED
@@ -23,8 +21,10 @@ from pipeline.review.tables.rights import APPEALS, REPORTS
 MOST = 200
 """The most cases in a list."""
 
-Query = Select[Any]
+Conditions = Sequence[ColumnElement[bool]]
+CaseList = Callable[[Connection, Window], Conditions]
 
+NO_COPY = CASES.c.id.not_in(COPIES)
 PARTS = ("label", "language", "policy", "room_type")
 
 
@@ -35,104 +35,103 @@ def listed(connection: Connection, figure: Figure, window: Window, limit: int = 
     """
     if not figure.cases:
         return []
-    query = select(CASES.c.id).where(CASES.c.id.in_(LISTS[figure.cases](connection, window)), REAL, *_narrowed(figure))
+    query = select(CASES.c.id).where(REAL, *_narrowed(figure), *LISTS[figure.cases](connection, window))
     return list(connection.scalars(query.order_by(CASES.c.created_at.desc(), CASES.c.id).limit(limit)))
 
 
-def _narrowed(figure: Figure) -> list[Any]:
-    conditions: list[Any] = [CASES.c[name] == figure.split[name] for name in PARTS if name in figure.split]
+def _narrowed(figure: Figure) -> Conditions:
+    conditions = [CASES.c[name] == figure.split[name] for name in PARTS if name in figure.split]
     if "severity" in figure.split:
         conditions.append(CASES.c.severity == SEVERITIES.index(figure.split["severity"]))
     return conditions
 
 
-def _flagged(connection: Connection, window: Window) -> Query:
+def _flagged(connection: Connection, window: Window) -> Conditions:
     del connection
-    return select(CASES.c.id).where(*FLAGGED, *within(CASES.c.created_at, window))
+    return *FLAGGED, *within(CASES.c.created_at, window)
 
 
-def _undecided(connection: Connection, window: Window) -> Query:
-    decided = select(lasts(window.until).c.case_id)
-    return _flagged(connection, window).where(CASES.c.id.not_in(decided))
+def _undecided(connection: Connection, window: Window) -> Conditions:
+    return *_flagged(connection, window), verdict(window.until).is_(None)
 
 
-def _open(connection: Connection, window: Window) -> Query:
+def _open(connection: Connection, window: Window) -> Conditions:
     del connection
-    decided = select(firsts(window.until).c.case_id)
-    return select(CASES.c.id).where(
-        CASES.c.created_at < window.until, CASES.c.id.not_in(decided), CASES.c.id.not_in(COPIES)
-    )
+    return CASES.c.created_at < window.until, verdict(window.until).is_(None), NO_COPY
 
 
-def _ordered(connection: Connection, window: Window) -> Query:
-    ordered = select(DECISIONS.c.case_id).where(DECISIONS.c.action.is_not(None), *standing(window.until))
-    return _flagged(connection, window).where(CASES.c.id.in_(ordered))
+def _ordered(connection: Connection, window: Window) -> Conditions:
+    return *_flagged(connection, window), _decision(window.until, DECISIONS.c.action.is_not(None))
 
 
-def _caught(connection: Connection, window: Window) -> Query:
-    return _flagged(connection, window).where(CASES.c.id.in_(upheld(window.until)))
+def _caught(connection: Connection, window: Window) -> Conditions:
+    return *_flagged(connection, window), verdict(window.until) == "uphold"
 
 
-def _decided(connection: Connection, window: Window) -> Query:
+def _decided(connection: Connection, window: Window) -> Conditions:
     del connection
-    decided = select(DECISIONS.c.case_id).where(DECISIONS.c.at >= window.since, *standing(window.until))
-    return select(CASES.c.id).where(CASES.c.id.in_(decided), *FLAGGED)
+    return *FLAGGED, _decision(window.until, DECISIONS.c.at >= window.since)
 
 
-def _audits(connection: Connection, window: Window) -> Query:
+def _audits(connection: Connection, window: Window) -> Conditions:
     del connection
-    return select(CHECKS.c.case_id).where(CHECKS.c.kind == "audit", *within(CHECKS.c.drawn_at, window))
+    return (_exists(CHECKS.c.case_id, CHECKS.c.kind == "audit", *within(CHECKS.c.drawn_at, window)),)
 
 
-def _missed(connection: Connection, window: Window) -> Query:
-    return _audits(connection, window).where(CHECKS.c.case_id.in_(upheld(window.until)))
+def _missed(connection: Connection, window: Window) -> Conditions:
+    return *_audits(connection, window), verdict(window.until) == "uphold"
 
 
-def _actions(connection: Connection, window: Window) -> Query:
+def _actions(connection: Connection, window: Window) -> Conditions:
     del connection
-    ordered = (DECISIONS.c.action.is_not(None), DECISIONS.c.at >= window.since, *standing(window.until))
-    return select(DECISIONS.c.case_id).where(*ordered, DECISIONS.c.case_id.not_in(COPIES))
+    return NO_COPY, _decision(window.until, DECISIONS.c.action.is_not(None), DECISIONS.c.at >= window.since)
 
 
-def _wrong_actions(connection: Connection, window: Window) -> Query:
-    last = lasts(window.until)
-    dismissed = select(last.c.case_id).where(last.c.verdict == "dismiss")
-    return _actions(connection, window).where(DECISIONS.c.case_id.in_(dismissed))
+def _wrong_actions(connection: Connection, window: Window) -> Conditions:
+    return *_actions(connection, window), verdict(window.until) == "dismiss"
 
 
-def _reports(connection: Connection, window: Window) -> Query:
+def _reports(connection: Connection, window: Window) -> Conditions:
     del connection
-    return select(REPORTS.c.case_id).where(*within(REPORTS.c.created_at, window))
+    return (_exists(REPORTS.c.case_id, *within(REPORTS.c.created_at, window)),)
 
 
-def _upheld_reports(connection: Connection, window: Window) -> Query:
+def _upheld_reports(connection: Connection, window: Window) -> Conditions:
     del connection
-    heard = select(REPORTS.c.case_id).where(REPORTS.c.audio == "kept")
-    query = select(CASES.c.id).where(CASES.c.policy == REPORTED, *within(CASES.c.created_at, window))
-    return query.where(CASES.c.id.in_(upheld(window.until)), CASES.c.id.in_(heard))
+    heard = _exists(REPORTS.c.case_id, REPORTS.c.audio == "kept")
+    conditions = (CASES.c.policy == REPORTED, *within(CASES.c.created_at, window))
+    return *conditions, verdict(window.until) == "uphold", heard
 
 
-def _appeals(connection: Connection, window: Window) -> Query:
+def _appeals(connection: Connection, window: Window) -> Conditions:
     del connection
-    return select(APPEALS.c.case_id).where(*within(APPEALS.c.created_at, window))
+    return (_exists(APPEALS.c.case_id, *within(APPEALS.c.created_at, window)),)
 
 
-def _reversed_appeals(connection: Connection, window: Window) -> Query:
-    second = aliased(DECISIONS)
-    kept = or_(second.c.undone.is_(None), second.c.undone >= window.until)
-    query = _appeals(connection, window).join(second, second.c.id == APPEALS.c.resolution)
-    return query.where(second.c.verdict == "dismiss", second.c.at < window.until, kept)
+def _reversed_appeals(connection: Connection, window: Window) -> Conditions:
+    del connection
+    reverses = (DECISIONS.c.id == APPEALS.c.resolution, DECISIONS.c.verdict == "dismiss", *standing(window.until))
+    return (_exists(APPEALS.c.case_id, *within(APPEALS.c.created_at, window), *reverses),)
 
 
-def _pairs(chosen: Callable[[Pair], bool]) -> Callable[[Connection, Window], Query]:
-    def found(connection: Connection, window: Window) -> Query:
+def _pairs(chosen: Callable[[Pair], bool]) -> CaseList:
+    def found(connection: Connection, window: Window) -> Conditions:
         pairs = figures.pairs(connection, window.since, window.until)
-        return select(CASES.c.id).where(CASES.c.id.in_([pair.original for pair in pairs if chosen(pair)]))
+        return (CASES.c.id.in_([pair.original for pair in pairs if chosen(pair)]),)
 
     return found
 
 
-LISTS: Mapping[str, Callable[[Connection, Window], Query]] = {
+def _decision(until: float, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return the condition that the case has a standing decision of this kind."""
+    return _exists(DECISIONS.c.case_id, *standing(until), *conditions)
+
+
+def _exists(case_id: ColumnElement[str], *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(case_id == CASES.c.id, *conditions).correlate(CASES)
+
+
+LISTS: Mapping[str, CaseList] = {
     "flagged": _flagged,
     "undecided": _undecided,
     "open": _open,
@@ -150,4 +149,4 @@ LISTS: Mapping[str, Callable[[Connection, Window], Query]] = {
     "second_opinions": _pairs(lambda _: True),
     "differing_opinions": _pairs(lambda pair: not pair.agrees),
 }
-"""The queries for case ids, by `Figure.cases`."""
+"""The conditions on CASES, by `Figure.cases`."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, Subquery, case, cast, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, ScalarSelect, case, cast, or_, select
 
 from pipeline.review.quality.checks import FINAL
 from pipeline.review.tables.core import CASES, DECISIONS
@@ -20,28 +20,14 @@ def standing(until: float) -> tuple[ColumnElement[bool], ...]:
     return DECISIONS.c.at < until, kept, DECISIONS.c.verdict.in_(FINAL)
 
 
-def firsts(until: float) -> Subquery:
-    """Return the time `at` of the first standing decision of each case that has one, by `case_id`."""
-    query = select(DECISIONS.c.case_id, func.min(DECISIONS.c.at).label("at")).where(*standing(until))
-    return query.group_by(DECISIONS.c.case_id).subquery()
+def verdict(until: float) -> ScalarSelect[str]:
+    """Return the last standing verdict of the row of CASES; NULL if there is none.
 
-
-def lasts(until: float) -> Subquery:
-    """Return `verdict`, `label` and `at` of the last standing decision of each case that has one, by `case_id`."""
-    newest = func.row_number().over(
-        partition_by=DECISIONS.c.case_id, order_by=(DECISIONS.c.at.desc(), DECISIONS.c.id.desc())
-    )
-    columns = [DECISIONS.c[name] for name in ("case_id", "verdict", "label", "at")]
-    ranked = select(*columns, newest.label("place")).where(*standing(until)).subquery()
-    kept = [ranked.c[column.name] for column in columns]
-    return select(*kept).where(ranked.c.place == 1).subquery()
-
-
-def upheld(until: float) -> Select[tuple[str]]:
-    """Return the query for the ids of the cases whose last standing decision upholds them."""
-    last = {verdict: func.max(case((DECISIONS.c.verdict == verdict, DECISIONS.c.at))) for verdict in FINAL}
-    query = select(DECISIONS.c.case_id).where(*standing(until)).group_by(DECISIONS.c.case_id)
-    return query.having(last["uphold"] > func.coalesce(last["dismiss"], 0.0))
+    For some cases. For the figures of all cases of a window, `pipeline/assessment/snapshot.py` is many times as fast.
+    """
+    of_case = select(DECISIONS.c.verdict).where(DECISIONS.c.case_id == CASES.c.id, *standing(until))
+    newest = of_case.order_by(DECISIONS.c.at.desc(), DECISIONS.c.id.desc()).limit(1)
+    return newest.correlate(CASES).scalar_subquery()
 
 
 def ceiling(value: ColumnElement[float]) -> ColumnElement[int]:

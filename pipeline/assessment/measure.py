@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Select, distinct, func, select
 
+from pipeline.assessment import snapshot
 from pipeline.assessment.catalogue import INDICATORS, Indicator, Source
 from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.options import DAY_SECONDS, Options
@@ -32,7 +33,7 @@ def measure(connection: Connection, window: Window, options: Options) -> list[Fi
     Figures of one policy or model are returned only if more than one was in use in the window.
     """
     partial = _partial(connection, window)
-    before = {_key(figure): figure.value for figure in _computed(connection, window.before(), options)}
+    before = {_key(figure): figure.value for figure in computed(connection, window.before(), options)}
     return [
         msgspec.structs.replace(
             figure,
@@ -40,15 +41,26 @@ def measure(connection: Connection, window: Window, options: Options) -> list[Fi
             previous=before.get(_key(figure)),
             **_limited(figure, options),
         )
-        for figure in _apart(connection, window, _computed(connection, window, options))
+        for figure in _apart(connection, window, computed(connection, window, options))
     ]
 
 
 def limited(connection: Connection, window: Window, options: Options, names: Iterable[str]) -> Iterator[Figure]:
     """Yield the figures of some indicators with their limits, but without trend."""
+    for figure in computed(connection, window, options, names):
+        yield msgspec.structs.replace(figure, **_limited(figure, options))
+
+
+def computed(
+    connection: Connection, window: Window, options: Options, names: Iterable[str] = tuple(INDICATORS)
+) -> Iterator[Figure]:
+    """Yield the figures of indicators without limits and trend.
+
+    Take all of them before you compute those of another window, because both use one table, SNAPSHOT.
+    """
+    snapshot.take(connection, window.until)
     for name in names:
-        for figure in function(INDICATORS[name])(connection, window, options):
-            yield msgspec.structs.replace(figure, **_limited(figure, options))
+        yield from function(INDICATORS[name])(connection, window, options)
 
 
 def function(indicator: Indicator) -> Compute:
@@ -56,11 +68,6 @@ def function(indicator: Indicator) -> Compute:
     module, _, name = indicator.compute.partition(":")
     found: Compute = getattr(import_module(f"pipeline.assessment.indicators.{module}"), name)
     return found
-
-
-def _computed(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
-    for indicator in INDICATORS.values():
-        yield from function(indicator)(connection, window, options)
 
 
 def _key(figure: Figure) -> Key:

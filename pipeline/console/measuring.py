@@ -10,8 +10,8 @@ from typing import Any, get_args
 from prometheus_client import Gauge
 from sqlalchemy import Connection, func, select
 
-from pipeline.assessment import audits
-from pipeline.assessment.decided import REAL, upheld
+from pipeline.assessment import audits, snapshot
+from pipeline.assessment.decided import REAL, verdict
 from pipeline.assessment.figure import Window
 from pipeline.assessment.indicators import harm
 from pipeline.assessment.options import of as options_of
@@ -89,7 +89,7 @@ def quality(desk: Desk) -> None:
 def offenders(connection: Connection, since: float, until: float) -> tuple[int, int]:
     """Return how many speakers have an upheld case from `since` to `until`, and how many have at least two."""
     cases = (CASES.c.created_at >= since, CASES.c.created_at < until, REAL, CASES.c.id.not_in(COPIES))
-    query = select(func.count().label("n")).where(*cases, CASES.c.speaker != "", CASES.c.id.in_(upheld(until)))
+    query = select(func.count().label("n")).where(*cases, CASES.c.speaker != "", verdict(until) == "uphold")
     n = query.group_by(CASES.c.speaker).subquery().c.n
     one, more = connection.execute(select(func.count(), func.count().filter(n >= 2)).select_from(n.table)).one()
     return int(one), int(more)
@@ -118,6 +118,7 @@ def _confirmed(desk: Desk, connection: Connection, since: float) -> None:
 
 
 def _sampled(desk: Desk, connection: Connection, window: Window) -> None:
+    snapshot.take(connection, window.until)
     recall = audits.recall(audits.read(connection, window))
     precision = audits.precision(audits.read_reviewed(connection, window))
     _set(desk.metrics.recall_ratio, Estimate(recall.value, recall.interval) if recall else None)

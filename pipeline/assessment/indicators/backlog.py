@@ -9,14 +9,12 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Connection, Row, case, cast, func, or_, select
 
 from pipeline.assessment.catalogue import figure
-from pipeline.assessment.decided import REAL, firsts
 from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.options import Options
+from pipeline.assessment.snapshot import NO_COPY, SNAPSHOT
 from pipeline.assessment.totals import hours
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review.delivery.tallies import DAY_HOURS, HOUR
-from pipeline.review.tables.core import CASES
-from pipeline.review.tables.quality import COPIES
 
 
 def backlog(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
@@ -52,17 +50,13 @@ def _rows(connection: Connection, window: Window) -> Sequence[Row[Any]]:
 
     `age` is the longest time that one of them was open, until its decision or the end of the window.
     """
-    decided = firsts(window.until)
-    before = case((CASES.c.created_at > window.since, _full_hour(CASES.c.created_at)))
-    age = func.max(func.coalesce(decided.c.at, window.until) - CASES.c.created_at)
-    names = CASES.c.severity, before.label("opened"), _full_hour(decided.c.at).label("closed")
-    query = (
-        select(*names, func.count().label("n"), age.label("age"))
-        .outerjoin(decided, decided.c.case_id == CASES.c.id)
-        .where(CASES.c.created_at < window.until, CASES.c.id.not_in(COPIES), REAL)
-        .where(or_(decided.c.at.is_(None), decided.c.at > window.since))
-    )
-    return connection.execute(query.group_by(CASES.c.severity, "opened", "closed")).all()
+    begin, end = SNAPSHOT.c.created_at, SNAPSHOT.c.first_at
+    opened = case((begin > window.since, _full_hour(begin)))
+    age = func.max(func.coalesce(end, window.until) - begin)
+    names = SNAPSHOT.c.severity, opened.label("opened"), _full_hour(end).label("closed")
+    query = select(*names, func.count().label("n"), age.label("age"))
+    query = query.where(NO_COPY, or_(end.is_(None), end > window.since))
+    return connection.execute(query.group_by(SNAPSHOT.c.severity, "opened", "closed")).all()
 
 
 def _full_hour(at: ColumnElement[float]) -> ColumnElement[int]:

@@ -4,19 +4,20 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Subquery, case, func, select
+from sqlalchemy import Connection, Select, Subquery, case, func, select
 
 from pipeline.assessment import waits
+from pipeline.assessment.audits import within
 from pipeline.assessment.catalogue import figure, quotient
-from pipeline.assessment.decided import REAL, ceiling, firsts, floor, standing
+from pipeline.assessment.decided import ceiling, floor, standing
 from pipeline.assessment.figure import Figure, Unmeasured, Window
 from pipeline.assessment.options import Options
+from pipeline.assessment.snapshot import FLAGGED, SNAPSHOT
 from pipeline.assessment.survival import Survival
 from pipeline.assessment.totals import Totals, split, totals
 from pipeline.assessment.waits import Part
 from pipeline.review.delivery.tallies import DELAYS
-from pipeline.review.quality.figures import FLAGGED
-from pipeline.review.tables.core import CASES, DECISIONS
+from pipeline.review.tables.core import DECISIONS
 from pipeline.review.tables.duties import ACTIONS
 
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
@@ -68,21 +69,22 @@ def handling(connection: Connection, window: Window, options: Options) -> Iterat
 
 def _reviews(window: Window) -> Select[Any]:
     """Return the query for the time that each case waited for its first decision."""
-    decided = firsts(window.until)
-    over = decided.c.at.is_not(None)
-    seconds = case((over, ceiling(decided.c.at - CASES.c.created_at)), else_=floor(window.until - CASES.c.created_at))
-    names = [CASES.c[name] for name in ("severity", "label", "language", "room_type", "policy")]
-    query = select(*names, seconds.label("seconds"), over.label("over")).where(*_in_window(window), *FLAGGED)
-    return query.outerjoin(decided, decided.c.case_id == CASES.c.id)
+    begin, end = SNAPSHOT.c.created_at, SNAPSHOT.c.first_at
+    over = end.is_not(None)
+    seconds = case((over, ceiling(end - begin)), else_=floor(window.until - begin))
+    names = [SNAPSHOT.c[name] for name in ("severity", "label", "language", "room_type", "policy")]
+    return select(*names, seconds.label("seconds"), over.label("over")).where(FLAGGED, *within(begin, window))
 
 
 def _handled(window: Window) -> Select[Any]:
     """Return the query for the time that each ordered action took."""
     ordered = _ordered(window.until)
     over = ordered.c.done_at.is_not(None)
-    seconds = case((over, ceiling(ordered.c.done_at - CASES.c.end)), else_=floor(window.until - CASES.c.end))
-    query = select(CASES.c.severity, CASES.c.label, seconds.label("seconds"), over.label("over"))
-    return query.join(ordered, ordered.c.case_id == CASES.c.id).where(*_in_window(window), *FLAGGED)
+    end = SNAPSHOT.c.end
+    seconds = case((over, ceiling(ordered.c.done_at - end)), else_=floor(window.until - end))
+    query = select(SNAPSHOT.c.severity, SNAPSHOT.c.label, seconds.label("seconds"), over.label("over"))
+    query = query.join(ordered, ordered.c.case_id == SNAPSHOT.c.id)
+    return query.where(FLAGGED, *within(SNAPSHOT.c.created_at, window))
 
 
 def _ordered(until: float) -> Subquery:
@@ -90,10 +92,6 @@ def _ordered(until: float) -> Subquery:
     done = case(((ACTIONS.c.result == "done") & (ACTIONS.c.received_at < until), ACTIONS.c.at))
     query = select(DECISIONS.c.case_id, func.min(done).label("done_at")).outerjoin(ACTIONS)
     return query.where(DECISIONS.c.action.is_not(None), *standing(until)).group_by(DECISIONS.c.case_id).subquery()
-
-
-def _in_window(window: Window) -> tuple[ColumnElement[bool], ...]:
-    return CASES.c.created_at >= window.since, CASES.c.created_at < window.until, REAL
 
 
 def _by_bound(flags: Totals) -> Mapping[str, int]:

@@ -7,14 +7,15 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Subquery, case, func, select
 
+from pipeline.assessment.audits import within
 from pipeline.assessment.catalogue import figure
-from pipeline.assessment.decided import REAL, ceiling, standing, upheld
+from pipeline.assessment.decided import ceiling, standing
 from pipeline.assessment.figure import Figure, Unmeasured, Window
 from pipeline.assessment.options import Options
+from pipeline.assessment.snapshot import FLAGGED, SNAPSHOT, UPHELD
 from pipeline.assessment.totals import Totals, summed, totals
 from pipeline.messages import SAMPLE_RATE
-from pipeline.review.quality.figures import FLAGGED
-from pipeline.review.tables.core import CASES, DECISIONS, FLAGS
+from pipeline.review.tables.core import DECISIONS, FLAGS
 from pipeline.review.tables.duties import ACTIONS
 
 MILLISECONDS = 1_000
@@ -101,9 +102,10 @@ def _exposed(connection: Connection, window: Window) -> Sequence[Row[Any]]:
         "unknown": func.count() - func.count(FLAGS.c.listeners),
         "exposure": func.coalesce(func.sum(FLAGS.c.listeners * late), 0),
     }
-    query = _violating(window, CASES.c.label, CASES.c.room_type, *(sum_.label(name) for name, sum_ in numbers.items()))
-    query = query.join(decided, decided.c.case_id == CASES.c.id)
-    return connection.execute(query.group_by(CASES.c.label, CASES.c.room_type)).all()
+    names = SNAPSHOT.c.label, SNAPSHOT.c.room_type
+    query = _violating(window, *names, *(sum_.label(name) for name, sum_ in numbers.items()))
+    query = query.join(decided, decided.c.case_id == SNAPSHOT.c.id)
+    return connection.execute(query.group_by(*names)).all()
 
 
 def _decided(until: float) -> Subquery:
@@ -124,9 +126,9 @@ def _decided(until: float) -> Subquery:
 
 def _violating(window: Window, *columns: ColumnElement[Any]) -> Select[Any]:
     """Select the flagged utterances of the cases of the window that are upheld at its end."""
-    query = select(*columns).select_from(FLAGS).join(CASES, CASES.c.id == FLAGS.c.case_id)
-    query = query.where(CASES.c.created_at >= window.since, CASES.c.created_at < window.until, REAL, *FLAGGED)
-    return query.where(FLAGS.c.suggestion != "pass", ~FLAGS.c.linked, CASES.c.id.in_(upheld(window.until)))
+    query = select(*columns).select_from(FLAGS).join(SNAPSHOT, SNAPSHOT.c.id == FLAGS.c.case_id)
+    query = query.where(FLAGGED, UPHELD, *within(SNAPSHOT.c.created_at, window))
+    return query.where(FLAGS.c.suggestion != "pass", ~FLAGS.c.linked)
 
 
 def _silent(listened: Totals, rows: Sequence[Row[Any]]) -> bool:

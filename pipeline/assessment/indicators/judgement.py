@@ -12,11 +12,12 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exist
 from pipeline.assessment import audits
 from pipeline.assessment.audits import DIMENSIONS, Judged, Reviewed, within
 from pipeline.assessment.catalogue import figure
-from pipeline.assessment.decided import REAL, lasts, standing
+from pipeline.assessment.decided import REAL, standing
 from pipeline.assessment.figure import Figure, Unmeasured, Window
 from pipeline.assessment.options import DAY_SECONDS, Options
 from pipeline.assessment.parts import parts
-from pipeline.review.cases.values import REPORTED, WHOLE_ROOM
+from pipeline.assessment.snapshot import FLAGGED, LABEL, NO_COPY, SNAPSHOT, UPHELD
+from pipeline.review.cases.values import WHOLE_ROOM
 from pipeline.review.quality import figures
 from pipeline.review.quality.figures import Pair
 from pipeline.review.quality.statistics import Estimate, Share
@@ -37,8 +38,7 @@ AGAIN = 30 * DAY_SECONDS
 def confirmation(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
     """I-09, for the flagged cases that were decided in the window."""
     del options
-    counted = figures.decided_flags(connection, window.since, window.until, *(CASES.c[name] for name in PARTS))
-    for part, rows in parts(counted, *PARTS):
+    for part, rows in parts(_confirmed(connection, window), *PARTS):
         hits = sum(row.n for row in rows if row.verdict == "uphold")
         yield share("I-09", "share", Share(hits, sum(row.n for row in rows)), part)
 
@@ -180,34 +180,36 @@ def _reversed(pairs: Sequence[Pair], appealed: Mapping[str, bool]) -> Share:
     return Share(sum(both.values()), len(both))
 
 
-def _actions(connection: Connection, window: Window) -> Sequence[Row[Any]]:
-    """Return the numbers of actions, and of those whose case was dismissed later, by part."""
-    last = lasts(window.until)
-    undone = and_(last.c.verdict == "dismiss", last.c.at > DECISIONS.c.at)
-    names = [CASES.c[name] for name in PARTS]
-    query: Select[Any] = select(*names, func.count().label("n"))
-    query = query.add_columns(func.sum(case((undone, 1), else_=0)).label("reversed"))
-    query = query.select_from(DECISIONS.join(CASES, CASES.c.id == DECISIONS.c.case_id))
-    query = query.join(last, last.c.case_id == DECISIONS.c.case_id).where(*actions(window))
+def _confirmed(connection: Connection, window: Window) -> Sequence[Row[Any]]:
+    """Return the numbers of flagged cases with a decision in the window, by verdict and part."""
+    names = [SNAPSHOT.c[name] for name in (*PARTS, "verdict")]
+    query: Select[Any] = select(*names, func.count().label("n")).where(FLAGGED, SNAPSHOT.c.last_at >= window.since)
     return connection.execute(query.group_by(*names)).all()
 
 
+def _actions(connection: Connection, window: Window) -> Sequence[Row[Any]]:
+    """Return the numbers of actions, and of those whose case was dismissed later, by part."""
+    undone = and_(SNAPSHOT.c.verdict == "dismiss", SNAPSHOT.c.last_at > DECISIONS.c.at)
+    names = [SNAPSHOT.c[name] for name in PARTS]
+    query: Select[Any] = select(*names, func.count().label("n"))
+    query = query.add_columns(func.sum(case((undone, 1), else_=0)).label("reversed"))
+    query = query.select_from(DECISIONS.join(SNAPSHOT, SNAPSHOT.c.id == DECISIONS.c.case_id))
+    return connection.execute(query.where(*actions(window)).group_by(*names)).all()
+
+
 def actions(window: Window) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions on DECISIONS and CASES for the actions that moderators ordered in the window."""
-    real = (REAL, CASES.c.id.not_in(COPIES))
-    return DECISIONS.c.action.is_not(None), DECISIONS.c.at >= window.since, *standing(window.until), *real
+    """Return the conditions on DECISIONS and SNAPSHOT for the actions that moderators ordered in the window."""
+    return DECISIONS.c.action.is_not(None), DECISIONS.c.at >= window.since, *standing(window.until), NO_COPY
 
 
 def _reported(connection: Connection, window: Window) -> Sequence[Row[Any]]:
     """Return the numbers of upheld report cases, and of those whose speech was flagged, by label."""
-    last = lasts(window.until)
     heard = select(REPORTS.c.case_id).where(REPORTS.c.audio == "kept")
-    label = func.coalesce(last.c.label, CASES.c.label).label("label")
+    label = LABEL.label("label")
     query = select(label, func.count().label("n"), func.sum(case((_flagged_near(), 1), else_=0)).label("flagged"))
-    query = query.join_from(CASES, last, last.c.case_id == CASES.c.id).where(
-        CASES.c.policy == REPORTED, last.c.verdict == "uphold", CASES.c.id.in_(heard), REAL, CASES.c.id.not_in(COPIES)
-    )
-    return connection.execute(query.where(*within(CASES.c.created_at, window)).group_by(label)).all()
+    query = query.join_from(SNAPSHOT, CASES, CASES.c.id == SNAPSHOT.c.id)
+    query = query.where(SNAPSHOT.c.kind == "report", UPHELD, SNAPSHOT.c.id.in_(heard))
+    return connection.execute(query.where(*within(SNAPSHOT.c.created_at, window)).group_by(label)).all()
 
 
 def _flagged_near() -> ColumnElement[bool]:
@@ -229,11 +231,10 @@ def _settled(connection: Connection, window: Window) -> Sequence[Row[Any]]:
 
 def _offenders(connection: Connection, window: Window) -> Share:
     """Return the share of speakers who had another upheld action up to AGAIN before one in the window."""
-    last = lasts(window.until)
-    before = func.lag(DECISIONS.c.at).over(partition_by=CASES.c.speaker, order_by=(DECISIONS.c.at, DECISIONS.c.id))
-    query = select(CASES.c.speaker, DECISIONS.c.at, before.label("before"))
-    query = query.select_from(DECISIONS.join(CASES, CASES.c.id == DECISIONS.c.case_id))
-    query = query.join(last, last.c.case_id == CASES.c.id).where(last.c.verdict == "uphold")
+    speaker = SNAPSHOT.c.speaker
+    before = func.lag(DECISIONS.c.at).over(partition_by=speaker, order_by=(DECISIONS.c.at, DECISIONS.c.id))
+    query = select(speaker, DECISIONS.c.at, before.label("before"))
+    query = query.select_from(DECISIONS.join(SNAPSHOT, SNAPSHOT.c.id == DECISIONS.c.case_id)).where(UPHELD)
     each = query.where(*actions(Window(window.since - AGAIN, window.until))).subquery().c
     again = func.max(case((each.at - each.before <= AGAIN, 1), else_=0)).label("again")
     speakers = select(again).where(each.at >= window.since).group_by(each.speaker).subquery()

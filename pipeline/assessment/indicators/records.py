@@ -15,6 +15,7 @@ from pipeline.assessment.decided import floor
 from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.indicators.judgement import actions, share
 from pipeline.assessment.options import DAY_SECONDS, Options
+from pipeline.assessment.snapshot import SNAPSHOT
 from pipeline.review.cases import reading
 from pipeline.review.cases.values import Evidence
 from pipeline.review.delivery.tallies import HOUR
@@ -145,8 +146,8 @@ def _early(connection: Connection, window: Window) -> Mapping[str, int]:
 def _sample(connection: Connection, window: Window) -> Sequence[Row[Any]]:
     """Return SAMPLE actions with the case ids. The hash of an action decides, so the same actions come each time."""
     query: Select[Any] = select(DECISIONS.c.id, DECISIONS.c.case_id)
-    query = query.join(CASES, CASES.c.id == DECISIONS.c.case_id)
-    found = connection.execution_options(yield_per=1_000).execute(query.where(*actions(window)))
+    query = query.join(SNAPSHOT, SNAPSHOT.c.id == DECISIONS.c.case_id)
+    found = connection.execute(query.where(*actions(window)), execution_options={"yield_per": 1_000})
     return heapq.nsmallest(SAMPLE, found, key=lambda row: sha256(f"evidence\x1f{row.id}".encode()).digest())
 
 

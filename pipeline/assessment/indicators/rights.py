@@ -8,12 +8,13 @@ from sqlalchemy.orm import aliased
 
 from pipeline.assessment.audits import within
 from pipeline.assessment.catalogue import figure
-from pipeline.assessment.decided import REAL, ceiling, firsts, floor, lasts, standing
+from pipeline.assessment.decided import REAL, ceiling, floor, standing
 from pipeline.assessment.figure import Figure, Unmeasured, Window
 from pipeline.assessment.indicators.judgement import actions, share
 from pipeline.assessment.indicators.records import counted, in_use
 from pipeline.assessment.options import Options
 from pipeline.assessment.parts import parts
+from pipeline.assessment.snapshot import SNAPSHOT, UPHELD
 from pipeline.assessment.survival import Spell, Survival
 from pipeline.review.quality.statistics import Share
 from pipeline.review.tables.core import CASES, DECISIONS, OUTBOX
@@ -70,22 +71,20 @@ def _counted(rows: Sequence[Row[Any]], key: str) -> Share:
 
 def _reports(connection: Connection, window: Window) -> Sequence[Row[Any]]:
     """Return the numbers of equal reports: label, time until the first decision, its outcome, event to the app."""
-    first, last = firsts(window.until), lasts(window.until)
     columns = {
         "label": REPORTS.c.label,
-        "substantiated": last.c.verdict == "uphold",
+        "substantiated": UPHELD,
         "feedback": _told(window.until),
-        **_waits(REPORTS.c.created_at, first.c.at, window.until),
+        **_waits(REPORTS.c.created_at, SNAPSHOT.c.first_at, window.until),
     }
-    source = REPORTS.join(CASES, CASES.c.id == REPORTS.c.case_id)
-    source = source.outerjoin(first, first.c.case_id == CASES.c.id).outerjoin(last, last.c.case_id == CASES.c.id)
-    return _grouped(connection, columns, source, REAL, *within(REPORTS.c.created_at, window))
+    source = REPORTS.join(SNAPSHOT, SNAPSHOT.c.id == REPORTS.c.case_id)
+    return _grouped(connection, columns, source, *within(REPORTS.c.created_at, window))
 
 
 def _told(until: float) -> ColumnElement[bool]:
     """Return the condition that the app has accepted the event about a decision of the case."""
     event = (OUTBOX.c.about == DECISIONS.c.id, OUTBOX.c.kind == "case.decided", OUTBOX.c.status == "sent")
-    return exists().where(DECISIONS.c.case_id == CASES.c.id, *standing(until), *event)
+    return exists().where(DECISIONS.c.case_id == SNAPSHOT.c.id, *standing(until), *event)
 
 
 def _appeals(connection: Connection, window: Window) -> Sequence[Row[Any]]:
@@ -120,5 +119,5 @@ def _grouped(
 
 
 def _actions(connection: Connection, window: Window) -> Sequence[Row[Any]]:
-    query = select(CASES.c.label, func.count().label("n")).join(DECISIONS, DECISIONS.c.case_id == CASES.c.id)
-    return connection.execute(query.where(*actions(window)).group_by(CASES.c.label)).all()
+    query = select(SNAPSHOT.c.label, func.count().label("n")).join(DECISIONS, DECISIONS.c.case_id == SNAPSHOT.c.id)
+    return connection.execute(query.where(*actions(window)).group_by(SNAPSHOT.c.label)).all()

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from pipeline.assessment import catalogue
 from pipeline.assessment.figure import Figure
-from pipeline.assessment.measure import function
+from pipeline.assessment.measure import computed
 from pipeline.assessment.report import canonical, plain_options, tallies
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.review.database import Database
@@ -38,9 +38,8 @@ def from_tables(report: AssessmentReport, tallied: bytes, ledger: bytes) -> tupl
 def _computed(connection: Connection, report: AssessmentReport) -> Iterator[Figure]:
     options = plain_options.from_plain(report.options)
     known = {each.id for each in report.definitions}
-    for indicator in catalogue.INDICATORS.values():
-        if indicator.id in known and SOURCES.issuperset(indicator.sources):
-            yield from function(indicator)(connection, report.window, options)
+    complete = {each.id for each in catalogue.INDICATORS.values() if SOURCES.issuperset(each.sources)}
+    return computed(connection, report.window, options, sorted(known & complete))
 
 
 def _compare(report: AssessmentReport, computed: list[Figure]) -> tuple[int, list[str]]:

@@ -51,7 +51,7 @@ def examples(connection: Connection, since: float) -> Iterator[Example]:
     otherwise the verdict of the appeal, otherwise the verdict of most opinions.
     """
     pairs = {pair.original: pair for pair in figures.pairs(connection, 0.0)}
-    rows = connection.execution_options(yield_per=1_000).execute(_query(since))
+    rows = connection.execute(_query(since), execution_options={"yield_per": 1_000})
     for _, group in itertools.groupby(rows, key=lambda row: row.id):
         decisions = list(group)
         found = _example(decisions, pairs.get(decisions[0].id))

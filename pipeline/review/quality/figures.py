@@ -7,12 +7,11 @@ functions take an open connection to the database. Times are UTC seconds.
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Column, ColumnElement, Connection, Row, Select, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
-from pipeline.assessment.decided import lasts, standing
+from pipeline.assessment.decided import standing, verdict
 from pipeline.review.cases.values import REPORTED
 from pipeline.review.quality import checks
 from pipeline.review.quality.checks import FINAL
@@ -162,25 +161,12 @@ def confirmed(connection: Connection, since: float, until: float = math.inf) -> 
     reviewed.
     """
     counts: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(FINAL, 0))
-    for row in decided_flags(connection, since, until, CASES.c.label):
+    decided = select(DECISIONS.c.case_id).where(DECISIONS.c.at >= since, *standing(until))
+    each = select(CASES.c.label, verdict(until).label("verdict")).where(CASES.c.id.in_(decided), *FLAGGED).subquery().c
+    query = select(*each, func.count().label("n")).group_by(*each)
+    for row in connection.execute(query):
         counts[row.label][row.verdict] = row.n
     return {label: Share(c["uphold"], c["uphold"] + c["dismiss"]) for label, c in sorted(counts.items())}
-
-
-def decided_flags(connection: Connection, since: float, until: float, *by: Column[str]) -> Sequence[Row[Any]]:
-    """Return the numbers `n` of flagged cases that were decided from `since` to `until`.
-
-    They are grouped by the columns `by` of CASES and by their `verdict` at `until`.
-    """
-    decided = select(DECISIONS.c.case_id).where(DECISIONS.c.at >= since, *standing(until))
-    last = lasts(until)
-    query: Select[Any] = select(last.c.verdict, func.count().label("n"))
-    query = (
-        query.add_columns(*by)
-        .join_from(CASES, last, last.c.case_id == CASES.c.id)
-        .where(CASES.c.id.in_(decided), *FLAGGED)
-    )
-    return connection.execute(query.group_by(*by, last.c.verdict)).all()
 
 
 def _drawn(kind: checks.Kind, since: float, until: float) -> tuple[ColumnElement[bool], ...]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from sqlalchemy import Connection
 
+from pipeline.assessment import snapshot
 from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.options import Options
 from pipeline.review.database import Database
@@ -19,6 +20,7 @@ Key = tuple[str, ...]
 def figures(database: Database, compute: Compute, options: Options, window: Window = WEEK) -> dict[Key, Figure]:
     """Return the figures by key, followed by the dimension and the value of the split."""
     with database.read() as connection:
+        snapshot.take(connection, window.until)
         return by_key(compute(connection, window, options))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.assessment import audits
+from pipeline.assessment import audits, snapshot
 from pipeline.assessment.audits import Judged, JudgedSpeech, Recall, Reviewed
 from pipeline.assessment.figure import Window
 from pipeline.messages import Flag, Verdict
@@ -36,11 +36,13 @@ def decide(store: SqlReviewStore, case: str, verdict: Verdict, at: float = LATER
 
 def read(database: Database, window: Window = DAY) -> Judged:
     with database.read() as connection:
+        snapshot.take(connection, window.until)
         return audits.read(connection, window)
 
 
 def reviewed(database: Database) -> Reviewed:
     with database.read() as connection:
+        snapshot.take(connection, DAY.until)
         return audits.read_reviewed(connection, DAY)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.assessment import audits
+from pipeline.assessment import audits, snapshot
 from pipeline.assessment.indicators import judgement
 from pipeline.assessment.options import Options
 from pipeline.messages import Verdict
@@ -77,6 +77,7 @@ def test_recall_and_prevalence_have_all_parts(filled: Database, facts: list[Fact
     recall = figures(filled, judgement.recall, OPTIONS)
     prevalence = figures(filled, judgement.prevalence, OPTIONS)
     with filled.read() as connection:
+        snapshot.take(connection, WEEK.until)
         judged = audits.read(connection, WEEK)
     whole = audits.recall(judged)
     assert whole is not None
