@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import select
 
-from pipeline.assessment import audits
+from pipeline.assessment import audits, snapshot
 from pipeline.assessment.audits import Judged, JudgedSpeech, Reviewed
 from pipeline.assessment.figure import Window
 from pipeline.messages import SAMPLE_RATE, Flag
@@ -216,6 +216,7 @@ def keep(rng: Rng, service: Service, speech: Speeches, folder: Path) -> tuple[Ju
         _decide(rng, database, service, speech, 3 * HOUR)
         with database.read() as connection:
             window = Window(0.0, 4 * HOUR)
+            snapshot.take(connection, window.until)
             return audits.read(connection, window), audits.read_reviewed(connection, window)
     finally:
         database.close()

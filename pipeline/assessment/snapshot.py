@@ -54,17 +54,22 @@ LABEL = func.coalesce(SNAPSHOT.c.corrected, SNAPSHOT.c.label)
 """The label of the case after corrections."""
 
 
-def take(connection: Connection, until: float) -> None:
-    """Fill SNAPSHOT with the cases as they stood at `until` (UTC seconds). It ends with the transaction."""
+def take(connection: Connection, until: float, since: float = 0.0) -> None:
+    """Fill SNAPSHOT with the cases that were stored from `since` to `until` (UTC seconds), as they stood at `until`.
+
+    It ends with the transaction, or with the next snapshot.
+    """
     connection.execute(DropTable(SNAPSHOT, if_exists=True))
     connection.execute(CreateTable(SNAPSHOT))
-    connection.execute(SNAPSHOT.insert().from_select([column.name for column in SNAPSHOT.columns], _cases(until)))
+    connection.execute(
+        SNAPSHOT.insert().from_select([column.name for column in SNAPSHOT.columns], _cases(since, until))
+    )
     if connection.dialect.name == "postgresql":  # it knows no statistics of a temporary table
         connection.exec_driver_sql(f"ANALYZE {SNAPSHOT.name}")
 
 
-def _cases(until: float) -> Select[Any]:
-    decided = _decided(until)
+def _cases(since: float, until: float) -> Select[Any]:
+    decided = _decided(since, until)
     kinds = {
         "copy": CASES.c.id.in_(COPIES),
         "report": CASES.c.policy == REPORTED,
@@ -74,14 +79,18 @@ def _cases(until: float) -> Select[Any]:
     columns = [CASES.c.id, kind, *(CASES.c[name] for name in COPIED)]
     columns += [decided.c[name] for name in ("first_at", "last_at", "verdict", "label")]
     query = select(*columns).select_from(CASES.outerjoin(decided, decided.c.case_id == CASES.c.id))
-    return query.where(CASES.c.created_at < until, REAL).order_by(CASES.c.id)
+    return query.where(CASES.c.created_at >= since, CASES.c.created_at < until, REAL).order_by(CASES.c.id)
 
 
-def _decided(until: float) -> Subquery:
-    """Return the first and the last standing decision of each case that has one."""
+def _decided(since: float, until: float) -> Subquery:
+    """Return the first and the last standing decision of each case that was stored since `since` and has one."""
     newest_first = (DECISIONS.c.at.desc(), DECISIONS.c.id.desc())
     place = func.row_number().over(partition_by=DECISIONS.c.case_id, order_by=newest_first)
     first = func.min(DECISIONS.c.at).over(partition_by=DECISIONS.c.case_id)
     columns = (DECISIONS.c.case_id, DECISIONS.c.verdict, DECISIONS.c.label, DECISIONS.c.at.label("last_at"))
-    ranked = select(*columns, first.label("first_at"), place.label("place")).where(*standing(until)).subquery()
+    ranked = (
+        select(*columns, first.label("first_at"), place.label("place"))
+        .where(DECISIONS.c.at >= since, *standing(until))
+        .subquery()
+    )
     return select(ranked).where(ranked.c.place == 1).subquery()

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from pipeline.assessment import audits
+from pipeline.assessment import audits, snapshot
 from pipeline.assessment.figure import Window
 from pipeline.console.desk import Signed, TheDesk
 from pipeline.console.fields import CaseId, NameQuery
@@ -23,6 +23,7 @@ def leads_page(request: Request, desk: TheDesk) -> Response:
     """Show the figures of the queue, the team and the quality."""
     now = desk.clock()
     with desk.database.read() as connection:
+        snapshot.take(connection, now, now - WINDOW)
         pairs = figures.pairs(connection, now - WINDOW)
         answers = figures.answers(connection, now - WINDOW)
         values: dict[str, Any] = {
