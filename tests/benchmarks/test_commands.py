@@ -20,11 +20,13 @@ ELSEWHERE = {
     "chaos": "test_chaos.py",
     "contender": "started by asr",
     "fast_worker": "started by stream and chaos",
+    "incidents": "incidents/test_run.py",
     "judge": "test_judging.py",
     "odd_inputs": "test_odd_inputs.py",
     "opus_client": "started by gateway",
     "overload": "test_overload.py",
     "panels": "tests/deploy/test_dashboards.py asks the same queries",
+    "slowed": "started by incidents",
     "rolling": "test_chaos.py: the same people, processes and verdict",
     "stream": "test_stream.py",
 }

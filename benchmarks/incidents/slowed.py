@@ -1,0 +1,40 @@
+"""`python -m agents` with a recogniser that can be slowed down while it runs, as on a GPU that gets too hot.
+
+It reads the seconds for each utterance from the file that the variable SLOWED_BY names. Whisper is real.
+"""
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from unittest.mock import patch
+
+from agents.cli import main
+from pipeline.asr.transcriber import Clip, Recognition, Transcriber, load
+from pipeline.settings import Asr
+
+FILE = "SLOWED_BY"
+
+
+class Slowed(Transcriber):
+    """Transcribes with `inner`, after a pause for each clip."""
+
+    def __init__(self, inner: Transcriber, file: Path) -> None:
+        self._inner, self._file = inner, file
+
+    @property
+    def name(self) -> str:
+        return self._inner.name
+
+    def transcribe(self, clips: Sequence[Clip], *, words: bool = False) -> list[Recognition]:
+        time.sleep(float(self._file.read_text()) * len(clips))
+        return self._inner.transcribe(clips, words=words)
+
+
+def slowed(asr: Asr) -> Transcriber:
+    return Slowed(load(asr), Path(os.environ[FILE]))
+
+
+if __name__ == "__main__":
+    with patch("pipeline.asr.transcribe.load", slowed):
+        main()
