@@ -16,7 +16,7 @@ from msgspec import Struct
 from sqlalchemy import BigInteger, ColumnElement, Connection, Select, cast, func, literal, select
 
 from pipeline.assessment.figure import Window
-from pipeline.assessment.snapshot import FLAGGED, LABEL, SNAPSHOT
+from pipeline.assessment.snapshot import FLAGGED, LABEL, OF_FLAG, SNAPSHOT
 from pipeline.assessment.totals import totals
 from pipeline.messages import SAMPLE_RATE
 from pipeline.review.delivery.tallies import HOUR
@@ -278,17 +278,19 @@ def _passed(connection: Connection, window: Window) -> Iterator[JudgedSpeech]:
 
 
 def _audits(window: Window) -> Select[Any]:
-    query = _of_utterances(CHECKS.c.probability).join(CHECKS, CHECKS.c.case_id == SNAPSHOT.c.id)
+    query = _of_utterances(CHECKS.c.probability).join(FLAGS, FLAGS.c.case_id == SNAPSHOT.c.id)
+    query = query.join(CHECKS, CHECKS.c.case_id == SNAPSHOT.c.id)
     return query.where(CHECKS.c.kind == "audit", *within(CHECKS.c.drawn_at, window))
 
 
 def _flagged(window: Window) -> Select[Any]:
-    return _of_utterances(literal(1.0)).where(~FLAGS.c.linked, FLAGGED, *within(SNAPSHOT.c.created_at, window))
+    query = _of_utterances(literal(1.0)).join(FLAGS, OF_FLAG)
+    return query.where(~FLAGS.c.linked, FLAGGED, *within(SNAPSHOT.c.created_at, window))
 
 
 def _of_utterances(probability: ColumnElement[float]) -> Select[Any]:
     samples = _sample(FLAGS.c.end) - _sample(FLAGS.c.start)
-    return _select(probability, FLAGS.c.model, LABEL, samples).join(FLAGS, FLAGS.c.case_id == SNAPSHOT.c.id)
+    return _select(probability, FLAGS.c.model, LABEL, samples)
 
 
 def _of_cases(probability: ColumnElement[float]) -> Select[Any]:

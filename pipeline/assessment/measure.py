@@ -59,12 +59,13 @@ def computed(
     Take all of them before you compute those of another window, because both use one table, SNAPSHOT.
     """
     snapshot.take(connection, window.until)
-    for name in names:
-        yield from function(INDICATORS[name])(connection, window, options)
+    chosen = tuple(names)
+    for compute in dict.fromkeys(function(INDICATORS[name]) for name in chosen):
+        yield from (figure for figure in compute(connection, window, options) if figure.indicator in chosen)
 
 
 def function(indicator: Indicator) -> Compute:
-    """Return the function that computes an indicator."""
+    """Return the function that computes an indicator. It may compute others, too, that have the same sources."""
     module, _, name = indicator.compute.partition(":")
     found: Compute = getattr(import_module(f"pipeline.assessment.indicators.{module}"), name)
     return found

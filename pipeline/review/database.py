@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
@@ -169,7 +169,7 @@ def _engine(url: URL) -> Engine:
     more = {key: value for key, value in PATIENCE.items() if url.drivername == POSTGRES and key not in url.query}
     try:
         # hide_parameters: an error's text must not carry a transcript into a log.
-        engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, json_serializer=_json, connect_args=more)
+        engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=more, **JSON)
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed", "Install it: pip install 'psycopg[binary]'") from error
     if url.get_backend_name() == "sqlite":
@@ -180,6 +180,10 @@ def _engine(url: URL) -> Engine:
 
 def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
+
+
+JSON: Mapping[str, Callable[[Any], Any]] = {"json_serializer": _json, "json_deserializer": msgspec.json.decode}
+"""How columns of JSON are written and read. Python's own reader takes four times as long."""
 
 
 def _prepare_sqlite(connection: Any, record: object) -> None:

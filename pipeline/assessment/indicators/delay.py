@@ -4,20 +4,19 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Select, Subquery, case, func, select
+from sqlalchemy import Connection, Select, case, func, select
 
 from pipeline.assessment import waits
 from pipeline.assessment.audits import within
 from pipeline.assessment.catalogue import figure, quotient
-from pipeline.assessment.decided import ceiling, floor, standing
+from pipeline.assessment.decided import ceiling, floor
 from pipeline.assessment.figure import Figure, Unmeasured, Window
 from pipeline.assessment.options import Options
-from pipeline.assessment.snapshot import FLAGGED, SNAPSHOT
+from pipeline.assessment.snapshot import FLAGGED, SNAPSHOT, UPHOLDS
 from pipeline.assessment.survival import Survival
 from pipeline.assessment.totals import Totals, split, totals
 from pipeline.assessment.waits import Part
 from pipeline.review.delivery.tallies import DELAYS
-from pipeline.review.tables.core import DECISIONS
 from pipeline.review.tables.duties import ACTIONS
 
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
@@ -77,21 +76,13 @@ def _reviews(window: Window) -> Select[Any]:
 
 
 def _handled(window: Window) -> Select[Any]:
-    """Return the query for the time that each ordered action took."""
-    ordered = _ordered(window.until)
-    over = ordered.c.done_at.is_not(None)
-    end = SNAPSHOT.c.end
-    seconds = case((over, ceiling(ordered.c.done_at - end)), else_=floor(window.until - end))
-    query = select(SNAPSHOT.c.severity, SNAPSHOT.c.label, seconds.label("seconds"), over.label("over"))
-    query = query.join(ordered, ordered.c.case_id == SNAPSHOT.c.id)
-    return query.where(FLAGGED, *within(SNAPSHOT.c.created_at, window))
-
-
-def _ordered(until: float) -> Subquery:
-    """Return, by case with an ordered action, the time when the app had carried out the first one; NULL: not yet."""
-    done = case(((ACTIONS.c.result == "done") & (ACTIONS.c.received_at < until), ACTIONS.c.at))
-    query = select(DECISIONS.c.case_id, func.min(done).label("done_at")).outerjoin(ACTIONS)
-    return query.where(DECISIONS.c.action.is_not(None), *standing(until)).group_by(DECISIONS.c.case_id).subquery()
+    """Return the query for the time that each case took until the app carried out the first ordered action."""
+    done = func.min(UPHOLDS.c.done_at)
+    seconds = case((done.is_not(None), ceiling(done - UPHOLDS.c.end)), else_=floor(window.until - UPHOLDS.c.end))
+    query = select(UPHOLDS.c.severity, UPHOLDS.c.label, seconds.label("seconds"), done.is_not(None).label("over"))
+    query = query.where(UPHOLDS.c.action.is_not(None), UPHOLDS.c.kind == "machine")
+    query = query.where(*within(UPHOLDS.c.created_at, window))
+    return query.group_by(UPHOLDS.c.case_id, UPHOLDS.c.severity, UPHOLDS.c.label, UPHOLDS.c.end)
 
 
 def _by_bound(flags: Totals) -> Mapping[str, int]:

@@ -5,17 +5,17 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Subquery, case, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, select
 
 from pipeline.assessment.audits import within
 from pipeline.assessment.catalogue import figure
-from pipeline.assessment.decided import ceiling, standing
+from pipeline.assessment.decided import ceiling
 from pipeline.assessment.figure import Figure, Unmeasured, Window
 from pipeline.assessment.options import Options
-from pipeline.assessment.snapshot import FLAGGED, SNAPSHOT, UPHELD
+from pipeline.assessment.snapshot import FLAGGED, OF_FLAG, SNAPSHOT, STOPS, UPHELD
 from pipeline.assessment.totals import Totals, summed, totals
 from pipeline.messages import SAMPLE_RATE
-from pipeline.review.tables.core import DECISIONS, FLAGS
+from pipeline.review.tables.core import FLAGS
 from pipeline.review.tables.duties import ACTIONS
 
 MILLISECONDS = 1_000
@@ -90,12 +90,11 @@ def _exposed(connection: Connection, window: Window) -> Sequence[Row[Any]]:
 
     `exposure` is in listener milliseconds. Whole numbers, so that the order of the rows does not change the sum.
     """
-    decided = _decided(window.until)
     confirms = (
         connection.scalar(select(ACTIONS.c.decision).where(ACTIONS.c.received_at < window.until).limit(1)) is not None
     )
-    unconfirmed = case((decided.c.ordered > 0, window.until), else_=decided.c.at)
-    stopped = func.coalesce(decided.c.done_at, unconfirmed) if confirms else decided.c.at
+    unconfirmed = case((STOPS.c.ordered > 0, window.until), else_=STOPS.c.at)
+    stopped = func.coalesce(STOPS.c.done_at, unconfirmed) if confirms else STOPS.c.at
     late = case((stopped > FLAGS.c.end, ceiling((stopped - FLAGS.c.end) * MILLISECONDS)), else_=0)
     numbers = {
         "n": func.count(FLAGS.c.listeners),
@@ -104,29 +103,13 @@ def _exposed(connection: Connection, window: Window) -> Sequence[Row[Any]]:
     }
     names = SNAPSHOT.c.label, SNAPSHOT.c.room_type
     query = _violating(window, *names, *(sum_.label(name) for name, sum_ in numbers.items()))
-    query = query.join(decided, decided.c.case_id == SNAPSHOT.c.id)
+    query = query.join(STOPS, STOPS.c.case_id == SNAPSHOT.c.id)
     return connection.execute(query.group_by(*names)).all()
-
-
-def _decided(until: float) -> Subquery:
-    """Return, by upheld case, the first decision, the number of ordered actions, and when the app had done the first.
-
-    `done_at` is NULL if the app has not confirmed any.
-    """
-    done = case(((ACTIONS.c.result == "done") & (ACTIONS.c.received_at < until), ACTIONS.c.at))
-    query = select(
-        DECISIONS.c.case_id,
-        func.min(DECISIONS.c.at).label("at"),
-        func.count(DECISIONS.c.action).label("ordered"),
-        func.min(done).label("done_at"),
-    )
-    query = query.outerjoin(ACTIONS).where(*standing(until), DECISIONS.c.verdict == "uphold")
-    return query.group_by(DECISIONS.c.case_id).subquery()
 
 
 def _violating(window: Window, *columns: ColumnElement[Any]) -> Select[Any]:
     """Select the flagged utterances of the cases of the window that are upheld at its end."""
-    query = select(*columns).select_from(FLAGS).join(SNAPSHOT, SNAPSHOT.c.id == FLAGS.c.case_id)
+    query = select(*columns).select_from(FLAGS).join(SNAPSHOT, OF_FLAG)
     query = query.where(FLAGGED, UPHELD, *within(SNAPSHOT.c.created_at, window))
     return query.where(FLAGS.c.suggestion != "pass", ~FLAGS.c.linked)
 
@@ -146,7 +129,8 @@ def _exposure(rows: Sequence[Row[Any]], hours: float, part: dict[str, str], reas
 
 def _uses(connection: Connection, window: Window, illegal: frozenset[str]) -> list[PhraseUse]:
     """Return the uses of illegal terms, by label, term and time. A term counts once in an utterance."""
-    rows = connection.execute(_violating(window, FLAGS.c.start, FLAGS.c.room, FLAGS.c.speaker, FLAGS.c.hits))
+    query = _violating(window, FLAGS.c.start, FLAGS.c.room, FLAGS.c.speaker, FLAGS.c.hits)
+    rows = connection.execute(query, execution_options={"yield_per": 10_000})
     uses = {
         PhraseUse(hit["label"], hit["term"].casefold(), row.start, row.room, row.speaker)
         for row in rows
@@ -171,6 +155,8 @@ def _chains(uses: Sequence[PhraseUse], seconds: float) -> list[Chain]:
 
 
 def _chain(uses: Sequence[PhraseUse], seconds: float) -> Chain:
+    if len(uses) == 1:  # most terms are used once
+        return Chain(uses[0].label, uses=1, rooms=1, speakers=1, seconds=0.0)
     rooms = _most([(use.at, use.room) for use in uses], seconds)
     speakers = _most([(use.at, use.speaker) for use in uses], seconds)
     return Chain(uses[0].label, len(uses), rooms, speakers, uses[-1].at - uses[0].at)

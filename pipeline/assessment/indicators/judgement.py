@@ -16,7 +16,7 @@ from pipeline.assessment.decided import REAL, standing
 from pipeline.assessment.figure import Figure, Unmeasured, Window
 from pipeline.assessment.options import DAY_SECONDS, Options
 from pipeline.assessment.parts import parts
-from pipeline.assessment.snapshot import FLAGGED, LABEL, NO_COPY, SNAPSHOT, UPHELD
+from pipeline.assessment.snapshot import FLAGGED, LABEL, SNAPSHOT, UPHELD, UPHOLDS
 from pipeline.review.cases.values import WHOLE_ROOM
 from pipeline.review.quality import figures
 from pipeline.review.quality.figures import Pair
@@ -62,20 +62,14 @@ def wrong_actions(connection: Connection, window: Window, options: Options) -> I
         yield share("I-11", "share", Share(hits, n), part)
 
 
-def recall(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
-    """I-12, from the audits of passed speech and the decisions on flagged speech."""
+def audited(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
+    """I-12 and I-13 (in seconds of speech), from the audits of passed speech and the decisions on flagged speech."""
     del options
     judged = audits.read(connection, window)
     for part, speech in _speech(judged):
         yield from _recall(speech, part)
     for label in judged.labels():
         yield from _recall(judged, {"label": label}, label)
-
-
-def prevalence(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
-    """I-13, in seconds of speech."""
-    del options
-    judged = audits.read(connection, window)
     for part, speech in _speech(judged):
         yield _prevalence(speech, part)
     for label in judged.labels():
@@ -189,17 +183,16 @@ def _confirmed(connection: Connection, window: Window) -> Sequence[Row[Any]]:
 
 def _actions(connection: Connection, window: Window) -> Sequence[Row[Any]]:
     """Return the numbers of actions, and of those whose case was dismissed later, by part."""
-    undone = and_(SNAPSHOT.c.verdict == "dismiss", SNAPSHOT.c.last_at > DECISIONS.c.at)
-    names = [SNAPSHOT.c[name] for name in PARTS]
+    undone = and_(UPHOLDS.c.verdict == "dismiss", UPHOLDS.c.last_at > UPHOLDS.c.at)
+    names = [UPHOLDS.c[name] for name in PARTS]
     query: Select[Any] = select(*names, func.count().label("n"))
     query = query.add_columns(func.sum(case((undone, 1), else_=0)).label("reversed"))
-    query = query.select_from(DECISIONS.join(SNAPSHOT, SNAPSHOT.c.id == DECISIONS.c.case_id))
     return connection.execute(query.where(*actions(window)).group_by(*names)).all()
 
 
 def actions(window: Window) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions on DECISIONS and SNAPSHOT for the actions that moderators ordered in the window."""
-    return DECISIONS.c.action.is_not(None), DECISIONS.c.at >= window.since, *standing(window.until), NO_COPY
+    """Return the conditions on UPHOLDS for the actions that moderators ordered since the window began."""
+    return UPHOLDS.c.action.is_not(None), UPHOLDS.c.at >= window.since
 
 
 def _reported(connection: Connection, window: Window) -> Sequence[Row[Any]]:
@@ -231,10 +224,9 @@ def _settled(connection: Connection, window: Window) -> Sequence[Row[Any]]:
 
 def _offenders(connection: Connection, window: Window) -> Share:
     """Return the share of speakers who had another upheld action up to AGAIN before one in the window."""
-    speaker = SNAPSHOT.c.speaker
-    before = func.lag(DECISIONS.c.at).over(partition_by=speaker, order_by=(DECISIONS.c.at, DECISIONS.c.id))
-    query = select(speaker, DECISIONS.c.at, before.label("before"))
-    query = query.select_from(DECISIONS.join(SNAPSHOT, SNAPSHOT.c.id == DECISIONS.c.case_id)).where(UPHELD)
+    speaker, at = UPHOLDS.c.speaker, UPHOLDS.c.at
+    before = func.lag(at).over(partition_by=speaker, order_by=(at, UPHOLDS.c.decision))
+    query = select(speaker, at, before.label("before")).where(UPHOLDS.c.verdict == "uphold")
     each = query.where(*actions(Window(window.since - AGAIN, window.until))).subquery().c
     again = func.max(case((each.at - each.before <= AGAIN, 1), else_=0)).label("again")
     speakers = select(again).where(each.at >= window.since).group_by(each.speaker).subquery()

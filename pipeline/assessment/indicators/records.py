@@ -15,7 +15,7 @@ from pipeline.assessment.decided import floor
 from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.indicators.judgement import actions, share
 from pipeline.assessment.options import DAY_SECONDS, Options
-from pipeline.assessment.snapshot import SNAPSHOT
+from pipeline.assessment.snapshot import UPHOLDS
 from pipeline.review.cases import reading
 from pipeline.review.cases.values import Evidence
 from pipeline.review.delivery.tallies import HOUR
@@ -23,7 +23,7 @@ from pipeline.review.evidence.store import EvidenceStore, checksum
 from pipeline.review.privacy.retention import overdue
 from pipeline.review.quality.statistics import Share
 from pipeline.review.tables.assessment import TALLIES
-from pipeline.review.tables.core import ACCOUNTS, AUDIT, CASES, DECISIONS, FLAGS
+from pipeline.review.tables.core import ACCOUNTS, AUDIT, CASES, FLAGS
 from pipeline.review.tables.quality import COPIES
 
 KEPT_DAYS = 183
@@ -125,10 +125,13 @@ def _filled(connection: Connection, table: Table, fields: Field, *where: ColumnE
 def _days_with_logs(connection: Connection, until: float) -> int:
     """Count the days, back from `until`, in which a line of the audit log or speech was recorded."""
     since = until - KEPT_DAYS * DAY_SECONDS
-    times: tuple[Any, ...] = (AUDIT.c.at, TALLIES.c.hour * float(HOUR))
+    times: tuple[tuple[Any, ...], ...] = (
+        (AUDIT.c.at,),
+        (TALLIES.c.hour * float(HOUR), TALLIES.c.measure == "segmented"),
+    )
     days: set[int] = set()
-    for at in times:
-        query = select(floor((at - since) / DAY_SECONDS)).where(*within(at, Window(since, until))).distinct()
+    for at, *only in times:
+        query = select(floor((at - since) / DAY_SECONDS)).where(*only, *within(at, Window(since, until))).distinct()
         days.update(connection.scalars(query))
     return len(days)
 
@@ -145,10 +148,9 @@ def _early(connection: Connection, window: Window) -> Mapping[str, int]:
 
 def _sample(connection: Connection, window: Window) -> Sequence[Row[Any]]:
     """Return SAMPLE actions with the case ids. The hash of an action decides, so the same actions come each time."""
-    query: Select[Any] = select(DECISIONS.c.id, DECISIONS.c.case_id)
-    query = query.join(SNAPSHOT, SNAPSHOT.c.id == DECISIONS.c.case_id)
-    found = connection.execute(query.where(*actions(window)), execution_options={"yield_per": 1_000})
-    return heapq.nsmallest(SAMPLE, found, key=lambda row: sha256(f"evidence\x1f{row.id}".encode()).digest())
+    query: Select[Any] = select(UPHOLDS.c.decision, UPHOLDS.c.case_id).where(*actions(window))
+    found = connection.execute(query, execution_options={"yield_per": 10_000})
+    return heapq.nsmallest(SAMPLE, found, key=lambda row: sha256(f"evidence\x1f{row.decision}".encode()).digest())
 
 
 def _complete(connection: Connection, store: EvidenceStore, case_id: str) -> bool:

@@ -14,7 +14,7 @@ from pipeline.assessment.indicators.judgement import actions, share
 from pipeline.assessment.indicators.records import counted, in_use
 from pipeline.assessment.options import Options
 from pipeline.assessment.parts import parts
-from pipeline.assessment.snapshot import SNAPSHOT, UPHELD
+from pipeline.assessment.snapshot import SNAPSHOT, UPHELD, UPHOLDS
 from pipeline.assessment.survival import Spell, Survival
 from pipeline.review.quality.statistics import Share
 from pipeline.review.tables.core import CASES, DECISIONS, OUTBOX
@@ -119,5 +119,5 @@ def _grouped(
 
 
 def _actions(connection: Connection, window: Window) -> Sequence[Row[Any]]:
-    query = select(SNAPSHOT.c.label, func.count().label("n")).join(DECISIONS, DECISIONS.c.case_id == SNAPSHOT.c.id)
-    return connection.execute(query.where(*actions(window)).group_by(SNAPSHOT.c.label)).all()
+    query = select(UPHOLDS.c.label, func.count().label("n")).where(*actions(window))
+    return connection.execute(query.group_by(UPHOLDS.c.label)).all()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from sqlalchemy import Connection, Row, case, func, or_, select
+from sqlalchemy import Connection, Row, func, or_, select
 
 from pipeline.assessment import drills as drilling
 from pipeline.assessment import forms
@@ -25,10 +25,8 @@ from pipeline.assessment.report.content import (
     ReportedTrigger,
     Restrictions,
 )
-from pipeline.review.cases.values import REPORTED
-from pipeline.review.tables.core import CASES, DECISIONS
+from pipeline.assessment.snapshot import UPHOLDS
 from pipeline.review.tables.duties import HAZARD_STEPS, HAZARDS, REGISTER, TRIGGERS
-from pipeline.review.tables.quality import COPIES
 
 
 def triggers(connection: Connection, window: Window) -> tuple[ReportedTrigger, ...]:
@@ -85,19 +83,14 @@ def answers(connection: Connection, assessment: str) -> tuple[ReportedAnswer, ..
 
 
 def restrictions(connection: Connection, window: Window) -> tuple[Restrictions, ...]:
-    """Return the numbers of upheld decisions of the window that stand, by label, source and action."""
-    source = case((CASES.c.policy == REPORTED, "report"), (CASES.c.suggestion == "pass", "audit"), else_="machine")
-    label, action = func.coalesce(DECISIONS.c.label, CASES.c.label), func.coalesce(DECISIONS.c.action, "")
-    kept = (
-        DECISIONS.c.at >= window.since,
-        DECISIONS.c.at < window.until,
-        DECISIONS.c.verdict == "uphold",
-        DECISIONS.c.undone.is_(None),
-        CASES.c.drill == "",
-        CASES.c.id.not_in(COPIES),
-    )
-    joined = DECISIONS.join(CASES, CASES.c.id == DECISIONS.c.case_id)
-    query = select(label, source, action, func.count()).select_from(joined).where(*kept).group_by(label, source, action)
+    """Return the numbers of upheld decisions of the window that stand, by label, source and action.
+
+    It reads the snapshot of the window, which `measure` has taken.
+    """
+    label, source = func.coalesce(UPHOLDS.c.corrected, UPHOLDS.c.label), UPHOLDS.c.kind
+    action = func.coalesce(UPHOLDS.c.action, "")
+    kept = UPHOLDS.c.at >= window.since
+    query = select(label, source, action, func.count()).where(kept).group_by(label, source, action)
     rows = sorted(tuple(row) for row in connection.execute(query))
     return tuple(Restrictions(label=name, found_by=found, action=done, n=n) for name, found, done, n in rows)
 

@@ -5,10 +5,9 @@ import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
-from itertools import groupby
 from typing import Any, get_args
 
-from sqlalchemy import Connection, Table, insert, select
+from sqlalchemy import ColumnElement, Connection, Table, insert, select
 
 from pipeline.assessment.figure import Window
 from pipeline.errors import InputError
@@ -58,11 +57,16 @@ def _pages(connection: Connection, table: Table, window: Window) -> Iterator[byt
     yield _lines([columns])
     hours = (math.ceil(window.since / HOUR), math.ceil(window.until / HOUR))
     kept = (table.c.hour >= hours[0], table.c.hour < hours[1])
-    query = select(*(table.c[name] for name in columns)).where(*kept).order_by(table.c.hour)
+    query = select(*(table.c[name] for name in columns)).where(*kept).order_by(table.c.hour, *_key(connection, table))
     for part in [query.where(table.c.measure == measure) for measure in MEASURES] if table is TALLIES else [query]:
-        rows = connection.execute(part.execution_options(yield_per=PAGE))
-        for _, hour in groupby(rows, key=lambda row: row.hour):
-            yield _lines(sorted(tuple(row) for row in hour))  # here, because databases sort texts differently
+        for rows in connection.execute(part, execution_options={"yield_per": PAGE}).partitions():
+            yield _lines(rows)
+
+
+def _key(connection: Connection, table: Table) -> list[ColumnElement[Any]]:
+    """Return the key after the hour, sorted by code points: PostgreSQL's own order depends on its locale."""
+    names = [column for column in table.primary_key if column.name not in {"hour", "measure"}]
+    return [column.collate("C") for column in names] if connection.dialect.name == "postgresql" else list(names)
 
 
 def _lines(rows: Iterable[Sequence[Any]]) -> bytes:

@@ -17,11 +17,14 @@ Compute = Callable[[Connection, Window, Options], Iterator[Figure]]
 Key = tuple[str, ...]
 
 
-def figures(database: Database, compute: Compute, options: Options, window: Window = WEEK) -> dict[Key, Figure]:
-    """Return the figures by key, followed by the dimension and the value of the split."""
+def figures(
+    database: Database, compute: Compute, options: Options, window: Window = WEEK, indicator: str = ""
+) -> dict[Key, Figure]:
+    """Return the figures, or those of one indicator, by key, followed by the dimension and the value of the split."""
     with database.read() as connection:
         snapshot.take(connection, window.until)
-        return by_key(compute(connection, window, options))
+        found = compute(connection, window, options)
+        return by_key(figure for figure in found if indicator in {"", figure.indicator})
 
 
 def by_key(found: Iterable[Figure]) -> dict[Key, Figure]:

@@ -74,8 +74,7 @@ def test_wrong_actions_by_part(filled: Database, facts: list[Fact]) -> None:
 
 
 def test_recall_and_prevalence_have_all_parts(filled: Database, facts: list[Fact]) -> None:
-    recall = figures(filled, judgement.recall, OPTIONS)
-    prevalence = figures(filled, judgement.prevalence, OPTIONS)
+    recall, prevalence = (figures(filled, judgement.audited, OPTIONS, indicator=name) for name in ("I-12", "I-13"))
     with filled.read() as connection:
         snapshot.take(connection, WEEK.until)
         judged = audits.read(connection, WEEK)
@@ -93,11 +92,12 @@ def test_recall_and_prevalence_have_all_parts(filled: Database, facts: list[Fact
 
 
 def test_nothing_has_no_value(database: Database) -> None:
-    for compute in (
-        judgement.confirmation, judgement.precision, judgement.wrong_actions, judgement.recall, judgement.prevalence,
-        judgement.reported, judgement.agreement, judgement.repeat_offenders,
+    for compute, indicator in (
+        (judgement.confirmation, "I-09"), (judgement.precision, "I-10"), (judgement.wrong_actions, "I-11"),
+        (judgement.audited, "I-12"), (judgement.audited, "I-13"), (judgement.reported, "I-14"),
+        (judgement.agreement, "I-15"), (judgement.repeat_offenders, "I-26"),
     ):  # fmt: skip
-        found = figures(database, compute, OPTIONS)
+        found = figures(database, compute, OPTIONS, indicator=indicator)
         assert found
         for one in found.values():
             assert one.value is None

@@ -46,7 +46,7 @@ def test_a_minute_is_covered_if_somebody_acted_in_the_last_minutes(database: Dat
     acted = {int(line[0] // 60) for line in lines if line[2] in staffing.ACTS}
     covered = [any(minute - before in acted for before in range(LASTING)) for minute in range(first, last)]
     gaps = "".join("x" if one else "." for one in covered).split("x")
-    found = figures(database, staffing.duty_cover, Options(), DAY)
+    found = figures(database, staffing.work, Options(), DAY, "I-17")
     assert found["share",].value == pytest.approx(sum(covered) / len(covered))
     assert found["longest_gap",].value == max(map(len, gaps)) * 60
     assert found["share",].n == 1_440
@@ -54,13 +54,13 @@ def test_a_minute_is_covered_if_somebody_acted_in_the_last_minutes(database: Dat
 
 def test_nobody_on_duty_is_a_share_of_zero(database: Database) -> None:
     """The database has lines of the audit log: about its accounts."""
-    found = figures(database, staffing.duty_cover, Options(), DAY)
+    found = figures(database, staffing.work, Options(), DAY, "I-17")
     assert (found["share",].value, found["longest_gap",].value) == (0.0, 86_400)
 
 
 def test_without_an_audit_log_nothing_is_known(database: Database) -> None:
     before = Window(NOON - 172_800, NOON - 86_400)
-    found = figures(database, staffing.duty_cover, Options(), before)
+    found = figures(database, staffing.work, Options(), before, "I-17")
     assert {(one.value, one.unmeasured, one.n) for one in found.values()} == {(None, "no_data", 0)}
 
 
@@ -74,7 +74,7 @@ def test_reviewers_to_rooms_is_lowest_in_the_busiest_hour(database: Database, li
     for hour, count in rooms.items():
         within = Window(NOON + hour * 3_600, NOON + (hour + 1) * 3_600)
         ratios.append(len({line[1] for line in acts(lines, within)}) / count)
-    found = figures(database, staffing.reviewers_to_rooms, Options(), DAY)
+    found = figures(database, staffing.work, Options(), DAY, "I-16")
     assert found["min",].value == pytest.approx(min(ratios))
     assert found["p5",].value == pytest.approx(min(ratios))
     assert found["min",].n == 3
@@ -82,7 +82,7 @@ def test_reviewers_to_rooms_is_lowest_in_the_busiest_hour(database: Database, li
 
 def test_hours_without_speech_have_no_ratio(database: Database, lines: list[Line]) -> None:
     assert lines
-    found = figures(database, staffing.reviewers_to_rooms, Options(), DAY)
+    found = figures(database, staffing.work, Options(), DAY, "I-16")
     assert {(one.value, one.unmeasured) for one in found.values()} == {(None, "no_data")}
 
 
@@ -93,7 +93,7 @@ def test_load_is_decisions_by_active_hour(database: Database, lines: list[Line])
         acted = {int(line[0] // 60) for line in within if line[1] == person}
         minutes += len({minute + later for minute in acted for later in range(LASTING)})
     decisions = sum(line[2] == "case.decide" for line in within)
-    found = figures(database, staffing.load, Options(), DAY)
+    found = figures(database, staffing.work, Options(), DAY, "I-18")
     assert found["reviewer_hours",].value == pytest.approx(minutes / 60)
     assert (found["decisions",].value, found["decisions",].n) == (decisions, decisions)
     assert found["decisions_per_hour",].value == pytest.approx(decisions / minutes * 60)
@@ -108,5 +108,5 @@ def test_a_decision_lasts_from_taking_the_case(database: Database, lines: list[L
         if action == "case.decide" and before and before[2] == "case.claim":
             times.append(math.ceil(round(at - before[0], 6)))
         last[person, case] = line
-    found = figures(database, staffing.load, Options(), DAY)["seconds",]
+    found = figures(database, staffing.work, Options(), DAY, "I-18")["seconds",]
     assert (found.value, found.n) == (median_low(times), len(times))

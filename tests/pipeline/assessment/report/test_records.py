@@ -2,7 +2,7 @@
 
 from sqlalchemy import insert, update
 
-from pipeline.assessment import forms
+from pipeline.assessment import forms, snapshot
 from pipeline.assessment.figure import Window
 from pipeline.assessment.report import records
 from pipeline.assessment.report.content import DrillCount, Entries, Restrictions
@@ -47,9 +47,11 @@ def test_drills_are_counted_by_language_and_label(filled: Database) -> None:
 
 def test_upheld_decisions_are_counted_by_label_source_and_action(filled: Database) -> None:
     with filled.read() as connection:
+        snapshot.take(connection, stored.WINDOW.until)
         assert records.restrictions(connection, stored.WINDOW) == (
             Restrictions(label="violence", found_by="machine", action="mute", n=1),
         )
+        snapshot.take(connection, LATER.until)
         assert records.restrictions(connection, LATER) == ()
 
 
