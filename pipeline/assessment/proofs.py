@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 from msgspec import Struct
@@ -59,17 +59,22 @@ Proof = FileProof | FigureProof | DrillProof
 
 def of_file(path: Path) -> FileProof:
     """Hash a file. Raises InputError if it cannot be read or is empty."""
-    digest = sha256()
     try:
         with path.open("rb") as file:
-            empty = not file.peek(1)
-            while block := file.read(BLOCK):
-                digest.update(block)
+            return of_stream(file, str(path.resolve()))
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}", "Check the path.") from error
-    if empty:
-        raise InputError(f"{path} is empty", "An empty file proves nothing.")
-    return FileProof(str(path.resolve()), digest.hexdigest())
+
+
+def of_stream(file: BinaryIO, name: str) -> FileProof:
+    """Hash what a file has from here to its end. Raises InputError if that is nothing."""
+    digest, size = sha256(), 0
+    while block := file.read(BLOCK):
+        digest.update(block)
+        size += len(block)
+    if not size:
+        raise InputError(f"{name} is empty", "An empty file proves nothing.")
+    return FileProof(name, digest.hexdigest())
 
 
 def of_figure(figure: Figure, window: Window) -> FigureProof | None:

@@ -74,6 +74,7 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
     "measure_figures": AUDIT,
     "draft_progress": AUDIT,
     "measure_draft": AUDIT,
+    "hash_file": LEAD,
     "triggers_page": AUDIT,
     "watch_triggers": LEAD,
     "decide_trigger": LEAD,

@@ -21,6 +21,7 @@ from pipeline.console import (
     assessment_hazards,
     assessment_indicators,
     assessment_measuring,
+    assessment_proofs,
     assessment_register,
     assessment_reports,
     assessment_triggers,
@@ -74,6 +75,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     leads_page.router,
     assessment_indicators.router,
     assessment_measuring.router,
+    assessment_proofs.router,
     assessment_triggers.router,
     assessment_hazards.router,
     assessment_drills.router,
@@ -138,7 +140,8 @@ def create_app(desk: Desk) -> FastAPI:
     app.add_api_route("/healthz", health, response_class=PlainTextResponse)
     for router in ROUTERS:
         app.include_router(router)
-    app.add_middleware(Shield, max_body=desk.settings.console.max_body_bytes)
+    uploads = {assessment_proofs.PAGE: assessment_proofs.MAX_MIB << 20}
+    app.add_middleware(Shield, max_body=desk.settings.console.max_body_bytes, larger=uploads)
     problems.install(app)
     _check([*app.routes, *(route for router in ROUTERS for route in router.routes)])
     return app

@@ -22,6 +22,9 @@ router = APIRouter(prefix="/assessment")
 LIST_SECONDS = 30.0
 """Seconds that a list of cases waits for the figures."""
 
+COUNTED = 10_000
+"""A list counts its cases up to this number."""
+
 KeyQuery = Annotated[str, Query(pattern="^[a-z0-9_]{1,64}$")]
 SplitQuery = Annotated[list[Annotated[str, Query(max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]], Query(max_length=4)]
 Identity = Annotated[str, Path(pattern=r"^I-\d\d$")]
@@ -93,12 +96,17 @@ def indicator_cases(
     key: KeyQuery,
     split: SplitQuery = [],  # noqa: B006 - FastAPI copies it
 ) -> Response:
-    """List the cases behind a figure, newest first. `split` has the figure's part of the speech, as `name=value`."""
+    """List the cases behind a figure, newest first, with their number up to COUNTED.
+
+    `split` has the figure's part of the speech, as `name=value`.
+    """
     figure = _figure(figures, identity, key, split)
     with desk.database.read() as connection:
-        found = [reading.case(connection, each) for each in cases.listed(connection, figure, chosen.window)]
+        behind = cases.listed(connection, figure, chosen.window, COUNTED)
+        found = [reading.case(connection, each) for each in behind[: cases.MOST]]
     row = assessment_rows.FigureRow(INDICATORS[identity], figure)
-    return show(request, "assessment_cases.html", row=row, cases=found, most=cases.MOST, chosen=chosen)
+    values = {"row": row, "cases": found, "total": len(behind), "counted": COUNTED}
+    return show(request, "assessment_cases.html", **values, chosen=chosen)
 
 
 def _figure(figures: list[Figure], identity: str, key: str, split: list[str]) -> Figure:

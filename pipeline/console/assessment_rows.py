@@ -7,10 +7,17 @@ from msgspec import Struct
 
 from pipeline.assessment.catalogue import INDICATORS, Indicator
 from pipeline.assessment.figure import Figure
+from pipeline.assessment.report import rows as report_rows
 from pipeline.assessment.report.gather import OF_DRILLS
 
-State = Literal["met", "missed", "unlimited", "unmeasured"]
-STATES: tuple[State, ...] = ("met", "missed", "unlimited", "unmeasured")
+State = Literal["met", "missed", "inconclusive", "unlimited", "unmeasured"]
+STATES: tuple[State, ...] = ("met", "missed", "inconclusive", "unlimited", "unmeasured")
+OF_LIMITS: dict[str, State] = {
+    "none": "unlimited",
+    "inconclusive": "inconclusive",
+    "met": "met",
+    "missed": "missed",
+}
 SPLITS = ("label", "language", "room_type", "policy", "model", "severity", "reason")
 """The order of the tables of parts."""
 
@@ -28,9 +35,7 @@ class FigureRow(Struct, frozen=True):
     def state(self) -> State:
         if self.figure.value is None:
             return "unmeasured"
-        if self.figure.met is None:
-            return "unlimited"
-        return "met" if self.figure.met else "missed"
+        return OF_LIMITS[report_rows.state(self.figure)]
 
 
 def rows(figures: Sequence[Figure], drills: bool) -> list[FigureRow]:

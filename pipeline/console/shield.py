@@ -1,5 +1,7 @@
 """ASGI middleware around the whole app: it adds security headers and limits the size of requests."""
 
+from collections.abc import Mapping
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -28,11 +30,15 @@ class TooLargeError(Exception):
 
 
 class Shield:
-    """The middleware. It answers 413 to a body of more than `max_body` bytes, and 414 to a query above MAX_QUERY."""
+    """The middleware. It answers 413 to a body of more than `max_body` bytes, and 414 to a query above MAX_QUERY.
 
-    def __init__(self, app: ASGIApp, max_body: int) -> None:
+    `larger` has the limits of paths whose body may be larger.
+    """
+
+    def __init__(self, app: ASGIApp, max_body: int, larger: Mapping[str, int] | None = None) -> None:
         self._app = app
         self._max_body = max_body
+        self._larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -41,7 +47,8 @@ class Shield:
         if len(scope["query_string"]) > MAX_QUERY:
             await PlainTextResponse("The query is too long.", 414, HEADERS)(scope, receive, send)
             return
-        if _announced(scope) > self._max_body:
+        max_body = self._larger.get(scope["path"], self._max_body)
+        if _announced(scope) > max_body:
             await PlainTextResponse("The request is too large.", 413, HEADERS)(scope, receive, send)
             return
         taken, started = 0, False
@@ -50,13 +57,13 @@ class Shield:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
-            if taken > self._max_body:
+            if taken > max_body:
                 raise TooLargeError
             return message
 
         async def sending(message: Message) -> None:
             nonlocal started
-            if taken > self._max_body and not started:
+            if taken > max_body and not started:
                 raise TooLargeError  # FastAPI caught the first one, and answers 400
             if message["type"] == "http.response.start":
                 started = True

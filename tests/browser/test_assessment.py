@@ -1,4 +1,4 @@
-"""The assessment in a browser: each field is saved alone, a proof is hashed here, and axe finds no violations."""
+"""The assessment in a browser: each field is saved alone, the console hashes a proof, and axe finds no violations."""
 
 from hashlib import sha256
 
@@ -8,7 +8,17 @@ from pipeline.assessment.report import assessments
 from tests.browser.conftest import Sit, Stack
 from tests.browser.test_look import violations
 
-PATHS = ("", "/indicators/I-06", "/triggers", "/hazards", "/forms", "/reports")
+PATHS = (
+    "",
+    "/indicators/I-06",
+    "/triggers",
+    "/hazards",
+    "/drills",
+    "/register",
+    "/register/new?kind=policy_change",
+    "/forms",
+    "/reports",
+)
 SCAN = b"a written notice"
 
 
@@ -25,8 +35,9 @@ def test_the_assessment(stack: Stack, sit: Sit) -> None:
     expect(page.locator("#f-function_name [name=text]")).to_have_value("not saved yet")
     expect(page.locator("#missing a[href='#f-service_name']")).to_have_count(0)
     page.goto(f"{stack.url}/assessment/triggers")
-    page.set_input_files("[data-proof=file]", {"name": "scan.pdf", "mimeType": "application/pdf", "buffer": SCAN})
-    expect(page.locator("[data-proof=hash]")).to_have_value(sha256(SCAN).hexdigest())
+    page.set_input_files("[name=file]", {"name": "scan.pdf", "mimeType": "application/pdf", "buffer": SCAN})
+    expect(page.locator("[name=sha256]")).to_have_value(sha256(SCAN).hexdigest())
+    expect(page.locator("[name=scan]")).to_have_value("scan.pdf")
     for path in PATHS:
         page.goto(f"{stack.url}/assessment{path}")
         page.wait_for_selector("main h1")

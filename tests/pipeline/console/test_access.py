@@ -31,6 +31,7 @@ DECIDES = {"open_case", "open_next", "retake_case", "renew_lease", "skip_case", 
 DECIDES |= {"like_cases", "decide_like", "case_clip", "listened", "take_break", "settle_appeal", "undo_appeal"}
 LEADS = {"leads_page", "leads_cases", "mark_golden", "place_hold", "release_hold"}
 LEADS |= {"decide_trigger", "record_notice", "report_hazard", "find_hazards", "assign_hazard", "recheck_hazard"}
+LEADS |= {"hash_file"}
 LEADS |= {"order_stop", "end_drill", "new_entry", "add_entry", "change_entry", "close_entry"}
 LEADS |= {"step_hazard", "watch_triggers", "save_answer", "open_assessment", "finish_report"}
 AUDITS = {"audit_page", "keeping_page", "indicators_page", "indicator_page", "triggers_page", "hazards_page"}

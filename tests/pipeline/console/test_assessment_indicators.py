@@ -9,10 +9,11 @@ from time import sleep
 import pytest
 from markupsafe import escape
 
-from pipeline.assessment import measure
+from pipeline.assessment import cases, measure
 from pipeline.assessment.catalogue import INDICATORS
 from pipeline.console import measured
 from pipeline.console.app import open_desk
+from pipeline.console.texts import Texts
 from pipeline.errors import ConfigError
 from pipeline.review import audit
 from pipeline.review.cases.values import Choice
@@ -154,6 +155,28 @@ def test_a_figure_links_to_the_cases_behind_it(console: Console, enter: Enter) -
         page = aud.get(link).text
         assert f'href="/cases/{first}"' in page
         assert f'href="/cases/{second}"' not in page
+
+
+def test_the_list_behind_a_number_has_that_many_cases(console: Console, enter: Enter) -> None:
+    found = [
+        console.store.add([flag(str(n), -60.0 * (n + 1) * 100, -60.0 * (n + 1) * 100 + 5)], NOON - 30)[0].case
+        for n in range(250)
+    ]
+    for case in found[:20]:
+        console.store.decide(case, "ana", Choice(verdict="uphold"), NOON - 10)
+    aud = enter("aud")
+    row = row_of(aud.get("/assessment/indicators/I-06?days=30").text, "without a decision")
+    assert ">230<" in row
+    page = aud.get(unescape(CASES.findall(row)[0])).text
+    assert "undecided cases: 230 (the first 200)" in page
+    assert page.count('href="/cases/') == 200
+    page = aud.get("/assessment/indicators/I-09/cases?days=30&key=share").text
+    assert "decided cases: 20</h3>" in page
+    assert page.count('href="/cases/') == 20
+
+
+def test_every_list_has_a_name() -> None:
+    assert {f"assess.list.{name}" for name in cases.LISTS} <= Texts().catalogue("en").keys()
 
 
 @pytest.mark.parametrize("query", ["key=share&split=label%3Dnone", "key=nothing", "key=share&split=label"])

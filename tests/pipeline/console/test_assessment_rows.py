@@ -2,6 +2,8 @@
 
 from typing import get_args
 
+from msgspec.structs import replace
+
 from pipeline.assessment.catalogue import INDICATORS
 from pipeline.assessment.figure import Figure, Unmeasured
 from pipeline.console import assessment_rows
@@ -23,6 +25,13 @@ def test_each_indicator_has_its_main_value_and_those_with_a_limit() -> None:
     assert ("I-05", "p99") not in shown
     assert shown["I-01", "share"] == "unmeasured"
     assert [row.main for row in rows].count(True) == len({row.indicator.id for row in rows})
+
+
+def test_a_limit_inside_the_interval_is_inconclusive_as_in_the_report() -> None:
+    near = replace(SHARE, interval=(0.97, 1.0))
+    clear = replace(SHARE, interval=(0.985, 1.0))
+    states = [assessment_rows.FigureRow(INDICATORS["I-02"], each).state for each in (near, clear)]
+    assert states == ["inconclusive", "met"]
 
 
 def test_test_data_and_operation_are_never_in_one_table() -> None:
