@@ -1,6 +1,6 @@
 """The pages of the fields that people fill in for the report. Each field is saved alone."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -57,13 +57,20 @@ def save_answer(
     assessment: AssessmentId,
     field: FieldId,
     text: Answers = [],  # noqa: B006 - FastAPI copies it
+    seen: Annotated[float, Form(ge=0, le=1e12)] = 0.0,
 ) -> Response:
-    """Save the answer of one field, and return the field. A choice may add fields, so it loads the page again."""
+    """Save the answer of one field, and return the field. A choice may add fields, so it loads the page again.
+
+    `seen` is the time of the answer that the page shows; 0: none. 409 if there is another one meanwhile.
+    """
     with desk.database.write() as connection:
+        before = next((each for each in forms.answers(connection, assessment) if each.id == field), None)
+        if before and (before.at or 0.0) != seen and before.text != ",".join(text):
+            return _problem(request, field, before.at, 409, answer=before)
         try:
             changed = forms.answer(connection, assessment, {field: ",".join(text)}, session.account.name, desk.clock())
         except InputError as error:
-            return _refused(request, error, field)
+            return _problem(request, field, seen, 422, what=str(error))
         answers = forms.answers(connection, assessment)
     saved = next((each for each in answers if each.id == field), None)
     if saved is None or (changed and any(field in each.only_if for each in forms.form().fields.values())):
@@ -78,8 +85,8 @@ def save_answer(
     )
 
 
-def _refused(request: Request, error: InputError, field: str) -> Response:
-    """Show the fault below the field. The text that the person entered stays."""
-    fragment = show(request, "problem_fragment.html", what=str(error), code=422)
+def _problem(request: Request, field: str, seen: float | None, status: int, **values: Any) -> Response:
+    """Show below the field what is wrong, or the newer answer. The text that the person entered stays."""
+    shown = show(request, "assessment_unsaved.html", seen=seen, **values)
     headers = {"HX-Retarget": f"#problem-{field}", "HX-Reswap": "innerHTML"}
-    return HTMLResponse(fragment.body, 422, headers)
+    return HTMLResponse(shown.body, status, headers)

@@ -26,7 +26,9 @@ def triggers_page(request: Request, desk: TheDesk) -> Response:
     without = {triggers.due_of(each, calendar).without for each in found if not each.due}
     missing = {year: calendar.file(year) for year in without if year}
     found.sort(key=lambda each: each.state != "suggested")
-    return show(request, "assessment_triggers.html", triggers=found, missing=missing, most=triggers.MAX_REASON)
+    after = request.headers.get("hx-request") == "true"  # a decision was sent, so the next one gets the focus
+    values = {"triggers": found, "missing": missing, "most": triggers.MAX_REASON, "after": after}
+    return show(request, "assessment_triggers.html", **values)
 
 
 @router.post("/watch")

@@ -1,5 +1,7 @@
 """Answers for errors: a page for a person, a fragment for an open page, JSON for a program."""
 
+from urllib.parse import urlsplit
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
@@ -42,9 +44,10 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 def _sign_in(request: Request, error: SignIn) -> Response:
-    """Send a browser to the login page, and htmx, too. Answer 401 in JSON to a program."""
+    """Send a browser to the login page, and an open page, too. Answer 401 in JSON to a program."""
     if request.headers.get("hx-request") == "true":
-        return Response(status_code=401, headers={"HX-Redirect": "/login"})
+        open_page = urlsplit(request.headers.get("hx-current-url", "")).path
+        return Response(status_code=401, headers={"HX-Redirect": SignIn(open_page or "/").login})
     if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
         return RedirectResponse(error.login, 303)
     return JSONResponse({"detail": error.detail}, 401)

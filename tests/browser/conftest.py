@@ -1,6 +1,7 @@
 """Fixtures: a real browser (Debian's Chromium), and a running console with clips."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -154,9 +155,12 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 Sit = Callable[..., Page]
 
 
+REFUSALS = re.compile("status of (401|409|422)")
+
+
 def _is_problem(line: ConsoleMessage) -> bool:
-    """Tell whether a console line is an error. Chromium logs every 409 as an error, but the tests expect those."""
-    return line.type == "error" and "status of 409" not in line.text
+    """Tell whether a console line is an error. Chromium logs each refused request as one, but tests expect those."""
+    return line.type == "error" and not REFUSALS.search(line.text)
 
 
 @pytest.fixture

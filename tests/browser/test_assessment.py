@@ -4,9 +4,13 @@ from hashlib import sha256
 
 from playwright.sync_api import expect
 
+from pipeline.assessment import triggers, workdays
 from pipeline.assessment.report import assessments
+from pipeline.assessment.triggers import Signal
+from pipeline.review.accounts import accounts
 from tests.browser.conftest import Sit, Stack
 from tests.browser.test_look import violations
+from tests.pipeline.review import people
 
 PATHS = (
     "",
@@ -43,3 +47,54 @@ def test_the_assessment(stack: Stack, sit: Sit) -> None:
         page.wait_for_selector("main h1")
         assert violations(page) == [], path
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+
+
+def test_sixty_triggers_are_decided_in_a_row(stack: Stack, sit: Sit) -> None:
+    """The page stays where it is, and the next trigger has the focus, so that nobody needs the mouse."""
+    signals = [Signal("3.1", f"room_type:quiz-{number}", {"first_seen_at": stack.now()}) for number in range(60)]
+    with stack.database.write() as connection:
+        triggers.suggest(connection, signals, workdays.calendar(), stack.now())
+    page = sit("lea", path="/assessment/triggers")
+    page.locator("article textarea").first.focus()
+    for left in range(59, -1, -1):
+        page.keyboard.type("a rename")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.locator("article textarea")).to_have_count(left)
+        if left:
+            expect(page.locator("article textarea").first).to_be_focused()
+    with stack.database.read() as connection:
+        assert {each.state for each in triggers.all_of(connection)} == {"rejected"}
+
+
+def test_an_error_and_the_end_of_the_session_keep_what_was_typed(stack: Stack, sit: Sit) -> None:
+    with stack.database.write() as connection:
+        accounts.change(connection, "lea", stack.now(), "test", password=people.PASSWORD)
+    note = "We added two moderators at night. " * 100
+    page = sit("lea", path="/assessment/hazards")
+    form = page.locator("form[action='/assessment/hazards']")
+    form.locator("[name=about]").fill("5(4).patrol")
+    form.locator("[name=title]").fill("No patrol at night")
+    form.locator("button").click()
+    item = page.locator("article.item")
+    expect(item).to_have_count(1)
+    item.locator("summary", has_text="Mark as fixed").click()
+    fix = item.locator("form[action$='/fix']")
+    fix.locator("[name=note]").fill(note)
+    fix.locator("[name=scan]").fill("rota.pdf")  # a proof without its hash
+    fix.locator("button").click()
+    expect(page.locator("#conflict")).to_contain_text("A proof needs")
+    expect(page.locator("#conflict .problem")).to_be_in_viewport()
+    expect(fix.locator("[name=note]")).to_have_value(note)
+    page.context.clear_cookies()
+    fix.locator("button").click()
+    page.fill("[name=name]", "lea")
+    page.fill("[name=password]", people.PASSWORD)
+    page.click("button.primary")
+    expect(fix.locator("[name=note]")).to_have_value(note)
+    expect(fix.locator("[name=note]")).to_be_visible()
+    fix.locator("[name=scan]").fill("")
+    fix.locator("button").click()
+    expect(page.locator("article .chip")).to_have_count(0)
+    expect(page.locator("article")).to_contain_text("fixed, not yet proved")

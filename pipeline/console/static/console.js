@@ -1,12 +1,14 @@
-// Starts the parts of the page: keys, list, player, lease, live updates, wellness. Each part is a file of its own.
+// Starts the parts of the page: keys, list, player, lease, live updates, wellness, typed text. Each part is a file of its own.
 import { start as startKeys } from "./keys.js";
 import { start as startList } from "./list.js";
 import { start as startPlayer } from "./player.js";
 import { start as startLease } from "./lease.js";
 import { start as startLive } from "./live.js";
 import { start as startWellness } from "./wellness.js";
+import { start as startTyped } from "./typed.js";
 
 startKeys();
+startTyped();
 if (document.getElementById("player") && !document.getElementById("rows")) startPlayer();
 if (document.getElementById("rows")) {
   startList();

@@ -1,5 +1,7 @@
 """The pages of the fields that people fill in."""
 
+import re
+
 from pipeline.assessment import forms
 from pipeline.assessment.report import assessments
 from pipeline.assessment.report.content import ITEMS
@@ -73,3 +75,31 @@ def test_several_choices_are_one_answer(console: Console, enter: Enter) -> None:
     with console.database.read() as connection:
         [saved] = [each for each in forms.answers(connection, identity) if each.id == name]
     assert saved.text == ",".join(keys)
+
+
+def test_nobody_replaces_an_answer_unseen(console: Console, enter: Enter) -> None:
+    identity = opened(console)
+    path = f"/assessment/forms/{identity}/service_name"
+    lea, ada = enter("lea"), enter("ada")
+    assert lea.post(path, data={"text": "Lea's <b>", "seen": "0"}, headers=HTMX).status_code == 200
+    answer = ada.post(path, data={"text": "Ada's", "seen": "0"}, headers=HTMX)
+    assert (answer.status_code, answer.headers["hx-retarget"]) == (409, "#problem-service_name")
+    assert "lea answered this at 2026-01-01 12:00:00Z" in answer.text
+    assert "Lea&#39;s &lt;b&gt;" in answer.text
+    [seen] = re.findall('name="seen" value="([^"]+)"', answer.text)
+    assert ada.post(path, data={"text": "Ada's", "seen": seen}, headers=HTMX).status_code == 200
+    assert lea.post(path, data={"text": "Ada's", "seen": seen}, headers=HTMX).status_code == 200  # the same text
+    with console.database.read() as connection:
+        assert [text for _, _, text in forms.history(connection, identity, "service_name")] == ["Lea's <b>", "Ada's"]
+
+
+def test_long_and_pasted_text_is_kept_as_it_is(console: Console, enter: Enter) -> None:
+    identity = opened(console)
+    name = next(name for name, each in forms.form().fields.items() if each.type == "long" and not each.only_if)
+    text = "<script>alert(1)</script>\n" + "审" * 10_000
+    path = f"/assessment/forms/{identity}/{name}"
+    answer = enter("lea").post(path, data={"text": text}, headers=HTMX)
+    assert answer.status_code == 200
+    assert "<script>alert" not in answer.text
+    assert "审" * 10_000 in answer.text
+    assert enter("lea").post(path, data={"text": "x" * 20_001}, headers=HTMX).status_code == 422

@@ -54,7 +54,10 @@ def test_a_browser_without_a_session_goes_to_the_login(enter: Enter, path: str) 
 
 def test_an_open_page_without_a_session_goes_to_the_login(enter: Enter) -> None:
     answer = enter("").post("/next", headers=FRAGMENT | BROWSER)
-    assert (answer.status_code, answer.headers["hx-redirect"], answer.text) == (401, "/login", "")
+    assert (answer.status_code, answer.headers["hx-redirect"], answer.text) == (401, "/login?then=/", "")
+    at = {"hx-current-url": "http://desk/assessment/hazards?x=1#y"}
+    answer = enter("").post("/next", headers=FRAGMENT | BROWSER | at)
+    assert answer.headers["hx-redirect"] == "/login?then=/assessment/hazards"
 
 
 def test_other_requests_without_a_session_get_401(enter: Enter) -> None:
