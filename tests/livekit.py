@@ -1,7 +1,7 @@
 """A real LiveKit server for tests, on loopback, and people who talk in its rooms.
 
 with LiveKit(folder) as server:
-    async with speaking(server, "lobby", "ann") as ann:
+    async with joined(server.url, "lobby", "ann") as ann:
         await ann.say(pcm)
 """
 
@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any
 
 import msgspec
+import yaml
 from livekit import api, rtc
 
 from pipeline.settings import LiveKitSettings
@@ -28,21 +29,23 @@ SECRET = "a secret of tests with 32 bytes or more"  # noqa: S105
 START_SECONDS = 60.0
 RATE = 48_000
 
-CONFIG = """
-port: {port}
-bind_addresses: ["127.0.0.1"]
-logging: {{level: warn}}
-rtc:
-  port_range_start: {first_udp}
-  port_range_end: {last_udp}
-  tcp_port: {tcp}
-  use_external_ip: false
-  enable_loopback_candidate: true
-  interfaces: {{includes: [lo]}}
-keys: {{{key}: {secret}}}
-room: {{empty_timeout: 3, departure_timeout: 2}}
-webhook: {{api_key: {key}, urls: ["http://127.0.0.1:{webhook}/webhook"]}}
-"""
+
+def configuration(port: int, tcp: int, first_udp: int, webhook: int, key: str, secret: str) -> dict[str, Any]:
+    """Settings of a server on loopback, as in docs/livekit.md."""
+    return {
+        "port": port,
+        "bind_addresses": ["127.0.0.1"],
+        "rtc": {
+            "port_range_start": first_udp,
+            "port_range_end": first_udp + 100,
+            "tcp_port": tcp,
+            "use_external_ip": False,
+            "enable_loopback_candidate": True,
+            "interfaces": {"includes": ["lo"]},
+        },
+        "keys": {key: secret},
+        "webhook": {"api_key": key, "urls": [f"http://127.0.0.1:{webhook}/webhook"]},
+    }
 
 
 class LiveKit:
@@ -68,19 +71,10 @@ class LiveKit:
         return api.LiveKitAPI(self.url, KEY, SECRET)
 
     def __enter__(self) -> "LiveKit":
-        first = 40_000 + (self._port % 100) * 100
-        config = self._folder / "livekit.yaml"
-        config.write_text(
-            CONFIG.format(
-                port=self._port,
-                tcp=self._tcp,
-                first_udp=first,
-                last_udp=first + 99,
-                key=KEY,
-                secret=SECRET,
-                webhook=self.webhook,
-            )
-        )
+        first_udp = 40_000 + (self._port % 100) * 101
+        written = configuration(self._port, self._tcp, first_udp, self.webhook, KEY, SECRET)
+        written |= {"logging": {"level": "warn"}, "room": {"empty_timeout": 3, "departure_timeout": 2}}
+        (self._folder / "livekit.yaml").write_text(yaml.safe_dump(written))
         self.start()
         return self
 
@@ -156,13 +150,13 @@ class Person:
 
 @asynccontextmanager
 async def joined(
-    server: LiveKit, room: str, identity: str, options: rtc.RoomOptions | None = None, **grants: Any
+    url: str, room: str, identity: str, options: rtc.RoomOptions | None = None, **grants: Any
 ) -> AsyncIterator[Person]:
-    """A person in a room, until the block ends."""
+    """A person in a room of the server at `url`, until the block ends."""
     allowed = api.VideoGrants(room_join=True, room=room, **grants)
     token = api.AccessToken(KEY, SECRET).with_identity(identity).with_grants(allowed).to_jwt()
     person = Person(rtc.Room())
-    await person.room.connect(server.url, token, options or rtc.RoomOptions(auto_subscribe=False))
+    await person.room.connect(url, token, options or rtc.RoomOptions(auto_subscribe=False))
     try:
         yield person
     finally:

@@ -18,12 +18,13 @@ ServerFault = (api.TwirpError, aiohttp.ClientError, TimeoutError)
 
 def secret_of(settings: LiveKitSettings) -> str:
     """The API secret. Raises ConfigError if the key or the secret is not set."""
-    if not settings.api_key or settings.api_secret is None:
+    secret = settings.api_secret.get_secret_value() if settings.api_secret else ""
+    if not settings.api_key or not secret:
         raise ConfigError(
             "livekit.api_key and livekit.api_secret are not set",
             "Set VOXWARDEN_LIVEKIT__API_KEY and VOXWARDEN_LIVEKIT__API_SECRET to a pair of the server's `keys`.",
         )
-    return settings.api_secret.get_secret_value()
+    return secret
 
 
 def bot_token(settings: LiveKitSettings, room: str) -> str:

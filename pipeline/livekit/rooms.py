@@ -83,10 +83,10 @@ class Rooms:
         while True:
             if loop.time() >= due:
                 due = loop.time() + self._settings.sweep_seconds
-                await self._safely(self._sweep())
+                await self._safely(self._sweep)
             hints, self._hints = self._hints, set()
             self._hinted.clear()
-            await asyncio.gather(*(self._safely(self._visit(name, hinted=True)) for name in hints))
+            await asyncio.gather(*(self._safely(self._visit, name, True) for name in hints))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._hinted.wait(), max(0.0, due - loop.time()))
 
@@ -112,7 +112,7 @@ class Rooms:
         self._left = {name: at for name, at in self._left.items() if self._clock() - at < self._settings.late_seconds}
         self._yielded &= names
         self._vacant = {name: count for name, count in self._vacant.items() if name in names}
-        await asyncio.gather(*(self._safely(self._visit(name)) for name in names))
+        await asyncio.gather(*(self._safely(self._visit, name) for name in names))
 
     async def _visit(self, name: str, hinted: bool = False) -> None:
         """Compare our bot with the participants of the room, or join if this process should listen there."""
@@ -178,10 +178,10 @@ class Rooms:
             if each.permission.can_publish:
                 self._arrived(name, each.identity)
 
-    async def _safely(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _safely(self, work: Callable[..., Coroutine[Any, Any, None]], *given: Any) -> None:
         """Run one part of a sweep. If the server does not answer, the next sweep tries again."""
         try:
-            await work
+            await work(*given)
         except api.TwirpError as error:
             if error.code != api.TwirpErrorCode.NOT_FOUND:  # the room has closed meanwhile
                 self._down(f"{error.code} ({error.status})")
@@ -197,7 +197,7 @@ class Rooms:
 
     def _answers(self, up: bool) -> None:
         self._up = up
-        self._metrics.dependency_up.labels("livekit").set(up)
+        self._metrics.livekit_up.set(up)
 
     def _matches(self, name: str) -> bool:
         return any(fnmatchcase(name, pattern) for pattern in self._settings.rooms)

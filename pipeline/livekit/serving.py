@@ -12,6 +12,7 @@ from msgspec import Struct
 from pipeline.client.gateway import SpeakerStream
 from pipeline.dependencies import Dependencies, answered
 from pipeline.errors import ConfigError
+from pipeline.judge import labels
 from pipeline.livekit import access, webhooks
 from pipeline.livekit.actor import Actor
 from pipeline.livekit.moderation import Moderation
@@ -26,7 +27,7 @@ from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
 
-Stop = Callable[[], Coroutine[Any, Any, None]]
+Stop = Callable[[], Coroutine[Any, Any, object]]
 """Waits for the signal to stop."""
 
 
@@ -126,3 +127,6 @@ def _check(settings: Settings) -> None:
     """Raise ConfigError before anything starts."""
     access.secret_of(settings.livekit)
     _gateway_token(settings)
+    known = labels.load(settings.judge.labels)
+    for rule in settings.livekit.rules:
+        known.check(rule.labels, "livekit.rules")

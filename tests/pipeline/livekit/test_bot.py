@@ -54,7 +54,7 @@ async def scene(server: LiveKit, gateway: KeepingGateway) -> AsyncIterator[Scene
 async def test_it_hears_old_and_new_microphones_as_16_khz(
     server: LiveKit, gateway: KeepingGateway, scene: Scene
 ) -> None:
-    async with joined(server, scene.room, "ann") as ann, joined(server, scene.room, "bo") as bo:
+    async with joined(server.url, scene.room, "ann") as ann, joined(server.url, scene.room, "bo") as bo:
         await ann.open_microphone()
         await scene.bot.join()
         await until(lambda: scene.bot.heard)
@@ -73,7 +73,7 @@ async def test_it_hears_old_and_new_microphones_as_16_khz(
 async def test_a_microphone_that_is_published_again_is_the_same_speaker(
     server: LiveKit, gateway: KeepingGateway, scene: Scene
 ) -> None:
-    async with joined(server, scene.room, "ann") as ann:
+    async with joined(server.url, scene.room, "ann") as ann:
         await scene.bot.join()
         await ann.say(tone(A, 1.0))
         await ann.close_microphone()
@@ -88,7 +88,7 @@ async def test_a_microphone_that_is_published_again_is_the_same_speaker(
 
 
 async def test_a_screen_and_a_camera_are_not_heard(server: LiveKit, scene: Scene) -> None:
-    async with joined(server, scene.room, "ann") as ann:
+    async with joined(server.url, scene.room, "ann") as ann:
         source = rtc.AudioSource(RATE, 1)
         track = rtc.LocalAudioTrack.create_audio_track("film", source)
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_SCREENSHARE_AUDIO)
@@ -103,7 +103,7 @@ async def test_a_screen_and_a_camera_are_not_heard(server: LiveKit, scene: Scene
 async def test_a_muted_microphone_sends_two_seconds_of_silence_at_most(
     server: LiveKit, gateway: KeepingGateway, scene: Scene
 ) -> None:
-    async with joined(server, scene.room, "ann") as ann:
+    async with joined(server.url, scene.room, "ann") as ann:
         await scene.bot.join()
         await ann.say(tone(A, 0.5))
         await asyncio.sleep(3.5)
@@ -119,7 +119,7 @@ async def test_an_encrypted_microphone_is_reported_and_not_heard(
 ) -> None:
     keys = rtc.KeyProviderOptions(shared_key=b"only the people in the room know it")
     options = rtc.RoomOptions(auto_subscribe=False, encryption=rtc.E2EEOptions(key_provider_options=keys))
-    async with joined(server, scene.room, "ann", options) as ann, joined(server, scene.room, "bo") as bo:
+    async with joined(server.url, scene.room, "ann", options) as ann, joined(server.url, scene.room, "bo") as bo:
         await ann.open_microphone()
         await scene.bot.join()
         await asyncio.gather(ann.say(tone(A, 1.0)), bo.say(tone(B, 1.0)))
@@ -132,7 +132,7 @@ async def test_an_encrypted_microphone_is_reported_and_not_heard(
 async def test_it_survives_a_reconnect_of_the_speaker(
     server: LiveKit, gateway: KeepingGateway, scene: Scene, scenario: str
 ) -> None:
-    async with joined(server, scene.room, "ann") as ann:
+    async with joined(server.url, scene.room, "ann") as ann:
         await scene.bot.join()
         await ann.say(tone(A, 0.8))
         await ann.room.simulate_scenario(rtc.SimulateScenarioKind.Value(scenario))
@@ -143,7 +143,7 @@ async def test_it_survives_a_reconnect_of_the_speaker(
 async def test_it_survives_its_own_reconnect(
     server: LiveKit, gateway: KeepingGateway, scene: Scene, scenario: str
 ) -> None:
-    async with joined(server, scene.room, "ann") as ann:
+    async with joined(server.url, scene.room, "ann") as ann:
         await scene.bot.join()
         await ann.say(tone(A, 0.8))
         await scene.bot._room.simulate_scenario(rtc.SimulateScenarioKind.Value(scenario))
@@ -160,9 +160,9 @@ async def _heard_again(gateway: KeepingGateway, scene: Scene, say: Callable[[], 
 
 
 async def test_it_tells_of_people_who_come_and_of_its_end(server: LiveKit, scene: Scene) -> None:
-    async with joined(server, scene.room, "ann"):
+    async with joined(server.url, scene.room, "ann"):
         await scene.bot.join()
-        async with joined(server, scene.room, "bo"):
+        async with joined(server.url, scene.room, "bo"):
             await until(lambda: scene.arrived == ["bo"])
     await until(lambda: scene.ended)
     assert scene.ended == [rtc.DisconnectReason.ROOM_CLOSED]
@@ -170,7 +170,7 @@ async def test_it_tells_of_people_who_come_and_of_its_end(server: LiveKit, scene
 
 async def test_a_microphone_that_stays_unheard_is_found(server: LiveKit, scene: Scene) -> None:
     """The server says that there is a microphone, and the bot never heard of it."""
-    async with joined(server, scene.room, "ann"):
+    async with joined(server.url, scene.room, "ann"):
         await scene.bot.join()
         track = api.TrackInfo(sid="TR_1", source=api.TrackSource.MICROPHONE)
         told = [api.ParticipantInfo(identity="ann", tracks=[track])]

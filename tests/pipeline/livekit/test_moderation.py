@@ -22,7 +22,7 @@ def room() -> str:
 
 
 async def test_a_muted_person_cannot_publish_until_unmuted(server: LiveKit, moderation: Moderation, room: str) -> None:
-    async with joined(server, room, "ann") as ann, joined(server, room, "bo") as bo:
+    async with joined(server.url, room, "ann") as ann, joined(server.url, room, "bo") as bo:
         await ann.open_microphone()
         await until(lambda: bo.room.remote_participants["ann"].track_publications)
         saved = await moderation.rights(room, "ann")
@@ -38,7 +38,7 @@ async def test_a_muted_person_cannot_publish_until_unmuted(server: LiveKit, mode
 
 
 async def test_the_sources_that_were_allowed_come_back(server: LiveKit, moderation: Moderation, room: str) -> None:
-    async with joined(server, room, "ann", can_publish_sources=["microphone"], can_publish_data=False) as ann:
+    async with joined(server.url, room, "ann", can_publish_sources=["microphone"], can_publish_data=False) as ann:
         saved = await moderation.rights(room, "ann")
         assert saved
         await moderation.mute(room, "ann")
@@ -51,12 +51,12 @@ async def test_the_sources_that_were_allowed_come_back(server: LiveKit, moderati
 
 
 async def test_a_listener_has_nothing_to_give_back(server: LiveKit, moderation: Moderation, room: str) -> None:
-    async with joined(server, room, "ann", can_publish=False):
+    async with joined(server.url, room, "ann", can_publish=False):
         assert await moderation.rights(room, "ann") is None
 
 
 async def test_an_unmute_keeps_what_the_app_did_meanwhile(server: LiveKit, moderation: Moderation, room: str) -> None:
-    async with joined(server, room, "ann") as ann:
+    async with joined(server.url, room, "ann") as ann:
         saved = await moderation.rights(room, "ann")
         assert saved
         await moderation.mute(room, "ann")
@@ -67,7 +67,7 @@ async def test_an_unmute_keeps_what_the_app_did_meanwhile(server: LiveKit, moder
 
 
 async def test_a_warning_reaches_the_person_alone(server: LiveKit, moderation: Moderation, room: str) -> None:
-    async with joined(server, room, "ann") as ann, joined(server, room, "bo") as bo:
+    async with joined(server.url, room, "ann") as ann, joined(server.url, room, "bo") as bo:
         await moderation.warn(room, "ann", {"action": "warn", "label": "hate"})
         await moderation.warn(room, "", {"action": "warn", "label": "spam"})
         await until(lambda: len(ann.notices) == 2 and bo.notices)
@@ -76,14 +76,14 @@ async def test_a_warning_reaches_the_person_alone(server: LiveKit, moderation: M
 
 
 async def test_a_removed_person_is_out(server: LiveKit, moderation: Moderation, room: str) -> None:
-    async with joined(server, room, "ann") as ann, joined(server, room, "bo"):
+    async with joined(server.url, room, "ann") as ann, joined(server.url, room, "bo"):
         await moderation.remove(room, "ann")
         await until(lambda: ann.disconnected)
         assert ann.disconnected == [rtc.DisconnectReason.PARTICIPANT_REMOVED]
 
 
 async def test_a_closed_room_is_over_for_everybody(server: LiveKit, moderation: Moderation, room: str) -> None:
-    async with joined(server, room, "ann") as ann, joined(server, room, "bo") as bo:
+    async with joined(server.url, room, "ann") as ann, joined(server.url, room, "bo") as bo:
         await moderation.close(room)
         await until(lambda: ann.disconnected and bo.disconnected)
         assert ann.disconnected == bo.disconnected == [rtc.DisconnectReason.ROOM_DELETED]
@@ -92,7 +92,7 @@ async def test_a_closed_room_is_over_for_everybody(server: LiveKit, moderation: 
 async def test_an_action_on_somebody_who_is_not_there_says_so(
     server: LiveKit, moderation: Moderation, room: str
 ) -> None:
-    async with joined(server, room, "ann"):
+    async with joined(server.url, room, "ann"):
         with pytest.raises(AbsentError):
             await moderation.mute(room, "bo")
         with pytest.raises(AbsentError):

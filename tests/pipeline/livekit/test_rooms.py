@@ -50,15 +50,15 @@ async def test_a_sweep_finds_the_rooms_that_match(server: LiveKit, gateway: Keep
     arrived = list[tuple[str, str]]()
     async with AsyncExitStack() as stack:
         for name in ("a", "b"):
-            await stack.enter_async_context(joined(server, prefix + name, "ann"))
-        await stack.enter_async_context(joined(server, f"other-{prefix}", "ann"))
+            await stack.enter_async_context(joined(server.url, prefix + name, "ann"))
+        await stack.enter_async_context(joined(server.url, f"other-{prefix}", "ann"))
         meet = lambda room, who: arrived.append((room, who))  # noqa: E731
         rooms = await stack.enter_async_context(running(server, gateway, prefix, meet))
         await until(lambda: rooms.bots.keys() == {f"{prefix}a", f"{prefix}b"})
         value = rooms._metrics.registry.get_sample_value
         assert value("voxwarden_livekit_rooms") == 2
         assert value("voxwarden_livekit_tracks", {"state": "heard"}) == 0
-        assert value("voxwarden_dependency_up", {"dependency": "livekit"}) == 1
+        assert value("voxwarden_livekit_up") == 1
         assert {*arrived} == {(f"{prefix}a", "ann"), (f"{prefix}b", "ann")}
         assert rooms.covers(f"{prefix}a")
         assert not rooms.covers(f"other-{prefix}")
@@ -67,7 +67,7 @@ async def test_a_sweep_finds_the_rooms_that_match(server: LiveKit, gateway: Keep
 async def test_a_webhook_brings_the_bot_at_once(server: LiveKit, gateway: KeepingGateway, prefix: str) -> None:
     async with running(server, gateway, prefix, sweep_seconds=300) as rooms:
         hints = receiving("127.0.0.1", server.webhook, Signature(KEY, SECRET), rooms.hint, rooms._metrics)
-        async with hints, joined(server, f"{prefix}a", "ann") as ann:
+        async with hints, joined(server.url, f"{prefix}a", "ann") as ann:
             await ann.say(tone(440, 0.5))
             await until(lambda: rooms.bots and rooms.bots[f"{prefix}a"].heard)
     assert not rooms.bots
@@ -78,14 +78,14 @@ async def test_it_leaves_with_the_last_person_and_comes_back(
 ) -> None:
     """An agent in a room does not keep it open."""
     async with running(server, gateway, prefix) as rooms:
-        async with joined(server, f"{prefix}a", "ann"):
+        async with joined(server.url, f"{prefix}a", "ann"):
             await until(lambda: rooms.bots)
         await until(lambda: joins(rooms, "closed") == 1)
         assert rooms.covers(f"{prefix}a")
         async with server.client() as client:
             listed = (await client.room.list_rooms(api.ListRoomsRequest(names=[f"{prefix}a"]))).rooms
         assert not listed
-        async with joined(server, f"{prefix}a", "bo"):
+        async with joined(server.url, f"{prefix}a", "bo"):
             await until(lambda: rooms.bots)
         assert joins(rooms, "joined") == 2
 
@@ -93,7 +93,7 @@ async def test_it_leaves_with_the_last_person_and_comes_back(
 async def test_an_empty_room_needs_no_bot(server: LiveKit, gateway: KeepingGateway, prefix: str) -> None:
     async with server.client() as client, running(server, gateway, prefix) as rooms:
         await client.room.create_room(api.CreateRoomRequest(name=f"{prefix}a"))
-        async with joined(server, f"{prefix}b", "ann"):
+        async with joined(server.url, f"{prefix}b", "ann"):
             await until(lambda: rooms.bots)
             assert rooms.bots.keys() == {f"{prefix}b"}
 
@@ -105,7 +105,7 @@ async def test_members_share_the_rooms_and_stand_in_for_each_other(
     owned = {member: {name for name in names if ranked(members, name)[0] == member} for member in members}
     async with AsyncExitStack() as people:
         for name in names:
-            await people.enter_async_context(joined(server, name, "ann"))
+            await people.enter_async_context(joined(server.url, name, "ann"))
         async with running(server, gateway, prefix, members=members, name="left") as left:
             async with running(server, gateway, prefix, members=members, name="right") as right:
                 await until(lambda: left.bots.keys() | right.bots.keys() == {*names})
@@ -121,7 +121,7 @@ async def test_members_share_the_rooms_and_stand_in_for_each_other(
 async def test_two_processes_that_want_the_same_room_do_not_fight(
     server: LiveKit, gateway: KeepingGateway, prefix: str
 ) -> None:
-    async with joined(server, f"{prefix}a", "ann"), running(server, gateway, prefix) as first:
+    async with joined(server.url, f"{prefix}a", "ann"), running(server, gateway, prefix) as first:
         await until(lambda: first.bots)
         async with running(server, gateway, prefix) as second:
             await until(lambda: second.bots)
@@ -133,7 +133,7 @@ async def test_two_processes_that_want_the_same_room_do_not_fight(
 
 
 async def test_a_bot_that_somebody_removed_comes_back(server: LiveKit, gateway: KeepingGateway, prefix: str) -> None:
-    async with joined(server, f"{prefix}a", "ann"), running(server, gateway, prefix, sweep_seconds=300) as rooms:
+    async with joined(server.url, f"{prefix}a", "ann"), running(server, gateway, prefix, sweep_seconds=300) as rooms:
         await until(lambda: rooms.bots)
         async with server.client() as client:
             bot = api.RoomParticipantIdentity(room=f"{prefix}a", identity=BOT)
@@ -145,13 +145,13 @@ async def test_a_bot_that_somebody_removed_comes_back(server: LiveKit, gateway: 
 async def test_it_survives_a_restart_of_the_server(tmp_path: Path, gateway: KeepingGateway) -> None:
     with LiveKit(tmp_path) as server:
         async with running(server, gateway, "") as rooms:
-            up = partial(rooms._metrics.registry.get_sample_value, "voxwarden_dependency_up", {"dependency": "livekit"})
-            async with joined(server, "a", "ann"):
+            up = partial(rooms._metrics.registry.get_sample_value, "voxwarden_livekit_up")
+            async with joined(server.url, "a", "ann"):
                 await until(lambda: rooms.bots)
                 server.stop()
                 await until(lambda: up() == 0)
                 server.start()
-            async with joined(server, "a", "bo") as bo, asyncio.timeout(60):
+            async with joined(server.url, "a", "bo") as bo, asyncio.timeout(60):
                 while not gateway.loud_seconds("a", "bo", 440):
                     await bo.say(tone(440, 0.2))
             await until(lambda: up() == 1)
