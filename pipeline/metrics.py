@@ -24,7 +24,7 @@ LABELS = {
     "action": "warn, mute, unmute, remove, close_room",
     "agrees": "yes, no",
     "bound": "estimate, low, high: the estimate, and the ends of its 95 % interval",
-    "dependency": "kafka, database, livekit",
+    "dependency": "kafka, database",
     "label": "the labels of `configs/labels.yaml`, and other",
     "language": "the languages of `asr.languages`",
     "mark": "the marks of a transcript",
@@ -107,7 +107,7 @@ class Metrics:
     )
     dependency_up: Gauge = _metric(
         "dependency_up",
-        "1 if the dependency (Kafka, the database or LiveKit) answers this process, else 0.",
+        "1 if the dependency (Kafka or the database) answers this process, else 0.",
         "dependency",
     )
 
@@ -122,6 +122,7 @@ class Metrics:
     )
 
     # livekit
+    livekit_up: Gauge = _metric("livekit_up", "1 if the LiveKit server answers this process, else 0.")
     livekit_rooms: Gauge = _metric("livekit_rooms", "LiveKit rooms in which the bot of this process listens.")
     livekit_tracks: Gauge = _metric(
         "livekit_tracks",

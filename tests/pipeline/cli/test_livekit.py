@@ -1,16 +1,19 @@
 """`voxwarden livekit` says at once what is missing."""
 
 import sys
+from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from pipeline.cli import app, livekit
 from pipeline.cli.livekit import _serve
 from pipeline.errors import ConfigError
-from pipeline.settings import GatewaySettings, LiveKitSettings, Settings
+from pipeline.settings import ActionRule, GatewaySettings, LiveKitSettings, Settings
 
-KEYS = {"api_key": "key", "api_secret": "a secret of 32 bytes or even more"}
+TOKENS = (SecretStr("0123456789abcdef"),)
+KEYS: dict[str, Any] = {"api_key": "key", "api_secret": "a secret of 32 bytes or even more"}
 
 
 async def refusal(settings: Settings) -> str:
@@ -28,11 +31,17 @@ async def test_a_missing_token_of_the_gateway_is_named() -> None:
     assert "VOXWARDEN_GATEWAY__TOKENS" in await refusal(Settings(livekit=LiveKitSettings(**KEYS)))
 
 
+async def test_a_rule_for_an_unknown_label_is_refused() -> None:
+    rules = (ActionRule(action="mute", labels=("vilence",)),)
+    given = Settings(livekit=LiveKitSettings(**KEYS, rules=rules), gateway=GatewaySettings(tokens=TOKENS))
+    assert "livekit.rules: unknown label vilence" in await refusal(given)
+
+
 async def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.startswith("pipeline.livekit")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "livekit", None)
-    given = Settings(livekit=LiveKitSettings(**KEYS), gateway=GatewaySettings(tokens=("0123456789abcdef",)))
+    given = Settings(livekit=LiveKitSettings(**KEYS), gateway=GatewaySettings(tokens=TOKENS))
     assert 'livekit is not installed. Install it: pip install "voxwarden[livekit]"' in await refusal(given)
 
 

@@ -1,0 +1,90 @@
+"""docs/livekit.md is true: a new operator comes from nothing to the first flag of a LiveKit room with it."""
+
+import asyncio
+import os
+import re
+import sys
+import wave
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import yaml
+
+from agents.run import run
+from pipeline.livekit.serving import Listening, serve
+from pipeline.messages import SAMPLE_RATE
+from pipeline.review.cases.values import Filters
+from pipeline.review.store import open_store
+from pipeline.settings import Asr, GatewaySettings, LiveKitSettings, Settings
+from tests.agents.test_run import Host, spoken
+from tests.broker import ROOT
+from tests.livekit import KEY, SECRET, LiveKit, configuration, until
+
+MANUAL = (ROOT / "docs" / "livekit.md").read_text("utf-8")
+TOKEN = "a-token-of-the-tests-only"  # noqa: S105
+PATIENCE_SECONDS = 120
+
+
+def block(language: str, number: int = 0) -> str:
+    return str(re.findall(rf"```{language}\n(.*?)```", MANUAL, re.DOTALL)[number])
+
+
+def test_the_server_of_the_guide_is_that_of_the_tests() -> None:
+    [(key, secret)] = yaml.safe_load(block("yaml"))["keys"].items()
+    assert yaml.safe_load(block("yaml")) == configuration(7880, 7881, 50_100, 7999, key, secret)
+    LiveKitSettings(api_key=key, api_secret=secret)
+
+
+def test_the_rules_of_the_guide_can_be_read() -> None:
+    given = LiveKitSettings(**yaml.safe_load(block("yaml", 1))["livekit"])
+    assert [rule.action for rule in given.rules] == ["remove", "mute", "warn"]
+
+
+def recording(folder: Path) -> Path:
+    """A threat, as a WAV file."""
+    path = folder / "speech.wav"
+    with wave.open(str(path), "wb") as wav:
+        wav.setnchannels(1)
+        wav.setsampwidth(2)
+        wav.setframerate(SAMPLE_RATE)
+        wav.writeframes(spoken())
+    return path
+
+
+async def speak(server: LiveKit, folder: Path) -> tuple[int | None, str]:
+    """Run the client of the guide."""
+    script = folder / "speak.py"
+    script.write_text(block("python"), encoding="utf-8")
+    keys = {"LIVEKIT_URL": server.url, "LIVEKIT_API_KEY": KEY, "LIVEKIT_API_SECRET": SECRET}
+    client = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(script), str(recording(folder)), "lounge", "ben"),
+        env=os.environ | keys,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, errors = await client.communicate()
+    return client.returncode, errors.decode()
+
+
+@pytest.mark.weights
+async def test_speech_in_a_room_becomes_a_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("METRICS", "CONSOLE"):
+        monkeypatch.setenv(f"VOXWARDEN_{name}__PORT", "0")
+    host, stop, listening, leave = Host(), asyncio.Event(), list[Listening](), asyncio.Event()
+    gateway = GatewaySettings(port=0, tokens=[TOKEN])
+    settings = Settings(data_dir=tmp_path / "data", asr=Asr(model="tiny.en"), gateway=gateway)
+    with LiveKit(tmp_path) as server:
+        running = asyncio.create_task(run(settings, host, stop))
+        await until(lambda: host.ready.is_set() or running.done(), PATIENCE_SECONDS)
+        here = server.settings(gateway_url=f"ws://127.0.0.1:{host.gateway.port}", sweep_seconds=30)
+        bot = asyncio.create_task(serve(settings.model_copy(update={"livekit": here}), listening.append, leave.wait))
+        await until(lambda: listening or bot.done())
+        assert await speak(server, tmp_path) == (0, "")
+        leave.set()
+        await bot
+    stop.set()
+    await running
+    assert listening[0].webhook_url == f"http://127.0.0.1:{server.webhook}/webhook"
+    with closing(open_store(settings)) as store:
+        (case,) = store.cases(Filters())
+    assert (case.room, case.speaker, case.label) == ("lounge", "ben", "violence")
