@@ -50,7 +50,7 @@ def _template(stage: Stage, compose: str) -> str:
 
 
 def _scraped(stages: Stages) -> list[str]:
-    return [f"names: [{', '.join(_roles(stages))}]"]
+    return [f"names: [{', '.join([*_roles(stages), 'livekit'])}]"]
 
 
 def _missing(stages: Stages) -> list[str]:

@@ -41,7 +41,7 @@ def test_the_stack_follows_the_compose_specification() -> None:
 
 def test_every_role_has_a_service() -> None:
     commands = {" ".join(service["command"]) for service in ours().values()}
-    assert commands == {"topics create", "gateway", "console", *(f"worker {stage.name}" for stage in STAGES)}
+    assert commands == {"topics create", "gateway", "console", "livekit", *(f"worker {stage.name}" for stage in STAGES)}
 
 
 @pytest.mark.parametrize("name", ours())
@@ -97,7 +97,11 @@ def test_a_stop_waits_for_the_slowest_batch() -> None:
 
 def test_workers_have_no_outgoing_network() -> None:
     assert stack()["networks"]["back"] == {"internal": True}
-    assert {name for name, service in ours().items() if "front" in service["networks"]} == {"gateway", "console"}
+    assert {name for name, service in ours().items() if "front" in service["networks"]} == {
+        "gateway",
+        "console",
+        "livekit",
+    }
 
 
 def test_the_console_uses_the_store_of_deliver() -> None:

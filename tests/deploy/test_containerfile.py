@@ -68,9 +68,9 @@ def test_the_versions_are_the_tested_ones() -> None:
     slim, _, full = installs[0].partition("else")
     assert "--no-deps -r requirements-slim.txt" in slim, "without FULL, and its test holds it to constraints.txt"
     assert "-c constraints.txt" in full
-    for extra in (*EXTRAS, "postgres"):
+    for extra in (*EXTRAS, "postgres", "livekit"):
         assert f"--extra {extra}" in full
-    assert "-c constraints.txt 'psycopg[binary]'" in slim
+    assert "'psycopg[binary]' livekit livekit-api pyjwt" in slim
 
 
 def test_every_variable_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,7 @@ def roles(deploy: Path) -> list[str]:
 
 
 def test_prometheus_scrapes_a_new_stage(added: Path) -> None:
-    assert roles(added) == ["gateway", *(stage.name for stage in ADDED), "console"]
+    assert roles(added) == ["gateway", *(stage.name for stage in ADDED), "console", "livekit"]
     check(added / "prometheus", "promtool", "check", "config", "prometheus.yml")
 
 
