@@ -126,7 +126,7 @@ class Metrics:
     livekit_rooms: Gauge = _metric("livekit_rooms", "LiveKit rooms in which the bot of this process listens.")
     livekit_tracks: Gauge = _metric(
         "livekit_tracks",
-        "Microphones in these rooms, by state: heard, unheard (published but not heard), encrypted (end to end).",
+        "Microphones in these rooms, by state: heard, unheard (at two sweeps), encrypted (end to end).",
         "state",
     )
     livekit_unheard_seconds: Counter = _metric(

@@ -1,10 +1,23 @@
 """For all tests."""
 
 import os
+import sys
+import time
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
 
 # A busy machine is no failure. CI draws the same examples each time: what new ones find is for a person, at a desk.
 settings.register_profile("voxwarden", deadline=None, derandomize="CI" in os.environ, max_examples=50)
 settings.register_profile("thorough", deadline=None, max_examples=3_000)  # pytest --hypothesis-profile=thorough
 settings.load_profile("voxwarden")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _end_of_livekit() -> Iterator[None]:
+    """Let the threads of LiveKit's library end first. One that calls Python while it ends would abort the process."""
+    yield
+    if library := sys.modules.get("livekit.rtc._ffi_client"):
+        library.FfiClient.instance._dispose()
+        time.sleep(0.5)

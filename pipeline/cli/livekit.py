@@ -1,11 +1,13 @@
 """`voxwarden livekit`: listen and act in LiveKit rooms."""
 
 import asyncio
+import os
+import sys
 from typing import TYPE_CHECKING
 
 import typer
 
-from pipeline.cli.app import app, settings_of, stderr
+from pipeline.cli.app import Exit, app, settings_of, stderr
 from pipeline.cli.console import stopped
 from pipeline.errors import ConfigError
 from pipeline.settings import Settings
@@ -26,6 +28,10 @@ def livekit(ctx: typer.Context) -> None:
       VOXWARDEN_LIVEKIT__API_KEY=... VOXWARDEN_LIVEKIT__API_SECRET=... voxwarden livekit
     """
     asyncio.run(_serve(settings_of(ctx)))
+    # A thread of LiveKit's library that calls Python while the interpreter ends would abort the process.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(Exit.CLEAN)
 
 
 async def _serve(settings: Settings) -> None:

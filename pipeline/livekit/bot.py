@@ -64,7 +64,8 @@ class RoomBot:
         self._readings: dict[str, Reading] = {}
         """By the sid of the track."""
         self._encrypted: set[str] = set()
-        self._unheard: set[str] = set()
+        self._gone: set[str] = set()
+        """The microphones that the last comparison did not find on the server."""
         self._published: dict[str, float] = {}
         """When each track was first seen."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -81,18 +82,13 @@ class RoomBot:
         """The sids of the microphones that are encrypted end to end. They are not read: they would be noise."""
         return self._encrypted
 
-    @property
-    def unheard(self) -> Collection[str]:
-        """The sids of the microphones that the last comparison missed."""
-        return self._unheard
-
     async def join(self) -> None:
         """Join the room. Raises rtc.ConnectError."""
         for event, handler in self._handlers().items():
             self._room.on(event, handler)
         token = bot_token(self._settings, self.name)
         await self._room.connect(self._settings.url, token, rtc.RoomOptions(auto_subscribe=False))
-        self._look()
+        self.look()
 
     async def leave(self) -> None:
         """Leave the room, after all audio was handed to the gateway."""
@@ -102,39 +98,42 @@ class RoomBot:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._room.disconnect()
 
-    async def compare(self, participants: Iterable[api.ParticipantInfo]) -> bool:
-        """Take up the microphones in the server's list that are not read. Return False if one was missed twice."""
+    def look(self) -> None:
+        """Take up all microphones that are not read. Those that are older than the bot raised no event."""
+        for participant in self._room.remote_participants.values():
+            for publication in participant.track_publications.values():
+                self._take(publication, participant)
+
+    async def compare(self, participants: Iterable[api.ParticipantInfo]) -> set[str]:
+        """Return the sids of the microphones in the server's list that are not read.
+
+        End the readers of those that are not in the list, if the last comparison did not find them either: an answer of
+        the server is a moment old. Count what is lost, and tell the gateway how many people listen.
+        """
         published = {track.sid for each in participants for track in each.tracks if _is_microphone(track)}
-        for sid in self._readings.keys() - published:
+        gone = self._readings.keys() - published
+        for sid in gone & self._gone:
             self._stop(sid)
+        self._gone = gone
         self._encrypted &= published
-        missed = self._unheard
-        self._look()
         listeners = max(0, len(self._room.remote_participants) - 1)
         for reading in list(self._readings.values()):
             await reading.reader.tell(listeners)
             await self._count_loss(reading.reader)
-        self._unheard = published - self._readings.keys() - self._encrypted
-        return not (missed & self._unheard)
+        return published - self._readings.keys() - self._encrypted
 
     def _handlers(self) -> dict["rtc.room.EventTypes", Callable[..., None]]:
         return {
             "participant_connected": lambda participant: self._arrived(participant.identity),
             "participant_disconnected": self._left,
-            "participant_encryption_status_changed": lambda participant, encrypted: self._look(),
+            "participant_encryption_status_changed": lambda participant, encrypted: self.look(),
             "track_published": self._take,
             "track_subscribed": lambda track, publication, participant: self._take(publication, participant),
             "track_unsubscribed": lambda track, publication, participant: self._stop(publication.sid),
             "track_unpublished": lambda publication, participant: self._forget(publication.sid),
-            "reconnected": self._look,
+            "reconnected": self.look,
             "disconnected": self._disconnected,
         }
-
-    def _look(self) -> None:
-        """Go through all tracks: those that are older than the bot raised no event."""
-        for participant in self._room.remote_participants.values():
-            for publication in participant.track_publications.values():
-                self._take(publication, participant)
 
     def _take(self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant) -> None:
         """Subscribe to a microphone, or read it if it is subscribed. Do nothing if it is read already."""

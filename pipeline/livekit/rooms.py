@@ -60,8 +60,12 @@ class Rooms:
         """Rooms in which another bot has replaced ours."""
         self._vacant: dict[str, int] = {}
         """How many sweeps in a row found no bot in a room that is not ours."""
+        self._missed: dict[str, set[str]] = {}
+        """The microphones of each room that were unheard at the last sweep."""
+        self._stuck: dict[str, set[str]] = {}
+        """Those of them that were unheard at the sweep before, too."""
         self._turns = asyncio.Semaphore(AT_ONCE)
-        self._leaving: set[asyncio.Future[None]] = set()
+        self._leaving: set[asyncio.Task[None]] = set()
         self._up = True
         self._watch()
 
@@ -97,10 +101,16 @@ class Rooms:
             self._leave(bot)
         await asyncio.gather(*self._leaving)
 
-    def _leave(self, bot: RoomBot) -> None:
-        """Leave in the background: the gateway may need seconds for the last words."""
+    def _leave(self, bot: RoomBot, joining: asyncio.Task[None] | None = None) -> None:
+        """Leave in the background, after `joining`: the gateway may need seconds for the last words."""
         self._left[bot.name] = self._clock()
-        task = asyncio.ensure_future(bot.leave())
+
+        async def leave() -> None:
+            if joining:
+                await asyncio.wait({joining})
+            await bot.leave()
+
+        task = asyncio.create_task(leave())
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 
@@ -111,7 +121,9 @@ class Rooms:
             self._leave(self.bots.pop(gone))
         self._left = {name: at for name, at in self._left.items() if self._clock() - at < self._settings.late_seconds}
         self._yielded &= names
-        self._vacant = {name: count for name, count in self._vacant.items() if name in names}
+        for by_room in (self._vacant, self._missed, self._stuck):
+            for gone in by_room.keys() - names:
+                del by_room[gone]
         await asyncio.gather(*(self._safely(self._visit, name) for name in names))
 
     async def _visit(self, name: str, hinted: bool = False) -> None:
@@ -120,8 +132,9 @@ class Rooms:
             asked = api.ListParticipantsRequest(room=name)
             participants = list((await self._service.list_participants(asked)).participants)
             if bot := self.bots.get(name):
-                if not await bot.compare(participants):
-                    await self._rejoin(bot)
+                bot.look()
+                if not hinted:
+                    await self._compare(bot, participants)
                 self._meet(name, participants)
             elif self._should_join(name, participants, hinted):
                 await self._join(name)
@@ -142,8 +155,12 @@ class Rooms:
         bot = RoomBot(
             name, self._settings, self._speech_of, self._metrics, lambda who: self._arrived(name, who), self._ended
         )
+        joining = asyncio.create_task(bot.join())
         try:
-            await bot.join()
+            await asyncio.shield(joining)  # LiveKit's library ends the process if a join is not finished
+        except asyncio.CancelledError:
+            self._leave(bot, joining)
+            raise
         except rtc.ConnectError:
             log.warning("a room could not be joined; it is tried again")
             self._note("failed")
@@ -152,6 +169,15 @@ class Rooms:
         self._note("joined")
         self._yielded.discard(name)
         self.bots[name] = bot
+
+    async def _compare(self, bot: RoomBot, participants: Sequence[api.ParticipantInfo]) -> None:
+        """Join again if two sweeps in a row found the same microphone unheard."""
+        missed = await bot.compare(participants)
+        stuck = missed & self._missed.get(bot.name, set())
+        self._missed[bot.name], self._stuck[bot.name] = missed, stuck
+        if stuck:
+            del self._missed[bot.name]
+            await self._rejoin(bot)
 
     async def _rejoin(self, bot: RoomBot) -> None:
         log.warning("a microphone stays unheard; the bot joins its room again")
@@ -210,7 +236,7 @@ class Rooms:
         from_zero(self._metrics.livekit_joins, ("joined", "failed", "closed", "replaced", "lost"))
         from_zero(self._metrics.livekit_unheard_seconds, ("start", "gap", "loss", "gateway"))
         self._metrics.livekit_rooms.set_function(lambda: len(self.bots))
-        for state in ("heard", "unheard", "encrypted"):
-            self._metrics.livekit_tracks.labels(state).set_function(
-                lambda state=state: sum(len(getattr(bot, state)) for bot in list(self.bots.values()))  # type: ignore[misc]
-            )
+        tracks = self._metrics.livekit_tracks.labels
+        tracks("heard").set_function(lambda: sum(len(bot.heard) for bot in list(self.bots.values())))
+        tracks("encrypted").set_function(lambda: sum(len(bot.encrypted) for bot in list(self.bots.values())))
+        tracks("unheard").set_function(lambda: sum(map(len, list(self._stuck.values()))))

@@ -12,6 +12,7 @@ import pytest
 from livekit import api
 
 from pipeline.livekit.access import BOT
+from pipeline.livekit.bot import RoomBot
 from pipeline.livekit.hashing import ranked
 from pipeline.livekit.rooms import Rooms
 from pipeline.livekit.webhooks import Signature, receiving
@@ -90,6 +91,24 @@ async def test_it_leaves_with_the_last_person_and_comes_back(
         assert joins(rooms, "joined") == 2
 
 
+async def test_a_stop_in_the_middle_of_a_join_leaves_no_bot_behind(
+    server: LiveKit, gateway: KeepingGateway, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    join, begun = RoomBot.join, asyncio.Event()
+
+    async def join_slowly(bot: RoomBot) -> None:
+        begun.set()
+        await join(bot)
+
+    monkeypatch.setattr(RoomBot, "join", join_slowly)
+    async with joined(server.url, f"{prefix}a", "ann"), server.client() as client:
+        async with running(server, gateway, prefix):
+            await begun.wait()
+        asked = api.ListParticipantsRequest(room=f"{prefix}a")
+        present = (await client.room.list_participants(asked)).participants
+        assert [each.identity for each in present] == ["ann"]
+
+
 async def test_an_empty_room_needs_no_bot(server: LiveKit, gateway: KeepingGateway, prefix: str) -> None:
     async with server.client() as client, running(server, gateway, prefix) as rooms:
         await client.room.create_room(api.CreateRoomRequest(name=f"{prefix}a"))
@@ -130,6 +149,31 @@ async def test_two_processes_that_want_the_same_room_do_not_fight(
             assert (list(first.bots), list(second.bots)) == ([], [f"{prefix}a"])
         await until(lambda: first.bots)
         assert (joins(first, "joined"), joins(first, "replaced"), joins(second, "replaced")) == (2, 1, 0)
+
+
+async def test_it_joins_again_if_a_microphone_stays_unheard(
+    server: LiveKit, gateway: KeepingGateway, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first bot hears nothing, as if its events were lost."""
+    look = RoomBot.look
+    deaf = list[RoomBot]()
+
+    def look_deaf(bot: RoomBot) -> None:
+        deaf.extend([bot] if not deaf else [])
+        if bot not in deaf:
+            look(bot)
+
+    monkeypatch.setattr(RoomBot, "look", look_deaf)
+    async with joined(server.url, f"{prefix}a", "ann") as ann:
+        await ann.open_microphone()
+        async with running(server, gateway, prefix) as rooms:
+            unheard = partial(
+                rooms._metrics.registry.get_sample_value, "voxwarden_livekit_tracks", {"state": "unheard"}
+            )
+            await until(lambda: unheard() == 1)
+            await until(lambda: joins(rooms, "joined") == 2)
+            await until(lambda: rooms.bots[f"{prefix}a"].heard)
+            await until(lambda: unheard() == 0)
 
 
 async def test_a_bot_that_somebody_removed_comes_back(server: LiveKit, gateway: KeepingGateway, prefix: str) -> None:
