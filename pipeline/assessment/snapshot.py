@@ -29,6 +29,8 @@ from pipeline.review.tables.core import CASES, DECISIONS, FLAGS
 from pipeline.review.tables.duties import ACTIONS
 from pipeline.review.tables.quality import COPIES
 
+SORT_MEMORY = "64MB"
+"""What PostgreSQL may use for each sort of the figures. With its default, 4 MB, it sorts a million cases on disk."""
 TEMPORARY: dict[str, Any] = {"prefixes": ["TEMPORARY"], "postgresql_on_commit": "DROP"}
 COPIED = ("speaker", "label", "language", "room_type", "policy", "suggestion", "severity", "end", "created_at")
 """Columns of CASES that the snapshot has, too."""
@@ -95,6 +97,8 @@ def take(connection: Connection, until: float, since: float = 0.0) -> None:
 
     They end with the transaction, or with the next snapshot.
     """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL work_mem = '{SORT_MEMORY}'")
     _fill(connection, SNAPSHOT, _cases(since, until))
     _fill(connection, UPHOLDS, _upholds(since, until))
     _fill(connection, STOPS, _stops())

@@ -1,7 +1,8 @@
 """The records that the store holds for each item of article 5, as a number and a SHA-256 over their ids.
 
 Each hash covers the ids and, where there are any, the hashes of the records of the window, in the order of their times
-and keys. Somebody who has the same records gets the same hash. Records of drills are left out.
+and keys. Somebody who has the same records gets the same hash. Records of drills are left out. The audit log's hash is
+that of its newest line in the window, which covers all lines before it.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from pipeline.assessment.figure import Window
 from pipeline.assessment.report.content import ReportedEvidence
@@ -33,6 +34,8 @@ class EvidenceSource(NamedTuple):
     kind: str
     items: tuple[str, ...]
     query: Callable[[Window], Select[tuple[object, ...]]]
+    chained: bool = False
+    """Whether each record has a hash that covers those before it, so that the newest record stands for all."""
 
 
 def of_item(found: list[tuple[EvidenceSource, ReportedEvidence]], item: str) -> tuple[ReportedEvidence, ...]:
@@ -46,11 +49,20 @@ def collect(connection: Connection, window: Window) -> list[tuple[EvidenceSource
 
 
 def _evidence(connection: Connection, source: EvidenceSource, window: Window) -> ReportedEvidence:
+    if source.chained:
+        return _chained(connection, source, window)
     n, hashed = 0, sha256()
     for rows in connection.execute(source.query(window), execution_options={"yield_per": PAGE}).partitions():
         hashed.update(LINES.encode_lines([tuple(row) for row in rows]))
         n += len(rows)
     return ReportedEvidence(kind=source.kind, n=n, sha256=hashed.hexdigest())
+
+
+def _chained(connection: Connection, source: EvidenceSource, window: Window) -> ReportedEvidence:
+    query = source.query(window)
+    newest = connection.execute(query.order_by(AUDIT.c.seq.desc()).limit(1)).one_or_none()
+    n = connection.scalar(select(func.count()).select_from(query.subquery())) or 0
+    return ReportedEvidence(kind=source.kind, n=n, sha256=newest.hash if newest else sha256().hexdigest())
 
 
 def _within(column: ColumnElement[float], window: Window) -> ColumnElement[bool]:
@@ -81,13 +93,12 @@ def _audits(window: Window) -> Select[tuple[object, ...]]:
 
 
 def _clips(window: Window) -> Select[tuple[object, ...]]:
-    joined = EVIDENCE.join(CASES, CASES.c.id == EVIDENCE.c.case_id)
-    kept = (_within(CASES.c.created_at, window), CASES.c.drill == "")
-    return select(EVIDENCE.c.case_id, EVIDENCE.c.sha256).select_from(joined).where(*kept).order_by(EVIDENCE.c.case_id)
+    kept = (_within(EVIDENCE.c.start, window), EVIDENCE.c.case_id.not_in(OF_DRILLS))
+    return select(EVIDENCE.c.case_id, EVIDENCE.c.sha256).where(*kept).order_by(EVIDENCE.c.start, EVIDENCE.c.path)
 
 
 def _log(window: Window) -> Select[tuple[object, ...]]:
-    return select(AUDIT.c.seq, AUDIT.c.hash).where(_within(AUDIT.c.at, window)).order_by(AUDIT.c.seq)
+    return select(AUDIT.c.seq, AUDIT.c.hash).where(_within(AUDIT.c.at, window))
 
 
 def _actions(window: Window) -> Select[tuple[object, ...]]:
@@ -136,7 +147,7 @@ SOURCES = (
     EvidenceSource("audits", ("5(1)", "5(4)"), _audits),
     EvidenceSource("flags", ("5(3)", "5(4)"), _flags),
     EvidenceSource("clips", ("5(3)", "5(8)"), _clips),
-    EvidenceSource("audit_log", ("5(1)", "5(3)", "5(5)"), _log),
+    EvidenceSource("audit_log", ("5(1)", "5(3)", "5(5)"), _log, chained=True),
     EvidenceSource("cases", ("5(4)",), _cases),
     EvidenceSource("actions", ("5(4)",), _actions),
     EvidenceSource("ledger", ("5(4)",), _ledger),
