@@ -155,7 +155,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 Sit = Callable[..., Page]
 
 
-REFUSALS = re.compile("status of (401|409|422)")
+REFUSALS = re.compile("(status of|Status Error Code) (401|409|422)")
 
 
 def _is_problem(line: ConsoleMessage) -> bool:
