@@ -58,9 +58,12 @@ def computed(
 
     Take all of them before you compute those of another window, because both use one table, SNAPSHOT.
     """
+    connection.execution_options(purpose="shared")  # a report shows the SQL of each purpose
     snapshot.take(connection, window.until)
     chosen = tuple(names)
     for compute in dict.fromkeys(function(INDICATORS[name]) for name in chosen):
+        same = [name for name in chosen if function(INDICATORS[name]) is compute]
+        connection.execution_options(purpose=" ".join(same))
         yield from (figure for figure in compute(connection, window, options) if figure.indicator in chosen)
 
 

@@ -102,6 +102,7 @@ def parts(report: AssessmentReport) -> dict[str, bytes]:
         CONTENT: content.encode(report),
         "figures.json": tables.figures_json(report),
         "figures.csv": tables.figures_csv(report),
+        "queries.sql": tables.queries_sql(report),
         **{f"{name}.json": canonical.encode(values) for name, values in lists.items()},
         **{f"rules/{file.name}": file.text.encode() for file in report.files},
         **{f"dsa/{name}": table for name, table in dsa.tables(report).items()},

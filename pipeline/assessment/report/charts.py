@@ -18,12 +18,14 @@ BEFORE = 'fill="#ffffff" stroke="#616d7c" stroke-width="1"'
 
 
 class Scale(NamedTuple):
-    """Maps values from 0 to `top` to horizontal places."""
+    """Maps values from `bottom` to `top` to horizontal places."""
 
     top: float
+    bottom: float = 0.0
 
     def place(self, value: float) -> float:
-        return EDGE + (WIDTH - 2 * EDGE) * min(max(value / self.top, 0.0), 1.0)
+        share = (value - self.bottom) / (self.top - self.bottom)
+        return EDGE + (WIDTH - 2 * EDGE) * min(max(share, 0.0), 1.0)
 
 
 def scale_of(figures: list[Figure]) -> Scale:
@@ -31,12 +33,15 @@ def scale_of(figures: list[Figure]) -> Scale:
     if all(figure.unit == "share" for figure in figures):
         return Scale(1.0)
     numbers = [number for figure in figures for number in _numbers(figure)]
-    return Scale(max(numbers, default=0.0) * ROOM or 1.0)
+    return Scale(max(max(numbers, default=0.0), 0.0) * ROOM or 1.0, min(0.0, *numbers) if numbers else 0.0)
 
 
 def interval(figure: Figure, scale: Scale | None = None) -> Markup:
-    """Return the chart of one figure; nothing if it has no value."""
-    if figure.value is None:
+    """Return the chart of one figure; nothing if it has no value, or if a chart says no more than the number.
+
+    `scale` is that of the figures beside it.
+    """
+    if figure.value is None or not (scale or _comparable(figure)):
         return Markup("")
     scale = scale or scale_of([figure])
     parts = [f'<line x1="{EDGE}" x2="{WIDTH - EDGE}" y1="8" y2="8" {AXIS}/>']
@@ -65,6 +70,11 @@ def _point(x: float, missed: bool) -> str:
 
 def _at(scale: Scale, value: float) -> str:
     return f"{scale.place(value):.1f}"
+
+
+def _comparable(figure: Figure) -> bool:
+    """Tell whether a picture says more than the number: a share is a part of all, others need a second number."""
+    return figure.unit == "share" or len(_numbers(figure)) > 1
 
 
 def _numbers(figure: Figure) -> list[float]:

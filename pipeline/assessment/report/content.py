@@ -241,6 +241,8 @@ class AssessmentReport(Struct, frozen=True, kw_only=True):
     reviewers: Reviewers
     options: dict[str, object]
     """The settings that the figures depend on."""
+    queries: dict[str, tuple[str, ...]]
+    """The SQL behind the numbers: by indicator, and by `evidence.KIND`, `restrictions`, `reviewers`, `register`."""
     files: tuple[File, ...]
     settled: float
     """Seconds by which the tallies begin before the window: loss is measured when no message is on its way."""

@@ -52,7 +52,8 @@ def _evidence(connection: Connection, source: EvidenceSource, window: Window) ->
     if source.chained:
         return _chained(connection, source, window)
     n, hashed = 0, sha256()
-    for rows in connection.execute(source.query(window), execution_options={"yield_per": PAGE}).partitions():
+    options = {"yield_per": PAGE, "purpose": f"evidence.{source.kind}"}
+    for rows in connection.execute(source.query(window), execution_options=options).partitions():
         hashed.update(LINES.encode_lines([tuple(row) for row in rows]))
         n += len(rows)
     return ReportedEvidence(kind=source.kind, n=n, sha256=hashed.hexdigest())

@@ -8,7 +8,7 @@ from pipeline.assessment import catalogue
 from pipeline.assessment import measure as measuring
 from pipeline.assessment import options as choices
 from pipeline.assessment.figure import Figure, Window
-from pipeline.assessment.report import content, evidence, files, plain_options, records, tallies
+from pipeline.assessment.report import content, evidence, files, plain_options, queries, records, tallies
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.content import (
     ITEMS,
@@ -25,12 +25,15 @@ from pipeline.assessment.report.content import (
     Versions,
 )
 from pipeline.assessment.report.evidence import EvidenceSource
+from pipeline.assessment.report.queries import Queries
 from pipeline.review import audit
 from pipeline.review.tables.core import ACCOUNTS, AUDIT, CASES, DECISIONS
 from pipeline.settings import Settings
 
 OF_DRILLS = "drills"
 """The source of indicators that are measured on test data."""
+COUNTS = ("evidence", "restrictions", "reviewers", "register", "drills", queries.SHARED)
+"""Numbers that are no figures, but have a query, too."""
 
 
 class Measurement(Struct, frozen=True, kw_only=True):
@@ -42,6 +45,7 @@ class Measurement(Struct, frozen=True, kw_only=True):
     versions: Versions
     restrictions: tuple[Restrictions, ...]
     reviewers: Reviewers
+    queries: Queries
 
 
 def gather(connection: Connection, assessment: Assessment, settings: Settings) -> AssessmentReport:
@@ -54,14 +58,25 @@ def gather(connection: Connection, assessment: Assessment, settings: Settings) -
 def measure(connection: Connection, window: Window, settings: Settings) -> Measurement:
     """Measure a window for a report. Raises ConfigError."""
     options = choices.build(settings)
-    return Measurement(
-        figures=tuple(measuring.measure(connection, window, options)),
-        evidence=evidence.collect(connection, window),
-        tallies=tallies.digest(connection, Window(window.since - options.settled, window.until)),
-        versions=files.versions(connection, window, settings),
-        restrictions=records.restrictions(connection, window),
-        reviewers=_reviewers(connection, window),
-    )
+    with queries.logged(connection) as log:
+        with queries.purpose(connection, queries.SHARED):
+            figures = tuple(measuring.measure(connection, window, options))
+        with queries.purpose(connection, "reviewers"):
+            reviewers = _reviewers(connection, window)
+        return Measurement(
+            figures=figures,
+            evidence=evidence.collect(connection, window),
+            tallies=tallies.digest(connection, Window(window.since - options.settled, window.until)),
+            versions=files.versions(connection, window, settings),
+            restrictions=records.restrictions(connection, window),
+            reviewers=reviewers,
+            queries=_shown(log.queries()),
+        )
+
+
+def _shown(found: Queries) -> Queries:
+    """Return the SQL that a report shows: that of numbers, but not that of texts."""
+    return {name: sql for name, sql in found.items() if name in catalogue.INDICATORS or name.split(".")[0] in COUNTS}
 
 
 def draft(
@@ -73,6 +88,10 @@ def draft(
     figures, found, digest = measured.figures, measured.evidence, measured.tallies
     answers = records.answers(connection, assessment.id)
     hazards = records.hazards(connection, window)
+    with queries.logged(connection) as log:
+        register = records.register(connection, window)
+        with queries.purpose(connection, "drills"):
+            drills = records.drills(connection, window)
     shown = files.in_force(settings)
     return AssessmentReport(
         id=assessment.id,
@@ -89,12 +108,13 @@ def draft(
         figures=tuple(each for each in figures if not of_drills(each)),
         drill_figures=tuple(each for each in figures if of_drills(each)),
         restrictions=measured.restrictions,
+        queries={**measured.queries, **_shown(log.queries())},
         definitions=tuple(map(definition, catalogue.INDICATORS.values())),
         labels=files.label_names(files.known_labels(settings)),
         triggers=records.triggers(connection, window),
         hazards=hazards,
-        drills=records.drills(connection, window),
-        register=records.register(connection, window),
+        drills=drills,
+        register=register,
         reviewers=measured.reviewers,
         options=plain_options.to_plain(options),
         files=shown,

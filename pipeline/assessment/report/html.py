@@ -1,6 +1,6 @@
 """The report as one HTML page, in Chinese or English. The same content always gives the same page."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -12,8 +12,10 @@ from msgspec import Struct
 
 from pipeline.assessment.report import canonical, content, numbers
 from pipeline.assessment.report.content import AssessmentReport, ReportedAnswer, ReportItem
+from pipeline.assessment.report.counts import query_sections, restriction_table
 from pipeline.assessment.report.numbers import Language
-from pipeline.assessment.report.rows import ReportRow, ReportRows, SplitTable, combined
+from pipeline.assessment.report.rows import ReportRow, ReportRows, combined
+from pipeline.assessment.report.settings_rows import setting_rows
 from pipeline.assessment.report.texts import FOLDER, signal, texts
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -23,6 +25,10 @@ LIMITS = {"I-01": "room_coverage", "I-03": "loss", "I-04": "hard"}
 """Indicators whose figures limit what the others say, with the keys of their texts."""
 MOMENT = 1e9
 """Larger numbers in the details of a trigger are moments in UTC seconds."""
+SHARES = ("share", "growth")
+"""Details that are shares of 1."""
+SUBJECTS = ("organisation_name", "person_name")
+"""Fields with the name of whom the report is about."""
 OWN_ITEM = "5(4)"
 """The item about handling, which repeats these limits."""
 
@@ -33,10 +39,8 @@ class ItemView(Struct, frozen=True, kw_only=True):
     item: ReportItem
     answers: tuple[ReportedAnswer, ...]
     rows: tuple[ReportRow, ...]
-    splits: tuple[SplitTable, ...]
-    elsewhere: tuple[str, ...]
-    """Where to find the splits of indicators that an earlier item has, too."""
-    combined: int
+    parts: tuple[str, ...]
+    """The indicators whose values for parts of the speech are in the annex."""
     limits: tuple[str, ...]
     gaps: tuple[str, ...]
     hazards: tuple[content.ReportedHazard, ...]
@@ -58,12 +62,21 @@ class ItemView(Struct, frozen=True, kw_only=True):
 def render(report: AssessmentReport, language: Language) -> str:
     """Return the whole report as a page without outside files."""
     made = ReportRows(report, language)
+    names = [each.id for each in report.definitions]
     return (
         _environment()
         .get_template("report.html")
         .render(
             {
                 "report": report,
+                "subject": _subject(report, language),
+                "part_tables": made.parts(report.figures, names),
+                "combined": combined(report.figures, names),
+                "restrictions": restriction_table(report, language),
+                "query_sections": query_sections(report, language),
+                "settings": setting_rows(report, language),
+                "hazard_title": lambda hazard: hazard_title(report, hazard, language),
+                "detail": lambda name, value: detail(name, value, language),
                 "language": language,
                 "t": texts(language),
                 "digest": canonical.digest(content.encode(report)),
@@ -83,9 +96,20 @@ def render(report: AssessmentReport, language: Language) -> str:
 
 
 def item_views(report: AssessmentReport, language: Language) -> list[ItemView]:
-    """Return the sections of the eight items. An indicator of several items has its splits in the first of them."""
-    shown: dict[str, str] = {}
-    return [_item_view(report, item, language, shown) for item in report.items]
+    """Return the sections of the eight items."""
+    made = ReportRows(report, language)
+    apart = {table.indicator for table in made.parts(report.figures, [each.id for each in report.definitions])}
+    return [_item_view(report, item, language, made, apart) for item in report.items]
+
+
+def hazard_title(report: AssessmentReport, hazard: content.ReportedHazard, language: Language) -> str:
+    """Return the title of a hazard. A missed limit has the name of its figure."""
+    indicator, _, key = hazard.about.partition(" ")[0].partition(".")
+    known = {each.id: each for each in report.definitions}
+    if hazard.source != "threshold" or indicator not in known or key not in known[indicator].values:
+        return hazard.title
+    name, value = known[indicator].name, known[indicator].values[key].name
+    return f"{indicator} {getattr(name, language)}{texts(language)['colon']}{getattr(value, language)}"
 
 
 def render_with(template: str, values: Mapping[str, Any]) -> str:
@@ -101,22 +125,15 @@ def version() -> str:
     return f"{metadata.version('voxwarden')}+{made[:16]}"
 
 
-def detail(value: object) -> str:
-    """Return a detail of a trigger as text: ids, a number, or a moment in UTC seconds."""
+def detail(name: str, value: object, language: Language) -> str:
+    """Return a detail of a trigger as text: ids, a share, a number, or a moment in UTC seconds."""
     if isinstance(value, list | dict):
-        return setting(value)
+        return " · ".join(map(str, value.values() if isinstance(value, dict) else value))
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return numbers.moment(value) if value > MOMENT else numbers.plain(value, "en")
+        if name in SHARES:
+            return numbers.shown(value, "share", language)
+        return numbers.moment(value) if value > MOMENT else numbers.plain(value, language)
     return str(value)
-
-
-def setting(value: object) -> str:
-    """Return a setting as text. An empty text stands for a setting that is not set."""
-    if isinstance(value, dict):
-        return " · ".join(f"{name} = {setting(inner)}" for name, inner in sorted(value.items()))
-    if isinstance(value, list):
-        return " · ".join(map(setting, value))
-    return f"{value:g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
 def tongue(text: str) -> str:
@@ -124,33 +141,26 @@ def tongue(text: str) -> str:
     return "zh" if any(ord(letter) in HAN for letter in text) else "en"
 
 
-def _item_view(report: AssessmentReport, item: ReportItem, language: Language, shown: dict[str, str]) -> ItemView:
-    made = ReportRows(report, language)
-    fresh = [name for name in item.indicators if name not in shown]
-    earlier = {name: shown[name] for name in item.indicators if name in shown and made.splits(report.figures, (name,))}
-    shown |= dict.fromkeys(fresh, item.number)
+def _item_view(
+    report: AssessmentReport, item: ReportItem, language: Language, made: ReportRows, apart: set[str]
+) -> ItemView:
     operation = [name for name in item.indicators if name not in {each.indicator for each in report.drill_figures}]
     rows = tuple(made.whole(report.figures, operation))
     return ItemView(
         item=item,
         answers=_by_part(report).get(item.number, ()),
         rows=rows,
-        splits=tuple(made.splits(report.figures, fresh)),
-        elsewhere=tuple(_elsewhere(earlier, language)),
-        combined=combined(report.figures, fresh),
+        parts=tuple(name for name in operation if name in apart),
         limits=tuple(_limits(report, item, rows, language)),
-        gaps=tuple(_gaps(report, item, language)),
+        gaps=tuple(dict.fromkeys(_gaps(report, item, language))),
         hazards=tuple(each for each in report.hazards if each.id in item.hazards),
     )
 
 
-def _elsewhere(earlier: dict[str, str], language: Language) -> Iterator[str]:
-    """Yield a sentence for each earlier item."""
-    words = texts(language)
-    for number in dict.fromkeys(earlier.values()):
-        names = words["comma"].join(name for name, place in earlier.items() if place == number)
-        item = words["item"].format(n=words["numerals"][content.ITEMS.index(number)])
-        yield words["see_item"].format(names=names, item=item)
+def _subject(report: AssessmentReport, language: Language) -> str:
+    """Return the name of the organisation or the person that the report is about; empty if nobody filled it in."""
+    found = {each.field: getattr(each.shown, language) for each in report.answers}
+    return next((found[field] for field in SUBJECTS if found.get(field)), "")
 
 
 def _limits(report: AssessmentReport, item: ReportItem, rows: tuple[ReportRow, ...], language: Language) -> list[str]:
@@ -204,7 +214,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"detail": detail, "setting": setting} | {
+    made.filters |= {
         "moment": numbers.moment,
         "day": numbers.day,
         "iso": numbers.iso,

@@ -17,6 +17,7 @@ DAYS = {"zh": "天", "en": "days"}
 LARGE = 1e7
 MILLIONS = {"zh": (1e4, "万"), "en": (1e6, "M")}
 MINUS = "\u2212"
+ROUNDING = 1e-12
 
 
 def shown(value: float, unit: Unit, language: Language) -> str:
@@ -46,14 +47,19 @@ def interval(bounds: Interval, unit: Unit, language: Language) -> str:
 
 def percent(share: float) -> str:
     """Return a share as a percentage with 3 significant digits, but never 100 or 0 for a share between them."""
-    value = share * 100
-    digits = 3 if 0 < value < 0.1 or 99.95 <= value < 100 else 2 if value < 1 or value >= 99.5 else 1
+    value = _exact(share) * 100
+    digits = 3 if 0 < value < 0.1 or 99.95 <= value < 100 else 2 if value < 1 or 99.5 <= value < 100 else 1
     text = f"{value:.{digits}f}"
     if 0 < value < 0.0005:
         return "< 0.001"
     if 99.9995 <= value < 100:
         return "> 99.999"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _exact(share: float) -> float:
+    """Return 0 and 1 for shares that differ from them by the rounding of floats only."""
+    return float(round(share)) if abs(share - round(share)) < ROUNDING else share
 
 
 def seconds(value: float, language: Language) -> str:

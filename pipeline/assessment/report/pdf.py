@@ -13,7 +13,7 @@ SYSTEM = "sudo apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subs
 """Installs the libraries and fonts that WeasyPrint needs, on Debian and Ubuntu."""
 
 
-def render(page: str) -> bytes:
+def render(page: str, compressed: bool = True) -> bytes:
     """Return the HTML `page` as PDF. Nothing outside the page is loaded.
 
     Raises ConfigError or DependencyError if a part is not installed.
@@ -22,7 +22,7 @@ def render(page: str) -> bytes:
     written = BytesIO()
     identity = canonical.digest(page.encode())[:32].encode()
     document = weasyprint.HTML(string=page, url_fetcher=weasyprint.URLFetcher(allowed_protocols=())).render()
-    document.write_pdf(written, pdf_identifier=identity)
+    document.write_pdf(written, pdf_identifier=identity, uncompressed_pdf=not compressed)
     return written.getvalue()
 
 

@@ -73,7 +73,7 @@ def register(connection: Connection, window: Window) -> tuple[Entries, ...]:
     kept = (REGISTER.c.opened_at >= window.since, REGISTER.c.opened_at < window.until)
     ended = func.count(REGISTER.c.closed_at)
     query = select(REGISTER.c.kind, func.count(), ended).where(*kept).group_by(REGISTER.c.kind)
-    rows = sorted(tuple(row) for row in connection.execute(query))
+    rows = sorted(tuple(row) for row in connection.execute(query, execution_options={"purpose": "register"}))
     return tuple(Entries(kind=kind, n=n, open=n - closed) for kind, n, closed in rows)
 
 
@@ -91,7 +91,7 @@ def restrictions(connection: Connection, window: Window) -> tuple[Restrictions, 
     action = func.coalesce(UPHOLDS.c.action, "")
     kept = UPHOLDS.c.at >= window.since
     query = select(label, source, action, func.count()).where(kept).group_by(label, source, action)
-    rows = sorted(tuple(row) for row in connection.execute(query))
+    rows = sorted(tuple(row) for row in connection.execute(query, execution_options={"purpose": "restrictions"}))
     return tuple(Restrictions(label=name, found_by=found, action=done, n=n) for name, found, done, n in rows)
 
 

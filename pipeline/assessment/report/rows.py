@@ -31,13 +31,35 @@ class ReportRow(Struct, frozen=True, kw_only=True):
     partial: bool
 
 
-class SplitTable(Struct, frozen=True, kw_only=True):
-    """The values of one figure for parts of the speech."""
+class PartCell(Struct, frozen=True, kw_only=True):
+    """One figure of a part of the speech, as text. `value` is empty if it is not measured, and `reason` tells why."""
+
+    value: str
+    interval: str
+    n: str
+    reason: str
+    partial: bool
+
+
+class PartRow(Struct, frozen=True, kw_only=True):
+    """One part of the speech: a cell for each column, None for a figure that does not exist."""
+
+    name: str
+    chart: Markup
+    """The value of the first column."""
+    cells: tuple[PartCell | None, ...]
+
+
+class PartTable(Struct, frozen=True, kw_only=True):
+    """The values of one indicator for the parts of the speech by one dimension."""
 
     indicator: str
     name: str
     by: str
-    rows: tuple[ReportRow, ...]
+    columns: tuple[str, ...]
+    rows: tuple[PartRow, ...]
+    charted: bool
+    """Whether the first column has charts: only an interval is worth one."""
 
 
 class ReportRows:
@@ -52,16 +74,15 @@ class ReportRows:
         found = {name: [each for each in figures if each.indicator == name and not each.split] for name in indicators}
         return [row for name, own in found.items() for row in (map(self._row, own) if own else [self._absent(name)])]
 
-    def splits(self, figures: Iterable[Figure], indicators: Iterable[str]) -> list[SplitTable]:
-        """Return a table for each figure and dimension that has several parts, of which at least one is measured.
+    def parts(self, figures: Iterable[Figure], indicators: Iterable[str]) -> list[PartTable]:
+        """Return a table for each indicator and dimension with several parts, of which at least one is measured.
 
         A single part repeats the figure of all speech.
         """
         wanted = set(indicators)
         parts = [each for each in figures if each.indicator in wanted and len(each.split) == 1]
-        groups = [list(group) for _, group in groupby(sorted(parts, key=_split_key), key=_split_key)]
-        several = [group for group in groups if len(group) > 1 and any(each.value is not None for each in group)]
-        return [self._table(group) for group in several]
+        groups = [list(group) for _, group in groupby(sorted(parts, key=_place), key=_place)]
+        return [table for group in groups if (table := self._parts(group))]
 
     def part(self, dimension: str, value: str) -> str:
         """Return the name of a value of a dimension, for example of a label."""
@@ -69,26 +90,50 @@ class ReportRows:
             return str(getattr(self._report.labels[value], self._language))
         return str(self._texts["values"].get(dimension, {}).get(value, value))
 
-    def _table(self, figures: list[Figure]) -> SplitTable:
-        first = figures[0]
-        dimension = next(iter(first.split))
-        scale = charts.scale_of(figures)
-        return SplitTable(
-            indicator=first.indicator,
-            name=self._name(first),
+    def _parts(self, figures: list[Figure]) -> PartTable | None:
+        """Return the table of one indicator and dimension; None without several parts or without a value."""
+        [dimension] = figures[0].split
+        found: dict[str, dict[str, Figure]] = {}
+        for each in figures:
+            found.setdefault(each.split[dimension], {})[each.key] = each
+        keys = list(dict.fromkeys(each.key for each in figures if each.value is not None))
+        if len(found) < 2 or not keys:
+            return None
+        first = [own[keys[0]] for own in found.values() if keys[0] in own]
+        scale = charts.scale_of(first)
+        return PartTable(
+            indicator=figures[0].indicator,
+            name=self._text(self._definitions[figures[0].indicator].name),
             by=self._texts["by"].format(split=self._texts["splits"][dimension]),
-            rows=tuple(self._row(each, self.part(dimension, each.split[dimension]), scale) for each in figures),
+            columns=tuple(self._own(figures[0].indicator, key) for key in keys),
+            rows=tuple(
+                PartRow(
+                    name=self.part(dimension, value),
+                    chart=charts.interval(own[keys[0]], scale) if keys[0] in own else Markup(""),
+                    cells=tuple(self._cell(own[key]) if key in own else None for key in keys),
+                )
+                for value, own in found.items()
+            ),
+            charted=any(each.interval for each in first),
         )
 
-    def _row(self, figure: Figure, name: str = "", scale: charts.Scale | None = None) -> ReportRow:
-        measured = figure.value is not None
+    def _cell(self, figure: Figure) -> PartCell:
+        return PartCell(
+            value=self._number(figure, figure.value),
+            interval=self._interval(figure),
+            n=f"{figure.n:,}",
+            reason=self._reason(figure),
+            partial=not figure.whole,
+        )
+
+    def _row(self, figure: Figure) -> ReportRow:
         return ReportRow(
             indicator=figure.indicator,
-            name=name or self._name(figure),
+            name=self._name(figure),
             value=self._number(figure, figure.value),
-            reason="" if measured else self._texts["unmeasured"][figure.unmeasured or "no_data"],
-            interval=numbers.interval(figure.interval, figure.unit, self._language) if figure.interval else "",
-            chart=charts.interval(figure, scale),
+            reason=self._reason(figure),
+            interval=self._interval(figure),
+            chart=charts.interval(figure),
             n=f"{figure.n:,}",
             before=self._number(figure, figure.previous),
             limit=self._limit(figure),
@@ -113,10 +158,19 @@ class ReportRows:
         )
 
     def _name(self, figure: Figure) -> str:
-        definition = self._definitions[figure.indicator]
-        name, value = self._text(definition.name), definition.values.get(figure.key)
-        own = self._text(value.name) if value else figure.key
+        name, own = self._text(self._definitions[figure.indicator].name), self._own(figure.indicator, figure.key)
         return name if own.casefold() == name.casefold() else f"{name}{self._texts['colon']}{own}"
+
+    def _own(self, indicator: str, key: str) -> str:
+        """Return the name of a value."""
+        value = self._definitions[indicator].values.get(key)
+        return self._text(value.name) if value else key
+
+    def _reason(self, figure: Figure) -> str:
+        return "" if figure.value is not None else str(self._texts["unmeasured"][figure.unmeasured or "no_data"])
+
+    def _interval(self, figure: Figure) -> str:
+        return numbers.interval(figure.interval, figure.unit, self._language) if figure.interval else ""
 
     def _text(self, names: Any) -> str:
         return str(getattr(names, self._language))
@@ -147,5 +201,5 @@ def combined(figures: Iterable[Figure], indicators: Iterable[str]) -> int:
     return sum(each.indicator in wanted and len(each.split) > 1 for each in figures)
 
 
-def _split_key(figure: Figure) -> tuple[str, str, str]:
-    return figure.indicator, figure.key, next(iter(figure.split))
+def _place(figure: Figure) -> tuple[str, str]:
+    return figure.indicator, next(iter(figure.split))

@@ -50,6 +50,12 @@ def figures_csv(report: AssessmentReport) -> bytes:
     return table(COLUMNS, (_row(report, kind, figure) for kind, figures in kinds for figure in figures))
 
 
+def queries_sql(report: AssessmentReport) -> bytes:
+    """Return the SQL behind the numbers, each under the name of what it computes."""
+    parts = ["-- " + name + "\n" + ";\n".join(sql) + ";\n" for name, sql in sorted(report.queries.items())]
+    return "\n".join(parts).encode()
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
     """Return rows as CSV in UTF-8. None becomes an empty field."""
     text = io.StringIO()

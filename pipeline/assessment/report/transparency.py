@@ -4,6 +4,7 @@ from markupsafe import Markup
 
 from pipeline.assessment.report import html
 from pipeline.assessment.report.content import AssessmentReport
+from pipeline.assessment.report.counts import restriction_table
 from pipeline.assessment.report.numbers import Language
 from pipeline.assessment.report.rows import ReportRows
 from pipeline.assessment.report.texts import texts
@@ -23,9 +24,9 @@ def render(report: AssessmentReport, language: Language) -> str:
             "t": texts(language),
             "css": Markup((html.TEMPLATES / "report.css").read_text("utf-8")),  # noqa: S704 - our own file
             "rows": made.whole(report.figures, SHOWN),
-            "splits": made.splits(report.figures, ("I-10", "I-12")),
+            "part_tables": made.parts(report.figures, ("I-10", "I-12")),
+            "restrictions": restriction_table(report, language),
             "definitions": [each for each in report.definitions if each.id in SHOWN],
             "text": lambda names: getattr(names, language),
-            "part": made.part,
         },
     )

@@ -4,7 +4,7 @@ import msgspec
 
 from pipeline.assessment import catalogue
 from pipeline.assessment.figure import Figure, Window
-from pipeline.assessment.report import content, gather
+from pipeline.assessment.report import content, evidence, gather
 from pipeline.assessment.report.bundle import Manifest
 from pipeline.assessment.report.content import (
     ITEMS,
@@ -27,9 +27,19 @@ from pipeline.assessment.report.content import (
     Versions,
 )
 from pipeline.review.quality.statistics import Share
+from pipeline.settings import Keep, Retention
+from pipeline.settings.retention import KeepLabel
 from tests.builders import NOON
 
 DAY = 86_400.0
+COUNTS = (
+    *(f"evidence.{kind}" for kind in evidence.kinds()),
+    "restrictions",
+    "register",
+    "drills",
+    "reviewers",
+    "shared",
+)
 SAID = "设安全管理负责人一名，信息审核人员三班轮值，7×24 小时在岗。\n培训每季度一次，考核合格后上岗。"
 HASH = "0123456789abcdef" * 4
 
@@ -60,7 +70,19 @@ def report(**changes: object) -> AssessmentReport:
         drills=(drill(),),
         register=(Entries(kind="incident", n=2, open=1),),
         reviewers=Reviewers(accounts={"moderator": 12, "lead": 2}, deciders=11, decisions=48_210, audits=650),
-        options={"low_confidence": 0.5, "languages": ["en", "zh"], "report": None},
+        options={
+            "low_confidence": 0.5,
+            "languages": ["en", "zh"],
+            "report": None,
+            "appeal": 172_800.0,
+            "limits": {"I-02.share": 0.95},
+            "targets": [14_400.0, 3_600.0, 900.0, 300.0],
+            "illegal": ["sexual"],
+            "retention": Retention(labels={"abuse": KeepLabel(upheld=Keep(audio_days=9, case_days=10))}).model_dump(
+                mode="json"
+            ),
+        },
+        queries={name: (f"SELECT '{name}'",) for name in (*catalogue.INDICATORS, *COUNTS)},
         files=(File("policy.yaml", HASH, "name: default\n"), File("labels.yaml", HASH, "labels: {}\n")),
         settled=DAY,
         tallies=HASH,
@@ -134,7 +156,7 @@ def item(number: str) -> ReportItem:
     )
 
 
-def hazard() -> ReportedHazard:
+def hazard(about: str = "I-12.value") -> ReportedHazard:
     steps = (
         ReportedStep(at=NOON - DAY, author="ana", state="open", note="漏放多为地域蔑称。", evidence=()),
         ReportedStep(at=NOON, author="ana", state="fixed", note="词库已补充。", evidence=("lexicon.yaml 3f2a",)),
@@ -142,7 +164,7 @@ def hazard() -> ReportedHazard:
     return ReportedHazard(
         id="H-1",
         source="threshold",
-        about="I-12.value",
+        about=about,
         title="谩骂与仇恨的漏放",
         found_at=NOON - 2 * DAY,
         owner="ana",
@@ -178,6 +200,15 @@ def drill() -> ReportedDrill:
     return ReportedDrill(
         id="d1", kind="detection", started_at=NOON - DAY, ended_at=NOON - DAY + 600, counts=counts, times=times
     )
+
+
+def stop_drill() -> ReportedDrill:
+    counts = (DrillCount(language="", label="", lines=4, answered=0, right=0, named=0),)
+    times = (
+        DrillTime(step="decision", n=4, median=0.0, longest=0.0),
+        DrillTime(step="action", n=3, median=2.0, longest=4.0),
+    )
+    return ReportedDrill(id="stop-1", kind="stop", started_at=NOON, ended_at=None, counts=counts, times=times)
 
 
 def blank(answer: ReportedAnswer, required: bool = True) -> ReportedAnswer:

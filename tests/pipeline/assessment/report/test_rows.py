@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.assessment.figure import Figure
+from pipeline.assessment.figure import Figure, Unmeasured
 from pipeline.assessment.report import rows
 from pipeline.assessment.report.rows import ReportRows
 from tests.pipeline.assessment.report import samples
@@ -43,8 +43,35 @@ def test_a_figure_without_a_value_says_why() -> None:
 
 
 def test_splits_are_grouped_and_named() -> None:
-    [table] = ReportRows(REPORT, "zh").splits(REPORT.figures, ["I-10"])
+    [table] = ReportRows(REPORT, "zh").parts(REPORT.figures, ["I-10"])
     assert (table.by, [row.name for row in table.rows]) == ("按标签", ["谩骂侮辱", "色情低俗"])
+    assert table.columns == ("精确率",)
+    [cell] = table.rows[0].cells
+    assert cell
+    assert (cell.value, cell.n) == ("71%", "100")
+    assert table.rows[0].chart
+
+
+def test_the_values_of_an_indicator_stand_beside_each_other() -> None:
+    def of(label: str, key: str, value: float | None, reason: Unmeasured = "") -> Figure:
+        return Figure(
+            indicator="I-06", key=key, split={"label": label}, unit="seconds", value=value, unmeasured=reason, n=9
+        )
+
+    figures = [
+        of("abuse", "p50", 60.0),
+        of("abuse", "in_time", 0.5),
+        of("abuse", "p95", 400.0),
+        of("sexual", "p50", 60.0),
+        of("sexual", "p95", None, "censored"),
+    ]
+    [table] = ReportRows(REPORT, "en").parts(figures, ["I-06"])
+    assert table.columns == ("median", "decided within the target time", "95th percentile")
+    assert [cell and (cell.value or cell.reason) for cell in table.rows[1].cells] == [
+        "60 s",
+        None,
+        "longer than all times that were observed",
+    ]
 
 
 def test_the_limit_shows_the_better_direction() -> None:
@@ -64,4 +91,4 @@ def test_a_single_part_or_parts_without_values_have_no_table() -> None:
         Figure(indicator="I-10", key="share", split={"label": label}, unit="share", unmeasured="no_data")
         for label in ("abuse", "sexual")
     ]
-    assert ReportRows(REPORT, "en").splits([one, *none], ["I-10"]) == []
+    assert ReportRows(REPORT, "en").parts([one, *none], ["I-10"]) == []
