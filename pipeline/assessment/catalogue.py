@@ -61,6 +61,8 @@ class Value(Struct, frozen=True):
     """The direction of a better value. None: neither direction is better."""
     cases: str = ""
     """The list of cases behind it (`pipeline/assessment/cases.py`). Empty: there is none."""
+    now: bool = False
+    """It describes the store at the time of the calculation, so nobody can compute it for a past window again."""
 
 
 class Indicator(Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, case, func, select
 
 from pipeline.assessment.audits import within
 from pipeline.assessment.catalogue import figure
@@ -121,10 +121,10 @@ def _number(fields: Mapping[str, Any], name: str) -> int:
 
 
 def _stopped(connection: Connection, window: Window) -> Sequence[Row[Any]]:
-    """Return, for each stop drill, the number of its rooms, of those that stopped, and when the last one did."""
-    stopped = func.count(DRILL_LINES.c.stored_at).label("stopped")
-    query = select(DRILLS.c.started_at, func.count().label("rooms"), stopped)
-    query = query.add_columns(func.max(DRILL_LINES.c.stored_at).label("last"))
+    """Return, for each stop drill, the rooms, those that stopped before the window's end, and when the last one did."""
+    at = case((DRILL_LINES.c.stored_at < window.until, DRILL_LINES.c.stored_at))
+    query = select(DRILLS.c.started_at, func.count().label("rooms"), func.count(at).label("stopped"))
+    query = query.add_columns(func.max(at).label("last"))
     query = query.join(DRILL_LINES, DRILL_LINES.c.drill == DRILLS.c.id).where(DRILLS.c.kind == "stop")
     query = query.where(*within(DRILLS.c.started_at, window)).group_by(DRILLS.c.id, DRILLS.c.started_at)
     return connection.execute(query.order_by(DRILLS.c.id)).all()

@@ -10,6 +10,7 @@ from pipeline.assessment.report import bundle, canonical, content, keys, packing
 from pipeline.assessment.report.assessments import FROZEN, Assessment
 from pipeline.assessment.report.bundle import Anchor, Manifest
 from pipeline.assessment.report.content import AssessmentReport
+from pipeline.assessment.report.recompute import Recomputed
 from pipeline.errors import VoxwardenError
 from pipeline.review import audit
 
@@ -80,7 +81,7 @@ def of_assessment(connection: Connection, assessment: Assessment) -> Iterator[Ch
     if tallies.digest(connection, report.data_window) != report.tallies:
         yield Checked("fault", "The hourly tallies of the window are not those of the report: figures not compared")
         return
-    yield _compared(*recompute.from_store(connection, report))
+    yield from _compared(recompute.from_store(connection, report))
 
 
 def of_anchor(connection: Connection, data: bytes) -> Checked:
@@ -139,7 +140,7 @@ def _of_content(files: Mapping[str, bytes], manifest: Manifest) -> Iterator[Chec
     if canonical.digest(files[bundle.TALLIES]) != report.tallies:
         yield Checked("fault", "The tallies are not those of the report: figures not compared")
         return
-    yield _compared(*recompute.from_tables(report, files[bundle.TALLIES], files.get(bundle.LEDGER, b"")))
+    yield from _compared(recompute.from_tables(report, files[bundle.TALLIES], files.get(bundle.LEDGER, b"")))
 
 
 def _anchored(files: Mapping[str, bytes], report: AssessmentReport, digest: str) -> Checked:
@@ -179,10 +180,18 @@ def _pdf_engine() -> str:
         return "no PDF engine"
 
 
-def _compared(count: int, different: list[str]) -> Checked:
-    if different:
-        return Checked("fault", "Computed again, these figures differ: {names}", {"names": ", ".join(different)})
-    return Checked("ok", "{n} figures, computed again from the tallies, are the same", {"n": count})
+def _compared(found: Recomputed) -> Iterator[Checked]:
+    """Tell what a comparison found. Figures whose sources are no longer those of the report are no fault."""
+    if found.different:
+        yield Checked("fault", "Computed again, these figures differ: {names}", {"names": ", ".join(found.different)})
+    yield Checked("ok", "{n} figures, computed again from their sources, are the same", {"n": found.same})
+    for names, about in (
+        (found.deleted, "Retention has deleted records, so these figures cannot be computed again: {names}"),
+        (found.corrected, "People have corrected the register since, so these figures differ: {names}"),
+        (found.now, "These figures describe the store at the time of the report: {names}"),
+    ):
+        if names:
+            yield Checked("skipped", about, {"names": ", ".join(names)})
 
 
 def _same(about: str, holds: bool, **values: object) -> Checked:
