@@ -4,7 +4,7 @@ LiveKit gives frames in real time as long as a track lasts, also while it is mut
 fall behind the clock only if frames were dropped. Frames that are only late catch up again.
 """
 
-PATIENCE_SECONDS = 2.0
+PATIENCE_SECONDS = 5.0
 """Seconds in which late audio must catch up."""
 SMALLEST_GAP = 0.2
 """Seconds. Less than this is jitter, or two clocks that differ."""

@@ -111,7 +111,7 @@ async def test_dropped_frames_are_counted(made: HandMade) -> None:
     task = asyncio.create_task(made.reader.run())
     await made.hear(*[SOUND] * 30)
     made.now += 3
-    await made.hear(*[SOUND] * 30)
+    await made.hear(*[SOUND] * 60)
     made.reader.stop()
     await task
     assert made.unheard("gap") == pytest.approx(3)
