@@ -219,6 +219,9 @@ class Metrics:
     speech_to_flag: Histogram = _metric(
         "speech_to_flag_seconds", "Seconds from the end of the speech to its stored flag.", buckets=LATENCY_SECONDS
     )
+    events_dropped: Counter = _metric(
+        "events_dropped_total", "Events flag.raised that were dropped because webhooks.max_waiting events waited."
+    )
     evidence_missing: Counter = _metric("evidence_missing_total", "Flags whose audio had already been deleted.")
     evidence_retention_seconds: Gauge = _metric(
         "evidence_retention_seconds", "Retention of voice.utterances in seconds, read from the broker at the start."
@@ -229,6 +232,15 @@ class Metrics:
     decisions_undone: Counter = _metric("decisions_undone_total", "Decisions that were undone within the undo window.")
     webhooks: Counter = _metric(
         "webhooks_total", "Attempts to send a webhook, by result: sent, retried or failed (given up).", "result"
+    )
+    webhooks_waiting: Gauge = _metric("webhooks_waiting", "Events for the app that are due and not sent yet.")
+    webhooks_oldest_seconds: Gauge = _metric(
+        "webhooks_oldest_seconds", "Seconds for which the oldest of these events has been due; 0 if none waits."
+    )
+    speech_to_webhook: Histogram = _metric(
+        "speech_to_webhook_seconds",
+        "Seconds from the end of the speech until the app accepted its flag.raised.",
+        buckets=LATENCY_SECONDS,
     )
     open_cases: Gauge = _metric("open_cases", "Cases that wait for a decision, at the last check.", "severity")
     late_cases: Gauge = _metric("late_cases", "Open cases whose target time has passed, at the last check.", "severity")

@@ -705,7 +705,7 @@ class World:
     def _send_now(self) -> None:
         while True:
             with self._write() as connection:
-                if not (events := outbox.take(connection, self.now)):
+                if not (events := outbox.take(connection, self.now, HOUR, limit=20, retries=20)):
                     return
                 for event in events:
                     outbox.sent(connection, event)

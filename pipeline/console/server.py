@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
@@ -19,13 +18,11 @@ from pipeline.console.periodic import every
 from pipeline.errors import DependencyError
 from pipeline.metrics import Metrics
 from pipeline.review.database import Database
-from pipeline.review.delivery.webhooks import build
+from pipeline.review.delivery.webhooks import sending
 from pipeline.review.privacy import retention
 from pipeline.settings import Settings
 
 BACKLOG = 128
-SEND_SECONDS = 0.5
-"""Seconds between two looks into the outbox."""
 RETENTION_SECONDS = 3_600.0
 """Seconds between two checks whether the retention job is due."""
 WATCH_SECONDS = 21_600.0
@@ -93,20 +90,6 @@ async def serving(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving
     finally:
         listener.close()
         database.close()
-
-
-@asynccontextmanager
-async def sending(settings: Settings, database: Database, metrics: Metrics) -> AsyncIterator[None]:
-    """Send the outbox's events while the block runs, if `console.webhook_url` is set."""
-    webhooks = build(settings, database, metrics, time.time)
-    if webhooks is None:
-        yield
-        return
-    try:
-        async with every(SEND_SECONDS, webhooks.send_due, "webhooks"):
-            yield
-    finally:
-        webhooks.close()
 
 
 def keep(desk: Desk) -> None:

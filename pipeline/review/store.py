@@ -11,7 +11,8 @@ from pipeline.review.cases import deciding, ranking, reading, writing
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Case, CaseFile, Choice, Evidence, Filters, Outcome
 from pipeline.review.database import Database
-from pipeline.review.delivery import drills, tallies
+from pipeline.review.delivery import drills, outbox, raising, tallies
+from pipeline.review.delivery.raising import Raising
 from pipeline.review.delivery.tallies import Tally
 from pipeline.settings import Settings
 
@@ -37,6 +38,9 @@ class ReviewStore(Protocol):
         `probability`. Returns the outcome of each stored flag: first the cases, then the audits, in order. A message
         whose id is already stored changes nothing. After the commit, `counted` gets what was counted newly.
         """
+
+    def limit_events(self) -> int:
+        """Drop the oldest events about flags if too many wait for the app, and return the number of dropped ones."""
 
     def forget_counted(self, before: float) -> None:
         """Forget the ids of speech that was counted before `before` (UTC seconds), and cannot be delivered again."""
@@ -76,7 +80,7 @@ class SqlReviewStore(ReviewStore):
     """The review store in a SQL database. All three limits are seconds.
 
     Flags at most `merge_gap` apart make one case, which may last up to `max_case`. An utterance that was cut for its
-    length repeats the last `repeat` seconds of the one before.
+    length repeats the last `repeat` seconds of the one before. `raising` chooses the flags that make an event.
     """
 
     def __init__(
@@ -86,10 +90,12 @@ class SqlReviewStore(ReviewStore):
         max_case: float = 120.0,
         repeat: float = 0.5,
         ranking: Ranking | None = None,
+        raising: Raising | None = None,
     ) -> None:
         self._database = database
         self._merge = writing.Merge(merge_gap, max_case, repeat)
         self._ranking = ranking or Ranking({})
+        self._raising = raising or Raising()
 
     def add(
         self,
@@ -106,11 +112,21 @@ class SqlReviewStore(ReviewStore):
         audits = [flag for flag in flags if flag.suggestion == "pass" and flag.id in drawn]
         with self._database.write() as connection:
             outcomes = writing.add(connection, caught, at, self._merge, self._ranking) if caught else []
+            self._raising.put(connection, caught, outcomes, at)
             outcomes += writing.audit(connection, audits, at, probability, self._ranking) if audits else []
             tally = tallies.count(connection, batch, at)
             drills.record(connection, flags, at)
         counted(tally)
         return outcomes
+
+    def limit_events(self) -> int:
+        if not self._raising.suggestions:
+            return 0
+        with self._database.read() as connection:
+            if outbox.raised(connection) <= self._raising.most:
+                return 0
+        with self._database.write() as connection:
+            return outbox.trim(connection, self._raising.most)
 
     def forget_counted(self, before: float) -> None:
         with self._database.write() as connection:
@@ -161,4 +177,11 @@ def open_store(settings: Settings, must_exist: bool = False) -> SqlReviewStore:
     database = Database(settings.database_url, must_exist)
     store = settings.store
     repeat = settings.audio.overlap_seconds
-    return SqlReviewStore(database, store.merge_gap_seconds, store.max_case_seconds, repeat, ranking.build(settings))
+    return SqlReviewStore(
+        database,
+        store.merge_gap_seconds,
+        store.max_case_seconds,
+        repeat,
+        ranking.build(settings),
+        raising.build(settings),
+    )

@@ -28,6 +28,7 @@ from pipeline.settings.stages import Batching
 from pipeline.settings.store import Store
 from pipeline.settings.tree import Settings
 from pipeline.settings.triggers import Triggers
+from pipeline.settings.webhooks import FlagEvents, WebhookSettings
 
 __all__ = [
     "ActionRule",
@@ -36,6 +37,7 @@ __all__ = [
     "Audio",
     "Batching",
     "Drills",
+    "FlagEvents",
     "GatewaySettings",
     "JudgeSettings",
     "Kafka",
@@ -54,6 +56,7 @@ __all__ = [
     "Settings",
     "Store",
     "Triggers",
+    "WebhookSettings",
     "in_file",
     "keys",
     "load",

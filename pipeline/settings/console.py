@@ -1,6 +1,6 @@
 """Settings of the web console."""
 
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from pipeline.settings.oidc import Oidc
 from pipeline.settings.section import Section
@@ -34,15 +34,6 @@ class ReviewConsole(Section):
         10.0, ge=0, le=60, description="seconds in which a decision can be undone; its webhook is sent after them"
     )
     poll_seconds: PositiveFloat = Field(0.25, description="seconds between two reads of news from the database")
-    webhook_url: str | None = Field(
-        None, pattern="^https?://", description="URL that receives decisions (Standard Webhooks); unset: no webhooks"
-    )
-    webhook_secret: SecretStr | None = Field(
-        None, description="secret that signs webhooks: whsec_ and 24 to 64 bytes in base64"
-    )
-    webhook_seconds: PositiveFloat = Field(
-        10.0, description="seconds within which the app must answer a webhook; else it is sent again"
-    )
     api_tokens: tuple[Token, ...] = Field(
         (), description="bearer tokens of apps that send appeals and reports; 16 characters or more"
     )

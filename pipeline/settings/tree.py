@@ -21,6 +21,7 @@ from pipeline.settings.quality import Quality
 from pipeline.settings.retention import Retention
 from pipeline.settings.stages import Batching, Stages
 from pipeline.settings.store import Store
+from pipeline.settings.webhooks import WebhookSettings
 from pipeline.topology import Stage
 
 BYTES_PER_SECOND = 32_000
@@ -52,6 +53,7 @@ class Settings(BaseSettings):
     gateway: GatewaySettings = GatewaySettings()
     livekit: LiveKitSettings = LiveKitSettings()
     console: ReviewConsole = ReviewConsole()
+    webhooks: WebhookSettings = WebhookSettings()
     retention: Retention = Retention()
     quality: Quality = Quality()
     assessment: AssessmentSettings = AssessmentSettings()

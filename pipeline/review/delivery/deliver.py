@@ -75,6 +75,7 @@ class Deliver(Processor[Flag | SpeechStatus, Outcome]):
         outcomes = self._store.add(
             [*good, *_failed(checked)], self._clock(), drawn, self._audit_share, self._count_speech
         )
+        self._metrics.events_dropped.inc(self._store.limit_events())
         self._metrics.cases.labels("passed").inc(len(passed) - len(drawn))
         self._count({flag.id: flag for flag in flags}, outcomes)
         self._cut_clips(outcomes)

@@ -1,44 +1,66 @@
-"""Events for the app. The transaction that causes an event stores it; it is sent later, at least once, in no order.
+"""Events for the app. The transaction that causes an event stores it; it is sent later, at least once.
 
-An event is `waiting`, then `sending`, then `sent`. It is `withdrawn` if an undo came before it was sent, and `failed`
-if every try failed. Each function runs in a transaction that the caller opened.
+The events of one room are a lane. An event is sent only when no earlier event of its lane is unsent, and lanes do not
+wait for each other. An event is `waiting`, then `sending` until the app accepts it, then `sent`. It is `withdrawn` if
+an undo came before it was sent, and `failed` if it was given up. An event about a flag is deleted when it is sent or
+given up, because it holds speech. Each function runs in a transaction that the caller opened.
 """
 
 import uuid
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select, true, update
 
 from pipeline.messages import NAMESPACE
-from pipeline.review.tables.core import OUTBOX
+from pipeline.review.tables.core import OUTBOX, UNSENT
 
-HELD_SECONDS = 120.0
-"""Seconds that a sender has to report the result. After that, the event is sent again."""
+RAISED = "flag.raised"
+"""The kind of the events about flags."""
 
-PAUSES = (5.0, 60.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 36_000.0)
-"""Seconds before each further try. The sum is more than a day."""
+PAUSES = (1.0, 5.0, 15.0, 60.0)
+"""Seconds before each further try. The last one repeats."""
+
+GIVE_UP_SECONDS = 86_400.0
+"""Seconds after which an event is given up."""
+
+TRIM_LOCK = 0x766F7864
+"""Key ("voxd") of the PostgreSQL advisory lock that `trim` takes."""
 
 
 class OutboxEvent(Struct, frozen=True):
-    """An event that is due. `created_at` is UTC seconds."""
+    """An event that is due. `created_at` and `due_at` are UTC seconds."""
 
     id: str
     kind: str
     payload: dict[str, Any]
     created_at: float
+    due_at: float
     attempts: int
     """Number of tries, the present one included."""
 
+    @property
+    def pause(self) -> float:
+        """Seconds between this try and the next one."""
+        return PAUSES[min(self.attempts, len(PAUSES)) - 1]
+
+
+class Waiting(Struct, frozen=True):
+    """The events that are due and not sent: their number, and the age of the oldest one in seconds."""
+
+    events: int
+    oldest: float
+
 
 def put(connection: Connection, kind: str, about: str, payload: dict[str, Any], at: float, send_at: float) -> str:
-    """Store an event of `kind` (e.g. case.decided) about the decision with the id `about`; return the event's id.
+    """Store an event of `kind` (e.g. case.decided) about the decision or flag with the id `about`; return its id.
 
-    `send_at` is the earliest time to send it. Both times are UTC seconds.
+    `payload` names the room. `send_at` is the earliest time to send it. Both times are UTC seconds.
     """
     identity = str(uuid.uuid5(NAMESPACE, f"event\x1f{kind}\x1f{about}"))
-    values = {"id": identity, "kind": kind, "about": about, "payload": payload, "created_at": at, "send_at": send_at}
-    connection.execute(insert(OUTBOX).values(values | {"attempts": 0, "error": "", "status": "waiting"}))
+    values = {"id": identity, "kind": kind, "about": about, "lane": payload["room"], "payload": payload}
+    times = {"created_at": at, "due_at": send_at, "send_at": send_at}
+    connection.execute(insert(OUTBOX).values(values | times | {"attempts": 0, "error": "", "status": "waiting"}))
     return identity
 
 
@@ -55,43 +77,112 @@ def withdraw(connection: Connection, about: str, at: float) -> None:
             put(connection, "case.undone", about, dict(event.payload), at, at)
 
 
-def take(connection: Connection, at: float, limit: int = 20) -> list[OutboxEvent]:
-    """Return the events that are due at `at` (UTC seconds), earliest first, at most `limit`.
+def any_due(connection: Connection, at: float) -> bool:
+    """Tell whether `take` would return an event at `at` (UTC seconds). It locks nothing."""
+    return connection.execute(_due(true(), at, 1)).first() is not None
 
-    For HELD_SECONDS no other sender gets them.
+
+def take(connection: Connection, at: float, hold: float, limit: int, retries: int) -> list[OutboxEvent]:
+    """Return the first event of each lane if it is due at `at` (UTC seconds), earliest first, at most `limit`.
+
+    At most `retries` of them were tried before. For `hold` seconds no other sender gets them.
     """
-    due = (
-        select(OUTBOX)
-        .where(OUTBOX.c.status.in_(("waiting", "sending")), OUTBOX.c.send_at <= at)
-        .order_by(OUTBOX.c.send_at, OUTBOX.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
+    rows = list(connection.execute(_locked(_due(OUTBOX.c.attempts > 0, at, min(retries, limit)))))
+    rows += connection.execute(_locked(_due(OUTBOX.c.attempts == 0, at, limit - len(rows))))
     taken = [
-        OutboxEvent(row.id, row.kind, row.payload, row.created_at, row.attempts + 1) for row in connection.execute(due)
+        OutboxEvent(row.id, row.kind, row.payload, row.created_at, row.due_at, row.attempts + 1)
+        for row in sorted(rows, key=lambda row: (row.send_at, row.id))
     ]
     for event in taken:
-        _set(connection, event, status="sending", attempts=event.attempts, send_at=at + HELD_SECONDS)
+        _set(connection, event, status="sending", attempts=event.attempts, send_at=at + hold)
     return taken
 
 
 def sent(connection: Connection, event: OutboxEvent) -> None:
     """Record that the app accepted the event."""
-    _set(connection, event, status="sent", error="")
+    _settle(connection, event, "sent", "")
 
 
-def refused(connection: Connection, event: OutboxEvent, error: str, at: float) -> bool:
-    """Plan the next try of an event that failed with `error`. Return True if there are no more tries."""
-    over = event.attempts > len(PAUSES)
-    pause = 0.0 if over else PAUSES[event.attempts - 1]
-    _set(connection, event, status="failed" if over else "sending", error=error[:500], send_at=at + pause)
-    return over
+def refused(connection: Connection, event: OutboxEvent, error: str, next_at: float) -> bool:
+    """Plan the next try of an event that failed with `error` at `next_at` (UTC seconds).
+
+    Return True if the event is given up instead, because of its age.
+    """
+    if next_at > event.due_at + GIVE_UP_SECONDS:
+        _settle(connection, event, "failed", error)
+        return True
+    _set(connection, event, error=error[:500], send_at=next_at)
+    return False
 
 
-def failed(connection: Connection) -> int:
-    """Count the events that failed at every try."""
-    query = select(func.count()).select_from(OUTBOX).where(OUTBOX.c.status == "failed")
-    return int(connection.execute(query).scalar_one())
+def step_aside(connection: Connection, event: OutboxEvent) -> None:
+    """Give the event a lane of its own, so that the later events of its room no longer wait for it."""
+    _set(connection, event, lane=event.id)
+
+
+def waiting(connection: Connection, at: float) -> Waiting:
+    """Count the unsent events that are due at `at` (UTC seconds)."""
+    query = select(func.count(), func.min(OUTBOX.c.due_at)).where(UNSENT, OUTBOX.c.due_at <= at)
+    count, oldest = connection.execute(query).one()
+    return Waiting(count, at - oldest if count else 0.0)
+
+
+def raised(connection: Connection) -> int:
+    """Count the unsent events about flags."""
+    return int(connection.scalar(select(func.count()).select_from(OUTBOX).where(OUTBOX.c.kind == RAISED)) or 0)
+
+
+def trim(connection: Connection, most: int) -> int:
+    """Drop events about flags until `most` are left, and return the number of dropped ones.
+
+    The oldest waiting events of the fullest room go first, so that one room cannot crowd out the others.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(TRIM_LOCK)))
+    dropped = 0
+    while (over := raised(connection) - most) > 0 and (victims := _victims(connection, over)):
+        connection.execute(delete(OUTBOX).where(OUTBOX.c.id.in_(victims)))
+        dropped += len(victims)
+    return dropped
+
+
+def _due(tried: ColumnElement[bool], at: float, limit: int) -> Select[Any]:
+    place = func.row_number().over(partition_by=OUTBOX.c.lane, order_by=(OUTBOX.c.due_at, OUTBOX.c.id))
+    places = select(OUTBOX.c.id, place.label("place")).where(UNSENT).subquery()
+    return (
+        select(OUTBOX)
+        .where(OUTBOX.c.id.in_(select(places.c.id).where(places.c.place == 1)), UNSENT)
+        .where(OUTBOX.c.send_at <= at, tried)
+        .order_by(OUTBOX.c.send_at, OUTBOX.c.id)
+        .limit(limit)
+    )
+
+
+def _locked(query: Select[Any]) -> Select[Any]:
+    return query.with_for_update(skip_locked=True)
+
+
+def _victims(connection: Connection, over: int) -> list[str]:
+    """Return the oldest waiting events of the fullest lane: at most `over`, and no more than its lead."""
+    lanes = select(OUTBOX.c.lane, func.count().label("events")).where(
+        OUTBOX.c.kind == RAISED, OUTBOX.c.status == "waiting"
+    )
+    fullest = connection.execute(
+        lanes.group_by(OUTBOX.c.lane).order_by(func.count().desc(), OUTBOX.c.lane).limit(2)
+    ).all()
+    if not fullest:
+        return []
+    lead = fullest[0].events - (fullest[1].events if len(fullest) > 1 else 0)
+    oldest = select(OUTBOX.c.id).where(OUTBOX.c.kind == RAISED, OUTBOX.c.lane == fullest[0].lane)
+    ordered = oldest.where(OUTBOX.c.status == "waiting").order_by(OUTBOX.c.due_at, OUTBOX.c.id)
+    return list(connection.scalars(ordered.limit(min(over, max(1, lead)))))
+
+
+def _settle(connection: Connection, event: OutboxEvent, status: str, error: str) -> None:
+    if event.kind == RAISED:
+        connection.execute(delete(OUTBOX).where(OUTBOX.c.id == event.id))
+    else:
+        _set(connection, event, status=status, error=error[:500])
 
 
 def _set(connection: Connection, event: OutboxEvent, **values: Any) -> None:

@@ -1,62 +1,161 @@
 """Webhooks: they send the outbox's events to the app, with retries, signed by Standard Webhooks (standardwebhooks.com).
 
-Each event arrives at least once and in no order. An app recognises a repeated event by its `webhook-id`.
+Each event arrives at least once, and the events of a room in order. An app recognises a repeated event by its
+`webhook-id`. Rooms do not wait for each other: several requests run at once, one for each room, and at most half of
+them are retries. So if the app hangs at the events of some rooms, places are left for the other rooms.
 """
 
+import asyncio
 import base64
 import binascii
 import hmac
 import logging
-from collections.abc import Callable
-from datetime import UTC, datetime
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from hashlib import sha256
+from typing import TypeVar
 
 import httpx
-import msgspec
 
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, DependencyError
 from pipeline.metrics import Metrics, from_zero
 from pipeline.review.database import Database
 from pipeline.review.delivery import outbox
+from pipeline.review.delivery.answers import Answer, answer_of
+from pipeline.review.delivery.envelope import envelope
 from pipeline.review.delivery.outbox import OutboxEvent
-from pipeline.settings import Settings
+from pipeline.settings import Settings, WebhookSettings
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 PREFIX = "whsec_"
 SECRET_BYTES = range(24, 65)
 
+POLL_SECONDS = 0.1
+"""Seconds between two looks into the outbox."""
+IDLE_SHARE = 20
+"""A look that takes long, because many events wait, is followed by a pause of this many times its length."""
+FAULT_SECONDS = 2.0
+"""Seconds before the next look if the database does not answer."""
+FIGURES_SECONDS = 5.0
+"""Seconds between two counts of the waiting events."""
+HOLD_SECONDS = 5.0
+"""Seconds after `webhooks.answer_seconds` for the sender to store a result. After that, the event is sent again."""
+ANSWER_BYTES = 65_536
+"""The most bytes of an answer that are read. A connection with more is closed."""
+ASIDE_TRIES = 5
+"""Tries after which an event loses its place in its room, if the app accepts other events meanwhile."""
+
 
 class Webhooks:
-    """Sends events to the app. `secret` is raw bytes, and `clock` returns UTC seconds.
-
-    The app must answer within `seconds`.
-    """
+    """Sends events to the app. `secret` is raw bytes, and `clock` returns UTC seconds."""
 
     def __init__(
-        self, database: Database, url: str, secret: bytes, seconds: float, metrics: Metrics, clock: Callable[[], float]
+        self, database: Database, settings: WebhookSettings, secret: bytes, metrics: Metrics, clock: Callable[[], float]
     ) -> None:
         self._database = database
-        self._url = url
+        self._settings = settings
+        self._url = settings.url or ""
         self._secret = secret
         self._metrics = metrics
         from_zero(metrics.webhooks, ("sent", "retried", "failed"))
         self._clock = clock
-        self._client = httpx.Client(timeout=seconds, follow_redirects=False)
+        self._client = httpx.AsyncClient(follow_redirects=False, timeout=settings.answer_seconds)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="webhooks")
+        self._requests: set[asyncio.Task[None]] = set()
+        self._retries = 0
+        """Running requests for events that were tried before."""
+        self._settled = asyncio.Event()
+        self._closed_until = self._accepted_at = self._counted_at = float("-inf")
 
-    def send_due(self) -> None:
-        """Send the events that are due, and store the result of each."""
-        with self._database.write() as connection:
-            events = outbox.take(connection, self._clock())
+    async def run(self) -> None:
+        """Send events until the task is cancelled. If the database does not answer, try again later."""
+        while True:
+            pause = await self._turn()
+            self._settled.clear()
+            # Python 3.11's `wait_for` can swallow a cancellation, and `run` would never end.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._settled.wait()
+
+    async def send_due(self) -> None:
+        """Send all events that are due now, and return when each has its result."""
+        while await self._start() or self._requests:
+            if self._requests:
+                await asyncio.wait(self._requests, return_when=asyncio.FIRST_COMPLETED)
+
+    async def close(self) -> None:
+        """End the running requests. Their events are sent again, by the next sender."""
+        for request in self._requests:
+            request.cancel()
+        await asyncio.gather(*self._requests, return_exceptions=True)
+        await self._client.aclose()
+        await asyncio.to_thread(self._thread.shutdown)
+
+    async def _turn(self) -> float:
+        """Start the requests that are due. Return the seconds until the next look."""
+        began = time.monotonic()
+        try:
+            await self._start()
+        except DependencyError as error:
+            log.warning("webhooks: %s; trying again in %g s", error, FAULT_SECONDS)
+            return FAULT_SECONDS
+        except Exception:  # the task must not end unnoticed
+            log.exception("webhooks: the outbox cannot be read; trying again in %g s", FAULT_SECONDS)
+            return FAULT_SECONDS
+        return max(POLL_SECONDS, IDLE_SHARE * (time.monotonic() - began))
+
+    async def _start(self) -> int:
+        """Start a request for each event that is due, and return their number."""
+        events = await self._stored(self._take)
         for event in events:
-            self._settle(event, self._send(event))
+            request = asyncio.create_task(self._handle(event), name="webhook")
+            self._requests.add(request)
+            request.add_done_callback(self._requests.discard)
+        return len(events)
 
-    def close(self) -> None:
-        self._client.close()
+    def _take(self) -> list[OutboxEvent]:
+        now = self._clock()
+        if now - self._counted_at >= FIGURES_SECONDS:
+            self._count(now)
+        free = self._settings.parallel - len(self._requests)
+        if not free or now < self._closed_until or not self._any_due(now):
+            return []
+        hold = self._settings.answer_seconds + HOLD_SECONDS
+        retries = max(0, self._settings.parallel // 2 - self._retries)
+        with self._database.write() as connection:
+            return outbox.take(connection, now, hold, free, retries)
 
-    def _send(self, event: OutboxEvent) -> str:
-        """Send the event and return the error text; empty if the app accepted the event."""
-        sent_at, body = int(self._clock()), payload(event)
+    def _any_due(self, now: float) -> bool:
+        """A look that finds nothing takes no lock from the writers."""
+        with self._database.read() as connection:
+            return outbox.any_due(connection, now)
+
+    def _count(self, now: float) -> None:
+        with self._database.read() as connection:
+            found = outbox.waiting(connection, now)
+        self._metrics.webhooks_waiting.set(found.events)
+        self._metrics.webhooks_oldest_seconds.set(found.oldest)
+        self._counted_at = now
+
+    async def _handle(self, event: OutboxEvent) -> None:
+        again = event.attempts > 1
+        self._retries += again
+        try:
+            answer = await self._send(event)
+            await self._stored(partial(self._settle, event, answer))
+        except DependencyError as error:
+            log.warning("webhook %s: its result cannot be stored, so it will be sent again: %s", event.id, error)
+        finally:
+            self._retries -= again
+            self._settled.set()
+
+    async def _send(self, event: OutboxEvent) -> Answer:
+        sent_at, body = int(self._clock()), envelope(event.kind, event.created_at, event.payload)
         headers = {
             "content-type": "application/json",
             "webhook-id": event.id,
@@ -64,31 +163,72 @@ class Webhooks:
             "webhook-signature": signature(self._secret, event.id, sent_at, body),
         }
         try:
-            answer = self._client.post(self._url, content=body, headers=headers)
+            # The client's own timeout is for each read. An app that sends its answer in drops must not hold a place.
+            async with asyncio.timeout(self._settings.answer_seconds):
+                async with self._client.stream("POST", self._url, content=body, headers=headers) as response:
+                    await _read(response)
+                    return answer_of(response.status_code, response.headers.get("retry-after"), self._clock())
+        except TimeoutError:
+            return Answer(f"no answer within {self._settings.answer_seconds:g} s")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return f"{type(error).__name__}: {error}"
-        return "" if answer.is_success else f"the app answered {answer.status_code}"
+            return Answer(f"{type(error).__name__}: {error}")
 
-    def _settle(self, event: OutboxEvent, error: str) -> None:
+    async def _stored(self, work: Callable[[], T]) -> T:
+        """Run work on the database in the sender's own thread. `close` waits for its end."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _settle(self, event: OutboxEvent, answer: Answer) -> None:
+        """Store the result of a try."""
+        now = self._clock()
+        self._closed_until = max(self._closed_until, now + answer.close_seconds)
         with self._database.write() as connection:
-            if not error:
+            if not answer.error:
                 outbox.sent(connection, event)
-            over = bool(error) and outbox.refused(connection, event, error, self._clock())
-        self._metrics.webhooks.labels("failed" if over else "retried" if error else "sent").inc()
-        if error:
-            log.warning("webhook %s (%s): try %d failed: %s", event.id, event.kind, event.attempts, error)
+            elif self._should_step_aside(event, now):
+                outbox.step_aside(connection, event)
+            over = bool(answer.error) and outbox.refused(
+                connection, event, answer.error, now + max(event.pause, answer.wait_seconds)
+            )
+        self._metrics.webhooks.labels("failed" if over else "retried" if answer.error else "sent").inc()
+        if answer.error:
+            log.warning("webhook %s (%s): try %d failed: %s", event.id, event.kind, event.attempts, answer.error)
+            return
+        self._accepted_at = now
+        if event.kind == outbox.RAISED:
+            self._metrics.speech_to_webhook.observe(max(0.0, now - event.payload["end"]))
+
+    def _should_step_aside(self, event: OutboxEvent, now: float) -> bool:
+        """Tell whether the app refuses this event again and again, but accepted another one since the last try."""
+        return event.attempts >= ASIDE_TRIES and now - self._accepted_at < event.pause
+
+
+@asynccontextmanager
+async def sending(settings: Settings, database: Database, metrics: Metrics) -> AsyncIterator[None]:
+    """Send the outbox's events while the block runs, if `webhooks.url` is set."""
+    webhooks = build(settings, database, metrics, time.time)
+    if webhooks is None:
+        yield
+        return
+    task = asyncio.create_task(webhooks.run(), name="webhooks")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await webhooks.close()
 
 
 def build(settings: Settings, database: Database, metrics: Metrics, clock: Callable[[], float]) -> Webhooks | None:
-    """Build the sender from the settings; None if `console.webhook_url` is empty.
+    """Build the sender from the settings; None if `webhooks.url` is empty.
 
     Raises ConfigError if the secret is not valid.
     """
-    console = settings.console
-    if not console.webhook_url:
+    chosen = settings.webhooks
+    if not chosen.url:
         return None
-    secret = secret_of(console.webhook_secret.get_secret_value() if console.webhook_secret else "")
-    return Webhooks(database, console.webhook_url, secret, console.webhook_seconds, metrics, clock)
+    secret = secret_of(chosen.secret.get_secret_value() if chosen.secret else "")
+    return Webhooks(database, chosen, secret, metrics, clock)
 
 
 def secret_of(text: str) -> bytes:
@@ -102,16 +242,19 @@ def secret_of(text: str) -> bytes:
         secret = b""
     if not text.startswith(PREFIX) or len(secret) not in SECRET_BYTES:
         raise ConfigError(
-            "console.webhook_secret is not a valid Standard Webhooks secret",
+            "webhooks.secret is not a valid Standard Webhooks secret",
             f'Make one with echo "{PREFIX}$(openssl rand -base64 32)", and give it to the app, too.',
         )
     return secret
 
 
-def payload(event: OutboxEvent) -> bytes:
-    """Return the JSON body of the request for an event."""
-    at = datetime.fromtimestamp(event.created_at, UTC).isoformat().replace("+00:00", "Z")
-    return msgspec.json.encode({"type": event.kind, "timestamp": at, "data": event.payload})
+async def _read(response: httpx.Response) -> None:
+    """Read the answer, so that the connection can be used again, unless it is too long."""
+    taken = 0
+    async for part in response.aiter_raw():
+        taken += len(part)
+        if taken > ANSWER_BYTES:
+            return
 
 
 def signature(secret: bytes, identity: str, at: int, body: bytes) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, select, update
 from pipeline.review.cases import reading
 from pipeline.review.evidence.store import EvidenceStore
 from pipeline.review.tables import METADATA
-from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, OUTBOX
+from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS, OUTBOX
 from pipeline.review.tables.rights import REPORTS, VOICES
 
 
@@ -28,8 +28,9 @@ def audio(connection: Connection, evidence: EvidenceStore, case: str) -> int:
 def case(connection: Connection, evidence: EvidenceStore, identity: str) -> int:
     """Delete a case with all rows about it in all tables. Return the number of deleted clips."""
     clips = audio(connection, evidence, identity)
-    decided = select(DECISIONS.c.id).where(DECISIONS.c.case_id == identity)
-    connection.execute(delete(OUTBOX).where(OUTBOX.c.about.in_(decided)))
+    for table in (DECISIONS, FLAGS):
+        theirs = select(table.c.id).where(table.c.case_id == identity)
+        connection.execute(delete(OUTBOX).where(OUTBOX.c.about.in_(theirs)))
     for table in reversed(METADATA.sorted_tables):  # reversed: a table comes before the tables that it refers to
         for key in (key for key in table.foreign_keys if key.column is CASES.c.id):
             connection.execute(delete(table).where(key.parent == identity))

@@ -34,6 +34,9 @@ METADATA = MetaData(
 OPEN = text("status <> 'decided'")
 """Condition of the queue's indexes. A database uses them only if a query has exactly this text."""
 
+UNSENT = text("status IN ('waiting', 'sending')")
+"""Condition of the outbox's index. As with OPEN, a query must have exactly this text."""
+
 CASES = Table(
     "cases",
     METADATA,
@@ -202,13 +205,20 @@ OUTBOX = Table(
     METADATA,
     Column("id", String, primary_key=True),
     Column("kind", String, nullable=False),
-    # Id of the decision that the event is about. An undo of the decision withdraws the event if it is not sent yet.
+    # Id of the decision or flag that the event is about. An undo of the decision withdraws the event if it is not sent
+    # yet.
     Column("about", String, nullable=False, index=True),
+    # The events of a lane are sent one after the other, by due_at. The lane is the room, or the event's own id if the
+    # event has lost its place.
+    Column("lane", String, nullable=False, server_default=text("''")),
     Column("payload", JSON, nullable=False),
     Column("created_at", Double, nullable=False),
+    # due_at is when the event may be sent first. send_at is when the next try is due.
+    Column("due_at", Double, nullable=False, server_default=text("0")),
     Column("send_at", Double, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("error", Text, nullable=False),
     Column("status", String, nullable=False),
-    Index(None, "status", "send_at"),
+    Index("ix_outbox_unsent", "lane", "due_at", "id", sqlite_where=UNSENT, postgresql_where=UNSENT),
+    Index(None, "kind", "lane", "due_at"),
 )

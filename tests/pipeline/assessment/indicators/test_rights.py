@@ -45,7 +45,7 @@ def reported(database: Database) -> Database:
     report(database, "early", WEEK.since - 1)
     decide(database, cases[0], "uphold", NOON + HOUR)
     with database.write() as connection:
-        [event] = outbox.take(connection, NOON + 2 * HOUR)
+        [event] = outbox.take(connection, NOON + 2 * HOUR, 120, limit=1, retries=0)
         outbox.sent(connection, event)
     decide(database, cases[1], "dismiss", NOON + 1 + 3 * HOUR)
     undone = decide(database, cases[2], "dismiss", NOON + 2 + HOUR)

@@ -1,0 +1,49 @@
+"""What an app's answer to a webhook means: accepted or not, and how long it asks us to wait."""
+
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+from msgspec import Struct
+
+GONE = 410
+"""The app says that its address is gone."""
+BUSY = frozenset({429, 503})
+"""Answers whose header Retry-After counts."""
+
+LONGEST_WAIT_SECONDS = 3_600.0
+"""The longest wait that an app can ask for."""
+LONGEST_CLOSE_SECONDS = 60.0
+"""The longest time for which a busy app holds up the events of all rooms."""
+
+
+class Answer(Struct, frozen=True):
+    """The result of one request. An empty `error` means that the app accepted the event."""
+
+    error: str = ""
+    wait_seconds: float = 0.0
+    """Seconds before the next try of this event, at least."""
+    close_seconds: float = 0.0
+    """Seconds in which no event of any room is sent."""
+
+
+def answer_of(status: int, retry_after: str | None, now: float) -> Answer:
+    """Return the meaning of an answer with an HTTP status and its header Retry-After. `now` is UTC seconds."""
+    if 200 <= status < 300:
+        return Answer()
+    error = f"the app answered {status}"
+    if status == GONE:
+        return Answer(error, LONGEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
+    wait = seconds_of(retry_after or "", now) if status in BUSY else 0.0
+    return Answer(error, wait, min(wait, LONGEST_CLOSE_SECONDS))
+
+
+def seconds_of(retry_after: str, now: float) -> float:
+    """Return the seconds that a Retry-After asks for: a number or an HTTP date; 0 if it is neither."""
+    if retry_after.isascii() and retry_after.isdigit():
+        return min(float(retry_after), LONGEST_WAIT_SECONDS)
+    try:
+        until = parsedate_to_datetime(retry_after)
+        at = (until if until.tzinfo else until.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return 0.0
+    return min(max(0.0, at - now), LONGEST_WAIT_SECONDS)

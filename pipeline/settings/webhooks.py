@@ -1,0 +1,39 @@
+"""Settings of the webhooks: where events go, and which flags make one."""
+
+from typing import Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, model_validator
+
+from pipeline.settings.section import Section
+
+
+class FlagEvents(Section):
+    """The flags that make an event `flag.raised`: those with one of the suggestions and one of the labels."""
+
+    suggestions: tuple[Literal["review", "block"], ...] = Field(
+        (), description="suggestions of the flags that are sent as flag.raised, e.g. [block]; empty: none are sent"
+    )
+    labels: tuple[str, ...] = Field((), description="only flags with one of these labels are sent; empty: all labels")
+
+
+class WebhookSettings(Section):
+    """Events for the app, as Standard Webhooks."""
+
+    url: str | None = Field(None, pattern="^https?://", description="URL that receives the events; unset: no webhooks")
+    secret: SecretStr | None = Field(
+        None, description="secret that signs webhooks: whsec_ and 24 to 64 bytes in base64; set it in the environment"
+    )
+    flags: FlagEvents = FlagEvents()
+    answer_seconds: PositiveFloat = Field(
+        10.0, le=60, description="seconds within which the app must answer a webhook; else it is sent again"
+    )
+    parallel: int = Field(16, ge=2, le=256, description="maximum requests at once; one room has one request at a time")
+    max_waiting: PositiveInt = Field(
+        10_000, description="maximum events flag.raised that wait; above it, the oldest ones of the fullest room go"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "WebhookSettings":
+        if self.flags.suggestions and self.url is None:
+            raise ValueError("flags.suggestions needs the url that receives the events")
+        return self
