@@ -1,30 +1,44 @@
 """docs/integrate.md is true: its client works as printed, and its close codes and limits are the gateway's."""
 
 import asyncio
+import base64
 import os
 import re
+import subprocess
 import sys
+import time
 import wave
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
+from subprocess import PIPE
+from typing import Any
 
+import httpx
 import numpy as np
 import pytest
+from pydantic import SecretStr
 
 from agents.gateway import Close
+from agents.run import run
 from pipeline.audio.resent import ReceivedSamples
 from pipeline.errors import DependencyError
 from pipeline.events import decode
 from pipeline.messages import AudioChunk
-from pipeline.settings import GatewaySettings
+from pipeline.settings import FlagEvents, GatewaySettings, Settings, WebhookSettings, keys
 from tests.agents.gateway.test_server import running, until
+from tests.agents.test_run import Host, speak
+from tests.ports import free_port
 
+SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 MANUAL = (Path(__file__).parents[2] / "docs" / "integrate.md").read_text(encoding="utf-8")
 
 
-def block(language: str) -> str:
-    found = re.findall(rf"```{language}\n(.*?)```", MANUAL, re.DOTALL)
-    assert len(found) == 1
-    return str(found[0])
+def block(language: str, holds: str) -> str:
+    """Return the block of code in `language` that holds a text."""
+    [found] = [code for code in re.findall(rf"```{language}\n(.*?)```", MANUAL, re.DOTALL) if holds in code]
+    return str(found)
 
 
 @pytest.fixture
@@ -47,7 +61,7 @@ def samples_of(recording: Path) -> bytes:
 
 async def run_client(port: int, recording: Path, token: str) -> tuple[int | None, str]:
     script = recording.with_name("client.py")
-    script.write_text(block("python"), encoding="utf-8")
+    script.write_text(block("python", "Speaker"), encoding="utf-8")
     client = await asyncio.create_subprocess_exec(
         sys.executable, "-W", "error", str(script), str(recording), "聊天室/1", "ü",
         env=os.environ | {"GATEWAY": f"ws://127.0.0.1:{port}", "TOKEN": token, "no_proxy": "127.0.0.1"},
@@ -98,6 +112,71 @@ async def test_the_client_sends_unacknowledged_audio_again(recording: Path) -> N
     assert b"".join(chunk.data for chunk in fresh) == samples_of(recording)
 
 
+@contextmanager
+def receiving_app(folder: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+    """Run the receiver of the manual."""
+    script = folder / "receiver.py"
+    script.write_text(block("python", "do_POST"), encoding="utf-8")
+    environment = os.environ | {"PORT": str(port), "SECRET": SECRET}
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", str(script)], env=environment, text=True, stdout=PIPE, stderr=PIPE
+    ) as app:
+        try:
+            yield app
+        finally:
+            app.terminate()
+
+
+def muting(folder: Path, port: int, **more: Any) -> Settings:
+    """The settings with which the manual starts Voxwarden."""
+    flags = FlagEvents(suggestions=("block",))
+    chosen = WebhookSettings(url=f"http://127.0.0.1:{port}", secret=SecretStr(SECRET), flags=flags)
+    return Settings(data_dir=folder, webhooks=chosen, **more)
+
+
+@pytest.mark.weights
+async def test_the_receiver_of_the_manual_mutes_a_speaker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Speech enters the gateway of `voxwarden run`, and the app mutes the speaker."""
+    for name in ("GATEWAY", "METRICS", "CONSOLE"):
+        monkeypatch.setenv(f"VOXWARDEN_{name}__PORT", "0")
+    port = free_port()
+    host, stop = Host(), asyncio.Event()
+    with receiving_app(tmp_path, port) as app:
+        assert app.stdout is not None
+        running = asyncio.create_task(run(muting(tmp_path, port), host, stop))
+        await asyncio.wait([running, asyncio.create_task(host.ready.wait())], return_when=asyncio.FIRST_COMPLETED)
+        await speak(host.gateway)
+        assert await asyncio.to_thread(app.stdout.readline) == "mute ben in lounge\n"
+        stop.set()
+        await running
+
+
+async def test_the_receiver_of_the_manual_refuses_a_wrong_signature(tmp_path: Path) -> None:
+    port = free_port()
+    body = b'{"type": "flag.raised", "data": {"suggestion": "block", "room": "lobby", "speaker": "eve"}}'
+    headers = {"webhook-id": "e", "webhook-timestamp": f"{time.time():.0f}", "webhook-signature": "v1,c2hvcnQ="}
+    with receiving_app(tmp_path, port) as app, httpx.Client(trust_env=False) as client:
+        answer = await asyncio.to_thread(posted, client, f"http://127.0.0.1:{port}", body, headers)
+        app.terminate()
+        assert (answer, app.communicate()[0]) == (401, "")
+
+
+def posted(client: httpx.Client, url: str, body: bytes, headers: dict[str, str]) -> int:
+    """Send a request as soon as the app listens, and return the status of the answer."""
+    for _ in count():
+        with suppress(httpx.ConnectError):
+            return client.post(url, content=body, headers=headers).status_code
+        time.sleep(0.05)
+    raise AssertionError
+
+
+def test_the_documented_settings_of_webhooks_exist_with_these_defaults() -> None:
+    shown = dict(re.findall(r"^\| `webhooks\.([\w.]+)` \| (\w+) \|", MANUAL, re.MULTILINE))
+    assert {name for name in keys() if name.startswith("webhooks.")} == {f"webhooks.{name}" for name in shown}
+    numbers = {name: float(value) for name, value in shown.items() if value.isdigit()}
+    assert numbers == {name: getattr(WebhookSettings(), name) for name in numbers}
+
+
 def test_every_close_code_is_documented() -> None:
     explained = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", MANUAL, re.MULTILINE) for code in row.split(",")}
     assert {int(code) for code in Close} <= explained
@@ -118,6 +197,6 @@ def test_the_documented_limits_are_the_defaults() -> None:
 
 
 def test_the_documented_kafka_headers_make_a_chunk() -> None:
-    headers = [line.split(": ", 1) for line in block("headers").splitlines()]
+    headers = [line.split(": ", 1) for line in block("headers", "ce_room").splitlines()]
     chunk = decode(AudioChunk, b"\0", [(name, value.encode()) for name, value in headers])
     assert (chunk.room, chunk.speaker, chunk.codec, chunk.sequence) == ("lobby", "alice", "opus", 0)

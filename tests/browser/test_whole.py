@@ -123,8 +123,8 @@ def test_a_threat_is_flagged_decided_and_sent_to_the_app(
         monkeypatch.setenv(f"VOXWARDEN_{name}__PORT", "0")
     monkeypatch.setattr("pipeline.review.delivery.outbox.PAUSES", (0.5,) * 8)
     with app() as receiver:
-        monkeypatch.setenv("VOXWARDEN_CONSOLE__WEBHOOK_URL", f"http://127.0.0.1:{receiver.server_port}/hook")
-        monkeypatch.setenv("VOXWARDEN_CONSOLE__WEBHOOK_SECRET", "whsec_" + base64.b64encode(SECRET).decode())
+        monkeypatch.setenv("VOXWARDEN_WEBHOOKS__URL", f"http://127.0.0.1:{receiver.server_port}/hook")
+        monkeypatch.setenv("VOXWARDEN_WEBHOOKS__SECRET", "whsec_" + base64.b64encode(SECRET).decode())
         monkeypatch.setenv("VOXWARDEN_CONSOLE__UNDO_SECONDS", "2")
         with Running(Settings(data_dir=tmp_path, asr=Asr(model="tiny.en"))) as running:
             console = running.host.console

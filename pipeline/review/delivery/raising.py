@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from pipeline.judge import labels
 from pipeline.messages import Flag
 from pipeline.review.cases.values import Outcome
-from pipeline.review.cases.writing import columns
+from pipeline.review.cases.writing import plain
 from pipeline.review.delivery import outbox
 from pipeline.settings import Settings
 
@@ -64,7 +64,7 @@ def data(flag: Flag, case: str) -> dict[str, Any]:
 
     If it would be larger, `shortened` is true: lists are empty, and at last the text is cut.
     """
-    found = {"case": case} | {name: value for name, value in columns(flag).items() if name not in LEFT_OUT}
+    found = {"case": case} | {name: value for name, value in plain(flag).items() if name not in LEFT_OUT}
     found["shortened"] = _size(found) > MAX_BYTES
     for name in SHORTENED:
         if _size(found) > MAX_BYTES:

@@ -16,6 +16,7 @@ from pipeline.review.cases.values import CaseFile, Choice, Evidence, Filters, Ou
 from pipeline.review.database import Database
 from pipeline.review.delivery import deliver
 from pipeline.review.delivery.deliver import Deliver
+from pipeline.review.delivery.raising import Raising
 from pipeline.review.evidence.log import UtteranceLog
 from pipeline.review.evidence.lookback import Lookback
 from pipeline.review.evidence.store import EvidenceFolder
@@ -34,7 +35,7 @@ class Desk:
     def __init__(self, folder: Path, database: Database) -> None:
         self.folder = folder
         self.now = NOON + 30
-        self.store = SqlReviewStore(database)
+        self.store = SqlReviewStore(database, raising=Raising(frozenset({"review"}), most=2))
         self.evidence = EvidenceFolder(folder / "evidence")
         self.log = Lookback(folder / "lookback", 3_600, 10_000_000, lambda: self.now)
         self.metrics = Metrics()
@@ -303,3 +304,9 @@ def test_the_stage_works_with_another_log(tmp_path: Path) -> None:
     assert stage.tick(NOON) == []
     assert not (tmp_path / "lookback").exists()
     stage.close()
+
+
+def test_events_that_are_dropped_are_counted(desk: Desk) -> None:
+    for number in range(5):
+        desk.stage.process([desk.said(f"{number}", 10 * number, 10 * number + 1)])
+    assert desk.figure("events_dropped_total") == 3

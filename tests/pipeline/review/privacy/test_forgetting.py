@@ -9,11 +9,12 @@ from pipeline.errors import DependencyError
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.cases import deciding, leases
 from pipeline.review.cases.values import Choice
+from pipeline.review.delivery import outbox
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.privacy import forgetting
 from pipeline.review.quality import checks
 from pipeline.review.tables import METADATA
-from pipeline.review.tables.core import CASES, EVIDENCE, OUTBOX
+from pipeline.review.tables.core import CASES, EVIDENCE, FLAGS, OUTBOX
 from pipeline.review.tables.rights import REPORTS, VOICES
 from tests.builders import NOON
 from tests.pipeline.review.privacy.conftest import DISMISSED, UPHELD, Archive
@@ -26,6 +27,8 @@ def test_all_rows_about_a_case_are_deleted_with_it(archive: Archive) -> None:
         deciding.decide(connection, made, "lea", UPHELD, NOON + 1)
         appeal, _ = appeals.lodge(connection, made, "ann", "no", NOON + 60, 10.0)
         appeals.settle(connection, appeal.id, "ben", DISMISSED, NOON + 90, 10.0)
+        flagged = connection.scalar(select(FLAGS.c.id).where(FLAGS.c.case_id == made))
+        outbox.put(connection, outbox.RAISED, flagged, {"room": "room"}, NOON, NOON)
         checks.mark_golden(connection, made, "lea", "dismiss", NOON + 95)
         checks.record(connection, made, "audit", None, 1.0, NOON + 99)
     with archive.database.write() as connection:
