@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from subprocess import PIPE
-from typing import Any
 
 import httpx
 import numpy as np
@@ -26,7 +25,7 @@ from pipeline.audio.resent import ReceivedSamples
 from pipeline.errors import DependencyError
 from pipeline.events import decode
 from pipeline.messages import AudioChunk
-from pipeline.settings import FlagEvents, GatewaySettings, Settings, WebhookSettings, keys
+from pipeline.settings import Asr, FlagEvents, GatewaySettings, JudgeSettings, Settings, WebhookSettings, keys
 from tests.agents.gateway.test_server import running, until
 from tests.agents.test_run import Host, speak
 from tests.ports import free_port
@@ -127,11 +126,11 @@ def receiving_app(folder: Path, port: int) -> Iterator[subprocess.Popen[str]]:
             app.terminate()
 
 
-def muting(folder: Path, port: int, **more: Any) -> Settings:
-    """The settings with which the manual starts Voxwarden."""
+def muting(folder: Path, port: int) -> Settings:
+    """The settings with which the manual starts Voxwarden, and a policy that blocks threats."""
     flags = FlagEvents(suggestions=("block",))
     chosen = WebhookSettings(url=f"http://127.0.0.1:{port}", secret=SecretStr(SECRET), flags=flags)
-    return Settings(data_dir=folder, webhooks=chosen, **more)
+    return Settings(data_dir=folder, webhooks=chosen, judge=JudgeSettings(policy="strict"), asr=Asr(model="tiny.en"))
 
 
 @pytest.mark.weights

@@ -1,5 +1,6 @@
 """Counters with known label values start at 0, because Prometheus would otherwise miss their first increment."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -45,7 +46,7 @@ def all_of(kind: Any) -> set[tuple[str, ...]]:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return load({"data_dir": tmp_path, "console": {"webhook_url": "http://127.0.0.1:9", "webhook_secret": SECRET}})
+    return load({"data_dir": tmp_path, "webhooks": {"url": "http://127.0.0.1:9", "secret": SECRET}})
 
 
 async def nowhere(chunk: object) -> None:
@@ -65,9 +66,11 @@ def console(settings: Settings, metrics: Metrics) -> Any:
         return create_app(open_desk(settings, database, metrics=metrics))
 
 
-def outbox(settings: Settings, metrics: Metrics) -> Any:
+def outbox(settings: Settings, metrics: Metrics) -> None:
     with closing(Database(settings.database_url)) as database:
-        return webhooks.build(settings, database, metrics, lambda: 0.0)
+        sender = webhooks.build(settings, database, metrics, lambda: 0.0)
+    assert sender is not None
+    asyncio.run(sender.close())
 
 
 def gateway(settings: Settings, metrics: Metrics) -> Any:
