@@ -59,7 +59,11 @@ def flags(connection: Connection, case_id: str, linked: bool = False) -> tuple[F
 
 
 def flags_of(connection: Connection, query: Select[Any]) -> tuple[Flag, ...]:
-    return tuple(msgspec.convert(_fields(row), Flag) for row in connection.execute(query))
+    return tuple(flag_of(row) for row in connection.execute(query))
+
+
+def flag_of(row: Row[Any]) -> Flag:
+    return msgspec.convert(_fields(row), Flag)
 
 
 def evidence(connection: Connection, case_id: str) -> tuple[Evidence, ...]:
