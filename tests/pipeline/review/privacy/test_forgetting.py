@@ -27,7 +27,7 @@ def test_all_rows_about_a_case_are_deleted_with_it(archive: Archive) -> None:
         deciding.decide(connection, made, "lea", UPHELD, NOON + 1)
         appeal, _ = appeals.lodge(connection, made, "ann", "no", NOON + 60, 10.0)
         appeals.settle(connection, appeal.id, "ben", DISMISSED, NOON + 90, 10.0)
-        flagged = connection.scalar(select(FLAGS.c.id).where(FLAGS.c.case_id == made))
+        flagged = connection.scalars(select(FLAGS.c.id).where(FLAGS.c.case_id == made)).one()
         outbox.put(connection, outbox.RAISED, flagged, {"room": "room"}, NOON, NOON)
         checks.mark_golden(connection, made, "lea", "dismiss", NOON + 95)
         checks.record(connection, made, "audit", None, 1.0, NOON + 99)
