@@ -60,7 +60,7 @@ class Reader:
 
 
 async def test_a_stream_gets_the_flags_of_its_room_from_its_beginning(desk: Desk) -> None:
-    desk.add("before")
+    desk.add("before", -60)
     async with reading(desk) as every, reading(desk, "lobby") as lobby:
         desk.add("a", 1)
         desk.add("b", 2, room="lobby")
@@ -87,9 +87,9 @@ async def test_a_stream_that_resumes_gets_what_it_missed_and_then_the_news(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feeds, "PAGE", 2)
+    desk.now = NOON + 600
     for number in range(7):
         desk.add(f"{number}", 100 * number)
-    desk.now = NOON + 600
     async with reading(desk, after=NOON + 200) as reader:
         assert await reader.names(5) == ["2", "3", "4", "5", "6"]
         desk.add("new", 600)
