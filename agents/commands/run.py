@@ -1,17 +1,29 @@
 """`voxwarden run`: moderate live rooms on one machine, without Kafka."""
 
 import asyncio
+from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
+from agents.signals import stop_on_signals
 from pipeline.cli.app import app, settings_of, stderr, stdout
 from pipeline.cli.console import print_address
+from pipeline.cli.line_writer import LineWriter
+from pipeline.cli.lines import verdict_line
+from pipeline.cli.terminal import json_text
+from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from agents.gateway import Gateway
     from pipeline.console.server import Serving
     from pipeline.messages import Flag
+
+
+class RunFormat(StrEnum):
+    JSONL = "jsonl"
 
 
 @app.command()
@@ -20,6 +32,10 @@ def run(
     show: Annotated[
         bool, typer.Option("--show", help="Print every flag with its text. Do not use it with a log.")
     ] = False,
+    form: Annotated[
+        RunFormat | None,
+        typer.Option("--format", help="jsonl: print every judged utterance as one JSON line, for a program."),
+    ] = None,
 ) -> None:
     """Moderate live rooms in one process: WebSocket gateway, all stages, review store, console and metrics.
 
@@ -30,13 +46,32 @@ def run(
 
     Examples:
       voxwarden run --show
+      voxwarden run --format jsonl | jq --unbuffered 'select(.suggestion == "block")'
       VOXWARDEN_GATEWAY__TOKENS='["<long random text>"]' voxwarden --set gateway.host=0.0.0.0 run
     """
-    from agents.run import run as serve
-
+    if show and form:
+        raise typer.BadParameter("use --show for a person, or --format for a program", param_hint="--format")
     settings = settings_of(ctx)
     stderr.print("Loading the models ...", style="dim")
-    asyncio.run(serve(settings, _Terminal(show, settings.gateway.host)))
+    host = settings.gateway.host
+    if form is None:
+        asyncio.run(_serve(settings, _Terminal(show, host)))
+    else:
+        asyncio.run(_to_program(settings, host))
+
+
+async def _serve(settings: Settings, host: "_Terminal", stop: asyncio.Event | None = None) -> None:
+    from agents.run import run as serve
+
+    await serve(settings, host, stop)
+
+
+async def _to_program(settings: Settings, host: str) -> None:
+    """Run until a signal comes, or until the reader of the lines has ended."""
+    stop = stop_on_signals()
+    loop = asyncio.get_running_loop()
+    with LineWriter(partial(loop.call_soon_threadsafe, stop.set)) as writer:
+        await _serve(settings, _Lines(writer, host), stop)
 
 
 class _Terminal:
@@ -62,6 +97,17 @@ class _Terminal:
             from pipeline.cli.table import arrived_row
 
             stdout.print(arrived_row(flag))
+
+
+class _Lines(_Terminal):
+    """Prints the addresses of all parts on stderr, and every flag as a JSON line on stdout."""
+
+    def __init__(self, writer: LineWriter, host: str) -> None:
+        super().__init__(show=False, host=host)
+        self._writer = writer
+
+    def judged(self, flag: "Flag") -> None:
+        self._writer.write(json_text(msgspec.json.encode(verdict_line(flag)).decode()))
 
 
 def _print(line: str) -> None:

@@ -52,20 +52,28 @@ def list_cases(
     output: Annotated[
         Table, typer.Option("--format", help="table for a person, json or jsonl for a program.")
     ] = "table",
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Then show new cases as they arrive, until Ctrl-C; newest last.")
+    ] = False,
 ) -> None:
     """List cases, newest first.
 
-    Use it to see what was flagged, or to pass cases to a program.
+    Use it to see what was flagged, to pass cases to a program, or to watch new cases.
 
     Examples:
       voxwarden cases list --status pending --suggestion block
       voxwarden cases list --since 24h --format jsonl
+      voxwarden cases list --follow --suggestion block
     """
+    if follow and output == "json":
+        raise typer.BadParameter("a list that goes on has no end; use table or jsonl", param_hint="--format")
     after = None if since is None else moment(since, time.time())
     filters = Filters(status=status, label=label, suggestion=suggestion, room=room, speaker=speaker, since=after)
     store = _store(ctx)
     try:
         found = _pages(store, filters, limit)
+        if follow:
+            _follow(store, filters, found[::-1], output)
     finally:
         store.close()
     if output == "table":
@@ -164,6 +172,23 @@ def _pages(store: "SqlReviewStore", filters: Filters, limit: int) -> list[Case]:
             break
         found += page
     return found
+
+
+def _follow(store: "SqlReviewStore", filters: Filters, found: list[Case], output: Table) -> None:
+    """Show the cases `found`, and then new ones for ever."""
+    from pipeline.cli.following import new_cases
+
+    if output == "table":
+        stdout.print(casetables.listing(found, time.time()))
+    else:
+        _write(found, lines=True)
+    sys.stdout.flush()
+    for case in new_cases(store, filters, {case.id for case in found}):
+        if output == "table":
+            stdout.print(casetables.listing([case], time.time(), header=False))
+        else:
+            _write_line(case)
+        sys.stdout.flush()
 
 
 def _write(found: list[Case], lines: bool) -> None:

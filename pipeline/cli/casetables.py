@@ -23,8 +23,8 @@ EXCERPT = 100
 """Characters of the text in a list. `cases show` prints all of it."""
 
 
-def listing(found: "Sequence[Case]", now: float) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
+def listing(found: "Sequence[Case]", now: float, header: bool = True) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", show_header=header)
     for name, width in (("case", SHORT), ("age", 4), ("", 8), ("risk", 4)):
         table.add_column(name, no_wrap=True, min_width=width)
     for name in ("label", "status", "room", "speaker"):

@@ -30,6 +30,11 @@ def utterance_line(flag: Flag, file: str | None) -> dict[str, Any]:
     }
 
 
+def verdict_line(flag: Flag) -> dict[str, Any]:
+    """Return one judged utterance of a live room: the same keys, and the id of its flag. Times are UTC seconds."""
+    return {"kind": "utterance", "id": flag.id} | utterance_line(flag, None)
+
+
 def text_line(flag: Flag, place: "InputPlace") -> dict[str, Any]:
     """Return one judged text: the same keys, with its place instead of times.
 
