@@ -9,7 +9,7 @@ stream that resumes: a reader gets every flag at least once.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
@@ -103,7 +103,7 @@ class VerdictFeed:
         for listener in list(self._listeners):
             listener.end()
 
-    async def events(self, room: str | None = None, after: float | None = None) -> AsyncIterator[bytes]:
+    async def events(self, room: str | None = None, after: float | None = None) -> AsyncGenerator[bytes, None]:
         """Yield server-sent events of one room or all, until the stream is read too slowly or the server stops.
 
         With `after` (UTC seconds), begin with the flags that were stored since then.

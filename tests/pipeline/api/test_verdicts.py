@@ -78,7 +78,7 @@ def test_an_id_that_is_none_of_the_stream_is_refused(client: httpx.Client, given
 @example("²", "room")
 @example("9" * 17, "r" * 257)
 def test_whatever_comes_in_is_answered_with_a_stream_or_a_refusal(client: httpx.Client, last: str, room: str) -> None:
-    headers = {"last-event-id": last.encode("utf-8", "surrogatepass").translate(None, b"\r\n\0")}
+    headers = {b"last-event-id": last.encode("utf-8", "surrogatepass").translate(None, b"\r\n\0")}
     with client.stream("GET", "/v1/verdicts", params={"room": room}, headers=headers) as answer:
         assert answer.status_code in {200, 400, 422}
         if answer.status_code == 200:
