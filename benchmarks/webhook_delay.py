@@ -90,7 +90,7 @@ def main() -> None:
 
 async def measure(app: ReceivingApp, rooms: int, seconds: float, share: float) -> None:
     gateway, hook = free_port(), free_port()
-    harmless, flagged = bundled(), np.frombuffer(spoken(), "<i2").astype(np.float32) / 32_768
+    harmless, flagged = bundled(), (np.frombuffer(spoken(), "<i2") / 32_768).astype(np.float32)
     server = await asyncio.start_server(app.serve, "127.0.0.1", hook)
     with tempfile.TemporaryDirectory() as folder:
         async with voxwarden(Path(folder), gateway, hook):

@@ -60,7 +60,8 @@ class Listener:
         self.waiting: asyncio.Queue[Verdict | None] = asyncio.Queue(MAX_VERDICTS)
 
     def end(self) -> None:
-        while self.waiting.full():
+        """End the stream after what the reader has. A gap before the last verdict would be lost when it resumes."""
+        while not self.waiting.empty():
             self.waiting.get_nowait()
         self.waiting.put_nowait(None)
 

@@ -62,7 +62,8 @@ def test_a_stream_can_be_resumed_after_an_id(client: httpx.Client, store: SqlRev
 def test_more_streams_than_allowed_are_refused(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verdicts, "MAX_STREAMS", 1)
     with client.stream("GET", "/v1/verdicts") as answer:
-        next(answer.iter_lines())
+        lines = answer.iter_lines()  # closes the stream when it goes
+        next(lines)
         assert client.get("/v1/verdicts").status_code == 503
 
 

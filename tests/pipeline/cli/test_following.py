@@ -27,9 +27,10 @@ class World:
         next(self._script)()
 
     def add(self, *names: str, at: float | None = None, **changes: Any) -> None:
-        """Store flags of speakers of their own, now or `at` seconds after NOON."""
-        flags = [flag(name, **{"speaker": name} | changes) for name in names]
-        self.store.add(flags, self.now if at is None else NOON + at)
+        """Store flags of speakers of their own, now or `at` seconds after NOON, a tenth of a second apart."""
+        first = self.now if at is None else NOON + at
+        for number, name in enumerate(names):
+            self.store.add([flag(name, **{"speaker": name} | changes)], first + number / 10)
 
     def follow(self, number: int, filters: Filters | None = None, shown: frozenset[str] = frozenset()) -> list[str]:
         found: Iterator[Case] = new_cases(self.store, filters or Filters(), shown, lambda: self.now, self.sleep)
@@ -38,22 +39,22 @@ class World:
 
 def test_new_cases_come_once_in_their_order(store: SqlReviewStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "PAGE", 2)
-    world = World(
+    world: World = World(
         store,
         lambda: world.add("a"),
         lambda: None,
-        lambda: [world.add(name, at=2 + number / 10) for number, name in enumerate("bcde")],
+        lambda: world.add(*"bcde"),
     )
     assert world.follow(5) == ["a", "b", "c", "d", "e"]
 
 
 def test_only_cases_that_the_filter_lets_through_come(store: SqlReviewStore) -> None:
-    world = World(store, lambda: world.add("a"), lambda: world.add("b", suggestion="block"))
+    world: World = World(store, lambda: world.add("a"), lambda: world.add("b", suggestion="block"))
     assert world.follow(1, Filters(suggestion="block")) == ["b"]
 
 
 def test_cases_of_before_and_shown_cases_do_not_come(store: SqlReviewStore) -> None:
-    world = World(store, lambda: world.add("new"))
+    world: World = World(store, lambda: world.add("new"))
     world.add("old", at=-60)
     world.add("shown", at=-1)
     [shown] = store.cases(Filters(speaker="shown"))
@@ -61,7 +62,7 @@ def test_cases_of_before_and_shown_cases_do_not_come(store: SqlReviewStore) -> N
 
 
 def test_a_case_that_becomes_visible_late_comes(store: SqlReviewStore) -> None:
-    world = World(store, lambda: world.add("b"), lambda: world.add("a", at=-3))
+    world: World = World(store, lambda: world.add("b"), lambda: world.add("a", at=-3))
     assert world.follow(2) == ["b", "a"]
 
 
@@ -79,5 +80,5 @@ def test_a_database_that_does_not_answer_is_asked_again(store: SqlReviewStore, m
         away = False
 
     monkeypatch.setattr(store, "cases", cases)
-    world = World(store, lambda: world.add("a"), back)
+    world: World = World(store, lambda: world.add("a"), back)
     assert world.follow(1) == ["a"]

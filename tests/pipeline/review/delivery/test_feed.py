@@ -73,7 +73,7 @@ async def test_a_stream_gets_the_flags_of_its_room_from_its_beginning(desk: Desk
 
 
 async def test_passed_flags_and_flags_of_decided_speech_are_no_verdicts(desk: Desk) -> None:
-    desk.add("a", end=4, speaker="ann")
+    desk.add("a", -60, end=4, speaker="ann")
     [case] = desk.store.cases(Filters())
     desk.store.decide(case.id, "lea", Choice(verdict="dismiss"), NOON)
     async with reading(desk) as reader:
