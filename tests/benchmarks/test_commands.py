@@ -86,6 +86,7 @@ COMMANDS: dict[str, Callable[[Path], list[str]]] = {
     "policy": lambda folder: ["--data", str(ordinary_talk(folder))],
     "rooms": lambda _: ["--rooms", "3", "--seconds", "14", "--workers", "1"],
     "screenshot": lambda folder: [str(folder / "shown.svg"), "voxwarden", "--version"],
+    "webhook_delay": lambda folder: ["--rooms", "1", "--seconds", "25", "--share", "1"],
     "wire": lambda folder: ["--clips", str(two_clips(folder))],
 }
 """The options of a short run."""
