@@ -1,10 +1,10 @@
 """Break parts of a live service one by one, and see which alerts on-call gets.
 
-    python -m benchmarks.incidents [--only worker,app] [--factor 10] [--folder DIR]
+    python -m benchmarks.incidents [--only worker,app] [--factor 10] [--model base] [--folder DIR]
 
-A whole deployment runs: Kafka, PostgreSQL, a process of each role with the settings of the compose file, and Whisper
-`base`. Six people talk in four rooms through the gateway. Moderators decide each case in the console, and an app takes
-the webhooks. Debian's Prometheus scrapes all roles with the rules of deploy/, and its Alertmanager has our settings.
+A whole deployment runs: Kafka, PostgreSQL, Whisper, and a process of each role with the settings of the compose file.
+Six people talk in four rooms through the gateway. Moderators decide each case in the console, and an app takes the
+webhooks. Debian's Prometheus scrapes all roles with the rules of deploy/, and its Alertmanager has our settings.
 
 Only the times are shorter: all windows and waits of the rules, the scrape interval and the times of Alertmanager are
 divided by --factor. The processes and the limits of the alerts keep their real speed and size.
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     chosen = {name: INCIDENTS[name] for name in options.only.split(",")}
     with folder(options.folder) as place:
-        rows, (count, empty) = run(Path(place), chosen, options.factor)
+        rows, (count, empty) = run(Path(place), chosen, options.factor, options.model)
     show(rows)
     print(f"{count} expressions of the dashboards; without a value: {len(empty)}")
     print(*(f"  {each}" for each in empty), sep="\n")
@@ -56,11 +56,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(
-    place: Path, chosen: dict[str, LiveIncident], factor: float
+    place: Path, chosen: dict[str, LiveIncident], factor: float, model: str
 ) -> tuple[list[tuple[LiveIncident, Observed]], tuple[int, list[str]]]:
     """Return what was seen of each incident, then the number of expressions and those without a value."""
     on_call, began = OnCall(), time.time()
-    with deployed(place) as service, notifying(service.figures, service.targets, on_call, factor) as figures:
+    with deployed(place, model) as service, notifying(service.figures, service.targets, on_call, factor) as figures:
         until(lambda: all(map(figures.query, FLOWING)), "no flag is stored, or no case is decided")
         watch = Watch(service, figures, on_call, factor)
         say("calm" if watch.calm() else "not calm")
@@ -90,6 +90,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--only", default=",".join(INCIDENTS), help="names, separated by commas (default: all)")
     made.add_argument("--factor", type=float, default=10.0, help="how much faster than in production (default: 10)")
+    made.add_argument("--model", default="base", help="size of Whisper; tiny.en needs less CPU (default: base)")
     made.add_argument("--folder", type=Path, help="an empty folder for logs and data (default: a temporary one)")
     return made
 

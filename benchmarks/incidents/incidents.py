@@ -115,7 +115,7 @@ def disk(service: LiveService) -> Iterator[None]:
 @contextmanager
 def spread(service: LiveService) -> Iterator[None]:
     """Four more people say what one person of the demo says against the law."""
-    [said] = [track.path for track in tracks() if track.speaker == "wei"]
+    [said] = [track.path for track in tracks() if track.speaker == "ben"]
     with service.spoken(campaign(said, CROWD)):
         yield
 

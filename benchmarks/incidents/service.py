@@ -20,7 +20,6 @@ WEBHOOK_SECRET = "whsec_dGhlIHNlY3JldCBvZiBhIGJlbmNobWFyaywgMzIgYg=="  # noqa: S
 WARM_SECONDS = 45.0
 """The first speech is late, because models and caches are cold."""
 SETTINGS = {
-    "VOXWARDEN_ASR__MODEL": "base",
     "VOXWARDEN_CONSOLE__API_TOKENS": json.dumps([API_TOKEN]),
     "VOXWARDEN_CONSOLE__UNDO_SECONDS": "1",
     "VOXWARDEN_CONSOLE__WEBHOOK_SECRET": WEBHOOK_SECRET,
@@ -35,7 +34,7 @@ SETTINGS = {
 class LiveService:
     """The running deployment, its people and its app."""
 
-    def __init__(self, folder: Path, broker: Broker, database: postgres.Server, app: App) -> None:
+    def __init__(self, folder: Path, broker: Broker, database: postgres.Server, app: App, model: str) -> None:
         self.broker, self.database, self.app = broker, database, app
         self.data = folder / "voxwarden"
         self.figures = folder / "prometheus"
@@ -46,7 +45,6 @@ class LiveService:
         self.slow_down(0)
         addresses = addresses_of(broker.bootstrap, self.kafka.prefix, database.url)
         more = SETTINGS | {
-            "VOXWARDEN_ASR__MODEL": "base",
             slowed.FILE: str(self._pause),
             "VOXWARDEN_CONSOLE__WEBHOOK_URL": app.url,
         }
@@ -104,8 +102,8 @@ class LiveService:
 
 
 @contextmanager
-def deployed(folder: Path) -> Iterator[LiveService]:
-    """Start a deployment with its data in `folder`."""
+def deployed(folder: Path, model: str) -> Iterator[LiveService]:
+    """Start a deployment with its data in `folder`. `model` is the size of Whisper."""
     with ExitStack() as running:
         kafka = folder / "kafka"
         kafka.mkdir()
@@ -113,6 +111,6 @@ def deployed(folder: Path) -> Iterator[LiveService]:
         database = running.enter_context(postgres.running())
         app = App(API_TOKEN)
         running.enter_context(app.listening())
-        service = LiveService(folder, broker, database, app)
+        service = LiveService(folder, broker, database, app, model)
         running.enter_context(service.live())
         yield service

@@ -86,7 +86,7 @@ class Watch:
         return finished
 
     def _fired(self) -> set[str]:
-        alerts = 'ALERTS{alertstate="firing", severity!="none"}'
+        alerts = f'last_over_time(ALERTS{{alertstate="firing", severity!="none"}}[{STEP_SECONDS:g}s])'
         found = self._figures.query_range(alerts, self._began, time.time(), STEP_SECONDS)
         return {short(each["metric"]["alertname"], subject_of(each["metric"])) for each in found}
 

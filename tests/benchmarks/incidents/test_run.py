@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.weights, pytest.mark.drill]
 @pytest.mark.timeout(1200)
 def test_bad_records_give_the_ticket_about_dead_letters_only(tmp_path: Path) -> None:
     incident = INCIDENTS["malformed"]
-    [(_, seen)], _ = run(tmp_path, {"malformed": incident}, factor=10)
+    [(_, seen)], _ = run(tmp_path, {"malformed": incident}, factor=10, model="tiny.en")
     assert seen.missing(incident) == []
     assert seen.others(incident) == []
     assert seen.calm
