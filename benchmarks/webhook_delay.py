@@ -139,7 +139,7 @@ async def listening(port: int) -> None:
 
 async def speak(port: int, room: int, began: float, seconds: float, frames: Iterator[bytes]) -> None:
     """Send frames in real time, each when it has been spoken to its end."""
-    url = f"ws://127.0.0.1:{port}/v1/rooms/room-{room}/speakers/a/audio?start={began}"
+    url = f"ws://127.0.0.1:{port}/v1/rooms/room-{room}/speakers/a/audio?sample_rate={SAMPLE_RATE}&start={began}"
     async with connect(url, additional_headers={"Authorization": f"Bearer {TOKEN}"}) as gateway:
         for at in range(1, round(seconds / FRAME_SECONDS)):
             await asyncio.sleep(max(0.0, began + at * FRAME_SECONDS - time.time()))
