@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from agents.gateway import Gateway
 from agents.signals import stop_on_signals
+from pipeline.cli.api import imported
 from pipeline.dead_letters import DeadLetters, path_of
 from pipeline.folder_lock import sole_user
 from pipeline.local import LocalRunner
@@ -21,6 +22,7 @@ from pipeline.stage import Rejected
 from pipeline.topology import DEAD_LETTERS, Stage
 
 if TYPE_CHECKING:
+    from pipeline.api.server import ServedApi
     from pipeline.console.server import Serving
 
 log = logging.getLogger(__name__)
@@ -29,12 +31,14 @@ log = logging.getLogger(__name__)
 class Host(Protocol):
     """Receives what happens: the start, and each flag."""
 
-    def started(self, gateway: Gateway, metrics_url: str, console: "Serving | None") -> None: ...
+    def started(
+        self, gateway: Gateway, metrics_url: str, console: "Serving | None", api: "ServedApi | None"
+    ) -> None: ...
 
     def judged(self, flag: Flag) -> None: ...
 
 
-async def run(settings: Settings, host: Host, stop: asyncio.Event | None = None) -> None:
+async def run(settings: Settings, host: Host, stop: asyncio.Event | None = None, *, with_api: bool = False) -> None:
     """Take audio until SIGTERM, SIGINT or `stop`. Then close the connections and process the received audio.
 
     Raises ConfigError if another process uses the data folder.
@@ -50,8 +54,9 @@ async def run(settings: Settings, host: Host, stop: asyncio.Event | None = None)
             LocalRunner(settings, metrics, tap, lookback=open_lookback(settings)) as runner,
             Gateway(settings.gateway, metrics, runner.put) as gateway,
             _console(settings, metrics) as console,
+            _api(settings, with_api) as api,
         ):
-            host.started(gateway, url, console)
+            host.started(gateway, url, console, api)
             await stop.wait()
             log.info("stopping: accepts no new audio and finishes all audio in hand")
 
@@ -74,4 +79,14 @@ async def _console(settings: Settings, metrics: Metrics) -> "AsyncIterator[Servi
         yield None
         return
     async with serving(settings, metrics) as found:
+        yield found
+
+
+@asynccontextmanager
+async def _api(settings: Settings, wanted: bool) -> "AsyncIterator[ServedApi | None]":
+    """Serve the API for programs if it is wanted. It uses the models that the stages have loaded."""
+    if not wanted:
+        yield None
+        return
+    async with imported()(settings) as found:
         yield found

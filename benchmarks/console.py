@@ -110,7 +110,7 @@ def serve(url: str, folder: str, listener: socket.socket) -> None:
 
 @contextmanager
 def served(url: str, folder: str) -> Iterator[str]:
-    listener = listen("127.0.0.1", 0)
+    listener = listen("127.0.0.1", 0, "console")
     process = multiprocessing.get_context("spawn").Process(target=serve, args=(url, folder, listener))
     process.start()
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -1,23 +1,25 @@
 """Moderate recordings and texts in a Python program. docs/python.md is the manual."""
 
 import asyncio
+import math
 import os
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pipeline.errors import AudioError
 from pipeline.messages import Flag, Suggestion
 from pipeline.metrics import Metrics
-from pipeline.settings import load
+from pipeline.settings import Settings, load
 
 if TYPE_CHECKING:
     from pipeline.asr.transcriber import Transcriber
     from pipeline.judge.judge import Judge
+    from pipeline.recordings import FileReport
 
 T = TypeVar("T")
 
@@ -51,13 +53,24 @@ class Moderator:
         self._metrics = Metrics()
         self._turn = Lock()
 
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Make a moderator with these settings."""
+        moderator = cls.__new__(cls)
+        moderator._settings, moderator._metrics, moderator._turn = settings, Metrics(), Lock()
+        return moderator
+
+    def load_models(self) -> None:
+        """Load all models now, so that nobody waits for them later. Raises WeightsMissing."""
+        with self._turn:
+            self._models  # noqa: B018 - a cached property
+
     def file(self, path: str | os.PathLike[str], *, room_type: str = "default") -> ModeratedFile:
         """Moderate a recording of any format that FFmpeg opens. `room_type` selects rules of the policy.
 
         Raises AudioError if no audio can be read, and WeightsMissing if there are no weights of the recogniser.
         """
-        with self._turn:
-            self._models  # noqa: B018 - keeps the models in memory for the next file
+        self.load_models()
         return _run(self._moderated(Path(path), room_type))
 
     def texts(
@@ -69,12 +82,22 @@ class Moderator:
         with self._turn:
             return tuple(judge_texts(self._judge, [Text(text, language, room_type) for text in texts]))
 
-    async def _moderated(self, path: Path, room_type: str) -> ModeratedFile:
-        from pipeline.recordings import FileReport, Recordings
+    async def results(
+        self, path: Path, room_type: str = "default", name: str | None = None, longest: float = math.inf
+    ) -> "AsyncIterator[Flag | FileReport]":
+        """Yield the flag of each utterance of a recording as it is judged, and at the end its report.
 
+        Errors name the recording `name`. Only its first `longest` seconds are moderated.
+        """
+        from pipeline.recordings import Recordings
+
+        names = {path: name} if name else {}
+        async for found in Recordings([path], self._settings, self._metrics, room_type, names, longest):
+            yield found
+
+    async def _moderated(self, path: Path, room_type: str) -> ModeratedFile:
         flags: list[Flag] = []
-        report = FileReport(str(path))
-        async for found in Recordings([path], self._settings, self._metrics, room_type):
+        async for found in self.results(path, room_type):
             if isinstance(found, Flag):
                 flags.append(found)
             else:

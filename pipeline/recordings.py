@@ -1,6 +1,7 @@
 """Moderate recordings with the one-machine runner, one file after the other."""
 
 import asyncio
+import math
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from pipeline.audio import vad
 from pipeline.audio.container import MAIN, Part
 from pipeline.audio.files import chunks_of
 from pipeline.audio.parts import parts_of
-from pipeline.errors import VoxwardenError
+from pipeline.errors import AudioError, VoxwardenError
 from pipeline.local import LocalRunner
 from pipeline.messages import AudioChunk, Flag, Message, Suggestion, Utterance
 from pipeline.metrics import Metrics
@@ -62,6 +63,8 @@ class Recordings:
     room_type: str = "default"
     names: Mapping[Path, str] = field(default_factory=dict)
     """Display names of files that are copies, e.g. of standard input."""
+    longest: float = math.inf
+    """Seconds of a file that are moderated. The rest of a longer file is an error."""
     _found: "asyncio.Queue[Flag | FileReport | None]" = field(default_factory=asyncio.Queue)
     _files: dict[str, _Progress] = field(default_factory=dict)
 
@@ -115,7 +118,7 @@ class Recordings:
         held: AudioChunk | None = None
         while True:
             try:
-                chunk = await asyncio.to_thread(next, chunks, None)
+                chunk = self._checked(await asyncio.to_thread(next, chunks, None), room)
             except VoxwardenError as error:
                 report.error, chunk = str(error), None
             if held:
@@ -123,6 +126,11 @@ class Recordings:
             if not chunk:
                 return
             held = chunk
+
+    def _checked(self, chunk: AudioChunk | None, name: str) -> AudioChunk | None:
+        if chunk and _end_of(chunk) > self.longest:
+            raise AudioError(f"{name} is longer than {self.longest:g} s", "Send it in parts.")
+        return chunk
 
     def _tap(self, stage: Stage, batch: Sequence[Message], outputs: Sequence[Any]) -> None:
         for output in outputs:

@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from agents.signals import stop_on_signals
+from pipeline.cli.api import print_api
 from pipeline.cli.app import app, settings_of, stderr, stdout
 from pipeline.cli.console import print_address
 from pipeline.cli.line_writer import LineWriter
@@ -18,6 +19,7 @@ from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from agents.gateway import Gateway
+    from pipeline.api.server import ServedApi
     from pipeline.console.server import Serving
     from pipeline.messages import Flag
 
@@ -36,6 +38,9 @@ def run(
         RunFormat | None,
         typer.Option("--format", help="jsonl: print every judged utterance as one JSON line, for a program."),
     ] = None,
+    api: Annotated[
+        bool, typer.Option("--api", help="Serve the HTTP API for programs, too. It shares the loaded models.")
+    ] = False,
 ) -> None:
     """Moderate live rooms in one process: WebSocket gateway, all stages, review store, console and metrics.
 
@@ -55,23 +60,23 @@ def run(
     stderr.print("Loading the models ...", style="dim")
     host = settings.gateway.host
     if form is None:
-        asyncio.run(_serve(settings, _Terminal(show, host)))
+        asyncio.run(_serve(settings, _Terminal(show, host), api))
     else:
-        asyncio.run(_to_program(settings, host))
+        asyncio.run(_to_program(settings, host, api))
 
 
-async def _serve(settings: Settings, host: "_Terminal", stop: asyncio.Event | None = None) -> None:
+async def _serve(settings: Settings, host: "_Terminal", api: bool, stop: asyncio.Event | None = None) -> None:
     from agents.run import run as serve
 
-    await serve(settings, host, stop)
+    await serve(settings, host, stop, with_api=api)
 
 
-async def _to_program(settings: Settings, host: str) -> None:
+async def _to_program(settings: Settings, host: str, api: bool) -> None:
     """Run until a signal comes, or until the reader of the lines has ended."""
     stop = stop_on_signals()
     loop = asyncio.get_running_loop()
     with LineWriter(partial(loop.call_soon_threadsafe, stop.set)) as writer:
-        await _serve(settings, _Lines(writer, host), stop)
+        await _serve(settings, _Lines(writer, host), api, stop)
 
 
 class _Terminal:
@@ -81,7 +86,7 @@ class _Terminal:
         self._show = show
         self._host = f"[{host}]" if ":" in host else host
 
-    def started(self, gateway: "Gateway", metrics_url: str, console: "Serving | None") -> None:
+    def started(self, gateway: "Gateway", metrics_url: str, console: "Serving | None", api: "ServedApi | None") -> None:
         _print(f"Gateway  ws://{self._host}:{gateway.port}/v1/rooms/ROOM/speakers/SPEAKER/audio")
         if gateway.generated_token:
             _print(f"Token    {gateway.generated_token}   (only for this run; set gateway.tokens to keep one)")
@@ -90,6 +95,8 @@ class _Terminal:
             print_address(console)
         else:
             _print('Console  not installed: pip install "voxwarden[console]"')
+        if api:
+            print_api(api)
         stderr.print("Press Ctrl-C to stop.", style="dim")
 
     def judged(self, flag: "Flag") -> None:

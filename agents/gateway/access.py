@@ -1,10 +1,10 @@
 """Accept or refuse connections by their bearer tokens."""
 
 import hmac
-import ipaddress
 import secrets
 from collections.abc import Sequence
 
+from pipeline.addresses import is_loopback
 from pipeline.errors import ConfigError
 from pipeline.settings import GatewaySettings
 
@@ -17,7 +17,7 @@ class Tokens:
 
     def __init__(self, settings: GatewaySettings) -> None:
         given = [token.get_secret_value() for token in settings.tokens]
-        if not given and not _is_loopback(settings.host):
+        if not given and not is_loopback(settings.host):
             raise ConfigError(
                 f"The gateway on {settings.host} has no token, so anyone could send audio",
                 """Set one, e.g. VOXWARDEN_GATEWAY__TOKENS='["<long random text>"]'.""",
@@ -34,12 +34,3 @@ class Tokens:
         found = token.strip().encode(errors="surrogateescape")
         matches = [hmac.compare_digest(found, accepted) for accepted in self._accepted]
         return scheme.lower() == "bearer" and any(matches)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:  # another name can resolve to any address
-        return False

@@ -2,6 +2,7 @@
 
 from pipeline.cli import (
     accounts,
+    api,
     assess,
     assess_answer,
     assess_drill,
@@ -26,6 +27,7 @@ from pipeline.cli.app import app, main
 
 __all__ = [
     "accounts",
+    "api",
     "app",
     "assess",
     "assess_answer",

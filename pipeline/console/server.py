@@ -63,7 +63,7 @@ async def serving(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving
     Port 0 takes a free port. Raises DependencyError if the port is taken or the database does not answer.
     """
     console = settings.console
-    listener = listen(console.host, console.port)
+    listener = listen(console.host, console.port, "console")
     database = Database(settings.database_url)
     try:
         login = first_login(database)
@@ -104,13 +104,13 @@ def watch(desk: Desk) -> None:
     watching.watch(desk.database, desk.settings, calendar(), desk.clock())
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Open a socket that listens. Raises DependencyError if the port is taken."""
+def listen(host: str, port: int, section: str) -> socket.socket:
+    """Open a socket that listens; `section` has its settings. Raises DependencyError if the port is taken."""
     try:
         listener = socket.create_server((host, port), backlog=BACKLOG)
     except OSError as error:
         raise DependencyError(
-            f"The console cannot listen on {host}:{port}: {error.strerror}", "Set console.port to a free port."
+            f"The {section} cannot listen on {host}:{port}: {error.strerror}", f"Set {section}.port to a free port."
         ) from error
     # asyncio sets this only on its own sockets. Without it, every answer waits 40 ms for an acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

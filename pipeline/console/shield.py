@@ -1,9 +1,9 @@
 """ASGI middleware around the whole app: it adds security headers and limits the size of requests."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 POLICY = "content-security-policy"
@@ -29,27 +29,38 @@ class TooLargeError(Exception):
     """The request's body is larger than allowed."""
 
 
+def plain(what: str, status: int) -> Response:
+    return PlainTextResponse(what, status, HEADERS)
+
+
 class Shield:
     """The middleware. It answers 413 to a body of more than `max_body` bytes, and 414 to a query above MAX_QUERY.
 
-    `larger` has the limits of paths whose body may be larger.
+    `larger` has the limits of paths whose body may be larger. `refuse` makes the answer from a text and a status.
     """
 
-    def __init__(self, app: ASGIApp, max_body: int, larger: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        max_body: int,
+        larger: Mapping[str, int] | None = None,
+        refuse: Callable[[str, int], Response] = plain,
+    ) -> None:
         self._app = app
         self._max_body = max_body
         self._larger = larger or {}
+        self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         if len(scope["query_string"]) > MAX_QUERY:
-            await PlainTextResponse("The query is too long.", 414, HEADERS)(scope, receive, send)
+            await self._refuse("The query is too long.", 414)(scope, receive, send)
             return
         max_body = self._larger.get(scope["path"], self._max_body)
         if _announced(scope) > max_body:
-            await PlainTextResponse("The request is too large.", 413, HEADERS)(scope, receive, send)
+            await self._refuse("The request is too large.", 413)(scope, receive, send)
             return
         taken, started = 0, False
 
@@ -75,7 +86,7 @@ class Shield:
         except TooLargeError:
             if started:
                 raise
-            await PlainTextResponse("The request is too large.", 413, HEADERS)(scope, receive, send)
+            await self._refuse("The request is too large.", 413)(scope, receive, send)
 
     @staticmethod
     def _add_headers(scope: Scope, message: Message) -> None:

@@ -6,6 +6,7 @@ tokens, database and broker passwords) in the environment.
 The limits of each setting refuse values that would switch moderation off.
 """
 
+from pipeline.settings.api import Api, ApiToken, Scope
 from pipeline.settings.asr import Asr, LanguageCode
 from pipeline.settings.assessment import AssessmentSettings
 from pipeline.settings.audio import Audio
@@ -32,6 +33,8 @@ from pipeline.settings.webhooks import FlagEvents, WebhookSettings
 
 __all__ = [
     "ActionRule",
+    "Api",
+    "ApiToken",
     "Asr",
     "AssessmentSettings",
     "Audio",
@@ -52,6 +55,7 @@ __all__ = [
     "Retention",
     "ReviewConsole",
     "RoomShare",
+    "Scope",
     "Security",
     "Settings",
     "Store",

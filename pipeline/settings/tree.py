@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from pipeline.configuration import PREFIX
+from pipeline.settings.api import Api
 from pipeline.settings.asr import Asr
 from pipeline.settings.assessment import AssessmentSettings
 from pipeline.settings.audio import Audio
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     livekit: LiveKitSettings = LiveKitSettings()
     console: ReviewConsole = ReviewConsole()
     webhooks: WebhookSettings = WebhookSettings()
+    api: Api = Api()
     retention: Retention = Retention()
     quality: Quality = Quality()
     assessment: AssessmentSettings = AssessmentSettings()

@@ -9,6 +9,7 @@ from websockets.asyncio.client import connect
 
 from agents.gateway import Gateway
 from agents.run import run
+from pipeline.api.server import ServedApi
 from pipeline.audio.decode import read_file
 from pipeline.audio.encode import to_pcm16
 from pipeline.console.server import Serving
@@ -30,10 +31,11 @@ class Host:
         self.gateway: Gateway
         self.metrics_url = ""
         self.console: Serving | None = None
+        self.api: ServedApi | None = None
         self.flags: list[Flag] = []
 
-    def started(self, gateway: Gateway, metrics_url: str, console: Serving | None) -> None:
-        self.gateway, self.metrics_url, self.console = gateway, metrics_url, console
+    def started(self, gateway: Gateway, metrics_url: str, console: Serving | None, api: ServedApi | None) -> None:
+        self.gateway, self.metrics_url, self.console, self.api = gateway, metrics_url, console, api
         self.ready.set()
 
     def judged(self, flag: Flag) -> None:

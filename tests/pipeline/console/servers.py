@@ -12,10 +12,10 @@ from pipeline.console.server import ConsoleServer, listen
 
 
 @contextmanager
-def served(app: FastAPI, port: int = 0) -> Iterator[str]:
-    listener = listen("127.0.0.1", port)
+def served(app: FastAPI, port: int = 0, kind: type[uvicorn.Server] = ConsoleServer) -> Iterator[str]:
+    listener = listen("127.0.0.1", port, "console")
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3)
-    server = ConsoleServer(config)
+    server = kind(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
     thread.start()
     try:

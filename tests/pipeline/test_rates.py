@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.gateway.limits import TokenBucket
+from pipeline.rates import TokenBucket
 
 
 class Clock:

@@ -1,0 +1,82 @@
+"""GET /v1/cases: read cases."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from msgspec import structs
+from pydantic import BaseModel, Field
+
+from pipeline.api.backend import TheBackend
+from pipeline.api.problems import ERRORS
+from pipeline.messages import Suggestion, Verdict
+from pipeline.review.cases import reading
+from pipeline.review.cases.values import Case, Filters, Status
+
+router = APIRouter(prefix="/v1/cases", tags=["cases"], responses=ERRORS)
+
+Identity = Annotated[str, Path(pattern="^[0-9a-f-]{1,64}$", description="id of the case")]
+Name = Annotated[str, Query(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class CaseAnswer(BaseModel):
+    """Speech of one speaker, or of a whole room, for a moderator to decide. Times are UTC seconds."""
+
+    id: str
+    room: str
+    speaker: str = Field(description="empty: the whole room")
+    room_type: str
+    start: float
+    end: float
+    label: str
+    suggestion: Suggestion
+    risk: float
+    language: str
+    text: str
+    status: Status
+    verdict: Verdict | None = Field(description="the verdict of the decision that holds")
+    version: int = Field(description="grows with every change")
+    created_at: float
+    due_at: float
+    policy: str
+    drill: str
+
+
+class CasePage(BaseModel):
+    """Cases, newest first. `next` is the value of `after` for the next page; null: this is the last page."""
+
+    data: list[CaseAnswer]
+    next: str | None
+
+
+@router.get("")
+def list_cases(
+    backend: TheBackend,
+    status: Status | None = None,
+    label: Annotated[str, Query(max_length=64, pattern="^[a-z_]+$")] | None = None,
+    suggestion: Suggestion | None = None,
+    room: Name | None = None,
+    speaker: Name | None = None,
+    since: Annotated[float, Query(ge=0, lt=253_402_300_800, description="stored at or after this UTC time")]
+    | None = None,
+    after: Annotated[str, Query(pattern="^[0-9a-f-]{1,64}$", description="`next` of the page before")] | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> CasePage:
+    """List cases, newest first."""
+    filters = Filters(status=status, label=label, suggestion=suggestion, room=room, speaker=speaker, since=since)
+    with backend.database.read() as connection:
+        place = reading.case(connection, after).key if after else None
+        found = reading.cases(connection, filters, place, limit + 1)
+    page = found[:limit]
+    return CasePage(data=[_answer(case) for case in page], next=page[-1].id if len(found) > limit else None)
+
+
+@router.get("/{case}")
+def read_case(backend: TheBackend, case: Identity) -> CaseAnswer:
+    """Return one case."""
+    with backend.database.read() as connection:
+        return _answer(reading.case(connection, case))
+
+
+def _answer(case: Case) -> CaseAnswer:
+    fields = structs.asdict(case)
+    return CaseAnswer(**{name: fields[name] for name in CaseAnswer.model_fields})
