@@ -126,6 +126,7 @@ $(OIDC): tests/browser/oidc/package.json
 # Go 1.21 or newer. It fetches the version that LiveKit needs from the module proxy by itself.
 $(LIVEKIT):
 	@deploy/need.sh golang-go
+	@go version | grep -qE 'go1\.(2[1-9]|[3-9][0-9])' || { echo "LiveKit needs Go 1.21 or newer; found $$(go version)"; exit 1; }
 	@echo "Building a LiveKit server in .cache/livekit (a minute or two) ..."
 	@GOBIN="$(CURDIR)/.cache/livekit" GOTOOLCHAIN=auto go install github.com/livekit/livekit-server/cmd/server@$(LIVEKIT_VERSION)
 	@mv .cache/livekit/server $@

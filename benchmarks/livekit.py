@@ -35,7 +35,7 @@ SPOKEN = 1.0
 
 
 @dataclass
-class Bench:
+class LiveKitBench:
     """A bot, and the server that it listens on."""
 
     server: LiveKit
@@ -49,7 +49,7 @@ class Bench:
 
 
 @asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Bench]:
+async def running(folder: Path) -> AsyncIterator[LiveKitBench]:
     """Run server, bot and webhooks. The bot sweeps only once in five minutes, so that webhooks bring it."""
     with LiveKit(folder) as server:
         settings, metrics, gateway = server.settings(sweep_seconds=300), Metrics(), KeepingGateway()
@@ -59,13 +59,13 @@ async def running(folder: Path) -> AsyncIterator[Bench]:
             signature = Signature(KEY, SECRET)
             await stack.enter_async_context(receiving("127.0.0.1", server.webhook, signature, rooms.hint, metrics))
             task = asyncio.create_task(rooms.run())
-            yield Bench(server, rooms, gateway, metrics)
+            yield LiveKitBench(server, rooms, gateway, metrics)
             task.cancel()
             await asyncio.wait({task})
             await rooms.close()
 
 
-async def time_to_join(bench: Bench, times: int) -> list[float]:
+async def time_to_join(bench: LiveKitBench, times: int) -> list[float]:
     """Seconds from the moment in which the first person is in a room until the bot is."""
     found = []
     for number in range(times):
@@ -76,7 +76,7 @@ async def time_to_join(bench: Bench, times: int) -> list[float]:
     return found
 
 
-async def lost_beginnings(bench: Bench, tracks: int) -> list[float]:
+async def lost_beginnings(bench: LiveKitBench, tracks: int) -> list[float]:
     """Seconds that are missing of what each person says first."""
     found = []
     async with joined(bench.server.url, "lobby", "keeper"):
@@ -89,7 +89,7 @@ async def lost_beginnings(bench: Bench, tracks: int) -> list[float]:
     return found
 
 
-async def cost_of_a_speaker(bench: Bench, speakers: int, seconds: float) -> float:
+async def cost_of_a_speaker(bench: LiveKitBench, speakers: int, seconds: float) -> float:
     """Seconds of CPU time of this process for a second of one speaker."""
     command = [sys.executable, "-m", "benchmarks.livekit", "talk", bench.server.url, str(speakers), str(seconds + 5)]
     talk = await asyncio.create_subprocess_exec(*command)

@@ -30,7 +30,7 @@ SpeechOf = Callable[[str, str], AbstractAsyncContextManager[Speech]]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class HeardTrack:
     """A microphone that is read."""
 
     identity: str
@@ -61,7 +61,7 @@ class RoomBot:
         self._ended = ended
         self._clock = clock
         self._room = rtc.Room()
-        self._readings: dict[str, Reading] = {}
+        self._readings: dict[str, HeardTrack] = {}
         """By the sid of the track."""
         self._encrypted: set[str] = set()
         self._gone: set[str] = set()
@@ -156,7 +156,7 @@ class RoomBot:
         reader = TrackReader(
             track, lambda: self._speech_of(self.name, identity), self._metrics, self._published[sid], self._clock
         )
-        self._readings[sid] = Reading(identity, reader)
+        self._readings[sid] = HeardTrack(identity, reader)
         self._last[identity] = self._start(self._reading(sid, identity, reader, before))
 
     async def _reading(self, sid: str, identity: str, reader: TrackReader, before: asyncio.Task[None] | None) -> None:
