@@ -13,6 +13,7 @@ class Close(IntEnum):
     TOO_BIG = 1009
     BAD_REQUEST = 4400
     UNAUTHORIZED = 4401
+    SWITCHED_OFF = 4403
     IDLE = 4408
     REPLACED = 4409
     BAD_AUDIO = 4415

@@ -127,6 +127,8 @@ class Gateway:
         if request is None or not self._tokens.accepts(request.headers.get_all("Authorization")):
             raise RefusalError(Close.UNAUTHORIZED, "No valid token", "Send the header Authorization: Bearer <token>.")
         voice = gateway_request.parse(request.path)
+        if voice.room_type in self._settings.closed_room_types:
+            raise RefusalError(Close.SWITCHED_OFF, "Audio of this type of room is not taken", "Send none.")
         full = len(self._live) >= self._settings.max_connections
         if full and (voice.room, voice.speaker) not in self._live:
             raise RefusalError(Close.TRY_LATER, "Too many connections", "Try again later.")

@@ -12,6 +12,7 @@ REMEDIES = {
     1009: "Send smaller frames, or raise gateway.max_frame_bytes.",
     4400: "Check the room, the speaker, and the form of the audio.",
     4401: "Use a token of gateway.tokens.",
+    4403: "Send no audio of this type of room: gateway.closed_room_types switches it off.",
     4409: "Send the audio of a speaker over one stream only.",
     4415: "Send PCM as you state it, or bare Opus packets without RTP or Ogg.",
 }

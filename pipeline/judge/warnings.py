@@ -28,6 +28,9 @@ def doubts(settings: Settings, config: JudgeConfig) -> Iterator[str]:
             yield f"overload.room_types: the share of {kind.name} is 0, so overload skips all of its speech."
         if warning := unknown_room_type(config.policy.policy, kind.name):
             yield f"overload.room_types: {warning}"
+    for closed in settings.gateway.closed_room_types:
+        if warning := unknown_room_type(config.policy.policy, closed):
+            yield f"gateway.closed_room_types: {warning}"
     for label in settings.retention.labels:
         if label not in config.labels.labels:
             yield f"retention.labels: there is no label {label}.{_near(label, config.labels.labels)}"

@@ -14,6 +14,9 @@ class GatewaySettings(Section):
     tokens: tuple[Token, ...] = Field(
         (), description="bearer tokens of clients, 16 characters or more; set them in the environment"
     )
+    closed_room_types: tuple[str, ...] = Field(
+        (), description="room types whose audio is refused with code 4403 and never recorded"
+    )
     max_connections: PositiveInt = Field(2_000, description="maximum open connections")
     max_frame_bytes: PositiveInt = Field(262_144, description="maximum bytes of one frame")
     max_bytes_per_second: PositiveInt = Field(

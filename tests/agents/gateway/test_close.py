@@ -6,7 +6,7 @@ from agents.gateway.close import Close, RefusalError
 def test_the_close_codes_are_those_of_the_manual() -> None:
     assert {code.name: int(code) for code in Close} == {
         "RESTART": 1012, "TRY_LATER": 1013, "TOO_BIG": 1009, "BAD_REQUEST": 4400,
-        "UNAUTHORIZED": 4401, "IDLE": 4408, "REPLACED": 4409, "BAD_AUDIO": 4415, "TOO_FAST": 4429,
+        "UNAUTHORIZED": 4401, "SWITCHED_OFF": 4403, "IDLE": 4408, "REPLACED": 4409, "BAD_AUDIO": 4415, "TOO_FAST": 4429,
     }  # fmt: skip
 
 

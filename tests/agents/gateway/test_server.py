@@ -313,6 +313,15 @@ async def test_beyond_max_connections_a_client_is_told_to_try_later() -> None:
             await until(lambda: place.sink.chunks[-1].speaker == "bob")
 
 
+async def test_audio_of_a_type_of_room_that_is_switched_off_is_refused() -> None:
+    async with running(closed_room_types=("kids",)) as place, place.client() as taken:
+        async with place.client(PATH.replace("alice", "bob") + "&room_type=kids") as refused:
+            assert (await closed_with(refused))[0] == 4403
+        await taken.send(FRAME)
+        await until(lambda: len(place.sink.chunks) == 1)
+        assert place.refused("switched_off") == 1
+
+
 async def test_a_reconnect_replaces_the_old_connection_and_begins_a_new_session() -> None:
     """It works also on a full gateway, because the old peer may be long gone."""
     async with running(max_connections=1) as place, place.client() as old:

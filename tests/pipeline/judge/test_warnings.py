@@ -7,7 +7,7 @@ import pytest
 from pipeline.judge.judge import check
 from pipeline.judge.policy import Policy
 from pipeline.judge.warnings import doubts, unknown_room_type
-from pipeline.settings import Asr, JudgeSettings, Overload, Retention, RoomShare, Settings
+from pipeline.settings import Asr, GatewaySettings, JudgeSettings, Overload, Retention, RoomShare, Settings
 
 
 def told(**sections: object) -> list[str]:
@@ -27,6 +27,7 @@ def test_the_shipped_settings_cause_no_warning() -> None:
         ({"judge": JudgeSettings(lexicons=())}, "judge.lexicons is empty"),
         ({"overload": Overload(room_types=(RoomShare(name="kid"),))}, "the room type kid, .* Did you mean kids?"),
         ({"overload": Overload(room_types=(RoomShare(name="game", share=0),))}, "the share of game is 0"),
+        ({"gateway": GatewaySettings(closed_room_types=("kid",))}, "closed_room_types: .* Did you mean kids?"),
         ({"retention": Retention.model_validate({"labels": {"abusse": {}}})}, "no label abusse. Did you mean abuse?"),
     ],
 )
