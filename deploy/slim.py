@@ -6,7 +6,7 @@ Run it by `make slim`, in an environment with everything installed: the packages
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import requires
 from pathlib import Path
 
@@ -35,15 +35,25 @@ def main() -> None:
     sys.stdout.write(HEAD + "".join(f"{name}=={version}\n" for name, version in slim().items()))
 
 
-def slim() -> dict[str, str]:
+def slim(extras: Iterable[str] = EXTRAS) -> dict[str, str]:
     """The version of each package, by name. Raises KeyError for a package that constraints.txt lacks."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    listed = project["dependencies"] + [each for extra in EXTRAS for each in project["optional-dependencies"][extra]]
-    found: set[tuple[str, str]] = set()
-    for requirement in map(Requirement, listed):
-        _collect(requirement, found)
     pinned = _pinned()
-    return {name: pinned[name] for name in sorted({name for name, _ in found})}
+    return {name: pinned[name] for name in sorted({name for name, _ in collected(extras)})}
+
+
+def collected(extras: Iterable[str]) -> set[tuple[str, str]]:
+    """Each package with each of its extras that is used; "" stands for the package itself."""
+    found: set[tuple[str, str]] = set()
+    for requirement in listed(extras):
+        _collect(requirement, found)
+    return found
+
+
+def listed(extras: Iterable[str]) -> list[Requirement]:
+    """What pyproject.toml asks for, with these extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    chosen = [each for extra in extras for each in project["optional-dependencies"][extra]]
+    return [Requirement(each) for each in project["dependencies"] + chosen]
 
 
 def _collect(requirement: Requirement, found: set[tuple[str, str]]) -> None:
@@ -52,11 +62,11 @@ def _collect(requirement: Requirement, found: set[tuple[str, str]]) -> None:
     for extra in {"", *requirement.extras} if name not in LEFT_OUT else ():
         if (name, extra) not in found:
             found.add((name, extra))
-            for needed in _needs(name, extra):
+            for needed in needs(name, extra):
                 _collect(needed, found)
 
 
-def _needs(name: str, extra: str) -> Iterator[Requirement]:
+def needs(name: str, extra: str) -> Iterator[Requirement]:
     """What an installed package needs on one of MACHINES at least."""
     if name in DATA_ONLY:
         return
