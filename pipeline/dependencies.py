@@ -1,4 +1,4 @@
-"""Checks whether Kafka and the database answer, and a start that waits for them.
+"""Checks whether Kafka, the database and the S3 server answer, and a start that waits for them.
 
 A worker exposes the result as the metric `voxwarden_dependency_up`. So on-call sees the cause of a failure, not only
 its consequences.
@@ -22,7 +22,7 @@ CHECK_SECONDS = 5.0
 START_SECONDS = 5.0
 """Seconds between two attempts to start."""
 
-DependencyCheck = Callable[[], None]
+DependencyCheck = Callable[[], object]
 """A function that raises an error if the dependency does not answer."""
 
 log = logging.getLogger(__name__)

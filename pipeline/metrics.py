@@ -24,7 +24,7 @@ LABELS = {
     "action": "warn, mute, unmute, remove, close_room",
     "agrees": "yes, no",
     "bound": "estimate, low, high: the estimate, and the ends of its 95 % interval",
-    "dependency": "kafka, database",
+    "dependency": "kafka, database, evidence (the S3 server)",
     "label": "the labels of `configs/labels.yaml`, and other",
     "language": "the languages of `asr.languages`",
     "mark": "the marks of a transcript",
@@ -90,7 +90,9 @@ class Metrics:
         "stage",
     )
     retries: Counter = _metric(
-        "retries_total", "Retries of a batch because a dependency (Kafka, the database) did not answer.", "stage"
+        "retries_total",
+        "Retries of a batch because a dependency (Kafka, the database, the S3 server) did not answer.",
+        "stage",
     )
     lag_seconds: Gauge = _metric("lag_seconds", "Seconds that the oldest record of the last batch had waited.", "stage")
     lag_messages: Gauge = _metric("lag_messages", "Records on the broker that a stage has not committed yet.", "stage")
@@ -107,7 +109,7 @@ class Metrics:
     )
     dependency_up: Gauge = _metric(
         "dependency_up",
-        "1 if the dependency (Kafka or the database) answers this process, else 0.",
+        "1 if the dependency (Kafka, the database or the S3 server) answers this process, else 0.",
         "dependency",
     )
 

@@ -1,12 +1,19 @@
 """For all tests."""
 
+import itertools
 import os
 import sys
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tests.s3 import S3Server
+
+buckets = itertools.count()
 
 # A busy machine is no failure. CI draws the same examples each time: what new ones find is for a person, at a desk.
 settings.register_profile("voxwarden", deadline=None, derandomize="CI" in os.environ, max_examples=50)
@@ -21,3 +28,18 @@ def _end_of_livekit() -> Iterator[None]:
     if library := sys.modules.get("livekit.rtc._ffi_client"):
         library.FfiClient.instance._dispose()
         time.sleep(0.5)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator["S3Server"]:
+    """Return an S3 server that runs as long as the tests."""
+    from tests import s3
+
+    with s3.running() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(s3_server: "S3Server") -> str:
+    """Return the name of a new bucket with object lock."""
+    return s3_server.make_bucket(f"test-{next(buckets)}", lock=True)

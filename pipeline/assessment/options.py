@@ -7,7 +7,8 @@ from pipeline.errors import ConfigError
 from pipeline.judge import labels
 from pipeline.judge.labels import Labels
 from pipeline.review.cases.ranking import TARGETS
-from pipeline.review.evidence.store import EvidenceFolder, EvidenceStore
+from pipeline.review.evidence.opening import open_evidence
+from pipeline.review.evidence.store import EvidenceStore
 from pipeline.settings import Retention, Settings
 
 DAY_SECONDS = 86_400.0
@@ -73,7 +74,7 @@ def of(settings: Settings, known: Labels) -> Options:
         spread=chosen.spread_minutes * 60,
         stable_loss=chosen.stable_loss,
         retention=settings.retention,
-        evidence=EvidenceFolder(settings.data_dir / "evidence"),
+        evidence=open_evidence(settings),
     )
 
 

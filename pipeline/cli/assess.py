@@ -170,14 +170,14 @@ def write_bundle(
     _require_extra()
     from pipeline.assessment.report import assessments, bundle, keys
     from pipeline.review import audit
-    from pipeline.review.evidence.store import EvidenceFolder
+    from pipeline.review.evidence.opening import open_evidence
 
     settings = settings_of(ctx)
     signer = keys.load(_key(settings, path))
     with database_of(ctx) as database:
         with database.read() as connection:
             found = assessments.find(connection, identity)
-            audio = bundle.clips_of(connection, EvidenceFolder(settings.data_dir / "evidence"), clips or [])
+            audio = bundle.clips_of(connection, open_evidence(settings), clips or [])
             data = bundle.build(connection, found, signer, audio, pdf)
         with database.write() as connection:
             audit.append(connection, time.time(), actor(), "assessment.bundle", found.id, {"clips": sorted(audio)})

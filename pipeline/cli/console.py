@@ -72,11 +72,12 @@ async def _serve(settings: Settings) -> None:
     from pipeline.metrics import Metrics
     from pipeline.metrics_server import serving as figures
     from pipeline.review.database import check_answers
+    from pipeline.review.evidence.opening import evidence_checks
 
     metrics = Metrics()
     with figures(metrics, settings.metrics.host, settings.metrics.port) as url:
         check = partial(check_answers, settings.database_url)
-        with Dependencies({"database": check}, metrics).watching():
+        with Dependencies({"database": check, **evidence_checks(settings)}, metrics).watching():
             await answered(check)
             async with imported()(settings, metrics) as found:
                 print_address(found)

@@ -31,7 +31,7 @@ def run_job(
       voxwarden retention run --dry-run
       voxwarden retention run
     """
-    from pipeline.review.evidence.store import EvidenceFolder
+    from pipeline.review.evidence.opening import open_evidence
     from pipeline.review.privacy import retention as job
 
     settings = settings_of(ctx)
@@ -39,10 +39,8 @@ def run_job(
         if dry_run:
             done = job.preview(database, settings.retention, time.time())
         else:
-            evidence = EvidenceFolder(settings.data_dir / "evidence")
-            done = job.run(
-                database, evidence, settings.retention, time.time(), settings.kafka.longest_retention_seconds
-            )
+            kept = settings.kafka.longest_retention_seconds
+            done = job.run(database, open_evidence(settings), settings.retention, time.time(), kept)
     verb = "Would delete" if dry_run else "Deleted"
     stdout.print(
         f"{verb} {done.clips} clips, {done.cases} cases, {done.lines} lines of the log; "
@@ -64,10 +62,10 @@ def erase_speaker(
     Example:
       voxwarden retention erase user-4711
     """
-    from pipeline.review.evidence.store import EvidenceFolder
+    from pipeline.review.evidence.opening import open_evidence
     from pipeline.review.privacy import erasure
 
-    evidence = EvidenceFolder(settings_of(ctx).data_dir / "evidence")
+    evidence = open_evidence(settings_of(ctx))
     with database_of(ctx) as database:
         with database.write() as connection:
             request = erasure.ask(connection, speaker, actor(), time.time())
@@ -90,10 +88,12 @@ def place_hold(
     Example:
       voxwarden retention hold speaker user-4711 --reason "police request 2026-18"
     """
-    from pipeline.review.privacy import holds
+    from pipeline.review.evidence.opening import open_evidence
+    from pipeline.review.privacy import locks
 
-    with database_of(ctx) as database, database.write() as connection:
-        hold = holds.place(connection, kind, subject, reason, actor(), time.time())
+    with database_of(ctx) as database:
+        evidence = open_evidence(settings_of(ctx))
+        hold = locks.place(database, evidence, kind, subject, reason, actor(), time.time())
     stdout.print(hold.id, highlight=False)
 
 
@@ -104,10 +104,11 @@ def release_hold(ctx: typer.Context, hold: Annotated[str, typer.Argument(help="I
     Example:
       voxwarden retention release HOLD
     """
-    from pipeline.review.privacy import holds
+    from pipeline.review.evidence.opening import open_evidence
+    from pipeline.review.privacy import locks
 
-    with database_of(ctx) as database, database.write() as connection:
-        holds.release(connection, hold, actor(), time.time())
+    with database_of(ctx) as database:
+        locks.release(database, open_evidence(settings_of(ctx)), hold, actor(), time.time())
 
 
 @retention.command("holds")

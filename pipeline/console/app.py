@@ -52,7 +52,7 @@ from pipeline.errors import ConfigError
 from pipeline.judge import labels
 from pipeline.metrics import Metrics
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.evidence.opening import open_evidence
 from pipeline.review.quality import drawing
 from pipeline.review.quality.drawing import Shares
 from pipeline.settings import Settings
@@ -99,7 +99,7 @@ def open_desk(
     return Desk(
         settings,
         database,
-        EvidenceFolder(settings.data_dir / "evidence"),
+        open_evidence(settings),
         known,
         Texts(),
         metrics or Metrics(),

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pipeline.console.desk import Signed, TheDesk
 from pipeline.console.fields import NO_CONTROL
 from pipeline.console.pages import page
-from pipeline.review.privacy import erasure, holds, retention
+from pipeline.review.privacy import erasure, holds, locks, retention
 
 router = APIRouter(prefix="/keeping")
 
@@ -39,8 +39,7 @@ def place_hold(
     desk: TheDesk, session: Signed, kind: Annotated[holds.Kind, Form()], subject: NamedForm, reason: NamedForm
 ) -> Response:
     """Place a legal hold on a case, a speaker or a room."""
-    with desk.database.write() as connection:
-        holds.place(connection, kind, subject, reason, session.account.name, desk.clock())
+    locks.place(desk.database, desk.evidence, kind, subject, reason, session.account.name, desk.clock())
     return RedirectResponse("/keeping", 303)
 
 
@@ -49,18 +48,21 @@ def release_hold(
     desk: TheDesk, session: Signed, hold: Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f-]{1,64}$")]
 ) -> Response:
     """Release a legal hold. 404 if it is not active."""
-    with desk.database.write() as connection:
-        holds.release(connection, hold, session.account.name, desk.clock())
+    locks.release(desk.database, desk.evidence, hold, session.account.name, desk.clock())
     return RedirectResponse("/keeping", 303)
 
 
 @router.post("/erasures")
 def erase_speaker(desk: TheDesk, session: Signed, speaker: NamedForm, again: NamedForm) -> Response:
-    """Erase a speaker at once, except cases on legal hold. There is no undo, so the page asks for the id twice."""
+    """Erase a speaker, except cases on legal hold. There is no undo, so the page asks for the id twice.
+
+    It is done at once, or by the retention job if that runs elsewhere (`retention.in_console`).
+    """
     if speaker != again:
         return RedirectResponse("/keeping?differs=1", 303)
     name, now = session.account.name, desk.clock()
     with desk.database.write() as connection:
         request = erasure.ask(connection, speaker, name, now)
-    erasure.carry_out(desk.database, desk.evidence, request, name, now)
+    if desk.settings.retention.in_console:
+        erasure.carry_out(desk.database, desk.evidence, request, name, now)
     return RedirectResponse("/keeping", 303)

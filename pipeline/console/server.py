@@ -93,8 +93,10 @@ async def serving(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving
 
 
 def keep(desk: Desk) -> None:
-    """Run the retention job if it is due."""
+    """Run the retention job if it is due, and if this process is to run it."""
     settings = desk.settings
+    if not settings.retention.in_console:
+        return
     kept = settings.kafka.longest_retention_seconds
     retention.run_if_due(desk.database, desk.evidence, settings.retention, desk.clock(), kept)
 

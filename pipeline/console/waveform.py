@@ -7,6 +7,7 @@ from msgspec import Struct
 from pipeline.errors import AudioError
 from pipeline.review.cases.values import Evidence
 from pipeline.review.evidence import sound
+from pipeline.review.evidence.sealing import ClipDamaged
 from pipeline.review.evidence.store import EvidenceStore
 
 WIDTH = 600
@@ -26,10 +27,10 @@ class Outline(Struct, frozen=True):
 
 def outline(evidence: EvidenceStore, clip: Evidence) -> Outline | None:
     """Return the outline of a clip; None if the clip is gone or cannot be decoded."""
-    data = evidence.get(clip.path)
     try:
+        data = evidence.get(clip.path)
         return _outline(data) if data else None
-    except AudioError:
+    except (AudioError, ClipDamaged):
         return None
 
 

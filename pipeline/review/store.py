@@ -14,6 +14,7 @@ from pipeline.review.database import Database
 from pipeline.review.delivery import drills, outbox, raising, tallies
 from pipeline.review.delivery.raising import Raising
 from pipeline.review.delivery.tallies import Tally
+from pipeline.review.privacy import holds
 from pipeline.settings import Settings
 
 
@@ -47,6 +48,9 @@ class ReviewStore(Protocol):
 
     def attach(self, clip: Evidence) -> list[str]:
         """Store `clip` as the only evidence of its case; return the paths of the clips that it replaces."""
+
+    def held(self, case: str) -> bool:
+        """Tell whether a legal hold blocks the deletion of a case. False if there is no such case."""
 
     def awaiting_clip(self, before: float) -> list[Report]:
         """Return a batch of reports stored before `before` (UTC seconds) that still wait for their clip."""
@@ -135,6 +139,10 @@ class SqlReviewStore(ReviewStore):
     def attach(self, clip: Evidence) -> list[str]:
         with self._database.write() as connection:
             return writing.attach(connection, clip)
+
+    def held(self, case: str) -> bool:
+        with self._database.read() as connection:
+            return holds.is_held(connection, case)
 
     def awaiting_clip(self, before: float) -> list[Report]:
         with self._database.read() as connection:

@@ -12,6 +12,7 @@ from pipeline.settings.assessment import AssessmentSettings
 from pipeline.settings.audio import Audio
 from pipeline.settings.console import ReviewConsole
 from pipeline.settings.drills import Drills
+from pipeline.settings.evidence import EvidenceSettings
 from pipeline.settings.file import in_file
 from pipeline.settings.gateway import GatewaySettings
 from pipeline.settings.judge import JudgeSettings
@@ -40,6 +41,7 @@ __all__ = [
     "Audio",
     "Batching",
     "Drills",
+    "EvidenceSettings",
     "FlagEvents",
     "GatewaySettings",
     "JudgeSettings",

@@ -37,6 +37,9 @@ class Retention(Section):
     every_hours: float = Field(
         24.0, gt=0, le=168, description="hours between two runs of the retention job in the console's process"
     )
+    in_console: bool = Field(
+        True, description="whether the console's process runs the job; false: run `voxwarden retention run` each day"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> "Retention":

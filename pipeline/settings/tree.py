@@ -11,6 +11,7 @@ from pipeline.settings.asr import Asr
 from pipeline.settings.assessment import AssessmentSettings
 from pipeline.settings.audio import Audio
 from pipeline.settings.console import ReviewConsole
+from pipeline.settings.evidence import EvidenceSettings
 from pipeline.settings.file import in_file
 from pipeline.settings.gateway import GatewaySettings
 from pipeline.settings.judge import JudgeSettings
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
     overload: Overload = Overload()
     judge: JudgeSettings = JudgeSettings()
     store: Store = Store()
+    evidence: EvidenceSettings = EvidenceSettings()
     stages: Stages = Stages()  # type: ignore[valid-type]
     kafka: Kafka = Kafka()
     gateway: GatewaySettings = GatewaySettings()

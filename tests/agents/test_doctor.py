@@ -8,7 +8,7 @@ import pytest
 
 from agents.doctor import DoctorResult, examine, reach
 from pipeline.errors import DependencyError
-from pipeline.settings import Asr, JudgeSettings, Kafka, Settings, Store
+from pipeline.settings import Asr, EvidenceSettings, JudgeSettings, Kafka, Settings, Store
 from tests.ports import free_port
 
 
@@ -77,6 +77,20 @@ def test_a_database_that_does_not_answer_is_named_without_its_password(settings:
     finding = findings(away)["review store"]
     assert finding.state == "missing"
     assert "127.0.0.1" in finding.detail
+    assert "s3cret" not in finding.detail
+
+
+def test_a_storage_of_clips_that_does_not_answer_is_named_without_its_secret(settings: Settings) -> None:
+    server = {
+        "bucket": "clips",
+        "endpoint": f"http://127.0.0.1:{free_port()}",
+        "access_key": "a",
+        "secret_key": "s3cret",
+    }
+    chosen = EvidenceSettings.model_validate({"store": "s3", "s3": server})
+    finding = findings(settings.model_copy(update={"evidence": chosen}))["evidence"]
+    assert finding.state == "missing"
+    assert "S3 bucket clips" in finding.detail
     assert "s3cret" not in finding.detail
 
 

@@ -45,7 +45,7 @@ def test_a_check_that_hangs_does_not_delay_another() -> None:
     from threading import Event
 
     metrics, let_go, answered = Metrics(), Event(), Event()
-    with Dependencies({"kafka": let_go.wait, "database": answered.set}, metrics).watching():  # type: ignore[dict-item]
+    with Dependencies({"kafka": let_go.wait, "database": answered.set}, metrics).watching():
         assert answered.wait(30)
         assert up(metrics, "kafka") is None
         let_go.set()

@@ -47,12 +47,12 @@ def wait_for(settings: Settings, topic: Topic, enough: Callable[[list[Any]], boo
     return records
 
 
-def wait_until(done: Callable[[], bool], alive: Callable[[], None]) -> None:
+def wait_until(done: Callable[[], bool], alive: Callable[[], None], patience: float = PATIENCE_SECONDS) -> None:
     """Wait until `done` is true. Each call may open a connection. `alive` is called in between and may fail."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patience
     while not done():
         alive()
-        assert time.monotonic() < deadline, f"not done after {PATIENCE_SECONDS} s"
+        assert time.monotonic() < deadline, f"not done after {patience} s"
         time.sleep(0.25)
 
 

@@ -1,5 +1,6 @@
 """Workers as separate processes with all settings in the environment, as in production."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.settings import Settings
+from pipeline.settings import EvidenceSettings, Settings
 from tests.broker import ROOT
 
 STOP_SECONDS = 60
@@ -100,9 +101,25 @@ def worker(settings: Settings, output: Path, *arguments: str) -> Iterator[Worker
         process.close()
 
 
+def evidence_environment(evidence: EvidenceSettings) -> dict[str, str]:
+    s3 = evidence.s3
+    if evidence.store == "folder" or s3.endpoint is None or s3.access_key is None or s3.secret_key is None:
+        return {}
+    keys = [{"id": key.id, "key": key.key.get_secret_value()} for key in evidence.encryption.keys]
+    return {
+        "VOXWARDEN_EVIDENCE__STORE": "s3",
+        "VOXWARDEN_EVIDENCE__S3__BUCKET": s3.bucket,
+        "VOXWARDEN_EVIDENCE__S3__ENDPOINT": s3.endpoint,
+        "VOXWARDEN_EVIDENCE__S3__ACCESS_KEY": s3.access_key.get_secret_value(),
+        "VOXWARDEN_EVIDENCE__S3__SECRET_KEY": s3.secret_key.get_secret_value(),
+        "VOXWARDEN_EVIDENCE__ENCRYPTION__KEYS": json.dumps(keys),
+    }
+
+
 def environment(settings: Settings) -> dict[str, str]:
     store = {"VOXWARDEN_STORE__URL": settings.store.url.get_secret_value()} if settings.store.url else {}
-    return store | {
+    named = store | evidence_environment(settings.evidence)
+    return named | {
         "VOXWARDEN_DATA_DIR": str(settings.data_dir),
         "VOXWARDEN_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,
         "VOXWARDEN_KAFKA__PREFIX": settings.kafka.prefix,

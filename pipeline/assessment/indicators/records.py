@@ -19,6 +19,7 @@ from pipeline.assessment.snapshot import UPHOLDS
 from pipeline.review.cases import reading
 from pipeline.review.cases.values import Evidence
 from pipeline.review.delivery.tallies import HOUR
+from pipeline.review.evidence.sealing import ClipDamaged
 from pipeline.review.evidence.store import EvidenceStore, checksum
 from pipeline.review.privacy.retention import overdue
 from pipeline.review.quality.statistics import Share
@@ -161,7 +162,10 @@ def _complete(connection: Connection, store: EvidenceStore, case_id: str) -> boo
 
 
 def _intact(store: EvidenceStore, clip: Evidence) -> bool:
-    data = store.get(clip.path)
+    try:
+        data = store.get(clip.path)
+    except ClipDamaged:
+        return False
     return data is not None and checksum(data) == clip.sha256
 
 

@@ -17,8 +17,9 @@ from pipeline.review.cases.values import Outcome, Result, check
 from pipeline.review.delivery.tallies import Tally
 from pipeline.review.evidence.clip import ClipCutter
 from pipeline.review.evidence.log import UtteranceLog
+from pipeline.review.evidence.opening import open_evidence
 from pipeline.review.evidence.report_clips import ReportCutter
-from pipeline.review.evidence.store import EvidenceFolder, EvidenceStore
+from pipeline.review.evidence.store import EvidenceStore
 from pipeline.review.quality import checks
 from pipeline.review.store import ReviewStore, open_store
 from pipeline.settings import Settings
@@ -120,10 +121,15 @@ class Deliver(Processor[Flag | SpeechStatus, Outcome]):
 
 
 def build(settings: Settings, metrics: Metrics, log: UtteranceLog) -> Deliver:
-    """Build the stage from the settings. It reads audio from `log`, and its `close` closes `log`."""
+    """Build the stage from the settings. It reads audio from `log`, and its `close` closes `log`.
+
+    Raises DependencyError if the database or the storage of the clips does not answer.
+    """
+    evidence = open_evidence(settings)
+    evidence.check()
     return Deliver(
         open_store(settings),
-        EvidenceFolder(settings.data_dir / "evidence"),
+        evidence,
         log,
         metrics,
         settings.store.preroll_seconds,

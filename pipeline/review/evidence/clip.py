@@ -106,7 +106,9 @@ def keep(
         # The case was erased or merged meanwhile. No audio may stay without its case.
         unused = [path]
     for old in unused:
-        evidence.remove(old)
+        evidence.discard(old)
+    if store.held(case):
+        evidence.hold(path, True)
 
 
 def compose(pieces: Sequence[tuple[float, Samples]], begin: float) -> tuple[Samples, tuple[ClipPiece, ...]]:

@@ -1,7 +1,8 @@
-"""Evidence clips: Ogg Opus files beside the review store."""
+"""Evidence clips, Ogg Opus: where they are stored, and the store in a folder."""
 
 import os
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -18,22 +19,44 @@ PART = ".part"
 
 
 class EvidenceStore(Protocol):
-    """Clips by path. Methods raise DependencyError if a clip cannot be written or read."""
+    """Clips by path. Methods raise DependencyError if the storage does not answer, ConfigError if it is set up wrongly.
+
+    A process may have no right to some of them. They then raise DependencyError, too.
+    """
 
     def put(self, case: str, start: float, clip: bytes) -> str:
-        """Store the clip of a case that begins at `start` (UTC seconds), and return its path.
+        """Store the clip of a case that begins at `start` (UTC seconds), and return its path."""
+        path = clip_path(case, start)
+        self.write(path, clip)
+        return path
 
-        The clip is stored completely or not at all.
-        """
+    def write(self, path: str, clip: bytes) -> None:
+        """Store a clip completely or not at all. It replaces the clip at `path`."""
 
     def get(self, path: str) -> bytes | None:
-        """Return the clip at `path`; None if there is none."""
+        """Return the clip at `path`; None if there is none. Raises ClipDamaged if it is seen to be changed."""
 
     def remove(self, path: str) -> None:
         """Delete the clip at `path` if it exists."""
 
+    def discard(self, path: str) -> bool:
+        """Delete a clip that no case names. Return False if it stays, because this process may not delete it."""
+
+    @property
+    def locks(self) -> bool:
+        """Whether `hold` protects a clip."""
+
+    def hold(self, path: str, held: bool) -> None:
+        """Let the storage itself protect the clip from deletion, or no longer. Does nothing where it cannot."""
+
+    def paths(self, before: float) -> Iterator[str]:
+        """Yield the paths of all clips whose last write was before `before` (UTC seconds)."""
+
     def sweep(self, before: float) -> None:
         """Delete incomplete clips that a crash left, if their last write was before `before` (UTC seconds)."""
+
+    def check(self) -> str:
+        """Return the name of the storage if it answers."""
 
 
 class EvidenceFolder(EvidenceStore):
@@ -46,15 +69,13 @@ class EvidenceFolder(EvidenceStore):
         self.folder = folder
         private_files.repair(folder)
 
-    def put(self, case: str, start: float, clip: bytes) -> str:
-        path = clip_path(case, start)
+    def write(self, path: str, clip: bytes) -> None:
         target = self.file(path)
         try:
             private_files.make_folder(target.parent)
             _write(target, clip)
         except OSError as error:
             raise _unusable(self.folder, error) from error
-        return path
 
     def get(self, path: str) -> bytes | None:
         try:
@@ -70,6 +91,26 @@ class EvidenceFolder(EvidenceStore):
         except OSError as error:
             raise _unusable(self.folder, error) from error
 
+    def discard(self, path: str) -> bool:
+        self.remove(path)
+        return True
+
+    @property
+    def locks(self) -> bool:
+        return False
+
+    def hold(self, path: str, held: bool) -> None:
+        """A folder protects no single file."""
+
+    def paths(self, before: float) -> Iterator[str]:
+        try:
+            for file in self.folder.rglob("[!.]*.ogg"):
+                with suppress(FileNotFoundError):  # another process has deleted it
+                    if file.stat().st_mtime < before:
+                        yield file.relative_to(self.folder).as_posix()
+        except OSError as error:
+            raise _unusable(self.folder, error) from error
+
     def sweep(self, before: float) -> None:
         try:
             for part in self.folder.rglob(f".*{PART}"):
@@ -78,6 +119,12 @@ class EvidenceFolder(EvidenceStore):
                         part.unlink()
         except OSError as error:
             raise _unusable(self.folder, error) from error
+
+    def check(self) -> str:
+        there = next(place for place in (self.folder, *self.folder.absolute().parents) if place.exists())
+        if not os.access(there, os.W_OK):
+            raise DependencyError(f"{there} cannot be written", "Set data_dir, or give the folder to this user.")
+        return str(self.folder)
 
     def file(self, path: str) -> Path:
         return self.folder / path

@@ -66,10 +66,24 @@ def held() -> ColumnElement[bool]:
 
     The hold names the case, its speaker, its room, or a speaker in the clip of a whole room.
     """
+    return exists().where(HOLDS.c.released_at.is_(None), _names_case())
+
+
+def is_held(connection: Connection, case: str) -> bool:
+    """Tell whether a hold blocks the deletion of a case. False if there is no such case."""
+    return connection.scalar(select(CASES.c.id).where(CASES.c.id == case, held())) is not None
+
+
+def covers(hold: str) -> ColumnElement[bool]:
+    """Return the condition on a row of CASES that this hold (its id) names the case, also after its release."""
+    return exists().where(HOLDS.c.id == hold, _names_case())
+
+
+def _names_case() -> ColumnElement[bool]:
     columns = {"case": CASES.c.id, "speaker": CASES.c.speaker, "room": CASES.c.room}
     matches = [and_(HOLDS.c.kind == kind, HOLDS.c.subject == column) for kind, column in columns.items()]
     matches.append(and_(HOLDS.c.kind == "speaker", HOLDS.c.subject.in_(_voices())))
-    return exists().where(HOLDS.c.released_at.is_(None), or_(*matches))
+    return or_(*matches)
 
 
 def follow(connection: Connection, case: str, into: str) -> None:

@@ -5,6 +5,7 @@ deletion to the audit log. Cases on legal hold stay, and so do cases with an ope
 job at once, and you can repeat it at any time.
 """
 
+import logging
 import math
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -15,19 +16,24 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, 
 from pipeline.review import audit
 from pipeline.review.appeals import appeals
 from pipeline.review.database import Database
+from pipeline.review.evidence import orphans
 from pipeline.review.evidence.store import EvidenceStore
-from pipeline.review.privacy import erasure, forgetting, holds
+from pipeline.review.privacy import erasure, forgetting, holds, locks
 from pipeline.review.tables.core import AUDIT, CASES, DECISIONS, EVIDENCE
 from pipeline.settings import Keep, Retention
 
 Class = Literal["open", "upheld", "dismissed"]
 Part = Literal["audio", "case"]
 
+log = logging.getLogger(__name__)
+
 CLASSES: tuple[Class, ...] = ("open", "upheld", "dismissed")
 DAY = 86_400.0
 BATCH = 50
 PART_SECONDS = 3_600.0
 """An incomplete clip of this age, in seconds, is left from a crash."""
+ORPHAN_SECONDS = DAY
+"""A clip of this age, in seconds, that no case names will not get its row any more."""
 MAX_SEQ = 2**31 - 1
 ACTOR = "retention"
 
@@ -42,7 +48,10 @@ class RetentionRule(Struct, frozen=True):
 
 
 class Done(Struct, frozen=True):
-    """Numbers of deleted clips, cases and lines. `preview` returns the numbers that a run would delete."""
+    """Numbers of deleted clips, cases and lines. `preview` returns the numbers that a run would delete.
+
+    `clips` includes clips that no case names. `preview` does not look for those.
+    """
 
     clips: int
     cases: int
@@ -67,12 +76,14 @@ def run(database: Database, evidence: EvidenceStore, settings: Retention, at: fl
     Kafka keeps speech for `kept` seconds. A request to erase a speaker stays until no earlier speech can arrive.
     """
     evidence.sweep(at - PART_SECONDS)
+    locks.relock(database, evidence)
     with database.read() as connection:
         asked = erasure.requests(connection)
     erased = sum(erasure.carry_out(database, evidence, request, ACTOR, at, kept).cases for request in asked)
     found = list(rules(settings))
     cases = sum(_delete(database, evidence, rule, "case", at) for rule in found)
     clips = sum(_delete(database, evidence, rule, "audio", at) for rule in found)
+    clips += _delete_orphans(database, evidence, at - ORPHAN_SECONDS)
     with database.write() as connection:
         old = _old_lines(settings, at)
         done = Done(
@@ -135,6 +146,15 @@ def _delete(database: Database, evidence: EvidenceStore, rule: RetentionRule, pa
         total += len(found) if part == "case" else clips
         if not found:
             return total
+
+
+def _delete_orphans(database: Database, evidence: EvidenceStore, before: float) -> int:
+    """Delete the clips without a case, and return their number."""
+    found = orphans.find(database, evidence, before)
+    deleted = sum(evidence.discard(path) for path in found)
+    if deleted < len(found):
+        log.warning("%d clips without a case stay: they are locked on the server", len(found) - deleted)
+    return deleted
 
 
 def _due(rule: RetentionRule, part: Part, at: float) -> Select[Any]:

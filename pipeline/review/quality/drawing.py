@@ -16,6 +16,7 @@ from pipeline.messages import NAMESPACE, Flag
 from pipeline.review.cases import reading
 from pipeline.review.cases.values import REPORTED, Case, ClipPiece, Evidence
 from pipeline.review.cases.writing import columns
+from pipeline.review.evidence.sealing import ClipDamaged
 from pipeline.review.evidence.store import EvidenceStore
 from pipeline.review.quality import checks
 from pipeline.review.quality.checks import FINAL, Kind, drawn
@@ -123,7 +124,10 @@ def _shifted(moment: float | None, later: float) -> float | None:
 
 
 def _copy_clip(connection: Connection, evidence: EvidenceStore, clip: Evidence, case: str, later: float) -> None:
-    data = evidence.get(clip.path)
+    try:
+        data = evidence.get(clip.path)
+    except ClipDamaged:
+        return
     if data is None:
         return
     start, end = clip.start + later, clip.end + later

@@ -1,5 +1,7 @@
 """The page of retention: rules, holds and erasures."""
 
+import pytest
+
 from pipeline.errors import Missing
 from pipeline.review.privacy import erasure, holds
 from tests.builders import NOON, flag
@@ -42,5 +44,20 @@ def test_an_admin_erases_a_speaker_after_entering_the_id_twice(console: Console,
     assert exists(console, case)
     assert ada.post("/keeping/erasures", data={"speaker": "ann", "again": "ann"}).status_code == 303
     assert not exists(console, case)
+    with console.database.read() as connection:
+        assert [request.speaker for request in erasure.requests(connection)] == ["ann"]
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the retention job run in another process. A test names this fixture before `console`."""
+    monkeypatch.setenv("VOXWARDEN_RETENTION__IN_CONSOLE", "false")
+
+
+def test_an_erasure_waits_for_a_retention_job_elsewhere(elsewhere: None, console: Console, enter: Enter) -> None:
+    del elsewhere
+    case = console.store.add([flag("a", -10, -5)], NOON)[0].case
+    assert enter("ada").post("/keeping/erasures", data={"speaker": "ann", "again": "ann"}).status_code == 303
+    assert exists(console, case)
     with console.database.read() as connection:
         assert [request.speaker for request in erasure.requests(connection)] == ["ann"]

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from pipeline.assessment import triggers
 from pipeline.console import server
 from pipeline.console.app import open_desk
 from pipeline.review.database import Database
+from pipeline.review.privacy import retention
 from pipeline.review.store import SqlReviewStore
-from pipeline.settings import Settings
+from pipeline.settings import Retention, Settings
 from tests.builders import NOON, flag
 
 
@@ -18,3 +21,13 @@ def test_the_watch_stores_new_triggers_once(database: Database, tmp_path: Path) 
         server.watch(desk)
     with database.read() as connection:
         assert [(each.signal, each.found_at) for each in triggers.all_of(connection)] == [("room_type:kids", NOON + 60)]
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_the_retention_job_runs_here_unless_it_runs_elsewhere(database: Database, tmp_path: Path, here: bool) -> None:
+    settings = Settings(data_dir=tmp_path, retention=Retention(in_console=here))
+    desk = open_desk(settings, database, lambda: NOON)
+    server.keep(desk)
+    with database.read() as connection:
+        assert (retention.last_run(connection) is not None) == here
+    desk.measured.close()

@@ -1,0 +1,119 @@
+"""Clients of S3 and KMS, and their errors in our words."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+from botocore.loaders import create_loader
+from botocore.session import Session
+from urllib3.exceptions import HTTPError
+
+from pipeline.errors import ConfigError, DependencyError, VoxwardenError
+from pipeline.settings.evidence import S3
+
+ATTEMPTS = 2
+"""How often a request is tried. The runner of the stage retries later, and a batch must end before Kafka's limit."""
+
+CREDENTIALS = (
+    "Set VOXWARDEN_EVIDENCE__S3__ACCESS_KEY and VOXWARDEN_EVIDENCE__S3__SECRET_KEY to an account of the server."
+)
+
+REFUSED: Mapping[str, tuple[type[VoxwardenError], str]] = {
+    "InvalidAccessKeyId": (ConfigError, CREDENTIALS),
+    "SignatureDoesNotMatch": (ConfigError, CREDENTIALS),
+    "UnrecognizedClientException": (ConfigError, CREDENTIALS),
+    "AuthorizationHeaderMalformed": (ConfigError, "Correct evidence.s3.region."),
+    "PermanentRedirect": (ConfigError, "Correct evidence.s3.endpoint and evidence.s3.region."),
+    "NoSuchBucket": (ConfigError, "Create the bucket, or correct evidence.s3.bucket."),
+    "NotFoundException": (ConfigError, "Correct evidence.encryption.kms_keys."),
+    "RequestTimeTooSkewed": (DependencyError, "Synchronise this machine's clock, for example by NTP."),
+    "ExpiredToken": (DependencyError, "Renew the credentials of this machine."),
+    "DisabledException": (DependencyError, "Enable the key in the KMS."),
+    "KMSInvalidStateException": (DependencyError, "Enable the key in the KMS."),
+}
+"""The kind of our error and its remedy, by the server's code of the error."""
+
+BROKEN = (BotoCoreError, HTTPError)
+"""Errors of the connection. botocore raises most of them, and its HTTP library those within a download."""
+
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "403"})
+"""Codes of the answer to an account that may not do this. A locked object gives the same answer."""
+
+
+class Forbidden(DependencyError):  # noqa: N818
+    """The server does not allow this account the request, or a lock protects the object."""
+
+
+def s3_client(settings: S3) -> Any:
+    """Return a client of the S3 server. Threads may share it."""
+    if settings.access_key is None or settings.secret_key is None:
+        return client("s3", settings, settings.endpoint)
+    account = {
+        "aws_access_key_id": settings.access_key.get_secret_value(),
+        "aws_secret_access_key": settings.secret_key.get_secret_value(),
+    }
+    return client("s3", settings, settings.endpoint, **account)
+
+
+def client(service: str, settings: S3, endpoint: str | None, **account: str) -> Any:
+    """Return a client of `service` (s3 or kms). Without an `account`, the usual sources of AWS name one."""
+    session = Session()
+    session.register_component("data_loader", _loader())
+    return session.create_client(
+        service,
+        region_name=settings.region,
+        endpoint_url=endpoint,
+        **account,
+        verify=str(settings.ca_file) if settings.ca_file else None,
+        config=Config(
+            connect_timeout=settings.timeout_seconds,
+            read_timeout=settings.timeout_seconds,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            signature_version="v4" if service == "kms" else "s3v4",
+            # Signed content: the server refuses a body that was cut or changed on the way.
+            s3={"addressing_style": settings.addressing, "payload_signing_enabled": True},
+            # Our own checksum is in the header; some servers refuse the one that botocore would put behind the body.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
+
+
+@cache
+def _loader() -> Any:
+    """Return the reader of the descriptions of AWS's services. It keeps them in memory: to read them takes long."""
+    return create_loader()
+
+
+@contextmanager
+def explained(server: str) -> Iterator[None]:
+    """Raise botocore's errors as ours. `server` names the server and what was asked."""
+    try:
+        yield
+    except ClientError as error:
+        raise _refused(error, server) from error
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        raise ConfigError(f"{server}: there are no credentials", CREDENTIALS) from error
+    except BROKEN as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise DependencyError(f"{server} does not answer: {reason}", "Check the server and the network.") from error
+
+
+def code_of(error: ClientError) -> str:
+    """Return the server's code of an error, for example NoSuchKey."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _refused(error: ClientError, server: str) -> VoxwardenError:
+    code = code_of(error)
+    if code in DENIED:
+        remedy = (
+            "Give its account the rights that docs/evidence.md lists. A legal hold on the server also refuses this."
+        )
+        return Forbidden(f"{server}: access denied", remedy)
+    kind, remedy = REFUSED.get(code, (DependencyError, "Check the server and its log."))
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", "")
+    return kind(f"{server}: {code} ({status})" if status else f"{server}: {code}", remedy)
