@@ -22,7 +22,7 @@ from packaging.utils import canonicalize_name
 
 from deploy.slim import LEFT_OUT, ROOT, collected, listed, needs, slim
 
-EXTRAS = ("weights", "console", "postgres", "s3")
+EXTRAS = ("weights", "console", "livekit", "postgres", "s3")
 """The extras of the image."""
 SHIPPED = {
     "htmx": ("2.0.11", "0BSD", ComponentType.FILE, "pipeline/console/static/htmx.min.js"),
