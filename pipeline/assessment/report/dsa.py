@@ -1,73 +1,240 @@
-"""Tables for the transparency report of the EU's Digital Services Act, by Implementing Regulation (EU) 2024/2835.
+"""The tables of the transparency report under the EU's Digital Services Act.
 
-Each file has the data for one section of the quantitative template, as far as the store has them. The columns are ours:
-copy the values into the Commission's form. What only the operator knows is in no file: orders of member states,
-out-of-court disputes, monthly recipients.
+`dsa/` has the CSV templates of Annex I of Commission Implementing Regulation (EU) 2024/2835, as the Commission wrote
+them: its parts, columns, rows and categories. What the store knows is filled in by the rules of Annex II: times are in
+hours, shares from 0 to 1. All other fields stay empty for the operator. An empty field does not apply, and a count of
+nothing is 0, so check each of them.
 """
 
-from collections.abc import Iterable
+import csv
+import io
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
+
+from msgspec import Struct, convert
 
 from pipeline import yamlfiles
 from pipeline.assessment.figure import Figure
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.numbers import day
-from pipeline.assessment.report.tables import table
 
-OTHER = "OTHER_VIOLATION_TC"
-NOTICES, COMPLAINTS, AUTOMATED, PEOPLE = ("I-19",), ("I-20", "I-11"), ("I-10", "I-12", "I-13", "I-15"), ("I-16", "I-18")
-"""Indicators behind each section."""
-COLUMNS = ("indicator", "value_name", "scope", "value", "low", "high", "n", "unit", "not_measured")
+FOLDER = Path(__file__).with_name("dsa")
+HOUR = 3_600.0
+CATEGORY, KEYWORD, OTHER = "STATEMENT_CATEGORY_", "KEYWORD_", "KEYWORD_OTHER"
+DESCRIPTION = 'Description of the sub-category "Other"'
+MEASURES = "Number of measures taken at the provider's own initiative"
+AUTOMATED = "Number of measures taken after detection with solely automated means"
+NOTICES, ITEMS = (
+    "Number of notices received",
+    "Number of specific items of information included in the total number of notices",
+)
+ACTIONS = "Number of actions taken on the basis of the terms and conditions of the service"
+TIME = "Median time to take action"
+PLACEHOLDERS = {"[...]", "bg", "sv", "AT", "SE"}
+"""Scopes that stand for a list of languages or member states."""
+
+Row = dict[str, str]
+"""One row, by the names of the columns."""
+
+
+class Mapped(Struct, frozen=True):
+    """Our reading of labels and actions, in `dsa/mapping.yaml`."""
+
+    labels: dict[str, tuple[str, str]]
+    """Category and keyword of each label."""
+    restrictions: dict[str, str]
+    """The column of each action that restricts something."""
+
+
+class Place(NamedTuple):
+    """Where a label is counted. `name` is empty unless the keyword is OTHER."""
+
+    category: str
+    keyword: str
+    name: str
+
+
+Counts = Mapping[Place, Counter[str]]
+"""Numbers by column, for each place."""
 
 
 def tables(report: AssessmentReport) -> dict[str, bytes]:
-    """Return the CSV files by name."""
-    return {
-        "1_identification.csv": _identification(report),
-        "3_notices.csv": _figures(report, NOTICES),
-        "4_5_own_initiative.csv": _restrictions(report),
-        "6_complaints.csv": _figures(report, COMPLAINTS),
-        "7_automated_means.csv": _figures(report, AUTOMATED),
-        "8_human_resources.csv": _figures(report, PEOPLE),
-    }
-
-
-def category(label: str) -> str:
-    """Return the category of a label."""
-    return categories().get(label, OTHER)
+    """Return the eleven CSV files by name."""
+    return {file.name: _table(report, file) for file in sorted(FOLDER.glob("*.csv"))}
 
 
 @cache
-def categories() -> dict[str, str]:
-    """Return the category of each label that has one of its own."""
-    found: dict[str, str] = yamlfiles.read(Path(__file__).with_suffix(".yaml"))["categories"]
-    return found
+def mapped() -> Mapped:
+    return convert(yamlfiles.read(FOLDER / "mapping.yaml"), Mapped)
 
 
-def _identification(report: AssessmentReport) -> bytes:
-    rows = [
-        ("service", report.title),
-        ("reporting_period_start", day(report.window.since)),
-        ("reporting_period_end", day(report.window.until)),
-        ("version", report.id),
-        ("software", f"Voxwarden {report.versions.voxwarden}"),
+def place_of(report: AssessmentReport, label: str, notice: bool = False) -> Place:
+    """Return where a label is counted. A notice about a rule of the operator alone names no illegal content."""
+    category, keyword = mapped().labels.get(label, ("OTHER_VIOLATION_TC", "OTHER"))
+    if notice and category == "OTHER_VIOLATION_TC":
+        return Place(f"{CATEGORY}NOT_SPECIFIED_NOTICE", "", "")
+    name = report.labels[label].en if label in report.labels else label or "Without a label"
+    return Place(CATEGORY + category, KEYWORD + keyword, name if keyword == "OTHER" else "")
+
+
+def _table(report: AssessmentReport, file: Path) -> bytes:
+    header, *lines = csv.reader(io.StringIO(file.read_text("utf-8")))
+    columns = [name.strip() for name in header]
+    rows = [dict(zip(columns, line, strict=False)) for line in lines if PLACEHOLDERS.isdisjoint(line)]
+    for row in rows:
+        if "Service" in row:
+            row["Service"] = report.title
+        if "Reporting period" in row:
+            row["Reporting period"] = f"{day(report.window.since)}/{day(report.window.until - 1)}"
+    fill = FILLERS.get(file.stem, _blank)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(header)
+    writer.writerows([row.get(name, "") for name in columns] for row in fill(report, rows))
+    return text.getvalue().encode()
+
+
+def _blank(report: AssessmentReport, rows: list[Row]) -> list[Row]:
+    """Empty the fields in which the template tells what to write."""
+    del report
+    for row in rows:
+        row |= {name: "" for name in ("Value", DESCRIPTION) if name in row}
+    return rows
+
+
+def _identification(report: AssessmentReport, rows: list[Row]) -> list[Row]:
+    names = {each.field: each.shown.en for each in report.answers}
+    known = {
+        "Name of the service provider": names.get("organisation_name") or names.get("person_name", ""),
+        "Starting date of reporting period": day(report.window.since),
+        "Ending date of reporting period": day(report.window.until - 1),
+    }
+    return [row | {"Value": known.get(row["Indicator"], "")} for row in rows]
+
+
+def _notices(report: AssessmentReport, rows: list[Row]) -> list[Row]:
+    """Users' reports are the notices. Actions on them rest on the operator's rules."""
+    counts: dict[Place, Counter[str]] = {}
+    for each in report.figures:
+        if (each.indicator, each.key, *each.split) == ("I-19", "received", "label") and each.value:
+            found = counts.setdefault(place_of(report, each.split["label"], notice=True), Counter())
+            found.update(dict.fromkeys((NOTICES, ITEMS), int(each.value)))
+    for made in _restricting(report, {"report"}):
+        counts.setdefault(place_of(report, made.label, notice=True), Counter())[ACTIONS] += made.n
+    filled = _by_category(rows, counts, (NOTICES, ITEMS, ACTIONS))
+    if median := _figure(report, "I-19", "p50"):
+        filled[0] |= {TIME: _hours(median), f"Contextual information on {TIME}": "Time to the decision of each notice"}
+    return filled
+
+
+def _own_initiative(report: AssessmentReport, rows: list[Row]) -> list[Row]:
+    """Measures that people took on speech that the software or an audit found, by the operator's rules."""
+    counts: dict[Place, Counter[str]] = {}
+    for made in _restricting(report, {"machine", "audit"}):
+        found = counts.setdefault(place_of(report, made.label), Counter())
+        found.update({MEASURES: made.n, mapped().restrictions[made.action]: made.n})
+    return _by_category(rows, counts, (MEASURES, AUTOMATED, *sorted(set(mapped().restrictions.values()))))
+
+
+def _complaints(report: AssessmentReport, rows: list[Row]) -> list[Row]:
+    """Appeals are the complaints. Each upholds or reverses a decision."""
+    received, reversed_ = _figure(report, "I-20", "received"), _figure(report, "I-20", "reversed")
+    overturned = round((reversed_.value or 0.0) * reversed_.n) if reversed_ else 0
+    settled = reversed_.n if reversed_ else 0
+    known = {
+        "Total number": str(int(received.value or 0)) if received else "",
+        "Decisions upheld": str(settled - overturned),
+        "Decisions partially reversed": "0",
+        "Decisions reversed": str(overturned),
+        "Median time": _hours(_figure(report, "I-20", "p50")),
+    }
+    own = "Number of complaints submitted to the internal-complaints mechanism"
+    return [row | {"Value": known.get(row["Scope"], "") if row["Indicator"] == own else ""} for row in rows]
+
+
+def _automated(report: AssessmentReport, rows: list[Row]) -> list[Row]:
+    """People decide each measure. Precision and recall are those of the flags, before a person decides."""
+    own, notices = (sum(each.n for each in _restricting(report, by)) for by in ({"machine", "audit"}, {"report"}))
+    received = _figure(report, "I-19", "received")
+    known = {
+        ("Number of measures solely taken by automated means", "Total number"): "0",
+        ("Number of measures not taken by automated means", "Total number"): str(own + notices),
+        ("Number of measures solely taken by automated means", "Own-initiative"): "0",
+        ("Number of measures not taken by automated means", "Own-initiative"): str(own),
+        ("Number of notices solely processed by automated means", "NAM Total"): "0",
+        ("Number of notices not processed by automated means", "NAM Total"): (
+            str(int(received.value or 0)) if received else ""
+        ),
+    }
+    filled = []
+    for row in rows:
+        name, scope = row["Indicator"].strip(), row["Scope"].strip()
+        filled.append(row | {"Value": known.get((name, scope), "")})
+        indicator = {"Precision": "I-10", "Recall": "I-12"}.get(name.rpartition(" - ")[2])
+        found = _figure(report, indicator, "share") if indicator else None
+        if found and scope in {"Total number", "Own-initiative"}:
+            filled[-1] |= {"Value": _number(found.value), "Contextual Information": _context(found)}
+    return filled
+
+
+FILLERS: Mapping[str, Callable[[AssessmentReport, list[Row]], list[Row]]] = {
+    "1_report_identification": _identification,
+    "4_notices": _notices,
+    "6_own_initiative_TC": _own_initiative,
+    "7_appeals_and_recidivism": _complaints,
+    "8_automated_means": _automated,
+}
+
+
+class _Made(NamedTuple):
+    label: str
+    action: str
+    n: int
+
+
+def _restricting(report: AssessmentReport, found_by: set[str]) -> list[_Made]:
+    """Return the measures that restrict something."""
+    return [
+        _Made(each.label, each.action, each.n)
+        for each in report.restrictions
+        if each.found_by in found_by and each.action in mapped().restrictions
     ]
-    return table(("indicator", "value"), rows)
 
 
-def _restrictions(report: AssessmentReport) -> bytes:
-    rows = ((category(each.label), each.label, each.found_by, each.action, each.n) for each in report.restrictions)
-    return table(("category", "label", "detected_by", "restriction", "measures"), sorted(rows))
+def _by_category(rows: Iterable[Row], counts: Counts, columns: Iterable[str]) -> list[Row]:
+    """Fill in the rows of categories and keywords. A category has the sum of its keywords."""
+    filled, category = [], ""
+    for row in rows:
+        code = next(value for name, value in row.items() if name.startswith("Category of"))
+        category = category if code.startswith(KEYWORD) else code
+        inside = {at: found for at, found in counts.items() if category in {at.category, "TOTAL"}}
+        if code.startswith(KEYWORD):
+            inside = {at: found for at, found in inside.items() if at.keyword == code}
+        for name in sorted({at.name for at in inside}) if code == OTHER and inside else [""]:
+            chosen = [found for at, found in inside.items() if code != OTHER or at.name == name]
+            sums = {column: str(sum(found[column] for found in chosen)) for column in columns}
+            filled.append(row | {DESCRIPTION: name} | sums)
+    return filled
 
 
-def _figures(report: AssessmentReport, indicators: Iterable[str]) -> bytes:
-    wanted = tuple(indicators)
-    names = {each.id: each.name.en for each in report.definitions}
-    return table(COLUMNS, (_row(names[each.indicator], each) for each in report.figures if each.indicator in wanted))
+def _figure(report: AssessmentReport, indicator: str, key: str) -> Figure | None:
+    """Return the figure of all speech, if it is measured."""
+    found = (each for each in report.figures if each.indicator == indicator and each.key == key and not each.split)
+    return next((each for each in found if each.value is not None), None)
 
 
-def _row(name: str, figure: Figure) -> list[object]:
-    scope = ";".join(f"{dimension}={value}" for dimension, value in sorted(figure.split.items()))
+def _hours(figure: Figure | None) -> str:
+    return _number(figure.value / HOUR) if figure and figure.value is not None else ""
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _context(figure: Figure) -> str:
     low, high = figure.interval or (None, None)
-    return [name, figure.key, scope, figure.value, low, high, figure.n, figure.unit, figure.unmeasured]
+    between = f"95% interval {low:.4g} to {high:.4g}, " if low is not None and high is not None else ""
+    return f"Flags before a person decides: {between}n = {figure.n}"
