@@ -60,9 +60,10 @@ def _evidence(connection: Connection, source: EvidenceSource, window: Window) ->
 
 
 def _chained(connection: Connection, source: EvidenceSource, window: Window) -> ReportedEvidence:
-    query = source.query(window)
-    newest = connection.execute(query.order_by(AUDIT.c.seq.desc()).limit(1)).one_or_none()
-    n = connection.scalar(select(func.count()).select_from(query.subquery())) or 0
+    query, options = source.query(window), {"purpose": f"evidence.{source.kind}"}
+    last = query.order_by(AUDIT.c.seq.desc()).limit(1)
+    newest = connection.execute(last, execution_options=options).one_or_none()
+    n = connection.scalar(select(func.count()).select_from(query.subquery()), execution_options=options) or 0
     return ReportedEvidence(kind=source.kind, n=n, sha256=newest.hash if newest else sha256().hexdigest())
 
 
