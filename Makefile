@@ -10,6 +10,7 @@ KAFKA := .cache/kafka/libs/.complete
 CLASSES := .cache/kafka/classes.jsa
 PROCESSES := tests/agents tests/benchmarks tests/browser tests/deploy tests/stream
 OIDC := .cache/oidc/.complete
+TYPESCRIPT := .cache/typescript/.complete
 LIVEKIT_VERSION := v1.13.5
 LIVEKIT := .cache/livekit/livekit-server-$(LIVEKIT_VERSION)
 S3_VERSION := v1.8.0
@@ -32,7 +33,7 @@ setup: $(VENV)/.dev  ## .venv with everything for development
 run: $(VENV)/$(if $(FULL),.full,.slim)  ## moderate two small rooms as if live, and serve the review console
 	@$(BIN)/voxwarden demo --console
 
-test: $(VENV)/.dev $(CLASSES) $(OIDC) $(LIVEKIT) $(S3) postgres prometheus chromium pango  ## lint, then every test, against a real Kafka, PostgreSQL, LiveKit, S3 server and browser
+test: $(VENV)/.dev $(CLASSES) $(OIDC) $(TYPESCRIPT) $(LIVEKIT) $(S3) postgres prometheus chromium pango  ## lint, then every test, against a real Kafka, PostgreSQL, LiveKit, S3 server and browser
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory --jobs=2 test-units test-processes
 
@@ -145,6 +146,12 @@ $(S3):
 	@CGO_ENABLED=0 GOBIN="$(CURDIR)/.cache/versitygw" GOTOOLCHAIN=auto go install -ldflags "-s -w" \
 	  github.com/versity/versitygw/cmd/versitygw@$(S3_VERSION)
 	@mv .cache/versitygw/versitygw $@
+
+$(TYPESCRIPT): clients/typescript/package.json
+	@deploy/need.sh npm
+	@mkdir -p .cache/typescript && cp $< .cache/typescript/ \
+	  && npm install --silent --no-audit --no-fund --ignore-scripts --prefix .cache/typescript
+	@touch $@
 
 clean:  ## remove what was built, downloaded and recorded here
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis voxwarden-data

@@ -12,11 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.client.gateway import SpeakerStream
+    from pipeline.client.verdicts import VerdictStream
     from pipeline.moderator import Moderator
 
-__all__ = ["Moderator", "SpeakerStream"]
+__all__ = ["Moderator", "SpeakerStream", "VerdictStream"]
 
-MODULES = {"Moderator": "pipeline.moderator", "SpeakerStream": "pipeline.client.gateway"}
+MODULES = {
+    "Moderator": "pipeline.moderator",
+    "SpeakerStream": "pipeline.client.gateway",
+    "VerdictStream": "pipeline.client.verdicts",
+}
 NAMES = ("agents", "pipeline")
 REMEDY = "Install Voxwarden into a virtual environment of its own: python3 -m venv .venv"
 FAILED = 3

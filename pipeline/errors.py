@@ -1,6 +1,7 @@
 """The errors that Voxwarden raises for a person to read. Each has one line: the problem and its remedy.
 
-An error of a single module is in that module: OutputError, RefusalError, StreamError and HaltError.
+An error of a single module is in that module: OutputError, RefusalError, StreamError, BrokenStreamError, TooManyError
+and HaltError.
 
 VoxwardenError
 ├── ConfigError                 a setting, policy, lexicon or label file is wrong

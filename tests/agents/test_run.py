@@ -1,22 +1,27 @@
 """The whole `voxwarden run`: audio over WebSocket, real Whisper and judge, a case with its clip, and a clean stop."""
 
 import asyncio
+import gc
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 from websockets.asyncio.client import connect
 
 from agents.gateway import Gateway
 from agents.run import run
 from pipeline.api.server import ServedApi
+from pipeline.asr import ct2_engine
+from pipeline.asr.transcriber import Transcriber
 from pipeline.audio.decode import read_file
 from pipeline.audio.encode import to_pcm16
+from pipeline.client.verdicts import VerdictStream
 from pipeline.console.server import Serving
 from pipeline.messages import SAMPLE_RATE, Flag
 from pipeline.review.cases.values import Filters
 from pipeline.review.store import open_store
-from pipeline.settings import Settings
+from pipeline.settings import Asr, Settings
 
 THREAT = Path(__file__).parents[2] / "pipeline" / "demo" / "lounge-ben.ogg"
 FROM, TO = 23.5, 28.5
@@ -73,3 +78,39 @@ async def test_a_threat_becomes_a_case_with_its_clip_before_the_process_ends(
         (case,) = store.cases(Filters())
     assert (case.room, case.speaker, case.label) == ("lounge", "ben", "violence")
     assert list((tmp_path / "evidence").rglob("*.ogg"))
+
+
+@pytest.mark.weights
+async def test_the_api_of_a_run_shares_its_models_and_tells_of_verdicts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GATEWAY", "METRICS", "CONSOLE", "API"):
+        monkeypatch.setenv(f"VOXWARDEN_{name}__PORT", "0")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    gc.collect()  # so that no test before keeps the model
+    loaded: list[Asr] = []
+    load = ct2_engine.load
+
+    def counted(asr: Asr) -> Transcriber:
+        loaded.append(asr)
+        return load(asr)
+
+    monkeypatch.setattr(ct2_engine, "load", counted)
+    host, stop = Host(), asyncio.Event()
+    running = asyncio.create_task(run(Settings(data_dir=tmp_path), host, stop, with_api=True))
+    await asyncio.wait([running, asyncio.create_task(host.ready.wait())], return_when=asyncio.FIRST_COMPLETED)
+    assert host.api is not None
+    assert host.api.token is not None
+    assert len(loaded) == 1
+    async with VerdictStream(host.api.url, host.api.token, last_event_id="0") as stream:
+        await speak(host.gateway)
+        async for verdict in stream:
+            assert "kill you" in verdict["text"]
+            break
+    async with httpx.AsyncClient(base_url=host.api.url, trust_env=False, timeout=60) as client:
+        client.headers["authorization"] = f"Bearer {host.api.token}"
+        answer = await client.post("/v1/moderations", json={"input": verdict["text"]})
+        assert answer.json()["results"][0]["suggestion"] == verdict["suggestion"]
+        assert (await client.get(f"/v1/cases/{verdict['case']}")).json()["room"] == "lounge"
+    stop.set()
+    await running

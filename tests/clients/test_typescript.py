@@ -1,0 +1,162 @@
+"""The TypeScript client, compiled and run by Node, against the real gateway and the real API."""
+
+import asyncio
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.audio.opus_check import checked_samples
+from pipeline.audio.resent import ReceivedSamples
+from pipeline.client.sse import EventParser
+from pipeline.errors import DependencyError, InputError
+from pipeline.moderator import Moderator
+from tests.agents.gateway.test_server import ended, heard, running, until
+from tests.builders import NOON, flag
+from tests.deploy.files import ROOT
+from tests.pipeline.api.conftest import CASES, MODERATE, running_api
+from tests.pipeline.api.conftest import moderator as moderator  # noqa: PLC0414 - a fixture
+from tests.pipeline.audio.test_opus_check import opus_packets
+from tests.pipeline.client.test_sse import PIECES
+from tests.pipeline.client.test_verdicts import OK, event, server
+
+BEARER = "an-ascii-token-of-the-tests"
+SPEECH = bytes(range(256)) * 75
+"""0.6 s."""
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Compile the client. `make test` installs the compiler into .cache/typescript."""
+    folder = tmp_path_factory.mktemp("typescript")
+    shutil.copytree(ROOT / "clients" / "typescript", folder, dirs_exist_ok=True)
+    (folder / "node_modules").symlink_to(ROOT / ".cache" / "typescript" / "node_modules")
+    subprocess.run(["node_modules/.bin/tsc"], cwd=folder, check=True, timeout=300)
+    for script in (ROOT / "tests" / "clients" / "typescript").glob("*.mjs"):
+        shutil.copy(script, folder)
+    return folder
+
+
+def node(folder: Path, script: str, data: bytes = b"", **options: Any) -> Any:
+    """Run a script with options and standard input. Returns the JSON that it prints."""
+    command = ["node", "--trace-warnings", script, json.dumps(options)]
+    shown = subprocess.run(command, cwd=folder, input=data, capture_output=True, check=False, timeout=240)
+    assert (shown.returncode, shown.stderr) == (0, b"")
+    return json.loads(shown.stdout)
+
+
+async def speak(folder: Path, port: int, data: bytes, **changes: Any) -> Any:
+    options = {
+        "url": f"ws://127.0.0.1:{port}",
+        "token": BEARER,
+        "room": "聊天室/1",
+        "speaker": "ü",
+        "frameBytes": 3_200,
+    }
+    return await asyncio.to_thread(node, folder, "speaker.mjs", data, **options | changes)
+
+
+async def test_a_stream_sends_all_audio_and_ends_the_speech(built: Path) -> None:
+    async with running(tokens=(BEARER,)) as place:
+        shown = await speak(built, place.gateway.port, SPEECH, roomType="game", identityVerified=True, listeners=7)
+        await until(lambda: ended(place))
+        assert heard(place) == SPEECH
+        first, last = place.sink.chunks[0], place.sink.chunks[-1]
+    assert shown == {"receivedSamples": 9_600, "droppedSeconds": 0, "unacknowledgedSeconds": 0, "skippedFrames": 0}
+    assert (first.room, first.speaker, first.room_type, first.identity_verified) == ("聊天室/1", "ü", "game", True)
+    assert last.listeners == 7
+
+
+async def test_unacknowledged_audio_is_sent_again(built: Path) -> None:
+    async with running(tokens=(BEARER,)) as place:
+        place.sink.fault = DependencyError("Kafka does not answer")
+        speaking = asyncio.create_task(speak(built, place.gateway.port, SPEECH))
+        await until(lambda: place.refused("try_later") > 0)
+        place.sink.fault = None
+        assert (await speaking)["receivedSamples"] == 9_600
+        await until(lambda: ended(place))
+        received = ReceivedSamples()
+        fresh = b"".join(chunk.data for each in place.sink.chunks if (chunk := received.fresh(each)))
+    assert fresh == SPEECH
+
+
+@pytest.mark.parametrize(("changes", "code"), [({"token": "wrong"}, 4401), ({"sampleRate": 1_000}, 4400)])
+async def test_a_refusal_has_its_code(built: Path, changes: dict[str, Any], code: int) -> None:
+    async with running(tokens=(BEARER,)) as place:
+        shown = await speak(built, place.gateway.port, SPEECH[:3_200], **changes)
+    assert shown["code"] == code
+
+
+def test_opus_packets_count_as_the_gateway_counts_them(built: Path) -> None:
+    packets: list[bytes] = [packet for size in ("2.5", "20", "60") for packet in opus_packets(size, "voip")]
+
+    @settings(max_examples=500)
+    @given(st.one_of(st.binary(max_size=40), st.binary(max_size=20).map(lambda data: b"\x03" + data)))
+    def collect(data: bytes) -> None:
+        packets.append(data)
+
+    collect()
+    lines = "".join(f"{packet.hex()}\n" for packet in packets).encode()
+    assert node(built, "opus.mjs", lines) == [_samples(packet) for packet in packets]
+
+
+def _samples(packet: bytes) -> int:
+    try:
+        return checked_samples(packet)
+    except InputError:
+        return 0
+
+
+def test_events_are_parsed_as_in_python(built: Path) -> None:
+    streams: list[list[str]] = []
+
+    @settings(max_examples=200)
+    @given(PIECES)
+    def collect(pieces: list[str]) -> None:
+        streams.append(pieces)
+
+    collect()
+    found = node(built, "parse.mjs", json.dumps(streams).encode())
+    assert found == [_parsed(pieces) for pieces in streams]
+
+
+def _parsed(pieces: list[str]) -> list[dict[str, str]]:
+    parser = EventParser()
+    events = [event for piece in pieces for event in parser.feed(piece.encode())]
+    return [{"id": event.id, "kind": event.kind, "data": event.data} for event in events]
+
+
+async def test_verdicts_resume_after_the_last_id_and_come_once(built: Path) -> None:
+    answers = [OK + event(1) + event(2) + b"id: 3\nevent: fl", OK + b": ping\n\n" + event(2) + event(3)]
+    async with server(answers) as (url, requests):
+        found = await asyncio.to_thread(node, built, "verdicts.mjs", url=url, token=BEARER, room="聊 天", count=3)
+    assert found == [["flag-1", "1"], ["flag-2", "2"], ["flag-3", "3"]]
+    assert "room=%E8%81%8A+%E5%A4%A9" in requests[0]
+    assert "last-event-id: 2" in requests[1]
+
+
+async def test_a_refused_stream_gives_the_reason(built: Path) -> None:
+    async with server([b"HTTP/1.1 403 No\r\ncontent-length: 7\r\n\r\nbecause"]) as (url, _):
+        [found] = await asyncio.to_thread(node, built, "verdicts.mjs", url=url, token=BEARER)
+    assert "403: because" in found
+
+
+@pytest.mark.weights
+def test_texts_recordings_and_cases(built: Path, tmp_path: Path, moderator: Moderator) -> None:
+    for api in running_api(tmp_path, moderator, wait_seconds=0):
+        for number in range(3):
+            api.store.add([flag(str(number), number * 100, number * 100 + 5)], NOON + number)
+        demo = str(ROOT / "pipeline" / "demo" / "lounge-ben.ogg")
+        shown = node(built, "api.mjs", url=api.url, moderate=MODERATE, cases=CASES, file=demo)
+    assert [result["flagged"] for result in shown["texts"]] == [False, True]
+    assert shown["texts"][1]["categories"]["harassment"]
+    assert (shown["recording"]["status"], shown["recording"]["suggestion"]) == ("done", "block")
+    assert shown["shares"] == sorted(shown["shares"])
+    assert len(set(shown["found"])) == 3
+    assert shown["refused"][0] == 403
+    assert "scope moderate" in shown["refused"][1]
