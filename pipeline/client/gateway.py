@@ -193,7 +193,7 @@ class SpeakerStream:
             await gateway.close()  # with code 1000, which ends the speech
 
     def _url(self, oldest: SpokenFrame) -> str:
-        begin = {"first_sample": oldest.first, "start": oldest.start + self._offset, "listeners": self._told}
+        begin = {"first_sample": oldest.first, "start": max(0.0, oldest.start + self._offset), "listeners": self._told}
         query = {key: value for key, value in (self._query | begin).items() if value is not None}
         return f"{self._address}?{urlencode(query)}"
 

@@ -172,7 +172,7 @@ export class SpeakerStream {
     const oldest = this.queue.oldest!;
     this.queue.rewind();
     this.told = this.current;
-    const query = new URLSearchParams({ first_sample: `${oldest.first}`, start: `${oldest.start + this.offset}` });
+    const query = new URLSearchParams({ first_sample: `${oldest.first}`, start: `${Math.max(0, oldest.start + this.offset)}` });
     if (this.told !== undefined) query.set("listeners", `${this.told}`);
     const socket = new WebSocket(`${this.address}&${query}`, {
       headers: { Authorization: `Bearer ${this.options.token}` },

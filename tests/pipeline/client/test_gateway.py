@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from agents.gateway.request import parse
 from pipeline.audio.resent import ReceivedSamples
 from pipeline.client import gateway as client
 from pipeline.client import reconnecting
@@ -165,6 +166,23 @@ async def test_a_wrong_clock_is_corrected_by_the_acknowledgements() -> None:
         await until(lambda: ended(there))
         again = next(chunk for chunk in there.sink.chunks if chunk.first_sample == 3_200)
         assert again.start == pytest.approx(there.sink.chunks[0].start + 0.2, abs=2e-3)
+
+
+async def test_nonsense_as_time_does_not_end_the_stream() -> None:
+    """The gateway's acknowledgement says that the audio is of 1970. The next address must still be valid."""
+    paths = []
+
+    async def talk(connection: ServerConnection) -> None:
+        assert connection.request is not None
+        paths.append(connection.request.path)
+        await connection.recv()
+        await connection.send(json.dumps({"received_samples": 3_200 * len(paths), "start": 0.0}))
+
+    async with odd_gateway(talk) as port, stream(port) as speaker:
+        for count in (1, 2):
+            await speaker.send(SPEECH)
+            await until(lambda count=count: speaker.received_samples == 3_200 * count)  # type: ignore[misc]
+    assert [parse(path).first_sample for path in paths] == [0, 3_200]
 
 
 async def test_a_refusal_is_raised_by_the_next_call() -> None:
