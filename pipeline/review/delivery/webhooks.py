@@ -37,7 +37,8 @@ SECRET_BYTES = range(24, 65)
 
 POLL_SECONDS = 0.1
 """Seconds between two looks into the outbox."""
-IDLE_SHARE = 20
+LONGEST_POLL_SECONDS = 0.5
+IDLE_SHARE = 4
 """A look that takes long, because many events wait, is followed by a pause of this many times its length."""
 FAULT_SECONDS = 2.0
 """Seconds before the next look if the database does not answer."""
@@ -75,8 +76,8 @@ class Webhooks:
     async def run(self) -> None:
         """Send events until the task is cancelled. If the database does not answer, try again later."""
         while True:
+            self._settled.clear()  # before the look: it may miss what settles meanwhile
             pause = await self._turn()
-            self._settled.clear()
             # Python 3.11's `wait_for` can swallow a cancellation, and `run` would never end.
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
@@ -107,7 +108,7 @@ class Webhooks:
         except Exception:  # the task must not end unnoticed
             log.exception("webhooks: the outbox cannot be read; trying again in %g s", FAULT_SECONDS)
             return FAULT_SECONDS
-        return max(POLL_SECONDS, IDLE_SHARE * (time.monotonic() - began))
+        return min(LONGEST_POLL_SECONDS, max(POLL_SECONDS, IDLE_SHARE * (time.monotonic() - began)))
 
     async def _start(self) -> int:
         """Start a request for each event that is due, and return their number."""
@@ -150,6 +151,8 @@ class Webhooks:
             await self._stored(partial(self._settle, event, answer))
         except DependencyError as error:
             log.warning("webhook %s: its result cannot be stored, so it will be sent again: %s", event.id, error)
+        except Exception:
+            log.exception("webhook %s failed, and will be sent again", event.id)
         finally:
             self._retries -= again
             self._settled.set()
