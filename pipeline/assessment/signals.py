@@ -11,15 +11,17 @@ from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, exists, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from pipeline.assessment.figure import Figure
+from pipeline.assessment.indicators.judgement import caught_near
 from pipeline.assessment.proofs import name_of
 from pipeline.assessment.triggers import Signal
 from pipeline.assessment.workdays import CHINA
 from pipeline.messages import SAMPLE_RATE
 from pipeline.review.cases.values import REPORTED
 from pipeline.review.delivery.tallies import DAY_HOURS, HOUR
+from pipeline.review.quality.checks import FINAL
 from pipeline.review.tables.assessment import ROOM_TYPES, TALLIES
 from pipeline.review.tables.core import CASES, DECISIONS
 from pipeline.review.tables.duties import ASSESSMENTS, REGISTER
@@ -30,8 +32,6 @@ DAYS = 30
 LOOK_BACK_HOURS = 90 * DAY_HOURS
 ENOUGH = 1_000
 """Utterances that each of two versions must have judged before their shares of caught speech are compared."""
-NEAR_SECONDS = 60.0
-"""A report is about speech that was caught if a flag of the speaker is this near."""
 SHOWN = 20
 """Ids of cases that a trigger names."""
 SPREADING = frozenset({"I-24", "I-25"})
@@ -208,7 +208,8 @@ def _late(
 ) -> Iterator[Signal]:
     """Yield the day on which illegal cases passed their deadline: they are open, or were upheld too late."""
     day, begin, end = _day(now, days_ago)
-    decided = select(func.min(DECISIONS.c.at)).where(DECISIONS.c.case_id == CASES.c.id, DECISIONS.c.undone.is_(None))
+    final = (DECISIONS.c.undone.is_(None), DECISIONS.c.verdict.in_(FINAL))
+    decided = select(func.min(DECISIONS.c.at)).where(DECISIONS.c.case_id == CASES.c.id, *final)
     late = (CASES.c.status != "decided") | (
         (CASES.c.verdict == "uphold") & (decided.scalar_subquery() > CASES.c.due_at)
     )
@@ -225,7 +226,7 @@ def _missed(
     """Yield the day on which people upheld illegal speech that the machine had passed: in an audit, or by a report."""
     day, begin, end = _day(now, days_ago)
     label = func.coalesce(DECISIONS.c.label, CASES.c.label)
-    passed = (CASES.c.suggestion == "pass") | ((CASES.c.policy == REPORTED) & ~_caught_near())
+    passed = (CASES.c.suggestion == "pass") | ((CASES.c.policy == REPORTED) & ~caught_near())
     query = (
         _cases()
         .join(DECISIONS, DECISIONS.c.case_id == CASES.c.id)
@@ -241,18 +242,6 @@ def _missed(
 def _cases() -> Any:
     """Select the ids of real cases."""
     return select(CASES.c.id).where(CASES.c.drill == "", CASES.c.id.not_in(COPIES))
-
-
-def _caught_near() -> ColumnElement[bool]:
-    other = CASES.alias()
-    return exists().where(
-        other.c.room == CASES.c.room,
-        other.c.speaker == CASES.c.speaker,
-        other.c.suggestion != "pass",
-        other.c.policy != REPORTED,
-        other.c.end >= CASES.c.start - NEAR_SECONDS,
-        other.c.start <= CASES.c.end + NEAR_SECONDS,
-    )
 
 
 def _spread(figures: Iterable[Figure], now: float) -> Iterator[Signal]:

@@ -199,13 +199,13 @@ def _reported(connection: Connection, window: Window) -> Sequence[Row[Any]]:
     """Return the numbers of upheld report cases, and of those whose speech was flagged, by label."""
     heard = select(REPORTS.c.case_id).where(REPORTS.c.audio == "kept")
     label = LABEL.label("label")
-    query = select(label, func.count().label("n"), func.sum(case((_flagged_near(), 1), else_=0)).label("flagged"))
+    query = select(label, func.count().label("n"), func.sum(case((caught_near(), 1), else_=0)).label("flagged"))
     query = query.join_from(SNAPSHOT, CASES, CASES.c.id == SNAPSHOT.c.id)
     query = query.where(SNAPSHOT.c.kind == "report", UPHELD, SNAPSHOT.c.id.in_(heard))
     return connection.execute(query.where(*within(SNAPSHOT.c.created_at, window)).group_by(label)).all()
 
 
-def _flagged_near() -> ColumnElement[bool]:
+def caught_near() -> ColumnElement[bool]:
     """Return the condition that the machine flagged the speech of a report case, or speech within NEAR of it."""
     own = or_(CASES.c.speaker == WHOLE_ROOM, FLAGS.c.speaker == CASES.c.speaker)
     early, late = CASES.c.start - NEAR, CASES.c.end + NEAR

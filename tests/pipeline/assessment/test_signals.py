@@ -186,6 +186,16 @@ def test_an_illegal_case_past_its_deadline_is_a_signal_of_the_day(database: Data
     assert [each.id for each in found(database, due + 3) if each.clause == "3.4"] == [late[0].id]
 
 
+def test_an_escalation_in_time_is_no_decision_in_time(database: Database) -> None:
+    store = store_of(database)
+    (outcome,) = store.add([flag("a", 0, 1)], NOON)
+    due = store.case(outcome.case).case.due_at
+    store.decide(outcome.case, "ana", Choice(verdict="escalate"), due - 1)
+    store.decide(outcome.case, "ben", Choice(verdict="uphold"), due + 1)
+    (late,) = (each for each in found(database, due + 2) if each.clause == "3.4")
+    assert (late.name, late.detail["cases"]) == ("late_illegal_cases", [outcome.case])
+
+
 def test_a_case_in_time_a_dismissed_one_a_drill_and_a_legal_label_are_no_signal(database: Database) -> None:
     store = store_of(database)
     flags = [
@@ -221,6 +231,17 @@ def test_an_upheld_report_of_speech_that_was_caught_is_no_signal(database: Datab
         store.decide(reported.case, "ana", Choice(verdict="uphold"), NOON + 310)
     (signal,) = (each for each in found(database, NOON + 320) if each.clause == "3.4")
     assert (signal.name, signal.detail["cases"]) == ("missed_illegal_speech", [reported.case])
+
+
+def test_an_upheld_report_of_a_whole_room_in_which_speech_was_caught_is_no_signal(database: Database) -> None:
+    store = store_of(database)
+    (caught,) = store.add([flag("caught", 30, 31)], NOON + 31)
+    store.decide(caught.case, "ana", Choice(verdict="uphold"), NOON + 40)
+    complaint = Complaint(room="room", reporter="eve", label="violence", at=NOON + 300.0)
+    with database.write() as connection:
+        reported = reports.file(connection, complaint, NOON + 300, Ranking({}), 240.0)[0]
+    store.decide(reported.case, "ana", Choice(verdict="uphold"), NOON + 310)
+    assert [each for each in found(database, NOON + 320) if each.clause == "3.4"] == []
 
 
 def test_a_figure_of_spread_over_its_limit_is_a_signal_of_the_day(database: Database) -> None:
