@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Select, distinct, func, select
 
 from pipeline.assessment import snapshot
 from pipeline.assessment.catalogue import INDICATORS, Indicator, Source
+from pipeline.assessment.decided import REAL
 from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.options import DAY_SECONDS, Options
 from pipeline.assessment.totals import hours
@@ -100,7 +101,7 @@ def _partial(connection: Connection, window: Window) -> frozenset[Source]:
     """Return the sources whose data cover only a part of the window."""
     spoken = select(TALLIES.c.hour).where(TALLIES.c.measure == "segmented").order_by(TALLIES.c.hour).limit(1)
     tallied = _first(connection, spoken) * HOUR
-    stored = min(tallied, _first(connection, select(func.min(CASES.c.created_at))))
+    stored = min(tallied, _first(connection, select(func.min(CASES.c.created_at)).where(REAL)))
     logged = _first(connection, select(AUDIT.c.at).order_by(AUDIT.c.seq).limit(1))
     listed = _first(connection, select(func.min(ROOM_HOURS.c.hour))) * HOUR
     late: set[Source] = set()

@@ -13,7 +13,8 @@ from pipeline.assessment.options import Options
 from pipeline.assessment.survival import Spell, Survival
 from pipeline.assessment.totals import Total, Totals, hours, split, summed, totals
 from pipeline.messages import SAMPLE_RATE
-from pipeline.review.delivery.tallies import Measure
+from pipeline.review.delivery.tallies import HOUR, Measure
+from pipeline.review.tables.assessment import TALLIES
 from pipeline.review.tables.duties import REGISTER, ROOM_HOURS
 
 STATES: tuple[Measure, ...] = ("segmented", "monitored", "skipped", "failed")
@@ -54,13 +55,15 @@ def loss(connection: Connection, window: Window, options: Options) -> Iterator[F
 
     The window is moved into the past, so that all its speech has its final state (see `settled`).
     """
-    found = totals(connection, settled(window, options), STATES, "measure", "bucket", "room_type")
+    earlier = settled(window, options)
+    whole = _begun(connection, earlier)
+    found = totals(connection, earlier, STATES, "measure", "bucket", "room_type")
     for part, speech in split(found, room_type=2):
         segmented = summed(speech, "segmented").n
-        yield from _lost(segmented, segmented - summed(speech, "monitored").n, part)
+        yield from _lost(segmented, segmented - summed(speech, "monitored").n, part, whole)
     segmented, reasons = summed(found, "segmented").n, _reasons(found)
     for reason in sorted(reasons):
-        yield from _lost(segmented, reasons[reason], {"reason": reason})
+        yield from _lost(segmented, reasons[reason], {"reason": reason}, whole)
 
 
 def hard_to_hear(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
@@ -78,13 +81,15 @@ def hard_to_hear(connection: Connection, window: Window, options: Options) -> It
 
 def stability(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
     """I-32: stable hours from the tallies, incidents and restore tests from the register."""
-    found = totals(connection, settled(window, options), ["segmented", "monitored"], "hour", "measure")
+    earlier = settled(window, options)
+    found = totals(connection, earlier, ["segmented", "monitored"], "hour", "measure")
     spoken = {key[0]: total.n for key, total in found.items() if key[1] == "segmented"}
     stable = sum(
         count - found.get((hour, "monitored"), Total()).n <= options.stable_loss * count
         for hour, count in spoken.items()
     )
-    yield quotient("I-32", "share", stable, len(spoken), len(spoken))
+    whole = _begun(connection, earlier)
+    yield quotient("I-32", "share", stable, len(spoken), len(spoken), whole=whole)
     yield from _registered(connection, window)
 
 
@@ -122,9 +127,15 @@ def _verified(found: Totals) -> Iterator[Figure]:
             yield quotient("I-02", "verified", yes.samples, total.samples, total.n, part)
 
 
-def _lost(segmented: int, lost: int, part: dict[str, str]) -> Iterator[Figure]:
-    yield quotient("I-03", "share", lost, segmented, segmented, part)
-    yield figure("I-03", "utterances", lost if segmented else None, segmented, part)
+def _begun(connection: Connection, window: Window) -> bool:
+    """Tell whether speech was counted before the window already, so that the data cover all of it."""
+    before = (TALLIES.c.measure == "segmented", TALLIES.c.hour <= int(window.since // HOUR))
+    return connection.scalar(select(TALLIES.c.hour).where(*before).limit(1)) is not None
+
+
+def _lost(segmented: int, lost: int, part: dict[str, str], whole: bool) -> Iterator[Figure]:
+    yield quotient("I-03", "share", lost, segmented, segmented, part, whole=whole)
+    yield figure("I-03", "utterances", lost if segmented else None, segmented, part, whole=whole)
 
 
 def _reasons(found: Totals) -> Mapping[str, int]:

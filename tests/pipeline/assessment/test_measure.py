@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pipeline.assessment import drills
 from pipeline.assessment.catalogue import INDICATORS
 from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.measure import measure
@@ -85,6 +86,13 @@ def test_data_that_begin_inside_the_window_cover_a_part_of_it(database: Database
     assert not figure(database, "I-02", "share").whole
     keep(database, said("b", -10))
     assert figure(database, "I-02", "share").whole
+
+
+def test_a_drill_before_the_speech_is_no_data(database: Database) -> None:
+    with database.write() as connection:
+        drills.order_stop(connection, ["test room"], "lea", DAY.since - 10)
+    keep(database, said("a", 3_600))
+    assert not figure(database, "I-06", "undecided").whole
 
 
 def test_deleted_cases_leave_a_part_of_the_window(database: Database) -> None:

@@ -108,6 +108,15 @@ def test_loss_waits_until_no_message_about_the_speech_can_arrive(filled: Databas
     assert figures(filled, coverage.loss, later, next_week)["share",].n == len(said) - len(moved)
 
 
+def test_loss_is_whole_only_if_the_earlier_speech_was_counted_too(filled: Database, said: list[Flag]) -> None:
+    first = min(int(one.start) // HOUR for one in said) * HOUR
+    options = Options(settled=2 * DAY_SECONDS)
+    for compute in (coverage.loss, coverage.stability):
+        for since, whole in ((first + 2 * DAY_SECONDS, True), (first + DAY_SECONDS, False)):
+            found = figures(filled, compute, options, Window(since, since + WEEK.seconds))
+            assert found["share",].whole == whole
+
+
 def test_speech_is_hard_to_hear_by_confidence_or_language(filled: Database, said: list[Flag]) -> None:
     found = figures(filled, coverage.hard_to_hear, OPTIONS)
     heard = [one for one in said if fate(one) == "monitored"]
