@@ -82,9 +82,10 @@ def _reports(connection: Connection, window: Window) -> Sequence[Row[Any]]:
 
 
 def _told(until: float) -> ColumnElement[bool]:
-    """Return the condition that the app has accepted the event about a decision of the case."""
-    event = (OUTBOX.c.about == DECISIONS.c.id, OUTBOX.c.kind == "case.decided", OUTBOX.c.status == "sent")
-    return exists().where(DECISIONS.c.case_id == SNAPSHOT.c.id, *standing(until), *event)
+    """Return the condition that the app had accepted the event about a decision of the case."""
+    event = (OUTBOX.c.about == DECISIONS.c.id, OUTBOX.c.kind == "case.decided")
+    accepted = (OUTBOX.c.status == "sent", OUTBOX.c.send_at < until)
+    return exists().where(DECISIONS.c.case_id == SNAPSHOT.c.id, *standing(until), *event, *accepted)
 
 
 def _appeals(connection: Connection, window: Window) -> Sequence[Row[Any]]:

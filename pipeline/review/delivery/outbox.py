@@ -98,9 +98,9 @@ def take(connection: Connection, at: float, hold: float, limit: int, retries: in
     return taken
 
 
-def sent(connection: Connection, event: OutboxEvent) -> None:
-    """Record that the app accepted the event."""
-    _settle(connection, event, "sent", "")
+def sent(connection: Connection, event: OutboxEvent, at: float) -> None:
+    """Record that the app accepted the event at `at` (UTC seconds)."""
+    _settle(connection, event, "sent", "", send_at=at)
 
 
 def refused(connection: Connection, event: OutboxEvent, error: str, next_at: float) -> bool:
@@ -178,11 +178,11 @@ def _victims(connection: Connection, over: int) -> list[str]:
     return list(connection.scalars(ordered.limit(min(over, max(1, lead)))))
 
 
-def _settle(connection: Connection, event: OutboxEvent, status: str, error: str) -> None:
+def _settle(connection: Connection, event: OutboxEvent, status: str, error: str, **values: Any) -> None:
     if event.kind == RAISED:
         connection.execute(delete(OUTBOX).where(OUTBOX.c.id == event.id))
     else:
-        _set(connection, event, status=status, error=error[:500])
+        _set(connection, event, status=status, error=error[:500], **values)
 
 
 def _set(connection: Connection, event: OutboxEvent, **values: Any) -> None:

@@ -186,7 +186,7 @@ class Webhooks:
         self._closed_until = max(self._closed_until, now + answer.close_seconds)
         with self._database.write() as connection:
             if not answer.error:
-                outbox.sent(connection, event)
+                outbox.sent(connection, event, now)
             elif self._should_step_aside(event, now):
                 outbox.step_aside(connection, event)
             over = bool(answer.error) and outbox.refused(

@@ -213,7 +213,8 @@ OUTBOX = Table(
     Column("lane", String, nullable=False, server_default=text("''")),
     Column("payload", JSON, nullable=False),
     Column("created_at", Double, nullable=False),
-    # due_at is when the event may be sent first. send_at is when the next try is due.
+    # due_at is when the event may be sent first. send_at is when the next try is due; of a sent event, when the app
+    # accepted it.
     Column("due_at", Double, nullable=False, server_default=text("0")),
     Column("send_at", Double, nullable=False),
     Column("attempts", Integer, nullable=False),

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
+from pipeline.assessment.figure import Window
 from pipeline.assessment.indicators import changes
 from pipeline.assessment.options import Options
 from pipeline.review.database import Database
@@ -76,6 +77,13 @@ def test_a_drill_in_which_a_room_never_stops_has_no_time(database: Database) -> 
     drill(database, "two", DAY, [3.0, None])
     found = figures(database, changes.stop_drills, OPTIONS)["seconds",]
     assert (found.value, found.unmeasured) == (None, "censored")
+
+
+def test_a_room_that_stops_after_the_window_did_not_stop_in_it(database: Database) -> None:
+    drill(database, "one", DAY, [3.0, 2 * HOUR])
+    early = figures(database, changes.stop_drills, OPTIONS, Window(WEEK.since, NOON + DAY + HOUR))
+    assert (early["seconds",].unmeasured, early["failed",].value) == ("censored", 1)
+    assert figures(database, changes.stop_drills, OPTIONS)["seconds",].value == 2 * HOUR
 
 
 def test_synthetic_voice(database: Database) -> None:

@@ -37,7 +37,7 @@ def withdraw(database: Database, about: str = "d1", at: float = NOON + 5) -> Non
 
 def sent(database: Database, event: OutboxEvent) -> None:
     with database.write() as connection:
-        outbox.sent(connection, event)
+        outbox.sent(connection, event, NOON)
 
 
 def refused(database: Database, event: OutboxEvent, error: str, next_at: float) -> bool:
