@@ -154,11 +154,9 @@ def divided(top: Estimate, bottom: Estimate) -> Estimate:
     """
     (low, high), (least, most) = top.interval, bottom.interval
     both = top.value * bottom.value
-    if most < 2 * bottom.value:
-        root = math.sqrt(max(0.0, both**2 - low * most * (2 * top.value - low) * (2 * bottom.value - most)))
-        below = (both - root) / (most * (2 * bottom.value - most))
-    else:
-        below = low / most
+    # The closed form is (both - root) / (most * (2 * bottom - most)). Written so, it holds for any upper limit.
+    root = math.sqrt(max(0.0, both**2 - low * most * (2 * top.value - low) * (2 * bottom.value - most)))
+    below = low * (2 * top.value - low) / (both + root) if both else 0.0
     if not least:
         return Estimate(top.value / bottom.value, (below, math.inf))
     root = math.sqrt(max(0.0, both**2 - high * least * (2 * top.value - high) * (2 * bottom.value - least)))

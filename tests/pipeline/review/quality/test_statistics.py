@@ -153,8 +153,14 @@ def test_known_numbers_keep_the_interval() -> None:
 
 def test_a_quotient_by_a_number_that_may_be_zero_has_no_upper_limit() -> None:
     found = divided(Estimate(1.0, (0.5, 2.0)), Estimate(2.0, (0.0, 8.0)))
-    assert found.interval[0] == pytest.approx(0.5 / 8)
     assert found.interval[1] == math.inf
+
+
+@pytest.mark.parametrize("most", [3.0, 3.999, 4.0, 4.001, 8.0])
+def test_the_lower_limit_of_a_quotient_is_where_the_difference_may_be_zero(most: float) -> None:
+    """The lower limit of top - q * bottom is 0 there, also if the bottom may be more than twice its value."""
+    low = divided(Estimate(1.0, (0.5, 2.0)), Estimate(2.0, (1.0, most))).interval[0]
+    assert 1.0 - low * 2.0 == pytest.approx(math.hypot(1.0 - 0.5, low * (most - 2.0)))
 
 
 @given(ESTIMATES, ESTIMATES)
