@@ -3,10 +3,12 @@
     python -m benchmarks.assessment simulate [--utterances 20000] [--seed 1] [--store sqlite|postgresql] [--all]
     python -m benchmarks.assessment scale [--utterances 100000000] [--cases 1000000] [--store sqlite|postgresql]
 
-`simulate` plays two weeks of rooms through the real review store: with crashes, batches that arrive again, undecided
-and undone decisions, appeals, reports, drills, an overload, lost speech, a new policy and a new model. It computes
-every figure a second time in plain Python, from what happened. It prints each difference, or with --all each figure.
-The exit code is 1 if there is a difference.
+`simulate` plays two weeks of rooms through the real review store: with batches that arrive again, transactions that
+fail midway, undecided and undone decisions, appeals, reports, drills, an overload, lost speech, a new policy and a new
+model. People watch for triggers, finish an assessment, and find, fix and close hazards. It computes all of it a second
+time in plain Python, from what happened: figures with interval, limit and trend; triggers with due dates; hazards; and
+tallies. It measures a week once more when more has happened, and compares the two databases. It prints each difference,
+or with --all each value. The exit code is 1 if there is a difference.
 
 `scale` fills a store with the tallies of a quarter of speech and with cases. It prints the seconds and the peak memory
 of each indicator, of all figures together with their trend, and of a report. Each is measured in a process of its own.
@@ -15,17 +17,17 @@ With --folder, it keeps a SQLite store there, and measures it again if it is alr
 
 import argparse
 import sys
-import tempfile
-import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks.assessment import scale, simulate
-from tests.pipeline.review import postgres
+from benchmarks.assessment.simulate import Figures, Simulated
+from benchmarks.assessment.stores import STORES, url_of
 
-STORES = ("sqlite", "postgresql")
+RECORDS = {"trigger", "hazard", "tallies", "log"}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -52,19 +54,41 @@ def parser() -> argparse.ArgumentParser:
 
 
 def simulated_weeks(options: argparse.Namespace) -> bool:
-    """Compare the figures on each store. Return whether there is a difference."""
-    different = False
-    for store in [options.store] if options.store else STORES:
-        begin = time.monotonic()
-        with url_of(store) as url:
-            lines = simulate.run(url, options.seed, options.utterances)
-        for line in lines:
+    """Compare each store with the truth, and the stores with each other. Return whether there is a difference."""
+    stores = [options.store] if options.store else STORES
+    play = partial(simulate.in_store, options.seed, options.utterances)
+    with ProcessPoolExecutor(len(stores), get_context("spawn")) as processes:
+        results = dict(zip(stores, processes.map(play, stores), strict=True))
+    for store, result in results.items():
+        for line in result.lines:
             if options.all or not line.ok:
                 print(line)
-        wrong = Counter(line.key[0] for line in lines if not line.ok)
-        print(f"{store}: {len(lines)} figures, {wrong.total()} different, {time.monotonic() - begin:.0f} s")
-        different = different or bool(wrong)
+        print(f"{store}: {summary(result)}")
+    different = not all(line.ok for result in results.values() for line in result.lines)
+    if len(results) > 1:
+        different = print_differences(*(result.figures for result in results.values())) or different
     return different
+
+
+def summary(result: Simulated) -> str:
+    """Return the numbers of a simulation in one line."""
+    kinds = Counter(line.key[0] if line.key[0] in RECORDS else "figure" for line in result.lines)
+    wrong, history = sum(not line.ok for line in result.lines), result.history
+    compared = ", ".join(f"{n} {kind}s" for kind, n in kinds.items())
+    return (
+        f"{compared}: {wrong} different; {len(history.speech)} utterances, {history.delivered_again} messages again, "
+        f"{history.aborted} transactions aborted"
+    )
+
+
+def print_differences(one: dict[str, Figures], other: dict[str, Figures]) -> bool:
+    """Print the figures that differ between the two databases. Return whether there are any."""
+    pairs = [(window, key, one[window][key], other[window].get(key)) for window in one for key in one[window]]
+    wrong = [pair for pair in pairs if pair[2] != pair[3]]
+    for pair in wrong:
+        print(*pair)
+    print(f"both databases: {len(pairs)} figures, {len(wrong)} different")
+    return bool(wrong)
 
 
 def large_store(options: argparse.Namespace) -> bool:
@@ -75,19 +99,6 @@ def large_store(options: argparse.Namespace) -> bool:
         for cost in scale.costs(url):
             print(cost, flush=True)
     return False
-
-
-@contextmanager
-def url_of(store: str, folder: Path | None = None) -> Iterator[str]:
-    """Make an empty database, or use the one in `folder`."""
-    if store == "postgresql":
-        with postgres.server() as url:
-            yield url
-    elif folder:
-        yield simulate.sqlite_url(folder)
-    else:
-        with tempfile.TemporaryDirectory() as temporary:
-            yield simulate.sqlite_url(Path(temporary))
 
 
 if __name__ == "__main__":

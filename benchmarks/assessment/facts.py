@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pipeline.assessment.register import Kind as Record
+from pipeline.assessment.register import Kind as EntryKind
 from pipeline.messages import Action, Mark, SpeechState, Suggestion, Verdict
 
 DAY = 86_400.0
@@ -22,7 +22,7 @@ LEADS = ("lea", "leo")
 SEVERITIES = {"violence": 3, "fraud": 2, "sexual": 2, "ads_spam": 0}
 """The label abuse has no severity of its own, so it is medium."""
 LABELS = ("violence", "fraud", "sexual", "ads_spam", "abuse")
-ILLEGAL = frozenset({"violence", "fraud", "sexual"})
+ILLEGAL = frozenset({"violence", "fraud", "sexual", "abuse"})
 MEDIUM, HIGH = 1, 2
 WORSE: tuple[Suggestion, ...] = ("pass", "review", "block")
 
@@ -55,8 +55,12 @@ class WorldSpeech:
     verified: bool | None = None
     listeners: int | None = None
     drill: str = ""
-    lost: tuple[SpeechState, str] | None = None
-    """Why it has no verdict: "skipped" or "failed", and the reason. ("segmented", "") if it disappeared."""
+    fate: tuple[SpeechState, str] | None = None
+    """Why it gets no verdict: "skipped" or "failed", and the reason. ("segmented", "") if it disappears."""
+    cut: float | None = None
+    """When the first message about it was stored. None: the store does not know it yet."""
+    told: tuple[SpeechState, str] = ("segmented", "")
+    """Its state without a verdict, as far as the store knows."""
     stored: float | None = None
     """When its flag was stored. None: it has no verdict."""
 
@@ -189,6 +193,11 @@ class CaseFact:
     def deciders(self) -> set[str]:
         return {one.person for one in self.decisions}
 
+    def reopen(self) -> None:
+        """Speech that was linked to a decided case belongs to it when it is open again."""
+        if self.open:
+            self.flags, self.linked = self.flags + self.linked, []
+
 
 @dataclass(frozen=True)
 class Act:
@@ -214,19 +223,59 @@ class LedgerHour:
 class WorldEntry:
     """An entry of the register."""
 
-    kind: Record
+    kind: EntryKind
     opened: float
     closed: float | None
     fields: dict[str, Any]
     due: float | None = None
+    id: str = ""
+    """Its id in the store."""
 
 
 @dataclass
 class StopDrill:
-    """A stop drill, and what the app confirmed for each of its rooms."""
+    """A stop drill, and what the app confirmed for each of its rooms. It ends at `ended`."""
 
+    id: str
     at: float
     rooms: dict[str, Confirmed | None]
+    broken: frozenset[str] = frozenset()
+    """The rooms that the app does not stop."""
+    ended: float | None = None
+
+
+@dataclass(frozen=True)
+class DrillSentence:
+    """A sentence of a detection drill, and what the machine makes of it. An empty label is clean speech."""
+
+    language: str
+    label: str
+    suggestions: tuple[Suggestion, ...]
+    """One for each utterance into which it is cut. Empty: it is lost."""
+
+    @property
+    def right(self) -> bool:
+        worst = max(self.suggestions, key=WORSE.index, default=None)
+        return worst == "pass" if not self.label else worst in {"review", "block"}
+
+
+@dataclass
+class DetectionDrill:
+    """A detection drill with its sentences. It ends at `ended`."""
+
+    id: str
+    at: float
+    sentences: tuple[DrillSentence, ...]
+    ended: float | None = None
+
+
+@dataclass(frozen=True)
+class FinishedAssessment:
+    """An assessment with a final report. `until` is the end of its window."""
+
+    id: str
+    until: float
+    recogniser: str
 
 
 @dataclass
@@ -234,19 +283,27 @@ class WorldHistory:
     """Everything that happened in a world."""
 
     speech: list[WorldSpeech] = field(default_factory=list)
+    arrived: list[WorldSpeech] = field(default_factory=list)
+    """The speech that the store knows, in the order of its first messages."""
     cases: list[CaseFact] = field(default_factory=list)
     acts: list[Act] = field(default_factory=list)
     ledger: list[LedgerHour] = field(default_factory=list)
     register: list[WorldEntry] = field(default_factory=list)
-    drills: list[StopDrill] = field(default_factory=list)
+    stop_drills: list[StopDrill] = field(default_factory=list)
+    detection_drills: list[DetectionDrill] = field(default_factory=list)
+    finished: list[FinishedAssessment] = field(default_factory=list)
     lines: list[float] = field(default_factory=list)
     """The times of all lines of the audit log."""
-    told: set[str] = field(default_factory=set)
-    """The decisions of which the app knows."""
+    told: dict[str, float] = field(default_factory=dict)
+    """The decisions of which the app knows, and since when."""
     expired: float = 0.0
     """When the retention job ran."""
     clips_deleted: int = 0
     """Clips that the retention job deleted before their case."""
+    delivered_again: int = 0
+    """Messages that arrived again."""
+    aborted: int = 0
+    """Transactions that failed midway, and were repeated."""
 
     def kept(self) -> list[CaseFact]:
         """Return the cases that retention has not deleted."""

@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from benchmarks.assessment import bulk
-from benchmarks.assessment.simulate import options
+from benchmarks.assessment.settings import options
+from benchmarks.assessment.truth.rules import Rules
 from pipeline.assessment import snapshot
 from pipeline.assessment.catalogue import INDICATORS
 from pipeline.assessment.figure import Window
@@ -70,12 +71,14 @@ def ranked(url: str) -> ReportCost:
 def one(url: str, name: str) -> ReportCost:
     """Compute one indicator, from a snapshot that was taken before."""
     compute = function(INDICATORS[name])
-    return _cost(url, f"{name} {INDICATORS[name].name}", lambda read: list(compute(read, QUARTER, options())), True)
+    return _cost(
+        url, f"{name} {INDICATORS[name].name}", lambda read: list(compute(read, QUARTER, options(Rules(), None))), True
+    )
 
 
 def every(url: str) -> ReportCost:
     """Compute all figures, with their trend."""
-    return _cost(url, "measure", lambda read: measure(read, QUARTER, options()))
+    return _cost(url, "measure", lambda read: measure(read, QUARTER, options(Rules(), None)))
 
 
 def report(url: str) -> ReportCost:

@@ -1,21 +1,28 @@
-"""Compares the product's figures of simulated weeks with the truth, on both databases."""
+"""Plays two weeks through the real store, and compares all that the product says with the truth."""
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
-from benchmarks.assessment.facts import BEGIN, DAY, ILLEGAL, WorldHistory
-from benchmarks.assessment.truth import Fact, Key, Rules, Truth
-from benchmarks.assessment.verdicts import Verdicts
-from benchmarks.assessment.world import END, RETENTION, World
-from pipeline.assessment.catalogue import INDICATORS
-from pipeline.assessment.figure import Figure, Window
+from sqlalchemy import select
+
+from benchmarks.assessment.comparing import ComparedLine, compared, facts
+from benchmarks.assessment.facts import BEGIN, DAY, WorldHistory
+from benchmarks.assessment.rectifying import Rectification
+from benchmarks.assessment.settings import options, settings
+from benchmarks.assessment.stores import url_of
+from benchmarks.assessment.truth.figures import Fact, Key
+from benchmarks.assessment.truth.rules import Rules
+from benchmarks.assessment.truth.tallies import Counts, tallies
+from benchmarks.assessment.truth.window import true_figures
+from benchmarks.assessment.watching import DailyWatch
+from benchmarks.assessment.world.core import END, World
+from benchmarks.assessment.world.play import Play, expire
+from pipeline.assessment.figure import Window
 from pipeline.assessment.measure import measure
-from pipeline.assessment.options import Options
-from pipeline.review.evidence.store import EvidenceStore
+from pipeline.review import audit
+from pipeline.review.tables.assessment import TALLIES
 
-RULES = Rules(illegal=ILLEGAL)
+RULES = Rules()
 WINDOWS = {
     "two weeks": Window(BEGIN, END),
     "second week": Window(BEGIN + 7 * DAY, END),
@@ -23,106 +30,107 @@ WINDOWS = {
     "before": Window(BEGIN - 7 * DAY, BEGIN - DAY),
 }
 """The second one is compared with its trend, and the last one has no speech."""
+FIRST_WEEK = Window(BEGIN, BEGIN + 7 * DAY)
+MEASURED_AGAIN = BEGIN + 8.5 * DAY
+AS_IT_IS = {("I-22", "overdue"), ("I-23", "share")}
+"""The catalogue says that these describe the store at the time of the calculation."""
+
+Figures = dict[Key, Fact]
 
 
-@dataclass(frozen=True)
-class ComparedLine:
-    """One figure, as the product and as the truth have it. None: it has no such figure."""
+@dataclass
+class Simulated:
+    """The result of a simulation: all compared values, and the product's figures by the name of their window."""
 
-    window: str
-    key: Key
-    product: Fact | None
-    truth: Fact | None
-
-    @property
-    def ok(self) -> bool:
-        if self.product is None or self.truth is None or self.product.n != self.truth.n:
-            return False
-        return same(self.product.value, self.truth.value)
-
-    def __str__(self) -> str:
-        indicator, key, split = self.key
-        part = ",".join(f"{name}={value}" for name, value in split) or "-"
-        shown = [_shown(self.product), _shown(self.truth), "ok" if self.ok else "DIFFERENT"]
-        return f"{self.window:<24}{indicator}  {key:<20}{part:<24}{shown[0]:>26}{shown[1]:>26}  {shown[2]}"
+    lines: list[ComparedLine] = field(default_factory=list)
+    figures: dict[str, Figures] = field(default_factory=dict)
+    history: WorldHistory = field(default_factory=WorldHistory)
 
 
-def run(url: str, seed: int, utterances: int, windows: Mapping[str, Window] = WINDOWS) -> list[ComparedLine]:
-    """Play a world in the empty database at `url`. Return all figures, before and after the retention job."""
-    world = World(url, seed, utterances)
+def in_store(seed: int, utterances: int, store: str) -> Simulated:
+    """Play a world in an empty store of this kind."""
+    with url_of(store) as url:
+        return run(url, seed, utterances)
+
+
+def run(url: str, seed: int, utterances: int, windows: Mapping[str, Window] = WINDOWS) -> Simulated:
+    """Play a world in the empty database at `url`. Compare all, and the figures also after the retention job."""
+    world = World(url, seed)
     try:
-        history = world.play()
-        lines = list(_compared(world, history, windows, ""))
-        world.expire()
-        return lines + list(_compared(world, history, windows, ", expired"))
+        return Simulation(world, utterances).compare(windows)
     finally:
         world.close()
 
 
-def same(one: float | None, other: float | None) -> bool:
-    """Tell whether two values are equal, apart from the rounding of floats."""
-    if one is None or other is None:
-        return one is other
-    return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-6)
+class Simulation:
+    """A world, and the people who watch it."""
 
+    def __init__(self, world: World, utterances: int) -> None:
+        self._world = world
+        Play(world, settings(RULES), utterances)
+        self._watch = DailyWatch(world, RULES)
+        self._rectification = Rectification(world, RULES)
+        self._result = Simulated(history=world.history)
 
-def options(clips: EvidenceStore | None = None) -> Options:
-    """Return the options of the product that say the same as RULES."""
-    return Options(
-        low_confidence=RULES.low_confidence,
-        languages=RULES.languages,
-        illegal=RULES.illegal,
-        settled=RULES.settled,
-        lease=RULES.lease,
-        acknowledge=RULES.acknowledge,
-        report=RULES.report,
-        appeal=RULES.appeal,
-        spread_rooms=RULES.spread_rooms,
-        spread_speakers=RULES.spread_speakers,
-        spread=RULES.spread,
-        stable_loss=RULES.stable_loss,
-        retention=RETENTION,
-        evidence=clips,
-    )
+    def compare(self, windows: Mapping[str, Window]) -> Simulated:
+        """Let everything happen, and compare."""
+        self._world.run(MEASURED_AGAIN)
+        early = self._figures("first week, early", FIRST_WEEK)
+        self._world.run(END)
+        late = self._figures("first week", FIRST_WEEK)
+        self._result.lines += compared("measured again", settled(late), settled(early))
+        for name, window in windows.items():
+            self._figures(name, window)
+        self._trend()
+        self._records()
+        expire(self._world)
+        for name, window in windows.items():
+            self._figures(f"{name}, expired", window)
+        return self._result
 
-
-def _compared(world: World, history: WorldHistory, windows: Mapping[str, Window], when: str) -> Iterator[ComparedLine]:
-    for name, window in windows.items():
+    def _figures(self, name: str, window: Window) -> Figures:
+        """Compare the figures of a window. Return those of the product."""
+        world = self._world
         with world.database.read() as connection:
-            figures = measure(connection, window, options(world.evidence))
-        yield from compared(f"{name}{when}", figures, true_figures(history, window))
+            found = facts(measure(connection, window, options(RULES, world.evidence)))
+        truth = true_figures(world.history, RULES, window.since, window.until)
+        self._result.lines += compared(name, found, truth)
+        self._result.figures[name] = found
+        return found
+
+    def _trend(self) -> None:
+        """Compare what the second week says about the week before with the figures of the first week."""
+        second, first = (self._result.figures.get(name) for name in ("second week", "first week"))
+        if second and first:
+            said = {key: fact.previous for key, fact in second.items() if key in first}
+            self._result.lines += compared("trend", said, {key: first[key].value for key in said})
+
+    def _records(self) -> None:
+        """Compare triggers, hazards and tallies. Check the chain of the audit log."""
+        for part in (self._watch, self._rectification):
+            self._result.lines += compared("records", part.product(), part.truth())
+        self._result.lines += self._tallies()
+        with self._world.database.read() as connection:
+            chain = audit.verify(connection)
+        lines = len(self._world.history.lines)
+        key: Key = ("log", "lines", ())
+        self._result.lines.append(ComparedLine("records", key, (chain.lines, chain.broken), (lines, None)))
+
+    def _tallies(self) -> Iterator[ComparedLine]:
+        """Yield a line for each measure, and for each row that differs."""
+        names = ("hour", "measure", "bucket", "room_type", "language", "label", "policy", "model", "count", "samples")
+        with self._world.database.read() as connection:
+            rows = connection.execute(select(*(TALLIES.c[name] for name in names))).all()
+        found: Counts = {tuple(row[:8]): (row[8], row[9]) for row in rows if row[8] or row[9]}
+        truth = tallies(self._world.history)
+        for measure_ in sorted({cell[1] for cell in truth} | {cell[1] for cell in found}):
+            both = [{cell: counts for cell, counts in each.items() if cell[1] == measure_} for each in (found, truth)]
+            summed = [(len(each), sum(n for n, _ in each.values()), sum(s for _, s in each.values())) for each in both]
+            yield ComparedLine("records", ("tallies", measure_, ()), *summed)
+        for cell in sorted(cell for cell in found.keys() | truth.keys() if found.get(cell) != truth.get(cell)):
+            yield ComparedLine("records", ("tallies", str(cell), ()), found.get(cell), truth.get(cell))
 
 
-def true_figures(history: WorldHistory, window: Window) -> dict[Key, Fact]:
-    """Return all true figures of a window. Those of the only policy or model are left out, as the product does."""
-    truth = Truth(history, RULES, window.since, window.until)
-    verdicts = Verdicts(history, RULES, window.since, window.until)
-    found = truth.figures | verdicts.figures
-    if window.until <= history.lines[0]:  # nothing had happened yet, so nothing is measured
-        found = {key: Fact(None, fact.n) for key, fact in found.items()}
-    return {key: fact for key, fact in found.items() if truth.only().isdisjoint(dict(key[2]))}
-
-
-def compared(window: str, figures: Sequence[Figure], truth: dict[Key, Fact]) -> Iterator[ComparedLine]:
-    """Yield a line for each figure of the product, and for each figure that it lacks."""
-    product = {key_of(figure): Fact(figure.value, figure.n) for figure in figures}
-    computed = {name for name, indicator in INDICATORS.items() if indicator.compute}
-    for key in sorted(product.keys() | {key for key in truth if key[0] in computed}):
-        yield ComparedLine(window, key, product.get(key), truth.get(key))
-
-
-def key_of(figure: Figure) -> Key:
-    """Return the key under which the truth has this figure."""
-    return figure.indicator, figure.key, tuple(sorted(figure.split.items()))
-
-
-def _shown(fact: Fact | None) -> str:
-    if fact is None:
-        return "missing"
-    value = "not measured" if fact.value is None else f"{fact.value:.9g}"
-    return f"{value} (n={fact.n})"
-
-
-def sqlite_url(folder: Path) -> str:
-    """Return the URL of a new SQLite file in `folder`."""
-    return f"sqlite:///{folder / 'store.db'}"
+def settled(figures: Figures) -> Figures:
+    """Return the figures of a window that later events cannot change."""
+    return {key: fact for key, fact in figures.items() if key[:2] not in AS_IT_IS}

@@ -22,6 +22,13 @@ OVERLAP = 0.4
 
 NEW_POLICY = BEGIN + 7.3 * DAY
 NEW_MODEL = BEGIN + 10.6 * DAY
+NEW_ROOMS = BEGIN + 8 * DAY
+"""From then on, one room has a type that is new, and people in it speak a language that is new."""
+NEW_ROOM_TYPE = "podcast"
+NEW_LANGUAGE = "ko"
+MORE_LISTENERS = BEGIN + 7 * DAY
+GROWTH = 8
+"""From then on, each room has so many times more listeners."""
 LAG = 900.0
 """For so many seconds after a change, some workers still use the old version."""
 OVERLOAD = BEGIN + 5 * DAY + 20 * HOUR
@@ -78,7 +85,7 @@ class Talk:
 
     def _utterance(self, at: float, room: int, speaker: str, hour: float) -> WorldSpeech:
         rng, self._number = self._rng, self._number + 1
-        kind = ROOM_TYPES[room % len(ROOM_TYPES)]
+        kind = room_type(room, hour)
         made = WorldSpeech(
             number=self._number,
             room=f"room {room}",
@@ -86,17 +93,22 @@ class Talk:
             speaker=speaker,
             start=at,
             end=at + min(15.0, 0.3 + rng.expovariate(1 / 3)),
-            language=rng.choices(["zh", "en", "ja"], [60, 37, 3])[0],
+            language=self._language(kind),
             confidence=round(rng.choice([rng.random(), rng.uniform(0.6, 1.0), rng.uniform(0.6, 1.0)]), 3),
             policy="default@2" if at > NEW_POLICY + rng.uniform(0, LAG) else "default@1",
             model="model-b" if at > NEW_MODEL + rng.uniform(0, LAG) else "model-a",
             marks=("low_confidence",) if rng.random() < 0.05 else (),
             verified=rng.choices([True, False, None], [80, 12, 8])[0],
-            listeners=None if kind == SILENT_APP else rng.randint(0, 200),
+            listeners=None if kind == SILENT_APP else rng.randint(0, 200) * (GROWTH if at > MORE_LISTENERS else 1),
         )
         self._judge(made, campaign=hour in CAMPAIGNS)
-        made.lost = self._loss(at)
+        made.fate = self._loss(at)
         return made
+
+    def _language(self, kind: str) -> str:
+        if kind == NEW_ROOM_TYPE and self._rng.random() < 0.8:
+            return NEW_LANGUAGE
+        return self._rng.choices(["zh", "en", "ja", "fr"], [600, 367, 30, 3])[0]
 
     def _judge(self, speech: WorldSpeech, campaign: bool) -> None:
         rng = self._rng
@@ -105,7 +117,8 @@ class Talk:
         elif rng.random() < 0.035:
             speech.violates = rng.choice(LABELS)
         better = 0.05 if speech.model == "model-b" else 0.0
-        if rng.random() >= (0.8 + better if speech.violates else 0.012):
+        wrong = 0.03 if speech.policy == "default@2" else 0.012
+        if rng.random() >= (0.8 + better if speech.violates else wrong):
             return
         label = speech.violates or rng.choice(LABELS)
         other = rng.choice(LABELS)
@@ -126,6 +139,11 @@ class Talk:
         if drawn < 0.004:
             return "failed", self._rng.choice(["transcribe", "judge"])
         return ("segmented", "") if drawn < 0.006 else None
+
+
+def room_type(room: int, at: float) -> str:
+    """Return the type of a room at a time (UTC seconds)."""
+    return NEW_ROOM_TYPE if room == ROOMS - 1 and at >= NEW_ROOMS else ROOM_TYPES[room % len(ROOM_TYPES)]
 
 
 def status(speech: WorldSpeech, state: SpeechState = "segmented", reason: str = "") -> SpeechStatus:

@@ -45,13 +45,8 @@ def reported(database: Database) -> Database:
     report(database, "early", WEEK.since - 1)
     decide(database, cases[0], "uphold", NOON + HOUR)
     with database.write() as connection:
-<<<<<<< HEAD
         [event] = outbox.take(connection, NOON + 2 * HOUR, 120, limit=1, retries=0)
-        outbox.sent(connection, event)
-=======
-        [event] = outbox.take(connection, NOON + 2 * HOUR)
         outbox.sent(connection, event, NOON + 2 * HOUR)
->>>>>>> 3445136 (Keep the figures of a past window when later events come)
     decide(database, cases[1], "dismiss", NOON + 1 + 3 * HOUR)
     undone = decide(database, cases[2], "dismiss", NOON + 2 + HOUR)
     with database.write() as connection:

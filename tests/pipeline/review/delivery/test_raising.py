@@ -47,7 +47,7 @@ def test_a_repeated_flag_makes_no_second_event_also_when_the_first_is_sent(datab
     assert told(database) == ["a"]
     with database.write() as connection:
         [event] = outbox.take(connection, NOON, 15, 1, 1)
-        outbox.sent(connection, event)
+        outbox.sent(connection, event, NOON)
     opened.add([flag("a")], NOON + 2)
     assert told(database) == []
 
