@@ -124,6 +124,15 @@ def test_a_later_window_that_keeps_the_limit_closes_a_fixed_hazard(connection: C
     assert (again.id, again.state, again.steps[-1].note) == (hazard.id, "open", "I-02.share: 0.9 < 0.99")
 
 
+def test_another_owner_does_not_delay_the_proof(connection: Connection) -> None:
+    (hazard,) = found(connection, *hazards.of_figures([share(0.95)]))
+    hazards.fix(connection, hazard.id, "added workers", "ben", NOON + DAY)
+    hazards.assign(connection, hazard.id, "cai", None, "lea", NOON + 2.5 * DAY)
+    after = Window(NOON + 2 * DAY, NOON + 3 * DAY)
+    (closed,) = hazards.recheck(connection, [share(0.995)], after, "lea", NOON + 3 * DAY)
+    assert (closed.state, closed.owner, closed.since) == ("closed", "cai", NOON + 3 * DAY)
+
+
 def test_two_people_may_find_two_hazards_about_one_item(connection: Connection) -> None:
     other = Finding(source="person", about="5(5)", title="no impact assessment")
     assert len(found(connection, LEAK, other, LEAK)) == 2
