@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, cast, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Select, func, literal, select
 
+from pipeline.assessment.decided import nearest
 from pipeline.assessment.figure import Window
 from pipeline.assessment.snapshot import FLAGGED, LABEL, OF_FLAG, SNAPSHOT
 from pipeline.assessment.totals import totals
@@ -327,4 +328,4 @@ def within(at: ColumnElement[float], window: Window) -> tuple[ColumnElement[bool
 
 
 def _sample(at: ColumnElement[float]) -> ColumnElement[int]:
-    return cast(func.round(at * SAMPLE_RATE), BigInteger)
+    return nearest(at * SAMPLE_RATE)

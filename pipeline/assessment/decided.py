@@ -45,3 +45,14 @@ def floor(value: ColumnElement[float]) -> ColumnElement[int]:
     exact: Any = value + MICROSECOND
     whole = cast(exact, BigInteger)
     return whole - case((exact < whole, 1), else_=0)
+
+
+def nearest(value: ColumnElement[float]) -> ColumnElement[int]:
+    """Return a value of at least 0 as the nearest whole number, and a half as the even one, like Python's `round`.
+
+    The `round` of PostgreSQL does so, too. SQLite's rounds a half up.
+    """
+    whole: Any = cast(value, BigInteger)
+    below: ColumnElement[int] = whole - case((whole > value, 1), else_=0)
+    rest: Any = value - below
+    return below + case((rest > 0.5, 1), (rest == 0.5, below % 2), else_=0)
