@@ -51,7 +51,7 @@ def run(
 
     Examples:
       voxwarden run --show
-      voxwarden run --format jsonl | jq --unbuffered 'select(.suggestion == "block")'
+      voxwarden run --format jsonl > verdicts.jsonl
       VOXWARDEN_GATEWAY__TOKENS='["<long random text>"]' voxwarden --set gateway.host=0.0.0.0 run
     """
     if show and form:
