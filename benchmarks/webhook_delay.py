@@ -126,21 +126,23 @@ async def voxwarden(folder: Path, gateway: int, hook: int) -> AsyncIterator[None
 
 
 async def listening(port: int) -> None:
-    """Wait until the gateway listens: then the models are loaded."""
+    """Wait until the gateway takes audio: then the models are loaded, and the console is up."""
     while True:
         try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            async with connecting(port, room=-1, began=time.time()):
+                return
         except OSError:
             await asyncio.sleep(0.2)
-        else:
-            writer.close()
-            return
+
+
+def connecting(port: int, room: int, began: float) -> connect:
+    url = f"ws://127.0.0.1:{port}/v1/rooms/room-{room}/speakers/a/audio?sample_rate={SAMPLE_RATE}&start={began}"
+    return connect(url, additional_headers={"Authorization": f"Bearer {TOKEN}"}, open_timeout=120)
 
 
 async def speak(port: int, room: int, began: float, seconds: float, frames: Iterator[bytes]) -> None:
     """Send frames in real time, each when it has been spoken to its end."""
-    url = f"ws://127.0.0.1:{port}/v1/rooms/room-{room}/speakers/a/audio?sample_rate={SAMPLE_RATE}&start={began}"
-    async with connect(url, additional_headers={"Authorization": f"Bearer {TOKEN}"}) as gateway:
+    async with connecting(port, room, began) as gateway:
         for at in range(1, round(seconds / FRAME_SECONDS)):
             await asyncio.sleep(max(0.0, began + at * FRAME_SECONDS - time.time()))
             await gateway.send(next(frames))
