@@ -76,7 +76,7 @@ async def _to_program(settings: Settings, host: str, api: bool) -> None:
     stop = stop_on_signals()
     loop = asyncio.get_running_loop()
     with LineWriter(partial(loop.call_soon_threadsafe, stop.set)) as writer:
-        await _serve(settings, _Lines(writer, host), api, stop)
+        await _serve(settings, _FlagLines(writer, host), api, stop)
 
 
 class _Terminal:
@@ -106,7 +106,7 @@ class _Terminal:
             stdout.print(arrived_row(flag))
 
 
-class _Lines(_Terminal):
+class _FlagLines(_Terminal):
     """Prints the addresses of all parts on stderr, and every flag as a JSON line on stdout."""
 
     def __init__(self, writer: LineWriter, host: str) -> None:

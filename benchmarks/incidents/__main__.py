@@ -35,7 +35,7 @@ from benchmarks.chaos.__main__ import folder
 from benchmarks.chaos.scene import say
 from benchmarks.incidents.incidents import INCIDENTS, LiveIncident
 from benchmarks.incidents.service import deployed
-from benchmarks.incidents.watch import Observed, Watch
+from benchmarks.incidents.watch import AlertWatch, Observed
 from tests.deploy.notified import OnCall, notifying
 from tests.stream.roles import until
 
@@ -62,12 +62,12 @@ def run(
     on_call, began = OnCall(), time.time()
     with deployed(place, model) as service, notifying(service.figures, service.targets, on_call, factor) as figures:
         until(lambda: all(map(figures.query, FLOWING)), "no flag is stored, or no case is decided")
-        watch = Watch(service, figures, on_call, factor)
+        watch = AlertWatch(service, figures, on_call, factor)
         say("calm" if watch.calm() else "not calm")
         return [(each, seen) for each, seen in observed(watch, chosen)], watch.empty(began)
 
 
-def observed(watch: Watch, chosen: dict[str, LiveIncident]) -> Iterator[tuple[LiveIncident, Observed]]:
+def observed(watch: AlertWatch, chosen: dict[str, LiveIncident]) -> Iterator[tuple[LiveIncident, Observed]]:
     for name, incident in chosen.items():
         seen = watch.observe(incident)
         say(f"{time.strftime('%H:%M:%S')} {name}: told {seen.told}, muted {sorted(seen.muted)}, calm {seen.calm}")

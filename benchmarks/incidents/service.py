@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.incidents import slowed
 from benchmarks.incidents.moderation import App, Moderators
-from benchmarks.incidents.speakers import Speaker, everyone, talking
+from benchmarks.incidents.speakers import IncidentSpeaker, everyone, talking
 from pipeline.settings import Kafka
 from tests.broker import Broker
 from tests.deploy.notified import announce
@@ -78,7 +78,7 @@ class LiveService:
                 role.process.close()
 
     @contextmanager
-    def spoken(self, speakers: Sequence[Speaker]) -> Iterator[None]:
+    def spoken(self, speakers: Sequence[IncidentSpeaker]) -> Iterator[None]:
         """Let the speakers talk while the block runs."""
         with talking(speakers, self.roles["gateway"].port, SECRETS["VOXWARDEN_TOKEN"]):
             yield

@@ -30,7 +30,7 @@ RETRY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Speaker:
+class IncidentSpeaker:
     """A person who says the same again and again. `samples` are 16 kHz mono, shape (samples,)."""
 
     room: str
@@ -47,24 +47,24 @@ class Speaker:
         return [pcm[at : at + 2 * FRAME] for at in range(0, len(pcm), 2 * FRAME)]
 
 
-def everyone() -> list[Speaker]:
+def everyone() -> list[IncidentSpeaker]:
     """The four speakers of the demo, who break rules, and two who do not."""
     random = Random(1)
-    loud = [Speaker(track.room, track.room_type, track.speaker, samples_of(track.path)) for track in tracks()]
+    loud = [IncidentSpeaker(track.room, track.room_type, track.speaker, samples_of(track.path)) for track in tracks()]
     quiet = [
-        Speaker(f"room-{room}", kind, f"speaker-{room}", talk(LOOP_SECONDS, random))
+        IncidentSpeaker(f"room-{room}", kind, f"speaker-{room}", talk(LOOP_SECONDS, random))
         for room, kind in enumerate(QUIET_ROOMS)
     ]
     return loud + quiet
 
 
-def campaign(path: Path, count: int) -> list[Speaker]:
+def campaign(path: Path, count: int) -> list[IncidentSpeaker]:
     """`count` people who all say what is in the recording, each in a room of their own."""
-    return [Speaker(f"campaign-{n}", "default", f"member-{n}", samples_of(path)) for n in range(count)]
+    return [IncidentSpeaker(f"campaign-{n}", "default", f"member-{n}", samples_of(path)) for n in range(count)]
 
 
 @contextmanager
-def talking(speakers: Sequence[Speaker], port: int, token: str) -> Iterator[None]:
+def talking(speakers: Sequence[IncidentSpeaker], port: int, token: str) -> Iterator[None]:
     """Let the speakers talk to the gateway on `port` while the block runs."""
     over = Event()
     thread = Thread(target=lambda: asyncio.run(_talk(speakers, port, token, over)), name="speakers")
@@ -76,13 +76,13 @@ def talking(speakers: Sequence[Speaker], port: int, token: str) -> Iterator[None
         thread.join()
 
 
-async def _talk(speakers: Sequence[Speaker], port: int, token: str, over: Event) -> None:
+async def _talk(speakers: Sequence[IncidentSpeaker], port: int, token: str, over: Event) -> None:
     async with asyncio.TaskGroup() as group:
         for speaker in speakers:
             group.create_task(_live(speaker, f"ws://127.0.0.1:{port}{speaker.path}", token, over))
 
 
-async def _live(speaker: Speaker, url: str, token: str, over: Event) -> None:
+async def _live(speaker: IncidentSpeaker, url: str, token: str, over: Event) -> None:
     """Talk, and connect again when the gateway ends the connection."""
     frames = await asyncio.to_thread(speaker.frames)
     while not over.is_set():

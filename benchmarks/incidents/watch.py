@@ -46,7 +46,7 @@ class Observed:
         return [name for name in self.told if not any(fnmatch(name, pattern) for pattern in patterns)]
 
 
-class Watch:
+class AlertWatch:
     """Watches `service` through Prometheus, whose rules are `factor` times as fast as in production."""
 
     def __init__(self, service: LiveService, figures: Prometheus, on_call: OnCall, factor: float) -> None:

@@ -82,11 +82,11 @@ def outcomes(stream: BinaryIO, settings: Settings, room_type: str, batch: int) -
 
     judge = build(settings, Metrics())
     for lines in batches(lines_of(stream), batch):
-        yield from _Lines(judge, room_type).judged(lines)
+        yield from _JudgedLines(judge, room_type).judged(lines)
 
 
 @dataclass(frozen=True, slots=True)
-class _Lines:
+class _JudgedLines:
     judge: "Judge"
     room_type: str
 

@@ -15,7 +15,7 @@ TIMES = frozenset({"acknowledge", "appeal", "lease", "report", "settled", "sprea
 SHARES = frozenset({"low_confidence", "stable_loss"})
 
 
-class SettingRow(Struct, frozen=True):
+class ReportedSetting(Struct, frozen=True):
     """One setting."""
 
     key: str
@@ -23,11 +23,11 @@ class SettingRow(Struct, frozen=True):
     text: str
 
 
-def setting_rows(report: AssessmentReport, language: Language) -> list[SettingRow]:
+def setting_rows(report: AssessmentReport, language: Language) -> list[ReportedSetting]:
     """Return the settings in the order of their texts."""
     words = texts(language)
     return [
-        SettingRow(key, name, _text(report, key, report.options[key], language))
+        ReportedSetting(key, name, _text(report, key, report.options[key], language))
         for key, name in words["options"].items()
         if key in report.options
     ]

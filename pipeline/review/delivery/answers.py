@@ -16,7 +16,7 @@ LONGEST_CLOSE_SECONDS = 60.0
 """The longest time for which a busy app holds up the events of all rooms."""
 
 
-class Answer(Struct, frozen=True):
+class AppAnswer(Struct, frozen=True):
     """The result of one request. An empty `error` means that the app accepted the event."""
 
     error: str = ""
@@ -26,15 +26,15 @@ class Answer(Struct, frozen=True):
     """Seconds in which no event of any room is sent."""
 
 
-def answer_of(status: int, retry_after: str | None, now: float) -> Answer:
+def answer_of(status: int, retry_after: str | None, now: float) -> AppAnswer:
     """Return the meaning of an answer with an HTTP status and its header Retry-After. `now` is UTC seconds."""
     if 200 <= status < 300:
-        return Answer()
+        return AppAnswer()
     error = f"the app answered {status}"
     if status == GONE:
-        return Answer(error, LONGEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
+        return AppAnswer(error, LONGEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
     wait = seconds_of(retry_after or "", now) if status in BUSY else 0.0
-    return Answer(error, wait, min(wait, LONGEST_CLOSE_SECONDS))
+    return AppAnswer(error, wait, min(wait, LONGEST_CLOSE_SECONDS))
 
 
 def seconds_of(retry_after: str, now: float) -> float:

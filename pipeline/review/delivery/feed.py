@@ -43,7 +43,7 @@ ORDER = (FLAGS.c.stored_at, FLAGS.c.start, FLAGS.c.id)
 Place = tuple[float, float, str]
 
 
-class Verdict(Struct, frozen=True):
+class StreamedVerdict(Struct, frozen=True):
     """A flag as a server-sent event."""
 
     flag: str
@@ -52,12 +52,12 @@ class Verdict(Struct, frozen=True):
     event: bytes
 
 
-class Listener:
+class VerdictReader:
     """One stream: its room (None: all rooms), and the verdicts that wait for it. None ends it."""
 
     def __init__(self, room: str | None) -> None:
         self.room = room
-        self.waiting: asyncio.Queue[Verdict | None] = asyncio.Queue(MAX_VERDICTS)
+        self.waiting: asyncio.Queue[StreamedVerdict | None] = asyncio.Queue(MAX_VERDICTS)
 
     def end(self) -> None:
         """End the stream after what the reader has. A gap before the last verdict would be lost when it resumes."""
@@ -77,7 +77,7 @@ class VerdictFeed:
         self._database = database
         self._clock = clock
         self._every = every
-        self._listeners: set[Listener] = set()
+        self._listeners: set[VerdictReader] = set()
         self._seen: dict[str, float] = {}
         """Ids of the flags of the last looks, with the time at which each was stored."""
 
@@ -109,7 +109,7 @@ class VerdictFeed:
 
         With `after` (UTC seconds), begin with the flags that were stored since then.
         """
-        listener = Listener(room)
+        listener = VerdictReader(room)
         self._listeners.add(listener)
         began = self._clock()
         sent: set[str] = set()
@@ -132,14 +132,14 @@ class VerdictFeed:
         finally:
             self._listeners.discard(listener)
 
-    async def _stored(self, room: str | None, since: float) -> AsyncIterator[Verdict]:
+    async def _stored(self, room: str | None, since: float) -> AsyncIterator[StreamedVerdict]:
         place: Place = (since, 0.0, "")
         while page := await asyncio.to_thread(self._page, room, place):
             for verdict in page:
                 yield verdict
             place = page[-1].place
 
-    def _page(self, room: str | None, after: Place) -> list[Verdict]:
+    def _page(self, room: str | None, after: Place) -> list[StreamedVerdict]:
         query = _raised().where(tuple_(*ORDER) > tuple_(*after)).limit(PAGE)
         with self._database.read() as connection:
             return _verdicts(connection, query if room is None else query.where(FLAGS.c.room == room))
@@ -150,7 +150,7 @@ class VerdictFeed:
             for verdict in await self._look():
                 self._send(verdict)
 
-    async def _look(self) -> Sequence[Verdict]:
+    async def _look(self) -> Sequence[StreamedVerdict]:
         """Return the new flags; none if the look fails. An error must not end the task that serves all streams."""
         try:
             return await asyncio.to_thread(partial(self._fresh, self._clock() - OVERLAP_SECONDS))
@@ -160,7 +160,7 @@ class VerdictFeed:
             log.exception("verdicts: reading the store failed; trying again")
         return []
 
-    def _fresh(self, since: float) -> list[Verdict]:
+    def _fresh(self, since: float) -> list[StreamedVerdict]:
         """Read only the flags that no look has seen: most looks find none."""
         recent = select(FLAGS.c.id, FLAGS.c.stored_at).where(FLAGS.c.stored_at >= since)
         with self._database.read() as connection:
@@ -170,7 +170,7 @@ class VerdictFeed:
         self._seen = {flag: at for flag, at in self._seen.items() if at >= since} | stored
         return found
 
-    def _send(self, verdict: Verdict) -> None:
+    def _send(self, verdict: StreamedVerdict) -> None:
         for listener in list(self._listeners):
             if listener.room not in {None, verdict.room}:
                 continue
@@ -181,7 +181,7 @@ class VerdictFeed:
                 listener.waiting.put_nowait(verdict)
 
 
-async def _next(listener: Listener) -> Verdict | bytes | None:
+async def _next(listener: VerdictReader) -> StreamedVerdict | bytes | None:
     """Return the next verdict, or a comment after a silence."""
     try:
         async with asyncio.timeout(PING_SECONDS):
@@ -195,13 +195,13 @@ def _raised() -> Select[Any]:
     return select(FLAGS).where(FLAGS.c.suggestion != "pass", FLAGS.c.linked.is_(False)).order_by(*ORDER)
 
 
-def _verdicts(connection: Connection, query: Select[Any]) -> list[Verdict]:
+def _verdicts(connection: Connection, query: Select[Any]) -> list[StreamedVerdict]:
     rows = connection.execute(query).all()
     return [_verdict(row) for row in rows]
 
 
-def _verdict(row: Row[Any]) -> Verdict:
+def _verdict(row: Row[Any]) -> StreamedVerdict:
     body = envelope(RAISED, row.stored_at, raising.data(reading.flag_of(row), row.case_id))
     # The id is a time, and no flag's id: those come from outside, and a line break would begin another field.
     event = b"id: %d\nevent: flag.raised\ndata: %b\n\n" % (round(row.stored_at * 1e6), body)
-    return Verdict(row.id, row.room, (row.stored_at, row.start, row.id), event)
+    return StreamedVerdict(row.id, row.room, (row.stored_at, row.start, row.id), event)

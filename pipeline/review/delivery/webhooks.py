@@ -24,7 +24,7 @@ from pipeline.errors import ConfigError, DependencyError
 from pipeline.metrics import Metrics, from_zero
 from pipeline.review.database import Database
 from pipeline.review.delivery import outbox
-from pipeline.review.delivery.answers import Answer, answer_of
+from pipeline.review.delivery.answers import AppAnswer, answer_of
 from pipeline.review.delivery.envelope import envelope
 from pipeline.review.delivery.outbox import OutboxEvent
 from pipeline.settings import Settings, WebhookSettings
@@ -157,7 +157,7 @@ class Webhooks:
             self._retries -= again
             self._settled.set()
 
-    async def _send(self, event: OutboxEvent) -> Answer:
+    async def _send(self, event: OutboxEvent) -> AppAnswer:
         sent_at, body = int(self._clock()), envelope(event.kind, event.created_at, event.payload)
         headers = {
             "content-type": "application/json",
@@ -172,15 +172,15 @@ class Webhooks:
                     await _read(response)
                     return answer_of(response.status_code, response.headers.get("retry-after"), self._clock())
         except TimeoutError:
-            return Answer(f"no answer within {self._settings.answer_seconds:g} s")
+            return AppAnswer(f"no answer within {self._settings.answer_seconds:g} s")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return Answer(f"{type(error).__name__}: {error}")
+            return AppAnswer(f"{type(error).__name__}: {error}")
 
     async def _stored(self, work: Callable[[], T]) -> T:
         """Run work on the database in the sender's own thread. `close` waits for its end."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    def _settle(self, event: OutboxEvent, answer: Answer) -> None:
+    def _settle(self, event: OutboxEvent, answer: AppAnswer) -> None:
         """Store the result of a try."""
         now = self._clock()
         self._closed_until = max(self._closed_until, now + answer.close_seconds)

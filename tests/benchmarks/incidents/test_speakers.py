@@ -6,7 +6,7 @@ import time
 import numpy as np
 from websockets.sync.server import ServerConnection, serve
 
-from benchmarks.incidents.speakers import FRAME, Speaker, everyone, talking
+from benchmarks.incidents.speakers import FRAME, IncidentSpeaker, everyone, talking
 from tests.ports import free_port
 
 
@@ -17,7 +17,7 @@ def test_a_speaker_says_the_same_again_and_again_at_the_speed_of_speech() -> Non
         heard.extend(frame for frame in connection if isinstance(frame, bytes))
 
     port = free_port()
-    speaker = Speaker("room", "game", "ann", np.linspace(-0.5, 0.5, 2 * FRAME - 10, dtype=np.float32))
+    speaker = IncidentSpeaker("room", "game", "ann", np.linspace(-0.5, 0.5, 2 * FRAME - 10, dtype=np.float32))
     first, second = speaker.frames()
     with serve(hear, "127.0.0.1", port) as gateway:
         threading.Thread(target=gateway.serve_forever, daemon=True).start()

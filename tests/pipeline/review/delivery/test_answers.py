@@ -7,23 +7,23 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.review.delivery.answers import LONGEST_WAIT_SECONDS, Answer, answer_of, seconds_of
+from pipeline.review.delivery.answers import LONGEST_WAIT_SECONDS, AppAnswer, answer_of, seconds_of
 from tests.builders import NOON
 
 
 @pytest.mark.parametrize("status", [200, 204, 299])
 def test_a_success_asks_for_nothing(status: int) -> None:
-    assert answer_of(status, "100", NOON) == Answer()
+    assert answer_of(status, "100", NOON) == AppAnswer()
 
 
 @pytest.mark.parametrize("status", [100, 301, 400, 404, 500])
 def test_another_answer_is_an_error_and_its_header_does_not_count(status: int) -> None:
-    assert answer_of(status, "100", NOON) == Answer(f"the app answered {status}")
+    assert answer_of(status, "100", NOON) == AppAnswer(f"the app answered {status}")
 
 
 def test_a_date_is_a_wait_until_then() -> None:
     at = format_datetime(datetime.fromtimestamp(NOON + 30, UTC), usegmt=True)
-    assert answer_of(503, at, NOON) == Answer("the app answered 503", 30, 30)
+    assert answer_of(503, at, NOON) == AppAnswer("the app answered 503", 30, 30)
     assert answer_of(503, at, NOON + 31).wait_seconds == 0
 
 
