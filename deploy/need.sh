@@ -6,7 +6,6 @@ if [ -n "$path" ] && [ -e "$path" ]; then exit 0; fi
 if dpkg -s "$package" >/dev/null 2>&1; then exit 0; fi
 case "$package" in
   npm) command -v npm >/dev/null 2>&1 && exit 0 ;;
-  golang-go) command -v go >/dev/null 2>&1 && exit 0 ;;
   maven) command -v mvn >/dev/null 2>&1 && exit 0 ;;
   python3-venv) python3 -m venv --help >/dev/null 2>&1 && python3 -c 'import ensurepip' 2>/dev/null && exit 0 ;;
 esac

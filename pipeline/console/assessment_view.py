@@ -28,7 +28,7 @@ def show(request: Request, template: str, **values: Any) -> HTMLResponse:
         "moment": numbers.moment,
         "scale_of": charts.scale_of,
         "signal": lambda trigger: texts.signal(trigger.signal, language),
-        "detail": html.detail,
+        "detail": lambda name, value: html.detail(name, value, language),
         "tongue": lambda code: desk_of(request).texts.names.get(code, code),
         "named": partial(_named, desk_of(request).texts.catalogue(language_of(request))),
     }

@@ -189,7 +189,13 @@ def test_every_reason_in_the_metrics_is_documented() -> None:
 
 def test_the_documented_limits_are_the_defaults() -> None:
     shown = dict(re.findall(r"^\| `gateway\.(\w+)` \| ([\d.]+) \|", MANUAL, re.MULTILINE))
-    assert set(GatewaySettings.model_fields) - set(shown) == {"host", "port", "tokens", "gap_seconds"}
+    assert set(GatewaySettings.model_fields) - set(shown) == {
+        "host",
+        "port",
+        "tokens",
+        "gap_seconds",
+        "closed_room_types",
+    }
     assert {name: float(value) for name, value in shown.items()} == {
         name: getattr(GatewaySettings(), name) for name in shown
     }

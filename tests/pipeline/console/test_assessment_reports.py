@@ -123,7 +123,7 @@ def test_a_draft_is_measured_once_and_has_the_newest_answers(
     spy = Mock(side_effect=gather.measure)
     monkeypatch.setattr(gather, "measure", spy)
     lea = enter("lea")
-    for name in ("First", "Second"):
-        lea.post(f"/assessment/forms/{path.rpartition('/')[2]}/service_name", data={"text": f"{name} name"})
+    for field, name in (("service_name", "First"), ("function_name", "Second")):
+        lea.post(f"/assessment/forms/{path.rpartition('/')[2]}/{field}", data={"text": f"{name} name"})
         assert f"{name} name" in lea.get(f"{path}/report.en.html").text
     assert spy.call_count == 1
