@@ -27,7 +27,8 @@ from benchmarks.assessment import scale, simulate
 from benchmarks.assessment.simulate import Figures, Simulated
 from benchmarks.assessment.stores import STORES, url_of
 
-RECORDS = {"trigger", "hazard", "tallies", "log"}
+RECORDS = {"trigger": "triggers", "hazard": "hazards", "tallies": "measures of tallies", "log": "audit log"}
+"""What is compared beside figures, with the words of the summary."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -72,9 +73,9 @@ def simulated_weeks(options: argparse.Namespace) -> bool:
 
 def summary(result: Simulated) -> str:
     """Return the numbers of a simulation in one line."""
-    kinds = Counter(line.key[0] if line.key[0] in RECORDS else "figure" for line in result.lines)
+    kinds = Counter(RECORDS.get(line.key[0], "figures") for line in result.lines)
     wrong, history = sum(not line.ok for line in result.lines), result.history
-    compared = ", ".join(f"{n} {kind}s" for kind, n in kinds.items())
+    compared = ", ".join(f"{n} {kind}" for kind, n in kinds.items())
     return (
         f"{compared}: {wrong} different; {len(history.speech)} utterances, {history.delivered_again} messages again, "
         f"{history.aborted} transactions aborted"
