@@ -11,7 +11,8 @@ tallies. It measures a week once more when more has happened, and compares the t
 or with --all each value. The exit code is 1 if there is a difference.
 
 `scale` fills a store with the tallies of a quarter of speech and with cases. It prints the seconds and the peak memory
-of each indicator, of all figures together with their trend, and of a report. Each is measured in a process of its own.
+of the snapshot of the cases, of the indicators that share a query, and of the digests, one after the other. Then it
+measures all figures with their trend, and a report, each in a process of its own.
 With --folder, it keeps a SQLite store there, and measures it again if it is already filled.
 """
 

@@ -17,7 +17,8 @@ from benchmarks.assessment.truth.rules import Rules
 from pipeline.assessment import snapshot
 from pipeline.assessment.catalogue import INDICATORS
 from pipeline.assessment.figure import Window
-from pipeline.assessment.measure import function, measure
+from pipeline.assessment.measure import Compute, function, measure
+from pipeline.assessment.report import evidence, tallies
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.gather import draft
 from pipeline.review.database import Database
@@ -51,34 +52,33 @@ def fill(url: str, utterances: int, cases: int) -> float:
 
 
 def costs(url: str) -> Iterator[ReportCost]:
-    """Yield the cost of each indicator, of all figures of the quarter, and of a report. Each has a new process."""
-    names = [name for name, indicator in INDICATORS.items() if indicator.compute]
-    works = [
-        partial(ranked, url),
-        *(partial(one, url, name) for name in names),
-        partial(every, url),
-        partial(report, url),
-    ]
-    for work in works:
+    """Yield the costs of the parts of a report, one after the other, and then of all figures and of a whole report."""
+    yield from _parts(url)
+    for work in (partial(every, url), partial(report, url)):
         yield _apart(work)
 
 
-def ranked(url: str) -> ReportCost:
-    """Take the snapshot of the cases, which many indicators read."""
-    return _cost(url, "snapshot", lambda read: snapshot.take(read, QUARTER.until))
-
-
-def one(url: str, name: str) -> ReportCost:
-    """Compute one indicator, from a snapshot that was taken before."""
-    compute = function(INDICATORS[name])
-    return _cost(
-        url, f"{name} {INDICATORS[name].name}", lambda read: list(compute(read, QUARTER, options(Rules(), None))), True
-    )
+def _parts(url: str) -> Iterator[ReportCost]:
+    """Yield the costs of the snapshot, of each function of indicators, and of the digests, in one transaction."""
+    chosen = options(Rules(), None)
+    named: dict[Compute, list[str]] = {}
+    for name, indicator in INDICATORS.items():
+        named.setdefault(function(indicator), []).append(name)
+    database = Database(url)
+    try:
+        with database.read() as read:
+            yield _cost("snapshot", partial(snapshot.take, read, QUARTER.until))
+            for compute, names in named.items():
+                yield _cost(", ".join(names), lambda: list(compute(read, QUARTER, chosen)))  # noqa: B023 - it is called at once
+            yield _cost("digests of the records", partial(evidence.collect, read, QUARTER))
+            yield _cost("digest of the tallies", partial(tallies.digest, read, QUARTER))
+    finally:
+        database.close()
 
 
 def every(url: str) -> ReportCost:
     """Compute all figures, with their trend."""
-    return _cost(url, "measure", lambda read: measure(read, QUARTER, options(Rules(), None)))
+    return _whole(url, "all figures", lambda read: measure(read, QUARTER, options(Rules(), None)))
 
 
 def report(url: str) -> ReportCost:
@@ -94,21 +94,23 @@ def report(url: str) -> ReportCost:
         sha256=None,
         content=None,
     )
-    return _cost(url, "report", lambda read: draft(read, quarter, Settings()))
+    return _whole(url, "report", lambda read: draft(read, quarter, Settings()))
 
 
-def _cost(url: str, name: str, work: Callable[[Connection], Any], needs_snapshot: bool = False) -> ReportCost:
+def _whole(url: str, name: str, work: Callable[[Connection], Any]) -> ReportCost:
     database = Database(url)
     try:
         with database.read() as connection:
-            if needs_snapshot:
-                snapshot.take(connection, QUARTER.until)
-            begin, busy = time.monotonic(), time.process_time()
-            work(connection)
-            seconds, cpu = time.monotonic() - begin, time.process_time() - busy
-            return ReportCost(name, seconds, cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+            return _cost(name, partial(work, connection))
     finally:
         database.close()
+
+
+def _cost(name: str, work: Callable[[], Any]) -> ReportCost:
+    begin, busy = time.monotonic(), time.process_time()
+    work()
+    seconds, cpu = time.monotonic() - begin, time.process_time() - busy
+    return ReportCost(name, seconds, cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 def _apart(work: Callable[[], ReportCost]) -> ReportCost:
