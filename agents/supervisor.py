@@ -98,7 +98,8 @@ class Supervisor:
             return False
         process.send_signal(signal.SIGTERM)
         try:
-            await asyncio.wait_for(process.wait(), self._grace)
+            async with asyncio.timeout(self._grace):
+                await process.wait()
         except TimeoutError:
             self._say(f"{name} did not end within {self._grace:g} s and is killed; its batch will be processed again")
             process.kill()

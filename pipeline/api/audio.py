@@ -102,7 +102,8 @@ def _keep(upload: UploadFile, path: FilePath, longest: float) -> float:
 
 async def _answer(backend: Backend, job: Job, response: Response) -> AudioModeration:
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(job.ended.wait(), backend.settings.api.wait_seconds)
+        async with asyncio.timeout(backend.settings.api.wait_seconds):
+            await job.ended.wait()
     if job.state == "failed":
         backend.jobs.remove(job.owner, job.id)
         raise AudioError(job.error or "The recording cannot be read")

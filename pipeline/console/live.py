@@ -134,7 +134,8 @@ class LiveQueue:
             yield b"retry: 1000\n\n"
             while True:
                 try:
-                    event = await asyncio.wait_for(mine.get(), PING_SECONDS)
+                    async with asyncio.timeout(PING_SECONDS):
+                        event = await mine.get()
                 except TimeoutError:
                     event = b": ping\n\n"
                 if event is None:

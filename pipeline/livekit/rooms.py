@@ -91,8 +91,9 @@ class Rooms:
             hints, self._hints = self._hints, set()
             self._hinted.clear()
             await asyncio.gather(*(self._safely(self._visit, name, True) for name in hints))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._hinted.wait(), max(0.0, due - loop.time()))
+            with suppress(TimeoutError):  # no wait_for: before Python 3.12, it can swallow the cancellation
+                async with asyncio.timeout_at(due):
+                    await self._hinted.wait()
 
     async def close(self) -> None:
         """Leave all rooms. The gateway gets all audio first."""

@@ -100,7 +100,8 @@ class TrackReader:
     async def close(self) -> None:
         """Release the track. LiveKit may take some seconds for it."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._stream.aclose(), CLOSE_SECONDS)
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._stream.aclose()
 
     async def count_loss(self) -> None:
         """Count the audio that the decoder concealed since the last call, because packets were lost."""

@@ -66,7 +66,6 @@ async def speak(server: LiveKit, folder: Path) -> tuple[int | None, str]:
     return client.returncode, errors.decode()
 
 
-@pytest.mark.flaky(reruns=1)  # LiveKit's library at times never answers on a busy machine
 @pytest.mark.weights
 async def test_speech_in_a_room_becomes_a_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("METRICS", "CONSOLE"):

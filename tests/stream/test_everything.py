@@ -160,7 +160,6 @@ def confirm(deployment: Deployment, decision: str) -> httpx.Response:
     return httpx.post(f"{deployment.console_url}/api/v1/actions", json=body, headers=headers, timeout=60)
 
 
-@pytest.mark.flaky(reruns=1)  # LiveKit's library at times never answers on a busy machine
 @pytest.mark.timeout(600)
 async def test_speech_comes_in_two_ways_and_a_mute_goes_out_and_back(deployment: Deployment) -> None:
     async with joined(deployment.livekit.url, "lounge", "ann") as ann:

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -78,11 +77,3 @@ def tone(hertz: float, seconds: float) -> bytes:
     """16-bit PCM at the rate of the microphones."""
     samples = 12_000 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * RATE)) / RATE)
     return samples.astype(np.int16).tobytes()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Try these tests again: on a busy machine, LiveKit's native library at times never answers a call."""
-    for item in items:
-        if item.path.parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.flaky(reruns=2))
-            item.add_marker(pytest.mark.timeout(120))

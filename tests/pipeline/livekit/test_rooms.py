@@ -74,6 +74,20 @@ async def test_a_webhook_brings_the_bot_at_once(server: LiveKit, gateway: Keepin
     assert not rooms.bots
 
 
+async def test_a_hint_does_not_keep_it_from_stopping(server: LiveKit, gateway: KeepingGateway, prefix: str) -> None:
+    async with server.client() as client:
+        settings = server.settings(rooms=[f"{prefix}*"], sweep_seconds=300)
+        rooms = Rooms(settings, client.room, gateway.speech, Metrics(), lambda room, who: None)
+        task = asyncio.create_task(rooms.run())
+        await until(lambda: rooms._metrics.registry.get_sample_value("voxwarden_livekit_up") == 1)
+        await asyncio.sleep(0.1)  # it waits for a hint now
+        rooms.hint(f"{prefix}a")
+        task.cancel()
+        await asyncio.wait({task}, timeout=60)
+        assert task.cancelled()
+        await rooms.close()
+
+
 async def test_it_leaves_with_the_last_person_and_comes_back(
     server: LiveKit, gateway: KeepingGateway, prefix: str
 ) -> None:
