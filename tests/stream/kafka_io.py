@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from kafka import TopicPartition
@@ -72,6 +73,18 @@ def committed(settings: Settings, stage: Stage) -> dict[int, int]:
                 continue
             return {place.partition: found.offset for place, found in offsets.items() if found.offset >= 0}
     raise AssertionError(f"No offsets of {group}")
+
+
+def wait_for_members(settings: Settings, stage: Stage, count: int) -> None:
+    """Wait until the group of a stage has `count` members and is stable."""
+    group = group_of(settings, stage)
+    with admin(settings.kafka) as client:
+        while True:
+            with suppress(KafkaError):  # a new broker has no coordinator for the group yet
+                found = client.describe_groups([group])[group]
+                if len(found["members"]) == count and found["group_state"] in {"Stable", "Empty"}:
+                    return
+            time.sleep(0.2)
 
 
 def texts(records: Sequence[Any]) -> list[str]:

@@ -6,24 +6,19 @@ It loses nothing and accounts for every record.
 import itertools
 import os
 import signal
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka.errors import KafkaError
 
-from agents.app import group_of
-from agents.kafka import admin
 from agents.loop import EXIT_UNFINISHED
 from pipeline.events import Event, decode, encode
 from pipeline.messages import Flag, Message
 from pipeline.settings import Settings
 from pipeline.topology import DEAD_LETTERS, FLAGS, JUDGE, TRANSCRIPTS
 from tests.builders import transcript
-from tests.stream.kafka_io import committed, headers_of, put, wait_for
+from tests.stream.kafka_io import committed, headers_of, put, wait_for, wait_for_members
 from tests.stream.processes import worker
 
 pytestmark = pytest.mark.broker
@@ -117,26 +112,14 @@ def test_a_worker_that_stands_still_before_its_first_commit_loses_nothing(settin
     """The group removes the worker, records arrive, and the worker continues with them while it joins again."""
     count = 2_000
     with worker(settings, tmp_path / "log", FAULTY) as process:
-        wait_for_members(settings, 1)
+        wait_for_members(settings, JUDGE, 1)
         os.kill(process.pid, signal.SIGSTOP)
         put(settings, TRANSCRIPTS, [transcript("fine", n, room=f"room-{n % 7}") for n in range(count)])
-        wait_for_members(settings, 0)
+        wait_for_members(settings, JUDGE, 0)
         os.kill(process.pid, signal.SIGCONT)
         flags = wait_for(settings, FLAGS, at_least(count), process.running)
         assert process.stop() in ENDS
     assert ids(flags) == {f"flag-{n}" for n in range(count)}
-
-
-def wait_for_members(settings: Settings, count: int) -> None:
-    """Wait until judge's group has `count` members and is stable."""
-    group = group_of(settings, JUDGE)
-    with admin(settings.kafka) as client:
-        while True:
-            with suppress(KafkaError):  # a new broker has no coordinator for the group yet
-                found = client.describe_groups([group])[group]
-                if len(found["members"]) == count and found["group_state"] in {"Stable", "Empty"}:
-                    return
-            time.sleep(0.2)
 
 
 def at_least(count: int) -> Callable[[list[Any]], bool]:
