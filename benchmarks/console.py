@@ -27,7 +27,7 @@ import numpy as np
 from sqlalchemy import insert
 
 from pipeline.console.guard import COOKIE, HEADER
-from pipeline.console.server import listen
+from pipeline.http_server import listen
 from pipeline.judge import labels
 from pipeline.messages import Flag, Hit
 from pipeline.review.accounts import accounts, sessions

@@ -1,22 +1,18 @@
 """The API's server. It runs in its own process, or in the event loop of `voxwarden run`."""
 
 import asyncio
-import socket
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-
-import uvicorn
-from fastapi import FastAPI
 
 from pipeline.api.access import ApiTokens
 from pipeline.api.answers import Categories
 from pipeline.api.app import create_app
 from pipeline.api.backend import Backend
 from pipeline.api.jobs import Jobs
-from pipeline.console.server import STOP_SECONDS, listen
+from pipeline.http_server import listen, served
 from pipeline.judge import labels
 from pipeline.moderator import Moderator
 from pipeline.review.database import Database
@@ -39,23 +35,6 @@ class ServedApi:
     token: str | None
 
 
-class ApiServer(uvicorn.Server):
-    """A server that first ends the open streams, because they would keep it from stopping.
-
-    It handles no signals: its caller does.
-    """
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        app = self.config.app
-        if isinstance(app, FastAPI):
-            app.state.feed.hang_up()
-        await super().shutdown(sockets)
-
-
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[ServedApi]:
     """Load the models, and serve the API while the block runs. Models that this process has loaded are shared.
@@ -70,20 +49,9 @@ async def serving(settings: Settings) -> AsyncIterator[ServedApi]:
         moderator = Moderator.of(_in_small_batches(settings))
         await asyncio.to_thread(moderator.load_models)
         backend = open_backend(settings, database, moderator)
-        config = uvicorn.Config(
-            create_app(backend, tokens),
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=STOP_SECONDS,
-        )
-        server = ApiServer(config)
-        task = asyncio.create_task(server.serve([listener]), name="api")
-        try:
+        app = create_app(backend, tokens)
+        async with served(app, listener, app.state.feed.hang_up):
             yield ServedApi(f"http://{settings.api.host}:{listener.getsockname()[1]}", tokens.generated)
-        finally:
-            server.should_exit = True
-            await task
     finally:
         listener.close()
         database.close()

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from pipeline.api.access import ApiTokens
 from pipeline.api.app import create_app
-from pipeline.api.server import ApiServer, open_backend
+from pipeline.api.server import open_backend
 from pipeline.moderator import Moderator
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
@@ -51,7 +51,7 @@ def running_api(folder: Path, moderator: Moderator, **changes: Any) -> Iterator[
     settings = Settings(data_dir=folder, api=Api(tokens=tokens, **limits | changes))
     with closing(Database(settings.database_url)) as database:
         app = create_app(open_backend(settings, database, moderator), ApiTokens(settings.api))
-        with served(app, kind=ApiServer) as url:
+        with served(app) as url:
             yield RunningApi(url, SqlReviewStore(database))
 
 

@@ -38,7 +38,7 @@ def client(sqlite_url: str, store: SqlReviewStore) -> Iterator[httpx.Client]:
                 yield
 
         app = FastAPI(lifespan=lifespan)
-        app.state.feed = app.state.live = feed
+        app.state.feed = feed
         app.include_router(verdicts.router)
         with served(app) as url, httpx.Client(base_url=url, trust_env=False, timeout=60) as made:
             yield made

@@ -51,7 +51,8 @@ def test_a_login_is_printed_as_it_is(login: tuple[str, str] | None, capsys: pyte
 
 
 def test_the_error_names_a_library_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "pipeline.console.server", raising=False)
+    for name in ("pipeline.console.server", "pipeline.http_server"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(ConfigError, match=r'uvicorn is not installed\. Install it: pip install "voxwarden\[console\]"'):
         imported()

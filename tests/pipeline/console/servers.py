@@ -5,17 +5,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import uvicorn
 from fastapi import FastAPI
 
-from pipeline.console.server import ConsoleServer, listen
+from pipeline.http_server import HttpServer, listen
 
 
 @contextmanager
-def served(app: FastAPI, port: int = 0, kind: type[uvicorn.Server] = ConsoleServer) -> Iterator[str]:
+def served(app: FastAPI, port: int = 0) -> Iterator[str]:
+    """Serve the console, which has live pages, or the API, which has a feed of verdicts."""
     listener = listen("127.0.0.1", port, "console")
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3)
-    server = kind(config)
+    streams = app.state.live if hasattr(app.state, "live") else app.state.feed
+    server = HttpServer(app, streams.hang_up)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
     thread.start()
     try:
