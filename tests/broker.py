@@ -131,6 +131,7 @@ class Broker:
         if not self._process:
             raise RuntimeError("The broker is not running")
         self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)  # on a busy machine, threads still answer for a moment
         try:
             yield
         finally:

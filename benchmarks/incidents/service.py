@@ -22,7 +22,7 @@ WARM_SECONDS = 45.0
 SETTINGS = {
     "VOXWARDEN_CONSOLE__API_TOKENS": json.dumps([API_TOKEN]),
     "VOXWARDEN_CONSOLE__UNDO_SECONDS": "1",
-    "VOXWARDEN_CONSOLE__WEBHOOK_SECRET": WEBHOOK_SECRET,
+    "VOXWARDEN_WEBHOOKS__SECRET": WEBHOOK_SECRET,
     "VOXWARDEN_JUDGE__SHADOW_POLICIES": '["default"]',
     "VOXWARDEN_QUALITY__AUDIT_SHARE": "0.1",
     "VOXWARDEN_QUALITY__SECOND_SHARE": "0.2",
@@ -46,7 +46,7 @@ class LiveService:
         addresses = addresses_of(broker.bootstrap, self.kafka.prefix, database.url)
         more = SETTINGS | {
             slowed.FILE: str(self._pause),
-            "VOXWARDEN_CONSOLE__WEBHOOK_URL": app.url,
+            "VOXWARDEN_WEBHOOKS__URL": app.url,
         }
         topics = Role("topics", folder, addresses).process
         if topics.wait(120):

@@ -37,6 +37,7 @@ class Reply(NamedTuple):
 class ReceivingApp(ThreadingHTTPServer):
     daemon_threads = False
     block_on_close = True
+    request_queue_size = 64  # with the default of 5, the kernel drops connections that come at once
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Receiver)
