@@ -137,12 +137,15 @@ def reopen(connection: Connection, hazard: str, note: str, author: str, at: floa
 
 
 def recheck(connection: Connection, figures: Iterable[Figure], window: Window, author: str, at: float) -> list[Hazard]:
-    """Close the fixed hazards whose figure keeps its limit in a window that begins after the fix. Return them."""
+    """Close the fixed hazards of limits whose figure keeps its limit in a window that begins after the fix.
+
+    Return them. A hazard that a person found about a figure may be more than the missed limit, so a person closes it.
+    """
     proofs = {proof.figure: proof for figure in figures if (proof := of_figure(figure, window))}
     return [
         close(connection, hazard.id, "", author, at, [proof])
         for hazard in all_of(connection, "fixed")
-        if (proof := proofs.get(hazard.about)) and hazard.since <= window.since
+        if hazard.source == "threshold" and (proof := proofs.get(hazard.about)) and hazard.since <= window.since
     ]
 
 

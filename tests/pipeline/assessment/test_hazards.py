@@ -124,6 +124,14 @@ def test_a_later_window_that_keeps_the_limit_closes_a_fixed_hazard(connection: C
     assert (again.id, again.state, again.steps[-1].note) == (hazard.id, "open", "I-02.share: 0.9 < 0.99")
 
 
+def test_a_figure_does_not_close_what_a_person_found(connection: Connection) -> None:
+    (hazard,) = found(connection, Finding(source="person", about="I-02.share", title="not counted on Sundays"))
+    hazards.fix(connection, hazard.id, "counts on Sundays", "ben", NOON + DAY)
+    assert (
+        hazards.recheck(connection, [share(0.995)], Window(NOON + 2 * DAY, NOON + 3 * DAY), "lea", NOON + 3 * DAY) == []
+    )
+
+
 def test_another_owner_does_not_delay_the_proof(connection: Connection) -> None:
     (hazard,) = found(connection, *hazards.of_figures([share(0.95)]))
     hazards.fix(connection, hazard.id, "added workers", "ben", NOON + DAY)
