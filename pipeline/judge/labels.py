@@ -58,7 +58,7 @@ class Elsewhere(Sheet):
 
     tencent: tuple[str, ...] = ()
     alibaba: tuple[str, ...] = ()
-    yidun: tuple[str, ...] = ()
+    yidun: tuple[Annotated[str, Field(pattern="^[0-9]{1,9}$")], ...] = ()
     shumei: tuple[str, ...] = ()
     openai: tuple[str, ...] = ()
     roost: tuple[str, ...] = ()

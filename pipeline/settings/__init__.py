@@ -30,7 +30,7 @@ from pipeline.settings.stages import Batching
 from pipeline.settings.store import Store
 from pipeline.settings.tree import Settings
 from pipeline.settings.triggers import Triggers
-from pipeline.settings.webhooks import FlagEvents, WebhookSettings
+from pipeline.settings.webhooks import FlagEvents, VendorSettings, WebhookSettings
 
 __all__ = [
     "ActionRule",
@@ -62,6 +62,7 @@ __all__ = [
     "Settings",
     "Store",
     "Triggers",
+    "VendorSettings",
     "WebhookSettings",
     "in_file",
     "keys",

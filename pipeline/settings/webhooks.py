@@ -16,10 +16,32 @@ class FlagEvents(Section):
     labels: tuple[str, ...] = Field((), description="only flags with one of these labels are sent; empty: all labels")
 
 
+class VendorSettings(Section):
+    """Your names and your key at the vendor whose shape `webhooks.format` names."""
+
+    account: str = Field("", max_length=256, description="your id in the signature: Alibaba's UID, or Yidun's secretId")
+    business: str = Field("", max_length=256, description="Yidun's businessId, or Tencent's BizType")
+    secret: SecretStr | None = Field(
+        None, description="key of the signature: the seed of Tencent or Alibaba, or Yidun's secretKey"
+    )
+    data_id: str = Field(
+        "{room}/{speaker}", max_length=256, description="your id of a stream there; {room} and {speaker} are replaced"
+    )
+
+
 class WebhookSettings(Section):
-    """Events for the app, as Standard Webhooks."""
+    """Events for the app, as Standard Webhooks or in the shape of a vendor."""
 
     url: str | None = Field(None, pattern="^https?://", description="URL that receives the events; unset: no webhooks")
+    format: Literal["voxwarden", "tencent-ams", "alibaba", "yidun", "shumei"] = Field(
+        "voxwarden", description="shape of flag.raised: our own, or that of a vendor's callback"
+    )
+    decisions_url: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="URL that receives decisions, in our own shape; unset: url, and none with a vendor's format",
+    )
+    vendor: VendorSettings = VendorSettings()
     secret: SecretStr | None = Field(
         None, description="secret that signs webhooks: whsec_ and 24 to 64 bytes in base64; set it in the environment"
     )
@@ -36,4 +58,6 @@ class WebhookSettings(Section):
     def _check(self) -> "WebhookSettings":
         if self.flags.suggestions and self.url is None:
             raise ValueError("flags.suggestions needs the url that receives the events")
+        if self.format != "voxwarden" and self.url is None:
+            raise ValueError("format needs the url that receives the events")
         return self

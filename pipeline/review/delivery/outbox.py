@@ -2,8 +2,9 @@
 
 The events of one room are a lane. An event is sent only when no earlier event of its lane is unsent, and lanes do not
 wait for each other. An event is `waiting`, then `sending` until the app accepts it, then `sent`. It is `withdrawn` if
-an undo came before it was sent, and `failed` if it was given up. An event about a flag is deleted when it is sent or
-given up, because it holds speech. Each function runs in a transaction that the caller opened.
+an undo came before it was sent, or if it goes nowhere, and `failed` if it was given up. An event about a flag is
+deleted when it is sent or given up, because it holds speech. Each function runs in a transaction that the caller
+opened.
 """
 
 import uuid
@@ -113,6 +114,11 @@ def refused(connection: Connection, event: OutboxEvent, error: str, next_at: flo
         return True
     _set(connection, event, error=error[:500], send_at=next_at)
     return False
+
+
+def leave_out(connection: Connection, event: OutboxEvent, reason: str) -> None:
+    """Withdraw an event that was taken, because it goes nowhere."""
+    _settle(connection, event, "withdrawn", reason)
 
 
 def step_aside(connection: Connection, event: OutboxEvent) -> None:

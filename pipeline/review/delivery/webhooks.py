@@ -1,5 +1,7 @@
 """Webhooks: they send the outbox's events to the app, with retries, signed by Standard Webhooks (standardwebhooks.com).
 
+`formats/` has the shapes of the bodies.
+
 Each event arrives at least once, and the events of a room in order. An app recognises a repeated event by its
 `webhook-id`. Rooms do not wait for each other: several requests run at once, one for each room, and at most half of
 them are retries. So if the app hangs at the events of some rooms, places are left for the other rooms.
@@ -25,7 +27,7 @@ from pipeline.metrics import Metrics, from_zero
 from pipeline.review.database import Database
 from pipeline.review.delivery import outbox
 from pipeline.review.delivery.answers import AppAnswer, answer_of
-from pipeline.review.delivery.envelope import envelope
+from pipeline.review.delivery.formats.choosing import Target, Targets, plain_targets, targets
 from pipeline.review.delivery.outbox import OutboxEvent
 from pipeline.settings import Settings, WebhookSettings
 
@@ -53,14 +55,23 @@ ASIDE_TRIES = 5
 
 
 class Webhooks:
-    """Sends events to the app. `secret` is raw bytes, and `clock` returns UTC seconds."""
+    """Sends events to the app. `secret` is raw bytes, and `clock` returns UTC seconds.
+
+    Without `chosen`, events have our own shape.
+    """
 
     def __init__(
-        self, database: Database, settings: WebhookSettings, secret: bytes, metrics: Metrics, clock: Callable[[], float]
+        self,
+        database: Database,
+        settings: WebhookSettings,
+        secret: bytes,
+        metrics: Metrics,
+        clock: Callable[[], float],
+        chosen: Targets | None = None,
     ) -> None:
         self._database = database
         self._settings = settings
-        self._url = settings.url or ""
+        self._targets = chosen or plain_targets(settings)
         self._secret = secret
         self._metrics = metrics
         from_zero(metrics.webhooks, ("sent", "retried", "failed"))
@@ -111,15 +122,18 @@ class Webhooks:
         return min(LONGEST_POLL_SECONDS, max(POLL_SECONDS, IDLE_SHARE * (time.monotonic() - began)))
 
     async def _start(self) -> int:
-        """Start a request for each event that is due, and return their number."""
+        """Start a request for each event that is due and goes somewhere. Return the number of all due events."""
         events = await self._stored(self._take)
-        for event in events:
-            request = asyncio.create_task(self._handle(event), name="webhook")
+        for event, target in events:
+            if target is None:
+                continue
+            request = asyncio.create_task(self._handle(event, target), name="webhook")
             self._requests.add(request)
             request.add_done_callback(self._requests.discard)
         return len(events)
 
-    def _take(self) -> list[OutboxEvent]:
+    def _take(self) -> list[tuple[OutboxEvent, Target | None]]:
+        """Take the events that are due. Those that go nowhere are withdrawn, so that they hold up no room."""
         now = self._clock()
         if now - self._counted_at >= FIGURES_SECONDS:
             self._count(now)
@@ -129,7 +143,11 @@ class Webhooks:
         hold = self._settings.answer_seconds + HOLD_SECONDS
         retries = max(0, self._settings.parallel // 2 - self._retries)
         with self._database.write() as connection:
-            return outbox.take(connection, now, hold, free, retries)
+            taken = [(event, self._targets.of(event)) for event in outbox.take(connection, now, hold, free, retries)]
+            for event, target in taken:
+                if target is None:
+                    outbox.leave_out(connection, event, "webhooks.format has no shape for it")
+        return taken
 
     def _any_due(self, now: float) -> bool:
         """A look that finds nothing takes no lock from the writers."""
@@ -143,11 +161,11 @@ class Webhooks:
         self._metrics.webhooks_oldest_seconds.set(found.oldest)
         self._counted_at = now
 
-    async def _handle(self, event: OutboxEvent) -> None:
+    async def _handle(self, event: OutboxEvent, target: Target) -> None:
         again = event.attempts > 1
         self._retries += again
         try:
-            answer = await self._send(event)
+            answer = await self._send(event, target)
             await self._stored(partial(self._settle, event, answer))
         except DependencyError as error:
             log.warning("webhook %s: its result cannot be stored, so it will be sent again: %s", event.id, error)
@@ -157,18 +175,18 @@ class Webhooks:
             self._retries -= again
             self._settled.set()
 
-    async def _send(self, event: OutboxEvent) -> AppAnswer:
-        sent_at, body = int(self._clock()), envelope(event.kind, event.created_at, event.payload)
-        headers = {
-            "content-type": "application/json",
+    async def _send(self, event: OutboxEvent, target: Target) -> AppAnswer:
+        sent_at, request = int(self._clock()), target.render(event)
+        headers = request.headers | {
+            "content-type": request.content_type,
             "webhook-id": event.id,
             "webhook-timestamp": str(sent_at),
-            "webhook-signature": signature(self._secret, event.id, sent_at, body),
+            "webhook-signature": signature(self._secret, event.id, sent_at, request.body),
         }
         try:
             # The client's own timeout is for each read. An app that sends its answer in drops must not hold a place.
             async with asyncio.timeout(self._settings.answer_seconds):
-                async with self._client.stream("POST", self._url, content=body, headers=headers) as response:
+                async with self._client.stream("POST", target.url, content=request.body, headers=headers) as response:
                     await _read(response)
                     return answer_of(response.status_code, response.headers.get("retry-after"), self._clock())
         except TimeoutError:
@@ -202,7 +220,7 @@ class Webhooks:
 
     def _should_step_aside(self, event: OutboxEvent, now: float) -> bool:
         """Tell whether the app refuses this event again and again, but accepted another one since the last try."""
-        return event.attempts >= ASIDE_TRIES and now - self._accepted_at < event.pause
+        return event.attempts >= ASIDE_TRIES and now - self._accepted_at <= event.pause
 
 
 @asynccontextmanager
@@ -225,13 +243,13 @@ async def sending(settings: Settings, database: Database, metrics: Metrics) -> A
 def build(settings: Settings, database: Database, metrics: Metrics, clock: Callable[[], float]) -> Webhooks | None:
     """Build the sender from the settings; None if `webhooks.url` is empty.
 
-    Raises ConfigError if the secret is not valid.
+    Raises ConfigError if the secret is not valid, or a setting that the format needs is missing.
     """
     chosen = settings.webhooks
     if not chosen.url:
         return None
     secret = secret_of(chosen.secret.get_secret_value() if chosen.secret else "")
-    return Webhooks(database, chosen, secret, metrics, clock)
+    return Webhooks(database, chosen, secret, metrics, clock, targets(settings))
 
 
 def secret_of(text: str) -> bytes:

@@ -14,12 +14,12 @@ from sqlalchemy import select
 from pipeline.errors import ConfigError, DependencyError
 from pipeline.metrics import Metrics
 from pipeline.review.database import Database
-from pipeline.review.delivery import outbox, webhooks
+from pipeline.review.delivery import outbox, raising, webhooks
 from pipeline.review.delivery.outbox import GIVE_UP_SECONDS, RAISED
 from pipeline.review.delivery.webhooks import ASIDE_TRIES, HOLD_SECONDS, Webhooks
 from pipeline.review.tables.core import OUTBOX
-from pipeline.settings import WebhookSettings
-from tests.builders import NOON
+from pipeline.settings import Settings, WebhookSettings, load
+from tests.builders import NOON, flag
 from tests.pipeline.review.delivery.receiver import ReceivingApp, Reply, receiving
 
 SECRET = bytes(range(32))
@@ -378,3 +378,62 @@ async def until(done: Callable[[], bool]) -> None:
         if done():
             return
         await asyncio.sleep(0.01)
+
+
+def vendor_settings(app: ReceivingApp, **changes: str) -> Settings:
+    chosen = {"url": app.url, "format": "shumei", "secret": f"whsec_{base64.b64encode(SECRET).decode()}"} | changes
+    return Settings(webhooks=WebhookSettings.model_validate(chosen))
+
+
+def put_flag(database: Database, name: str = "flag", drill: str = "") -> None:
+    with database.write() as connection:
+        outbox.put(connection, RAISED, name, raising.data(flag(name, drill=drill), "case"), NOON, NOON)
+
+
+async def test_a_vendors_receiver_gets_flags_in_its_shape_but_no_decision_and_no_drill(
+    database: Database, app: ReceivingApp, clock: Clock, metrics: Metrics
+) -> None:
+    sender = webhooks.build(vendor_settings(app), database, metrics, clock)
+    assert sender is not None
+    put(database, kind="case.decided", room="room")
+    put_flag(database, "of a drill", drill="d1")
+    put_flag(database)
+    await sender.send_due()
+    await sender.close()
+    [(headers, body)] = app.got
+    assert json.loads(body)["audioDetail"]["riskLevel"] == "REVIEW"
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    expected = base64.b64encode(hmac.new(SECRET, signed, sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{expected}"
+    assert state(database) == [("withdrawn", 1)], "the decision and the drill held up no flag"
+    assert figure(metrics, "webhooks_total", result="sent") == 1
+
+
+async def test_decisions_have_a_url_of_their_own_beside_a_vendors_receiver(
+    database: Database, app: ReceivingApp, clock: Clock
+) -> None:
+    with receiving() as other:
+        sender = webhooks.build(vendor_settings(app, decisions_url=other.url), database, Metrics(), clock)
+        assert sender is not None
+        put(database, kind="case.decided", room="room")
+        put_flag(database)
+        await sender.send_due()
+        await sender.send_due()
+        await sender.close()
+        assert [got.event["type"] for got in other.got] == ["case.decided"]
+        assert ["audioDetail" in got.event for got in app.got] == [True]
+
+
+def test_a_format_without_the_names_for_its_signature_is_refused(app: ReceivingApp, database: Database) -> None:
+    with pytest.raises(ConfigError, match=r"yidun needs webhooks\.vendor\.account and webhooks\.vendor\.business and"):
+        webhooks.build(vendor_settings(app, format="yidun"), database, Metrics(), Clock())
+
+
+def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match=r"webhooks\.format: .*'tencent-ams', 'alibaba', 'yidun'"):
+        load({"webhooks": {"url": "http://127.0.0.1", "format": "aliyun"}})
+
+
+def test_a_format_needs_a_url() -> None:
+    with pytest.raises(ConfigError, match="format needs the url"):
+        load({"webhooks": {"format": "shumei"}})
