@@ -2,17 +2,17 @@
 
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import msgspec
-from aiokafka.partitioner import DefaultPartitioner
 from kafka import TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 
 from agents import topics
 from agents.kafka import broker_errors, reader, topic_name
+from agents.partitions import partition_of
 from agents.records import address_of
 from pipeline.errors import BadMessage
 from pipeline.events import decode
@@ -20,6 +20,7 @@ from pipeline.messages import Utterance
 from pipeline.metrics import Metrics
 from pipeline.review.evidence.log import UtteranceLog
 from pipeline.settings import Kafka, Settings
+from pipeline.shards import keys_of
 from pipeline.topology import UTTERANCES
 
 POLL_MS = 500
@@ -77,17 +78,15 @@ class KafkaLog(UtteranceLog):
         return sorted((u for u in found if u.start < start and u.end > start - seconds), key=lambda u: u.start)
 
     def latest(self, room: str, speaker: str | None, end: float, seconds: float) -> Iterator[list[Utterance]]:
+        keys = set(keys_of(room, self._kafka.room_shards))
         with self._asking():
-            partition = self._partition_of(room)
-            # A record is written when its utterance ended, or later when segment lags.
-            first, past = self._offset_at(partition, end - seconds), self._offset_at(partition, end + SLACK_SECONDS)
-            for records in self._parts(partition, first, past):
+            for records in self._written(keys, end - seconds, end):
                 # Drop the records of other rooms at once: a partition can hold hours of them.
-                utterances = [_utterance(record) for record in records if record.key == room.encode()]
+                utterances = [_utterance(record) for record in records if record.key in keys]
                 yield [
                     u
                     for u in utterances
-                    if u and speaker in {None, u.speaker} and u.start < end and u.end > end - seconds
+                    if u and u.room == room and speaker in {None, u.speaker} and u.start < end and u.end > end - seconds
                 ]
 
     def close(self) -> None:
@@ -169,15 +168,21 @@ class KafkaLog(UtteranceLog):
                 return records, reached
         raise KafkaTimeoutError(f"no records from {partition.topic}/{partition.partition}")
 
-    def _partition_of(self, room: str) -> TopicPartition:
-        """Return the partition to which segment writes a room's utterances.
+    def _written(self, keys: Iterable[bytes], begin: float, end: float) -> Iterator[list[Any]]:
+        """Yield the records of the partitions of `keys` that may hold speech from `begin` to `end` (UTC seconds).
 
-        Both hash the record key in the same way.
+        A record is written when its utterance ended, or later when segment lags.
         """
+        for partition in self._partitions_of(keys):
+            first, past = self._offset_at(partition, begin), self._offset_at(partition, end + SLACK_SECONDS)
+            yield from self._parts(partition, first, past)
+
+    def _partitions_of(self, keys: Iterable[bytes]) -> list[TopicPartition]:
+        """Return the partitions to which segment writes the utterances with `keys`."""
         # This call has a time limit. partitions_for_topic has none, unless the client already knows the topic.
         self._consumer().beginning_offsets([TopicPartition(self._topic, 0)])
-        numbers = sorted(self._consumer().partitions_for_topic(self._topic))
-        return TopicPartition(self._topic, DefaultPartitioner()(room.encode(), numbers, numbers))
+        numbers = self._consumer().partitions_for_topic(self._topic)
+        return [TopicPartition(self._topic, number) for number in sorted({partition_of(key, numbers) for key in keys})]
 
     def _offset_at(self, partition: TopicPartition, moment: float) -> int:
         """Return the first offset written at or after `moment` (UTC seconds), or the end of the partition."""

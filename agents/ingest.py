@@ -42,7 +42,7 @@ class Ingest:
     def send(self, chunks: Iterable[AudioChunk]) -> Iterator[AudioChunk]:
         """Send each chunk and yield it. Raises DependencyError as soon as the broker refuses one."""
         for chunk in chunks:
-            event = encode(chunk, "ingest")
+            event = encode(chunk, "ingest", self._kafka.room_shards)
             with broker_errors(self._kafka):
                 sent = self._producer.send(self._topic, key=event.key, value=event.value, headers=event.headers)
             self._unconfirmed.append(sent)

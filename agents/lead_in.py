@@ -7,7 +7,7 @@ later.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import takewhile
@@ -17,10 +17,12 @@ from kafka import TopicPartition
 from msgspec import structs
 
 from agents.kafka import broker_errors, reader, topic_name
+from agents.partitions import partition_of
 from pipeline.errors import BadMessage, DependencyError
 from pipeline.events import decode
 from pipeline.messages import AudioChunk, Message, Utterance
 from pipeline.settings import Audio, Kafka
+from pipeline.shards import key_of
 from pipeline.topology import UTTERANCES
 
 M = TypeVar("M", bound=Message)
@@ -70,7 +72,7 @@ class LeadIn:
             consumer = reader(self._kafka)
             try:
                 since, chunks = self._before(consumer, record)
-                return Earlier(chunks, self._sent(consumer, record, since))
+                return Earlier(chunks, self._sent(consumer, record, since, chunks))
             finally:
                 consumer.close()
 
@@ -92,19 +94,29 @@ class LeadIn:
             records = list(self._from(consumer, place, since, end))
         return since, _latest(list(_messages(AudioChunk, records)), self._seconds)
 
-    def _sent(self, consumer: Any, record: Any, since: float) -> Sequence[Utterance]:
-        """Return the utterances that were sent since `since`, without their audio.
+    def _sent(self, consumer: Any, record: Any, since: float, chunks: Iterable[AudioChunk]) -> Sequence[Utterance]:
+        """Return the utterances that were sent since `since`, without their audio."""
+        topic, until = topic_name(UTTERANCES, self._kafka), 1000 * (record.timestamp + SENT_SECONDS)
+        sent: list[Utterance] = []
+        for number in self._utterance_partitions(record, chunks, consumer.partitions_for_topic(topic) or ()):
+            place = TopicPartition(topic, number)
+            consumer.assign([place])
+            end = consumer.end_offsets([place])[place]
+            records = takewhile(lambda each: each.timestamp <= until, self._from(consumer, place, since, end))
+            sent += [structs.replace(each, data=b"") for each in _messages(Utterance, records)]
+        return sent
 
-        Audio and utterances have the room as their key. So both lie on the partition with the same number.
+    def _utterance_partitions(
+        self, record: Any, chunks: Iterable[AudioChunk], numbers: Collection[int]
+    ) -> Sequence[int]:
+        """Return which of the partitions `numbers` have the utterances of these speakers.
+
+        Audio and utterances have the same key, so they lie on partitions with the same number. But audio has another
+        key if its app knows no shards, or if it was written before `kafka.room_shards` changed.
         """
-        place = TopicPartition(topic_name(UTTERANCES, self._kafka), record.partition)
-        if place.partition not in (consumer.partitions_for_topic(place.topic) or ()):
-            return ()  # topics get additional partitions one after the other
-        consumer.assign([place])
-        end = consumer.end_offsets([place])[place]
-        until = 1000 * (record.timestamp + SENT_SECONDS)
-        records = takewhile(lambda each: each.timestamp <= until, self._from(consumer, place, since, end))
-        return [structs.replace(each, data=b"") for each in _messages(Utterance, records)]
+        found = {record.partition} & set(numbers)  # topics get additional partitions one after the other
+        keys = {key_of(chunk, self._kafka.room_shards) for chunk in chunks}
+        return sorted(found | {partition_of(key, numbers) for key in keys if numbers})
 
     def _from(self, consumer: Any, place: TopicPartition, since: float, end: int) -> Iterator[Any]:
         """Yield the records before offset `end` that were written at or after `since` (UTC seconds)."""

@@ -9,9 +9,10 @@ record that is not acknowledged.
 from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Generic, TypeVar
 
+P = TypeVar("P", bound=Hashable)
 T = TypeVar("T")
 
 Speaker = tuple[str, str]
@@ -55,23 +56,26 @@ class Partition(Generic[T]):
         return entry.speaker is None or entry.number <= self._counts[entry.speaker] - needed(entry.speaker)
 
 
-class Ledger(Generic[T]):
+class Ledger(Generic[P, T]):
     """The unacknowledged records of all partitions."""
 
     def __init__(self) -> None:
-        self._partitions: dict[Hashable, Partition[T]] = {}
+        self._partitions: dict[P, Partition[T]] = {}
 
     def __len__(self) -> int:
         return sum(len(partition.entries) for partition in self._partitions.values())
 
-    def add(self, partition: Hashable, record: T, speaker: Speaker | None = None) -> None:
+    def add(self, partition: P, record: T, speaker: Speaker | None = None) -> None:
         """Add a record. Without a `speaker` (a dead letter) it holds nothing back."""
         self._partitions.setdefault(partition, Partition()).add(record, speaker)
 
-    def finished(self, needed: Callable[[str, str], int]) -> list[T]:
+    def finished(self, needed: Callable[[P, Speaker], int]) -> list[T]:
         """Remove and return the records that may be acknowledged now, in offset order for each partition.
 
-        `needed(room, speaker)` returns how many of the speaker's last records unfinished speech still needs.
+        `needed` returns how many of a speaker's last records on a partition unfinished speech still needs.
         """
-        of = cache(lambda speaker: needed(*speaker))
-        return [record for partition in self._partitions.values() for record in partition.finished(of)]
+        return [
+            record
+            for name, partition in self._partitions.items()
+            for record in partition.finished(cache(partial(needed, name)))
+        ]

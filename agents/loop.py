@@ -75,7 +75,7 @@ class StageLoop:
         self,
         app: faust.App,
         stage: Stage,
-        work: Work[Any],
+        work: Work,
         settings: Settings,
         metrics: Metrics,
         *,
@@ -90,6 +90,7 @@ class StageLoop:
         """The topic for each kind of output."""
         self._batching = settings.batching(stage)
         self._dead_letters = topic_name(DEAD_LETTERS, settings.kafka)
+        self._shards = settings.kafka.room_shards
         self._limit = settings.kafka.max_message_bytes
         self._dead_letter_limit = max_bytes(DEAD_LETTERS, settings.kafka)
         self._share = DeadLetterShare(stage.name, settings.kafka.dead_letter_share)
@@ -203,7 +204,7 @@ class StageLoop:
         if topic is None:
             return None
         try:
-            event = encode(outcome, self.stage.name)
+            event = encode(outcome, self.stage.name, self._shards)
         except BadMessage as error:
             return Rejected(outcome, error)
         return (topic, event) if size_of(event) <= self._limit else Rejected(outcome, self._too_large(event))

@@ -1,14 +1,14 @@
 """The work of a stage that holds records, as segment holds unfinished speech. A ledger decides what to acknowledge."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import faust
 
 from agents.lag import PartitionName
 from agents.lead_in import Earlier, LeadIn, lead_seconds
-from agents.ledger import Ledger
+from agents.ledger import Ledger, Speaker
 from agents.records import Received
 from agents.work import Work
 from pipeline.metrics import Metrics
@@ -25,23 +25,28 @@ STANDSTILL_SECONDS = 10.0
 """A worker that stood still for longer has been removed from its consumer group (session time-out: 6 s)."""
 
 
-class Segmenting(Work[HoldingProcessor[Any, Any]]):
-    """Resets its state after each rebalance: Kafka then delivers again all records that were not acknowledged."""
+class Segmenting(Work):
+    """Has a processor for each partition, so that a partition's outputs do not depend on those of other partitions.
+
+    After a change of the shards or of the partitions, old audio of a speaker waits on one partition, and new audio on
+    another. One processor for both would take the old audio for late, and drop it.
+
+    It starts again after each rebalance: Kafka then delivers again all records that were not acknowledged.
+    """
 
     tick_seconds = 1.0
 
     def __init__(
         self, build: Callable[[], HoldingProcessor[Any, Any]], generation: Callable[[], int], before: Before
     ) -> None:
-        super().__init__(build())
         self._build = build
         self._generation_now = generation
         self._before = before
-        self._begun: set[PartitionName] = set()
-        """Partitions whose first record has arrived."""
+        self.processors: dict[PartitionName, HoldingProcessor[Any, Any]] = {}
+        """By partition. A partition has one when its first record has arrived."""
         self._generation: int | None = None
         self._outdated = False
-        self._ledger: Ledger[Any] = Ledger()
+        self._ledger: Ledger[PartitionName, Any] = Ledger()
         self._ticked = math.inf
         """Time of the last tick, in UTC seconds."""
         self._silent_until = 0.0
@@ -53,12 +58,19 @@ class Segmenting(Work[HoldingProcessor[Any, Any]]):
 
     def take(self, received: Received) -> None:
         chunk, record = received.message, received.record
-        self._ledger.add((record.topic, record.partition), record, (chunk.room, chunk.speaker) if chunk else None)
+        self._ledger.add(_partition(received), record, (chunk.room, chunk.speaker) if chunk else None)
 
     def process(self, batch: Sequence[Received]) -> list[Any]:
         self._renew()
-        self._lead_in(batch)
-        return self.processor.process([received.message for received in batch])
+        parts: dict[PartitionName, list[Received]] = {}
+        for received in batch:
+            parts.setdefault(_partition(received), []).append(received)
+        self._begin({name: part[0].record for name, part in parts.items() if name not in self.processors})
+        return [
+            result
+            for name, part in parts.items()
+            for result in self.processors[name].process([received.message for received in part])
+        ]
 
     def tick(self, now: float) -> list[Any]:
         """Return what is due at `now` (UTC seconds), and nothing for 10 s after a standstill.
@@ -70,13 +82,21 @@ class Segmenting(Work[HoldingProcessor[Any, Any]]):
             self._silent_until = now + STANDSTILL_SECONDS
         self._ticked = now
         silent = 0 < self._silent_until - now <= STANDSTILL_SECONDS  # both bounds, because the clock may be set back
-        return [] if silent else self.processor.tick(now)
+        return [] if silent else [result for each in self.processors.values() for result in each.tick(now)]
 
     def finished(self, batch: Sequence[Received]) -> list[Any]:
         for received in batch:  # the ledger keeps records for seconds; it does not need their audio
             received.record.value = None
         self._follow()
-        return [] if self._outdated else self._ledger.finished(self.processor.needed)
+        return [] if self._outdated else self._ledger.finished(self._needed)
+
+    def close(self) -> None:
+        for processor in self.processors.values():
+            processor.close()
+        self.processors.clear()
+
+    def _needed(self, partition: PartitionName, speaker: Speaker) -> int:
+        return self.processors[partition].needed(*speaker)
 
     def _follow(self) -> None:
         now = self._generation_now()
@@ -87,21 +107,23 @@ class Segmenting(Work[HoldingProcessor[Any, Any]]):
 
     def _renew(self) -> None:
         if self._outdated:
-            self.processor.close()
-            self.processor = self._build()
-            self._begun.clear()
+            self.close()
             self._outdated = False
 
-    def _lead_in(self, batch: Sequence[Received]) -> None:
-        """Let the processor hear what came before the first record of a partition.
+    def _begin(self, firsts: Mapping[PartitionName, Any]) -> None:
+        """Build the processors of partitions whose first records have arrived.
 
-        That audio is already acknowledged and sent.
+        Each one hears what came before: that audio is already acknowledged and sent.
         """
-        firsts = {(r.record.topic, r.record.partition): r.record for r in reversed(batch)}
-        fresh = {partition: record for partition, record in firsts.items() if partition not in self._begun}
-        for earlier in [self._before(record) for record in fresh.values()]:
-            self.processor.lead_in(earlier.chunks, earlier.sent)
-        self._begun.update(fresh)
+        earlier = {name: self._before(record) for name, record in firsts.items()}
+        for name, found in earlier.items():
+            processor = self._build()
+            processor.lead_in(found.chunks, found.sent)
+            self.processors[name] = processor
+
+
+def _partition(received: Received) -> PartitionName:
+    return received.record.topic, received.record.partition
 
 
 def build(stage: Stage, app: faust.App, settings: Settings, metrics: Metrics) -> Segmenting:

@@ -1,23 +1,21 @@
-"""What a stage does with a batch of records when the loop asks. Most stages only process it."""
+"""What a stage does with a batch of records when the loop asks. Most stages only process it: `BatchWork`."""
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from agents.backlog import unknown
 from agents.records import Received
 from pipeline.stage import Backlog, Processor
 
-P = TypeVar("P", bound=Processor[Any, Any])
 
-
-class Work(Generic[P]):
-    """Connects a processor to a `StageLoop`.
+class Work(ABC):
+    """Connects the processors of a stage to a `StageLoop`.
 
     The `StageLoop` calls `process`, `tick` and `close` in the stage's thread, and the other methods on the asyncio
-    event loop. Two calls never run at the same time. `retention` is the retention of the records in seconds. `clock`
-    returns UTC seconds.
+    event loop. Two calls never run at the same time.
     """
 
     tick_seconds = 5.0
@@ -26,20 +24,48 @@ class Work(Generic[P]):
     backlog: Callable[[], Backlog] = staticmethod(unknown)
     """Returns the records that wait for this worker on the broker."""
 
-    def __init__(self, processor: P, retention: float = math.inf, clock: Callable[[], float] = time.time) -> None:
-        self.processor = processor
-        self._retention = retention
-        self._clock = clock
-
     def choose(self, records: Sequence[Any]) -> Sequence[Any]:
         """Return the records of a new batch that still concern this worker."""
         return records
 
     def take(self, received: Received) -> None:
         """See each record of a batch, good or bad, in order. Called before the good ones are processed."""
+        return
 
+    @abstractmethod
     def process(self, batch: Sequence[Received]) -> list[Any]:
         """Process the good records of a batch and return the output messages and `Rejected`."""
+
+    @abstractmethod
+    def tick(self, now: float) -> list[Any]:
+        """Return the outputs that are due at `now` (UTC seconds) without a new record."""
+
+    @abstractmethod
+    def finished(self, batch: Sequence[Received]) -> list[Any]:
+        """Return the records to acknowledge, in offset order. Called after the broker has the results of the batch."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the processors."""
+
+
+class BatchWork(Work):
+    """The work of a stage that holds no records between batches.
+
+    `retention` is the retention of the records in seconds. `clock` returns UTC seconds.
+    """
+
+    def __init__(
+        self,
+        processor: Processor[Any, Any],
+        retention: float = math.inf,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.processor = processor
+        self._retention = retention
+        self._clock = clock
+
+    def process(self, batch: Sequence[Received]) -> list[Any]:
         self.processor.behind(self._backlog_of(batch))
         return self.processor.handle([received.message for received in batch])
 
@@ -47,7 +73,6 @@ class Work(Generic[P]):
         return self.processor.tick(now)
 
     def finished(self, batch: Sequence[Received]) -> list[Any]:
-        """Return the records to acknowledge, in offset order. Called after the broker has the results of the batch."""
         return [received.record for received in batch]
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from agents.backlog import unknown
 from agents.evidence import open_log
 from agents.health import Health
 from agents.loop import EXIT_UNFINISHED, StageLoop, end_process
-from agents.work import Work
+from agents.work import BatchWork, Work
 from pipeline.dependencies import Dependencies, DependencyCheck, patiently
 from pipeline.errors import ConfigError
 from pipeline.metrics import Metrics
@@ -53,12 +53,12 @@ def loop_of(stage: Stage, settings: Settings, metrics: Metrics, backlog: Callabl
     return loop
 
 
-def work_of(stage: Stage, app: faust.App, settings: Settings, metrics: Metrics) -> Work[Any]:
+def work_of(stage: Stage, app: faust.App, settings: Settings, metrics: Metrics) -> Work:
     if stage.holds:
         return segment.build(stage, app, settings, metrics)
     log = open_log(settings, metrics) if stage.reads_audio else None
     retention = topics.retention_seconds(stage.takes, settings.kafka)
-    return Work(reporting(stage.processor(settings, metrics, log), stage), retention)
+    return BatchWork(reporting(stage.processor(settings, metrics, log), stage), retention)
 
 
 def work(role: str, settings: Settings) -> None:

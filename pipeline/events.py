@@ -16,6 +16,7 @@ import msgspec
 
 from pipeline.errors import BadMessage
 from pipeline.messages import AudioChunk, Message, Seconds, Utterance
+from pipeline.shards import key_of
 
 M = TypeVar("M", bound=Message)
 
@@ -50,8 +51,8 @@ def header_of(field: str) -> str:
     return "ce_" + field.replace("_", "")
 
 
-def encode(message: Message, source: str) -> Event:
-    """Encode a message. `source` is the sender: a stage's name, or `gateway`.
+def encode(message: Message, source: str, shards: int = 1) -> Event:
+    """Encode a message. `source` is the sender: a stage's name, or `gateway`. Each room has `shards` shards.
 
     Raises BadMessage for a message that no reader could decode.
     """
@@ -59,8 +60,8 @@ def encode(message: Message, source: str) -> Event:
         msgspec.convert(getattr(message, "end", message.start), Seconds)
         headers = [(name, text.encode()) for name, text in _attributes(message, source).items()]
         if isinstance(message, AudioChunk | Utterance):
-            return Event(message.room.encode(), message.data, headers + _extensions(message))
-        return Event(message.room.encode(), msgspec.json.encode(message), headers)
+            return Event(key_of(message, shards), message.data, headers + _extensions(message))
+        return Event(key_of(message, shards), msgspec.json.encode(message), headers)
     except (msgspec.MsgspecError, ValueError) as error:  # a time out of range, or text that is not valid Unicode
         raise BadMessage(f"The {type(message).__name__} cannot be encoded: {error}", REMEDY) from error
 

@@ -10,8 +10,8 @@ A stage may take and give several topics. To add a stage, write its processor in
 STAGES. Both runners, `voxwarden worker` and the metrics then know it. `python -m deploy.stages` and
 `python -m pipeline.contract` write it into the compose stack, the alert rules and the contract.
 
-Every topic is keyed by room, so the messages of a room stay in order on one partition. A message that a stage cannot
-handle goes to `voice.dead-letters`.
+Every topic is keyed by room, or by a shard of a room (`pipeline/shards.py`), so the messages of a speaker stay in order
+on one partition. A message that a stage cannot handle goes to `voice.dead-letters`.
 """
 
 from dataclasses import dataclass

@@ -8,12 +8,12 @@ from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import DefaultPartitioner
 
 from agents import topics
 from agents.gateway import Gateway
 from agents.gateway.lanes import Lane, Parcel
 from agents.kafka import topic_name
+from agents.partitions import partition_of
 from agents.records import RECORD_OVERHEAD, size_of
 from agents.security import producer_arguments
 from agents.signals import stop_on_signals
@@ -60,9 +60,9 @@ class KafkaSink:
         self._most = settings.buffer_bytes
         self._bytes = 0
         self._room = asyncio.Event()
-        self._lanes: list[Lane] = []
+        self._lanes: dict[int, Lane] = {}
+        """By partition."""
         self._tasks: list[asyncio.Task[None]] = []
-        self._partition = DefaultPartitioner()
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it logs each attempt; we report the result
 
     async def __aenter__(self) -> Self:
@@ -70,9 +70,9 @@ class KafkaSink:
         self._loop = loop
         self._producer = await self._connected()
         partitions = await self._producer.partitions_for(self._topic)
-        self._numbers = sorted(partitions)
-        self._lanes = [Lane(self._producer, self._topic, number, self._unanswered) for number in self._numbers]
-        self._tasks = [loop.create_task(lane.run()) for lane in self._lanes] + [loop.create_task(self._watch())]
+        self._lanes = {number: Lane(self._producer, self._topic, number, self._unanswered) for number in partitions}
+        runs = [lane.run() for lane in self._lanes.values()]
+        self._tasks = [loop.create_task(each) for each in (*runs, self._watch())]
         return self
 
     async def __aexit__(
@@ -84,8 +84,8 @@ class KafkaSink:
         await _stopped(self._producer)
 
     async def __call__(self, chunk: AudioChunk) -> "asyncio.Future[None]":
-        event = encode(chunk, "gateway")
-        lane = self._lanes[self._numbers.index(self._partition(event.key, self._numbers, self._numbers))]
+        event = encode(chunk, "gateway", self._kafka.room_shards)
+        lane = self._lanes[partition_of(event.key, self._lanes)]
         if lane.oldest is not None and lane.oldest < self._loop.time() - self._patience:
             raise self._unanswered()
         size = size_of(event)
@@ -130,7 +130,7 @@ class KafkaSink:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            for lane in self._lanes:
+            for lane in self._lanes.values():
                 lane.expire(self._loop.time() - self._patience)
 
     def _unanswered(self) -> DependencyError:

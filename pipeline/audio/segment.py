@@ -39,13 +39,15 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
         self._clock = clock
         self._speakers: OrderedDict[Key, Speaker] = OrderedDict()
         """The speaker who is idle longest comes first."""
+        self._shown = 0
+        """Number of speakers that the metric counts."""
         self._sent = SentSpeech(settings)
         self._sessions = Sessions(2 * settings.max_speakers)
         self._examples = FaultExamples(clock)
 
     def process(self, batch: Sequence[AudioChunk]) -> list[Utterance | Rejected]:
         results = [result for chunk in batch for result in self._take(chunk)]
-        self._metrics.open_speakers.set(len(self._speakers))
+        self._show_speakers()
         return self._counted(results)
 
     def lead_in(self, earlier: Iterable[AudioChunk], sent: Iterable[Utterance] = ()) -> None:
@@ -75,6 +77,10 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
 
     def drain(self) -> list[Utterance | Rejected]:
         return self._end_all(self.speakers())
+
+    def close(self) -> None:
+        self._speakers.clear()
+        self._show_speakers()
 
     def needed(self, room: str, speaker: str) -> int:
         """How many of this speaker's latest chunks are still needed."""
@@ -129,8 +135,13 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
 
     def _end_all(self, keys: Iterable[Key]) -> list[Utterance | Rejected]:
         results = [result for key in keys for result in self._end(key)]
-        self._metrics.open_speakers.set(len(self._speakers))
+        self._show_speakers()
         return self._counted(results)
+
+    def _show_speakers(self) -> None:
+        """Update the metric, to which all segmenters of the process add their speakers."""
+        self._metrics.open_speakers.inc(len(self._speakers) - self._shown)
+        self._shown = len(self._speakers)
 
     def _counted(self, results: list[Utterance | Rejected]) -> list[Utterance | Rejected]:
         seconds = (result.end - result.start - result.overlap for result in results if isinstance(result, Utterance))

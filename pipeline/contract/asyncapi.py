@@ -7,6 +7,7 @@ from pipeline.contract.schemas import REQUIRED, attributes, is_audio
 from pipeline.events import CONTENT_TYPES, VERSION
 from pipeline.messages import Message
 from pipeline.settings import Kafka
+from pipeline.shards import BY_SPEAKER
 from pipeline.topology import DEAD_LETTERS, STAGES, TOPICS, Stage, Topic
 
 BINDING = {"bindingVersion": "0.5.0"}
@@ -90,9 +91,10 @@ def _operation(action: str, topic: Topic) -> dict[str, Any]:
 
 
 def _message(topic: Topic) -> dict[str, Any]:
-    key = {"bindings": {"kafka": {"key": {"type": "string", "description": "The room."}, **BINDING}}}
+    meaning = "The room, or a shard of it." if topic.message in BY_SPEAKER else "The room."
+    key = {"bindings": {"kafka": {"key": {"type": "string", "description": meaning}, **BINDING}}}
     if topic.message is None:
-        headers = {name: {"type": "string", "description": meaning} for name, meaning in REASONS.items()}
+        headers = {name: {"type": "string", "description": reason} for name, reason in REASONS.items()}
         return {
             "summary": "The original record, with the reason in headers.",
             "contentType": "application/octet-stream",

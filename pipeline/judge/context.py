@@ -7,6 +7,8 @@ MAX_SPEAKERS = 100_000
 """Limit for all rooms together, about 50 MB."""
 MAX_IN_ROOM = 1_000
 """Limit for one room. A room with more speakers forgets its own, oldest block first."""
+LATE_SECONDS = 600.0
+"""How long a block is kept after its cool-down. A speaker of another shard of the room may be this much behind."""
 MAX_BLOCKS = 32
 """Limit for one speaker. Within a cool-down each block adds a label that was not blocked yet, so there are at most as
 many blocks as labels.
@@ -43,7 +45,7 @@ class Context:
 
     def remember(self, room: str, blocked: Blocked, seconds: float) -> None:
         """Keep a block for a cool-down of `seconds` of speech."""
-        self._expire(room, blocked.start - seconds)
+        self._expire(room, blocked.start - seconds - LATE_SECONDS)
         if seconds <= 0:
             return
         speakers = self._rooms.setdefault(room, OrderedDict())

@@ -33,7 +33,7 @@ class Audio(Section):
         8, ge=0, le=500, description="chunks held while an earlier chunk is missing; then it counts as lost"
     )
     max_speakers: int = Field(
-        10_000, ge=100, description="open speakers per process; above it, the speaker who is idle longest is closed"
+        10_000, ge=100, description="open speakers per partition; above it, the speaker who is idle longest is closed"
     )
 
     @model_validator(mode="after")

@@ -37,6 +37,9 @@ class Kafka(Section):
     )
     prefix: str = Field("", description="prefix of every topic name, e.g. `staging.`")
     partitions: PositiveInt = Field(12, description="partitions per topic, used when Voxwarden creates the topics")
+    room_shards: int = Field(
+        1, ge=1, le=1_000, description="shards of a room; with more than one, several workers can process one room"
+    )
     replication: PositiveInt = Field(1, description="replicas per partition, used when Voxwarden creates the topics")
     max_message_bytes: PositiveInt = Field(
         1_048_588, description="maximum bytes of a record, for topics, producers and consumers"

@@ -97,7 +97,7 @@ class Hour:
     def __init__(self) -> None:
         self.clock, self.metrics = Clock(), Metrics()
         self.segment = Segment(Audio(), self.metrics, cast(Vad, Loud()), self.clock)
-        self.ledger: Ledger[int] = Ledger()
+        self.ledger: Ledger[int, int] = Ledger()
         self.acknowledged: list[int] = []
         self.heard: Counter[tuple[str, int]] = Counter()
         """Samples of each speaker's chunks, by loudness."""
@@ -118,7 +118,7 @@ class Hour:
             levels, counts = np.unique(np.rint(np.abs(decode_flac(result.data)) * 32_768), return_counts=True)
             keys = [(result.speaker, level) for level in levels.astype(int).tolist()]
             self.heard.update(dict(zip(keys, counts.tolist(), strict=True)))
-        self.acknowledged += self.ledger.finished(self.segment.needed)
+        self.acknowledged += self.ledger.finished(lambda _, speaker: self.segment.needed(*speaker))
         self.most_records = max(self.most_records, len(self.ledger))
         self.most_seconds = max(self.most_seconds, *self.segment.held_seconds(), 0.0)
 

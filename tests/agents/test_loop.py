@@ -9,7 +9,7 @@ import pytest
 
 from agents.app import create_app
 from agents.loop import EXIT_UNFINISHED, PATIENCE_TICKS, StageLoop
-from agents.work import Work
+from agents.work import BatchWork
 from pipeline.errors import DependencyError
 from pipeline.events import encode
 from pipeline.messages import Flag
@@ -87,7 +87,7 @@ class Loop:
         self.runner = StageLoop(
             app,
             DELIVER,
-            Work[Any](store),
+            BatchWork(store),
             settings,
             metrics,
             end=self._end,

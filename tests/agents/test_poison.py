@@ -86,7 +86,8 @@ async def carried(records: Sequence[Record], most: int = SEGMENT.batch) -> Broke
     runner = StageLoop(app, SEGMENT, work, Settings(), metrics, end=end)
     try:
         await runner.consume(batches())
-        await runner._send(await runner._in_thread(work.processor.drain), [])
+        rest = [result for each in work.processors.values() for result in each.drain()]
+        await runner._send(rest, [])
         runner._acknowledge([])
     finally:
         runner.close()

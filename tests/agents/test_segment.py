@@ -1,4 +1,4 @@
-"""Segment's work around a rebalance: earlier records are dropped, and the state starts again."""
+"""Segment's work: each partition has its own state, which starts again after a rebalance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -127,8 +127,22 @@ def test_the_tick_after_a_rebalance_uses_the_new_state() -> None:
     carry(work, [record(0, 1)])
     group.generation = 2
     assert work.finished([]) == []
-    assert work.tick(5.0) == ["tick at 5.0"]
+    assert work.tick(5.0) == []
+    assert group.made[0].closed
+    carry(work, [record(0, 2)])
+    assert work.tick(6.0) == ["tick at 6.0"]
     assert len(group.made) == 2
+
+
+def test_audio_of_one_speaker_on_two_partitions_is_heard_apart() -> None:
+    """After a change of the shards, old audio waits on one partition, and new audio on another."""
+    group = Group()
+    work = group.segmenting()
+    acknowledged = carry(work, [Record(1, 10, 1), Record(0, 7, 1), Record(1, 11, 1), Record(0, 8, 1)])
+    assert acknowledged == [10, 7]
+    assert [[chunk.start for chunk in made.heard] for made in group.made] == [[10.0, 11.0], [7.0, 8.0]]
+    assert group.asked == [10, 7]
+    assert work.tick(5.0) == ["tick at 5.0"] * 2
 
 
 def test_audio_is_released_after_its_processing() -> None:
@@ -182,7 +196,7 @@ def test_a_broker_that_gives_no_earlier_audio_changes_nothing() -> None:
     work = Segmenting(group.build, lambda: group.generation, before)
     with pytest.raises(DependencyError):
         carry(work, [record(1, 1)])
-    assert not group.made[-1].heard
+    assert not group.made
     carry(work, [record(1, 1)])
     assert len(group.made[-1].led_in) == 1
 
@@ -190,10 +204,12 @@ def test_a_broker_that_gives_no_earlier_audio_changes_nothing() -> None:
 def test_a_tick_gives_nothing_for_a_while_after_a_standstill() -> None:
     """Other workers have sent all of it, and the notice of the rebalance has not arrived yet."""
     work = Group().segmenting()
+    carry(work, [record(0, 1)])
     told = [bool(work.tick(now)) for now in (100.0, 101.0, 110.0, 150.0, 151.0, 159.9, 160.0, 169.0)]
     assert told == [True, True, True, False, False, False, True, True]
 
 
 def test_a_clock_that_is_set_back_ends_the_silence() -> None:
     work = Group().segmenting()
+    carry(work, [record(0, 1)])
     assert [bool(work.tick(now)) for now in (100.0, 5_000.0, 101.0, 102.0)] == [True, False, True, True]

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from agents.records import Received
-from agents.work import Work
+from agents.work import BatchWork
 from pipeline.messages import Transcript, Utterance
 from pipeline.stage import Backlog, Processor, Rejected
 from tests.builders import utterance
@@ -30,8 +30,8 @@ class Stage(Processor[Utterance, Transcript]):
         return []
 
 
-def work_of(stage: Stage) -> Work[Stage]:
-    work = Work(stage, retention=900.0, clock=lambda: NOW)
+def work_of(stage: Stage) -> BatchWork:
+    work = BatchWork(stage, retention=900.0, clock=lambda: NOW)
     work.backlog = lambda: KNOWN
     return work
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from agents.app import create_app
 from agents.loop import StageLoop
-from agents.work import Work
+from agents.work import BatchWork
 from agents.worker import run
 from pipeline.errors import BadMessage, DependencyError
 from pipeline.messages import Flag, Transcript
@@ -60,7 +60,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING)
     settings, metrics = load(), Metrics()
     app = create_app(settings, JUDGE, metrics)
-    runner = StageLoop(app, JUDGE, Work(Faulty(settings)), settings, metrics)
+    runner = StageLoop(app, JUDGE, BatchWork(Faulty(settings)), settings, metrics)
     runner.attach()
     run(runner)
 

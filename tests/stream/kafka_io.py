@@ -21,7 +21,8 @@ PATIENCE_SECONDS = 60
 def put(settings: Settings, topic: Topic, records: Iterable[Message | Event]) -> list[Any]:
     """Write messages or raw records. Returns the broker's metadata of each record."""
     client = producer(settings.kafka)
-    events = [encode(record, "test") if isinstance(record, Message) else record for record in records]
+    shards = settings.kafka.room_shards
+    events = [encode(record, "test", shards) if isinstance(record, Message) else record for record in records]
     name = topic_name(topic, settings.kafka)
     sent = [client.send(name, key=event.key, value=event.value, headers=event.headers) for event in events]
     written = [future.get(PATIENCE_SECONDS) for future in sent]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from agents.app import create_app
 from agents.loop import StageLoop
-from agents.work import Work
+from agents.work import BatchWork
 from agents.worker import run
 from pipeline.messages import Flag, Transcript
 from pipeline.metrics import Metrics
@@ -36,7 +36,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING)
     settings, metrics = load(), Metrics()
     app = create_app(settings, JUDGE, metrics)
-    runner = StageLoop(app, JUDGE, Work(Noting(settings)), settings, metrics)
+    runner = StageLoop(app, JUDGE, BatchWork(Noting(settings)), settings, metrics)
     runner.attach()
     run(runner)
 

@@ -125,6 +125,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "VOXWARDEN_KAFKA__PREFIX": settings.kafka.prefix,
         "VOXWARDEN_KAFKA__CONNECT_SECONDS": str(settings.kafka.connect_seconds),
         "VOXWARDEN_KAFKA__PARTITIONS": str(settings.kafka.partitions),
+        "VOXWARDEN_KAFKA__ROOM_SHARDS": str(settings.kafka.room_shards),
         "VOXWARDEN_METRICS__PORT": "0",
         "VOXWARDEN_ASR__MODEL": settings.asr.model,
         "VOXWARDEN_OVERLOAD__ENABLED": "false",  # a busy machine must not skip utterances that a test needs

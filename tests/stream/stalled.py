@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from agents.app import create_app
 from agents.health import Health
 from agents.loop import StageLoop
-from agents.work import Work
+from agents.work import BatchWork
 from agents.worker import run
 from pipeline.dependencies import Dependencies
 from pipeline.messages import Flag, Transcript
@@ -32,7 +32,7 @@ def main() -> None:
     health = Health(JUDGE, settings, metrics, Dependencies({}, metrics))
     with serving(metrics, settings.metrics.host, settings.metrics.port, health.probes), health.watching():
         app = create_app(settings, JUDGE, metrics)
-        runner = StageLoop(app, JUDGE, Work(Stalling()), settings, metrics)
+        runner = StageLoop(app, JUDGE, BatchWork(Stalling()), settings, metrics)
         runner.attach()
         health.follow(app)
         run(runner)

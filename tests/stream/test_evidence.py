@@ -94,6 +94,27 @@ def test_latest_gives_the_utterances_of_one_or_all_speakers_in_a_room(settings: 
     log.close()
 
 
+def test_latest_gives_the_speech_of_all_shards_and_of_the_time_before_the_room_had_shards(settings: Settings) -> None:
+    now = time.time()
+    speakers = [f"speaker-{number}" for number in range(12)]
+
+    def said(name: str, speaker: str, room: str = "lobby") -> Utterance:
+        return utterance(name, now - 20, now - 16, room=room, speaker=speaker)
+
+    sharded = settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"room_shards": 8})})
+    before = write(settings, *(said(f"before-{speaker}", speaker) for speaker in speakers))
+    after = write(sharded, *(said(speaker, speaker) for speaker in speakers), said("other", "ann", room="lobby#1"))
+    assert {address.split("/")[1] for address in before} < {address.split("/")[1] for address in after}
+    log = KafkaLog(sharded.kafka)
+
+    def latest(speaker: str | None) -> set[str]:
+        return {each.id for part in log.latest("lobby", speaker, now, 60) for each in part}
+
+    assert latest(None) == {*speakers, *(f"before-{speaker}" for speaker in speakers)}
+    assert latest("speaker-5") == {"speaker-5", "before-speaker-5"}
+    log.close()
+
+
 def test_latest_continues_although_other_records_were_read_in_between(settings: Settings) -> None:
     now = time.time()
     said = [structs.replace(spoken(n % 200), start=now - 30, end=now - 26) for n in range(1_200)]

@@ -7,10 +7,12 @@ import pytest
 
 from agents.kafka import producer, topic_name
 from agents.lead_in import LeadIn
+from agents.partitions import partition_of
 from pipeline.errors import DependencyError
 from pipeline.events import encode
 from pipeline.messages import AudioChunk, Utterance
 from pipeline.settings import Kafka, Settings
+from pipeline.shards import key_of
 from pipeline.topology import AUDIO, UTTERANCES
 from tests.builders import utterance
 
@@ -74,18 +76,7 @@ def test_audio_that_was_sent_only_after_an_outage_is_found(settings: Settings) -
 
 def test_utterances_sent_since_the_first_chunk_are_read(settings: Settings) -> None:
     records = written(settings, 20)
-    client = producer(settings.kafka)
-    for second in (*range(-60, 40, 20), 130):
-        event = encode(said(second), "test")
-        moment = round((NOW + second) * 1000)
-        client.send(
-            topic_name(UTTERANCES, settings.kafka),
-            key=event.key,
-            value=b"fLaC",
-            headers=event.headers,
-            timestamp_ms=moment,
-        )
-    client.close()
+    send(settings.kafka, *range(-60, 40, 20), 130)
     found = LeadIn(settings.kafka, 5.0)(records[3])
     assert found.sent == [said(0), said(20)]
     assert LeadIn(settings.kafka, 32.0)(records[3]).sent == [
@@ -94,6 +85,32 @@ def test_utterances_sent_since_the_first_chunk_are_read(settings: Settings) -> N
         said(0),
         said(20),
     ]
+
+
+def test_utterances_are_found_although_the_audio_has_another_key(settings: Settings) -> None:
+    """An app that knows no shards writes all audio of a room to one partition."""
+    records = written(settings, 20)
+
+    def partition(shards: int) -> int:
+        return partition_of(key_of(said(0), shards), range(settings.kafka.partitions))
+
+    shards = next(number for number in range(2, 100) if partition(number) != partition(1))
+    sharded = settings.kafka.model_copy(update={"room_shards": shards})
+    send(sharded, 4)
+    assert LeadIn(sharded, 5.0)(records[5]).sent == [said(4)]
+    assert LeadIn(settings.kafka, 5.0)(records[5]).sent == []
+
+
+def send(kafka: Kafka, *seconds: float) -> None:
+    """Write an utterance at each time."""
+    client = producer(kafka)
+    for second in seconds:
+        event = encode(said(second), "test", kafka.room_shards)
+        moment = round((NOW + second) * 1000)
+        client.send(
+            topic_name(UTTERANCES, kafka), key=event.key, value=b"fLaC", headers=event.headers, timestamp_ms=moment
+        )
+    client.close()
 
 
 def said(second: float) -> Utterance:
