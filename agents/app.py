@@ -28,6 +28,15 @@ With their default of 5 minutes, speech on a new partition would wait.
 """
 
 
+CLIENT_LOGGERS = (
+    "aiokafka",
+    "aiokafka.consumer.fetcher",
+    "aiokafka.consumer.group_coordinator",
+    "aiokafka.producer.sender",
+)
+"""The loggers that log each attempt to reach a broker."""
+
+
 def group_of(settings: Settings, stage: Stage) -> str:
     """Return the name of the consumer group that all workers of a role share."""
     return f"{settings.kafka.prefix}voxwarden-{stage.name}"
@@ -40,6 +49,7 @@ def broker_url(settings: Settings) -> str:
 def create_app(settings: Settings, stage: Stage, metrics: Metrics) -> faust.App:
     """Build a Faust app that acknowledges nothing by itself and creates no topic. `agents/loop.py` runs on it."""
     logs.without_debug("aiokafka", "faust")
+    logs.without_repeats(*CLIENT_LOGGERS)
     app = faust.App(
         group_of(settings, stage),
         broker=broker_url(settings),

@@ -1,6 +1,11 @@
-"""Log levels of libraries, so that their messages contain no names, words or audio."""
+"""The messages of libraries: without names, words or audio, and not the same one again and again."""
 
 import logging
+import math
+
+REPEAT_SECONDS = 60.0
+MAX_MESSAGES = 256
+"""Messages that are remembered. A library has some dozens."""
 
 
 def without_debug(*libraries: str) -> None:
@@ -11,3 +16,37 @@ def without_debug(*libraries: str) -> None:
     for name in libraries:
         logger = logging.getLogger(name)
         logger.setLevel(max(logging.INFO, logger.getEffectiveLevel()))
+
+
+def without_repeats(*loggers: str) -> None:
+    """Let these loggers log the same message once a minute. Its arguments may differ.
+
+    Without this, a client whose broker is away logs ten lines every 0.1 s. Loggers below them keep all messages.
+    """
+    for name in loggers:
+        logging.getLogger(name).addFilter(_ONCE_A_MINUTE)
+
+
+class _Repeats(logging.Filter):
+    """Drops a message that was logged less than a minute ago. The next one tells how many were dropped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._logged: dict[tuple[str, str], tuple[float, int]] = {}
+        """The time of a message (UTC seconds), and how many were dropped since, by logger and unformatted text."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        key = record.name, str(record.msg)
+        at, dropped = self._logged.pop(key, (-math.inf, 0))
+        if 0 <= record.created - at < REPEAT_SECONDS:  # the clock may be set back
+            self._logged[key] = at, dropped + 1
+            return False
+        if len(self._logged) >= MAX_MESSAGES:
+            self._logged.clear()
+        self._logged[key] = record.created, 0
+        if dropped:
+            record.msg = f"{record.msg} ({dropped} more since the last line)"
+        return True
+
+
+_ONCE_A_MINUTE = _Repeats()

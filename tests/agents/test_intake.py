@@ -279,3 +279,11 @@ async def test_records_fetched_across_a_seek_are_fetched_again(sought: Sought, m
     assert consumer.fetches.get_nowait() == []
     await consumer._fetch()
     assert [message.offset for message in consumer.fetches.get_nowait()] == [9]
+
+
+async def test_faust_does_not_judge_the_streams_that_get_no_records(
+    sought: Sought, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After five minutes it would log 15 lines about each partition with waiting records, every 2.5 s."""
+    await sought.consumer.verify_all_partitions_active()
+    assert caplog.records == []
