@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from itertools import count
 
 import msgspec
 from websockets.exceptions import ConnectionClosed
@@ -32,7 +33,11 @@ LEFT = {CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY, CloseCode.NO_STATUS_RCVD
 
 
 class MuteNote(msgspec.Struct, forbid_unknown_fields=True):
-    """A text frame of LiveKit's track egress. It has no effect: muted audio stops by itself."""
+    """A text frame of LiveKit's track egress.
+
+    It comes seconds before the audio of its moment, so it says nothing about times. Muted audio is digital silence, or
+    stops.
+    """
 
     muted: bool
 
@@ -82,6 +87,7 @@ class Listener:
         self._limits = Limits(settings, ticks)
         self._outbox = Outbox(sink, settings.buffer_seconds, voice.first_sample, self._confirmed, connection.interrupt)
         self._acknowledging: asyncio.Task[None] | None = None
+        self._muted = False
         self._left = False
         """Whether the client has closed the connection."""
         self._read_at = ticks()
@@ -113,17 +119,20 @@ class Listener:
     async def _messages(self) -> Sequence[Message]:
         """Return the messages that have arrived.
 
-        The client is pinged only while we wait. Otherwise its answer would stand behind unread audio.
+        The client is pinged only while we wait. Otherwise its answer would stand behind unread audio. A muted client
+        may be silent for as long as it answers.
         """
-        pong = None
-        for _ in range(max(1, round(self._settings.idle_seconds / self._settings.ping_seconds))):
+        signs = None
+        for waited in count(1):
             try:
                 async with asyncio.timeout(self._settings.ping_seconds):
                     return await self._connection.receive()
             except TimeoutError:
-                if pong and not pong.done():
+                idle = not self._muted and waited * self._settings.ping_seconds >= self._settings.idle_seconds
+                if idle or signs == self._connection.signs_of_life:
                     break
-                pong = asyncio.ensure_future(await self._connection.ping())
+                signs = self._connection.signs_of_life
+                await self._connection.probe()
         raise RefusalError(
             Close.IDLE, "No audio, or no answer to a ping, for too long", "Connect when there is speech."
         )
@@ -164,7 +173,7 @@ class Listener:
     def _note(self, text: str) -> None:
         """Take a text frame. Raises InputError for an unknown one."""
         try:
-            msgspec.json.decode(text, type=MuteNote)
+            self._muted = msgspec.json.decode(text, type=MuteNote).muted
         except msgspec.DecodeError:
             self._session.listeners = _listeners(text)
 

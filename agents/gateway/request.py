@@ -4,7 +4,8 @@
 """
 
 import re
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
@@ -49,38 +50,49 @@ def parse(target: str) -> Voice:
     path, _, query = target.partition("?")
     if not (match := PATH.fullmatch(path)):
         raise InputError("Unknown path", "Connect to /v1/rooms/{room}/speakers/{speaker}/audio.")
-    fields = _query(query)
+    fields = fields_of(query, KEYS)
+    _check(fields)
+    try:
+        room, speaker = (unquote(part, errors="strict") for part in match.groups())
+    except UnicodeDecodeError as error:
+        raise InputError("A name is not UTF-8", "Percent-encode room and speaker as UTF-8.") from error
+    return voice_of(fields | {"room": room, "speaker": speaker}, KEYS)
+
+
+def fields_of(query: str, keys: str) -> dict[str, str]:
+    """Split a query. Raises InputError, with `keys` as its remedy."""
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=16)
+    except ValueError as error:
+        raise InputError("The query cannot be read", keys) from error
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise InputError("A query key is given twice", keys)
+    return fields
+
+
+def voice_of(fields: Mapping[str, str], keys: str) -> Voice:
+    """Convert fields. Raises InputError, with `keys` as its remedy."""
+    try:
+        return msgspec.convert(fields, Voice, strict=False)
+    except msgspec.ValidationError as error:
+        raise InputError(_plain(str(error)), keys) from error
+
+
+def _check(fields: dict[str, str]) -> None:
+    if "token" in fields:
+        raise InputError("A token is in the URL, where logs would keep it", "Send it as Authorization: Bearer.")
+    if reserved := fields.keys() & {"room", "speaker"}:
+        raise InputError(f"{reserved.pop()} is in the query", "Put room and speaker into the path.")
     if "first_sample" in fields and "session" not in fields:
         raise InputError("first_sample has no session", "Name the session in which it counts.")
     if fields.get("codec") == "opus":
         _check_opus(fields)
     elif "sample_rate" not in fields:
         raise InputError("No sample_rate", "Add it to the query, e.g. sample_rate=48000.")
-    try:
-        room, speaker = (unquote(part, errors="strict") for part in match.groups())
-        return msgspec.convert(fields | {"room": room, "speaker": speaker}, Voice, strict=False)
-    except UnicodeDecodeError as error:
-        raise InputError("A name is not UTF-8", "Percent-encode room and speaker as UTF-8.") from error
-    except msgspec.ValidationError as error:
-        raise InputError(_plain(str(error)), KEYS) from error
 
 
-def _query(text: str) -> dict[str, Any]:
-    try:
-        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=16)
-    except ValueError as error:
-        raise InputError("The query cannot be read", KEYS) from error
-    fields: dict[str, Any] = dict(pairs)
-    if len(fields) < len(pairs):
-        raise InputError("A query key is given twice", KEYS)
-    if "token" in fields:
-        raise InputError("A token is in the URL, where logs would keep it", "Send it as Authorization: Bearer.")
-    if reserved := fields.keys() & {"room", "speaker"}:
-        raise InputError(f"{reserved.pop()} is in the query", "Put room and speaker into the path.")
-    return fields
-
-
-def _check_opus(fields: dict[str, Any]) -> None:
+def _check_opus(fields: dict[str, str]) -> None:
     if fields.setdefault("sample_rate", str(OPUS_RATE)) != str(OPUS_RATE):
         raise InputError("Opus needs sample_rate 48000", "Leave sample_rate out.")
     if fields.get("channels", "1") not in {"1", "2"}:

@@ -11,9 +11,11 @@ from typing import Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request
 
+from agents.gateway import egress
 from agents.gateway import request as gateway_request
-from agents.gateway.access import Tokens
+from agents.gateway.access import Tokens, TokenSet
 from agents.gateway.close import Close, RefusalError
 from agents.gateway.listener import Listener
 from agents.gateway.outbox import Sink
@@ -60,6 +62,7 @@ class Gateway:
         self._clock = clock
         self._ticks = ticks
         self._tokens = Tokens(settings)
+        self._egress_tokens = TokenSet(token.get_secret_value() for token in settings.egress_tokens)
         self._live: dict[tuple[str, str], LiveConnection] = {}
         self._server: Server
 
@@ -123,16 +126,21 @@ class Gateway:
         return Listener(connection, voice, self._settings, self._metrics, self._sink, self._clock, self._ticks)
 
     def _admitted(self, connection: ServerConnection) -> Voice:
-        request = connection.request
-        if request is None or not self._tokens.accepts(request.headers.get_all("Authorization")):
-            raise RefusalError(Close.UNAUTHORIZED, "No valid token", "Send the header Authorization: Bearer <token>.")
-        voice = gateway_request.parse(request.path)
+        voice = self._voice(connection.request)
         if voice.room_type in self._settings.closed_room_types:
             raise RefusalError(Close.SWITCHED_OFF, "Audio of this type of room is not taken", "Send none.")
         full = len(self._live) >= self._settings.max_connections
         if full and (voice.room, voice.speaker) not in self._live:
             raise RefusalError(Close.TRY_LATER, "Too many connections", "Try again later.")
         return voice
+
+    def _voice(self, request: Request | None) -> Voice:
+        """Return whose audio a client with a valid token sends."""
+        if request and egress.is_egress(request.path):
+            return egress.admit(request.path, self._egress_tokens)
+        if request is None or not self._tokens.accepts(request.headers.get_all("Authorization")):
+            raise RefusalError(Close.UNAUTHORIZED, "No valid token", "Send the header Authorization: Bearer <token>.")
+        return gateway_request.parse(request.path)
 
     @asynccontextmanager
     async def _sole(self, voice: Voice, connection: ServerConnection) -> AsyncIterator[None]:

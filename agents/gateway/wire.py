@@ -58,6 +58,16 @@ class Connection(ServerConnection):
         self._waiter: asyncio.Future[None] | None = None
         self._fault: Exception | None = None
         self._dismissed: Callable[[Message], None] | None = None
+        self.signs_of_life = 0
+        """How many pings and pongs have arrived."""
+
+    async def probe(self) -> None:
+        """Send a ping. Any pong is a sign of life: LiveKit's egress does not repeat the content of the ping.
+
+        Raises ConnectionClosed.
+        """
+        async with self.send_context():
+            self.protocol.send_ping(b"")
 
     async def receive(self) -> list[Message]:
         """Return all messages that have arrived, at least one, oldest first. Raises ConnectionClosed after the last."""
@@ -108,6 +118,7 @@ class Connection(ServerConnection):
 
     def process_event(self, event: Any) -> None:
         if not isinstance(event, Frame) or event.opcode not in {TEXT, BINARY, CONT}:
+            self.signs_of_life += 1
             super().process_event(event)
             return
         if event.opcode is not CONT:

@@ -14,6 +14,9 @@ class GatewaySettings(Section):
     tokens: tuple[Token, ...] = Field(
         (), description="bearer tokens of clients, 16 characters or more; set them in the environment"
     )
+    egress_tokens: tuple[Token, ...] = Field(
+        (), description="tokens in the URLs of LiveKit's track egress, 16 characters or more; empty: no egress is taken"
+    )
     closed_room_types: tuple[str, ...] = Field(
         (), description="room types whose audio is refused with code 4403 and never recorded"
     )

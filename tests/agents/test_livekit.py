@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from aiohttp import web
+from livekit import api
+from websockets.asyncio.client import connect
 
 from agents.run import run
 from pipeline.livekit.serving import Listening, serve
@@ -17,9 +20,11 @@ from pipeline.messages import SAMPLE_RATE
 from pipeline.review.cases.values import Filters
 from pipeline.review.store import open_store
 from pipeline.settings import Asr, GatewaySettings, LiveKitSettings, Settings
+from tests.agents.gateway.test_server import running as gateway
 from tests.agents.test_run import Host, spoken
 from tests.broker import ROOT
 from tests.livekit import KEY, SECRET, LiveKit, configuration, until
+from tests.ports import free_port
 
 MANUAL = (ROOT / "docs" / "livekit.md").read_text("utf-8")
 TOKEN = "a-token-of-the-tests-only"  # noqa: S105
@@ -52,18 +57,49 @@ def recording(folder: Path) -> Path:
     return path
 
 
-async def speak(server: LiveKit, folder: Path) -> tuple[int | None, str]:
-    """Run the client of the guide."""
-    script = folder / "speak.py"
-    script.write_text(block("python"), encoding="utf-8")
-    keys = {"LIVEKIT_URL": server.url, "LIVEKIT_API_KEY": KEY, "LIVEKIT_API_SECRET": SECRET}
+async def example(number: int, folder: Path, variables: dict[str, str], *given: str) -> tuple[int | None, str]:
+    """Run a Python example of the guide. Return its exit code and its errors."""
+    script = folder / "example.py"
+    script.write_text(block("python", number), encoding="utf-8")
     client = await asyncio.create_subprocess_exec(
-        *(sys.executable, str(script), str(recording(folder)), "lounge", "ben"),
-        env=os.environ | keys,
+        *(sys.executable, str(script), *given),
+        env=os.environ | variables,
         stderr=asyncio.subprocess.PIPE,
     )
     _, errors = await client.communicate()
     return client.returncode, errors.decode()
+
+
+async def speak(server: LiveKit, folder: Path) -> tuple[int | None, str]:
+    """Run the client of the guide."""
+    keys = {"LIVEKIT_URL": server.url, "LIVEKIT_API_KEY": KEY, "LIVEKIT_API_SECRET": SECRET}
+    return await example(0, folder, keys, str(recording(folder)), "lounge", "ben")
+
+
+async def test_the_egress_of_the_guide_reaches_the_gateway(tmp_path: Path) -> None:
+    """The example asks LiveKit for an egress. A server in LiveKit's place keeps the URL, and the test is the egress."""
+    asked: list[api.TrackEgressRequest] = []
+
+    async def start(request: web.Request) -> web.Response:
+        asked.append(api.TrackEgressRequest.FromString(await request.read()))
+        return web.Response(body=api.EgressInfo().SerializeToString(), content_type="application/protobuf")
+
+    app = web.Application()
+    app.router.add_post("/twirp/livekit.Egress/StartTrackEgress", start)
+    runner, port = web.AppRunner(app), free_port()
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    async with gateway(egress_tokens=(TOKEN,)) as place:
+        keys = {"LIVEKIT_URL": f"http://127.0.0.1:{port}", "LIVEKIT_API_KEY": KEY, "LIVEKIT_API_SECRET": SECRET}
+        ours = {"GATEWAY": f"ws://127.0.0.1:{place.gateway.port}", "EGRESS_TOKEN": TOKEN}
+        assert await example(1, tmp_path, keys | ours, "a/b", "ü&c", "TR_1") == (0, "")
+        async with connect(asked[0].websocket_url, proxy=None) as egress:
+            await egress.send(bytes(3_840))
+        await until(lambda: len(place.sink.chunks) == 2)
+    await runner.cleanup()
+    assert (asked[0].room_name, asked[0].track_id) == ("a/b", "TR_1")
+    chunk = place.sink.chunks[0]
+    assert (chunk.room, chunk.speaker, chunk.sample_rate, chunk.channels) == ("a/b", "ü&c", 48_000, 2)
 
 
 @pytest.mark.weights
