@@ -89,7 +89,7 @@ async def started(place: Place) -> AsyncIterator[Egress]:
 
 
 async def test_an_egress_is_a_speaker_and_its_muted_time_is_silence() -> None:
-    sent = [SPEECH, MUTED, ZEROS, ZEROS, UNMUTED, SPEECH]
+    sent: list[bytes | str] = [SPEECH, MUTED, ZEROS, ZEROS, UNMUTED, SPEECH]
     async with egress() as place:
         async with started(place) as livekit:
             livekit.send(*sent)
