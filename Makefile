@@ -24,7 +24,7 @@ else # bytecode of all packages takes 90 MB; Python writes that of the modules t
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 endif
 
-.PHONY: help setup run test test-units test-processes drills lint format audit sbom constraints kafka livekit s3 postgres prometheus chromium pango slim clean
+.PHONY: help setup run test test-units test-processes drills kubernetes lint format audit sbom constraints kafka livekit s3 postgres prometheus chromium pango slim clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ test-processes:
 
 drills: $(VENV)/.dev $(CLASSES) postgres prometheus  ## kill Kafka and PostgreSQL under real workers, and see whom on-call is told of
 	@$(BIN)/python -m pytest -q -m drill
+
+kubernetes: $(VENV)/.dev $(CLASSES)  ## install, upgrade, drain and scale the Helm chart on the cluster in KUBECONFIG, with KEDA
+	@$(BIN)/python -m pytest -q -m kubernetes tests/kubernetes
 
 lint: $(VENV)/.dev  ## ruff (format and lint) and mypy --strict
 	@$(BIN)/ruff format --check --quiet .

@@ -1,4 +1,4 @@
-"""Write the lines in deploy/ that name the stages of pipeline/topology.py: services, scrape targets and alert rules.
+"""Write the lines in deploy/ that name the stages of pipeline/topology.py: services, targets, alerts, roles in Helm.
 
 Run it with `python -m deploy.stages` after a change of STAGES. It replaces only the lines between `# begin NAME` and
 `# end NAME`. The other lines of these files are written by hand.
@@ -13,8 +13,17 @@ from pipeline.topology import SPEECH, STAGES, UTTERANCES, Stage, Topic
 
 COMMAND = "python -m deploy.stages"
 DEPLOY = Path(__file__).parent
-FILES = ("compose.yaml", "prometheus/prometheus.yml", "prometheus/rules.yml", "prometheus/alertmanager.yml")
+FILES = (
+    "compose.yaml",
+    "prometheus/prometheus.yml",
+    "prometheus/rules.yml",
+    "prometheus/alertmanager.yml",
+    "helm/voxwarden/roles.yaml",
+)
 BLOCK = re.compile(r"^(( *)# begin ([\w-]+).*\n)[\s\S]*?^( *# end \3)$", re.MULTILINE)
+
+OPTIONAL = ("api", "livekit")
+"""Roles that a deployment may leave out."""
 
 Stages = Sequence[Stage]
 
@@ -50,7 +59,18 @@ def _template(stage: Stage, compose: str) -> str:
 
 
 def _scraped(stages: Stages) -> list[str]:
-    return [f"names: [{', '.join([*_roles(stages), 'livekit'])}]"]
+    return [f"names: [{', '.join([*_roles(stages), *OPTIONAL])}]"]
+
+
+def _workers(stages: Stages) -> list[str]:
+    """What the Helm chart knows of a stage. Its values, for example resources, are in values.yaml."""
+    return [_worker(stage) for stage in stages]
+
+
+def _worker(stage: Stage) -> str:
+    topics = ", ".join(topic.name for topic in stage.takes)
+    needs = "kafka: true, database: true, clips: true" if stage.stores else "kafka: true"
+    return f"{stage.name}: {{command: [worker, {stage.name}], topics: [{topics}], {needs}}}"
 
 
 def _missing(stages: Stages) -> list[str]:
@@ -101,6 +121,7 @@ def _storing(stages: Stages) -> list[str]:
 
 BLOCKS: dict[str, Callable[[Stages], list[str]]] = {
     "roles": _scraped,
+    "workers": _workers,
     "missing-roles": _missing,
     "path-lags": _path_lags,
     "storing-roles": _storing_roles,

@@ -1,11 +1,26 @@
 """The CPU cores that this process may use, and a capability of the CPU."""
 
+import math
 import os
+from pathlib import Path
+
+QUOTA = Path("/sys/fs/cgroup/cpu.max")
+"""A container's CPU time and its period, in microseconds, as `400000 100000`; `max` is no limit."""
 
 
 def cores() -> int:
     """Number of CPU cores that this process may use. A container may have fewer than the machine."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    seen = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(seen, _quota() or seen)
+
+
+def _quota() -> int | None:
+    """The limit of the container in cores, rounded up. None if there is none."""
+    try:
+        time, period = QUOTA.read_text("ascii").split()
+    except OSError:  # not Linux, or no cgroup of version 2
+        return None
+    return None if time == "max" else math.ceil(int(time) / int(period))
 
 
 def multiplies_bfloat16() -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from prometheus_client import start_http_server
@@ -19,6 +20,17 @@ Probe = Callable[[], Sequence[str]]
 def no_problem() -> Sequence[str]:
     """The probe of a process that is healthy as long as it answers."""
     return ()
+
+
+@dataclass
+class Starting:
+    """The readiness of a process that needs time to start: `/readyz` answers 503 until `done` is set."""
+
+    done: bool = False
+
+    @property
+    def probes(self) -> dict[str, Probe]:
+        return {"/readyz": lambda: () if self.done else ("it is still starting",)}
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from pipeline.errors import ConfigError, DependencyError
 from pipeline.events import encode
 from pipeline.messages import AudioChunk
 from pipeline.metrics import Metrics
-from pipeline.metrics_server import serving
+from pipeline.metrics_server import Starting, serving
 from pipeline.settings import GatewaySettings, Kafka, Settings
 from pipeline.topology import AUDIO
 
@@ -159,14 +159,15 @@ async def serve(settings: Settings, started: Started, stop: asyncio.Event | None
     """
     stop = stop or stop_on_signals()
     check(settings)
-    metrics = Metrics()
-    with serving(metrics, settings.metrics.host, settings.metrics.port) as url:
+    metrics, starting = Metrics(), Starting()
+    with serving(metrics, settings.metrics.host, settings.metrics.port, starting.probes) as url:
         if not await _broker_answers(settings.kafka, stop):
             return
         async with (
             KafkaSink(settings.kafka, settings.gateway) as sink,
             Gateway(settings.gateway, metrics, sink) as gateway,
         ):
+            starting.done = True
             started(gateway, url)
             await stop.wait()
             log.info("stopping: accepts no new audio; the broker has all accepted audio")

@@ -21,6 +21,7 @@ from pipeline.cli import (
     moderate,
     policy,
     retention,
+    store,
     transcribe,
     tune,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "moderate",
     "policy",
     "retention",
+    "store",
     "transcribe",
     "tune",
 ]

@@ -59,13 +59,22 @@ def imported() -> "Callable[[Settings], AbstractAsyncContextManager[ServedApi]]"
 
 
 async def _serve(settings: Settings) -> None:
-    from pipeline.dependencies import answered
+    """Serve the API. While the database does not answer, wait and show that in the metrics."""
+    from pipeline.dependencies import Dependencies, answered
+    from pipeline.metrics import Metrics
+    from pipeline.metrics_server import Starting
+    from pipeline.metrics_server import serving as figures
     from pipeline.review.database import check_answers
 
-    serving = imported()
-    await answered(partial(check_answers, settings.database_url))
-    stderr.print("Loading the models ...", style="dim")
-    async with serving(settings) as found:
-        print_api(found)
-        stderr.print("Press Ctrl-C to stop.", style="dim")
-        await stopped()
+    serving, metrics, starting = imported(), Metrics(), Starting()
+    check = partial(check_answers, settings.database_url)
+    watching = Dependencies({"database": check}, metrics).watching()
+    with figures(metrics, settings.metrics.host, settings.metrics.port, starting.probes) as url, watching:
+        await answered(check)
+        stderr.print("Loading the models ...", style="dim")
+        async with serving(settings) as found:
+            starting.done = True
+            print_api(found)
+            stderr.print(f"Metrics  {url}", highlight=False)
+            stderr.print("Press Ctrl-C to stop.", style="dim")
+            await stopped()

@@ -70,16 +70,18 @@ async def _serve(settings: Settings) -> None:
     """Serve the console. While the database does not answer, wait and show that in the metrics."""
     from pipeline.dependencies import Dependencies, answered
     from pipeline.metrics import Metrics
+    from pipeline.metrics_server import Starting
     from pipeline.metrics_server import serving as figures
     from pipeline.review.database import check_answers
     from pipeline.review.evidence.opening import evidence_checks
 
-    metrics = Metrics()
-    with figures(metrics, settings.metrics.host, settings.metrics.port) as url:
+    metrics, starting = Metrics(), Starting()
+    with figures(metrics, settings.metrics.host, settings.metrics.port, starting.probes) as url:
         check = partial(check_answers, settings.database_url)
         with Dependencies({"database": check, **evidence_checks(settings)}, metrics).watching():
             await answered(check)
             async with imported()(settings, metrics) as found:
+                starting.done = True
                 print_address(found)
                 stderr.print(f"Metrics  {url}", highlight=False)
                 stderr.print("Press Ctrl-C to stop.", style="dim")

@@ -21,6 +21,7 @@ from pipeline.livekit.rooms import Rooms
 from pipeline.livekit.track import Speech
 from pipeline.livekit.webhooks import Signature
 from pipeline.metrics import Metrics
+from pipeline.metrics_server import Starting
 from pipeline.metrics_server import serving as figures
 from pipeline.review.database import Database, check_answers
 from pipeline.settings import Settings
@@ -45,12 +46,13 @@ async def serve(settings: Settings, started: Callable[[Listening], None], stop: 
     """
     _check(settings)
     quiet()
-    metrics = Metrics()
+    metrics, starting = Metrics(), Starting()
     check = partial(check_answers, settings.database_url)
     watching = Dependencies({"database": check}, metrics).watching()
-    with figures(metrics, settings.metrics.host, settings.metrics.port) as url, watching:
+    with figures(metrics, settings.metrics.host, settings.metrics.port, starting.probes) as url, watching:
         await answered(check)
         async with _running(settings, metrics) as (work, webhook_url):
+            starting.done = True
             started(Listening(metrics_url=url, webhook_url=webhook_url))
             await _until(stop, work)
 

@@ -44,7 +44,13 @@ AWAY = {
 
 
 @pytest.mark.parametrize(
-    ("command", "down"), [(("worker", "deliver"), {"kafka", "database"}), (("console",), {"database"})]
+    ("command", "down"),
+    [
+        (("worker", "deliver"), {"kafka", "database"}),
+        (("console",), {"database"}),
+        (("api",), {"database"}),
+        (("gateway",), set()),
+    ],
 )
 def test_a_worker_that_waits_for_a_dependency_reports_it(
     command: tuple[str, ...], down: set[str], tmp_path: Path
@@ -61,7 +67,8 @@ def test_a_worker_that_waits_for_a_dependency_reports_it(
             assert time.monotonic() < deadline
             time.sleep(0.2)
         assert get(port, "/healthz")[0] == 200
-        assert process.stop() == -signal.SIGTERM
+        assert get(port, "/readyz")[0] == 503
+        assert process.stop() in {0, -signal.SIGTERM}
     finally:
         process.close()
     assert process.log.count("not started yet") == 1

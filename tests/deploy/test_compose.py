@@ -10,6 +10,7 @@ from compose_spec import PyCompose
 from pydantic import BaseModel
 
 from agents.app import REBALANCE_SECONDS
+from deploy.stages import OPTIONAL
 from pipeline.configuration import PREFIX
 from pipeline.settings import Settings
 from pipeline.topology import STAGES
@@ -41,7 +42,13 @@ def test_the_stack_follows_the_compose_specification() -> None:
 
 def test_every_role_has_a_service() -> None:
     commands = {" ".join(service["command"]) for service in ours().values()}
-    assert commands == {"topics create", "gateway", "console", "livekit", *(f"worker {stage.name}" for stage in STAGES)}
+    assert commands == {
+        "topics create",
+        "gateway",
+        "console",
+        *OPTIONAL,
+        *(f"worker {stage.name}" for stage in STAGES),
+    }
 
 
 @pytest.mark.parametrize("name", ours())
@@ -100,7 +107,7 @@ def test_workers_have_no_outgoing_network() -> None:
     assert {name for name, service in ours().items() if "front" in service["networks"]} == {
         "gateway",
         "console",
-        "livekit",
+        *OPTIONAL,
     }
 
 
@@ -111,6 +118,10 @@ def test_the_console_uses_the_store_of_deliver() -> None:
     assert console["volumes"] == deliver["volumes"]
     assert console["ports"] == [f"127.0.0.1:{Settings().console.port}:{Settings().console.port}"]
     assert f":{Settings().console.port}/healthz" in console["healthcheck"]["test"][-1]
+
+
+def test_the_api_listens_on_its_port() -> None:
+    assert services()["api"]["ports"] == [f"127.0.0.1:{Settings().api.port}:{Settings().api.port}"]
 
 
 def test_every_mounted_file_exists() -> None:

@@ -81,7 +81,7 @@ def test_every_variable_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings()
     assert settings.data_dir == Path(final("VOLUME").value[0])
     assert settings.metrics.host == "0.0.0.0"  # noqa: S104 - inside a container
-    ports = {settings.console.port, settings.gateway.port, settings.metrics.port}
+    ports = {settings.console.port, settings.api.port, settings.gateway.port, settings.metrics.port}
     assert {str(port) for port in ports} == set(final("EXPOSE").value)
     assert f":{settings.metrics.port}/healthz" in " ".join(final("HEALTHCHECK").value)
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
-from deploy.stages import COMMAND, FILES, files, main
+from deploy.stages import COMMAND, FILES, OPTIONAL, files, main
 from pipeline.topology import STAGES
 from tests.deploy.files import DEPLOY, load
 from tests.deploy.prometheus import program
@@ -87,7 +87,7 @@ def roles(deploy: Path) -> list[str]:
 
 
 def test_prometheus_scrapes_a_new_stage(added: Path) -> None:
-    assert roles(added) == ["gateway", *(stage.name for stage in ADDED), "console", "livekit"]
+    assert roles(added) == ["gateway", *(stage.name for stage in ADDED), "console", *OPTIONAL]
     check(added / "prometheus", "promtool", "check", "config", "prometheus.yml")
 
 

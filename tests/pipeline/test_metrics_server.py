@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import DependencyError
 from pipeline.metrics import Metrics
-from pipeline.metrics_server import serving
+from pipeline.metrics_server import Starting, serving
 
 
 def ask(url: str, path: str) -> tuple[int, str]:
@@ -26,6 +26,15 @@ def test_a_probe_reports_the_problems() -> None:
         assert ask(url, "/readyz") == (200, "ok\n")
         problems.clear()
         assert ask(url, "/healthz") == (200, "ok\n")
+
+
+def test_a_process_is_ready_when_it_has_started() -> None:
+    starting = Starting()
+    with serving(Metrics(), "127.0.0.1", 0, starting.probes) as url:
+        assert ask(url, "/readyz") == (503, "it is still starting\n")
+        assert ask(url, "/healthz") == (200, "ok\n")
+        starting.done = True
+        assert ask(url, "/readyz") == (200, "ok\n")
 
 
 def test_metrics_are_served_beside_the_probes() -> None:

@@ -31,6 +31,7 @@ async def test_the_console_and_its_figures_are_served_until_the_signal_to_stop(
     urls = {line.split()[0]: line.split()[1] for line in printed.splitlines() if "http://" in line}
     async with httpx.AsyncClient() as client:
         assert (await client.get(urls["Console"] + "/healthz")).status_code == 200
+        assert (await client.get(urls["Metrics"].replace("/metrics", "/readyz"))).status_code == 200
         assert "voxwarden_" in (await client.get(urls["Metrics"])).text
         assert printed.count("Login    ") == 1
         os.kill(os.getpid(), signal.SIGTERM)
