@@ -1,4 +1,4 @@
-"""Checks whether Kafka, the database and the S3 server answer, and a start that waits for them.
+"""Checks whether Kafka, the database and the store of the clips answer, and a start that waits for them.
 
 A worker exposes the result as the metric `voxwarden_dependency_up`. So on-call sees the cause of a failure, not only
 its consequences.

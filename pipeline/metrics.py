@@ -24,7 +24,7 @@ LABELS = {
     "action": "warn, mute, unmute, remove, close_room",
     "agrees": "yes, no",
     "bound": "estimate, low, high: the estimate, and the ends of its 95 % interval",
-    "dependency": "kafka, database, evidence (the S3 server)",
+    "dependency": "kafka, database, evidence (the folder or S3 server of the clips)",
     "label": "the labels of `configs/labels.yaml`, and other",
     "language": "the languages of `asr.languages`",
     "mark": "the marks of a transcript",
@@ -91,7 +91,7 @@ class Metrics:
     )
     retries: Counter = _metric(
         "retries_total",
-        "Retries of a batch because a dependency (Kafka, the database, the S3 server) did not answer.",
+        "Retries of a batch because a dependency (Kafka, the database, the store of the clips) did not answer.",
         "stage",
     )
     lag_seconds: Gauge = _metric("lag_seconds", "Seconds that the oldest record of the last batch had waited.", "stage")
@@ -109,7 +109,7 @@ class Metrics:
     )
     dependency_up: Gauge = _metric(
         "dependency_up",
-        "1 if the dependency (Kafka, the database or the S3 server) answers this process, else 0.",
+        "1 if the dependency (Kafka, the database or the store of the clips) answers this process, else 0.",
         "dependency",
     )
 

@@ -127,7 +127,7 @@ INCIDENTS = {
     "database": LiveIncident(database, ("DependencyDown database",)),
     "kafka": LiveIncident(kafka, ("DependencyDown kafka",)),
     "overload": LiveIncident(overload, ("Lag transcribe", "Coverage *"), also=("FlagLatency",)),
-    "disk": LiveIncident(disk, ("ErrorRate deliver",)),
+    "disk": LiveIncident(disk, ("DependencyDown evidence",)),
     "malformed": LiveIncident(malformed, ("DeadLetters segment",)),
     "role": LiveIncident(role, ("RoleMissing console",)),
     "spread": LiveIncident(spread, ("Spread *",)),

@@ -17,6 +17,9 @@ IDENTITY = re.compile(r"[0-9a-f-]{1,64}")
 PART = ".part"
 """Suffix of a clip's file until it is completely written."""
 
+PROBE_BYTES = 65_536
+"""About a clip of 15 s."""
+
 
 class EvidenceStore(Protocol):
     """Clips by path. Methods raise DependencyError if the storage does not answer, ConfigError if it is set up wrongly.
@@ -56,7 +59,7 @@ class EvidenceStore(Protocol):
         """Delete incomplete clips that a crash left, if their last write was before `before` (UTC seconds)."""
 
     def check(self) -> str:
-        """Return the name of the storage if it answers."""
+        """Return the name of the storage if it works."""
 
 
 class EvidenceFolder(EvidenceStore):
@@ -121,9 +124,14 @@ class EvidenceFolder(EvidenceStore):
             raise _unusable(self.folder, error) from error
 
     def check(self) -> str:
+        """Write a file and delete it, because only that shows a full disk."""
         there = next(place for place in (self.folder, *self.folder.absolute().parents) if place.exists())
-        if not os.access(there, os.W_OK):
-            raise DependencyError(f"{there} cannot be written", "Set data_dir, or give the folder to this user.")
+        try:
+            with NamedTemporaryFile(dir=there, prefix=".", suffix=PART) as probe:
+                probe.write(bytes(PROBE_BYTES))
+                probe.flush()
+        except OSError as error:
+            raise _unusable(self.folder, error) from error
         return str(self.folder)
 
     def file(self, path: str) -> Path:
@@ -160,5 +168,6 @@ def _write(target: Path, clip: bytes) -> None:
 
 def _unusable(folder: Path, error: OSError) -> DependencyError:
     return DependencyError(
-        f"The evidence folder {folder} cannot be used: {error.strerror}", "Check its disk space and its owner."
+        f"The evidence folder {folder} cannot be used: {error.strerror}",
+        "Check its disk space and its owner, or set data_dir.",
     )

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -47,9 +48,27 @@ def test_only_ids_become_file_names(case: str) -> None:
 def test_the_error_names_an_unusable_folder(tmp_path: Path) -> None:
     (tmp_path / "evidence").touch()
     folder = EvidenceFolder(tmp_path / "evidence")
-    for use in (lambda: folder.put(CASE, NOON, b"a clip"), lambda: folder.get("a/b"), lambda: folder.remove("a/b")):
+    for use in (
+        lambda: folder.put(CASE, NOON, b""),
+        lambda: folder.get("a/b"),
+        lambda: folder.remove("a/b"),
+        folder.check,
+    ):
         with pytest.raises(DependencyError, match="evidence cannot be used"):
             use()
+
+
+def test_the_check_notices_a_full_disk_and_leaves_no_file(tmp_path: Path) -> None:
+    folder = EvidenceFolder(tmp_path / "evidence")
+    assert folder.check() == str(tmp_path / "evidence")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(DependencyError, match="evidence cannot be used: File too large"):
+            folder.check()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.rglob("*.part")) == []
 
 
 def test_a_full_disk_keeps_no_incomplete_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
