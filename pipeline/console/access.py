@@ -60,6 +60,8 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
     "file_report": APP,
     "confirm_action": APP,
     "store_room_hours": APP,
+    "decide_for_coop": ANYBODY,  # Coop's signature is checked in the endpoint
+    "confirm_for_coop": ANYBODY,
     "keeping_page": AUDIT,
     "place_hold": LEAD,
     "release_hold": LEAD,

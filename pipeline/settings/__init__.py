@@ -30,7 +30,7 @@ from pipeline.settings.stages import Batching
 from pipeline.settings.store import Store
 from pipeline.settings.tree import Settings
 from pipeline.settings.triggers import Triggers
-from pipeline.settings.webhooks import FlagEvents, VendorSettings, WebhookSettings
+from pipeline.settings.webhooks import CoopSettings, FlagEvents, VendorSettings, WebhookSettings
 
 __all__ = [
     "ActionRule",
@@ -40,6 +40,7 @@ __all__ = [
     "AssessmentSettings",
     "Audio",
     "Batching",
+    "CoopSettings",
     "Drills",
     "EvidenceSettings",
     "FlagEvents",

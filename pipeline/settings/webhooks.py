@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, model_validator
 
+from pipeline.messages import Action
 from pipeline.settings.section import Section
 
 
@@ -29,19 +30,33 @@ class VendorSettings(Section):
     )
 
 
+class CoopSettings(Section):
+    """ROOST Coop, if `webhooks.format` is `coop`: its review console gets the flags, and sends actions back."""
+
+    api_key: SecretStr | None = Field(None, description="API key of Coop; set it in the environment")
+    item_type: str = Field("", max_length=256, description="id of Coop's item type for flagged speech")
+    user_type: str = Field("", max_length=256, description="id of Coop's item type for users")
+    policies: dict[str, str] = Field({}, description="id of Coop's policy by label; a label without one names none")
+    actions: dict[str, Action] = Field({}, description="our action by the id of Coop's action, e.g. {abc123: mute}")
+    public_key: str | None = Field(
+        None, description="Coop's webhook signature verification key (PEM); unset: its actions are refused"
+    )
+
+
 class WebhookSettings(Section):
     """Events for the app, as Standard Webhooks or in the shape of a vendor."""
 
     url: str | None = Field(None, pattern="^https?://", description="URL that receives the events; unset: no webhooks")
-    format: Literal["voxwarden", "tencent-ams", "alibaba", "yidun", "shumei"] = Field(
-        "voxwarden", description="shape of flag.raised: our own, or that of a vendor's callback"
+    format: Literal["voxwarden", "tencent-ams", "alibaba", "yidun", "shumei", "coop"] = Field(
+        "voxwarden", description="shape of flag.raised: our own, that of a vendor's callback, or a report for Coop"
     )
     decisions_url: str | None = Field(
         None,
         pattern="^https?://",
-        description="URL that receives decisions, in our own shape; unset: url, and none with a vendor's format",
+        description="URL that receives decisions, in our own shape; unset: url, and none with another format",
     )
     vendor: VendorSettings = VendorSettings()
+    coop: CoopSettings = CoopSettings()
     secret: SecretStr | None = Field(
         None, description="secret that signs webhooks: whsec_ and 24 to 64 bytes in base64; set it in the environment"
     )

@@ -55,6 +55,8 @@ AUDITS |= {
 }
 OPEN = {"login_page", "login", "oidc_login", "oidc_back", "static_file", "health"}
 APPS = {"lodge_appeal", "appeal_state", "file_report", "confirm_action", "store_room_hours"}
+SIGNED = {"decide_for_coop", "confirm_for_coop"}
+"""Endpoints that check a signature. They refuse all others, signed in or not."""
 EXPECTED: dict[Role, set[str]] = {
     "moderator": READS | DECIDES,
     "lead": READS | DECIDES | LEADS | AUDITS,
@@ -75,7 +77,7 @@ def status(client: httpx.Client, method: str, path: str) -> int:
 
 def test_every_endpoint_is_in_the_table() -> None:
     assert {name for name, _, _ in ROUTES} | {"health"} == ACCESS.keys()
-    assert set().union(OPEN, APPS, *EXPECTED.values()) == ACCESS.keys()
+    assert set().union(OPEN, APPS, SIGNED, *EXPECTED.values()) == ACCESS.keys()
 
 
 @pytest.mark.parametrize("role", get_args(Role))
@@ -93,5 +95,7 @@ def test_without_a_session_only_open_endpoints_answer(console: Console, enter: E
         with enter("").stream(method, path_of(path)) as response:
             if name in OPEN:
                 assert response.status_code != 401
+            elif name in SIGNED:
+                assert response.status_code == 403
             else:
                 assert (response.status_code, b"".join(response.iter_raw())) == (401, b'{"detail":"Sign in first."}')

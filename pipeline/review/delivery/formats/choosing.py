@@ -7,7 +7,7 @@ from msgspec import Struct
 from pipeline.errors import ConfigError
 from pipeline.judge import labels
 from pipeline.review.delivery.envelope import envelope
-from pipeline.review.delivery.formats import alibaba, shumei, tencent_ams, yidun
+from pipeline.review.delivery.formats import alibaba, coop, shumei, tencent_ams, yidun
 from pipeline.review.delivery.formats.raised import AtVendor, RaisedFlag, Rendered, flag_of
 from pipeline.review.delivery.outbox import RAISED, OutboxEvent
 from pipeline.settings import Settings, WebhookSettings
@@ -61,16 +61,27 @@ def plain_targets(settings: WebhookSettings) -> Targets:
 
 
 def targets(settings: Settings) -> Targets:
-    """Return the targets of the settings. A vendor's shape has no decisions, and no mark of a drill.
+    """Return the targets of the settings. Other shapes than ours have no decisions, and vendors' no mark of a drill.
 
-    Raises ConfigError if the vendor's signature needs a setting that is missing.
+    Raises ConfigError if the format needs a setting that is missing.
     """
     chosen = settings.webhooks
     if chosen.format == "voxwarden":
         return plain_targets(chosen)
-    render, customer = VENDORS[chosen.format], _customer(settings)
+    render = _reports(settings) if chosen.format == "coop" else _callbacks(settings)
     decisions = Target(chosen.decisions_url, own) if chosen.decisions_url else None
-    return Targets(Target(chosen.url or "", lambda event: render(flag_of(event), customer)), decisions, drills=False)
+    flags = Target(chosen.url or "", lambda event: render(flag_of(event)))
+    return Targets(flags, decisions, drills=chosen.format == "coop")
+
+
+def _reports(settings: Settings) -> Callable[[RaisedFlag], Rendered]:
+    coop.check(settings.webhooks.coop)
+    return coop.CoopReports(settings.webhooks.coop, settings.console.public_url.rstrip("/")).render
+
+
+def _callbacks(settings: Settings) -> Callable[[RaisedFlag], Rendered]:
+    render, customer = VENDORS[settings.webhooks.format], _customer(settings)
+    return lambda flag: render(flag, customer)
 
 
 def _customer(settings: Settings) -> AtVendor:

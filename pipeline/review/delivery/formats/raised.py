@@ -41,6 +41,7 @@ class RaisedFlag(Struct, frozen=True, kw_only=True):
     labels: dict[str, float] = {}
     flagged: tuple[str, ...] = ()
     hits: tuple[Hit, ...] = ()
+    drill: str = ""
 
     @property
     def stream(self) -> str:
@@ -94,9 +95,9 @@ def milliseconds(at: float) -> int:
     return round(at * 1000)
 
 
-def iso(at: float) -> str:
+def iso(at: float, timespec: str = "seconds") -> str:
     """Return a time (UTC seconds) as RFC 3339 text."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def encoded(body: Mapping[str, Any]) -> bytes:
