@@ -29,6 +29,10 @@ ELSEWHERE = {
     "slowed": "started by incidents",
     "rolling": "test_chaos.py: the same people, processes and verdict",
     "stream": "test_stream.py",
+    "reading": "started by upgrade",
+    "staying": "started by upgrade",
+    "upgrade": "test_upgrade.py",
+    "writing": "started by upgrade",
 }
 """Benchmarks that another test or benchmark runs."""
 

@@ -91,7 +91,7 @@ def take(connection: Connection, at: float, hold: float, limit: int, retries: in
     rows = list(connection.execute(_locked(_due(OUTBOX.c.attempts > 0, at, min(retries, limit)))))
     rows += connection.execute(_locked(_due(OUTBOX.c.attempts == 0, at, limit - len(rows))))
     taken = [
-        OutboxEvent(row.id, row.kind, row.payload, row.created_at, row.due_at, row.attempts + 1)
+        OutboxEvent(row.id, row.kind, row.payload, row.created_at, row.due_at or row.created_at, row.attempts + 1)
         for row in sorted(rows, key=lambda row: (row.send_at, row.id))
     ]
     for event in taken:
@@ -128,7 +128,9 @@ def step_aside(connection: Connection, event: OutboxEvent) -> None:
 
 def waiting(connection: Connection, at: float) -> Waiting:
     """Count the unsent events that are due at `at` (UTC seconds)."""
-    query = select(func.count(), func.min(OUTBOX.c.due_at)).where(UNSENT, OUTBOX.c.due_at <= at)
+    # A console of 0.1.0 that still runs after an upgrade leaves due_at 0.
+    due_at = func.coalesce(func.nullif(OUTBOX.c.due_at, 0), OUTBOX.c.created_at)
+    query = select(func.count(), func.min(due_at)).where(UNSENT, due_at <= at)
     count, oldest = connection.execute(query).one()
     return Waiting(count, at - oldest if count else 0.0)
 

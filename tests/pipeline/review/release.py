@@ -1,0 +1,49 @@
+"""A store and messages as 0.1.0 wrote them. `python -m benchmarks.upgrade --keep` makes the files, with its code."""
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import MetaData, create_engine, insert
+
+from pipeline.events import Event
+from pipeline.review.database import JSON, MIGRATIONS, _url
+
+FOLDER = Path(__file__).parents[2] / "data" / "upgrade"
+REVISION = "0005"
+"""The last migration of 0.1.0."""
+
+
+def rows() -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of the store, by table."""
+    found: dict[str, list[dict[str, Any]]] = json.loads((FOLDER / "store.json").read_text("utf-8"))
+    return found
+
+
+def records() -> Iterator[tuple[str, str, Event]]:
+    """Yield the topic, the name of the kind, and the record of each message."""
+    for line in (FOLDER / "messages.jsonl").read_text("utf-8").splitlines():
+        found = json.loads(line)
+        headers = [(name, value.encode()) for name, value in found["headers"]]
+        event = Event(found["key"].encode(), base64.b64decode(found["value"]), headers)
+        yield found["topic"], found["kind"], event
+
+
+def make_store(url: str) -> None:
+    """Fill an empty database as 0.1.0 left it."""
+    engine, metadata = create_engine(_url(url), **JSON), MetaData()
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, REVISION)
+        metadata.reflect(connection)
+        stored = rows()
+        for table in metadata.sorted_tables:
+            if table.name in stored:
+                connection.execute(insert(table), stored[table.name])
+    engine.dispose()

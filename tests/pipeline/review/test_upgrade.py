@@ -1,0 +1,152 @@
+"""A store of 0.1.0 is upgraded, and everything in it works on. Old messages are read."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from sqlalchemy import MetaData, select, text
+
+from pipeline.errors import CaseError
+from pipeline.events import decode
+from pipeline.messages import AudioChunk, Flag, Message, SpeechStatus, Transcript, Utterance
+from pipeline.metrics import Metrics
+from pipeline.review import audit
+from pipeline.review.appeals import appeals, reports
+from pipeline.review.cases import reading
+from pipeline.review.cases.values import Choice, Filters
+from pipeline.review.database import Database
+from pipeline.review.delivery import outbox
+from pipeline.review.delivery.webhooks import Webhooks
+from pipeline.review.privacy import holds
+from pipeline.review.store import SqlReviewStore
+from pipeline.review.tables.core import CASES, OUTBOX
+from pipeline.settings import WebhookSettings
+from pipeline.topology import TOPICS
+from tests.builders import NOON
+from tests.pipeline.review import release
+from tests.pipeline.review.delivery.receiver import ReceivingApp, Reply, receiving
+
+KINDS: dict[str, type[Message]] = {kind.__name__: kind for kind in (AudioChunk, Utterance, Transcript, Flag)}
+FLAGS = [decode(Flag, event.value, event.headers) for _, kind, event in release.records() if kind == "Flag"]
+
+
+@pytest.fixture
+def database(empty_url: str) -> Iterator[Database]:
+    """Return an upgraded store of 0.1.0."""
+    release.make_store(empty_url)
+    with closing(Database(empty_url)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def app() -> Iterator[ReceivingApp]:
+    with receiving() as server:
+        yield server
+
+
+def case_of(database: Database, speaker: str) -> str:
+    with database.read() as connection:
+        return str(connection.scalars(select(CASES.c.id).where(CASES.c.speaker == speaker)).one())
+
+
+def test_the_upgrade_keeps_every_value(database: Database) -> None:
+    metadata = MetaData()
+    with database.read() as connection:
+        metadata.reflect(connection)
+        for name, before in release.rows().items():
+            found = connection.execute(select(metadata.tables[name])).mappings().all()
+            after = [{column: row[column] for column in before[0]} for row in found]
+            assert sorted(map(str, after)) == sorted(map(str, before)), name
+        assert audit.verify(connection).broken is None
+
+
+def test_moderators_work_on(database: Database) -> None:
+    store = SqlReviewStore(database)
+    status = {case.speaker: case.status for case in store.cases(Filters())}
+    assert status == {
+        "": "pending",
+        "pending": "pending",
+        "upheld": "decided",
+        "dismissed": "decided",
+        "escalated": "escalated",
+        "overturned": "decided",
+        "undone": "pending",
+        "taken back": "pending",
+    }
+    assert len(store.case(case_of(database, "dismissed")).linked) == 1
+    assert store.case(case_of(database, "upheld")).evidence[0].path == "ab/clip.ogg"
+    store.decide(case_of(database, "pending"), "ana", Choice(verdict="uphold", action="warn"), NOON + 400)
+    store.decide(case_of(database, "undone"), "ben", Choice(verdict="uphold", action="mute"), NOON + 400)
+    with pytest.raises(CaseError, match="already decided"):
+        store.decide(case_of(database, "upheld"), "ana", Choice(verdict="dismiss"), NOON + 400)
+    with database.write() as connection:
+        appeal, new = appeals.lodge(
+            connection, case_of(database, "upheld"), "upheld", "No threat.", NOON + 410, undo_seconds=10.0
+        )
+        settled = appeals.settle(connection, appeal.id, "lea", Choice(verdict="dismiss"), NOON + 420, 10.0)
+        assert (new, settled.verdict) == (True, "dismiss")
+        assert [hold.reason for hold in holds.active(connection)] == ["police 7"]
+        assert [report.text for report in reports.of_case(connection, case_of(database, ""))] == ["他骂人"]
+        assert audit.verify(connection).broken is None
+
+
+def test_flags_that_wait_in_kafka_are_stored_once(database: Database) -> None:
+    store = SqlReviewStore(database)
+    results = [
+        outcome.result for outcome in store.add([flag for flag in FLAGS if flag.suggestion != "pass"], NOON + 600)
+    ]
+    assert results == ["repeated", "created"]
+    [new] = [flag for flag in FLAGS if flag.speaker == "new"]
+    with database.read() as connection:
+        assert reading.case_file(connection, case_of(database, "new")).flags[0].id == new.id
+
+
+async def test_events_that_wait_are_sent_in_order(database: Database, app: ReceivingApp) -> None:
+    now = NOON + 1_000
+    sender = Webhooks(database, WebhookSettings(url=app.url), bytes(32), Metrics(), lambda: now)
+    await sender.send_due()
+    for _ in range(5):
+        await sender.send_due()
+    await sender.close()
+    told = [(got.event["type"], got.event["data"].get("speaker")) for got in app.got if got.room == "茶馆"]
+    assert told == [
+        ("case.decided", "upheld"),
+        ("case.decided", "dismissed"),
+        ("case.decided", "escalated"),
+        ("case.decided", "overturned"),
+        ("case.undone", "taken back"),
+        ("appeal.overturned", "overturned"),
+    ]
+
+
+async def test_an_old_console_beside_a_new_one_loses_no_event(database: Database, app: ReceivingApp) -> None:
+    """0.1.0 knows no lane and no due_at. It still runs when another process has upgraded the store."""
+    with database.write() as connection:
+        connection.execute(text("DELETE FROM outbox"))
+        old = {"id": "old", "kind": "case.decided", "about": "d", "payload": {"room": "茶馆"}, "created_at": NOON}
+        new = {"send_at": NOON + 10, "attempts": 0, "error": "", "status": "waiting"}
+        connection.execute(OUTBOX.insert().values(old | new))
+    now = NOON + 11
+    app.answer = lambda got: Reply(500 if len(app.got) == 1 else 204)
+    sender = Webhooks(database, WebhookSettings(url=app.url), bytes(32), Metrics(), lambda: now)
+    with database.read() as connection:
+        assert outbox.waiting(connection, now).oldest == 11
+    await sender.send_due()
+    now += 1
+    await sender.send_due()
+    await sender.close()
+    with database.read() as connection:
+        assert connection.scalars(select(OUTBOX.c.status)).all() == ["sent"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_old_messages_are_read(kind: str) -> None:
+    found = [decode(KINDS[name], event.value, event.headers) for _, name, event in release.records() if name == kind]
+    assert len(found) >= 2
+    assert [(one.listeners, one.identity_verified, one.drill) for one in found] == [(None, None, "")] * len(found)
+    assert found[0].room == "茶馆"
+
+
+def test_every_topic_has_old_messages_or_came_later() -> None:
+    later = {SpeechStatus}
+    assert {topic.message for topic in TOPICS} - {None} == {*KINDS.values(), *later}
