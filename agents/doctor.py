@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,7 +14,7 @@ from voxwarden import NAMES, REMEDY, others
 
 KNOCK_SECONDS = 2.0
 
-State = Literal["ok", "missing", "optional"]
+State = Literal["ok", "fault", "optional"]
 """`optional`: missing, but only some commands need it."""
 
 
@@ -35,13 +35,13 @@ class DoctorCheck:
     needed: bool = True
 
 
-def examine(settings: Settings) -> Iterator[DoctorResult]:
-    """One finding a check, as each is done."""
-    for check in CHECKS:
+def examine(settings: Settings, checks: Iterable[DoctorCheck] | None = None) -> Iterator[DoctorResult]:
+    """Yield the result of each check, as it is done. Without `checks`, those of this machine."""
+    for check in CHECKS if checks is None else checks:
         try:
             yield DoctorResult(check.what, "ok", check.look(settings))
         except VoxwardenError as error:
-            yield DoctorResult(check.what, "missing" if check.needed else "optional", str(error))
+            yield DoctorResult(check.what, "fault" if check.needed else "optional", str(error))
 
 
 def _names(settings: Settings) -> str:
@@ -106,7 +106,7 @@ def _classifier(settings: Settings) -> str:
     return load(settings.judge).name
 
 
-def _store(settings: Settings) -> str:
+def check_store(settings: Settings) -> str:
     """The server answers, or the file is there or can be made. Tables are made by the first start."""
     from sqlalchemy import make_url
 
@@ -119,7 +119,7 @@ def _store(settings: Settings) -> str:
     return url.render_as_string(hide_password=True)
 
 
-def _evidence(settings: Settings) -> str:
+def check_evidence(settings: Settings) -> str:
     """The folder can be made, or the server answers. `voxwarden evidence check` also writes and reads a clip."""
     from pipeline.review.evidence.opening import open_evidence
 
@@ -170,7 +170,7 @@ CHECKS = (
     DoctorCheck("voice activity", _vad),
     DoctorCheck("policy and lexicons", _judge),
     DoctorCheck("classifier", _classifier),
-    DoctorCheck("review store", _store),
-    DoctorCheck("evidence", _evidence),
+    DoctorCheck("review store", check_store),
+    DoctorCheck("evidence", check_evidence),
     DoctorCheck("Kafka (for ingest, topics and worker)", _broker, needed=False),
 )

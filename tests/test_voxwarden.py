@@ -63,7 +63,7 @@ def test_a_package_overwritten_by_another_is_named(tmp_path: Path) -> None:
 def test_the_doctor_names_a_package_that_comes_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(foreign(tmp_path, "pipeline")))
     result = next(each for each in examine(Settings(data_dir=tmp_path)) if each.what == "import names")
-    assert result.state == "missing"
+    assert result.state == "fault"
     assert "`pipeline` is also in other-thing" in result.detail
     assert voxwarden.REMEDY in result.detail
 

@@ -104,17 +104,50 @@ class Database:
                 ) from error
 
 
+def revisions(url: str) -> tuple[str | None, str | None, bool]:
+    """Return the migration of the store, the newest one of this version, and whether this version knows the first.
+
+    The store is not changed. A store that does not exist has none.
+    """
+    scripts = ScriptDirectory(str(MIGRATIONS))
+    if not _exists(_url(url)):
+        return None, scripts.get_current_head(), False
+    with _visit(url) as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    return current, scripts.get_current_head(), current in {script.revision for script in scripts.walk_revisions()}
+
+
+def clock_of(url: str) -> float:
+    """Return the time of the database's server in UTC seconds. A SQLite file has the clock of this machine."""
+    if _url(url).get_backend_name() == "sqlite":
+        return time.time()
+    with _visit(url) as connection:
+        return float(connection.scalar(select(func.extract("epoch", func.clock_timestamp()))) or 0.0)
+
+
 def check_answers(url: str) -> None:
     """Raise DependencyError if the server does not answer within CHECK_SECONDS. A SQLite file needs no check."""
-    database = _url(url)
-    if database.get_backend_name() == "sqlite":
+    if _url(url).get_backend_name() == "sqlite":
         return
-    engine = _engine(database.update_query_dict({"connect_timeout": str(CHECK_SECONDS)}))
+    with _visit(url) as connection:
+        connection.execute(text("SELECT 1"))
+
+
+@contextmanager
+def _visit(url: str) -> Iterator[Connection]:
+    """Open one connection to a store, and do not migrate it. The server must answer within CHECK_SECONDS."""
+    database = _url(url)
+    limits = {} if database.get_backend_name() == "sqlite" else {"connect_timeout": str(CHECK_SECONDS)}
+    engine = _engine(database.update_query_dict(limits))
     try:
         with answering(database.render_as_string(hide_password=True)), engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
+            yield connection
     finally:
         engine.dispose()
+
+
+def _exists(url: URL) -> bool:
+    return url.get_backend_name() != "sqlite" or Path(url.database or "").is_file()
 
 
 @contextmanager

@@ -52,21 +52,21 @@ def test_looking_downloads_nothing(settings: Settings, monkeypatch: pytest.Monke
     monkeypatch.setattr(socket.socket, "connect", refuse)
     for update in ({"asr": Asr(model="large-v3")}, {"judge": JudgeSettings(model=f"owner/name@{'0' * 40}")}):
         found = findings(settings.model_copy(update=update))
-        assert [finding.state for finding in found.values()].count("missing") == 1
+        assert [finding.state for finding in found.values()].count("fault") == 1
     assert {f"{host}:{port}" for host, port in asked} == {settings.kafka.bootstrap}
 
 
 def test_a_folder_that_cannot_be_written_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # whoever runs the tests may be root
     finding = findings(settings)["review store"]
-    assert finding.state == "missing"
+    assert finding.state == "fault"
     assert f"{settings.data_dir} cannot be written" in finding.detail
 
 
 def test_missing_weights_come_with_their_remedies(settings: Settings) -> None:
     lacking = settings.model_copy(update={"asr": Asr(model="large-v3", download=False)})
     finding = findings(lacking)["Whisper weights"]
-    assert finding.state == "missing"
+    assert finding.state == "fault"
     for remedy in ("asr.folder", "pip install", "asr.download"):
         assert remedy in finding.detail
 
@@ -75,7 +75,7 @@ def test_a_database_that_does_not_answer_is_named_without_its_password(settings:
     url = f"postgresql://voxwarden:s3cret@127.0.0.1:{free_port()}/reviews"
     away = settings.model_copy(update={"store": Store.model_validate({"url": url})})
     finding = findings(away)["review store"]
-    assert finding.state == "missing"
+    assert finding.state == "fault"
     assert "127.0.0.1" in finding.detail
     assert "s3cret" not in finding.detail
 
@@ -89,7 +89,7 @@ def test_a_storage_of_clips_that_does_not_answer_is_named_without_its_secret(set
     }
     chosen = EvidenceSettings.model_validate({"store": "s3", "s3": server})
     finding = findings(settings.model_copy(update={"evidence": chosen}))["evidence"]
-    assert finding.state == "missing"
+    assert finding.state == "fault"
     assert "S3 bucket clips" in finding.detail
     assert "s3cret" not in finding.detail
 

@@ -1,6 +1,7 @@
 """Opening a database, and the errors if that fails."""
 
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
 from pipeline.errors import ConfigError, DependencyError
-from pipeline.review.database import Database
+from pipeline.review.database import Database, clock_of, revisions
 from pipeline.review.store import open_store
 from pipeline.review.tables import METADATA
 from pipeline.settings import Settings
@@ -37,6 +38,14 @@ def test_a_store_of_a_newer_version_is_not_changed(url: str) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(ConfigError, match="newer Voxwarden"):
         Database(url)
+
+
+def test_the_migration_and_the_clock_are_read_without_a_change(empty_url: str, url: str) -> None:
+    current, newest, known = revisions(empty_url)
+    assert (current, known) == (None, False)
+    assert revisions(url) == (newest, newest, True)
+    assert revisions(empty_url)[0] is None, "the first look changed nothing"
+    assert abs(clock_of(url) - time.time()) < 60
 
 
 def test_sqlite_readers_work_beside_a_writer(sqlite_url: str) -> None:
