@@ -9,9 +9,12 @@ from uuid import uuid4
 
 import pytest
 
+from agents.deployment import checks
+from agents.doctor import examine
 from pipeline.review.cases.values import Case, Filters
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
+from pipeline.settings import Kafka, Settings, Store
 from tests.deploy.prometheus import Prometheus, prometheus
 from tests.pipeline.review import postgres
 from tests.stream.roles import NAMES, Role, addresses_of, speak
@@ -54,6 +57,19 @@ def check_figures(figures: Prometheus, roles: dict[str, Role]) -> None:
     assert figures.query('ALERTS{alertname=~"VoxwardenWorkerDown|VoxwardenRoleMissing"}') == []
 
 
+def check_with_doctor(addresses: dict[str, str], data: Path, roles: dict[str, Role]) -> None:
+    """Let the doctor look at all parts. It finds nothing wrong."""
+    kafka = Kafka(
+        bootstrap=addresses["VOXWARDEN_KAFKA__BOOTSTRAP"], prefix=addresses["VOXWARDEN_KAFKA__PREFIX"], partitions=2
+    )
+    store = Store.model_validate({"url": addresses["VOXWARDEN_STORE__URL"]})
+    settings = Settings(kafka=kafka, store=store, data_dir=data)
+    services = [f"ws://127.0.0.1:{roles['gateway'].port}", f"http://127.0.0.1:{roles['console'].port}/healthz"]
+    found = list(examine(settings, checks(settings, [role.target for role in roles.values()], services)))
+    assert [each for each in found if each.state != "ok"] == []
+    assert len(found) == 5 + 4 + len(roles) + len(services)
+
+
 @pytest.mark.timeout(400)
 def test_the_compose_file_is_a_working_stack(bootstrap: str, store_url: str, tmp_path: Path) -> None:
     addresses = addresses_of(bootstrap, f"{uuid4().hex[:8]}.", store_url)
@@ -75,6 +91,7 @@ def test_the_compose_file_is_a_working_stack(bootstrap: str, store_url: str, tmp
         clips = clips_of(store_url, alive)
         with urlopen(f"http://127.0.0.1:{roles['console'].port}/healthz") as answer:
             assert answer.read() == b"ok\n"
+        check_with_doctor(addresses, tmp_path / "voxwarden", roles)
         check_figures(figures, roles)
         assert {name: role.process.stop() for name, role in roles.items()} == dict.fromkeys(roles, 0)
     for case, path in clips:
