@@ -76,6 +76,7 @@ def targets(settings: Settings) -> Targets:
 
 def _reports(settings: Settings) -> Callable[[RaisedFlag], Rendered]:
     coop.check(settings.webhooks.coop)
+    labels.load(settings.judge.labels).check(settings.webhooks.coop.policies, "webhooks.coop.policies")
     return coop.CoopReports(settings.webhooks.coop, settings.console.public_url.rstrip("/")).render
 
 

@@ -92,3 +92,7 @@ def test_what_coop_needs_is_checked_at_the_start(coop: ReceivingApp) -> None:
     bare = Settings(webhooks=WebhookSettings(url=coop.url, format="coop"))
     with pytest.raises(ConfigError, match=r"coop needs webhooks\.coop\.api_key and webhooks\.coop\.item_type and"):
         choosing.targets(bare)
+    misspelt = COOP.model_copy(update={"policies": {"violense": "p"}})
+    wrong = Settings(webhooks=WebhookSettings(url=coop.url, format="coop", coop=misspelt))
+    with pytest.raises(ConfigError, match=r"webhooks\.coop\.policies: unknown label violense"):
+        choosing.targets(wrong)
