@@ -6,9 +6,9 @@ So names and token are in the query, where logs keep them. For this reason, thes
 sends 16-bit PCM, 48 kHz stereo, and digital silence while the track is muted.
 """
 
-from agents.gateway.access import TokenSet
 from agents.gateway.close import Close, RefusalError
 from agents.gateway.request import Voice, fields_of, voice_of
+from pipeline.bearer import TokenSet
 from pipeline.errors import InputError
 
 PATH = "/v1/livekit/egress"

@@ -15,12 +15,12 @@ from websockets.http11 import Request
 
 from agents.gateway import egress
 from agents.gateway import request as gateway_request
-from agents.gateway.access import Tokens, TokenSet
 from agents.gateway.close import Close, RefusalError
 from agents.gateway.listener import Listener
 from agents.gateway.outbox import Sink
 from agents.gateway.request import Voice
 from agents.gateway.wire import Connection
+from pipeline.bearer import ServerTokens, TokenSet
 from pipeline.errors import ConfigError, DependencyError, InputError
 from pipeline.metrics import Metrics, from_zero
 from pipeline.settings import GatewaySettings
@@ -61,7 +61,7 @@ class Gateway:
         self._sink = sink
         self._clock = clock
         self._ticks = ticks
-        self._tokens = Tokens(settings)
+        self._tokens = _tokens(settings)
         self._egress_tokens = TokenSet(token.get_secret_value() for token in settings.egress_tokens)
         self._live: dict[tuple[str, str], LiveConnection] = {}
         self._server: Server
@@ -164,6 +164,14 @@ class Gateway:
 
     def _count(self, code: Close) -> None:
         self._metrics.refused.labels(code.name.lower()).inc()
+
+
+def _tokens(settings: GatewaySettings) -> ServerTokens:
+    refusal = (
+        f"The gateway on {settings.host} has no token, so anyone could send audio",
+        """Set one, e.g. VOXWARDEN_GATEWAY__TOKENS='["<long random text>"]'.""",
+    )
+    return ServerTokens([token.get_secret_value() for token in settings.tokens], settings.host, refusal)
 
 
 def _library_log() -> logging.Logger:

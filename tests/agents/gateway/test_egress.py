@@ -17,9 +17,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import BINARY, CLOSE, PING, PONG, TEXT, Frame
 
-from agents.gateway.access import TokenSet
 from agents.gateway.egress import PATH, admit
 from agents.gateway.request import Voice
+from pipeline.bearer import TokenSet
 from pipeline.errors import InputError
 from tests.agents.gateway.test_server import BEARER, Place, closed_with, ended, heard, running, until
 from tests.pipeline.strategies import NAMES

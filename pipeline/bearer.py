@@ -1,4 +1,4 @@
-"""Accept or refuse connections by their tokens."""
+"""Bearer tokens of programs."""
 
 import hmac
 import secrets
@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 
 from pipeline.addresses import is_loopback
 from pipeline.errors import ConfigError
-from pipeline.settings import GatewaySettings
 
 
 class TokenSet:
@@ -21,27 +20,22 @@ class TokenSet:
         matches = [hmac.compare_digest(given, accepted) for accepted in self._accepted]
         return any(matches)
 
-
-class Tokens(TokenSet):
-    """The tokens of apps. If none is set, one is generated on loopback; show `generated` to the user once.
-
-    Raises ConfigError if no token is set and the address is not loopback.
-    """
-
-    def __init__(self, settings: GatewaySettings) -> None:
-        given = [token.get_secret_value() for token in settings.tokens]
-        if not given and not is_loopback(settings.host):
-            raise ConfigError(
-                f"The gateway on {settings.host} has no token, so anyone could send audio",
-                """Set one, e.g. VOXWARDEN_GATEWAY__TOKENS='["<long random text>"]'.""",
-            )
-        tokens = given or [secrets.token_urlsafe(24)]
-        self.generated = None if given else tokens[0]
-        super().__init__(tokens)
-
     def accepts(self, headers: Sequence[str]) -> bool:
         """Whether the only `Authorization` header holds an accepted token."""
         if len(headers) != 1:
             return False
         scheme, _, token = headers[0].partition(" ")
         return self.holds(token.strip()) and scheme.lower() == "bearer"
+
+
+class ServerTokens(TokenSet):
+    """The tokens of a server on `host`. If none is given, one is generated on loopback; show `generated` once.
+
+    Raises ConfigError with `refusal` (problem and remedy) if none is given and the address is not loopback.
+    """
+
+    def __init__(self, tokens: Sequence[str], host: str, refusal: tuple[str, str]) -> None:
+        if not tokens and not is_loopback(host):
+            raise ConfigError(*refusal)
+        self.generated = None if tokens else secrets.token_urlsafe(24)
+        super().__init__(tokens or [self.generated or ""])
