@@ -150,6 +150,26 @@ class Metrics:
         "livekit_actions_total", "Actions in LiveKit rooms, by result: done or failed.", "action", "result"
     )
 
+    # rtp
+    rtp_streams: Gauge = _metric(
+        "rtp_streams",
+        "RTP streams of this process, by state: waiting (for the first packet), live, refused (by the gateway).",
+        "state",
+    )
+    rtp_packets: Counter = _metric("rtp_packets_total", "RTP packets taken.")
+    rtp_dropped: Counter = _metric(
+        "rtp_dropped_packets_total",
+        "Packets that were not used, by reason: rtcp, invalid, unmapped (no stream has the port and SSRC), refused,"
+        " source (another sender), payload_type, flood, overflow, late, duplicate, restart (an odd SSRC or number).",
+        "reason",
+    )
+    rtp_unheard_seconds: Counter = _metric(
+        "rtp_unheard_seconds_total",
+        "Seconds of RTP streams that did not reach the gateway, by reason: loss (lost packets), broken (packets that"
+        " cannot be decoded), gateway (a full queue to the gateway).",
+        "reason",
+    )
+
     # segment
     audio_seconds: Counter = _metric("audio_seconds_total", "Seconds of audio decoded, speech or not.")
     speech_seconds: Counter = _metric("speech_seconds_total", "Seconds of audio in utterances.")

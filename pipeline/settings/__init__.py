@@ -25,6 +25,7 @@ from pipeline.settings.origin import keys, origin_of
 from pipeline.settings.overload import Overload, RoomShare
 from pipeline.settings.quality import Quality
 from pipeline.settings.retention import Keep, KeepLabel, Retention
+from pipeline.settings.rtp import RtpSettings
 from pipeline.settings.security import Security
 from pipeline.settings.stages import Batching
 from pipeline.settings.store import Store
@@ -58,6 +59,7 @@ __all__ = [
     "Retention",
     "ReviewConsole",
     "RoomShare",
+    "RtpSettings",
     "Scope",
     "Security",
     "Settings",

@@ -21,6 +21,7 @@ from pipeline.settings.metrics import MetricsServer
 from pipeline.settings.overload import Overload
 from pipeline.settings.quality import Quality
 from pipeline.settings.retention import Retention
+from pipeline.settings.rtp import RtpSettings
 from pipeline.settings.stages import Batching, Stages
 from pipeline.settings.store import Store
 from pipeline.settings.webhooks import WebhookSettings
@@ -55,6 +56,7 @@ class Settings(BaseSettings):
     kafka: Kafka = Kafka()
     gateway: GatewaySettings = GatewaySettings()
     livekit: LiveKitSettings = LiveKitSettings()
+    rtp: RtpSettings = RtpSettings()
     console: ReviewConsole = ReviewConsole()
     webhooks: WebhookSettings = WebhookSettings()
     api: Api = Api()

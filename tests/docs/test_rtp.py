@@ -1,0 +1,27 @@
+"""docs/rtp.md is true: its example names a stream, which is heard."""
+
+import asyncio
+import os
+import re
+import sys
+from pathlib import Path
+
+from tests.deploy.files import ROOT
+from tests.pipeline.rtp.speech import heard, payloads
+from tests.pipeline.rtp.test_serving import API_TOKEN, receiver, spoken
+
+MANUAL = (ROOT / "docs" / "rtp.md").read_text("utf-8")
+
+
+async def test_the_example_names_a_stream(tmp_path: Path) -> None:
+    (script := tmp_path / "name.py").write_text(re.findall(r"```python\n(.*?)```", MANUAL, re.DOTALL)[0], "utf-8")
+    async with receiver() as there:
+        given = os.environ | {"STREAMS": there.url, "TOKEN": API_TOKEN, "no_proxy": "127.0.0.1"}
+        client = await asyncio.create_subprocess_exec(
+            *(sys.executable, str(script), "7f3a", "lounge", "ü"), env=given, stdout=asyncio.subprocess.PIPE
+        )
+        port, _ = await client.communicate()
+        there.send(int(port), *spoken())
+        await there.until_packets("7f3a", 50)
+    assert there.heard() == heard("opus", payloads("opus"))
+    assert there.place.sink.chunks[0].room == "lounge"
