@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from hashlib import sha256
 from itertools import count
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -15,11 +16,14 @@ from pipeline.errors import ConfigError, DependencyError
 from pipeline.metrics import Metrics
 from pipeline.review.database import Database
 from pipeline.review.delivery import outbox, raising, webhooks
+from pipeline.review.delivery.formats import choosing
+from pipeline.review.delivery.formats.raised import Rendered
 from pipeline.review.delivery.outbox import GIVE_UP_SECONDS, RAISED
 from pipeline.review.delivery.webhooks import ASIDE_TRIES, HOLD_SECONDS, Webhooks
 from pipeline.review.tables.core import OUTBOX
 from pipeline.settings import Settings, WebhookSettings, load
 from tests.builders import NOON, flag
+from tests.pipeline.review.delivery.formats import vendors
 from tests.pipeline.review.delivery.receiver import ReceivingApp, Reply, receiving
 
 SECRET = bytes(range(32))
@@ -380,7 +384,7 @@ async def until(done: Callable[[], bool]) -> None:
         await asyncio.sleep(0.01)
 
 
-def vendor_settings(app: ReceivingApp, **changes: str) -> Settings:
+def vendor_settings(app: ReceivingApp, **changes: Any) -> Settings:
     chosen = {"url": app.url, "format": "shumei", "secret": f"whsec_{base64.b64encode(SECRET).decode()}"} | changes
     return Settings(webhooks=WebhookSettings.model_validate(chosen))
 
@@ -407,6 +411,23 @@ async def test_a_vendors_receiver_gets_flags_in_its_shape_but_no_decision_and_no
     assert headers["webhook-signature"] == f"v1,{expected}"
     assert state(database) == [("withdrawn", 1)], "the decision and the drill held up no flag"
     assert figure(metrics, "webhooks_total", result="sent") == 1
+
+
+@pytest.mark.parametrize("name", sorted(choosing.VENDORS))
+async def test_the_receiver_of_each_vendor_reads_and_checks_what_arrives(
+    sqlite_url: str, app: ReceivingApp, clock: Clock, name: str
+) -> None:
+    vendor = {"account": vendors.ACCOUNT, "business": vendors.BUSINESS, "secret": vendors.KEY}
+    database = Database(sqlite_url)
+    sender = webhooks.build(vendor_settings(app, format=name, vendor=vendor), database, Metrics(), clock)
+    assert sender is not None
+    put_flag(database)
+    await sender.send_due()
+    await sender.close()
+    database.close()
+    [got] = app.got
+    signed = {header: value for header, value in got.headers.items() if header.startswith("x-")}
+    assert "弄死你" in str(vendors.READERS[name](Rendered(got.body, got.headers["content-type"], signed)))
 
 
 async def test_decisions_have_a_url_of_their_own_beside_a_vendors_receiver(
