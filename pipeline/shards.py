@@ -17,14 +17,14 @@ BY_SPEAKER = (AudioChunk, Utterance, Transcript)
 def key_of(message: Message, shards: int) -> bytes:
     """The key of a message's record, if each room has `shards` shards. Raises ValueError for invalid Unicode."""
     number = crc32(message.speaker.encode()) % shards if isinstance(message, BY_SPEAKER) else 0
-    return _key(message.room, number)
+    return shard_key(message.room, number)
 
 
 def keys_of(room: str, shards: int) -> list[bytes]:
     """The keys of all shards of a room. The first one is the room itself."""
-    return [_key(room, number) for number in range(shards)]
+    return [shard_key(room, number) for number in range(shards)]
 
 
-def _key(room: str, number: int) -> bytes:
-    """The first shard has the name of the room, so records of apps that know no shards are valid."""
+def shard_key(room: str, number: int) -> bytes:
+    """The key of one shard. The first one is the name of the room, so records of apps that know no shards are valid."""
     return f"{room}#{number}".encode() if number else room.encode()

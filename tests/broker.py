@@ -86,6 +86,18 @@ class Broker:
         return f"127.0.0.1:{self._port}"
 
     @property
+    def logs(self) -> Path:
+        """The folder of its records: a folder for each partition."""
+        return self._folder / "logs"
+
+    @property
+    def pid(self) -> int:
+        """Raises RuntimeError if it is not running."""
+        if not self._process:
+            raise RuntimeError("The broker is not running")
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         return self._process is not None
 
@@ -156,10 +168,9 @@ class Broker:
     def format_storage(self, *adding: str) -> None:
         """As Kafka's storage tool does it, without another JVM. `adding` are more words for the tool."""
         identity = {"version": 1, "cluster.id": self._cluster, "node.id": self._node, "directory.id": new_id()}
-        logs = self._folder / "logs"
-        logs.mkdir()
-        (logs / "meta.properties").write_text("".join(f"{name}={value}\n" for name, value in identity.items()))
-        (logs / "bootstrap.checkpoint").write_bytes(first_metadata(*adding))
+        self.logs.mkdir()
+        (self.logs / "meta.properties").write_text("".join(f"{name}={value}\n" for name, value in identity.items()))
+        (self.logs / "bootstrap.checkpoint").write_bytes(first_metadata(*adding))
 
     def _answers(self) -> bool:
         with socket.socket() as probe:
