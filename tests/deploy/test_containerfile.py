@@ -73,6 +73,20 @@ def test_the_versions_are_the_tested_ones() -> None:
     assert "'psycopg[binary]' livekit livekit-api pyjwt" in slim
 
 
+def test_reports_get_what_the_tests_of_pdfs_need() -> None:
+    """The Makefile installs these packages of the system for `make test`."""
+    made = re.search(r"^pango:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert made
+    needed = set(re.findall(r"need\.sh (\S+)", made[1]))
+    [system] = [command.value[0] for command in commands("RUN") if "apt-get install" in command.value[0]]
+    assert needed == set(re.findall(r"(?:lib|fonts-)[\w.-]+", system.replace("/var/lib/apt/lists", "")))
+    assert all('[ -n "${REPORT}" ]' in run for run in (system, *_pip("weasyprint")))
+
+
+def _pip(package: str) -> list[str]:
+    return [command.value[0] for command in commands("RUN") if f"constraints.txt {package}" in command.value[0]]
+
+
 def test_every_variable_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     values = final("ENV").value
     for name, value in zip(values[::2], values[1::2], strict=True):
