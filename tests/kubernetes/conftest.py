@@ -19,6 +19,9 @@ from deploy.chart import CHART
 SECONDS = 180
 """Time for a command."""
 
+IN_S3 = {"clips.size": "", "settings.evidence.store": "s3", "settings.evidence.s3.bucket": "clips"}
+"""Values without a volume: a cluster for tests has few."""
+
 
 class Namespace:
     """A namespace of its own, with the Secrets that the examples name."""

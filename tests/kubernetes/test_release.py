@@ -10,7 +10,7 @@ import pytest
 
 from deploy.chart import CHART
 from tests.deploy.chart import EXAMPLES, SMALL, options
-from tests.kubernetes.conftest import SECONDS, Namespace
+from tests.kubernetes.conftest import IN_S3, SECONDS, Namespace
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(600)]
 
@@ -35,12 +35,12 @@ def test_the_server_accepts_each_manifest(path: Path, namespace: Namespace) -> N
 
 
 def test_an_upgrade_can_be_rolled_back(namespace: Namespace) -> None:
-    namespace.install("install", *options([SMALL]))
+    namespace.install("install", *options([SMALL], IN_S3))
     before = namespace.pods("segment")
     assert len(before) == 1
     assert namespace.found("jobs") == [], "the Job of the setup ended well, so Helm has deleted it"
 
-    namespace.install("upgrade", *options([SMALL], {"roles.segment.replicas": "3", "settings.asr.batch": "4"}))
+    namespace.install("upgrade", *options([SMALL], IN_S3 | {"roles.segment.replicas": "3", "settings.asr.batch": "4"}))
     after = namespace.pods("segment")
     assert len(after) == 3
     assert not before.keys() & after.keys()
@@ -56,9 +56,9 @@ def history(namespace: Namespace) -> list[dict[str, Any]]:
 
 
 def test_one_role_is_upgraded_alone(namespace: Namespace) -> None:
-    namespace.install("install", *options([SMALL]))
+    namespace.install("install", *options([SMALL], IN_S3))
     before = namespace.pods("segment"), namespace.pods("deliver")
-    namespace.install("upgrade", *options([SMALL], {"roles.deliver.tag": "next"}))
+    namespace.install("upgrade", *options([SMALL], IN_S3 | {"roles.deliver.tag": "next"}))
     after = namespace.pods("segment"), namespace.pods("deliver")
     assert before[0].keys() == after[0].keys()
     assert not before[1].keys() & after[1].keys()
@@ -67,7 +67,7 @@ def test_one_role_is_upgraded_alone(namespace: Namespace) -> None:
 
 
 def test_a_drain_leaves_one_gateway(namespace: Namespace) -> None:
-    namespace.install("install", *options([SMALL]))
+    namespace.install("install", *options([SMALL], IN_S3))
     nodes = [node["metadata"]["name"] for node in namespace.found("nodes")]
     full = next(iter(namespace.pods("gateway").values()))["spec"]["nodeName"]
     others = [node for node in nodes if node != full]
@@ -90,7 +90,7 @@ def test_a_drain_leaves_one_gateway(namespace: Namespace) -> None:
 
 
 def test_the_tests_of_the_release_run(namespace: Namespace) -> None:
-    namespace.install("install", *options([SMALL]))
+    namespace.install("install", *options([SMALL], IN_S3))
     assert namespace.helm("test", "voxwarden").count("Succeeded") == 2
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from threading import Event, Thread
 
@@ -18,13 +19,15 @@ from pipeline.topology import JUDGE, TRANSCRIPTS
 from tests.broker import Broker
 from tests.builders import transcript
 from tests.deploy.chart import SMALL, options
-from tests.kubernetes.conftest import Namespace
+from tests.kubernetes.conftest import IN_S3, Namespace
 from tests.stream.kafka_io import put
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.broker, pytest.mark.timeout(900)]
 
 RECORDS, LAG, MOST, PARTITIONS = 400, 50, 4, 4
 STEP_SECONDS = 120
+SECONDS_A_RECORD = 3
+"""What the slow worker needs: less than the time between two of KEDA's questions, and too much for the records."""
 
 
 class SlowWorker:
@@ -55,14 +58,11 @@ class SlowWorker:
         self._caught_up.set()
 
     def _work(self) -> None:
-        done = 0
-        while not self._over.wait(1):
-            done += 1
-            offsets = {
-                each: self._ends[each] if self._caught_up.is_set() else min(done, self._ends[each] // 4)
-                for each in self._partitions
-            }
-            self._group.commit({each: OffsetAndMetadata(offset, "", -1) for each, offset in offsets.items()})
+        for second in count(1):
+            if self._over.wait(1):
+                return
+            done = max(self._ends.values()) if self._caught_up.is_set() else second // SECONDS_A_RECORD
+            self._group.commit({each: OffsetAndMetadata(min(done, end), "", -1) for each, end in self._ends.items()})
 
 
 def seen(namespace: Namespace, enough: Callable[[int], bool], seconds: float) -> list[tuple[float, int]]:
@@ -81,7 +81,7 @@ def test_workers_follow_the_lag(namespace: Namespace, tmp_path: Path, capsys: py
         kafka = Kafka(bootstrap=broker.bootstrap, prefix="scaled.", partitions=PARTITIONS)
         settings = Settings(kafka=kafka, data_dir=tmp_path)
         topics.create(kafka)
-        scaling = {
+        scaling = IN_S3 | {
             "settings.kafka.bootstrap": broker.bootstrap,
             "settings.kafka.prefix": "scaled.",
             "settings.kafka.partitions": str(PARTITIONS),
