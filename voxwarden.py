@@ -14,12 +14,27 @@ if TYPE_CHECKING:
     from pipeline.client.gateway import SpeakerStream
     from pipeline.client.verdicts import VerdictStream
     from pipeline.moderator import Moderator
+    from pipeline.vendors.agora import AgoraAudio
+    from pipeline.vendors.events import AgoraNotices, TrtcCallbacks
+    from pipeline.vendors.room_audio import RoomAudio
 
-__all__ = ["Moderator", "SpeakerStream", "VerdictStream"]
+__all__ = [
+    "AgoraAudio",
+    "AgoraNotices",
+    "Moderator",
+    "RoomAudio",
+    "SpeakerStream",
+    "TrtcCallbacks",
+    "VerdictStream",
+]
 
 MODULES = {
+    "AgoraAudio": "pipeline.vendors.agora",
+    "AgoraNotices": "pipeline.vendors.events",
     "Moderator": "pipeline.moderator",
+    "RoomAudio": "pipeline.vendors.room_audio",
     "SpeakerStream": "pipeline.client.gateway",
+    "TrtcCallbacks": "pipeline.vendors.events",
     "VerdictStream": "pipeline.client.verdicts",
 }
 NAMES = ("agents", "pipeline")

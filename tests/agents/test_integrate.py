@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hmac
 import os
 import re
 import subprocess
@@ -13,6 +14,8 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from subprocess import PIPE
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import numpy as np
@@ -193,6 +196,7 @@ def test_the_documented_limits_are_the_defaults() -> None:
         "host",
         "port",
         "tokens",
+        "egress_tokens",
         "gap_seconds",
         "closed_room_types",
     }
@@ -205,3 +209,58 @@ def test_the_documented_kafka_headers_make_a_chunk() -> None:
     headers = [line.split(": ", 1) for line in block("headers", "ce_room").splitlines()]
     chunk = decode(AudioChunk, b"\0", [(name, value.encode()) for name, value in headers])
     assert (chunk.room, chunk.speaker, chunk.codec, chunk.sequence) == ("lobby", "alice", "opus", 0)
+
+
+class AgoraConnection:
+    """What the example uses of the SDK's connection: it keeps its observer, and is its own local user."""
+
+    def __init__(self) -> None:
+        self.form: tuple[int, int] | None = None
+        self.observer: Any = None
+
+    def get_local_user(self) -> "AgoraConnection":
+        return self
+
+    def set_playback_audio_frame_before_mixing_parameters(self, channels: int, rate: int) -> None:
+        assert self.observer is None, "the SDK wants the form first"
+        self.form = channels, rate
+
+    def register_audio_frame_observer(self, observer: Any, vad: int, vad_configure: Any) -> None:
+        del vad, vad_configure
+        self.observer = observer
+
+
+class ObserverBase:
+    """The SDK's interface, whose methods do nothing."""
+
+    def on_playback_audio_frame_before_mixing(self, *given: Any) -> int:
+        raise AssertionError("the SDK's own method comes after ours")
+
+
+async def test_the_agora_bot_of_the_manual_is_heard_and_follows_notices(monkeypatch: pytest.MonkeyPatch) -> None:
+    notice = b'{"noticeId":"n","productId":1,"eventType":104,"payload":{"channelName":"lounge","uid":7}}'
+    signature = hmac.digest(b"the secret", notice, "sha256").hex()
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    async with running(tokens=("an-ascii-token-of-the-tests",)) as place:
+        monkeypatch.setenv("GATEWAY", f"ws://127.0.0.1:{place.gateway.port}")
+        monkeypatch.setenv("TOKEN", "an-ascii-token-of-the-tests")
+        monkeypatch.setenv("AGORA_SECRET", "the secret")
+        code: dict[str, Any] = {}
+        exec(block("python", "AgoraAudio"), code)  # noqa: S102
+        exec(block("python", "AgoraNotices"), code)  # noqa: S102
+        connection = AgoraConnection()
+        audio = await code["moderate"](connection, ObserverBase)
+        frame = SimpleNamespace(buffer=bytearray(b"ab" * 160), samples_per_sec=16_000, channels=1, bytes_per_sample=2)
+        connection.observer.on_playback_audio_frame_before_mixing(None, "lounge", "7", frame, -1, None)
+        await until(lambda: bool(place.sink.chunks))
+        assert code["notified"](audio, notice, {"Agora-Signature-V2": signature}) is None
+        await until(lambda: place.sink.chunks[-1].final)
+        await audio.__aexit__(None, None, None)
+        joined = notice.replace(b"104", b"103").replace(b'"n"', b'"m"')
+        signature = hmac.digest(b"the secret", joined, "sha256").hex()
+        assert code["notified"](audio, joined, {"Agora-Signature-V2": signature}) == "lounge"
+    assert connection.form == (1, 16_000)
+    assert [(chunk.room, chunk.speaker, chunk.data) for chunk in place.sink.chunks] == [
+        ("lounge", "7", b"ab" * 160),
+        ("lounge", "7", b""),
+    ]
