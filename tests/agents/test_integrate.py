@@ -29,6 +29,7 @@ from pipeline.errors import DependencyError
 from pipeline.events import decode
 from pipeline.messages import AudioChunk
 from pipeline.settings import Asr, FlagEvents, GatewaySettings, JudgeSettings, Settings, WebhookSettings, keys
+from pipeline.vendors.room_audio import RoomAudio
 from tests.agents.gateway.test_server import running, until
 from tests.agents.test_run import Host, speak
 from tests.ports import free_port
@@ -241,21 +242,18 @@ async def test_the_agora_bot_of_the_manual_is_heard_and_follows_notices(monkeypa
     notice = b'{"noticeId":"n","productId":1,"eventType":104,"payload":{"channelName":"lounge","uid":7}}'
     signature = hmac.digest(b"the secret", notice, "sha256").hex()
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    async with running(tokens=("an-ascii-token-of-the-tests",)) as place:
-        monkeypatch.setenv("GATEWAY", f"ws://127.0.0.1:{place.gateway.port}")
-        monkeypatch.setenv("TOKEN", "an-ascii-token-of-the-tests")
-        monkeypatch.setenv("AGORA_SECRET", "the secret")
-        code: dict[str, Any] = {}
-        exec(block("python", "AgoraAudio"), code)  # noqa: S102
-        exec(block("python", "AgoraNotices"), code)  # noqa: S102
-        connection = AgoraConnection()
-        audio = await code["moderate"](connection, ObserverBase)
+    monkeypatch.setenv("AGORA_SECRET", "the secret")
+    code: dict[str, Any] = {}
+    exec(block("python", "AgoraAudio"), code)  # noqa: S102
+    exec(block("python", "AgoraNotices"), code)  # noqa: S102
+    token, connection = "an-ascii-token-of-the-tests", AgoraConnection()
+    async with running(tokens=(token,)) as place, RoomAudio(f"ws://127.0.0.1:{place.gateway.port}", token) as audio:
+        code["listen"](connection, ObserverBase, audio)
         frame = SimpleNamespace(buffer=bytearray(b"ab" * 160), samples_per_sec=16_000, channels=1, bytes_per_sample=2)
         connection.observer.on_playback_audio_frame_before_mixing(None, "lounge", "7", frame, -1, None)
         await until(lambda: bool(place.sink.chunks))
         assert code["notified"](audio, notice, {"Agora-Signature-V2": signature}) is None
         await until(lambda: place.sink.chunks[-1].final)
-        await audio.__aexit__(None, None, None)
         joined = notice.replace(b"104", b"103").replace(b'"n"', b'"m"')
         signature = hmac.digest(b"the secret", joined, "sha256").hex()
         assert code["notified"](audio, joined, {"Agora-Signature-V2": signature}) == "lounge"
