@@ -21,7 +21,7 @@ REMEMBERED = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class ArrivedPacket:
     """A packet and when it arrived, in seconds of a monotonic clock."""
 
     packet: RtpPacket
@@ -32,7 +32,7 @@ class Arrival:
 class InTurn:
     """A packet whose turn has come."""
 
-    arrival: Arrival
+    arrival: ArrivedPacket
     lost: int
     """How many packets before it are lost."""
     restarted: bool
@@ -53,13 +53,13 @@ class JitterBuffer:
         self._next: int | None = None
         """The number that comes next, counted on beyond 16 bits. None: the first packets may be swapped, too."""
         self._newest = 0
-        self._waiting: dict[int, Arrival] = {}
+        self._waiting: dict[int, ArrivedPacket] = {}
         self._lost: deque[int] = deque(maxlen=REMEMBERED)
         self._restarted = True
-        self._odd: Arrival | None = None
+        self._odd: ArrivedPacket | None = None
         """The last packet that does not fit."""
 
-    def push(self, arrival: Arrival) -> Iterator[InTurn]:
+    def push(self, arrival: ArrivedPacket) -> Iterator[InTurn]:
         """Take a packet. Yield those whose turn has come."""
         number = self._number(arrival.packet)
         if number is not None:
@@ -99,7 +99,7 @@ class JitterBuffer:
         self._restarted = True
         self._lost.clear()
 
-    def _put(self, number: int, arrival: Arrival) -> Iterator[InTurn]:
+    def _put(self, number: int, arrival: ArrivedPacket) -> Iterator[InTurn]:
         self._newest = max(self._newest, number)
         if number in self._waiting or (self._next is not None and number < self._next):
             self._dropped("late" if number in self._lost else "duplicate")
@@ -122,7 +122,7 @@ class JitterBuffer:
         self._next = first
         yield from self._in_order(len(missing))
 
-    def _restart(self, *arrivals: Arrival) -> Iterator[InTurn]:
+    def _restart(self, *arrivals: ArrivedPacket) -> Iterator[InTurn]:
         yield from self.flush()
         self._odd = None
         self._begin(arrivals[0].packet)

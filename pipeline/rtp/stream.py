@@ -11,7 +11,7 @@ from pipeline.client.gateway import SpeakerStream
 from pipeline.errors import VoxwardenError
 from pipeline.metrics import Metrics
 from pipeline.rates import TokenBucket
-from pipeline.rtp.jitter import Arrival, InTurn, JitterBuffer
+from pipeline.rtp.jitter import ArrivedPacket, InTurn, JitterBuffer
 from pipeline.rtp.mapping import RtpMapping
 from pipeline.rtp.packet import RtpPacket
 from pipeline.rtp.timeline import Placed, Timeline, joined
@@ -57,7 +57,7 @@ class RtpStream:
         self._pinned: Address | None = None
         rate = settings.max_packets_per_second
         self._bucket = TokenBucket(rate, rate * BURST_SECONDS, ticks)
-        self._arrived: deque[Arrival] = deque()
+        self._arrived: deque[ArrivedPacket] = deque()
         self._some = asyncio.Event()
         self._buffer = JitterBuffer(settings.jitter_seconds, lambda why: metrics.rtp_dropped.labels(why).inc())
         self._timeline = Timeline(mapping.codec, lambda at: clock() - ticks() + at, self._count)
@@ -77,7 +77,7 @@ class RtpStream:
             return reason
         self._pinned = address
         self.packets += 1
-        self._arrived.append(Arrival(packet, self._ticks()))
+        self._arrived.append(ArrivedPacket(packet, self._ticks()))
         self._some.set()
         return ""
 

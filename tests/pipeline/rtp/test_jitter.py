@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.rtp.jitter import Arrival, InTurn, JitterBuffer
+from pipeline.rtp.jitter import ArrivedPacket, InTurn, JitterBuffer
 from pipeline.rtp.packet import RtpPacket
 from tests.pipeline.rtp.packets import rtp
 
@@ -21,7 +21,7 @@ class Network:
 
     def bring(self, *packets: RtpPacket) -> None:
         for packet in packets:
-            self.turns += self.buffer.push(Arrival(packet, self.now))
+            self.turns += self.buffer.push(ArrivedPacket(packet, self.now))
 
     def wait(self, seconds: float = DELAY) -> None:
         self.now += seconds

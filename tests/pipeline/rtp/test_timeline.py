@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from pipeline.rtp.codecs import CLOCK, RtpCodec
-from pipeline.rtp.jitter import Arrival, InTurn
+from pipeline.rtp.jitter import ArrivedPacket, InTurn
 from pipeline.rtp.timeline import Placed, Timeline, joined
 from tests.pipeline.rtp.packets import rtp
 from tests.pipeline.rtp.speech import TICKS, heard, payloads
@@ -26,7 +26,7 @@ class Listener:
     def put(
         self, timestamp: int, payload: bytes, at: float, lost: int = 0, restarted: bool = False, marker: bool = False
     ) -> None:
-        arrival = Arrival(rtp(0, timestamp, payload, marker=marker), at)
+        arrival = ArrivedPacket(rtp(0, timestamp, payload, marker=marker), at)
         self._pieces += self._timeline.put(InTurn(arrival, lost, restarted))
 
     def runs(self) -> list[Placed]:
