@@ -171,7 +171,7 @@ def _kept(name: str, section: Schema, sections: Mapping[str, Schema]) -> Schema:
         if key not in SET_BY_THE_CHART.get(name, ()) and not _is_secret(schema, sections)
     }
     required = [key for key in section.get("required", ()) if key in known]
-    return section | {"properties": known} | ({"required": required} if required else {})
+    return section | {"properties": known, "required": required}
 
 
 def _is_secret(schema: Schema, sections: Mapping[str, Schema]) -> bool:
@@ -201,7 +201,7 @@ def _named(schema: Any, sections: Mapping[str, Schema]) -> list[str]:
 
 
 def _bare(schema: Any, keys: bool = False) -> Any:
-    """The schema without titles, defaults and formats of Python. `keys`: it maps names to schemas."""
+    """The schema without titles, defaults, formats of Python and empty lists. `keys`: it maps names to schemas."""
     if isinstance(schema, list):
         return [_bare(each) for each in schema]
     if not isinstance(schema, dict):
@@ -209,7 +209,7 @@ def _bare(schema: Any, keys: bool = False) -> Any:
     return {
         name: _bare(each, keys=name == "properties" and not keys)
         for name, each in schema.items()
-        if keys or (name not in {"title", "default"} and each != "path")
+        if keys or (name not in {"title", "default"} and each not in ("path", []))
     }
 
 

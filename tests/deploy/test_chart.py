@@ -3,6 +3,7 @@
 import re
 import tomllib
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -33,6 +34,14 @@ def test_the_schema_is_up_to_date() -> None:
 @pytest.mark.parametrize("path", [None, *EXAMPLES], ids=str)
 def test_the_values_fit_the_schema(path: Path | None) -> None:
     assert mistakes(values(*[path] if path else [])) == []
+
+
+def test_the_values_of_the_guide_fit_the_schema() -> None:
+    guide = (ROOT / "docs" / "kubernetes.md").read_text("utf-8")
+    shown = re.findall(r"^ *```yaml\n(.*?)^ *```", guide, re.MULTILINE | re.DOTALL)
+    assert len(shown) >= 4
+    for block in shown:
+        assert mistakes(merged(values(), parsed(dedent(block)))) == []
 
 
 @pytest.mark.parametrize(
