@@ -120,7 +120,7 @@ def check_store(settings: Settings) -> str:
 
 
 def check_evidence(settings: Settings) -> str:
-    """The folder can be made, or the server answers. `voxwarden evidence check` also writes and reads a clip."""
+    """The folder takes a file, or the server answers. `voxwarden evidence check` also writes and reads a clip."""
     from pipeline.review.evidence.opening import open_evidence
 
     return open_evidence(settings).check()
