@@ -1,8 +1,8 @@
 """Measure the delay of verdicts in one huge room, and in many rooms: from the end of speech to its flag on Kafka.
 
-    python -m benchmarks.crowd [--room 1000 --talks 8 --shards 24] [--rooms 8 12 16] [--seconds 60]
+    python -m benchmarks.crowd [--room 1000 --talks 8 --shards 24] [--rooms 8 12 16] [--seconds 60] [--model base]
 
-A real gateway and real workers, with Whisper `base` and the classifier, take speech in real time. Two segment workers
+A real gateway and real workers, with Whisper and the classifier, take speech in real time. Two segment workers
 share the partitions. In the huge room, `--room` people have their microphones open. `--talks` conversations go on at
 the same time: in each one, somebody speaks 40% of the time, and the next sentence comes from any other microphone. A
 microphone sends a second of silence after each sentence, and then nothing. In each of the many rooms, four people talk
@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--shards", type=int, default=24)
     parser.add_argument("--rooms", type=int, nargs="*", default=[8, 12, 16])
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--model", default="base")
     options = parser.parse_args()
     scenes = [Scene(rooms=1, microphones=options.room, talks=options.talks)] if options.room else []
     scenes += [Scene(rooms=number, microphones=PEOPLE) for number in options.rooms]
@@ -45,7 +46,9 @@ def main() -> None:
         folder = Path(name)
         with (
             Broker(folder) as broker,
-            Deployment(folder, broker, options.shards, workers={"segment": 2}).running() as deployment,
+            Deployment(
+                folder, broker, options.shards, workers={"segment": 2}, model=options.model
+            ).running() as deployment,
         ):
             for scene in scenes:
                 before = deployment.taken("segment")

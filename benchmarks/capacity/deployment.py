@@ -21,7 +21,7 @@ from pydantic import SecretStr
 
 from agents import topics
 from agents.history import History
-from benchmarks.capacity.scene import BROKER, GATEWAY, ROLES, Observation, Scene, Sent
+from benchmarks.capacity.scene import BROKER, GATEWAY, HANGOVER_SECONDS, ROLES, Observation, Scene, Sent
 from pipeline.events import decode
 from pipeline.messages import Flag
 from pipeline.settings import Kafka, Settings, Store
@@ -52,7 +52,7 @@ class Deployment:
         partitions: int = 12,
         workers: Mapping[str, int] = {},
         store: str | None = None,
-        module: str = "agents",
+        model: str = "base",
     ) -> None:
         kafka = Kafka(
             bootstrap=broker.bootstrap, prefix=f"{uuid4().hex[:8]}.", partitions=partitions, room_shards=room_shards
@@ -63,7 +63,7 @@ class Deployment:
         self._metrics: dict[str, list[int]] = {}
         """The ports for the metrics of each role."""
         self._counts = {role: workers.get(role, 1) for role in ROLES}
-        self._folder, self._broker, self._module = folder, broker, module
+        self._folder, self._broker, self._model = folder, broker, model
 
     @contextmanager
     def running(self) -> Iterator["Deployment"]:
@@ -93,7 +93,8 @@ class Deployment:
             sent = msgspec.json.decode(player.communicate(timeout=PATIENCE_SECONDS)[0], type=Sent)
         time.sleep(SETTLE_SECONDS)
         flags = self.flags(begin, begin + seconds)
-        delays = np.percentile([delay for _, delay in flags] or [0.0], (50, 95, 99)).tolist()
+        whole = begin + seconds - HANGOVER_SECONDS  # the end of the scene cuts off later sentences, without silence
+        delays = np.percentile([delay for flag, delay in flags if flag.end < whole] or [0.0], (50, 95, 99)).tolist()
         return Observation(
             scene,
             sent,
@@ -146,9 +147,9 @@ class Deployment:
             "VOXWARDEN_GATEWAY__TOKENS": f'["{TOKEN}"]',
             "VOXWARDEN_GATEWAY__PORT": str(self.port),
             "VOXWARDEN_METRICS__PORT": str(port),
-            "VOXWARDEN_ASR__MODEL": "base",
+            "VOXWARDEN_ASR__MODEL": self._model,
         }
-        command = [sys.executable, "-m", self._module, *(["gateway"] if role == GATEWAY else ["worker", role])]
+        command = [sys.executable, "-m", "agents", *(["gateway"] if role == GATEWAY else ["worker", role])]
         log = self._folder / f"{role}-{number}.log"
         process = Process(command, os.environ | environment(self.settings) | own, log)
         stack.callback(process.close)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from benchmarks.capacity.measuring import Measured, StoreCost
 from benchmarks.capacity.scene import BROKER, GATEWAY, Codec, Observation
+from pipeline.settings import Settings
 
 Matrix = NDArray[np.float64]
 
@@ -87,7 +88,9 @@ class Model(Struct, frozen=True):
         """Return what `load` needs. Roles that are not in `processes` get as many processes as they need."""
         units = self.units(load)
         variable = {role: _sum(cost, units) for role, cost in self.cpu.items()}
-        counts = {role: processes.get(role) or _processes(role, busy) for role, busy in variable.items()}
+        wanted = {role: _processes(role, busy) for role, busy in variable.items()}
+        wanted[GATEWAY] = max(wanted[GATEWAY], math.ceil(load.open / Settings().gateway.max_connections))
+        counts = wanted | {role: count for role, count in processes.items() if role in wanted}
         cores = {role: busy + counts[role] * self.cpu[role].get("process", 0.0) for role, busy in variable.items()}
         return Need(cores, counts, self._bytes(load, units), units["utterances"], units["flags"])
 

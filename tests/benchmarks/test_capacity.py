@@ -5,8 +5,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from msgspec import structs
 
-from benchmarks.capacity.__main__ import comparison, main
+from benchmarks.capacity.__main__ import KEPT, comparison, main, read
 from benchmarks.capacity.growth import Growth, Limits, World, partition_shares, simulate, world_of
 from benchmarks.capacity.measuring import Measured, StoreCost
 from benchmarks.capacity.microphones import Microphones, encoded, sentences
@@ -81,6 +82,16 @@ def test_no_cost_is_negative() -> None:
     assert factors[0] > 0
 
 
+def test_the_kept_measurement_predicts_the_scene_that_it_did_not_use() -> None:
+    """The claim of docs/scale.md."""
+    kept = read(KEPT)
+    model = fitted(kept)
+    for scene in kept.held_out:
+        assert scene.scene not in [each.scene for each in kept.fit]
+        predicted, seen = comparison(model, scene)["cores: all"]
+        assert predicted == pytest.approx(seen, rel=0.2)
+
+
 def grown(most: int, limits: Limits = Limits(), speech: float = 0.05) -> tuple[Growth, list[str], World]:  # noqa: B008
     growth = Growth(fitted(MEASURED), limits)
     sizes = [size for size in (100, 1_000, 10_000, 100_000) if size <= most]
@@ -113,6 +124,12 @@ def test_one_large_room_gets_shards() -> None:
 def test_without_shards_a_room_is_on_one_partition() -> None:
     crowd = World(1_000, 0.2, 0.01, silence=False, sizes=np.array([1_000]))
     assert sorted(partition_shares(crowd, 1, 12)) == [0.0] * 11 + [1.0]
+
+
+def test_a_gateway_takes_no_more_connections_than_its_setting() -> None:
+    assert fitted(MEASURED).need(Load(10_001, 0, 0)).processes["gateway"] == 58  # each costs 4 ms a second
+    cheap = structs.replace(fitted(MEASURED), cpu={role: {"process": 0.01} for role in UNITS})
+    assert cheap.need(Load(10_001, 0, 0)).processes["gateway"] == 6
 
 
 def test_gpus_replace_the_cores_of_transcribe() -> None:
