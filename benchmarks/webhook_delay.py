@@ -60,6 +60,8 @@ class ReceivingApp:
                 pass
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
+        except asyncio.CancelledError:
+            """The run ends. Python 3.11 would print this error of a server's task."""
         finally:
             writer.close()
 
