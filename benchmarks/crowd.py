@@ -22,7 +22,7 @@ from rich.table import Table
 
 from agents.lag import Lag
 from benchmarks.capacity.deployment import Deployment
-from benchmarks.capacity.scene import Observation, Scene
+from benchmarks.capacity.scene import LoadScene, Observation
 from pipeline.topology import STAGES
 from tests.broker import Broker
 
@@ -39,8 +39,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--model", default="base")
     options = parser.parse_args()
-    scenes = [Scene(rooms=1, microphones=options.room, talks=options.talks)] if options.room else []
-    scenes += [Scene(rooms=number, microphones=PEOPLE) for number in options.rooms]
+    scenes = [LoadScene(rooms=1, microphones=options.room, talks=options.talks)] if options.room else []
+    scenes += [LoadScene(rooms=number, microphones=PEOPLE) for number in options.rooms]
     table = Table("scene", "utterances", "p50 s", "p95 s", "p99 s", "in time", "by worker", "cores", "waiting", "load")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

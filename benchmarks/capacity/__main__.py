@@ -23,9 +23,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.capacity.growth import Change, Growth, Limits, kafka_bytes, kafka_disk, simulate, world_of
-from benchmarks.capacity.measuring import FIT, HELD_OUT, Measured, measure
-from benchmarks.capacity.model import REPLICAS, Load, Model, Need, fitted, load_of
+from benchmarks.capacity.growth import AssumedLimits, Change, Growth, kafka_bytes, kafka_disk, simulate, world_of
+from benchmarks.capacity.measuring import FIT, HELD_OUT, CostMeasurement, measure
+from benchmarks.capacity.model import REPLICAS, Model, Need, SpeechLoad, fitted, load_of
 from benchmarks.capacity.scene import Observation
 
 KEPT = Path(__file__).parent / "measured.json"
@@ -79,8 +79,8 @@ def run_measure(options: argparse.Namespace) -> None:
 def run_predict(options: argparse.Namespace) -> None:
     speech = options.rooms * options.speaking
     opened = options.rooms * options.microphones
-    load = Load.of(opened, speech, options.codec, silence=options.silence, flagged=options.flagged)
-    model, limits = fitted(read(options.measured)), Limits(gpu_speed=options.gpu_speed)
+    load = SpeechLoad.of(opened, speech, options.codec, silence=options.silence, flagged=options.flagged)
+    model, limits = fitted(read(options.measured)), AssumedLimits(gpu_speed=options.gpu_speed)
     need = model.need(load)
     workers = Growth(model, limits).workers(need)
     show_need(need, workers, partitions(workers), options)
@@ -88,7 +88,7 @@ def run_predict(options: argparse.Namespace) -> None:
 
 def run_simulate(options: argparse.Namespace) -> None:
     sizes = [size for size in SIZES if size <= options.most]
-    growth = Growth(fitted(read(options.measured)), Limits(gpu_speed=options.gpu_speed))
+    growth = Growth(fitted(read(options.measured)), AssumedLimits(gpu_speed=options.gpu_speed))
     worlds = [world_of(size, options.speaking, options.flagged, silence=options.silence) for size in sizes]
     show_changes(list(simulate(growth, track(worlds, "growing", console=Console(stderr=True), transient=True))))
     world = worlds[-1]
@@ -97,14 +97,14 @@ def run_simulate(options: argparse.Namespace) -> None:
     show_need(need, growth.workers(need), growth.state.partitions, options)
 
 
-def read(path: Path) -> Measured:
+def read(path: Path) -> CostMeasurement:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Measured)
+        return msgspec.json.decode(path.read_bytes(), type=CostMeasurement)
     except (OSError, msgspec.MsgspecError) as error:
         sys.exit(f"{path} has no measurement: {error}. Run `python -m benchmarks.capacity measure --out {path}`.")
 
 
-def show_measured(found: Measured) -> None:
+def show_measured(found: CostMeasurement) -> None:
     """Print the fitted costs, and the model beside the scenes that it did not see."""
     model = fitted(found)
     table = Table("role", "CPU ms a second, for each", title=f"Costs, {found.date}, {found.machine}")

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 
 from agents import topics
 from agents.history import History
-from benchmarks.capacity.scene import BROKER, GATEWAY, HANGOVER_SECONDS, ROLES, Observation, Scene, Sent
+from benchmarks.capacity.scene import BROKER, GATEWAY, HANGOVER_SECONDS, ROLES, LoadScene, Observation, Sent
 from pipeline.events import decode
 from pipeline.messages import Flag
 from pipeline.settings import Kafka, Settings, Store
@@ -81,7 +81,7 @@ class Deployment:
                 time.sleep(0.5)
             yield self
 
-    def observe(self, scene: Scene, seconds: float) -> Observation:
+    def observe(self, scene: LoadScene, seconds: float) -> Observation:
         """Play a scene and measure it for `seconds`."""
         load = os.getloadavg()[0]
         with self._player(scene) as player:
@@ -169,7 +169,7 @@ class Deployment:
         print(begin, begin + seconds, file=player.stdin, flush=True)
         return begin
 
-    def _player(self, scene: Scene) -> "subprocess.Popen[str]":
+    def _player(self, scene: LoadScene) -> "subprocess.Popen[str]":
         command = [sys.executable, "-m", "benchmarks.capacity.microphones", str(self.port)]
         told = os.environ | {"TOKEN": TOKEN, "PYTHONPATH": str(ROOT)}
         return subprocess.Popen(

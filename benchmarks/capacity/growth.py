@@ -15,7 +15,7 @@ import numpy as np
 from aiokafka.partitioner import murmur2
 from numpy.typing import NDArray
 
-from benchmarks.capacity.model import LARGEST_SHARE, REPLICAS, Load, Model, Need, full
+from benchmarks.capacity.model import LARGEST_SHARE, REPLICAS, Model, Need, SpeechLoad, full
 from benchmarks.capacity.scene import BROKER, GATEWAY
 from pipeline.settings import Settings
 from pipeline.shards import shard_key
@@ -34,7 +34,7 @@ Found = tuple[str, str, "State"] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class AssumedLimits:
     """Limits of parts that this machine cannot measure. Replace them with yours."""
 
     broker_bytes: float = 100e6
@@ -52,7 +52,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class GrowingApp:
     """The app at one size. `speech` is the share of the open microphones that speak at the same time."""
 
     microphones: int
@@ -64,8 +64,10 @@ class World:
     """Open microphones of each room."""
 
     @property
-    def load(self) -> Load:
-        return Load.of(self.microphones, self.microphones * self.speech, silence=self.silence, flagged=self.flagged)
+    def load(self) -> SpeechLoad:
+        return SpeechLoad.of(
+            self.microphones, self.microphones * self.speech, silence=self.silence, flagged=self.flagged
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,28 +95,28 @@ class Change:
     after: State
 
 
-def world_of(microphones: int, speech: float, flagged: float, *, silence: bool, seed: int = 28) -> World:
+def world_of(microphones: int, speech: float, flagged: float, *, silence: bool, seed: int = 28) -> GrowingApp:
     """Return an app with this number of open microphones. The same seed gives the same rooms."""
     drawn = np.random.default_rng(seed).random(microphones // SMALLEST_ROOM + 1)
     sizes = np.minimum((SMALLEST_ROOM * drawn ** (-1 / TAIL)).astype(np.int64), LARGEST_ROOM)
     sizes = np.sort(sizes[: int(np.searchsorted(np.cumsum(sizes), microphones)) + 1])[::-1]
-    return World(microphones, speech, flagged, silence, sizes)
+    return GrowingApp(microphones, speech, flagged, silence, sizes)
 
 
 class Growth:
     """Compares a world with the limits, and changes the state until nothing is full."""
 
-    def __init__(self, model: Model, limits: Limits) -> None:
+    def __init__(self, model: Model, limits: AssumedLimits) -> None:
         self._model, self._limits = model, limits
         self.state = State()
 
-    def grow(self, world: World) -> Iterator[Change]:
+    def grow(self, world: GrowingApp) -> Iterator[Change]:
         """Yield the changes that this world needs, in their order."""
         while change := self._next(world):
             self.state = change.after
             yield change
 
-    def need(self, world: World) -> Need:
+    def need(self, world: GrowingApp) -> Need:
         return self._model.need(world.load)
 
     def workers(self, need: Need) -> dict[str, int]:
@@ -124,7 +126,7 @@ class Growth:
         )
         return need.processes | ({"transcribe": max(1, gpus)} if self._limits.gpu_speed else {})
 
-    def _next(self, world: World) -> Change | None:
+    def _next(self, world: GrowingApp) -> Change | None:
         need = self.need(world)
         for check in (
             self._partitions,
@@ -141,14 +143,14 @@ class Growth:
                 return Change(world.microphones, bottleneck, remedy, after)
         return None
 
-    def _partitions(self, world: World, need: Need) -> Found:
+    def _partitions(self, world: GrowingApp, need: Need) -> Found:
         most, role = max((count, role) for role, count in self.workers(need).items() if role not in {GATEWAY, BROKER})
         if most <= self.state.partitions:
             return None
         few = f"{role} needs {most} workers, and there are {self.state.partitions} partitions"
         return self._more_partitions(few, 2 * most)
 
-    def _busiest_partition(self, world: World, need: Need) -> Found:
+    def _busiest_partition(self, world: GrowingApp, need: Need) -> Found:
         state = self.state
         shares = partition_shares(world, state.room_shards, state.partitions)
         busiest = {role: shares.max() * need.cores[role] / full(role) for role in ("segment", "transcribe", "judge")}
@@ -167,7 +169,7 @@ class Growth:
         remedy = f"kafka.partitions={partitions}" + (f", kafka.room_shards={shards}" if shards > 1 else "")
         return bottleneck, remedy, replace(self.state, partitions=partitions, room_shards=shards)
 
-    def _processes(self, world: World, need: Need) -> Found:
+    def _processes(self, world: GrowingApp, need: Need) -> Found:
         for role, count in self.workers(need).items():
             have = self.state.processes.get(role, 1)
             if role != BROKER and count > have:
@@ -176,7 +178,7 @@ class Growth:
                 return first, f"more processes of {role}", after
         return None
 
-    def _store(self, world: World, need: Need) -> Found:
+    def _store(self, world: GrowingApp, need: Need) -> Found:
         if self.state.database != "SQLite" or self.state.processes.get("deliver", 1) == 1:
             return None
         return (
@@ -185,7 +187,7 @@ class Growth:
             replace(self.state, database="PostgreSQL"),
         )
 
-    def _brokers(self, world: World, need: Need) -> Found:
+    def _brokers(self, world: GrowingApp, need: Need) -> Found:
         written, kept = REPLICAS * sum(kafka_bytes(need).values()), REPLICAS * kafka_disk(need)
         wanted = max(
             written / self._limits.broker_bytes, kept / self._limits.broker_disk, need.cores[BROKER] / full(BROKER)
@@ -198,7 +200,7 @@ class Growth:
         )
         return f"Kafka: {cause}", f"{count} brokers", replace(self.state, brokers=count)
 
-    def _prometheus(self, world: World, need: Need) -> Found:
+    def _prometheus(self, world: GrowingApp, need: Need) -> Found:
         series = sum(self._model.series.get(role, 0) * count for role, count in self.workers(need).items())
         wanted = math.ceil(series / self._limits.prometheus_series)
         if wanted <= self.state.prometheus:
@@ -209,7 +211,7 @@ class Growth:
             replace(self.state, prometheus=wanted),
         )
 
-    def _webhooks(self, world: World, need: Need) -> Found:
+    def _webhooks(self, world: GrowingApp, need: Need) -> Found:
         wanted = math.ceil(need.flags * self._limits.answer_seconds / LARGEST_SHARE)
         if wanted <= self.state.parallel:
             return None
@@ -219,7 +221,7 @@ class Growth:
             replace(self.state, parallel=2 * wanted),
         )
 
-    def _moderators(self, world: World, need: Need) -> Found:
+    def _moderators(self, world: GrowingApp, need: Need) -> Found:
         wanted = math.ceil(need.flags * self._limits.case_seconds)
         if wanted <= self.state.moderators:
             return None
@@ -241,7 +243,7 @@ def kafka_disk(need: Need) -> float:
     return 1.13 * sum(size * kept.get(name, 86_400) for name, size in kafka_bytes(need).items())
 
 
-def partition_shares(world: World, shards: int, partitions: int) -> Numbers:
+def partition_shares(world: GrowingApp, shards: int, partitions: int) -> Numbers:
     """Return the share of the speakers on each partition: real keys, and the partitions that Kafka's clients choose."""
     hashes, speakers = _hashed(tuple(world.sizes.tolist()), shards)
     shares: Numbers = np.bincount(hashes % partitions, weights=speakers, minlength=partitions) / speakers.sum()
@@ -260,7 +262,7 @@ def _hashed(sizes: Sequence[int], shards: int) -> tuple[NDArray[np.int64], Numbe
     return np.array(hashes), np.array(speakers, np.float64)
 
 
-def simulate(growth: Growth, worlds: Iterable[World]) -> Iterator[Change]:
+def simulate(growth: Growth, worlds: Iterable[GrowingApp]) -> Iterator[Change]:
     """Grow through `worlds`, the smallest first. Yields the changes."""
     for world in worlds:
         yield from growth.grow(world)

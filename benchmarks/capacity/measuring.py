@@ -13,7 +13,7 @@ from rich.progress import track
 from sqlalchemy import text
 
 from benchmarks.capacity.deployment import Deployment
-from benchmarks.capacity.scene import Observation, Scene
+from benchmarks.capacity.scene import LoadScene, Observation
 from pipeline.cores import cores
 from pipeline.messages import Flag, SpeechStatus
 from pipeline.review.database import Database
@@ -25,15 +25,15 @@ from tests.builders import NOON, flag
 from tests.pipeline.review import postgres
 
 FIT = (
-    Scene(),
-    Scene(rooms=3, microphones=4),
-    Scene(rooms=6, microphones=50),
-    Scene(rooms=3, microphones=4, steady=8),
-    Scene(rooms=3, microphones=4, steady=8, codec="pcm"),
-    Scene(rooms=8, microphones=4, codec="pcm"),
-    Scene(rooms=2, microphones=300),
+    LoadScene(),
+    LoadScene(rooms=3, microphones=4),
+    LoadScene(rooms=6, microphones=50),
+    LoadScene(rooms=3, microphones=4, steady=8),
+    LoadScene(rooms=3, microphones=4, steady=8, codec="pcm"),
+    LoadScene(rooms=8, microphones=4, codec="pcm"),
+    LoadScene(rooms=2, microphones=300),
 )
-HELD_OUT = (Scene(rooms=10, microphones=20, steady=2),)
+HELD_OUT = (LoadScene(rooms=10, microphones=20, steady=2),)
 """Larger than every scene that fits the model, and with another mix."""
 
 PG_BYTES = "select pg_database_size(current_database())"
@@ -55,7 +55,7 @@ class StoreCost(Struct, frozen=True):
     flag_bytes: float
 
 
-class Measured(Struct, frozen=True):
+class CostMeasurement(Struct, frozen=True):
     """The results of one run of `measure`."""
 
     date: str
@@ -68,7 +68,9 @@ class Measured(Struct, frozen=True):
     """Time series that one process of each role shows to Prometheus."""
 
 
-def measure(seconds: float, scenes: Sequence[Scene] = FIT, held_out: Sequence[Scene] = HELD_OUT) -> Measured:
+def measure(
+    seconds: float, scenes: Sequence[LoadScene] = FIT, held_out: Sequence[LoadScene] = HELD_OUT
+) -> CostMeasurement:
     """Play all scenes on one deployment, each for `seconds`, and measure the store."""
     screen = Console(stderr=True)
     with tempfile.TemporaryDirectory() as name:
@@ -81,7 +83,7 @@ def measure(seconds: float, scenes: Sequence[Scene] = FIT, held_out: Sequence[Sc
             series = deployment.series()
     fitting = len(scenes)
     date, machine = datetime.now(UTC).date().isoformat(), f"{cores()} cores, {platform.machine()}"
-    return Measured(date, machine, found[:fitting], found[fitting:], store, series)
+    return CostMeasurement(date, machine, found[:fitting], found[fitting:], store, series)
 
 
 def stored(folder: Path) -> dict[str, StoreCost]:

@@ -22,7 +22,7 @@ import msgspec
 import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 
-from benchmarks.capacity.scene import FRAME_SECONDS, HANGOVER_SECONDS, SHARE, Codec, Scene, Sent
+from benchmarks.capacity.scene import FRAME_SECONDS, HANGOVER_SECONDS, SHARE, Codec, LoadScene, Sent
 from benchmarks.speech import clips
 from pipeline.asr.transcriber import Samples
 from pipeline.audio.encode import to_pcm16
@@ -38,7 +38,7 @@ Frames = Sequence[bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Sentence:
+class EncodedSentence:
     """Encoded speech with the silence after it."""
 
     frames: Frames
@@ -51,9 +51,9 @@ class Sentence:
 class Microphones:
     """All microphones of a scene, and the times (UTC seconds) at which they sent."""
 
-    scene: Scene
+    scene: LoadScene
     end: float = 0.0
-    said: list[tuple[float, Sentence]] = field(default_factory=list)
+    said: list[tuple[float, EncodedSentence]] = field(default_factory=list)
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONNECTING))
 
     async def open(self, port: int) -> list[list[ClientConnection]]:
@@ -86,7 +86,11 @@ class Microphones:
             )
 
     async def _converse(
-        self, random: Random, free: list[ClientConnection], harmless: Sequence[Sentence], flagged: Sentence
+        self,
+        random: Random,
+        free: list[ClientConnection],
+        harmless: Sequence[EncodedSentence],
+        flagged: EncodedSentence,
     ) -> None:
         await asyncio.sleep(random.uniform(0, LONGEST_WAIT))
         while time.time() < self.end:
@@ -126,15 +130,15 @@ class Microphones:
 
 
 @cache
-def sentences(codec: Codec) -> tuple[list[Sentence], Sentence]:
+def sentences(codec: Codec) -> tuple[list[EncodedSentence], EncodedSentence]:
     """Return the harmless sentences, and one that breaks the rules."""
     threat = (np.frombuffer(spoken(), "<i2") / 32_768).astype(np.float32)
     return [_sentence(clip, codec) for clip in clips()], _sentence(threat, codec, flagged=True)
 
 
-def _sentence(clip: Samples, codec: Codec, *, flagged: bool = False) -> Sentence:
+def _sentence(clip: Samples, codec: Codec, *, flagged: bool = False) -> EncodedSentence:
     silence = np.zeros(round(HANGOVER_SECONDS * SAMPLE_RATE), np.float32)
-    return Sentence(encoded(np.concatenate([clip, silence]), codec), clip.size / SAMPLE_RATE, flagged)
+    return EncodedSentence(encoded(np.concatenate([clip, silence]), codec), clip.size / SAMPLE_RATE, flagged)
 
 
 def encoded(samples: Samples, codec: Codec) -> list[bytes]:
@@ -158,7 +162,7 @@ def encoded(samples: Samples, codec: Codec) -> list[bytes]:
 
 
 async def main(port: str, scene: str) -> None:
-    microphones = Microphones(msgspec.json.decode(scene, type=Scene))
+    microphones = Microphones(msgspec.json.decode(scene, type=LoadScene))
     sentences(microphones.scene.codec)
     rooms = await microphones.open(int(port))
     print("open", flush=True)

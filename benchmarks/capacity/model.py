@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import Struct, structs
 from numpy.typing import NDArray
 
-from benchmarks.capacity.measuring import Measured, StoreCost
+from benchmarks.capacity.measuring import CostMeasurement, StoreCost
 from benchmarks.capacity.scene import BROKER, GATEWAY, Codec, Observation
 from pipeline.settings import Settings
 
@@ -39,7 +39,7 @@ REPLICAS = 3
 DAY = 86_400.0
 
 
-class Load(Struct, frozen=True):
+class SpeechLoad(Struct, frozen=True):
     """What people do, on average in a second."""
 
     open: float
@@ -53,7 +53,7 @@ class Load(Struct, frozen=True):
     """Flags to review or block for each utterance."""
 
     @classmethod
-    def of(cls, opened: float, speech: float, codec: Codec = "opus", *, silence: bool, flagged: float) -> "Load":
+    def of(cls, opened: float, speech: float, codec: Codec = "opus", *, silence: bool, flagged: float) -> "SpeechLoad":
         """Return the load of an app that sends silence, too, or else a second of it after each sentence."""
         sending = opened if silence else min(opened, SENDING * speech)
         return cls(opened, sending, speech, codec, flagged)
@@ -84,7 +84,7 @@ class Model(Struct, frozen=True):
     store: dict[str, StoreCost]
     series: dict[str, int]
 
-    def need(self, load: Load, processes: Mapping[str, int] = {}) -> Need:
+    def need(self, load: SpeechLoad, processes: Mapping[str, int] = {}) -> Need:
         """Return what `load` needs. Roles that are not in `processes` get as many processes as they need."""
         units = self.units(load)
         variable = {role: _sum(cost, units) for role, cost in self.cpu.items()}
@@ -94,7 +94,7 @@ class Model(Struct, frozen=True):
         cores = {role: busy + counts[role] * self.cpu[role].get("process", 0.0) for role, busy in variable.items()}
         return Need(cores, counts, self._bytes(load, units), units["utterances"], units["flags"])
 
-    def units(self, load: Load) -> dict[str, float]:
+    def units(self, load: SpeechLoad) -> dict[str, float]:
         """Return the units of a load, each a second."""
         utterances = load.speech * self.utterances
         return {
@@ -106,7 +106,7 @@ class Model(Struct, frozen=True):
             "flags": utterances * load.flagged,
         }
 
-    def _bytes(self, load: Load, units: Mapping[str, float]) -> dict[str, float]:
+    def _bytes(self, load: SpeechLoad, units: Mapping[str, float]) -> dict[str, float]:
         cost = self.store["postgresql"]
         return {
             "voice.audio": load.sending * self.bytes[f"audio_{load.codec}"],
@@ -117,10 +117,10 @@ class Model(Struct, frozen=True):
         }
 
 
-def load_of(observed: Observation) -> Load:
+def load_of(observed: Observation) -> SpeechLoad:
     """Return the load of an observed scene: what was sent, and the share of flags."""
     sent, scene = observed.sent, observed.scene
-    return Load(
+    return SpeechLoad(
         scene.rooms * (scene.microphones + scene.steady),
         sent.sending / sent.seconds,
         sent.speech / sent.seconds,
@@ -129,7 +129,7 @@ def load_of(observed: Observation) -> Load:
     )
 
 
-def fitted(measured: Measured) -> Model:
+def fitted(measured: CostMeasurement) -> Model:
     """Return the model that fits the observations in `measured.fit`."""
     found = measured.fit
     each_second = _total(found, lambda each: each.utterances) / _total(found, lambda each: each.sent.speech)

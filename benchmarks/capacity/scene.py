@@ -19,7 +19,7 @@ FRAME_SECONDS: dict[Codec, float] = {"opus": 0.02, "pcm": 0.1}
 """Length of a frame: as WebRTC sends it, and as the client of docs/integrate.md does."""
 
 
-class Scene(Struct, frozen=True):
+class LoadScene(Struct, frozen=True):
     """What people do in the rooms. Its microphones send nothing in silence, except the `steady` ones."""
 
     rooms: int = 0
@@ -55,7 +55,7 @@ class Sent(Struct, frozen=True):
 class Observation(Struct, frozen=True):
     """What one scene cost."""
 
-    scene: Scene
+    scene: LoadScene
     sent: Sent
     processes: dict[str, int]
     """Number of processes of each role."""

@@ -8,18 +8,18 @@ import pytest
 from msgspec import structs
 
 from benchmarks.capacity.__main__ import KEPT, comparison, main, read
-from benchmarks.capacity.growth import Growth, Limits, World, partition_shares, simulate, world_of
-from benchmarks.capacity.measuring import Measured, StoreCost
+from benchmarks.capacity.growth import AssumedLimits, GrowingApp, Growth, partition_shares, simulate, world_of
+from benchmarks.capacity.measuring import CostMeasurement, StoreCost
 from benchmarks.capacity.microphones import Microphones, encoded, sentences
-from benchmarks.capacity.model import LARGEST_SHARE, UNITS, Load, fitted, least_squares, load_of
-from benchmarks.capacity.scene import BROKER, FRAME_SECONDS, ROLES, Codec, Observation, Scene, Sent
+from benchmarks.capacity.model import LARGEST_SHARE, UNITS, SpeechLoad, fitted, least_squares, load_of
+from benchmarks.capacity.scene import BROKER, FRAME_SECONDS, ROLES, Codec, LoadScene, Observation, Sent
 from pipeline.messages import SAMPLE_RATE
 
 COST = {name: 0.002 * (place + 1) for names in UNITS.values() for place, name in enumerate(names)}
 """CPU seconds for each unit, the same for all roles."""
 
 
-def observed(scene: Scene, speech: float, sending: float, seconds: float = 100.0) -> Observation:
+def observed(scene: LoadScene, speech: float, sending: float, seconds: float = 100.0) -> Observation:
     """Return what a scene costs if COST is true, with half an utterance in a second of speech."""
     utterances, flags = round(speech / 2), round(speech / 2 * scene.flagged)
     units = {
@@ -47,16 +47,16 @@ def observed(scene: Scene, speech: float, sending: float, seconds: float = 100.0
 
 
 FOUND = [
-    observed(Scene(), 0, 0),
-    observed(Scene(rooms=3, microphones=4), 120, 160),
-    observed(Scene(rooms=6, microphones=50, flagged=0.3), 240, 320),
-    observed(Scene(rooms=3, microphones=4, steady=8), 120, 2_560),
-    observed(Scene(rooms=3, microphones=4, steady=8, codec="pcm"), 120, 2_560),
-    observed(Scene(rooms=8, microphones=4, codec="pcm"), 320, 420),
+    observed(LoadScene(), 0, 0),
+    observed(LoadScene(rooms=3, microphones=4), 120, 160),
+    observed(LoadScene(rooms=6, microphones=50, flagged=0.3), 240, 320),
+    observed(LoadScene(rooms=3, microphones=4, steady=8), 120, 2_560),
+    observed(LoadScene(rooms=3, microphones=4, steady=8, codec="pcm"), 120, 2_560),
+    observed(LoadScene(rooms=8, microphones=4, codec="pcm"), 320, 420),
 ]
-LARGER = observed(Scene(rooms=40, microphones=20, steady=2), 1_600, 10_200)
+LARGER = observed(LoadScene(rooms=40, microphones=20, steady=2), 1_600, 10_200)
 STORE = StoreCost(1.0, 3.0, 300.0, 1_500.0)
-MEASURED = Measured(
+MEASURED = CostMeasurement(
     "2026-11-28", "test", FOUND, [LARGER], {"sqlite": STORE, "postgresql": STORE}, dict.fromkeys(ROLES, 200)
 )
 
@@ -92,8 +92,8 @@ def test_the_kept_measurement_predicts_the_scene_that_it_did_not_use() -> None:
         assert predicted == pytest.approx(seen, rel=0.2)
 
 
-def grown(most: int, limits: Limits = Limits(), speech: float = 0.05) -> tuple[Growth, list[str], World]:  # noqa: B008
-    growth = Growth(fitted(MEASURED), limits)
+def grown(most: int, limits: AssumedLimits | None = None, speech: float = 0.05) -> tuple[Growth, list[str], GrowingApp]:
+    growth = Growth(fitted(MEASURED), limits or AssumedLimits())
     sizes = [size for size in (100, 1_000, 10_000, 100_000) if size <= most]
     worlds = [world_of(size, speech, 0.01, silence=False) for size in sizes]
     return growth, [change.bottleneck for change in simulate(growth, worlds)], worlds[-1]
@@ -112,8 +112,8 @@ def test_growth_ends_with_room_in_every_part() -> None:
 
 
 def test_one_large_room_gets_shards() -> None:
-    growth = Growth(fitted(MEASURED), Limits())
-    crowd = World(1_000, 0.2, 0.01, silence=True, sizes=np.array([1_000]))
+    growth = Growth(fitted(MEASURED), AssumedLimits())
+    crowd = GrowingApp(1_000, 0.2, 0.01, silence=True, sizes=np.array([1_000]))
     changes = list(growth.grow(crowd))
     assert "largest room" in changes[0].bottleneck
     assert growth.state.room_shards > 1
@@ -122,18 +122,18 @@ def test_one_large_room_gets_shards() -> None:
 
 
 def test_without_shards_a_room_is_on_one_partition() -> None:
-    crowd = World(1_000, 0.2, 0.01, silence=False, sizes=np.array([1_000]))
+    crowd = GrowingApp(1_000, 0.2, 0.01, silence=False, sizes=np.array([1_000]))
     assert sorted(partition_shares(crowd, 1, 12)) == [0.0] * 11 + [1.0]
 
 
 def test_a_gateway_takes_no_more_connections_than_its_setting() -> None:
-    assert fitted(MEASURED).need(Load(10_001, 0, 0)).processes["gateway"] == 58  # each costs 4 ms a second
+    assert fitted(MEASURED).need(SpeechLoad(10_001, 0, 0)).processes["gateway"] == 58  # each costs 4 ms a second
     cheap = structs.replace(fitted(MEASURED), cpu={role: {"process": 0.01} for role in UNITS})
-    assert cheap.need(Load(10_001, 0, 0)).processes["gateway"] == 6
+    assert cheap.need(SpeechLoad(10_001, 0, 0)).processes["gateway"] == 6
 
 
 def test_gpus_replace_the_cores_of_transcribe() -> None:
-    growth, _, world = grown(10_000, Limits(gpu_speed=200.0))
+    growth, _, world = grown(10_000, AssumedLimits(gpu_speed=200.0))
     assert growth.workers(growth.need(world))["transcribe"] == 4  # 500 people speak
 
 
@@ -150,7 +150,7 @@ def test_frames_have_the_length_of_their_audio(codec: Codec) -> None:
 
 
 def test_only_what_is_sent_in_the_time_of_measurement_counts() -> None:
-    microphones = Microphones(Scene(rooms=1, steady=2), end=110.0)
+    microphones = Microphones(LoadScene(rooms=1, steady=2), end=110.0)
     harmless, flagged = sentences("pcm")
     sentence = harmless[0]
     microphones.said = [(90.0, sentence), (101.0, sentence), (110.0 - sentence.seconds / 2, flagged)]
@@ -161,8 +161,8 @@ def test_only_what_is_sent_in_the_time_of_measurement_counts() -> None:
 
 
 def test_a_load_with_silence_sends_all_the_time() -> None:
-    assert Load.of(100, 5, silence=True, flagged=0.01).sending == 100
-    assert Load.of(100, 5, silence=False, flagged=0.01).sending == pytest.approx(6.5)
+    assert SpeechLoad.of(100, 5, silence=True, flagged=0.01).sending == 100
+    assert SpeechLoad.of(100, 5, silence=False, flagged=0.01).sending == pytest.approx(6.5)
     assert load_of(LARGER).open == 880
 
 

@@ -27,7 +27,7 @@ from pipeline.metrics import Metrics, from_zero
 from pipeline.review.database import Database
 from pipeline.review.delivery import outbox
 from pipeline.review.delivery.answers import AppAnswer, answer_of
-from pipeline.review.delivery.formats.choosing import Target, Targets, plain_targets, targets
+from pipeline.review.delivery.formats.choosing import EventTargets, Target, plain_targets, targets
 from pipeline.review.delivery.outbox import OutboxEvent
 from pipeline.settings import Settings, WebhookSettings
 
@@ -67,7 +67,7 @@ class Webhooks:
         secret: bytes,
         metrics: Metrics,
         clock: Callable[[], float],
-        chosen: Targets | None = None,
+        chosen: EventTargets | None = None,
     ) -> None:
         self._database = database
         self._settings = settings

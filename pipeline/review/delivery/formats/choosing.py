@@ -34,7 +34,7 @@ class Target(Struct, frozen=True):
     render: Callable[[OutboxEvent], Rendered]
 
 
-class Targets(Struct, frozen=True):
+class EventTargets(Struct, frozen=True):
     """Where flags and decisions go; None: nowhere."""
 
     flags: Target
@@ -54,13 +54,13 @@ def own(event: OutboxEvent) -> Rendered:
     return Rendered(envelope(event.kind, event.created_at, event.payload))
 
 
-def plain_targets(settings: WebhookSettings) -> Targets:
+def plain_targets(settings: WebhookSettings) -> EventTargets:
     """Return the targets of events in our own shape."""
     url = settings.url or ""
-    return Targets(Target(url, own), Target(settings.decisions_url or url, own))
+    return EventTargets(Target(url, own), Target(settings.decisions_url or url, own))
 
 
-def targets(settings: Settings) -> Targets:
+def targets(settings: Settings) -> EventTargets:
     """Return the targets of the settings. Other shapes than ours have no decisions, and vendors' no mark of a drill.
 
     Raises ConfigError if the format needs a setting that is missing.
@@ -71,7 +71,7 @@ def targets(settings: Settings) -> Targets:
     render = _reports(settings) if chosen.format == "coop" else _callbacks(settings)
     decisions = Target(chosen.decisions_url, own) if chosen.decisions_url else None
     flags = Target(chosen.url or "", lambda event: render(flag_of(event)))
-    return Targets(flags, decisions, drills=chosen.format == "coop")
+    return EventTargets(flags, decisions, drills=chosen.format == "coop")
 
 
 def _reports(settings: Settings) -> Callable[[RaisedFlag], Rendered]:
