@@ -1,4 +1,4 @@
-"""What a stage does with a batch of records when the loop asks. Most stages only process it: `BatchWork`."""
+"""The work of a stage on a batch of records, when the loop asks. Most stages only process it: `BatchWork`."""
 
 import math
 import time

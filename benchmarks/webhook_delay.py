@@ -58,10 +58,8 @@ class ReceivingApp:
         try:
             while await self._answer(reader, writer):
                 pass
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        except asyncio.CancelledError:
-            """The run ends. Python 3.11 would print this error of a server's task."""
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # the client or the run ends; Python 3.11 would print the last of these errors
         finally:
             writer.close()
 

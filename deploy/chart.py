@@ -157,7 +157,7 @@ def settings_schema() -> Schema:
     kept = {name: _kept(name, section, sections) for name, section in {**sections, "Settings": whole}.items()}
     for section in kept.values():
         for known in section.get("properties", {}).values():
-            if "default" in known and "$ref" in known:  # what the values leave out comes from the default
+            if "default" in known and "$ref" in known:  # a value that is left out comes from the default
                 kept[known["$ref"].removeprefix(REFERENCE)].pop("required", None)
     settings = kept.pop("Settings")
     return {"settings": _bare(settings), "$defs": {name: _bare(kept[name]) for name in _named(settings, kept)}}

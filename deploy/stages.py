@@ -63,7 +63,7 @@ def _scraped(stages: Stages) -> list[str]:
 
 
 def _workers(stages: Stages) -> list[str]:
-    """What the Helm chart knows of a stage. Its values, for example resources, are in values.yaml."""
+    """The facts about a stage in the Helm chart. Its values, for example resources, are in values.yaml."""
     return [_worker(stage) for stage in stages]
 
 

@@ -1,4 +1,4 @@
-"""`voxwarden doctor`: what this machine lacks, or what is wrong in a deployment."""
+"""`voxwarden doctor`: find missing parts of this machine, or faults of a deployment."""
 
 from typing import Annotated
 

@@ -13,7 +13,7 @@ from pipeline.errors import InputError
 
 PATH = "/v1/livekit/egress"
 FORM = {"sample_rate": "48000", "channels": "2"}
-"""What the egress sends, unless the query says something else."""
+"""The format of the egress, unless the query names another one."""
 ALLOWED = (*FORM, "room", "speaker", "room_type", "listeners", "identity_verified", "drill")
 KEYS = f"Known keys are token, {', '.join(ALLOWED[:-1])} and {ALLOWED[-1]}."
 

@@ -29,7 +29,7 @@ from benchmarks.assessment.simulate import Figures, Simulated
 from benchmarks.assessment.stores import STORES, url_of
 
 RECORDS = {"trigger": "triggers", "hazard": "hazards", "tallies": "measures of tallies", "log": "audit log"}
-"""What is compared beside figures, with the words of the summary."""
+"""The things that are compared beside figures, with their names in the summary."""
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""Measure what voice rooms cost, predict what yours need, and simulate growth to a million open microphones.
+"""Measure the costs of voice rooms, predict the needs of yours, and simulate growth to a million open microphones.
 
     python -m benchmarks.capacity measure [--seconds 60] [--out FILE]
     python -m benchmarks.capacity predict --rooms 200 --microphones 8 --speaking 0.5
@@ -123,7 +123,7 @@ def show_comparison(model: Model, observed: Observation) -> None:
 
 
 def comparison(model: Model, observed: Observation) -> dict[str, tuple[float, float]]:
-    """Return what the model predicts for the scene, and what was measured: busy cores, then kB a second."""
+    """Return the prediction for the scene beside the measurement: busy cores, then kB a second."""
     seconds = observed.sent.seconds
     need = model.need(load_of(observed), observed.processes)
     cores = {f"cores: {role}": (need.cores[role], cpu / seconds) for role, cpu in observed.cpu.items()}

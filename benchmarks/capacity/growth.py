@@ -30,7 +30,7 @@ MOST_SHARDS = 1_000
 
 Numbers = NDArray[np.float64]
 Found = tuple[str, str, "State"] | None
-"""What is full, what removes it, and the state after that. None if there is room."""
+"""The full part, the change that makes room, and the state after it. None if no part is full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class GrowingApp:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the operator has chosen so far. It begins with the default settings."""
+    """The choices of the operator so far. They begin with the default settings."""
 
     partitions: int = Settings().kafka.partitions
     room_shards: int = 1
@@ -87,7 +87,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A bottleneck, and what removes it."""
+    """A bottleneck, and the change that removes it."""
 
     microphones: int
     bottleneck: str

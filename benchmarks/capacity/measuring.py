@@ -1,4 +1,4 @@
-"""Measures what scenes cost, and what the review store keeps. `FIT` fits the model, and `HELD_OUT` checks it."""
+"""Measures the costs of scenes, and the size of the review store. `FIT` fits the model, and `HELD_OUT` checks it."""
 
 import platform
 import tempfile
@@ -45,7 +45,7 @@ FLAG_EVERY = 30.0
 
 
 class StoreCost(Struct, frozen=True):
-    """What the review store spends on one utterance that passes, and on one flag that opens a case."""
+    """The bytes of the review store for one utterance that passes, and for one flag that opens a case."""
 
     utterance_ms: float
     """CPU of the process that writes, without that of a database server."""

@@ -117,7 +117,7 @@ class Microphones:
             await microphone.send(frame)
 
     def sent(self, begin: float) -> Sent:
-        """Return what was sent from `begin` (UTC seconds) to the end."""
+        """Return the audio that was sent from `begin` (UTC seconds) to the end."""
         speech = sum(self._within(begin, at, each.seconds) for at, each in self.said)
         sending = sum(self._within(begin, at, each.seconds + HANGOVER_SECONDS) for at, each in self.said)
         seconds = self.end - begin

@@ -26,7 +26,7 @@ UNITS: dict[str, tuple[str, ...]] = {
     "deliver": ("process", "utterances", "flags"),
     BROKER: ("process", "sending", "speech"),
 }
-"""What the CPU of each role depends on."""
+"""The figures on which the CPU of each role depends."""
 
 SENDING = 1.3
 """Seconds in which an app with silence suppression sends, for each second of speech."""
@@ -40,7 +40,7 @@ DAY = 86_400.0
 
 
 class SpeechLoad(Struct, frozen=True):
-    """What people do, on average in a second."""
+    """The speech and connections of people, on average in a second."""
 
     open: float
     """Open microphones."""
@@ -60,7 +60,7 @@ class SpeechLoad(Struct, frozen=True):
 
 
 class Need(Struct, frozen=True):
-    """What a load needs."""
+    """The resources that a load needs."""
 
     cores: dict[str, float]
     """Busy cores of each role."""
@@ -85,7 +85,7 @@ class Model(Struct, frozen=True):
     series: dict[str, int]
 
     def need(self, load: SpeechLoad, processes: Mapping[str, int] = {}) -> Need:
-        """Return what `load` needs. Roles that are not in `processes` get as many processes as they need."""
+        """Return the needs of `load`. Roles that are not in `processes` get as many processes as they need."""
         units = self.units(load)
         variable = {role: _sum(cost, units) for role, cost in self.cpu.items()}
         wanted = {role: _processes(role, busy) for role, busy in variable.items()}
@@ -118,7 +118,7 @@ class Model(Struct, frozen=True):
 
 
 def load_of(observed: Observation) -> SpeechLoad:
-    """Return the load of an observed scene: what was sent, and the share of flags."""
+    """Return the load of an observed scene: the audio that was sent, and the share of flags."""
     sent, scene = observed.sent, observed.scene
     return SpeechLoad(
         scene.rooms * (scene.microphones + scene.steady),

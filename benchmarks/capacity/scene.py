@@ -1,4 +1,4 @@
-"""Rooms with open microphones: what the benchmark of capacity lets people do, and what that cost."""
+"""Rooms with open microphones: the speech of people in the benchmark of capacity, and its costs."""
 
 from typing import Literal
 
@@ -20,7 +20,7 @@ FRAME_SECONDS: dict[Codec, float] = {"opus": 0.02, "pcm": 0.1}
 
 
 class LoadScene(Struct, frozen=True):
-    """What people do in the rooms. Its microphones send nothing in silence, except the `steady` ones."""
+    """The rooms and the people in them. Their microphones send nothing in silence, except the `steady` ones."""
 
     rooms: int = 0
     microphones: int = 1
@@ -40,7 +40,7 @@ class LoadScene(Struct, frozen=True):
 
 
 class Sent(Struct, frozen=True):
-    """What the microphones sent in the time of measurement."""
+    """The audio of the microphones in the time of measurement."""
 
     seconds: float
     """Length of this time."""
@@ -53,7 +53,7 @@ class Sent(Struct, frozen=True):
 
 
 class Observation(Struct, frozen=True):
-    """What one scene cost."""
+    """The costs of one scene."""
 
     scene: LoadScene
     sent: Sent

@@ -38,7 +38,7 @@ KEPT = ROOT / "tests" / "data" / "upgrade"
 FILES = ("messages.jsonl", "store.json")
 NEWER = "was written by a newer Voxwarden"
 UNKNOWN = "unknown topic"
-"""What 0.1.0 says of a message of a topic that came later: nothing, because it does not read the topic."""
+"""The result of 0.1.0 for a message of a later topic: none, because it does not read the topic."""
 
 
 def main() -> None:
@@ -76,7 +76,7 @@ def checked_out(folder: Path) -> Path:
 
 
 def run(release: Path, script: str, *given: Path) -> str:
-    """Run a script with the code of 0.1.0, and return what it prints."""
+    """Run a script with the code of 0.1.0, and return its output."""
     command = [sys.executable, script, *map(str, given)]
     done = subprocess.run(command, cwd=release, env=variables(release), check=True, stdout=subprocess.PIPE, text=True)
     return done.stdout

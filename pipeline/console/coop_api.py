@@ -29,7 +29,7 @@ class CoopActionId(BaseModel):
 
 
 class CoopAction(BaseModel):
-    """What Coop sends. Its other fields are not used."""
+    """The used fields of a request from Coop."""
 
     item: CoopItem
     action: CoopActionId

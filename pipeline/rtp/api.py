@@ -25,7 +25,7 @@ router = APIRouter(prefix="/v1/streams", tags=["streams"])
 
 
 class RtpStatus(BaseModel):
-    """A stream, and what became of it."""
+    """A stream and its state."""
 
     mapping: RtpMapping
     port: int = Field(description="UDP port to which the media server sends")

@@ -1,4 +1,4 @@
-"""What the app says of a stream: whose it is, and which packets belong to it."""
+"""The app's description of a stream: its speaker, and the packets that belong to it."""
 
 from typing import Annotated
 

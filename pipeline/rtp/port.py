@@ -10,7 +10,7 @@ from pipeline.rtp.packet import is_rtcp, parse
 from pipeline.rtp.stream import Address, RtpStream
 
 BUFFER_BYTES = 262_144
-"""What the kernel keeps of a port until it is read: over 10 s of one stream. A flood fills only its own port."""
+"""The bytes that the kernel keeps of a port: over 10 s of a stream. A flood fills only its own port."""
 
 
 class RtpPort(asyncio.DatagramProtocol):

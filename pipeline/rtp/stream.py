@@ -101,7 +101,7 @@ class RtpStream:
             self._arrived.clear()
 
     def stop(self) -> None:
-        """Send what has arrived, and end."""
+        """Send the audio that has arrived, and end."""
         self._over = True
         self._some.set()
 

@@ -81,7 +81,7 @@ class RtpStreams:
         return self._streams[name]
 
     async def delete(self, name: str) -> None:
-        """End a stream. The gateway gets what has arrived. Raises Missing."""
+        """End a stream. The gateway gets the audio that has arrived. Raises Missing."""
         async with self._changing:
             self.get(name)
             self._remove(name)

@@ -1,1 +1,1 @@
-"""What an app that uses a vendor's voice rooms needs: the audio from its SDK, and the events from its callbacks."""
+"""For apps that use a vendor's voice rooms: the audio from its SDK, and the events from its callbacks."""

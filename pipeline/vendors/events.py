@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class RoomEvent(Struct, frozen=True, kw_only=True):
-    """What happened in a room. `speaker` is None if it concerns the whole room."""
+    """An event in a room. `speaker` is None if it concerns the whole room."""
 
     kind: EventKind
     room: str

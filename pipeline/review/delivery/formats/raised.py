@@ -1,4 +1,4 @@
-"""What every format needs: the flag of an event, the customer's names at the vendor, and the request to send."""
+"""The common parts of all formats: the flag of an event, the names at the vendor, and the request to send."""
 
 import uuid
 from collections.abc import Mapping
