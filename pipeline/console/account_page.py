@@ -7,8 +7,9 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.console.desk import Signed, TheDesk
-from pipeline.console.fields import CodeForm, SecretForm
+from pipeline.console.fields import CodeForm, NameForm, SecretForm
 from pipeline.console.keys import KEYS
+from pipeline.console.login import own
 from pipeline.console.pages import page
 from pipeline.errors import AccountError
 from pipeline.review.accounts import accounts, passwords
@@ -20,11 +21,11 @@ AS_BROWSER = "browser"
 
 
 @router.get("", response_class=HTMLResponse)
-def me_page(request: Request, desk: TheDesk, session: Signed) -> Response:
+def me_page(request: Request, session: Signed) -> Response:
     """Show the person's preferences, and a new secret for one-time codes."""
     secret = passwords.totp_secret()
     uri = passwords.totp_uri(session.account.name, secret)
-    return page(request, "me.html", secret=secret, uri=uri, all_keys=KEYS, languages=desk.texts.names)
+    return page(request, "me.html", secret=secret, uri=uri, all_keys=KEYS)
 
 
 @router.post("/preferences")
@@ -36,8 +37,9 @@ def set_preferences(
     theme: Annotated[Literal["browser", "dark", "light"] | None, Form()] = None,
     density: Annotated[Literal["compact", "comfortable"] | None, Form()] = None,
     keys: Annotated[Literal["on", "off"] | None, Form()] = None,
+    then: NameForm = "/me",
 ) -> Response:
-    """Change the given preferences and keep the others. 422 for an unknown language."""
+    """Change the given preferences, keep the others, and go to the page `then`. 422 for an unknown language."""
     if language and language not in {AS_BROWSER, *desk.texts.names}:
         raise AccountError(f"The console has no texts in {language!r}", f"Choose {', '.join(desk.texts.names)}.")
     given = {"language": language, "theme": theme, "density": density, "keys": None if keys is None else keys == "on"}
@@ -46,7 +48,7 @@ def set_preferences(
         accounts.prefer(
             connection, session.account.name, msgspec.structs.replace(session.account.preferences, **changes)
         )
-    return RedirectResponse("/me", 303)
+    return RedirectResponse(own(then), 303)
 
 
 @router.post("/password")

@@ -1,5 +1,6 @@
 """Renders the templates, with the values that every page needs: language, theme, keys, account."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -10,26 +11,40 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline import languages
-from pipeline.console.access import allowed
+from pipeline.console import moments
+from pipeline.console.access import ACCESS, allowed
 from pipeline.console.desk import desk_of
 from pipeline.console.keys import keys_of, shown
-from pipeline.review.accounts.accounts import Preferences
+from pipeline.review.accounts.accounts import Preferences, Role
 from pipeline.review.accounts.sessions import LoginSession
 
 LANGUAGE_COOKIE = "voxwarden_language"
 
 SEVERITY_NAMES = ("low", "medium", "high", "critical")
-NAVIGATION = (
-    ("queue", "/queue", "queue_page"),
-    ("appeals", "/appeals", "appeals_page"),
-    ("leads", "/leads", "leads_page"),
-    ("assessment", "/assessment", "indicators_page"),
-    ("audit", "/audit", "audit_page"),
-    ("keeping", "/keeping", "keeping_page"),
-    ("wellness", "/wellness", "wellness_page"),
-    ("me", "/me", "me_page"),
-)
-"""The pages of the menu: name (texts `nav.<name>` and `keys.go_<name>`), path, endpoint."""
+NAVIGATION: Mapping[str, tuple[tuple[str, str, str], ...]] = {
+    "work": (
+        ("queue", "/queue", "queue_page"),
+        ("search", "/search", "search_page"),
+        ("appeals", "/appeals", "appeals_page"),
+    ),
+    "team": (
+        ("leads", "/leads", "leads_page"),
+        ("quality", "/quality", "quality_page"),
+        ("policies", "/policies", "policies_page"),
+        ("assessment", "/assessment", "indicators_page"),
+    ),
+    "admin": (
+        ("audit", "/audit", "audit_page"),
+        ("keeping", "/keeping", "keeping_page"),
+        ("accounts", "/accounts", "accounts_page"),
+        ("docs", "/docs", "api_docs"),
+    ),
+    "own": (
+        ("me", "/me", "me_page"),
+        ("wellness", "/wellness", "wellness_page"),
+    ),
+}
+"""The pages of each group of the menu: name (text `nav.<name>`, key `go_<name>`), path, endpoint."""
 SHAPES = {"block": "■", "review": "◆", "pass": "●"}
 
 
@@ -58,23 +73,34 @@ def context(request: Request) -> dict[str, Any]:
     desk = desk_of(request)
     session: LoginSession | None = getattr(request.state, "session", None)
     language = language_of(request)
+    say, zone = partial(desk.texts.say, language), moments.zone_of(request)
     preferences = session.account.preferences if session else Preferences()
     role = session.account.role if session else None
     return {
-        "t": partial(desk.texts.say, language),
+        "t": say,
         "language": language,
+        "languages": desk.texts.names,
+        "when": lambda at: moments.tag(at, desk.clock(), zone, say),
         "lang": languages.of(language).tag or language,
         "preferences": preferences,
         "account": session.account if session else None,
         "csrf": session.csrf if session else "",
         "keys": keys_of(preferences.remapped),
         "may": partial(allowed, role=role),
-        "navigation": [(name, href) for name, href, endpoint in NAVIGATION if allowed(endpoint, role)],
+        "navigation": navigation(role),
         "now": desk.clock(),
         "path": request.url.path,
         "script_texts": script_texts(desk.texts.catalogue(language)),
         "label_name": lambda label: label_name(request, label),
         "age": partial(age, desk.texts.say, language),
+    }
+
+
+def navigation(role: Role | None) -> dict[str, list[tuple[str, str]]]:
+    """Return the name and path of each page that `role` may open, by group."""
+    return {
+        group: [(name, href) for name, href, endpoint in entries if endpoint in ACCESS and allowed(endpoint, role)]
+        for group, entries in NAVIGATION.items()
     }
 
 

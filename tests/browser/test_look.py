@@ -56,7 +56,7 @@ def test_a_person_can_set_language_and_theme(stack: Stack, sit: Sit) -> None:
     page = sit("ana", path="/me")
     page.select_option("select[name=language]", "zh")
     page.select_option("select[name=theme]", "dark")
-    page.locator("form[action='/me/preferences'] button").press("Enter")
+    page.locator("main form[action='/me/preferences'] button").press("Enter")
     expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 

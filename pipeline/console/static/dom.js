@@ -21,9 +21,9 @@ document.addEventListener("click", (event) => {
   if (handler) handler(button, event);
 });
 
-/** Does the action `name`, as its button would. Returns false if there is no such button. */
+/** Does the action `name`, as its button would. Returns false if there is no such button. A closed menu counts too. */
 export const act = (name) => {
-  const button = all(`[data-do="${name}"]`).find((one) => !one.disabled && one.checkVisibility());
+  const button = all(`[data-do="${name}"]`).find((one) => !one.disabled && (one.checkVisibility() || one.closest("[popover]")));
   if (!button) return false;
   if (button.matches("input, textarea, select")) button.focus();
   else button.click();

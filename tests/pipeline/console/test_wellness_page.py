@@ -26,8 +26,8 @@ def test_the_meter_counts_the_player_s_reports(console: Console, enter: Enter) -
     decide(ana, case, taken(ana, case))
     for _ in range(4):
         assert ana.post("/wellness/listened", data={"seconds": "30"}).status_code == 204
-    assert "2 min · 1 severe" in ana.get("/wellness/meter").text
-    assert "0 min · 0 severe" in enter("ben").get("/wellness/meter").text
+    assert "2 min of listening, 1 severe" in ana.get("/wellness/meter").text
+    assert "0 min of listening, 0 severe" in enter("ben").get("/wellness/meter").text
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "121", "nan", "inf", "x"])
