@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +97,21 @@ def _judge(settings: Settings) -> str:
     return f"policy {check(settings.judge).policy.version}, lexicons {', '.join(settings.judge.lexicons)}"
 
 
+def check_live_policy(settings: Settings) -> str:
+    """What the policy studio has published counts more than the files, so a difference is shown."""
+    from pipeline.review.policies.standing import standing
+
+    found = standing(settings, time.time())
+    if found is None:
+        return "nothing is published: the files count"
+    wrong = [f"{each.worker}: {each.problem}" for each in found.behind if each.problem]
+    if wrong:
+        raise VoxwardenError("; ".join(wrong), "Correct labels or policy, and publish again.")
+    files = "the files are the same" if found.same_files else "the files differ from it, and do not count"
+    judges = f"{len(found.judges) - len(found.behind)} of {len(found.judges)} running judges use it"
+    return f"{found.live.version} is live; {files}; {judges}"
+
+
 def _classifier(settings: Settings) -> str:
     from pipeline.judge.classifier import load
     from pipeline.judge.hub import is_fetched, is_id
@@ -171,6 +187,7 @@ CHECKS = (
     DoctorCheck("policy and lexicons", _judge),
     DoctorCheck("classifier", _classifier),
     DoctorCheck("review store", check_store),
+    DoctorCheck("live policy", check_live_policy),
     DoctorCheck("evidence", check_evidence),
     DoctorCheck("Kafka (for ingest, topics and worker)", _broker, needed=False),
 )

@@ -17,6 +17,7 @@ from pipeline.messages import Flag
 from pipeline.metrics import Metrics
 from pipeline.metrics_server import serving
 from pipeline.review.evidence.lookback import open_lookback
+from pipeline.review.policies.source import follow_store
 from pipeline.settings import Settings
 from pipeline.stage import Rejected
 from pipeline.topology import DEAD_LETTERS, Stage
@@ -49,9 +50,10 @@ async def run(settings: Settings, host: Host, stop: asyncio.Event | None = None,
         sole_user(settings.data_dir),
         serving(metrics, settings.metrics.host, settings.metrics.port) as url,
     ):
+        follow = partial(follow_store, settings, metrics)
         tap = partial(_report, DeadLetters(path_of(settings), settings.kafka.retention_seconds(DEAD_LETTERS)), host)
         async with (
-            LocalRunner(settings, metrics, tap, lookback=open_lookback(settings)) as runner,
+            LocalRunner(settings, metrics, tap, lookback=open_lookback(settings), rules=follow) as runner,
             Gateway(settings.gateway, metrics, runner.put) as gateway,
             _console(settings, metrics) as console,
             _api(settings, with_api) as api,

@@ -14,7 +14,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from agents.kafka import admin, max_bytes, topic_name
 from pipeline.errors import ConfigError
 from pipeline.settings import Kafka
-from pipeline.topology import DEAD_LETTERS, TOPICS, Stage, Topic
+from pipeline.topology import DEAD_LETTERS, POLICIES, TOPICS, Stage, Topic
 
 HOUR_MS = 3_600_000
 
@@ -27,6 +27,11 @@ So records live up to one segment longer than the retention.
 SEGMENT_BYTES = 268_435_456
 """A segment of this size is closed earlier."""
 
+SMALL_SEGMENT_BYTES = 16_777_216
+"""The size of a segment of a compacted topic. Only closed segments are compacted."""
+
+ALL_TOPICS = (*TOPICS, POLICIES)
+
 log = logging.getLogger(__name__)
 
 
@@ -35,8 +40,8 @@ class Plan:
     """One topic: the wanted settings, and the settings found on the broker (empty if the topic does not exist)."""
 
     name: str
-    wanted: Mapping[str, int]
-    found: Mapping[str, int]
+    wanted: Mapping[str, Any]
+    found: Mapping[str, Any]
 
     @property
     def missing(self) -> bool:
@@ -56,6 +61,8 @@ class Plan:
 
         Empty if they do not.
         """
+        if "cleanup.policy" in self.wanted:
+            return ""
         retention, segment = self.found.get("retention.ms", -1), self.found.get("segment.ms", 0)
         if retention < 0 or segment <= max(self.wanted["segment.ms"], retention / SEGMENTS_PER_RETENTION):
             return ""
@@ -67,7 +74,17 @@ class Plan:
         )
 
 
-def wanted(topic: Topic, kafka: Kafka) -> dict[str, int]:
+def wanted(topic: Topic, kafka: Kafka) -> dict[str, Any]:
+    if topic.compacted:
+        return {
+            "partitions": 1,
+            "replication": kafka.replication,
+            "retention.ms": -1,
+            "segment.ms": HOUR_MS,
+            "segment.bytes": SMALL_SEGMENT_BYTES,
+            "max.message.bytes": max_bytes(topic, kafka),
+            "cleanup.policy": "compact",
+        }
     retention = round(kafka.retention_seconds(topic) * 1000)
     return {
         "partitions": kafka.partitions,
@@ -79,7 +96,7 @@ def wanted(topic: Topic, kafka: Kafka) -> dict[str, int]:
     }
 
 
-def plans(kafka: Kafka, topics: Sequence[Topic] = TOPICS) -> list[Plan]:
+def plans(kafka: Kafka, topics: Sequence[Topic] = ALL_TOPICS) -> list[Plan]:
     """Compare `topics` with those on the broker. Raises DependencyError if it does not answer."""
     with admin(kafka) as client:
         found = _found(client, [topic_name(topic, kafka) for topic in topics])
@@ -102,7 +119,8 @@ def require(kafka: Kafka, stage: Stage) -> None:
 
     Raises ConfigError if a topic is missing, or if its `max.message.bytes` is smaller than our largest record.
     """
-    require_topics(kafka, [*stage.takes, *stage.gives, DEAD_LETTERS])
+    policies = [POLICIES] if stage.follows or stage.stores else []
+    require_topics(kafka, [*stage.takes, *stage.gives, DEAD_LETTERS, *policies])
 
 
 def require_topics(kafka: Kafka, needed: Sequence[Topic]) -> None:
@@ -133,7 +151,7 @@ def retention_seconds(topics: Sequence[Topic], kafka: Kafka) -> float:
     return min(each / 1000 if each >= 0 else math.inf for each in retentions)
 
 
-def _options(values: Mapping[str, int]) -> dict[str, Any]:
+def _options(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "num_partitions": values["partitions"],
         "replication_factor": values["replication"],
@@ -141,11 +159,11 @@ def _options(values: Mapping[str, int]) -> dict[str, Any]:
     }
 
 
-def _found(client: Any, names: list[str]) -> dict[str, dict[str, int]]:
+def _found(client: Any, names: list[str]) -> dict[str, dict[str, Any]]:
     described = [topic for topic in client.describe_topics(names) if not topic["error_code"]]
     if not described:
         return {}
-    keys = ("retention.ms", "segment.ms", "segment.bytes", "max.message.bytes")
+    keys = ("retention.ms", "segment.ms", "segment.bytes", "max.message.bytes", "cleanup.policy")
     resources = [ConfigResource(ConfigResourceType.TOPIC, topic["name"], dict.fromkeys(keys)) for topic in described]
     configs = client.describe_configs(resources, config_filter="all")["topic"]
     return {
@@ -158,10 +176,11 @@ def _found(client: Any, names: list[str]) -> dict[str, dict[str, int]]:
     }
 
 
-def _setting(name: str, settings: Mapping[str, Any], key: str) -> int:
+def _setting(name: str, settings: Mapping[str, Any], key: str) -> int | str:
     """Return a setting of a topic. If the broker refuses to show it, the client leaves it out without an error."""
     if key not in settings:
         raise ConfigError(
             f"Our Kafka account may not read the settings of topic {name}", "Allow DescribeConfigs for this account."
         )
-    return int(settings[key]["value"])
+    value: str = settings[key]["value"]
+    return value if key == "cleanup.policy" else int(value)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from threading import Timer
 from typing import Any
@@ -15,6 +16,7 @@ from agents.backlog import unknown
 from agents.evidence import open_log
 from agents.health import Health
 from agents.loop import EXIT_UNFINISHED, StageLoop, end_process
+from agents.policies import exchanging, follow_topic
 from agents.work import BatchWork, Work
 from pipeline.dependencies import Dependencies, DependencyCheck, patiently
 from pipeline.errors import ConfigError
@@ -57,8 +59,9 @@ def work_of(stage: Stage, app: faust.App, settings: Settings, metrics: Metrics) 
     if stage.holds:
         return segment.build(stage, app, settings, metrics)
     log = open_log(settings, metrics) if stage.reads_audio else None
+    rules = follow_topic(settings, metrics) if stage.follows else None
     retention = topics.retention_seconds(stage.takes, settings.kafka)
-    return BatchWork(reporting(stage.processor(settings, metrics, log), stage), retention)
+    return BatchWork(reporting(stage.processor(settings, metrics, log, rules), stage), retention)
 
 
 def work(role: str, settings: Settings) -> None:
@@ -74,6 +77,7 @@ def work(role: str, settings: Settings) -> None:
         serving(metrics, settings.metrics.host, settings.metrics.port, health.probes) as url,
         dependencies.watching(),
         health.watching(),
+        exchanging(settings) if stage.stores else nullcontext(),
     ):
         patiently(lambda: topics.require(settings.kafka, stage))
         loop = patiently(lambda: loop_of(stage, settings, metrics, health.backlog))

@@ -26,6 +26,7 @@ from pipeline.stage import BEHIND_SECONDS, RETRY_SECONDS, Backlog, HoldingProces
 from pipeline.topology import AUDIO, STAGES, UTTERANCES, Stage, Topic
 
 if TYPE_CHECKING:
+    from pipeline.judge.judge import Rules
     from pipeline.review.evidence.lookback import Lookback
 
 log = logging.getLogger(__name__)
@@ -202,7 +203,8 @@ class LocalRunner:
     """`async with LocalRunner(...) as runner: await runner.put(chunk)`. The end of the block drains all stages.
 
     With a `lookback`, utterances are kept on disk for some time, and the deliver stage takes its evidence from there.
-    The unfinished work of a killed runner is then processed before new audio. `clock` (UTC seconds) is for live audio:
+    The unfinished work of a killed runner is then processed before new audio. `rules` makes the rules of the judge;
+    without it, they are those of the settings' files. `clock` (UTC seconds) is for live audio:
     it ends the speech of a speaker who falls silent without leaving. For files it is None. The block raises the error
     of a failed stage.
     """
@@ -215,9 +217,11 @@ class LocalRunner:
         *,
         stages: Sequence[Stage] = STAGES,
         lookback: "Lookback | None" = None,
+        rules: "Callable[[], Rules] | None" = None,
         clock: Clock | None = time.time,
     ) -> None:
         self._settings = settings
+        self._rules = rules
         self._metrics = metrics
         self._outer_tap = tap
         self._recovery = Recovery(settings, lookback) if lookback else None
@@ -310,7 +314,8 @@ class LocalRunner:
 
     def _build(self, stage: Stage) -> Processor[Any, Any]:
         lookback = self._recovery.lookback if self._recovery else None
-        processor = reporting(stage.processor(self._settings, self._metrics, lookback), stage)
+        rules = self._rules() if self._rules and stage.follows else None
+        processor = reporting(stage.processor(self._settings, self._metrics, lookback, rules), stage)
         if self._recovery and UTTERANCES in stage.gives:
             return self._recovery.logged(cast("HoldingProcessor[AudioChunk, Utterance]", processor))
         return processor

@@ -217,6 +217,13 @@ class Metrics:
     scores: Counter = _metric("scores_total", "Scores of judged utterances, by label and tenth.", "label", "tenth")
     classifier: Gauge = _metric("classifier_info", "Always 1. The label names the classifier in use.", "model")
     policy: Gauge = _metric("policy_info", "Always 1. The label names the policy in use.", "policy")
+    policy_edition: Gauge = _metric(
+        "policy_edition", "The edition of the published policies that the judge uses; 0: those of its files."
+    )
+    policy_refused: Gauge = _metric(
+        "policy_refused", "1 while the judge cannot use the newest published policies, and goes on with older ones."
+    )
+    policy_refusals: Counter = _metric("policy_refusals_total", "Editions of policies that the judge could not use.")
     shadow_flags: Counter = _metric(
         "shadow_flags_total",
         "Suggestions of shadow policies; `agrees` (yes, no): whether the real policy suggests the same.",

@@ -18,7 +18,7 @@ from pipeline.settings import Settings, load
 
 if TYPE_CHECKING:
     from pipeline.asr.transcriber import Transcriber
-    from pipeline.judge.judge import Judge
+    from pipeline.judge.judge import Judge, Rules
     from pipeline.recordings import FileReport
 
 T = TypeVar("T")
@@ -52,12 +52,14 @@ class Moderator:
         self._settings = load(dict(overrides or {}))
         self._metrics = Metrics()
         self._turn = Lock()
+        self._rules: Rules | None = None
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """Make a moderator with these settings."""
+    def of(cls, settings: Settings, rules: "Rules | None" = None) -> Self:
+        """Make a moderator with these settings. Without `rules`, it uses those of the settings' files."""
         moderator = cls.__new__(cls)
         moderator._settings, moderator._metrics, moderator._turn = settings, Metrics(), Lock()
+        moderator._rules = rules
         return moderator
 
     def load_models(self) -> None:
@@ -92,7 +94,8 @@ class Moderator:
         from pipeline.recordings import Recordings
 
         names = {path: name} if name else {}
-        async for found in Recordings([path], self._settings, self._metrics, room_type, names, longest):
+        rules = self._rules.now if self._rules else None  # one version judges a whole recording
+        async for found in Recordings([path], self._settings, self._metrics, room_type, names, longest, rules):
             yield found
 
     async def _moderated(self, path: Path, room_type: str) -> ModeratedFile:
@@ -117,7 +120,7 @@ class Moderator:
     def _judge(self) -> "Judge":
         from pipeline.judge.judge import build
 
-        return build(self._settings, self._metrics)
+        return build(self._settings, self._metrics, self._rules)
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

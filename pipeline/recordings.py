@@ -3,10 +3,10 @@
 import asyncio
 import math
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.audio import vad
 from pipeline.audio.container import MAIN, Part
@@ -19,6 +19,9 @@ from pipeline.metrics import Metrics
 from pipeline.settings import Settings
 from pipeline.stage import Rejected
 from pipeline.topology import STAGES, UTTERANCES, Stage
+
+if TYPE_CHECKING:
+    from pipeline.judge.judge import Rules
 
 SPEAKER = "speaker"
 """The speaker's name for all recordings, because a recording does not name its speakers."""
@@ -65,6 +68,8 @@ class Recordings:
     """Display names of files that are copies, e.g. of standard input."""
     longest: float = math.inf
     """Seconds of a file that are moderated. The rest of a longer file is an error."""
+    rules: "Callable[[], Rules] | None" = None
+    """Makes the rules of the judge; None: those of the settings' files."""
     _found: "asyncio.Queue[Flag | FileReport | None]" = field(default_factory=asyncio.Queue)
     _files: dict[str, _Progress] = field(default_factory=dict)
 
@@ -80,7 +85,9 @@ class Recordings:
 
     async def _feed(self) -> None:
         stages = [stage for stage in STAGES if not stage.stores]
-        async with LocalRunner(self.settings, self.metrics, self._tap, stages=stages, clock=None) as runner:
+        async with LocalRunner(
+            self.settings, self.metrics, self._tap, stages=stages, rules=self.rules, clock=None
+        ) as runner:
             for path in self.paths:
                 await self._feed_file(runner, path)
 

@@ -1,7 +1,8 @@
 """Reads the YAML files that users write: policies, lexicons, labels, languages. Errors name the file and the key."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -17,6 +18,14 @@ class Sheet(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class SheetError(ConfigError):
+    """A mistake that only knowledge of the whole file shows. `key` is its place, `code` the kind of mistake."""
+
+    def __init__(self, what: str, remedy: str, code: str, key: Iterable[str | int] = (), **values: object) -> None:
+        super().__init__(what, remedy)
+        self.code, self.key, self.values = code, tuple(key), values
+
+
 def is_path(name: str) -> bool:
     """Whether a setting that takes a name or a path has a path."""
     return "/" in name or name.endswith((".yaml", ".yml"))
@@ -24,15 +33,19 @@ def is_path(name: str) -> bool:
 
 def read(path: Path, kind: type[M]) -> M:
     """Read `path` as a `kind`; raises ConfigError."""
+    return of(yamlfiles.read(path, _known(path)), kind, str(path))
+
+
+def of(content: Any, kind: type[M], name: str) -> M:
+    """Make a `kind` of the content of a file. Raises ConfigError, which has `name`."""
     try:
-        content = yamlfiles.read(path, _known(path))
         return kind.model_validate({} if content is None else content)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         key = ".".join(map(str, first["loc"])).removesuffix(".[key]") or "the file"
         reason = first["msg"].removeprefix("Value error, ")
         raise ConfigError(
-            f"{path}: {key}: {reason}",
+            f"{name}: {key}: {reason}",
             "Correct that key. The shipped files show the form.",
         ) from error
 

@@ -14,6 +14,7 @@ Every topic is keyed by room, or by a shard of a room (`pipeline/shards.py`), so
 on one partition. A message that a stage cannot handle goes to `voice.dead-letters`.
 """
 
+import math
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from pipeline.messages import AudioChunk, Flag, Message, SpeechStatus, Transcrip
 from pipeline.stage import Processor
 
 if TYPE_CHECKING:
+    from pipeline.judge.judge import Rules
     from pipeline.metrics import Metrics
     from pipeline.review.evidence.log import UtteranceLog
     from pipeline.settings import Settings
@@ -36,6 +38,8 @@ class Topic:
     """None: unchanged records from any stage."""
     retention_hours: float
     """The default of kafka.retention_hours.KEY. The review store keeps flagged speech longer."""
+    compacted: bool = False
+    """It has one partition, and keeps the newest record of each key for ever."""
 
     @property
     def key(self) -> str:
@@ -52,8 +56,8 @@ class Stage:
     gives: tuple[Topic, ...]
     """Each topic has another message type: the type of an output selects its topic."""
     build: str
-    """`module:function`. The function builds the processor from (Settings, Metrics), and from an UtteranceLog if
-    `reads_audio`. The module is imported when the stage starts."""
+    """`module:function`. The function builds the processor from (Settings, Metrics), from an UtteranceLog if
+    `reads_audio`, and from Rules if it `follows`. The module is imported when the stage starts."""
     batch: int
     """Maximum messages in one batch: the default of stages.NAME.batch."""
     wait_seconds: float
@@ -64,16 +68,23 @@ class Stage:
     """The processor reads audio from the log of utterances."""
     stores: bool = False
     """The processor needs the database."""
+    follows: bool = False
+    """The processor follows the published policies."""
 
     def processor(
-        self, settings: "Settings", metrics: "Metrics", log: "UtteranceLog | None" = None
+        self, settings: "Settings", metrics: "Metrics", log: "UtteranceLog | None" = None, rules: "Rules | None" = None
     ) -> Processor[Any, Any]:
-        """Build the stage's processor. It reads audio from `log` if the stage `reads_audio`."""
+        """Build the stage's processor. It reads audio from `log` if the stage `reads_audio`.
+
+        It uses `rules` if the stage `follows`; without them, the files of the settings.
+        """
         if self.reads_audio and log is None:
             raise TypeError(f"The stage {self.name} reads audio, but there is no log to read it from")
         module, function = self.build.split(":")
         build = getattr(import_module(module), function)
-        made: Processor[Any, Any] = build(settings, metrics, *([log] if self.reads_audio else []))
+        made: Processor[Any, Any] = build(
+            settings, metrics, *([log] if self.reads_audio else []), *([rules] if self.follows else [])
+        )
         return made
 
 
@@ -85,10 +96,14 @@ SPEECH = Topic("voice.speech", SpeechStatus, retention_hours=24)
 DEAD_LETTERS = Topic("voice.dead-letters", None, retention_hours=7 * 24)
 
 TOPICS = (AUDIO, UTTERANCES, TRANSCRIPTS, FLAGS, SPEECH, DEAD_LETTERS)
+"""The topics that carry speech and what is known about it."""
+
+POLICIES = Topic("voice.policies", None, retention_hours=math.inf, compacted=True)
+"""The published policies, and which of them each judge uses (`agents/policies.py`)."""
 
 SEGMENT = Stage("segment", (AUDIO,), (UTTERANCES, SPEECH), "pipeline.audio.segment:build", 64, 0.02, holds=True)
 TRANSCRIBE = Stage("transcribe", (UTTERANCES,), (TRANSCRIPTS, SPEECH), "pipeline.asr.transcribe:build", 16, 0.02)
-JUDGE = Stage("judge", (TRANSCRIPTS,), (FLAGS, SPEECH), "pipeline.judge.judge:build", 32, 0.02)
+JUDGE = Stage("judge", (TRANSCRIPTS,), (FLAGS, SPEECH), "pipeline.judge.judge:build", 32, 0.02, follows=True)
 # One flag may need the clip of the longest case: 1.5 s of CPU. A larger batch could take so long that Kafka reassigns
 # its partition.
 DELIVER = Stage(

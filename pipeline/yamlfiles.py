@@ -15,7 +15,16 @@ MAX_NODES = 1_000_000
 MAX_DEPTH = 50
 """Maximum nesting depth of lists and mappings."""
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+class YamlError(ConfigError):
+    """A mistake in a YAML text. `line` counts from 1; None: unknown. `code` names the kind of mistake."""
+
+    def __init__(self, what: str, remedy: str, code: str, line: int | None = None, **values: object) -> None:
+        super().__init__(what, remedy)
+        self.code, self.line, self.values = code, line, values
+
+
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read(path: Path, remedy: str = "Check the path.") -> Any:
@@ -23,34 +32,51 @@ def read(path: Path, remedy: str = "Check the path.") -> Any:
 
     `remedy` is the advice in the error for a file that cannot be opened.
     """
+    return parse(_read(path, remedy), str(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of the file as it is. Raises ConfigError."""
+    try:
+        return _read(path, "Check the path.").decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text", "Save it as UTF-8 text.") from error
+
+
+def _read(path: Path, remedy: str) -> bytes:
+    """At most one byte more than MAX_BYTES."""
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}", remedy) from error
-    return parse(data, str(path))
 
 
-def parse(data: str | bytes, name: str) -> Any:
-    """The content of one YAML document.
+def parse(data: str | bytes, name: str, most: int = MAX_NODES) -> Any:
+    """The content of one YAML document with at most `most` values.
 
-    Raises ConfigError. Its message has `name`, for example the path of the file, and the line of the mistake.
+    Raises YamlError. Its message has `name`, for example the path of the file, and the line of the mistake.
     """
     if len(data) > MAX_BYTES:
-        raise ConfigError(f"{name} is larger than {MAX_BYTES // 2**20} MiB", "Split it.")
+        raise YamlError(f"{name} is larger than {MAX_BYTES // 2**20} MiB", "Split it.", "size")
     try:
-        checker = _Checker(name)
-        for event in yaml.parse(data, Loader=_Loader):
+        checker = _Checker(name, most)
+        for event in yaml.parse(data, Loader=LOADER):
             checker.see(event)
-        return yaml.load(data, Loader=_Loader)  # noqa: S506 - _Loader is a safe loader, in C if available
+        return yaml.load(data, Loader=LOADER)  # noqa: S506 - LOADER is a safe loader, in C if available
     except yaml.MarkedYAMLError as error:
-        raise ConfigError(
-            f"{_at(name, error.problem_mark)} is not YAML: {error.problem}", "Correct it there."
+        raise YamlError(
+            f"{_at(name, error.problem_mark)} is not YAML: {error.problem}",
+            "Correct it there.",
+            "syntax",
+            _line(error.problem_mark),
+            problem=error.problem,
         ) from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"{name} is not YAML: {' '.join(str(error).split())}", "Save it as UTF-8 text.") from error
+        reason = " ".join(str(error).split())
+        raise YamlError(f"{name} is not YAML: {reason}", "Save it as UTF-8 text.", "encoding") from error
     except ValueError as error:  # such as the date 2024-02-31
-        raise ConfigError(f"{name} has a value that YAML cannot read: {error}", "Put it in quotes.") from error
+        raise YamlError(f"{name} has a value that YAML cannot read: {error}", "Put it in quotes.", "value") from error
 
 
 @dataclass(slots=True)
@@ -74,12 +100,14 @@ class _Checker:
     """Checks the parser's events before any object is built from the file."""
 
     name: str
+    most: int = MAX_NODES
     open: list[_Extent] = field(default_factory=list)
     anchors: dict[str, _Extent] = field(default_factory=dict)
 
     def see(self, event: Any) -> None:
         if getattr(event, "tag", None) not in {None, "!"}:
-            self._refuse(event, f"has the tag {event.tag}", "Leave the tag out; put the value in quotes if it is text.")
+            remedy = "Leave the tag out; put the value in quotes if it is text."
+            self._refuse(event, f"has the tag {event.tag}", remedy, "tag")
         match event:
             case yaml.AliasEvent():
                 self._close(event, self._anchored(event))
@@ -104,14 +132,16 @@ class _Checker:
 
     def _limit(self, event: Any, part: _Extent) -> None:
         if len(self.open) + part.height > MAX_DEPTH:
-            self._refuse(event, f"is nested more than {MAX_DEPTH} deep", "Make it flatter.")
-        if sum(extent.nodes for extent in self.open) + part.nodes > MAX_NODES:
-            self._refuse(event, f"stands for more than {MAX_NODES:,} values", "Shorten it, or use fewer aliases.")
+            self._refuse(event, f"is nested more than {MAX_DEPTH} deep", "Make it flatter.", "depth", most=MAX_DEPTH)
+        if sum(extent.nodes for extent in self.open) + part.nodes > self.most:
+            what = f"stands for more than {self.most:,} values"
+            self._refuse(event, what, "Shorten it, or use fewer aliases.", "values", most=self.most)
 
     def _anchored(self, event: Any) -> _Extent:
         found = self.anchors.get(event.anchor)
         if found is None:
-            self._refuse(event, f"uses *{event.anchor} before &{event.anchor} has ended", "Write the value out.")
+            what = f"uses *{event.anchor} before &{event.anchor} has ended"
+            self._refuse(event, what, "Write the value out.", "alias")
         return _Extent(found.nodes, found.height)
 
     def _check_key(self, event: Any) -> None:
@@ -119,12 +149,17 @@ class _Checker:
         if mapping is None or mapping.keys is None or not mapping.at_key:
             return
         if event.value in mapping.keys:
-            self._refuse(event, f"gives the key {event.value} twice", "Keep one of the two.")
+            self._refuse(event, f"gives the key {event.value} twice", "Keep one of the two.", "twice", key=event.value)
         mapping.keys.add(event.value)
 
-    def _refuse(self, event: Any, what: str, remedy: str) -> NoReturn:
-        raise ConfigError(f"{_at(self.name, event.start_mark)} {what}", remedy)
+    def _refuse(self, event: Any, what: str, remedy: str, code: str, **values: object) -> NoReturn:
+        mark = event.start_mark
+        raise YamlError(f"{_at(self.name, mark)} {what}", remedy, code, _line(mark), **values)
 
 
 def _at(name: str, mark: Any) -> str:
-    return f"{name}, line {mark.line + 1}," if mark else name
+    return f"{name}, line {_line(mark)}," if mark else name
+
+
+def _line(mark: Any) -> int | None:
+    return mark.line + 1 if mark else None

@@ -14,8 +14,11 @@ from pipeline.api.backend import Backend
 from pipeline.api.jobs import Jobs
 from pipeline.http_server import listen, served
 from pipeline.judge import labels
+from pipeline.judge.release import FollowedRules
+from pipeline.metrics import Metrics
 from pipeline.moderator import Moderator
 from pipeline.review.database import Database
+from pipeline.review.policies.source import follow_store
 from pipeline.settings import Settings
 from pipeline.settings.section import Section
 from pipeline.topology import TRANSCRIBE
@@ -45,14 +48,18 @@ async def serving(settings: Settings) -> AsyncIterator[ServedApi]:
     tokens = ApiTokens(settings.api)
     listener = listen(settings.api.host, settings.api.port, "api")
     database = Database(settings.database_url)
+    rules: FollowedRules | None = None
     try:
-        moderator = Moderator.of(_in_small_batches(settings))
+        rules = await asyncio.to_thread(follow_store, settings, Metrics())
+        moderator = Moderator.of(_in_small_batches(settings), rules)
         await asyncio.to_thread(moderator.load_models)
         backend = open_backend(settings, database, moderator)
         app = create_app(backend, tokens)
         async with served(app, listener, app.state.feed.hang_up):
             yield ServedApi(f"http://{settings.api.host}:{listener.getsockname()[1]}", tokens.generated)
     finally:
+        if rules:
+            await asyncio.to_thread(rules.close)
         listener.close()
         database.close()
 

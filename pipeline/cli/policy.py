@@ -1,12 +1,15 @@
 """`voxwarden policy` and `voxwarden lexicon`: check and explain the rules before you use them."""
 
+import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from pipeline.cli.app import app, settings_of, stderr, stdout, with_policy
+from pipeline.cli.app import Exit, app, settings_of, stderr, stdout, with_policy
 from pipeline.cli.roomtype import warn_unknown
+from pipeline.errors import ConfigError, InputError
 
 policy = typer.Typer(no_args_is_help=True, help="Check and explain the policy.")
 lexicon = typer.Typer(no_args_is_help=True, help="Check the lexicons.")
@@ -64,6 +67,73 @@ def explain(
         stdout.print(flag_row(flag, flag.policy))
         for reason in flag.reasons or ("no rule matched",):
             stdout.print(f"  {escape(reason)}", highlight=False, soft_wrap=True)
+
+
+@policy.command()
+def live(ctx: typer.Context) -> None:
+    """Show the published policy that judges use, and the judges that use it.
+
+    Use it to see whether the policy files count. If somebody has published a version in the console, that version
+    counts more than the files. The exit code is 3 if a running judge does not use it.
+
+    Example:
+      voxwarden policy live
+    """
+    from pipeline.cli.casetables import utc
+    from pipeline.review.policies.standing import standing
+
+    found = standing(settings_of(ctx), time.time())
+    if found is None:
+        stdout.print("Nothing is published. The files of judge.policy and judge.lexicons count.")
+        return
+    version = found.live
+    stdout.print(f"{version.version}: {escape(version.title)}", highlight=False)
+    people = f"by {', '.join(version.authors)}, approved by {version.approver}"
+    stdout.print(escape(f"published {utc(version.published_at)} {people}; SHA-256 {version.sha256}"))
+    stdout.print("The files are the same." if found.same_files else "The files differ from it, and do not count.")
+    for judge in found.judges:
+        state = judge.problem or ("" if judge.edition == found.edition else "not yet")
+        stdout.print(escape(f"  {judge.worker}: {judge.policy} {state}".rstrip()), highlight=False, soft_wrap=True)
+    raise typer.Exit(Exit.FAILED if found.behind else Exit.CLEAN)
+
+
+@policy.command()
+def export(
+    ctx: typer.Context,
+    folder: Annotated[
+        Path, typer.Argument(help="A new or empty folder for policy.yaml and NAME.yaml of each lexicon.")
+    ],
+    version: Annotated[int | None, typer.Option(min=1, help="The number of a version. Default: the live one.")] = None,
+) -> None:
+    """Write a published version as files.
+
+    Use it to keep published policies in version control, or to check them with `voxwarden policy check`. An existing
+    file is never replaced.
+
+    Examples:
+      voxwarden policy export published
+      voxwarden policy export before --version 41
+    """
+    from pipeline.cli.store_access import database_of
+    from pipeline.review.policies import versions
+
+    with database_of(ctx) as database, database.read() as connection:
+        found = versions.find(connection, version) if version else versions.newest(connection)
+    if found is None:
+        raise ConfigError("Nothing is published", "Publish a version in the console, under Policies.")
+    texts = {"policy": found.texts.policy} | {each.name: each.text for each in found.texts.lexicons}
+    for name, text in texts.items():
+        _write_new(folder / f"{name}.yaml", text)
+    stderr.print(f"[green]ok[/]: {found.version}: {len(texts)} files in {escape(str(folder))}", highlight=False)
+
+
+def _write_new(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}", "Name a new folder.") from error
 
 
 @lexicon.command("check")

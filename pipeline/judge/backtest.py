@@ -9,10 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pipeline.judge.classifier import Classifier
 from pipeline.judge.classifier import load as load_classifier
-from pipeline.judge.detector import Detector
+from pipeline.judge.detector import Detection
 from pipeline.judge.flagger import Flagger
 from pipeline.judge.judge import check
+from pipeline.judge.labels import Labels
+from pipeline.judge.readings import classify
+from pipeline.judge.rules import RuleSet
 from pipeline.messages import Flag, Transcript
 from pipeline.settings import JudgeSettings
 
@@ -62,15 +66,16 @@ class BacktestTally:
 
 
 class Backtest:
-    """The classifier reads each text once. Both policies decide on the same scores.
+    """The classifier reads each text once. Both policies decide on the same scores, each with its own terms.
 
     `skipped` counts transcripts that are empty because of overload. `repeated` counts transcripts that came before.
     """
 
-    def __init__(self, detector: Detector, before: Flagger, after: Flagger) -> None:
-        self.before, self.after = before, after
+    def __init__(self, classifier: Classifier, labels: Labels, before: RuleSet, after: RuleSet) -> None:
+        self.before, self.after = (Flagger(each.policy, labels, classifier.name) for each in (before, after))
+        self._terms = before.matcher, after.matcher
+        self._classifier = classifier
         self.skipped = self.repeated = 0
-        self._detector = detector
         self._seen: OrderedDict[str, None] = OrderedDict()
 
     def compare(self, batch: Sequence[Transcript]) -> list[Comparison]:
@@ -79,10 +84,16 @@ class Backtest:
         The transcripts of one room must come in order.
         """
         batch = [transcript for transcript in batch if self._counts(transcript)]
-        return [
-            Comparison(self.before.flag(transcript, found), self.after.flag(transcript, found))
-            for transcript, found in zip(batch, self._detector.detect(batch), strict=True)
-        ]
+        return [self._compared(*each) for each in zip(batch, classify(self._classifier, batch), strict=True)]
+
+    def _compared(self, transcript: Transcript, scores: dict[str, float]) -> Comparison:
+        first, second = self._terms
+        matches = first.find(transcript.text)
+        again = matches if second is first else second.find(transcript.text)
+        return Comparison(
+            self.before.flag(transcript, Detection(scores, matches)),
+            self.after.flag(transcript, Detection(scores, again)),
+        )
 
     def _counts(self, transcript: Transcript) -> bool:
         repeated = transcript.id in self._seen
@@ -99,9 +110,7 @@ class Backtest:
 def build(chosen: JudgeSettings, before: str, after: str) -> Backtest:
     """A backtest of two policies, each given by name or path; raises ConfigError."""
     config = check(chosen.model_copy(update={"policy": before, "shadow_policies": (after,)}))
-    detector = Detector(load_classifier(chosen), config.matcher)
-    first, second = (Flagger(policy, config.labels, detector.model) for policy in (config.policy, *config.shadows))
-    return Backtest(detector, first, second)
+    return Backtest(load_classifier(chosen), config.labels, RuleSet(config.policy, config.matcher), config.shadows[0])
 
 
 def flagged(flag: Flag) -> bool:

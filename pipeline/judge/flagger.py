@@ -13,14 +13,14 @@ from pipeline.messages import Flag, Hit, Transcript, derive_id, origin
 
 
 class Flagger:
-    """Applies one policy. It remembers blocked speakers, so the transcripts of a room must come in order."""
+    """Applies one policy. `context` remembers blocked speakers, so the transcripts of a room must come in order."""
 
-    def __init__(self, policies: PolicyResolver, labels: Labels, model: str) -> None:
+    def __init__(self, policies: PolicyResolver, labels: Labels, model: str, context: Context | None = None) -> None:
         self.version = policies.version
         self._policies = policies
         self._labels = labels
         self._model = model
-        self._context = Context()
+        self._context = context or Context()
 
     def flag(self, transcript: Transcript, detection: Detection) -> Flag:
         policy = self._policies.resolved(transcript.room_type, transcript.language)

@@ -2,22 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Protocol, get_args
 
 from pipeline import settings
 from pipeline.judge import labels, lexicon, policy
 from pipeline.judge.classifier import Classifier
 from pipeline.judge.classifier import load as load_classifier
+from pipeline.judge.context import Context
 from pipeline.judge.detector import Detection, Detector
 from pipeline.judge.flagger import Flagger
 from pipeline.judge.labels import Labels
 from pipeline.judge.matcher import Matcher
 from pipeline.judge.policy import PolicyResolver
+from pipeline.judge.rules import RuleSet
 from pipeline.judge.shadow import Shadow
 from pipeline.messages import Flag, SpeechStatus, Suggestion, Transcript
 from pipeline.metrics import Metrics, from_zero
 from pipeline.speech_status import status_of
 from pipeline.stage import Processor, Rejected
+
+ACTIVE = ""
+"""The key of the active policy's cool-downs. A shadow's key is its version."""
 
 TENTHS = tuple(f"{tenth / 10:.1f}" for tenth in range(10))
 """The lower bounds of the tenths of a score."""
@@ -25,33 +30,75 @@ TENTHS = tuple(f"{tenth / 10:.1f}" for tenth in range(10))
 
 @dataclass(frozen=True, slots=True)
 class JudgeConfig:
-    """Labels, lexicons and policies, read from the users' YAML files."""
+    """Labels, lexicons and policies, read from the users' YAML files or from a published release."""
 
     labels: Labels
     matcher: Matcher
     policy: PolicyResolver
-    shadows: tuple[PolicyResolver, ...] = ()
+    shadows: tuple[RuleSet, ...] = ()
+    """Each may have terms of its own."""
+
+    def now(self) -> "JudgeConfig":
+        """These rules never change."""
+        return self
+
+    def close(self) -> None: ...
+
+
+class Rules(Protocol):
+    """Gives the rules that the judge is to use now. They may change when a version is published."""
+
+    def now(self) -> JudgeConfig: ...
+
+    def close(self) -> None: ...
 
 
 class Judge(Processor[Transcript, Flag | SpeechStatus]):
-    """Classifier and lexicons detect; the policy decides. Shadow policies only count their decisions."""
+    """Classifier and lexicons detect; the policy decides. Shadow policies only count their decisions.
 
-    def __init__(self, config: JudgeConfig, classifier: Classifier, metrics: Metrics) -> None:
-        self._detector = Detector(classifier, config.matcher)
-        self._flagger = Flagger(config.policy, config.labels, classifier.name)
-        self._shadows = [Shadow(Flagger(each, config.labels, classifier.name), metrics) for each in config.shadows]
-        self._metrics = metrics
+    A new version of the rules applies from the next batch on, so all flags of a batch come from one version.
+    """
+
+    def __init__(self, rules: Rules, classifier: Classifier, metrics: Metrics) -> None:
+        self._rules, self._classifier, self._metrics = rules, classifier, metrics
+        self._contexts: dict[str, Context] = {}
         from_zero(metrics.flags, get_args(Suggestion))
-        from_zero(metrics.labels, config.labels.labels)
-        from_zero(metrics.scores, config.labels.labels, TENTHS)
         metrics.classifier.labels(classifier.name).set(1)
-        metrics.policy.labels(config.policy.version).set(1)
+        self._take(rules.now())
 
     def process(self, batch: Sequence[Transcript]) -> list[Flag | SpeechStatus | Rejected]:
         """One flag for each transcript; a status for a transcript that overload skipped."""
+        if (config := self._rules.now()) is not self._config:
+            self._take(config)
         transcribed = [transcript for transcript in batch if not transcript.skipped]
         flags = [self._judge(*each) for each in zip(transcribed, self._detector.detect(transcribed), strict=True)]
         return [*flags, *(status_of(each, "skipped", "overload") for each in batch if each.skipped)]
+
+    def close(self) -> None:
+        self._rules.close()
+
+    def _take(self, config: JudgeConfig) -> None:
+        """Use these rules. Cool-downs go on, because they belong to the speakers."""
+        self._config, metrics = config, self._metrics
+        self._detector = Detector(self._classifier, config.matcher)
+        versions = {ACTIVE, *(each.policy.version for each in config.shadows)}
+        self._contexts = {version: self._contexts.get(version, Context()) for version in versions}
+        self._flagger = self._flagger_of(config.policy, ACTIVE)
+        self._shadows = [
+            Shadow(
+                self._flagger_of(each.policy, each.policy.version),
+                metrics,
+                None if each.matcher is config.matcher else each.matcher,
+            )
+            for each in config.shadows
+        ]
+        from_zero(metrics.labels, config.labels.labels)
+        from_zero(metrics.scores, config.labels.labels, TENTHS)
+        metrics.policy.clear()
+        metrics.policy.labels(config.policy.version).set(1)
+
+    def _flagger_of(self, policy: PolicyResolver, context: str) -> Flagger:
+        return Flagger(policy, self._config.labels, self._classifier.name, self._contexts[context])
 
     def _judge(self, transcript: Transcript, detection: Detection) -> Flag:
         flag = self._flagger.flag(transcript, detection)
@@ -69,10 +116,10 @@ class Judge(Processor[Transcript, Flag | SpeechStatus]):
                 self._metrics.labels.labels(label).inc()
 
 
-def build(all_settings: settings.Settings, metrics: Metrics) -> Judge:
-    """The judge for these settings; raises ConfigError."""
+def build(all_settings: settings.Settings, metrics: Metrics, rules: Rules | None = None) -> Judge:
+    """The judge for these settings. Without `rules`, it uses those of the settings' files. Raises ConfigError."""
     chosen = all_settings.judge
-    return Judge(check(chosen), load_classifier(chosen), metrics)
+    return Judge(rules or check(chosen), load_classifier(chosen), metrics)
 
 
 def check(chosen: settings.JudgeSettings) -> JudgeConfig:
@@ -80,9 +127,10 @@ def check(chosen: settings.JudgeSettings) -> JudgeConfig:
     known = labels.load(chosen.labels)
     lexicons = lexicon.load(chosen.lexicons, known)
     shadows = [policy.load(name, known, lexicons) for name in chosen.shadow_policies]
+    matcher = lexicon.compile_terms(lexicons)
     return JudgeConfig(
         known,
-        lexicon.compile_terms(lexicons),
+        matcher,
         policy.load(chosen.policy, known, lexicons),
-        tuple({each.version: each for each in shadows}.values()),
+        tuple({each.version: RuleSet(each, matcher) for each in shadows}.values()),
     )

@@ -7,9 +7,8 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from pipeline.configuration import configs_folder
-from pipeline.errors import ConfigError
 from pipeline.languages.codes import CODES
-from pipeline.sheets import Sheet, read
+from pipeline.sheets import Sheet, SheetError, read
 
 Severity = Literal["low", "medium", "high", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
@@ -84,11 +83,22 @@ class Labels(Sheet):
     def severity(self, label: str) -> int:
         return SEVERITIES.index(self.labels[label].severity)
 
-    def check(self, names: Iterable[str], where: str) -> None:
-        """Raise ConfigError for the first of `names` that is not a label. The error names `where`."""
+    def check(self, names: Iterable[str], where: str, key: tuple[str | int, ...] = ()) -> None:
+        """Raise SheetError for the first of `names` that is not a label.
+
+        The error names `where`; `key` is the place in the file.
+        """
         for name in names:
             if name not in self.labels:
-                raise ConfigError(f"{where}: unknown label {name}", f"Known labels: {', '.join(self.labels)}.")
+                known = ", ".join(self.labels)
+                raise SheetError(
+                    f"{where}: unknown label {name}",
+                    f"Known labels: {known}.",
+                    "unknown_label",
+                    key,
+                    label=name,
+                    known=known,
+                )
 
 
 def load(path: Path | None = None) -> Labels:

@@ -12,7 +12,7 @@ from pipeline.judge.labels import Labels, Severity
 from pipeline.judge.matcher import Matcher, Term
 from pipeline.judge.normalise import normalise
 from pipeline.languages.codes import CODES
-from pipeline.sheets import Sheet, is_path, read
+from pipeline.sheets import Sheet, SheetError, is_path, read
 
 Phrase = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
@@ -74,27 +74,35 @@ def language_of(name: str) -> str:
     return path.parent.name if path.name == FILE else path.stem
 
 
-def _load(name: str, labels: Labels) -> Lexicon:
-    path = path_of(name)
-    lexicon = read(path, Lexicon)
+def checked(lexicon: Lexicon, name: str, labels: Labels) -> Lexicon:
+    """Check a lexicon against the labels. Raises SheetError, which has the `name` of its file."""
     if not lexicon.groups and not lexicon.allow:
-        raise ConfigError(f"{path} has no terms", "Add groups, or remove it from judge.lexicons.")
+        raise SheetError(f"{name} has no terms", "Add groups, or remove it from judge.lexicons.", "no_terms")
     for number, group in enumerate(lexicon.groups):
-        where = f"{path}: groups.{number}"
-        labels.check([group.label], f"{where}.label")
-        for term in group.terms:
-            _check_term(term, group, f"{where}.terms")
+        where = f"{name}: groups.{number}"
+        labels.check([group.label], f"{where}.label", ("groups", number, "label"))
+        for place, term in enumerate(group.terms):
+            _check_term(term, group, f"{where}.terms", ("groups", number, "terms", place))
     return lexicon
 
 
-def _check_term(term: str, group: Group, where: str) -> None:
+def _load(name: str, labels: Labels) -> Lexicon:
+    path = path_of(name)
+    return checked(read(path, Lexicon), str(path), labels)
+
+
+def _check_term(term: str, group: Group, where: str, key: tuple[str | int, ...]) -> None:
     plain = normalise(term.removesuffix("*")).text
     if not any(character.isalnum() for character in plain):
-        raise ConfigError(f"{where}: {term!r} has no letters", "Remove it.")
+        raise SheetError(f"{where}: {term!r} has no letters", "Remove it.", "no_letters", key, term=term)
     if group.pinyin and max(script.syllables(plain) for script in languages.scripts()) < MIN_SYLLABLES:
-        raise ConfigError(
+        raise SheetError(
             f"{where}: {term} is too short to be matched by sound",
             f"Use {MIN_SYLLABLES} Chinese characters or more, or a group without pinyin.",
+            "too_short_for_sound",
+            key,
+            term=term,
+            least=MIN_SYLLABLES,
         )
 
 

@@ -16,11 +16,10 @@ import msgspec
 from pydantic import Field
 
 from pipeline.configuration import configs_folder
-from pipeline.errors import ConfigError
 from pipeline.judge.labels import SEVERITIES, Labels, Severity
 from pipeline.messages import Mark, Suggestion
 from pipeline.settings import LanguageCode
-from pipeline.sheets import Sheet, is_path, read
+from pipeline.sheets import Sheet, SheetError, is_path, read
 
 V = TypeVar("V")
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -110,11 +109,14 @@ class ResolvedPolicy:
 
 
 class PolicyResolver:
-    """A checked policy. `version` is its name plus eight digits of the hash of all files that it depends on."""
+    """A checked policy. `version` is its name with `mark`.
 
-    def __init__(self, policy: Policy, labels: Labels, rests_on: Iterable[Sheet] = ()) -> None:
+    Without `mark`, it is its name with eight digits of the hash of all files that it depends on.
+    """
+
+    def __init__(self, policy: Policy, labels: Labels, rests_on: Iterable[Sheet] = (), mark: str = "") -> None:
         self.policy = policy
-        self.version = f"{policy.name}@{digest([policy, labels, *rests_on])}"
+        self.version = f"{policy.name}@{mark or digest([policy, labels, *rests_on])}"
         self._known = tuple(labels.labels)
         self.resolved = lru_cache(MAX_CACHED)(self._resolved)
 
@@ -129,22 +131,34 @@ class PolicyResolver:
 
 def load(name: str, labels: Labels, rests_on: Iterable[Sheet] = ()) -> PolicyResolver:
     """Read and check a policy by name or path; raises ConfigError, which names file and key."""
-    path = _path(name)
-    policy = read(path, Policy)
+    path = path_of(name)
+    return checked(read(path, Policy), str(path), labels, rests_on)
+
+
+def checked(
+    policy: Policy, name: str, labels: Labels, rests_on: Iterable[Sheet] = (), mark: str = ""
+) -> PolicyResolver:
+    """Check a policy against the labels. Raises SheetError, which has the `name` of its file."""
     layers: dict[str, PolicyLayer] = {"": policy} | {
         f"room_types.{kind}.": layer for kind, layer in policy.room_types.items()
     }
     for where, layer in layers.items():
-        labels.check(layer.labels, f"{path}: {where}labels")
-    resolver = PolicyResolver(policy, labels, rests_on)
+        for label in layer.labels:
+            labels.check([label], f"{name}: {where}labels", (*where.split(".")[:-1], "labels", label))
+    resolver = PolicyResolver(policy, labels, rests_on, mark)
     for room_type in (OTHER, *policy.room_types):
         for language in sorted(_languages(layers.values())):
-            where = f"{path} ({room_type or 'default'} rooms, {language or 'other languages'})"
-            _check(resolver.resolved(room_type, language), where)
+            where = f"{name} ({room_type or 'default'} rooms, {language or 'other languages'})"
+            _check(resolver.resolved(room_type, language), where, room_type, language)
     return resolver
 
 
-def _path(name: str) -> Path:
+def combinations(policy: Policy) -> int:
+    """How many pairs of a room type and a language the check of a policy looks at."""
+    return (1 + len(policy.room_types)) * len(_languages([policy, *policy.room_types.values()]))
+
+
+def path_of(name: str) -> Path:
     """The file for `name`: a path, or the name of a file in `configs/policies`."""
     return Path(name) if is_path(name) else configs_folder() / "policies" / f"{name}.yaml"
 
@@ -160,20 +174,31 @@ def _languages(layers: Iterable[PolicyLayer]) -> set[str]:
     return {OTHER}.union(*(rule.languages for rule in rules))
 
 
-def _check(policy: ResolvedPolicy, where: str) -> None:
+def _check(policy: ResolvedPolicy, where: str, room_type: str, language: str) -> None:
+    top = ("room_types", room_type) if room_type else ()
     for label, rule in (*policy.labels.items(), ("risk", policy.risk)):
+        key = (*top, "risk") if label == "risk" else (*top, "labels", label)
+        told = {"label": label, "review": f"{rule.review:g}", "block": f"{rule.block:g}", "language": language}
         if 1 < rule.review < NEVER:
-            raise ConfigError(
+            raise SheetError(
                 f"{where}: {label}: review at {rule.review:g}, with review_scale, is above every score",
                 "Lower review_scale, or write `review: never`.",
+                "above_every_score",
+                key,
+                **told,
             )
         if rule.block < rule.review < NEVER:
-            raise ConfigError(
+            raise SheetError(
                 f"{where}: {label}: block at {rule.block} is below review at {rule.review}",
                 "Block needs a higher score than review.",
+                "block_below_review",
+                key,
+                **told,
             )
     if not policy.labels or all(rule.mute for rule in (policy.risk, *policy.labels.values())):
-        raise ConfigError(f"{where}: no label has an effect", "Switch a label on, and give it a score or a level.")
+        raise SheetError(
+            f"{where}: no label has an effect", "Switch a label on, and give it a score or a level.", "no_effect", top
+        )
 
 
 def _limits(layers: list[PolicyLayer], label: str, language: str, scale: float) -> LabelLimits:

@@ -110,9 +110,9 @@ def revisions(url: str) -> tuple[str | None, str | None, bool]:
     The store is not changed. A store that does not exist has none.
     """
     scripts = ScriptDirectory(str(MIGRATIONS))
-    if not _exists(_url(url)):
+    if not exists(url):
         return None, scripts.get_current_head(), False
-    with _visit(url) as connection:
+    with visit(url) as connection:
         current = MigrationContext.configure(connection).get_current_revision()
     return current, scripts.get_current_head(), current in {script.revision for script in scripts.walk_revisions()}
 
@@ -121,7 +121,7 @@ def clock_of(url: str) -> float:
     """Return the time of the database's server in UTC seconds. A SQLite file has the clock of this machine."""
     if _url(url).get_backend_name() == "sqlite":
         return time.time()
-    with _visit(url) as connection:
+    with visit(url) as connection:
         return float(connection.scalar(select(func.extract("epoch", func.clock_timestamp()))) or 0.0)
 
 
@@ -129,12 +129,12 @@ def check_answers(url: str) -> None:
     """Raise DependencyError if the server does not answer within CHECK_SECONDS. A SQLite file needs no check."""
     if _url(url).get_backend_name() == "sqlite":
         return
-    with _visit(url) as connection:
+    with visit(url) as connection:
         connection.execute(text("SELECT 1"))
 
 
 @contextmanager
-def _visit(url: str) -> Iterator[Connection]:
+def visit(url: str) -> Iterator[Connection]:
     """Open one connection to a store, and do not migrate it. The server must answer within CHECK_SECONDS."""
     database = _url(url)
     limits = {} if database.get_backend_name() == "sqlite" else {"connect_timeout": str(CHECK_SECONDS)}
@@ -146,7 +146,9 @@ def _visit(url: str) -> Iterator[Connection]:
         engine.dispose()
 
 
-def _exists(url: URL) -> bool:
+def exists(written: str) -> bool:
+    """Tell whether the file of a SQLite store exists. A server is taken to be there."""
+    url = _url(written)
     return url.get_backend_name() != "sqlite" or Path(url.database or "").is_file()
 
 

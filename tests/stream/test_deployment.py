@@ -67,7 +67,7 @@ def check_with_doctor(addresses: dict[str, str], data: Path, roles: dict[str, Ro
     services = [f"ws://127.0.0.1:{roles['gateway'].port}", f"http://127.0.0.1:{roles['console'].port}/healthz"]
     found = list(examine(settings, checks(settings, [role.target for role in roles.values()], services)))
     assert [each for each in found if each.state != "ok"] == []
-    assert len(found) == 5 + 4 + len(roles) + len(services)
+    assert len(found) == 6 + 4 + len(roles) + len(services)
 
 
 @pytest.mark.timeout(400)

@@ -12,7 +12,7 @@ from agents.kafka import admin, reader, topic_name
 from agents.worker import work
 from pipeline.errors import ConfigError
 from pipeline.settings import Kafka, Settings
-from pipeline.topology import AUDIO, DEAD_LETTERS, TOPICS, Topic
+from pipeline.topology import AUDIO, DEAD_LETTERS, POLICIES, TOPICS, Topic
 from tests.builders import transcript
 from tests.stream.kafka_io import PATIENCE_SECONDS, put
 
@@ -26,11 +26,13 @@ def with_kafka(settings: Settings, **changes: object) -> Settings:
 def test_missing_topics_are_created_with_the_settings(bare: Settings) -> None:
     assert all(plan.missing for plan in topics.create(bare.kafka))
     after = topics.plans(bare.kafka)
-    assert [plan.name for plan in after] == [bare.kafka.prefix + topic.name for topic in TOPICS]
+    assert [plan.name for plan in after] == [bare.kafka.prefix + topic.name for topic in (*TOPICS, POLICIES)]
     assert not any(plan.missing or plan.differences for plan in after)
-    assert {plan.found["partitions"] for plan in after} == {bare.kafka.partitions}
-    hours = {plan.found["retention.ms"] // 3_600_000 for plan in after}
+    *speech, policies = after
+    assert {plan.found["partitions"] for plan in speech} == {bare.kafka.partitions}
+    hours = {plan.found["retention.ms"] // 3_600_000 for plan in speech}
     assert hours == {topic.retention_hours for topic in TOPICS}
+    assert (policies.found["partitions"], policies.found["cleanup.policy"]) == (1, "compact")
 
 
 def test_a_second_create_changes_nothing(settings: Settings) -> None:
@@ -41,9 +43,9 @@ def test_a_second_create_changes_nothing(settings: Settings) -> None:
 
 def test_a_topic_that_differs_is_reported_and_not_changed(settings: Settings) -> None:
     wider = with_kafka(settings, partitions=6, max_message_bytes=2_000_000)
-    plans = topics.create(wider.kafka)
+    *plans, _ = topics.create(wider.kafka)
     assert all("partitions is 2, wanted 6" in plan.differences for plan in plans)
-    assert all(plan.found["partitions"] == 2 for plan in topics.plans(settings.kafka))
+    assert all(plan.found["partitions"] == 2 for plan in topics.plans(settings.kafka, TOPICS))
 
 
 @pytest.mark.parametrize("role", ["segment", "transcribe", "judge", "deliver"])

@@ -9,9 +9,8 @@ from rich.console import Console, RenderableType
 
 from pipeline.cli.differences import MARKS, SHOWN, difference_line, examples, total_line, totals
 from pipeline.judge.backtest import Backtest, BacktestTally, Comparison
-from pipeline.judge.detector import Detector
-from pipeline.judge.flagger import Flagger
 from pipeline.judge.judge import check
+from pipeline.judge.rules import RuleSet
 from pipeline.messages import Flag
 from pipeline.settings import JudgeSettings
 from tests.builders import flag
@@ -36,9 +35,8 @@ FOUND = [judged("a", before=False, after=True), judged("b", before=True, after=F
 @pytest.fixture(scope="module")
 def test() -> Backtest:
     config = check(JudgeSettings(policy="default", shadow_policies=("strict",)))
-    detector = Detector(WordClassifier({}), config.matcher)
-    one, two = (Flagger(policy, config.labels, detector.model) for policy in (config.policy, *config.shadows))
-    made = Backtest(detector, one, two)
+    before = RuleSet(config.policy, config.matcher)
+    made = Backtest(WordClassifier({}), config.labels, before, config.shadows[0])
     made.skipped, made.repeated = 4, 2
     return made
 

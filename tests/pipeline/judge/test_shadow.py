@@ -42,7 +42,7 @@ def count(metrics: Metrics, suggestion: str, agrees: str, version: str) -> float
 def test_a_shadow_is_counted_beside_the_real_policy_on_the_same_scores(chosen: JudgeSettings) -> None:
     metrics, classifier = Metrics(), WordClassifier({"mild": {"abuse": 0.5}, "harsh": {"abuse": 0.9}})
     config = check(chosen)
-    (shadow,) = [policy.version for policy in config.shadows]
+    (shadow,) = [shadow.policy.version for shadow in config.shadows]
     said = [transcript(text, float(at)) for at, text in enumerate(["mild", "harsh", "harsh", "fine"])]
     flags = judge(chosen, classifier, metrics).process(said)
     assert [flag.suggestion for flag in flags if isinstance(flag, Flag)] == ["pass", "review", "review", "pass"]

@@ -1,0 +1,211 @@
+"""Checks texts while a person edits them: every mistake with its line, and terms and limits that are too broad.
+
+`code` names the kind of a remark, and `values` go into its sentence. The console has a sentence for each code.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import yaml
+from msgspec import Struct
+from pydantic import ValidationError
+
+from pipeline import yamlfiles
+from pipeline.judge import lexicon, rules
+from pipeline.judge.labels import Labels
+from pipeline.judge.lexicon import Lexicon
+from pipeline.judge.normalise import normalise
+from pipeline.judge.policy import LabelRule, Policy, RiskRule
+from pipeline.judge.rules import POLICY, LexiconText, RuleTexts
+from pipeline.sheets import Sheet, SheetError
+from pipeline.yamlfiles import YamlError
+
+Key = tuple[str | int, ...]
+
+MOST = 50
+"""Maximum number of remarks about one text."""
+LOW_LIMIT = 0.3
+"""A review limit below this is called low: most shipped limits are above 0.5."""
+SHORT_STEM = 4
+"""A Latin term with `*` and fewer characters before it matches many words."""
+SHORT_WORD = 3
+"""A Latin term with fewer characters is part of many spellings."""
+
+REASONS: Mapping[str, str] = {
+    "extra_forbidden": "unknown_key",
+    "missing": "missing_key",
+    "literal_error": "one_of",
+    "greater_than": "out_of_range",
+    "greater_than_equal": "out_of_range",
+    "less_than": "out_of_range",
+    "less_than_equal": "out_of_range",
+    "finite_number": "out_of_range",
+    "string_pattern_mismatch": "wrong_form",
+    "string_too_long": "too_long",
+    "string_too_short": "empty",
+    "too_short": "empty",
+}
+"""Our code for a kind of error of pydantic; any other one is `wrong_type`."""
+
+
+NUMBER_PART, NEVER_PART = "constrained-float", ("literal['never']",)
+"""What pydantic appends to the place of a limit, once for each of the two forms that it may have."""
+
+
+class Remark(Struct, frozen=True):
+    """A mistake, or a warning, at a line of a text."""
+
+    file: str
+    """`policy`, or the name of a lexicon."""
+    line: int
+    """It counts from 1; 0: the whole text."""
+    level: Literal["error", "warning"]
+    code: str
+    key: str = ""
+    """The path of the key, for example `labels.abuse.review`."""
+    values: dict[str, str] = {}
+
+
+def remarks(texts: RuleTexts, labels: Labels) -> list[Remark]:
+    """Return all remarks, by text and line."""
+    try:
+        rules.check_size(texts)
+    except SheetError as error:
+        return [_of_sheet(POLICY, error, {})]
+    found = list(_policy(texts.policy, labels))[:MOST]
+    for each in texts.lexicons:
+        found += list(_lexicon(each, labels))[:MOST]
+    return sorted(found, key=lambda remark: (remark.file != POLICY, remark.file, remark.line))
+
+
+def _policy(text: str, labels: Labels) -> Iterator[Remark]:
+    lines: dict[Key, int] = {}
+    try:
+        read = _read(text, POLICY, Policy, lines)
+        if isinstance(read, list):
+            yield from read
+            return
+        yield from _low_limits(read, lines)
+        rules.check_policy(read, labels)
+    except YamlError as error:
+        yield _of_yaml(POLICY, error)
+    except SheetError as error:
+        yield _of_sheet(POLICY, error, lines)
+
+
+def _lexicon(given: LexiconText, labels: Labels) -> Iterator[Remark]:
+    lines: dict[Key, int] = {}
+    try:
+        read = _read(given.text, given.name, Lexicon, lines)
+        if isinstance(read, list):
+            yield from read
+            return
+        yield from _broad_terms(given.name, read, lines)
+        lexicon.checked(read, given.name, labels)
+    except YamlError as error:
+        yield _of_yaml(given.name, error)
+    except SheetError as error:
+        yield _of_sheet(given.name, error, lines)
+
+
+def _read(text: str, name: str, kind: type[Any], lines: dict[Key, int]) -> Any:
+    """Return the sheet, or the remarks about its mistakes. Fills `lines`. Raises YamlError."""
+    content = rules.parsed(text, name)
+    lines |= lines_of(text)
+    try:
+        sheet: Sheet = kind.model_validate({} if content is None else content)
+    except ValidationError as error:
+        errors = error.errors(include_input=False, include_url=False)
+        return [_of_field(name, each, lines) for each in errors if each["loc"][-1:] != NEVER_PART][:MOST]
+    return sheet
+
+
+def lines_of(text: str) -> dict[Key, int]:
+    """Return the line of each key and item of a YAML text that was checked before."""
+    found: dict[Key, int] = {}
+    waiting: list[tuple[Key, Any]] = [((), yaml.compose(text, Loader=yamlfiles.LOADER))]
+    while waiting:
+        key, node = waiting.pop()
+        if isinstance(node, yaml.MappingNode):
+            parts = [(each.value, each, value) for each, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            parts = [(number, value, value) for number, value in enumerate(node.value)]
+        else:
+            continue
+        for name, at, value in parts:
+            found[(*key, name)] = at.start_mark.line + 1
+            waiting.append(((*key, name), value))
+    return found
+
+
+def _line(key: Sequence[str | int], lines: Mapping[Key, int]) -> int:
+    """Return the line of a key, or of the nearest key around it."""
+    whole = tuple(key)
+    around = [whole[:n] for n in range(len(whole), 0, -1)]
+    around += [(*whole[:-2], "every")] if whole[-2:-1] == ("labels",) else []  # a label without rules of its own
+    return next((lines[each] for each in around if each in lines), 0)
+
+
+def _of_yaml(file: str, error: YamlError) -> Remark:
+    return Remark(file, error.line or 0, "error", f"yaml_{error.code}", values=_texts(error.values))
+
+
+def _of_sheet(file: str, error: SheetError, lines: Mapping[Key, int]) -> Remark:
+    return Remark(file, _line(error.key, lines), "error", error.code, _dotted(error.key), _texts(error.values))
+
+
+def _of_field(file: str, error: Any, lines: Mapping[Key, int]) -> Remark:
+    kind, context = error["type"], error.get("ctx", {})
+    code = REASONS.get(kind, "wrong_type")
+    limits = {"gt": "> {}", "ge": "≥ {}", "lt": "< {}", "le": "≤ {}"}
+    wanted = next((form.format(context[name]) for name, form in limits.items() if name in context), "")
+    wanted = wanted or str(context.get("expected", context.get("max_length", "")))
+    key = [part for part in error["loc"] if part not in {"[key]", NUMBER_PART}]
+    if NUMBER_PART in error["loc"]:
+        code = "limit_form"
+    elif "[key]" in error["loc"]:
+        code = "language_code"
+    return Remark(file, _line(key, lines), "error", code, _dotted(key), {"wanted": wanted})
+
+
+def _low_limits(policy: Policy, lines: Mapping[Key, int]) -> Iterator[Remark]:
+    layers: list[tuple[Key, Any]] = [((), policy)]
+    layers += [(("room_types", name), layer) for name, layer in policy.room_types.items()]
+    for top, layer in layers:
+        named: list[tuple[Key, LabelRule | RiskRule]] = [((*top, "every"), layer.every), ((*top, "risk"), layer.risk)]
+        named += [((*top, "labels", label), rule) for label, rule in layer.labels.items()]
+        for key, rule in named:
+            limits = [(key, rule), *(((*key, "languages", code), each) for code, each in rule.languages.items())]
+            for place, limit in limits:
+                if isinstance(limit.review, float | int) and limit.review < LOW_LIMIT:
+                    at = (*place, "review")
+                    values = {"limit": f"{limit.review:g}"}
+                    yield Remark(POLICY, _line(at, lines), "warning", "low_limit", _dotted(at), values)
+
+
+def _broad_terms(file: str, read: Lexicon, lines: Mapping[Key, int]) -> Iterator[Remark]:
+    for number, group in enumerate(read.groups):
+        if group.near:
+            continue
+        for place, term in enumerate(group.terms):
+            key = ("groups", number, "terms", place)
+            if code := _broad(term):
+                yield Remark(file, _line(key, lines), "warning", code, _dotted(key), {"term": term})
+
+
+def _broad(term: str) -> str:
+    """Return why a term without `near` matches too much; empty if it does not seem so."""
+    plain = "".join(normalise(term.removesuffix("*")).text.split())
+    if not plain.isascii():
+        return "broad_character" if len(plain) == 1 else ""
+    if term.endswith("*"):
+        return "broad_stem" if len(plain) < SHORT_STEM else ""
+    return "broad_word" if len(plain) < SHORT_WORD else ""
+
+
+def _dotted(key: Sequence[str | int]) -> str:
+    return ".".join(map(str, key))
+
+
+def _texts(values: Mapping[str, object]) -> dict[str, str]:
+    return {name: str(value) for name, value in values.items()}

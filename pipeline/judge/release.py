@@ -1,0 +1,174 @@
+"""A release: what all running judges are to use. The policy studio makes one, and each judge follows the newest."""
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+from threading import Event, Thread
+from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from pipeline.errors import DependencyError, VoxwardenError
+from pipeline.judge.judge import JudgeConfig, check
+from pipeline.judge.rules import RuleTexts, compiled
+from pipeline.metrics import Metrics
+from pipeline.settings import Settings
+
+FOLLOW_SECONDS = 2.0
+"""Seconds between two looks for a newer release."""
+REPORT_SECONDS = 15.0
+"""Seconds between two reports of a judge that uses the same release."""
+MAX_SHADOWS = 2
+"""More shadow policies would make a release too large for a record of Kafka's default size."""
+
+log = logging.getLogger(__name__)
+
+
+class MarkedTexts(Struct, frozen=True):
+    """The texts of one policy. `mark` becomes the part of its version after the `@`: `7`, or `draft-3-1a2b3c4d`."""
+
+    mark: str
+    texts: RuleTexts
+
+
+class Release(Struct, frozen=True):
+    """What judges use. A later release has a higher edition."""
+
+    edition: int
+    live: MarkedTexts | None = None
+    """None: no version is published, and each judge uses the files of its settings."""
+    shadows: tuple[MarkedTexts, ...] = ()
+
+
+class JudgeReport(Struct, frozen=True):
+    """What a running judge uses."""
+
+    worker: str
+    edition: int
+    policy: str
+    """The version that its flags name."""
+    since: float
+    """When it began to use it, in UTC seconds."""
+    at: float
+    """The time of this report."""
+    problem: str = ""
+    """Why it could not use the newest release. Then it goes on with the one before."""
+
+
+class ReleaseSource(Protocol):
+    """Where a judge finds the newest release: Kafka's topic, or the store. Used by one thread at a time."""
+
+    def newest(self) -> Release | None:
+        """Return the newest release; None if nothing was ever published.
+
+        Raises DependencyError if it cannot be read now, and another VoxwardenError if it makes no sense.
+        """
+
+    def report(self, report: JudgeReport) -> None:
+        """Tell the studio what this judge uses. Raises DependencyError if that fails."""
+
+    def close(self) -> None: ...
+
+
+class FollowedRules:
+    """The rules of the newest release that can be used, and those of the settings' files until there is one.
+
+    A thread looks for a newer release every `seconds`, and compiles it. So the judge only swaps a reference. `clock`
+    returns UTC seconds. The constructor reads the newest release. It raises ConfigError for wrong files, and
+    DependencyError if the source does not answer.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        source: ReleaseSource,
+        metrics: Metrics,
+        seconds: float = FOLLOW_SECONDS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._files = self._config = check(settings.judge)
+        self._source, self._metrics, self._seconds, self._clock = source, metrics, seconds, clock
+        self._edition, self._refused, self._problem = 0, 0, ""
+        self._since, self._reported = clock(), -REPORT_SECONDS
+        self._worker = f"{settings.kafka.instance or socket.gethostname()}-{os.getpid()}"
+        self._over, self._answers = Event(), True
+        self._take()
+        self._thread = Thread(target=self._follow, name="policies", daemon=True)
+        self._thread.start()
+
+    def now(self) -> JudgeConfig:
+        return self._config
+
+    def close(self) -> None:
+        self._over.set()
+        self._thread.join()
+        self._source.close()
+
+    def _follow(self) -> None:
+        while True:
+            self._look()
+            if self._over.wait(self._seconds):
+                return
+
+    def _look(self) -> None:
+        """Look for a newer release once, and report. No error ends the thread: the judge keeps what it has."""
+        try:
+            self._take()
+            self._report()
+            self._answers = True
+        except DependencyError as error:
+            if self._answers:
+                log.warning("policies: the newest release is unknown: %s", error)
+            self._answers = False
+        except Exception:
+            log.exception("policies: the look for a newer release failed")
+
+    def _take(self) -> None:
+        try:
+            release = self._source.newest()
+        except DependencyError:
+            raise
+        except VoxwardenError as error:
+            self._refuse(Release(-1), error)
+            return
+        if release is None or release.edition in {self._edition, self._refused}:
+            return
+        try:
+            self._use(release)
+        except Exception as error:
+            self._refuse(release, error)
+
+    def _use(self, release: Release) -> None:
+        files, self._refused = self._files, 0
+        shadows = tuple(compiled(each.texts, files.labels, each.mark) for each in release.shadows)
+        if release.live is None:
+            made = JudgeConfig(files.labels, files.matcher, files.policy, (*files.shadows, *shadows))
+        else:
+            live = compiled(release.live.texts, files.labels, release.live.mark)
+            made = JudgeConfig(files.labels, live.matcher, live.policy, (*files.shadows, *shadows))
+        self._config, self._edition, self._problem, self._since = made, release.edition, "", self._clock()
+        self._metrics.policy_edition.set(release.edition)
+        self._metrics.policy_refused.set(0)
+        self._reported = -REPORT_SECONDS
+        log.info("policies: edition %d, %s judges from the next batch on", release.edition, made.policy.version)
+
+    def _refuse(self, release: Release, error: Exception) -> None:
+        """Keep the last good rules. Say so once for each release."""
+        problem = str(error) if isinstance(error, VoxwardenError) else f"an unexpected {type(error).__name__}"
+        if (release.edition, problem) == (self._refused, self._problem):
+            return
+        self._refused, self._problem, self._reported = release.edition, problem, -REPORT_SECONDS
+        self._metrics.policy_refusals.inc()
+        self._metrics.policy_refused.set(1)
+        log.error("policies: a release cannot be used, so %s goes on: %s", self._config.policy.version, problem)
+
+    def _report(self) -> None:
+        now = self._clock()
+        if now - self._reported < REPORT_SECONDS:
+            return
+        made = JudgeReport(self._worker, self._edition, self._config.policy.version, self._since, now)
+        self._source.report(replace(made, problem=self._problem))
+        self._reported = now

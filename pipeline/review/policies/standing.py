@@ -1,0 +1,45 @@
+"""Tells which version is live, whether the files differ from it, and what each judge uses. It changes nothing."""
+
+from msgspec import Struct
+
+from pipeline.judge.release import JudgeReport
+from pipeline.judge.rules import read_texts
+from pipeline.review import database
+from pipeline.review.policies import versions, workers
+from pipeline.review.policies.versions import PublishedPolicy
+from pipeline.settings import Settings
+
+
+class Standing(Struct, frozen=True):
+    """The live version beside the files and the running judges."""
+
+    live: PublishedPolicy
+    edition: int
+    """The edition of the newest release."""
+    same_files: bool
+    """Whether the files of the settings have the same texts."""
+    judges: tuple[JudgeReport, ...]
+
+    @property
+    def behind(self) -> tuple[JudgeReport, ...]:
+        """The judges that do not use the newest release yet."""
+        return tuple(each for each in self.judges if each.edition != self.edition)
+
+
+def standing(settings: Settings, now: float) -> Standing | None:
+    """Look at the store at `now` (UTC seconds). None if nothing was published, or if there is no store yet.
+
+    Raises ConfigError for wrong files, and DependencyError.
+    """
+    if not database.exists(settings.database_url):
+        return None
+    current, newest, _ = database.revisions(settings.database_url)
+    if current is None or current != newest:
+        return None
+    with database.visit(settings.database_url) as connection:
+        live, edition = versions.newest(connection), versions.edition(connection)
+        judges = tuple(workers.running(connection, now))
+    if live is None:
+        return None
+    files = read_texts(settings.judge.policy, settings.judge.lexicons)
+    return Standing(live, edition, files.sha256 == live.sha256, judges)

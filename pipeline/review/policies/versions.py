@@ -1,0 +1,201 @@
+"""Published versions of the policy, shadow policies, and the releases that judges follow.
+
+The store is the truth. Each function runs in a transaction that the caller opened. Those that change something write
+their line of the audit log last.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, delete, func, insert, select
+
+from pipeline.errors import CaseError, Missing
+from pipeline.judge.labels import Labels
+from pipeline.judge.release import MAX_SHADOWS, MarkedTexts, Release
+from pipeline.judge.rules import RuleTexts, compiled, read_texts
+from pipeline.review import audit
+from pipeline.review.tables.policies import POLICY_RELEASES, POLICY_SHADOWS, POLICY_VERSIONS
+from pipeline.settings import Settings
+
+LOCK = 0x766F7870
+"""Key ("voxp") of the PostgreSQL advisory lock that a writer of these tables takes."""
+
+
+class PublishedPolicy(Struct, frozen=True):
+    """A published version. It never changes."""
+
+    number: int
+    name: str
+    """The name in the policy's text."""
+    texts: RuleTexts
+    sha256: str
+    title: str
+    authors: tuple[str, ...]
+    approver: str
+    published_at: float
+    """UTC seconds."""
+    back_to: int | None = None
+    """The version whose texts a roll-back brought back."""
+
+    @property
+    def version(self) -> str:
+        """What flags name."""
+        return f"{self.name}@{self.number}"
+
+
+class RunningShadow(Struct, frozen=True):
+    """A shadow policy that judges run now."""
+
+    mark: str
+    started_by: str
+    started_at: float
+
+
+def lock(connection: Connection) -> None:
+    """Let one transaction at a time change policies. On SQLite each transaction does so anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
+
+
+def newest(connection: Connection) -> PublishedPolicy | None:
+    """Return the live version; None if nothing was ever published."""
+    return next(iter(listed(connection, 1)), None)
+
+
+def listed(connection: Connection, limit: int = 100) -> list[PublishedPolicy]:
+    """Return versions, newest first."""
+    query = select(POLICY_VERSIONS).order_by(POLICY_VERSIONS.c.number.desc()).limit(limit)
+    return [_version_of(row) for row in connection.execute(query)]
+
+
+def find(connection: Connection, number: int) -> PublishedPolicy:
+    """Return a version. Raises Missing."""
+    row = connection.execute(select(POLICY_VERSIONS).where(POLICY_VERSIONS.c.number == number)).one_or_none()
+    if row is None:
+        raise Missing(f"There is no version {number} of the policy", "Choose one of the list.")
+    return _version_of(row)
+
+
+def texts_now(connection: Connection, settings: Settings) -> RuleTexts:
+    """Return the texts of the live version, or those of the files if nothing was ever published."""
+    live = newest(connection)
+    return live.texts if live else read_texts(settings.judge.policy, settings.judge.lexicons)
+
+
+def publish(
+    connection: Connection,
+    texts: RuleTexts,
+    labels: Labels,
+    title: str,
+    authors: Sequence[str],
+    approver: str,
+    at: float,
+    back_to: int | None = None,
+) -> PublishedPolicy:
+    """Make a version live at `at` (UTC seconds). The caller writes the line of the audit log.
+
+    Raises ConfigError if the texts have a mistake: labels may have changed since they were checked.
+    """
+    lock(connection)
+    number = (connection.scalar(select(func.max(POLICY_VERSIONS.c.number))) or 0) + 1
+    name = compiled(texts, labels, str(number)).policy.policy.name
+    made = PublishedPolicy(number, name, texts, texts.sha256, title, tuple(authors), approver, at, back_to)
+    connection.execute(insert(POLICY_VERSIONS).values(msgspec.to_builtins(made)))
+    _release(connection, number, at)
+    return made
+
+
+def roll_back(
+    connection: Connection, number: int, labels: Labels, title: str, actor: str, at: float
+) -> PublishedPolicy:
+    """Publish the texts of an older version again, as a new version.
+
+    One person may do it, because two people chose these texts before. Raises Missing, and CaseError if these texts are
+    live already.
+    """
+    old, live = find(connection, number), newest(connection)
+    if live and live.sha256 == old.sha256:
+        raise CaseError(f"Version {live.number} has the texts of version {number} already", "Choose another version.")
+    made = publish(connection, old.texts, labels, title, old.authors, actor, at, number)
+    detail = {"back_to": number, "from": live.number if live else 0, "sha256": made.sha256, "policy": made.version}
+    audit.append(connection, at, actor, "policy.rollback", str(made.number), detail)
+    return made
+
+
+def start_shadow(connection: Connection, mark: str, texts: RuleTexts, labels: Labels, actor: str, at: float) -> None:
+    """Let all judges run a shadow policy. Raises CaseError if it runs, or if there are MAX_SHADOWS already."""
+    lock(connection)
+    compiled(texts, labels, mark)
+    running = shadows(connection)
+    if any(each.mark == mark for each in running):
+        raise CaseError(f"The shadow policy {mark} runs already", "Look at its figures.")
+    if len(running) >= MAX_SHADOWS:
+        raise CaseError(f"There are {MAX_SHADOWS} shadow policies already", "End one first.")
+    values = {"mark": mark, "texts": msgspec.to_builtins(texts), "started_by": actor, "started_at": at}
+    connection.execute(insert(POLICY_SHADOWS).values(values))
+    _release(connection, _live_number(connection), at)
+    audit.append(connection, at, actor, "policy.shadow", mark, {"sha256": texts.sha256})
+
+
+def end_shadow(connection: Connection, mark: str, actor: str, at: float) -> None:
+    """End a shadow policy. Raises Missing if it does not run."""
+    lock(connection)
+    if connection.execute(delete(POLICY_SHADOWS).where(POLICY_SHADOWS.c.mark == mark)).rowcount == 0:
+        raise Missing(f"The shadow policy {mark} does not run", "Load the page again.")
+    _release(connection, _live_number(connection), at)
+    audit.append(connection, at, actor, "policy.unshadow", mark)
+
+
+def shadows(connection: Connection) -> list[RunningShadow]:
+    """Return the shadow policies that run, oldest first."""
+    columns = (POLICY_SHADOWS.c.mark, POLICY_SHADOWS.c.started_by, POLICY_SHADOWS.c.started_at)
+    query = select(*columns).order_by(POLICY_SHADOWS.c.started_at, POLICY_SHADOWS.c.mark)
+    return [RunningShadow(*row) for row in connection.execute(query)]
+
+
+def edition(connection: Connection) -> int:
+    """Return the edition of the newest release; 0 if there is none."""
+    return connection.scalar(select(func.max(POLICY_RELEASES.c.edition))) or 0
+
+
+def newest_release(connection: Connection) -> Release | None:
+    """Return what judges are to use; None if nothing was ever published."""
+    query = select(POLICY_RELEASES).order_by(POLICY_RELEASES.c.edition.desc()).limit(1)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    live = find(connection, row.version) if row.version else None
+    ordered = select(POLICY_SHADOWS).order_by(POLICY_SHADOWS.c.started_at, POLICY_SHADOWS.c.mark)
+    running = tuple(MarkedTexts(each.mark, _texts(each.texts)) for each in connection.execute(ordered))
+    return Release(row.edition, MarkedTexts(str(live.number), live.texts) if live else None, running)
+
+
+def released_at(connection: Connection, number: int) -> tuple[int, float]:
+    """Return the edition with which a version went live, and the time in UTC seconds. Raises Missing."""
+    query = select(POLICY_RELEASES.c.edition, POLICY_RELEASES.c.at).where(POLICY_RELEASES.c.version == number)
+    row = connection.execute(query.order_by(POLICY_RELEASES.c.edition).limit(1)).one_or_none()
+    if row is None:
+        raise Missing(f"There is no version {number} of the policy", "Choose one of the list.")
+    return row.edition, row.at
+
+
+def _release(connection: Connection, version: int | None, at: float) -> None:
+    marks = [each.mark for each in shadows(connection)]
+    values = {"edition": edition(connection) + 1, "version": version, "shadows": marks, "at": at}
+    connection.execute(insert(POLICY_RELEASES).values(values))
+
+
+def _live_number(connection: Connection) -> int | None:
+    number: int | None = connection.scalar(select(func.max(POLICY_VERSIONS.c.number)))
+    return number
+
+
+def _version_of(row: Any) -> PublishedPolicy:
+    fields = dict(row._mapping)
+    return PublishedPolicy(**fields | {"texts": _texts(row.texts), "authors": tuple(row.authors)})
+
+
+def _texts(stored: Any) -> RuleTexts:
+    return msgspec.convert(stored, RuleTexts)

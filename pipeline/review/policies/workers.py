@@ -1,0 +1,36 @@
+"""What each running judge uses, as it reported it last."""
+
+import msgspec
+from sqlalchemy import Connection, delete, select
+
+from pipeline.judge.release import REPORT_SECONDS, JudgeReport
+from pipeline.review import upsert
+from pipeline.review.tables.policies import POLICY_WORKERS
+
+SILENT_SECONDS = 4 * REPORT_SECONDS
+"""A judge that has reported nothing for longer has ended."""
+
+
+def put(connection: Connection, report: JudgeReport) -> None:
+    """Store a report, unless there is a newer one of the same judge. Forget the judges that have ended."""
+    fields = msgspec.structs.asdict(report)
+    values = {name: fields[name] for name in ("worker", "edition", "policy", "problem", "since")} | {
+        "seen_at": report.at
+    }
+    statement = upsert.insert(connection, POLICY_WORKERS).values(values)
+    changes = {name: value for name, value in values.items() if name != "worker"}
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["worker"], set_=changes, where=POLICY_WORKERS.c.seen_at < report.at
+        )
+    )
+    connection.execute(delete(POLICY_WORKERS).where(POLICY_WORKERS.c.seen_at < report.at - SILENT_SECONDS))
+
+
+def running(connection: Connection, now: float) -> list[JudgeReport]:
+    """Return the newest report of each judge that runs at `now` (UTC seconds), by name."""
+    query = select(POLICY_WORKERS).where(POLICY_WORKERS.c.seen_at >= now - SILENT_SECONDS)
+    return [
+        JudgeReport(row.worker, row.edition, row.policy, row.since, row.seen_at, row.problem)
+        for row in connection.execute(query.order_by(POLICY_WORKERS.c.worker))
+    ]

@@ -1,0 +1,88 @@
+"""Published versions never change. Roll-backs and shadow policies make new releases."""
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from pipeline.errors import CaseError, Missing
+from pipeline.judge.labels import load
+from pipeline.judge.release import MAX_SHADOWS
+from pipeline.judge.rules import RuleTexts, read_texts
+from pipeline.review import audit
+from pipeline.review.database import Database
+from pipeline.review.policies import versions
+from pipeline.review.policies.versions import PublishedPolicy
+from pipeline.settings import Settings
+from tests.builders import NOON
+from tests.pipeline.review.policies.texts import texts
+
+LABELS = load()
+
+
+def publish(database: Database, these: RuleTexts, at: float = NOON) -> PublishedPolicy:
+    with database.write() as connection:
+        return versions.publish(connection, these, LABELS, "A title", ["lea"], "ada", at)
+
+
+def test_without_a_version_the_files_count(database: Database) -> None:
+    settings = Settings()
+    with database.read() as connection:
+        assert versions.newest_release(connection) is None
+        found = versions.texts_now(connection, settings)
+    assert found == read_texts("default", ("en", "zh"))
+    assert [each.name for each in found.lexicons] == ["en", "zh"]
+    assert "name: default" in found.policy
+    publish(database, texts())
+    with database.read() as connection:
+        assert versions.texts_now(connection, settings) == texts()
+
+
+def test_a_roll_back_is_a_new_version_with_the_old_texts(database: Database) -> None:
+    first, second = publish(database, texts("one fish")), publish(database, texts("two fish"), NOON + 1)
+    with database.write() as connection:
+        third = versions.roll_back(connection, 1, LABELS, "Back to 1", "lea", NOON + 2)
+    assert (third.number, third.back_to, third.texts, third.sha256) == (3, 1, first.texts, first.sha256)
+    assert second.number == 2
+    with database.read() as connection:
+        assert [each.number for each in versions.listed(connection)] == [3, 2, 1]
+        [line] = [line for line in audit.lines(connection) if line.action == "policy.rollback"]
+        assert versions.released_at(connection, 3) == (3, NOON + 2)
+    assert (line.actor, line.subject) == ("lea", "3")
+    assert '"back_to":1' in line.detail
+    with pytest.raises(CaseError, match="has the texts of version 1 already"), database.write() as connection:
+        versions.roll_back(connection, 1, LABELS, "Again", "lea", NOON + 3)
+    with pytest.raises(Missing), database.write() as connection:
+        versions.roll_back(connection, 9, LABELS, "Never", "lea", NOON + 3)
+
+
+def test_shadow_policies_start_and_end(database: Database) -> None:
+    publish(database, texts())
+    with database.write() as connection:
+        for number in range(MAX_SHADOWS):
+            versions.start_shadow(connection, f"draft-{number}", texts("one fish"), LABELS, "lea", NOON + number)
+        with pytest.raises(CaseError, match="shadow policies already"):
+            versions.start_shadow(connection, "draft-9", texts(), LABELS, "lea", NOON)
+        with pytest.raises(CaseError, match="runs already"):
+            versions.start_shadow(connection, "draft-0", texts(), LABELS, "lea", NOON)
+        versions.end_shadow(connection, "draft-1", "ada", NOON + 9)
+        with pytest.raises(Missing):
+            versions.end_shadow(connection, "draft-1", "ada", NOON + 9)
+    with database.read() as connection:
+        release = versions.newest_release(connection)
+        actions = [line.action for line in audit.lines(connection) if line.action.startswith("policy.")]
+    assert release is not None
+    assert [each.mark for each in release.shadows] == ["draft-0"]
+    assert release.live is not None
+    assert (release.edition, release.live.mark) == (2 + MAX_SHADOWS, "1")
+    assert actions == ["policy.shadow", "policy.shadow", "policy.unshadow"]
+
+
+@pytest.mark.parametrize("change", ["UPDATE policy_versions SET title = 'x'", "DELETE FROM policy_versions", "replace"])
+def test_the_database_refuses_a_change_of_a_version(database: Database, change: str) -> None:
+    publish(database, texts())
+    if change == "replace":
+        if database.url.get_backend_name() != "sqlite":
+            pytest.skip("only SQLite has this statement")
+        change = "INSERT OR REPLACE INTO policy_versions SELECT * FROM policy_versions"
+    with pytest.raises(DBAPIError, match="a published policy is never changed"), database.write() as connection:
+        connection.execute(text(change))

@@ -1,0 +1,183 @@
+"""Published policies reach running judges, are rolled back, and a bad one stops nobody."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from agents.kafka import producer, topic_name
+from agents.policies import RELEASE, Exchange, PolicyTopic, follow_topic, packed
+from pipeline.events import decode
+from pipeline.judge.labels import load
+from pipeline.judge.release import JudgeReport, MarkedTexts, Release
+from pipeline.judge.rules import LexiconText, RuleTexts
+from pipeline.messages import Flag
+from pipeline.metrics import Metrics
+from pipeline.review import audit
+from pipeline.review.database import Database
+from pipeline.review.policies import drafts, versions, workers
+from pipeline.settings import Settings
+from pipeline.topology import FLAGS, POLICIES, TRANSCRIPTS
+from tests.builders import transcript
+from tests.pipeline.review.policies.texts import pass_backtest, texts
+from tests.stream.kafka_io import put, wait_for, wait_until
+from tests.stream.processes import worker
+
+pytestmark = pytest.mark.broker
+
+LABELS = load()
+TERM = "purple banana"
+PATIENCE_SECONDS = 120.0
+
+
+class Talk:
+    """Says the same sentence again and again, until its newest flag is as wanted."""
+
+    def __init__(self, settings: Settings, alive: Callable[[], None]) -> None:
+        self._settings, self._alive = settings, alive
+        self._said = 0
+
+    def until(self, version: str) -> tuple[Flag, float]:
+        """Return the first flag of a version, and the seconds until its sentence was said."""
+        began = time.monotonic()
+        while time.monotonic() - began < PATIENCE_SECONDS:
+            self._said += 1
+            said = transcript(f"eat a {TERM}", 100.0 + 10 * self._said, id=f"said-{self._said}")
+            seconds = time.monotonic() - began
+            put(self._settings, TRANSCRIPTS, [said])
+            flag = self._flag_of(said.id)
+            if flag.policy == version:
+                return flag, seconds
+        raise AssertionError(f"no flag of {version} after {PATIENCE_SECONDS} s; the last one is of {flag.policy}")
+
+    def _flag_of(self, said: str) -> Flag:
+        found: list[Flag] = []
+
+        def enough(records: list[object]) -> bool:
+            found[:] = [each for each in map(_flag, records) if each.transcript == said]
+            return bool(found)
+
+        wait_for(self._settings, FLAGS, enough, self._alive)
+        return found[0]
+
+
+def _flag(record: object) -> Flag:
+    return decode(Flag, record.value, record.headers)  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    with closing(Database(settings.database_url)) as opened:
+        yield opened
+
+
+def publish(database: Database, these: RuleTexts) -> int:
+    """Let lea write a draft, and ada approve it."""
+    now = time.time()
+    with database.write() as connection:
+        draft = drafts.begin(connection, these, "A title", LABELS, "lea", now)
+    pass_backtest(database, draft.number, now)
+    with database.write() as connection:
+        drafts.ask(connection, draft.number, "lea", now)
+        live = versions.newest(connection)
+        before = live.number if live else 0
+        return drafts.approve(connection, draft.number, draft.sha256, before, LABELS, "ada", now).number
+
+
+@pytest.mark.timeout(600)
+def test_a_version_changes_the_verdicts_of_a_running_worker_and_is_rolled_back(
+    settings: Settings, database: Database, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    with (
+        worker(settings, tmp_path / "judge.log", "agents", "worker", "judge") as judge,
+        worker(settings, tmp_path / "deliver.log", "agents", "worker", "deliver") as deliver,
+    ):
+
+        def alive() -> None:
+            judge.running()
+            deliver.running()
+
+        talk = Talk(settings, alive)
+        with database.read() as connection:
+            files = versions.texts_now(connection, settings)
+        first = publish(database, files)
+        flag, _ = talk.until("default@1")
+        assert (first, flag.suggestion) == (1, "pass")
+
+        english = files.lexicons[0]
+        edited = english.text.replace("groups:\n", f"groups:\n  - {{label: abuse, level: high, terms: [{TERM}]}}\n", 1)
+        publish(database, RuleTexts(files.policy, (LexiconText("en", edited), *files.lexicons[1:])))
+        flag, up = talk.until("default@2")
+        assert (flag.suggestion, flag.flagged) == ("review", ("abuse",))
+
+        with database.write() as connection:
+            versions.roll_back(connection, 1, LABELS, "Too many", "lea", time.time())
+        flag, back = talk.until("default@3")
+        assert flag.suggestion == "pass"
+        assert judge.exits == [], "the worker was never restarted"
+        for name, seconds in (("published", up), ("rolled back", back)):
+            record_property(f"seconds until a {name} version judges", seconds)
+            sys.stderr.write(f"\n{name}: new verdicts after {seconds:.1f} s\n")
+
+        def reported() -> bool:
+            with database.read() as connection:
+                return [each.policy for each in workers.running(connection, time.time())] == ["default@3"]
+
+        wait_until(reported, alive)
+    with database.read() as connection:
+        found = [(line.actor, line.action, line.subject) for line in audit.lines(connection)]
+    assert ("ada", "policy.publish", "2") in found
+    assert ("lea", "policy.rollback", "3") in found
+
+
+def write(settings: Settings, key: bytes, value: bytes) -> None:
+    client = producer(settings.kafka)
+    client.send(topic_name(POLICIES, settings.kafka), key=key, value=value).get(20)
+    client.close()
+
+
+def release(edition: int, these: RuleTexts) -> bytes:
+    return packed(Release(edition, MarkedTexts(str(edition), these)))
+
+
+def test_a_release_that_cannot_be_used_stops_nobody(settings: Settings) -> None:
+    write(settings, RELEASE, release(1, texts()))
+    metrics = Metrics()
+    value = metrics.registry.get_sample_value
+    with closing(follow_topic(settings, metrics)) as rules:
+        assert rules.now().policy.version == "mine@1"
+        for bad in (b"not even packed", release(2, texts(policy="name: [x")), packed(Release(3))[:-9]):
+            before = value("voxwarden_policy_refusals_total")
+            write(settings, RELEASE, bad)
+            wait_until(lambda before=before: value("voxwarden_policy_refusals_total") != before, lambda: None)  # type: ignore[misc]
+            assert value("voxwarden_policy_refused") == 1
+            assert rules.now().policy.version == "mine@1"
+        write(settings, RELEASE, release(4, texts("green banana")))
+        wait_until(lambda: rules.now().policy.version == "mine@4", lambda: None)
+        assert value("voxwarden_policy_refused") == 0
+        assert value("voxwarden_policy_edition") == 4
+
+
+def test_the_exchange_repairs_the_topic_and_keeps_it_small(settings: Settings, database: Database) -> None:
+    publish(database, texts())
+    now = 1_000_000.0
+    with closing(Exchange(Database(settings.database_url), PolicyTopic(settings.kafka), lambda: now)) as exchange:
+        exchange.look()
+        write(settings, RELEASE, release(9, texts("of another store")))
+        write(settings, b"judge/one", packed(JudgeReport("one", 1, "mine@1", now - 5, now - 1)))
+        write(settings, b"judge/two", b"not a report")
+        write(settings, b"something else", b"")
+        exchange.look()
+        with closing(follow_topic(settings, Metrics())) as rules:
+            assert rules.now().policy.version == "mine@1", "the store is the truth"
+        with database.read() as connection:
+            assert [each.worker for each in workers.running(connection, now)] == ["one"]
+            assert workers.running(connection, now + workers.SILENT_SECONDS) == []
+        now += 10 * workers.SILENT_SECONDS
+        exchange.look()
+        with closing(PolicyTopic(settings.kafka)) as topic:
+            last = dict(topic.read())
+        assert last[b"judge/one"] is None, "a judge that ended is forgotten"
