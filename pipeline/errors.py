@@ -14,11 +14,14 @@ VoxwardenError
 │   ├── Involved                the moderator has a part in the case, so another person must decide it
 │   └── Stale                   the case has changed since it was read, or the moderator no longer holds it
 ├── AccountError                the account does not exist, or a sign-in or a change of an account is refused
+│   └── TooManyTries            too many passwords were tried, so the next try must wait
 ├── BadMessage                  the message cannot be decoded, encoded or handled; it becomes a dead letter
 ├── WeightsMissing              the weights of the model, or the package that contains them, were not found
 ├── WeightsCorrupt              the weights cannot be read, are incomplete, or have an unexpected SHA-256
 └── DependencyError             a broker, database, model, disk or port cannot be used; a retry may help
 """
+
+import math
 
 
 class VoxwardenError(Exception):
@@ -68,6 +71,14 @@ class Stale(CaseError):  # noqa: N818
 
 class AccountError(VoxwardenError):
     pass
+
+
+class TooManyTries(AccountError):  # noqa: N818
+    """`seconds`: how long the next try must wait."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = max(1, math.ceil(seconds))
+        super().__init__("Too many passwords were tried", f"Try again in {self.seconds} s.")
 
 
 class BadMessage(VoxwardenError):  # noqa: N818 - the field's term

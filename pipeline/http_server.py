@@ -27,6 +27,7 @@ class HttpServer(uvicorn.Server):
             log_level="warning",
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # the console reads them itself, from the proxies of its settings
             timeout_graceful_shutdown=STOP_SECONDS,
         )
         super().__init__(config)

@@ -45,7 +45,7 @@ def add_account(
 
         given = os.environ.get(PASSWORD)
         password = given or passwords.generated()
-        domain.add(connection, name, role, time.time(), "cli", password=password)
+        domain.add(connection, name, role, time.time(), "cli", password=passwords.new(password, name))
     stdout.print(plain(f"{name} ({role})" if given else f"{name} ({role}), password: {password}"))
 
 
@@ -89,7 +89,7 @@ def new_password(ctx: typer.Context, name: Name) -> None:
 
     given = os.environ.get(PASSWORD)
     password = given or passwords.generated()
-    _change(ctx, name, password=password)
+    _change(ctx, name, password=passwords.new(password, name))
     stdout.print(plain(f"{name} has a new password" if given else f"{name}, password: {password}"))
 
 
@@ -121,15 +121,14 @@ def disable(ctx: typer.Context, name: Name) -> None:
 
 @accounts.command("enable")
 def enable(ctx: typer.Context, name: Name) -> None:
-    """Allow an account to sign in again, and remove its one-time codes and its lock.
+    """Allow an account to sign in again, and remove its one-time codes.
 
-    Use it after `disable`, after too many wrong passwords, or when somebody has lost the device with the one-time
-    codes.
+    Use it after `disable`, or when somebody has lost the device with the one-time codes.
 
     Example:
       voxwarden accounts enable lin
     """
-    _change(ctx, name, disabled=False, totp_secret=None, failures=0, locked_until=0.0)
+    _change(ctx, name, disabled=False, totp_secret=None)
     stdout.print(plain(f"{name} may sign in"))
 
 

@@ -53,24 +53,33 @@ def set_preferences(
 
 @router.post("/password")
 def set_password(desk: TheDesk, session: Signed, old: SecretForm, new: SecretForm) -> Response:
-    """Change the password and sign the account out everywhere. 422 if the old password is wrong."""
-    if not passwords.fits(old, session.account.password):
-        raise AccountError("The old password is wrong", "Your password is unchanged. Try again.")
+    """Change the password and sign the account out everywhere.
+
+    422 if the old password is wrong or the new one is easy to guess, 429 after too many wrong ones.
+    """
     name = session.account.name
+    desk.door.confirm(name, old, "password")
+    stored = passwords.new(new, name)
     with desk.database.write() as connection:
-        accounts.change(connection, name, desk.clock(), name, password=new)
+        accounts.change(connection, name, desk.clock(), name, password=stored)
     return RedirectResponse("/login", 303)
 
 
 @router.post("/totp")
 def set_totp(
-    desk: TheDesk, session: Signed, secret: Annotated[str, Form(pattern=r"^[A-Z2-7]{32}$")], code: CodeForm
+    desk: TheDesk,
+    session: Signed,
+    password: SecretForm,
+    secret: Annotated[str, Form(pattern=r"^[A-Z2-7]{32}$")],
+    code: CodeForm,
 ) -> Response:
     """Require one-time codes from now on, and sign the account out everywhere.
 
-    `code` proves that the authenticator app has the secret. 422 if it is wrong.
+    `code` proves that the authenticator app has the secret. 422 if it or the password is wrong, 429 after too many
+    wrong passwords.
     """
     now, name = desk.clock(), session.account.name
+    desk.door.confirm(name, password, "totp")
     if passwords.totp_step(code, secret, now, 0) is None:
         raise AccountError("The code is wrong", "Check the clock of your device, and try again.")
     with desk.database.write() as connection:

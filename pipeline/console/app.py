@@ -52,6 +52,7 @@ from pipeline.console.texts import Texts
 from pipeline.errors import ConfigError
 from pipeline.judge import labels
 from pipeline.metrics import Metrics
+from pipeline.review.accounts.door import Door
 from pipeline.review.database import Database
 from pipeline.review.evidence.opening import open_evidence
 from pipeline.review.quality import drawing
@@ -107,6 +108,7 @@ def open_desk(
         metrics or Metrics(),
         clock,
         Measured(database, settings, known, clock),
+        Door(database, clock),
     )
 
 

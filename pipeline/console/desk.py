@@ -10,6 +10,7 @@ from pipeline.console.measured import Measured
 from pipeline.console.texts import Texts
 from pipeline.judge.labels import Labels
 from pipeline.metrics import Metrics
+from pipeline.review.accounts.door import Door
 from pipeline.review.accounts.sessions import LoginSession
 from pipeline.review.database import Database
 from pipeline.review.evidence.store import EvidenceStore
@@ -27,6 +28,7 @@ class Desk:
     clock: Callable[[], float]
     """Returns UTC seconds."""
     measured: Measured
+    door: Door
 
 
 def desk_of(request: Request) -> Desk:

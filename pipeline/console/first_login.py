@@ -16,11 +16,12 @@ def first_login(database: Database, clock: Callable[[], float] = time.time) -> t
         if not accounts.nobody(connection):
             return None
     password = passwords.generated()
+    stored = passwords.new(password, NAME)
     try:
         with database.write() as connection:
             if not accounts.nobody(connection):
                 return None
-            accounts.add(connection, NAME, "admin", clock(), "voxwarden", password=password)
+            accounts.add(connection, NAME, "admin", clock(), "voxwarden", password=stored)
     except AccountError:
         return None  # another process made the account at the same moment
     return NAME, password

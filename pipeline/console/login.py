@@ -1,25 +1,36 @@
 """Sign-in with a password, and sign-out."""
 
+import asyncio
+
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.concurrency import run_in_threadpool
 
+from pipeline.console.address import network_of
 from pipeline.console.desk import Desk, Signed, TheDesk
 from pipeline.console.fields import CodeForm, NameForm, NameQuery, SecretForm
 from pipeline.console.guard import COOKIE
 from pipeline.console.pages import page
-from pipeline.review.accounts import accounts, sessions
+from pipeline.errors import TooManyTries
+from pipeline.review.accounts import devices, sessions
+from pipeline.review.accounts.door import Visitor
 
 router = APIRouter()
+
+HELD_SECONDS = 1.0
+"""Seconds for which a refused try is held. A client that waits for its answers sends fewer; holding costs nothing."""
+BROWSER = "voxwarden_browser"
+"""Cookie of a browser in which somebody has signed in before (`accounts/devices.py`)."""
 
 
 @router.get("/login", response_class=HTMLResponse)
 def login_page(request: Request, then: NameQuery = "/") -> Response:
     """Show the login form."""
-    return page(request, "login.html", then=own(then), name="", refused=False, oidc=_oidc(request))
+    return _form(request, then)
 
 
 @router.post("/login", response_class=HTMLResponse)
-def login(
+async def login(
     request: Request,
     desk: TheDesk,
     name: NameForm,
@@ -27,14 +38,18 @@ def login(
     code: CodeForm = "",
     then: NameForm = "/",
 ) -> Response:
-    """Sign in with name, password and one-time code. 401 if one of them is wrong."""
-    now = desk.clock()
-    account = accounts.sign_in(desk.database, name, password, code, now)
+    """Sign in with name, password and one-time code. 401 if one of them is wrong, 429 after too many wrong ones."""
+    # The page is rendered in the event loop: a flood of refused sign-ins must not take the threads of other pages.
+    browser = request.cookies.get(BROWSER, "")
+    visitor = Visitor(network_of(request, desk.settings.console.proxies), browser)
+    try:
+        account = await run_in_threadpool(desk.door.sign_in, name, password, code, visitor)
+    except TooManyTries as error:
+        await asyncio.sleep(HELD_SECONDS)
+        return _form(request, then, name, 429, error.seconds)
     if not account:
-        return page(request, "login.html", 401, then=own(then), name=name, refused=True, oidc=_oidc(request))
-    with desk.database.write() as connection:
-        token = sessions.begin(connection, account.name, now)
-    return with_cookie(RedirectResponse(own(then), 303), desk, token)
+        return _form(request, then, name, 401)
+    return await run_in_threadpool(_entered, desk, account.name, then, browser)
 
 
 @router.post("/logout")
@@ -44,6 +59,18 @@ def logout(desk: TheDesk, session: Signed) -> Response:
         sessions.end(connection, session)
     response = RedirectResponse("/login", 303)
     response.delete_cookie(COOKIE)
+    return response
+
+
+def _entered(desk: Desk, name: str, then: str, browser: str) -> Response:
+    """Begin a session, and remember the browser."""
+    now = desk.clock()
+    with desk.database.write() as connection:
+        token = sessions.begin(connection, name, now)
+        browser = devices.remember(connection, browser, name, now)
+    response = with_cookie(RedirectResponse(own(then), 303), desk, token)
+    secure, kept = desk.settings.console.secure_cookies, int(devices.KEPT_SECONDS)
+    response.set_cookie(BROWSER, browser, max_age=kept, path="/login", httponly=True, samesite="lax", secure=secure)
     return response
 
 
@@ -61,6 +88,11 @@ def own(then: str) -> str:
     return then if then.startswith("/") and not then.startswith(("//", "/\\")) else "/"
 
 
-def _oidc(request: Request) -> bool:
-    """Tell whether people can also sign in at an OpenID provider."""
-    return request.app.state.oidc is not None
+def _form(request: Request, then: str, name: str = "", status: int = 200, wait: int = 0) -> Response:
+    """Show the form. With `wait`, it says for how many seconds no try is allowed."""
+    oidc = request.app.state.oidc is not None
+    values = {"then": own(then), "name": name, "refused": status != 200, "wait": wait, "oidc": oidc}
+    answer = page(request, "login.html", status, **values)
+    if wait:
+        answer.headers["retry-after"] = str(wait)
+    return answer

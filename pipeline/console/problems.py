@@ -7,9 +7,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
+from pipeline.console.desk import desk_of
 from pipeline.console.guard import SignIn
-from pipeline.console.pages import page
-from pipeline.errors import AccountError, CaseError, DependencyError, Involved, Missing, VoxwardenError
+from pipeline.console.pages import language_of, page
+from pipeline.errors import AccountError, CaseError, DependencyError, Involved, Missing, TooManyTries, VoxwardenError
 
 STATUS: tuple[tuple[type[VoxwardenError], int], ...] = (
     (Missing, 404),
@@ -25,6 +26,7 @@ def install(app: FastAPI) -> None:
     """Add the handlers of errors to the app."""
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(TooManyTries, _too_many)
     app.add_exception_handler(VoxwardenError, _ours)
 
 
@@ -57,6 +59,14 @@ async def _invalid(request: Request, error: Exception) -> Response:
     problems = error.errors() if isinstance(error, RequestValidationError) else []
     what = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems)
     return answer(request, 422, what)
+
+
+async def _too_many(request: Request, error: Exception) -> Response:
+    seconds = error.seconds if isinstance(error, TooManyTries) else 1
+    what = desk_of(request).texts.say(language_of(request), "login.wait", n=seconds)
+    limited = answer(request, 429, what)
+    limited.headers["retry-after"] = str(seconds)
+    return limited
 
 
 async def _ours(request: Request, error: Exception) -> Response:

@@ -1,5 +1,7 @@
 """Settings of the web console."""
 
+from ipaddress import IPv4Network, IPv6Network
+
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from pipeline.settings.oidc import Oidc
@@ -26,6 +28,9 @@ class ReviewConsole(Section):
     )
     oidc: Oidc | None = Field(None, description="sign-in with OpenID Connect; unset: local accounts only")
     secure_cookies: bool = Field(False, description="turn on if a proxy serves the console over https")
+    proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
+        (), description="addresses or networks of your proxies; only theirs X-Forwarded-For is believed"
+    )
     max_body_bytes: PositiveInt = Field(262_144, description="maximum bytes of a request body")
     lease_seconds: PositiveFloat = Field(
         300.0, description="seconds without activity after which a moderator's case returns to the queue"

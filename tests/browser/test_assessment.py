@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 from pipeline.assessment import triggers, workdays
 from pipeline.assessment.report import assessments
 from pipeline.assessment.triggers import Signal
-from pipeline.review.accounts import accounts
+from pipeline.review.accounts import accounts, passwords
 from tests.browser.conftest import Sit, Stack
 from tests.browser.test_look import violations
 from tests.pipeline.review import people
@@ -70,7 +70,7 @@ def test_triggers_are_decided_in_a_row(stack: Stack, sit: Sit) -> None:
 
 def test_an_error_and_the_end_of_the_session_keep_what_was_typed(stack: Stack, sit: Sit) -> None:
     with stack.database.write() as connection:
-        accounts.change(connection, "lea", stack.now(), "test", password=people.PASSWORD)
+        accounts.change(connection, "lea", stack.now(), "test", password=passwords.new(people.PASSWORD, "lea"))
     note = "We added two moderators at night. " * 100
     page = sit("lea", path="/assessment/hazards")
     form = page.locator("form[action='/assessment/hazards']")

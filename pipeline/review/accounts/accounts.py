@@ -1,7 +1,4 @@
-"""The accounts that may use the console.
-
-Each function runs in a transaction that the caller opened. Only `sign_in` opens its own.
-"""
+"""The accounts that may use the console. Each function runs in a transaction that the caller opened."""
 
 from typing import Annotated, Any, Literal
 
@@ -13,17 +10,11 @@ from sqlalchemy.exc import IntegrityError
 from pipeline.errors import AccountError
 from pipeline.messages import Name
 from pipeline.review import audit
-from pipeline.review.accounts import passwords
 from pipeline.review.accounts.comfort import Comfort
-from pipeline.review.database import Database
+from pipeline.review.accounts.passwords import PasswordHash
 from pipeline.review.tables.core import ACCOUNTS, SESSIONS
 
 Role = Literal["moderator", "lead", "auditor", "admin"]
-
-FREE_FAILURES = 5
-"""Wrong passwords in a row that do not lock the account. Each further one doubles the lock time."""
-LONGEST_LOCK = 900.0
-"""The longest lock time, in seconds."""
 
 
 class Preferences(Struct, frozen=True, omit_defaults=True):
@@ -51,8 +42,6 @@ class Account(Struct, frozen=True, kw_only=True):
     totp_step: int = 0
     oidc_subject: str | None = None
     disabled: bool = False
-    failures: int = 0
-    locked_until: float = 0.0
     preferences: Preferences = Preferences()
     created_at: float
 
@@ -64,17 +53,16 @@ def add(
     at: float,
     actor: str,
     *,
-    password: str | None = None,
+    password: PasswordHash | None = None,
     oidc_subject: str | None = None,
 ) -> Account:
     """Create an account.
 
-    Raises AccountError if the name is taken or invalid, or if the password is too short or too long.
+    Raises AccountError if the name is taken or invalid.
     """
-    stored = _hash(password) if password is not None else None
     try:
         account = msgspec.convert(
-            {"name": name, "role": role, "password": stored, "oidc_subject": oidc_subject, "created_at": at}, Account
+            {"name": name, "role": role, "password": password, "oidc_subject": oidc_subject, "created_at": at}, Account
         )
     except msgspec.ValidationError as error:
         raise AccountError(f"{name!r} is not a valid account name: {error}", "Choose another name.") from error
@@ -124,13 +112,11 @@ def nobody(connection: Connection) -> bool:
 def change(connection: Connection, name: str, at: float, actor: str, **changes: Any) -> None:
     """Set role, password, disabled or totp_secret, and sign the account out.
 
-    Raises AccountError if there is no such account, or if the password is too short or too long.
+    Raises AccountError if there is no such account.
     """
     if not find(connection, name):
         raise AccountError(f"There is no account {name}", "`voxwarden accounts list` shows all accounts.")
     detail = {key: value for key, value in changes.items() if key in {"role", "disabled"}}
-    if "password" in changes:
-        changes |= {"password": _hash(changes["password"]), "failures": 0, "locked_until": 0.0}
     connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.name == name).values(changes))
     connection.execute(delete(SESSIONS).where(SESSIONS.c.account == name))
     audit.append(connection, at, actor, "account.change", name, detail | {"changed": sorted(changes)})
@@ -140,51 +126,6 @@ def prefer(connection: Connection, name: str, preferences: Preferences) -> None:
     """Store a person's preferences."""
     values = {"preferences": msgspec.to_builtins(preferences)}
     connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.name == name).values(values))
-
-
-def sign_in(database: Database, name: str, password: str, code: str, at: float) -> Account | None:
-    """Return the account if name, password and one-time code are right; otherwise None.
-
-    None does not tell which of the three was wrong, so an attacker learns nothing.
-    """
-    with database.read() as connection:
-        stored = find(connection, name)
-    # Hashing is slow. It happens outside a transaction, so that other requests do not wait for it.
-    right = passwords.fits(password[: passwords.MAX_LENGTH], stored.password if stored else None)
-    with database.write() as connection:
-        return _admit(connection, name, right, code, at)
-
-
-def _admit(connection: Connection, name: str, right: bool, code: str, at: float) -> Account | None:
-    account = find(connection, name)
-    if account is None or account.disabled or account.locked_until > at:
-        audit.append(connection, at, name[:256], "login.refused", name[:256])
-        return None
-    step = passwords.totp_step(code, account.totp_secret, at, account.totp_step) if account.totp_secret else 0
-    if not right or step is None:
-        _failed(connection, account, at)
-        return None
-    values = {"failures": 0, "locked_until": 0.0, "totp_step": step}
-    connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.name == name).values(values))
-    audit.append(connection, at, name, "login", name)
-    return account
-
-
-def _failed(connection: Connection, account: Account, at: float) -> None:
-    failures = account.failures + 1
-    wait = min(LONGEST_LOCK, 2.0 ** (failures - FREE_FAILURES)) if failures > FREE_FAILURES else 0.0
-    values = {"failures": min(failures, 64), "locked_until": at + wait}
-    connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.name == account.name).values(values))
-    audit.append(connection, at, account.name, "login.refused", account.name)
-
-
-def _hash(password: str) -> str:
-    if not passwords.MIN_LENGTH <= len(password) <= passwords.MAX_LENGTH:
-        raise AccountError(
-            f"The password has {len(password)} characters",
-            f"Use {passwords.MIN_LENGTH} to {passwords.MAX_LENGTH} characters.",
-        )
-    return passwords.hashed(password)
 
 
 def _account(row: dict[Any, Any]) -> Account:

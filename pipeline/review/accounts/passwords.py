@@ -1,14 +1,25 @@
-"""Passwords (Argon2id) and one-time codes (TOTP, RFC 6238)."""
+"""Passwords (Argon2id) and one-time codes (TOTP, RFC 6238).
+
+A hash takes 64 MiB and about 0.1 s of all cores. So few run at once, and people who are known have turns of their own.
+"""
 
 import secrets
+from typing import NewType
 
 import pyotp
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-MIN_LENGTH = 12
-"""Characters of a password that a person chooses. Length is the only rule (NIST SP 800-63B)."""
-MAX_LENGTH = 1_024
+from pipeline.review.accounts import strength
+from pipeline.review.accounts.turns import Turns
+
+PasswordHash = NewType("PasswordHash", str)
+"""An Argon2id hash. The type keeps a password from being stored in its place."""
+
+STRANGERS = Turns(at_once=1, waiting=8)
+"""Turns for people who sign in from a browser that is not known."""
+KNOWN = Turns(at_once=1, waiting=8)
+"""Turns for people who are signed in, or whose browser is known. Strangers cannot take them."""
 
 ISSUER = "Voxwarden"
 STEP_SECONDS = 30
@@ -19,20 +30,26 @@ _hasher = PasswordHasher()  # argon2-cffi's defaults are the second profile of R
 _DUMMY = _hasher.hash(secrets.token_urlsafe())  # checked for unknown names, so that they take as long as known ones
 
 
-def hashed(password: str) -> str:
-    """Return the Argon2id hash of a password. This is slow on purpose."""
-    return _hasher.hash(password)
+def new(password: str, name: str) -> PasswordHash:
+    """Return the hash of a new password of the account `name`. This is slow on purpose: call it outside transactions.
+
+    Raises AccountError for a password that `strength.py` refuses, and TooManyTries if too many people wait.
+    """
+    strength.check(password, name)
+    with KNOWN.turn():
+        return PasswordHash(_hasher.hash(password))
 
 
-def fits(password: str, stored: str | None) -> bool:
-    """Tell whether `stored` is the hash of `password`.
+def fits(password: str, stored: str | None, turns: Turns = KNOWN) -> bool:
+    """Tell whether `stored` is the hash of `password`. Raises TooManyTries if too many people wait.
 
     If `stored` is None, return False after the time of a real check. So the time does not reveal unknown names.
     """
-    try:
-        return _hasher.verify(stored or _DUMMY, password) and stored is not None
-    except (VerificationError, InvalidHashError):
-        return False
+    with turns.turn():
+        try:
+            return _hasher.verify(stored or _DUMMY, password[: strength.MAX_LENGTH]) and stored is not None
+        except (VerificationError, InvalidHashError):
+            return False
 
 
 def generated() -> str:

@@ -159,8 +159,9 @@ ACCOUNTS = Table(
     Column("totp_step", Integer, nullable=False),
     Column("oidc_subject", String, nullable=True, unique=True),
     Column("disabled", Boolean, nullable=False),
-    Column("failures", Integer, nullable=False),
-    Column("locked_until", Double, nullable=False),
+    # Release 0.1.0 reads these two. Newer ones count wrong passwords in memory (`accounts/tries.py`).
+    Column("failures", Integer, nullable=False, default=0),
+    Column("locked_until", Double, nullable=False, default=0.0),
     Column("preferences", JSON, nullable=False),
     Column("created_at", Double, nullable=False),
 )
@@ -173,6 +174,15 @@ SESSIONS = Table(
     Column("account", ForeignKey("accounts.name"), nullable=False, index=True),
     Column("csrf", String, nullable=False),
     Column("created_at", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
+)
+
+DEVICES = Table(
+    "devices",
+    METADATA,
+    # SHA-256 of the cookie. Several people may have signed in with one browser.
+    Column("id", String, primary_key=True),
+    Column("account", ForeignKey("accounts.name"), primary_key=True, index=True),
     Column("seen_at", Double, nullable=False),
 )
 

@@ -10,7 +10,8 @@ from typer.testing import CliRunner, Result
 
 from pipeline.cli import app
 from pipeline.errors import AccountError, InputError
-from pipeline.review.accounts import accounts
+from pipeline.review.accounts.accounts import Account
+from pipeline.review.accounts.door import Door, Visitor
 from pipeline.review.database import Database
 
 Type = Callable[..., Result]
@@ -30,11 +31,15 @@ def database(tmp_path: Path) -> Iterator[Database]:
         yield opened
 
 
+def enter(database: Database, password: str) -> Account | None:
+    return Door(database, lambda: 1_000.0).sign_in("lin", password, "", Visitor())
+
+
 def test_a_new_account_gets_a_password_that_is_shown_once(typed: Type, database: Database) -> None:
     made = typed("accounts", "add", "lin", "--role", "lead")
     assert made.exit_code == 0
     password = made.stdout.strip().removeprefix("lin (lead), password: ")
-    entered = accounts.sign_in(database, "lin", password, "", 1_000.0)
+    entered = enter(database, password)
     assert entered is not None
     assert entered.role == "lead"
     assert password not in typed("accounts", "list").stdout
@@ -45,7 +50,14 @@ def test_the_environment_can_give_the_password(
 ) -> None:
     monkeypatch.setenv("VOXWARDEN_PASSWORD", "a long enough password")
     assert typed("accounts", "add", "lin").stdout == "lin (moderator)\n"
-    assert accounts.sign_in(database, "lin", "a long enough password", "", 1_000.0) is not None
+    assert enter(database, "a long enough password") is not None
+
+
+def test_a_password_that_is_easy_to_guess_is_refused(typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOXWARDEN_PASSWORD", "password1234")
+    refused = typed("accounts", "add", "lin").exception
+    assert isinstance(refused, AccountError)
+    assert "easy to guess" in str(refused)
 
 
 def test_role_disable_enable_and_password_change_an_account(typed: Type, database: Database) -> None:
@@ -53,9 +65,9 @@ def test_role_disable_enable_and_password_change_an_account(typed: Type, databas
     assert typed("accounts", "role", "lin", "auditor").stdout == "lin is auditor\n"
     assert typed("accounts", "disable", "lin").stdout == "lin is disabled\n"
     password = typed("accounts", "password", "lin").stdout.strip().removeprefix("lin, password: ")
-    assert accounts.sign_in(database, "lin", password, "", 1_000.0) is None
+    assert enter(database, password) is None
     typed("accounts", "enable", "lin")
-    assert accounts.sign_in(database, "lin", password, "", 1_000.0) is not None
+    assert enter(database, password) is not None
 
 
 def test_a_missing_account_is_named(typed: Type) -> None:

@@ -5,9 +5,11 @@ import re
 import pyotp
 import pytest
 
+from pipeline.review import audit
 from pipeline.review.accounts import accounts, passwords
 from pipeline.review.accounts.accounts import Account, Preferences
 from pipeline.review.accounts.comfort import Comfort
+from pipeline.review.accounts.tries import ALLOWED
 from tests.builders import NOON
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.review.people import PASSWORD
@@ -27,7 +29,7 @@ def account(console: Console, name: str = "ana") -> Account:
 
 def give_password(console: Console) -> None:
     with console.database.write() as connection:
-        accounts.change(connection, "ana", NOON, "test", password=PASSWORD)
+        accounts.change(connection, "ana", NOON, "test", password=passwords.new(PASSWORD, "ana"))
 
 
 def test_a_form_changes_only_the_preferences_that_it_names(console: Console, enter: Enter) -> None:
@@ -78,6 +80,45 @@ def test_a_new_password_needs_the_old_one_and_signs_out_everywhere(console: Cons
     assert signed == [401, 303]
 
 
+def test_wrong_old_passwords_have_a_limit_and_are_logged(console: Console, enter: Enter) -> None:
+    give_password(console)
+    ana, burst = enter("ana"), ALLOWED["account"].burst
+    forms = {"/me/password": {"old": "wrong", "new": NEW}, "/me/totp": {"password": "wrong"} | totp()}
+    for n in range(burst):
+        path = sorted(forms)[n % 2]
+        assert ana.post(path, data=forms[path]).status_code == 422
+    for path, form in forms.items():  # both share the limit
+        limited = ana.post(path, data=form)
+        assert (limited.status_code, limited.headers["retry-after"]) == (429, "60")
+    with console.database.read() as connection:
+        logged = [line.action for line in audit.newest(connection, actor="ana")]
+    assert sorted(set(logged)) == ["password.refused", "totp.refused"]
+    assert len(logged) == burst
+    console.clock.now += ALLOWED["account"].seconds
+    assert ana.post("/me/password", data={"old": PASSWORD, "new": NEW}).status_code == 303
+
+
+@pytest.mark.parametrize("new", ["password1234", "correct ana battery staple"])
+def test_a_password_that_is_easy_to_guess_is_refused(console: Console, enter: Enter, new: str) -> None:
+    give_password(console)
+    assert enter("ana").post("/me/password", data={"old": PASSWORD, "new": new}).status_code == 422
+    assert passwords.fits(PASSWORD, account(console).password)
+
+
+def totp() -> dict[str, str]:
+    secret = passwords.totp_secret()
+    return {"secret": secret, "code": pyotp.TOTP(secret).at(int(NOON))}
+
+
+def test_one_time_codes_need_the_password(console: Console, enter: Enter) -> None:
+    give_password(console)
+    ana = enter("ana")
+    assert ana.post("/me/totp", data=totp()).status_code == 422
+    assert ana.post("/me/totp", data=totp() | {"password": "wrong"}).status_code == 422
+    assert account(console).totp_secret is None
+    assert ana.post("/me/totp", data=totp() | {"password": PASSWORD}).status_code == 303
+
+
 def test_an_account_without_a_password_cannot_set_one(console: Console, enter: Enter) -> None:
     # Such a person signs in at the identity provider.
     assert enter("ana").post("/me/password", data={"old": "", "new": NEW}).status_code == 422
@@ -90,10 +131,13 @@ def test_one_time_codes_begin_with_a_code_of_the_shown_secret(console: Console, 
     secrets = [SECRET.findall(ana.get("/me").text)[0] for _ in range(2)]
     assert secrets[0] != secrets[1]
     right, wrong = (pyotp.TOTP(secret).at(int(NOON)) for secret in secrets)
-    assert ana.post("/me/totp", data={"secret": secrets[0], "code": wrong}).status_code == 422
-    assert ana.post("/me/totp", data={"secret": "short", "code": right}).status_code == 422
+    assert ana.post("/me/totp", data={"password": PASSWORD, "secret": secrets[0], "code": wrong}).status_code == 422
+    assert ana.post("/me/totp", data={"password": PASSWORD, "secret": "short", "code": right}).status_code == 422
     assert account(console).totp_secret is None
-    assert ana.post("/me/totp", data={"secret": secrets[0], "code": right}).headers["location"] == "/login"
+    assert (
+        ana.post("/me/totp", data={"password": PASSWORD, "secret": secrets[0], "code": right}).headers["location"]
+        == "/login"
+    )
     assert account(console).totp_secret == secrets[0]
     assert ana.get("/queue").status_code == 401
     form = {"name": "ana", "password": PASSWORD}

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from pipeline.console.first_login import NAME, first_login
 from pipeline.review import audit
 from pipeline.review.accounts import accounts
+from pipeline.review.accounts.door import Door, Visitor
 from pipeline.review.database import Database
 from pipeline.review.tables.core import ACCOUNTS
 from tests.builders import NOON
@@ -28,8 +29,9 @@ def test_an_empty_store_gets_one_admin_who_can_sign_in(url: str) -> None:
         assert (name, account.name, account.role, account.disabled) == (NAME, NAME, "admin", False)
         assert password not in str(row)
         assert (line.at, line.actor, line.action) == (NOON, "voxwarden", "account.add")
-        assert accounts.sign_in(database, name, password, "", NOON)
-        assert not accounts.sign_in(database, name, password + "x", "", NOON + 1)
+        door = Door(database, lambda: NOON)
+        assert door.sign_in(name, password, "", Visitor())
+        assert not door.sign_in(name, password + "x", "", Visitor())
         assert first_login(database) is None
 
 

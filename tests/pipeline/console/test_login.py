@@ -1,28 +1,43 @@
 """Sign-in with a password, sign-out, and the way back to the page that asked for the sign-in."""
 
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_network
 from urllib.parse import urljoin, urlsplit
 
+import httpx
 import pytest
 from fastapi.responses import RedirectResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.console.app import open_desk
+from pipeline.console import login
+from pipeline.console.app import create_app, open_desk
 from pipeline.console.guard import COOKIE
-from pipeline.console.login import own, with_cookie
-from pipeline.review.accounts import accounts
+from pipeline.console.login import BROWSER, own, with_cookie
+from pipeline.review.accounts import accounts, passwords
+from pipeline.review.accounts.tries import ALLOWED
 from pipeline.settings import ReviewConsole, Settings
 from tests.builders import NOON
-from tests.pipeline.console.conftest import Console, Enter
+from tests.pipeline.console.conftest import NO_CERTIFICATES, Console, Enter
+from tests.pipeline.console.servers import served
+from tests.pipeline.review.hashers import Held
 from tests.pipeline.review.people import PASSWORD
+
+pytestmark = pytest.mark.usefixtures("cheap_hashes")
+
+
+@pytest.fixture(autouse=True)
+def unheld(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(login, "HELD_SECONDS", 0.0)
+
 
 HERE = "https://console.example"
 
 
-@pytest.mark.usefixtures("cheap_hashes")
 def test_sign_in(console: Console, enter: Enter) -> None:
     with console.database.write() as connection:
-        accounts.add(connection, "zoe", "moderator", NOON, "test", password=PASSWORD)
+        accounts.add(connection, "zoe", "moderator", NOON, "test", password=passwords.new(PASSWORD, "zoe"))
     nobody = enter("")
     refused = nobody.post("/login", data={"name": "zoe", "password": "wrong", "then": "/audit"})
     assert refused.status_code == 401
@@ -33,6 +48,67 @@ def test_sign_in(console: Console, enter: Enter) -> None:
     assert "HttpOnly" in entered.headers["set-cookie"]
     assert "samesite=lax" in entered.headers["set-cookie"].lower()
     assert nobody.get("/queue").status_code == 200
+
+
+def test_after_too_many_wrong_tries_the_page_says_how_long_to_wait(enter: Enter) -> None:
+    nobody, form = enter(""), {"name": "nobody", "password": "wrong"}
+    answers = [nobody.post("/login", data=form) for _ in range(ALLOWED["name"].burst + 1)]
+    assert [answer.status_code for answer in answers] == [401] * ALLOWED["name"].burst + [429]
+    assert answers[-1].headers["retry-after"] == "60"
+    assert "Next try in 60 s." in answers[-1].text
+    chinese = nobody.post("/login", data=form, headers={"accept-language": "zh-CN"})
+    assert "60 秒后可重试。" in chinese.text
+
+
+def test_a_browser_that_signed_in_before_is_not_held_up_by_guesses(console: Console, enter: Enter) -> None:
+    with console.database.write() as connection:
+        accounts.add(connection, "zoe", "moderator", NOON, "test", password=passwords.new(PASSWORD, "zoe"))
+    nobody, zoe, right = enter(""), enter(""), {"name": "zoe", "password": PASSWORD}
+    entered = zoe.post("/login", data=right)
+    cookie = next(line for line in entered.headers.get_list("set-cookie") if line.startswith(BROWSER))
+    assert "HttpOnly" in cookie
+    assert "Path=/login" in cookie
+    zoe.cookies.delete(COOKIE)
+    while nobody.post("/login", data=right | {"password": "wrong"}).status_code != 429:
+        pass
+    assert nobody.post("/login", data=right).status_code == 429
+    assert zoe.post("/login", data=right).status_code == 303
+
+
+def test_forwarded_addresses_count_only_from_proxies_of_the_settings(console: Console, enter: Enter) -> None:
+    nobody, names = enter(""), itertools.count()
+
+    def answer(address: str) -> int:
+        form = {"name": f"nobody {next(names)}", "password": "wrong"}
+        return nobody.post("/login", data=form, headers={"x-forwarded-for": address}).status_code
+
+    statuses = [answer(f"192.0.2.{n}") for n in range(ALLOWED["address"].burst + 1)]
+    assert statuses == [401] * ALLOWED["address"].burst + [429]
+
+
+def test_a_flood_of_sign_ins_does_not_hold_up_the_queue(
+    console: Console, enter: Enter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(passwords._hasher)
+    monkeypatch.setattr(passwords, "_hasher", held)
+    settings = Settings(data_dir=console.evidence.parent, console=ReviewConsole(proxies=(ip_network("127.0.0.0/8"),)))
+    ana = enter("ana")
+    with (
+        served(create_app(open_desk(settings, console.database, console.clock))) as url,
+        ThreadPoolExecutor(60) as pool,
+    ):
+
+        def stranger(number: int) -> int:
+            form, header = {"name": "nobody", "password": "wrong"}, {"x-forwarded-for": f"192.0.2.{number}"}
+            return httpx.post(f"{url}/login", data=form, headers=header, timeout=60, verify=NO_CERTIFICATES).status_code
+
+        flood = [pool.submit(stranger, number) for number in range(60)]
+        held.begun.acquire()
+        assert ana.get(f"{url}/queue").status_code == 200, "while hashes are computed"
+        held.go.set()
+        statuses = [one.result() for one in flood]
+    assert held.most == 1
+    assert set(statuses) == {401, 429}
 
 
 def test_a_sign_out_ends_the_session_and_not_only_the_cookie(console: Console, enter: Enter) -> None:

@@ -1,0 +1,123 @@
+"""The door of the console: it checks names, passwords and one-time codes, and limits wrong ones.
+
+What a stranger does costs the stranger only: it takes tries of the stranger's address and of the name for all unknown
+browsers. A browser in which the person has signed in before has tries of its own.
+"""
+
+import hmac
+import secrets
+from collections.abc import Callable
+
+from msgspec import Struct
+from sqlalchemy import Connection, update
+
+from pipeline.errors import AccountError, TooManyTries
+from pipeline.review import audit
+from pipeline.review.accounts import accounts, devices, passwords
+from pipeline.review.accounts.accounts import Account
+from pipeline.review.accounts.tries import Key, Tries
+from pipeline.review.accounts.turns import Turns
+from pipeline.review.database import Database
+from pipeline.review.tables.core import ACCOUNTS
+
+STRANGER = "stranger"
+"""The actor of a refused sign-in: whoever it was, it was not surely the account's owner."""
+
+
+class Visitor(Struct, frozen=True):
+    """Where a sign-in comes from."""
+
+    address: str = ""
+    """The network of the client, as `console/address.py` gives it."""
+    browser: str = ""
+    """The cookie of `devices.py`; empty if the browser has none."""
+
+
+class Door:
+    """Checks the passwords for one console. `clock` returns UTC seconds."""
+
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._clock = clock
+        self._tries = Tries()
+        self._secret = secrets.token_bytes(32)
+
+    def sign_in(self, name: str, password: str, code: str, visitor: Visitor) -> Account | None:
+        """Return the account if name, password and one-time code are right; otherwise None.
+
+        None does not tell which of the three was wrong, so an attacker learns nothing. Raises TooManyTries before the
+        password is checked.
+        """
+        at = self._clock()
+        browser = self._known(name, visitor, at)
+        keys = self._keys(name, visitor, browser)
+        right = self._fits(keys, name, password, passwords.KNOWN if browser else passwords.STRANGERS)
+        with self._database.write() as connection:
+            account = _admitted(connection, name, code, at) if right else None
+            self._write(connection, name, account, at)
+        if account:
+            self._tries.give_back(keys)
+        return account
+
+    def confirm(self, name: str, password: str, what: str) -> None:
+        """Check the password of the person `name`, who is signed in and wants to do `what` (e.g. "password").
+
+        Raises AccountError if it is wrong, and TooManyTries. A wrong one has a line in the audit log, as at a sign-in.
+        """
+        keys: tuple[Key, ...] = (("account", name),)
+        if self._fits(keys, name, password, passwords.KNOWN):
+            self._tries.give_back(keys)
+            return
+        with self._database.write() as connection:
+            audit.append(connection, self._clock(), name, f"{what}.refused", name)
+        raise AccountError("The password is wrong", "Nothing was changed. Try again.")
+
+    def _fits(self, keys: tuple[Key, ...], name: str, password: str, turns: Turns) -> bool:
+        """Check a password, and take one try of each key. If the sign-in succeeds, the caller gives them back."""
+        if wait := self._tries.take(keys, self._clock()):
+            raise TooManyTries(wait)
+        with self._database.read() as connection:
+            account = accounts.find(connection, name)
+        # Hashing is slow. It happens outside a transaction, so that other requests do not wait for it.
+        try:
+            return passwords.fits(password, account.password if account else None, turns)
+        except TooManyTries:
+            self._tries.give_back(keys)
+            raise
+
+    def _known(self, name: str, visitor: Visitor, at: float) -> str | None:
+        if not visitor.browser:
+            return None
+        with self._database.read() as connection:
+            return devices.known(connection, visitor.browser, name, at)
+
+    def _keys(self, name: str, visitor: Visitor, browser: str | None) -> tuple[Key, ...]:
+        if browser:
+            return (("device", browser),)
+        return ("address", visitor.address), ("name", self._disguised(name))
+
+    def _write(self, connection: Connection, name: str, account: Account | None, at: float) -> None:
+        """Add a line to the audit log. A name without an account stays out: people type passwords there by mistake."""
+        if account:
+            audit.append(connection, at, name, "login", name)
+        elif not self._tries.take([("line", "")], at):
+            subject = name if accounts.find(connection, name) else f"unknown {self._disguised(name)}"
+            audit.append(connection, at, STRANGER, "login.refused", subject)
+
+    def _disguised(self, name: str) -> str:
+        """Return a keyed hash of a name. The key is gone after a restart, so nobody can find the name later."""
+        return hmac.digest(self._secret, name.encode(), "sha256").hex()[:16]
+
+
+def _admitted(connection: Connection, name: str, code: str, at: float) -> Account | None:
+    """Return the account unless it is disabled or the one-time code is wrong. A code works once."""
+    account = accounts.find(connection, name)
+    if account is None or account.disabled:
+        return None
+    if account.totp_secret is None:
+        return account
+    step = passwords.totp_step(code, account.totp_secret, at, account.totp_step)
+    if step is None:
+        return None
+    connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.name == name).values(totp_step=step))
+    return account
