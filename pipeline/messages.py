@@ -48,6 +48,10 @@ Suggestion = Literal["pass", "review", "block"]
 Verdict = Literal["uphold", "dismiss", "escalate"]
 Action = Literal["warn", "mute", "remove", "close_room"]
 """The action that the app should take on an upheld case."""
+TIMED: tuple[Action, ...] = ("mute", "remove")
+"""The actions that can have a duration."""
+MAX_DURATION = 31_536_000.0
+"""Longest duration of an action in seconds: 365 days."""
 Mark = Literal["no_speech", "repetition", "silence_phrase", "low_confidence"]
 """A sign that the recogniser invented the text. A marked text is kept; the policy decides how it counts."""
 
@@ -244,6 +248,12 @@ class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Reason in the moderator's own words."""
     action: Action | None = None
     """The action that the app should take."""
+    duration_seconds: Annotated[float, Meta(gt=0, le=MAX_DURATION)] | None = None
+    """Seconds for which a speaker stays muted or removed. None: the app decides."""
+    strikes: Annotated[int, Meta(ge=1)] | None = None
+    """Number of the speaker's strikes, this one included. Only with `uphold`; None: not counted."""
+    notice: Annotated[str, Meta(max_length=2_000)] = ""
+    """Text for the speaker about the action, in the speaker's language. Empty: there is no action."""
     at: Seconds
     """Time of the decision in UTC seconds."""
     undone: Seconds | None = None

@@ -41,6 +41,7 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
     "queue_live": SIGNED_IN,
     "case_page": SIGNED_IN,
     "case_clip": DECIDE,  # everyone signed in may read a transcript, but only people who decide may listen
+    "propose_measure": DECIDE,
     "open_case": DECIDE,
     "open_next": DECIDE,
     "retake_case": DECIDE,

@@ -15,7 +15,7 @@ from pipeline.console.fields import CaseId, IdForm, NoteForm, WordForm
 from pipeline.console.pages import page
 from pipeline.console.queue_page import Filters, wanted_by
 from pipeline.errors import CaseError, ConfigError, Missing, Stale, Taken
-from pipeline.messages import Action, Decision, Verdict
+from pipeline.messages import Decision, Verdict
 from pipeline.review import audit
 from pipeline.review.accounts import wellness
 from pipeline.review.cases import deciding, leases, queue, reading
@@ -30,7 +30,13 @@ TRIES = 20
 """Tries to find a free case while other moderators take cases, too."""
 
 VersionForm = Annotated[int, Form(ge=1, le=2**31 - 1)]
-ActionForm = Annotated[Action | str, Form(pattern="^(|warn|mute|remove|close_room)$")]
+ActionForm = Annotated[
+    str,
+    Form(
+        pattern="^(|warn|close_room|(mute|remove)(:[1-9][0-9]{0,7})?)$",
+        description="The action, and its duration in seconds: mute:3600. It counts only with the verdict uphold.",
+    ),
+]
 
 
 @router.post("/cases/{case}/open", response_class=HTMLResponse)
@@ -201,15 +207,20 @@ def _choice(desk: Desk, verdict: Verdict, label: str, reason: str, note: str, ac
             raise CaseError(error.what, error.remedy) from error
     if reason and reason not in REASONS:
         raise CaseError(f"Unknown reason {reason}", f"Use one of: {', '.join(REASONS)}.")
-    given: dict[str, Any] = {"label": label or None, "action": action or None}
-    return Choice(verdict=verdict, reason=reason, note=note, **given)
+    kind, _, seconds = action.partition(":") if verdict == "uphold" else ("", "", "")
+    given: dict[str, Any] = {"label": label or None, "action": kind or None}
+    return Choice(
+        verdict=verdict, reason=reason, note=note, duration_seconds=float(seconds) if seconds else None, **given
+    )
 
 
 def _decide(
     desk: Desk, connection: Connection, case: str, name: str, choice: Choice, version: int, now: float
 ) -> Decision:
     window = desk.settings.console.undo_seconds
-    return deciding.decide(connection, case, name, choice, now, version=version, undo_seconds=window)
+    return deciding.decide(
+        connection, case, name, choice, now, version=version, undo_seconds=window, measures=desk.measures
+    )
 
 
 def _decided(request: Request, desk: Desk, made: list[Decision]) -> Response:

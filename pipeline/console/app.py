@@ -53,6 +53,7 @@ from pipeline.errors import ConfigError
 from pipeline.judge import labels
 from pipeline.metrics import Metrics
 from pipeline.review.accounts.door import Door
+from pipeline.review.cases.measures import Measures
 from pipeline.review.database import Database
 from pipeline.review.evidence.opening import open_evidence
 from pipeline.review.quality import drawing
@@ -109,6 +110,7 @@ def open_desk(
         clock,
         Measured(database, settings, known, clock),
         Door(database, clock),
+        Measures(settings, known),
     )
 
 

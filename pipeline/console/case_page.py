@@ -5,17 +5,20 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, Response
+from msgspec.structs import replace
 
 from pipeline.console.desk import Desk, Signed, TheDesk
-from pipeline.console.fields import CaseId
+from pipeline.console.fields import CaseId, WordQuery
 from pipeline.console.pages import page
 from pipeline.console.queue_page import Asked, around, listing
 from pipeline.console.view import PageView, view
 from pipeline.console.waveform import HEIGHT, WIDTH, outline
 from pipeline.review import audit
 from pipeline.review.appeals import reports
-from pipeline.review.cases import reading
+from pipeline.review.cases import notices, reading
 from pipeline.review.cases.leases import Lease
+from pipeline.review.cases.measures import Proposal
+from pipeline.review.cases.values import Case
 from pipeline.review.delivery import enforcements
 from pipeline.review.evidence import sound
 
@@ -56,11 +59,22 @@ def case_clip(
     return Response(data if speed == "1" else _stretched(data, float(speed)), media_type="audio/ogg")
 
 
+@router.get("/{case}/proposal", response_class=HTMLResponse)
+def propose_measure(request: Request, desk: TheDesk, case: CaseId, label: WordQuery = "") -> Response:
+    """Show the measure that the ladder proposes if the case gets another label."""
+    with desk.database.read() as connection:
+        found = reading.case(connection, case)
+        relabelled = replace(found, label=label or found.label, severity=_severity(desk, found, label))
+        proposal = desk.measures.propose(connection, relabelled, desk.clock())
+    return page(request, "proposed.html", case=found, **proposed(desk, found, proposal))
+
+
 def shown(desk: Desk, case: str, lease: Lease | None = None) -> dict[str, Any]:
     """Return the values for `case.html`. With a `lease` of the reader, the page has the form for a decision."""
     with desk.database.read() as connection:
         found, reported = view(connection, case), reports.of_case(connection, case)
         enforced = enforcements.of_case(connection, case)
+        proposal = desk.measures.propose(connection, found.case, desk.clock())
     picture = outline(desk.evidence, found.clip) if found.clip else None
     return {
         "view": found,
@@ -68,11 +82,23 @@ def shown(desk: Desk, case: str, lease: Lease | None = None) -> dict[str, Any]:
         "lease": lease,
         "reports": reported,
         "enforced": enforced,
+        **proposed(desk, found.case, proposal),
         "outline": picture,
         "marks": marks(found) if picture else {},
         "labels": list(desk.labels.labels),
         "reasons": REASONS,
         "desk_labels": desk.labels.labels,
+    }
+
+
+def proposed(desk: Desk, case: Case, proposal: Proposal | None) -> dict[str, Any]:
+    """Return the values for `proposed.html` and `strikes.html`."""
+    return {
+        "proposal": proposal,
+        "strikes": len(proposal.earlier) if proposal else 0,
+        "strike_days": desk.measures.days,
+        "measure_choices": desk.measures.choices,
+        "notice_language": notices.language_of(case.language),
     }
 
 
@@ -101,6 +127,10 @@ def marks(found: PageView) -> dict[str, Any]:
         "span_box": (first * scale, (last - first) * scale),
         "hit_boxes": [(start * scale, max(2.0, (end - start) * scale)) for start, end in hits],
     }
+
+
+def _severity(desk: Desk, case: Case, label: str) -> int:
+    return desk.labels.severity(label) if label in desk.labels.labels else case.severity
 
 
 def _span(found: PageView, start: float, end: float, seconds: float) -> tuple[float, float]:

@@ -78,7 +78,9 @@ def _store(desk: Desk, given: CoopAction, done: bool) -> CoopState:
         raise CaseError(f"The action {given.action.id} of Coop has no counterpart", "Add it to webhooks.coop.actions.")
     now = desk.clock()
     with desk.database.write() as connection:
-        decision, new = coop_actions.decide(connection, given.item.id, action, given.decision_reason or "", now)
+        decision, new = coop_actions.decide(
+            connection, given.item.id, action, given.decision_reason or "", now, desk.measures
+        )
         held = _confirm(connection, decision, action, now) if done else None
     if new:
         measuring.decided(desk, [decision])

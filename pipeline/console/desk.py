@@ -12,6 +12,7 @@ from pipeline.judge.labels import Labels
 from pipeline.metrics import Metrics
 from pipeline.review.accounts.door import Door
 from pipeline.review.accounts.sessions import LoginSession
+from pipeline.review.cases.measures import Measures
 from pipeline.review.database import Database
 from pipeline.review.evidence.store import EvidenceStore
 from pipeline.settings import Settings
@@ -29,6 +30,7 @@ class Desk:
     """Returns UTC seconds."""
     measured: Measured
     door: Door
+    measures: Measures
 
 
 def desk_of(request: Request) -> Desk:

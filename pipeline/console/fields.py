@@ -14,6 +14,7 @@ NO_NUL = r"^[^\x00]*$"
 CaseId = Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f-]{1,64}$", description="Id of the case.")]
 NameQuery = Annotated[str, Query(max_length=256, pattern=NO_CONTROL)]
 NameForm = Annotated[str, Form(max_length=256, pattern=NO_CONTROL)]
+WordQuery = Annotated[str, Query(max_length=64, pattern=r"^[a-z_]*$")]
 SecretForm = Annotated[str, Form(max_length=1_024)]
 CodeForm = Annotated[str, Form(max_length=16)]
 NoteForm = Annotated[str, Form(max_length=4_000, pattern=NO_NUL)]

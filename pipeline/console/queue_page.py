@@ -15,7 +15,7 @@ from pipeline.console.pages import page
 from pipeline.console.rows import rows
 from pipeline.review.accounts import wellness
 from pipeline.review.accounts.sessions import LoginSession
-from pipeline.review.cases import leases, queue
+from pipeline.review.cases import leases, queue, strikes
 from pipeline.review.cases.queue import QueueFilter
 
 router = APIRouter()
@@ -104,10 +104,11 @@ def listing(desk: Desk, session: LoginSession, asked: Asked, after: tuple[float,
     """Return the values for `queue_rows.html`. `after` is the place of the last case on the page before."""
     with desk.database.read() as connection:
         cases = queue.page(connection, wanted_by(desk, connection, session, asked), after, queue.PAGE)
-        strikes = queue.strikes(connection, {case.speaker for case in cases})
+        since = desk.measures.since(desk.clock())
+        found = strikes.count(connection, {case.speaker for case in cases}, since)
         holders = leases.holders(connection, desk.clock())
     more = ""
     if len(cases) == queue.PAGE:
         last = cases[-1]
         more = "/queue/rows?" + urlencode(asked.given | {"urgency": repr(last.urgency), "after": last.id})
-    return {"rows": rows(cases, strikes, holders), "more": more}
+    return {"rows": rows(cases, found, holders), "more": more}

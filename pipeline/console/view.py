@@ -30,7 +30,6 @@ class PageView:
     """Other flags of the room at the same time, by all speakers."""
     history: tuple[Case, ...]
     """The speaker's other cases, newest first."""
-    strikes: int
     similar: tuple[Case, ...]
     """Decided cases of the label. Cases with the same term come first, and new cases come before old ones."""
     lease: leases.Lease | None
@@ -66,7 +65,6 @@ def view(connection: Connection, identity: str) -> PageView:
         tuple((flag, tokens(flag)) for flag in file.flags),
         _around(connection, case, kin),
         _history(connection, case, kin),
-        queue.strikes(connection, [case.speaker]).get(case.speaker, 0),
         _similar(connection, case, kin),
         leases.of(connection, identity),
         check.kind if (check := checks.of(connection, identity)) else None,

@@ -154,7 +154,8 @@ class Actor:
 
     async def _mute(self, wanted: Enforcement, now: float) -> float:
         """Mute the speaker, and return the end of the mute. The right to give back is stored first."""
-        room, speaker, until = wanted.room, wanted.speaker, now + self._settings.mute_seconds
+        room, speaker = wanted.room, wanted.speaker
+        until = now + (wanted.duration_seconds or self._settings.mute_seconds)
         if rights := await self._moderation.rights(room, speaker):
             await asyncio.to_thread(self._write, enforcements.plan, wanted, now, until, rights)
             await self._moderation.mute(room, speaker)
@@ -255,4 +256,5 @@ def _ending(mute: Mute, now: float) -> Ending | None:
 
 
 def _notice(wanted: Enforcement) -> dict[str, Any]:
-    return {"id": wanted.id, "action": wanted.action, "label": wanted.label}
+    notice = {"id": wanted.id, "action": wanted.action, "label": wanted.label}
+    return notice | {"text": wanted.notice} if wanted.notice else notice

@@ -7,7 +7,8 @@ from pipeline.errors import CaseError
 from pipeline.messages import Decision, Flag, SpeechStatus
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Report
-from pipeline.review.cases import deciding, ranking, reading, writing
+from pipeline.review.cases import deciding, measures, ranking, reading, writing
+from pipeline.review.cases.measures import Measures
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Case, CaseFile, Choice, Evidence, Filters, Outcome
 from pipeline.review.database import Database
@@ -85,6 +86,7 @@ class SqlReviewStore(ReviewStore):
 
     Flags at most `merge_gap` apart make one case, which may last up to `max_case`. An utterance that was cut for its
     length repeats the last `repeat` seconds of the one before. `raising` chooses the flags that make an event.
+    `measures` counts strikes and writes notices; without it, decisions have none.
     """
 
     def __init__(
@@ -95,11 +97,13 @@ class SqlReviewStore(ReviewStore):
         repeat: float = 0.5,
         ranking: Ranking | None = None,
         raising: Raising | None = None,
+        measures: Measures | None = None,
     ) -> None:
         self._database = database
         self._merge = writing.Merge(merge_gap, max_case, repeat)
         self._ranking = ranking or Ranking({})
         self._raising = raising or Raising()
+        self._measures = measures
 
     def add(
         self,
@@ -171,7 +175,7 @@ class SqlReviewStore(ReviewStore):
 
     def decide(self, case: str, moderator: str, choice: Choice, at: float) -> Decision:
         with self._database.write() as connection:
-            return deciding.decide(connection, case, moderator, choice, at)
+            return deciding.decide(connection, case, moderator, choice, at, measures=self._measures)
 
     def close(self) -> None:
         self._database.close()
@@ -192,4 +196,5 @@ def open_store(settings: Settings, must_exist: bool = False) -> SqlReviewStore:
         repeat,
         ranking.build(settings),
         raising.build(settings),
+        measures.build(settings),
     )

@@ -19,6 +19,7 @@ from pipeline.settings.judge import JudgeSettings
 from pipeline.settings.kafka import Kafka
 from pipeline.settings.livekit import ActionRule, LiveKitSettings
 from pipeline.settings.loading import load
+from pipeline.settings.measures import LadderStep, MeasuresSettings
 from pipeline.settings.metrics import MetricsServer
 from pipeline.settings.oidc import Oidc
 from pipeline.settings.origin import keys, origin_of
@@ -50,8 +51,10 @@ __all__ = [
     "Kafka",
     "Keep",
     "KeepLabel",
+    "LadderStep",
     "LanguageCode",
     "LiveKitSettings",
+    "MeasuresSettings",
     "MetricsServer",
     "Oidc",
     "Overload",

@@ -17,6 +17,7 @@ from pipeline.settings.gateway import GatewaySettings
 from pipeline.settings.judge import JudgeSettings
 from pipeline.settings.kafka import Kafka
 from pipeline.settings.livekit import LiveKitSettings
+from pipeline.settings.measures import MeasuresSettings
 from pipeline.settings.metrics import MetricsServer
 from pipeline.settings.overload import Overload
 from pipeline.settings.quality import Quality
@@ -58,6 +59,7 @@ class Settings(BaseSettings):
     livekit: LiveKitSettings = LiveKitSettings()
     rtp: RtpSettings = RtpSettings()
     console: ReviewConsole = ReviewConsole()
+    measures: MeasuresSettings = MeasuresSettings()
     webhooks: WebhookSettings = WebhookSettings()
     api: Api = Api()
     retention: Retention = Retention()

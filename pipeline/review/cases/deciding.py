@@ -6,12 +6,14 @@ The event about a decision waits in the outbox until the undo window is over.
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from pipeline.errors import CaseError, Missing, Stale
-from pipeline.messages import Decision, Verdict
+from pipeline.messages import TIMED, Decision, Verdict
 from pipeline.review import audit
 from pipeline.review.cases import duty, reading, repeated
+from pipeline.review.cases.measures import Measures
 from pipeline.review.cases.values import Case, Choice, Status, check_decision, decision_id
 from pipeline.review.cases.writing import columns, plain
 from pipeline.review.delivery import outbox
@@ -33,8 +35,11 @@ def decide(
     *,
     version: int | None = None,
     undo_seconds: float = UNDO_SECONDS,
+    measures: Measures | None = None,
 ) -> Decision:
     """Decide a case at the time `at` (UTC seconds). The same decision sent again returns the first one.
+
+    With `measures`, the decision has the speaker's strikes and the notice to them.
 
     Raises Missing if there is no such case, CaseError if it is decided or the choice is not allowed, Stale if the
     case has changed since `version`, and Involved if the moderator must not decide it.
@@ -51,10 +56,20 @@ def decide(
     checks.allow(connection, case, moderator, at)
     duty.check_party(connection, found, moderator)
     duty.check_escalated(connection, found, moderator)
+    if measures:
+        strikes, notice = measures.follow(connection, found, choice, at)
+        decision = replace(decision, strikes=strikes, notice=notice)
     _store(connection, found, earlier, decision)
     if not checks.copied(connection, case):
         _put_event(connection, found, decision, undo_seconds)
-    detail = {"verdict": choice.verdict, "label": choice.label, "reason": choice.reason, "action": choice.action}
+    detail: dict[str, Any] = {
+        "verdict": choice.verdict,
+        "label": choice.label,
+        "reason": choice.reason,
+        "action": choice.action,
+    }
+    if choice.duration_seconds is not None:
+        detail["duration_seconds"] = choice.duration_seconds
     audit.append(connection, at, moderator, "case.decide", case, detail | {"decision": decision.id})
     return decision
 
@@ -117,12 +132,17 @@ def _decision(case: str, moderator: str, choice: Choice, at: float, attempt: int
         reason=choice.reason,
         note=choice.note,
         action=choice.action,
+        duration_seconds=choice.duration_seconds,
         at=at,
     )
     check_decision(decision)
     if choice.action and choice.verdict != "uphold":
         raise CaseError(
             f"The action {choice.action} needs the verdict uphold", "Uphold the case, or leave the action out."
+        )
+    if choice.duration_seconds is not None and choice.action not in TIMED:
+        raise CaseError(
+            f"The action {choice.action} has no duration", f"Only {' and '.join(TIMED)} have one; leave it out."
         )
     return decision
 

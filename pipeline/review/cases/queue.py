@@ -1,6 +1,5 @@
 """The queue of open cases, most urgent first, in pages. The caller opens the connection."""
 
-from collections.abc import Collection
 from typing import Any, Literal
 
 import msgspec
@@ -127,17 +126,6 @@ def since(connection: Connection, at: float, limit: int = 500) -> list[Case]:
     """Return open cases that were stored at or after `at` (UTC seconds), newest first."""
     query = select(CASES).where(OPEN, CASES.c.created_at >= at).order_by(CASES.c.created_at.desc()).limit(limit)
     return [reading.case_of(row) for row in connection.execute(query)]
-
-
-def strikes(connection: Connection, speakers: Collection[str]) -> dict[str, int]:
-    """Count the upheld cases of each of these speakers. A speaker without one is left out."""
-    query = (
-        select(CASES.c.speaker, func.count().label("strikes"))
-        .where(CASES.c.speaker.in_(set(speakers) - {WHOLE_ROOM}), CASES.c.verdict == "uphold")
-        .where(CASES.c.id.not_in(COPIES))
-        .group_by(CASES.c.speaker)
-    )
-    return {row.speaker: row.strikes for row in connection.execute(query)}
 
 
 def _filtered(query: Select[Any], wanted: QueueFilter) -> Select[Any]:

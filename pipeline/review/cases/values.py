@@ -144,6 +144,8 @@ class Choice(Struct, frozen=True, kw_only=True):
     reason: str = ""
     note: str = ""
     action: Action | None = None
+    duration_seconds: float | None = None
+    """Seconds for which a speaker stays muted or removed. None: the app decides."""
 
 
 class Filters(Struct, frozen=True, kw_only=True):
@@ -170,7 +172,9 @@ def decision_id(choice: "Choice", case: str, moderator: str, attempt: int) -> st
 
     `attempt` is the number of undone decisions in the case. So the same choice after an undo gets a new id.
     """
-    parts = (choice.verdict, choice.label, choice.reason, choice.note, choice.action, str(attempt))
+    parts = [choice.verdict, choice.label, choice.reason, choice.note, choice.action, str(attempt)]
+    if choice.duration_seconds is not None:
+        parts.append(f"{choice.duration_seconds:g}")
     return str(uuid.uuid5(NAMESPACE, "\x1f".join(("decision", case, moderator, *(part or "" for part in parts)))))
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from pipeline.errors import ConfigError
 from pipeline.messages import Action, Decision
 from pipeline.review.cases import deciding, reading
+from pipeline.review.cases.measures import Measures
 from pipeline.review.cases.values import Choice
 
 ACTOR = "coop"
@@ -46,7 +47,9 @@ def is_signed(key: RSAPublicKey, body: bytes, signature: str) -> bool:
     return True
 
 
-def decide(connection: Connection, case: str, action: Action, note: str, at: float) -> tuple[Decision, bool]:
+def decide(
+    connection: Connection, case: str, action: Action, note: str, at: float, measures: Measures | None = None
+) -> tuple[Decision, bool]:
     """Decide a case with an action at `at` (UTC seconds). Return the decision that has it, and whether it is new.
 
     Raises Missing for an unknown case, and CaseError if it is decided otherwise.
@@ -56,4 +59,4 @@ def decide(connection: Connection, case: str, action: Action, note: str, at: flo
     if standing and standing[-1].verdict == "uphold" and standing[-1].action == action:
         return standing[-1], False
     choice = Choice(verdict="uphold", action=action, note=note)
-    return deciding.decide(connection, case, ACTOR, choice, at, undo_seconds=0.0), True
+    return deciding.decide(connection, case, ACTOR, choice, at, undo_seconds=0.0, measures=measures), True

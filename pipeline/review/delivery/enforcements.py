@@ -39,6 +39,10 @@ class Enforcement(Struct, frozen=True, kw_only=True):
     action: Action
     label: str
     asked_at: float
+    duration_seconds: float | None = None
+    """Seconds of a mute. None: the settings decide."""
+    notice: str = ""
+    """What the speaker is told, in the speaker's language."""
     decided: bool
     """True: by a decision. False: by a rule."""
 
@@ -84,7 +88,7 @@ def asked(connection: Connection, since: float) -> list[Enforcement]:
     label = func.coalesce(DECISIONS.c.label, CASES.c.label).label("label")
     query = (
         select(DECISIONS.c.id, DECISIONS.c.action, DECISIONS.c.at, DECISIONS.c.case_id, CASES.c.room, CASES.c.speaker)
-        .add_columns(label)
+        .add_columns(label, DECISIONS.c.duration_seconds, DECISIONS.c.notice)
         .join(CASES)
         .where(DECISIONS.c.at >= since, DECISIONS.c.action.is_not(None), DECISIONS.c.undone.is_(None))
         .where(CASES.c.id.not_in(COPIES), CASES.c.verdict == "uphold", ~_settled(DECISIONS.c.id), ~confirmed)
@@ -99,6 +103,8 @@ def asked(connection: Connection, since: float) -> list[Enforcement]:
             action=row.action,
             label=row.label,
             asked_at=row.at,
+            duration_seconds=row.duration_seconds,
+            notice=row.notice,
             decided=True,
         )
         for row in connection.execute(query)

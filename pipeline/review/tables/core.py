@@ -142,6 +142,12 @@ DECISIONS = Table(
     Column("reason", String, nullable=False),
     Column("note", Text, nullable=False),
     Column("action", String, nullable=True),
+    # How long the action lasts. NULL: the app decides.
+    Column("duration_seconds", Double, nullable=True),
+    # The speaker's strikes at the decision, this one included. NULL: not counted.
+    Column("strikes", Integer, nullable=True),
+    # What the speaker is told.
+    Column("notice", Text, nullable=False, server_default=text("''")),
     Column("at", Double, nullable=False),
     Column("undone", Double, nullable=True),
     Index(None, "at"),

@@ -27,7 +27,16 @@ STREAMS = {"queue_live"}
 READS = {"home", "queue_page", "queue_rows", "queue_live", "case_page", "me_page", "set_preferences", "set_password"}
 READS |= {"set_totp", "logout", "api_docs", "api_schema", "wellness_page", "wellness_meter", "set_comfort"}
 READS |= {"appeals_page", "appeal_page"}
-DECIDES = {"open_case", "open_next", "retake_case", "renew_lease", "skip_case", "decide_case", "undo_decision"}
+DECIDES = {
+    "propose_measure",
+    "open_case",
+    "open_next",
+    "retake_case",
+    "renew_lease",
+    "skip_case",
+    "decide_case",
+    "undo_decision",
+}
 DECIDES |= {"like_cases", "decide_like", "case_clip", "listened", "take_break", "settle_appeal", "undo_appeal"}
 LEADS = {"leads_page", "leads_cases", "mark_golden", "place_hold", "release_hold"}
 LEADS |= {"decide_trigger", "record_notice", "report_hazard", "find_hazards", "assign_hazard", "recheck_hazard"}

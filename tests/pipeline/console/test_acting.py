@@ -162,3 +162,42 @@ def test_unknown_names_and_forbidden_actions_are_refused(
     ana = enter("ana")
     assert decide(ana, case, taken(ana, case), **fields).status_code == 409
     assert console.store.case(case).decisions == ()
+
+
+def test_the_proposed_measure_is_chosen_and_named_and_the_person_can_change_it(console: Console, enter: Enter) -> None:
+    first, second = stored(console, 2)
+    ana = enter("ana")
+    page = ana.post(f"/cases/{first}/open").text
+    assert '<option value="warn" selected>Warn (proposed)</option>' in page
+    assert "A moderator found" not in page, "ann speaks Chinese"
+    assert "审核员认定您在本房间的发言违规" in page
+    lease = LEASE.search(page)
+    assert lease
+    decide(ana, first, lease[1], action="mute:3600")
+    [decision] = console.store.case(first).decisions
+    assert (decision.action, decision.duration_seconds, decision.strikes) == ("mute", 3_600, 1)
+    assert "禁言 1 小时" in decision.notice
+    page = ana.post(f"/cases/{second}/open").text
+    assert '<option value="mute:3600" selected>Mute 1 h (proposed)</option>' in page
+
+
+def test_an_action_counts_only_with_the_verdict_uphold(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    ana = enter("ana")
+    assert decide(ana, case, taken(ana, case), verdict="dismiss", action="mute:3600").status_code == 200
+    [decision] = console.store.case(case).decisions
+    assert (decision.action, decision.duration_seconds, decision.strikes, decision.notice) == (None, None, None, "")
+
+
+def test_another_label_proposes_its_own_measure(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    page = enter("ana").get(f"/cases/{case}/proposal?label=fraud").text
+    assert '<option value="warn" selected>' in page
+    assert enter("ana").get("/cases/0/proposal").status_code == 404
+
+
+@pytest.mark.parametrize("action", ["warn:60", "mute:0", "mute:x", "mute:123456789", "ban"])
+def test_a_wrong_measure_is_refused(console: Console, enter: Enter, action: str) -> None:
+    [case] = stored(console)
+    ana = enter("ana")
+    assert decide(ana, case, taken(ana, case), action=action).status_code == 422

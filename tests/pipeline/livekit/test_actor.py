@@ -6,18 +6,20 @@ from typing import Any, get_args
 import aiohttp
 import pytest
 
+from pipeline.judge import labels
 from pipeline.livekit.actor import ABSENT, Actor
 from pipeline.livekit.moderation import AbsentError, Moderation
 from pipeline.messages import Action
 from pipeline.metrics import Metrics
 from pipeline.review.cases import deciding, reading
+from pipeline.review.cases.measures import Measures
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import confirmations, enforcements
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.privacy import forgetting
 from pipeline.review.store import SqlReviewStore
-from pipeline.settings import ActionRule, LiveKitSettings
+from pipeline.settings import ActionRule, LiveKitSettings, Settings
 from tests.builders import NOON, flag
 from tests.pipeline.review import people
 
@@ -35,6 +37,7 @@ class NotingModeration(Moderation):
         self.crash: Exception | None = None
         """Raised after a mute."""
         self.speaking = {"ann", "bo"}
+        self.told: list[dict[str, Any]] = []
 
     def _call(self, *words: str) -> None:
         if self.fault:
@@ -43,6 +46,7 @@ class NotingModeration(Moderation):
 
     async def warn(self, room: str, speaker: str, notice: dict[str, Any]) -> None:
         self._call("tell", room, speaker, notice["action"])
+        self.told.append(notice)
 
     async def rights(self, room: str, speaker: str) -> dict[str, Any] | None:
         if self.fault:
@@ -141,6 +145,17 @@ async def test_a_mute_acts_at_once_and_is_confirmed(stage: Stage) -> None:
     value = stage.metrics.registry.get_sample_value
     assert (stage.count("mute", "done"), value("voxwarden_actions_total", {"result": "done"})) == (1, 1)
     assert value("voxwarden_review_to_action_seconds_sum") == 0.25
+
+
+async def test_a_mute_lasts_as_long_as_its_decision_says_and_the_speaker_is_told(stage: Stage) -> None:
+    case, choice = stage.flagged(), Choice(verdict="uphold", action="mute", duration_seconds=3 * MUTE)
+    ladder = Measures(Settings(), labels.load())
+    with stage.database.write() as connection:
+        deciding.decide(connection, case, "ana", choice, stage.now, measures=ladder)
+    assert await stage.tick() == ["mute room ann", "tell room ann mute"]
+    assert "禁言" in stage.moderation.told[-1]["text"]
+    assert await stage.tick(3 * MUTE - 1) == []
+    assert await stage.tick(1) == ["unmute room ann", "tell room ann unmute"]
 
 
 @pytest.mark.parametrize(

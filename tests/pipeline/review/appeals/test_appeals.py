@@ -8,7 +8,7 @@ from pipeline.messages import Decision
 from pipeline.review import audit
 from pipeline.review.appeals import appeals
 from pipeline.review.appeals.appeals import Appeal, Count
-from pipeline.review.cases import deciding, leases, queue, reading
+from pipeline.review.cases import deciding, leases, reading, strikes
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import outbox
@@ -57,7 +57,7 @@ def test_overturning_a_decision_reverses_it_in_one_transaction(database: Databas
     with database.read() as connection:
         case = reading.case(connection, first.case)
         assert (case.status, case.verdict) == ("decided", "dismiss")
-        assert queue.strikes(connection, ["ann"]) == {}
+        assert strikes.count(connection, ["ann"], 0) == {}
         [event] = connection.execute(select(OUTBOX).where(OUTBOX.c.kind == "appeal.overturned")).all()
         line = list(audit.lines(connection))[-1]
         assert appeals.settled(connection, NOON) == Count(1, 1)
@@ -74,7 +74,7 @@ def test_upholding_a_decision_keeps_it_and_stores_an_event(database: Database) -
     appeal = lodge(database, decide(database).case)
     settle(database, appeal, "ben", STAND)
     with database.read() as connection:
-        assert queue.strikes(connection, ["ann"]) == {"ann": 1}
+        assert strikes.count(connection, ["ann"], 0) == {"ann": 1}
         assert appeals.settled(connection, NOON) == Count(1, 0)
         assert appeals.waiting(connection) == []
         event = connection.execute(select(OUTBOX).where(OUTBOX.c.kind == "appeal.upheld")).one()

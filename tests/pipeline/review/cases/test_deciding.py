@@ -6,7 +6,7 @@ from sqlalchemy import select
 from pipeline.errors import CaseError, Involved, Stale
 from pipeline.messages import Decision
 from pipeline.review import audit
-from pipeline.review.cases import deciding, leases, queue, reading
+from pipeline.review.cases import deciding, leases, queue, reading, strikes
 from pipeline.review.cases.values import Choice, Filters
 from pipeline.review.database import Database
 from pipeline.review.delivery import outbox
@@ -42,7 +42,7 @@ def test_an_upheld_case_leaves_the_queue_and_gives_a_strike_and_an_event(databas
     decision = decide(database, case)
     with database.read() as connection:
         assert queue.page(connection) == []
-        assert queue.strikes(connection, ["ann", "bob"]) == {"ann": 1}
+        assert strikes.count(connection, ["ann", "bob"], 0) == {"ann": 1}
         [event] = connection.execute(select(OUTBOX)).all()
     assert (event.kind, event.status, event.send_at) == ("case.decided", "waiting", NOON + 10)
     sent = event.payload["decision"]
@@ -60,7 +60,7 @@ def test_an_undo_leaves_only_a_record_of_the_decision(database: Database, case: 
     assert [one.undone for one in file.decisions] == [NOON + 9]
     assert events(database) == [("case.decided", "withdrawn")]
     with database.read() as connection:
-        assert queue.strikes(connection, ["ann"]) == {}
+        assert strikes.count(connection, ["ann"], 0) == {}
         assert [line.action for line in audit.lines(connection, after=5)] == ["case.decide", "case.undo"]
 
 

@@ -1,6 +1,6 @@
 """Checks: which are drawn, who may decide them, and that a copy has no outside effect."""
 
-from pipeline.review.cases import deciding, queue
+from pipeline.review.cases import deciding, queue, strikes
 from pipeline.review.cases.queue import QueueFilter, Without
 from pipeline.review.cases.values import ClipPiece, Filters
 from pipeline.review.quality import checks, figures
@@ -53,7 +53,7 @@ def test_a_copy_has_no_effect_outside(desk: Desk) -> None:
     desk.decide(copy, "ben", "uphold", NOON + 12)
     assert desk.events() == events
     with desk.database.read() as connection:
-        assert queue.strikes(connection, ["ann"]) == {"ann": 1}
+        assert strikes.count(connection, ["ann"], 0) == {"ann": 1}
     assert [case.id for case in desk.store.cases(Filters())] == [desk.case]
 
 

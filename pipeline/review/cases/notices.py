@@ -1,0 +1,135 @@
+"""Notices to speakers: what a moderator found, what follows, and how to appeal, in the speaker's language.
+
+The texts are the file `notices.yaml` of each language. A language without one gets the English texts.
+"""
+
+import math
+from functools import cache
+from pathlib import Path
+from string import Formatter
+from typing import Annotated
+
+from msgspec import Struct
+from pydantic import AfterValidator
+
+from pipeline import languages, sheets
+from pipeline.languages import FALLBACK, SHIPPED
+from pipeline.messages import Action
+from pipeline.sheets import Sheet
+
+FILE = "notices.yaml"
+UNITS = (("day", 1_440), ("hour", 60), ("minute", 1))
+"""Names of units, and their minutes."""
+LONGEST = 2_000
+"""The most characters of a notice."""
+
+
+def with_places(*places: str) -> AfterValidator:
+    """Check that a text has these placeholders and no others."""
+
+    def check(text: str) -> str:
+        found = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+        if found != set(places):
+            raise ValueError(f"must have exactly these placeholders: {', '.join(places) or 'none'}")
+        return text
+
+    return AfterValidator(check)
+
+
+Fixed = Annotated[str, with_places()]
+Lasting = Annotated[str, with_places("duration")]
+Counted = Annotated[str, with_places("n")]
+
+
+class ActionTexts(Sheet):
+    """A sentence for each action; `_for`: with a duration."""
+
+    warn: Fixed
+    mute: Fixed
+    mute_for: Lasting
+    remove: Fixed
+    remove_for: Lasting
+    close_room: Fixed
+
+
+class DurationTexts(Sheet):
+    """Durations in words."""
+
+    minute: Fixed
+    minutes: Counted
+    hour: Fixed
+    hours: Counted
+    day: Fixed
+    days: Counted
+
+
+class NoticeTexts(Sheet):
+    """The file `notices.yaml`."""
+
+    found: Annotated[str, with_places("label")]
+    actions: ActionTexts
+    strike: Annotated[str, with_places("n", "days")]
+    appeal: Fixed
+    """Without the setting `measures.appeal_url`."""
+    appeal_at: Annotated[str, with_places("url")]
+    durations: DurationTexts
+    between: Fixed
+    """What stands between two sentences."""
+
+
+class Measure(Struct, frozen=True):
+    """An action against a speaker and its duration in seconds. None: the app decides how long it lasts."""
+
+    action: Action
+    duration_seconds: float | None = None
+
+    @property
+    def key(self) -> str:
+        """The measure in one word, as forms send it: `mute:3600`, or `warn`."""
+        return self.action if self.duration_seconds is None else f"{self.action}:{self.duration_seconds:.0f}"
+
+
+def write(measure: Measure, language: str, label: str, strikes: int, days: float, appeal_url: str | None) -> str:
+    """Return the notice about a measure in `language` (a code), at most LONGEST characters.
+
+    `label` is the name of the broken rule in that language. `strikes` counts this decision, too.
+    """
+    texts = of(language)
+    lasting = measure.duration_seconds
+    action: str = getattr(texts.actions, measure.action if lasting is None else f"{measure.action}_for")
+    parts = [
+        texts.found.format(label=label),
+        texts.strike.format(n=strikes, days=f"{days:g}"),
+        action.format(duration=in_words(lasting, texts.durations)) if lasting is not None else action,
+        texts.appeal_at.format(url=appeal_url) if appeal_url else texts.appeal,
+    ]
+    return texts.between.join(parts)[:LONGEST]
+
+
+def in_words(seconds: float, texts: DurationTexts) -> str:
+    """Return a duration as whole days, hours or minutes, rounded up to a minute."""
+    minutes = max(1, math.ceil(seconds / 60))
+    name, n = next((name, minutes // length) for name, length in UNITS if minutes % length == 0)
+    text: str = getattr(texts, name if n == 1 else f"{name}s")
+    return text.format(n=n)
+
+
+def of(language: str) -> NoticeTexts:
+    """Return the texts of a language, or the English ones. Raises ConfigError for a mistake in the file."""
+    return _read(languages.file(language_of(language), FILE) or SHIPPED / FALLBACK / FILE)
+
+
+def language_of(language: str) -> str:
+    """Return the language in which speakers of `language` get their notices: English if it has no texts."""
+    return language if languages.file(language, FILE) else FALLBACK
+
+
+def check() -> None:
+    """Read the texts of every language. Raises ConfigError for a mistake."""
+    for code in languages.known():
+        of(code)
+
+
+@cache
+def _read(path: Path) -> NoticeTexts:
+    return sheets.read(path, NoticeTexts)
