@@ -44,7 +44,7 @@ def page_view(start: float, end: float, hits: Sequence[Span], *clips: Evidence) 
     ]
     one = flag("a", start, end, hits=tuple(timed))
     file = CaseFile(case=case(start, end, text=one.text), flags=(one,), evidence=clips, decisions=())
-    return PageView(file, (), (), (), 0, (), None, None, None)
+    return PageView(file, (), (), (), (), None, None, None)
 
 
 def attach(console: Console, case: str, data: bytes) -> None:
