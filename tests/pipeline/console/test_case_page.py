@@ -189,5 +189,5 @@ def test_actions_in_the_room_are_shown(console: Console, enter: Enter) -> None:
     with console.database.write() as connection:
         enforcements.settle(connection, given, NOON + 9, until=NOON + 600)
     shown = enter("aud").get(f"/cases/{case}").text
-    assert "mute · done · by a rule" in shown
+    assert "Mute · done · by a rule" in shown
     assert "2026-01-01 12:10:00" in shown
