@@ -235,7 +235,7 @@ class Metrics:
     # deliver
     cases: Counter = _metric(
         "cases_total",
-        "Flags at the store; `result` is created, merged, linked (decided speech), repeated, passed or audit.",
+        "Flags at the store; `result` is created, merged, linked (decided speech), repeated, muted, passed or audit.",
         "result",
     )
     counted_seconds: Counter = _metric(

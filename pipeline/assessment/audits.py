@@ -273,7 +273,7 @@ def _spread(speech: Sequence[JudgedSpeech]) -> float:
 
 def _passed(connection: Connection, window: Window) -> Iterator[JudgedSpeech]:
     for (bucket, *names), total in totals(connection, window, ["judged"], "bucket", *DIMENSIONS).items():
-        if bucket == "pass":
+        if bucket in {"pass", "muted"}:
             values: dict[str, Any] = dict(zip(DIMENSIONS, names, strict=True))
             yield JudgedSpeech(**values, count=total.n, samples=total.samples)
 

@@ -18,7 +18,7 @@ from pipeline.errors import CaseError, ConfigError, Missing, Stale, Taken
 from pipeline.messages import Decision, Verdict
 from pipeline.review import audit
 from pipeline.review.accounts import wellness
-from pipeline.review.cases import deciding, leases, queue, reading
+from pipeline.review.cases import deciding, leases, phrases, queue, reading
 from pipeline.review.cases.queue import Likeness
 from pipeline.review.cases.values import Case, Choice
 
@@ -190,6 +190,7 @@ def undo_decision(request: Request, desk: TheDesk, session: Signed) -> Response:
             raise CaseError("There is nothing to undo", "An appeal can still overturn an older decision.")
         for decision in last:
             deciding.undo(connection, decision.id, name, now, window)
+            phrases.withdraw(connection, decision.case, name, now)
     desk.metrics.decisions_undone.inc(len(last))
     return _with_event(page(request, "undone.html", count=len(last)), "undone", [one.case for one in last])
 
@@ -226,7 +227,16 @@ def _decide(
 def _decided(request: Request, desk: Desk, made: list[Decision]) -> Response:
     seconds = desk.settings.console.undo_seconds
     measuring.decided(desk, made)
-    return _with_event(page(request, "decided.html", made=made, seconds=seconds), "decided", [one.case for one in made])
+    shown = page(request, "decided.html", made=made, seconds=seconds, **_offers(desk, made))
+    return _with_event(shown, "decided", [one.case for one in made])
+
+
+def _offers(desk: Desk, made: list[Decision]) -> dict[str, Any]:
+    """Return the values for `mute_offer.html`: what a lead could mute after the dismissal of one case."""
+    if len(made) != 1 or made[0].verdict != "dismiss":
+        return {"offers": []}
+    with desk.database.read() as connection:
+        return {"case_id": made[0].case, "offers": phrases.offered(connection, made[0].case, desk.clock())}
 
 
 def _conflict(request: Request, desk: Desk, case: str, error: CaseError) -> Response:

@@ -15,7 +15,7 @@ from pipeline.console.view import PageView, view
 from pipeline.console.waveform import HEIGHT, WIDTH, outline
 from pipeline.review import audit
 from pipeline.review.appeals import reports
-from pipeline.review.cases import notices, reading
+from pipeline.review.cases import notices, phrases, reading
 from pipeline.review.cases.leases import Lease
 from pipeline.review.cases.measures import Proposal
 from pipeline.review.cases.values import Case
@@ -75,6 +75,7 @@ def shown(desk: Desk, case: str, lease: Lease | None = None) -> dict[str, Any]:
         found, reported = view(connection, case), reports.of_case(connection, case)
         enforced = enforcements.of_case(connection, case)
         proposal = desk.measures.propose(connection, found.case, desk.clock())
+        offers = phrases.offered(connection, case, desk.clock())
     picture = outline(desk.evidence, found.clip) if found.clip else None
     return {
         "view": found,
@@ -82,6 +83,8 @@ def shown(desk: Desk, case: str, lease: Lease | None = None) -> dict[str, Any]:
         "lease": lease,
         "reports": reported,
         "enforced": enforced,
+        "case_id": case,
+        "offers": offers,
         **proposed(desk, found.case, proposal),
         "outline": picture,
         "marks": marks(found) if picture else {},

@@ -9,6 +9,7 @@ level leads to.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.judge import reasons
 from pipeline.judge.labels import SEVERITIES, Labels, Severity, worst_first
 from pipeline.judge.matcher import Match
 from pipeline.judge.policy import ResolvedPolicy
@@ -74,14 +75,14 @@ def _verdict(
 ) -> Verdict:
     blocked = frozenset(finding.label for finding in findings if finding.label and finding.suggestion == "block")
     suggestion = _worst(finding.suggestion for finding in findings)
-    reasons = [finding.reason for finding in findings]
+    why = [finding.reason for finding in findings]
     for limit, reason in _limits(suggestion, blocked, policy, held, cooling):
         if ORDER.index(limit) < ORDER.index(suggestion):
             suggestion = limit
-            reasons.append(reason)
+            why.append(reason)
     names = {finding.label or max(raised, key=raised.__getitem__, default="") for finding in findings}
     flagged = worst_first({label: raised[label] for label in names if label}, labels)
-    return Verdict(suggestion, risk, raised, tuple(flagged), blocked, tuple(reasons))
+    return Verdict(suggestion, risk, raised, tuple(flagged), blocked, tuple(why))
 
 
 def _by_score(scores: Mapping[str, float], policy: ResolvedPolicy) -> Iterator[FiredRule]:
@@ -96,7 +97,7 @@ def _by_level(matches: Iterable[Match], policy: ResolvedPolicy) -> Iterator[Fire
     for match in matches:
         label, level = match.term.label, match.level
         if (suggestion := policy.labels[label].levels[level]) != "pass":
-            yield FiredRule(label, suggestion, f"{label}: the term “{match.term.text}” ({level}) means {suggestion}")
+            yield FiredRule(label, suggestion, reasons.of_term(label, match.term.text, level, suggestion))
 
 
 def _by_risk(risk: float, policy: ResolvedPolicy) -> Iterator[FiredRule]:

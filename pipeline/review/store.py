@@ -3,11 +3,13 @@
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from pipeline.errors import CaseError
 from pipeline.messages import Decision, Flag, SpeechStatus
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Report
-from pipeline.review.cases import deciding, measures, ranking, reading, writing
+from pipeline.review.cases import deciding, measures, phrases, ranking, reading, writing
 from pipeline.review.cases.measures import Measures
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Case, CaseFile, Choice, Evidence, Filters, Outcome
@@ -36,9 +38,10 @@ class ReviewStore(Protocol):
         flag of speech that was decided before is linked to the decided case, by the rule in `cases/repeated.py`. Other
         speech opens a new case, so that a moderator sees it.
 
-        Of the passed flags, those with an id in `drawn` become cases of their own, for audit: they were drawn with this
-        `probability`. Returns the outcome of each stored flag: first the cases, then the audits, in order. A message
-        whose id is already stored changes nothing. After the commit, `counted` gets what was counted newly.
+        A flag whose only cause is phrases that are muted in its room counts as passed speech. Of the passed flags,
+        those with an id in `drawn` become cases of their own, for audit: they were drawn with this `probability`.
+        Returns the outcome of each flag to review or block, then that of each audit, in order. A message whose id is
+        already stored changes nothing. After the commit, `counted` gets what was counted newly.
         """
 
     def limit_events(self) -> int:
@@ -117,12 +120,17 @@ class SqlReviewStore(ReviewStore):
             return []
         flags = [each for each in batch if isinstance(each, Flag)]
         caught = [flag for flag in flags if flag.suggestion != "pass"]
-        audits = [flag for flag in flags if flag.suggestion == "pass" and flag.id in drawn]
         with self._database.write() as connection:
-            outcomes = writing.add(connection, caught, at, self._merge, self._ranking) if caught else []
-            self._raising.put(connection, caught, outcomes, at)
+            muted = phrases.muted_flags(connection, caught)
+            heard = [flag for flag in caught if flag.id not in muted]
+            stored = writing.add(connection, heard, at, self._merge, self._ranking) if heard else []
+            self._raising.put(connection, heard, stored, at)
+            found = iter(stored)
+            outcomes = [Outcome(flag.id, "", "muted") if flag.id in muted else next(found) for flag in caught]
+            passed = [_passed(flag) for flag in flags if flag.suggestion == "pass" or flag.id in muted]
+            audits = [flag for flag in passed if flag.id in drawn]
             outcomes += writing.audit(connection, audits, at, probability, self._ranking) if audits else []
-            tally = tallies.count(connection, batch, at)
+            tally = tallies.count(connection, batch, at, muted)
             drills.record(connection, flags, at)
         counted(tally)
         return outcomes
@@ -179,6 +187,11 @@ class SqlReviewStore(ReviewStore):
 
     def close(self) -> None:
         self._database.close()
+
+
+def _passed(flag: Flag) -> Flag:
+    """Return the flag as passed speech. Of a muted flag, the reasons say what the judge suggested."""
+    return flag if flag.suggestion == "pass" else replace(flag, suggestion="pass")
 
 
 def open_store(settings: Settings, must_exist: bool = False) -> SqlReviewStore:

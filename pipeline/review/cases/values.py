@@ -15,7 +15,7 @@ Status = Literal["pending", "escalated", "decided"]
 
 OPEN: tuple[Status, ...] = ("pending", "escalated")
 
-Result = Literal["created", "merged", "linked", "repeated"]
+Result = Literal["created", "merged", "linked", "repeated", "muted"]
 
 SEVERITY: dict[Suggestion, int] = {"pass": 0, "review": 1, "block": 2}
 
@@ -37,7 +37,7 @@ class Outcome(Struct, frozen=True):
     """The result of storing a flag.
 
     "created": it opened a case. "merged": it joined an open case. "linked": its speech was decided before, in the case
-    here. "repeated": it was already stored.
+    here. "repeated": it was already stored. "muted": it has no case, because a lead muted its phrases in the room.
     """
 
     flag: str

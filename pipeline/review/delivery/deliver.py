@@ -72,12 +72,12 @@ class Deliver(Processor[Flag | SpeechStatus, Outcome]):
         good = [message for message in checked if not isinstance(message, Rejected)]
         flags = [message for message in good if isinstance(message, Flag)]
         passed = [flag for flag in flags if flag.suggestion == "pass"]
-        drawn = {flag.id for flag in passed if not flag.drill and checks.drawn("audit", flag.id, self._audit_share)}
+        drawn = {flag.id for flag in flags if not flag.drill and checks.drawn("audit", flag.id, self._audit_share)}
         outcomes = self._store.add(
             [*good, *_failed(checked)], self._clock(), drawn, self._audit_share, self._count_speech
         )
         self._metrics.events_dropped.inc(self._store.limit_events())
-        self._metrics.cases.labels("passed").inc(len(passed) - len(drawn))
+        self._metrics.cases.labels("passed").inc(sum(flag.id not in drawn for flag in passed))
         self._count({flag.id: flag for flag in flags}, outcomes)
         self._cut_clips(outcomes)
         stored = iter(outcomes)
@@ -101,7 +101,7 @@ class Deliver(Processor[Flag | SpeechStatus, Outcome]):
 
     def _cut_clips(self, outcomes: Sequence[Outcome]) -> None:
         # A linked flag cuts no clip: a decided case keeps the clip that the moderator heard.
-        unlinked = [outcome for outcome in outcomes if outcome.result != "linked"]
+        unlinked = [outcome for outcome in outcomes if outcome.result not in {"linked", "muted"}]
         fresh = {outcome.flag for outcome in unlinked if outcome.result != "repeated"}
         for case in dict.fromkeys(outcome.case for outcome in unlinked):
             self._metrics.evidence_missing.inc(self._cutter.cut(case, fresh))
@@ -113,10 +113,12 @@ class Deliver(Processor[Flag | SpeechStatus, Outcome]):
                 self._metrics.counted_seconds.labels(room_type, cell.measure).inc(samples / SAMPLE_RATE)
 
     def _count(self, flags: Mapping[str, Flag], outcomes: Sequence[Outcome]) -> None:
+        muted = {outcome.flag for outcome in outcomes if outcome.result == "muted"}
         for outcome in outcomes:
             flag = flags[outcome.flag]
-            self._metrics.cases.labels("audit" if flag.suggestion == "pass" else outcome.result).inc()
-            if flag.suggestion != "pass" and outcome.result in {"created", "merged"}:
+            audited = outcome.result != "muted" and (flag.suggestion == "pass" or flag.id in muted)
+            self._metrics.cases.labels("audit" if audited else outcome.result).inc()
+            if not audited and outcome.result in {"created", "merged"}:
                 self._metrics.speech_to_flag.observe(max(0.0, self._clock() - flag.end))
 
 

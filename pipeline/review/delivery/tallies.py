@@ -4,7 +4,7 @@
 delivered: COUNTED holds their ids. Speech of a drill does not count.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
 
@@ -90,15 +90,20 @@ class Tally:
             connection.execute(_add_up(connection), rows)
 
 
-def count(connection: Connection, batch: Sequence[Flag | SpeechStatus], at: float) -> Tally:
-    """Count the messages of a batch that were not counted before. `at` is UTC seconds. Returns the changes."""
+def count(
+    connection: Connection, batch: Sequence[Flag | SpeechStatus], at: float, muted: Collection[str] = ()
+) -> Tally:
+    """Count the messages of a batch that were not counted before. `at` is UTC seconds. Returns the changes.
+
+    Flags with an id in `muted` are counted as `judged` with the bucket `muted`, whatever their suggestion.
+    """
     tally = Tally()
     real = [message for message in batch if not message.drill]
     if not real:
         return tally
     seen = _seen(connection, sorted({key for message in real for key in _keys(message)}), at)
     kinds = _room_types(connection, {message.room_type for message in real}, at)
-    states = {key: state for message in real for key, state in _count(tally, message, kinds, seen, at)}
+    states = {key: state for message in real for key, state in _count(tally, message, kinds, seen, at, muted)}
     _store_states(connection, states)
     tally.write(connection)
     return tally
@@ -115,7 +120,12 @@ def bucket_of(seconds: float) -> str:
 
 
 def _count(
-    tally: Tally, message: Flag | SpeechStatus, kinds: dict[str, str], seen: dict[bytes, CountedState], at: float
+    tally: Tally,
+    message: Flag | SpeechStatus,
+    kinds: dict[str, str],
+    seen: dict[bytes, CountedState],
+    at: float,
+    muted: Collection[str],
 ) -> Iterator[tuple[bytes, CountedState]]:
     """Count one message. Yields the ids whose state changes, and notes them in `seen`."""
     hour, samples = int(message.start) // HOUR, sample_of(message.end) - sample_of(message.start)
@@ -129,7 +139,7 @@ def _count(
             _count_speech(tally, Cell(hour, "monitored", room_type=kind, language=message.language), samples, message)
         seen[utterance] = new
         yield utterance, new
-    for key, cell in zip(others, _other_cells(message, hour, kind), strict=True):
+    for key, cell in zip(others, _other_cells(message, hour, kind, muted), strict=True):
         if not seen[key].state:
             tally.add(cell, samples)
             if isinstance(message, Flag) and cell.measure == "judged":
@@ -165,7 +175,7 @@ def _count_flag(tally: Tally, judged: Cell, samples: int, flag: Flag, at: float)
         tally.add(judged._replace(measure="delay", bucket=bucket_of(at - flag.end)), samples)
 
 
-def _other_cells(message: Flag | SpeechStatus, hour: int, kind: str) -> Iterator[Cell]:
+def _other_cells(message: Flag | SpeechStatus, hour: int, kind: str, muted: Collection[str]) -> Iterator[Cell]:
     """Yield the cells beside the utterance's own, in the order of `_keys`."""
     yield Cell(hour - hour % DAY_HOURS, "speakers")
     yield Cell(hour, "rooms", room_type=kind)
@@ -173,7 +183,7 @@ def _other_cells(message: Flag | SpeechStatus, hour: int, kind: str) -> Iterator
         yield Cell(
             hour,
             "judged",
-            bucket=message.suggestion,
+            bucket="muted" if message.id in muted else message.suggestion,
             room_type=kind,
             language=message.language,
             policy=message.policy,

@@ -28,6 +28,7 @@ READS = {"home", "queue_page", "queue_rows", "queue_live", "case_page", "me_page
 READS |= {"set_totp", "logout", "api_docs", "api_schema", "wellness_page", "wellness_meter", "set_comfort"}
 READS |= {"appeals_page", "appeal_page"}
 DECIDES = {
+    "mute_phrase",
     "propose_measure",
     "open_case",
     "open_next",
@@ -38,7 +39,7 @@ DECIDES = {
     "undo_decision",
 }
 DECIDES |= {"like_cases", "decide_like", "case_clip", "listened", "take_break", "settle_appeal", "undo_appeal"}
-LEADS = {"leads_page", "leads_cases", "mark_golden", "place_hold", "release_hold"}
+LEADS = {"approve_phrase", "end_phrase", "leads_page", "leads_cases", "mark_golden", "place_hold", "release_hold"}
 LEADS |= {"decide_trigger", "record_notice", "report_hazard", "find_hazards", "assign_hazard", "recheck_hazard"}
 LEADS |= {"hash_file"}
 LEADS |= {"order_stop", "end_drill", "new_entry", "add_entry", "change_entry", "close_entry"}

@@ -10,8 +10,10 @@ import pytest
 
 from pipeline.audio.decode import read_bytes
 from pipeline.errors import BadMessage, DependencyError
+from pipeline.judge import reasons
 from pipeline.messages import SAMPLE_RATE, Flag, Utterance
 from pipeline.metrics import Metrics
+from pipeline.review.cases import phrases
 from pipeline.review.cases.values import CaseFile, Choice, Evidence, Filters, Outcome
 from pipeline.review.database import Database
 from pipeline.review.delivery import deliver
@@ -121,6 +123,26 @@ def test_passed_speech_is_not_stored(desk: Desk) -> None:
     assert desk.store.cases(Filters()) == []
     assert desk.clips() == []
     assert desk.figure("cases_total", result="passed") == 1
+
+
+def test_a_muted_flag_gets_no_case_and_no_clip_but_is_counted(desk: Desk) -> None:
+    why = (reasons.of_term("violence", "弄死你", "high", "review"),)
+    harmless = msgspec.structs.replace(desk.said("a", 0, 4), reasons=why)
+    [created] = desk.stage.process([harmless])
+    assert isinstance(created, Outcome)
+    desk.store.decide(created.case, "ana", Choice(verdict="dismiss"), desk.now)
+    with desk.store._database.write() as connection:
+        phrases.ask(connection, created.case, "violence", "弄死你", "lea", NOON + 5, approve=True)
+    clips = desk.clips()
+    again = msgspec.structs.replace(desk.said("b", 10, 14), reasons=why)
+    assert desk.stage.process([again]) == [Outcome("b", "", "muted")]
+    assert desk.clips() == clips
+    assert desk.figure("cases_total", result="muted") == 1
+    desk.stage = Deliver(desk.store, desk.evidence, desk.log, desk.metrics, 0.0, lambda: desk.now, audit_share=1.0)
+    third = msgspec.structs.replace(desk.said("c", 20, 24), reasons=why)
+    assert [one.flag for one in desk.stage.process([third]) if isinstance(one, Outcome)] == ["c"]
+    assert desk.figure("cases_total", result="audit") == 1
+    assert len(desk.clips()) == len(clips) + 1
 
 
 def test_passed_speech_drawn_for_audit_becomes_its_own_case_with_a_clip(desk: Desk) -> None:

@@ -1,0 +1,30 @@
+"""The reason of a term is written and read by the same rule."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.judge import reasons
+from pipeline.judge.labels import SEVERITIES
+from pipeline.messages import Suggestion
+
+
+@given(st.text(min_size=1), st.sampled_from(SEVERITIES), st.sampled_from(("review", "block")))
+def test_every_term_is_read_back(term: str, level: str, suggestion: Suggestion) -> None:
+    written = reasons.of_term("ads_spam", term, level, suggestion)  # type: ignore[arg-type]
+    assert reasons.terms_alone([written]) == {("ads_spam", term)}
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["fraud: score 0.91 reaches review at 0.80", "risk 0.91 reaches review, but no label does", "lexicon: words"],
+)
+def test_another_cause_leaves_no_term(other: str) -> None:
+    assert reasons.terms_alone([reasons.of_term("fraud", "term", "high", "block"), other]) == frozenset()
+
+
+def test_a_limit_is_no_cause() -> None:
+    term = reasons.of_term("fraud", "term", "high", "block")
+    limits = ["at most review: blocked for fraud within the last 60 s", "at most pass: the recogniser may …"]
+    assert reasons.terms_alone([term, *limits]) == {("fraud", "term")}
+    assert reasons.terms_alone([]) == frozenset()
