@@ -50,7 +50,7 @@ class Lobby:
     def counted(self) -> dict[str, int]:
         with self.database.read() as connection:
             rows = connection.execute(select(TALLIES).where(TALLIES.c.measure == "judged"))
-            return {row.bucket: row.count for row in rows}
+            return {row.bucket: row._mapping["count"] for row in rows}
 
 
 @pytest.fixture
