@@ -59,10 +59,13 @@ from pipeline.review.database import Database
 from pipeline.review.evidence.opening import open_evidence
 from pipeline.review.quality import drawing
 from pipeline.review.quality.drawing import Shares
+from pipeline.review.search import said
 from pipeline.settings import Settings
 
 QUEUE_SECONDS = 10.0
 QUALITY_SECONDS = 300.0
+WORDS_SECONDS = 3_600.0
+"""How often the words of cases that an older version stored are added to those of search."""
 
 ROUTERS: tuple[APIRouter, ...] = (
     login.router,
@@ -128,6 +131,7 @@ def create_app(desk: Desk) -> FastAPI:
             every(desk.settings.quality.draw_seconds, partial(draw, desk), "checks"),
             every(QUEUE_SECONDS, partial(measuring.queue, desk), "figures of the queue"),
             every(QUALITY_SECONDS, partial(measuring.quality, desk), "figures of quality"),
+            every(WORDS_SECONDS, partial(said.catch_up, desk.database), "words for search"),
         ):
             yield
         desk.measured.close()

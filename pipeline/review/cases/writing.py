@@ -20,8 +20,10 @@ from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import OPEN, REPORTED, Case, Evidence, Outcome, Result, case_id, worst
 from pipeline.review.privacy import holds
 from pipeline.review.quality import checks
+from pipeline.review.search import said
 from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS, LEASES
 from pipeline.review.tables.quality import CHECKS, COPIES
+from pipeline.review.tables.search import SAID
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ def _store(connection: Connection, flag: Flag, at: float, merge: Merge, ranking:
     )
     if decided:
         connection.execute(insert(FLAGS).values(columns(flag) | {"case_id": decided, "linked": True, "stored_at": at}))
+        said.refresh(connection, decided)
         return "linked"
     touched = _touched(flag, [case for case in near if case.status in OPEN], merge.longest)
     if not touched:
@@ -116,8 +119,10 @@ def _store(connection: Connection, flag: Flag, at: float, merge: Merge, ranking:
     for case in touched:
         if case.id != kept.id:
             _merge_into(connection, case, kept)
-    summary = _summary(reading.flags(connection, kept.id), kept.created_at, ranking)
+    found = reading.flags(connection, kept.id)
+    summary = _summary(found, kept.created_at, ranking)
     connection.execute(update(CASES).where(CASES.c.id == kept.id).values(summary | {"version": kept.version + 1}))
+    said.keep(connection, kept.id, kept.created_at, found)
     return "merged"
 
 
@@ -125,6 +130,7 @@ def _open(connection: Connection, flag: Flag, at: float, ranking: Ranking) -> No
     made = {"id": case_id(flag), "status": "pending", "version": 1, "created_at": at}
     connection.execute(insert(CASES).values(_summary([flag], at, ranking) | made))
     connection.execute(insert(FLAGS).values(columns(flag) | {"case_id": made["id"], "stored_at": at}))
+    said.keep(connection, case_id(flag), at, [flag])
 
 
 def _nearby(connection: Connection, flag: Flag, gap: float) -> list[Case]:
@@ -167,7 +173,8 @@ def _merge_into(connection: Connection, case: Case, into: Case) -> None:
         connection.execute(update(table).where(table.c.case_id == case.id).values(case_id=into.id))
     holds.follow(connection, case.id, into.id)
     # The moderator who holds the removed case gets a conflict at their next action.
-    connection.execute(delete(LEASES).where(LEASES.c.case_id == case.id))
+    for table in (LEASES, SAID):
+        connection.execute(delete(table).where(table.c.case_id == case.id))
     connection.execute(delete(CASES).where(CASES.c.id == case.id))
 
 

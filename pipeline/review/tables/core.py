@@ -34,6 +34,9 @@ METADATA = MetaData(
 OPEN = text("status <> 'decided'")
 """Condition of the queue's indexes. A database uses them only if a query has exactly this text."""
 
+QUEUE_FILTERS = ("language", "suggestion", "policy", "status", "severity")
+"""The columns that filter the queue, beside label, room and speaker."""
+
 UNSENT = text("status IN ('waiting', 'sending')")
 """Condition of the outbox's index. As with OPEN, a query must have exactly this text."""
 
@@ -69,14 +72,21 @@ CASES = Table(
     # A new flag looks for a case of the same speaker at that time.
     Index(None, "room", "speaker", "end"),
     # The queue: open cases, most urgent first, also of one label, room or speaker.
-    Index("ix_cases_queue", "urgency", "id", sqlite_where=OPEN, postgresql_where=OPEN),
-    Index("ix_cases_queue_label", "label", "urgency", "id", sqlite_where=OPEN, postgresql_where=OPEN),
+    # The first two hold all filters, so that a filter without matches reads no case.
+    Index("ix_cases_queue_all", "urgency", "id", "label", *QUEUE_FILTERS, sqlite_where=OPEN, postgresql_where=OPEN),
+    Index(
+        "ix_cases_queue_of_label", "label", "urgency", "id", *QUEUE_FILTERS, sqlite_where=OPEN, postgresql_where=OPEN
+    ),
     Index("ix_cases_queue_room", "room", "urgency", "id", sqlite_where=OPEN, postgresql_where=OPEN),
     Index("ix_cases_queue_speaker", "speaker", "urgency", "id", sqlite_where=OPEN, postgresql_where=OPEN),
     # Strikes and history of a speaker.
     Index(None, "speaker", "verdict", "created_at"),
-    # Similar cases of the past.
+    # Search, newest first, and similar cases of the past.
     Index(None, "label", "created_at"),
+    Index(None, "room", "created_at"),
+    Index(None, "severity", "created_at"),
+    Index(None, "language", "created_at"),
+    Index(None, "policy", "created_at"),
 )
 
 FLAGS = Table(

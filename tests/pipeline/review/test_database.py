@@ -17,9 +17,15 @@ from pipeline.review.tables import METADATA
 from pipeline.settings import Settings
 
 
+def not_of_fts5(name: str | None, kind: str, parents: object) -> bool:
+    """Leave out the full-text index: FTS5 keeps it in tables of its own, and PostgreSQL as a GIN index."""
+    return not (name or "").startswith(("said_index", "ix_said_grams"))
+
+
 def test_migrations_of_an_empty_database_make_the_tables(empty_url: str) -> None:
     with closing(Database(empty_url)) as database, database.read() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        opts = {"compare_type": True, "compare_server_default": True, "include_name": not_of_fts5}
+        context = MigrationContext.configure(connection, opts=opts)
         assert compare_metadata(context, METADATA) == []
 
 
