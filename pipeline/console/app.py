@@ -53,6 +53,7 @@ from pipeline.console.texts import Texts
 from pipeline.errors import ConfigError
 from pipeline.judge import labels
 from pipeline.metrics import Metrics
+from pipeline.review.accounts import presence
 from pipeline.review.accounts.door import Door
 from pipeline.review.cases.measures import Measures
 from pipeline.review.database import Database
@@ -128,6 +129,7 @@ def create_app(desk: Desk) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
             live,
+            every(presence.WRITE_SECONDS, partial(note_presence, desk, live), "presence"),
             every(desk.settings.quality.draw_seconds, partial(draw, desk), "checks"),
             every(QUEUE_SECONDS, partial(measuring.queue, desk), "figures of the queue"),
             every(QUALITY_SECONDS, partial(measuring.quality, desk), "figures of quality"),
@@ -166,6 +168,13 @@ def draw(desk: Desk) -> None:
         drawing.draw(
             connection, desk.evidence, desk.clock(), Shares(quality.second_share, quality.golden_share), undo_seconds
         )
+
+
+def note_presence(desk: Desk, live: LiveQueue) -> None:
+    """Record the accounts with an open page of the queue."""
+    if people := live.people():
+        with desk.database.write() as connection:
+            presence.note(connection, people, desk.clock())
 
 
 def health() -> str:

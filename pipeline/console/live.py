@@ -7,7 +7,7 @@ again by itself.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from types import TracebackType
 
@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.errors import DependencyError
-from pipeline.review.cases import leases, queue
+from pipeline.review.cases import assigning, leases, queue
 from pipeline.review.cases.reading import decisions_since
 from pipeline.review.cases.values import Case
 from pipeline.review.database import Database
@@ -27,6 +27,8 @@ OVERLAP_SECONDS = 10.0
 time that the case bears."""
 MAX_EVENTS = 256
 """The most events that wait for one page."""
+MAX_PAGES = 16
+"""The most streams of one account."""
 PING_SECONDS = 15.0
 """Seconds without an event, after which a comment keeps the stream open."""
 
@@ -57,7 +59,16 @@ class Leased(Struct, frozen=True, tag="leased", tag_field="event"):
     by: str
 
 
-Event = Arrived | Decided | Leased
+class Assigned(Struct, frozen=True, tag="assigned", tag_field="event"):
+    """A case was given to the account `to`; empty if it was taken back. `at` is UTC seconds."""
+
+    case: str
+    to: str
+    at: float
+
+
+Event = Arrived | Decided | Leased | Assigned
+News = Arrived | Decided | Assigned
 
 
 class Watch:
@@ -78,16 +89,17 @@ class Watch:
                 Decided(one.id, one.case, one.moderator, one.verdict, one.undone is not None)
                 for one in decisions_since(connection, since)
             ]
+            assigned = [Assigned(one.case, one.account or "", one.at) for one in assigning.since(connection, since)]
             holders = leases.holders(connection, now)
-        found: list[Arrived | Decided] = [*reversed(arrived), *decided]
+        found: list[News] = [*reversed(arrived), *decided, *reversed(assigned)]
         fresh = [event for event in found if self._new(event, now)]
         events: list[Event] = [*fresh, *self._moved(holders)] if self._primed else []
         self._primed = True
         self._forget(since)
         return events
 
-    def _new(self, event: Arrived | Decided, now: float) -> bool:
-        key = (event.case,) if isinstance(event, Arrived) else (event.id, str(event.undone))
+    def _new(self, event: News, now: float) -> bool:
+        key = _key(event)
         fresh = key not in self._seen
         self._seen[key] = now
         return fresh
@@ -112,7 +124,7 @@ class LiveQueue:
         self._watch = Watch(database)
         self._clock = clock
         self._every = every
-        self._pages: set[asyncio.Queue[bytes | None]] = set()
+        self._pages: dict[asyncio.Queue[bytes | None], str] = {}
 
     async def __aenter__(self) -> "LiveQueue":
         self._task = asyncio.create_task(self._run(), name="live")
@@ -126,10 +138,20 @@ class LiveQueue:
         with suppress(asyncio.CancelledError):
             await self._task
 
-    async def events(self) -> AsyncIterator[bytes]:
-        """Yield server-sent events until the page closes, reads too slowly, or the server stops."""
+    def people(self) -> frozenset[str]:
+        """Return the accounts with an open page."""
+        return frozenset(self._pages.values())
+
+    async def events(self, account: str) -> AsyncGenerator[bytes]:
+        """Yield server-sent events until the page of `account` closes or reads too slowly, or the server stops.
+
+        The stream of an account's oldest page ends when it opens more than MAX_PAGES.
+        """
+        theirs = [page for page, owner in self._pages.items() if owner == account]
+        if len(theirs) >= MAX_PAGES:
+            self._end(theirs[0])
         mine: asyncio.Queue[bytes | None] = asyncio.Queue(MAX_EVENTS)
-        self._pages.add(mine)
+        self._pages[mine] = account
         try:
             yield b"retry: 1000\n\n"
             while True:
@@ -142,14 +164,12 @@ class LiveQueue:
                     return
                 yield event
         finally:
-            self._pages.discard(mine)
+            self._pages.pop(mine, None)
 
     def hang_up(self) -> None:
         """End the streams of all pages, so that the server can stop."""
         for waiting in list(self._pages):
-            while waiting.full():
-                waiting.get_nowait()
-            waiting.put_nowait(None)
+            self._end(waiting)
 
     async def _run(self) -> None:
         while True:
@@ -170,11 +190,25 @@ class LiveQueue:
     def _send(self, event: bytes) -> None:
         for waiting in list(self._pages):
             if waiting.full():
-                self._pages.discard(waiting)
-                waiting.get_nowait()
-                waiting.put_nowait(None)
+                self._end(waiting)
             else:
                 waiting.put_nowait(event)
+
+    def _end(self, page: asyncio.Queue[bytes | None]) -> None:
+        self._pages.pop(page, None)
+        if page.full():
+            page.get_nowait()
+        page.put_nowait(None)
+
+
+def _key(event: News) -> tuple[str, ...]:
+    match event:
+        case Arrived():
+            return (event.case,)
+        case Decided():
+            return event.id, str(event.undone)
+        case Assigned():
+            return event.case, "assigned", str(event.at)
 
 
 def _arrived(case: Case) -> Arrived:

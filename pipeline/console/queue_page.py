@@ -15,10 +15,13 @@ from pipeline.console.pages import page
 from pipeline.console.rows import rows
 from pipeline.review.accounts import wellness
 from pipeline.review.accounts.sessions import LoginSession
-from pipeline.review.cases import leases, queue, strikes
+from pipeline.review.cases import assigning, escalations, leases, queue, reach, strikes
 from pipeline.review.cases.queue import QueueFilter
+from pipeline.review.cases.values import Case
 
 router = APIRouter()
+
+ViewQuery = Annotated[str, Query(pattern="^(|mine|unassigned|escalated)$")]
 
 COUNTED = 1_000
 """The page counts open cases up to this number."""
@@ -35,6 +38,8 @@ class Asked:
     suggestion: NameQuery = ""
     policy: NameQuery = ""
     status: NameQuery = ""
+    assigned: NameQuery = ""
+    view: ViewQuery = ""
 
     @property
     def given(self) -> dict[str, str]:
@@ -78,19 +83,20 @@ def queue_rows(
 
 
 @router.get("/queue/live", response_class=StreamingResponse)
-async def queue_live(request: Request) -> Response:
-    """Stream server-sent events about cases that arrive, are taken or are decided."""
-    return StreamingResponse(request.app.state.live.events(), media_type="text/event-stream")
+async def queue_live(request: Request, session: Signed) -> Response:
+    """Stream server-sent events about cases that arrive, are assigned, are taken or are decided."""
+    return StreamingResponse(request.app.state.live.events(session.account.name), media_type="text/event-stream")
 
 
 def wanted_by(desk: Desk, connection: Connection, session: LoginSession, asked: Asked) -> QueueFilter:
     """Return the request's filter without the cases that this person does not get.
 
-    These are checks of their own decisions, labels they excluded, and severe cases above their limit.
+    These are checks of their own decisions, labels they excluded, severe cases above their limit, cases outside their
+    skills, and cases that are reserved for another person.
     """
-    account = session.account
-    without = wellness.without(connection, account.name, account.preferences.comfort, desk.clock())
-    return msgspec.structs.replace(asked.wanted, without=without)
+    account, now = session.account, desk.clock()
+    without = wellness.without(connection, account.name, account.preferences.comfort, now)
+    return msgspec.structs.replace(asked.wanted, without=without, reach=reach.of(connection, account.name, now))
 
 
 def around(desk: Desk, connection: Connection, session: LoginSession, asked: Asked) -> dict[str, Any]:
@@ -103,12 +109,31 @@ def around(desk: Desk, connection: Connection, session: LoginSession, asked: Ask
 def listing(desk: Desk, session: LoginSession, asked: Asked, after: tuple[float, str] | None) -> dict[str, Any]:
     """Return the values for `queue_rows.html`. `after` is the place of the last case on the page before."""
     with desk.database.read() as connection:
-        cases = queue.page(connection, wanted_by(desk, connection, session, asked), after, queue.PAGE)
+        cases, last = _page(connection, wanted_by(desk, connection, session, asked), after, desk)
         since = desk.measures.since(desk.clock())
         found = strikes.count(connection, {case.speaker for case in cases}, since)
         holders = leases.holders(connection, desk.clock())
+        owners = assigning.owners(connection, [case.id for case in cases])
     more = ""
-    if len(cases) == queue.PAGE:
-        last = cases[-1]
+    if last:
         more = "/queue/rows?" + urlencode(asked.given | {"urgency": repr(last.urgency), "after": last.id})
-    return {"rows": rows(cases, found, holders), "more": more}
+    return {"rows": rows(cases, found, holders, owners), "more": more}
+
+
+def _page(
+    connection: Connection, wanted: QueueFilter, after: tuple[float, str] | None, desk: Desk
+) -> tuple[list[Case], Case | None]:
+    """Return a page of cases, and the last of it if there may be more.
+
+    Without a view, the first page begins with the cases that are assigned to the person.
+    """
+    if wanted.view == "escalated":
+        found = escalations.page(connection, wanted, desk.settings.console.escalated_seconds, after, queue.PAGE)
+        return found, found[-1] if len(found) == queue.PAGE else None
+    mine: list[Case] = []
+    if wanted.view is None and wanted.assigned is None:
+        if after is None:
+            mine = queue.page(connection, msgspec.structs.replace(wanted, view="mine"), limit=assigning.MOST_ASSIGNED)
+        wanted = msgspec.structs.replace(wanted, view="others")
+    found = queue.page(connection, wanted, after, queue.PAGE)
+    return [*mine, *found], found[-1] if len(found) == queue.PAGE else None

@@ -27,11 +27,18 @@ class QueueRow(Struct, frozen=True):
     strikes: int
     holder: str
     """The account that holds the case; empty if nobody does."""
+    owner: str
+    """The account that the case is assigned to; empty if it is nobody."""
 
 
-def rows(cases: Sequence[Case], strikes: Mapping[str, int], holders: Mapping[str, str]) -> list[QueueRow]:
-    """Return the rows of cases. `strikes` is by speaker, `holders` is by case id."""
-    return [QueueRow(case, excerpt(case), strikes.get(case.speaker, 0), holders.get(case.id, "")) for case in cases]
+def rows(
+    cases: Sequence[Case], strikes: Mapping[str, int], holders: Mapping[str, str], owners: Mapping[str, str]
+) -> list[QueueRow]:
+    """Return the rows of cases. `strikes` is by speaker, `holders` and `owners` are by case id."""
+    return [
+        QueueRow(case, excerpt(case), strikes.get(case.speaker, 0), holders.get(case.id, ""), owners.get(case.id, ""))
+        for case in cases
+    ]
 
 
 def excerpt(case: Case) -> tuple[TextPiece, ...]:

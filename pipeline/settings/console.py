@@ -38,6 +38,12 @@ class ReviewConsole(Section):
     undo_seconds: float = Field(
         10.0, ge=0, le=60, description="seconds in which a decision can be undone; its webhook is sent after them"
     )
+    assigned_seconds: PositiveFloat = Field(
+        3_600.0, description="seconds in which an assigned case is offered to its person only, while the person is here"
+    )
+    escalated_seconds: PositiveFloat = Field(
+        1_800.0, description="seconds after the escalation within which an escalated case should be decided"
+    )
     poll_seconds: PositiveFloat = Field(0.25, description="seconds between two reads of news from the database")
     api_tokens: tuple[Token, ...] = Field(
         (), description="bearer tokens of apps that send appeals and reports; 16 characters or more"

@@ -1,6 +1,6 @@
 """The moderators: they take cases, decide, escalate and undo."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from benchmarks.assessment.facts import BEGIN, CHECKS, DAY, HOUR, LABELS, LEADS, MODERATORS, CaseFact, Given
 from benchmarks.assessment.world.core import END, Process, World
@@ -40,12 +40,12 @@ class Moderators:
             self._attach(case)
         self._world.start(self._review(case), self._world.now)
 
-    def free(self, case: CaseFact) -> str | None:
-        """Return a person who had no part in a case."""
+    def free(self, case: CaseFact, people: Sequence[str] = MODERATORS + LEADS) -> str | None:
+        """Return one of `people` who had no part in a case."""
         root = case.original or case
         family = [root, *(one for one in self._world.history.cases if one.original is root)]
         barred = {person for one in family for person in one.deciders()}
-        free = [name for name in MODERATORS + LEADS if name not in barred and (case.kind != "golden" or name != "lea")]
+        free = [name for name in people if name not in barred and (case.kind != "golden" or name != "lea")]
         return self._world.rng.choice(free) if free else None
 
     def undo(self, case: CaseFact, given: Given) -> None:
@@ -87,7 +87,7 @@ class Moderators:
         if rng.random() < 0.04:
             self._decide(case, person, "escalate")
             yield world.now + rng.uniform(600, 5 * HOUR) if rng.random() < 0.8 else END
-            if (person := self.free(case)) is None:
+            if (person := self.free(case, LEADS)) is None:  # a lead decides an escalated case
                 return
         given = self._decide(case, person, self._verdict(case))
         if rng.random() < 0.05:

@@ -6,6 +6,7 @@ The transaction that changes the case makes these checks, so no page can skip th
 from sqlalchemy import ColumnElement, Connection, and_, exists, select
 
 from pipeline.errors import Involved
+from pipeline.review.accounts import skills
 from pipeline.review.cases.values import Case
 from pipeline.review.quality import checks
 from pipeline.review.tables.core import ACCOUNTS, CASES, DECISIONS
@@ -26,9 +27,22 @@ def check_party(connection: Connection, case: Case, account: str) -> None:
 
 
 def check_escalated(connection: Connection, case: Case, account: str) -> None:
-    """Raise Involved if the account escalated the case, so that another person must decide it."""
+    """Raise Involved if the case is escalated, and the account escalated it or may not decide escalated cases."""
     if connection.scalar(select(CASES.c.id).where(CASES.c.id == case.id, escalated_by(account))):
         raise Involved(f"{account} has escalated case {case.id}", "Another moderator must decide it.")
+    if case.status == "escalated" and not skills.of(connection, account).escalated:
+        raise Involved(
+            f"Case {case.id} is escalated, and {account} may not decide such cases",
+            "A lead decides it, or gives the right.",
+        )
+
+
+def check_skills(connection: Connection, case: Case, account: str) -> None:
+    """Raise Involved if the account may not get the case, by its language, label or severity."""
+    if not skills.of(connection, account).fit(case):
+        raise Involved(
+            f"Case {case.id} is outside the skills of {account}", "A lead can change them, or move the case."
+        )
 
 
 def escalated_by(account: str) -> ColumnElement[bool]:

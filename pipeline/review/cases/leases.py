@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from pipeline.errors import CaseError, Stale, Taken
 from pipeline.review import audit
-from pipeline.review.cases import duty, reading
+from pipeline.review.cases import assigning, duty, reading
 from pipeline.review.quality import checks
 from pipeline.review.tables.core import LEASES
 
@@ -34,13 +34,16 @@ def claim(connection: Connection, case: str, account: str, at: float, seconds: f
     """Take a lease on a case for `seconds` from `at` (UTC seconds). Release the account's other lease.
 
     An account holds one case at most, because people work on one case at a time. Raises Missing if there is no such
-    case, Taken if another moderator holds it, Involved if `account` escalated it, and CaseError if it is decided.
+    case, Taken if another moderator holds it or it is reserved for one, Involved if `account` must not decide it, and
+    CaseError if it is decided.
     """
     found = reading.case(connection, case, lock=True)
     if found.status == "decided":
         raise CaseError(f"Case {case} is already decided", "Take the next one.")
     checks.allow(connection, case, account, at)
     duty.check_escalated(connection, found, account)
+    duty.check_skills(connection, found, account)
+    assigning.check(connection, found, account, at)
     held = of(connection, case)
     if held and held.account != account and held.expires_at > at:
         raise Taken(f"{held.account} holds case {case}", "Take the next one.")

@@ -4,9 +4,10 @@ from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, false, func, or_, select, tuple_
 
-from pipeline.review.cases import duty, reading
+from pipeline.review.cases import duty, reach, reading
+from pipeline.review.cases.reach import Reach
 from pipeline.review.cases.values import WHOLE_ROOM, Case
 from pipeline.review.tables.core import CASES, LEASES, OPEN, QUEUE_FILTERS
 from pipeline.review.tables.quality import COPIES
@@ -17,6 +18,9 @@ SEARCHED = 1_000
 
 Likeness = Literal["speaker", "room", "phrase"]
 """The feature that similar cases share, beside the label."""
+
+View = Literal["mine", "others", "unassigned", "escalated"]
+"""A part of the queue: cases assigned to the person, all other cases, cases assigned to nobody, escalated cases."""
 
 
 class Without(Struct, frozen=True, kw_only=True):
@@ -40,10 +44,17 @@ class QueueFilter(Struct, frozen=True, kw_only=True):
     suggestion: str | None = None
     policy: str | None = None
     status: str | None = None
+    assigned: str | None = None
+    """The account that the case is assigned to."""
+    view: View | None = None
+    """"mine" and "others" need a `reach`."""
     without: Without = Without()
+    reach: Reach | None = None
 
 
 EVERYTHING = QueueFilter()
+COLUMNS = ("label", "language", "room", "speaker", "suggestion", "policy", "status")
+"""The fields of a QueueFilter that are columns of CASES."""
 
 
 def page(
@@ -79,20 +90,22 @@ def choices(connection: Connection, limit: int = 1_000) -> dict[str, list[str]]:
 
 
 def next_free(connection: Connection, account: str, at: float, wanted: QueueFilter = EVERYTHING) -> str | None:
-    """Return the id of the most urgent case that `account` may decide and no other moderator holds at `at`.
+    """Return the id of the first case that `account` may decide and no other moderator holds at `at`.
 
-    The row is locked, so that two moderators who ask at once get different cases. None: no case is free.
+    Cases that are assigned to the account come first, then the most urgent ones. The row is locked, so that two
+    moderators who ask at once get different cases. None: no case is free.
     """
-    query = (
-        _filtered(select(CASES.c.id), wanted)
-        .where(~duty.escalated_by(account))
-        .outerjoin(LEASES, LEASES.c.case_id == CASES.c.id)
-        .where(or_(LEASES.c.id.is_(None), LEASES.c.expires_at <= at, LEASES.c.account == account))
-        .order_by(CASES.c.urgency, CASES.c.id)
-        .limit(1)
-        .with_for_update(of=CASES, skip_locked=True)
-    )
-    return connection.execute(query).scalar_one_or_none()
+    parts: tuple[View | None, ...] = ("mine", "others") if wanted.view is None and wanted.reach else (wanted.view,)
+    for view in parts:
+        query = _free(account, at, msgspec.structs.replace(wanted, view=view)).limit(1)
+        if found := connection.execute(query.with_for_update(of=CASES, skip_locked=True)).scalar_one_or_none():
+            return str(found)
+    return None
+
+
+def free(connection: Connection, account: str, at: float, wanted: QueueFilter, limit: int) -> list[str]:
+    """Return the ids of the first cases that `account` may decide and no other moderator holds at `at`."""
+    return list(connection.scalars(_free(account, at, wanted).limit(limit)))
 
 
 def like(connection: Connection, case: Case, by: Likeness, account: str, at: float, limit: int) -> list[Case]:
@@ -105,7 +118,7 @@ def like(connection: Connection, case: Case, by: Likeness, account: str, at: flo
     query = (
         select(CASES)
         .outerjoin(LEASES, LEASES.c.case_id == CASES.c.id)
-        .where(~duty.escalated_by(account))
+        .where(*reach.of(connection, account, at).conditions())
         .where(OPEN, CASES.c.id.not_in(COPIES), CASES.c.label == case.label, same.get(by, CASES.c.label == case.label))
         .where(or_(LEASES.c.id.is_(None), LEASES.c.expires_at <= at, LEASES.c.account == account))
         .order_by(CASES.c.urgency, CASES.c.id)
@@ -130,10 +143,21 @@ def since(connection: Connection, at: float, limit: int = 500) -> list[Case]:
     return [reading.case_of(row) for row in connection.execute(query)]
 
 
+def _free(account: str, at: float, wanted: QueueFilter) -> Select[tuple[str]]:
+    return (
+        _filtered(select(CASES.c.id), wanted)
+        .where(~duty.escalated_by(account))
+        .outerjoin(LEASES, LEASES.c.case_id == CASES.c.id)
+        .where(or_(LEASES.c.id.is_(None), LEASES.c.expires_at <= at, LEASES.c.account == account))
+        .order_by(CASES.c.urgency, CASES.c.id)
+    )
+
+
 def _filtered(query: Select[Any], wanted: QueueFilter) -> Select[Any]:
     query = query.where(OPEN)
-    for name, value in msgspec.structs.asdict(wanted).items():
-        if value is not None and name != "without":
+    for name in COLUMNS:
+        value = getattr(wanted, name)
+        if value is not None:
             # An index of this column alone leads to every case. So it is hidden, and an index of the queue is read.
             column = CASES.c[name].concat("") if name in QUEUE_FILTERS else CASES.c[name]
             query = query.where(column == value)
@@ -142,4 +166,19 @@ def _filtered(query: Select[Any], wanted: QueueFilter) -> Select[Any]:
         query = query.where(CASES.c.id.not_in(without.cases))
     if without.labels:
         query = query.where(CASES.c.label.not_in(without.labels))
-    return query if without.severity is None else query.where(CASES.c.severity < without.severity)
+    if without.severity is not None:
+        query = query.where(CASES.c.severity < without.severity)
+    return query.where(*_shared_out(wanted), *(wanted.reach.conditions() if wanted.reach else ()))
+
+
+def _shared_out(wanted: QueueFilter) -> list[ColumnElement[bool]]:
+    """Return the conditions of `view` and `assigned`."""
+    found = [reach.assigned_to(wanted.assigned)] if wanted.assigned is not None else []
+    mine = reach.assigned_to(wanted.reach.account) if wanted.reach else false()
+    views = {
+        "mine": mine,
+        "others": ~mine,
+        "unassigned": reach.unassigned(),
+        "escalated": CASES.c.status == "escalated",
+    }
+    return [*found, views[wanted.view]] if wanted.view else found

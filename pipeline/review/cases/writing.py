@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from pipeline.messages import Flag
 from pipeline.review import audit as audit_log
-from pipeline.review.cases import reading, repeated
+from pipeline.review.cases import assigning, reading, repeated
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import OPEN, REPORTED, Case, Evidence, Outcome, Result, case_id, worst
 from pipeline.review.privacy import holds
@@ -23,6 +23,7 @@ from pipeline.review.quality import checks
 from pipeline.review.search import said
 from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS, LEASES
 from pipeline.review.tables.quality import CHECKS, COPIES
+from pipeline.review.tables.queues import NOTES
 from pipeline.review.tables.search import SAID
 
 
@@ -169,9 +170,10 @@ def _note_linked(connection: Connection, flags: Sequence[Flag], cases: Mapping[s
 
 
 def _merge_into(connection: Connection, case: Case, into: Case) -> None:
-    for table in (FLAGS, EVIDENCE, DECISIONS):
+    for table in (FLAGS, EVIDENCE, DECISIONS, NOTES):
         connection.execute(update(table).where(table.c.case_id == case.id).values(case_id=into.id))
     holds.follow(connection, case.id, into.id)
+    assigning.follow(connection, case.id, into.id)
     # The moderator who holds the removed case gets a conflict at their next action.
     for table in (LEASES, SAID):
         connection.execute(delete(table).where(table.c.case_id == case.id))

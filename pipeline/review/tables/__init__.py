@@ -1,6 +1,17 @@
 """All tables of the review store. An import of this package fills METADATA. Import a new file of tables here."""
 
-from pipeline.review.tables import assessment, duties, enforcement, muted, policies, quality, rights, search, wellness
+from pipeline.review.tables import (
+    assessment,
+    duties,
+    enforcement,
+    muted,
+    policies,
+    quality,
+    queues,
+    rights,
+    search,
+    wellness,
+)
 from pipeline.review.tables.core import METADATA
 
 __all__ = [
@@ -11,6 +22,7 @@ __all__ = [
     "muted",
     "policies",
     "quality",
+    "queues",
     "rights",
     "search",
     "wellness",

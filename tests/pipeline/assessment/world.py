@@ -135,7 +135,7 @@ def _decisions(rng: random.Random, stored: float) -> Any:
 
 
 def _decide(connection: Connection, case: str, given: Given, name: str) -> None:
-    person = "ana" if given.verdict != "escalate" else "ben"
+    person = "ada" if given.verdict != "escalate" else "ben"
     choice = Choice(verdict=given.verdict, action="mute" if given.action else None, note=name)
     found = reading.case(connection, case)
     if found.status == "decided":  # as the settlement of an appeal does

@@ -3,13 +3,14 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from contextlib import AsyncExitStack, aclosing
 
 import httpx
 import msgspec
 import pytest
 
-from pipeline.console.live import Arrived, Decided, Event, Leased, LiveQueue, Watch
-from pipeline.review.cases import deciding, leases
+from pipeline.console.live import MAX_PAGES, Arrived, Assigned, Decided, Event, Leased, LiveQueue, Watch
+from pipeline.review.cases import assigning, deciding, leases
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
@@ -65,6 +66,31 @@ def test_leases_and_decisions_give_events(database: Database, watch: Watch) -> N
     with database.write() as connection:
         deciding.undo(connection, made.id, "ana", NOON + 3)
     assert watch.look(NOON + 3) == [Decided(made.id, case, "ana", "dismiss", True)]
+
+
+def test_an_assignment_and_its_undo_give_events(database: Database, watch: Watch) -> None:
+    case = add(database, "a", 0)
+    watch.look(NOON)
+    with database.write() as connection:
+        made = assigning.move(connection, [case], "ana", "lea", "workload", NOON + 1, 60.0)
+    assert watch.look(NOON + 1) == [Assigned(case, "ana", NOON + 1)]
+    assert watch.look(NOON + 1) == []
+    with database.write() as connection:
+        assigning.undo(connection, made.id, "lea", NOON + 2)
+    assert watch.look(NOON + 2) == [Assigned(case, "", NOON + 2)]
+
+
+async def test_an_account_has_a_bounded_number_of_streams(database: Database) -> None:
+    live = LiveQueue(database, lambda: NOON, 60.0)
+    async with live:
+        async with AsyncExitStack() as stack:
+            pages = [await stack.enter_async_context(aclosing(live.events("ana"))) for _ in range(MAX_PAGES + 1)]
+            other = await stack.enter_async_context(aclosing(live.events("ben")))
+            for page in (*pages, other):
+                assert await anext(page) == b"retry: 1000\n\n"
+            assert [event async for event in pages[0]] == []
+            assert live.people() == {"ana", "ben"}
+        assert live.people() == set()
 
 
 def test_an_expired_lease_gives_an_event(database: Database, watch: Watch) -> None:

@@ -67,7 +67,7 @@ def test_the_first_final_decision_counts_with_its_time_and_deadline(shift: Shift
     early, late = shift.case("a"), shift.case("b", 100)
     shift.decide(early, "escalate", 10, "ben")
     assert shift.figure("reviews_total", label="violence", verdict="uphold") == 0
-    shift.decide(early, "uphold", 60)
+    shift.decide(early, "uphold", 60, "lea")
     shift.decide(late, "dismiss", 90_000)
     severity = "medium"
     assert shift.figure("decisions_total", verdict="escalate") == 1

@@ -67,5 +67,8 @@ def test_excerpts_written_by_hand(text: str, hits: tuple[Hit, ...], shown: tuple
 
 
 def test_strikes_belong_to_the_speaker_and_a_holder_to_the_case() -> None:
-    found = rows([case(text="a"), case(text="b", id="d", speaker="bob")], {"bob": 2}, {"c": "ana"})
-    assert [(row.case.id, row.strikes, row.holder) for row in found] == [("c", 0, "ana"), ("d", 2, "")]
+    found = rows([case(text="a"), case(text="b", id="d", speaker="bob")], {"bob": 2}, {"c": "ana"}, {"d": "ben"})
+    assert [(row.case.id, row.strikes, row.holder, row.owner) for row in found] == [
+        ("c", 0, "ana", ""),
+        ("d", 2, "", "ben"),
+    ]

@@ -1,6 +1,6 @@
 """Accounts for tests."""
 
-from pipeline.review.accounts import accounts
+from pipeline.review.accounts import accounts, presence, sessions
 from pipeline.review.accounts.accounts import Role
 from pipeline.review.database import Database
 from tests.builders import NOON
@@ -15,3 +15,11 @@ def hire(database: Database) -> None:
     with database.write() as connection:
         for name, role in PEOPLE.items():
             accounts.add(connection, name, role, NOON, "test")
+
+
+def sit_down(database: Database, *names: str, at: float = NOON) -> None:
+    """Sign people in and open a page of the queue for each, at `at` (UTC seconds)."""
+    with database.write() as connection:
+        for name in names:
+            sessions.begin(connection, name, at)
+        presence.note(connection, names, at)

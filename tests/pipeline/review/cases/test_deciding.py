@@ -82,7 +82,7 @@ def test_a_moderator_cannot_decide_a_case_that_they_escalated(database: Database
     assert decide(database, case, escalate) == first, "the same decision was sent twice"
     with database.write() as connection:
         found = reading.case(connection, case)
-        for account, offered in (("ana", []), ("ben", [case])):
+        for account, offered in (("ana", []), ("lea", [case])):
             assert queue.next_free(connection, account, NOON) == (offered[0] if offered else None)
             assert [one.id for one in queue.like(connection, found, "speaker", account, NOON, 5)] == offered
         with pytest.raises(Involved, match="ana has escalated"):
@@ -93,10 +93,10 @@ def test_a_moderator_cannot_decide_a_case_that_they_escalated(database: Database
     assert decide(database, case, at=NOON + 2, version=3).verdict == "uphold"
 
 
-def test_another_moderator_decides_an_escalated_case(database: Database, case: str) -> None:
+def test_a_lead_decides_an_escalated_case(database: Database, case: str) -> None:
     decide(database, case, Choice(verdict="escalate"))
     with database.write() as connection:
-        deciding.decide(connection, case, "ben", UPHOLD, NOON + 1)
+        deciding.decide(connection, case, "lea", UPHOLD, NOON + 1)
     assert SqlReviewStore(database).case(case).case.verdict == "uphold"
 
 

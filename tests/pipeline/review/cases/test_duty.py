@@ -7,7 +7,8 @@ from sqlalchemy import select
 
 from pipeline.errors import Involved
 from pipeline.messages import Verdict
-from pipeline.review.accounts import accounts
+from pipeline.review.accounts import accounts, skills
+from pipeline.review.accounts.skills import Skills
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases import deciding, duty, reading
@@ -86,13 +87,13 @@ def test_a_person_is_known_by_the_subject_at_the_identity_provider(database: Dat
     assert refused(database, reported(database, "user 7"), "check_party") == {"zoe"}
 
 
-def test_the_person_who_escalated_may_not_decide(database: Database) -> None:
+def test_who_may_decide_an_escalated_case(database: Database) -> None:
     case, other = stored(database), stored(database, "b", speaker="bob")
     assert refused(database, case, "check_escalated") == set()
-    escalation = decide(database, case, "ana", "escalate")
-    assert refused(database, case, "check_escalated") == {"ana"}
+    escalation = decide(database, case, "lea", "escalate")
+    assert refused(database, case, "check_escalated") == {"ana", "ben", "lea", "aud"}
     assert refused(database, other, "check_escalated") == set()
-    undo(database, escalation, "ana")
+    undo(database, escalation, "lea")
     assert refused(database, case, "check_escalated") == set()
 
 
@@ -103,10 +104,18 @@ def test_all_who_escalated_are_left_out_of_the_queue_until_it_is_decided(databas
 
     case, _ = stored(database), stored(database, "b", speaker="bob")
     decide(database, case, "ana", "escalate")
-    decide(database, case, "ben", "escalate", NOON + 1)
-    assert [theirs(name) for name in ("ana", "ben", "lea")] == [[case], [case], []]
-    decide(database, case, "lea", "uphold", NOON + 2)
+    decide(database, case, "lea", "escalate", NOON + 1)
+    assert [theirs(name) for name in ("ana", "lea", "ada")] == [[case], [case], []]
+    decide(database, case, "ada", "uphold", NOON + 2)
     assert theirs("ana") == []
+
+
+def test_a_case_outside_the_skills_of_an_account(database: Database) -> None:
+    case = stored(database)
+    with database.write() as connection:
+        skills.change(connection, "ana", Skills(languages=("en",)), "lea", NOON)
+        skills.change(connection, "ben", Skills(languages=("zh",)), "lea", NOON)
+    assert refused(database, case, "check_skills") == {"ana"}
 
 
 def test_nobody_reviews_a_case_that_they_took_part_in(database: Database, evidence: EvidenceFolder) -> None:

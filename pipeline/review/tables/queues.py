@@ -1,0 +1,69 @@
+"""Tables of the distribution of work: who gets which cases, who is here, and notes on cases."""
+
+from sqlalchemy import JSON, Boolean, Column, Double, ForeignKey, Index, Integer, String, Table, Text, text
+
+from pipeline.review.tables.core import METADATA
+
+UNREAD = text("NOT read")
+"""Condition of the index of mentions that the person has not read."""
+
+ASSIGNMENTS = Table(
+    "assignments",
+    METADATA,
+    Column("case_id", ForeignKey("cases.id", ondelete="CASCADE"), primary_key=True),
+    # NULL: the assignment was taken back. The row stays, so that open pages hear of it.
+    Column("account", ForeignKey("accounts.name"), nullable=True, index=True),
+    Column("by", String, nullable=False),
+    Column("at", Double, nullable=False),
+    # Until then the case is offered to this account only, while the person is here.
+    Column("until", Double, nullable=False),
+    Column("reason", String, nullable=False),
+    # Id of the move, so that one undo takes all of it back.
+    Column("move", String, nullable=False, index=True),
+    # Who had the case before the move; NULL: nobody.
+    Column("before", String, nullable=True),
+    Index(None, "at"),
+)
+
+SKILLS = Table(
+    # The cases that an account may get. An account without a row may get all.
+    "skills",
+    METADATA,
+    Column("account", ForeignKey("accounts.name"), primary_key=True),
+    # Empty lists: all languages, all labels.
+    Column("languages", JSON, nullable=False),
+    Column("labels", JSON, nullable=False),
+    # The highest severity.
+    Column("severity", Integer, nullable=False),
+    Column("escalated", Boolean, nullable=False),
+)
+
+PRESENCE = Table(
+    # The accounts with an open page of the queue, and when a console last saw it open.
+    "presence",
+    METADATA,
+    Column("account", ForeignKey("accounts.name"), primary_key=True),
+    Column("seen_at", Double, nullable=False),
+)
+
+NOTES = Table(
+    "notes",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("case_id", ForeignKey("cases.id", ondelete="CASCADE"), nullable=False),
+    Column("author", String, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Index(None, "case_id", "at"),
+)
+
+MENTIONS = Table(
+    # The people that a note names.
+    "mentions",
+    METADATA,
+    Column("note", ForeignKey("notes.id", ondelete="CASCADE"), primary_key=True),
+    Column("account", ForeignKey("accounts.name"), primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("read", Boolean, nullable=False),
+    Index("ix_mentions_unread", "account", "at", sqlite_where=UNREAD, postgresql_where=UNREAD),
+)
