@@ -51,6 +51,8 @@ def open_case(request: Request, desk: TheDesk, session: Signed, case: CaseId) ->
             raise
         except CaseError as error:
             lease, refused = None, str(error)
+        wellness.end_break(connection, name, now)
+        if refused:
             audit.append(connection, now, name, "case.view", case)
     return page(request, "case.html", refused=refused, **shown(desk, case, lease))
 
@@ -69,6 +71,7 @@ def open_next(request: Request, desk: TheDesk, session: Signed, asked: Filters) 
                 lease = leases.claim(
                     connection, case, session.account.name, desk.clock(), desk.settings.console.lease_seconds
                 )
+                wellness.end_break(connection, session.account.name, desk.clock())
             return page(request, "case.html", **shown(desk, case, lease))
         except Taken:
             continue
@@ -176,7 +179,7 @@ def decide_like(
         found = queue.like(connection, reading.case(connection, case), by, name, now, MOST_ALIKE)
         if _stamp(found) != seen:
             raise Stale("The similar cases have changed", "Look at them again, then decide.")
-        made = [_decide(desk, connection, one.id, name, choice, one.version, now) for one in found]
+        made = deciding.decide_all(connection, found, name, choice, now, desk.settings.console.undo_seconds)
     return _decided(request, desk, made)
 
 
@@ -188,8 +191,8 @@ def undo_decision(request: Request, desk: TheDesk, session: Signed) -> Response:
         last = deciding.last_of(connection, name, now - window)
         if not last:
             raise CaseError("There is nothing to undo", "An appeal can still overturn an older decision.")
+        deciding.undo_all(connection, last, name, now, window)
         for decision in last:
-            deciding.undo(connection, decision.id, name, now, window)
             phrases.withdraw(connection, decision.case, name, now)
     desk.metrics.decisions_undone.inc(len(last))
     return _with_event(page(request, "undone.html", count=len(last)), "undone", [one.case for one in last])

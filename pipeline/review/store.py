@@ -132,6 +132,7 @@ class SqlReviewStore(ReviewStore):
             outcomes += writing.audit(connection, audits, at, probability, self._ranking) if audits else []
             tally = tallies.count(connection, batch, at, muted)
             drills.record(connection, flags, at)
+            writing.note_linked(connection, caught, outcomes[: len(caught)], at)
         counted(tally)
         return outcomes
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from pipeline.errors import CaseError
+from pipeline.review import upsert
 from pipeline.review.accounts.comfort import Comfort
 from pipeline.review.cases.queue import Without
 from pipeline.review.quality import checks
@@ -100,11 +101,7 @@ def without(connection: Connection, account: str, comfort: Comfort, at: float) -
 
 
 def allow(connection: Connection, account: str, comfort: Comfort, at: float) -> None:
-    """End the person's break before they get a case.
-
-    Raises CaseError if the person has reached their own limit of listening minutes.
-    """
-    end_break(connection, account, at)
+    """Raise CaseError if the person has reached their own limit of listening minutes."""
     if meter(connection, account, comfort, at).over_minutes:
         raise CaseError(
             f"You have listened for {comfort.most_minutes} minutes in this shift, which is your own limit",
@@ -113,22 +110,28 @@ def allow(connection: Connection, account: str, comfort: Comfort, at: float) -> 
 
 
 def start_break(connection: Connection, account: str, at: float) -> None:
-    """Start a break. The lease of the person's case stays valid for at most LONGEST_BREAK_SECONDS."""
+    """Start a break. The lease of the person's case stays valid for at most LONGEST_BREAK_SECONDS.
+
+    Of two breaks that start at once, one is stored.
+    """
+    _lock_lease(connection, account)
     end_break(connection, account, at)
     past = (BREAKS.c.account == account, BREAKS.c.ended_at <= at - SHIFT_SECONDS)
     connection.execute(delete(BREAKS).where(*past))
     lease = connection.execute(
-        select(LEASES).where(LEASES.c.account == account, LEASES.c.expires_at > at).with_for_update()
+        select(LEASES).where(LEASES.c.account == account, LEASES.c.expires_at > at)
     ).one_or_none()
     if lease:
         held = update(LEASES).where(LEASES.c.id == lease.id)
         connection.execute(held.values(expires_at=max(lease.expires_at, at + LONGEST_BREAK_SECONDS)))
     values = {"lease": lease.id if lease else None, "left_seconds": lease.expires_at - at if lease else 0.0}
-    connection.execute(insert(BREAKS).values(account=account, started_at=at, ended_at=None, **values))
+    started = upsert.insert_new(connection, BREAKS)
+    connection.execute(started.values(account=account, started_at=at, ended_at=None, **values))
 
 
 def end_break(connection: Connection, account: str, at: float) -> None:
     """End a break. The lease gets back the time that it had left, unless another person has taken the case."""
+    _lock_lease(connection, account)
     taken = connection.execute(
         select(BREAKS).where(BREAKS.c.account == account, BREAKS.c.ended_at.is_(None))
     ).one_or_none()
@@ -137,6 +140,13 @@ def end_break(connection: Connection, account: str, at: float) -> None:
     connection.execute(update(BREAKS).where(BREAKS.c.id == taken.id).values(ended_at=at))
     mine = update(LEASES).where(LEASES.c.id == taken.lease, LEASES.c.account == account)
     connection.execute(mine.values(expires_at=at + taken.left_seconds))
+
+
+def _lock_lease(connection: Connection, account: str) -> None:
+    """Lock the person's lease before their break, so that two requests of one person never wait for each other."""
+    connection.execute(
+        select(LEASES.c.id).where(LEASES.c.account == account).order_by(LEASES.c.case_id).with_for_update()
+    )
 
 
 def stretch(acts: Iterable[float], at: float) -> float | None:

@@ -103,6 +103,7 @@ def finish_search(connection: Connection, report: Report, voices: Collection[str
     No `voices` means that the audio was already gone.
     """
     audio: Audio = "kept" if voices else "gone"
+    reading.locked(connection, [report.case])
     if not connection.execute(update(REPORTS).where(REPORTS.c.id == report.id).values(audio=audio)).rowcount:
         return  # an erasure has deleted the report meanwhile
     known = set(connection.scalars(select(VOICES.c.speaker).where(VOICES.c.case_id == report.case)))
@@ -123,6 +124,7 @@ def _open_case(connection: Connection, complaint: Complaint, seconds: float) -> 
         .where(CASES.c.policy == REPORTED, CASES.c.status.in_(OPEN))
         .where(CASES.c.start >= complaint.at - longest, CASES.c.start <= complaint.at)
         .order_by(CASES.c.created_at)
+        .limit(1)
         .with_for_update()
     )
     row = connection.execute(query).first()

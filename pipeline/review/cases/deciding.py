@@ -74,6 +74,22 @@ def decide(
     return decision
 
 
+def decide_all(
+    connection: Connection,
+    cases: Sequence[Case],
+    moderator: str,
+    choice: Choice,
+    at: float,
+    undo_seconds: float = UNDO_SECONDS,
+) -> list[Decision]:
+    """Decide all these cases, each in the version given here. Raises as `decide`; then the caller decides none."""
+    reading.locked(connection, [case.id for case in cases])
+    return [
+        decide(connection, case.id, moderator, choice, at, version=case.version, undo_seconds=undo_seconds)
+        for case in cases
+    ]
+
+
 def add(connection: Connection, case: Case, moderator: str, choice: Choice, at: float) -> Decision:
     """Store one more decision in a case that the caller has locked, decided or not. The last decision holds.
 
@@ -109,6 +125,19 @@ def undo(
     outbox.withdraw(connection, identity, at)
     audit.append(connection, at, moderator, "case.undo", found.id, {"decision": identity})
     return standing[-1]
+
+
+def undo_all(
+    connection: Connection,
+    decisions: Sequence[Decision],
+    moderator: str,
+    at: float,
+    undo_seconds: float = UNDO_SECONDS,
+) -> None:
+    """Undo all these decisions. Raises as `undo`; then the caller undoes none."""
+    reading.locked(connection, [one.case for one in decisions])
+    for one in decisions:
+        undo(connection, one.id, moderator, at, undo_seconds)
 
 
 def last_of(connection: Connection, moderator: str, since: float) -> list[Decision]:

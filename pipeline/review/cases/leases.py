@@ -5,10 +5,11 @@ in a transaction that the caller opened.
 """
 
 import uuid
+from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from pipeline.errors import CaseError, Stale, Taken
 from pipeline.review import audit
@@ -44,10 +45,12 @@ def claim(connection: Connection, case: str, account: str, at: float, seconds: f
     duty.check_escalated(connection, found, account)
     duty.check_skills(connection, found, account)
     assigning.check(connection, found, account, at)
-    held = of(connection, case)
+    replaced = (LEASES.c.case_id == case) | (LEASES.c.account == account)
+    rows = connection.execute(select(LEASES).where(replaced).order_by(LEASES.c.case_id).with_for_update())
+    held = next((lease for lease in map(_lease, rows) if lease.case_id == case), None)
     if held and held.account != account and held.expires_at > at:
         raise Taken(f"{held.account} holds case {case}", "Take the next one.")
-    connection.execute(delete(LEASES).where((LEASES.c.case_id == case) | (LEASES.c.account == account)))
+    connection.execute(delete(LEASES).where(replaced))
     lease = Lease(case, str(uuid.uuid4()), account, at, at + seconds)
     connection.execute(insert(LEASES).values(msgspec.structs.asdict(lease)))
     audit.append(connection, at, account, "case.claim", case)
@@ -59,21 +62,19 @@ def renew(connection: Connection, identity: str, account: str, at: float, second
 
     Raises Stale if the lease was released, or if it expired and another moderator took the case.
     """
-    lease = check(connection, identity, account)
+    lease = _held(connection, identity, account)
     connection.execute(update(LEASES).where(LEASES.c.id == identity).values(expires_at=at + seconds))
     return msgspec.structs.replace(lease, expires_at=at + seconds)
 
 
 def check(connection: Connection, identity: str, account: str) -> Lease:
-    """Return the account's lease with this id. Raises Stale if the account no longer has it.
+    """Return the account's lease with this id, and lock its case. Raises Stale if the account no longer has it.
 
     An expired lease still holds until another moderator takes the case.
     """
-    query = select(LEASES).where(LEASES.c.id == identity, LEASES.c.account == account).with_for_update()
-    row = connection.execute(query).one_or_none()
-    if row is None:
-        raise Stale("You no longer hold this case", "Take it again; the page keeps the text that you typed.")
-    return Lease(**{str(name): value for name, value in row._mapping.items()})
+    case = connection.scalar(select(LEASES.c.case_id).where(LEASES.c.id == identity))
+    reading.locked(connection, [case] if case else [])  # the case comes before the lease, as in `claim`
+    return _held(connection, identity, account)
 
 
 def release(connection: Connection, identity: str, account: str) -> None:
@@ -84,10 +85,22 @@ def release(connection: Connection, identity: str, account: str) -> None:
 def of(connection: Connection, case: str) -> Lease | None:
     """Return the lease on a case, expired or not; None if there is none."""
     row = connection.execute(select(LEASES).where(LEASES.c.case_id == case)).one_or_none()
-    return Lease(**{str(name): value for name, value in row._mapping.items()}) if row else None
+    return _lease(row) if row else None
 
 
 def holders(connection: Connection, at: float) -> dict[str, str]:
     """Return the account that holds each leased case at `at` (UTC seconds), by case id."""
     query = select(LEASES.c.case_id, LEASES.c.account).where(LEASES.c.expires_at > at)
     return {row.case_id: row.account for row in connection.execute(query)}
+
+
+def _held(connection: Connection, identity: str, account: str) -> Lease:
+    query = select(LEASES).where(LEASES.c.id == identity, LEASES.c.account == account).with_for_update()
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise Stale("You no longer hold this case", "Take it again; the page keeps the text that you typed.")
+    return _lease(row)
+
+
+def _lease(row: Row[Any]) -> Lease:
+    return Lease(**{str(name): value for name, value in row._mapping.items()})

@@ -1,5 +1,6 @@
 """Reads of the review store. The caller opens the connection."""
 
+from collections.abc import Collection
 from typing import Any, TypeVar
 
 import msgspec
@@ -39,6 +40,16 @@ def case(connection: Connection, identity: str, lock: bool = False) -> Case:
     if row is None:
         raise Missing(f"There is no case {identity}", "`voxwarden cases list` shows the ids.")
     return case_of(row)
+
+
+def locked(connection: Connection, ids: Collection[str]) -> dict[str, Case]:
+    """Return these cases by id, and lock them. Unknown ids are left out.
+
+    A transaction that changes several cases locks them all here before it changes one. The order of the ids is the same
+    for all, so that two transactions never wait for each other.
+    """
+    query = select(CASES).where(CASES.c.id.in_(set(ids))).order_by(CASES.c.id).with_for_update()
+    return {row.id: case_of(row) for row in connection.execute(query)}
 
 
 def case_file(connection: Connection, identity: str) -> CaseFile:

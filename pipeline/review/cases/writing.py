@@ -5,13 +5,13 @@ which flags arrive does not change the cases, unless a case reaches its longest 
 before is linked to the decided case.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
 
 from pipeline.messages import Flag
 from pipeline.review import audit as audit_log
@@ -43,6 +43,7 @@ class Merge:
 def add(connection: Connection, flags: Sequence[Flag], at: float, merge: Merge, ranking: Ranking) -> list[Outcome]:
     """Store flags at `at` (UTC seconds). Return the outcome of each flag, in order."""
     lock_speakers(connection, {(flag.room, flag.speaker) for flag in flags})
+    _lock_near(connection, flags, merge.gap)
     query = select(FLAGS.c.id, FLAGS.c.case_id).where(FLAGS.c.id.in_({flag.id for flag in flags}))
     known = {row.id for row in connection.execute(query)}
     results: list[Result] = []
@@ -51,9 +52,6 @@ def add(connection: Connection, flags: Sequence[Flag], at: float, merge: Merge, 
         known.add(flag.id)
     # Read the case ids at the end, because a later flag of the batch may have merged two cases.
     cases = {row.id: row.case_id for row in connection.execute(query)}
-    _note_linked(
-        connection, [flag for flag, result in zip(flags, results, strict=True) if result == "linked"], cases, at
-    )
     return [Outcome(flag.id, cases[flag.id], result) for flag, result in zip(flags, results, strict=True)]
 
 
@@ -74,6 +72,14 @@ def audit(
         outcomes.append(Outcome(flag.id, case_id(flag), "repeated" if flag.id in known else "created"))
         known.add(flag.id)
     return outcomes
+
+
+def note_linked(connection: Connection, flags: Sequence[Flag], outcomes: Sequence[Outcome], at: float) -> None:
+    """Record in the audit log which of the stored flags are of decided speech, with suggestion and labels."""
+    for flag, outcome in zip(flags, outcomes, strict=True):
+        if outcome.result == "linked":
+            detail = {"flag": flag.id, "suggestion": flag.suggestion, "labels": flag.flagged}
+            audit_log.append(connection, at, "deliver", "case.link", outcome.case, detail)
 
 
 def attach(connection: Connection, clip: Evidence) -> list[str]:
@@ -135,20 +141,26 @@ def _open(connection: Connection, flag: Flag, at: float, ranking: Ranking) -> No
 
 
 def _nearby(connection: Connection, flag: Flag, gap: float) -> list[Case]:
-    """Return, locked, the speaker's open and decided cases near the flag's time.
+    """Return the speaker's open and decided cases near the flag's time. `_lock_near` has locked them.
 
     One query reads both. Two queries could both miss a case that is decided between them.
     """
     joins = CASES.c.id.not_in(select(CHECKS.c.case_id)) & CASES.c.status.in_(OPEN)
     links = CASES.c.id.not_in(COPIES) & (CASES.c.status == "decided")
-    query = (
-        select(CASES)
-        .where(CASES.c.room == flag.room, CASES.c.speaker == flag.speaker, CASES.c.policy != REPORTED)
-        .where(CASES.c.end >= flag.start - gap, CASES.c.start <= flag.end + gap, joins | links)
-        .order_by(CASES.c.start, CASES.c.id)
-        .with_for_update()
-    )
+    query = select(CASES).where(_near(flag, gap), joins | links).order_by(CASES.c.start, CASES.c.id)
     return [reading.case_of(row) for row in connection.execute(query)]
+
+
+def _lock_near(connection: Connection, flags: Sequence[Flag], gap: float) -> None:
+    """Lock all cases near a flag of the batch, in the order of their ids. See `reading.locked`."""
+    if connection.dialect.name == "postgresql":
+        query = select(CASES.c.id).where(or_(*(_near(flag, gap) for flag in flags)))
+        connection.execute(query.order_by(CASES.c.id).with_for_update())
+
+
+def _near(flag: Flag, gap: float) -> ColumnElement[bool]:
+    same = (CASES.c.room == flag.room) & (CASES.c.speaker == flag.speaker) & (CASES.c.policy != REPORTED)
+    return same & (CASES.c.end >= flag.start - gap) & (CASES.c.start <= flag.end + gap)
 
 
 def _touched(flag: Flag, near: Sequence[Case], longest: float) -> list[Case]:
@@ -160,13 +172,6 @@ def _touched(flag: Flag, near: Sequence[Case], longest: float) -> list[Case]:
             start, end = min(start, case.start), max(end, case.end)
             touched.append(case)
     return touched
-
-
-def _note_linked(connection: Connection, flags: Sequence[Flag], cases: Mapping[str, str], at: float) -> None:
-    """Record in the audit log that decided speech was flagged again, with suggestion and labels."""
-    for flag in flags:
-        detail = {"flag": flag.id, "suggestion": flag.suggestion, "labels": flag.flagged}
-        audit_log.append(connection, at, "deliver", "case.link", cases[flag.id], detail)
 
 
 def _merge_into(connection: Connection, case: Case, into: Case) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, sel
 
 from pipeline.errors import CaseError
 from pipeline.review import audit
+from pipeline.review.cases import reading
 from pipeline.review.database import Database
 from pipeline.review.evidence.store import EvidenceStore
 from pipeline.review.privacy import forgetting, holds
@@ -90,8 +91,8 @@ def carry_out(
 
 
 def _cases(connection: Connection, request: Request) -> list[str]:
-    query = select(CASES.c.id).where(_theirs(request), ~holds.held()).limit(BATCH).with_for_update()
-    return list(connection.scalars(query))
+    query = select(CASES.c.id).where(_theirs(request), ~holds.held()).order_by(CASES.c.id).limit(BATCH)
+    return list(connection.scalars(query.with_for_update()))
 
 
 def _erase_traces(connection: Connection, evidence: EvidenceStore, request: Request) -> int:
@@ -104,7 +105,8 @@ def _erase_traces(connection: Connection, evidence: EvidenceStore, request: Requ
         .join(VOICES, VOICES.c.case_id == CASES.c.id)
         .where(VOICES.c.speaker == request.speaker, CASES.c.start <= request.asked_at, ~holds.held())
     )
-    clips = sum(forgetting.audio(connection, evidence, case) for case in connection.scalars(with_voice).all())
+    found = reading.locked(connection, connection.scalars(with_voice).all())
+    clips = sum(forgetting.audio(connection, evidence, case) for case in found)
     free = REPORTS.c.case_id.in_(select(CASES.c.id).where(~holds.held()))
     connection.execute(update(REPORTS).where(_reported(request), free).values(reporter=""))
     return clips

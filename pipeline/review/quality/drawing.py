@@ -18,6 +18,7 @@ from pipeline.review.cases.values import REPORTED, Case, ClipPiece, Evidence
 from pipeline.review.cases.writing import columns
 from pipeline.review.evidence.sealing import ClipDamaged
 from pipeline.review.evidence.store import EvidenceStore
+from pipeline.review.privacy import forgetting
 from pipeline.review.quality import checks
 from pipeline.review.quality.checks import FINAL, Kind, drawn
 from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS
@@ -47,16 +48,27 @@ def draw(connection: Connection, evidence: EvidenceStore, at: float, shares: Sha
     """
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
-    made: list[str | None] = []
+    made: dict[str | None, str] = {}
     for decision, case in _decided(connection, at - REACH_SECONDS, at - undo_seconds):
         if drawn("second", decision, shares.second):
-            made.append(copy(connection, evidence, "second", case, decision, shares.second, at))
+            made[copy(connection, evidence, "second", case, decision, shares.second, at)] = case
         golden = _next_golden(connection) if drawn("golden", decision, shares.golden) else None
         if golden:
-            made.append(copy(connection, evidence, "golden", golden, decision, shares.golden, at))
+            made[copy(connection, evidence, "golden", golden, decision, shares.golden, at)] = golden
     for second, original in list(_disputed(connection, at, at - undo_seconds)):
-        made.append(copy(connection, evidence, "third", original, second, 1.0, at))
-    return [one for one in made if one]
+        made[copy(connection, evidence, "third", original, second, 1.0, at)] = original
+    return _kept(connection, evidence, {copy: original for copy, original in made.items() if copy})
+
+
+def _kept(connection: Connection, evidence: EvidenceStore, made: dict[str, str]) -> list[str]:
+    """Delete the copies whose original was deleted meanwhile. Return the others.
+
+    The originals are locked only here. To copy clips takes long, and decisions must not wait for it.
+    """
+    there = reading.locked(connection, made.values())
+    for one in [one for one, original in made.items() if original not in there]:
+        forgetting.case(connection, evidence, one)
+    return [one for one, original in made.items() if original in there]
 
 
 def copy(

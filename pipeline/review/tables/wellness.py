@@ -1,8 +1,11 @@
 """Tables of wellness: listening times and breaks of each account."""
 
-from sqlalchemy import Column, Double, ForeignKey, Index, Integer, String, Table
+from sqlalchemy import Column, Double, ForeignKey, Index, Integer, String, Table, text
 
 from pipeline.review.tables.core import METADATA
+
+RUNNING = text("ended_at IS NULL")
+"""Condition of the index of breaks that have not ended."""
 
 LISTENED = Table(
     "listened",
@@ -25,4 +28,6 @@ BREAKS = Table(
     Column("lease", String, nullable=True),
     Column("left_seconds", Double, nullable=False),
     Index(None, "account", "started_at"),
+    # One person has one break at a time.
+    Index("uq_breaks_running", "account", unique=True, sqlite_where=RUNNING, postgresql_where=RUNNING),
 )

@@ -4,22 +4,24 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from sqlalchemy import MetaData, select, text
+from sqlalchemy import MetaData, create_engine, insert, select, text
 
 from pipeline.errors import CaseError
 from pipeline.events import decode
 from pipeline.messages import AudioChunk, Flag, Message, SpeechStatus, Transcript, Utterance
 from pipeline.metrics import Metrics
 from pipeline.review import audit
+from pipeline.review.accounts import wellness
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.cases import reading
 from pipeline.review.cases.values import Choice, Filters
-from pipeline.review.database import Database
+from pipeline.review.database import Database, _url
 from pipeline.review.delivery import outbox
 from pipeline.review.delivery.webhooks import Webhooks
 from pipeline.review.privacy import holds
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.core import CASES, OUTBOX
+from pipeline.review.tables.wellness import BREAKS
 from pipeline.settings import WebhookSettings
 from pipeline.topology import TOPICS
 from tests.builders import NOON
@@ -150,3 +152,18 @@ def test_old_messages_are_read(kind: str) -> None:
 def test_every_topic_has_old_messages_or_came_later() -> None:
     later = {SpeechStatus}
     assert {topic.message for topic in TOPICS} - {None} == {*KINDS.values(), *later}
+
+
+def test_of_two_breaks_that_run_at_once_the_first_stays(empty_url: str) -> None:
+    release.make_store(empty_url)
+    account = release.rows()["accounts"][0]["name"]
+    engine = create_engine(_url(empty_url))
+    with engine.begin() as connection:
+        for at in (NOON, NOON + 1):
+            connection.execute(insert(BREAKS).values(account=account, started_at=at, left_seconds=0.0))
+    engine.dispose()
+    with closing(Database(empty_url)) as database, database.write() as connection:
+        running = select(BREAKS.c.started_at).where(BREAKS.c.account == account, BREAKS.c.ended_at.is_(None))
+        assert connection.scalars(running).all() == [NOON]
+        wellness.end_break(connection, account, NOON + 60)
+        assert connection.scalars(running).all() == []

@@ -1,7 +1,8 @@
 """Wellness: the counts, due breaks, and the lease during a break."""
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
 
 from pipeline.errors import CaseError, Taken
 from pipeline.review.accounts import wellness
@@ -89,6 +90,16 @@ def test_a_break_pauses_the_lease(database: Database) -> None:
         wellness.end_break(connection, "ana", NOON + 1_200)
         wellness.end_break(connection, "ana", NOON + 1_300)
         assert leases.check(connection, lease.id, "ana").expires_at == NOON + 1_400
+
+
+def test_two_breaks_at_once_are_one(database: Database) -> None:
+    with database.write() as connection:
+        wellness.start_break(connection, "ana", NOON)
+        with pytest.raises(IntegrityError), connection.begin_nested():
+            connection.execute(insert(BREAKS).values(account="ana", started_at=NOON, left_seconds=0.0))
+        wellness.end_break(connection, "ana", NOON + 1)
+        wellness.start_break(connection, "ana", NOON + 2)
+        assert wellness.meter(connection, "ana", Comfort(), NOON + 3).on_break
 
 
 def test_a_lease_waits_at_most_half_an_hour(database: Database) -> None:
