@@ -18,7 +18,7 @@ from pipeline.errors import CaseError, ConfigError, Missing, Stale, Taken
 from pipeline.messages import Decision, Verdict
 from pipeline.review import audit
 from pipeline.review.accounts import wellness
-from pipeline.review.cases import deciding, leases, phrases, queue, reading
+from pipeline.review.cases import deciding, duty, leases, phrases, queue, reading
 from pipeline.review.cases.queue import Likeness
 from pipeline.review.cases.values import Case, Choice
 
@@ -41,9 +41,13 @@ ActionForm = Annotated[
 
 @router.post("/cases/{case}/open", response_class=HTMLResponse)
 def open_case(request: Request, desk: TheDesk, session: Signed, case: CaseId) -> Response:
-    """Take the case and show it. If another moderator holds it, show it without the form for a decision."""
+    """Take the case and show it. If another moderator holds it, show it without the form for a decision.
+
+    403 if the moderator speaks in the case, or reported it.
+    """
     name, now = session.account.name, desk.clock()
     with desk.database.write() as connection:
+        duty.check_party(connection, reading.case(connection, case), name)
         try:
             wellness.allow(connection, name, session.account.preferences.comfort, now)
             lease, refused = leases.claim(connection, case, name, now, desk.settings.console.lease_seconds), ""
@@ -90,9 +94,12 @@ def retake_case(request: Request, desk: TheDesk, session: Signed, case: CaseId) 
 def renew_lease(
     desk: TheDesk, session: Signed, lease: Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f-]+$")]
 ) -> Response:
-    """Extend the lease on a case. 409 if another moderator has taken it."""
+    """Extend the lease on a case. 409 if another moderator has taken it, or if it has reached its longest time."""
+    console = desk.settings.console
     with desk.database.write() as connection:
-        held = leases.renew(connection, lease, session.account.name, desk.clock(), desk.settings.console.lease_seconds)
+        held = leases.renew(
+            connection, lease, session.account.name, desk.clock(), console.lease_seconds, console.longest_lease_seconds
+        )
     return JSONResponse({"expires_at": held.expires_at, "seconds": held.expires_at - desk.clock()})
 
 
@@ -144,6 +151,7 @@ def like_cases(
     """Show the number of open cases that are similar to this one, and three of them."""
     with desk.database.read() as connection:
         this = reading.case(connection, case)
+        duty.check_party(connection, this, session.account.name)
         found = queue.like(connection, this, by, session.account.name, desk.clock(), MOST_ALIKE)
     return page(
         request,

@@ -45,9 +45,13 @@ def appeals_page(
 
 @router.get("/{appeal}", response_class=HTMLResponse)
 def appeal_page(request: Request, desk: TheDesk, session: Signed, appeal: AppealId) -> Response:
-    """Show an appeal: the statement, the decision that it is against, and the case with its audio."""
+    """Show an appeal: the statement, the decision that it is against, and the case with its audio.
+
+    403 if the reader speaks in the case, or reported it.
+    """
     with desk.database.write() as connection:
         found = appeals.get(connection, appeal)
+        duty.check_party(connection, reading.case(connection, found.case), session.account.name)
         about = _about(connection, found, session.account.name)
         audit.append(connection, desk.clock(), session.account.name, "appeal.view", found.case, {"appeal": appeal})
     return page(request, "appeal.html", **shown(desk, found.case), **about)

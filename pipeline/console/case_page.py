@@ -15,7 +15,7 @@ from pipeline.console.view import PageView, view
 from pipeline.console.waveform import HEIGHT, WIDTH, outline
 from pipeline.review import audit
 from pipeline.review.appeals import reports
-from pipeline.review.cases import notices, phrases, reading
+from pipeline.review.cases import duty, notices, phrases, reading
 from pipeline.review.cases.leases import Lease
 from pipeline.review.cases.measures import Proposal
 from pipeline.review.cases.values import Case
@@ -29,7 +29,9 @@ REASONS = ("confirmed", "wrong_label", "misheard", "quote", "joke", "context", "
 
 @router.get("/{case}", response_class=HTMLResponse)
 def case_page(request: Request, desk: TheDesk, session: Signed, case: CaseId) -> Response:
-    """Show a case without a lease on it."""
+    """Show a case without a lease on it. 403 if the reader speaks in it, or reported it."""
+    with desk.database.read() as connection:
+        duty.check_party(connection, reading.case(connection, case), session.account.name)
     values = shown(desk, case)
     with desk.database.write() as connection:
         audit.append(connection, desk.clock(), session.account.name, "case.view", case)
@@ -48,9 +50,13 @@ def case_clip(
     case: CaseId,
     speed: Annotated[Literal["0.75", "1", "1.25", "1.5", "2"], Query()] = "1",
 ) -> Response:
-    """Return the clip (Ogg Opus) at a speed, with the same pitch. The audit log records every request."""
+    """Return the clip (Ogg Opus) at a speed, with the same pitch. The audit log records every request.
+
+    403 if the reader speaks in the case, or reported it.
+    """
     with desk.database.read() as connection:
-        clips = reading.evidence(connection, reading.case(connection, case).id)
+        duty.check_party(connection, reading.case(connection, case), session.account.name)
+        clips = reading.evidence(connection, case)
     data = desk.evidence.get(clips[0].path) if clips else None
     if data is None:
         raise HTTPException(404, "The audio of this case is no longer kept.")

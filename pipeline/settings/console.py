@@ -35,6 +35,9 @@ class ReviewConsole(Section):
     lease_seconds: PositiveFloat = Field(
         300.0, description="seconds without activity after which a moderator's case returns to the queue"
     )
+    longest_lease_seconds: PositiveFloat = Field(
+        1_800.0, description="seconds after which a case returns to the queue although its moderator is active"
+    )
     undo_seconds: float = Field(
         10.0, ge=0, le=60, description="seconds in which a decision can be undone; its webhook is sent after them"
     )

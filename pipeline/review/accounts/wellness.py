@@ -139,7 +139,8 @@ def end_break(connection: Connection, account: str, at: float) -> None:
         return
     connection.execute(update(BREAKS).where(BREAKS.c.id == taken.id).values(ended_at=at))
     mine = update(LEASES).where(LEASES.c.id == taken.lease, LEASES.c.account == account)
-    connection.execute(mine.values(expires_at=at + taken.left_seconds))
+    rested = at - taken.started_at
+    connection.execute(mine.values(expires_at=at + taken.left_seconds, taken_at=LEASES.c.taken_at + rested))
 
 
 def _lock_lease(connection: Connection, account: str) -> None:

@@ -17,7 +17,7 @@ from pipeline.errors import CaseError, Taken
 from pipeline.review import audit
 from pipeline.review.accounts import accounts, presence, skills, wellness
 from pipeline.review.accounts.accounts import Account
-from pipeline.review.cases import queue, reach, reading
+from pipeline.review.cases import duty, queue, reach, reading
 from pipeline.review.cases.queue import QueueFilter
 from pipeline.review.cases.reach import Reach
 from pipeline.review.cases.values import Case
@@ -71,7 +71,7 @@ def candidates(connection: Connection, account: str, wanted: QueueFilter, at: fl
 
     Cases that somebody holds at `at`, or that the account has already, are left out.
     """
-    may_get = Reach(account, skills.of(connection, account), at)
+    may_get = Reach(account, skills.of(connection, account), duty.users_of(connection, account), at)
     barred = queue.Without(cases=checks.barred(connection, account, at))
     theirs = msgspec.structs.replace(
         wanted, reach=may_get, view="others" if wanted.view is None else wanted.view, without=barred

@@ -3,27 +3,41 @@
 The transaction that changes the case makes these checks, so no page can skip them.
 """
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, select
+from collections.abc import Collection
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select
 
 from pipeline.errors import Involved
 from pipeline.review.accounts import skills
 from pipeline.review.cases.values import Case
 from pipeline.review.quality import checks
 from pipeline.review.tables.core import ACCOUNTS, CASES, DECISIONS
-from pipeline.review.tables.rights import REPORTS
+from pipeline.review.tables.rights import REPORTS, VOICES
 
 
 def check_party(connection: Connection, case: Case, account: str) -> None:
-    """Raise Involved if the account is the case's speaker or reported the case.
+    """Raise Involved if the account speaks in the case, or reported it."""
+    theirs = involves(users_of(connection, account))
+    if connection.scalar(select(CASES.c.id).where(CASES.c.id == case.id, theirs)):
+        raise Involved(f"{account} is the speaker or a reporter of case {case.id}", "Another moderator must decide it.")
+
+
+def users_of(connection: Connection, account: str) -> frozenset[str]:
+    """Return the ids under which the app may know the account's person.
 
     An account belongs to the user of the app whose id equals the account's name or its `sub` at the identity provider.
     """
     stored = connection.scalar(select(ACCOUNTS.c.oidc_subject).where(ACCOUNTS.c.name == account)) or ""
     _, _, subject = stored.partition(" ")  # stored as "ISSUER SUB"
-    reporters = connection.scalars(select(REPORTS.c.reporter).where(REPORTS.c.case_id == case.id))
     # An empty speaker is the whole room, and an empty reporter was not named: neither is a person.
-    if {account, subject} & {case.speaker, *reporters} - {""}:
-        raise Involved(f"{account} is the speaker or a reporter of case {case.id}", "Another moderator must decide it.")
+    return frozenset({account, subject} - {""})
+
+
+def involves(users: Collection[str]) -> ColumnElement[bool]:
+    """Return the condition on a row of CASES that one of these users speaks in it, or reported it."""
+    reported = select(REPORTS.c.case_id).where(REPORTS.c.reporter.in_(users))
+    heard = select(VOICES.c.case_id).where(VOICES.c.speaker.in_(users))
+    return or_(CASES.c.speaker.in_(users), CASES.c.id.in_(reported), CASES.c.id.in_(heard))
 
 
 def check_escalated(connection: Connection, case: Case, account: str) -> None:

@@ -18,6 +18,8 @@ from pipeline.review.quality import checks
 from pipeline.review.tables.core import LEASES
 
 LEASE_SECONDS = 300.0
+LONGEST_SECONDS = 1_800.0
+"""Seconds from its begin after which a lease is not renewed. A break does not count."""
 
 
 class Lease(Struct, frozen=True):
@@ -42,6 +44,7 @@ def claim(connection: Connection, case: str, account: str, at: float, seconds: f
     if found.status == "decided":
         raise CaseError(f"Case {case} is already decided", "Take the next one.")
     checks.allow(connection, case, account, at)
+    duty.check_party(connection, found, account)
     duty.check_escalated(connection, found, account)
     duty.check_skills(connection, found, account)
     assigning.check(connection, found, account, at)
@@ -57,14 +60,28 @@ def claim(connection: Connection, case: str, account: str, at: float, seconds: f
     return lease
 
 
-def renew(connection: Connection, identity: str, account: str, at: float, seconds: float = LEASE_SECONDS) -> Lease:
-    """Extend a lease to `seconds` from `at` (UTC seconds).
+def renew(
+    connection: Connection,
+    identity: str,
+    account: str,
+    at: float,
+    seconds: float = LEASE_SECONDS,
+    longest: float = LONGEST_SECONDS,
+) -> Lease:
+    """Extend a lease to `seconds` from `at` (UTC seconds), and to `longest` from its begin at most.
 
-    Raises Stale if the lease was released, or if it expired and another moderator took the case.
+    Raises Stale if the lease was released, if it expired and another moderator took the case, or if it has reached its
+    longest time.
     """
     lease = _held(connection, identity, account)
-    connection.execute(update(LEASES).where(LEASES.c.id == identity).values(expires_at=at + seconds))
-    return msgspec.structs.replace(lease, expires_at=at + seconds)
+    end = lease.taken_at + longest
+    if at >= end:
+        raise Stale(
+            f"You have held this case for {longest / 60:g} minutes, the longest time", "Take it again if it is free."
+        )
+    expires_at = min(at + seconds, end)
+    connection.execute(update(LEASES).where(LEASES.c.id == identity).values(expires_at=expires_at))
+    return msgspec.structs.replace(lease, expires_at=expires_at)
 
 
 def check(connection: Connection, identity: str, account: str) -> Lease:

@@ -17,12 +17,14 @@ class Reach(Struct, frozen=True):
 
     account: str
     skills: Skills
+    users: frozenset[str]
+    """The ids under which the app may know the account's person."""
     at: float
     here: frozenset[str] = frozenset()
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """Return the conditions on a row of CASES, an open case."""
-        found = [*self.skills.conditions(), ~duty.escalated_by(self.account)]
+        found = [*self.skills.conditions(), ~duty.escalated_by(self.account), ~duty.involves(self.users)]
         if others := self.here - {self.account}:
             found.append(~exists().where(ASSIGNMENTS.c.case_id == CASES.c.id, reserved(others, self.at)))
         return found
@@ -30,7 +32,8 @@ class Reach(Struct, frozen=True):
 
 def of(connection: Connection, account: str, at: float) -> Reach:
     """Return what `account` may get at `at` (UTC seconds)."""
-    return Reach(account, skills.of(connection, account), at, presence.here(connection, at))
+    users = duty.users_of(connection, account)
+    return Reach(account, skills.of(connection, account), users, at, presence.here(connection, at))
 
 
 def reserved(accounts: Collection[str], at: float) -> ColumnElement[bool]:

@@ -13,6 +13,9 @@ from pipeline.console.view import PageView
 from pipeline.console.waveform import HEIGHT, WIDTH
 from pipeline.messages import SAMPLE_RATE, Hit
 from pipeline.review import audit
+from pipeline.review.appeals import reports
+from pipeline.review.appeals.reports import Complaint
+from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import CaseFile, ClipPiece, Evidence
 from pipeline.review.delivery import enforcements
 from pipeline.review.delivery.enforcements import Enforcement
@@ -191,3 +194,21 @@ def test_actions_in_the_room_are_shown(console: Console, enter: Enter) -> None:
     shown = enter("aud").get(f"/cases/{case}").text
     assert "Mute · done · by a rule" in shown
     assert "2026-01-01 12:10:00" in shown
+
+
+@pytest.mark.parametrize("voice", [True, False])
+def test_a_party_neither_gets_nor_sees_nor_hears_the_case(console: Console, enter: Enter, voice: bool) -> None:
+    complaint = Complaint(room="karaoke", reporter="bob" if voice else "ana", at=NOON)
+    with console.database.write() as connection:
+        report, _ = reports.file(connection, complaint, NOON, Ranking({}), 60.0)
+        reports.finish_search(connection, report, {"ana" if voice else "eve"})
+    attach(console, report.case, encode_opus_clip(tone(2.0)))
+    ana, ben = enter("ana"), enter("ben")
+    for path in (f"/cases/{report.case}", f"/cases/{report.case}/clip", f"/cases/{report.case}/like"):
+        assert (ana.get(path).status_code, ben.get(path).status_code) == (403, 200)
+    assert report.case not in ana.get("/queue").text
+    assert report.case not in ana.post("/next").text
+    refused = ana.post(f"/cases/{report.case}/open")
+    assert (refused.status_code, "karaoke" in refused.text) == (403, False)
+    assert report.case in ben.get("/queue").text
+    assert report.case in ben.post("/next").text

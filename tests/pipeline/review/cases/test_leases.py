@@ -6,7 +6,8 @@ from threading import Barrier
 
 import pytest
 
-from pipeline.errors import CaseError, Stale, Taken
+from pipeline.errors import CaseError, Involved, Stale, Taken
+from pipeline.review.accounts import wellness
 from pipeline.review.cases import deciding, leases, queue
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
@@ -114,3 +115,29 @@ def test_concurrent_moderators_get_different_next_cases(database: Database) -> N
         for mine in pool.map(work, MODERATORS):
             taken.update(mine)
     assert taken == Counter(cases)
+
+
+def test_a_lease_ends_at_its_longest_time_however_often_it_is_renewed(database: Database) -> None:
+    [case] = stored(database, 1)
+    lease = claim(database, case, "ana")
+    with database.write() as connection:
+        assert leases.renew(connection, lease.id, "ana", NOON + 250, 300, 500).expires_at == NOON + 500
+        assert leases.renew(connection, lease.id, "ana", NOON + 499, 300, 500).expires_at == NOON + 500
+        with pytest.raises(Stale, match="for 30 minutes, the longest time"):
+            leases.renew(connection, lease.id, "ana", NOON + 1_800)
+    assert claim(database, case, "ben", NOON + 500).account == "ben"
+
+
+def test_a_break_does_not_count_towards_the_longest_time(database: Database) -> None:
+    [case] = stored(database, 1)
+    lease = claim(database, case, "ana")
+    with database.write() as connection:
+        wellness.start_break(connection, "ana", NOON + 100)
+        wellness.end_break(connection, "ana", NOON + 1_100)
+        assert leases.renew(connection, lease.id, "ana", NOON + 1_200, 300, 500).expires_at == NOON + 1_500
+
+
+def test_a_party_cannot_take_the_case(database: Database) -> None:
+    [made] = SqlReviewStore(database).add([flag("a", 0, 5, speaker="ben")], NOON)
+    with pytest.raises(Involved):
+        claim(database, made.case, "ben")
