@@ -39,6 +39,14 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
     "queue_page": SIGNED_IN,
     "queue_rows": SIGNED_IN,
     "queue_live": SIGNED_IN,
+    "search_page": SIGNED_IN,  # like the queue, it shows transcripts
+    "search_rows": SIGNED_IN,
+    "search_preview": SIGNED_IN,
+    "save_view": SIGNED_IN,
+    "change_view": SIGNED_IN,
+    "delete_view": SIGNED_IN,
+    "speaker_page": SIGNED_IN,
+    "room_page": SIGNED_IN,
     "case_page": SIGNED_IN,
     "case_clip": DECIDE,  # everyone signed in may read a transcript, but only people who decide may listen
     "propose_measure": DECIDE,

@@ -38,8 +38,11 @@ from pipeline.console import (
     pages,
     phrases_page,
     problems,
+    profile_page,
     queue_page,
+    search_page,
     static,
+    views_page,
     wellness_page,
 )
 from pipeline.console.access import ACCESS
@@ -73,6 +76,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     oidc_login.router,
     account_page.router,
     queue_page.router,
+    search_page.router,
+    views_page.router,
+    profile_page.router,
     case_page.router,
     acting.router,
     audit_page.router,

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pipeline import languages
 from pipeline.console import moments
 from pipeline.console.access import ACCESS, allowed
+from pipeline.console.addresses import profile_href
 from pipeline.console.desk import desk_of
 from pipeline.console.keys import keys_of, shown
 from pipeline.review.accounts.accounts import Preferences, Role
@@ -57,7 +58,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"shown": shown, "SHAPES": SHAPES, "SEVERITY_NAMES": SEVERITY_NAMES}
+    made.globals |= {"shown": shown, "SHAPES": SHAPES, "SEVERITY_NAMES": SEVERITY_NAMES, "profile_href": profile_href}
     made.filters |= {"utc": utc}
     return made
 

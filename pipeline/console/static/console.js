@@ -6,6 +6,8 @@ import { start as startLease } from "./lease.js";
 import { start as startLive } from "./live.js";
 import { start as startWellness } from "./wellness.js";
 import { start as startTyped } from "./typed.js";
+import { start as startClips } from "./clips.js";
+import { claim, start as startSearch } from "./search.js";
 
 startKeys();
 startTyped();
@@ -15,5 +17,11 @@ if (document.getElementById("rows")) {
   startPlayer();
   startLease();
   startLive();
+  startWellness();
+  claim();
+}
+if (document.getElementById("results")) startSearch();
+if (document.querySelector("main[data-soften]")) {
+  startClips();
   startWellness();
 }

@@ -80,7 +80,11 @@ def flag_of(row: Row[Any]) -> Flag:
 def evidence(connection: Connection, case_id: str) -> tuple[Evidence, ...]:
     """Return the clips of a case, longest first."""
     query = select(EVIDENCE).where(EVIDENCE.c.case_id == case_id)
-    return _of_case(connection, query.order_by(EVIDENCE.c.seconds.desc(), EVIDENCE.c.path), Evidence)
+    return evidence_of(connection, query.order_by(EVIDENCE.c.seconds.desc(), EVIDENCE.c.path))
+
+
+def evidence_of(connection: Connection, query: Select[Any]) -> tuple[Evidence, ...]:
+    return _of_case(connection, query, Evidence)
 
 
 def decisions(connection: Connection, case_id: str) -> tuple[Decision, ...]:

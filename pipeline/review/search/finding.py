@@ -35,6 +35,7 @@ from pipeline.review.cases.values import REPORTED
 from pipeline.review.privacy import holds
 from pipeline.review.search.grams import Needles, needles
 from pipeline.review.search.plan import Wanted
+from pipeline.review.search.query import Field
 from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE
 from pipeline.review.tables.quality import CHECKS, COPIES, WAITING
 from pipeline.review.tables.rights import APPEALS
@@ -48,7 +49,7 @@ FEW = 2_000
 STEPS: tuple[int | None, ...] = (5_000, 50_000, None)
 """How many of the newest cases each step looks at; None: all."""
 
-FACETS = ("status", "verdict", "severity", "language", "has")
+FACETS: tuple[Field, ...] = ("status", "verdict", "severity", "language", "has")
 KEPT = ("audio", "hold")
 """The values of `has` that are counted."""
 

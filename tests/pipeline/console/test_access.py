@@ -27,6 +27,8 @@ STREAMS = {"queue_live"}
 READS = {"home", "queue_page", "queue_rows", "queue_live", "case_page", "me_page", "set_preferences", "set_password"}
 READS |= {"set_totp", "logout", "api_docs", "api_schema", "wellness_page", "wellness_meter", "set_comfort"}
 READS |= {"appeals_page", "appeal_page"}
+READS |= {"search_page", "search_rows", "search_preview", "speaker_page", "room_page"}
+READS |= {"save_view", "change_view", "delete_view"}
 DECIDES = {
     "mute_phrase",
     "propose_measure",

@@ -1,0 +1,153 @@
+"""The search page: its results, pages and facets, the log of searches, and saved views."""
+
+import json
+import re
+from html import unescape
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from pipeline.console import search_page
+from pipeline.review.cases.values import Choice
+from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.privacy.pseudonym import pseudonym
+from pipeline.review.quality import drawing
+from pipeline.review.tables.core import AUDIT
+from tests.builders import NOON, flag
+from tests.pipeline.console.conftest import Console, Enter
+
+RESULT = re.compile(r'<li class="result" data-case="([0-9a-f-]+)"')
+MORE = re.compile(r'hx-get="(/search/rows[^"]+)"')
+MARK = re.compile(r"<mark>(.*?)</mark>")
+FACET = re.compile(
+    r'<li><a href="([^"]+)"( aria-current="true")?><span class="box">.*?<span class="n">([\d,+]+)</span>', re.DOTALL
+)
+
+
+def store(console: Console, *texts: str) -> list[str]:
+    """Store a case for each text, each a second after the one before, and return their ids."""
+    flags = [flag(f"f{n}", n * 10, n * 10 + 5, text=text, hits=(), speaker=f"s{n}") for n, text in enumerate(texts)]
+    return [console.store.add([one], NOON + n)[0].case for n, one in enumerate(flags)]
+
+
+def search(client: httpx.Client, q: str) -> httpx.Response:
+    return client.get("/search", params={"q": q})
+
+
+def test_results_are_marked_newest_first_and_decided_ones_are_there(console: Console, enter: Enter) -> None:
+    first, second, _ = store(console, "一小时返现四百", "Double CASHBACK <b>", "别的")
+    console.store.decide(first, "ben", Choice(verdict="uphold"), NOON + 5)
+    page = search(enter("ana"), "返现|cashback").text
+    assert RESULT.findall(page) == [second, first]
+    assert MARK.findall(page) == ["CASHBACK", "返现"]
+    assert "&lt;b&gt;" in page
+    assert "2 cases" in page
+
+
+def test_the_pages_contain_every_result_once(console: Console, enter: Enter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_page, "PAGE", 2)
+    cases = store(console, *["返现 & + 茶"] * 5)
+    client, seen = enter("aud"), list[str]()
+    page = search(client, '"返现 & +"').text
+    while True:
+        seen += RESULT.findall(page)
+        more = MORE.search(page)
+        if more is None:
+            break
+        page = client.get(unescape(more[1])).text
+    assert seen == cases[::-1]
+
+
+def test_a_term_is_added_to_the_address(enter: Enter) -> None:
+    answer = enter("ana").get("/search", params={"q": "label:fraud", "more": " 返现 "})
+    assert answer.status_code == 303
+    assert parse_qs(urlsplit(answer.headers["location"]).query) == {"q": ["label:fraud 返现"]}
+
+
+def test_facets_lead_to_the_search_with_the_value_and_back(console: Console, enter: Enter) -> None:
+    [decided, waiting] = store(console, "返现 一", "返现 二")
+    console.store.decide(decided, "ben", Choice(verdict="uphold"), NOON + 5)
+    client = enter("ana")
+    facets = FACET.findall(search(client, "返现").text)
+    [(href, _, count)] = [one for one in facets if "verdict%3Aviolation" in one[0]]
+    assert count == "1"
+    chosen = client.get(unescape(href)).text
+    assert RESULT.findall(chosen) == [decided]
+    [(back, current, _)] = [one for one in FACET.findall(chosen) if one[1]]
+    assert current
+    assert RESULT.findall(client.get(unescape(back)).text) == [waiting, decided]
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "There is no field “colour”. Use one of said"), ("zh", "没有“colour”这个条件。")]
+)
+def test_an_error_names_the_part_in_the_reader_s_language(enter: Enter, language: str, words: str) -> None:
+    answer = enter("ana").get("/search", params={"q": "colour:red"}, headers={"accept-language": language})
+    assert answer.status_code == 422
+    assert words in re.sub(r"</?b>", "", answer.text)
+
+
+def test_a_search_is_logged_without_words_and_names(console: Console, enter: Enter) -> None:
+    store(console, "返现")
+    search(enter("ana"), "返現 speaker:s0 status:open")
+    search(enter("ana"), "")
+    with console.database.read() as connection:
+        [line] = connection.execute(select(AUDIT).where(AUDIT.c.action == "search")).all()
+    assert (line.actor, line.subject) == ("ana", "cases")
+    assert json.loads(line.detail) == {
+        "said": [[pseudonym("返现")]],
+        "speaker": [pseudonym("s0")],
+        "status": ["pending"],
+        "found": 1,
+    }
+
+
+def test_a_check_cannot_be_recognised_by_a_search(console: Console, enter: Enter) -> None:
+    [original] = store(console, "返现")
+    console.store.decide(original, "ben", Choice(verdict="uphold"), NOON + 5)
+    with console.database.write() as connection:
+        assert drawing.copy(connection, EvidenceFolder(console.evidence), "second", original, "cause", 0.1, NOON + 6)
+    assert RESULT.findall(search(enter("ana"), "返现").text) == []
+    assert RESULT.findall(search(enter("lea"), "返现").text) == [original]
+
+
+def test_a_covered_transcript_is_covered_in_results(console: Console, enter: Enter) -> None:
+    console.store.add([flag("f", text="返现", suggestion="block", hits=())], NOON)
+    client = enter("ana")
+    client.post("/wellness/comfort", data={"cover": "on", "most_minutes": 240, "most_severe": 100,
+                                           "break_minutes": 50, "break_severe": 20})  # fmt: skip
+    page = search(client, "返现").text
+    assert "<mark>" not in page
+
+
+def test_a_preview_shows_the_case_and_is_logged(console: Console, enter: Enter) -> None:
+    [case] = store(console, "一小时返现四百")
+    page = enter("aud").get(f"/search/preview/{case}", params={"q": "返现"})
+    assert MARK.findall(page.text) == ["返现"]
+    assert 'href="/speakers/s0"' in page.text
+    assert enter("aud").get("/search/preview/0-0").status_code == 404
+    with console.database.read() as connection:
+        viewed = select(AUDIT.c.subject).where(AUDIT.c.action == "case.view")
+        assert connection.scalars(viewed).all() == [case]
+
+
+def test_views_are_saved_shared_renamed_and_deleted(console: Console, enter: Enter) -> None:
+    ana, ben = enter("ana"), enter("ben")
+    query = urlencode({"q": "返现 status:open"})
+    saved = ana.post("/views", data={"name": " Cash  back ", "page": "search", "query": query})
+    assert saved.headers["location"] == f"/search?{query}"
+    page = ana.get("/search").text
+    assert ">Cash back<" in page
+    assert ">Cash back<" not in ben.get("/search").text
+    found = re.search(r'action="(/views/[0-9a-f-]+)"', page)
+    assert found
+    assert ben.post(found[1], data={"name": "Mine"}).status_code == 404
+    ana.post(found[1], data={"name": "Team's", "shared": "true"})
+    assert "Shared by ana" in ben.get("/search").text
+    assert ben.post(f"{found[1]}/delete").status_code == 404
+    assert ana.post(f"{found[1]}/delete").status_code == 303
+    assert "Team&#39;s" not in ben.get("/search").text
+    assert ana.post("/views", data={"name": " ", "page": "search"}).status_code == 409
+    del console
