@@ -46,6 +46,7 @@ from pipeline.console import (
     wellness_page,
 )
 from pipeline.console.access import ACCESS
+from pipeline.console.chain import EVERY_SECONDS, ChainWatch
 from pipeline.console.desk import Desk
 from pipeline.console.guard import guard
 from pipeline.console.live import LiveQueue
@@ -58,6 +59,7 @@ from pipeline.judge import labels
 from pipeline.metrics import Metrics
 from pipeline.review.accounts import presence
 from pipeline.review.accounts.door import Door
+from pipeline.review.anchors import Anchoring
 from pipeline.review.cases.measures import Measures
 from pipeline.review.database import Database
 from pipeline.review.evidence.opening import open_evidence
@@ -109,7 +111,7 @@ def open_desk(
 ) -> Desk:
     """Make the desk from the settings. `clock` returns UTC seconds.
 
-    Raises ConfigError for a wrong label file, and for a limit of an unknown figure.
+    Raises ConfigError for a wrong label file, for a limit of an unknown figure, and without the key for anchors.
     """
     known = labels.load(settings.judge.labels)
     return Desk(
@@ -123,6 +125,8 @@ def open_desk(
         Measured(database, settings, known, clock),
         Door(database, clock),
         Measures(settings, known),
+        ChainWatch(database, clock),
+        Anchoring(database, settings, clock),
     )
 
 
@@ -138,6 +142,7 @@ def create_app(desk: Desk) -> FastAPI:
             every(presence.WRITE_SECONDS, partial(note_presence, desk, live), "presence"),
             every(desk.settings.quality.draw_seconds, partial(draw, desk), "checks"),
             every(QUEUE_SECONDS, partial(measuring.queue, desk), "figures of the queue"),
+            every(EVERY_SECONDS, desk.chain.look, "chain of the audit log"),
             every(QUALITY_SECONDS, partial(measuring.quality, desk), "figures of quality"),
             every(WORDS_SECONDS, partial(said.catch_up, desk.database), "words for search"),
         ):

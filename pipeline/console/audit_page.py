@@ -1,6 +1,6 @@
 """The page of the audit log."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
@@ -24,4 +24,5 @@ def audit_page(
     """Show the audit log, newest line first. Filter by actor or subject; start before the line number `before`."""
     with desk.database.read() as connection:
         lines = audit.newest(connection, actor, subject, before)
-    return page(request, "audit.html", lines=lines, actor=actor, subject=subject)
+    state: dict[str, Any] = {"chain": desk.chain.report, "checked_at": desk.chain.at, "anchor": desk.anchoring.newest}
+    return page(request, "audit.html", lines=lines, actor=actor, subject=subject, **state)

@@ -6,12 +6,14 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from pipeline.console.chain import ChainWatch
 from pipeline.console.measured import Measured
 from pipeline.console.texts import Texts
 from pipeline.judge.labels import Labels
 from pipeline.metrics import Metrics
 from pipeline.review.accounts.door import Door
 from pipeline.review.accounts.sessions import LoginSession
+from pipeline.review.anchors import Anchoring
 from pipeline.review.cases.measures import Measures
 from pipeline.review.database import Database
 from pipeline.review.evidence.store import EvidenceStore
@@ -31,6 +33,8 @@ class Desk:
     measured: Measured
     door: Door
     measures: Measures
+    chain: ChainWatch
+    anchoring: Anchoring
 
 
 def desk_of(request: Request) -> Desk:

@@ -48,6 +48,7 @@ async def serving(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving
             served(app, listener, app.state.live.hang_up),
             sending(settings, database, metrics),
             every(RETENTION_SECONDS, partial(keep, desk), "retention"),
+            every(settings.audit.anchor_seconds, desk.anchoring.anchor, "anchors of the audit log"),
             every(WATCH_SECONDS, partial(watch, desk), "watch"),
         ):
             yield Serving(f"http://{console.host}:{listener.getsockname()[1]}", login)

@@ -1,9 +1,13 @@
 """The audit log: who saw, heard and decided what. It only grows, and SHA-256 links each line to the line before.
 
 A line's hash covers its fields and the hash of the line before. So `verify` finds each line that was changed, inserted
-or removed. It does not find two attacks: all later lines are forged, too; or the newest lines are removed. Against
-both, store the head (`voxwarden audit verify` prints it) where the database's owner cannot reach it. The database
-itself refuses to change a line, or to delete a young one.
+or removed. The database keeps the newest line's number and hash (`audit_head`), so that a cut end is found, too.
+Retention deletes the oldest lines. It first writes a line about that: the anchor of the cut. Without it, `verify` takes
+missing oldest lines for a fault.
+
+The database itself refuses to change, replace or put back a line, and to delete a young one. Its owner can switch that
+off and forge the whole log. Against that, `anchors.py` writes signed heads where the owner of the database cannot
+change them.
 """
 
 from collections.abc import Iterator
@@ -12,12 +16,18 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
-from pipeline.review.tables.core import AUDIT
+from pipeline.review.tables.core import AUDIT, AUDIT_HEAD
 
 GENESIS = "0" * 64
 """The hash that comes before the first line."""
+
+CUT = "audit.cut"
+"""Action of the line that anchors a cut. Its subject is the number of the oldest line that stays."""
+
+KEPT_SECONDS = 15_811_200.0
+"""The database refuses to delete a younger line: 183 days."""
 
 LOCK = 0x766F7861
 """Key ("voxa") of the PostgreSQL advisory lock that a writer of a line takes."""
@@ -40,19 +50,46 @@ class AuditLine(Struct, frozen=True):
     """JSON. It never contains a transcript."""
     hash: str
     """SHA-256 in hexadecimal digits."""
+    before: str | None = None
+    """Hash of the line before. None: written by an older version."""
+
+
+class ChainCut(Struct, frozen=True):
+    """The detail of the line that anchors a cut."""
+
+    first: int
+    """Number of the oldest line that stayed."""
+    hash: str
+    """Its hash."""
+    before: str | None
+    """Hash of the line before it, the newest that was deleted. None: an older version had deleted it."""
+    lines: int
+    """Number of deleted lines."""
 
 
 class ChainReport(Struct, frozen=True):
-    """The result of `verify`.
+    """The result of `verify`: which lines are correct.
 
-    `lines` counts the correct lines, and `head` is the hash of the last of them. `broken` is the number of the first
-    wrong line, `reason` tells why it is wrong.
+    `broken` is the number of the first wrong line, and `reason` tells why it is wrong.
     """
 
-    lines: int
-    head: str
+    first: int = 1
+    """Number of the oldest line in the log."""
+    since: float = 0.0
+    """Its time, in UTC seconds."""
+    anchor: int | None = None
+    """Number of the line that anchors the cut before `first`. None: the log is complete."""
+    last: int = 0
+    """Number of the last correct line."""
+    head: str = GENESIS
+    """Its hash."""
     broken: int | None = None
     reason: str = ""
+
+    @property
+    def lines(self) -> int:
+        """Return the number of correct lines."""
+        return self.last - self.first + 1
 
 
 def append(
@@ -60,11 +97,13 @@ def append(
 ) -> AuditLine:
     """Add a line. Call it last in a transaction, because other writers wait until that transaction ends."""
     lock(connection)
-    last = connection.execute(select(AUDIT.c.seq, AUDIT.c.hash).order_by(AUDIT.c.seq.desc()).limit(1)).one_or_none()
-    seq, before = (last.seq + 1, last.hash) if last else (1, GENESIS)
+    head = connection.execute(select(AUDIT_HEAD.c.seq, AUDIT_HEAD.c.hash)).one()
+    seq, before = head.seq + 1, head.hash
     text = msgspec.json.encode(detail or {}, order="deterministic").decode()
     at = float(at)  # the database returns a float, and 1 and 1.0 have different hashes
-    line = AuditLine(seq, at, actor, action, subject, text, _hash(before, seq, at, actor, action, subject, text))
+    line = AuditLine(
+        seq, at, actor, action, subject, text, _hash(before, seq, at, actor, action, subject, text), before
+    )
     connection.execute(insert(AUDIT).values(msgspec.structs.asdict(line)))
     return line
 
@@ -99,18 +138,72 @@ def newest(
     ]
 
 
-def verify(connection: Connection) -> ChainReport:
-    """Compute all hashes again. Retention may have deleted the oldest lines; that is no fault."""
-    count, head, expected = 0, GENESIS, None
-    for line in lines(connection):
-        if expected is not None and line.seq != expected:
-            return ChainReport(count, head, line.seq, f"line {expected} is missing")
-        if expected is None and line.seq > 1:
-            head = line.hash  # the line before was deleted, so this hash cannot be checked
-        elif line.hash != _hash(head, *_covered(line)):
-            return ChainReport(count, head, line.seq, f"line {line.seq} was changed")
-        count, head, expected = count + 1, line.hash, line.seq + 1
-    return ChainReport(count, head)
+def cut(connection: Connection, first: int, at: float, actor: str) -> int:
+    """Delete the lines before the line `first`, and write a line that anchors the cut. Returns their number."""
+    old = AUDIT.c.seq < first
+    count = connection.execute(select(func.count()).select_from(AUDIT).where(old)).scalar_one()
+    if count:
+        kept = connection.execute(select(AUDIT).where(AUDIT.c.seq == first)).one()
+        before = kept.before or connection.scalar(select(AUDIT.c.hash).where(AUDIT.c.seq == first - 1))
+        append(connection, at, actor, CUT, str(first), msgspec.to_builtins(ChainCut(first, kept.hash, before, count)))
+        connection.execute(delete(AUDIT).where(old))
+    return count
+
+
+def verify(connection: Connection, known: ChainReport | None = None) -> ChainReport:
+    """Compute all hashes again. With `known`, an earlier report without a fault, only those of newer lines."""
+    end = connection.execute(select(AUDIT_HEAD.c.seq, AUDIT_HEAD.c.hash)).one()
+    begin = _begin(connection, end.seq)
+    if begin.broken is None and known and (known.first, known.broken) == (begin.first, None):
+        begin = _resumed(connection, known)
+    report = begin if begin.broken is not None else _followed(connection, begin, end.seq)
+    if report.broken is not None or (report.last, report.head) == (end.seq, end.hash):
+        return report
+    missing = f"lines {report.last + 1} to {end.seq} are missing" if report.last < end.seq else "the head was changed"
+    return msgspec.structs.replace(report, broken=report.last + 1, reason=missing)
+
+
+def _begin(connection: Connection, end: int) -> ChainReport:
+    """Return where the chain begins: before line 1, or before the oldest line if a cut before it is anchored."""
+    oldest = next(lines(connection, page=1), None)
+    if oldest is None or oldest.seq == 1:
+        return ChainReport(1, oldest.at if oldest else 0.0)
+    found = ChainReport(oldest.seq, oldest.at, last=oldest.seq - 1)
+    cuts = select(AUDIT.c.seq, AUDIT.c.detail).where(AUDIT.c.subject == str(oldest.seq), AUDIT.c.action == CUT)
+    row = connection.execute(cuts.where(AUDIT.c.seq <= end).order_by(AUDIT.c.seq.desc()).limit(1)).one_or_none()
+    if row is None:
+        reason = f"the lines before line {oldest.seq} were deleted without an anchor"
+        return msgspec.structs.replace(found, broken=oldest.seq, reason=reason)
+    made = msgspec.json.decode(row.detail, type=ChainCut)
+    known = made.before is None or (oldest.before in {None, made.before} and intact(oldest, made.before))
+    if made.hash != oldest.hash or not known:
+        reason = f"line {oldest.seq} is not the line that the anchor in line {row.seq} names"
+        return msgspec.structs.replace(found, broken=oldest.seq, reason=reason)
+    return msgspec.structs.replace(found, anchor=row.seq, last=oldest.seq, head=oldest.hash)
+
+
+def _resumed(connection: Connection, known: ChainReport) -> ChainReport:
+    """Return `known` if its last line is still there."""
+    if known.last == 0 or connection.scalar(select(AUDIT.c.hash).where(AUDIT.c.seq == known.last)) == known.head:
+        return known
+    return msgspec.structs.replace(known, broken=known.last, reason=f"line {known.last} was changed")
+
+
+def _followed(connection: Connection, begin: ChainReport, end: int) -> ChainReport:
+    """Check the lines after `begin.last`, up to the line `end`."""
+    last, head = begin.last, begin.head
+    for line in lines(connection, last):
+        if line.seq > end:
+            break
+        reason = ""
+        if line.seq != last + 1:
+            reason = f"line {last + 1} is missing"
+        elif not intact(line, head) or line.before not in {None, head}:
+            reason = f"line {line.seq} was changed"
+        if reason:
+            return msgspec.structs.replace(begin, last=last, head=head, broken=line.seq, reason=reason)
+        last, head = line.seq, line.hash
+    return msgspec.structs.replace(begin, last=last, head=head)
 
 
 def holds(connection: Connection, head: str) -> bool:
@@ -132,7 +225,7 @@ def about(connection: Connection, action: str, subject: str) -> tuple[AuditLine,
     row = connection.execute(select(AUDIT).where(*wanted).order_by(AUDIT.c.seq.desc()).limit(1)).one_or_none()
     if row is None:
         return None
-    before = connection.scalar(select(AUDIT.c.hash).where(AUDIT.c.seq == row.seq - 1))
+    before = row.before or connection.scalar(select(AUDIT.c.hash).where(AUDIT.c.seq == row.seq - 1))
     return AuditLine(**{str(name): value for name, value in row._mapping.items()}), before or (
         GENESIS if row.seq == 1 else ""
     )

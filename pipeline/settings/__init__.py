@@ -10,6 +10,7 @@ from pipeline.settings.api import Api, ApiToken, Scope
 from pipeline.settings.asr import Asr, LanguageCode
 from pipeline.settings.assessment import AssessmentSettings
 from pipeline.settings.audio import Audio
+from pipeline.settings.audit import AuditSettings
 from pipeline.settings.console import ReviewConsole
 from pipeline.settings.drills import Drills
 from pipeline.settings.evidence import EvidenceSettings
@@ -41,6 +42,7 @@ __all__ = [
     "Asr",
     "AssessmentSettings",
     "Audio",
+    "AuditSettings",
     "Batching",
     "CoopSettings",
     "Drills",

@@ -10,6 +10,7 @@ from pipeline.settings.api import Api
 from pipeline.settings.asr import Asr
 from pipeline.settings.assessment import AssessmentSettings
 from pipeline.settings.audio import Audio
+from pipeline.settings.audit import AuditSettings
 from pipeline.settings.console import ReviewConsole
 from pipeline.settings.evidence import EvidenceSettings
 from pipeline.settings.file import in_file
@@ -62,6 +63,7 @@ class Settings(BaseSettings):
     measures: MeasuresSettings = MeasuresSettings()
     webhooks: WebhookSettings = WebhookSettings()
     api: Api = Api()
+    audit: AuditSettings = AuditSettings()
     retention: Retention = Retention()
     quality: Quality = Quality()
     assessment: AssessmentSettings = AssessmentSettings()

@@ -46,20 +46,18 @@ def make(path: Path) -> str:
     return fingerprint(public_pem(key.public_key()))
 
 
-def load(path: Path) -> Ed25519PrivateKey:
-    """Read a private key. Raises ConfigError for a missing, open or wrong file."""
+def load(path: Path, made_by: str = "voxwarden assess key") -> Ed25519PrivateKey:
+    """Read a private key, which the command `made_by` makes. Raises ConfigError for a missing, open or wrong file."""
     try:
         if path.stat().st_mode & private_files.OTHERS:
             raise ConfigError(f"Other users can read the key {path}", f"Run chmod 600 {path}.")
         key = load_pem_private_key(path.read_bytes(), password=None)
     except OSError as error:
-        raise ConfigError(
-            f"The key {path} cannot be read: {error.strerror}", "Make one with `voxwarden assess key`."
-        ) from error
+        raise ConfigError(f"The key {path} cannot be read: {error.strerror}", f"Make one with `{made_by}`.") from error
     except (ValueError, TypeError) as error:
-        raise ConfigError(f"{path} is not a private key in PEM", "Make one with `voxwarden assess key`.") from error
+        raise ConfigError(f"{path} is not a private key in PEM", f"Make one with `{made_by}`.") from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise ConfigError(f"{path} is not an Ed25519 key", "Make one with `voxwarden assess key`.")
+        raise ConfigError(f"{path} is not an Ed25519 key", f"Make one with `{made_by}`.")
     return key
 
 

@@ -16,7 +16,7 @@ from pipeline.review import audit
 from pipeline.review.accounts import accounts, devices, passwords
 from pipeline.review.accounts.accounts import Account
 from pipeline.review.accounts.tries import Key, Tries
-from pipeline.review.accounts.turns import Turns
+from pipeline.review.accounts.turns import HashTurns
 from pipeline.review.database import Database
 from pipeline.review.tables.core import ACCOUNTS
 
@@ -72,7 +72,7 @@ class Door:
             audit.append(connection, self._clock(), name, f"{what}.refused", name)
         raise AccountError("The password is wrong", "Nothing was changed. Try again.")
 
-    def _fits(self, keys: tuple[Key, ...], name: str, password: str, turns: Turns) -> bool:
+    def _fits(self, keys: tuple[Key, ...], name: str, password: str, turns: HashTurns) -> bool:
         """Check a password, and take one try of each key. If the sign-in succeeds, the caller gives them back."""
         if wait := self._tries.take(keys, self._clock()):
             raise TooManyTries(wait)

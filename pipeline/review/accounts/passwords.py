@@ -11,14 +11,14 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from pipeline.review.accounts import strength
-from pipeline.review.accounts.turns import Turns
+from pipeline.review.accounts.turns import HashTurns
 
 PasswordHash = NewType("PasswordHash", str)
 """An Argon2id hash. The type keeps a password from being stored in its place."""
 
-STRANGERS = Turns(at_once=1, waiting=8)
+STRANGERS = HashTurns(at_once=1, waiting=8)
 """Turns for people who sign in from a browser that is not known."""
-KNOWN = Turns(at_once=1, waiting=8)
+KNOWN = HashTurns(at_once=1, waiting=8)
 """Turns for people who are signed in, or whose browser is known. Strangers cannot take them."""
 
 ISSUER = "Voxwarden"
@@ -40,7 +40,7 @@ def new(password: str, name: str) -> PasswordHash:
         return PasswordHash(_hasher.hash(password))
 
 
-def fits(password: str, stored: str | None, turns: Turns = KNOWN) -> bool:
+def fits(password: str, stored: str | None, turns: HashTurns = KNOWN) -> bool:
     """Tell whether `stored` is the hash of `password`. Raises TooManyTries if too many people wait.
 
     If `stored` is None, return False after the time of a real check. So the time does not reveal unknown names.

@@ -10,7 +10,7 @@ BUSY_SECONDS = 2.0
 """Seconds after which a refused caller may try again."""
 
 
-class Turns:
+class HashTurns:
     """Lets `at_once` callers work and `waiting` callers wait. A caller that waits holds a thread, so few may wait."""
 
     def __init__(self, at_once: int, waiting: int) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, exists, func, or_, select
 
 from pipeline.review import audit
 from pipeline.review.appeals import appeals
@@ -93,9 +93,9 @@ def run(database: Database, evidence: EvidenceStore, settings: Retention, at: fl
             clips, cases, _count(connection, select(AUDIT.c.seq).where(old)), erased, _held(connection, found, at)
         )
         detail = {name: getattr(done, name) for name in done.__struct_fields__}
-        # Add the new line before the old lines go. Otherwise the chain could become empty and start again.
+        # Add the new line before the old lines go, so that a line is left.
         audit.append(connection, at, ACTOR, "retention.run", ACTOR, detail)
-        connection.execute(delete(AUDIT).where(old))
+        audit.cut(connection, connection.scalar(select(func.min(AUDIT.c.seq)).where(~old)) or 0, at, ACTOR)
     return done
 
 

@@ -222,8 +222,19 @@ AUDIT = Table(
     Column("subject", String, nullable=False),
     Column("detail", Text, nullable=False),
     Column("hash", String, nullable=False),
+    # Hash of the line before. NULL: written before this column existed.
+    Column("before", String, nullable=True),
     Index(None, "subject", "seq"),
     Index(None, "actor", "seq"),
+)
+
+# One row: the newest line that the audit log ever had. A trigger keeps it, so that a cut end is found.
+AUDIT_HEAD = Table(
+    "audit_head",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("seq", Integer, nullable=False),
+    Column("hash", String, nullable=False),
 )
 
 OUTBOX = Table(

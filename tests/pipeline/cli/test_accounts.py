@@ -12,7 +12,9 @@ from pipeline.cli import app
 from pipeline.errors import AccountError, InputError
 from pipeline.review.accounts.accounts import Account
 from pipeline.review.accounts.door import Door, Visitor
+from pipeline.review.anchors import Anchoring
 from pipeline.review.database import Database
+from pipeline.settings import AuditSettings, Settings
 
 Type = Callable[..., Result]
 
@@ -87,6 +89,27 @@ def test_verify_accepts_an_unchanged_log_and_finds_a_forged_one(typed: Type, dat
     broken = typed("audit", "verify").exception
     assert isinstance(broken, InputError)
     assert "line 1 was changed" in str(broken)
+
+
+def test_verify_compares_the_log_with_signed_anchors(typed: Type, database: Database, tmp_path: Path) -> None:
+    typed("accounts", "add", "lin")
+    made = typed("audit", "key")
+    assert made.exit_code == 0
+    assert isinstance(typed("audit", "key").exception, InputError)
+    file = tmp_path / "anchors.jsonl"
+    settings = Settings(data_dir=tmp_path, audit=AuditSettings(anchor_file=file))
+    for name in ("wei", "mia"):
+        Anchoring(database, settings, lambda: 1_000.0).anchor()
+        typed("accounts", "add", name)
+    sound = typed("audit", "verify", "--anchors", str(file))
+    assert sound.stdout.startswith("3 lines, unchanged. 2 anchors match. Head ")
+    public = str(tmp_path / "audit.key.pub")
+    assert typed("audit", "verify", "--anchors", str(file), "--public-key", public).exit_code == 0
+    head = json.loads(file.read_text().splitlines()[0])
+    file.write_text(json.dumps(head | {"head": head["head"] | {"seq": 2}}))
+    wrong = typed("audit", "verify", "--anchors", str(file)).exception
+    assert isinstance(wrong, InputError)
+    assert "anchor 1: its signature is not by the given key" in str(wrong)
 
 
 def test_the_first_line_of_an_export_describes_it(typed: Type, database: Database) -> None:

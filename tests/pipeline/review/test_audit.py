@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from sqlalchemy import delete, text, update
+from sqlalchemy import ColumnElement, Connection, delete, text, update
 from sqlalchemy.exc import DBAPIError
 
 from pipeline.errors import DependencyError
@@ -25,13 +25,15 @@ def write(database: Database, count: int = 5) -> None:
 
 
 def unguarded(database: Database) -> None:
-    """Remove the triggers that protect the log, as the database's owner can."""
+    """Remove the triggers that protect the log, as the database's owner can. The head still follows."""
     with database.write() as connection:
         if connection.dialect.name == "postgresql":
-            connection.execute(text("ALTER TABLE audit DISABLE TRIGGER ALL"))
+            connection.execute(text("ALTER TABLE audit DISABLE TRIGGER audit_only_added"))
+            connection.execute(text("ALTER TABLE audit_head DISABLE TRIGGER ALL"))
         else:
-            connection.execute(text("DROP TRIGGER audit_no_update"))
-            connection.execute(text("DROP TRIGGER audit_no_delete"))
+            for name in connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).all():
+                if name != "audit_head_follows":
+                    connection.execute(text(f"DROP TRIGGER {name}"))
 
 
 def verify(database: Database) -> audit.ChainReport:
@@ -64,7 +66,27 @@ def test_a_missing_line_is_found(database: Database) -> None:
     assert (report.broken, report.reason) == (8, "line 7 is missing")
 
 
-@pytest.mark.parametrize("statement", ["UPDATE audit SET actor = 'nobody'", "DELETE FROM audit WHERE seq = 6"])
+INTO = "INTO audit (at, actor, action, subject, detail, hash, seq) VALUES (5e9, 'eve', 'case.view', 'case', '{}', 'x'"
+STATEMENTS = (
+    "UPDATE audit SET actor = 'nobody'",
+    "DELETE FROM audit WHERE seq = 6",
+    "UPDATE audit_head SET seq = 3",
+    "UPDATE audit_head SET hash = 'x'",
+    "DELETE FROM audit_head",
+    "INSERT INTO audit_head (id, seq, hash) VALUES (2, 1, 'x')",
+    f"INSERT {INTO}, 8)",
+    f"INSERT {INTO}, 3) ON CONFLICT (seq) DO UPDATE SET actor = 'eve'",
+)
+ONLY_SQLITE = (
+    f"INSERT OR REPLACE {INTO}, 3)",
+    f"REPLACE {INTO}, 6)",
+    "UPDATE OR REPLACE audit SET seq = 5 WHERE seq = 6",
+    "REPLACE INTO audit_head (id, seq, hash) VALUES (1, 3, 'x')",
+)
+ONLY_POSTGRESQL = ("TRUNCATE audit", "TRUNCATE audit_head")
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
 def test_the_database_refuses_to_change_or_delete_a_line(database: Database, statement: str) -> None:
     with database.write() as connection:
         audit.append(connection, 4e9, "ana", "case.view", "case")  # a time far in the future, so the line is young
@@ -73,14 +95,104 @@ def test_the_database_refuses_to_change_or_delete_a_line(database: Database, sta
     assert verify(database).lines == 6
 
 
-def test_lines_deleted_for_their_age_are_no_fault(database: Database) -> None:
-    with database.write() as connection:
-        for n in range(3):
-            audit.append(connection, n, "ana", "case.view", f"case-{n}")
+@pytest.mark.parametrize(
+    ("kind", "statement"),
+    [("sqlite", each) for each in ONLY_SQLITE] + [("postgres", each) for each in ONLY_POSTGRESQL],
+)
+def test_no_dialect_has_a_way_around(request: pytest.FixtureRequest, kind: str, statement: str) -> None:
+    with closing(Database(request.getfixturevalue(f"{kind}_url"))) as database:
+        write(database, 6)
+        with pytest.raises((DBAPIError, DependencyError), match="audit log"), database.write() as connection:
+            connection.execute(text(statement))
+        assert (verify(database).broken, verify(database).lines) == (None, 6)
+
+
+@pytest.mark.parametrize(
+    ("deleted", "fault"),
+    [
+        (AUDIT.c.seq <= 6, "the lines before line 7 were deleted without an anchor"),
+        (AUDIT.c.seq > 6, "lines 7 to 10 are missing"),
+        (AUDIT.c.seq > 0, "lines 1 to 10 are missing"),
+    ],
+)
+def test_a_cut_without_an_anchor_is_found(database: Database, deleted: ColumnElement[bool], fault: str) -> None:
+    write(database)
+    known = verify(database)
     unguarded(database)
     with database.write() as connection:
-        connection.execute(delete(AUDIT).where(AUDIT.c.seq <= 6))
-    assert (verify(database).broken, verify(database).lines) == (None, 2)
+        connection.execute(delete(AUDIT).where(deleted))
+    assert verify(database).reason == fault
+    with database.read() as connection:
+        assert audit.verify(connection, known).broken is not None, "a later check finds it, too"
+
+
+def test_a_gap_at_the_end_stays_when_lines_are_added(database: Database) -> None:
+    write(database)
+    with database.write() as connection:
+        connection.execute(text("DROP TRIGGER IF EXISTS audit_no_delete" + on_audit(connection)))
+        connection.execute(text("DROP TRIGGER IF EXISTS audit_only_added" + on_audit(connection)))
+        connection.execute(delete(AUDIT).where(AUDIT.c.seq > 6))
+    write(database)
+    assert verify(database).reason == "line 7 is missing"
+
+
+def on_audit(connection: Connection) -> str:
+    return " ON audit" if connection.dialect.name == "postgresql" else ""
+
+
+def test_a_cut_that_is_anchored_is_no_fault_and_the_report_names_the_anchor(database: Database) -> None:
+    with database.write() as connection:
+        for n in range(5):
+            audit.append(connection, n, "ana", "case.view", f"case-{n}")
+    unguarded(database)
+    for first, anchor in ((7, 11), (9, 12)):
+        with database.write() as connection:
+            audit.cut(connection, first, NOON, "retention")
+        report = verify(database)
+        assert (report.broken, report.first, report.anchor, report.last) == (None, first, anchor, anchor)
+        assert report.since == first - 6.0
+    with database.write() as connection:
+        connection.execute(delete(AUDIT).where(AUDIT.c.seq == 9))
+    assert "before line 10 were deleted without" in verify(database).reason
+
+
+@pytest.mark.parametrize("column", ["actor", "hash", "before"])
+def test_a_change_of_the_first_line_after_a_cut_is_found(database: Database, column: str) -> None:
+    write(database)
+    unguarded(database)
+    with database.write() as connection:
+        audit.cut(connection, 7, NOON, "retention")
+        connection.execute(update(AUDIT).where(AUDIT.c.seq == 7).values({column: "eve"}))
+    assert verify(database).broken == 7
+
+
+def test_a_later_check_reads_only_newer_lines_and_finds_their_faults(database: Database) -> None:
+    write(database)
+    known = verify(database)
+    write(database)
+    unguarded(database)
+    with database.write() as connection:
+        connection.execute(update(AUDIT).where(AUDIT.c.seq == 3).values(actor="eve"))
+    with database.read() as connection:
+        assert audit.verify(connection, known).last == 15
+        assert audit.verify(connection).broken == 3
+    with database.write() as connection:
+        connection.execute(update(AUDIT).where(AUDIT.c.seq == 12).values(actor="eve"))
+    with database.read() as connection:
+        assert audit.verify(connection, known).broken == 12
+    with database.write() as connection:
+        connection.execute(update(AUDIT).where(AUDIT.c.seq == 10).values(hash="x"))
+    with database.read() as connection:
+        assert audit.verify(connection, known).broken == 10
+
+
+def test_a_line_of_an_older_version_goes_on_in_the_chain(database: Database) -> None:
+    write(database, 1)
+    unguarded(database)
+    with database.write() as connection:
+        connection.execute(update(AUDIT).values(before=None))
+    write(database, 1)
+    assert (verify(database).broken, verify(database).lines) == (None, 7)
 
 
 def test_concurrent_writers_make_one_chain(database: Database) -> None:

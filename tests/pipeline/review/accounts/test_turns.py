@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from pipeline.errors import TooManyTries
-from pipeline.review.accounts.turns import Turns
+from pipeline.review.accounts.turns import HashTurns
 
 
 def test_few_work_few_wait_and_the_rest_is_refused_at_once() -> None:
-    turns, go = Turns(at_once=2, waiting=3), threading.Event()
+    turns, go = HashTurns(at_once=2, waiting=3), threading.Event()
     refused, working, most, lock = threading.Semaphore(0), 0, 0, threading.Lock()
 
     def work() -> bool:
@@ -39,7 +39,7 @@ def test_few_work_few_wait_and_the_rest_is_refused_at_once() -> None:
 
 
 def test_a_failure_frees_the_place() -> None:
-    turns = Turns(at_once=1, waiting=0)
+    turns = HashTurns(at_once=1, waiting=0)
     for _ in range(3):
         with pytest.raises(KeyError), turns.turn():
             raise KeyError

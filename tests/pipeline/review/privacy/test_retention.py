@@ -128,6 +128,7 @@ def test_the_chain_verifies_after_old_lines_are_deleted(url: str, tmp_path: Path
             (2, "case.view"),
             (3, "case.view"),
             (4, "retention.run"),
+            (5, "audit.cut"),
         ]
     database.close()
 

@@ -1,0 +1,181 @@
+"""Anchors of the audit log: its head, signed with a key outside the database, and written outside the database.
+
+Whoever owns the database can forge the whole log, but not an anchor. So keep the key, and at least one copy of the
+anchors, where the owner of the database cannot change them.
+"""
+
+import base64
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import httpx
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import Struct
+from sqlalchemy import Connection, select
+
+from pipeline import private_files
+from pipeline.assessment.report import keys
+from pipeline.errors import DependencyError, InputError
+from pipeline.review import audit
+from pipeline.review.database import Database
+from pipeline.review.tables.core import AUDIT, AUDIT_HEAD
+from pipeline.settings import AuditSettings, Settings
+
+log = logging.getLogger(__name__)
+
+FILE = "audit.key"
+"""Name of the private key in data_dir."""
+MADE_BY = "voxwarden audit key"
+
+
+class Head(Struct, frozen=True):
+    """The head of the audit log at a moment."""
+
+    at: float
+    """UTC seconds."""
+    first: int
+    """Number of the oldest line."""
+    seq: int
+    """Number of the newest line."""
+    hash: str
+    """Hash of the newest line."""
+
+
+class SignedHead(Struct, frozen=True):
+    """An anchor: one line of JSON."""
+
+    head: Head
+    key: str
+    """SHA-256 of the public key's PEM text."""
+    signature: str
+    """Ed25519 signature of the JSON of `head`, in Base64."""
+
+
+class Anchoring:
+    """Writes anchors to the places that the settings name. `clock` returns UTC seconds.
+
+    Raises ConfigError if the settings name a place, but there is no key.
+    """
+
+    def __init__(self, database: Database, settings: Settings, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._to = settings.audit
+        self._clock = clock
+        self._key = keys.load(key_of(settings), MADE_BY) if settings.audit.places else None
+        self.newest: SignedHead | None = None
+        """The newest anchor of this process."""
+
+    def anchor(self) -> None:
+        """Sign the present head and write it. Raises DependencyError if a place does not take it."""
+        if self._key is None:
+            return
+        with self._database.read() as connection:
+            head = head_of(connection, self._clock())
+        self.newest = signed = sign(head, self._key)
+        _write(self._to, msgspec.json.encode(signed))
+
+
+def key_of(settings: Settings) -> Path:
+    """Return the file of the private key."""
+    return settings.audit.key or settings.data_dir / FILE
+
+
+def head_of(connection: Connection, at: float) -> Head:
+    """Return the present head."""
+    newest = connection.execute(select(AUDIT_HEAD.c.seq, AUDIT_HEAD.c.hash)).one()
+    oldest = connection.scalar(select(AUDIT.c.seq).order_by(AUDIT.c.seq).limit(1))
+    return Head(float(at), oldest or 1, newest.seq, newest.hash)
+
+
+def sign(head: Head, key: Ed25519PrivateKey) -> SignedHead:
+    """Sign a head."""
+    pem = keys.public_pem(key.public_key())
+    signature = base64.b64encode(key.sign(msgspec.json.encode(head))).decode()
+    return SignedHead(head, keys.fingerprint(pem), signature)
+
+
+def read(path: Path) -> list[SignedHead]:
+    """Read a file of anchors, one in each line. Text before the first brace of a line, as logs have, is left out.
+
+    Raises InputError for a missing or wrong file, and for one without an anchor.
+    """
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise InputError(f"The anchors {path} cannot be read: {error.strerror}", "Name another file.") from error
+    found = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            found.append(msgspec.json.decode(line[max(0, line.find(b"{")) :], type=SignedHead))
+        except msgspec.DecodeError as error:
+            raise InputError(f"{path}, line {number} is not an anchor: {error}", "Leave out other lines.") from error
+    if not found:
+        raise InputError(f"{path} has no anchor", "Name a file with anchors.")
+    return found
+
+
+def faults(connection: Connection, anchors: Sequence[SignedHead], public_pem: bytes, at: float) -> Iterator[str]:
+    """Yield what is wrong between the log at `at` (UTC seconds) and each anchor. Call `audit.verify` first."""
+    now = head_of(connection, at)
+    for number, anchor in enumerate(anchors, start=1):
+        fault = _fault(connection, anchor, public_pem, now)
+        if fault:
+            yield f"anchor {number}: {fault}"
+
+
+def _fault(connection: Connection, anchor: SignedHead, public_pem: bytes, now: Head) -> str:
+    head = anchor.head
+    if not _is_signed(anchor, public_pem):
+        return "its signature is not by the given key"
+    if head.seq > now.seq:
+        return f"the log ends at line {now.seq}, but had line {head.seq}"
+    if head.seq >= now.first:
+        stored = connection.scalar(select(AUDIT.c.hash).where(AUDIT.c.seq == head.seq)) if head.seq else audit.GENESIS
+        return "" if stored == head.hash else f"line {head.seq} is another one"
+    young = now.at - head.at < audit.KEPT_SECONDS
+    return f"line {head.seq} was deleted before its time" if young and head.seq else ""
+
+
+def _is_signed(anchor: SignedHead, public_pem: bytes) -> bool:
+    try:
+        signature = base64.b64decode(anchor.signature, validate=True)
+    except ValueError:
+        return False
+    named = anchor.key == keys.fingerprint(public_pem)
+    return named and keys.signed(public_pem, signature, msgspec.json.encode(anchor.head))
+
+
+def _write(to: AuditSettings, line: bytes) -> None:
+    if to.anchor_log:
+        log.info("Anchor of the audit log: %s", line.decode())
+    if to.anchor_file:
+        _append(to.anchor_file, line)
+    if to.anchor_url:
+        _post(to.anchor_url, line)
+
+
+def _append(path: Path, line: bytes) -> None:
+    try:
+        private_files.make_folder(path.parent)
+        private_files.make_file(path)
+        with path.open("ab") as file:
+            file.write(line + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise DependencyError(
+            f"The anchor cannot be written to {path}: {error.strerror}", "Set audit.anchor_file."
+        ) from error
+
+
+def _post(url: str, line: bytes) -> None:
+    try:
+        answer = httpx.post(url, content=line, headers={"content-type": "application/json"}, timeout=10)
+        answer.raise_for_status()
+    except httpx.HTTPError as error:
+        raise DependencyError(f"audit.anchor_url did not take the anchor: {error}", "Check the address.") from error
