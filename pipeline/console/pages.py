@@ -38,9 +38,11 @@ NAVIGATION: Mapping[str, tuple[tuple[str, str, str], ...]] = {
         ("audit", "/audit", "audit_page"),
         ("keeping", "/keeping", "keeping_page"),
         ("accounts", "/accounts", "accounts_page"),
+        ("skills", "/skills", "skills_page"),
         ("docs", "/docs", "api_docs"),
     ),
     "own": (
+        ("inbox", "/inbox", "inbox_page"),
         ("me", "/me", "me_page"),
         ("wellness", "/wellness", "wellness_page"),
     ),

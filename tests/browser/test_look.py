@@ -6,7 +6,19 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Sit, Stack
 
-PAGES = ("/queue", "/search", "/me", "/audit", "/docs", "/leads", "/appeals", "/wellness", "/keeping")
+PAGES = (
+    "/queue",
+    "/search",
+    "/me",
+    "/audit",
+    "/docs",
+    "/leads",
+    "/appeals",
+    "/wellness",
+    "/keeping",
+    "/inbox",
+    "/skills",
+)
 
 
 RUN_AXE = """

@@ -29,6 +29,8 @@ class Preferences(Struct, frozen=True, omit_defaults=True):
     remapped: dict[str, Annotated[str, Meta(max_length=16)]] = field(default_factory=dict)
     """Action to key, for each action whose key the person changed."""
     comfort: Comfort = Comfort()
+    notify: bool = False
+    """Whether open pages show browser notifications of due work."""
 
 
 class Account(Struct, frozen=True, kw_only=True):

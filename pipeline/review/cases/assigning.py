@@ -17,7 +17,7 @@ from pipeline.errors import CaseError, Taken
 from pipeline.review import audit
 from pipeline.review.accounts import accounts, presence, skills, wellness
 from pipeline.review.accounts.accounts import Account
-from pipeline.review.cases import duty, queue, reach, reading
+from pipeline.review.cases import duty, queue, reach, reading, values
 from pipeline.review.cases.queue import QueueFilter
 from pipeline.review.cases.reach import Reach
 from pipeline.review.cases.values import Case
@@ -66,17 +66,20 @@ def people(connection: Connection, at: float) -> list[Person]:
     return [Person(name, present.get(name, "away"), counts.get(name, 0)) for name in skills.everybody(connection)]
 
 
-def candidates(connection: Connection, account: str, wanted: QueueFilter, at: float, limit: int) -> list[str]:
+def candidates(
+    connection: Connection, account: str, wanted: QueueFilter, at: float, limit: int, only: str = ""
+) -> list[str]:
     """Return the ids of the first cases of `wanted` that `account` may get, in the order of the queue.
 
-    Cases that somebody holds at `at`, or that the account has already, are left out.
+    Cases that somebody else holds at `at`, or that the account has already, are left out. `only` is the id of the one
+    case that is asked for.
     """
     may_get = Reach(account, skills.of(connection, account), duty.users_of(connection, account), at)
     barred = queue.Without(cases=checks.barred(connection, account, at))
     theirs = msgspec.structs.replace(
         wanted, reach=may_get, view="others" if wanted.view is None else wanted.view, without=barred
     )
-    return queue.free(connection, account, at, theirs, limit)
+    return queue.free(connection, account, at, theirs, limit, only)
 
 
 def move(
@@ -106,8 +109,8 @@ def move(
         # A case that the person opted out of is reserved for nobody. The lead cannot see that.
         refused = case.label in private.labels or (private.severity is not None and case.severity >= private.severity)
         until = at if refused else at + seconds
-        values = {"account": account, "by": by, "at": at, "until": until, "reason": reason, "move": made.id}
-        _store(connection, case.id, values | {"before": before.get(case.id)})
+        given = {"account": account, "by": by, "at": at, "until": until, "reason": reason, "move": made.id}
+        _store(connection, case.id, given | {"before": before.get(case.id)})
     for identity in made.cases:
         audit.append(connection, at, by, "case.assign", identity, {"to": account, "reason": reason, "move": made.id})
     return made
@@ -176,13 +179,12 @@ def _person(connection: Connection, name: str) -> Account:
 
 def _lock(connection: Connection, cases: Collection[str]) -> list[Case]:
     """Lock those of the cases that are open, in the order of their ids."""
-    query = select(CASES).where(CASES.c.id.in_(cases), OPEN).order_by(CASES.c.id).with_for_update()
-    return [reading.case_of(row) for row in connection.execute(query)]
+    return [case for case in reading.locked(connection, cases).values() if case.status in values.OPEN]
 
 
-def _store(connection: Connection, case: str, values: dict[str, Any]) -> None:
-    statement = upsert(connection, ASSIGNMENTS).values(case_id=case, **values)
-    connection.execute(statement.on_conflict_do_update(index_elements=[ASSIGNMENTS.c.case_id], set_=values))
+def _store(connection: Connection, case: str, given: dict[str, Any]) -> None:
+    statement = upsert(connection, ASSIGNMENTS).values(case_id=case, **given)
+    connection.execute(statement.on_conflict_do_update(index_elements=[ASSIGNMENTS.c.case_id], set_=given))
 
 
 def _assigned(connection: Connection, cases: Collection[str]) -> dict[str, str | None]:

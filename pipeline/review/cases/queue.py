@@ -75,6 +75,12 @@ def count(connection: Connection, wanted: QueueFilter = EVERYTHING, most: int | 
     return int(connection.execute(select(func.count()).select_from(found)).scalar_one())
 
 
+def arrived(connection: Connection, wanted: QueueFilter, since: float, severity: int, most: int) -> int:
+    """Count the open cases of at least this severity that were stored after `since` (UTC seconds), up to `most`."""
+    fresh = _filtered(select(CASES.c.id), wanted).where(CASES.c.created_at > since, CASES.c.severity >= severity)
+    return int(connection.execute(select(func.count()).select_from(fresh.limit(most).subquery())).scalar_one())
+
+
 def earliest_due(connection: Connection) -> float | None:
     """Return the earliest deadline of all open cases (UTC seconds); None if no case is open."""
     found = connection.execute(select(func.min(CASES.c.due_at)).where(OPEN)).scalar_one()
@@ -103,9 +109,13 @@ def next_free(connection: Connection, account: str, at: float, wanted: QueueFilt
     return None
 
 
-def free(connection: Connection, account: str, at: float, wanted: QueueFilter, limit: int) -> list[str]:
-    """Return the ids of the first cases that `account` may decide and no other moderator holds at `at`."""
-    return list(connection.scalars(_free(account, at, wanted).limit(limit)))
+def free(connection: Connection, account: str, at: float, wanted: QueueFilter, limit: int, only: str = "") -> list[str]:
+    """Return the ids of the first cases that `account` may decide and no other moderator holds at `at`.
+
+    `only` is the id of the one case that is asked for.
+    """
+    query = _free(account, at, wanted).limit(limit)
+    return list(connection.scalars(query.where(CASES.c.id == only) if only else query))
 
 
 def like(connection: Connection, case: Case, by: Likeness, account: str, at: float, limit: int) -> list[Case]:

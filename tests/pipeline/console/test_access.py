@@ -26,9 +26,9 @@ STREAMS = {"queue_live"}
 # Written by hand from the purpose of each role, and not derived from the table under test.
 READS = {"home", "queue_page", "queue_rows", "queue_live", "case_page", "me_page", "set_preferences", "set_password"}
 READS |= {"set_totp", "logout", "api_docs", "api_schema", "wellness_page", "wellness_meter", "set_comfort"}
-READS |= {"appeals_page", "appeal_page"}
 READS |= {"search_page", "search_rows", "search_preview", "speaker_page", "room_page"}
 READS |= {"save_view", "change_view", "delete_view"}
+READS |= {"appeals_page", "appeal_page", "case_notes", "inbox_page", "inbox_due", "set_notifications"}
 DECIDES = {
     "mute_phrase",
     "propose_measure",
@@ -43,7 +43,8 @@ DECIDES = {
 DECIDES |= {"like_cases", "decide_like", "case_clip", "listened", "take_break", "settle_appeal", "undo_appeal"}
 LEADS = {"approve_phrase", "end_phrase", "leads_page", "leads_cases", "mark_golden", "place_hold", "release_hold"}
 LEADS |= {"decide_trigger", "record_notice", "report_hazard", "find_hazards", "assign_hazard", "recheck_hazard"}
-LEADS |= {"hash_file"}
+LEADS |= {"hash_file", "move_form", "move_cases", "undo_move", "skills_page", "set_skills"}
+DECIDES |= {"write_note"}
 LEADS |= {"order_stop", "end_drill", "new_entry", "add_entry", "change_entry", "close_entry"}
 LEADS |= {"step_hazard", "watch_triggers", "save_answer", "open_assessment", "finish_report"}
 AUDITS = {"audit_page", "keeping_page", "indicators_page", "indicator_page", "triggers_page", "hazards_page"}

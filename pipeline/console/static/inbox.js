@@ -1,0 +1,69 @@
+// The count of the inbox on every page, and browser notifications. There is no push service: a page must be open.
+import { find, text } from "./dom.js";
+
+const EVERY = 20_000; // milliseconds between two requests
+const LOCK = "voxwarden-notices"; // of many open tabs, only the one that has it shows notifications
+const SINCE = "voxwarden.notices"; // when the last news came, so that no tab tells them again
+
+const link = find("#inbox");
+let tells = false; // whether this tab shows notifications
+
+const count = (n) => {
+  const shown = n > 99 ? "99+" : String(n);
+  const bubble = find(".count", link);
+  bubble.textContent = shown;
+  bubble.hidden = n === 0;
+  link.setAttribute("aria-label", n ? text("inbox", { n: shown }) : link.title);
+};
+
+const tell = (news) => {
+  const lines = Object.entries(news).flatMap(([name, n]) => (n ? [text(`notice_${name}`, { n })] : []));
+  if (lines.length === 0) return;
+  const notice = new Notification("Voxwarden", { body: lines.join("\n"), tag: LOCK, icon: "/static/icon.svg" });
+  notice.onclick = () => {
+    focus();
+    location.assign("/inbox");
+  };
+};
+
+const look = async () => {
+  const since = tells ? localStorage.getItem(SINCE) : null;
+  const answer = await fetch(`/inbox/due${since ? `?since=${since}` : ""}`);
+  if (!answer.ok) return;
+  const { count: n, at, news } = await answer.json();
+  count(n);
+  if (!tells) return;
+  localStorage.setItem(SINCE, String(at));
+  tell(news);
+};
+
+const ask = async (form) => {
+  const answer = await Notification.requestPermission();
+  if (answer === "granted") form.submit();
+  else find("#notify-refused").hidden = false;
+};
+
+const wanted = () => link.dataset.notify === "yes" && "Notification" in window && Notification.permission === "granted";
+
+if (link) {
+  // A server that is away is told by the live updates.
+  const again = () => look().catch(() => {});
+  again();
+  setInterval(again, EVERY);
+  document.body.addEventListener("due", again);
+  if (wanted() && navigator.locks) {
+    navigator.locks.request(LOCK, () => {
+      tells = true;
+      again();
+      return new Promise(() => {}); // the tab keeps the lock as long as it is open
+    });
+  }
+}
+
+find("#notifications form")?.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.elements.on.value === "no") return;
+  event.preventDefault();
+  if ("Notification" in window) ask(form);
+  else find("#notify-refused").hidden = false;
+});

@@ -1,0 +1,49 @@
+"""Leads set the skills of people."""
+
+from typing import Any
+
+import pytest
+
+from pipeline.review.accounts import skills
+from pipeline.review.accounts.skills import Skills
+from tests.builders import NOON, flag
+from tests.pipeline.console.conftest import Console, Enter
+
+
+def has(console: Console, name: str) -> Skills:
+    with console.database.read() as connection:
+        return skills.of(connection, name)
+
+
+def test_a_lead_sets_skills_and_the_page_shows_them(console: Console, enter: Enter) -> None:
+    lea = enter("lea")
+    given = {"account": "ana", "languages": ["zh", "en"], "labels": ["fraud"], "severity": "1", "escalated": "on"}
+    assert lea.post("/skills", data=given).status_code == 303
+    assert has(console, "ana") == Skills(languages=("zh", "en"), labels=("fraud",), severity=1, escalated=True)
+    assert 'value="fraud" checked' in lea.get("/skills").text
+    lea.post("/skills", data={"account": "ana"})
+    assert has(console, "ana") == Skills()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"account": "aud"},
+        {"account": "nobody"},
+        {"account": "ana", "labels": ["unknown"]},
+        {"account": "ana", "languages": ["ZH"]},
+        {"account": "ana", "severity": "4"},
+    ],
+)
+def test_wrong_skills_are_refused(console: Console, enter: Enter, given: dict[str, Any]) -> None:
+    assert enter("lea").post("/skills", data=given).status_code == 422
+    assert has(console, "ana") == Skills()
+
+
+def test_the_page_shows_cases_that_nobody_can_take(console: Console, enter: Enter) -> None:
+    console.store.add([flag(str(n), speaker=str(n), language="fr") for n in range(3)], NOON)
+    lea = enter("lea")
+    assert "Nobody here can take: 3 × fr" in lea.get("/skills").text
+    for name in ("ana", "ben", "lea", "ada"):
+        lea.post("/skills", data={"account": name, "languages": ["en"]})
+    assert "Nobody can take: 3 × fr" in lea.get("/skills").text
