@@ -3,7 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -26,6 +26,9 @@ MIGRATION_LOCK = 0x766F7877
 
 BUSY_MILLISECONDS = 15_000
 """How long a SQLite writer waits for another writer."""
+
+SCRUB_MILLISECONDS = 1_000
+"""How long `scrub` waits for readers."""
 
 PATIENCE = {
     "connect_timeout": "10",
@@ -80,6 +83,15 @@ class Database:
         """Open a transaction that commits at the end. On SQLite it is the only writer from its start."""
         with self._turn, answering(self.name), self._writer.begin() as connection:
             yield connection
+
+    def scrub(self) -> None:
+        """Empty SQLite's log of changes, in which deleted words still stand. If a reader needs it, do so next time."""
+        if self.url.get_backend_name() == "sqlite":
+            with self._turn, answering(self.name), closing(self._engine.raw_connection()) as connection:
+                cursor = connection.cursor()
+                cursor.execute(f"PRAGMA busy_timeout={SCRUB_MILLISECONDS}")
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                cursor.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
 
     def close(self) -> None:
         self._engine.dispose()
@@ -225,7 +237,8 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
     del record
     # Switch off Python's own transaction control: it begins a transaction too late for a write that reads first.
     connection.isolation_level = None
-    for pragma in (f"busy_timeout={BUSY_MILLISECONDS}", "foreign_keys=ON"):
+    # secure_delete: what is deleted is overwritten, so that nobody reads erased words in the file.
+    for pragma in (f"busy_timeout={BUSY_MILLISECONDS}", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
     _write_ahead(connection)
 

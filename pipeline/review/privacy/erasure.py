@@ -19,7 +19,7 @@ from pipeline.review.privacy import forgetting, holds
 from pipeline.review.privacy.pseudonym import pseudonym
 from pipeline.review.search import said
 from pipeline.review.tables.core import CASES
-from pipeline.review.tables.quality import COPIES
+from pipeline.review.tables.quality import CHECKS, COPIES
 from pipeline.review.tables.rights import ERASURES, REPORTS, VOICES
 
 BATCH = 50
@@ -87,6 +87,7 @@ def carry_out(
         if cases or clips:
             detail = {"cases": cases, "clips": clips, "held": held}
             audit.append(connection, at, actor, "erasure.done", pseudonym(request.speaker), detail)
+    database.scrub()
     return Erased(cases, clips, held)
 
 
@@ -122,9 +123,12 @@ def _held(connection: Connection, request: Request) -> int:
 
 def _theirs(request: Request) -> ColumnElement[bool]:
     """Return the condition on a row of CASES that it is about speech that the request covers."""
-    # A copy of an older case may have a later time than the request.
-    covered = or_(CASES.c.start <= request.asked_at, CASES.c.id.in_(COPIES))
-    return and_(CASES.c.speaker == request.speaker, covered)
+    # A copy has a time of its own, so the time of its original counts. Without an original, every copy goes.
+    original = CASES.alias("original")
+    copies = COPIES.outerjoin(original, original.c.id == CHECKS.c.original)
+    old = copies.where(or_(original.c.id.is_(None), original.c.start <= request.asked_at))
+    own = and_(CASES.c.start <= request.asked_at, CASES.c.id.not_in(COPIES))
+    return and_(CASES.c.speaker == request.speaker, or_(own, CASES.c.id.in_(old)))
 
 
 def _reported(request: Request) -> ColumnElement[bool]:

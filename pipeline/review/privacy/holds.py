@@ -13,7 +13,9 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, insert, 
 from pipeline.errors import CaseError, Missing
 from pipeline.review import audit
 from pipeline.review.privacy.pseudonym import pseudonym
+from pipeline.review.quality import checks
 from pipeline.review.tables.core import CASES
+from pipeline.review.tables.quality import CHECKS
 from pipeline.review.tables.rights import HOLDS, VOICES
 
 Kind = Literal["case", "speaker", "room"]
@@ -36,9 +38,14 @@ class Hold(Struct, frozen=True, kw_only=True):
 
 
 def place(connection: Connection, kind: Kind, subject: str, reason: str, actor: str, at: float) -> Hold:
-    """Place a legal hold. Raises CaseError if the subject or the reason is empty."""
+    """Place a legal hold. A hold on a copy for a check holds the original, and so all copies.
+
+    Raises CaseError if the subject or the reason is empty.
+    """
     if not subject or not reason:
         raise CaseError("A hold needs a subject and a reason", "Name the case, speaker or room, and a reference.")
+    if kind == "case":
+        subject = checks.family(connection, subject)[0]
     hold = Hold(id=str(uuid.uuid4()), kind=kind, subject=subject, reason=reason, placed_by=actor, placed_at=at)
     connection.execute(insert(HOLDS).values(msgspec.to_builtins(hold)))
     audit.append(connection, at, actor, "hold.place", hold.id, _audit_detail(hold))
@@ -64,7 +71,7 @@ def active(connection: Connection) -> list[Hold]:
 def held() -> ColumnElement[bool]:
     """Return the condition on a row of CASES that a hold blocks its deletion.
 
-    The hold names the case, its speaker, its room, or a speaker in the clip of a whole room.
+    The hold names the case, the case that it copies, its speaker, its room, or a speaker in the clip of a whole room.
     """
     return exists().where(HOLDS.c.released_at.is_(None), _names_case())
 
@@ -83,6 +90,7 @@ def _names_case() -> ColumnElement[bool]:
     columns = {"case": CASES.c.id, "speaker": CASES.c.speaker, "room": CASES.c.room}
     matches = [and_(HOLDS.c.kind == kind, HOLDS.c.subject == column) for kind, column in columns.items()]
     matches.append(and_(HOLDS.c.kind == "speaker", HOLDS.c.subject.in_(_voices())))
+    matches.append(and_(HOLDS.c.kind == "case", HOLDS.c.subject.in_(_original())))
     return or_(*matches)
 
 
@@ -96,6 +104,11 @@ def _voices() -> Select[tuple[str]]:
     # The alias is needed because the outer query may contain VOICES, too.
     others = VOICES.alias("others")
     return select(others.c.speaker).where(others.c.case_id == CASES.c.id)
+
+
+def _original() -> Select[tuple[str | None]]:
+    copies = CHECKS.alias("copies")
+    return select(copies.c.original).where(copies.c.case_id == CASES.c.id)
 
 
 def _audit_detail(hold: Hold) -> dict[str, Any]:

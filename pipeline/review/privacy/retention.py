@@ -1,17 +1,18 @@
 """The retention job: it deletes clips, cases and lines of the audit log when their time is over.
 
 The time depends on the verdict and the label, and clips go before cases. The same transaction writes a line about each
-deletion to the audit log. Cases on legal hold stay, and so do cases with an open appeal. Several processes may run the
+deletion to the audit log. Cases on legal hold stay, and so do cases with an open appeal. A copy for a check goes with
+its original, and its clip with the original's. Several processes may run the
 job at once, and you can repeat it at any time.
 """
 
 import logging
 import math
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Select, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, exists, func, or_, select
 
 from pipeline.review import audit
 from pipeline.review.appeals import appeals
@@ -21,13 +22,15 @@ from pipeline.review.evidence.store import EvidenceStore
 from pipeline.review.privacy import erasure, forgetting, holds, locks
 from pipeline.review.search import said
 from pipeline.review.tables.core import AUDIT, CASES, DECISIONS, EVIDENCE
+from pipeline.review.tables.quality import CHECKS, COPIES
 from pipeline.settings import Keep, Retention
 
 Class = Literal["open", "upheld", "dismissed"]
-Part = Literal["audio", "case"]
+Part = Literal["case", "audio"]
 
 log = logging.getLogger(__name__)
 
+PARTS: tuple[Part, ...] = get_args(Part)
 CLASSES: tuple[Class, ...] = ("open", "upheld", "dismissed")
 DAY = 86_400.0
 BATCH = 50
@@ -37,6 +40,7 @@ ORPHAN_SECONDS = DAY
 """A clip of this age, in seconds, that no case names will not get its row any more."""
 MAX_SEQ = 2**31 - 1
 ACTOR = "retention"
+LOST = {"class": "copy", "label": "any", "days": 0}
 
 
 class RetentionRule(Struct, frozen=True):
@@ -82,8 +86,11 @@ def run(database: Database, evidence: EvidenceStore, settings: Retention, at: fl
         asked = erasure.requests(connection)
     erased = sum(erasure.carry_out(database, evidence, request, ACTOR, at, kept).cases for request in asked)
     found = list(rules(settings))
-    cases = sum(_delete(database, evidence, rule, "case", at) for rule in found)
-    clips = sum(_delete(database, evidence, rule, "audio", at) for rule in found)
+    cases, clips = (
+        sum(_delete(database, evidence, part, _due(rule, part, at), _why(rule, part), at) for rule in found)
+        for part in PARTS
+    )
+    cases += _delete(database, evidence, "case", _lost_copies(), LOST, at)
     clips += _delete_orphans(database, evidence, at - ORPHAN_SECONDS)
     with database.write() as connection:
         if cases:
@@ -96,6 +103,7 @@ def run(database: Database, evidence: EvidenceStore, settings: Retention, at: fl
         # Add the new line before the old lines go, so that a line is left.
         audit.append(connection, at, ACTOR, "retention.run", ACTOR, detail)
         audit.cut(connection, connection.scalar(select(func.min(AUDIT.c.seq)).where(~old)) or 0, at, ACTOR)
+    database.scrub()
     return done
 
 
@@ -104,9 +112,9 @@ def preview(database: Database, settings: Retention, at: float) -> Done:
     found = list(rules(settings))
     with database.read() as connection:
         cases, clips = (
-            sum(_count(connection, _due(rule, part, at).where(~holds.held())) for rule in found)
-            for part in ("case", "audio")
+            sum(_count(connection, _due(rule, part, at).where(~holds.held())) for rule in found) for part in PARTS
         )
+        cases += _count(connection, _lost_copies().where(~holds.held()))
         lines = _count(connection, select(AUDIT.c.seq).where(_old_lines(settings, at)))
         return Done(clips, cases, lines, 0, _held(connection, found, at))
 
@@ -135,17 +143,19 @@ def overdue(connection: Connection, settings: Retention, at: float) -> int:
     return sum(_count(connection, _due(rule, "case", before).where(~holds.held())) for rule in rules(settings))
 
 
-def _delete(database: Database, evidence: EvidenceStore, rule: RetentionRule, part: Part, at: float) -> int:
-    """Delete the cases or the clips for which a rule's time is over, and return their number."""
+def _delete(
+    database: Database, evidence: EvidenceStore, part: Part, due: Select[Any], why: dict[str, Any], at: float
+) -> int:
+    """Delete the cases that are due, or their clips, and return the number. `why` goes into the audit log."""
     total = 0
     while True:
         with database.write() as connection:
-            query = _due(rule, part, at).where(~holds.held()).limit(BATCH)
+            query = due.where(~holds.held()).limit(BATCH)
             found: list[str] = list(connection.scalars(query.with_for_update(skip_locked=True, of=CASES)))
             forget = forgetting.case if part == "case" else forgetting.audio
             clips = sum(forget(connection, evidence, case) for case in found)
             for case in found:
-                audit.append(connection, at, ACTOR, f"{part}.expire", case, _why(rule, part))
+                audit.append(connection, at, ACTOR, f"{part}.expire", case, why)
         total += len(found) if part == "case" else clips
         if not found:
             return total
@@ -168,14 +178,31 @@ def _due(rule: RetentionRule, part: Part, at: float) -> Select[Any]:
 
 def _old(rule: RetentionRule, part: Part, at: float) -> Select[Any]:
     days = rule.keep.case_days if part == "case" else rule.keep.audio_days
-    before = at - days * DAY
-    decided = select(func.max(DECISIONS.c.at)).where(DECISIONS.c.case_id == CASES.c.id).scalar_subquery()
+    original = CASES.alias("original")
+    copies = select(CHECKS.c.case_id).join(original, original.c.id == CHECKS.c.original)
+    copies = copies.where(*_over(original, rule, at - days * DAY))
+    own = and_(CASES.c.id.not_in(COPIES), *_over(CASES, rule, at - days * DAY))
+    return select(CASES.c.id).where(or_(own, CASES.c.id.in_(copies)))
+
+
+def _over(cases: FromClause, rule: RetentionRule, before: float) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions on a row of `cases` that it is of the rule's class and older than `before`."""
+    c = cases.c
+    decided = select(func.max(DECISIONS.c.at)).where(DECISIONS.c.case_id == c.id).scalar_subquery()
     return (
-        select(CASES.c.id)
-        .where(CASES.c.created_at < before, func.coalesce(decided, CASES.c.created_at) < before)
-        .where(_of_class(rule.state), CASES.c.id.not_in(appeals.open_cases()))
-        .where(CASES.c.label == rule.label if rule.label is not None else CASES.c.label.not_in(rule.others))
+        c.created_at < before,
+        func.coalesce(decided, c.created_at) < before,
+        _of_class(c.verdict, rule.state),
+        c.id.not_in(appeals.open_cases()),
+        c.label == rule.label if rule.label is not None else c.label.not_in(rule.others),
     )
+
+
+def _lost_copies() -> Select[Any]:
+    """Select the ids of copies without an original. Versions before 0.2 kept them longer."""
+    original = CASES.alias("original")
+    lost = COPIES.where(~exists().where(original.c.id == CHECKS.c.original))
+    return select(CASES.c.id).where(CASES.c.id.in_(lost))
 
 
 def _old_lines(settings: Retention, at: float) -> ColumnElement[bool]:
@@ -187,10 +214,10 @@ def _old_lines(settings: Retention, at: float) -> ColumnElement[bool]:
     return AUDIT.c.seq < func.coalesce(first_kept.scalar_subquery(), MAX_SEQ)
 
 
-def _of_class(state: Class) -> ColumnElement[bool]:
+def _of_class(verdict: ColumnElement[str], state: Class) -> ColumnElement[bool]:
     if state == "open":
-        return or_(CASES.c.verdict.is_(None), CASES.c.verdict == "escalate")
-    return CASES.c.verdict == ("uphold" if state == "upheld" else "dismiss")
+        return or_(verdict.is_(None), verdict == "escalate")
+    return verdict == ("uphold" if state == "upheld" else "dismiss")
 
 
 def _held(connection: Connection, found: list[RetentionRule], at: float) -> int:

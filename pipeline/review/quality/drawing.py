@@ -18,7 +18,7 @@ from pipeline.review.cases.values import REPORTED, Case, ClipPiece, Evidence
 from pipeline.review.cases.writing import columns
 from pipeline.review.evidence.sealing import ClipDamaged
 from pipeline.review.evidence.store import EvidenceStore
-from pipeline.review.privacy import forgetting
+from pipeline.review.privacy import forgetting, holds
 from pipeline.review.quality import checks
 from pipeline.review.quality.checks import FINAL, Kind, drawn
 from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS
@@ -93,9 +93,9 @@ def copy(
     connection.execute(insert(CASES).values(columns(_case(file.case, identity, later, at))))
     for flag in file.flags:
         connection.execute(insert(FLAGS).values(columns(_flag(flag, identity, later)) | {"case_id": identity}))
+    checks.record(connection, identity, kind, original, probability, at)
     for clip in file.evidence[:1]:
         _copy_clip(connection, evidence, clip, identity, later)
-    checks.record(connection, identity, kind, original, probability, at)
     return identity
 
 
@@ -147,6 +147,8 @@ def _copy_clip(connection: Connection, evidence: EvidenceStore, clip: Evidence, 
     path = evidence.put(case, start, data)
     moved = replace(clip, path=path, case=case, start=start, end=end, timeline=timeline)
     connection.execute(insert(EVIDENCE).values(columns(moved)))
+    if holds.is_held(connection, case):
+        evidence.hold(path, True)
 
 
 def _decided(connection: Connection, since: float, until: float) -> list[tuple[str, str]]:

@@ -1,5 +1,8 @@
 """An erasure deletes all about the speaker, also what arrives late, and nothing of other people."""
 
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 from sqlalchemy import select
 
@@ -8,6 +11,7 @@ from pipeline.review import audit
 from pipeline.review.appeals import reports
 from pipeline.review.cases import deciding, reading
 from pipeline.review.cases.values import Choice
+from pipeline.review.database import Database
 from pipeline.review.privacy import erasure, holds
 from pipeline.review.privacy.erasure import Erased, Request
 from pipeline.review.privacy.pseudonym import pseudonym
@@ -179,11 +183,11 @@ def test_the_request_stays_while_a_golden_copy_is_held(archive: Archive) -> None
         hold = holds.place(connection, "case", copy, "court", "lea", NOON)
     request = ask(archive)
     late = NOON + DAY + KEPT + 1
-    assert erase(archive, request, late) == Erased(cases=1, clips=1, held=1)
+    assert erase(archive, request, late) == Erased(held=2), "a hold on the copy holds the original, too"
     assert asked(archive) == [request]
     with archive.database.write() as connection:
         holds.release(connection, hold.id, "lea", late)
-    assert erase(archive, request, late) == Erased(cases=1, clips=1)
+    assert erase(archive, request, late) == Erased(cases=2, clips=2)
     assert (archive.state(copy), asked(archive)) == ("gone", [])
 
 
@@ -207,3 +211,23 @@ def test_an_event_that_waits_goes_with_its_case(archive: Archive) -> None:
     with archive.database.read() as connection:
         assert connection.execute(select(OUTBOX)).all() == []
     assert archive.state(undone) == "gone"
+
+
+def test_a_copy_of_speech_after_the_request_stays(archive: Archive) -> None:
+    copy = golden_copy(archive, NOON + 2 * DAY)
+    assert erase(archive, ask(archive, at=NOON - 1)) == Erased()
+    assert archive.state(copy) == "audio"
+
+
+def test_no_file_of_a_sqlite_store_contains_erased_words(sqlite_url: str, tmp_path: Path) -> None:
+    with closing(Database(sqlite_url)) as database:
+        archive = Archive(database, tmp_path)
+        archive.add("a", None, text="Zanzibarian", hits=())
+        assert b"Zanzibarian" in content(tmp_path)
+        erase(archive, ask(archive))
+        assert b"Zanzibarian" not in content(tmp_path)
+        assert b"anz" not in content(tmp_path), "no part of it either, from the index of the search"
+
+
+def content(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in sorted(folder.glob("store.db*")))

@@ -10,11 +10,13 @@ from sqlalchemy.exc import DBAPIError
 
 from pipeline.review import audit
 from pipeline.review.appeals import appeals
+from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.privacy import holds, retention
+from pipeline.review.privacy import forgetting, holds, retention
 from pipeline.review.privacy.retention import DAY, Done
+from pipeline.review.quality import checks, drawing
 from pipeline.settings import Keep, Retention
 from tests.builders import NOON
 from tests.pipeline.review.privacy.conftest import DISMISSED, RULES, UPHELD, Archive
@@ -170,3 +172,51 @@ def test_a_run_deletes_incomplete_clips(archive: Archive) -> None:
     archive.run(0.05)
     assert not piece.exists()
     assert archive.clips() == 1
+
+
+def golden(archive: Archive, days: float) -> tuple[str, str]:
+    """Return an upheld case and its golden copy, which was drawn and decided some days later."""
+    original = archive.add("a", UPHELD)
+    at = NOON + days * DAY
+    with archive.database.write() as connection:
+        checks.mark_golden(connection, original, "lea", "uphold", NOON + 1)
+        copy = drawing.copy(connection, archive.evidence, "golden", original, "any", 1.0, at)
+        assert copy
+        deciding.decide(connection, copy, "ben", DISMISSED, at + 60)
+    return original, copy
+
+
+def test_a_copy_goes_with_its_original(archive: Archive) -> None:
+    original, copy = golden(archive, days=15)
+    archive.run(19.9)
+    assert (archive.state(original), archive.state(copy), archive.clips()) == ("audio", "audio", 2)
+    assert archive.run(20.1).clips == 2
+    assert (archive.state(original), archive.state(copy), archive.clips()) == ("case", "case", 0)
+    with archive.database.read() as connection:
+        assert retention.overdue(connection, RULES, NOON + 42 * DAY) == 2
+    assert archive.run(40.1).cases == 2
+    assert (archive.state(original), archive.state(copy)) == ("gone", "gone")
+
+
+@pytest.mark.parametrize("on_copy", [False, True])
+def test_a_hold_on_a_case_or_on_its_copy_covers_both(archive: Archive, on_copy: bool) -> None:
+    original, copy = golden(archive, days=1)
+    with archive.database.write() as connection:
+        hold = holds.place(connection, "case", copy if on_copy else original, "court", "lea", NOON)
+        assert hold.subject == original
+        assert all(holds.is_held(connection, case) for case in (original, copy))
+    assert archive.run(1_000).held >= 2
+    assert (archive.state(original), archive.state(copy), archive.clips()) == ("audio", "audio", 2)
+    with archive.database.write() as connection:
+        holds.release(connection, hold.id, "lea", NOON)
+    assert archive.run(1_000).cases == 2
+    assert archive.clips() == 0
+
+
+def test_a_copy_without_an_original_goes_at_the_next_run(archive: Archive) -> None:
+    original, copy = golden(archive, days=1)
+    with archive.database.write() as connection:
+        forgetting.case(connection, archive.evidence, original)
+    assert retention.preview(archive.database, RULES, NOON + 2 * DAY).cases == 1
+    assert archive.run(2).cases == 1
+    assert (archive.state(copy), archive.clips()) == ("gone", 0)
