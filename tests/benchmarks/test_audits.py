@@ -30,3 +30,19 @@ def test_most_intervals_contain_the_truth() -> None:
     for coverage in (tested.recall, tested.prevalence, tested.precision):
         assert coverage.hits + coverage.below + coverage.above == 60
         assert 53 <= coverage.hits <= 60
+
+
+def test_cases_that_wait_do_not_lower_the_recall() -> None:
+    """40 % of the audits and of the mild flags are decided, and 88 % of the severe ones. The truth is 0.5."""
+    service = Service("much waits", 20_000, 0.05, 0.5, (0.2,), undecided=0.6)
+    rng = np.random.default_rng(5)
+    found, true, hits = [], [], 0
+    for _ in range(40):
+        speech = speak(rng, service)
+        recall = audits.recall(judge(rng, service, speech)[0])
+        assert recall is not None
+        found.append(recall.value)
+        true.append(truth(speech).recall)
+        hits += recall.interval[0] <= true[-1] <= recall.interval[1]
+    assert abs(np.mean(found) - np.mean(true)) < 0.01
+    assert hits >= 36

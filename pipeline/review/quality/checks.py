@@ -8,6 +8,7 @@ should have been flagged.
 Each function runs in a transaction that the caller opened.
 """
 
+import hmac
 from hashlib import sha256
 from typing import Literal
 
@@ -20,7 +21,7 @@ from pipeline.messages import Verdict
 from pipeline.review.cases import reading
 from pipeline.review.cases.values import REPORTED
 from pipeline.review.tables.core import DECISIONS
-from pipeline.review.tables.quality import CHECKS, COPIES, GOLDEN, WAITING
+from pipeline.review.tables.quality import CHECKS, COPIES, DRAW_KEY, GOLDEN, WAITING
 
 Kind = Literal["audit", "second", "third", "golden"]
 
@@ -42,13 +43,22 @@ class Check(Struct, frozen=True):
     done: bool
 
 
-def drawn(purpose: str, identity: str, share: float) -> bool:
+def drawn(purpose: str, identity: str, share: float, key: bytes = b"") -> bool:
     """Tell whether `identity` belongs to the random `share` (0 to 1) that is drawn for `purpose`.
 
-    The hash of both decides, so a replay draws the same ids.
+    The hash of both decides, so a replay draws the same ids. With a secret `key`, nobody can tell before what is drawn.
     """
-    digest = sha256(f"{purpose}\x1f{identity}".encode()).digest()
+    text = f"{purpose}\x1f{identity}".encode()
+    digest = hmac.digest(key, text, "sha256") if key else sha256(text).digest()
     return int.from_bytes(digest[:8]) < share * 2**64
+
+
+def draw_key(connection: Connection) -> bytes:
+    """Return the store's secret key for draws among decisions.
+
+    A moderator knows how the id of a decision is made, and can change it with a note.
+    """
+    return bytes(connection.scalars(select(DRAW_KEY.c.key)).one())
 
 
 def of(connection: Connection, case: str) -> Check | None:

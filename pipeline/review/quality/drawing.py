@@ -1,6 +1,6 @@
 """Draws checks: it chooses decisions for a second opinion, disputes for a third, and the moments for golden cases.
 
-The console runs it every `quality.draw_seconds`. Hashes of ids decide what is drawn. So a second run, or a second
+The console runs it every `quality.draw_seconds`. Keyed hashes of ids decide what is drawn. So a second run, or a second
 process, draws the same and adds nothing. Each function runs in a transaction that the caller opened.
 """
 
@@ -49,10 +49,11 @@ def draw(connection: Connection, evidence: EvidenceStore, at: float, shares: Sha
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
     made: dict[str | None, str] = {}
+    key = checks.draw_key(connection)
     for decision, case in _decided(connection, at - REACH_SECONDS, at - undo_seconds):
-        if drawn("second", decision, shares.second):
+        if drawn("second", decision, shares.second, key):
             made[copy(connection, evidence, "second", case, decision, shares.second, at)] = case
-        golden = _next_golden(connection) if drawn("golden", decision, shares.golden) else None
+        golden = _next_golden(connection) if drawn("golden", decision, shares.golden, key) else None
         if golden:
             made[copy(connection, evidence, "golden", golden, decision, shares.golden, at)] = golden
     for second, original in list(_disputed(connection, at, at - undo_seconds)):

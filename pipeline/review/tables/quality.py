@@ -1,6 +1,6 @@
 """Tables of quality control: checks and golden cases."""
 
-from sqlalchemy import Boolean, Column, Double, ForeignKey, Index, String, Table, select, text
+from sqlalchemy import Boolean, Column, Double, ForeignKey, Index, Integer, LargeBinary, String, Table, select, text
 
 from pipeline.review.tables.core import METADATA
 
@@ -29,6 +29,14 @@ GOLDEN = Table(
     Column("verdict", String, nullable=False),
     Column("account", String, nullable=False),
     Column("at", Double, nullable=False),
+)
+
+DRAW_KEY = Table(
+    # One row: the secret key that decides which decisions are checked. A migration made it.
+    "draw_key",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("key", LargeBinary, nullable=False),
 )
 
 COPIES = select(CHECKS.c.case_id).where(CHECKS.c.original.is_not(None))

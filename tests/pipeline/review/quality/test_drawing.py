@@ -1,9 +1,14 @@
 """Checks: which are drawn, who may decide them, and that a copy has no outside effect."""
 
+from sqlalchemy import select
+
 from pipeline.review.cases import deciding, queue, strikes
 from pipeline.review.cases.queue import QueueFilter, Without
 from pipeline.review.cases.values import ClipPiece, Filters
 from pipeline.review.quality import checks, figures
+from pipeline.review.quality.drawing import Shares
+from pipeline.review.tables.core import DECISIONS
+from pipeline.review.tables.quality import CHECKS
 from tests.builders import NOON, flag
 from tests.pipeline.review.people import PEOPLE
 from tests.pipeline.review.quality.conftest import GOLDEN, SECOND, Desk
@@ -110,3 +115,18 @@ def test_a_copy_of_a_golden_case_looks_like_a_new_case(desk: Desk) -> None:
     with desk.database.read() as connection:
         [answer] = figures.answers(connection, NOON)
         assert (answer.correct, answer.given.moderator, answer.original) == (False, "ben", desk.case)
+
+
+def test_nobody_can_tell_before_which_decision_is_checked(desk: Desk) -> None:
+    """A moderator can compute the id of a decision. Only the key of the store tells whether it is drawn."""
+    for n, outcome in enumerate(desk.store.add([flag(str(n), 20 * n, 20 * n + 5) for n in range(1, 100)], NOON)):
+        desk.decide(outcome.case, "ana", "uphold", NOON + n / 100)
+    desk.draw(Shares(second=0.5, golden=0.0), NOON + 20)
+    with desk.database.read() as connection:
+        ids = {row.case_id: row.id for row in connection.execute(select(DECISIONS))}
+        checked = {ids[case] for case in connection.scalars(select(CHECKS.c.original))}
+        key = checks.draw_key(connection)
+    assert len(key) == 32
+    assert checked == {one for one in ids.values() if checks.drawn("second", one, 0.5, key)}
+    assert checked != {one for one in ids.values() if checks.drawn("second", one, 0.5)}
+    assert 30 <= len(checked) <= 70
