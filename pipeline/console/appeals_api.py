@@ -76,14 +76,17 @@ def lodge_appeal(desk: TheDesk, body: NewAppeal, response: Response) -> AppealSt
     if new:
         desk.metrics.appeals.labels("lodged").inc()
     response.status_code = 201 if new else 200
-    return _state(appeal)
+    return _state(appeal, desk)
 
 
 @router.get("/appeals/{appeal}")
 def appeal_state(desk: TheDesk, appeal: Annotated[str, Path(pattern=r"^[0-9a-f-]{1,64}$")]) -> AppealState:
-    """Return the state of an appeal. The events appeal.upheld and appeal.overturned also announce it."""
+    """Return the state of an appeal. The events appeal.upheld and appeal.overturned also announce it.
+
+    It is open until the reviewer can no longer take the decision back.
+    """
     with desk.database.read() as connection:
-        return _state(appeals.get(connection, appeal))
+        return _state(appeals.get(connection, appeal), desk)
 
 
 @router.post("/reports", status_code=201)
@@ -117,6 +120,8 @@ def _complaint(desk: Desk, body: NewReport, now: float) -> Complaint:
     )
 
 
-def _state(appeal: appeals.Appeal) -> AppealState:
+def _state(appeal: appeals.Appeal, desk: Desk) -> AppealState:
+    if appeal.settled_at is not None and desk.clock() <= appeal.settled_at + desk.settings.console.undo_seconds:
+        appeal = structs.replace(appeal, state="open", settled_at=None)
     names = ("id", "case", "state", "created_at", "settled_at")
     return AppealState(**{name: value for name, value in structs.asdict(appeal).items() if name in names})

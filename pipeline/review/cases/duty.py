@@ -12,7 +12,7 @@ from pipeline.review.accounts import skills
 from pipeline.review.cases.values import Case
 from pipeline.review.quality import checks
 from pipeline.review.tables.core import ACCOUNTS, CASES, DECISIONS
-from pipeline.review.tables.rights import REPORTS, VOICES
+from pipeline.review.tables.rights import APPEALS, REPORTS, VOICES
 
 
 def check_party(connection: Connection, case: Case, account: str) -> None:
@@ -68,7 +68,8 @@ def escalated_by(account: str) -> ColumnElement[bool]:
 def check_fresh(connection: Connection, case: Case, account: str) -> None:
     """Raise Involved if the account is the speaker, a reporter, or decided the case before.
 
-    An undone decision, a second opinion and the decision of an earlier appeal all count.
+    An undone decision and a second opinion count. A decision on an appeal that was undone does not, so that the person
+    can settle the appeal again.
     """
     check_party(connection, case, account)
     if account in deciders(connection, case.id):
@@ -76,6 +77,11 @@ def check_fresh(connection: Connection, case: Case, account: str) -> None:
 
 
 def deciders(connection: Connection, case: str) -> set[str]:
-    """Return the accounts that decided the case or a second-opinion copy of it. Undone decisions count."""
-    family = checks.family(connection, case)
-    return set(connection.scalars(select(DECISIONS.c.moderator).where(DECISIONS.c.case_id.in_(family))))
+    """Return the accounts that decided the case or a second-opinion copy of it.
+
+    Undone decisions count, but not those that were made after the appeal.
+    """
+    appealed = exists().where(APPEALS.c.case_id == DECISIONS.c.case_id, APPEALS.c.created_at <= DECISIONS.c.at)
+    taken_back = and_(DECISIONS.c.undone.is_not(None), appealed)
+    theirs = select(DECISIONS.c.moderator).where(DECISIONS.c.case_id.in_(checks.family(connection, case)), ~taken_back)
+    return set(connection.scalars(theirs))

@@ -3,7 +3,8 @@
 The events of one room are a lane. An event is sent only when no earlier event of its lane is unsent, and lanes do not
 wait for each other. An event is `waiting`, then `sending` until the app accepts it, then `sent`. It is `withdrawn` if
 an undo came before it was sent, or if it goes nowhere, and `failed` if it was given up. An event about a flag is
-deleted when it is sent or given up, because it holds speech. Each function runs in a transaction that the caller
+deleted when it is sent or given up, because it holds speech. An event that a later one takes back is tried no more:
+the app gets the later one alone. Each function runs in a transaction that the caller
 opened.
 """
 
@@ -11,13 +12,16 @@ import uuid
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, select, true, update
 
 from pipeline.messages import NAMESPACE
 from pipeline.review.tables.core import OUTBOX, UNSENT
 
 RAISED = "flag.raised"
 """The kind of the events about flags."""
+
+UNDONE = "case.undone"
+"""The kind of the events that take a decision back."""
 
 PAUSES = (1.0, 5.0, 15.0, 60.0)
 """Seconds before each further try. The last one repeats."""
@@ -75,7 +79,7 @@ def withdraw(connection: Connection, about: str, at: float) -> None:
         if event.status == "waiting":
             connection.execute(update(OUTBOX).where(OUTBOX.c.id == event.id).values(status="withdrawn"))
         elif event.status in {"sending", "sent"}:
-            put(connection, "case.undone", about, dict(event.payload), at, at)
+            put(connection, UNDONE, about, dict(event.payload), at, at)
 
 
 def any_due(connection: Connection, at: float) -> bool:
@@ -91,8 +95,9 @@ def take(connection: Connection, at: float, hold: float, limit: int, retries: in
     rows = list(connection.execute(_locked(_due(OUTBOX.c.attempts > 0, at, min(retries, limit)))))
     rows += connection.execute(_locked(_due(OUTBOX.c.attempts == 0, at, limit - len(rows))))
     taken = [
-        OutboxEvent(row.id, row.kind, row.payload, row.created_at, row.due_at or row.created_at, row.attempts + 1)
+        event
         for row in sorted(rows, key=lambda row: (row.send_at, row.id))
+        if not _taken_back(connection, event := _event(row))
     ]
     for event in taken:
         _set(connection, event, status="sending", attempts=event.attempts, send_at=at + hold)
@@ -107,8 +112,10 @@ def sent(connection: Connection, event: OutboxEvent, at: float) -> None:
 def refused(connection: Connection, event: OutboxEvent, error: str, next_at: float) -> bool:
     """Plan the next try of an event that failed with `error` at `next_at` (UTC seconds).
 
-    Return True if the event is given up instead, because of its age.
+    Return True if the event is given up instead, because of its age. An event that was taken back is withdrawn.
     """
+    if _taken_back(connection, event):
+        return False
     if next_at > event.due_at + GIVE_UP_SECONDS:
         _settle(connection, event, "failed", error)
         return True
@@ -152,6 +159,20 @@ def trim(connection: Connection, most: int) -> int:
         connection.execute(delete(OUTBOX).where(OUTBOX.c.id.in_(victims)))
         dropped += len(victims)
     return dropped
+
+
+def _event(row: Row[Any]) -> OutboxEvent:
+    return OutboxEvent(row.id, row.kind, row.payload, row.created_at, row.due_at or row.created_at, row.attempts + 1)
+
+
+def _taken_back(connection: Connection, event: OutboxEvent) -> bool:
+    """Withdraw an event that a later one takes back. Return whether there is such a one."""
+    about = select(OUTBOX.c.about).where(OUTBOX.c.id == event.id).scalar_subquery()
+    later = select(OUTBOX.c.id).where(OUTBOX.c.about == about, OUTBOX.c.kind == UNDONE, OUTBOX.c.id != event.id)
+    if event.kind in {RAISED, UNDONE} or connection.scalar(later) is None:
+        return False
+    _settle(connection, event, "withdrawn", "a later event takes it back")
+    return True
 
 
 def _due(tried: ColumnElement[bool], at: float, limit: int) -> Select[Any]:

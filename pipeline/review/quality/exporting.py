@@ -18,6 +18,8 @@ from pipeline.review.tables.quality import CHECKS, COPIES, GOLDEN
 
 RISK = "risk"
 """The label that is 1 if the text has any other label."""
+WRONG_LABEL = "wrong_label"
+"""The reason for which the speech breaks the rules, but not with the label of the flag."""
 WRONG_TEXT = ("misheard", "not_speech")
 """Reasons for which the transcript is wrong. A model can learn nothing from such a text."""
 
@@ -84,7 +86,7 @@ def _example(decisions: Sequence[Row[Any]], pair: figures.Pair | None) -> Exampl
     return Example(
         text=last.text,
         language=last.language,
-        labels=_labels(verdict, last.label, next((one.corrected for one in decisions if one.corrected), None)),
+        labels=_labels(verdict, last, next((one.corrected for one in reversed(decisions) if one.corrected), None)),
         group=last.id,
         room_type=last.room_type,
         suggestion=last.suggestion,
@@ -97,7 +99,11 @@ def _example(decisions: Sequence[Row[Any]], pair: figures.Pair | None) -> Exampl
     )
 
 
-def _labels(verdict: str, flagged: str, corrected: str | None) -> dict[str, float]:
+def _labels(verdict: str, last: Row[Any], corrected: str | None) -> dict[str, float]:
+    flagged = last.label
+    if last.reason == WRONG_LABEL and last.verdict == verdict:  # the speech breaks the rules in another way
+        known = {flagged: 0.0, corrected or "": 1.0, RISK: 1.0}
+        return {name: value for name, value in known.items() if name}
     if verdict == "dismiss":
         return {name: 0.0 for name in (flagged, RISK) if name}
     right = corrected or flagged

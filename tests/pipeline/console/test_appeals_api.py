@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from pipeline.console.app import create_app, open_desk
-from pipeline.review.appeals import reports
+from pipeline.review.appeals import appeals, reports
 from pipeline.review.cases import deciding, queue
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
@@ -128,3 +128,15 @@ def test_requests_without_a_valid_token_are_refused(console: Console, header: st
 def test_a_token_opens_no_page(app: httpx.Client) -> None:
     assert [app.get(path).status_code for path in ("/queue", "/appeals", "/audit", "/keeping")] == [403] * 4
     assert app.post("/next").status_code == 403
+
+
+def test_an_appeal_stays_open_until_nobody_can_take_the_decision_back(console: Console, app: httpx.Client) -> None:
+    case = upheld(console)
+    console.clock.now = NOON + 60
+    appeal = app.post("/api/v1/appeals", json={"case": case, "speaker": "ann"}).json()["id"]
+    with console.database.write() as connection:
+        appeals.settle(connection, appeal, "ben", Choice(verdict="dismiss"), NOON + 60, 10.0)
+    for later, state, settled in ((5, "open", None), (10, "open", None), (11, "overturned", NOON + 60)):
+        console.clock.now = NOON + 60 + later
+        found = app.get(f"/api/v1/appeals/{appeal}").json()
+        assert (found["state"], found["settled_at"]) == (state, settled)

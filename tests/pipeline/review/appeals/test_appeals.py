@@ -152,9 +152,17 @@ def test_an_undo_opens_the_appeal_again(database: Database) -> None:
         assert [found.id for found, _ in appeals.waiting(connection)] == [appeal.id]
         assert appeals.settled(connection, NOON) == Count(0, 0)
     assert events(database)[-1] == ("appeal.overturned", "withdrawn")
-    with pytest.raises(Involved):  # ben decided it, and an undone decision counts
-        settle(database, appeal, "ben", STAND)
     settle(database, appeal, "lea", STAND)
+    assert state(database, appeal) == "upheld"
+
+
+def test_who_takes_a_settlement_back_can_settle_the_appeal_again(database: Database) -> None:
+    appeal = lodge(database, decide(database).case)
+    for n in range(2):
+        made = settle(database, appeal, "ben")
+        with database.write() as connection:
+            deciding.undo(connection, made.id, "ben", LATER + n)
+    settle(database, appeal, "ben", STAND)
     assert state(database, appeal) == "upheld"
 
 

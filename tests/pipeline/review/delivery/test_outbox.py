@@ -200,6 +200,30 @@ def test_the_undo_of_an_event_that_the_app_may_have_is_sent_after_it(database: D
     assert (undone.kind, undone.payload, undone.created_at) == ("case.undone", event.payload, NOON + 5)
 
 
+def test_an_event_that_failed_is_not_tried_again_after_its_undo(database: Database) -> None:
+    """The app must not carry out a decision after it was told that the decision is undone."""
+    put(database, room="lobby")
+    [event] = take(database, NOON)
+    with database.write() as connection:
+        outbox.step_aside(connection, event)  # it no longer holds up its room
+    withdraw(database, at=NOON + 5)
+    with database.write() as connection:
+        assert not outbox.refused(connection, event, "no answer", NOON + 6)
+    assert [one.kind for one in take(database, NOON + 100)] == ["case.undone"]
+    assert states(database)[0] == ("case.decided", "withdrawn")
+
+
+def test_an_event_that_waits_for_its_next_try_is_withdrawn_by_its_undo(database: Database) -> None:
+    put(database, room="lobby")
+    [event] = take(database, NOON)
+    with database.write() as connection:
+        outbox.step_aside(connection, event)
+        outbox.refused(connection, event, "no answer", NOON + 60)
+    withdraw(database, at=NOON + 61)
+    assert [one.kind for one in take(database, NOON + 61)] == ["case.undone"]
+    assert take(database, NOON + 61) == []
+
+
 def test_the_waiting_events_are_counted(database: Database) -> None:
     def waiting(at: float) -> Waiting:
         with database.read() as connection:

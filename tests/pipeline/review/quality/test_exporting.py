@@ -37,11 +37,16 @@ def test_labels_contain_only_known_values(database: Database) -> None:
     decide(database, case(database, "c"), "uphold", label="hate", reason="wrong_label")
     decide(database, case(database, "d"), "dismiss", reason="misheard")
     decide(database, case(database, "e"), "escalate")
+    decide(database, case(database, "f"), "dismiss", reason="wrong_label")
+    decide(database, case(database, "g"), "uphold", reason="wrong_label")
     found = exported(database)
     assert {text[-1]: dict(one.labels) for text, one in found.items()} == {
         "a": {"violence": 1.0, "risk": 1.0},
         "b": {"violence": 0.0, "risk": 0.0},
         "c": {"violence": 0.0, "hate": 1.0, "risk": 1.0},
+        # It breaks the rules, but how is not known.
+        "f": {"violence": 0.0, "risk": 1.0},
+        "g": {"violence": 0.0, "risk": 1.0},
     }
     assert found["弄死你 b"].reason == "joke"
 
