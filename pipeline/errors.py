@@ -25,16 +25,24 @@ import math
 
 
 class VoxwardenError(Exception):
-    """`what` states the problem and names the file, key or topic. `remedy` says how to solve it."""
+    """`what` states the problem and names the file, key or topic. `remedy` says how to solve it.
 
-    def __init__(self, what: str, remedy: str = "") -> None:
+    A page of the console shows a text of its catalogues instead, in the reader's language: the text `error.<text>` with
+    `values` for its placeholders.
+    """
+
+    text = "other"
+
+    def __init__(self, what: str, remedy: str = "", *, text: str = "", **values: object) -> None:
         super().__init__(f"{what}. {remedy}" if remedy else what)
         self.what = what
         self.remedy = remedy
+        self.text = text or self.text
+        self.values = values
 
 
 class ConfigError(VoxwardenError):
-    pass
+    text = "invalid"
 
 
 class InputError(VoxwardenError):
@@ -54,7 +62,7 @@ class CaseError(VoxwardenError):
 
 
 class Missing(CaseError):  # noqa: N818
-    pass
+    text = "missing"
 
 
 class Taken(CaseError):  # noqa: N818
@@ -62,11 +70,11 @@ class Taken(CaseError):  # noqa: N818
 
 
 class Involved(CaseError):  # noqa: N818
-    pass
+    text = "involved"
 
 
 class Stale(CaseError):  # noqa: N818
-    pass
+    text = "changed"
 
 
 class AccountError(VoxwardenError):
@@ -78,7 +86,9 @@ class TooManyTries(AccountError):  # noqa: N818
 
     def __init__(self, seconds: float) -> None:
         self.seconds = max(1, math.ceil(seconds))
-        super().__init__("Too many passwords were tried", f"Try again in {self.seconds} s.")
+        super().__init__(
+            "Too many passwords were tried", f"Try again in {self.seconds} s.", text="wait", n=self.seconds
+        )
 
 
 class BadMessage(VoxwardenError):  # noqa: N818 - the field's term
@@ -94,4 +104,4 @@ class WeightsCorrupt(VoxwardenError):  # noqa: N818
 
 
 class DependencyError(VoxwardenError):
-    pass
+    text = "not_ready"

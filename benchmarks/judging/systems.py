@@ -174,7 +174,7 @@ def _zero_shot() -> Scored:
 
     embed = Embedding()
     meanings = labels.load().labels
-    targets = embed([meanings[label].means for label in LABELS])
+    targets = embed([meanings[label].means.say("en") for label in LABELS])
     ordinary = embed([ORDINARY])
 
     def score(cases: Sequence[TextCase]) -> Scores:

@@ -193,7 +193,9 @@ def _lock(connection: Connection, assessment: str) -> None:
     if state is None:
         raise Missing(f"There is no assessment {assessment}", "Open one with `voxwarden assess open`.")
     if state == "final":
-        raise CaseError(f"The report of assessment {assessment} is final", "Open a new assessment for changes.")
+        raise CaseError(
+            f"The report of assessment {assessment} is final", "Open a new assessment for changes.", text="final"
+        )
 
 
 def _checked(given: Mapping[str, Any]) -> dict[str, str]:

@@ -107,7 +107,7 @@ def assign(connection: Connection, hazard: str, owner: str, due: date | None, au
     _check_due(due, at)
     found = get(connection, hazard, lock=True)
     if found.state == "closed":
-        raise CaseError(f"Hazard {hazard} is closed", "Reopen it first.")
+        raise CaseError(f"Hazard {hazard} is closed", "Reopen it first.", text="hazard_closed")
     values = {"owner": owner.strip(), "due": due.isoformat() if due else None}
     connection.execute(update(HAZARDS).where(HAZARDS.c.id == hazard).values(values))
     note = f"→ {owner.strip()}" + (f" · {due.isoformat()}" if due else "")  # read in two languages
@@ -206,7 +206,9 @@ def _move(
         raise InputError("The step needs a note", "Say what was done, or why.")
     found = get(connection, hazard, lock=True)
     if found.state not in BEFORE[state]:
-        raise CaseError(f"Hazard {hazard} is {found.state}", f"It must be {' or '.join(BEFORE[state])}.")
+        raise CaseError(
+            f"Hazard {hazard} is {found.state}", f"It must be {' or '.join(BEFORE[state])}.", text="hazard_state"
+        )
     action = "hazard.reopen" if state == "open" else f"hazard.{state}"
     return _step(connection, found, state, action, author, note.strip(), proofs, at)
 

@@ -207,7 +207,7 @@ def close(connection: Connection, identity: str, author: str, at: float, closed_
     """Close an entry, now if there is no `closed_at`. Raises Missing, InputError, and CaseError if it is closed."""
     record = get(connection, identity, lock=True)
     if record.closed_at is not None:
-        raise CaseError(f"Entry {identity} is already closed", "Nothing was changed.")
+        raise CaseError(f"Entry {identity} is already closed", "Nothing was changed.", text="entry_closed")
     closed = at if closed_at is None else closed_at
     _check_times(msgspec.structs.replace(record, closed_at=closed), at)
     return _write(connection, record, {"closed_at": closed}, "register.close", {"closed_at": closed}, author, at)
@@ -234,7 +234,9 @@ def get(connection: Connection, identity: str, *, lock: bool = False) -> Record:
     query = select(REGISTER).where(REGISTER.c.id == identity)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
-        raise Missing(f"The register has no entry {identity}", "`voxwarden assess register list` shows the ids.")
+        raise Missing(
+            f"The register has no entry {identity}", "`voxwarden assess register list` shows the ids.", text="missing"
+        )
     return Record(**row._asdict())
 
 

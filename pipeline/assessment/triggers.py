@@ -82,7 +82,11 @@ def record_notice(
     detail = {"authority": authority.strip(), "date": day.isoformat(), "scan": scan.plain()}
     found = _add(connection, Signal("3.5", "notice", detail, scan.sha256), calendar, at, author, day)
     if not found:
-        raise CaseError(f"The notice {scan.path} is already recorded", "`voxwarden assess trigger list` shows it.")
+        raise CaseError(
+            f"The notice {scan.path} is already recorded",
+            "`voxwarden assess trigger list` shows it.",
+            text="notice_known",
+        )
     return found
 
 
@@ -98,7 +102,7 @@ def decide(connection: Connection, trigger: str, accept: bool, reason: str, auth
     values = {"state": state, "decided_by": author, "decided_at": at, "reason": reason.strip()}
     waiting = (TRIGGERS.c.id == found.id, TRIGGERS.c.state == "suggested")
     if not connection.execute(update(TRIGGERS).where(*waiting).values(values)).rowcount:
-        raise CaseError(f"Trigger {found.id} is already {found.state}", "Nothing was changed.")
+        raise CaseError(f"Trigger {found.id} is already {found.state}", "Nothing was changed.", text="trigger_decided")
     audit.append(connection, at, author, f"trigger.{state}", found.id, {"reason": reason.strip()})
     return find(connection, found.id)
 
@@ -116,7 +120,9 @@ def find(connection: Connection, trigger: str) -> Trigger:
     """Return one trigger. Raises Missing."""
     row = connection.execute(select(TRIGGERS).where(TRIGGERS.c.id == trigger)).one_or_none()
     if row is None:
-        raise Missing(f"There is no trigger {trigger}", "`voxwarden assess trigger list` shows the ids.")
+        raise Missing(
+            f"There is no trigger {trigger}", "`voxwarden assess trigger list` shows the ids.", text="missing"
+        )
     return Trigger(**row._asdict())
 
 

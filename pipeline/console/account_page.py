@@ -41,7 +41,9 @@ def set_preferences(
 ) -> Response:
     """Change the given preferences, keep the others, and go to the page `then`. 422 for an unknown language."""
     if language and language not in {AS_BROWSER, *desk.texts.names}:
-        raise AccountError(f"The console has no texts in {language!r}", f"Choose {', '.join(desk.texts.names)}.")
+        raise AccountError(
+            f"The console has no texts in {language!r}", f"Choose {', '.join(desk.texts.names)}.", text="language"
+        )
     given = {"language": language, "theme": theme, "density": density, "keys": None if keys is None else keys == "on"}
     changes = {name: "" if value == AS_BROWSER else value for name, value in given.items() if value is not None}
     with desk.database.write() as connection:
@@ -81,7 +83,7 @@ def set_totp(
     now, name = desk.clock(), session.account.name
     desk.door.confirm(name, password, "totp")
     if passwords.totp_step(code, secret, now, 0) is None:
-        raise AccountError("The code is wrong", "Check the clock of your device, and try again.")
+        raise AccountError("The code is wrong", "Check the clock of your device, and try again.", text="code")
     with desk.database.write() as connection:
         accounts.change(connection, name, now, name, totp_secret=secret)
     return RedirectResponse("/login", 303)

@@ -12,7 +12,7 @@ from pipeline.console import measuring
 from pipeline.console.case_page import REASONS, shown
 from pipeline.console.desk import Desk, Signed, TheDesk
 from pipeline.console.fields import CaseId, IdForm, NoteForm, WordForm
-from pipeline.console.pages import page
+from pipeline.console.pages import explain, page
 from pipeline.console.queue_page import Filters, wanted_by
 from pipeline.errors import CaseError, ConfigError, Missing, Stale, Taken
 from pipeline.messages import Decision, Verdict
@@ -54,7 +54,7 @@ def open_case(request: Request, desk: TheDesk, session: Signed, case: CaseId) ->
         except Missing:
             raise
         except CaseError as error:
-            lease, refused = None, str(error)
+            lease, refused = None, explain(request, error)
         wellness.end_break(connection, name, now)
         if refused:
             audit.append(connection, now, name, "case.view", case)
@@ -135,7 +135,7 @@ def decide_case(
     try:
         with desk.database.write() as connection:
             if leases.check(connection, lease, session.account.name).case_id != case:
-                raise Stale("The lease belongs to another case", "Open this case again.")
+                raise Stale("The lease belongs to another case", "Open this case again.", text="lease_lost")
             made = _decide(desk, connection, case, session.account.name, choice, version, desk.clock())
     except Missing:
         raise
@@ -186,7 +186,7 @@ def decide_like(
     with desk.database.write() as connection:
         found = queue.like(connection, reading.case(connection, case), by, name, now, MOST_ALIKE)
         if _stamp(found) != seen:
-            raise Stale("The similar cases have changed", "Look at them again, then decide.")
+            raise Stale("The similar cases have changed", "Look at them again, then decide.", text="like_changed")
         made = deciding.decide_all(connection, found, name, choice, now, desk.settings.console.undo_seconds)
     return _decided(request, desk, made)
 
@@ -198,7 +198,9 @@ def undo_decision(request: Request, desk: TheDesk, session: Signed) -> Response:
     with desk.database.write() as connection:
         last = deciding.last_of(connection, name, now - window)
         if not last:
-            raise CaseError("There is nothing to undo", "An appeal can still overturn an older decision.")
+            raise CaseError(
+                "There is nothing to undo", "An appeal can still overturn an older decision.", text="nothing_to_undo"
+            )
         deciding.undo_all(connection, last, name, now, window)
         for decision in last:
             phrases.withdraw(connection, decision.case, name, now)
@@ -216,9 +218,9 @@ def _choice(desk: Desk, verdict: Verdict, label: str, reason: str, note: str, ac
         try:
             desk.labels.check([label], "label")
         except ConfigError as error:
-            raise CaseError(error.what, error.remedy) from error
+            raise CaseError(error.what, error.remedy, text=error.text) from error
     if reason and reason not in REASONS:
-        raise CaseError(f"Unknown reason {reason}", f"Use one of: {', '.join(REASONS)}.")
+        raise CaseError(f"Unknown reason {reason}", f"Use one of: {', '.join(REASONS)}.", text="reason")
     kind, _, seconds = action.partition(":") if verdict == "uphold" else ("", "", "")
     given: dict[str, Any] = {"label": label or None, "action": kind or None}
     return Choice(
@@ -251,7 +253,7 @@ def _offers(desk: Desk, made: list[Decision]) -> dict[str, Any]:
 
 
 def _conflict(request: Request, desk: Desk, case: str, error: CaseError) -> Response:
-    return page(request, "conflict.html", 409, error=error, **shown(desk, case))
+    return page(request, "conflict.html", 409, error=explain(request, error), **shown(desk, case))
 
 
 def _with_event(response: Response, event: str, cases: list[str]) -> Response:

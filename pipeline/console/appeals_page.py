@@ -64,7 +64,11 @@ def undo_appeal(desk: TheDesk, session: Signed) -> Response:
     with desk.database.write() as connection:
         last = [one for one in deciding.last_of(connection, name, now - window) if _settles(connection, one.id)]
         if not last:
-            raise CaseError("There is nothing to undo", "After the time to undo, a settled appeal stays settled.")
+            raise CaseError(
+                "There is nothing to undo",
+                "After the time to undo, a settled appeal stays settled.",
+                text="nothing_to_undo",
+            )
         deciding.undo(connection, last[0].id, name, now, window)
     desk.metrics.appeals.labels("reopened").inc()
     return _to_list()
@@ -84,7 +88,7 @@ def settle_appeal(
     403 if the reader had a part in the case. 409 if the appeal is already settled.
     """
     if reason and reason not in REASONS:
-        raise CaseError(f"Unknown reason {reason}", f"Use one of: {', '.join(REASONS)}.")
+        raise CaseError(f"Unknown reason {reason}", f"Use one of: {', '.join(REASONS)}.", text="reason")
     choice = Choice(verdict=verdict, reason=reason, note=note)
     name, window = session.account.name, desk.settings.console.undo_seconds
     with desk.database.write() as connection:

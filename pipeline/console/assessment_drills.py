@@ -97,7 +97,7 @@ def end_drill(request: Request, desk: TheDesk, session: Signed, drill: DrillId) 
     """Record that a drill has ended. 409 if it has."""
     with desk.database.write() as connection:
         if drills.get(connection, drill).ended_at is not None:
-            raise CaseError(f"Drill {drill} has ended already", "Nothing was changed.")
+            raise CaseError(f"Drill {drill} has ended already", "Nothing was changed.", text="drill_ended")
         drills.end(connection, drill, session.account.name, desk.clock())
     return go(request, f"/assessment/drills/{drill}")
 

@@ -76,7 +76,7 @@ def report_hazard(
     with desk.database.write() as connection:
         found = hazards.find_all(connection, [finding], session.account.name, desk.clock())
     if not found:
-        raise CaseError("This hazard is already recorded", "Add a step to it.")
+        raise CaseError("This hazard is already recorded", "Add a step to it.", text="hazard_known")
     return go(request, PAGE)
 
 
@@ -115,7 +115,9 @@ def recheck_hazard(
         closed = hazards.recheck(connection, found.figures, found.window, by, now) if found else []
         closed += drills.recheck(connection, by, now)
     if hazard not in {each.id for each in closed}:
-        raise CaseError(f"Hazard {hazard} stays as it is", "Nothing since the fix proves that it is gone.")
+        raise CaseError(
+            f"Hazard {hazard} stays as it is", "Nothing since the fix proves that it is gone.", text="hazard_stays"
+        )
     return go(request, PAGE)
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from pipeline.assessment import cases
@@ -13,6 +13,7 @@ from pipeline.console import assessment_rows
 from pipeline.console.assessment_view import show
 from pipeline.console.assessment_window import DAYS, TheWindow
 from pipeline.console.desk import TheDesk
+from pipeline.console.guard import Refused
 from pipeline.console.measured import Look
 from pipeline.errors import DependencyError
 from pipeline.review.cases import reading
@@ -72,7 +73,7 @@ def indicators_page(
 def indicator_page(request: Request, chosen: TheWindow, look: Figures, identity: Identity) -> Response:
     """Show one indicator: values, definition, formula, sources, and the values of parts of the speech."""
     if identity not in INDICATORS:
-        raise HTTPException(404, "There is no such indicator.")
+        raise Refused(404, "There is no such indicator.", "no_figure")
     indicator, figures = INDICATORS[identity], look.kept.value if look.kept else []
     return show(
         request,
@@ -114,5 +115,5 @@ def _figure(figures: list[Figure], identity: str, key: str, split: list[str]) ->
     parts = dict(each.partition("=")[::2] for each in split)
     found = (each for each in figures if (each.indicator, each.key, each.split) == (identity, key, parts))
     if (figure := next(found, None)) is None or not figure.cases:
-        raise HTTPException(404, "There is no list of cases behind this figure.")
+        raise Refused(404, "There is no list of cases behind this figure.", "no_figure")
     return figure

@@ -3,12 +3,13 @@
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from msgspec.structs import replace
 
 from pipeline.console.desk import Desk, Signed, TheDesk
 from pipeline.console.fields import CaseId, WordQuery
+from pipeline.console.guard import Refused
 from pipeline.console.pages import page
 from pipeline.console.queue_page import Asked, around, listing
 from pipeline.console.view import PageView, view
@@ -59,7 +60,7 @@ def case_clip(
         clips = reading.evidence(connection, case)
     data = desk.evidence.get(clips[0].path) if clips else None
     if data is None:
-        raise HTTPException(404, "The audio of this case is no longer kept.")
+        raise Refused(404, "The audio of this case is no longer kept.", "no_clip")
     with desk.database.write() as connection:
         audit.append(connection, desk.clock(), session.account.name, "case.play", case, {"speed": speed})
     return Response(data if speed == "1" else _stretched(data, float(speed)), media_type="audio/ogg")

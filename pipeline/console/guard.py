@@ -32,21 +32,39 @@ class SignIn(HTTPException):
         self.login = f"/login?then={quote(where)}"
 
 
+class Refused(HTTPException):
+    """A refused request. `text` is the key of what the page says (section `error` of the catalogues)."""
+
+    def __init__(self, status: int, what: str, text: str) -> None:
+        super().__init__(status, what)
+        self.text = text
+
+
 async def guard(request: Request) -> None:
     """Check the request and set `request.state.session`.
 
     Raises SignIn (401) without a session or token, and HTTPException (403) if the role or the CSRF token is wrong.
     """
-    endpoint = request.scope["route"].name
-    request.state.session = session = await run_in_threadpool(_session, request, desk_of(request))
+    endpoint = endpoint_of(request)
+    request.state.session = session = await session_of(request)
     caller: Caller | None = "app" if _app(request) else session.account.role if session else None
     if ACCESS[endpoint] != ANYBODY and caller is None:
         raise SignIn(request.url.path if request.method == "GET" else "/")
     if not allowed(endpoint, caller):
-        raise HTTPException(403, "Your role may not do this.")
+        raise Refused(403, "Your role may not do this.", "role")
     # An app needs no CSRF token: a browser adds cookies by itself, but never a bearer token.
     if request.method not in SAFE and caller != "app":
         await _check_csrf(request, session)
+
+
+async def session_of(request: Request) -> LoginSession | None:
+    """Return the session of the request's cookie, if it has one."""
+    return await run_in_threadpool(_session, request, desk_of(request))
+
+
+def endpoint_of(request: Request) -> str:
+    """Return the name of the endpoint's function; empty for an unknown path."""
+    return getattr(request.scope.get("route"), "name", "")
 
 
 def _app(request: Request) -> bool:
@@ -67,7 +85,7 @@ def _session(request: Request, desk: Desk) -> LoginSession | None:
     now = desk.clock()
     with desk.database.read() as connection:
         session = sessions.find(connection, token, now)
-    if session and now - session.seen_at >= TOUCH_SECONDS and request.scope["route"].name not in BACKGROUND:
+    if session and now - session.seen_at >= TOUCH_SECONDS and endpoint_of(request) not in BACKGROUND:
         with desk.database.write() as connection:
             sessions.touch(connection, session, now)
     return session
@@ -76,11 +94,11 @@ def _session(request: Request, desk: Desk) -> LoginSession | None:
 async def _check_csrf(request: Request, session: LoginSession | None) -> None:
     if session is None:
         if not _same_origin(request):
-            raise HTTPException(403, "The request came from another site.")
+            raise Refused(403, "The request came from another site.", "foreign")
         return
     token = request.headers.get(HEADER) or str((await request.form()).get(FIELD, ""))
     if not secrets.compare_digest(token.encode(), session.csrf.encode()):
-        raise HTTPException(403, "The request did not come from this page. Load the page again.")
+        raise Refused(403, "The request did not come from this page. Load the page again.", "foreign")
 
 
 def _same_origin(request: Request) -> bool:

@@ -49,7 +49,9 @@ def oidc_back(
     """Sign in the person who returns from the provider. 422 if the answer is not valid."""
     trying = _attempt_of(request.cookies.get(COOKIE, ""))
     if trying is None or not code or not secrets.compare_digest(state.encode(), trying.state.encode()):
-        raise AccountError("This answer belongs to no sign-in that began in this browser", "Sign in again.")
+        raise AccountError(
+            "This answer belongs to no sign-in that began in this browser", "Sign in again.", text="oidc_other"
+        )
     token = _begin(desk, _provider(request).identity(code, trying))
     response = with_cookie(RedirectResponse(own(trying.then), 303), desk, token)
     response.delete_cookie(COOKIE, path=BACK)
@@ -74,7 +76,9 @@ def _begin(desk: Desk, identity: oidc.Identity) -> str:
 def _provider(request: Request) -> Provider:
     provider: Provider | None = request.app.state.oidc
     if provider is None:
-        raise AccountError("No OpenID provider is configured", "Set console.oidc, or sign in with a password.")
+        raise AccountError(
+            "No OpenID provider is configured", "Set console.oidc, or sign in with a password.", text="oidc_none"
+        )
     return provider
 
 

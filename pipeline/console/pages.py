@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from pipeline import languages
 from pipeline.console import moments
@@ -16,6 +17,8 @@ from pipeline.console.access import ACCESS, allowed
 from pipeline.console.addresses import profile_href
 from pipeline.console.desk import desk_of
 from pipeline.console.keys import keys_of, shown
+from pipeline.console.texts import Texts
+from pipeline.errors import VoxwardenError
 from pipeline.review.accounts.accounts import Preferences, Role
 from pipeline.review.accounts.sessions import LoginSession
 
@@ -61,7 +64,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals |= {"shown": shown, "SHAPES": SHAPES, "SEVERITY_NAMES": SEVERITY_NAMES, "profile_href": profile_href}
-    made.filters |= {"utc": utc}
+    made.filters |= {"utc": utc, "bdi": bdi}
     return made
 
 
@@ -76,7 +79,7 @@ def context(request: Request) -> dict[str, Any]:
     desk = desk_of(request)
     session: LoginSession | None = getattr(request.state, "session", None)
     language = language_of(request)
-    say, zone = partial(desk.texts.say, language), moments.zone_of(request)
+    say, zone = partial(spoken, desk.texts, language), moments.zone_of(request)
     preferences = session.account.preferences if session else Preferences()
     role = session.account.role if session else None
     return {
@@ -96,7 +99,26 @@ def context(request: Request) -> dict[str, Any]:
         "script_texts": script_texts(desk.texts.catalogue(language)),
         "label_name": lambda label: label_name(request, label),
         "age": partial(age, desk.texts.say, language),
+        "label_means": lambda label: label_means(request, label),
     }
+
+
+def bdi(text: object) -> Markup:
+    """Return a name or text of a user isolated, so that its writing direction does not change the text around it."""
+    return Markup("<bdi>{}</bdi>").format(text)
+
+
+def spoken(texts: Texts, language: str, key: str, /, **values: object) -> str:
+    """Return a text of the catalogue, as HTML if one of its `values` is HTML (`bdi`)."""
+    if any(isinstance(value, Markup) for value in values.values()):
+        return escape(texts.say(language, key)).format(**values)
+    return texts.say(language, key, **values)
+
+
+def explain(request: Request, error: VoxwardenError) -> str:
+    """Return an error in the reader's language, with the names in it isolated."""
+    values = {name: bdi(value) if isinstance(value, str) else value for name, value in error.values.items()}
+    return spoken(desk_of(request).texts, language_of(request), f"error.{error.text}", **values)
 
 
 def navigation(role: Role | None) -> dict[str, list[tuple[str, str]]]:
@@ -124,6 +146,13 @@ def label_name(request: Request, label: str) -> str:
         return desk_of(request).texts.say(language_of(request), "report.label")
     known = desk_of(request).labels.labels.get(label)
     return known.name(language_of(request)) if known else label
+
+
+def label_means(request: Request, label: str) -> tuple[str, str] | None:
+    """Return what a label covers and what it does not, in the reader's language; None for an unknown label."""
+    known = desk_of(request).labels.labels.get(label)
+    language = language_of(request)
+    return (known.means.say(language), known.not_meant.say(language)) if known else None
 
 
 def script_texts(catalogue: Any) -> dict[str, str]:

@@ -39,7 +39,6 @@ def wellness_page(request: Request, desk: TheDesk, session: Signed) -> Response:
         "wellness.html",
         meter=meter,
         labels=desk.labels.labels,
-        desk_labels=desk.labels.labels,
         wrong=wrong,
         checked=len(answers) + len(settled),
     )

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, RootModel, model_validator
 
 from pipeline.configuration import configs_folder
+from pipeline.languages import FALLBACK
 from pipeline.languages.codes import CODES
 from pipeline.sheets import Sheet, SheetError, read
 
@@ -23,6 +24,27 @@ class LabelExamples(Sheet):
 
     meant: tuple[str, ...] = ()
     not_meant: tuple[str, ...] = ()
+
+
+class Meaning(RootModel[dict[str, str]]):
+    """A definition, in English (`en`) and in other languages under their codes. A plain text is English."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, value: object) -> object:
+        return {FALLBACK: value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if FALLBACK not in self.root:
+            raise ValueError(f"the text in {FALLBACK} is missing")
+        if unknown := self.root.keys() - CODES:
+            raise ValueError(f"{min(unknown)} is no language code")
+        return self
+
+    def say(self, language: str) -> str:
+        """Return the text in `language`, or else in English."""
+        return self.root.get(language, self.root[FALLBACK])
 
 
 class NamedSheet(Sheet):
@@ -67,8 +89,8 @@ class Label(NamedSheet):
     """`law` lists items of articles 6 and 7 of 网络信息内容生态治理规定 (CAC Order 5, 2019)."""
 
     severity: Severity
-    means: str
-    not_meant: str
+    means: Meaning
+    not_meant: Meaning
     law: tuple[Item, ...] = ()
     kinds: dict[str, Kind] = Field(default_factory=dict)
     elsewhere: Elsewhere = Elsewhere()

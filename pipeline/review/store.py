@@ -177,9 +177,11 @@ class SqlReviewStore(ReviewStore):
         with self._database.read() as connection:
             found = reading.ids(connection, prefix, limit=2)
         if not found:
-            raise CaseError(f"There is no case {prefix}", "`voxwarden cases list` shows the ids.")
+            raise CaseError(f"There is no case {prefix}", "`voxwarden cases list` shows the ids.", text="missing_case")
         if len(found) > 1:
-            raise CaseError(f"More than one case id begins with {prefix}", "Give more characters of the id.")
+            raise CaseError(
+                f"More than one case id begins with {prefix}", "Give more characters of the id.", text="missing_case"
+            )
         return found[0]
 
     def decide(self, case: str, moderator: str, choice: Choice, at: float) -> Decision:

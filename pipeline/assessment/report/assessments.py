@@ -104,7 +104,9 @@ def all_of(connection: Connection) -> list[Assessment]:
 def check_open(assessment: Assessment) -> None:
     """Raise CaseError if the assessment has a final report."""
     if assessment.final:
-        raise CaseError(f"Assessment {assessment.id} already has a final report", "Open a new assessment for changes.")
+        raise CaseError(
+            f"Assessment {assessment.id} already has a final report", "Open a new assessment for changes.", text="final"
+        )
 
 
 def freeze(connection: Connection, report: AssessmentReport) -> str:
@@ -115,7 +117,12 @@ def freeze(connection: Connection, report: AssessmentReport) -> str:
     """
     if report.missing:
         fields = ", ".join(answer.field for answer in report.missing)
-        raise CaseError(f"{len(report.missing)} required fields are empty: {fields}", "Fill them in, then try again.")
+        raise CaseError(
+            f"{len(report.missing)} required fields are empty: {fields}",
+            "Fill them in, then try again.",
+            text="fields_missing",
+            n=len(report.missing),
+        )
     assert report.finished_at is not None  # noqa: S101 - a final report has both
     encoded = content.encode(report)
     digest = canonical.digest(encoded)
@@ -128,6 +135,8 @@ def freeze(connection: Connection, report: AssessmentReport) -> str:
     }
     draft = (ASSESSMENTS.c.id == report.id, ASSESSMENTS.c.state == "draft")
     if not connection.execute(update(ASSESSMENTS).where(*draft).values(values)).rowcount:
-        raise CaseError(f"Assessment {report.id} already has a final report", "Open a new assessment for changes.")
+        raise CaseError(
+            f"Assessment {report.id} already has a final report", "Open a new assessment for changes.", text="final"
+        )
     audit.append(connection, report.finished_at, report.finished_by, FROZEN, report.id, {"sha256": digest})
     return digest

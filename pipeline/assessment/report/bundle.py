@@ -130,7 +130,9 @@ def clips_of(connection: Connection, store: EvidenceStore, cases: Sequence[str])
         row = connection.execute(select(EVIDENCE.c.path, EVIDENCE.c.sha256).where(EVIDENCE.c.case_id == case)).first()
         clip = store.get(row.path) if row else None
         if row is None or clip is None:
-            raise Missing(f"Case {case} has no clip", "`voxwarden cases show` tells whether it was deleted.")
+            raise Missing(
+                f"Case {case} has no clip", "`voxwarden cases show` tells whether it was deleted.", text="no_clip"
+            )
         if checksum(clip) != row.sha256:
             raise InputError(f"The clip of case {case} was changed", "Its SHA-256 differs from the stored one.")
         found[case] = clip

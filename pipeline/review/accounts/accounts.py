@@ -67,12 +67,16 @@ def add(
             {"name": name, "role": role, "password": password, "oidc_subject": oidc_subject, "created_at": at}, Account
         )
     except msgspec.ValidationError as error:
-        raise AccountError(f"{name!r} is not a valid account name: {error}", "Choose another name.") from error
+        raise AccountError(
+            f"{name!r} is not a valid account name: {error}", "Choose another name.", text="account_name"
+        ) from error
     try:
         with connection.begin_nested():  # so that the caller's transaction goes on after a refused name
             connection.execute(insert(ACCOUNTS).values(msgspec.to_builtins(account)))
     except IntegrityError as error:
-        raise AccountError(f"An account named {name} exists already", "Choose another name.") from error
+        raise AccountError(
+            f"An account named {name} exists already", "Choose another name.", text="account_taken", name=name
+        ) from error
     audit.append(connection, at, actor, "account.add", name, {"role": role})
     return account
 
@@ -94,7 +98,7 @@ def known_elsewhere(connection: Connection, subject: str, name: str, role: Role,
         return add(connection, name, role, at, "oidc", oidc_subject=subject)
     account = _account(dict(row._mapping))
     if account.disabled:
-        raise AccountError(f"The account {account.name} is disabled", "Ask an admin.")
+        raise AccountError(f"The account {account.name} is disabled", "Ask an admin.", text="disabled")
     if account.role != role:
         change(connection, account.name, at, "oidc", role=role)
     audit.append(connection, at, account.name, "login", account.name)
@@ -117,7 +121,9 @@ def change(connection: Connection, name: str, at: float, actor: str, **changes: 
     Raises AccountError if there is no such account.
     """
     if not find(connection, name):
-        raise AccountError(f"There is no account {name}", "`voxwarden accounts list` shows all accounts.")
+        raise AccountError(
+            f"There is no account {name}", "`voxwarden accounts list` shows all accounts.", text="missing"
+        )
     detail = {key: value for key, value in changes.items() if key in {"role", "disabled"}}
     connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.name == name).values(changes))
     connection.execute(delete(SESSIONS).where(SESSIONS.c.account == name))

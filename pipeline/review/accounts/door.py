@@ -70,7 +70,7 @@ class Door:
             return
         with self._database.write() as connection:
             audit.append(connection, self._clock(), name, f"{what}.refused", name)
-        raise AccountError("The password is wrong", "Nothing was changed. Try again.")
+        raise AccountError("The password is wrong", "Nothing was changed. Try again.", text="old_password")
 
     def _fits(self, keys: tuple[Key, ...], name: str, password: str, turns: HashTurns) -> bool:
         """Check a password, and take one try of each key. If the sign-in succeeds, the caller gives them back."""

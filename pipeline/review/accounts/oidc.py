@@ -104,7 +104,9 @@ class Provider:
         groups = [groups] if isinstance(groups, str) else groups
         roles = {wanted.roles[group] for group in groups if isinstance(group, str) and group in wanted.roles}
         if not roles:
-            raise AccountError("None of your groups has a role here", "Ask an admin to add one to console.oidc.roles.")
+            raise AccountError(
+                "None of your groups has a role here", "Ask an admin to add one to console.oidc.roles.", text="no_role"
+            )
         name = str(claims.get(wanted.name_claim) or claims["sub"])
         return Identity(f"{wanted.issuer} {claims['sub']}", name, next(role for role in RANKED if role in roles))
 
@@ -122,7 +124,9 @@ class Provider:
             claims = self._decoded(token).claims
             registry.validate(claims)
         except (JoseError, ValueError) as error:
-            raise AccountError(f"The provider's token is not valid: {error}", "Sign in again.") from error
+            raise AccountError(
+                f"The provider's token is not valid: {error}", "Sign in again.", text="oidc_token"
+            ) from error
         return claims
 
     def _decoded(self, token: str) -> jwt.Token:

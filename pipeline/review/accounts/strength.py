@@ -17,12 +17,18 @@ def check(password: str, name: str) -> None:
     """Raise AccountError if the password of the account `name` is too short, too long or easy to guess."""
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         raise AccountError(
-            f"The password has {len(password)} characters", f"Use {MIN_LENGTH} to {MAX_LENGTH} characters."
+            f"The password has {len(password)} characters",
+            f"Use {MIN_LENGTH} to {MAX_LENGTH} characters.",
+            text="password_length",
+            least=MIN_LENGTH,
+            most=MAX_LENGTH,
         )
     if len(name) >= SHORTEST_NAME and name.casefold() in password.casefold():
-        raise AccountError("The password contains the account's name", "Choose another one.")
+        raise AccountError("The password contains the account's name", "Choose another one.", text="password_name")
     if _score(password[:LOOKED_AT], name) < ENOUGH:
-        raise AccountError("The password is easy to guess", "Use four or more words that do not belong together.")
+        raise AccountError(
+            "The password is easy to guess", "Use four or more words that do not belong together.", text="password_weak"
+        )
 
 
 def _score(password: str, name: str) -> int:

@@ -106,6 +106,8 @@ def allow(connection: Connection, account: str, comfort: Comfort, at: float) -> 
         raise CaseError(
             f"You have listened for {comfort.most_minutes} minutes in this shift, which is your own limit",
             "Stop for today, or raise the limit on your wellness page.",
+            text="listened",
+            minutes=comfort.most_minutes,
         )
 
 

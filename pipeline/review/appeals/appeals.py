@@ -61,7 +61,9 @@ def lodge(
     found = reading.case(connection, case, lock=True)
     if found.speaker != appellant or checks.copied(connection, case):
         raise Missing(
-            f"There is no case {case} of speaker {appellant}", "Only the speaker of a case can appeal against it."
+            f"There is no case {case} of speaker {appellant}",
+            "Only the speaker of a case can appeal against it.",
+            text="missing_case",
         )
     earlier = of_case(connection, case)
     if earlier:
@@ -91,12 +93,14 @@ def settle(
     """
     if choice.verdict == "escalate" or choice.action:
         raise CaseError(
-            "An appeal can only be upheld or overturned, without an action", "Decide it, or leave it to another person."
+            "An appeal can only be upheld or overturned, without an action",
+            "Decide it, or leave it to another person.",
+            text="appeal_choice",
         )
     appeal = get(connection, identity)
     case = reading.case(connection, appeal.case, lock=True)
     if get(connection, identity).state != "open":
-        raise Stale("This appeal is already settled", "Take the next one.")
+        raise Stale("This appeal is already settled", "Take the next one.", text="appeal_settled")
     duty.check_fresh(connection, case, reviewer)
     first = next(one for one in reading.decisions(connection, case.id) if one.id == appeal.decision)
     decision = deciding.add(connection, case, reviewer, choice, at)
@@ -162,9 +166,13 @@ def settled(connection: Connection, since: float) -> Count:
 def _appealable(connection: Connection, case: Case, at: float, undo_seconds: float) -> Decision:
     standing = [one for one in reading.decisions(connection, case.id) if one.undone is None]
     if not standing or standing[-1].verdict != "uphold":
-        raise CaseError(f"Case {case.id} is not upheld", "Appeal only against an upheld case.")
+        raise CaseError(f"Case {case.id} is not upheld", "Appeal only against an upheld case.", text="not_upheld")
     if at <= standing[-1].at + undo_seconds:
-        raise CaseError(f"The moderator can still undo the decision of case {case.id}", "Appeal some seconds later.")
+        raise CaseError(
+            f"The moderator can still undo the decision of case {case.id}",
+            "Appeal some seconds later.",
+            text="undo_first",
+        )
     return standing[-1]
 
 

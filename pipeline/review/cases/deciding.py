@@ -50,9 +50,11 @@ def decide(
     if again := next((one for one in earlier if one.id == decision.id), None):
         return again
     if found.status == "decided":
-        raise CaseError(f"Case {case} is already decided", f"`voxwarden cases show {case}` shows who decided it.")
+        raise CaseError(
+            f"Case {case} is already decided", f"`voxwarden cases show {case}` shows who decided it.", text="decided"
+        )
     if version not in {None, found.version}:
-        raise Stale(f"Case {case} has changed", "Look at the changes, then decide again.")
+        raise Stale(f"Case {case} has changed", "Look at the changes, then decide again.", text="changed")
     checks.allow(connection, case, moderator, at)
     duty.check_party(connection, found, moderator)
     duty.check_escalated(connection, found, moderator)
@@ -116,10 +118,14 @@ def undo(
     standing = [one for one in reading.decisions(connection, found.id) if one.undone is None]
     if not standing or standing[-1].id != identity or standing[-1].moderator != moderator:
         raise CaseError(
-            f"Decision {identity} is not the last one of its case, or another moderator made it", "Nothing was undone."
+            f"Decision {identity} is not the last one of its case, or another moderator made it",
+            "Nothing was undone.",
+            text="not_last",
         )
     if at > standing[-1].at + undo_seconds:
-        raise CaseError(f"The time to undo decision {identity} is over", "An appeal can still overturn it.")
+        raise CaseError(
+            f"The time to undo decision {identity} is over", "An appeal can still overturn it.", text="undo_over"
+        )
     connection.execute(update(DECISIONS).where(DECISIONS.c.id == identity).values(undone=at))
     _update_case(connection, found, standing[:-1])
     outbox.withdraw(connection, identity, at)
@@ -167,7 +173,9 @@ def _decision(case: str, moderator: str, choice: Choice, at: float, attempt: int
     check_decision(decision)
     if choice.action and choice.verdict != "uphold":
         raise CaseError(
-            f"The action {choice.action} needs the verdict uphold", "Uphold the case, or leave the action out."
+            f"The action {choice.action} needs the verdict uphold",
+            "Uphold the case, or leave the action out.",
+            text="action_needs_uphold",
         )
     if choice.duration_seconds is not None and choice.action not in TIMED:
         raise CaseError(

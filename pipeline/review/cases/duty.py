@@ -19,7 +19,11 @@ def check_party(connection: Connection, case: Case, account: str) -> None:
     """Raise Involved if the account speaks in the case, or reported it."""
     theirs = involves(users_of(connection, account))
     if connection.scalar(select(CASES.c.id).where(CASES.c.id == case.id, theirs)):
-        raise Involved(f"{account} is the speaker or a reporter of case {case.id}", "Another moderator must decide it.")
+        raise Involved(
+            f"{account} is the speaker or a reporter of case {case.id}",
+            "Another moderator must decide it.",
+            text="own_case",
+        )
 
 
 def users_of(connection: Connection, account: str) -> frozenset[str]:
@@ -43,11 +47,14 @@ def involves(users: Collection[str]) -> ColumnElement[bool]:
 def check_escalated(connection: Connection, case: Case, account: str) -> None:
     """Raise Involved if the case is escalated, and the account escalated it or may not decide escalated cases."""
     if connection.scalar(select(CASES.c.id).where(CASES.c.id == case.id, escalated_by(account))):
-        raise Involved(f"{account} has escalated case {case.id}", "Another moderator must decide it.")
+        raise Involved(
+            f"{account} has escalated case {case.id}", "Another moderator must decide it.", text="own_escalation"
+        )
     if case.status == "escalated" and not skills.of(connection, account).escalated:
         raise Involved(
             f"Case {case.id} is escalated, and {account} may not decide such cases",
             "A lead decides it, or gives the right.",
+            text="escalated",
         )
 
 
@@ -55,7 +62,9 @@ def check_skills(connection: Connection, case: Case, account: str) -> None:
     """Raise Involved if the account may not get the case, by its language, label or severity."""
     if not skills.of(connection, account).fit(case):
         raise Involved(
-            f"Case {case.id} is outside the skills of {account}", "A lead can change them, or move the case."
+            f"Case {case.id} is outside the skills of {account}",
+            "A lead can change them, or move the case.",
+            text="skills",
         )
 
 
@@ -73,7 +82,11 @@ def check_fresh(connection: Connection, case: Case, account: str) -> None:
     """
     check_party(connection, case, account)
     if account in deciders(connection, case.id):
-        raise Involved(f"{account} has decided case {case.id} before", "Another person must decide the appeal.")
+        raise Involved(
+            f"{account} has decided case {case.id} before",
+            "Another person must decide the appeal.",
+            text="own_decision",
+        )
 
 
 def deciders(connection: Connection, case: str) -> set[str]:

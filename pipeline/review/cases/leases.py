@@ -42,7 +42,7 @@ def claim(connection: Connection, case: str, account: str, at: float, seconds: f
     """
     found = reading.case(connection, case, lock=True)
     if found.status == "decided":
-        raise CaseError(f"Case {case} is already decided", "Take the next one.")
+        raise CaseError(f"Case {case} is already decided", "Take the next one.", text="decided")
     checks.allow(connection, case, account, at)
     duty.check_party(connection, found, account)
     duty.check_escalated(connection, found, account)
@@ -52,7 +52,7 @@ def claim(connection: Connection, case: str, account: str, at: float, seconds: f
     rows = connection.execute(select(LEASES).where(replaced).order_by(LEASES.c.case_id).with_for_update())
     held = next((lease for lease in map(_lease, rows) if lease.case_id == case), None)
     if held and held.account != account and held.expires_at > at:
-        raise Taken(f"{held.account} holds case {case}", "Take the next one.")
+        raise Taken(f"{held.account} holds case {case}", "Take the next one.", text="taken", name=held.account)
     connection.execute(delete(LEASES).where(replaced))
     lease = Lease(case, str(uuid.uuid4()), account, at, at + seconds)
     connection.execute(insert(LEASES).values(msgspec.structs.asdict(lease)))
@@ -115,7 +115,9 @@ def _held(connection: Connection, identity: str, account: str) -> Lease:
     query = select(LEASES).where(LEASES.c.id == identity, LEASES.c.account == account).with_for_update()
     row = connection.execute(query).one_or_none()
     if row is None:
-        raise Stale("You no longer hold this case", "Take it again; the page keeps the text that you typed.")
+        raise Stale(
+            "You no longer hold this case", "Take it again; the page keeps the text that you typed.", text="lease_lost"
+        )
     return _lease(row)
 
 

@@ -38,7 +38,7 @@ def case(connection: Connection, identity: str, lock: bool = False) -> Case:
     query = select(CASES).where(CASES.c.id == identity)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
-        raise Missing(f"There is no case {identity}", "`voxwarden cases list` shows the ids.")
+        raise Missing(f"There is no case {identity}", "`voxwarden cases list` shows the ids.", text="missing_case")
     return case_of(row)
 
 

@@ -204,7 +204,7 @@ def check_decision(decision: Decision) -> None:
     try:
         _check_contract(decision)
     except BadMessage as error:
-        raise CaseError(error.what, error.remedy) from error
+        raise CaseError(error.what, error.remedy, text=error.text) from error
 
 
 def _check_contract(value: Flag | SpeechStatus | Decision) -> None:

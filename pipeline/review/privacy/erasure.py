@@ -47,7 +47,7 @@ def ask(connection: Connection, speaker: str, actor: str, at: float) -> Request:
     A second request for the same speaker replaces the first. Raises CaseError if `speaker` is empty.
     """
     if not speaker:
-        raise CaseError("The erasure names no speaker", "Give the speaker's id that the app uses.")
+        raise CaseError("The erasure names no speaker", "Give the speaker's id that the app uses.", text="no_speaker")
     connection.execute(delete(ERASURES).where(ERASURES.c.speaker == speaker))
     connection.execute(insert(ERASURES).values(speaker=speaker, asked_by=actor, asked_at=at))
     audit.append(connection, at, actor, "erasure.ask", pseudonym(speaker))

@@ -43,7 +43,11 @@ def place(connection: Connection, kind: Kind, subject: str, reason: str, actor: 
     Raises CaseError if the subject or the reason is empty.
     """
     if not subject or not reason:
-        raise CaseError("A hold needs a subject and a reason", "Name the case, speaker or room, and a reference.")
+        raise CaseError(
+            "A hold needs a subject and a reason",
+            "Name the case, speaker or room, and a reference.",
+            text="hold_fields",
+        )
     if kind == "case":
         subject = checks.family(connection, subject)[0]
     hold = Hold(id=str(uuid.uuid4()), kind=kind, subject=subject, reason=reason, placed_by=actor, placed_at=at)

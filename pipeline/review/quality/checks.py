@@ -90,7 +90,7 @@ def barred(connection: Connection, account: str, at: float) -> frozenset[str]:
 def allow(connection: Connection, case: str, account: str, at: float) -> None:
     """Raise CaseError if `account` may not decide `case`, because it would check its own work."""
     if connection.execute(_barred(account, at).where(CHECKS.c.case_id == case)).first():
-        raise CaseError("This case is for another moderator", "Take the next one.")
+        raise CaseError("This case is for another moderator", "Take the next one.", text="own_check")
 
 
 def note(connection: Connection, case: str, done: bool) -> None:
@@ -112,9 +112,11 @@ def mark_golden(connection: Connection, case: str, account: str, verdict: Verdic
     """
     found = reading.case(connection, case, lock=True)
     if verdict not in FINAL or found.status != "decided":
-        raise CaseError("Only an upheld or dismissed case can be golden", "Decide the case first.")
+        raise CaseError("Only an upheld or dismissed case can be golden", "Decide the case first.", text="golden_open")
     if found.policy == REPORTED or of(connection, case):
-        raise CaseError("A check or a reported case cannot be golden", "Choose a case that was flagged.")
+        raise CaseError(
+            "A check or a reported case cannot be golden", "Choose a case that was flagged.", text="golden_reported"
+        )
     unmark_golden(connection, case)
     connection.execute(insert(GOLDEN).values(case_id=case, verdict=verdict, account=account, at=at))
 

@@ -1,9 +1,20 @@
 """Errors are answered by a page, by a fragment of an open page, or by JSON for a program."""
 
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+from fastapi.testclient import TestClient
 from starlette.requests import Request
 
+from pipeline import assessment, errors, review
+from pipeline import console as console_package
 from pipeline.console.app import create_app, open_desk
+from pipeline.console.guard import COOKIE
+from pipeline.console.shield import HEADERS
+from pipeline.console.texts import Texts
 from pipeline.errors import (
     AccountError,
     CaseError,
@@ -15,12 +26,22 @@ from pipeline.errors import (
     Taken,
     VoxwardenError,
 )
+from pipeline.review.accounts import accounts
+from pipeline.review.accounts.accounts import Preferences
 from pipeline.settings import Settings
 from tests.pipeline.console.conftest import Console, Enter
 
+REVIEW, CONSOLE, ASSESSMENT = (Path(str(one.__file__)).parent for one in (review, console_package, assessment))
+ONLY_FOR_PROGRAMS = {"appeals_api.py", "confirmations_api.py", "coop_api.py", "confirmations.py"}
+LATIN = re.compile("[A-Za-z]{3}")
 EVIL = "<script>alert(1)</script>"
 FRAGMENT = {"hx-request": "true"}
 BROWSER = {"accept": "text/html"}
+
+
+def main(page: str) -> str:
+    """Return the words of the page's main part, without its tags."""
+    return re.sub("<[^>]*>", "", page.partition("<main")[2].partition("</main>")[0].partition(">")[2])
 
 
 def test_a_person_gets_a_page_and_an_open_page_a_fragment(enter: Enter) -> None:
@@ -29,13 +50,65 @@ def test_a_person_gets_a_page_and_an_open_page_a_fragment(enter: Enter) -> None:
     assert (whole.status_code, part.status_code) == (404, 404)
     assert ("<html" in whole.text, "<html" in part.text) == (True, False)
     for answer in (whole, part):
-        assert "There is no case 0" in answer.text
+        assert "No such case. It may have been deleted under the retention rules." in answer.text
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/cases", "/static/none.css"])
-def test_an_unknown_path_is_a_page_too(enter: Enter, path: str) -> None:
+@pytest.mark.parametrize("path", ["/nowhere", "/cases", "/static/none.css", "/cases/0", "/audit"])
+def test_an_error_keeps_navigation_language_and_theme(console: Console, enter: Enter, path: str) -> None:
+    with console.database.write() as connection:
+        accounts.prefer(connection, "ana", Preferences(language="zh", theme="dark"))
     answer = enter("ana").get(path)
-    assert (answer.status_code, "<html" in answer.text) == (404, True)
+    assert answer.status_code in {403, 404}
+    assert '<html lang="zh-CN" data-theme="dark"' in answer.text
+    assert '<a href="/queue"' in answer.text
+    assert not LATIN.search(main(answer.text))
+
+
+def test_a_moderator_reads_no_hint_for_the_command_line(enter: Enter) -> None:
+    words = main(enter("ana").get("/audit").text)
+    assert "Your role cannot open this page. Ask a lead if you need it." in words
+    assert "voxwarden" not in words.lower()
+
+
+def test_an_error_of_ours_is_a_page_with_a_reference(console: Console, caplog: pytest.LogCaptureFixture) -> None:
+    app = create_app(open_desk(Settings(data_dir=console.evidence.parent), console.database, console.clock))
+
+    def broken() -> None:
+        raise RuntimeError(EVIL)
+
+    app.add_api_route("/broken", broken)
+    client = TestClient(app, raise_server_exceptions=False)
+    client.cookies.set(COOKIE, console.cookie("ana"))
+    answer = client.get("/broken", headers={"accept-language": "zh"})
+    reference = re.search(r"编号 <bdi>([0-9a-f]{8})</bdi>", answer.text)
+    assert answer.status_code == 500
+    assert reference is not None
+    assert reference[1] in caplog.text
+    assert '<a href="/queue"' in answer.text
+    assert EVIL not in answer.text + caplog.text
+    assert HEADERS.items() <= dict(answer.headers).items()
+
+
+def raises() -> Iterator[tuple[str, str, set[str]]]:
+    """Return the place, the key of the text, and its values, for each of our errors that a page can show."""
+    kinds = ("CaseError", "Missing", "Taken", "Involved", "Stale", "AccountError")
+    for file in [*REVIEW.rglob("*.py"), *CONSOLE.rglob("*.py"), *ASSESSMENT.rglob("*.py")]:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and ast.unparse(node.exc.func) in kinds:
+                given = {word.arg or "": ast.unparse(word.value).strip("'") for word in node.exc.keywords}
+                text = given.pop("text", "") or getattr(errors, ast.unparse(node.exc.func)).text
+                yield f"{file.name}:{node.lineno}", text, set(given)
+
+
+def test_each_error_has_a_text_in_the_catalogues() -> None:
+    english, unexplained = Texts().catalogue("en"), []
+    for place, text, values in raises():
+        if place.partition(":")[0] in ONLY_FOR_PROGRAMS or text == "error.text":
+            continue
+        known = f"error.{text}" in english and text != "other"
+        if not known or set(re.findall(r"\{(\w+)\}", english[f"error.{text}"])) != values:
+            unexplained.append((place, text, values))
+    assert not unexplained, "give the error a `text` of the section `error` of console.yaml, and its values"
 
 
 def test_a_program_gets_json(enter: Enter) -> None:
@@ -68,7 +141,7 @@ def test_other_requests_without_a_session_get_401(enter: Enter) -> None:
 def test_an_invalid_field_is_named_and_its_text_is_not_repeated(enter: Enter) -> None:
     answer = enter("ana").get("/queue", params={"room": EVIL + "\x00"})
     assert answer.status_code == 422
-    assert "query.room" in answer.text
+    assert "The value of the field “<bdi>room</bdi>” is not allowed." in answer.text
     assert "alert(1)" not in answer.text
 
 
