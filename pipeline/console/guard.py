@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from pipeline.console.access import ACCESS, ANYBODY, Caller, allowed
 from pipeline.console.desk import Desk, desk_of
+from pipeline.console.packing import unmasked
 from pipeline.review.accounts import sessions
 from pipeline.review.accounts.sessions import TOUCH_SECONDS, LoginSession
 
@@ -97,7 +98,7 @@ async def _check_csrf(request: Request, session: LoginSession | None) -> None:
             raise Refused(403, "The request came from another site.", "foreign")
         return
     token = request.headers.get(HEADER) or str((await request.form()).get(FIELD, ""))
-    if not secrets.compare_digest(token.encode(), session.csrf.encode()):
+    if not secrets.compare_digest(unmasked(token).encode(), session.csrf.encode()):
         raise Refused(403, "The request did not come from this page. Load the page again.", "foreign")
 
 

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from pipeline import languages
-from pipeline.console import moments
+from pipeline.console import moments, packing, static
 from pipeline.console.access import ACCESS, allowed
 from pipeline.console.addresses import profile_href
 from pipeline.console.desk import desk_of
@@ -63,7 +63,8 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"shown": shown, "SHAPES": SHAPES, "SEVERITY_NAMES": SEVERITY_NAMES, "profile_href": profile_href}
+    made.globals |= {"shown": shown, "SHAPES": SHAPES, "SEVERITY_NAMES": SEVERITY_NAMES}
+    made.globals |= {"static": static.address, "profile_href": profile_href}
     made.filters |= {"utc": utc, "bdi": bdi}
     return made
 
@@ -71,7 +72,11 @@ def environment() -> Environment:
 def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
     """Render `template` with `values` in the reader's language."""
     made: Environment = request.app.state.templates
-    return HTMLResponse(made.get_template(template).render(context(request) | values), status)
+    body = made.get_template(template).render(context(request) | values).encode()
+    headers = {"vary": "Accept-Encoding"}
+    if len(body) >= packing.LEAST and packing.taken(request):
+        body, headers["content-encoding"] = packing.packed(body), "gzip"
+    return HTMLResponse(body, status, headers)
 
 
 def context(request: Request) -> dict[str, Any]:
@@ -90,7 +95,7 @@ def context(request: Request) -> dict[str, Any]:
         "lang": languages.of(language).tag or language,
         "preferences": preferences,
         "account": session.account if session else None,
-        "csrf": session.csrf if session else "",
+        "csrf": packing.masked(session.csrf) if session else "",
         "keys": keys_of(preferences.remapped),
         "may": partial(allowed, role=role),
         "navigation": navigation(role),

@@ -1,22 +1,70 @@
-"""Serves the scripts and styles of the package, htmx included."""
+"""Serves the scripts, styles and icons of the package, htmx included.
 
+All files are read and packed once, at the start. An address with the hash of all files, `/static/<hash>/<file>`, never
+changes its content, so the browser keeps it. The scripts import each other by relative addresses, so these have the
+hash, too. Without the hash, the browser asks each time, and gets 304 as long as the file is the same.
+"""
+
+from functools import cache
+from hashlib import sha256
 from pathlib import Path as File
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Path
-from fastapi.responses import FileResponse
+from fastapi import APIRouter, Path, Request, Response
+from msgspec import Struct
+
+from pipeline.console.guard import Refused
+from pipeline.console.packing import packed, taken
 
 router = APIRouter()
 
 FOLDER = File(__file__).parent / "static"
-TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+BEST = 9
+"""The level of gzip for files: they are packed only once."""
+FOR_EVER = "public, max-age=31536000, immutable"
 
 
-@router.get("/static/{name}", include_in_schema=False)
-def static_file(name: Annotated[str, Path(pattern=r"^[a-z.]{1,40}$")]) -> FileResponse:
-    """Return a script, a style or an icon."""
-    file = FOLDER / name
-    if file.suffix not in TYPES or not file.is_file():
-        raise HTTPException(404, "There is no such file.")
-    # "no-cache" makes the browser check the ETag each time, so that it sees an update at once.
-    return FileResponse(file, media_type=TYPES[file.suffix], headers={"cache-control": "no-cache"})
+class StaticFile(Struct, frozen=True):
+    kind: str
+    plain: bytes
+    packed: bytes
+    hash: str
+
+
+@router.get("/static/{path:path}", include_in_schema=False)
+def static_file(request: Request, path: Annotated[str, Path(pattern=r"^([0-9a-f]{16}/)?[a-z_.]{1,40}$")]) -> Response:
+    """Return a script, a style or an icon; 304 if the browser has it."""
+    version, _, name = path.rpartition("/")
+    file = files().get(name)
+    if not file:
+        raise Refused(404, "There is no such file.", "page")
+    zipped = taken(request)
+    etag = f'"{file.hash}{"-gzip" if zipped else ""}"'
+    kept = FOR_EVER if version == version_of_all() else "no-cache"
+    headers = {"etag": etag, "vary": "Accept-Encoding", "cache-control": kept}
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    if zipped:
+        headers["content-encoding"] = "gzip"
+    return Response(file.packed if zipped else file.plain, media_type=file.kind, headers=headers)
+
+
+def address(name: str) -> str:
+    """Return the address of a static file, with the hash of all files."""
+    return f"/static/{version_of_all()}/{name}"
+
+
+@cache
+def files() -> dict[str, StaticFile]:
+    """Return the files by name."""
+    found = {file.name: file.read_bytes() for file in sorted(FOLDER.iterdir()) if file.suffix in TYPES}
+    return {
+        name: StaticFile(TYPES[File(name).suffix], content, packed(content, BEST), sha256(content).hexdigest()[:16])
+        for name, content in found.items()
+    }
+
+
+@cache
+def version_of_all() -> str:
+    return sha256("".join(file.hash for file in files().values()).encode()).hexdigest()[:16]

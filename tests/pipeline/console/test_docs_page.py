@@ -20,7 +20,7 @@ def test_the_page_lists_every_endpoint_of_the_schema_with_its_description(enter:
 
 def test_the_schema_leaves_out_only_itself_and_static_files(enter: Enter) -> None:
     schema = enter("ana").get("/openapi.json").json()
-    assert {"/openapi.json", "/docs", "/static/{name}"}.isdisjoint(schema["paths"])
+    assert {"/openapi.json", "/docs", "/static/{path}"}.isdisjoint(schema["paths"])
     assert sum(len(methods) for methods in schema["paths"].values()) == len(ACCESS) - 3
 
 
