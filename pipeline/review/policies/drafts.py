@@ -58,7 +58,7 @@ def begin(connection: Connection, texts: RuleTexts, title: str, labels: Labels, 
     versions.lock(connection)
     open_now = connection.scalar(select(func.count()).where(POLICY_DRAFTS.c.state.in_(OPEN))) or 0
     if open_now >= MAX_OPEN:
-        raise CaseError(f"There are {MAX_OPEN} open drafts already", "Drop or publish one first.")
+        raise CaseError(f"There are {MAX_OPEN} open drafts already", "Drop or publish one first.", text="policy_drafts")
     number = (connection.scalar(select(func.max(POLICY_DRAFTS.c.number))) or 0) + 1
     draft = Draft(number, title, texts, texts.sha256, (actor,), _state(texts, labels), at)
     connection.execute(insert(POLICY_DRAFTS).values(msgspec.to_builtins(draft)))
@@ -83,7 +83,12 @@ def save(
     versions.lock(connection)
     draft = _open(connection, number)
     if draft.sha256 != seen:
-        raise Stale(f"{draft.authors[-1]} has changed this draft meanwhile", "Copy your text, and load the page again.")
+        raise Stale(
+            f"{draft.authors[-1]} has changed this draft meanwhile",
+            "Copy your text, and load the page again.",
+            text="policy_draft_changed",
+            name=draft.authors[-1],
+        )
     if (texts, title) == (draft.texts, draft.title):
         return draft
     authors = (*(name for name in draft.authors if name != actor), actor)[-MAX_AUTHORS:]
@@ -118,12 +123,14 @@ def approve(
     versions.lock(connection)
     draft = _open(connection, number)
     if actor in (*draft.authors, draft.asked_by):
-        raise Involved("You have edited this draft", "Another person approves it.")
+        raise Involved("You have edited this draft", "Another person approves it.", text="policy_own_draft")
     if draft.state != "asked":
-        raise CaseError("Nobody has asked for the approval of this draft", "Let an author ask.")
+        raise CaseError(
+            "Nobody has asked for the approval of this draft", "Let an author ask.", text="policy_not_asked"
+        )
     current = versions.newest(connection)
     if draft.sha256 != seen or (current.number if current else 0) != live:
-        raise Stale("The draft or the live version has changed", "Look at the difference again.")
+        raise Stale("The draft or the live version has changed", "Look at the difference again.", text="policy_moved")
     _check_backtested(connection, draft)
     made = versions.publish(connection, draft.texts, labels, draft.title, draft.authors, actor, at)
     _change(connection, number, {"state": "published", "version": made.number})
@@ -137,7 +144,9 @@ def send_back(connection: Connection, number: int, actor: str, at: float, note: 
     versions.lock(connection)
     draft = _open(connection, number)
     if draft.state != "asked":
-        raise CaseError("Nobody has asked for the approval of this draft", "Load the page again.")
+        raise CaseError(
+            "Nobody has asked for the approval of this draft", "Load the page again.", text="policy_not_asked"
+        )
     _change(connection, number, {"state": "backtested", "asked_by": None, "asked_at": None})
     audit.append(connection, at, actor, "policy.back", str(number), {"sha256": draft.sha256, "note": note})
     return find(connection, number)
@@ -175,7 +184,7 @@ def opened(connection: Connection) -> list[Draft]:
 def _open(connection: Connection, number: int) -> Draft:
     draft = find(connection, number)
     if not draft.open:
-        raise CaseError(f"Draft {number} is {draft.state}", "Begin a new draft.")
+        raise CaseError(f"Draft {number} is {draft.state}", "Begin a new draft.", text="policy_draft_over")
     return draft
 
 
@@ -185,7 +194,11 @@ def _check_backtested(connection: Connection, draft: Draft) -> None:
     columns = (POLICY_BACKTESTS.c.sha256, POLICY_BACKTESTS.c.against, POLICY_BACKTESTS.c.state)
     found = connection.execute(select(*columns).where(POLICY_BACKTESTS.c.draft == draft.number)).one_or_none()
     if draft.state == "edited" or found is None or tuple(found) != wanted:
-        raise CaseError("These texts are not backtested against the live version", "Run the backtest first.")
+        raise CaseError(
+            "These texts are not backtested against the live version",
+            "Run the backtest first.",
+            text="policy_not_backtested",
+        )
 
 
 def _state(texts: RuleTexts, labels: Labels) -> DraftState:

@@ -117,7 +117,11 @@ def roll_back(
     """
     old, live = find(connection, number), newest(connection)
     if live and live.sha256 == old.sha256:
-        raise CaseError(f"Version {live.number} has the texts of version {number} already", "Choose another version.")
+        raise CaseError(
+            f"Version {live.number} has the texts of version {number} already",
+            "Choose another version.",
+            text="policy_same",
+        )
     made = publish(connection, old.texts, labels, title, old.authors, actor, at, number)
     detail = {"back_to": number, "from": live.number if live else 0, "sha256": made.sha256, "policy": made.version}
     audit.append(connection, at, actor, "policy.rollback", str(made.number), detail)
@@ -130,9 +134,9 @@ def start_shadow(connection: Connection, mark: str, texts: RuleTexts, labels: La
     compiled(texts, labels, mark)
     running = shadows(connection)
     if any(each.mark == mark for each in running):
-        raise CaseError(f"The shadow policy {mark} runs already", "Look at its figures.")
+        raise CaseError(f"The shadow policy {mark} runs already", "Look at its figures.", text="policy_shadow_known")
     if len(running) >= MAX_SHADOWS:
-        raise CaseError(f"There are {MAX_SHADOWS} shadow policies already", "End one first.")
+        raise CaseError(f"There are {MAX_SHADOWS} shadow policies already", "End one first.", text="policy_shadows")
     values = {"mark": mark, "texts": msgspec.to_builtins(texts), "started_by": actor, "started_at": at}
     connection.execute(insert(POLICY_SHADOWS).values(values))
     _release(connection, _live_number(connection), at)
