@@ -34,6 +34,7 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
     "api_schema": SIGNED_IN,
     "me_page": SIGNED_IN,
     "set_preferences": SIGNED_IN,
+    "set_keys": SIGNED_IN,
     "set_password": SIGNED_IN,
     "set_totp": SIGNED_IN,
     "queue_page": SIGNED_IN,
@@ -138,6 +139,6 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
 
 
 def allowed(endpoint: str, role: Caller | None) -> bool:
-    """Tell whether a caller with `role` may call `endpoint`. None: nobody is signed in."""
-    callers = ACCESS[endpoint]
+    """Tell whether a caller with `role` may call `endpoint`; nobody may call an unknown one. None: not signed in."""
+    callers = ACCESS.get(endpoint, frozenset())
     return "anybody" in callers or (role is not None and role in callers)

@@ -1,5 +1,6 @@
 """A person's own page: language, theme, keys, password, one-time codes."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import msgspec
@@ -7,14 +8,17 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.console.desk import Signed, TheDesk
-from pipeline.console.fields import CodeForm, NameForm, SecretForm
-from pipeline.console.keys import KEYS
+from pipeline.console.fields import CodeForm, NameForm, SecretForm, WordForm
+from pipeline.console.keys import KEY, KEYS, conflict, first_of_two, keys_of
 from pipeline.console.login import own
 from pipeline.console.pages import page
 from pipeline.errors import AccountError
 from pipeline.review.accounts import accounts, passwords
+from pipeline.review.accounts.sessions import LoginSession
 
 router = APIRouter(prefix="/me")
+
+KeyForm = Annotated[str, Form(max_length=16, pattern=KEY)]
 
 AS_BROWSER = "browser"
 """Value of a form for "as in the browser". An empty one would not arrive: FastAPI takes it for a missing field."""
@@ -23,9 +27,25 @@ AS_BROWSER = "browser"
 @router.get("", response_class=HTMLResponse)
 def me_page(request: Request, session: Signed) -> Response:
     """Show the person's preferences, and a new secret for one-time codes."""
+    return _page(request, session)
+
+
+def _page(
+    request: Request,
+    session: LoginSession,
+    status: int = 200,
+    twice: tuple[str, str] | None = None,
+    wanted: Mapping[str, str] | None = None,
+) -> Response:
+    """Show the page. `wanted` are the keys of a refused form, and `twice` are the two actions with the same key."""
     secret = passwords.totp_secret()
     uri = passwords.totp_uri(session.account.name, secret)
-    return page(request, "me.html", secret=secret, uri=uri, all_keys=KEYS)
+    own_keys = wanted or keys_of(session.account.preferences.remapped)
+    rows = [
+        (name, first_of_two(default), "Space" if own_keys[name] == " " else own_keys[name])
+        for name, default in KEYS.items()
+    ]
+    return page(request, "me.html", status, secret=secret, uri=uri, rows=rows, twice=twice)
 
 
 @router.post("/preferences")
@@ -51,6 +71,28 @@ def set_preferences(
             connection, session.account.name, msgspec.structs.replace(session.account.preferences, **changes)
         )
     return RedirectResponse(own(then), 303)
+
+
+@router.post("/keys", response_class=HTMLResponse)
+def set_keys(
+    request: Request,
+    desk: TheDesk,
+    session: Signed,
+    name: Annotated[list[WordForm], Form(max_length=256)],
+    key: Annotated[list[KeyForm], Form(max_length=256)],
+    restore: bool = Form(default=False),
+) -> Response:
+    """Store the person's own keys: `key` has the key of each action of `name`. 422 if two actions have the same key."""
+    given = (
+        {} if restore else {one: " " if wanted == "Space" else wanted for one, wanted in zip(name, key, strict=False)}
+    )
+    remapped = {one: wanted for one, wanted in given.items() if one in KEYS and wanted != KEYS[one]}
+    if twice := conflict(keys_of(remapped)):
+        return _page(request, session, 422, twice=twice, wanted=keys_of(remapped))
+    preferences = msgspec.structs.replace(session.account.preferences, remapped=remapped)
+    with desk.database.write() as connection:
+        accounts.prefer(connection, session.account.name, preferences)
+    return RedirectResponse("/me#keys-title", 303)
 
 
 @router.post("/password")

@@ -3,6 +3,7 @@
 The buttons show the keys, the help of `?` lists them, and `static/keys.js` handles them.
 """
 
+import itertools
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -58,6 +59,12 @@ KEYS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+KEY = (
+    r"^([!-~] )?([!-~]|[^\x00-\x7f]|Space"
+    r"|(Shift\+)?(Enter|Backspace|Delete|Insert|Home|End|PageUp|PageDown|Arrow(Left|Right|Up|Down)|F[0-9]{1,2}))$"
+)
+"""A key, or a sequence of two, as a form sends it."""
+
 SHOWN: Mapping[str, str] = MappingProxyType(
     {" ": "␣", "ArrowLeft": "←", "ArrowRight": "→", "Enter": "↵", "Shift+ArrowLeft": "⇧←", "Shift+ArrowRight": "⇧→"}
 )
@@ -66,6 +73,20 @@ SHOWN: Mapping[str, str] = MappingProxyType(
 def keys_of(remapped: Mapping[str, str]) -> dict[str, str]:
     """Return the table with a person's own keys in place of the default ones."""
     return {name: remapped.get(name, key) for name, key in KEYS.items()}
+
+
+def conflict(keys: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return two actions whose keys exclude each other: the same key, or one that begins the other (`g` and `g q`)."""
+    for one, other in itertools.combinations(keys, 2):
+        first, second = sorted((keys[one], keys[other]), key=len)
+        if first == second or second.startswith(f"{first} "):
+            return one, other
+    return None
+
+
+def first_of_two(key: str) -> str:
+    """Return the first key of a sequence of two; empty for a single key."""
+    return key.rpartition(" ")[0].strip()
 
 
 def shown(key: str) -> str:

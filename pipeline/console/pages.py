@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from pipeline import languages
 from pipeline.console import moments, packing, static
-from pipeline.console.access import ACCESS, allowed
+from pipeline.console.access import allowed
 from pipeline.console.addresses import profile_href
 from pipeline.console.desk import desk_of
 from pipeline.console.keys import keys_of, shown
@@ -97,6 +97,7 @@ def context(request: Request) -> dict[str, Any]:
         "account": session.account if session else None,
         "csrf": packing.masked(session.csrf) if session else "",
         "keys": keys_of(preferences.remapped),
+        "palette_key": "⌘K" if "Mac" in request.headers.get("user-agent", "") else "Ctrl K",
         "may": partial(allowed, role=role),
         "navigation": navigation(role),
         "now": desk.clock(),
@@ -129,7 +130,7 @@ def explain(request: Request, error: VoxwardenError) -> str:
 def navigation(role: Role | None) -> dict[str, list[tuple[str, str]]]:
     """Return the name and path of each page that `role` may open, by group."""
     return {
-        group: [(name, href) for name, href, endpoint in entries if endpoint in ACCESS and allowed(endpoint, role)]
+        group: [(name, href) for name, href, endpoint in entries if allowed(endpoint, role)]
         for group, entries in NAVIGATION.items()
     }
 

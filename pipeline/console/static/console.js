@@ -1,5 +1,7 @@
-// Starts the parts of the page: keys, list, player, lease, live updates, wellness, typed text. Each part is a file of its own.
+// Starts the parts of the page: keys, palette, list, player, lease, live updates, wellness, typed text. Each part is a file of its own.
 import { start as startKeys } from "./keys.js";
+import { start as startPalette } from "./palette.js";
+import { start as startRemap } from "./remap.js";
 import { start as startList } from "./list.js";
 import { start as startPlayer } from "./player.js";
 import { start as startLease } from "./lease.js";
@@ -11,6 +13,8 @@ import { claim, start as startSearch } from "./search.js";
 
 startKeys();
 startTyped();
+startPalette();
+startRemap();
 if (document.getElementById("player") && !document.getElementById("rows")) startPlayer();
 if (document.getElementById("rows")) {
   startList();

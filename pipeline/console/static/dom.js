@@ -4,9 +4,11 @@ const data = (id) => JSON.parse(document.getElementById(id)?.textContent || "{}"
 export const texts = data("texts");
 export const keys = data("keys");
 
+/** Returns a name or text of a user isolated, as the element bdi does it: its writing direction ends with it. */
+export const isolated = (words) => (typeof words === "string" && words ? `\u2068${words}\u2069` : String(words ?? ""));
+
 /** Returns a text of the catalogue's part `script`, with values for its {placeholders}. */
-export const text = (name, values = {}) =>
-  (texts[name] || name).replace(/\{(\w+)\}/g, (_, hole) => String(values[hole] ?? ""));
+export const text = (name, values = {}) => (texts[name] || name).replace(/\{(\w+)\}/g, (_, hole) => isolated(values[hole]));
 
 export const find = (selector, root = document) => root.querySelector(selector);
 export const all = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -21,10 +23,13 @@ document.addEventListener("click", (event) => {
   if (handler) handler(button, event);
 });
 
-/** Does the action `name`, as its button would. Returns false if there is no such button. A closed menu counts too. */
-export const act = (name) => {
+/**
+ * Does the action `name`, as its button would. Returns false if there is no such button. A closed menu counts too.
+ * With `onlyAsk`, it does nothing.
+ */
+export const act = (name, onlyAsk = false) => {
   const button = all(`[data-do="${name}"]`).find((one) => !one.disabled && (one.checkVisibility() || one.closest("[popover]")));
-  if (!button) return false;
+  if (!button || onlyAsk) return Boolean(button);
   if (button.matches("input, textarea, select")) button.focus();
   else button.click();
   return true;

@@ -3,7 +3,7 @@ import { act, find, keys, on } from "./dom.js";
 
 const FIRST_OF_TWO = 1500; // milliseconds that the page waits for the second key after "g"
 
-const spell = (event) => {
+export const spell = (event) => {
   const named = event.key.length > 1 && event.shiftKey;
   return named ? `Shift+${event.key}` : event.key;
 };
