@@ -11,8 +11,8 @@ const names = () => new Map(all("#help [data-key]").map((one) => [one.dataset.ke
 /** The actions whose button is on the page now. An action of navigation is a place, not an action. */
 const actions = () => {
   const known = names();
-  return Object.keys(keys)
-    .filter((name) => known.has(name) && !name.startsWith("go_") && name !== "palette" && act(name, true))
+  return [...known.keys()]
+    .filter((name) => name in keys && !name.startsWith("go_") && name !== "palette" && act(name, true))
     .map((name) => {
       const line = known.get(name);
       return { words: find("dd", line).textContent, key: find("kbd", line).textContent, run: () => act(name) };
@@ -21,7 +21,8 @@ const actions = () => {
 
 const places = () => {
   const links = all(".top nav a, .menu a.opt").map((one) => [one.getAttribute("href"), one]);
-  return [...new Map(links)].map(([href, one]) => {
+  const first = links.filter(([href], at) => links.findIndex(([other]) => other === href) === at);
+  return first.map(([href, one]) => {
     const words = [...one.childNodes].find((node) => node.nodeType === Node.TEXT_NODE && node.textContent.trim());
     const key = find(`#help [data-key="${one.dataset.do}"] kbd`)?.textContent ?? "";
     return { words: words?.textContent.trim() ?? "", key, run: () => location.assign(href) };

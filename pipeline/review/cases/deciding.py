@@ -179,7 +179,9 @@ def _decision(case: str, moderator: str, choice: Choice, at: float, attempt: int
         )
     if choice.duration_seconds is not None and choice.action not in TIMED:
         raise CaseError(
-            f"The action {choice.action} has no duration", f"Only {' and '.join(TIMED)} have one; leave it out."
+            f"The action {choice.action} has no duration",
+            f"Only {' and '.join(TIMED)} have one; leave it out.",
+            text="action_no_duration",
         )
     return decision
 

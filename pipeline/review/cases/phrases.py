@@ -73,7 +73,9 @@ def ask(
     lock(connection)
     known = {(label, term): muted for label, term, muted in offered(connection, case, at)}
     if (label, term) not in known:
-        raise CaseError("This phrase cannot be muted", "Only what alone led to a dismissed case can be muted.")
+        raise CaseError(
+            "This phrase cannot be muted", "Only what alone led to a dismissed case can be muted.", text="phrase"
+        )
     muted = known[label, term]
     if muted is None:
         muted = _store(connection, reading.case(connection, case).room, case, label, term, account, at)
@@ -157,7 +159,7 @@ def _terms(muted: Sequence[MutedPhrase], flag: Flag) -> set[tuple[str, str]]:
 def _store(connection: Connection, room: str, case: str, label: str, term: str, account: str, at: float) -> MutedPhrase:
     connection.execute(delete(MUTED_PHRASES).where(MUTED_PHRASES.c.until < at - FORGET_SECONDS))
     if len(in_room(connection, room, at)) >= MOST:
-        raise CaseError(f"This room has {MOST} muted phrases", "A lead must end one first.")
+        raise CaseError(f"This room has {MOST} muted phrases", "A lead must end one first.", text="phrases_full")
     muted = MutedPhrase(
         id=str(uuid.uuid4()),
         room=room,

@@ -24,7 +24,17 @@ STREAMS = {"queue_live"}
 """Endpoints whose answers do not end by themselves."""
 
 # Written by hand from the purpose of each role, and not derived from the table under test.
-READS = {"home", "queue_page", "queue_rows", "queue_live", "case_page", "me_page", "set_preferences", "set_password"}
+READS = {
+    "home",
+    "queue_page",
+    "queue_rows",
+    "queue_live",
+    "case_page",
+    "me_page",
+    "set_preferences",
+    "set_password",
+    "set_keys",
+}
 READS |= {"set_totp", "logout", "api_docs", "api_schema", "wellness_page", "wellness_meter", "set_comfort"}
 READS |= {"search_page", "search_rows", "search_preview", "speaker_page", "room_page"}
 READS |= {"save_view", "change_view", "delete_view"}

@@ -79,8 +79,8 @@ def test_only_leads_mark_and_unmark_golden_cases(console: Console, enter: Enter)
     ana, lea = enter("ana"), enter("lea")
     assert lea.post(f"/cases/{case}/golden", data={"verdict": "uphold"}).status_code == 409
     decide(ana, case, taken(ana, case))
-    assert "Golden, upheld" not in ana.get(f"/cases/{case}").text
-    assert "Golden, upheld" in lea.get(f"/cases/{case}").text
+    assert "Use as golden case: Violation" not in ana.get(f"/cases/{case}").text
+    assert "Use as golden case: Violation" in lea.get(f"/cases/{case}").text
     assert ana.post(f"/cases/{case}/golden", data={"verdict": "uphold"}).status_code == 403
     assert lea.post(f"/cases/{case}/golden", data={"verdict": "uphold"}).status_code == 303
     with console.database.read() as connection:
