@@ -213,7 +213,9 @@ def _checked(given: Mapping[str, Any]) -> dict[str, str]:
         else:
             checked[name] = text
     if faults:
-        raise InputError("The answers are wrong: " + "; ".join(faults), "Correct them. Nothing was stored.")
+        raise InputError(
+            "The answers are wrong: " + "; ".join(faults), "Correct them. Nothing was stored.", text="answer"
+        )
     return checked
 
 

@@ -11,6 +11,7 @@ from pipeline.assessment.report.content import ITEMS, PARTS
 from pipeline.console.assessment_view import reader_language, show
 from pipeline.console.desk import Signed, TheDesk
 from pipeline.console.fields import NO_NUL
+from pipeline.console.pages import explain
 from pipeline.errors import InputError
 
 router = APIRouter(prefix="/assessment/forms")
@@ -70,7 +71,7 @@ def save_answer(
         try:
             changed = forms.answer(connection, assessment, {field: ",".join(text)}, session.account.name, desk.clock())
         except InputError as error:
-            return _problem(request, field, seen, 422, what=str(error))
+            return _problem(request, field, seen, 422, what=explain(request, error))
         answers = forms.answers(connection, assessment)
     saved = next((each for each in answers if each.id == field), None)
     if saved is None or (changed and any(field in each.only_if for each in forms.form().fields.values())):

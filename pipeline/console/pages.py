@@ -1,11 +1,12 @@
 """Renders the templates, with the values that every page needs: language, theme, keys, account."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -65,7 +66,7 @@ def environment() -> Environment:
     )
     made.globals |= {"shown": shown, "SHAPES": SHAPES, "SEVERITY_NAMES": SEVERITY_NAMES}
     made.globals |= {"static": static.address, "profile_href": profile_href}
-    made.filters |= {"utc": utc, "bdi": bdi}
+    made.filters |= {"utc": utc, "bdi": bdi, "fromjson": msgspec.json.decode}
     return made
 
 
@@ -105,6 +106,7 @@ def context(request: Request) -> dict[str, Any]:
         "script_texts": script_texts(desk.texts.catalogue(language)),
         "label_name": lambda label: label_name(request, label),
         "age": partial(age, desk.texts.say, language),
+        "action_words": lambda action: action_words(say, desk.texts.catalogue(language), action),
         "label_means": lambda label: label_means(request, label),
     }
 
@@ -152,6 +154,12 @@ def label_name(request: Request, label: str) -> str:
         return desk_of(request).texts.say(language_of(request), "report.label")
     known = desk_of(request).labels.labels.get(label)
     return known.name(language_of(request)) if known else label
+
+
+def action_words(say: Callable[[str], str], catalogue: Mapping[str, str], action: str) -> str:
+    """Return the words for an action of the audit log. A code without words is returned unchanged."""
+    key = f"audited.{action.replace('.', '_')}"
+    return say(key) if key in catalogue else action
 
 
 def label_means(request: Request, label: str) -> tuple[str, str] | None:

@@ -5,6 +5,7 @@ import re
 import pyotp
 import pytest
 
+from pipeline.console.keys import KEYS
 from pipeline.review import audit
 from pipeline.review.accounts import accounts, passwords
 from pipeline.review.accounts.accounts import Account, Preferences
@@ -144,3 +145,38 @@ def test_one_time_codes_begin_with_a_code_of_the_shown_secret(console: Console, 
     nobody = enter("")
     assert nobody.post("/login", data=form).status_code == 401
     assert nobody.post("/login", data=form | {"code": right}).status_code == 303
+
+
+def keys(**changed: str) -> dict[str, list[str]]:
+    wanted = {name: "Space" if key == " " else key for name, key in (KEYS | changed).items()}
+    return {"name": list(wanted), "key": list(wanted.values())}
+
+
+def test_a_person_chooses_own_keys(console: Console, enter: Enter) -> None:
+    ana = enter("ana")
+    assert ana.post("/me/keys", data=keys(next="n", note="Shift+F2", play="z")).status_code == 303
+    assert account(console).preferences.remapped == {"next": "n", "note": "Shift+F2", "play": "z"}
+    assert '"next": "n"' in ana.get("/queue").text
+    assert ana.post("/me/keys", data=keys(next="n") | {"restore": ["true"]}).status_code == 303
+    assert account(console).preferences.remapped == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "other"), [("k", "Previous case"), ("g", "Go to the queue"), ("g q", "Go to the queue"), ("Space", "Play")]
+)
+def test_a_key_with_two_actions_is_refused_with_the_name_of_the_other(
+    console: Console, enter: Enter, key: str, other: str
+) -> None:
+    refused = enter("ana").post("/me/keys", data=keys(next=key))
+    assert refused.status_code == 422
+    [words] = re.findall(r'class="problem" role="alert">([^<]*)<', refused.text)
+    assert "“Next case”" in words
+    assert f"“{other}" in words
+    assert f'value="{key}"' in refused.text  # the form keeps what the person chose
+    assert account(console).preferences.remapped == {}
+
+
+@pytest.mark.parametrize("key", ["", "ab", "Tab", "Control", "<script>", "x" * 17, "\x00", "a b c"])
+def test_what_is_no_key_is_refused(console: Console, enter: Enter, key: str) -> None:
+    assert enter("ana").post("/me/keys", data=keys(next=key)).status_code == 422
+    assert account(console).preferences.remapped == {}
