@@ -54,7 +54,7 @@ def set_skills(
     with desk.database.write() as connection:
         found = accounts.find(connection, account)
         if found is None or found.role not in DECIDING:
-            raise AccountError(f"{account} decides no cases", "Choose an account that does.")
+            raise AccountError(f"{account} decides no cases", "Choose an account that does.", text="skills_unknown")
         skills.change(connection, account, given, session.account.name, desk.clock())
     return RedirectResponse("/skills", 303)
 

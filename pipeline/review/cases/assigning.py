@@ -100,6 +100,8 @@ def move(
         raise CaseError(
             f"{account} would get too many cases",
             f"Move at most {MOST_MOVED} at once. A person has at most {MOST_ASSIGNED}.",
+            text="too_many_cases",
+            most=MOST_MOVED,
         )
     locked = _lock(connection, cases)
     made = Move(str(uuid.uuid4()), account, tuple(case.id for case in locked))
@@ -126,7 +128,9 @@ def undo(connection: Connection, move: str, by: str, at: float) -> list[str]:
     theirs = (ASSIGNMENTS.c.case_id.in_(locked), ASSIGNMENTS.c.move == move, ASSIGNMENTS.c.account.is_not(None))
     back = list(connection.scalars(select(ASSIGNMENTS.c.case_id).where(*theirs).order_by(ASSIGNMENTS.c.case_id)))
     if not back:
-        raise CaseError("There is nothing to take back", "The cases are decided, or were moved again.")
+        raise CaseError(
+            "There is nothing to take back", "The cases are decided, or were moved again.", text="nothing_to_take_back"
+        )
     changes = {"account": ASSIGNMENTS.c.before, "before": None, "by": by, "at": at, "until": at, "move": ""}
     connection.execute(update(ASSIGNMENTS).where(*theirs).values(changes))
     for case in back:
@@ -139,7 +143,7 @@ def check(connection: Connection, case: Case, account: str, at: float) -> None:
     others = presence.here(connection, at) - {account}
     owner = select(ASSIGNMENTS.c.account).where(ASSIGNMENTS.c.case_id == case.id, reach.reserved(others, at))
     if name := connection.scalar(owner):
-        raise Taken(f"Case {case.id} is assigned to {name}", "Take the next one.")
+        raise Taken(f"Case {case.id} is assigned to {name}", "Take the next one.", text="assigned", name=name)
 
 
 def of(connection: Connection, case: str) -> Assignment | None:
@@ -173,7 +177,7 @@ def follow(connection: Connection, case: str, into: str) -> None:
 def _person(connection: Connection, name: str) -> Account:
     found = accounts.find(connection, name)
     if found is None or found.disabled or found.role not in skills.DECIDING:
-        raise CaseError(f"{name} decides no cases", "Choose an account that does.")
+        raise CaseError(f"{name} decides no cases", "Choose an account that does.", text="no_moderator", name=name)
     return found
 
 

@@ -112,9 +112,15 @@ def _names(text: str, name: str) -> bool:
 
 def _check(connection: Connection, note: Note, named: Collection[str]) -> None:
     if not 1 <= len(note.text) <= LONGEST:
-        raise CaseError(f"The note has {len(note.text)} characters", f"Write 1 to {LONGEST}.")
+        raise CaseError(
+            f"The note has {len(note.text)} characters", f"Write 1 to {LONGEST}.", text="note_length", most=LONGEST
+        )
     if len(named) > MOST_NAMED:
-        raise CaseError(f"The note names {len(named)} people", f"Name at most {MOST_NAMED}.")
+        raise CaseError(
+            f"The note names {len(named)} people", f"Name at most {MOST_NAMED}.", text="note_names", most=MOST_NAMED
+        )
     query = select(func.count()).select_from(NOTES).where(NOTES.c.case_id == note.case_id)
     if connection.execute(query).scalar_one() >= MOST:
-        raise CaseError(f"Case {note.case_id} has {MOST} notes", "Write no more; decide the case or pass it on.")
+        raise CaseError(
+            f"Case {note.case_id} has {MOST} notes", "Write no more; decide the case or pass it on.", text="notes_full"
+        )

@@ -45,7 +45,7 @@ def add(
     )
     mine = select(func.count()).select_from(VIEWS).where(VIEWS.c.account == account)
     if connection.execute(mine).scalar_one() >= MOST:
-        raise CaseError(f"You have {MOST} saved views", "Delete one first.")
+        raise CaseError(f"You have {MOST} saved views", "Delete one first.", text="views_full")
     connection.execute(insert(VIEWS).values(msgspec.structs.asdict(view)))
     return view
 
@@ -88,5 +88,5 @@ def _view(row: Row[Any]) -> SavedView:
 def _name(given: str) -> str:
     name = " ".join(given.split())[:64]
     if not name:
-        raise CaseError("The view has no name", "Give it one.")
+        raise CaseError("The view has no name", "Give it one.", text="view_name")
     return name

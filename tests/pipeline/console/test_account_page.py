@@ -148,7 +148,7 @@ def test_one_time_codes_begin_with_a_code_of_the_shown_secret(console: Console, 
 
 
 def keys(**changed: str) -> dict[str, list[str]]:
-    wanted = {name: "Space" if key == " " else key for name, key in (KEYS | changed).items()}
+    wanted = {name: "Space" if key == " " else key for name, key in ({**KEYS, **changed}).items()}
     return {"name": list(wanted), "key": list(wanted.values())}
 
 

@@ -9,7 +9,7 @@ from pipeline.review import audit
 from tests.builders import NOON
 from tests.pipeline.console.conftest import Console, Enter
 
-LINE = re.compile(r'<tr><td class="mono">(\d+)</td>')
+LINE = re.compile(r'<tr class="hov"><td class="num faint">(\d+)</td>')
 OLDER = re.compile(r'href="(/audit\?[^"]+)"')
 EVIL = "<script>alert(1)</script>&x=1"
 
