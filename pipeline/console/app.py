@@ -40,6 +40,8 @@ from pipeline.console import (
     oidc_login,
     pages,
     phrases_page,
+    policies_page,
+    policy_draft_page,
     problems,
     profile_page,
     queue_page,
@@ -56,6 +58,8 @@ from pipeline.console.guard import guard
 from pipeline.console.live import LiveQueue
 from pipeline.console.measured import Measured
 from pipeline.console.periodic import every
+from pipeline.console.policy_draft_page import MAX_FORM_BYTES
+from pipeline.console.policy_lab import PolicyLab, RecentSpeech
 from pipeline.console.shield import Shield
 from pipeline.console.texts import Texts
 from pipeline.errors import ConfigError
@@ -108,6 +112,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     assessment_register.router,
     assessment_forms.router,
     assessment_reports.router,
+    policies_page.router,
+    policy_draft_page.router,
     wellness_page.router,
     docs_page.router,
     static.router,
@@ -115,11 +121,16 @@ ROUTERS: tuple[APIRouter, ...] = (
 
 
 def open_desk(
-    settings: Settings, database: Database, clock: Callable[[], float] = time.time, metrics: Metrics | None = None
+    settings: Settings,
+    database: Database,
+    clock: Callable[[], float] = time.time,
+    metrics: Metrics | None = None,
+    speech: RecentSpeech | None = None,
 ) -> Desk:
     """Make the desk from the settings. `clock` returns UTC seconds.
 
-    Raises ConfigError for a wrong label file, for a limit of an unknown figure, and without the key for anchors.
+    Backtests of policies read `speech`, if it is given. Raises ConfigError for a wrong label file, for a limit of an
+    unknown figure, and without the key for anchors.
     """
     known = labels.load(settings.judge.labels)
     return Desk(
@@ -135,6 +146,7 @@ def open_desk(
         Measures(settings, known),
         ChainWatch(database, clock),
         Anchoring(database, settings, clock),
+        PolicyLab(settings, database, known, clock, speech),
     )
 
 
@@ -156,6 +168,7 @@ def create_app(desk: Desk) -> FastAPI:
         ):
             yield
         desk.measured.close()
+        desk.lab.close()
         if app.state.oidc:
             app.state.oidc.close()
 
@@ -173,8 +186,8 @@ def create_app(desk: Desk) -> FastAPI:
     app.add_api_route("/healthz", health, response_class=PlainTextResponse)
     for router in ROUTERS:
         app.include_router(router)
-    uploads = {assessment_proofs.PAGE: assessment_proofs.MAX_MIB << 20}
-    app.add_middleware(Shield, max_body=desk.settings.console.max_body_bytes, larger=uploads)
+    larger = {assessment_proofs.PAGE: assessment_proofs.MAX_MIB << 20, policy_draft_page.PAGE: MAX_FORM_BYTES}
+    app.add_middleware(Shield, max_body=desk.settings.console.max_body_bytes, larger=larger)
     problems.install(app)
     _check([*app.routes, *(route for router in ROUTERS for route in router.routes)])
     return app

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from pipeline.console.chain import ChainWatch
 from pipeline.console.measured import Measured
+from pipeline.console.policy_lab import PolicyLab
 from pipeline.console.texts import Texts
 from pipeline.judge.labels import Labels
 from pipeline.metrics import Metrics
@@ -35,6 +36,7 @@ class Desk:
     measures: Measures
     chain: ChainWatch
     anchoring: Anchoring
+    lab: PolicyLab
 
 
 def desk_of(request: Request) -> Desk:

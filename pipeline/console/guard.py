@@ -21,7 +21,17 @@ COOKIE = "voxwarden_session"
 HEADER = "x-csrf-token"
 FIELD = "csrf"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-BACKGROUND = frozenset({"wellness_meter", "inbox_due", "queue_live", "figures_progress", "draft_progress"})
+BACKGROUND = frozenset(
+    {
+        "wellness_meter",
+        "inbox_due",
+        "queue_live",
+        "figures_progress",
+        "draft_progress",
+        "policy_judges",
+        "backtest_progress",
+    }
+)
 """Endpoints that an open page calls without a person. They do not keep the session alive."""
 
 

@@ -36,7 +36,8 @@ def plain(what: str, status: int) -> Response:
 class Shield:
     """The middleware. It answers 413 to a body of more than `max_body` bytes, and 414 to a query above MAX_QUERY.
 
-    `larger` has the limits of paths whose body may be larger. `refuse` makes the answer from a text and a status.
+    `larger` has the limits of paths whose body may be larger; one that ends in `/` counts for all paths below it.
+    `refuse` makes the answer from a text and a status.
     """
 
     def __init__(
@@ -51,6 +52,12 @@ class Shield:
         self._larger = larger or {}
         self._refuse = refuse
 
+    def _limit(self, path: str) -> int:
+        found = [
+            size for name, size in self._larger.items() if path == name or (name[-1] == "/" and path.startswith(name))
+        ]
+        return max([self._max_body, *found])
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -58,7 +65,7 @@ class Shield:
         if len(scope["query_string"]) > MAX_QUERY:
             await self._refuse("The query is too long.", 414)(scope, receive, send)
             return
-        max_body = self._larger.get(scope["path"], self._max_body)
+        max_body = self._limit(scope["path"])
         if _announced(scope) > max_body:
             await self._refuse("The request is too large.", 413)(scope, receive, send)
             return

@@ -3,6 +3,8 @@
 `code` names the kind of a remark, and `values` go into its sentence. The console has a sentence for each code.
 """
 
+import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -12,7 +14,7 @@ from pydantic import ValidationError
 
 from pipeline import yamlfiles
 from pipeline.judge import lexicon, rules
-from pipeline.judge.labels import Labels
+from pipeline.judge.labels import Labels, Severity
 from pipeline.judge.lexicon import Lexicon
 from pipeline.judge.normalise import normalise
 from pipeline.judge.policy import LabelRule, Policy, RiskRule
@@ -31,6 +33,9 @@ SHORT_STEM = 4
 SHORT_WORD = 3
 """A Latin term with fewer characters is part of many spellings."""
 
+GROUPS = re.compile(r"groups:\s*(\[\s*\]\s*)?(#.*)?$")
+"""The line of a lexicon after which its groups begin."""
+
 REASONS: Mapping[str, str] = {
     "extra_forbidden": "unknown_key",
     "missing": "missing_key",
@@ -47,6 +52,9 @@ REASONS: Mapping[str, str] = {
 }
 """Our code for a kind of error of pydantic; any other one is `wrong_type`."""
 
+
+VALUES = ("problem", "most", "key", "label", "known", "wanted", "term", "least", "limit")
+VALUES += ("review", "block", "language", "name")
 
 NUMBER_PART, NEVER_PART = "constrained-float", ("literal['never']",)
 """What pydantic appends to the place of a limit, once for each of the two forms that it may have."""
@@ -65,6 +73,11 @@ class Remark(Struct, frozen=True):
     """The path of the key, for example `labels.abuse.review`."""
     values: dict[str, str] = {}
 
+    @property
+    def filled(self) -> dict[str, str]:
+        """All values that a sentence may have; empty if this remark does not have them."""
+        return dict.fromkeys(VALUES, "") | self.values
+
 
 def remarks(texts: RuleTexts, labels: Labels) -> list[Remark]:
     """Return all remarks, by text and line."""
@@ -76,6 +89,20 @@ def remarks(texts: RuleTexts, labels: Labels) -> list[Remark]:
     for each in texts.lexicons:
         found += list(_lexicon(each, labels))[:MOST]
     return sorted(found, key=lambda remark: (remark.file != POLICY, remark.file, remark.line))
+
+
+def with_terms(text: str, label: str, level: Severity, terms: Sequence[str]) -> str:
+    """Return the text of a lexicon with a new group at its beginning. Comments and the other groups stay."""
+    kept = [term.strip() for term in terms if term.strip()]
+    if not kept:
+        return text
+    group = [f"  - label: {label}", f"    level: {level}", "    terms:"]
+    group += [f"      - {json.dumps(term, ensure_ascii=False)}" for term in kept]
+    lines = text.splitlines()
+    start = next((number for number, line in enumerate(lines) if GROUPS.match(line)), None)
+    if start is None:
+        return "\n".join([*lines, "groups:", *group, ""])
+    return "\n".join([*lines[:start], "groups:", *group, *lines[start + 1 :], ""])
 
 
 def _policy(text: str, labels: Labels) -> Iterator[Remark]:

@@ -40,6 +40,11 @@ class PublishedPolicy(Struct, frozen=True):
     """The version whose texts a roll-back brought back."""
 
     @property
+    def people(self) -> tuple[str, ...]:
+        """The authors, and whoever approved it or rolled back to it."""
+        return tuple(dict.fromkeys((*self.authors, self.approver)))
+
+    @property
     def version(self) -> str:
         """What flags name."""
         return f"{self.name}@{self.number}"
