@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 from agents.history import History
 from pipeline.errors import BadMessage, TextError, VoxwardenError
 from pipeline.events import decode
 from pipeline.judge.transcript_lines import transcripts
 from pipeline.messages import Transcript
-from pipeline.settings import Kafka
+from pipeline.settings import Kafka, Settings
 from pipeline.topology import TRANSCRIPTS
 
 StoredTranscript = Transcript | VoxwardenError
@@ -46,6 +47,30 @@ def from_file(path: Path, since: float | None, until: float | None) -> Iterator[
         raise TextError(f"{path} cannot be read: {error.strerror}", "Name a file of JSON lines.") from error
     with file:
         yield Source(filter(_within(since, until), transcripts(file)), None)
+
+
+class TopicSpeech:
+    """Reads `voice.transcripts` for backtests of policies."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._kafka = settings.kafka
+
+    def read(self, since: float, most: int) -> tuple[int, Iterator[Transcript]]:
+        """Return how many transcripts were written since `since` (UTC seconds), and about `most` of them.
+
+        They are drawn by chance. Raises ConfigError without the topic, and DependencyError.
+        """
+        history = History(self._kafka, TRANSCRIPTS, since)
+        return history.total, self._drawn(history, most / max(1, history.total))
+
+    def _drawn(self, history: History, share: float) -> Iterator[Transcript]:
+        draw = Random()  # noqa: S311 - a sample, no secret
+        with closing(history):
+            for record in history.read():
+                if share >= 1 or draw.random() < share:
+                    found = _decoded(record.value, record.headers)
+                    if isinstance(found, Transcript):
+                        yield found
 
 
 def _decoded(value: bytes, headers: list[tuple[str, bytes]]) -> StoredTranscript:

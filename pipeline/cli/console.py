@@ -15,8 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
+    from pipeline.console.policy_lab import RecentSpeech
     from pipeline.console.server import Serving
     from pipeline.metrics import Metrics
+
+
+speech_of: "Callable[[Settings], RecentSpeech] | None" = None
+"""Opens the speech of the last hours. `agents/cli.py` sets it, because it needs Kafka."""
 
 
 @app.command()
@@ -57,7 +62,7 @@ async def stopped() -> None:
     await stop.wait()
 
 
-def imported() -> "Callable[[Settings, Metrics], AbstractAsyncContextManager[Serving]]":
+def imported() -> "Callable[[Settings, Metrics, RecentSpeech | None], AbstractAsyncContextManager[Serving]]":
     """Return the context manager that serves the console. Raises ConfigError if its libraries are not installed."""
     try:
         from pipeline.console.server import serving
@@ -80,7 +85,8 @@ async def _serve(settings: Settings) -> None:
         check = partial(check_answers, settings.database_url)
         with Dependencies({"database": check, **evidence_checks(settings)}, metrics).watching():
             await answered(check)
-            async with imported()(settings, metrics) as found:
+            speech = speech_of(settings) if speech_of and settings.console.reads_speech else None
+            async with imported()(settings, metrics, speech) as found:
                 starting.done = True
                 print_address(found)
                 stderr.print(f"Metrics  {url}", highlight=False)

@@ -10,6 +10,7 @@ from pipeline.console.app import create_app, open_desk
 from pipeline.console.desk import Desk
 from pipeline.console.first_login import first_login
 from pipeline.console.periodic import every
+from pipeline.console.policy_lab import RecentSpeech
 from pipeline.http_server import listen, served
 from pipeline.metrics import Metrics
 from pipeline.review.database import Database
@@ -32,17 +33,18 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving]:
+async def serving(settings: Settings, metrics: Metrics, speech: RecentSpeech | None = None) -> AsyncIterator[Serving]:
     """Serve the console, send webhooks, run the retention job and watch for triggers while the block runs.
 
-    Port 0 takes a free port. Raises DependencyError if the port is taken or the database does not answer.
+    Backtests of policies read `speech`, if it is given. Port 0 takes a free port. Raises DependencyError if the port is
+    taken or the database does not answer.
     """
     console = settings.console
     listener = listen(console.host, console.port, "console")
     database = Database(settings.database_url)
     try:
         login = first_login(database)
-        desk = open_desk(settings, database, metrics=metrics)
+        desk = open_desk(settings, database, metrics=metrics, speech=speech)
         app = create_app(desk)
         async with (
             served(app, listener, app.state.live.hang_up),

@@ -1,0 +1,142 @@
+"""The policy studio in a browser: type, see the mistake at its line, try a sentence, backtest, ask, approve."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from pipeline.console import policy_lab
+from pipeline.judge.labels import load
+from pipeline.judge.release import JudgeReport
+from pipeline.review.cases import deciding
+from pipeline.review.cases.values import Choice
+from pipeline.review.policies import versions, workers
+from pipeline.settings import Settings
+from tests.browser.conftest import Sit, Stack
+from tests.browser.test_look import violations
+from tests.pipeline.judge.fakes import WordClassifier
+
+SIZE = {"width": 1440, "height": 900}
+LABELS = load()
+TERM = "groups:\n  - {label: abuse, level: high, terms: [worthless piece, he]}"
+
+
+@pytest.fixture(autouse=True)
+def words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judge with a classifier that knows a few words. Loading the shipped one takes longer than the whole test."""
+    known = {"弄死": {"violence": 0.98}, "刷单": {"fraud": 0.72}, "worthless": {"abuse": 0.91}, "live": {"abuse": 0.4}}
+    monkeypatch.setattr(policy_lab, "load_classifier", lambda _: WordClassifier(known))
+
+
+def prepare(stack: Stack) -> None:
+    """Store decided cases, two versions, and the reports of three judges."""
+    cases = stack.say(24)
+    now = time.time()
+    for number, case in enumerate(cases[:18]):
+        choice = Choice(verdict=("uphold", "uphold", "dismiss")[number % 3], reason="confirmed")
+        with stack.database.write() as connection:
+            deciding.decide(connection, case, "ben", choice, stack.now())
+    with stack.database.write() as connection:
+        texts = versions.texts_now(connection, Settings())
+        versions.publish(connection, texts, LABELS, "The files", ["lea"], "ada", now - 90_000)
+        wider = texts.policy.replace("fraud: {review: 0.7,", "fraud: {review: 0.65,")
+        changed = type(texts)(wider, texts.lexicons)
+        versions.publish(connection, changed, LABELS, "诈骗：0.65 起复核", ["lea", "mia"], "ada", now - 4_000)
+        for worker in ("judge-0-7", "judge-1-7", "judge-2-7"):
+            workers.put(connection, JudgeReport(worker, 2, "default@2", now - 3_986, now))
+
+
+def press(page: Page, form: str, path: str) -> None:
+    """Press the button of the form that posts to a path with this end, and wait for the page that follows."""
+    page.locator(f'form[action$="{form}"] button').last.click()
+    page.wait_for_url(f"**{path}*")
+
+
+def write(page: Page, url: str, picture: Path) -> None:
+    """Make a mistake in the policy, correct it, and add terms to a lexicon."""
+    text = page.locator("#text")
+    good = text.input_value()
+    text.fill(good.replace("  abuse: {review: 0.956,", "  abuse: {revue: 0.956,"))
+    wrong = good[: good.index("  abuse:")].count("\n") + 1
+    expect(page.locator("#remarks .bad button")).to_contain_text(str(wrong))
+    expect(page.locator(".gutter b")).to_have_text(str(wrong))
+    assert violations(page) == []
+    page.screenshot(path=picture)
+    page.locator("#remarks .bad button").click()
+    chosen = page.evaluate("(({value, selectionStart: a, selectionEnd: b}) => value.slice(a, b))(text)")
+    assert chosen.strip().startswith("abuse: {revue")
+    text.fill(good.replace("abuse: {review: 0.956,", "abuse: {review: 0.9,"))
+    expect(page.locator("#remarks .ok")).to_be_visible()
+    page.locator("#editor .btn.primary").click()
+    page.wait_for_url("**/drafts/1?view=policy")
+    page.goto(f"{url}?view=en")
+    text.fill(text.input_value().replace("groups:", TERM, 1))
+    expect(page.locator("#remarks .warn")).to_have_count(1)
+    page.locator("#editor .btn.primary").click()
+    page.wait_for_url("**/drafts/1?view=en")
+    try_sentence(page)
+    assert violations(page) == []
+
+
+def try_sentence(page: Page) -> None:
+    page.locator("#sentence").fill("you are a worthless piece of dirt")
+    expect(page.locator("#tried .tried")).to_have_count(2)
+
+
+def backtest(page: Page, url: str, picture: Path) -> None:
+    page.goto(f"{url}?view=diff")
+    page.locator('form[action$="/backtest"] button').click()
+    expect(page.locator("#backtest .fig")).to_have_count(3)
+    assert violations(page) == []
+    page.locator("#backtest .mini").first.click()
+    expect(page.locator('#backtest .mini[aria-pressed="true"]')).to_have_count(1)
+    try_sentence(page)
+    page.screenshot(path=picture, full_page=True)
+
+
+@pytest.mark.parametrize(("theme", "locale"), [("light", "en"), ("dark", "zh-CN"), ("dark", "en"), ("light", "zh-CN")])
+def test_a_lead_writes_and_another_approves(stack: Stack, sit: Sit, tmp_path: Path, theme: str, locale: str) -> None:
+    folder = Path(os.environ.get("VOXWARDEN_SCREENSHOTS", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    prepare(stack)
+    url = f"{stack.url}/policies/drafts/1"
+    page = sit("lea", path="/policies", theme=theme, locale=locale, viewport=SIZE)
+    expect(page.locator("#judges .chip")).to_contain_text("3/3")
+    page.locator("main input[name=title]").fill("Insults in English")
+    page.locator("main .page-head button").click()
+    page.wait_for_url("**/policies/drafts/1")
+    expect(page.locator(".gutter > *").first).to_have_text("1")
+    write(page, url, folder / f"console-policy-mistake-{theme}-{locale}.png")
+    backtest(page, url, folder / f"console-policy-{theme}-{locale}.png")
+    press(page, "/ask", "/drafts/1")
+    expect(page.locator('form[action$="/approve"] button')).to_be_disabled()
+
+    other = sit("ada", path="/policies/drafts/1", theme=theme, locale=locale, viewport=SIZE)
+    expect(other.locator(".code .add").first).to_be_visible()
+    assert violations(other) == []
+    press(other, "/approve", "/policies")
+    assert violations(other) == []
+    other.screenshot(path=folder / f"console-policies-{theme}-{locale}.png", full_page=True)
+    other.goto(f"{stack.url}/policies/versions/1")
+    assert violations(other) == []
+    other.locator('form[action$="/rollback"] input[name=title]').fill("Too many")
+    press(other, "/rollback", "/policies")
+    with stack.database.read() as connection:
+        live = versions.newest(connection)
+    assert live is not None
+    assert (live.number, live.back_to) == (4, 1)
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (720, 450)])
+def test_the_studio_fits_a_small_screen(stack: Stack, sit: Sit, width: int, height: int) -> None:
+    prepare(stack)
+    page = sit("lea", path="/policies", viewport={"width": width, "height": height})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.locator("main input[name=title]").fill("Narrow")
+    page.locator("main .page-head button").click()
+    page.wait_for_url("**/policies/drafts/1")
+    for view in ("policy", "en", "diff"):
+        page.goto(f"{stack.url}/policies/drafts/1?view={view}")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), view
