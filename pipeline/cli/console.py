@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from pipeline.console.policy_lab import RecentSpeech
     from pipeline.console.server import Serving
-    from pipeline.metrics import Metrics
 
 
 speech_of: "Callable[[Settings], RecentSpeech] | None" = None
@@ -62,7 +61,7 @@ async def stopped() -> None:
     await stop.wait()
 
 
-def imported() -> "Callable[[Settings, Metrics, RecentSpeech | None], AbstractAsyncContextManager[Serving]]":
+def imported() -> "Callable[..., AbstractAsyncContextManager[Serving]]":
     """Return the context manager that serves the console. Raises ConfigError if its libraries are not installed."""
     try:
         from pipeline.console.server import serving

@@ -35,7 +35,8 @@ CASES_SECONDS = 180.0
 SPEECH_SECONDS = 120.0
 """A backtest judges speech for at most this long."""
 BEAT_SECONDS = 1.0
-TOP_SCORES = 5
+TOP_SCORES = 3
+"""The labels with the highest scores are always shown."""
 
 log = logging.getLogger(__name__)
 

@@ -53,7 +53,7 @@ REASONS: Mapping[str, str] = {
 """Our code for a kind of error of pydantic; any other one is `wrong_type`."""
 
 
-VALUES = ("problem", "most", "key", "label", "known", "wanted", "term", "least", "limit")
+VALUES: tuple[str, ...] = ("problem", "most", "key", "label", "known", "wanted", "term", "least", "limit")
 VALUES += ("review", "block", "language", "name")
 
 NUMBER_PART, NEVER_PART = "constrained-float", ("literal['never']",)
