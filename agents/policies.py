@@ -110,12 +110,17 @@ class TopicReleases:
     def __init__(self, topic: PolicyTopic) -> None:
         self._topic = topic
         self._last: bytes | None = None
+        self._release: Release | None = None
 
     def newest(self) -> Release | None:
+        before = self._last
         for key, value in self._topic.read():
             if key == RELEASE:
                 self._last = value
-        return unpacked(self._last, Release) if self._last else None
+        if self._last and (self._last != before or self._release is None):
+            self._release = None
+            self._release = unpacked(self._last, Release)
+        return self._release
 
     def report(self, report: JudgeReport) -> None:
         self._topic.write(JUDGE + report.worker.encode(), packed(report))

@@ -91,7 +91,8 @@ class FollowedRules:
     ) -> None:
         self._files = self._config = check(settings.judge)
         self._source, self._metrics, self._seconds, self._clock = source, metrics, seconds, clock
-        self._edition, self._refused, self._problem = 0, 0, ""
+        self._edition, self._problem = 0, ""
+        self._looked_at: Release | None = None
         self._since, self._reported = clock(), -REPORT_SECONDS
         self._worker = f"{settings.kafka.instance or socket.gethostname()}-{os.getpid()}"
         self._over, self._answers = Event(), True
@@ -132,17 +133,20 @@ class FollowedRules:
         except DependencyError:
             raise
         except VoxwardenError as error:
-            self._refuse(Release(-1), error)
+            self._looked_at = None  # the release before it may come back
+            if str(error) != self._problem:
+                self._refuse(error)
             return
-        if release is None or release.edition in {self._edition, self._refused}:
+        if release is None or release == self._looked_at:
             return
+        self._looked_at = release
         try:
             self._use(release)
         except Exception as error:
-            self._refuse(release, error)
+            self._refuse(error)
 
     def _use(self, release: Release) -> None:
-        files, self._refused = self._files, 0
+        files = self._files
         shadows = tuple(compiled(each.texts, files.labels, each.mark) for each in release.shadows)
         if release.live is None:
             made = JudgeConfig(files.labels, files.matcher, files.policy, (*files.shadows, *shadows))
@@ -155,12 +159,10 @@ class FollowedRules:
         self._reported = -REPORT_SECONDS
         log.info("policies: edition %d, %s judges from the next batch on", release.edition, made.policy.version)
 
-    def _refuse(self, release: Release, error: Exception) -> None:
-        """Keep the last good rules. Say so once for each release."""
+    def _refuse(self, error: Exception) -> None:
+        """Keep the last good rules."""
         problem = str(error) if isinstance(error, VoxwardenError) else f"an unexpected {type(error).__name__}"
-        if (release.edition, problem) == (self._refused, self._problem):
-            return
-        self._refused, self._problem, self._reported = release.edition, problem, -REPORT_SECONDS
+        self._problem, self._reported = problem, -REPORT_SECONDS
         self._metrics.policy_refusals.inc()
         self._metrics.policy_refused.set(1)
         log.error("policies: a release cannot be used, so %s goes on: %s", self._config.policy.version, problem)

@@ -40,6 +40,19 @@ def decided_case(connection: Connection, flag: Flag, cases: Collection[str], rep
     return max(overlaps, key=lambda case: (shared(flag, overlaps[case]), case))
 
 
+def judged_before(connection: Connection, flag: Flag) -> str | None:
+    """Return the id of a stored flag of the same transcript, by another version of the policy, that is not milder.
+
+    Kafka delivers a transcript again after a crash, and another version may be live by then. The new flag has another
+    id, but it tells nobody anything new.
+    """
+    same = (FLAGS.c.room == flag.room, FLAGS.c.start == flag.start, FLAGS.c.transcript == flag.transcript)
+    query = select(FLAGS.c.id, FLAGS.c.suggestion).where(*same, FLAGS.c.policy != flag.policy).order_by(FLAGS.c.id)
+    return next(
+        (row.id for row in connection.execute(query) if SEVERITY[row.suggestion] >= SEVERITY[flag.suggestion]), None
+    )
+
+
 def shared(flag: Flag, others: Collection[Flag]) -> float:
     """Return the seconds of `flag` that lie in at least one of the `others`."""
     seconds, reached = 0.0, flag.start

@@ -44,15 +44,19 @@ def add(connection: Connection, flags: Sequence[Flag], at: float, merge: Merge, 
     """Store flags at `at` (UTC seconds). Return the outcome of each flag, in order."""
     lock_speakers(connection, {(flag.room, flag.speaker) for flag in flags})
     _lock_near(connection, flags, merge.gap)
-    query = select(FLAGS.c.id, FLAGS.c.case_id).where(FLAGS.c.id.in_({flag.id for flag in flags}))
-    known = {row.id for row in connection.execute(query)}
+    known = set(connection.scalars(select(FLAGS.c.id).where(FLAGS.c.id.in_({flag.id for flag in flags}))))
     results: list[Result] = []
+    stored: list[str] = []
     for flag in flags:
-        results.append("repeated" if flag.id in known else _store(connection, flag, at, merge, ranking))
+        earlier = None if flag.id in known else repeated.judged_before(connection, flag)
+        again = earlier or flag.id in known
+        results.append("repeated" if again else _store(connection, flag, at, merge, ranking))
+        stored.append(earlier or flag.id)
         known.add(flag.id)
     # Read the case ids at the end, because a later flag of the batch may have merged two cases.
+    query = select(FLAGS.c.id, FLAGS.c.case_id).where(FLAGS.c.id.in_(set(stored)))
     cases = {row.id: row.case_id for row in connection.execute(query)}
-    return [Outcome(flag.id, cases[flag.id], result) for flag, result in zip(flags, results, strict=True)]
+    return [Outcome(flag.id, cases[name], result) for flag, name, result in zip(flags, stored, results, strict=True)]
 
 
 def audit(
