@@ -53,6 +53,7 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "go_keeping": "g k",
         "go_leads": "g d",
         "go_wellness": "g w",
+        "go_policies": "g p",
         "go_assessment": "g v",
         "rest": "g b",
         "reveal": "t",

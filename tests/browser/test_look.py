@@ -18,6 +18,7 @@ PAGES = (
     "/keeping",
     "/inbox",
     "/skills",
+    "/policies",
 )
 
 

@@ -78,14 +78,16 @@ def test_the_files_count_until_something_is_published(rules: FollowedRules, sour
 def test_a_batch_is_judged_by_one_version(source: Source, metrics: Metrics) -> None:
     """The rules change while the classifier works. The batch keeps those that it began with."""
     source.release = release(1, texts("one fish"))
+    followed: list[FollowedRules] = []
 
     class Slow(WordClassifier):
         def classify(self, said, languages):  # type: ignore[no-untyped-def]
             source.release = release(2, texts("two fish"))
-            wait_for(rules, "mine@2")
+            wait_for(followed[0], "mine@2")
             return super().classify(said, languages)
 
     with closing(FollowedRules(Settings(), source, metrics, seconds=0.01)) as rules:
+        followed.append(rules)
         judge = Judge(rules, Slow(), metrics)
         said = [transcript("one fish", 100.0), transcript("two fish", 200.0)]
         for version, suggestions in (("mine@1", ["review", "pass"]), ("mine@2", ["pass", "review"])):

@@ -14,7 +14,7 @@ from tests.builders import NOON, flag, transcript
 def judged(version: int, suggestion: str, **changes: object) -> Flag:
     """The flag of one transcript by a version of the policy."""
     fields = {"transcript": "said", "utterance": "spoken", "policy": f"default@{version}", "suggestion": suggestion}
-    return flag(f"by-{version}", 0, 5, **fields | changes)  # type: ignore[arg-type]
+    return flag(f"by-{version}", 0, 5, **fields | changes)
 
 
 def count(store: SqlReviewStore, table: object) -> int:
