@@ -68,6 +68,8 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
     "skip_case": DECIDE,
     "decide_case": DECIDE,
     "undo_decision": DECIDE,
+    "correct_case": LEAD,
+    "reopen_case": LEAD,
     "mute_phrase": DECIDE,
     "approve_phrase": LEAD,
     "end_phrase": LEAD,

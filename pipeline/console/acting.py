@@ -131,7 +131,7 @@ def decide_case(
     action: ActionForm = "",
 ) -> Response:
     """Decide a case. 409 if the lease or the version is old; the page keeps the text that the person typed."""
-    choice = _choice(desk, verdict, label, reason, note, action)
+    choice = choice_of(desk, verdict, label, reason, note, action)
     try:
         with desk.database.write() as connection:
             if leases.check(connection, lease, session.account.name).case_id != case:
@@ -182,12 +182,13 @@ def decide_like(
     `seen` is a hash of the cases that the page showed. 409 if the similar cases are different now.
     """
     name, now = session.account.name, desk.clock()
-    choice = _choice(desk, verdict, "", reason, note, "")
+    choice = choice_of(desk, verdict, "", reason, note, "")
     with desk.database.write() as connection:
         found = queue.like(connection, reading.case(connection, case), by, name, now, MOST_ALIKE)
         if _stamp(found) != seen:
             raise Stale("The similar cases have changed", "Look at them again, then decide.", text="like_changed")
-        made = deciding.decide_all(connection, found, name, choice, now, desk.settings.console.undo_seconds)
+        window = desk.settings.console.undo_seconds
+        made = deciding.decide_all(connection, found, name, choice, now, window, desk.measures)
     return _decided(request, desk, made)
 
 
@@ -199,7 +200,7 @@ def undo_decision(request: Request, desk: TheDesk, session: Signed) -> Response:
         last = deciding.last_of(connection, name, now - window)
         if not last:
             raise CaseError(
-                "There is nothing to undo", "An appeal can still overturn an older decision.", text="nothing_to_undo"
+                "There is nothing to undo", "A lead can still correct an older decision.", text="nothing_to_undo"
             )
         deciding.undo_all(connection, last, name, now, window)
         for decision in last:
@@ -213,7 +214,8 @@ def _stamp(cases: list[Case]) -> str:
     return sha256(" ".join(sorted(f"{case.id}/{case.version}" for case in cases)).encode()).hexdigest()
 
 
-def _choice(desk: Desk, verdict: Verdict, label: str, reason: str, note: str, action: str) -> Choice:
+def choice_of(desk: Desk, verdict: Verdict, label: str, reason: str, note: str, action: str) -> Choice:
+    """Return the choice of a form. Raises CaseError for an unknown label or reason."""
     if label:
         try:
             desk.labels.check([label], "label")

@@ -58,9 +58,7 @@ def decide(
     checks.allow(connection, case, moderator, at)
     duty.check_party(connection, found, moderator)
     duty.check_escalated(connection, found, moderator)
-    if measures:
-        strikes, notice = measures.follow(connection, found, choice, at)
-        decision = replace(decision, strikes=strikes, notice=notice)
+    decision = _with_measures(connection, found, choice, decision, measures)
     _store(connection, found, earlier, decision)
     if not checks.copied(connection, case):
         _put_event(connection, found, decision, undo_seconds)
@@ -83,22 +81,29 @@ def decide_all(
     choice: Choice,
     at: float,
     undo_seconds: float = UNDO_SECONDS,
+    measures: Measures | None = None,
 ) -> list[Decision]:
     """Decide all these cases, each in the version given here. Raises as `decide`; then the caller decides none."""
     reading.locked(connection, [case.id for case in cases])
-    return [
-        decide(connection, case.id, moderator, choice, at, version=case.version, undo_seconds=undo_seconds)
-        for case in cases
-    ]
+    more: dict[str, Any] = {"undo_seconds": undo_seconds, "measures": measures}
+    return [decide(connection, case.id, moderator, choice, at, version=case.version, **more) for case in cases]
 
 
-def add(connection: Connection, case: Case, moderator: str, choice: Choice, at: float) -> Decision:
+def add(
+    connection: Connection,
+    case: Case,
+    moderator: str,
+    choice: Choice,
+    at: float,
+    measures: Measures | None = None,
+) -> Decision:
     """Store one more decision in a case that the caller has locked, decided or not. The last decision holds.
 
     This function puts no event into the outbox.
     """
     earlier = reading.decisions(connection, case.id)
-    decision = _decision(case.id, moderator, choice, at, sum(one.undone is not None for one in earlier))
+    decision = _decision(case.id, moderator, choice, at, len(earlier))
+    decision = _with_measures(connection, case, choice, decision, measures)
     _store(connection, case, earlier, decision)
     return decision
 
@@ -124,13 +129,22 @@ def undo(
         )
     if at > standing[-1].at + undo_seconds:
         raise CaseError(
-            f"The time to undo decision {identity} is over", "An appeal can still overturn it.", text="undo_over"
+            f"The time to undo decision {identity} is over", "A lead can still correct it.", text="undo_over"
         )
-    connection.execute(update(DECISIONS).where(DECISIONS.c.id == identity).values(undone=at))
-    _update_case(connection, found, standing[:-1])
-    outbox.withdraw(connection, identity, at)
+    take_back(connection, found, standing, standing[-1:], at)
     audit.append(connection, at, moderator, "case.undo", found.id, {"decision": identity})
     return standing[-1]
+
+
+def take_back(
+    connection: Connection, case: Case, standing: Sequence[Decision], taken: Sequence[Decision], at: float
+) -> None:
+    """Mark the decisions `taken` of a locked case as undone at `at`. `standing` are all that stood until then."""
+    ids = [one.id for one in taken]
+    connection.execute(update(DECISIONS).where(DECISIONS.c.id.in_(ids)).values(undone=at))
+    _update_case(connection, case, [one for one in standing if one.id not in ids])
+    for identity in ids:
+        outbox.withdraw(connection, identity, at)
 
 
 def undo_all(
@@ -155,6 +169,22 @@ def last_of(connection: Connection, moderator: str, since: float) -> list[Decisi
     newest = select(func.max(DECISIONS.c.at)).where(DECISIONS.c.at >= since, *mine).scalar_subquery()
     query = select(DECISIONS).where(DECISIONS.c.at == newest, *mine).order_by(DECISIONS.c.id)
     return list(reading.decisions_of(connection, query))
+
+
+def about(case: Case, decision: Decision) -> dict[str, Any]:
+    """Return the fields of an event that tell which speech the decision is about."""
+    fields: dict[str, Any] = {"room": case.room, "speaker": case.speaker, "room_type": case.room_type}
+    fields |= {"start": case.start, "end": case.end, "label": decision.label or case.label}
+    return fields | ({"drill": case.drill} if case.drill else {})
+
+
+def _with_measures(
+    connection: Connection, case: Case, choice: Choice, decision: Decision, measures: Measures | None
+) -> Decision:
+    if measures is None:
+        return decision
+    strikes, notice = measures.follow(connection, case, choice, decision.at)
+    return replace(decision, strikes=strikes, notice=notice)
 
 
 def _decision(case: str, moderator: str, choice: Choice, at: float, attempt: int) -> Decision:
@@ -205,9 +235,5 @@ def _update_case(connection: Connection, case: Case, decisions: Sequence[Decisio
 
 
 def _put_event(connection: Connection, case: Case, decision: Decision, undo_seconds: float) -> None:
-    about: dict[str, Any] = {"room": case.room, "speaker": case.speaker, "room_type": case.room_type}
-    about |= {"start": case.start, "end": case.end, "label": decision.label or case.label}
-    if case.drill:
-        about["drill"] = case.drill
-    payload = {"decision": plain(decision), **about}
+    payload = {"decision": plain(decision), **about(case, decision)}
     outbox.put(connection, "case.decided", decision.id, payload, decision.at, decision.at + undo_seconds)

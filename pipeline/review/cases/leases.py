@@ -77,7 +77,10 @@ def renew(
     end = lease.taken_at + longest
     if at >= end:
         raise Stale(
-            f"You have held this case for {longest / 60:g} minutes, the longest time", "Take it again if it is free."
+            f"You have held this case for {longest / 60:g} minutes, the longest time",
+            "Take it again if it is free.",
+            text="longest_lease",
+            minutes=f"{longest / 60:g}",
         )
     expires_at = min(at + seconds, end)
     connection.execute(update(LEASES).where(LEASES.c.id == identity).values(expires_at=expires_at))

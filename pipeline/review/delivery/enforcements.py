@@ -8,7 +8,7 @@ It is in force from then on until it is lifted.
 from typing import Any, Literal
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, FromClause, and_, exists, func, or_, select, update
 
 from pipeline.messages import Action, Suggestion
 from pipeline.review import audit, upsert
@@ -18,6 +18,7 @@ from pipeline.review.tables.core import CASES, DECISIONS, FLAGS
 from pipeline.review.tables.duties import ACTIONS
 from pipeline.review.tables.enforcement import ENFORCEMENTS
 from pipeline.review.tables.quality import COPIES
+from pipeline.review.tables.rights import APPEALS
 
 ACTOR = "livekit"
 IN_FORCE = ("planned", "done")
@@ -92,6 +93,7 @@ def asked(connection: Connection, since: float) -> list[Enforcement]:
         .join(CASES)
         .where(DECISIONS.c.at >= since, DECISIONS.c.action.is_not(None), DECISIONS.c.undone.is_(None))
         .where(CASES.c.id.not_in(COPIES), CASES.c.verdict == "uphold", ~_settled(DECISIONS.c.id), ~confirmed)
+        .where(~_replaced(), ~_repeated())
         .order_by(DECISIONS.c.at)
     )
     return [
@@ -173,7 +175,7 @@ def mutes(connection: Connection) -> list[Mute]:
     joined = ENFORCEMENTS.outerjoin(DECISIONS).outerjoin(FLAGS, FLAGS.c.id == ENFORCEMENTS.c.flag)
     decided = ENFORCEMENTS.c.decision.is_not(None)
     overturned = or_(
-        and_(decided, func.coalesce(CASES.c.verdict, "") != "uphold"),
+        and_(decided, or_(func.coalesce(CASES.c.verdict, "") != "uphold", _replaced())),
         and_(~decided, func.coalesce(CASES.c.verdict, "") == "dismiss"),
     )
     query = (
@@ -222,6 +224,34 @@ def of_case(connection: Connection, case: str) -> list[Enforced]:
         Enforced(action=row.action, state=row.state, at=row.at, until=row.until, decided=row.decision is not None)
         for row in connection.execute(query)
     ]
+
+
+def _replaced() -> ColumnElement[bool]:
+    """Return the condition on a row of DECISIONS that a later correction of its case has another action.
+
+    A decision on an appeal has no action, and replaces none.
+    """
+    later = DECISIONS.alias("later")
+    settled = select(APPEALS.c.resolution).where(APPEALS.c.resolution.is_not(None))
+    return exists().where(*_after(later, DECISIONS), ~_same_action(later), later.c.id.not_in(settled))
+
+
+def _repeated() -> ColumnElement[bool]:
+    """Return the condition on a row of DECISIONS that the decision before it in its case has the same action."""
+    earlier, between = DECISIONS.alias("earlier"), DECISIONS.alias("between")
+    others = exists().where(*_after(between, earlier), between.c.at < DECISIONS.c.at, ~_same_action(between))
+    return exists().where(*_after(DECISIONS, earlier), earlier.c.undone.is_(None), _same_action(earlier), ~others)
+
+
+def _after(later: FromClause, earlier: FromClause) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that a standing final decision is later than another one of its case."""
+    same = (later.c.case_id == earlier.c.case_id, later.c.at > earlier.c.at)
+    return *same, later.c.undone.is_(None), later.c.verdict.in_(("uphold", "dismiss"))
+
+
+def _same_action(other: FromClause) -> ColumnElement[bool]:
+    seconds = func.coalesce(other.c.duration_seconds, 0.0) == func.coalesce(DECISIONS.c.duration_seconds, 0.0)
+    return and_(func.coalesce(other.c.action, "") == func.coalesce(DECISIONS.c.action, ""), seconds)
 
 
 def _settled(identity: ColumnElement[str]) -> ColumnElement[bool]:
