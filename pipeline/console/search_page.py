@@ -23,6 +23,7 @@ from pipeline.judge.labels import SEVERITIES
 from pipeline.review import audit
 from pipeline.review.accounts import wellness
 from pipeline.review.accounts.sessions import LoginSession
+from pipeline.review.cases import duty, reading
 from pipeline.review.evidence.times import offset_of
 from pipeline.review.privacy.pseudonym import pseudonym
 from pipeline.review.search import finding, said, views
@@ -116,9 +117,13 @@ def search_rows(
 
 @router.get("/preview/{case}", response_class=HTMLResponse)
 def search_preview(request: Request, desk: TheDesk, session: Signed, case: CaseId, q: QueryText = "") -> Response:
-    """Show one result beside the list. Like the page of the case, it is a line of the audit log."""
+    """Show one result beside the list. Like the page of the case, it is a line of the audit log.
+
+    403 if the reader speaks in the case, or reported it.
+    """
     phrases = _wanted(request, desk, parse(q)).phrases
     with desk.database.read() as connection:
+        duty.check_party(connection, reading.case(connection, case), session.account.name)
         found = view(connection, case)
         rows = [found_row(row, phrases) for row in listed(connection, [case])]
     with desk.database.write() as connection:
@@ -136,7 +141,7 @@ def viewer_of(desk: Desk, connection: Connection, session: LoginSession) -> View
     """Return what this person sees of the cases. Those that their queue leaves out are left out here, too."""
     account = session.account
     without = wellness.without(connection, account.name, account.preferences.comfort, desk.clock())
-    return Viewer(without, account.role in AUDIT)
+    return Viewer(without, duty.users_of(connection, account.name), account.role in AUDIT)
 
 
 def found_row(row: ListedCase, phrases: Sequence[str] = ()) -> FoundRow:

@@ -50,7 +50,7 @@ class ReviewConsole(Section):
     reads_speech: bool = Field(
         False, description="read voice.transcripts from Kafka, so that backtests of policies judge the last hours, too"
     )
-    poll_seconds: PositiveFloat = Field(0.25, description="seconds between two reads of news from the database")
+    poll_seconds: PositiveFloat = Field(0.15, description="seconds between two reads of news from the database")
     api_tokens: tuple[Token, ...] = Field(
         (), description="bearer tokens of apps that send appeals and reports; 16 characters or more"
     )

@@ -12,7 +12,7 @@ export const claim = () => {
 
 const links = () => all("#results .link");
 const current = () => find("#results [aria-current]");
-const previewed = () => find("#preview").checkVisibility();
+const previewed = () => find("#preview")?.checkVisibility();
 
 const choose = (link) => {
   if (!link) return;

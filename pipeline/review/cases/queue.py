@@ -1,10 +1,11 @@
 """The queue of open cases, most urgent first, in pages. The caller opens the connection."""
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Select, false, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, false, func, or_, select, tuple_
 
 from pipeline.review.cases import duty, reach, reading
 from pipeline.review.cases.reach import Reach
@@ -164,13 +165,12 @@ def _free(account: str, at: float, wanted: QueueFilter) -> Select[tuple[str]]:
 
 
 def _filtered(query: Select[Any], wanted: QueueFilter) -> Select[Any]:
-    query = query.where(OPEN)
-    for name in COLUMNS:
-        value = getattr(wanted, name)
-        if value is not None:
-            # An index of this column alone leads to every case. So it is hidden, and an index of the queue is read.
-            column = CASES.c[name].concat("") if name in QUEUE_FILTERS else CASES.c[name]
-            query = query.where(column == value)
+    query = query.where(OPEN, *_asked(CASES, wanted))
+    if any(getattr(wanted, name) is not None for name in COLUMNS if name in QUEUE_FILTERS):
+        # Without a match, the answer comes from an index alone. The other conditions would read each open case.
+        same = CASES.alias("same")
+        first = select(same.c.id).where(OPEN, *_asked(same, wanted)).order_by(same.c.urgency, same.c.id).limit(1)
+        query = query.where(first.scalar_subquery().is_not(None))
     without = wanted.without
     if without.cases:
         query = query.where(CASES.c.id.not_in(without.cases))
@@ -179,6 +179,15 @@ def _filtered(query: Select[Any], wanted: QueueFilter) -> Select[Any]:
     if without.severity is not None:
         query = query.where(CASES.c.severity < without.severity)
     return query.where(*_shared_out(wanted), *(wanted.reach.conditions() if wanted.reach else ()))
+
+
+def _asked(cases: FromClause, wanted: QueueFilter) -> Iterator[ColumnElement[bool]]:
+    """Yield the conditions on columns of CASES."""
+    for name in COLUMNS:
+        value = getattr(wanted, name)
+        if value is not None:
+            # An index of this column alone leads to every case. So it is hidden, and an index of the queue is read.
+            yield (cases.c[name].concat("") if name in QUEUE_FILTERS else cases.c[name]) == value
 
 
 def _shared_out(wanted: QueueFilter) -> list[ColumnElement[bool]]:

@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
 
+from pipeline.review.cases import duty
 from pipeline.review.cases.queue import Without
 from pipeline.review.cases.values import REPORTED
 from pipeline.review.privacy import holds
@@ -46,7 +47,7 @@ COUNTED = 1_000
 """Matches are counted up to this number."""
 FEW = 2_000
 """A word in fewer cases is searched in all of them at once."""
-STEPS: tuple[int | None, ...] = (5_000, 50_000, None)
+STEPS: tuple[int | None, ...] = (5_000, 50_000, 200_000, None)
 """How many of the newest cases each step looks at; None: all."""
 
 FACETS: tuple[Field, ...] = ("status", "verdict", "severity", "language", "has")
@@ -61,13 +62,14 @@ Place = tuple[float, str]
 
 
 class Viewer(Struct, frozen=True):
-    """Whoever searches. `without` are the cases that they do not get.
+    """Whoever searches. `without` are the cases that they do not get, and `users` the ids of their person in the app.
 
     A person who may get the copy of a case as a check must not see the original meanwhile: it tells the first verdict.
     So `checked` is false for everybody but leads and auditors.
     """
 
     without: Without = Without()
+    users: frozenset[str] = frozenset()
     checked: bool = False
 
 
@@ -126,12 +128,14 @@ def facets(
 def shows(viewer: Viewer) -> ColumnElement[bool]:
     """Return the condition on a row of CASES that search and the pages of speakers and rooms show it to `viewer`.
 
-    Copies for checks are never shown.
+    Copies for checks are never shown, and neither are cases in which the viewer has a part.
     """
     conditions: list[ColumnElement[bool]] = [CASES.c.id.not_in(COPIES)]
     if not viewer.checked:
         theirs = select(CHECKS.c.original).where(WAITING, CHECKS.c.original.is_not(None))
         conditions.append(CASES.c.id.not_in(theirs))
+    if viewer.users:
+        conditions.append(~duty.involves(viewer.users))
     if viewer.without.cases:
         conditions.append(CASES.c.id.not_in(viewer.without.cases))
     if viewer.without.labels:

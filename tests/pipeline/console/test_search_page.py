@@ -43,7 +43,7 @@ def test_results_are_marked_newest_first_and_decided_ones_are_there(console: Con
     assert RESULT.findall(page) == [second, first]
     assert MARK.findall(page) == ["CASHBACK", "返现"]
     assert "&lt;b&gt;" in page
-    assert "2 cases" in page
+    assert "Cases: 2" in page
 
 
 def test_the_pages_contain_every_result_once(console: Console, enter: Enter, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,6 +131,15 @@ def test_a_preview_shows_the_case_and_is_logged(console: Console, enter: Enter) 
     with console.database.read() as connection:
         viewed = select(AUDIT.c.subject).where(AUDIT.c.action == "case.view")
         assert connection.scalars(viewed).all() == [case]
+
+
+def test_a_person_does_not_find_their_own_case(console: Console, enter: Enter) -> None:
+    [made] = console.store.add([flag("f", text="返现", hits=(), speaker="ana")], NOON)
+    ana = enter("ana")
+    assert RESULT.findall(search(ana, "返现").text) == []
+    assert ana.get(f"/search/preview/{made.case}").status_code == 403
+    assert ana.get("/speakers/ana").status_code == 404
+    assert RESULT.findall(search(enter("ben"), "返现").text) == [made.case]
 
 
 def test_views_are_saved_shared_renamed_and_deleted(console: Console, enter: Enter) -> None:
