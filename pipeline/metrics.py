@@ -279,6 +279,9 @@ class Metrics:
     oldest_overdue_seconds: Gauge = _metric(
         "oldest_overdue_seconds", "Seconds by which the most overdue open case is late; 0 if none is late."
     )
+    uncovered_cases: Gauge = _metric(
+        "uncovered_cases", "Open cases that nobody can take, by whether no account may, or none that is here.", "who"
+    )
     reviews: Counter = _metric(
         "reviews_total", "First final decisions on flagged cases, by the pipeline's label.", "label", "verdict"
     )

@@ -59,6 +59,7 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
     "undo_move": LEAD,
     "skills_page": LEAD,
     "set_skills": LEAD,
+    "desk_people": LEAD,
     "case_clip": DECIDE,  # everyone signed in may read a transcript, but only people who decide may listen
     "propose_measure": DECIDE,
     "open_case": DECIDE,

@@ -25,6 +25,7 @@ BACKGROUND = frozenset(
     {
         "wellness_meter",
         "inbox_due",
+        "desk_people",
         "queue_live",
         "figures_progress",
         "draft_progress",

@@ -24,15 +24,6 @@ SENIOR: frozenset[Role] = frozenset({"lead", "admin"})
 """Roles that always decide escalated cases."""
 
 
-class CaseKind(Struct, frozen=True):
-    """What decides who may get a case."""
-
-    language: str
-    label: str
-    severity: int
-    status: str
-
-
 class Skills(Struct, frozen=True, kw_only=True):
     """The cases that an account may get. Empty `languages` or `labels` mean all.
 
@@ -46,7 +37,7 @@ class Skills(Struct, frozen=True, kw_only=True):
     escalated: bool = False
     """Whether the account may decide escalated cases."""
 
-    def fit(self, case: Case | CaseKind) -> bool:
+    def fit(self, case: Case) -> bool:
         """Tell whether the account may get this open case, by what `conditions` says in SQL."""
         spoken = not self.languages or case.language in {*self.languages, ""}
         known = not self.labels or case.label in {*self.labels, ""}

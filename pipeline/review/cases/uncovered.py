@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable
 
 from msgspec import Struct
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, false, func, or_, select
 
 from pipeline.review.accounts import presence, skills
-from pipeline.review.accounts.skills import CaseKind, Skills
+from pipeline.review.accounts.skills import EVERY, Skills
 from pipeline.review.tables.core import CASES, OPEN
 
 
@@ -23,28 +23,22 @@ class Uncovered(Struct, frozen=True):
     away: int
 
 
-def kinds(connection: Connection) -> Counter[CaseKind]:
-    """Count the open cases of each kind."""
-    columns = (CASES.c.language, CASES.c.label, CASES.c.severity, CASES.c.status)
-    rows = connection.execute(select(*columns, func.count().label("n")).where(OPEN).group_by(*columns))
-    return Counter({CaseKind(row.language, row.label, row.severity, row.status): row.n for row in rows})
-
-
 def find(connection: Connection, at: float) -> list[Uncovered]:
     """Return the open cases that nobody can take at `at` (UTC seconds), by language, most cases first."""
     everybody, here = skills.everybody(connection), presence.here(connection, at)
-    at_desk = [has for name, has in everybody.items() if name in here]
-    nobody: Counter[tuple[str, bool]] = Counter()
-    away: Counter[tuple[str, bool]] = Counter()
-    for kind, count in kinds(connection).items():
-        group = kind.language, kind.status == "escalated"
-        if not _fit(everybody.values(), kind):
-            nobody[group] += count
-        elif not _fit(at_desk, kind):
-            away[group] += count
+    nobody = _outside(connection, everybody.values())
+    away = _outside(connection, [has for name, has in everybody.items() if name in here]) - nobody
     found = [Uncovered(*group, nobody[group], away[group]) for group in nobody.keys() | away.keys()]
     return sorted(found, key=lambda one: (-one.nobody, -one.away, one.language, one.escalated))
 
 
-def _fit(people: Iterable[Skills], kind: CaseKind) -> bool:
-    return any(has.fit(kind) for has in people)
+def _outside(connection: Connection, people: Iterable[Skills]) -> Counter[tuple[str, bool]]:
+    """Count the open cases outside the skills of all these people, by language and whether they are escalated."""
+    skilled = set(people)
+    if EVERY in skilled:
+        return Counter()
+    fits = or_(false(), *(and_(*has.conditions()) for has in skilled))
+    escalated = CASES.c.status == "escalated"
+    query = select(CASES.c.language, escalated.label("escalated"), func.count().label("n")).where(OPEN, ~fits)
+    rows = connection.execute(query.group_by(CASES.c.language, escalated))
+    return Counter({(row.language, bool(row.escalated)): row.n for row in rows})

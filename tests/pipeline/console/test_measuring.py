@@ -106,6 +106,8 @@ def test_the_queue_is_shown_by_severity(shift: Shift) -> None:
     assert shift.figure("oldest_case_seconds", severity="medium") == 100_000
     assert shift.figure("oldest_overdue_seconds") == 100_000 - 3_600
     assert shift.figure("open_cases", severity="critical") == 0
+    assert shift.figure("uncovered_cases", who="away") == shift.figure("open_cases", severity="medium")
+    assert shift.figure("uncovered_cases", who="nobody") == 0
 
 
 def test_without_data_the_shares_are_no_numbers(shift: Shift) -> None:

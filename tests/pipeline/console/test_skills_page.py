@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.review.accounts import skills
+from pipeline.review.accounts import skills, wellness
 from pipeline.review.accounts.skills import Skills
+from pipeline.review.cases import assigning
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
+from tests.pipeline.review.people import sit_down
 
 
 def has(console: Console, name: str) -> Skills:
@@ -47,3 +49,16 @@ def test_the_page_shows_cases_that_nobody_can_take(console: Console, enter: Ente
     for name in ("ana", "ben", "lea", "ada"):
         lea.post("/skills", data={"account": name, "languages": ["en"]})
     assert "Nobody can take: 3 × fr" in lea.get("/skills").text
+
+
+def test_the_team_s_page_shows_who_is_here_and_what_they_have(console: Console, enter: Enter) -> None:
+    [outcome] = console.store.add([flag("a")], NOON)
+    sit_down(console.database, "ana", "ben")
+    with console.database.write() as connection:
+        assigning.move(connection, [outcome.case], "ana", "lea", "other", NOON, 60.0)
+        wellness.start_break(connection, "ben", NOON)
+    page = enter("lea").get("/skills/desk").text
+    assert "1 here now" in page
+    assert 'href="/queue?assigned=ana">1</a>' in page
+    assert "on a break" in page
+    assert "Nobody" not in page
