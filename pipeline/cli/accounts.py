@@ -128,7 +128,12 @@ def enable(ctx: typer.Context, name: Name) -> None:
     Example:
       voxwarden accounts enable lin
     """
-    _change(ctx, name, disabled=False, totp_secret=None)
+    with _writing(ctx) as connection:
+        from pipeline.review.accounts import accounts as domain
+        from pipeline.review.accounts import recovery
+
+        domain.change(connection, name, time.time(), "cli", disabled=False, totp_secret=None)
+        recovery.forget(connection, name)
     stdout.print(plain(f"{name} may sign in"))
 
 

@@ -7,13 +7,14 @@ import msgspec
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from pipeline.console.desk import Signed, TheDesk
+from pipeline.console import qr
+from pipeline.console.desk import Signed, TheDesk, desk_of
 from pipeline.console.fields import CodeForm, NameForm, SecretForm, WordForm
 from pipeline.console.keys import KEY, KEYS, conflict, first_of_two, keys_of
 from pipeline.console.login import own
 from pipeline.console.pages import page
 from pipeline.errors import AccountError
-from pipeline.review.accounts import accounts, passwords
+from pipeline.review.accounts import accounts, passwords, recovery
 from pipeline.review.accounts.sessions import LoginSession
 
 router = APIRouter(prefix="/me")
@@ -39,13 +40,16 @@ def _page(
 ) -> Response:
     """Show the page. `wanted` are the keys of a refused form, and `twice` are the two actions with the same key."""
     secret = passwords.totp_secret()
-    uri = passwords.totp_uri(session.account.name, secret)
+    code = qr.svg(passwords.totp_uri(session.account.name, secret))
+    with desk_of(request).database.read() as connection:
+        left = recovery.left(connection, session.account.name)
     own_keys = wanted or keys_of(session.account.preferences.remapped)
     rows = [
         (name, first_of_two(default), "Space" if own_keys[name] == " " else own_keys[name])
         for name, default in KEYS.items()
     ]
-    return page(request, "me.html", status, secret=secret, uri=uri, rows=rows, twice=twice)
+    values = {"secret": secret, "qr": code, "codes_left": left, "rows": rows, "twice": twice}
+    return page(request, "me.html", status, **values)
 
 
 @router.post("/preferences")
@@ -109,15 +113,16 @@ def set_password(desk: TheDesk, session: Signed, old: SecretForm, new: SecretFor
     return RedirectResponse("/login", 303)
 
 
-@router.post("/totp")
+@router.post("/totp", response_class=HTMLResponse)
 def set_totp(
+    request: Request,
     desk: TheDesk,
     session: Signed,
     password: SecretForm,
     secret: Annotated[str, Form(pattern=r"^[A-Z2-7]{32}$")],
     code: CodeForm,
 ) -> Response:
-    """Require one-time codes from now on, and sign the account out everywhere.
+    """Require one-time codes from now on, sign the account out everywhere, and show its recovery codes once.
 
     `code` proves that the authenticator app has the secret. 422 if it or the password is wrong, 429 after too many
     wrong passwords.
@@ -128,4 +133,6 @@ def set_totp(
         raise AccountError("The code is wrong", "Check the clock of your device, and try again.", text="code")
     with desk.database.write() as connection:
         accounts.change(connection, name, now, name, totp_secret=secret)
-    return RedirectResponse("/login", 303)
+        codes = recovery.renew(connection, name)
+    request.state.session = None  # the page is for a person who is signed out
+    return page(request, "recovery_codes.html", codes=codes)

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute
 
 from pipeline.console import (
     account_page,
+    accounts_page,
     acting,
     appeals_api,
     appeals_page,
@@ -32,6 +33,7 @@ from pipeline.console import (
     correcting,
     docs_page,
     inbox_page,
+    invitation_page,
     keeping_page,
     leads_page,
     login,
@@ -87,6 +89,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     oidc_login.router,
     account_page.router,
     moving_page.router,
+    accounts_page.router,
+    invitation_page.router,
     queue_page.router,
     search_page.router,
     views_page.router,

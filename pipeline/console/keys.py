@@ -49,6 +49,7 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "go_inbox": "g i",
         "go_me": "g m",
         "go_audit": "g l",
+        "go_accounts": "g u",
         "go_appeals": "g a",
         "go_keeping": "g k",
         "go_leads": "g d",

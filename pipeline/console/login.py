@@ -49,7 +49,7 @@ async def login(
         return _form(request, then, name, 429, error.seconds)
     if not account:
         return _form(request, then, name, 401)
-    return await run_in_threadpool(_entered, desk, account.name, then, browser)
+    return await run_in_threadpool(entered, desk, account.name, then, browser)
 
 
 @router.post("/logout")
@@ -62,7 +62,7 @@ def logout(desk: TheDesk, session: Signed) -> Response:
     return response
 
 
-def _entered(desk: Desk, name: str, then: str, browser: str) -> Response:
+def entered(desk: Desk, name: str, then: str, browser: str) -> Response:
     """Begin a session, and remember the browser."""
     now = desk.clock()
     with desk.database.write() as connection:

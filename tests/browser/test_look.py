@@ -19,6 +19,7 @@ PAGES = (
     "/inbox",
     "/skills",
     "/policies",
+    "/accounts",
 )
 
 

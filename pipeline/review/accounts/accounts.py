@@ -87,6 +87,16 @@ def find(connection: Connection, name: str) -> Account | None:
     return _account(dict(row._mapping)) if row else None
 
 
+def get(connection: Connection, name: str) -> Account:
+    """Return the account with this name. Raises AccountError if there is none."""
+    account = find(connection, name)
+    if account is None:
+        raise AccountError(
+            f"There is no account {name}", "`voxwarden accounts list` shows all accounts.", text="missing"
+        )
+    return account
+
+
 def known_elsewhere(connection: Connection, subject: str, name: str, role: Role, at: float) -> Account:
     """Return the account of the person who signs in by OpenID Connect as `subject`.
 
@@ -100,7 +110,7 @@ def known_elsewhere(connection: Connection, subject: str, name: str, role: Role,
     if account.disabled:
         raise AccountError(f"The account {account.name} is disabled", "Ask an admin.", text="disabled")
     if account.role != role:
-        change(connection, account.name, at, "oidc", role=role)
+        _set(connection, account.name, at, "oidc", {"role": role})
     audit.append(connection, at, account.name, "login", account.name)
     return msgspec.structs.replace(account, role=role)
 
@@ -118,16 +128,25 @@ def nobody(connection: Connection) -> bool:
 def change(connection: Connection, name: str, at: float, actor: str, **changes: Any) -> None:
     """Set role, password, disabled or totp_secret, and sign the account out.
 
-    Raises AccountError if there is no such account.
+    Raises AccountError if there is no such account, or if no active admin would be left.
     """
-    if not find(connection, name):
-        raise AccountError(
-            f"There is no account {name}", "`voxwarden accounts list` shows all accounts.", text="missing"
-        )
+    get(connection, name)
+    if (changes.get("role", "admin") != "admin" or changes.get("disabled")) and _admins(connection) == [name]:
+        raise AccountError(f"{name} is the last admin", "Make another account an admin first.", text="last_admin")
+    _set(connection, name, at, actor, changes)
+
+
+def _set(connection: Connection, name: str, at: float, actor: str, changes: dict[str, Any]) -> None:
     detail = {key: value for key, value in changes.items() if key in {"role", "disabled"}}
     connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.name == name).values(changes))
     connection.execute(delete(SESSIONS).where(SESSIONS.c.account == name))
     audit.append(connection, at, actor, "account.change", name, detail | {"changed": sorted(changes)})
+
+
+def _admins(connection: Connection) -> list[str]:
+    """Return the active admins, and lock them, so that two cannot demote each other at the same time."""
+    active = select(ACCOUNTS.c.name).where(ACCOUNTS.c.role == "admin", ~ACCOUNTS.c.disabled)
+    return list(connection.scalars(active.order_by(ACCOUNTS.c.name).with_for_update()))
 
 
 def prefer(connection: Connection, name: str, preferences: Preferences) -> None:

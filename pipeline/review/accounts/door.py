@@ -13,7 +13,7 @@ from sqlalchemy import Connection, update
 
 from pipeline.errors import AccountError, TooManyTries
 from pipeline.review import audit
-from pipeline.review.accounts import accounts, devices, passwords
+from pipeline.review.accounts import accounts, devices, passwords, recovery
 from pipeline.review.accounts.accounts import Account
 from pipeline.review.accounts.tries import Key, Tries
 from pipeline.review.accounts.turns import HashTurns
@@ -110,7 +110,7 @@ class Door:
 
 
 def _admitted(connection: Connection, name: str, code: str, at: float) -> Account | None:
-    """Return the account unless it is disabled or the one-time code is wrong. A code works once."""
+    """Return the account unless it is disabled or the code is wrong. A one-time code or recovery code works once."""
     account = accounts.find(connection, name)
     if account is None or account.disabled:
         return None
@@ -118,6 +118,6 @@ def _admitted(connection: Connection, name: str, code: str, at: float) -> Accoun
         return account
     step = passwords.totp_step(code, account.totp_secret, at, account.totp_step)
     if step is None:
-        return None
+        return account if recovery.use(connection, name, code) else None
     connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.name == name).values(totp_step=step))
     return account

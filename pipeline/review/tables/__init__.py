@@ -1,6 +1,7 @@
 """All tables of the review store. An import of this package fills METADATA. Import a new file of tables here."""
 
 from pipeline.review.tables import (
+    access,
     assessment,
     duties,
     enforcement,
@@ -16,6 +17,7 @@ from pipeline.review.tables.core import METADATA
 
 __all__ = [
     "METADATA",
+    "access",
     "assessment",
     "duties",
     "enforcement",

@@ -76,7 +76,25 @@ AUDITS |= {
     "report_file",
     "report_bundle",
 }
-OPEN = {"login_page", "login", "oidc_login", "oidc_back", "static_file", "health"}
+ADMINS = {
+    "erase_speaker",
+    "accounts_page",
+    "invite_account",
+    "reset_password",
+    "reset_totp",
+    "set_role",
+    "set_disabled",
+}
+OPEN = {
+    "invitation_page",
+    "accept_invitation",
+    "login_page",
+    "login",
+    "oidc_login",
+    "oidc_back",
+    "static_file",
+    "health",
+}
 APPS = {"lodge_appeal", "appeal_state", "file_report", "confirm_action", "store_room_hours"}
 SIGNED = {"decide_for_coop", "confirm_for_coop"}
 """Endpoints that check a signature. They refuse all others, signed in or not."""
@@ -84,7 +102,7 @@ EXPECTED: dict[Role, set[str]] = {
     "moderator": READS | DECIDES,
     "lead": READS | DECIDES | LEADS | AUDITS,
     "auditor": READS | AUDITS,
-    "admin": READS | DECIDES | LEADS | AUDITS | {"erase_speaker"},
+    "admin": READS | DECIDES | LEADS | AUDITS | ADMINS,
 }
 WHO = {role: name for name, role in PEOPLE.items()}
 

@@ -5,6 +5,7 @@ import re
 import pyotp
 import pytest
 
+from pipeline.console import qr
 from pipeline.console.keys import KEYS
 from pipeline.review import audit
 from pipeline.review.accounts import accounts, passwords
@@ -16,6 +17,7 @@ from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.review.people import PASSWORD
 
 NEW = "a wholly new pass phrase"
+CODE = re.compile(r'<li class="mono">([a-z2-7]{4}(?:-[a-z2-7]{4}){3})</li>')
 SECRET = re.compile(r'name="secret" value="([A-Z2-7]{32})"')
 
 pytestmark = pytest.mark.usefixtures("cheap_hashes")
@@ -117,7 +119,7 @@ def test_one_time_codes_need_the_password(console: Console, enter: Enter) -> Non
     assert ana.post("/me/totp", data=totp()).status_code == 422
     assert ana.post("/me/totp", data=totp() | {"password": "wrong"}).status_code == 422
     assert account(console).totp_secret is None
-    assert ana.post("/me/totp", data=totp() | {"password": PASSWORD}).status_code == 303
+    assert ana.post("/me/totp", data=totp() | {"password": PASSWORD}).status_code == 200
 
 
 def test_an_account_without_a_password_cannot_set_one(console: Console, enter: Enter) -> None:
@@ -135,16 +137,26 @@ def test_one_time_codes_begin_with_a_code_of_the_shown_secret(console: Console, 
     assert ana.post("/me/totp", data={"password": PASSWORD, "secret": secrets[0], "code": wrong}).status_code == 422
     assert ana.post("/me/totp", data={"password": PASSWORD, "secret": "short", "code": right}).status_code == 422
     assert account(console).totp_secret is None
-    assert (
-        ana.post("/me/totp", data={"password": PASSWORD, "secret": secrets[0], "code": right}).headers["location"]
-        == "/login"
-    )
+    codes = CODE.findall(ana.post("/me/totp", data={"password": PASSWORD, "secret": secrets[0], "code": right}).text)
+    assert len(set(codes)) == 10
     assert account(console).totp_secret == secrets[0]
     assert ana.get("/queue").status_code == 401
     form = {"name": "ana", "password": PASSWORD}
     nobody = enter("")
     assert nobody.post("/login", data=form).status_code == 401
     assert nobody.post("/login", data=form | {"code": right}).status_code == 303
+    for code in (codes[0], codes[1].upper().replace("-", " ")):
+        statuses = [enter("").post("/login", data=form | {"code": code}).status_code for _ in range(2)]
+        assert statuses == [303, 401], "a recovery code works once"
+    assert "Recovery codes left: 8." in enter("ana").get("/me").text
+    assert codes[2] not in enter("ana").get("/me").text
+
+
+def test_the_qr_code_has_the_secret_and_no_inline_style(enter: Enter) -> None:
+    page = enter("ana").get("/me").text
+    [secret] = SECRET.findall(page)
+    assert qr.svg(passwords.totp_uri("ana", secret)) in page
+    assert "style=" not in page
 
 
 def keys(**changed: str) -> dict[str, list[str]]:
