@@ -203,8 +203,6 @@ def undo_decision(request: Request, desk: TheDesk, session: Signed) -> Response:
                 "There is nothing to undo", "A lead can still correct an older decision.", text="nothing_to_undo"
             )
         deciding.undo_all(connection, last, name, now, window)
-        for decision in last:
-            phrases.withdraw(connection, decision.case, name, now)
     desk.metrics.decisions_undone.inc(len(last))
     return _with_event(page(request, "undone.html", count=len(last)), "undone", [one.case for one in last])
 

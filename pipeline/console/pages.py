@@ -33,7 +33,7 @@ NAVIGATION: Mapping[str, tuple[tuple[str, str, str], ...]] = {
         ("appeals", "/appeals", "appeals_page"),
     ),
     "team": (
-        ("leads", "/leads", "leads_page"),
+        ("team", "/team", "team_page"),
         ("quality", "/quality", "quality_page"),
         ("policies", "/policies", "policies_page"),
         ("assessment", "/assessment", "indicators_page"),

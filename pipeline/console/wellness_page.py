@@ -10,8 +10,6 @@ from pipeline.console.desk import Signed, TheDesk
 from pipeline.console.pages import page
 from pipeline.review.accounts import accounts, wellness
 from pipeline.review.accounts.comfort import Comfort
-from pipeline.review.quality import figures
-from pipeline.review.quality.lead_figures import WINDOW
 
 router = APIRouter(prefix="/wellness")
 
@@ -23,25 +21,11 @@ Switch = Annotated[Literal["on", "off"], Form()]
 
 @router.get("", response_class=HTMLResponse)
 def wellness_page(request: Request, desk: TheDesk, session: Signed) -> Response:
-    """Show the person's load, limits, and the checks that differ from their decisions."""
+    """Show the person's load and limits."""
     name, now = session.account.name, desk.clock()
     with desk.database.read() as connection:
         meter = wellness.meter(connection, name, session.account.preferences.comfort, now)
-        answers = [one for one in figures.answers(connection, now - WINDOW) if one.given.moderator == name]
-        pairs = [one for one in figures.pairs(connection, now - WINDOW) if one.first.moderator == name]
-    wrong = [(one.original, one.label, one.given.verdict, one.right) for one in answers if not one.correct]
-    settled = [(one, one.settled) for one in pairs if one.settled]
-    wrong += [
-        (one.original, one.label, one.first.verdict, right) for one, right in settled if right != one.first.verdict
-    ]
-    return page(
-        request,
-        "wellness.html",
-        meter=meter,
-        labels=desk.labels.labels,
-        wrong=wrong,
-        checked=len(answers) + len(settled),
-    )
+    return page(request, "wellness.html", meter=meter, labels=desk.labels.labels)
 
 
 @router.get("/meter", response_class=HTMLResponse)

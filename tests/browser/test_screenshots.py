@@ -36,7 +36,12 @@ def test_screenshots(stack: Stack, sit: Sit, tmp_path: Path, theme: str, locale:
     page.keyboard.press("j")
     page.wait_for_selector("#decide")
     page.screenshot(path=folder / f"console-case-{theme}.png")
-    for name, path in (("leads", "leads"), ("appeal", f"appeals/{appeal.id}"), ("wellness", "wellness")):
+    for name, path in (
+        ("team", "team"),
+        ("quality", "quality?period=day"),
+        ("appeal", f"appeals/{appeal.id}"),
+        ("wellness", "wellness"),
+    ):
         page.goto(f"{stack.url}/{path}")
         page.wait_for_selector("main :is(h1, h2)")
         page.screenshot(path=folder / f"console-{name}-{theme}.png")
@@ -44,4 +49,4 @@ def test_screenshots(stack: Stack, sit: Sit, tmp_path: Path, theme: str, locale:
     phone.keyboard.press("j")
     phone.wait_for_selector("#decide")
     phone.screenshot(path=folder / f"console-phone-{theme}.png", full_page=True)
-    assert len(list(folder.glob(f"console-*-{theme}.png"))) == 6
+    assert len(list(folder.glob(f"console-*-{theme}.png"))) == 7

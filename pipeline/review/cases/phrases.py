@@ -2,7 +2,8 @@
 
 A moderator asks after dismissing a case, and a lead approves. Then a flag of speech in that room whose only cause is
 muted terms counts as passed speech: in the tallies it is `muted`, and audits are drawn from it. The judge knows nothing
-of this, so its verdicts can be reproduced. Each function runs in a transaction that the caller opened.
+of this, so its verdicts can be reproduced. A mute lasts only while its case is dismissed: an undo, a correction or an
+overturned decision ends it. Each function runs in a transaction that the caller opened.
 """
 
 import uuid
@@ -11,13 +12,14 @@ from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import asdict
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, insert, select, update
 
 from pipeline.errors import CaseError, Missing
 from pipeline.judge import reasons
 from pipeline.messages import Flag
 from pipeline.review import audit
 from pipeline.review.cases import reading
+from pipeline.review.tables.core import CASES
 from pipeline.review.tables.muted import MUTED_PHRASES
 
 MUTED_SECONDS = 86_400.0
@@ -105,13 +107,6 @@ def end(connection: Connection, identity: str, account: str, at: float) -> None:
     audit.append(connection, at, account, "phrase.unmute", muted.case_id, _detail(muted))
 
 
-def withdraw(connection: Connection, case: str, account: str, at: float) -> None:
-    """End the mutes that a case gave the reason for, because its dismissal was undone."""
-    query = select(MUTED_PHRASES.c.id).where(MUTED_PHRASES.c.case_id == case, MUTED_PHRASES.c.until > at)
-    for identity in list(connection.scalars(query)):
-        end(connection, identity, account, at)
-
-
 def in_room(connection: Connection, room: str, at: float) -> list[MutedPhrase]:
     """Return the phrases of a room that are muted at `at` (UTC seconds), or wait for a lead."""
     return _found(connection, _lasting(at).where(MUTED_PHRASES.c.room == room))
@@ -145,7 +140,7 @@ def lock(connection: Connection) -> None:
 
 def _muted(connection: Connection, rooms: Collection[str], since: float) -> list[MutedPhrase]:
     lasted = (MUTED_PHRASES.c.until > since, MUTED_PHRASES.c.approved_at.is_not(None))
-    return _found(connection, select(MUTED_PHRASES).where(MUTED_PHRASES.c.room.in_(rooms), *lasted))
+    return _found(connection, select(MUTED_PHRASES).where(MUTED_PHRASES.c.room.in_(rooms), *lasted, _grounded()))
 
 
 def _terms(muted: Sequence[MutedPhrase], flag: Flag) -> set[tuple[str, str]]:
@@ -185,7 +180,14 @@ def _get(connection: Connection, identity: str) -> MutedPhrase:
 
 
 def _lasting(at: float) -> Select[Any]:
-    return select(MUTED_PHRASES).where(MUTED_PHRASES.c.until > at).order_by(MUTED_PHRASES.c.until, MUTED_PHRASES.c.id)
+    query = select(MUTED_PHRASES).where(MUTED_PHRASES.c.until > at, _grounded())
+    return query.order_by(MUTED_PHRASES.c.until, MUTED_PHRASES.c.id)
+
+
+def _grounded() -> ColumnElement[bool]:
+    """Return the condition that the case of a mute is still dismissed, or deleted."""
+    other = (CASES.c.id == MUTED_PHRASES.c.case_id, func.coalesce(CASES.c.verdict, "") != "dismiss")
+    return ~exists().where(*other)
 
 
 def _found(connection: Connection, query: Select[Any]) -> list[MutedPhrase]:

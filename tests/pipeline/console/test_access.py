@@ -25,6 +25,7 @@ STREAMS = {"queue_live"}
 
 # Written by hand from the purpose of each role, and not derived from the table under test.
 READS = {
+    "feedback_page",
     "home",
     "queue_page",
     "queue_rows",
@@ -51,7 +52,19 @@ DECIDES = {
     "undo_decision",
 }
 DECIDES |= {"like_cases", "decide_like", "case_clip", "listened", "take_break", "settle_appeal", "undo_appeal"}
-LEADS = {"approve_phrase", "end_phrase", "leads_page", "leads_cases", "mark_golden", "place_hold", "release_hold"}
+LEADS = {
+    "approve_phrase",
+    "end_phrase",
+    "team_page",
+    "team_cases",
+    "quality_page",
+    "golden_page",
+    "adjudication_page",
+    "quality_csv",
+    "mark_golden",
+    "place_hold",
+    "release_hold",
+}
 LEADS |= {"decide_trigger", "record_notice", "report_hazard", "find_hazards", "assign_hazard", "recheck_hazard"}
 LEADS |= {"hash_file", "move_form", "move_cases", "undo_move", "skills_page", "set_skills", "desk_people"}
 DECIDES |= {"write_note"}

@@ -60,13 +60,13 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def background(database: Database, clock: Clock, counted: Counted) -> Iterator[Background[int]]:
+def background(database: Database, clock: Clock, counted: Counted) -> Iterator[Background[Window, int]]:
     with ThreadPoolExecutor(1) as pool:
         yield Background(pool, database, counted, clock)
         counted.may.set()
 
 
-def waited(background: Background[int], window: Window = WINDOW, newest: bool = True) -> Look[int]:
+def waited(background: Background[Window, int], window: Window = WINDOW, newest: bool = True) -> Look[int]:
     return asyncio.run(background.wait(window, PATIENCE, newest=newest))
 
 
@@ -82,7 +82,7 @@ def happens(database: Database) -> None:
 
 
 def test_a_result_is_kept_as_long_as_the_store_is_the_same(
-    background: Background[int], database: Database, clock: Clock
+    background: Background[Window, int], database: Database, clock: Clock
 ) -> None:
     assert value(waited(background)) == 1
     clock.now += 30 * KEEP_SECONDS
@@ -91,7 +91,9 @@ def test_a_result_is_kept_as_long_as_the_store_is_the_same(
     assert value(waited(background)) == 2
 
 
-def test_a_changed_store_is_not_measured_at_once(background: Background[int], database: Database, clock: Clock) -> None:
+def test_a_changed_store_is_not_measured_at_once(
+    background: Background[Window, int], database: Database, clock: Clock
+) -> None:
     waited(background)
     happens(database)
     clock.now += KEEP_SECONDS - 1
@@ -100,7 +102,9 @@ def test_a_changed_store_is_not_measured_at_once(background: Background[int], da
     assert value(waited(background)) == 2
 
 
-def test_a_result_that_took_long_is_kept_longer(background: Background[int], database: Database, clock: Clock) -> None:
+def test_a_result_that_took_long_is_kept_longer(
+    background: Background[Window, int], database: Database, clock: Clock
+) -> None:
     waited(background)
     background._kept[WINDOW] = Kept(1, NOON, KEEP_SECONDS, ())
     happens(database)
@@ -111,7 +115,7 @@ def test_a_result_that_took_long_is_kept_longer(background: Background[int], dat
 
 
 def test_readers_see_the_old_result_until_the_new_one_is_there(
-    background: Background[int], database: Database, clock: Clock, counted: Counted
+    background: Background[Window, int], database: Database, clock: Clock, counted: Counted
 ) -> None:
     waited(background)
     happens(database)
@@ -128,7 +132,7 @@ def test_readers_see_the_old_result_until_the_new_one_is_there(
     assert look.kept.at == clock.now
 
 
-def test_a_window_that_takes_long_is_measured_once(background: Background[int], counted: Counted) -> None:
+def test_a_window_that_takes_long_is_measured_once(background: Background[Window, int], counted: Counted) -> None:
     counted.may.clear()
     for _ in range(3):
         look = asyncio.run(background.wait(WINDOW, 0.01))
@@ -140,7 +144,7 @@ def test_a_window_that_takes_long_is_measured_once(background: Background[int], 
     assert len(counted.windows) == 1
 
 
-def test_one_window_is_measured_at_a_time(background: Background[int], counted: Counted) -> None:
+def test_one_window_is_measured_at_a_time(background: Background[Window, int], counted: Counted) -> None:
     counted.may.clear()
     asyncio.run(background.wait(WINDOW, 0.5))
     look = asyncio.run(background.wait(OTHER, 0.01))
@@ -151,7 +155,7 @@ def test_one_window_is_measured_at_a_time(background: Background[int], counted: 
     assert value(waited(background, OTHER)) == 2
 
 
-def test_readers_that_wait_hold_no_thread(background: Background[int], counted: Counted) -> None:
+def test_readers_that_wait_hold_no_thread(background: Background[Window, int], counted: Counted) -> None:
     """More readers than the server has threads wait at the same time, and all get the result."""
     counted.may.clear()
 
@@ -164,7 +168,7 @@ def test_readers_that_wait_hold_no_thread(background: Background[int], counted: 
     assert [value(look) for look in asyncio.run(readers())] == [1] * 200
 
 
-def test_a_person_can_ask_for_a_new_measurement(background: Background[int], database: Database) -> None:
+def test_a_person_can_ask_for_a_new_measurement(background: Background[Window, int], database: Database) -> None:
     waited(background)
     background.again(WINDOW)
     assert value(waited(background)) == 1
@@ -173,7 +177,7 @@ def test_a_person_can_ask_for_a_new_measurement(background: Background[int], dat
     assert value(waited(background)) == 2
 
 
-def test_only_the_newest_results_are_kept(background: Background[int], counted: Counted) -> None:
+def test_only_the_newest_results_are_kept(background: Background[Window, int], counted: Counted) -> None:
     for hour in range(MOST + 1):
         waited(background, Window(NOON - hour - 1, NOON))
     waited(background, Window(NOON - MOST - 1, NOON))
@@ -182,7 +186,7 @@ def test_only_the_newest_results_are_kept(background: Background[int], counted: 
     assert len(counted.windows) == MOST + 2
 
 
-def test_only_some_windows_wait(background: Background[int], counted: Counted) -> None:
+def test_only_some_windows_wait(background: Background[Window, int], counted: Counted) -> None:
     counted.may.clear()
     asyncio.run(background.wait(WINDOW, 0.5))
     windows = [Window(NOON - hour - 1, NOON) for hour in range(2 * MOST)]
@@ -194,7 +198,7 @@ def test_only_some_windows_wait(background: Background[int], counted: Counted) -
     assert len(counted.windows) <= MOST + 1
 
 
-def test_a_failure_is_told_once_and_not_kept(background: Background[int], counted: Counted) -> None:
+def test_a_failure_is_told_once_and_not_kept(background: Background[Window, int], counted: Counted) -> None:
     counted.fails = True
     with pytest.raises(ValueError, match="broken"):
         waited(background)
@@ -219,6 +223,6 @@ def test_a_console_that_stops_ends_the_query_in_progress(database: Database, clo
         background.look(WINDOW)
 
 
-def test_nothing_is_interrupted_when_nothing_is_measured(background: Background[int]) -> None:
+def test_nothing_is_interrupted_when_nothing_is_measured(background: Background[Window, int]) -> None:
     waited(background)
     assert not background.interrupt()

@@ -73,9 +73,9 @@ def test_the_account_decides_the_language_then_the_cookie_then_the_browser(conso
 @pytest.mark.parametrize(
     ("name", "some", "none"),
     [
-        ("ana", {"/queue", "/appeals", "/me"}, {"/leads", "/assessment", "/audit", "/keeping"}),
-        ("aud", {"/queue", "/assessment", "/audit", "/keeping"}, {"/leads"}),
-        ("lea", {"/queue", "/leads", "/assessment", "/audit", "/keeping"}, set()),
+        ("ana", {"/queue", "/appeals", "/me"}, {"/team", "/assessment", "/audit", "/keeping"}),
+        ("aud", {"/queue", "/assessment", "/audit", "/keeping"}, {"/team"}),
+        ("lea", {"/queue", "/team", "/assessment", "/audit", "/keeping"}, set()),
     ],
 )
 def test_the_menu_has_only_pages_that_the_person_may_open(

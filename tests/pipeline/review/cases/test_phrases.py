@@ -143,11 +143,12 @@ def test_a_mute_can_end_early_and_stays_true_for_what_was_said_before(lobby: Lob
         phrases.end(connection, muted.id, "lea", NOON + 101)
 
 
-def test_an_undone_dismissal_ends_its_mutes(lobby: Lobby) -> None:
+def test_a_mute_ends_when_its_case_is_no_longer_dismissed(lobby: Lobby) -> None:
     case = lobby.dismissed()
     lobby.ask(case, 1)
     with lobby.database.write() as connection:
-        phrases.withdraw(connection, case, "ana", NOON + 5)
+        deciding.undo(connection, lobby.store.case(case).decisions[0].id, "ana", NOON + 5)
+        assert phrases.everywhere(connection, NOON + 6) == []
     assert lobby.says(20)[0].result == "created"
 
 
@@ -178,11 +179,3 @@ def test_the_list_forgets_old_phrases(lobby: Lobby) -> None:
     lobby.ask(case, 40 * DAY)
     with lobby.database.read() as connection:
         assert len(phrases.in_room(connection, "room", NOON)) == 1
-
-
-def test_a_mute_makes_no_decision(lobby: Lobby) -> None:
-    case = lobby.dismissed()
-    lobby.ask(case)
-    with lobby.database.write() as connection:
-        deciding.undo(connection, lobby.store.case(case).decisions[0].id, "ana", NOON + 9)
-    assert lobby.store.case(case).case.status == "pending"

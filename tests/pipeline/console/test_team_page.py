@@ -1,10 +1,11 @@
-"""The leads' page: figures, the cases behind them, and golden cases."""
+"""The team's page: figures, the cases behind them, and golden cases."""
 
 import re
 
 import pytest
 
 from pipeline.console.app import draw, open_desk
+from pipeline.console.measured import TEAM_SECONDS
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice
 from pipeline.review.quality import checks, lead_figures
@@ -14,7 +15,7 @@ from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.console.test_acting import decide, stored, taken
 
-LINK = re.compile(r'href="(/leads/cases[^"]+)"')
+LINK = re.compile(r'href="(/team/cases[^"]+)"')
 
 
 def test_every_figure_links_to_its_cases(console: Console, enter: Enter) -> None:
@@ -24,36 +25,45 @@ def test_every_figure_links_to_its_cases(console: Console, enter: Enter) -> None
     taken(ana, second)
     console.clock.now += 7_200
     lea = enter("lea")
-    page = lea.get("/leads").text
+    page = lea.get("/team").text
     links = {link.replace("&amp;", "&") for link in LINK.findall(page)}
-    assert {link.split("what=")[1].split("&")[0] for link in links} >= {"open", "late", "decided", "held", "upheld"}
+    assert {link.split("what=")[1].split("&")[0] for link in links} >= {"open", "late", "decided", "held", "overdue"}
     counts = {link: lea.get(link).text.count("<td lang=") for link in links}
-    assert counts["/leads/cases?what=open&severity=1"] == 2
-    assert counts["/leads/cases?what=late&severity=1"] == 2
-    assert counts["/leads/cases?what=decided&account=ana"] == 1
-    assert counts["/leads/cases?what=decided&account=ben"] == 0
-    assert counts["/leads/cases?what=upheld&label=violence"] == 1
+    assert counts["/team/cases?what=open&severity=1"] == 2
+    assert counts["/team/cases?what=late&severity=1"] == 2
+    assert counts["/team/cases?what=decided&account=ana"] == 1
+    assert counts["/team/cases?what=decided&account=ben"] == 0
+    assert counts["/team/cases?what=overdue"] == 0
 
 
 @pytest.mark.parametrize("what", lead_figures.WHATS)
 def test_every_list_opens(console: Console, enter: Enter, what: str) -> None:
     stored(console)
-    assert enter("lea").get(f"/leads/cases?what={what}&severity=1&account=ana&label=violence").status_code == 200
+    assert enter("lea").get(f"/team/cases?what={what}&severity=1&account=ana&label=violence").status_code == 200
 
 
 def test_both_languages(console: Console, enter: Enter) -> None:
     stored(console)
     lea = enter("lea")
-    page = lea.get("/leads", headers={"accept-language": "zh-CN"}).text
-    assert "按当前速度无法清空队列" in page
-    assert "机审召回率" in page
+    page = lea.get("/team", headers={"accept-language": "zh-CN"}).text
+    assert "预计清空还需" in page
+    assert "持续增加" in page
     assert "健康" in lea.get("/wellness", headers={"accept-language": "zh-CN"}).text
 
 
 def test_an_empty_store(console: Console, enter: Enter) -> None:
-    page = enter("lea").get("/leads").text
-    assert "No open cases" in page
-    assert "unknown: set quality.audit_share" in page
+    page = enter("lea").get("/team").text
+    assert ">Clear<" in page
+    assert "No phrase is muted" in page
+
+
+def test_the_figures_are_kept_for_some_seconds(console: Console, enter: Enter) -> None:
+    lea = enter("lea")
+    lea.get("/team")
+    stored(console)
+    assert "0 open" in lea.get("/team").text
+    console.clock.now += TEAM_SECONDS
+    assert "1 open" in lea.get("/team").text
 
 
 def test_the_forecast_and_the_oldest_against_its_target(console: Console) -> None:

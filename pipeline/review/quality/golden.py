@@ -1,0 +1,89 @@
+"""The list of golden cases with the answers to each, and proposals for new ones.
+
+Each function runs in a transaction that the caller opened. Times are UTC seconds.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import Connection, Select, select
+
+from pipeline.review.cases import reading
+from pipeline.review.cases.values import REPORTED, Case
+from pipeline.review.quality import figures
+from pipeline.review.quality.checks import FORGET_SECONDS
+from pipeline.review.quality.figures import Answer
+from pipeline.review.tables.core import CASES
+from pipeline.review.tables.quality import CHECKS, GOLDEN
+
+MOST = 200
+PROPOSED = 20
+"""The most proposals."""
+RECENT_SECONDS = 30 * 86_400.0
+
+
+class GoldenCase(Struct, frozen=True):
+    """A golden case. `right` and `wrong` name who answered so in the last 90 days, in order of names: no ranking."""
+
+    case: Case
+    verdict: str
+    marked_by: str
+    marked_at: float
+    right: tuple[str, ...]
+    wrong: tuple[str, ...]
+
+
+class GoldenProposal(Struct, frozen=True):
+    """A case on which people agreed without seeing each other's opinions."""
+
+    case: Case
+    verdict: str
+    people: tuple[str, ...]
+
+
+def listed(connection: Connection, at: float) -> list[GoldenCase]:
+    """Return the golden cases, newest first."""
+    answers = figures.answers(connection, at - FORGET_SECONDS)
+    query: Select[Any] = select(
+        CASES, GOLDEN.c.verdict.label("right"), GOLDEN.c.account, GOLDEN.c.at.label("marked_at")
+    )
+    query = query.join(GOLDEN, GOLDEN.c.case_id == CASES.c.id).order_by(GOLDEN.c.at.desc(), CASES.c.id).limit(MOST)
+    return [
+        GoldenCase(
+            reading.case_of(row),
+            row.right,
+            row.account,
+            row.marked_at,
+            _names(answers, row.id, correct=True),
+            _names(answers, row.id, correct=False),
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def proposed(connection: Connection, at: float) -> list[GoldenProposal]:
+    """Return cases with an agreed verdict that could become golden: those with three opinions first."""
+    pairs = [pair for pair in figures.pairs(connection, at - RECENT_SECONDS) if pair.settled]
+    pairs.sort(key=lambda pair: pair.third is None)
+    known = select(GOLDEN.c.case_id)
+    allowed = (CASES.c.status == "decided", CASES.c.policy != REPORTED, CASES.c.id.not_in(known))
+    checks = select(CHECKS.c.case_id)
+    query = select(CASES).where(CASES.c.id.in_({pair.original for pair in pairs[: 5 * PROPOSED]}), *allowed)
+    cases = {row.id: reading.case_of(row) for row in connection.execute(query.where(CASES.c.id.not_in(checks)))}
+    found = [
+        GoldenProposal(cases[pair.original], str(pair.settled), _agreed(pair))
+        for pair in pairs
+        if pair.original in cases
+    ]
+    return found[:PROPOSED]
+
+
+def _agreed(pair: figures.Pair) -> tuple[str, ...]:
+    opinions = [one for one in (pair.first, pair.second, pair.third) if one and one.verdict == pair.settled]
+    return tuple(sorted({one.moderator for one in opinions}))
+
+
+def _names(answers: Sequence[Answer], case: str, *, correct: bool) -> tuple[str, ...]:
+    theirs = [one for one in answers if one.original == case and one.correct == correct]
+    return tuple(sorted({one.given.moderator for one in theirs}))
