@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from pipeline.api.backend import TheBackend
 from pipeline.api.problems import ERRORS
-from pipeline.messages import Suggestion, Verdict
+from pipeline.messages import Action, Decision, Suggestion, Verdict
 from pipeline.review.cases import reading
 from pipeline.review.cases.values import Case, Filters, Status
 
@@ -41,6 +41,25 @@ class CaseAnswer(BaseModel):
     drill: str
 
 
+class DecisionAnswer(BaseModel):
+    """The decision of a case that holds. `at` is UTC seconds."""
+
+    id: str
+    verdict: Verdict
+    label: str | None = Field(description="the label, if the moderator corrected it")
+    action: Action | None
+    duration_seconds: float | None = Field(description="seconds of a mute or a removal; null: the app decides")
+    strikes: int | None = Field(description="the speaker's strikes, this one included; null: not counted")
+    notice: str = Field(description="text for the speaker, in the speaker's language; empty: there is no action")
+    at: float
+
+
+class OneCaseAnswer(CaseAnswer):
+    """A case with the decision that holds."""
+
+    decision: DecisionAnswer | None
+
+
 class CasePage(BaseModel):
     """Cases, newest first. `next` is the value of `after` for the next page; null: this is the last page."""
 
@@ -71,10 +90,18 @@ def list_cases(
 
 
 @router.get("/{case}")
-def read_case(backend: TheBackend, case: Identity) -> CaseAnswer:
-    """Return one case."""
+def read_case(backend: TheBackend, case: Identity) -> OneCaseAnswer:
+    """Return one case, with the decision that holds."""
     with backend.database.read() as connection:
-        return _answer(reading.case(connection, case))
+        found = reading.case(connection, case)
+        standing = [one for one in reading.decisions(connection, case) if one.undone is None]
+    decision = _decision(standing[-1]) if standing else None
+    return OneCaseAnswer(**_answer(found).model_dump(), decision=decision)
+
+
+def _decision(decision: Decision) -> DecisionAnswer:
+    fields = structs.asdict(decision)
+    return DecisionAnswer(**{name: fields[name] for name in DecisionAnswer.model_fields})
 
 
 def _answer(case: Case) -> CaseAnswer:

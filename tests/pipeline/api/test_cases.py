@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.review.cases.values import Choice
 from tests.builders import NOON, flag
 from tests.pipeline.api.conftest import CASES, MODERATE, RunningApi
 
@@ -29,7 +30,17 @@ def test_cases_come_newest_first_in_pages(stocked: RunningApi) -> None:
                 break
         assert [case["created_at"] - NOON for case in found] == [4, 3, 2, 1, 0]
         assert (found[0]["status"], found[0]["label"], found[0]["verdict"]) == ("pending", "violence", None)
-        assert client.get(f"/v1/cases/{found[2]['id']}").json() == found[2]
+        assert client.get(f"/v1/cases/{found[2]['id']}").json() == found[2] | {"decision": None}
+
+
+def test_one_case_has_the_decision_that_holds(stocked: RunningApi) -> None:
+    with stocked.client(CASES) as client:
+        case = client.get("/v1/cases").json()["data"][0]["id"]
+        choice = Choice(verdict="uphold", action="mute", duration_seconds=3_600.0, note="private")
+        stocked.store.decide(case, "ana", choice, NOON + 10)
+        decision = client.get(f"/v1/cases/{case}").json()["decision"]
+    assert (decision["action"], decision["duration_seconds"], decision["verdict"]) == ("mute", 3_600, "uphold")
+    assert decision.keys().isdisjoint({"note", "moderator"})
 
 
 def test_filters_choose_cases(stocked: RunningApi) -> None:
