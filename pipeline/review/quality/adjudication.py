@@ -17,7 +17,7 @@ from pipeline.review.quality.checks import FINAL
 from pipeline.review.tables.core import CASES, DECISIONS
 from pipeline.review.tables.quality import CHECKS, GOLDEN
 
-THIRDS = CHECKS.alias()
+OTHERS = CHECKS.alias()
 MOST = 100
 """The most disputes in a list."""
 
@@ -54,8 +54,11 @@ class Remark(Struct, frozen=True):
     """The words of the third person, whose name stays out."""
 
 
-def disputes(connection: Connection, since: float, *, settled: bool) -> list[Dispute]:
-    """Return the disputes drawn at or after `since`, newest first: those that are settled, or those that wait."""
+def disputes(connection: Connection, since: float, *, settled: bool, account: str = "") -> list[Dispute]:
+    """Return the disputes drawn at or after `since`, newest first: those that are settled, or those that wait.
+
+    With `account`, return only those in which this person gave the first or the second opinion.
+    """
     query = (
         select(CASES, CHECKS.c.original, CHECKS.c.drawn_at)
         .join(CHECKS, CHECKS.c.case_id == CASES.c.id)
@@ -63,13 +66,17 @@ def disputes(connection: Connection, since: float, *, settled: bool) -> list[Dis
         .order_by(CHECKS.c.drawn_at.desc(), CASES.c.id)
         .limit(MOST)
     )
+    if account:
+        mine = select(DECISIONS.c.case_id).where(DECISIONS.c.moderator == account)
+        seconds = select(OTHERS.c.original).where(OTHERS.c.kind == "second", OTHERS.c.case_id.in_(mine))
+        query = query.where(or_(CHECKS.c.original.in_(mine), CHECKS.c.original.in_(seconds)))
     return [_dispute(connection, row, settled) for row in connection.execute(query).all()]
 
 
 def feedback(connection: Connection, account: str, since: float) -> list[Remark]:
     """Return where checks since `since` gave another verdict than `account`, newest decision first."""
     remarks = _golden(connection, account, since)
-    for one in disputes(connection, since, settled=True):
+    for one in disputes(connection, since, settled=True, account=account):
         remarks += [_remark(one, opinion) for opinion in one.opinions[:-1] if _differs(one, opinion, account)]
     return sorted(remarks, key=lambda remark: -remark.at)
 
@@ -80,7 +87,7 @@ def checked(connection: Connection, account: str, since: float) -> int:
     A dispute counts when it is settled, so that nobody learns of it earlier.
     """
     mine = (DECISIONS.c.moderator == account, DECISIONS.c.undone.is_(None), DECISIONS.c.at >= since)
-    settled = select(THIRDS.c.original).where(THIRDS.c.kind == "third", THIRDS.c.done.is_(True))
+    settled = select(OTHERS.c.original).where(OTHERS.c.kind == "third", OTHERS.c.done.is_(True))
     opinion = select(CASES.c.verdict).where(CASES.c.id == CHECKS.c.case_id).scalar_subquery()
     over = or_(opinion == DECISIONS.c.verdict, DECISIONS.c.case_id.in_(settled))
     seconds = (CHECKS.c.kind == "second", CHECKS.c.done.is_(True), CHECKS.c.original == DECISIONS.c.case_id, over)
