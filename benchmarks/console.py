@@ -155,12 +155,12 @@ def _copy_day(connection: Connection, prefix: str, seconds: float, count: int) -
             f"FROM said WHERE case_id < '{count:032x}'"
         )
     )
-    connection.execute(
-        text(
-            "INSERT INTO decisions (id, case_id, moderator, verdict, reason, note, at) "
-            "SELECT id, id, :by, verdict, '', '', created_at + 60 FROM cases WHERE id LIKE :ids AND status = 'decided'"
-        ).bindparams(by=f"moderator-{int(seconds // 86_400) % 20}", ids=f"{prefix}%")
+    decisions = (
+        "INSERT INTO decisions (id, case_id, moderator, verdict, reason, note, at) "
+        "SELECT id, id, 'moderator-' || (CAST(100 * risk AS INTEGER) % 20), verdict, '', '', created_at + 60 "
+        "FROM cases WHERE id LIKE :ids AND status = 'decided'"
     )
+    connection.execute(text(decisions).bindparams(ids=f"{prefix}%"))
 
 
 def _quoted(names: Sequence[str]) -> str:

@@ -222,6 +222,8 @@ def _engine(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "connect", _prepare_postgres)
     return engine
 
 
@@ -241,6 +243,14 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
     for pragma in (f"busy_timeout={BUSY_MILLISECONDS}", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
     _write_ahead(connection)
+
+
+def _prepare_postgres(connection: Any, record: object) -> None:
+    """Switch off JIT: it takes 350 ms to compile a query of the queue that then runs for 25 ms."""
+    del record
+    with connection.cursor() as cursor:
+        cursor.execute("SET jit = off")
+    connection.commit()
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

@@ -100,6 +100,13 @@ def test_the_client_gives_up_a_lost_server(postgres_url: str, query: str, patien
         assert (given["tcp_user_timeout"], given["keepalives_idle"]) == (patience, "10")
 
 
+def test_queries_are_not_compiled(postgres_url: str) -> None:
+    with closing(Database(postgres_url)) as database:
+        for opened in (database.read, database.write, database.read):
+            with opened() as connection:
+                assert connection.execute(text("SHOW jit")).scalar_one() == "off"
+
+
 @pytest.mark.parametrize(
     ("url", "message"),
     [
