@@ -53,10 +53,8 @@ class Shield:
         self._refuse = refuse
 
     def _limit(self, path: str) -> int:
-        found = [
-            size for name, size in self._larger.items() if path == name or (name[-1] == "/" and path.startswith(name))
-        ]
-        return max([self._max_body, *found])
+        below = (size for name, size in self._larger.items() if name.endswith("/") and path.startswith(name))
+        return self._larger.get(path, next(below, self._max_body))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -10,6 +10,7 @@ import pytest
 
 from agents.kafka import producer, topic_name
 from agents.policies import RELEASE, Exchange, PolicyTopic, follow_topic, packed
+from agents.transcripts import TopicSpeech
 from pipeline.events import decode
 from pipeline.judge.labels import load
 from pipeline.judge.release import JudgeReport, MarkedTexts, Release
@@ -181,3 +182,14 @@ def test_the_exchange_repairs_the_topic_and_keeps_it_small(settings: Settings, d
         with closing(PolicyTopic(settings.kafka)) as topic:
             last = dict(topic.read())
         assert last[b"judge/one"] is None, "a judge that ended is forgotten"
+
+
+def test_a_backtest_draws_from_the_speech_of_the_last_hours(settings: Settings) -> None:
+    put(settings, TRANSCRIPTS, [transcript(f"words {n}", 10.0 * n, id=f"said-{n}") for n in range(60)])
+    speech = TopicSpeech(settings)
+    total, found = speech.read(time.time() - 3_600, 1_000)
+    assert (total, {each.id for each in found}) == (60, {f"said-{n}" for n in range(60)})
+    total, some = speech.read(time.time() - 3_600, 20)
+    assert total == 60
+    assert 0 < len(list(some)) < 60, "drawn by chance: all or none has a probability below 1e-9"
+    assert speech.read(time.time() + 3_600, 10)[0] == 0, "nothing of the future"

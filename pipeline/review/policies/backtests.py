@@ -124,10 +124,10 @@ def begin(connection: Connection, draft: int, hours: int, actor: str, now: float
     versions.lock(connection)
     found = drafts.find(connection, draft)
     if not found.open or found.state == "edited":
-        raise CaseError("This draft has mistakes, or is closed", "Correct it first.")
+        raise CaseError("This draft has mistakes, or is closed", "Correct it first.", text="policy_wrong")
     last = of(connection, draft)
     if last and last.running(now):
-        raise CaseError("A backtest of this draft runs already", "Wait for it, or cancel it.")
+        raise CaseError("A backtest of this draft runs already", "Wait for it, or cancel it.", text="policy_tested")
     live = versions.newest(connection)
     made = StoredBacktest(draft, found.sha256, live.number if live else 0, hours, "running", actor, now, now, 0, 0)
     connection.execute(delete(POLICY_BACKTESTS).where(POLICY_BACKTESTS.c.draft == draft))

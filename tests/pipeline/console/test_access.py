@@ -89,6 +89,10 @@ AUDITS |= {
     "report_file",
     "report_bundle",
 }
+AUDITS |= {"policies_page", "policy_judges", "policy_version", "draft_page", "backtest_progress"}
+LEADS |= {"begin_draft", "save_draft", "add_terms", "add_lexicon", "check_draft", "try_sentence", "drop_draft"}
+LEADS |= {"start_backtest", "cancel_backtest", "ask_approval", "send_draft_back", "approve_draft", "shadow_draft"}
+LEADS |= {"shadow_version", "end_policy_shadow", "roll_back_policy"}
 ADMINS = {
     "erase_speaker",
     "accounts_page",

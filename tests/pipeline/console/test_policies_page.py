@@ -125,7 +125,7 @@ def test_a_sentence_is_explained_by_the_live_rules_and_by_the_draft(console: Con
     begin(lea)
     text = english(console).replace("groups:", f"groups:{TERM}", 1)
     tried = lea.post(f"{DRAFT}/try", data={"sentence": "a purple banana", "file": "en", "text": text}).text
-    assert "Term “purple banana” (high" in tried
+    assert "Term “purple banana” (High" in tried
     assert tried.count("No rule applies") == 1, "the live rules do not know the term"
     tried = lea.post(f"{DRAFT}/try", data={"sentence": "rude"}).text
     assert tried.count("score 0.97 reaches the limit 0.96") == 2
