@@ -55,8 +55,8 @@ def open_case(request: Request, desk: TheDesk, session: Signed, case: CaseId) ->
             raise
         except CaseError as error:
             lease, refused = None, explain(request, error)
-        wellness.end_break(connection, name, now)
         if refused:
+            wellness.end_break(connection, name, now)
             audit.append(connection, now, name, "case.view", case)
     return page(request, "case.html", refused=refused, **shown(desk, case, lease))
 
@@ -75,7 +75,6 @@ def open_next(request: Request, desk: TheDesk, session: Signed, asked: Filters) 
                 lease = leases.claim(
                     connection, case, session.account.name, desk.clock(), desk.settings.console.lease_seconds
                 )
-                wellness.end_break(connection, session.account.name, desk.clock())
             return page(request, "case.html", **shown(desk, case, lease))
         except Taken:
             continue

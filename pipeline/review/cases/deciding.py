@@ -44,11 +44,28 @@ def decide(
     Raises Missing if there is no such case, CaseError if it is decided or the choice is not allowed, Stale if the
     case has changed since `version`, and Involved if the moderator must not decide it.
     """
+    decision, new = _decide(connection, case, moderator, choice, at, version, undo_seconds, measures)
+    if new:
+        _log(connection, decision)
+    return decision
+
+
+def _decide(
+    connection: Connection,
+    case: str,
+    moderator: str,
+    choice: Choice,
+    at: float,
+    version: int | None,
+    undo_seconds: float,
+    measures: Measures | None,
+) -> tuple[Decision, bool]:
+    """Decide a case without a line in the audit log. Return the decision, and whether it is new."""
     found = reading.case(connection, case, lock=True)
     earlier = reading.decisions(connection, case)
     decision = _decision(case, moderator, choice, at, sum(one.undone is not None for one in earlier))
     if again := next((one for one in earlier if one.id == decision.id), None):
-        return again
+        return again, False
     if found.status == "decided":
         raise CaseError(
             f"Case {case} is already decided", f"`voxwarden cases show {case}` shows who decided it.", text="decided"
@@ -62,16 +79,15 @@ def decide(
     _store(connection, found, earlier, decision)
     if not checks.copied(connection, case):
         _put_event(connection, found, decision, undo_seconds)
-    detail: dict[str, Any] = {
-        "verdict": choice.verdict,
-        "label": choice.label,
-        "reason": choice.reason,
-        "action": choice.action,
-    }
-    if choice.duration_seconds is not None:
-        detail["duration_seconds"] = choice.duration_seconds
-    audit.append(connection, at, moderator, "case.decide", case, detail | {"decision": decision.id})
-    return decision
+    return decision, True
+
+
+def _log(connection: Connection, decision: Decision) -> None:
+    detail: dict[str, Any] = {name: getattr(decision, name) for name in ("verdict", "label", "reason", "action")}
+    if decision.duration_seconds is not None:
+        detail["duration_seconds"] = decision.duration_seconds
+    detail["decision"] = decision.id
+    audit.append(connection, decision.at, decision.moderator, "case.decide", decision.case, detail)
 
 
 def decide_all(
@@ -83,10 +99,16 @@ def decide_all(
     undo_seconds: float = UNDO_SECONDS,
     measures: Measures | None = None,
 ) -> list[Decision]:
-    """Decide all these cases, each in the version given here. Raises as `decide`; then the caller decides none."""
+    """Decide all these cases, each in the version given here. Raises as `decide`; then the caller decides none.
+
+    All cases are locked before the first change, and the log after the last one: the order of locks holds.
+    """
     reading.locked(connection, [case.id for case in cases])
-    more: dict[str, Any] = {"undo_seconds": undo_seconds, "measures": measures}
-    return [decide(connection, case.id, moderator, choice, at, version=case.version, **more) for case in cases]
+    made = [_decide(connection, case.id, moderator, choice, at, case.version, undo_seconds, measures) for case in cases]
+    for decision, new in made:
+        if new:
+            _log(connection, decision)
+    return [decision for decision, _ in made]
 
 
 def add(
@@ -116,6 +138,12 @@ def undo(
     Raises Missing if there is no such decision. Raises CaseError if another moderator made it, if a later decision
     holds, or if the undo window is over.
     """
+    undone = _undo(connection, identity, moderator, at, undo_seconds)
+    audit.append(connection, at, moderator, "case.undo", undone.case, {"decision": identity})
+    return undone
+
+
+def _undo(connection: Connection, identity: str, moderator: str, at: float, undo_seconds: float) -> Decision:
     row = connection.execute(select(DECISIONS.c.case_id).where(DECISIONS.c.id == identity)).one_or_none()
     if row is None:
         raise Missing(f"There is no decision {identity}", "Nothing was undone.")
@@ -132,7 +160,6 @@ def undo(
             f"The time to undo decision {identity} is over", "A lead can still correct it.", text="undo_over"
         )
     take_back(connection, found, standing, standing[-1:], at)
-    audit.append(connection, at, moderator, "case.undo", found.id, {"decision": identity})
     return standing[-1]
 
 
@@ -156,8 +183,9 @@ def undo_all(
 ) -> None:
     """Undo all these decisions. Raises as `undo`; then the caller undoes none."""
     reading.locked(connection, [one.case for one in decisions])
-    for one in decisions:
-        undo(connection, one.id, moderator, at, undo_seconds)
+    undone = [_undo(connection, one.id, moderator, at, undo_seconds) for one in decisions]
+    for one in undone:
+        audit.append(connection, at, moderator, "case.undo", one.case, {"decision": one.id})
 
 
 def last_of(connection: Connection, moderator: str, since: float) -> list[Decision]:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from pipeline.errors import CaseError, Stale, Taken
 from pipeline.review import audit
+from pipeline.review.accounts import wellness
 from pipeline.review.cases import assigning, duty, reading
 from pipeline.review.quality import checks
 from pipeline.review.tables.core import LEASES
@@ -34,7 +35,7 @@ class Lease(Struct, frozen=True):
 
 
 def claim(connection: Connection, case: str, account: str, at: float, seconds: float = LEASE_SECONDS) -> Lease:
-    """Take a lease on a case for `seconds` from `at` (UTC seconds). Release the account's other lease.
+    """Take a lease on a case for `seconds` from `at` (UTC seconds). End the account's other lease and its break.
 
     An account holds one case at most, because people work on one case at a time. Raises Missing if there is no such
     case, Taken if another moderator holds it or it is reserved for one, Involved if `account` must not decide it, and
@@ -56,6 +57,7 @@ def claim(connection: Connection, case: str, account: str, at: float, seconds: f
     connection.execute(delete(LEASES).where(replaced))
     lease = Lease(case, str(uuid.uuid4()), account, at, at + seconds)
     connection.execute(insert(LEASES).values(msgspec.structs.asdict(lease)))
+    wellness.end_break(connection, account, at)
     audit.append(connection, at, account, "case.claim", case)
     return lease
 

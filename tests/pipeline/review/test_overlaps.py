@@ -96,7 +96,12 @@ class Stage:
     def claim(self, which: int, who: str, database: Database) -> None:
         with database.write() as connection:
             leases.claim(connection, self.of(connection, "ann")[which], who, LATER)
-            wellness.end_break(connection, who, LATER)
+
+    def claim_elsewhere(self, database: Database) -> None:
+        """Take the reported case. That ends lea's lease on a case of ann."""
+        with database.write() as connection:
+            [case] = connection.scalars(select(CASES.c.id).where(CASES.c.room == "den"))
+            leases.claim(connection, case, "lea", LATER)
 
     def pause(self, who: str, database: Database) -> None:
         with database.write() as connection:
@@ -111,7 +116,7 @@ class Stage:
 
     def confirm(self, database: Database) -> None:
         with database.write() as connection:
-            for one in deciding.last_of(connection, "ana", NOON - 1):
+            for one in deciding.last_of(connection, "ana", NOON - 1)[::-1]:
                 confirmations.confirm(
                     connection,
                     Confirmation(decision=one.id, action="mute", result="done", at=LATER, received_at=LATER),
@@ -147,6 +152,7 @@ WORKS: dict[str, Callable[[Stage], Callable[[Database], Any]]] = {
     "claim by ana": lambda stage: partial(stage.claim, 0, "ana"),
     "claim of lea's by ben": lambda stage: partial(stage.claim, 1, "ben"),
     "claim of ben's by lea": lambda stage: partial(stage.claim, 0, "lea"),
+    "claim elsewhere by lea": lambda stage: stage.claim_elsewhere,
     "break of ana": lambda stage: partial(stage.pause, "ana"),
     "break of ben": lambda stage: partial(stage.pause, "ben"),
     "appeal upheld": lambda stage: partial(stage.settle, "ben", "uphold"),
@@ -170,6 +176,8 @@ PAIRS = (
     ("undo of a bulk", "delivery"),
     ("undo of a bulk", "erasure of dan"),
     ("confirmation", "undo of a bulk"),
+    ("claim elsewhere by lea", "bulk"),
+    ("claim by ana", "claim by ana"),
     ("undo of a bulk", "drawing"),
     ("decision on the first", "claim of ben's by lea"),
     ("decision on the first", "claim by ana"),
