@@ -64,7 +64,9 @@ def set_skills(
     with desk.database.write() as connection:
         found = accounts.find(connection, account)
         if found is None or found.role not in DECIDING:
-            raise AccountError(f"{account} decides no cases", "Choose an account that does.", text="skills_unknown")
+            raise AccountError(
+                f"{account} decides no cases", "Choose an account that does.", text="no_moderator", name=account
+            )
         skills.change(connection, account, given, session.account.name, desk.clock())
     return RedirectResponse("/skills", 303)
 

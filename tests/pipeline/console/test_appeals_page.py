@@ -35,12 +35,12 @@ def test_an_appeal_is_listed_settled_and_undone(console: Console, enter: Enter) 
     assert f'href="/appeals/{appeal}" data-do="next"' in ben.get("/appeals").text
     shown = ben.get(f"/appeals/{appeal}").text
     assert all(
-        part in shown for part in ("it was a joke", "弄死你", f'hx-post="/appeals/{appeal}"', "Overturn the decision")
+        part in shown for part in ("it was a joke", "弄死你", f'hx-post="/appeals/{appeal}"', "Reverse decision")
     )
     settled = ben.post(f"/appeals/{appeal}", data={"verdict": "dismiss", "reason": "joke", "note": "说明"})
     assert (settled.status_code, settled.headers["hx-redirect"]) == (204, "/appeals")
     assert (state(console, appeal), console.store.case(case).case.verdict) == ("overturned", "dismiss")
-    assert "The decision was overturned." in ben.get("/appeals").text
+    assert "Decision reversed." in ben.get("/appeals").text
     assert ben.post("/appeals/undo").headers["hx-redirect"] == "/appeals"
     assert (state(console, appeal), console.store.case(case).case.verdict) == ("open", "uphold")
     assert ben.post("/appeals/undo").status_code == 409
@@ -58,7 +58,7 @@ def test_the_first_decider_sees_the_appeal_but_cannot_settle_it(console: Console
     assert f'hx-post="/appeals/{appeal}"' not in page
     refused = ana.post(f"/appeals/{appeal}", data={"verdict": "uphold"}, headers={"hx-request": "true"})
     assert refused.status_code == 403
-    assert "ana has decided" in refused.text
+    assert "You decided this case before" in refused.text
     assert state(console, appeal) == "open"
 
 
