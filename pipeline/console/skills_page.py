@@ -22,11 +22,10 @@ LabelForm = Annotated[str, Form(max_length=64, pattern=r"^[a-z_]*$")]
 
 @router.get("", response_class=HTMLResponse)
 def skills_page(request: Request, desk: TheDesk) -> Response:
-    """Show the skills of each person, and the open cases that nobody can take."""
+    """Show the skills of each person."""
     with desk.database.read() as connection:
         found = skills.everybody(connection)
         people = [one for one in accounts.everybody(connection) if one.role in DECIDING and not one.disabled]
-        missing = uncovered.find(connection, desk.clock())
     return page(
         request,
         "skills.html",
@@ -34,7 +33,6 @@ def skills_page(request: Request, desk: TheDesk) -> Response:
         languages_spoken=_languages(desk, found.values()),
         labels=desk.labels.labels,
         senior=SENIOR,
-        uncovered=missing,
     )
 
 

@@ -1,5 +1,6 @@
-// Moving cases: the dialog in which a lead gives cases to a person. A button with data-do="move" names its form.
+// Gives cases to people, in a dialog. A button with data-do="move" or "assign" names the form.
 import { find, on } from "./dom.js";
+import { start as startMentions } from "./mentions.js";
 
 const dialog = () => {
   const found = find("#move");
@@ -17,4 +18,14 @@ const open = async (button) => {
   find("select, input", to)?.focus();
 };
 
-export const start = () => on("move", open);
+/** Loads the list and the notes again, which show who has a case. */
+const refresh = () => {
+  find("#arrivals")?.click();
+  const id = find("#pane .case")?.dataset.case;
+  if (id && find("#notes")) htmx.ajax("GET", `/cases/${id}/notes`, { target: "#notes", swap: "innerHTML" });
+};
+
+on("move", open);
+on("assign", open);
+startMentions();
+document.body.addEventListener("moved", refresh);

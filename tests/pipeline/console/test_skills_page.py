@@ -45,10 +45,10 @@ def test_wrong_skills_are_refused(console: Console, enter: Enter, given: dict[st
 def test_the_page_shows_cases_that_nobody_can_take(console: Console, enter: Enter) -> None:
     console.store.add([flag(str(n), speaker=str(n), language="fr") for n in range(3)], NOON)
     lea = enter("lea")
-    assert "Nobody here can take: 3 × fr" in lea.get("/skills").text
+    assert "Nobody here can take: 3 × fr" in lea.get("/skills/desk").text
     for name in ("ana", "ben", "lea", "ada"):
         lea.post("/skills", data={"account": name, "languages": ["en"]})
-    assert "Nobody can take: 3 × fr" in lea.get("/skills").text
+    assert "Nobody can take: 3 × fr" in lea.get("/skills/desk").text
 
 
 def test_the_team_s_page_shows_who_is_here_and_what_they_have(console: Console, enter: Enter) -> None:

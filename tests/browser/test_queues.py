@@ -1,0 +1,90 @@
+"""Leads share out the queue in the page, and notifications tell of due work."""
+
+import time
+
+from playwright.sync_api import Page, expect
+
+from pipeline.review.accounts import accounts
+from pipeline.review.accounts.accounts import Preferences
+from pipeline.review.cases import assigning
+from tests.browser.conftest import PATIENCE, Sit, Stack
+
+RECORD = """
+window.told = [];
+window.Notification = class {
+  static permission = "granted";
+  static requestPermission = async () => "granted";
+  constructor(title, options) { window.told.push(options.body); }
+};
+"""
+"""Replaces the browser's notifications by a list. Headless Chromium shows none."""
+
+
+def until(page: Page, expression: str) -> None:
+    """Wait until an expression is true. The content policy forbids Playwright's own way, which evaluates text."""
+    for _ in range(PATIENCE // 100):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(expression)
+
+
+def owners(stack: Stack, cases: list[str]) -> list[str]:
+    with stack.database.read() as connection:
+        found = assigning.owners(connection, cases)
+    return [found.get(case, "") for case in cases]
+
+
+def test_a_lead_moves_cases_and_takes_it_back(stack: Stack, sit: Sit) -> None:
+    cases = stack.say(6)
+    page = sit("lea", path="/skills")
+    page.click("#desk-now [data-do=move]")
+    page.select_option("#move [name=account]", "ana")
+    page.fill("#move [name=count]", "4")
+    page.press("#move [name=count]", "Enter")
+    expect(page.locator("#move [role=status]")).to_contain_text("4 cases moved to ana")
+    assert owners(stack, cases).count("ana") == 4
+    expect(page.locator("#desk-now a[href='/queue?assigned=ana']")).to_have_text("4")
+    page.click("#move-undo button")
+    expect(page.locator("#move [role=status]")).to_contain_text("Undone: 4 cases")
+    assert owners(stack, cases).count("ana") == 0
+    page.keyboard.press("Escape")
+    expect(page.locator("#move")).to_be_hidden()
+
+
+def test_a_lead_sets_skills(stack: Stack, sit: Sit) -> None:
+    page = sit("lea", path="/skills")
+    page.click("[popovertarget=skills-2]")
+    page.check("#skills-2 [name=languages][value=zh]")
+    page.check("#skills-2 [name=escalated]")
+    page.click("#skills-2 button.primary")
+    expect(page.locator("tr", has=page.locator("#skills-2")).locator(".chip")).to_have_text("zh")
+
+
+def test_the_count_and_notifications_of_due_work(stack: Stack, sit: Sit) -> None:
+    cases = stack.say(3)
+    with stack.database.write() as connection:
+        accounts.prefer(connection, "ana", Preferences(notify=True))
+    page = sit("ana", path="/me")
+    page.context.add_init_script(RECORD)
+    page.reload()
+    until(page, "localStorage.getItem('voxwarden.notices') !== null")
+    assert page.evaluate("told") == []
+    with stack.database.write() as connection:
+        assigning.move(connection, cases[:2], "ana", "lea", "workload", time.time(), 3_600.0)
+    page.evaluate("document.body.dispatchEvent(new Event('due'))")
+    until(page, "told.length === 1")
+    assert page.evaluate("told") == ["Assigned to you: 2"]
+    expect(page.locator("#inbox .count")).to_have_text("2")
+    page.click("#inbox")
+    expect(page.locator("main")).to_contain_text("Assigned to you")
+
+
+def test_the_browser_asks_only_after_a_click(stack: Stack, sit: Sit) -> None:
+    page = sit("ana", path="/me")
+    page.context.add_init_script(RECORD)
+    page.reload()
+    page.click("#notifications button")
+    expect(page.locator("#inbox")).to_have_attribute("data-notify", "yes")
+    page.click("#notifications button")
+    expect(page.locator("#inbox")).to_have_attribute("data-notify", "no")
