@@ -26,6 +26,7 @@ from pipeline.review.quality import figures, lead_figures
 from pipeline.review.quality.checks import FINAL
 from pipeline.review.quality.lead_figures import WINDOW
 from pipeline.review.quality.statistics import Estimate
+from pipeline.review.quality.trends import QualityQuestion
 from pipeline.review.tables.core import CASES, DECISIONS
 from pipeline.review.tables.quality import COPIES
 
@@ -81,13 +82,14 @@ def queue(desk: Desk) -> None:
 
 
 def quality(desk: Desk) -> None:
-    """Update the figures of quality and harm of the last 30 days."""
+    """Update the figures of quality and harm of the last 30 days, also those that the page of quality shows first."""
     now = desk.clock()
     with desk.database.read() as connection:
         _confirmed(desk, connection, now - WINDOW)
         _sampled(desk, connection, Window(now - WINDOW, now))
         _offenders(desk, connection, now)
         _spread(desk, connection, now)
+    desk.measured.quality.look(QualityQuestion())
 
 
 def offenders(connection: Connection, since: float, until: float) -> tuple[int, int]:

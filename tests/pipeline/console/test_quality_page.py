@@ -6,9 +6,12 @@ import re
 
 import pytest
 
+from pipeline.console import measuring
+from pipeline.console.app import open_desk
 from pipeline.review.cases.values import Choice
 from pipeline.review.quality import figures
-from pipeline.review.quality.trends import PERIODS
+from pipeline.review.quality.trends import PERIODS, QualityQuestion
+from pipeline.settings import Settings
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.console.test_acting import stored
@@ -74,6 +77,15 @@ def test_the_csv_has_every_bucket(console: Console, enter: Enter) -> None:
         rows = list(csv.DictReader(io.StringIO(answer.text)))
         assert sum(row["figure"] == "arrived" for row in rows) == count
         assert sum(row["figure"] == "kappa_week" for row in rows) == 12
+
+
+def test_the_month_is_measured_before_anybody_asks(console: Console) -> None:
+    desk = open_desk(Settings(data_dir=console.evidence.parent), console.database, console.clock)
+    measuring.quality(desk)
+    job = desk.measured.quality._jobs[QualityQuestion()]
+    assert job.future.result(60) is None
+    assert desk.measured.quality.look(QualityQuestion()).kept is not None
+    desk.measured.close()
 
 
 def test_only_leads_see_it(enter: Enter) -> None:
