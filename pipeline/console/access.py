@@ -62,6 +62,7 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
     "desk_people": LEAD,
     "case_clip": DECIDE,  # everyone signed in may read a transcript, but only people who decide may listen
     "propose_measure": DECIDE,
+    "clip_played": DECIDE,
     "open_case": DECIDE,
     "open_next": DECIDE,
     "retake_case": DECIDE,

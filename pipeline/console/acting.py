@@ -2,17 +2,18 @@
 
 import json
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from sqlalchemy import Connection
 
 from pipeline.console import measuring
-from pipeline.console.case_page import REASONS, shown
-from pipeline.console.desk import Desk, Signed, TheDesk
+from pipeline.console.case_page import shown
+from pipeline.console.desk import Desk, Signed, TheDesk, desk_of
 from pipeline.console.fields import CaseId, IdForm, NoteForm, WordForm
-from pipeline.console.pages import explain, page
+from pipeline.console.pages import explain, language_of, page
+from pipeline.console.picks import REASONS
 from pipeline.console.queue_page import Filters, wanted_by
 from pipeline.errors import CaseError, ConfigError, Missing, Stale, Taken
 from pipeline.messages import Decision, Verdict
@@ -40,25 +41,39 @@ ActionForm = Annotated[
 
 
 @router.post("/cases/{case}/open", response_class=HTMLResponse)
-def open_case(request: Request, desk: TheDesk, session: Signed, case: CaseId) -> Response:
+def open_case(
+    request: Request,
+    desk: TheDesk,
+    session: Signed,
+    case: CaseId,
+    leaving: IdForm = "",
+    instead: Annotated[Literal["", "yes"], Form()] = "",
+) -> Response:
     """Take the case and show it. If another moderator holds it, show it without the form for a decision.
 
-    403 if the moderator speaks in the case, or reported it.
+    `leaving` is the lease that the page has, so that it moves on to this case. A person holds one case. If they hold
+    another one in another tab, the case is shown without the form, unless they want it `instead`. 403 if the
+    moderator speaks in the case, or reported it.
     """
     name, now = session.account.name, desk.clock()
     with desk.database.write() as connection:
         duty.check_party(connection, reading.case(connection, case), name)
+        other = leases.held_by(connection, name, now)
+        elsewhere = other is not None and other.case_id != case and other.id != leaving and not instead
         try:
-            wellness.allow(connection, name, session.account.preferences.comfort, now)
-            lease, refused = leases.claim(connection, case, name, now, desk.settings.console.lease_seconds), ""
+            if elsewhere:
+                lease, refused = None, _say(request, "desk.elsewhere")
+            else:
+                wellness.allow(connection, name, session.account.preferences.comfort, now)
+                lease, refused = leases.claim(connection, case, name, now, desk.settings.console.lease_seconds), ""
         except Missing:
             raise
         except CaseError as error:
             lease, refused = None, explain(request, error)
-        if refused:
+        if lease is None:
             wellness.end_break(connection, name, now)
             audit.append(connection, now, name, "case.view", case)
-    return page(request, "case.html", refused=refused, **shown(desk, case, lease))
+    return page(request, "case.html", refused=refused, **shown(desk, case, lease, elsewhere))
 
 
 @router.post("/next", response_class=HTMLResponse)
@@ -83,23 +98,32 @@ def open_next(request: Request, desk: TheDesk, session: Signed, asked: Filters) 
 
 @router.post("/cases/{case}/retake", response_class=HTMLResponse)
 def retake_case(request: Request, desk: TheDesk, session: Signed, case: CaseId) -> Response:
-    """Take a case again after a conflict. The form gets a new lease and version, and keeps its text."""
+    """Take a case again after a conflict. The page gets the new lease and keeps the version that the person saw."""
     with desk.database.write() as connection:
         lease = leases.claim(connection, case, session.account.name, desk.clock(), desk.settings.console.lease_seconds)
-    return page(request, "retaken.html", **shown(desk, case, lease))
+    return _with_event(page(request, "retaken.html", lease=lease), "retaken", [case])
 
 
 @router.post("/leases/{lease}/renew")
 def renew_lease(
-    desk: TheDesk, session: Signed, lease: Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f-]+$")]
+    desk: TheDesk,
+    session: Signed,
+    lease: Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f-]+$")],
+    case: IdForm = "",
 ) -> Response:
-    """Extend the lease on a case. 409 if another moderator has taken it, or if it has reached its longest time."""
-    console = desk.settings.console
-    with desk.database.write() as connection:
-        held = leases.renew(
-            connection, lease, session.account.name, desk.clock(), console.lease_seconds, console.longest_lease_seconds
-        )
-    return JSONResponse({"expires_at": held.expires_at, "seconds": held.expires_at - desk.clock()})
+    """Extend the lease on a case. 409 if it ended; the answer names the moderator who has the `case` now, if any.
+
+    A lease also ends when it has reached its longest time.
+    """
+    name, now, console = session.account.name, desk.clock(), desk.settings.console
+    try:
+        with desk.database.write() as connection:
+            held = leases.renew(connection, lease, name, now, console.lease_seconds, console.longest_lease_seconds)
+    except Stale:
+        with desk.database.read() as connection:
+            holder = leases.holders(connection, now).get(case, "")
+        return JSONResponse({"holder": "" if holder == name else holder}, 409)
+    return JSONResponse({"expires_at": held.expires_at, "seconds": held.expires_at - now})
 
 
 @router.post("/cases/{case}/skip", response_class=HTMLResponse)
@@ -139,7 +163,7 @@ def decide_case(
     except Missing:
         raise
     except CaseError as error:
-        return _conflict(request, desk, case, error)
+        return _conflict(request, desk, case, session.account.name, error)
     return _decided(request, desk, [made])
 
 
@@ -152,6 +176,7 @@ def like_cases(
         this = reading.case(connection, case)
         duty.check_party(connection, this, session.account.name)
         found = queue.like(connection, this, by, session.account.name, desk.clock(), MOST_ALIKE)
+        heard = {one.id for one in found[:SAMPLES] if reading.evidence(connection, one.id)}
     return page(
         request,
         "like.html",
@@ -160,6 +185,7 @@ def like_cases(
         samples=found[:SAMPLES],
         by=by,
         seen=_stamp(found),
+        heard=heard,
         reasons=REASONS,
     )
 
@@ -239,8 +265,8 @@ def _decide(
 def _decided(request: Request, desk: Desk, made: list[Decision]) -> Response:
     seconds = desk.settings.console.undo_seconds
     measuring.decided(desk, made)
-    shown = page(request, "decided.html", made=made, seconds=seconds, **_offers(desk, made))
-    return _with_event(shown, "decided", [one.case for one in made])
+    answer = page(request, "decided.html", made=made, seconds=seconds, **_offers(desk, made))
+    return _with_event(answer, "decided", [one.case for one in made], made[0].verdict if made else "")
 
 
 def _offers(desk: Desk, made: list[Decision]) -> dict[str, Any]:
@@ -251,11 +277,26 @@ def _offers(desk: Desk, made: list[Decision]) -> dict[str, Any]:
         return {"case_id": made[0].case, "offers": phrases.offered(connection, made[0].case, desk.clock())}
 
 
-def _conflict(request: Request, desk: Desk, case: str, error: CaseError) -> Response:
-    return page(request, "conflict.html", 409, error=explain(request, error), **shown(desk, case))
+def _conflict(request: Request, desk: Desk, case: str, name: str, error: CaseError) -> Response:
+    """Answer 409 with the reason: the case is `decided`, `held` by another one, `free`, or it `changed`."""
+    values = shown(desk, case)
+    found, lease = values["view"], values["view"].lease
+    holder = lease.account if lease and lease.expires_at > desk.clock() else ""
+    state = "refused"
+    if found.case.status == "decided":
+        state, holder = "decided", values["decided_by"].moderator
+    elif holder and holder != name:
+        state = "held"
+    elif isinstance(error, Stale):
+        state = "changed" if holder else "free"
+    return page(request, "conflict.html", 409, error=explain(request, error), state=state, holder=holder, **values)
 
 
-def _with_event(response: Response, event: str, cases: list[str]) -> Response:
-    """Add htmx's header HX-Trigger, so that the page's script gets `event` with the case ids."""
-    response.headers["HX-Trigger"] = json.dumps({event: {"cases": cases}})
+def _say(request: Request, key: str) -> str:
+    return desk_of(request).texts.say(language_of(request), key)
+
+
+def _with_event(response: Response, event: str, cases: list[str], verdict: str = "") -> Response:
+    """Add htmx's header HX-Trigger, so that the page's script gets `event` with the case ids and the verdict."""
+    response.headers["HX-Trigger"] = json.dumps({event: {"cases": cases} | ({"verdict": verdict} if verdict else {})})
     return response

@@ -6,10 +6,11 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import Connection
 
-from pipeline.console.case_page import REASONS, shown
+from pipeline.console.case_page import shown
 from pipeline.console.desk import Signed, TheDesk
 from pipeline.console.fields import NoteForm, WordForm
 from pipeline.console.pages import page
+from pipeline.console.picks import REASONS
 from pipeline.errors import CaseError, Involved
 from pipeline.review import audit
 from pipeline.review.appeals import appeals

@@ -1,36 +1,58 @@
 """The page of one case: its facts, its transcript and its clip."""
 
-from functools import lru_cache
+import re
+from collections.abc import Sequence
+from functools import lru_cache, partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
+from msgspec import Struct
 from msgspec.structs import replace
 
+from pipeline.console import lanes
 from pipeline.console.desk import Desk, Signed, TheDesk
 from pipeline.console.fields import CaseId, WordQuery
 from pipeline.console.guard import Refused
 from pipeline.console.pages import page
-from pipeline.console.queue_page import Asked, around, listing
-from pipeline.console.view import PageView, view
-from pipeline.console.waveform import HEIGHT, WIDTH, outline
+from pipeline.console.picks import REASONS, picks
+from pipeline.console.queue_page import Filters, around, listing
+from pipeline.console.view import view
+from pipeline.console.waveform import outline
+from pipeline.messages import Decision, Flag
 from pipeline.review import audit
+from pipeline.review.accounts.sessions import LoginSession
 from pipeline.review.appeals import reports
 from pipeline.review.cases import duty, notices, phrases, reading
 from pipeline.review.cases.leases import Lease
 from pipeline.review.cases.measures import Proposal
+from pipeline.review.cases.notices import Measure
 from pipeline.review.cases.values import Case
 from pipeline.review.delivery import enforcements
 from pipeline.review.evidence import sound
 
 router = APIRouter(prefix="/cases")
 
-REASONS = ("confirmed", "wrong_label", "misheard", "quote", "joke", "context", "not_speech", "unsure", "legal", "other")
+THRESHOLD = re.compile(r"^(\w+): score [\d.]+ reaches \w+ at ([\d.]+)$")
+"""A rule of `pipeline/judge/verdict.py` in words: the label and the threshold that its score reached."""
+NOTHING: dict[str, str] = {"label": "", "reason": "", "action": "", "note": "", "given": ""}
+"""The fields of an empty form. `given` is empty if nobody has filled it in, so that an action may be proposed."""
+
+
+class FlagScore(Struct, frozen=True):
+    """The score of a flagged label. `threshold` is None if no rule about scores fired."""
+
+    label: str
+    value: float
+    threshold: float | None
 
 
 @router.get("/{case}", response_class=HTMLResponse)
-def case_page(request: Request, desk: TheDesk, session: Signed, case: CaseId) -> Response:
-    """Show a case without a lease on it. 403 if the reader speaks in it, or reported it."""
+def case_page(request: Request, desk: TheDesk, session: Signed, case: CaseId, asked: Filters) -> Response:
+    """Show a case without a lease on it, beside the queue with the filters of the request.
+
+    403 if the reader speaks in the case, or reported it.
+    """
     with desk.database.read() as connection:
         duty.check_party(connection, reading.case(connection, case), session.account.name)
     values = shown(desk, case)
@@ -38,7 +60,6 @@ def case_page(request: Request, desk: TheDesk, session: Signed, case: CaseId) ->
         audit.append(connection, desk.clock(), session.account.name, "case.view", case)
     if request.headers.get("hx-request") == "true":
         return page(request, "case.html", **values)
-    asked = Asked()
     with desk.database.read() as connection:
         values |= around(desk, connection, session, asked)
     return page(request, "queue.html", **listing(desk, session, asked, None), **values)
@@ -50,20 +71,24 @@ def case_clip(
     session: Signed,
     case: CaseId,
     speed: Annotated[Literal["0.75", "1", "1.25", "1.5", "2"], Query()] = "1",
+    ahead: Annotated[Literal["", "yes"], Query()] = "",
 ) -> Response:
     """Return the clip (Ogg Opus) at a speed, with the same pitch. The audit log records every request.
 
-    403 if the reader speaks in the case, or reported it.
+    The header X-Gain-dB brings the clip to the common loudness. `ahead`: the page fetches the clip of the next case
+    before the person opens it. Then the log says that it was fetched, and `/played` says later that it was played. 403 if the
+    reader speaks in the case, or reported it.
     """
     with desk.database.read() as connection:
         duty.check_party(connection, reading.case(connection, case), session.account.name)
         clips = reading.evidence(connection, case)
     data = desk.evidence.get(clips[0].path) if clips else None
-    if data is None:
+    picture = outline(desk.evidence, clips[0]) if data else None
+    if data is None or picture is None:
         raise Refused(404, "The audio of this case is no longer kept.", "no_clip")
-    with desk.database.write() as connection:
-        audit.append(connection, desk.clock(), session.account.name, "case.play", case, {"speed": speed})
-    return Response(data if speed == "1" else _stretched(data, float(speed)), media_type="audio/ogg")
+    _log(desk, session, "case.fetch" if ahead else "case.play", case, {"speed": speed})
+    sent = data if speed == "1" else _stretched(data, float(speed))
+    return Response(sent, media_type="audio/ogg", headers={"x-gain-db": str(picture.gain)})
 
 
 @router.get("/{case}/proposal", response_class=HTMLResponse)
@@ -76,8 +101,20 @@ def propose_measure(request: Request, desk: TheDesk, case: CaseId, label: WordQu
     return page(request, "proposed.html", case=found, **proposed(desk, found, proposal))
 
 
-def shown(desk: Desk, case: str, lease: Lease | None = None) -> dict[str, Any]:
-    """Return the values for `case.html`. With a `lease` of the reader, the page has the form for a decision."""
+@router.post("/{case}/played", status_code=204)
+def clip_played(desk: TheDesk, session: Signed, case: CaseId) -> Response:
+    """Record that the person plays a clip that the page fetched ahead."""
+    with desk.database.read() as connection:
+        reading.case(connection, case)
+    _log(desk, session, "case.play", case, {"speed": "1"})
+    return Response(status_code=204)
+
+
+def shown(desk: Desk, case: str, lease: Lease | None = None, elsewhere: bool = False) -> dict[str, Any]:
+    """Return the values for `case.html`. With a `lease` of the reader, the page has the form for a decision.
+
+    `elsewhere`: the reader holds another case in another tab, so that this page offers to take this case instead.
+    """
     with desk.database.read() as connection:
         found, reported = view(connection, case), reports.of_case(connection, case)
         enforced = enforcements.of_case(connection, case)
@@ -88,15 +125,20 @@ def shown(desk: Desk, case: str, lease: Lease | None = None) -> dict[str, Any]:
         "view": found,
         "case": found.case,
         "lease": lease,
+        "elsewhere": elsewhere,
         "reports": reported,
         "enforced": enforced,
         "case_id": case,
         "offers": offers,
         **proposed(desk, found.case, proposal),
-        "outline": picture,
-        "marks": marks(found) if picture else {},
+        "axis": lanes.axis(found, desk.labels),
+        "sound": lanes.sound(found, picture),
+        "scores": scores,
+        "decided_by": next((one for one in reversed(found.file.decisions) if one.undone is None), None),
+        "picks": partial(picks, desk),
         "labels": list(desk.labels.labels),
         "reasons": REASONS,
+        "filled": filled(found.file.decisions, lease.account) if lease else NOTHING,
         "desk_labels": desk.labels.labels,
     }
 
@@ -112,41 +154,28 @@ def proposed(desk: Desk, case: Case, proposal: Proposal | None) -> dict[str, Any
     }
 
 
-def marks(found: PageView) -> dict[str, Any]:
-    """Return the places of the flagged part and of the hits in the clip.
+def filled(decisions: Sequence[Decision], account: str) -> dict[str, str]:
+    """Return the fields of the form: those of the account's last decision if it is undone, otherwise empty ones."""
+    last = decisions[-1] if decisions else None
+    if last is None or last.undone is None or last.moderator != account:
+        return NOTHING
+    action = Measure(last.action, last.duration_seconds).key if last.action else ""
+    return {"label": last.label or "", "reason": last.reason, "action": action, "note": last.note, "given": "yes"}
 
-    Boxes are (left, width) in units of the outline. `span` and `seconds` are seconds of the clip. A hit after the end
-    of the clip has no box. The result is empty if there is no clip.
-    """
-    clip, case = found.clip, found.case
-    if clip is None or not clip.seconds:
-        return {}
-    first, last = _span(found, case.start, case.end, clip.seconds)
-    scale = WIDTH / clip.seconds
-    hits = [
-        _span(found, hit.start_time, hit.end_time, clip.seconds)
-        for flag in found.file.flags
-        for hit in flag.hits
-        if hit.start_time is not None and hit.end_time is not None and found.offset(hit.start_time) is not None
-    ]
-    return {
-        "width": WIDTH,
-        "height": HEIGHT,
-        "seconds": clip.seconds,
-        "span": (first, last),
-        "span_box": (first * scale, (last - first) * scale),
-        "hit_boxes": [(start * scale, max(2.0, (end - start) * scale)) for start, end in hits],
-    }
+
+def scores(flag: Flag) -> list[FlagScore]:
+    """Return the score of each flagged label, with the threshold that it reached. The rules name the thresholds."""
+    reached = {found[1]: float(found[2]) for reason in flag.reasons if (found := THRESHOLD.match(reason))}
+    return [FlagScore(label, flag.labels[label], reached.get(label)) for label in flag.flagged if label in flag.labels]
 
 
 def _severity(desk: Desk, case: Case, label: str) -> int:
     return desk.labels.severity(label) if label in desk.labels.labels else case.severity
 
 
-def _span(found: PageView, start: float, end: float, seconds: float) -> tuple[float, float]:
-    first = found.offset(start)
-    last = found.offset(end)
-    return (0.0 if first is None else first), (seconds if last is None else last)
+def _log(desk: Desk, session: LoginSession, action: str, case: str, detail: dict[str, str]) -> None:
+    with desk.database.write() as connection:
+        audit.append(connection, desk.clock(), session.account.name, action, case, detail)
 
 
 @lru_cache(maxsize=32)

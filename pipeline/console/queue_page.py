@@ -47,6 +47,16 @@ class Asked:
         return {name: value for name, value in fields.items() if value}
 
     @property
+    def query(self) -> str:
+        """The filters as the query of a URL, with its question mark; empty without a filter."""
+        return "?" + urlencode(self.given) if self.given else ""
+
+    def but(self, name: str) -> str:
+        """Return the URL of the queue without the filter `name`."""
+        rest = {key: value for key, value in self.given.items() if key != name}
+        return "/queue?" + urlencode(rest) if rest else "/queue"
+
+    @property
     def wanted(self) -> QueueFilter:
         return msgspec.convert(self.given, QueueFilter)
 
@@ -101,9 +111,14 @@ def wanted_by(desk: Desk, connection: Connection, session: LoginSession, asked: 
 
 def around(desk: Desk, connection: Connection, session: LoginSession, asked: Asked) -> dict[str, Any]:
     """Return the values for `queue.html` beside the list."""
-    total = queue.count(connection, wanted_by(desk, connection, session, asked), COUNTED)
-    shown = f"{COUNTED:,}+" if total == COUNTED else str(total)
-    return {"total": shown, "asked": asked, "choices": queue.choices(connection)}
+    wanted, now = wanted_by(desk, connection, session, asked), desk.clock()
+    total, late = queue.count(connection, wanted, COUNTED), queue.late(connection, wanted, now, COUNTED)
+    choices = queue.choices(connection) | {"status": ["pending", "escalated"]}
+    return {"total": _up_to(total), "late": _up_to(late), "asked": asked, "choices": choices}
+
+
+def _up_to(count: int) -> str:
+    return f"{COUNTED:,}+" if count == COUNTED else str(count)
 
 
 def listing(desk: Desk, session: LoginSession, asked: Asked, after: tuple[float, str] | None) -> dict[str, Any]:

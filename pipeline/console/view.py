@@ -23,10 +23,20 @@ SEARCHED = 200
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """Flagged speech in the room. `mine`: it belongs to the case of the page. Then `words` is its text with times."""
+
+    flag: Flag
+    case: str
+    words: tuple[Token, ...] = ()
+    mine: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PageView:
     file: CaseFile
-    transcript: tuple[tuple[Flag, tuple[Token, ...]], ...]
-    around: tuple[Flag, ...]
+    transcript: tuple[Turn, ...]
+    around: tuple[Turn, ...]
     """Other flags of the room at the same time, by all speakers."""
     history: tuple[Case, ...]
     """The speaker's other cases, newest first."""
@@ -46,6 +56,16 @@ class PageView:
     def clip(self) -> Evidence | None:
         return self.file.evidence[0] if self.file.evidence else None
 
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """The transcript with the other flags of the room, by time."""
+        return tuple(sorted((*self.transcript, *self.around), key=lambda turn: (turn.flag.start, turn.flag.id)))
+
+    @property
+    def listeners(self) -> int | None:
+        """The largest known number of people who could hear the case; None if the app did not send it."""
+        return max((flag.listeners for flag in self.file.flags if flag.listeners is not None), default=None)
+
     def offset(self, at: float) -> float | None:
         """Return the position of the moment `at` (UTC seconds) in the clip, in seconds; None if it is not in it."""
         return offset_of(self.clip.timeline, at) if self.clip else None
@@ -62,7 +82,7 @@ def view(connection: Connection, identity: str) -> PageView:
     kin = checks.family(connection, identity)
     return PageView(
         file,
-        tuple((flag, tokens(flag)) for flag in file.flags),
+        tuple(Turn(flag, identity, tokens(flag), mine=True) for flag in file.flags),
         _around(connection, case, kin),
         _history(connection, case, kin),
         _similar(connection, case, kin),
@@ -72,7 +92,7 @@ def view(connection: Connection, identity: str) -> PageView:
     )
 
 
-def _around(connection: Connection, case: Case, kin: Sequence[str]) -> tuple[Flag, ...]:
+def _around(connection: Connection, case: Case, kin: Sequence[str]) -> tuple[Turn, ...]:
     # The times of a golden copy are moved to the present, so the room's flags move, too.
     said = connection.scalar(select(CASES.c.start).where(CASES.c.id == kin[0]))
     later = 0.0 if said is None else case.start - said
@@ -83,7 +103,8 @@ def _around(connection: Connection, case: Case, kin: Sequence[str]) -> tuple[Fla
         .order_by(FLAGS.c.start, FLAGS.c.id)
         .limit(50)
     )
-    return tuple(replace(flag, start=flag.start + later) for flag in reading.flags_of(connection, query))
+    rows = ((reading.flag_of(row), row.case_id) for row in connection.execute(query))
+    return tuple(Turn(replace(flag, start=flag.start + later, end=flag.end + later), of) for flag, of in rows)
 
 
 def _history(connection: Connection, case: Case, kin: Sequence[str]) -> tuple[Case, ...]:

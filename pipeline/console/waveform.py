@@ -1,26 +1,27 @@
-"""The picture of a clip: the waveform's outline as one SVG path. The server makes it; the page draws nothing."""
+"""The picture of a clip: the height of each bar of its wave. The server measures it; the page draws nothing."""
 
+import math
 from functools import lru_cache
 
 from msgspec import Struct
 
 from pipeline.errors import AudioError
+from pipeline.messages import SAMPLE_RATE
 from pipeline.review.cases.values import Evidence
 from pipeline.review.evidence import sound
 from pipeline.review.evidence.sealing import ClipDamaged
 from pipeline.review.evidence.store import EvidenceStore
 
-WIDTH = 600
-"""Width of the picture in its units. It has one peak for each unit."""
+BARS_PER_SECOND = 4
 HEIGHT = 64
 """Height of the picture in its units."""
 
 
 class Outline(Struct, frozen=True):
-    """The picture of a clip, and its gain."""
+    """The wave of a clip, and its gain."""
 
-    path: str
-    """The attribute `d` of an SVG path, WIDTH by HEIGHT."""
+    peaks: tuple[float, ...]
+    """Heights from 0 to 1, BARS_PER_SECOND for each second. The loudest is 1, unless the clip is nearly silent."""
     gain: float
     """Gain in dB that brings the clip to the common loudness."""
 
@@ -37,9 +38,6 @@ def outline(evidence: EvidenceStore, clip: Evidence) -> Outline | None:
 @lru_cache(maxsize=256)
 def _outline(data: bytes) -> Outline:
     samples = sound.decode(data)
-    peaks = sound.peaks(samples, WIDTH)
+    peaks = sound.peaks(samples, max(1, math.ceil(samples.size * BARS_PER_SECOND / SAMPLE_RATE)))
     scale = max(float(peaks.max()), 0.05)
-    heights = [round(float(peak) / scale * (HEIGHT / 2 - 1), 1) for peak in peaks]
-    above = "".join(f"L{x} {HEIGHT / 2 - height:g}" for x, height in enumerate(heights))
-    below = "".join(f"L{x} {HEIGHT / 2 + heights[x]:g}" for x in reversed(range(WIDTH)))
-    return Outline(f"M0 {HEIGHT / 2:g}{above}{below}Z", round(sound.gain(samples), 1))
+    return Outline(tuple(round(float(peak) / scale, 3) for peak in peaks), round(sound.gain(samples), 1))

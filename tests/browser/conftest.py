@@ -35,6 +35,7 @@ expect.set_options(timeout=PATIENCE)
 SPOKEN = Path(__file__).parents[1] / "data" / "sense-and-sensibility.flac"
 PREROLL = 2.0
 
+FILLER = "And then we went on, and he said that he said so. "
 SAID = (
     ("zh", "我弄死你全家,你等着", "弄死你", "violence", "block"),
     ("en", "send me your nudes or I tell everyone", "nudes", "sexual", "review"),
@@ -43,7 +44,8 @@ SAID = (
     ("zh", "别告诉你爸妈,加我私聊", "别告诉你爸妈", "minor_safety", "block"),
     (
         "en",
-        "I know where you live. " + "And then we went on, and he said that he said so. " * 40,
+        # 9,000 characters, with the hit in the middle
+        FILLER * 90 + "I know where you live. " + FILLER * 90,
         "live",
         "abuse",
         "review",

@@ -79,7 +79,7 @@ def test_a_person_can_set_language_and_theme(stack: Stack, sit: Sit) -> None:
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1366, 768), (390, 844), (640, 360)])
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (390, 844), (640, 360)])
 def test_no_horizontal_scrolling(stack: Stack, sit: Sit, width: int, height: int) -> None:
     """No page is wider than the screen. 640 x 360 is 1280 x 720 at 200 % zoom."""
     stack.say(3)
@@ -87,16 +87,3 @@ def test_no_horizontal_scrolling(stack: Stack, sit: Sit, width: int, height: int
     page.keyboard.press("j")
     page.wait_for_selector("#decide")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
-
-def test_no_layout_shift_between_cases(stack: Stack, sit: Sit) -> None:
-    stack.say(4)
-    page = sit("ana")
-    page.evaluate(
-        "window.shift = 0; new PerformanceObserver((list) => list.getEntries().forEach("
-        "(one) => { if (!one.hadRecentInput) window.shift += one.value; })).observe({type: 'layout-shift'})"
-    )
-    for _ in range(3):
-        page.keyboard.press("j")
-        page.wait_for_selector("#decide")
-    assert page.evaluate("window.shift") < 0.01

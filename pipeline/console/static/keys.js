@@ -12,8 +12,10 @@ const typing = (target) => target.closest?.("input, textarea, select, [contented
 
 /** Keys that a focused control needs for itself. */
 const owned = (event) => {
-  if (event.key === "Enter" || event.key === " ") return event.target.closest?.("a, button, summary, dialog");
-  return false;
+  const within = (selector) => event.target.closest?.(selector);
+  if (event.key === "Enter") return within("a, button, summary, dialog");
+  if (event.key === " ") return within("button, summary, dialog");
+  return event.key.startsWith("Arrow") && within(".utt");
 };
 
 export const start = () => {
@@ -26,7 +28,6 @@ export const start = () => {
   document.addEventListener("submit", (event) => event.target.matches("[hx-post]") && event.preventDefault());
 
   on("help", () => find("#help").showModal());
-  on("policy", () => {});
 
   document.addEventListener("keydown", (event) => {
     // Key code 229 means that an input method is composing. Some browsers set isComposing too late.

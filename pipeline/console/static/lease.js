@@ -1,45 +1,170 @@
-// The lease of the open case. Each action of the person renews it, and its last minute is counted down.
-import { find, text } from "./dom.js";
+// The strip above the decision bar: how long the case is ours, who took it, and a decision that could not be sent.
+import { find, keys, say, text } from "./dom.js";
 
 const EVERY = 30_000; // the shortest time between two renewals, in milliseconds
-const SHOWN = 60; // the page counts down the last 60 seconds
+const LAST = 60; // in the last 60 seconds the strip asks for a key
+const SAID = [60, 10]; // at these numbers of seconds the time left is read out
+
+const CAPS = { Enter: "↵", " ": "␣" };
+const shown = (name) => CAPS[keys[name]] ?? keys[name] ?? "";
+const account = () => find("main.desk")?.dataset.account;
+const open = () => find("#pane .case");
+
+/** The lease that this tab has. The tab remembers it, so that a loaded page can leave or go on with its case. */
+export const leaving = () => sessionStorage.getItem("lease") || "";
+/** The case that this tab held, if the same person is back. */
+export const held = () => (sessionStorage.getItem("holder") === account() && sessionStorage.getItem("held")) || "";
+
+let lease = "";
+let until = 0;
+let renewed = 0;
+let last = 0;
+
+/** Makes a button of the strip, with its key if it has one. */
+const button = (name, words, again = false) => {
+  const made = Object.assign(document.createElement("button"), { type: "button", className: "btn", textContent: `${words} ` });
+  made.dataset.do = name;
+  made.toggleAttribute("data-again", again);
+  const cap = Object.assign(document.createElement("kbd"), { textContent: shown(name), ariaHidden: "true" });
+  if (cap.textContent) made.append(cap);
+  return made;
+};
+
+/** Puts a message and its buttons into the strip. `state` is held, last, lost or offline. */
+const put = (state, words, ...buttons) => {
+  const strip = find("#strip");
+  const mine = state === "held" || state === "last";
+  if (strip.dataset.state !== state) {
+    strip.dataset.state = state;
+    const dot = Object.assign(document.createElement("span"), { className: "dot" });
+    const message = Object.assign(document.createElement("span"), { id: "lease", className: mine ? "nowrap" : "late clip" });
+    if (mine) message.ariaHidden = "true"; // it changes every second; `say` reads it out now and then
+    find("#hold").replaceChildren(...(mine ? [dot] : []), message, ...buttons);
+  }
+  find("#lease").textContent = words;
+};
+
+const clear = () => {
+  find("#hold")?.replaceChildren();
+  delete find("#strip")?.dataset.state;
+};
+
+const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+
+const show = () => {
+  if (!lease || ["lost", "offline"].includes(find("#strip").dataset.state)) return;
+  const left = Math.max(0, Math.ceil((until - performance.now()) / 1000));
+  const ends = left <= LAST;
+  put(ends ? "last" : "held", text(ends ? "lease_last" : "lease_left", { left: clock(left) }));
+  for (const mark of SAID) if (last > mark && left <= mark) say(text("lease_last", { left: clock(left) }));
+  last = left;
+};
+
+const remember = (id, of) => {
+  sessionStorage.setItem("lease", id);
+  sessionStorage.setItem("held", of);
+  sessionStorage.setItem("holder", account());
+};
+
+/** Takes over the case in the pane: its lease, or none. */
+const take = () => {
+  const shown = open();
+  lease = find("#lease-id")?.value || "";
+  clear();
+  if (!shown) return;
+  if (lease) remember(lease, shown.dataset.case);
+  until = lease ? performance.now() + Number(shown.dataset.leaseSeconds || 300) * 1000 : 0;
+  renewed = performance.now();
+  last = Infinity;
+  show();
+};
+
+const stop = (state, words, ...buttons) => {
+  if (state === "lost") {
+    lease = "";
+    for (const one of document.querySelectorAll("#decide .v-btn, #like .v-btn")) one.disabled = true;
+  }
+  put(state, words, ...buttons);
+};
+
+/** Somebody else has the case, or it is decided, or it is free again. */
+const lost = (holder) => {
+  if (holder) stop("lost", text("lease_lost", { name: holder }), button("watch", text("watch")), button("next", text("next")));
+  else stop("lost", text("lease_free"), button("open", text("claim")));
+};
+
+const post = (path, values) => {
+  const headers = JSON.parse(document.body.getAttribute("hx-headers"));
+  return fetch(path, { method: "POST", headers, body: new URLSearchParams(values) }).catch(() => null);
+};
+
+const signedOut = () => {
+  const link = document.createElement("a");
+  link.href = `/login?then=${encodeURIComponent(location.pathname + location.search)}`;
+  link.className = "btn";
+  link.textContent = text("sign_in");
+  stop("lost", text("signed_out"), link);
+};
+
+/** Asks the server for the lease again. If it ended, the server knows who has the case, and `ended` says so. */
+const ask = async (ended = lost) => {
+  const [asked, id] = [lease, open()?.dataset.case];
+  renewed = performance.now();
+  const answer = await post(`/leases/${asked}/renew`, { case: id });
+  if (asked !== lease) return;
+  if (answer?.ok) {
+    until = performance.now() + (await answer.json()).seconds * 1000;
+    show();
+  } else if (answer?.status === 409) ended((await answer.json()).holder);
+  else if (answer?.status === 401) signedOut();
+};
+
+const renew = () => lease && performance.now() - renewed > EVERY && ask();
+
+/** Hears from the live updates that the lease on a case changed. */
+export const heard = (event) => {
+  if (open()?.dataset.case !== event.case || !lease || find("#decide.htmx-request")) return;
+  if (event.by && event.by !== account()) lost(event.by);
+  else ask();
+};
+
+/** Hears that somebody decided the open case. What is heard may be old, so the server is asked. */
+export const decidedBy = (name) => {
+  ask(() => stop("lost", text("decided_by", { name }), button("next", text("next"))));
+};
+
+let tried = ""; // the verdict that was sent last
 
 export const start = () => {
-  let lease = "";
-  let until = 0;
-  let renewed = 0;
-
-  const take = () => {
-    const open = find("#pane .case");
-    lease = find("#lease-id")?.value || "";
-    until = lease && open ? performance.now() + Number(open.dataset.leaseSeconds || 300) * 1000 : 0;
-    renewed = performance.now();
-  };
-
-  const renew = async () => {
-    if (!lease || performance.now() - renewed < EVERY) return;
-    renewed = performance.now();
-    const headers = JSON.parse(document.body.getAttribute("hx-headers"));
-    const answer = await fetch(`/leases/${lease}/renew`, { method: "POST", headers }).catch(() => null);
-    if (answer?.ok) until = performance.now() + (await answer.json()).seconds * 1000;
-    else if (answer?.status === 409) lost();
-  };
-
-  const lost = () => {
-    lease = "";
-    const place = find("#lease");
-    if (place) place.textContent = text("lease_lost");
-  };
-
-  const show = () => {
-    const left = Math.ceil((until - performance.now()) / 1000);
-    const place = find("#lease");
-    if (place && lease && left <= SHOWN) place.textContent = text("lease_left", { n: Math.max(0, left) });
-  };
-
   for (const kind of ["keydown", "pointerdown", "input", "voxwarden:playing"]) document.addEventListener(kind, renew);
-  document.body.addEventListener("htmx:afterSettle", (event) => {
-    if (["pane", "conflict"].includes(event.detail.target.id)) take();
+  const body = document.body;
+  body.addEventListener("htmx:afterSettle", (event) => event.detail.target.id === "pane" && take());
+  body.addEventListener("htmx:configRequest", (event) => {
+    if (event.detail.path.endsWith("/decision")) tried = event.detail.parameters.get?.("verdict") ?? event.detail.parameters.verdict;
+  });
+  // The lease ends with the decision. What the live updates say about it then is no news.
+  for (const kind of ["decided", "skipped"]) body.addEventListener(kind, () => (lease = ""));
+  const sendAgain = () => find(`#decide [value="${tried}"]`)?.click();
+  // Nothing is lost when the network is: the form stays, and one key sends it again.
+  body.addEventListener("htmx:sendError", (event) => {
+    if (!event.detail.requestConfig.path.endsWith("/decision")) return;
+    stop("offline", text("offline"), button("open", text("again"), true));
+    say(text("offline"));
+  });
+  body.addEventListener("htmx:afterOnLoad", (event) => {
+    if (event.detail.requestConfig.path.endsWith("/decision") && find("#strip").dataset.state === "offline") {
+      delete find("#strip").dataset.state;
+      show();
+    }
+  });
+  body.addEventListener("click", (event) => event.target.closest?.("#strip [data-again]") && sendAgain());
+  body.addEventListener("retaken", () => {
+    find("#conflict").replaceChildren();
+    lease = find("#lease-id").value;
+    remember(lease, open().dataset.case);
+    for (const one of document.querySelectorAll("#decide .v-btn")) one.disabled = false;
+    delete find("#strip").dataset.state;
+    sendAgain();
   });
   setInterval(show, 1000);
   take();

@@ -1,27 +1,40 @@
 // The list and the case beside it: the open row and the decided rows. The list never moves by itself.
 import { all, find, on, say, text } from "./dom.js";
+import { held, leaving } from "./lease.js";
 
+const desk = () => find("main.desk");
 const rows = () => all("#rows .row");
 export const row = (id) => find(`#rows .row[data-case="${CSS.escape(id)}"]`);
 const current = () => find('#rows .row[aria-current="true"]');
-const decides = () => find("main.desk").dataset.decides === "yes";
+const decides = () => desk().dataset.decides === "yes";
 const free = (one) => !one.dataset.done && !one.dataset.holder;
 
 const mark = (id) => {
   current()?.removeAttribute("aria-current");
   const chosen = row(id);
-  if (!chosen) return;
-  chosen.setAttribute("aria-current", "true");
-  chosen.scrollIntoView({ block: "nearest" });
-  const list = rows();
-  say(text("opened", { at: list.indexOf(chosen) + 1, all: list.length, what: chosen.innerText.replace(/\s+/g, " ") }));
+  if (chosen) {
+    chosen.setAttribute("aria-current", "true");
+    chosen.scrollIntoView({ block: "nearest" });
+  }
+  const at = rows().indexOf(chosen) + 1;
+  find("#place").textContent = at ? text("place", { at, all: desk().dataset.total }) : "";
+  return at;
 };
 
-export const open = (id) => {
-  mark(id);
+/** Shows the list or the case. Both are in sight unless the window is narrow. */
+const show = (what) => (desk().dataset.show = what);
+
+const address = (path) => path + desk().dataset.query;
+
+export const open = (id, instead = "") => {
+  mark(id); // also if the answer is a refusal, so that the next step goes on from here
   const [verb, path] = decides() ? ["POST", `/cases/${id}/open`] : ["GET", `/cases/${id}`];
-  return htmx.ajax(verb, path, { target: "#pane", swap: "innerHTML" });
+  const values = decides() ? { leaving: leaving(), instead } : {};
+  return htmx.ajax(verb, path, { target: "#pane", swap: "innerHTML", values });
 };
+
+/** Opens the case to read it, without a lease. */
+export const watch = (id) => htmx.ajax("GET", `/cases/${id}`, { target: "#pane", swap: "innerHTML" });
 
 let loading = null;
 
@@ -37,7 +50,7 @@ const more = () => {
     } finally {
       loading = null;
     }
-    watch();
+    scrolled();
     return !button.isConnected;
   };
   loading ??= load();
@@ -45,7 +58,7 @@ const more = () => {
 };
 
 /** Loads the next page when its button scrolls into view. */
-const watch = () => {
+const scrolled = () => {
   const button = find("#rows .more button");
   const seen = new IntersectionObserver((entries) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
@@ -55,60 +68,86 @@ const watch = () => {
   if (button) seen.observe(button);
 };
 
-const step = async (by) => {
+/** Returns the next row that nobody has, or the one before. */
+export const neighbour = (by) => {
   const list = rows();
   const from = list.indexOf(current());
   const ahead = by > 0 ? list.slice(from + 1) : list.slice(0, from < 0 ? list.length : from).reverse();
-  const next = ahead.find(free);
+  return ahead.find(free);
+};
+
+const step = async (by) => {
+  const next = neighbour(by);
   if (next) open(next.dataset.case);
   else if (by > 0 && (await more())) step(by);
-  else say(text("end"));
+  else {
+    say(text("end"));
+    find("#place").textContent = text("end");
+  }
 };
 
 const refresh = async () => {
   const chosen = current()?.dataset.case;
-  await htmx.ajax("GET", `/queue/rows${location.pathname === "/queue" ? location.search : ""}`, {
-    source: "#rows",
-    target: "#rows",
-    swap: "innerHTML",
-  });
-  if (chosen) row(chosen)?.setAttribute("aria-current", "true");
-  watch();
+  await htmx.ajax("GET", address("/queue/rows"), { source: "#rows", target: "#rows", swap: "innerHTML" });
+  if (chosen) mark(chosen);
+  scrolled();
 };
 
+/** Marks a row as decided. The verdict stands where the deadline stood, so that no row moves. */
 export const done = (id, verdict) => {
   const one = row(id);
-  if (one) one.dataset.done = verdict;
+  const words = find(`template[data-verdict="${verdict}"]`);
+  if (!one) return;
+  one.dataset.done = verdict;
+  const due = find(".due", one);
+  one.dataset.left ??= due.textContent;
+  if (words) due.replaceChildren(words.content.cloneNode(true));
 };
 
 export const undone = (id) => {
   const one = row(id);
-  if (one) delete one.dataset.done;
+  if (!one?.dataset.done) return;
+  delete one.dataset.done;
+  find(".due", one).textContent = one.dataset.left;
 };
 
-const countDown = () => {
-  const line = find("#undo .did[data-seconds]");
-  if (!line) return;
-  const until = performance.now() + Number(line.dataset.seconds) * 1000;
-  const tick = () => {
-    if (!line.isConnected) return;
-    const left = Math.ceil((until - performance.now()) / 1000);
-    if (left <= 0) line.remove();
-    else {
-      find(".left", line).textContent = text("undo_left", { n: left });
-      setTimeout(tick, 250);
-    }
-  };
-  tick();
+const arrived = (pane) => {
+  const shown = find(".case", pane);
+  if (!shown) return;
+  const id = shown.dataset.case;
+  const at = mark(id);
+  const narrow = getComputedStyle(find(".only-m", pane)).display !== "none";
+  const go = narrow && desk().dataset.show === "list" ? "pushState" : "replaceState";
+  history[go](null, "", address(`/cases/${id}`));
+  show("case");
+  const title = find("#case-title", pane);
+  const total = desk().dataset.total;
+  title.setAttribute("aria-label", at ? text("opened", { at, all: total, what: shown.dataset.what }) : shown.dataset.what);
+  title.focus({ preventScroll: true });
+  reveal(find(".evidence", pane));
+};
+
+/** Scrolls the evidence so that the first hit is in sight. */
+export const reveal = (evidence) => {
+  const hit = evidence && (find(".w.hit", evidence) || find(".turn.this", evidence));
+  if (!hit) return;
+  const [outer, inner] = [evidence.getBoundingClientRect(), hit.getBoundingClientRect()];
+  if (inner.bottom > outer.bottom - 8) evidence.scrollTop += inner.top - outer.top - outer.height / 3;
 };
 
 export const start = () => {
   on("next", () => step(1));
   on("previous", () => step(-1));
-  on("open", () => {
+  on("open", (button) => {
     const id = find("#pane .case")?.dataset.case;
-    if (id) open(id);
+    if (id && !button.hasAttribute("data-again")) open(id, button.dataset.instead);
   });
+  on("watch", () => watch(find("#pane .case").dataset.case));
+  on("show_list", () => {
+    show("list");
+    history.replaceState(null, "", address("/queue"));
+  });
+  addEventListener("popstate", () => show(location.pathname === "/queue" ? "list" : "case"));
   on("more", more);
   on("take_in", async (button) => {
     button.hidden = true;
@@ -122,7 +161,7 @@ export const start = () => {
     open(chosen.dataset.case);
   });
   document.body.addEventListener("decided", (event) => {
-    event.detail.cases.forEach((id) => done(id, "mine"));
+    event.detail.cases.forEach((id) => done(id, event.detail.verdict));
     step(1);
   });
   document.body.addEventListener("skipped", () => step(1));
@@ -130,13 +169,11 @@ export const start = () => {
     event.detail.cases.forEach(undone);
     open(event.detail.cases[0]);
   });
-  document.body.addEventListener("htmx:afterSwap", (event) => {
-    if (event.detail.target.id === "undo") countDown();
-    if (event.detail.target.id !== "pane") return;
-    event.detail.target.scrollTop = 0;
-    find("#case-title")?.focus({ preventScroll: true });
-  });
-  watch();
+  document.body.addEventListener("htmx:afterSwap", (event) => event.detail.target.id === "pane" && arrived(event.detail.target));
+  scrolled();
   const shown = find("#pane .case");
-  if (shown) mark(shown.dataset.case);
+  if (!shown) return;
+  const mine = decides() && held() === shown.dataset.case && !shown.dataset.lease;
+  arrived(find("#pane"));
+  if (mine) open(shown.dataset.case); // the person was signed out or loaded the page again, and goes on
 };

@@ -1,6 +1,8 @@
 // Plays the clip. The first key decodes it, and later starts and stops are exact to the sample. The server makes the
 // other speeds at the same pitch. This file sets only volume, softening and position.
-import { all, find, on, text } from "./dom.js";
+import { all, find, on, say, text } from "./dom.js";
+import { fresh as freshAxis, moment, offset, percent, start as startAxis } from "./lanes.js";
+import { neighbour } from "./list.js";
 
 const SPEEDS = ["0.75", "1", "1.25", "1.5", "2"];
 const STEP = 2; // seconds
@@ -22,27 +24,70 @@ const setUp = () => {
   level.connect(low).connect(limit).connect(volume).connect(context.destination);
 };
 
+/** Fetched clips that are not decoded yet: the next case's, so that its sound starts at once. */
+const ahead = new Map();
+const MOST_AHEAD = 2;
+
+const headers = () => JSON.parse(document.body.getAttribute("hx-headers"));
+
+const fetched = async (url) => {
+  const answer = await fetch(url);
+  if (!answer.ok) throw new Error(String(answer.status));
+  return { data: await answer.arrayBuffer(), gain: Number(answer.headers.get("x-gain-db")) };
+};
+
+/** Returns the clip at `url`, decoded. A clip that was fetched ahead is logged as played now. */
+const clip = async (url, path) => {
+  const early = url.endsWith("speed=1") && ahead.get(path);
+  ahead.delete(path);
+  if (early) fetch(path.replace(/clip$/, "played"), { method: "POST", headers: headers() }).catch(() => {});
+  const { data, gain } = early || (await fetched(url));
+  return { buffer: await context.decodeAudioData(data), gain };
+};
+
+/** Fetches the clip of the next case. The server logs it as fetched, not as played. */
+const fetchAhead = async () => {
+  const next = neighbour(1)?.dataset.case;
+  const path = `/cases/${next}/clip`;
+  if (!next || ahead.has(path) || document.querySelector("main.desk").dataset.decides !== "yes") return;
+  const found = await fetched(`${path}?ahead=yes`).catch(() => null);
+  if (!found) return;
+  ahead.set(path, found);
+  while (ahead.size > MOST_AHEAD) ahead.delete(ahead.keys().next().value);
+};
+
 class Player {
   constructor(root) {
     this.root = root;
     this.seconds = Number(root.dataset.seconds);
     this.from = Number(root.dataset.from);
     this.to = Number(root.dataset.to);
+    this.pieces = JSON.parse(root.dataset.pieces);
     this.position = Math.max(0, this.from - 5);
     this.speed = "1";
     this.buffers = new Map();
     this.source = null;
-    this.words = all("[data-at]").map((word) => ({ word, at: Number(word.dataset.at) }));
+    this.words = all("[data-at].w").map((word) => ({ word, at: Number(word.dataset.at) }));
     this.draw();
   }
 
-  async buffer() {
-    if (!this.buffers.has(this.speed)) {
-      const answer = await fetch(`${this.root.dataset.clip}?speed=${this.speed}`);
-      if (!answer.ok) throw new Error(String(answer.status));
-      this.buffers.set(this.speed, await context.decodeAudioData(await answer.arrayBuffer()));
-    }
+  /** Returns the clip at the chosen speed. */
+  async sound() {
+    const path = this.root.dataset.clip;
+    if (!this.buffers.has(this.speed)) this.buffers.set(this.speed, await clip(`${path}?speed=${this.speed}`, path));
     return this.buffers.get(this.speed);
+  }
+
+  /** Returns the moment of the room at a position in the clip, in seconds from the start of the case. */
+  moment(position) {
+    const piece = this.pieces.findLast(([offset]) => offset <= position + 0.001) ?? this.pieces[0];
+    return piece[1] + Math.min(position - piece[0], piece[2]);
+  }
+
+  /** Returns the position in the clip of a moment of the room; the nearest one if the clip does not have it. */
+  place(moment) {
+    const piece = this.pieces.find(([, start, seconds]) => moment < start + seconds);
+    return piece ? piece[0] + Math.max(0, moment - piece[1]) : this.seconds;
   }
 
   /** Returns the play position, in seconds of the clip. */
@@ -59,11 +104,11 @@ class Player {
     this.root.dataset.state = "loading";
     try {
       await context.resume();
-      const buffer = await this.buffer();
+      const { buffer, gain } = await this.sound();
       const speed = Number(this.speed);
       const source = new AudioBufferSourceNode(context, { buffer });
       Object.assign(this, { source, position, until, looping, startedAt: context.currentTime });
-      level.gain.value = 10 ** (Number(this.root.dataset.gain) / 20);
+      level.gain.value = 10 ** (gain / 20);
       source.connect(level);
       if (looping) {
         Object.assign(source, { loop: true, loopStart: position / speed, loopEnd: until / speed });
@@ -74,7 +119,7 @@ class Player {
       this.follow();
     } catch {
       this.root.dataset.state = "failed";
-      find("#position").textContent = text("no_audio");
+      find("#unheard").textContent = text("no_audio");
     }
   }
 
@@ -99,12 +144,12 @@ class Player {
   draw() {
     const at = this.now();
     const head = find("#head");
-    const x = String((at / this.seconds) * 600);
-    head.setAttribute("x1", x);
-    head.setAttribute("x2", x);
-    find("#position").textContent = `${at.toFixed(1)} / ${this.seconds.toFixed(1)}`;
+    const x = `${percent(this.moment(at))}%`;
+    head?.setAttribute("x1", x);
+    head?.setAttribute("x2", x);
+    find("#position").textContent = offset(this.moment(at), 1);
     const spoken = this.words.findLast(({ at: start }) => start <= at + 0.01);
-    for (const { word } of this.words) word.classList.toggle("spoken", word === spoken?.word && Boolean(this.source));
+    for (const { word } of this.words) word.classList.toggle("now", word === spoken?.word && Boolean(this.source));
     find('[data-do="play"]').setAttribute("aria-pressed", String(Boolean(this.source)));
     if (this.source) document.dispatchEvent(new CustomEvent("voxwarden:playing"));
   }
@@ -142,18 +187,41 @@ class Player {
   }
 }
 
+/** Plays a whole clip of another case, through the same limiter. */
+let other = null;
+const hear = async (path) => {
+  setUp();
+  other?.stop();
+  await context.resume();
+  const { buffer, gain } = await clip(`${path}?speed=1`, path);
+  level.gain.value = 10 ** (gain / 20);
+  const source = new AudioBufferSourceNode(context, { buffer });
+  source.connect(level);
+  source.onended = () => source === other && (other = null);
+  source.start();
+  other = source;
+  const tell = () => {
+    if (other !== source) return;
+    document.dispatchEvent(new CustomEvent("voxwarden:playing"));
+    requestAnimationFrame(tell);
+  };
+  tell();
+};
+
 export const start = () => {
   let player = null;
   const fresh = () => {
     player?.stop();
+    other?.stop();
     const root = find("#player");
+    freshAxis();
     player = root ? new Player(root) : null;
     if (root) soft ??= root.dataset.soften === "on";
     for (const [name, pressed] of [["soften", soft], ["mute", muted]]) {
       find(`[data-do="${name}"]`)?.setAttribute("aria-pressed", String(Boolean(pressed)));
     }
   };
-  const does = (name, action) => on(name, (button) => player && action(player, button));
+  const does = (name, action) => on(name, (button, event) => player && action(player, button, event));
 
   does("play", (one) => one.toggle());
   does("replay", (one) => one.replay());
@@ -175,10 +243,31 @@ export const start = () => {
     volume.gain.value = muted ? 0 : FIRST_VOLUME;
     button.setAttribute("aria-pressed", String(muted));
   });
+  does("seek", (one, _, event) => one.seek(one.place(moment(event.clientX))));
+  on("block", (block, event) => {
+    const [mine, at] = [block.dataset.case === find(".case").dataset.case, Number(block.dataset.at)];
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (mine && player) player.play(player.place(at), player.seconds);
+    else if (find("#axis").dataset.listen !== "yes") return;
+    else {
+      player?.stop();
+      hear(`/cases/${block.dataset.case}/clip`).catch(() => (find("#unheard").textContent = text("no_audio")));
+    }
+    event.preventDefault();
+  });
+  on("hear", (button) => {
+    player?.stop();
+    hear(button.dataset.clip).catch(() => say(text("no_audio")));
+  });
+  startAxis(() => player?.draw());
   document.body.addEventListener("click", (event) => {
-    const word = event.target.closest?.(".word[data-at]");
+    const word = event.target.closest?.(".w[data-at]");
     if (word && player) player.seek(Number(word.dataset.at));
   });
-  document.body.addEventListener("htmx:afterSwap", (event) => event.detail.target.id === "pane" && fresh());
+  document.body.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target.id !== "pane") return;
+    fresh();
+    if (find("#rows")) fetchAhead();
+  });
   fresh();
 };

@@ -37,9 +37,9 @@ class Lease(Struct, frozen=True):
 def claim(connection: Connection, case: str, account: str, at: float, seconds: float = LEASE_SECONDS) -> Lease:
     """Take a lease on a case for `seconds` from `at` (UTC seconds). End the account's other lease and its break.
 
-    An account holds one case at most, because people work on one case at a time. Raises Missing if there is no such
-    case, Taken if another moderator holds it or it is reserved for one, Involved if `account` must not decide it, and
-    CaseError if it is decided.
+    An account holds one case at most, because people work on one case at a time. If it holds this case already, in
+    another tab, it gets the same lease. Raises Missing if there is no such case, Taken if another moderator holds it or
+    it is reserved for one, Involved if `account` must not decide it, and CaseError if it is decided.
     """
     found = reading.case(connection, case, lock=True)
     if found.status == "decided":
@@ -54,6 +54,9 @@ def claim(connection: Connection, case: str, account: str, at: float, seconds: f
     held = next((lease for lease in map(_lease, rows) if lease.case_id == case), None)
     if held and held.account != account and held.expires_at > at:
         raise Taken(f"{held.account} holds case {case}", "Take the next one.", text="taken", name=held.account)
+    if held and held.account == account and held.expires_at > at:
+        audit.append(connection, at, account, "case.view", case)
+        return renew(connection, held.id, account, at, seconds)
     connection.execute(delete(LEASES).where(replaced))
     lease = Lease(case, str(uuid.uuid4()), account, at, at + seconds)
     connection.execute(insert(LEASES).values(msgspec.structs.asdict(lease)))
@@ -107,6 +110,13 @@ def release(connection: Connection, identity: str, account: str) -> None:
 def of(connection: Connection, case: str) -> Lease | None:
     """Return the lease on a case, expired or not; None if there is none."""
     row = connection.execute(select(LEASES).where(LEASES.c.case_id == case)).one_or_none()
+    return _lease(row) if row else None
+
+
+def held_by(connection: Connection, account: str, at: float) -> Lease | None:
+    """Return the account's lease at `at` (UTC seconds); None if it holds no case."""
+    query = select(LEASES).where(LEASES.c.account == account, LEASES.c.expires_at > at)
+    row = connection.execute(query.order_by(LEASES.c.taken_at.desc()).limit(1)).one_or_none()
     return _lease(row) if row else None
 
 

@@ -82,6 +82,13 @@ def arrived(connection: Connection, wanted: QueueFilter, since: float, severity:
     return int(connection.execute(select(func.count()).select_from(fresh.limit(most).subquery())).scalar_one())
 
 
+def late(connection: Connection, wanted: QueueFilter, at: float, most: int) -> int:
+    """Count the cases past their deadline at `at` (UTC seconds) among the `most` most urgent ones."""
+    ahead = _filtered(select(CASES.c.due_at), wanted).order_by(CASES.c.urgency, CASES.c.id).limit(most).subquery()
+    query = select(func.count()).select_from(ahead).where(ahead.c.due_at < at)
+    return int(connection.execute(query).scalar_one())
+
+
 def earliest_due(connection: Connection) -> float | None:
     """Return the earliest deadline of all open cases (UTC seconds); None if no case is open."""
     found = connection.execute(select(func.min(CASES.c.due_at)).where(OPEN)).scalar_one()

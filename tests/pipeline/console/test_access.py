@@ -51,7 +51,8 @@ DECIDES = {
     "decide_case",
     "undo_decision",
 }
-DECIDES |= {"like_cases", "decide_like", "case_clip", "listened", "take_break", "settle_appeal", "undo_appeal"}
+DECIDES |= {"like_cases", "decide_like", "case_clip", "clip_played", "listened", "take_break"}
+DECIDES |= {"settle_appeal", "undo_appeal"}
 LEADS = {
     "approve_phrase",
     "end_phrase",

@@ -36,7 +36,7 @@ def test_open_decide_undo(console: Console, enter: Enter) -> None:
     ana = enter("ana")
     decided = decide(ana, case, taken(ana, case), label="hate", reason="wrong_label", action="mute", note="说明")
     assert decided.status_code == 200
-    assert decided.headers["hx-trigger"] == f'{{"decided": {{"cases": ["{case}"]}}}}'
+    assert decided.headers["hx-trigger"] == f'{{"decided": {{"cases": ["{case}"], "verdict": "uphold"}}}}'
     file = console.store.case(case)
     assert (file.case.status, file.decisions[0].label, file.decisions[0].note) == ("decided", "hate", "说明")
     assert ana.post("/undo").status_code == 200
@@ -69,7 +69,9 @@ def test_a_second_moderator_may_look_but_not_decide(console: Console, enter: Ent
     assert console.store.case(case).decisions == ()
 
 
-def test_an_old_version_is_refused_and_can_be_retaken(console: Console, enter: Enter) -> None:
+def test_an_old_version_is_refused_and_the_version_that_the_person_sees_is_taken(
+    console: Console, enter: Enter
+) -> None:
     [case] = stored(console)
     ana = enter("ana")
     lease = taken(ana, case)
@@ -77,10 +79,64 @@ def test_an_old_version_is_refused_and_can_be_retaken(console: Console, enter: E
     refused = decide(ana, case, lease)
     assert refused.status_code == 409
     assert "还有更多" in refused.text
-    again = ana.post(f"/cases/{case}/retake")
-    found = LEASE.search(again.text)
+    assert "the case changed while you were reading" in refused.text
+    [version] = re.findall(r'id="case-version" value="(\d+)"', refused.text)
+    found = LEASE.search(ana.post(f"/cases/{case}/retake").text)
     assert found is not None
-    assert decide(ana, case, found[1], version="2").status_code == 200
+    assert decide(ana, case, found[1], version).status_code == 200
+
+
+def test_a_decision_names_who_has_the_case_now(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    ana, ben = enter("ana"), enter("ben")
+    lease = taken(ana, case)
+    console.clock.now += 301
+    hers = taken(ben, case)
+    assert "ben has this case now" in decide(ana, case, lease).text
+    assert decide(ben, case, hers).status_code == 200
+    assert "ben decided this case meanwhile" in decide(ana, case, lease).text
+
+
+def test_a_lease_that_ended_can_be_taken_again(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    ana, ben = enter("ana"), enter("ben")
+    lease = taken(ana, case)
+    console.clock.now += 301
+    ben.post(f"/cases/{case}/skip", data={"lease": taken(ben, case)})
+    assert "Nobody has this case now" in decide(ana, case, lease).text
+    assert ana.post(f"/cases/{case}/retake").headers["hx-trigger"] == f'{{"retaken": {{"cases": ["{case}"]}}}}'
+
+
+def test_two_tabs_of_one_person_have_the_same_lease(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    ana = enter("ana")
+    lease = taken(ana, case)
+    console.clock.now += 60
+    assert taken(ana, case) == lease
+    assert ana.post(f"/leases/{lease}/renew").status_code == 200
+    assert decide(ana, case, lease).status_code == 200
+
+
+def test_another_tab_does_not_take_the_lease_away_unless_it_is_wanted(console: Console, enter: Enter) -> None:
+    first, second = stored(console, 2)
+    ana = enter("ana")
+    lease = taken(ana, first)
+    shown = ana.post(f"/cases/{second}/open")
+    assert "You hold another case in another tab" in shown.text
+    assert 'data-instead="yes"' in shown.text
+    assert LEASE.search(shown.text) is None
+    assert ana.post(f"/leases/{lease}/renew").status_code == 200
+    assert LEASE.search(ana.post(f"/cases/{second}/open", data={"instead": "yes"}).text)
+    assert ana.post(f"/leases/{lease}/renew", data={"case": first}).json() == {"holder": ""}
+
+
+def test_the_tab_that_holds_a_case_moves_on_to_the_next(console: Console, enter: Enter) -> None:
+    first, second = stored(console, 2)
+    ana = enter("ana")
+    lease = taken(ana, first)
+    assert LEASE.search(ana.post(f"/cases/{second}/open", data={"leaving": lease}).text)
+    with console.database.read() as connection:
+        assert leases.holders(connection, NOON) == {second: "ana"}
 
 
 def test_a_lease_is_renewed_until_another_moderator_takes_the_case(console: Console, enter: Enter) -> None:
@@ -90,7 +146,8 @@ def test_a_lease_is_renewed_until_another_moderator_takes_the_case(console: Cons
     assert ana.post(f"/leases/{lease}/renew").json() == {"expires_at": NOON + 300, "seconds": 300}
     console.clock.now += 301
     assert taken(ben, case)
-    assert ana.post(f"/leases/{lease}/renew").status_code == 409
+    refused = ana.post(f"/leases/{lease}/renew", data={"case": case})
+    assert (refused.status_code, refused.json()) == (409, {"holder": "ben"})
 
 
 def test_next_gives_a_free_case(console: Console, enter: Enter) -> None:
@@ -114,7 +171,7 @@ def test_similar_cases_are_decided_and_undone_together(console: Console, enter: 
     console.store.add([flag("x", 0, 5, room="elsewhere", speaker="bob", hits=())], NOON)
     ana = enter("ana")
     shown = ana.get(f"/cases/{cases[0]}/like?by={by}").text
-    assert f"{count} open cases" in shown
+    assert f"{count} similar cases" in shown
     form = {"by": by, "seen": shown.partition('name="seen" value="')[2][:64], "verdict": "dismiss"}
     [later] = console.store.add([flag("later", 70, 75)], NOON)
     assert ana.post(f"/cases/{cases[0]}/like", data=form).status_code == 409, "there is one more similar case by now"

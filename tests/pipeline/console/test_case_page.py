@@ -1,53 +1,27 @@
-"""The page of one case, its clip, and the marks of the flagged part and of the hits in the clip."""
+"""The page of one case, its clip, and why the case was flagged."""
 
 import re
-from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipeline.audio.encode import encode_opus_clip
-from pipeline.console.case_page import marks
-from pipeline.console.view import PageView
-from pipeline.console.waveform import HEIGHT, WIDTH
-from pipeline.messages import SAMPLE_RATE, Hit
+from pipeline.console.case_page import NOTHING, FlagScore, filled, scores
+from pipeline.judge.verdict import decide as judged
+from pipeline.messages import SAMPLE_RATE
 from pipeline.review import audit
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases.ranking import Ranking
-from pipeline.review.cases.values import CaseFile, ClipPiece, Evidence
+from pipeline.review.cases.values import ClipPiece, Evidence
 from pipeline.review.delivery import enforcements
 from pipeline.review.delivery.enforcements import Enforcement
 from pipeline.review.evidence import sound
 from pipeline.review.evidence.store import EvidenceFolder
-from tests.builders import NOON, case, flag
+from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
-from tests.pipeline.console.test_acting import stored, taken
+from tests.pipeline.console.test_acting import decide, stored, taken
+from tests.pipeline.judge.test_verdict import LABELS, RULES
 from tests.pipeline.review.voices import tone
-
-SECONDS = 10.0
-Span = tuple[float | None, float | None]
-UNIT = WIDTH / SECONDS
-"""Units of the outline per second of the clip."""
-
-
-def clip(*pieces: ClipPiece) -> Evidence:
-    start = min((piece.start for piece in pieces), default=NOON)
-    return Evidence(
-        path="a.ogg", case="c", start=start, end=start + 60, seconds=SECONDS, bytes=1, sha256="", timeline=pieces
-    )
-
-
-def page_view(start: float, end: float, hits: Sequence[Span], *clips: Evidence) -> PageView:
-    """Return the page of a case from `start` to `end`, with hits at these times: all in seconds after NOON."""
-    timed = [
-        Hit("term", "abuse", "high", 0, 1, *(None if at is None else NOON + at for at in (first, last)))
-        for first, last in hits
-    ]
-    one = flag("a", start, end, hits=tuple(timed))
-    file = CaseFile(case=case(start, end, text=one.text), flags=(one,), evidence=clips, decisions=())
-    return PageView(file, (), (), (), (), None, None, None)
 
 
 def attach(console: Console, case: str, data: bytes) -> None:
@@ -71,51 +45,6 @@ def actions(console: Console, case: str) -> list[tuple[str, str, str]]:
     with console.database.read() as connection:
         lines = [line for line in audit.lines(connection) if line.subject == case]
     return [(line.actor, line.action, line.detail) for line in lines]
-
-
-def test_marks_are_at_their_places_in_the_clip() -> None:
-    whole = clip(ClipPiece(0.0, NOON - 5, SECONDS))
-    found = marks(page_view(0, 4, [(1, 2), (3, 3), (None, 2), (1, None)], whole))
-    assert (found["width"], found["height"], found["seconds"]) == (WIDTH, HEIGHT, SECONDS)
-    assert found["span"] == (5.0, 9.0)
-    assert found["span_box"] == pytest.approx((5 * UNIT, 4 * UNIT))
-    # A hit without both times has no box, and a short one is still visible.
-    assert found["hit_boxes"] == [pytest.approx((6 * UNIT, UNIT)), pytest.approx((8 * UNIT, 2.0))]
-
-
-def test_a_pause_that_the_clip_leaves_out_moves_the_marks() -> None:
-    found = marks(page_view(0, 40, [(36, 38)], clip(ClipPiece(0.0, NOON, 4.0), ClipPiece(5.0, NOON + 35, 5.0))))
-    assert found["span"] == (0.0, 10.0)
-    assert found["hit_boxes"] == [pytest.approx((6 * UNIT, 2 * UNIT))]
-
-
-def test_a_hit_after_the_end_of_the_clip_has_no_box() -> None:
-    # The case has grown, and its new clip is not cut yet.
-    found = marks(page_view(0, 20, [(1, 2), (9, 12), (14, 15)], clip(ClipPiece(0.0, NOON, SECONDS))))
-    assert found["span"] == (0.0, SECONDS)
-    assert found["hit_boxes"] == [pytest.approx((UNIT, UNIT)), pytest.approx((9 * UNIT, UNIT))]
-
-
-def test_without_a_clip_there_are_no_marks() -> None:
-    assert marks(page_view(0, 4, [(1, 2)])) == {}
-
-
-@given(
-    st.tuples(st.floats(-20, 40), st.floats(0, 30)),
-    st.lists(st.tuples(st.floats(-20, 40), st.floats(0, 5)), max_size=3),
-    st.floats(0.1, 9.9),
-    st.floats(0, 20),
-)
-def test_all_marks_are_in_the_picture(
-    span: tuple[float, float], hits: list[tuple[float, float]], cut: float, pause: float
-) -> None:
-    pieces = ClipPiece(0.0, NOON, cut), ClipPiece(cut, NOON + cut + pause, SECONDS - cut)
-    (start, seconds), times = span, [(at, at + length) for at, length in hits]
-    found = marks(page_view(start, start + seconds, times, clip(*pieces)))
-    assert 0 <= found["span"][0] <= found["span"][1] <= SECONDS
-    for left, width in (found["span_box"], *found["hit_boxes"]):
-        assert left >= 0
-        assert left + width <= WIDTH + 2 + 1e-3
 
 
 def test_looking_takes_no_lease_and_is_in_the_audit_log(console: Console, enter: Enter) -> None:
@@ -212,3 +141,45 @@ def test_a_party_neither_gets_nor_sees_nor_hears_the_case(console: Console, ente
     assert (refused.status_code, "karaoke" in refused.text) == (403, False)
     assert report.case in ben.get("/queue").text
     assert report.case in ben.post("/next").text
+
+
+def test_a_clip_that_was_fetched_ahead_counts_as_played_only_when_it_is_played(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    attach(console, case, encode_opus_clip(tone(2.0)))
+    ana = enter("ana")
+    early = ana.get(f"/cases/{case}/clip?ahead=yes")
+    assert early.content == ana.get(f"/cases/{case}/clip").content
+    assert -24 <= float(early.headers["x-gain-db"]) <= 24
+    assert ana.post(f"/cases/{case}/played").status_code == 204
+    assert enter("aud").post(f"/cases/{case}/played").status_code == 403
+    assert [action for _, action, _ in actions(console, case)] == ["case.fetch", "case.play", "case.play"]
+
+
+def test_a_score_has_the_threshold_that_the_rule_names() -> None:
+    rules = ("hate: score 0.90 reaches block at 0.80", "fraud: the term “x” (high) means review")
+    given = {"hate": 0.9, "fraud": 0.2}
+    one = flag("a", 0, 5, labels=given, flagged=("hate", "fraud", "gone"), reasons=rules)
+    assert scores(one) == [FlagScore("hate", 0.9, 0.8), FlagScore("fraud", 0.2, None)]
+
+
+def test_the_thresholds_are_those_of_the_judge_s_own_words() -> None:
+    """The rules' words come from the judge. If they change, the page must still find the threshold."""
+    made = judged({"abuse": 0.95}, [], RULES, LABELS)
+    one = flag("a", 0, 5, labels={"abuse": 0.95}, flagged=made.flagged, reasons=made.reasons)
+    assert scores(one) == [FlagScore("abuse", 0.95, 0.9)]
+
+
+def test_the_form_has_an_undone_decision_again(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    ana, ben = enter("ana"), enter("ben")
+    decide(ana, case, taken(ana, case), label="hate", reason="wrong_label", action="mute", note="说明")
+    ana.post("/undo")
+    decisions = console.store.case(case).decisions
+    fields = {"label": "hate", "reason": "wrong_label", "action": "mute", "note": "说明", "given": "yes"}
+    assert filled(decisions, "ana") == fields
+    assert filled(decisions, "ben") == filled((), "ana") == NOTHING
+    form = ana.post(f"/cases/{case}/open").text
+    assert 'name="label" value="hate"' in form
+    assert ">说明</textarea>" in form
+    console.clock.now += 301
+    assert "说明</textarea>" not in ben.post(f"/cases/{case}/open").text

@@ -92,7 +92,7 @@ def test_each_filter_narrows_the_list(console: Console, enter: Enter, query: str
     ana = enter("ana")
     page = ana.get(f"/queue?{query}").text
     assert set(ROW.findall(page)) == set(ROW.findall(ana.get(f"/queue/rows?{query}").text)) == {ids[n] for n in names}
-    assert f'<span class="count">{len(names)} open' in page
+    assert f">{len(names)} open · 0 late<" in page
 
 
 def test_every_filter_of_a_request_reaches_the_queue() -> None:
@@ -107,9 +107,9 @@ def test_the_count_stops_at_a_limit(console: Console, enter: Enter, monkeypatch:
     monkeypatch.setattr(queue_page, "COUNTED", 2)
     ana = enter("ana")
     stored(console)
-    assert '<span class="count">1 open' in ana.get("/queue").text
+    assert ">1 open" in ana.get("/queue").text
     stored(console, 3)
-    assert '<span class="count">2+ open' in ana.get("/queue").text
+    assert ">2+ open" in ana.get("/queue").text
 
 
 def test_a_row_shows_the_holder_and_the_strikes(console: Console, enter: Enter) -> None:
@@ -129,3 +129,24 @@ def test_a_row_shows_the_holder_and_the_strikes(console: Console, enter: Enter) 
 @pytest.mark.parametrize("query", ["urgency=nan", "urgency=x", "urgency=1e13", "urgency=1&after=ZZ"])
 def test_invalid_places_and_filters_are_refused(enter: Enter, query: str) -> None:
     assert enter("ana").get(f"/queue/rows?{query}").status_code == 422
+
+
+def test_late_cases_are_counted(console: Console, enter: Enter) -> None:
+    stored(console, 2)
+    ana = enter("ana")
+    assert ">2 open · 0 late<" in ana.get("/queue").text
+    console.clock.now += 3_700
+    assert ">2 open · 2 late<" in ana.get("/queue").text
+
+
+def test_a_filter_is_a_chip_that_removes_it() -> None:
+    asked = Asked(room="a b", label="fraud")
+    assert asked.query == "?label=fraud&room=a+b"
+    assert (asked.but("label"), asked.but("room")) == ("/queue?room=a+b", "/queue?label=fraud")
+    assert (Asked(room="x").but("room"), Asked().query) == ("/queue", "")
+
+
+def test_the_page_of_a_case_keeps_the_filters_of_the_list(console: Console, enter: Enter) -> None:
+    flags = [flag("a", 0, 5, room="here"), flag("b", 10, 15, room="there", speaker="bob")]
+    here, there = (outcome.case for outcome in console.store.add(flags, NOON))
+    assert ROW.findall(enter("ana").get(f"/cases/{there}?room=here").text) == [here]

@@ -98,7 +98,7 @@ def test_a_severe_case_is_hidden_until_a_key(console: Console, enter: Enter) -> 
     ana.post("/wellness/comfort", data=LIMITS | {"cover": "on", "soften": "on"})
     page = ana.get(f"/cases/{case}", headers={"hx-request": "true"}).text
     assert '<details class="cover"><summary data-do="reveal">Threats and violence, 5 characters, hidden.' in page
-    assert "(hidden)" in ana.get("/queue/rows").text
+    assert "Covered, 5 characters" in ana.get("/queue/rows").text
 
 
 def test_nobody_can_take_a_check_of_their_own_decision(console: Console, enter: Enter) -> None:

@@ -1,0 +1,26 @@
+// The parts of a case. A wide window shows all of them; a narrow one shows one at a time, with tabs.
+import { all, find, on } from "./dom.js";
+
+const PARTS = ["evidence", "speaker", "room", "policy", "history"];
+
+const show = (part) => {
+  find(".work").dataset.part = part;
+  for (const tab of all(".ctx-tabs a")) {
+    if (tab.dataset.part === part) tab.setAttribute("aria-current", "true");
+    else tab.removeAttribute("aria-current");
+  }
+};
+
+const go = (part, event) => {
+  event.preventDefault();
+  show(part);
+  const place = part === "evidence" ? find(".evidence") : find(`.context [data-part="${part}"]`);
+  place?.focus({ preventScroll: true });
+  place?.scrollIntoView({ block: "nearest" });
+};
+
+export const start = () => {
+  for (const part of PARTS) on(`part_${part}`, (_, event) => go(part, event));
+  on("policy", (_, event) => go("policy", event));
+  document.body.addEventListener("htmx:afterSwap", (event) => event.detail.target.id === "pane" && show("evidence"));
+};
