@@ -76,8 +76,8 @@ def case_clip(
     """Return the clip (Ogg Opus) at a speed, with the same pitch. The audit log records every request.
 
     The header X-Gain-dB brings the clip to the common loudness. `ahead`: the page fetches the clip of the next case
-    before the person opens it. Then the log says that it was fetched, and `/played` says later that it was played. 403 if the
-    reader speaks in the case, or reported it.
+    before the person opens it. Then the log says that it was fetched, and `/played` says later that it was played.
+    403 if the reader speaks in the case, or reported it.
     """
     with desk.database.read() as connection:
         duty.check_party(connection, reading.case(connection, case), session.account.name)

@@ -12,10 +12,11 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import delete
 
+from pipeline.console.guard import COOKIE
 from pipeline.review.cases import leases
 from pipeline.review.cases.values import Filters
 from pipeline.review.tables.core import SESSIONS
-from tests.browser.conftest import COOKIE, Sit, Stack
+from tests.browser.conftest import Sit, Stack
 
 EACH = 10
 """Cases of each person at each size."""
@@ -152,6 +153,8 @@ def lose_the_case(seat: Seat) -> None:
     expect(seat.page.locator("#decide .v-btn").first).to_be_disabled()
     assert seat.page.input_value("#note") == "half a thought"
     seat.press("j")
+    seat.page.wait_for_function(OPENED, arg=lost)
+    seat.expect_move()  # inside the strip, the message took the place of the undo
     seat.settle()
 
 
@@ -183,9 +186,10 @@ def decide_offline(seat: Seat) -> None:
     assert seat.stack.store.case(case).decisions == ()
     seat.page.context.set_offline(False)
     seat.page.wait_for_selector("body[data-live=on]")
-    seat.expect_move()  # the banner about the connection pushes the page down
     seat.decided[case] = "dismiss"
     seat.press("Enter")
+    seat.page.wait_for_function(OPENED, arg=case)
+    seat.expect_move()  # the banner about the connection pushed the page down
     seat.settle()
     assert seat.stack.store.case(case).decisions[-1].note == "in a tunnel"
 

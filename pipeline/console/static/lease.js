@@ -111,7 +111,7 @@ const ask = async (ended = lost) => {
   const [asked, id] = [lease, open()?.dataset.case];
   renewed = performance.now();
   const answer = await post(`/leases/${asked}/renew`, { case: id });
-  if (asked !== lease) return;
+  if (asked !== lease || find("#decide.htmx-request")) return; // the decision that is on its way ends the lease
   if (answer?.ok) {
     until = performance.now() + (await answer.json()).seconds * 1000;
     show();

@@ -20,7 +20,8 @@ from pipeline.review.evidence.store import EvidenceFolder
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.console.test_acting import decide, stored, taken
-from tests.pipeline.judge.test_verdict import LABELS, RULES
+from tests.pipeline.judge.fakes import LABELS
+from tests.pipeline.judge.test_verdict import RULES
 from tests.pipeline.review.voices import tone
 
 
