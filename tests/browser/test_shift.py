@@ -170,8 +170,9 @@ def decide_a_case_that_changed(seat: Seat) -> None:
     expect(seat.page.locator("#transcript .turn.this")).to_have_count(2)
     assert seat.page.input_value("#note") == "keep me"
     seat.decided[changed] = "uphold"
-    seat.expect_move()  # the card about the change pushes the transcript down
     seat.press("Enter")
+    seat.page.wait_for_function(OPENED, arg=changed)
+    seat.expect_move()  # the card about the change pushed the transcript down
     seat.settle()
     assert seat.stack.store.case(changed).decisions[-1].note == "keep me"
 

@@ -10,8 +10,15 @@ const shown = (name) => CAPS[keys[name]] ?? keys[name] ?? "";
 const account = () => find("main.desk")?.dataset.account;
 const open = () => find("#pane .case");
 
-/** The lease that this tab has. The tab remembers it, so that a loaded page can leave or go on with its case. */
-export const leaving = () => sessionStorage.getItem("lease") || "";
+let moving = false; // the page opens another case, so the end of this lease is no news
+
+/** Returns the lease that this tab leaves. The tab remembers it, so that a loaded page can leave its case, too. */
+export const leave = () => {
+  moving = true;
+  return sessionStorage.getItem("lease") || "";
+};
+/** Ends the move to another case, whatever came of it. */
+export const arrive = () => (moving = false);
 /** The case that this tab held, if the same person is back. */
 export const held = () => (sessionStorage.getItem("holder") === account() && sessionStorage.getItem("held")) || "";
 
@@ -70,6 +77,7 @@ const remember = (id, of) => {
 const take = () => {
   const shown = open();
   lease = find("#lease-id")?.value || "";
+  moving = false;
   clear();
   if (!shown) return;
   if (lease) remember(lease, shown.dataset.case);
@@ -111,7 +119,7 @@ const ask = async (ended = lost) => {
   const [asked, id] = [lease, open()?.dataset.case];
   renewed = performance.now();
   const answer = await post(`/leases/${asked}/renew`, { case: id });
-  if (asked !== lease || find("#decide.htmx-request")) return; // the decision that is on its way ends the lease
+  if (asked !== lease || moving || find("#decide.htmx-request")) return; // what is on its way ends the lease
   if (answer?.ok) {
     until = performance.now() + (await answer.json()).seconds * 1000;
     show();

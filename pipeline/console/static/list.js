@@ -1,6 +1,6 @@
 // The list and the case beside it: the open row and the decided rows. The list never moves by itself.
 import { all, find, on, say, text } from "./dom.js";
-import { held, leaving } from "./lease.js";
+import { arrive, held, leave } from "./lease.js";
 
 const desk = () => find("main.desk");
 const rows = () => all("#rows .row");
@@ -29,8 +29,8 @@ const address = (path) => path + desk().dataset.query;
 export const open = (id, instead = "") => {
   mark(id); // also if the answer is a refusal, so that the next step goes on from here
   const [verb, path] = decides() ? ["POST", `/cases/${id}/open`] : ["GET", `/cases/${id}`];
-  const values = decides() ? { leaving: leaving(), instead } : {};
-  return htmx.ajax(verb, path, { target: "#pane", swap: "innerHTML", values });
+  const values = decides() ? { leaving: leave(), instead } : {};
+  return htmx.ajax(verb, path, { target: "#pane", swap: "innerHTML", values }).finally(arrive);
 };
 
 /** Opens the case to read it, without a lease. */
