@@ -157,11 +157,11 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 Sit = Callable[..., Page]
 
 
-REFUSALS = re.compile("(status of|Status Error Code) (401|409|422)")
+REFUSALS = re.compile("(status of|Status Error Code) (401|409|422)|INTERNET_DISCONNECTED|htmx:(sendError|afterRequest)")
 
 
 def _is_problem(line: ConsoleMessage) -> bool:
-    """Tell whether a console line is an error. Chromium logs each refused request as one, but tests expect those."""
+    """Tell whether a console line is an error. Refused requests and a lost network are none: tests expect them."""
     return line.type == "error" and not REFUSALS.search(line.text)
 
 

@@ -5,6 +5,7 @@ meets what goes wrong in a shift: a slip, a case that another one takes, a case 
 session.
 """
 
+import re
 import time
 
 import msgspec
@@ -202,7 +203,7 @@ def sign_in_again(seat: Seat) -> None:
     with seat.stack.database.write() as connection:
         connection.execute(delete(SESSIONS).where(SESSIONS.c.account == seat.name))
     seat.press("1")
-    seat.page.wait_for_url("**/login?then=*")
+    seat.page.wait_for_url(re.compile(r"/login\?then="))
     assert seat.page.input_value("[name=then]").startswith(f"/cases/{case}")
     back = {"name": COOKIE, "value": seat.stack.cookie(seat.name), "url": seat.stack.url}
     seat.page.context.add_cookies([back])  # type: ignore[list-item]
