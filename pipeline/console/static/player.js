@@ -142,6 +142,7 @@ class Player {
   }
 
   draw() {
+    if (!this.root.isConnected) return;
     const at = this.now();
     const head = find("#head");
     const x = `${percent(this.moment(at))}%`;
