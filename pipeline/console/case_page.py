@@ -77,6 +77,7 @@ def case_clip(
 
     The header X-Gain-dB brings the clip to the common loudness. `ahead`: the page fetches the clip of the next case
     before the person opens it. Then the log says that it was fetched, and `/played` says later that it was played.
+    204 without a clip to fetch ahead.
     403 if the reader speaks in the case, or reported it.
     """
     with desk.database.read() as connection:
@@ -84,6 +85,8 @@ def case_clip(
         clips = reading.evidence(connection, case)
     data = desk.evidence.get(clips[0].path) if clips else None
     picture = outline(desk.evidence, clips[0]) if data else None
+    if ahead and picture is None:
+        return Response(status_code=204)
     if data is None or picture is None:
         raise Refused(404, "The audio of this case is no longer kept.", "no_clip")
     _log(desk, session, "case.fetch" if ahead else "case.play", case, {"speed": speed})

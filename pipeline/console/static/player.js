@@ -32,7 +32,7 @@ const headers = () => JSON.parse(document.body.getAttribute("hx-headers"));
 
 const fetched = async (url) => {
   const answer = await fetch(url);
-  if (!answer.ok) throw new Error(String(answer.status));
+  if (answer.status !== 200) throw new Error(String(answer.status));
   return { data: await answer.arrayBuffer(), gain: Number(answer.headers.get("x-gain-db")) };
 };
 
