@@ -55,6 +55,8 @@ DECIDES |= {"like_cases", "decide_like", "case_clip", "clip_played", "listened",
 DECIDES |= {"settle_appeal", "undo_appeal"}
 LEADS = {
     "approve_phrase",
+    "correct_case",
+    "reopen_case",
     "end_phrase",
     "team_page",
     "team_cases",
