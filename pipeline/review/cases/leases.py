@@ -55,8 +55,10 @@ def claim(connection: Connection, case: str, account: str, at: float, seconds: f
     if held and held.account != account and held.expires_at > at:
         raise Taken(f"{held.account} holds case {case}", "Take the next one.", text="taken", name=held.account)
     if held and held.account == account and held.expires_at > at:
+        wellness.end_break(connection, account, at)
+        lease = renew(connection, held.id, account, at, seconds)
         audit.append(connection, at, account, "case.view", case)
-        return renew(connection, held.id, account, at, seconds)
+        return lease
     connection.execute(delete(LEASES).where(replaced))
     lease = Lease(case, str(uuid.uuid4()), account, at, at + seconds)
     connection.execute(insert(LEASES).values(msgspec.structs.asdict(lease)))
