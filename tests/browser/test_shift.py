@@ -15,7 +15,6 @@ from sqlalchemy import delete
 
 from pipeline.console.guard import COOKIE
 from pipeline.review.cases import leases
-from pipeline.review.cases.values import Filters
 from pipeline.review.tables.core import SESSIONS
 from tests.browser.conftest import Sit, Stack
 
@@ -248,9 +247,8 @@ def test_two_people_decide_sixty_cases(stack: Stack, sit: Sit) -> None:
             verdicts |= seat.decided
             seat.page.context.close()
     assert len(verdicts) >= 2 * EACH * len(SIZES)
-    stored = {case.id: case.verdict for case in stack.store.cases(Filters(), limit=200)}
-    assert {case: stored[case] for case in verdicts} == verdicts
-    assert sum(verdict is not None for verdict in stored.values()) == len(verdicts)
+    # Some of them may be copies for checks, which the list of cases leaves out.
+    assert {case: stack.store.case(case).case.verdict for case in verdicts} == verdicts
 
 
 def test_similar_cases_are_decided_together_by_keyboard(stack: Stack, sit: Sit) -> None:

@@ -143,7 +143,7 @@ def test_a_threat_is_flagged_decided_and_sent_to_the_app(
             page.keyboard.press("j")
             page.wait_for_selector("#decide")
             expect(page.locator("#transcript")).to_contain_text("kill you")
-            expect(page.locator(".word.hit").first).to_be_visible()
+            expect(page.locator(".w.hit").first).to_be_visible()
             page.keyboard.press("h")
             expect(page.locator("#player")).to_have_attribute("data-state", "playing", timeout=60_000)
             case = page.get_attribute(".case", "data-case")

@@ -1,4 +1,4 @@
-// Completes @names in a note. The field is a combobox: arrows choose, Enter or Tab takes, Escape closes.
+// Completes @names in a note. Arrows choose, Enter or Tab takes, Escape closes.
 import { all, find } from "./dom.js";
 
 const MOST = 6; // names that are offered at once
@@ -12,7 +12,6 @@ const list = (field) => document.getElementById(field.getAttribute("aria-control
 const close = (field) => {
   list(field).hidden = true;
   list(field).replaceChildren();
-  field.setAttribute("aria-expanded", "false");
   field.removeAttribute("aria-activedescendant");
 };
 
@@ -34,7 +33,6 @@ const offer = (field) => {
   });
   list(field).replaceChildren(...options);
   list(field).hidden = false;
-  field.setAttribute("aria-expanded", "true");
   choose(field, options[0]);
 };
 
