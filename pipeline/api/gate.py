@@ -33,7 +33,8 @@ class Gate:
         if scope["type"] != "http" or scope["path"] in OPEN:
             await self._app(scope, receive, send)
             return
-        program = self._tokens.program(Headers(scope=scope).getlist("authorization"))
+        headers = Headers(scope=scope).getlist("authorization")
+        program = self._tokens.program(headers) or await self._tokens.stored(headers)
         if program is None:
             await problem("No valid token. Send the header Authorization: Bearer <token>.", 401)(scope, receive, send)
         elif (needed := scope_of(scope["path"])) and needed not in program.scopes:

@@ -47,7 +47,7 @@ async def serving(settings: Settings) -> AsyncIterator[ServedApi]:
     """
     tokens = ApiTokens(settings.api)
     listener = listen(settings.api.host, settings.api.port, "api")
-    database = Database(settings.database_url)
+    database = tokens.database = Database(settings.database_url)
     rules: FollowedRules | None = None
     try:
         rules = await asyncio.to_thread(follow_store, settings, Metrics())

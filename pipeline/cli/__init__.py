@@ -23,6 +23,7 @@ from pipeline.cli import (
     retention,
     rtp,
     store,
+    tokens,
     transcribe,
     tune,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "retention",
     "rtp",
     "store",
+    "tokens",
     "transcribe",
     "tune",
 ]

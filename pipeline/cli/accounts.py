@@ -39,7 +39,7 @@ def add_account(
     Example:
       voxwarden accounts add lin --role moderator
     """
-    with _writing(ctx) as connection:
+    with writing(ctx) as connection:
         from pipeline.review.accounts import accounts as domain
         from pipeline.review.accounts import passwords
 
@@ -58,7 +58,7 @@ def list_accounts(ctx: typer.Context) -> None:
     Example:
       voxwarden accounts list
     """
-    with _writing(ctx) as connection:
+    with writing(ctx) as connection:
         from pipeline.review.accounts import accounts as domain
 
         found = domain.everybody(connection)
@@ -128,7 +128,7 @@ def enable(ctx: typer.Context, name: Name) -> None:
     Example:
       voxwarden accounts enable lin
     """
-    with _writing(ctx) as connection:
+    with writing(ctx) as connection:
         from pipeline.review.accounts import accounts as domain
         from pipeline.review.accounts import recovery
 
@@ -138,14 +138,15 @@ def enable(ctx: typer.Context, name: Name) -> None:
 
 
 def _change(ctx: typer.Context, name: str, **changes: object) -> None:
-    with _writing(ctx) as connection:
+    with writing(ctx) as connection:
         from pipeline.review.accounts import accounts as domain
 
         domain.change(connection, name, time.time(), "cli", **changes)
 
 
 @contextmanager
-def _writing(ctx: typer.Context) -> "Iterator[Connection]":
+def writing(ctx: typer.Context) -> "Iterator[Connection]":
+    """Open the store of the settings for one transaction. Raises ConfigError without the packages of the console."""
     try:
         import argon2  # noqa: F401
 

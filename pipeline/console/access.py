@@ -7,18 +7,28 @@ from collections.abc import Mapping
 from typing import Literal, get_args
 
 from pipeline.review.accounts.accounts import Role
+from pipeline.review.accounts.api_tokens import TokenScope
 
 Caller = Role | Literal["anybody", "app"]
 
 ANYBODY: frozenset[Caller] = frozenset({"anybody"})
 """All callers, without a sign-in, too."""
 APP: frozenset[Caller] = frozenset({"app"})
-"""A program with one of `console.api_tokens`."""
+"""A program with one of `console.api_tokens`, or with a token of the page with the scope in APP_SCOPES."""
 SIGNED_IN: frozenset[Caller] = frozenset(get_args(Role))
 DECIDE: frozenset[Caller] = frozenset({"moderator", "lead", "admin"})
 LEAD: frozenset[Caller] = frozenset({"lead", "admin"})
 AUDIT: frozenset[Caller] = frozenset({"auditor", "lead", "admin"})
 ADMIN: frozenset[Caller] = frozenset({"admin"})
+
+APP_SCOPES: Mapping[str, TokenScope] = {
+    "lodge_appeal": "appeals",
+    "appeal_state": "appeals",
+    "file_report": "reports",
+    "confirm_action": "actions",
+    "store_room_hours": "actions",
+}
+"""The scope that an app's token needs for an endpoint. The tokens of the settings have all of these."""
 
 ACCESS: Mapping[str, frozenset[Caller]] = {
     # The keys are the names of the endpoints' functions.
@@ -84,6 +94,9 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
     "reset_totp": ADMIN,
     "set_role": ADMIN,
     "set_disabled": ADMIN,
+    "tokens_page": ADMIN,
+    "make_token": ADMIN,
+    "revoke_token": ADMIN,
     "invitation_page": ANYBODY,  # the link is the secret
     "accept_invitation": ANYBODY,
     "appeals_page": SIGNED_IN,

@@ -53,6 +53,7 @@ from pipeline.console import (
     skills_page,
     static,
     team_page,
+    tokens_page,
     views_page,
     wellness_page,
 )
@@ -92,6 +93,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     account_page.router,
     moving_page.router,
     accounts_page.router,
+    tokens_page.router,
     invitation_page.router,
     queue_page.router,
     search_page.router,

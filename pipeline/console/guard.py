@@ -11,10 +11,11 @@ from urllib.parse import quote, urlsplit
 from fastapi import HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 
-from pipeline.console.access import ACCESS, ANYBODY, Caller, allowed
+from pipeline.console.access import ACCESS, ANYBODY, APP_SCOPES, Caller, allowed
 from pipeline.console.desk import Desk, desk_of
 from pipeline.console.packing import unmasked
-from pipeline.review.accounts import sessions
+from pipeline.review.accounts import api_tokens, sessions
+from pipeline.review.accounts.api_tokens import TokenScope
 from pipeline.review.accounts.sessions import TOUCH_SECONDS, LoginSession
 
 COOKIE = "voxwarden_session"
@@ -59,11 +60,14 @@ async def guard(request: Request) -> None:
     """
     endpoint = endpoint_of(request)
     request.state.session = session = await session_of(request)
-    caller: Caller | None = "app" if _app(request) else session.account.role if session else None
+    scopes = await run_in_threadpool(_app_scopes, request, desk_of(request))
+    caller: Caller | None = "app" if scopes else session.account.role if session else None
     if ACCESS[endpoint] != ANYBODY and caller is None:
         raise SignIn(request.url.path if request.method == "GET" else "/")
     if not allowed(endpoint, caller):
         raise Refused(403, "Your role may not do this.", "role")
+    if caller == "app" and endpoint in APP_SCOPES and APP_SCOPES[endpoint] not in scopes:
+        raise Refused(403, f"The token does not have the scope {APP_SCOPES[endpoint]}.", "role")
     # An app needs no CSRF token: a browser adds cookies by itself, but never a bearer token.
     if request.method not in SAFE and caller != "app":
         await _check_csrf(request, session)
@@ -79,15 +83,29 @@ def endpoint_of(request: Request) -> str:
     return getattr(request.scope.get("route"), "name", "")
 
 
-def _app(request: Request) -> bool:
-    """Tell whether the request carries an app's token.
+def _app_scopes(request: Request, desk: Desk) -> frozenset[TokenScope]:
+    """Return what the request's bearer token allows; nothing without a valid one.
 
-    It is compared with every known token, so that the response time reveals nothing.
+    It is compared with every token of the settings, so that the response time reveals nothing.
     """
     kind, _, given = request.headers.get("authorization", "").partition(" ")
-    known = [token.get_secret_value().encode() for token in desk_of(request).settings.console.api_tokens]
+    if kind.lower() != "bearer" or not given:
+        return frozenset()
+    known = [token.get_secret_value().encode() for token in desk.settings.console.api_tokens]
     found = [secrets.compare_digest(given.encode(), token) for token in known]
-    return kind.lower() == "bearer" and bool(given) and any(found)
+    if any(found):
+        return frozenset(APP_SCOPES.values())
+    return _stored_scopes(desk, given)
+
+
+def _stored_scopes(desk: Desk, given: str) -> frozenset[TokenScope]:
+    now = desk.clock()
+    with desk.database.read() as connection:
+        token = api_tokens.find(connection, given, now)
+    if token and api_tokens.due(token, now):
+        with desk.database.write() as connection:
+            api_tokens.touch(connection, token, now)
+    return token.scopes if token else frozenset()
 
 
 def _session(request: Request, desk: Desk) -> LoginSession | None:

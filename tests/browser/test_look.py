@@ -24,6 +24,7 @@ PAGES = (
     "/keeping",
     "/policies",
     "/accounts",
+    "/accounts/tokens",
 )
 
 
