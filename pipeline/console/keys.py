@@ -55,7 +55,7 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "go_inbox": "g i",
         "go_me": "g m",
         "go_audit": "g l",
-        "go_accounts": "g u",
+        "go_accounts": "g c",
         "go_appeals": "g a",
         "go_keeping": "g k",
         "go_team": "g d",
