@@ -52,6 +52,21 @@ def test_a_lead_moves_cases_and_takes_it_back(stack: Stack, sit: Sit) -> None:
     expect(page.locator("#move")).to_be_hidden()
 
 
+def test_keys_choose_a_view_and_move_its_cases(stack: Stack, sit: Sit) -> None:
+    cases = stack.say(3)
+    page = sit("lea", path="/queue?label=fraud")
+    page.keyboard.press("M")
+    expect(page.locator("#move .chip")).to_contain_text("Fraud")
+    page.select_option("#move [name=account]", "lea")
+    page.click("#move .primary")
+    expect(page.locator("#move [role=status]")).to_contain_text("1 cases moved to lea")
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("o")
+    page.wait_for_url("**/queue?view=mine")
+    assert [row.get_attribute("data-case") for row in page.locator("#rows .row").all()] == [cases[2]]
+
+
 def test_a_lead_sets_skills(stack: Stack, sit: Sit) -> None:
     page = sit("lea", path="/skills")
     page.click("[popovertarget=skills-2]")
