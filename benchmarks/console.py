@@ -229,7 +229,8 @@ class Screen:
     def waits(self, event: str, committed: dict[str, float], patience: float = 2.0) -> list[float]:
         """Return the seconds from each commit, by case, until the page was told. One that it missed is infinite."""
         time.sleep(patience)
-        return [self._told.get((event, case), float("inf")) - at for case, at in committed.items()]
+        # The page may hear of a decision before the answer reaches its moderator.
+        return [max(0.0, self._told.get((event, case), float("inf")) - at) for case, at in committed.items()]
 
     def _read(self) -> None:
         with self._client.stream("GET", "/queue/live", timeout=None) as stream:
@@ -346,7 +347,7 @@ def run(url: str, folder: str, options: argparse.Namespace) -> None:
         threads = [threading.Thread(target=shift.moderate, args=(client, until, options.pause)) for client in clients]
         for thread in threads:
             thread.start()
-        stored = arrive(database, 10_000_000)
+        stored = arrive(database, 10_000_000, max(10, min(100, int(3 * options.seconds))))
         keys = browsed(address, clients[0], 200) if options.browser else []
         for thread in threads:
             thread.join()
