@@ -213,6 +213,8 @@ def served(url: str, folder: str) -> Iterator[str]:
         yield address
     finally:
         process.terminate()
+        process.join(5)
+        process.kill()  # it still waits for the open stream of the screen
         process.join()
         listener.close()
 
