@@ -8,6 +8,7 @@ from pipeline.review.accounts import accounts
 from pipeline.review.accounts.accounts import Preferences
 from pipeline.review.cases import assigning
 from tests.browser.conftest import PATIENCE, Sit, Stack
+from tests.browser.test_look import violations
 
 RECORD = """
 window.told = [];
@@ -65,6 +66,23 @@ def test_keys_choose_a_view_and_move_its_cases(stack: Stack, sit: Sit) -> None:
     page.keyboard.press("o")
     page.wait_for_url("**/queue?view=mine")
     assert [row.get_attribute("data-case") for row in page.locator("#rows .row").all()] == [cases[2]]
+
+
+def test_a_note_names_a_colleague(stack: Stack, sit: Sit) -> None:
+    [case] = stack.say(1)
+    page = sit("ana", path=f"/cases/{case}")
+    page.wait_for_selector("#note-text")
+    page.keyboard.press("N")
+    page.keyboard.type("Look, @le")
+    expect(page.locator("#note-people [aria-selected=true]")).to_have_text("lea")
+    page.keyboard.press("Enter")
+    expect(page.locator("#note-text")).to_have_value("Look, @lea ")
+    assert violations(page) == []
+    page.click("#notes .write .btn")
+    expect(page.locator(".notes li")).to_contain_text("Look, @lea")
+    inbox = sit("lea", path="/inbox")
+    inbox.click("main .item")
+    expect(inbox.locator(".notes li")).to_contain_text("Look, @lea")
 
 
 def test_a_lead_sets_skills(stack: Stack, sit: Sit) -> None:
