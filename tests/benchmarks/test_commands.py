@@ -91,6 +91,7 @@ COMMANDS: dict[str, Callable[[Path], list[str]]] = {
     "memory": lambda _: ["file", "--hours", "0.01"],
     "people": lambda folder: ["--clips", str(two_clips(folder))],
     "policy": lambda folder: ["--data", str(ordinary_talk(folder))],
+    "quality": lambda _: ["--cases", "300"],
     "rooms": lambda _: ["--rooms", "3", "--seconds", "14", "--workers", "1"],
     "screenshot": lambda folder: [str(folder / "shown.svg"), "voxwarden", "--version"],
     "webhook_delay": lambda folder: ["--rooms", "1", "--seconds", "25", "--share", "1"],

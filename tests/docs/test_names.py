@@ -10,7 +10,7 @@ from tests.deploy.files import unknown_names
 from tests.docs.pages import PAGES
 
 SECTIONS = [name for name in Settings.model_fields if name != "data_dir"]
-SETTING = re.compile(rf"`((?:{'|'.join(SECTIONS)})\.(?!ya?ml|md|py)[a-z0-9_.]*[a-z0-9])")
+SETTING = re.compile(rf"`((?:{'|'.join(SECTIONS)})\.(?!ya?ml|md|py|txt|key\.pub)[a-z0-9_.]*[a-z0-9])")
 METRIC = re.compile(r"\bvoxwarden_[a-z_]*[a-z]")
 OF_KAFKA = {"retention.ms", "retention.bytes"}
 """Settings of topics, whose names look like ours."""

@@ -45,7 +45,8 @@ def retention(seen: SeenWindow) -> TrueFigures:
 
 
 def _overdue(seen: SeenWindow, case: CaseFact) -> bool:
-    """Tell whether the job should have deleted a dismissed case by its last daily run."""
+    """Tell whether the job should have deleted a dismissed case, or the copy of one, by its last daily run."""
+    case = case.original or case
     before = seen.until - DAY - seen.rules.dismissed_days * DAY
     last = max((one.at for one in case.decisions), default=case.created)
     kept = [one for one in case.decisions if one.undone is None]

@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
 from benchmarks.assessment.clips import MemoryEvidence
 from benchmarks.assessment.facts import BEGIN, DAY, SEVERITIES, Act, WorldHistory
@@ -13,6 +13,7 @@ from benchmarks.assessment.speech import DAYS
 from benchmarks.assessment.world.failing import FailingDatabase, MidwayError
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.store import SqlReviewStore
+from pipeline.review.tables.quality import DRAW_KEY
 
 END = BEGIN + DAYS * DAY
 FAILURES = 0.04
@@ -42,6 +43,9 @@ class World:
         self.history = WorldHistory()
         self.evidence = MemoryEvidence()
         self.database = FailingDatabase(url)
+        with self.database.write() as connection:
+            # With the key that the migration made, each world would have other checks.
+            connection.execute(update(DRAW_KEY).values(key=b"the same checks in each world"))
         self.store = self._opened()
 
     def close(self) -> None:

@@ -79,8 +79,11 @@ def expire(world: World) -> None:
 
 
 def _over(case: CaseFact, days: float) -> bool:
-    """Tell whether retention deletes a part of a case: it is dismissed, `days` old, and has no open appeal."""
-    before = EXPIRY - days * DAY
+    """Tell whether retention deletes a part of a case: it is dismissed, `days` old, and has no open appeal.
+
+    A copy for a check goes with its original.
+    """
+    case, before = case.original or case, EXPIRY - days * DAY
     kept = [one for one in case.decisions if one.undone is None]
     last = max((one.at for one in case.decisions), default=case.created)
     waits = any(appeal.waits for appeal in case.appeals)

@@ -191,7 +191,7 @@ def test_an_escalation_in_time_is_no_decision_in_time(database: Database) -> Non
     (outcome,) = store.add([flag("a", 0, 1)], NOON)
     due = store.case(outcome.case).case.due_at
     store.decide(outcome.case, "ana", Choice(verdict="escalate"), due - 1)
-    store.decide(outcome.case, "ben", Choice(verdict="uphold"), due + 1)
+    store.decide(outcome.case, "lea", Choice(verdict="uphold"), due + 1)
     (late,) = (each for each in found(database, due + 2) if each.clause == "3.4")
     assert (late.name, late.detail["cases"]) == ("late_illegal_cases", [outcome.case])
 
