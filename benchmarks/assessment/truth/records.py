@@ -46,12 +46,12 @@ def retention(seen: SeenWindow) -> TrueFigures:
 
 def _overdue(seen: SeenWindow, case: CaseFact) -> bool:
     """Tell whether the job should have deleted a dismissed case, or the copy of one, by its last daily run."""
-    case = case.original or case
-    before = seen.until - DAY - seen.rules.dismissed_days * DAY
-    last = max((one.at for one in case.decisions), default=case.created)
-    kept = [one for one in case.decisions if one.undone is None]
+    before, original = seen.until - DAY - seen.rules.dismissed_days * DAY, case.original or case
+    last = max((one.at for one in original.decisions), default=original.created)
+    kept = [one for one in original.decisions if one.undone is None]
     dismissed = bool(kept) and kept[-1].verdict == "dismiss"
-    return dismissed and max(case.created, last) < before and not any(one.waits for one in case.appeals)
+    old = max(original.created, last) < before and case.created < seen.until - DAY
+    return dismissed and old and not any(one.waits for one in original.appeals)
 
 
 def evidence(seen: SeenWindow) -> TrueFigures:
