@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from agents.worker import work
 from pipeline.asr.transcripts import transcript_of
-from pipeline.judge.judge import Judge, check
+from pipeline.judge.judge import Judge, Rules, check
 from pipeline.messages import Transcript, Utterance
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings, load
@@ -48,8 +48,8 @@ def transcript(utterance: Utterance) -> Transcript:
     return transcript_of(utterance, text="i am going to kill you", language="en", confidence=0.9, model="instant")
 
 
-def careless(settings: Settings, metrics: Metrics) -> Judge:
-    return Judge(check(settings.judge), Careless(), metrics)
+def careless(settings: Settings, metrics: Metrics, rules: Rules | None) -> Judge:
+    return Judge(rules or check(settings.judge), Careless(), metrics)
 
 
 def main(role: str, batch: str = "", ms: str = "0") -> None:

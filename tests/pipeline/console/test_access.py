@@ -104,6 +104,9 @@ ADMINS = {
     "reset_totp",
     "set_role",
     "set_disabled",
+    "tokens_page",
+    "make_token",
+    "revoke_token",
 }
 OPEN = {
     "invitation_page",

@@ -174,7 +174,7 @@ def test_a_person_chooses_own_keys(console: Console, enter: Enter) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "other"), [("k", "Previous case"), ("g", "Go to the queue"), ("g q", "Go to the queue"), ("Space", "Play")]
+    ("key", "other"), [("k", "Previous case"), ("g", "Part: evidence"), ("g q", "Go to the queue"), ("Space", "Play")]
 )
 def test_a_key_with_two_actions_is_refused_with_the_name_of_the_other(
     console: Console, enter: Enter, key: str, other: str
