@@ -108,7 +108,9 @@ def begin(
     drill = _start(connection, "detection", author, at)
     rooms = {f"{drill.id}-{number}": line for number, line in enumerate(lines, 1)}
     if not rooms:
-        raise InputError("The drill has no lines", "Choose a language and labels that drills.yaml has.")
+        raise InputError(
+            "The drill has no lines", "Choose a language and labels that drills.yaml has.", text="drill_empty"
+        )
     _write_lines(connection, drill, rooms, at)
     audit.append(connection, at, author, "drill.start", drill.id, {"kind": drill.kind, "lines": len(rooms)})
     return drill, rooms
@@ -136,7 +138,7 @@ def order_stop(
     The rooms must be test rooms that are open in the app. Raises InputError without rooms.
     """
     if not rooms or len(set(rooms)) < len(rooms):
-        raise InputError("The stop drill needs different test rooms", "Name each with --room.")
+        raise InputError("The stop drill needs different test rooms", "Name each with --room.", text="drill_rooms")
     drill = _start(connection, "stop", author, at)
     _write_lines(connection, drill, {room: DrillLine("", "", "", ORDER) for room in rooms}, at)
     flags = [_order(drill, room) for room in rooms]

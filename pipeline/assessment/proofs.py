@@ -73,7 +73,7 @@ def of_stream(file: BinaryIO, name: str) -> FileProof:
         digest.update(block)
         size += len(block)
     if not size:
-        raise InputError(f"{name} is empty", "An empty file proves nothing.")
+        raise InputError(f"{name} is empty", "An empty file proves nothing.", text="file_empty")
     return FileProof(name, digest.hexdigest())
 
 

@@ -263,17 +263,23 @@ def _checked(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         entry = msgspec.convert(dict(fields), KINDS[kind], strict=False)  # type: ignore[index]
     except msgspec.ValidationError as error:
         names = ", ".join(KINDS[kind].__struct_fields__)  # type: ignore[index]
-        raise InputError(f"The {kind} has a wrong field: {error}", f"Its fields are {names}.") from error
+        raise InputError(
+            f"The {kind} has a wrong field: {error}", f"Its fields are {names}.", text="invalid"
+        ) from error
     plain: dict[str, Any] = msgspec.to_builtins(entry)
     for part, whole in PARTS_OF.items():
         if plain.get(part, 0) > plain.get(whole, 0):
-            raise InputError(f"The {kind} has more {part} than {whole}", "Correct one of the two.")
+            raise InputError(f"The {kind} has more {part} than {whole}", "Correct one of the two.", text="entry_counts")
     return plain
 
 
 def _check_times(record: Record, at: float) -> None:
     if record.opened_at > at or (record.closed_at or 0.0) > at:
-        raise InputError("The entry is opened or closed in the future", "Give a time that has passed.")
+        raise InputError(
+            "The entry is opened or closed in the future", "Give a time that has passed.", text="entry_future"
+        )
     for name, later in (("due", record.due_at), ("closed", record.closed_at)):
         if later is not None and later < record.opened_at:
-            raise InputError(f"The entry is {name} before it is opened", "Correct one of the two times.")
+            raise InputError(
+                f"The entry is {name} before it is opened", "Correct one of the two times.", text="entry_times"
+            )

@@ -124,6 +124,7 @@ def _rooms(text: str) -> list[str]:
         raise InputError(
             f"A stop drill has at most {MOST} rooms with names of at most {MAX_ROOM} characters",
             "Write one room in each line.",
+            text="drill_rooms",
         )
     return rooms
 

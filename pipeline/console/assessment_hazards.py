@@ -147,7 +147,7 @@ def _since_fix(hazard: Hazard, now: float) -> Window:
     """Return the window of full hours since the fix."""
     window = Window(math.ceil(hazard.since / HOUR) * HOUR, now // HOUR * HOUR)
     if window.since >= window.until:
-        raise InputError("The fix is not older than one full hour", "Try again later.")
+        raise InputError("The fix is not older than one full hour", "Try again later.", text="fix_too_new")
     return window
 
 
@@ -166,5 +166,5 @@ async def _figures(desk: Desk, window: Window) -> list[Figure]:
 def _proofs(scan: str, sha256: str) -> list[Proof]:
     """Return the proof that a form names; nothing if both fields are empty. Raises InputError for one alone."""
     if bool(scan) != bool(sha256):
-        raise InputError("A proof needs the name of the file and its SHA-256", "Give both.")
+        raise InputError("A proof needs the name of the file and its SHA-256", "Give both.", text="proof_needs")
     return [FileProof(scan, sha256)] if scan else []

@@ -25,7 +25,7 @@ async def hash_file(request: Request) -> Response:
     async with request.form(max_files=1, max_fields=1) as form:
         file = form.get("file")
         if not isinstance(file, UploadFile) or not file.filename:
-            raise InputError("There is no file", "Choose one.")
+            raise InputError("There is no file", "Choose one.", text="no_file")
         proof = await run_in_threadpool(_proof, file, file.filename)
     return show(request, "assessment_proof.html", hashed=proof, required=True)
 

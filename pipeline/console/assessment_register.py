@@ -46,7 +46,7 @@ async def given(request: Request) -> dict[str, str]:
     form = await request.form()
     found = {name.removeprefix(PREFIX): str(text) for name, text in form.items() if name.startswith(PREFIX)}
     if any("\x00" in text for text in found.values()):
-        raise InputError("A field has a NUL character", "Remove it.")
+        raise InputError("A field has a NUL character", "Remove it.", text="invalid")
     return found
 
 

@@ -51,7 +51,11 @@ def window_of(since: date, until: date, now: float) -> Window:
     """Return the window of these days, which ends with the last full hour at the latest. Raises InputError."""
     window = Window(_midnight(since), min(_midnight(until + timedelta(days=1)), now // HOUR * HOUR))
     if window.since >= window.until:
-        raise InputError("The window is empty", "Choose a first day that is past and not later than the last day.")
+        raise InputError(
+            "The window is empty",
+            "Choose a first day that is past and not later than the last day.",
+            text="window_empty",
+        )
     return window
 
 

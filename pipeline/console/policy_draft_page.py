@@ -120,7 +120,9 @@ def add_lexicon(desk: TheDesk, session: Signed, number: DraftNumber, seen: ShaFo
     with desk.database.write() as connection:
         draft = drafts.find(connection, number)
         if not NAME.fullmatch(name) or name in {POLICY, DIFF, *(each.name for each in draft.texts.lexicons)}:
-            raise InputError(f"{name!r} is no new name for a lexicon", "Use letters, digits and hyphens.")
+            raise InputError(
+                f"{name!r} is no new name for a lexicon", "Use letters, digits and hyphens.", text="lexicon_name"
+            )
         texts = replace(draft.texts, lexicons=(*draft.texts.lexicons, LexiconText(name, "groups: []\n")))
         drafts.save(connection, number, texts, draft.title, seen, desk.labels, session.account.name, desk.clock())
     return RedirectResponse(f"/policies/drafts/{number}?view={name}", 303)
@@ -299,7 +301,7 @@ def _with(texts: RuleTexts, name: str, text: str) -> RuleTexts:
     if name == POLICY:
         return replace(texts, policy=text)
     if name not in {each.name for each in texts.lexicons}:
-        raise InputError(f"There is no lexicon {name}", "Load the page again.")
+        raise InputError(f"There is no lexicon {name}", "Load the page again.", text="lexicon")
     changed = tuple(LexiconText(name, text) if each.name == name else each for each in texts.lexicons)
     return replace(texts, lexicons=changed)
 

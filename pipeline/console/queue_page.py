@@ -21,6 +21,8 @@ from pipeline.review.cases.values import Case
 
 router = APIRouter()
 
+SuggestionQuery = Annotated[str, Query(pattern="^(|pass|review|block)$")]
+StatusQuery = Annotated[str, Query(pattern="^(|pending|escalated)$")]
 ViewQuery = Annotated[str, Query(pattern="^(|mine|unassigned|escalated)$")]
 
 COUNTED = 1_000
@@ -35,9 +37,9 @@ class Asked:
     language: NameQuery = ""
     room: NameQuery = ""
     speaker: NameQuery = ""
-    suggestion: NameQuery = ""
+    suggestion: SuggestionQuery = ""
     policy: NameQuery = ""
-    status: NameQuery = ""
+    status: StatusQuery = ""
     assigned: NameQuery = ""
     view: ViewQuery = ""
 

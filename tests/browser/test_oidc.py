@@ -81,7 +81,7 @@ def test_an_answer_without_a_sign_in_is_refused(place: tuple[str, Database], bro
     context = browser.new_context(locale="en")
     page = context.new_page()
     page.goto(f"{url}/login/oidc/back?code=stolen&state=guessed")
-    expect(page.locator("main")).to_contain_text("belongs to no sign-in that began in this browser")
+    expect(page.locator("main")).to_contain_text("belongs to no sign-in of this browser")
     context.close()
     with database.read() as connection:
         assert accounts.nobody(connection)

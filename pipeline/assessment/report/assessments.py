@@ -46,7 +46,9 @@ class Assessment(Struct, frozen=True, kw_only=True):
     def report(self) -> AssessmentReport:
         """Return the frozen report. Raises InputError if it was changed."""
         if self.content is None:
-            raise InputError(f"Assessment {self.id} has no final report", "Make it with `report --final`.")
+            raise InputError(
+                f"Assessment {self.id} has no final report", "Make it with `report --final`.", text="no_final"
+            )
         return content.decode(self.content, f"The report of assessment {self.id}")
 
 
@@ -62,7 +64,11 @@ def open_one(connection: Connection, title: str, window: Window, by: str, at: fl
     Raises InputError for an empty window or one that ends in the future.
     """
     if not window.since < window.until <= at:
-        raise InputError("The window is empty or ends in the future", "Give --since before --until, and --until past.")
+        raise InputError(
+            "The window is empty or ends in the future",
+            "Give --since before --until, and --until past.",
+            text="window_empty",
+        )
     year = datetime.fromtimestamp(at, UTC).year
     audit.lock(connection)  # no other process opens one with the same number
     count = connection.scalar(select(func.count()).where(ASSESSMENTS.c.id.like(f"{year}-%"))) or 0

@@ -39,7 +39,9 @@ def _weasyprint() -> Any:
     try:
         import weasyprint
     except ModuleNotFoundError as error:
-        raise ConfigError(f"A PDF needs {error.name}, which is not installed", f"Install it: {EXTRA}") from error
+        raise ConfigError(
+            f"A PDF needs {error.name}, which is not installed", f"Install it: {EXTRA}", text="no_pdf"
+        ) from error
     except OSError as error:  # a system library is missing
         raise DependencyError("A PDF needs Pango, which is not installed", f"Install it: {SYSTEM}") from error
     return weasyprint

@@ -1,10 +1,12 @@
 """Runs an app in a real server, in a thread."""
 
 import asyncio
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx
 from fastapi import FastAPI
 
 from pipeline.http_server import HttpServer, listen
@@ -24,3 +26,8 @@ def served(app: FastAPI, port: int = 0) -> Iterator[str]:
         server.should_exit = True
         thread.join()
         listener.close()
+
+
+def words(answer: httpx.Response) -> str:
+    """Return a page without its tags."""
+    return re.sub("<[^>]*>", "", answer.text)

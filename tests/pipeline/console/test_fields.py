@@ -51,7 +51,7 @@ def test_ids_and_words_have_only_their_characters(text: str) -> None:
         (fields.NameQuery, 256),
         (fields.NameForm, 256),
         (fields.SecretForm, 1_024),
-        (fields.CodeForm, 16),
+        (fields.CodeForm, 24),
         (fields.NoteForm, 4_000),
         (fields.WordForm, 64),
         (fields.IdForm, 64),

@@ -136,7 +136,7 @@ def test_late_cases_are_counted(console: Console, enter: Enter) -> None:
     ana = enter("ana")
     assert ">2 open · 0 late<" in ana.get("/queue").text
     console.clock.now += 3_700
-    assert ">2 open · 2 late<" in ana.get("/queue").text
+    assert ">2 open · 2 late<" in enter("ana").get("/queue").text
 
 
 def test_a_filter_is_a_chip_that_removes_it() -> None:
