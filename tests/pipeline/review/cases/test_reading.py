@@ -80,7 +80,7 @@ def test_the_clip_and_the_decisions_of_a_case_are_its_own(database: Database) ->
         clip = Evidence(path=f"{case}.ogg", case=case, start=NOON, end=NOON + 5, seconds=5, bytes=1, sha256="00")
         store.attach(clip)
         first = decide(database, case, "ana", NOON + 1, "escalate")
-        second = decide(database, case, "ben", NOON + 2)
+        second = decide(database, case, "lea", NOON + 2)
         with database.read() as connection:
             assert reading.evidence(connection, case) == (clip,)
             assert [one.id for one in reading.decisions(connection, case)] == [first, second]

@@ -42,6 +42,6 @@ def test_escalated_cases_without_a_senior_person(database: Database) -> None:
     sit_down(database, "ana", "ben")
     assert found(database) == [Uncovered("zh", True, nobody=0, away=1)]
     with database.write() as connection:
-        for name in ("lea", "ada"):
-            accounts.change(connection, name, NOON, "test", disabled=True)
+        accounts.change(connection, "lea", NOON, "test", disabled=True)
+        skills.change(connection, "ada", Skills(languages=("en",)), "ada", NOON)  # the last admin stays
     assert found(database) == [Uncovered("zh", True, nobody=1, away=0)]
