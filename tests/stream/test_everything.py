@@ -178,7 +178,7 @@ async def test_speech_comes_in_two_ways_and_a_mute_goes_out_and_back(deployment:
             (await asyncio.to_thread(client.post, "/undo")).raise_for_status()
             await until(lambda: ann.may_publish, PATIENCE_SECONDS)
             page = f"/cases/{file.case.id}"
-            await deployment.wait(lambda: "mute · ended · by a decision" in client.get(page).text)
+            await deployment.wait(lambda: "Mute · ended · by a decision" in client.get(page).text)
         await until(lambda: [notice["action"] for notice in ann.notices] == ["mute", "unmute"], PATIENCE_SECONDS)
     counted = 'voxwarden_livekit_actions_total{{action="{}", result="done"}} == 1'
     await asyncio.to_thread(

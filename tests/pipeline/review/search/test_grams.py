@@ -1,6 +1,6 @@
 """Every part of a text is found by its grams."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.review.search.grams import LENGTH, fold, grams, needles
@@ -36,5 +36,7 @@ def test_each_part_of_a_folded_text_is_found(text: str, start: int, end: int) ->
 
 
 @given(st.text())
+@example("\U0002ebe1")  # newer than the Unicode tables of Python 3.11
 def test_grams_need_no_escapes(text: str) -> None:
-    assert all(gram.isalnum() and 1 <= len(gram) <= LENGTH for gram in grams(fold(text)))
+    """No gram can end the quotes in which the databases get it."""
+    assert all(not set(gram) & set("'\"\\ \0") and 1 <= len(gram) <= LENGTH for gram in grams(fold(text)))
