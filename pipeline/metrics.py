@@ -40,6 +40,7 @@ LABELS = {
     "tenth": "0.0 to 0.9: the lower bound of a tenth",
     "verdict": "uphold, dismiss, escalate",
     "version": "the version of Voxwarden",
+    "who": "nobody (no account may take the case), away (none that is here)",
 }
 """The values of each metric label. All of them are closed sets."""
 

@@ -37,7 +37,8 @@ def _text(info: inspect.StrType) -> st.SearchStrategy[str]:
 
 def _float(info: inspect.FloatType) -> st.SearchStrategy[float]:
     top, below = (info.lt, True) if info.le is None and info.lt is not None else (info.le, False)
-    return st.floats(info.ge, top, exclude_max=below, allow_nan=False, allow_infinity=False)
+    bottom, above = (info.gt, True) if info.ge is None and info.gt is not None else (info.ge, False)
+    return st.floats(bottom, top, exclude_min=above, exclude_max=below, allow_nan=False, allow_infinity=False)
 
 
 def _int(info: inspect.IntType) -> st.SearchStrategy[int]:

@@ -92,7 +92,11 @@ def deliver_stage(settings: Settings, metrics: Metrics) -> Any:
         (judge.build, "labels", {(label,) for label in labels.load().labels}),
         (deliver_stage, "counted_seconds", {(one, result) for one in ROOM_TYPES for result in deliver.COUNTED}),
         (judge.build, "scores", {(label, tenth) for label in labels.load().labels for tenth in judge.TENTHS}),
-        (deliver_stage, "cases", {("created",), ("merged",), ("linked",), ("repeated",), ("passed",), ("audit",)}),
+        (
+            deliver_stage,
+            "cases",
+            {("created",), ("merged",), ("linked",), ("repeated",), ("passed",), ("muted",), ("audit",)},
+        ),
         (console, "decisions", all_of(Verdict)),
         (console, "actions", all_of(Result)),
         (console, "appeals", {("lodged",), ("upheld",), ("overturned",), ("reopened",)}),
