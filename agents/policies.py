@@ -153,7 +153,7 @@ class Exchange:
         """The time of each judge's newest report in the topic."""
 
     def look(self) -> None:
-        """Do what is due. Raises DependencyError if the broker or the database does not answer."""
+        """Write the newest release to the topic, and the reports of judges to the store. Raises DependencyError."""
         reports = self._read()
         with self._database.read() as connection:
             release = versions.newest_release(connection)

@@ -79,7 +79,7 @@ class Vocabulary:
         self._share = list(itertools.accumulate(1 / (number + 3) for number in range(VOCABULARY)))
 
     def sentence(self, number: int) -> str:
-        """Return what is said in the case with this number: English if it is even, Chinese if it is odd."""
+        """Return the sentence of a case: English if its number is even, Chinese if it is odd."""
         words = self._random.choices(self._words[number % 2], cum_weights=self._share, k=WORDS)
         if number % 2 == 0:
             words.insert(2, "worthless")

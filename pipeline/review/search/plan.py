@@ -140,11 +140,12 @@ def _day(word: str, value: str, at: float, zone: tzinfo) -> date | None:
     if word in days:
         return days[word]
     try:
-        if _DAY.fullmatch(word) and 2000 <= (day := date.fromisoformat(word)).year < 2100:
-            return day
-    except ValueError:
-        pass
-    raise QueryError("when", value)
+        day = date.fromisoformat(word) if _DAY.fullmatch(word) else None
+    except ValueError as error:
+        raise QueryError("when", value) from error
+    if day is None or not 2000 <= day.year < 2100:
+        raise QueryError("when", value)
+    return day
 
 
 def _midnight(day: date | None, zone: tzinfo) -> float | None:

@@ -77,12 +77,18 @@ def test_shadow_policies_start_and_end(database: Database) -> None:
     assert actions == ["policy.shadow", "policy.shadow", "policy.unshadow"]
 
 
+REPLACE = {
+    "sqlite": "INSERT OR REPLACE INTO policy_versions SELECT * FROM policy_versions",
+    "postgresql": "INSERT INTO policy_versions SELECT * FROM policy_versions "
+    "ON CONFLICT (number) DO UPDATE SET title = excluded.title",
+}
+"""The statement of each database that writes a row in the place of another."""
+
+
 @pytest.mark.parametrize("change", ["UPDATE policy_versions SET title = 'x'", "DELETE FROM policy_versions", "replace"])
 def test_the_database_refuses_a_change_of_a_version(database: Database, change: str) -> None:
     publish(database, texts())
     if change == "replace":
-        if database.url.get_backend_name() != "sqlite":
-            pytest.skip("only SQLite has this statement")
-        change = "INSERT OR REPLACE INTO policy_versions SELECT * FROM policy_versions"
+        change = REPLACE[database.url.get_backend_name()]
     with pytest.raises(DBAPIError, match="a published policy is never changed"), database.write() as connection:
         connection.execute(text(change))
