@@ -16,7 +16,7 @@ from pipeline.console.fields import CaseId, WordQuery
 from pipeline.console.guard import Refused
 from pipeline.console.pages import page
 from pipeline.console.picks import REASONS, picks
-from pipeline.console.queue_page import Filters, around, listing
+from pipeline.console.queue_page import Filters, listed
 from pipeline.console.view import view
 from pipeline.console.waveform import outline
 from pipeline.messages import Decision, Flag
@@ -61,8 +61,8 @@ def case_page(request: Request, desk: TheDesk, session: Signed, case: CaseId, as
     if request.headers.get("hx-request") == "true":
         return page(request, "case.html", **values)
     with desk.database.read() as connection:
-        values |= around(desk, connection, session, asked)
-    return page(request, "queue.html", **listing(desk, session, asked, None), **values)
+        values |= listed(desk, connection, session, asked)
+    return page(request, "queue.html", **values)
 
 
 @router.get("/{case}/clip", response_class=Response)

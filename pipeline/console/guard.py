@@ -60,7 +60,7 @@ async def guard(request: Request) -> None:
     """
     endpoint = endpoint_of(request)
     request.state.session = session = await session_of(request)
-    scopes = await run_in_threadpool(_app_scopes, request, desk_of(request))
+    scopes = await _scopes_of(request)
     caller: Caller | None = "app" if scopes else session.account.role if session else None
     if ACCESS[endpoint] != ANYBODY and caller is None:
         raise SignIn(request.url.path if request.method == "GET" else "/")
@@ -75,7 +75,8 @@ async def guard(request: Request) -> None:
 
 async def session_of(request: Request) -> LoginSession | None:
     """Return the session of the request's cookie, if it has one."""
-    return await run_in_threadpool(_session, request, desk_of(request))
+    token = request.cookies.get(COOKIE)
+    return await run_in_threadpool(_session, request, desk_of(request), token) if token else None
 
 
 def endpoint_of(request: Request) -> str:
@@ -83,14 +84,16 @@ def endpoint_of(request: Request) -> str:
     return getattr(request.scope.get("route"), "name", "")
 
 
-def _app_scopes(request: Request, desk: Desk) -> frozenset[TokenScope]:
-    """Return what the request's bearer token allows; nothing without a valid one.
-
-    It is compared with every token of the settings, so that the response time reveals nothing.
-    """
+async def _scopes_of(request: Request) -> frozenset[TokenScope]:
+    """Return what the request's bearer token allows; nothing without a valid one."""
     kind, _, given = request.headers.get("authorization", "").partition(" ")
     if kind.lower() != "bearer" or not given:
         return frozenset()
+    return await run_in_threadpool(_app_scopes, desk_of(request), given)
+
+
+def _app_scopes(desk: Desk, given: str) -> frozenset[TokenScope]:
+    """Compare the token with every token of the settings, so that the response time reveals nothing."""
     known = [token.get_secret_value().encode() for token in desk.settings.console.api_tokens]
     found = [secrets.compare_digest(given.encode(), token) for token in known]
     if any(found):
@@ -108,10 +111,7 @@ def _stored_scopes(desk: Desk, given: str) -> frozenset[TokenScope]:
     return token.scopes if token else frozenset()
 
 
-def _session(request: Request, desk: Desk) -> LoginSession | None:
-    token = request.cookies.get(COOKIE)
-    if not token:
-        return None
+def _session(request: Request, desk: Desk, token: str) -> LoginSession | None:
     now = desk.clock()
     with desk.database.read() as connection:
         session = sessions.find(connection, token, now)

@@ -16,7 +16,7 @@ from pipeline import languages
 from pipeline.console import moments, packing, static
 from pipeline.console.access import allowed
 from pipeline.console.addresses import profile_href
-from pipeline.console.desk import desk_of
+from pipeline.console.desk import Desk, desk_of
 from pipeline.console.keys import keys_of, shown
 from pipeline.console.texts import Texts
 from pipeline.errors import VoxwardenError
@@ -60,6 +60,7 @@ def environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
+        auto_reload=False,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -103,8 +104,8 @@ def context(request: Request) -> dict[str, Any]:
         "navigation": navigation(role),
         "now": desk.clock(),
         "path": request.url.path,
-        "script_texts": script_texts(desk.texts.catalogue(language)),
-        "label_name": lambda label: label_name(request, label),
+        "script_texts": desk.texts.of_scripts(language),
+        "label_name": partial(named, desk, language),
         "age": partial(age, desk.texts.say, language),
         "action_words": lambda action: action_words(say, desk.texts.catalogue(language), action),
         "label_means": lambda label: label_means(request, label),
@@ -150,10 +151,15 @@ def label_name(request: Request, label: str) -> str:
 
     A label that is not in the label file any more is returned unchanged. An empty one gives the text `report.label`.
     """
+    return named(desk_of(request), language_of(request), label)
+
+
+def named(desk: Desk, language: str, label: str) -> str:
+    """Return the name of a label in a language, as `label_name` does."""
     if not label:
-        return desk_of(request).texts.say(language_of(request), "report.label")
-    known = desk_of(request).labels.labels.get(label)
-    return known.name(language_of(request)) if known else label
+        return desk.texts.say(language, "report.label")
+    known = desk.labels.labels.get(label)
+    return known.name(language) if known else label
 
 
 def action_words(say: Callable[[str], str], catalogue: Mapping[str, str], action: str) -> str:
@@ -167,11 +173,6 @@ def label_means(request: Request, label: str) -> tuple[str, str] | None:
     known = desk_of(request).labels.labels.get(label)
     language = language_of(request)
     return (known.means.say(language), known.not_meant.say(language)) if known else None
-
-
-def script_texts(catalogue: Any) -> dict[str, str]:
-    """Return the texts for scripts: the part of the catalogue under `script`."""
-    return {key.removeprefix("script."): text for key, text in catalogue.items() if key.startswith("script.")}
 
 
 def age(say: Any, language: str, seconds: float) -> str:

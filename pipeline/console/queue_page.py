@@ -1,5 +1,6 @@
 """The page of the queue: the list of open cases, its next pages, and its live updates."""
 
+import inspect
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -63,7 +64,13 @@ class Asked:
         return msgspec.convert(self.given, QueueFilter)
 
 
-Filters = Annotated[Asked, Depends()]
+async def _asked(**given: Any) -> Asked:
+    return Asked(**given)
+
+
+# FastAPI calls a class in a thread, but a coroutine at once. It reads the fields from the signature.
+_asked.__signature__ = inspect.signature(Asked)  # type: ignore[attr-defined]
+Filters = Annotated[Asked, Depends(_asked)]
 
 
 @router.get("/")
@@ -76,8 +83,8 @@ def home() -> Response:
 def queue_page(request: Request, desk: TheDesk, session: Signed, asked: Filters) -> Response:
     """Show the queue with its filters."""
     with desk.database.read() as connection:
-        values = around(desk, connection, session, asked)
-    return page(request, "queue.html", **values, **listing(desk, session, asked, None))
+        values = listed(desk, connection, session, asked)
+    return page(request, "queue.html", **values)
 
 
 @router.get("/queue/rows", response_class=HTMLResponse)
@@ -91,7 +98,9 @@ def queue_rows(
 ) -> Response:
     """Return the rows after the case with this urgency and id; without them, the first rows."""
     place = (urgency, after) if urgency is not None else None
-    return page(request, "queue_rows.html", asked=asked, **listing(desk, session, asked, place))
+    with desk.database.read() as connection:
+        values = listing(desk, connection, wanted_by(desk, connection, session, asked), asked, place)
+    return page(request, "queue_rows.html", asked=asked, **values)
 
 
 @router.get("/queue/live", response_class=StreamingResponse)
@@ -111,26 +120,34 @@ def wanted_by(desk: Desk, connection: Connection, session: LoginSession, asked: 
     return msgspec.structs.replace(asked.wanted, without=without, reach=reach.of(connection, account.name, now))
 
 
-def around(desk: Desk, connection: Connection, session: LoginSession, asked: Asked) -> dict[str, Any]:
-    """Return the values for `queue.html` beside the list."""
-    wanted, now = wanted_by(desk, connection, session, asked), desk.clock()
-    total, late = queue.count(connection, wanted, COUNTED), queue.late(connection, wanted, now, COUNTED)
+def listed(desk: Desk, connection: Connection, session: LoginSession, asked: Asked) -> dict[str, Any]:
+    """Return the values for `queue.html`: the first rows, the counts and the filters."""
+    wanted = wanted_by(desk, connection, session, asked)
+    values = listing(desk, connection, wanted, asked, None)
+    total, late = _counts(connection, wanted, values, desk.clock())
     choices = queue.choices(connection) | {"status": ["pending", "escalated"]}
-    return {"total": _up_to(total), "late": _up_to(late), "asked": asked, "choices": choices}
+    return values | {"total": _up_to(total), "late": _up_to(late), "asked": asked, "choices": choices}
+
+
+def _counts(connection: Connection, wanted: QueueFilter, values: dict[str, Any], now: float) -> tuple[int, int]:
+    """Return how many cases wait, and how many of them are late, both up to COUNTED. `values` has the first rows."""
+    if values["more"]:
+        return queue.counts(connection, wanted, now, COUNTED)
+    return len(values["rows"]), sum(row.case.due_at < now for row in values["rows"])
 
 
 def _up_to(count: int) -> str:
     return f"{COUNTED:,}+" if count == COUNTED else str(count)
 
 
-def listing(desk: Desk, session: LoginSession, asked: Asked, after: tuple[float, str] | None) -> dict[str, Any]:
+def listing(
+    desk: Desk, connection: Connection, wanted: QueueFilter, asked: Asked, after: tuple[float, str] | None
+) -> dict[str, Any]:
     """Return the values for `queue_rows.html`. `after` is the place of the last case on the page before."""
-    with desk.database.read() as connection:
-        cases, last = _page(connection, wanted_by(desk, connection, session, asked), after, desk)
-        since = desk.measures.since(desk.clock())
-        found = strikes.count(connection, {case.speaker for case in cases}, since)
-        holders = leases.holders(connection, desk.clock())
-        owners = assigning.owners(connection, [case.id for case in cases])
+    cases, last = _page(desk, connection, wanted, after)
+    found = strikes.count(connection, {case.speaker for case in cases}, desk.measures.since(desk.clock()))
+    holders = leases.holders(connection, desk.clock())
+    owners = assigning.owners(connection, [case.id for case in cases])
     more = ""
     if last:
         more = "/queue/rows?" + urlencode(asked.given | {"urgency": repr(last.urgency), "after": last.id})
@@ -138,7 +155,7 @@ def listing(desk: Desk, session: LoginSession, asked: Asked, after: tuple[float,
 
 
 def _page(
-    connection: Connection, wanted: QueueFilter, after: tuple[float, str] | None, desk: Desk
+    desk: Desk, connection: Connection, wanted: QueueFilter, after: tuple[float, str] | None
 ) -> tuple[list[Case], Case | None]:
     """Return a page of cases, and the last of it if there may be more.
 
@@ -149,7 +166,7 @@ def _page(
         return found, found[-1] if len(found) == queue.PAGE else None
     mine: list[Case] = []
     if wanted.view is None and wanted.assigned is None:
-        if after is None:
+        if after is None and wanted.reach and reach.has_assigned(connection, wanted.reach.account):
             mine = queue.page(connection, msgspec.structs.replace(wanted, view="mine"), limit=assigning.MOST_ASSIGNED)
         wanted = msgspec.structs.replace(wanted, view="others")
     found = queue.page(connection, wanted, after, queue.PAGE)

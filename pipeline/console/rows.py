@@ -53,7 +53,10 @@ def excerpt(case: Case) -> tuple[TextPiece, ...]:
 
 def pieces(text: str, hits: Sequence[Hit], start: int, end: int) -> tuple[TextPiece, ...]:
     """Split characters `start` to `end` (exclusive) of `text` where hits begin and end."""
-    marked = [any(hit.start <= at < hit.end for hit in hits) for at in range(start, end)]
-    cuts = [start, *(start + n for n in range(1, len(marked)) if marked[n] != marked[n - 1]), end]
-    spans = [(first, last) for first, last in itertools.pairwise(cuts) if last > first]
-    return tuple(TextPiece(text[first:last], marked[first - start]) for first, last in spans)
+    edges = {start, end, *(edge for hit in hits for edge in (hit.start, hit.end) if start < edge < end)}
+    spans = [
+        (first, last, any(hit.start <= first < hit.end for hit in hits))
+        for first, last in itertools.pairwise(sorted(edges))
+    ]
+    joined = (list(group) for _, group in itertools.groupby(spans, key=lambda span: span[2]))
+    return tuple(TextPiece(text[group[0][0] : group[-1][1]], group[0][2]) for group in joined)

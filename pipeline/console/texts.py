@@ -10,6 +10,7 @@ from pipeline.errors import ConfigError
 from pipeline.languages import FALLBACK, SHIPPED
 
 FILE = "console.yaml"
+SCRIPTS = "script."
 
 
 class Texts:
@@ -24,6 +25,7 @@ class Texts:
         self._catalogues = {
             code: self._catalogue(files) for code in languages.known() if (files := languages.files(code, FILE))
         }
+        self._of_scripts = {code: _below(SCRIPTS, catalogue) for code, catalogue in self._catalogues.items()}
         self.names: Mapping[str, str] = {code: languages.of(code).name or code for code in self._catalogues}
         """Maps the code of each language of the console to its name."""
 
@@ -34,6 +36,10 @@ class Texts:
         """
         text = self._catalogues[language][key]
         return text.format(**values) if values else text
+
+    def of_scripts(self, language: str) -> Mapping[str, str]:
+        """Return the texts that the page's scripts use: those under `script`, without that word in their keys."""
+        return self._of_scripts[language]
 
     def catalogue(self, language: str) -> Mapping[str, str]:
         return self._catalogues[language]
@@ -65,6 +71,10 @@ class Texts:
         if unknown:
             known = ", ".join(f"{{{name}}}" for name in sorted(placeholders)) or "none"
             raise ConfigError(f"{file}: {key} has the placeholder {{{min(unknown)}}}", f"Its placeholders: {known}.")
+
+
+def _below(prefix: str, catalogue: Mapping[str, str]) -> Mapping[str, str]:
+    return {key.removeprefix(prefix): text for key, text in catalogue.items() if key.startswith(prefix)}
 
 
 def _placeholders(text: str) -> set[str]:

@@ -216,7 +216,9 @@ def _engine(url: URL) -> Engine:
     more = {key: value for key, value in PATIENCE.items() if url.drivername == POSTGRES and key not in url.query}
     try:
         # hide_parameters: an error's text must not carry a transcript into a log.
-        engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=more, **JSON)
+        engine = create_engine(
+            url, hide_parameters=True, pool_pre_ping=url.drivername == POSTGRES, connect_args=more, **JSON
+        )
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed", "Install it: pip install 'psycopg[binary]'") from error
     if url.get_backend_name() == "sqlite":

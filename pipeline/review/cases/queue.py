@@ -82,11 +82,13 @@ def arrived(connection: Connection, wanted: QueueFilter, since: float, severity:
     return int(connection.execute(select(func.count()).select_from(fresh.limit(most).subquery())).scalar_one())
 
 
-def late(connection: Connection, wanted: QueueFilter, at: float, most: int) -> int:
-    """Count the cases past their deadline at `at` (UTC seconds) among the `most` most urgent ones."""
+def counts(connection: Connection, wanted: QueueFilter, at: float, most: int) -> tuple[int, int]:
+    """Count the `most` most urgent cases, and those of them past their deadline at `at` (UTC seconds)."""
     ahead = _filtered(select(CASES.c.due_at), wanted).order_by(CASES.c.urgency, CASES.c.id).limit(most).subquery()
-    query = select(func.count()).select_from(ahead).where(ahead.c.due_at < at)
-    return int(connection.execute(query).scalar_one())
+    total, late = connection.execute(
+        select(func.count(), func.count().filter(ahead.c.due_at < at)).select_from(ahead)
+    ).one()
+    return int(total), int(late)
 
 
 def earliest_due(connection: Connection) -> float | None:
@@ -109,7 +111,9 @@ def next_free(connection: Connection, account: str, at: float, wanted: QueueFilt
     Cases that are assigned to the account come first, then the most urgent ones. The row is locked, so that two
     moderators who ask at once get different cases. None: no case is free.
     """
-    parts: tuple[View | None, ...] = ("mine", "others") if wanted.view is None and wanted.reach else (wanted.view,)
+    parts: tuple[View | None, ...] = (wanted.view,)
+    if wanted.view is None and wanted.reach:
+        parts = ("mine", "others") if reach.has_assigned(connection, account) else ("others",)
     for view in parts:
         query = _free(account, at, msgspec.structs.replace(wanted, view=view)).limit(1)
         if found := connection.execute(query.with_for_update(of=CASES, skip_locked=True)).scalar_one_or_none():

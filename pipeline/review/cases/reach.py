@@ -46,6 +46,11 @@ def assigned_to(account: str) -> ColumnElement[bool]:
     return CASES.c.id.in_(select(ASSIGNMENTS.c.case_id).where(ASSIGNMENTS.c.account == account))
 
 
+def has_assigned(connection: Connection, account: str) -> bool:
+    """Tell whether any case is assigned to `account`."""
+    return bool(connection.scalar(select(exists().where(ASSIGNMENTS.c.account == account))))
+
+
 def unassigned() -> ColumnElement[bool]:
     """Return the condition on a row of CASES that it is assigned to nobody."""
     return ~exists().where(ASSIGNMENTS.c.case_id == CASES.c.id, ASSIGNMENTS.c.account.is_not(None))

@@ -34,6 +34,9 @@ METADATA = MetaData(
 OPEN = text("status <> 'decided'")
 """Condition of the queue's indexes. A database uses them only if a query has exactly this text."""
 
+DECIDED = text("verdict IS NOT NULL")
+"""Condition of the index of similar cases."""
+
 QUEUE_FILTERS = ("language", "suggestion", "policy", "status", "severity")
 """The columns that filter the queue, beside label, room and speaker."""
 
@@ -81,7 +84,9 @@ CASES = Table(
     Index("ix_cases_queue_speaker", "speaker", "urgency", "id", sqlite_where=OPEN, postgresql_where=OPEN),
     # Strikes and history of a speaker.
     Index(None, "speaker", "verdict", "created_at"),
-    # Search, newest first, and similar cases of the past.
+    # Similar cases of the past. An open backlog may hold many more cases of the label.
+    Index("ix_cases_similar", "label", "created_at", sqlite_where=DECIDED, postgresql_where=DECIDED),
+    # Search, newest first.
     Index(None, "label", "created_at"),
     Index(None, "room", "created_at"),
     Index(None, "severity", "created_at"),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
-from pipeline.console.pages import LANGUAGE_COOKIE, NAVIGATION, age, environment, script_texts, utc
+from pipeline.console.pages import LANGUAGE_COOKIE, NAVIGATION, age, environment, utc
 from pipeline.console.texts import Texts
 from pipeline.review.accounts import accounts
 from pipeline.review.accounts.accounts import Preferences
@@ -39,10 +39,6 @@ def test_an_age_is_rounded_down_in_its_largest_unit(seconds: float) -> None:
 @given(st.integers(0, 4_000_000_000))
 def test_a_time_is_shown_in_utc(seconds: int) -> None:
     assert datetime.strptime(utc(seconds), "%Y-%m-%d %H:%M:%SZ").replace(tzinfo=UTC).timestamp() == seconds
-
-
-def test_scripts_get_only_their_texts() -> None:
-    assert script_texts({"script.a.b": "x", "scripts": "y", "queue.script.a": "z"}) == {"a.b": "x"}
 
 
 def test_a_template_escapes_values_and_refuses_unknown_ones() -> None:

@@ -23,6 +23,14 @@ def test_templates_use_only_texts_of_the_catalogues() -> None:
     assert used <= known.keys()
 
 
+def test_scripts_get_only_their_texts() -> None:
+    texts = Texts()
+    of_scripts = texts.of_scripts("zh")
+    assert of_scripts
+    assert all(text == texts.say("zh", f"script.{key}") for key, text in of_scripts.items())
+    assert len(of_scripts) == sum(key.startswith("script.") for key in texts.catalogue("zh"))
+
+
 def test_the_chinese_catalogue_is_complete() -> None:
     english, chinese = (_keys(yamlfiles.read(languages.SHIPPED / code / texts.FILE)) for code in ("en", "zh"))
     assert english == chinese

@@ -87,6 +87,16 @@ def test_filters(database: Database) -> None:
         assert queue.choices(connection)["label"] == ["abuse", "fraud"]
 
 
+def test_counts_of_all_and_of_late_cases(database: Database) -> None:
+    for n, start in enumerate((0, 10, 20)):
+        add(database, f"s{n}", start)
+    with database.read() as connection:
+        due = sorted(case.due_at for case in queue.page(connection))
+        assert queue.counts(connection, QueueFilter(), due[1] + 0.5, 100) == (3, 2)
+        assert queue.counts(connection, QueueFilter(), due[2] + 0.5, 2) == (2, 2)
+        assert queue.counts(connection, QueueFilter(label="none"), due[2], 100) == (0, 0)
+
+
 def test_an_index_gives_the_order(sqlite_url: str) -> None:
     """Without the index, one page of a queue of 100,000 cases would sort all of them."""
     with closing(Database(sqlite_url)) as database, database.read() as connection:
