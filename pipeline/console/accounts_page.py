@@ -2,16 +2,17 @@
 
 from typing import Annotated, Any, Literal, get_args
 
-import msgspec
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.console.desk import Desk, Signed, TheDesk
-from pipeline.console.fields import NameForm
+from pipeline.console.fields import NameForm, NameQuery
 from pipeline.console.pages import page
+from pipeline.console.skills_page import account_href, languages_of
 from pipeline.errors import AccountError
-from pipeline.review.accounts import accounts, invitations, recovery
+from pipeline.review.accounts import accounts, invitations, recovery, skills
 from pipeline.review.accounts.accounts import Preferences, Role
+from pipeline.review.accounts.skills import SENIOR
 
 router = APIRouter(prefix="/accounts")
 
@@ -19,9 +20,9 @@ Language = Annotated[str, Form(max_length=7, pattern=r"^[a-z]*$")]
 
 
 @router.get("", response_class=HTMLResponse)
-def accounts_page(request: Request, desk: TheDesk) -> Response:
-    """Show all accounts."""
-    return _page(request, desk)
+def accounts_page(request: Request, desk: TheDesk, name: NameQuery = "") -> Response:
+    """Show all accounts, and below the one with this name what an admin can do with it."""
+    return _page(request, desk, name)
 
 
 @router.post("", response_class=HTMLResponse)
@@ -63,7 +64,7 @@ def reset_totp(desk: TheDesk, session: Signed, name: NameForm) -> Response:
     with desk.database.write() as connection:
         accounts.change(connection, name, desk.clock(), session.account.name, totp_secret=None)
         recovery.forget(connection, name)
-    return RedirectResponse("/accounts", 303)
+    return RedirectResponse(account_href(name), 303)
 
 
 @router.post("/role")
@@ -71,7 +72,7 @@ def set_role(desk: TheDesk, session: Signed, name: NameForm, role: Annotated[Rol
     """Change the role of an account, and sign it out. 422 for the last admin."""
     with desk.database.write() as connection:
         accounts.change(connection, name, desk.clock(), session.account.name, role=role)
-    return RedirectResponse("/accounts", 303)
+    return RedirectResponse(account_href(name), 303)
 
 
 @router.post("/disabled")
@@ -81,15 +82,25 @@ def set_disabled(
     """Disable an account, and end its sessions at once; or let it sign in again. 422 for the last admin."""
     with desk.database.write() as connection:
         accounts.change(connection, name, desk.clock(), session.account.name, disabled=disabled == "on")
-    return RedirectResponse("/accounts", 303)
+    return RedirectResponse(account_href(name), 303)
 
 
 def _page(request: Request, desk: Desk, name: str = "", token: str = "") -> Response:
-    """Show the accounts; with `token`, also the link for the account `name`."""
+    """Show the accounts, and more of the account `name`; with `token`, also a link for it."""
     with desk.database.read() as connection:
         found = accounts.everybody(connection)
         invited = invitations.waiting(connection, desk.clock())
-    link = f"{desk.settings.console.public_url.rstrip('/')}/invitation/{token}" if token else ""
-    values: dict[str, Any] = {"invited": invited, "link": link, "made_for": name, "roles": get_args(Role)}
-    days = int(invitations.VALID_SECONDS // 86_400)
-    return page(request, "accounts.html", accounts=[msgspec.structs.asdict(one) for one in found], days=days, **values)
+        skilled = skills.everybody(connection)
+    values: dict[str, Any] = {
+        "accounts": found,
+        "invited": invited,
+        "skilled": skilled,
+        "opened": name,
+        "link": f"{desk.settings.console.public_url.rstrip('/')}/invitation/{token}" if token else "",
+        "days": int(invitations.VALID_SECONDS // 86_400),
+        "roles": get_args(Role),
+        "senior": SENIOR,
+        "languages_spoken": languages_of(desk, skilled.values()),
+        "labels": desk.labels.labels,
+    }
+    return page(request, "accounts.html", **values)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import Annotated, Literal
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -30,7 +31,7 @@ def skills_page(request: Request, desk: TheDesk) -> Response:
         request,
         "skills.html",
         people=[(one, found[one.name]) for one in people],
-        languages_spoken=_languages(desk, found.values()),
+        languages_spoken=languages_of(desk, found.values()),
         labels=desk.labels.labels,
         senior=SENIOR,
     )
@@ -55,8 +56,9 @@ def set_skills(
     escalated: Annotated[Literal["on", "off"], Form()] = "off",
     languages: Annotated[list[LanguageForm], Form(max_length=64)] = [],  # noqa: B006 - FastAPI copies it
     labels: Annotated[list[LabelForm], Form(max_length=64)] = [],  # noqa: B006 - FastAPI copies it
+    then: Annotated[Literal["skills", "accounts"], Form()] = "skills",
 ) -> Response:
-    """Set a person's skills. No language or no label means all. 422 for an unknown account or label."""
+    """Set a person's skills, and go back. No language or no label means all. 422 for an unknown account or label."""
     desk.labels.check(labels, "labels")
     given = Skills(languages=tuple(languages), labels=tuple(labels), severity=severity, escalated=escalated == "on")
     with desk.database.write() as connection:
@@ -66,9 +68,14 @@ def set_skills(
                 f"{account} decides no cases", "Choose an account that does.", text="no_moderator", name=account
             )
         skills.change(connection, account, given, session.account.name, desk.clock())
-    return RedirectResponse("/skills", 303)
+    return RedirectResponse("/skills" if then == "skills" else account_href(account), 303)
 
 
-def _languages(desk: Desk, found: Iterable[Skills]) -> list[str]:
+def account_href(name: str) -> str:
+    """Return the address of the page of accounts with more of the account `name`."""
+    return f"/accounts?{urlencode({'name': name})}#opened"
+
+
+def languages_of(desk: Desk, found: Iterable[Skills]) -> list[str]:
     """Return the languages of the settings, and those that somebody has."""
     return sorted({*desk.settings.asr.languages, *(code for one in found for code in one.languages)})

@@ -1,6 +1,6 @@
 """The page of the tokens of programs, for admins."""
 
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, get_args
 
 from fastapi import APIRouter, Form, Request
@@ -13,6 +13,9 @@ from pipeline.review.accounts import api_tokens
 from pipeline.review.accounts.api_tokens import TokenScope
 
 router = APIRouter(prefix="/accounts/tokens")
+
+PROPOSED = timedelta(days=90)
+"""How long a new token works, unless the admin chooses another day."""
 
 
 @router.get("", response_class=HTMLResponse)
@@ -48,4 +51,5 @@ def revoke_token(desk: TheDesk, session: Signed, token: Annotated[str, Form(patt
 def _page(request: Request, desk: Desk, made: str = "") -> Response:
     with desk.database.read() as connection:
         found = api_tokens.everything(connection)
-    return page(request, "tokens.html", tokens=found, made=made, scopes=get_args(TokenScope))
+    until = datetime.fromtimestamp(desk.clock(), UTC).date() + PROPOSED
+    return page(request, "tokens.html", tokens=found, made=made, scopes=get_args(TokenScope), until=until)

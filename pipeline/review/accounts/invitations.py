@@ -46,9 +46,10 @@ def accept(connection: Connection, token: str, password: PasswordHash, at: float
     return name
 
 
-def waiting(connection: Connection, at: float) -> set[str]:
-    """Return the accounts with a link that works."""
-    return set(connection.scalars(select(INVITATIONS.c.account).where(INVITATIONS.c.expires_at > at)))
+def waiting(connection: Connection, at: float) -> dict[str, float]:
+    """Return the accounts with a link that works, and when it ends (UTC seconds)."""
+    query = select(INVITATIONS.c.account, INVITATIONS.c.expires_at).where(INVITATIONS.c.expires_at > at)
+    return {row.account: row.expires_at for row in connection.execute(query)}
 
 
 def _hash(token: str) -> str:

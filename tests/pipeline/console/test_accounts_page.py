@@ -145,6 +145,26 @@ def test_an_account_of_the_provider_has_no_password_to_reset(console: Console, e
     assert "OpenID Connect" in admin.get("/accounts").text
 
 
+def test_all_that_an_admin_can_do_with_an_account_stands_below_it(console: Console, enter: Enter) -> None:
+    with console.database.write() as connection:
+        accounts.change(connection, "ana", NOON, "test", password="x", totp_secret="A" * 32)
+        accounts.known_elsewhere(connection, "subject", "ann", "lead", NOON)
+    admin = enter("ada")
+    actions = re.compile(r'<form method="post" action="(/accounts[^"]*|/skills)"')
+    own = ["/accounts/role", "/skills", "/accounts/reset", "/accounts/codes", "/accounts/disabled", "/accounts"]
+    expected = {
+        "": ["/accounts"],
+        "ana": own,
+        "ann": ["/skills", "/accounts/disabled", "/accounts"],
+        "aud": ["/accounts/role", "/accounts/reset", "/accounts/disabled", "/accounts"],
+        "nobody": ["/accounts"],
+    }
+    forms = {name: actions.findall(admin.get("/accounts", params={"name": name}).text) for name in expected}
+    assert forms == expected
+    after = admin.post("/accounts/role", data={"name": "ana", "role": "lead"}).headers["location"]
+    assert after == "/accounts?name=ana#opened"
+
+
 def test_names_are_escaped(enter: Enter) -> None:
     admin = enter("ada")
     invited(admin, EVIL)

@@ -27,6 +27,13 @@ def test_a_lead_sets_skills_and_the_page_shows_them(console: Console, enter: Ent
     assert has(console, "ana") == Skills()
 
 
+def test_the_form_goes_back_to_the_page_that_it_stands_on(enter: Enter) -> None:
+    admin = enter("ada")
+    assert admin.post("/skills", data={"account": "ana"}).headers["location"] == "/skills"
+    back = admin.post("/skills", data={"account": "ana", "then": "accounts"}).headers["location"]
+    assert back == "/accounts?name=ana#opened"
+
+
 @pytest.mark.parametrize(
     "given",
     [

@@ -49,6 +49,11 @@ def test_a_token_ends_when_it_is_revoked_or_its_day_is_over(console: Console, en
     assert report(enter, dated) == 401
 
 
+def test_a_new_token_has_an_end_unless_the_admin_takes_it_away(enter: Enter) -> None:
+    page = enter("ada").get("/accounts/tokens").text
+    assert 'name="until" value="2026-04-01"' in page, "90 days after the first of January"
+
+
 @pytest.mark.parametrize(
     "form", [{"name": "x"}, {"name": "x", "scopes": "all"}, {"name": " ", "scopes": "cases"}, {"scopes": "cases"}]
 )
