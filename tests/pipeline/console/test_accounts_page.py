@@ -147,7 +147,7 @@ def test_an_account_of_the_provider_has_no_password_to_reset(console: Console, e
 
 def test_all_that_an_admin_can_do_with_an_account_stands_below_it(console: Console, enter: Enter) -> None:
     with console.database.write() as connection:
-        accounts.change(connection, "ana", NOON, "test", password="x", totp_secret="A" * 32)
+        accounts.change(connection, "ana", NOON, "test", password=passwords.new(PASSWORD, "ana"), totp_secret="A" * 32)
         accounts.known_elsewhere(connection, "subject", "ann", "lead", NOON)
     admin = enter("ada")
     actions = re.compile(r'<form method="post" action="(/accounts[^"]*|/skills)"')
