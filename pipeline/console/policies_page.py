@@ -11,12 +11,11 @@ from pipeline.console.difference import difference
 from pipeline.console.fields import NO_CONTROL
 from pipeline.console.pages import page
 from pipeline.judge.release import MAX_SHADOWS, JudgeReport
-from pipeline.judge.rules import RuleTexts, read_texts
 from pipeline.review.policies import drafts, versions, workers
 
 router = APIRouter(prefix="/policies")
 
-VersionNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
+VersionNumber = Annotated[int, Path(ge=0, le=2**31 - 1)]
 TitleForm = Annotated[str, Form(max_length=200, pattern=NO_CONTROL)]
 Mark = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,64}$")]
 
@@ -44,20 +43,20 @@ def policy_judges(request: Request, desk: TheDesk) -> Response:
 
 @router.get("/versions/{number}", response_class=HTMLResponse)
 def policy_version(request: Request, desk: TheDesk, number: VersionNumber) -> Response:
-    """Show a version, and its difference to the version before it."""
+    """Show a version, and its difference to the version before it; of the files, to the live version."""
     with desk.database.read() as connection:
-        version = versions.find(connection, number)
-        before = versions.find(connection, number - 1).texts if number > 1 else file_texts(desk)
-        live = versions.newest(connection)
-    lines = difference(before, version.texts)
-    return page(request, "policy_version.html", version=version, lines=lines, live=live)
+        version, live = version_of(desk, connection, number), versions.newest(connection)
+        before = version_of(desk, connection, number - 1) if number else live or version
+    lines = difference(before.texts, version.texts)
+    return page(request, "policy_version.html", version=version, before=before, lines=lines, live=live)
 
 
 @router.post("/versions/{number}/rollback")
 def roll_back_policy(desk: TheDesk, session: Signed, number: VersionNumber, title: TitleForm = "") -> Response:
     """Publish the texts of an older version again, at once."""
     with desk.database.write() as connection:
-        versions.roll_back(connection, number, desk.labels, title.strip(), session.account.name, desk.clock())
+        old = version_of(desk, connection, number)
+        versions.roll_back(connection, old, desk.labels, title.strip(), session.account.name, desk.clock())
     return RedirectResponse("/policies", 303)
 
 
@@ -65,7 +64,7 @@ def roll_back_policy(desk: TheDesk, session: Signed, number: VersionNumber, titl
 def shadow_version(desk: TheDesk, session: Signed, number: VersionNumber) -> Response:
     """Run an older version as a shadow policy."""
     with desk.database.write() as connection:
-        texts = versions.find(connection, number).texts
+        texts = version_of(desk, connection, number).texts
         versions.start_shadow(connection, str(number), texts, desk.labels, session.account.name, desk.clock())
     return RedirectResponse("/policies", 303)
 
@@ -86,9 +85,9 @@ def live_now(desk: Desk, connection: Connection) -> dict[str, Any]:
     return {"live": live, "edition": edition, "judges": judges, "using": using, "took": _took(connection, live, using)}
 
 
-def file_texts(desk: Desk) -> RuleTexts:
-    """Return the texts of the files of the settings."""
-    return read_texts(desk.settings.judge.policy, desk.settings.judge.lexicons)
+def version_of(desk: Desk, connection: Connection, number: int) -> versions.PublishedPolicy:
+    """Return a published version, or the files as version 0. Raises Missing."""
+    return versions.find(connection, number) if number else versions.from_files(desk.settings, desk.labels)
 
 
 def _took(connection: Connection, live: versions.PublishedPolicy | None, using: list[JudgeReport]) -> float | None:

@@ -12,7 +12,7 @@ from pipeline.console.desk import Desk, Signed, TheDesk
 from pipeline.console.difference import difference
 from pipeline.console.fields import NO_CONTROL, NO_NUL
 from pipeline.console.pages import page
-from pipeline.console.policies_page import TitleForm, live_now
+from pipeline.console.policies_page import TitleForm, live_now, version_of
 from pipeline.errors import ConfigError, InputError
 from pipeline.judge import editing
 from pipeline.judge.labels import SEVERITIES
@@ -57,11 +57,17 @@ class ShownSample:
 
 @router.post("")
 def begin_draft(
-    desk: TheDesk, session: Signed, title: TitleForm = "", version: Annotated[int, Form(ge=0, le=2**31 - 1)] = 0
+    desk: TheDesk,
+    session: Signed,
+    title: TitleForm = "",
+    version: Annotated[int | None, Form(ge=0, le=2**31 - 1)] = None,
 ) -> Response:
     """Begin a draft with the live texts, or with those of a version."""
     with desk.database.write() as connection:
-        texts = versions.find(connection, version).texts if version else versions.texts_now(connection, desk.settings)
+        if version is None:
+            texts = versions.texts_now(connection, desk.settings)
+        else:
+            texts = version_of(desk, connection, version).texts
         draft = drafts.begin(connection, texts, title.strip(), desk.labels, session.account.name, desk.clock())
     return RedirectResponse(f"/policies/drafts/{draft.number}", 303)
 

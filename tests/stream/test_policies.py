@@ -1,9 +1,8 @@
 """Published policies reach running judges, are rolled back, and a bad one stops nobody."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -11,25 +10,29 @@ import pytest
 from agents.kafka import producer, topic_name
 from agents.policies import RELEASE, Exchange, PolicyTopic, follow_topic, packed
 from agents.transcripts import TopicSpeech
+from pipeline.console.app import create_app, open_desk
 from pipeline.events import decode
+from pipeline.judge.judge import check
 from pipeline.judge.labels import load
 from pipeline.judge.release import JudgeReport, MarkedTexts, Release
-from pipeline.judge.rules import LexiconText, RuleTexts
+from pipeline.judge.rules import RuleTexts
 from pipeline.messages import Flag
 from pipeline.metrics import Metrics
 from pipeline.review import audit
 from pipeline.review.database import Database
-from pipeline.review.policies import drafts, versions, workers
+from pipeline.review.policies import versions, workers
 from pipeline.settings import Settings
 from pipeline.topology import FLAGS, POLICIES, TRANSCRIPTS
 from tests.builders import transcript
-from tests.pipeline.review.policies.texts import pass_backtest, texts
+from tests.pipeline.console.servers import served
+from tests.pipeline.review.people import hire
+from tests.pipeline.review.policies.texts import texts
 from tests.stream.kafka_io import put, wait_for, wait_until
 from tests.stream.processes import worker
+from tests.stream.studio import Forms, StudioGuest
 
 pytestmark = pytest.mark.broker
 
-LABELS = load()
 TERM = "purple banana"
 PATIENCE_SECONDS = 120.0
 
@@ -41,17 +44,16 @@ class Talk:
         self._settings, self._alive = settings, alive
         self._said = 0
 
-    def until(self, version: str) -> tuple[Flag, float]:
-        """Return the first flag of a version, and the seconds until its sentence was said."""
-        began = time.monotonic()
-        while time.monotonic() - began < PATIENCE_SECONDS:
+    def until(self, version: str) -> Flag:
+        """Return the first flag of a version."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
             self._said += 1
             said = transcript(f"eat a {TERM}", 100.0 + 10 * self._said, id=f"said-{self._said}")
-            seconds = time.monotonic() - began
             put(self._settings, TRANSCRIPTS, [said])
             flag = self._flag_of(said.id)
             if flag.policy == version:
-                return flag, seconds
+                return flag
         raise AssertionError(f"no flag of {version} after {PATIENCE_SECONDS} s; the last one is of {flag.policy}")
 
     def _flag_of(self, said: str) -> Flag:
@@ -75,23 +77,21 @@ def database(settings: Settings) -> Iterator[Database]:
         yield opened
 
 
-def publish(database: Database, these: RuleTexts) -> int:
-    """Let lea write a draft, and ada approve it."""
-    now = time.time()
-    with database.write() as connection:
-        draft = drafts.begin(connection, these, "A title", LABELS, "lea", now)
-    pass_backtest(database, draft.number, now)
-    with database.write() as connection:
-        drafts.ask(connection, draft.number, "lea", now)
-        live = versions.newest(connection)
-        before = live.number if live else 0
-        return drafts.approve(connection, draft.number, draft.sha256, before, LABELS, "ada", now).number
+@pytest.fixture
+def studio(settings: Settings, database: Database) -> Iterator[Callable[[str], StudioGuest]]:
+    """A console that reads speech. `studio("lea")` signs somebody in."""
+    hire(database)
+    desk = open_desk(settings, database, speech=TopicSpeech(settings))
+    with ExitStack() as stack:
+        url = stack.enter_context(served(create_app(desk)))
+        yield lambda name: stack.enter_context(closing(StudioGuest(url, database, name)))
 
 
 @pytest.mark.timeout(600)
-def test_a_version_changes_the_verdicts_of_a_running_worker_and_is_rolled_back(
-    settings: Settings, database: Database, tmp_path: Path, record_property: Callable[[str, object], None]
+def test_a_policy_edited_in_the_page_changes_a_running_worker_and_is_rolled_back(
+    settings: Settings, database: Database, studio: Callable[[str], StudioGuest], tmp_path: Path
 ) -> None:
+    lea, ada = studio("lea"), studio("ada")
     with (
         worker(settings, tmp_path / "judge.log", "agents", "worker", "judge") as judge,
         worker(settings, tmp_path / "deliver.log", "agents", "worker", "deliver") as deliver,
@@ -102,36 +102,32 @@ def test_a_version_changes_the_verdicts_of_a_running_worker_and_is_rolled_back(
             deliver.running()
 
         talk = Talk(settings, alive)
-        with database.read() as connection:
-            files = versions.texts_now(connection, settings)
-        first = publish(database, files)
-        flag, _ = talk.until("default@1")
-        assert (first, flag.suggestion) == (1, "pass")
+        files = check(settings.judge).policy.version
+        assert talk.until(files).suggestion == "pass"
 
-        english = files.lexicons[0]
-        edited = english.text.replace("groups:\n", f"groups:\n  - {{label: abuse, level: high, terms: [{TERM}]}}\n", 1)
-        publish(database, RuleTexts(files.policy, (LexiconText("en", edited), *files.lexicons[1:])))
-        flag, up = talk.until("default@2")
+        term = f"groups:\n  - {{label: abuse, level: high, terms: [{TERM}]}}\n"
+        draft = lea.draft("Fruit is an insult", "en", "groups:\n", term)
+        assert "Flagged: 0 by the live version, 1 by the draft" in lea.backtest(draft, hours="1")
+        lea.send(f"{draft}?view=diff", f"{draft}/ask")
+        assert f"{draft}/approve" in Forms(lea.page(draft)).off, "the author does not approve"
+        ada.send(draft, f"{draft}/approve")
+        flag = talk.until("default@1")
         assert (flag.suggestion, flag.flagged) == ("review", ("abuse",))
 
-        with database.write() as connection:
-            versions.roll_back(connection, 1, LABELS, "Too many", "lea", time.time())
-        flag, back = talk.until("default@3")
-        assert flag.suggestion == "pass"
+        lea.send("/policies/versions/0", "/policies/versions/0/rollback", title="Too many")
+        assert talk.until("default@2").suggestion == "pass"
+        lea.send("/policies/versions/1", "/policies/versions/1/rollback", title="Not so many")
+        assert talk.until("default@3").suggestion == "review"
         assert judge.exits == [], "the worker was never restarted"
-        for name, seconds in (("published", up), ("rolled back", back)):
-            record_property(f"seconds until a {name} version judges", seconds)
-            sys.stderr.write(f"\n{name}: new verdicts after {seconds:.1f} s\n")
-
-        def reported() -> bool:
-            with database.read() as connection:
-                return [each.policy for each in workers.running(connection, time.time())] == ["default@3"]
-
-        wait_until(reported, alive)
+        wait_until(lambda: "live 1/1 in" in ada.page("/policies"), alive)
     with database.read() as connection:
         found = [(line.actor, line.action, line.subject) for line in audit.lines(connection)]
-    assert ("ada", "policy.publish", "2") in found
-    assert ("lea", "policy.rollback", "3") in found
+        assert audit.verify(connection).broken is None
+    assert [line for line in found if line[1] in {"policy.publish", "policy.rollback"}] == [
+        ("ada", "policy.publish", "1"),
+        ("lea", "policy.rollback", "2"),
+        ("lea", "policy.rollback", "3"),
+    ]
 
 
 def write(settings: Settings, key: bytes, value: bytes) -> None:
@@ -163,7 +159,8 @@ def test_a_release_that_cannot_be_used_stops_nobody(settings: Settings) -> None:
 
 
 def test_the_exchange_repairs_the_topic_and_keeps_it_small(settings: Settings, database: Database) -> None:
-    publish(database, texts())
+    with database.write() as connection:
+        versions.publish(connection, texts(), load(), "A title", ["lea"], "ada", 0.0)
     now = 1_000_000.0
     with closing(Exchange(Database(settings.database_url), PolicyTopic(settings.kafka), lambda: now)) as exchange:
         exchange.look()

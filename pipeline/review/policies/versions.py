@@ -24,7 +24,7 @@ LOCK = 0x766F7870
 
 
 class PublishedPolicy(Struct, frozen=True):
-    """A published version. It never changes."""
+    """A published version. It never changes. Number 0 stands for the files of the settings."""
 
     number: int
     name: str
@@ -37,7 +37,7 @@ class PublishedPolicy(Struct, frozen=True):
     published_at: float
     """UTC seconds."""
     back_to: int | None = None
-    """The version whose texts a roll-back brought back."""
+    """The version whose texts a roll-back brought back; 0: the files."""
 
     @property
     def people(self) -> tuple[str, ...]:
@@ -83,6 +83,13 @@ def find(connection: Connection, number: int) -> PublishedPolicy:
     return _version_of(row)
 
 
+def from_files(settings: Settings, labels: Labels) -> PublishedPolicy:
+    """Return the files of the settings as version 0. Raises ConfigError."""
+    texts = read_texts(settings.judge.policy, settings.judge.lexicons)
+    name = compiled(texts, labels, "0").policy.policy.name
+    return PublishedPolicy(0, name, texts, texts.sha256, "", (), "", 0.0)
+
+
 def texts_now(connection: Connection, settings: Settings) -> RuleTexts:
     """Return the texts of the live version, or those of the files if nothing was ever published."""
     live = newest(connection)
@@ -113,22 +120,21 @@ def publish(
 
 
 def roll_back(
-    connection: Connection, number: int, labels: Labels, title: str, actor: str, at: float
+    connection: Connection, old: PublishedPolicy, labels: Labels, title: str, actor: str, at: float
 ) -> PublishedPolicy:
     """Publish the texts of an older version again, as a new version.
 
-    One person may do it, because two people chose these texts before. Raises Missing, and CaseError if these texts are
-    live already.
+    One person may do it, because two people chose these texts before, or the operator did. Raises CaseError if these
+    texts are live already, or if nothing was ever published.
     """
-    old, live = find(connection, number), newest(connection)
-    if live and live.sha256 == old.sha256:
+    lock(connection)
+    live = newest(connection)
+    if live is None or live.sha256 == old.sha256:
         raise CaseError(
-            f"Version {live.number} has the texts of version {number} already",
-            "Choose another version.",
-            text="policy_same",
+            f"The texts of version {old.number} are live already", "Choose another version.", text="policy_same"
         )
-    made = publish(connection, old.texts, labels, title, old.authors, actor, at, number)
-    detail = {"back_to": number, "from": live.number if live else 0, "sha256": made.sha256, "policy": made.version}
+    made = publish(connection, old.texts, labels, title, old.authors, actor, at, old.number)
+    detail = {"back_to": old.number, "from": live.number, "sha256": made.sha256, "policy": made.version}
     audit.append(connection, at, actor, "policy.rollback", str(made.number), detail)
     return made
 

@@ -15,7 +15,7 @@ from pipeline.review.tables.core import CASES, FLAGS
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.judge.fakes import WordClassifier
-from tests.pipeline.review.policies.texts import pass_backtest, texts
+from tests.pipeline.review.policies.texts import pass_backtest
 
 LABELS = load()
 DRAFT = "/policies/drafts/1"
@@ -94,15 +94,18 @@ def test_a_lead_edits_another_approves_and_a_roll_back_follows(stored: Console, 
         assert (live.version, live.authors, live.approver) == ("default@1", ("lea",), "ada")
     assert "No judge has reported" in ada.get("/policies").text
 
-    with stored.database.write() as connection:
-        versions.publish(connection, texts(), LABELS, "Another", ["lea"], "ada", NOON)
+    assert "Roll back to the files now" in lea.get("/policies/versions/0").text
+    assert lea.post("/policies/versions/0/rollback", data={"title": "All of it"}).status_code == 303
+    assert lea.post("/policies/versions/9/rollback", data={"title": "Never"}).status_code == 404
     assert lea.post("/policies/versions/1/rollback", data={"title": "Too many"}).status_code == 303
     with stored.database.read() as connection:
         back = versions.newest(connection)
         assert back is not None
         assert (back.number, back.back_to, back.sha256) == (3, 1, live.sha256)
         actions = [line.action for line in audit.lines(connection) if line.action.startswith("policy.")]
-    assert actions == [f"policy.{what}" for what in ("draft", "edit", "backtest", "ask", "publish", "rollback")]
+    assert actions == [
+        f"policy.{what}" for what in ("draft", "edit", "backtest", "ask", "publish", "rollback", "rollback")
+    ]
 
 
 def test_mistakes_are_shown_at_their_line_in_the_reader_s_language(console: Console, enter: Enter) -> None:

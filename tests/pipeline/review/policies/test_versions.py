@@ -40,7 +40,7 @@ def test_without_a_version_the_files_count(database: Database) -> None:
 def test_a_roll_back_is_a_new_version_with_the_old_texts(database: Database) -> None:
     first, second = publish(database, texts("one fish")), publish(database, texts("two fish"), NOON + 1)
     with database.write() as connection:
-        third = versions.roll_back(connection, 1, LABELS, "Back to 1", "lea", NOON + 2)
+        third = versions.roll_back(connection, first, LABELS, "Back to 1", "lea", NOON + 2)
     assert (third.number, third.back_to, third.texts, third.sha256) == (3, 1, first.texts, first.sha256)
     assert second.number == 2
     with database.read() as connection:
@@ -49,10 +49,18 @@ def test_a_roll_back_is_a_new_version_with_the_old_texts(database: Database) -> 
         assert versions.released_at(connection, 3) == (3, NOON + 2)
     assert (line.actor, line.subject) == ("lea", "3")
     assert '"back_to":1' in line.detail
-    with pytest.raises(CaseError, match="has the texts of version 1 already"), database.write() as connection:
-        versions.roll_back(connection, 1, LABELS, "Again", "lea", NOON + 3)
-    with pytest.raises(Missing), database.write() as connection:
-        versions.roll_back(connection, 9, LABELS, "Never", "lea", NOON + 3)
+    with pytest.raises(CaseError, match="version 1 are live already"), database.write() as connection:
+        versions.roll_back(connection, first, LABELS, "Again", "lea", NOON + 3)
+
+
+def test_the_first_version_is_rolled_back_to_the_files(database: Database) -> None:
+    files = versions.from_files(Settings(), LABELS)
+    with pytest.raises(CaseError, match="version 0 are live already"), database.write() as connection:
+        versions.roll_back(connection, files, LABELS, "Nothing is published", "lea", NOON)
+    publish(database, texts())
+    with database.write() as connection:
+        back = versions.roll_back(connection, files, LABELS, "Back", "lea", NOON + 1)
+    assert (back.version, back.back_to, back.texts) == ("default@2", 0, read_texts("default", ("en", "zh")))
 
 
 def test_shadow_policies_start_and_end(database: Database) -> None:
