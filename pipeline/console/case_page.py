@@ -14,6 +14,7 @@ from pipeline.console import lanes
 from pipeline.console.desk import Desk, Signed, TheDesk
 from pipeline.console.fields import CaseId, WordQuery
 from pipeline.console.guard import Refused
+from pipeline.console.normalised import normalised
 from pipeline.console.pages import page
 from pipeline.console.picks import REASONS, picks
 from pipeline.console.queue_page import Filters, listed
@@ -137,6 +138,7 @@ def shown(desk: Desk, case: str, lease: Lease | None = None, elsewhere: bool = F
         "axis": lanes.axis(found, desk.labels),
         "sound": lanes.sound(found, picture),
         "scores": scores,
+        "normal_forms": {flag.id: form for flag in found.file.flags if (form := normalised(flag))},
         "decided_by": next((one for one in reversed(found.file.decisions) if one.undone is None), None),
         "picks": partial(picks, desk),
         "labels": list(desk.labels.labels),

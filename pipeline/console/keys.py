@@ -36,6 +36,7 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "soften": "v",
         "policy": "p",
         "widen": "w",
+        "normalised": "d",
         "part_evidence": "g 1",
         "part_speaker": "g 2",
         "part_room": "g 3",

@@ -1,4 +1,4 @@
-// Starts the parts of the page: keys, palette, list, player, lease, live updates, wellness, typed text. Each part is a file of its own.
+// Starts the parts of the page: keys, palette, list, player, transcript, lease, live updates, wellness, typed text. Each part is a file of its own.
 import { start as startKeys } from "./keys.js";
 import { start as startPalette } from "./palette.js";
 import { start as startRemap } from "./remap.js";
@@ -11,6 +11,7 @@ import { start as startLease } from "./lease.js";
 import { start as startLive } from "./live.js";
 import { start as startWellness } from "./wellness.js";
 import { start as startTyped } from "./typed.js";
+import { start as startTranscript } from "./transcript.js";
 import { start as startClips } from "./clips.js";
 import { claim, start as startSearch } from "./search.js";
 
@@ -18,6 +19,7 @@ startKeys();
 startTyped();
 startPalette();
 startRemap();
+startTranscript();
 if (document.getElementById("player") && !document.getElementById("rows")) startPlayer();
 if (document.getElementById("rows")) {
   startList();

@@ -7,7 +7,7 @@ import pytest
 from pipeline.audio.encode import encode_opus_clip
 from pipeline.console.case_page import NOTHING, FlagScore, filled, scores
 from pipeline.judge.verdict import decide as judged
-from pipeline.messages import SAMPLE_RATE
+from pipeline.messages import SAMPLE_RATE, Hit
 from pipeline.review import audit
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Complaint
@@ -184,3 +184,16 @@ def test_the_form_has_an_undone_decision_again(console: Console, enter: Enter) -
     assert ">说明</textarea>" in form
     console.clock.now += 301
     assert "说明</textarea>" not in ben.post(f"/cases/{case}/open").text
+
+
+def test_a_disguised_term_has_its_normalised_form_below_what_was_said(console: Console, enter: Enter) -> None:
+    hit = Hit("kill yourself", "abuse", "high", 3, 19)
+    said = flag("a", 0, 5, text="go k.i.l.l yourself", hits=(hit,))
+    plain = flag("b", 30, 35, text="kill yourself", hits=(Hit("kill yourself", "abuse", "high", 0, 13),))
+    disguised, open_ = (one.case for one in console.store.add([said, plain], NOON))
+    page = enter("ana").get(f"/cases/{disguised}", headers={"accept-language": "zh-CN"}).text
+    assert '归一化 </span><bdi><span>go </span><span class="hit">kill yourself</span></bdi>' in page
+    assert 'data-do="normalised"' in page
+    other = enter("ana").get(f"/cases/{open_}").text
+    assert 'data-do="normalised"' not in other
+    assert 'class="normal"' not in other
