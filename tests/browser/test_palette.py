@@ -1,5 +1,7 @@
 """The command palette, own keys, and times of the browser's zone."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -30,7 +32,7 @@ def test_the_palette_does_the_actions_of_the_page_and_goes_to_places(stack: Stac
     expect(page.locator("#palette")).not_to_be_visible()
     choose(page, "retention")
     page.keyboard.press("Enter")
-    page.wait_for_url("**/keeping")
+    expect(page).to_have_url(re.compile("/keeping$"))
 
 
 def test_the_palette_opens_a_case_by_its_id(stack: Stack, sit: Sit) -> None:
@@ -39,7 +41,8 @@ def test_the_palette_opens_a_case_by_its_id(stack: Stack, sit: Sit) -> None:
     page.click(".find")
     page.fill("#palette-input", f"#{case}")
     page.keyboard.press("Enter")
-    page.wait_for_url(f"**/cases/{case}")
+    expect(page.locator("#pane .case")).to_have_attribute("data-case", case)
+    expect(page).to_have_url(re.compile(f"/cases/{case}$"))
 
 
 def test_a_key_that_a_person_chose_works_at_once(stack: Stack, sit: Sit) -> None:
@@ -54,7 +57,7 @@ def test_a_key_that_a_person_chose_works_at_once(stack: Stack, sit: Sit) -> None
     page.wait_for_selector("body[data-live=on]")
     page.keyboard.press("j")
     page.keyboard.press("F7")
-    page.wait_for_selector("#decide")
+    expect(page.locator("#decide")).to_be_visible()
 
 
 @pytest.mark.parametrize(("zone", "hours"), [("Asia/Shanghai", 8), ("America/New_York", -5), ("UTC", 0)])
