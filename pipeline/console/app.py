@@ -74,6 +74,7 @@ from pipeline.metrics import Metrics
 from pipeline.review.accounts import presence
 from pipeline.review.accounts.door import Door
 from pipeline.review.anchors import Anchoring
+from pipeline.review.cases import ranking
 from pipeline.review.cases.measures import Measures
 from pipeline.review.database import Database
 from pipeline.review.evidence.opening import open_evidence
@@ -209,9 +210,9 @@ def draw(desk: Desk) -> None:
     """Put new checks into the queue."""
     quality, undo_seconds = desk.settings.quality, desk.settings.console.undo_seconds
     with desk.database.write() as connection:
-        drawing.draw(
-            connection, desk.evidence, desk.clock(), Shares(quality.second_share, quality.golden_share), undo_seconds
-        )
+        shares = Shares(quality.second_share, quality.golden_share)
+        order = ranking.of(desk.labels, desk.settings)
+        drawing.draw(connection, desk.evidence, desk.clock(), shares, undo_seconds, order)
 
 
 def note_presence(desk: Desk, live: LiveQueue) -> None:

@@ -9,7 +9,7 @@ from pipeline.console import measuring
 from pipeline.console.acting import ActionForm, VersionForm, choice_of
 from pipeline.console.desk import Signed, TheDesk
 from pipeline.console.fields import CaseId, NoteForm, WordForm
-from pipeline.review.cases import correcting
+from pipeline.review.cases import correcting, ranking
 
 router = APIRouter(prefix="/cases")
 
@@ -48,6 +48,7 @@ def correct_case(
 def reopen_case(desk: TheDesk, session: Signed, case: CaseId, version: VersionForm, reason: WordForm) -> Response:
     """Take the decision of a case back, with a reason, and put the case into the queue. 409 as for a correction."""
     choice_of(desk, "dismiss", "", reason, "", "")
+    order = ranking.of(desk.labels, desk.settings)
     with desk.database.write() as connection:
-        correcting.reopen(connection, case, session.account.name, reason, desk.clock(), version=version)
+        correcting.reopen(connection, case, session.account.name, reason, desk.clock(), version=version, ranking=order)
     return RedirectResponse(f"/cases/{case}", 303)

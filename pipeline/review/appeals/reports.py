@@ -136,7 +136,7 @@ def _join(connection: Connection, case: Case, complaint: Complaint, ranking: Ran
     change: dict[str, Any] = {}
     severity = ranking.of_label(complaint.label)
     if severity > case.severity:
-        change = {"label": complaint.label, **ranking.place(severity, case.created_at)}
+        change = {"label": complaint.label, **ranking.place(severity, ranking.since(case))}
     if complaint.at > case.end:
         change["end"] = complaint.at
     if change:

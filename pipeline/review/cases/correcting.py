@@ -1,12 +1,12 @@
 """Corrections of decided cases by leads, when the undo window is over. Each runs in a transaction of the caller.
 
 `correct` adds a decision, and the last one counts everywhere. `reopen` takes the final decisions back, so that the case
-is in the queue again. The event for the app names the action to reverse.
+is in the queue again, with a new deadline. The event for the app names the action to reverse.
 """
 
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
 from pipeline.errors import CaseError, Stale
 from pipeline.messages import Decision
@@ -15,11 +15,13 @@ from pipeline.review.appeals import appeals
 from pipeline.review.cases import deciding, duty, reading
 from pipeline.review.cases.deciding import UNDO_SECONDS
 from pipeline.review.cases.measures import Measures
+from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Case, Choice
 from pipeline.review.cases.writing import plain
 from pipeline.review.delivery import outbox
 from pipeline.review.quality import checks
 from pipeline.review.quality.checks import FINAL
+from pipeline.review.tables.core import CASES
 
 CORRECTED = "case.corrected"
 
@@ -58,10 +60,13 @@ def correct(
     return decision
 
 
-def reopen(connection: Connection, case: str, lead: str, reason: str, at: float, *, version: int) -> None:
+def reopen(
+    connection: Connection, case: str, lead: str, reason: str, at: float, *, version: int, ranking: Ranking
+) -> None:
     """Take the final decisions of a case back, and put it into the queue again. Raises as `correct`.
 
-    Also raises CaseError if an appeal was settled, because a decision on it must stand.
+    Its deadline counts from `at` (UTC seconds). Also raises CaseError if an appeal was settled, because a decision on
+    it must stand.
     """
     found = _decided(connection, case, lead, version)
     if not reason:
@@ -72,6 +77,7 @@ def reopen(connection: Connection, case: str, lead: str, reason: str, at: float,
         )
     standing = _standing(connection, case)
     taken = [one for one in standing if one.verdict in FINAL]
+    connection.execute(update(CASES).where(CASES.c.id == case).values(ranking.place(found.severity, at)))
     deciding.take_back(connection, found, standing, taken, at)
     detail = {"reason": reason, "decisions": [one.id for one in taken]}
     audit.append(connection, at, lead, "case.reopen", case, detail)

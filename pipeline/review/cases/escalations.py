@@ -1,4 +1,6 @@
-"""The queue of escalated cases. Each has a deadline of its own, which counts from the escalation.
+"""The queue of escalated cases. Each has a deadline of its own.
+
+It counts from the escalation, or from the moment at which a later decision was taken back.
 
 Their order is that of the queue (`ranking.py`): deadline, with a head start for severe cases. Few cases are escalated
 at once, so the order is made here and needs no index. The caller opens the connection. Times are UTC seconds.
@@ -28,7 +30,7 @@ class Escalated(Struct, frozen=True):
 def page(
     connection: Connection, wanted: QueueFilter, seconds: float, after: tuple[float, str] | None, limit: int
 ) -> list[Case]:
-    """Return escalated cases with the deadline `seconds` after their escalation, most urgent first.
+    """Return escalated cases with the deadline `seconds` after they were escalated or reopened, most urgent first.
 
     For the next page, give the `place` of the last case as `after`.
     """
@@ -45,9 +47,8 @@ def count(connection: Connection, wanted: QueueFilter, seconds: float, at: float
 
 def _placed(connection: Connection, cases: list[Case], seconds: float) -> list[Case]:
     query = (
-        select(DECISIONS.c.case_id, func.max(DECISIONS.c.at).label("at"))
+        select(DECISIONS.c.case_id, func.max(func.coalesce(DECISIONS.c.undone, DECISIONS.c.at)).label("at"))
         .where(DECISIONS.c.case_id.in_(select(CASES.c.id).where(CASES.c.status == "escalated")))
-        .where(DECISIONS.c.verdict == "escalate", DECISIONS.c.undone.is_(None))
         .group_by(DECISIONS.c.case_id)
     )
     due = {row.case_id: row.at + seconds for row in connection.execute(query)}

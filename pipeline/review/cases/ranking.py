@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.messages import Flag
+from pipeline.review.cases.values import Case
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,9 +55,13 @@ class Ranking:
         return self.severities.get(label, MEDIUM)
 
     def place(self, severity: int, at: float) -> dict[str, Any]:
-        """Return the same columns as `columns` for a case of this severity, stored at `at` (UTC seconds)."""
+        """Return these columns for a case of this severity whose deadline counts from `at` (UTC seconds)."""
         due = at + self.targets[severity]
         return {"severity": severity, "due_at": due, "urgency": due - HEAD_START[severity]}
+
+    def since(self, case: Case) -> float:
+        """Return the moment from which the deadline of a case counts (UTC seconds): it was stored, or reopened."""
+        return case.due_at - self.targets[case.severity]
 
 
 def build(settings: Settings) -> Ranking:

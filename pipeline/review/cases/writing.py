@@ -131,7 +131,7 @@ def _store(connection: Connection, flag: Flag, at: float, merge: Merge, ranking:
         if case.id != kept.id:
             _merge_into(connection, case, kept)
     found = reading.flags(connection, kept.id)
-    summary = _summary(found, kept.created_at, ranking)
+    summary = _summary(found, ranking.since(kept), ranking)
     connection.execute(update(CASES).where(CASES.c.id == kept.id).values(summary | {"version": kept.version + 1}))
     said.keep(connection, kept.id, kept.created_at, found)
     return "merged"
@@ -190,7 +190,7 @@ def _merge_into(connection: Connection, case: Case, into: Case) -> None:
 
 
 def _summary(flags: Sequence[Flag], at: float, ranking: Ranking) -> dict[str, Any]:
-    """Return the columns of a case that depend on its flags. `at` is when the case was stored (UTC seconds)."""
+    """Return the columns of a case that depend on its flags. Its deadline counts from `at` (UTC seconds)."""
     lead = worst(flags)
     return {
         "room": lead.room,

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, exists, func, insert, select
 
 from pipeline.messages import NAMESPACE, Flag
 from pipeline.review.cases import reading
+from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import REPORTED, Case, ClipPiece, Evidence
 from pipeline.review.cases.writing import columns
 from pipeline.review.evidence.sealing import ClipDamaged
@@ -40,7 +41,14 @@ class Shares:
     golden: float
 
 
-def draw(connection: Connection, evidence: EvidenceStore, at: float, shares: Shares, undo_seconds: float) -> list[str]:
+def draw(
+    connection: Connection,
+    evidence: EvidenceStore,
+    at: float,
+    shares: Shares,
+    undo_seconds: float,
+    ranking: Ranking | None = None,
+) -> list[str]:
     """Put checks for recent decisions into the queue, and return the case ids of the new ones.
 
     Only decisions whose undo window is over at `at` (UTC seconds) count. A check waits like any other case of its
@@ -52,12 +60,12 @@ def draw(connection: Connection, evidence: EvidenceStore, at: float, shares: Sha
     key = checks.draw_key(connection)
     for decision, case in _decided(connection, at - REACH_SECONDS, at - undo_seconds):
         if drawn("second", decision, shares.second, key):
-            made[copy(connection, evidence, "second", case, decision, shares.second, at)] = case
+            made[copy(connection, evidence, "second", case, decision, shares.second, at, ranking)] = case
         golden = _next_golden(connection) if drawn("golden", decision, shares.golden, key) else None
         if golden:
-            made[copy(connection, evidence, "golden", golden, decision, shares.golden, at)] = golden
+            made[copy(connection, evidence, "golden", golden, decision, shares.golden, at, ranking)] = golden
     for second, original in list(_disputed(connection, at, at - undo_seconds)):
-        made[copy(connection, evidence, "third", original, second, 1.0, at)] = original
+        made[copy(connection, evidence, "third", original, second, 1.0, at, ranking)] = original
     return _kept(connection, evidence, {copy: original for copy, original in made.items() if copy})
 
 
@@ -80,6 +88,7 @@ def copy(
     cause: str,
     probability: float,
     at: float,
+    ranking: Ranking | None = None,
 ) -> str | None:
     """Put a copy of the case `original` into the queue and return its id.
 
@@ -91,7 +100,7 @@ def copy(
     file = reading.case_file(connection, original)
     # The times of a golden case are moved to the present, so that it looks like a new case.
     later = at - file.case.created_at if kind == "golden" else 0.0
-    connection.execute(insert(CASES).values(columns(_case(file.case, identity, later, at))))
+    connection.execute(insert(CASES).values(columns(_case(file.case, identity, later, at, ranking or Ranking({})))))
     for flag in file.flags:
         connection.execute(insert(FLAGS).values(columns(_flag(flag, identity, later)) | {"case_id": identity}))
     checks.record(connection, identity, kind, original, probability, at)
@@ -100,8 +109,7 @@ def copy(
     return identity
 
 
-def _case(case: Case, identity: str, later: float, at: float) -> Case:
-    waited = at - case.created_at
+def _case(case: Case, identity: str, later: float, at: float, ranking: Ranking) -> Case:
     return replace(
         case,
         id=identity,
@@ -110,9 +118,8 @@ def _case(case: Case, identity: str, later: float, at: float) -> Case:
         status="pending",
         version=1,
         created_at=at,
-        due_at=case.due_at + waited,
-        urgency=case.urgency + waited,
         verdict=None,
+        **ranking.place(case.severity, at),
     )
 
 

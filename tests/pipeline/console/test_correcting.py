@@ -2,6 +2,7 @@
 
 import re
 
+from pipeline.review.cases.ranking import TARGETS
 from tests.builders import NOON
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.console.test_acting import decide, stored, taken
@@ -20,7 +21,8 @@ def test_a_lead_replaces_a_decision_and_reopens_the_case(console: Console, enter
     assert lea.post(f"/cases/{case}/correct", data=body).status_code == 409, "the case has changed"
     reopened = lea.post(f"/cases/{case}/reopen", data={"reason": "unsure", "version": int(version) + 1})
     assert (reopened.status_code, reopened.headers["location"]) == (303, f"/cases/{case}")
-    assert console.store.case(case).case.status == "pending"
+    found = console.store.case(case).case
+    assert (found.status, found.due_at - NOON) == ("pending", 3_600 + TARGETS[found.severity])
 
 
 def test_only_leads_see_the_form_and_it_needs_a_known_reason(console: Console, enter: Enter) -> None:

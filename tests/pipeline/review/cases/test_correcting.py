@@ -1,5 +1,6 @@
 """Leads correct decided cases, and the app, the actions and the figures follow."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,17 +10,21 @@ from pipeline.errors import CaseError, Involved, Stale
 from pipeline.messages import Decision
 from pipeline.review import audit
 from pipeline.review.appeals import appeals
-from pipeline.review.cases import correcting, deciding, queue, reading
+from pipeline.review.cases import correcting, deciding, escalations, queue, reading
+from pipeline.review.cases.queue import QueueFilter
+from pipeline.review.cases.ranking import TARGETS, Ranking
 from pipeline.review.cases.values import Case, Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import enforcements
 from pipeline.review.delivery.enforcements import Enforcement
-from pipeline.review.quality import checks, exporting, figures
+from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.quality import checks, drawing, exporting, figures
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.core import OUTBOX
 from tests.builders import NOON, flag
 
 LATER = NOON + 3_600
+RANKING = Ranking({"violence": 2})
 MUTE = Choice(verdict="uphold", action="mute", reason="confirmed")
 WARN = Choice(verdict="uphold", action="warn", reason="confirmed")
 DISMISS = Choice(verdict="dismiss", reason="joke")
@@ -49,7 +54,7 @@ def correct(database: Database, case: str, choice: Choice = DISMISS, at: float =
 def reopen(database: Database, case: str, reason: str = "unsure") -> None:
     version = read(database, case).version
     with database.write() as connection:
-        correcting.reopen(connection, case, "lea", reason, LATER, version=version)
+        correcting.reopen(connection, case, "lea", reason, LATER, version=version, ranking=RANKING)
 
 
 def events(database: Database) -> list[tuple[str, str, dict[str, Any]]]:
@@ -129,6 +134,24 @@ def test_a_reopened_case_is_in_the_queue_and_its_decision_is_undone(database: Da
         deciding.decide(connection, case, "ana", MUTE, LATER + 60)
 
 
+def test_the_deadline_of_a_reopened_case_counts_from_the_reopening(database: Database, tmp_path: Path) -> None:
+    store = SqlReviewStore(database, ranking=RANKING)
+    reopened, waiting = (one.case for one in store.add([flag("a", 0, 5), flag("b", 0, 5, speaker="bo")], NOON))
+    store.decide(reopened, "ana", MUTE, NOON)
+    assert read(database, reopened).due_at == NOON + TARGETS[2]
+    reopen(database, reopened)
+    assert read(database, reopened).due_at == LATER + TARGETS[2]
+    with database.read() as connection:
+        assert [one.id for one in queue.page(connection)] == [waiting, reopened]
+    assert store.add([flag("c", 5, 8)], LATER)[0].case == reopened
+    assert read(database, reopened).due_at == LATER + TARGETS[2], "more speech does not bring the old deadline back"
+    store.decide(reopened, "ana", MUTE, LATER + 60)
+    with database.write() as connection:
+        evidence = EvidenceFolder(tmp_path)
+        copy = drawing.copy(connection, evidence, "second", reopened, "any", 1.0, LATER + 90, RANKING)
+    assert read(database, copy or "").due_at == LATER + 90 + TARGETS[2], "a check waits like any other case"
+
+
 def test_an_escalated_case_is_reopened_as_escalated(database: Database) -> None:
     case = SqlReviewStore(database).add([flag("a", 0, 5)], NOON)[0].case
     with database.write() as connection:
@@ -136,6 +159,9 @@ def test_an_escalated_case_is_reopened_as_escalated(database: Database) -> None:
         deciding.decide(connection, case, "lea", DISMISS, NOON + 1)
     reopen(database, case)
     assert (read(database, case).status, read(database, case).verdict) == ("escalated", "escalate")
+    with database.read() as connection:
+        [found] = escalations.page(connection, QueueFilter(), 1_800, None, 50)
+    assert found.due_at == LATER + 1_800
 
 
 def test_an_action_ends_when_a_correction_has_another_one(database: Database, case: str) -> None:
@@ -158,7 +184,7 @@ def test_an_upheld_appeal_ends_no_action(database: Database, case: str) -> None:
     with database.write() as connection:
         appeal, _ = appeals.lodge(connection, case, "ann", "", LATER, 10.0)
         with pytest.raises(CaseError, match="open appeal"):
-            correcting.reopen(connection, case, "lea", "unsure", LATER, version=2)
+            correcting.reopen(connection, case, "lea", "unsure", LATER, version=2, ranking=RANKING)
         appeals.settle(connection, appeal.id, "ben", Choice(verdict="uphold"), LATER, 10.0)
     assert endings(database) == [None]
     with pytest.raises(CaseError, match="was settled"):

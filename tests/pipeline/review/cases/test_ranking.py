@@ -2,7 +2,10 @@
 
 import pytest
 
+from pipeline.review.cases import reading
 from pipeline.review.cases.ranking import HEAD_START, TARGETS, Ranking
+from pipeline.review.database import Database
+from pipeline.review.store import SqlReviewStore
 from tests.builders import flag
 
 RANKING = Ranking({"minor_safety": 3, "violence": 2, "ads_spam": 0})
@@ -31,6 +34,14 @@ def test_a_deadline_is_the_target_after_the_arrival() -> None:
         placed = RANKING.place(severity, 1_000.0)
         assert placed["due_at"] == 1_000.0 + TARGETS[severity]
         assert placed["urgency"] == placed["due_at"] - HEAD_START[severity]
+
+
+def test_the_moment_from_which_a_deadline_counts_is_known_again(database: Database) -> None:
+    with database.read() as connection:
+        case = reading.case(
+            connection, SqlReviewStore(database, ranking=RANKING).add([flag("a", 0, 5)], 5_000.0)[0].case
+        )
+    assert (case.severity, RANKING.since(case)) == (2, 5_000.0)
 
 
 def test_a_mild_case_passes_a_new_critical_one_as_it_ages() -> None:
