@@ -20,6 +20,7 @@ def train(
         typer.Option(help="Folder or hub id NAME@COMMIT to start from. Default: multilingual-e5-small."),
     ] = None,
     only: Annotated[list[str] | None, typer.Option(help="Train only on this set. Repeat it for several.")] = None,
+    without: Annotated[list[str] | None, typer.Option(help="Leave out this set. Repeat it for several.")] = None,
     learning_rate: Annotated[float, typer.Option(min=0, help="The highest learning rate.")] = 1e-4,
     seed: Annotated[int, typer.Option(help="The same seed gives the same figures, within noise.")] = 1,
     runs: Annotated[int, typer.Option(min=1, help="Number of models. Each learns from the one before it.")] = 2,
@@ -42,9 +43,10 @@ def train(
       voxwarden --set judge.model=model/onnx judge chat.txt
     """
     try:
-        from training.classifier.sets import SETS, check
+        from training.classifier.sets import SETS, check, known
 
-        names = only or [*SETS]
+        left_out = known(without or ())
+        names = [name for name in only or SETS if name not in left_out]
         check(data, names)  # check the sets before importing PyTorch, which takes seconds
         from training.classifier.run import run
         from training.classifier.train import Recipe

@@ -109,7 +109,9 @@ def test_the_options_reach_the_recipe(tmp_path: Path, monkeypatch: pytest.Monkey
     ("arguments", "named"),
     [
         ([], r"No training set at .*cold"),
+        (["--without", "cold"], r"No training set at .*davidson"),
         (["--only", "hatecheck"], "No such set: hatecheck"),
+        (["--without", "hatecheck"], "No such set: hatecheck"),
         (["--only", "authored", "--encoder", "nowhere/at all"], "No encoder at nowhere/at all"),
         (["--only", "authored", "--teacher", "nowhere"], r"--teacher: no model\.onnx in nowhere"),
     ],

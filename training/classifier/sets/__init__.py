@@ -64,8 +64,13 @@ def check(folder: Path, names: Iterable[str]) -> None:
         next(reader(folder), None)
 
 
-def _readers(names: Iterable[str]) -> Mapping[str, Reader]:
+def known(names: Iterable[str]) -> list[str]:
+    """`names`; raises ConfigError for an unknown set."""
     names = [*names]
     if strange := set(names) - set(SETS):
         raise ConfigError(f"No such set: {', '.join(sorted(strange))}", f"There are: {', '.join(SETS)}.")
-    return {name: SETS[name] for name in names}
+    return names
+
+
+def _readers(names: Iterable[str]) -> Mapping[str, Reader]:
+    return {name: SETS[name] for name in known(names)}

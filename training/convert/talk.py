@@ -1,0 +1,67 @@
+"""Converters of ordinary talk and of talk in distress. The readers are in training/classifier/sets/talk.py."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from training.convert.files import Cells, document, found, one_in, sheets, table, unzipped
+
+RISKS: Mapping[str, str] = {"att": "attempt", "beh": "behavior", "ind": "indicator", "sup": "supportive"}
+"""By the first letters: the annotators' spelling varies."""
+SWAPPED = "Hyperactive behavior"
+"""The authors replaced words by medical terms. This one stands for `like`."""
+
+
+def cssrs(source: Path) -> Iterator[Cells]:
+    """`post_level_annotations_anonymized.zip`: XLSX workbooks with a sheet for each person.
+
+    One in four posts without a risk is kept.
+    """
+    (path,) = found(source, "post_level_annotations_anonymized.zip")
+    for workbook in unzipped(path, ".xlsx"):
+        for row in sheets(workbook):
+            text, label = row.get("Reddit Post", ""), _risk(row.get("Suicide Risk", ""))
+            if label != "none" or one_in(4, text):
+                yield {"text": text.replace(SWAPPED, "like"), "label": label}
+
+
+def kdconv(source: Path) -> Iterator[Cells]:
+    """`data/film/dev.json`, and those of music and travel: one dialogue in three."""
+    for path in found(source, "data/*/dev.json"):
+        for number, dialogue in enumerate(document(path)):
+            if one_in(3, key := f"{path.parent.name}/{number}"):
+                yield from ({"dialogue": key, "text": message["message"]} for message in dialogue["messages"])
+
+
+def crosswoz(source: Path) -> Iterator[Cells]:
+    """`data/crosswoz/val.json.zip`: one dialogue in four."""
+    (path,) = found(source, "crosswoz/val.json.zip")
+    for name, dialogue in document(path).items():
+        if one_in(4, name):
+            yield from ({"dialogue": name, "text": message["content"]} for message in dialogue["messages"])
+
+
+def medical(source: Path) -> Iterator[Cells]:
+    """`内科5000-33000.csv`: one question in ten to doctors of internal medicine."""
+    (path,) = found(source, "内科5000-33000.csv")
+    for row in table(path, encoding="gb18030"):
+        if one_in(10, row["ask"]):
+            yield {"department": row["department"], "text": row["ask"]}
+
+
+def topical_chat(source: Path) -> Iterator[Cells]:
+    """`TopicalChatASR/actual/*.json`, with what a recogniser heard, and a quarter of `valid_freq.json`."""
+    heard = found(source, "TopicalChatASR/actual/*.json")
+    for path in (*heard, *found(source, "conversations/valid_freq.json")):
+        for name, dialogue in document(path).items():
+            if path in heard or one_in(4, name):
+                yield from (_heard(name, turn) for turn in dialogue["content"])
+
+
+def _heard(name: str, turn: Mapping[str, str]) -> Cells:
+    return {"dialogue": name, "text": turn["message"], "heard_b": turn.get("message_asr_B", "")}
+
+
+def _risk(written: str) -> str:
+    """The label that an annotator meant."""
+    name = written.lower().removeprefix("suicidal").strip()
+    return "ideation" if name.startswith("idea") else RISKS.get(name[:3], "none")
