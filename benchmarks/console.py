@@ -21,7 +21,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -235,7 +235,8 @@ class Screen:
         return [max(0.0, self._told.get((event, case), float("inf")) - at) for case, at in committed.items()]
 
     def _read(self) -> None:
-        with self._client.stream("GET", "/queue/live", timeout=None) as stream:
+        # At the end the server closes the stream.
+        with suppress(httpx.TransportError), self._client.stream("GET", "/queue/live", timeout=None) as stream:
             for line in stream.iter_lines():
                 if line.startswith("data: "):
                     news = json.loads(line.removeprefix("data: "))
