@@ -19,6 +19,7 @@ from pipeline.review.accounts.sessions import LoginSession
 from pipeline.review.cases import assigning, escalations, leases, queue, reach, strikes
 from pipeline.review.cases.queue import QueueFilter
 from pipeline.review.cases.values import Case
+from pipeline.review.search import views
 
 router = APIRouter()
 
@@ -121,12 +122,14 @@ def wanted_by(desk: Desk, connection: Connection, session: LoginSession, asked: 
 
 
 def listed(desk: Desk, connection: Connection, session: LoginSession, asked: Asked) -> dict[str, Any]:
-    """Return the values for `queue.html`: the first rows, the counts and the filters."""
+    """Return the values for `queue.html`: the first rows, the counts, the filters and the saved views."""
     wanted = wanted_by(desk, connection, session, asked)
     values = listing(desk, connection, wanted, asked, None)
     total, late = _counts(connection, wanted, values, desk.clock())
     choices = queue.choices(connection) | {"status": ["pending", "escalated"]}
-    return values | {"total": _up_to(total), "late": _up_to(late), "asked": asked, "choices": choices}
+    saved = views.visible(connection, session.account.name, "queue")
+    counts = {"total": _up_to(total), "late": _up_to(late)}
+    return values | counts | {"asked": asked, "choices": choices, "views": saved}
 
 
 def _counts(connection: Connection, wanted: QueueFilter, values: dict[str, Any], now: float) -> tuple[int, int]:

@@ -151,3 +151,24 @@ def test_the_page_of_a_case_keeps_the_filters_of_the_list(console: Console, ente
     flags = [flag("a", 0, 5, room="here"), flag("b", 10, 15, room="there", speaker="bob")]
     here, there = (outcome.case for outcome in console.store.add(flags, NOON))
     assert ROW.findall(enter("ana").get(f"/cases/{there}?room=here").text) == [here]
+
+
+def test_a_filter_of_the_queue_is_saved_as_a_view_and_shared(console: Console, enter: Enter) -> None:
+    [fraud, other] = (
+        console.store.add([flag(name, 0, 5, speaker=name, flagged=(name,), hits=())], NOON)[0].case
+        for name in ("fraud", "abuse")
+    )
+    ana, ben = enter("ana"), enter("ben")
+    assert "Choose filters, then save them as a view." in ana.get("/queue").text
+    page = ana.get("/queue", params={"label": "fraud", "room": "room"}).text
+    form = re.search(r'name="page" value="(queue)"><input type="hidden" name="query" value="([^"]+)"', page)
+    assert form
+    saved = {"name": "Money", "page": form[1], "query": unescape(form[2]), "shared": "true"}
+    opened = ana.post("/views", data=saved, follow_redirects=True)
+    assert '<h2 id="queue-title" class="view"><bdi>Money</bdi></h2>' in opened.text
+    assert ROW.findall(opened.text) == [fraud]
+    theirs = ben.get(f"/cases/{other}").text
+    [href] = re.findall(r'class="opt" href="([^"]+)" title="Shared by ana"', theirs)
+    assert ROW.findall(ben.get(unescape(href)).text) == [fraud]
+    assert 'popovertarget="own-views"' not in theirs
+    assert 'popovertarget="own-views"' in opened.text
