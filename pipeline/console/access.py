@@ -53,6 +53,7 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
     "search_page": SIGNED_IN,  # like the queue, it shows transcripts
     "search_rows": SIGNED_IN,
     "search_preview": SIGNED_IN,
+    "search_csv": LEAD,  # many transcripts at once leave the console
     "save_view": SIGNED_IN,
     "change_view": SIGNED_IN,
     "delete_view": SIGNED_IN,

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -12,13 +13,16 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from pipeline import languages
+from pipeline.console import lanes
 from pipeline.console.access import AUDIT
 from pipeline.console.desk import Desk, Signed, TheDesk
+from pipeline.console.exported import exported
 from pipeline.console.fields import CaseId
 from pipeline.console.moments import zone_of
 from pipeline.console.pages import label_name, page
 from pipeline.console.quotes import Quote, marked, quote
 from pipeline.console.view import view
+from pipeline.console.waveform import outline
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review import audit
 from pipeline.review.accounts import wellness
@@ -27,7 +31,7 @@ from pipeline.review.cases import duty, reading
 from pipeline.review.evidence.times import offset_of
 from pipeline.review.privacy.pseudonym import pseudonym
 from pipeline.review.search import finding, said, views
-from pipeline.review.search.finding import COUNTED, PAGE, FoundCase, Viewer
+from pipeline.review.search.finding import COUNTED, PAGE, FoundCase, Place, Viewer
 from pipeline.review.search.listing import ListedCase, listed
 from pipeline.review.search.plan import Wanted, plan
 from pipeline.review.search.query import Field, QueryError, QueryTerm, parse, written
@@ -91,7 +95,7 @@ def search_page(request: Request, desk: TheDesk, session: Signed, q: QueryText =
         except QueryError as error:
             values = {"chips": [], **values, "problem": error}
     if terms_given := bool(q.strip()) and values["problem"] is None:
-        _log(desk, session, wanted, values["count"])
+        _log(desk, session, "search", wanted, values["count"])
     spent = round(1_000 * (time.perf_counter() - started)) if terms_given else 0
     status = 200 if values["problem"] is None else 422
     return page(request, "search.html", status, counted=COUNTED, milliseconds=spent, **values)
@@ -106,11 +110,11 @@ def search_rows(
     after: Annotated[str, Query(max_length=64, pattern=r"^[0-9a-f-]*$")],
     q: QueryText = "",
 ) -> Response:
-    """Return the results after the case that was stored at `at` (UTC seconds) and has the id `after`."""
+    """Return the results after the place (`at`, `after`): see `Place` in `review/search/finding.py`."""
     terms = parse(q)
     wanted = _wanted(request, desk, terms)
     with desk.database.read() as connection:
-        found = finding.find(connection, wanted, viewer_of(desk, connection, session), (at, after), PAGE)
+        found = _after(connection, wanted, viewer_of(desk, connection, session), (at, after))
         values = _rows(connection, terms, wanted, found)
     return page(request, "search_rows.html", **values)
 
@@ -129,7 +133,20 @@ def search_preview(request: Request, desk: TheDesk, session: Signed, case: CaseI
     with desk.database.write() as connection:
         audit.append(connection, desk.clock(), session.account.name, "case.view", case)
     turns = [(flag, marked(flag, phrases)) for flag in found.file.flags]
-    return page(request, "search_preview.html", view=found, case=found.case, row=rows[0], turns=turns)
+    sound = lanes.sound(found, outline(desk.evidence, found.clip) if found.clip else None)
+    return page(request, "search_preview.html", view=found, case=found.case, row=rows[0], turns=turns, sound=sound)
+
+
+@router.get("/results.csv", response_class=Response)
+def search_csv(request: Request, desk: TheDesk, session: Signed, q: QueryText = "") -> Response:
+    """Return the results as CSV, at most COUNTED of them. The audit log has a line about it."""
+    wanted = _wanted(request, desk, parse(q))
+    with desk.database.read() as connection:
+        found = finding.ordered(finding.find(connection, wanted, viewer_of(desk, connection, session)), wanted.order)
+        body = exported(listed(connection, [one.id for one in found]), zone_of(request))
+    _log(desk, session, "search.export", wanted, len(found))
+    headers = {"content-disposition": 'attachment; filename="cases.csv"'}
+    return Response(body, media_type="text/csv; charset=utf-8", headers=headers)
 
 
 def address(q: str) -> str:
@@ -170,9 +187,25 @@ def _results(
     viewer = viewer_of(desk, connection, session)
     found = finding.find(connection, wanted, viewer)
     counts = finding.facets(connection, wanted, viewer, found)
-    values = _rows(connection, terms, wanted, found[:PAGE])
+    values = _rows(connection, terms, wanted, finding.ordered(found, wanted.order)[:PAGE])
     facets = {name: _choices(name, terms, wanted, counts[name]) for name in finding.FACETS}
-    return values | {"count": len(found), "facets": facets}
+    return values | {"count": len(found), "facets": facets, "order": wanted.order, "orders": _orders(terms)}
+
+
+def _orders(terms: Sequence[QueryTerm]) -> dict[str, str]:
+    """Return the address of the same search in each order."""
+    others = [term for term in terms if term.field != "sort"]
+    orders = {name: address(written([*others, QueryTerm("sort", (name,))])) for name in finding.ORDERS}
+    return {"newest": address(written(others)), **orders}
+
+
+def _after(connection: Connection, wanted: Wanted, viewer: Viewer, place: Place) -> list[FoundCase]:
+    """Return the next page of results after a place."""
+    key = finding.ORDERS.get(wanted.order)
+    if key is None:
+        return finding.find(connection, wanted, viewer, place, PAGE)
+    found = finding.ordered(finding.find(connection, wanted, viewer), wanted.order)
+    return [one for one in found if key(one) > place][:PAGE]
 
 
 def _rows(
@@ -181,7 +214,7 @@ def _rows(
     """Return the values of `search_rows.html`."""
     q, more = written(terms), ""
     if len(found) == PAGE:
-        at, after = found[-1].place
+        at, after = finding.ORDERS.get(wanted.order, attrgetter("place"))(found[-1])
         more = "/search/rows?" + urlencode({"q": q, "at": repr(at), "after": after})
     rows = [found_row(row, wanted.phrases) for row in listed(connection, [one.id for one in found])]
     return {"rows": rows, "more": more, "q": q}
@@ -227,7 +260,7 @@ def _language(code: str) -> str:
     return languages.of(code).name or code if code in languages.known() else code
 
 
-def _log(desk: Desk, session: LoginSession, wanted: Wanted, count: int) -> None:
+def _log(desk: Desk, session: LoginSession, action: str, wanted: Wanted, count: int) -> None:
     """Write who searched for what. Words and speakers stand there as hashes: docs/security.md says why."""
     detail = {name: value for name in wanted.__struct_fields__ if (value := getattr(wanted, name)) not in {None, ()}}
     if wanted.said:
@@ -235,4 +268,4 @@ def _log(desk: Desk, session: LoginSession, wanted: Wanted, count: int) -> None:
     if wanted.speaker:
         detail["speaker"] = [pseudonym(speaker) for speaker in wanted.speaker]
     with desk.database.write() as connection:
-        audit.append(connection, desk.clock(), session.account.name, "search", "cases", detail | {"found": count})
+        audit.append(connection, desk.clock(), session.account.name, action, "cases", detail | {"found": count})

@@ -58,7 +58,10 @@ INDEX = table("said_index", column("rowid"))
 """The full-text index of SQLite."""
 
 Place = tuple[float, str]
-"""The place of a case in the results: when it was stored (UTC seconds), and its id."""
+"""The place of a case in the results: when it was stored (UTC seconds), and its id.
+
+In the order `risk`, it is minus the risk, and the id.
+"""
 
 
 class Viewer(Struct, frozen=True):
@@ -82,10 +85,18 @@ class FoundCase(Struct, frozen=True):
     verdict: str | None
     severity: int
     language: str
+    risk: float
 
     @property
     def place(self) -> Place:
         return self.created_at, self.id
+
+
+ORDERS: Mapping[str, Callable[[FoundCase], Place]] = {
+    "oldest": lambda one: one.place,
+    "risk": lambda one: (-one.risk, one.id),
+}
+"""Sort keys of the orders in which matches are not found."""
 
 
 def find(
@@ -107,6 +118,11 @@ def find(
         if floor is None or len(found) >= most:
             break
     return found
+
+
+def ordered(found: Sequence[FoundCase], order: str) -> list[FoundCase]:
+    """Return matches in the order `oldest` or `risk`: highest first. In the order `newest` they are found."""
+    return sorted(found, key=ORDERS[order]) if order in ORDERS else list(found)
 
 
 def facets(

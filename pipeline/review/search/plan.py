@@ -27,6 +27,10 @@ HAS: Mapping[str, str] = {
     "audio": "audio", "hold": "hold", "report": "report", "appeal": "appeal",
     "录音": "audio", "保全": "hold", "举报": "report", "申诉": "appeal",
 }  # fmt: skip
+SORTS: Mapping[str, str] = {
+    "newest": "newest", "oldest": "oldest", "risk": "risk",
+    "最新": "newest", "最早": "oldest", "风险": "risk",
+}  # fmt: skip
 
 UNITS: Mapping[str, float] = {"m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
 _SPAN = re.compile(r"([0-9]{1,4})([mhdw])")
@@ -37,6 +41,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     """What a case must have. An empty tuple and None do not filter. Times are UTC seconds, `until` is exclusive.
 
     `said` holds folded phrases: a case must have one phrase of each inner tuple. `has` lists all that it must have.
+    `sort` filters nothing: the last one is the order of the results, see `order`.
     """
 
     said: tuple[tuple[str, ...], ...] = ()
@@ -50,8 +55,14 @@ class Wanted(Struct, frozen=True, kw_only=True):
     severity: tuple[int, ...] = ()
     language: tuple[str, ...] = ()
     has: tuple[str, ...] = ()
+    sort: tuple[str, ...] = ()
     since: float | None = None
     until: float | None = None
+
+    @property
+    def order(self) -> str:
+        """The order of the results: `newest`, `oldest` or `risk`."""
+        return self.sort[-1] if self.sort else "newest"
 
     @property
     def phrases(self) -> tuple[str, ...]:
@@ -86,7 +97,7 @@ def _phrase(value: str) -> str:
 
 def _known(field: Field, labels: Labels) -> Callable[[str], str]:
     """Return the function that turns a written value of a field into the stored one."""
-    words = {"verdict": VERDICTS, "status": STATUSES, "severity": SEVERITY_WORDS, "has": HAS}.get(field)
+    words = {"verdict": VERDICTS, "status": STATUSES, "severity": SEVERITY_WORDS, "has": HAS, "sort": SORTS}.get(field)
     if field == "label":
         words = {name: name for name in labels.labels}
         words |= {label.name(code).casefold(): name for name, label in labels.labels.items() for code in ("zh", "en")}

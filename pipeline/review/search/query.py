@@ -1,7 +1,7 @@
 """The query language of search: `said:返现|cashback label:fraud when:7d`. docs/console-search.md describes it.
 
 A query is a list of terms, and a case must match all of them. A term without a field searches what was said. `|`
-stands between alternatives, and quotes keep spaces, colons and `|` together.
+stands between alternatives, and quotes keep spaces, colons and `|` together. `sort:risk` is the order of the results.
 """
 
 import re
@@ -13,15 +13,16 @@ from msgspec import Struct
 from pipeline.errors import InputError
 
 Field = Literal["said", "label", "speaker", "room", "by", "when", "policy", "verdict", "status", "severity", "language",
-                "has"]  # fmt: skip
+                "has", "sort"]  # fmt: skip
 Problem = Literal["field", "empty", "quote", "short", "value", "when", "many", "long"]
 
 ALIASES: Mapping[str, Field] = {
     "said": "said", "label": "label", "speaker": "speaker", "room": "room", "by": "by", "when": "when",
     "policy": "policy", "verdict": "verdict", "status": "status", "severity": "severity", "language": "language",
-    "has": "has",
+    "has": "has", "sort": "sort",
     "说过": "said", "标签": "label", "发言人": "speaker", "房间": "room", "审核人": "by", "时间": "when",
     "策略": "policy", "结论": "verdict", "状态": "status", "严重度": "severity", "语言": "language", "含": "has",
+    "排序": "sort",
 }  # fmt: skip
 """Each name of a field, English and Chinese."""
 

@@ -64,6 +64,7 @@ LEADS = {
     "golden_page",
     "adjudication_page",
     "quality_csv",
+    "search_csv",
     "mark_golden",
     "place_hold",
     "release_hold",

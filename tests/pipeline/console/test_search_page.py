@@ -1,5 +1,7 @@
 """The search page: its results, pages and facets, the log of searches, and saved views."""
 
+import csv
+import io
 import json
 import re
 from html import unescape
@@ -58,6 +60,51 @@ def test_the_pages_contain_every_result_once(console: Console, enter: Enter, mon
             break
         page = client.get(unescape(more[1])).text
     assert seen == cases[::-1]
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"), [("newest", [2, 1, 0]), ("oldest", [0, 1, 2]), ("risk", [1, 0, 2]), ("风险", [1, 0, 2])]
+)
+def test_results_have_the_order_that_was_asked_for(
+    console: Console, enter: Enter, monkeypatch: pytest.MonkeyPatch, order: str, expected: list[int]
+) -> None:
+    monkeypatch.setattr(search_page, "PAGE", 2)
+    risks = (0.6, 0.9, 0.3)
+    flags = [flag(f"f{n}", n * 10, n * 10 + 5, text="返现", risk=risk, hits=()) for n, risk in enumerate(risks)]
+    cases = [console.store.add([one], NOON + n)[0].case for n, one in enumerate(flags)]
+    client = enter("ana")
+    page = search(client, f"返现 sort:{order}").text
+    shown = RESULT.findall(page)
+    more = MORE.search(page)
+    assert more
+    shown += RESULT.findall(client.get(unescape(more[1])).text)
+    assert shown == [cases[n] for n in expected]
+
+
+def test_the_page_says_that_only_the_newest_cases_are_ordered(
+    console: Console, enter: Enter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_page, "COUNTED", 2)
+    store(console, "返现", "返现")
+    assert "Of the newest 2" in search(enter("ana"), "返现 sort:risk").text
+    assert "Of the newest" not in search(enter("ana"), "返现").text
+
+
+def test_a_lead_exports_the_results_and_it_is_logged(console: Console, enter: Enter) -> None:
+    first, second, _ = store(console, "一小时返现四百", "=返现()", "别的")
+    console.store.decide(first, "ben", Choice(verdict="uphold"), NOON + 5)
+    answer = enter("lea").get("/search/results.csv", params={"q": "返现 sort:oldest"})
+    lines = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    assert [line["case"] for line in lines] == [first, second]
+    assert [line["said"] for line in lines] == ["一小时返现四百", "'=返现()"]
+    assert [(line["verdict"], line["decided_by"]) for line in lines] == [("uphold", "ben"), ("", "")]
+    assert answer.headers["content-disposition"] == 'attachment; filename="cases.csv"'
+    assert enter("ana").get("/search/results.csv", params={"q": "返现"}).status_code == 403
+    assert "results.csv" not in search(enter("ana"), "返现").text
+    assert "/search/results.csv?q=said" in search(enter("lea"), "返现").text
+    with console.database.read() as connection:
+        [line] = connection.execute(select(AUDIT).where(AUDIT.c.action == "search.export")).all()
+    assert (line.actor, json.loads(line.detail)["found"], "返现" in line.detail) == ("lea", 2, False)
 
 
 def test_a_term_is_added_to_the_address(enter: Enter) -> None:
