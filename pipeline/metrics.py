@@ -283,6 +283,13 @@ class Metrics:
     uncovered_cases: Gauge = _metric(
         "uncovered_cases", "Open cases that nobody can take, by whether no account may, or none that is here.", "who"
     )
+    audit_broken: Gauge = _metric(
+        "audit_broken", "1 if the newest check found a changed, missing or forged line of the audit log; otherwise 0."
+    )
+    audit_checked: Gauge = _metric(
+        "audit_checked_timestamp_seconds",
+        "When the console last checked the audit log, or began, in UTC seconds; 0 in other processes.",
+    )
     reviews: Counter = _metric(
         "reviews_total", "First final decisions on flagged cases, by the pipeline's label.", "label", "verdict"
     )

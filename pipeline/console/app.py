@@ -146,18 +146,19 @@ def open_desk(
     unknown figure, and without the key for anchors.
     """
     known = labels.load(settings.judge.labels)
+    metrics = metrics or Metrics()
     return Desk(
         settings,
         database,
         open_evidence(settings),
         known,
         Texts(),
-        metrics or Metrics(),
+        metrics,
         clock,
         Measured(database, settings, known, clock),
         Door(database, clock),
         Measures(settings, known),
-        ChainWatch(database, clock),
+        ChainWatch(database, metrics, clock),
         Anchoring(database, settings, clock),
         PolicyLab(settings, database, known, clock, speech),
     )
@@ -180,6 +181,7 @@ def create_app(desk: Desk) -> FastAPI:
             every(WORDS_SECONDS, partial(said.catch_up, desk.database), "words for search"),
         ):
             yield
+            desk.chain.close()
         desk.measured.close()
         desk.lab.close()
         if app.state.oidc:

@@ -42,6 +42,7 @@ def from_the_start(desk: Desk) -> None:
     from_zero(metrics.review_deadlines, SEVERITIES, ("met", "missed"))
     from_zero(metrics.actions, get_args(Result))
     from_zero(metrics.appeals, ("lodged", "upheld", "overturned", "reopened"))
+    metrics.audit_checked.set(desk.clock())  # so that a first check that never ends is noticed
 
 
 def decided(desk: Desk, made: Sequence[Decision]) -> None:

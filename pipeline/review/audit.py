@@ -29,6 +29,9 @@ CUT = "audit.cut"
 KEPT_SECONDS = 15_811_200.0
 """The database refuses to delete a younger line: 183 days."""
 
+SKEW = 1_000
+"""Lines by which the order of times may differ from that of numbers, as writers read the clock before they wait."""
+
 LOCK = 0x766F7861
 """Key ("voxa") of the PostgreSQL advisory lock that a writer of a line takes."""
 
@@ -85,6 +88,8 @@ class ChainReport(Struct, frozen=True):
     """Its hash."""
     broken: int | None = None
     reason: str = ""
+    unchecked: int = 0
+    """Number of newer lines for a further call of `verify`, which stops after `most` lines."""
 
     @property
     def lines(self) -> int:
@@ -123,19 +128,41 @@ def lines(connection: Connection, after: int = 0, page: int = 1_000) -> Iterator
 
 
 def newest(
-    connection: Connection, actor: str = "", subject: str = "", before: int = 0, limit: int = 100
+    connection: Connection,
+    actor: str = "",
+    subject: str = "",
+    before: int = 0,
+    limit: int = 100,
+    *,
+    action: str = "",
+    since: float | None = None,
+    until: float | None = None,
 ) -> list[AuditLine]:
-    """Return lines of an actor or about a subject, newest first. An empty string does not filter.
+    """Return lines of an actor, about a subject, of an action and of a time (UTC seconds), newest first.
 
-    For the next page, give the `seq` of the last line as `before`.
+    An empty string and None do not filter. For the next page, give the `seq` of the last line as `before`.
     """
     query = select(AUDIT).order_by(AUDIT.c.seq.desc()).limit(limit)
-    for column, wanted in ((AUDIT.c.actor, actor), (AUDIT.c.subject, subject)):
+    for column, wanted in ((AUDIT.c.actor, actor), (AUDIT.c.subject, subject), (AUDIT.c.action, action)):
         query = query.where(column == wanted) if wanted else query
     query = query.where(AUDIT.c.seq < before) if before else query
+    if since is not None:
+        oldest = select(AUDIT.c.seq).where(AUDIT.c.at >= since).order_by(AUDIT.c.at).limit(1)
+        query = query.where(AUDIT.c.at >= since, AUDIT.c.seq >= (connection.scalar(oldest) or 0) - SKEW)
+    if until is not None:
+        last = select(AUDIT.c.seq).where(AUDIT.c.at < until).order_by(AUDIT.c.at.desc()).limit(1)
+        query = query.where(AUDIT.c.at < until, AUDIT.c.seq <= (connection.scalar(last) or 0) + SKEW)
     return [
         AuditLine(**{str(name): value for name, value in row._mapping.items()}) for row in connection.execute(query)
     ]
+
+
+def actions(connection: Connection) -> list[str]:
+    """Return the actions that the log has. It jumps in the index from one to the next, so a long log costs no more."""
+    found = select(func.min(AUDIT.c.action).label("action")).cte("actions", recursive=True)
+    after = select(func.min(AUDIT.c.action)).where(AUDIT.c.action > found.c.action).scalar_subquery()
+    found = found.union_all(select(after).where(found.c.action.is_not(None)))
+    return list(connection.scalars(select(found.c.action).where(found.c.action.is_not(None))))
 
 
 def cut(connection: Connection, first: int, at: float, actor: str) -> int:
@@ -150,14 +177,17 @@ def cut(connection: Connection, first: int, at: float, actor: str) -> int:
     return count
 
 
-def verify(connection: Connection, known: ChainReport | None = None) -> ChainReport:
-    """Compute all hashes again. With `known`, an earlier report without a fault, only those of newer lines."""
+def verify(connection: Connection, known: ChainReport | None = None, most: int | None = None) -> ChainReport:
+    """Compute all hashes again. With `known`, an earlier report without a fault, only those of newer lines.
+
+    With `most`, stop after as many lines: the report then has `unchecked` lines, and is the next `known`.
+    """
     end = connection.execute(select(AUDIT_HEAD.c.seq, AUDIT_HEAD.c.hash)).one()
     begin = _begin(connection, end.seq)
     if begin.broken is None and known and (known.first, known.broken) == (begin.first, None):
         begin = _resumed(connection, known)
-    report = begin if begin.broken is not None else _followed(connection, begin, end.seq)
-    if report.broken is not None or (report.last, report.head) == (end.seq, end.hash):
+    report = begin if begin.broken is not None else _followed(connection, begin, end.seq, most)
+    if report.broken is not None or report.unchecked or (report.last, report.head) == (end.seq, end.hash):
         return report
     missing = f"lines {report.last + 1} to {end.seq} are missing" if report.last < end.seq else "the head was changed"
     return msgspec.structs.replace(report, broken=report.last + 1, reason=missing)
@@ -189,11 +219,11 @@ def _resumed(connection: Connection, known: ChainReport) -> ChainReport:
     return msgspec.structs.replace(known, broken=known.last, reason=f"line {known.last} was changed")
 
 
-def _followed(connection: Connection, begin: ChainReport, end: int) -> ChainReport:
-    """Check the lines after `begin.last`, up to the line `end`."""
+def _followed(connection: Connection, begin: ChainReport, end: int, most: int | None) -> ChainReport:
+    """Check the lines after `begin.last`, up to the line `end`, or `most` lines."""
     last, head = begin.last, begin.head
-    for line in lines(connection, last):
-        if line.seq > end:
+    for number, line in enumerate(lines(connection, last)):
+        if line.seq > end or number == most:
             break
         reason = ""
         if line.seq != last + 1:
@@ -203,7 +233,8 @@ def _followed(connection: Connection, begin: ChainReport, end: int) -> ChainRepo
         if reason:
             return msgspec.structs.replace(begin, last=last, head=head, broken=line.seq, reason=reason)
         last, head = line.seq, line.hash
-    return msgspec.structs.replace(begin, last=last, head=head)
+    stopped = most is not None and last - begin.last == most
+    return msgspec.structs.replace(begin, last=last, head=head, unchecked=end - last if stopped else 0)
 
 
 def holds(connection: Connection, head: str) -> bool:

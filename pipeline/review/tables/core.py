@@ -231,6 +231,8 @@ AUDIT = Table(
     Column("before", String, nullable=True),
     Index(None, "subject", "seq"),
     Index(None, "actor", "seq"),
+    Index(None, "action", "seq"),
+    Index(None, "at"),
 )
 
 # One row: the newest line that the audit log ever had. A trigger keeps it, so that a cut end is found.

@@ -213,3 +213,33 @@ def test_any_written_line_verifies(reused: Database, subject: str, at: float) ->
     with reused.write() as connection:
         audit.append(connection, at, subject, subject, subject, {"subject": subject})
     assert verify(reused).broken is None
+
+
+def test_a_check_in_parts_finds_what_a_whole_one_finds(database: Database) -> None:
+    write(database, 7)
+    with database.read() as connection:
+        whole, known, parts = audit.verify(connection), audit.verify(connection, most=5), 1
+        while known.unchecked:
+            known, parts = audit.verify(connection, known, most=5), parts + 1
+        assert (known, parts) == (whole, 3)
+    unguarded(database)
+    with database.write() as connection:
+        connection.execute(delete(AUDIT).where(AUDIT.c.seq == 12))
+    with database.read() as connection:
+        known = audit.verify(connection, most=5)
+        while known.unchecked and known.broken is None:
+            known = audit.verify(connection, known, most=5)
+        assert (known.broken, known) == (12, audit.verify(connection))
+
+
+def test_lines_are_sought_by_action_and_time(database: Database) -> None:
+    write(database)
+    with database.write() as connection:
+        audit.append(connection, NOON + 2.5, "ben", "case.play", "late")  # written after lines with a later time
+    with database.read() as connection:
+        assert audit.actions(connection) == ["account.add", "case.play", "case.view"]
+        between = audit.newest(connection, since=NOON + 2, until=NOON + 4)
+        assert [(line.seq, line.at) for line in between] == [(11, NOON + 2.5), (9, NOON + 3), (8, NOON + 2)]
+        assert [line.seq for line in audit.newest(connection, since=NOON + 2, action="case.play")] == [11]
+        assert [line.seq for line in audit.newest(connection, before=9, since=NOON + 1, until=NOON + 4)] == [8, 7]
+        assert audit.newest(connection, until=NOON - 1) == []
