@@ -185,7 +185,7 @@ def verify(connection: Connection, known: ChainReport | None = None, most: int |
     end = connection.execute(select(AUDIT_HEAD.c.seq, AUDIT_HEAD.c.hash)).one()
     begin = _begin(connection, end.seq)
     if begin.broken is None and known and (known.first, known.broken) == (begin.first, None):
-        begin = _resumed(connection, known)
+        begin = _resumed(connection, msgspec.structs.replace(known, unchecked=0))
     report = begin if begin.broken is not None else _followed(connection, begin, end.seq, most)
     if report.broken is not None or report.unchecked or (report.last, report.head) == (end.seq, end.hash):
         return report
