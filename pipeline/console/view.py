@@ -11,7 +11,7 @@ from pipeline.review.cases import leases, queue, reading
 from pipeline.review.cases.values import Case, CaseFile, Evidence
 from pipeline.review.evidence.times import Token, offset_of, tokens
 from pipeline.review.quality import checks
-from pipeline.review.tables.core import CASES, FLAGS
+from pipeline.review.tables.core import CASES, DECIDED, FLAGS
 from pipeline.review.tables.quality import COPIES
 
 AROUND_SECONDS = 60.0
@@ -118,9 +118,11 @@ def _history(connection: Connection, case: Case, kin: Sequence[str]) -> tuple[Ca
 
 
 def _similar(connection: Connection, case: Case, kin: Sequence[str]) -> tuple[Case, ...]:
+    if not case.text:
+        return ()
     query = (
         select(CASES)
-        .where(CASES.c.label == case.label, CASES.c.verdict.is_not(None))
+        .where(CASES.c.label == case.label, DECIDED, CASES.c.drill == "")
         .where(CASES.c.id.not_in(kin), CASES.c.id.not_in(COPIES))
         .order_by(CASES.c.created_at.desc())
         .limit(SEARCHED)

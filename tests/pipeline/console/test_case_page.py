@@ -3,9 +3,11 @@
 import re
 
 import pytest
+from sqlalchemy import update
 
 from pipeline.audio.encode import encode_opus_clip
 from pipeline.console.case_page import NOTHING, FlagScore, filled, scores
+from pipeline.console.view import view
 from pipeline.judge.verdict import decide as judged
 from pipeline.messages import SAMPLE_RATE, Hit
 from pipeline.review import audit
@@ -17,6 +19,7 @@ from pipeline.review.delivery import enforcements
 from pipeline.review.delivery.enforcements import Enforcement
 from pipeline.review.evidence import sound
 from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.tables.core import CASES
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.console.test_acting import decide, stored, taken
@@ -197,3 +200,16 @@ def test_a_disguised_term_has_its_normalised_form_below_what_was_said(console: C
     other = enter("ana").get(f"/cases/{open_}").text
     assert 'data-do="normalised"' not in other
     assert 'class="normal"' not in other
+
+
+def test_similar_cases_are_real_and_have_words(console: Console, enter: Enter) -> None:
+    ana = enter("ana")
+    drill, silent, real, open_case = stored(console, 4)
+    for case in (drill, silent, real):
+        decide(ana, case, taken(ana, case))
+    with console.database.write() as connection:
+        connection.execute(update(CASES).where(CASES.c.id == drill).values(drill="stop"))
+        connection.execute(update(CASES).where(CASES.c.id == silent).values(text=""))
+    with console.database.read() as connection:
+        assert {case.id for case in view(connection, open_case).similar} == {silent, real}
+        assert view(connection, silent).similar == ()
