@@ -50,6 +50,7 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
     "queue_page": SIGNED_IN,
     "queue_rows": SIGNED_IN,
     "queue_live": SIGNED_IN,
+    "note_viewing": SIGNED_IN,  # it tells only people who may open the case who else has it open
     "search_page": SIGNED_IN,  # like the queue, it shows transcripts
     "search_rows": SIGNED_IN,
     "search_preview": SIGNED_IN,

@@ -54,6 +54,7 @@ from pipeline.console import (
     static,
     team_page,
     tokens_page,
+    viewing_api,
     views_page,
     wellness_page,
 )
@@ -105,6 +106,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     skills_page.router,
     case_page.router,
     acting.router,
+    viewing_api.router,
     correcting.router,
     audit_page.router,
     appeals_page.router,

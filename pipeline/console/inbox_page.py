@@ -13,8 +13,9 @@ from pipeline.console.pages import page
 from pipeline.console.queue_page import Asked, wanted_by
 from pipeline.review.accounts import accounts, wellness
 from pipeline.review.accounts.sessions import LoginSession
+from pipeline.review.appeals import appeals
 from pipeline.review.cases import escalations, inbox, notes, queue
-from pipeline.review.cases.inbox import News
+from pipeline.review.cases.inbox import COUNTED, News
 
 router = APIRouter(prefix="/inbox")
 
@@ -43,18 +44,22 @@ def inbox_page(request: Request, desk: TheDesk, session: Signed) -> Response:
 def inbox_due(desk: TheDesk, session: Signed, since: Annotated[float | None, Query(ge=0, le=1e12)] = None) -> Response:
     """Return the number of things that wait, and what is new after `since` (UTC seconds). `at` is the next `since`.
 
+    `queue` and `appeals` are the numbers in the top bar: the open cases that the person may get, and the open appeals.
+    Each number is at most 100 (`count`: of each kind), so that counting stays cheap.
+
     During a break nothing is new; it comes after the break.
     """
     now = desk.clock()
     with desk.database.read() as connection:
         wanted = wanted_by(desk, connection, session, Asked())
         waiting = inbox.due(connection, session.account.name, wanted, _decides(session)).total
+        bar = {"queue": queue.count(connection, wanted, COUNTED), "appeals": appeals.open_count(connection, COUNTED)}
         quiet = wellness.meter(connection, session.account.name, session.account.preferences.comfort, now).on_break
         if since is None or quiet:
             found, at = News(), now if since is None else since
         else:
             found, at = _news(desk, connection, session, max(since, now - OLDEST_SECONDS)), now
-    return JSONResponse({"count": waiting, "at": at, "news": msgspec.to_builtins(found)})
+    return JSONResponse({"count": waiting, "at": at, "news": msgspec.to_builtins(found)} | bar)
 
 
 @router.post("/notifications")

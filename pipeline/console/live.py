@@ -7,7 +7,7 @@ again by itself.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from types import TracebackType
 
@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.errors import DependencyError
-from pipeline.review.cases import assigning, leases, queue
+from pipeline.review.cases import assigning, leases, queue, viewing
 from pipeline.review.cases.reading import decisions_since
 from pipeline.review.cases.values import Case
 from pipeline.review.database import Database
@@ -67,7 +67,17 @@ class Assigned(Struct, frozen=True, tag="assigned", tag_field="event"):
     at: float
 
 
-Event = Arrived | Decided | Leased | Assigned
+class Viewed(Struct, frozen=True, tag="viewed", tag_field="event"):
+    """The people who have a case open changed. Only these people get the event, because they may see the case."""
+
+    case: str
+    by: tuple[str, ...]
+    """The accounts that have it open, in order of names."""
+    holder: str
+    """The account that holds its lease; empty if nobody does."""
+
+
+Event = Arrived | Decided | Leased | Assigned | Viewed
 News = Arrived | Decided | Assigned
 
 
@@ -78,6 +88,7 @@ class Watch:
         self._database = database
         self._seen: dict[tuple[str, ...], float] = {}
         self._holders: dict[str, str] = {}
+        self._viewed: dict[str, Viewed] = {}
         self._primed = False
 
     def look(self, now: float) -> list[Event]:
@@ -91,12 +102,13 @@ class Watch:
             ]
             assigned = [Assigned(one.case, one.account or "", one.at) for one in assigning.since(connection, since)]
             holders = leases.holders(connection, now)
+            readers = viewing.everybody(connection, now)
         found: list[News] = [*reversed(arrived), *decided, *reversed(assigned)]
         fresh = [event for event in found if self._new(event, now)]
-        events: list[Event] = [*fresh, *self._moved(holders)] if self._primed else []
-        self._primed = True
+        events: list[Event] = [*fresh, *self._moved(holders), *self._opened(viewed(readers, holders))]
+        primed, self._primed = self._primed, True
         self._forget(since)
-        return events
+        return events if primed else []
 
     def _new(self, event: News, now: float) -> bool:
         key = _key(event)
@@ -108,6 +120,10 @@ class Watch:
         before, self._holders = self._holders, holders
         gone = [Leased(case, "") for case in before.keys() - holders.keys()]
         return gone + [Leased(case, by) for case, by in holders.items() if before.get(case) != by]
+
+    def _opened(self, now: dict[str, Viewed]) -> list[Viewed]:
+        before, self._viewed = self._viewed, now
+        return [event for case, event in now.items() if before.get(case) != event]
 
     def _forget(self, since: float) -> None:
         self._seen = {key: at for key, at in self._seen.items() if at >= since}
@@ -174,7 +190,7 @@ class LiveQueue:
     async def _run(self) -> None:
         while True:
             for event in await self._look():
-                self._send(b"data: " + msgspec.json.encode(event) + b"\n\n")
+                self._send(event)
             await asyncio.sleep(self._every)
 
     async def _look(self) -> list[Event]:
@@ -187,18 +203,26 @@ class LiveQueue:
             log.exception("live updates: reading the store failed; trying again")
         return []
 
-    def _send(self, event: bytes) -> None:
-        for waiting in list(self._pages):
+    def _send(self, event: Event) -> None:
+        data = b"data: " + msgspec.json.encode(event) + b"\n\n"
+        for waiting, account in list(self._pages.items()):
+            if isinstance(event, Viewed) and account not in event.by:
+                continue
             if waiting.full():
                 self._end(waiting)
             else:
-                waiting.put_nowait(event)
+                waiting.put_nowait(data)
 
     def _end(self, page: asyncio.Queue[bytes | None]) -> None:
         self._pages.pop(page, None)
         if page.full():
             page.get_nowait()
         page.put_nowait(None)
+
+
+def viewed(readers: Mapping[str, frozenset[str]], holders: Mapping[str, str]) -> dict[str, Viewed]:
+    """Return who has each case open, by case id. `readers` and `holders` are by case id, too."""
+    return {case: Viewed(case, tuple(sorted(names)), holders.get(case, "")) for case, names in readers.items()}
 
 
 def _key(event: News) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from pipeline.languages import FALLBACK, SHIPPED
 
 FILE = "console.yaml"
 SCRIPTS = "script."
+TIMES = "time."
 
 
 class Texts:
@@ -25,7 +26,7 @@ class Texts:
         self._catalogues = {
             code: self._catalogue(files) for code in languages.known() if (files := languages.files(code, FILE))
         }
-        self._of_scripts = {code: _below(SCRIPTS, catalogue) for code, catalogue in self._catalogues.items()}
+        self._of_scripts = {code: _for_scripts(catalogue) for code, catalogue in self._catalogues.items()}
         self.names: Mapping[str, str] = {code: languages.of(code).name or code for code in self._catalogues}
         """Maps the code of each language of the console to its name."""
 
@@ -38,7 +39,7 @@ class Texts:
         return text.format(**values) if values else text
 
     def of_scripts(self, language: str) -> Mapping[str, str]:
-        """Return the texts that the page's scripts use: those under `script`, without that word in their keys."""
+        """Return the texts that the page's scripts use: those under `script`, without that word in their keys, and `time`."""
         return self._of_scripts[language]
 
     def catalogue(self, language: str) -> Mapping[str, str]:
@@ -73,8 +74,8 @@ class Texts:
             raise ConfigError(f"{file}: {key} has the placeholder {{{min(unknown)}}}", f"Its placeholders: {known}.")
 
 
-def _below(prefix: str, catalogue: Mapping[str, str]) -> Mapping[str, str]:
-    return {key.removeprefix(prefix): text for key, text in catalogue.items() if key.startswith(prefix)}
+def _for_scripts(catalogue: Mapping[str, str]) -> Mapping[str, str]:
+    return {key.removeprefix(SCRIPTS): text for key, text in catalogue.items() if key.startswith((SCRIPTS, TIMES))}
 
 
 def _placeholders(text: str) -> set[str]:

@@ -60,12 +60,24 @@ def test_keys_choose_a_view_and_move_its_cases(stack: Stack, sit: Sit) -> None:
     expect(page.locator("#move .chip")).to_contain_text("Fraud")
     page.select_option("#move [name=account]", "lea")
     page.click("#move .primary")
-    expect(page.locator("#move [role=status]")).to_contain_text("1 cases moved to lea")
+    expect(page.locator("#move [role=status]")).to_contain_text("1 case moved to lea")
     page.keyboard.press("Escape")
     page.keyboard.press("g")
     page.keyboard.press("o")
     page.wait_for_url("**/queue?view=mine")
     assert [row.get_attribute("data-case") for row in page.locator("#rows .row").all()] == [cases[2]]
+
+
+def test_a_lead_moves_cases_with_the_mouse(stack: Stack, sit: Sit) -> None:
+    cases = stack.say(3)
+    page = sit("lea", path="/queue?label=fraud")
+    page.click(".list-head [data-do=move]")
+    page.select_option("#move [name=account]", "ana")
+    page.click("#move .primary")
+    expect(page.locator(f'#rows .row[data-case="{cases[2]}"] .holder .chip')).to_contain_text("ana")
+    page.click("#move-undo button")
+    expect(page.locator("#move [role=status]")).to_have_text("Undone: 1 case")
+    assert sit("ana").locator(".list-head [data-do=move]").count() == 0
 
 
 def test_a_note_names_a_colleague(stack: Stack, sit: Sit) -> None:

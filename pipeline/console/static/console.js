@@ -1,4 +1,6 @@
-// Starts the parts of the page: keys, palette, list, player, transcript, lease, live updates, wellness, typed text. Each part is a file of its own.
+// Starts the parts of the page: keys, palette, deadlines, list, player, transcript, lease, live updates, readers,
+// wellness, typed text. Each part is a file of its own.
+import { start as startDue } from "./due.js";
 import { start as startKeys } from "./keys.js";
 import { start as startPalette } from "./palette.js";
 import { start as startRemap } from "./remap.js";
@@ -9,6 +11,7 @@ import { start as startUndo } from "./undo.js";
 import { start as startPlayer } from "./player.js";
 import { start as startLease } from "./lease.js";
 import { start as startLive } from "./live.js";
+import { start as startViewing } from "./viewing.js";
 import { start as startWellness } from "./wellness.js";
 import { start as startTyped } from "./typed.js";
 import { start as startTranscript } from "./transcript.js";
@@ -16,6 +19,7 @@ import { start as startClips } from "./clips.js";
 import { claim, start as startSearch } from "./search.js";
 
 startKeys();
+startDue();
 startTyped();
 startPalette();
 startRemap();
@@ -29,6 +33,7 @@ if (document.getElementById("rows")) {
   startLease();
   startUndo();
   startLive();
+  startViewing();
   startWellness();
   claim();
 }

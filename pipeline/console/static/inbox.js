@@ -1,15 +1,21 @@
-// The count of the inbox on every page, and browser notifications. There is no push service: a page must be open.
-import { find, text } from "./dom.js";
+// The counts of inbox, queue and appeals on every page, and browser notifications. There is no push service: a page must be open.
+import { all, find, text } from "./dom.js";
 
 const EVERY = 20_000; // milliseconds between two requests
+const GAP = 5_000; // milliseconds that news waits after a request
 const LOCK = "voxwarden-notices"; // of many open tabs, only the one that has it shows notifications
 const SINCE = "voxwarden.notices"; // when the last news came, so that no tab tells them again
 
 const link = find("#inbox");
+let asked = -Infinity; // when the last request began
+let timer = 0;
 let tells = false; // whether this tab shows notifications
 
+/** A number as the server counts it: up to 100. */
+const bounded = (n) => (n > 99 ? "99+" : String(n));
+
 const count = (n) => {
-  const shown = n > 99 ? "99+" : String(n);
+  const shown = bounded(n);
   const bubble = find(".count", link);
   bubble.textContent = shown;
   bubble.hidden = n === 0;
@@ -27,11 +33,13 @@ const tell = (news) => {
 };
 
 const look = async () => {
+  asked = performance.now();
   const since = tells ? localStorage.getItem(SINCE) : null;
   const answer = await fetch(`/inbox/due${since ? `?since=${since}` : ""}`);
   if (!answer.ok) return;
-  const { count: n, at, news } = await answer.json();
+  const { count: n, at, news, ...bar } = await answer.json();
   count(n);
+  for (const place of all("[data-count]")) place.textContent = bounded(bar[place.dataset.count]);
   if (!tells) return;
   localStorage.setItem(SINCE, String(at));
   tell(news);
@@ -48,9 +56,13 @@ const wanted = () => link.dataset.notify === "yes" && "Notification" in window &
 if (link) {
   // A server that is away is told by the live updates.
   const again = () => look().catch(() => {});
+  const soon = () => {
+    const wait = Math.max(0, asked + GAP - performance.now());
+    timer ||= setTimeout(() => ((timer = 0), again()), wait);
+  };
   again();
   setInterval(again, EVERY);
-  document.body.addEventListener("due", again);
+  document.body.addEventListener("due", soon);
   if (wanted() && navigator.locks) {
     navigator.locks.request(LOCK, () => {
       tells = true;

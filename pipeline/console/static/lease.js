@@ -101,9 +101,10 @@ const lost = (holder) => {
   else stop("lost", text("lease_free"), button("open", text("claim")));
 };
 
-const post = (path, values) => {
+/** Sends a form. It arrives also if the page closes meanwhile. Resolves to null if the network is lost. */
+export const post = (path, values) => {
   const headers = JSON.parse(document.body.getAttribute("hx-headers"));
-  return fetch(path, { method: "POST", headers, body: new URLSearchParams(values) }).catch(() => null);
+  return fetch(path, { method: "POST", headers, body: new URLSearchParams(values), keepalive: true }).catch(() => null);
 };
 
 const signedOut = () => {

@@ -1,5 +1,6 @@
 // The list and the case beside it: the open row and the decided rows. The list never moves by itself.
 import { all, find, on, say, text } from "./dom.js";
+import { tick } from "./due.js";
 import { arrive, held, leave } from "./lease.js";
 
 const desk = () => find("main.desk");
@@ -7,7 +8,7 @@ const rows = () => all("#rows .row");
 export const row = (id) => find(`#rows .row[data-case="${CSS.escape(id)}"]`);
 const current = () => find('#rows .row[aria-current="true"]');
 const decides = () => desk().dataset.decides === "yes";
-const free = (one) => !one.dataset.done && !one.dataset.holder;
+const free = (one) => !one.dataset.done && !one.dataset.holder && !one.dataset.given;
 
 const mark = (id) => {
   current()?.removeAttribute("aria-current");
@@ -99,16 +100,23 @@ export const done = (id, verdict) => {
   const words = find(`template[data-verdict="${verdict}"]`);
   if (!one) return;
   one.dataset.done = verdict;
-  const due = find(".due", one);
-  one.dataset.left ??= due.textContent;
-  if (words) due.replaceChildren(words.content.cloneNode(true));
+  if (words) find(".due", one).replaceChildren(words.content.cloneNode(true));
+};
+
+/** Shows in a row who works on its case, or else who it is assigned to. */
+export const people = (one) => {
+  const { holder, owner } = one.dataset;
+  const who = find(`template[data-who="${holder ? "holder" : "owner"}"]`).content.cloneNode(true);
+  for (const name of all("bdi", who)) name.textContent = holder || owner;
+  for (const letter of all(".avatar bdi", who)) letter.textContent = holder.slice(0, 1).toUpperCase();
+  find(".holder", one).replaceChildren(...(holder || owner ? [who] : []));
 };
 
 export const undone = (id) => {
   const one = row(id);
   if (!one?.dataset.done) return;
   delete one.dataset.done;
-  find(".due", one).textContent = one.dataset.left;
+  tick();
 };
 
 const arrived = (pane) => {

@@ -1,16 +1,18 @@
-// Live updates: the bar above the list counts new cases, and each row shows who holds its case.
+// Live updates: the bar above the list counts new cases, and each row shows who has its case.
 import { find, say, text } from "./dom.js";
 import { decidedBy, heard } from "./lease.js";
-import { done, row, undone } from "./list.js";
+import { done, people, row, undone } from "./list.js";
+import { viewed } from "./viewing.js";
 
 const SEVERE = 2; // new cases of this severity or above are counted as severe
+const COUNTED = new Set(["arrived", "decided", "assigned"]); // news that may change the counts of the top bar
 
-/** Shows in a row who has its case. */
-const hold = (one, name) => {
-  const letter = Object.assign(document.createElement("span"), { className: "avatar s", ariaHidden: "true" });
-  letter.textContent = name.slice(0, 1).toUpperCase();
-  const words = Object.assign(document.createElement("bdi"), { textContent: name });
-  find(".holder", one).replaceChildren(...(name ? [letter, words] : []));
+const account = () => find("main.desk").dataset.account;
+
+/** Sets a value of a row, or removes it if it is empty. */
+const set = (one, name, value) => {
+  if (value) one.dataset[name] = value;
+  else delete one.dataset[name];
 };
 
 export const start = () => {
@@ -43,10 +45,16 @@ export const start = () => {
       heard(event);
       const one = row(event.case);
       if (!one) return;
-      const other = event.by && event.by !== find("main.desk").dataset.account;
-      if (other) one.dataset.holder = event.by;
-      else delete one.dataset.holder;
-      hold(one, other ? event.by : "");
+      set(one, "holder", event.by === account() ? "" : event.by);
+      people(one);
+    },
+    viewed,
+    assigned: (event) => {
+      const one = row(event.case);
+      if (!one) return;
+      set(one, "owner", event.to);
+      set(one, "given", event.to === account() ? "" : event.to); // the next case is one that this person may take
+      people(one);
     },
   };
 
@@ -71,6 +79,7 @@ export const start = () => {
   source.onmessage = (message) => {
     const event = JSON.parse(message.data);
     hear[event.event]?.(event);
+    if (COUNTED.has(event.event)) document.body.dispatchEvent(new Event("due"));
     if (event.event === "arrived") say(find("#arrivals span").textContent);
   };
 };

@@ -144,10 +144,10 @@ def waiting(
     return [(appeal, cases[appeal.case]) for appeal in found]
 
 
-def open_count(connection: Connection) -> int:
-    """Count the open appeals."""
-    query = select(func.count()).select_from(_joined()).where(_open())
-    return int(connection.execute(query).scalar_one())
+def open_count(connection: Connection, most: int | None = None) -> int:
+    """Count the open appeals. Counting stops at `most`."""
+    found = open_cases().limit(most).subquery()
+    return int(connection.execute(select(func.count()).select_from(found)).scalar_one())
 
 
 def open_cases() -> Select[tuple[str]]:

@@ -46,6 +46,18 @@ PRESENCE = Table(
     Column("seen_at", Double, nullable=False),
 )
 
+VIEWERS = Table(
+    # The cases that open pages show. No foreign key to the case, so that a page locks no case again and again.
+    "viewers",
+    METADATA,
+    Column("account", ForeignKey("accounts.name"), primary_key=True),
+    # A random id of the open page.
+    Column("page", String, primary_key=True),
+    Column("case", String, nullable=False),
+    # Until then the page is open, unless it says another word.
+    Column("until", Double, nullable=False),
+)
+
 NOTES = Table(
     "notes",
     METADATA,

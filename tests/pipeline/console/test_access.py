@@ -30,6 +30,7 @@ READS = {
     "queue_page",
     "queue_rows",
     "queue_live",
+    "note_viewing",
     "case_page",
     "me_page",
     "set_preferences",

@@ -3,6 +3,7 @@
 from typing import Any
 
 from pipeline.review.accounts import accounts, wellness
+from pipeline.review.appeals import appeals
 from pipeline.review.cases import assigning
 from pipeline.review.cases.values import Choice
 from tests.builders import NOON, flag
@@ -28,6 +29,21 @@ def test_each_person_sees_what_waits_for_them(console: Console, enter: Enter) ->
     assert f"/cases/{escalated}" in enter("lea").get("/inbox").text
     assert "Nothing waits for you" in enter("ben").get("/inbox").text
     assert "Nothing waits for you" in enter("aud").get("/inbox").text
+
+
+def test_the_top_bar_s_counts_are_of_what_the_person_may_get(console: Console, enter: Enter) -> None:
+    first, *_ = [stored(console, name) for name in ("ann", "ben", "cy")]
+    console.store.decide(first, "ana", Choice(verdict="uphold"), NOON)
+    with console.database.write() as connection:
+        appeals.lodge(connection, first, "ann", "no", NOON + 60, 10.0)
+    for name, count in (("ana", 2), ("ben", 1), ("aud", 2)):  # ben is the speaker of one
+        found = enter(name).get("/inbox/due").json()
+        assert (found["queue"], found["appeals"]) == (count, 1)
+
+
+def test_the_top_bar_counts_to_a_hundred(console: Console, enter: Enter) -> None:
+    console.store.add([flag(f"f{n}", speaker=f"s{n}") for n in range(130)], NOON)
+    assert enter("ana").get("/inbox/due").json()["queue"] == 100
 
 
 def test_news_come_once_and_wait_for_the_end_of_a_break(console: Console, enter: Enter) -> None:

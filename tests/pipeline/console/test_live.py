@@ -9,8 +9,8 @@ import httpx
 import msgspec
 import pytest
 
-from pipeline.console.live import MAX_PAGES, Arrived, Assigned, Decided, Event, Leased, LiveQueue, Watch
-from pipeline.review.cases import assigning, deciding, leases
+from pipeline.console.live import MAX_PAGES, Arrived, Assigned, Decided, Event, Leased, LiveQueue, Viewed, Watch
+from pipeline.review.cases import assigning, deciding, leases, viewing
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
@@ -78,6 +78,47 @@ def test_an_assignment_and_its_undo_give_events(database: Database, watch: Watch
     with database.write() as connection:
         assigning.undo(connection, made.id, "lea", NOON + 2)
     assert watch.look(NOON + 2) == [Assigned(case, "", NOON + 2)]
+
+
+def test_people_who_open_a_case_give_events(database: Database, watch: Watch) -> None:
+    with database.write() as connection:
+        viewing.note(connection, "ben", "1", "a", NOON)
+        viewing.note(connection, "ana", "2", "a", NOON)
+    assert watch.look(NOON) == [Viewed("a", ("ana", "ben"), "")]
+    assert watch.look(NOON) == []
+    case = add(database, "a", 1)
+    with database.write() as connection:
+        leases.claim(connection, case, "ana", NOON + 1)
+        viewing.note(connection, "ana", "2", case, NOON + 1)
+    found = [event for event in watch.look(NOON + 1) if isinstance(event, Viewed)]
+    assert sorted(found, key=lambda event: event.by) == [Viewed(case, ("ana",), "ana"), Viewed("a", ("ben",), "")]
+    with database.write() as connection:
+        leases.release(connection, leases.claim(connection, case, "ana", NOON + 2).id, "ana")
+    assert Viewed(case, ("ana",), "") in watch.look(NOON + 2)
+
+
+async def test_only_people_with_the_case_open_hear_who_else_has(database: Database) -> None:
+    looked, looks = asyncio.Event(), []
+
+    def clock() -> float:
+        looks.append(NOON)
+        if len(looks) > 1:
+            looked.set()
+        return NOON
+
+    live = LiveQueue(database, clock, 0.001)
+    async with live, aclosing(live.events("ana")) as ana, aclosing(live.events("lea")) as lea:
+        for page in (ana, lea):
+            assert await anext(page) == b"retry: 1000\n\n"
+        await asyncio.wait_for(looked.wait(), 60)  # the first look tells nothing
+        with database.write() as connection:
+            viewing.note(connection, "ana", "1", "a", NOON)
+            viewing.note(connection, "ben", "2", "a", NOON)
+        heard = await asyncio.wait_for(anext(ana), 60)
+        assert msgspec.json.decode(heard.removeprefix(b"data: "), type=Event) == Viewed("a", ("ana", "ben"), "")
+        case = await asyncio.to_thread(add, database, "b", 1)
+        last = await asyncio.wait_for(anext(lea), 60)
+        assert msgspec.json.decode(last.removeprefix(b"data: "), type=Event) == Arrived(case, 1, NOON + 1)
 
 
 async def test_an_account_has_a_bounded_number_of_streams(database: Database) -> None:

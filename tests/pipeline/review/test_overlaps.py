@@ -14,7 +14,7 @@ from pipeline.messages import Verdict
 from pipeline.review.accounts import wellness
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.appeals.reports import Complaint
-from pipeline.review.cases import deciding, leases, reading
+from pipeline.review.cases import deciding, leases, reading, viewing
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice, Evidence
 from pipeline.review.database import Database
@@ -140,6 +140,14 @@ class Stage:
     def erase(self, who: str, database: Database) -> None:
         erasure.carry_out(database, self.evidence, Request(who, "ada", LATER), "ada", LATER)
 
+    def look(self, page: str, case: str, database: Database) -> None:
+        """Show a case on a page of ana. She has as many pages as she may, and a page of ben is over."""
+        with database.write() as connection:
+            for number in range(viewing.MOST_PAGES):
+                viewing.note(connection, "ana", str(number), "old", LATER - 1)
+            viewing.note(connection, "ben", "over", "old", LATER - viewing.SHOWN_SECONDS)
+            viewing.note(connection, "ana", page, case, LATER)
+
     def expire(self, database: Database) -> None:
         retention.run(database, self.evidence, Retention(), NOON + 400 * retention.DAY)
 
@@ -164,6 +172,8 @@ WORKS: dict[str, Callable[[Stage], Callable[[Database], Any]]] = {
     "erasure of ann": lambda stage: partial(stage.erase, "ann"),
     "erasure of dan": lambda stage: partial(stage.erase, "dan"),
     "retention": lambda stage: stage.expire,
+    "page of ana": lambda stage: partial(stage.look, "x", "a"),
+    "another page of ana": lambda stage: partial(stage.look, "y", "b"),
 }
 
 PAIRS = (
@@ -178,6 +188,7 @@ PAIRS = (
     ("confirmation", "undo of a bulk"),
     ("claim elsewhere by lea", "bulk"),
     ("claim by ana", "claim by ana"),
+    ("page of ana", "another page of ana"),
     ("undo of a bulk", "drawing"),
     ("decision on the first", "claim of ben's by lea"),
     ("decision on the first", "claim by ana"),
