@@ -39,7 +39,7 @@ class Texts:
         return text.format(**values) if values else text
 
     def of_scripts(self, language: str) -> Mapping[str, str]:
-        """Return the texts that the page's scripts use: those under `script`, without that word in their keys, and `time`."""
+        """Return the texts of scripts: those under `script`, without that word in their keys, and under `time`."""
         return self._of_scripts[language]
 
     def catalogue(self, language: str) -> Mapping[str, str]:
