@@ -189,7 +189,7 @@ def _words(one: Flag) -> dict[str, Any]:
     return {"case_id": f"{_number(one):032x}", "created_at": one.end, "text": folded, "grams": grams(folded)}
 
 
-def serve(url: str, folder: str, listener: socket.socket) -> None:
+def serve(url: str, folder: str, listener: socket.socket, console: ReviewConsole) -> None:
     """Runs in the server's process."""
     import asyncio
 
@@ -197,15 +197,18 @@ def serve(url: str, folder: str, listener: socket.socket) -> None:
 
     from pipeline.console.app import create_app, open_desk
 
-    settings = Settings(data_dir=Path(folder), console=ReviewConsole())
+    settings = Settings(data_dir=Path(folder), console=console)
     config = uvicorn.Config(create_app(open_desk(settings, Database(url))), log_level="error", access_log=False)
     asyncio.run(uvicorn.Server(config).serve([listener]))
 
 
 @contextmanager
-def served(url: str, folder: str) -> Iterator[str]:
+def served(url: str, folder: str, console: ReviewConsole | None = None) -> Iterator[str]:
+    """Run a console in a process of its own. Without `console`, its settings are the defaults."""
     listener = listen("127.0.0.1", 0, "console")
-    process = multiprocessing.get_context("spawn").Process(target=serve, args=(url, folder, listener))
+    process = multiprocessing.get_context("spawn").Process(
+        target=serve, args=(url, folder, listener, console or ReviewConsole())
+    )
     process.start()
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:

@@ -10,8 +10,10 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
+import msgspec
 from sqlalchemy import Table, insert, text
 
+from pipeline.review import audit
 from pipeline.review.database import Database
 from pipeline.review.delivery.tallies import DELAYS
 from pipeline.review.tables.assessment import ROOM_TYPES, TALLIES
@@ -127,12 +129,13 @@ def accounts() -> Iterator[Row]:
 
 def _stories(rng: random.Random, cases: int) -> Iterator[dict[str, list[Row]]]:
     """Yield, for each case, its rows in all tables, in order of time."""
-    line = 0
+    seq, head = 0, audit.GENESIS
     for number in range(cases):
         story = _story(rng, number, BEGIN + SECONDS * number / cases)
         for row in story.get("audit", ()):
-            line += 1
-            row["seq"] = line
+            line = audit.following(seq, head, **row)
+            row.update(msgspec.structs.asdict(line))
+            seq, head = line.seq, line.hash
         yield story
 
 
@@ -280,7 +283,7 @@ def _appeal(given: Row, case: Row) -> Row:
 
 
 def _line(person: str, at: float, action: str, case: Row) -> Row:
-    return {"at": at, "actor": person, "action": action, "subject": case["id"], "detail": "{}", "hash": "0" * 64}
+    return {"at": at, "actor": person, "action": action, "subject": case["id"]}
 
 
 def _id(rng: random.Random) -> str:

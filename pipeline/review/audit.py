@@ -103,14 +103,18 @@ def append(
     """Add a line. Call it last in a transaction, because other writers wait until that transaction ends."""
     lock(connection)
     head = connection.execute(select(AUDIT_HEAD.c.seq, AUDIT_HEAD.c.hash)).one()
-    seq, before = head.seq + 1, head.hash
-    text = msgspec.json.encode(detail or {}, order="deterministic").decode()
-    at = float(at)  # the database returns a float, and 1 and 1.0 have different hashes
-    line = AuditLine(
-        seq, at, actor, action, subject, text, _hash(before, seq, at, actor, action, subject, text), before
-    )
+    line = following(head.seq, head.hash, at, actor, action, subject, detail)
     connection.execute(insert(AUDIT).values(msgspec.structs.asdict(line)))
     return line
+
+
+def following(
+    seq: int, before: str, at: float, actor: str, action: str, subject: str, detail: dict[str, Any] | None = None
+) -> AuditLine:
+    """Return the line that follows the line `seq` with the hash `before`."""
+    text = msgspec.json.encode(detail or {}, order="deterministic").decode()
+    fields = (seq + 1, float(at), actor, action, subject, text)  # a database returns 1.0 for 1; their hashes differ
+    return AuditLine(*fields, _hash(before, *fields), before)
 
 
 def lock(connection: Connection) -> None:
