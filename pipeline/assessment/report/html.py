@@ -219,5 +219,6 @@ def _environment() -> Environment:
         "day": numbers.day,
         "iso": numbers.iso,
         "tongue": tongue,
+        "bdi": Markup("<bdi>{}</bdi>").format,
     }
     return made

@@ -54,7 +54,7 @@ def test_a_draft_says_so_and_a_final_report_does_not() -> None:
     assert "草稿，不得提交" in html.render(samples.report(), "zh")
     final = html.render(samples.final(), "zh")
     assert "草稿" not in final
-    assert "lena，2026-01-01 13:00" in final
+    assert "<bdi>lena</bdi>，2026-01-01 13:00" in final
 
 
 def test_a_hand_written_text_has_author_and_time_and_is_escaped() -> None:
@@ -62,7 +62,7 @@ def test_a_hand_written_text_has_author_and_time_and_is_escaped() -> None:
     page = html.render(samples.report(answers=(samples.said(first, "<script>x</script>"),)), "zh")
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
-    assert "人工填写 · lena，2026-01-01 12:00" in page
+    assert "人工填写 · <bdi>lena</bdi>，2026-01-01 12:00" in page
 
 
 def test_an_empty_field_is_shown() -> None:
@@ -138,7 +138,7 @@ def test_the_cover_names_the_subject() -> None:
     [first, *_] = samples.answers()
     named = msgspec.structs.replace(samples.said(first, "港湾科技有限公司"), field="organisation_name")
     page = html.render(samples.report(answers=(named,)), "zh")
-    assert '<dt>评估主体</dt><dd lang="zh">港湾科技有限公司</dd>' in page
+    assert '<dt>评估主体</dt><dd lang="zh"><bdi>港湾科技有限公司</bdi></dd>' in page
 
 
 def test_a_stop_drill_names_rooms_and_no_labels() -> None:
