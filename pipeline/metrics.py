@@ -227,7 +227,7 @@ class Metrics:
     policy_refusals: Counter = _metric("policy_refusals_total", "Editions of policies that the judge could not use.")
     shadow_flags: Counter = _metric(
         "shadow_flags_total",
-        "Suggestions of shadow policies; `agrees` (yes, no): whether the real policy suggests the same.",
+        "Suggestions of shadow policies and of a shadow model; `agrees` (yes, no): whether the real one is the same.",
         "policy",
         "suggestion",
         "agrees",

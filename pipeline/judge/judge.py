@@ -15,7 +15,7 @@ from pipeline.judge.labels import Labels
 from pipeline.judge.matcher import Matcher
 from pipeline.judge.policy import PolicyResolver
 from pipeline.judge.rules import RuleSet
-from pipeline.judge.shadow import Shadow
+from pipeline.judge.shadow import Shadow, ShadowModel
 from pipeline.messages import Flag, SpeechStatus, Suggestion, Transcript
 from pipeline.metrics import Metrics, from_zero
 from pipeline.speech_status import status_of
@@ -23,6 +23,8 @@ from pipeline.stage import Processor, Rejected
 
 ACTIVE = ""
 """The key of the active policy's cool-downs. A shadow's key is its version."""
+CANDIDATE = "candidate"
+"""The key of the shadow model's cool-downs."""
 
 TENTHS = tuple(f"{tenth / 10:.1f}" for tenth in range(10))
 """The lower bounds of the tenths of a score."""
@@ -37,6 +39,8 @@ class JudgeConfig:
     policy: PolicyResolver
     shadows: tuple[RuleSet, ...] = ()
     """Each may have terms of its own."""
+    model_policy: PolicyResolver | None = None
+    """The policy for the scores of the shadow model. None: the active one."""
 
     def now(self) -> "JudgeConfig":
         """These rules never change."""
@@ -59,8 +63,11 @@ class Judge(Processor[Transcript, Flag | SpeechStatus]):
     A new version of the rules applies from the next batch on, so all flags of a batch come from one version.
     """
 
-    def __init__(self, rules: Rules, classifier: Classifier, metrics: Metrics) -> None:
-        self._rules, self._classifier, self._metrics = rules, classifier, metrics
+    def __init__(
+        self, rules: Rules, classifier: Classifier, metrics: Metrics, candidate: Classifier | None = None
+    ) -> None:
+        """`candidate` is the model that judges in the shadow of `classifier`."""
+        self._rules, self._classifier, self._metrics, self._candidate = rules, classifier, metrics, candidate
         self._contexts: dict[str, Context] = {}
         from_zero(metrics.flags, get_args(Suggestion))
         metrics.classifier.labels(classifier.name).set(1)
@@ -72,6 +79,8 @@ class Judge(Processor[Transcript, Flag | SpeechStatus]):
             self._take(config)
         transcribed = [transcript for transcript in batch if not transcript.skipped]
         flags = [self._judge(*each) for each in zip(transcribed, self._detector.detect(transcribed), strict=True)]
+        if self._shadow_model:
+            self._shadow_model.watch(transcribed, flags)
         return [*flags, *(status_of(each, "skipped", "overload") for each in batch if each.skipped)]
 
     def close(self) -> None:
@@ -81,7 +90,7 @@ class Judge(Processor[Transcript, Flag | SpeechStatus]):
         """Use these rules. Cool-downs go on, because they belong to the speakers."""
         self._config, metrics = config, self._metrics
         self._detector = Detector(self._classifier, config.matcher)
-        versions = {ACTIVE, *(each.policy.version for each in config.shadows)}
+        versions = {ACTIVE, CANDIDATE, *(each.policy.version for each in config.shadows)}
         self._contexts = {version: self._contexts.get(version, Context()) for version in versions}
         self._flagger = self._flagger_of(config.policy, ACTIVE)
         self._shadows = [
@@ -92,10 +101,19 @@ class Judge(Processor[Transcript, Flag | SpeechStatus]):
             )
             for each in config.shadows
         ]
+        self._shadow_model = self._shadow_model_of(config)
         from_zero(metrics.labels, config.labels.labels)
         from_zero(metrics.scores, config.labels.labels, TENTHS)
         metrics.policy.clear()
         metrics.policy.labels(config.policy.version).set(1)
+
+    def _shadow_model_of(self, config: JudgeConfig) -> ShadowModel | None:
+        if self._candidate is None:
+            return None
+        flagger = Flagger(
+            config.model_policy or config.policy, config.labels, self._candidate.name, self._contexts[CANDIDATE]
+        )
+        return ShadowModel(Detector(self._candidate, config.matcher), flagger, self._metrics)
 
     def _flagger_of(self, policy: PolicyResolver, context: str) -> Flagger:
         return Flagger(policy, self._config.labels, self._classifier.name, self._contexts[context])
@@ -119,7 +137,7 @@ class Judge(Processor[Transcript, Flag | SpeechStatus]):
 def build(all_settings: settings.Settings, metrics: Metrics, rules: Rules | None = None) -> Judge:
     """The judge for these settings. Without `rules`, it uses those of the settings' files. Raises ConfigError."""
     chosen = all_settings.judge
-    return Judge(rules or check(chosen), load_classifier(chosen), metrics)
+    return Judge(rules or check(chosen), load_classifier(chosen), metrics, _candidate(chosen))
 
 
 def check(chosen: settings.JudgeSettings) -> JudgeConfig:
@@ -133,4 +151,11 @@ def check(chosen: settings.JudgeSettings) -> JudgeConfig:
         matcher,
         policy.load(chosen.policy, known, lexicons),
         tuple({each.version: RuleSet(each, matcher) for each in shadows}.values()),
+        policy.load(chosen.shadow_model_policy, known, lexicons) if chosen.shadow_model_policy else None,
     )
+
+
+def _candidate(chosen: settings.JudgeSettings) -> Classifier | None:
+    if chosen.shadow_model is None:
+        return None
+    return load_classifier(chosen.model_copy(update={"model": chosen.shadow_model, "label_map": None}))

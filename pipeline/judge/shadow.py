@@ -1,8 +1,9 @@
-"""Shadow policies judge live speech beside the real policy. Their decisions are only counted."""
+"""Shadow policies, and a shadow model, judge live speech beside the real ones. Their decisions are only counted."""
 
+from collections.abc import Sequence
 from typing import get_args
 
-from pipeline.judge.detector import Detection
+from pipeline.judge.detector import Detection, Detector
 from pipeline.judge.flagger import Flagger
 from pipeline.judge.matcher import Matcher
 from pipeline.messages import Flag, Suggestion, Transcript
@@ -12,18 +13,33 @@ from pipeline.metrics import Metrics, from_zero
 class Shadow:
     """One shadow policy. Its time series exist from the start, so that a rate includes the first flag.
 
-    `matcher` finds its own terms. None: it has the terms of the real policy.
+    `matcher` finds its own terms. None: it has the terms of the real policy. `name` is its name in the metric, by
+    default the version of the policy.
     """
 
-    def __init__(self, flagger: Flagger, metrics: Metrics, matcher: Matcher | None = None) -> None:
+    def __init__(self, flagger: Flagger, metrics: Metrics, matcher: Matcher | None = None, name: str = "") -> None:
         self._flagger = flagger
+        self._name = name or flagger.version
         self._matcher = matcher
         self._count = metrics.shadow_flags
-        from_zero(metrics.shadow_flags, (flagger.version,), get_args(Suggestion), ("yes", "no"))
+        from_zero(metrics.shadow_flags, (self._name,), get_args(Suggestion), ("yes", "no"))
 
     def watch(self, transcript: Transcript, detection: Detection, real: Flag) -> None:
-        """Judge with the same scores, and count whether the suggestion equals that of the real policy."""
+        """Judge with these scores, and count whether the suggestion equals that of the real policy."""
         if self._matcher:
             detection = Detection(detection.scores, self._matcher.find(transcript.text))
         suggestion = self._flagger.flag(transcript, detection).suggestion
-        self._count.labels(self._flagger.version, suggestion, "yes" if suggestion == real.suggestion else "no").inc()
+        self._count.labels(self._name, suggestion, "yes" if suggestion == real.suggestion else "no").inc()
+
+
+class ShadowModel:
+    """Another classifier, whose scores a policy judges. It is a series of the same metric, named by both."""
+
+    def __init__(self, detector: Detector, flagger: Flagger, metrics: Metrics) -> None:
+        self._detector = detector
+        self._shadow = Shadow(flagger, metrics, name=f"{flagger.version} {detector.model}")
+
+    def watch(self, batch: Sequence[Transcript], real: Sequence[Flag]) -> None:
+        """Judge a batch, and count whether each suggestion equals that of its real flag."""
+        for each in zip(batch, self._detector.detect(batch), real, strict=True):
+            self._shadow.watch(*each)

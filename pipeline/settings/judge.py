@@ -25,3 +25,9 @@ class JudgeSettings(Section):
     shadow_policies: tuple[str, ...] = Field(
         (), description="policies whose suggestions are counted in metrics but never delivered"
     )
+    shadow_model: str | None = Field(
+        None, description="another classifier, as in `model`; its suggestions are only counted in metrics"
+    )
+    shadow_model_policy: str | None = Field(
+        None, description="policy for the scores of `shadow_model`, as in `policy`; unset: the active one"
+    )

@@ -4,11 +4,11 @@ import pytest
 from msgspec import structs
 
 from pipeline.errors import ConfigError
-from pipeline.judge.classifier import Classifier
-from pipeline.judge.judge import Judge, check
+from pipeline.judge.classifier import SHIPPED, Classifier, load
+from pipeline.judge.judge import Judge, build, check
 from pipeline.messages import Flag
 from pipeline.metrics import Metrics
-from pipeline.settings import JudgeSettings
+from pipeline.settings import JudgeSettings, Settings
 from tests.builders import transcript
 from tests.pipeline.judge.fakes import WordClassifier, judge_of
 
@@ -64,6 +64,44 @@ def test_a_shadow_changes_no_flag(chosen: JudgeSettings, tmp_path: Path) -> None
     flags = judge(chosen, classifier, Metrics()).process(said)
     assert flags == judge(alone, classifier, Metrics()).process(said)
     assert [flag.suggestion for flag in flags if isinstance(flag, Flag)] == ["review", "block", "review", "review"]
+
+
+def test_a_shadow_model_is_counted_with_its_own_scores(chosen: JudgeSettings) -> None:
+    """The real flags are those of the real model."""
+    metrics = Metrics()
+    real, other = WordClassifier({"harsh": {"abuse": 0.9}}), WordClassifier({"harsh": {}, "mild": {"abuse": 0.9}})
+    other.name = "other@2"
+    alone = chosen.model_copy(update={"shadow_policies": ()})
+    said = [transcript(text, float(at)) for at, text in enumerate(["mild", "harsh", "fine"])]
+    flags = Judge(check(alone), real, metrics, other).process(said)
+    assert flags == Judge(check(alone), real, Metrics()).process(said)
+    name = f"{check(alone).policy.version} other@2"
+    assert count(metrics, "review", "no", name) == 1, "mild"
+    assert count(metrics, "pass", "no", name) == 1, "harsh"
+    assert count(metrics, "pass", "yes", name) == 1, "fine"
+    assert count(metrics, "block", "yes", name) == 0, "there from the start"
+
+
+def test_a_shadow_model_may_have_a_policy_of_its_own(chosen: JudgeSettings) -> None:
+    metrics = Metrics()
+    stricter = chosen.shadow_policies[0]
+    config = check(chosen.model_copy(update={"shadow_policies": (), "shadow_model_policy": stricter}))
+    assert config.model_policy is not None
+    model = WordClassifier({"mild": {"abuse": 0.5}})
+    flags = Judge(config, model, metrics, model).process([transcript("mild")])
+    assert [flag.suggestion for flag in flags if isinstance(flag, Flag)] == ["pass"]
+    assert count(metrics, "review", "no", f"{config.model_policy.version} words@1") == 1
+
+
+def test_the_settings_name_the_shadow_model() -> None:
+    with pytest.raises(ConfigError, match="no model at nowhere"):
+        build(Settings(judge=JudgeSettings(shadow_model="nowhere")), Metrics())
+    metrics = Metrics()
+    shipped = str(SHIPPED)
+    made = build(Settings(judge=JudgeSettings(shadow_model=shipped)), metrics)
+    made.process([transcript("good morning")])
+    version = check(JudgeSettings()).policy.version
+    assert count(metrics, "pass", "yes", f"{version} {load(JudgeSettings()).name}") == 1
 
 
 def test_a_mistake_in_a_shadow_policy_is_named_at_the_start(tmp_path: Path) -> None:
