@@ -123,11 +123,12 @@ def export(
         raise ConfigError("Nothing is published", "Publish a version in the console, under Policies.")
     texts = {"policy": found.texts.policy} | {each.name: each.text for each in found.texts.lexicons}
     for name, text in texts.items():
-        _write_new(folder / f"{name}.yaml", text)
+        write_new(folder / f"{name}.yaml", text)
     stderr.print(f"[green]ok[/]: {found.version}: {len(texts)} files in {escape(str(folder))}", highlight=False)
 
 
-def _write_new(path: Path, text: str) -> None:
+def write_new(path: Path, text: str) -> None:
+    """Write a new file, with its folders. Raises InputError if there is one."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:

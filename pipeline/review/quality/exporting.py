@@ -45,12 +45,25 @@ class Example(Struct, frozen=True, kw_only=True):
     decided_at: float
 
 
+class PlacedExample(Struct, frozen=True):
+    """An example, with the room and the speaker of its case. These two never leave the store."""
+
+    example: Example
+    room: str
+    speaker: str
+
+
 def examples(connection: Connection, since: float) -> Iterator[Example]:
+    """Yield the examples of `placed`, without their rooms and speakers."""
+    return (each.example for each in placed(connection, since))
+
+
+def placed(connection: Connection, since: float) -> Iterator[PlacedExample]:
     """Yield an example for each case that was decided at or after `since` (UTC seconds), in order of case ids.
 
-    Three kinds of cases are left out: cases on which two people disagree without a third opinion, cases with a wrong
-    transcript, and reported cases, which have no text. The label of an example is the golden verdict if there is one,
-    otherwise the verdict of the appeal, otherwise the verdict of most opinions.
+    Four kinds of cases are left out: cases on which two people disagree without a third opinion, cases with a wrong
+    transcript, reported cases, which have no text, and drills. The label of an example is the golden verdict if there
+    is one, otherwise the verdict of the appeal, otherwise the verdict of most opinions.
     """
     pairs = {pair.original: pair for pair in figures.pairs(connection, 0.0)}
     rows = connection.execute(_query(since), execution_options={"yield_per": 1_000})
@@ -58,12 +71,13 @@ def examples(connection: Connection, since: float) -> Iterator[Example]:
         decisions = list(group)
         found = _example(decisions, pairs.get(decisions[0].id))
         if found:
-            yield found
+            yield PlacedExample(found, decisions[0].room, decisions[0].speaker)
 
 
 def _query(since: float) -> Select[Any]:
     recent = select(DECISIONS.c.case_id).where(DECISIONS.c.at >= since, DECISIONS.c.undone.is_(None))
     columns = (CASES.c.id, CASES.c.text, CASES.c.language, CASES.c.room_type, CASES.c.suggestion, CASES.c.policy)
+    columns += (CASES.c.room, CASES.c.speaker)
     decided = (DECISIONS.c.verdict, DECISIONS.c.reason, DECISIONS.c.label.label("corrected"), DECISIONS.c.at)
     return (
         select(*columns, CASES.c.label, *decided, CHECKS.c.probability, GOLDEN.c.verdict.label("golden"))
@@ -71,7 +85,7 @@ def _query(since: float) -> Select[Any]:
         .outerjoin(CHECKS, CHECKS.c.case_id == CASES.c.id)
         .outerjoin(GOLDEN, GOLDEN.c.case_id == CASES.c.id)
         .where(CASES.c.status == "decided", CASES.c.id.in_(recent), CASES.c.id.not_in(COPIES))
-        .where(CASES.c.policy != REPORTED, CASES.c.text != "")
+        .where(CASES.c.policy != REPORTED, CASES.c.text != "", CASES.c.drill == "")
         .where(DECISIONS.c.undone.is_(None), DECISIONS.c.verdict.in_(FINAL))
         .order_by(CASES.c.id, DECISIONS.c.at, DECISIONS.c.id)
     )

@@ -1,0 +1,101 @@
+"""Chooses review thresholds from decided speech, for a stated rate of false alarms.
+
+An alarm is an utterance that the policy flags. It is false if people found that the speech breaks no rule. Each label
+may give the same number of false alarms. This number is as large as possible, such that all alarms together, also those
+of the rules that stay, keep the rate.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, inf
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.review.quality.statistics import Drawn, Estimate, weighted_share
+
+Numbers = NDArray[np.float64]
+Truths = NDArray[np.bool_]
+
+STEPS = 50
+"""Equal shares of the false alarms that are tried."""
+FOLDS = 5
+"""The figures of new thresholds come from speakers who did not choose them: a fifth of the speakers at a time."""
+DIGITS = 4
+"""Decimal places of a threshold."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedSpeech:
+    """Decided utterances of one language. All arrays have one entry, or one row, for each."""
+
+    scores: Numbers
+    """Shape (utterances, rules): what each threshold is compared with."""
+    others: Truths
+    """Whether rules that stay flag it."""
+    risky: Truths
+    """Whether people found that it breaks the rules."""
+    weights: Numbers
+    """How many utterances it stands for."""
+    folds: NDArray[np.int64]
+    """The fold of its speaker, from 0 to `FOLDS`."""
+
+    def part(self, chosen: Truths) -> "DecidedSpeech":
+        fields = (self.scores, self.others, self.risky, self.weights, self.folds)
+        return DecidedSpeech(*(field[chosen] for field in fields))
+
+    def alarms(self, limits: Numbers) -> Truths:
+        """Which utterances are flagged with these thresholds, shape (rules,)."""
+        return self.others | (self.scores >= limits).any(axis=1)
+
+    def false_rate(self, alarms: Truths) -> float:
+        """The false alarms, as a share of all utterances."""
+        return float(self.weights[alarms & ~self.risky].sum() / self.weights.sum())
+
+
+def choose(speech: DecidedSpeech, rate: float) -> Numbers:
+    """The lowest thresholds that keep the rate, shape (rules,).
+
+    If the rules that stay exceed the rate alone, no utterance that breaks no rule reaches one of the thresholds.
+    """
+    clean = ~speech.risky
+    total = speech.weights.sum()
+    limits = np.full(speech.scores.shape[1], inf)
+    for share in np.linspace(rate, 0, STEPS + 1):
+        limits = np.array([_limit(column, speech.weights[clean], share * total) for column in speech.scores[clean].T])
+        if speech.false_rate(speech.alarms(limits)) <= rate:
+            break
+    return limits
+
+
+def expected(speech: DecidedSpeech, rate: float) -> tuple[Truths, Truths]:
+    """Which utterances new thresholds flag, and which ones each flags, shape (utterances, rules).
+
+    The thresholds for a speaker come from the other folds. Each fold has a speaker.
+    """
+    alarms, by_rule = np.zeros(len(speech.risky), bool), np.zeros(speech.scores.shape, bool)
+    for fold in range(FOLDS):
+        tested = speech.folds == fold
+        limits = choose(speech.part(~tested), rate)
+        alarms[tested] = speech.part(tested).alarms(limits)
+        by_rule[tested] = speech.scores[tested] >= limits
+    return alarms, by_rule
+
+
+def share(hits: Truths, of: Truths, weights: Numbers) -> Estimate | None:
+    """The share of the hits among the utterances `of`, with its 95 % interval; None if there are none."""
+    if not of.any():
+        return None
+    return weighted_share(_drawn(weights[of & hits]), _drawn(weights[of & ~hits]))
+
+
+def _limit(scores: Numbers, weights: Numbers, allowed: float) -> float:
+    """The lowest threshold that scores with a weight of at most `allowed` reach, rounded up; at most 1."""
+    order = np.argsort(-scores, kind="stable")
+    reached = int(np.searchsorted(np.cumsum(weights[order]), allowed, side="right"))
+    above = float(scores[order[reached]]) if reached < len(scores) else 0.0
+    return min(1.0, ceil(np.nextafter(above, inf) * 10**DIGITS) / 10**DIGITS)
+
+
+def _drawn(weights: Numbers) -> Sequence[Drawn]:
+    return [Drawn(count=1, weight=float(weight), size=1.0, squares=1.0) for weight in weights]

@@ -1,0 +1,162 @@
+"""On the decisions of a simulated team, thresholds move to the stated number of false alarms."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from functools import partial
+from itertools import count
+
+import numpy as np
+import pytest
+
+from pipeline.assessment.figure import Window
+from pipeline.judge import labels, rules
+from pipeline.judge.policy import Policy
+from pipeline.judge.rules import LexiconText, RuleSet, RuleTexts
+from pipeline.learning import fitting, spoken
+from pipeline.learning.fitting import FittedLanguage
+from pipeline.review.database import Database
+from pipeline.sheets import of
+from tests.builders import NOON
+from tests.pipeline.learning import team
+from tests.pipeline.learning.team import Said
+
+LABELS = labels.load()
+POLICY = """
+name: team
+every: {review: 0.8, block: 0.98, levels: {high: review}}
+labels:
+  hate: {enabled: false}
+risk: {review: never}
+room_types: {kids: {review_scale: 0.5}}
+"""
+PRESENT = 0.8
+"""The review threshold of POLICY."""
+TERMS = "groups: [{label: violence, level: high, terms: [smash you]}]"
+UTTERANCES = 1_000
+AUDITED = 0.2
+"""The share of the passed speech that audits draw."""
+
+
+class Listed:
+    """Knows the scores of each text."""
+
+    name, labels = "listed@1", ("abuse", "fraud", "risk")
+
+    def __init__(self) -> None:
+        self.scores: dict[str, dict[str, float]] = {}
+
+    def classify(self, texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
+        return [self.scores[text] for text in texts]
+
+
+def ruleset() -> RuleSet:
+    return rules.compiled(RuleTexts(POLICY, (LexiconText("en", TERMS),)), LABELS, "1")
+
+
+def conversations(model: Listed, seed: int = 1) -> list[Said]:
+    """One utterance in eight is abuse, and a quarter of it reaches the present threshold. Fraud is rare."""
+    random, numbers = np.random.default_rng(seed), count()
+    made: list[Said] = []
+    for _ in range(UTTERANCES):
+        label = str(random.choice(["", "abuse", "fraud"], p=[0.87, 0.12, 0.01]))
+        logits = {name: random.normal(-4, 1.2) + 4.5 * (name == label) for name in ("abuse", "fraud")}
+        scores = {name: float(1 / (1 + np.exp(-logit))) for name, logit in logits.items()}
+        text = f"utterance {seed} {next(numbers)}" + (" I smash you" if not label and random.random() < 0.002 else "")
+        model.scores[text] = scores | {"risk": max(scores.values())}
+        flagged = tuple(name for name, score in scores.items() if score >= PRESENT) or (
+            ("violence",) if "smash" in text else ()
+        )
+        made.append(Said(text, label, "review" if flagged else "pass", flagged))
+    return made
+
+
+def fitted(database: Database, model: Listed, rate: float) -> list[FittedLanguage]:
+    present = ruleset()
+    with database.read() as connection:
+        cases = [each for each in spoken.read(connection, 0.0) if each.example.room_type == "default"]
+        weights = spoken.weights(connection, cases, Window(0.0, NOON + 1e6), lambda kind: kind == "default")
+    read = fitting.read(cases, weights, model, present, lambda done, total: None)
+    return fitting.fit(read, present.policy, LABELS, rate)
+
+
+def test_the_team_gets_the_false_alarms_that_it_accepts(sqlite_url: str) -> None:
+    model = Listed()
+    speech = conversations(model)
+    others = [Said(f"kids {at}", "abuse", "review", ("abuse",), room_type="kids") for at in range(9)]
+    drills = [Said(f"drill {at}", "abuse", "review", ("abuse",), drill="drill") for at in range(9)]
+    with closing(Database(sqlite_url)) as database:
+        team.hire(database)
+        team.work(database, [*speech, *others, *drills], AUDITED)
+        [found], [too_few] = (fitted(database, model, rate) for rate in (0.01, 0.0001))
+    rules_of = {rule.rule: rule for rule in found.rules}
+    assert found.language == "en"
+    assert "hate" not in rules_of
+    assert rules_of["fraud"].after is None
+    abuse = rules_of["abuse"].after
+    assert abuse is not None
+    assert abuse < PRESENT
+
+    def flags(said: Said, threshold: float) -> bool:
+        scores = model.scores[said.text]
+        limits = {"abuse": threshold, "fraud": PRESENT, "risk": rules_of["risk"].after or 2}
+        return "smash" in said.text or any(scores[name] >= limit for name, limit in limits.items())
+
+    clean = [said for said in conversations(model, 2) if not said.label]
+    assert sum(flags(said, abuse) for said in clean) / UTTERANCES == pytest.approx(0.01, abs=0.012)
+    was, now = (one.recall for one in found.flagged)
+    assert was
+    assert now
+    assert was.interval[1] < now.value
+    true = [said for said in speech if said.label]
+    assert now.interval[0] < sum(flags(said, abuse) for said in true) / len(true) < now.interval[1]
+    all_upheld, before, after = found.upheld
+    assert before < after <= all_upheld
+    assert found.excess is None
+    assert too_few.excess is not None
+    assert all(rule.after is None for rule in too_few.rules)
+
+
+def test_the_weights_add_up_to_the_speech(database: Database) -> None:
+    team.hire(database)
+    model = Listed()
+    speech = conversations(model)[:200]
+    team.work(database, speech, AUDITED)
+    with database.read() as connection:
+        cases = spoken.read(connection, 0.0)
+        weights = spoken.weights(connection, cases, Window(0.0, NOON + 1e6), lambda kind: True)
+    passed = [weight for each, weight in zip(cases, weights, strict=True) if not spoken.is_flagged(each.example)]
+    assert sum(weights) == pytest.approx(200)
+    assert sum(passed) == pytest.approx(sum(said.suggestion == "pass" for said in speech))
+
+
+def test_too_few_audits_change_nothing(database: Database) -> None:
+    team.hire(database)
+    model = Listed()
+    team.work(database, conversations(model)[:200], 0.05)
+    [found] = fitted(database, model, 0.01)
+    assert found.audits < fitting.AUDITS
+    assert all(rule.after is None for rule in found.rules)
+    assert found.flagged[0] == found.flagged[1]
+
+
+def test_new_thresholds_stand_below_the_old_ones_in_the_file() -> None:
+    present = ruleset()
+    rule = partial(fitting.FittedRule, upheld=20, before=PRESENT, flagged=(fitting.Flagging(None, None),) * 2)
+    one = [rule("abuse", after=0.4), rule("fraud", after=None), rule("risk", after=0.995)]
+    found = FittedLanguage("zh", 100, 5, None, tuple(one), (fitting.Flagging(None, None),) * 2, (0, 0, 0), (0, 0, 0))
+    content = fitting.with_limits(present.policy, "fitted", [found])
+    made = rules.check_policy(of(content, Policy, "fitted"), LABELS)
+    assert made.version.startswith("fitted@")
+    zh, en = made.resolved("", "zh"), made.resolved("", "en")
+    assert (zh.labels["abuse"].review, zh.labels["abuse"].block, en.labels["abuse"].review) == (0.4, 0.98, PRESENT)
+    assert (zh.labels["fraud"].review, zh.risk.review) == (PRESENT, 0.995)
+    assert made.resolved("kids", "zh").labels["abuse"].review == 0.2
+    assert "hate" not in zh.labels
+
+
+def test_a_block_is_never_below_its_review() -> None:
+    present = ruleset()
+    one = fitting.FittedRule("abuse", 20, PRESENT, 0.99, (fitting.Flagging(None, None),) * 2)
+    found = FittedLanguage("en", 100, 5, None, (one,), (fitting.Flagging(None, None),) * 2, (0, 0, 0), (0, 0, 0))
+    made = rules.check_policy(of(fitting.with_limits(present.policy, "a", [found]), Policy, "a"), LABELS)
+    assert made.resolved("", "en").labels["abuse"].block == 0.99
