@@ -66,7 +66,7 @@ def test_two_moderators_see_each_other_s_actions(stack: Stack, sit: Sit) -> None
     ana, ben = sit("ana"), sit("ben")
     ana.keyboard.press("j")
     taken = opened(ana)
-    expect(ben.locator(f'.row[data-case="{taken}"] .holder bdi')).to_have_text("ana")
+    expect(ben.locator(f'.row[data-case="{taken}"] .holder > bdi')).to_have_text("ana")
     ben.keyboard.press("j")
     other = opened(ben)
     assert {taken, other} == {first, second}
