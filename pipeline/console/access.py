@@ -188,6 +188,7 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
     "set_comfort": SIGNED_IN,
     "listened": DECIDE,
     "take_break": DECIDE,
+    "put_off_break": DECIDE,
 }
 
 

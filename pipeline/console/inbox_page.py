@@ -35,7 +35,7 @@ def inbox_page(request: Request, desk: TheDesk, session: Signed) -> Response:
             "mentions": notes.unread(connection, name, SHOWN),
             "assigned": queue.page(connection, msgspec.structs.replace(wanted, view="mine"), limit=SHOWN),
             "escalated": escalations.page(connection, wanted, seconds, None, SHOWN) if _decides(session) else [],
-            "due": inbox.due(connection, name, wanted, _decides(session)),
+            "due": inbox.due(connection, name, wanted, _decides(session), _leads(session)),
         }
     return page(request, "inbox.html", **values)
 
@@ -52,7 +52,7 @@ def inbox_due(desk: TheDesk, session: Signed, since: Annotated[float | None, Que
     now = desk.clock()
     with desk.database.read() as connection:
         wanted = wanted_by(desk, connection, session, Asked())
-        waiting = inbox.due(connection, session.account.name, wanted, _decides(session)).total
+        waiting = inbox.due(connection, session.account.name, wanted, _decides(session), _leads(session)).total
         bar = {"queue": queue.count(connection, wanted, COUNTED), "appeals": appeals.open_count(connection, COUNTED)}
         quiet = wellness.meter(connection, session.account.name, session.account.preferences.comfort, now).on_break
         if since is None or quiet:
@@ -74,6 +74,10 @@ def set_notifications(desk: TheDesk, session: Signed, on: Annotated[Literal["yes
 def _news(desk: Desk, connection: Connection, session: LoginSession, since: float) -> News:
     wanted, seconds = wanted_by(desk, connection, session, Asked()), desk.settings.console.escalated_seconds
     return inbox.news(connection, session.account.name, wanted, since, desk.clock(), seconds)
+
+
+def _leads(session: LoginSession) -> bool:
+    return allowed("adjudication_page", session.account.role)
 
 
 def _decides(session: LoginSession) -> bool:

@@ -16,6 +16,8 @@ from pipeline.review.cases.assigning import MOST_MOVED, MoveReason
 
 router = APIRouter()
 
+PROPOSED = 20
+"""Cases that the form proposes to move."""
 MOVED = {"HX-Trigger": "moved"}
 """The event that lets the page load its list again."""
 
@@ -24,10 +26,16 @@ MoveId = Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f-]{1,64}$")]
 
 
 @router.get("/queue/move", response_class=HTMLResponse)
-def move_form(request: Request, desk: TheDesk, asked: Filters, case: CaseQuery = "") -> Response:
-    """Show the form that gives the first cases of the filtered queue, or one case, to a person."""
+def move_form(
+    request: Request,
+    desk: TheDesk,
+    asked: Filters,
+    case: CaseQuery = "",
+    count: Annotated[int, Query(ge=1, le=MOST_MOVED)] = PROPOSED,
+) -> Response:
+    """Show the form that gives the first `count` cases of the filtered queue, or one case, to a person."""
     with desk.database.read() as connection:
-        values = _form(desk, connection, asked, case)
+        values = _form(desk, connection, asked, case, count)
     return page(request, "move.html", **values)
 
 
@@ -63,13 +71,14 @@ def undo_move(request: Request, desk: TheDesk, session: Signed, move: MoveId) ->
     return response
 
 
-def _form(desk: Desk, connection: Connection, asked: Asked, case: str) -> dict[str, Any]:
+def _form(desk: Desk, connection: Connection, asked: Asked, case: str, count: int = PROPOSED) -> dict[str, Any]:
     """Return the values for `move.html`. Raises Missing if there is no such case."""
     if case:
         reading.case(connection, case)
     return {
         "asked": asked,
         "case": case,
+        "count": count,
         "query": urlencode(asked.given | ({"case": case} if case else {})),
         "total": 1 if case else queue.count(connection, asked.wanted, MOST_MOVED),
         "most": MOST_MOVED,

@@ -6,7 +6,7 @@ from datetime import datetime, tzinfo
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, HTTPException, Path, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from msgspec import Struct
 from sqlalchemy import Connection
@@ -17,6 +17,7 @@ from pipeline.console.fields import NO_CONTROL, NameQuery
 from pipeline.console.moments import zone_of
 from pipeline.console.pages import page
 from pipeline.console.search_page import FoundRow, address, found_row, viewer_of
+from pipeline.messages import Flag
 from pipeline.review import audit
 from pipeline.review.cases import phrases
 from pipeline.review.cases.measures import Proposal
@@ -77,25 +78,35 @@ class RoomAxis(Struct, frozen=True):
     zooms: Mapping[str, str]
 
 
+class ProfileAsked(Struct, frozen=True):
+    """What a request asks of the page: which cases, and which part of the timeline."""
+
+    show: str
+    minutes: str
+    until: float | None
+    name: str
+    """The id of the speaker or room, if no path can hold it (`.` and `..`)."""
+
+
+async def asked_of(
+    show: Show = "all", minutes: Minutes = "20", until: Until = None, name: NameQuery = ""
+) -> ProfileAsked:
+    """Return what a request asks of the page."""
+    return ProfileAsked(show, minutes, until, name)
+
+
+TheAsked = Annotated[ProfileAsked, Depends(asked_of)]
+
+
 @router.get("/speakers/{speaker:path}", response_class=HTMLResponse)
-def speaker_page(
-    request: Request,
-    desk: TheDesk,
-    session: Signed,
-    speaker: PersonPath,
-    show: Show = "all",
-    minutes: Minutes = "20",
-    until: Until = None,
-    name: NameQuery = "",
-) -> Response:
-    """Show a speaker. An id that no path can hold (`.` and `..`) is given as `name`."""
-    speaker = speaker or name
+def speaker_page(request: Request, desk: TheDesk, session: Signed, asked: TheAsked, speaker: PersonPath) -> Response:
+    """Show a speaker: cases, rooms, appeals, and the measure that the ladder proposes."""
+    speaker = speaker or asked.name
     with desk.database.read() as connection:
         viewer = viewer_of(desk, connection, session)
-        values = _cases(desk, connection, viewer, Wanted(speaker=(speaker,)), show)
         last = profile.last_spoken(connection, viewer, speaker=speaker)
         href = profile_href("speakers", speaker)
-        axis = _axis(request, connection, viewer, last.room, last.end, minutes, until, href) if last else None
+        values = _common(request, desk, connection, viewer, Wanted(speaker=(speaker,)), asked, last, href)
         values |= {
             "speaker": speaker,
             "room": last.room if last else "",
@@ -105,39 +116,45 @@ def speaker_page(
         }
     _known(speaker, values)
     _log(desk, session, "speaker.view", pseudonym(speaker))
-    return page(request, "speaker.html", axis=axis, href=href, minutes=minutes, **values)
+    return page(request, "speaker.html", **values)
 
 
 @router.get("/rooms/{room:path}", response_class=HTMLResponse)
-def room_page(
-    request: Request,
-    desk: TheDesk,
-    session: Signed,
-    room: PersonPath,
-    show: Show = "all",
-    minutes: Minutes = "20",
-    until: Until = None,
-    name: NameQuery = "",
-) -> Response:
-    """Show a room. An id that no path can hold (`.` and `..`) is given as `name`."""
-    room = room or name
+def room_page(request: Request, desk: TheDesk, session: Signed, asked: TheAsked, room: PersonPath) -> Response:
+    """Show a room: cases, speakers on stage, muted phrases and reports."""
+    room = room or asked.name
+    now = desk.clock()
     with desk.database.read() as connection:
         viewer = viewer_of(desk, connection, session)
-        values = _cases(desk, connection, viewer, Wanted(room=(room,)), show)
         last = profile.last_spoken(connection, viewer, room=room)
         href = profile_href("rooms", room)
-        axis = _axis(request, connection, viewer, room, last.end, minutes, until, href) if last else None
-        since = desk.clock() - STAGE_SECONDS
+        values = _common(request, desk, connection, viewer, Wanted(room=(room,)), asked, last, href)
         values |= {
             "room": room,
             "last": last,
-            "people": profile.speakers_of(connection, room, since, desk.measures.since(desk.clock()), viewer),
-            "phrases": phrases.in_room(connection, room, desk.clock()),
+            "people": profile.speakers_of(connection, room, now - STAGE_SECONDS, desk.measures.since(now), viewer),
+            "phrases": phrases.in_room(connection, room, now),
             "reports": profile.reports_in(connection, room, viewer),
         }
     _known(room, values)
     _log(desk, session, "room.view", room)
-    return page(request, "room.html", axis=axis, href=href, minutes=minutes, **values)
+    return page(request, "room.html", **values)
+
+
+def _common(
+    request: Request,
+    desk: Desk,
+    connection: Connection,
+    viewer: Viewer,
+    whose: Wanted,
+    asked: ProfileAsked,
+    last: Flag | None,
+    href: str,
+) -> dict[str, Any]:
+    """Return the values of both pages: the cases, and the timeline of the room in which somebody spoke last."""
+    values = _cases(desk, connection, viewer, whose, asked.show)
+    axis = _axis(request, connection, viewer, last.room, last.end, asked.minutes, asked.until, href) if last else None
+    return values | {"axis": axis, "href": href, "minutes": asked.minutes}
 
 
 def _known(name: str, values: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from pipeline.console.desk import Desk, Signed, TheDesk
 from pipeline.console.fields import NameQuery
 from pipeline.console.pages import page
 from pipeline.console.rows import rows
+from pipeline.judge.labels import SEVERITIES
 from pipeline.review.accounts import wellness
 from pipeline.review.accounts.sessions import LoginSession
 from pipeline.review.cases import assigning, escalations, leases, queue, reach, strikes
@@ -25,6 +26,7 @@ router = APIRouter()
 
 SuggestionQuery = Annotated[str, Query(pattern="^(|pass|review|block)$")]
 StatusQuery = Annotated[str, Query(pattern="^(|pending|escalated)$")]
+SeverityQuery = Annotated[str, Query(pattern="^(|low|medium|high|critical)$")]
 ViewQuery = Annotated[str, Query(pattern="^(|mine|unassigned|escalated)$")]
 
 COUNTED = 1_000
@@ -42,6 +44,7 @@ class Asked:
     suggestion: SuggestionQuery = ""
     policy: NameQuery = ""
     status: StatusQuery = ""
+    severity: SeverityQuery = ""
     assigned: NameQuery = ""
     view: ViewQuery = ""
 
@@ -62,7 +65,8 @@ class Asked:
 
     @property
     def wanted(self) -> QueueFilter:
-        return msgspec.convert(self.given, QueueFilter)
+        severity = SEVERITIES.index(self.severity) if self.severity else None
+        return msgspec.convert(self.given | {"severity": severity}, QueueFilter)
 
 
 async def _asked(**given: Any) -> Asked:

@@ -6,12 +6,17 @@ import msgspec
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from pipeline.console.desk import Signed, TheDesk
+from pipeline.console.desk import Desk, Signed, TheDesk
 from pipeline.console.pages import page
 from pipeline.review.accounts import accounts, wellness
 from pipeline.review.accounts.comfort import Comfort
+from pipeline.review.accounts.sessions import LoginSession
 
 router = APIRouter(prefix="/wellness")
+
+LATER = "voxwarden_later"
+"""Cookie of a browser whose reader has put the break off."""
+LATER_SECONDS = 600
 
 MinutesForm = Annotated[int, Form(ge=5, le=720)]
 CasesForm = Annotated[int, Form(ge=1, le=1_000)]
@@ -31,9 +36,22 @@ def wellness_page(request: Request, desk: TheDesk, session: Signed) -> Response:
 @router.get("/meter", response_class=HTMLResponse)
 def wellness_meter(request: Request, desk: TheDesk, session: Signed) -> Response:
     """Show the person's load in the header of every page."""
+    return _meter(request, desk, session, later=LATER in request.cookies)
+
+
+@router.post("/later", response_class=HTMLResponse)
+def put_off_break(request: Request, desk: TheDesk, session: Signed) -> Response:
+    """Hide the proposal of a break for LATER_SECONDS in this browser."""
+    response = _meter(request, desk, session, later=True)
+    secure = desk.settings.console.secure_cookies
+    response.set_cookie(LATER, "1", max_age=LATER_SECONDS, httponly=True, samesite="lax", secure=secure)
+    return response
+
+
+def _meter(request: Request, desk: Desk, session: LoginSession, *, later: bool) -> Response:
     with desk.database.read() as connection:
         meter = wellness.meter(connection, session.account.name, session.account.preferences.comfort, desk.clock())
-    return page(request, "meter.html", meter=meter)
+    return page(request, "meter.html", meter=meter, later=later)
 
 
 @router.post("/comfort")

@@ -12,6 +12,7 @@ from pipeline.review.appeals import appeals
 from pipeline.review.cases import escalations, queue
 from pipeline.review.cases.queue import QueueFilter
 from pipeline.review.tables.core import CASES, DECISIONS, OPEN
+from pipeline.review.tables.quality import CHECKS
 from pipeline.review.tables.queues import ASSIGNMENTS, MENTIONS, UNREAD
 from pipeline.review.tables.rights import APPEALS
 
@@ -28,10 +29,11 @@ class Due(Struct, frozen=True):
     assigned: int
     escalated: int
     appeals: int
+    disputes: int
 
     @property
     def total(self) -> int:
-        return self.mentions + self.assigned + self.escalated + self.appeals
+        return self.mentions + self.assigned + self.escalated + self.appeals + self.disputes
 
 
 class News(Struct, frozen=True):
@@ -43,19 +45,20 @@ class News(Struct, frozen=True):
     assigned: int = 0
 
 
-def due(connection: Connection, account: str, wanted: QueueFilter, decides: bool) -> Due:
+def due(connection: Connection, account: str, wanted: QueueFilter, decides: bool, leads: bool) -> Due:
     """Count what waits for `account`. `wanted` is the queue as this person gets it.
 
-    Only mentions wait for a person who does not decide.
+    Only mentions wait for a person who does not decide, and disputes only for one who leads.
     """
     mentions = _count(connection, _mentions(account))
     if not decides:
-        return Due(mentions, 0, 0, 0)
+        return Due(mentions, 0, 0, 0, 0)
     return Due(
         mentions=mentions,
         assigned=queue.count(connection, replace(wanted, view="mine"), COUNTED),
         escalated=queue.count(connection, replace(wanted, view="escalated"), COUNTED),
         appeals=_count(connection, _appeals(account)),
+        disputes=_count(connection, _disputes(wanted)) if leads else 0,
     )
 
 
@@ -82,6 +85,12 @@ def _appeals(account: str) -> Select[tuple[str]]:
     """Select the cases with an open appeal that `account` did not decide."""
     decided = exists().where(DECISIONS.c.case_id == APPEALS.c.case_id, DECISIONS.c.moderator == account)
     return appeals.open_cases().where(~decided.correlate(APPEALS))
+
+
+def _disputes(wanted: QueueFilter) -> Select[tuple[str]]:
+    """Select the open cases on which two people differ, without those that the person may not decide."""
+    query = select(CHECKS.c.case_id).join(CASES, CASES.c.id == CHECKS.c.case_id)
+    return query.where(CHECKS.c.kind == "third", OPEN, CASES.c.id.not_in(wanted.without.cases))
 
 
 def _count(connection: Connection, query: Select[tuple[str]]) -> int:

@@ -45,6 +45,7 @@ class QueueFilter(Struct, frozen=True, kw_only=True):
     suggestion: str | None = None
     policy: str | None = None
     status: str | None = None
+    severity: int | None = None
     assigned: str | None = None
     """The account that the case is assigned to."""
     view: View | None = None
@@ -54,7 +55,7 @@ class QueueFilter(Struct, frozen=True, kw_only=True):
 
 
 EVERYTHING = QueueFilter()
-COLUMNS = ("label", "language", "room", "speaker", "suggestion", "policy", "status")
+COLUMNS = ("label", "language", "room", "speaker", "suggestion", "policy", "status", "severity")
 """The fields of a QueueFilter that are columns of CASES."""
 
 
@@ -198,7 +199,12 @@ def _asked(cases: FromClause, wanted: QueueFilter) -> Iterator[ColumnElement[boo
         value = getattr(wanted, name)
         if value is not None:
             # An index of this column alone leads to every case. So it is hidden, and an index of the queue is read.
-            yield (cases.c[name].concat("") if name in QUEUE_FILTERS else cases.c[name]) == value
+            yield (_hidden(cases.c[name]) if name in QUEUE_FILTERS else cases.c[name]) == value
+
+
+def _hidden(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the value of a column, so that no index of this column alone is used."""
+    return column + 0 if column.name == "severity" else column.concat("")
 
 
 def _shared_out(wanted: QueueFilter) -> list[ColumnElement[bool]]:

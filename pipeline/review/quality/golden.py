@@ -3,6 +3,7 @@
 Each function runs in a transaction that the caller opened. Times are UTC seconds.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlalchemy import Connection, Select, select
 
 from pipeline.review.cases import reading
 from pipeline.review.cases.values import REPORTED, Case
-from pipeline.review.quality import figures
+from pipeline.review.quality import checks, figures
 from pipeline.review.quality.checks import FORGET_SECONDS
 from pipeline.review.quality.figures import Answer
 from pipeline.review.tables.core import CASES
@@ -20,11 +21,17 @@ from pipeline.review.tables.quality import CHECKS, GOLDEN
 MOST = 200
 PROPOSED = 20
 """The most proposals."""
+ANSWERS = 5_000
+PAIRS = 1_000
 RECENT_SECONDS = 30 * 86_400.0
 
 
 class GoldenCase(Struct, frozen=True):
-    """A golden case. `right` and `wrong` name who answered so in the last 90 days, in order of names: no ranking."""
+    """A golden case.
+
+    `right` and `wrong` name who answered so lately (90 days, and the newest ANSWERS answers), in order of names: no
+    ranking.
+    """
 
     case: Case
     verdict: str
@@ -43,8 +50,8 @@ class GoldenProposal(Struct, frozen=True):
 
 
 def listed(connection: Connection, at: float) -> list[GoldenCase]:
-    """Return the golden cases, newest first."""
-    answers = figures.answers(connection, at - FORGET_SECONDS)
+    """Return the golden cases, newest first, with at most ANSWERS answers."""
+    answers = figures.answers(connection, _since(connection, "golden", ANSWERS, at - FORGET_SECONDS))
     query: Select[Any] = select(
         CASES, GOLDEN.c.verdict.label("right"), GOLDEN.c.account, GOLDEN.c.at.label("marked_at")
     )
@@ -63,20 +70,31 @@ def listed(connection: Connection, at: float) -> list[GoldenCase]:
 
 
 def proposed(connection: Connection, at: float) -> list[GoldenProposal]:
-    """Return cases with an agreed verdict that could become golden: those with three opinions first."""
-    pairs = [pair for pair in figures.pairs(connection, at - RECENT_SECONDS) if pair.settled]
+    """Return cases with an agreed verdict that could become golden: those with three opinions first.
+
+    They are among the newest PAIRS pairs of opinions.
+    """
+    since = _since(connection, "second", PAIRS, at - RECENT_SECONDS)
+    pairs = [pair for pair in figures.pairs(connection, since) if pair.settled]
     pairs.sort(key=lambda pair: pair.third is None)
     known = select(GOLDEN.c.case_id)
     allowed = (CASES.c.status == "decided", CASES.c.policy != REPORTED, CASES.c.id.not_in(known))
-    checks = select(CHECKS.c.case_id)
+    copies = select(CHECKS.c.case_id)
     query = select(CASES).where(CASES.c.id.in_({pair.original for pair in pairs[: 5 * PROPOSED]}), *allowed)
-    cases = {row.id: reading.case_of(row) for row in connection.execute(query.where(CASES.c.id.not_in(checks)))}
+    cases = {row.id: reading.case_of(row) for row in connection.execute(query.where(CASES.c.id.not_in(copies)))}
     found = [
         GoldenProposal(cases[pair.original], str(pair.settled), _agreed(pair))
         for pair in pairs
         if pair.original in cases
     ]
     return found[:PROPOSED]
+
+
+def _since(connection: Connection, kind: checks.Kind, most: int, oldest: float) -> float:
+    """Return the time from which on at most `most` checks of a kind were drawn, at earliest `oldest`."""
+    drawn = select(CHECKS.c.drawn_at).where(CHECKS.c.kind == kind, CHECKS.c.drawn_at >= oldest)
+    first = connection.scalar(drawn.order_by(CHECKS.c.drawn_at.desc()).offset(most).limit(1))
+    return oldest if first is None else math.nextafter(first, math.inf)
 
 
 def _agreed(pair: figures.Pair) -> tuple[str, ...]:

@@ -52,7 +52,7 @@ DECIDES = {
     "decide_case",
     "undo_decision",
 }
-DECIDES |= {"like_cases", "decide_like", "case_clip", "clip_played", "listened", "take_break"}
+DECIDES |= {"like_cases", "decide_like", "case_clip", "clip_played", "listened", "take_break", "put_off_break"}
 DECIDES |= {"settle_appeal", "undo_appeal"}
 LEADS = {
     "approve_phrase",

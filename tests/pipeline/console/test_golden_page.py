@@ -24,6 +24,9 @@ def test_a_dispute_is_hidden_until_it_is_settled(console: Console, enter: Enter)
     for client in (ben, lea):
         assert "0 of your decisions were checked" in ana.get("/quality/feedback").text
         copy = drawn(console)
+        waits = {name: "Two opinions differ" in enter(name).get("/inbox").text for name in ("ana", "ben", "lea", "aud")}
+        assert waits == {"ana": False, "ben": False, "lea": client is lea, "aud": False}
+        assert lea.get("/inbox/due").json()["count"] == (client is lea)
         hidden = ada.get("/quality/adjudication").text
         assert ("Nothing waits for a third opinion" in hidden) == (client is ben)
         assert "opinion right" not in hidden

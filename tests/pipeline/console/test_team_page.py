@@ -1,6 +1,7 @@
 """The team's page: figures, the cases behind them, and golden cases."""
 
 import re
+from html import unescape
 
 import pytest
 
@@ -34,6 +35,29 @@ def test_every_figure_links_to_its_cases(console: Console, enter: Enter) -> None
     assert counts["/team/cases?what=decided&account=ana"] == 1
     assert counts["/team/cases?what=decided&account=ben"] == 0
     assert counts["/team/cases?what=overdue"] == 0
+
+
+def test_late_cases_are_assigned_from_the_figure(console: Console, enter: Enter) -> None:
+    store = SqlReviewStore(console.database, ranking=Ranking({"violence": 2, "fraud": 1}))
+    late = [store.add([flag(f"v{n}", speaker=f"v{n}")], NOON)[0].case for n in range(2)]
+    other = store.add([flag("f", speaker="f", flagged=("fraud",), labels={"fraud": 0.9})], NOON)[0].case
+    lea = enter("lea")
+    assert 'data-do="move"' not in lea.get("/team").text
+    console.clock.now += 86_400
+    fresh = store.add([flag("w", 86_390, 86_395, speaker="w")], console.clock.now)[0].case
+    page = lea.get("/team").text
+    links = [unescape(link) for link in re.findall(r'data-do="move" data-href="([^"]+)"', page)]
+    assert links == ["/queue/move?severity=high&count=2", "/queue/move?severity=medium&count=1"]
+    form = lea.get(links[0]).text
+    assert re.search(r'name="count" value="2" min="1" max="3"', form)
+    assert "Severity: <bdi>High</bdi>" in form
+    moved = lea.post("/queue/move?severity=high", data={"account": "ben", "reason": "workload", "count": "2"})
+    assert moved.status_code == 200
+    given = {case for case in (*late, other, fresh) if case in enter("ben").get("/queue?view=mine").text}
+    assert given == set(late)
+    assert fresh in lea.get("/queue?severity=high").text
+    assert other not in lea.get("/queue?severity=high").text
+    assert lea.get("/queue?severity=2").status_code == 422
 
 
 @pytest.mark.parametrize("what", lead_figures.WHATS)

@@ -1,7 +1,11 @@
 """The wellness page: meter, limits, breaks, hidden transcripts."""
 
+import re
+
+import httpx
 import pytest
 
+from pipeline.console.wellness_page import LATER
 from pipeline.review.cases import leases
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.evidence.store import EvidenceFolder
@@ -115,3 +119,24 @@ def test_nobody_can_take_a_check_of_their_own_decision(console: Console, enter: 
     # The page does not show ben that ana decided it before.
     assert case not in page
     assert "ana" not in page.replace("data-account", "")
+
+
+def test_a_person_puts_the_break_off_for_ten_minutes(console: Console, enter: Enter) -> None:
+    [case] = severe(console)
+    ana, elsewhere = enter("ana"), enter("ana")
+    decide(ana, case, taken(ana, case))
+    ana.post("/wellness/comfort", data=LIMITS | {"break_severe": "1"})
+
+    def proposed(client: httpx.Client) -> bool:
+        [banner] = re.findall(r'<form id="break-banner"[^>]*>', client.get("/wellness/meter").text)
+        return "hidden" not in banner
+
+    assert (proposed(ana), proposed(elsewhere)) == (True, True)
+    assert "In 10 min" in ana.get("/wellness/meter").text
+    later = ana.post("/wellness/later")
+    assert "Max-Age=600" in later.headers["set-cookie"]
+    assert (proposed(ana), proposed(elsewhere)) == (False, True)
+    ana.cookies.delete(LATER)  # as the browser does after ten minutes
+    assert proposed(ana)
+    ana.post("/wellness/break")
+    assert "In 10 min" not in ana.get("/wellness/meter").text

@@ -18,7 +18,7 @@ def stored(database: Database, count: int) -> list[str]:
 def due(database: Database, account: str, decides: bool = True) -> Due:
     with database.read() as connection:
         wanted = QueueFilter(reach=reach.of(connection, account, NOON))
-        return inbox.due(connection, account, wanted, decides)
+        return inbox.due(connection, account, wanted, decides, decides)
 
 
 def news(database: Database, account: str, since: float, at: float) -> News:
@@ -35,9 +35,9 @@ def test_what_waits(database: Database) -> None:
         deciding.decide(connection, escalated, "ana", Choice(verdict="escalate"), NOON)
         deciding.decide(connection, upheld, "ana", Choice(verdict="uphold"), NOON)
         appeals.lodge(connection, upheld, "s2", "No.", NOON + 60, undo_seconds=10.0)
-    assert due(database, "lea") == Due(mentions=1, assigned=1, escalated=1, appeals=1)
-    assert due(database, "ana") == Due(mentions=0, assigned=0, escalated=0, appeals=0)
-    assert due(database, "aud", decides=False) == Due(mentions=1, assigned=0, escalated=0, appeals=0)
+    assert due(database, "lea") == Due(mentions=1, assigned=1, escalated=1, appeals=1, disputes=0)
+    assert due(database, "ana") == Due(mentions=0, assigned=0, escalated=0, appeals=0, disputes=0)
+    assert due(database, "aud", decides=False) == Due(mentions=1, assigned=0, escalated=0, appeals=0, disputes=0)
     assert due(database, "lea").total == 4
 
 

@@ -1,5 +1,7 @@
 """The list of golden cases, the answers to each, and proposals."""
 
+import pytest
+
 from pipeline.review.quality import checks, golden
 from tests.builders import NOON
 from tests.pipeline.review.quality.conftest import GOLDEN, SECOND, Desk
@@ -41,3 +43,26 @@ def test_people_who_differ_agree_on_nothing_until_a_third_decides(desk: Desk) ->
     with desk.database.read() as connection:
         [one] = golden.proposed(connection, NOON + 90)
     assert (one.verdict, one.people) == ("dismiss", ("ben", "lea"))
+
+
+@pytest.mark.parametrize(("most", "right"), [(0, ()), (1, ("ben",))])
+def test_only_the_newest_answers_are_read(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, most: int, right: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(golden, "ANSWERS", most)
+    with desk.database.write() as connection:
+        checks.mark_golden(connection, desk.case, "lea", "uphold", NOON + 20)
+    [copy] = desk.draw(GOLDEN, NOON + 30)
+    desk.decide(copy, "ben", "uphold", NOON + 40)
+    with desk.database.read() as connection:
+        [one] = golden.listed(connection, NOON + 50)
+    assert one.right == right
+
+
+@pytest.mark.parametrize("most", [0, 1])
+def test_only_the_newest_pairs_are_read(desk: Desk, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    monkeypatch.setattr(golden, "PAIRS", most)
+    [second] = desk.draw(SECOND, NOON + 20)
+    desk.decide(second, "ben", "uphold", NOON + 30)
+    with desk.database.read() as connection:
+        assert len(golden.proposed(connection, NOON + 40)) == most
