@@ -41,10 +41,10 @@ def test_late_cases_are_assigned_from_the_figure(console: Console, enter: Enter)
     store = SqlReviewStore(console.database, ranking=Ranking({"violence": 2, "fraud": 1}))
     late = [store.add([flag(f"v{n}", speaker=f"v{n}")], NOON)[0].case for n in range(2)]
     other = store.add([flag("f", speaker="f", flagged=("fraud",), labels={"fraud": 0.9})], NOON)[0].case
+    assert 'data-do="move"' not in enter("lea").get("/team").text
+    console.clock.now += 7_200
+    fresh = store.add([flag("w", 7_190, 7_195, speaker="w")], console.clock.now)[0].case
     lea = enter("lea")
-    assert 'data-do="move"' not in lea.get("/team").text
-    console.clock.now += 86_400
-    fresh = store.add([flag("w", 86_390, 86_395, speaker="w")], console.clock.now)[0].case
     page = lea.get("/team").text
     links = [unescape(link) for link in re.findall(r'data-do="move" data-href="([^"]+)"', page)]
     assert links == ["/queue/move?severity=high&count=2", "/queue/move?severity=medium&count=1"]
