@@ -98,9 +98,11 @@ def test_each_filter_narrows_the_list(console: Console, enter: Enter, query: str
 def test_every_filter_of_a_request_reaches_the_queue() -> None:
     names = tuple(Asked.__dataclass_fields__)
     assert set(names) == set(QueueFilter.__struct_fields__) - {"without", "reach"}
-    given = {name: {"status": "pending", "view": "mine"}.get(name, "review") for name in names}
+    words = {"status": "pending", "view": "mine", "severity": "high"}
+    given = {name: words.get(name, "review") for name in names}
     asked = Asked(**given)
-    assert {name: getattr(asked.wanted, name) for name in names} == given
+    assert {name: getattr(asked.wanted, name) for name in names} == given | {"severity": 2}
+    assert Asked(severity="low").wanted.severity == 0
 
 
 def test_the_count_stops_at_a_limit(console: Console, enter: Enter, monkeypatch: pytest.MonkeyPatch) -> None:
