@@ -12,6 +12,16 @@ depends_on: Sequence[str] | None = None
 
 
 def upgrade() -> None:
+    create_versions()
+    create_drafts()
+    create_shadows()
+    create_releases()
+    create_workers()
+    create_backtests()
+    keep_versions()
+
+
+def create_versions() -> None:
     op.create_table(
         "policy_versions",
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
@@ -25,6 +35,9 @@ def upgrade() -> None:
         sa.Column("back_to", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_policy_versions")),
     )
+
+
+def create_drafts() -> None:
     op.create_table(
         "policy_drafts",
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
@@ -40,6 +53,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name=op.f("pk_policy_drafts")),
     )
     op.create_index(op.f("ix_policy_drafts_state_edited_at"), "policy_drafts", ["state", "edited_at"])
+
+
+def create_shadows() -> None:
     op.create_table(
         "policy_shadows",
         sa.Column("mark", sa.String(), nullable=False),
@@ -48,6 +64,9 @@ def upgrade() -> None:
         sa.Column("started_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("mark", name=op.f("pk_policy_shadows")),
     )
+
+
+def create_releases() -> None:
     op.create_table(
         "policy_releases",
         sa.Column("edition", sa.Integer(), autoincrement=False, nullable=False),
@@ -56,6 +75,9 @@ def upgrade() -> None:
         sa.Column("at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("edition", name=op.f("pk_policy_releases")),
     )
+
+
+def create_workers() -> None:
     op.create_table(
         "policy_workers",
         sa.Column("worker", sa.String(), nullable=False),
@@ -66,6 +88,9 @@ def upgrade() -> None:
         sa.Column("seen_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("worker", name=op.f("pk_policy_workers")),
     )
+
+
+def create_backtests() -> None:
     op.create_table(
         "policy_backtests",
         sa.Column("draft", sa.Integer(), nullable=False),
@@ -84,7 +109,6 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("draft", name=op.f("pk_policy_backtests")),
     )
-    keep_versions()
 
 
 def keep_versions() -> None:
