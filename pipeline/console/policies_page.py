@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy import Connection
 
 from pipeline.console.desk import Desk, Signed, TheDesk
-from pipeline.console.difference import difference
+from pipeline.console.difference import difference, runs
 from pipeline.console.fields import NO_CONTROL
 from pipeline.console.pages import page
 from pipeline.judge.release import MAX_SHADOWS, JudgeReport
@@ -42,13 +42,14 @@ def policy_judges(request: Request, desk: TheDesk) -> Response:
 
 
 @router.get("/versions/{number}", response_class=HTMLResponse)
-def policy_version(request: Request, desk: TheDesk, number: VersionNumber) -> Response:
+def policy_version(request: Request, desk: TheDesk, number: VersionNumber, split: bool = False) -> Response:
     """Show a version, and its difference to the version before it; of the files, to the live version."""
     with desk.database.read() as connection:
         version, live = version_of(desk, connection, number), versions.newest(connection)
         before = version_of(desk, connection, number - 1) if number else live or version
-    lines = difference(before.texts, version.texts)
-    return page(request, "policy_version.html", version=version, before=before, lines=lines, live=live)
+    rows = difference(before.texts, version.texts)
+    values = {"version": version, "before": before, "live": live, "rows": rows, "beside": split}
+    return page(request, "policy_version.html", diff_runs=runs, **values)
 
 
 @router.post("/versions/{number}/rollback")

@@ -8,16 +8,19 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from msgspec.structs import replace
 from sqlalchemy import Connection, select
 
+from pipeline.console import quotes
 from pipeline.console.desk import Desk, Signed, TheDesk
-from pipeline.console.difference import difference
+from pipeline.console.difference import difference, runs
 from pipeline.console.fields import NO_CONTROL, NO_NUL
 from pipeline.console.pages import page
 from pipeline.console.policies_page import TitleForm, live_now, version_of
+from pipeline.console.rows import TextPiece
 from pipeline.errors import ConfigError, InputError
 from pipeline.judge import editing
 from pipeline.judge.labels import SEVERITIES
 from pipeline.judge.rules import MAX_BYTES, NAME, POLICY, LexiconText, RuleTexts
 from pipeline.messages import Flag
+from pipeline.review.accounts.sessions import LoginSession
 from pipeline.review.cases import reading
 from pipeline.review.policies import backtests, drafts, versions
 from pipeline.review.policies.backtests import ChangedFlag, StoredBacktest
@@ -54,6 +57,11 @@ class ShownSample:
     verdict: str | None
     playable: bool
 
+    @property
+    def pieces(self) -> tuple[TextPiece, ...]:
+        """What was said around the first term, with the terms marked."""
+        return quotes.cut(self.flag.text, self.changed.hits)
+
 
 @router.post("")
 def begin_draft(
@@ -63,21 +71,25 @@ def begin_draft(
     version: Annotated[int | None, Form(ge=0, le=2**31 - 1)] = None,
 ) -> Response:
     """Begin a draft with the live texts, or with those of a version."""
-    with desk.database.write() as connection:
+    with desk.database.read() as connection:
         if version is None:
             texts = versions.texts_now(connection, desk.settings)
         else:
             texts = version_of(desk, connection, version).texts
-        draft = drafts.begin(connection, texts, title.strip(), desk.labels, session.account.name, desk.clock())
+    state = drafts.state_of(texts, desk.labels)
+    with desk.database.write() as connection:
+        draft = drafts.begin(connection, texts, title.strip(), state, session.account.name, desk.clock())
     return RedirectResponse(f"/policies/drafts/{draft.number}", 303)
 
 
 @router.get("/{number}", response_class=HTMLResponse)
-def draft_page(request: Request, desk: TheDesk, session: Signed, number: DraftNumber, view: FileQuery = "") -> Response:
+def draft_page(
+    request: Request, desk: TheDesk, session: Signed, number: DraftNumber, view: FileQuery = "", split: bool = False
+) -> Response:
     """Show a draft. Its approver sees the difference first, its authors the editor."""
     with desk.database.read() as connection:
         values = _shown(desk, connection, drafts.find(connection, number), session.account.name, view)
-    return page(request, "policy_draft.html", **values)
+    return page(request, "policy_draft.html", diff_runs=runs, beside=split and values["view"] == DIFF, **values)
 
 
 @router.post("/{number}")
@@ -92,10 +104,8 @@ def save_draft(
     then: FileForm = "",
 ) -> Response:
     """Save one text of a draft, and show the text `then`."""
-    with desk.database.write() as connection:
-        draft = drafts.find(connection, number)
-        texts = _with(draft.texts, file, _lines(text))
-        drafts.save(connection, number, texts, title.strip(), seen, desk.labels, session.account.name, desk.clock())
+    draft = _found(desk, number)
+    _save(desk, session, draft, _with(draft.texts, file, _lines(text)), title.strip(), seen)
     return RedirectResponse(f"/policies/drafts/{number}?view={then or file}", 303)
 
 
@@ -111,26 +121,24 @@ def add_terms(
     terms: Annotated[str, Form(max_length=4_000, pattern=NO_NUL)],
 ) -> Response:
     """Add terms to a lexicon: one on each line. They come first in its list of groups."""
-    with desk.database.write() as connection:
-        draft = drafts.find(connection, number)
-        desk.labels.check([label], "label")
-        old = next((each.text for each in draft.texts.lexicons if each.name == file), "")
-        texts = _with(draft.texts, file, editing.with_terms(old, label, level, terms.splitlines()))
-        drafts.save(connection, number, texts, draft.title, seen, desk.labels, session.account.name, desk.clock())
+    desk.labels.check([label], "label")
+    draft = _found(desk, number)
+    old = next((each.text for each in draft.texts.lexicons if each.name == file), "")
+    texts = _with(draft.texts, file, editing.with_terms(old, label, level, terms.splitlines()))
+    _save(desk, session, draft, texts, draft.title, seen)
     return RedirectResponse(f"/policies/drafts/{number}?view={file}", 303)
 
 
 @router.post("/{number}/lexicons")
 def add_lexicon(desk: TheDesk, session: Signed, number: DraftNumber, seen: ShaForm, name: FileForm) -> Response:
     """Add an empty lexicon."""
-    with desk.database.write() as connection:
-        draft = drafts.find(connection, number)
-        if not NAME.fullmatch(name) or name in {POLICY, DIFF, *(each.name for each in draft.texts.lexicons)}:
-            raise InputError(
-                f"{name!r} is no new name for a lexicon", "Use letters, digits and hyphens.", text="lexicon_name"
-            )
-        texts = replace(draft.texts, lexicons=(*draft.texts.lexicons, LexiconText(name, "groups: []\n")))
-        drafts.save(connection, number, texts, draft.title, seen, desk.labels, session.account.name, desk.clock())
+    draft = _found(desk, number)
+    if not NAME.fullmatch(name) or name in {POLICY, DIFF, *(each.name for each in draft.texts.lexicons)}:
+        raise InputError(
+            f"{name!r} is no new name for a lexicon", "Use letters, digits and hyphens.", text="lexicon_name"
+        )
+    texts = replace(draft.texts, lexicons=(*draft.texts.lexicons, LexiconText(name, "groups: []\n")))
+    _save(desk, session, draft, texts, draft.title, seen)
     return RedirectResponse(f"/policies/drafts/{number}?view={name}", 303)
 
 
@@ -139,10 +147,8 @@ def check_draft(
     request: Request, desk: TheDesk, number: DraftNumber, file: FileForm = POLICY, text: TextForm = ""
 ) -> Response:
     """Check a text that is not saved yet, and show its mistakes and warnings."""
-    with desk.database.read() as connection:
-        texts = _with(drafts.find(connection, number).texts, file, _lines(text))
-    found = editing.remarks(texts, desk.labels)
-    return page(request, "policy_remarks.html", remarks=found, file=file)
+    texts = _with(_found(desk, number).texts, file, _lines(text))
+    return page(request, "policy_remarks.html", remarks=desk.lab.remarks(texts), file=file)
 
 
 @router.post("/{number}/try", response_class=HTMLResponse)
@@ -168,7 +174,7 @@ def try_sentence(
     except ConfigError:
         return page(request, "policy_tried.html", **values, state="mistakes")
     before, after = (desk.lab.try_text(rules, sentence, room_type.strip() or "default") for rules in sides)
-    return page(request, "policy_tried.html", **values, state="", before=before, after=after)
+    return page(request, "policy_tried.html", **values, state="", before=before, after=after, marked=quotes.marked)
 
 
 @router.post("/{number}/backtest")
@@ -245,10 +251,22 @@ def shadow_draft(desk: TheDesk, session: Signed, number: DraftNumber) -> Respons
     return RedirectResponse("/policies", 303)
 
 
+def _found(desk: Desk, number: int) -> Draft:
+    with desk.database.read() as connection:
+        return drafts.find(connection, number)
+
+
+def _save(desk: Desk, session: LoginSession, draft: Draft, texts: RuleTexts, title: str, seen: str) -> None:
+    """Store new texts of a draft. They are checked before the store is locked."""
+    state = drafts.state_of(texts, desk.labels)
+    with desk.database.write() as connection:
+        drafts.save(connection, draft.number, texts, title, seen, state, session.account.name, desk.clock())
+
+
 def _shown(desk: Desk, connection: Connection, draft: Draft, reader: str, view: str) -> dict[str, Any]:
     live = live_now(desk, connection)
     texts = versions.texts_now(connection, desk.settings)
-    lines = difference(texts, draft.texts)
+    rows = difference(texts, draft.texts)
     names = [POLICY, *(each.name for each in draft.texts.lexicons)]
     author = reader in draft.authors
     view = view if view in {DIFF, *names} else POLICY if author and draft.open and draft.state != "asked" else DIFF
@@ -265,10 +283,10 @@ def _shown(desk: Desk, connection: Connection, draft: Draft, reader: str, view: 
         "view": view,
         "names": names,
         "text": _text(draft.texts, view),
-        "lines": lines,
-        "added": sum(line.kind == "added" for line in lines),
-        "removed": sum(line.kind == "removed" for line in lines),
-        "remarks": editing.remarks(draft.texts, desk.labels),
+        "rows": rows,
+        "added": sum(row.kind == "changed" and row.new is not None for row in rows),
+        "removed": sum(row.kind == "changed" and row.old is not None for row in rows),
+        "remarks": desk.lab.remarks(draft.texts),
         "backtest": run,
         "running": bool(run and run.running(desk.clock())),
         "current": current,

@@ -18,6 +18,7 @@ from pipeline.judge.backtest import Backtest
 from pipeline.judge.classifier import Classifier
 from pipeline.judge.classifier import load as load_classifier
 from pipeline.judge.detector import Detection
+from pipeline.judge.editing import Remark, remarks
 from pipeline.judge.flagger import Flagger
 from pipeline.judge.labels import Labels, Severity
 from pipeline.judge.readings import classify
@@ -98,9 +99,10 @@ class PolicyLab:
         self._settings, self._database, self._labels, self._clock = settings, database, labels, clock
         self._speech = speech
         self._classifier: Classifier | None = None
-        self._turn, self._over = Lock(), Event()
+        self._turn, self._checking, self._over = Lock(), Lock(), Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="backtest")
-        self._compiled = lru_cache(16)(self._compile)
+        self._compiled = lru_cache(4)(self._compile)
+        self._remarked = lru_cache(16)(self._remark)
 
     @property
     def hears(self) -> bool:
@@ -109,7 +111,13 @@ class PolicyLab:
 
     def rules_of(self, texts: RuleTexts, mark: str) -> RuleSet:
         """Return compiled texts. Raises ConfigError."""
-        return self._compiled(texts, mark)
+        with self._checking:
+            return self._compiled(texts, mark)
+
+    def remarks(self, texts: RuleTexts) -> tuple[Remark, ...]:
+        """Return all mistakes and warnings. One text is checked at a time, because 20,000 terms take a second."""
+        with self._checking:
+            return self._remarked(texts)
 
     def try_text(self, rules: RuleSet, text: str, room_type: str = "default") -> Tried:
         """Judge a sentence. Its script decides its language. Raises ConfigError if the classifier cannot be loaded."""
@@ -145,6 +153,9 @@ class PolicyLab:
 
     def _compile(self, texts: RuleTexts, mark: str) -> RuleSet:
         return compiled(texts, self._labels, mark)
+
+    def _remark(self, texts: RuleTexts) -> tuple[Remark, ...]:
+        return tuple(remarks(texts, self._labels))
 
     def _loaded(self) -> Classifier:
         if self._classifier is None:

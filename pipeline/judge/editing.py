@@ -5,19 +5,21 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, Literal
 
 import yaml
 from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from pipeline import yamlfiles
 from pipeline.judge import lexicon, rules
 from pipeline.judge.labels import Labels, Severity
-from pipeline.judge.lexicon import Lexicon
+from pipeline.judge.lexicon import Group, Lexicon
 from pipeline.judge.normalise import normalise
-from pipeline.judge.policy import LabelRule, Policy, RiskRule
+from pipeline.judge.policy import LabelRule, Policy, PolicyLayer, RiskRule
 from pipeline.judge.rules import POLICY, LexiconText, RuleTexts
 from pipeline.sheets import Sheet, SheetError
 from pipeline.yamlfiles import YamlError
@@ -35,6 +37,9 @@ SHORT_WORD = 3
 
 GROUPS = re.compile(r"groups:\s*(\[\s*\]\s*)?(#.*)?$")
 """The line of a lexicon after which its groups begin."""
+
+KEYS = frozenset(key for sheet in (Policy, PolicyLayer, LabelRule, Lexicon, Group) for key in sheet.model_fields)
+"""All keys of policies and lexicons."""
 
 REASONS: Mapping[str, str] = {
     "extra_forbidden": "unknown_key",
@@ -72,6 +77,10 @@ class Remark(Struct, frozen=True):
     key: str = ""
     """The path of the key, for example `labels.abuse.review`."""
     values: dict[str, str] = {}
+    wrong: str = ""
+    """What is to be replaced at the line; empty if that is not known."""
+    instead: str = ""
+    """A likely replacement."""
 
     @property
     def filled(self) -> dict[str, str]:
@@ -178,7 +187,10 @@ def _of_yaml(file: str, error: YamlError) -> Remark:
 
 
 def _of_sheet(file: str, error: SheetError, lines: Mapping[Key, int]) -> Remark:
-    return Remark(file, _line(error.key, lines), "error", error.code, _dotted(error.key), _texts(error.values))
+    made = Remark(file, _line(error.key, lines), "error", error.code, _dotted(error.key), _texts(error.values))
+    if error.code != "unknown_label":
+        return made
+    return _replaceable(made, made.values["label"], made.values["known"].split(", "))
 
 
 def _of_field(file: str, error: Any, lines: Mapping[Key, int]) -> Remark:
@@ -192,7 +204,13 @@ def _of_field(file: str, error: Any, lines: Mapping[Key, int]) -> Remark:
         code = "limit_form"
     elif "[key]" in error["loc"]:
         code = "language_code"
-    return Remark(file, _line(key, lines), "error", code, _dotted(key), {"wanted": wanted})
+    made = Remark(file, _line(key, lines), "error", code, _dotted(key), {"wanted": wanted})
+    return _replaceable(made, str(key[-1]), KEYS) if code == "unknown_key" else made
+
+
+def _replaceable(made: Remark, wrong: str, known: Iterable[str]) -> Remark:
+    """Return the remark with the known word that is most like the wrong one."""
+    return replace(made, wrong=wrong, instead=next(iter(get_close_matches(wrong, list(known), 1)), ""))
 
 
 def _low_limits(policy: Policy, lines: Mapping[Key, int]) -> Iterator[Remark]:
@@ -217,7 +235,7 @@ def _broad_terms(file: str, read: Lexicon, lines: Mapping[Key, int]) -> Iterator
         for place, term in enumerate(group.terms):
             key = ("groups", number, "terms", place)
             if code := _broad(term):
-                yield Remark(file, _line(key, lines), "warning", code, _dotted(key), {"term": term})
+                yield Remark(file, _line(key, lines), "warning", code, _dotted(key), {"term": term}, term)
 
 
 def _broad(term: str) -> str:

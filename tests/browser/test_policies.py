@@ -62,15 +62,18 @@ def write(page: Page, url: str, picture: Path) -> None:
     good = text.input_value()
     text.fill(good.replace("  abuse: {review: 0.956,", "  abuse: {revue: 0.956,"))
     wrong = good[: good.index("  abuse:")].count("\n") + 1
-    expect(page.locator("#remarks .bad button")).to_contain_text(str(wrong))
+    expect(page.locator("#remarks .bad button").first).to_contain_text(str(wrong))
     expect(page.locator(".gutter b")).to_have_text(str(wrong))
     assert violations(page) == []
     page.screenshot(path=picture)
-    page.locator("#remarks .bad button").click()
+    page.locator("#remarks .bad button").first.click()
     chosen = page.evaluate("(({value, selectionStart: a, selectionEnd: b}) => value.slice(a, b))(text)")
     assert chosen.strip().startswith("abuse: {revue")
-    text.fill(good.replace("abuse: {review: 0.956,", "abuse: {review: 0.9,"))
+    expect(page.locator("#remarks .replace input")).to_have_value("review")
+    page.locator("#remarks .replace input").press("Enter")
     expect(page.locator("#remarks .ok")).to_be_visible()
+    expect(text).to_have_value(good)
+    text.fill(good.replace("abuse: {review: 0.956,", "abuse: {review: 0.9,"))
     page.locator("#editor .btn.primary").click()
     page.wait_for_url("**/drafts/1?view=policy")
     page.goto(f"{url}?view=en")
@@ -79,12 +82,14 @@ def write(page: Page, url: str, picture: Path) -> None:
     page.locator("#editor .btn.primary").click()
     page.wait_for_url("**/drafts/1?view=en")
     try_sentence(page)
+    page.evaluate("scrollTo(0, 0)")  # or the top bar lies over the tabs
     assert violations(page) == []
 
 
 def try_sentence(page: Page) -> None:
     page.locator("#sentence").fill("you are a worthless piece of dirt")
     expect(page.locator("#tried .tried")).to_have_count(2)
+    expect(page.locator("#tried mark")).to_have_text("worthless piece")
 
 
 def backtest(page: Page, url: str, picture: Path) -> None:
@@ -117,7 +122,11 @@ def test_a_lead_writes_and_another_approves(stack: Stack, sit: Sit, tmp_path: Pa
     expect(page.locator('form[action$="/approve"] button')).to_be_disabled()
 
     other = sit("ada", path="/policies/drafts/1", theme=theme, locale=locale, viewport=SIZE)
-    expect(other.locator(".code .add").first).to_be_visible()
+    expect(other.locator(".code .add ins").first).to_be_visible()
+    other.locator('main .seg a[href$="split=true"]').click()
+    expect(other.locator(".split tbody tr td.del del")).to_have_text("0.956")
+    expect(other.locator(".split tbody tr td.add ins").first).to_have_text("0.9")
+    other.screenshot(path=folder / f"console-policy-split-{end}")
     assert violations(other) == []
     press(other, "/approve", "/policies")
     assert violations(other) == []

@@ -18,13 +18,24 @@ const number = () => {
   gutter.scrollTop = text.scrollTop;
 };
 
-/** Selects a line of the text, and brings it into view. */
-const go = (line) => {
-  const lines = text.value.split("\n");
-  const start = lines.slice(0, line - 1).reduce((sum, one) => sum + one.length + 1, 0);
+/** Returns where a line begins. */
+const starts = (line) => text.value.split("\n").slice(0, line - 1).reduce((sum, one) => sum + one.length + 1, 0);
+
+/** Selects characters, and brings their line into view. */
+const mark = (start, end) => {
   text.focus();
-  text.setSelectionRange(start, start + (lines[line - 1]?.length ?? 0));
-  text.scrollTop = Math.max(0, (line - 4) * 22);
+  text.setSelectionRange(start, end);
+  text.scrollTop = Math.max(0, (text.value.slice(0, start).split("\n").length - 4) * 22);
+};
+
+/** Selects a line of the text. */
+const go = (line) => mark(starts(line), starts(line + 1) - 1);
+
+/** Selects the first `words` at `from` or after it. Returns whether they are there. */
+const select = (words, from) => {
+  const start = text.value.indexOf(words, from);
+  if (start >= 0) mark(start, start + words.length);
+  return start >= 0;
 };
 
 if (text && gutter) {
@@ -39,6 +50,18 @@ if (text && gutter) {
     if (!leaves && text.value !== saved) event.preventDefault();
   });
   on("policy_line", (button) => go(Number(button.dataset.line)));
+  on("policy_replace", (button) => {
+    const { line, wrong } = button.dataset;
+    if (!select(wrong, starts(Number(line)))) return go(Number(line));
+    document.execCommand("insertText", false, find("input", button.parentElement).value); // so that Ctrl Z works
+  });
+  document.getElementById("editor").addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !event.target.matches(".replace input")) return;
+    event.preventDefault(); // it would save the draft
+    find("button", event.target.parentElement).click();
+  });
+  const term = decodeURIComponent(location.hash.split("#term=")[1] || "");
+  if (term) select(term, 0);
 }
 
 /** Plays a clip, or stops it. The audio is fetched as data, because the page may load no media. */

@@ -53,6 +53,8 @@ class ChangedFlag(Struct, frozen=True):
     flag: str
     before: Suggestion
     after: Suggestion
+    hits: tuple[tuple[int, int], ...] = ()
+    """Where the terms of the draft stand, or those of the live rules if it has none: characters, half open."""
 
 
 class TermUse(Struct, frozen=True):

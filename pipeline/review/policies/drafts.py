@@ -18,7 +18,8 @@ from pipeline.review.policies import versions
 from pipeline.review.policies.versions import PublishedPolicy
 from pipeline.review.tables.policies import POLICY_BACKTESTS, POLICY_DRAFTS
 
-DraftState = Literal["edited", "checked", "backtested", "asked", "published", "dropped"]
+CheckedState = Literal["edited", "checked"]
+DraftState = CheckedState | Literal["backtested", "asked", "published", "dropped"]
 OPEN: tuple[DraftState, ...] = ("edited", "checked", "backtested", "asked")
 
 MAX_OPEN = 20
@@ -53,14 +54,14 @@ class Draft(Struct, frozen=True):
         return MarkedTexts(f"draft-{self.number}-{self.sha256[:8]}", self.texts)
 
 
-def begin(connection: Connection, texts: RuleTexts, title: str, labels: Labels, actor: str, at: float) -> Draft:
+def begin(connection: Connection, texts: RuleTexts, title: str, state: CheckedState, actor: str, at: float) -> Draft:
     """Begin a draft with `texts`. Raises CaseError if there are MAX_OPEN already."""
     versions.lock(connection)
     open_now = connection.scalar(select(func.count()).where(POLICY_DRAFTS.c.state.in_(OPEN))) or 0
     if open_now >= MAX_OPEN:
         raise CaseError(f"There are {MAX_OPEN} open drafts already", "Drop or publish one first.", text="policy_drafts")
     number = (connection.scalar(select(func.max(POLICY_DRAFTS.c.number))) or 0) + 1
-    draft = Draft(number, title, texts, texts.sha256, (actor,), _state(texts, labels), at)
+    draft = Draft(number, title, texts, texts.sha256, (actor,), state, at)
     connection.execute(insert(POLICY_DRAFTS).values(msgspec.to_builtins(draft)))
     audit.append(connection, at, actor, "policy.draft", str(number), {"sha256": draft.sha256, "title": title})
     return draft
@@ -72,11 +73,11 @@ def save(
     texts: RuleTexts,
     title: str,
     seen: str,
-    labels: Labels,
+    state: CheckedState,
     actor: str,
     at: float,
 ) -> Draft:
-    """Store new texts and the title. Texts with mistakes are kept, too, in the state `edited`.
+    """Store new texts and the title. Texts with mistakes are kept, too. `state` is that of the texts.
 
     `seen` is the SHA-256 of the texts that the person began with. Raises Stale if somebody else has changed them.
     """
@@ -93,8 +94,8 @@ def save(
         return draft
     authors = (*(name for name in draft.authors if name != actor), actor)[-MAX_AUTHORS:]
     changed = texts != draft.texts
-    state = _state(texts, labels) if changed else draft.state
-    values: dict[str, Any] = {"title": title, "authors": authors, "state": state, "edited_at": at}
+    values: dict[str, Any] = {"title": title, "authors": authors, "edited_at": at}
+    values["state"] = state if changed else draft.state
     values |= {"texts": msgspec.to_builtins(texts), "sha256": texts.sha256}
     values |= {"asked_by": None, "asked_at": None} if changed else {}
     _change(connection, number, values)
@@ -201,7 +202,8 @@ def _check_backtested(connection: Connection, draft: Draft) -> None:
         )
 
 
-def _state(texts: RuleTexts, labels: Labels) -> DraftState:
+def state_of(texts: RuleTexts, labels: Labels) -> CheckedState:
+    """Check texts. Large ones take a second, so callers do it before they lock the store."""
     try:
         compiled(texts, labels, "draft")
     except ConfigError:

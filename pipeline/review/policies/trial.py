@@ -104,7 +104,8 @@ class CaseTally:
             return
         self.changed += 1
         if len(self.samples) < MOST_SAMPLES:
-            self.samples.append(ChangedFlag(flag.id, was, is_now))
+            hits = tuple((hit.start, hit.end) for hit in found.after.hits or found.before.hits)
+            self.samples.append(ChangedFlag(flag.id, was, is_now, hits))
 
 
 @dataclass(slots=True)

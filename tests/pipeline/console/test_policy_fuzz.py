@@ -88,7 +88,7 @@ def attack(console: Console, lea: httpx.Client, ada: httpx.Client, file: str, te
         assert ada.post(f"{DRAFT}/approve", data=approval).status_code in {403, 409}
     with console.database.write() as connection:
         assert versions.newest_release(connection) is None, "nothing of it ever reached a judge"
-        drafts.save(connection, 1, SHIPPED, "Evil", draft.sha256, LABELS, "lea", NOON)
+        drafts.save(connection, 1, SHIPPED, "Evil", draft.sha256, "checked", "lea", NOON)
 
 
 def test_no_text_harms_the_console(console: Console, enter: Enter) -> None:

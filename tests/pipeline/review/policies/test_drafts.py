@@ -17,7 +17,7 @@ LABELS = load()
 
 def begun(database: Database, term: str = "purple banana", actor: str = "lea") -> Draft:
     with database.write() as connection:
-        return drafts.begin(connection, texts(term), "A term", LABELS, actor, NOON)
+        return drafts.begin(connection, texts(term), "A term", "checked", actor, NOON)
 
 
 def asked(database: Database, term: str = "purple banana") -> Draft:
@@ -64,7 +64,7 @@ def test_a_draft_becomes_the_live_version_by_a_second_person(database: Database)
 def test_nobody_who_edited_a_draft_approves_it(database: Database, actor: str) -> None:
     draft = begun(database)
     with database.write() as connection:
-        edited = drafts.save(connection, 1, texts("green banana"), "A term", draft.sha256, LABELS, "ben", NOON)
+        edited = drafts.save(connection, 1, texts("green banana"), "A term", draft.sha256, "checked", "ben", NOON)
     pass_backtest(database, 1, NOON)
     with database.write() as connection:
         drafts.ask(connection, 1, "lea", NOON)
@@ -77,7 +77,7 @@ def test_nobody_who_edited_a_draft_approves_it(database: Database, actor: str) -
 def test_an_edit_withdraws_the_request_and_the_backtest(database: Database) -> None:
     draft = asked(database)
     with database.write() as connection:
-        edited = drafts.save(connection, 1, texts("green banana"), "A term", draft.sha256, LABELS, "lea", NOON + 2)
+        edited = drafts.save(connection, 1, texts("green banana"), "A term", draft.sha256, "checked", "lea", NOON + 2)
     assert (edited.state, edited.asked_by) == ("checked", None)
     with pytest.raises(CaseError, match="Nobody has asked"), database.write() as connection:
         drafts.approve(connection, 1, edited.sha256, 0, LABELS, "ada", NOON)
@@ -100,15 +100,15 @@ def test_an_approval_holds_only_for_what_the_page_showed(database: Database) -> 
 def test_two_people_do_not_overwrite_each_other(database: Database) -> None:
     draft = begun(database)
     with database.write() as connection:
-        drafts.save(connection, 1, texts("green banana"), "A term", draft.sha256, LABELS, "ben", NOON)
+        drafts.save(connection, 1, texts("green banana"), "A term", draft.sha256, "checked", "ben", NOON)
     with pytest.raises(Stale, match="ben has changed this draft"), database.write() as connection:
-        drafts.save(connection, 1, texts("red banana"), "A term", draft.sha256, LABELS, "lea", NOON)
+        drafts.save(connection, 1, texts("red banana"), "A term", draft.sha256, "checked", "lea", NOON)
 
 
 def test_texts_with_mistakes_are_kept_and_cannot_be_asked_for(database: Database) -> None:
-    draft = begun(database)
+    draft, broken = begun(database), texts(policy="name: [x")
     with database.write() as connection:
-        wrong = drafts.save(connection, 1, texts(policy="name: [x"), "A term", draft.sha256, LABELS, "lea", NOON)
+        wrong = drafts.save(connection, 1, broken, "A term", draft.sha256, drafts.state_of(broken, LABELS), "lea", NOON)
     assert wrong.state == "edited"
     pass_backtest(database, 1, NOON)
     with pytest.raises(CaseError, match="not backtested"), database.write() as connection:
