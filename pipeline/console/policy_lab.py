@@ -101,6 +101,7 @@ class PolicyLab:
         self._classifier: Classifier | None = None
         self._turn, self._checking, self._over = Lock(), Lock(), Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="backtest")
+        self._waiting: list[StoredBacktest] = []
         self._compiled = lru_cache(4)(self._compile)
         self._remarked = lru_cache(16)(self._remark)
 
@@ -143,7 +144,8 @@ class PolicyLab:
         return Tried(flag, tuple(shown), tuple(terms), row)
 
     def start(self, run: StoredBacktest) -> None:
-        """Run a backtest in the background."""
+        """Run a backtest in the background, after those that wait already."""
+        self._waiting.append(run)
         self._thread.submit(self._run, run)
 
     def close(self) -> None:
@@ -164,6 +166,7 @@ class PolicyLab:
         return self._classifier
 
     def _run(self, run: StoredBacktest) -> None:
+        self._waiting.remove(run)
         try:
             result = self._result(run)
             with self._database.write() as connection:
@@ -184,6 +187,9 @@ class PolicyLab:
 
     def _result(self, run: StoredBacktest) -> BacktestResult:
         began = time.monotonic()
+        progress = self._progress(run)
+        if not progress(0, 0):
+            raise TrialStopped
         with self._database.read() as connection:
             draft = drafts.find(connection, run.draft)
             old = versions.texts_now(connection, self._settings)
@@ -193,19 +199,32 @@ class PolicyLab:
             classifier = self._loaded()
         terms = trial.new_terms(old, draft.texts, self._labels)
         test = Backtest(classifier, self._labels, before, after)
-        tally, whole = trial.judge_cases(test, cases, terms, self._progress(run), began + CASES_SECONDS)
-        speech = self._speech_change(run, Backtest(classifier, self._labels, before, after))
-        return trial.result_of(tally, whole, terms, speech, time.monotonic() - began)
+        tally, whole = trial.judge_cases(test, cases, terms, progress, began + CASES_SECONDS)
+        judged = sum(len(case.flags) for case in cases)
+        speech = self._speech_change(
+            run,
+            Backtest(classifier, self._labels, before, after),
+            lambda done, total: progress(judged + done, judged + total),
+        )
+        deaf = bool(run.hours) and speech is None
+        return trial.result_of(tally, whole, terms, speech, time.monotonic() - began, deaf)
 
-    def _speech_change(self, run: StoredBacktest, test: Backtest) -> SpeechChange | None:
+    def _speech_change(self, run: StoredBacktest, test: Backtest, progress: trial.Progress) -> SpeechChange | None:
+        """Judge the speech of the last hours. The cases' figures count without it, too: it is None if Kafka fails."""
         if self._speech is None or run.hours == 0:
             return None
-        read, drawn = self._speech.read(self._clock() - run.hours * 3_600, trial.MOST_SPEECH)
-        until = time.monotonic() + SPEECH_SECONDS
-        return trial.judge_speech(test, drawn, run.hours, read, self._progress(run), until)
+        try:
+            read, drawn = self._speech.read(self._clock() - run.hours * 3_600, trial.MOST_SPEECH)
+            return trial.judge_speech(test, drawn, run.hours, read, progress, time.monotonic() + SPEECH_SECONDS)
+        except VoxwardenError as error:
+            log.warning("the backtest of draft %d reads no speech: %s", run.draft, error)
+            return None
 
     def _progress(self, run: StoredBacktest) -> trial.Progress:
-        """Return a function that stores the progress, at most once in BEAT_SECONDS, and tells whether to go on."""
+        """Return a function that stores the progress, at most once in BEAT_SECONDS, and tells whether to go on.
+
+        It also tells that the backtests that wait for this one have not ended.
+        """
         told = -BEAT_SECONDS
 
         def progress(done: int, total: int) -> bool:
@@ -216,6 +235,8 @@ class PolicyLab:
                 return True
             told = time.monotonic()
             with self._database.write() as connection:
+                for each in self._waiting.copy():
+                    backtests.beat(connection, each, 0, 0, self._clock())
                 return backtests.beat(connection, run, done, total, self._clock())
 
         return progress

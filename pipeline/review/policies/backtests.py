@@ -75,6 +75,8 @@ class SpeechChange(Struct, frozen=True):
     judged: int
     flagged: Pairing
     labels: dict[str, Pairing]
+    whole: bool = True
+    """Whether all of them were judged within the time."""
 
 
 class BacktestResult(Struct, frozen=True):
@@ -96,8 +98,10 @@ class BacktestResult(Struct, frozen=True):
     samples: tuple[ChangedFlag, ...]
     terms: tuple[TermUse, ...]
     speech: SpeechChange | None
-    """None: no speech was asked for, or this console cannot read it."""
+    """None: no speech was asked for, or it could not be read."""
     seconds: float
+    deaf: bool = False
+    """Speech was asked for, but it could not be read."""
 
 
 class StoredBacktest(Struct, frozen=True):

@@ -189,8 +189,8 @@ def judge_speech(
 
     Raises TrialStopped if `progress` says so.
     """
-    judged, counts, labels = 0, _Count(), defaultdict[str, _Count](_Count)
-    while time.monotonic() < until and (batch := list(islice(speech, BATCH))):
+    judged, counts, labels, whole = 0, _Count(), defaultdict[str, _Count](_Count), True
+    while (whole := time.monotonic() < until) and (batch := list(islice(speech, BATCH))):
         for each in test.compare(batch):
             judged += 1
             counts.add(flagged(each.before), flagged(each.after))
@@ -199,7 +199,8 @@ def judge_speech(
                 labels[label].add(label in was, label in is_now)
         if not progress(judged, min(read, MOST_SPEECH)):
             raise TrialStopped
-    return SpeechChange(hours, read, judged, counts.pair, {label: each.pair for label, each in sorted(labels.items())})
+    pairs = {label: each.pair for label, each in sorted(labels.items())}
+    return SpeechChange(hours, read, judged, counts.pair, pairs, whole)
 
 
 def new_terms(before: RuleTexts, after: RuleTexts, labels: Labels) -> list[TermCount]:
@@ -236,7 +237,7 @@ def _batches(cases: Sequence[StoredCase]) -> Iterator[list[StoredCase]]:
 
 
 def result_of(
-    tally: CaseTally, whole: bool, terms: Sequence[TermCount], speech: SpeechChange | None, seconds: float
+    tally: CaseTally, whole: bool, terms: Sequence[TermCount], speech: SpeechChange | None, seconds: float, deaf: bool
 ) -> BacktestResult:
     """Return the counts as a result."""
     upheld, dismissed = tally.by_verdict["uphold"].pair, tally.by_verdict["dismiss"].pair
@@ -260,4 +261,5 @@ def result_of(
         ),
         speech=speech,
         seconds=seconds,
+        deaf=deaf,
     )

@@ -1,8 +1,12 @@
 """A draft goes from its first edit to the live version, and never past a second person."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 
-from pipeline.errors import CaseError, Involved, Missing, Stale
+from pipeline.errors import CaseError, Involved, Missing, Stale, VoxwardenError
 from pipeline.judge.labels import load
 from pipeline.review import audit
 from pipeline.review.database import Database
@@ -132,3 +136,47 @@ def test_the_number_of_open_drafts_is_limited(database: Database) -> None:
         begun(database)
     with pytest.raises(CaseError, match="open drafts already"):
         begun(database)
+
+
+def at_once(work: Callable[[str], object], *people: str) -> list[object]:
+    """Let each person do the work at the same moment. Return what each got: a result or an error."""
+    gate = Barrier(len(people))
+
+    def run(person: str) -> object:
+        gate.wait()
+        try:
+            return work(person)
+        except VoxwardenError as error:
+            return error
+
+    with ThreadPoolExecutor(len(people)) as pool:
+        return list(pool.map(run, people))
+
+
+def test_a_draft_that_two_people_approve_at_once_is_published_once(database: Database) -> None:
+    draft = asked(database)
+
+    def approve(person: str) -> object:
+        with database.write() as connection:
+            return drafts.approve(connection, 1, draft.sha256, 0, LABELS, person, NOON + 2)
+
+    found = at_once(approve, "ada", "mia", "ben")
+    assert sum(isinstance(each, PublishedPolicy) for each in found) == 1
+    assert sum(isinstance(each, CaseError) for each in found) == 2
+    with database.read() as connection:
+        assert [each.number for each in versions.listed(connection)] == [1]
+
+
+def test_of_two_edits_at_once_one_is_kept_and_the_other_is_told(database: Database) -> None:
+    draft = begun(database)
+
+    def edit(person: str) -> object:
+        with database.write() as connection:
+            these = texts(f"banana of {person}")
+            return drafts.save(connection, 1, these, "A term", draft.sha256, "checked", person, NOON)
+
+    found = at_once(edit, "lea", "ben")
+    assert sorted(type(each).__name__ for each in found) == ["Draft", "Stale"]
+    assert len({begun(database).number for _ in range(3)}) == 3
+    made = at_once(lambda person: begun(database, actor=person), "lea", "ben", "ada")
+    assert len({each.number for each in made if isinstance(each, Draft)}) == 3
