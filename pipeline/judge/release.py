@@ -1,6 +1,5 @@
 """A release: what all running judges are to use. The policy studio makes one, and each judge follows the newest."""
 
-import dataclasses
 import logging
 import os
 import socket
@@ -44,6 +43,20 @@ class Release(Struct, frozen=True):
     shadows: tuple[MarkedTexts, ...] = ()
 
 
+class ShadowCount(Struct, frozen=True):
+    """What a shadow policy has suggested in one judge."""
+
+    mark: str
+    since: float
+    """When this judge began to count, in UTC seconds."""
+    judged: int = 0
+    """Utterances."""
+    flagged: int = 0
+    """Of these, those with a review or a block."""
+    differ: int = 0
+    """Of these, those for which the live policy suggests something else."""
+
+
 class JudgeReport(Struct, frozen=True):
     """What a running judge uses."""
 
@@ -57,6 +70,8 @@ class JudgeReport(Struct, frozen=True):
     """The time of this report."""
     problem: str = ""
     """Why it could not use the newest release. Then it goes on with the one before."""
+    shadows: tuple[ShadowCount, ...] = ()
+    """The shadow policies of its release."""
 
 
 class ReleaseSource(Protocol):
@@ -95,6 +110,8 @@ class FollowedRules:
         self._edition, self._problem = 0, ""
         self._looked_at: Release | None = None
         self._since, self._reported = clock(), -REPORT_SECONDS
+        self._shadows: dict[str, tuple[str, ShadowCount]] = {}
+        """For each mark, the version that the metrics name, and what they had counted when it began."""
         self._worker = f"{settings.kafka.instance or socket.gethostname()}-{os.getpid()}"
         self._over, self._answers = Event(), True
         self._take()
@@ -150,12 +167,14 @@ class FollowedRules:
         files = self._files
         shadows = tuple(compiled(each.texts, files.labels, each.mark) for each in release.shadows)
         if release.live is None:
-            made = dataclasses.replace(files, shadows=(*files.shadows, *shadows))
+            made = JudgeConfig(files.labels, files.matcher, files.policy, (*files.shadows, *shadows))
         else:
             live = compiled(release.live.texts, files.labels, release.live.mark)
-            made = dataclasses.replace(
-                files, matcher=live.matcher, policy=live.policy, shadows=(*files.shadows, *shadows)
-            )
+            made = JudgeConfig(files.labels, live.matcher, live.policy, (*files.shadows, *shadows))
+        self._shadows = {  # before the judge uses them, so that no utterance is missed
+            each.mark: self._shadows.get(each.mark) or self._begun(each.mark, rules.policy.version)
+            for each, rules in zip(release.shadows, shadows, strict=True)
+        }
         self._config, self._edition, self._problem, self._since = made, release.edition, "", self._clock()
         self._metrics.policy_edition.set(release.edition)
         self._metrics.policy_refused.set(0)
@@ -175,5 +194,21 @@ class FollowedRules:
         if now - self._reported < REPORT_SECONDS:
             return
         made = JudgeReport(self._worker, self._edition, self._config.policy.version, self._since, now)
-        self._source.report(replace(made, problem=self._problem))
+        counts = tuple(self._count(version, before) for version, before in self._shadows.values())
+        self._source.report(replace(made, problem=self._problem, shadows=counts))
         self._reported = now
+
+    def _begun(self, mark: str, version: str) -> tuple[str, ShadowCount]:
+        return version, self._count(version, ShadowCount(mark, self._clock()))
+
+    def _count(self, version: str, before: ShadowCount) -> ShadowCount:
+        """Return what the metrics have counted for a shadow policy since `before`."""
+        judged, flagged, differ = -before.judged, -before.flagged, -before.differ
+        [metric] = self._metrics.shadow_flags.collect()
+        for sample in metric.samples:
+            if sample.labels["policy"] == version and sample.name.endswith("_total"):
+                count = int(sample.value)
+                judged += count
+                flagged += count * (sample.labels["suggestion"] != "pass")
+                differ += count * (sample.labels["agrees"] == "no")
+        return replace(before, judged=judged, flagged=flagged, differ=differ)

@@ -16,7 +16,7 @@ from pipeline.judge.labels import Labels
 from pipeline.judge.release import MAX_SHADOWS, MarkedTexts, Release
 from pipeline.judge.rules import RuleTexts, compiled, read_texts
 from pipeline.review import audit
-from pipeline.review.tables.policies import POLICY_RELEASES, POLICY_SHADOWS, POLICY_VERSIONS
+from pipeline.review.tables.policies import POLICY_RELEASES, POLICY_SHADOW_COUNTS, POLICY_SHADOWS, POLICY_VERSIONS
 from pipeline.settings import Settings
 
 LOCK = 0x766F7870
@@ -56,6 +56,11 @@ class RunningShadow(Struct, frozen=True):
     mark: str
     started_by: str
     started_at: float
+    judged: int
+    """Utterances, by the reports of the judges."""
+    flagged: int
+    differ: int
+    """Utterances for which the live policy suggests something else."""
 
 
 def lock(connection: Connection) -> None:
@@ -157,17 +162,23 @@ def start_shadow(connection: Connection, mark: str, texts: RuleTexts, labels: La
 def end_shadow(connection: Connection, mark: str, actor: str, at: float) -> None:
     """End a shadow policy. Raises Missing if it does not run."""
     lock(connection)
-    if connection.execute(delete(POLICY_SHADOWS).where(POLICY_SHADOWS.c.mark == mark)).rowcount == 0:
+    ended = next((each for each in shadows(connection) if each.mark == mark), None)
+    if ended is None:
         raise Missing(f"The shadow policy {mark} does not run", "Load the page again.")
+    connection.execute(delete(POLICY_SHADOWS).where(POLICY_SHADOWS.c.mark == mark))
     _release(connection, _live_number(connection), at)
-    audit.append(connection, at, actor, "policy.unshadow", mark)
+    detail = {"judged": ended.judged, "flagged": ended.flagged, "differ": ended.differ}
+    audit.append(connection, at, actor, "policy.unshadow", mark, detail)
 
 
 def shadows(connection: Connection) -> list[RunningShadow]:
     """Return the shadow policies that run, oldest first."""
     columns = (POLICY_SHADOWS.c.mark, POLICY_SHADOWS.c.started_by, POLICY_SHADOWS.c.started_at)
-    query = select(*columns).order_by(POLICY_SHADOWS.c.started_at, POLICY_SHADOWS.c.mark)
-    return [RunningShadow(*row) for row in connection.execute(query)]
+    counts = POLICY_SHADOW_COUNTS.c
+    sums = [func.coalesce(func.sum(each), 0) for each in (counts.judged, counts.flagged, counts.differ)]
+    query = select(*columns, *sums).outerjoin(POLICY_SHADOW_COUNTS, counts.mark == POLICY_SHADOWS.c.mark)
+    ordered = query.group_by(*columns).order_by(POLICY_SHADOWS.c.started_at, POLICY_SHADOWS.c.mark)
+    return [RunningShadow(*row) for row in connection.execute(ordered)]
 
 
 def edition(connection: Connection) -> int:

@@ -3,9 +3,9 @@
 import msgspec
 from sqlalchemy import Connection, delete, select
 
-from pipeline.judge.release import REPORT_SECONDS, JudgeReport
+from pipeline.judge.release import REPORT_SECONDS, JudgeReport, ShadowCount
 from pipeline.review import upsert
-from pipeline.review.tables.policies import POLICY_WORKERS
+from pipeline.review.tables.policies import POLICY_SHADOW_COUNTS, POLICY_SHADOWS, POLICY_WORKERS
 
 SILENT_SECONDS = 4 * REPORT_SECONDS
 """A judge that has reported nothing for longer has ended."""
@@ -25,6 +25,30 @@ def put(connection: Connection, report: JudgeReport) -> None:
         )
     )
     connection.execute(delete(POLICY_WORKERS).where(POLICY_WORKERS.c.seen_at < report.at - SILENT_SECONDS))
+    for count in report.shadows:
+        _put_count(connection, report.worker, count)
+
+
+def _put_count(connection: Connection, worker: str, count: ShadowCount) -> None:
+    """Store what a shadow policy has suggested, unless it has ended."""
+    values = msgspec.structs.asdict(count) | {"worker": worker}
+    known = (
+        select(POLICY_SHADOWS.c.mark)
+        .where(POLICY_SHADOWS.c.mark == count.mark)
+        .with_for_update(read=True, key_share=True)
+    )
+    if connection.execute(known).first() is None:
+        return
+    changes = {name: values[name] for name in ("judged", "flagged", "differ")}
+    connection.execute(
+        upsert.insert(connection, POLICY_SHADOW_COUNTS)
+        .values(values)
+        .on_conflict_do_update(
+            index_elements=["mark", "worker", "since"],
+            set_=changes,
+            where=POLICY_SHADOW_COUNTS.c.judged < count.judged,
+        )
+    )
 
 
 def running(connection: Connection, now: float) -> list[JudgeReport]:

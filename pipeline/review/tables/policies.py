@@ -75,6 +75,18 @@ POLICY_WORKERS = Table(
     Column("seen_at", Double, nullable=False),
 )
 
+POLICY_SHADOW_COUNTS = Table(
+    # What each shadow policy has suggested in each judge. A judge that starts again counts in another row.
+    "policy_shadow_counts",
+    METADATA,
+    Column("mark", ForeignKey("policy_shadows.mark", ondelete="CASCADE"), primary_key=True),
+    Column("worker", String, primary_key=True),
+    Column("since", Double, primary_key=True),
+    Column("judged", Integer, nullable=False),
+    Column("flagged", Integer, nullable=False),
+    Column("differ", Integer, nullable=False),
+)
+
 POLICY_BACKTESTS = Table(
     "policy_backtests",
     METADATA,

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from msgspec import structs
 
 from pipeline.errors import BadMessage, DependencyError
+from pipeline.judge import release as module
 from pipeline.judge.judge import Judge
 from pipeline.judge.release import FollowedRules, JudgeReport, MarkedTexts, Release
 from pipeline.judge.rules import LexiconText, RuleTexts
@@ -139,6 +141,29 @@ def test_a_shadow_has_its_own_terms(source: Source, metrics: Metrics) -> None:
         for suggestion in ("pass", "review")
     }
     assert counts == {"pass": 1, "review": 1}
+
+
+def test_a_judge_reports_what_a_shadow_suggested_since_it_began(
+    source: Source, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REPORT_SECONDS", 0.0)
+    shadow = MarkedTexts("draft-1", texts("green banana"))
+    said = [transcript("green banana"), transcript("purple banana", 200.0), transcript("no fruit", 300.0)]
+    with closing(FollowedRules(Settings(), source, metrics, seconds=0.01)) as rules:
+        judge = Judge(rules, WordClassifier(), metrics)
+        for edition, shadows in ((1, (shadow,)), (2, ()), (3, (shadow,))):
+            source.release = release(edition, texts(), *shadows)
+            wait_for(rules, f"mine@{edition}")
+            judge.process([structs.replace(each, id=f"{each.id}-{edition}") for each in said])
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while [count.judged for count in source.reports[-1].shadows] != [3]:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+    [count] = source.reports[-1].shadows
+    assert (count.mark, count.judged, count.flagged, count.differ) == ("draft-1", 3, 1, 2), (
+        "not those of the first time"
+    )
+    assert all(not each.shadows for each in source.reports if each.edition == 2)
 
 
 @pytest.mark.parametrize(

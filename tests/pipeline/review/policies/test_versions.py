@@ -6,11 +6,11 @@ from sqlalchemy.exc import DBAPIError
 
 from pipeline.errors import CaseError, Missing
 from pipeline.judge.labels import load
-from pipeline.judge.release import MAX_SHADOWS
+from pipeline.judge.release import MAX_SHADOWS, JudgeReport, ShadowCount
 from pipeline.judge.rules import RuleTexts, read_texts
 from pipeline.review import audit
 from pipeline.review.database import Database
-from pipeline.review.policies import versions
+from pipeline.review.policies import versions, workers
 from pipeline.review.policies.versions import PublishedPolicy
 from pipeline.settings import Settings
 from tests.builders import NOON
@@ -83,6 +83,33 @@ def test_shadow_policies_start_and_end(database: Database) -> None:
     assert release.live is not None
     assert (release.edition, release.live.mark) == (2 + MAX_SHADOWS, "1")
     assert actions == ["policy.shadow", "policy.shadow", "policy.unshadow"]
+
+
+def reported(worker: str, since: float, judged: int, mark: str = "draft-1") -> JudgeReport:
+    count = ShadowCount(mark, since, judged, judged // 10, judged // 5)
+    return JudgeReport(worker, 1, "mine@1", NOON, since + judged, shadows=(count,))
+
+
+def test_a_shadow_has_the_counts_of_all_judges_until_it_ends(database: Database) -> None:
+    with database.write() as connection:
+        versions.start_shadow(connection, "draft-1", texts(), LABELS, "lea", NOON)
+        for report in (
+            reported("one", NOON, 10),
+            reported("one", NOON, 30),
+            reported("one", NOON, 20),
+            reported("two", NOON, 50),
+            reported("one", NOON + 60, 100),
+            reported("two", NOON, 70, "draft-9"),
+        ):
+            workers.put(connection, report)
+        [running] = versions.shadows(connection)
+        assert (running.judged, running.flagged, running.differ) == (180, 18, 36), "a judge that began again counts on"
+        versions.end_shadow(connection, "draft-1", "lea", NOON)
+        versions.start_shadow(connection, "draft-1", texts(), LABELS, "lea", NOON)
+        [again] = versions.shadows(connection)
+        [line] = [line for line in audit.lines(connection) if line.action == "policy.unshadow"]
+    assert again.judged == 0
+    assert '"judged":180' in line.detail
 
 
 REPLACE = {
