@@ -35,8 +35,12 @@ class History:
         self._kafka = kafka
         self._consumer = reader(kafka)
         self._name = topic_name(topic, kafka)
-        with broker_errors(kafka):
-            self._spans = self._find(since, until)
+        try:
+            with broker_errors(kafka):
+                self._spans = self._find(since, until)
+        except BaseException:
+            self._consumer.close()
+            raise
         self.total = sum(span.end - span.first for span in self._spans)
         """Upper limit for the number of records: offsets may have gaps."""
 
