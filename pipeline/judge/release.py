@@ -1,5 +1,6 @@
 """A release: what all running judges are to use. The policy studio makes one, and each judge follows the newest."""
 
+import dataclasses
 import logging
 import os
 import socket
@@ -167,10 +168,12 @@ class FollowedRules:
         files = self._files
         shadows = tuple(compiled(each.texts, files.labels, each.mark) for each in release.shadows)
         if release.live is None:
-            made = JudgeConfig(files.labels, files.matcher, files.policy, (*files.shadows, *shadows))
+            made = dataclasses.replace(files, shadows=(*files.shadows, *shadows))
         else:
             live = compiled(release.live.texts, files.labels, release.live.mark)
-            made = JudgeConfig(files.labels, live.matcher, live.policy, (*files.shadows, *shadows))
+            made = dataclasses.replace(
+                files, matcher=live.matcher, policy=live.policy, shadows=(*files.shadows, *shadows)
+            )
         self._shadows = {  # before the judge uses them, so that no utterance is missed
             each.mark: self._shadows.get(each.mark) or self._begun(each.mark, rules.policy.version)
             for each, rules in zip(release.shadows, shadows, strict=True)
