@@ -19,8 +19,7 @@ from pipeline.console.desk import Desk
 from pipeline.judge.labels import SEVERITIES
 from pipeline.messages import Decision, Verdict
 from pipeline.metrics import Bound, from_zero
-from pipeline.review.cases import queue as cases_queue
-from pipeline.review.cases import uncovered
+from pipeline.review.cases import groups, uncovered
 from pipeline.review.delivery.confirmations import Confirmation, Result
 from pipeline.review.quality import figures, lead_figures
 from pipeline.review.quality.checks import FINAL
@@ -69,9 +68,9 @@ def queue(desk: Desk) -> None:
     """Update the figures of the open cases."""
     now, metrics = desk.clock(), desk.metrics
     with desk.database.read() as connection:
-        found = {each.severity: each for each in lead_figures.backlog(connection, now)}
-        due = cases_queue.earliest_due(connection)
-        missing = uncovered.find(connection, now)
+        waiting = groups.read(connection, now)
+        found = {each.severity: each for each in lead_figures.backlog(connection, waiting, now)}
+        missing = uncovered.find(connection, waiting, now)
     for number, severity in enumerate(SEVERITIES):
         state = found.get(number)
         metrics.open_cases.labels(severity).set(state.open if state else 0)
@@ -79,7 +78,7 @@ def queue(desk: Desk) -> None:
         metrics.oldest_case_seconds.labels(severity).set(state.oldest if state else 0)
     metrics.uncovered_cases.labels("nobody").set(sum(one.nobody for one in missing))
     metrics.uncovered_cases.labels("away").set(sum(one.away for one in missing))
-    metrics.oldest_overdue_seconds.set(max(0.0, now - due) if due is not None else 0.0)
+    metrics.oldest_overdue_seconds.set(max(0.0, now - min((group.due for group in waiting), default=now)))
 
 
 def quality(desk: Desk) -> None:

@@ -13,7 +13,7 @@ from pipeline.console.pages import page
 from pipeline.errors import AccountError
 from pipeline.review.accounts import accounts, skills
 from pipeline.review.accounts.skills import CRITICAL, DECIDING, SENIOR, Skills
-from pipeline.review.cases import assigning, uncovered
+from pipeline.review.cases import assigning, groups, uncovered
 
 router = APIRouter(prefix="/skills")
 
@@ -42,7 +42,7 @@ def desk_people(request: Request, desk: TheDesk) -> Response:
     """Show who is at the desk, what each person has, and the open cases that nobody can take."""
     with desk.database.read() as connection:
         people = assigning.people(connection, desk.clock())
-        missing = uncovered.find(connection, desk.clock())
+        missing = uncovered.find(connection, groups.read(connection, desk.clock()), desk.clock())
     here = sum(one.presence == "here" for one in people)
     return page(request, "desk_people.html", people=people, here=here, uncovered=missing)
 

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, select
 from pipeline.errors import AccountError
 from pipeline.review import audit
 from pipeline.review.accounts.accounts import Role
+from pipeline.review.cases.groups import OpenGroup
 from pipeline.review.cases.values import Case
 from pipeline.review.tables.core import ACCOUNTS, CASES
 from pipeline.review.tables.queues import SKILLS
@@ -37,8 +38,8 @@ class Skills(Struct, frozen=True, kw_only=True):
     escalated: bool = False
     """Whether the account may decide escalated cases."""
 
-    def fit(self, case: Case) -> bool:
-        """Tell whether the account may get this open case, by what `conditions` says in SQL."""
+    def fit(self, case: Case | OpenGroup) -> bool:
+        """Tell whether the account may get this open case, or a group of them, by what `conditions` says in SQL."""
         spoken = not self.languages or case.language in {*self.languages, ""}
         known = not self.labels or case.label in {*self.labels, ""}
         return spoken and known and case.severity <= self.severity and (self.escalated or case.status != "escalated")

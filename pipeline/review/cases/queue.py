@@ -92,12 +92,6 @@ def counts(connection: Connection, wanted: QueueFilter, at: float, most: int) ->
     return int(total), int(late)
 
 
-def earliest_due(connection: Connection) -> float | None:
-    """Return the earliest deadline of all open cases (UTC seconds); None if no case is open."""
-    found = connection.execute(select(func.min(CASES.c.due_at)).where(OPEN)).scalar_one()
-    return None if found is None else float(found)
-
-
 def choices(connection: Connection, limit: int = 1_000) -> dict[str, list[str]]:
     """Return the labels, languages, suggestions and policies of the `limit` most urgent open cases, for filters."""
     columns = (CASES.c.label, CASES.c.language, CASES.c.suggestion, CASES.c.policy)

@@ -1,14 +1,14 @@
 """Open cases that nobody can take, because nobody has the skills. The caller opens the connection."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
-from sqlalchemy import Connection, and_, false, func, or_, select
+from sqlalchemy import Connection
 
 from pipeline.review.accounts import presence, skills
-from pipeline.review.accounts.skills import EVERY, Skills
-from pipeline.review.tables.core import CASES, OPEN
+from pipeline.review.accounts.skills import Skills
+from pipeline.review.cases.groups import OpenGroup
 
 
 class Uncovered(Struct, frozen=True):
@@ -23,22 +23,19 @@ class Uncovered(Struct, frozen=True):
     away: int
 
 
-def find(connection: Connection, at: float) -> list[Uncovered]:
-    """Return the open cases that nobody can take at `at` (UTC seconds), by language, most cases first."""
+def find(connection: Connection, waiting: Sequence[OpenGroup], at: float) -> list[Uncovered]:
+    """Return the cases of the groups `waiting` that nobody can take at `at` (UTC seconds), by language, most first."""
     everybody, here = skills.everybody(connection), presence.here(connection, at)
-    nobody = _outside(connection, everybody.values())
-    away = _outside(connection, [has for name, has in everybody.items() if name in here]) - nobody
+    nobody = _outside(waiting, everybody.values())
+    away = _outside(waiting, [has for name, has in everybody.items() if name in here]) - nobody
     found = [Uncovered(*group, nobody[group], away[group]) for group in nobody.keys() | away.keys()]
     return sorted(found, key=lambda one: (-one.nobody, -one.away, one.language, one.escalated))
 
 
-def _outside(connection: Connection, people: Iterable[Skills]) -> Counter[tuple[str, bool]]:
-    """Count the open cases outside the skills of all these people, by language and whether they are escalated."""
-    skilled = set(people)
-    if EVERY in skilled:
-        return Counter()
-    fits = or_(false(), *(and_(*has.conditions()) for has in skilled))
-    escalated = CASES.c.status == "escalated"
-    query = select(CASES.c.language, escalated.label("escalated"), func.count().label("n")).where(OPEN, ~fits)
-    rows = connection.execute(query.group_by(CASES.c.language, escalated))
-    return Counter({(row.language, bool(row.escalated)): row.n for row in rows})
+def _outside(waiting: Iterable[OpenGroup], people: Iterable[Skills]) -> Counter[tuple[str, bool]]:
+    """Count the cases outside the skills of all these people, by language and whether they are escalated."""
+    skilled, counts = set(people), Counter[tuple[str, bool]]()
+    for group in waiting:
+        if not any(has.fit(group) for has in skilled):
+            counts[group.language, group.status == "escalated"] += group.open
+    return counts

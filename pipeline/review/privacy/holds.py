@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 
 from pipeline.errors import CaseError, Missing
 from pipeline.review import audit
@@ -77,7 +77,7 @@ def held() -> ColumnElement[bool]:
 
     The hold names the case, the case that it copies, its speaker, its room, or a speaker in the clip of a whole room.
     """
-    return exists().where(HOLDS.c.released_at.is_(None), _names_case())
+    return _named_by(HOLDS.c.released_at.is_(None))
 
 
 def is_held(connection: Connection, case: str) -> bool:
@@ -87,32 +87,28 @@ def is_held(connection: Connection, case: str) -> bool:
 
 def covers(hold: str) -> ColumnElement[bool]:
     """Return the condition on a row of CASES that this hold (its id) names the case, also after its release."""
-    return exists().where(HOLDS.c.id == hold, _names_case())
+    return _named_by(HOLDS.c.id == hold)
 
 
-def _names_case() -> ColumnElement[bool]:
+def _named_by(hold: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return the condition on a row of CASES that a hold names it. `hold` is the condition on that row of HOLDS.
+
+    Holds are few and cases are many. So none of these queries depends on the case, and each runs once.
+    """
+    subjects = {kind: select(HOLDS.c.subject).where(hold, HOLDS.c.kind == kind) for kind in KINDS}
+    # The aliases are needed because the outer query may contain VOICES or CHECKS, too.
+    voices, copies = VOICES.alias("voices_held"), CHECKS.alias("copies_held")
+    heard = select(voices.c.case_id).where(voices.c.speaker.in_(subjects["speaker"]))
+    copied = select(copies.c.case_id).where(copies.c.original.in_(subjects["case"]))
     columns = {"case": CASES.c.id, "speaker": CASES.c.speaker, "room": CASES.c.room}
-    matches = [and_(HOLDS.c.kind == kind, HOLDS.c.subject == column) for kind, column in columns.items()]
-    matches.append(and_(HOLDS.c.kind == "speaker", HOLDS.c.subject.in_(_voices())))
-    matches.append(and_(HOLDS.c.kind == "case", HOLDS.c.subject.in_(_original())))
-    return or_(*matches)
+    named = [column.in_(subjects[kind]) for kind, column in columns.items()]
+    return or_(*named, CASES.c.id.in_(heard), CASES.c.id.in_(copied))
 
 
 def follow(connection: Connection, case: str, into: str) -> None:
     """Move the holds on `case` to the case `into`, into which it is merged."""
     on = update(HOLDS).where(HOLDS.c.kind == "case", HOLDS.c.subject == case)
     connection.execute(on.values(subject=into))
-
-
-def _voices() -> Select[tuple[str]]:
-    # The alias is needed because the outer query may contain VOICES, too.
-    others = VOICES.alias("others")
-    return select(others.c.speaker).where(others.c.case_id == CASES.c.id)
-
-
-def _original() -> Select[tuple[str | None]]:
-    copies = CHECKS.alias("copies")
-    return select(copies.c.original).where(copies.c.case_id == CASES.c.id)
 
 
 def _audit_detail(hold: Hold) -> dict[str, Any]:

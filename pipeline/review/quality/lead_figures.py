@@ -3,7 +3,8 @@
 The caller opens the connection. Times are UTC seconds.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from msgspec import Struct
@@ -12,6 +13,7 @@ from sqlalchemy import Connection, Select, case, func, select
 from pipeline.review.accounts import accounts, wellness
 from pipeline.review.appeals import appeals
 from pipeline.review.cases import leases, reading
+from pipeline.review.cases.groups import OpenGroup
 from pipeline.review.cases.values import Case
 from pipeline.review.quality import figures
 from pipeline.review.quality.checks import FINAL
@@ -103,12 +105,12 @@ class Load(Struct, frozen=True):
     over: bool
 
 
-def backlog(connection: Connection, at: float) -> list[QueueState]:
-    """Return the state of the queue for each severity with open cases, highest severity first."""
-    late = func.sum(case((CASES.c.due_at < at, 1), else_=0))
-    query = select(CASES.c.severity, func.count().label("open"), late.label("late"), func.min(CASES.c.created_at))
-    rows = connection.execute(query.where(OPEN).group_by(CASES.c.severity).order_by(CASES.c.severity.desc())).all()
-    return [_backlog(connection, row, at) for row in rows]
+def backlog(connection: Connection, waiting: Iterable[OpenGroup], at: float) -> list[QueueState]:
+    """Return the state of the queue at `at` for each severity in the groups `waiting`, highest severity first."""
+    by_severity: dict[int, list[OpenGroup]] = defaultdict(list)
+    for group in waiting:
+        by_severity[group.severity].append(group)
+    return [_backlog(connection, severity, by_severity[severity], at) for severity in sorted(by_severity, reverse=True)]
 
 
 def forecast(connection: Connection, at: float) -> Forecast:
@@ -184,8 +186,9 @@ _STANDS = (DECISIONS.c.undone.is_(None), DECISIONS.c.verdict.in_(FINAL))
 _DECIDED = DECISIONS.join(CASES, CASES.c.id == DECISIONS.c.case_id)
 
 
-def _backlog(connection: Connection, row: Any, at: float) -> QueueState:
-    severity, count, late, oldest = row
+def _backlog(connection: Connection, severity: int, groups: Sequence[OpenGroup], at: float) -> QueueState:
+    count, late = sum(group.open for group in groups), sum(group.late for group in groups)
+    oldest = min(group.oldest for group in groups)
     query = select(CASES.c.id, CASES.c.due_at).where(OPEN, CASES.c.severity == severity, CASES.c.created_at == oldest)
     first = connection.execute(query.order_by(CASES.c.id).limit(1)).one()
     return QueueState(severity, count, late, at - oldest, first.id, first.due_at - oldest)

@@ -15,6 +15,7 @@ from pipeline.assessment.audits import Recall
 from pipeline.assessment.decided import floor, standing
 from pipeline.assessment.figure import Window
 from pipeline.review.appeals import appeals
+from pipeline.review.cases import groups
 from pipeline.review.quality import figures, lead_figures
 from pipeline.review.quality.figures import FLAGGED, Agreement
 from pipeline.review.quality.statistics import Estimate, Share
@@ -223,7 +224,7 @@ class TeamFigures(Struct, frozen=True):
 def team(connection: Connection, at: float) -> TeamFigures:
     """Measure the team's figures at the time `at`."""
     return TeamFigures(
-        lead_figures.backlog(connection, at),
+        lead_figures.backlog(connection, groups.read(connection, at), at),
         lead_figures.forecast(connection, at),
         lead_figures.in_time(connection, at - DAY),
         lead_figures.loads(connection, at),

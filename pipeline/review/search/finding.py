@@ -254,10 +254,9 @@ def _counted(found: Sequence[FoundCase], name: str) -> Mapping[str, int]:
 
 
 def _kept(connection: Connection, found: Sequence[FoundCase]) -> Mapping[str, int]:
-    counts = (func.count().filter(_has(what)) for what in KEPT)
     among = CASES.c.id.in_(_listed(connection, [one.id for one in found]))
-    row = connection.execute(select(*counts).select_from(CASES).where(among)).one()
-    return dict(zip(KEPT, row, strict=True))
+    counts = [select(func.count()).where(among, _has(what)).scalar_subquery() for what in KEPT]
+    return dict(zip(KEPT, connection.execute(select(*counts)).one(), strict=True))
 
 
 def _listed(connection: Connection, ids: Sequence[str]) -> Select[Any]:

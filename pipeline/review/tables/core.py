@@ -40,6 +40,9 @@ DECIDED = text("verdict IS NOT NULL")
 QUEUE_FILTERS = ("language", "suggestion", "policy", "status", "severity")
 """The columns that filter the queue, beside label, room and speaker."""
 
+GROUPED = ("severity", "language", "label", "status")
+"""The columns that decide who may get an open case."""
+
 UNSENT = text("status IN ('waiting', 'sending')")
 """Condition of the outbox's index. As with OPEN, a query must have exactly this text."""
 
@@ -82,6 +85,8 @@ CASES = Table(
     ),
     Index("ix_cases_queue_room", "room", "urgency", "id", sqlite_where=OPEN, postgresql_where=OPEN),
     Index("ix_cases_queue_speaker", "speaker", "urgency", "id", sqlite_where=OPEN, postgresql_where=OPEN),
+    # The figures of the queue, by all that decides who may get a case.
+    Index("ix_cases_queue_groups", *GROUPED, "due_at", "created_at", sqlite_where=OPEN, postgresql_where=OPEN),
     # Strikes and history of a speaker.
     Index(None, "speaker", "verdict", "created_at"),
     # Similar cases of the past. An open backlog may hold many more cases of the label.

@@ -2,7 +2,7 @@
 
 from pipeline.review.accounts import accounts, skills
 from pipeline.review.accounts.skills import Skills
-from pipeline.review.cases import uncovered
+from pipeline.review.cases import groups, uncovered
 from pipeline.review.cases.uncovered import Uncovered
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
@@ -13,7 +13,7 @@ from tests.pipeline.review.people import sit_down
 
 def found(database: Database) -> list[Uncovered]:
     with database.read() as connection:
-        return uncovered.find(connection, NOON)
+        return uncovered.find(connection, groups.read(connection, NOON), NOON)
 
 
 def test_cases_in_a_language_that_nobody_here_knows(database: Database) -> None:
