@@ -5,7 +5,7 @@ The transaction that changes the case makes these checks, so no page can skip th
 
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, FromClause, and_, exists, or_, select
 
 from pipeline.errors import Involved
 from pipeline.review.accounts import skills
@@ -37,11 +37,11 @@ def users_of(connection: Connection, account: str) -> frozenset[str]:
     return frozenset({account, subject} - {""})
 
 
-def involves(users: Collection[str]) -> ColumnElement[bool]:
-    """Return the condition on a row of CASES that one of these users speaks in it, or reported it."""
+def involves(users: Collection[str], cases: FromClause = CASES) -> ColumnElement[bool]:
+    """Return the condition on a row of `cases` that one of these users speaks in it, or reported it."""
     reported = select(REPORTS.c.case_id).where(REPORTS.c.reporter.in_(users))
     heard = select(VOICES.c.case_id).where(VOICES.c.speaker.in_(users))
-    return or_(CASES.c.speaker.in_(users), CASES.c.id.in_(reported), CASES.c.id.in_(heard))
+    return or_(cases.c.speaker.in_(users), cases.c.id.in_(reported), cases.c.id.in_(heard))
 
 
 def check_escalated(connection: Connection, case: Case, account: str) -> None:

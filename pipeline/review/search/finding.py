@@ -1,13 +1,13 @@
 """Searches the cases, newest first. The caller opens the connection.
 
-A frequent word is in so many cases that the index would be slow: it knows all of them, but not which are new. So the
-search looks at the newest cases first, at more of them if it has not found enough, and at all cases in the end. The
-first step reads the words themselves, the others ask the index. Each step reads some ten thousand rows at most, unless
-a frequent word meets a rare filter.
+The search walks through the cases that match the filters, newest first, and looks at each: whether the viewer sees it,
+and whether the words are there. So a frequent word with a frequent filter is found soon. A rare word is in few cases,
+and the index knows them. A word between, or one that rarely meets its filter, is found by the index, too, after a walk
+through WALKED cases has not found enough.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, json
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    FromClause,
     Select,
     String,
     and_,
@@ -26,6 +27,7 @@ from sqlalchemy import (
     select,
     table,
     text,
+    true,
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
@@ -47,8 +49,14 @@ COUNTED = 1_000
 """Matches are counted up to this number."""
 FEW = 2_000
 """A word in fewer cases is searched in all of them at once."""
-STEPS: tuple[int | None, ...] = (5_000, 50_000, 200_000, None)
-"""How many of the newest cases each step looks at; None: all."""
+STEP = 4_000
+"""How many cases the search looks at together."""
+WALKED = 40_000
+"""A search of words by the index reads all cases with them. So it begins only if a walk would be longer than this."""
+DECIDED_LAST = (4_000, 32_000)
+"""How many of a person's last decisions are looked at first."""
+SKEW_SECONDS = 60.0
+"""A decision is later than its case, if the clocks of two machines differ less than this."""
 
 FACETS: tuple[Field, ...] = ("status", "verdict", "severity", "language", "has")
 KEPT = ("audio", "hold")
@@ -62,6 +70,11 @@ Place = tuple[float, str]
 
 In the order `risk`, it is minus the risk, and the id.
 """
+
+
+STORED = (CASES.c.created_at, CASES.c.id)
+SPOKEN = (SAID.c.created_at, SAID.c.case_id)
+"""The columns of a place."""
 
 
 class Viewer(Struct, frozen=True):
@@ -98,26 +111,20 @@ ORDERS: Mapping[str, Callable[[FoundCase], Place]] = {
 }
 """Sort keys of the orders in which matches are not found."""
 
+COLUMNS = tuple(CASES.c[name] for name in (*FoundCase.__struct_fields__, "speaker", "label"))
+"""The columns of a case that the search and `shows` need."""
+
 
 def find(
     connection: Connection, wanted: Wanted, viewer: Viewer, before: Place | None = None, most: int = COUNTED
 ) -> list[FoundCase]:
     """Return the newest matches, at most `most`. For the next page, give the `place` of the last one as `before`."""
-    query = _matches(wanted, viewer, before).limit(most)
-    if not wanted.said:
-        return _rows(connection, query)
-    read = and_(*(_contains(connection, phrases) for phrases in wanted.said))
-    indexed = _indexed(connection, wanted.said)
-    if _rare(connection, indexed):
-        return _rows(connection, _joined(query, read & indexed, None))
-    found: list[FoundCase] = []
-    for number, step in enumerate(STEPS):
-        floor = _floor(connection, wanted, before, step)
-        words = read if number == 0 and floor is not None else read & indexed
-        found = _rows(connection, _joined(query, words, floor))
-        if floor is None or len(found) >= most:
-            break
-    return found
+    for since in _last_decided(connection, wanted.by):
+        if wanted.since is None or since > wanted.since:
+            found = _find(connection, replace(wanted, since=since), viewer, before, most)
+            if len(found) == most:
+                return found
+    return _find(connection, wanted, viewer, before, most)
 
 
 def ordered(found: Sequence[FoundCase], order: str) -> list[FoundCase]:
@@ -141,44 +148,139 @@ def facets(
     return counts
 
 
-def shows(viewer: Viewer) -> ColumnElement[bool]:
-    """Return the condition on a row of CASES that search and the pages of speakers and rooms show it to `viewer`.
+def shows(viewer: Viewer, cases: FromClause = CASES) -> ColumnElement[bool]:
+    """Return the condition on a row of `cases` that search and the pages of speakers and rooms show it to `viewer`.
 
     Copies for checks are never shown, and neither are cases in which the viewer has a part.
     """
-    conditions: list[ColumnElement[bool]] = [CASES.c.id.not_in(COPIES)]
+    conditions: list[ColumnElement[bool]] = [cases.c.id.not_in(COPIES)]
     if not viewer.checked:
         theirs = select(CHECKS.c.original).where(WAITING, CHECKS.c.original.is_not(None))
-        conditions.append(CASES.c.id.not_in(theirs))
+        conditions.append(cases.c.id.not_in(theirs))
     if viewer.users:
-        conditions.append(~duty.involves(viewer.users))
+        conditions.append(~duty.involves(viewer.users, cases))
     if viewer.without.cases:
-        conditions.append(CASES.c.id.not_in(viewer.without.cases))
+        conditions.append(cases.c.id.not_in(viewer.without.cases))
     if viewer.without.labels:
-        conditions.append(CASES.c.label.not_in(viewer.without.labels))
+        conditions.append(cases.c.label.not_in(viewer.without.labels))
     if viewer.without.severity is not None:
-        conditions.append(CASES.c.severity < viewer.without.severity)
+        conditions.append(cases.c.severity < viewer.without.severity)
     return and_(*conditions)
 
 
-def _matches(wanted: Wanted, viewer: Viewer, before: Place | None) -> Select[Any]:
-    """Return the query for all matches, newest first, without the condition on words."""
-    columns = (CASES.c[name] for name in FoundCase.__struct_fields__)
-    query = select(*columns).where(shows(viewer)).order_by(CASES.c.created_at.desc(), CASES.c.id.desc())
+def _last_decided(connection: Connection, people: Sequence[str]) -> Iterator[float]:
+    """Yield times (UTC seconds): the cases since then that these people decided are among their last decisions."""
+    for number in DECIDED_LAST if people else ():
+        query = select(DECISIONS.c.at).where(_standing(people)).order_by(DECISIONS.c.at.desc()).offset(number).limit(1)
+        at = connection.scalar(query)
+        if at is None:
+            return
+        yield at + SKEW_SECONDS
+
+
+def _find(connection: Connection, wanted: Wanted, viewer: Viewer, before: Place | None, most: int) -> list[FoundCase]:
+    """Return the newest matches by the way that reads the fewest cases."""
+    if wanted.said and _rare(connection, _indexed(connection, wanted.said)):
+        return _by_index(connection, wanted, viewer, before, most)
+    found: list[FoundCase] = []
+    place, walked, step = before, 0, STEP if wanted.said else most
+    while True:
+        found += _seen(connection, _walk(connection, wanted, place, step), viewer, most - len(found))
+        if len(found) == most:
+            return found
+        place, walked = _end(connection, wanted, place, step), walked + step
+        if place is None:
+            return found
+        if wanted.said and len(found) * (WALKED - walked) < (most - len(found)) * walked:
+            return found + _by_index(connection, wanted, viewer, place, most - len(found))
+
+
+def _walk(connection: Connection, wanted: Wanted, before: Place | None, step: int) -> Select[Any]:
+    """Return the query for the matches among the next `step` cases that match the filters, newest first."""
+    words, filters, place = _contains(connection, wanted.said), list(_filters(wanted)), _columns(wanted)
+    if place is SPOKEN:
+        query = select(SAID.c.case_id.label("id"), words.label("said")).where(*_within(wanted, before, place))
+        spoken = _newest(query, place).limit(step).subquery()
+        return _newest(select(*COLUMNS).join(spoken, spoken.c.id == CASES.c.id).where(spoken.c.said))
+    # A subquery for each case, because a database might read all words to join them to few cases.
+    said = select(words).where(SAID.c.case_id == CASES.c.id).scalar_subquery() if wanted.said else true()
+    query = select(*COLUMNS, said.label("said")).where(*filters, *_within(wanted, before, place))
+    walked = _newest(query, place).limit(step).subquery()
+    return select(*(walked.c[column.name] for column in COLUMNS)).where(walked.c.said)
+
+
+def _end(connection: Connection, wanted: Wanted, before: Place | None, step: int) -> Place | None:
+    """Return the place of the last of the next `step` cases of a walk; None if there are not so many."""
+    place = _columns(wanted)
+    query = select(*place).where(*_filters(wanted), *_within(wanted, before, place))
+    row = connection.execute(_newest(query, place).offset(step - 1).limit(1)).one_or_none()
+    return (row[0], row[1]) if row else None
+
+
+def _columns(wanted: Wanted) -> tuple[Column[Any], Column[Any]]:
+    """Return the columns of a place in the table that a walk reads: without filters, that of the words is enough."""
+    return SPOKEN if wanted.said and not any(_filters(wanted)) else STORED
+
+
+def _seen(connection: Connection, candidates: Select[Any], viewer: Viewer, most: int) -> list[FoundCase]:
+    """Return the newest of the candidates that the viewer sees.
+
+    The candidates have an order, so a database makes them first. For all conditions at once it would guess too few
+    rows, and then read all cases of a filter to sort them.
+    """
+    each = candidates.subquery()
+    query = select(*(each.c[name] for name in FoundCase.__struct_fields__)).where(shows(viewer, each))
+    query = query.order_by(each.c.created_at.desc(), each.c.id.desc()).limit(most)
+    return [FoundCase(*row) for row in connection.execute(query)]
+
+
+def _by_index(
+    connection: Connection, wanted: Wanted, viewer: Viewer, before: Place | None, most: int
+) -> list[FoundCase]:
+    """Return the newest matches among all cases whose words the index knows."""
+    words, filters = _indexed(connection, wanted.said) & _contains(connection, wanted.said), list(_filters(wanted))
+    spoken = _newest(select(*SPOKEN).where(words, *_within(wanted, before, SPOKEN)), SPOKEN)
+    hits = (spoken if filters else spoken.limit(2 * most)).subquery()
+    cases = select(*COLUMNS).join(hits, hits.c.case_id == CASES.c.id).where(*filters)
+    found = _seen(connection, _newest(cases), viewer, most)
+    if filters or len(found) == most:
+        return found
+    end = connection.execute(spoken.offset(2 * most - 1).limit(1)).one_or_none()
+    return found + _by_index(connection, wanted, viewer, (end[0], end[1]), most - len(found)) if end else found
+
+
+def _newest(query: Select[Any], place: tuple[Column[Any], Column[Any]] = STORED) -> Select[Any]:
+    return query.order_by(*(column.desc() for column in place))
+
+
+def _filters(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
+    """Yield the conditions on a row of CASES, without those on words and time."""
     for name in ("label", "speaker", "room", "verdict", "status", "severity", "language"):
         if values := getattr(wanted, name):
-            query = query.where(_one_of(CASES.c[name], values))
+            yield _one_of(CASES.c[name], values)
     if wanted.policy:
-        query = query.where(or_(*map(_of_policy, wanted.policy)))
+        yield or_(*map(_of_policy, wanted.policy))
     if wanted.by:
-        standing = _one_of(DECISIONS.c.moderator, wanted.by) & DECISIONS.c.undone.is_(None)
-        query = query.where(CASES.c.id.in_(select(DECISIONS.c.case_id).where(standing)))
-    query = query.where(*map(_has, wanted.has))
+        lately = () if wanted.since is None else (DECISIONS.c.at >= wanted.since - SKEW_SECONDS,)
+        yield CASES.c.id.in_(select(DECISIONS.c.case_id).where(_standing(wanted.by), *lately))
+    yield from map(_has, wanted.has)
+
+
+def _within(
+    wanted: Wanted, before: Place | None, place: tuple[Column[Any], Column[Any]]
+) -> Iterator[ColumnElement[bool]]:
+    """Yield the conditions on time. `place` are the columns of the time and of the id of a case."""
     if wanted.since is not None:
-        query = query.where(CASES.c.created_at >= wanted.since)
+        yield place[0] >= wanted.since
     if wanted.until is not None:
-        query = query.where(CASES.c.created_at < wanted.until)
-    return query if before is None else query.where(tuple_(CASES.c.created_at, CASES.c.id) < tuple_(*before))
+        yield place[0] < wanted.until
+    if before is not None:
+        yield tuple_(*place) < tuple_(*before)
+
+
+def _standing(people: Sequence[str]) -> ColumnElement[bool]:
+    """Return the condition on a row of DECISIONS that one of these people made it, and that it is not undone."""
+    return _one_of(DECISIONS.c.moderator, people) & DECISIONS.c.undone.is_(None)
 
 
 def _of_policy(name: str) -> ColumnElement[bool]:
@@ -196,9 +298,10 @@ def _has(what: str) -> ColumnElement[bool]:
     return conditions[what]()
 
 
-def _contains(connection: Connection, phrases: Collection[str]) -> ColumnElement[bool]:
+def _contains(connection: Connection, said: Sequence[Sequence[str]]) -> ColumnElement[bool]:
+    """Return the condition that the text has a phrase of each tuple."""
     place = func.strpos if connection.dialect.name == "postgresql" else func.instr
-    return or_(*(place(SAID.c.text, phrase) > 0 for phrase in phrases))
+    return and_(true(), *(or_(*(place(SAID.c.text, phrase) > 0 for phrase in phrases)) for phrases in said))
 
 
 def _indexed(connection: Connection, said: Sequence[Sequence[str]]) -> ColumnElement[bool]:
@@ -220,33 +323,10 @@ def _fts5(grams: Needles) -> str:
     return "(" + " AND ".join([*map('"{}"'.format, grams.whole), *map('"{}" *'.format, grams.beginnings)]) + ")"
 
 
-def _floor(connection: Connection, wanted: Wanted, before: Place | None, step: int | None) -> float | None:
-    """Return when the oldest of the `step` newest cases was stored (UTC seconds); None: there are no more cases."""
-    if step is None:
-        return None
-    tops = [top for top in (wanted.until, before and before[0]) if top is not None]
-    query = select(SAID.c.created_at).order_by(SAID.c.created_at.desc()).offset(step).limit(1)
-    found = connection.scalar(query.where(SAID.c.created_at <= min(tops)) if tops else query)
-    return None if found is None or (wanted.since is not None and found <= wanted.since) else float(found)
-
-
 def _rare(connection: Connection, indexed: ColumnElement[bool]) -> bool:
     """Tell whether the index knows so few cases that all of them can be read."""
     some = select(SAID.c.number).where(indexed).limit(FEW).subquery()
     return connection.execute(select(func.count()).select_from(some)).scalar_one() < FEW
-
-
-def _joined(query: Select[Any], words: ColumnElement[bool], floor: float | None) -> Select[Any]:
-    """Join the query for cases with that for words. With a `floor`, only cases stored since then."""
-    near = select(SAID.c.case_id).where(words)
-    if floor is not None:
-        query, near = query.where(CASES.c.created_at >= floor), near.where(SAID.c.created_at >= floor)
-    said = near.subquery()
-    return query.join(said, said.c.case_id == CASES.c.id)
-
-
-def _rows(connection: Connection, query: Select[Any]) -> list[FoundCase]:
-    return [FoundCase(*row) for row in connection.execute(query)]
 
 
 def _counted(found: Sequence[FoundCase], name: str) -> Mapping[str, int]:

@@ -35,7 +35,7 @@ OPEN = text("status <> 'decided'")
 """Condition of the queue's indexes. A database uses them only if a query has exactly this text."""
 
 DECIDED = text("verdict IS NOT NULL")
-"""Condition of the index of similar cases."""
+"""Condition of the indexes of decided cases."""
 
 QUEUE_FILTERS = ("language", "suggestion", "policy", "status", "severity")
 """The columns that filter the queue, beside label, room and speaker."""
@@ -91,7 +91,8 @@ CASES = Table(
     Index(None, "speaker", "verdict", "created_at"),
     # Similar cases of the past. An open backlog may hold many more cases of the label.
     Index("ix_cases_similar", "label", "created_at", sqlite_where=DECIDED, postgresql_where=DECIDED),
-    # Search, newest first.
+    # Search, newest first. A backlog has no verdicts, and may hold many of the newest cases.
+    Index("ix_cases_verdict", "verdict", "created_at", sqlite_where=DECIDED, postgresql_where=DECIDED),
     Index(None, "label", "created_at"),
     Index(None, "room", "created_at"),
     Index(None, "severity", "created_at"),

@@ -67,10 +67,20 @@ def shelf(database: Database) -> Shelf:
     return Shelf(database)
 
 
-@pytest.fixture(params=[finding.STEPS, (1, 3, None), (None,)], ids=["usual", "short", "index"])
+WAYS = {
+    "rare": {},
+    "walk": {"FEW": 0},
+    "short steps": {"FEW": 0, "STEP": 2, "WALKED": 1_000},
+    "walk, then index": {"FEW": 0, "STEP": 2, "WALKED": 0},
+}
+"""What makes the search take each of its ways."""
+
+
+@pytest.fixture(params=WAYS.values(), ids=WAYS)
 def steps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the search look at few cases at a time, and at all at once."""
-    monkeypatch.setattr(finding, "STEPS", request.param)
+    """Let the search take each of its ways."""
+    for name, value in request.param.items():
+        monkeypatch.setattr(finding, name, value)
 
 
 @pytest.mark.usefixtures("steps")
