@@ -97,11 +97,16 @@ def take(connection: Connection, until: float, since: float = 0.0) -> None:
 
     They end with the transaction, or with the next snapshot.
     """
+    take_cases(connection, until, since)
+    _fill(connection, UPHOLDS, _upholds(since, until))
+    _fill(connection, STOPS, _stops())
+
+
+def take_cases(connection: Connection, until: float, since: float = 0.0) -> None:
+    """Fill SNAPSHOT alone, as `take` does. Precision and recall need no more."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SET LOCAL work_mem = '{SORT_MEMORY}'")
     _fill(connection, SNAPSHOT, _cases(since, until))
-    _fill(connection, UPHOLDS, _upholds(since, until))
-    _fill(connection, STOPS, _stops())
 
 
 def _fill(connection: Connection, table: Table, query: Select[Any]) -> None:

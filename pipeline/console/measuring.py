@@ -124,7 +124,7 @@ def _confirmed(desk: Desk, connection: Connection, since: float) -> None:
 
 
 def _sampled(desk: Desk, connection: Connection, window: Window) -> None:
-    snapshot.take(connection, window.until, window.since)
+    snapshot.take_cases(connection, window.until, window.since)
     recall = audits.recall(audits.read(connection, window))
     precision = audits.precision(audits.read_reviewed(connection, window))
     _set(desk.metrics.recall_ratio, Estimate(recall.value, recall.interval) if recall else None)

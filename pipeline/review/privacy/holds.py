@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, insert, or_, select, union, update
 
 from pipeline.errors import CaseError, Missing
 from pipeline.review import audit
@@ -90,10 +90,19 @@ def covers(hold: str) -> ColumnElement[bool]:
     return _named_by(HOLDS.c.id == hold)
 
 
-def _named_by(hold: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Return the condition on a row of CASES that a hold names it. `hold` is the condition on that row of HOLDS.
+def cases() -> CompoundSelect[tuple[str]]:
+    """Return the query for the ids of the cases whose deletion a hold blocks, for searches among all cases."""
+    return union(*(select(CASES.c.id).where(condition) for condition in _names(HOLDS.c.released_at.is_(None))))
 
-    Holds are few and cases are many. So none of these queries depends on the case, and each runs once.
+
+def _named_by(hold: ColumnElement[bool]) -> ColumnElement[bool]:
+    return or_(*_names(hold))
+
+
+def _names(hold: ColumnElement[bool]) -> list[ColumnElement[bool]]:
+    """Return the conditions on a row of CASES; with one of them a hold names it. `hold` is the condition on that hold.
+
+    Holds are few and cases are many. So no query here depends on the case, and each runs once.
     """
     subjects = {kind: select(HOLDS.c.subject).where(hold, HOLDS.c.kind == kind) for kind in KINDS}
     # The aliases are needed because the outer query may contain VOICES or CHECKS, too.
@@ -102,7 +111,7 @@ def _named_by(hold: ColumnElement[bool]) -> ColumnElement[bool]:
     copied = select(copies.c.case_id).where(copies.c.original.in_(subjects["case"]))
     columns = {"case": CASES.c.id, "speaker": CASES.c.speaker, "room": CASES.c.room}
     named = [column.in_(subjects[kind]) for kind, column in columns.items()]
-    return or_(*named, CASES.c.id.in_(heard), CASES.c.id.in_(copied))
+    return [*named, CASES.c.id.in_(heard), CASES.c.id.in_(copied)]
 
 
 def follow(connection: Connection, case: str, into: str) -> None:

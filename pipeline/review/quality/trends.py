@@ -102,7 +102,7 @@ def measure(connection: Connection, asked: QualityQuestion, at: float) -> Qualit
     step, count = PERIODS[asked.period]
     until = at // HOUR * HOUR
     since = until - step * count
-    snapshot.take(connection, until, since)
+    snapshot.take_cases(connection, until, since)
     window = Window(since, until)
     pairs = [pair for pair in figures.pairs(connection, since, until) if asked.label in {"", pair.label}]
     answers = [one for one in figures.answers(connection, since, until) if asked.label in {"", one.label}]

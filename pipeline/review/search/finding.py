@@ -1,9 +1,8 @@
 """Searches the cases, newest first. The caller opens the connection.
 
-The search walks through the cases that match the filters, newest first, and looks at each: whether the viewer sees it,
-and whether the words are there. So a frequent word with a frequent filter is found soon. A rare word is in few cases,
-and the index knows them. A word between, or one that rarely meets its filter, is found by the index, too, after a walk
-through WALKED cases has not found enough.
+The search walks through the cases that match the filters, newest first. It looks at each: whether the viewer sees it,
+and whether the words are there. So a frequent word is found soon, and a rare filter ends soon. If the walk finds the
+words too rarely, the index of words gives all cases that have them.
 """
 
 from collections import Counter
@@ -47,12 +46,10 @@ from pipeline.review.tables.search import SAID
 PAGE = 50
 COUNTED = 1_000
 """Matches are counted up to this number."""
-FEW = 2_000
-"""A word in fewer cases is searched in all of them at once."""
 STEP = 4_000
 """How many cases the search looks at together."""
 WALKED = 40_000
-"""A search of words by the index reads all cases with them. So it begins only if a walk would be longer than this."""
+"""The index of words gives all cases with them, so it is asked only if a walk would be longer than this."""
 DECIDED_LAST = (4_000, 32_000)
 """How many of a person's last decisions are looked at first."""
 SKEW_SECONDS = 60.0
@@ -119,7 +116,7 @@ def find(
     connection: Connection, wanted: Wanted, viewer: Viewer, before: Place | None = None, most: int = COUNTED
 ) -> list[FoundCase]:
     """Return the newest matches, at most `most`. For the next page, give the `place` of the last one as `before`."""
-    for since in _last_decided(connection, wanted.by):
+    for since in _last_decided(connection, () if wanted.said else wanted.by):
         if wanted.since is None or since > wanted.since:
             found = _find(connection, replace(wanted, since=since), viewer, before, most)
             if len(found) == most:
@@ -180,10 +177,10 @@ def _last_decided(connection: Connection, people: Sequence[str]) -> Iterator[flo
 
 def _find(connection: Connection, wanted: Wanted, viewer: Viewer, before: Place | None, most: int) -> list[FoundCase]:
     """Return the newest matches by the way that reads the fewest cases."""
-    if wanted.said and _rare(connection, _indexed(connection, wanted.said)):
-        return _by_index(connection, wanted, viewer, before, most)
     found: list[FoundCase] = []
-    place, walked, step = before, 0, STEP if wanted.said else most
+    # The table of words has short rows, so twice as many are read.
+    times = 2 if _columns(wanted) is SPOKEN else 1
+    place, walked, step = before, 0, times * STEP if wanted.said else most
     while True:
         found += _seen(connection, _walk(connection, wanted, place, step), viewer, most - len(found))
         if len(found) == most:
@@ -191,7 +188,7 @@ def _find(connection: Connection, wanted: Wanted, viewer: Viewer, before: Place 
         place, walked = _end(connection, wanted, place, step), walked + step
         if place is None:
             return found
-        if wanted.said and len(found) * (WALKED - walked) < (most - len(found)) * walked:
+        if wanted.said and len(found) * (times * WALKED - walked) < (most - len(found)) * walked:
             return found + _by_index(connection, wanted, viewer, place, most - len(found))
 
 
@@ -219,7 +216,7 @@ def _end(connection: Connection, wanted: Wanted, before: Place | None, step: int
 
 def _columns(wanted: Wanted) -> tuple[Column[Any], Column[Any]]:
     """Return the columns of a place in the table that a walk reads: without filters, that of the words is enough."""
-    return SPOKEN if wanted.said and not any(_filters(wanted)) else STORED
+    return STORED if list(_filters(wanted)) or not wanted.said else SPOKEN
 
 
 def _seen(connection: Connection, candidates: Select[Any], viewer: Viewer, most: int) -> list[FoundCase]:
@@ -238,7 +235,11 @@ def _by_index(
     connection: Connection, wanted: Wanted, viewer: Viewer, before: Place | None, most: int
 ) -> list[FoundCase]:
     """Return the newest matches among all cases whose words the index knows."""
-    words, filters = _indexed(connection, wanted.said) & _contains(connection, wanted.said), list(_filters(wanted))
+    words = and_(_indexed(connection, wanted.said), _contains(connection, wanted.said))
+    filters = list(_filters(wanted))
+    if filters:  # All open cases are new, for example.
+        oldest = select(CASES.c.created_at).where(*filters, *_within(wanted, before, STORED))
+        wanted = replace(wanted, since=connection.scalar(oldest.order_by(CASES.c.created_at).limit(1)))
     spoken = _newest(select(*SPOKEN).where(words, *_within(wanted, before, SPOKEN)), SPOKEN)
     hits = (spoken if filters else spoken.limit(2 * most)).subquery()
     cases = select(*COLUMNS).join(hits, hits.c.case_id == CASES.c.id).where(*filters)
@@ -291,7 +292,7 @@ def _of_policy(name: str) -> ColumnElement[bool]:
 def _has(what: str) -> ColumnElement[bool]:
     conditions: Mapping[str, Callable[[], ColumnElement[bool]]] = {
         "audio": lambda: CASES.c.id.in_(select(EVIDENCE.c.case_id)),
-        "hold": holds.held,
+        "hold": lambda: CASES.c.id.in_(holds.cases()),
         "report": lambda: CASES.c.policy == REPORTED,
         "appeal": lambda: CASES.c.id.in_(select(APPEALS.c.case_id)),
     }
@@ -321,12 +322,6 @@ def _tsquery(grams: Needles) -> str:
 
 def _fts5(grams: Needles) -> str:
     return "(" + " AND ".join([*map('"{}"'.format, grams.whole), *map('"{}" *'.format, grams.beginnings)]) + ")"
-
-
-def _rare(connection: Connection, indexed: ColumnElement[bool]) -> bool:
-    """Tell whether the index knows so few cases that all of them can be read."""
-    some = select(SAID.c.number).where(indexed).limit(FEW).subquery()
-    return connection.execute(select(func.count()).select_from(some)).scalar_one() < FEW
 
 
 def _counted(found: Sequence[FoundCase], name: str) -> Mapping[str, int]:

@@ -92,7 +92,7 @@ CASES = Table(
     # Similar cases of the past. An open backlog may hold many more cases of the label.
     Index("ix_cases_similar", "label", "created_at", sqlite_where=DECIDED, postgresql_where=DECIDED),
     # Search, newest first. A backlog has no verdicts, and may hold many of the newest cases.
-    Index("ix_cases_verdict", "verdict", "created_at", sqlite_where=DECIDED, postgresql_where=DECIDED),
+    Index("ix_cases_verdict", "verdict", "created_at", "id", sqlite_where=DECIDED, postgresql_where=DECIDED),
     Index(None, "label", "created_at"),
     Index(None, "room", "created_at"),
     Index(None, "severity", "created_at"),

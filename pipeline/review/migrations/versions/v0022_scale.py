@@ -18,5 +18,5 @@ GROUPED = ["severity", "language", "label", "status", "due_at", "created_at"]
 def upgrade() -> None:
     op.create_index("ix_cases_queue_groups", "cases", GROUPED, sqlite_where=OPEN, postgresql_where=OPEN)
     op.create_index(
-        "ix_cases_verdict", "cases", ["verdict", "created_at"], sqlite_where=DECIDED, postgresql_where=DECIDED
+        "ix_cases_verdict", "cases", ["verdict", "created_at", "id"], sqlite_where=DECIDED, postgresql_where=DECIDED
     )

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import insert
 
 from pipeline.judge import labels
 from pipeline.review.accounts import wellness
@@ -23,6 +24,7 @@ from pipeline.review.search.grams import fold
 from pipeline.review.search.plan import Wanted, plan
 from pipeline.review.search.query import parse
 from pipeline.review.store import SqlReviewStore
+from pipeline.review.tables.rights import VOICES
 from tests.builders import NOON, flag
 
 LABELS = labels.load()
@@ -67,11 +69,10 @@ def shelf(database: Database) -> Shelf:
     return Shelf(database)
 
 
-WAYS = {
-    "rare": {},
-    "walk": {"FEW": 0},
-    "short steps": {"FEW": 0, "STEP": 2, "WALKED": 1_000},
-    "walk, then index": {"FEW": 0, "STEP": 2, "WALKED": 0},
+WAYS: dict[str, dict[str, int]] = {
+    "walk": {},
+    "short steps": {"STEP": 2, "WALKED": 1_000_000},
+    "walk, then index": {"STEP": 2, "WALKED": 0},
 }
 """What makes the search take each of its ways."""
 
@@ -142,6 +143,29 @@ def test_fields(shelf: Shelf, tmp_path: Path) -> None:
     assert shelf.find("words when:1h status:decided") == ["c", "b"]
     assert shelf.find("when:2025-12-31") == []
     assert shelf.find("") == ["d", "c", "b", "a"]
+
+
+def test_cases_on_hold_are_counted_and_found_by_a_voice_in_their_clip(shelf: Shelf) -> None:
+    held = shelf.add("a")
+    for name in "bc":
+        shelf.add(name)
+    with shelf.database.write() as connection:
+        connection.execute(insert(VOICES).values(case_id=held, speaker="ann"))
+        holds.place(connection, "speaker", "ann", "police 7", "lea", NOON)
+    assert shelf.facets("words")["has"] == {"audio": 0, "hold": 1}
+    assert shelf.find("has:hold words") == shelf.find("has:hold") == ["a"]
+
+
+def test_older_decisions_of_a_person_are_found_after_their_last_ones(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "DECIDED_LAST", (1, 3))
+    monkeypatch.setattr(finding, "SKEW_SECONDS", 0.0)
+    for number in range(6):
+        shelf.add(f"{number}", choice=UPHOLD, by=("ana", "ben")[number % 2])
+    assert shelf.find("by:ana", most=1) == ["4"]
+    assert shelf.find("by:ana|ben", most=3) == ["5", "4", "3"]
+    assert shelf.find("by:ana") == ["4", "2", "0"]
 
 
 def test_facets_count_what_other_values_would_give(shelf: Shelf) -> None:
