@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, CompoundSelect, Connection, insert, or_, select, union, update
+from sqlalchemy import Column, ColumnElement, CompoundSelect, Connection, insert, or_, select, union, update
 
 from pipeline.errors import CaseError, Missing
 from pipeline.review import audit
@@ -109,7 +109,7 @@ def _names(hold: ColumnElement[bool]) -> list[ColumnElement[bool]]:
     voices, copies = VOICES.alias("voices_held"), CHECKS.alias("copies_held")
     heard = select(voices.c.case_id).where(voices.c.speaker.in_(subjects["speaker"]))
     copied = select(copies.c.case_id).where(copies.c.original.in_(subjects["case"]))
-    columns = {"case": CASES.c.id, "speaker": CASES.c.speaker, "room": CASES.c.room}
+    columns: dict[Kind, Column[str]] = {"case": CASES.c.id, "speaker": CASES.c.speaker, "room": CASES.c.room}
     named = [column.in_(subjects[kind]) for kind, column in columns.items()]
     return [*named, CASES.c.id.in_(heard), CASES.c.id.in_(copied)]
 

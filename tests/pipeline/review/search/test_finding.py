@@ -77,7 +77,7 @@ WAYS: dict[str, dict[str, int]] = {
 """What makes the search take each of its ways."""
 
 
-@pytest.fixture(params=WAYS.values(), ids=WAYS)
+@pytest.fixture(params=[*WAYS.values()], ids=[*WAYS])
 def steps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the search take each of its ways."""
     for name, value in request.param.items():
