@@ -9,8 +9,9 @@ from fastapi.responses import HTMLResponse, Response
 from pipeline.assessment import cases
 from pipeline.assessment.catalogue import INDICATORS
 from pipeline.assessment.figure import Figure
-from pipeline.console import assessment_rows
-from pipeline.console.assessment_view import show
+from pipeline.assessment.report import texts
+from pipeline.console import assessment_rows, assessment_steps
+from pipeline.console.assessment_view import reader_language, show
 from pipeline.console.assessment_window import DAYS, TheWindow
 from pipeline.console.desk import TheDesk
 from pipeline.console.guard import Refused
@@ -50,18 +51,23 @@ async def listed_figures(desk: TheDesk, chosen: TheWindow) -> list[Figure]:
 @router.get("", response_class=HTMLResponse)
 def indicators_page(
     request: Request,
+    desk: TheDesk,
     chosen: TheWindow,
     look: Figures,
     data: Annotated[Literal["operation", "test"], Query()] = "operation",
 ) -> Response:
     """Show the indicators of a window, of operation or of test data. While they are measured, the page says so."""
     rows = assessment_rows.rows(look.kept.value if look.kept else [], data == "test")
+    with desk.database.read() as connection:
+        steps = assessment_steps.newest(connection)
     counts = Counter(row.state for row in rows)
     return show(
         request,
         "assessment_indicators.html",
         look=look,
-        rows=rows,
+        groups=assessment_rows.by_article(rows),
+        articles=texts.texts(reader_language(request))["items"],
+        steps=steps,
         counts=[(state, counts[state]) for state in assessment_rows.STATES],
         chosen=chosen,
         days=DAYS,

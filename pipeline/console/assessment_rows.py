@@ -47,6 +47,14 @@ def rows(figures: Sequence[Figure], drills: bool) -> list[FigureRow]:
     return [row for each in shown for row in _rows(each, figures) if row.main or row.figure.threshold is not None]
 
 
+def by_article(found: Sequence[FigureRow]) -> dict[str, list[FigureRow]]:
+    """Return the rows by the first item of article 5 that their indicator belongs to, in the order of the items."""
+    groups: dict[str, list[FigureRow]] = {}
+    for row in found:
+        groups.setdefault(row.indicator.items[0], []).append(row)
+    return dict(sorted(groups.items()))
+
+
 def values(indicator: Indicator, figures: Sequence[Figure]) -> list[FigureRow]:
     """Return all values of an indicator, for all speech."""
     return list(_rows(indicator, figures))
