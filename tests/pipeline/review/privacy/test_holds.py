@@ -1,7 +1,7 @@
 """Legal holds: placing, releasing, and their lines in the audit log."""
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from pipeline.errors import CaseError, Missing
 from pipeline.review import audit
@@ -9,6 +9,7 @@ from pipeline.review.database import Database
 from pipeline.review.privacy import holds
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.core import CASES
+from pipeline.review.tables.rights import VOICES
 from tests.builders import NOON, flag
 
 
@@ -49,3 +50,14 @@ def test_a_hold_moves_with_a_merged_case(database: Database) -> None:
     with database.read() as connection:
         assert [hold.subject for hold in holds.active(connection)] == [joint.case] * 2
         assert list(connection.scalars(select(CASES.c.id).where(holds.held()))) == [joint.case]
+
+
+def test_a_hold_on_a_voice_holds_only_the_cases_that_it_is_heard_in(database: Database) -> None:
+    store = SqlReviewStore(database)
+    heard, other = (outcome.case for outcome in store.add([flag("a", speaker="ann"), flag("b", speaker="ben")], NOON))
+    with database.write() as connection:
+        connection.execute(insert(VOICES).values(case_id=heard, speaker="cho"))
+        holds.place(connection, "speaker", "cho", "court order 7", "lea", NOON)
+        assert list(connection.scalars(select(CASES.c.id).where(holds.held()))) == [heard]
+        assert list(connection.scalars(holds.cases())) == [heard]
+        assert not holds.is_held(connection, other)
