@@ -48,7 +48,7 @@ def policy_version(request: Request, desk: TheDesk, number: VersionNumber, split
         version, live = version_of(desk, connection, number), versions.newest(connection)
         before = version_of(desk, connection, number - 1) if number else live or version
     rows = difference(before.texts, version.texts)
-    values = {"version": version, "before": before, "live": live, "rows": rows, "beside": split}
+    values: dict[str, Any] = {"version": version, "before": before, "live": live, "rows": rows, "beside": split}
     return page(request, "policy_version.html", diff_runs=runs, **values)
 
 
