@@ -4,7 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect, sync_playwright
 
 from pipeline.audio.encode import decode_flac, encode_opus_clip
+from pipeline.console import measured
 from pipeline.console.app import create_app, open_desk
 from pipeline.console.guard import COOKIE
 from pipeline.judge import labels
@@ -63,8 +64,10 @@ def _clip() -> tuple[bytes, float]:
 class Stack:
     """A running server and its store. It uses the real time, because a browser cannot use another one."""
 
-    def __init__(self, url: str, folder: Path, database: Database) -> None:
+    def __init__(self, url: str, folder: Path, database: Database, mark: str = "") -> None:
+        """Add `mark` to each room, speaker and text that people say."""
         self.url = url
+        self.mark = mark
         self.database = database
         self.store = SqlReviewStore(
             database,
@@ -73,25 +76,26 @@ class Stack:
         self.evidence = EvidenceFolder(folder / "evidence")
         self._count = 0
 
-    def say(self, count: int = 1) -> list[str]:
-        """Store flags of `count` mixed utterances, each with a clip. Return the case ids, in order."""
-        flags = [self._flag(self._count + n) for n in range(count)]
+    def say(self, count: int = 1, ago: float = 0.0) -> list[str]:
+        """Store flags of `count` mixed utterances, each with a clip, `ago` seconds ago. Return the cases, in order."""
+        flags = [self._flag(self._count + n, ago) for n in range(count)]
         self._count += count
-        cases = [outcome.case for outcome in self.store.add(flags, time.time())]
+        cases = [outcome.case for outcome in self.store.add(flags, time.time() - ago)]
         for each, case in zip(flags, cases, strict=True):
             self._attach(each, case)
         return cases
 
-    def _flag(self, number: int) -> Flag:
+    def _flag(self, number: int, ago: float) -> Flag:
         language, text, term, label, suggestion = SAID[number % len(SAID)]
-        start = time.time() - 20 - number * 10
+        text, term = text.replace(term, term + self.mark), term + self.mark
+        start = time.time() - ago - 20 - number * 10
         first = text.index(term)
         return flag(
             f"flag-{number}",
             start - NOON,
             start - NOON + 3,
-            room=f"room-{number % 4}",
-            speaker=f"speaker-{number % 7}",
+            room=f"room-{number % 4}{self.mark}",
+            speaker=f"speaker-{number % 7}{self.mark}",
             text=text,
             language=language,
             suggestion=suggestion,
@@ -145,37 +149,49 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
     opened.close()
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    settings = Settings(data_dir=tmp_path)
-    with closing(Database(settings.database_url)) as database:
+@contextmanager
+def running(folder: Path, mark: str = "") -> Iterator[Stack]:
+    """Run a console with its store in `folder`. Figures may take a minute, so that no page shows half of them."""
+    settings = Settings(data_dir=folder)
+    with pytest.MonkeyPatch.context() as patch, closing(Database(settings.database_url)) as database:
+        patch.setattr(measured, "WAIT_SECONDS", 60.0)
         people.hire(database)
         with served(create_app(open_desk(settings, database))) as url:
-            yield Stack(url, tmp_path, database)
+            yield Stack(url, folder, database, mark)
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    with running(tmp_path) as started:
+        yield started
 
 
 Sit = Callable[..., Page]
 
 
 REFUSALS = re.compile("(status of|Status Error Code) (401|409|422)|INTERNET_DISCONNECTED|htmx:(sendError|afterRequest)")
+NOWHERE = "/nothing/here"
+"""A path without a page."""
 
 
 def _is_problem(line: ConsoleMessage) -> bool:
     """Tell whether a console line is an error. Refused requests and a lost network are none: tests expect them."""
-    return line.type == "error" and not REFUSALS.search(line.text)
+    expected = REFUSALS.search(line.text) or line.location["url"].endswith(NOWHERE)
+    return line.type == "error" and not expected
 
 
-@pytest.fixture
-def sit(stack: Stack, browser: Browser) -> Iterator[Sit]:
-    """`sit("ana")` opens a page as ana. Script errors and blocked content (CSP) fail the test."""
+@contextmanager
+def seats(stack: Stack, browser: Browser) -> Iterator[Sit]:
+    """`sit("ana")` opens a page as ana; `sit("")` as nobody. Script errors and blocked content (CSP) fail the test."""
     contexts = []
     problems: list[str] = []
 
     def down(name: str, path: str = "/queue", locale: str = "en", theme: str = "light", **options: object) -> Page:
         context = browser.new_context(locale=locale, color_scheme=theme, **options)  # type: ignore[arg-type]
         contexts.append(context)
-        host = urlsplit(stack.url).hostname
-        context.add_cookies([{"name": COOKIE, "value": stack.cookie(name), "domain": host, "path": "/"}])
+        if name:
+            host = urlsplit(stack.url).hostname
+            context.add_cookies([{"name": COOKIE, "value": stack.cookie(name), "domain": host, "path": "/"}])
         context.set_default_timeout(PATIENCE)
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
@@ -189,3 +205,9 @@ def sit(stack: Stack, browser: Browser) -> Iterator[Sit]:
     for context in contexts:
         context.close()
     assert not problems, json.dumps(problems)
+
+
+@pytest.fixture
+def sit(stack: Stack, browser: Browser) -> Iterator[Sit]:
+    with seats(stack, browser) as down:
+        yield down

@@ -1,4 +1,4 @@
-"""The assessment in a browser: each field is saved alone, the console hashes a proof, and axe finds no violations."""
+"""The assessment in a browser: each field is saved alone, and the console hashes a proof."""
 
 from hashlib import sha256
 
@@ -9,20 +9,8 @@ from pipeline.assessment.report import assessments
 from pipeline.assessment.triggers import Signal
 from pipeline.review.accounts import accounts, passwords
 from tests.browser.conftest import Sit, Stack
-from tests.browser.test_look import violations
 from tests.pipeline.review import people
 
-PATHS = (
-    "",
-    "/indicators/I-06",
-    "/triggers",
-    "/hazards",
-    "/drills",
-    "/register",
-    "/register/new?kind=policy_change",
-    "/forms",
-    "/reports",
-)
 SCAN = b"a written notice"
 
 
@@ -42,11 +30,6 @@ def test_the_assessment(stack: Stack, sit: Sit) -> None:
     page.set_input_files("[name=file]", {"name": "scan.pdf", "mimeType": "application/pdf", "buffer": SCAN})
     expect(page.locator("[name=sha256]")).to_have_value(sha256(SCAN).hexdigest())
     expect(page.locator("[name=scan]")).to_have_value("scan.pdf")
-    for path in PATHS:
-        page.goto(f"{stack.url}/assessment{path}")
-        page.wait_for_selector("main h1")
-        assert violations(page) == [], path
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
 
 
 def test_triggers_are_decided_in_a_row(stack: Stack, sit: Sit) -> None:

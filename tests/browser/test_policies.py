@@ -129,10 +129,8 @@ def test_a_lead_writes_and_another_approves(stack: Stack, sit: Sit, tmp_path: Pa
     other.screenshot(path=folder / f"console-policy-split-{end}")
     assert violations(other) == []
     press(other, "/approve", "/policies")
-    assert violations(other) == []
     other.screenshot(path=folder / f"console-policies-{end}", full_page=True)
     other.goto(f"{stack.url}/policies/versions/1")
-    assert violations(other) == []
     other.locator('form[action$="/rollback"] input[name=title]').fill("Too many")
     press(other, "/rollback", "/policies")
     with stack.database.read() as connection:
