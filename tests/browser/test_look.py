@@ -1,6 +1,6 @@
 """All pages: axe in both languages and themes, small screens, isolated names. Pictures of them for people to look at.
 
-To write the pictures, run: VOXWARDEN_SCREENSHOTS=docs/images pytest tests/browser/test_look.py
+To write the pictures, run: VOXWARDEN_SCREENSHOTS=FOLDER pytest tests/browser/test_look.py. The documentation has a few.
 """
 
 import os
