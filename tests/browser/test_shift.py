@@ -18,6 +18,7 @@ from pipeline.review.accounts import accounts
 from pipeline.review.accounts.accounts import Preferences
 from pipeline.review.accounts.comfort import Comfort
 from pipeline.review.cases import leases
+from pipeline.review.quality import checks
 from pipeline.review.tables.core import SESSIONS
 from tests.browser.conftest import Sit, Stack
 
@@ -124,6 +125,13 @@ def skip(seat: Seat) -> None:
     seat.settle()
 
 
+def skip_checks(seat: Seat) -> None:
+    """Skip copies for checks: new speech joins their originals."""
+    with seat.stack.database.read() as connection:
+        while checks.copied(connection, seat.case):
+            skip(seat)
+
+
 def decide_similar(seat: Seat) -> list[str]:
     """Decide three cases of one speaker with one label together, and return their ids.
 
@@ -168,6 +176,7 @@ def lose_the_case(seat: Seat) -> None:
 
 def decide_a_case_that_changed(seat: Seat) -> None:
     """More speech joins the case. The decision is not stored; Enter sends it again for the case as it is now."""
+    skip_checks(seat)
     changed = seat.case
     seat.note("keep me")
     flag = seat.stack.store.case(changed).flags[0]
