@@ -1,5 +1,6 @@
 """Decisions as they stood at the end of a window, so that later decisions never change the figures of a past window."""
 
+import math
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, ScalarSelect, case, cast, or_, select
@@ -28,6 +29,15 @@ def verdict(until: float) -> ScalarSelect[str]:
     of_case = select(DECISIONS.c.verdict).where(DECISIONS.c.case_id == CASES.c.id, *standing(until))
     newest = of_case.order_by(DECISIONS.c.at.desc(), DECISIONS.c.id.desc()).limit(1)
     return newest.correlate(CASES).scalar_subquery()
+
+
+def verdict_now() -> ColumnElement[str]:
+    """Return the last standing verdict of the row of CASES at this moment; NULL if there is none.
+
+    The column has it, except for a case that was escalated after a verdict.
+    """
+    stored: ColumnElement[str] = CASES.c.verdict
+    return case((stored.is_(None) | stored.in_(FINAL), stored), else_=verdict(math.inf))
 
 
 def ceiling(value: ColumnElement[float]) -> ColumnElement[int]:

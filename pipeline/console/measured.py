@@ -205,7 +205,7 @@ class Background(Generic[K, T]):
 
     def _keep(self, key: K) -> None:
         began, at = time.monotonic(), self._clock()
-        with self._database.read() as connection, self._interruptible(connection):
+        with self._database.read_in_background() as connection, self._interruptible(connection):
             state = state_of(connection)
             value = self._measure(connection, key)
         seconds = time.monotonic() - began

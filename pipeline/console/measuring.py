@@ -11,7 +11,7 @@ from prometheus_client import Gauge
 from sqlalchemy import Connection, func, select
 
 from pipeline.assessment import audits, snapshot
-from pipeline.assessment.decided import REAL, verdict
+from pipeline.assessment.decided import REAL, verdict_now
 from pipeline.assessment.figure import Window
 from pipeline.assessment.indicators import harm
 from pipeline.assessment.options import of as options_of
@@ -84,7 +84,7 @@ def queue(desk: Desk) -> None:
 def quality(desk: Desk) -> None:
     """Update the figures of quality and harm of the last 30 days, also those that the page of quality shows first."""
     now = desk.clock()
-    with desk.database.read() as connection:
+    with desk.database.read_in_background() as connection:
         _confirmed(desk, connection, now - WINDOW)
         _sampled(desk, connection, Window(now - WINDOW, now))
         _offenders(desk, connection, now)
@@ -92,10 +92,10 @@ def quality(desk: Desk) -> None:
     desk.measured.quality.look(QualityQuestion())
 
 
-def offenders(connection: Connection, since: float, until: float) -> tuple[int, int]:
-    """Return how many speakers have an upheld case from `since` to `until`, and how many have at least two."""
-    cases = (CASES.c.created_at >= since, CASES.c.created_at < until, REAL, CASES.c.id.not_in(COPIES))
-    query = select(func.count().label("n")).where(*cases, CASES.c.speaker != "", verdict(until) == "uphold")
+def offenders(connection: Connection, since: float) -> tuple[int, int]:
+    """Return how many speakers have an upheld case since `since` (UTC seconds), and how many have at least two."""
+    cases = (CASES.c.created_at >= since, REAL, CASES.c.id.not_in(COPIES))
+    query = select(func.count().label("n")).where(*cases, CASES.c.speaker != "", verdict_now() == "uphold")
     n = query.group_by(CASES.c.speaker).subquery().c.n
     one, more = connection.execute(select(func.count(), func.count().filter(n >= 2)).select_from(n.table)).one()
     return int(one), int(more)
@@ -140,7 +140,7 @@ def _set(gauge: Gauge, estimate: Estimate | None) -> None:
 
 
 def _offenders(desk: Desk, connection: Connection, now: float) -> None:
-    one, more = offenders(connection, now - WINDOW, now)
+    one, more = offenders(connection, now - WINDOW)
     desk.metrics.upheld_speakers.set(one)
     desk.metrics.repeat_offenders.set(more)
 

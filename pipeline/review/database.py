@@ -79,6 +79,14 @@ class Database:
             yield connection
 
     @contextmanager
+    def read_in_background(self) -> Iterator[Connection]:
+        """Open a connection for long reads. PostgreSQL uses one process for each, so that others keep their cores."""
+        with self.read() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SET LOCAL max_parallel_workers_per_gather = 0"))
+            yield connection
+
+    @contextmanager
     def write(self) -> Iterator[Connection]:
         """Open a transaction that commits at the end. On SQLite it is the only writer from its start."""
         with self._turn, answering(self.name), self._writer.begin() as connection:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from pipeline.assessment.decided import standing, verdict
+from pipeline.assessment.decided import standing, verdict, verdict_now
 from pipeline.review.cases.values import REPORTED
 from pipeline.review.quality import checks
 from pipeline.review.quality.checks import FINAL
@@ -162,7 +162,8 @@ def confirmed(connection: Connection, since: float, until: float = math.inf) -> 
     """
     counts: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(FINAL, 0))
     decided = select(DECISIONS.c.case_id).where(DECISIONS.c.at >= since, *standing(until))
-    each = select(CASES.c.label, verdict(until).label("verdict")).where(CASES.c.id.in_(decided), *FLAGGED).subquery().c
+    last = verdict_now() if until == math.inf else verdict(until)
+    each = select(CASES.c.label, last.label("verdict")).where(CASES.c.id.in_(decided), *FLAGGED).subquery().c
     query = select(*each, func.count().label("n")).group_by(*each)
     for row in connection.execute(query):
         counts[row.label][row.verdict] = row.n

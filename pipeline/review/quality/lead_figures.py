@@ -110,7 +110,10 @@ def backlog(connection: Connection, waiting: Iterable[OpenGroup], at: float) -> 
     by_severity: dict[int, list[OpenGroup]] = defaultdict(list)
     for group in waiting:
         by_severity[group.severity].append(group)
-    return [_backlog(connection, severity, by_severity[severity], at) for severity in sorted(by_severity, reverse=True)]
+    states = (
+        _backlog(connection, severity, by_severity[severity], at) for severity in sorted(by_severity, reverse=True)
+    )
+    return [state for state in states if state]
 
 
 def forecast(connection: Connection, at: float) -> Forecast:
@@ -186,12 +189,15 @@ _STANDS = (DECISIONS.c.undone.is_(None), DECISIONS.c.verdict.in_(FINAL))
 _DECIDED = DECISIONS.join(CASES, CASES.c.id == DECISIONS.c.case_id)
 
 
-def _backlog(connection: Connection, severity: int, groups: Sequence[OpenGroup], at: float) -> QueueState:
+def _backlog(connection: Connection, severity: int, groups: Sequence[OpenGroup], at: float) -> QueueState | None:
+    """Return the state of the queue; None if all its cases were decided since `groups` were read."""
     count, late = sum(group.open for group in groups), sum(group.late for group in groups)
-    oldest = min(group.oldest for group in groups)
-    query = select(CASES.c.id, CASES.c.due_at).where(OPEN, CASES.c.severity == severity, CASES.c.created_at == oldest)
-    first = connection.execute(query.order_by(CASES.c.id).limit(1)).one()
-    return QueueState(severity, count, late, at - oldest, first.id, first.due_at - oldest)
+    since = min(group.oldest for group in groups)
+    query = select(CASES).where(OPEN, CASES.c.severity == severity, CASES.c.created_at >= since)
+    oldest = connection.execute(query.order_by(CASES.c.created_at, CASES.c.id).limit(1)).one_or_none()
+    if oldest is None:
+        return None
+    return QueueState(severity, count, late, at - oldest.created_at, oldest.id, oldest.due_at - oldest.created_at)
 
 
 def _decided_since(since: float, *conditions: Any) -> Select[Any]:

@@ -1,12 +1,15 @@
 """Whole numbers are the same on both databases."""
 
 import pytest
-from sqlalchemy import Double, literal, select
+from sqlalchemy import Double, literal, select, update
 
-from pipeline.assessment.decided import ceiling, floor, nearest
+from pipeline.assessment.decided import ceiling, floor, nearest, verdict_now
 from pipeline.messages import sample_of
+from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from tests.builders import NOON
+from pipeline.review.store import SqlReviewStore
+from pipeline.review.tables.core import CASES
+from tests.builders import NOON, flag
 
 
 @pytest.mark.parametrize(
@@ -28,6 +31,18 @@ def test_a_sample_is_the_one_of_the_tallies(database: Database) -> None:
     assert [whole(database, nearest(literal(at, Double) * 16_000)) for at in times] == list(map(sample_of, times))
     assert {sample % 2 for sample in map(sample_of, times)} == {0}
     assert len(times) == 4
+
+
+def test_the_verdict_now_is_the_last_final_one(database: Database) -> None:
+    store = SqlReviewStore(database)
+    flags = [flag(name, at, at + 5) for at, name in ((0, "waits"), (10, "upheld"), (20, "escalated later"))]
+    waits, upheld, escalated = (outcome.case for outcome in store.add(flags, NOON))
+    for case in (upheld, escalated):
+        store.decide(case, "ana", Choice(verdict="uphold"), NOON + 30)
+    with database.write() as connection:
+        connection.execute(update(CASES).where(CASES.c.id == escalated).values(verdict="escalate"))
+        found = dict(connection.execute(select(CASES.c.id, verdict_now())).tuples().all())
+    assert found == {waits: None, upheld: "uphold", escalated: "uphold"}
 
 
 def whole(database: Database, value: object) -> int:

@@ -129,3 +129,12 @@ def test_opening_makes_the_folder_unless_the_store_must_exist(tmp_path: Path) ->
     open_store(settings).close()
     open_store(settings, must_exist=True).close()
     assert (tmp_path / "new" / "voxwarden.db").is_file()
+
+
+def test_long_reads_leave_the_other_cores_to_others(postgres_url: str) -> None:
+    with closing(Database(postgres_url)) as database:
+        shown = text("SHOW max_parallel_workers_per_gather")
+        with database.read_in_background() as connection:
+            assert connection.scalar(shown) == "0"
+        with database.read() as connection:
+            assert connection.scalar(shown) != "0"

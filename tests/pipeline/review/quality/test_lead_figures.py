@@ -77,6 +77,18 @@ def test_the_backlog_has_a_line_for_each_severity_with_open_cases(shift: Shift) 
     assert shift.found("late") == [old]
 
 
+def test_a_case_that_is_decided_meanwhile_is_not_the_oldest_one(shift: Shift) -> None:
+    gone, kept = shift.add("a", 100), shift.add("b", 50)
+    only = shift.add("c", 40, "abuse")
+    with shift.database.read() as connection:
+        waiting = groups.read(connection, AT)
+    for case in (gone, only):
+        shift.decide(case, "ana", 1)
+    with shift.database.read() as connection:
+        found = lead_figures.backlog(connection, waiting, AT)
+    assert [(one.severity, one.oldest_case, one.oldest) for one in found] == [(2, kept, 50)]
+
+
 def test_an_empty_queue_has_no_backlog_and_no_time_to_wait(shift: Shift) -> None:
     with shift.database.read() as connection:
         assert lead_figures.backlog(connection, groups.read(connection, AT), AT) == []
