@@ -41,7 +41,7 @@ def test_the_verdict_now_is_the_last_final_one(database: Database) -> None:
         store.decide(case, "ana", Choice(verdict="uphold"), NOON + 30)
     with database.write() as connection:
         connection.execute(update(CASES).where(CASES.c.id == escalated).values(verdict="escalate"))
-        found = dict(connection.execute(select(CASES.c.id, verdict_now())).tuples().all())
+        found = {row.id: row.verdict for row in connection.execute(select(CASES.c.id, verdict_now().label("verdict")))}
     assert found == {waits: None, upheld: "uphold", escalated: "uphold"}
 
 
