@@ -85,7 +85,7 @@ class Stack:
             self._attach(each, case)
         return cases
 
-    def _flag(self, number: int, ago: float) -> Flag:
+    def _flag(self, number: int, ago: float = 0.0) -> Flag:
         language, text, term, label, suggestion = SAID[number % len(SAID)]
         text, term = text.replace(term, term + self.mark), term + self.mark
         start = time.time() - ago - 20 - number * 10

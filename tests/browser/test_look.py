@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from fastapi.routing import APIRoute
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from pipeline.console.app import ROUTERS
 from tests.browser.conftest import Sit, Stack, running, seats
 from tests.browser.pages import PARTS, PLACES, Place, fill, go
 
-SIZE = {"width": 1440, "height": 900}
-PHONE = {"width": 390, "height": 844}
+SIZE: ViewportSize = {"width": 1440, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 DOCUMENTED = (("dark", "zh-CN"), ("light", "en"))
 """The pictures of these are in the documentation, without the language in their names."""
 REVERSED = "\u202elive"
@@ -79,7 +79,7 @@ def in_both_themes(page: Page) -> list[str]:
 
 def picture(page: Page, folder: Path, name: str, locale: str) -> None:
     for theme in ("dark", "light"):
-        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=theme)
         end = theme if (theme, locale) in DOCUMENTED else f"{theme}-{locale}"
         page.screenshot(path=folder / f"console-{name}-{end}.png")
 
@@ -128,8 +128,8 @@ def each(*places: Place) -> pytest.MarkDecorator:
 
 def test_the_list_has_every_page() -> None:
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
-    pages = {place.endpoint for place in PLACES if place.endpoint}
-    assert pages | PARTS == {route.name for route in routes if "GET" in route.methods} | {"health"}
+    pages = frozenset(place.endpoint for place in PLACES if place.endpoint)
+    assert pages | PARTS == {route.name for route in routes if "GET" in (route.methods or ())} | {"health"}
     assert not pages & PARTS
 
 

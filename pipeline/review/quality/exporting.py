@@ -76,11 +76,10 @@ def placed(connection: Connection, since: float) -> Iterator[PlacedExample]:
 
 def _query(since: float) -> Select[Any]:
     recent = select(DECISIONS.c.case_id).where(DECISIONS.c.at >= since, DECISIONS.c.undone.is_(None))
-    columns = (CASES.c.id, CASES.c.text, CASES.c.language, CASES.c.room_type, CASES.c.suggestion, CASES.c.policy)
-    columns += (CASES.c.room, CASES.c.speaker)
+    names = ("id", "text", "language", "room_type", "suggestion", "policy", "room", "speaker", "label")
     decided = (DECISIONS.c.verdict, DECISIONS.c.reason, DECISIONS.c.label.label("corrected"), DECISIONS.c.at)
     return (
-        select(*columns, CASES.c.label, *decided, CHECKS.c.probability, GOLDEN.c.verdict.label("golden"))
+        select(*(CASES.c[name] for name in names), *decided, CHECKS.c.probability, GOLDEN.c.verdict.label("golden"))
         .join(DECISIONS, DECISIONS.c.case_id == CASES.c.id)
         .outerjoin(CHECKS, CHECKS.c.case_id == CASES.c.id)
         .outerjoin(GOLDEN, GOLDEN.c.case_id == CASES.c.id)
