@@ -89,6 +89,7 @@ COMMANDS: dict[str, Callable[[Path], list[str]]] = {
     "gateway": lambda _: ["--speakers", "2", "4", "--seconds", "2", "--repeat", "1"],
     "livekit": lambda _: ["--tracks", "1", "--speakers", "1", "--seconds", "1"],
     "memory": lambda _: ["file", "--hours", "0.01"],
+    "forms": lambda _: ["--lines", "4"],
     "people": lambda folder: ["--clips", str(two_clips(folder))],
     "policy": lambda folder: ["--data", str(ordinary_talk(folder))],
     "quality": lambda _: ["--cases", "300"],

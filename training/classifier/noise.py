@@ -1,8 +1,10 @@
-"""Adds recognition errors to a text: words are misheard, lost or doubled, and punctuation is removed.
+"""Adds recognition errors to a text: words are misheard, lost or doubled, and case and punctuation change.
 
 If the text has a round trip (`heard/`, made by training/speech/round_trips.py), one of its readings is used. Otherwise
 errors come from the training texts: characters, pairs of characters and Latin words are replaced by others that sound
 alike, or by sounds that were really heard for them. Common words replace rare ones, as a recogniser does it.
+
+Then the text is written as it is, as a sentence, or bare, so that the form says nothing about the risk.
 """
 
 import re
@@ -25,6 +27,9 @@ HAN = re.compile(r"[㐀-鿿]")
 HAN_PAIR = re.compile(r"(?=([㐀-鿿]{2}))")
 LATIN = re.compile(r"[a-z']+")
 PUNCTUATION = re.compile(r"[^\w\s'%$€£¥]+|_+")
+EDGES = re.compile(r"(\W*)(.*?)(\W*)")
+START = re.compile(r"(?:^|(?<=[.!?] ))[a-z]")
+LONE_I = re.compile(r"\bi\b")
 SPARE_APOSTROPHE = re.compile(r"(?<!\w)'|'(?!\w)")
 
 ROUND_TRIPS = Path(__file__).parent / "heard"
@@ -83,10 +88,10 @@ class Noise:
 
     misheard: float = 0.6
     """Share of the texts with misheard words."""
-    bare: float = 0.75
-    """Share of all texts that lose punctuation and capitals, except `marked` ones."""
-    marked: float = 0.6
-    """Share of the misheard Mandarin texts that keep their punctuation, as Whisper with an adapter writes it."""
+    written: float = 1 / 3
+    """Share of all texts that are written as sentences, as Whisper writes them."""
+    bare: float = 1 / 3
+    """Share of all texts that lose punctuation and capitals. The others keep theirs."""
     mandarin: Errors = Errors((1.0, 5.0), 0.04, 0.04)
     english: Errors = Errors((2.0, 3.0), 0.2, 0.05)
     """A third of this rate applies, also to Latin words inside Mandarin."""
@@ -135,21 +140,20 @@ class Mishearing:
         self._latin = alike(latin, consonants, voiceless)
 
     def __call__(self, text: str) -> str:
+        if self._random.random() < self._noise.misheard:
+            text = self._misheard(text) or text
         chance = self._random.random()
-        if chance >= self._noise.bare:
-            return text
-        if chance < self._noise.misheard:
-            return self._misheard(text) or text
-        return bare(text) or text
+        if chance < self._noise.written:
+            return written(text)
+        return bare(text) or text if chance < self._noise.written + self._noise.bare else text
 
     def _misheard(self, text: str) -> str:
         """One of the text's real readings, as they were written, if it has any; else a simulated one."""
         if (found := self._really.get(text)) and self._random.random() < self._noise.real:
             return self._random.choice(found)
         if not (length := len(HAN.findall(text))):
-            return self._mishear(bare(text), self._noise.english)
-        marked = self._random.random() < self._noise.marked
-        return self._mishear(text if marked else bare(text), self._noise.mandarin, sqrt(USUAL_LENGTH / length))
+            return self._mishear(text, self._noise.english)
+        return self._mishear(text, self._noise.mandarin, sqrt(USUAL_LENGTH / length))
 
     def _mishear(self, text: str, errors: Errors, times: float = 1.0) -> str:
         rate = self._random.betavariate(*errors.rate) * times
@@ -185,11 +189,24 @@ class Mishearing:
 
     def _swapped(self, unit: str) -> str:
         """Another unit with the same or a similar sound, if there is one."""
-        choices = self._han.get(self._sound(unit)) if HAN.match(unit) else self._latin.get(consonants(unit))
-        others = [choices.pick(self._random) for _ in range(3)] if choices else []
-        if found := next((other for other in others if other != unit), None):
+        if not HAN.search(unit):
+            return self._swapped_word(unit)
+        if found := self._other(self._han.get(self._sound(unit)) if HAN.match(unit) else None, unit):
             return found
-        return "".join(map(self._swapped, unit)) if len(unit) == 2 and HAN.search(unit) else unit
+        return "".join(map(self._swapped, unit)) if len(unit) == 2 else unit
+
+    def _swapped_word(self, word: str) -> str:
+        """Another Latin word with the same or a similar sound, between the same marks, with the same first case."""
+        before, core, after = EDGES.fullmatch(word).groups()  # type: ignore[union-attr]  # it matches every word
+        other = self._other(self._latin.get(consonants(core.lower())), core.lower())
+        if not other:
+            return word
+        return before + (other.capitalize() if core[0].isupper() else other) + after
+
+    def _other(self, choices: Choices | None, unit: str) -> str | None:
+        """A choice that is not `unit`, if one is found soon."""
+        others = [choices.pick(self._random) for _ in range(3)] if choices else []
+        return next((other for other in others if other != unit), None)
 
     def _sound(self, unit: str) -> str:
         """The unit's pinyin. One syllable may be replaced by one that it is confused with."""
@@ -230,6 +247,13 @@ def _syllables(text: str) -> list[str]:
 def bare(text: str) -> str:
     """`text` in lower case without punctuation. Apostrophes inside words stay, as recognisers write them."""
     return " ".join(SPARE_APOSTROPHE.sub(" ", PUNCTUATION.sub(" ", text.lower().replace("’", "'"))).split())
+
+
+def written(text: str) -> str:
+    """`text` as a sentence: with capitals at the start and for "I", and a mark at the end, if it has none."""
+    if not HAN.search(text):
+        text = LONE_I.sub("I", START.sub(lambda found: found[0].upper(), text))
+    return text + ("。" if HAN.search(text) else ".") if text[-1:].isalnum() else text
 
 
 def alike(counts: Mapping[str, int], sound: Callable[[str], str], near: Callable[[str], str]) -> Mapping[str, Choices]:

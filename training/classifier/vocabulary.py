@@ -8,7 +8,7 @@ import torch
 from tokenizers import Tokenizer
 
 from training.classifier.encoder import Encoder
-from training.classifier.noise import bare
+from training.classifier.noise import bare, written
 from training.classifier.sounding import Sounding
 
 SIZE = 51_000
@@ -34,10 +34,10 @@ def trim(encoder: Encoder, texts: Iterable[str], size: int = SIZE) -> Encoder:
 
 
 def needed(tokenizer: Tokenizer, texts: Iterable[str]) -> set[int]:
-    """The ids that occur in `texts`, with and without punctuation."""
+    """The ids that occur in `texts`, in each form."""
     found: set[int] = set()
     for text in texts:
-        for encoding in tokenizer.encode_batch([text, bare(text)]):
+        for encoding in tokenizer.encode_batch([text, written(text), bare(text)]):
             found.update(encoding.ids)
     return found
 

@@ -1,0 +1,51 @@
+"""The benchmark of forms compares each form with the bare line, on lines that no model is trained on."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from rich.console import Console
+
+from benchmarks.forms import changes, held, table
+from pipeline.judge.calibration import Calibrated, Calibration
+from training.classifier.rows import part_of
+
+
+class Shouting(Calibrated):
+    """Finds capitals a little risky, and full stops very risky."""
+
+    def logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        risk = [any(map(str.isupper, text)) + 2.0 * text.endswith((".", "。")) for text in texts]
+        return np.array([[0.0, value] for value in risk])
+
+
+@pytest.fixture
+def model() -> Calibrated:
+    return Shouting("shouting", ("abuse", "risk"), Calibration())
+
+
+def test_each_form_is_compared_with_the_bare_line(model: Calibrated) -> None:
+    one, two, both = (1 / (1 + np.exp(-value)) - 0.5 for value in (1.0, 2.0, 3.0))
+    found = changes(model, ["Well, I said so.", "算了，不说"])
+    assert {name: values.round(6).tolist() for name, values in found.items()} == {
+        "capitals": [round(one, 6), 0],
+        "mark at the end": [round(two, 6)] * 2,
+        "both": [round(both, 6), round(two, 6)],
+        "as typed": [round(both, 6), 0],
+    }
+
+
+def test_the_worst_line_is_shown(model: Calibrated) -> None:
+    texts = ["just words", "WORDS again."]
+    console = Console(width=120, record=True)
+    console.print(table("en", texts, {"as typed": changes(model, texts)["as typed"]}))
+    cells = [cell.strip() for cell in console.export_text().split("│")]
+    assert cells[1:6] == ["as typed", "0.226", "50.0%", "+0.45", "WORDS again."]
+
+
+def test_the_lines_are_of_the_validation_side_and_the_same_each_time() -> None:
+    rows = held(20)
+    assert rows == held(20)
+    assert [row.language for row in rows] == ["en"] * 20 + ["zh"] * 20
+    assert {part_of(row) for row in rows} == {"validation"}
