@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby
 from random import Random
 from time import monotonic
 
@@ -17,7 +18,7 @@ from training.classifier.duplicates import Seen
 from training.classifier.encoder import Encoder
 from training.classifier.model import wrapped
 from training.classifier.noise import hearing
-from training.classifier.rows import Part, Row, part_of
+from training.classifier.rows import RISK, Part, Row, part_of
 from training.classifier.sample import Sampler
 from training.classifier.vocabulary import trim
 from training.gradients import Gradients
@@ -70,12 +71,23 @@ class Recipe:
 
 
 def split(rows: Sequence[Row]) -> dict[Part, list[Row]]:
-    """Rows by side, as the classifier sees them. Of near-duplicates one stays, on the test side if possible."""
+    """Rows by side, as the classifier sees them. Of near-duplicates one stays, on the test side if possible.
+
+    A risky and a harmless row of one group may be close: their contrast is the lesson.
+    """
     sides: dict[Part, list[Row]] = {"test": [], "validation": [], "train": []}
     for row in rows:
         sides[part_of(row)].append(replace(row, text=view(row.text)))
     seen = Seen()
-    return {part: [row for row in side if not seen.add(row.text)] for part, side in sides.items()}
+    return {part: [*_distinct(side, seen)] for part, side in sides.items()}
+
+
+def _distinct(rows: Sequence[Row], seen: Seen) -> Iterator[Row]:
+    """The rows that are not close to one in `seen`, nor to one before them, except the other row of their pair."""
+    for _, group in groupby(rows, key=lambda row: (row.source, row.group or row.text)):
+        fresh = [row for row in group if row.text not in seen]
+        contrast = len(fresh) == 2 and {row.labels.get(RISK) for row in fresh} == {0, 1}
+        yield from (row for row in fresh if not seen.add(row.text) or contrast)
 
 
 def train(

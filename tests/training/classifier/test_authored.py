@@ -59,6 +59,23 @@ def test_the_file_of_clean_lines_is_free_of_every_label(tmp_path: Path, monkeypa
     assert [row.labels for row in authored.spoken(tmp_path)] == [CLEAN]
 
 
+def test_a_pair_has_a_risky_and_a_harmless_line_of_one_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "pairs.yaml", "violence: |\n  i will kill him => i will kill the boss\n")
+    monkeypatch.setattr(authored, "EXAMPLES", tmp_path)
+    risky, clean = authored.spoken(tmp_path)
+    assert (risky.text, clean.text) == ("i will kill him", "i will kill the boss")
+    assert (risky.labels["violence"], clean.labels) == (1.0, CLEAN)
+    assert risky.group == clean.group
+
+
+@pytest.mark.parametrize("line", ["no partner", "one => two => three"])
+def test_a_broken_pair_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    write(tmp_path, "pairs.yaml", f"violence: |\n  {line}\n")
+    monkeypatch.setattr(authored, "EXAMPLES", tmp_path)
+    with pytest.raises(ValueError, match="values to unpack"):
+        list(authored.spoken(tmp_path))
+
+
 def test_an_unknown_label_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, "risky.yaml", "violance: |\n  x\n")
     monkeypatch.setattr(authored, "EXAMPLES", tmp_path)

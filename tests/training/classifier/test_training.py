@@ -36,6 +36,17 @@ def test_the_sides_of_the_split_are_disjoint() -> None:
         assert {part_of(row) for row in rows} <= {part}
 
 
+def test_the_two_lines_of_a_pair_stay_though_they_are_close_and_no_copy_does() -> None:
+    risky, clean = "i will find out where you live tonight mate", "i will find out where you live tonight, mate, ok"
+    pair = [Row(risky, "en", positive("violence"), group="pair"), Row(clean, "en", CLEAN, group="pair")]
+    copies = [Row(risky, "en", positive("violence"), group="other"), Row(clean, "en", CLEAN)]
+    twice = [
+        Row(f"{text}!", "en", CLEAN, group="a pattern") for text in ("we all like tea here", "We all like tea here")
+    ]
+    rows = [replace(row, part="train") for row in (*pair, *copies, *twice)]
+    assert [row.text for row in split(rows)["train"]] == [risky, clean, "we all like tea here!"]
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folders that a run writes."""

@@ -1,7 +1,8 @@
 """Our own lines in spoken style (`spoken/`): risky ones, and harmless ones that sound similar.
 
-Each language has a folder with two files. `risky.yaml` holds patterns by label (`a+b` for two labels). `clean.yaml`
-holds harmless patterns by the label that they resemble. There is one pattern a line.
+Each language has a folder with three files. `risky.yaml` holds patterns by label (`a+b` for two labels). `clean.yaml`
+holds harmless patterns by the label that they resemble. There is one pattern a line. `pairs.yaml` holds pairs by the
+label of their risky line, one pair a line: a risky line, ` => `, and a harmless one in nearly the same words.
 """
 
 import random
@@ -16,6 +17,7 @@ from training.classifier.rows import CLEAN, LABELS, Row, negative, positive, unt
 
 EXAMPLES = Path(__file__).parent.parent / "spoken"
 CHOICE = re.compile(r"\[([^\]]*)\]")
+PAIR = " => "
 PATTERN_WEIGHT = 12.0
 """Total weight of the sentences of one pattern, so that a pattern with many variants does not dominate."""
 MOST = 24
@@ -27,14 +29,14 @@ without being annotated.
 
 
 def spoken(_folder: Path) -> Iterator[Row]:
-    """Every line. The sentences of one pattern stay on one side of the split, and none is used for tests."""
+    """Every line. Those of one pattern or pair stay on one side of the split, and none is used for tests."""
     for path in sorted(EXAMPLES.glob("*/*.yaml")):
-        for key, pattern in patterns(path):
-            targets = CLEAN if path.stem == "clean" else _targets(key)
-            sentences = expand(pattern)
-            weight = min(2.0, PATTERN_WEIGHT / len(sentences))
-            for text in sentences:
-                yield untested(Row(text, path.parent.name, targets, weight=weight, group=pattern))
+        for key, line in patterns(path):
+            for pattern, targets in _annotated(path.stem, key, line):
+                sentences = expand(pattern)
+                weight = min(2.0, PATTERN_WEIGHT / len(sentences))
+                for text in sentences:
+                    yield untested(Row(text, path.parent.name, targets, weight=weight, group=line))
 
 
 def patterns(path: Path) -> Iterator[tuple[str, str]]:
@@ -50,6 +52,14 @@ def expand(pattern: str) -> list[str]:
     choices = ([part] if at % 2 == 0 else part.split("|") for at, part in enumerate(parts))
     sentences = [" ".join("".join(combination).split()) for combination in product(*choices)]
     return sentences if len(sentences) <= MOST else random.Random(pattern).sample(sentences, MOST)
+
+
+def _annotated(file: str, key: str, line: str) -> list[tuple[str, Mapping[str, float]]]:
+    """Each pattern of a line, with its annotations; raises ValueError for a pair that is not one."""
+    if file == "pairs":
+        risky, clean = line.split(PAIR)
+        return [(risky, _targets(key)), (clean, CLEAN)]
+    return [(line, CLEAN if file == "clean" else _targets(key))]
 
 
 def _targets(key: str) -> Mapping[str, float]:
