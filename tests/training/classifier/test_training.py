@@ -24,7 +24,7 @@ ROWS = [
     ),
 ]
 TEXTS = [row.text for row in ROWS]
-RECIPE = Recipe(samples=2_500, batch=16, learning_rate=5e-3, warm_up=10)
+RECIPE = Recipe(samples=4_000, batch=16, learning_rate=5e-3, warm_up=10)
 
 
 def test_the_sides_of_the_split_are_disjoint() -> None:
