@@ -193,13 +193,17 @@ def serve(url: str, folder: str, listener: socket.socket, console: ReviewConsole
     """Runs in the server's process."""
     import asyncio
 
-    import uvicorn
-
+    from pipeline import http_server
     from pipeline.console.app import create_app, open_desk
 
     settings = Settings(data_dir=Path(folder), console=console)
-    config = uvicorn.Config(create_app(open_desk(settings, Database(url))), log_level="error", access_log=False)
-    asyncio.run(uvicorn.Server(config).serve([listener]))
+    app = create_app(open_desk(settings, Database(url)))
+
+    async def forever() -> None:
+        async with http_server.served(app, listener, app.state.live.hang_up):
+            await asyncio.Event().wait()
+
+    asyncio.run(forever())
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -11,6 +12,9 @@ from fastapi import FastAPI
 from pipeline.errors import DependencyError
 
 BACKLOG = 128
+SWITCH_SECONDS = 0.0005
+"""Python's switch interval while the server runs. After each statement a thread needs the interpreter back. With
+Python's own 5 ms, a request with 50 statements waits 250 ms beside another one that renders its page."""
 STOP_SECONDS = 3
 """Seconds that running requests get when the server stops."""
 
@@ -45,6 +49,7 @@ class HttpServer(uvicorn.Server):
 @asynccontextmanager
 async def served(app: FastAPI, listener: socket.socket, hang_up: Callable[[], None]) -> AsyncIterator[None]:
     """Serve the app while the block runs."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     server = HttpServer(app, hang_up)
     task = asyncio.create_task(server.serve([listener]), name=app.title)
     try:
