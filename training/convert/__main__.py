@@ -1,8 +1,7 @@
 """The command that converts a public set: `python -m training.convert --help`."""
 
 import csv
-from collections.abc import Iterable
-from itertools import chain
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,7 @@ import typer
 from pipeline.errors import ConfigError
 from training.commands import errors_in_a_line, notes
 from training.convert.files import Cells
-from training.convert.sources import SOURCES
+from training.convert.sources import SOURCES, Converter
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -36,19 +35,30 @@ def convert(
         raise ConfigError(f"No converter for {name}", f"There is one for: {names}.")
     for file, rows in files.items():
         path = data / name / file
-        notes.print(f"{path}: {write(path, rows(source))} rows", highlight=False, soft_wrap=True)
+        found = converted(rows, source)
+        write(path, found)
+        notes.print(f"{path}: {len(found)} rows", highlight=False, soft_wrap=True)
 
 
-def write(path: Path, rows: Iterable[Cells]) -> int:
-    """Write `rows` as CSV and return their number; raises ConfigError if there are none."""
-    rows = iter(rows)
-    if not (first := next(rows, None)):
-        raise ConfigError(f"No rows for {path}", "Check the folder with the authors' files.")
+def converted(rows: Converter, source: Path) -> list[Cells]:
+    """The rows of `source`; raises ConfigError if there are none, or if the files have another form."""
+    try:
+        if found := [*rows(source)]:
+            return found
+    except (AttributeError, LookupError, OSError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"The files in {source} have another form: {error!r}", "Take the version in docs/training.md."
+        ) from error
+    raise ConfigError(f"No rows in {source}", "Check the folder with the authors' files.")
+
+
+def write(path: Path, rows: Sequence[Cells]) -> None:
+    """Write `rows`, of which there is at least one, as CSV."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, [*first])
+        table = csv.DictWriter(file, [*rows[0]])
         table.writeheader()
-        return sum(1 for row in chain((first,), rows) if table.writerow(row))
+        table.writerows(rows)
 
 
 if __name__ == "__main__":

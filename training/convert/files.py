@@ -6,6 +6,7 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from string import digits
 from typing import IO, Any
 from xml.etree import ElementTree
 from zipfile import BadZipFile, ZipFile
@@ -19,7 +20,6 @@ WORKBOOK = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 Cells = Mapping[str, object]
 """A row of a converted set, by column."""
 STRINGS = "xl/sharedStrings.xml"
-COLUMN = re.compile(r"[A-Z]+")
 
 
 def found(folder: Path, pattern: str) -> list[Path]:
@@ -54,7 +54,7 @@ def sheets(workbook: Path | IO[bytes]) -> Iterator[dict[str, str]]:
     """The rows of all sheets of an XLSX workbook, by the names in the first row of each sheet; raises ConfigError."""
     try:
         yield from _sheets(ZipFile(workbook))
-    except (BadZipFile, KeyError, ElementTree.ParseError) as error:
+    except (BadZipFile, LookupError, ValueError, ElementTree.ParseError) as error:
         raise ConfigError(f"This is not an XLSX workbook: {error}", "Download the file again.") from error
 
 
@@ -86,7 +86,7 @@ def _sheets(archive: ZipFile) -> Iterator[dict[str, str]]:
 def _cells(row: ElementTree.Element, strings: list[str]) -> Mapping[str, str]:
     """The texts of a row by the letters of their column."""
     return {
-        COLUMN.match(cell.get("r", "A"))[0]: strings[int(cell.findtext(f"{WORKBOOK}v", ""))]  # type: ignore[index]
+        cell.get("r", "").rstrip(digits): strings[int(cell.findtext(f"{WORKBOOK}v", ""))]
         for cell in row
         if cell.get("t") == "s"
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from training.classifier.rows import Row
 from training.classifier.sets import read
-from training.convert.__main__ import write
+from training.convert import __main__ as command
 from training.convert.sources import SOURCES
 
 
@@ -39,5 +39,5 @@ def converted(folder: Path, name: str, files: Mapping[str, object]) -> dict[str,
     """The rows that training reads of the set `name`, by text, after a download of `files` is converted."""
     put(folder / "source", files)
     for file, rows in SOURCES[name].convert.items():
-        write(folder / "sets" / name / file, rows(folder / "source"))
+        command.write(folder / "sets" / name / file, command.converted(rows, folder / "source"))
     return {row.text: row for row in read(folder / "sets", (name,))}

@@ -1,13 +1,26 @@
 """Files of a download are found, read, and refused with their name when they are broken."""
 
 import io
+from contextlib import suppress
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.errors import ConfigError
 from training.convert.files import document, found, one_in, sheets, table, unzipped
+
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+CELL = st.builds(
+    '<c r="{}" t="{}"><v>{}</v></c>'.format,
+    st.text("AB1", max_size=2),
+    st.sampled_from("sn"),
+    st.text("0-9", max_size=2),
+)
+ROWS = st.lists(CELL, max_size=3).map(lambda cells: f"<row>{''.join(cells)}</row>")
+XML = st.one_of(st.text(max_size=20), ROWS.map(f'<x xmlns="{MAIN}"><si><t>a</t></si>{{}}</x>'.format))
 
 
 def archive(**files: str) -> bytes:
@@ -52,6 +65,12 @@ def test_broken_json_is_an_error(tmp_path: Path, name: str) -> None:
 def test_a_broken_workbook_is_an_error(content: bytes) -> None:
     with pytest.raises(ConfigError, match="not an XLSX workbook"):
         list(sheets(io.BytesIO(content)))
+
+
+@given(st.dictionaries(st.sampled_from(["xl/sharedStrings.xml", "xl/worksheets/sheet1.xml", "x"]), XML))
+def test_any_workbook_is_read_or_refused(files: dict[str, str]) -> None:
+    with suppress(ConfigError):
+        assert all(isinstance(text, str) for row in sheets(io.BytesIO(archive(**files))) for text in row.values())
 
 
 def test_an_archive_gives_the_files_of_a_kind_in_order(tmp_path: Path) -> None:

@@ -36,7 +36,8 @@ def test_a_download_becomes_a_set(tmp_path: Path) -> None:
     [
         ("nothing", "", "No converter for nothing"),
         ("cold", "", "No converter for cold"),
-        ("surge_toxicity", "text,is_toxic\n", "No rows for"),
+        ("surge_toxicity", "text,is_toxic\n", "No rows in"),
+        ("surge_toxicity", "text,toxic\nhello,1\n", r"have another form: KeyError\('is_toxic'\)"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, name: str, content: str, named: str) -> None:
