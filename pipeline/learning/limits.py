@@ -21,8 +21,8 @@ STEPS = 50
 """Equal shares of the false alarms that are tried."""
 FOLDS = 5
 """The figures of new thresholds come from speakers who did not choose them: a fifth of the speakers at a time."""
-DIGITS = 4
-"""Decimal places of a threshold."""
+SCALE = 10_000
+"""Thresholds are multiples of 1 / SCALE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,9 @@ class DecidedSpeech:
     """The fold of its speaker, from 0 to `FOLDS`."""
 
     def part(self, chosen: Truths) -> "DecidedSpeech":
-        fields = (self.scores, self.others, self.risky, self.weights, self.folds)
-        return DecidedSpeech(*(field[chosen] for field in fields))
+        return DecidedSpeech(
+            self.scores[chosen], self.others[chosen], self.risky[chosen], self.weights[chosen], self.folds[chosen]
+        )
 
     def alarms(self, limits: Numbers) -> Truths:
         """Which utterances are flagged with these thresholds, shape (rules,)."""
@@ -94,7 +95,7 @@ def _limit(scores: Numbers, weights: Numbers, allowed: float) -> float:
     order = np.argsort(-scores, kind="stable")
     reached = int(np.searchsorted(np.cumsum(weights[order]), allowed, side="right"))
     above = float(scores[order[reached]]) if reached < len(scores) else 0.0
-    return min(1.0, ceil(np.nextafter(above, inf) * 10**DIGITS) / 10**DIGITS)
+    return min(1.0, ceil(float(np.nextafter(above, inf)) * SCALE) / SCALE)
 
 
 def _drawn(weights: Numbers) -> Sequence[Drawn]:

