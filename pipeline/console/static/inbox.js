@@ -39,7 +39,8 @@ const look = async () => {
   if (!answer.ok) return;
   const { count: n, at, news, ...bar } = await answer.json();
   count(n);
-  for (const place of all("[data-count]")) place.textContent = bounded(bar[place.dataset.count]);
+  // During an upgrade an older console may answer, which does not count them.
+  for (const place of all("[data-count]")) place.textContent = bounded(bar[place.dataset.count] ?? 0);
   if (!tells) return;
   localStorage.setItem(SINCE, String(at));
   tell(news);

@@ -7,11 +7,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from pipeline.console import queue_page
 from pipeline.console.queue_page import Asked
 from pipeline.review.cases import leases, queue
 from pipeline.review.cases.queue import QueueFilter
+from pipeline.review.tables.core import CASES
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.console.test_acting import decide, stored, taken
@@ -174,3 +176,10 @@ def test_a_filter_of_the_queue_is_saved_as_a_view_and_shared(console: Console, e
     assert ROW.findall(ben.get(unescape(href)).text) == [fraud]
     assert 'popovertarget="own-views"' not in theirs
     assert 'popovertarget="own-views"' in opened.text
+
+
+def test_a_row_without_words_says_so(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    with console.database.write() as connection:
+        connection.execute(update(CASES).where(CASES.c.id == case).values(text="", hits=[]))
+    assert "No words are stored" in enter("ana").get("/queue").text
