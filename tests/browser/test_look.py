@@ -25,7 +25,7 @@ DOCUMENTED = (("dark", "zh-CN"), ("light", "en"))
 """The pictures of these are in the documentation, without the language in their names."""
 REVERSED = "\u202elive"
 """A reader sees "evil"."""
-NO_NAMES = frozenset({"sign-in", "wellness", "api", "indicators", "indicator", "register-new", "not-found"})
+NO_NAMES = frozenset({"sign-in", "wellness", "api", "indicator", "register-new", "not-found"})
 """Places that show no name and no text of people."""
 
 RUN_AXE = """
