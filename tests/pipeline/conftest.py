@@ -3,6 +3,7 @@
 import itertools
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -32,10 +33,11 @@ def sqlite_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_model(postgres_server: str) -> str:
+def postgres_model(postgres_server: str) -> Iterator[str]:
     """The name of a PostgreSQL template database with all tables and no rows."""
-    Database(created(postgres_server, "model")).close()
-    return "model"
+    with created(postgres_server, "model") as url:
+        Database(url).close()
+        yield "model"
 
 
 @pytest.fixture
@@ -45,9 +47,10 @@ def sqlite_url(tmp_path: Path, sqlite_model: Path) -> str:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: str, postgres_model: str) -> str:
+def postgres_url(postgres_server: str, postgres_model: str) -> Iterator[str]:
     """The URL of a PostgreSQL database with all tables and no rows."""
-    return created(postgres_server, f"test{next(numbers)} TEMPLATE {postgres_model}")
+    with created(postgres_server, f"test{next(numbers)} TEMPLATE {postgres_model}") as url:
+        yield url
 
 
 @pytest.fixture
@@ -56,17 +59,31 @@ def empty_sqlite_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def empty_postgres_url(postgres_server: str) -> str:
-    return created(postgres_server, f"test{next(numbers)}")
+def empty_postgres_url(postgres_server: str) -> Iterator[str]:
+    with created(postgres_server, f"test{next(numbers)}") as url:
+        yield url
 
 
-def created(server: str, name: str) -> str:
-    """The URL of a new database. Options of `CREATE DATABASE` may follow the `name`."""
+@contextmanager
+def created(server: str, statement: str) -> Iterator[str]:
+    """Yield the URL of a new database and drop it at the end, because hundreds of them fill a small disk.
+
+    Options of `CREATE DATABASE` may follow its name in the `statement`.
+    """
+    name = statement.split(maxsplit=1)[0]
+    execute(server, f"CREATE DATABASE {statement}")
+    try:
+        yield make_url(server).set(database=name).render_as_string(hide_password=False)
+    finally:
+        execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def execute(server: str, statement: str) -> None:
+    """Execute a statement that may not stand in a transaction."""
     engine = create_engine(make_url(server).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        connection.execute(text(statement))
     engine.dispose()
-    return make_url(server).set(database=name.split(maxsplit=1)[0]).render_as_string(hide_password=False)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -25,8 +25,9 @@ def sqlite_week(tmp_path_factory: pytest.TempPathFactory, sqlite_model: Path) ->
 
 
 @pytest.fixture(scope="session")
-def postgres_week(postgres_server: str, postgres_model: str) -> str:
-    return created(postgres_server, f"week TEMPLATE {postgres_model}")
+def postgres_week(postgres_server: str, postgres_model: str) -> Iterator[str]:
+    with created(postgres_server, f"week TEMPLATE {postgres_model}") as url:
+        yield url
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])

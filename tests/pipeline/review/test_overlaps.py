@@ -219,8 +219,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 @pytest.fixture(scope="module")
 def filled(postgres_server: str, postgres_model: str, stage: Stage) -> Iterator[Database]:
     """A PostgreSQL database with the rows of `stage`, and a copy of each row in the schema `kept`."""
-    url = conftest.created(postgres_server, f"scene TEMPLATE {postgres_model}")
-    with closing(Database(url)) as database:
+    with (
+        conftest.created(postgres_server, f"scene TEMPLATE {postgres_model}") as url,
+        closing(Database(url)) as database,
+    ):
         stage.fill(database)
         with database.write() as connection:
             connection.execute(text("CREATE SCHEMA kept"))
