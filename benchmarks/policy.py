@@ -25,11 +25,11 @@ import numpy as np
 from pipeline.judge import classifier
 from pipeline.judge.judge import build
 from pipeline.judge.texts import Text, judge_texts
+from pipeline.learning.rows import OUTPUTS, part_of
 from pipeline.metrics import Metrics
 from pipeline.settings import JudgeSettings, Settings
 from training.classifier import sets as training_sets
 from training.classifier.calibrate import thresholds
-from training.classifier.rows import OUTPUTS, part_of
 
 ORDINARY = ("kdconv", "crosswoz", "cped", "medical_zh", "swda", "mrda", "topical_chat")
 SETTING = {"swda": "en", "cped": "zh"}

@@ -9,9 +9,10 @@ from typing import TypeVar
 import msgspec
 
 from pipeline.errors import ConfigError
+from pipeline.learning.rows import CLEAN, Row, part_of, positive
 from pipeline.messages import Alternative
 from training.classifier import sets
-from training.classifier.rows import CLEAN, Row, part_of, plain, positive
+from training.classifier.files import plain
 from training.classifier.train import split
 
 T = TypeVar("T")

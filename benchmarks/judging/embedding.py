@@ -7,8 +7,8 @@ import torch
 
 from benchmarks.judging.measures import Numbers
 from pipeline.judge.view import MAX_TOKENS
-from training.classifier import encoder
-from training.classifier.model import wrapped
+from pipeline.learning.model import wrapped
+from training.classifier import beginning
 
 BATCH = 32
 PREFIX = "query: "
@@ -17,7 +17,7 @@ PREFIX = "query: "
 
 class Embedding:
     def __init__(self) -> None:
-        loaded = encoder.load()
+        loaded = beginning.start()
         self._model = loaded.model.bert.eval()
         self._tokenizer = wrapped(loaded.tokenizer)
 

@@ -9,8 +9,8 @@ from benchmarks.judging.bench import Bench
 from benchmarks.judging.cases import TextCase
 from benchmarks.judging.measures import Numbers, best_threshold, macro_f1
 from benchmarks.judging.systems import Scores
-from training.classifier.figures import auroc, average_precision, recall_at
-from training.classifier.rows import OUTPUTS
+from pipeline.learning.figures import auroc, average_precision, recall_at
+from pipeline.learning.rows import OUTPUTS
 
 BY_SET = (
     ("cold", "risk"),

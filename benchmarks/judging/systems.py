@@ -18,11 +18,11 @@ from pipeline.judge.judge import Judge, check
 from pipeline.judge.readings import classify
 from pipeline.judge.texts import as_transcript
 from pipeline.judge.verdict import WEIGHTS
+from pipeline.learning.figures import threshold_at
+from pipeline.learning.rows import LABELS, OUTPUTS, RISK
 from pipeline.messages import Flag, Transcript
 from pipeline.metrics import Metrics
 from pipeline.settings import JudgeSettings
-from training.classifier.figures import threshold_at
-from training.classifier.rows import LABELS, OUTPUTS, RISK
 
 Scores = Mapping[str, Numbers]
 """For each output, a score for each case. Higher is riskier."""

@@ -10,8 +10,8 @@ from benchmarks.judging.bench import Bench
 from benchmarks.judging.cases import transcribed
 from benchmarks.judging.heldout import enough, known, shown
 from benchmarks.judging.measures import Numbers
-from training.classifier.figures import auroc, recall_at
-from training.classifier.rows import OUTPUTS, RISK
+from pipeline.learning.figures import auroc, recall_at
+from pipeline.learning.rows import OUTPUTS, RISK
 
 RATES = (0.01, 0.05)
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
 
-from training.classifier.duplicates import Seen, bands
-from training.classifier.rows import read_csv
+from pipeline.learning.duplicates import Seen, bands
+from training.classifier.files import read_csv
 
 FILE = Path(__file__).parent.parent / "data" / "hatecheck.fingerprints"
 CASES = ("hatecheck/test_suite_cases.csv", "hatecheck_zh/cases.csv")

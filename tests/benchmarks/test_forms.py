@@ -9,7 +9,7 @@ from rich.console import Console
 
 from benchmarks.forms import changes, held, table
 from pipeline.judge.calibration import Calibrated, Calibration
-from training.classifier.rows import part_of
+from pipeline.learning.rows import part_of
 
 
 class Shouting(Calibrated):

@@ -12,9 +12,9 @@ import pytest
 import benchmarks
 from benchmarks.judging.cases import transcribed
 from pipeline.judge.view import view
+from pipeline.learning.duplicates import Seen
+from pipeline.learning.rows import LABELS, Row
 from tests.benchmarks import hatecheck
-from training.classifier.duplicates import Seen
-from training.classifier.rows import LABELS, Row
 from training.classifier.sets import read
 from training.classifier.teach import clauses
 

@@ -22,7 +22,7 @@ from pipeline.asr.context import POSITIONS_PER_SECOND
 from pipeline.asr.encoder import encode
 from pipeline.cores import multiplies_bfloat16
 from pipeline.errors import ConfigError
-from training.gradients import Gradients
+from pipeline.learning.gradients import Gradients
 
 HALVES = multiplies_bfloat16()
 SIMILAR = 8

@@ -43,13 +43,13 @@ def train(
       voxwarden --set judge.model=model/onnx judge chat.txt
     """
     try:
+        from pipeline.learning.loop import Recipe
         from training.classifier.sets import SETS, check, known
 
         left_out = known(without or ())
         names = [name for name in only or SETS if name not in left_out]
         check(data, names)  # check the sets before importing PyTorch, which takes seconds
         from training.classifier.run import run
-        from training.classifier.train import Recipe
     except ModuleNotFoundError as error:
         raise ConfigError(f"Training needs the package {error.name}", "pip install -e '.[train]'") from error
     recipe = Recipe(seed, runs, samples, minutes, learning_rate=learning_rate, kept=kept)

@@ -1,33 +1,41 @@
-"""Sets temperatures, so that scores are probabilities, and thresholds from the scores of ordinary talk."""
+"""Writes temperatures, so that scores are probabilities, and thresholds from the scores of ordinary talk."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.classifier.figures import threshold_at
-from training.classifier.rows import LABELS, OUTPUTS, RISK
+from pipeline.judge.calibration import sigmoid
+from pipeline.judge.classifier import load_model
+from pipeline.learning.batches import targets_of
+from pipeline.learning.figures import threshold_at
+from pipeline.learning.folder import CALIBRATION, THRESHOLDS, write
+from pipeline.learning.rows import CLEAN, LABELS, OUTPUTS, RISK, Row
+from pipeline.learning.temperature import temperature
+from training.classifier.noise import hearing
+from training.classifier.sets import TALK
 
 Numbers = NDArray[np.float64]
 Thresholds = dict[str, dict[str, dict[str, float]]]
 
-TEMPERATURES = np.geomspace(0.25, 8, 101)
-FEWEST = 20
-"""With fewer risky or clean texts there is not enough data for a temperature, so it stays 1."""
 RATES: Mapping[str, float] = {"review": 0.01, "block": 0.001}
 """The share of ordinary talk that may reach a threshold of any label."""
 
 
-def temperature(logits: Numbers, truth: Numbers, weights: Numbers) -> float:
-    """The temperature with the lowest log loss (Guo et al. 2017). All shapes are (texts,); weight 0 means not
-    annotated.
-    """
-    known = weights > 0
-    if min((truth[known] == 1).sum(), (truth[known] == 0).sum()) < FEWEST:
-        return 1.0
-    scaled = logits[known, None] / TEMPERATURES
-    losses = np.logaddexp(0, scaled) - truth[known, None] * scaled
-    return float(TEMPERATURES[np.average(losses, axis=0, weights=weights[known]).argmin()])
+def calibrate(folder: Path, validation: Sequence[Row], seed: int) -> Thresholds:
+    """Write `calibration.json` and `thresholds.json`, from `validation` with recognition errors added."""
+    (folder / CALIBRATION).unlink(missing_ok=True)
+    hear = hearing([row.text for row in validation], seed)
+    logits = load_model(str(folder)).logits([hear(row.text) for row in validation])
+    truth, weights = (tensor.double().numpy() for tensor in targets_of(validation))
+    temperatures = [temperature(*columns) for columns in zip(logits.T, truth.T, weights.T, strict=True)]
+    write(folder / CALIBRATION, {"temperature": dict(zip(OUTPUTS, temperatures, strict=True))})
+
+    talk = [at for at, row in enumerate(validation) if row.source in TALK and row.labels is CLEAN]
+    found = thresholds([validation[at].language for at in talk], sigmoid(logits[talk] / temperatures))
+    write(folder / THRESHOLDS, found)
+    return found
 
 
 def thresholds(languages: Sequence[str], table: Numbers, rates: Mapping[str, float] = RATES) -> Thresholds:

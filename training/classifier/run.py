@@ -1,6 +1,6 @@
 """Runs a whole training, from the sets to the folders that the judge loads."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,11 +12,14 @@ from pipeline.errors import ConfigError
 from pipeline.judge.calibration import Calibrated
 from pipeline.judge.classifier import load_model
 from pipeline.judge.onnx import MODEL
-from training.classifier import encoder, folder, sets, sounds
+from pipeline.learning import folder
+from pipeline.learning.loop import Recipe, Say
+from pipeline.learning.rows import Row
+from training.classifier import beginning, sets, sounds
+from training.classifier.calibrate import calibrate
 from training.classifier.noise import hearing
-from training.classifier.rows import Row
 from training.classifier.teach import clauses, taught
-from training.classifier.train import Recipe, split, train
+from training.classifier.train import split, train
 
 
 def run(
@@ -26,7 +29,7 @@ def run(
     names: Iterable[str],
     base: str | None,
     teacher: str | None,
-    say: Callable[[str], None],
+    say: Say,
 ) -> None:
     """Train on the sets `names` under `data`, starting from the encoder `base`; write `out`/transformers and
     `out`/onnx.
@@ -37,7 +40,7 @@ def run(
     """
     started = monotonic()
     guide = named(teacher) if teacher else None
-    encoder.check(base)  # Each run loads its own encoder. This check reports a wrong name before minutes of reading.
+    beginning.check(base)  # Each run loads its own encoder. This check reports a wrong name before minutes of reading.
     sides = split([*sets.read(data, names)])
     say(", ".join(f"{part}: {len(rows)} texts" for part, rows in sides.items()))
     weights, onnx = out / "transformers", out / "onnx"
@@ -51,7 +54,7 @@ def run(
         generation(number, rows, weights, replace(recipe, minutes=minutes), base, say)
         folder.convert(weights, onnx)
         say(f"sounds: a share of {sounds.add(onnx, listener, sides['validation'], hear):g}")
-        for label, languages in folder.calibrate(onnx, sides["validation"], recipe.seed).items():
+        for label, languages in calibrate(onnx, sides["validation"], recipe.seed).items():
             say(f"thresholds of {label}: {languages}")
         guide = load_model(str(onnx))
 
@@ -76,9 +79,7 @@ def time_of(number: int, recipe: Recipe, spent: float) -> float | None:
     return (recipe.minutes - spent) / (recipe.runs - number)
 
 
-def generation(
-    number: int, rows: Sequence[Row], out: Path, recipe: Recipe, base: str | None, say: Callable[[str], None]
-) -> None:
+def generation(number: int, rows: Sequence[Row], out: Path, recipe: Recipe, base: str | None, say: Say) -> None:
     """Write the model of run `number` (from 0) to `out`.
 
     All runs start from the same weights, but with their own order and noise.
@@ -87,7 +88,7 @@ def generation(
     torch.manual_seed(recipe.seed)  # for the new head
     # Early in its run, the second model is worse than the first, which is already saved.
     save = _unsaved if number else partial(folder.save, out)
-    folder.save(out, *train(rows, encoder.load(base), one, say, save))
+    folder.save(out, *train(rows, beginning.start(base), one, say, save))
 
 
 def _unsaved(*_: object) -> None:

@@ -12,9 +12,9 @@ from torch import Tensor
 from pipeline.judge import onnx
 from pipeline.judge.sounds import Sounds, grams
 from pipeline.languages.zh.pinyin import has_han
-from training.classifier.batches import masked_loss, targets_of
-from training.classifier.figures import auroc
-from training.classifier.rows import OUTPUTS, Row
+from pipeline.learning.batches import masked_loss, targets_of
+from pipeline.learning.figures import auroc
+from pipeline.learning.rows import OUTPUTS, Row
 
 Numbers = NDArray[np.float64]
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from pipeline.errors import ConfigError
 from pipeline.judge.calibration import Calibrated, Numbers, sigmoid
-from training.classifier.duplicates import Seen
-from training.classifier.rows import CLEAN, OUTPUTS, Row
+from pipeline.learning.duplicates import Seen
+from pipeline.learning.rows import CLEAN, OUTPUTS, Row
 from training.classifier.sets import TALK
 
 BELIEVED = 0.5

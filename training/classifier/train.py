@@ -1,73 +1,23 @@
-"""Fine-tunes a pre-trained encoder on labelled rows, with one output for each label."""
+"""Fine-tunes an encoder on the rows of the training sets."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from random import Random
-from time import monotonic
 
-import torch
-from torch import Tensor
 from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
-from pipeline.cores import multiplies_bfloat16
 from pipeline.judge.view import view
-from training.classifier.batches import Batch, batches, masked_loss
-from training.classifier.duplicates import Seen
-from training.classifier.encoder import Encoder
-from training.classifier.model import wrapped
+from pipeline.learning import loop
+from pipeline.learning.batches import Batch, batches
+from pipeline.learning.duplicates import Seen
+from pipeline.learning.encoder import Encoder
+from pipeline.learning.loop import Groups, Recipe, Save, Say
+from pipeline.learning.model import wrapped
+from pipeline.learning.rows import RISK, Part, Row, part_of
 from training.classifier.noise import hearing
-from training.classifier.rows import RISK, Part, Row, part_of
 from training.classifier.sample import Sampler
 from training.classifier.vocabulary import trim
-from training.gradients import Gradients
-
-REPORT_EVERY = 50
-"""Steps between two lines of progress."""
-SAVE_EVERY = 400
-"""Steps between two checkpoints."""
-HALVES = multiplies_bfloat16()
-
-Save = Callable[[BertForSequenceClassification, PreTrainedTokenizerFast], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """The settings of a training. The same recipe on the same rows gives the same figures, within noise."""
-
-    seed: int = 1
-    runs: int = 2
-    """Number of models. Each learns from the one before it."""
-    samples: int = 300_000
-    """Texts in a run. Each has new recognition errors."""
-    minutes: float | None = None
-    """Time limit of the run. A slow machine then sees fewer texts, and the learning rate falls accordingly."""
-    batch: int = 64
-    learning_rate: float = 1e-4
-    kept: float = 0.0
-    """Share of the initial weights in the final ones, so that the model forgets less (Wortsman et al. 2022)."""
-    head: float = 5.0
-    """Learning rate of new parts (the last layer, syllable vectors) relative to the encoder's."""
-    warm_up: int = 500
-    """Steps with a rising learning rate. With only a few, the encoder forgets its training and never recovers."""
-    weight_decay: float = 0.01
-    max_tokens: int = 56
-    """Limit for training texts. The judge reads up to 128."""
-    workers: int = 2
-    """Threads that share a batch. Two with a core each are twice as fast as PyTorch's own two."""
-
-    @property
-    def steps(self) -> int:
-        return -(-self.samples // self.batch)
-
-    def done(self, steps: int, seconds: float) -> float:
-        """The finished share of the run, 0 to 1."""
-        return max(steps / self.steps, seconds / 60 / self.minutes if self.minutes is not None else 0.0)
-
-    def slope(self, steps: int, done: float) -> float:
-        """Factor of the learning rates: rises linearly during warm-up, then falls linearly to 0."""
-        return min((steps + 1) / self.warm_up, 1 - done)
 
 
 def split(rows: Sequence[Row]) -> dict[Part, list[Row]]:
@@ -91,72 +41,17 @@ def _distinct(rows: Sequence[Row], seen: Seen) -> Iterator[Row]:
 
 
 def train(
-    rows: Sequence[Row], encoder: Encoder, recipe: Recipe, say: Callable[[str], None], save: Save
+    rows: Sequence[Row], encoder: Encoder, recipe: Recipe, say: Say, save: Save
 ) -> tuple[BertForSequenceClassification, PreTrainedTokenizerFast]:
     """Fine-tune `encoder` on `rows`. `say` receives lines of progress, and `save` receives intermediate models."""
     texts = [row.text for row in rows]
     trimmed = trim(encoder, texts)
     model, tokenizer = trimmed.model.train(), wrapped(trimmed.tokenizer)
-    optimizer = torch.optim.AdamW(_groups(model, recipe), eps=1e-6, weight_decay=recipe.weight_decay, fused=True)
-    began = [parameter.detach().clone() for parameter in model.parameters()]
-    rates = [group["lr"] for group in optimizer.param_groups]
-    gradients = Gradients([*model.parameters()], recipe.workers)
-    started, total = monotonic(), 0.0
-    for step, batch in enumerate(_stream(rows, texts, tokenizer, recipe), 1):
-        if (done := recipe.done(step - 1, monotonic() - started)) >= 1:
-            break
-        for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate * recipe.slope(step - 1, done)
-        total += gradients.of(losses(model, batch, recipe.workers))
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        if step % REPORT_EVERY == 0:
-            speed = step * recipe.batch / (monotonic() - started)
-            say(f"step {step} of {recipe.steps}, {done:.0%}: loss {total / REPORT_EVERY:.4f}, {speed:.0f} texts/s")
-            total = 0.0
-        if step % SAVE_EVERY == 0:
-            save(model, tokenizer)
-    _keep(model, began, recipe.kept)
+    loop.run(model, tokenizer, _groups(model, recipe), _stream(rows, texts, tokenizer, recipe), recipe, say, save)
     return model, tokenizer
 
 
-def losses(model: BertForSequenceClassification, batch: Batch, count: int) -> list[Callable[[], Tensor]]:
-    """The mean loss in `count` parts."""
-    total = batch.weights.sum().clamp(min=1e-6)
-    return [partial(_loss, model, part, total) for part in _parts(batch, count)]
-
-
-def _loss(model: BertForSequenceClassification, part: Batch, total: Tensor) -> Tensor:
-    """One part's share of the mean loss of a batch. `total` is the sum of the batch's weights.
-
-    Matrix products use bfloat16 if the CPU supports it. Weights, norms, loss and gradients are always float32.
-    """
-    with torch.autocast("cpu", torch.bfloat16, enabled=HALVES, cache_enabled=False):
-        logits = model(part.input_ids, part.attention_mask).logits
-    return masked_loss(logits.float(), part.targets, part.weights) * part.weights.sum() / total
-
-
-def _parts(batch: Batch, count: int) -> list[Batch]:
-    """Every `count`-th row, so that the parts have similar lengths."""
-    return [
-        Batch(
-            batch.input_ids[at::count],
-            batch.attention_mask[at::count],
-            batch.targets[at::count],
-            batch.weights[at::count],
-        )
-        for at in range(min(count, len(batch.targets)))
-    ]
-
-
-@torch.no_grad()
-def _keep(model: BertForSequenceClassification, began: Sequence[Tensor], share: float) -> None:
-    """Mix a share of the initial parameters `began` into the current ones."""
-    for parameter, before in zip(model.parameters(), began, strict=True):
-        parameter.lerp_(before, share)
-
-
-def _groups(model: BertForSequenceClassification, recipe: Recipe) -> list[dict[str, object]]:
+def _groups(model: BertForSequenceClassification, recipe: Recipe) -> Groups:
     sounds = model.bert.embeddings.word_embeddings.sounds
     known = [parameter for parameter in model.bert.parameters() if parameter is not sounds]
     new = {"params": [*model.classifier.parameters(), sounds], "lr": recipe.learning_rate * recipe.head}

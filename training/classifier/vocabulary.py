@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from tokenizers import Tokenizer
 
-from training.classifier.encoder import Encoder
+from pipeline.learning.encoder import Encoder
 from training.classifier.noise import bare, written
 from training.classifier.sounding import Sounding
 

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from pipeline.audio.encode import encode_flac
+from pipeline.learning.rows import CLEAN, Row
 from pipeline.messages import SAMPLE_RATE, Alternative
 from training.classifier.noise import ROUND_TRIPS
-from training.classifier.rows import CLEAN, Row
 from training.classifier.sets import authored
 from training.commands import errors_in_a_line, notes
 from training.speech.sounds import SEED, SOUNDS

@@ -8,7 +8,7 @@ from transformers import AutoModelForSequenceClassification
 
 from pipeline.errors import ConfigError, DependencyError
 from pipeline.judge import hub, transformer
-from training.classifier import encoder
+from pipeline.learning import encoder
 
 COMMIT = "0123456789abcdef" * 2 + "01234567"
 

@@ -10,8 +10,8 @@ from transformers import BertForSequenceClassification
 
 from pipeline.errors import ConfigError
 from pipeline.judge import transformer
+from pipeline.learning.model import wrapped
 from tests.training.classifier import tiny
-from training.classifier.model import wrapped
 
 TEXTS = ["good morning", "you", "早上好 good morning you pay me now", "", "pay me now"]
 

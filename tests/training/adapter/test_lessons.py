@@ -12,11 +12,11 @@ import pytest
 from pipeline.asr import adapter, weights
 from pipeline.asr.transcriber import Samples
 from pipeline.errors import ConfigError
+from pipeline.learning.duplicates import Seen
 from pipeline.messages import SAMPLE_RATE
 from pipeline.settings import Asr
 from training.adapter import __main__ as command
 from training.adapter import lessons
-from training.classifier.duplicates import Seen
 from training.speech import transcribed
 from training.speech.round_trips import TrainingLine
 

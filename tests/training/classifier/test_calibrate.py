@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from training.classifier.calibrate import FEWEST, temperature, thresholds
-from training.classifier.rows import OUTPUTS
+from pipeline.learning.rows import OUTPUTS
+from pipeline.learning.temperature import FEWEST, temperature
+from training.classifier.calibrate import thresholds
 
 
 def test_a_temperature_undoes_overconfidence() -> None:

@@ -14,13 +14,13 @@ from typer.testing import CliRunner, Result
 
 from pipeline.errors import ConfigError
 from pipeline.judge.classifier import load
+from pipeline.learning.loop import Recipe
 from pipeline.settings import JudgeSettings
 from tests.training.classifier import tiny
 from training.classifier import __main__ as command
 from training.classifier import run
 from training.classifier.run import generation
 from training.classifier.sets import authored
-from training.classifier.train import Recipe
 
 
 def invoke(*arguments: str | Path) -> Result:

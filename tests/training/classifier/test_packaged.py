@@ -6,15 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import ConfigError
-from training.classifier import encoder
-from training.classifier.encoder import Encoder
+from pipeline.learning.encoder import Encoder
+from training.classifier import beginning
 from training.classifier.packaged import MAGIC, PackedWeights
 from training.classifier.vocabulary import trim
 
 
 @pytest.fixture(scope="module")
 def packaged() -> Encoder:
-    return encoder.load()
+    return beginning.start()
 
 
 def embed(known: Encoder, text: str) -> torch.Tensor:

@@ -13,14 +13,13 @@ from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 from pipeline.errors import ConfigError
 from pipeline.judge.calibration import Calibrated, Calibration, Numbers
 from pipeline.judge.classifier import load_model
+from pipeline.learning import folder, loop
+from pipeline.learning.loop import Recipe
+from pipeline.learning.rows import OUTPUTS
 from tests.training.classifier import tiny
 from tests.training.classifier.test_training import RECIPE, ROWS, TEXTS
-from training.classifier import folder
-from training.classifier import train as training
-from training.classifier.rows import OUTPUTS
 from training.classifier.run import generation, time_of
 from training.classifier.teach import taught
-from training.classifier.train import Recipe
 
 SHORT = replace(RECIPE, samples=64)
 
@@ -72,7 +71,7 @@ def test_runs_start_alike_and_see_texts_with_different_noise(base: str, tmp_path
 
 
 def test_only_the_first_run_saves_checkpoints(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "SAVE_EVERY", 2)
+    monkeypatch.setattr(loop, "SAVE_EVERY", 2)
     saved: list[int] = []
     real = folder.save
 
@@ -88,8 +87,8 @@ def test_only_the_first_run_saves_checkpoints(base: str, tmp_path: Path, monkeyp
 
 def steps_of(minutes: float, base: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     """The number of steps, with a clock that advances by a second at each call."""
-    monkeypatch.setattr(training, "REPORT_EVERY", 1)
-    monkeypatch.setattr(training, "monotonic", count().__next__)
+    monkeypatch.setattr(loop, "REPORT_EVERY", 1)
+    monkeypatch.setattr(loop, "monotonic", count().__next__)
     lines: list[str] = []
     generation(0, ROWS, out, replace(RECIPE, samples=10**6, minutes=minutes), base, lines.append)
     return sum(line.startswith("step") for line in lines)

@@ -7,7 +7,7 @@ import numpy as np
 from transformers import BertForSequenceClassification
 
 from pipeline.judge.classifier import load_model
-from training.classifier.rows import CLEAN, OUTPUTS, RISK, Row, positive
+from pipeline.learning.rows import CLEAN, OUTPUTS, RISK, Row, positive
 from training.classifier.sounds import SoundsRecipe, add, best_share, train
 
 RECIPE = SoundsRecipe(rounds=8, batch=16, buckets=2**12, dropped=0.0)

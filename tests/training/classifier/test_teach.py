@@ -7,8 +7,8 @@ import pytest
 
 from pipeline.errors import ConfigError
 from pipeline.judge.calibration import Calibrated, Calibration, Numbers
+from pipeline.learning.rows import CLEAN, OUTPUTS, RISK, Row, positive
 from training.classifier import teach
-from training.classifier.rows import CLEAN, OUTPUTS, RISK, Row, positive
 from training.classifier.teach import TESTED, clauses, taught
 
 

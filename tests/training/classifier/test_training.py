@@ -9,11 +9,13 @@ import torch
 from tokenizers import Tokenizer
 
 from pipeline.judge.classifier import load, load_model
+from pipeline.learning import encoder, folder
+from pipeline.learning.loop import Recipe
+from pipeline.learning.rows import CLEAN, OUTPUTS, Row, negative, part_of, positive
 from pipeline.settings import JudgeSettings
 from tests.training.classifier import tiny
-from training.classifier import encoder, folder
-from training.classifier.rows import CLEAN, OUTPUTS, Row, negative, part_of, positive
-from training.classifier.train import Recipe, split, train
+from training.classifier.calibrate import calibrate
+from training.classifier.train import split, train
 
 ROWS = [
     *(Row(f"you are a stupid idiot number {n}", "en", positive("abuse"), source="made") for n in range(40)),
@@ -53,7 +55,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("trained")
     folder.save(out / "transformers", *train(ROWS, tiny.encoder(TEXTS), RECIPE, print, folder_unused))
     folder.convert(out / "transformers", out / "onnx")
-    folder.calibrate(out / "onnx", ROWS, seed=1)
+    calibrate(out / "onnx", ROWS, seed=1)
     return out
 
 

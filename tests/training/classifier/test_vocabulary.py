@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from pipeline.learning.encoder import Encoder
 from tests.training.classifier import tiny
-from training.classifier.encoder import Encoder
 from training.classifier.vocabulary import needed, trim
 
 TEXTS = ["good morning everyone", "早上好", "доброе утро", "buy 2 now!"]

@@ -9,8 +9,8 @@ import msgspec
 import torch
 from transformers import BertConfig, BertModel
 
-from training.classifier.encoder import Encoder
-from training.classifier.model import new_model
+from pipeline.learning.encoder import Encoder
+from pipeline.learning.model import new_model
 from training.classifier.packaged import unigram
 from training.classifier.sets import authored
 

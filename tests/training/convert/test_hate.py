@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from pipeline.learning.rows import negative, positive
 from tests.training.convert.samples import as_table, converted
-from training.classifier.rows import negative, positive
 from training.convert.hate import MOST
 
 

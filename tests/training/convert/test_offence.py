@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.learning.rows import negative, positive
 from tests.training.convert.samples import as_table, converted
-from training.classifier.rows import negative, positive
 from training.classifier.sets.offence import JIGSAW_KINDS
 from training.convert.offence import SEVERITIES, TYPES
 

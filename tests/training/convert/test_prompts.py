@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from pipeline.learning.rows import CLEAN, positive
 from tests.training.convert.samples import as_table, converted
-from training.classifier.rows import CLEAN, positive
 
 
 def test_jade_has_two_versions_and_rules(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from zipfile import ZipFile
 
+from pipeline.learning.rows import CLEAN, negative, positive
 from tests.training.convert.samples import as_table, converted
-from training.classifier.rows import CLEAN, negative, positive
 
 XMLNS = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
+from pipeline.learning.rows import CLEAN, negative, positive
 from tests.training.convert.samples import as_table, converted
-from training.classifier.rows import CLEAN, negative, positive
 
 
 def test_the_name_of_a_youtube_file_is_its_video(tmp_path: Path) -> None:

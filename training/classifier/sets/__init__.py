@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.errors import ConfigError
-from training.classifier.rows import Row, plain
+from pipeline.learning.rows import Row
+from training.classifier.files import plain
 from training.classifier.sets import authored, hate, offence, prompts, talk, trade
 
 Reader = Callable[[Path], Iterator[Row]]

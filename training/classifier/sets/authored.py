@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from training.classifier.rows import CLEAN, LABELS, Row, negative, positive, untested
+from pipeline.learning.rows import CLEAN, LABELS, Row, negative, positive, untested
 
 EXAMPLES = Path(__file__).parent.parent / "spoken"
 CHOICE = re.compile(r"\[([^\]]*)\]")

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from training.classifier.rows import Part, Row, negative, positive, read_csv
+from pipeline.learning.rows import Part, Row, negative, positive
+from training.classifier.files import read_csv
 
 EDOS_PARTS: dict[str, Part] = {"train": "train", "dev": "validation", "test": "test"}
 GROUP_TEMPLATES = {"verb_identity", "hate_identity", "am_hate_adj", "verb_adj"}

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from training.classifier.rows import CLEAN, Row, negative, positive, read_csv, untested
+from pipeline.learning.rows import CLEAN, Row, negative, positive, untested
+from training.classifier.files import read_csv
 
 JIGSAW_KINDS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
 HATE_KINDS = ("racist", "homophobic", "transphobic", "sexist", "ableist")

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from training.classifier.rows import CLEAN, Row, negative, positive, read_csv
+from pipeline.learning.rows import CLEAN, Row, negative, positive
+from training.classifier.files import read_csv
 
 WEIGHT = 0.15
 

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from training.classifier.rows import CLEAN, Row, negative, positive, read_csv
+from pipeline.learning.rows import CLEAN, Row, negative, positive
+from training.classifier.files import read_csv
 
 WEIGHT = 0.5
 SUSPECT = re.compile(

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-from training.classifier.rows import CLEAN, LABELS, Row, negative, positive, read_csv, read_lines
+from pipeline.learning.rows import CLEAN, LABELS, Row, negative, positive
+from training.classifier.files import read_csv, read_lines
 
 PERSONAL = {
     "PHONE_NUMBER",

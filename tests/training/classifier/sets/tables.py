@@ -4,7 +4,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from training.classifier.rows import Row
+from pipeline.learning.rows import Row
 from training.classifier.sets import read
 
 

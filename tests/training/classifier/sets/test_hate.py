@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.learning.rows import negative, positive
 from tests.training.classifier.sets.tables import labels, read_set, write
-from training.classifier.rows import negative, positive
 
 
 def test_swsr_tells_sexual_and_personal_sexism(tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ import torch
 from transformers import BertConfig, BertModel
 
 from pipeline.judge.view import MAX_TOKENS
+from pipeline.learning.model import new_model, wrapped
+from pipeline.learning.rows import OUTPUTS
 from tests.training.classifier import tiny
-from training.classifier.model import new_model, wrapped
-from training.classifier.rows import OUTPUTS
 
 
 def test_the_body_is_kept_and_the_head_has_our_outputs() -> None:

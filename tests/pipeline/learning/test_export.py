@@ -11,9 +11,9 @@ from transformers import BertForSequenceClassification
 
 from pipeline.judge import onnx
 from pipeline.judge.onnx import OnnxClassifier
+from pipeline.learning import folder
+from pipeline.learning.model import wrapped
 from tests.training.classifier import tiny
-from training.classifier import folder
-from training.classifier.model import wrapped
 
 TEXTS = ["good morning", "you pay me now", "早上好", "你给我滚", "no"]
 WIDTH = 384

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.classifier.figures import Numbers, auroc, average_precision, recall_at, threshold_at
+from pipeline.learning.figures import Numbers, auroc, average_precision, recall_at, threshold_at
 
 SCORES = st.lists(st.integers(0, 8).map(lambda eighth: eighth / 8), min_size=1, max_size=30)
 CASES = st.lists(st.tuples(st.sampled_from([0.0, 1.0]), st.integers(0, 8).map(lambda n: n / 8)), max_size=30)

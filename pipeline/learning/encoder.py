@@ -1,4 +1,4 @@
-"""Loads the model that training starts from: multilingual-e5-small (Wang et al. 2024, MIT) or a classifier of ours."""
+"""Loads the model that a training starts from: a classifier of ours, or an encoder of others."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +10,8 @@ from transformers import AutoTokenizer, BertForSequenceClassification
 from pipeline.errors import ConfigError
 from pipeline.judge.hub import LATEST, commit_of, is_id
 from pipeline.judge.onnx import MODEL
-from training.classifier import packaged
-from training.classifier.model import HEAD, new_model
-from training.classifier.restore import restored
+from pipeline.learning.model import HEAD
+from pipeline.learning.restore import restored
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +22,11 @@ class Encoder:
     tokenizer: Tokenizer
 
 
-def check(source: str | None = None) -> None:
-    """Raise ConfigError where `load` would, but without reading the packaged encoder, which takes seconds."""
-    if source is None:
-        packaged.file()
-    else:
-        load(source)
-
-
-def load(source: str | None = None) -> Encoder:
-    """Loads a folder, or the hub id `owner/name@commit`. None: the packaged encoder. Raises ConfigError.
+def load(source: str) -> Encoder:
+    """Loads a folder, or the hub id `owner/name@commit`. Raises ConfigError.
 
     A folder is `transformers` or `onnx` as a training writes them. The shipped model is an `onnx` folder.
     """
-    if source is None:
-        weights = packaged.read()
-        return Encoder(new_model(packaged.body(weights)), packaged.unigram(weights.pieces))
     place, commit = commit_of(source, "--encoder") if is_id(source) else (source, LATEST)
     try:
         model = _model(place, commit)

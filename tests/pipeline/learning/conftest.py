@@ -6,9 +6,9 @@ import pytest
 import torch
 from transformers import BertForSequenceClassification
 
+from pipeline.learning import folder
+from pipeline.learning.model import wrapped
 from tests.training.classifier import tiny
-from training.classifier import folder
-from training.classifier.model import wrapped
 
 TEXTS = ["good morning", "you pay me now", "早上好"]
 WIDTH = 384

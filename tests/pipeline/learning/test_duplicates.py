@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.classifier.duplicates import BANDS, SHINGLE, Seen, bands
+from pipeline.learning.duplicates import BANDS, SHINGLE, Seen, bands
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=60)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from training.classifier.rows import OUTPUTS, RISK, Row
+from pipeline.learning.rows import OUTPUTS, RISK, Row
 
 RISK_WEIGHT = 2.0
 """`risk` decides whether a moderator sees the text at all, so it counts twice."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import BertConfig, BertForSequenceClassification
 
 from pipeline.judge.onnx import MODEL
-from training.classifier.model import HEAD
+from pipeline.learning.model import HEAD
 
 PREFIX = "_model."
 ENCODER = f"{PREFIX}bert.encoder."

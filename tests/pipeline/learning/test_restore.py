@@ -8,9 +8,9 @@ from transformers import BertForSequenceClassification
 
 from pipeline.errors import ConfigError
 from pipeline.judge.onnx import MODEL
-from training.classifier import encoder
-from training.classifier.export import export
-from training.classifier.restore import restored
+from pipeline.learning import encoder
+from pipeline.learning.export import export
+from pipeline.learning.restore import restored
 
 
 def test_each_weight_is_restored_within_half_a_step(

@@ -5,10 +5,10 @@ from random import Random
 import pytest
 import torch
 
+from pipeline.learning.batches import RISK_WEIGHT, Batch, batches, masked_loss, targets_of
+from pipeline.learning.model import wrapped
+from pipeline.learning.rows import LABELS, OUTPUTS, RISK, Row, negative, positive
 from tests.training.classifier import tiny
-from training.classifier.batches import RISK_WEIGHT, Batch, batches, masked_loss, targets_of
-from training.classifier.model import wrapped
-from training.classifier.rows import LABELS, OUTPUTS, RISK, Row, negative, positive
 
 ROWS = [Row("no " * (1 + n % 7) + str(n), "en", positive("abuse") if n % 3 else negative("hate")) for n in range(90)]
 TEXTS = [row.text for row in ROWS]

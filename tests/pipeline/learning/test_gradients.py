@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch.nn import Linear
 
+from pipeline.learning.batches import batches
+from pipeline.learning.gradients import Gradients
+from pipeline.learning.loop import losses
+from pipeline.learning.model import wrapped
+from pipeline.learning.rows import Row, positive
 from tests.training.classifier import tiny
-from training.classifier.batches import batches
-from training.classifier.model import wrapped
-from training.classifier.rows import Row, positive
-from training.classifier.train import losses
-from training.gradients import Gradients
 
 ROWS = [Row(f"you are a stupid idiot number {n}", "en", positive("abuse")) for n in range(30)]
 TEXTS = [row.text for row in ROWS]

@@ -6,7 +6,7 @@ from tokenizers import Tokenizer
 from transformers import BertConfig, BertForSequenceClassification, BertModel, PreTrainedTokenizerFast
 
 from pipeline.judge.view import MAX_TOKENS
-from training.classifier.rows import OUTPUTS
+from pipeline.learning.rows import OUTPUTS
 
 SPECIAL = {
     "bos_token": "<s>",

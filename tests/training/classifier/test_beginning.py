@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ConfigError
-from training.classifier import encoder
+from training.classifier import beginning
 
 
 def test_a_folder_without_an_encoder_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=f"No encoder at {tmp_path}"):
-        encoder.load(str(tmp_path))
+        beginning.start(str(tmp_path))
 
 
 def test_the_check_refuses_what_cannot_be_loaded(tmp_path: Path) -> None:
-    encoder.check()
+    beginning.check()
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(ConfigError, match=r"No encoder at .*Name a folder or a hub id"):
-        encoder.check(str(tmp_path))
+        beginning.check(str(tmp_path))

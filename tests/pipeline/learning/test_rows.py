@@ -1,15 +1,13 @@
-"""Sides of the split are stable and do not leak, and texts lose what speech does not have."""
+"""Sides of the split are stable and do not leak."""
 
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import ConfigError
-from training.classifier.rows import CLEAN, LABELS, OUTPUTS, Row, negative, part_of, plain, positive, read_csv, untested
+from pipeline.learning.rows import CLEAN, LABELS, OUTPUTS, Row, negative, part_of, positive, untested
 
 ROWS = [Row(f"text number {n}", "en", CLEAN, source="made") for n in range(2_000)]
 
@@ -49,38 +47,3 @@ def test_a_positive_row_is_risky_and_a_negative_one_may_be() -> None:
     assert negative("abuse") == {"abuse": 0.0}
     assert dict.fromkeys((*LABELS, "risk"), 0.0) == CLEAN
     assert tuple(CLEAN) == OUTPUTS
-
-
-@pytest.mark.parametrize(
-    ("written", "said"),
-    [
-        ("RT @anna_b: look https://a.example/x?y=1 now", "look now"),
-        ("&quot;fine&quot; &amp;amp; #good", "fine good"),
-        ("“你好”　[USER]　朋友 [url]", "你好 朋友"),
-        ("  two\n\tlines ", "two lines"),
-        ("@a", ""),
-        ("cat & dog, 5 < 6", "cat & dog, 5 < 6"),
-    ],
-)
-def test_links_names_and_quotation_marks_are_removed(written: str, said: str) -> None:
-    assert plain(written) == said
-
-
-@given(st.text(st.sampled_from('ab 你\n@#"“[]:/;.')))
-def test_a_plain_text_stays_plain(text: str) -> None:
-    found = plain(text)
-    assert plain(found) == found
-    assert not set(found) & set('#"“\n')
-
-
-def test_a_table_is_read_with_a_byte_order_mark_and_lines_inside_a_cell(tmp_path: Path) -> None:
-    (tmp_path / "rows.csv").write_bytes(b'\xef\xbb\xbftext,label\r\n"one\r\ntwo, three",1\r\n\xe4\xbd\xa0,0\r\n')
-    assert list(read_csv(tmp_path / "rows.csv")) == [
-        {"text": "one\r\ntwo, three", "label": "1"},
-        {"text": "你", "label": "0"},
-    ]
-
-
-def test_a_missing_table_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"No training set at .*rows\.csv"):
-        list(read_csv(tmp_path / "rows.csv"))

@@ -1,15 +1,10 @@
 """A labelled text, and its side of the split."""
 
-import csv
-import html
-import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Literal
 
-from pipeline.errors import ConfigError
 from pipeline.judge.labels import load
 
 LABELS = tuple(load().labels)
@@ -21,8 +16,6 @@ OUTPUTS = (*LABELS, RISK)
 Part = Literal["train", "validation", "test"]
 BUCKETS: Mapping[int, Part] = {0: "test", 1: "validation"}
 """Sides of two of the ten hash buckets. All other buckets are for training."""
-
-MARKUP = re.compile(r"https?://\S+|\brt @\w+:?|@\w+|\[(?:user|url)\]|&#?\w+;|[#\"“”]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +56,3 @@ def part_of(row: Row) -> Part:
 def untested(row: Row) -> Row:
     """`row` for a set that has its test side elsewhere: it is only used for training or validation."""
     return replace(row, part="validation" if part_of(row) == "validation" else "train")
-
-
-def plain(text: str) -> str:
-    """`text` without links, user names, hashtags, entities and quotation marks, which speech does not have."""
-    return " ".join(MARKUP.sub(" ", html.unescape(text)).split())
-
-
-def read_csv(path: Path) -> Iterator[dict[str, str]]:
-    """The rows of a CSV file as dicts; raises ConfigError if there is no file."""
-    yield from csv.DictReader(read_lines(path, newline=""))
-
-
-def read_lines(path: Path, newline: str | None = None) -> Iterator[str]:
-    """The lines of a text file; raises ConfigError if there is no file."""
-    if not path.is_file():
-        raise ConfigError(f"No training set at {path}", "docs/training.md says where the sets are.")
-    with path.open(encoding="utf-8-sig", newline=newline) as file:
-        yield from file
