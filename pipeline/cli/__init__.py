@@ -25,6 +25,7 @@ from pipeline.cli import (
     rtp,
     store,
     tokens,
+    train,
     transcribe,
     tune,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "rtp",
     "store",
     "tokens",
+    "train",
     "transcribe",
     "tune",
 ]

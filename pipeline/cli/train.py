@@ -1,0 +1,124 @@
+"""`voxwarden train`: train the classifier further on a team's decisions."""
+
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.cli.app import app, settings_of, stderr, stdout
+from pipeline.cli.cases import moment
+from pipeline.cli.store_access import actor, database_of
+from pipeline.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from pipeline.learning.comparing import ComparedFigure
+    from pipeline.learning.lessons import Lessons
+
+TAUGHT = 200
+"""The fewest decided cases to learn from."""
+EACH = 40
+"""The fewest upheld and the fewest dismissed ones of them."""
+
+
+@app.command()
+def train(
+    ctx: typer.Context,
+    out: Annotated[Path, typer.Option(help="A new folder: onnx/ is for judge.model.", show_default=False)],
+    decisions: Annotated[bool, typer.Option("--decisions", help="Learn from the decided cases of the store.")] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Only decisions since: an age such as 90d, or a UTC time such as 2026-01-31T08:00."),
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(min=0, help="Stop after this time, with fewer texts.")] = None,
+    seed: Annotated[int, typer.Option(help="It decides which cases are held out, and the order of the others.")] = 1,
+) -> None:
+    """Train the classifier further on your team's decisions, and compare it with the present one.
+
+    Use it when the classifier misses what your moderators uphold, or flags what they dismiss. It continues from
+    judge.model, or from the shipped model. It needs `pip install "voxwarden\\[train]"` and 200 decided cases. Golden
+    cases are only a test. The new folder has a card with all figures. The model carries traces of the cases, so protect
+    it like the store. Ctrl-C ends the training, and leaves no folder.
+
+    Examples:
+      voxwarden train --decisions --out model
+      voxwarden train --decisions --out model --since 90d --minutes 30
+    """
+    if not decisions:
+        raise ConfigError("There is nothing to learn from", "Add --decisions. docs/training.md trains on other sets.")
+    if out.exists():
+        raise ConfigError(f"--out: {out} exists", "Name a new folder.")
+    try:
+        _train(ctx, out, since, minutes, seed)
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"Training needs the package {error.name}", "pip install 'voxwarden[train]'") from error
+    except BaseException:
+        shutil.rmtree(out, ignore_errors=True)
+        raise
+
+
+def _train(ctx: typer.Context, out: Path, since: str | None, minutes: float | None, seed: int) -> None:
+    from transformers.utils import logging
+
+    from pipeline.judge import classifier
+    from pipeline.learning import card, comparing, continuing, lessons
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    base = Path(settings_of(ctx).judge.model or classifier.SHIPPED)
+    continuing.check(base)
+    split = _read(ctx, since, seed)
+    taught, held, golden = (lessons.rows(side) for side in (split.taught, split.held, split.golden))
+    recipe = continuing.Continued(seed=seed, samples=continuing.PASSES * len(taught), minutes=minutes)
+    continuing.run(base, taught, held, recipe, out / "onnx", lambda line: stderr.print(line, highlight=False))
+    present, new = classifier.load_model(str(base)), classifier.load_model(str(out / "onnx"))
+    figures = [comparing.compare(present, new, side, seed) for side in (held, golden)]
+    day = time.strftime("%Y-%m-%d", time.gmtime())
+    card.write(card.ModelCard(present.name, new.name, day, seed, split, *figures), base, out)
+    for title, found in zip(("Held-out cases", "Golden cases"), figures, strict=True):
+        stdout.print(_table(title, found) if found else f"{title}: too few for figures.")
+    stderr.print(f"[green]ok[/]: {escape(str(out))}. Let it judge as a shadow before you use it:", highlight=False)
+    stderr.print(f"  judge: {{shadow_model: {escape(str(out / 'onnx'))}}}", highlight=False)
+
+
+def _read(ctx: typer.Context, since: str | None, seed: int) -> "Lessons":
+    """Read and split the cases of the store. The audit log notes it, because the model carries traces of them."""
+    from pipeline.learning import lessons, spoken
+    from pipeline.review import audit
+
+    now = time.time()
+    begin = 0.0 if since is None else moment(since, now)
+    with database_of(ctx) as database:
+        with database.read() as connection:
+            cases = spoken.read(connection, begin)
+        split = lessons.split(cases, seed)
+        _check(split)
+        with database.write() as connection:
+            audit.append(connection, now, actor(), "train.decisions", "", {"since": begin, "cases": len(cases)})
+    stderr.print(
+        f"{len(split.taught)} cases teach, {len(split.held)} are held out, {len(split.golden)} are golden",
+        highlight=False,
+    )
+    return split
+
+
+def _check(split: "Lessons") -> None:
+    upheld = sum(each.labels.get("risk") == 1 for each in split.taught)
+    counts = {"decided": (len(split.taught), TAUGHT), "upheld": (upheld, EACH)}
+    counts["dismissed"] = len(split.taught) - upheld, EACH
+    short = [f"{least - count} {name}" for name, (count, least) in counts.items() if count < least]
+    if short:
+        raise InputError(f"There are too few cases to learn from: {', '.join(short)} are missing", "Decide more first.")
+
+
+def _table(title: str, figures: "list[ComparedFigure]") -> Table:
+    from pipeline.learning.card import shown
+
+    table = Table("Figure", "Risky/clean", "Present → new", "Change", title=title, title_justify="left")
+    for each in figures:
+        present, new, change = shown(each)
+        name = f"{each.what}: {each.label} ({each.language})"
+        table.add_row(escape(name), f"{each.risky}/{each.clean}", f"{present} → {new.split()[0]}", change)
+    return table

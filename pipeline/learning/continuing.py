@@ -1,0 +1,94 @@
+"""Trains a classifier further on the decisions of a team, and writes a folder for `judge.model`.
+
+What the present model knows is kept in three ways. Labels that nobody decided on have its scores as targets. The
+learning rate is low. And the weights are mixed with those that the training began with.
+"""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
+
+from pipeline.errors import ConfigError
+from pipeline.judge import calibration, sounds
+from pipeline.judge.calibration import sigmoid
+from pipeline.judge.classifier import load_model
+from pipeline.judge.onnx import MODEL
+from pipeline.learning import encoder, folder, loop
+from pipeline.learning.batches import Batch, batches, targets_of
+from pipeline.learning.lessons import filled
+from pipeline.learning.loop import Groups, Recipe, Say
+from pipeline.learning.model import wrapped
+from pipeline.learning.rows import OUTPUTS, Row
+from pipeline.learning.temperature import FEWEST, temperature
+
+COPIED = (sounds.FILE, folder.THRESHOLDS)
+"""Files of the present model that stay as they are: the pinyin model, and its thresholds."""
+PASSES = 4
+"""How often each case is seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Continued(Recipe):
+    """The settings of a training on decisions."""
+
+    batch: int = 32
+    learning_rate: float = 5e-5
+    kept: float = 0.3
+    warm_up: int = 20
+
+
+def check(base: Path) -> None:
+    """Raise ConfigError if a training cannot continue from this folder."""
+    if not (base / MODEL).is_file():
+        raise ConfigError(f"There is no {MODEL} in {base}", "Set judge.model to a folder onnx/ that a training wrote.")
+    if load_model(str(base)).labels != OUTPUTS:
+        raise ConfigError(
+            f"{base} has other labels than configs/labels.yaml", "Continue from a model that Voxwarden trained."
+        )
+
+
+def run(base: Path, taught: Sequence[Row], held: Sequence[Row], recipe: Recipe, out: Path, say: Say) -> None:
+    """Train on `taught` from the model in `base`, and write the folder `out`. `held` only sets temperatures."""
+    say(f"the present model reads {len(taught)} cases")
+    known = sigmoid(load_model(str(base)).logits([row.text for row in taught]))
+    begun = encoder.load(str(base))
+    model, tokenizer = begun.model.train(), wrapped(begun.tokenizer)
+    stream = _stream(filled(taught, known), tokenizer, recipe)
+    groups: Groups = [{"params": [*model.parameters()], "lr": recipe.learning_rate}]
+    loop.run(model, tokenizer, groups, stream, recipe, say, _unsaved)
+    with TemporaryDirectory() as weights:
+        folder.save(Path(weights), model, tokenizer)
+        folder.convert(Path(weights), out)
+    for name in COPIED:
+        if (base / name).is_file():
+            shutil.copy(base / name, out)
+    _calibrate(base, held, out)
+
+
+def _stream(rows: Sequence[Row], tokenizer: PreTrainedTokenizerFast, recipe: Recipe) -> Iterator[Batch]:
+    """All rows, `PASSES` times, each time in another order. Decided texts are transcripts, so they need no noise."""
+    random = Random(recipe.seed)  # noqa: S311 - an order
+    for _ in range(PASSES):
+        order = random.sample(rows, len(rows))
+        yield from batches(order, tokenizer, recipe.batch, recipe.max_tokens, lambda row: row.text, random)
+
+
+def _calibrate(base: Path, held: Sequence[Row], out: Path) -> None:
+    """Write temperatures from the held-out cases. A label with few of them keeps its present temperature."""
+    found = dict(calibration.load(base).temperature)
+    logits = load_model(str(out)).logits([row.text for row in held])
+    truth, weights = (tensor.double().numpy() for tensor in targets_of(held))
+    for place, output in enumerate(OUTPUTS):
+        known = truth[weights[:, place] > 0, place]
+        if min((known == 1).sum(), (known == 0).sum()) >= FEWEST:
+            found[output] = temperature(logits[:, place], truth[:, place], weights[:, place])
+    folder.write(out / folder.CALIBRATION, {"temperature": found})
+
+
+def _unsaved(_model: BertForSequenceClassification, _tokenizer: PreTrainedTokenizerFast) -> None:
+    """So short a training saves no intermediate model."""
