@@ -33,7 +33,9 @@ PRESENT = 0.8
 """The review threshold of POLICY."""
 TERMS = "groups: [{label: violence, level: high, terms: [smash you]}]"
 UTTERANCES = 1_000
-AUDITED = 0.2
+FRESH = 10_000
+"""New utterances that tell what thresholds really do."""
+AUDITED = 0.8
 """The share of the passed speech that audits draw."""
 
 
@@ -54,11 +56,11 @@ def ruleset() -> RuleSet:
     return rules.compiled(RuleTexts(POLICY, (LexiconText("en", TERMS),)), LABELS, "1")
 
 
-def conversations(model: Listed, seed: int = 1) -> list[Said]:
+def conversations(model: Listed, seed: int = 1, utterances: int = UTTERANCES) -> list[Said]:
     """One utterance in eight is abuse, and a quarter of it reaches the present threshold. Fraud is rare."""
     random, numbers = np.random.default_rng(seed), count()
     made: list[Said] = []
-    for _ in range(UTTERANCES):
+    for _ in range(utterances):
         label = str(random.choice(["", "abuse", "fraud"], p=[0.87, 0.12, 0.01]))
         logits = {name: random.normal(-4, 1.2) + 4.5 * (name == label) for name in ("abuse", "fraud")}
         scores = {name: float(1 / (1 + np.exp(-logit))) for name, logit in logits.items()}
@@ -103,12 +105,16 @@ def test_the_team_gets_the_false_alarms_that_it_accepts(sqlite_url: str) -> None
         limits = {"abuse": threshold, "fraud": PRESENT, "risk": rules_of["risk"].after or 2}
         return "smash" in said.text or any(scores[name] >= limit for name, limit in limits.items())
 
-    clean = [said for said in conversations(model, 2) if not said.label]
-    assert sum(flags(said, abuse) for said in clean) / UTTERANCES == pytest.approx(0.01, abs=0.012)
-    was, now = (one.recall for one in found.flagged)
+    fresh = [(bool(said.label), flags(said, abuse)) for said in conversations(model, 2, FRESH)]
+    false_rate = sum(flagged for risky, flagged in fresh if not risky) / FRESH
+    recall = float(np.mean([flagged for risky, flagged in fresh if risky]))
+    (was, now), false = (one.recall for one in found.flagged), found.flagged[1].false
     assert was
     assert now
-    assert was.interval[1] < now.value
+    assert false
+    assert false_rate == pytest.approx(0.01, abs=0.004)
+    assert false.value == pytest.approx(false_rate, abs=0.004)
+    assert was.interval[1] < now.value == pytest.approx(recall, abs=0.06)
     all_upheld, before, after = found.upheld
     assert before < after <= all_upheld
     assert found.excess is None
