@@ -25,6 +25,13 @@ def test_texts_that_are_not_annotated_have_no_influence() -> None:
     assert temperature(np.tile(logits, 2), wrong, weights) == temperature(logits, truth, np.ones(2_000))
 
 
+def test_few_texts_without_a_mistake_do_not_make_scores_certain() -> None:
+    truth = (np.arange(2 * FEWEST) < FEWEST).astype(float)
+    logits = np.where(truth == 1, 4.0, -4.0)
+    scores = 1 / (1 + np.exp(-logits / temperature(logits, truth, np.ones(2 * FEWEST))))
+    assert scores.max() == pytest.approx((FEWEST + 1) / (FEWEST + 2), abs=0.01)
+
+
 @pytest.mark.parametrize("risky", [FEWEST - 1, 100 - FEWEST + 1])
 def test_too_few_texts_of_a_class_leave_the_temperature_at_1(risky: int) -> None:
     truth = (np.arange(100) < risky).astype(float)
