@@ -66,7 +66,7 @@ def _train(ctx: typer.Context, out: Path, since: str | None, minutes: float | No
     from pipeline.judge import classifier
     from pipeline.learning import card, comparing, continuing, lessons
 
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()
     base = Path(settings_of(ctx).judge.model or classifier.SHIPPED)
     continuing.check(base)
     split = _read(ctx, since, seed)

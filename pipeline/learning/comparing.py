@@ -78,7 +78,8 @@ def _figures(
 
 
 def _measures(label: str) -> dict[str, Measure]:
-    return {"recall": recall} | ({"calibration error": calibration_error} if label == RISK else {})
+    measures: dict[str, Measure] = {"recall": recall}
+    return measures | {"calibration error": calibration_error} if label == RISK else measures
 
 
 def _figure(

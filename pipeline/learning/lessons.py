@@ -61,7 +61,7 @@ def filled(given: Sequence[Row], scores: Numbers) -> list[Row]:
     So the new model keeps what the present one knows.
     """
     return [
-        Row(row.text, row.language, dict(zip(OUTPUTS, map(float, known), strict=True)) | row.labels, row.source)
+        Row(row.text, row.language, dict(zip(OUTPUTS, map(float, known), strict=True)) | dict(row.labels), row.source)
         for row, known in zip(given, scores, strict=True)
     ]
 

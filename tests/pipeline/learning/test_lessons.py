@@ -71,5 +71,5 @@ def test_decided_labels_are_targets_and_the_present_model_fills_the_others() -> 
     assert other.labels == CLEAN
     scores = np.full((2, len(OUTPUTS)), 0.25)
     first, second = filled([one, other], scores)
-    assert first.labels == dict.fromkeys(OUTPUTS, 0.25) | one.labels
+    assert first.labels == dict.fromkeys(OUTPUTS, 0.25) | dict(one.labels)
     assert second.labels == CLEAN
