@@ -47,13 +47,16 @@ FRESH = lines("fresh", "glorp", 20)
 
 @pytest.fixture(scope="module")
 def present(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that knows the plain insult, and takes the coded one for a harmless word."""
+    """A model that knows the plain insult, and takes the coded one for a harmless word.
+
+    With a higher rate, both harmless words end at one point, and a short training cannot part them again.
+    """
     out = tmp_path_factory.mktemp("present")
     rows = [Row(text, "en", positive("abuse"), "made") for text in lines("learnt", "idiot", 60)]
     for word in ("lovely", "glorp"):
         rows += [Row(text, "en", CLEAN, "made") for text in lines("learnt too", word, 30)]
-    encoder = tiny.encoder([*PLAIN, *CODED, *MISTAKEN, *HARMLESS, *(row.text for row in rows)])
-    recipe = Recipe(samples=2_000, batch=16, learning_rate=5e-3, warm_up=10)
+    encoder = tiny.encoder([*PLAIN, *CODED, *MISTAKEN, *HARMLESS, *FRESH, *(row.text for row in rows)])
+    recipe = Recipe(samples=2_000, batch=16, learning_rate=2e-3, warm_up=10)
     folder.save(out / "transformers", *train(rows, encoder, recipe, print, print))
     folder.convert(out / "transformers", out / "onnx")
     (out / "README.md").write_text("The card of the small model.")
