@@ -1,5 +1,6 @@
 """A team of five teaches the judge a coded insult: they train, let the model run as a shadow, and fit thresholds."""
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
@@ -163,13 +164,19 @@ def test_an_interrupted_training_leaves_nothing(home: Path, present: Path, monke
     assert not (home / "half").exists()
 
 
+def test_too_few_cases_are_named(home: Path, present: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "TAUGHT", 10_000)
+    for since, words in (
+        ([], r"There are too few cases to learn from: 9\d{3} decided are missing\. Decide more first\."),
+        (["--since", "2030-01-01"], r".*: 10000 decided, 40 upheld, 40 dismissed are missing\. Decide more first\."),
+    ):
+        ran = run(home, present, "train", "--decisions", *since, "--out", str(tmp_path / "new"))
+        assert re.fullmatch(words, str(ran.exception))
+    assert not (tmp_path / "new").exists()
+
+
 def test_mistakes_are_named(home: Path, present: Path, tmp_path: Path) -> None:
     out = str(tmp_path / "new")
-    for arguments, words in (
-        ([], "Add --decisions"),
-        (["--decisions"], "too few cases to learn from"),
-        (["--decisions", "--since", "2030-01-01"], "200 decided, 40 upheld, 40 dismissed are missing"),
-    ):
-        assert words in str(run(home, present, "train", *arguments, "--out", out).exception)
+    assert "Add --decisions" in str(run(home, present, "train", "--out", out).exception)
     assert "exists" in str(run(home, present, "train", "--decisions", "--out", str(tmp_path)).exception)
     assert "no model.onnx" in str(run(home, tmp_path, "train", "--decisions", "--out", out).exception).lower()
