@@ -44,8 +44,8 @@ class Recipe:
     warm_up: int = 500
     """Steps with a rising learning rate. With only a few, the encoder forgets its training and never recovers."""
     weight_decay: float = 0.01
-    max_tokens: int = 56
-    """Limit for training texts. The judge reads up to 128."""
+    max_tokens: int = 104
+    """Limit for training texts with the speech before them. The judge reads up to 176."""
     workers: int = 2
     """Threads that share a batch. Two with a core each are twice as fast as PyTorch's own two."""
 

@@ -31,6 +31,10 @@ class Row:
     """Rows of one group (a dialogue, a sentence in two languages) stay on the same side of the split."""
     part: Part | None = None
     """The split of the set's authors. None: a hash of the group decides."""
+    own: str = field(default="", compare=False)
+    """The words of the same speaker before this text, if the set has them."""
+    room: str = field(default="", compare=False)
+    """The words of others before this text, if the set has them."""
 
 
 def positive(*labels: str) -> dict[str, float]:

@@ -140,8 +140,14 @@ class Mishearing:
         self._latin = alike(latin, consonants, voiceless)
 
     def __call__(self, text: str) -> str:
-        if self._random.random() < self._noise.misheard:
-            text = self._misheard(text) or text
+        return self.formed(self.misheard(text))
+
+    def misheard(self, text: str) -> str:
+        """`text`, at random with misheard words."""
+        return self._misheard(text) or text if self._random.random() < self._noise.misheard else text
+
+    def formed(self, text: str) -> str:
+        """`text` as it is, as a sentence, or bare, at random."""
         chance = self._random.random()
         if chance < self._noise.written:
             return written(text)
@@ -199,7 +205,7 @@ class Mishearing:
         """Another Latin word with the same or a similar sound, between the same marks, with the same first case."""
         before, core, after = EDGES.fullmatch(word).groups()  # type: ignore[union-attr]  # it matches every word
         other = self._other(self._latin.get(consonants(core.lower())), core.lower())
-        if not other:
+        if not (core and other):
             return word
         return before + (other.capitalize() if core[0].isupper() else other) + after
 

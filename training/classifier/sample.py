@@ -10,7 +10,8 @@ from training.classifier.sets import TALK
 from training.classifier.teach import CLAUSE
 
 TIMES: Mapping[str, float] = {
-    "authored": 2.5,
+    "authored.en": 4.0,
+    "authored.zh": 1.8,
     "toxigen_seeds": 2.0,
     "cold": 2.0,
     "stormfront": 0.6,
@@ -18,7 +19,9 @@ TIMES: Mapping[str, float] = {
     "davidson": 0.3,
     CLAUSE: 0.6,
 }
-"""How often a row of each set is drawn in a pass: more for rare subjects, less for large sets of one kind."""
+"""How often a row of each set, or of one language of a set, is drawn in a pass: more for rare subjects, less for large
+sets of one kind.
+"""
 CLAUSES = re.compile(r"(?<=[,.!?;，。！？；])\s*")
 FRAGMENTS = 0.4
 """Share of the clean talk lines that are cut to some of their clauses, because people speak in fragments."""
@@ -50,4 +53,5 @@ class Sampler:
 
     def _times(self, row: Row) -> int:
         """The set's share, randomly rounded up or down so that the mean is right."""
-        return int(TIMES.get(row.source, 1.0) + self._random.random())
+        times = TIMES.get(f"{row.source}.{row.language}", TIMES.get(row.source, 1.0))
+        return int(times + self._random.random())

@@ -15,6 +15,7 @@ from pipeline.learning.encoder import Encoder
 from pipeline.learning.loop import Groups, Recipe, Save, Say
 from pipeline.learning.model import wrapped
 from pipeline.learning.rows import RISK, Part, Row, part_of
+from training.classifier.context import Context
 from training.classifier.noise import hearing
 from training.classifier.sample import Sampler
 from training.classifier.vocabulary import trim
@@ -27,7 +28,7 @@ def split(rows: Sequence[Row]) -> dict[Part, list[Row]]:
     """
     sides: dict[Part, list[Row]] = {"test": [], "validation": [], "train": []}
     for row in rows:
-        sides[part_of(row)].append(replace(row, text=view(row.text)))
+        sides[part_of(row)].append(replace(row, text=view(row.text), own=view(row.own), room=view(row.room)))
     seen = Seen()
     return {part: [*_distinct(side, seen)] for part, side in sides.items()}
 
@@ -62,7 +63,9 @@ def _stream(
     rows: Sequence[Row], texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, recipe: Recipe
 ) -> Iterator[Batch]:
     sampler = Sampler(rows, recipe.seed)
-    hear = hearing(texts, recipe.seed)
+    context = Context(rows, hearing(texts, recipe.seed), recipe.seed)
     random = Random(recipe.seed)
     drawn = sampler.draw(recipe.steps * recipe.batch)
-    yield from batches(drawn, tokenizer, recipe.batch, recipe.max_tokens, lambda row: hear(sampler.said(row)), random)
+    yield from batches(
+        drawn, tokenizer, recipe.batch, recipe.max_tokens, lambda row: context(row, sampler.said(row)), random
+    )

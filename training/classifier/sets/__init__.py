@@ -56,7 +56,7 @@ def read(folder: Path, names: Iterable[str] = tuple(SETS)) -> Iterator[Row]:
     for name, reader in _readers(names).items():
         for row in reader(folder):
             if text := plain(row.text):
-                yield replace(row, text=text, source=name)
+                yield replace(row, text=text, own=plain(row.own), room=plain(row.room), source=name)
 
 
 def check(folder: Path, names: Iterable[str]) -> None:

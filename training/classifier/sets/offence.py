@@ -53,12 +53,12 @@ def convabuse(folder: Path) -> Iterator[Row]:
     for row in read_csv(folder / "convabuse" / "rows.csv"):
         votes, annotators = int(row["abusive_votes"]), int(row["annotators"])
         if votes == 0:
-            yield Row(row["text"], "en", negative("abuse", "hate", "sexual", "risk"))
+            yield Row(row["text"], "en", negative("abuse", "hate", "sexual", "risk"), room=row["agent"])
         elif votes * 2 > annotators:
             labels = positive("abuse")
             labels |= positive("sexual") if int(row["sex_harassment"]) * 2 >= votes else {}
             labels |= positive("hate") if any(int(row[kind]) * 2 >= votes for kind in HATE_KINDS) else {}
-            yield Row(row["text"], "en", labels)
+            yield Row(row["text"], "en", labels, room=row["agent"])
 
 
 def diasafety(folder: Path) -> Iterator[Row]:
@@ -76,7 +76,7 @@ def diasafety(folder: Path) -> Iterator[Row]:
     for row in read_csv(folder / "diasafety" / "rows.csv"):
         known = (unsafe if row["label"] == "Unsafe" else safe).get(row["category"])
         if known:
-            yield Row(row["text"], "en", known[0], weight=known[1])
+            yield Row(row["text"], "en", known[0], weight=known[1], room=row["context"])
         if row["category"] == "Unauthorized Expertise":
             yield Row(row["context"], "en", negative("illegal_trade", "sexual", "abuse", "hate"), weight=0.5)
 

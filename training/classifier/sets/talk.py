@@ -4,7 +4,8 @@ The ordinary talk is not annotated for our labels. A simple word rule leaves out
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
 
 from pipeline.learning.rows import CLEAN, Row, negative, positive
@@ -32,10 +33,10 @@ def crosswoz(folder: Path) -> Iterator[Row]:
 
 def topical_chat(folder: Path) -> Iterator[Row]:
     """Topical-Chat (Gopalakrishnan et al. 2019, CDLA-Sharing-1.0), as written and as a recogniser heard it."""
-    for row in read_csv(folder / "topical_chat" / "rows.csv"):
+    for row, own, room in turns(folder / "topical_chat" / "rows.csv"):
         for text in dict.fromkeys((row["text"], row["heard_b"])):
             if text and not SUSPECT.search(text):
-                yield Row(text, "en", CLEAN, weight=WEIGHT, group=row["dialogue"])
+                yield Row(text, "en", CLEAN, weight=WEIGHT, group=row["dialogue"], own=own, room=room)
 
 
 def medical(folder: Path) -> Iterator[Row]:
@@ -56,6 +57,15 @@ def cssrs(folder: Path) -> Iterator[Row]:
 
 
 def presumed(path: Path, language: str) -> Iterator[Row]:
-    for row in read_csv(path):
+    for row, own, room in turns(path):
         if not SUSPECT.search(row["text"]):
-            yield Row(row["text"], language, CLEAN, weight=WEIGHT, group=row["dialogue"])
+            yield Row(row["text"], language, CLEAN, weight=WEIGHT, group=row["dialogue"], own=own, room=room)
+
+
+def turns(path: Path) -> Iterator[tuple[Mapping[str, str], str, str]]:
+    """Each row of a file of dialogues between two people, with the speaker's last turn and the other's."""
+    for _, rows in groupby(read_csv(path), key=lambda row: row["dialogue"]):
+        own = room = ""
+        for row in rows:
+            yield row, own, room
+            own, room = room, row["text"]

@@ -1,7 +1,7 @@
 """Sets about fraud, adverts, forbidden trade and personal data."""
 
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 
 from pipeline.learning.rows import CLEAN, LABELS, Row, negative, positive
@@ -44,7 +44,8 @@ def teleantifraud(folder: Path) -> Iterator[Row]:
     for dialogue, turns in groupby(rows, key=lambda row: row["dialogue"]):
         lines = list(turns)
         if lines[0]["call"] == "normal":
-            yield from (Row(line["text"], "zh", CLEAN, weight=0.5, group=dialogue) for line in lines)
+            for before, line in pairwise([{"text": ""}, *lines]):
+                yield Row(line["text"], "zh", CLEAN, weight=0.5, group=dialogue, room=before["text"])
             continue
         said = {who: [line["text"] for line in lines if line["speaker"] == who] for who in ("caller", "called")}
         yield from (Row(text, "zh", CALLED, weight=0.5, group=dialogue) for text in said["called"])
