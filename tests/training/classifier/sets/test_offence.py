@@ -48,11 +48,11 @@ def test_jigsaws_marks_become_labels(
 
 
 def test_convabuse_counts_votes_and_leaves_out_doubtful_rows(tmp_path: Path) -> None:
-    columns = " ".join(("text", "abusive_votes", "annotators", "sex_harassment", *HATE_KINDS))
+    columns = " ".join(("agent", "text", "abusive_votes", "annotators", "sex_harassment", *HATE_KINDS))
     none = [0] * len(HATE_KINDS)
     rows = [
-        ("clean", 0, 3, 0, *none), ("doubtful", 1, 3, 0, *none), ("tie", 2, 4, 0, *none), ("rude", 2, 3, 0, *none),
-        ("sexual", 3, 3, 2, *none), ("sexist", 3, 4, 1, 0, 0, 0, 2, 0),
+        ("hi", "clean", 0, 3, 0, *none), ("hi", "doubtful", 1, 3, 0, *none), ("hi", "tie", 2, 4, 0, *none),
+        ("hi", "rude", 2, 3, 0, *none), ("hi", "sexual", 3, 3, 2, *none), ("hi", "sexist", 3, 4, 1, 0, 0, 0, 2, 0),
     ]  # fmt: skip
     write(tmp_path / "convabuse" / "rows.csv", columns, *rows)
     assert labels(tmp_path, "convabuse") == {
@@ -61,6 +61,7 @@ def test_convabuse_counts_votes_and_leaves_out_doubtful_rows(tmp_path: Path) -> 
         "sexual": positive("abuse", "sexual"),
         "sexist": positive("abuse", "hate"),
     }
+    assert {row.room for row in read_set(tmp_path, "convabuse").values()} == {"hi"}
 
 
 def test_diasafety_uses_replies_that_are_unsafe_by_themselves(tmp_path: Path) -> None:
@@ -81,6 +82,8 @@ def test_diasafety_uses_replies_that_are_unsafe_by_themselves(tmp_path: Path) ->
         "cares": CLEAN,
         "my knee hurts": negative("illegal_trade", "sexual", "abuse", "hate"),
     }
+    rooms = {text: row.room for text, row in read_set(tmp_path, "diasafety").items()}
+    assert (rooms["rude"], rooms["my knee hurts"]) == ("q", "")
 
 
 def test_toxic_texts_of_surge_are_risky_without_a_label(tmp_path: Path) -> None:

@@ -30,6 +30,17 @@ def test_mandarin_dialogues_are_clean_without_suspicious_lines(tmp_path: Path, n
     }
 
 
+def test_the_turns_before_a_line_are_those_of_its_dialogue(tmp_path: Path) -> None:
+    write(tmp_path / "kdconv" / "rows.csv", "dialogue text", (1, "甲"), (1, "乙"), (1, "自杀"), (1, "丁"), (2, "戊"))
+    found = read_set(tmp_path, "kdconv")
+    assert {text: (row.own, row.room) for text, row in found.items()} == {
+        "甲": ("", ""),
+        "乙": ("", "甲"),
+        "丁": ("乙", "自杀"),
+        "戊": ("", ""),
+    }
+
+
 def test_topical_chat_is_read_as_written_and_as_heard(tmp_path: Path) -> None:
     rows = [(1, "I like jazz.", "i like jaws"), (1, "same", "same"), (2, "fine", "shit"), (2, "alone", "")]
     write(tmp_path / "topical_chat" / "rows.csv", "dialogue text heard_b", *rows)

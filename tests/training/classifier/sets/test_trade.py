@@ -52,6 +52,8 @@ def test_a_short_call_is_one_text_and_a_silent_caller_none(tmp_path: Path) -> No
 def test_an_ordinary_call_is_clean_turn_by_turn(tmp_path: Path) -> None:
     call(tmp_path, (1, "normal", "caller", "a"), (1, "normal", "called", "b"), (2, "fraud", "caller", "c"))
     assert labels(tmp_path, "teleantifraud") == {"a": CLEAN, "b": CLEAN, "c": positive("fraud")}
+    found = read_set(tmp_path, "teleantifraud")
+    assert [found[text].room for text in "abc"] == ["", "a", ""]
 
 
 def test_what_a_called_person_says_about_money_and_data_is_unknown() -> None:
