@@ -1,4 +1,4 @@
-"""Held-out rows: how well each output ranks them, by label and language, and by set."""
+"""Held-out rows: how well each output ranks them, by label and language, and by set, with 95% intervals."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -9,7 +9,7 @@ from benchmarks.judging.bench import Bench
 from benchmarks.judging.cases import TextCase
 from benchmarks.judging.measures import Numbers, best_threshold, macro_f1
 from benchmarks.judging.systems import Scores
-from pipeline.learning.figures import auroc, average_precision, recall_at
+from pipeline.learning.figures import Figure, auroc, average_precision, interval, recall_at
 from pipeline.learning.rows import OUTPUTS
 
 BY_SET = (
@@ -70,12 +70,22 @@ def shown(value: float) -> str:
     return f"{value:.3f}"
 
 
+def with_interval(figure: Figure, truth: Numbers, found: Numbers) -> str:
+    """A figure and its 95% interval."""
+    low, high = interval(figure, truth, found)
+    return f"{shown(figure(truth, found))} ({shown(low)}–{shown(high)})"
+
+
 def _cells(truth: Numbers, found: Numbers) -> list[str]:
     """Empty cells if there are too few risky or clean texts."""
     if not enough(truth):
         return []
     counts = [str(int((truth == value).sum())) for value in (1, 0)]
-    return [*counts, *map(shown, (auroc(truth, found), average_precision(truth, found), recall_at(truth, found, 0.01)))]
+    return [*counts, *(with_interval(figure, truth, found) for figure in (auroc, average_precision, recall_at_1))]
+
+
+def recall_at_1(truth: Numbers, found: Numbers) -> float:
+    return recall_at(truth, found, 0.01)
 
 
 def _f1(output: str, cases: Sequence[TextCase], scores: Scores, tuning: Sequence[TextCase], tuned: Scores) -> str:

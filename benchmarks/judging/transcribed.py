@@ -1,6 +1,6 @@
 """The same sentences as text and as a recogniser heard them, with and without its other readings."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -8,9 +8,9 @@ from rich.table import Table
 
 from benchmarks.judging.bench import Bench
 from benchmarks.judging.cases import transcribed
-from benchmarks.judging.heldout import enough, known, shown
+from benchmarks.judging.heldout import enough, known, shown, with_interval
 from benchmarks.judging.measures import Numbers
-from pipeline.learning.figures import auroc, recall_at
+from pipeline.learning.figures import Figure, auroc, recall_at
 from pipeline.learning.rows import OUTPUTS, RISK
 
 RATES = (0.01, 0.05)
@@ -24,7 +24,11 @@ def tables(bench: Bench) -> Iterator[Table]:
     for language in sorted({pair.read.language for pair in pairs}):
         drawn = bench.drawn([pair for pair in pairs if pair.read.language == language])
         table = Table(
-            "output", "system", "risky", "clean", title=f"As text → as heard (its best reading alone), {language}"
+            "output",
+            "system",
+            "risky",
+            "clean",
+            title=f"As text → as heard (95% interval), its best reading alone, {language}",
         )
         for column in ("AUROC", *(f"R@{rate:.0%}" for rate in RATES)):
             table.add_column(column, justify="right")
@@ -52,6 +56,6 @@ def _figures(*parts: tuple[Numbers, Numbers]) -> Iterator[str]:
         yield _row(parts, partial(recall_at, rate=rate))
 
 
-def _row(parts: Sequence[tuple[Numbers, Numbers]], figure: Callable[[Numbers, Numbers], float]) -> str:
-    typed, best, alone = (shown(figure(*part)) for part in parts)
-    return f"{typed} → {best} ({alone})"
+def _row(parts: Sequence[tuple[Numbers, Numbers]], figure: Figure) -> str:
+    typed, best, alone = parts
+    return f"{shown(figure(*typed))} → {with_interval(figure, *best)}, {shown(figure(*alone))}"

@@ -98,7 +98,14 @@ def test_held_out_figures_and_false_flags_are_shown() -> None:
     cases += [TextCase(f"good {at}", "en", CLEAN, "cold") for at in range(30)]
     shown = printed(heldout.tables(bench_of(cases)))
     (abuse,) = (line for line in shown.splitlines() if "abuse" in line)
-    assert [cell.strip() for cell in abuse.split("│")[1:-1]] == ["abuse", "words", "20", "30", *["1.000"] * 4]
+    assert [cell.strip() for cell in abuse.split("│")[1:-1]] == [
+        "abuse",
+        "words",
+        "20",
+        "30",
+        *["1.000 (1.000–1.000)"] * 3,
+        "1.000",
+    ]
     assert "cold (risk)" in shown
     assert "sexual" not in shown
 
@@ -107,8 +114,8 @@ def test_the_loss_by_recognition_is_shown(tmp_path: Path) -> None:
     lines = [f"en\tabuse\tbad {at}\t{'bad' if at % 2 else 'bat'}\t\t\n" for at in range(20)]
     (tmp_path / "en.tsv").write_text(HEAD + "".join(lines) + "en\tclean\tgood\tgood\t\t\n" * 20)
     shown = printed(section.tables(bench_of([], tmp_path)))
-    assert "1.000 → 0.750" in shown
-    assert "1.000 → 0.500" in shown
+    assert "1.000 → 0.750 (0.650–" in shown
+    assert "1.000 → 0.500 (0.300–" in shown
 
 
 def test_suites_are_counted_by_kind() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.learning.figures import Numbers, auroc, average_precision, recall_at, threshold_at
+from pipeline.learning.figures import Numbers, auroc, average_precision, interval, recall_at, threshold_at
 
 SCORES = st.lists(st.integers(0, 8).map(lambda eighth: eighth / 8), min_size=1, max_size=30)
 CASES = st.lists(st.tuples(st.sampled_from([0.0, 1.0]), st.integers(0, 8).map(lambda n: n / 8)), max_size=30)
@@ -55,3 +55,21 @@ def test_recall_counts_what_reaches_the_threshold_of_the_clean_texts() -> None:
 @pytest.mark.parametrize("only", [0.0, 1.0])
 def test_one_class_alone_has_no_recall(only: float) -> None:
     assert np.isnan(recall_at(np.full(3, only), np.arange(3.0), 0.1))
+
+
+def test_the_interval_holds_the_figure_and_shrinks_with_more_texts() -> None:
+    random = np.random.default_rng(3)
+
+    def width(count: int) -> float:
+        truth = np.repeat([0.0, 1.0], count)
+        scores = random.normal(truth, 1.0)
+        low, high = interval(auroc, truth, scores)
+        assert low < auroc(truth, scores) < high
+        return high - low
+
+    assert width(50) > 2 * width(1_000)
+
+
+def test_the_interval_keeps_both_classes() -> None:
+    low, high = interval(auroc, np.array([1.0, *[0.0] * 60]), np.arange(61.0))
+    assert (low, high) == (0.0, 0.0)
