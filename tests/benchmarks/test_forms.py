@@ -7,8 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from rich.console import Console
 
-from benchmarks.forms import changes, held, table
+from benchmarks.forms import LIMIT, changes, held, table
 from pipeline.judge.calibration import Calibrated, Calibration
+from pipeline.judge.classifier import SHIPPED, load_model
 from pipeline.learning.rows import part_of
 
 
@@ -49,3 +50,11 @@ def test_the_lines_are_of_the_validation_side_and_the_same_each_time() -> None:
     assert rows == held(20)
     assert [row.language for row in rows] == ["en"] * 20 + ["zh"] * 20
     assert {part_of(row) for row in rows} == {"validation"}
+
+
+def test_form_hardly_changes_the_risk_of_the_shipped_model() -> None:
+    shipped, lines = load_model(str(SHIPPED)), held(200)
+    for language in ("en", "zh"):
+        texts = [row.text for row in lines if row.language == language]
+        for change in changes(shipped, texts).values():
+            assert np.abs(change).mean() < LIMIT
