@@ -1,7 +1,8 @@
 """`voxwarden policy fit`: choose thresholds from a team's decisions."""
 
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,25 +18,36 @@ from pipeline.cli.store_access import database_of
 from pipeline.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
+    from pipeline.judge.labels import Labels
     from pipeline.judge.rules import RuleSet
     from pipeline.learning.fitting import FittedLanguage, FittedRule, Flagging
     from pipeline.review.quality.statistics import Estimate
     from pipeline.settings import Settings
 
+ALARMS = Annotated[
+    float,
+    typer.Option(
+        "--alarms-per-1000",
+        min=0.001,
+        max=500,
+        help="False alarms that you accept in 1,000 utterances of a language.",
+        show_default=False,
+    ),
+]
+RECALL = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="LABEL=SHARE",
+        help="The least share of this label's speech to catch, as far as the false alarms allow it. Repeat it.",
+    ),
+]
+
 
 @policy.command()
 def fit(
     ctx: typer.Context,
-    alarms: Annotated[
-        float,
-        typer.Option(
-            "--alarms-per-1000",
-            min=0.001,
-            max=500,
-            help="False alarms that you accept in 1,000 utterances of a language.",
-            show_default=False,
-        ),
-    ],
+    alarms: ALARMS,
+    recall: RECALL = None,
     out: Annotated[
         Path | None, typer.Option(help="A new file for the policy. Without it, the table is only shown.")
     ] = None,
@@ -53,15 +65,17 @@ def fit(
 
     Examples:
       voxwarden policy fit --alarms-per-1000 5
+      voxwarden policy fit --alarms-per-1000 5 --recall self_harm=0.6
       voxwarden policy fit --alarms-per-1000 5 --since 90d --out fitted.yaml
     """
     settings, now = settings_of(ctx), time.time()
     if out and out.exists():
         raise ConfigError(f"--out: {out} exists", "Name a new file.")
     begin = 0.0 if since is None else moment(since, now)
-    rules, found = _fitted(ctx, settings, begin, now, alarms / 1000)
+    rules, found = _fitted(ctx, settings, begin, now, alarms / 1000, recall or ())
     for each in found:
-        stdout.print(_table(each))
+        counts = f"{each.upheld[0]} upheld, {each.dismissed[0]} dismissed, {each.audits} audits"
+        stdout.print(table(each, f"{each.language}: {counts}"))
         for line in _kept(each):
             stdout.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
     stdout.print("Caught: share of the upheld speech. False alarms: per 1,000 utterances. Brackets: 95 % interval.")
@@ -72,7 +86,7 @@ def fit(
 
 
 def _fitted(
-    ctx: typer.Context, settings: "Settings", begin: float, now: float, rate: float
+    ctx: typer.Context, settings: "Settings", begin: float, now: float, rate: float, recall: Sequence[str]
 ) -> "tuple[RuleSet, list[FittedLanguage]]":
     """Return the present rules, and the fitted thresholds."""
     from pipeline.assessment.figure import Window
@@ -81,6 +95,7 @@ def _fitted(
     from pipeline.review.policies import versions
 
     known = labels.load(settings.judge.labels)
+    goals = goals_of(recall, known)
     with database_of(ctx) as database, database.read() as connection:
         present = rules.compiled(versions.texts_now(connection, settings), known, "now")
         special = present.policy.policy.room_types
@@ -93,18 +108,30 @@ def _fitted(
         read = fitting.read(
             cases, weights, classifier.load(settings.judge), present, lambda done, _: bar.update(task, completed=done)
         )
-    return present, fitting.fit(read, present.policy, known, rate)
+    return present, fitting.fit(read, present.policy, known, rate, goals)
 
 
-def _table(found: "FittedLanguage") -> Table:
-    title = f"{escape(found.language)}: {found.upheld[0]} upheld, {found.dismissed[0]} dismissed, {found.audits} audits"
-    table = Table("Rule", "Upheld", "Threshold", "Caught", "False alarms", title=title, title_justify="left")
+def goals_of(given: Iterable[str], known: "Labels") -> dict[str, float]:
+    """The share to catch of each label in `given`, as LABEL=SHARE. Raises InputError."""
+    goals: dict[str, float] = {}
+    for each in given:
+        label, _, share = each.partition("=")
+        known.check([label], "--recall")
+        if not re.fullmatch(r"0?\.\d+|1", share):
+            raise InputError(f"--recall {each}: there is no share from 0 to 1", "Write for example self_harm=0.6.")
+        goals[label] = float(share)
+    return goals
+
+
+def table(found: "FittedLanguage", title: str) -> Table:
+    """The new thresholds of a language, with the figures before and after."""
+    rows = Table("Rule", "Upheld", "Threshold", "Caught", "False alarms", title=escape(title), title_justify="left")
     for rule in found.rules:
         if rule.after is not None:
-            table.add_row(escape(rule.rule), str(rule.upheld), _thresholds(rule), *_figures(rule.flagged))
-    table.add_section()
-    table.add_row("[bold]all rules[/]", str(found.upheld[0]), "", *_figures(found.flagged))
-    return table
+            rows.add_row(escape(rule.rule), str(rule.upheld), _thresholds(rule), *_figures(rule.flagged))
+    rows.add_section()
+    rows.add_row("[bold]all rules[/]", str(found.upheld[0]), "", *_figures(found.flagged))
+    return rows
 
 
 def _kept(found: "FittedLanguage") -> Iterator[str]:

@@ -107,14 +107,23 @@ def read(
     return found
 
 
-def fit(cases: Sequence[ReadCase], policy: PolicyResolver, labels: Labels, rate: float) -> list[FittedLanguage]:
+def fit(
+    cases: Sequence[ReadCase],
+    policy: PolicyResolver,
+    labels: Labels,
+    rate: float,
+    goals: Mapping[str, float] | None = None,
+) -> list[FittedLanguage]:
     """Return the fitted thresholds by language, in order of language codes.
 
-    `rate` is the share of the utterances of a language that may be false alarms, of all rules together.
+    `rate` is the share of the utterances of a language that may be false alarms, of all rules together. `goals` are the
+    least shares to catch of the speech of some labels. A goal is lowered if the rate does not allow it.
     """
     languages = sorted({each.case.example.language for each in cases})
     return [
-        _of_language([each for each in cases if each.case.example.language == one], one, policy, labels, rate)
+        _of_language(
+            [each for each in cases if each.case.example.language == one], one, policy, labels, rate, goals or {}
+        )
         for one in languages
     ]
 
@@ -137,7 +146,12 @@ def with_limits(policy: PolicyResolver, name: str, found: Sequence[FittedLanguag
 
 
 def _of_language(
-    cases: Sequence[ReadCase], language: str, policy: PolicyResolver, labels: Labels, rate: float
+    cases: Sequence[ReadCase],
+    language: str,
+    policy: PolicyResolver,
+    labels: Labels,
+    rate: float,
+    goals: Mapping[str, float],
 ) -> FittedLanguage:
     own = _OneLanguage(cases, policy.resolved(OTHER, language), labels)
     fitted = own.ready
@@ -145,9 +159,10 @@ def _of_language(
     excess = floor if fitted and (floor := speech.false_rate(speech.others)) > rate else None
     if excess is not None:
         fitted, speech = [], own.speech([])
-    limits = dict(zip(fitted, map(float, choose(speech, rate)), strict=True)) if fitted else {}
+    places = {at: goals[rule] for at, rule in enumerate(fitted) if rule in goals}
+    limits = dict(zip(fitted, map(float, choose(speech, rate, places)), strict=True)) if fitted else {}
     before = own.flagged()
-    after, by_rule = expected(speech, rate) if fitted else (before, np.zeros((len(cases), 0), bool))
+    after, by_rule = expected(speech, rate, places) if fitted else (before, np.zeros((len(cases), 0), bool))
 
     def rule_of(rule: str) -> FittedRule:
         old = own.reached(rule)
@@ -200,6 +215,9 @@ class _OneLanguage:
             np.array(scores, np.float64).reshape(len(self._cases), len(fitted)),
             np.array([found.suggestion != "pass" for found in verdicts]),
             self._risky,
+            np.array([[each.has(rule) for rule in fitted] for each in self._cases], bool).reshape(
+                len(self._cases), len(fitted)
+            ),
             self._weights,
             np.array([self._folds[each.case.speaker] for each in self._cases]),
         )

@@ -3,11 +3,15 @@
 An alarm is an utterance that the policy flags. It is false if people found that the speech breaks no rule. Each label
 may give the same number of false alarms. This number is as large as possible, such that all alarms together, also those
 of the rules that stay, keep the rate.
+
+A label may have a goal: the least share of its speech that all rules together catch. Its threshold is lowered until the
+goal is reached, and the other labels then get fewer false alarms. If the rate does not allow all goals, all are lowered
+in proportion.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from math import ceil, inf
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from math import ceil, floor, inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +28,9 @@ FOLDS = 5
 SCALE = 10_000
 """Thresholds are multiples of 1 / SCALE."""
 
+Goals = Mapping[int, float]
+"""The least share to catch, 0 to 1, of the speech of some rules, by the rule's place."""
+
 
 @dataclass(frozen=True, slots=True)
 class DecidedSpeech:
@@ -35,15 +42,15 @@ class DecidedSpeech:
     """Whether rules that stay flag it."""
     risky: Truths
     """Whether people found that it breaks the rules."""
+    wanted: Truths
+    """Shape (utterances, rules): whether people gave it the label of the rule."""
     weights: Numbers
     """How many utterances it stands for."""
     folds: NDArray[np.int64]
     """The fold of its speaker, from 0 to `FOLDS`."""
 
     def part(self, chosen: Truths) -> "DecidedSpeech":
-        return DecidedSpeech(
-            self.scores[chosen], self.others[chosen], self.risky[chosen], self.weights[chosen], self.folds[chosen]
-        )
+        return DecidedSpeech(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
     def alarms(self, limits: Numbers) -> Truths:
         """Which utterances are flagged with these thresholds, shape (rules,)."""
@@ -54,22 +61,26 @@ class DecidedSpeech:
         return float(self.weights[alarms & ~self.risky].sum() / self.weights.sum())
 
 
-def choose(speech: DecidedSpeech, rate: float) -> Numbers:
+def choose(speech: DecidedSpeech, rate: float, goals: Goals | None = None) -> Numbers:
     """The lowest thresholds that keep the rate, shape (rules,).
 
     If the rules that stay exceed the rate alone, no utterance that breaks no rule reaches one of the thresholds.
     """
     clean = ~speech.risky
     total = speech.weights.sum()
+    ladders = [_Ladder(column, speech.weights[clean]) for column in speech.scores[clean].T]
     limits = np.full(speech.scores.shape[1], inf)
-    for share in np.linspace(rate, 0, STEPS + 1):
-        limits = np.array([_limit(column, speech.weights[clean], share * total) for column in speech.scores[clean].T])
-        if speech.false_rate(speech.alarms(limits)) <= rate:
-            break
+    for part in np.linspace(1, 0, STEPS + 1) if goals else [0.0]:
+        for share in np.linspace(rate, 0, STEPS + 1):
+            limits = np.array([ladder.limit(share * total) for ladder in ladders])
+            for place, goal in (goals or {}).items():
+                limits[place] = min(limits[place], _reaching(speech, limits, place, goal * part))
+            if speech.false_rate(speech.alarms(limits)) <= rate:
+                return limits
     return limits
 
 
-def expected(speech: DecidedSpeech, rate: float) -> tuple[Truths, Truths]:
+def expected(speech: DecidedSpeech, rate: float, goals: Goals | None = None) -> tuple[Truths, Truths]:
     """Which utterances new thresholds flag, and which ones each flags, shape (utterances, rules).
 
     The thresholds for a speaker come from the other folds. Each fold has a speaker.
@@ -77,7 +88,7 @@ def expected(speech: DecidedSpeech, rate: float) -> tuple[Truths, Truths]:
     alarms, by_rule = np.zeros(len(speech.risky), bool), np.zeros(speech.scores.shape, bool)
     for fold in range(FOLDS):
         tested = speech.folds == fold
-        limits = choose(speech.part(~tested), rate)
+        limits = choose(speech.part(~tested), rate, goals)
         alarms[tested] = speech.part(tested).alarms(limits)
         by_rule[tested] = speech.scores[tested] >= limits
     return alarms, by_rule
@@ -90,12 +101,31 @@ def share(hits: Truths, of: Truths, weights: Numbers) -> Estimate | None:
     return weighted_share(_drawn(weights[of & hits]), _drawn(weights[of & ~hits]))
 
 
-def _limit(scores: Numbers, weights: Numbers, allowed: float) -> float:
-    """The lowest threshold that scores with a weight of at most `allowed` reach, rounded up; at most 1."""
-    order = np.argsort(-scores, kind="stable")
-    reached = int(np.searchsorted(np.cumsum(weights[order]), allowed, side="right"))
-    above = float(scores[order[reached]]) if reached < len(scores) else 0.0
-    return min(1.0, ceil(float(np.nextafter(above, inf)) * SCALE) / SCALE)
+class _Ladder:
+    """The scores of harmless speech by one rule, from the highest down."""
+
+    def __init__(self, scores: Numbers, weights: Numbers) -> None:
+        order = np.argsort(-scores, kind="stable")
+        self._scores, self._reached = scores[order], np.cumsum(weights[order])
+
+    def limit(self, allowed: float) -> float:
+        """The lowest threshold that scores with a weight of at most `allowed` reach, rounded up; at most 1."""
+        reached = int(np.searchsorted(self._reached, allowed, side="right"))
+        above = float(self._scores[reached]) if reached < len(self._scores) else 0.0
+        return min(1.0, ceil(float(np.nextafter(above, inf)) * SCALE) / SCALE)
+
+
+def _reaching(speech: DecidedSpeech, limits: Numbers, place: int, goal: float) -> float:
+    """The highest threshold of one rule with which all rules catch the share `goal` of its speech, rounded down."""
+    wanted = speech.wanted[:, place]
+    missed = wanted & ~speech.alarms(limits)
+    needed = missed[wanted] @ speech.weights[wanted] - (1 - goal) * speech.weights[wanted].sum()
+    order = np.argsort(-speech.scores[missed, place], kind="stable")
+    caught = np.cumsum(speech.weights[missed][order])
+    if needed <= 0:
+        return inf
+    last = min(int(np.searchsorted(caught, needed * (1 - 1e-9))), len(order) - 1)
+    return floor(float(speech.scores[missed, place][order][last]) * SCALE) / SCALE
 
 
 def _drawn(weights: Numbers) -> Sequence[Drawn]:

@@ -1,5 +1,7 @@
 """Thresholds keep the stated rate of false alarms, also for speech that did not choose them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,7 @@ def spoken(seed: int, count: int = 4_000, others: float = 0.0) -> DecidedSpeech:
         1 / (1 + np.exp(-logits)),
         random.random(count) < others,
         first | second,
+        np.stack([first, second], axis=1),
         np.ones(count),
         random.integers(0, FOLDS, count),
     )
@@ -43,7 +46,7 @@ def test_an_audit_counts_as_the_speech_that_it_stands_for() -> None:
     speech = spoken(1, 40_000)
     left = speech.risky | (np.random.default_rng(3).random(len(speech.risky)) < 0.1)
     part = speech.part(left)
-    weighted = DecidedSpeech(part.scores, part.others, part.risky, np.where(part.risky, 1.0, 10.0), part.folds)
+    weighted = replace(part, weights=np.where(part.risky, 1.0, 10.0))
     assert choose(weighted, RATE) == pytest.approx(choose(speech, RATE), rel=0.15)
 
 
@@ -51,6 +54,32 @@ def test_no_rate_is_left_if_other_rules_use_it() -> None:
     speech = spoken(1, others=0.05)
     limits = choose(speech, RATE)
     assert not (speech.scores[~speech.risky] >= limits).any()
+
+
+def caught(speech: DecidedSpeech, limits: np.ndarray, place: int) -> float:
+    return float(speech.alarms(limits)[speech.wanted[:, place]].mean())
+
+
+def test_a_goal_is_reached_at_the_cost_of_the_other_labels() -> None:
+    chosen, other = spoken(1), spoken(2)
+    equal, goal = choose(chosen, RATE), choose(chosen, RATE, {1: 0.75})
+    assert caught(chosen, equal, 1) < 0.7
+    assert caught(chosen, goal, 1) >= 0.75
+    assert caught(other, goal, 1) == pytest.approx(0.75, abs=0.1)
+    assert goal[0] > equal[0]
+    assert chosen.false_rate(chosen.alarms(goal)) <= RATE
+
+
+def test_a_goal_that_is_reached_anyway_changes_nothing() -> None:
+    speech = spoken(1)
+    assert (choose(speech, RATE, {0: 0.5}) == choose(speech, RATE)).all()
+
+
+def test_goals_that_the_rate_does_not_allow_are_lowered() -> None:
+    speech = spoken(1)
+    limits = choose(speech, 0.005, {0: 0.99, 1: 0.99})
+    assert speech.false_rate(speech.alarms(limits)) <= 0.005
+    assert caught(speech, choose(speech, 0.005), 1) < caught(speech, limits, 1) < 0.99
 
 
 def test_expected_figures_come_from_other_speakers() -> None:

@@ -1,0 +1,87 @@
+"""The speech that sets the thresholds of the shipped policy. No training and no test reads it.
+
+- Our own lines (`spoken/`) of the validation side.
+- Ordinary talk: the validation side of the sets in `TALK`, and half of the dialogues in `CONVERSATIONS`.
+
+All of it is read as a recogniser would hear it. Few people say lines like ours, so `SHARES` weighs the three kinds.
+"""
+
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from pipeline.judge.view import view
+from pipeline.learning.rows import CLEAN, RISK, Row, part_of
+from pipeline.review.quality.exporting import Example, PlacedExample
+from training.classifier import sets
+from training.classifier.files import plain, read_csv
+from training.classifier.noise import hearing
+from training.classifier.sets import TALK
+from training.classifier.train import split
+
+CONVERSATIONS: Mapping[str, str] = {"swda": "en", "cped": "zh"}
+"""Sets that only measure, with their languages."""
+SHARES: Mapping[str, float] = {"risky": 0.01, "resembling": 0.02, "ordinary": 0.97}
+"""What people in rooms say: our risky lines, our harmless lines, which resemble risky ones, and ordinary talk."""
+UTTERANCES = 1_000_000
+"""The utterances of a language that the speech stands for."""
+
+
+def rows(data: Path) -> list[Row]:
+    """The speech, from the sets in `data`. Raises ConfigError if a set is missing."""
+    read = [row for row in sets.read(data, ("authored", *TALK)) if part_of(row) != "train"]
+    ours = [row for row in split(read)["validation"] if row.source == "authored" or row.labels is CLEAN]
+    return [*ours, *_conversations(data)]
+
+
+def examples(found: Sequence[Row], seed: int) -> list[PlacedExample]:
+    """The rows as decided cases. The variants of a line, and the lines of a dialogue, have one speaker."""
+    hear = hearing([row.text for row in found], seed)
+    return [
+        PlacedExample(_example(row, hear(row.text), str(at)), "validation", f"{row.source}/{row.group or row.text}")
+        for at, row in enumerate(found)
+    ]
+
+
+def weights(found: Sequence[Row]) -> list[float]:
+    """The number of utterances that each row stands for. Those of a language add up to `UTTERANCES`."""
+    sums: dict[tuple[str, str], float] = defaultdict(float)
+    for row in found:
+        sums[row.language, _kind(row)] += row.weight
+    return [UTTERANCES * SHARES[_kind(row)] * row.weight / sums[row.language, _kind(row)] for row in found]
+
+
+def sets_limits(row: Mapping[str, str]) -> bool:
+    """Whether a row of `CONVERSATIONS` sets thresholds. The other half of the dialogues tests them."""
+    return zlib.crc32(row["dialogue"].encode()) % 2 == 0
+
+
+def _conversations(data: Path) -> Iterator[Row]:
+    for name, language in CONVERSATIONS.items():
+        for row in filter(sets_limits, read_csv(data / name / "rows.csv")):
+            if text := view(plain(row["text"])):
+                yield Row(text, language, CLEAN, name, group=row["dialogue"])
+
+
+def _kind(row: Row) -> str:
+    if row.source != "authored":
+        return "ordinary"
+    return "risky" if row.labels.get(RISK) else "resembling"
+
+
+def _example(row: Row, heard: str, group: str) -> Example:
+    return Example(
+        text=heard,
+        language=row.language,
+        labels=row.labels,
+        group=group,
+        room_type="default",
+        suggestion="review" if row.labels.get(RISK) else "pass",
+        policy="",
+        reason="",
+        opinions=1,
+        golden=False,
+        probability=None,
+        decided_at=0.0,
+    )
