@@ -147,6 +147,10 @@ class StageLoop:
         except Exception as error:
             self._give_up(error)
 
+    def early(self, messages: Sequence[Any]) -> None:
+        """Give the stage messages on which it may work ahead. Any thread may call this."""
+        self._work.early(messages)
+
     def close(self) -> None:
         """Close the stage after the app has stopped."""
         self._thread.close(self._work.close)

@@ -120,7 +120,8 @@ def require(kafka: Kafka, stage: Stage) -> None:
     Raises ConfigError if a topic is missing, or if its `max.message.bytes` is smaller than our largest record.
     """
     policies = [POLICIES] if stage.follows or stage.stores else []
-    require_topics(kafka, [*stage.takes, *stage.gives, DEAD_LETTERS, *policies])
+    early = [stage.early] if stage.early else []
+    require_topics(kafka, [*stage.takes, *early, *stage.gives, DEAD_LETTERS, *policies])
 
 
 def require_topics(kafka: Kafka, needed: Sequence[Topic]) -> None:

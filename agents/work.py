@@ -15,7 +15,7 @@ class Work(ABC):
     """Connects the processors of a stage to a `StageLoop`.
 
     The `StageLoop` calls `process`, `tick` and `close` in the stage's thread, and the other methods on the asyncio
-    event loop. Two calls never run at the same time.
+    event loop. Two calls never run at the same time, except `early`.
     """
 
     tick_seconds = 5.0
@@ -30,6 +30,10 @@ class Work(ABC):
 
     def take(self, received: Received) -> None:
         """See each record of a batch, good or bad, in order. Called before the good ones are processed."""
+        return
+
+    def early(self, messages: Sequence[Any]) -> None:
+        """Give the processors messages on which they may work ahead. Any thread may call this."""
         return
 
     @abstractmethod
@@ -64,6 +68,9 @@ class BatchWork(Work):
         self.processor = processor
         self._retention = retention
         self._clock = clock
+
+    def early(self, messages: Sequence[Any]) -> None:
+        self.processor.early(messages)
 
     def process(self, batch: Sequence[Received]) -> list[Any]:
         self.processor.behind(self._backlog_of(batch))

@@ -13,6 +13,7 @@ from agents import segment, topics
 from agents.answers import BrokerAnswers
 from agents.app import create_app
 from agents.backlog import unknown
+from agents.early import working_ahead
 from agents.evidence import open_log
 from agents.health import Health
 from agents.loop import EXIT_UNFINISHED, StageLoop, end_process
@@ -83,7 +84,8 @@ def work(role: str, settings: Settings) -> None:
         loop = patiently(lambda: loop_of(stage, settings, metrics, health.backlog))
         health.follow(loop.app)
         log.info("%s reads %s; metrics at %s", role, ", ".join(topic.name for topic in stage.takes), url)
-        run(loop)
+        with working_ahead(loop, settings):
+            run(loop)
 
 
 def checks_of(stage: Stage, settings: Settings) -> dict[str, DependencyCheck]:

@@ -1,20 +1,21 @@
 """Measure how many live rooms a machine can process. Rooms talk in real time through the whole local pipeline.
 
-    python -m benchmarks.rooms --rooms 10 20 40 [--workers 1 2] [--seconds 90] [--clips DIR]
+    python -m benchmarks.rooms --rooms 10 20 40 [--workers 1 2] [--seconds 90] [--clips DIR] [--early 0 0.5]
 
 In each room people speak 40% of the time, one after the other, with the clips of DIR (default: those of tests/data).
 Waits are from the end of an utterance, and from a moment in it, until its flag is in the store. They include the
 pause that ends an utterance. Records that wait for a stage at the end show that the machine cannot keep up. `--workers`
-sets asr.workers. The result is the largest number of rooms with p95 within 1.5 s (and 10 s from a word).
+sets asr.workers. `--early` sets asr.early_share: 0 is without early recognition, and each other value is compared with
+it. The result is the largest number of rooms with p95 within 1.5 s (and 10 s from a word).
 """
 
 import argparse
 import asyncio
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 from random import Random
 
@@ -65,40 +66,78 @@ class Waits:
         self.texts += sum(isinstance(each, Transcript) and bool(each.text) for each in outputs)
 
 
+@dataclass(frozen=True)
+class Run:
+    """Rooms in real time: their waits, and two counts at the end."""
+
+    waits: Waits
+    waiting: str
+    """Messages that wait for each stage."""
+    early: str
+    """Early utterances by result."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rooms", type=int, nargs="+", required=True)
     parser.add_argument("--workers", type=int, nargs="+", default=[cores()])
     parser.add_argument("--seconds", type=float, default=90.0)
     parser.add_argument("--clips", type=Path)
+    parser.add_argument("--early", type=float, nargs="+", default=[0.0, Asr().early_share])
     options = parser.parse_args()
     if options.seconds <= WARM_SECONDS:
         parser.error(f"--seconds must be more than {WARM_SECONDS:g}: speech before that does not count")
     speech = spoken(options.clips)
     table = Table(
-        "workers", "rooms", "utterances", "speech s/s", "p50 s", "p95 s", "word p95 s", "waiting", "sustained"
+        "workers",
+        "rooms",
+        "early",
+        "utterances",
+        "speech s/s",
+        "p50 s",
+        "p95 s",
+        "word p95 s",
+        "waiting",
+        "sustained",
+        "used/discarded/declined",
     )
-    histograms = []
-    for workers in options.workers:
-        for number in options.rooms:
-            waits, waiting = asyncio.run(live(number, workers, options.seconds, speech))
-            p50, p95 = np.percentile(waits.speech, (50, 95))
-            word = np.percentile(waits.word, 95)
-            sustained = p95 <= LIMITS["speech"] and word <= LIMITS["word"]
-            rate = waits.spoken / (options.seconds - WARM_SECONDS)
-            row = (
-                workers,
-                number,
-                len(waits.speech),
-                f"{rate:.1f}",
-                f"{p50:.2f}",
-                f"{p95:.2f}",
-                f"{word:.2f}",
-                waiting,
-            )
-            table.add_row(*map(str, row), "yes" if sustained else "no")
-            histograms.append(f"{workers} workers, {number} rooms: {histogram(waits.speech)}")
-    Console(width=120).print(table, *histograms, sep="\n")
+    lines = []
+    for workers, number in product(options.workers, options.rooms):
+        runs = [
+            asyncio.run(live(number, Asr(workers=workers, early_share=share), options.seconds, speech))
+            for share in options.early
+        ]
+        for share, run in zip(options.early, runs, strict=True):
+            table.add_row(str(workers), str(number), f"{share:g}", *row(run, options.seconds - WARM_SECONDS))
+            lines.append(f"{workers} workers, {number} rooms, early {share:g}: {histogram(run.waits.speech)}")
+        lines += compared(dict(zip(options.early, runs, strict=True)))
+    Console(width=160).print(table, *lines, sep="\n")
+
+
+def row(run: Run, seconds: float) -> list[str]:
+    """The cells of a run in which speech counted for `seconds`."""
+    p50, p95 = np.percentile(run.waits.speech, (50, 95))
+    word = np.percentile(run.waits.word, 95)
+    sustained = p95 <= LIMITS["speech"] and word <= LIMITS["word"]
+    return [
+        str(len(run.waits.speech)),
+        f"{run.waits.spoken / seconds:.1f}",
+        f"{p50:.2f}",
+        f"{p95:.2f}",
+        f"{word:.2f}",
+        run.waiting,
+        "yes" if sustained else "no",
+        run.early,
+    ]
+
+
+def compared(runs: Mapping[float, Run]) -> list[str]:
+    """The waits of each run, divided by those of the run without early recognition."""
+    if 0.0 not in runs:
+        return []
+    before = np.percentile(runs[0.0].waits.speech, (50, 95))
+    ratios = {share: np.percentile(run.waits.speech, (50, 95)) / before for share, run in runs.items() if share}
+    return [f"early {share:g}: p50 ×{p50:.2f}, p95 ×{p95:.2f} of that without" for share, (p50, p95) in ratios.items()]
 
 
 def spoken(folder: Path | None) -> Sequence[Samples]:
@@ -112,11 +151,11 @@ def histogram(waits: Sequence[float]) -> str:
     return "  ".join(f"≤{step:g} s {np.mean(np.array(waits) <= step):.0%}" for step in STEPS)
 
 
-async def live(number: int, workers: int, seconds: float, speech: Sequence[Samples]) -> tuple[Waits, str]:
-    """Rooms in real time: their waits, and how many messages wait for each stage at the end."""
+async def live(number: int, asr: Asr, seconds: float, speech: Sequence[Samples]) -> Run:
+    """Let rooms talk in real time."""
     metrics = Metrics()
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(data_dir=Path(folder), asr=Asr(workers=workers))
+        settings = Settings(data_dir=Path(folder), asr=asr)
         waits = Waits(time.time())
         async with LocalRunner(settings, metrics, waits, lookback=open_lookback(settings)) as runner:
             started = time.time()
@@ -126,8 +165,9 @@ async def live(number: int, workers: int, seconds: float, speech: Sequence[Sampl
                 for room in rooms:
                     await runner.put(next(room))
                 await asyncio.sleep(max(0.0, started + (frame + 1) * FRAME_SECONDS - time.time()))
-            waiting = queues(metrics)
-    return waits, waiting
+            waiting = counts(metrics, "voxwarden_queue_messages", "stage", [stage.name for stage in STAGES])
+        early = counts(metrics, "voxwarden_early_utterances_total", "result", ["used", "discarded", "declined"])
+    return Run(waits, waiting, early)
 
 
 def talk(room: str, started: float, speech: Sequence[Samples], random: Random) -> Iterator[AudioChunk]:
@@ -144,9 +184,9 @@ def talk(room: str, started: float, speech: Sequence[Samples], random: Random) -
         yield AudioChunk(room=room, speaker="a", start=start, sequence=sequence, data=to_pcm16(frame))
 
 
-def queues(metrics: Metrics) -> str:
-    found = (metrics.registry.get_sample_value("voxwarden_queue_messages", {"stage": stage.name}) for stage in STAGES)
-    return "/".join(f"{value or 0:.0f}" for value in found)
+def counts(metrics: Metrics, name: str, label: str, values: Sequence[str]) -> str:
+    found = (metrics.registry.get_sample_value(name, {label: value}) for value in values)
+    return "/".join(f"{count or 0:.0f}" for count in found)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Messages as CloudEvents 1.0 in Kafka's binary mode: the value is raw audio or JSON, the attributes are headers.
 
-For `AudioChunk` and `Utterance` the value is the audio, without base64. Their fields are `ce_` extension headers, whose
-names have only lower-case letters and digits (`sample_rate` is `ce_samplerate`). The value of other messages is JSON.
+For messages with audio (`AUDIO_MESSAGES`) the value is the audio, without base64. Their fields are `ce_` extension
+headers, whose names have only lower-case letters and digits (`sample_rate` is `ce_samplerate`). The value of other
+messages is JSON.
 Source: the CloudEvents Kafka protocol binding, https://github.com/cloudevents/spec.
 """
 
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from pipeline.errors import BadMessage
-from pipeline.messages import AudioChunk, Message, Seconds, Utterance
+from pipeline.messages import AudioChunk, EarlyUtterance, Message, Seconds, Utterance
 from pipeline.shards import key_of
 
 M = TypeVar("M", bound=Message)
@@ -23,7 +24,12 @@ M = TypeVar("M", bound=Message)
 Headers = Sequence[tuple[str, bytes | None]]
 
 VERSION = "v1"
-CONTENT_TYPES: dict[str, str] = {"AudioChunk": "application/octet-stream", "Utterance": "audio/flac"}
+CONTENT_TYPES: dict[str, str] = {
+    "AudioChunk": "application/octet-stream",
+    "Utterance": "audio/flac",
+    "EarlyUtterance": "audio/flac",
+}
+AUDIO_MESSAGES = (AudioChunk, Utterance, EarlyUtterance)
 REMEDY = "docs/contract.md describes its fields."
 ID_BYTES = 8
 """Length of a chunk's `ce_id`: enough to tell chunks apart while the topic keeps them."""
@@ -59,7 +65,7 @@ def encode(message: Message, source: str, shards: int = 1) -> Event:
     try:
         msgspec.convert(getattr(message, "end", message.start), Seconds)
         headers = [(name, text.encode()) for name, text in _attributes(message, source).items()]
-        if isinstance(message, AudioChunk | Utterance):
+        if isinstance(message, AUDIO_MESSAGES):
             return Event(key_of(message, shards), message.data, headers + _extensions(message))
         return Event(key_of(message, shards), msgspec.json.encode(message), headers)
     except (msgspec.MsgspecError, ValueError) as error:  # a time out of range, or text that is not valid Unicode
@@ -75,7 +81,7 @@ def decode(kind: type[M], value: bytes | None, headers: Headers) -> M:
             f"Send CloudEvents in binary mode. {REMEDY}",
         )
     try:
-        if kind in {AudioChunk, Utterance}:
+        if kind in AUDIO_MESSAGES:
             return msgspec.convert(_fields(kind, texts) | {"data": value or b""}, kind, strict=False)
         return msgspec.json.decode(value or b"", type=kind)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:

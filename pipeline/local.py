@@ -16,13 +16,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from pipeline.errors import DependencyError, VoxwardenError
-from pipeline.messages import AudioChunk, Message, Utterance
+from pipeline.messages import AudioChunk, Message
 from pipeline.metrics import Metrics, from_zero
 from pipeline.overload import Arrivals
-from pipeline.recovery import Recovery
+from pipeline.recovery import Cutting, Recovery
 from pipeline.settings import Batching, Settings
 from pipeline.speech_status import reporting
-from pipeline.stage import BEHIND_SECONDS, RETRY_SECONDS, Backlog, HoldingProcessor, Processor, Rejected
+from pipeline.stage import BEHIND_SECONDS, RETRY_SECONDS, Backlog, Processor, Rejected
 from pipeline.topology import AUDIO, STAGES, UTTERANCES, Stage, Topic
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class StageRunner:
         self.queue: asyncio.Queue[tuple[Message | None, float]] = asyncio.Queue(batching.batch * QUEUE_BATCHES)
         self.takers: Mapping[type[Message], Sequence[StageRunner]] = {}
         """The stages that take an output, by the type of its message."""
+        self.early_takers: Mapping[type[Message], Sequence[StageRunner]] = {}
+        """The stages that may work ahead on an output, by the type of its message."""
         self.recovery: Recovery | None = None
         self._batching = batching
         self._open_sources = sources
@@ -185,6 +187,8 @@ class StageRunner:
         if self.recovery and batch:
             await self._patiently(partial(self.recovery.finish, batch, outputs))
         for output in outputs:
+            for taker in self.early_takers.get(type(output), ()):
+                taker.processor.early([output])
             for taker in self.takers.get(type(output), ()):
                 await taker.put(output)
 
@@ -230,7 +234,11 @@ class LocalRunner:
         for counter in (metrics.messages, metrics.dead_letters):
             from_zero(counter, [stage.name for stage in stages])
         for runner in self._runners:
-            runner.takers = {topic.message: self._takers(topic) for topic in runner.stage.gives if topic.message}
+            gives = {topic.message: topic for topic in runner.stage.gives if topic.message}
+            runner.takers = {kind: self._takers(topic) for kind, topic in gives.items()}
+            runner.early_takers = {
+                kind: [each for each in self._runners if each.stage.early is topic] for kind, topic in gives.items()
+            }
             if AUDIO not in runner.stage.takes:
                 runner.recovery = self._recovery
         self._entries = self._takers(AUDIO)
@@ -317,7 +325,7 @@ class LocalRunner:
         rules = self._rules() if self._rules and stage.follows else None
         processor = reporting(stage.processor(self._settings, self._metrics, lookback, rules), stage)
         if self._recovery and UTTERANCES in stage.gives:
-            return self._recovery.logged(cast("HoldingProcessor[AudioChunk, Utterance]", processor))
+            return self._recovery.logged(cast(Cutting, processor))
         return processor
 
     def _tap(self, stage: Stage, batch: Sequence[Message], outputs: Sequence[Any]) -> None:

@@ -115,6 +115,16 @@ class Utterance(Message, frozen=True, kw_only=True, omit_defaults=True):
     data: bytes = b""
 
 
+class EarlyUtterance(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """The utterance that a pause will make if it continues. The recogniser may read it while the pause lasts."""
+
+    id: str
+    """Id of the utterance."""
+    end: Seconds
+    """End in UTC seconds."""
+    data: bytes = b""
+
+
 class Word(Struct, frozen=True, omit_defaults=True):
     """A word of a transcript. Times are UTC seconds."""
 

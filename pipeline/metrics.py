@@ -199,6 +199,11 @@ class Metrics:
         "room_type",
         "result",
     )
+    early_utterances: Counter = _metric(
+        "early_utterances_total",
+        "Speech that was offered to the recogniser in a pause: used, discarded (speech went on) or declined (no room).",
+        "result",
+    )
     recogniser: Gauge = _metric("recogniser_info", "Always 1. The label names the speech recogniser in use.", "model")
     recognised_seconds: Counter = _metric("recognised_seconds_total", "Seconds of speech that the recogniser read.")
     recogniser_busy_seconds: Counter = _metric(

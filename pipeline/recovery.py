@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pipeline.journal import Journal
-from pipeline.messages import AudioChunk, Message, SpeechStatus, Transcript, Utterance
+from pipeline.messages import AudioChunk, EarlyUtterance, Message, SpeechStatus, Transcript, Utterance
 from pipeline.review.evidence.marks import Finish
 from pipeline.settings import Settings
 from pipeline.stage import HoldingProcessor, Processor, Rejected
@@ -19,14 +19,14 @@ from pipeline.stage import HoldingProcessor, Processor, Rejected
 if TYPE_CHECKING:
     from pipeline.review.evidence.lookback import Lookback
 
-Outputs = list[Utterance | Rejected]
+Outputs = list[Utterance | EarlyUtterance | Rejected]
 
 
-Cutting = HoldingProcessor[AudioChunk, Utterance]
+Cutting = HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]
 """The processor of the segment stage."""
 
 
-class Logged(Processor[AudioChunk, Utterance]):
+class Logged(Processor[AudioChunk, Utterance | EarlyUtterance]):
     """Writes each utterance to the look-back when it is cut, and sets its address. Then the journal may drop the audio.
 
     If the look-back fails, the runner retries the same batch. But the segment stage has already consumed that audio,

@@ -47,6 +47,9 @@ class Reporting(Processor[Any, Any]):
     def behind(self, backlog: Backlog) -> None:
         self._inner.behind(backlog)
 
+    def early(self, messages: Sequence[Any]) -> None:
+        self._inner.early(messages)
+
     def tick(self, now: float) -> list[Any]:
         return self._reported(self._inner.tick(now))
 

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pipeline.errors import BadMessage, VoxwardenError
 
@@ -95,6 +95,9 @@ class Processor(ABC, Generic[In, Out]):
 
     def behind(self, backlog: Backlog) -> None:
         """Receive the current backlog, before each batch of live speech."""
+
+    def early(self, messages: Sequence[Any]) -> None:
+        """Receive messages of the stage's `early` topic. Any thread may call it. Returns at once, and never raises."""
 
     def tick(self, now: float) -> list[Out | Rejected]:
         """Return the outputs that are due at `now` (UTC seconds) without a new message."""

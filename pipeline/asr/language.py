@@ -31,23 +31,34 @@ class RoomLanguages:
         """
         return lambda probabilities: self._choose(room, probabilities, voiced=voiced)
 
-    def _choose(self, room: str, probabilities: Mapping[str, float], *, voiced: bool) -> str:
-        loudest = most_likely(probabilities)
-        candidates = [language for language in self._allowed if language in probabilities]
-        if not candidates or (loudest not in candidates and probabilities[loudest] >= CLEAR):
-            return loudest
+    def guess(self, room: str, probabilities: Mapping[str, float]) -> str:
+        """The language that the next utterance of `room` would have with these probabilities. Remembers nothing."""
+        candidates = self._candidates(probabilities)
+        if not candidates:
+            return most_likely(probabilities)
         votes = self._votes.get(room, {})
         weights = {
             language: math.log(max(probabilities[language], FLOOR)) + math.log1p(votes.get(language, 0.0))
             for language in candidates
         }
-        if voiced:
-            self._remember(room, votes, probabilities, candidates)
         return most_likely(weights)
 
-    def _remember(
-        self, room: str, votes: Mapping[str, float], probabilities: Mapping[str, float], candidates: list[str]
-    ) -> None:
+    def _choose(self, room: str, probabilities: Mapping[str, float], *, voiced: bool) -> str:
+        chosen = self.guess(room, probabilities)
+        if voiced:
+            self._remember(room, probabilities)
+        return chosen
+
+    def _candidates(self, probabilities: Mapping[str, float]) -> Sequence[str]:
+        """The languages of the settings. None if another language is clear."""
+        loudest = most_likely(probabilities)
+        found = [language for language in self._allowed if language in probabilities]
+        return found if loudest in found or probabilities[loudest] < CLEAR else ()
+
+    def _remember(self, room: str, probabilities: Mapping[str, float]) -> None:
+        candidates, votes = self._candidates(probabilities), self._votes.get(room, {})
+        if not candidates:
+            return
         self._votes[room] = {
             language: FADING * votes.get(language, 0.0) + probabilities[language] for language in candidates
         }

@@ -154,7 +154,7 @@ class OpenAIWhisper:
     def words(self, mel: Mel, hypothesis: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
         with torch.inference_mode(), out_of_memory():
             whole = torch.from_numpy(as_trained(mel, LIMITS[-1])).to(self._model.device, self._writing)
-            return words_of(self._model, whole, hypothesis, seconds)
+            return words_of(self._mine(self._model), whole, hypothesis, seconds)
 
 
 @contextmanager

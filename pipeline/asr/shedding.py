@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from pipeline.asr.transcripts import wordless
-from pipeline.messages import Transcript, Utterance
+from pipeline.messages import EarlyUtterance, Transcript, Utterance
 from pipeline.metrics import Metrics, from_zero
 from pipeline.overload import Valve
 from pipeline.stage import NO_BACKLOG, Backlog, Processor, Rejected
@@ -19,7 +19,8 @@ log = logging.getLogger(__name__)
 class Shedding(Processor[Utterance, Transcript]):
     """Passes the utterances that the valve hears to `inner`, which returns one output per utterance, in order.
 
-    `clock` is any monotonic clock in seconds. It measures the speed of `inner`.
+    `clock` is any monotonic clock in seconds. It measures the speed of `inner`. `was_early` says whether the last batch
+    used early results: then its time is not the time of its work.
     """
 
     def __init__(
@@ -28,17 +29,24 @@ class Shedding(Processor[Utterance, Transcript]):
         valve: Valve,
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
+        was_early: Callable[[], bool] = lambda: False,
     ) -> None:
         self._inner = inner
         self._valve = valve
         self._metrics = metrics
         self._clock = clock
+        self._was_early = was_early
         self._ended = clock()
         self._backlog = NO_BACKLOG
         self._episode: Counter[str] = Counter()
         from_zero(metrics.coverage, valve.kinds, ("heard", "skipped"))
 
+    def early(self, messages: Sequence[EarlyUtterance]) -> None:
+        if not self._valve.pressure:
+            self._inner.early(messages)
+
     def behind(self, backlog: Backlog) -> None:
+        self._inner.behind(backlog)
         before = self._valve.pressure
         self._backlog = backlog
         self._valve.observe(backlog)
@@ -74,7 +82,8 @@ class Shedding(Processor[Utterance, Transcript]):
         between = min(began - self._ended, max(self._backlog.waited, 0.0))
         outcomes = self._inner.process(admitted)
         self._ended = self._clock()
-        self._valve.speed.add(len(admitted), between + self._ended - began)
+        if not self._was_early():
+            self._valve.speed.add(len(admitted), between + self._ended - began)
         return outcomes
 
     def _log_begin(self, backlog: Backlog) -> None:

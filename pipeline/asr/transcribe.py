@@ -1,11 +1,13 @@
 """The transcribe stage: it takes utterances of many rooms and returns transcripts."""
 
 import math
-import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import get_args
 
+from pipeline.asr.busy import BusyTime
+from pipeline.asr.early import EarlyRecogniser, EarlyResult, Offer
 from pipeline.asr.guards import Guards, collapse, is_sure
 from pipeline.asr.language import RoomLanguages
 from pipeline.asr.overlap import Overlaps, without_repeat, words_left
@@ -17,16 +19,26 @@ from pipeline.audio.encode import decode_flac
 from pipeline.audio.vad import shared
 from pipeline.cores import cores
 from pipeline.errors import AudioError, BadMessage
-from pipeline.messages import MAX_ALTERNATIVES, SAMPLE_RATE, Alternative, Mark, Transcript, Utterance, Word
+from pipeline.messages import (
+    MAX_ALTERNATIVES,
+    SAMPLE_RATE,
+    Alternative,
+    EarlyUtterance,
+    Mark,
+    Transcript,
+    Utterance,
+    Word,
+)
 from pipeline.metrics import Metrics, from_zero
 from pipeline.overload import Valve
 from pipeline.settings import Asr, Settings
-from pipeline.stage import Processor, Rejected
+from pipeline.stage import BEHIND_SECONDS, Backlog, Processor, Rejected
 
 
 def build(settings: Settings, metrics: Metrics) -> Shedding:
     """Build the transcribe stage with its model. Raises WeightsMissing, WeightsCorrupt or ConfigError."""
-    return Shedding(Transcribe(load(settings.asr), settings.asr, metrics), Valve(settings.overload), metrics)
+    transcribe = Transcribe(load(settings.asr), settings.asr, metrics)
+    return Shedding(transcribe, Valve(settings.overload), metrics, was_early=lambda: transcribe.was_early)
 
 
 class Transcribe(Processor[Utterance, Transcript]):
@@ -43,25 +55,91 @@ class Transcribe(Processor[Utterance, Transcript]):
         self._guards = Guards()
         self._languages = RoomLanguages(asr.languages)
         self._overlaps = Overlaps()
-        self._pool = ThreadPoolExecutor(asr.workers or cores(), thread_name_prefix="triage")
+        self._busy = BusyTime(metrics.recogniser_busy_seconds)
+        workers = asr.workers or cores()
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="triage")
         shared()  # load the detector once, before several threads ask for it at the same time
+        early_workers = workers if asr.early_share else 0
+        self._early = EarlyRecogniser(self._recognise_early, early_workers, asr.early_share, metrics)
+        self.was_early = False
+        """Whether the last batch used early results."""
 
     def process(self, batch: Sequence[Utterance]) -> list[Transcript | Rejected]:
         opened = list(self._pool.map(self._open, batch))
-        clips = [clip for clip in opened if isinstance(clip, Clip)]
-        recognitions = iter(self._recognise(clips) if clips else [])
+        clips = {place: clip for place, clip in enumerate(opened) if isinstance(clip, Clip)}
+        offers = self._offers(batch, clips)
+        self.was_early = bool(offers)
+        late = [place for place in clips if place not in offers]
+        found = dict(zip(late, self._recognise_now([clips[place] for place in late]), strict=True))
+        found |= {place: self._confirmed(clips[place], offer) for place, offer in offers.items()}
         return [
-            self._transcript(utterance, clip, next(recognitions)) if isinstance(clip, Clip) else clip
-            for utterance, clip in zip(batch, opened, strict=True)
+            self._transcript(utterance, clip, found[place]) if isinstance(clip, Clip) else clip
+            for place, (utterance, clip) in enumerate(zip(batch, opened, strict=True))
         ]
 
+    def behind(self, backlog: Backlog) -> None:
+        self._early.behind(is_behind=backlog.waited > BEHIND_SECONDS)
+
+    def early(self, messages: Sequence[EarlyUtterance]) -> None:
+        self._early.offer(messages)
+
     def close(self) -> None:
+        self._early.close()
         self._pool.shutdown()
 
+    def _offers(self, batch: Sequence[Utterance], clips: Collection[int]) -> dict[int, Offer]:
+        """The offers of the utterances at the places `clips`. The work on them has begun.
+
+        If a batch has several utterances of a room, they are recognised together, without their offers. The language of
+        each one depends on those before it.
+        """
+        rooms = Counter(utterance.room for utterance in batch)
+        taken = {place: offer for place, utterance in enumerate(batch) if (offer := self._early.take(utterance))}
+        chosen = {place for place in taken if place in clips and rooms[batch[place].room] == 1}
+        for place in taken.keys() - chosen:
+            self._early.settle(taken[place], used=False)
+        return {place: taken[place] for place in sorted(chosen)}
+
+    def _confirmed(self, clip: Clip, offer: Offer) -> Recognition:
+        """Wait for the early result. It is used if the room has not changed the language meanwhile."""
+        result = offer.result.result()
+        used = result is not None and (
+            not result.probabilities
+            or self._languages.guess(offer.utterance.room, result.probabilities) == result.language
+        )
+        self._early.settle(offer, used=used)
+        if result is None or not used:
+            return self._recognise_now([clip])[0]
+        self._early.recognised(len(clip.samples) / SAMPLE_RATE)
+        if result.probabilities:
+            clip.choose(result.probabilities)  # the room remembers the language
+        return result.recognition
+
+    def _recognise_now(self, clips: Sequence[Clip]) -> list[Recognition]:
+        if not clips:
+            return []
+        with self._early.beside(len(clips)):
+            recognitions = self._recognise(clips)
+        self._early.recognised(sum(len(clip.samples) for clip in clips) / SAMPLE_RATE)
+        return recognitions
+
+    def _recognise_early(self, utterances: Sequence[EarlyUtterance]) -> list[EarlyResult | None]:
+        choices = [LanguageGuess(self._languages, utterance.room) for utterance in utterances]
+        opened = [self._open_early(*each) for each in zip(utterances, choices, strict=True)]
+        recognitions = iter(self._recognise([clip for clip in opened if clip]))
+        return [
+            EarlyResult(next(recognitions), choice.language, choice.probabilities) if clip else None
+            for clip, choice in zip(opened, choices, strict=True)
+        ]
+
+    def _open_early(self, utterance: EarlyUtterance, choice: "LanguageGuess") -> Clip | None:
+        samples = decode_flac(utterance.data)
+        is_speech = 0 < len(samples) <= MAX_SAMPLES and triage(samples).reason is None
+        return Clip(samples, self._asr.language, choice) if is_speech else None
+
     def _recognise(self, clips: Sequence[Clip]) -> list[Recognition]:
-        began = time.monotonic()
-        recognitions = self._transcriber.transcribe(clips, words=self._asr.words)
-        self._metrics.recogniser_busy_seconds.inc(time.monotonic() - began)
+        with self._busy.working():
+            recognitions = self._transcriber.transcribe(clips, words=self._asr.words)
         self._metrics.recognised_seconds.inc(sum(len(clip.samples) for clip in clips) / SAMPLE_RATE)
         return recognitions
 
@@ -101,6 +179,21 @@ class Transcribe(Processor[Utterance, Transcript]):
             alternatives=others,
             model=self._transcriber.name,
         )
+
+
+class LanguageGuess:
+    """Selects the language of an early utterance as `RoomLanguages` would, and keeps what it was selected from."""
+
+    def __init__(self, languages: RoomLanguages, room: str) -> None:
+        self._languages = languages
+        self._room = room
+        self.language = ""
+        self.probabilities: Mapping[str, float] = {}
+
+    def __call__(self, probabilities: Mapping[str, float]) -> str:
+        self.probabilities = probabilities
+        self.language = self._languages.guess(self._room, probabilities)
+        return self.language
 
 
 def _samples(utterance: Utterance) -> Samples | Rejected:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -80,7 +79,7 @@ class Recognition:
 
 
 class Transcriber(Protocol):
-    """A speech recogniser with its model in memory. Only one thread at a time may use it."""
+    """A speech recogniser with its model in memory. Several threads may use it at the same time."""
 
     @property
     def name(self) -> str:
@@ -99,20 +98,7 @@ ENGINES = {"ctranslate2": "pipeline.asr.ct2_engine", "openai-whisper": "pipeline
 """
 
 
-class SharedTranscriber:
-    """A transcriber that several threads may use. One of them works at a time."""
-
-    def __init__(self, transcriber: Transcriber) -> None:
-        self.name = transcriber.name
-        self._transcriber = transcriber
-        self._turn = Lock()
-
-    def transcribe(self, clips: Sequence[Clip], *, words: bool = False) -> list[Recognition]:
-        with self._turn:
-            return self._transcriber.transcribe(clips, words=words)
-
-
-_shelf: Shelf[SharedTranscriber] = Shelf()
+_shelf: Shelf[Transcriber] = Shelf()
 
 
 def load(asr: Asr) -> Transcriber:
@@ -121,4 +107,4 @@ def load(asr: Asr) -> Transcriber:
     Raises WeightsMissing, WeightsCorrupt, or ConfigError, for example if the engine is not installed.
     """
     require(asr.engine, f"asr.engine: {asr.engine}")
-    return _shelf.get(asr.model_dump_json(), lambda: SharedTranscriber(import_module(ENGINES[asr.engine]).load(asr)))
+    return _shelf.get(asr.model_dump_json(), lambda: import_module(ENGINES[asr.engine]).load(asr))

@@ -78,6 +78,8 @@ class Cutter:
         self._floor = 0
         """Number of the window at which the previous cut ends. No utterance may start before it."""
         self._open: Open | None = None
+        self._given = -1
+        """Last window of the speech that `paused` gave last."""
 
     @property
     def open_since(self) -> int | None:
@@ -122,6 +124,20 @@ class Cutter:
         end = min(self._open.last + 1 + self._pad, self._next)
         long_enough = self._open.repeated or end - self._open.start >= self._min
         return self._piece(self._open, end) if long_enough else None
+
+    def paused(self) -> Cut | None:
+        """The speech as it will be cut if its pause continues. Each pause gives it once, when the padding is over.
+
+        If speech follows before the hangover, or if a limit of the length cuts first, this will not be an utterance.
+        """
+        speech = self._open
+        if speech is None or speech.last == self._given or self._is_short(speech):
+            return None
+        end = speech.last + 1 + self._pad
+        if self._next < end:
+            return None
+        self._given = speech.last
+        return self._piece(speech, end)
 
     def _judge(self, window: int) -> Cut | None:
         speech = self._speech[window - self._base]
@@ -172,9 +188,10 @@ class Cutter:
 
     def _close(self, speech: Open, end: int, *, forced: bool = False) -> Cut | None:
         end = self._end(end)
-        if speech.last + 1 - speech.onset < (1 if speech.repeated else self._min):
-            return None
-        return self._piece(speech, end, forced=forced)
+        return None if self._is_short(speech) else self._piece(speech, end, forced=forced)
+
+    def _is_short(self, speech: Open) -> bool:
+        return speech.last + 1 - speech.onset < (1 if speech.repeated else self._min)
 
     def _end(self, end: int) -> int:
         """End the speech at window `end`, or at the last judged window if that is earlier."""

@@ -14,7 +14,7 @@ from pipeline.audio.order import FAULTS
 from pipeline.audio.resent import Sessions
 from pipeline.audio.sent_speech import SentSpeech
 from pipeline.audio.speaker import Speaker, SpeechPiece
-from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance, derive_id
+from pipeline.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Utterance, derive_id, origin
 from pipeline.metrics import Metrics, from_zero
 from pipeline.settings import Audio, Settings
 from pipeline.stage import STAGE_FAULTS, HoldingProcessor, Rejected, blamed
@@ -22,21 +22,36 @@ from pipeline.stage import STAGE_FAULTS, HoldingProcessor, Rejected, blamed
 KEEP_SECONDS = 120.0
 """Seconds after `idle_seconds` for which unfinished speech stays open, because an outage may have interrupted it."""
 
+LIVE_SECONDS = (-1.0, 5.0)
+"""The least and the most seconds from the end of live speech to its processing. The clocks of apps may differ."""
+
 Key = tuple[str, str]
 """Room and speaker."""
 
+Output = Utterance | EarlyUtterance | Rejected
 
-class Segment(HoldingProcessor[AudioChunk, Utterance]):
-    """Cuts each speaker's audio into utterances. The result does not depend on other speakers or on the chunk size."""
+
+class Segment(HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]):
+    """Cuts each speaker's audio into utterances. The result does not depend on other speakers or on the chunk size.
+
+    If it is `early`, it also returns live speech in the pause that may end it, once in each pause.
+    """
 
     def __init__(
-        self, settings: Audio, metrics: Metrics, model: vad.Vad, clock: Callable[[], float] = time.time
+        self,
+        settings: Audio,
+        metrics: Metrics,
+        model: vad.Vad,
+        clock: Callable[[], float] = time.time,
+        *,
+        early: bool = False,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
         from_zero(metrics.sequence_faults, FAULTS)
         self._model = model
         self._clock = clock
+        self._early = early
         self._speakers: OrderedDict[Key, Speaker] = OrderedDict()
         """The speaker who is idle longest comes first."""
         self._shown = 0
@@ -45,22 +60,22 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
         self._sessions = Sessions(2 * settings.max_speakers)
         self._examples = FaultExamples(clock)
 
-    def process(self, batch: Sequence[AudioChunk]) -> list[Utterance | Rejected]:
+    def process(self, batch: Sequence[AudioChunk]) -> list[Output]:
         results = [result for chunk in batch for result in self._take(chunk)]
         self._show_speakers()
         return self._counted(results)
 
-    def lead_in(self, earlier: Iterable[AudioChunk], sent: Iterable[Utterance] = ()) -> None:
+    def lead_in(self, earlier: Iterable[AudioChunk], sent: Iterable[Utterance | EarlyUtterance] = ()) -> None:
         """Process again the audio that came before the first batch.
 
         So speech in progress is cut at the same places as before. `sent` are the utterances that were already returned:
         for this audio, and for audio that is delivered again after it.
         """
-        self._sent.note(sent)
+        self._sent.note(each for each in sent if isinstance(each, Utterance))
         for chunk in earlier:
             deque(self._take(chunk), maxlen=0)
 
-    def tick(self, now: float) -> list[Utterance | Rejected]:
+    def tick(self, now: float) -> list[Output]:
         """Return the unfinished speech of speakers who sent nothing for `idle_seconds`.
 
         Their speech stays open for `KEEP_SECONDS`, because an outage looks the same. A runner with a backlog must not
@@ -75,7 +90,7 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
         over = [key for key in idle if not self._stays_open(self._speakers[key], now)]
         return self._counted(sent) + self._end_all(over)
 
-    def drain(self) -> list[Utterance | Rejected]:
+    def drain(self) -> list[Output]:
         return self._end_all(self.speakers())
 
     def close(self) -> None:
@@ -100,7 +115,7 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
         """Seconds of decoded audio in memory for each speaker, in the order of `speakers`."""
         return [speaker.held / SAMPLE_RATE for speaker in self._speakers.values()]
 
-    def _unfinished(self, key: Key) -> Iterator[Utterance | Rejected]:
+    def _unfinished(self, key: Key) -> Iterator[Output]:
         for result in self._utterances(key, self._speakers[key].unfinished()):
             yield result
             if isinstance(result, Utterance):
@@ -109,7 +124,7 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
     def _stays_open(self, speaker: Speaker, now: float) -> bool:
         return speaker.is_open and now - speaker.seen < self._settings.idle_seconds + KEEP_SECONDS
 
-    def _take(self, chunk: AudioChunk) -> Iterator[Utterance | Rejected]:
+    def _take(self, chunk: AudioChunk) -> Iterator[Output]:
         key = (chunk.room, chunk.speaker)
         try:
             yield from self._hear(key, chunk)
@@ -119,7 +134,7 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
             self._speakers.pop(key, None)  # its state is unknown after the error
             yield Rejected(chunk, blamed(error))
 
-    def _hear(self, key: Key, chunk: AudioChunk) -> Iterator[Utterance | Rejected]:
+    def _hear(self, key: Key, chunk: AudioChunk) -> Iterator[Output]:
         if key not in self._speakers:
             if len(self._speakers) >= self._settings.max_speakers:
                 yield from self._end(next(iter(self._speakers)))
@@ -132,8 +147,21 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
         yield from self._utterances(key, speaker.push(chunk))
         if chunk.final:
             yield from self._end(key)
+        elif self._early and (paused := speaker.paused()):
+            yield from self._early_utterance(key, paused)
 
-    def _end_all(self, keys: Iterable[Key]) -> list[Utterance | Rejected]:
+    def _early_utterance(self, key: Key, piece: SpeechPiece) -> Iterator[EarlyUtterance]:
+        """The utterance that the pause will make. Nothing for recordings: the pause in them is over before its work."""
+        unsent = self._sent.rest(key, piece) if self._is_live(piece) else None
+        made = _encoded(unsent) if unsent else None
+        if isinstance(made, Utterance):
+            yield EarlyUtterance(**origin(made), id=made.id, end=made.end, data=made.data)
+
+    def _is_live(self, piece: SpeechPiece) -> bool:
+        least, most = LIVE_SECONDS
+        return least <= self._clock() - (piece.start + piece.cut.samples.size) / SAMPLE_RATE <= most
+
+    def _end_all(self, keys: Iterable[Key]) -> list[Output]:
         results = [result for key in keys for result in self._end(key)]
         self._show_speakers()
         return self._counted(results)
@@ -143,15 +171,15 @@ class Segment(HoldingProcessor[AudioChunk, Utterance]):
         self._metrics.open_speakers.inc(len(self._speakers) - self._shown)
         self._shown = len(self._speakers)
 
-    def _counted(self, results: list[Utterance | Rejected]) -> list[Utterance | Rejected]:
+    def _counted(self, results: list[Output]) -> list[Output]:
         seconds = (result.end - result.start - result.overlap for result in results if isinstance(result, Utterance))
         self._metrics.speech_seconds.inc(sum(seconds))
         return results
 
-    def _end(self, key: Key) -> Iterator[Utterance | Rejected]:
+    def _end(self, key: Key) -> Iterator[Output]:
         yield from self._utterances(key, self._speakers.pop(key).flush())
 
-    def _utterances(self, key: Key, pieces: Iterable[SpeechPiece | Rejected]) -> Iterator[Utterance | Rejected]:
+    def _utterances(self, key: Key, pieces: Iterable[SpeechPiece | Rejected]) -> Iterator[Output]:
         for piece in pieces:
             if isinstance(piece, Rejected):
                 yield piece
@@ -185,4 +213,4 @@ def _utterance(piece: SpeechPiece, data: bytes) -> Utterance:
 
 def build(settings: Settings, metrics: Metrics) -> Segment:
     """Build the segment stage. Loads the voice activity detector once per process."""
-    return Segment(settings.audio, metrics, vad.shared())
+    return Segment(settings.audio, metrics, vad.shared(), early=settings.asr.early_share > 0)

@@ -98,6 +98,11 @@ class Stream:
         cut = self._cutter.unfinished()
         return (self._origin + cut.start, cut) if cut else None
 
+    def paused(self) -> tuple[int, Cut] | None:
+        """See `Cutter.paused`; with the start of the speech."""
+        cut = self._cutter.paused()
+        return (self._origin + cut.start, cut) if cut else None
+
     def flush(self) -> Iterator[tuple[int, Cut]]:
         """End the stream. Yields the remaining cuts."""
         padding = -self._rest.size % WINDOW
@@ -169,6 +174,11 @@ class Speaker:
             self._sent_to = self._stream.end
             if unfinished := self._stream.unfinished():
                 yield SpeechPiece(self._origin, *unfinished)
+
+    def paused(self) -> SpeechPiece | None:
+        """See `Cutter.paused`."""
+        paused = self._stream.paused() if self._stream else None
+        return SpeechPiece(self._origin, *paused) if paused else None
 
     @property
     def is_open(self) -> bool:

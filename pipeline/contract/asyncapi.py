@@ -71,6 +71,8 @@ def _channel(topic: Topic, kafka: Kafka) -> dict[str, Any]:
 
 def _operations(stage: Stage) -> dict[str, Any]:
     made = {f"{stage.name}Takes{_suffix(topic, stage.takes)}": _operation("receive", topic) for topic in stage.takes}
+    if stage.early:
+        made[f"{stage.name}TakesEarly"] = _operation("receive", stage.early)
     made |= {f"{stage.name}Gives{_suffix(topic, stage.gives)}": _operation("send", topic) for topic in stage.gives}
     made[f"{stage.name}Rejects"] = _operation("send", DEAD_LETTERS)
     return made

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pipeline.contract.asyncapi import REASONS
 from pipeline.contract.schemas import KINDS, PARTS, Schema, attributes, schema
 from pipeline.errors import ConfigError
-from pipeline.messages import Flag
-from pipeline.topology import STAGES, TOPICS, Topic
+from pipeline.messages import Flag, Transcript
+from pipeline.topology import STAGES, TOPICS, Stage, Topic
 
 WIDTH = 118
 """Maximum characters of a line in the lists."""
@@ -31,7 +31,7 @@ def filled(text: str) -> str:
 
 def _parts() -> dict[str, str]:
     made = {kind.__name__: _fields(schema(kind), kind.__doc__) for kind in KINDS}
-    flag_parts = schema(Flag)["$defs"] | schema(KINDS[2])["$defs"]
+    flag_parts = schema(Flag)["$defs"] | schema(Transcript)["$defs"]
     made |= {part.__name__: _fields(flag_parts[part.__name__], part.__doc__) for part in PARTS}
     return made | {"topics": _topics(), "headers": _headers(), "reasons": _reasons()}
 
@@ -62,7 +62,11 @@ def _holds(topic: Topic) -> str:
 def _stages(topic: Topic, side: str) -> str:
     if topic.message is None:
         return "every stage" if side == "gives" else "`voxwarden dead-letters`"
-    return ", ".join(stage.name for stage in STAGES if topic in getattr(stage, side))
+    return ", ".join(stage.name for stage in STAGES if topic in getattr(stage, side) or _is_early(stage, topic, side))
+
+
+def _is_early(stage: Stage, topic: Topic, side: str) -> bool:
+    return side == "takes" and stage.early is topic
 
 
 def _headers() -> str:

@@ -10,6 +10,7 @@ from pipeline.messages import (
     Alternative,
     AudioChunk,
     Decision,
+    EarlyUtterance,
     Flag,
     Hit,
     Message,
@@ -19,7 +20,15 @@ from pipeline.messages import (
     Word,
 )
 
-KINDS: tuple[type[msgspec.Struct], ...] = (AudioChunk, Utterance, Transcript, Flag, SpeechStatus, Decision)
+KINDS: tuple[type[msgspec.Struct], ...] = (
+    AudioChunk,
+    Utterance,
+    EarlyUtterance,
+    Transcript,
+    Flag,
+    SpeechStatus,
+    Decision,
+)
 PARTS: tuple[type[msgspec.Struct], ...] = (Word, Alternative, Hit)
 """Types of nested objects in messages."""
 

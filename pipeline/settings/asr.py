@@ -39,6 +39,13 @@ class Asr(Section):
     )
     batch: int = Field(8, ge=1, le=512, description="utterances decoded together; `voxwarden tune` finds the best")
     workers: PositiveInt | None = Field(None, description="batches decoded at the same time; unset: one per CPU core")
+    early_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="recognise speech in the pause that may end it; seconds that this may waste, per second of speech; "
+        "0: never",
+    )
     beams: dict[LanguageCode, Annotated[int, Field(ge=1, le=20)]] = Field(
         {}, description="beam size by language; others: from its language.yaml, else 5 (openai-whisper: 1)"
     )

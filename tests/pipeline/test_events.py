@@ -9,11 +9,11 @@ from msgspec.structs import replace
 
 from pipeline.errors import BadMessage
 from pipeline.events import Headers, decode, encode, header_of, type_of
-from pipeline.messages import AudioChunk, Flag, Message, Transcript, Utterance
+from pipeline.messages import AudioChunk, EarlyUtterance, Flag, Message, Transcript, Utterance
 from tests.builders import utterance
 from tests.pipeline.strategies import messages
 
-ON_KAFKA: list[type[Message]] = [AudioChunk, Utterance, Transcript, Flag]
+ON_KAFKA: list[type[Message]] = [AudioChunk, Utterance, EarlyUtterance, Transcript, Flag]
 CHUNK = AudioChunk(room="聊天室", speaker="ü", start=1_700_000_000.1, sequence=7, final=True, data=b"\0\1")
 
 HEADER_NAMES = st.sampled_from(
@@ -69,7 +69,7 @@ def test_each_chunk_has_its_own_id() -> None:
 
 
 def test_header_names_are_cloudevents_names() -> None:
-    for kind in (AudioChunk, Utterance):
+    for kind in (AudioChunk, Utterance, EarlyUtterance):
         names = [header_of(field) for field in kind.__struct_fields__]
         assert len(set(names)) == len(names)
         assert all(name.removeprefix("ce_").isalnum() and name.islower() for name in names)

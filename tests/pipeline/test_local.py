@@ -12,11 +12,11 @@ import pytest
 from pipeline import local
 from pipeline.errors import AudioError, DependencyError
 from pipeline.local import QUEUE_BATCHES, LocalRunner
-from pipeline.messages import AudioChunk
+from pipeline.messages import AudioChunk, EarlyUtterance
 from pipeline.metrics import Metrics
 from pipeline.settings import Batching, Settings
 from pipeline.stage import Processor, Rejected
-from pipeline.topology import AUDIO, SEGMENT, Stage, Topic
+from pipeline.topology import AUDIO, EARLY, SEGMENT, Stage, Topic
 
 Chunks = Processor[AudioChunk, AudioChunk]
 
@@ -167,6 +167,34 @@ async def test_held_messages_are_returned_at_the_end(make: Make) -> None:
     seen = Seen()
     await feed(make([Hold(), Forward()], seen), 10)
     assert seen.numbers("stage1") == list(range(10))
+
+
+class Announce(Processor[AudioChunk, AudioChunk | EarlyUtterance]):
+    """Returns each message with an early one before it."""
+
+    def process(self, batch: Sequence[AudioChunk]) -> list[AudioChunk | EarlyUtterance | Rejected]:
+        return [each for c in batch for each in (EarlyUtterance(room="r", speaker="s", start=0, end=1, id="1"), c)]
+
+
+class Ahead(Gate):
+    """Works when the second early message has come."""
+
+    early_messages = 0
+
+    def early(self, messages: Sequence[Any]) -> None:
+        self.early_messages += len(messages)
+        if self.early_messages == 2:
+            self.open.set()
+
+
+async def test_a_stage_gets_early_messages_while_it_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = chain(2, 1)
+    stages = [replace(first, gives=(*first.gives, EARLY)), replace(second, early=EARLY)]
+    ahead = Ahead()
+    monkeypatch.setattr(Stage, "processor", lambda stage, *_: Announce() if stage is stages[0] else ahead)
+    monkeypatch.setattr(Settings, "batching", lambda *_: Batching(batch=1, wait_seconds=0.0))
+    await feed(LocalRunner(Settings(), Metrics(), Seen(), stages=stages), 2)
+    assert ahead.batches == [[0], [1]]
 
 
 async def test_a_slow_stage_makes_the_source_wait(make: Make) -> None:

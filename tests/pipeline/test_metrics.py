@@ -88,6 +88,7 @@ def deliver_stage(settings: Settings, metrics: Metrics) -> Any:
         (transcribe, "transcripts", {("en",), ("zh",)}),
         (transcribe, "transcripts_marked", all_of(Mark)),
         (transcribe, "triaged", all_of(Reason)),
+        (transcribe, "early_utterances", {("used",), ("discarded",), ("declined",)}),
         (judge.build, "flags", all_of(Suggestion)),
         (judge.build, "labels", {(label,) for label in labels.load().labels}),
         (deliver_stage, "counted_seconds", {(one, result) for one in ROOM_TYPES for result in deliver.COUNTED}),

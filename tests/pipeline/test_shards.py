@@ -4,7 +4,7 @@ from zlib import crc32
 
 import pytest
 
-from pipeline.messages import AudioChunk, Message
+from pipeline.messages import AudioChunk, EarlyUtterance, Message
 from pipeline.shards import key_of, keys_of
 from pipeline.speech_status import status_of
 from tests.builders import flag, transcript, utterance
@@ -23,7 +23,8 @@ def test_with_one_shard_the_room_is_the_key(message: Message) -> None:
 
 def test_audio_utterances_and_transcripts_of_a_speaker_share_a_key() -> None:
     for speaker in SPEAKERS:
-        messages = (chunk(speaker), utterance(room="lobby", speaker=speaker), transcript(speaker=speaker))
+        early = EarlyUtterance(room="lobby", speaker=speaker, start=0.0, id="1", end=1.0)
+        messages = (chunk(speaker), utterance(room="lobby", speaker=speaker), early, transcript(speaker=speaker))
         assert len({key_of(message, 8) for message in messages}) == 1
 
 

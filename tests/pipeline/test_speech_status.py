@@ -23,12 +23,16 @@ class Echo(Processor[Any, Any]):
     def __init__(self) -> None:
         self.waited = 0.0
         self.closed = False
+        self.ahead: list[Any] = []
 
     def process(self, batch: Sequence[Any]) -> list[Any]:
         return list(batch)
 
     def behind(self, backlog: Backlog) -> None:
         self.waited = backlog.waited
+
+    def early(self, messages: Sequence[Any]) -> None:
+        self.ahead += messages
 
     def tick(self, now: float) -> list[Any]:
         return [SPEECH]
@@ -95,11 +99,13 @@ def test_the_wrapped_processor_receives_every_call() -> None:
     processor = reporting(inner, SEGMENT)
     assert isinstance(processor, HoldingProcessor)
     processor.behind(Backlog(waited=2.5))
+    processor.early([CHUNK])
     processor.lead_in([CHUNK], [SPEECH])
     assert (processor.needed("ab", "c"), processor.held_since("ab", "c")) == (3, 3.0)
     assert statuses(processor.handle([SPEECH])) == [status_of(SPEECH, "segmented")]
     processor.close()
     assert (inner.waited, inner.earlier, inner.told, inner.closed) == (2.5, [CHUNK], [SPEECH], True)
+    assert inner.ahead == [CHUNK]
 
 
 def test_a_stage_without_statuses_is_not_wrapped() -> None:

@@ -1,20 +1,40 @@
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from pipeline.asr.shedding import Shedding
 from pipeline.asr.transcribe import Transcribe, build
 from pipeline.asr.transcriber import Clip, Reading, Recognition, Samples, TimedWord, Transcriber
 from pipeline.asr.triage import POSSIBLE, VOICED, triage
 from pipeline.audio.encode import encode_flac
+from pipeline.audio.segment import Segment
+from pipeline.audio.vad import shared
 from pipeline.errors import AudioError, BadMessage
-from pipeline.messages import MAX_ALTERNATIVES, SAMPLE_RATE, Alternative, Transcript, Word, derive_id
+from pipeline.messages import (
+    MAX_ALTERNATIVES,
+    SAMPLE_RATE,
+    Alternative,
+    AudioChunk,
+    EarlyUtterance,
+    Transcript,
+    Utterance,
+    Word,
+    derive_id,
+    origin,
+)
 from pipeline.metrics import Metrics
-from pipeline.settings import Asr, Settings
-from pipeline.stage import Rejected
+from pipeline.overload import Valve
+from pipeline.settings import Asr, Audio, Overload, Settings
+from pipeline.stage import Backlog, Rejected
 from tests.pipeline.asr.parts import Scripted, plain, recognition, speech, utterance
 
 
@@ -194,3 +214,179 @@ def test_build_loads_the_model_of_the_settings() -> None:
     assert isinstance(found, Transcript)
     assert plain(found.text) == "weasels have eaten our phone system"
     assert found.model == "ctranslate2/tiny.en@1a5afae0"
+
+
+class Bilingual(Scripted):
+    """Hears Mandarin in a clip with the probability that `mandarin` has for its number of samples."""
+
+    def __init__(self, mandarin: dict[int, float]) -> None:
+        super().__init__([])
+        self.mandarin = mandarin
+
+    def transcribe(self, clips: Sequence[Clip], *, words: bool = False) -> list[Recognition]:
+        self.batches.append(len(clips))
+        return [self._heard(clip) for clip in clips]
+
+    def _heard(self, clip: Clip) -> Recognition:
+        unsure = self.mandarin[len(clip.samples)]
+        language = clip.choose({"zh": unsure, "en": 1 - unsure})
+        return recognition(f"{len(clip.samples)} in {language}", language=language)
+
+
+CHANCES = {round(seconds * SAMPLE_RATE): chance for seconds, chance in ((0.5, 0.95), (1.0, 0.45), (1.5, 0.1))}
+"""The probability of Mandarin by the number of samples. Without votes, the clip of a second is English."""
+
+
+def early(message: Utterance) -> EarlyUtterance:
+    return EarlyUtterance(**origin(message), id=message.id, end=message.end, data=message.data)
+
+
+def results(metrics: Metrics) -> dict[str, float]:
+    get = metrics.registry.get_sample_value
+    names = ("used", "discarded", "declined")
+    return {name: get("voxwarden_early_utterances_total", {"result": name}) or 0.0 for name in names}
+
+
+def until(happened: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.002)
+
+
+def hears_early(transcribe: Transcribe, transcriber: Scripted, message: EarlyUtterance) -> None:
+    """Offer an early utterance, and wait until the recogniser has begun."""
+    before = len(transcriber.batches)
+    transcribe.early([message])
+    until(lambda: len(transcriber.batches) > before)
+
+
+def test_an_early_result_is_the_result_of_its_utterance() -> None:
+    metrics = Metrics()
+    transcriber = Bilingual(CHANCES)
+    transcribe = Transcribe(transcriber, Asr(), metrics)
+    asked = utterance(5.0, 1.5)
+    hears_early(transcribe, transcriber, early(asked))
+    found = transcribe.process([asked])
+    transcribe.close()
+    assert found == Transcribe(Bilingual(CHANCES), Asr(), Metrics()).process([asked])
+    assert transcriber.batches == [1], "it was recognised once"
+    assert results(metrics) == {"used": 1, "discarded": 0, "declined": 0}
+
+
+def test_if_the_room_changes_its_language_in_the_pause_the_utterance_is_recognised_again() -> None:
+    metrics = Metrics()
+    transcriber = Bilingual(CHANCES)
+    transcribe = Transcribe(transcriber, Asr(), metrics)
+    asked, others = utterance(9.0, 1.0), [utterance(n, 0.5, speaker="ben") for n in range(3)]
+    hears_early(transcribe, transcriber, early(asked))
+    for other in others:
+        transcribe.process([other])
+    assert texts(transcribe.process([asked])) == ["16000 in zh"]
+    transcribe.close()
+    assert results(metrics) == {"used": 0, "discarded": 1, "declined": 0}
+
+
+def test_several_utterances_of_a_room_in_a_batch_are_recognised_together() -> None:
+    transcriber = Bilingual(CHANCES)
+    transcribe = Transcribe(transcriber, Asr(), Metrics())
+    one, two = utterance(1.0, 0.5), utterance(1.2, 1.0, speaker="ben")
+    hears_early(transcribe, transcriber, early(two))
+    assert texts(transcribe.process([one, two])) == ["8000 in zh", "16000 in zh"]
+    transcribe.close()
+    assert transcriber.batches == [1, 2]
+
+
+@hypothesis_settings(max_examples=25, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from([0.5, 1.0, 1.5]), st.booleans()), max_size=3),
+        max_size=6,
+    )
+)
+def test_early_results_change_no_transcript(batches: list[list[tuple[str, float, bool]]]) -> None:
+    transcriber = Bilingual(CHANCES)
+    ahead, plain_ = Transcribe(transcriber, Asr(), Metrics()), Transcribe(Bilingual(CHANCES), Asr(), Metrics())
+    for number, batch in enumerate(batches):
+        asked = [
+            utterance(10.0 * number, seconds, room=room, speaker=f"{place}")
+            for place, (room, seconds, _) in enumerate(batch)
+        ]
+        for message, (_, _, offered) in zip(asked, batch, strict=True):
+            if offered:
+                hears_early(ahead, transcriber, early(message))
+        assert ahead.process(asked) == plain_.process(asked)
+    ahead.close()
+
+
+def test_nothing_is_recognised_early_while_the_stage_is_behind_or_if_the_settings_forbid_it() -> None:
+    metrics = Metrics()
+    transcribe, transcriber = stage(metrics=metrics)
+    transcribe.behind(Backlog(waited=1.5))
+    transcribe.early([early(utterance())])
+    assert results(metrics) == {"used": 0, "discarded": 0, "declined": 1}
+    never, _ = stage(early_share=0.0)
+    never.early([early(utterance())])
+    never.close()
+    transcribe.close()
+    assert transcriber.batches == []
+
+
+def test_the_speed_of_the_stage_is_not_measured_on_early_results() -> None:
+    transcriber = Bilingual(CHANCES)
+    transcribe, valve = Transcribe(transcriber, Asr(), Metrics()), Valve(Overload())
+    shedding = Shedding(transcribe, valve, Metrics(), was_early=lambda: transcribe.was_early)
+    for number in range(40):
+        asked = utterance(float(number), 0.5)
+        hears_early(transcribe, transcriber, early(asked))
+        shedding.process([asked])
+    assert math.isnan(valve.speed.per_second)
+    for number in range(40, 80):
+        shedding.process([utterance(float(number), 0.5)])
+    assert valve.speed.per_second > 0
+    shedding.close()
+
+
+class Noting(Scripted):
+    """Passes clips to a real transcriber, and remembers the size of each batch."""
+
+    def __init__(self, inner: Transcriber) -> None:
+        super().__init__([], name=inner.name)
+        self._inner = inner
+
+    def transcribe(self, clips: Sequence[Clip], *, words: bool = False) -> list[Recognition]:
+        self.batches.append(len(clips))
+        return self._inner.transcribe(clips, words=words)
+
+
+def cut_live(samples: Samples) -> list[Utterance | EarlyUtterance | Rejected]:
+    """The outputs of the segment stage for live audio in pieces of 0.1 s."""
+    now = [0.0]
+    segment = Segment(Audio(), Metrics(), shared(), lambda: now[0], early=True)
+    found: list[Utterance | EarlyUtterance | Rejected] = []
+    for number, piece in enumerate(np.array_split(samples, samples.size * 10 // SAMPLE_RATE)):
+        start, now[0] = number / 10, (number + 1) / 10
+        data = (piece * 32_767).astype("<i2").tobytes()
+        found += segment.process([AudioChunk(room="lounge", speaker="ana", start=start, sequence=number, data=data)])
+    return found
+
+
+@pytest.mark.weights
+def test_live_speech_gives_the_same_transcripts_with_and_without_early_results(base: Transcriber) -> None:
+    pause = np.zeros(round(0.8 * SAMPLE_RATE), np.float32)
+    clips = [speech("tt-weasels"), speech("conf-invalidpin"), speech("mandarin/4743637f31fc")]
+    transcriber, metrics = Noting(base), Metrics()
+    ahead, without = Transcribe(transcriber, Asr(), metrics), Transcribe(base, Asr(), Metrics())
+    found = 0
+    for message in cut_live(np.concatenate([part for clip in clips for part in (pause, clip, pause)])):
+        if isinstance(message, EarlyUtterance):
+            hears_early(ahead, transcriber, message)
+        elif isinstance(message, Utterance):
+            (one,), (other,) = ahead.process([message]), without.process([message])
+            assert isinstance(one, Transcript)
+            assert isinstance(other, Transcript)
+            assert replace(one, confidence=0.0) == replace(other, confidence=0.0)
+            assert one.confidence == pytest.approx(other.confidence, abs=1e-3)
+            found += 1
+    ahead.close()
+    assert found == results(metrics)["used"] == len(clips)

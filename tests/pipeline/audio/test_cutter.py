@@ -175,3 +175,59 @@ def test_the_held_audio_is_bounded(drawn: Drawn) -> None:
         list(cutter.push(np.full(WINDOW, loudness, np.float32), np.array([probability], np.float32)))
         held = cutter.held / SAMPLE_RATE
         assert held <= (SETTINGS.max_seconds if cutter.open_since is not None else SETTINGS.pad_seconds + 0.04)
+
+
+def paused(drawn: Drawn, settings: Audio = SETTINGS) -> tuple[list[Cut], list[Cut]]:
+    """The cuts, and what the cutter gives in pauses, asked after each window."""
+    cutter, cuts, early = Cutter(settings), list[Cut](), list[Cut]()
+    for probability, loudness in drawn:
+        cuts += cutter.push(np.full(WINDOW, loudness, np.float32), np.array([probability], np.float32))
+        early += [each for each in [cutter.paused()] if each]
+    return cuts, early
+
+
+def same(one: Cut, other: Cut) -> bool:
+    return one.start == other.start and np.array_equal(one.samples, other.samples)
+
+
+def test_a_pause_gives_the_speech_once_as_it_will_be_cut() -> None:
+    (cut_,), (early,) = paused(pause(1) + speech(2) + pause(2))
+    assert same(cut_, early)
+    assert (cut_.forced, cut_.overlap) == (early.forced, early.overlap) == (False, 0)
+
+
+def test_speech_after_a_short_pause_gives_it_again_with_more_audio() -> None:
+    (cut_,), (first, second) = paused(pause(1) + speech(1) + pause(0.4) + speech(1) + pause(1))
+    assert same(cut_, second)
+    assert first.start == second.start
+    assert first.samples.size < second.samples.size
+
+
+@pytest.mark.parametrize(
+    ("drawn", "audio"),
+    [
+        (pause(1) + speech(1) + pause(0.19) + speech(1), {}),
+        (pause(1) + speech(0.1) + pause(1), {}),
+        (pause(1) + speech(1) + pause(2), {"pad_seconds": 0.6, "hangover_seconds": 0.6}),
+    ],
+    ids=["before the padding is complete", "too short", "the padding needs the whole pause"],
+)
+def test_nothing_is_given(drawn: Drawn, audio: dict[str, float]) -> None:
+    assert paused(drawn, Audio.model_validate(audio))[1] == []
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.1, 4), st.floats(0.05, 1.2)), min_size=1, max_size=8),
+)
+def test_each_cut_at_a_pause_was_given_before_and_asking_changes_no_cut(talk: list[tuple[float, float]]) -> None:
+    drawn = pause(1) + [each for said, silent in talk for each in speech(said) + pause(silent)] + pause(1)
+    cuts, early = paused(drawn)
+    assert all(any(same(each, given_) for given_ in early) for each in cuts if is_at_pause(each))
+    never_asked = cut(drawn)[: len(cuts)]
+    assert all(same(*each) for each in zip(cuts, never_asked, strict=True))
+
+
+def is_at_pause(each: Cut) -> bool:
+    """Whether the cut has its whole padding of silence: it was not cut for its length."""
+    padding = each.samples.reshape(-1, WINDOW)[-6:]
+    return bool(padding.max() < 0.01)

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from itertools import pairwise
 from random import Random
 
@@ -10,10 +11,10 @@ from msgspec import structs
 from benchmarks.speech import talk
 from pipeline.audio.encode import decode_flac, to_pcm16
 from pipeline.audio.resample import Samples
-from pipeline.audio.segment import KEEP_SECONDS, Segment, build
+from pipeline.audio.segment import KEEP_SECONDS, Output, Segment, build
 from pipeline.audio.vad import WINDOW, shared
 from pipeline.errors import BadMessage
-from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance, derive_id
+from pipeline.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Utterance, derive_id
 from pipeline.metrics import Metrics
 from pipeline.settings import Audio, load
 from pipeline.stage import Rejected
@@ -34,7 +35,7 @@ def segment(metrics: Metrics | None = None, clock: Clock | None = None, **audio:
     return Segment(Audio.model_validate(audio), metrics or Metrics(), shared(), clock or Clock())
 
 
-def utterances(results: list[Utterance | Rejected]) -> list[Utterance]:
+def utterances(results: Sequence[Output]) -> list[Utterance]:
     assert all(isinstance(result, Utterance) for result in results)
     return [result for result in results if isinstance(result, Utterance)]
 
@@ -444,3 +445,38 @@ def test_a_voice_and_its_inverse_on_two_channels_are_heard(weight: float) -> Non
     (heard,) = utterances(segment().process([chunk]))
     (wanted,) = utterances(segment().process(seconds(voice, DAY)))
     assert (heard.start, heard.end) == pytest.approx((wanted.start, wanted.end), abs=0.2)
+
+
+def live(audio: Samples, late: float = 0.2, *, early: bool = True) -> list[Output]:
+    """The results for live audio in pieces of 0.1 s that arrive `late` seconds after their end."""
+    clock = Clock()
+    stage = Segment(Audio(), Metrics(), shared(), clock, early=early)
+    found: list[Output] = []
+    for chunk in chunks(audio, [SAMPLE_RATE // 10] * ((audio.size - 1) // (SAMPLE_RATE // 10)), start=DAY):
+        clock.now = chunk.start + 0.1 + late
+        found += stage.process([chunk])
+    return found
+
+
+def test_live_speech_is_offered_early_with_the_id_and_the_audio_of_its_utterance() -> None:
+    found = live(np.concatenate([dialogue(), silence(1)]))
+    early = [each for each in found if isinstance(each, EarlyUtterance)]
+    cut = [each for each in found if isinstance(each, Utterance)]
+    fields = ("id", "room", "speaker", "start", "end", "data")
+    assert [{name: getattr(each, name) for name in fields} for each in cut] == [
+        {name: getattr(each, name) for name in fields} for each in early if each.id in {one.id for one in cut}
+    ]
+    order = [each.id for each in found if not isinstance(each, Rejected)]
+    assert all(order.index(each.id) < len(order) - 1 - order[::-1].index(each.id) for each in cut)
+
+
+def test_early_speech_changes_no_utterance() -> None:
+    found = live(np.concatenate([dialogue(), silence(1)]))
+    assert [each for each in found if isinstance(each, Utterance)] == live(
+        np.concatenate([dialogue(), silence(1)]), early=False
+    )
+
+
+@pytest.mark.parametrize("late", [60.0, -60.0])
+def test_recordings_are_not_offered_early(late: float) -> None:
+    assert not any(isinstance(each, EarlyUtterance) for each in live(dialogue(), late))

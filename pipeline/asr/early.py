@@ -1,0 +1,216 @@
+"""Recognises speech early: in the pause that may end it, where the recogniser has room.
+
+An early utterance has the id and the audio of the utterance that follows if the pause continues. So its result is that
+utterance's result, and the flag comes earlier. If speech continues, the result is discarded.
+
+The work is bounded. It begins only while a worker of the recogniser is idle, and the discarded seconds stay below a
+share of all recognised seconds. Nothing here needs to be kept: without an early result, an utterance is recognised when
+it comes.
+"""
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Condition, Thread
+
+from pipeline.asr.transcriber import Recognition
+from pipeline.messages import EarlyUtterance, Utterance
+from pipeline.metrics import Metrics, from_zero
+
+MAX_OFFERS = 512
+"""Offers that are remembered. Above it, the oldest is dropped."""
+
+PAUSE_SECONDS = 1.0
+"""Work on an offer does not begin later than this: the pause is over."""
+
+KEEP_SECONDS = 10.0
+"""An older offer is dropped. Its utterance went to another worker, or is in no topic because speech continued."""
+
+CREDIT_SECONDS = 30.0
+"""Seconds that may be discarded before any are recognised."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyResult:
+    """What the recogniser found in an early utterance."""
+
+    recognition: Recognition
+    language: str = ""
+    """The language that was selected; empty if the settings give it."""
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+    """The probability of each language; empty if the settings give the language."""
+
+
+Recognise = Callable[[Sequence[EarlyUtterance]], Sequence[EarlyResult | None]]
+"""Returns a result for each utterance; None if there is no speech."""
+
+
+@dataclass(eq=False)
+class Offer:
+    """An early utterance with its result."""
+
+    utterance: EarlyUtterance
+    since: float
+    """When it came, by the clock of the `EarlyRecogniser`."""
+    begun: bool = False
+    result: Future[EarlyResult | None] = field(default_factory=Future)
+
+    @property
+    def cost(self) -> float:
+        """Seconds of speech that the recogniser has read for this offer, or is reading."""
+        read = self.begun and not (self.result.done() and self.result.result() is None)
+        return self.utterance.end - self.utterance.start if read else 0.0
+
+    def is_for(self, utterance: Utterance) -> bool:
+        return (self.utterance.id, self.utterance.data) == (utterance.id, utterance.data)
+
+
+class EarlyRecogniser:
+    """Holds at most one offer of each speaker, and recognises offers in `workers` threads.
+
+    `share` is the most seconds that may be discarded for each recognised second. `clock` is monotonic, in seconds.
+    """
+
+    def __init__(
+        self,
+        recognise: Recognise,
+        workers: int,
+        share: float,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._recognise = recognise
+        self._share = share
+        self._counter = metrics.early_utterances
+        from_zero(metrics.early_utterances, ("used", "discarded", "declined"))
+        self._clock = clock
+        self._changed = Condition()
+        self._offers: OrderedDict[tuple[str, str], Offer] = OrderedDict()
+        """By room and speaker, the oldest first."""
+        self._credit = CREDIT_SECONDS
+        self._idle = workers
+        """Workers of the recogniser without a clip. Negative: clips wait for a worker."""
+        self._is_behind = self._closed = False
+        self._threads = [Thread(target=self._work, name=f"early-{n}", daemon=True) for n in range(workers)]
+        """They start with the first offer: recordings have none."""
+
+    def offer(self, utterances: Sequence[EarlyUtterance]) -> None:
+        """Take early utterances, or decline them. A new one takes the place of its speaker's last one."""
+        with self._changed:
+            for each in utterances:
+                key = (each.room, each.speaker)
+                self._drop(key)
+                if self._is_behind or self._credit <= 0:
+                    self._count("declined")
+                else:
+                    self._offers[key] = Offer(each, self._clock())
+                    self._start()
+            self._forget()
+            self._changed.notify_all()
+
+    def take(self, utterance: Utterance) -> Offer | None:
+        """The offer of this very utterance, if its work has begun. Any other offer of the speaker is dropped."""
+        key = (utterance.room, utterance.speaker)
+        with self._changed:
+            offer = self._offers.get(key)
+            if offer and offer.begun and offer.is_for(utterance):
+                return self._offers.pop(key)
+            self._drop(key)
+            return None
+
+    def settle(self, offer: Offer, *, used: bool) -> None:
+        """Count an offer that was taken."""
+        with self._changed:
+            self._credit -= 0.0 if used else offer.cost
+            self._count("used" if used else "discarded")
+
+    def recognised(self, seconds: float) -> None:
+        """Note the length of utterances that were recognised, early or not: a share of it may be discarded."""
+        with self._changed:
+            self._credit = min(CREDIT_SECONDS, self._credit + self._share * seconds)
+
+    def behind(self, *, is_behind: bool) -> None:
+        """While the stage is behind, offers are declined."""
+        self._is_behind = is_behind
+
+    @contextmanager
+    def beside(self, clips: int) -> Iterator[None]:
+        """The recogniser works on `clips` clips of the stage while the block runs."""
+        self._occupy(clips)
+        try:
+            yield
+        finally:
+            self._occupy(-clips)
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            if thread.ident:
+                thread.join()
+
+    def _start(self) -> None:
+        for thread in self._threads:
+            if not thread.ident:
+                thread.start()
+
+    def _occupy(self, clips: int) -> None:
+        with self._changed:
+            self._idle -= clips
+            self._changed.notify_all()
+
+    def _forget(self) -> None:
+        """Drop old offers."""
+        last = self._clock() - KEEP_SECONDS
+        while self._offers:
+            key, oldest = next(iter(self._offers.items()))
+            if len(self._offers) <= MAX_OFFERS and oldest.since > last:
+                return
+            self._drop(key)
+
+    def _drop(self, key: tuple[str, str]) -> None:
+        if offer := self._offers.pop(key, None):
+            self._credit -= offer.cost
+            self._count("discarded" if offer.begun else "declined")
+
+    def _count(self, result: str) -> None:
+        self._counter.labels(result).inc()
+
+    def _work(self) -> None:
+        while offers := self._next():
+            results = self._results(offers)
+            for offer, result in zip(offers, results, strict=True):
+                offer.result.set_result(result)
+            self._occupy(-len(offers))
+
+    def _results(self, offers: Sequence[Offer]) -> Sequence[EarlyResult | None]:
+        """The results, or None for each offer after an error: the utterance will raise it again, if it comes."""
+        try:
+            return self._recognise([offer.utterance for offer in offers])
+        except Exception as error:
+            log.warning("Speech was not recognised early: %s", type(error).__name__)
+            return [None] * len(offers)
+
+    def _next(self) -> Sequence[Offer]:
+        """Wait for idle workers and for offers. Returns this thread's part of them; nothing after `close`."""
+        with self._changed:
+            while not self._closed:
+                if self._idle > 0 and (waiting := self._waiting()):
+                    part = waiting[: -(-len(waiting) // self._idle)]
+                    for offer in part:
+                        offer.begun = True
+                    self._idle -= len(part)
+                    return part
+                self._changed.wait()
+        return ()
+
+    def _waiting(self) -> list[Offer]:
+        first = self._clock() - PAUSE_SECONDS
+        return [offer for offer in self._offers.values() if not offer.begun and offer.since >= first]
