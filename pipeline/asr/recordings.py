@@ -16,7 +16,7 @@ from pipeline.audio.encode import encode_flac
 from pipeline.audio.files import chunks_of
 from pipeline.audio.parts import parts_of
 from pipeline.errors import AudioError, VoxwardenError
-from pipeline.messages import SAMPLE_RATE, AudioChunk, Transcript, Utterance, derive_id
+from pipeline.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Transcript, Utterance, derive_id
 from pipeline.stage import Processor, Rejected
 
 SPEAKER = "file"
@@ -33,7 +33,7 @@ class UtteranceFiles:
     """
 
     paths: Sequence[Path]
-    segment: Processor[AudioChunk, Utterance]
+    segment: Processor[AudioChunk, Utterance | EarlyUtterance]
     whole: bool = False
     advance: Advance = lambda _: None
     names: Mapping[Path, str] = field(default_factory=dict)
@@ -62,7 +62,8 @@ class UtteranceFiles:
     def _cut(self, path: Path, part: Part, room: str) -> Iterator[Utterance | VoxwardenError]:
         for chunk in chunks_of(path, room, part.of(SPEAKER), part=part, name=self.names.get(path)):
             for found in self.segment.process([chunk]):
-                yield found.error if isinstance(found, Rejected) else found
+                if not isinstance(found, EarlyUtterance):  # a recording has none
+                    yield found.error if isinstance(found, Rejected) else found
             self.advance(len(chunk.data) / 2 / SAMPLE_RATE)
 
 

@@ -8,7 +8,7 @@ from msgspec import structs
 
 from pipeline.errors import BadMessage, DependencyError
 from pipeline.journal import Journal
-from pipeline.messages import AudioChunk, Flag, Transcript, Utterance
+from pipeline.messages import AudioChunk, EarlyUtterance, Flag, Transcript, Utterance
 from pipeline.recovery import Logged, Recovery
 from pipeline.review.evidence.lookback import Lookback, open_lookback
 from pipeline.review.evidence.marks import Finish
@@ -17,13 +17,13 @@ from pipeline.stage import HoldingProcessor, Rejected
 from tests.builders import flag, transcript, utterance
 
 
-class Deaf(HoldingProcessor[AudioChunk, Utterance]):
+class Deaf(HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]):
     """Like the segment stage, returns nothing for audio that it has processed before."""
 
     def __init__(self) -> None:
         self._heard: set[int] = set()
 
-    def process(self, batch: Sequence[AudioChunk]) -> list[Utterance | Rejected]:
+    def process(self, batch: Sequence[AudioChunk]) -> list[Utterance | EarlyUtterance | Rejected]:
         fresh = [chunk for chunk in batch if chunk.sequence not in self._heard]
         self._heard.update(chunk.sequence for chunk in fresh)
         return [said(str(chunk.sequence), chunk.start) for chunk in fresh]
@@ -36,7 +36,7 @@ class Deaf(HoldingProcessor[AudioChunk, Utterance]):
         del room, speaker
         return 0
 
-    def lead_in(self, earlier: Iterable[AudioChunk], told: Iterable[Utterance] = ()) -> None:
+    def lead_in(self, earlier: Iterable[AudioChunk], told: Iterable[Utterance | EarlyUtterance] = ()) -> None:
         """Nothing comes before."""
 
 

@@ -48,7 +48,11 @@ class Given:
 
 
 def looked(reader: EarlyReader, enough: Callable[[], bool]) -> None:
-    wait_until(lambda: reader.look() or enough(), lambda: None)
+    def done() -> bool:
+        reader.look()
+        return enough()
+
+    wait_until(done, lambda: None)
 
 
 def test_a_reader_gives_what_comes_from_now_on_on_the_partitions_of_its_worker(settings: Settings) -> None:
