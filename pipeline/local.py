@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 QUEUE_BATCHES = 4
 """Size of a stage's queue in batches. Sources wait while the queue is full."""
+LOOK_SECONDS = 0.02
+"""Seconds after which a stage is asked again for the results that it works on."""
 TICK_SECONDS = 0.5
 """Seconds between two calls of a stage's `tick`."""
 T = TypeVar("T")
@@ -72,6 +74,8 @@ class StageRunner:
         self._arrivals = Arrivals()
         self._taken = 0
         self._refuses = False
+        self._begun: list[Message] = []
+        """Messages that were taken, and that the stage works on beside the next ones."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=stage.name)
 
     async def start(self, build: Callable[[], Processor[Any, Any]]) -> None:
@@ -100,14 +104,17 @@ class StageRunner:
         ticked = loop.time()
         while self._open_sources:
             self._watch()
-            batch, since = await self._take(TICK_SECONDS if self._clock else None)
+            batch, since = await self._take(self._patience)
             self._taken += len(batch)
-            if batch:
-                await self._work(batch, partial(self._process, batch, since))
+            self._begun += batch
+            if ready := self._ready():
+                await self._work(ready, partial(self._process, ready, since))
             now = self._worked_off_to(since)
             if now is not None and loop.time() - ticked >= TICK_SECONDS:
                 ticked = loop.time()
                 await self._work([], partial(self.processor.tick, now))
+        if rest := self._begun:
+            await self._work(rest, partial(self._process, rest, self._now()))
         await self._work([], self.processor.drain)
         for taker in _each(self.takers):
             await taker.put(None)
@@ -119,6 +126,20 @@ class StageRunner:
 
     def _now(self) -> float:
         return self._clock() if self._clock else 0.0
+
+    @property
+    def _patience(self) -> float | None:
+        """The longest wait for a message in seconds. None: without limit."""
+        if self._begun:
+            return LOOK_SECONDS
+        return TICK_SECONDS if self._clock else None
+
+    def _ready(self) -> list[Message]:
+        """Take the messages that can be processed now out of those that were begun."""
+        ready = self.processor.ready(self._begun) if self._clock and self._begun else self._begun
+        chosen = set(map(id, ready))
+        self._begun = [each for each in self._begun if id(each) not in chosen]
+        return ready
 
     def _watch(self) -> None:
         """Note since when the queue is full. Sources then wait outside of it, longer than its messages show."""
@@ -157,12 +178,12 @@ class StageRunner:
         return self.processor.handle(batch)
 
     async def _take(self, patience: float | None) -> tuple[list[Message], float]:
-        """The messages that come within `wait_seconds` of the first one, and the arrival time of the first one.
+        """The messages that come within `wait_seconds` of the first one, and the arrival time of the first one, or now.
 
         `patience` is the longest wait for the first message in seconds; None waits without limit.
         """
         batch: list[Message] = []
-        first = 0.0
+        first = self._now()
         try:
             async with asyncio.timeout(patience) as limit:
                 while len(batch) < self._batching.batch:

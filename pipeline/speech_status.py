@@ -50,6 +50,9 @@ class Reporting(Processor[Any, Any]):
     def early(self, messages: Sequence[Any]) -> None:
         self._inner.early(messages)
 
+    def ready(self, messages: Sequence[Any]) -> list[Any]:
+        return self._inner.ready(messages)
+
     def tick(self, now: float) -> list[Any]:
         return self._reported(self._inner.tick(now))
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from threading import Condition, Thread
 
 from pipeline.asr.transcriber import Recognition
-from pipeline.messages import EarlyUtterance, Utterance
+from pipeline.messages import EarlyUtterance, Utterance, origin
 from pipeline.metrics import Metrics, from_zero
 
 MAX_OFFERS = 512
@@ -29,6 +29,12 @@ PAUSE_SECONDS = 1.0
 
 KEEP_SECONDS = 10.0
 """An older offer is dropped. Its utterance went to another worker, or is in no topic because speech continued."""
+
+MAX_THREADS = 4
+"""More threads would leave only small batches to a GPU or to many cores."""
+
+BEGUN_AT_ONCE = 4
+"""Utterances for each thread that are begun one by one. More of them are recognised as a batch."""
 
 CREDIT_SECONDS = 30.0
 """Seconds that may be discarded before any are recognised."""
@@ -58,8 +64,13 @@ class Offer:
     utterance: EarlyUtterance
     since: float
     """When it came, by the clock of the `EarlyRecogniser`."""
+    due: bool = False
+    """Its utterance has come, and waits for the result."""
     begun: bool = False
     result: Future[EarlyResult | None] = field(default_factory=Future)
+
+    early: bool = True
+    """It came before its utterance."""
 
     @property
     def cost(self) -> float:
@@ -72,8 +83,9 @@ class Offer:
 
 
 class EarlyRecogniser:
-    """Holds at most one offer of each speaker, and recognises offers in `workers` threads.
+    """Holds at most one offer of each speaker, and recognises offers in own threads.
 
+    `workers` is the number of clips that the recogniser reads at the same time; with 0, nothing is recognised here.
     `share` is the most seconds that may be discarded for each recognised second. `clock` is monotonic, in seconds.
     """
 
@@ -97,7 +109,10 @@ class EarlyRecogniser:
         self._idle = workers
         """Workers of the recogniser without a clip. Negative: clips wait for a worker."""
         self._is_behind = self._closed = False
-        self._threads = [Thread(target=self._work, name=f"early-{n}", daemon=True) for n in range(workers)]
+        threads = min(workers, MAX_THREADS)
+        self._part_size = -(-workers // max(threads, 1))
+        """Utterances that have come and that a thread takes at once: enough for all workers of the recogniser."""
+        self._threads = [Thread(target=self._work, name=f"early-{n}", daemon=True) for n in range(threads)]
         """They start with the first offer: recordings have none."""
 
     def offer(self, utterances: Sequence[EarlyUtterance]) -> None:
@@ -105,12 +120,12 @@ class EarlyRecogniser:
         with self._changed:
             for each in utterances:
                 key = (each.room, each.speaker)
-                self._drop(key)
-                if self._is_behind or self._credit <= 0:
+                if not self._is_due(key):
+                    self._drop(key)
+                if self._is_behind or self._credit <= 0 or key in self._offers:
                     self._count("declined")
                 else:
-                    self._offers[key] = Offer(each, self._clock())
-                    self._start()
+                    self._add(key, Offer(each, self._clock()))
             self._forget()
             self._changed.notify_all()
 
@@ -124,11 +139,29 @@ class EarlyRecogniser:
             self._drop(key)
             return None
 
+    def ready(self, utterances: Sequence[Utterance]) -> list[Utterance]:
+        """Of utterances that have come, those whose results are there. The others are recognised meanwhile.
+
+        So a short utterance does not wait for a long one that came before it. In a room, the order stays: it gives one
+        at a time. All are ready if the stage is behind, or if there are many: a batch is faster.
+        """
+        if self._is_behind or len(utterances) > BEGUN_AT_ONCE * len(self._threads):
+            return list(utterances)
+        with self._changed:
+            for offer in self._offers.values():
+                offer.due = False
+            for each in utterances:
+                self._require(each)
+            self._changed.notify_all()
+            firsts = {each.room: each for each in reversed(utterances)}
+            return [each for each in utterances if each is firsts[each.room] and self._has_result(each)]
+
     def settle(self, offer: Offer, *, used: bool) -> None:
         """Count an offer that was taken."""
         with self._changed:
-            self._credit -= 0.0 if used else offer.cost
-            self._count("used" if used else "discarded")
+            if offer.early:
+                self._credit -= 0.0 if used else offer.cost
+                self._count("used" if used else "discarded")
 
     def recognised(self, seconds: float) -> None:
         """Note the length of utterances that were recognised, early or not: a share of it may be discarded."""
@@ -156,7 +189,26 @@ class EarlyRecogniser:
             if thread.ident:
                 thread.join()
 
-    def _start(self) -> None:
+    def _require(self, utterance: Utterance) -> None:
+        """Make the offer of an utterance due. Without one, offer it now, unless its speaker's last one is still due."""
+        key = (utterance.room, utterance.speaker)
+        offer = self._offers.get(key)
+        if offer and offer.is_for(utterance):
+            offer.due = True
+        elif not self._is_due(key):
+            self._drop(key)
+            late = EarlyUtterance(**origin(utterance), id=utterance.id, end=utterance.end, data=utterance.data)
+            self._add(key, Offer(late, self._clock(), due=True, early=False))
+
+    def _has_result(self, utterance: Utterance) -> bool:
+        offer = self._offers.get((utterance.room, utterance.speaker))
+        return offer is not None and offer.is_for(utterance) and offer.result.done()
+
+    def _is_due(self, key: tuple[str, str]) -> bool:
+        return key in self._offers and self._offers[key].due
+
+    def _add(self, key: tuple[str, str], offer: Offer) -> None:
+        self._offers[key] = offer
         for thread in self._threads:
             if not thread.ident:
                 thread.start()
@@ -171,12 +223,13 @@ class EarlyRecogniser:
         last = self._clock() - KEEP_SECONDS
         while self._offers:
             key, oldest = next(iter(self._offers.items()))
-            if len(self._offers) <= MAX_OFFERS and oldest.since > last:
+            if oldest.due or (len(self._offers) <= MAX_OFFERS and oldest.since > last):
                 return
             self._drop(key)
 
     def _drop(self, key: tuple[str, str]) -> None:
-        if offer := self._offers.pop(key, None):
+        offer = self._offers.pop(key, None)
+        if offer and offer.early:
             self._credit -= offer.cost
             self._count("discarded" if offer.begun else "declined")
 
@@ -202,8 +255,7 @@ class EarlyRecogniser:
         """Wait for idle workers and for offers. Returns this thread's part of them; nothing after `close`."""
         with self._changed:
             while not self._closed:
-                if self._idle > 0 and (waiting := self._waiting()):
-                    part = waiting[: -(-len(waiting) // self._idle)]
+                if part := self._part():
                     for offer in part:
                         offer.begun = True
                     self._idle -= len(part)
@@ -211,6 +263,11 @@ class EarlyRecogniser:
                 self._changed.wait()
         return ()
 
-    def _waiting(self) -> list[Offer]:
+    def _part(self) -> Sequence[Offer]:
+        """The offers that a thread begins now: some that are due, or a share of the others while workers are idle."""
+        waiting = [offer for offer in self._offers.values() if not offer.begun]
+        if due := [offer for offer in waiting if offer.due]:
+            return due[: self._part_size]
         first = self._clock() - PAUSE_SECONDS
-        return [offer for offer in self._offers.values() if not offer.begun and offer.since >= first]
+        live = [offer for offer in waiting if offer.since >= first]
+        return live[: -(-len(live) // self._idle)] if self._idle > 0 else ()

@@ -45,6 +45,9 @@ class Shedding(Processor[Utterance, Transcript]):
         if not self._valve.pressure:
             self._inner.early(messages)
 
+    def ready(self, messages: Sequence[Utterance]) -> list[Utterance]:
+        return list(messages) if self._valve.pressure else self._inner.ready(messages)
+
     def behind(self, backlog: Backlog) -> None:
         self._inner.behind(backlog)
         before = self._valve.pressure

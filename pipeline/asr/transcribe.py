@@ -83,6 +83,9 @@ class Transcribe(Processor[Utterance, Transcript]):
     def early(self, messages: Sequence[EarlyUtterance]) -> None:
         self._early.offer(messages)
 
+    def ready(self, messages: Sequence[Utterance]) -> list[Utterance]:
+        return self._early.ready(messages)
+
     def close(self) -> None:
         self._early.close()
         self._pool.shutdown()

@@ -197,6 +197,26 @@ async def test_a_stage_gets_early_messages_while_it_works(monkeypatch: pytest.Mo
     assert ahead.batches == [[0], [1]]
 
 
+class Picky(Forward):
+    """Is ready with an odd number only after the even numbers that came later."""
+
+    def ready(self, messages: Sequence[AudioChunk]) -> list[AudioChunk]:
+        even = [each for each in messages if each.sequence % 2 == 0]
+        return even or (list(messages) if len(messages) > 2 else [])
+
+
+async def test_messages_wait_until_their_stage_is_ready_for_them(make: Make) -> None:
+    picky, last, seen = Picky(), Forward(), Seen()
+    await feed(make([picky, last], seen, batch=1), 10)
+    assert seen.numbers("stage1") == [0, 2, 4, 1, 3, 5, 6, 8, 7, 9]
+
+
+async def test_files_are_processed_in_order_without_asking(make: Make) -> None:
+    seen = Seen()
+    await feed(make([Picky()], seen, clock=None), 10)
+    assert seen.numbers("stage0") == list(range(10))
+
+
 async def test_a_slow_stage_makes_the_source_wait(make: Make) -> None:
     gate, seen = Gate(), Seen()
     room_for = 4 * QUEUE_BATCHES + 4  # the queue, and the batch that the stage works on

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from pipeline.asr import early
-from pipeline.asr.early import CREDIT_SECONDS, KEEP_SECONDS, MAX_OFFERS, PAUSE_SECONDS, EarlyRecogniser, EarlyResult
+from pipeline.asr.early import (
+    BEGUN_AT_ONCE,
+    CREDIT_SECONDS,
+    KEEP_SECONDS,
+    MAX_OFFERS,
+    PAUSE_SECONDS,
+    EarlyRecogniser,
+    EarlyResult,
+)
 from pipeline.messages import EarlyUtterance, Utterance
 from pipeline.metrics import Metrics
 from tests.builders import utterance
@@ -221,6 +229,67 @@ def test_old_offers_and_too_many_are_forgotten(bench: Bench, monkeypatch: pytest
         bench.now += 1.1 * KEEP_SECONDS
         bench.early.offer([offered("f")])
         assert bench.counts == (0, 0, 5)
+
+
+def said(speaker: str, start: float = 100.0, room: str = "lounge") -> Utterance:
+    return follows(offered(speaker, start=start), room=room)
+
+
+def test_a_later_utterance_of_another_room_is_ready_before_a_slow_one() -> None:
+    made = Bench(workers=2)
+    slow, quick = said("ana"), said("ben", room="hall")
+    assert made.early.ready([slow, quick]) == []
+    made.until_heard(2)
+    made.ear.open.set()
+    until(lambda: made.early.ready([slow, quick]) == [slow, quick])
+    taken = [made.early.take(each) for each in (slow, quick)]
+    assert all(each and each.result.done() for each in taken)
+    assert made.counts == (0, 0, 0), "utterances that have come are no early ones"
+    made.early.close()
+
+
+def test_a_room_is_ready_one_by_one_and_in_order() -> None:
+    made = Bench(workers=2)
+    made.ear.open.set()
+    first, second, other = said("ana"), said("ben", start=101.0), said("ana", start=109.0)
+    order: list[str] = []
+    left = [first, second, other]
+    while left:
+        for each in made.early.ready(left):
+            assert made.early.take(each) is not None
+            order.append(each.id)
+            left.remove(each)
+    made.early.close()
+    assert order == [first.id, second.id, other.id]
+
+
+def test_an_early_offer_becomes_the_work_of_its_utterance(bench: Bench) -> None:
+    message = offered("ana")
+    with bench.early.beside(1):
+        bench.early.offer([message])
+        assert bench.early.ready([follows(message)]) == []
+        bench.until_heard(1)
+    bench.early.offer([offered("ana", start=107.0)])
+    bench.ear.open.set()
+    until(lambda: bench.early.ready([follows(message)]) == [follows(message)])
+    assert bench.counts == (0, 0, 1), "speech in the next pause does not take the place of work that is due"
+
+
+def test_an_utterance_that_was_skipped_blocks_no_later_one(bench: Bench) -> None:
+    bench.ear.open.set()
+    until(lambda: bench.early.ready([said("ana")]) != [])
+    later = said("ana", start=109.0)
+    until(lambda: bench.early.ready([later]) == [later])
+
+
+def test_everything_is_ready_if_the_stage_is_behind_or_a_batch_is_large_or_nobody_works_early(bench: Bench) -> None:
+    many = [said("ana", start=float(n), room=f"room-{n}") for n in range(BEGUN_AT_ONCE + 1)]
+    assert bench.early.ready(many) == many
+    bench.early.behind(is_behind=True)
+    assert bench.early.ready(many[:1]) == many[:1]
+    nobody = Bench(workers=0, share=0.0)
+    assert nobody.early.ready(many[:1]) == many[:1]
+    assert bench.ear.heard == []
 
 
 def test_without_workers_nothing_is_recognised_early() -> None:
