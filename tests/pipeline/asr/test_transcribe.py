@@ -309,7 +309,7 @@ def in_parts(transcribe: Transcribe, asked: Sequence[Utterance]) -> dict[str, Tr
 
 
 def one_by_one(transcribe: Transcribe, asked: Sequence[Utterance]) -> list[tuple[Utterance, Transcript | Rejected]]:
-    return [(each, *transcribe.process([each])) for each in asked]
+    return [(each, transcribe.process([each])[0]) for each in asked]
 
 
 @hypothesis_settings(max_examples=15, deadline=None)
