@@ -30,7 +30,7 @@ def test_missing_topics_are_created_with_the_settings(bare: Settings) -> None:
     assert not any(plan.missing or plan.differences for plan in after)
     *speech, policies = after
     assert {plan.found["partitions"] for plan in speech} == {bare.kafka.partitions}
-    hours = {plan.found["retention.ms"] // 3_600_000 for plan in speech}
+    hours = {plan.found["retention.ms"] / 3_600_000 for plan in speech}
     assert hours == {topic.retention_hours for topic in TOPICS}
     assert (policies.found["partitions"], policies.found["cleanup.policy"]) == (1, "compact")
 
