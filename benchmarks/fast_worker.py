@@ -38,6 +38,7 @@ class Careless:
 
     name = "careless@1"
     labels: tuple[str, ...] = ("violence",)
+    context = False
 
     def classify(self, texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
         del languages

@@ -220,6 +220,12 @@ class Metrics:
     # judge
     flags: Counter = _metric("flags_total", "Judged utterances, by suggestion.", "suggestion")
     labels: Counter = _metric("labels_total", "Labels of utterances whose suggestion is not pass.", "label")
+    context: Counter = _metric(
+        "context_total",
+        "Utterances that were also scored with the speech before them; `result` is raised if it led to the suggestion, "
+        "else same.",
+        "result",
+    )
     scores: Counter = _metric("scores_total", "Scores of judged utterances, by label and tenth.", "label", "tenth")
     classifier: Gauge = _metric("classifier_info", "Always 1. The label names the classifier in use.", "model")
     policy: Gauge = _metric("policy_info", "Always 1. The label names the policy in use.", "policy")

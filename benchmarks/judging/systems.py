@@ -99,7 +99,7 @@ class Remembering:
     """A classifier that reads each text once for all sections."""
 
     def __init__(self, classifier: Classifier) -> None:
-        self.name, self.labels = classifier.name, classifier.labels
+        self.name, self.labels, self.context = classifier.name, classifier.labels, classifier.context
         self._classifier = classifier
         self._known: dict[tuple[str, str], dict[str, float]] = {}
 

@@ -52,6 +52,9 @@ def judge(
     order and as soon as it is judged. A line that cannot be read is reported, the others are still judged, and the exit
     code is 3. In JSON lines, the positions of hits are character offsets in the text.
 
+    With "speaker" and "start" (seconds), and "room" if there are several, a line is judged after what was said before
+    it, like live speech: cool-downs apply, and the classifier reads it in its context. Write the lines in order.
+
     Examples:
       echo "add me on telegram" | voxwarden judge
       voxwarden judge chat.txt --format jsonl > flags.jsonl

@@ -5,6 +5,7 @@ import time
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.judge.reasons import from_context
 from pipeline.messages import Flag, Suggestion
 
 STYLES: dict[Suggestion, str] = {"block": "bold red", "review": "yellow", "pass": "green"}
@@ -45,10 +46,11 @@ def clock(seconds: float) -> str:
 
 
 def _words(flag: Flag, who: str | None) -> Text:
-    """Return speaker, labels and text, with the hits of the lexicon underlined."""
+    """Return speaker, labels and text, with the hits of the lexicon underlined. It says if the context led to it."""
     words = Text(flag.text, style="dim" if flag.suggestion == "pass" else "")
     for hit in flag.hits:
         words.stylize("bold underline", hit.start, hit.end)
     speaker = Text(f"{who}: " if who else "", style="bold")
-    labels = Text(f"{', '.join(flag.flagged)}: " if flag.flagged else "", style=STYLES[flag.suggestion])
+    context = " in context" if from_context(flag.reasons) else ""
+    labels = Text(f"{', '.join(flag.flagged)}{context}: " if flag.flagged else "", style=STYLES[flag.suggestion])
     return Text.assemble(speaker, labels, words)

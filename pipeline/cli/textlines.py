@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import Empty, Queue
 from threading import Thread
 from typing import Annotated, Any, BinaryIO
@@ -11,7 +11,7 @@ from msgspec import Meta, MsgspecError, Struct, json
 
 from pipeline.errors import TextError
 from pipeline.judge.texts import Text
-from pipeline.messages import Name
+from pipeline.messages import Name, Seconds
 
 MAX_CHARACTERS = 100_000
 MAX_BYTES = 2**20
@@ -39,6 +39,9 @@ class JsonText(Struct):
     id: Any = None
     language: Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}$")] | None = None
     room_type: Name | None = None
+    room: Name = "text"
+    speaker: Name | None = None
+    start: Seconds = 0.0
 
 
 def text_of(raw: bytes, number: int, room_type: str) -> tuple[InputPlace, Text]:
@@ -60,7 +63,8 @@ def text_of(raw: bytes, number: int, room_type: str) -> tuple[InputPlace, Text]:
         return InputPlace(number), Text(line, room_type=room_type)
     found = _parsed(line, number)
     place = InputPlace(number, found.id if isinstance(found.id, str | int | float) else None)
-    return place, Text(found.text, found.language and found.language.lower(), found.room_type or room_type)
+    said = Text(found.text, found.language and found.language.lower(), found.room_type or room_type)
+    return place, replace(said, room=found.room, speaker=found.speaker, start=found.start) if found.speaker else said
 
 
 def _parsed(line: str, number: int) -> JsonText:

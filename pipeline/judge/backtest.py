@@ -6,16 +6,16 @@ difference, and that both judge in the same way.
 
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pipeline.judge.classifier import Classifier
 from pipeline.judge.classifier import load as load_classifier
-from pipeline.judge.detector import Detection
+from pipeline.judge.conversations import Conversations
+from pipeline.judge.detector import Detection, Detector
 from pipeline.judge.flagger import Flagger
 from pipeline.judge.judge import check
 from pipeline.judge.labels import Labels
-from pipeline.judge.readings import classify
 from pipeline.judge.rules import RuleSet
 from pipeline.messages import Flag, Transcript
 from pipeline.settings import JudgeSettings
@@ -73,8 +73,9 @@ class Backtest:
 
     def __init__(self, classifier: Classifier, labels: Labels, before: RuleSet, after: RuleSet) -> None:
         self.before, self.after = (Flagger(each.policy, labels, classifier.name) for each in (before, after))
-        self._terms = before.matcher, after.matcher
-        self._classifier = classifier
+        self._detector = Detector(classifier, before.matcher)
+        self._terms_after = None if after.matcher is before.matcher else after.matcher
+        self._conversations = Conversations()
         self.skipped = self.repeated = 0
         self._seen: OrderedDict[str, None] = OrderedDict()
 
@@ -84,16 +85,12 @@ class Backtest:
         The transcripts of one room must come in order.
         """
         batch = [transcript for transcript in batch if self._counts(transcript)]
-        return [self._compared(*each) for each in zip(batch, classify(self._classifier, batch), strict=True)]
+        detections = self._detector.detect(batch, self._conversations.follow(batch))
+        return [self._compared(*each) for each in zip(batch, detections, strict=True)]
 
-    def _compared(self, transcript: Transcript, scores: dict[str, float]) -> Comparison:
-        first, second = self._terms
-        matches = first.find(transcript.text)
-        again = matches if second is first else second.find(transcript.text)
-        return Comparison(
-            self.before.flag(transcript, Detection(scores, matches)),
-            self.after.flag(transcript, Detection(scores, again)),
-        )
+    def _compared(self, transcript: Transcript, first: Detection) -> Comparison:
+        second = replace(first, matches=self._terms_after.find(transcript.text)) if self._terms_after else first
+        return Comparison(self.before.flag(transcript, first), self.after.flag(transcript, second))
 
     def _counts(self, transcript: Transcript) -> bool:
         repeated = transcript.id in self._seen

@@ -22,12 +22,21 @@ class Calibration(msgspec.Struct, forbid_unknown_fields=True):
 class Calibrated(ABC):
     """A model that gives each text a logit for each of its own labels; subclasses compute the logits."""
 
-    def __init__(self, name: str, labels: Sequence[str], calibration: Calibration, exclusive: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        labels: Sequence[str],
+        calibration: Calibration,
+        exclusive: bool = False,
+        context: bool = False,
+    ) -> None:
         self.name = name
         """Name and version of the model."""
         self.labels = tuple(labels)
         self.exclusive = exclusive
         """Exactly one label applies, so the probabilities of a text add up to 1."""
+        self.context = context
+        """Whether it was trained to read an utterance with the speech before it."""
         self._temperature = np.array([calibration.temperature.get(label, 1.0) for label in self.labels])
 
     def probabilities(self, texts: Sequence[str]) -> Numbers:

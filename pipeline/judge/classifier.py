@@ -25,9 +25,14 @@ class Classifier(Protocol):
     name: str
     """Name and version of the model, as written in every flag."""
     labels: tuple[str, ...]
+    context: bool
+    """Whether it was trained to read an utterance with the speech before it."""
 
     def classify(self, texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
-        """One dict of scores for each text, in order. `languages` has one ISO 639-1 code for each text."""
+        """One dict of scores for each text, in order. `languages` has one ISO 639-1 code for each text.
+
+        The texts are written by `turns.joined`.
+        """
 
 
 class SharedClassifier:
@@ -36,6 +41,7 @@ class SharedClassifier:
     def __init__(self, classifier: Classifier) -> None:
         self.name = classifier.name
         self.labels = classifier.labels
+        self.context = classifier.context
         self._classifier = classifier
         self._turn = Lock()
 

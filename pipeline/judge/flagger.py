@@ -1,36 +1,52 @@
 """Turns a detection into a flag, with one policy. Several policies may judge the same detection."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from pipeline.judge.context import Blocked, Context
+from pipeline.judge.cooldowns import Blocked, CoolDowns
 from pipeline.judge.detector import Detection
 from pipeline.judge.labels import Labels
 from pipeline.judge.matcher import Match
 from pipeline.judge.policy import PolicyResolver
 from pipeline.judge.times import times_of
-from pipeline.judge.verdict import Verdict, decide
+from pipeline.judge.verdict import Verdict, decide, in_context
+from pipeline.judge.windows import highest
 from pipeline.messages import Flag, Hit, Transcript, derive_id, origin
 
 
 class Flagger:
-    """Applies one policy. `context` remembers blocked speakers, so the transcripts of a room must come in order."""
+    """Applies one policy. `cooldowns` remembers blocked speakers, so the transcripts of a room must come in order."""
 
-    def __init__(self, policies: PolicyResolver, labels: Labels, model: str, context: Context | None = None) -> None:
+    def __init__(
+        self, policies: PolicyResolver, labels: Labels, model: str, cooldowns: CoolDowns | None = None
+    ) -> None:
         self.version = policies.version
         self._policies = policies
         self._labels = labels
         self._model = model
-        self._context = context or Context()
+        self._cooldowns = cooldowns or CoolDowns()
+        self._key = f"{self.version} {model}"
 
     def flag(self, transcript: Transcript, detection: Detection) -> Flag:
         policy = self._policies.resolved(transcript.room_type, transcript.language)
         matches = [match for match in detection.matches if match.term.label in policy.labels]
         room, speaker, start = transcript.room, transcript.speaker, transcript.start
-        cooling = self._context.cooling(room, speaker, start, policy.cooldown_seconds)
-        verdict = decide(detection.scores, matches, policy, self._labels, transcript.marks, cooling)
+        cooling = self._cooldowns.cooling(room, speaker, start, policy.cooldown_seconds)
+
+        def decided(scores: Mapping[str, float]) -> Verdict:
+            return decide(scores, matches, policy, self._labels, transcript.marks, cooling)
+
+        verdict = decided(detection.scores)
+        if self._reads_context(detection):
+            verdict = in_context(verdict, decided(highest(detection.scores, detection.in_context)))
         if verdict.suggestion == "block":
-            self._context.remember(room, Blocked(speaker, start, verdict.blocked), policy.cooldown_seconds)
+            self._cooldowns.remember(room, Blocked(speaker, start, verdict.blocked), policy.cooldown_seconds)
+        if verdict.suggestion != "pass" and detection.before:
+            detection.before.said.flagged_by.add(self._key)
         return self._flag(transcript, verdict, matches)
+
+    def _reads_context(self, detection: Detection) -> bool:
+        """Not if some of the words before have a flag already, because they would flag all that follows them."""
+        return bool(detection.in_context and detection.before and not detection.before.follows_flag(self._key))
 
     def _flag(self, transcript: Transcript, verdict: Verdict, matches: Sequence[Match]) -> Flag:
         return Flag(

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Protocol, get_args
 
 from pipeline import settings
-from pipeline.judge import labels, lexicon, policy
+from pipeline.judge import labels, lexicon, policy, reasons
 from pipeline.judge.classifier import Classifier
 from pipeline.judge.classifier import load as load_classifier
-from pipeline.judge.context import Context
+from pipeline.judge.conversations import Conversations
+from pipeline.judge.cooldowns import CoolDowns
 from pipeline.judge.detector import Detection, Detector
 from pipeline.judge.flagger import Flagger
 from pipeline.judge.labels import Labels
@@ -68,8 +69,10 @@ class Judge(Processor[Transcript, Flag | SpeechStatus]):
     ) -> None:
         """`candidate` is the model that judges in the shadow of `classifier`."""
         self._rules, self._classifier, self._metrics, self._candidate = rules, classifier, metrics, candidate
-        self._contexts: dict[str, Context] = {}
+        self._cooldowns: dict[str, CoolDowns] = {}
+        self._conversations = Conversations()
         from_zero(metrics.flags, get_args(Suggestion))
+        from_zero(metrics.context, ("same", "raised"))
         metrics.classifier.labels(classifier.name).set(1)
         self._take(rules.now())
 
@@ -78,9 +81,11 @@ class Judge(Processor[Transcript, Flag | SpeechStatus]):
         if (config := self._rules.now()) is not self._config:
             self._take(config)
         transcribed = [transcript for transcript in batch if not transcript.skipped]
-        flags = [self._judge(*each) for each in zip(transcribed, self._detector.detect(transcribed), strict=True)]
+        before = self._conversations.follow(transcribed)
+        detections = self._detector.detect(transcribed, before)
+        flags = [self._judge(*each) for each in zip(transcribed, detections, strict=True)]
         if self._shadow_model:
-            self._shadow_model.watch(transcribed, flags)
+            self._shadow_model.watch(transcribed, before, flags)
         return [*flags, *(status_of(each, "skipped", "overload") for each in batch if each.skipped)]
 
     def close(self) -> None:
@@ -91,7 +96,7 @@ class Judge(Processor[Transcript, Flag | SpeechStatus]):
         self._config, metrics = config, self._metrics
         self._detector = Detector(self._classifier, config.matcher)
         versions = {ACTIVE, CANDIDATE, *(each.policy.version for each in config.shadows)}
-        self._contexts = {version: self._contexts.get(version, Context()) for version in versions}
+        self._cooldowns = {version: self._cooldowns.get(version, CoolDowns()) for version in versions}
         self._flagger = self._flagger_of(config.policy, ACTIVE)
         self._shadows = [
             Shadow(
@@ -111,22 +116,24 @@ class Judge(Processor[Transcript, Flag | SpeechStatus]):
         if self._candidate is None:
             return None
         flagger = Flagger(
-            config.model_policy or config.policy, config.labels, self._candidate.name, self._contexts[CANDIDATE]
+            config.model_policy or config.policy, config.labels, self._candidate.name, self._cooldowns[CANDIDATE]
         )
         return ShadowModel(Detector(self._candidate, config.matcher), flagger, self._metrics)
 
-    def _flagger_of(self, policy: PolicyResolver, context: str) -> Flagger:
-        return Flagger(policy, self._config.labels, self._classifier.name, self._contexts[context])
+    def _flagger_of(self, policy: PolicyResolver, cooldowns: str) -> Flagger:
+        return Flagger(policy, self._config.labels, self._classifier.name, self._cooldowns[cooldowns])
 
     def _judge(self, transcript: Transcript, detection: Detection) -> Flag:
         flag = self._flagger.flag(transcript, detection)
-        self._count(flag)
+        self._count(flag, detection)
         for shadow in self._shadows:
             shadow.watch(transcript, detection, flag)
         return flag
 
-    def _count(self, flag: Flag) -> None:
+    def _count(self, flag: Flag, detection: Detection) -> None:
         self._metrics.flags.labels(flag.suggestion).inc()
+        if detection.in_context:
+            self._metrics.context.labels("raised" if reasons.from_context(flag.reasons) else "same").inc()
         for label, score in flag.labels.items():
             self._metrics.scores.labels(label, TENTHS[min(int(score * 10), 9)]).inc()
         if flag.suggestion != "pass":

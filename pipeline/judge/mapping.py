@@ -21,6 +21,7 @@ class MappedClassifier:
 
     def __init__(self, model: Calibrated, outputs: Outputs) -> None:
         self.name = model.name
+        self.context = model.context
         ours = dict.fromkeys(label for found in outputs.values() for label in found)
         self.labels = tuple(label for label in ours if label != RISK)
         self._model = model

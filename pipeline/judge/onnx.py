@@ -19,7 +19,8 @@ from pipeline.cores import cores
 from pipeline.errors import ConfigError
 from pipeline.judge import calibration, sounds
 from pipeline.judge.calibration import Calibrated, Numbers
-from pipeline.judge.view import MAX_TOKENS, view
+from pipeline.judge.tokens import Tokens
+from pipeline.judge.view import view
 
 MODEL = "model.onnx"
 FILES = (MODEL, sounds.FILE, "tokenizer.json", "config.json", "calibration.json")
@@ -34,6 +35,8 @@ class Config(msgspec.Struct):
     """The fields that we read from a `transformers` configuration."""
 
     id2label: dict[str, str]
+    context: bool = False
+    """Whether the model was trained to read an utterance with the speech before it."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -47,9 +50,8 @@ class OnnxClassifier(Calibrated):
     """
 
     def __init__(self, folder: Path, config: Config, threads: int) -> None:
-        super().__init__(_name(folder), config.labels, calibration.load(folder))
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._tokenizer.enable_truncation(MAX_TOKENS)
+        super().__init__(_name(folder), config.labels, calibration.load(folder), context=config.context)
+        self._tokens = Tokens(Tokenizer.from_file(str(folder / "tokenizer.json")))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         # Without it, sums of 8-bit products saturate on processors without VNNI, and logits are off by .3.
@@ -61,7 +63,7 @@ class OnnxClassifier(Calibrated):
         self._pool = ThreadPoolExecutor(threads, "classify")
 
     def logits(self, texts: Sequence[str]) -> Numbers:
-        rows = [encoding.ids for encoding in self._tokenizer.encode_batch_fast([view(text) for text in texts])]
+        rows = self._tokens.of([view(text) for text in texts])
         order = sorted(range(len(rows)), key=lambda place: len(rows[place]))
         size = max(1, min(BATCH, -(-len(rows) // self._threads)))
         batches = [order[at : at + size] for at in range(0, len(order), size)]

@@ -7,6 +7,8 @@ from pipeline.judge.labels import Severity
 from pipeline.messages import Suggestion
 
 TERM = re.compile(r"([a-z0-9_]+): the term “(.*)” \((?:low|medium|high|critical)\) means (?:review|block)", re.DOTALL)
+CONTEXT = "in context: the speech before it raised the score; alone, the text means "
+"""The start of the reason of a suggestion that the text alone does not give."""
 LIMIT = "at most "
 """The start of a reason that only makes a suggestion milder."""
 
@@ -17,6 +19,16 @@ LabelledTerm = tuple[str, str]
 def of_term(label: str, term: str, level: Severity, suggestion: Suggestion) -> str:
     """Return the reason that a lexicon term gives."""
     return f"{label}: the term “{term}” ({level}) means {suggestion}"
+
+
+def of_context(alone: Suggestion) -> str:
+    """Return the reason that the speech before a text gives, if it raised the suggestion from `alone`."""
+    return f"{CONTEXT}{alone}"
+
+
+def from_context(reasons: Iterable[str]) -> bool:
+    """Whether the text alone would have a milder suggestion than with the speech before it."""
+    return any(reason.startswith(CONTEXT) for reason in reasons)
 
 
 def terms_alone(reasons: Iterable[str]) -> frozenset[LabelledTerm]:

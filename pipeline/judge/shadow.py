@@ -1,8 +1,10 @@
 """Shadow policies, and a shadow model, judge live speech beside the real ones. Their decisions are only counted."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import get_args
 
+from pipeline.judge.conversations import Before
 from pipeline.judge.detector import Detection, Detector
 from pipeline.judge.flagger import Flagger
 from pipeline.judge.matcher import Matcher
@@ -27,7 +29,7 @@ class Shadow:
     def watch(self, transcript: Transcript, detection: Detection, real: Flag) -> None:
         """Judge with these scores, and count whether the suggestion equals that of the real policy."""
         if self._matcher:
-            detection = Detection(detection.scores, self._matcher.find(transcript.text))
+            detection = replace(detection, matches=self._matcher.find(transcript.text))
         suggestion = self._flagger.flag(transcript, detection).suggestion
         self._count.labels(self._name, suggestion, "yes" if suggestion == real.suggestion else "no").inc()
 
@@ -39,7 +41,7 @@ class ShadowModel:
         self._detector = detector
         self._shadow = Shadow(flagger, metrics, name=f"{flagger.version} {detector.model}")
 
-    def watch(self, batch: Sequence[Transcript], real: Sequence[Flag]) -> None:
+    def watch(self, batch: Sequence[Transcript], before: Sequence[Before], real: Sequence[Flag]) -> None:
         """Judge a batch, and count whether each suggestion equals that of its real flag."""
-        for each in zip(batch, self._detector.detect(batch), real, strict=True):
+        for each in zip(batch, self._detector.detect(batch, before), real, strict=True):
             self._shadow.watch(*each)

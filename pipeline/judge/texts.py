@@ -16,14 +16,31 @@ class Text:
     text: str
     language: str | None = None
     room_type: str = "default"
+    room: str = "text"
+    speaker: str = "text"
+    start: float = 0.0
+    """Seconds. Texts of the same second do not follow each other, so they are judged alone."""
 
 
 def judge_texts(judge: Judge, texts: Iterable[Text]) -> list[Flag]:
-    """A flag for each text, in order. Times are 0, and no text cools down another."""
-    flags: Sequence[object] = judge.process(
-        [as_transcript(each.text, each.language, room_type=each.room_type) for each in texts]
-    )
+    """A flag for each text, in order. Texts with speakers and times are judged as the speech of rooms.
+
+    Without times, no text cools down another, and none is the context of another.
+    """
+    flags: Sequence[object] = judge.process([_transcript(each) for each in texts])
     return [flag for flag in flags if isinstance(flag, Flag)]
+
+
+def _transcript(said: Text) -> Transcript:
+    return as_transcript(
+        said.text,
+        said.language,
+        room_type=said.room_type,
+        room=said.room,
+        speaker=said.speaker,
+        start=said.start,
+        end=said.start,
+    )
 
 
 def as_transcript(text: str, language: str | None = None, **fields: Any) -> Transcript:

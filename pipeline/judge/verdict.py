@@ -7,7 +7,7 @@ level leads to.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.judge import reasons
 from pipeline.judge.labels import SEVERITIES, Labels, Severity, worst_first
@@ -62,6 +62,13 @@ def decide(
     findings = [*_by_score(scores, policy), *terms] or [*_by_risk(risk, policy)]
     held = dict(_held(marks, policy, least="review" if terms else "pass"))
     return _verdict(findings, risk, raised, policy, labels, held, cooling)
+
+
+def in_context(alone: Verdict, both: Verdict) -> Verdict:
+    """`both`, the verdict by the scores with the speech before the text. It says so if they raised the suggestion."""
+    if ORDER.index(both.suggestion) <= ORDER.index(alone.suggestion):
+        return both
+    return replace(both, reasons=(*both.reasons, reasons.of_context(alone.suggestion)))
 
 
 def _verdict(

@@ -85,6 +85,7 @@ COMMANDS: dict[str, Callable[[Path], list[str]]] = {
         "ours, ctranslate2",
     ],
     "console": lambda _: ["--cases", "60", "--moderators", "1", "--seconds", "1", "--pause", "0.2"],
+    "conversations": lambda _: ["--limit", "3"],
     "crowd": lambda _: ["--room", "3", "--talks", "1", "--rooms", "--seconds", "8"],
     "gateway": lambda _: ["--speakers", "2", "4", "--seconds", "2", "--repeat", "1"],
     "livekit": lambda _: ["--tracks", "1", "--speakers", "1", "--seconds", "1"],

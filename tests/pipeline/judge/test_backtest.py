@@ -75,6 +75,14 @@ def test_each_policy_has_its_own_cool_downs(tmp_path: Path) -> None:
     assert compared(test, transcript("harsh", 2.0)) == [("harsh", "changed")], "review by cool-down, and block"
 
 
+def test_both_policies_read_context(classifier: WordClassifier, tmp_path: Path) -> None:
+    classifier.context = True
+    classifier.known |= {"you": {"abuse": 0.3, "risk": 0.3}, "i hate</s>you": {"abuse": 0.7, "risk": 0.7}}
+    test = backtests.build(JudgeSettings(), written(tmp_path, "lax", 0.8), written(tmp_path, "strict", 0.5))
+    assert compared(test, transcript("i hate", 1.0)) == [("i hate", "same")]
+    assert compared(test, transcript("you", 4.0)) == [("you", "new")]
+
+
 @pytest.mark.usefixtures("classifier")
 def test_repeated_and_skipped_transcripts_are_not_judged(tmp_path: Path) -> None:
     test = backtests.build(JudgeSettings(), written(tmp_path, "lax"), "strict")

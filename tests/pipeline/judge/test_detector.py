@@ -2,15 +2,20 @@
 
 from msgspec import structs
 
-from pipeline.judge.detector import Detector
-from pipeline.messages import Alternative
+from pipeline.judge.conversations import Conversations
+from pipeline.judge.detector import Detection, Detector
+from pipeline.messages import Alternative, Transcript
 from tests.builders import transcript
 from tests.pipeline.judge.fakes import WordClassifier, shipped_matcher
 
 
+def detected(detector: Detector, *batch: Transcript) -> list[Detection]:
+    return detector.detect(batch, Conversations().follow(batch))
+
+
 def test_each_transcript_has_its_scores_and_matches() -> None:
     detector = Detector(WordClassifier({"kill": {"violence": 0.8}}), shipped_matcher())
-    harmless, threat = detector.detect([transcript("nice day"), transcript("i am going to kill you")])
+    harmless, threat = detected(detector, transcript("nice day"), transcript("i am going to kill you"))
     assert (harmless.scores["violence"], list(harmless.matches)) == (0.0, [])
     assert threat.scores["violence"] == 0.8
     assert [match.term.label for match in threat.matches] == ["violence"]
@@ -20,11 +25,11 @@ def test_another_reading_raises_the_score_but_gives_no_match() -> None:
     other = Alternative(text="i am going to kill you", score=-0.1)
     said = structs.replace(transcript("i am going to keel you"), alternatives=(other,))
     classifier = WordClassifier({"kill": {"violence": 0.8}})
-    [found] = Detector(classifier, shipped_matcher()).detect([said])
+    [found] = detected(Detector(classifier, shipped_matcher()), said)
     assert set(classifier.asked) == {said.text, other.text}
     assert found.scores["violence"] > 0
     assert list(found.matches) == []
 
 
 def test_no_transcripts_are_no_detections() -> None:
-    assert Detector(WordClassifier(), shipped_matcher()).detect([]) == []
+    assert detected(Detector(WordClassifier(), shipped_matcher())) == []

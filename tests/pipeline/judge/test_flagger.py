@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.judge import policy
+from pipeline.judge import policy, reasons
+from pipeline.judge.conversations import Before, Conversations
 from pipeline.judge.detector import Detection
 from pipeline.judge.flagger import Flagger
 from pipeline.judge.matcher import Match, Term
@@ -65,6 +66,40 @@ def test_clean_speech_gets_a_flag_without_words(own: Flagger) -> None:
 def test_a_second_block_in_the_cooldown_is_a_review(own: Flagger) -> None:
     starts = (100.0, 105.0, 110.0, 110.5)
     assert [own.flag(transcript("x", at), RUDE).suggestion for at in starts] == ["block", "review", "review", "block"]
+
+
+def in_context(before: Before) -> Detection:
+    return Detection({"violence": 0.1, "risk": 0.1}, [], {"violence": 0.7, "risk": 0.7}, before)
+
+
+def told(*starts: float) -> list[Before]:
+    return Conversations().follow([transcript("x", at) for at in starts])
+
+
+def test_the_higher_of_both_scores_counts_and_the_reason_says_so(own: Flagger) -> None:
+    [_, before] = told(100.0, 103.0)
+    flag = own.flag(transcript("x", 103.0), in_context(before))
+    assert (flag.suggestion, flag.flagged, flag.labels["violence"]) == ("review", ("violence",), 0.7)
+    assert flag.reasons == ("violence: score 0.70 reaches review at 0.50", reasons.of_context("pass"))
+    lower = Detection({"abuse": 0.6, "risk": 0.6}, [], {"abuse": 0.1, "risk": 0.1}, before)
+    assert own.flag(transcript("x", 103.0), lower).reasons == ("abuse: score 0.60 reaches review at 0.50",)
+
+
+def test_words_that_have_a_flag_raise_nothing_that_follows(own: Flagger) -> None:
+    """Each policy goes by its own flags. The second utterance is flagged by its context, so the third has none."""
+    first, second, third, late = told(100.0, 103.0, 106.0, 124.0)
+    assert own.flag(transcript("x", 100.0), Detection({"risk": 0.1}, [], {}, first)).suggestion == "pass"
+    found = [own.flag(transcript("x", each.said.start), in_context(each)).suggestion for each in (second, third, late)]
+    assert found == ["review", "pass", "review"]
+
+
+def test_each_policy_goes_by_its_own_flags(tmp_path: Path, own: Flagger) -> None:
+    lax = flagger(tmp_path, OWN.replace("review: 0.5", "review: 0.65"))
+    first, second = told(100.0, 103.0)
+    mild = Detection({"abuse": 0.6, "risk": 0.6}, [], {}, first)
+    assert [each.flag(transcript("x", 100.0), mild).suggestion for each in (own, lax)] == ["review", "pass"]
+    said = transcript("x", 103.0)
+    assert [each.flag(said, in_context(second)).suggestion for each in (own, lax)] == ["pass", "review"]
 
 
 def test_another_label_is_blocked_in_the_cooldown(own: Flagger) -> None:

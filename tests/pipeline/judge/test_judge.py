@@ -2,8 +2,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from pipeline.judge import reasons
 from pipeline.judge.texts import Text, judge_texts
-from pipeline.messages import Flag, Word
+from pipeline.messages import Flag, Transcript, Word
 from pipeline.metrics import Metrics
 from pipeline.stage import Rejected
 from tests.builders import transcript
@@ -81,6 +82,62 @@ def test_metrics_count_suggestions_and_labels() -> None:
     assert count("voxwarden_flags_total", suggestion="block") == 1
     assert count("voxwarden_labels_total", label="sexual") == 1
     assert count("voxwarden_labels_total", label="abuse") == 1
+
+
+PIECES = {
+    "and end you": {"violence": 0.3, "risk": 0.3},
+    "ok bye": {"violence": 0.0, "risk": 0.3},
+    "i will find</s>and end you": {"violence": 0.999, "risk": 0.999},
+    "and end you</s>ok bye": {"violence": 0.999, "risk": 0.999},
+}
+
+
+def in_pieces(start: float = 100.0, **who: str) -> list[Transcript]:
+    texts = ("i will find", "and end you", "ok bye")
+    return [transcript(text, start + 3 * at, **who) for at, text in enumerate(texts)]
+
+
+def test_a_threat_in_two_pieces_is_flagged_and_says_why() -> None:
+    metrics = Metrics()
+    first, second, third = flags(judge_of(PIECES, metrics=metrics, context=True).process(in_pieces()))
+    assert [flag.suggestion for flag in (first, second)] == ["pass", "block"]
+    assert (second.risk, second.labels["violence"]) == (0.999, 0.999)
+    assert second.reasons[-1] == reasons.of_context("pass")
+    assert third.suggestion == "pass", "words that are flagged already flag nothing that follows them"
+
+    def count(result: str) -> float | None:
+        return metrics.registry.get_sample_value("voxwarden_context_total", {"result": result})
+
+    assert (count("raised"), count("same")) == (1, 1)
+
+
+def test_a_classifier_without_context_reads_each_utterance_alone() -> None:
+    assert [flag.suggestion for flag in flags(judge_of(PIECES).process(in_pieces()))] == ["pass"] * 3
+
+
+def test_context_depends_neither_on_batches_nor_on_a_replay() -> None:
+    said = [each for pair in zip(in_pieces(), in_pieces(101.0, speaker="bob"), strict=True) for each in pair]
+    whole = judge_of(PIECES, context=True)
+    found = flags(whole.process(said))
+    assert [flag.suggestion for flag in found] == ["pass", "pass", "block", "block", "pass", "pass"]
+    assert flags(whole.process(said)) == found
+    single = judge_of(PIECES, context=True)
+    assert [flag for each in said for flag in flags(single.process([each]))] == found
+
+
+def test_after_the_seconds_of_context_the_same_words_are_flagged_again() -> None:
+    judge = judge_of(PIECES, context=True)
+    judge.process(in_pieces())
+    again = flags(judge.process(in_pieces(150.0)))
+    assert [flag.suggestion for flag in again] == ["pass", "block", "pass"]
+
+
+def test_texts_with_speakers_and_times_are_read_in_context() -> None:
+    said = [Text("i will find", speaker="ann", start=1.0), Text("and end you", speaker="ann", start=2.0)]
+    judge = judge_of(PIECES, context=True)
+    assert [flag.suggestion for flag in judge_texts(judge, said)] == ["pass", "block"]
+    plain = [Text("i will find"), Text("and end you")]
+    assert [flag.suggestion for flag in judge_texts(judge_of(PIECES, context=True), plain)] == ["pass", "pass"]
 
 
 def test_texts_are_judged_without_cooling_each_other() -> None:

@@ -9,6 +9,7 @@ from pipeline.errors import ConfigError
 from pipeline.judge.calibration import Calibrated, Calibration
 from pipeline.judge.mixed import Mixed
 from pipeline.judge.sounds import Numbers
+from pipeline.judge.turns import joined
 from tests.pipeline.judge.test_sounds import sounds
 
 
@@ -30,6 +31,14 @@ def test_mandarin_uses_both_models_and_english_one() -> None:
     np.testing.assert_allclose(mixed.logits(texts), expected)
     assert mixed.logits([]).shape == (0, 2)
     assert (mixed.name, mixed.labels) == ("lengths@1", ("abuse", "risk"))
+
+
+def test_the_pinyin_model_reads_the_utterance_without_its_context() -> None:
+    mixed = Mixed(Lengths(), sounds(share=1.0), Calibration())
+    found = mixed.logits([joined("你好世界", "我要", "你要"), "你好世界"])
+    np.testing.assert_allclose(found[0], found[1])
+    text = joined("hello", "我要")
+    assert mixed.logits([text])[0, 0] == len(text), "Mandarin before it does not count"
 
 
 def test_the_mixture_is_calibrated_and_not_the_encoder() -> None:

@@ -35,6 +35,13 @@ def test_labels_are_in_the_order_of_the_outputs() -> None:
     assert msgspec.convert({"id2label": names}, Config).labels == tuple(f"label {at}" for at in range(11))
 
 
+def test_the_configuration_says_whether_the_model_reads_context() -> None:
+    assert [msgspec.convert({"id2label": {}} | more, Config).context for more in ({}, {"context": True})] == [
+        False,
+        True,
+    ]
+
+
 def test_the_version_changes_with_each_file(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     folder.mkdir()

@@ -23,6 +23,14 @@ def test_another_cause_leaves_no_term(other: str) -> None:
     assert reasons.terms_alone([reasons.of_term("fraud", "term", "high", "block"), other]) == frozenset()
 
 
+def test_a_flag_from_context_is_known_by_its_reason() -> None:
+    term = reasons.of_term("fraud", "term", "high", "block")
+    raised = reasons.of_context("review")
+    assert raised.endswith("alone, the text means review")
+    assert (reasons.from_context([term, raised]), reasons.from_context([term])) == (True, False)
+    assert reasons.terms_alone([term, raised]) == frozenset()
+
+
 def test_a_limit_is_no_cause() -> None:
     term = reasons.of_term("fraud", "term", "high", "block")
     limits = ["at most review: blocked for fraud within the last 60 s", "at most pass: the recogniser may …"]

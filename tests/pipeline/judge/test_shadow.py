@@ -82,6 +82,17 @@ def test_a_shadow_model_is_counted_with_its_own_scores(chosen: JudgeSettings) ->
     assert count(metrics, "block", "yes", name) == 0, "there from the start"
 
 
+def test_a_shadow_model_reads_context_if_it_was_trained_with_it(chosen: JudgeSettings) -> None:
+    metrics = Metrics()
+    pieces = {"you": {"abuse": 0.3, "risk": 0.3}, "i hate</s>you": {"abuse": 0.9, "risk": 0.9}}
+    alone = chosen.model_copy(update={"shadow_policies": ()})
+    candidate = WordClassifier(pieces, context=True)
+    judge = Judge(check(alone), WordClassifier(pieces), metrics, candidate)
+    flags = judge.process([transcript("i hate", 100.0), transcript("you", 103.0)])
+    assert [flag.suggestion for flag in flags if isinstance(flag, Flag)] == ["pass", "pass"]
+    assert count(metrics, "review", "no", f"{check(alone).policy.version} {candidate.name}") == 1
+
+
 def test_a_shadow_model_may_have_a_policy_of_its_own(chosen: JudgeSettings) -> None:
     metrics = Metrics()
     stricter = chosen.shadow_policies[0]

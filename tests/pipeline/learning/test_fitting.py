@@ -44,6 +44,7 @@ class Listed:
 
     name = "listed@1"
     labels: tuple[str, ...] = ("abuse", "fraud")
+    context: bool = False
 
     def __init__(self) -> None:
         self.scores: dict[str, dict[str, float]] = {}

@@ -33,7 +33,7 @@ def encoder(texts: Iterable[str], width: int = 32) -> Encoder:
         num_hidden_layers=1,
         num_attention_heads=2,
         intermediate_size=2 * width,
-        max_position_embeddings=128,
+        max_position_embeddings=192,
         pad_token_id=1,
     )
     return Encoder(new_model(BertModel(config, add_pooling_layer=False)), unigram(pieces))

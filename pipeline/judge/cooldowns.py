@@ -1,4 +1,4 @@
-"""The judge's memory of a room: which speakers it blocked, for which labels, until the cool-down ends. Bounded."""
+"""The judge's memory of blocks: which speakers it blocked, for which labels, until the cool-down ends. Bounded."""
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Blocked:
     labels: frozenset[str]
 
 
-class Context:
+class CoolDowns:
     """The blocks of each speaker in each room, until their cool-down ends.
 
     One busy speaker or room cannot push out all others: above the limit, the fullest room forgets the speaker with the

@@ -1,0 +1,94 @@
+"""Conversations for benchmarks/conversations.py: our own, and those of public sets that training does not read."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.judging.cases import SUITES
+from pipeline.judge.texts import as_transcript
+from pipeline.languages.characters import tokens_of
+from pipeline.learning.rows import RISK, Row, part_of
+from pipeline.messages import Transcript
+from training.classifier import sets
+from training.classifier.files import read_csv
+
+RATE: Mapping[str, float] = {"en": 2.5, "zh": 4.5}
+"""Words, or Chinese characters, in a second of speech. Texts have no times of their own."""
+PAUSE = 0.8
+"""Seconds between two turns of a set without times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """What the speakers of one room say, in order."""
+
+    source: str
+    language: str
+    turns: Sequence[Transcript]
+    breaking: frozenset[str]
+    """The speakers who break a rule; empty if the conversation is harmless."""
+
+    @property
+    def risky(self) -> bool:
+        return bool(self.breaking)
+
+
+Line = tuple[str, float, str]
+"""A speaker, the pause before the utterance in seconds, and the words."""
+
+
+def ours() -> Iterator[Dialogue]:
+    """`conversations.yaml`. The project's authors wrote it."""
+    suite = msgspec.yaml.decode((SUITES / "conversations.yaml").read_bytes(), type=dict[str, dict[str, str]])
+    for language, kinds in suite.items():
+        for kind, text in kinds.items():
+            for number, block in enumerate(text.strip().split("\n\n")):
+                lines = [*map(_line, block.splitlines())]
+                breaking = {speaker for speaker, *_ in lines if speaker.isupper()}
+                yield _dialogue("ours", language, f"{kind} {number}", lines, breaking)
+
+
+def public(data: Path) -> Iterator[Dialogue]:
+    """The test sides of DiaSafety (replies, as our labels have them) and TeleAntiFraud (phone calls)."""
+    for number, row in enumerate(sets.read(data, ("diasafety",))):
+        if row.room and part_of(row) == "test":
+            breaking = {"a"} if row.labels.get(RISK) else set[str]()
+            yield _dialogue("diasafety", "en", str(number), _alternating([row.room, row.text], "ba"), breaking)
+    for name, rows in groupby(read_csv(data / "teleantifraud" / "rows.csv"), key=lambda row: row["dialogue"]):
+        call = [*rows]
+        if part_of(Row("", "zh", {}, "teleantifraud", group=name)) == "test":
+            lines = [(row["speaker"], PAUSE, row["text"]) for row in call]
+            breaking = {"caller"} if call[0]["call"] == "fraud" else set[str]()
+            yield _dialogue("teleantifraud", "zh", name, lines, breaking)
+
+
+def ordinary(data: Path) -> Iterator[Dialogue]:
+    """Ordinary talk between two people, which training does not read: Switchboard, and the test side of KdConv."""
+    for name, rows in groupby(read_csv(data / "swda" / "rows.csv"), key=lambda row: row["dialogue"]):
+        yield _dialogue("swda", "en", name, [(row["speaker"], PAUSE, row["text"]) for row in rows], set())
+    for name, rows in groupby(read_csv(data / "kdconv" / "rows.csv"), key=lambda row: row["dialogue"]):
+        if part_of(Row("", "zh", {}, "kdconv", group=name)) == "test":
+            yield _dialogue("kdconv", "zh", name, _alternating((row["text"] for row in rows), "ab"), set())
+
+
+def _line(text: str) -> Line:
+    speaker, pause, words = text.split(" ", 2)
+    return speaker, float(pause), words
+
+
+def _alternating(texts: Iterable[str], speakers: str) -> list[Line]:
+    return [(speakers[at % 2], PAUSE, text) for at, text in enumerate(texts)]
+
+
+def _dialogue(source: str, language: str, name: str, lines: Iterable[Line], breaking: set[str]) -> Dialogue:
+    turns: list[Transcript] = []
+    end = 0.0
+    for speaker, pause, text in lines:
+        start = end + pause
+        end = start + max(0.5, len(tokens_of(text)) / RATE[language])
+        place = {"room": f"{source} {language} {name}", "speaker": speaker, "start": start, "end": end}
+        turns.append(as_transcript(text, language, id=f"{start:.3f}", **place))
+    return Dialogue(source, language, turns, frozenset(breaking))

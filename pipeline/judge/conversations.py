@@ -1,0 +1,140 @@
+"""The judge's memory of what was said: each speaker's last utterances, and the last words of the others. Bounded.
+
+Times are those of the speech, not of the clock. An utterance only follows speech that ended before it began, so it has
+the same speech before it in a replay, and if speakers come slightly out of order.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from pipeline.judge.turns import OWN, apart
+from pipeline.messages import Transcript
+
+OWN_SECONDS = 20.0
+"""How long ago the speaker's own words began that may belong to an utterance."""
+ROOM_SECONDS = 30.0
+"""How long ago the words of others began that an utterance may answer."""
+OTHERS = 2
+"""How many utterances of others count."""
+OVERLAP = 0.5
+"""Seconds by which two utterances of a speaker may overlap: a cut inside speech repeats its end."""
+MAX_UTTERANCES = 8
+"""Utterances that are kept of each speaker. With more in `OWN_SECONDS`, the text would be too long anyway."""
+MAX_IN_ROOM = 200
+"""Limit of the speakers of one room. A room with more forgets the one who was silent for longest."""
+MAX_SPEAKERS = 20_000
+"""Limit for all rooms together, about 60 MB. Above it, the room that was silent for longest forgets a speaker."""
+
+
+@dataclass(slots=True)
+class Said:
+    """One utterance."""
+
+    text: str
+    """Its last characters, as many as a classifier reads."""
+    start: float
+    end: float
+    flagged_by: set[str] = field(default_factory=set)
+    """The policies and models that flagged it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """An utterance, and what was said before it, in order."""
+
+    said: Said
+    own: Sequence[Said] = ()
+    others: Sequence[Said] = ()
+
+    @property
+    def own_text(self) -> str:
+        return _joined(self.own)
+
+    @property
+    def room_text(self) -> str:
+        return _joined(self.others)
+
+    def follows_flag(self, by: str) -> bool:
+        """Whether `by` flagged some of the speaker's own words before."""
+        return any(by in said.flagged_by for said in self.own)
+
+
+Speakers = OrderedDict[str, deque[Said]]
+
+
+class Conversations:
+    """The last utterances of each speaker in each room. Who spoke last is the last to be forgotten.
+
+    A room cannot push out all others, because the number of its speakers and of their utterances is limited.
+    """
+
+    def __init__(self, max_speakers: int = MAX_SPEAKERS, max_in_room: int = MAX_IN_ROOM) -> None:
+        self._max_speakers = max_speakers
+        self._max_in_room = max_in_room
+        self._rooms: OrderedDict[str, Speakers] = OrderedDict()
+        self._speakers = 0
+
+    def follow(self, batch: Sequence[Transcript]) -> list[Before]:
+        """What was said before each utterance. Each is remembered for those that come after it."""
+        return [self._follow(transcript) for transcript in batch]
+
+    def _follow(self, transcript: Transcript) -> Before:
+        speakers = self._rooms.get(transcript.room, Speakers())
+        own = _in_order(_between(speakers.get(transcript.speaker, ()), transcript.start, OWN_SECONDS, OVERLAP))
+        others = _in_order(self._others(speakers, transcript))[-OTHERS:]
+        return Before(self._remember(transcript), own, others)
+
+    def _others(self, speakers: Speakers, transcript: Transcript) -> Iterator[Said]:
+        """The words of the others who spoke last. A few more are looked at, because one may be ahead."""
+        last = islice((name for name in reversed(speakers) if name != transcript.speaker), 2 * OTHERS)
+        for name in last:
+            yield from _between(speakers[name], transcript.start, ROOM_SECONDS)
+
+    def _remember(self, transcript: Transcript) -> Said:
+        """Keep an utterance, unless it is known. Words that the recogniser may have invented are no context."""
+        said = Said(apart(transcript.text, OWN), transcript.start, transcript.end)
+        if transcript.marks or not said.text:
+            return said
+        known = self._of(transcript.room, transcript.speaker)
+        if same := next((one for one in known if one.start == said.start), None):
+            return same
+        known.append(said)
+        return said
+
+    def _of(self, room: str, speaker: str) -> deque[Said]:
+        """The utterances of a speaker, who is now the one who spoke last."""
+        speakers = self._rooms.setdefault(room, Speakers())
+        self._rooms.move_to_end(room)
+        if speaker not in speakers:
+            speakers[speaker] = deque(maxlen=MAX_UTTERANCES)
+            self._speakers += 1
+        speakers.move_to_end(speaker)
+        if len(speakers) > self._max_in_room:
+            self._forget(room)
+        elif self._speakers > self._max_speakers:
+            self._forget(next(iter(self._rooms)))
+        return speakers[speaker]
+
+    def _forget(self, room: str) -> None:
+        """Forget the speaker of this room who was silent for longest."""
+        self._rooms[room].popitem(last=False)
+        self._speakers -= 1
+        if not self._rooms[room]:
+            del self._rooms[room]
+
+
+def _between(found: Sequence[Said], start: float, seconds: float, overlap: float = 0.0) -> Iterator[Said]:
+    """What began in the `seconds` before `start` and ended by then."""
+    for said in found:
+        if start - seconds <= said.start < start and said.end <= start + overlap:
+            yield said
+
+
+def _in_order(found: Iterable[Said]) -> list[Said]:
+    return sorted(found, key=lambda said: said.start)
+
+
+def _joined(found: Sequence[Said]) -> str:
+    return " ".join(said.text for said in found)
