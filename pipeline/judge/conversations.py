@@ -74,11 +74,18 @@ class Conversations:
         self._max_speakers = max_speakers
         self._max_in_room = max_in_room
         self._rooms: OrderedDict[str, Speakers] = OrderedDict()
+        self._awake: set[str] = set()
         self._speakers = 0
 
     def follow(self, batch: Sequence[Transcript]) -> list[Before]:
         """What was said before each utterance. Each is remembered for those that come after it."""
         return [self._follow(transcript) for transcript in batch]
+
+    def sweep(self) -> None:
+        """Forget the rooms where nobody has spoken since the last sweep, so that their words do not stay in memory."""
+        for room in self._rooms.keys() - self._awake:
+            self._speakers -= len(self._rooms.pop(room))
+        self._awake.clear()
 
     def _follow(self, transcript: Transcript) -> Before:
         speakers = self._rooms.get(transcript.room, Speakers())
@@ -107,6 +114,7 @@ class Conversations:
         """The utterances of a speaker, who is now the one who spoke last."""
         speakers = self._rooms.setdefault(room, Speakers())
         self._rooms.move_to_end(room)
+        self._awake.add(room)
         if speaker not in speakers:
             speakers[speaker] = deque(maxlen=MAX_UTTERANCES)
             self._speakers += 1
@@ -123,6 +131,7 @@ class Conversations:
         self._speakers -= 1
         if not self._rooms[room]:
             del self._rooms[room]
+            self._awake.discard(room)
 
 
 def _between(found: Sequence[Said], start: float, seconds: float, overlap: float = 0.0) -> Iterator[Said]:

@@ -15,7 +15,7 @@ from pipeline.messages import Transcript
 LEAST = 0.1
 """The lowest `risk` of an utterance that is read in context. A quarter of ordinary talk has it."""
 MOST = 0.985
-"""At this `risk`, the utterance is flagged anyway."""
+"""At this `risk`, the utterance speaks for itself."""
 
 Scores = Mapping[str, float]
 
@@ -30,9 +30,10 @@ def classify(
     found: list[Scores] = [{} for _ in batch]
     if not classifier.context:
         return found
-    texts = {at: _text(*each) for at, each in enumerate(zip(batch, before, alone, strict=True)) if _is_worth(*each)}
-    languages = [batch[at].language for at in texts]
-    for at, scores in zip(texts, classifier.classify([*texts.values()], languages), strict=True):
+    places = [at for at, each in enumerate(zip(batch, before, alone, strict=True)) if _is_worth(*each)]
+    texts = [joined(batch[at].text, before[at].own_text, before[at].room_text) for at in places]
+    languages = [batch[at].language for at in places]
+    for at, scores in zip(places, classifier.classify(texts, languages), strict=True):
         found[at] = scores
     return found
 
@@ -41,7 +42,3 @@ def _is_worth(transcript: Transcript, before: Before, alone: Scores) -> bool:
     """A text of several windows has its context in itself."""
     likely = LEAST <= alone.get("risk", 0.0) < MOST
     return likely and bool(before.own or before.others) and len(windows(joined(transcript.text))) == 1
-
-
-def _text(transcript: Transcript, before: Before, _alone: Scores) -> str:
-    return joined(transcript.text, before.own_text, before.room_text)

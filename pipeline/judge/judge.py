@@ -27,6 +27,9 @@ ACTIVE = ""
 CANDIDATE = "candidate"
 """The key of the shadow model's cool-downs."""
 
+SILENT_SECONDS = 600.0
+"""Words of a room are forgotten after one to two times this, by the clock, if nobody speaks there."""
+
 TENTHS = tuple(f"{tenth / 10:.1f}" for tenth in range(10))
 """The lower bounds of the tenths of a score."""
 
@@ -71,6 +74,7 @@ class Judge(Processor[Transcript, Flag | SpeechStatus]):
         self._rules, self._classifier, self._metrics, self._candidate = rules, classifier, metrics, candidate
         self._cooldowns: dict[str, CoolDowns] = {}
         self._conversations = Conversations()
+        self._sweep_at = 0.0
         from_zero(metrics.flags, get_args(Suggestion))
         from_zero(metrics.context, ("same", "raised"))
         metrics.classifier.labels(classifier.name).set(1)
@@ -87,6 +91,13 @@ class Judge(Processor[Transcript, Flag | SpeechStatus]):
         if self._shadow_model:
             self._shadow_model.watch(transcribed, before, flags)
         return [*flags, *(status_of(each, "skipped", "overload") for each in batch if each.skipped)]
+
+    def tick(self, now: float) -> list[Flag | SpeechStatus | Rejected]:
+        """Forget what was said in rooms that have fallen silent. The clock decides nothing else here."""
+        if now >= self._sweep_at:
+            self._conversations.sweep()
+            self._sweep_at = now + SILENT_SECONDS
+        return []
 
     def close(self) -> None:
         self._rules.close()

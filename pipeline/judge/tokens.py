@@ -21,9 +21,10 @@ class Tokens:
     """A tokenizer with the special tokens of XLM-RoBERTa."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
+        """Raises ValueError if `tokenizer` has other special tokens."""
         tokenizer.no_truncation()
         self._tokenizer = tokenizer
-        self._begin, self._separator = tokenizer.token_to_id(BEGIN), tokenizer.token_to_id(SEPARATOR)
+        self._begin, self._separator = _id(tokenizer, BEGIN), _id(tokenizer, SEPARATOR)
         self._dropped = frozenset(map(tokenizer.token_to_id, SPECIAL))
 
     def of(self, texts: Sequence[str]) -> list[list[int]]:
@@ -38,6 +39,13 @@ class Tokens:
         told = [at for ids in before for at in (*ids, self._separator)]
         room = MAX_JOINED - 1 - len(said)
         return [self._begin, *told[max(0, len(told) - room) :], *said]
+
+
+def _id(tokenizer: Tokenizer, token: str) -> int:
+    found: int | None = tokenizer.token_to_id(token)
+    if found is None:
+        raise ValueError(f"its tokenizer has no {token}")
+    return found
 
 
 def _all(parts: Iterable[Sequence[str]]) -> Iterable[str]:

@@ -51,7 +51,7 @@ def data(tmp_path: Path) -> Path:
 def test_our_conversations_have_times_speakers_and_those_who_break_rules() -> None:
     found = [*ours()]
     [threat] = [each for each in found if each.risky and any(turn.text == THREAT for turn in each.turns)]
-    assert (threat.language, threat.breaking) == ("en", {"A"})
+    assert (threat.language, threat.breaking) == ("en", frozenset("A"))
     assert [turn.speaker for turn in threat.turns] == ["A", "b", "A", "A"]
     assert all(one.end <= two.start < two.end for one, two in zip(threat.turns, threat.turns[1:], strict=False))
     assert len({each.turns[0].room for each in found}) == len(found)

@@ -86,6 +86,18 @@ def test_when_all_is_full_the_room_that_was_silent_longest_forgets_first() -> No
     assert "old" not in memory._rooms
 
 
+def test_a_sweep_forgets_rooms_that_are_silent_since_the_last_one() -> None:
+    memory = Conversations()
+    memory.follow([transcript("one", 100.0, room="attic"), transcript("two", 100.0)])
+    memory.sweep()
+    memory.follow([transcript("three", 103.0)])
+    memory.sweep()
+    assert [*memory._rooms] == ["lobby"]
+    assert memory._speakers == 1
+    memory.sweep()
+    assert (memory._rooms, memory._speakers) == ({}, 0)
+
+
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("xyz"), st.integers(0, 60)), max_size=60))
 def test_the_memory_has_its_limits_in_any_order(told: list[tuple[str, str, int]]) -> None:
     memory = Conversations(max_speakers=4, max_in_room=3)

@@ -132,6 +132,15 @@ def test_after_the_seconds_of_context_the_same_words_are_flagged_again() -> None
     assert [flag.suggestion for flag in again] == ["pass", "block", "pass"]
 
 
+def test_words_of_a_silent_room_are_forgotten_by_the_clock() -> None:
+    for ticks, suggestion in (((0.0, 1.0, 599.0), "block"), ((0.0, 600.0, 1200.0), "pass")):
+        judge = judge_of(PIECES, context=True)
+        first, second, _ = in_pieces()
+        judge.process([first])
+        assert [result for now in ticks for result in judge.tick(now)] == []
+        assert [flag.suggestion for flag in flags(judge.process([second]))] == [suggestion]
+
+
 def test_texts_with_speakers_and_times_are_read_in_context() -> None:
     said = [Text("i will find", speaker="ann", start=1.0), Text("and end you", speaker="ann", start=2.0)]
     judge = judge_of(PIECES, context=True)

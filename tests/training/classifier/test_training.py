@@ -67,6 +67,7 @@ def test_a_run_writes_a_model_that_the_judge_loads(trained: Path) -> None:
     classifier = load(JudgeSettings(model=str(trained / "onnx")))
     insult, weather = classifier.classify(["you are a stupid idiot", "今天天气很好"], ["en", "zh"])
     assert insult["abuse"] > 0.5 > weather["abuse"]
+    assert classifier.context, "it was trained with the speech before the texts"
     assert (trained / "onnx" / "thresholds.json").is_file()
 
 
