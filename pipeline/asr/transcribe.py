@@ -129,7 +129,8 @@ class Transcribe(Processor[Utterance, Transcript]):
     def _recognise_early(self, utterances: Sequence[EarlyUtterance]) -> list[EarlyResult | None]:
         choices = [LanguageGuess(self._languages, utterance.room) for utterance in utterances]
         opened = [self._open_early(*each) for each in zip(utterances, choices, strict=True)]
-        recognitions = iter(self._recognise([clip for clip in opened if clip]))
+        clips = [clip for clip in opened if clip]
+        recognitions = iter(self._recognise(clips) if clips else [])
         return [
             EarlyResult(next(recognitions), choice.language, choice.probabilities) if clip else None
             for clip, choice in zip(opened, choices, strict=True)
