@@ -5,8 +5,8 @@ may give the same number of false alarms. This number is as large as possible, s
 of the rules that stay, keep the rate.
 
 A label may have a goal: the least share of its speech that all rules together catch. Its threshold is lowered until the
-goal is reached, and the other labels then get fewer false alarms. If the rate does not allow all goals, all are lowered
-in proportion.
+goal is reached, and the other labels then get fewer false alarms, but at least half. If the rate does not allow all
+goals, all are lowered in proportion.
 """
 
 from collections.abc import Mapping, Sequence
@@ -67,17 +67,21 @@ def choose(speech: DecidedSpeech, rate: float, goals: Goals | None = None) -> Nu
     If the rules that stay exceed the rate alone, no utterance that breaks no rule reaches one of the thresholds.
     """
     clean = ~speech.risky
-    total = speech.weights.sum()
     ladders = [_Ladder(column, speech.weights[clean]) for column in speech.scores[clean].T]
-    limits = np.full(speech.scores.shape[1], inf)
-    for part in np.linspace(1, 0, STEPS + 1) if goals else [0.0]:
-        for share in np.linspace(rate, 0, STEPS + 1):
-            limits = np.array([ladder.limit(share * total) for ladder in ladders])
+    shares = np.linspace(rate, 0, STEPS + 1) * speech.weights.sum()
+
+    def keeps(limits: Numbers) -> bool:
+        return speech.false_rate(speech.alarms(limits)) <= rate
+
+    equal = next((share for share in shares if keeps(_limits(ladders, share))), 0.0)
+    for part in np.linspace(1, 0, STEPS + 1) if goals else ():
+        for share in np.linspace(equal, equal / 2, STEPS + 1):
+            limits = _limits(ladders, share)
             for place, goal in (goals or {}).items():
                 limits[place] = min(limits[place], _reaching(speech, limits, place, goal * part))
-            if speech.false_rate(speech.alarms(limits)) <= rate:
+            if keeps(limits):
                 return limits
-    return limits
+    return _limits(ladders, equal)
 
 
 def expected(speech: DecidedSpeech, rate: float, goals: Goals | None = None) -> tuple[Truths, Truths]:
@@ -113,6 +117,10 @@ class _Ladder:
         reached = int(np.searchsorted(self._reached, allowed, side="right"))
         above = float(self._scores[reached]) if reached < len(self._scores) else 0.0
         return min(1.0, ceil(float(np.nextafter(above, inf)) * SCALE) / SCALE)
+
+
+def _limits(ladders: Sequence[_Ladder], allowed: float) -> Numbers:
+    return np.array([ladder.limit(allowed) for ladder in ladders])
 
 
 def _reaching(speech: DecidedSpeech, limits: Numbers, place: int, goal: float) -> float:
