@@ -1,4 +1,4 @@
-"""Compare Mandarin recognition with and without the adapter, on recordings of people.
+"""Compare our Mandarin recognition with faster-whisper's, on recordings of people.
 
     python -m benchmarks.people --clips DIR [--without SOURCE ...] [--split dev] [--limit N] [--texts FILE]
 
@@ -25,9 +25,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.recognisers import Recognise, ours
+from benchmarks.recognisers import Recognise, faster, ours
 from pipeline.asr.transcriber import MAX_SAMPLES
 from pipeline.audio.decode import samples_of
+from pipeline.cores import cores
 from pipeline.settings import Asr
 from pipeline.topology import TRANSCRIBE
 from training.speech.words import characters
@@ -54,8 +55,8 @@ class PersonClip(NamedTuple):
 class ClipTexts(NamedTuple):
     """The transcripts of each recogniser for each clip."""
 
-    without: list[str]
-    with_adapter: list[str]
+    faster: list[str]
+    ours: list[str]
 
 
 def clips(folder: Path, leave_out: Sequence[str], split: str | None) -> list[PersonClip]:
@@ -70,13 +71,14 @@ def clips(folder: Path, leave_out: Sequence[str], split: str | None) -> list[Per
 
 
 def recognise(found: Sequence[PersonClip]) -> ClipTexts:
-    """Transcribe every clip twice, a batch at a time, so that other load affects both alike."""
-    without, with_adapter = (ours(Asr(language="zh", adapters=on)) for on in (False, True))
+    """Transcribe every clip with both recognisers, a batch at a time, so that other load affects both alike."""
+    asr = Asr(language="zh")
+    theirs, own = faster(asr, threads=cores()), ours(asr)
     texts = ClipTexts([], [])
     for batch in track([*batches(found)], "hearing", console=Console(stderr=True)):
         sound = [samples_of(clip.file)[:MAX_SAMPLES] for clip in batch]
-        texts.without.extend(_texts(without, sound))
-        texts.with_adapter.extend(_texts(with_adapter, sound))
+        texts.faster.extend(_texts(theirs, sound))
+        texts.ours.extend(_texts(own, sound))
     return texts
 
 
@@ -87,7 +89,7 @@ def kept(found: Sequence[PersonClip], file: Path | None) -> ClipTexts:
         return ClipTexts(*([row[column] for row in rows] for column in (1, 2)))
     texts = recognise(found)
     if file:
-        lines = [f"{clip.file.name}\t{off}\t{on}\n" for clip, off, on in zip(found, *texts, strict=True)]
+        lines = [f"{clip.file.name}\t{theirs}\t{own}\n" for clip, theirs, own in zip(found, *texts, strict=True)]
         file.write_text("".join(lines), "utf-8")
     return texts
 
@@ -142,7 +144,7 @@ def interval(before: Errors, after: Errors) -> tuple[float, float]:
 
 
 def table(found: Sequence[PersonClip], texts: ClipTexts) -> Table:
-    made = Table("unit", "clips", "without %", "with %", "difference", "95% interval")
+    made = Table("unit", "clips", "faster-whisper %", "ours %", "difference", "95% interval")
     references = [clip.reference for clip in found]
     for unit, spelt in (("character", characters), ("toneless syllable", syllables)):
         before, after = (errors(references, each, spelt) for each in texts)

@@ -17,7 +17,7 @@ from pipeline import languages
 from pipeline.asr.context import LIMITS, as_trained, limit_of, own_length, with_margin
 from pipeline.asr.hypothesis import Hypothesis, best_first
 from pipeline.asr.mel import Mel, log_mel
-from pipeline.asr.suspicion import CLEAR_LANGUAGE, is_suspicious, is_unfamiliar
+from pipeline.asr.suspicion import CLEAR_LANGUAGE, is_suspicious
 from pipeline.asr.transcriber import MAX_SAMPLES, Clip, Reading, Recognition, TimedWord
 from pipeline.messages import SAMPLE_RATE
 
@@ -130,12 +130,12 @@ class _Sound:
     def another_try(self) -> bool:
         """Whether to decode the clip again. If so, sets `context` and `search` for that.
 
-        - A text that is unfamiliar to the adapter is decoded without the adapter.
+        - A clip that was decoded with an adapter is decoded without it, too.
         - A suspicious text is then decoded once more, with more context and a wide beam.
         - A text that loops, after that or in the longest context, is decoded with repetitions suppressed.
         Nothing is sampled at random, so a clip always gives the same text.
         """
-        if is_unfamiliar(self.best) and not self.search.plain:
+        if self.best.adapted and not self.search.plain:
             self.pad(self.context)
             self.search = replace(self.search, plain=True)
             return True

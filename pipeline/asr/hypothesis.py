@@ -60,6 +60,11 @@ class Hypothesis:
         """Whether the text is one sentence, twice."""
         return is_doubled(self.text)
 
+    @property
+    def faults(self) -> tuple[bool, bool, bool]:
+        """Whether the text loops, is too long for the clip, or says a sentence twice."""
+        return self.looping, self.hasty, self.doubled
+
     @cached_property
     def plausibility(self) -> float:
         """The score that selects the best of several texts. The language decides whether it is a mean or a sum."""
@@ -126,10 +131,11 @@ def legible(tokens: Sequence[int], text_of: Callable[[Sequence[int]], str]) -> t
 def best_first(tried: Sequence[Hypothesis]) -> list[Hypothesis]:
     """Sort the hypotheses, best first, and keep each text once.
 
-    Texts that loop, are too long for the clip, or say a sentence twice come last, because their scores are too high.
-    Otherwise the most plausible text is first.
+    Texts with faults come last, because their scores are too high. Otherwise the most plausible text is first, but an
+    adapter's text only if all others have faults. An adapter recognises sounds better, but chooses characters worse.
     """
-    found: dict[str, Hypothesis] = {}
-    for one in sorted(tried, key=lambda one: (one.looping, one.hasty, one.doubled, -one.plausibility)):
+    ranked = sorted(tried, key=lambda one: (one.faults, -one.plausibility))
+    found = {(best := min(ranked, key=lambda one: (one.faults, one.adapted))).text: best}
+    for one in ranked:
         found.setdefault(one.text, one)
     return list(found.values())

@@ -1,7 +1,7 @@
 import pytest
 
 from pipeline.asr.hypothesis import Hypothesis
-from pipeline.asr.suspicion import is_suspicious, is_unfamiliar
+from pipeline.asr.suspicion import is_suspicious
 
 
 @pytest.mark.parametrize(
@@ -23,14 +23,3 @@ def test_suspicious_texts_are_decoded_again(
 ) -> None:
     heard = Hypothesis(language, (1,) * tokens, text, logprob, no_speech, seconds=1.0)
     assert is_suspicious(heard) is suspicious
-
-
-@pytest.mark.parametrize(
-    ("adapted", "logprob", "no_speech", "unfamiliar"),
-    [(True, -0.31, 0.1, True), (True, -0.29, 0.1, False), (False, -0.9, 0.1, False), (True, -1.5, 0.9, False)],
-)
-def test_an_unsure_text_of_an_adapter_is_unfamiliar(
-    adapted: bool, logprob: float, no_speech: float, unfamiliar: bool
-) -> None:
-    heard = Hypothesis("zh", (1, 2), "你好", logprob, no_speech, 2.0, adapted)
-    assert is_unfamiliar(heard) is unfamiliar
