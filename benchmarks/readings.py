@@ -28,11 +28,11 @@ from benchmarks.judging.systems import Remembering, WholeJudge
 from pipeline.asr.hypothesis import OVERCONFIDENCE
 from pipeline.judge.classifier import load
 from pipeline.judge.judge import Judge, check
+from pipeline.learning.figures import auroc, recall_at
+from pipeline.learning.rows import RISK
 from pipeline.messages import MAX_ALTERNATIVES, Alternative
 from pipeline.metrics import Metrics
 from pipeline.settings import JudgeSettings
-from training.classifier.figures import auroc, recall_at
-from training.classifier.rows import RISK
 
 DRAWS = 2_000
 SEED = 4

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pipeline import languages
+from pipeline.asr import talk
 from pipeline.asr.guards import is_doubled, is_looping
 
 SECONDS_PER_TIMESTAMP = 0.02
@@ -69,9 +70,11 @@ class Hypothesis:
     def plausibility(self) -> float:
         """The score that selects the best of several texts. The language decides whether it is a mean or a sum."""
         logprob = self.avg_logprob - OVERCONFIDENCE * self.adapted
-        if languages.of(self.language).recogniser.ranking == "mean":
+        recogniser = languages.of(self.language).recogniser
+        if recogniser.ranking == "mean":
             return logprob
-        return logprob * (len(self.tokens) + 1) + len(WORD.findall(self.text))
+        usual = recogniser.talk_weight * talk.fluency(self.text, self.language) if recogniser.talk_weight else 0.0
+        return logprob * (len(self.tokens) + 1) + len(WORD.findall(self.text)) + usual
 
     @property
     def hasty(self) -> bool:

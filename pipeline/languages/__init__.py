@@ -7,6 +7,7 @@ user's own; a file in it replaces the shipped file of the same name. Every file 
     lexicon.yaml        terms for the judge
     console.yaml        texts of the review console; missing texts are English
     adapters/MODEL.npz  additions to Whisper's weights
+    talk.npz            a model of ordinary talk, which ranks the recogniser's readings
     script.py           a `Script`, if the language needs code; in shipped folders only
 
 A language without a folder has the defaults of `Language`.
@@ -47,6 +48,8 @@ class RecogniserSettings(Sheet):
 
     To the sum, one is added for each character, because each character costs some probability.
     """
+    talk_weight: float = Field(0.0, ge=0, le=1)
+    """Weight of `talk.npz` in the ranking: how much it counts that people usually say such words. With a sum only."""
 
 
 def _check_phrase(phrase: str) -> str:

@@ -63,9 +63,11 @@ def table(path: Path, rows: Sequence[dict[str, str]]) -> None:
 
 
 def two_clips(folder: Path) -> Path:
-    head = "file\tlanguage\tsource\tseconds\treference\n"
+    head = "file\tlanguage\tsource\tseconds\treference\tsplit\n"
     names = sorted(path.name for path in MANDARIN.glob("*.flac"))[:2]
-    (folder / "refs.tsv").write_text(head + "".join(f"{MANDARIN / n}\tzh\tphone\t2\t你好\n" for n in names), "utf-8")
+    (folder / "refs.tsv").write_text(
+        head + "".join(f"{MANDARIN / n}\tzh\tphone\t2\t你好\tdev\n" for n in names), "utf-8"
+    )
     return folder
 
 
@@ -112,6 +114,7 @@ COMMANDS: dict[str, Callable[[Path], list[str]]] = {
     "people": lambda folder: ["--clips", str(two_clips(folder))],
     "policy": lambda folder: ["--data", str(ordinary_talk(folder))],
     "quality": lambda _: ["--cases", "300"],
+    "ranking": lambda folder: ["--clips", str(two_clips(folder))],
     "readings": lambda folder: ["--heard", str(few_heard(folder)), "--plain", str(folder / "zh.tsv")],
     "rooms": lambda _: ["--rooms", "3", "--seconds", "14", "--workers", "1"],
     "screenshot": lambda folder: [str(folder / "shown.svg"), "voxwarden", "--version"],

@@ -15,7 +15,7 @@ from random import Random
 
 from rich.progress import track
 
-from training.classifier.rows import CLEAN, Row, part_of
+from pipeline.learning.rows import CLEAN, Row, part_of
 from training.classifier.sets import authored
 from training.commands import errors_in_a_line, notes
 from training.speech.round_trips import TrainingLine, furnish

@@ -6,8 +6,8 @@ from shlex import quote
 import pytest
 
 from benchmarks.judging.cases import transcribed
+from pipeline.learning.rows import RISK, part_of
 from tests.training.classifier import tiny
-from training.classifier.rows import RISK, part_of
 from training.classifier.sets import authored
 from training.speech import validation
 
