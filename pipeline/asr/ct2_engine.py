@@ -94,19 +94,20 @@ class CTranslate2:
         how: BeamSearch,
     ) -> list[list[Hypothesis]]:
         model = fitting(self.model, self._adapted, "" if how.plain else language, limit)
+        adapted = model is not self.model
+        beam = min(how.beam, adapter.WIDEST) if adapted else how.beam
         results = self._guarded(
             model.generate,
             self._padded(encodings, limit),
             [self.vocabulary.prompt(language)] * len(encodings),
-            beam_size=how.beam,
-            num_hypotheses=how.readings,
+            beam_size=beam,
+            num_hypotheses=beam,
             no_repeat_ngram_size=how.no_repeat,
             max_length=2 * budget(limit),  # CTranslate2 uses half of it
             suppress_tokens=self._suppressed(limit),
             return_scores=True,
             return_no_speech_prob=True,
         )
-        adapted = model is not self.model
         return [
             self._hypotheses(each, language, length, adapted) for each, length in zip(results, lengths, strict=True)
         ]

@@ -38,11 +38,6 @@ class BeamSearch:
     plain: bool = False
     """Decode without the language's adapter."""
 
-    @property
-    def readings(self) -> int:
-        """How many texts to return. With a narrow beam, the other texts differ only by a comma."""
-        return self.beam if self.beam >= WIDE else 1
-
 
 WIDE = 5
 """Whisper's default beam size."""

@@ -69,7 +69,8 @@ class Talk:
             pair_known, self._second[pair], self._first_backoff[numbers[:-1]] + self._first[numbers[1:]]
         )[1:]
         backoff = np.where(pair_known, self._second_backoff[pair], 0.0)[:-1]
-        return np.where(triple_known, self._third[triple], backoff + shorter)
+        found: Floats = np.where(triple_known, self._third[triple], backoff + shorter)
+        return found
 
 
 def _find(keys: Keys, wanted: Keys) -> tuple[Keys, NDArray[np.bool_]]:

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.asr.talk import END, FILE, START, clauses
 from pipeline.languages import SHIPPED
@@ -26,6 +27,7 @@ UNSEEN = 0.5
 """Added to the count of each character."""
 
 Counts = Mapping[str, int]
+Column = NDArray[np.generic]
 
 
 def lines(folder: Path) -> Iterator[str]:
@@ -47,7 +49,7 @@ def count(found: Iterator[str]) -> tuple[Counter[str], Counter[str], Counter[str
     return singles, pairs, triples
 
 
-def tables(singles: Counts, pairs: Counts, triples: Counts) -> dict[str, np.ndarray]:
+def tables(singles: Counts, pairs: Counts, triples: Counts) -> dict[str, Column]:
     """The arrays of `Talk`."""
     pairs, triples = (_frequent(counts) for counts in (pairs, triples))
     characters = sorted({START, *singles})
@@ -91,8 +93,9 @@ def estimated(grams: Counts, shorter: Mapping[str, float]) -> tuple[dict[str, fl
     }, unseen
 
 
-def _logs(values: Sequence[float]) -> np.ndarray:
-    return np.log(np.array(values)).astype(np.float16)
+def _logs(values: Sequence[float]) -> Column:
+    logs: Column = np.log(np.array(values)).astype(np.float16)
+    return logs
 
 
 def main() -> None:
