@@ -57,19 +57,18 @@ class Talk:
 
     def _fluency(self, clause: str) -> float:
         unknown = self._size - 1
-        numbers = np.array([self._numbers.get(each, unknown) for each in (START, START, *clause, END)], np.uint32)
+        numbers = np.array([self._numbers.get(each, unknown) for each in (START, *clause, END)], np.uint32)
         return float(self._logprobs(numbers).sum()) + TYPICAL * len(clause)
 
     def _logprobs(self, numbers: Keys) -> Floats:
-        """The log-probability of each character after the first two, shape (characters - 2,)."""
-        pair, pair_known = _find(self._pairs, numbers[:-1] * self._size + numbers[1:])
-        triple, triple_known = _find(self._triples, pair[:-1] * self._size + numbers[2:])
-        triple_known &= pair_known[:-1]
-        shorter = np.where(
-            pair_known, self._second[pair], self._first_backoff[numbers[:-1]] + self._first[numbers[1:]]
-        )[1:]
-        backoff = np.where(pair_known, self._second_backoff[pair], 0.0)[:-1]
-        found: Floats = np.where(triple_known, self._third[triple], backoff + shorter)
+        """The log-probability of each character after the first, shape (characters - 1,)."""
+        pair, is_pair = _find(self._pairs, numbers[:-1] * self._size + numbers[1:])
+        triple, is_triple = _find(self._triples, pair[:-1] * self._size + numbers[2:])
+        unpaired = self._first_backoff[numbers[:-1]] + self._first[numbers[1:]]
+        short = np.where(is_pair, self._second[pair], unpaired)
+        backoff = np.where(is_pair, self._second_backoff[pair], 0.0)[:-1]
+        long = np.where(is_triple & is_pair[:-1], self._third[triple], backoff + short[1:])
+        found: Floats = np.concatenate([short[:1], long])
         return found
 
 

@@ -42,9 +42,9 @@ def count(found: Iterator[str]) -> tuple[Counter[str], Counter[str], Counter[str
     """How often each character, pair and triple occurs."""
     singles, pairs, triples = Counter[str](), Counter[str](), Counter[str]()
     for clause in found:
-        text = START * 2 + clause + END
-        singles.update(text[2:])
-        pairs.update(map("".join, pairwise(text[1:])))
+        text = START + clause + END
+        singles.update(text[1:])
+        pairs.update(map("".join, pairwise(text)))
         triples.update(map("".join, zip(text, text[1:], text[2:], strict=False)))
     return singles, pairs, triples
 

@@ -27,7 +27,7 @@ def test_what_was_said_is_more_fluent_than_its_homophones(model: Talk) -> None:
 def test_the_probabilities_of_the_next_character_add_up_to_one(model: Talk, before: str) -> None:
     """The end of a clause counts as a character. `猫` is unknown."""
     known = sorted({*"".join(SAID), "$"})
-    start = np.array([model._numbers[each] for each in f"^^{before}"], np.uint32)
+    start = np.array([model._numbers[each] for each in f"^{before}"], np.uint32)
     total = sum(np.exp(model._logprobs(np.append(start, model._numbers[each]).astype(np.uint32))[-1]) for each in known)
     assert 0.9 < total <= 1.001
 
