@@ -52,8 +52,8 @@ class Talk:
         self._size = len(characters)
 
     def fluency(self, text: str) -> float:
-        """How likely people say `text`, as a logarithm. Of a typical text it is about 0."""
-        return sum(map(self._fluency, clauses(text)))
+        """How likely people say `text`, as a logarithm. Of a typical text it is about 0, and of an empty one lower."""
+        return sum(map(self._fluency, clauses(text) or [""]))
 
     def _fluency(self, clause: str) -> float:
         unknown = self._size - 1
