@@ -45,7 +45,7 @@ class ClipReadings(msgspec.Struct, frozen=True):
 Choose = Callable[[Hypothesis], float]
 
 
-class Tried(Engine):
+class KeepingEngine(Engine):
     """Keeps all hypotheses of each clip."""
 
     def tried(self, sound: Sequence[Clip]) -> list[list[Hypothesis]]:
@@ -60,7 +60,7 @@ class Tried(Engine):
 
 def hear(found: Sequence[PersonClip], split: str) -> Iterator[ClipReadings]:
     asr = Asr(language=LANGUAGE, adapters=False)
-    engine = Tried(network_of(asr, weights.find(asr)), "benchmark", asr.batch)
+    engine = KeepingEngine(network_of(asr, weights.find(asr)), "benchmark", asr.batch)
     for batch in track([*batches(found)], split, console=Console(stderr=True)):
         sound = [Clip(samples_of(clip.file)[:MAX_SAMPLES], LANGUAGE) for clip in batch]
         for clip, hypotheses_of in zip(batch, engine.tried(sound), strict=True):

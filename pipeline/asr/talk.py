@@ -28,7 +28,7 @@ Floats = NDArray[np.float32]
 Keys = NDArray[np.uint32]
 
 
-class Talk:
+class TalkModel:
     """The tables of one model. Log-probabilities and back-off weights are natural logarithms.
 
     - `characters`: the known ones, shape (characters,), with `first` and `first_backoff`. The last one stands for all
@@ -92,5 +92,5 @@ def fluency(text: str, language: str) -> float:
 
 
 @cache
-def _read(path: Path | None) -> Talk | None:
-    return Talk(path) if path else None
+def _read(path: Path | None) -> TalkModel | None:
+    return TalkModel(path) if path else None

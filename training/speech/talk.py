@@ -50,7 +50,7 @@ def count(found: Iterator[str]) -> tuple[Counter[str], Counter[str], Counter[str
 
 
 def tables(singles: Counts, pairs: Counts, triples: Counts) -> dict[str, Column]:
-    """The arrays of `Talk`."""
+    """The arrays of `TalkModel`."""
     pairs, triples = (_frequent(counts) for counts in (pairs, triples))
     characters = sorted({START, *singles})
     number = {character: at for at, character in enumerate(characters)}

@@ -6,25 +6,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.asr.hypothesis import Hypothesis, best_first
-from pipeline.asr.talk import Talk, clauses, fluency
+from pipeline.asr.talk import TalkModel, clauses, fluency
 from training.speech.talk import count, tables
 
 SAID = ["他在家", "他在家", "她在学校", "她在学校", "我再说一次", "我再说一次", "我在家", "我在家"]
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Talk:
+def model(tmp_path_factory: pytest.TempPathFactory) -> TalkModel:
     path = tmp_path_factory.mktemp("talk") / "talk.npz"
     np.savez_compressed(path, allow_pickle=False, **tables(*count(iter(SAID))))
-    return Talk(path)
+    return TalkModel(path)
 
 
-def test_what_was_said_is_more_fluent_than_its_homophones(model: Talk) -> None:
+def test_what_was_said_is_more_fluent_than_its_homophones(model: TalkModel) -> None:
     assert model.fluency("他在家") > model.fluency("她在家") > model.fluency("他再家")
 
 
 @pytest.mark.parametrize("before", ["", "他", "他在", "我再", "说他"])
-def test_the_probabilities_of_the_next_character_add_up_to_one(model: Talk, before: str) -> None:
+def test_the_probabilities_of_the_next_character_add_up_to_one(model: TalkModel, before: str) -> None:
     """The end of a clause counts as a character. `猫` is unknown."""
     known = sorted({*"".join(SAID), "$"})
     start = np.array([model._numbers[each] for each in f"^{before}"], np.uint32)
@@ -32,7 +32,7 @@ def test_the_probabilities_of_the_next_character_add_up_to_one(model: Talk, befo
     assert 0.9 < total <= 1.001
 
 
-def test_punctuation_spelling_and_digits_do_not_matter(model: Talk) -> None:
+def test_punctuation_spelling_and_digits_do_not_matter(model: TalkModel) -> None:
     assert model.fluency("他在家，我再說1次。") == model.fluency("他在家 我再说一次")
     assert clauses("我在家, OK?") == ["我在家", "ok"]
 

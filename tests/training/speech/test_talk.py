@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.asr.talk import Talk, clauses
+from pipeline.asr.talk import TalkModel, clauses
 from pipeline.learning.rows import part_of
 from tests.training.classifier import tiny
 from training.classifier.sets import authored
@@ -26,5 +26,5 @@ def test_rare_pairs_are_left_out(tmp_path: Path) -> None:
     made = talk.tables(*talk.count(iter(["你好", "你好", "再见"])))
     assert len(made["pairs"]) == len({"^你", "你好", "好$"})
     np.savez(tmp_path / "talk.npz", allow_pickle=False, **made)
-    model = Talk(tmp_path / "talk.npz")
+    model = TalkModel(tmp_path / "talk.npz")
     assert model.fluency("你好") > model.fluency("再见")
