@@ -30,7 +30,7 @@ class Recipe:
 
     seed: int = 1
     runs: int = 2
-    """Number of models. Each learns from the one before it."""
+    """Number of models. Each goes on from the one before it, and learns from it."""
     samples: int = 300_000
     """Texts in a run. Each has new recognition errors."""
     minutes: float | None = None

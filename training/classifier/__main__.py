@@ -23,7 +23,7 @@ def train(
     without: Annotated[list[str] | None, typer.Option(help="Leave out this set. Repeat it for several.")] = None,
     learning_rate: Annotated[float, typer.Option(min=0, help="The highest learning rate.")] = 1e-4,
     seed: Annotated[int, typer.Option(help="The same seed gives the same figures, within noise.")] = 1,
-    runs: Annotated[int, typer.Option(min=1, help="Number of models. Each learns from the one before it.")] = 2,
+    runs: Annotated[int, typer.Option(min=1, help="Number of models. Each goes on from the one before it.")] = 2,
     teacher: Annotated[str | None, typer.Option(help="Folder of an ONNX model that teaches the first.")] = None,
     samples: Annotated[int, typer.Option(min=1, help="Texts for each model, each with new errors.")] = 300_000,
     kept: Annotated[float, typer.Option(min=0, max=1, help="Share of --encoder's weights in the result.")] = 0.0,

@@ -12,7 +12,7 @@ from pipeline.errors import ConfigError
 from pipeline.judge.calibration import Calibrated
 from pipeline.judge.classifier import load_model
 from pipeline.judge.onnx import MODEL
-from pipeline.learning import folder
+from pipeline.learning import encoder, folder
 from pipeline.learning.loop import Recipe, Say
 from pipeline.learning.rows import Row
 from training.classifier import beginning, sets, sounds
@@ -34,9 +34,9 @@ def run(
     """Train on the sets `names` under `data`, starting from the encoder `base`; write `out`/transformers and
     `out`/onnx.
 
-    The first run learns from `teacher`, if there is one. Each later run learns from the one before it. `transformers/`
-    holds a first model after some minutes and is updated. `onnx/` is written after each run. So you can use the result
-    of an interrupted training.
+    The first run learns from `teacher`, if there is one. Each later run goes on from the model before it, and learns
+    from it. `transformers/` holds a first model after some minutes and is updated. `onnx/` is written after each run.
+    So you can use the result of an interrupted training.
     """
     started = monotonic()
     guide = named(teacher) if teacher else None
@@ -82,13 +82,13 @@ def time_of(number: int, recipe: Recipe, spent: float) -> float | None:
 def generation(number: int, rows: Sequence[Row], out: Path, recipe: Recipe, base: str | None, say: Say) -> None:
     """Write the model of run `number` (from 0) to `out`.
 
-    All runs start from the same weights, but with their own order and noise.
+    The first run starts from `base`. A later run goes on from the model in `out`, with its own order and noise.
     """
     one = replace(recipe, seed=recipe.seed + number)
     torch.manual_seed(recipe.seed)  # for the new head
-    # Early in its run, the second model is worse than the first, which is already saved.
+    # At its high rate, a later run is worse for a while than the model before it, which is already saved.
     save = _unsaved if number else partial(folder.save, out)
-    folder.save(out, *train(rows, beginning.start(base), one, say, save))
+    folder.save(out, *train(rows, encoder.load(str(out)) if number else beginning.start(base), one, say, save))
 
 
 def _unsaved(*_: object) -> None:
