@@ -9,6 +9,7 @@ from benchmarks.judging.cases import transcribed
 from pipeline.learning.rows import RISK, part_of
 from tests.training.classifier import tiny
 from training.classifier.sets import authored
+from training.speech import transcribed as speech
 from training.speech import validation
 
 CLIP = Path(__file__).parents[2] / "data" / "auth-incorrect.flac"
@@ -28,7 +29,8 @@ def test_half_of_the_lines_are_risky_and_none_is_trained_on() -> None:
 
 
 @pytest.mark.weights
-def test_the_judges_benchmark_reads_the_set(tmp_path: Path) -> None:
+def test_the_judges_benchmark_reads_the_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speech, "SURROUNDINGS", {"quiet": 1})
     voices = f"cut -f1 | xargs -n1 cp {quote(str(CLIP))}"
     given = ["--language", "en", "--audio", str(tmp_path / "audio"), "--lines", "1", "--voices", voices]
     validation.make(validation.arguments([*given, "--out", str(tmp_path / "out")]))
