@@ -15,7 +15,7 @@ from tests.pipeline.judge.fakes import WordClassifier
 THREAT = "I know which bus you take home"
 PIECES = {
     "it was a joke": {"abuse": 0.99, "risk": 0.99},
-    "and I know how": {"violence": 0.3, "risk": 0.3},
+    "and I know how": {"violence": 0.3, "risk": 0.6},
     f"{THREAT}</s>and I know how dark": {"violence": 0.99, "risk": 0.99},
 }
 

@@ -68,7 +68,7 @@ def test_json_objects_choose_language_and_room_type() -> None:
 
 def test_lines_with_speakers_and_times_are_read_in_context(classifier: WordClassifier) -> None:
     classifier.context = True
-    classifier.known |= {"fool": {"risk": 0.3}, "you are a</s>fool": {"abuse": 0.99, "risk": 0.99}}
+    classifier.known |= {"fool": {"risk": 0.6}, "you are a</s>fool": {"abuse": 0.99, "risk": 0.99}}
     said = [{"text": "you are a", "start": 1.0}, {"text": "fool", "start": 2.5}]
     spoken = [json.dumps(line | {"speaker": "ann", "room": "r"}) for line in said]
     for texts, suggestion in ((spoken, "block"), (map(json.dumps, said), "pass"), (["you are a", "fool"], "pass")):

@@ -77,7 +77,7 @@ def test_each_policy_has_its_own_cool_downs(tmp_path: Path) -> None:
 
 def test_both_policies_read_context(classifier: WordClassifier, tmp_path: Path) -> None:
     classifier.context = True
-    classifier.known |= {"you": {"abuse": 0.3, "risk": 0.3}, "i hate</s>you": {"abuse": 0.7, "risk": 0.7}}
+    classifier.known |= {"you": {"abuse": 0.3, "risk": 0.6}, "i hate</s>you": {"abuse": 0.7, "risk": 0.7}}
     test = backtests.build(JudgeSettings(), written(tmp_path, "lax", 0.8), written(tmp_path, "strict", 0.5))
     assert compared(test, transcript("i hate", 1.0)) == [("i hate", "same")]
     assert compared(test, transcript("you", 4.0)) == [("you", "new")]

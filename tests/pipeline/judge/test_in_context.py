@@ -9,7 +9,7 @@ from tests.builders import transcript
 from tests.pipeline.judge.fakes import WordClassifier
 
 SAID = [transcript("i will", 100.0), transcript("bob says", 103.0, speaker="bob"), transcript("find you", 106.0)]
-DOUBT = {"risk": 0.4}
+DOUBT = {"risk": 0.6}
 
 
 def asked(classifier: WordClassifier, *alone: dict[str, float], text: str = "find you") -> list[str]:

@@ -85,8 +85,8 @@ def test_metrics_count_suggestions_and_labels() -> None:
 
 
 PIECES = {
-    "and end you": {"violence": 0.3, "risk": 0.3},
-    "ok bye": {"violence": 0.0, "risk": 0.3},
+    "and end you": {"violence": 0.3, "risk": 0.6},
+    "ok bye": {"violence": 0.0, "risk": 0.6},
     "i will find</s>and end you": {"violence": 0.999, "risk": 0.999},
     "and end you</s>ok bye": {"violence": 0.999, "risk": 0.999},
 }

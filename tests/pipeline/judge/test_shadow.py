@@ -84,7 +84,7 @@ def test_a_shadow_model_is_counted_with_its_own_scores(chosen: JudgeSettings) ->
 
 def test_a_shadow_model_reads_context_if_it_was_trained_with_it(chosen: JudgeSettings) -> None:
     metrics = Metrics()
-    pieces = {"you": {"abuse": 0.3, "risk": 0.3}, "i hate</s>you": {"abuse": 0.9, "risk": 0.9}}
+    pieces = {"you": {"abuse": 0.3, "risk": 0.6}, "i hate</s>you": {"abuse": 0.9, "risk": 0.9}}
     alone = chosen.model_copy(update={"shadow_policies": ()})
     candidate = WordClassifier(pieces, context=True)
     judge = Judge(check(alone), WordClassifier(pieces), metrics, candidate)
