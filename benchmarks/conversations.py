@@ -7,7 +7,8 @@ authors wrote the conversations of `conversations.yaml`; training never reads th
 each. With it, there are also the test sides of DiaSafety and TeleAntiFraud, and ordinary talk (Switchboard, KdConv).
 
 A risky conversation is found if an utterance of a speaker who breaks a rule is flagged. A flag of another speaker in it
-blames the wrong person. Intervals hold 95% of 2,000 bootstrap samples of the conversations.
+blames the wrong person. In DiaSafety only the reply counts. Intervals hold 95% of 2,000 bootstrap samples of the
+conversations.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from benchmarks.judging.conversations import Dialogue, ordinary, ours, public
 from pipeline.errors import VoxwardenError
 from pipeline.judge.classifier import Classifier, load
 from pipeline.judge.judge import Judge, JudgeConfig, check
-from pipeline.learning.figures import auroc
+from pipeline.learning.figures import auroc, recall_at
 from pipeline.messages import Flag
 from pipeline.metrics import Metrics
 from pipeline.settings import JudgeSettings
@@ -73,6 +74,7 @@ MEASURES: Mapping[str, Measure] = {
     "harmless ones flagged": lambda o: _share(o.found[~o.risky]),
     "wrong person flagged": lambda o: _share(o.blamed[o.risky]),
     "AUROC of the highest risk": lambda o: auroc(o.risky.astype(float), o.risk),
+    "found if 10% of harmless ones are": lambda o: recall_at(o.risky.astype(float), o.risk, 0.1),
 }
 
 
@@ -187,7 +189,7 @@ def _first(dialogues: Iterable[Dialogue]) -> Iterable[Dialogue]:
 
 def _outcome(found: Sequence[Dialogue], flags: Sequence[Flag]) -> Outcome:
     rest = iter(flags)
-    judged = [[next(rest) for _ in each.turns] for each in found]
+    judged = [[flag for _ in each.turns if (flag := next(rest)).speaker in each.rated] for each in found]
     flagged = [{flag.speaker for flag in each if flag.suggestion != "pass"} for each in judged]
     return Outcome(
         np.array([each.risky for each in found]),

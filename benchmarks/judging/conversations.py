@@ -1,7 +1,7 @@
 """Conversations for benchmarks/conversations.py: our own, and those of public sets that training does not read."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -30,6 +30,8 @@ class Dialogue:
     turns: Sequence[Transcript]
     breaking: frozenset[str]
     """The speakers who break a rule; empty if the conversation is harmless."""
+    rated: frozenset[str]
+    """The speakers whose words this is about."""
 
     @property
     def risky(self) -> bool:
@@ -56,7 +58,8 @@ def public(data: Path) -> Iterator[Dialogue]:
     for number, row in enumerate(sets.read(data, ("diasafety",))):
         if row.room and part_of(row) == "test":
             breaking = {"a"} if row.labels.get(RISK) else set[str]()
-            yield _dialogue("diasafety", "en", str(number), _alternating([row.room, row.text], "ba"), breaking)
+            lines = _alternating([row.room, row.text], "ba")
+            yield replace(_dialogue("diasafety", "en", str(number), lines, breaking), rated=frozenset("a"))
     for name, rows in groupby(read_csv(data / "teleantifraud" / "rows.csv"), key=lambda row: row["dialogue"]):
         call = [*rows]
         if part_of(Row("", "zh", {}, "teleantifraud", group=name)) == "test":
@@ -91,4 +94,5 @@ def _dialogue(source: str, language: str, name: str, lines: Iterable[Line], brea
         end = start + max(0.5, len(tokens_of(text)) / RATE[language])
         place = {"room": f"{source} {language} {name}", "speaker": speaker, "start": start, "end": end}
         turns.append(as_transcript(text, language, id=f"{start:.3f}", **place))
-    return Dialogue(source, language, turns, frozenset(breaking))
+    speakers = frozenset(turn.speaker for turn in turns)
+    return Dialogue(source, language, turns, frozenset(breaking), speakers)

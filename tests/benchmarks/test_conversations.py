@@ -63,6 +63,7 @@ def test_public_sets_give_their_test_sides(data: Path) -> None:
     calls = [each for each in found if each.source == "teleantifraud"]
     assert 0 < len(replies) < 40
     assert {each.breaking for each in replies} == {frozenset(), frozenset("a")}
+    assert {each.rated for each in replies} == {frozenset("a")}, "the label is that of the reply"
     assert 0 < len(calls) < 20
     assert {tuple(turn.speaker for turn in each.turns) for each in calls} == {("caller", "called")}
     talk = [*ordinary(data)]
