@@ -43,12 +43,12 @@ def train(
       voxwarden --set judge.model=model/onnx judge chat.txt
     """
     try:
-        from pipeline.learning.loop import Recipe
         from training.classifier.sets import SETS, check, known
 
         left_out = known(without or ())
         names = [name for name in only or SETS if name not in left_out]
         check(data, names)  # check the sets before importing PyTorch, which takes seconds
+        from pipeline.learning.loop import Recipe
         from training.classifier.run import run
     except ModuleNotFoundError as error:
         raise ConfigError(f"Training needs the package {error.name}", "pip install -e '.[train]'") from error
