@@ -25,8 +25,8 @@ LONGEST = 12.0
 longer contexts, an earlier adapter made transcripts of real people worse."""
 
 WIDEST = 3
-"""Widest search with an adapter. Its texts are only other readings. With more of them the judge ranks no better: its
-AUROC on 612 spoken lines is .956 with three readings and with five."""
+"""Widest search with an adapter. Its texts are only other readings, and the judge ranks no better with more of them
+(`benchmarks/readings.py`)."""
 
 _OF_EITHER: Mapping[str, tuple[str, ...]] = {
     "self_attention/linear_0": ("attn.query", "attn.key", "attn.value"),

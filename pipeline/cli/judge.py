@@ -52,7 +52,7 @@ def judge(
     order and as soon as it is judged. A line that cannot be read is reported, the others are still judged, and the exit
     code is 3. In JSON lines, the positions of hits are character offsets in the text.
 
-    With "speaker" and "start" (seconds), and "room" if there are several, a line is judged after what was said before
+    With "speaker" and "start" (seconds), and "room" if there are several, a line is judged after the lines before
     it, like live speech: cool-downs apply, and the classifier reads it in its context. Write the lines in order.
 
     Examples:

@@ -1,4 +1,4 @@
-"""The judge's memory of what was said: each speaker's last utterances, and the last words of the others. Bounded.
+"""The judge's memory of recent speech: the last utterances of each speaker in each room. Bounded.
 
 Times are those of the speech, not of the clock. An utterance only follows speech that ended before it began, so it has
 the same speech before it in a replay, and if speakers come slightly out of order.
@@ -23,9 +23,9 @@ OVERLAP = 0.5
 MAX_UTTERANCES = 8
 """Utterances that are kept of each speaker. With more in `OWN_SECONDS`, the text would be too long anyway."""
 MAX_IN_ROOM = 200
-"""Limit of the speakers of one room. A room with more forgets the one who was silent for longest."""
+"""Limit of the speakers of one room. A room with more forgets the speaker whose last words are oldest."""
 MAX_SPEAKERS = 20_000
-"""Limit for all rooms together, about 60 MB. Above it, the room that was silent for longest forgets a speaker."""
+"""Limit for all rooms together, about 60 MB. Above it, the room whose last words are oldest forgets a speaker."""
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """An utterance, and what was said before it, in order."""
+    """An utterance, and the speech before it, in order."""
 
     said: Said
     own: Sequence[Said] = ()
@@ -65,7 +65,7 @@ Speakers = OrderedDict[str, deque[Said]]
 
 
 class Conversations:
-    """The last utterances of each speaker in each room. Who spoke last is the last to be forgotten.
+    """The last utterances of each speaker in each room. The speaker with the oldest words is forgotten first.
 
     A room cannot push out all others, because the number of its speakers and of their utterances is limited.
     """
@@ -78,7 +78,7 @@ class Conversations:
         self._speakers = 0
 
     def follow(self, batch: Sequence[Transcript]) -> list[Before]:
-        """What was said before each utterance. Each is remembered for those that come after it."""
+        """The speech before each utterance. Each utterance is remembered for those that come after it."""
         return [self._follow(transcript) for transcript in batch]
 
     def sweep(self) -> None:
@@ -94,7 +94,7 @@ class Conversations:
         return Before(self._remember(transcript), own, others)
 
     def _others(self, speakers: Speakers, transcript: Transcript) -> Iterator[Said]:
-        """The words of the others who spoke last. A few more are looked at, because one may be ahead."""
+        """The words of the last other speakers. A few more speakers are read, because one may be ahead."""
         last = islice((name for name in reversed(speakers) if name != transcript.speaker), 2 * OTHERS)
         for name in last:
             yield from _between(speakers[name], transcript.start, ROOM_SECONDS)
@@ -111,7 +111,7 @@ class Conversations:
         return said
 
     def _of(self, room: str, speaker: str) -> deque[Said]:
-        """The utterances of a speaker, who is now the one who spoke last."""
+        """The utterances of a speaker, whose words are now the newest."""
         speakers = self._rooms.setdefault(room, Speakers())
         self._rooms.move_to_end(room)
         self._awake.add(room)
@@ -126,7 +126,7 @@ class Conversations:
         return speakers[speaker]
 
     def _forget(self, room: str) -> None:
-        """Forget the speaker of this room who was silent for longest."""
+        """Forget the speaker of this room whose last words are oldest."""
         self._rooms[room].popitem(last=False)
         self._speakers -= 1
         if not self._rooms[room]:

@@ -13,8 +13,8 @@ from pipeline.judge.windows import windows
 from pipeline.messages import Transcript
 
 LEAST = 0.5
-"""The lowest `risk` of an utterance that is read in context: a fifth of telephone talk has it. In
-`benchmarks/conversations.py` this gives most of the gain of 0, with which every utterance would be read twice.
+"""The lowest `risk` of an utterance that is read in context. With 0, every utterance would be read twice. It was chosen
+for a first model that is not shipped: choose it again, with `benchmarks/conversations.py`, for a model that is.
 """
 MOST = 0.985
 """At this `risk`, the utterance speaks for itself."""

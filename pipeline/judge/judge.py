@@ -93,7 +93,7 @@ class Judge(Processor[Transcript, Flag | SpeechStatus]):
         return [*flags, *(status_of(each, "skipped", "overload") for each in batch if each.skipped)]
 
     def tick(self, now: float) -> list[Flag | SpeechStatus | Rejected]:
-        """Forget what was said in rooms that have fallen silent. The clock decides nothing else here."""
+        """Forget the words of rooms that have fallen silent. The clock decides nothing else here."""
         if now >= self._sweep_at:
             self._conversations.sweep()
             self._sweep_at = now + SILENT_SECONDS

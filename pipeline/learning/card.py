@@ -57,7 +57,7 @@ def _lines(card: ModelCard, has_base_card: bool) -> Iterator[str]:
         "",
         f"- **Decisions**: {len(lessons.taught)} cases taught it, and {len(lessons.held)} held-out cases set its",
         f"  temperatures. They share no {lessons.apart}. {len(lessons.golden)} golden cases are only a test.",
-        "- **It carries traces of what people said in private.** Protect it like the store, and do not publish it.",
+        "- **It carries traces of people's private speech.** Protect it like the store, and do not publish it.",
         f"- `{CASES}` has the first {DIGITS} digits of the SHA-256 of each case's id. If one of these cases is",
         "  erased later, train again without it, and delete this model.",
         "- **Licence**: it inherits the licences of the model that it continues from, with all restrictions.",

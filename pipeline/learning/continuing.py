@@ -1,6 +1,6 @@
 """Trains a classifier further on the decisions of a team, and writes a folder for `judge.model`.
 
-What the present model knows is kept in three ways. Labels that nobody decided on have its scores as targets. The
+The knowledge of the present model is kept in three ways. Labels that nobody decided on have its scores as targets. The
 learning rate is low. And the weights are mixed with those that the training began with.
 """
 

@@ -30,7 +30,7 @@ class Lessons:
     held: list[Example]
     golden: list[Example]
     apart: str
-    """What the taught and the held-out cases do not share."""
+    """`speakers`, or `rooms and speakers`: the taught and the held-out cases share none of them."""
 
 
 def split(cases: Sequence[PlacedExample], seed: int) -> Lessons:

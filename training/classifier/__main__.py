@@ -32,9 +32,8 @@ def train(
     """Train the text classifier: is a text risky, and under which labels?
 
     It needs `pip install -e '.\\[train]'` and the text sets of docs/training.md.
-    It takes an hour and a half on two cores that multiply bfloat16, and three
-    hours on others. judge.model takes OUT/onnx. Other tools can fine-tune
-    OUT/transformers.
+    It takes hours: two cores without bfloat16 read about 20 texts a second.
+    judge.model takes OUT/onnx. Other tools can fine-tune OUT/transformers.
 
     Examples:
       python -m training.classifier --data sets --out model

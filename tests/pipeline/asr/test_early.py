@@ -137,7 +137,9 @@ def test_work_begins_when_the_stage_leaves_a_worker_idle(bench: Bench) -> None:
     bench.ear.open.set()
     with bench.early.beside(1):
         bench.early.offer([offered("ana")])
+        assert bench.ear.heard == []
     bench.until_heard(1)
+    assert bench.ear.heard == ["ana"]
 
 
 def test_nothing_begins_after_its_pause(bench: Bench) -> None:
@@ -280,6 +282,7 @@ def test_an_utterance_that_was_skipped_blocks_no_later_one(bench: Bench) -> None
     until(lambda: bench.early.ready([said("ana")]) != [])
     later = said("ana", start=109.0)
     until(lambda: bench.early.ready([later]) == [later])
+    assert bench.ear.heard == ["ana", "ana"]
 
 
 def test_everything_is_ready_if_the_stage_is_behind_or_a_batch_is_large_or_nobody_works_early(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""The model of ordinary talk prefers what people usually say."""
+"""The model of ordinary talk prefers usual wording."""
 
 import numpy as np
 import pytest

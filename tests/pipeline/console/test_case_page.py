@@ -203,7 +203,7 @@ def test_a_disguised_term_has_its_normalised_form_below_what_was_said(console: C
     assert 'class="normal"' not in other
 
 
-@pytest.mark.parametrize(("language", "words"), [("en", "What was said before led to"), ("zh-CN", "结合前文")])
+@pytest.mark.parametrize(("language", "words"), [("en", "The speech before these words led to"), ("zh-CN", "结合前文")])
 def test_a_flag_that_the_context_raised_says_so(console: Console, enter: Enter, language: str, words: str) -> None:
     before = flag("a", 0, 5, reasons=("violence: score 0.95 reaches review at 0.90", reasons.of_context("pass")))
     alone = flag("b", 30, 35)

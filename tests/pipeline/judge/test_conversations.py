@@ -1,4 +1,4 @@
-"""An utterance follows what was said before it, in the time of the speech, and the memory has limits."""
+"""An utterance follows the speech before it, in the time of the speech, and the memory has limits."""
 
 from hypothesis import given
 from hypothesis import strategies as st
