@@ -14,12 +14,12 @@ from pipeline.judge.classifier import load_model
 from pipeline.judge.onnx import MODEL
 from pipeline.learning import encoder, folder
 from pipeline.learning.loop import Recipe, Say
-from pipeline.learning.rows import Row
+from pipeline.learning.rows import OUTPUTS, Row
 from training.classifier import beginning, sets, sounds
 from training.classifier.calibrate import calibrate
 from training.classifier.noise import hearing
 from training.classifier.teach import clauses, taught
-from training.classifier.train import split, train
+from training.classifier.train import Teach, split, train
 
 
 def run(
@@ -49,9 +49,10 @@ def run(
     parts = clauses(sides["train"], [*sides["validation"], *sides["test"]])
     for number in range(recipe.runs):
         say(f"run {number + 1} of {recipe.runs}")
-        rows = taught([*sides["train"], *parts], guide, say) if guide else sides["train"]
+        rows = [*sides["train"], *parts] if guide else sides["train"]
         minutes = time_of(number, recipe, (monotonic() - started) / 60)
-        generation(number, rows, weights, replace(recipe, minutes=minutes), base, say)
+        teach = partial(taught, teacher=guide) if guide else iter
+        generation(number, rows, weights, replace(recipe, minutes=minutes), base, say, teach)
         folder.convert(weights, onnx)
         say(f"sounds: a share of {sounds.add(onnx, listener, sides['validation'], hear):g}")
         for label, languages in calibrate(onnx, sides["validation"], recipe.seed).items():
@@ -60,10 +61,14 @@ def run(
 
 
 def named(teacher: str) -> Calibrated:
-    """The model that `--teacher` names; raises ConfigError."""
+    """The model that `--teacher` names. Raises ConfigError if there is none, or if it has other outputs than ours."""
+    remedy = "Name the folder onnx/ that a training wrote."
     if not (Path(teacher) / MODEL).is_file():
-        raise ConfigError(f"--teacher: no {MODEL} in {teacher}", "Name the folder onnx/ that a training wrote.")
-    return load_model(teacher)
+        raise ConfigError(f"--teacher: no {MODEL} in {teacher}", remedy)
+    guide = load_model(teacher)
+    if guide.labels != OUTPUTS:
+        raise ConfigError(f"--teacher: {teacher} has other labels than this training", remedy)
+    return guide
 
 
 def time_of(number: int, recipe: Recipe, spent: float) -> float | None:
@@ -79,8 +84,10 @@ def time_of(number: int, recipe: Recipe, spent: float) -> float | None:
     return (recipe.minutes - spent) / (recipe.runs - number)
 
 
-def generation(number: int, rows: Sequence[Row], out: Path, recipe: Recipe, base: str | None, say: Say) -> None:
-    """Write the model of run `number` (from 0) to `out`.
+def generation(
+    number: int, rows: Sequence[Row], out: Path, recipe: Recipe, base: str | None, say: Say, teach: Teach = iter
+) -> None:
+    """Write the model of run `number` (from 0) to `out`. `teach` gives the rows their targets.
 
     The first run starts from `base`. A later run goes on from the model in `out`, with its own order and noise.
     """
@@ -88,7 +95,7 @@ def generation(number: int, rows: Sequence[Row], out: Path, recipe: Recipe, base
     torch.manual_seed(recipe.seed)  # for the new head
     # At its high rate, a later run is worse for a while than the model before it, which is already saved.
     save = _unsaved if number else partial(folder.save, out)
-    folder.save(out, *train(rows, encoder.load(str(out)) if number else beginning.start(base), one, say, save))
+    folder.save(out, *train(rows, encoder.load(str(out)) if number else beginning.start(base), one, say, save, teach))
 
 
 def _unsaved(*_: object) -> None:

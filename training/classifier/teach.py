@@ -5,13 +5,11 @@ certain a text is, for every label, including labels that are not annotated.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
-from pipeline.errors import ConfigError
 from pipeline.judge.calibration import Calibrated, Numbers, sigmoid
 from pipeline.learning.duplicates import Seen
 from pipeline.learning.rows import CLEAN, OUTPUTS, Row
@@ -28,27 +26,22 @@ FEWEST = 4
 """Minimum number of characters in a useful clause."""
 TESTED = Path(__file__).parent / "spoken" / "tested.txt"
 """Clauses of our lines that are close to a test sentence, one a line. tests/benchmarks/test_suites.py finds them."""
-CHUNK = 10_000
-"""Texts between two lines of progress."""
+CHUNK = 3200
+"""Texts that the teacher reads at once."""
 
 
-def taught(rows: Sequence[Row], teacher: Calibrated, say: Callable[[str], None]) -> list[Row]:
-    """`rows` with a target for every output.
+def taught(rows: Iterable[Row], teacher: Calibrated) -> Iterator[Row]:
+    """`rows` with a target for every output. The teacher reads only the rows that the training reaches.
 
     Rows of clean talk keep their labels. Training also uses fragments of them, and a target for the whole text would be
     wrong for a fragment.
-
-    Raises ConfigError if the teacher has other outputs than ours.
     """
-    if teacher.labels != OUTPUTS:
-        raise ConfigError(
-            f"{teacher.name} has other labels than this training",
-            "Use a model that `python -m training.classifier` wrote.",
-        )
-    return [
-        row if row.labels is CLEAN and row.source in TALK else replace(row, labels=_targets(row, scores))
-        for row, scores in zip(rows, _read(rows, teacher, say), strict=True)
-    ]
+    stream = iter(rows)
+    while chunk := [*islice(stream, CHUNK)]:
+        scores = sigmoid(teacher.logits([row.text for row in chunk]))
+        for row, known in zip(chunk, scores, strict=True):
+            kept = row.labels is CLEAN and row.source in TALK
+            yield row if kept else replace(row, labels=_targets(row, known))
 
 
 def clauses(rows: Sequence[Row], held: Sequence[Row] = ()) -> list[Row]:
@@ -64,15 +57,6 @@ def clauses(rows: Sequence[Row], held: Sequence[Row] = ()) -> list[Row]:
         for text, row in texts.items()
         if text not in tested and text not in seen
     ]
-
-
-def _read(rows: Sequence[Row], teacher: Calibrated, say: Callable[[str], None]) -> Numbers:
-    """The teacher's probabilities before calibration, shape (rows, outputs)."""
-    found = []
-    for start in range(0, len(rows), CHUNK):
-        say(f"the teacher reads: {start} of {len(rows)} texts")
-        found.append(teacher.logits([row.text for row in rows[start : start + CHUNK]]))
-    return sigmoid(np.concatenate(found))
 
 
 def _targets(row: Row, scores: Numbers) -> dict[str, float]:

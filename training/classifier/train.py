@@ -1,6 +1,6 @@
 """Fine-tunes an encoder on the rows of the training sets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from random import Random
@@ -19,6 +19,8 @@ from training.classifier.context import Context
 from training.classifier.noise import hearing
 from training.classifier.sample import Sampler
 from training.classifier.vocabulary import trim
+
+Teach = Callable[[Iterable[Row]], Iterable[Row]]
 
 
 def split(rows: Sequence[Row]) -> dict[Part, list[Row]]:
@@ -42,14 +44,19 @@ def _distinct(rows: Sequence[Row], seen: Seen) -> Iterator[Row]:
 
 
 def train(
-    rows: Sequence[Row], encoder: Encoder, recipe: Recipe, say: Say, save: Save
+    rows: Sequence[Row], encoder: Encoder, recipe: Recipe, say: Say, save: Save, teach: Teach = iter
 ) -> tuple[BertForSequenceClassification, PreTrainedTokenizerFast]:
-    """Fine-tune `encoder` on `rows`. `say` receives lines of progress, and `save` receives intermediate models."""
+    """Fine-tune `encoder` on `rows`, with the targets that `teach` gives them.
+
+    `say` receives lines of progress, and `save` receives intermediate models.
+    """
     texts = [row.text for row in rows]
     trimmed = trim(encoder, texts)
     model, tokenizer = trimmed.model.train(), wrapped(trimmed.tokenizer)
     model.config.context = True  # The judge gives it context, too.
-    loop.run(model, tokenizer, _groups(model, recipe), _stream(rows, texts, tokenizer, recipe), recipe, say, save)
+    loop.run(
+        model, tokenizer, _groups(model, recipe), _stream(rows, teach, texts, tokenizer, recipe), recipe, say, save
+    )
     return model, tokenizer
 
 
@@ -61,12 +68,12 @@ def _groups(model: BertForSequenceClassification, recipe: Recipe) -> Groups:
 
 
 def _stream(
-    rows: Sequence[Row], texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, recipe: Recipe
+    rows: Sequence[Row], teach: Teach, texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, recipe: Recipe
 ) -> Iterator[Batch]:
     sampler = Sampler(rows, recipe.seed)
     context = Context(rows, hearing(texts, recipe.seed), recipe.seed)
     random = Random(recipe.seed)
-    drawn = sampler.draw(recipe.steps * recipe.batch)
+    drawn = teach(sampler.draw(recipe.steps * recipe.batch))
     yield from batches(
         drawn, tokenizer, recipe.batch, recipe.max_tokens, lambda row: context(row, sampler.said(row)), random
     )

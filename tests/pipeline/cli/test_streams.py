@@ -1,5 +1,6 @@
 """Outputs that fail, as the shell sees them."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -55,8 +56,9 @@ def test_the_version_is_printed() -> None:
 
 def test_the_help_fills_a_narrow_terminal_and_keeps_its_examples() -> None:
     shown = shell("voxwarden judge --help", COLUMNS="80").stdout
-    first = shown[shown.index(" Use it") : shown.index(" Examples:")].strip().splitlines()
-    assert all(len(line) > 55 for line in map(str.strip, first[:-1]))
+    paragraphs = re.split(r"\n\s*\n", shown[shown.index(" Use it") : shown.index(" Examples:")].strip())
+    full = [line.strip() for paragraph in paragraphs for line in paragraph.splitlines()[:-1]]
+    assert all(len(line) > 55 for line in full)
     assert "\n   voxwarden judge chat.txt --format jsonl > flags.jsonl" in shown
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -13,12 +14,14 @@ from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 from pipeline.errors import ConfigError
 from pipeline.judge.calibration import Calibrated, Calibration, Numbers
 from pipeline.judge.classifier import load_model
+from pipeline.judge.onnx import MODEL
 from pipeline.learning import folder, loop
 from pipeline.learning.loop import Recipe
 from pipeline.learning.rows import OUTPUTS
 from tests.training.classifier import tiny
 from tests.training.classifier.test_training import RECIPE, ROWS, TEXTS
-from training.classifier.run import generation, time_of
+from training.classifier import run
+from training.classifier.run import generation, named, time_of
 from training.classifier.teach import taught
 
 SHORT = replace(RECIPE, samples=64)
@@ -27,8 +30,8 @@ SHORT = replace(RECIPE, samples=64)
 class Believer(Calibrated):
     """Scores every text as fraud."""
 
-    def __init__(self) -> None:
-        super().__init__("believer", OUTPUTS, Calibration())
+    def __init__(self, labels: Sequence[str] = OUTPUTS) -> None:
+        super().__init__("believer", labels, Calibration())
 
     def logits(self, texts: Sequence[str]) -> Numbers:
         return np.tile([10.0 if output == "fraud" else -10.0 for output in OUTPUTS], (len(texts), 1))
@@ -51,13 +54,20 @@ def weights(out: Path) -> torch.Tensor:
 
 def test_a_pupil_learns_labels_that_only_its_teacher_knows(base: str, tmp_path: Path) -> None:
     scores = []
-    for rows in (ROWS, taught(ROWS, Believer(), print)):
-        generation(0, rows, tmp_path, RECIPE, base, print)
+    for teach in (iter, partial(taught, teacher=Believer())):
+        generation(0, ROWS, tmp_path, RECIPE, base, print, teach)
         found = load_model(str(tmp_path)).probabilities(TEXTS)
         scores.append(found[:, OUTPUTS.index("fraud")].mean())
     untaught, pupil = scores
     assert untaught < 0.4
     assert pupil > 0.6
+
+
+def test_a_teacher_with_other_labels_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / MODEL).touch()
+    monkeypatch.setattr(run, "load_model", lambda _: Believer(["toxic"]))
+    with pytest.raises(ConfigError, match=r"teacher: .* has other labels"):
+        named(str(tmp_path))
 
 
 def test_a_later_run_goes_on_from_the_model_before_it(base: str, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from pipeline.errors import ConfigError
 from pipeline.judge.calibration import Calibrated, Calibration, Numbers
 from pipeline.learning.rows import CLEAN, OUTPUTS, RISK, Row, positive
 from training.classifier import teach
@@ -27,30 +26,23 @@ class Teacher(Calibrated):
 @pytest.mark.parametrize(("source", "known"), [("cold", 0.625), ("authored", 0.8125)])
 def test_annotations_are_mixed_with_the_teacher_and_the_rest_is_the_teachers(source: str, known: float) -> None:
     row = Row("a scam", "en", positive("fraud"), source)
-    (found,) = taught([row], Teacher(), print)
+    (found,) = taught([row], Teacher())
     assert found.labels == pytest.approx(dict.fromkeys(OUTPUTS, 0.25) | {"sexual": 0.75, "fraud": known, "risk": known})
     assert (found.text, found.source, found.weight) == (row.text, row.source, row.weight)
 
 
 def test_clean_talk_keeps_its_targets() -> None:
     talk, line = (Row("good morning", "en", CLEAN, source) for source in ("topical_chat", "authored"))
-    kept, changed = taught([talk, line], Teacher(), print)
+    kept, changed = taught([talk, line], Teacher())
     assert kept.labels is CLEAN
     assert changed.labels["sexual"] == pytest.approx(0.1875)
 
 
 def test_each_row_gets_the_scores_of_its_own_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(teach, "CHUNK", 2)
-    said: list[str] = []
     rows = [Row(text, "en", {}, "cold") for text in ("long one", "no", "another", "ok", "the last")]
-    found = [row.labels["sexual"] for row in taught(rows, Teacher(), said.append)]
+    found = [row.labels["sexual"] for row in taught(rows, Teacher())]
     assert found == pytest.approx([0.75, 0.25, 0.75, 0.25, 0.75])
-    assert len(said) == 3
-
-
-def test_a_teacher_with_other_labels_is_refused() -> None:
-    with pytest.raises(ConfigError, match="teacher has other labels"):
-        taught([], Teacher(["toxic"]), print)
 
 
 def test_clauses_come_from_our_mandarin_lines_without_annotations() -> None:
@@ -63,7 +55,7 @@ def test_clauses_come_from_our_mandarin_lines_without_annotations() -> None:
     found = clauses(rows, [Row("一句别的话", "zh", CLEAN, "cold")])
     assert [row.text for row in found] == ["我杀了那个首领", "你快跟上来"]
     assert {(row.labels.get(RISK), row.group) for row in found} == {(None, "首领")}
-    (first, _) = taught(found, Teacher(), print)
+    (first, _) = taught(found, Teacher())
     assert first.labels == pytest.approx(dict.fromkeys(OUTPUTS, 0.25) | {"sexual": 0.75})
 
 
