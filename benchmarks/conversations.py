@@ -1,10 +1,13 @@
 """Measure how well the judge finds risky conversations, whose risk lies in several utterances.
 
-    python -m benchmarks.conversations [--data DIR] [--model FOLDER] [--policy NAME] [--limit N]
+    python -m benchmarks.conversations [--data DIR [--validation]] [--model FOLDER] [--policy NAME] [--limit N]
+                                       [--least RISK]
 
 The judge reads each conversation twice in one run: each utterance alone, and with the speech before it. The project's
 authors wrote the conversations of `conversations.yaml`; training never reads them. `DIR` holds public sets, one folder
 each. With it, there are also the test sides of DiaSafety and TeleAntiFraud, and ordinary talk (Switchboard, KdConv).
+`--validation` reads the validation sides instead, and our own training lines of that side, cut in two. Use it to choose
+`LEAST` of pipeline/judge/in_context.py: `--least` tries another one.
 
 A risky conversation is found if an utterance of a speaker who breaks a rule is flagged. A flag of another speaker in it
 blames the wrong person. In DiaSafety only the reply counts. Intervals hold 95% of 2,000 bootstrap samples of the
@@ -23,8 +26,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.judging.conversations import Dialogue, ordinary, ours, public
+from benchmarks.judging.conversations import Dialogue, cut, ordinary, ours, public
 from pipeline.errors import VoxwardenError
+from pipeline.judge import in_context
 from pipeline.judge.classifier import Classifier, load
 from pipeline.judge.judge import Judge, JudgeConfig, check
 from pipeline.learning.figures import auroc, recall_at
@@ -122,16 +126,22 @@ def main() -> None:
         chosen = JudgeSettings(model=options.model, policy=options.policy)
         readers = Readers(check(chosen), classifier := load(chosen))
         screen.print(f"{classifier.name} reads {'context' if classifier.context else 'no context'}")
-        for table in tables(readers, options.data, options.limit):
+        in_context.LEAST = options.least
+        for table in tables(readers, options.data, options.limit, validation=options.validation):
             screen.print(table)
     except VoxwardenError as error:
         screen.print(f"[red]{error}[/]")
         raise SystemExit(2) from error
 
 
-def tables(readers: Readers, data: Path | None, limit: int | None = None) -> Iterable[Table]:
+def tables(
+    readers: Readers, data: Path | None, limit: int | None = None, *, validation: bool = False
+) -> Iterable[Table]:
     """One table for each source and language; the cost; and ordinary talk, if there are sets."""
-    found = [*ours(), *(public(data) if data else ())]
+    if data and validation:
+        found = [*cut(data), *public(data, "validation")]
+    else:
+        found = [*ours(), *(public(data, "test") if data else ())]
     for (source, language), group in groupby(found, key=lambda each: (each.source, each.language)):
         dialogues = _some([*group], limit)
         yield compared(f"{source}, {language}: {len(dialogues)} conversations", *readers.outcomes(dialogues))
@@ -217,7 +227,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--model", help="folder of another classifier; unset: the shipped one")
     parser.add_argument("--policy", default="default", help="a policy by name or path")
     parser.add_argument("--limit", type=int, help="maximum number of conversations in each table")
-    return parser.parse_args()
+    parser.add_argument("--validation", action="store_true", help="read the validation sides; needs --data")
+    parser.add_argument("--least", type=float, default=in_context.LEAST, help="lowest risk that is read in context")
+    options = parser.parse_args()
+    if options.validation and not options.data:
+        parser.error("--validation needs --data")
+    return options
 
 
 if __name__ == "__main__":

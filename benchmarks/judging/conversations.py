@@ -1,4 +1,4 @@
-"""Conversations for benchmarks/conversations.py: our own, and those of public sets that training does not read."""
+"""Conversations for benchmarks/conversations.py, which training does not read: our own, and those of public sets."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,10 +10,12 @@ import msgspec
 from benchmarks.judging.cases import SUITES
 from pipeline.judge.texts import as_transcript
 from pipeline.languages.characters import tokens_of
-from pipeline.learning.rows import RISK, Row, part_of
+from pipeline.learning.rows import CLEAN, RISK, Part, Row, part_of
 from pipeline.messages import Transcript
 from training.classifier import sets
+from training.classifier.context import CLAUSE_END
 from training.classifier.files import read_csv
+from training.classifier.train import split
 
 RATE: Mapping[str, float] = {"en": 2.5, "zh": 4.5}
 """Words, or Chinese characters, in a second of speech. Texts have no times of their own."""
@@ -53,16 +55,35 @@ def ours() -> Iterator[Dialogue]:
                 yield _dialogue("ours", language, f"{kind} {number}", lines, breaking)
 
 
-def public(data: Path) -> Iterator[Dialogue]:
-    """The test sides of DiaSafety (replies, as our labels have them) and TeleAntiFraud (phone calls)."""
+def cut(data: Path) -> Iterator[Dialogue]:
+    """Our own lines of the validation side, cut in two at the clause end nearest to their middle.
+
+    Another speaker says a harmless line between the two parts.
+    """
+    lines = split([*sets.read(data, ("authored",))])["validation"]
+    for language in RATE:
+        rows = [row for row in lines if row.language == language]
+        harmless = [row.text for row in rows if row.labels is CLEAN]
+        for number, row in enumerate(rows):
+            if ends := [found.end() for found in CLAUSE_END.finditer(row.text)]:
+                at = min(ends, key=lambda end: abs(len(row.text) - 2 * end))
+                between = harmless[number % len(harmless)]
+                words = (row.text[:at].strip(), between, row.text[at:])
+                breaking = {"a"} if row.labels.get(RISK) else set[str]()
+                found = _dialogue("cut", language, str(number), _alternating(words, "ab"), breaking)
+                yield replace(found, rated=frozenset("a"))
+
+
+def public(data: Path, side: Part) -> Iterator[Dialogue]:
+    """One side of DiaSafety (replies, as our labels have them) and TeleAntiFraud (phone calls)."""
     for number, row in enumerate(sets.read(data, ("diasafety",))):
-        if row.room and part_of(row) == "test":
+        if row.room and part_of(row) == side:
             breaking = {"a"} if row.labels.get(RISK) else set[str]()
             lines = _alternating([row.room, row.text], "ba")
             yield replace(_dialogue("diasafety", "en", str(number), lines, breaking), rated=frozenset("a"))
     for name, rows in groupby(read_csv(data / "teleantifraud" / "rows.csv"), key=lambda row: row["dialogue"]):
         call = [*rows]
-        if part_of(Row("", "zh", {}, "teleantifraud", group=name)) == "test":
+        if part_of(Row("", "zh", {}, "teleantifraud", group=name)) == side:
             lines = [(row["speaker"], PAUSE, row["text"]) for row in call]
             breaking = {"caller"} if call[0]["call"] == "fraud" else set[str]()
             yield _dialogue("teleantifraud", "zh", name, lines, breaking)

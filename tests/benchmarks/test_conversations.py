@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks.conversations import Readers, compared, tables
-from benchmarks.judging.conversations import ordinary, ours, public
+from benchmarks.judging.conversations import cut, ordinary, ours, public
 from pipeline.judge.judge import check
 from pipeline.settings import JudgeSettings
 from tests.pipeline.judge.fakes import WordClassifier
@@ -58,7 +58,7 @@ def test_our_conversations_have_times_speakers_and_those_who_break_rules() -> No
 
 
 def test_public_sets_give_their_test_sides(data: Path) -> None:
-    found = [*public(data)]
+    found = [*public(data, "test")]
     replies = [each for each in found if each.source == "diasafety"]
     calls = [each for each in found if each.source == "teleantifraud"]
     assert 0 < len(replies) < 40
@@ -69,6 +69,15 @@ def test_public_sets_give_their_test_sides(data: Path) -> None:
     talk = [*ordinary(data)]
     assert {each.source for each in talk} == {"swda", "kdconv"}
     assert not any(each.risky for each in talk)
+
+
+def test_our_validation_lines_are_cut_in_two_with_another_speaker_between(tmp_path: Path) -> None:
+    for language in ("en", "zh"):
+        found = [each for each in cut(tmp_path) if each.language == language]
+        assert {each.risky for each in found} == {True, False}
+        assert {tuple(turn.speaker for turn in each.turns) for each in found} == {("a", "b", "a")}
+        assert {each.rated for each in found} == {frozenset("a")}
+        assert all(turn.text for each in found for turn in each.turns)
 
 
 def test_context_finds_more_and_a_flag_of_another_speaker_blames_the_wrong_person() -> None:
