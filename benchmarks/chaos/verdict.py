@@ -1,4 +1,4 @@
-"""Compares what was said with what the store holds.
+"""Compares the speech that was sent with the speech that the store holds.
 
 This module needs no broker and no database; tests/benchmarks/test_chaos.py tests it with each fault. Speech is
 identified by its content (benchmarks/chaos/marks.py), in seconds since the speaker's first sample, whatever time the

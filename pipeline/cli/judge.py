@@ -52,8 +52,8 @@ def judge(
     order and as soon as it is judged. A line that cannot be read is reported, the others are still judged, and the exit
     code is 3. In JSON lines, the positions of hits are character offsets in the text.
 
-    With "speaker" and "start" (seconds), and "room" if there are several, a line is judged after the lines before
-    it, like live speech: cool-downs apply, and the classifier reads it in its context. Write the lines in order.
+    A line can also have "speaker", "start" (seconds) and "room". These lines are judged like live speech: cool-downs
+    apply, and the classifier reads a line in the context of earlier lines. Write the lines in the order of "start".
 
     Examples:
       echo "add me on telegram" | voxwarden judge

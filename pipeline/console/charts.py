@@ -37,7 +37,7 @@ class Tick(Struct, frozen=True):
 
 
 class Gap(Struct, frozen=True):
-    """An area where more arrived than was decided. `cases` is the difference, `x` is the middle."""
+    """An area where more cases arrived than were decided. `cases` is the difference, `x` is the middle."""
 
     points: str
     cases: int

@@ -1,4 +1,4 @@
-"""The normalised form of a flagged text: what the lexicon read. It stands beside what was said.
+"""The normalised form of a flagged text: the text that the lexicon read. It stands beside the transcript.
 
 Where a term was disguised (`k.i.l.l`) or only sounded like this (傻笔), the term itself stands in the text.
 """

@@ -1,4 +1,4 @@
-"""Quotes: a piece of what was said, with the words that matter marked."""
+"""Quotes: a piece of a transcript, with the words that matter marked."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence

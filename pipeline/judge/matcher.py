@@ -16,7 +16,7 @@ from pipeline.judge.labels import SEVERITIES, Severity
 from pipeline.judge.normalise import PlainView, normalise
 
 MILDER: dict[Severity, Severity] = {"critical": "high", "high": "medium"}
-"""The lower level of a term that matches by sound alone. A moderator should check such a match."""
+"""The lower level of a term that matches by sound alone. A moderator should check it."""
 
 NEAR_CHARACTERS = 24
 """How many characters before and after a match `near` and `unless` search."""

@@ -1,6 +1,6 @@
 """Anchors of the audit log: its head, signed with a key outside the database, and written outside the database.
 
-Whoever owns the database can forge the whole log, but not an anchor. So keep the key, and at least one copy of the
+The owner of the database can forge the whole log, but not an anchor. So keep the key, and at least one copy of the
 anchors, where the owner of the database cannot change them.
 """
 

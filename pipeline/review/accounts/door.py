@@ -21,7 +21,7 @@ from pipeline.review.database import Database
 from pipeline.review.tables.core import ACCOUNTS
 
 STRANGER = "stranger"
-"""The actor of a refused sign-in: whoever it was, it was not surely the account's owner."""
+"""The actor of a refused sign-in: it may not be the account's owner."""
 
 
 class Visitor(Struct, frozen=True):

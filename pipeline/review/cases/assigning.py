@@ -119,7 +119,7 @@ def move(
 
 
 def undo(connection: Connection, move: str, by: str, at: float) -> list[str]:
-    """Take a move back: its open cases return to whoever had them before. Return their ids.
+    """Take a move back: its open cases return to the people who had them before. Return their ids.
 
     Cases that were moved again stay where they are. Raises CaseError if there is nothing to take back.
     """

@@ -166,7 +166,7 @@ def _event(row: Row[Any]) -> OutboxEvent:
 
 
 def _taken_back(connection: Connection, event: OutboxEvent) -> bool:
-    """Withdraw an event that a later one takes back. Return whether there is such a one."""
+    """Withdraw an event that a later one takes back. Return whether there is one."""
     about = select(OUTBOX.c.about).where(OUTBOX.c.id == event.id).scalar_subquery()
     later = select(OUTBOX.c.id).where(OUTBOX.c.about == about, OUTBOX.c.kind == UNDONE, OUTBOX.c.id != event.id)
     if event.kind in {RAISED, UNDONE} or connection.scalar(later) is None:

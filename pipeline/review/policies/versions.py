@@ -41,7 +41,7 @@ class PublishedPolicy(Struct, frozen=True):
 
     @property
     def people(self) -> tuple[str, ...]:
-        """The authors, and whoever approved it or rolled back to it."""
+        """The authors, and the person who approved it or rolled back to it."""
         return tuple(dict.fromkeys((*self.authors, self.approver)))
 
     @property

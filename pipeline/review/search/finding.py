@@ -75,7 +75,7 @@ SPOKEN = (SAID.c.created_at, SAID.c.case_id)
 
 
 class Viewer(Struct, frozen=True):
-    """Whoever searches. `without` are the cases that they do not get, and `users` the ids of their person in the app.
+    """The person who searches. `without` are the cases that they do not get, and `users` their ids in the app.
 
     A person who may get the copy of a case as a check must not see the original meanwhile: it tells the first verdict.
     So `checked` is false for everybody but leads and auditors.

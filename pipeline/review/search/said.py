@@ -1,7 +1,7 @@
 """The words of each case, for search. They are written in the transaction that stores the case.
 
-A disguised word is found by what was said, and by the lexicon's term that it hit. The words go with their case: the
-table's rows are deleted with those of the case, and on SQLite `compact` takes them out of the full-text index.
+A disguised word is found as it was transcribed, and by the lexicon's term that it hit. The words go with their case:
+the table's rows are deleted with those of the case, and on SQLite `compact` takes them out of the full-text index.
 """
 
 from collections.abc import Iterable, Sequence

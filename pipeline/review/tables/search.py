@@ -1,4 +1,4 @@
-"""Tables of search: what was said in each case, and the saved views."""
+"""Tables of search: the words of each case, and the saved views."""
 
 from collections.abc import Collection
 from typing import Any

@@ -1,4 +1,4 @@
-"""Search: what was said in each case, saved views, and indexes for filters.
+"""Search: the words of each case, saved views, and indexes for filters.
 
 The table of words stays empty here. The console fills it in the background, newest cases first
 (`pipeline/review/search/said.py`), so its index needs no `CREATE INDEX CONCURRENTLY`, which no transaction may contain.
