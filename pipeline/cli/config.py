@@ -121,5 +121,13 @@ def _table(shown: Iterable[SettingRow]) -> Table:
     for row in shown:
         origin = Path(row.origin).name if "/" in row.origin else row.origin
         style = "bold" if row.origin != "default" else ""
-        table.add_row(row.key, escape(str(row.value)), escape(origin), escape(row.meaning), style=style)
+        table.add_row(row.key, escape(_value(row.value)), escape(origin), escape(row.meaning), style=style)
     return table
+
+
+def _value(value: Any) -> str:
+    """The value as `--set` and a settings file take it."""
+    plain = to_jsonable_python(value)
+    if plain is None:
+        return "unset"
+    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)

@@ -45,6 +45,15 @@ def test_show_prints_the_source_of_each_value(tmp_path: Path) -> None:
     assert "asr.device" not in found
 
 
+def test_show_prints_values_as_a_settings_file_has_them() -> None:
+    shares = '[{"name": "kids", "share": 0.5}]'
+    shown = config("--set", f"overload.room_types={shares}", "config", "show").stdout
+    found = {line.split()[0]: " ".join(line.split()[1:]) for line in shown.splitlines()[1:]}
+    assert found["overload.room_types"].startswith(f"{shares} --set")
+    assert found["asr.adapters"].startswith("true default")
+    assert found["asr.language"].startswith("unset default")
+
+
 def test_show_hides_secrets() -> None:
     shown = config("config", "show", "--changed", **SECRETS)
     assert shown.exit_code == 0, shown.stderr
