@@ -111,7 +111,10 @@ class EarlyRecogniser:
         self._is_behind = self._closed = False
         threads = min(workers, MAX_THREADS)
         self._part_size = -(-workers // max(threads, 1))
-        """Utterances that have come and that a thread takes at once: enough for all workers of the recogniser."""
+        """Clips that a thread takes at once: enough for all workers of the recogniser.
+
+        With more, an utterance would wait for the clips beside its own.
+        """
         self._threads = [Thread(target=self._work, name=f"early-{n}", daemon=True) for n in range(threads)]
         """They start with the first offer: recordings have none."""
 
@@ -264,10 +267,10 @@ class EarlyRecogniser:
         return ()
 
     def _part(self) -> Sequence[Offer]:
-        """The offers that a thread begins now: some that are due, or a share of the others while workers are idle."""
+        """The offers that a thread begins now: those that are due, or others while workers are idle."""
         waiting = [offer for offer in self._offers.values() if not offer.begun]
         if due := [offer for offer in waiting if offer.due]:
             return due[: self._part_size]
         first = self._clock() - PAUSE_SECONDS
         live = [offer for offer in waiting if offer.since >= first]
-        return live[: -(-len(live) // self._idle)] if self._idle > 0 else ()
+        return live[: max(0, min(self._idle, self._part_size))]

@@ -40,11 +40,13 @@ class Ear:
 
     def __init__(self) -> None:
         self.heard: list[str] = []
+        self.calls = 0
         self.open = threading.Event()
         self.error: Exception | None = None
 
     def __call__(self, utterances: Sequence[EarlyUtterance]) -> Sequence[EarlyResult | None]:
         self.heard += [each.speaker for each in utterances]
+        self.calls += 1
         assert self.open.wait(60)
         if self.error:
             raise self.error
@@ -161,6 +163,29 @@ def test_idle_workers_share_the_offers() -> None:
     made.until_heard(4)
     made.early.close()
     assert sorted(made.ear.heard) == list("abcd")
+
+
+def test_an_utterance_waits_for_no_other_clips_than_its_own(bench: Bench) -> None:
+    with bench.early.beside(1):  # the offers of a second have piled up when the worker becomes idle
+        bench.early.offer([offered(name) for name in "abcdefgh"])
+    bench.until_heard(1)
+    assert bench.ear.heard == ["a"]
+    assert bench.early.ready([follows(offered("h"))]) == []
+    bench.ear.open.set()
+    bench.until_heard(8)
+    assert bench.ear.heard[:2] == ["a", "h"], "one that has come is recognised before those that may come"
+    assert bench.ear.calls == 8
+
+
+@pytest.mark.parametrize(("workers", "size"), [(1, 1), (4, 1), (16, 4)])
+def test_all_workers_have_work(workers: int, size: int) -> None:
+    made = Bench(workers)
+    made.early.offer([offered(f"speaker-{n}") for n in range(40)])
+    made.until_heard(workers)
+    assert len(made.ear.heard) == workers, "and no clip waits beside another one"
+    assert made.ear.calls == workers // size
+    made.ear.open.set()
+    made.early.close()
 
 
 def test_speech_that_continues_discards_its_result(bench: Bench) -> None:
