@@ -28,13 +28,14 @@ With their default of 5 minutes, speech on a new partition would wait.
 """
 
 
-CLIENT_LOGGERS = (
+CHATTY_LOGGERS = (
     "aiokafka",
     "aiokafka.consumer.fetcher",
     "aiokafka.consumer.group_coordinator",
     "aiokafka.producer.sender",
+    "mode.timers",
 )
-"""The loggers that log each attempt to reach a broker."""
+"""The loggers that log each attempt to reach a broker, and each tick that waits for a batch."""
 
 
 def group_of(settings: Settings, stage: Stage) -> str:
@@ -49,7 +50,7 @@ def broker_url(settings: Settings) -> str:
 def create_app(settings: Settings, stage: Stage, metrics: Metrics) -> faust.App:
     """Build a Faust app that acknowledges nothing by itself and creates no topic. `agents/loop.py` runs on it."""
     logs.without_debug("aiokafka", "faust")
-    logs.without_repeats(*CLIENT_LOGGERS)
+    logs.without_repeats(*CHATTY_LOGGERS)
     app = faust.App(
         group_of(settings, stage),
         broker=broker_url(settings),

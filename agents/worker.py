@@ -104,9 +104,16 @@ def run(loop: StageLoop) -> None:
     """Run the loop in Faust's worker, which handles signals. Raises SystemExit at the end."""
     loop.app.on_before_shutdown.connect(end_soon)
     try:
-        Ending(loop.app, quiet=True, override_logging=False, redirect_stdouts=False).execute_from_commandline()
+        worker_of(loop.app).execute_from_commandline()
     finally:
         loop.close()
+
+
+def worker_of(app: faust.App) -> "Ending":
+    """Faust's worker without its spinner, which writes escape codes for a terminal into logs."""
+    made = Ending(app, quiet=True, override_logging=False, redirect_stdouts=False)
+    made.spinner = None
+    return made
 
 
 class Ending(faust.Worker):

@@ -1,5 +1,6 @@
 """How a worker starts while a dependency is down, and how a worker ends that cannot stop."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -8,9 +9,11 @@ import time
 from http.client import HTTPConnection
 from pathlib import Path
 
+import faust
 import pytest
 
 from agents.loop import EXIT_UNFINISHED
+from agents.worker import worker_of
 from tests.ports import free_port
 from tests.stream.processes import Process
 
@@ -34,6 +37,13 @@ asyncio.run(stop())
 def test_a_worker_that_cannot_stop_ends_with_its_batch_unfinished() -> None:
     ended = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, timeout=60, check=False)
     assert ended.returncode == EXIT_UNFINISHED, ended.stderr.decode()
+
+
+def test_a_worker_writes_no_terminal_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    worker = worker_of(faust.App("plain", store="memory://"))
+    asyncio.run(worker.on_startup_finished())
+    shown = capsys.readouterr()
+    assert shown.out + shown.err == ""
 
 
 AWAY = {
