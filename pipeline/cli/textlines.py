@@ -39,9 +39,9 @@ class JsonText(Struct):
     id: Any = None
     language: Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}$")] | None = None
     room_type: Name | None = None
-    room: Name = "text"
-    speaker: Name | None = None
-    start: Seconds = 0.0
+    room: Name | int | None = None
+    speaker: Name | int | None = None
+    start: Seconds | None = None
 
 
 def text_of(raw: bytes, number: int, room_type: str) -> tuple[InputPlace, Text]:
@@ -64,7 +64,10 @@ def text_of(raw: bytes, number: int, room_type: str) -> tuple[InputPlace, Text]:
     found = _parsed(line, number)
     place = InputPlace(number, found.id if isinstance(found.id, str | int | float) else None)
     said = Text(found.text, found.language and found.language.lower(), found.room_type or room_type)
-    return place, replace(said, room=found.room, speaker=found.speaker, start=found.start) if found.speaker else said
+    if found.speaker is None:
+        return place, said
+    room = said.room if found.room is None else str(found.room)
+    return place, replace(said, room=room, speaker=str(found.speaker), start=found.start or 0.0)
 
 
 def _parsed(line: str, number: int) -> JsonText:

@@ -33,6 +33,21 @@ def test_an_object_gives_text_language_and_id_back(text: str, language: str | No
     assert found == Text(text, language and language.lower(), room_type="default")
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ({"speaker": "ann", "room": "r", "start": 2.5}, Text("hi", room="r", speaker="ann", start=2.5)),
+        ({"speaker": 7, "room": 3, "start": 2}, Text("hi", room="3", speaker="7", start=2.0)),
+        ({"speaker": 0}, Text("hi", speaker="0")),
+        ({"speaker": None, "room": None, "start": None}, Text("hi")),
+        ({"room": "r", "start": 2.5}, Text("hi")),
+    ],
+)
+def test_a_speaker_makes_a_text_speech_of_a_room(line: dict[str, object], expected: Text) -> None:
+    """The results of `voxwarden judge --format jsonl` have null there, and can be judged again."""
+    assert text_of(json.dumps({"text": "hi"} | line).encode(), 1, "default")[1] == expected
+
+
 @given(st.binary(max_size=80) | st.binary(max_size=40).map(lambda data: b'{"text": ' + data))
 def test_any_line_is_a_text_or_an_error_that_names_it(raw: bytes) -> None:
     told = "Line 7 "
