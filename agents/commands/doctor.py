@@ -45,5 +45,7 @@ def doctor(
     failed = False
     for finding in examine(settings, checks):
         failed = failed or finding.state == "fault"
-        stdout.print(f"{MARKS[finding.state]} {finding.what}: {escape(finding.detail)}", highlight=False, soft_wrap=True)
+        stdout.print(
+            f"{MARKS[finding.state]} {finding.what}: {escape(finding.detail)}", highlight=False, soft_wrap=True
+        )
     raise typer.Exit(Exit.FAILED if failed else Exit.CLEAN)
