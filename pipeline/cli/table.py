@@ -34,7 +34,9 @@ def arrived_row(flag: Flag, ended: float | None = None) -> Table:
     `ended` is the clock time of the end of the speech in UTC seconds, for playback that is faster than live.
     """
     ended = flag.end if ended is None else ended
-    when = f"{time.strftime('%H:%M:%S', time.localtime(ended))} +{time.time() - ended:.1f} s"
+    delay = time.time() - ended
+    shown = f"{delay:.1f}" if delay < 99.95 else f"{delay:.0f}"
+    when = f"{time.strftime('%H:%M:%S', time.localtime(ended))} +{shown} s"
     return flag_row(flag, when, f"{flag.room}/{flag.speaker}")
 
 

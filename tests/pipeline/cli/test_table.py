@@ -52,6 +52,7 @@ def test_a_row_of_a_live_room_has_the_speaker_and_the_delay(monkeypatch: pytest.
     assert "+2.2 s" in row
     assert "room/ann: violence: 弄死你 x" in row
     assert "+1.2 s" in printed(arrived_row(flag("x", 0, 5), ended=NOON + 6))
+    assert "+9999 s" in printed(arrived_row(flag("x", 0, 5), ended=NOON + 7.25 - 9_999))
 
 
 @settings(max_examples=20)
