@@ -51,6 +51,14 @@ LOOSE = """
 """
 """Counts the texts of the page with a mark, and returns the elements in which such a text is not isolated."""
 
+CUT = """
+() => [...document.querySelectorAll(".transport .btn, .v-btn, .v-btn .clip")].filter((one) =>
+  one.scrollWidth > one.clientWidth + 1
+  || one.getBoundingClientRect().right > one.closest("section, form").getBoundingClientRect().right
+).map((one) => one.textContent.trim())
+"""
+"""Returns the buttons of a case that are cut off, or whose text is."""
+
 
 @cache
 def axe() -> str:
@@ -167,6 +175,17 @@ def test_axe_finds_nothing_while_a_case_is_decided(stack: Stack, sit: Sit) -> No
     page.keyboard.press("?")
     page.wait_for_selector("dialog[open]")
     assert in_both_themes(page) == []
+
+
+@pytest.mark.parametrize("width", [1000, 1280])
+@pytest.mark.parametrize("locale", ["en", "zh-CN"])
+def test_the_buttons_of_a_case_fit_a_laptop(stack: Stack, sit: Sit, locale: str, width: int) -> None:
+    stack.say(1)
+    page = sit("ada", locale=locale, viewport={"width": width, "height": 800})
+    page.keyboard.press("j")
+    page.wait_for_selector("#decide")
+    expect(page.locator(".transport .btn")).not_to_have_count(0)
+    assert page.evaluate(CUT) == []
 
 
 @pytest.mark.parametrize(("locale", "lang", "verdict"), [("en-GB", "en", "Violation"), ("zh-CN", "zh-CN", "违规")])
