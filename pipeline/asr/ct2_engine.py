@@ -40,7 +40,7 @@ def load(asr: Asr) -> Transcriber:
     adapters = adapter.shipped(asr, found)
     network = network_of(asr, found, adapters)
     check_languages(asr, network.vocabulary.knows, multilingual=network.model.is_multilingual)
-    engine = Engine(network, adapter.name_of("ctranslate2", found, adapters), asr.batch)
+    engine = Engine(network, adapter.name_of("ctranslate2", found, adapters), asr.batch, asr.chinese)
     engine.transcribe([Clip(np.zeros(SAMPLE_RATE, np.float32), asr.language)])
     return engine
 

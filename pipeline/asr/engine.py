@@ -19,7 +19,9 @@ from pipeline.asr.hypothesis import Hypothesis, best_first
 from pipeline.asr.mel import Mel, log_mel
 from pipeline.asr.suspicion import CLEAR_LANGUAGE, is_suspicious
 from pipeline.asr.transcriber import MAX_SAMPLES, Clip, Reading, Recognition, TimedWord
+from pipeline.asr.writing import respelt, written
 from pipeline.messages import SAMPLE_RATE
+from pipeline.settings.asr import Chinese
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -148,12 +150,16 @@ class _Sound:
 
 
 class Engine:
-    """Implements `Transcriber` on a `Network`. `batch` is the maximum number of clips that are decoded together."""
+    """Implements `Transcriber` on a `Network`. `batch` is the maximum number of clips that are decoded together.
 
-    def __init__(self, network: Network, name: str, batch: int) -> None:
+    `chinese` is the variant in which Chinese is written.
+    """
+
+    def __init__(self, network: Network, name: str, batch: int, chinese: Chinese = "simplified") -> None:
         self._network = network
         self._name = name
         self._batch = batch
+        self._chinese = chinese
         self._pool = ThreadPoolExecutor(network.workers, thread_name_prefix="whisper")
 
     @property
@@ -219,7 +225,7 @@ class Engine:
             batch[0].search,
         )
         for sound, hypotheses in zip(batch, found, strict=True):
-            sound.tried += hypotheses
+            sound.tried += [written(each, self._chinese) for each in hypotheses]
             sound.decodes += 1
         return [sound for sound in batch if sound.another_try()]
 
@@ -254,7 +260,7 @@ class Engine:
             avg_logprob=best.avg_logprob,
             no_speech=best.no_speech,
             compression_ratio=best.compression_ratio,
-            words=self._network.words(sound.mel, best, sound.seconds) if words else (),
+            words=respelt(self._network.words(sound.mel, best, sound.seconds), best.text) if words else (),
             alternatives=tuple(Reading(other.text, other.avg_logprob) for other in others),
         )
 

@@ -42,7 +42,7 @@ def load(asr: Asr) -> Transcriber:
     workers = 1 if model.device.type == "cuda" else asr.workers or cores()
     _share_cores(workers)
     network = OpenAIWhisper(model, workers, asr.beams, {each.language: adapted(model, each) for each in adapters})
-    engine = Engine(network, adapter.name_of("openai-whisper", found, adapters), asr.batch)
+    engine = Engine(network, adapter.name_of("openai-whisper", found, adapters), asr.batch, asr.chinese)
     engine.transcribe([Clip(np.zeros(SAMPLE_RATE, np.float32), asr.language)])
     return engine
 

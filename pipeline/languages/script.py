@@ -19,6 +19,14 @@ class Script:
         """A whole text in this script, in the variant that the classifier knows."""
         return text
 
+    def written(self, text: str, variant: str) -> str:
+        """A recognised text as moderators read it, in a variant of the script: a value of `asr.chinese`.
+
+        It has as many characters as `text`, so that words and their times stay in their places.
+        """
+        del variant
+        return text
+
     def sounds(self, text: str) -> str:
         """Replace each character of this script by its sound, e.g. its toneless pinyin. `text` must be folded.
 

@@ -11,6 +11,9 @@ from pipeline.settings.section import Section
 LanguageCode = Annotated[str, AfterValidator(check_code)]
 """A language code that Whisper uses, e.g. zh."""
 
+Chinese = Literal["simplified", "traditional"]
+"""A variant of the Chinese script. Traditional is that of Taiwan."""
+
 
 class Asr(Section):
     """Speech recognition."""
@@ -34,6 +37,7 @@ class Asr(Section):
     languages: tuple[LanguageCode, ...] = Field(
         ("en", "zh"), min_length=1, description="languages spoken in rooms; another one needs a clear detection"
     )
+    chinese: Chinese = Field("simplified", description="characters of Mandarin transcripts; traditional: as in Taiwan")
     words: bool = Field(
         False, description="word times for every utterance (slower); off: estimated times, for flagged utterances"
     )

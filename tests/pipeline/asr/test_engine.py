@@ -16,6 +16,7 @@ from pipeline.asr.mel import log_mel
 from pipeline.asr.transcriber import ENGINES, MAX_SAMPLES, Clip, Samples, Transcriber, load
 from pipeline.audio.decode import samples_of
 from pipeline.errors import ConfigError, WeightsCorrupt
+from pipeline.languages.zh.script import SCRIPT
 from pipeline.messages import SAMPLE_RATE
 from pipeline.settings import Asr
 from tests.pipeline.asr.models import little_whisper, save_pt
@@ -98,6 +99,16 @@ def test_languages_are_detected_in_one_batch(base: Transcriber) -> None:
     assert fixed.language_probability == 1
     assert plain(en.text) == "no directory entries match your search"
     assert sum(letter in zh.text for letter in "大家晚上好聊天室") >= 6
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("chinese", "other"), [("simplified", "traditional"), ("traditional", "simplified")])
+def test_mandarin_is_written_in_the_chosen_variant(engine: Any, chinese: Any, other: Any) -> None:
+    asr = Asr(engine=engine, download=False, device="cpu", chinese=chinese, adapters=False)
+    (heard,) = load(asr).transcribe([Clip(mandarin(), "zh")], words=True)
+    for text in (heard.text, *(reading.text for reading in heard.alternatives)):
+        assert text == SCRIPT.written(text, chinese) != SCRIPT.written(text, other)
+    assert "".join(word.text for word in heard.words) == "".join(heard.text.split())
 
 
 def test_a_clip_of_more_than_30_seconds_is_refused(tiny: Transcriber) -> None:

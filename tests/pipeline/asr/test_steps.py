@@ -153,6 +153,13 @@ def test_a_clip_that_is_suspicious_without_the_adapter_gets_more_context() -> No
     assert network.searches == [(5.0, FIRST), (5.0, PLAIN), (12.0, replace(WIDE, plain=True))]
 
 
+def test_two_readings_that_differ_only_in_the_variant_are_one() -> None:
+    network = Told(lambda how: "歡迎" if how.plain else "欢迎", adapted="zh")
+    (found,) = transcribe(network, 3.0, language="zh")
+    assert found.text == "欢迎"
+    assert found.alternatives == ()
+
+
 def test_clips_of_two_languages_are_in_separate_batches() -> None:
     network = Told(lambda how: "hello")
     clips = [Clip(np.zeros(2 * SAMPLE_RATE, np.float32), language) for language in ("zh", "en", "zh")]
