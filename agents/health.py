@@ -148,8 +148,12 @@ class Health:
         try:
             places = self._lag.places()
         except Exception as error:
-            log.warning(
-                "the lag of the consumer group is unknown: %s", error, exc_info=not isinstance(error, VoxwardenError)
+            known = "kafka" in self._dependencies.down  # the outage is in the log already
+            log.log(
+                logging.INFO if known else logging.WARNING,
+                "the lag of the consumer group is unknown: %s",
+                error,
+                exc_info=not isinstance(error, VoxwardenError),
             )
             self._forget()
             self._publish(math.nan, math.nan)

@@ -62,6 +62,8 @@ class Dependencies:
                 log.warning("%s is down: %s", name, error, exc_info=not isinstance(error, VoxwardenError))
             self._record(name, up=False)
         else:
+            if name in self._down:
+                log.warning("%s is up again", name)
             self._record(name, up=True)
 
     def _record(self, name: str, *, up: bool) -> None:

@@ -20,6 +20,7 @@ from agents.gateway.listener import Listener
 from agents.gateway.outbox import Sink
 from agents.gateway.request import Voice
 from agents.gateway.wire import Connection
+from pipeline import logs
 from pipeline.bearer import ServerTokens, TokenSet
 from pipeline.errors import ConfigError, DependencyError, InputError
 from pipeline.metrics import Metrics, from_zero
@@ -55,6 +56,7 @@ class Gateway:
         clock: Callable[[], float] = time.time,
         ticks: Callable[[], float] = time.monotonic,
     ) -> None:
+        logs.without_repeats(log.name)  # during an outage, each stream fails again and again
         self._settings = settings
         self._metrics = metrics
         from_zero(metrics.refused, (code.name.lower() for code in Close))

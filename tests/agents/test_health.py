@@ -113,6 +113,21 @@ def test_an_unreadable_token_does_not_end_the_watch_and_is_not_the_workers_fault
     assert 'voxwarden_committed_age_seconds{stage="judge"} NaN' in figures
 
 
+def test_an_outage_of_the_broker_is_not_logged_at_each_look(caplog: pytest.LogCaptureFixture) -> None:
+    metrics = Metrics()
+
+    def away() -> None:
+        raise DependencyError("Kafka does not answer")
+
+    dependencies = Dependencies({"kafka": away}, metrics)
+    health = Health(DELIVER, Settings(), metrics, dependencies)
+    health._lag.places = away  # type: ignore[method-assign, assignment]
+    dependencies.ask("kafka")
+    for _ in range(3):
+        health.look()
+    assert [each.getMessage() for each in caplog.records] == ["kafka is down: Kafka does not answer"]
+
+
 def test_a_worker_is_not_restarted_because_its_database_is_down() -> None:
     clock, metrics = Clock(), Metrics()
     away = [True]

@@ -37,8 +37,11 @@ def test_a_dependency_is_down_until_it_answers(error: Exception, caplog: pytest.
     assert caplog.text.count("kafka is down") == 1, "logged once, not at each check"
     kafka.error = None
     asked.ask("kafka")
+    asked.ask("kafka")
     assert asked.down == frozenset()
     assert up(metrics, "kafka") == 1
+    assert caplog.text.count("kafka is up again") == 1
+    assert "database is up" not in caplog.text, "it was never down"
 
 
 def test_a_check_that_hangs_does_not_delay_another() -> None:

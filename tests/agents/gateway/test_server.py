@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from agents.gateway import Gateway
+from pipeline import logs
 from pipeline.audio.packets import unpack
 from pipeline.errors import ConfigError, DependencyError
 from pipeline.messages import AudioChunk
@@ -402,13 +403,18 @@ async def test_a_client_that_does_not_answer_pings_is_closed() -> None:
 
 
 async def test_a_client_is_told_to_try_later_when_the_sinks_dependency_is_down(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(logs._ONCE_A_MINUTE, "_logged", {})
     async with running() as place, place.client() as client:
         place.sink.fault = DependencyError("Kafka at broker:9092 does not answer")
         await client.send(FRAME)
         assert (await closed_with(client))[0] == 1013
         assert "Kafka at broker:9092" in caplog.text
+        async with place.client("/v1/rooms/lobby/speakers/bob/audio?sample_rate=16000") as other:
+            await other.send(FRAME)
+            assert (await closed_with(other))[0] == 1013
+        assert caplog.text.count("cannot pass audio on") == 1, "thousands of streams would fill the log"
 
 
 async def test_the_log_holds_no_token_name_or_audio(caplog: pytest.LogCaptureFixture) -> None:
