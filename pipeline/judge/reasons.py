@@ -9,6 +9,7 @@ from pipeline.messages import Suggestion
 TERM = re.compile(r"([a-z0-9_]+): the term “(.*)” \((?:low|medium|high|critical)\) means (?:review|block)", re.DOTALL)
 CONTEXT = "in context: the speech before it raised the score; alone, the text means "
 """The start of the reason of a suggestion that the text alone does not give."""
+RISK = re.compile(r"risk [\d.]+ reaches (?:review|block), but no label does")
 LIMIT = "at most "
 """The start of a reason that only makes a suggestion milder."""
 
@@ -29,6 +30,16 @@ def of_context(alone: Suggestion) -> str:
 def from_context(reasons: Iterable[str]) -> bool:
     """Whether the text alone would have a milder suggestion than with the speech before it."""
     return any(reason.startswith(CONTEXT) for reason in reasons)
+
+
+def of_risk(risk: float, suggestion: Suggestion) -> str:
+    """Return the reason that the probability of any label gives, if no single label reaches its threshold."""
+    return f"risk {risk:.2f} reaches {suggestion}, but no label does"
+
+
+def from_risk(reasons: Iterable[str]) -> bool:
+    """Whether only the probability of any label reached a threshold."""
+    return any(RISK.fullmatch(reason) for reason in reasons)
 
 
 def terms_alone(reasons: Iterable[str]) -> frozenset[LabelledTerm]:

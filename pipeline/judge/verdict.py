@@ -109,7 +109,7 @@ def _by_level(matches: Iterable[Match], policy: ResolvedPolicy) -> Iterator[Fire
 
 def _by_risk(risk: float, policy: ResolvedPolicy) -> Iterator[FiredRule]:
     if (suggestion := policy.risk.by_score(risk)) != "pass":
-        yield FiredRule(None, suggestion, f"risk {risk:.2f} reaches {suggestion}, but no label does")
+        yield FiredRule(None, suggestion, reasons.of_risk(risk, suggestion))
 
 
 def _held(marks: Iterable[Mark], policy: ResolvedPolicy, least: Suggestion) -> Iterator[tuple[Mark, Suggestion]]:

@@ -37,6 +37,21 @@ def test_a_key_shows_what_the_lexicon_read_below_what_was_said(stack: Stack, sit
     expect(read).to_be_hidden()
 
 
+def test_a_label_is_found_by_its_characters_and_nothing_says_so(stack: Stack, sit: Sit) -> None:
+    stack.say()
+    page = sit("ana", locale="zh-CN")
+    page.keyboard.press("j")
+    page.wait_for_selector("#decide")
+    page.keyboard.press("l")
+    page.keyboard.type("辱骂")
+    expect(page.locator("#picker-label .opt:visible .t")).to_have_text(["谩骂侮辱"])
+    page.keyboard.type("zzz")
+    expect(page.locator("#picker-label .opt:visible")).to_have_count(0)
+    expect(page.locator("#picker-label .means")).to_have_text("没有匹配的选项。")
+    page.keyboard.press("Enter")
+    assert page.input_value("#decide [name=label]") == ""
+
+
 def test_a_view_of_the_queue_is_saved_and_opened_in_its_menu(stack: Stack, sit: Sit) -> None:
     stack.say(6)
     page = sit("ana", path="/queue?label=fraud")

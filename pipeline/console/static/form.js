@@ -1,6 +1,9 @@
 // The decision form: pickers that open upwards, the note, the draft of each case, and deciding similar cases at once.
 import { all, find, on } from "./dom.js";
 
+/** A word of Chinese characters finds a choice that has all of them, in any order: 辱骂 finds 谩骂侮辱. */
+const HAN = /^\p{Script=Han}+$/u;
+
 const account = () => find("main.desk")?.dataset.account;
 const place = (id) => `draft ${account()} ${id}`;
 const fields = () => all('#decide input[name="label"], #decide input[name="reason"], #decide select[name="action"], #decide textarea');
@@ -50,9 +53,10 @@ const filter = (box) => {
   const wanted = find("[role=combobox]", box).value.trim().toLowerCase();
   for (const one of all("[role=option]", box)) {
     const words = `${one.dataset.words} ${find(".t", one).textContent.toLowerCase()}`;
-    one.hidden = Boolean(wanted) && !words.includes(wanted);
+    one.hidden = !words.includes(wanted) && !(HAN.test(wanted) && [...wanted].every((letter) => words.includes(letter)));
   }
   point(box, options(box)[0]);
+  if (!options(box).length) find(".means", box).textContent = box.dataset.none;
 };
 
 const choose = (name, option) => {

@@ -48,8 +48,12 @@ class Meter(Struct, frozen=True):
     @property
     def break_due(self) -> bool:
         """Whether the console should propose a break now."""
-        late = self.worked_minutes >= self.comfort.break_minutes
-        return not self.on_break and (late or self.severe_since_break >= self.comfort.break_severe)
+        return not self.on_break and (self.worked_long or self.severe_since_break >= self.comfort.break_severe)
+
+    @property
+    def worked_long(self) -> bool:
+        """Whether a break is due because of the time."""
+        return self.worked_minutes >= self.comfort.break_minutes
 
     @property
     def over_minutes(self) -> bool:

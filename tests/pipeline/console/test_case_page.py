@@ -174,6 +174,13 @@ def test_the_thresholds_are_those_of_the_judge_s_own_words() -> None:
     assert scores(one) == [FlagScore("abuse", 0.95, 0.9)]
 
 
+def test_a_flag_of_the_risk_alone_says_so(console: Console, enter: Enter) -> None:
+    """Otherwise a person sees only the score of the likeliest label, which is low."""
+    made = judged({"abuse": 0.2, "risk": 0.99}, [], RULES, LABELS)
+    [case] = [one.case for one in console.store.add([flag("a", 0, 5, risk=0.99, reasons=made.reasons)], NOON)]
+    assert "0.99: the probability that any label applies" in enter("ana").get(f"/cases/{case}").text
+
+
 def test_the_form_has_an_undone_decision_again(console: Console, enter: Enter) -> None:
     [case] = stored(console)
     ana, ben = enter("ana"), enter("ben")

@@ -34,6 +34,17 @@ def test_the_meter_counts_the_player_s_reports(console: Console, enter: Enter) -
     assert "0 min of listening, 0 severe" in enter("ben").get("/wellness/meter").text
 
 
+def test_a_break_says_why_it_is_proposed(console: Console, enter: Enter) -> None:
+    [case] = severe(console)
+    ana = enter("ana")
+    decide(ana, case, taken(ana, case))
+    ana.post("/wellness/comfort", data=LIMITS | {"break_severe": "1"})
+    for page in ("/wellness", "/wellness/meter"):
+        shown = ana.get(page).text
+        assert "Severe cases since your last break: 1." in shown
+        assert "Minutes since your last break" not in shown
+
+
 @pytest.mark.parametrize("seconds", ["0", "-1", "121", "nan", "inf", "x"])
 def test_invalid_seconds_are_not_counted(enter: Enter, seconds: str) -> None:
     ana = enter("ana")
