@@ -23,8 +23,10 @@ from pipeline.review.database import Database
 log = logging.getLogger(__name__)
 
 OVERLAP_SECONDS = 10.0
-"""Each look covers the last 10 seconds again. A case becomes visible when its transaction ends, which is later than the
-time that the case bears."""
+"""Each look covers the 10 seconds before the last look again.
+
+A case becomes visible when its transaction ends, which is later than the time that the case bears.
+"""
 MAX_EVENTS = 256
 """The most events that wait for one page."""
 MAX_PAGES = 16
@@ -89,11 +91,12 @@ class Watch:
         self._seen: dict[tuple[str, ...], float] = {}
         self._holders: dict[str, str] = {}
         self._viewed: dict[str, Viewed] = {}
-        self._primed = False
+        self._looked: float | None = None
+        """The time of the last look, in UTC seconds."""
 
     def look(self, now: float) -> list[Event]:
         """Return the changes since the last look, at the time `now` (UTC seconds). The first look returns none."""
-        since = now - OVERLAP_SECONDS
+        since = min(now, self._looked or now) - OVERLAP_SECONDS
         with self._database.read() as connection:
             arrived = [_arrived(case) for case in queue.since(connection, since)]
             decided = [
@@ -106,9 +109,9 @@ class Watch:
         found: list[News] = [*reversed(arrived), *decided, *reversed(assigned)]
         fresh = [event for event in found if self._new(event, now)]
         events: list[Event] = [*fresh, *self._moved(holders), *self._opened(viewed(readers, holders))]
-        primed, self._primed = self._primed, True
+        before, self._looked = self._looked, now
         self._forget(since)
-        return events if primed else []
+        return [] if before is None else events
 
     def _new(self, event: News, now: float) -> bool:
         key = _key(event)
@@ -140,6 +143,8 @@ class LiveQueue:
         self._watch = Watch(database)
         self._clock = clock
         self._every = every
+        self._fails = False
+        """Whether the last look failed, because the store did not answer."""
         self._pages: dict[asyncio.Queue[bytes | None], str] = {}
 
     async def __aenter__(self) -> "LiveQueue":
@@ -196,11 +201,16 @@ class LiveQueue:
     async def _look(self) -> list[Event]:
         """Return the changes; none if the look fails. An error must not end the task that serves all pages."""
         try:
-            return await asyncio.to_thread(self._watch.look, self._clock())
+            found = await asyncio.to_thread(self._watch.look, self._clock())
         except DependencyError as error:
-            log.warning("live updates: %s; trying again", error)
+            if not self._fails:  # there are several looks in a second, and an outage may take hours
+                log.warning("live updates stop until the store answers: %s", error)
+            self._fails = True
         except Exception:
             log.exception("live updates: reading the store failed; trying again")
+        else:
+            self._fails = False
+            return found
         return []
 
     def _send(self, event: Event) -> None:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from pipeline.console.live import MAX_PAGES, Arrived, Assigned, Decided, Event, Leased, LiveQueue, Viewed, Watch
+from pipeline.errors import DependencyError
 from pipeline.review.cases import assigning, deciding, leases, viewing
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
@@ -52,6 +53,13 @@ def test_each_case_gives_one_event_also_if_it_is_late(database: Database, watch:
     late = add(database, "b", 3)  # its time is earlier, but its transaction ended later
     assert watch.look(NOON + 6) == [Arrived(late, 1, NOON + 3)]
     assert watch.look(NOON + 8) == []
+
+
+def test_cases_that_came_during_an_outage_give_events(database: Database, watch: Watch) -> None:
+    """The store may be away for this console only, or the process may stand still."""
+    missed = add(database, "a", 5)
+    assert watch.look(NOON + 300) == [Arrived(missed, 1, NOON + 5)]
+    assert watch.look(NOON + 301) == []
 
 
 def test_leases_and_decisions_give_events(database: Database, watch: Watch) -> None:
@@ -155,6 +163,24 @@ async def test_looks_continue_after_an_error(database: Database, caplog: pytest.
     async with LiveQueue(database, clock, 0.001):
         await asyncio.wait_for(again.wait(), 60)
     assert "trying again" in caplog.text
+
+
+async def test_an_outage_of_the_store_is_logged_once(
+    database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live, answers = LiveQueue(database, lambda: NOON, 1), iter([False, False, True, False])
+
+    def look(_: float) -> list[Event]:
+        if next(answers):
+            return []
+        raise DependencyError("The review store does not answer")
+
+    monkeypatch.setattr(live._watch, "look", look)
+    logged = []
+    for _ in range(4):
+        assert await live._look() == []
+        logged.append(caplog.text.count("does not answer"))
+    assert logged == [1, 1, 1, 2]
 
 
 def events(client: httpx.Client, ready: threading.Event) -> Iterator[Event]:
