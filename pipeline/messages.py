@@ -214,7 +214,7 @@ class Flag(Message, frozen=True, kw_only=True, omit_defaults=True):
     """Lexicon terms in the text."""
     marks: tuple[Mark, ...] = ()
     reasons: tuple[str, ...] = ()
-    """The policy's rules that led to the suggestion, in words. One says so if the speech before it raised it."""
+    """The policy's rules that led to the suggestion, in words. One says if the earlier speech raised the suggestion."""
     words: tuple[Word, ...] = ()
     """Words of the transcript with their times. Empty if the suggestion is `pass` or `asr.words` is off."""
     policy: str
