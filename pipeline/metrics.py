@@ -204,6 +204,11 @@ class Metrics:
         "Speech that was offered to the recogniser in a pause: used, discarded (speech went on) or declined (no room).",
         "result",
     )
+    adapter_readings: Counter = _metric(
+        "adapter_readings_total",
+        "Transcripts by the adapter's reading, which the judge reads, too: read, skipped (others waited) or none.",
+        "result",
+    )
     recogniser: Gauge = _metric("recogniser_info", "Always 1. The label names the speech recogniser in use.", "model")
     recognised_seconds: Counter = _metric("recognised_seconds_total", "Seconds of speech that the recogniser read.")
     recogniser_busy_seconds: Counter = _metric(

@@ -10,7 +10,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from agents.cli import main
-from pipeline.asr.transcriber import Clip, Recognition, Transcriber, load
+from pipeline.asr.transcriber import Clip, HasRoom, Recognition, Transcriber, always_room, load
 from pipeline.settings import Asr
 
 FILE = "SLOWED_BY"
@@ -26,9 +26,11 @@ class Slowed(Transcriber):
     def name(self) -> str:
         return self._inner.name
 
-    def transcribe(self, clips: Sequence[Clip], *, words: bool = False) -> list[Recognition]:
+    def transcribe(
+        self, clips: Sequence[Clip], *, words: bool = False, has_room: HasRoom = always_room
+    ) -> list[Recognition]:
         time.sleep(float(self._file.read_text()) * len(clips))
-        return self._inner.transcribe(clips, words=words)
+        return self._inner.transcribe(clips, words=words, has_room=has_room)
 
 
 def slowed(asr: Asr) -> Transcriber:

@@ -85,6 +85,9 @@ class CTranslate2:
     def first(self, language: str) -> BeamSearch:
         return BeamSearch(first_beam(language, self._beams, WIDE))
 
+    def adapts(self, language: str, limit: float) -> bool:
+        return fitting(self.model, self._adapted, language, limit) is not self.model
+
     def decode(
         self,
         encodings: Sequence[Encoding],
@@ -93,15 +96,13 @@ class CTranslate2:
         limit: float,
         how: BeamSearch,
     ) -> list[list[Hypothesis]]:
-        model = fitting(self.model, self._adapted, "" if how.plain else language, limit)
-        adapted = model is not self.model
-        beam = min(how.beam, adapter.WIDEST) if adapted else how.beam
+        model = fitting(self.model, self._adapted, language if how.adapted else "", limit)
         results = self._guarded(
             model.generate,
             self._padded(encodings, limit),
             [self.vocabulary.prompt(language)] * len(encodings),
-            beam_size=beam,
-            num_hypotheses=beam,
+            beam_size=how.beam,
+            num_hypotheses=how.beam,
             no_repeat_ngram_size=how.no_repeat,
             max_length=2 * budget(limit),  # CTranslate2 uses half of it
             suppress_tokens=self._suppressed(limit),
@@ -109,7 +110,7 @@ class CTranslate2:
             return_no_speech_prob=True,
         )
         return [
-            self._hypotheses(each, language, length, adapted) for each, length in zip(results, lengths, strict=True)
+            self._hypotheses(each, language, length, how.adapted) for each, length in zip(results, lengths, strict=True)
         ]
 
     def _hypotheses(self, result: Any, language: str, seconds: float, adapted: bool) -> list[Hypothesis]:

@@ -9,6 +9,7 @@ it comes.
 """
 
 import logging
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -108,6 +109,8 @@ class EarlyRecogniser:
         self._credit = CREDIT_SECONDS
         self._idle = workers
         """Workers of the recogniser without a clip. Negative: clips wait for a worker."""
+        self._is_full = False
+        """So many utterances wait that they become a batch."""
         self._is_behind = self._closed = False
         threads = min(workers, MAX_THREADS)
         self._part_size = -(-workers // max(threads, 1))
@@ -148,7 +151,8 @@ class EarlyRecogniser:
         So a short utterance does not wait for a long one that came before it. In a room, the order stays: it gives one
         at a time. All are ready if the stage is behind, or if there are many: a batch is faster.
         """
-        if self._is_behind or len(utterances) > BEGUN_AT_ONCE * len(self._threads):
+        self._is_full = len(utterances) > BEGUN_AT_ONCE * len(self._threads) > 0
+        if self._is_behind or not self._threads or self._is_full:
             return list(utterances)
         with self._changed:
             for offer in self._offers.values():
@@ -158,6 +162,14 @@ class EarlyRecogniser:
             self._changed.notify_all()
             firsts = {each.room: each for each in reversed(utterances)}
             return [each for each in utterances if each is firsts[each.room] and self._has_result(each)]
+
+    @property
+    def waited(self) -> float:
+        """Seconds for which the oldest utterance that has come waits for a thread. inf: there are too many."""
+        with self._changed:
+            now = self._clock()
+            since = (offer.since for offer in self._offers.values() if offer.due and not offer.begun)
+            return math.inf if self._is_full else now - min(since, default=now)
 
     def settle(self, offer: Offer, *, used: bool) -> None:
         """Count an offer that was taken."""
@@ -182,6 +194,7 @@ class EarlyRecogniser:
         try:
             yield
         finally:
+            self._is_full = False
             self._occupy(-clips)
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ The steps are:
 2. Detect the languages.
 3. Decode the clips in batches.
 4. Decode suspicious clips again, with more context and a wider beam, and keep the likeliest text.
+5. Decode clips with the adapter of their language for other readings, where the recogniser has room.
 Details are in context.py, hypothesis.py and suspicion.py.
 """
 
@@ -14,11 +15,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from pipeline import languages
+from pipeline.asr.adapter import WIDEST
 from pipeline.asr.context import LIMITS, as_trained, limit_of, own_length, with_margin
 from pipeline.asr.hypothesis import Hypothesis, best_first
 from pipeline.asr.mel import Mel, log_mel
 from pipeline.asr.suspicion import CLEAR_LANGUAGE, is_suspicious
-from pipeline.asr.transcriber import MAX_SAMPLES, Clip, Reading, Recognition, TimedWord
+from pipeline.asr.transcriber import (
+    MAX_SAMPLES,
+    AdapterUse,
+    Clip,
+    HasRoom,
+    Reading,
+    Recognition,
+    TimedWord,
+    always_room,
+)
 from pipeline.asr.writing import respelt, written
 from pipeline.messages import SAMPLE_RATE
 from pipeline.settings.asr import Chinese
@@ -37,8 +48,8 @@ class BeamSearch:
     beam: int = 1
     no_repeat: int = 0
     """No sequence of this many tokens may occur twice. 0: no limit."""
-    plain: bool = False
-    """Decode without the language's adapter."""
+    adapted: bool = False
+    """Decode with the language's adapter."""
 
 
 WIDE = 5
@@ -73,6 +84,9 @@ class Network(Protocol):
 
     def first(self, language: str) -> BeamSearch:
         """The search for the first decode of a clip in `language`."""
+
+    def adapts(self, language: str, limit: float) -> bool:
+        """Whether there is an adapter for clips in `language` that are padded to `limit` seconds."""
 
     def decode(
         self,
@@ -110,6 +124,7 @@ class _Sound:
     decodes: int = 0
     """Number of decodes so far. Each adds one or more texts to `tried`."""
     tried: list[Hypothesis] = field(default_factory=list)
+    adapter: AdapterUse = "none"
 
     @property
     def seconds(self) -> float:
@@ -125,18 +140,13 @@ class _Sound:
         self.encoding = None
 
     def another_try(self) -> bool:
-        """Whether to decode the clip again. If so, sets `context` and `search` for that.
+        """Whether to decode the clip again for its text. If so, sets `context` and `search` for that.
 
-        - A clip that was decoded with an adapter is decoded without it, too.
-        - A suspicious text is then decoded once more, with more context and a wide beam.
+        - A suspicious text is decoded once more, with more context and a wide beam.
         - A text that loops, after that or in the longest context, is decoded with repetitions suppressed.
         Nothing is sampled at random, so a clip always gives the same text.
         """
-        if self.best.adapted and not self.search.plain:
-            self.pad(self.context)
-            self.search = replace(self.search, plain=True)
-            return True
-        loops, first = self.best.looping, self.decodes == 1 + self.search.plain
+        loops, first = self.best.looping, self.decodes == 1
         if self.search.no_repeat or not (is_suspicious(self.best) if first else loops):
             return False
         fitting = [each for each in AGAIN if self.context < each and self.seconds < each - 1 and first]
@@ -147,6 +157,12 @@ class _Sound:
         self.pad(context)
         self.search = search
         return True
+
+    def adapt(self, first: BeamSearch) -> None:
+        """Set `context` and `search` for a decode with the adapter. `first` is the search of the first decode."""
+        self.pad(with_margin(self.mel))
+        self.search = BeamSearch(min(first.beam, WIDEST), adapted=True)
+        self.adapter = "read"
 
 
 class Engine:
@@ -166,13 +182,15 @@ class Engine:
     def name(self) -> str:
         return self._name
 
-    def transcribe(self, clips: Sequence[Clip], *, words: bool = False) -> list[Recognition]:
+    def transcribe(
+        self, clips: Sequence[Clip], *, words: bool = False, has_room: HasRoom = always_room
+    ) -> list[Recognition]:
         if any(len(clip.samples) > MAX_SAMPLES for clip in clips):
             raise ValueError(f"A clip has more than {MAX_SAMPLES} samples")
         sounds = [_Sound(clip) for clip in clips]
         self._each(self._begin, sorted(sounds, key=lambda sound: -sound.seconds))
         self._detect_languages(sounds)
-        self._decode(sounds)
+        self._decode(sounds, has_room)
         return [self._recognition(sound, words=words) for sound in sounds]
 
     def _begin(self, sound: _Sound) -> None:
@@ -198,24 +216,42 @@ class Engine:
         encoding = self._network.encode(as_trained(sound.mel, LIMITS[-1]))
         (sound.probabilities,) = self._network.languages([encoding], LIMITS[-1])
 
-    def _decode(self, sounds: Sequence[_Sound]) -> None:
+    def _decode(self, sounds: Sequence[_Sound], has_room: HasRoom) -> None:
         """Decode all clips. Clips for another decode join the waiting ones, so that no worker is idle."""
         for sound in sounds:
             sound.search = self._network.first(sound.language)
             if not _has_own_length(sound.language):
                 sound.pad(with_margin(sound.mel))
-        waiting, running = list(sounds), set[Future[list[_Sound]]]()
+        waiting, running = list(sounds), set[Future[Sequence[_Sound]]]()
         while waiting or running:
             while waiting and (idle := self._network.workers - len(running)):
                 running.add(self._pool.submit(self._search, self._next_batch(waiting, idle)))
             done, running = wait(running, return_when=FIRST_COMPLETED)
-            waiting += [sound for each in done for sound in each.result()]
+            waiting += [sound for each in done for sound in each.result() if self._goes_on(sound, has_room)]
 
-    def _search(self, batch: Sequence[_Sound]) -> list[_Sound]:
-        """Decode a batch. Returns the clips that need another decode."""
+    def _goes_on(self, sound: _Sound, has_room: HasRoom) -> bool:
+        """Whether to decode the clip again, for its text or with the adapter.
+
+        The text does not depend on room. So if it has a fault, the adapter reads the clip in any case: its text may
+        replace it.
+        """
+        if sound.search.adapted:
+            return False
+        if sound.another_try():
+            return True
+        if not self._network.adapts(sound.language, with_margin(sound.mel)):
+            return False
+        if not any(sound.best.faults) and not has_room():
+            sound.adapter = "skipped"
+            return False
+        sound.adapt(self._network.first(sound.language))
+        return True
+
+    def _search(self, batch: Sequence[_Sound]) -> Sequence[_Sound]:
+        """Decode a batch."""
         for sound in batch:
             if sound.encoding is None:
-                language = "" if sound.search.plain else sound.language
+                language = sound.language if sound.search.adapted else ""
                 sound.encoding = self._network.encode(as_trained(sound.mel, sound.context), language)
         found = self._network.decode(
             [sound.encoding for sound in batch],
@@ -227,7 +263,7 @@ class Engine:
         for sound, hypotheses in zip(batch, found, strict=True):
             sound.tried += [written(each, self._chinese) for each in hypotheses]
             sound.decodes += 1
-        return [sound for sound in batch if sound.another_try()]
+        return batch
 
     def _batches(self, sounds: Sequence[_Sound]) -> Iterator[Sequence[_Sound]]:
         left = list(sounds)
@@ -262,6 +298,7 @@ class Engine:
             compression_ratio=best.compression_ratio,
             words=respelt(self._network.words(sound.mel, best, sound.seconds), best.text) if words else (),
             alternatives=tuple(Reading(other.text, other.avg_logprob) for other in others),
+            adapter=sound.adapter,
         )
 
 

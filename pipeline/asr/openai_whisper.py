@@ -130,6 +130,9 @@ class OpenAIWhisper:
         """See `Network`. Greedy search without a configured beam: for Mandarin a beam takes three times as long."""
         return BeamSearch(first_beam(language, self._beams, 1))
 
+    def adapts(self, language: str, limit: float) -> bool:
+        return fitting(self._model, self._adapted, language, limit) is not self._model
+
     def decode(
         self, encodings: Sequence[Tensor], language: str, lengths: Sequence[float], limit: float, how: BeamSearch
     ) -> list[list[Hypothesis]]:
@@ -138,11 +141,12 @@ class OpenAIWhisper:
             return [
                 found for part in parts for found in self.decode(encodings[part], language, lengths[part], limit, how)
             ]
-        model = fitting(self._model, self._adapted, "" if how.plain else language, limit)
+        model = fitting(self._model, self._adapted, language if how.adapted else "", limit)
         with torch.inference_mode(), out_of_memory():
             found = decode(self._mine(model), self._padded(encodings, limit), language, limit, how)
-        adapted = model is not self._model
-        return [[self._hypothesis(result, seconds, adapted)] for result, seconds in zip(found, lengths, strict=True)]
+        return [
+            [self._hypothesis(result, seconds, how.adapted)] for result, seconds in zip(found, lengths, strict=True)
+        ]
 
     def _hypothesis(self, result: DecodingResult, seconds: float, adapted: bool) -> Hypothesis:
         tokenizer = tokenizer_of(self._model, result.language)

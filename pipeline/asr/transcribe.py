@@ -12,7 +12,16 @@ from pipeline.asr.guards import Guards, collapse, is_sure
 from pipeline.asr.language import RoomLanguages
 from pipeline.asr.overlap import Overlaps, without_repeat, words_left
 from pipeline.asr.shedding import Shedding
-from pipeline.asr.transcriber import MAX_SAMPLES, MAX_SECONDS, Clip, Recognition, Samples, Transcriber, load
+from pipeline.asr.transcriber import (
+    MAX_SAMPLES,
+    MAX_SECONDS,
+    AdapterUse,
+    Clip,
+    Recognition,
+    Samples,
+    Transcriber,
+    load,
+)
 from pipeline.asr.transcripts import transcript_of, wordless
 from pipeline.asr.triage import GATE, VOICED, Reason, triage
 from pipeline.audio.encode import decode_flac
@@ -51,6 +60,7 @@ class Transcribe(Processor[Utterance, Transcript]):
         from_zero(metrics.transcripts, asr.languages)
         from_zero(metrics.marked, get_args(Mark))
         from_zero(metrics.triaged, get_args(Reason))
+        from_zero(metrics.adapter_readings, get_args(AdapterUse))
         metrics.recogniser.labels(transcriber.name).set(1)
         self._guards = Guards()
         self._languages = RoomLanguages(asr.languages)
@@ -61,6 +71,8 @@ class Transcribe(Processor[Utterance, Transcript]):
         shared()  # load the detector once, before several threads ask for it at the same time
         early_workers = workers if asr.early_share else 0
         self._early = EarlyRecogniser(self._recognise_early, early_workers, asr.early_share, metrics)
+        self._waited = 0.0
+        """Seconds for which the oldest utterance of the last batch had waited."""
         self.was_early = False
         """Whether the last batch used early results."""
 
@@ -78,6 +90,7 @@ class Transcribe(Processor[Utterance, Transcript]):
         ]
 
     def behind(self, backlog: Backlog) -> None:
+        self._waited = backlog.waited
         self._early.behind(is_behind=backlog.waited > BEHIND_SECONDS)
 
     def early(self, messages: Sequence[EarlyUtterance]) -> None:
@@ -143,9 +156,13 @@ class Transcribe(Processor[Utterance, Transcript]):
 
     def _recognise(self, clips: Sequence[Clip]) -> list[Recognition]:
         with self._busy.working():
-            recognitions = self._transcriber.transcribe(clips, words=self._asr.words)
+            recognitions = self._transcriber.transcribe(clips, words=self._asr.words, has_room=self._has_room)
         self._metrics.recognised_seconds.inc(sum(len(clip.samples) for clip in clips) / SAMPLE_RATE)
         return recognitions
+
+    def _has_room(self) -> bool:
+        """Whether no utterance has waited for longer than the settings allow."""
+        return max(self._waited, self._early.waited) <= self._asr.adapter_patience_seconds
 
     def _open(self, utterance: Utterance) -> Clip | Transcript | Rejected:
         """The clip to transcribe; a transcript without text if there is no speech; `Rejected` for invalid audio."""
@@ -170,6 +187,7 @@ class Transcribe(Processor[Utterance, Transcript]):
         text = self._overlaps.trim(utterance, collapse(recognition.text))
         words = () if "repetition" in marks else words_left(_words(utterance.start, recognition), text)
         self._metrics.transcripts.labels(recognition.language).inc()
+        self._metrics.adapter_readings.labels(recognition.adapter).inc()
         for mark in marks:
             self._metrics.marked.labels(mark).inc()
         return transcript_of(

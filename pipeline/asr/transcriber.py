@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,17 @@ MAX_SECONDS = 30.0
 """The longest clip that Whisper can process at once."""
 
 MAX_SAMPLES = int(MAX_SECONDS * SAMPLE_RATE)
+
+AdapterUse = Literal["none", "read", "skipped"]
+"""What became of the adapter's reading of a clip. `none`: the language has no adapter, or the clip is too long."""
+
+HasRoom = Callable[[], bool]
+"""A function that says whether the recogniser has room for readings that only the judge needs. Any thread calls it."""
+
+
+def always_room() -> bool:
+    return True
+
 
 LanguageChoice = Callable[[Mapping[str, float]], str]
 """A function that selects a language from the recogniser's probability of each language."""
@@ -76,6 +87,7 @@ class Recognition:
     """Bytes of the text divided by its zlib size. It is high for repetitive text."""
     words: tuple[TimedWord, ...] = ()
     alternatives: tuple[Reading, ...] = ()
+    adapter: AdapterUse = "none"
 
 
 class Transcriber(Protocol):
@@ -85,11 +97,13 @@ class Transcriber(Protocol):
     def name(self) -> str:
         """Engine, model and the first eight digits of the weights' SHA-256, e.g. `openai-whisper/base@905e5bf8`."""
 
-    def transcribe(self, clips: Sequence[Clip], *, words: bool = False) -> list[Recognition]:
+    def transcribe(
+        self, clips: Sequence[Clip], *, words: bool = False, has_room: HasRoom = always_room
+    ) -> list[Recognition]:
         """Transcribe `clips`. Results are in order, and the result of a clip does not depend on the other clips.
 
-        `words` requests word times. Raises ValueError for a clip of more than 30 s, and DependencyError if the device
-        is out of memory.
+        `words` requests word times. Without room, a clip may have fewer alternatives, but it has the same text.
+        Raises ValueError for a clip of more than 30 s, and DependencyError if the device is out of memory.
         """
 
 

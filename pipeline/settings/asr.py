@@ -30,6 +30,12 @@ class Asr(Section):
         description="commit of the model on the hub, for ctranslate2 sizes without a pinned SHA-256",
     )
     adapters: bool = Field(True, description="use Voxwarden's Mandarin fine-tuning of `base`; docs/asr.md describes it")
+    adapter_patience_seconds: float = Field(
+        0.3,
+        ge=0,
+        description="while speech waits for longer, the adapter is left out: texts stay the same, and the judge gets "
+        "fewer readings of Mandarin",
+    )
     device: str = Field("auto", description="cpu, cuda, cuda:1, or auto")
     language: LanguageCode | None = Field(
         None, description="language of all utterances, e.g. zh; unset: detected for each utterance"

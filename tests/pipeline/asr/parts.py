@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.asr.transcriber import Clip, Recognition, Samples
+from pipeline.asr.transcriber import Clip, HasRoom, Recognition, Samples, always_room
 from pipeline.audio.decode import samples_of
 from pipeline.audio.encode import encode_flac
 from pipeline.messages import SAMPLE_RATE, Utterance
@@ -39,7 +39,9 @@ class Scripted:
     batches: list[int] = field(default_factory=list)
     name: str = "scripted/none@00000000"
 
-    def transcribe(self, clips: Sequence[Clip], *, words: bool = False) -> list[Recognition]:
+    def transcribe(
+        self, clips: Sequence[Clip], *, words: bool = False, has_room: HasRoom = always_room
+    ) -> list[Recognition]:
         self.batches.append(len(clips))
         return [self.script.pop(0) for _ in clips]
 

@@ -116,6 +116,7 @@ def test_only_short_mandarin_is_encoded_with_the_adapter(engine: str) -> None:
     assert not np.allclose(encoded(12.0, "zh"), encoded(12.0), atol=0.1)
     np.testing.assert_array_equal(encoded(12.0, "en"), encoded(12.0))
     np.testing.assert_array_equal(encoded(17.0, "zh"), encoded(17.0))
+    assert [ours.adapts(*clip) for clip in (("zh", 12.0), ("en", 12.0), ("zh", 17.0))] == [True, False, False]
 
 
 @pytest.mark.weights

@@ -1,5 +1,6 @@
 """Early recognition uses idle workers only, wastes at most its share, and gives a result to its own utterance only."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -326,3 +327,22 @@ def test_without_workers_nothing_is_recognised_early() -> None:
     assert made.early.take(follows(offered("ana"))) is None
     made.early.close()
     assert made.counts == (0, 0, 1)
+
+
+def test_only_utterances_that_have_come_and_are_not_begun_wait(bench: Bench) -> None:
+    first, second, maybe = offered("ana"), offered("ben", start=200.0), offered("eve", start=300.0)
+    bench.early.offer([first, maybe])
+    bench.until_heard(1)
+    bench.now = 2.0
+    assert bench.early.waited == 0, "one is begun, the other may be discarded"
+    bench.early.ready([follows(second, room="hall")])
+    bench.now = 2.5
+    assert bench.early.waited == 0.5
+
+
+def test_many_utterances_wait_until_their_batch_is_recognised(bench: Bench) -> None:
+    many = [follows(offered(f"{number}"), room=f"{number}") for number in range(BEGUN_AT_ONCE + 1)]
+    assert bench.early.ready(many) == many
+    with bench.early.beside(len(many)):
+        assert bench.early.waited == math.inf
+    assert bench.early.waited == 0

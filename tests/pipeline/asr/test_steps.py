@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from pipeline.asr.adapter import WIDEST
 from pipeline.asr.context import POSITIONS_PER_SECOND
 from pipeline.asr.engine import BeamSearch, Engine
 from pipeline.asr.hypothesis import Hypothesis
 from pipeline.asr.mel import FRAMES_PER_SECOND, Mel
-from pipeline.asr.transcriber import Clip, Recognition, TimedWord
+from pipeline.asr.transcriber import Clip, HasRoom, Recognition, TimedWord, always_room
 from pipeline.messages import SAMPLE_RATE
 
 FIRST = BeamSearch(2)
@@ -58,6 +59,9 @@ class Told:
     def first(self, language: str) -> BeamSearch:
         return self.search
 
+    def adapts(self, language: str, limit: float) -> bool:
+        return language == self.adapted and limit <= 12
+
     def decode(
         self,
         encodings: Sequence[NDArray[np.float32]],
@@ -67,10 +71,9 @@ class Told:
         how: BeamSearch,
     ) -> list[list[Hypothesis]]:
         self.searches.append((limit, how))
-        adapted = language == self.adapted and not how.plain
-        logprob = self.adapted_logprob if adapted else self.logprob
+        logprob = self.adapted_logprob if how.adapted else self.logprob
         return [
-            [Hypothesis(language, (1,) * self.tokens, self.say(how), logprob, 0.1, seconds, adapted)]
+            [Hypothesis(language, (1,) * self.tokens, self.say(how), logprob, 0.1, seconds, how.adapted)]
             for seconds in lengths
         ]
 
@@ -78,9 +81,11 @@ class Told:
         return ()
 
 
-def transcribe(network: Told, *seconds: float, language: str | None = None) -> list[Recognition]:
+def transcribe(
+    network: Told, *seconds: float, language: str | None = None, has_room: HasRoom = always_room
+) -> list[Recognition]:
     clips = [Clip(np.zeros(round(each * SAMPLE_RATE), np.float32), language) for each in seconds]
-    return Engine(network, "told", batch=8).transcribe(clips)
+    return Engine(network, "told", batch=8).transcribe(clips, has_room=has_room)
 
 
 def test_a_loop_is_decoded_with_more_context_and_then_without_repetitions() -> None:
@@ -124,37 +129,63 @@ def test_an_unclear_language_is_detected_again_with_30_seconds() -> None:
     assert (near.language, near.language_probability) == ("zh", 0.6)
     assert far.language == "en"
     assert network.contexts == [7.0, 4.0, 30.0, 5.0]
-    assert network.languages_encoded == ["", "", "", "zh"]
 
 
-PLAIN = replace(FIRST, plain=True)
+ADAPTED = replace(FIRST, adapted=True)
+
+
+def no_room() -> bool:
+    return False
 
 
 @pytest.mark.parametrize("logprob", [-0.1, -0.9])
 def test_the_text_is_whispers_own_and_the_adapters_is_another_reading(logprob: float) -> None:
-    network = Told(lambda how: "Whisper" if how.plain else "adapter", logprob=logprob, adapted="zh")
+    network = Told(lambda how: "adapter" if how.adapted else "Whisper", logprob=logprob, adapted="zh")
     (found,) = transcribe(network, 3.0, language="zh")
-    assert (found.text, found.avg_logprob) == ("Whisper", logprob)
+    assert (found.text, found.avg_logprob, found.adapter) == ("Whisper", logprob, "read")
     assert [other.text for other in found.alternatives] == ["adapter"]
-    assert network.searches == [(5.0, FIRST), (5.0, PLAIN)]
-    assert network.languages_encoded == ["zh", ""]
+    assert network.searches == [(5.0, FIRST), (5.0, ADAPTED)]
+    assert network.languages_encoded == ["", "zh"]
     assert network.contexts == [5.0, 5.0]
 
 
-def test_the_adapters_text_is_kept_if_whisper_only_loops() -> None:
-    network = Told(lambda how: LOOP if how.plain else "adapter", adapted="zh")
-    (found,) = transcribe(network, 3.0, language="zh")
+def test_the_adapter_searches_narrowly() -> None:
+    network = Told(lambda how: "hello", adapted="zh", search=WIDE)
+    transcribe(network, 3.0, language="zh")
+    assert network.searches == [(5.0, WIDE), (5.0, BeamSearch(WIDEST, adapted=True))]
+
+
+def test_without_room_the_adapter_is_skipped_and_the_text_stays() -> None:
+    network = Told(lambda how: "adapter" if how.adapted else "Whisper", adapted="zh")
+    (found,) = transcribe(network, 3.0, language="zh", has_room=no_room)
+    assert (found.text, found.alternatives, found.adapter) == ("Whisper", (), "skipped")
+    assert network.searches == [(5.0, FIRST)]
+
+
+@pytest.mark.parametrize("has_room", [always_room, no_room])
+def test_the_adapters_text_is_kept_if_whisper_only_loops(has_room: HasRoom) -> None:
+    """A text does not depend on room."""
+    network = Told(lambda how: "adapter" if how.adapted else LOOP, adapted="zh")
+    (found,) = transcribe(network, 3.0, language="zh", has_room=has_room)
     assert found.text == "adapter"
+    assert network.searches == [(5.0, FIRST), (12.0, WIDE), (30.0, LAST), (5.0, ADAPTED)]
 
 
-def test_a_clip_that_is_suspicious_without_the_adapter_gets_more_context() -> None:
+@pytest.mark.parametrize(("seconds", "language"), [(11.5, "zh"), (3.0, "en")])
+def test_long_clips_and_other_languages_have_no_adapter(seconds: float, language: str) -> None:
+    network = Told(lambda how: "hello", adapted="zh")
+    (found,) = transcribe(network, seconds, language=language, has_room=no_room)
+    assert found.adapter == "none"
+
+
+def test_a_suspicious_clip_gets_more_context_before_the_adapter() -> None:
     network = Told(lambda how: "nobody", logprob=-1.2, adapted="zh", adapted_logprob=-1.1)
     transcribe(network, 3.0, language="zh")
-    assert network.searches == [(5.0, FIRST), (5.0, PLAIN), (12.0, replace(WIDE, plain=True))]
+    assert network.searches == [(5.0, FIRST), (12.0, WIDE), (5.0, ADAPTED)]
 
 
 def test_two_readings_that_differ_only_in_the_variant_are_one() -> None:
-    network = Told(lambda how: "歡迎" if how.plain else "欢迎", adapted="zh")
+    network = Told(lambda how: "欢迎" if how.adapted else "歡迎", adapted="zh")
     (found,) = transcribe(network, 3.0, language="zh")
     assert found.text == "欢迎"
     assert found.alternatives == ()

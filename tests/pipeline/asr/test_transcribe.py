@@ -2,7 +2,8 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
+from threading import Event
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -13,7 +14,17 @@ from msgspec.structs import replace
 
 from pipeline.asr.shedding import Shedding
 from pipeline.asr.transcribe import Transcribe, build
-from pipeline.asr.transcriber import Clip, Reading, Recognition, Samples, TimedWord, Transcriber
+from pipeline.asr.transcriber import (
+    AdapterUse,
+    Clip,
+    HasRoom,
+    Reading,
+    Recognition,
+    Samples,
+    TimedWord,
+    Transcriber,
+    always_room,
+)
 from pipeline.asr.triage import POSSIBLE, VOICED, triage
 from pipeline.audio.encode import encode_flac
 from pipeline.audio.segment import Segment
@@ -147,7 +158,9 @@ def test_a_doubtful_voice_counts_if_the_recogniser_is_sure(heard: dict[str, floa
 class Hearing(Scripted):
     """Gives each clip's `tell` the same language probabilities."""
 
-    def transcribe(self, clips: Sequence[Clip], *, words: bool = False) -> list[Recognition]:
+    def transcribe(
+        self, clips: Sequence[Clip], *, words: bool = False, has_room: HasRoom = always_room
+    ) -> list[Recognition]:
         heard = ({"zh": 0.99, "en": 0.01}, *[{"zh": 0.01, "en": 0.99}] * 5, {"zh": 0.4, "en": 0.6})
         return [recognition("hm", language=clip.choose(each)) for clip, each in zip(clips, heard, strict=True)]
 
@@ -223,7 +236,9 @@ class Bilingual(Scripted):
         super().__init__([])
         self.mandarin = mandarin
 
-    def transcribe(self, clips: Sequence[Clip], *, words: bool = False) -> list[Recognition]:
+    def transcribe(
+        self, clips: Sequence[Clip], *, words: bool = False, has_room: HasRoom = always_room
+    ) -> list[Recognition]:
         self.batches.append(len(clips))
         return [self._heard(clip) for clip in clips]
 
@@ -347,6 +362,58 @@ def test_nothing_is_recognised_early_while_the_stage_is_behind_or_if_the_setting
     assert transcriber.batches == []
 
 
+class Held(Scripted):
+    """A Transcriber that asks for room when the test lets it go on."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.begun = 0
+        self.open = Event()
+
+    def transcribe(
+        self, clips: Sequence[Clip], *, words: bool = False, has_room: HasRoom = always_room
+    ) -> list[Recognition]:
+        self.begun += 1
+        assert self.open.wait(60)
+        return [recognition("read" if has_room() else "skipped") for _ in clips]
+
+
+class Adapting(Scripted):
+    """A Transcriber with an adapter, which reads where there is room."""
+
+    def transcribe(
+        self, clips: Sequence[Clip], *, words: bool = False, has_room: HasRoom = always_room
+    ) -> list[Recognition]:
+        return [recognition("你好", language="zh", adapter="read" if has_room() else "skipped") for _ in clips]
+
+
+def test_the_adapter_is_left_out_while_speech_waits() -> None:
+    metrics = Metrics()
+    transcribe = Transcribe(Adapting([]), Asr(adapter_patience_seconds=0.3), metrics)
+    for number, waited in enumerate((0.3, 0.4, 5.0, 0.0)):
+        transcribe.behind(Backlog(waited=waited))
+        transcribe.process([utterance(float(number))])
+    get = metrics.registry.get_sample_value
+    counts = {use: get("voxwarden_adapter_readings_total", {"result": use}) for use in get_args(AdapterUse)}
+    assert counts == {"read": 2, "skipped": 2, "none": 0}
+    transcribe.close()
+
+
+def test_an_early_result_has_no_adapter_while_an_utterance_waits_for_a_thread() -> None:
+    """The stage itself sees no backlog: the utterance has come, and is begun when a thread is free."""
+    transcriber = Held()
+    transcribe = Transcribe(transcriber, Asr(workers=1, adapter_patience_seconds=0.0), Metrics())
+    first, second = utterance(0.0), utterance(0.0, room="hall")
+    transcribe.early([early(first)])
+    until(lambda: transcriber.begun == 1)
+    assert transcribe.ready([second]) == []
+    transcriber.open.set()
+    (found,) = transcribe.process([first])
+    assert isinstance(found, Transcript)
+    assert found.text == "skipped"
+    transcribe.close()
+
+
 def test_the_speed_of_the_stage_is_not_measured_on_early_results() -> None:
     transcriber = Bilingual(CHANCES)
     transcribe, valve = Transcribe(transcriber, Asr(), Metrics()), Valve(Overload())
@@ -369,9 +436,11 @@ class Noting(Scripted):
         super().__init__([], name=inner.name)
         self._inner = inner
 
-    def transcribe(self, clips: Sequence[Clip], *, words: bool = False) -> list[Recognition]:
+    def transcribe(
+        self, clips: Sequence[Clip], *, words: bool = False, has_room: HasRoom = always_room
+    ) -> list[Recognition]:
         self.batches.append(len(clips))
-        return self._inner.transcribe(clips, words=words)
+        return self._inner.transcribe(clips, words=words, has_room=has_room)
 
 
 def cut_live(samples: Samples) -> list[Utterance | EarlyUtterance | Rejected]:
