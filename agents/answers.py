@@ -7,7 +7,7 @@ from typing import Any
 
 from kafka import KafkaAdminClient
 
-from agents.kafka import broker_errors, common
+from agents.kafka import broker_errors, client
 from pipeline.settings import Kafka
 
 ANSWER_SECONDS = 5.0
@@ -31,7 +31,7 @@ class BrokerAnswers:
                 if self._client is None:
                     patience = round(1000 * min(self._kafka.connect_seconds, ANSWER_SECONDS))
                     limits = {"bootstrap_timeout_ms": patience, "request_timeout_ms": patience}
-                    self._client = KafkaAdminClient(**common(self._kafka) | limits)
+                    self._client = client(KafkaAdminClient, self._kafka, **limits)
                 self._client.describe_cluster()
         except BaseException:
             self._close()

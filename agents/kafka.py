@@ -3,12 +3,13 @@
 They do the work that Faust does not do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError, SaslAuthenticationFailedError
+from kafka.net.compat import KafkaNetClient
 
 from agents.refusals import refusals
 from agents.security import client_arguments
@@ -51,6 +52,26 @@ def common(kafka: Kafka) -> dict[str, Any]:
     }
 
 
+def client(kind: Callable[..., Any], kafka: Kafka, **more: Any) -> Any:
+    """Make a client of the class `kind`. `more` changes our settings.
+
+    If no broker answers, the library raises an error and forgets the client's thread and sockets. We end them.
+    Otherwise an outage of 20 minutes would use up the files that a process may open.
+    """
+    made: list[Any] = []
+
+    def inner(**given: Any) -> Any:
+        made.append(KafkaNetClient(**given))
+        return made[-1]
+
+    try:
+        return kind(**(common(kafka) | more), kafka_client=inner)
+    except BaseException:
+        for each in made:
+            each.close()
+        raise
+
+
 @contextmanager
 def broker_errors(kafka: Kafka) -> Iterator[None]:
     """Turn errors of the client into ConfigError (credentials rejected) or DependencyError, which name the broker."""
@@ -73,18 +94,19 @@ def broker_errors(kafka: Kafka) -> Iterator[None]:
 def admin(kafka: Kafka) -> Iterator[Any]:
     """Give an admin client for the block. Raises DependencyError if the broker cannot be reached."""
     with broker_errors(kafka):
-        client = KafkaAdminClient(**common(kafka))
+        made = client(KafkaAdminClient, kafka)
         try:
-            yield client
+            yield made
         finally:
-            client.close()
+            made.close()
 
 
 def producer(kafka: Kafka) -> Any:
     """Make a producer that waits for all in-sync replicas. Raises DependencyError if the broker cannot be reached."""
     with broker_errors(kafka):
-        return KafkaProducer(
-            **common(kafka),
+        return client(
+            KafkaProducer,
+            kafka,
             acks="all",
             max_request_size=kafka.max_message_bytes,
             linger_ms=5,
@@ -93,20 +115,21 @@ def producer(kafka: Kafka) -> Any:
         )
 
 
-def discard(client: Any) -> None:
+def discard(sender: Any) -> None:
     """Close a producer at once. Records without confirmation are given up, and their futures fail.
 
     The library's `close(0)` waits for them instead, raises an error, and leaves its thread running.
     """
-    client._sender.force_close()
-    client.close(DISCARD_SECONDS)
+    sender._sender.force_close()
+    sender.close(DISCARD_SECONDS)
 
 
 def reader(kafka: Kafka, answer_seconds: float = ANSWER_SECONDS) -> Any:
     """Make a consumer without a group, for reading at known offsets. `answer_seconds` limits each request."""
     with broker_errors(kafka):
-        return KafkaConsumer(
-            **common(kafka),
+        return client(
+            KafkaConsumer,
+            kafka,
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",

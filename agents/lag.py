@@ -7,7 +7,7 @@ from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
 
 from agents.app import group_of
-from agents.kafka import broker_errors, common, topic_name
+from agents.kafka import broker_errors, client, topic_name
 from pipeline.settings import Settings
 from pipeline.topology import Stage
 
@@ -56,7 +56,7 @@ class Lag:
 
     def _ask(self) -> dict[PartitionName, GroupPosition]:
         if self._client is None:
-            self._client = KafkaAdminClient(**common(self._kafka))
+            self._client = client(KafkaAdminClient, self._kafka)
         described = self._client.describe_topics(self._topics)
         numbers = {topic["name"]: [each["partition_index"] for each in topic["partitions"]] for topic in described}
         partitions = [TopicPartition(name, number) for name, found in numbers.items() for number in found]

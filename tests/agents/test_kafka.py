@@ -1,13 +1,23 @@
 """Errors of the library become one line that names the broker, and credentials are told from a broker that is down."""
 
+import gc
+import logging
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 from kafka.errors import KafkaTimeoutError, SaslAuthenticationFailedError
 
-from agents.kafka import broker_errors, common, max_bytes, topic_name
+from agents.answers import BrokerAnswers
+from agents.kafka import admin, broker_errors, common, max_bytes, producer, reader, topic_name
+from agents.lag import Lag
 from agents.refusals import BOOTSTRAP
 from pipeline.errors import ConfigError, DependencyError
-from pipeline.settings import Kafka
-from pipeline.topology import AUDIO, DEAD_LETTERS
+from pipeline.settings import Kafka, Settings
+from pipeline.topology import AUDIO, DEAD_LETTERS, JUDGE
+from tests.ports import free_port
 
 KAFKA = Kafka(bootstrap="one:9092,two:9092", prefix="test.", connect_seconds=1.5, max_message_bytes=1_000_000)
 
@@ -48,3 +58,29 @@ def test_settings_reach_the_client() -> None:
 def test_a_dead_letter_has_room_for_the_largest_record_and_its_reason() -> None:
     assert max_bytes(AUDIO, KAFKA) == 1_000_000
     assert max_bytes(DEAD_LETTERS, KAFKA) > 1_000_000
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda kafka: admin(kafka).__enter__(),
+        producer,
+        reader,
+        lambda kafka: Lag(JUDGE, Settings(kafka=kafka)).places(),
+        lambda kafka: BrokerAnswers(kafka)(),
+    ],
+    ids=["admin", "producer", "reader", "lag", "answers"],
+)
+def test_a_client_that_finds_no_broker_leaves_no_thread_and_no_open_file(
+    ask: Callable[[Kafka], object], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL, "kafka")  # a log record refers to an error, and that to a socket
+    away = Kafka(bootstrap=f"127.0.0.1:{free_port()}", connect_seconds=0.1)
+
+    def fail() -> tuple[int, int]:
+        with pytest.raises(DependencyError):
+            ask(away)
+        gc.collect()
+        return threading.active_count(), len(list(Path(f"/proc/{os.getpid()}/fd").iterdir()))
+
+    assert fail() == fail()
