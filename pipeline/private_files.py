@@ -4,12 +4,16 @@ import logging
 import os
 from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 log = logging.getLogger(__name__)
 
 FILE = 0o600
 FOLDER = 0o700
 OTHERS = 0o077
+
+PART = ".part"
+"""Ending of a file that is being written."""
 
 
 def make_folder(folder: Path) -> None:
@@ -33,6 +37,19 @@ def make_file(file: Path) -> None:
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT, FILE))
     elif file.is_file():
         repair(file)
+
+
+def write(file: Path, content: bytes) -> None:
+    """Write a file for its owner only: completely, or not at all. Its folder must exist."""
+    with NamedTemporaryFile(dir=file.parent, prefix=".", suffix=PART, delete=False) as part:
+        try:
+            part.write(content)
+            part.flush()
+            os.fsync(part.fileno())
+            Path(part.name).replace(file)
+        except BaseException:
+            Path(part.name).unlink(missing_ok=True)
+            raise
 
 
 def repair(path: Path) -> None:

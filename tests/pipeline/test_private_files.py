@@ -111,3 +111,20 @@ def test_a_file_of_another_owner_is_reported(caplog: pytest.LogCaptureFixture) -
         finally:
             os.seteuid(0)
     assert f"Other users can access {folder}, and another user owns it" in caplog.text
+
+
+def test_a_file_is_written_completely_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "one"
+    private_files.write(file, b"before")
+    private_files.write(file, b"after")
+    assert file.read_bytes() == b"after"
+    assert not file.stat().st_mode & OPEN
+
+    def full(number: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        private_files.write(file, b"never")
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+    assert file.read_bytes() == b"after"

@@ -1,6 +1,5 @@
 """Evidence clips, Ogg Opus: where they are stored, and the store in a folder."""
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,8 +13,6 @@ from pipeline import private_files
 from pipeline.errors import DependencyError
 
 IDENTITY = re.compile(r"[0-9a-f-]{1,64}")
-PART = ".part"
-"""Suffix of a clip's file until it is completely written."""
 
 PROBE_BYTES = 65_536
 """About a clip of 15 s."""
@@ -76,7 +73,7 @@ class EvidenceFolder(EvidenceStore):
         target = self.file(path)
         try:
             private_files.make_folder(target.parent)
-            _write(target, clip)
+            private_files.write(target, clip)  # no row names an incomplete file, so nothing would ever delete it
         except OSError as error:
             raise _unusable(self.folder, error) from error
 
@@ -116,7 +113,7 @@ class EvidenceFolder(EvidenceStore):
 
     def sweep(self, before: float) -> None:
         try:
-            for part in self.folder.rglob(f".*{PART}"):
+            for part in self.folder.rglob(f".*{private_files.PART}"):
                 with suppress(FileNotFoundError):  # the clip is complete by now and has its final name
                     if part.stat().st_mtime < before:
                         part.unlink()
@@ -127,7 +124,7 @@ class EvidenceFolder(EvidenceStore):
         """Write a file and delete it, because only that shows a full disk."""
         there = next(place for place in (self.folder, *self.folder.absolute().parents) if place.exists())
         try:
-            with NamedTemporaryFile(dir=there, prefix=".", suffix=PART) as probe:
+            with NamedTemporaryFile(dir=there, prefix=".", suffix=private_files.PART) as probe:
                 probe.write(bytes(PROBE_BYTES))
                 probe.flush()
         except OSError as error:
@@ -151,19 +148,6 @@ def clip_path(case: str, start: float) -> str:
 def checksum(clip: bytes) -> str:
     """Return the SHA-256 of a clip in hexadecimal digits."""
     return sha256(clip).hexdigest()
-
-
-def _write(target: Path, clip: bytes) -> None:
-    """Write the clip completely or not at all. No row names an incomplete file, so nothing would ever delete it."""
-    with NamedTemporaryFile(dir=target.parent, prefix=".", suffix=PART, delete=False) as part:
-        try:
-            part.write(clip)
-            part.flush()
-            os.fsync(part.fileno())
-            Path(part.name).replace(target)
-        except BaseException:
-            Path(part.name).unlink(missing_ok=True)
-            raise
 
 
 def _unusable(folder: Path, error: OSError) -> DependencyError:
