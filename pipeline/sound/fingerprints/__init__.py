@@ -1,0 +1,12 @@
+"""Hears banned recordings in a stream of audio.
+
+The method is that of Wang, "An industrial-strength audio search algorithm" (ISMIR 2003). Its frequency axis is
+logarithmic, so that a recording is also heard when it plays a little faster or slower.
+
+- `spectrum.py`: the spectrogram of the audio
+- `peaks.py`: its peaks, which survive codecs, noise and talk
+- `landmarks.py`: pairs of peaks, as numbers
+- `bank.py`: a folder with the landmarks of each banned recording
+- `index.py`: finds a landmark in all recordings at once
+- `matching.py`: a recording plays if many landmarks are found at one offset
+"""

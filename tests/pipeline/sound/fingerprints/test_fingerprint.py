@@ -1,0 +1,46 @@
+"""A fingerprint is made of a recording of any length, unless the recording cannot be told from others."""
+
+import numpy as np
+import pytest
+from msgspec import structs
+
+from pipeline.errors import InputError
+from pipeline.messages import SAMPLE_RATE
+from pipeline.sound.fingerprints import fingerprint as module
+from pipeline.sound.fingerprints.fingerprint import Ban, fingerprint
+from tests.pipeline.sound.fingerprints.music import BAN, banned, tune
+
+
+def test_the_same_sound_has_the_same_id() -> None:
+    again = fingerprint(np.array_split(tune(1), 20), structs.replace(BAN, title="Another title"))
+    assert again.id == banned(1).id != banned(2).id
+    assert again.recording.seconds == 20.0
+    assert again.recording.ban.title == "Another title"
+
+
+def test_silence_is_no_recording() -> None:
+    with pytest.raises(InputError, match=r"^A song has 0 landmarks, and 100 are needed\. Use a longer recording"):
+        fingerprint([np.zeros(SAMPLE_RATE, np.float32)] * 9, BAN)
+
+
+def test_a_recording_that_is_too_long_is_refused_before_it_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_SECONDS", 3.0)
+    blocks = iter([tune(1)[:SAMPLE_RATE]] * 9)
+    with pytest.raises(InputError, match=r"A song is longer than .* hours\. Cut it into parts\."):
+        fingerprint(blocks, BAN)
+    assert len([*blocks]) == 5
+
+
+def test_a_recording_with_too_many_landmarks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_LANDMARKS", 200)
+    with pytest.raises(InputError, match="A song has more than 200 landmarks"):
+        fingerprint([tune(1)], BAN)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"title": ""}, {"reason": "two\nlines"}, {"reason": "x" * 301}, {"added_at": -1.0}]
+)
+def test_a_ban_that_could_not_be_read_again_is_refused(changes: dict[str, object]) -> None:
+    ban: Ban = structs.replace(BAN, **changes)
+    with pytest.raises(InputError, match=r"The ban of .* is wrong"):
+        fingerprint([tune(1)], ban)

@@ -1,0 +1,73 @@
+"""Landmarks come from any sound, do not depend on the pieces of the stream, and keep to their bounds."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.audio.resample import Samples
+from pipeline.messages import SAMPLE_RATE
+from pipeline.sound.fingerprints.landmarks import HASHES, STORED_PAIRS, LandmarkFinder, Landmarks, joined, near
+from pipeline.sound.fingerprints.spectrum import HOP
+from tests.pipeline.audio.sound import clip
+from tests.pipeline.sound.fingerprints.music import tune
+
+SECOND = np.arange(SAMPLE_RATE) / SAMPLE_RATE
+
+
+def found(*pieces: Samples) -> Landmarks:
+    finder = LandmarkFinder(STORED_PAIRS)
+    return joined([*(finder.push(piece) for piece in pieces), finder.flush()])
+
+
+def test_the_pieces_do_not_matter() -> None:
+    whole, pieces = found(tune(1)), found(*np.array_split(tune(1), 333))
+    assert whole.hashes.size > 200
+    assert pieces.hashes.tolist() == whole.hashes.tolist()
+    assert pieces.frames.tolist() == whole.frames.tolist()
+
+
+def test_a_later_start_gives_the_same_landmarks_later() -> None:
+    silence = np.zeros(100 * HOP, np.float32)
+    whole, later = found(tune(1)), found(silence, tune(1))
+    same = {*zip(whole.hashes, whole.frames + 100, strict=True)} & {*zip(later.hashes, later.frames, strict=True)}
+    assert len(same) > 0.95 * whole.hashes.size
+
+
+def test_each_peak_has_a_few_pairs() -> None:
+    frames = found(tune(3)).frames
+    assert (np.diff(frames) >= 0).all()
+    assert np.bincount(frames).max() <= 12 * STORED_PAIRS  # twelve peaks fit into one frame
+
+
+@pytest.mark.parametrize(
+    "sound",
+    [
+        np.zeros(0, np.float32),
+        np.zeros(5, np.float32),
+        np.zeros(SAMPLE_RATE, np.float32),
+        np.ones(SAMPLE_RATE, np.float32),
+        np.tile([1, -1], SAMPLE_RATE).astype(np.float32),
+        np.sin(2 * np.pi * 1_000 * SECOND).astype(np.float32),
+    ],
+    ids=["nothing", "tiny", "silence", "offset", "highest tone", "tone"],
+)
+def test_sounds_without_events_have_few_landmarks(sound: Samples) -> None:
+    assert found(sound).hashes.size < 20
+
+
+@given(st.binary(max_size=40_000), st.integers(1, 7))
+def test_landmarks_of_any_sound_are_in_bounds(content: bytes, pieces: int) -> None:
+    sound = np.frombuffer(content[: len(content) // 2 * 2], "<i2").astype(np.float32) / 32_768
+    hashes, frames = found(*np.array_split(sound, pieces))
+    assert hashes.size == frames.size
+    assert ((hashes >= 0) & (hashes < HASHES)).all()
+    assert ((frames >= 0) & (frames <= sound.size // HOP)).all()
+
+
+def test_near_hashes_stay_in_bounds_and_apart() -> None:
+    hashes = found(clip("sense-and-sensibility")).hashes
+    nearby = near(hashes).reshape(3, -1)
+    assert nearby.min() >= 0
+    assert nearby.max() < HASHES
+    assert (nearby == hashes + np.array([[0], [-1], [1]])).all()
