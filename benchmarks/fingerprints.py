@@ -52,6 +52,8 @@ LONGEST = 120
 """Seconds of a recording."""
 SONG_SECONDS = 180
 
+PROGRESS = Console(stderr=True)
+
 Random = np.random.Generator
 
 
@@ -66,8 +68,13 @@ class Played(NamedTuple):
 def recordings(music: Path | None, songs: int, speeches: Path, random: Random) -> tuple[list[Played], list[Played]]:
     """The banned recordings and the others."""
     files = audio_files([music]) if music else []
-    found = [Played("music", np.concatenate([*islice(read_file(file), LONGEST)])) for file in track(files, "decoding")]
-    made = [Played("songs", song(random, LONGEST * SAMPLE_RATE)) for _ in track(range(songs), "composing")]
+    found = [
+        Played("music", np.concatenate([*islice(read_file(file), LONGEST)]))
+        for file in track(files, "decoding", console=PROGRESS)
+    ]
+    made = [
+        Played("songs", song(random, LONGEST * SAMPLE_RATE)) for _ in track(range(songs), "composing", console=PROGRESS)
+    ]
     return [*found[::2], *made[::2], *_speeches(speeches)], [*found[1::2], *made[1::2]]
 
 
@@ -104,8 +111,9 @@ def under_talk(sound: Samples, talk: Samples, random: Random) -> Samples:
     begin = random.integers(talk.size - sound.size)
     part = talk[begin : begin + sound.size]
     factor = np.sqrt(np.mean(sound**2) / max(float(np.mean(part**2)), 1e-9)) * 10 ** (-QUIETER / 20)
-    both = sound + np.float32(factor) * part
-    return both / np.float32(max(1.0, float(np.abs(both).max())))
+    both = sound + factor * part
+    mixed: Samples = (both / max(1.0, float(np.abs(both).max()))).astype(np.float32)
+    return mixed
 
 
 def through_opus(sound: Samples) -> Samples:
@@ -122,7 +130,7 @@ def recall(index: LandmarkIndex, banned: Sequence[Played], talk: Samples, draws:
     """Excerpts of each banned recording that are heard, by kind, length and speed."""
     table = Table("banned", "excerpt", "speed", "heard", "95% interval", box=None, pad_edge=False)
     found: dict[tuple[str, float, float], list[bool]] = {}
-    for number, each in enumerate(track(banned, "playing", console=Console(stderr=True))):
+    for number, each in enumerate(track(banned, "playing", console=PROGRESS)):
         for length in LENGTHS:
             for speed in SPEEDS * draws:
                 begin = random.uniform(0, each.sound.size / SAMPLE_RATE - 1.1 * length)
@@ -152,7 +160,7 @@ def false_hits(
     pause = np.zeros(SAMPLE_RATE, np.float32)
     for folder in folders:
         hits, seconds = 0, 0.0
-        for path in track(sorted(folder.glob("*.flac")), f"hearing {folder.name}", console=Console(stderr=True)):
+        for path in track(sorted(folder.glob("*.flac")), f"hearing {folder.name}", console=PROGRESS):
             sound = through_opus(np.concatenate([samples_of(path), pause]))
             seconds += sound.size / SAMPLE_RATE
             hits += sum(path.name not in banned[int(hit.recording)].clips for hit in heard(index, sound))

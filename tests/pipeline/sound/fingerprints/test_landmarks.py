@@ -58,7 +58,7 @@ def test_sounds_without_events_have_few_landmarks(sound: Samples) -> None:
 
 @given(st.binary(max_size=40_000), st.integers(1, 7))
 def test_landmarks_of_any_sound_are_in_bounds(content: bytes, pieces: int) -> None:
-    sound = np.frombuffer(content[: len(content) // 2 * 2], "<i2").astype(np.float32) / 32_768
+    sound: Samples = (np.frombuffer(content[: len(content) // 2 * 2], "<i2") / 32_768).astype(np.float32)
     hashes, frames = found(*np.array_split(sound, pieces))
     assert hashes.size == frames.size
     assert ((hashes >= 0) & (hashes < HASHES)).all()
