@@ -91,7 +91,7 @@ def _fitted(
     """Return the present rules, and the fitted thresholds."""
     from pipeline.assessment.figure import Window
     from pipeline.judge import classifier, labels, rules
-    from pipeline.learning import fitting, spoken
+    from pipeline.learning import before, fitting, spoken
     from pipeline.review.policies import versions
 
     known = labels.load(settings.judge.labels)
@@ -100,15 +100,22 @@ def _fitted(
         present = rules.compiled(versions.texts_now(connection, settings), known, "now")
         special = present.policy.policy.room_types
         cases = [each for each in spoken.read(connection, begin) if each.example.room_type not in special]
+        heard = before.read(connection, cases)
         weights = spoken.weights(connection, cases, Window(begin, now), lambda kind: kind not in special)
     if not cases:
         raise InputError("The store has no decided cases", "Decide cases in the console first.")
     with progress_bar() as bar:
         task = bar.add_task("reading the decided cases", total=len(cases))
         read = fitting.read(
-            cases, weights, classifier.load(settings.judge), present, lambda done, _: bar.update(task, completed=done)
+            cases,
+            weights,
+            classifier.load(settings.judge),
+            present,
+            lambda done, _: bar.update(task, completed=done),
+            heard,
         )
-    return present, fitting.fit(read, present.policy, known, rate, goals)
+        bar.update(task, description="choosing thresholds", total=None)
+        return present, fitting.fit(read, present.policy, known, rate, goals)
 
 
 def goals_of(given: Iterable[str], known: "Labels") -> dict[str, float]:

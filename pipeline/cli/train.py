@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,13 +12,17 @@ from rich.table import Table
 
 from pipeline.cli.app import app, settings_of, stderr, stdout
 from pipeline.cli.cases import moment
+from pipeline.cli.progress import progress_bar
 from pipeline.cli.store_access import actor, database_of
 from pipeline.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
+    from pipeline.judge.calibration import Calibrated
     from pipeline.learning.comparing import ComparedFigure
     from pipeline.learning.lessons import Lessons
 
+NEEDED = ("torch", "transformers", "onnx", "onnxscript")
+"""The packages of a training."""
 TAUGHT = 200
 """The fewest decided cases to learn from."""
 EACH = 40
@@ -33,15 +38,15 @@ def train(
         str | None,
         typer.Option(help="Only decisions since: an age such as 90d, or a UTC time such as 2026-01-31T08:00."),
     ] = None,
-    minutes: Annotated[float | None, typer.Option(min=0, help="Stop after this time, with fewer texts.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.1, help="Stop after this time, with fewer texts.")] = None,
     seed: Annotated[int, typer.Option(help="It decides which cases are held out, and the order of the others.")] = 1,
 ) -> None:
     """Train the classifier further on your team's decisions, and compare it with the present one.
 
     Use it when the classifier misses what your moderators uphold, or flags what they dismiss. It continues from
-    judge.model, or from the shipped model. It needs `pip install "voxwarden\\[train]"` and 200 decided cases. Golden
-    cases are only a test. The new folder has a card with all figures. The model carries traces of the cases, so protect
-    it like the store. Ctrl-C ends the training, and leaves no folder.
+    judge.model, or from the shipped model. It needs `pip install "voxwarden\\[train]"` and 250 decided cases: a fifth
+    and the golden cases are only a test. The new folder has a card with all figures. The model carries traces of the
+    cases, so protect it like the store. Ctrl-C ends the training, and leaves no folder.
 
     Examples:
       voxwarden train --decisions --out model
@@ -49,32 +54,73 @@ def train(
     """
     if not decisions:
         raise ConfigError("There is nothing to learn from", "Add --decisions. docs/training.md trains on other sets.")
-    if out.exists():
-        raise ConfigError(f"--out: {out} exists", "Name a new folder.")
+    if missing := [name for name in NEEDED if find_spec(name) is None]:
+        raise ConfigError(f"Training needs {' and '.join(missing)}", "pip install 'voxwarden[train]'")
+    try:
+        out.mkdir()
+    except FileExistsError as error:
+        raise ConfigError(f"--out: {out} exists", "Name a new folder.") from error
+    except OSError as error:
+        raise InputError(
+            f"--out: {out} cannot be made: {error.strerror}", "Name a new folder in one of yours."
+        ) from error
     try:
         _train(ctx, out, since, minutes, seed)
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"Training needs the package {error.name}", "pip install 'voxwarden[train]'") from error
     except BaseException:
         shutil.rmtree(out, ignore_errors=True)
         raise
 
 
 def _train(ctx: typer.Context, out: Path, since: str | None, minutes: float | None, seed: int) -> None:
+    from pipeline.judge.classifier import SHIPPED
+
+    base = Path(settings_of(ctx).judge.model or SHIPPED)
+    present = _present(base)
+    split = _read(ctx, since, seed, present.context)
+    stderr.print("loading PyTorch", style="dim")
+    _continue(base, present, split, out, minutes, seed)
+
+
+def _present(base: Path) -> "Calibrated":
+    """Return the model in this folder. Raises ConfigError if a training cannot continue from it."""
+    from pipeline.judge.classifier import load_model
+    from pipeline.judge.onnx import MODEL
+    from pipeline.learning.rows import OUTPUTS
+
+    if not (base / MODEL).is_file():
+        raise ConfigError(f"There is no {MODEL} in {base}", "Set judge.model to a folder onnx/ that a training wrote.")
+    model = load_model(str(base))
+    if model.labels != OUTPUTS:
+        raise ConfigError(
+            f"{base} has other labels than configs/labels.yaml", "Continue from a model that Voxwarden trained."
+        )
+    return model
+
+
+def _continue(base: Path, present: "Calibrated", split: "Lessons", out: Path, minutes: float | None, seed: int) -> None:
+    """Train, compare and show. It imports PyTorch, which takes seconds."""
     from transformers.utils import logging
 
     from pipeline.judge import classifier
     from pipeline.learning import card, comparing, continuing, lessons
 
     logging.disable_progress_bar()
-    base = Path(settings_of(ctx).judge.model or classifier.SHIPPED)
-    continuing.check(base)
-    split = _read(ctx, since, seed)
-    taught, held, golden = (lessons.rows(side) for side in (split.taught, split.held, split.golden))
+    taught, held, golden = lessons.teaching(split), lessons.rows(split.held), lessons.rows(split.golden)
     recipe = continuing.Continued(seed=seed, samples=continuing.PASSES * len(taught), minutes=minutes)
-    continuing.run(base, taught, held, recipe, out / "onnx", lambda line: stderr.print(line, highlight=False))
-    present, new = classifier.load_model(str(base)), classifier.load_model(str(out / "onnx"))
-    figures = [comparing.compare(present, new, side, seed) for side in (held, golden)]
+    with progress_bar() as bar:
+        task = bar.add_task("training", total=recipe.steps)
+        continuing.run(
+            base,
+            taught,
+            held,
+            recipe,
+            out / "onnx",
+            lambda line: bar.console.print(line, highlight=False),
+            lambda steps: bar.update(task, completed=steps),
+        )
+        bar.update(task, description="comparing both models", total=None)
+        new = classifier.load_model(str(out / "onnx"))
+        figures = [comparing.compare(present, new, side, seed) for side in (held, golden)]
     day = time.strftime("%Y-%m-%d", time.gmtime())
     card.write(card.ModelCard(present.name, new.name, day, seed, split, *figures), base, out)
     for title, found in zip(("Held-out cases", "Golden cases"), figures, strict=True):
@@ -83,9 +129,12 @@ def _train(ctx: typer.Context, out: Path, since: str | None, minutes: float | No
     stderr.print(f"  judge: {{shadow_model: {escape(str(out / 'onnx'))}}}", highlight=False)
 
 
-def _read(ctx: typer.Context, since: str | None, seed: int) -> "Lessons":
-    """Read and split the cases of the store. The audit log notes it, because the model carries traces of them."""
-    from pipeline.learning import lessons, spoken
+def _read(ctx: typer.Context, since: str | None, seed: int, context: bool) -> "Lessons":
+    """Read and split the cases of the store, with `context` also the speech before them.
+
+    The audit log notes it, because the model carries traces of them.
+    """
+    from pipeline.learning import before, lessons, spoken
     from pipeline.review import audit
 
     now = time.time()
@@ -93,12 +142,14 @@ def _read(ctx: typer.Context, since: str | None, seed: int) -> "Lessons":
     with database_of(ctx) as database:
         with database.read() as connection:
             cases = spoken.read(connection, begin)
-        split = lessons.split(cases, seed)
+            heard = before.read(connection, cases) if context else {}
+        split = lessons.split(cases, seed, heard)
         _check(split)
         with database.write() as connection:
             audit.append(connection, now, actor(), "train.decisions", "", {"since": begin, "cases": len(cases)})
+    also = f", {len(split.heard)} of them also in context" if context else ""
     stderr.print(
-        f"{len(split.taught)} cases teach, {len(split.held)} are held out, {len(split.golden)} are golden",
+        f"{len(split.taught)} cases teach{also}, {len(split.held)} are held out, {len(split.golden)} are golden",
         highlight=False,
     )
     return split
@@ -110,7 +161,11 @@ def _check(split: "Lessons") -> None:
     counts["dismissed"] = len(split.taught) - upheld, EACH
     short = [f"{least - count} {name}" for name, (count, least) in counts.items() if count < least]
     if short:
-        raise InputError(f"There are too few cases to learn from: {', '.join(short)} are missing", "Decide more first.")
+        raise InputError(
+            f"There are too few cases to learn from: {', '.join(short)} are missing, "
+            f"and {len(split.held) + len(split.golden)} are only a test",
+            "Decide more first.",
+        )
 
 
 def _table(title: str, figures: "list[ComparedFigure]") -> Table:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, get_args
 
 from pipeline import settings
+from pipeline.errors import ConfigError, DependencyError
 from pipeline.judge import labels, lexicon, policy, reasons
 from pipeline.judge.classifier import Classifier
 from pipeline.judge.classifier import load as load_classifier
@@ -176,4 +177,7 @@ def check(chosen: settings.JudgeSettings) -> JudgeConfig:
 def _candidate(chosen: settings.JudgeSettings) -> Classifier | None:
     if chosen.shadow_model is None:
         return None
-    return load_classifier(chosen.model_copy(update={"model": chosen.shadow_model, "label_map": None}))
+    try:
+        return load_classifier(chosen.model_copy(update={"model": chosen.shadow_model, "label_map": None}))
+    except (ConfigError, DependencyError) as error:  # it names the setting that it knows
+        raise type(error)(error.what.replace("judge.model", "judge.shadow_model"), error.remedy) from error

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from pipeline.learning.comparing import RATE, ComparedFigure
 from pipeline.learning.lessons import Lessons
-from pipeline.review.quality.exporting import Example
 
 CARD = "README.md"
 BASE_CARD = "BASE.md"
@@ -32,16 +31,21 @@ class ModelCard:
 
 def write(card: ModelCard, base: Path, out: Path) -> None:
     """Write the card, the list of cases, and a copy of the base model's card. None of them has a text of a case."""
-    used = [*card.lessons.taught, *card.lessons.held]
-    (out / CASES).write_text("".join(f"{line}\n" for line in sorted(map(hashed, used))))
+    (out / CASES).write_text("".join(f"{line}\n" for line in sorted(map(hashed, _used(card.lessons)))))
     theirs = next((path for path in (base / CARD, base.parent / CARD) if path.is_file()), None)
     if theirs:
         (out / BASE_CARD).write_text(theirs.read_text("utf-8"), "utf-8")
     (out / CARD).write_text("\n".join(_lines(card, theirs is not None)) + "\n", "utf-8")
 
 
-def hashed(example: Example) -> str:
-    return sha256(example.group.encode()).hexdigest()[:DIGITS]
+def hashed(case: str) -> str:
+    return sha256(case.encode()).hexdigest()[:DIGITS]
+
+
+def _used(lessons: Lessons) -> set[str]:
+    """The ids of the cases whose words the training has read, also as the context of others."""
+    decided = {each.group for each in (*lessons.taught, *lessons.held)}
+    return decided.union(*(heard.cases for heard in lessons.heard.values()))
 
 
 def _lines(card: ModelCard, has_base_card: bool) -> Iterator[str]:
@@ -57,6 +61,7 @@ def _lines(card: ModelCard, has_base_card: bool) -> Iterator[str]:
         "",
         f"- **Decisions**: {len(lessons.taught)} cases taught it, and {len(lessons.held)} held-out cases set its",
         f"  temperatures. They share no {lessons.apart}. {len(lessons.golden)} golden cases are only a test.",
+        f"  {len(lessons.heard)} cases also taught it in their context: with the stored speech before them.",
         "- **It carries traces of people's private speech.** Protect it like the store, and do not publish it.",
         f"- `{CASES}` has the first {DIGITS} digits of the SHA-256 of each case's id. If one of these cases is",
         "  erased later, train again without it, and delete this model.",

@@ -65,7 +65,7 @@ def _figures(
     rows: Sequence[Row], scores: tuple[Numbers, Numbers], random: np.random.Generator
 ) -> Iterator[ComparedFigure]:
     languages = np.array([row.language for row in rows])
-    for language in (ALL, *sorted(set(languages))):
+    for language in (ALL, *(sorted(set(languages)) if len(set(languages)) > 1 else ())):
         spoken = np.ones(len(rows), bool) if language == ALL else languages == language
         for place in sorted(range(len(OUTPUTS)), key=lambda at: OUTPUTS[at] != RISK):
             label = OUTPUTS[place]

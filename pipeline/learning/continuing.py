@@ -5,7 +5,7 @@ learning rate is low. And the weights are mixed with those that the training beg
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -13,11 +13,11 @@ from tempfile import TemporaryDirectory
 
 from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
-from pipeline.errors import ConfigError
 from pipeline.judge import calibration, sounds
 from pipeline.judge.calibration import sigmoid
 from pipeline.judge.classifier import load_model
-from pipeline.judge.onnx import MODEL
+from pipeline.judge.tokens import MAX_JOINED
+from pipeline.judge.turns import joined
 from pipeline.learning import encoder, folder, loop
 from pipeline.learning.batches import Batch, batches, targets_of
 from pipeline.learning.lessons import filled
@@ -32,6 +32,10 @@ PASSES = 4
 """How often each case is seen."""
 
 
+Progress = Callable[[int], None]
+"""Gets the number of finished steps."""
+
+
 @dataclass(frozen=True, slots=True)
 class Continued(Recipe):
     """The settings of a training on decisions."""
@@ -40,27 +44,21 @@ class Continued(Recipe):
     learning_rate: float = 5e-5
     kept: float = 0.3
     warm_up: int = 20
+    max_tokens: int = MAX_JOINED
 
 
-def check(base: Path) -> None:
-    """Raise ConfigError if a training cannot continue from this folder."""
-    if not (base / MODEL).is_file():
-        raise ConfigError(f"There is no {MODEL} in {base}", "Set judge.model to a folder onnx/ that a training wrote.")
-    if load_model(str(base)).labels != OUTPUTS:
-        raise ConfigError(
-            f"{base} has other labels than configs/labels.yaml", "Continue from a model that Voxwarden trained."
-        )
-
-
-def run(base: Path, taught: Sequence[Row], held: Sequence[Row], recipe: Recipe, out: Path, say: Say) -> None:
+def run(
+    base: Path, taught: Sequence[Row], held: Sequence[Row], recipe: Recipe, out: Path, say: Say, progress: Progress
+) -> None:
     """Train on `taught` from the model in `base`, and write the folder `out`. `held` only sets temperatures."""
-    say(f"the present model reads {len(taught)} cases")
-    known = sigmoid(load_model(str(base)).logits([row.text for row in taught]))
+    say(f"the present model reads {len(taught)} texts")
+    known = sigmoid(load_model(str(base)).logits([*map(_written, taught)]))
     begun = encoder.load(str(base))
     model, tokenizer = begun.model.train(), wrapped(begun.tokenizer)
     stream = _stream(filled(taught, known), tokenizer, recipe)
     groups: Groups = [{"params": [*model.parameters()], "lr": recipe.learning_rate}]
-    loop.run(model, tokenizer, groups, stream, recipe, say, _unsaved)
+    loop.run(model, tokenizer, groups, _counted(stream, progress), recipe, say, _unsaved)
+    say("writing the model")
     with TemporaryDirectory() as weights:
         folder.save(Path(weights), model, tokenizer)
         folder.convert(Path(weights), out)
@@ -75,13 +73,25 @@ def _stream(rows: Sequence[Row], tokenizer: PreTrainedTokenizerFast, recipe: Rec
     random = Random(recipe.seed)  # noqa: S311 - an order
     for _ in range(PASSES):
         order = random.sample(rows, len(rows))
-        yield from batches(order, tokenizer, recipe.batch, recipe.max_tokens, lambda row: row.text, random)
+        yield from batches(order, tokenizer, recipe.batch, recipe.max_tokens, _written, random)
+
+
+def _counted(stream: Iterator[Batch], progress: Progress) -> Iterator[Batch]:
+    """The batches. The loop asks for the next one when it has learnt from the one before."""
+    for steps, batch in enumerate(stream):
+        progress(steps)
+        yield batch
+
+
+def _written(row: Row) -> str:
+    """The row as the judge writes it for the classifier."""
+    return joined(row.text, row.own, row.room)
 
 
 def _calibrate(base: Path, held: Sequence[Row], out: Path) -> None:
     """Write temperatures from the held-out cases. A label with few of them keeps its present temperature."""
     found = dict(calibration.load(base).temperature)
-    logits = load_model(str(out)).logits([row.text for row in held])
+    logits = load_model(str(out)).logits([*map(_written, held)])
     truth, weights = (tensor.double().numpy() for tensor in targets_of(held))
     for place, output in enumerate(OUTPUTS):
         known = truth[weights[:, place] > 0, place]

@@ -10,16 +10,20 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.judge import in_context
 from pipeline.judge.classifier import Classifier
 from pipeline.judge.labels import Labels
 from pipeline.judge.matcher import Match
 from pipeline.judge.policy import NEVER, OTHER, LabelLimits, PolicyResolver, ResolvedPolicy
+from pipeline.judge.readings import classify
 from pipeline.judge.rules import RuleSet
+from pipeline.judge.texts import as_transcript
 from pipeline.judge.verdict import Verdict, decide
-from pipeline.judge.windows import classify
+from pipeline.judge.windows import highest
+from pipeline.learning.before import NOTHING, Heard
 from pipeline.learning.limits import FOLDS, DecidedSpeech, Truths, choose, expected, share
 from pipeline.learning.spoken import is_flagged
-from pipeline.review.quality.exporting import RISK, PlacedExample
+from pipeline.review.quality.exporting import RISK, Example, PlacedExample
 from pipeline.review.quality.statistics import Estimate
 
 AUDITS = 100
@@ -93,18 +97,33 @@ class FittedLanguage:
 
 
 def read(
-    cases: Sequence[PlacedExample], weights: Sequence[float], classifier: Classifier, rules: RuleSet, progress: Progress
+    cases: Sequence[PlacedExample],
+    weights: Sequence[float],
+    classifier: Classifier,
+    rules: RuleSet,
+    progress: Progress,
+    heard: Mapping[str, Heard] | None = None,
 ) -> list[ReadCase]:
-    """Read the texts. The recogniser's other readings are not stored, so scores can differ from those of the day."""
+    """Read the texts as the judge does, in context if it would. `heard` has the speech before cases, by id.
+
+    The recogniser's other readings and most passed speech are not stored, so scores can differ from those of the day.
+    """
     found: list[ReadCase] = []
     for start in range(0, len(cases), BATCH):
         batch = cases[start : start + BATCH]
-        texts = [each.example.text for each in batch]
-        table = classify(classifier, texts, [each.example.language for each in batch])
-        terms = map(rules.matcher.find, texts)
+        table = _scores(classifier, [each.example for each in batch], heard or {})
+        terms = [rules.matcher.find(each.example.text) for each in batch]
         found += map(ReadCase, batch, weights[start : start + BATCH], table, terms)
         progress(len(found), len(cases))
     return found
+
+
+def _scores(classifier: Classifier, batch: Sequence[Example], heard: Mapping[str, Heard]) -> list[dict[str, float]]:
+    """The higher score, alone and in context, of each label."""
+    said = [as_transcript(each.text, each.language) for each in batch]
+    before = [heard[each.group].judged if each.group in heard else NOTHING for each in batch]
+    alone = classify(classifier, said)
+    return [*map(highest, alone, in_context.classify(classifier, said, before, alone))]
 
 
 def fit(

@@ -4,12 +4,13 @@ Golden cases are a test. Of the others, a fifth is held out, so that no room and
 many rooms hang together by their speakers, only the speakers are kept apart.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from pipeline.judge.calibration import Numbers
 from pipeline.judge.view import view
+from pipeline.learning.before import Heard
 from pipeline.learning.duplicates import Seen
 from pipeline.learning.rows import OUTPUTS, RISK, Row, negative
 from pipeline.review.quality.exporting import Example, PlacedExample
@@ -31,10 +32,12 @@ class Lessons:
     golden: list[Example]
     apart: str
     """`speakers`, or `rooms and speakers`: the taught and the held-out cases share none of them."""
+    heard: Mapping[str, Heard]
+    """Taught cases that also teach in their context, by id. No case that tests is in a context."""
 
 
-def split(cases: Sequence[PlacedExample], seed: int) -> Lessons:
-    """Split the cases. The same seed and cases give the same sides.
+def split(cases: Sequence[PlacedExample], seed: int, heard: Mapping[str, Heard] | None = None) -> Lessons:
+    """Split the cases. The same seed and cases give the same sides. `heard` has the speech before cases, by id.
 
     A held-out text that is close to a taught one is left out, and so is a taught text that is close to a golden one.
     """
@@ -47,12 +50,24 @@ def split(cases: Sequence[PlacedExample], seed: int) -> Lessons:
     taught = [each.example for each in others if each.example.group not in chosen and each.example.text not in tests]
     known = Seen(each.text for each in taught)
     held = [each.example for each in others if each.example.group in chosen and each.example.text not in known]
-    return Lessons(taught, held, golden, apart)
+    tested = {each.group for each in (*held, *golden)}
+    return Lessons(taught, held, golden, apart, dict(_contexts(taught, heard or {}, tested)))
 
 
 def rows(examples: Sequence[Example]) -> list[Row]:
     """The decided labels as rows, as the classifier sees the texts. Speech that breaks no rule has no label at all."""
     return [Row(view(each.text), each.language, _labels(each), "decision", group=each.group) for each in examples]
+
+
+def teaching(lessons: Lessons) -> list[Row]:
+    """The taught cases alone, and those with a context also in it."""
+    alone = rows(lessons.taught)
+    before = {case: heard.before for case, heard in lessons.heard.items()}
+    return alone + [
+        replace(row, own=view(before[row.group].own_text), room=view(before[row.group].room_text))
+        for row in alone
+        if row.group in before
+    ]
 
 
 def filled(given: Sequence[Row], scores: Numbers) -> list[Row]:
@@ -61,9 +76,15 @@ def filled(given: Sequence[Row], scores: Numbers) -> list[Row]:
     So the new model keeps what the present one knows.
     """
     return [
-        Row(row.text, row.language, dict(zip(OUTPUTS, map(float, known), strict=True)) | dict(row.labels), row.source)
+        replace(row, labels=dict(zip(OUTPUTS, map(float, known), strict=True)) | dict(row.labels))
         for row, known in zip(given, scores, strict=True)
     ]
+
+
+def _contexts(taught: Iterable[Example], heard: Mapping[str, Heard], tested: set[str]) -> Iterator[tuple[str, Heard]]:
+    for each in taught:
+        if (one := heard.get(each.group)) and one.cases and tested.isdisjoint(one.cases):
+            yield each.group, one
 
 
 def _labels(example: Example) -> dict[str, float]:

@@ -105,7 +105,7 @@ def test_a_shadow_model_may_have_a_policy_of_its_own(chosen: JudgeSettings) -> N
 
 
 def test_the_settings_name_the_shadow_model() -> None:
-    with pytest.raises(ConfigError, match="no model at nowhere"):
+    with pytest.raises(ConfigError, match=r"judge\.shadow_model: no model at nowhere"):
         build(Settings(judge=JudgeSettings(shadow_model="nowhere")), Metrics())
     metrics = Metrics()
     shipped = str(SHIPPED)

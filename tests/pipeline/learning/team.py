@@ -29,6 +29,8 @@ class Said:
     language: str = "en"
     room_type: str = "default"
     drill: str = ""
+    answers: bool = False
+    """Spoken 5 s after the utterance before it, in the same room, by someone else."""
 
 
 def hire(database: Database) -> None:
@@ -55,14 +57,16 @@ def work(
 
 
 def _flag(said: Said, at: int) -> Flag:
-    start = at * GAP
+    start, who = at * GAP, at % SPEAKERS
+    if said.answers:
+        start, who = start - GAP + 5, ((at - 1) % SPEAKERS + ROOMS) % (3 * ROOMS)
     return flag(
         f"flag-{at}",
         start,
         start + 2,
         text=said.text,
-        speaker=f"speaker-{at % SPEAKERS}",
-        room=f"room-{at % SPEAKERS % ROOMS}",
+        speaker=f"speaker-{who}",
+        room=f"room-{who % ROOMS}",
         room_type=said.room_type,
         language=said.language,
         suggestion=said.suggestion,

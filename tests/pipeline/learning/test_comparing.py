@@ -40,6 +40,11 @@ def test_a_better_model_is_better_beyond_the_interval() -> None:
     assert found["calibration error", "risk", ALL].change.value < 0
 
 
+def test_one_language_has_its_figures_once() -> None:
+    english = [row for row in ROWS if row.language == "en"]
+    assert {each.language for each in compare(Noisy(4, 1), Noisy(2, 2), english, 1)} == {ALL}
+
+
 def test_equal_models_do_not_differ() -> None:
     for each in compare(Noisy(2, 1), Noisy(2, 1), ROWS, 1):
         assert (each.change.value, *each.change.interval) == (0, 0, 0)

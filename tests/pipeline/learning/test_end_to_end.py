@@ -1,14 +1,17 @@
 """A team of five teaches the judge a coded insult: they train, let the model run as a shadow, and fit thresholds."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
 from pipeline.cli import app
@@ -16,13 +19,14 @@ from pipeline.cli import train as command
 from pipeline.judge.classifier import load_model
 from pipeline.judge.judge import build
 from pipeline.judge.texts import Text, judge_texts
-from pipeline.learning import continuing, folder, spoken
+from pipeline.learning import card, continuing, folder, spoken
 from pipeline.learning.loop import Recipe
 from pipeline.learning.rows import CLEAN, OUTPUTS, Row, positive
 from pipeline.metrics import Metrics
 from pipeline.review import audit
 from pipeline.review.database import Database
 from pipeline.review.quality import checks
+from pipeline.review.tables.core import CASES
 from pipeline.settings import JudgeSettings, Settings
 from tests.builders import NOON
 from tests.pipeline.learning import team
@@ -71,6 +75,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     speech = [Said(text, "abuse", "review", ("abuse",)) for text in (*PLAIN, *CODED)]
     speech += [Said(text, "", "review", ("abuse",)) for text in MISTAKEN] + [Said(text) for text in HARMLESS]
     speech.sort(key=lambda said: sha256(said.text.encode()).digest())
+    speech = [replace(said, answers=at % 8 == 7) for at, said in enumerate(speech)]
     with closing(Database(Settings(data_dir=home).database_url)) as database:
         team.hire(database)
         team.work(database, speech, 0.9)
@@ -106,6 +111,8 @@ def test_the_new_model_knows_the_coded_insult(learnt: tuple[Result, Path], prese
     risk = OUTPUTS.index("risk")
     assert np.mean(new[:, risk]) > 0.8
     assert np.mean(new[:, risk]) > np.mean(old[:, risk]) + 0.2
+    assert load_model(str(out / "onnx")).context, "it reads context, as the present model does"
+    assert re.search(r"cases teach, [1-9]\d* of them also in context, ", ran.stderr)
     assert "recall: risk (all)" in ran.stdout
     assert "Golden cases" in ran.stdout
 
@@ -120,10 +127,11 @@ def test_the_folder_has_a_card_and_no_texts(learnt: tuple[Result, Path], home: P
     with closing(Database(Settings(data_dir=home).database_url)) as database, database.read() as connection:
         cases = [each.example for each in spoken.read(connection, 0.0)]
         assert next(one.action for one in audit.newest(connection)) == "train.decisions"
-    hashes = {sha256(each.group.encode()).hexdigest()[:16]: each for each in cases}
-    used = [hashes[line] for line in (out / "cases.txt").read_text().split()]
+        known = {card.hashed(case) for case in connection.scalars(select(CASES.c.id))}
+    used = {*(out / "cases.txt").read_text().split()}
     assert len(used) > 100
-    assert not any(each.golden for each in used)
+    assert used <= known
+    assert used.isdisjoint(card.hashed(each.group) for each in cases if each.golden)
 
 
 def test_the_new_model_runs_as_a_shadow(learnt: tuple[Result, Path], home: Path, present: Path) -> None:
@@ -167,16 +175,34 @@ def test_an_interrupted_training_leaves_nothing(home: Path, present: Path, monke
 def test_too_few_cases_are_named(home: Path, present: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "TAUGHT", 10_000)
     for since, words in (
-        ([], r"There are too few cases to learn from: 9\d{3} decided are missing\. Decide more first\."),
-        (["--since", "2030-01-01"], r".*: 10000 decided, 40 upheld, 40 dismissed are missing\. Decide more first\."),
+        ([], r"There are too few cases to learn from: 9\d{3} decided are missing, and \d\d are only a test\. Decide.*"),
+        (
+            ["--since", "2030-01-01"],
+            r".*: 10000 decided, 40 upheld, 40 dismissed are missing, and 0 are only a test\. .*",
+        ),
     ):
         ran = run(home, present, "train", "--decisions", *since, "--out", str(tmp_path / "new"))
         assert re.fullmatch(words, str(ran.exception))
     assert not (tmp_path / "new").exists()
 
 
-def test_mistakes_are_named(home: Path, present: Path, tmp_path: Path) -> None:
+def test_mistakes_are_named(home: Path, present: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = str(tmp_path / "new")
     assert "Add --decisions" in str(run(home, present, "train", "--out", out).exception)
     assert "exists" in str(run(home, present, "train", "--decisions", "--out", str(tmp_path)).exception)
+    assert "cannot be made" in str(run(home, present, "train", "--decisions", "--out", f"{out}/under").exception)
     assert "no model.onnx" in str(run(home, tmp_path, "train", "--decisions", "--out", out).exception).lower()
+    assert run(home, present, "train", "--decisions", "--minutes", "0", "--out", out).exit_code == 2
+    monkeypatch.setattr(command, "NEEDED", ("torch", "absent"))
+    assert "Training needs absent. pip" in str(run(home, present, "train", "--decisions", "--out", out).exception)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_model_with_other_labels_is_named(home: Path, present: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(present, other)
+    config = (other / "config.json").read_text()
+    (other / "config.json").write_text(config.replace('"abuse"', '"insult"'))
+    ran = run(home, other, "train", "--decisions", "--out", str(tmp_path / "new"))
+    assert "other labels than" in str(ran.exception)
+    assert not (tmp_path / "new").exists()

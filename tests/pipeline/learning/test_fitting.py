@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 from itertools import count
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +13,15 @@ from pipeline.assessment.figure import Window
 from pipeline.judge import labels, rules
 from pipeline.judge.policy import Policy
 from pipeline.judge.rules import LexiconText, RuleSet, RuleTexts
-from pipeline.learning import fitting, spoken
+from pipeline.judge.turns import SEPARATOR
+from pipeline.learning import before, fitting, spoken
 from pipeline.learning.fitting import FittedLanguage
+from pipeline.review.cases import deciding
+from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
+from pipeline.review.store import SqlReviewStore
 from pipeline.sheets import of
-from tests.builders import NOON
+from tests.builders import NOON, flag
 from tests.pipeline.learning import team
 from tests.pipeline.learning.team import Said
 
@@ -82,6 +87,39 @@ def fitted(database: Database, model: Listed, rate: float) -> list[FittedLanguag
         weights = spoken.weights(connection, cases, Window(0.0, NOON + 1e6), lambda kind: kind == "default")
     read = fitting.read(cases, weights, model, present, lambda done, total: None)
     return fitting.fit(read, present.policy, LABELS, rate)
+
+
+class Attentive:
+    """A text with speech before it is riskier."""
+
+    name = "attentive@1"
+    labels: tuple[str, ...] = ("abuse",)
+    context: bool = True
+
+    def classify(self, texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
+        return [{"risk": 0.9 if SEPARATOR in text else 0.2 if "mild" in text else 0.6} for text in texts]
+
+
+def test_cases_are_scored_in_context_where_the_judge_would(sqlite_url: str) -> None:
+    quiet: dict[str, Any] = {"suggestion": "pass", "flagged": ()}
+    speech = [
+        flag("a", 0, text="first", speaker="ann", **quiet),
+        flag("b", 5, text="answer", speaker="bob"),
+        flag("c", 8, text="mild", speaker="cem"),
+        flag("d", 9, text="again", speaker="bob"),
+    ]
+    with closing(Database(sqlite_url)) as database:
+        team.hire(database)
+        outcomes = SqlReviewStore(database).add(speech, NOON + 60, {"a"}, 1.0)
+        with database.write() as connection:
+            for each in outcomes:
+                deciding.decide(connection, each.case, "ida", Choice(verdict="dismiss"), NOON + 61)
+        with database.read() as connection:
+            cases = spoken.read(connection, 0.0)
+            heard = before.read(connection, cases)
+    read = fitting.read(cases, [1.0] * 4, Attentive(), ruleset(), lambda done, total: None, heard)
+    risks = {each.case.example.text: each.scores["risk"] for each in read}
+    assert risks == {"first": 0.6, "answer": 0.9, "mild": 0.2, "again": 0.6}, "own words before `again` have a flag"
 
 
 def test_the_team_gets_the_false_alarms_that_it_accepts(sqlite_url: str) -> None:

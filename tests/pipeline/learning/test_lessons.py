@@ -4,9 +4,12 @@ from hashlib import sha256
 
 import numpy as np
 
-from pipeline.learning.lessons import HELD, LARGEST, filled, rows, split
+from pipeline.judge.conversations import Before, Said
+from pipeline.learning.before import Heard
+from pipeline.learning.lessons import HELD, LARGEST, filled, rows, split, teaching
 from pipeline.learning.rows import CLEAN, OUTPUTS
 from pipeline.review.quality.exporting import Example, PlacedExample
+from tests.builders import flag
 
 
 def example(at: int, **changes: object) -> Example:
@@ -62,6 +65,27 @@ def test_golden_cases_and_texts_close_to_them_never_teach() -> None:
     assert {each.group for each in found.golden} == {f"golden-{at}" for at in range(5)}
     assert not {f"case-{at}" for at in range(5)} & {each.group for each in found.taught}
     assert not {each.text for each in found.taught} & {each.text for each in (*found.held, *found.golden)}
+
+
+def after(case: str) -> Heard:
+    """An utterance that follows two of others: the speaker's own one, and one of the case `case`."""
+    before = Before(Said("now", 5, 6), (Said("mine", 0, 1),), (Said("theirs", 2, 3),))
+    return Heard(flag(), before, frozenset({case, "undecided"}))
+
+
+def test_cases_teach_alone_and_in_their_context() -> None:
+    cases = placed(100, 20, 10)
+    cases += [PlacedExample(example(100, group="golden", golden=True), "room", "ann")]
+    sides = split(cases, 1)
+    first, second, third = (each.group for each in sides.taught[:3])
+    heard = {first: after(second), second: after(sides.held[0].group), third: after("golden")}
+    found = split(cases, 1, heard)
+    assert set(found.heard) == {first}, "cases that test are no context"
+    taught = teaching(found)
+    assert taught[:-1] == rows(found.taught)
+    assert (taught[-1].text, taught[-1].own, taught[-1].room) == (taught[0].text, "mine", "theirs")
+    assert taught[-1].labels == taught[0].labels
+    assert filled(taught, np.zeros((len(taught), len(OUTPUTS))))[-1].room == "theirs"
 
 
 def test_decided_labels_are_targets_and_the_present_model_fills_the_others() -> None:
