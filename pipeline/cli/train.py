@@ -132,17 +132,20 @@ def _continue(base: Path, present: "Calibrated", split: "Lessons", out: Path, mi
 def _read(ctx: typer.Context, since: str | None, seed: int, context: bool) -> "Lessons":
     """Read and split the cases of the store, with `context` also the speech before them.
 
-    The audit log notes it, because the model carries traces of them.
+    Cases whose time is over do not count, even if the retention job has not deleted them yet. The audit log notes the
+    training, because the model carries traces of the cases.
     """
     from pipeline.learning import before, lessons, spoken
     from pipeline.review import audit
+    from pipeline.review.privacy import retention
 
     now = time.time()
     begin = 0.0 if since is None else moment(since, now)
     with database_of(ctx) as database:
         with database.read() as connection:
-            cases = spoken.read(connection, begin)
-            heard = before.read(connection, cases) if context else {}
+            over = retention.due(connection, settings_of(ctx).retention, now)
+            cases = [each for each in spoken.read(connection, begin) if each.example.group not in over]
+            heard = before.read(connection, cases, over) if context else {}
         split = lessons.split(cases, seed, heard)
         _check(split)
         with database.write() as connection:

@@ -39,11 +39,14 @@ class Heard:
         return NOTHING if self.before.follows_flag(FLAGGED) else self.before
 
 
-def read(connection: Connection, cases: Collection[PlacedExample]) -> dict[str, Heard]:
-    """Return the utterance of each case, by case id. Copies for checks and drills are no speech of a room."""
+def read(connection: Connection, cases: Collection[PlacedExample], without: Collection[str] = ()) -> dict[str, Heard]:
+    """Return the utterance of each case, by case id. Copies for checks and drills are no speech of a room.
+
+    Speech of the cases `without` (ids) is left out.
+    """
     wanted, rooms = {each.example.group for each in cases}, {each.room for each in cases}
     rows = connection.execute(_spoken(), execution_options={"yield_per": 1_000})
-    stored = ((row.case_id, reading.flag_of(row)) for row in rows if row.room in rooms)
+    stored = ((row.case_id, reading.flag_of(row)) for row in rows if row.room in rooms and row.case_id not in without)
     found: dict[str, Heard] = {}
     for case, heard in _heard(stored):
         if case in wanted and (case not in found or worst([found[case].flag, heard.flag]) is heard.flag):

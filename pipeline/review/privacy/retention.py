@@ -130,6 +130,12 @@ def run_if_due(
     return run(database, evidence, settings, at, kept)
 
 
+def due(connection: Connection, settings: Retention, at: float) -> frozenset[str]:
+    """Return the ids of the cases that a run at `at` (UTC seconds) would delete, because their time is over."""
+    queries = (_due(rule, "case", at).where(~holds.held()) for rule in rules(settings))
+    return frozenset(case for query in queries for case in connection.scalars(query))
+
+
 def last_run(connection: Connection) -> float | None:
     """Return the time when the job last ended (UTC seconds); None if it never ran."""
     ended = select(func.max(AUDIT.c.at)).where(AUDIT.c.actor == ACTOR, AUDIT.c.action == "retention.run")

@@ -36,6 +36,9 @@ from training.classifier.train import train
 
 POLICY = "name: small\nevery: {review: 0.8}\nrisk: {review: 0.9}\n"
 RULES = ["--set", "judge.lexicons=[]"]
+KEEP = "{audio_days: 0, case_days: 100000}"
+STAY = ["--set", f"retention.upheld={KEEP}", "--set", f"retention.dismissed={KEEP}"]
+"""The team decided in 2026. The cases stay in the store for longer than the project will last."""
 
 
 def lines(kind: str, word: str, count: int) -> list[str]:
@@ -90,7 +93,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(home: Path, model: Path, *arguments: str) -> Result:
     chosen = [f"data_dir={home}", f"judge.model={model}", f"judge.policy={home / 'small.yaml'}"]
-    return CliRunner().invoke(app, [*(part for one in chosen for part in ("--set", one)), *RULES, *arguments])
+    return CliRunner().invoke(app, [*(part for one in chosen for part in ("--set", one)), *RULES, *STAY, *arguments])
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +187,13 @@ def test_too_few_cases_are_named(home: Path, present: Path, tmp_path: Path, monk
         ran = run(home, present, "train", "--decisions", *since, "--out", str(tmp_path / "new"))
         assert re.fullmatch(words, str(ran.exception))
     assert not (tmp_path / "new").exists()
+
+
+def test_cases_whose_time_is_over_do_not_teach(home: Path, present: Path, tmp_path: Path) -> None:
+    """The retention job has not run yet. Only the cases with a label of their own stay."""
+    own = "retention.labels={abuse: {upheld: {audio_days: 0, case_days: 1}, dismissed: {audio_days: 0, case_days: 1}}}"
+    ran = run(home, present, "--set", own, "train", "--decisions", "--out", str(tmp_path / "new"))
+    assert re.search(r" 40 upheld are missing", str(ran.exception))
 
 
 def test_mistakes_are_named(home: Path, present: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
