@@ -144,10 +144,11 @@ def _read(ctx: typer.Context, since: str | None, seed: int, context: bool) -> "L
     with database_of(ctx) as database:
         with database.read() as connection:
             over = retention.due(connection, settings_of(ctx).retention, now)
-            cases = [each for each in spoken.read(connection, begin) if each.example.group not in over]
+            decided = spoken.read(connection, begin)
+            cases = [each for each in decided if each.example.group not in over]
             heard = before.read(connection, cases, over) if context else {}
         split = lessons.split(cases, seed, heard)
-        _check(split)
+        _check(split, len(decided) - len(cases))
         with database.write() as connection:
             audit.append(connection, now, actor(), "train.decisions", "", {"since": begin, "cases": len(cases)})
     also = f", {len(split.heard)} of them also in context" if context else ""
@@ -158,15 +159,17 @@ def _read(ctx: typer.Context, since: str | None, seed: int, context: bool) -> "L
     return split
 
 
-def _check(split: "Lessons") -> None:
+def _check(split: "Lessons", over: int) -> None:
+    """Raise InputError if there are too few cases to learn from. `over` cases are left out, as their time is over."""
     upheld = sum(each.labels.get("risk") == 1 for each in split.taught)
     counts = {"decided": (len(split.taught), TAUGHT), "upheld": (upheld, EACH)}
     counts["dismissed"] = len(split.taught) - upheld, EACH
     short = [f"{least - count} {name}" for name, (count, least) in counts.items() if count < least]
     if short:
+        tests = len(split.held) + len(split.golden)
         raise InputError(
-            f"There are too few cases to learn from: {', '.join(short)} are missing, "
-            f"and {len(split.held) + len(split.golden)} are only a test",
+            f"There are too few cases to learn from: {', '.join(short)} are missing. "
+            f"{tests} others are only a test, and the time of {over} is over (retention)",
             "Decide more first.",
         )
 
