@@ -9,7 +9,6 @@ it comes.
 """
 
 import logging
-import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from threading import Condition, Thread
 from pipeline.asr.transcriber import Recognition
 from pipeline.messages import EarlyUtterance, Utterance, origin
 from pipeline.metrics import Metrics, from_zero
+from pipeline.stage import BEHIND_SECONDS
 
 MAX_OFFERS = 512
 """Offers that are remembered. Above it, the oldest is dropped."""
@@ -165,11 +165,11 @@ class EarlyRecogniser:
 
     @property
     def waited(self) -> float:
-        """Seconds for which the oldest utterance that has come waits for a thread. inf: there are too many."""
+        """Seconds for which the oldest utterance that has come waits for a thread; at least BEHIND_SECONDS for many."""
         with self._changed:
             now = self._clock()
             since = (offer.since for offer in self._offers.values() if offer.due and not offer.begun)
-            return math.inf if self._is_full else now - min(since, default=now)
+            return max(now - min(since, default=now), BEHIND_SECONDS if self._is_full else 0.0)
 
     def settle(self, offer: Offer, *, used: bool) -> None:
         """Count an offer that was taken."""
