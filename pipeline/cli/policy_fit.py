@@ -119,13 +119,13 @@ def _fitted(
 
 
 def goals_of(given: Iterable[str], known: "Labels") -> dict[str, float]:
-    """The share to catch of each label in `given`, as LABEL=SHARE. Raises InputError."""
+    """The share to catch of each label in `given`, as LABEL=SHARE. Raises ConfigError."""
     goals: dict[str, float] = {}
     for each in given:
         label, _, share = each.partition("=")
         known.check([label], "--recall")
         if not re.fullmatch(r"0?\.\d+|1", share):
-            raise InputError(f"--recall {each}: there is no share from 0 to 1", "Write for example self_harm=0.6.")
+            raise ConfigError(f"--recall {each}: there is no share from 0 to 1", "Write for example self_harm=0.6.")
         goals[label] = float(share)
     return goals
 
