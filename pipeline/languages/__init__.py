@@ -3,7 +3,7 @@
 `pipeline/languages/<code>/` has the shipped languages. `languages/<code>/` beside the configuration file has the
 user's own; a file in it replaces the shipped file of the same name. Every file is optional:
 
-    language.yaml       names, settings of the recogniser, silence phrases
+    language.yaml       names, settings of the recogniser, silence phrases, the notice of AI
     lexicon.yaml        terms for the judge
     console.yaml        texts of the review console; missing texts are English
     adapters/MODEL.npz  additions to Whisper's weights
@@ -58,8 +58,10 @@ def _check_phrase(phrase: str) -> str:
     return phrase
 
 
-SilencePhrase = Annotated[str, AfterValidator(_check_phrase)]
-"""Case, punctuation and spaces do not count. `*` is any text."""
+Phrase = Annotated[str, AfterValidator(_check_phrase)]
+"""Case and punctuation do not count."""
+SilencePhrase = Phrase
+"""Spaces do not count either. `*` is any text."""
 
 
 class SilencePhrases(Sheet):
@@ -71,6 +73,15 @@ class SilencePhrases(Sheet):
     """People also say these: marked only if the recogniser doubts that anyone spoke."""
 
 
+class NoticeWords(Sheet):
+    """Words of the spoken notice that speech was made by AI: one for AI, and one for generated near it."""
+
+    intelligence: tuple[Phrase, ...] = ()
+    generated: tuple[Phrase, ...] = ()
+    denied: tuple[Phrase, ...] = ()
+    """Words before or between them that make it no notice, like "not"."""
+
+
 class Language(Sheet):
     """The file `language.yaml`, and the defaults of a language that has none."""
 
@@ -80,6 +91,7 @@ class Language(Sheet):
     """For HTML, as in BCP 47. Empty: the code."""
     recogniser: RecogniserSettings = RecogniserSettings()
     silence_phrases: SilencePhrases = SilencePhrases()
+    ai_notice: NoticeWords = NoticeWords()
 
 
 def of(code: str) -> Language:

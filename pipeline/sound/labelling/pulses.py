@@ -1,0 +1,143 @@
+"""Finds four pulses in the rhythm short, long, short, short.
+
+A pulse is a run of frames in which one band is above one level. All bands and many levels are searched, so the loudness
+of the pulses and of other sounds need not be known.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.sound.labelling.bands import Levels
+
+Ints = NDArray[np.int64]
+Numbers = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+LEVELS = np.arange(-70.0, -5.0, 4.0, dtype=np.float32)
+"""Levels in dB that a pulse may exceed. One of them lies between the pulses and the sounds around them."""
+
+SHORT = (6, 90)
+"""Frames of the short pulses: 30 to 450 ms."""
+LONGEST = 1_000
+"""Frames of the whole rhythm: 5 s."""
+LONG = (1.8, 5.0)
+"""Length of the long pulse in short pulses. In Morse code it is 3."""
+GAP = (0.3, 4.5)
+"""Length of the gaps in short pulses. In Morse code it is 1, and 3 between the letters A and I."""
+MIDDLE_GAP = (0.75, 5.0)
+"""Length of the gap between the letters, in other gaps."""
+UNEQUAL = 0.25
+"""Largest difference of a short pulse from the mean of the three, or of an outer gap from the mean of both."""
+SLACK = 2
+"""Frames by which each measured length may be wrong."""
+QUIET = 4.0
+"""No other pulse is nearer, in short pulses. In a Morse text letters are: its L has the same rhythm."""
+MAX_QUIET = 80
+"""More frames without another pulse are never asked for: 0.4 s."""
+CRACK = 2
+"""Frames of a gap that is closed, because noise crosses a level."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Runs of frames above a level. Each array has the shape (runs,), sorted by `row`, then by `start`."""
+
+    row: Ints
+    """Number of the band times the number of levels, plus number of the level."""
+    start: Ints
+    end: Ints
+    """The frame after the last one."""
+
+    def only(self, kept: Flags) -> "Runs":
+        return Runs(self.row[kept], self.start[kept], self.end[kept])
+
+
+@dataclass(frozen=True, slots=True)
+class Pulses:
+    """Rhythms of four pulses."""
+
+    band: Ints
+    """Shape (rhythms,)."""
+    start: Ints
+    """Frames, shape (rhythms, 4)."""
+    end: Ints
+
+    def only(self, kept: Flags) -> "Pulses":
+        return Pulses(self.band[kept], self.start[kept], self.end[kept])
+
+
+def runs_of(levels: Levels) -> Runs:
+    """All runs in all bands, without those that are too short for a pulse. `levels` has the shape (frames, bands)."""
+    above = levels.T[:, None, :] > LEVELS[None, :, None]
+    padded = np.pad(above.reshape(levels.shape[1] * len(LEVELS), len(levels)), ((0, 0), (1, 1)))
+    row, start = np.nonzero(padded[:, 1:] & ~padded[:, :-1])
+    _, end = np.nonzero(padded[:, :-1] & ~padded[:, 1:])
+    whole = _without_cracks(Runs(row, start, end))
+    return whole.only(whole.end - whole.start >= SHORT[0] - SLACK)
+
+
+def _without_cracks(runs: Runs) -> Runs:
+    if not runs.row.size:
+        return runs
+    apart = (np.diff(runs.row) != 0) | (runs.start[1:] - runs.end[:-1] > CRACK)
+    first, last = np.append(True, apart), np.append(apart, True)
+    return Runs(runs.row[first], runs.start[first], runs.end[last])
+
+
+def rhythms_in(runs: Runs, frames: int, *, first: bool, last: bool) -> Pulses:
+    """Every four consecutive runs that are in the rhythm and have no other run near them.
+
+    The runs are those of `frames` frames. `first`: the frames begin the sound. `last`: they end it. Otherwise other
+    pulses may lie just outside.
+    """
+    if runs.row.size < 4:
+        return Pulses(runs.row[:0], np.zeros((0, 4), int), np.zeros((0, 4), int))
+    four = np.lib.stride_tricks.sliding_window_view
+    found = Pulses(runs.row[:-3] // len(LEVELS), four(runs.start, 4), four(runs.end, 4))
+    same_row = runs.row[3:] == runs.row[:-3]
+    return found.only(same_row & _in_rhythm(found) & _alone(found, runs, frames, first=first, last=last))
+
+
+def _in_rhythm(pulses: Pulses) -> Flags:
+    length, gap = pulses.end - pulses.start, pulses.start[:, 1:] - pulses.end[:, :-1]
+    short, long = length[:, [0, 2, 3]], length[:, 1:2]
+    unit, outer = short.mean(axis=1, keepdims=True), gap[:, [0, 2]].mean(axis=1, keepdims=True)
+    fits: Flags = (
+        _within(unit, 1, SHORT)
+        & _within(long, unit, LONG)
+        & _equal(short, unit)
+        & _within(gap, unit, GAP)
+        & _equal(gap[:, [0, 2]], outer)
+        & _within(gap[:, 1:2], outer, MIDDLE_GAP)
+        & (pulses.end[:, 3] - pulses.start[:, 0] <= LONGEST)
+    )
+    return fits
+
+
+def _within(lengths: Ints | Numbers, unit: Numbers | int, limits: tuple[float, float]) -> Flags:
+    """Whether all lengths, shape (rhythms, any), lie between two multiples of their unit."""
+    fits = (lengths + SLACK >= limits[0] * unit) & (lengths - SLACK <= limits[1] * unit)
+    return _all(fits)
+
+
+def _equal(lengths: Ints, mean: Numbers) -> Flags:
+    return _all(np.abs(lengths - mean) <= UNEQUAL * mean + SLACK)
+
+
+def _all(fits: NDArray[np.generic]) -> Flags:
+    """Whether all of each row, shape (rhythms, any), are true."""
+    return np.asarray(fits.all(axis=1), bool)
+
+
+def _alone(pulses: Pulses, runs: Runs, frames: int, *, first: bool, last: bool) -> Flags:
+    gap = np.where(runs.row[1:] == runs.row[:-1], runs.start[1:] - runs.end[:-1], MAX_QUIET)
+    before, after = np.append(MAX_QUIET, gap)[:-3], np.append(gap, MAX_QUIET)[3:]
+    if not first:
+        before = np.minimum(before, pulses.start[:, 0])
+    if not last:
+        after = np.minimum(after, frames - pulses.end[:, 3])
+    unit = (pulses.end - pulses.start)[:, [0, 2, 3]].mean(axis=1)
+    quiet: Flags = np.minimum(before, after) >= np.minimum(QUIET * unit, MAX_QUIET)
+    return quiet

@@ -1,0 +1,80 @@
+"""Implicit labels in every container that providers use."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import AudioError
+from pipeline.sound.labelling.field import MAX_CHARACTERS
+from pipeline.sound.labelling.tags import MAX_LABELS, labels_in
+from tests.pipeline.audio.sound import silence
+from tests.pipeline.sound.labelling.made import FIELD, FIELDS, chunk, recorded, with_chunk
+
+WAV = recorded(silence(0.5))
+
+
+def found(tmp_path: Path, data: bytes) -> list[tuple[str, str]]:
+    file = tmp_path / "recording"
+    file.write_bytes(data)
+    return [(label.place, label.state) for label in labels_in(file)]
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "rate"),
+    [
+        ("mp3", "libmp3lame", 16_000),
+        ("flac", "flac", 16_000),
+        ("ogg", "libopus", 48_000),
+        ("webm", "libopus", 48_000),
+        ("ipod", "aac", 16_000),
+        ("mp4", "aac", 16_000),
+        ("mov", "pcm_s16le", 16_000),
+    ],
+)
+def test_the_tag_of_a_container_is_read(tmp_path: Path, container: str, codec: str, rate: int) -> None:
+    plain = recorded(silence(0.5), container, codec, rate=rate)
+    labelled = recorded(silence(0.5), container, codec, {"AIGC": FIELD}, rate)
+    assert found(tmp_path, plain) == []
+    assert found(tmp_path, labelled) == [("tag AIGC", "valid")]
+
+
+def test_a_field_in_a_comment_is_read(tmp_path: Path) -> None:
+    assert found(tmp_path, recorded(silence(0.5), tags={"comment": FIELD})) == [("tag comment", "valid")]
+    assert found(tmp_path, recorded(silence(0.5), tags={"comment": "about AIGC"})) == []
+
+
+def test_a_chunk_of_a_wav_file_is_read_with_its_texts(tmp_path: Path) -> None:
+    file = tmp_path / "recording.wav"
+    file.write_bytes(with_chunk(WAV, b"AIGC", FIELD.encode()))
+    (label,) = labels_in(file)
+    assert (label.place, label.state, label.fields) == ("chunk AIGC", "valid", FIELDS)
+
+
+def test_the_list_of_a_wav_file_is_read(tmp_path: Path) -> None:
+    content = b"INFO" + chunk(b"AIGC", FIELD.encode() + b"\0")
+    assert found(tmp_path, with_chunk(WAV, b"LIST", content)) == [("tag AIGC", "valid")]
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe{", b"x" * 5 * MAX_CHARACTERS])
+def test_a_chunk_without_a_field_is_malformed(tmp_path: Path, content: bytes) -> None:
+    assert found(tmp_path, with_chunk(WAV, b"AIGC", content)) == [("chunk AIGC", "malformed")]
+
+
+def test_few_labels_of_a_file_are_read(tmp_path: Path) -> None:
+    many = WAV
+    for _ in range(MAX_LABELS + 5):
+        many = with_chunk(many, b"AIGC", b"{}")
+    assert len(found(tmp_path, many)) == MAX_LABELS
+
+
+def test_a_length_beyond_the_end_of_the_file_ends_the_search(tmp_path: Path) -> None:
+    broken = with_chunk(WAV, b"LIST", b"")[:-4] + b"\xff\xff\xff\x7f"
+    assert found(tmp_path, broken) == []
+
+
+def test_what_is_no_audio_is_an_error_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "notes.wav").write_text("no audio")
+    with pytest.raises(AudioError, match="shown"):
+        labels_in(tmp_path / "notes.wav", "shown")
+    with pytest.raises(AudioError, match="There is no file"):
+        labels_in(tmp_path / "gone.wav")
