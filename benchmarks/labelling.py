@@ -12,8 +12,10 @@ for rates. The limits in `pipeline/sound/labelling/` were chosen with `--seed 1`
 import argparse
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from itertools import cycle, repeat
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -185,16 +187,29 @@ def share(hits: Sequence[bool]) -> str:
     return f"{100 * sum(hits) / len(hits):.1f}% ({100 * low:.1f} to {100 * high:.1f})"
 
 
+class RecallCell(NamedTuple):
+    """A figure of the table: so many rhythms under a sound, through Opus or not. Its seed depends on nothing else."""
+
+    files: Sequence[Path]
+    over_talk: bool
+    bitrate: int | None
+    rhythms: int
+    seed: int
+
+    def figure(self) -> str:
+        random = np.random.default_rng([self.seed, self.over_talk, self.bitrate or 0])
+        order = random.permutation(len(self.files))
+        talk = map(samples_until_damage, cycle(self.files[at] for at in order)) if self.over_talk else None
+        return share([is_found(random, talk, self.bitrate) for _ in range(self.rhythms)])
+
+
 def recall(files: Sequence[Path], count: int, seed: int) -> Table:
-    random = np.random.default_rng(seed)
     table = Table("rhythm", *("samples" if rate is None else f"Opus {rate // 1000} kbit/s" for rate in BITRATES))
-    talk = map(samples_until_damage, cycle([files[at] for at in random.permutation(len(files))]))
-    for name, under in (("alone", None), (f"over talk {TALK_BELOW} dB below", talk)):
-        cells = []
-        for bitrate in BITRATES:
-            rows = track(range(count), f"{name}, {bitrate}", console=Console(stderr=True))
-            cells.append(share([is_found(random, under, bitrate) for _ in rows]))
-        table.add_row(name, *cells)
+    cells = [RecallCell(files, talk, bitrate, count, seed) for talk in (False, True) for bitrate in BITRATES]
+    with ProcessPoolExecutor(len(cells)) as processes:
+        figures = [*track(processes.map(RecallCell.figure, cells), "rhythms", len(cells), console=Console(stderr=True))]
+    table.add_row("alone", *figures[: len(BITRATES)])
+    table.add_row(f"over talk {TALK_BELOW} dB below", *figures[len(BITRATES) :])
     return table
 
 

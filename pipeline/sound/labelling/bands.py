@@ -60,4 +60,5 @@ class BandMeter:
 def _levels(frames: NDArray[np.float32]) -> Levels:
     spectrum = np.fft.rfft(frames, axis=1)
     power = np.square(spectrum.real) + np.square(spectrum.imag)
-    return 10 * np.log10(np.maximum(power.astype(np.float32) @ _WEIGHTS, np.float32(10 ** (FLOOR / 10))))
+    levels: Levels = 10 * np.log10(np.maximum(power @ _WEIGHTS, np.float32(10 ** (FLOOR / 10))))
+    return levels

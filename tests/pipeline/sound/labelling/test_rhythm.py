@@ -129,7 +129,7 @@ def test_constant_samples_are_no_rhythm(content: float) -> None:
 @settings(max_examples=20)
 @given(st.binary(max_size=40_000))
 def test_any_samples_are_heard_without_an_error(data: bytes) -> None:
-    heard(np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.float32) / 32_768)
+    heard((np.frombuffer(data[: len(data) // 2 * 2], "<i2") / 32_768).astype(np.float32))
 
 
 def test_a_rhythm_that_the_stream_cuts_off_is_not_found() -> None:
