@@ -32,10 +32,13 @@ UNEQUAL = 0.25
 """Largest difference of a short pulse from the mean of the three, or of an outer gap from the mean of both."""
 SLACK = 2
 """Frames by which each measured length may be wrong."""
-QUIET = 4.0
-"""No other pulse is nearer, in short pulses. In a Morse text letters are: its L has the same rhythm."""
+QUIET = 2.5
+"""No other pulse begins nearer, in beats: a short pulse and a gap. In a Morse text letters do, and its L has the same
+rhythm."""
 MAX_QUIET = 80
 """More frames without another pulse are never asked for: 0.4 s."""
+JITTER = 3
+"""Frames by which the start of a pulse differs from one level to the next."""
 CRACK = 2
 """Frames of a gap that is closed, because noise crosses a level."""
 
@@ -60,12 +63,14 @@ class Pulses:
 
     band: Ints
     """Shape (rhythms,)."""
+    level: Ints
+    """Numbers of LEVELS, shape (rhythms,)."""
     start: Ints
     """Frames, shape (rhythms, 4)."""
     end: Ints
 
     def only(self, kept: Flags) -> "Pulses":
-        return Pulses(self.band[kept], self.start[kept], self.end[kept])
+        return Pulses(self.band[kept], self.level[kept], self.start[kept], self.end[kept])
 
 
 def runs_of(levels: Levels) -> Runs:
@@ -93,9 +98,10 @@ def rhythms_in(runs: Runs, frames: int, *, first: bool, last: bool) -> Pulses:
     pulses may lie just outside.
     """
     if runs.row.size < 4:
-        return Pulses(runs.row[:0], np.zeros((0, 4), int), np.zeros((0, 4), int))
+        return Pulses(runs.row[:0], runs.row[:0], np.zeros((0, 4), int), np.zeros((0, 4), int))
     four = np.lib.stride_tricks.sliding_window_view
-    found = Pulses(runs.row[:-3] // len(LEVELS), four(runs.start, 4), four(runs.end, 4))
+    band, level = np.divmod(runs.row[:-3], len(LEVELS))
+    found = Pulses(band, level, four(runs.start, 4), four(runs.end, 4))
     same_row = runs.row[3:] == runs.row[:-3]
     return found.only(same_row & _in_rhythm(found) & _alone(found, runs, frames, first=first, last=last))
 
@@ -138,6 +144,24 @@ def _alone(pulses: Pulses, runs: Runs, frames: int, *, first: bool, last: bool) 
         before = np.minimum(before, pulses.start[:, 0])
     if not last:
         after = np.minimum(after, frames - pulses.end[:, 3])
-    unit = (pulses.end - pulses.start)[:, [0, 2, 3]].mean(axis=1)
-    quiet: Flags = np.minimum(before, after) >= np.minimum(QUIET * unit, MAX_QUIET)
+    short = (pulses.end - pulses.start)[:, [0, 2, 3]].mean(axis=1)
+    beat = (pulses.start[:, [1, 3]] - pulses.start[:, [0, 2]] - (pulses.end - pulses.start)[:, [0, 2]]).mean(
+        axis=1
+    ) + short
+    quiet: Flags = np.minimum(before, after) >= np.minimum(QUIET * beat - short, MAX_QUIET)
     return quiet
+
+
+def lasting(pulses: Pulses, frames: int) -> Pulses:
+    """Those that are found in the same frames at the next level, too. Drums of different loudness are not.
+
+    The pulses are sorted as `rhythms_in` gives them, and lie in `frames` frames.
+    """
+    if not pulses.band.size:
+        return pulses
+    row = pulses.band * (len(LEVELS) + 1) + pulses.level
+    begin = pulses.start[:, 0]
+    above = np.searchsorted(row * 2 * frames + begin, (row + 1) * 2 * frames + begin - JITTER)
+    above = np.minimum(above, len(row) - 1)
+    same = (row[above] == row + 1) & (np.abs(pulses.start[above] - pulses.start) <= JITTER).all(axis=1)
+    return pulses.only(same)

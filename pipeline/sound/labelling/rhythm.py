@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.audio.resample import Samples
 from pipeline.sound.labelling.bands import BANDS, FRAMES_PER_SECOND, BandMeter, Levels
 from pipeline.sound.labelling.likeness import Loudness
-from pipeline.sound.labelling.pulses import LONGEST, MAX_QUIET, rhythms_in, runs_of
+from pipeline.sound.labelling.pulses import LONGEST, MAX_QUIET, lasting, rhythms_in, runs_of
 
 CONTRAST = 10.0
 """The quietest pulse is so many dB above the loudest gap."""
@@ -75,7 +75,7 @@ class RhythmDetector:
 
 def _rhythms(levels: Levels, *, first: bool, last: bool) -> Iterator[Rhythm]:
     """The rhythms in all bands and levels, the most alike first. So one sound is found many times."""
-    pulses = rhythms_in(runs_of(levels), len(levels), first=first, last=last)
+    pulses = lasting(rhythms_in(runs_of(levels), len(levels), first=first, last=last), len(levels))
     loudness = Loudness(levels)
     pulses = pulses.only(loudness.contrast(pulses) >= CONTRAST)
     likeness = loudness.likeness(pulses)

@@ -7,7 +7,7 @@ from pipeline.sound.labelling.bands import BANDS, Levels
 from pipeline.sound.labelling.likeness import Loudness
 from pipeline.sound.labelling.pulses import Pulses
 
-PULSES = Pulses(np.array([3]), np.array([[10, 30, 90, 110]]), np.array([[20, 60, 100, 120]]))
+PULSES = Pulses(np.array([3]), np.array([5]), np.array([[10, 30, 90, 110]]), np.array([[20, 60, 100, 120]]))
 
 
 def scene(bands: list[int], background: float = -80) -> Levels:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.sound.labelling.bands import BANDS, Levels
-from pipeline.sound.labelling.pulses import LEVELS, MAX_QUIET, rhythms_in, runs_of
+from pipeline.sound.labelling.pulses import LEVELS, MAX_QUIET, Pulses, lasting, rhythms_in, runs_of
 
 RHYTHM = [10, -10, 30, -30, 10, -10, 10]
 """Frames above the level, or below it where negative."""
@@ -80,3 +80,12 @@ def test_pulses_of_different_bands_make_no_rhythm() -> None:
 
 def test_no_frames_have_no_runs() -> None:
     assert not runs_of(np.zeros((0, BANDS), np.float32)).row.size
+
+
+def test_a_rhythm_has_to_last_over_two_levels() -> None:
+    levels = levels_of(RHYTHM)
+    found = rhythms_in(runs_of(levels), len(levels), first=False, last=False)
+    assert lasting(found, len(levels)).level.tolist() == found.level.tolist()[:-1]
+    assert not lasting(found.only(found.level % 2 == 0), len(levels)).band.size
+    later = Pulses(found.band, found.level, found.start + found.level[:, None] * 9, found.end)
+    assert not lasting(later, len(levels)).band.size
