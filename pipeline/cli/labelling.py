@@ -8,7 +8,7 @@ from rich.text import Text
 
 from pipeline.cli.table import clock
 from pipeline.cli.terminal import plain
-from pipeline.sound.labelling.checking import Labelling, Mark
+from pipeline.sound.labelling.checking import ExplicitLabel, Labelling
 from pipeline.sound.labelling.field import LABELS, ImplicitLabel
 
 FOUND, MISSING, WRONG, UNKNOWN = "[green]● found[/]", "[yellow]○ missing[/]", "[red]■ {}[/]", "[yellow]? not checked[/]"
@@ -48,7 +48,7 @@ def _marks(found: Labelling, kind: str) -> Iterator[Row]:
         yield kind, MISSING if kind == "rhythm" or found.transcribed else UNKNOWN, ""
 
 
-def _place(mark: Mark, seconds: float) -> Text:
+def _place(mark: ExplicitLabel, seconds: float) -> Text:
     place = f"{clock(mark.start)}–{clock(mark.end)} ({mark.position(seconds)})"
     return Text.assemble(place, "  ", plain(mark.text)) if mark.text else Text(place)
 
@@ -86,7 +86,7 @@ def labelling_line(found: Labelling) -> dict[str, Any]:
     }
 
 
-def _mark(mark: Mark, seconds: float) -> dict[str, Any]:
+def _mark(mark: ExplicitLabel, seconds: float) -> dict[str, Any]:
     heard = {"text": mark.text, "language": mark.language} if mark.kind == "notice" else {}
     times = {"start": round(mark.start, 3), "end": round(mark.end, 3), "position": mark.position(seconds)}
     return {"kind": mark.kind} | times | heard

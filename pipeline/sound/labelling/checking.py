@@ -25,7 +25,7 @@ Heard = Iterator[tuple[Path, Transcript | VoxwardenError]]
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ExplicitLabel:
     """An explicit label that was heard, in seconds of the recording."""
 
     kind: Literal["rhythm", "notice"]
@@ -51,7 +51,7 @@ class Labelling:
     transcribed: bool
     """Whether a spoken notice was looked for."""
     seconds: float = 0.0
-    marks: list[Mark] = field(default_factory=list)
+    marks: list[ExplicitLabel] = field(default_factory=list)
     """By time."""
     metadata: list[ImplicitLabel] = field(default_factory=list)
     error: str | None = None
@@ -109,11 +109,11 @@ class LabelCheck:
             found.metadata = labels_in(path, found.file)
             for block in read_file(path, name=found.file):
                 found.seconds += block.size / SAMPLE_RATE
-                found.marks += (Mark("rhythm", each.start, each.end) for each in detector.push(block))
+                found.marks += (ExplicitLabel("rhythm", each.start, each.end) for each in detector.push(block))
                 self.advance(block.size / SAMPLE_RATE)
         except AudioError as error:
             found.error = str(error)
-        found.marks += (Mark("rhythm", each.start, each.end) for each in detector.finish())
+        found.marks += (ExplicitLabel("rhythm", each.start, each.end) for each in detector.finish())
 
 
 def _read(found: Labelling, finder: NoticeFinder, heard: Heard) -> None:
@@ -121,4 +121,4 @@ def _read(found: Labelling, finder: NoticeFinder, heard: Heard) -> None:
         if isinstance(result, VoxwardenError):
             found.error = found.error or str(result)
         elif notice := finder.find(result):
-            found.marks.append(Mark("notice", notice.start, notice.end, notice.text, notice.language))
+            found.marks.append(ExplicitLabel("notice", notice.start, notice.end, notice.text, notice.language))

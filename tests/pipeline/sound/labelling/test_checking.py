@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import AudioError
-from pipeline.sound.labelling.checking import Heard, LabelCheck, Labelling, Mark, Position, Verdict
+from pipeline.sound.labelling.checking import ExplicitLabel, Heard, LabelCheck, Labelling, Position, Verdict
 from tests.builders import transcript
 from tests.pipeline.audio.sound import silence
 from tests.pipeline.sound.labelling.made import FIELD, recorded, rhythm
@@ -59,9 +59,9 @@ def test_marks_come_in_order_of_time(tmp_path: Path) -> None:
     ("start", "end", "position"), [(0, 1, "start"), (9, 12, "start"), (30, 31, "middle"), (95, 99, "end")]
 )
 def test_a_mark_is_at_the_start_or_the_end_or_between(start: float, end: float, position: Position) -> None:
-    assert Mark("rhythm", start, end).position(100) == position
-    assert Mark("rhythm", 0.5, 1).position(2) == "start"
-    assert Mark("rhythm", 1, 1.5).position(2) == "end"
+    assert ExplicitLabel("rhythm", start, end).position(100) == position
+    assert ExplicitLabel("rhythm", 0.5, 1).position(2) == "start"
+    assert ExplicitLabel("rhythm", 1, 1.5).position(2) == "end"
 
 
 def test_a_damaged_recording_keeps_what_was_found(tmp_path: Path) -> None:
