@@ -1,6 +1,6 @@
 """Measure whether banned recordings are heard in rooms, how often others are taken for them, and how long it takes.
 
-    python -m benchmarks.fingerprints --speeches DIR --talk DIR [--music DIR] [--songs 30]
+    OPENBLAS_NUM_THREADS=1 python -m benchmarks.fingerprints --speeches DIR --talk DIR [--music DIR] [--songs 30]
 
 Recordings: the audio files of `--music`, songs that `benchmarks/songs.py` makes, and speeches: the clips of each source
 in `--speeches`, one after the other. Half of the music and of the songs is banned, and all speeches are. Files of

@@ -21,8 +21,8 @@ TOLERANCE = 4
 """Frames (0.13 s) by which the offset may change in a window. At 2% more speed it changes by as much."""
 
 LEAST = 30
-"""Landmarks at one offset from which a recording is heard. In the development set, excerpts of five seconds had 43 or
-more in 97% of the cases. Other recordings had at most 26.
+"""Landmarks at one offset from which a recording is heard. In the development set, other recordings had at most 26 in
+five seconds. docs/benchmarks.md has the recall on other recordings.
 """
 CHANCE = 2
 """Landmarks at both ends that do not count for the span, because other sounds may have them by chance."""
@@ -71,7 +71,7 @@ class RecordingMatcher:
     def push(self, samples: Samples) -> list[Playback]:
         """What plays, by the next samples of shape (samples,): each recording, once a second.
 
-        A recording is found when it has played for about four seconds. `joined` makes one playback of those of a span.
+        A recording is found when it has played for four to ten seconds. `joined` makes one playback of those of a span.
         """
         found: list[Playback] = []
         while samples.size:
