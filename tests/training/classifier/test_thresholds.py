@@ -36,6 +36,7 @@ class Worded:
 
     name = "worded@1"
     labels = OUTPUTS
+    context = False
 
     def classify(self, texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
         return [self._scores(text.lower()) for text in texts]
