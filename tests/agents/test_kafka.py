@@ -60,7 +60,6 @@ def test_a_dead_letter_has_room_for_the_largest_record_and_its_reason() -> None:
     assert max_bytes(DEAD_LETTERS, KAFKA) > 1_000_000
 
 
-@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     "ask",
     [
@@ -75,7 +74,6 @@ def test_a_dead_letter_has_room_for_the_largest_record_and_its_reason() -> None:
 def test_a_client_that_finds_no_broker_leaves_no_thread_and_no_open_file(
     ask: Callable[[Kafka], object], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A socket that still connects is closed by Python's collector, with a warning."""
     caplog.set_level(logging.CRITICAL, "kafka")  # a log record refers to an error, and that to a socket
     away = Kafka(bootstrap=f"127.0.0.1:{free_port()}", connect_seconds=0.1)
 
