@@ -7,7 +7,7 @@ alone in faint noise or over people's talk 10 dB below, as samples and through O
 counts if a rhythm is found where it is. False alarms: all audio of the folders DIR, each with a `refs.tsv`, and H hours
 each of random melodies, drums, telephone tones and Morse code. The intervals are 95%: Wilson for shares, mid-P
 for rates. The limits in `pipeline/sound/labelling/` were chosen with seed 1.
-The search was also changed after a first run with seed 2, the default: take another seed for an untouched one.
+The search was changed after a first run with seed 2, the default. Use another seed for an independent measurement.
 """
 
 import argparse

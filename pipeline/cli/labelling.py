@@ -61,7 +61,7 @@ def _metadata(found: Labelling) -> Iterator[Row]:
 
 
 def _field(found: ImplicitLabel) -> Text:
-    """The place and the meaning of a field, what is wrong with it, and its texts, a line each."""
+    """The place and meaning of a field, its problems and its texts, one on each line."""
     meaning = LABELS.get(found.fields.get("Label", ""), "")
     texts = [f"{name} {value}" for name, value in found.fields.items() if value]
     lines = [f"{found.place}: {meaning}" if meaning else found.place, *found.problems, *texts]

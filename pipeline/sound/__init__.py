@@ -1,1 +1,1 @@
-"""What is heard besides words."""
+"""Sounds that are not words."""

@@ -32,7 +32,7 @@ class ExplicitLabel:
     start: float
     end: float
     text: str = ""
-    """What was said, for a notice."""
+    """The spoken words of a notice; empty for a rhythm."""
     language: str = ""
 
     def position(self, seconds: float) -> Position:

@@ -33,7 +33,7 @@ State = Literal["valid", "incomplete", "malformed"]
 
 @dataclass(frozen=True, slots=True)
 class ImplicitLabel:
-    """One `AIGC` field of a file, and what is wrong with it."""
+    """One `AIGC` field of a file, and its problems."""
 
     place: str
     """Where in the file it is, e.g. `tag AIGC`."""
