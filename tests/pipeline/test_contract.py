@@ -7,13 +7,25 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
+from pipeline.cli.labelling import labelling_line
 from pipeline.cli.lines import error_line, file_line, utterance_line
 from pipeline.cli.textlines import InputPlace
 from pipeline.contract.__main__ import COMMAND, DOCS, files, main
 from pipeline.contract.schemas import KINDS
 from pipeline.messages import Flag
 from pipeline.recordings import FileReport
+from pipeline.sound.labelling.checking import ExplicitLabel, Labelling
+from pipeline.sound.labelling.field import ImplicitLabel
 from tests.pipeline.strategies import messages
+
+LABELLED = labelling_line(
+    Labelling(
+        "a.mp3",
+        transcribed=True,
+        marks=[ExplicitLabel("rhythm", 0.0, 1.1), ExplicitLabel("notice", 1.5, 4.0, "AI", "en")],
+        metadata=[ImplicitLabel("tag AIGC", "valid", {"Label": "1"})],
+    )
+)
 
 
 @pytest.mark.parametrize("path", files(DOCS), ids=lambda path: path.name)
@@ -42,6 +54,9 @@ def test_the_json_lines_in_the_manual_have_the_keys_that_the_command_prints(flag
     blocks = re.findall(r"```jsonl\n(.*?)```", text, re.DOTALL)
     shown = [json.loads(one) for block in blocks for one in re.split(r"\n(?=\{)", block)]
     report = FileReport("a.wav", seconds=3.0, speech_seconds=1.7, utterances=1, suggestion="review", error=None)
-    printed = [utterance_line(flag, "a.wav"), file_line(report), error_line(InputPlace(7), "")]
+    printed = [utterance_line(flag, "a.wav"), file_line(report), error_line(InputPlace(7), ""), LABELLED]
     assert [list(line) for line in shown] == [list(line) for line in printed]
     assert list(shown[0]["hits"][0]) == list(printed[0]["hits"][0])
+    assert [[*map(list, shown[3][key])] for key in ("marks", "metadata")] == [
+        [*map(list, LABELLED[key])] for key in ("marks", "metadata")
+    ]
