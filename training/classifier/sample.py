@@ -12,6 +12,8 @@ from training.classifier.teach import CLAUSE
 TIMES: Mapping[str, float] = {
     "authored.en": 4.0,
     "authored.zh": 1.8,
+    "ami": 3.0,
+    "topical_chat": 3.0,
     "toxigen_seeds": 2.0,
     "cold": 2.0,
     "stormfront": 0.6,

@@ -74,4 +74,5 @@ SOURCES: Mapping[str, PublicSet] = {
     "crosswoz": PublicSet("https://github.com/thu-coai/CrossWOZ", "Apache-2.0", {ROWS: talk.crosswoz}),
     "medical_zh": PublicSet("https://github.com/Toyhom/Chinese-medical-dialogue-data", "MIT", {ROWS: talk.medical}),
     "topical_chat": PublicSet("https://github.com/alexa/Topical-Chat", "CDLA-Sharing-1.0", {ROWS: talk.topical_chat}),
+    "ami": PublicSet("https://github.com/Yale-LILY/QMSum", "CC-BY-4.0", {ROWS: talk.ami}),
 }

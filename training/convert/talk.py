@@ -1,5 +1,6 @@
 """Converters of ordinary talk and of talk in distress. The readers are in training/classifier/sets/talk.py."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -9,6 +10,14 @@ RISKS: Mapping[str, str] = {"att": "attempt", "beh": "behavior", "ind": "indicat
 """By the first letters: the annotators' spelling varies."""
 SWAPPED = "Hyperactive behavior"
 """The authors replaced words by medical terms. This one stands for `like`."""
+
+NOT_A_WORD = re.compile(r"\{[^}]*\}")
+"""A transcriber's mark, such as `{vocalsound}`."""
+APART = re.compile(r" (?=[,.?!])|(?<=[A-Z])_")
+"""AMI writes `D_V_D , please`."""
+SENTENCES = re.compile(r"(?<=[.?!]) ")
+WORDS = range(3, 41)
+"""Words of a useful utterance: 40 are 15 s of speech."""
 
 
 def cssrs(source: Path) -> Iterator[Cells]:
@@ -55,6 +64,18 @@ def topical_chat(source: Path) -> Iterator[Cells]:
         for name, dialogue in document(path).items():
             if path in heard or one_in(4, name):
                 yield from (_heard(name, turn) for turn in dialogue["content"])
+
+
+def ami(source: Path) -> Iterator[Cells]:
+    """`data/Product/all/*.json` of QMSum: the speech of AMI's meetings. One sentence in three is kept.
+
+    QMSum's other meetings are left out: those of ICSI are a test (MRDA), and parliaments speak no ordinary talk.
+    """
+    for path in found(source, "data/Product/all/*.json"):
+        for turn in document(path)["meeting_transcripts"]:
+            for text in SENTENCES.split(APART.sub("", " ".join(NOT_A_WORD.sub(" ", turn["content"]).split()))):
+                if len(text.split()) in WORDS and one_in(3, text):
+                    yield {"dialogue": path.stem, "text": text}
 
 
 def _heard(name: str, turn: Mapping[str, str]) -> Cells:

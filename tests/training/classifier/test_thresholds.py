@@ -61,7 +61,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return [f"{one[:5]} {one[5:9]} {word} {one[9:14]} {one[14:19]}" for one in words[first : first + count]]
 
     talk = [(at // 10, text) for at, text in enumerate(lines(0, 10 * TALKS))]
-    for name in ("kdconv", "crosswoz"):
+    for name in ("kdconv", "crosswoz", "ami"):
         write(tmp_path / name / "rows.csv", "dialogue text", *talk)
     write(tmp_path / "topical_chat" / "rows.csv", "dialogue text heard_b", *((*row, "") for row in talk))
     write(tmp_path / "medical_zh" / "rows.csv", "text", *((text,) for _, text in talk))

@@ -1,6 +1,7 @@
 """Files of ordinary talk, in their authors' format, become rows with our labels."""
 
 import io
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -93,3 +94,20 @@ def test_topical_chat_is_also_read_as_it_was_heard(tmp_path: Path) -> None:
     counts = Counter(text[0] + text[1] for text in found)
     assert (counts["a "], counts["as"]) == (40, 1)
     assert 3 < counts["b "] < 20
+
+
+def test_meetings_are_cut_into_sentences_without_the_transcriber_s_marks(tmp_path: Path) -> None:
+    def meeting(*turns: str) -> dict[str, object]:
+        return {"meeting_transcripts": [{"speaker": "Marketing", "content": turn} for turn in turns]}
+
+    numbered = [
+        f"Uh {{vocalsound}} this is number {at} , I think . Okay . A D_V_D_ player , maybe ?" for at in range(40)
+    ]
+    files = {
+        "data/Product/all/ES2002a.json": meeting(*numbered),
+        "data/Academic/all/Bmr001.json": meeting("this meeting is a test"),
+    }
+    found = converted(tmp_path, "ami", files)
+    assert 8 < len(found) < 25
+    assert all(re.fullmatch(r"Uh this is number \d+, I think\.|A DVD player, maybe\?", text) for text in found)
+    assert {(row.group, row.labels is CLEAN) for row in found.values()} == {("ES2002a", True)}

@@ -45,9 +45,10 @@ SETS: Mapping[str, Reader] = {
     "crosswoz": talk.crosswoz,
     "medical_zh": talk.medical,
     "topical_chat": talk.topical_chat,
+    "ami": talk.ami,
 }
 
-TALK = ("kdconv", "crosswoz", "medical_zh", "topical_chat", "teleantifraud")
+TALK = ("kdconv", "crosswoz", "medical_zh", "topical_chat", "ami", "teleantifraud")
 """Sets of ordinary talk. Their clean rows set the thresholds."""
 
 

@@ -39,6 +39,13 @@ def topical_chat(folder: Path) -> Iterator[Row]:
                 yield Row(text, "en", CLEAN, weight=WEIGHT, group=row["dialogue"], own=own, room=room)
 
 
+def ami(folder: Path) -> Iterator[Row]:
+    """AMI (Carletta et al. 2005, CC-BY-4.0; from QMSum, Zhong et al. 2021): people speak freely in meetings."""
+    for row in read_csv(folder / "ami" / "rows.csv"):
+        if not SUSPECT.search(row["text"]):
+            yield Row(row["text"], "en", CLEAN, weight=WEIGHT, group=row["dialogue"])
+
+
 def medical(folder: Path) -> Iterator[Row]:
     """Chinese medical dialogue (MIT): patients speak of bodies, drugs and sleeping pills."""
     for row in read_csv(folder / "medical_zh" / "rows.csv"):

@@ -50,6 +50,13 @@ def test_topical_chat_is_read_as_written_and_as_heard(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_meetings_are_clean_but_for_suspicious_words(tmp_path: Path) -> None:
+    write(tmp_path / "ami" / "rows.csv", "dialogue text", ("ES1", "um it needs a button"), ("ES1", "this is shit"))
+    assert {text: (row.group, row.labels) for text, row in read_set(tmp_path, "ami").items()} == {
+        "um it needs a button": ("ES1", CLEAN)
+    }
+
+
 def test_patients_may_speak_of_drugs_but_not_of_suicide(tmp_path: Path) -> None:
     write(tmp_path / "medical_zh" / "rows.csv", "text", ("安眠药怎么吃",), ("想自杀怎么办",))
     assert labels(tmp_path, "medical_zh") == {"安眠药怎么吃": CLEAN}
